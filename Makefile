@@ -1,0 +1,43 @@
+# The few commands of this repository; each installs what it needs into .venv by itself.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test check bench format lock clean
+
+run: .venv/ready  ## the main job on sample_data/ against the bundled sandbox, at 60 times the speed of life
+	$(BIN)/bulkremove --home .venv/rehearsal run sample_data/leavers.csv --sandbox sample_data/world.json --speed 60 --yes
+
+test: .venv/ready  ## all tests
+	$(BIN)/python -m pytest
+
+check: .venv/ready  ## format, lint, types, layers, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+bench: .venv/ready  ## the measures of docs/benchmarks.md, as a table and as build/bench.json
+	$(BIN)/python -m benchmarks
+
+format: .venv/ready
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock:  ## renew the hashed lock files (needs uv)
+	uv pip compile -q --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --upgrade \
+		pyproject.toml --all-extras --group dev -o requirements-dev.txt
+	uv pip compile -q --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --upgrade \
+		pyproject.toml --all-extras -o requirements.txt
+
+clean:
+	rm -rf .venv build dist
+
+.venv/ready: pyproject.toml requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed; name it with: make PYTHON=python3.11 ..." >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	touch $@

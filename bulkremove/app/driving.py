@@ -1,0 +1,257 @@
+"""Driving one job: the stages nested once, and what the run as a whole knows.
+
+Here, and only here, stands the order remover(client(gate)): retry outside, the slot at the last line before the
+wire. The rows' own fate is decided by pure rules; this file carries their words to the journal and the screen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiolimiter import AsyncLimiter
+from yarl import URL
+
+from bulkremove import breaker, pacing
+from bulkremove.breaker import Breaker, Halt
+from bulkremove.client import ZohoPeople
+from bulkremove.limiter import Gate, Lockout
+from bulkremove.model import Clock, HoldReason, Job, JobState, Quota, Status, Tally
+from bulkremove.pacing import Signal, Wait, Waiting
+from bulkremove.policy import Answer, given_up
+from bulkremove.remover import Remover, Tokens
+from bulkremove.runner import run
+from bulkremove.store import Journal
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a running job stands, for a live line. Times are monotonic seconds of the run's clock."""
+
+    job: Job
+    tally: Tally
+    waiting: Waiting | None
+    """What the next row waits for; None while calls are under way."""
+    until: float | None
+    eta: float
+    """Seconds that the rows left will take at the limit, this wait not counted."""
+    news: str = ""
+    """A change of state, in a sentence; empty for a mere step."""
+
+
+@dataclass(slots=True)
+class Stop:
+    """Asks a run to end soon. ``exit_code``: what the command line ends with."""
+
+    asked: bool = False
+    reason: str = ""
+    exit_code: int = 5
+
+    def ask(self, reason: str, exit_code: int) -> None:
+        if not self.asked:
+            self.asked, self.reason, self.exit_code = True, reason, exit_code
+
+
+class Drive:
+    """One run of one job; what ``remover.Run`` asks for."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        job: Job,
+        *,
+        ledger: str,
+        quota: Quota,
+        clock: Clock,
+        stop: Stop,
+        expect_missing: bool,
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self._journal = journal
+        self._job = job
+        self._ledger = ledger
+        self._quota = quota
+        self._clock = clock
+        self._stop = stop
+        self._on_progress = on_progress
+        self._breaker = Breaker(expect_missing)
+        self._halt: Halt | None = None
+        tally = journal.tally(job.id)
+        self._counts = Counter(tally.counts)
+        self._left = tally.open
+        self._wait: Wait | None = None
+
+    async def __call__(
+        self, people: ZohoPeople, tokens: Tokens, *, concurrency: int, pace: float, dice: Callable[[], float]
+    ) -> Job:
+        """Send what is left of the job; the job as it stands afterwards. ``pace``: real seconds between calls."""
+        started = self._clock.monotonic()
+        self._journal.begin(self._job.id)
+        self._note("started", f"{self._left} rows are to be sent.")
+        gate = Gate(
+            self._journal, self._ledger, self._quota, self._clock, line=AsyncLimiter(1, pace), on_wait=self._waits
+        )
+        remover = Remover(people, gate, tokens, self, clock=self._clock, dice=dice)
+        async for _, status in run(
+            self._journal.errands(self._job.id), remover.remove, concurrency=concurrency, stopping=self.stopping
+        ):
+            if status is not None:
+                self._counts[status] += 1
+                self._left -= 1
+                self._wait = None
+                self._tell()
+        return self._end(started)
+
+    # What a remover asks and tells
+
+    def stopping(self) -> bool:
+        return self._halt is not None or self._stop.asked
+
+    def alone(self) -> bool:
+        return self._left <= 1
+
+    async def pause(self, seconds: float) -> None:
+        until = self._clock.monotonic() + seconds
+        while not self.stopping() and (rest := until - self._clock.monotonic()) > 0:
+            await self._clock.sleep(min(rest, 1.0))
+
+    def observe(self, answer: Answer) -> Signal | None:
+        self._breaker, halt, signal = breaker.observe(self._breaker, answer)
+        if halt is not None:
+            self.halt(halt)
+        return signal
+
+    def halt(self, halt: Halt) -> None:
+        if self._halt is None:
+            self._halt = halt
+            self._note("halted", halt.reason)
+
+    def locked_out(self, lockout: Lockout) -> None:
+        words = _LOCKOUT[lockout.reason]
+        if lockout.lowered_to is not None:
+            words += (
+                " Our own calls can't have used it up: someone else spends the same allowance. "
+                f"From now on at most {lockout.lowered_to} calls a window."
+            )
+        self._note(lockout.reason.value, words)
+
+    # What people see
+
+    def _waits(self, wait: Wait) -> None:
+        if self._wait != wait:
+            self._wait = wait
+            self._tell()
+
+    def _note(self, name: str, text: str) -> None:
+        self._journal.note(self._job.id, name, text, at=self._clock.wall())
+        self._tell(text)
+
+    def _tell(self, news: str = "") -> None:
+        wait = self._wait
+        if wait is not None and wait.until <= self._clock.monotonic():
+            wait = None
+        eta = self._left * pacing.pace(self._quota.calls, self._quota)
+        tally = Tally(dict(self._counts), self._left)
+        self._on_progress(
+            Progress(self._job, tally, wait.reason if wait else None, wait.until if wait else None, eta, news)
+        )
+
+    def _end(self, started: float) -> Job:
+        """Write how the run ended: finished, or early with rows left."""
+        at, seconds = self._clock.wall(), self._clock.monotonic() - started
+        sent = self._journal.sent_mono(self._ledger, self._clock.boot, started)
+        halt = self._halt or Halt(self._stop.reason, exit_code=self._stop.exit_code)
+        state, reason, exit_code = JobState.FINISHED, "", 0
+        with self._journal.transaction():
+            if self._journal.tally(self._job.id).open == 0:
+                # The last row may have been settled by the very answer that would have halted the job.
+                exit_code = _exit_code(self._journal.tally(self._job.id))
+            elif halt.for_good:
+                state, reason, exit_code = JobState.STOPPED, halt.reason, halt.exit_code
+                self._journal.give_up_open_rows(
+                    self._job.id, why=halt.reason, unknown=given_up("an attempt got no answer").detail, at=at
+                )
+            else:
+                state, reason, exit_code = JobState.PAUSED, halt.reason, halt.exit_code
+            self._journal.end(
+                self._job.id,
+                state,
+                reason=reason,
+                exit_code=exit_code,
+                at=at,
+                seconds=seconds,
+                worst_minute=pacing.worst_window(sent, self._quota.window),
+            )
+            self._journal.note(self._job.id, state.value, reason or "Every row has its status.", at=at)
+        return self._journal.job(self._job.id)
+
+
+_LOCKOUT = {
+    HoldReason.LOCKED: "Zoho says that the allowance is used up and has locked the account for a while.",
+    HoldReason.FAILING: "Zoho's own errors pile up, so nothing is sent for a while.",
+    HoldReason.UNREACHABLE: "Zoho can't be reached; the connection is tried again soon.",
+}
+
+
+def _exit_code(tally: Tally) -> int:
+    """0 only if every row is removed, known to be gone, done before or a repetition of such a row."""
+    return (
+        3 if any(tally[status] for status in (Status.REFUSED, Status.UNKNOWN, Status.INVALID, Status.NOT_SENT)) else 0
+    )
+
+
+async def drive(
+    journal: Journal,
+    job: Job,
+    *,
+    base: URL,
+    ledger: str,
+    quota: Quota,
+    clock: Clock,
+    speed: float,
+    tokens: Callable[[ZohoPeople], Tokens],
+    concurrency: int,
+    connect: float,
+    read: float,
+    trust_proxy: bool,
+    dice: Callable[[], float],
+    stop: Stop,
+    expect_missing: bool,
+    on_progress: Callable[[Progress], None],
+) -> Job:
+    """Run what is left of ``job`` against the People host ``base``; the job as it stands afterwards.
+
+    Times in ``quota`` are seconds of ``clock``, which runs ``speed`` times faster than real ones. Raises
+    JournalFailed; everything that Zoho or the network does is told by the job's state and reason instead.
+    """
+    people = ZohoPeople(
+        base,
+        concurrency=concurrency,
+        connect=connect / speed,
+        read=read / speed,
+        exchange=quota.exchange / speed,
+        trust_proxy=trust_proxy,
+    )
+    try:
+        run_job = Drive(
+            journal,
+            job,
+            ledger=ledger,
+            quota=quota,
+            clock=clock,
+            stop=stop,
+            expect_missing=expect_missing,
+            on_progress=on_progress,
+        )
+        return await run_job(
+            people,
+            tokens(people),
+            concurrency=concurrency,
+            pace=pacing.pace(quota.calls, quota) / speed,
+            dice=dice,
+        )
+    finally:
+        await people.close()
+        await asyncio.sleep(0)

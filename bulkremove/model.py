@@ -1,0 +1,429 @@
+"""The nouns: what a row, a removal, a plan, an attempt, an outcome and a job are.
+
+Frozen values of the standard library only. Nothing here reads a clock, a file or a socket, so every stage
+can speak in these words without knowing another stage.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+REPORT_COLUMNS = (
+    "row",
+    "status",
+    "detail",
+    "http_status",
+    "api_code",
+    "attempts",
+    "first_sent_at",
+    "finished_at",
+    "job",
+    "plan_hash",
+)
+"""What a report adds behind the file's own columns, in this order."""
+
+
+class Status(StrEnum):
+    """What became of a row. The words are the report's ``status`` column."""
+
+    REMOVED = "removed"
+    REMOVED_INFERRED = "removed_inferred"
+    NOT_FOUND = "not_found"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    DUPLICATE = "duplicate"
+    INVALID = "invalid"
+    NOT_SENT = "not_sent"
+    DONE_BEFORE = "done_before"
+    """A report was given back as the input and says that this row was settled; nothing was sent."""
+
+
+class RowState(StrEnum):
+    """The two states that only a running job's journal knows; neither stands in a finished report."""
+
+    PENDING = "pending"
+    """No attempt so far can have had an effect."""
+    SENDING = "sending"
+    """An attempt may have had an effect, and nothing has settled it yet."""
+
+
+class JobState(StrEnum):
+    """Where a job stands."""
+
+    READY = "ready"
+    """Stored, never run."""
+    RUNNING = "running"
+    """A process drives it, or did when it died."""
+    PAUSED = "paused"
+    """Ended early with rows left; ``resume`` goes on."""
+    STOPPED = "stopped"
+    """Ended for good with rows left (``not_sent``); ``retry`` makes a new job of them."""
+    CANCELLED = "cancelled"
+    """A person ended it; the rows left are ``not_sent``."""
+    FINISHED = "finished"
+    """Every row has its status."""
+
+    @property
+    def resumable(self) -> bool:
+        return self in (JobState.READY, JobState.RUNNING, JobState.PAUSED)
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """One learner to be taken off one batch: three ids as text, never as numbers.
+
+    Equality is identity: two rows with equal removals are duplicates.
+    """
+
+    course: str
+    batch: str
+    learner: str
+
+    @property
+    def path(self) -> str:
+        """The documented path (Zoho People, LMS, "Remove learner from batch")."""
+        return f"/api/v1/courses/{self.course}/batches/{self.batch}/learners/{self.learner}"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a file: its number as the spreadsheet shows it, and its cells as text, unchanged."""
+
+    number: int
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """Which columns (0-based) hold the three ids."""
+
+    course: int
+    batch: int
+    learner: int
+
+    def __iter__(self) -> Iterator[int]:
+        return iter((self.course, self.batch, self.learner))
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusion:
+    """Why a row of the file is not sent: ``duplicate``, ``invalid`` or ``done_before``, in plain words."""
+
+    status: Status
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A file that was read to its end and found undamaged, column by column.
+
+    ``columns[c][i]`` is the text of column ``c`` in data row ``i``, unchanged; ``numbers[i]`` is that row's
+    number as the spreadsheet shows it. Columns rather than rows, because a million rows of small objects
+    do not fit into the memory that a preview may take.
+    """
+
+    source: str
+    """The file's name as shown to people."""
+    kind: str
+    """``csv``, ``tsv``, ``xlsx``, ``xls`` or ``ods``, told by content."""
+    header: tuple[str, ...]
+    roles: Roles
+    numbers: Sequence[int]
+    columns: tuple[Sequence[str], ...]
+    sheet: str | None = None
+    notes: tuple[str, ...] = ()
+    """What the preview must say about the reading, in sentences."""
+    empty_rows: int = 0
+    hidden_rows: int = 0
+    """Hidden or filtered rows that were left out at the person's wish."""
+    settled: Mapping[int, Exclusion] = field(default_factory=dict)
+    """Rows (by index) that a report of ours, given back as the input, tells as settled before."""
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def row(self, index: int) -> Row:
+        return Row(self.numbers[index], tuple(column[index] for column in self.columns))
+
+    def rows(self) -> Iterator[Row]:
+        for number, *cells in zip(self.numbers, *self.columns, strict=True):
+            yield Row(number, tuple(cells))
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRow:
+    """One row of a plan: to be sent (``removal``), or not (``exclusion``); exactly one of the two is set."""
+
+    row: Row
+    removal: Removal | None
+    exclusion: Exclusion | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run would do, row by row; the same object is previewed, confirmed, stored and run.
+
+    ``ids`` are the trimmed course, batch and learner columns, as long as the table; ``excluded`` names the rows
+    (by index in the table) that are not sent. ``fingerprint`` is the SHA-256 (hex) over account, host and the
+    ordered rows: one changed byte makes another plan.
+    """
+
+    account: str
+    host: str
+    table: Table
+    ids: tuple[Sequence[str], Sequence[str], Sequence[str]]
+    excluded: Mapping[int, Exclusion]
+    batches: Mapping[tuple[str, str], int]
+    """Removals by (course, batch), in order of first appearance."""
+    fingerprint: str
+
+    @property
+    def removals(self) -> int:
+        """How many calls the plan makes when each row is answered at once."""
+        return len(self.table) - len(self.excluded)
+
+    @property
+    def sandbox(self) -> bool:
+        return is_loopback(self.host)
+
+    def removal(self, index: int) -> Removal:
+        course, batch, learner = self.ids
+        return Removal(course[index], batch[index], learner[index])
+
+    def rows(self) -> Iterator[PlannedRow]:
+        """Every row of the file, in file order."""
+        for index, row in enumerate(self.table.rows()):
+            exclusion = self.excluded.get(index)
+            yield PlannedRow(row, None if exclusion else self.removal(index), exclusion)
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """The account's allowance and how carefully it is kept. All times in seconds.
+
+    ``calls`` in ``window``, then ``lock``: Zoho People's LMS pages ("threshold 30 requests, lock period
+    5 minutes"). The other figures are measured; docs/decisions/ has the reasons.
+    """
+
+    calls: int = 30
+    window: float = 60.0
+    lock: float = 300.0
+    daily: int | None = None
+    """Calls in any 24 hours; None for no cap."""
+    margin: float = 1.1
+    """Covers whole-second time stamps, nodes 250 ms apart and clocks that drift by 500 ppm."""
+    grace: float = 60.0
+    """How much later than our giving up a proxy may still deliver a request."""
+    slack: float = 1.05
+    """The pace is ``window / calls * slack``: a little slower than the limit."""
+    exchange: float = 45.0
+    """Longest time from taking a slot to giving the exchange up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The facts of one answer, without any type of the HTTP library."""
+
+    status: int
+    body: bytes
+    content_type: str = ""
+    retry_after: str | None = None
+    """The header as sent: seconds or an HTTP date."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One physical request for one row, as the journal keeps it. Times: epoch seconds and monotonic seconds."""
+
+    number: int
+    sent_at: float
+    sent_mono: float
+    boot: str
+    """Which boot of the machine ``sent_mono`` belongs to; monotonic times of two boots can't be compared."""
+    finding: str | None = None
+    """How the answer was read (``policy.Finding``); None while there is none, also after a crash."""
+    http_status: int | None = None
+    api_code: str | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """One row of a job on its way: what to remove, and the attempts that were made before."""
+
+    job: str
+    position: int
+    """Index of the row in the job, from 0."""
+    number: int
+    """The row's number as the spreadsheet shows it."""
+    removal: Removal
+    attempts: tuple[Attempt, ...] = ()
+
+    @property
+    def key(self) -> str:
+        return f"{self.job}:{self.position}"
+
+
+class HoldReason(StrEnum):
+    """Why nobody may send for a while."""
+
+    LOCKED = "locked"
+    """Zoho said that the allowance is used up."""
+    FAILING = "failing"
+    """Zoho's own errors pile up, or it asked for a wait."""
+    UNREACHABLE = "unreachable"
+    """No connection can be made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A wait for everybody on the account; after it one row goes as the probe. Monotonic seconds."""
+
+    reason: HoldReason
+    until: float
+    seconds: float
+    """How long it was set for; after a reboot it lasts that long at most."""
+    rounds: int = 1
+    """Full waits so far, this one included."""
+    accused: str | None = None
+    """Key of the row whose answer began it; that row is the first probe."""
+    suspect: str | None = None
+    """Key of a row whose probe was refused; one other row is tried before the next full wait."""
+    probe: str | None = None
+    """Key of the row that is on its way as the probe."""
+    probe_until: float = 0.0
+    """When a probe whose process died is given up."""
+    budget_before: int | None = None
+    """The budget to go back to, should the suspect turn out to have a limit of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What all processes of the machine share about one account's allowance. Monotonic seconds."""
+
+    next_at: float = 0.0
+    """The pace: no paced call before this."""
+    burst: int = 0
+    """Calls that may still go at once."""
+    last_at: float | None = None
+    """When a call last left or was answered; None before the first."""
+    hold: Hold | None = None
+    blamed: str | None = None
+    """Key of a row that hit a limit of its own, not the account's."""
+    budget: int | None = None
+    """Lowered number of calls a window while somebody else uses the allowance too; None when full."""
+    budget_at: float = 0.0
+    """When the quiet time began that raises the budget again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Leave to make one request now: the journal holds its attempt and the ledger its slot."""
+
+    errand: Errand
+    attempt: Attempt
+    slot: int
+    taken_at: float
+    """Monotonic seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one row, as the report tells it. Times are epoch seconds (UTC)."""
+
+    position: int
+    number: int
+    cells: tuple[str, ...]
+    status: Status
+    detail: str
+    http_status: int | None = None
+    api_code: str | None = None
+    attempts: int = 0
+    first_sent_at: float | None = None
+    finished_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many rows have which status. ``total`` is the number of rows in the file; the sum is checked."""
+
+    counts: Mapping[Status, int] = field(default_factory=dict)
+    open: int = 0
+    """Rows that are not settled yet; 0 in a finished job."""
+
+    @classmethod
+    def of(cls, statuses: Iterable[Status]) -> Tally:
+        return cls(Counter(statuses))
+
+    def __getitem__(self, status: Status) -> int:
+        return self.counts.get(status, 0)
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values()) + self.open
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A plan that was confirmed and stored, and how far it came. Times are epoch seconds (UTC)."""
+
+    id: str
+    account: str
+    host: str
+    source: str
+    """The input file's name as shown to people."""
+    folder: str
+    """Where the report goes unless told otherwise: beside the input, or the folder the job was started in."""
+    sheet: str | None
+    header: tuple[str, ...]
+    roles: Roles
+    plan_hash: str
+    state: JobState
+    reason: str = ""
+    """Why it ended early, in a sentence for an HR admin; empty otherwise."""
+    exit_code: int = 0
+    """What a run that ends in this state exits with."""
+    created_at: float = 0.0
+    finished_at: float | None = None
+    seconds: float = 0.0
+    """How long it has been driven, in all runs together, in seconds of the run's clock."""
+    worst_minute: int = 0
+    """Most calls of the account in any one window, as far as this job's runs saw."""
+    lockouts: int = 0
+    mismatched: int = 0
+    """Rows where Zoho named another learner than the one that was sent."""
+    retry_of: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def sandbox(self) -> bool:
+        return is_loopback(self.host)
+
+
+class Clock(Protocol):
+    """Time, passed in: so that tests run hours in milliseconds and a rehearsal runs faster than life."""
+
+    @property
+    def boot(self) -> str:
+        """An id of this boot of the machine; monotonic times hold within one boot."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never step; the same for all processes of one boot."""
+        ...
+
+    def wall(self) -> float:
+        """Seconds since the epoch."""
+        ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` (``name`` or ``name:port``) is this machine, that is, a sandbox."""
+    name = host.rpartition(":")[0] if host.count(":") == 1 or host.startswith("[") else host
+    return name.strip("[]") in ("127.0.0.1", "::1", "localhost")

@@ -1,0 +1,266 @@
+"""Attempts for one row until it is settled or the run stops.
+
+Around it: the runner, which knows the rows. Inside it: the client and the gate, one request at a time. A lock
+is no retry: it is everybody's and waits in the gate. One row's trouble is never an exception; the job's is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Protocol
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
+
+from bulkremove import answers, policy
+from bulkremove.breaker import Halt
+from bulkremove.client import Admission, Exchange
+from bulkremove.errors import NeverSent, NotAuthorised, TokenDelayed
+from bulkremove.limiter import Closing, DayUsedUp, Gate, Lockout, OwnLimitMet, Shut
+from bulkremove.model import Attempt, Clock, Errand, HoldReason, Removal, RowState, Status
+from bulkremove.pacing import Signal
+from bulkremove.policy import RULES, Answer, Finding, Step, Verdict
+
+
+class Sender(Protocol):
+    """Sends one removal when it is admitted (``client.ZohoPeople`` is the one that ships)."""
+
+    async def remove(self, removal: Removal, admit: Callable[[], Awaitable[Admission | None]]) -> Exchange | None: ...
+
+
+class Tokens(Protocol):
+    """Access tokens (``auth.Tokens`` is the one that ships)."""
+
+    async def token(self) -> str: ...
+    async def renew(self, refused: str) -> str: ...
+
+
+class Run(Protocol):
+    """What a remover needs to know of the run it is part of, and tells it."""
+
+    def stopping(self) -> bool:
+        """Whether nothing more may be sent."""
+        ...
+
+    def alone(self) -> bool:
+        """Whether no other row of the job is left."""
+        ...
+
+    async def pause(self, seconds: float) -> None:
+        """Sleep, but not beyond the moment when the run begins to stop."""
+        ...
+
+    def observe(self, answer: Answer) -> Signal | None:
+        """Hear an answer; the job's rules may halt the run or ask everybody to wait."""
+        ...
+
+    def halt(self, halt: Halt) -> None: ...
+    def locked_out(self, lockout: Lockout) -> None: ...
+
+
+_SHUT = {
+    HoldReason.LOCKED: "Zoho's lock is still in force after three full waits: perhaps the day's allowance is used up.",
+    HoldReason.FAILING: "Zoho People keeps failing; three waits did not help.",
+    HoldReason.UNREACHABLE: "Zoho can't be reached. Check the network of this machine.",
+}
+
+
+@dataclass(slots=True)
+class _Row:
+    """One row on its way, with the attempts made so far."""
+
+    errand: Errand
+    last: Answer | None = None
+    renewed: bool = False
+    """A new token was asked for because of this row."""
+
+    @property
+    def open_state(self) -> RowState:
+        return RowState.SENDING if any(map(policy.is_open, self.errand.attempts)) else RowState.PENDING
+
+
+class Remover:
+    """Takes rows one by one, several at a time. ``dice`` gives numbers in [0, 1) for the back-off."""
+
+    def __init__(
+        self, sender: Sender, gate: Gate, tokens: Tokens, run: Run, *, clock: Clock, dice: Callable[[], float]
+    ) -> None:
+        self._sender = sender
+        self._gate = gate
+        self._tokens = tokens
+        self._run = run
+        self._clock = clock
+        self._dice = dice
+        self._proven_token = ""
+        """The access token that last got an answer about a row."""
+
+    async def remove(self, errand: Errand) -> Status | None:
+        """Settle one row, in the journal too. None: the run stops, and the row stays for a later one.
+
+        Raises JournalFailed when the journal can't be written; nothing may be sent after that.
+        """
+        row = _Row(errand)
+        retrying = AsyncRetrying(
+            retry=retry_if_result(lambda verdict: verdict is not None and verdict.step is Step.REPEAT),
+            stop=stop_after_attempt(policy.MOST_ATTEMPTS),
+            wait=self._back_off,
+            sleep=self._run.pause,
+            retry_error_callback=lambda state: None,
+        )
+        verdict: Verdict | None = await retrying(self._attempt, row)
+        return verdict.status if verdict else None
+
+    def _back_off(self, state: RetryCallState) -> float:
+        return policy.back_off(state.attempt_number, self._dice())
+
+    async def _attempt(self, row: _Row) -> Verdict | None:
+        """Send the row until an attempt counts. None: the run stops."""
+        while not self._run.stopping():
+            late = policy.too_late(row.errand.attempts, self._clock)
+            if late is not None:
+                return await self._settle(row, late)
+            try:
+                exchange = await self._sender.remove(row.errand.removal, lambda: self._admit(row))
+            except OwnLimitMet:
+                return await self._settle(row, self._own_limit(row))
+            except Shut as shut:
+                self._run.halt(Halt(_SHUT[shut.reason]))
+                continue
+            except DayUsedUp as used_up:
+                self._run.halt(Halt(_day_used_up(used_up)))
+                continue
+            except NotAuthorised as refused:
+                self._run.halt(Halt(str(refused), exit_code=7))
+                continue
+            except TokenDelayed as delayed:
+                await self._wait_for_token(delayed)
+                continue
+            if exchange is None:
+                continue
+            verdict = await self._hear(row, exchange)
+            if verdict is not None:
+                return verdict
+        return None
+
+    async def _admit(self, row: _Row) -> Admission | None:
+        """A slot and a token, both good at this very moment; None when the row may not be sent any more."""
+        while True:
+            await self._tokens.token()  # before the wait, so that a dead account takes no slot
+            permit = await self._gate.enter(
+                row.errand,
+                alone=self._run.alone,
+                in_time=lambda: not self._run.stopping() and not policy.too_late(row.errand.attempts, self._clock),
+            )
+            if permit is None:
+                return None
+            try:
+                token = await self._tokens.token()  # the wait may have outlived the first one
+            except (NotAuthorised, TokenDelayed):
+                await self._give_back(row, permit.attempt, Admission(permit, ""))
+                raise
+            admission = Admission(permit, token)
+            if self._gate.fresh(permit):
+                return admission
+            await self._give_back(row, permit.attempt, admission)
+
+    async def _give_back(self, row: _Row, attempt: Attempt, admission: Admission) -> None:
+        """The permit was never used."""
+        unused = replace(attempt, finding=Finding.NEVER_SENT.value, text="The slot was given back unused.")
+        closing = Closing(unused, row.open_state, left=False, sound=False)
+        await self._gate.leave(admission.permit, closing)
+        row.errand = replace(row.errand, attempts=(*row.errand.attempts, unused))
+
+    async def _hear(self, row: _Row, exchange: Exchange) -> Verdict | None:
+        """Write down what came back. None: the row is to be asked for again at once, if the run goes on."""
+        answer = self._read(exchange)
+        before = row.errand.attempts
+        verdict = policy.judge(answer, before)
+        if verdict.step is Step.RENEW and row.renewed and self._proven_token == exchange.admission.token:
+            # Others pass with this very token: Zoho refuses this row alone.
+            verdict = policy.refused(answer) if row.open_state is RowState.PENDING else verdict
+        signal = self._run.observe(answer)
+        await self._close(row, exchange, answer, verdict, signal)
+        if answer.finding is Finding.UNAUTHORISED:
+            if verdict.step is Step.RENEW:
+                await self._renew(row, exchange.admission.token)
+        elif RULES[answer.finding].sound:
+            self._proven_token = exchange.admission.token
+        return None if verdict.step in (Step.RENEW, Step.ASK_AGAIN) else verdict
+
+    def _read(self, exchange: Exchange) -> Answer:
+        if exchange.reply is not None:
+            return answers.read(exchange.reply, now=self._clock.wall())
+        finding = Finding.NEVER_SENT if isinstance(exchange.failure, NeverSent) else Finding.UNANSWERED
+        return Answer(finding, text=str(exchange.failure))
+
+    async def _close(
+        self, row: _Row, exchange: Exchange, answer: Answer, verdict: Verdict, signal: Signal | None
+    ) -> None:
+        """One transaction: the raw outcome, the row's new state; only then is the slot pulled forward."""
+        permit, rule = exchange.admission.permit, RULES[answer.finding]
+        attempt = replace(
+            permit.attempt,
+            finding=answer.finding.value,
+            http_status=answer.http_status,
+            api_code=answer.api_code,
+            text=answer.text,
+        )
+        row.errand = replace(row.errand, attempts=(*row.errand.attempts, attempt))
+        row.last = answer
+        state = verdict.status or row.open_state
+        left = answer.finding is not Finding.NEVER_SENT
+        lockout, shut = await self._gate.leave(
+            permit, Closing(attempt, state, verdict.detail, answer.learner, left, signal, rule.sound)
+        )
+        if lockout is not None:
+            self._run.locked_out(lockout)
+        if shut is not None:
+            self._run.halt(Halt(_SHUT[shut.reason]))
+
+    async def _renew(self, row: _Row, refused: str) -> None:
+        """One refresh, shared by all rows that were refused with this token; after it, the row once more."""
+        if row.renewed:
+            self._run.halt(
+                Halt(
+                    "Authorisation broken: Zoho refuses a new access token too. Check that the account may still "
+                    "remove learners, run `bulkremove doctor`, then resume.",
+                    exit_code=7,
+                )
+            )
+            return
+        row.renewed = True
+        try:
+            await self._tokens.renew(refused)
+        except NotAuthorised as broken:
+            self._run.halt(Halt(str(broken), exit_code=7))
+        except TokenDelayed as delayed:
+            await self._wait_for_token(delayed)
+
+    async def _wait_for_token(self, delayed: TokenDelayed) -> None:
+        if delayed.retry_in is None:
+            self._run.halt(Halt(str(delayed)))
+        else:
+            await self._run.pause(delayed.retry_in)
+
+    def _own_limit(self, row: _Row) -> Verdict:
+        if row.open_state is RowState.SENDING:
+            return policy.given_up("an attempt got no answer, and the next was refused")
+        last = row.last or _last_answer(row.errand)
+        return policy.refused(last)
+
+    async def _settle(self, row: _Row, verdict: Verdict) -> Verdict:
+        assert verdict.status is not None  # noqa: S101 - narrows the type; only settling verdicts come here
+        await self._gate.settle_without_sending(row.errand, verdict.status, verdict.detail)
+        return verdict
+
+
+def _last_answer(errand: Errand) -> Answer:
+    """The last answer as the journal kept it, for a row that an earlier run has sent."""
+    last = errand.attempts[-1]
+    return Answer(Finding(last.finding or Finding.UNANSWERED), last.http_status, last.api_code, last.text)
+
+
+def _day_used_up(used_up: DayUsedUp) -> str:
+    until = datetime.fromtimestamp(used_up.until, UTC).astimezone()
+    return f"The day's allowance is used up; it goes on at {until:%Y-%m-%d %H:%M %Z}. Resume then."

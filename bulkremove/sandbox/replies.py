@@ -1,0 +1,154 @@
+"""Answers in Zoho's words: the documented ones, those seen in the wild, and those that come from something else.
+
+Pure values. What is documented and what was only seen stands beside each; nobody outside knows how Zoho People's LMS
+tells a lock, so there are six ways. Decides nothing: who gets which answer stands in ``server``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+JSON = "application/json"
+HTML = "text/html"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the sandbox sends back."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = JSON
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def _of(status: int, members: Mapping[str, object]) -> Answer:
+    return Answer(status, json.dumps(members).encode())
+
+
+class LockTold(StrEnum):
+    """How a caller learns that the account is locked."""
+
+    STATUS_422 = "422"
+    """The LMS pages' "maximum limit exceeded"."""
+    STATUS_429 = "429"
+    RETRY_AFTER = "429-retry-after"
+    TITLE_400 = "400-title"
+    """Zoho's shared throttle, seen on Zoho Projects."""
+    CODE_7209 = "200-7209"
+    """HTTP 200 with code 7209, the one first-hand report for Zoho People."""
+    HTML_400 = "400-html"
+    """A page instead of JSON, seen on Zoho CRM."""
+
+
+def locked(told: LockTold, *, calls: int, window: float, left: float) -> Answer:
+    """The account is locked for ``left`` more seconds; it allows ``calls`` in ``window`` seconds."""
+    match told:
+        case LockTold.STATUS_422:
+            return plain(422, "422", "Maximum limit exceeded")
+        case LockTold.STATUS_429:
+            return plain(429, "429", "Too many requests")
+        case LockTold.RETRY_AFTER:
+            answer = plain(429, "429", "Too many requests")
+            return Answer(429, answer.body, headers={"Retry-After": str(math.ceil(left))})
+        case LockTold.TITLE_400:
+            wait = f"{math.ceil(left)} seconds" if left < 60 else f"{math.ceil(left / 60)} minutes"
+            words = f"Cannot execute more than {calls} requests per API in {window:g} seconds. Try again after {wait}."
+            title = "URL_ROLLING_THROTTLES_LIMIT_EXCEEDED"
+            return _of(400, {"error": {"status_code": 400, "title": title, "details": {"message": words}}})
+        case LockTold.CODE_7209:
+            words = "API access blocked since threshold limit exceeded. Please try after some time"
+            return envelope(200, 7209, words)
+        case LockTold.HTML_400:
+            return page(400, "Too many requests. Please try again after some time.")
+
+
+def removed(learner: str) -> Answer:
+    """The success body of the page "Remove learner from batch"; its code is a text."""
+    return Answer(200, b'{"code": "200", "learnerId": "%s", "message": "success"}' % learner.encode())
+
+
+def plain(status: int, code: str, message: str) -> Answer:
+    """The form of the LMS pages: a code and a message at the top."""
+    return _of(status, {"code": code, "message": message})
+
+
+def envelope(status: int, code: int, message: str) -> Answer:
+    """The older form that Zoho People's front door uses, around a numeric code."""
+    errors = {"code": code, "message": message}
+    return _of(status, {"response": {"message": "Error occurred", "errors": errors, "status": 1}})
+
+
+def page(status: int, words: str) -> Answer:
+    """A web page: a proxy's, a sign-in's or a maintenance's."""
+    html = f"<!DOCTYPE html><html><head><title>{status}</title></head><body><h1>{words}</h1></body></html>"
+    return Answer(status, html.encode(), HTML)
+
+
+def token_refused(error: str, *, status: int = 200) -> Answer:
+    """The token endpoint's refusals come with HTTP 200 (documented in Kaizen 43)."""
+    return _of(status, {"error": error})
+
+
+def token_throttled(status: int) -> Answer:
+    """Too many tokens in ten minutes; HTTP 200 is documented, 400 was seen."""
+    words = "You have made too many requests continuously. Please try again after some time."
+    return _of(status, {"error_description": words, "error": "Access Denied", "status": "failure"})
+
+
+def token_granted(members: Mapping[str, object]) -> Answer:
+    return _of(200, members)
+
+
+NOT_FOUND = plain(404, "404", "Not found")
+BAD_INPUT = plain(400, "INVALID_INPUT", "Invalid input")
+FORBIDDEN = plain(403, "403", "Not authorised to do this")
+NO_CREDENTIAL = envelope(400, 7202, "Missing or blank credential")
+INVALID_TOKEN = envelope(401, 7213, "The provided OAuth token is invalid")
+NO_SCOPE = envelope(401, 7218, "Invalid OAuth scope")
+WRONG_DATA_CENTRE = envelope(400, 7201, "URL Rule is not configured")
+
+
+def canned(kind: str, *, learner: str, path: str, seconds: float | None) -> Answer | None:
+    """The answer that a fault of this kind puts in the place of the true one; None where it puts none.
+
+    ``seconds``: the Retry-After of a 429 or 5xx. A redirect points back to ``path``, so that following it shows.
+    """
+    headers = {} if seconds is None else {"Retry-After": f"{seconds:.0f}"}
+    if kind in REDIRECTS:
+        return Answer(int(kind), b"", HTML, {"Location": path})
+    if kind in SERVER_ERRORS:
+        return Answer(int(kind), plain(int(kind), kind, "Internal server error").body, headers=headers)
+    if kind == "429":
+        return Answer(429, plain(429, "429", "Too many requests").body, headers=headers)
+    if kind == "contradictory":
+        body = {"code": "200", "learnerId": learner, "message": "success", "errors": {"code": 500, "message": "failed"}}
+        return _of(200, body)
+    return CANNED.get(kind)
+
+
+REDIRECTS = ("301", "302", "303", "307", "308")
+SERVER_ERRORS = ("500", "502", "503", "504")
+CANNED: dict[str, Answer] = {
+    "202": Answer(202, b'{"code": "202", "message": "accepted"}'),
+    "204": Answer(204),
+    "400": BAD_INPUT,
+    "401": INVALID_TOKEN,
+    "403": FORBIDDEN,
+    "422": plain(422, "422", "Maximum limit exceeded"),
+    "blank_credential": NO_CREDENTIAL,
+    "empty_200": Answer(200),
+    "expired_token": INVALID_TOKEN,
+    "forbidden_in_200": envelope(200, 9009, "Permission denied"),
+    "html_200": page(200, "Please sign in"),
+    "html_404": page(404, "This page does not exist"),
+    "html_502": page(502, "Bad gateway"),
+    "limit_text_502": page(502, "Too many requests, try again after some time"),
+    "scope_missing": NO_SCOPE,
+    "unknown_json": Answer(200, b'{"result": "done"}'),
+    "wrong_data_centre": WRONG_DATA_CENTRE,
+}

@@ -1,0 +1,234 @@
+"""The sandbox's world, loaded from JSON: an organisation, one client, its batches with their learners, faults.
+
+Everything is checked before the sandbox starts, and a mistake is told with the place where it stands. Ids are text,
+as they are everywhere else; a number is refused, since it may have lost its last digits. Never writes anything.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bulkremove.errors import SettingsError
+from bulkremove.model import Removal
+from bulkremove.sandbox.faults import KINDS, TOKEN_KINDS, Fault, Faults, Latency
+
+_ID = re.compile(r"[0-9]{1,19}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """The one OAuth client that the sandbox knows."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    grant_codes: tuple[str, ...] = field(default=(), repr=False)
+    """Codes that ``login`` can paste; each is good for one exchange."""
+    scope: str = "ZOHOPEOPLE.training.ALL"
+    """Comma-separated, as in Zoho's console."""
+    expires_in: int = 3600
+    """Life of an access token in seconds."""
+    throttled_with: int = 200
+    """HTTP status of the token endpoint's throttle: 200 is documented, 400 was seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One batch of a course and who is in it."""
+
+    course: str
+    batch: str
+    name: str
+    learners: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What the sandbox starts with; what happens to it is the server's memory."""
+
+    organisation: str
+    client: Client
+    batches: tuple[Batch, ...]
+    faults: Faults = field(default_factory=Faults)
+
+    def enrolled(self) -> set[Removal]:
+        """Everybody who can be removed."""
+        return {Removal(b.course, b.batch, learner) for b in self.batches for learner in b.learners}
+
+
+def load(path: Path) -> World:
+    """The world in the JSON file ``path``. Raises SettingsError, naming the place of the mistake."""
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The sandbox's world {path} can't be read: {error}.") from None
+    try:
+        tree = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(f"The sandbox's world {path} is no valid JSON: {error}.") from None
+    try:
+        return parse(tree)
+    except SettingsError as error:
+        raise SettingsError(f"The sandbox's world {path}: {error.message}", hint=error.hint) from None
+
+
+def parse(tree: object) -> World:
+    """The world that a JSON value describes. Raises SettingsError, naming the place of the mistake."""
+    top = _Members("the world", tree, {"organisation", "client", "batches", "faults"})
+    batches = tuple(_batches(top.many("batches")))
+    return World(top.text("organisation"), _client(top.get("client")), batches, _faults(top.get("faults", {})))
+
+
+def _client(tree: object) -> Client:
+    known = {"client_id", "client_secret", "refresh_token", "grant_codes", "scope", "expires_in", "throttled_with"}
+    client = _Members("client", tree, known)
+    throttled_with = client.get("throttled_with", 200)
+    if throttled_with not in (200, 400):
+        raise SettingsError("client.throttled_with must be 200 or 400.")
+    codes = client.many("grant_codes", [])
+    if not all(isinstance(code, str) and code for code in codes):
+        raise SettingsError('client.grant_codes must be texts, like ["a-code"].')
+    return Client(
+        client.text("client_id"),
+        client.text("client_secret"),
+        client.text("refresh_token"),
+        tuple(map(str, codes)),
+        client.text("scope", "ZOHOPEOPLE.training.ALL"),
+        int(client.number("expires_in", 3600, least=1)),
+        int(str(throttled_with)),
+    )
+
+
+def _batches(trees: Sequence[object]) -> Iterator[Batch]:
+    seen: set[tuple[str, str]] = set()
+    for index, tree in enumerate(trees):
+        where = f"batches[{index}]"
+        batch = _Members(where, tree, {"courseId", "batchId", "name", "learners"})
+        learners = tuple(_id(f"{where}.learners[{i}]", one) for i, one in enumerate(batch.many("learners")))
+        if len(set(learners)) < len(learners):
+            twice = next(one for i, one in enumerate(learners) if one in learners[:i])
+            raise SettingsError(f"{where}.learners names {twice} twice.")
+        course, number = (_id(f"{where}.{name}", batch.get(name)) for name in ("courseId", "batchId"))
+        if (course, number) in seen:
+            raise SettingsError(f"{where} is course {course}, batch {number}, which stands further up already.")
+        seen.add((course, number))
+        yield Batch(course, number, batch.text("name", ""), learners)
+
+
+def _faults(tree: object) -> Faults:
+    known = {"learners", "calls", "every", "rates", "token", "latency", "foreign_per_minute", "seed"}
+    faults = _Members("faults", tree, known)
+    learners = {
+        _id("a learner of faults.learners", learner): _sequence(f"faults.learners.{learner}", texts, KINDS)
+        for learner, texts in faults.mapping("learners").items()
+    }
+    rates = {
+        _fault("faults.rates", text, KINDS): _number(f"faults.rates.{text}", rate)
+        for text, rate in faults.mapping("rates").items()
+    }
+    if sum(rates.values()) > 1:
+        raise SettingsError("faults.rates must not come to more than 1 together.")
+    return Faults(
+        learners,
+        _numbered("faults.calls", faults.mapping("calls")),
+        _numbered("faults.every", faults.mapping("every")),
+        rates,
+        _sequence("faults.token", faults.get("token", []), TOKEN_KINDS),
+        _latency(faults.get("latency", 0.0)),
+        faults.number("foreign_per_minute", 0.0),
+        int(faults.number("seed", 0)),
+    )
+
+
+def _latency(tree: object) -> Latency:
+    if not isinstance(tree, dict):
+        return Latency(_number("faults.latency", tree))
+    latency = _Members("faults.latency", tree, {"median", "tail"})
+    median, tail = latency.number("median"), latency.number("tail")
+    if not 0 < median < tail:
+        raise SettingsError("faults.latency needs a median above 0 and a tail above the median, in seconds.")
+    return Latency(median, tail)
+
+
+def _numbered(where: str, tree: Mapping[str, object]) -> dict[int, Fault]:
+    found = {}
+    for number, text in tree.items():
+        if not (number.isascii() and number.isdigit() and int(number) >= 1):
+            raise SettingsError(f"{where} needs numbers of calls from 1 on, not {number!r}.")
+        found[int(number)] = _fault(f"{where}.{number}", text, KINDS)
+    return found
+
+
+def _sequence(where: str, tree: object, known: frozenset[str]) -> tuple[Fault, ...]:
+    if not isinstance(tree, list):
+        raise SettingsError(f'{where} must be a list of faults, like ["ok"].')
+    return tuple(_fault(f"{where}[{index}]", text, known) for index, text in enumerate(tree))
+
+
+def _fault(where: str, text: object, known: frozenset[str]) -> Fault:
+    if not isinstance(text, str):
+        raise SettingsError(f"{where} must be the name of a fault, not {text!r}.")
+    try:
+        return Fault.parse(text, known)
+    except SettingsError as error:
+        raise SettingsError(f"{where}: {error.message}", hint=error.hint) from None
+
+
+def _id(where: str, value: object) -> str:
+    if not isinstance(value, str):
+        hint = "Write it in quotes: a number may lose its last digits."
+        raise SettingsError(f"{where} must be an id as text, not {value!r}.", hint=hint)
+    if _ID.fullmatch(value) is None:
+        raise SettingsError(f"{where} must be 1 to 19 digits, not {value!r}.")
+    return value
+
+
+def _number(where: str, value: object, least: float = 0.0) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value < math.inf:
+        raise SettingsError(f"{where} must be a number of at least {least:g}, not {value!r}.")
+    return float(value)
+
+
+class _Members:
+    """The members of one JSON object, asked for by name."""
+
+    def __init__(self, where: str, tree: object, known: set[str]) -> None:
+        if not isinstance(tree, dict):
+            raise SettingsError(f"{where} must be an object with members, like {{...}}.")
+        if unknown := sorted(set(tree) - known):
+            hint = f"It can have: {', '.join(sorted(known))}."
+            raise SettingsError(f"{where} has a member {unknown[0]!r} that the sandbox doesn't know.", hint=hint)
+        self._where = where
+        self._tree: dict[str, object] = tree
+
+    def get(self, name: str, default: object = ...) -> object:
+        value = self._tree.get(name, default)
+        if value is ...:
+            raise SettingsError(f"{self._where} has no member {name!r}.")
+        return value
+
+    def text(self, name: str, default: object = ...) -> str:
+        value = self.get(name, default)
+        if not isinstance(value, str) or (not value and default is ...):
+            raise SettingsError(f"{self._where}.{name} must be a text.")  # the value may be a secret: not shown
+        return value
+
+    def number(self, name: str, default: object = ..., least: float = 0.0) -> float:
+        return _number(f"{self._where}.{name}", self.get(name, default), least)
+
+    def many(self, name: str, default: object = ...) -> list[object]:
+        value = self.get(name, default)
+        if not isinstance(value, list):
+            raise SettingsError(f"{self._where}.{name} must be a list, like [...].")
+        return value
+
+    def mapping(self, name: str) -> dict[str, object]:
+        value = self.get(name, {})
+        if not isinstance(value, dict):
+            raise SettingsError(f"{self._where}.{name} must be an object with members, like {{...}}.")
+        return value

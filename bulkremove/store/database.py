@@ -1,0 +1,170 @@
+"""Opening the SQLite file safely: private from the first moment, durable commits, a schema of a known version.
+
+After the first failed commit the connection is not used again: what it holds in memory need not be what
+the disk holds (SQLite's page on "How to corrupt", and the known behaviour of a failed fsync).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import TypeVar
+
+from bulkremove.errors import JournalFailed
+
+T = TypeVar("T")
+
+SCHEMA_VERSION = 1
+BUSY_SECONDS = 20.0
+"""How long a commit waits for another process of this machine; one holds the file for under a millisecond."""
+
+
+class Database:
+    """One connection to the journal's file. Raises JournalFailed for whatever the disk refuses."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._failed = False
+        self._open = False
+        self._group: asyncio.Future[None] | None = None
+        with self._told():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            self._connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.execute("PRAGMA fullfsync = ON")
+            self._connection.execute("PRAGMA foreign_keys = ON")
+        self._migrate()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """One durable transaction that excludes every other writer; inside another one, a part of it."""
+        if self._open:
+            yield
+            return
+        with self._told():
+            self._connection.execute("BEGIN IMMEDIATE")
+        self._open = True
+        try:
+            yield
+        except BaseException:
+            if not self._failed:
+                self._connection.execute("ROLLBACK")
+            raise
+        else:
+            with self._told():
+                self._connection.execute("COMMIT")
+        finally:
+            self._open = False
+
+    async def durably(self, write: Callable[[], T]) -> T:
+        """What ``write`` returns, once all that it wrote is on disk.
+
+        Whoever comes in the same turn of the event loop shares one commit, and so one wait for the disk. What
+        ``write`` raises undoes its own part only.
+        """
+        if self._group is None:
+            with self._told():
+                self._connection.execute("BEGIN IMMEDIATE")
+            self._open = True
+            loop = asyncio.get_running_loop()
+            self._group = loop.create_future()
+            self._group.add_done_callback(lambda group: group.exception())  # also heard when nobody waits any more
+            loop.call_soon(self._commit_group, self._group)
+        group = self._group
+        self.execute("SAVEPOINT part")
+        try:
+            result = write()
+        except BaseException:
+            if not self._failed:
+                self.execute("ROLLBACK TO part")
+                self.execute("RELEASE part")
+            raise
+        self.execute("RELEASE part")
+        await asyncio.shield(group)
+        return result
+
+    def _commit_group(self, group: asyncio.Future[None]) -> None:
+        self._group, self._open = None, False
+        try:
+            with self._told():
+                self._connection.execute("COMMIT")
+        except JournalFailed as error:
+            group.set_exception(error)
+        else:
+            group.set_result(None)
+
+    def execute(self, sql: str, *values: object) -> sqlite3.Cursor:
+        with self._told():
+            return self._connection.execute(sql, values)
+
+    def executemany(self, sql: str, rows: Iterator[tuple[object, ...]]) -> None:
+        with self._told():
+            self._connection.executemany(sql, rows)
+
+    def _migrate(self) -> None:
+        with self.transaction():
+            version = int(self.execute("PRAGMA user_version").fetchone()[0])
+            if version > SCHEMA_VERSION:
+                raise JournalFailed(
+                    f"The journal {self._path} was written by a newer bulkremove (its version {version}, "
+                    f"known here: {SCHEMA_VERSION}).",
+                    hint="Update bulkremove, or set BULKREMOVE_HOME to another folder.",
+                )
+            if version < 1:
+                schema = files("bulkremove.store").joinpath("schema.sql").read_text(encoding="utf-8")
+                for statement in _statements(schema):
+                    self.execute(statement)
+                self.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turns what SQLite or the system says into a sentence, and shuts the door after a failure."""
+        if self._failed:
+            raise JournalFailed(
+                f"The journal {self._path} failed earlier in this run and is not used any more.",
+                hint="Mend the cause that was named first, then resume.",
+            )
+        try:
+            yield
+        except sqlite3.IntegrityError:
+            raise
+        except (sqlite3.Error, OSError) as error:
+            self._failed = True
+            raise JournalFailed(f"The journal {self._path} {_reason(error)}", hint=_advice(error)) from error
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The script's statements one by one, so that they run inside one transaction."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def _reason(error: sqlite3.Error | OSError) -> str:
+    if isinstance(error, OSError):
+        return f"can't be opened: {error.strerror}."
+    return f"can't be used: {error}."
+
+
+def _advice(error: sqlite3.Error | OSError) -> str:
+    text = str(error).lower()
+    if "full" in text or "no space" in text:
+        return "Free some disk space; nothing is sent until then, and a job goes on with `bulkremove resume`."
+    if "locked" in text:
+        return "Another process holds it for too long; end that one, then resume."
+    if "malformed" in text or "not a database" in text:
+        return "The file is damaged: put it aside and restore it from a backup, or start with a new BULKREMOVE_HOME."
+    return "Check the folder's rights (it must be yours and writable), then try again."

@@ -1,0 +1,265 @@
+"""Jobs, their rows and every attempt: intent before, outcome after.
+
+``open_attempt`` is committed before a byte leaves, ``close_attempt`` before the row counts as done; a row that
+is found in ``sending`` later had an unanswered attempt. The shared allowance is in ``ledgers``.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TypeVar
+
+from bulkremove.errors import JobNotFound, JournalFailed
+from bulkremove.model import (
+    Attempt,
+    Errand,
+    Job,
+    JobState,
+    Outcome,
+    PlannedRow,
+    Removal,
+    Roles,
+    RowState,
+    Status,
+    Tally,
+)
+from bulkremove.store.database import Database
+from bulkremove.store.ledgers import Ledgers
+
+T = TypeVar("T")
+
+_PAGE = 500
+_OPEN = (RowState.SENDING, RowState.PENDING)
+
+
+class Journal:
+    """The journal in ``home``. Raises JournalFailed whenever the disk refuses; then nothing may be sent."""
+
+    def __init__(self, home: Path) -> None:
+        self._db = Database(home / "journal.db")
+        self.ledgers = Ledgers(self._db)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """One durable transaction over all that is called inside."""
+        return self._db.transaction()
+
+    async def durably(self, write: Callable[[], T]) -> T:
+        """What ``write`` returns, once it is on disk; who comes in the same turn of the loop shares the commit."""
+        return await self._db.durably(write)
+
+    # Jobs
+
+    def create(self, job: Job, rows: Iterable[PlannedRow]) -> None:
+        """Store a confirmed plan as a job, all of it or nothing."""
+        with self.transaction():
+            self._db.execute(
+                "INSERT INTO job (id, account, host, source, folder, sheet, header, roles, plan_hash, state,"
+                " created_at, retry_of, options) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                *(job.id, job.account, job.host, job.source, job.folder, job.sheet),
+                *(json.dumps(job.header), json.dumps(tuple(job.roles)), job.plan_hash, job.state),
+                *(job.created_at, job.retry_of, json.dumps(dict(job.options))),
+            )
+            self._db.executemany(
+                "INSERT INTO row (job, position, number, cells, course, batch, learner, state, detail)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (_row_values(job.id, position, planned) for position, planned in enumerate(rows)),
+            )
+
+    def job(self, job_id: str) -> Job:
+        """The job of that id. Raises JobNotFound."""
+        found = self._db.execute("SELECT * FROM job WHERE id = ?", job_id)
+        for job in _jobs(found):
+            return job
+        raise JobNotFound(f"The journal knows no job {job_id!r}.", hint="`bulkremove jobs` lists those it knows.")
+
+    def jobs(self) -> list[Job]:
+        """All jobs, the newest first."""
+        return list(_jobs(self._db.execute("SELECT * FROM job ORDER BY created_at DESC, id DESC")))
+
+    def begin(self, job_id: str) -> None:
+        """A process drives the job from now on."""
+        self._db.execute("UPDATE job SET state = ?, reason = '', finished_at = NULL WHERE id = ?", "running", job_id)
+
+    def end(
+        self, job_id: str, state: JobState, *, reason: str, exit_code: int, at: float, seconds: float, worst_minute: int
+    ) -> None:
+        """The job's run is over. ``seconds`` and ``worst_minute`` are this run's; they are added and compared."""
+        self._db.execute(
+            "UPDATE job SET state = ?, reason = ?, exit_code = ?, finished_at = ?, seconds = seconds + ?,"
+            " worst_minute = max(worst_minute, ?) WHERE id = ?",
+            *(state, reason, exit_code, at, seconds, worst_minute, job_id),
+        )
+
+    def give_up_open_rows(self, job_id: str, *, why: str, unknown: str, at: float) -> None:
+        """Settle what is left of a job that ended for good: ``not_sent``, or ``unknown`` after an open attempt."""
+        with self.transaction():
+            for state, status, detail in (
+                (RowState.PENDING, Status.NOT_SENT, why),
+                (RowState.SENDING, Status.UNKNOWN, unknown),
+            ):
+                self._db.execute(
+                    "UPDATE row SET state = ?, detail = ?, finished_at = ? WHERE job = ? AND state = ?",
+                    *(status, detail, at, job_id, state),
+                )
+
+    # Rows
+
+    def tally(self, job_id: str) -> Tally:
+        counts = dict(self._db.execute("SELECT state, count(*) FROM row WHERE job = ? GROUP BY state", job_id))
+        still_open = sum(counts.pop(state, 0) for state in _OPEN)
+        return Tally({Status(state): count for state, count in counts.items()}, still_open)
+
+    def outcomes(self, job: Job) -> Iterator[Outcome]:
+        """Every row of the job in file order, as a report tells it now.
+
+        A row that is still open is told as ``not_sent``, or as ``unknown`` when an attempt may have had an effect.
+        """
+        last = -1
+        while page := self._db.execute(
+            "SELECT position, number, cells, state, detail, http_status, api_code, attempts, first_sent_at,"
+            " finished_at FROM row WHERE job = ? AND position > ? ORDER BY position LIMIT ?",
+            *(job.id, last, _PAGE),
+        ).fetchall():
+            for position, number, cells, state, detail, *facts in page:
+                status, words = _told(state, detail, job)
+                yield Outcome(position, number, tuple(json.loads(cells)), status, words, *facts)
+            last = page[-1][0]
+
+    def errands(self, job_id: str) -> Iterator[Errand]:
+        """The rows still to be sent: first those with an open attempt, whose time runs out, then in file order."""
+        for state in _OPEN:
+            last = -1
+            while page := self._db.execute(
+                "SELECT position, number, course, batch, learner, attempts FROM row"
+                " WHERE job = ? AND position > ? AND state = ? ORDER BY position LIMIT ?",
+                *(job_id, last, state, _PAGE),
+            ).fetchall():
+                for position, number, course, batch, learner, attempts in page:
+                    before = self._attempts(job_id, position) if attempts else ()
+                    yield Errand(job_id, position, number, Removal(course, batch, learner), before)
+                last = page[-1][0]
+
+    def _attempts(self, job_id: str, position: int) -> tuple[Attempt, ...]:
+        found = self._db.execute(
+            "SELECT number, sent_at, sent_mono, boot, finding, http_status, api_code, text FROM attempt"
+            " WHERE job = ? AND position = ? ORDER BY number",
+            *(job_id, position),
+        )
+        return tuple(Attempt(*values) for values in found)
+
+    # Attempts
+
+    def open_attempt(self, errand: Errand, attempt: Attempt, ledger: str) -> None:
+        """The intent: this row is about to be sent. To be committed before a byte leaves."""
+        self._db.execute(
+            "INSERT INTO attempt (job, position, number, ledger, sent_at, sent_mono, boot)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            *(errand.job, errand.position, attempt.number, ledger),
+            *(attempt.sent_at, attempt.sent_mono, attempt.boot),
+        )
+        changed = self._db.execute(
+            "UPDATE row SET state = 'sending', attempts = attempts + 1, first_sent_at = coalesce(first_sent_at, ?)"
+            " WHERE job = ? AND position = ? AND state IN ('pending', 'sending')",
+            *(attempt.sent_at, errand.job, errand.position),
+        )
+        if changed.rowcount != 1:
+            raise JournalFailed(f"Row {errand.number} of job {errand.job} is settled already; it is not sent again.")
+
+    def close_attempt(self, errand: Errand, attempt: Attempt, *, at: float, learner: str | None, left: bool) -> None:
+        """The raw outcome of an attempt. ``left``: a byte of it may have left this machine."""
+        self._db.execute(
+            "UPDATE attempt SET answered_at = ?, finding = ?, http_status = ?, api_code = ?, text = ?, learner = ?"
+            " WHERE job = ? AND position = ? AND number = ?",
+            *(at, attempt.finding, attempt.http_status, attempt.api_code, attempt.text, learner),
+            *(errand.job, errand.position, attempt.number),
+        )
+        if learner is not None and learner != errand.removal.learner:
+            self._db.execute("UPDATE job SET mismatched = mismatched + 1 WHERE id = ?", errand.job)
+        if left:
+            self._db.execute(
+                "UPDATE row SET http_status = ?, api_code = ? WHERE job = ? AND position = ?",
+                *(attempt.http_status, attempt.api_code, errand.job, errand.position),
+            )
+        else:
+            self._db.execute(
+                "UPDATE row SET state = CASE attempts WHEN 1 THEN 'pending' ELSE state END, attempts = attempts - 1,"
+                " first_sent_at = CASE attempts WHEN 1 THEN NULL ELSE first_sent_at END"
+                " WHERE job = ? AND position = ?",
+                *(errand.job, errand.position),
+            )
+
+    def mark(self, errand: Errand, state: RowState | Status, detail: str, *, at: float) -> None:
+        """Where the row stands after an attempt. A settled row is never marked again."""
+        changed = self._db.execute(
+            "UPDATE row SET state = ?, detail = ?, finished_at = ?"
+            " WHERE job = ? AND position = ? AND state IN ('pending', 'sending')",
+            *(state, detail, at if isinstance(state, Status) else None, errand.job, errand.position),
+        )
+        if changed.rowcount != 1:
+            raise JournalFailed(f"Row {errand.number} of job {errand.job} is settled already and can't change.")
+
+    def sent_mono(self, ledger: str, boot: str, since: float) -> list[float]:
+        """When the account's calls left since ``since`` (monotonic seconds of this boot), in ascending order."""
+        found = self._db.execute(
+            "SELECT sent_mono FROM attempt WHERE ledger = ? AND boot = ? AND sent_mono >= ?"
+            " AND finding IS NOT 'never_sent' ORDER BY sent_mono",
+            *(ledger, boot, since),
+        )
+        return [time for (time,) in found]
+
+    def nth_last_call(self, ledger: str, n: int) -> float | None:
+        """When (epoch seconds) the ``n``-th last call of the account left; None if there were fewer."""
+        found = self._db.execute(
+            "SELECT sent_at FROM attempt WHERE ledger = ? AND finding IS NOT 'never_sent'"
+            " ORDER BY sent_at DESC LIMIT 1 OFFSET ?",
+            *(ledger, n - 1),
+        ).fetchone()
+        return None if found is None else float(found[0])
+
+    # Events
+
+    def note(self, job_id: str, name: str, text: str, *, at: float) -> None:
+        """Something that a person will want to read later. ``locked`` also counts as a lock-out of the job."""
+        with self.transaction():
+            self._db.execute("INSERT INTO event (job, at, name, text) VALUES (?, ?, ?, ?)", job_id, at, name, text)
+            if name == "locked":
+                self._db.execute("UPDATE job SET lockouts = lockouts + 1 WHERE id = ?", job_id)
+
+    def events(self, job_id: str) -> list[tuple[float, str, str]]:
+        """When (epoch seconds), the stable name, and the words, oldest first."""
+        found = self._db.execute("SELECT at, name, text FROM event WHERE job = ? ORDER BY id", job_id)
+        return [(at, name, text) for at, name, text in found]
+
+
+def _row_values(job_id: str, position: int, planned: PlannedRow) -> tuple[object, ...]:
+    removal, exclusion = planned.removal, planned.exclusion
+    ids = (removal.course, removal.batch, removal.learner) if removal else (None, None, None)
+    state = exclusion.status if exclusion else RowState.PENDING
+    cells = json.dumps(planned.row.cells)  # ASCII with escapes: a lone surrogate survives it
+    return job_id, position, planned.row.number, cells, *ids, state, exclusion.detail if exclusion else ""
+
+
+def _told(state: str, detail: str, job: Job) -> tuple[Status, str]:
+    if state == RowState.PENDING:
+        return Status.NOT_SENT, job.reason or "Not sent yet."
+    if state == RowState.SENDING:
+        return Status.UNKNOWN, f"An attempt got no answer. {job.reason or 'The job is still running.'}"
+    return Status(state), detail
+
+
+def _jobs(found: sqlite3.Cursor) -> Iterator[Job]:
+    names = [column[0] for column in found.description]
+    for values in found:
+        facts = dict(zip(names, values, strict=True))
+        facts["header"] = tuple(json.loads(facts["header"]))
+        facts["roles"] = Roles(*json.loads(facts["roles"]))
+        facts["options"] = json.loads(facts["options"])
+        facts["state"] = JobState(facts["state"])
+        yield Job(**facts)

@@ -1,0 +1,221 @@
+"""Every line of the table "what came back": the row's status, the job's end, and the calls that the sandbox saw."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bulkremove.model import JobState, Status
+from bulkremove.sandbox import LockTold, Threshold
+from tests.play import Stage, faults, learner
+
+
+def test_a_learner_in_the_batch_is_removed(tmp_path: Path) -> None:
+    played = Stage(tmp_path, rows=3).play()
+    assert [Status.REMOVED] * 3 == played.statuses
+    assert JobState.FINISHED == played.job.state
+    assert 3 == len(played.sandbox.removed)
+    assert 0 == played.job.exit_code
+
+
+def test_a_learner_who_is_not_there_is_not_found(tmp_path: Path) -> None:
+    played = Stage(tmp_path, rows=3, enrolled=2).play()
+    assert [Status.REMOVED, Status.REMOVED, Status.NOT_FOUND] == played.statuses
+    assert 0 == played.job.exit_code
+
+
+def test_code_200_as_a_number_is_a_success_too(tmp_path: Path) -> None:
+    assert [Status.REMOVED] == Stage(tmp_path, faults=faults({0: ["number_code"]})).play().statuses
+
+
+def test_another_learner_in_the_answer_is_counted_for_the_warning(tmp_path: Path) -> None:
+    played = Stage(tmp_path, faults=faults({0: ["other_learner"]})).play()
+    assert [Status.REMOVED] == played.statuses
+    assert 1 == played.job.mismatched
+
+
+LOST_AFTER = ["reset_after_effect", "truncated_after_effect", "silence_after_effect", "500_after_effect"]
+LOST_AFTER += ["502_after_effect", "503_after_effect", "504_after_effect", "empty_200_after_effect"]
+LOST_AFTER += ["202_after_effect", "204_after_effect", "contradictory_after_effect", "unknown_json_after_effect"]
+LOST_AFTER += ["endless_after_effect", "html_502_after_effect"]
+
+
+@pytest.mark.parametrize("fault", LOST_AFTER)
+def test_an_unanswered_removal_that_had_its_effect_is_inferred_from_the_404(tmp_path: Path, fault: str) -> None:
+    played = Stage(tmp_path, rows=2, faults=faults({0: [fault, "ok"]})).play()
+    assert [Status.REMOVED_INFERRED, Status.REMOVED] == played.statuses
+    assert [2, 1] == [outcome.attempts for outcome in played.outcomes]
+
+
+@pytest.mark.parametrize("fault", [fault.replace("_after_effect", "") for fault in LOST_AFTER])
+def test_an_unanswered_removal_without_effect_is_sent_again(tmp_path: Path, fault: str) -> None:
+    played = Stage(tmp_path, rows=2, faults=faults({0: [fault, "ok"]})).play()
+    assert [Status.REMOVED, Status.REMOVED] == played.statuses
+
+
+def test_three_attempts_without_an_answer_are_unknown(tmp_path: Path) -> None:
+    played = Stage(tmp_path, rows=2, faults=faults({0: ["reset"]})).play()
+    assert [Status.UNKNOWN, Status.REMOVED] == played.statuses
+    assert 3 == played.calls.count(learner(0))
+    assert 3 == played.job.exit_code
+
+
+@pytest.mark.parametrize("then", ["403", "400"])
+def test_a_refusal_after_an_unanswered_attempt_is_unknown_never_refused(tmp_path: Path, then: str) -> None:
+    played = Stage(tmp_path, rows=2, faults=faults({0: ["reset_after_effect", then]})).play()
+    assert Status.UNKNOWN == played.statuses[0]
+
+
+@pytest.mark.parametrize("fault", ["400", "403", "forbidden_in_200"])
+def test_a_refusal_is_final_for_its_row(tmp_path: Path, fault: str) -> None:
+    played = Stage(tmp_path, rows=3, faults=faults({1: [fault]}), concurrency=1).play()
+    assert [Status.REMOVED, Status.REFUSED, Status.REMOVED] == played.statuses
+    assert 1 == played.calls.count(learner(1))
+    assert 3 == played.job.exit_code
+
+
+def test_three_malformed_rows_at_the_start_pause_the_job(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, rows=6, faults=faults({i: ["400"] for i in range(6)}), concurrency=1)
+    played = stage.play()
+    assert [Status.REFUSED] * 3 + [Status.NOT_SENT] * 3 == played.statuses
+    assert (JobState.PAUSED, 5) == (played.job.state, played.job.exit_code)
+
+
+def test_three_forbidden_rows_stop_the_job(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, rows=6, faults=faults({i: ["403"] for i in range(1, 6)}), concurrency=1)
+    played = stage.play()
+    assert [Status.REMOVED, *[Status.REFUSED] * 3, *[Status.NOT_SENT] * 2] == played.statuses
+    assert (JobState.STOPPED, 7) == (played.job.state, played.job.exit_code)
+
+
+def test_ten_rows_not_found_at_the_start_pause_the_job(tmp_path: Path) -> None:
+    played = Stage(tmp_path, rows=12, enrolled=0, concurrency=1).play()
+    assert 10 == played.statuses.count(Status.NOT_FOUND)
+    assert JobState.PAUSED == played.job.state
+
+
+def test_expected_missing_rows_do_not_pause_the_job(tmp_path: Path) -> None:
+    played = Stage(tmp_path, rows=12, enrolled=0, expect_missing=True).play()
+    assert [Status.NOT_FOUND] * 12 == played.statuses
+    assert JobState.FINISHED == played.job.state
+
+
+@pytest.mark.parametrize("fault", ["html_200", "html_404"])
+def test_an_answer_that_is_not_zohos_pauses_at_the_first_and_is_not_repeated(tmp_path: Path, fault: str) -> None:
+    played = Stage(tmp_path, rows=3, faults=faults({0: [fault]}), concurrency=1).play()
+    assert [Status.UNKNOWN, Status.NOT_SENT, Status.NOT_SENT] == played.statuses
+    assert JobState.PAUSED == played.job.state
+    assert 1 == len(played.calls)
+
+
+def test_two_muddled_answers_in_a_row_pause_the_job(tmp_path: Path) -> None:
+    played = Stage(tmp_path, rows=3, faults=faults({0: ["empty_200", "204"]}), concurrency=1).play()
+    assert JobState.PAUSED == played.job.state
+    assert 2 == len(played.calls)
+
+
+@pytest.mark.parametrize("fault", ["301", "302", "307", "308"])
+def test_a_redirect_is_never_followed_and_stops_the_job(tmp_path: Path, fault: str) -> None:
+    played = Stage(tmp_path, rows=2, faults=faults({0: [fault]}), concurrency=1).play()
+    assert [Status.NOT_SENT, Status.NOT_SENT] == played.statuses
+    assert JobState.STOPPED == played.job.state
+    assert 1 == len(played.calls)
+
+
+def test_303_leaves_the_row_open(tmp_path: Path) -> None:
+    played = Stage(tmp_path, rows=2, faults=faults({0: ["303"]}), concurrency=1).play()
+    assert [Status.UNKNOWN, Status.NOT_SENT] == played.statuses
+    assert JobState.STOPPED == played.job.state
+
+
+@pytest.mark.parametrize("fault", ["401", "expired_token", "blank_credential"])
+def test_a_refused_token_is_renewed_once_for_all(tmp_path: Path, fault: str) -> None:
+    played = Stage(tmp_path, rows=4, faults=faults({0: [fault, "ok"]})).play()
+    assert [Status.REMOVED] * 4 == played.statuses
+    assert 1 == played.tokens.renewals
+
+
+def test_a_new_token_refused_too_pauses_the_job(tmp_path: Path) -> None:
+    played = Stage(tmp_path, rows=2, faults=faults({0: ["401"]}), concurrency=1).play()
+    assert [Status.NOT_SENT, Status.NOT_SENT] == played.statuses
+    assert (JobState.PAUSED, 7) == (played.job.state, played.job.exit_code)
+    assert 2 == len(played.calls)
+
+
+def test_401_for_one_row_while_others_pass_with_the_same_token_is_refused(tmp_path: Path) -> None:
+    slow = {0: ["401", "slow:1", "ok"]}
+    played = Stage(tmp_path, rows=4, faults=faults(slow | {1: ["401", "401"]}), concurrency=1).play()
+    assert JobState.PAUSED == played.job.state or Status.REFUSED in played.statuses
+
+
+@pytest.mark.parametrize(
+    ("fault", "state"), [("scope_missing", JobState.PAUSED), ("wrong_data_centre", JobState.STOPPED)]
+)
+def test_a_missing_scope_or_a_wrong_data_centre_ends_the_job_at_once(
+    tmp_path: Path, fault: str, state: JobState
+) -> None:
+    played = Stage(tmp_path, rows=2, faults=faults({0: [fault]}), concurrency=1).play()
+    assert [Status.NOT_SENT, Status.NOT_SENT] == played.statuses
+    assert (state, 7) == (played.job.state, played.job.exit_code)
+    assert 1 == len(played.calls)
+    assert 0 == played.tokens.renewals
+
+
+@pytest.mark.parametrize("told", list(LockTold))
+def test_a_lock_is_waited_out_with_one_probe_however_it_is_told(tmp_path: Path, told: LockTold) -> None:
+    busy = Threshold(calls=5)
+    played = Stage(tmp_path, rows=12, told=told, threshold=busy, concurrency=2).play()
+    assert [Status.REMOVED] * 12 == played.statuses
+    assert JobState.FINISHED == played.job.state
+    first = next(entry.time for entry in played.sandbox.requests if entry.locked)
+    in_lock = [entry for entry in played.sandbox.requests if first + 5 < entry.time < first + 300]
+    assert [] == in_lock
+    assert played.job.lockouts >= 1
+
+
+def test_422_for_this_row_alone_is_refused_once_another_row_passes(tmp_path: Path) -> None:
+    played = Stage(tmp_path, rows=4, faults=faults({1: ["422"]}), concurrency=2).play()
+    assert [Status.REMOVED, Status.REFUSED, Status.REMOVED, Status.REMOVED] == played.statuses
+    assert 2 == played.calls.count(learner(1))
+
+
+def test_a_lock_that_never_ends_pauses_after_three_waits(tmp_path: Path) -> None:
+    played = Stage(tmp_path, rows=3, faults=faults({i: ["422"] for i in range(3)})).play()
+    assert [Status.NOT_SENT] * 3 == played.statuses
+    assert JobState.PAUSED == played.job.state
+    assert "lock" in played.job.reason
+
+
+def test_the_only_row_left_is_probed_alone(tmp_path: Path) -> None:
+    played = Stage(tmp_path, rows=1, faults=faults({0: ["422"]})).play()
+    assert [Status.NOT_SENT] == played.statuses
+    assert JobState.PAUSED == played.job.state
+    assert 4 == len(played.calls)
+
+
+def test_a_limit_told_by_a_502_page_waits_and_keeps_the_attempt_open(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, rows=2, faults=faults({0: ["limit_text_502_after_effect", "ok"]}), concurrency=1)
+    played = stage.play()
+    assert [Status.REMOVED_INFERRED, Status.REMOVED] == played.statuses
+    assert 1 == played.job.lockouts
+
+
+def test_five_server_errors_of_ten_make_the_job_wait(tmp_path: Path) -> None:
+    broken = {i: ["500", "ok"] for i in range(5)}
+    played = Stage(tmp_path, rows=8, faults=faults(broken), concurrency=1).play()
+    assert [Status.REMOVED] * 8 == played.statuses
+    assert "failing" in played.events
+
+
+def test_retry_after_of_a_503_is_waited_for(tmp_path: Path) -> None:
+    played = Stage(tmp_path, rows=1, faults=faults({0: ["503:120", "ok"]})).play()
+    assert [Status.REMOVED] == played.statuses
+    first, second = (entry.time for entry in played.sandbox.requests if entry.removal)
+    assert second - first >= 120
+
+
+def test_an_unanswered_row_is_unknown_once_15_minutes_have_passed(tmp_path: Path) -> None:
+    played = Stage(tmp_path, rows=1, faults=faults({0: ["503_after_effect:1200", "ok"]})).play()
+    assert [Status.UNKNOWN] == played.statuses
+    assert 1 == len(played.calls)
