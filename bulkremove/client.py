@@ -178,4 +178,5 @@ async def _reply(response: aiohttp.ClientResponse) -> Reply:
         bytes(body),
         response.headers.get("Content-Type", "")[:200],
         response.headers.get("Retry-After"),
+        response.headers.get("Date"),
     )

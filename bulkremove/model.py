@@ -233,6 +233,8 @@ class Reply:
     content_type: str = ""
     retry_after: str | None = None
     """The header as sent: seconds or an HTTP date."""
+    date: str | None = None
+    """The server's own time, as sent."""
 
 
 @dataclass(frozen=True, slots=True)

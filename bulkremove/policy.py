@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
-from bulkremove.model import Attempt, Clock, HoldReason, Status
+from bulkremove.model import Attempt, Clock, HoldReason, Status, Tally
 
 MOST_ATTEMPTS = 3
 """Attempts a row may have that were not closed without effect."""
@@ -243,6 +243,12 @@ def too_late(attempts: Sequence[Attempt], clock: Clock) -> Verdict | None:
 def back_off(repeat: int, dice: float) -> float:
     """Seconds before the ``repeat``-th repeat (from 1): exponential with full jitter; ``dice`` in [0, 1)."""
     return dice * min(60.0, 4.0 * 2.0 ** (repeat - 1))
+
+
+def exit_code(tally: Tally) -> int:
+    """0 if every row of a finished job is removed, known to be gone, done before, or repeats such a row; else 3."""
+    troubled = (Status.REFUSED, Status.UNKNOWN, Status.INVALID, Status.NOT_SENT)
+    return 3 if any(tally[status] for status in troubled) else 0
 
 
 def _told(answer: Answer) -> str:

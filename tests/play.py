@@ -11,6 +11,7 @@ from yarl import URL
 
 from bulkremove.app.driving import Progress, Stop, drive
 from bulkremove.client import ZohoPeople
+from bulkremove.config import Settings
 from bulkremove.model import (
     Job,
     JobState,
@@ -134,6 +135,8 @@ class Stage:
                 lock_told_as=self.told,
             )
         sandbox = self.sandbox
+        limit = (self.quota.calls, self.quota.window)
+        settings = Settings(self.home, limit=limit, lock=self.quota.lock, concurrency=self.concurrency)
         journal = Journal(self.home)
         progress: list[Progress] = []
         async with sandbox:
@@ -151,14 +154,10 @@ class Stage:
                 journal.job("job"),
                 base=URL(sandbox.url),
                 ledger="ledger",
-                quota=self.quota,
+                settings=settings,
                 clock=self.clock,
                 speed=1.0,
                 tokens=make_tokens,
-                concurrency=self.concurrency,
-                connect=10.0,
-                read=30.0,
-                trust_proxy=False,
                 dice=random.Random(self.seed).random,
                 stop=self.stop,
                 expect_missing=self.expect_missing,

@@ -1,0 +1,12 @@
+"""The use cases: preview, submit, run, retry, cancel, report, log in, check. What the command line and a page share.
+
+It builds the stages, owns the clock and the dice, and lets every act gather, decide by a pure stage, and apply. It
+prints nothing and asks nobody anything.
+"""
+
+from bulkremove.app.doctor import Check
+from bulkremove.app.driving import Progress, Stop
+from bulkremove.app.rehearsal import SandboxOptions
+from bulkremove.app.usecases import App, Consent, Ended, Preview
+
+__all__ = ["App", "Check", "Consent", "Ended", "Preview", "Progress", "SandboxOptions", "Stop"]

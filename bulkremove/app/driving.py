@@ -6,7 +6,6 @@ wire. The rows' own fate is decided by pure rules; this file carries their words
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,11 +13,12 @@ from dataclasses import dataclass
 from aiolimiter import AsyncLimiter
 from yarl import URL
 
-from bulkremove import breaker, pacing
+from bulkremove import breaker, pacing, policy
 from bulkremove.breaker import Breaker, Halt
 from bulkremove.client import ZohoPeople
+from bulkremove.config import Settings
 from bulkremove.limiter import Gate, Lockout
-from bulkremove.model import Clock, HoldReason, Job, JobState, Quota, Status, Tally
+from bulkremove.model import Clock, HoldReason, Job, JobState, Quota, Tally
 from bulkremove.pacing import Signal, Wait, Waiting
 from bulkremove.policy import Answer, given_up
 from bulkremove.remover import Remover, Tokens
@@ -167,7 +167,7 @@ class Drive:
         with self._journal.transaction():
             if self._journal.tally(self._job.id).open == 0:
                 # The last row may have been settled by the very answer that would have halted the job.
-                exit_code = _exit_code(self._journal.tally(self._job.id))
+                exit_code = policy.exit_code(self._journal.tally(self._job.id))
             elif halt.for_good:
                 state, reason, exit_code = JobState.STOPPED, halt.reason, halt.exit_code
                 self._journal.give_up_open_rows(
@@ -195,27 +195,16 @@ _LOCKOUT = {
 }
 
 
-def _exit_code(tally: Tally) -> int:
-    """0 only if every row is removed, known to be gone, done before or a repetition of such a row."""
-    return (
-        3 if any(tally[status] for status in (Status.REFUSED, Status.UNKNOWN, Status.INVALID, Status.NOT_SENT)) else 0
-    )
-
-
 async def drive(
     journal: Journal,
     job: Job,
     *,
+    settings: Settings,
     base: URL,
     ledger: str,
-    quota: Quota,
     clock: Clock,
     speed: float,
     tokens: Callable[[ZohoPeople], Tokens],
-    concurrency: int,
-    connect: float,
-    read: float,
-    trust_proxy: bool,
     dice: Callable[[], float],
     stop: Stop,
     expect_missing: bool,
@@ -223,19 +212,20 @@ async def drive(
 ) -> Job:
     """Run what is left of ``job`` against the People host ``base``; the job as it stands afterwards.
 
-    Times in ``quota`` are seconds of ``clock``, which runs ``speed`` times faster than real ones. Raises
-    JournalFailed; everything that Zoho or the network does is told by the job's state and reason instead.
+    The settings' times are seconds of ``clock``, which runs ``speed`` times faster than life. Raises JournalFailed;
+    everything that Zoho or the network does is told by the job's state and reason instead.
     """
+    quota = settings.quota
     people = ZohoPeople(
         base,
-        concurrency=concurrency,
-        connect=connect / speed,
-        read=read / speed,
+        concurrency=settings.concurrency,
+        connect=settings.connect_timeout,
+        read=settings.read_timeout,
         exchange=quota.exchange / speed,
-        trust_proxy=trust_proxy,
+        trust_proxy=settings.trust_proxy,
     )
     try:
-        run_job = Drive(
+        this_run = Drive(
             journal,
             job,
             ledger=ledger,
@@ -245,13 +235,7 @@ async def drive(
             expect_missing=expect_missing,
             on_progress=on_progress,
         )
-        return await run_job(
-            people,
-            tokens(people),
-            concurrency=concurrency,
-            pace=pacing.pace(quota.calls, quota) / speed,
-            dice=dice,
-        )
+        pace = pacing.pace(quota.calls, quota) / speed
+        return await this_run(people, tokens(people), concurrency=settings.concurrency, pace=pace, dice=dice)
     finally:
         await people.close()
-        await asyncio.sleep(0)

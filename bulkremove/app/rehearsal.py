@@ -21,6 +21,7 @@ class SandboxOptions:
     world: Path
     speed: float = 1.0
     port: int = 8030
+    account: str = "sandbox"
 
     @property
     def url(self) -> str:
@@ -42,9 +43,9 @@ async def sandbox(options: SandboxOptions, *, quota: Quota, clock: Clock) -> Asy
 
 def credentials(options: SandboxOptions) -> Mapping[str, str]:
     """The made-up credentials of the world, as environment variables."""
-    from bulkremove.sandbox import World
+    from bulkremove.sandbox import load
 
-    client = World.load(options.world).client
+    client = load(options.world).client
     return {
         "BULKREMOVE_CLIENT_ID": client.client_id,
         "BULKREMOVE_CLIENT_SECRET": client.client_secret,

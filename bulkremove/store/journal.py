@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -111,10 +112,14 @@ class Journal:
 
     # Rows
 
-    def tally(self, job_id: str) -> Tally:
+    def tally(self, job_id: str, *, as_reported: bool = False) -> Tally:
+        """How many rows have which status. ``as_reported``: open rows count as what ``outcomes`` tells them as."""
         counts = dict(self._db.execute("SELECT state, count(*) FROM row WHERE job = ? GROUP BY state", job_id))
-        still_open = sum(counts.pop(state, 0) for state in _OPEN)
-        return Tally({Status(state): count for state, count in counts.items()}, still_open)
+        pending, sending = counts.pop(RowState.PENDING, 0), counts.pop(RowState.SENDING, 0)
+        found = Counter({Status(state): count for state, count in counts.items()})
+        if as_reported:
+            return Tally(found + Counter({Status.NOT_SENT: pending, Status.UNKNOWN: sending}))
+        return Tally(found, pending + sending)
 
     def outcomes(self, job: Job) -> Iterator[Outcome]:
         """Every row of the job in file order, as a report tells it now.

@@ -1,0 +1,108 @@
+"""What a person checks before the first run, or when something is wrong: from the settings to one token refresh.
+
+It removes nothing, and no check's trouble keeps the others from being made.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
+from bulkremove.app import accounts
+from bulkremove.config import Settings
+from bulkremove.errors import BulkremoveError
+from bulkremove.model import Clock, Reply
+from bulkremove.store import Journal
+
+MOST_SKEW = 60.0
+"""Seconds by which this machine's clock may differ from Zoho's before it is worth a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at: how it stands, and what mends it when it is not well."""
+
+    name: str
+    ok: bool
+    words: str
+    mend: str = ""
+
+
+async def checks(settings: Settings, environ: Mapping[str, str], clock: Clock) -> list[Check]:
+    """Settings, folder, journal, credentials, token (at most one refresh) and clock, in this order."""
+    found = [_settings(settings), _folder(settings), _journal(settings)]
+    try:
+        accounts.credentials(settings, environ)
+    except BulkremoveError as error:
+        return [*found, Check("credentials", False, error.message, error.hint)]
+    found.append(Check("credentials", True, f"There are some for account {settings.account!r}."))
+    return [*found, *await _token_and_clock(settings, environ, clock)]
+
+
+def _settings(settings: Settings) -> Check:
+    said = ", ".join(f"{name} from {source}" for name, source in sorted(settings.sources.items()))
+    where = f"{'SANDBOX ' if settings.sandbox else ''}{settings.host}"
+    words = f"Account {settings.account!r} on {where}, {settings.limit_text}, lock {settings.lock:g} s"
+    return Check("settings", True, f"{words}. {f'Set: {said}' if said else 'All defaults'}.")
+
+
+def _folder(settings: Settings) -> Check:
+    home = settings.home
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mode = stat.S_IMODE(home.stat().st_mode)
+    except OSError as error:
+        return Check("folder", False, f"{home} can't be used: {error.strerror}.", "Set BULKREMOVE_HOME to another.")
+    if os.name == "posix" and mode & 0o077:
+        return Check("folder", False, f"Others may look into {home}.", f"Run `chmod 700 {home}`.")
+    if not os.access(home, os.W_OK):
+        return Check("folder", False, f"{home} can't be written to.", f"Run `chmod 700 {home}`.")
+    return Check("folder", True, f"{home} is yours alone.")
+
+
+def _journal(settings: Settings) -> Check:
+    try:
+        journal = Journal(settings.home)
+        jobs = journal.jobs()
+        journal.close()
+    except BulkremoveError as error:
+        return Check("journal", False, error.message, error.hint)
+    left = sum(job.state.resumable for job in jobs)
+    return Check("journal", True, f"It opens; {len(jobs)} jobs, {left} of them unfinished.")
+
+
+async def _token_and_clock(settings: Settings, environ: Mapping[str, str], clock: Clock) -> list[Check]:
+    from bulkremove.auth import Tokens
+
+    dates: list[str] = []
+    async with accounts.people(settings) as zoho:
+
+        async def post(url: str, form: Mapping[str, str]) -> Reply:
+            reply = await zoho.post_form(url, form)
+            dates.append(reply.date or "")
+            return reply
+
+        tokens = Tokens(
+            accounts.credentials(settings, environ),
+            accounts_url=settings.token_url,
+            home=settings.home,
+            clock=clock,
+            post=post,
+        )
+        try:
+            await tokens.renew(await tokens.cached())
+        except BulkremoveError as error:
+            return [Check("token", False, error.message, error.hint), *_clock(dates, clock)]
+    return [Check("token", True, "Zoho gave an access token."), *_clock(dates, clock)]
+
+
+def _clock(dates: list[str], clock: Clock) -> list[Check]:
+    try:
+        skew = clock.wall() - parsedate_to_datetime(dates[-1]).timestamp()
+    except (IndexError, ValueError):
+        return [Check("clock", True, "Not compared: Zoho's time is not known.")]
+    words = f"This machine's clock and Zoho's differ by {abs(skew):.0f} s."
+    return [Check("clock", abs(skew) <= MOST_SKEW, words, "" if abs(skew) <= MOST_SKEW else "Set the clock (NTP).")]

@@ -1,0 +1,41 @@
+"""Zoho's data centres: which hosts are Zoho's at all. A closed list, so that no call can go anywhere else.
+
+Sources: Zoho's multi-DC pages for the accounts hosts, its People documentation for ``.com``, and hosts that answered
+in People's own error form on 2026-10-06. ``people.zoho.ca`` and ``people.zoho.com.sg`` do not exist.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class DataCentre:
+    """One of Zoho's data centres and its two hosts; a token of one is refused by all others."""
+
+    code: str
+    name: str
+    accounts: str
+    people: str
+
+
+DATA_CENTRES: dict[str, DataCentre] = {
+    centre.code: centre
+    for centre in (
+        DataCentre("us", "United States", "accounts.zoho.com", "people.zoho.com"),
+        DataCentre("eu", "Europe", "accounts.zoho.eu", "people.zoho.eu"),
+        DataCentre("in", "India", "accounts.zoho.in", "people.zoho.in"),
+        DataCentre("au", "Australia", "accounts.zoho.com.au", "people.zoho.com.au"),
+        DataCentre("jp", "Japan", "accounts.zoho.jp", "people.zoho.jp"),
+        DataCentre("cn", "China", "accounts.zoho.com.cn", "people.zoho.com.cn"),
+        DataCentre("ca", "Canada", "accounts.zohocloud.ca", "people.zohocloud.ca"),
+        DataCentre("sa", "Saudi Arabia", "accounts.zoho.sa", "people.zoho.sa"),
+        DataCentre("ae", "United Arab Emirates", "accounts.zoho.ae", "people.zoho.ae"),
+        DataCentre("sg", "Singapore", "accounts.zoho.sg", "people.zoho.sg"),
+        DataCentre("uk", "United Kingdom", "accounts.zoho.uk", "people.zoho.uk"),
+    )
+}
+"""By code."""
+
+PEOPLE_HOSTS = frozenset(centre.people for centre in DATA_CENTRES.values())
+ACCOUNTS_HOSTS = frozenset(centre.accounts for centre in DATA_CENTRES.values())

@@ -1,0 +1,120 @@
+"""From a table to a plan: which rows are sent, which are not and why, and the plan's fingerprint.
+
+Pure: it reads no file, no clock and no settings. An id is never mended into another one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from bulkremove.model import Exclusion, Plan, Status, Table
+
+LONGEST_ID = 19
+"""Digits; Zoho's ids have 18, and no larger one fits a 64-bit number."""
+
+_OUTER = " \t\xa0"
+_ROLES = ("course", "batch", "learner")
+_FORMAT = "bulkremove plan 1"
+
+
+def plan(table: Table, *, account: str, host: str) -> Plan:
+    """The plan for a table, as ``account`` on ``host``. Every row of the table is in it exactly once."""
+    ids = tuple(_trimmed(table.columns[column]) for column in table.roles)
+    course, batch, learner = ids
+    excluded = dict(table.settled)
+    for role, column, cells in zip(_ROLES, table.roles, ids, strict=True):
+        for index, why in _invalid(cells).items():
+            if index not in excluded:
+                raw = table.columns[column][index]
+                place = f"Cell {_letter(column)}{table.numbers[index]} ({table.header[column]})"
+                excluded[index] = Exclusion(Status.INVALID, f"{place} is no {role} id: {_quoted(raw)} {why}.")
+    _exclude_duplicates(table, course, batch, learner, excluded)
+    if excluded:
+        pairs = ((c, b) for i, (c, b) in enumerate(zip(course, batch, strict=True)) if i not in excluded)
+        batches = Counter(pairs)
+    else:
+        batches = Counter(zip(course, batch, strict=True))
+    fingerprint = _fingerprint(table, excluded, account, host)
+    return Plan(account, host, table, (course, batch, learner), excluded, dict(batches), fingerprint)
+
+
+def _trimmed(cells: Sequence[str]) -> Sequence[str]:
+    return cells if "".join(cells).isdigit() else [cell.strip(_OUTER) for cell in cells]
+
+
+def _invalid(cells: Sequence[str]) -> Mapping[int, str]:
+    """Which cells are no id, and why; the quick look at all of them at once is what a million rows need."""
+    joined = "".join(cells)
+    if joined.isascii() and joined.isdigit() and max(map(len, cells)) <= LONGEST_ID and min(map(len, cells)) > 0:
+        return {}
+    return {index: why for index, cell in enumerate(cells) if (why := _why(cell)) is not None}
+
+
+def _why(cell: str) -> str | None:
+    if cell.isascii() and cell.isdigit() and len(cell) <= LONGEST_ID:
+        return None
+    if not cell:
+        return "is empty"
+    if cell.isascii() and cell.isdigit():
+        return f"has {len(cell)} digits, and an id has {LONGEST_ID} at most"
+    if cell.startswith("'"):
+        return "begins with an apostrophe"
+    if cell.isdecimal():
+        return "is written in other digits than 0 to 9"
+    if re.fullmatch(r"[0-9\s]+", cell):
+        return "has a blank inside"
+    if cell[0] in "+-":
+        return "begins with a sign"
+    if not cell.isprintable():
+        return "holds characters that can't be seen"
+    return "holds something other than digits"
+
+
+def _exclude_duplicates(
+    table: Table, course: Sequence[str], batch: Sequence[str], learner: Sequence[str], excluded: dict[int, Exclusion]
+) -> None:
+    """Each repetition of an earlier row's three ids; a row settled before counts as an earlier row."""
+    invalid = {index for index, exclusion in excluded.items() if exclusion.status is Status.INVALID}
+    if not invalid and len(set(zip(course, batch, learner, strict=True))) == len(course):
+        return
+    first: dict[tuple[str, str, str], int] = {}
+    for index, triple in enumerate(zip(course, batch, learner, strict=True)):
+        if index in invalid:
+            continue
+        earlier = first.setdefault(triple, index)
+        if earlier != index and index not in excluded:
+            words = f"The same course, batch and learner stand in row {table.numbers[earlier]}."
+            excluded[index] = Exclusion(Status.DUPLICATE, words)
+
+
+def _fingerprint(table: Table, excluded: Mapping[int, Exclusion], account: str, host: str) -> str:
+    """SHA-256 (hex) over everything that the plan would do, in a form that no two plans share."""
+    head = [_FORMAT, account, host, list(table.header), list(table.roles), table.sheet]
+    digest = hashlib.sha256(json.dumps(head).encode())
+    digest.update(json.dumps([[i, e.status.value, e.detail] for i, e in sorted(excluded.items())]).encode())
+    numbers = table.numbers
+    place = [numbers.start, len(numbers)] if isinstance(numbers, range) else list(numbers)
+    digest.update(json.dumps(place).encode())
+    for column in table.columns:
+        # Lengths and texts apart: no text can then be mistaken for a border between two.
+        digest.update(",".join(map(str, map(len, column))).encode() + b"|")
+        digest.update("".join(column).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def _letter(column: int) -> str:
+    name = ""
+    column += 1
+    while column:
+        column, rest = divmod(column - 1, 26)
+        name = chr(65 + rest) + name
+    return name
+
+
+def _quoted(raw: str) -> str:
+    shown = raw if len(raw) <= 40 else f"{raw[:39]}…"
+    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in shown) + '"'

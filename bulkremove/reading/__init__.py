@@ -1,0 +1,161 @@
+"""From a file to a table of texts, with every id exactly as it stands there; doubtful files are refused.
+
+What a file is, is told by its content, not by its name. It is read to its end before anything else happens. Nothing
+here sends, plans or stores; pandas and python-calamine live here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import BinaryIO
+
+from bulkremove.errors import FileRefused
+from bulkremove.model import Roles, Table
+from bulkremove.reading import columns, damage, given_back
+from bulkremove.reading.delimited import read_delimited
+from bulkremove.reading.grid import LARGEST, Grid
+from bulkremove.reading.options import Hidden, ReadOptions, parse_columns
+from bulkremove.reading.workbook import read_ole, read_zip
+
+__all__ = ["Hidden", "ReadOptions", "parse_columns", "read"]
+
+_OUTER = " \t\xa0"
+
+
+def read(source: Path | BinaryIO, *, name: str, options: ReadOptions | None = None) -> Table:
+    """Read a CSV, TSV, .xlsx, .xls or .ods file to its end. ``name`` is what messages call it. Raises FileRefused."""
+    options = options or ReadOptions()
+    grid = _grid(_bytes(source, name), name, options)
+    return _table(grid, name, options)
+
+
+def _bytes(source: Path | BinaryIO, name: str) -> bytes:
+    try:
+        if isinstance(source, Path):
+            with source.open("rb") as file:
+                raw = file.read(LARGEST + 1)
+        else:
+            raw = source.read(LARGEST + 1)
+    except OSError as error:
+        raise FileRefused(f"{name} can't be read: {error.strerror}.") from None
+    if len(raw) > LARGEST:
+        raise FileRefused(f"{name} is larger than 100 MB.", hint="Split it.")
+    return raw
+
+
+def _grid(raw: bytes, name: str, options: ReadOptions) -> Grid:
+    if raw.startswith(b"PK"):
+        return read_zip(raw, name, options)
+    if raw.startswith(b"\xd0\xcf\x11\xe0"):
+        return read_ole(raw, name, options)
+    if options.sheet is not None:
+        raise FileRefused(f"{name} is no workbook and has no sheets.", hint="Leave --sheet out.")
+    if raw.startswith(b"%PDF") or raw.lstrip()[:1] in (b"<", b"{"):
+        raise FileRefused(f"{name} is no CSV and no workbook.", hint="Give a CSV, .xlsx, .xls or .ods file.")
+    return read_delimited(raw, name)
+
+
+def _table(grid: Grid, name: str, options: ReadOptions) -> Table:
+    top = next((i for i in range(len(grid.numbers)) if any(_filled(column[i]) for column in grid.columns)), None)
+    if top is None:
+        raise FileRefused(f"{name} is empty.")
+    _trim_width(grid, top, name)
+    header = tuple(damage.shown(column[top]).strip() for column in grid.columns)
+    roles = columns.roles(header, options.columns, name)
+    hidden = _hidden(grid, top, name, options)
+    for column in roles:
+        damage.undamaged(grid, column, top + 1, name, header[column])
+    empty = _empty_rows(grid, roles, top + 1)
+    left_out = {i for i in range(top + 1, len(grid.numbers)) if grid.numbers[i] in hidden} - empty
+    cells = _kept(grid, top + 1, empty | left_out)
+    numbers = grid.numbers[top + 1 :]
+    if empty or left_out:
+        numbers = [number for i, number in enumerate(numbers, start=top + 1) if i not in empty and i not in left_out]
+    notes = [*grid.notes, *_notes(cells, roles, header)]
+    settled = {}
+    if given_back.is_report(header):
+        own = len(header) - len(given_back.REPORT_COLUMNS)
+        settled = dict(given_back.settled(cells[own:]))
+        cells, header = [given_back.as_it_was(column) for column in cells[:own]], header[:own]
+        notes.append(f"This is a report of an earlier job; {len(settled):,} rows were settled then and are not sent.")
+    return Table(
+        name,
+        grid.kind,
+        header,
+        roles,
+        numbers,
+        tuple(cells),
+        grid.sheet,
+        tuple(notes),
+        len(empty),
+        len(left_out),
+        settled,
+    )
+
+
+def _filled(cell: object) -> bool:
+    return bool(cell.strip()) if isinstance(cell, str) else cell is not None
+
+
+def _trim_width(grid: Grid, top: int, name: str) -> None:
+    """Empty columns at the right end are a sheet's habit; a column with data but no heading there is refused."""
+    while grid.columns and not _filled(grid.columns[-1][top]):
+        column = grid.columns[-1]
+        stray = next((i for i in range(top + 1, len(column)) if column[i] != "" and _filled(column[i])), None)
+        if stray is not None:
+            raise FileRefused(
+                f"{name}, row {grid.numbers[stray]}: it has more fields than the header.",
+                hint="Give every column a heading, or mend the row.",
+            )
+        grid.columns.pop()
+
+
+def _hidden(grid: Grid, top: int, name: str, options: ReadOptions) -> frozenset[int]:
+    """The numbers of the rows to leave out. Raises FileRefused until somebody decided."""
+    within = [number for number in grid.numbers[top:] if number in grid.hidden_rows]
+    seen = len(grid.numbers) - top - 1 - len(within)
+    if options.hidden is Hidden.REFUSE and (within or grid.merged):
+        what = f"{len(within):,} hidden or filtered rows and {seen:,} that can be seen"
+        if grid.merged:
+            what += f", and {len(grid.merged):,} merged ranges ({', '.join(grid.merged[:5])})"
+        raise FileRefused(f"{name} has {what}.", hint="Decide with --visible-only or --include-hidden.")
+    if options.hidden is Hidden.LEAVE_OUT:
+        return grid.hidden_rows
+    if within:
+        grid.notes.append(f"{len(within):,} hidden or filtered rows are included, beside {seen:,} that can be seen.")
+    return frozenset()
+
+
+def _empty_rows(grid: Grid, roles: Roles, start: int) -> set[int]:
+    """Indexes of rows with nothing in any cell."""
+    learners = grid.columns[roles.learner]
+    doubtful = [i for i in range(start, len(learners)) if not str(learners[i]).strip()]
+    return {i for i in doubtful if not any(_filled(column[i]) for column in grid.columns)}
+
+
+def _kept(grid: Grid, start: int, without: set[int]) -> list[list[str]]:
+    kept = []
+    for column in grid.columns:
+        cells = column[start:]
+        if grid.kind not in ("csv", "tsv"):
+            cells = [damage.shown(cell) for cell in cells]
+        if without:
+            cells = [cell for i, cell in enumerate(cells, start=start) if i not in without]
+        kept.append(cells)
+    return kept  # type: ignore[return-value] # every cell is a text by now
+
+
+def _notes(cells: list[list[str]], roles: Roles, header: tuple[str, ...]) -> list[str]:
+    notes = []
+    for column in roles:
+        ids = cells[column]
+        trimmed = 0 if "".join(ids).isdigit() else sum(cell != cell.strip(_OUTER) for cell in ids)
+        if trimmed:
+            notes.append(f"Column {header[column]!r}: outer blanks of {trimmed:,} cells are left away.")
+        long = [cell for cell in ids if len(cell) >= 16]
+        if len(long) >= 5 and sum(cell.endswith("000") for cell in long) >= 0.9 * len(long):
+            notes.append(
+                f"Column {header[column]!r}: nearly all ids end in 000, as ids do that a spreadsheet has rounded. "
+                "Compare some of them with Zoho before you go on."
+            )
+    return notes

@@ -1,0 +1,43 @@
+"""Zip-based workbooks before anything parses them: sizes counted while inflating, bombs and encryption refused."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+
+from bulkremove.errors import FileRefused
+from bulkremove.reading.grid import LARGEST
+
+_PIECE = 1 << 16
+
+
+def members(raw: bytes, name: str) -> dict[str, bytes]:
+    """The XML members, inflated, by name. Raises FileRefused before more than 100 MB have come out."""
+    found: dict[str, bytes] = {}
+    total = 0
+    try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            infos = archive.infolist()
+            if len(infos) > 10_000:
+                raise FileRefused(f"{name} holds {len(infos):,} parts: it is no ordinary workbook.")
+            for info in infos:
+                if info.flag_bits & 1:
+                    raise FileRefused(f"{name} is protected by a password.", hint="Save it without one.")
+                parts = []
+                with archive.open(info) as member:
+                    while piece := member.read(_PIECE):
+                        total += len(piece)
+                        if total > LARGEST:
+                            raise FileRefused(f"{name} inflates to more than 100 MB: too large, or a zip bomb.")
+                        if not parts and piece.startswith(b"PK\x03\x04"):
+                            raise FileRefused(f"{name} holds another archive ({info.filename}) and is not opened.")
+                        if info.filename.endswith((".xml", ".rels")):
+                            parts.append(piece)
+                content = b"".join(parts)
+                if b"<!DOCTYPE" in content or b"<!ENTITY" in content or b"<\0!\0D\0O" in content:
+                    raise FileRefused(f"{name} holds an XML document type, which no spreadsheet writes: not opened.")
+                found[info.filename] = content
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, RuntimeError) as error:
+        raise FileRefused(f"{name} is damaged or cut off ({type(error).__name__}).", hint="Export it again.") from None
+    return found

@@ -1,0 +1,122 @@
+"""OpenDocument sheets: values and facts from content.xml in one pass.
+
+Read by ourselves, since its repeat counts make a few bytes into billions of cells; they are counted before they are
+believed.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from datetime import date, datetime
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import iterparse
+
+from bulkremove.errors import FileRefused
+from bulkremove.reading.grid import MOST_ROWS, Formula, Grid, letter
+
+_MOST_CELLS = 8_000_000
+
+
+def read_ods(parts: Mapping[str, bytes], name: str) -> list[tuple[bool, Grid]]:
+    """Each sheet: whether it is shown, and its grid. Raises FileRefused."""
+    hidden_styles: set[str] = set()
+    sheets: list[tuple[bool, Grid]] = []
+    reader = _Sheet("", name)
+    visible = True
+    try:
+        for event, element in iterparse(io.BytesIO(parts["content.xml"]), events=("start", "end")):
+            tag = element.tag.rpartition("}")[2]
+            if event == "start" and tag == "style":
+                style = _get(element, "name")
+            elif event == "end" and tag == "table-properties" and _get(element, "display") == "false":
+                hidden_styles.add(style)
+            elif event == "start" and tag == "table":
+                reader = _Sheet(_get(element, "name"), name)
+                visible = _get(element, "style-name") not in hidden_styles
+            elif event == "end" and tag == "table-row":
+                reader.row(element)
+                element.clear()
+            elif event == "end" and tag == "table":
+                sheets.append((visible, reader.grid()))
+    except (ParseError, DefusedXmlException, KeyError, ValueError) as error:
+        raise FileRefused(f"{name} is damaged ({type(error).__name__}).", hint="Save it as .xlsx or CSV.") from None
+    return sheets
+
+
+class _Sheet:
+    """Gathers one sheet's rows; repeats of empty rows and cells cost nothing."""
+
+    def __init__(self, title: str, name: str) -> None:
+        self._title = title
+        self._name = name
+        self._next = 1
+        self._rows: list[tuple[int, list[object]]] = []
+        self._hidden: set[int] = set()
+        self._merged: list[str] = []
+        self._cells = 0
+
+    def row(self, element: Element) -> None:
+        cells: list[object] = []
+        for cell in element:
+            if cell.tag.rpartition("}")[2] not in ("table-cell", "covered-table-cell"):
+                continue
+            repeat = int(_get(cell, "number-columns-repeated") or 1)
+            value = _value(cell)
+            if _get(cell, "number-columns-spanned", "1") != "1" or _get(cell, "number-rows-spanned", "1") != "1":
+                self._merged.append(f"{letter(len(cells))}{self._next}")
+            if repeat > 16_384:
+                self._refuse()
+            cells += [value] * repeat
+        while cells and cells[-1] == "":
+            cells.pop()
+        repeat = int(_get(element, "number-rows-repeated") or 1)
+        if cells:
+            self._cells += repeat * len(cells)
+            if self._cells > _MOST_CELLS or len(self._rows) + repeat > MOST_ROWS + 1:
+                self._refuse()
+            hidden = _get(element, "visibility", "visible") != "visible"
+            for number in range(self._next, self._next + repeat):
+                self._rows.append((number, cells))
+                if hidden:
+                    self._hidden.add(number)
+        self._next += repeat
+
+    def grid(self) -> Grid:
+        width = max((len(cells) for _, cells in self._rows), default=0)
+        if width * len(self._rows) > _MOST_CELLS:
+            self._refuse()
+        columns: list[list[object]] = [
+            [cells[i] if i < len(cells) else "" for _, cells in self._rows] for i in range(width)
+        ]
+        numbers = [number for number, _ in self._rows]
+        return Grid("ods", numbers, columns, self._title, frozenset(self._hidden), tuple(self._merged))
+
+    def _refuse(self) -> None:
+        raise FileRefused(
+            f"{self._name}, sheet {self._title!r}: it repeats rows or cells more often than a list of people needs.",
+            hint="Copy the rows into a new workbook.",
+        )
+
+
+def _value(cell: Element) -> object:
+    kind = _get(cell, "value-type")
+    text = "\n".join("".join(p.itertext()) for p in cell if p.tag.rpartition("}")[2] == "p")
+    value: object = text
+    if kind in ("float", "percentage", "currency"):
+        value = float(_get(cell, "value"))
+    elif kind == "boolean":
+        value = _get(cell, "boolean-value") == "true"
+    elif kind == "date":
+        told = _get(cell, "date-value")
+        value = datetime.fromisoformat(told) if "T" in told else date.fromisoformat(told)
+    elif kind == "time":
+        value = text
+    return Formula(value) if _get(cell, "formula") else value
+
+
+def _get(element: Element, name: str, default: str = "") -> str:
+    """The attribute of that local name, whatever its namespace."""
+    return next((value for key, value in element.attrib.items() if key.rpartition("}")[2] == name), default)

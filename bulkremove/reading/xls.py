@@ -1,0 +1,72 @@
+"""The same facts from the older .xls: a walk over its records, whose numbers and forms Microsoft documents (MS-XLS)."""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Iterator
+
+from xlrd.compdoc import CompDoc, CompDocError
+
+from bulkremove.errors import FileRefused
+from bulkremove.reading.grid import letter
+from bulkremove.reading.xlsx import SheetFacts
+
+_BOF, _EOF, _FORMULA, _FILEPASS, _BOUNDSHEET, _MERGED, _ROW = 0x0809, 0x000A, 0x0006, 0x002F, 0x0085, 0x00E5, 0x0208
+_HIDDEN_ROW = 0x20
+
+
+def facts(raw: bytes, name: str) -> list[SheetFacts]:
+    """Every worksheet in the book's order. Raises FileRefused, also for an encrypted book."""
+    try:
+        stream = _stream(raw, name)
+        sheets = []
+        for kind, body in _records(stream, 0):
+            if kind == _FILEPASS:
+                raise FileRefused(f"{name} is protected by a password.", hint="Save it without one.")
+            if kind == _BOUNDSHEET and body[5] == 0:
+                offset, visibility = struct.unpack_from("<IB", body)
+                wide = body[7] & 1
+                title = body[8:].decode("utf-16-le" if wide else "latin-1")
+                sheets.append(_sheet(stream, offset, title, visible=visibility & 3 == 0))
+        return sheets
+    except (struct.error, IndexError, UnicodeDecodeError, CompDocError, AssertionError) as error:
+        raise FileRefused(f"{name} is damaged ({type(error).__name__}).", hint="Save it as .xlsx.") from None
+
+
+def _stream(raw: bytes, name: str) -> bytes:
+    book = CompDoc(raw, logfile=io.StringIO())
+    if book.locate_named_stream("EncryptedPackage")[0] is not None:
+        raise FileRefused(f"{name} is protected by a password.", hint="Save it without one.")
+    for title in ("Workbook", "Book"):
+        memory, base, length = book.locate_named_stream(title)
+        if memory is not None:
+            return bytes(memory[base : base + length])
+    raise FileRefused(f"{name} is no workbook.", hint="Save it as .xlsx or CSV.")
+
+
+def _records(stream: bytes, offset: int) -> Iterator[tuple[int, bytes]]:
+    """Type and body of each record, up to the end of the substream that begins at ``offset``."""
+    depth = 0
+    while offset + 4 <= len(stream):
+        kind, length = struct.unpack_from("<HH", stream, offset)
+        yield kind, stream[offset + 4 : offset + 4 + length]
+        depth += (kind == _BOF) - (kind == _EOF)
+        if depth <= 0:
+            return
+        offset += 4 + length
+
+
+def _sheet(stream: bytes, offset: int, title: str, *, visible: bool) -> SheetFacts:
+    hidden, merged, formulas = set[int](), list[str](), set[tuple[int, int]]()
+    for kind, body in _records(stream, offset):
+        if kind == _ROW and struct.unpack_from("<I", body, 12)[0] & _HIDDEN_ROW:
+            hidden.add(struct.unpack_from("<H", body)[0] + 1)
+        elif kind == _FORMULA:
+            row, column = struct.unpack_from("<HH", body)
+            formulas.add((row + 1, column))
+        elif kind == _MERGED:
+            for place in range(struct.unpack_from("<H", body)[0]):
+                first, last, left, right = struct.unpack_from("<HHHH", body, 2 + 8 * place)
+                merged.append(f"{letter(left)}{first + 1}:{letter(right)}{last + 1}")
+    return SheetFacts(title, visible, frozenset(hidden), tuple(merged), frozenset(formulas))

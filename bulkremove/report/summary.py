@@ -1,0 +1,77 @@
+"""The one line that sums a job up and always balances, and the warning that stands before it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bulkremove.model import Job, Status, Tally
+
+_ORDER = (Status.NOT_FOUND, Status.REFUSED, Status.UNKNOWN, Status.NOT_SENT, Status.DUPLICATE, Status.INVALID)
+
+
+def summary(job: Job, tally: Tally, *, report: str | None = None) -> str:
+    """One line whose numbers add up to the file's rows. ``report``: where it lies, if it was written."""
+    inferred = tally[Status.REMOVED_INFERRED]
+    parts = [f"Removed {tally[Status.REMOVED] + inferred:,} ({inferred:,} inferred)"]
+    parts += [f"{status.value.replace('_', ' ')} {tally[status]:,}" for status in _ORDER]
+    if tally[Status.DONE_BEFORE]:
+        parts.append(f"done before {tally[Status.DONE_BEFORE]:,}")
+    if tally.open:
+        parts.append(f"still open {tally.open:,}")
+    limit = job.options.get("limit", "").partition("/")[0] or "?"
+    line = (
+        f"{', '.join(parts)} of {tally.total:,} rows in {duration(job.seconds)}; "
+        f"worst minute {job.worst_minute} of {limit} calls, {job.lockouts} lock-outs."
+    )
+    return ("SANDBOX: " if job.sandbox else "") + line + (f" Report: {report}" if report else "")
+
+
+def first_line(job: Job, tally: Tally) -> str | None:
+    """What must be read first: a wrong learner named by Zoho, or rows that a person must look at."""
+    warnings = []
+    if job.mismatched:
+        warnings.append(
+            f"WARNING: Zoho named another learner than the one that was sent in {job.mismatched:,} answers. "
+            "Look at these batches in Zoho People before you go on."
+        )
+    if unknown := tally[Status.UNKNOWN]:
+        warnings.append(
+            f"{unknown:,} unknown: it is not known whether these learners were removed. They stand in the report as "
+            "`unknown`; look each of them up in Zoho People."
+        )
+    return " ".join(warnings) or None
+
+
+def as_json(job: Job, tally: Tally, *, report: str | None, retry: str | None) -> Mapping[str, object]:
+    """The same facts for machines. Times are epoch seconds, durations seconds."""
+    return {
+        "job": job.id,
+        "state": job.state.value,
+        "reason": job.reason,
+        "exit_code": job.exit_code,
+        "account": job.account,
+        "host": job.host,
+        "sandbox": job.sandbox,
+        "source": job.source,
+        "plan_hash": job.plan_hash,
+        "rows": tally.total,
+        "counts": {status.value: tally[status] for status in Status},
+        "open": tally.open,
+        "seconds": round(job.seconds, 3),
+        "worst_minute": job.worst_minute,
+        "lockouts": job.lockouts,
+        "mismatched": job.mismatched,
+        "created_at": job.created_at,
+        "finished_at": job.finished_at,
+        "report": report,
+        "retry": retry,
+    }
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words: ``8 s``, ``14 min 12 s``, ``3 h 20 min``."""
+    whole = round(seconds)
+    hours, minutes = divmod(whole // 60, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"
