@@ -1,398 +1,265 @@
-"""The settings: one frozen value from defaults < account < file < environment < flags, checked once.
+"""One frozen Settings from defaults < file < environment < flags, checked once, before anything else happens.
 
-Every refusal names where the value came from and what would be accepted. Secrets are no settings and are never
-read here. It stands alone, and imports little, so that ``--help`` and a preview need nothing else.
+It reads no secret: credentials have their own module. Every mistake is told with the place where it stands.
 """
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping
+import tomllib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
+from urllib.parse import urlsplit
 
-from bulkremove import credentials
-from bulkremove.datacentres import DATA_CENTRES, Address, accounts_address, people_address
+from bulkremove.datacentres import ACCOUNTS_HOSTS, DATA_CENTRES, PEOPLE_HOSTS
 from bulkremove.errors import SettingsError
 from bulkremove.model import Quota, is_loopback
 
-FILE_NAME = "bulkremove.toml"
-PREFIX = "BULKREMOVE_"
-ZOHO = Quota()
-"""Zoho People's own limit, and how carefully it is kept."""
-_SPARE = ZOHO.exchange - 40.0
-"""Seconds an exchange may take beyond connecting and reading."""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where a value came from: ``flag``, ``environment``, ``file``, ``account`` or ``default``, and its name there."""
-
-    kind: str
-    name: str = ""
-
-    def __str__(self) -> str:
-        return self.name or self.kind
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
+_ZOHO = Quota()
+"""Zoho People's own limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a run needs to know but for its file and its secrets. Times are in seconds.
-
-    Raises SettingsError when ``api_url`` and ``accounts_url`` are not addresses that belong together.
-    """
+    """What a run goes by. Times in seconds; ``sources`` tells where each value that is no default came from."""
 
     home: Path
     account: str = "default"
     dc: str = "us"
-    api_url: str = "https://people.zoho.com"
-    accounts_url: str = "https://accounts.zoho.com"
-    quota: Quota = ZOHO
+    api_url: str = ""
+    """Empty for the data centre's own host."""
+    accounts_url: str = ""
+    limit: tuple[int, float] = (_ZOHO.calls, _ZOHO.window)
+    """Calls, and the seconds in which they may be made."""
+    lock: float = _ZOHO.lock
+    daily_limit: int | None = None
+    """Calls in 24 hours; None for no cap."""
     concurrency: int = 4
-    max_removals: int = 500
+    max_removals: int | None = None
+    """A plan with more is refused; None for no cap."""
     trust_proxy: bool = False
     """Whether proxy variables and netrc are obeyed."""
+    speed: float = 1.0
+    """How many times faster than life the clock runs; for the sandbox only."""
     connect_timeout: float = 10.0
     read_timeout: float = 30.0
-    sources: Mapping[str, Source] = field(default_factory=dict, compare=False, repr=False)
-    """Where each value came from, by key (``limit`` and ``daily_limit`` for the quota's)."""
+    sources: Mapping[str, str] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        people, accounts = people_address(self.api_url), accounts_address(self.accounts_url)
-        if people is None or accounts is None or people.dc != accounts.dc:
-            raise SettingsError("The addresses of Zoho People and of its accounts don't belong together.")
+    @property
+    def people_url(self) -> str:
+        """The origin of the People host."""
+        return self.api_url or f"https://{DATA_CENTRES[self.dc].people}"
+
+    @property
+    def token_url(self) -> str:
+        """The origin of the accounts host."""
+        return self.accounts_url or f"https://{DATA_CENTRES[self.dc].accounts}"
 
     @property
     def host(self) -> str:
-        """The Zoho People host that plans and jobs carry; ``host:port`` for a sandbox."""
-        return self.api_url.partition("://")[2]
+        """The People host (``name`` or ``name:port``) that plans and jobs carry."""
+        return urlsplit(self.people_url).netloc
 
     @property
     def sandbox(self) -> bool:
         return is_loopback(self.host)
 
     @property
-    def account_chosen(self) -> bool:
-        """Whether a person named the account for this run (``credentials.choose`` asks)."""
-        return self.sources.get("account", _DEFAULT).kind in ("flag", "environment")
+    def quota(self) -> Quota:
+        calls, window = self.limit
+        exchange = self.connect_timeout + self.read_timeout + 5.0
+        return Quota(calls=calls, window=window, lock=self.lock, daily=self.daily_limit, exchange=exchange)
 
-
-@dataclass(frozen=True, slots=True)
-class _Key:
-    """One setting: how its text is read (ValueError when it can't be) and what is accepted, in words."""
-
-    read: Callable[[object], object]
-    accepts: str
-
-
-def _whole(low: int, high: int) -> _Key:
-    def read(value: object) -> int:
-        if isinstance(value, str) and value.isascii() and value.strip().isdigit() and len(value) < 20:
-            value = int(value)
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise ValueError
-        return value
-
-    return _Key(read, f"a whole number from {low} to {high}")
-
-
-_UNITS = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
-_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(ms|s|m|h|)")
-_LIMIT = re.compile(r"([0-9]{1,7})\s*/\s*(.+)")
-
-
-def _duration(value: object) -> float:
-    if isinstance(value, str) and (match := _DURATION.fullmatch(value.strip())):
-        return float(match[1]) * _UNITS[match[2]]
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError
-    return float(value)
-
-
-def _seconds(low: float, high: float) -> _Key:
-    def read(value: object) -> float:
-        seconds = _duration(value)
-        if not low <= seconds <= high:
-            raise ValueError
-        return seconds
-
-    return _Key(read, f"a time such as 30s or 5m, from {low:g} s to {high:g} s")
-
-
-def _limit(value: object) -> tuple[int, float]:
-    match = _LIMIT.fullmatch(value.strip()) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError
-    calls, window = int(match[1]), _duration(match[2])
-    if calls < 1 or not 0.01 <= window <= 86_400:
-        raise ValueError
-    return calls, window
-
-
-def _yes_or_no(value: object) -> bool:
-    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
-    if isinstance(value, str):
-        value = words.get(value.strip().lower())
-    if not isinstance(value, bool):
-        raise ValueError
-    return value
-
-
-def _account(value: object) -> str:
-    try:
-        credentials.check_name(name := _text(value))
-    except SettingsError:
-        raise ValueError from None
-    return name
-
-
-def _data_centre(value: object) -> str:
-    if (code := _text(value).lower()) not in DATA_CENTRES:
-        raise ValueError
-    return code
-
-
-def _folder(value: object) -> Path:
-    if isinstance(value, str | Path) and str(value).strip():
-        try:
-            return Path(value).expanduser().absolute()
-        except RuntimeError:  # ~ of a user that this machine doesn't know
-            raise ValueError from None
-    raise ValueError
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError
-    return value.strip()
-
-
-def _url(read: Callable[[str], Address | None]) -> Callable[[object], Address]:
-    def address(value: object) -> Address:
-        if (found := read(_text(value))) is None:
-            raise ValueError
-        return found
-
-    return address
-
-
-_OR_SANDBOX = "or of a sandbox on this machine (http://127.0.0.1:PORT)"
-KEYS: Mapping[str, _Key] = MappingProxyType(
-    {
-        "home": _Key(_folder, "a folder"),
-        "account": _Key(_account, "a name of up to 64 letters, digits, dots, hyphens and underscores"),
-        "dc": _Key(_data_centre, f"one of {', '.join(DATA_CENTRES)}"),
-        "api_url": _Key(
-            _url(people_address), f"the https address of Zoho People (https://people.zoho.com), {_OR_SANDBOX}"
-        ),
-        "accounts_url": _Key(
-            _url(accounts_address), f"the https address of Zoho's accounts (https://accounts.zoho.com), {_OR_SANDBOX}"
-        ),
-        "limit": _Key(_limit, "calls per time, such as 30/60s"),
-        "lock": _seconds(0, 86_400),
-        "daily_limit": _whole(1, 10_000_000),
-        "concurrency": _whole(1, 16),
-        "max_removals": _whole(1, 1_000_000),
-        "trust_proxy": _Key(_yes_or_no, "true or false"),
-        "connect_timeout": _seconds(0.05, 300),
-        "read_timeout": _seconds(0.05, 600),
-    }
-)
-"""Every setting. In the environment it is BULKREMOVE_ and the key in capitals, as a flag ``--max-removals``."""
-_FILE_KEYS = tuple(key for key in KEYS if key != "home")
-_VARIABLES = (*(PREFIX + key.upper() for key in (*KEYS, "config")), *credentials.VARIABLES)
-_DEFAULT = Source("default")
+    @property
+    def limit_text(self) -> str:
+        return f"{self.limit[0]}/{self.limit[1]:g}s"
 
 
 def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
-    """The settings of this run. Raises SettingsError, or NotAuthorised when others can read the accounts.
+    """Settings from everything that was said, the flags first. Raises SettingsError.
 
-    ``flags``: values of the command line by key of ``KEYS``, and ``config`` for the file; None: not given.
-    An empty variable counts as not set. The file is the flag's or BULKREMOVE_CONFIG's, and must then exist, else
-    ``<home>/bulkremove.toml``. A data centre that nobody names is the one that the account was made for.
+    ``flags``: by field name; a value of None was not given. ``config`` names the settings file; without it
+    BULKREMOVE_CONFIG, then ``bulkremove.toml`` in the home folder, where there is one.
     """
-    given = _given(flags, environ)
-    read: dict[str, tuple[Any, Source]] = {
-        key: (_read(key, value, source), source) for key, (value, source) in given.items() if key != "config"
-    }
-    if "home" not in read:
-        read["home"] = (_default_home(), _DEFAULT)
-    home: Path = read["home"][0]
-    named = given.get("config")
-    path = _read_path(*named) if named else home / FILE_NAME
-    for key, (value, source) in _file(path, must_exist=named is not None).items():
-        read.setdefault(key, (_read(key, value, source), source))
-
-    account = read["account"][0] if "account" in read else Settings.account
-    if "dc" not in read and not environ.get(credentials.VARIABLES[0]):
-        known = credentials.Accounts(home).find(account)
-        if known is not None and not known.sandbox:
-            read["account_dc"] = (known.dc, Source("account", f"account {account}"))
-    addresses = _addresses(read)
-    quota = _quota(read, sandbox=addresses["api_url"][0].dc is None)
-    plain = {
-        key: read[key][0]
-        for key in ("concurrency", "max_removals", "trust_proxy", "connect_timeout", "read_timeout")
-        if key in read
-    }
-    sources = {key: source for key, (_, source) in (read | addresses).items() if key in KEYS}
-    return Settings(
-        home=home,
-        account=account,
-        dc=addresses["dc"][0],
-        api_url=addresses["api_url"][0].url,
-        accounts_url=addresses["accounts_url"][0].url,
-        quota=quota,
-        sources=MappingProxyType({key: sources.get(key, _DEFAULT) for key in KEYS}),
-        **plain,
-    )
+    given = {name: value for name, value in flags.items() if value is not None}
+    named = given.pop("config", None) or environ.get("BULKREMOVE_CONFIG")
+    home = given.pop("home", None) or environ.get("BULKREMOVE_HOME")
+    folder = _path(home) if home else default_home()
+    path = _path(named) if named else folder / "bulkremove.toml"
+    said = _from_file(path, must_exist=bool(named))
+    for name in _FIELDS:
+        variable = f"BULKREMOVE_{name.upper()}"
+        if environ.get(variable, "") != "":
+            said[name] = (environ[variable], variable)
+    said |= {name: (value, f"--{name.replace('_', '-')}") for name, value in given.items()}
+    values = {name: _checked(name, value, source) for name, (value, source) in said.items()}
+    sources = {name: source for name, (_, source) in said.items()}
+    settings = Settings(folder, **values, sources=sources)  # type: ignore[arg-type] # each was checked for its field
+    _check_together(settings)
+    return settings
 
 
-def _given(flags: Mapping[str, object], environ: Mapping[str, str]) -> dict[str, tuple[object, Source]]:
-    """What flags and environment say, the flags first."""
-    if strangers := flags.keys() - {*KEYS, "config"}:
-        raise TypeError(f"no such settings: {strangers}")
-    for name in environ:
-        if name.startswith(PREFIX) and name not in _VARIABLES:
-            raise SettingsError(
-                f"Variable {_shown(name)} is not one that bulkremove knows.", hint=_nearest(name, _VARIABLES)
-            )
-    given: dict[str, tuple[object, Source]] = {}
-    for key in ("config", *KEYS):
-        variable = PREFIX + key.upper()
-        if flags.get(key) is not None:
-            given[key] = (flags[key], Source("flag", f"flag --{key.replace('_', '-')}"))
-        elif environ.get(variable, "").strip():
-            given[key] = (environ[variable], Source("environment", f"variable {variable}"))
-    return given
+def default_home() -> Path:
+    """The folder for journal, tokens and settings, as the system has it for this user."""
+    from platformdirs import user_data_path
+
+    return user_data_path("bulkremove", appauthor=False)
 
 
-def _read(key: str, value: object, source: Source) -> Any:
-    try:
-        return KEYS[key].read(value)
-    except ValueError:
-        raise _refused(source, f"must be {KEYS[key].accepts}") from None
+def _check_together(settings: Settings) -> None:
+    loopback = {is_loopback(urlsplit(url).netloc) for url in (settings.people_url, settings.token_url)}
+    if len(loopback) == 2:
+        raise SettingsError(
+            "The addresses of Zoho People and of its accounts don't belong together: one is a sandbox.",
+            hint="Set BULKREMOVE_API_URL and BULKREMOVE_ACCOUNTS_URL both, or neither; `bulkremove sandbox` prints both.",
+        )
+    if settings.sandbox:
+        return
+    if settings.speed != 1:
+        raise SettingsError(f"{settings.sources['speed']}: only the sandbox can run faster than life.")
+    calls, window = settings.limit
+    most = calls if window >= _ZOHO.window else calls * -(-_ZOHO.window // window)
+    if most > _ZOHO.calls:
+        raise SettingsError(
+            f"{settings.sources['limit']}: {settings.limit_text} would allow more than Zoho's {_ZOHO.calls} calls a "
+            "minute and lock the account; more is for the sandbox."
+        )
+    if settings.lock < _ZOHO.lock:
+        raise SettingsError(f"{settings.sources['lock']}: Zoho locks for {_ZOHO.lock:g} s; less is for the sandbox.")
 
 
-def _read_path(value: object, source: Source) -> Path:
-    try:
-        return _folder(value)
-    except ValueError:
-        raise _refused(source, "must be the name of a settings file") from None
+def _path(text: object) -> Path:
+    return Path(str(text)).expanduser().absolute()
 
 
-def _refused(source: Source, why: str) -> SettingsError:
-    # The value itself is not shown: what stands in the wrong place may be a secret.
-    text = str(source)
-    return SettingsError(f"{text[0].upper()}{text[1:]} {why}." if source.kind != "file" else f"{text} {why}.")
-
-
-def _default_home() -> Path:
-    import platformdirs
-
-    return platformdirs.user_data_path("bulkremove", appauthor=False)
-
-
-def _file(path: Path, *, must_exist: bool) -> dict[str, tuple[object, Source]]:
-    """What the settings file says, by key, with the line each key stands on."""
+def _from_file(path: Path, *, must_exist: bool) -> dict[str, tuple[object, str]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
+        tree = tomllib.loads(text)
     except FileNotFoundError:
         if must_exist:
             raise SettingsError(f"The settings file {path} does not exist.") from None
         return {}
-    except UnicodeDecodeError:
-        raise SettingsError(f"The settings file {path} is not UTF-8 text.", hint="Save it again as UTF-8.") from None
-    except OSError as error:
-        raise SettingsError(f"The settings file {path} can't be read: {error.strerror}.") from None
-    import tomllib
-
-    try:
-        values = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        where = re.search(r"line [0-9]+", str(error))
-        raise SettingsError(
-            f"{path.name}{' ' + where[0] if where else ''} is not written as settings are.",
-            hint='One a line: key = value, text in quotes, such as limit = "30/60s".',
-        ) from None
-    found: dict[str, tuple[object, Source]] = {}
-    for key, value in values.items():
-        source = Source("file", f"{path.name} line {_line(text, key)} {_shown(key)}")
-        if PREFIX + key.upper() in credentials.VARIABLES:
-            raise SettingsError(
-                f"{source}: secrets don't belong into this file.",
-                hint="Take it out, revoke it in Zoho if others may have read it, and use: bulkremove login",
-            )
-        if key == "home":
-            raise SettingsError(f"{source} can't be set here.", hint="Use --home or BULKREMOVE_HOME.")
-        if key not in _FILE_KEYS:
-            raise SettingsError(f"{source} is not a setting.", hint=_nearest(key, _FILE_KEYS))
-        found[key] = (value, source)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"The settings file {path} can't be read: {error}.") from None
+    found = {}
+    for name, value in tree.items():
+        source = f"{path.name}{_line(text, name)}"
+        if name not in _FIELDS:
+            near = difflib.get_close_matches(name, _FIELDS, 1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"It can have: {', '.join(_FIELDS)}."
+            raise SettingsError(f"{source}: there is no setting {name!r}.", hint=hint)
+        found[name] = (value, source)
     return found
 
 
-def _line(text: str, key: str) -> int:
-    stands = re.compile(rf"""\s*\[*\s*["']?{re.escape(key)}["']?\s*[=.\]]""")
-    return next((number for number, line in enumerate(text.splitlines(), 1) if stands.match(line)), 1)
+def _line(text: str, name: str) -> str:
+    for number, line in enumerate(text.splitlines(), start=1):
+        if re.match(rf"\s*[\"']?{re.escape(name)}[\"']?\s*=", line):
+            return f" line {number}"
+    return ""
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(name.lower(), {one.lower(): one for one in known}, n=1, cutoff=0.6)
-    names = {one.lower(): one for one in known}
-    return f"Did you mean {names[near[0]]}?" if near else f"Known: {', '.join(known)}."
-
-
-def _shown(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_.-]{1,40}", name) else "(a name that can't be shown)"
+def _checked(name: str, value: object, source: str) -> object:
+    try:
+        return _FIELDS[name](value)
+    except ValueError as error:
+        raise SettingsError(f"{source}: {error}") from None
 
 
-def _addresses(read: Mapping[str, tuple[Any, Source]]) -> dict[str, tuple[Any, Source]]:
-    """The data centre and both addresses, which must belong together: a token goes nowhere else."""
-    api, accounts, dc = read.get("api_url"), read.get("accounts_url"), read.get("dc")
-    if accounts is not None and accounts[0].dc is None and (api is None or api[0].dc is not None):
-        raise _refused(accounts[1], "names a sandbox, and the address of Zoho People does not; set both or neither")
-    if api is not None and api[0].dc is None:
-        if accounts is not None and accounts[0].dc is not None:
-            raise _refused(
-                accounts[1], "names Zoho, and the address of Zoho People names a sandbox; set both or neither"
-            )
-        return {
-            "dc": dc or read.get("account_dc") or (Settings.dc, _DEFAULT),
-            "api_url": api,
-            "accounts_url": accounts or (accounts_address(api[0].url), api[1]),
-        }
-    for _, (address, source) in (pair for pair in (("api_url", api), ("accounts_url", accounts)) if pair[1]):
-        if dc is None:
-            dc = (address.dc.code, source)
-        elif address.dc.code != dc[0]:
-            raise _refused(source, f"belongs to the data centre {address.dc.code}, but {dc[1]} says {dc[0]}")
-    dc = dc or read.get("account_dc") or (Settings.dc, _DEFAULT)
-    centre = DATA_CENTRES[dc[0]]
-    return {
-        "dc": dc,
-        "api_url": api or (people_address(f"https://{centre.people}"), dc[1]),
-        "accounts_url": accounts or (accounts_address(f"https://{centre.accounts}"), dc[1]),
-    }
+def _account(value: object) -> str:
+    if not isinstance(value, str) or _NAME.fullmatch(value) is None:
+        raise ValueError(f"{value!r} is no account name: letters, digits, '.', '_' and '-' only, at most 64.")
+    return value
 
 
-def _quota(read: Mapping[str, tuple[Any, Source]], *, sandbox: bool) -> Quota:
-    """The allowance. Towards Zoho it is never laxer than Zoho's own: that would lock the account."""
-    calls, window = read["limit"][0] if "limit" in read else (ZOHO.calls, ZOHO.window)
-    lock = read["lock"][0] if "lock" in read else ZOHO.lock
-    if not sandbox:
-        most = calls if window >= ZOHO.window else calls * -(-ZOHO.window // window)
-        if most > ZOHO.calls:
-            raise _refused(
-                read["limit"][1],
-                f"would allow more than Zoho's {ZOHO.calls} calls in {ZOHO.window:g} s; more is for a sandbox",
-            )
-        if lock < ZOHO.lock:
-            raise _refused(read["lock"][1], f"is shorter than Zoho's {ZOHO.lock:g} s; less is for a sandbox")
-    connect = read["connect_timeout"][0] if "connect_timeout" in read else Settings.connect_timeout
-    answer = read["read_timeout"][0] if "read_timeout" in read else Settings.read_timeout
-    daily = read["daily_limit"][0] if "daily_limit" in read else None
-    return Quota(calls=calls, window=window, lock=lock, daily=daily, exchange=connect + answer + _SPARE)
+def _dc(value: object) -> str:
+    code = str(value).lower()
+    if code not in DATA_CENTRES:
+        raise ValueError(f"{value!r} is no data centre of Zoho. There are: {', '.join(DATA_CENTRES)}.")
+    return code
+
+
+def _url(hosts: frozenset[str]) -> Callable[[object], str]:
+    def checked(value: object) -> str:
+        parts = urlsplit(str(value))
+        loopback = is_loopback(parts.netloc) and parts.scheme in ("http", "https")
+        if not loopback and not (parts.scheme == "https" and parts.netloc in hosts):
+            known = ", ".join(sorted(hosts))
+            raise ValueError(f"only Zoho's own hosts over https, or a sandbox on this machine, may be called: {known}.")
+        if parts.path.strip("/") or parts.query or parts.fragment:
+            raise ValueError("give scheme and host only, like https://people.zoho.com.")
+        return f"{parts.scheme}://{parts.netloc}"
+
+    return checked
+
+
+def seconds(value: object) -> float:
+    """From ``300``, ``300s``, ``5m`` or ``1h``. Raises ValueError."""
+    found = re.fullmatch(r"\s*([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(s|m|min|h|)\s*", str(value))
+    if found is None or isinstance(value, bool):
+        raise ValueError(f"{value!r} is no time; write for example 300s or 5m.")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def _limit(value: object) -> tuple[int, float]:
+    calls, slash, window = str(value).partition("/")
+    if not slash or not window.strip():
+        raise ValueError(f"{value!r} is no limit; write calls and time, like 30/60s.")
+    time = seconds(window)
+    if not 0.01 <= time <= 86_400:
+        raise ValueError(f"{value!r}: the time must be from 0.01 s to a day.")
+    return _whole(1, 100_000)(calls.strip()), time
+
+
+def _whole(least: int, most: int) -> Callable[[object], int]:
+    def checked(value: object) -> int:
+        text = str(value)
+        if isinstance(value, bool) or re.fullmatch(r"[0-9]{1,9}", text) is None or not least <= int(text) <= most:
+            raise ValueError(f"{value!r} must be a whole number from {least} to {most:,}.")
+        return int(text)
+
+    return checked
+
+
+def _timeout(value: object) -> float:
+    time = seconds(value)
+    if not 0.05 <= time <= 600:
+        raise ValueError(f"{value!r} must be a time from 0.05 s to 10 minutes.")
+    return time
+
+
+def _speed(value: object) -> float:
+    text = str(value)
+    if re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", text) is None or not 1 <= float(text) <= 1000:
+        raise ValueError(f"{value!r} must be a number from 1 to 1000.")
+    return float(text)
+
+
+def _yes(value: object) -> bool:
+    text = str(value).lower()
+    if text not in ("1", "0", "true", "false", "yes", "no"):
+        raise ValueError(f"{value!r} must be true or false.")
+    return text in ("1", "true", "yes")
+
+
+_FIELDS: dict[str, Callable[[object], object]] = {
+    "account": _account,
+    "dc": _dc,
+    "api_url": _url(PEOPLE_HOSTS),
+    "accounts_url": _url(ACCOUNTS_HOSTS),
+    "limit": _limit,
+    "lock": seconds,
+    "daily_limit": _whole(1, 1_000_000),
+    "concurrency": _whole(1, 16),
+    "max_removals": _whole(0, 10_000_000),
+    "trust_proxy": _yes,
+    "speed": _speed,
+    "connect_timeout": _timeout,
+    "read_timeout": _timeout,
+}
+"""Every setting and its check; ``home`` can't stand in a file that lies there."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bulkremove.errors import FileRefused
-from bulkremove.model import Roles, Table
+from bulkremove.model import REPORT_COLUMNS, Roles, Table
 from bulkremove.reading import columns, damage, given_back
 from bulkremove.reading.delimited import read_delimited
 from bulkremove.reading.grid import LARGEST, Grid
@@ -74,7 +74,7 @@ def _table(grid: Grid, name: str, options: ReadOptions) -> Table:
     notes = [*grid.notes, *_notes(cells, roles, header)]
     settled = {}
     if given_back.is_report(header):
-        own = len(header) - len(given_back.REPORT_COLUMNS)
+        own = len(header) - len(REPORT_COLUMNS)
         settled = dict(given_back.settled(cells[own:]))
         cells, header = [given_back.as_it_was(column) for column in cells[:own]], header[:own]
         notes.append(f"This is a report of an earlier job; {len(settled):,} rows were settled then and are not sent.")

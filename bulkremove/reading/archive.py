@@ -24,7 +24,7 @@ def members(raw: bytes, name: str) -> dict[str, bytes]:
             for info in infos:
                 if info.flag_bits & 1:
                     raise FileRefused(f"{name} is protected by a password.", hint="Save it without one.")
-                parts = []
+                parts: list[bytes] = []
                 with archive.open(info) as member:
                     while piece := member.read(_PIECE):
                         total += len(piece)

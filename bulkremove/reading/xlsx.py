@@ -62,7 +62,7 @@ def _scan(sheet: str, visible: bool, xml: bytes, name: str) -> SheetFacts:
         width = max((column_of(column.decode()) + 1 for column, _ in cells), default=0)
         if rows > MOST_ROWS + 100 or width > 16_384 or rows * width > 50 * len(cells) + 1_000_000:
             raise FileRefused(
-                f"{name}, sheet {sheet!r}: it claims {rows:,} rows and {width:,} columns but holds {len(cells):,} cells.",
+                f"{name}, sheet {sheet!r}: it claims {rows:,} rows of {width:,} columns but has {len(cells):,} cells.",
                 hint="Copy the rows into a new workbook.",
             )
     if not _REMARKABLE.search(xml):

@@ -1,0 +1,103 @@
+"""Makes every file of this folder; run it again and the same files come out (`python sample_data/make_samples.py`)."""
+
+from __future__ import annotations
+
+import csv
+import json
+from datetime import datetime
+from pathlib import Path
+
+from xlsxwriter import Workbook
+
+HEADER = ("Course ID", "Batch ID", "Learner ID", "Name", "E-mail", "Reason")
+BATCHES = (
+    ("478346000019501001", "478346000019502001", "Fire safety, spring"),
+    ("478346000019501001", "478346000019502002", "Fire safety, autumn"),
+    ("478346000019501002", "478346000019502003", "Data protection"),
+    ("478346000019501003", "478346000019502004", "First aid, group A"),
+    ("478346000019501003", "478346000019502005", "First aid, group B"),
+)
+GONE = (17, 41)
+"""Learners of the list who are in their batch no more."""
+Row = tuple[str, ...]
+
+
+def learner(number: int) -> str:
+    return str(478346000019558000 + 7 * number + 3)
+
+
+def row(number: int) -> Row:
+    course, batch, _ = BATCHES[number % len(BATCHES)]
+    reason = ("left the company", "moved to another site", "enrolled by mistake")[number % 3]
+    return (course, batch, learner(number), f"Learner {number}", f"learner{number}@example.com", reason)
+
+
+def rows(count: int) -> list[Row]:
+    return [row(number) for number in range(1, count + 1)]
+
+
+def write_csv(path: Path, lines: list[Row], *, separator: str = ",", encoding: str = "utf-8") -> None:
+    with path.open("w", encoding=encoding, newline="") as file:
+        csv.writer(file, delimiter=separator).writerows([HEADER, *lines])
+
+
+def write_xlsx(path: Path, lines: list[Row], *, ids_as_numbers: bool = False) -> None:
+    with Workbook(str(path)) as book:
+        book.set_properties({"created": datetime(2026, 1, 1)})  # noqa: DTZ001 - the file format knows no zone
+        text = book.add_format({"num_format": "@"})
+        sheet = book.add_worksheet("Leavers")
+        sheet.set_column(0, 5, 22, text)
+        sheet.freeze_panes(1, 0)
+        for number, line in enumerate([HEADER, *lines]):
+            for column, cell in enumerate(line):
+                if ids_as_numbers and number and column < 3:
+                    sheet.write_number(number, column, float(cell))
+                else:
+                    sheet.write_string(number, column, cell, text)
+
+
+def mixed() -> list[Row]:
+    """Good rows, repetitions, and every usual kind of bad cell."""
+    lines = rows(8)
+    lines += [lines[1], lines[3]]
+    bad = ["", "47834600001955 8101", "４７８３４６", "n/a", "+478346000019558101", "'478346000019558101", "4" * 20]
+    lines += [(*row(20)[:2], cell, *row(20)[3:]) for cell in bad]
+    return [*lines, row(9)]
+
+
+def world() -> dict[str, object]:
+    """The sandbox's world: everybody of the lists but those who have gone before."""
+    members: dict[tuple[str, str], list[str]] = {(course, batch): [] for course, batch, _ in BATCHES}
+    for number in range(1, 61):
+        course, batch, who, *_ = row(number)
+        if number not in GONE:
+            members[course, batch].append(who)
+    return {
+        "organisation": "Sandbox Ltd",
+        "client": {
+            "client_id": "1000.SANDBOX",
+            "client_secret": "sandbox-secret",
+            "refresh_token": "1000.sandbox.refresh",
+            "grant_codes": ["1000.sandbox.grant"],
+        },
+        "batches": [
+            {"courseId": course, "batchId": batch, "name": name, "learners": members[course, batch]}
+            for course, batch, name in BATCHES
+        ],
+    }
+
+
+def make(folder: Path) -> None:
+    """All samples into ``folder``."""
+    write_csv(folder / "leavers.csv", rows(60))
+    write_xlsx(folder / "leavers.xlsx", rows(60))
+    write_xlsx(folder / "damaged.xlsx", rows(12), ids_as_numbers=True)
+    write_csv(folder / "europe.csv", rows(20), separator=";", encoding="utf-8-sig")
+    write_csv(folder / "mixed.csv", mixed())
+    write_csv(folder / "template.csv", [])
+    write_xlsx(folder / "template.xlsx", [])
+    (folder / "world.json").write_text(json.dumps(world(), indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    make(Path(__file__).parent)
