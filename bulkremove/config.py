@@ -115,7 +115,7 @@ def _check_together(settings: Settings) -> None:
     if len(loopback) == 2:
         raise SettingsError(
             "The addresses of Zoho People and of its accounts don't belong together: one is a sandbox.",
-            hint="Set BULKREMOVE_API_URL and BULKREMOVE_ACCOUNTS_URL both, or neither; `bulkremove sandbox` prints both.",
+            hint="Set BULKREMOVE_API_URL and BULKREMOVE_ACCOUNTS_URL both; `bulkremove sandbox` prints them.",
         )
     if settings.sandbox:
         return

@@ -60,7 +60,15 @@ def mixed() -> list[Row]:
     """Good rows, repetitions, and every usual kind of bad cell."""
     lines = rows(8)
     lines += [lines[1], lines[3]]
-    bad = ["", "47834600001955 8101", "４７８３４６", "n/a", "+478346000019558101", "'478346000019558101", "4" * 20]
+    bad = [
+        "",
+        "47834600001955 8101",
+        "".join(chr(0xFF10 + digit) for digit in (4, 7, 8, 3, 4, 6)),
+        "n/a",
+        "+478346000019558101",
+        "'478346000019558101",
+        "4" * 20,
+    ]
     lines += [(*row(20)[:2], cell, *row(20)[3:]) for cell in bad]
     return [*lines, row(9)]
 

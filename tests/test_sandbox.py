@@ -1,6 +1,5 @@
 """The sandbox on its socket: documented answers, tokens, faults, and a log that tells the truth about each request."""
 
-# ruff: noqa: SIM300 - in our tests the expected value stands on the left
 from __future__ import annotations
 
 import asyncio
@@ -217,6 +216,7 @@ def test_removing_needs_its_scope(scope: str, expected: int) -> None:
         (f"/api/v1/courses/{COURSE}/batches/{BATCH}/learners/", "DELETE of something else"),
         (f"/api/v1/courses/{COURSE}/batches/{BATCH}/learners/%D9%A1", "DELETE of something else"),
         (f"{who().path}?force=1", "DELETE of something else"),
+        (f"/api/v1/courses/{COURSE}/batches/{BATCH}?authtoken=x", "DELETE of a whole batch"),
         ("/elsewhere", "DELETE of something else"),
     ],
 )
@@ -756,6 +756,12 @@ async def test_a_port_that_is_taken_is_told_plainly() -> None:
             await sandbox().start(port=first.port)
 
 
+async def test_a_number_that_is_no_port_is_told_plainly() -> None:
+    """Ports end at 65535."""
+    with pytest.raises(SettingsError, match="70000 is no port"):
+        await sandbox().start(port=70_000)
+
+
 async def test_a_log_that_cannot_be_written_is_told_plainly(tmp_path: Path) -> None:
     """A folder in the place of the file: the message names it."""
     with pytest.raises(SettingsError, match=f"{tmp_path} can't be written"):
@@ -780,6 +786,22 @@ async def test_a_sandbox_can_be_stopped_and_started_again_with_its_memory() -> N
     await one.stop()
     with pytest.raises(RuntimeError, match="not running"):
         _ = one.url
+
+
+def test_a_sandbox_can_be_used_by_one_loop_after_another() -> None:
+    """Also after a silent call, as where a run dies and another goes on against the same world."""
+    one = sandbox(faults=Faults(learners={LEARNERS[0]: (Fault("silence"),)}))
+
+    async def inside() -> int:
+        async with one, aiohttp.ClientSession() as session:
+            caller = Caller(one, session, VirtualClock())
+            await caller.log_in()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await caller.remove(who())
+        return len(one.requests)
+
+    assert [2, 4] == [run(inside, wire=0.002), run(inside, wire=0.002)]
 
 
 def test_stopping_ends_calls_that_still_wait() -> None:
@@ -822,7 +844,13 @@ def test_a_caller_who_leaves_is_no_trouble(
     assert ([], "", "") == (caplog.messages, *capfd.readouterr())
 
 
-@pytest.mark.parametrize("noise", [b"\x16\x03\x01\x02\x00", b"hello\r\n\r\n", b"DELETE / HTTP/9.9\r\n\r\n", b"GET"])
+HALF = b"POST /oauth/v2/token HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\ngrant_type="
+ODD = b"POST /oauth/v2/token HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; charset=x\r\nContent-Length: 1\r\n\r\n\xff"
+
+
+@pytest.mark.parametrize(
+    "noise", [b"\x16\x03\x01\x02\x00", b"hello\r\n\r\n", b"DELETE / HTTP/9.9\r\n\r\n", b"GET", HALF, ODD]
+)
 def test_noise_on_the_socket_is_no_trouble(
     noise: bytes, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,6 +1,5 @@
 """The threshold's counters: what each way of counting a minute lets through, and what a lock costs."""
 
-# ruff: noqa: SIM300 - in our tests the expected value stands on the left
 from __future__ import annotations
 
 import pytest

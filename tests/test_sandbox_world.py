@@ -1,6 +1,5 @@
 """The sandbox's world and its faults: what a file may say, and how mistakes in it are told."""
 
-# ruff: noqa: SIM300 - in our tests the expected value stands on the left
 from __future__ import annotations
 
 import json

@@ -1,6 +1,5 @@
 """The virtual loop and its clock: if these lie, so does every test that uses them."""
 
-# ruff: noqa: SIM300 - in our tests the expected value stands on the left
 from __future__ import annotations
 
 import asyncio

@@ -18,7 +18,7 @@ from bulkremove.breaker import Breaker, Halt
 from bulkremove.client import ZohoPeople
 from bulkremove.config import Settings
 from bulkremove.limiter import Gate, Lockout
-from bulkremove.model import Clock, HoldReason, Job, JobState, Quota, Tally
+from bulkremove.model import Clock, HoldReason, Job, JobState, Quota, Status, Tally
 from bulkremove.pacing import Signal, Wait, Waiting
 from bulkremove.policy import Answer, given_up
 from bulkremove.remover import Remover, Tokens
@@ -39,6 +39,8 @@ class Progress:
     """Seconds that the rows left will take at the limit, this wait not counted."""
     news: str = ""
     """A change of state, in a sentence; empty for a mere step."""
+    settled: tuple[int, Status] | None = None
+    """The row (its number in the file) that was just settled, and how."""
 
 
 @dataclass(slots=True)
@@ -94,14 +96,14 @@ class Drive:
             self._journal, self._ledger, self._quota, self._clock, line=AsyncLimiter(1, pace), on_wait=self._waits
         )
         remover = Remover(people, gate, tokens, self, clock=self._clock, dice=dice)
-        async for _, status in run(
+        async for errand, status in run(
             self._journal.errands(self._job.id), remover.remove, concurrency=concurrency, stopping=self.stopping
         ):
             if status is not None:
                 self._counts[status] += 1
                 self._left -= 1
                 self._wait = None
-                self._tell()
+                self._tell(settled=(errand.number, status))
         return self._end(started)
 
     # What a remover asks and tells
@@ -148,14 +150,14 @@ class Drive:
         self._journal.note(self._job.id, name, text, at=self._clock.wall())
         self._tell(text)
 
-    def _tell(self, news: str = "") -> None:
+    def _tell(self, news: str = "", settled: tuple[int, Status] | None = None) -> None:
         wait = self._wait
         if wait is not None and wait.until <= self._clock.monotonic():
             wait = None
         eta = self._left * pacing.pace(self._quota.calls, self._quota)
         tally = Tally(dict(self._counts), self._left)
         self._on_progress(
-            Progress(self._job, tally, wait.reason if wait else None, wait.until if wait else None, eta, news)
+            Progress(self._job, tally, wait.reason if wait else None, wait.until if wait else None, eta, news, settled)
         )
 
     def _end(self, started: float) -> Job:

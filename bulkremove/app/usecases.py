@@ -122,6 +122,7 @@ class App:
     def submit(self, preview: Preview, *, consent: Consent, folder: Path) -> Job:
         """Store an agreed plan as a job; ``folder`` is where its report goes. Raises ConsentMissing."""
         plan = preview.plan
+        self.check_cap(plan)
         self._check_consent(plan, consent)
         job = Job(
             self._new_id(),
@@ -304,13 +305,16 @@ class App:
         seconds = pacing.forecast(planned.removals, quota)
         return Preview(planned, quota, seconds, self.clock.wall() + seconds / self.speed, self.speed)
 
-    def _check_consent(self, plan: Plan, consent: Consent) -> None:
+    def check_cap(self, plan: Plan) -> None:
+        """Raises ConsentMissing when the plan removes more than the settings allow."""
         cap = self.settings.max_removals
         if cap is not None and plan.removals > cap:
             raise ConsentMissing(
                 f"The plan removes {plan.removals:,} learners, and the cap is {cap:,}. Nothing was sent.",
                 hint="Raise --max-removals if that is meant.",
             )
+
+    def _check_consent(self, plan: Plan, consent: Consent) -> None:
         if consent.plan_hash is not None:
             if consent.plan_hash != plan.fingerprint:
                 raise ConsentMissing(

@@ -5,15 +5,18 @@ a file and never writes what a spreadsheet would run as a formula.
 """
 
 from bulkremove.report.files import ReportFile, default_path, reserve, retry_path, write
-from bulkremove.report.summary import as_json, first_line, summary
-from bulkremove.report.tables import columns, retry_rows
+from bulkremove.report.summary import as_json, duration, first_line, summary
+from bulkremove.report.tables import columns, harmless, id_cell, retry_rows
 
 __all__ = [
     "ReportFile",
     "as_json",
     "columns",
     "default_path",
+    "duration",
     "first_line",
+    "harmless",
+    "id_cell",
     "reserve",
     "retry_path",
     "retry_rows",

@@ -1,22 +1,19 @@
-"""The stand-in for Zoho People on loopback: the token endpoint, the one removal call, and the truth about both.
+"""The stand-in's socket: takes a request, asks ``zoho`` what is to be done, writes the truth down, and answers.
 
 A request counts when it arrives, has its effect at once, and is in the log before its answer leaves; latency delays
-the answer only. Whatever is not the documented removal is answered 404 and logged, and a DELETE that would take more
-than one learner off one batch raises an alarm there. It never listens on anything but this machine.
+the answer only. Faults that break an answer are carried out here. It never listens on anything but this machine.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import posixpath
-import re
 import socket
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -24,48 +21,19 @@ from aiohttp.http_exceptions import HttpProcessingError
 from bulkremove.errors import SettingsError
 from bulkremove.model import Clock, Removal, is_loopback
 from bulkremove.sandbox import replies, world
-from bulkremove.sandbox.faults import BROKEN, OK, Fault, Faults, Turns
+from bulkremove.sandbox.faults import BROKEN, Faults
 from bulkremove.sandbox.log import LONGEST_PATH, Entry, Log
-from bulkremove.sandbox.oauth import Tokens
-from bulkremove.sandbox.replies import Answer, LockTold
-from bulkremove.sandbox.threshold import Foreign, Rule, Threshold
+from bulkremove.sandbox.replies import LockTold
+from bulkremove.sandbox.threshold import Rule, Threshold
 from bulkremove.sandbox.world import World
+from bulkremove.sandbox.zoho import Treatment, Zoho
 
-TOKEN_PATH = "/oauth/v2/token"  # noqa: S105 - a path, not a secret
-REVOKE_PATH = "/oauth/v2/token/revoke"
 _PARTING = 0.05
 """Seconds that calls in flight get at a stop; 0 would mean to aiohttp: for ever."""
-LONGEST_ID = 19
-"""Digits; a longer id is no number that Zoho could hold."""
-
-_REMOVAL = re.compile(r"/api/v1/courses/([0-9]+)/batches/([0-9]+)/learners/([0-9]+)", re.ASCII)
-_WIDER = (
-    (re.compile(r"/api/v1/courses/[^/]+/batches/[^/]+"), "DELETE of a whole batch"),
-    (re.compile(r"/api/v1/courses/[^/]+"), "DELETE of a whole course"),
-    (re.compile(r"/api/v1/courses/[^/]+/learners/[^/]+"), "DELETE of a learner from a whole course"),
-)
-_SECRETS = frozenset({"client_secret", "refresh_token", "code", "token", "access_token", "authtoken"})
 
 _logger = logging.getLogger(__name__)
 # Bytes that are no HTTP are a caller's mistake: it gets a 400, and nobody needs a traceback for it.
 _logger.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError)))
-
-
-@dataclass(frozen=True, slots=True)
-class _Treatment:
-    """What is done about one request: the answer, and how it fails to arrive."""
-
-    answer: Answer
-    fault: Fault = OK
-    effect: bool = False
-    counted: bool = False
-    locked: bool = False
-    token_ok: bool | None = None
-    delay: float = 0.0
-
-    @property
-    def status(self) -> int | None:
-        return None if self.fault.kind in ("reset", "silence") else self.answer.status
 
 
 class Sandbox:
@@ -84,22 +52,25 @@ class Sandbox:
         if lock_told_as not in tuple(LockTold):
             hint = f"There are: {', '.join(LockTold)}."
             raise SettingsError(f"{lock_told_as!r} is no way in which the sandbox tells a lock.", hint=hint)
-        faults = world.faults if faults is None else faults
         self.world = world
         self.threshold = threshold
-        self.enrolled: set[Removal] = world.enrolled()
-        """Who is in a batch now; tests may enrol someone anew."""
-        self.removed: set[Removal] = set()
-        """Who was removed by a request."""
+        faults = world.faults if faults is None else faults
+        self._zoho = Zoho(world, faults, threshold, LockTold(lock_told_as))
         self._clock = clock
-        self._lock_told_as = LockTold(lock_told_as)
-        self._turns = Turns(faults)
-        self._foreign = Foreign(faults.foreign_per_minute)
-        self._tokens = Tokens(world.client)
         self._log = Log(log)
         self._runner: web.ServerRunner | None = None
         self._host = ""
         self._stopping = asyncio.Event()
+
+    @property
+    def enrolled(self) -> set[Removal]:
+        """Who is in a batch now; a test may enrol someone anew."""
+        return self._zoho.enrolled
+
+    @property
+    def removed(self) -> set[Removal]:
+        """Who was removed by a request."""
+        return self._zoho.removed
 
     @property
     def requests(self) -> list[Entry]:
@@ -127,10 +98,12 @@ class Sandbox:
         if not is_loopback(host):
             hint = "Use 127.0.0.1."
             raise SettingsError(f"The sandbox listens on this machine only, not on {host!r}.", hint=hint)
+        if not 0 <= port <= 65_535:
+            raise SettingsError(f"{port} is no port.", hint="Ports are 1 to 65535; 0 takes a free one.")
         self._log.open()
         server = web.Server(self._handle, access_log=None, logger=_logger)
         self._runner = web.ServerRunner(server, shutdown_timeout=_PARTING)
-        self._stopping.clear()
+        self._stopping = asyncio.Event()
         self._host = host
         try:
             await self._runner.setup()
@@ -139,7 +112,7 @@ class Sandbox:
             await self.stop()
             hint = "Is another sandbox running? Use another port, or 0 for a free one."
             raise SettingsError(f"The sandbox can't listen on {host}:{port}: {error.strerror}.", hint=hint) from None
-        self._foreign.until(self._clock.monotonic())
+        self._zoho.begin(self._clock.monotonic())
 
     async def stop(self) -> None:
         """Close every connection, also those that still wait for an answer."""
@@ -160,30 +133,25 @@ class Sandbox:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path, _, query = request.raw_path.partition("?")
-        removal = None
-        if path in (TOKEN_PATH, REVOKE_PATH) and request.method == "POST":
-            form = {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
-            now = self._clock.monotonic()
-            treatment = self._grant(form, now) if path == TOKEN_PATH else _Treatment(self._tokens.revoke(form))
-        else:
-            now = self._clock.monotonic()
-            found = _REMOVAL.fullmatch(path) if request.method == "DELETE" and not query else None
-            removal = Removal(*found.groups()) if found else None
-            treatment = self._call(request, path, removal, now)
+        body = await request.read() if request.method == "POST" else b""
+        form = dict(parse_qsl(body.decode("utf-8", "replace")))
+        now = self._clock.monotonic()
+        header = request.headers.get("Authorization")
+        treatment = self._zoho.answer(request.method, path, query, header=header, form=form, now=now)
         self._log.add(
             Entry(
                 now,
                 self._clock.wall(),
                 request.method[:20],
                 path[:LONGEST_PATH],
-                removal,
+                treatment.removal,
                 treatment.effect,
                 treatment.status,
                 treatment.counted,
                 treatment.locked,
                 treatment.token_ok,
                 None if treatment.fault.kind == "ok" else treatment.fault.kind,
-                _alarm(request.method, path, query, removal),
+                treatment.alarm,
             )
         )
         if treatment.delay:
@@ -195,71 +163,7 @@ class Sandbox:
             status=answer.status, body=answer.body, headers=answer.headers, content_type=answer.content_type
         )
 
-    def _call(self, request: web.BaseRequest, path: str, removal: Removal | None, now: float) -> _Treatment:
-        """A call of the API, or of something that is none. The order is Zoho's front door's: count, token, call."""
-        if not path.startswith("/api/"):
-            return _Treatment(replies.NOT_FOUND)
-        header = request.headers.get("Authorization")
-        objection = self._tokens.objection(header, now)
-        for time in self._foreign.until(now):
-            self.threshold.arrive(time, foreign=True)
-        if not self.threshold.arrive(now):
-            left = self.threshold.locked_until - now
-            told = replies.locked(
-                self._lock_told_as, calls=self.threshold.calls, window=self.threshold.window, left=left
-            )
-            return _Treatment(told, counted=True, locked=True, token_ok=objection is None)
-        if objection or removal is None:
-            return _Treatment(objection or replies.NOT_FOUND, counted=True, token_ok=objection is None)
-        return self._remove(removal, header)
-
-    def _remove(self, removal: Removal, header: str | None) -> _Treatment:
-        learner = removal.learner
-        fault = self._turns.removal(learner)
-        delay = self._turns.latency(learner)
-        if fault.kind == "slow":
-            delay += fault.seconds or 0.0
-        if fault.kind == "expired_token":
-            self._tokens.expire(header)
-        canned = replies.canned(fault.kind, learner=learner, path=removal.path, seconds=fault.seconds)
-        willing = canned is None and fault.kind not in BROKEN
-        effect = (willing or fault.effect) and removal in self.enrolled
-        if effect:
-            self.enrolled.discard(removal)
-            self.removed.add(removal)
-        answer = canned or self._truth(removal, fault, removed=effect)
-        accepted = fault.kind not in ("401", "expired_token", "blank_credential", "scope_missing")
-        return _Treatment(answer, fault, effect, counted=True, token_ok=accepted, delay=delay)
-
-    def _truth(self, removal: Removal, fault: Fault, *, removed: bool) -> Answer:
-        if max(map(len, (removal.course, removal.batch, removal.learner))) > LONGEST_ID:
-            return replies.BAD_INPUT
-        if fault.kind in BROKEN:
-            return replies.removed(removal.learner)  # never arrives whole
-        if not removed:
-            return replies.NOT_FOUND
-        if fault.kind == "other_learner":
-            return replies.removed(str(int(removal.learner) + 1))
-        answer = replies.removed(removal.learner)
-        return replace(answer, body=answer.body.replace(b'"200"', b"200")) if fault.kind == "number_code" else answer
-
-    def _grant(self, form: dict[str, str], now: float) -> _Treatment:
-        fault = self._turns.token()
-        delay = self._turns.latency("") + (fault.seconds or 0.0 if fault.kind == "slow" else 0.0)
-        match fault.kind:
-            case "ok" | "slow" | "reset" | "silence" | "truncated":
-                answer = self._tokens.grant(form, now)
-            case "throttled":
-                answer = replies.token_throttled(self.world.client.throttled_with)
-            case "no_token":
-                answer = replies.token_refused("general_error")
-            case "invalid_code" | "invalid_client" | "invalid_grant":
-                answer = replies.token_refused(fault.kind)
-            case kind:
-                answer = replies.canned(kind, learner="", path=TOKEN_PATH, seconds=fault.seconds) or replies.NOT_FOUND
-        return _Treatment(answer, fault, delay=delay)
-
-    async def _break(self, request: web.BaseRequest, treatment: _Treatment) -> web.StreamResponse:
+    async def _break(self, request: web.BaseRequest, treatment: Treatment) -> web.StreamResponse:
         """Let the answer not arrive, or not whole. What is returned finds the connection closed."""
         transport = request.transport
         kind = treatment.fault.kind
@@ -317,16 +221,6 @@ def build(
         faults = replace(faults, foreign_per_minute=foreign_per_minute)
     threshold = Threshold(calls, window, lock, rule, extend=extend)
     return Sandbox(found, clock=clock, threshold=threshold, faults=faults, log=log, lock_told_as=lock_told_as)
-
-
-def _alarm(method: str, path: str, query: str, removal: Removal | None) -> str | None:
-    """What would be a disaster on the real service, which resolves ``..`` and ``%2e`` as every web server does."""
-    if query and not _SECRETS.isdisjoint(parse_qs(query, keep_blank_values=True)):
-        return "a secret in the address"
-    if method != "DELETE" or removal:
-        return None
-    resolved = posixpath.normpath(unquote(path))
-    return next((words for form, words in _WIDER if form.fullmatch(resolved)), "DELETE of something else")
 
 
 def _reset(transport: asyncio.Transport) -> None:

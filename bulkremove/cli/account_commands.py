@@ -1,0 +1,90 @@
+"""login, accounts and doctor: who calls Zoho, and whether all is well. No secret is ever echoed or an argument."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import click
+
+from bulkremove.cli.screen import Screen, json_option
+from bulkremove.datacentres import DATA_CENTRES
+
+
+def add_to(group: click.Group) -> None:
+    """Add these commands to the group."""
+    for command in (login, accounts, doctor):
+        group.add_command(command)
+
+
+@click.command()
+@click.argument("name", default="default")
+@click.pass_obj
+def login(screen: Screen, name: str) -> None:
+    """Store the account NAME: paste a grant code of Zoho's self client.
+
+    Make the code in Zoho's API console (Self Client, Generate Code) with the scope ZOHOPEOPLE.training.DELETE; it is
+    good for three minutes.
+
+    Example: bulkremove login
+    """
+    dc = click.prompt("Data centre", type=click.Choice(list(DATA_CENTRES)), default="us", err=True)
+    client_id = click.prompt("Client id", err=True)
+    secret = click.prompt("Client secret (not shown)", hide_input=True, err=True)
+    code = click.prompt("Grant code (not shown)", hide_input=True, err=True)
+    with screen.app() as app:
+        said = asyncio.run(
+            app.login(name=name, dc=dc, client_id=client_id.strip(), client_secret=secret.strip(), code=code.strip())
+        )
+    for sentence in said:
+        screen.answer(sentence)
+
+
+@click.group(invoke_without_command=True)
+@json_option
+@click.pass_context
+def accounts(context: click.Context, as_json: bool) -> None:
+    """List the accounts stored on this machine.
+
+    Example: bulkremove accounts
+    """
+    if context.invoked_subcommand is not None:
+        return
+    screen: Screen = context.obj
+    with screen.app() as app:
+        found = app.accounts()
+    if as_json:
+        screen.answer(json.dumps([{"name": one.name, "dc": one.dc, "kept_in": one.kept_in} for one in found]))
+        return
+    if not found:
+        screen.answer("There are no accounts yet. `bulkremove login` stores one.")
+    for one in found:
+        screen.answer(f"{one.name:<20}  {one.dc}  client id ...{one.client_id_ends}  kept in the {one.kept_in}")
+
+
+@accounts.command()
+@click.argument("name")
+@click.pass_obj
+def remove(screen: Screen, name: str) -> None:
+    """Revoke the token of account NAME at Zoho and forget the account."""
+    with screen.app() as app:
+        for sentence in asyncio.run(app.forget_account(name)):
+            screen.answer(sentence)
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def doctor(screen: Screen, as_json: bool) -> int:
+    """Check settings, folder, journal, token and clock, and say what to mend. Removes nothing.
+
+    Example: bulkremove doctor
+    """
+    with screen.app() as app:
+        checks = asyncio.run(app.doctor())
+    if as_json:
+        screen.answer(json.dumps([{"name": c.name, "ok": c.ok, "words": c.words, "mend": c.mend} for c in checks]))
+    else:
+        for check in checks:
+            screen.answer(f"{'ok ' if check.ok else 'BAD'}  {check.name:<11} {check.words} {check.mend}".rstrip())
+    return 0 if all(check.ok for check in checks) else 7

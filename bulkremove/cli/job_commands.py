@@ -1,0 +1,103 @@
+"""jobs, show, cancel and report: what was done before."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from bulkremove.cli.screen import Screen, json_option, shown
+from bulkremove.model import Status
+
+_UNKNOWN_SHOWN = 20
+
+
+def add_to(group: click.Group) -> None:
+    """Add these commands to the group."""
+    for command in (jobs, show, cancel, report):
+        group.add_command(command)
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def jobs(screen: Screen, as_json: bool) -> None:
+    """List all jobs, the newest first.
+
+    Example: bulkremove jobs
+    """
+    with screen.app() as app:
+        found = app.jobs()
+        if as_json:
+            facts = [{"job": job.id, "state": job.state.value, "source": job.source, "host": job.host} for job in found]
+            screen.answer(json.dumps(facts))
+            return
+        if not found:
+            screen.answer("There are no jobs yet. `bulkremove preview FILE` shows what a file would remove.")
+        for job in found:
+            tally = app.tally(job)
+            when = datetime.fromtimestamp(job.created_at).astimezone()
+            where = "SANDBOX " if job.sandbox else ""
+            done = f"{tally.total - tally.open:,}/{tally.total:,}"
+            screen.answer(
+                f"{job.id}  {when:%Y-%m-%d %H:%M}  {job.state.value:<9}  {done:>15}  {where}{shown(job.source)}"
+            )
+
+
+@click.command()
+@click.argument("job")
+@json_option
+@click.pass_obj
+def show(screen: Screen, job: str, as_json: bool) -> None:
+    """Show where JOB stands, what happened to it, and its unknown rows.
+
+    Example: bulkremove show 20261123-k3f9
+    """
+    with screen.app() as app:
+        found = app.job(job)
+        events = app.events(found)
+        unknown = [outcome for outcome in app.outcomes(found) if outcome.status is Status.UNKNOWN]
+        if as_json:
+            from bulkremove.report import as_json as report_json
+
+            facts = dict(report_json(found, app.tally(found), report=None, retry=None))
+            facts["events"] = [{"at": at, "name": name, "text": text} for at, name, text in events]
+            facts["unknown_rows"] = [outcome.number for outcome in unknown]
+            screen.answer(json.dumps(facts))
+            return
+        screen.answer(f"Job {found.id}: {found.state.value}. {found.reason}".strip())
+        screen.answer(app.summary(found))
+        for outcome in unknown[:_UNKNOWN_SHOWN]:
+            screen.answer(f"  row {outcome.number}: {shown(outcome.detail)}")
+        if len(unknown) > _UNKNOWN_SHOWN:
+            screen.answer(f"  ... and {len(unknown) - _UNKNOWN_SHOWN:,} more unknown rows")
+        for at, _, text in events:
+            screen.answer(f"  {datetime.fromtimestamp(at).astimezone():%Y-%m-%d %H:%M:%S}  {shown(text)}")
+
+
+@click.command()
+@click.argument("job")
+@click.pass_obj
+def cancel(screen: Screen, job: str) -> None:
+    """End JOB for good; the rows that were not sent stay where they are.
+
+    Example: bulkremove cancel 20261123-k3f9
+    """
+    with screen.app() as app:
+        ended = app.cancel(job)
+        screen.answer(app.summary(ended))
+
+
+@click.command()
+@click.argument("job")
+@click.option("-o", "output", metavar="FILE", help="Where it goes: .csv, .xlsx or .jsonl.")
+@click.pass_obj
+def report(screen: Screen, job: str, output: str | None) -> None:
+    """Write the report of JOB again.
+
+    Example: bulkremove report 20261123-k3f9 -o leavers-report.xlsx
+    """
+    with screen.app() as app:
+        screen.answer(str(app.report(job, Path(output).absolute() if output else None)))

@@ -1,0 +1,337 @@
+"""preview, run, resume and retry: everything that leads to removals, or shows what they would be."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import json
+import shlex
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import click
+
+from bulkremove.cli import preview_text
+from bulkremove.cli.screen import Screen, json_option, options, sandbox_options
+from bulkremove.errors import ConsentMissing, ReportFailed
+
+if TYPE_CHECKING:
+    from bulkremove.app import App, Ended, Preview
+
+reading_options = options(
+    click.option("--sheet", metavar="NAME", help="The sheet to read."),
+    click.option("--columns", metavar="MAP", help="course=A,batch=B,learner=C by heading or letter."),
+    click.option("--visible-only", is_flag=True, help="Leave hidden and filtered rows and sheets out."),
+    click.option("--include-hidden", is_flag=True, help="Read hidden and filtered rows and sheets too."),
+)
+limit_options = options(
+    click.option("--limit", metavar="30/60s", help="Calls per time; never more than Zoho's own."),
+    click.option("--lock", metavar="300s", help="How long a lock lasts."),
+    click.option("--daily-limit", type=int, metavar="N", help="Calls in 24 hours."),
+    click.option("--concurrency", type=int, metavar="N", help="Calls under way at once.  [default: 4]"),
+)
+run_options = options(
+    click.option("--report", metavar="FILE", help="Where the report goes: .csv, .xlsx or .jsonl."),
+    click.option("--expect-missing", is_flag=True, help="Go on when the first 10 learners are all unknown to Zoho."),
+)
+
+
+def add_to(group: click.Group) -> None:
+    """Add these commands to the group."""
+    for command in (preview, run, resume, retry):
+        group.add_command(command)
+
+
+@click.command()
+@click.argument("file")
+@reading_options
+@limit_options
+@click.option("-o", "output", metavar="FILE", help="Write the plan row by row: .csv or .jsonl.")
+@json_option
+@sandbox_options
+@click.pass_obj
+def preview(screen: Screen, /, file: str, output: str | None, as_json: bool, **said: Any) -> None:
+    """Show what FILE would remove, and remove nothing.
+
+    Example: bulkremove preview leavers.xlsx --sheet "March"
+    """
+    _dry_run(screen, file, output, as_json, said)
+
+
+@click.command()
+@click.argument("file")
+@click.option("--dry-run", is_flag=True, help="The same as preview: shows the plan and removes nothing.")
+@click.option("--plan", "plan_hash", metavar="HASH", help="Run exactly the plan that was previewed; asks nothing.")
+@click.option("--yes", is_flag=True, help="Ask nothing.")
+@click.option("--max-removals", type=int, metavar="N", help="Refuse a plan with more removals.")
+@run_options
+@reading_options
+@limit_options
+@json_option
+@sandbox_options
+@click.pass_obj
+def run(
+    screen: Screen,
+    /,
+    file: str,
+    dry_run: bool,
+    plan_hash: str | None,
+    yes: bool,
+    max_removals: int | None,
+    report: str | None,
+    expect_missing: bool,
+    as_json: bool,
+    **said: Any,
+) -> int:
+    """Remove the learners in FILE from their batches, after showing the plan and asking.
+
+    Example: bulkremove run leavers.csv
+    """
+    said["max_removals"] = max_removals
+    if dry_run:
+        _dry_run(screen, file, None, as_json, said)
+        return 0
+    reading, settings, sandbox = _parted(said)
+    with screen.app(**settings, **sandbox) as app:
+        shown = _read(app, file, reading)
+        folder = Path.cwd() if file == "-" else Path(file).absolute().parent
+        return _agree_and_run(screen, app, shown, folder, plan_hash, yes, report, expect_missing, as_json, said)
+
+
+@click.command()
+@click.argument("job", required=False)
+@run_options
+@limit_options
+@json_option
+@sandbox_options
+@click.pass_obj
+def resume(
+    screen: Screen, /, job: str | None, report: str | None, expect_missing: bool, as_json: bool, **said: Any
+) -> int:
+    """Go on with JOB, or with the latest unfinished one. The file is not needed any more.
+
+    Example: bulkremove resume
+    """
+    _, settings, sandbox = _parted(said)
+    with screen.app(**settings, **sandbox) as app:
+        return _run(screen, app, app.job(job).id, report, expect_missing, as_json, said)
+
+
+@click.command()
+@click.argument("job")
+@click.option("--unknown-checked", is_flag=True, help="Send unknown rows too: each was looked up in Zoho People.")
+@click.option("--plan", "plan_hash", metavar="HASH", help="Run exactly this plan; asks nothing.")
+@click.option("--yes", is_flag=True, help="Ask nothing.")
+@run_options
+@limit_options
+@json_option
+@sandbox_options
+@click.pass_obj
+def retry(
+    screen: Screen,
+    /,
+    job: str,
+    unknown_checked: bool,
+    plan_hash: str | None,
+    yes: bool,
+    report: str | None,
+    expect_missing: bool,
+    as_json: bool,
+    **said: Any,
+) -> int:
+    """Make a new job of what JOB did not send, show it, ask, and run it.
+
+    Example: bulkremove retry 20261123-k3f9
+    """
+    _, settings, sandbox = _parted(said)
+    with screen.app(**settings, **sandbox) as app:
+        shown = app.retry(job, unknown_checked=unknown_checked)
+        folder = Path(app.job(job).folder)
+        return _agree_and_run(screen, app, shown, folder, plan_hash, yes, report, expect_missing, as_json, said)
+
+
+def _parted(said: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """The options for reading, for the settings, and for the sandbox."""
+    reading = {name: said.get(name) for name in ("sheet", "columns", "visible_only", "include_hidden")}
+    names = ("limit", "lock", "daily_limit", "concurrency", "max_removals")
+    return reading, {name: said.get(name) for name in names}, {name: said[name] for name in ("sandbox", "speed")}
+
+
+def _read(app: App, file: str, said: dict[str, Any]) -> Preview:
+    from bulkremove.reading import Hidden, ReadOptions, parse_columns
+
+    if said["visible_only"] and said["include_hidden"]:
+        raise click.UsageError("--visible-only and --include-hidden exclude each other.")
+    hidden = Hidden.LEAVE_OUT if said["visible_only"] else Hidden.INCLUDE if said["include_hidden"] else Hidden.REFUSE
+    columns = parse_columns(said["columns"]) if said["columns"] else {}
+    source: Path | BinaryIO = sys.stdin.buffer if file == "-" else Path(file)
+    name = "standard input" if file == "-" else Path(file).name
+    return app.preview(source, name=name, options=ReadOptions(said["sheet"], columns, hidden))
+
+
+def _dry_run(screen: Screen, file: str, output: str | None, as_json: bool, said: dict[str, Any]) -> None:
+    reading, settings, sandbox = _parted(said)
+    with screen.app(**settings, **sandbox) as app:
+        shown = _read(app, file, reading)
+    command = preview_text.command_for(file, shown.plan.fingerprint, _flags(screen, said))
+    if output is not None:
+        _write_plan(Path(output), shown)
+    if as_json:
+        screen.answer(json.dumps(preview_text.as_json(shown, command)))
+    else:
+        for line in preview_text.lines(shown, command):
+            screen.answer(line)
+
+
+def _flags(screen: Screen, said: dict[str, Any]) -> dict[str, object]:
+    """What was said on the command line, by flag, so that it can be said again."""
+    return {f"--{name.replace('_', '-')}": value for name, value in {**screen.flags, **said}.items()}
+
+
+def _write_plan(path: Path, shown: Preview) -> None:
+    """The plan row by row; an id is led by a tab in CSV, as in a report."""
+    from bulkremove.report import harmless, id_cell
+
+    plan = shown.plan
+    ending = path.suffix.lower()
+    if ending not in (".csv", ".jsonl"):
+        raise ReportFailed(f"A plan can't be written as {path.name}.", hint="Its name must end in .csv or .jsonl.")
+    header = ("row", "planned", "course_id", "batch_id", "learner_id", "detail")
+    try:
+        with path.open("x", encoding="utf-8-sig" if ending == ".csv" else "utf-8", newline="") as file:
+            writer = csv.writer(file)
+            if ending == ".csv":
+                writer.writerow(header)
+            for row in plan.rows():
+                ids = [row.row.cells[i] for i in plan.table.roles]
+                if row.removal:
+                    ids = [row.removal.course, row.removal.batch, row.removal.learner]
+                status = row.exclusion.status.value if row.exclusion else "remove"
+                detail = row.exclusion.detail if row.exclusion else ""
+                if ending == ".csv":
+                    writer.writerow([row.row.number, status, *map(id_cell, ids), harmless(detail)])
+                else:
+                    values = (row.row.number, status, *ids, detail)
+                    file.write(json.dumps(dict(zip(header, values, strict=True))) + "\n")
+    except FileExistsError:
+        raise ReportFailed(f"{path} exists already and is not overwritten.") from None
+    except OSError as error:
+        raise ReportFailed(f"{path} can't be written: {error.strerror}.") from None
+
+
+def _agree_and_run(
+    screen: Screen,
+    app: App,
+    shown: Preview,
+    folder: Path,
+    plan_hash: str | None,
+    yes: bool,
+    report: str | None,
+    expect_missing: bool,
+    as_json: bool,
+    said: dict[str, Any],
+) -> int:
+    from bulkremove.app import Consent
+
+    for line in preview_text.lines(shown, None):
+        screen.say(line)
+    consent = Consent(plan_hash, None, yes)
+    if plan_hash is None and not yes and shown.plan.removals:
+        app.check_cap(shown.plan)
+        consent = Consent(number=_ask(shown))
+    job = app.submit(shown, consent=consent, folder=folder)
+    return _run(screen, app, job.id, report, expect_missing, as_json, said)
+
+
+def _ask(shown: Preview) -> int:
+    """The number that a person types. Raises ConsentMissing where nobody can be asked."""
+    if not sys.stdin.isatty():
+        raise ConsentMissing(
+            "There is no terminal to ask on. Nothing was sent.",
+            hint="Preview the file, then give --plan HASH, or --yes.",
+        )
+    words = f"Type the number of removals ({shown.plan.removals:,}) to remove these learners"
+    typed = click.prompt(words, default="", show_default=False, err=True)
+    if not typed.strip().replace(",", "").isdecimal():
+        raise ConsentMissing("That is no number, so nothing was sent.")
+    return int(typed.strip().replace(",", ""))
+
+
+def _run(
+    screen: Screen,
+    app: App,
+    job_id: str,
+    report: str | None,
+    expect_missing: bool,
+    as_json: bool,
+    said: dict[str, Any],
+) -> int:
+    again = _resume_command(screen, job_id, said)
+    try:
+        ended = asyncio.run(_drive(screen, app, job_id, Path(report).absolute() if report else None, expect_missing))
+    except BaseException:
+        screen.warn(f"Job {job_id} is kept. To go on: {again}")
+        raise
+    _tell(screen, ended, as_json)
+    if ended.job.state.resumable:
+        screen.warn(f"{ended.job.reason}\nTo go on: {again}")
+    elif ended.job.reason:
+        screen.warn(f"{ended.job.reason}\nTo send what was not sent: bulkremove retry {job_id}")
+    return ended.job.exit_code
+
+
+async def _drive(screen: Screen, app: App, job_id: str, report: Path | None, expect_missing: bool) -> Ended:
+    from bulkremove.app import Stop
+    from bulkremove.cli.live import Live
+
+    stop = Stop()
+    task = asyncio.current_task()
+    loop = asyncio.get_running_loop()
+
+    def ask(reason: str, code: int) -> None:
+        if stop.asked and task is not None:
+            task.cancel()
+        stop.ask(reason, code)
+        screen.say("Stopping; the rows in flight are finished first. Once more ends at once.")
+
+    for number, reason, code in ((signal.SIGINT, "Ctrl-C.", 130), (signal.SIGTERM, "The system asked to stop.", 5)):
+        try:
+            loop.add_signal_handler(number, ask, f"Stopped by a person or the system: {reason}", code)
+        except NotImplementedError:  # Windows: Ctrl-C ends the loop by itself
+            break
+    with Live(screen, clock=app.clock, speed=app.speed) as live:
+        return await app.run(
+            job_id,
+            stop=stop,
+            on_progress=live.show,
+            report=report,
+            expect_missing=expect_missing,
+        )
+
+
+def _tell(screen: Screen, ended: Ended, as_json: bool) -> None:
+    if ended.warning:
+        screen.warn(ended.warning, bold=True, fg="red")
+    if as_json:
+        from bulkremove.report import as_json as report_json
+
+        paths = {name: str(path) if path else None for name, path in (("report", ended.report), ("retry", ended.retry))}
+        screen.answer(json.dumps(report_json(ended.job, ended.tally, **paths)))
+    else:
+        screen.answer(ended.summary)
+    if ended.retry:
+        screen.say(f"Rows worth another try: {ended.retry}")
+
+
+def _resume_command(screen: Screen, job_id: str, said: dict[str, Any]) -> str:
+    words = ["bulkremove"]
+    for name in ("home", "config", "account"):
+        if screen.flags.get(name):
+            words += [f"--{name}", str(screen.flags[name])]
+    words += ["resume", job_id]
+    for name in ("sandbox", "speed", "limit", "lock", "daily_limit", "concurrency"):
+        if said.get(name) is not None:
+            words += [f"--{name.replace('_', '-')}", str(said[name])]
+    return shlex.join(words)

@@ -1,0 +1,83 @@
+"""sandbox: the stand-in for Zoho People on this machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bulkremove.cli.screen import Screen
+
+
+def add_to(group: click.Group) -> None:
+    """Add this command to the group."""
+    group.add_command(sandbox)
+
+
+@click.command()
+@click.option("--world", required=True, metavar="FILE", help="Who is in which batch (JSON).")
+@click.option("--port", type=int, default=8030, show_default=True)
+@click.option("--speed", type=float, default=1.0, metavar="N", help="Its clock runs N times faster.")
+@click.option("--limit", default="30/60s", show_default=True, help="Calls per time.")
+@click.option("--lock", default="300s", show_default=True, help="How long a lock lasts.")
+@click.option(
+    "--rule", default="rolling", show_default=True, help="rolling, fixed, first-call, two-bucket or token-bucket."
+)
+@click.option(
+    "--lock-told-as", default="422", show_default=True, help="422, 429, 429-retry-after, 400-title, 200-7209, 400-html."
+)
+@click.option("--extend", is_flag=True, help="A call during a lock lengthens it.")
+@click.option("--foreign", type=float, default=0.0, metavar="N", help="Calls of others a minute.")
+@click.option("--log", metavar="FILE", help="What it saw, as JSON Lines.")
+@click.pass_obj
+def sandbox(screen: Screen, /, **said: Any) -> None:
+    """Run a stand-in for Zoho People on this machine, to rehearse with.
+
+    Example: bulkremove sandbox --world sample_data/world.json
+    """
+    asyncio.run(_serve(screen, said))
+
+
+async def _serve(screen: Screen, said: dict[str, Any]) -> None:
+    from bulkremove.app.rehearsal import SandboxOptions, credentials
+    from bulkremove.clock import SystemClock
+    from bulkremove.config import load
+    from bulkremove.sandbox import build
+
+    url = f"http://127.0.0.1:{said['port']}"
+    settings = load(
+        {"limit": said["limit"], "lock": said["lock"], "api_url": url, "accounts_url": url, "speed": said["speed"]}, {}
+    )
+    world = Path(said["world"])
+    stand_in = build(
+        world,
+        clock=SystemClock(said["speed"]),
+        calls=settings.limit[0],
+        window=settings.limit[1],
+        lock=settings.lock,
+        rule=said["rule"],
+        lock_told_as=said["lock_told_as"],
+        extend=said["extend"],
+        foreign_per_minute=said["foreign"],
+        log=Path(said["log"]) if said["log"] else None,
+    )
+    await stand_in.start(port=said["port"])
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    variables = {
+        "BULKREMOVE_API_URL": stand_in.url,
+        "BULKREMOVE_ACCOUNTS_URL": stand_in.url,
+        "BULKREMOVE_SPEED": f"{said['speed']:g}",
+        **credentials(SandboxOptions(world)),
+    }
+    for name, value in variables.items():
+        screen.answer(f"export {name}={value}")
+    screen.say("SANDBOX: it runs until Ctrl-C. Paste the lines above into another terminal to use it.")
+    await stop.wait()
+    await stand_in.stop()
+    seen = sum(entry.removal is not None for entry in stand_in.requests)
+    screen.say(f"SANDBOX: {seen:,} removals were asked for, {len(stand_in.removed):,} were made.")

@@ -1,0 +1,162 @@
+"""What Zoho People does about one request, in words and figures: the answer, the effect, and how it goes wrong.
+
+The order is the front door's: the call counts, the token is looked at, the learner is removed. Whatever is not the
+documented removal is not found, and a DELETE that would take more than one learner off one batch is an alarm. Pure
+but for its own memory: no socket, no clock, no log.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from urllib.parse import parse_qs, unquote
+
+from bulkremove.model import Removal
+from bulkremove.sandbox import replies
+from bulkremove.sandbox.faults import BROKEN, OK, Fault, Faults, Turns
+from bulkremove.sandbox.oauth import Tokens
+from bulkremove.sandbox.replies import Answer, LockTold
+from bulkremove.sandbox.threshold import Foreign, Threshold
+from bulkremove.sandbox.world import World
+
+TOKEN_PATH = "/oauth/v2/token"  # noqa: S105 - a path, not a secret
+REVOKE_PATH = "/oauth/v2/token/revoke"
+LONGEST_ID = 19
+"""Digits; a longer id is no number that Zoho could hold."""
+
+_REMOVAL = re.compile(r"/api/v1/courses/([0-9]+)/batches/([0-9]+)/learners/([0-9]+)", re.ASCII)
+_WIDER = (
+    (re.compile(r"/api/v1/courses/[^/]+/batches/[^/]+"), "DELETE of a whole batch"),
+    (re.compile(r"/api/v1/courses/[^/]+"), "DELETE of a whole course"),
+    (re.compile(r"/api/v1/courses/[^/]+/learners/[^/]+"), "DELETE of a learner from a whole course"),
+)
+_SECRETS = frozenset({"client_secret", "refresh_token", "code", "token", "access_token", "authtoken"})
+
+
+@dataclass(frozen=True, slots=True)
+class Treatment:
+    """What is done about one request: the answer, how it fails to arrive, and what the log tells of it."""
+
+    answer: Answer
+    fault: Fault = OK
+    effect: bool = False
+    counted: bool = False
+    locked: bool = False
+    token_ok: bool | None = None
+    delay: float = 0.0
+    removal: Removal | None = None
+    alarm: str | None = None
+
+    @property
+    def status(self) -> int | None:
+        return None if self.fault.kind in ("reset", "silence") else self.answer.status
+
+
+class Zoho:
+    """One organisation and what happened to it. Times are the sandbox clock's seconds and never go back."""
+
+    def __init__(self, world: World, faults: Faults, threshold: Threshold, lock_told_as: LockTold) -> None:
+        self.enrolled: set[Removal] = world.enrolled()
+        self.removed: set[Removal] = set()
+        self._threshold = threshold
+        self._lock_told_as = lock_told_as
+        self._throttled_with = world.client.throttled_with
+        self._turns = Turns(faults)
+        self._foreign = Foreign(faults.foreign_per_minute)
+        self._tokens = Tokens(world.client)
+
+    def begin(self, now: float) -> None:
+        """From now on there are the calls of others."""
+        self._foreign.until(now)
+
+    def answer(
+        self, method: str, path: str, query: str, *, header: str | None, form: Mapping[str, str], now: float
+    ) -> Treatment:
+        """What is done about a request that arrives at ``now``, with its Authorization header and its form."""
+        alarm = _alarm(method, path, query)
+        if method == "POST" and path == TOKEN_PATH:
+            return replace(self._grant(form, now), alarm=alarm)
+        if method == "POST" and path == REVOKE_PATH:
+            return Treatment(self._tokens.revoke(form), alarm=alarm)
+        if not path.startswith("/api/"):
+            return Treatment(replies.NOT_FOUND, alarm=alarm)
+        removal = _removal(method, path, query)
+        return replace(self._call(removal, header, now), removal=removal, alarm=alarm)
+
+    def _call(self, removal: Removal | None, header: str | None, now: float) -> Treatment:
+        objection = self._tokens.objection(header, now)
+        for time in self._foreign.until(now):
+            self._threshold.arrive(time, foreign=True)
+        if not self._threshold.arrive(now):
+            left = self._threshold.locked_until - now
+            told = replies.locked(
+                self._lock_told_as, calls=self._threshold.calls, window=self._threshold.window, left=left
+            )
+            return Treatment(told, counted=True, locked=True, token_ok=objection is None)
+        if objection or removal is None:
+            return Treatment(objection or replies.NOT_FOUND, counted=True, token_ok=objection is None)
+        return self._remove(removal, header)
+
+    def _remove(self, removal: Removal, header: str | None) -> Treatment:
+        learner = removal.learner
+        fault = self._turns.removal(learner)
+        delay = self._turns.latency(learner)
+        if fault.kind == "slow":
+            delay += fault.seconds or 0.0
+        if fault.kind == "expired_token":
+            self._tokens.expire(header)
+        canned = replies.canned(fault.kind, learner=learner, path=removal.path, seconds=fault.seconds)
+        willing = canned is None and fault.kind not in BROKEN
+        effect = (willing or fault.effect) and removal in self.enrolled
+        if effect:
+            self.enrolled.discard(removal)
+            self.removed.add(removal)
+        answer = canned or self._truth(removal, fault, removed=effect)
+        accepted = fault.kind not in ("401", "expired_token", "blank_credential", "scope_missing")
+        return Treatment(answer, fault, effect, counted=True, token_ok=accepted, delay=delay)
+
+    def _truth(self, removal: Removal, fault: Fault, *, removed: bool) -> Answer:
+        if max(map(len, (removal.course, removal.batch, removal.learner))) > LONGEST_ID:
+            return replies.BAD_INPUT
+        if fault.kind in BROKEN:
+            return replies.removed(removal.learner)  # never arrives whole
+        if not removed:
+            return replies.NOT_FOUND
+        if fault.kind == "other_learner":
+            return replies.removed(str(int(removal.learner) + 1))
+        answer = replies.removed(removal.learner)
+        return replace(answer, body=answer.body.replace(b'"200"', b"200")) if fault.kind == "number_code" else answer
+
+    def _grant(self, form: Mapping[str, str], now: float) -> Treatment:
+        fault = self._turns.token()
+        delay = self._turns.latency("") + (fault.seconds or 0.0 if fault.kind == "slow" else 0.0)
+        match fault.kind:
+            case "ok" | "slow" | "reset" | "silence" | "truncated":
+                answer = self._tokens.grant(form, now)
+            case "throttled":
+                answer = replies.token_throttled(self._throttled_with)
+            case "no_token":
+                answer = replies.token_refused("general_error")
+            case "invalid_code" | "invalid_client" | "invalid_grant":
+                answer = replies.token_refused(fault.kind)
+            case kind:
+                answer = replies.canned(kind, learner="", path=TOKEN_PATH, seconds=fault.seconds) or replies.NOT_FOUND
+        return Treatment(answer, fault, delay=delay)
+
+
+def _removal(method: str, path: str, query: str) -> Removal | None:
+    """Whom the documented call means; None for any other call."""
+    found = _REMOVAL.fullmatch(path) if method == "DELETE" and not query else None
+    return Removal(*found.groups()) if found else None
+
+
+def _alarm(method: str, path: str, query: str) -> str | None:
+    """What would be a disaster on the real service, which resolves ``..`` and ``%2e`` as every web server does."""
+    if method == "DELETE" and _removal(method, path, query) is None:
+        resolved = posixpath.normpath(unquote(path))
+        return next((words for form, words in _WIDER if form.fullmatch(resolved)), "DELETE of something else")
+    if query and not _SECRETS.isdisjoint(parse_qs(query, keep_blank_values=True)):
+        return "a secret in the address"
+    return None
