@@ -194,7 +194,7 @@ def judge(answer: Answer, before: Sequence[Attempt]) -> Verdict:
                 Step.SETTLE,
                 Status.REMOVED_INFERRED,
                 "An earlier attempt got no answer, and now Zoho knows no such learner in this batch: "
-                "that attempt removed it.",
+                "most likely that attempt removed the learner.",
             )
         case Finding.NOT_FOUND:
             return Verdict(

@@ -844,17 +844,22 @@ def test_a_caller_who_leaves_is_no_trouble(
     assert ([], "", "") == (caplog.messages, *capfd.readouterr())
 
 
-HALF = b"POST /oauth/v2/token HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\ngrant_type="
-ODD = b"POST /oauth/v2/token HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; charset=x\r\nContent-Length: 1\r\n\r\n\xff"
+POST = b"POST /oauth/v2/token HTTP/1.1\r\nHost: x\r\n"
+NOISE = {
+    "a caller who wants TLS": b"\x16\x03\x01\x02\x00",
+    "no HTTP": b"hello\r\n\r\n",
+    "HTTP of the future": b"DELETE / HTTP/9.9\r\n\r\n",
+    "half a request": b"GET",
+    "half a form": POST + b"Content-Length: 100\r\n\r\ngrant_type=",
+    "a form that is none": POST + b"Content-Type: multipart/form-data; charset=x\r\nContent-Length: 1\r\n\r\n\xff",
+}
 
 
-@pytest.mark.parametrize(
-    "noise", [b"\x16\x03\x01\x02\x00", b"hello\r\n\r\n", b"DELETE / HTTP/9.9\r\n\r\n", b"GET", HALF, ODD]
-)
+@pytest.mark.parametrize("noise", NOISE.values(), ids=NOISE)
 def test_noise_on_the_socket_is_no_trouble(
     noise: bytes, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Bytes that are no HTTP, as from a caller who wants TLS: nothing is printed and the next one is served."""
+    """Whatever arrives, nothing is printed or logged and the next caller is served."""
 
     async def main(caller: Caller) -> None:
         _, writer = await asyncio.open_connection("127.0.0.1", caller.sandbox.port)

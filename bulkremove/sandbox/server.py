@@ -32,8 +32,8 @@ _PARTING = 0.05
 """Seconds that calls in flight get at a stop; 0 would mean to aiohttp: for ever."""
 
 _logger = logging.getLogger(__name__)
-# Bytes that are no HTTP are a caller's mistake: it gets a 400, and nobody needs a traceback for it.
-_logger.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError)))
+# Bytes that are no HTTP and a caller who is gone are no mistakes of the sandbox: nobody needs a traceback for them.
+_logger.addFilter(lambda of: not (of.exc_info and isinstance(of.exc_info[1], HttpProcessingError | ConnectionError)))
 
 
 class Sandbox:

@@ -1,0 +1,93 @@
+"""The real program and a real sandbox process, for tests that must see what a person and a cron job see."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+SAMPLES = Path(__file__).parent.parent / "sample_data"
+PROGRAM = (sys.executable, "-m", "bulkremove")
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """The environment without any of our variables, and with a fixed zone."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("BULKREMOVE_")}
+    return {**kept, "TZ": "UTC", "NO_COLOR": "1", **extra}
+
+
+@dataclass
+class Bulkremove:
+    """Runs the program with a home of its own."""
+
+    home: Path
+    env: dict[str, str]
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*PROGRAM, "--home", str(self.home), *words],
+            env=self.env,
+            cwd=self.home.parent,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __call__(self, *words: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*PROGRAM, "--home", str(self.home), *words],
+            env=self.env,
+            cwd=self.home.parent,
+            input=stdin if stdin is not None else "",
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+
+@contextmanager
+def sandbox(world: Path, log: Path, *words: str) -> Iterator[dict[str, str]]:
+    """A sandbox process on a free port; the environment variables that lead to it."""
+    process = subprocess.Popen(
+        [*PROGRAM, "sandbox", "--world", str(world), "--port", "0", "--log", str(log), *words],
+        env=environment(PYTHONUNBUFFERED="1"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        variables: dict[str, str] = {}
+        while len(variables) < 6:
+            line = process.stdout.readline()
+            assert line, process.stderr.read() if process.stderr else ""
+            name, _, value = line.removeprefix("export ").strip().partition("=")
+            variables[name] = value
+        yield variables
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+
+
+def crowd(folder: Path, count: int, faults: dict[str, object] | None = None, missing: int = 0) -> tuple[Path, Path]:
+    """A world of ``count`` learners and a file that names all of them, the last ``missing`` of whom are gone."""
+    course, batch = "478346000019501001", "478346000019502001"
+    learners = [str(478346000019558000 + i) for i in range(count)]
+    tree = {
+        "organisation": "Crowd",
+        "client": {"client_id": "c", "client_secret": "s", "refresh_token": "r"},
+        "batches": [{"courseId": course, "batchId": batch, "name": "B", "learners": learners[: count - missing]}],
+        "faults": faults or {},
+    }
+    world, file = folder / "world.json", folder / "crowd.csv"
+    world.write_text(json.dumps(tree))
+    file.write_text("course,batch,learner\n" + "".join(f"{course},{batch},{one}\n" for one in learners))
+    return world, file
