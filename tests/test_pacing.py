@@ -1,0 +1,199 @@
+"""The rule that keeps the limit: adversarial histories, the pace, the burst, the lock's ladder, foreign traffic."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkremove import pacing
+from bulkremove.model import HoldReason, Ledger, Quota
+from bulkremove.pacing import Go, NoWayThrough, OwnLimit, Postponed, Signal, Wait, Waiting
+
+QUOTA = Quota(calls=6, window=60.0, slack=1.0)
+TRIALS = 300
+LOCKED = Signal(HoldReason.LOCKED)
+
+
+class History:
+    """One process, or several on one ledger, against a server that counts a call somewhere before its answer."""
+
+    def __init__(self, seed: int, *, margin: float, grace: float, from_answer: bool) -> None:
+        self.dice = random.Random(seed)
+        self.quota = replace(QUOTA, margin=margin, grace=grace)
+        self.from_answer = from_answer
+        self.slots: list[float] = []
+        self.counted: list[float] = []
+
+    def play(self, calls: int) -> int:
+        """The most calls that the server counts in any window."""
+        ledger, now, flying = Ledger(), 1000.0, list[tuple[float, int]]()
+        for _ in range(calls):
+            taken = sorted((free for free in self.slots if free > now), reverse=True)
+            full = taken[self.quota.calls - 1] if len(taken) >= self.quota.calls else None
+            asked = pacing.ask(ledger, self.quota, now, key="k", alone=False, full_until=full)
+            if isinstance(asked, Go):
+                ledger = asked.ledger
+                self.slots.append(asked.free_at)
+                flying.append((self._send(now), len(self.slots) - 1))
+                now += self.dice.choice([0.0, 0.001, 0.3])
+            else:
+                assert isinstance(asked, Wait)
+                landed = min((at for at, _ in flying), default=asked.until)
+                now = max(now, min(asked.until, landed))
+            for at, slot in [one for one in flying if one[0] <= now]:
+                flying.remove((at, slot))
+                self.slots[slot] = min(self.slots[slot], pacing.reborn_at(self.quota, at))
+                ledger, _ = pacing.answered(ledger, self.quota, at, key="k", signal=None, sound=True, recent=0)
+        return pacing.worst_window(sorted(self.counted), 60.0)
+
+    def _send(self, now: float) -> float:
+        """When the answer comes; never, for a call whose process dies. Counted late where that hurts most."""
+        fate = self.dice.random()
+        if fate < 0.1:
+            self.counted.append(now + self.quota.exchange + self.dice.random() * 59.0)
+            return float("inf")
+        latency = self.dice.choice([0.05, 0.3, 2.0, 8.0, 40.0])
+        self.counted.append(now + latency * self.dice.choice([0.0, 0.5, 1.0]))
+        if not self.from_answer:
+            self.slots[-1] = now + self.quota.window
+            return float("inf")
+        return now + latency
+
+
+def test_no_window_ever_sees_more_than_the_limit() -> None:
+    worst = [History(seed, margin=1.1, grace=60.0, from_answer=True).play(200) for seed in range(TRIALS)]
+    assert QUOTA.calls >= max(worst)
+
+
+@pytest.mark.parametrize("broken", [{"grace": 0.0, "from_answer": True}, {"grace": 60.0, "from_answer": False}])
+def test_the_same_histories_catch_a_broken_rule(broken: dict[str, float]) -> None:
+    worst = [
+        History(seed, margin=1.1, grace=broken["grace"], from_answer=bool(broken["from_answer"])).play(200)
+        for seed in range(TRIALS)
+    ]
+    assert QUOTA.calls < max(worst)
+
+
+def go(ledger: Ledger, now: float, key: str = "a", *, alone: bool = False, quota: Quota = Quota()) -> Ledger:
+    asked = pacing.ask(ledger, quota, now, key=key, alone=alone, full_until=None)
+    assert isinstance(asked, Go), asked
+    return asked.ledger
+
+
+def test_the_first_thirty_go_at_once_and_the_rest_at_the_pace() -> None:
+    ledger = Ledger()
+    for _ in range(30):
+        ledger = go(ledger, 1000.0)
+    asked = pacing.ask(ledger, Quota(), 1000.0, key="a", alone=False, full_until=None)
+    assert Wait(pytest.approx(1002.1), Waiting.PACE) == asked  # type: ignore[arg-type] # approx stands for a float
+
+
+@pytest.mark.parametrize(("idle", "burst"), [(119.0, 0), (120.0, 29)])
+def test_only_two_idle_minutes_arm_the_burst_again(idle: float, burst: int) -> None:
+    ledger = go(Ledger(next_at=0.0, burst=0, last_at=1000.0), 1000.0 + idle)
+    assert burst == ledger.burst
+
+
+def lock(ledger: Ledger, now: float, key: str, *, recent: int = 30) -> tuple[Ledger, NoWayThrough | None]:
+    return pacing.answered(ledger, Quota(), now, key=key, signal=LOCKED, sound=False, recent=recent)
+
+
+def ask(ledger: Ledger, now: float, key: str, *, alone: bool = False) -> object:
+    return pacing.ask(ledger, Quota(), now, key=key, alone=alone, full_until=None)
+
+
+def test_a_lock_is_everybodys_and_ends_with_one_probe() -> None:
+    ledger, _ = lock(Ledger(last_at=0.0), 1000.0, "a")
+    assert Wait(1301.1, Waiting.LOCKED) == ask(ledger, 1001.0, "b")
+    assert Wait(1303.1, Waiting.PROBE) == ask(ledger, 1302.0, "b")
+    ledger = go(ledger, 1302.0, "a")
+    assert isinstance(ask(ledger, 1303.0, "b"), Wait)
+    ledger, _ = pacing.answered(ledger, Quota(), 1304.0, key="a", signal=None, sound=True, recent=1)
+    assert ledger.hold is None
+
+
+def test_a_row_with_a_limit_of_its_own_is_told_from_the_accounts() -> None:
+    ledger, _ = lock(Ledger(last_at=0.0), 1000.0, "a", recent=3)
+    assert 15 == ledger.budget
+    ledger, _ = lock(go(ledger, 1302.0, "a"), 1302.5, "a", recent=1)
+    assert isinstance(ask(ledger, 1303.0, "a"), Wait)
+    ledger = go(ledger, 1310.0, "b")
+    ledger, _ = pacing.answered(ledger, Quota(), 1311.0, key="b", signal=None, sound=True, recent=1)
+    assert (None, None) == (ledger.hold, ledger.budget)
+    assert isinstance(ask(ledger, 1312.0, "a"), OwnLimit)
+
+
+def test_three_full_waits_and_no_way_through_pause_the_job() -> None:
+    ledger, _ = lock(Ledger(last_at=0.0), 1000.0, "a")
+    now = 1000.0
+    ends = []
+    for _ in range(3):
+        now += 310.0
+        ledger, over = lock(go(ledger, now, "a"), now, "a")
+        ledger, over = lock(go(ledger, now + 9.0, "b"), now + 9.0, "b")
+        now += 9.0
+        ends.append(over is not None)
+    assert [False, False, True] == ends
+
+
+def test_the_only_row_left_waits_in_full_instead_of_for_another() -> None:
+    ledger, _ = lock(Ledger(last_at=0.0), 1000.0, "a")
+    ledger, _ = lock(go(ledger, 1302.0, "a", alone=True), 1302.0, "a")
+    assert isinstance(ask(ledger, 1303.0, "a", alone=True), Postponed)
+
+
+def test_a_probe_whose_process_died_is_given_up() -> None:
+    ledger, _ = lock(Ledger(last_at=0.0), 1000.0, "a")
+    ledger = go(ledger, 1302.0, "a")
+    assert isinstance(ask(ledger, 1302.0 + 104.0, "b"), Wait)
+    assert isinstance(ask(ledger, 1302.0 + 106.0, "b"), Go)
+
+
+@pytest.mark.parametrize(("asked", "until"), [(None, 1301.1), (120.0, 1301.1), (900.0, 1901.1), (9e9, 4601.1)])
+def test_what_the_server_asks_for_lengthens_a_lock_up_to_an_hour(asked: float | None, until: float) -> None:
+    signal = Signal(HoldReason.LOCKED, asked)
+    ledger, _ = pacing.answered(Ledger(), Quota(), 1000.0, key="a", signal=signal, sound=False, recent=30)
+    assert ledger.hold is not None
+    assert until == pytest.approx(ledger.hold.until)
+
+
+def test_foreign_traffic_halves_the_budget_down_to_eight_and_quiet_raises_it() -> None:
+    budgets, ledger, now = [], Ledger(last_at=0.0), 1000.0
+    for _ in range(3):
+        ledger, _ = lock(ledger, now, "a", recent=3)
+        budgets.append(ledger.budget)
+        assert ledger.hold is not None
+        now = ledger.hold.until
+        ledger = replace(ledger, hold=None)
+    assert [15, 8, 8] == budgets
+    assert [8, 9, 30] == [pacing.budget(ledger, Quota(), now + quiet) for quiet in (119.0, 120.0, 9000.0)]
+
+
+def test_a_lock_that_our_own_calls_explain_lowers_nothing() -> None:
+    assert lock(Ledger(), 1000.0, "a", recent=30)[0].budget is None
+
+
+@given(now=st.floats(0, 1e6), until=st.floats(0, 1e7), next_at=st.floats(0, 1e7))
+def test_after_a_reboot_no_wait_is_longer_than_it_was_set_for(now: float, until: float, next_at: float) -> None:
+    ledger, _ = lock(Ledger(), until, "a")
+    ledger = pacing.after_reboot(replace(ledger, next_at=next_at, last_at=until), Quota(), now)
+    assert ledger.hold is not None
+    assert ledger.hold.until <= now + 301.2
+    assert ledger.next_at <= now + 2.2
+    assert ledger.burst == 0
+
+
+@given(st.lists(st.floats(0, 500), max_size=60))
+def test_the_worst_window_is_the_one_that_counting_finds(times: list[float]) -> None:
+    sent = sorted(times)
+    counted = max((sum(start <= t and t - start < 60.0 for t in sent) for start in sent), default=0)
+    assert counted == pacing.worst_window(sent, 60.0)
+
+
+@pytest.mark.parametrize(("calls", "seconds"), [(0, 0.0), (30, 0.0), (31, 61.1), (3000, 61.1 + 2969 * 2.1)])
+def test_the_forecast_is_a_burst_then_the_pace(calls: int, seconds: float) -> None:
+    assert seconds == pytest.approx(pacing.forecast(calls, Quota()))

@@ -1,0 +1,131 @@
+"""The report: one safe line a row, the same bytes every time, never over another file, and a sum that balances."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from openpyxl import load_workbook
+
+from bulkremove.errors import ReportFailed
+from bulkremove.model import REPORT_COLUMNS, Job, JobState, Outcome, Roles, Status, Tally
+from bulkremove.reading import read
+from bulkremove.report import default_path, first_line, reserve, retry_path, summary, write
+
+JOB = Job(
+    "20261123-abcd", "default", "people.zoho.com", "leavers.csv", "", None, ("Course ID", "Batch ID", "Learner ID", "Note"),
+    Roles(0, 1, 2), "f" * 64, JobState.FINISHED, seconds=852.0, worst_minute=30, options={"limit": "30/60s"},
+)  # fmt: skip
+IDS = ("478346000019501001", "478346000019502001", "478346000019558209")
+
+
+def outcome(status: Status = Status.REMOVED, note: str = "", number: int = 2) -> Outcome:
+    return Outcome(0, number, (*IDS, note), status, "Said so.", 200, "200", 1, 1_700_000_000.5, 1_700_000_001.0)
+
+
+def lines(path: Path) -> list[list[str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.reader(file))
+
+
+def test_the_original_columns_stand_first_then_ours(tmp_path: Path) -> None:
+    header, row = lines(write(tmp_path / "r.csv", JOB, [outcome()], rows=1))
+    assert [*JOB.header, *REPORT_COLUMNS] == header
+    assert ["2", "removed", "Said so.", "200", "200", "1"] == row[4:10]
+    assert "2023-11-14T22:13:20.500Z" == row[10]
+
+
+def test_ids_are_led_by_a_tab_in_csv_and_read_back_exactly(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.csv", JOB, [outcome(Status.NOT_SENT)], rows=1)
+    assert [f"\t{one}" for one in IDS] == lines(path)[1][:3]
+    assert list(IDS) == [cell.strip("\t") for cell in read(path, name="r").row(0).cells[:3]]
+
+
+@pytest.mark.parametrize("ending", [".csv", ".xlsx", ".jsonl"])
+def test_the_same_outcomes_make_the_same_bytes(tmp_path: Path, ending: str) -> None:
+    made = [write(tmp_path / f"{n}{ending}", JOB, [outcome(note="x")], rows=1).read_bytes() for n in "ab"]
+    assert made[0] == made[1]
+
+
+def test_xlsx_cells_are_all_texts(tmp_path: Path) -> None:
+    sheet = load_workbook(write(tmp_path / "r.xlsx", JOB, [outcome(note="=1+1")], rows=1)).active
+    assert sheet is not None
+    assert {"s"} == {cell.data_type for cell in sheet[2] if cell.value is not None}
+    assert (IDS[2], "'=1+1") == (sheet["C2"].value, sheet["D2"].value)
+
+
+def test_json_lines_keep_cells_in_order_and_raw(tmp_path: Path) -> None:
+    found = json.loads(write(tmp_path / "r.jsonl", JOB, [outcome(note="=1")], rows=1).read_text())
+    assert [["Course ID", IDS[0]], ["Batch ID", IDS[1]], ["Learner ID", IDS[2]], ["Note", "=1"]] == found["cells"]
+
+
+def test_a_file_that_is_there_is_never_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text("mine")
+    with pytest.raises(ReportFailed, match="not overwritten"):
+        reserve(path, job=JOB, rows=1)
+    reserved = reserve(tmp_path / "s.csv", job=JOB, rows=1)
+    (tmp_path / "s.csv").write_text("someone was quicker")
+    with pytest.raises(ReportFailed):
+        reserved.publish(JOB, [outcome()])
+    assert ("mine", "someone was quicker") == (path.read_text(), (tmp_path / "s.csv").read_text())
+
+
+def test_default_names_count_up_and_the_retry_file_follows(tmp_path: Path) -> None:
+    first = default_path(JOB, tmp_path)
+    first.write_text("")
+    second = default_path(JOB, tmp_path)
+    assert ("20261123-abcd-report.csv", "20261123-abcd-report-2.csv") == (first.name, second.name)
+    assert "20261123-abcd-retry-2.csv" == retry_path(second, JOB).name
+
+
+def test_the_retry_file_holds_the_original_columns_of_rows_not_sent(tmp_path: Path) -> None:
+    rows = [outcome(), outcome(Status.NOT_SENT, number=3), outcome(Status.UNKNOWN, number=4)]
+    path = reserve(tmp_path / "retry.csv", job=JOB, rows=3).publish_retry(JOB, rows)
+    assert path is not None
+    assert [list(JOB.header), [*(f"\t{one}" for one in IDS), ""]] == lines(path)
+    assert reserve(tmp_path / "none.csv", job=JOB, rows=1).publish_retry(JOB, [outcome()]) is None
+    assert ["retry.csv"] == [one.name for one in tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("path", ["r.pdf", "no/such/folder/r.csv"])
+def test_a_report_that_can_not_be_written_is_told_before_anything_is_sent(tmp_path: Path, path: str) -> None:
+    with pytest.raises(ReportFailed):
+        reserve(tmp_path / path, job=JOB, rows=1)
+
+
+def test_a_sheet_that_would_overflow_is_told_beforehand(tmp_path: Path) -> None:
+    with pytest.raises(ReportFailed, match=r"\.csv"):
+        reserve(tmp_path / "r.xlsx", job=JOB, rows=1_048_576)
+
+
+@given(note=st.text(max_size=40), name=st.text(max_size=20))
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_text_breaks_a_report_or_becomes_a_formula(tmp_path: Path, note: str, name: str) -> None:
+    job = Job(**{**{f: getattr(JOB, f) for f in JOB.__slots__}, "header": (*JOB.header[:3], name)})
+    (tmp_path / "r.csv").unlink(missing_ok=True)
+    path = write(tmp_path / "r.csv", job, [outcome(note=note)], rows=1)
+    parsed = list(csv.reader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline="")))
+    assert [14, 14] == [len(row) for row in parsed]
+    assert all(cell[:1] not in ("=", "+", "-", "@", "\r", "\n") for row in parsed for cell in row)
+
+
+def test_the_summary_balances_and_shows_what_was_inferred() -> None:
+    counts = {Status.REMOVED: 396, Status.REMOVED_INFERRED: 2, Status.NOT_FOUND: 7, Status.REFUSED: 5}
+    counts |= {Status.NOT_SENT: 2, Status.DUPLICATE: 3, Status.INVALID: 1}
+    assert (
+        "Removed 398 (2 inferred), not found 7, refused 5, unknown 0, not sent 2, duplicate 3, invalid 1 of 416 rows "
+        "in 14 min 12 s; worst minute 30 of 30 calls, 0 lock-outs. Report: r.csv"
+    ) == summary(JOB, Tally(counts), report="r.csv")
+
+
+def test_unknown_rows_and_other_learners_stand_on_the_first_line() -> None:
+    assert first_line(JOB, Tally({Status.REMOVED: 3})) is None
+    assert "2 unknown" in str(first_line(JOB, Tally({Status.UNKNOWN: 2})))
+    other = Job(**{**{f: getattr(JOB, f) for f in JOB.__slots__}, "mismatched": 1})
+    assert str(first_line(other, Tally({Status.REMOVED: 3}))).startswith("WARNING")
