@@ -104,7 +104,7 @@ class Stage:
     faults: Faults = field(default_factory=Faults)
     rule: Rule = Rule.ROLLING
     told: LockTold = LockTold.STATUS_422
-    quota: Quota = Quota()
+    quota: Quota = field(default_factory=Quota)
     threshold: Threshold | None = None
     concurrency: int = 4
     scope: str = "ZOHOPEOPLE.training.ALL"

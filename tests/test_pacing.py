@@ -78,8 +78,8 @@ def test_the_same_histories_catch_a_broken_rule(broken: dict[str, float]) -> Non
     assert QUOTA.calls < max(worst)
 
 
-def go(ledger: Ledger, now: float, key: str = "a", *, alone: bool = False, quota: Quota = Quota()) -> Ledger:
-    asked = pacing.ask(ledger, quota, now, key=key, alone=alone, full_until=None)
+def go(ledger: Ledger, now: float, key: str = "a", *, alone: bool = False) -> Ledger:
+    asked = pacing.ask(ledger, Quota(), now, key=key, alone=alone, full_until=None)
     assert isinstance(asked, Go), asked
     return asked.ledger
 

@@ -1,0 +1,1 @@
+"""The measures of docs/benchmarks.md: ratios within one run, never bare milliseconds of some machine."""

@@ -1,0 +1,183 @@
+"""How close to the limit, and how safely: 3,000 rows on a virtual clock against six kinds of servers.
+
+The gate, the journal's ledger and aiolimiter are the shipped ones; only the wire is replaced by a latency, and a call
+is counted when it arrives, halfway. Efficiency is the ideal time (99 minutes for 3,000 rows) over the time taken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import tempfile
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+
+from aiolimiter import AsyncLimiter
+
+from bulkremove import pacing
+from bulkremove.limiter import Closing, Gate
+from bulkremove.model import Errand, Job, JobState, PlannedRow, Quota, Removal, Roles, Row, RowState, Status
+from bulkremove.sandbox import Rule, Threshold
+from bulkremove.store import Journal
+from tests.virtual_time import VirtualClock, run
+
+ROWS = 3000
+IDEAL = (ROWS - 30) / 30 * 60.0
+SERVERS = [*((rule, False) for rule in Rule), (Rule.ROLLING, True)]
+
+
+def latency(kind: str, dice: random.Random) -> float:
+    """Seconds: always 50 ms, or a median of 300 ms with a tail to 8 s."""
+    return 0.05 if kind == "50 ms" else min(8.0, 0.3 * math.exp(1.06 * dice.gauss(0, 1)))
+
+
+class Server:
+    """Counts a call halfway through its latency; a refused call is made again after the lock."""
+
+    def __init__(self, threshold: Threshold, kind: str, clock: VirtualClock, seed: int) -> None:
+        self.threshold, self._kind, self._clock = threshold, kind, clock
+        self._dice = random.Random(seed)
+
+    async def call(self) -> bool:
+        time = latency(self._kind, self._dice)
+        await self._clock.sleep(time / 2)
+        passed = self.threshold.arrive(self._clock.monotonic())
+        await self._clock.sleep(time / 2)
+        return passed
+
+
+async def ours(server: Server, clock: VirtualClock, home: Path, *, kills: int = 0, processes: int = 1) -> None:
+    """The shipped gate, several rows at a time, several processes on one ledger, killed now and then."""
+    quota = Quota()
+    journals = [Journal(home) for _ in range(processes)]
+    rows = (PlannedRow(Row(i + 2, ("1", "2", str(i))), Removal("1", "2", str(i)), None) for i in range(ROWS))
+    journals[0].create(Job("job", "a", "h", "f", "", None, ("c", "b", "l"), Roles(0, 1, 2), "h", JobState.READY), rows)
+    todo = list(range(ROWS - 1, -1, -1))
+    dice = random.Random(kills)
+    deaths = sorted(dice.uniform(0, IDEAL) for _ in range(kills))
+
+    async def worker(gate: Gate) -> None:
+        while todo:
+            position = todo.pop()
+            errand = Errand("job", position, position + 2, Removal("1", "2", str(position)))
+            try:
+                permit = await gate.enter(errand, alone=lambda: False, in_time=lambda: True)
+                assert permit is not None
+                passed = await server.call()
+            except asyncio.CancelledError:
+                todo.append(position)
+                raise
+            found = replace(permit.attempt, finding="removed" if passed else "limited", http_status=200)
+            await gate.leave(permit, Closing(found, Status.REMOVED if passed else RowState.PENDING))
+            if not passed:
+                todo.append(position)
+
+    def start() -> list[asyncio.Task[None]]:
+        pace = pacing.pace(quota.calls, quota)
+        gates = [Gate(journal, "ledger", quota, clock, line=AsyncLimiter(1, pace)) for journal in journals]
+        return [asyncio.ensure_future(worker(gate)) for gate in gates for _ in range(4)]
+
+    tasks = start()
+    started = clock.monotonic()
+    for death in deaths:
+        await clock.sleep(max(0.0, started + death - clock.monotonic()))
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        with journals[0].transaction():  # rows in flight are sent anew by this measure, whatever their attempts
+            journals[0]._db.execute("DELETE FROM attempt WHERE finding IS NULL")
+        tasks = start()
+    await asyncio.gather(*tasks)
+    for journal in journals:
+        journal.close()
+
+
+async def plain(server: Server, clock: VirtualClock, take: Callable[[], Awaitable[None]], concurrency: int = 4) -> None:
+    """Any other limiter: it waits out a lock too, and is judged by what the server saw."""
+    left = ROWS
+    locked = 0.0
+
+    async def worker() -> None:
+        nonlocal left, locked
+        while left > 0:
+            left -= 1
+            passed = False
+            while not passed:
+                if clock.monotonic() < locked:
+                    await clock.sleep(locked - clock.monotonic())
+                await take()
+                passed = await server.call()
+                if not passed:
+                    locked = max(locked, clock.monotonic() + 301.0)
+
+    await asyncio.gather(*(worker() for _ in range(concurrency)))
+
+
+class PyrateLike:
+    """pyrate-limiter's own in-memory bucket with 30 a minute, asked with virtual milliseconds."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        from pyrate_limiter import Duration, InMemoryBucket, Rate, RateItem
+
+        self._clock, self._item = clock, RateItem
+        self._bucket = InMemoryBucket([Rate(30, Duration.MINUTE)])
+
+    async def take(self) -> None:
+        while True:
+            now = int(self._clock.monotonic() * 1000)
+            self._bucket.leak(now)
+            if self._bucket.put(self._item("call", now)):
+                return
+            await self._clock.sleep(0.25)
+
+
+def one(limiter: str, rule: Rule, extend: bool, kind: str, seed: int) -> dict[str, object]:
+    """One history: one limiter, one kind of server, one latency."""
+    threshold = Threshold(rule=rule, extend=extend)
+
+    async def main() -> float:
+        clock = VirtualClock()
+        await clock.sleep(17.0)
+        server = Server(threshold, kind, clock, seed)
+        started = clock.monotonic()
+        if limiter.startswith("bulkremove"):
+            kills, processes = 19 * ("kills" in limiter), 3 if "3 processes" in limiter else 1
+            with tempfile.TemporaryDirectory() as home:
+                await ours(server, clock, Path(home), kills=kills, processes=processes)
+        elif limiter == "sleep(2)":
+            await plain(server, clock, lambda: clock.sleep(2.0), concurrency=1)
+        elif limiter == "pyrate-limiter 30/min":
+            await plain(server, clock, PyrateLike(clock).take)
+        else:
+            calls, period = (30, 60) if "30" in limiter else (1, 2.2)
+            await plain(server, clock, AsyncLimiter(calls, period).acquire)
+        return clock.monotonic() - started
+
+    taken = run(main)
+    server = f"{rule.value}{' extended' if extend else ''}"
+    return {
+        "limiter": limiter,
+        "server": server,
+        "latency": kind,
+        "efficiency": round(IDEAL / taken, 3),
+        "lock-outs": threshold.lockouts,
+        "refused": threshold.refused,
+        "worst window": threshold.worst_window,
+    }
+
+
+def measure() -> list[dict[str, object]]:
+    """Ours in every cell; the others against three servers; ours with kills and with three processes."""
+    rows = [
+        one("bulkremove", rule, extend, kind, 1) for rule, extend in SERVERS for kind in ("50 ms", "300 ms tail 8 s")
+    ]
+    others = ("AsyncLimiter(30, 60)", "AsyncLimiter(1, 2.2)", "sleep(2)", "pyrate-limiter 30/min")
+    for limiter in others:
+        rows += [
+            one(limiter, rule, False, "300 ms tail 8 s", 1) for rule in (Rule.ROLLING, Rule.FIXED, Rule.TWO_BUCKET)
+        ]
+    for limiter in ("bulkremove, 19 kills", "bulkremove, 3 processes"):
+        rows.append(one(limiter, Rule.ROLLING, False, "300 ms tail 8 s", 1))
+    return rows

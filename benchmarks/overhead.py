@@ -1,0 +1,111 @@
+"""What the gate and the journal cost: our rows a second with the limit lifted, against a bare aiohttp loop.
+
+Both call the same sandbox process on loopback, in the same run; ours writes every row durably.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import aiohttp
+from yarl import URL
+
+from bulkremove.app.driving import Stop, drive
+from bulkremove.clock import SystemClock
+from bulkremove.config import Settings
+from bulkremove.model import Job, JobState, PlannedRow, Removal, Roles, Row
+from bulkremove.store import Journal
+from tests.programs import crowd, sandbox
+
+ROWS = 2000
+
+
+class Tokens:
+    """The one token, fetched beforehand."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    async def token(self) -> str:
+        return self._token
+
+    async def renew(self, refused: str) -> str:
+        return refused
+
+
+async def _token(url: str) -> str:
+    form = {"grant_type": "refresh_token", "refresh_token": "r", "client_id": "c", "client_secret": "s"}
+    async with aiohttp.ClientSession() as session, session.post(f"{url}/oauth/v2/token", data=form) as reply:
+        members: Mapping[str, str] = await reply.json()
+        return members["access_token"]
+
+
+async def _bare(url: str, token: str, removals: list[Removal], at_once: int) -> float:
+    headers = {"Authorization": f"Zoho-oauthtoken {token}"}
+    left = iter(removals)
+    start = time.perf_counter()
+
+    async def worker(session: aiohttp.ClientSession) -> None:
+        for removal in left:
+            async with session.delete(url + removal.path) as reply:
+                await reply.json()
+
+    async with aiohttp.ClientSession(headers=headers) as session:
+        await asyncio.gather(*(worker(session) for _ in range(at_once)))
+    return len(removals) / (time.perf_counter() - start)
+
+
+async def _ours(url: str, token: str, removals: list[Removal], home: Path) -> tuple[float, float]:
+    journal, host = Journal(home), URL(url).authority
+    rows = (PlannedRow(Row(i + 2, ("1", "2", "3")), removal, None) for i, removal in enumerate(removals))
+    job = Job("job", "a", host, "f", "", None, ("c", "b", "l"), Roles(0, 1, 2), "h", JobState.READY)
+    journal.create(job, rows)
+    start, cpu = time.perf_counter(), time.process_time()
+    ended = await drive(
+        journal,
+        job,
+        settings=Settings(home, limit=(100_000, 1.0)),
+        base=URL(url),
+        ledger="ledger",
+        clock=SystemClock(),
+        speed=1.0,
+        tokens=lambda people: Tokens(token),
+        dice=random.random,
+        stop=Stop(),
+        expect_missing=False,
+        on_progress=lambda progress: None,
+    )
+    taken, burnt = time.perf_counter() - start, time.process_time() - cpu
+    assert ended.state is JobState.FINISHED, ended.reason
+    journal.close()
+    return len(removals) / taken, 1000 * burnt / len(removals)
+
+
+def measure() -> list[dict[str, object]]:
+    """Rows a second, ours and bare, one after the other and four at once."""
+    course, batch = "478346000019501001", "478346000019502001"
+    removals = [Removal(course, batch, str(478346000019558000 + i)) for i in range(3 * ROWS)]
+    with tempfile.TemporaryDirectory(dir=".") as name:
+        folder = Path(name).absolute()
+        world, _ = crowd(folder, 3 * ROWS)
+        with sandbox(world, folder / "log.jsonl", "--limit", "100000/1s") as variables:
+            url = variables["BULKREMOVE_API_URL"]
+            token = asyncio.run(_token(url))
+            loop = asyncio.run(_bare(url, token, removals[:ROWS], 1))
+            four = asyncio.run(_bare(url, token, removals[ROWS : 2 * ROWS], 4))
+            ours, cpu = asyncio.run(_ours(url, token, removals[2 * ROWS :], folder / "home"))
+    return [
+        {
+            "rows/s": round(ours),
+            "bare loop": round(loop),
+            "share of it": round(ours / loop, 2),
+            "bare, 4 at once": round(four),
+            "share of that": round(ours / four, 2),
+            "CPU ms a row": round(cpu, 2),
+        }
+    ]

@@ -1,0 +1,201 @@
+"""Tokens: one refresh for all, at most three in ten minutes, and no secret anywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from bulkremove.auth import Tokens, exchange
+from bulkremove.config import load
+from bulkremove.credentials import Accounts, Credentials, from_environment, ledger_key
+from bulkremove.errors import NotAuthorised, SettingsError, TokenDelayed, Unanswered
+from bulkremove.model import Reply
+from tests.virtual_time import VirtualClock, run
+
+WHO = Credentials("us", "client", "the-secret", "the-refresh")
+THROTTLED = {"error": "Access Denied", "error_description": "You have made too many requests continuously."}
+
+
+class Zoho:
+    """The token endpoint: the answers in their order, the last for ever."""
+
+    def __init__(self, *answers: object) -> None:
+        self.answers = list(answers)
+        self.asked = 0
+
+    async def post(self, url: str, form: Mapping[str, str]) -> Reply:
+        self.asked += 1
+        assert "secret" not in url
+        assert "the-secret" == form["client_secret"]
+        await asyncio.sleep(0.3)
+        answer = self.answers[min(self.asked, len(self.answers)) - 1]
+        if isinstance(answer, Exception):
+            raise answer
+        if answer is None:
+            answer = {"access_token": f"token-{self.asked}", "expires_in": 3600}
+        return Reply(200, json.dumps(answer).encode())
+
+
+def tokens(zoho: Zoho, home: Path, clock: VirtualClock) -> Tokens:
+    return Tokens(WHO, accounts_url="https://accounts.zoho.com", home=home, clock=clock, post=zoho.post)
+
+
+def test_a_hundred_waiting_calls_and_a_second_process_make_one_refresh(tmp_path: Path) -> None:
+    async def main() -> None:
+        zoho, clock = Zoho(None), VirtualClock()
+        one, two = tokens(zoho, tmp_path, clock), tokens(zoho, tmp_path, clock)
+        assert {"token-1"} == set(await asyncio.gather(*(t.token() for t in [one, two] * 50)))
+        assert {"token-2"} == set(await asyncio.gather(*(t.renew("token-1") for t in [one, two] * 50)))
+        assert 2 == zoho.asked
+
+    run(main)
+
+
+def test_a_run_of_twenty_hours_renews_before_each_expiry(tmp_path: Path) -> None:
+    async def main() -> None:
+        zoho, clock = Zoho(None), VirtualClock()
+        mine = tokens(zoho, tmp_path, clock)
+        for _ in range(20 * 30):
+            await mine.token()
+            await clock.sleep(120.0)
+        assert 20 <= zoho.asked <= 23
+
+    run(main)
+
+
+def test_a_fourth_refresh_within_ten_minutes_waits(tmp_path: Path) -> None:
+    async def main() -> None:
+        zoho, clock = Zoho(None), VirtualClock()
+        mine = tokens(zoho, tmp_path, clock)
+        token = await mine.token()
+        for _ in range(2):
+            token = await mine.renew(token)
+        with pytest.raises(TokenDelayed) as caught:
+            await tokens(zoho, tmp_path, clock).renew(token)
+        assert caught.value.retry_in is not None
+        await clock.sleep(caught.value.retry_in + 1)
+        assert "token-4" == await mine.renew(token)
+
+    run(main)
+
+
+def test_the_token_lock_is_kept_on_disk_and_the_third_pauses(tmp_path: Path) -> None:
+    async def main() -> None:
+        zoho, clock = Zoho(THROTTLED), VirtualClock()
+        waits: list[float | None] = []
+        for _ in range(3):
+            with pytest.raises(TokenDelayed) as caught:
+                await tokens(zoho, tmp_path, clock).token()
+            waits.append(caught.value.retry_in)
+            with pytest.raises(TokenDelayed):
+                await tokens(zoho, tmp_path, clock).token()
+            await clock.sleep(601.0)
+        assert [600.0, 600.0, None] == waits
+        assert 3 == zoho.asked
+
+    run(main)
+
+
+@pytest.mark.parametrize("error", ["invalid_code", "invalid_client", "invalid_grant"])
+def test_dead_credentials_need_a_person_and_show_no_secret(tmp_path: Path, error: str) -> None:
+    async def main() -> None:
+        with pytest.raises(NotAuthorised, match="bulkremove login") as caught:
+            await tokens(Zoho({"error": error}), tmp_path, VirtualClock()).token()
+        assert "the-" not in str(caught.value)
+
+    run(main)
+
+
+def test_a_stumble_of_the_endpoint_is_tried_again(tmp_path: Path) -> None:
+    async def main() -> None:
+        zoho, clock = Zoho(Unanswered("gone"), {"api_domain": "x"}, None), VirtualClock()
+        mine = tokens(zoho, tmp_path, clock)
+        for _ in range(2):
+            with pytest.raises(TokenDelayed):
+                await mine.token()
+        assert "token-3" == await mine.token()
+
+    run(main)
+
+
+def test_tokens_and_accounts_are_private_from_the_first_moment(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        run(lambda: tokens(Zoho(None), tmp_path / "h", VirtualClock()).token())
+        Accounts(tmp_path / "h", None).add("default", WHO)
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "h").rglob("*.json")}
+    assert {0o600} == set(modes.values())
+    assert WHO == Accounts(tmp_path / "h", None).get("default")
+
+
+def test_credentials_that_others_can_read_are_refused(tmp_path: Path) -> None:
+    Accounts(tmp_path, None).add("default", WHO)
+    (tmp_path / "credentials" / "default.json").chmod(0o644)
+    with pytest.raises(SettingsError, match="chmod 600"):
+        Accounts(tmp_path, None).get("default")
+
+
+def test_no_secret_stands_in_a_repr() -> None:
+    assert "the-" not in repr(WHO)
+
+
+def test_the_environment_gives_all_three_or_none() -> None:
+    assert from_environment({}, "us") is None
+    with pytest.raises(SettingsError, match="BULKREMOVE_REFRESH_TOKEN"):
+        from_environment({"BULKREMOVE_CLIENT_ID": "a", "BULKREMOVE_CLIENT_SECRET": "b"}, "us")
+
+
+def test_one_client_shares_one_ledger_under_any_name() -> None:
+    assert ledger_key("h", "a") == ledger_key("h", "a")
+    assert 3 == len({ledger_key("h", "a"), ledger_key("h", "b"), ledger_key("i", "a")})
+
+
+def test_a_grant_code_gives_a_refresh_token_and_its_scopes(tmp_path: Path) -> None:
+    async def main() -> None:
+        zoho = Zoho({"access_token": "a", "refresh_token": "r", "scope": "ZOHOPEOPLE.training.READ"})
+        granted = await exchange(zoho.post, "https://accounts.zoho.com", WHO, "code")
+        assert ("r", ("ZOHOPEOPLE.training.READ",)) == (granted.refresh_token, granted.scopes)
+        with pytest.raises(NotAuthorised, match="3 minutes"):
+            await exchange(Zoho({"error": "invalid_code"}).post, "https://accounts.zoho.com", WHO, "code")
+
+    run(main)
+
+
+def test_flags_stand_above_the_environment_above_the_file(tmp_path: Path) -> None:
+    (tmp_path / "bulkremove.toml").write_text('concurrency = 2\nlimit = "20/60s"\ndc = "eu"\n')
+    environ = {"BULKREMOVE_HOME": str(tmp_path), "BULKREMOVE_CONCURRENCY": "3", "BULKREMOVE_LIMIT": "25/60s"}
+    found = load({"limit": "28/60s"}, environ)
+    assert ((28, 60.0), 3, "people.zoho.eu") == (found.limit, found.concurrency, found.host)
+    assert "bulkremove.toml line 3" == found.sources["dc"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        ({"limit": "31/60s"}, "Zoho's 30"),
+        ({"limit": "30/59s"}, "Zoho's 30"),
+        ({"lock": "299s"}, "300"),
+        ({"api_url": "https://people.zoho.com.evil.example"}, "Zoho's own hosts"),
+        ({"api_url": "http://people.zoho.com"}, "over https"),
+        ({"api_url": "http://127.0.0.1:8030"}, "both"),
+        ({"speed": "2"}, "sandbox"),
+        ({"dc": "xx"}, "data centre"),
+        ({"concurrency": 0}, "1 to 16"),
+    ],
+)
+def test_wrong_settings_are_refused_with_what_is_accepted(tmp_path: Path, flags: dict[str, object], says: str) -> None:
+    with pytest.raises(SettingsError, match=says):
+        load(flags, {"BULKREMOVE_HOME": str(tmp_path)})
+
+
+def test_an_unknown_setting_names_its_line_and_the_nearest_name(tmp_path: Path) -> None:
+    (tmp_path / "bulkremove.toml").write_text("\nconcurency = 2\n")
+    with pytest.raises(SettingsError, match=r"line 2.*'concurrency'"):
+        load({}, {"BULKREMOVE_HOME": str(tmp_path)})

@@ -1,0 +1,142 @@
+"""One admitted attempt, one request: on real sockets, with the session that ships."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+from yarl import URL
+
+from bulkremove.client import Admission, Exchange, ZohoPeople, told
+from bulkremove.errors import NeverSent, Unanswered
+from bulkremove.model import Attempt, Errand, Permit, Removal
+
+REMOVAL = Removal("1", "2", "3")
+PERMIT = Permit(Errand("job", 0, 2, REMOVAL), Attempt(1, 0.0, 0.0, "boot"), 1, 0.0)
+OK = b'{"code": "200", "learnerId": "3", "message": "success"}'
+
+
+async def admit() -> Admission:
+    return Admission(PERMIT, "token")
+
+
+@asynccontextmanager
+async def server(answer: bytes | None) -> AsyncIterator[tuple[URL, list[bytes]]]:
+    """Answers every request with these bytes and closes; None resets. The requests it saw."""
+    seen: list[bytes] = []
+    writers: list[asyncio.StreamWriter] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        try:
+            seen.append(await reader.readuntil(b"\r\n\r\n"))
+        except asyncio.IncompleteReadError:
+            return
+        if answer is None:
+            writer.transport.abort()
+            return
+        writer.write(answer)
+        writer.close()
+
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with listening:
+        yield URL(f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"), seen
+        for writer in writers:
+            writer.transport.abort()
+        await asyncio.sleep(0.01)  # real time: what was cut off is told to those who still read
+
+
+def http(status: str, body: bytes = b"", *headers: str) -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+async def send(base: URL, removal: Removal = REMOVAL, **options: float) -> Exchange:
+    people = ZohoPeople(base, **options)  # type: ignore[arg-type] # options by name
+    try:
+        exchange = await people.remove(removal, admit)
+        assert exchange is not None
+        return exchange
+    finally:
+        await people.close()
+
+
+async def test_the_one_shape_of_call_leaves_with_the_token() -> None:
+    async with server(http("200 OK", OK)) as (base, seen):
+        exchange = await send(base)
+    assert exchange.reply is not None
+    assert (200, OK) == (exchange.reply.status, exchange.reply.body)
+    assert seen[0].startswith(b"DELETE /api/v1/courses/1/batches/2/learners/3 HTTP/1.1\r\n")
+    assert b"Authorization: Zoho-oauthtoken token\r\n" in seen[0]
+
+
+@pytest.mark.parametrize("answer", [None, b"", b"HTTP/1.1 200", http("200 OK", OK)[:-9]])
+async def test_a_dropped_connection_is_unanswered_and_not_repeated(answer: bytes | None) -> None:
+    async with server(answer) as (base, seen):
+        exchange = await send(base)
+    assert isinstance(exchange.failure, Unanswered)
+    assert 1 == len(seen)
+
+
+async def test_a_redirect_is_not_followed() -> None:
+    async with server(http("200 OK", OK)) as (other, unseen):
+        async with server(http("307 Moved", b"", f"Location: {other}/api")) as (base, _):
+            exchange = await send(base)
+        assert exchange.reply is not None
+        assert (307, []) == (exchange.reply.status, unseen)
+
+
+@pytest.mark.parametrize("learner", ["..", "../..", "3?x=1", "3/", "", "3#x", "%2e%2e", "\uff13", "4" * 20])
+async def test_no_other_path_ever_leaves(learner: str) -> None:
+    async with server(http("200 OK", OK)) as (base, seen):
+        with pytest.raises(NeverSent):
+            await send(base, Removal("1", "2", learner))
+    assert [] == seen
+
+
+async def test_an_endless_answer_is_cut_off() -> None:
+    async with server(http("200 OK", b" " * 200_000)) as (base, _):
+        assert isinstance((await send(base)).failure, Unanswered)
+
+
+async def test_a_silent_server_is_given_up() -> None:
+    async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(silence, "127.0.0.1", 0) as listening:
+        base = URL(f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}")
+        assert isinstance((await send(base, read=0.1)).failure, Unanswered)
+        assert isinstance((await send(base, exchange=0.1)).failure, Unanswered)
+
+
+async def test_nothing_left_where_nobody_listens() -> None:
+    listening = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    port = listening.sockets[0].getsockname()[1]
+    listening.close()
+    await listening.wait_closed()
+    assert isinstance((await send(URL(f"http://127.0.0.1:{port}"))).failure, NeverSent)
+
+
+async def test_proxy_variables_are_ignored_unless_set_on_purpose(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with server(http("200 OK", OK)) as (proxy, sniffed), server(http("200 OK", OK)) as (base, seen):
+        monkeypatch.setenv("http_proxy", str(proxy))
+        monkeypatch.setenv("no_proxy", "")
+        await send(base)
+        assert (0, 1) == (len(sniffed), len(seen))
+
+
+def errors_below(kind: type[BaseException]) -> list[type[BaseException]]:
+    return [kind, *(one for below in kind.__subclasses__() for one in errors_below(below))]
+
+
+BEFORE = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+
+
+@pytest.mark.parametrize("kind", sorted(set(errors_below(aiohttp.ClientError)), key=str))
+def test_every_error_of_aiohttp_is_ours_and_counts_as_sent_unless_proven_otherwise(kind: type[Exception]) -> None:
+    error = kind.__new__(kind)
+    assert isinstance(told(error), NeverSent if issubclass(kind, BEFORE) else Unanswered)
