@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 
 import click
@@ -32,6 +31,8 @@ def login(screen: Screen, name: str) -> None:
     client_id = click.prompt("Client id", err=True)
     secret = click.prompt("Client secret (not shown)", hide_input=True, err=True)
     code = click.prompt("Grant code (not shown)", hide_input=True, err=True)
+    import asyncio
+
     with screen.app() as app:
         said = asyncio.run(
             app.login(name=name, dc=dc, client_id=client_id.strip(), client_secret=secret.strip(), code=code.strip())
@@ -67,6 +68,8 @@ def accounts(context: click.Context, as_json: bool) -> None:
 @click.pass_obj
 def remove(screen: Screen, name: str) -> None:
     """Revoke the token of account NAME at Zoho and forget the account."""
+    import asyncio
+
     with screen.app() as app:
         for sentence in asyncio.run(app.forget_account(name)):
             screen.answer(sentence)
@@ -80,6 +83,8 @@ def doctor(screen: Screen, as_json: bool) -> int:
 
     Example: bulkremove doctor
     """
+    import asyncio
+
     with screen.app() as app:
         checks = asyncio.run(app.doctor())
     if as_json:

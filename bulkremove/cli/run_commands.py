@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import json
 import shlex
@@ -268,6 +267,8 @@ def _run(
     as_json: bool,
     said: dict[str, Any],
 ) -> int:
+    import asyncio
+
     again = _resume_command(screen, job_id, said)
     try:
         ended = asyncio.run(_drive(screen, app, job_id, Path(report).absolute() if report else None, expect_missing))
@@ -283,6 +284,8 @@ def _run(
 
 
 async def _drive(screen: Screen, app: App, job_id: str, report: Path | None, expect_missing: bool) -> Ended:
+    import asyncio
+
     from bulkremove.app import Stop
     from bulkremove.cli.live import Live
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 from pathlib import Path
 from typing import Any
@@ -38,10 +37,14 @@ def sandbox(screen: Screen, /, **said: Any) -> None:
 
     Example: bulkremove sandbox --world sample_data/world.json
     """
+    import asyncio
+
     asyncio.run(_serve(screen, said))
 
 
 async def _serve(screen: Screen, said: dict[str, Any]) -> None:
+    import asyncio
+
     from bulkremove.app.rehearsal import SandboxOptions, credentials
     from bulkremove.clock import SystemClock
     from bulkremove.config import load

@@ -28,6 +28,8 @@ _BLANK = " \t\xa0"
 def undamaged(grid: Grid, column: int, start: int, name: str, heading: str) -> None:
     """Turn an id column into texts, in place, or raise FileRefused naming the damaged cells."""
     cells = grid.columns[column]
+    if plain(cells[start:]):
+        return
     found = []
     for index, seen, why in _damage(cells, start):
         found.append(f"{letter(column)}{grid.numbers[index]} shows {seen} ({why})")
@@ -40,6 +42,23 @@ def undamaged(grid: Grid, column: int, start: int, name: str, heading: str) -> N
             hint="Format the column as Text, fill in the ids again from Zoho, and export the file again.",
         )
     cells[start:] = [cell if isinstance(cell, str) else f"{cell:.0f}" for cell in cells[start:]]
+
+
+def texts(cells: Sequence[object]) -> bool:
+    """Whether all cells are texts; the quick look that a million rows need."""
+    try:
+        "".join(cells)  # type: ignore[arg-type] # it is asked for the very reason that they may be no texts
+    except TypeError:
+        return False
+    return True
+
+
+def plain(cells: Sequence[object]) -> bool:
+    """Whether all cells are texts of ASCII digits alone, none of them empty."""
+    if not cells or not texts(cells):
+        return False
+    joined = "".join(cells)  # type: ignore[arg-type] # texts, as was just seen
+    return joined.isascii() and joined.isdigit() and min(map(len, cells)) > 0  # type: ignore[arg-type] # texts
 
 
 def _damage(cells: Sequence[object], start: int) -> Iterator[tuple[int, str, str]]:

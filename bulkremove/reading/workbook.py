@@ -10,7 +10,7 @@ import io
 from collections.abc import Sequence
 
 from bulkremove.errors import FileRefused
-from bulkremove.reading import archive, ods, xls, xlsx
+from bulkremove.reading import archive, damage, ods, xls, xlsx
 from bulkremove.reading.grid import LONGEST_CELL, MOST_ROWS, Formula, Grid, letter
 from bulkremove.reading.options import Hidden, ReadOptions
 
@@ -89,6 +89,8 @@ def _choose(sheets: Sequence[tuple[bool, str, Grid]], name: str, options: ReadOp
 
 def _check_lengths(grid: Grid, name: str) -> None:
     for index, column in enumerate(grid.columns):
+        if damage.texts(column) and max(map(len, column), default=0) <= LONGEST_CELL:  # type: ignore[arg-type] # texts
+            continue
         for number, cell in zip(grid.numbers, column, strict=True):
             if isinstance(cell, str) and len(cell) > LONGEST_CELL:
                 raise FileRefused(
