@@ -49,11 +49,11 @@ class Server:
 
 
 async def ours(server: Server, clock: VirtualClock, home: Path, *, kills: int = 0, processes: int = 1) -> None:
-    """The shipped gate, several rows at a time, several processes on one ledger, killed now and then."""
+    """The shipped gate, several rows at a time, several gates on one ledger, killed now and then."""
     quota = Quota()
-    journals = [Journal(home) for _ in range(processes)]
+    journal = Journal(home)  # one connection: two of them in one thread would wait for each other
     rows = (PlannedRow(Row(i + 2, ("1", "2", str(i))), Removal("1", "2", str(i)), None) for i in range(ROWS))
-    journals[0].create(Job("job", "a", "h", "f", "", None, ("c", "b", "l"), Roles(0, 1, 2), "h", JobState.READY), rows)
+    journal.create(Job("job", "a", "h", "f", "", None, ("c", "b", "l"), Roles(0, 1, 2), "h", JobState.READY), rows)
     todo = list(range(ROWS - 1, -1, -1))
     dice = random.Random(kills)
     deaths = sorted(dice.uniform(0, IDEAL) for _ in range(kills))
@@ -76,7 +76,7 @@ async def ours(server: Server, clock: VirtualClock, home: Path, *, kills: int = 
 
     def start() -> list[asyncio.Task[None]]:
         pace = pacing.pace(quota.calls, quota)
-        gates = [Gate(journal, "ledger", quota, clock, line=AsyncLimiter(1, pace)) for journal in journals]
+        gates = [Gate(journal, "ledger", quota, clock, line=AsyncLimiter(1, pace)) for _ in range(processes)]
         return [asyncio.ensure_future(worker(gate)) for gate in gates for _ in range(4)]
 
     tasks = start()
@@ -86,12 +86,11 @@ async def ours(server: Server, clock: VirtualClock, home: Path, *, kills: int = 
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        with journals[0].transaction():  # rows in flight are sent anew by this measure, whatever their attempts
-            journals[0]._db.execute("DELETE FROM attempt WHERE finding IS NULL")
+        with journal.transaction():  # rows in flight are sent anew by this measure, whatever their attempts
+            journal._db.execute("DELETE FROM attempt WHERE finding IS NULL")
         tasks = start()
     await asyncio.gather(*tasks)
-    for journal in journals:
-        journal.close()
+    journal.close()
 
 
 async def plain(server: Server, clock: VirtualClock, take: Callable[[], Awaitable[None]], concurrency: int = 4) -> None:

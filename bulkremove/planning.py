@@ -19,15 +19,16 @@ LONGEST_ID = 19
 _OUTER = " \t\xa0"
 _ROLES = ("course", "batch", "learner")
 _FORMAT = "bulkremove plan 1"
+_BORDER = "\x1f"
+"""Between two texts of a column; ASCII's own unit separator."""
 
 
 def plan(table: Table, *, account: str, host: str) -> Plan:
     """The plan for a table, as ``account`` on ``host``. Every row of the table is in it exactly once."""
-    ids = tuple(_trimmed(table.columns[column]) for column in table.roles)
-    course, batch, learner = ids
+    (course, _), (batch, _), (learner, _) = checked = [_checked(table.columns[column]) for column in table.roles]
     excluded = dict(table.settled)
-    for role, column, cells in zip(_ROLES, table.roles, ids, strict=True):
-        for index, why in _invalid(cells).items():
+    for role, column, (_, invalid) in zip(_ROLES, table.roles, checked, strict=True):
+        for index, why in invalid.items():
             if index not in excluded:
                 raw = table.columns[column][index]
                 place = f"Cell {_letter(column)}{table.numbers[index]} ({table.header[column]})"
@@ -42,16 +43,15 @@ def plan(table: Table, *, account: str, host: str) -> Plan:
     return Plan(account, host, table, (course, batch, learner), excluded, dict(batches), fingerprint)
 
 
-def _trimmed(cells: Sequence[str]) -> Sequence[str]:
-    return cells if "".join(cells).isdigit() else [cell.strip(_OUTER) for cell in cells]
-
-
-def _invalid(cells: Sequence[str]) -> Mapping[int, str]:
-    """Which cells are no id, and why; the quick look at all of them at once is what a million rows need."""
+def _checked(cells: Sequence[str]) -> tuple[Sequence[str], Mapping[int, str]]:
+    """The trimmed cells; which of them are no id, and why. The look at all at once is what a million rows need."""
     joined = "".join(cells)
-    if joined.isascii() and joined.isdigit() and max(map(len, cells)) <= LONGEST_ID and min(map(len, cells)) > 0:
-        return {}
-    return {index: why for index, cell in enumerate(cells) if (why := _why(cell)) is not None}
+    if joined.isascii() and joined.isdigit():
+        lengths = set(map(len, cells))
+        if max(lengths) <= LONGEST_ID and min(lengths) > 0:
+            return cells, {}
+    trimmed = [cell.strip(_OUTER) for cell in cells]
+    return trimmed, {index: why for index, cell in enumerate(trimmed) if (why := _why(cell)) is not None}
 
 
 def _why(cell: str) -> str | None:
@@ -100,9 +100,11 @@ def _fingerprint(table: Table, excluded: Mapping[int, Exclusion], account: str, 
     place = [numbers.start, len(numbers)] if isinstance(numbers, range) else list(numbers)
     digest.update(json.dumps(place).encode())
     for column in table.columns:
-        # Lengths and texts apart: no text can then be mistaken for a border between two.
-        digest.update(",".join(map(str, map(len, column))).encode() + b"|")
-        digest.update("".join(column).encode("utf-8", "surrogatepass"))
+        joined = _BORDER.join(column)
+        if joined.count(_BORDER) >= len(column):  # a text holds the border: only its length tells where it ends
+            digest.update(",".join(map(str, map(len, column))).encode())
+        digest.update(b"|%d|" % len(joined))
+        digest.update(joined.encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
 
 

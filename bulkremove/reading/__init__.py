@@ -63,15 +63,14 @@ def _table(grid: Grid, name: str, options: ReadOptions) -> Table:
     header = tuple(damage.shown(column[top]).strip() for column in grid.columns)
     roles = columns.roles(header, options.columns, name)
     hidden = _hidden(grid, top, name, options)
-    for column in roles:
-        damage.undamaged(grid, column, top + 1, name, header[column])
-    empty = _empty_rows(grid, roles, top + 1)
+    plain = [damage.undamaged(grid, column, top + 1, name, header[column]) for column in roles]
+    empty = set() if any(plain) else _empty_rows(grid, roles, top + 1)
     left_out = {i for i in range(top + 1, len(grid.numbers)) if grid.numbers[i] in hidden} - empty
     cells = _kept(grid, top + 1, empty | left_out)
     numbers = grid.numbers[top + 1 :]
     if empty or left_out:
         numbers = [number for i, number in enumerate(numbers, start=top + 1) if i not in empty and i not in left_out]
-    notes = [*grid.notes, *_notes(cells, roles, header)]
+    notes = [*grid.notes, *_notes(cells, roles, header, plain)]
     settled = {}
     if given_back.is_report(header):
         own = len(header) - len(REPORT_COLUMNS)
@@ -129,8 +128,6 @@ def _hidden(grid: Grid, top: int, name: str, options: ReadOptions) -> frozenset[
 def _empty_rows(grid: Grid, roles: Roles, start: int) -> set[int]:
     """Indexes of rows with nothing in any cell."""
     learners = grid.columns[roles.learner]
-    if damage.plain(learners[start:]):
-        return set()
     doubtful = [i for i in range(start, len(learners)) if not str(learners[i]).strip()]
     return {i for i in doubtful if not any(_filled(column[i]) for column in grid.columns)}
 
@@ -153,11 +150,11 @@ def _rounded(ids: list[str]) -> bool:
     return len(long) >= 5 and sum(cell.endswith("000") for cell in long) >= 0.9 * len(long)
 
 
-def _notes(cells: list[list[str]], roles: Roles, header: tuple[str, ...]) -> list[str]:
+def _notes(cells: list[list[str]], roles: Roles, header: tuple[str, ...], plain: list[bool]) -> list[str]:
     notes = []
-    for column in roles:
+    for column, digits_only in zip(roles, plain, strict=True):
         ids = cells[column]
-        trimmed = 0 if damage.plain(ids) else sum(cell != cell.strip(_OUTER) for cell in ids)
+        trimmed = 0 if digits_only else sum(cell != cell.strip(_OUTER) for cell in ids)
         if trimmed:
             notes.append(f"Column {header[column]!r}: outer blanks of {trimmed:,} cells are left away.")
         if _rounded(ids[:: max(1, len(ids) // 1000)]) and _rounded(ids):

@@ -25,11 +25,14 @@ _DAMAGED_TEXT = re.compile(
 _BLANK = " \t\xa0"
 
 
-def undamaged(grid: Grid, column: int, start: int, name: str, heading: str) -> None:
-    """Turn an id column into texts, in place, or raise FileRefused naming the damaged cells."""
+def undamaged(grid: Grid, column: int, start: int, name: str, heading: str) -> bool:
+    """Turn an id column into texts, in place, or raise FileRefused naming the damaged cells.
+
+    True when every cell is nothing but digits, as a column of ids should be.
+    """
     cells = grid.columns[column]
-    if plain(cells[start:]):
-        return
+    if _plain(cells[start:]):
+        return True
     found = []
     for index, seen, why in _damage(cells, start):
         found.append(f"{letter(column)}{grid.numbers[index]} shows {seen} ({why})")
@@ -42,6 +45,7 @@ def undamaged(grid: Grid, column: int, start: int, name: str, heading: str) -> N
             hint="Format the column as Text, fill in the ids again from Zoho, and export the file again.",
         )
     cells[start:] = [cell if isinstance(cell, str) else f"{cell:.0f}" for cell in cells[start:]]
+    return False
 
 
 def texts(cells: Sequence[object]) -> bool:
@@ -53,7 +57,7 @@ def texts(cells: Sequence[object]) -> bool:
     return True
 
 
-def plain(cells: Sequence[object]) -> bool:
+def _plain(cells: Sequence[object]) -> bool:
     """Whether all cells are texts of ASCII digits alone, none of them empty."""
     if not cells or not texts(cells):
         return False

@@ -12,9 +12,11 @@ import io
 import re
 
 from bulkremove.errors import FileRefused
+from bulkremove.reading import damage
 from bulkremove.reading.grid import LONGEST_CELL, MOST_ROWS, Grid
 
 _CHUNK = 100_000
+_LONG_LINE = re.compile(rb"[^\r\n]{%d}" % (LONGEST_CELL + 1))
 _SEP_LINE = re.compile(r'"?sep=(.)"?\r?\n', re.IGNORECASE)
 
 
@@ -86,6 +88,8 @@ def _columns(raw: bytes, separator: str, name: str, skipped: int) -> list[list[o
 
     columns: list[list[object]] = []
     rows = 0
+    # Without quotation marks no cell is longer than its line.
+    may_be_long = b'"' in raw or _LONG_LINE.search(raw) is not None
     try:
         with pd.read_csv(
             io.BytesIO(raw),
@@ -101,12 +105,16 @@ def _columns(raw: bytes, separator: str, name: str, skipped: int) -> list[list[o
         ) as chunks:
             for chunk in chunks:
                 columns = columns or [[] for _ in chunk.columns]
-                for column, cells in zip(columns, (chunk[i].tolist() for i in chunk.columns), strict=True):
-                    column += _texts(cells)
+                cells = [chunk[i].tolist() for i in chunk.columns]
+                if not damage.texts(cells[-1]):
+                    cells = [_texts(column) for column in cells]
+                for column, part in zip(columns, cells, strict=True):
+                    column += part
                 rows += len(chunk)
                 if rows > MOST_ROWS + 1:
                     raise FileRefused(f"{name} has more than {MOST_ROWS:,} rows.", hint="Split it.")
-                _check_lengths(columns, rows - len(chunk), name, skipped)
+                if may_be_long:
+                    _check_lengths(columns, rows - len(chunk), name, skipped)
     except pd.errors.EmptyDataError:
         raise FileRefused(f"{name} is empty.") from None
     except pd.errors.ParserError as error:
@@ -115,12 +123,8 @@ def _columns(raw: bytes, separator: str, name: str, skipped: int) -> list[list[o
 
 
 def _texts(cells: list[object]) -> list[object]:
-    """A row with fewer fields than the header has no cell there, which pandas tells as a NaN."""
-    try:
-        "".join(cells)  # type: ignore[arg-type] # the quick way to see that all of them are texts
-    except TypeError:
-        return [cell if isinstance(cell, str) else "" for cell in cells]
-    return cells
+    """A row with fewer fields than the header has no cell at its end, which pandas tells as a NaN."""
+    return [cell if isinstance(cell, str) else "" for cell in cells]
 
 
 def _check_lengths(columns: list[list[object]], start: int, name: str, skipped: int) -> None:
