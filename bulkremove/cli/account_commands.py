@@ -17,9 +17,9 @@ def add_to(group: click.Group) -> None:
 
 
 @click.command()
-@click.argument("name", default="default")
+@click.argument("name", required=False)
 @click.pass_obj
-def login(screen: Screen, name: str) -> None:
+def login(screen: Screen, name: str | None) -> None:
     """Store the account NAME: paste a grant code of Zoho's self client.
 
     Make the code in Zoho's API console (Self Client, Generate Code) with the scope ZOHOPEOPLE.training.DELETE; it is
@@ -27,15 +27,22 @@ def login(screen: Screen, name: str) -> None:
 
     Example: bulkremove login
     """
+    import asyncio
+
     dc = click.prompt("Data centre", type=click.Choice(list(DATA_CENTRES)), default="us", err=True)
     client_id = click.prompt("Client id", err=True)
     secret = click.prompt("Client secret (not shown)", hide_input=True, err=True)
     code = click.prompt("Grant code (not shown)", hide_input=True, err=True)
-    import asyncio
 
     with screen.app() as app:
         said = asyncio.run(
-            app.login(name=name, dc=dc, client_id=client_id.strip(), client_secret=secret.strip(), code=code.strip())
+            app.login(
+                name=name or app.settings.account,
+                dc=dc,
+                client_id=client_id.strip(),
+                client_secret=secret.strip(),
+                code=code.strip(),
+            )
         )
     for sentence in said:
         screen.answer(sentence)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from bulkremove.cli.screen import Screen
@@ -16,20 +14,17 @@ if TYPE_CHECKING:
     from bulkremove.app import Progress
 
 _EVERY = 60.0
-"""Seconds between two log lines."""
+"""Seconds of the run's clock between two log lines."""
 
 
 class Live:
     """Shows progress while the context lasts. ``clock`` and ``speed``: the run's, for clock times."""
 
-    def __init__(
-        self, screen: Screen, *, clock: Clock, speed: float, now: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, screen: Screen, *, clock: Clock, speed: float) -> None:
         self._screen = screen
         self._clock = clock
         self._speed = speed
-        self._now = now
-        self._logged = float("-inf")
+        self._last: Progress | None = None
         self._status: object = None
         if sys.stderr.isatty() and not screen.quiet:
             from rich.console import Console
@@ -46,11 +41,20 @@ class Live:
     def __exit__(self, *_: object) -> None:
         if self._status is not None:
             self._status.stop()  # type: ignore[attr-defined] # rich is imported late
+            self._status = None
+
+    async def tick(self) -> None:
+        """Without a terminal, say every minute where the run stands, also while it waits. Ends when cancelled."""
+        while True:
+            await self._clock.sleep(_EVERY)
+            if self._last is not None and self._status is None:
+                self._log(self.line(self._last))
 
     def show(self, progress: Progress) -> None:
         """One change of the run."""
+        first, self._last = self._last is None, progress
         if progress.news:
-            self._screen.say(f"{datetime.now().astimezone():%H:%M:%S} {progress.news}")
+            self._log(progress.news)
         if progress.settled is not None and self._screen.verbose:
             number, status = progress.settled
             self._screen.say(f"row {number}: {status.value}")
@@ -58,9 +62,8 @@ class Live:
             from rich.text import Text
 
             self._status.update(Text(self.line(progress)))  # type: ignore[attr-defined] # rich is imported late
-        elif self._now() - self._logged >= _EVERY:
-            self._logged = self._now()
-            self._screen.say(f"{datetime.now().astimezone():%H:%M:%S} {self.line(progress)}")
+        elif first:
+            self._log(self.line(progress))
 
     def line(self, progress: Progress) -> str:
         """done/total, counts, what is waited for and until when, and apart from it the time that is left."""
@@ -69,7 +72,13 @@ class Live:
         words = [f"{'SANDBOX ' if progress.job.sandbox else ''}{tally.total - tally.open:,}/{tally.total:,}", counts]
         if progress.waiting is not None and progress.until is not None:
             left = max(0.0, progress.until - self._clock.monotonic()) / self._speed
-            until = datetime.fromtimestamp(time.time() + left).astimezone()
-            words.append(f"waiting ({progress.waiting.value}) until {until:%H:%M:%S}")
+            words.append(f"waiting ({progress.waiting.value}) until {self._at(left)}")
         words.append(f"about {duration(progress.eta / self._speed)} left")
         return " | ".join(word for word in words if word)
+
+    def _log(self, text: str) -> None:
+        self._screen.say(f"{self._at(0.0)} {text}")
+
+    def _at(self, ahead: float) -> str:
+        """The local time in ``ahead`` real seconds."""
+        return f"{datetime.fromtimestamp(self._clock.wall() + ahead, UTC).astimezone():%H:%M:%S}"

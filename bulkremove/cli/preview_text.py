@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -33,6 +34,13 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
     yield f"Account   {plan.account} on {where}"
     counts = Counter(exclusion.status for exclusion in plan.excluded.values())
     yield f"Remove    {plan.removals:,} learners from {len(plan.batches):,} batches"
+    courses: Counter[str] = Counter()
+    for (course, _), count in plan.batches.items():
+        courses[course] += count
+    for course, count in list(courses.items())[:_SHOWN]:
+        yield f"          {count:>7,}  course {course}"
+    if len(courses) > _SHOWN:
+        yield f"          ... and {len(courses) - _SHOWN:,} more courses"
     for (course, batch), count in list(plan.batches.items())[:_SHOWN]:
         yield f"          {count:>7,}  course {course}, batch {batch}"
     if len(plan.batches) > _SHOWN:
@@ -40,9 +48,8 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
     for status in (Status.DUPLICATE, Status.INVALID, Status.DONE_BEFORE):
         if counts[status]:
             yield f"Not sent  {counts[status]:,} {status.value.replace('_', ' ')}"
-            first = [(i, e) for i, e in plan.excluded.items() if e.status is status][:_SHOWN]
-            for index, exclusion in sorted(first):
-                yield f"          row {table.numbers[index]}: {shown(exclusion.detail)}"
+            for index in heapq.nsmallest(_SHOWN, (i for i, e in plan.excluded.items() if e.status is status)):
+                yield f"          row {table.numbers[index]}: {shown(plan.excluded[index].detail)}"
             if counts[status] > _SHOWN:
                 yield f"          ... and {counts[status] - _SHOWN:,} more"
     if table.empty_rows:
@@ -102,7 +109,7 @@ def command_for(file: str, plan_hash: str, said: Mapping[str, object]) -> str:
             words += [flag, str(said[flag])]
     words += ["run", file]
     for flag, value in said.items():
-        if flag not in ("--account", "--home", "--config") and value not in (None, False):
+        if flag not in ("--account", "--home", "--config") and value is not None and value is not False:
             words += [flag] if value is True else [flag, str(value)]
     return shlex.join([*words, "--plan", plan_hash])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shlex
 import signal
 import sys
@@ -14,7 +15,7 @@ import click
 
 from bulkremove.cli import preview_text
 from bulkremove.cli.screen import Screen, json_option, options, sandbox_options
-from bulkremove.errors import ConsentMissing, ReportFailed
+from bulkremove.errors import BulkremoveError, ConsentMissing, JobBusy, ReportFailed
 
 if TYPE_CHECKING:
     from bulkremove.app import App, Ended, Preview
@@ -90,6 +91,7 @@ def run(
     """
     said["max_removals"] = max_removals
     if dry_run:
+        said |= {"report": report, "expect_missing": expect_missing}
         _dry_run(screen, file, None, as_json, said)
         return 0
     reading, settings, sandbox = _parted(said)
@@ -234,10 +236,11 @@ def _agree_and_run(
 ) -> int:
     from bulkremove.app import Consent
 
+    asks = plan_hash is None and not yes and shown.plan.removals > 0
     for line in preview_text.lines(shown, None):
-        screen.say(line)
+        (screen.warn if asks else screen.say)(line)
     consent = Consent(plan_hash, None, yes)
-    if plan_hash is None and not yes and shown.plan.removals:
+    if asks:
         app.check_cap(shown.plan)
         consent = Consent(number=_ask(shown))
     job = app.submit(shown, consent=consent, folder=folder)
@@ -269,12 +272,20 @@ def _run(
 ) -> int:
     import asyncio
 
-    again = _resume_command(screen, job_id, said)
+    from bulkremove.cli import tell
+
+    said = {**said, "expect_missing": expect_missing}
+    again = _resume_command(screen, job_id, {**said, "report": report})
+    path = Path(report).absolute() if report else None
     try:
-        ended = asyncio.run(_drive(screen, app, job_id, Path(report).absolute() if report else None, expect_missing))
-    except BaseException:
-        screen.warn(f"Job {job_id} is kept. To go on: {again}")
-        raise
+        ended = asyncio.run(_drive(screen, app, job_id, path, expect_missing, again))
+    except (Exception, KeyboardInterrupt) as error:
+        code = tell(error) if isinstance(error, Exception) else 130
+        if not isinstance(error, JobBusy) and _resumable(app, job_id):
+            screen.warn(f"Job {job_id} is kept. To go on: {again}")
+        return code
+    if ended.report:
+        again = _resume_command(screen, job_id, said)
     _tell(screen, ended, as_json)
     if ended.job.state.resumable:
         screen.warn(f"{ended.job.reason}\nTo go on: {again}")
@@ -283,35 +294,53 @@ def _run(
     return ended.job.exit_code
 
 
-async def _drive(screen: Screen, app: App, job_id: str, report: Path | None, expect_missing: bool) -> Ended:
+def _resumable(app: App, job_id: str) -> bool:
+    try:
+        return app.job(job_id).state.resumable
+    except BulkremoveError:
+        return True  # the journal can't say; to resume a job that is over does no harm
+
+
+async def _drive(screen: Screen, app: App, job_id: str, report: Path | None, expect_missing: bool, again: str) -> Ended:
     import asyncio
 
     from bulkremove.app import Stop
     from bulkremove.cli.live import Live
 
     stop = Stop()
-    task = asyncio.current_task()
+    live = Live(screen, clock=app.clock, speed=app.speed)
     loop = asyncio.get_running_loop()
 
     def ask(reason: str, code: int) -> None:
-        if stop.asked and task is not None:
-            task.cancel()
+        if stop.asked:
+            # The journal is written for a sudden death, so nothing is lost by not waiting.
+            live.__exit__()
+            screen.warn(f"Ended at once. To go on: {again}")
+            os._exit(code)
         stop.ask(reason, code)
         screen.say("Stopping; the rows in flight are finished first. Once more ends at once.")
 
-    for number, reason, code in ((signal.SIGINT, "Ctrl-C.", 130), (signal.SIGTERM, "The system asked to stop.", 5)):
+    for name, reason, code in (
+        ("SIGINT", "Stopped by Ctrl-C.", 130),
+        ("SIGTERM", "The system asked the run to stop.", 5),
+        ("SIGHUP", "The terminal was closed.", 5),
+    ):
         try:
-            loop.add_signal_handler(number, ask, f"Stopped by a person or the system: {reason}", code)
-        except NotImplementedError:  # Windows: Ctrl-C ends the loop by itself
+            loop.add_signal_handler(getattr(signal, name), ask, reason, code)
+        except (AttributeError, NotImplementedError):  # Windows: Ctrl-C ends the loop by itself
             break
-    with Live(screen, clock=app.clock, speed=app.speed) as live:
-        return await app.run(
-            job_id,
-            stop=stop,
-            on_progress=live.show,
-            report=report,
-            expect_missing=expect_missing,
-        )
+    ticking = asyncio.create_task(live.tick())
+    try:
+        with live:
+            return await app.run(
+                job_id,
+                stop=stop,
+                on_progress=live.show,
+                report=report,
+                expect_missing=expect_missing,
+            )
+    finally:
+        ticking.cancel()
 
 
 def _tell(screen: Screen, ended: Ended, as_json: bool) -> None:
@@ -334,7 +363,9 @@ def _resume_command(screen: Screen, job_id: str, said: dict[str, Any]) -> str:
         if screen.flags.get(name):
             words += [f"--{name}", str(screen.flags[name])]
     words += ["resume", job_id]
-    for name in ("sandbox", "speed", "limit", "lock", "daily_limit", "concurrency"):
-        if said.get(name) is not None:
-            words += [f"--{name.replace('_', '-')}", str(said[name])]
+    for name in ("sandbox", "speed", "limit", "lock", "daily_limit", "concurrency", "expect_missing", "report"):
+        value = said.get(name)
+        if value is not None and value is not False:
+            flag = f"--{name.replace('_', '-')}"
+            words += [flag] if value is True else [flag, str(value)]
     return shlex.join(words)

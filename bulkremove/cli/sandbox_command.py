@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,7 @@ async def _serve(screen: Screen, said: dict[str, Any]) -> None:
         **credentials(SandboxOptions(world)),
     }
     for name, value in variables.items():
-        screen.answer(f"export {name}={value}")
+        screen.answer(f"export {name}={shlex.quote(value)}")
     screen.say("SANDBOX: it runs until Ctrl-C. Paste the lines above into another terminal to use it.")
     await stop.wait()
     await stand_in.stop()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -51,16 +53,27 @@ class Screen:
 
     def warn(self, text: str, *, bold: bool = False, fg: str | None = None) -> None:
         """To standard error, always."""
-        click.secho(shown(text), err=True, bold=bold, fg=fg, color=None if self.color else False)
+        for line in text.split("\n"):
+            _write(click.style(shown(line), bold=bold or None, fg=fg), err=True, color=None if self.color else False)
 
     def answer(self, text: str) -> None:
         """To standard output."""
-        click.echo(text)
+        _write(shown(text), err=False, color=None)
 
 
 def shown(text: str) -> str:
-    """Text from a file or from Zoho as a terminal may show it: nothing in it acts."""
-    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+    """Text as one line of a terminal: nothing in it acts, and a cell can't pretend to be a line of ours."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _write(text: str, *, err: bool, color: bool | None) -> None:
+    try:
+        click.echo(text, err=err, color=color)
+    except OSError as error:
+        if not err and error.errno != errno.EPIPE:
+            raise
+        stream = sys.stderr if err else sys.stdout
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # whoever read it has gone; a run goes on
 
 
 def options(*decorators: Callable[[F], F]) -> Callable[[F], F]:

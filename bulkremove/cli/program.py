@@ -1,0 +1,72 @@
+"""The program: the group of all commands, and how an error becomes words and an exit code.
+
+It stands apart from the package's front door, which answers `--help` without it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from io import TextIOWrapper
+
+import click
+
+from bulkremove import __version__
+from bulkremove.cli import account_commands, job_commands, run_commands, sandbox_command, tell
+from bulkremove.cli.exits import epilog
+from bulkremove.cli.screen import Screen
+
+
+@click.group(epilog=epilog(), context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--account", metavar="NAME", help="The stored account to use.  [default: default]")
+@click.option("--home", metavar="FOLDER", help="Where journal, tokens and settings are.")
+@click.option("--config", metavar="FILE", help="The settings file.  [default: bulkremove.toml in the home folder]")
+@click.option("-q", "--quiet", is_flag=True, help="Only answers and errors.")
+@click.option("-v", "--verbose", is_flag=True, help="A line for every row.")
+@click.option("--debug", is_flag=True, help="Log tracebacks too; never secrets.")
+@click.option("--no-color", is_flag=True, help="No colours; the variable NO_COLOR does the same.")
+@click.version_option(__version__, prog_name="bulkremove")
+@click.pass_context
+def cli(
+    context: click.Context,
+    account: str | None,
+    home: str | None,
+    config: str | None,
+    quiet: bool,
+    verbose: bool,
+    debug: bool,
+    no_color: bool,
+) -> None:
+    """Take learners off Zoho People training batches in bulk, at most 30 a minute, every row accounted for.
+
+    Example: bulkremove preview leavers.xlsx
+    """
+    logging.basicConfig(stream=sys.stderr, level=logging.DEBUG if debug else logging.CRITICAL)
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    flags = {"account": account, "home": home, "config": config}
+    context.obj = Screen(flags, quiet=quiet, verbose=verbose, color=not (no_color or os.environ.get("NO_COLOR")))
+
+
+run_commands.add_to(cli)
+job_commands.add_to(cli)
+account_commands.add_to(cli)
+sandbox_command.add_to(cli)
+
+
+def run() -> int:
+    """Run the command that was asked for; its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # no character of a file may end a run
+    try:
+        code = cli.main(prog_name="bulkremove", standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("Stopped. Nothing more was sent.", err=True)
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except Exception as error:
+        return tell(error)
+    return code if isinstance(code, int) else 0

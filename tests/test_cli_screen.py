@@ -1,0 +1,179 @@
+"""What the command line does when people interrupt, pipe, redirect, or feed it text that wants to act."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bulkremove.app import Progress
+from bulkremove.cli.live import Live
+from bulkremove.cli.preview_text import command_for
+from bulkremove.cli.screen import Screen, shown
+from bulkremove.model import Job, JobState, Roles, Status, Tally
+from bulkremove.pacing import Waiting
+from tests import virtual_time
+from tests.programs import PROGRAM, Bulkremove, crowd, environment, sandbox
+
+SLOW: dict[str, object] = {"latency": 0.3}
+NUMBER = "20261123-k3f9"
+
+
+def words(done: subprocess.CompletedProcess[str]) -> list[str]:
+    return done.stderr.strip().splitlines()
+
+
+def job(host: str = "people.zoho.com") -> Job:
+    return Job(NUMBER, "default", host, "f.csv", ".", None, ("a", "b", "c"), Roles(0, 1, 2), "0" * 64, JobState.RUNNING)
+
+
+def test_the_written_help_is_what_click_says() -> None:
+    texts = [
+        subprocess.run(
+            [*PROGRAM, flag], env=environment(COLUMNS="80"), capture_output=True, text=True, check=True
+        ).stdout
+        for flag in ("-h", "--help")
+    ]
+    assert texts[0] == texts[1], "write it anew: COLUMNS=80 bulkremove -h > bulkremove/cli/help.txt"
+
+
+def test_help_of_a_command_does_without_asyncio_too() -> None:
+    code = (
+        "import sys\nsys.argv = ['bulkremove', 'run', '--help']\nfrom bulkremove.cli import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print([name for name in ('asyncio', 'pandas', 'aiohttp', 'aiolimiter', 'rich') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "[]" == done.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize("text", ["a\nDRY RUN", "a\x1b[2J", "\u202eb", "\u200b", "\ud800", "a\rb", "\x9b1m"])
+def test_no_text_of_a_file_acts_on_the_terminal_or_makes_a_line(text: str) -> None:
+    assert shown(text).isprintable()
+
+
+def test_a_command_keeps_a_nought_and_leaves_out_what_was_not_said() -> None:
+    said = {"--max-removals": 0, "--sheet": None, "--visible-only": False, "--include-hidden": True}
+    assert "bulkremove run 'a b.csv' --max-removals 0 --include-hidden --plan h" == command_for("a b.csv", "h", said)
+
+
+def _reading_until(process: subprocess.Popen[str], word: str) -> None:
+    assert process.stderr is not None
+    while word not in (line := process.stderr.readline()):
+        assert line
+
+
+def test_a_second_ctrl_c_ends_at_once_without_a_traceback_and_says_how_to_go_on(tmp_path: Path) -> None:
+    world, file = crowd(tmp_path, 30, {"latency": 4.0})
+    with sandbox(world, tmp_path / "log.jsonl") as variables:
+        bulkremove = Bulkremove(tmp_path / "home", environment(**variables))
+        process = bulkremove.start("run", str(file), "--yes")
+        _reading_until(process, "rows are to be sent")
+        process.send_signal(signal.SIGINT)
+        _reading_until(process, "Stopping")
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+        assert 130 == process.returncode
+        assert "Traceback" not in said
+        assert "bulkremove --home" in said.splitlines()[-1]
+
+
+def test_the_command_that_goes_on_is_the_last_line_after_an_error_too(tmp_path: Path) -> None:
+    world, file = crowd(tmp_path, 3, {"token": ["invalid_client"]})
+    with sandbox(world, tmp_path / "log.jsonl") as variables:
+        done = Bulkremove(tmp_path / "home", environment(**variables))("run", str(file), "--yes", "--expect-missing")
+    assert 7 == done.returncode
+    assert " resume " in words(done)[-1]
+    assert "--expect-missing" in words(done)[-1]
+
+
+def test_a_run_goes_on_when_whoever_read_its_errors_is_gone(tmp_path: Path) -> None:
+    world, file = crowd(tmp_path, 8, SLOW)
+    with sandbox(world, tmp_path / "log.jsonl") as variables:
+        reading, writing = os.pipe()
+        process = subprocess.Popen(
+            [*PROGRAM, "--home", str(tmp_path / "home"), "-v", "run", str(file), "--yes"],
+            env=environment(**variables),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=writing,
+            text=True,
+        )
+        os.close(writing)
+        os.read(reading, 1)
+        os.close(reading)
+        said, _ = process.communicate(timeout=60)
+    assert 0 == process.returncode
+    assert said.startswith("SANDBOX: Removed 8 ")
+
+
+def test_whoever_reads_the_answers_may_leave_without_a_word(tmp_path: Path) -> None:
+    _, file = crowd(tmp_path, 3)
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [*PROGRAM, "--home", str(tmp_path), "preview", str(file)],
+        env=environment(),
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writing)
+    assert "" == done.stderr
+
+
+def test_the_sandbox_s_variables_are_quoted_for_a_shell(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 1)
+    world.write_text(world.read_text().replace('"client_secret": "s"', '"client_secret": "$(id)"'))
+    with sandbox(world, tmp_path / "log.jsonl") as variables:
+        assert "'$(id)'" == variables["BULKREMOVE_CLIENT_SECRET"]
+
+
+def test_login_stores_the_account_that_the_options_name(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 1)
+    tree = world.read_text().replace('"client": {', '"client": {"grant_codes": ["g"], ')
+    world.write_text(tree)
+    with sandbox(world, tmp_path / "log.jsonl") as variables:
+        addresses = {name: value for name, value in variables.items() if name.endswith("_URL")}
+        bulkremove = Bulkremove(tmp_path / "home", environment(**addresses))
+        done = bulkremove("--account", "other", "login", stdin="us\nc\ns\ng\n")
+    assert 0 == done.returncode, done.stderr
+    assert "'other'" in done.stdout
+
+
+def _said_in(capsys: pytest.CaptureFixture[str], act: Callable[[Live, virtual_time.VirtualClock], None]) -> list[str]:
+    async def main() -> None:
+        clock = virtual_time.VirtualClock()
+        live = Live(Screen({}, quiet=False, verbose=False, color=False), clock=clock, speed=1.0)
+        ticking = asyncio.create_task(live.tick())
+        act(live, clock)
+        await clock.sleep(150)
+        ticking.cancel()
+
+    virtual_time.run(main)
+    return capsys.readouterr().err.splitlines()
+
+
+def test_without_a_terminal_a_line_a_minute_is_said_also_while_the_run_waits(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def act(live: Live, clock: virtual_time.VirtualClock) -> None:
+        until = clock.monotonic() + 300
+        live.show(Progress(job(), Tally({Status.REMOVED: 2}, 3), Waiting.LOCKED, until, 6.3))
+
+    lines = _said_in(capsys, act)
+    assert 3 == len(lines)
+    assert all("2/5 | 2 removed | waiting (locked) until " in line for line in lines)
+    assert 1 == len({line.partition(" until ")[2] for line in lines})
+
+
+def test_the_sandbox_stands_in_every_line_of_a_rehearsal(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = _said_in(capsys, lambda live, _: live.show(Progress(job("127.0.0.1:8030"), Tally({}, 1), None, None, 2.0)))
+    assert all("SANDBOX 0/1" in line for line in lines)
