@@ -39,8 +39,10 @@ class Settings:
     daily_limit: int | None = None
     """Calls in 24 hours; None for no cap."""
     concurrency: int = 4
-    max_removals: int | None = None
-    """A plan with more is refused; None for no cap."""
+    max_removals: int = 500
+    """A plan with more is refused as a whole."""
+    max_invalid: float = 10.0
+    """Percent of the file's rows; a plan with more invalid ones is refused as a whole."""
     trust_proxy: bool = False
     """Whether proxy variables and netrc are obeyed."""
     speed: float = 1.0
@@ -233,6 +235,13 @@ def _timeout(value: object) -> float:
     return time
 
 
+def _percent(value: object) -> float:
+    text = str(value).strip().removesuffix("%").strip()
+    if re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,3})?", text) is None or float(text) > 100:
+        raise ValueError(f"{value!r} must be a share of the rows from 0 to 100 percent.")
+    return float(text)
+
+
 def _speed(value: object) -> float:
     text = str(value)
     if re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", text) is None or not 1 <= float(text) <= 1000:
@@ -257,6 +266,7 @@ _FIELDS: dict[str, Callable[[object], object]] = {
     "daily_limit": _whole(1, 1_000_000),
     "concurrency": _whole(1, 16),
     "max_removals": _whole(0, 10_000_000),
+    "max_invalid": _percent,
     "trust_proxy": _yes,
     "speed": _speed,
     "connect_timeout": _timeout,

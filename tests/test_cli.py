@@ -92,6 +92,12 @@ def test_run_without_a_terminal_and_without_consent_is_refused(alone: Bulkremove
     assert [] == json.loads(alone("jobs", "--json").stdout)
 
 
+def test_more_than_500_removals_need_a_cap_that_allows_them(alone: Bulkremove, tmp_path: Path) -> None:
+    _, file = crowd(tmp_path, 501)
+    done = alone("run", str(file), "--yes")
+    assert (4, "--max-removals 501" in done.stderr) == (done.returncode, True)
+
+
 def test_a_plan_over_the_cap_is_refused(alone: Bulkremove) -> None:
     assert 4 == alone("run", str(SAMPLES / "leavers.csv"), "--yes", "--max-removals", "59").returncode
 
@@ -121,7 +127,10 @@ def test_wrong_options_are_refused_before_anything_is_read_or_sent(alone: Bulkre
 
 def test_a_rehearsal_removes_reports_and_balances(alone: Bulkremove, tmp_path: Path) -> None:
     folder = samples(tmp_path)
-    done = alone("run", str(folder / "mixed.csv"), "--sandbox", str(folder / "world.json"), "--speed", "100", "--yes")
+    words = ["--sandbox", str(folder / "world.json"), "--speed", "100", "--yes"]
+    refused = alone("run", str(folder / "mixed.csv"), *words)
+    assert (4, "--max-invalid" in refused.stderr) == (refused.returncode, True)
+    done = alone("run", str(folder / "mixed.csv"), *words, "--max-invalid", "50")
     assert 3 == done.returncode
     assert done.stdout.startswith("SANDBOX: Removed 9 (0 inferred), not found 0, refused 0, unknown 0, not sent 0, ")
     assert "duplicate 2, invalid 7 of 18 rows" in done.stdout

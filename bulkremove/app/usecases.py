@@ -307,11 +307,18 @@ class App:
 
     def check_cap(self, plan: Plan) -> None:
         """Raises ConsentMissing when the plan removes more than the settings allow."""
-        cap = self.settings.max_removals
-        if cap is not None and plan.removals > cap:
+        cap, share = self.settings.max_removals, self.settings.max_invalid
+        if plan.removals > cap:
             raise ConsentMissing(
                 f"The plan removes {plan.removals:,} learners, and the cap is {cap:,}. Nothing was sent.",
-                hint="Raise --max-removals if that is meant.",
+                hint=f"If that is meant, give --max-removals {plan.removals} or set max_removals.",
+            )
+        invalid = sum(exclusion.status is Status.INVALID for exclusion in plan.excluded.values())
+        if 100.0 * invalid > share * len(plan.table):
+            raise ConsentMissing(
+                f"{invalid:,} of {len(plan.table):,} rows are invalid, and the cap is {share:g} % of them. "
+                "Nothing was sent.",
+                hint="Mend the file; if the other rows are right all the same, raise --max-invalid.",
             )
 
     def _check_consent(self, plan: Plan, consent: Consent) -> None:

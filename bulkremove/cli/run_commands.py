@@ -65,7 +65,8 @@ def preview(screen: Screen, /, file: str, output: str | None, as_json: bool, **s
 @click.option("--dry-run", is_flag=True, help="The same as preview: shows the plan and removes nothing.")
 @click.option("--plan", "plan_hash", metavar="HASH", help="Run exactly the plan that was previewed; asks nothing.")
 @click.option("--yes", is_flag=True, help="Ask nothing.")
-@click.option("--max-removals", type=int, metavar="N", help="Refuse a plan with more removals.")
+@click.option("--max-removals", type=int, metavar="N", help="Refuse a plan with more removals.  [default: 500]")
+@click.option("--max-invalid", metavar="PERCENT", help="Refuse a file with more invalid rows.  [default: 10]")
 @run_options
 @reading_options
 @limit_options
@@ -80,6 +81,7 @@ def run(
     plan_hash: str | None,
     yes: bool,
     max_removals: int | None,
+    max_invalid: str | None,
     report: str | None,
     expect_missing: bool,
     as_json: bool,
@@ -89,7 +91,7 @@ def run(
 
     Example: bulkremove run leavers.csv
     """
-    said["max_removals"] = max_removals
+    said |= {"max_removals": max_removals, "max_invalid": max_invalid}
     if dry_run:
         said |= {"report": report, "expect_missing": expect_missing}
         _dry_run(screen, file, None, as_json, said)
@@ -156,7 +158,7 @@ def retry(
 def _parted(said: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """The options for reading, for the settings, and for the sandbox."""
     reading = {name: said.get(name) for name in ("sheet", "columns", "visible_only", "include_hidden")}
-    names = ("limit", "lock", "daily_limit", "concurrency", "max_removals")
+    names = ("limit", "lock", "daily_limit", "concurrency", "max_removals", "max_invalid")
     return reading, {name: said.get(name) for name in names}, {name: said[name] for name in ("sandbox", "speed")}
 
 
