@@ -79,8 +79,8 @@ def _exclude_duplicates(
 ) -> None:
     """Each repetition of an earlier row's three ids; a row settled before counts as an earlier row."""
     invalid = {index for index, exclusion in excluded.items() if exclusion.status is Status.INVALID}
-    if not invalid and len(set(zip(course, batch, learner, strict=True))) == len(course):
-        return
+    if not invalid and len(set(learner)) == len(learner):
+        return  # nobody stands there twice, so no triple does
     first: dict[tuple[str, str, str], int] = {}
     for index, triple in enumerate(zip(course, batch, learner, strict=True)):
         if index in invalid:
