@@ -425,6 +425,16 @@ class Clock(Protocol):
     async def sleep(self, seconds: float) -> None: ...
 
 
+def column_letter(column: int) -> str:
+    """A spreadsheet's name of a column (0-based): ``A`` for 0, ``AA`` for 26."""
+    name = ""
+    column += 1
+    while column:
+        column, rest = divmod(column - 1, 26)
+        name = chr(65 + rest) + name
+    return name
+
+
 def is_loopback(host: str) -> bool:
     """Whether ``host`` (``name`` or ``name:port``) is this machine, that is, a sandbox."""
     name = host.rpartition(":")[0] if host.count(":") == 1 or host.startswith("[") else host

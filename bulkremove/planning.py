@@ -11,12 +11,9 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from bulkremove.model import Exclusion, Plan, Status, Table
+from bulkremove.ids import LONGEST_ID, OUTER, all_digits
+from bulkremove.model import Exclusion, Plan, Status, Table, column_letter
 
-LONGEST_ID = 19
-"""Digits; Zoho's ids have 18, and no larger one fits a 64-bit number."""
-
-_OUTER = " \t\xa0"
 _ROLES = ("course", "batch", "learner")
 _FORMAT = "bulkremove plan 1"
 _BORDER = "\x1f"
@@ -31,7 +28,7 @@ def plan(table: Table, *, account: str, host: str) -> Plan:
         for index, why in invalid.items():
             if index not in excluded:
                 raw = table.columns[column][index]
-                place = f"Cell {_letter(column)}{table.numbers[index]} ({table.header[column]})"
+                place = f"Cell {column_letter(column)}{table.numbers[index]} ({table.header[column]})"
                 excluded[index] = Exclusion(Status.INVALID, f"{place} is no {role} id: {_quoted(raw)} {why}.")
     _exclude_duplicates(table, course, batch, learner, excluded)
     if excluded:
@@ -45,12 +42,9 @@ def plan(table: Table, *, account: str, host: str) -> Plan:
 
 def _checked(cells: Sequence[str]) -> tuple[Sequence[str], Mapping[int, str]]:
     """The trimmed cells; which of them are no id, and why. The look at all at once is what a million rows need."""
-    joined = "".join(cells)
-    if joined.isascii() and joined.isdigit():
-        lengths = set(map(len, cells))
-        if max(lengths) <= LONGEST_ID and min(lengths) > 0:
-            return cells, {}
-    trimmed = [cell.strip(_OUTER) for cell in cells]
+    if all_digits(cells) and max(map(len, cells), default=0) <= LONGEST_ID:
+        return cells, {}
+    trimmed = [cell.strip(OUTER) for cell in cells]
     return trimmed, {index: why for index, cell in enumerate(trimmed) if (why := _why(cell)) is not None}
 
 
@@ -106,15 +100,6 @@ def _fingerprint(table: Table, excluded: Mapping[int, Exclusion], account: str, 
         digest.update(b"|%d|" % len(joined))
         digest.update(joined.encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
-
-
-def _letter(column: int) -> str:
-    name = ""
-    column += 1
-    while column:
-        column, rest = divmod(column - 1, 26)
-        name = chr(65 + rest) + name
-    return name
 
 
 def _quoted(raw: str) -> str:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from bulkremove.errors import FileRefused
-from bulkremove.model import Roles
-from bulkremove.reading.grid import column_of, letter
+from bulkremove.model import Roles, column_letter
+from bulkremove.reading.grid import column_of
 from bulkremove.reading.options import ROLES
 
 _SPELLINGS = {role: frozenset({role, f"{role}id", f"{role}ids", f"zoho{role}id"}) for role in ROLES}
@@ -46,4 +46,4 @@ def _told(header: Sequence[str], column: str, role: str, name: str) -> list[int]
 
 
 def _listed(header: Sequence[str]) -> str:
-    return ", ".join(f"{letter(i)} {heading!r}" for i, heading in enumerate(header)) or "none"
+    return ", ".join(f"{column_letter(i)} {heading!r}" for i, heading in enumerate(header)) or "none"

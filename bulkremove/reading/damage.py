@@ -10,7 +10,9 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 
 from bulkremove.errors import FileRefused
-from bulkremove.reading.grid import Formula, Grid, letter
+from bulkremove.ids import OUTER, all_digits
+from bulkremove.model import column_letter
+from bulkremove.reading.grid import Formula, Grid
 
 EXACT = 10**15
 """Numbers from here on may have lost digits."""
@@ -22,7 +24,6 @@ _DAMAGED_TEXT = re.compile(
     r"#(?:ref!|n/a|value!|name\?|div/0!|num!|null!|spill!|calc!).*",
     re.IGNORECASE | re.ASCII | re.DOTALL,
 )
-_BLANK = " \t\xa0"
 
 
 def undamaged(grid: Grid, column: int, start: int, name: str, heading: str) -> bool:
@@ -35,7 +36,7 @@ def undamaged(grid: Grid, column: int, start: int, name: str, heading: str) -> b
         return True
     found = []
     for index, seen, why in _damage(cells, start):
-        found.append(f"{letter(column)}{grid.numbers[index]} shows {seen} ({why})")
+        found.append(f"{column_letter(column)}{grid.numbers[index]} shows {seen} ({why})")
     if found:
         sheet = f", sheet {grid.sheet!r}" if grid.sheet else ""
         more = f" and {len(found) - NAMED:,} more" if len(found) > NAMED else ""
@@ -59,10 +60,7 @@ def texts(cells: Sequence[object]) -> bool:
 
 def _plain(cells: Sequence[object]) -> bool:
     """Whether all cells are texts of ASCII digits alone, none of them empty."""
-    if not cells or not texts(cells):
-        return False
-    joined = "".join(cells)  # type: ignore[arg-type] # texts, as was just seen
-    return joined.isascii() and joined.isdigit() and min(map(len, cells)) > 0  # type: ignore[arg-type] # texts
+    return texts(cells) and all_digits(cells)  # type: ignore[arg-type] # texts, as was just seen
 
 
 def _damage(cells: Sequence[object], start: int) -> Iterator[tuple[int, str, str]]:
@@ -71,7 +69,7 @@ def _damage(cells: Sequence[object], start: int) -> Iterator[tuple[int, str, str
         if isinstance(cell, str):
             if cell.isdigit():
                 continue
-            text = cell.strip(_BLANK)
+            text = cell.strip(OUTER)
             if _DAMAGED_TEXT.fullmatch(text):
                 yield index, repr(text), "no plain whole number"
         elif why := _why(cell):

@@ -37,16 +37,6 @@ class Grid:
     notes: list[str] = field(default_factory=list)
 
 
-def letter(column: int) -> str:
-    """``A`` for column 0, ``AA`` for 26."""
-    name = ""
-    column += 1
-    while column:
-        column, rest = divmod(column - 1, 26)
-        name = chr(65 + rest) + name
-    return name
-
-
 def column_of(name: str) -> int:
     """0 for ``A``, 26 for ``AA``."""
     number = 0

@@ -15,7 +15,8 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
 from bulkremove.errors import FileRefused
-from bulkremove.reading.grid import MOST_ROWS, Formula, Grid, letter
+from bulkremove.model import column_letter
+from bulkremove.reading.grid import MOST_ROWS, Formula, Grid
 
 _MOST_CELLS = 8_000_000
 
@@ -66,7 +67,7 @@ class _Sheet:
             repeat = int(_get(cell, "number-columns-repeated") or 1)
             value = _value(cell)
             if _get(cell, "number-columns-spanned", "1") != "1" or _get(cell, "number-rows-spanned", "1") != "1":
-                self._merged.append(f"{letter(len(cells))}{self._next}")
+                self._merged.append(f"{column_letter(len(cells))}{self._next}")
             if repeat > 16_384:
                 self._refuse()
             cells += [value] * repeat

@@ -10,8 +10,9 @@ import io
 from collections.abc import Sequence
 
 from bulkremove.errors import FileRefused
+from bulkremove.model import column_letter
 from bulkremove.reading import archive, damage, ods, xls, xlsx
-from bulkremove.reading.grid import LONGEST_CELL, MOST_ROWS, Formula, Grid, letter
+from bulkremove.reading.grid import LONGEST_CELL, MOST_ROWS, Formula, Grid
 from bulkremove.reading.options import Hidden, ReadOptions
 
 
@@ -52,7 +53,7 @@ def _grid(book: object, kind: str, facts: xlsx.SheetFacts, name: str) -> Grid:
     if sheet.total_height > MOST_ROWS + 1:
         raise FileRefused(f"{name}, sheet {facts.name!r} has more than {MOST_ROWS:,} rows.", hint="Split it.")
     rows = sheet.to_python(skip_empty_area=False)
-    columns: list[list[object]] = [list(column) for column in zip(*rows, strict=True)]
+    columns: list[list[object]] = [[row[i] for row in rows] for i in range(len(rows[0]) if rows else 0)]
     for row, column in facts.formulas:
         if column < len(columns) and row <= len(rows):
             columns[column][row - 1] = Formula(columns[column][row - 1])
@@ -94,7 +95,8 @@ def _check_lengths(grid: Grid, name: str) -> None:
         for number, cell in zip(grid.numbers, column, strict=True):
             if isinstance(cell, str) and len(cell) > LONGEST_CELL:
                 raise FileRefused(
-                    f"{name}, cell {letter(index)}{number} has more than {LONGEST_CELL:,} characters.", hint="Mend it."
+                    f"{name}, cell {column_letter(index)}{number} has more than {LONGEST_CELL:,} characters.",
+                    hint="Mend it.",
                 )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from xlrd.compdoc import CompDoc, CompDocError
 
 from bulkremove.errors import FileRefused
-from bulkremove.reading.grid import letter
+from bulkremove.model import column_letter
 from bulkremove.reading.xlsx import SheetFacts
 
 _BOF, _EOF, _FORMULA, _FILEPASS, _BOUNDSHEET, _MERGED, _ROW = 0x0809, 0x000A, 0x0006, 0x002F, 0x0085, 0x00E5, 0x0208
@@ -68,5 +68,5 @@ def _sheet(stream: bytes, offset: int, title: str, *, visible: bool) -> SheetFac
         elif kind == _MERGED:
             for place in range(struct.unpack_from("<H", body)[0]):
                 first, last, left, right = struct.unpack_from("<HHHH", body, 2 + 8 * place)
-                merged.append(f"{letter(left)}{first + 1}:{letter(right)}{last + 1}")
+                merged.append(f"{column_letter(left)}{first + 1}:{column_letter(right)}{last + 1}")
     return SheetFacts(title, visible, frozenset(hidden), tuple(merged), frozenset(formulas))

@@ -18,12 +18,9 @@ from defusedxml.ElementTree import fromstring, iterparse
 from bulkremove.errors import FileRefused
 from bulkremove.reading.grid import MOST_ROWS, column_of
 
-_REMARKABLE = (
-    b"hidden=",
-    b"mergeCell",
-    *(f + end for f in (b"<f", b":f") for end in (b">", b" ", b"/", b"\n", b"\t", b"\r")),
-)
-"""What must stand in a sheet that has hidden rows, merged cells or formulas; looked for as bytes, which is quick."""
+_REMARKABLE = (b"hidden=", b"mergeCell")
+"""What stands in a sheet that has hidden rows or merged cells; looked for as bytes, which is quick."""
+_FORMULA = re.compile(rb"[<:]f[\s/>]")
 _CELL = re.compile(rb'<(?:\w+:)?c\s(?:[^>]*?\s)?r="([A-Za-z]{1,7})([0-9]{1,9})"')
 _FAR = re.compile(rb'r="(?:[A-Za-z]{2,7}[0-9]+|[A-Za-z][0-9]{7,})"')
 
@@ -61,7 +58,7 @@ def _sheets(parts: Mapping[str, bytes]) -> Iterator[tuple[str, bool, str]]:
 
 
 def _scan(sheet: str, visible: bool, xml: bytes, name: str) -> SheetFacts:
-    if b"r='" in xml:
+    if b"'" in xml and b"r='" in xml:  # one byte is found, or not, at many times the speed of three
         xml = xml.replace(b"'", b'"')
     if _FAR.search(xml):
         cells = _CELL.findall(xml)
@@ -72,7 +69,8 @@ def _scan(sheet: str, visible: bool, xml: bytes, name: str) -> SheetFacts:
                 f"{name}, sheet {sheet!r}: it claims {rows:,} rows of {width:,} columns but has {len(cells):,} cells.",
                 hint="Copy the rows into a new workbook.",
             )
-    if not any(sign in xml for sign in _REMARKABLE):
+    formula = (b"<f" in xml or b":f" in xml) and _FORMULA.search(xml)
+    if not formula and not any(sign in xml for sign in _REMARKABLE):
         return SheetFacts(sheet, visible)
     hidden, merged, formulas = set[int](), list[str](), set[tuple[int, int]]()
     row = column = 0
