@@ -15,7 +15,7 @@ from aiolimiter import AsyncLimiter
 
 from bulkremove import pacing
 from bulkremove.model import Attempt, Clock, Errand, HoldReason, Ledger, Permit, Quota, RowState, Status
-from bulkremove.pacing import Go, NoWayThrough, OwnLimit, Postponed, Signal, Wait, Waiting
+from bulkremove.pacing import Go, NoWayThrough, OwnLimit, Postponed, Signal, StandBack, Wait, Waiting
 
 T = TypeVar("T")
 
@@ -72,6 +72,10 @@ class DayUsedUp(Exception):
         self.until = until
 
 
+class SteppedBack(Exception):
+    """This row's probe was refused; another row is to be tried before it asks again."""
+
+
 class OwnLimitMet(Exception):
     """Zoho refuses this one row with the words of a limit while others pass: the row is refused."""
 
@@ -125,7 +129,7 @@ class Gate:
     async def enter(self, errand: Errand, *, alone: Callable[[], bool], in_time: Callable[[], bool]) -> Permit | None:
         """Wait for a slot and take it, together with the attempt's intent. None when ``in_time`` turned false.
 
-        Raises Shut, DayUsedUp or OwnLimitMet. ``alone``: whether no other row of the job is left.
+        Raises Shut, DayUsedUp, SteppedBack or OwnLimitMet. ``alone``: whether no other row of the job is left.
         """
         in_line = False
         while in_time():
@@ -137,6 +141,8 @@ class Gate:
                     continue
                 case NoWayThrough():
                     raise Shut(asked.reason)
+                case StandBack():
+                    raise SteppedBack
                 case OwnLimit():
                     raise OwnLimitMet
             self._on_wait(asked)
@@ -187,12 +193,12 @@ class Gate:
         answered = closing.attempt.http_status is not None
         return pacing.reborn_at(self._quota, now if answered else now + self._quota.grace)
 
-    def _ask(self, errand: Errand, alone: bool) -> Permit | Wait | Postponed | OwnLimit | NoWayThrough:
+    def _ask(self, errand: Errand, alone: bool) -> Permit | Wait | Postponed | StandBack | OwnLimit | NoWayThrough:
         now = self._clock.monotonic()
         ledger, ledgers = self._load(now), self._journal.ledgers
         full_until = ledgers.full_until(self._key, now, pacing.budget(ledger, self._quota, now))
         asked = pacing.ask(ledger, self._quota, now, key=errand.key, alone=alone, full_until=full_until)
-        if isinstance(asked, Wait):
+        if isinstance(asked, Wait | StandBack):
             return asked
         if isinstance(asked, Go):
             self._check_day()

@@ -64,6 +64,11 @@ class Postponed:
 
 
 @dataclass(frozen=True, slots=True)
+class StandBack:
+    """The row's probe was refused: one other row is tried before it may ask again."""
+
+
+@dataclass(frozen=True, slots=True)
 class OwnLimit:
     """The refusals were this row's own limit, not the account's: another row went through meanwhile."""
 
@@ -111,7 +116,7 @@ def reborn_unanswered(quota: Quota, taken_at: float) -> float:
 
 def ask(
     ledger: Ledger, quota: Quota, now: float, *, key: str, alone: bool, full_until: float | None
-) -> Go | Wait | Postponed | OwnLimit | NoWayThrough:
+) -> Go | Wait | Postponed | StandBack | OwnLimit | NoWayThrough:
     """May the row ``key`` be sent now?
 
     ``alone``: no other row of the job is left, so none can be tried in its place. ``full_until``: when a slot
@@ -127,7 +132,7 @@ def ask(
             return Wait(hold.probe_until, Waiting.PROBE)
         if hold.suspect == key:
             if not alone:
-                return Wait(now + pace(quota.calls, quota), Waiting.PROBE)
+                return StandBack()
             again, over = _wait_again(hold, quota, now, Signal(hold.reason))
             ledger = replace(ledger, hold=again)
             return NoWayThrough(ledger, hold.reason) if over else Postponed(ledger)

@@ -17,10 +17,13 @@ from bulkremove import answers, policy
 from bulkremove.breaker import Halt
 from bulkremove.client import Admission, Exchange
 from bulkremove.errors import NeverSent, NotAuthorised, TokenDelayed
-from bulkremove.limiter import Closing, DayUsedUp, Gate, Lockout, OwnLimitMet, Shut
+from bulkremove.limiter import Closing, DayUsedUp, Gate, Lockout, OwnLimitMet, Shut, SteppedBack
 from bulkremove.model import Attempt, Clock, Errand, HoldReason, Removal, RowState, Status
 from bulkremove.pacing import Signal
 from bulkremove.policy import RULES, Answer, Finding, Step, Verdict
+
+STEP_BACK = 1.0
+"""Seconds that a row waits at least before it asks again after another one was tried."""
 
 
 class Sender(Protocol):
@@ -74,6 +77,8 @@ class _Row:
     last: Answer | None = None
     renewed: bool = False
     """A new token was asked for because of this row."""
+    stepped_back: bool = False
+    """It waits until another row was heard of."""
 
     @property
     def open_state(self) -> RowState:
@@ -92,13 +97,16 @@ class Remover:
         self._run = run
         self._clock = clock
         self._dice = dice
-        self._proven_token = ""
-        """The access token that last got an answer about a row."""
+        self._proven: set[str] = set()
+        """Access tokens that got an answer about a row; one an hour."""
+        self._doubts: dict[str, tuple[str, Answer]] = {}
+        """By row: the new token that Zoho refused for it, and its words."""
 
-    async def remove(self, errand: Errand) -> Status | None:
+    async def remove(self, errand: Errand) -> Status | Errand | None:
         """Settle one row, in the journal too. None: the run stops, and the row stays for a later one.
 
-        Raises JournalFailed when the journal can't be written; nothing may be sent after that.
+        An errand is the row itself, stepping back until another one was heard of. Raises JournalFailed when
+        the journal can't be written; nothing may be sent after that.
         """
         row = _Row(errand)
         retrying = AsyncRetrying(
@@ -109,6 +117,9 @@ class Remover:
             retry_error_callback=lambda state: None,
         )
         verdict: Verdict | None = await retrying(self._attempt, row)
+        if row.stepped_back:
+            await self._run.pause(STEP_BACK)
+            return row.errand
         return verdict.status if verdict else None
 
     def _back_off(self, state: RetryCallState) -> float:
@@ -116,14 +127,19 @@ class Remover:
 
     async def _attempt(self, row: _Row) -> Verdict | None:
         """Send the row until an attempt counts. None: the run stops."""
-        while not self._run.stopping():
+        while not self._run.stopping() and not row.stepped_back:
+            if row.errand.key in self._doubts:
+                return await self._settle_doubt(row)
             late = policy.too_late(row.errand.attempts, self._clock)
             if late is not None:
                 return await self._settle(row, late)
             try:
                 exchange = await self._sender.remove(row.errand.removal, lambda: self._admit(row))
+            except SteppedBack:
+                row.stepped_back = True
+                continue
             except OwnLimitMet:
-                return await self._settle(row, self._own_limit(row))
+                return await self._settle(row, self._refused_alone(row, row.last or _last_answer(row.errand)))
             except Shut as shut:
                 self._run.halt(Halt(_SHUT[shut.reason]))
                 continue
@@ -176,16 +192,12 @@ class Remover:
         answer = self._read(exchange)
         before = row.errand.attempts
         verdict = policy.judge(answer, before)
-        if verdict.step is Step.RENEW and row.renewed and self._proven_token == exchange.admission.token:
-            # Others pass with this very token: Zoho refuses this row alone.
-            verdict = policy.refused(answer) if row.open_state is RowState.PENDING else verdict
         signal = self._run.observe(answer)
         await self._close(row, exchange, answer, verdict, signal)
-        if answer.finding is Finding.UNAUTHORISED:
-            if verdict.step is Step.RENEW:
-                await self._renew(row, exchange.admission.token)
+        if verdict.step is Step.RENEW:
+            await self._renew(row, exchange.admission.token, answer)
         elif RULES[answer.finding].sound:
-            self._proven_token = exchange.admission.token
+            self._proven.add(exchange.admission.token)
         return None if verdict.step in (Step.RENEW, Step.ASK_AGAIN) else verdict
 
     def _read(self, exchange: Exchange) -> Answer:
@@ -218,16 +230,10 @@ class Remover:
         if shut is not None:
             self._run.halt(Halt(_SHUT[shut.reason]))
 
-    async def _renew(self, row: _Row, refused: str) -> None:
+    async def _renew(self, row: _Row, refused: str, answer: Answer) -> None:
         """One refresh, shared by all rows that were refused with this token; after it, the row once more."""
         if row.renewed:
-            self._run.halt(
-                Halt(
-                    "Authorisation broken: Zoho refuses a new access token too. Check that the account may still "
-                    "remove learners, run `bulkremove doctor`, then resume.",
-                    exit_code=7,
-                )
-            )
+            self._doubts[row.errand.key] = refused, answer
             return
         row.renewed = True
         try:
@@ -243,14 +249,32 @@ class Remover:
         else:
             await self._run.pause(delayed.retry_in)
 
-    def _own_limit(self, row: _Row) -> Verdict:
+    async def _settle_doubt(self, row: _Row) -> Verdict | None:
+        """Zoho refused a new token too: for this row alone if another row passes with it, else for good."""
+        token, answer = self._doubts[row.errand.key]
+        if token in self._proven:
+            return await self._settle(row, self._refused_alone(row, answer))
+        if self._run.alone() or len(self._doubts) > 1:
+            self._run.halt(
+                Halt(
+                    "Authorisation broken: Zoho refuses a new access token too. Check that the account may still "
+                    "remove learners, run `bulkremove doctor`, then resume.",
+                    exit_code=7,
+                )
+            )
+        else:
+            row.stepped_back = True
+        return None
+
+    def _refused_alone(self, row: _Row, answer: Answer) -> Verdict:
+        """Others pass, this row does not."""
         if row.open_state is RowState.SENDING:
             return policy.given_up("an attempt got no answer, and the next was refused")
-        last = row.last or _last_answer(row.errand)
-        return policy.refused(last)
+        return policy.refused(answer)
 
     async def _settle(self, row: _Row, verdict: Verdict) -> Verdict:
         assert verdict.status is not None  # noqa: S101 - narrows the type; only settling verdicts come here
+        self._doubts.pop(row.errand.key, None)
         await self._gate.settle_without_sending(row.errand, verdict.status, verdict.detail)
         return verdict
 

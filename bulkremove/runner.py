@@ -6,6 +6,7 @@ It knows rows and nothing of attempts, tokens or slots. Each outcome is in the j
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 from bulkremove.model import Errand, Status
@@ -19,21 +20,33 @@ _LOOK = 0.5
 
 async def run(
     errands: Iterator[Errand],
-    remove: Callable[[Errand], Awaitable[Status | None]],
+    remove: Callable[[Errand], Awaitable[Status | Errand | None]],
     *,
     concurrency: int,
     stopping: Callable[[], bool],
 ) -> AsyncIterator[tuple[Errand, Status | None]]:
     """Remove row after row; yields each with its status, or with None when it was left for a later run.
 
+    A row whose ``remove`` gives an errand back has stepped back: it is taken again once another row was heard of.
     Whatever ``remove`` raises ends the run; the rows in flight are given up first.
     """
-    flying: dict[asyncio.Task[Status | None], Errand] = {}
+    flying: dict[asyncio.Task[Status | Errand | None], Errand] = {}
+    stepped_back: deque[Errand] = deque()
+    again: deque[Errand] = deque()
+
+    def take() -> Errand | None:
+        if again:
+            return again.popleft()
+        fresh = next(errands, None)
+        if fresh is None and stepped_back and not flying:
+            return stepped_back.popleft()
+        return fresh
+
     loop = asyncio.get_running_loop()
     stop_at: float | None = None
     try:
         while True:
-            while len(flying) < concurrency and not stopping() and (errand := next(errands, None)) is not None:
+            while len(flying) < concurrency and not stopping() and (errand := take()) is not None:
                 flying[asyncio.ensure_future(remove(errand))] = errand
             if not flying:
                 return
@@ -43,7 +56,13 @@ async def run(
                 return
             done, _ = await asyncio.wait(flying, timeout=_LOOK, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
-                yield flying.pop(task), task.result()
+                errand, result = flying.pop(task), task.result()
+                if isinstance(result, Errand):
+                    stepped_back.append(result)
+                else:
+                    again += stepped_back
+                    stepped_back.clear()
+                    yield errand, result
     finally:
         for task in flying:
             task.cancel()

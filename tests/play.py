@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -56,15 +57,17 @@ class Tokens:
     world: World
     kept: str = ""
     renewals: int = 0
+    alone: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def token(self) -> str:
-        if not self.kept:
-            client = self.world.client
-            form = {"grant_type": "refresh_token", "refresh_token": client.refresh_token}
-            form |= {"client_id": client.client_id, "client_secret": client.client_secret}
-            reply = await self.people.post_form(f"{self.url}/oauth/v2/token", form)
-            self.kept = reply.body.decode().split('"access_token": "')[1].split('"')[0]
-        return self.kept
+        async with self.alone:
+            if not self.kept:
+                client = self.world.client
+                form = {"grant_type": "refresh_token", "refresh_token": client.refresh_token}
+                form |= {"client_id": client.client_id, "client_secret": client.client_secret}
+                reply = await self.people.post_form(f"{self.url}/oauth/v2/token", form)
+                self.kept = reply.body.decode().split('"access_token": "')[1].split('"')[0]
+            return self.kept
 
     async def renew(self, refused: str) -> str:
         if self.kept == refused:

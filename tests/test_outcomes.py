@@ -136,17 +136,32 @@ def test_a_refused_token_is_renewed_once_for_all(tmp_path: Path, fault: str) -> 
     assert 1 == played.tokens.renewals
 
 
-def test_a_new_token_refused_too_pauses_the_job(tmp_path: Path) -> None:
-    played = Stage(tmp_path, rows=2, faults=faults({0: ["401"]}), concurrency=1).play()
-    assert [Status.NOT_SENT, Status.NOT_SENT] == played.statuses
+def test_a_new_token_refused_too_pauses_the_job_when_no_other_row_can_tell(tmp_path: Path) -> None:
+    played = Stage(tmp_path, rows=1, faults=faults({0: ["401"]})).play()
+    assert [Status.NOT_SENT] == played.statuses
     assert (JobState.PAUSED, 7) == (played.job.state, played.job.exit_code)
     assert 2 == len(played.calls)
 
 
-def test_401_for_one_row_while_others_pass_with_the_same_token_is_refused(tmp_path: Path) -> None:
-    slow = {0: ["401", "slow:1", "ok"]}
-    played = Stage(tmp_path, rows=4, faults=faults(slow | {1: ["401", "401"]}), concurrency=1).play()
-    assert JobState.PAUSED == played.job.state or Status.REFUSED in played.statuses
+@pytest.mark.parametrize("concurrency", [1, 2, 4])
+def test_401_for_one_row_while_others_pass_is_refused(tmp_path: Path, concurrency: int) -> None:
+    played = Stage(tmp_path, rows=40, faults=faults({1: ["401"]}), concurrency=concurrency).play()
+    assert [Status.REMOVED, Status.REFUSED, *[Status.REMOVED] * 38] == played.statuses
+    assert 2 == played.calls.count(learner(1))
+    assert (JobState.FINISHED, 3) == (played.job.state, played.job.exit_code)
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_two_rows_refused_with_a_new_token_are_a_broken_authorisation(tmp_path: Path, concurrency: int) -> None:
+    played = Stage(tmp_path, rows=9, faults=faults({i: ["401"] for i in range(9)}), concurrency=concurrency).play()
+    assert [Status.NOT_SENT] * 9 == played.statuses
+    assert (JobState.PAUSED, 7) == (played.job.state, played.job.exit_code)
+    assert len(played.calls) <= 4 + 2 * concurrency
+
+
+def test_401_after_an_unanswered_attempt_is_unknown_never_refused(tmp_path: Path) -> None:
+    played = Stage(tmp_path, rows=4, faults=faults({1: ["reset_after_effect", "401"]}), concurrency=1).play()
+    assert [Status.REMOVED, Status.UNKNOWN, Status.REMOVED, Status.REMOVED] == played.statuses
 
 
 @pytest.mark.parametrize(
@@ -174,9 +189,10 @@ def test_a_lock_is_waited_out_with_one_probe_however_it_is_told(tmp_path: Path, 
     assert played.job.lockouts >= 1
 
 
-def test_422_for_this_row_alone_is_refused_once_another_row_passes(tmp_path: Path) -> None:
-    played = Stage(tmp_path, rows=4, faults=faults({1: ["422"]}), concurrency=2).play()
-    assert [Status.REMOVED, Status.REFUSED, Status.REMOVED, Status.REMOVED] == played.statuses
+@pytest.mark.parametrize("concurrency", [1, 2, 4])
+def test_422_for_this_row_alone_is_refused_once_another_row_passes(tmp_path: Path, concurrency: int) -> None:
+    played = Stage(tmp_path, rows=12, faults=faults({1: ["422"]}), concurrency=concurrency).play()
+    assert [Status.REMOVED, Status.REFUSED, *[Status.REMOVED] * 10] == played.statuses
     assert 2 == played.calls.count(learner(1))
 
 

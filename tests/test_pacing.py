@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bulkremove import pacing
 from bulkremove.model import HoldReason, Ledger, Quota
-from bulkremove.pacing import Go, NoWayThrough, OwnLimit, Postponed, Signal, Wait, Waiting
+from bulkremove.pacing import Go, NoWayThrough, OwnLimit, Postponed, Signal, StandBack, Wait, Waiting
 
 QUOTA = Quota(calls=6, window=60.0, slack=1.0)
 TRIALS = 300
@@ -120,7 +120,7 @@ def test_a_row_with_a_limit_of_its_own_is_told_from_the_accounts() -> None:
     ledger, _ = lock(Ledger(last_at=0.0), 1000.0, "a", recent=3)
     assert 15 == ledger.budget
     ledger, _ = lock(go(ledger, 1302.0, "a"), 1302.5, "a", recent=1)
-    assert isinstance(ask(ledger, 1303.0, "a"), Wait)
+    assert isinstance(ask(ledger, 1303.0, "a"), StandBack)
     ledger = go(ledger, 1310.0, "b")
     ledger, _ = pacing.answered(ledger, Quota(), 1311.0, key="b", signal=None, sound=True, recent=1)
     assert (None, None) == (ledger.hold, ledger.budget)
