@@ -1,0 +1,297 @@
+"""The gate on a real journal, in virtual time: slots, crashes, reboots, locks, the day's allowance."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from aiolimiter import AsyncLimiter
+
+from bulkremove import pacing
+from bulkremove.limiter import DAY, Closing, DayUsedUp, Gate, Lockout, Shut, SteppedBack
+from bulkremove.model import (
+    Errand,
+    HoldReason,
+    Job,
+    JobState,
+    Permit,
+    PlannedRow,
+    Quota,
+    Removal,
+    Roles,
+    Row,
+    RowState,
+    Status,
+)
+from bulkremove.pacing import Signal, Waiting
+from bulkremove.store import Journal
+from tests.virtual_time import VirtualClock, run
+
+ROWS = 200
+LOCKED = Signal(HoldReason.LOCKED)
+UNANSWERED = 45.0 + 60.0 + 60.0 + 1.1
+"""Given up, delivered late, a window, the margin."""
+
+
+class Desk:
+    """A job of many rows, its journal, and as many gates on its one ledger as there are processes."""
+
+    def __init__(self, home: Path, quota: Quota | None = None) -> None:
+        self.quota = quota or Quota()
+        self.clock = VirtualClock()
+        self.journal = Journal(home)
+        self.waits: list[Waiting] = []
+        removals = [Removal("1", "2", str(i)) for i in range(ROWS)]
+        rows = [PlannedRow(Row(i + 2, ("1", "2", str(i))), removal, None) for i, removal in enumerate(removals)]
+        roles = Roles(0, 1, 2)
+        if not self.journal.jobs():
+            self.journal.create(Job("job", "a", "h", "f", "", None, ("c", "b", "l"), roles, "x", JobState.READY), rows)
+
+    def gate(self) -> Gate:
+        line = AsyncLimiter(1, pacing.pace(self.quota.calls, self.quota))
+        heard = self.waits
+        return Gate(
+            self.journal, "key", self.quota, self.clock, line=line, on_wait=lambda wait: heard.append(wait.reason)
+        )
+
+    def errand(self, position: int) -> Errand:
+        return next(errand for errand in self.journal.errands("job") if errand.position == position)
+
+    async def enter(self, position: int, *, gate: Gate | None = None, alone: bool = False) -> Permit:
+        gate = gate or self.gate()
+        permit = await gate.enter(self.errand(position), alone=lambda: alone, in_time=lambda: True)
+        assert permit is not None
+        return permit
+
+    async def leave(
+        self, permit: Permit, signal: Signal | None = None, *, status: int | None = 200, left: bool = True
+    ) -> Lockout | None:
+        finding = "limited" if signal else "removed" if status else "unanswered" if left else "never_sent"
+        attempt = replace(permit.attempt, finding=finding, http_status=status)
+        settled: RowState | Status = Status.REMOVED if finding == "removed" else RowState.PENDING
+        closing = Closing(attempt, settled, left=left, signal=signal, sound=finding == "removed")
+        lockout, shut = await self.gate().leave(permit, closing)
+        if shut:
+            raise shut
+        return lockout
+
+    def now(self) -> float:
+        return self.clock.monotonic()
+
+
+def played(home: Path, play: Callable[[Desk], Awaitable[None]], quota: Quota | None = None) -> None:
+    """Run ``play`` at a desk, in virtual time."""
+
+    async def main() -> None:
+        desk = Desk(home, quota)
+        await play(desk)
+        desk.journal.close()
+
+    run(main)
+
+
+def test_three_gates_on_one_ledger_send_no_more_than_one_may(tmp_path: Path) -> None:
+    async def play(desk: Desk) -> None:
+        todo = list(range(ROWS))
+
+        async def work(gate: Gate) -> None:
+            while todo:
+                permit = await desk.enter(todo.pop(), gate=gate)
+                await desk.clock.sleep(0.3)
+                await desk.leave(permit)
+
+        started = desk.now()
+        await asyncio.gather(*(work(gate) for gate in [desk.gate(), desk.gate(), desk.gate()] for _ in range(4)))
+        sent = desk.journal.sent_mono("key", desk.clock.boot, started)
+        assert (ROWS, 30) == (len(sent), pacing.worst_window(sent, 60.0))
+        assert ROWS == desk.journal.tally("job")[Status.REMOVED]
+
+    played(tmp_path, play)
+
+
+def test_the_intent_is_on_disk_before_anybody_may_send(tmp_path: Path) -> None:
+    async def play(desk: Desk) -> None:
+        await desk.enter(7)
+        with sqlite3.connect(tmp_path / "journal.db") as other:
+            assert [(7, 1, None)] == other.execute("SELECT position, number, finding FROM attempt").fetchall()
+            assert [("sending",)] == other.execute("SELECT state FROM row WHERE position = 7").fetchall()
+            assert [(1,)] == other.execute("SELECT count(*) FROM slot").fetchall()
+
+    played(tmp_path, play)
+
+
+@pytest.mark.parametrize(
+    ("status", "reborn"), [(200, 60.0 + 1.1), (None, 60.0 + 60.0 + 1.1)], ids=["answered", "unanswered"]
+)
+def test_a_slot_is_reborn_a_window_after_the_answer(tmp_path: Path, status: int | None, reborn: float) -> None:
+    async def play(desk: Desk) -> None:
+        permit = await desk.enter(0)
+        await desk.clock.sleep(8.0)
+        await desk.leave(permit, status=status)
+        answered = desk.now()
+        await desk.enter(1)
+        assert answered + reborn == pytest.approx(desk.now(), abs=0.01)
+
+    played(tmp_path, play, Quota(calls=1))
+
+
+def test_a_slot_that_nobody_gives_back_is_held_for_the_worst_case(tmp_path: Path) -> None:
+    async def play(desk: Desk) -> None:
+        taken = (await desk.enter(0)).taken_at
+        await desk.enter(1)
+        assert taken + UNANSWERED == pytest.approx(desk.now(), abs=0.01)
+
+    played(tmp_path, play, Quota(calls=1))
+
+
+def test_a_permit_that_was_never_used_gives_its_slot_and_its_attempt_back(tmp_path: Path) -> None:
+    async def play(desk: Desk) -> None:
+        gate, permit = desk.gate(), await desk.enter(0)
+        assert gate.fresh(permit)
+        await desk.clock.sleep(1.5)
+        assert not gate.fresh(permit)
+        await desk.leave(permit, status=None, left=False)
+        before = desk.now()
+        await desk.enter(1)
+        assert desk.now() - before < 61.0  # its pace alone
+        (first, *_) = desk.journal.outcomes(desk.journal.job("job"))
+        assert (Status.NOT_SENT, 0, None) == (first.status, first.attempts, first.first_sent_at)
+
+    played(tmp_path, play, Quota(calls=1, slack=1.0))
+
+
+def test_after_a_reboot_no_slot_is_reborn_early_and_none_is_held_for_ever(tmp_path: Path) -> None:
+    async def play(desk: Desk) -> None:
+        await desk.clock.sleep(5000.0)
+        permit = await desk.enter(0)
+        await desk.leave(permit)
+        answered = asyncio.get_running_loop().time()
+        desk.clock.reboot()
+        await desk.enter(1)
+        passed = asyncio.get_running_loop().time() - answered
+        assert 61.1 <= passed <= UNANSWERED + 0.01
+
+    played(tmp_path, play, Quota(calls=1))
+
+
+def test_a_lock_outlives_the_process_and_a_reboot(tmp_path: Path) -> None:
+    async def play(desk: Desk) -> None:
+        permit = await desk.enter(0)
+        lockout = await desk.leave(permit, LOCKED, status=422)
+        assert lockout is not None
+        begun = asyncio.get_running_loop().time()
+        desk.journal.close()
+        desk.journal = Journal(tmp_path)
+        desk.clock.reboot()
+        await desk.enter(0)
+        assert 300.0 <= asyncio.get_running_loop().time() - begun <= 305.0
+
+    played(tmp_path, play)
+
+
+def test_one_probe_goes_after_a_lock_and_the_others_wait_for_its_answer(tmp_path: Path) -> None:
+    async def play(desk: Desk) -> None:
+        await desk.leave(await desk.enter(0), LOCKED, status=422)
+        others = [asyncio.ensure_future(desk.enter(i)) for i in (1, 2, 3)]
+        probe = await desk.enter(0)
+        await desk.clock.sleep(20.0)
+        assert not any(other.done() for other in others)
+        await desk.leave(probe)
+        await asyncio.gather(*others)
+        assert desk.now() - probe.taken_at < 30.0
+
+    played(tmp_path, play)
+
+
+def test_a_probe_whose_process_died_is_given_up(tmp_path: Path) -> None:
+    async def play(desk: Desk) -> None:
+        await desk.leave(await desk.enter(0), LOCKED, status=422)
+        dead = await desk.enter(0)
+        other = await desk.enter(1)
+        assert 45.0 + 60.0 <= other.taken_at - dead.taken_at <= 45.0 + 60.0 + 2.1
+
+    played(tmp_path, play)
+
+
+def test_a_row_whose_probe_is_refused_steps_back_until_another_was_tried(tmp_path: Path) -> None:
+    async def play(desk: Desk) -> None:
+        await desk.leave(await desk.enter(0), LOCKED, status=422)
+        await desk.leave(await desk.enter(0), LOCKED, status=422)
+        with pytest.raises(SteppedBack):
+            await desk.enter(0)
+        await desk.leave(await desk.enter(1))
+
+    played(tmp_path, play)
+
+
+def test_a_lock_that_no_probe_ends_shuts_the_gate_after_three_waits(tmp_path: Path) -> None:
+    async def play(desk: Desk) -> None:
+        async def probe() -> None:
+            while True:
+                await desk.leave(await desk.enter(0, alone=True), LOCKED, status=422)
+
+        begun = desk.now()
+        with pytest.raises(Shut) as shut:
+            await probe()
+        assert HoldReason.LOCKED is shut.value.reason
+        assert 3 * 300.0 < desk.now() - begun < 3 * 310.0
+
+    played(tmp_path, play)
+
+
+def test_foreign_traffic_lowers_the_budget_for_every_gate_and_quiet_minutes_raise_it(tmp_path: Path) -> None:
+    async def play(desk: Desk) -> None:
+        lockout = await desk.leave(await desk.enter(0), LOCKED, status=422)
+        assert lockout is not None
+        assert 15 == lockout.lowered_to
+        await desk.leave(await desk.enter(0))
+        after, _ = desk.journal.ledgers.load("key", desk.clock.boot)
+        assert 15 == pacing.budget(after, desk.quota, desk.now())
+        assert 18 == pacing.budget(after, desk.quota, desk.now() + 6 * 60.0 + 10.0)
+
+    played(tmp_path, play)
+
+
+def test_the_day_s_allowance_holds_across_restarts_and_says_when_it_goes_on(tmp_path: Path) -> None:
+    async def play(desk: Desk) -> None:
+        first = desk.clock.wall()
+        for i in range(3):
+            await desk.leave(await desk.enter(i))
+        desk.journal.close()
+        desk.journal = Journal(tmp_path)
+        with pytest.raises(DayUsedUp) as used_up:
+            await desk.enter(3)
+        assert first + DAY == pytest.approx(used_up.value.until, abs=0.01)
+        await desk.clock.sleep(DAY)
+        await desk.enter(3)
+
+    played(tmp_path, play, Quota(daily=3))
+
+
+def test_a_step_of_the_wall_clock_frees_no_slot(tmp_path: Path) -> None:
+    async def play(desk: Desk) -> None:
+        await desk.leave(await desk.enter(0))
+        answered = desk.now()
+        for seconds in (86_400.0, -200_000.0):
+            desk.clock.step_wall(seconds)
+        await desk.enter(1)
+        assert desk.now() - answered >= 61.1
+
+    played(tmp_path, play, Quota(calls=1))
+
+
+def test_who_waits_leaves_when_the_run_stops(tmp_path: Path) -> None:
+    async def play(desk: Desk) -> None:
+        await desk.leave(await desk.enter(0), LOCKED, status=422)
+        stop_at = desk.now() + 10.0
+        gate = desk.gate()
+        entered = await gate.enter(desk.errand(1), alone=lambda: False, in_time=lambda: desk.now() < stop_at)
+        assert entered is None
+        assert desk.now() - stop_at < 2.0
+        assert [Waiting.LOCKED] == list(dict.fromkeys(desk.waits))
+
+    played(tmp_path, play)
