@@ -6,13 +6,16 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from bulkremove.errors import JobBusy, JournalFailed
 from bulkremove.model import Attempt, Job, JobState, PlannedRow, Removal, Roles, Row, RowState, Status
-from bulkremove.store import Journal, driven
+from bulkremove.store import Journal, database, driven
 
 CELLS = ("1", "2", "3", "\ud800 \x00 'x'")
 
@@ -35,6 +38,19 @@ def test_the_journal_is_private_under_any_umask(tmp_path: Path) -> None:
     assert {0o600} == {path.stat().st_mode & 0o777 for path in (tmp_path / "home").glob("journal.db*")}
 
 
+def test_many_may_open_a_new_journal_at_the_same_moment(tmp_path: Path) -> None:
+    together = threading.Barrier(8, timeout=20)
+
+    def open_all() -> None:
+        for i in range(40):
+            together.wait()
+            Journal(tmp_path / str(i)).close()
+
+    with ThreadPoolExecutor(8) as pool:
+        for opened in [pool.submit(open_all) for _ in range(8)]:
+            opened.result()
+
+
 def test_every_text_of_a_cell_survives(tmp_path: Path) -> None:
     journal = journal_with_a_row(tmp_path)
     (outcome,) = journal.outcomes(journal.job("job"))
@@ -54,6 +70,23 @@ def test_a_file_that_is_no_journal_is_told(tmp_path: Path) -> None:
     (tmp_path / "journal.db").write_text("this is no database, and it is long enough to be read as one" * 20)
     with pytest.raises(JournalFailed):
         Journal(tmp_path)
+
+
+def test_a_journal_that_another_program_locks_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
+    journal = journal_with_a_row(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "journal.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(JournalFailed, match="locked") as told:
+            journal.note("job", "x", "y", at=1.0)
+    assert "Another process" in told.value.hint
+    journal.close()
+
+
+def test_a_home_that_is_no_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("a file")
+    with pytest.raises(JournalFailed, match="can't be opened"):
+        Journal(tmp_path / "home")
 
 
 def test_a_row_found_in_sending_keeps_its_open_attempt_and_goes_first(tmp_path: Path) -> None:

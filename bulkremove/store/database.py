@@ -15,6 +15,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TypeVar
 
+from filelock import FileLock, Timeout
+
 from bulkremove.errors import JournalFailed
 
 T = TypeVar("T")
@@ -34,13 +36,15 @@ class Database:
         self._group: asyncio.Future[None] | None = None
         with self._told():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-            self._connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = FULL")
-            self._connection.execute("PRAGMA fullfsync = ON")
-            self._connection.execute("PRAGMA foreign_keys = ON")
-        self._migrate()
+            # SQLite does not wait while another process turns a new file to WAL: it fails at once (measured).
+            with FileLock(path.with_suffix(".lock"), timeout=BUSY_SECONDS, mode=0o600):
+                os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+                self._connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                self._connection.execute("PRAGMA synchronous = FULL")
+                self._connection.execute("PRAGMA fullfsync = ON")
+                self._connection.execute("PRAGMA foreign_keys = ON")
+                self._migrate()
 
     def close(self) -> None:
         self._connection.close()
@@ -136,7 +140,7 @@ class Database:
             )
         try:
             yield
-        except sqlite3.IntegrityError:
+        except (sqlite3.IntegrityError, JournalFailed):
             raise
         except (sqlite3.Error, OSError) as error:
             self._failed = True
@@ -154,6 +158,8 @@ def _statements(script: str) -> Iterator[str]:
 
 
 def _reason(error: sqlite3.Error | OSError) -> str:
+    if isinstance(error, Timeout):
+        return "is being opened by another process that does not end."
     if isinstance(error, OSError):
         return f"can't be opened: {error.strerror}."
     return f"can't be used: {error}."
@@ -163,7 +169,7 @@ def _advice(error: sqlite3.Error | OSError) -> str:
     text = str(error).lower()
     if "full" in text or "no space" in text:
         return "Free some disk space; nothing is sent until then, and a job goes on with `bulkremove resume`."
-    if "locked" in text:
+    if "locked" in text or isinstance(error, Timeout):
         return "Another process holds it for too long; end that one, then resume."
     if "malformed" in text or "not a database" in text:
         return "The file is damaged: put it aside and restore it from a backup, or start with a new BULKREMOVE_HOME."
