@@ -225,3 +225,24 @@ def test_no_secret_reaches_the_screen_even_with_debug(tmp_path: Path) -> None:
     assert canary not in done.stdout + done.stderr
     for kept in (tmp_path / "home").rglob("*"):
         assert not kept.is_file() or canary.encode() not in kept.read_bytes()
+
+
+def test_a_run_killed_between_its_end_and_its_report_is_resumed_to_the_report(tmp_path: Path) -> None:
+    world, file = crowd(tmp_path, 3)
+    with sandbox(world, tmp_path / "log.jsonl") as variables:
+        bulkremove = Bulkremove(tmp_path / "home", environment(**variables))
+        code = (
+            "import os, sys\nfrom bulkremove.report import ReportFile\n"
+            "ReportFile.publish = lambda *_: os.kill(os.getpid(), 9)\n"
+            "from bulkremove.cli import main\nmain()"
+        )
+        words = [sys.executable, "-c", code, "--home", str(bulkremove.home), "run", str(file), "--yes"]
+        assert -signal.SIGKILL == subprocess.run(words, env=bulkremove.env, capture_output=True, check=False).returncode
+        assert [] == list(tmp_path.glob("*-report.csv"))
+        done = bulkremove("resume")
+        assert 0 == done.returncode
+        assert "Removed 3 (0 inferred)" in done.stdout
+        assert 1 == len(list(tmp_path.glob("*-report.csv")))
+        assert 3 == len([entry for entry in read_log(tmp_path / "log.jsonl") if entry.removal])
+        again = bulkremove("resume")
+        assert (2, "There is no unfinished job" in again.stderr) == (again.returncode, True)

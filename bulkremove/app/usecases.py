@@ -165,10 +165,11 @@ class App:
 
         with driven(self.settings.home, job_id):
             job = self._journal.job(job_id)
-            if not job.state.resumable:
+            if not self._resumable(job):
                 raise ConsentMissing(
                     f"Job {job.id} is {job.state.value}; nothing is left to resume.",
-                    hint=f"`bulkremove retry {job.id}` makes a new job of the rows that were not sent.",
+                    hint=f"`bulkremove report {job.id}` writes its report again, `bulkremove retry {job.id}` makes a "
+                    "new job of the rows that were not sent.",
                 )
             settings = self._match(job)
             tally = self._journal.tally(job.id)
@@ -203,7 +204,7 @@ class App:
                             expect_missing=expect_missing,
                             on_progress=on_progress,
                         )
-                    else:
+                    elif job.state.resumable:
                         job = self._nothing_to_send(job)
                 return self._report_on(job, *files)
             finally:
@@ -221,6 +222,8 @@ class App:
             retry = retry_file.publish_retry(job, self._journal.outcomes(job))
         except ReportFailed as failed:
             warnings.append(str(failed))
+        else:
+            self._journal.note(job.id, "reported", f"The report is in {report}.", at=self.clock.wall())
         said = summary(job, tally, report=str(report) if report else None)
         return Ended(job, tally, report, retry, said, " ".join(filter(None, warnings)) or None)
 
@@ -231,11 +234,11 @@ class App:
         return self._journal.jobs()
 
     def job(self, job_id: str | None) -> Job:
-        """The job of that id, or the latest that can be resumed. Raises JobNotFound."""
+        """The job of that id, or the latest with rows left or without its report. Raises JobNotFound."""
         if job_id is not None:
             return self._journal.job(job_id)
         for job in self._journal.jobs():
-            if job.state.resumable:
+            if self._resumable(job):
                 return job
         raise JobNotFound("There is no unfinished job.", hint="`bulkremove jobs` lists all of them.")
 
@@ -296,6 +299,11 @@ class App:
         return await doctor.checks(self.settings, self._environ, self.clock)
 
     # Inside
+
+    def _resumable(self, job: Job) -> bool:
+        """Rows are left, or the run was killed between its end and its report."""
+        ended = job.state in (JobState.FINISHED, JobState.STOPPED)
+        return job.state.resumable or (ended and not self._journal.reported(job.id))
 
     def _preview(self, table: Table) -> Preview:
         from bulkremove.planning import plan

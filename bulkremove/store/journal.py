@@ -237,6 +237,13 @@ class Journal:
             if name == "locked":
                 self._db.execute("UPDATE job SET lockouts = lockouts + 1 WHERE id = ?", job_id)
 
+    def reported(self, job_id: str) -> bool:
+        """Whether the report of the job's last run was put into place; a kill may come before that."""
+        found = self._db.execute(
+            "SELECT name FROM event WHERE job = ? AND name IN ('started', 'reported') ORDER BY id DESC LIMIT 1", job_id
+        ).fetchone()
+        return found is not None and found[0] == "reported"
+
     def events(self, job_id: str) -> list[tuple[float, str, str]]:
         """When (epoch seconds), the stable name, and the words, oldest first."""
         found = self._db.execute("SELECT at, name, text FROM event WHERE job = ? ORDER BY id", job_id)
