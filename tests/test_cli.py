@@ -102,6 +102,14 @@ def test_a_plan_over_the_cap_is_refused(alone: Bulkremove) -> None:
     assert 4 == alone("run", str(SAMPLES / "leavers.csv"), "--yes", "--max-removals", "59").returncode
 
 
+def test_a_preview_says_that_a_run_would_be_refused(alone: Bulkremove, tmp_path: Path) -> None:
+    _, file = crowd(tmp_path, 600)
+    assert "the cap is 500" in alone("preview", str(file)).stdout
+    allowed = alone("preview", str(file), "--max-removals", "600").stdout
+    assert "cap" not in allowed
+    assert "--max-removals 600 --plan" in allowed
+
+
 def test_without_an_account_a_run_is_not_authorised_and_says_what_to_do(alone: Bulkremove, tmp_path: Path) -> None:
     done = alone("run", str(samples(tmp_path) / "leavers.csv"), "--yes")
     assert 7 == done.returncode

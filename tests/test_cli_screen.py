@@ -14,7 +14,6 @@ import pytest
 
 from bulkremove.app import Progress
 from bulkremove.cli.live import Live
-from bulkremove.cli.preview_text import command_for
 from bulkremove.cli.screen import Screen, shown
 from bulkremove.model import Job, JobState, Roles, Status, Tally
 from bulkremove.pacing import Waiting
@@ -59,8 +58,27 @@ def test_no_text_of_a_file_acts_on_the_terminal_or_makes_a_line(text: str) -> No
 
 
 def test_a_command_keeps_a_nought_and_leaves_out_what_was_not_said() -> None:
-    said = {"--max-removals": 0, "--sheet": None, "--visible-only": False, "--include-hidden": True}
-    assert "bulkremove run 'a b.csv' --max-removals 0 --include-hidden --plan h" == command_for("a b.csv", "h", said)
+    said = {"max_removals": 0, "sheet": None, "visible_only": False, "include_hidden": True, "plan": "h"}
+    screen = Screen({"home": "a home", "account": None}, quiet=False, verbose=False, color=False)
+    wanted = "bulkremove --home 'a home' run 'a b.csv' --max-removals 0 --include-hidden --plan h"
+    assert wanted == screen.command("run", "a b.csv", said=said)
+
+
+@pytest.mark.parametrize(
+    "words", [["jobs", "--home"], ["accounts", "--home"], ["--home", "elsewhere", "jobs", "--home"]]
+)
+def test_the_common_options_are_taken_after_the_command_too(tmp_path: Path, words: list[str]) -> None:
+    done = subprocess.run(
+        [*PROGRAM, *words, str(tmp_path / "other"), "-q", "--no-color"],
+        env=environment(BULKREMOVE_HOME=str(tmp_path / "home")),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "bulkremove" in done.stdout
+    assert (tmp_path / "other").exists() or "accounts" in words
+    assert not (tmp_path / "home").exists()
 
 
 def _reading_until(process: subprocess.Popen[str], word: str) -> None:

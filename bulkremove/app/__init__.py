@@ -4,9 +4,10 @@ It builds the stages, owns the clock and the dice, and lets every act gather, de
 prints nothing and asks nobody anything.
 """
 
+from bulkremove.app.consent import Consent
 from bulkremove.app.doctor import Check
 from bulkremove.app.driving import Progress, Stop
 from bulkremove.app.rehearsal import SandboxOptions
-from bulkremove.app.usecases import App, Consent, Ended, Preview
+from bulkremove.app.usecases import App, Ended, Preview
 
 __all__ = ["App", "Check", "Consent", "Ended", "Preview", "Progress", "SandboxOptions", "Stop"]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from bulkremove import pacing
 from bulkremove.app import accounts, doctor, rehearsal
+from bulkremove.app.consent import Consent, check_consent, over_a_cap
 from bulkremove.app.doctor import Check
 from bulkremove.app.rehearsal import SandboxOptions
 from bulkremove.clock import SystemClock
@@ -45,15 +46,8 @@ class Preview:
     ends_at: float
     speed: float = 1.0
     retry_of: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Consent:
-    """How a person agreed to a plan: by its hash, by the number of removals typed, or beforehand."""
-
-    plan_hash: str | None = None
-    number: int | None = None
-    yes: bool = False
+    refusal: ConsentMissing | None = None
+    """Why a run of this plan would be refused with the present caps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +116,9 @@ class App:
     def submit(self, preview: Preview, *, consent: Consent, folder: Path) -> Job:
         """Store an agreed plan as a job; ``folder`` is where its report goes. Raises ConsentMissing."""
         plan = preview.plan
-        self.check_cap(plan)
-        self._check_consent(plan, consent)
+        if preview.refusal:
+            raise preview.refusal
+        check_consent(plan, consent)
         job = Job(
             self._new_id(),
             plan.account,
@@ -311,37 +306,8 @@ class App:
         planned = plan(table, account=self.settings.account, host=self.settings.host)
         quota = self.settings.quota
         seconds = pacing.forecast(planned.removals, quota)
-        return Preview(planned, quota, seconds, self.clock.wall() + seconds / self.speed, self.speed)
-
-    def check_cap(self, plan: Plan) -> None:
-        """Raises ConsentMissing when the plan removes more than the settings allow."""
-        cap, share = self.settings.max_removals, self.settings.max_invalid
-        if plan.removals > cap:
-            raise ConsentMissing(
-                f"The plan removes {plan.removals:,} learners, and the cap is {cap:,}. Nothing was sent.",
-                hint=f"If that is meant, give --max-removals {plan.removals} or set max_removals.",
-            )
-        invalid = sum(exclusion.status is Status.INVALID for exclusion in plan.excluded.values())
-        if 100.0 * invalid > share * len(plan.table):
-            raise ConsentMissing(
-                f"{invalid:,} of {len(plan.table):,} rows are invalid, and the cap is {share:g} % of them. "
-                "Nothing was sent.",
-                hint="Mend the file; if the other rows are right all the same, raise --max-invalid.",
-            )
-
-    def _check_consent(self, plan: Plan, consent: Consent) -> None:
-        if consent.plan_hash is not None:
-            if consent.plan_hash != plan.fingerprint:
-                raise ConsentMissing(
-                    "This is not the plan that was previewed: the file, the account or an option has changed. "
-                    "Nothing was sent.",
-                    hint="Preview it again.",
-                )
-        elif consent.number is not None:
-            if consent.number != plan.removals:
-                raise ConsentMissing(f"{consent.number:,} is not the number of removals. Nothing was sent.")
-        elif not consent.yes and plan.removals:
-            raise ConsentMissing("Nobody agreed to this plan. Nothing was sent.", hint="Give --plan HASH or --yes.")
+        refusal = over_a_cap(planned, self.settings)
+        return Preview(planned, quota, seconds, self.clock.wall() + seconds / self.speed, self.speed, refusal=refusal)
 
     def _match(self, job: Job) -> Settings:
         """The settings for a job's own account. Raises SettingsError when they lead to another host."""

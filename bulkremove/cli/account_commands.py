@@ -99,4 +99,5 @@ def doctor(screen: Screen, as_json: bool) -> int:
     else:
         for check in checks:
             screen.answer(f"{'ok ' if check.ok else 'BAD'}  {check.name:<11} {check.words} {check.mend}".rstrip())
-    return 0 if all(check.ok for check in checks) else 7
+    bad = {check.name for check in checks if not check.ok}
+    return 7 if bad & {"credentials", "token"} else 1 if bad else 0

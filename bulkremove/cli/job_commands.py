@@ -73,6 +73,11 @@ def show(screen: Screen, job: str, as_json: bool) -> None:
             screen.answer(f"  row {outcome.number}: {shown(outcome.detail)}")
         if len(unknown) > _UNKNOWN_SHOWN:
             screen.answer(f"  ... and {len(unknown) - _UNKNOWN_SHOWN:,} more unknown rows")
+        if found.state.resumable:
+            screen.answer(f"To go on: {screen.command('resume', found.id)}")
+        if unknown and not found.state.resumable:
+            again = screen.command("retry", found.id, said={"unknown_checked": True})
+            screen.answer(f"Look each unknown learner up in Zoho People. To send these rows again after that: {again}")
         for at, _, text in events:
             screen.answer(f"  {datetime.fromtimestamp(at).astimezone():%Y-%m-%d %H:%M:%S}  {shown(text)}")
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import heapq
-import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from bulkremove.cli.screen import shown
-from bulkremove.model import Status
+from bulkremove.model import Plan, Status
 
 if TYPE_CHECKING:
     from bulkremove.app import Preview
@@ -34,9 +33,7 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
     yield f"Account   {plan.account} on {where}"
     counts = Counter(exclusion.status for exclusion in plan.excluded.values())
     yield f"Remove    {plan.removals:,} learners from {len(plan.batches):,} batches"
-    courses: Counter[str] = Counter()
-    for (course, _), count in plan.batches.items():
-        courses[course] += count
+    courses = _courses(plan)
     for course, count in list(courses.items())[:_SHOWN]:
         yield f"          {count:>7,}  course {course}"
     if len(courses) > _SHOWN:
@@ -62,6 +59,8 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
     takes = f"{plan.removals:,} calls at the limit take about {_duration(preview.seconds)}"
     yield f"Time      {takes}, until {ends:%Y-%m-%d %H:%M %Z}"
     yield f"Plan      {plan.fingerprint}"
+    if preview.refusal:
+        yield f"Refused   A run would be refused: {preview.refusal}"
     if command is not None:
         yield "To run exactly this plan:"
         yield f"  {command}"
@@ -88,6 +87,8 @@ def as_json(preview: Preview, command: str) -> Mapping[str, object]:
         "empty_rows": table.empty_rows,
         "hidden_rows": table.hidden_rows,
         "notes": list(table.notes),
+        "refusal": str(preview.refusal) if preview.refusal else None,
+        "courses": [{"course": course, "removals": n} for course, n in _courses(plan).items()],
         "batches": [{"course": c, "batch": b, "removals": n} for (c, b), n in plan.batches.items()],
         "excluded": [
             {"row": table.numbers[i], "status": e.status.value, "detail": e.detail}
@@ -101,17 +102,12 @@ def as_json(preview: Preview, command: str) -> Mapping[str, object]:
     }
 
 
-def command_for(file: str, plan_hash: str, said: Mapping[str, object]) -> str:
-    """The command that runs this very plan. ``said``: the options that matter, by flag; None and False not given."""
-    words = ["bulkremove"]
-    for flag in ("--account", "--home", "--config"):
-        if said.get(flag):
-            words += [flag, str(said[flag])]
-    words += ["run", file]
-    for flag, value in said.items():
-        if flag not in ("--account", "--home", "--config") and value is not None and value is not False:
-            words += [flag] if value is True else [flag, str(value)]
-    return shlex.join([*words, "--plan", plan_hash])
+def _courses(plan: Plan) -> Counter[str]:
+    """Removals by course."""
+    courses: Counter[str] = Counter()
+    for (course, _), count in plan.batches.items():
+        courses[course] += count
+    return courses
 
 
 def _duration(seconds: float) -> str:

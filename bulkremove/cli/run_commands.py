@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import os
-import shlex
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -14,11 +10,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from bulkremove.cli import preview_text
+from bulkremove.cli.running import run_job
 from bulkremove.cli.screen import Screen, json_option, options, sandbox_options
-from bulkremove.errors import BulkremoveError, ConsentMissing, JobBusy, ReportFailed
+from bulkremove.errors import ConsentMissing
 
 if TYPE_CHECKING:
-    from bulkremove.app import App, Ended, Preview
+    from bulkremove.app import App, Preview
 
 reading_options = options(
     click.option("--sheet", metavar="NAME", help="The sheet to read."),
@@ -31,6 +28,10 @@ limit_options = options(
     click.option("--lock", metavar="300s", help="How long a lock lasts."),
     click.option("--daily-limit", type=int, metavar="N", help="Calls in 24 hours."),
     click.option("--concurrency", type=int, metavar="N", help="Calls under way at once.  [default: 4]"),
+)
+cap_options = options(
+    click.option("--max-removals", type=int, metavar="N", help="Refuse a plan with more removals.  [default: 500]"),
+    click.option("--max-invalid", metavar="PERCENT", help="Refuse a file with more invalid rows.  [default: 10]"),
 )
 run_options = options(
     click.option("--report", metavar="FILE", help="Where the report goes: .csv, .xlsx or .jsonl."),
@@ -48,6 +49,7 @@ def add_to(group: click.Group) -> None:
 @click.argument("file")
 @reading_options
 @limit_options
+@cap_options
 @click.option("-o", "output", metavar="FILE", help="Write the plan row by row: .csv or .jsonl.")
 @json_option
 @sandbox_options
@@ -65,8 +67,7 @@ def preview(screen: Screen, /, file: str, output: str | None, as_json: bool, **s
 @click.option("--dry-run", is_flag=True, help="The same as preview: shows the plan and removes nothing.")
 @click.option("--plan", "plan_hash", metavar="HASH", help="Run exactly the plan that was previewed; asks nothing.")
 @click.option("--yes", is_flag=True, help="Ask nothing.")
-@click.option("--max-removals", type=int, metavar="N", help="Refuse a plan with more removals.  [default: 500]")
-@click.option("--max-invalid", metavar="PERCENT", help="Refuse a file with more invalid rows.  [default: 10]")
+@cap_options
 @run_options
 @reading_options
 @limit_options
@@ -80,8 +81,6 @@ def run(
     dry_run: bool,
     plan_hash: str | None,
     yes: bool,
-    max_removals: int | None,
-    max_invalid: str | None,
     report: str | None,
     expect_missing: bool,
     as_json: bool,
@@ -91,7 +90,6 @@ def run(
 
     Example: bulkremove run leavers.csv
     """
-    said |= {"max_removals": max_removals, "max_invalid": max_invalid}
     if dry_run:
         said |= {"report": report, "expect_missing": expect_missing}
         _dry_run(screen, file, None, as_json, said)
@@ -119,7 +117,7 @@ def resume(
     """
     _, settings, sandbox = _parted(said)
     with screen.app(**settings, **sandbox) as app:
-        return _run(screen, app, app.job(job).id, report, expect_missing, as_json, said)
+        return run_job(screen, app, app.job(job).id, report, expect_missing, as_json, said)
 
 
 @click.command()
@@ -127,6 +125,7 @@ def resume(
 @click.option("--unknown-checked", is_flag=True, help="Send unknown rows too: each was looked up in Zoho People.")
 @click.option("--plan", "plan_hash", metavar="HASH", help="Run exactly this plan; asks nothing.")
 @click.option("--yes", is_flag=True, help="Ask nothing.")
+@cap_options
 @run_options
 @limit_options
 @json_option
@@ -178,50 +177,16 @@ def _dry_run(screen: Screen, file: str, output: str | None, as_json: bool, said:
     reading, settings, sandbox = _parted(said)
     with screen.app(**settings, **sandbox) as app:
         shown = _read(app, file, reading)
-    command = preview_text.command_for(file, shown.plan.fingerprint, _flags(screen, said))
+    command = screen.command("run", file, said={**said, "plan": shown.plan.fingerprint})
     if output is not None:
-        _write_plan(Path(output), shown)
+        from bulkremove.report import write_plan
+
+        write_plan(Path(output), shown.plan)
     if as_json:
         screen.answer(json.dumps(preview_text.as_json(shown, command)))
     else:
         for line in preview_text.lines(shown, command):
             screen.answer(line)
-
-
-def _flags(screen: Screen, said: dict[str, Any]) -> dict[str, object]:
-    """What was said on the command line, by flag, so that it can be said again."""
-    return {f"--{name.replace('_', '-')}": value for name, value in {**screen.flags, **said}.items()}
-
-
-def _write_plan(path: Path, shown: Preview) -> None:
-    """The plan row by row; an id is led by a tab in CSV, as in a report."""
-    from bulkremove.report import harmless, id_cell
-
-    plan = shown.plan
-    ending = path.suffix.lower()
-    if ending not in (".csv", ".jsonl"):
-        raise ReportFailed(f"A plan can't be written as {path.name}.", hint="Its name must end in .csv or .jsonl.")
-    header = ("row", "planned", "course_id", "batch_id", "learner_id", "detail")
-    try:
-        with path.open("x", encoding="utf-8-sig" if ending == ".csv" else "utf-8", newline="") as file:
-            writer = csv.writer(file)
-            if ending == ".csv":
-                writer.writerow(header)
-            for row in plan.rows():
-                ids = [row.row.cells[i] for i in plan.table.roles]
-                if row.removal:
-                    ids = [row.removal.course, row.removal.batch, row.removal.learner]
-                status = row.exclusion.status.value if row.exclusion else "remove"
-                detail = row.exclusion.detail if row.exclusion else ""
-                if ending == ".csv":
-                    writer.writerow([row.row.number, status, *map(id_cell, ids), harmless(detail)])
-                else:
-                    values = (row.row.number, status, *ids, detail)
-                    file.write(json.dumps(dict(zip(header, values, strict=True))) + "\n")
-    except FileExistsError:
-        raise ReportFailed(f"{path} exists already and is not overwritten.") from None
-    except OSError as error:
-        raise ReportFailed(f"{path} can't be written: {error.strerror}.") from None
 
 
 def _agree_and_run(
@@ -243,10 +208,11 @@ def _agree_and_run(
         (screen.warn if asks else screen.say)(line)
     consent = Consent(plan_hash, None, yes)
     if asks:
-        app.check_cap(shown.plan)
+        if shown.refusal:
+            raise shown.refusal
         consent = Consent(number=_ask(shown))
     job = app.submit(shown, consent=consent, folder=folder)
-    return _run(screen, app, job.id, report, expect_missing, as_json, said)
+    return run_job(screen, app, job.id, report, expect_missing, as_json, said)
 
 
 def _ask(shown: Preview) -> int:
@@ -261,113 +227,3 @@ def _ask(shown: Preview) -> int:
     if not typed.strip().replace(",", "").isdecimal():
         raise ConsentMissing("That is no number, so nothing was sent.")
     return int(typed.strip().replace(",", ""))
-
-
-def _run(
-    screen: Screen,
-    app: App,
-    job_id: str,
-    report: str | None,
-    expect_missing: bool,
-    as_json: bool,
-    said: dict[str, Any],
-) -> int:
-    import asyncio
-
-    from bulkremove.cli import tell
-
-    said = {**said, "expect_missing": expect_missing}
-    again = _resume_command(screen, job_id, {**said, "report": report})
-    path = Path(report).absolute() if report else None
-    try:
-        ended = asyncio.run(_drive(screen, app, job_id, path, expect_missing, again))
-    except (Exception, KeyboardInterrupt) as error:
-        code = tell(error) if isinstance(error, Exception) else 130
-        if not isinstance(error, JobBusy) and _resumable(app, job_id):
-            screen.warn(f"Job {job_id} is kept. To go on: {again}")
-        return code
-    if ended.report:
-        again = _resume_command(screen, job_id, said)
-    _tell(screen, ended, as_json)
-    if ended.job.state.resumable:
-        screen.warn(f"{ended.job.reason}\nTo go on: {again}")
-    elif ended.job.reason:
-        screen.warn(f"{ended.job.reason}\nTo send what was not sent: bulkremove retry {job_id}")
-    return ended.job.exit_code
-
-
-def _resumable(app: App, job_id: str) -> bool:
-    try:
-        return app.job(job_id).state.resumable
-    except BulkremoveError:
-        return True  # the journal can't say; to resume a job that is over does no harm
-
-
-async def _drive(screen: Screen, app: App, job_id: str, report: Path | None, expect_missing: bool, again: str) -> Ended:
-    import asyncio
-
-    from bulkremove.app import Stop
-    from bulkremove.cli.live import Live
-
-    stop = Stop()
-    live = Live(screen, clock=app.clock, speed=app.speed)
-    loop = asyncio.get_running_loop()
-
-    def ask(reason: str, code: int) -> None:
-        if stop.asked:
-            # The journal is written for a sudden death, so nothing is lost by not waiting.
-            live.__exit__()
-            screen.warn(f"Ended at once. To go on: {again}")
-            os._exit(code)
-        stop.ask(reason, code)
-        screen.say("Stopping; the rows in flight are finished first. Once more ends at once.")
-
-    for name, reason, code in (
-        ("SIGINT", "Stopped by Ctrl-C.", 130),
-        ("SIGTERM", "The system asked the run to stop.", 5),
-        ("SIGHUP", "The terminal was closed.", 5),
-    ):
-        try:
-            loop.add_signal_handler(getattr(signal, name), ask, reason, code)
-        except (AttributeError, NotImplementedError):  # Windows: Ctrl-C ends the loop by itself
-            break
-    ticking = asyncio.create_task(live.tick())
-    try:
-        with live:
-            return await app.run(
-                job_id,
-                stop=stop,
-                on_progress=live.show,
-                report=report,
-                expect_missing=expect_missing,
-            )
-    finally:
-        ticking.cancel()
-
-
-def _tell(screen: Screen, ended: Ended, as_json: bool) -> None:
-    if ended.warning:
-        screen.warn(ended.warning, bold=True, fg="red")
-    if as_json:
-        from bulkremove.report import as_json as report_json
-
-        paths = {name: str(path) if path else None for name, path in (("report", ended.report), ("retry", ended.retry))}
-        screen.answer(json.dumps(report_json(ended.job, ended.tally, **paths)))
-    else:
-        screen.answer(ended.summary)
-    if ended.retry:
-        screen.say(f"Rows worth another try: {ended.retry}")
-
-
-def _resume_command(screen: Screen, job_id: str, said: dict[str, Any]) -> str:
-    words = ["bulkremove"]
-    for name in ("home", "config", "account"):
-        if screen.flags.get(name):
-            words += [f"--{name}", str(screen.flags[name])]
-    words += ["resume", job_id]
-    for name in ("sandbox", "speed", "limit", "lock", "daily_limit", "concurrency", "expect_missing", "report"):
-        value = said.get(name)
-        if value is not None and value is not False:
-            flag = f"--{name.replace('_', '-')}"
-            words += [flag] if value is True else [flag, str(value)]
-    return shlex.join(words)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
+import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from bulkremove.app import App
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -46,6 +47,11 @@ class Screen:
         finally:
             app.close()
 
+    def command(self, *words: str, said: Mapping[str, object] | None = None) -> str:
+        """A command to type: these words, with the options that lead to the same place, and with ``said`` again."""
+        place = {name: self.flags.get(name) for name in ("home", "config", "account")}
+        return shlex.join(["bulkremove", *_flags(place), *words, *_flags(said or {})])
+
     def say(self, text: str, *, bold: bool = False, fg: str | None = None) -> None:
         """To standard error, unless --quiet."""
         if not self.quiet:
@@ -56,9 +62,19 @@ class Screen:
         for line in text.split("\n"):
             _write(click.style(shown(line), bold=bold or None, fg=fg), err=True, color=None if self.color else False)
 
-    def answer(self, text: str) -> None:
+    def answer(self, text: str, *, bold: bool = False, fg: str | None = None) -> None:
         """To standard output."""
-        _write(shown(text), err=False, color=None)
+        styled = click.style(shown(text), bold=bold or None, fg=fg) if bold or fg else shown(text)
+        _write(styled, err=False, color=None if self.color else False)
+
+
+def _flags(said: Mapping[str, object]) -> Iterator[str]:
+    """Options as they are typed; what is None or False was not given."""
+    for name, value in said.items():
+        if value is not None and value is not False:
+            yield f"--{name.replace('_', '-')}"
+            if value is not True:
+                yield str(value)
 
 
 def shown(text: str) -> str:
@@ -74,6 +90,34 @@ def _write(text: str, *, err: bool, color: bool | None) -> None:
             raise
         stream = sys.stderr if err else sys.stdout
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # whoever read it has gone; a run goes on
+
+
+def also_after_the_command(group: click.Group, shared: Sequence[click.Option]) -> None:
+    """Let every command of the group take the group's own options too, since that is where people put them."""
+    for command in group.commands.values():
+        for option in shared:
+            again = copy(option)
+            again.hidden, again.expose_value, again.callback = True, False, _said_later
+            command.params.append(again)
+        if isinstance(command, click.Group):
+            also_after_the_command(command, shared)
+
+
+def _said_later(context: click.Context, option: click.Parameter, value: object) -> None:
+    screen = context.find_object(Screen)
+    if screen is None or value in (None, False):
+        return
+    match option.name:
+        case "quiet":
+            context.obj = replace(screen, quiet=True)
+        case "verbose":
+            context.obj = replace(screen, verbose=True)
+        case "no_color":
+            context.obj = replace(screen, color=False)
+        case "debug":
+            logging.getLogger().setLevel(logging.DEBUG)
+        case name:
+            context.obj = replace(screen, flags={**screen.flags, str(name): value})
 
 
 def options(*decorators: Callable[[F], F]) -> Callable[[F], F]:

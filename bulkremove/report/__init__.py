@@ -5,8 +5,9 @@ a file and never writes what a spreadsheet would run as a formula.
 """
 
 from bulkremove.report.files import ReportFile, default_path, reserve, retry_path, write
+from bulkremove.report.plan_file import write_plan
 from bulkremove.report.summary import as_json, duration, first_line, summary
-from bulkremove.report.tables import columns, harmless, id_cell, retry_rows
+from bulkremove.report.tables import columns, retry_rows
 
 __all__ = [
     "ReportFile",
@@ -15,11 +16,10 @@ __all__ = [
     "default_path",
     "duration",
     "first_line",
-    "harmless",
-    "id_cell",
     "reserve",
     "retry_path",
     "retry_rows",
     "summary",
     "write",
+    "write_plan",
 ]

@@ -1,0 +1,55 @@
+"""Before anything is sent: does the plan stay within the caps, and did somebody agree to this very plan?
+
+A plan over a cap is refused as a whole; nothing is ever removed "up to the cap".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bulkremove.config import Settings
+from bulkremove.errors import ConsentMissing
+from bulkremove.model import Plan, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """How a person agreed to a plan: by its hash, by the number of removals typed, or beforehand."""
+
+    plan_hash: str | None = None
+    number: int | None = None
+    yes: bool = False
+
+
+def over_a_cap(plan: Plan, settings: Settings) -> ConsentMissing | None:
+    """Why the settings' caps forbid the plan; None when they don't."""
+    cap, share = settings.max_removals, settings.max_invalid
+    if plan.removals > cap:
+        return ConsentMissing(
+            f"The plan removes {plan.removals:,} learners, and the cap is {cap:,}. Nothing was sent.",
+            hint=f"If that is meant, give --max-removals {plan.removals} or set max_removals.",
+        )
+    invalid = sum(exclusion.status is Status.INVALID for exclusion in plan.excluded.values())
+    if 100.0 * invalid > share * len(plan.table):
+        return ConsentMissing(
+            f"{invalid:,} of {len(plan.table):,} rows are invalid, and the cap is {share:g} % of them. "
+            "Nothing was sent.",
+            hint="Mend the file; if the other rows are right all the same, raise --max-invalid.",
+        )
+    return None
+
+
+def check_consent(plan: Plan, consent: Consent) -> None:
+    """Raises ConsentMissing unless somebody agreed to exactly this plan."""
+    if consent.plan_hash is not None:
+        if consent.plan_hash != plan.fingerprint:
+            raise ConsentMissing(
+                "This is not the plan that was previewed: the file, the account or an option has changed. "
+                "Nothing was sent.",
+                hint="Preview it again.",
+            )
+    elif consent.number is not None:
+        if consent.number != plan.removals:
+            raise ConsentMissing(f"{consent.number:,} is not the number of removals. Nothing was sent.")
+    elif not consent.yes and plan.removals:
+        raise ConsentMissing("Nobody agreed to this plan. Nothing was sent.", hint="Give --plan HASH or --yes.")

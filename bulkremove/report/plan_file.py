@@ -1,0 +1,44 @@
+"""A plan row by row, to be looked through before anybody agrees to it; never over another file."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from bulkremove.errors import ReportFailed
+from bulkremove.model import Plan
+from bulkremove.report.tables import harmless, id_cell
+
+PLAN_COLUMNS = ("row", "planned", "course_id", "batch_id", "learner_id", "detail")
+
+
+def write_plan(path: Path, plan: Plan) -> None:
+    """Write every row of the file and what would become of it, as .csv or .jsonl. Raises ReportFailed."""
+    ending = path.suffix.lower()
+    if ending not in (".csv", ".jsonl"):
+        raise ReportFailed(f"A plan can't be written as {path.name}.", hint="Its name must end in .csv or .jsonl.")
+    try:
+        with path.open("x", encoding="utf-8-sig" if ending == ".csv" else "utf-8", newline="") as file:
+            if ending == ".jsonl":
+                for cells in _rows(plan):
+                    file.write(json.dumps(dict(zip(PLAN_COLUMNS, cells, strict=True))) + "\n")
+                return
+            writer = csv.writer(file)
+            writer.writerow(PLAN_COLUMNS)
+            for number, planned, *ids, detail in _rows(plan):
+                writer.writerow([number, planned, *(id_cell(str(one)) for one in ids), harmless(str(detail))])
+    except FileExistsError:
+        raise ReportFailed(f"{path} exists already and is not overwritten.", hint="Name another file.") from None
+    except OSError as error:
+        raise ReportFailed(f"{path} can't be written: {error.strerror}.", hint="Name another file.") from None
+
+
+def _rows(plan: Plan) -> Iterator[tuple[int | str, ...]]:
+    for row in plan.rows():
+        ids = tuple(row.row.cells[i] for i in plan.table.roles)
+        if row.removal:
+            ids = (row.removal.course, row.removal.batch, row.removal.learner)
+        planned, detail = (row.exclusion.status.value, row.exclusion.detail) if row.exclusion else ("remove", "")
+        yield row.row.number, planned, *ids, detail
