@@ -86,7 +86,9 @@ def _why(cell: object) -> str | None:
     if isinstance(cell, int | float):
         if cell != cell or cell in (float("inf"), float("-inf")) or cell != int(cell):
             return "a number with decimals"
-        if not 0 <= cell < EXACT:
+        if cell < 0:
+            return "a negative number"
+        if cell >= EXACT:
             return "a number of more than 15 digits"
         return None
     return "not a text"
