@@ -6,12 +6,13 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks import efficiency, overhead, reading, start
+from benchmarks import efficiency, overhead, processes, reading, start
 
 
 def main() -> None:
     """All measures, or those named on the command line."""
-    measures = {"efficiency": efficiency, "reading": reading, "overhead": overhead, "start": start}
+    modules = (efficiency, processes, reading, overhead, start)
+    measures = {module.__name__.rpartition(".")[2]: module for module in modules}
     found = {}
     for name in sys.argv[1:] or measures:
         found[name] = measures[name].measure()

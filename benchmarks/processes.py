@@ -1,0 +1,42 @@
+"""Three real programs on one account, sharing its ledger: what the sandbox saw. The clock runs 60 times faster."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from bulkremove import pacing
+from bulkremove.sandbox import read_log
+from tests.programs import Bulkremove, crowd, environment, sandbox
+
+PROCESSES, ROWS = 3, 180
+
+
+def measure() -> list[dict[str, object]]:
+    """Calls, the most in any 60 s of the sandbox's clock, and lock-outs."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        world, file = crowd(folder, ROWS)
+        header, *lines = file.read_text().splitlines(keepends=True)
+        with sandbox(world, folder / "log.jsonl", "--speed", "60") as variables:
+            bulkremove = Bulkremove(folder / "home", environment(**variables))
+            running = []
+            for i in range(PROCESSES):
+                part = folder / f"{i}.csv"
+                part.write_text("".join([header, *lines[i::PROCESSES]]))
+                running.append(bulkremove.start("run", str(part), "--yes"))
+            for process in running:
+                process.communicate(timeout=120)
+        entries = [entry for entry in read_log(folder / "log.jsonl") if entry.removal]
+    times = sorted(entry.time for entry in entries)
+    return [
+        {
+            "processes": PROCESSES,
+            "rows": ROWS,
+            "calls": len(entries),
+            "removed": sum(entry.effect for entry in entries),
+            "worst window": pacing.worst_window(times, 60.0),
+            "lock-outs": sum(entry.locked for entry in entries),
+            "efficiency": round((ROWS - 30) / 30 * 60.0 / (times[-1] - times[0]), 3),
+        }
+    ]
