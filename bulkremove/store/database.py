@@ -31,7 +31,7 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._failed = False
+        self._failed: JournalFailed | None = None
         self._open = False
         self._group: asyncio.Future[None] | None = None
         with self._told():
@@ -134,17 +134,15 @@ class Database:
     def _told(self) -> Iterator[None]:
         """Turns what SQLite or the system says into a sentence, and shuts the door after a failure."""
         if self._failed:
-            raise JournalFailed(
-                f"The journal {self._path} failed earlier in this run and is not used any more.",
-                hint="Mend the cause that was named first, then resume.",
-            )
+            # Whoever comes later may be the only one who is heard, so the first cause is told again.
+            raise JournalFailed(f"{self._failed.message} It is not used any more.", hint=self._failed.hint)
         try:
             yield
         except (sqlite3.IntegrityError, JournalFailed):
             raise
         except (sqlite3.Error, OSError) as error:
-            self._failed = True
-            raise JournalFailed(f"The journal {self._path} {_reason(error)}", hint=_advice(error)) from error
+            self._failed = JournalFailed(f"The journal {self._path} {_reason(error)}", hint=_advice(error))
+            raise self._failed from error
 
 
 def _statements(script: str) -> Iterator[str]:
