@@ -10,6 +10,7 @@ import asyncio
 import math
 import random
 import tempfile
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,21 @@ from aiolimiter import AsyncLimiter
 
 from bulkremove import pacing
 from bulkremove.limiter import Closing, Gate
-from bulkremove.model import Errand, Job, JobState, PlannedRow, Quota, Removal, Roles, Row, RowState, Status
+from bulkremove.model import (
+    Attempt,
+    Errand,
+    HoldReason,
+    Job,
+    JobState,
+    PlannedRow,
+    Quota,
+    Removal,
+    Roles,
+    Row,
+    RowState,
+    Status,
+)
+from bulkremove.pacing import Signal
 from bulkremove.sandbox import Rule, Threshold
 from bulkremove.store import Journal
 from tests.virtual_time import VirtualClock, run
@@ -59,13 +74,15 @@ async def ours(
     rows = (PlannedRow(Row(i + 2, ("1", "2", str(i))), Removal("1", "2", str(i)), None) for i in range(count))
     journal.create(Job("job", "a", "h", "f", "", None, ("c", "b", "l"), Roles(0, 1, 2), "h", JobState.READY), rows)
     todo = list(range(count - 1, -1, -1))
+    attempts = defaultdict[int, list[Attempt]](list)
     dice = random.Random(kills)
     deaths = sorted(dice.uniform(0, IDEAL) for _ in range(kills))
 
     async def worker(gate: Gate) -> None:
         while todo:
             position = todo.pop()
-            errand = Errand("job", position, position + 2, Removal("1", "2", str(position)))
+            before = tuple(attempts[position])
+            errand = Errand("job", position, position + 2, Removal("1", "2", str(position)), before)
             try:
                 permit = await gate.enter(errand, alone=lambda: False, in_time=lambda: True)
                 assert permit is not None
@@ -74,8 +91,12 @@ async def ours(
                 todo.append(position)
                 raise
             found = replace(permit.attempt, finding="removed" if passed else "limited", http_status=200)
-            await gate.leave(permit, Closing(found, Status.REMOVED if passed else RowState.PENDING))
-            if not passed:
+            attempts[position].append(found)
+            if passed:
+                await gate.leave(permit, Closing(found, Status.REMOVED))
+            else:
+                locked = Signal(HoldReason.LOCKED)
+                await gate.leave(permit, Closing(found, RowState.PENDING, signal=locked, sound=False))
                 todo.append(position)
 
     def start() -> list[asyncio.Task[None]]:

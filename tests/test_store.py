@@ -122,7 +122,7 @@ async def test_after_a_full_disk_nothing_is_written_any_more(tmp_path: Path) -> 
     for _ in range(2):
         with pytest.raises(JournalFailed):
             await journal.durably(lambda: journal.note("job", "x", "y" * 100_000, at=1.0))
-    with pytest.raises(JournalFailed, match="disk is full.*not used any more"):
+    with pytest.raises(JournalFailed, match=r"disk is full.*not used any more"):
         journal.jobs()
     journal.close()
 
