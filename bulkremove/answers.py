@@ -77,8 +77,10 @@ def _find(reply: Reply, body: _Body | None) -> Finding:
     words = " ".join((*body.texts, *codes)) if body else _plain(reply.body)
     success = 200 <= status <= 299
     says_done = body is not None and body.code == "200" and not body.failed
-    if status in (422, 429) or "7209" in codes or (_LIMIT_TEXT.search(words) and not says_done):
-        proven = status < 500 and (body is not None or not success)
+    limit_text = _LIMIT_TEXT.search(words) and not says_done and (body is not None or not 300 <= status <= 399)
+    if status in (422, 429) or "7209" in codes or limit_text:
+        contradicts = body is not None and body.code == "200"
+        proven = status < 500 and (body is not None or not success) and not contradicts
         return Finding.LIMITED if proven else Finding.LIMITED_UNPROVEN
     if status >= 500:
         return Finding.SERVER_ERROR
@@ -101,7 +103,7 @@ def _find_refusal(status: int, success: bool, codes: frozenset[str], words: str,
     """A 4xx, or a 2xx whose body tells an error."""
     if "7201" in codes:
         return Finding.WRONG_DATA_CENTRE
-    if "7218" in codes or _SCOPE_TEXT.search(words):
+    if "7218" in codes or ((body is not None or status in (401, 403)) and _SCOPE_TEXT.search(words)):
         return Finding.SCOPE_MISSING
     if status == 401 or "7213" in codes or "7202" in codes or (success and "401" in codes):
         return Finding.UNAUTHORISED

@@ -17,7 +17,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from bulkremove.credentials import Credentials
-from bulkremove.errors import ExchangeFailed, NotAuthorised, TokenDelayed
+from bulkremove.errors import ExchangeFailed, NotAuthorised, SettingsError, TokenDelayed
 from bulkremove.model import Clock, Reply
 from bulkremove.private_files import private_folder, read_private, write_private
 
@@ -33,6 +33,9 @@ TOKEN_LOCK = 600.0
 MOST_TOKEN_LOCKS = 3
 RETRY_SOON = 15.0
 """Seconds before another try when the token endpoint could not be reached or stumbled."""
+
+MOST_STUMBLES = 3
+"""After so many of them in a row the run pauses."""
 
 NEEDED_SCOPES = ("ZOHOPEOPLE.training.DELETE", "ZOHOPEOPLE.training.ALL")
 """Either lets a learner be removed (Zoho People, "Remove learner from batch")."""
@@ -76,6 +79,9 @@ class Tokens:
         self._file = self._folder / f"{name}.json"
         self._turn = asyncio.Lock()
         self._cached: _Kept | None = None
+        self._stumbles = 0
+        self._again_at = 0.0
+        """Monotonic seconds; who asks earlier, after a stumble, asks nobody."""
 
     async def token(self) -> str:
         """A token that is good for some minutes yet. Raises NotAuthorised or TokenDelayed."""
@@ -95,7 +101,11 @@ class Tokens:
     async def _fresh(self, refused: str | None) -> str:
         async with self._turn, self._alone():
             kept = self._read()
-            if kept.token == refused or not self._good(kept):
+            if refused is not None and kept.token == refused:
+                kept = replace(kept, token="")
+                self._cached = None
+                self._write(kept)  # before any wait, so that nobody is given it again
+            if not self._good(kept):
                 kept = await self._refresh(kept)
             self._cached = kept
             return kept.token
@@ -105,27 +115,49 @@ class Tokens:
         return bool(kept.token) and kept.made_at - 60 <= self._clock.wall() < kept.ends_at - EARLY
 
     async def _refresh(self, kept: _Kept) -> _Kept:
+        if (rest := self._again_at - self._clock.monotonic()) > 0:
+            raise _delayed("Zoho gave no access token a moment ago.", rest)
         now = self._clock.wall()
-        if now < kept.locked_until <= now + TOKEN_LOCK:
+        # A wall clock that was set back makes these times lie ahead; they hold no longer than from now on.
+        if now < kept.locked_until:
+            kept = replace(kept, locked_until=min(kept.locked_until, now + TOKEN_LOCK))
+            self._write(kept)
             raise _delayed("Zoho gives no access tokens at the moment (too many requests).", kept.locked_until - now)
-        recent = tuple(at for at in kept.refreshed if now - REFRESH_WINDOW < at <= now)
+        recent = tuple(min(at, now) for at in kept.refreshed if now - REFRESH_WINDOW < at)
         if len(recent) >= MOST_REFRESHES:
             again = recent[-MOST_REFRESHES] + REFRESH_WINDOW - now
             raise _delayed(f"{MOST_REFRESHES} access tokens were asked for within ten minutes.", again)
         kept = replace(kept, token="", refreshed=(*recent, now))
         self._write(kept)  # before the call: one that is killed in flight counts too
         form = {"grant_type": "refresh_token", "refresh_token": self._credentials.refresh_token}
-        members = await self._call(form)
+        try:
+            members = await self._call(form)
+        except TokenDelayed as stumbled:
+            raise self._stumbled(stumbled) from None
         if _throttled(members):
             self._throttle(kept)
         token = members.get("access_token")
         if not isinstance(token, str) or not token:
             _refuse_if_dead(members)
-            raise _delayed("Zoho's answer held no access token.", RETRY_SOON)
+            raise self._stumbled(_delayed("Zoho's answer held no access token.", RETRY_SOON))
+        self._stumbles = 0
         life = _seconds(members.get("expires_in"))
         kept = replace(kept, token=token, made_at=now, ends_at=now + life, locked_until=0.0, locks=0)
         self._write(kept)
         return kept
+
+    def _stumbled(self, delayed: TokenDelayed) -> TokenDelayed:
+        """The same, or after some in a row: not within this run."""
+        self._stumbles += 1
+        if self._stumbles < MOST_STUMBLES:
+            self._again_at = self._clock.monotonic() + RETRY_SOON
+            return delayed
+        self._stumbles = 0
+        return TokenDelayed(
+            f"Zoho gave no access token, {MOST_STUMBLES} times in a row. {delayed.message}",
+            retry_in=None,
+            hint="Check the network of this machine and whether Zoho is up, then resume.",
+        )
 
     def _throttle(self, kept: _Kept) -> None:
         locks = kept.locks + 1
@@ -152,6 +184,8 @@ class Tokens:
                 break
             except Timeout:
                 await asyncio.sleep(0.05)
+            except OSError as error:
+                raise SettingsError(f"The folder {self._folder} can't be used: {error.strerror}.") from None
         try:
             yield
         finally:

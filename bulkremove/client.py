@@ -146,6 +146,8 @@ def told(error: Exception) -> ExchangeFailed:
             return NeverSent("The name of Zoho's host can't be looked up.")
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
             return NeverSent("No trusted encrypted connection can be made (TLS).")
+        case aiohttp.ClientHttpProxyError():
+            return NeverSent("The proxy lets no connection through.")
         case aiohttp.ClientConnectorError():
             return NeverSent("No connection can be made.")
         case aiohttp.ConnectionTimeoutError():

@@ -7,17 +7,21 @@ ledger is the guarantee. It never decides what an answer means and never sends a
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from aiolimiter import AsyncLimiter
 
-from bulkremove import pacing
+from bulkremove import pacing, policy
 from bulkremove.model import Attempt, Clock, Errand, HoldReason, Ledger, Permit, Quota, RowState, Status
 from bulkremove.pacing import Go, NoWayThrough, OwnLimit, Postponed, Signal, StandBack, Wait, Waiting
+from bulkremove.policy import Finding
 
 T = TypeVar("T")
+Asked = Wait | Postponed | StandBack | OwnLimit | NoWayThrough
+"""What the ledger says to a row that may not go now."""
 
 POLL = 1.0
 """Seconds between two looks at the ledger while waiting: another process may have changed it."""
@@ -133,7 +137,7 @@ class Gate:
         """
         in_line = False
         while in_time():
-            asked = await self._journal.durably(lambda: self._ask(errand, alone()))
+            asked = await self._asked(errand, alone)
             if isinstance(asked, Permit):
                 return asked
             match asked:
@@ -153,6 +157,30 @@ class Gate:
             else:
                 await self._clock.sleep(max(0.0, min(asked.until - self._clock.monotonic(), POLL)))
         return None
+
+    async def _asked(self, errand: Errand, alone: Callable[[], bool]) -> Permit | Asked:
+        taken: list[Permit] = []
+
+        def ask() -> Permit | Asked:
+            asked = self._ask(errand, alone())
+            if isinstance(asked, Permit):
+                taken.append(asked)
+            return asked
+
+        try:
+            return await self._journal.durably(ask)
+        except asyncio.CancelledError:
+            for permit in taken:  # on disk by now or soon, and nobody will use it
+                await self.give_back(permit)
+            raise
+
+    async def give_back(self, permit: Permit) -> Attempt:
+        """A permit that was never used, as the journal keeps it: no byte left, so slot and attempt are given back."""
+        unused = replace(permit.attempt, finding=Finding.NEVER_SENT.value, text="The slot was given back unused.")
+        open_ = any(map(policy.is_open, permit.errand.attempts))
+        state = RowState.SENDING if open_ else RowState.PENDING
+        await asyncio.shield(self.leave(permit, Closing(unused, state, left=False, sound=False)))
+        return unused
 
     def fresh(self, permit: Permit) -> bool:
         """Whether the request may still leave on this permit."""
@@ -183,17 +211,16 @@ class Gate:
             key=errand.key,
             signal=closing.signal,
             sound=closing.sound,
-            recent=self._journal.ledgers.taken_since(self._key, now - self._quota.window) if closing.signal else 0,
+            recent=self._journal.ledgers.taken_since(self._key, permit.taken_at - self._quota.window),
         )
         self._save(after)
         return before, after, shut
 
     def _reborn(self, closing: Closing, now: float) -> float:
-        """An answer proves that the call was counted; without one a proxy may still deliver it later."""
-        answered = closing.attempt.http_status is not None
-        return pacing.reborn_at(self._quota, now if answered else now + self._quota.grace)
+        """Zoho's own answer proves that the call was counted; without one a proxy may still deliver it later."""
+        return pacing.reborn_at(self._quota, now + self._quota.grace if policy.is_open(closing.attempt) else now)
 
-    def _ask(self, errand: Errand, alone: bool) -> Permit | Wait | Postponed | StandBack | OwnLimit | NoWayThrough:
+    def _ask(self, errand: Errand, alone: bool) -> Permit | Asked:
         now = self._clock.monotonic()
         ledger, ledgers = self._load(now), self._journal.ledgers
         full_until = ledgers.full_until(self._key, now, pacing.budget(ledger, self._quota, now))
@@ -235,7 +262,9 @@ class Gate:
 
 def _lockout(before: Ledger, after: Ledger) -> Lockout | None:
     """The wait that is new in ``after``, if any."""
-    if after.hold is None or (before.hold is not None and after.hold.rounds <= before.hold.rounds):
+    if after.hold is None:
+        return None
+    if before.hold is not None and before.hold.reason is after.hold.reason and after.hold.rounds <= before.hold.rounds:
         return None
     lowered = after.budget if after.budget != before.budget else None
     return Lockout(after.hold.reason, after.hold.until, lowered)

@@ -170,19 +170,22 @@ def answered(
         hold = replace(hold, probe=None)
         ledger = replace(ledger, hold=hold)
     if signal is None:
-        if hold is None or not (probing and sound):
-            return ledger, None
+        if hold is None or not (probing and sound) or now < hold.until:
+            return ledger, None  # an older call may have told of a lock while the probe was under way
         if hold.suspect not in (None, key):
             # Another row went through at once: the suspect has a limit of its own, and nobody shares ours.
             return replace(ledger, hold=None, blamed=hold.suspect, budget=hold.budget_before), None
         return replace(ledger, hold=None), None
-    if hold is None or (probing and hold.reason is not signal.reason):
+    another = hold is not None and hold.reason is not signal.reason
+    if hold is None or (another and (probing or signal.reason is HoldReason.LOCKED)):
         return _first_wait(ledger, quota, now, key, signal, recent), None
     if not probing:
         until = max(hold.until, now + _wait_seconds(quota, signal, hold.rounds))
         return replace(ledger, hold=replace(hold, until=until, seconds=until - now)), None
-    if signal.reason is HoldReason.LOCKED and hold.suspect is None:
+    if signal.reason is HoldReason.LOCKED and hold.suspect is None and hold.accused == key:
         return replace(ledger, hold=replace(hold, suspect=key)), None
+    if hold.suspect is None:
+        hold = replace(hold, accused=key)
     again, over = _wait_again(hold, quota, now, signal)
     ledger = replace(ledger, hold=again)
     return ledger, NoWayThrough(ledger, hold.reason) if over else None
@@ -233,7 +236,8 @@ def _wait_seconds(quota: Quota, signal: Signal, rounds: int) -> float:
 
 def _first_wait(ledger: Ledger, quota: Quota, now: float, key: str, signal: Signal, recent: int) -> Ledger:
     seconds = _wait_seconds(quota, signal, 1)
-    hold = Hold(signal.reason, now + seconds, seconds, accused=key, budget_before=ledger.budget)
+    until = max(now + seconds, ledger.hold.until if ledger.hold else 0.0)
+    hold = Hold(signal.reason, until, until - now, accused=key, budget_before=ledger.budget)
     if signal.reason is HoldReason.LOCKED and recent < quota.calls:
         # Our own calls can't have filled the window: somebody else spends the same allowance.
         lowered = max(min(SMALLEST_BUDGET, quota.calls), budget(ledger, quota, now) // 2)
@@ -245,5 +249,5 @@ def _wait_again(hold: Hold, quota: Quota, now: float, signal: Signal) -> tuple[H
     """The next full wait, and whether the last one allowed is over already."""
     over = hold.rounds >= FULL_WAITS[hold.reason]
     rounds = 1 if over else hold.rounds + 1
-    seconds = _wait_seconds(quota, signal, rounds)
-    return replace(hold, until=now + seconds, seconds=seconds, rounds=rounds, suspect=None, probe=None), over
+    until = max(hold.until, now + _wait_seconds(quota, signal, rounds))
+    return replace(hold, until=until, seconds=until - now, rounds=rounds, suspect=None, probe=None), over

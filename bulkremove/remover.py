@@ -16,9 +16,9 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_
 from bulkremove import answers, policy
 from bulkremove.breaker import Halt
 from bulkremove.client import Admission, Exchange
-from bulkremove.errors import NeverSent, NotAuthorised, TokenDelayed
+from bulkremove.errors import NeverSent, NotAuthorised, SettingsError, TokenDelayed
 from bulkremove.limiter import Closing, DayUsedUp, Gate, Lockout, OwnLimitMet, Shut, SteppedBack
-from bulkremove.model import Attempt, Clock, Errand, HoldReason, Removal, RowState, Status
+from bulkremove.model import Clock, Errand, HoldReason, Permit, Removal, RowState, Status
 from bulkremove.pacing import Signal
 from bulkremove.policy import RULES, Answer, Finding, Step, Verdict
 
@@ -46,8 +46,8 @@ class Run(Protocol):
         """Whether nothing more may be sent."""
         ...
 
-    def alone(self) -> bool:
-        """Whether no other row of the job is left."""
+    def left(self) -> int:
+        """How many rows of the job are not settled."""
         ...
 
     async def pause(self, seconds: float) -> None:
@@ -60,6 +60,9 @@ class Run(Protocol):
 
     def halt(self, halt: Halt) -> None: ...
     def locked_out(self, lockout: Lockout) -> None: ...
+    def no_token(self, delayed: TokenDelayed) -> None:
+        """Hear that all rows wait for an access token."""
+        ...
 
 
 _SHUT = {
@@ -75,8 +78,10 @@ class _Row:
 
     errand: Errand
     last: Answer | None = None
+    refused_token: str = ""
+    """The access token with which Zoho refused this row first."""
     renewed: bool = False
-    """A new token was asked for because of this row."""
+    """Another token was got because of that."""
     stepped_back: bool = False
     """It waits until another row was heard of."""
 
@@ -98,7 +103,9 @@ class Remover:
         self._clock = clock
         self._dice = dice
         self._proven: set[str] = set()
-        """Access tokens that got an answer about a row; one an hour."""
+        """Access tokens that got an answer about a row, and no refusal since."""
+        self._standing_back: set[str] = set()
+        """Rows that wait for another one, since the last answer."""
         self._doubts: dict[str, tuple[str, Answer]] = {}
         """By row: the new token that Zoho refused for it, and its words."""
 
@@ -118,6 +125,7 @@ class Remover:
         )
         verdict: Verdict | None = await retrying(self._attempt, row)
         if row.stepped_back:
+            self._standing_back.add(errand.key)
             await self._run.pause(STEP_BACK)
             return row.errand
         return verdict.status if verdict else None
@@ -149,6 +157,9 @@ class Remover:
             except NotAuthorised as refused:
                 self._run.halt(Halt(str(refused), exit_code=7))
                 continue
+            except SettingsError as broken:  # the token's file
+                self._run.halt(Halt(str(broken)))
+                continue
             except TokenDelayed as delayed:
                 await self._wait_for_token(delayed)
                 continue
@@ -165,27 +176,27 @@ class Remover:
             await self._tokens.token()  # before the wait, so that a dead account takes no slot
             permit = await self._gate.enter(
                 row.errand,
-                alone=self._run.alone,
+                alone=lambda: self._alone(row),
                 in_time=lambda: not self._run.stopping() and not policy.too_late(row.errand.attempts, self._clock),
             )
             if permit is None:
                 return None
             try:
                 token = await self._tokens.token()  # the wait may have outlived the first one
-            except (NotAuthorised, TokenDelayed):
-                await self._give_back(row, permit.attempt, Admission(permit, ""))
+            except BaseException:
+                await self._give_back(row, permit)
                 raise
-            admission = Admission(permit, token)
             if self._gate.fresh(permit):
-                return admission
-            await self._give_back(row, permit.attempt, admission)
+                return Admission(permit, token)
+            await self._give_back(row, permit)
 
-    async def _give_back(self, row: _Row, attempt: Attempt, admission: Admission) -> None:
-        """The permit was never used."""
-        unused = replace(attempt, finding=Finding.NEVER_SENT.value, text="The slot was given back unused.")
-        closing = Closing(unused, row.open_state, left=False, sound=False)
-        await self._gate.leave(admission.permit, closing)
+    async def _give_back(self, row: _Row, permit: Permit) -> None:
+        unused = await self._gate.give_back(permit)
         row.errand = replace(row.errand, attempts=(*row.errand.attempts, unused))
+
+    def _alone(self, row: _Row) -> bool:
+        """Whether no other row is left that could be sent now."""
+        return self._run.left() - len(self._standing_back - {row.errand.key}) <= 1
 
     async def _hear(self, row: _Row, exchange: Exchange) -> Verdict | None:
         """Write down what came back. None: the row is to be asked for again at once, if the run goes on."""
@@ -194,7 +205,9 @@ class Remover:
         verdict = policy.judge(answer, before)
         signal = self._run.observe(answer)
         await self._close(row, exchange, answer, verdict, signal)
+        self._standing_back.clear()
         if verdict.step is Step.RENEW:
+            self._proven.discard(exchange.admission.token)
             await self._renew(row, exchange.admission.token, answer)
         elif RULES[answer.finding].sound:
             self._proven.add(exchange.admission.token)
@@ -232,12 +245,13 @@ class Remover:
 
     async def _renew(self, row: _Row, refused: str, answer: Answer) -> None:
         """One refresh, shared by all rows that were refused with this token; after it, the row once more."""
-        if row.renewed:
+        if row.renewed or row.refused_token not in ("", refused):
             self._doubts[row.errand.key] = refused, answer
             return
-        row.renewed = True
+        row.refused_token = refused
         try:
             await self._tokens.renew(refused)
+            row.renewed = True
         except NotAuthorised as broken:
             self._run.halt(Halt(str(broken), exit_code=7))
         except TokenDelayed as delayed:
@@ -247,6 +261,7 @@ class Remover:
         if delayed.retry_in is None:
             self._run.halt(Halt(str(delayed)))
         else:
+            self._run.no_token(delayed)
             await self._run.pause(delayed.retry_in)
 
     async def _settle_doubt(self, row: _Row) -> Verdict | None:
@@ -254,7 +269,7 @@ class Remover:
         token, answer = self._doubts[row.errand.key]
         if token in self._proven:
             return await self._settle(row, self._refused_alone(row, answer))
-        if self._run.alone() or len(self._doubts) > 1:
+        if self._alone(row) or len(self._doubts) > 1:
             self._run.halt(
                 Halt(
                     "Authorisation broken: Zoho refuses a new access token too. Check that the account may still "

@@ -118,7 +118,59 @@ def test_a_stumble_of_the_endpoint_is_tried_again(tmp_path: Path) -> None:
         for _ in range(2):
             with pytest.raises(TokenDelayed):
                 await mine.token()
+            with pytest.raises(TokenDelayed, match="a moment ago"):  # the next row in flight asks nobody
+                await mine.token()
+            await clock.sleep(15.1)
         assert "token-3" == await mine.token()
+        assert 3 == zoho.asked
+
+    run(main)
+
+
+def test_an_endpoint_that_is_gone_pauses_the_run_after_three_tries(tmp_path: Path) -> None:
+    async def main() -> None:
+        zoho, clock = Zoho(Unanswered("gone")), VirtualClock()
+        mine = tokens(zoho, tmp_path, clock)
+        waits = []
+        for _ in range(3):
+            with pytest.raises(TokenDelayed) as told:
+                await mine.token()
+            waits.append(told.value.retry_in)
+            await clock.sleep(15.1)
+        assert [15.0, 15.0, None] == waits
+
+    run(main)
+
+
+def test_a_refused_token_is_never_handed_out_again_even_while_no_other_can_be_had(tmp_path: Path) -> None:
+    async def main() -> None:
+        zoho, clock = Zoho(None), VirtualClock()
+        mine = tokens(zoho, tmp_path, clock)
+        refused = await mine.token()
+        for _ in range(2):
+            refused = await mine.renew(refused)
+        with pytest.raises(TokenDelayed):
+            await mine.renew(refused)
+        for other in (mine, tokens(zoho, tmp_path, clock)):
+            with pytest.raises(TokenDelayed):
+                await other.token()
+
+    run(main)
+
+
+@pytest.mark.parametrize("seconds", [-2.0, -100_000.0])
+def test_a_wall_clock_that_is_set_back_does_not_end_the_token_lock(tmp_path: Path, seconds: float) -> None:
+    async def main() -> None:
+        zoho, clock = Zoho(THROTTLED), VirtualClock()
+        mine = tokens(zoho, tmp_path, clock)
+        with pytest.raises(TokenDelayed):
+            await mine.token()
+        clock.step_wall(seconds)
+        with pytest.raises(TokenDelayed) as told:
+            await mine.token()
+        assert 1 == zoho.asked
+        assert told.value.retry_in is not None
+        assert told.value.retry_in <= 600.0
 
     run(main)
 

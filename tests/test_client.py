@@ -135,7 +135,12 @@ def errors_below(kind: type[BaseException]) -> list[type[BaseException]]:
     return [kind, *(one for below in kind.__subclasses__() for one in errors_below(below))]
 
 
-BEFORE = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+BEFORE = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.InvalidURL,
+    aiohttp.ClientHttpProxyError,
+)
 
 
 @pytest.mark.parametrize("kind", sorted(set(errors_below(aiohttp.ClientError)), key=str))

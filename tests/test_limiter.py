@@ -256,6 +256,55 @@ def test_foreign_traffic_lowers_the_budget_for_every_gate_and_quiet_minutes_rais
     played(tmp_path, play)
 
 
+@pytest.mark.parametrize("short", [Signal(HoldReason.UNREACHABLE), Signal(HoldReason.FAILING, 1.0)])
+@pytest.mark.parametrize("probe", [None, Signal(HoldReason.UNREACHABLE)], ids=["passes", "fails"])
+def test_a_lock_told_by_an_older_call_during_another_wait_s_probe_holds(
+    tmp_path: Path, short: Signal, probe: Signal | None
+) -> None:
+    async def play(desk: Desk) -> None:
+        first, older = await desk.enter(0), await desk.enter(1)
+        await desk.leave(first, short, status=None)
+        probing = await desk.enter(0)
+        lockout = await desk.leave(older, LOCKED, status=422)
+        assert lockout is not None
+        assert HoldReason.LOCKED is lockout.reason
+        locked = desk.now()
+        await desk.leave(probing, probe, status=None if probe else 200)
+        await desk.enter(2)
+        assert desk.now() - locked >= 300.0
+
+    played(tmp_path, play)
+
+
+def test_one_refusal_in_a_lock_that_another_row_began_is_not_held_against_a_row(tmp_path: Path) -> None:
+    async def play(desk: Desk) -> None:
+        await desk.leave(await desk.enter(0), LOCKED, status=422)  # and its process stops
+        await desk.leave(await desk.enter(1), LOCKED, status=422)  # the lock lasts a little longer than ours
+        begun = desk.now()
+        await desk.leave(await desk.enter(1))
+        assert desk.now() - begun >= 300.0
+        await desk.leave(await desk.enter(2))
+
+    played(tmp_path, play)
+
+
+def test_who_is_cancelled_while_the_permit_is_written_gives_it_back(tmp_path: Path) -> None:
+    async def play(desk: Desk) -> None:
+        entering = asyncio.ensure_future(desk.enter(0))
+        await asyncio.sleep(0)
+        assert desk.journal._db._group is not None
+        entering.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await entering
+        (first, *_) = desk.journal.outcomes(desk.journal.job("job"))
+        assert (Status.NOT_SENT, 0) == (first.status, first.attempts)
+        before = desk.now()
+        await desk.enter(1)
+        assert desk.now() - before < 61.0  # its pace alone: the slot is free
+
+    played(tmp_path, play, Quota(calls=1, slack=1.0))
+
+
 def test_the_day_s_allowance_holds_across_restarts_and_says_when_it_goes_on(tmp_path: Path) -> None:
     async def play(desk: Desk) -> None:
         first = desk.clock.wall()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
-from bulkremove.model import JobState, Status
+from bulkremove.client import Admission, Exchange, ZohoPeople
+from bulkremove.errors import NeverSent, SettingsError
+from bulkremove.model import JobState, Quota, Removal, Status
 from bulkremove.sandbox import LockTold, Threshold
+from tests import play
 from tests.play import Stage, faults, learner
 
 
@@ -157,6 +161,57 @@ def test_two_rows_refused_with_a_new_token_are_a_broken_authorisation(tmp_path: 
     assert [Status.NOT_SENT] * 9 == played.statuses
     assert (JobState.PAUSED, 7) == (played.job.state, played.job.exit_code)
     assert len(played.calls) <= 4 + 2 * concurrency
+
+
+def test_a_row_in_doubt_and_a_suspect_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    played = Stage(tmp_path, rows=2, faults=faults({0: ["401"], 1: ["422"]}), concurrency=1).play()
+    assert [Status.NOT_SENT] * 2 == played.statuses
+    assert JobState.PAUSED == played.job.state
+
+
+def test_a_gateway_s_504_may_still_be_delivered_so_its_slot_is_held_longer(tmp_path: Path) -> None:
+    played = Stage(tmp_path, rows=2, faults=faults({0: ["504", "ok"]}), quota=Quota(calls=1), concurrency=1).play()
+    first, second = (entry.time for entry in played.sandbox.requests[:3] if entry.removal)
+    assert second - first >= 60.0 + 60.0 + 1.1
+
+
+def test_a_token_s_file_that_fails_after_the_slot_was_taken_leaves_no_open_attempt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = 0
+    token = play.Tokens.token
+
+    async def failing(tokens: play.Tokens) -> str:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            raise SettingsError("The token's file can't be written: No space left on device.")
+        return await token(tokens)
+
+    monkeypatch.setattr(play.Tokens, "token", failing)
+    stage = Stage(tmp_path, rows=1, enrolled=0, concurrency=1)
+    first = stage.play()
+    assert JobState.PAUSED == first.job.state
+    assert "No space left" in first.job.reason
+    assert [] == first.calls
+    assert [Status.NOT_FOUND] == stage.play().statuses
+
+
+def test_a_job_that_could_not_connect_goes_on_when_the_network_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unconnected(
+        people: ZohoPeople, removal: Removal, admit: Callable[[], Awaitable[Admission | None]]
+    ) -> Exchange | None:
+        admission = await admit()
+        return Exchange(admission, failure=NeverSent("No connection can be made.")) if admission else None
+
+    stage = Stage(tmp_path, rows=2, concurrency=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(ZohoPeople, "remove", unconnected)
+        first = stage.play()
+    assert (JobState.PAUSED, [Status.NOT_SENT] * 2) == (first.job.state, first.statuses)
+    assert [Status.REMOVED] * 2 == stage.play().statuses
 
 
 def test_401_after_an_unanswered_attempt_is_unknown_never_refused(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from aiolimiter import AsyncLimiter
 from yarl import URL
@@ -17,6 +18,7 @@ from bulkremove import breaker, pacing, policy
 from bulkremove.breaker import Breaker, Halt
 from bulkremove.client import ZohoPeople
 from bulkremove.config import Settings
+from bulkremove.errors import TokenDelayed
 from bulkremove.limiter import Gate, Lockout
 from bulkremove.model import Clock, HoldReason, Job, JobState, Quota, Status, Tally
 from bulkremove.pacing import Signal, Wait, Waiting
@@ -84,6 +86,8 @@ class Drive:
         self._counts = Counter(tally.counts)
         self._left = tally.open
         self._wait: Wait | None = None
+        self._token_at = 0.0
+        """Until when (epoch seconds) it was said that there is no access token."""
 
     async def __call__(
         self, people: ZohoPeople, tokens: Tokens, *, concurrency: int, pace: float, dice: Callable[[], float]
@@ -111,8 +115,8 @@ class Drive:
     def stopping(self) -> bool:
         return self._halt is not None or self._stop.asked
 
-    def alone(self) -> bool:
-        return self._left <= 1
+    def left(self) -> int:
+        return self._left
 
     async def pause(self, seconds: float) -> None:
         until = self._clock.monotonic() + seconds
@@ -138,6 +142,13 @@ class Drive:
                 f"From now on at most {lockout.lowered_to} calls a window."
             )
         self._note(lockout.reason.value, words)
+
+    def no_token(self, delayed: TokenDelayed) -> None:
+        until = self._clock.wall() + (delayed.retry_in or 0.0)
+        if until > self._token_at + 1.0:  # each row in flight hears of the same wait
+            self._token_at = until
+            at = datetime.fromtimestamp(until, UTC).astimezone()
+            self._note("no_token", f"{delayed.message} It is asked again at {at:%H:%M:%S}.")
 
     # What people see
 

@@ -138,8 +138,10 @@ class Database:
             raise JournalFailed(f"{self._failed.message} It is not used any more.", hint=self._failed.hint)
         try:
             yield
-        except (sqlite3.IntegrityError, JournalFailed):
+        except JournalFailed:
             raise
+        except sqlite3.IntegrityError as error:  # the entry is wrong, not the disk
+            raise JournalFailed(f"The journal {self._path} refused an entry ({error}); nothing was sent.") from error
         except (sqlite3.Error, OSError) as error:
             self._failed = JournalFailed(f"The journal {self._path} {_reason(error)}", hint=_advice(error))
             raise self._failed from error

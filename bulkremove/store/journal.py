@@ -142,12 +142,13 @@ class Journal:
         for state in _OPEN:
             last = -1
             while page := self._db.execute(
-                "SELECT position, number, course, batch, learner, attempts FROM row"
+                "SELECT position, number, course, batch, learner FROM row"
                 " WHERE job = ? AND position > ? AND state = ? ORDER BY position LIMIT ?",
                 *(job_id, last, state, _PAGE),
             ).fetchall():
-                for position, number, course, batch, learner, attempts in page:
-                    before = self._attempts(job_id, position) if attempts else ()
+                for position, number, course, batch, learner in page:
+                    # Attempts that never left are not counted in the row, yet their numbers are taken.
+                    before = self._attempts(job_id, position)
                     yield Errand(job_id, position, number, Removal(course, batch, learner), before)
                 last = page[-1][0]
 
