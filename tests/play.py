@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,8 +10,9 @@ from pathlib import Path
 from yarl import URL
 
 from bulkremove.app.driving import Progress, Stop, drive
-from bulkremove.client import ZohoPeople
+from bulkremove.auth import Tokens
 from bulkremove.config import Settings
+from bulkremove.credentials import Credentials
 from bulkremove.model import (
     Job,
     JobState,
@@ -49,34 +49,6 @@ def faults(texts: Mapping[int, Sequence[str]], **others: object) -> Faults:
 
 
 @dataclass
-class Tokens:
-    """As plain as can be: one token, and a new one when it is refused."""
-
-    people: ZohoPeople
-    url: str
-    world: World
-    kept: str = ""
-    renewals: int = 0
-    alone: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    async def token(self) -> str:
-        async with self.alone:
-            if not self.kept:
-                client = self.world.client
-                form = {"grant_type": "refresh_token", "refresh_token": client.refresh_token}
-                form |= {"client_id": client.client_id, "client_secret": client.client_secret}
-                reply = await self.people.post_form(f"{self.url}/oauth/v2/token", form)
-                self.kept = reply.body.decode().split('"access_token": "')[1].split('"')[0]
-            return self.kept
-
-    async def renew(self, refused: str) -> str:
-        if self.kept == refused:
-            self.kept = ""
-            self.renewals += 1
-        return await self.token()
-
-
-@dataclass
 class Played:
     """What a run came to, and what the sandbox saw."""
 
@@ -84,12 +56,16 @@ class Played:
     outcomes: list[Outcome]
     events: list[str]
     sandbox: Sandbox
-    tokens: Tokens
     progress: list[Progress] = field(default_factory=list)
 
     @property
     def statuses(self) -> list[Status]:
         return [outcome.status for outcome in self.outcomes]
+
+    @property
+    def renewals(self) -> int:
+        """Access tokens that were asked for after the first."""
+        return sum(entry.path.startswith("/oauth/v2/token") for entry in self.sandbox.requests) - 1
 
     @property
     def calls(self) -> list[str]:
@@ -146,12 +122,6 @@ class Stage:
             host = f"127.0.0.1:{sandbox.port}"
             if not journal.jobs():
                 journal.create(self._job(host), self._rows())
-            tokens: list[Tokens] = []
-
-            def make_tokens(people: ZohoPeople) -> Tokens:
-                tokens.append(Tokens(people, sandbox.url, sandbox.world))
-                return tokens[0]
-
             job = await drive(
                 journal,
                 journal.job("job"),
@@ -160,14 +130,20 @@ class Stage:
                 settings=settings,
                 clock=self.clock,
                 speed=1.0,
-                tokens=make_tokens,
+                tokens=lambda people: Tokens(
+                    Credentials("us", client.client_id, client.client_secret, client.refresh_token),
+                    accounts_url=sandbox.url,
+                    home=self.home,
+                    clock=self.clock,
+                    post=people.post_form,
+                ),
                 dice=random.Random(self.seed).random,
                 stop=self.stop,
                 expect_missing=self.expect_missing,
                 on_progress=progress.append,
             )
         events = [name for _, name, _ in journal.events("job")]
-        played = Played(job, list(journal.outcomes(job)), events, sandbox, tokens[0], progress)
+        played = Played(job, list(journal.outcomes(job)), events, sandbox, progress)
         journal.close()
         return played
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from bulkremove.auth import Tokens
 from bulkremove.client import Admission, Exchange, ZohoPeople
 from bulkremove.errors import NeverSent, SettingsError
 from bulkremove.model import JobState, Quota, Removal, Status
-from bulkremove.sandbox import LockTold, Threshold
-from tests import play
+from bulkremove.sandbox import Fault, LockTold, Threshold
 from tests.play import Stage, faults, learner
 
 
@@ -137,7 +138,7 @@ def test_303_leaves_the_row_open(tmp_path: Path) -> None:
 def test_a_refused_token_is_renewed_once_for_all(tmp_path: Path, fault: str) -> None:
     played = Stage(tmp_path, rows=4, faults=faults({0: [fault, "ok"]})).play()
     assert [Status.REMOVED] * 4 == played.statuses
-    assert 1 == played.tokens.renewals
+    assert 1 == played.renewals
 
 
 def test_a_new_token_refused_too_pauses_the_job_when_no_other_row_can_tell(tmp_path: Path) -> None:
@@ -179,22 +180,32 @@ def test_a_token_s_file_that_fails_after_the_slot_was_taken_leaves_no_open_attem
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = 0
-    token = play.Tokens.token
+    token = Tokens.token
 
-    async def failing(tokens: play.Tokens) -> str:
+    async def failing(tokens: Tokens) -> str:
         nonlocal asked
         asked += 1
         if asked == 2:
             raise SettingsError("The token's file can't be written: No space left on device.")
         return await token(tokens)
 
-    monkeypatch.setattr(play.Tokens, "token", failing)
+    monkeypatch.setattr(Tokens, "token", failing)
     stage = Stage(tmp_path, rows=1, enrolled=0, concurrency=1)
     first = stage.play()
     assert JobState.PAUSED == first.job.state
     assert "No space left" in first.job.reason
     assert [] == first.calls
     assert [Status.NOT_FOUND] == stage.play().statuses
+
+
+def test_rows_whose_new_token_is_delayed_wait_for_it_and_are_not_refused(tmp_path: Path) -> None:
+    # The endpoint gives one token, then says that there were too many requests.
+    stage = Stage(tmp_path, rows=6, faults=faults({i: ["401", "ok"] for i in (1, 2, 3)}), concurrency=3)
+    stage.faults = replace(stage.faults, token=(Fault("ok"), Fault("throttled"), Fault("ok")))
+    played = stage.play()
+    assert [Status.REMOVED] * 6 == played.statuses
+    assert "no_token" in played.events
+    assert 2 == played.renewals
 
 
 def test_a_job_that_could_not_connect_goes_on_when_the_network_is_back(
@@ -229,7 +240,7 @@ def test_a_missing_scope_or_a_wrong_data_centre_ends_the_job_at_once(
     assert [Status.NOT_SENT, Status.NOT_SENT] == played.statuses
     assert (state, 7) == (played.job.state, played.job.exit_code)
     assert 1 == len(played.calls)
-    assert 0 == played.tokens.renewals
+    assert 0 == played.renewals
 
 
 @pytest.mark.parametrize("told", list(LockTold))

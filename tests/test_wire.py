@@ -68,3 +68,16 @@ def test_two_processes_on_one_account_share_the_allowance_and_both_progress(tmp_
     ends_at = {half: len(places) - places[::-1].index(half) for half in (True, False)}
     assert max(starts.values()) < min(ends_at.values())  # neither waited for the other to end
     assert all("Removed 40 (0 inferred)" in out for out, _ in ends)
+
+
+def test_dead_credentials_send_nothing_and_every_row_says_why(tmp_path: Path) -> None:
+    world, file = crowd(tmp_path, 3, {"token": ["invalid_code"]})
+    log = tmp_path / "log.jsonl"
+    with sandbox(world, log) as variables:
+        done = Bulkremove(tmp_path / "home", environment(**variables))("run", str(file), "--yes")
+    assert 7 == done.returncode
+    assert "not sent 3" in done.stdout
+    assert "bulkremove login" in done.stderr
+    assert [] == [entry for entry in read_log(log) if entry.removal]
+    (report,) = tmp_path.glob("*-report.csv")
+    assert 3 == report.read_text(encoding="utf-8-sig").count("invalid_code")
