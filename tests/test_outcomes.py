@@ -200,7 +200,7 @@ def test_a_token_s_file_that_fails_after_the_slot_was_taken_leaves_no_open_attem
 
 def test_rows_whose_new_token_is_delayed_wait_for_it_and_are_not_refused(tmp_path: Path) -> None:
     # The endpoint gives one token, then says that there were too many requests.
-    stage = Stage(tmp_path, rows=6, faults=faults({i: ["401", "ok"] for i in (1, 2, 3)}), concurrency=3)
+    stage = Stage(tmp_path, rows=6, faults=faults({i: ["401", "ok"] for i in (0, 1, 2)}), concurrency=3)
     stage.faults = replace(stage.faults, token=(Fault("ok"), Fault("throttled"), Fault("ok")))
     played = stage.play()
     assert [Status.REMOVED] * 6 == played.statuses
