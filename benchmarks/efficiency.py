@@ -219,8 +219,8 @@ def measure() -> list[dict[str, object]]:
     for limiter in ("bulkremove, 19 kills", "bulkremove, 3 processes"):
         rows.append(one(limiter, Rule.ROLLING, False, "300 ms tail 8 s", 1))
     runs = [one("bulkremove", Rule.TWO_BUCKET, False, "300 ms tail 8 s", seed) for seed in range(12)]
-    worst = {key: max(run[key] for run in runs) for key in ("lock-outs", "refused", "worst window")}  # type: ignore[type-var] # numbers
-    rows.append({**runs[0], "limiter": "bulkremove, worst of 12 runs", **worst, "efficiency": _least(runs)})
+    sums = {key: sum(int(str(run[key])) for run in runs) for key in ("lock-outs", "refused")}
+    rows.append({**runs[0], "limiter": "bulkremove, 12 runs together", "efficiency": _least(runs), **sums})
     rows.append({"limiter": "bulkremove, first 30 rows", "latency": "300 ms", "seconds": round(first_thirty(), 2)})
     return rows
 

@@ -212,6 +212,7 @@ class Gate:
             signal=closing.signal,
             sound=closing.sound,
             recent=self._journal.ledgers.taken_since(self._key, permit.taken_at - self._quota.window),
+            took=now - permit.taken_at if closing.left else 0.0,
         )
         self._save(after)
         return before, after, shut

@@ -218,7 +218,7 @@ class Quota:
     """Covers whole-second time stamps, nodes 250 ms apart and clocks that drift by 500 ppm."""
     grace: float = 60.0
     """How much later than our giving up a proxy may still deliver a request."""
-    slack: float = 1.05
+    slack: float = 1.055
     """The pace is ``window / calls * slack``: a little slower than the limit."""
     exchange: float = 45.0
     """Longest time from taking a slot to giving the exchange up."""

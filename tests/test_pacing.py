@@ -89,7 +89,14 @@ def test_the_first_thirty_go_at_once_and_the_rest_at_the_pace() -> None:
     for _ in range(30):
         ledger = go(ledger, 1000.0)
     asked = pacing.ask(ledger, Quota(), 1000.0, key="a", alone=False, full_until=None)
-    assert Wait(pytest.approx(1002.1), Waiting.PACE) == asked  # type: ignore[arg-type] # approx stands for a float
+    assert Wait(pytest.approx(1002.11), Waiting.PACE) == asked  # type: ignore[arg-type] # approx stands for a float
+
+
+@pytest.mark.parametrize(("took", "later"), [(0.3, 0.0), (8.0, 0.2 * 2.11)])
+def test_after_a_slow_answer_the_next_call_keeps_its_distance(took: float, later: float) -> None:
+    ledger = Ledger(next_at=1001.0, last_at=1000.0)
+    ledger, _ = pacing.answered(ledger, Quota(), 1000.5, key="a", signal=None, sound=True, recent=0, took=took)
+    assert 1001.0 + later == pytest.approx(ledger.next_at)
 
 
 @pytest.mark.parametrize(("idle", "burst"), [(119.0, 0), (120.0, 29)])
@@ -194,6 +201,6 @@ def test_the_worst_window_is_the_one_that_counting_finds(times: list[float]) -> 
     assert counted == pacing.worst_window(sent, 60.0)
 
 
-@pytest.mark.parametrize(("calls", "seconds"), [(0, 0.0), (30, 0.0), (31, 61.1), (3000, 61.1 + 2969 * 2.1)])
+@pytest.mark.parametrize(("calls", "seconds"), [(0, 0.0), (30, 0.0), (31, 61.1), (3000, 61.1 + 2969 * 2.11)])
 def test_the_forecast_is_a_burst_then_the_pace(calls: int, seconds: float) -> None:
     assert seconds == pytest.approx(pacing.forecast(calls, Quota()))
