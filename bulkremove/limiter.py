@@ -204,6 +204,7 @@ class Gate:
         else:
             self._journal.ledgers.give_back(permit.slot)
         before = self._load(now)
+        window = permit.taken_at - self._quota.window
         after, shut = pacing.answered(
             before,
             self._quota,
@@ -211,7 +212,7 @@ class Gate:
             key=errand.key,
             signal=closing.signal,
             sound=closing.sound,
-            recent=self._journal.ledgers.taken_since(self._key, permit.taken_at - self._quota.window),
+            recent=self._journal.ledgers.taken_since(self._key, window) if closing.signal else 0,
             took=now - permit.taken_at if closing.left else 0.0,
         )
         self._save(after)

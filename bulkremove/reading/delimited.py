@@ -13,9 +13,12 @@ import re
 
 from bulkremove.errors import FileRefused
 from bulkremove.reading import damage
-from bulkremove.reading.grid import LONGEST_CELL, MOST_ROWS, Grid
+from bulkremove.reading.grid import LONGEST_CELL, MOST_COLUMNS, MOST_ROWS, Grid
 
 _CHUNK = 100_000
+_PIECE = 1 << 22
+_SUSPICIOUS = 1 << 20
+"""Bytes between two quotation marks that are more than a cell can hold."""
 _SEP_LINE = re.compile(r'"?sep=(.)"?\r?\n', re.IGNORECASE)
 
 
@@ -48,12 +51,21 @@ def _encoding(raw: bytes, name: str) -> tuple[str, list[str]]:
     for bom, encoding in ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")):
         if raw.startswith(bom):
             return _sure(raw, encoding, name), []
-    try:
-        raw.decode("utf-8")
+    if _is_utf8(raw):
         return "utf-8", []
-    except UnicodeDecodeError:
-        pass
     return _sure(raw, "cp1252", name), ["The file is not UTF-8; it was read as Windows-1252. Check names with accents."]
+
+
+def _is_utf8(raw: bytes) -> bool:
+    """Asked piece by piece: as one text, a single emoji would make each character of the file take four bytes."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for start in range(0, len(raw), 1 << 20):
+            decoder.decode(raw[start : start + (1 << 20)])
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _sure(raw: bytes, encoding: str, name: str) -> str:
@@ -74,6 +86,8 @@ def _separator(head: str, name: str) -> str:
         raise FileRefused(f"{name} is empty.")
     fields = {sep: len(next(csv.reader(io.StringIO(head, newline=""), delimiter=sep), [])) for sep in ",;\t"}
     best = max(fields, key=lambda sep: fields[sep])
+    if fields[best] > MOST_COLUMNS:
+        raise FileRefused(f"{name} has {fields[best]:,} columns or more.", hint="Leave out what is no id.")
     if fields[best] < 2:
         raise FileRefused(
             f"{name} has only one column: no comma, semicolon or tab separates its header.",
@@ -88,7 +102,13 @@ def _columns(raw: bytes, separator: str, name: str, skipped: int) -> list[list[o
     columns: list[list[object]] = []
     rows = 0
     # Without quotation marks no cell is longer than its line.
-    may_be_long = b'"' in raw or _longest_line(raw) > LONGEST_CELL
+    quoted = b'"' in raw
+    longest = max(_stretches(raw, "\n"))
+    if not quoted and longest > MOST_COLUMNS * (LONGEST_CELL + 1) * 4:
+        raise FileRefused(f"{name}: a line has {longest:,} bytes.", hint="It is damaged or no list; export it again.")
+    if quoted:
+        _check_quotes(raw, separator, name, skipped)
+    may_be_long = quoted or longest > LONGEST_CELL
     try:
         with pd.read_csv(
             io.BytesIO(raw),
@@ -121,12 +141,42 @@ def _columns(raw: bytes, separator: str, name: str, skipped: int) -> list[list[o
     return columns
 
 
-def _longest_line(raw: bytes) -> int:
-    """Bytes between two line feeds, at most."""
+def _check_quotes(raw: bytes, separator: str, name: str, skipped: int) -> None:
+    """A quotation mark that is never closed makes the rest of the file one cell, which pandas keeps several times."""
+    _, inside = _stretches(raw, '"')
+    if inside <= _SUSPICIOUS:
+        return
+    rows = skipped
+    try:
+        for _ in csv.reader(io.TextIOWrapper(io.BytesIO(raw), "utf-8", newline=""), delimiter=separator):
+            rows += 1
+    except csv.Error:  # a cell of more than 131,072 characters
+        raise FileRefused(
+            f"{name}, row {rows + 1}: a quotation mark is never closed.", hint="Mend the row and export again."
+        ) from None
+
+
+def _stretches(raw: bytes, mark: str) -> tuple[int, int]:
+    """Bytes of the longest stretch before a first, third, fifth mark, and before a second, fourth, sixth one.
+
+    The file's end counts as a mark. Piece by piece, since each mark found takes eight bytes.
+    """
     import numpy as np
 
-    ends = np.flatnonzero(np.frombuffer(raw, np.uint8) == ord("\n"))
-    return int(np.diff(ends, prepend=-1, append=len(raw)).max())
+    longest, marks, last = [0, 0], 0, -1
+    whole = np.frombuffer(raw, np.uint8)
+    for start in range(0, len(raw), _PIECE):
+        found = np.flatnonzero(whole[start : start + _PIECE] == ord(mark)) + start
+        if len(found):
+            stretches = np.diff(found, prepend=last)
+            for place in (0, 1):
+                mine = stretches[place::2]
+                parity = (marks + place) % 2
+                longest[parity] = max(longest[parity], int(mine.max()) if len(mine) else 0)
+            marks += len(found)
+            last = int(found[-1])
+    longest[marks % 2] = max(longest[marks % 2], len(raw) - last)
+    return longest[0], longest[1]
 
 
 def _texts(cells: list[object]) -> list[object]:

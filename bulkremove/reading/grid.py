@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 MOST_ROWS = 1_000_000
+MOST_COLUMNS = 1_000
+MOST_CELLS = 8_000_000
+"""Of a workbook. A list of people has fewer, and a bomb that is small on disk has more."""
 LONGEST_CELL = 1_000
 """Characters."""
 LARGEST = 100 * 1024 * 1024

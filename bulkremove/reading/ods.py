@@ -16,9 +16,7 @@ from defusedxml.ElementTree import iterparse
 
 from bulkremove.errors import FileRefused
 from bulkremove.model import column_letter
-from bulkremove.reading.grid import MOST_ROWS, Formula, Grid
-
-_MOST_CELLS = 8_000_000
+from bulkremove.reading.grid import MOST_CELLS, MOST_ROWS, Formula, Grid
 
 
 def read_ods(parts: Mapping[str, bytes], name: str) -> list[tuple[bool, Grid]]:
@@ -76,7 +74,7 @@ class _Sheet:
         repeat = int(_get(element, "number-rows-repeated") or 1)
         if cells:
             self._cells += repeat * len(cells)
-            if self._cells > _MOST_CELLS or len(self._rows) + repeat > MOST_ROWS + 1:
+            if self._cells > MOST_CELLS or len(self._rows) + repeat > MOST_ROWS + 1:
                 self._refuse()
             hidden = _get(element, "visibility", "visible") != "visible"
             for number in range(self._next, self._next + repeat):
@@ -87,7 +85,7 @@ class _Sheet:
 
     def grid(self) -> Grid:
         width = max((len(cells) for _, cells in self._rows), default=0)
-        if width * len(self._rows) > _MOST_CELLS:
+        if width * len(self._rows) > MOST_CELLS:
             self._refuse()
         columns: list[list[object]] = [
             [cells[i] if i < len(cells) else "" for _, cells in self._rows] for i in range(width)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeVar
@@ -146,19 +146,22 @@ class Journal:
                 " WHERE job = ? AND position > ? AND state = ? ORDER BY position LIMIT ?",
                 *(job_id, last, state, _PAGE),
             ).fetchall():
+                before = self._attempts(job_id, page[0][0], page[-1][0])
                 for position, number, course, batch, learner in page:
-                    # Attempts that never left are not counted in the row, yet their numbers are taken.
-                    before = self._attempts(job_id, position)
-                    yield Errand(job_id, position, number, Removal(course, batch, learner), before)
+                    yield Errand(job_id, position, number, Removal(course, batch, learner), tuple(before[position]))
                 last = page[-1][0]
 
-    def _attempts(self, job_id: str, position: int) -> tuple[Attempt, ...]:
+    def _attempts(self, job_id: str, first: int, last: int) -> Mapping[int, list[Attempt]]:
+        """By position, those that never left among them: their numbers are taken."""
         found = self._db.execute(
-            "SELECT number, sent_at, sent_mono, boot, finding, http_status, api_code, text FROM attempt"
-            " WHERE job = ? AND position = ? ORDER BY number",
-            *(job_id, position),
+            "SELECT position, number, sent_at, sent_mono, boot, finding, http_status, api_code, text FROM attempt"
+            " WHERE job = ? AND position BETWEEN ? AND ? ORDER BY position, number",
+            *(job_id, first, last),
         )
-        return tuple(Attempt(*values) for values in found)
+        attempts = defaultdict[int, list[Attempt]](list)
+        for position, *values in found:
+            attempts[position].append(Attempt(*values))
+        return attempts
 
     # Attempts
 

@@ -1,0 +1,68 @@
+"""Small files that would become large ones: refused with a sentence, and with at most 300 MB of memory."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.workbooks import archive
+
+MEGABYTES = 300
+HEAD = "course,batch,learner\n"
+MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+CODE = """
+import sys
+from pathlib import Path
+from bulkremove.errors import FileRefused
+from bulkremove.reading import read
+try:
+    read(Path(sys.argv[1]), name="list")
+except FileRefused as refused:
+    # Not ru_maxrss, which a process inherits from the one that started it.
+    peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    print(int(peak.split()[1]) // 1024, refused)
+"""
+
+
+def sheet(rows: str, shared: str = "") -> bytes:
+    """An .xlsx of one sheet with these rows, as bare as a reader will take it."""
+    relation = '<Relationship Id="r1" Target="worksheets/sheet1.xml"/>'
+    parts = {
+        "xl/workbook.xml": f'<workbook xmlns="{MAIN}" xmlns:r="{RELATIONS}"><sheets>'
+        '<sheet name="S" sheetId="1" r:id="r1"/></sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": f"<Relationships>{relation}</Relationships>",
+        "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{MAIN}"><sheetData>{rows}</sheetData></worksheet>',
+        "xl/sharedStrings.xml": f'<sst xmlns="{MAIN}">{shared}</sst>',
+    }
+    return archive({name: part.encode() for name, part in parts.items()})
+
+
+BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
+    "too many rows": (lambda: (HEAD + "1,2,3\n" * 1_300_000).encode(), "more than 1,000,000 rows"),
+    "one endless cell": (lambda: (HEAD + "1,2," + "3" * 98_000_000).encode(), "a line has 98,000,005 bytes"),
+    "an open quotation mark": (lambda: (HEAD + '1,2,"' + "x,y\n" * 24_000_000).encode(), "never closed"),
+    "nothing but quotation marks": (lambda: (HEAD + "1,2," + '"' * 97_000_000).encode(), "row 2"),
+    "too many columns": (lambda: b",".join([b"c"] * 1_000_000), "columns or more"),
+    "too many rows of a sheet": (lambda: sheet("<row><c><v>1</v></c></row>" * 3_600_000), "more than 1,000,000 rows"),
+    "too many cells": (lambda: sheet(f"<row>{'<c/>' * 1000}</row>" * 12_000), "more than 8,000,000 cells"),
+    "too many formulas": (lambda: sheet("<row><c><f>1</f></c></row>" * 900_000), "more than 500,000 formulas"),
+    "too many texts": (lambda: sheet("", "<si><t>a</t></si>" * 5_000_000), "different texts"),
+    "a far corner": (lambda: sheet('<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'), "it claims"),
+}
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak is read from /proc")
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_bomb_is_refused_and_takes_little(tmp_path: Path, name: str) -> None:
+    make, says = BOMBS[name]
+    bomb = tmp_path / "bomb"
+    bomb.write_bytes(make())
+    done = subprocess.run([sys.executable, "-c", CODE, str(bomb)], capture_output=True, text=True, check=True)
+    taken, _, words = done.stdout.partition(" ")
+    assert says in words
+    assert int(taken) <= MEGABYTES
