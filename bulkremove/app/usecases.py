@@ -6,8 +6,8 @@ Late imports keep ``--help`` and ``jobs`` from paying for pandas and aiohttp (0.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # these pull pandas and aiohttp in, which most commands do wi
     from bulkremove.reading import ReadOptions
     from bulkremove.report import ReportFile
 
+DAY = 86_400.0
 _LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
 """For job names: nothing that can be misread."""
 
@@ -62,6 +63,18 @@ class Ended:
     warning: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What the account's calls have used: in the last window, in 24 hours, and how long nobody may send."""
+
+    calls: int
+    limit: int
+    today: int
+    daily: int | None
+    locked: float
+    """Seconds of the run's clock; 0 when it is open."""
+
+
 class App:
     """All use cases for one set of settings. ``sandbox`` makes every act a rehearsal."""
 
@@ -83,6 +96,7 @@ class App:
         self._environ = environ
         self._dice = dice or random.SystemRandom()
         self._sandbox = sandbox
+        self._playing = False
 
     @cached_property
     def _journal(self) -> Journal:
@@ -100,6 +114,12 @@ class App:
         from bulkremove.reading import read
 
         return self._preview(read(source, name=name, options=options))
+
+    async def preview_apart(self, path: Path, *, name: str, options: ReadOptions) -> Preview:
+        """The same, read in a child process with limits on memory and time: for files that strangers may have made."""
+        from bulkremove.app.apart import read_apart
+
+        return self._preview(await read_apart(path, name=name, options=options))
 
     def retry(self, job_id: str, *, unknown_checked: bool) -> Preview:
         """What a new job would send of an ended one: ``not_sent``, and ``unknown`` once a person looked them up."""
@@ -172,11 +192,7 @@ class App:
             files = [reports.reserve(path, job=job, rows=tally.total)]
             try:
                 files.append(reports.reserve(reports.retry_path(path, job), job=job, rows=tally.total))
-                async with AsyncExitStack() as stack:
-                    if self._sandbox is not None:
-                        await stack.enter_async_context(
-                            rehearsal.sandbox(self._sandbox, quota=settings.quota, clock=self.clock)
-                        )
+                async with self.rehearsing():
                     if tally.open:
                         credentials = accounts.credentials(settings, self._environ)
                         job = await drive(
@@ -184,7 +200,7 @@ class App:
                             job,
                             settings=settings,
                             base=URL(settings.people_url),
-                            ledger=ledger_key(f"{settings.host}x{self.speed:g}", credentials.client_id),
+                            ledger=self._ledger(settings),
                             clock=self.clock,
                             speed=self.speed,
                             tokens=lambda people: Tokens(
@@ -221,6 +237,19 @@ class App:
             self._journal.note(job.id, "reported", f"The report is in {report}.", at=self.clock.wall())
         said = summary(job, tally, report=str(report) if report else None)
         return Ended(job, tally, report, retry, said, " ".join(filter(None, warnings)) or None)
+
+    @asynccontextmanager
+    async def rehearsing(self) -> AsyncIterator[None]:
+        """The sandbox, for all runs within the context; nothing when this is no rehearsal."""
+        if self._sandbox is None or self._playing:
+            yield
+            return
+        self._playing = True
+        try:
+            async with rehearsal.sandbox(self._sandbox, quota=self.settings.quota, clock=self.clock):
+                yield
+        finally:
+            self._playing = False
 
     # Jobs that were made before
 
@@ -289,11 +318,30 @@ class App:
         """Revoke the account's token at Zoho and forget it here; sentences to show."""
         return await accounts.forget(self.settings, name)
 
+    def allowance(self) -> Allowance:
+        """How much of the account's allowance is used. Raises NotAuthorised where there are no credentials."""
+        key, quota, now = self._ledger(self.settings), self.settings.quota, self.clock.monotonic()
+        ledgers = self._journal.ledgers
+        ledger, boot = ledgers.load(key, self.clock.boot)
+        locked = ledger.hold.until - now if ledger.hold and boot == self.clock.boot else 0.0
+        return Allowance(
+            ledgers.taken_since(key, now - quota.window),
+            pacing.budget(ledger, quota, now) if boot == self.clock.boot else quota.calls,
+            self._journal.calls_since(key, self.clock.wall() - DAY),
+            quota.daily,
+            max(0.0, locked),
+        )
+
     async def doctor(self) -> list[Check]:
         """Check settings, folder, journal, credentials, token and clock; removes nothing."""
         return await doctor.checks(self.settings, self._environ, self.clock)
 
     # Inside
+
+    def _ledger(self, settings: Settings) -> str:
+        """The key of the account's ledger. Raises NotAuthorised or SettingsError where there are no credentials."""
+        client = accounts.credentials(settings, self._environ).client_id
+        return ledger_key(f"{settings.host}x{self.speed:g}", client)
 
     def _resumable(self, job: Job) -> bool:
         """Rows are left, or the run was killed between its end and its report."""

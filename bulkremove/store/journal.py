@@ -223,6 +223,15 @@ class Journal:
         )
         return [time for (time,) in found]
 
+    def calls_since(self, ledger: str, then: float) -> int:
+        """How many calls of the account left since ``then`` (epoch seconds)."""
+        found = self._db.execute(
+            "SELECT count(*) FROM attempt WHERE ledger = ? AND sent_at >= ? AND finding IS NOT 'never_sent'",
+            ledger,
+            then,
+        )
+        return int(found.fetchone()[0])
+
     def nth_last_call(self, ledger: str, n: int) -> float | None:
         """When (epoch seconds) the ``n``-th last call of the account left; None if there were fewer."""
         found = self._db.execute(

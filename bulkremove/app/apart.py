@@ -1,0 +1,112 @@
+"""Reading a file that a stranger may have made, in a process of its own: a bomb takes that one down and no other.
+
+The child gets the file's path and gives the table back as JSON; nothing that it says is run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bulkremove.errors import FileRefused
+from bulkremove.model import Exclusion, Roles, Status, Table
+
+if TYPE_CHECKING:
+    from bulkremove.reading import ReadOptions
+
+MEMORY = 1 << 30
+"""Bytes of address space that the child may take."""
+CPU = 60
+"""Seconds of computing."""
+PATIENCE = 90.0
+"""Seconds until it is killed, whatever it does."""
+
+
+async def read_apart(path: Path, *, name: str, options: ReadOptions) -> Table:
+    """What ``reading.read`` gives, from a child with limits on memory and time. Raises FileRefused."""
+    asked = json.dumps({"path": str(path), "name": name, "options": asdict(options)})
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bulkremove.app.apart"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        said, _ = await asyncio.wait_for(child.communicate(asked.encode()), PATIENCE)
+    except TimeoutError:
+        said = b""
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+    try:
+        facts = json.loads(said)
+    except ValueError:
+        raise FileRefused(
+            f"{name} took more memory or time than a list of people needs, and was given up.",
+            hint="Copy the rows into a new file.",
+        ) from None
+    if "refused" in facts:
+        raise FileRefused(facts["refused"], hint=facts["hint"])
+    return _table(facts)
+
+
+def _table(facts: dict[str, Any]) -> Table:
+    settled = {int(i): Exclusion(Status(status), detail) for i, status, detail in facts.pop("settled")}
+    roles, numbers = Roles(*facts.pop("roles")), facts.pop("numbers")
+    return Table(
+        **{
+            **facts,
+            "header": tuple(facts["header"]),
+            "columns": tuple(facts["columns"]),
+            "notes": tuple(facts["notes"]),
+        },
+        roles=roles,
+        numbers=numbers,
+        settled=settled,
+    )
+
+
+def _facts(table: Table) -> Mapping[str, object]:
+    return {
+        "source": table.source,
+        "kind": table.kind,
+        "header": table.header,
+        "roles": list(table.roles),
+        "numbers": list(table.numbers),
+        "columns": [list(column) for column in table.columns],
+        "sheet": table.sheet,
+        "notes": table.notes,
+        "empty_rows": table.empty_rows,
+        "hidden_rows": table.hidden_rows,
+        "settled": [[i, one.status, one.detail] for i, one in table.settled.items()],
+    }
+
+
+def _child() -> None:
+    from bulkremove.reading import Hidden, ReadOptions, read
+
+    try:
+        import resource
+    except ImportError:  # Windows has no such limits
+        pass
+    else:
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        resource.setrlimit(resource.RLIMIT_CPU, (CPU, CPU))
+    asked = json.load(sys.stdin)
+    said = asked["options"]
+    options = ReadOptions(said["sheet"], said["columns"], Hidden(said["hidden"]))
+    try:
+        answer = _facts(read(Path(asked["path"]), name=asked["name"], options=options))
+    except FileRefused as refused:
+        answer = {"refused": refused.message, "hint": refused.hint}
+    json.dump(answer, sys.stdout)
+
+
+if __name__ == "__main__":
+    _child()

@@ -1,0 +1,88 @@
+"""The jobs that one long-lived process runs side by side, and what each of them has to tell.
+
+For the page, and for whoever else outlives a single job. It starts, stops and watches; what a job is and how it runs
+is the App's. All jobs share the App's one journal, since two of them in one thread would wait for each other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+
+from bulkremove.app.driving import Progress, Stop
+from bulkremove.app.usecases import App
+from bulkremove.errors import BulkremoveError
+from bulkremove.model import Job, JobState, Status
+
+RECENT = 12
+"""Rows of a job that are kept for whoever looks."""
+CLOSED = "The server was stopped. The job goes on by itself when it is started again."
+
+
+@dataclass(slots=True)
+class Running:
+    """One job under way, and what it told last."""
+
+    stop: Stop = field(default_factory=Stop)
+    progress: Progress | None = None
+    rows: deque[tuple[int, Status]] = field(default_factory=lambda: deque(maxlen=RECENT))
+    """The rows settled last: number in the file, and how; the newest first."""
+
+
+class Desk:
+    """Runs jobs in the background of the running event loop."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._running: dict[str, Running] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self.trouble: dict[str, str] = {}
+        """Why a job could not be started or ended badly, by job, in a sentence."""
+
+    def take_up(self) -> list[Job]:
+        """Start what a stopped or killed server left; the jobs that go on."""
+        found = [job for job in self._app.jobs() if job.state is JobState.RUNNING or job.reason == CLOSED]
+        for job in found:
+            self.start(job.id)
+        return found
+
+    def start(self, job_id: str) -> None:
+        """Run a job, or go on with it; nothing happens when it runs already."""
+        if job_id in self._tasks:
+            return
+        self.trouble.pop(job_id, None)
+        self._running[job_id] = Running()
+        self._tasks[job_id] = asyncio.create_task(self._run(job_id, self._running[job_id]))
+
+    def running(self, job_id: str) -> Running | None:
+        """What a job under way has told; None when it does not run here."""
+        return self._running.get(job_id)
+
+    async def pause(self, job_id: str, *, why: str) -> None:
+        """Stop a job so that it can go on later; comes back when it has stopped."""
+        if running := self._running.get(job_id):
+            running.stop.ask(why, 5)
+            await asyncio.wait([self._tasks[job_id]])
+
+    async def cancel(self, job_id: str) -> None:
+        """End a job for good. Raises ConsentMissing when it is over, JobBusy when another process drives it."""
+        await self.pause(job_id, why="It is being cancelled.")
+        self._app.cancel(job_id)
+
+    async def close(self) -> None:
+        """Stop all jobs; they go on when the server is started again."""
+        await asyncio.gather(*(self.pause(job_id, why=CLOSED) for job_id in list(self._tasks)))
+
+    async def _run(self, job_id: str, running: Running) -> None:
+        def hear(progress: Progress) -> None:
+            running.progress = progress
+            if progress.settled is not None:
+                running.rows.appendleft(progress.settled)
+
+        try:
+            await self._app.run(job_id, stop=running.stop, on_progress=hear)
+        except BulkremoveError as error:
+            self.trouble[job_id] = str(error)
+        finally:
+            del self._running[job_id], self._tasks[job_id]
