@@ -296,6 +296,14 @@ class App:
         target = path or reports.default_path(job, Path(job.folder))
         return reports.write(target, job, self._journal.outcomes(job), rows=rows)
 
+    def retry_file(self, job_id: str, path: Path) -> Path | None:
+        """Write the rows of a job that are worth another try; None, and no file, without any. Raises ReportFailed."""
+        from bulkremove import report as reports
+
+        job = self._journal.job(job_id)
+        rows = self._journal.tally(job.id).total
+        return reports.reserve(path, job=job, rows=rows).publish_retry(job, self._journal.outcomes(job))
+
     def summary(self, job: Job) -> str:
         """The line that sums the job up as it stands."""
         from bulkremove.report import summary
