@@ -15,10 +15,10 @@ from pathlib import Path
 import aiohttp
 from yarl import URL
 
-from bulkremove.app.driving import Stop, drive
+from bulkremove.app.driving import Stop, drive, new_line
 from bulkremove.clock import SystemClock
 from bulkremove.config import Settings
-from bulkremove.model import Job, JobState, PlannedRow, Removal, Roles, Row
+from bulkremove.model import Job, JobState, PlannedRow, Quota, Removal, Roles, Row
 from bulkremove.store import Journal
 from tests.programs import crowd, sandbox
 
@@ -74,6 +74,7 @@ async def _ours(url: str, token: str, removals: list[Removal], home: Path) -> tu
         ledger="ledger",
         clock=SystemClock(),
         speed=1.0,
+        line=new_line(Quota(100_000, 1.0), 1.0),
         tokens=lambda people: Tokens(token),
         dice=random.random,
         stop=Stop(),

@@ -6,6 +6,7 @@ It reads no secret: credentials have their own module. Every mistake is told wit
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -49,6 +50,17 @@ class Settings:
     """How many times faster than life the clock runs; for the sandbox only."""
     connect_timeout: float = 10.0
     read_timeout: float = 30.0
+    four_eyes: bool = False
+    """Whether whoever gave a file may not agree to its plan."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names under which the page may be reached from elsewhere, in lower case, without a port."""
+    proxy: str = ""
+    """Address of the one proxy that may speak for others (X-Forwarded headers); empty for none."""
+    tls_certificate: str = ""
+    tls_key: str = ""
+    """Files (PEM) for a page that speaks TLS itself; both or none."""
+    largest_upload: int = 10
+    """Megabytes (2**20 bytes) of a file given to the page."""
     sources: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -113,6 +125,8 @@ def default_home() -> Path:
 
 
 def _check_together(settings: Settings) -> None:
+    if bool(settings.tls_certificate) != bool(settings.tls_key):
+        raise SettingsError("tls_certificate and tls_key belong together; only one of them is set.")
     loopback = {is_loopback(urlsplit(url).netloc) for url in (settings.people_url, settings.token_url)}
     if len(loopback) == 2:
         raise SettingsError(
@@ -256,6 +270,28 @@ def _yes(value: object) -> bool:
     return text in ("1", "true", "yes")
 
 
+def _hosts(value: object) -> tuple[str, ...]:
+    names = value if isinstance(value, list) else str(value).split(",")
+    found = tuple(str(name).strip().lower() for name in names)
+    for name in found:
+        if re.fullmatch(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", name, re.ASCII) is None:
+            raise ValueError(f"{name!r} is no host name; give names like bulkremove.example.com, without a port.")
+    return found
+
+
+def _address(value: object) -> str:
+    try:
+        return str(ipaddress.ip_address(str(value)))
+    except ValueError:
+        raise ValueError(f"{value!r} is no IP address of a proxy.") from None
+
+
+def _file(value: object) -> str:
+    if not Path(str(value)).expanduser().is_file():
+        raise ValueError(f"there is no file {value}.")
+    return str(Path(str(value)).expanduser().absolute())
+
+
 _FIELDS: dict[str, Callable[[object], object]] = {
     "account": _account,
     "dc": _dc,
@@ -271,5 +307,11 @@ _FIELDS: dict[str, Callable[[object], object]] = {
     "speed": _speed,
     "connect_timeout": _timeout,
     "read_timeout": _timeout,
+    "four_eyes": _yes,
+    "allowed_hosts": _hosts,
+    "proxy": _address,
+    "tls_certificate": _file,
+    "tls_key": _file,
+    "largest_upload": _whole(1, 100),
 }
 """Every setting and its check; ``home`` can't stand in a file that lies there."""

@@ -7,6 +7,8 @@
     ├── SettingsError       config: an option or the settings file is wrong                   exit 2
     ├── ConsentMissing      app: nobody agreed to this very plan, or a cap forbids it         exit 4
     ├── JobNotFound         store: no job of that name                                        exit 2
+    ├── NotUnknown          app: a finding is about a row whose fate is known                 exit 2
+    ├── NoSuchPerson        app: a user or token that is not there, or there already          exit 2
     ├── JobBusy             store: another process drives the job                             exit 6
     ├── NotAuthorised       auth: Zoho does not accept the credentials                        exit 7
     ├── TokenDelayed        auth: the token can't be had right now; the rows are untouched    exit 5
@@ -20,6 +22,8 @@ A message is for an HR admin: what happened, which row or file, what to do next.
 """
 
 from __future__ import annotations
+
+from bulkremove.model import Choices
 
 
 class BulkremoveError(Exception):
@@ -38,9 +42,14 @@ class BulkremoveError(Exception):
 
 
 class FileRefused(BulkremoveError):
-    """The input can't be trusted as it is. Nothing was sent. Mend the file and start again."""
+    """The input can't be trusted as it is. Nothing was sent. Mend the file, or say how it is meant, and start again."""
 
     exit_code = 2
+
+    def __init__(self, message: str, *, hint: str = "", choices: Choices | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.choices = choices
+        """What a person can decide; None when the file itself must be mended."""
 
 
 class SettingsError(BulkremoveError):
@@ -57,6 +66,18 @@ class ConsentMissing(BulkremoveError):
 
 class JobNotFound(BulkremoveError):
     """The journal knows no such job. ``bulkremove jobs`` lists those it knows."""
+
+    exit_code = 2
+
+
+class NotUnknown(BulkremoveError):
+    """What was found out is about no row whose fate is unknown, or it is empty."""
+
+    exit_code = 2
+
+
+class NoSuchPerson(BulkremoveError):
+    """A user or a token that is not there, that is there already, or whose password won't do."""
 
     exit_code = 2
 

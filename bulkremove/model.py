@@ -118,6 +118,22 @@ class Exclusion:
 
 
 @dataclass(frozen=True, slots=True)
+class Choices:
+    """What a person can decide about a file that leaves a choice: its sheets, or its columns."""
+
+    sheets: tuple[str, ...] = ()
+    """Names of the sheets with data, when one must be chosen."""
+    header: tuple[str, ...] = ()
+    """Headings of all columns, when the ids' columns must be chosen."""
+    rows: tuple[tuple[str, ...], ...] = ()
+    """The first rows below the headings, as seen."""
+    guesses: Mapping[str, int] = field(default_factory=dict)
+    """Role (course, batch, learner) -> the one column (from 0) whose heading says so."""
+    hidden: bool = False
+    """Whether hidden rows, hidden sheets or merged cells must be decided on."""
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """A file that was read to its end and found undamaged, column by column.
 
@@ -193,6 +209,15 @@ class Plan:
     def removal(self, index: int) -> Removal:
         course, batch, learner = self.ids
         return Removal(course[index], batch[index], learner[index])
+
+    def row(self, index: int) -> PlannedRow:
+        """The row at that place of the table, from 0."""
+        exclusion = self.excluded.get(index)
+        return PlannedRow(self.table.row(index), None if exclusion else self.removal(index), exclusion)
+
+    def not_sent(self) -> Mapping[Status, int]:
+        """How many rows are not sent, by the reason."""
+        return Counter(exclusion.status for exclusion in self.excluded.values())
 
     def rows(self) -> Iterator[PlannedRow]:
         """Every row of the file, in file order."""
@@ -334,6 +359,15 @@ class Permit:
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """What a person found out about an unknown row. ``at``: epoch seconds."""
+
+    at: float
+    author: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one row, as the report tells it. Times are epoch seconds (UTC)."""
 
@@ -347,6 +381,8 @@ class Outcome:
     attempts: int = 0
     first_sent_at: float | None = None
     finished_at: float | None = None
+    findings: tuple[Finding, ...] = ()
+    """What people found out since; the status stays what this program knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,6 +436,10 @@ class Job:
     """Rows where Zoho named another learner than the one that was sent."""
     retry_of: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
+    prepared_by: str = ""
+    """Who gave the file."""
+    confirmed_by: str = ""
+    """Who agreed to its plan."""
 
     @property
     def sandbox(self) -> bool:

@@ -223,6 +223,16 @@ def after_reboot(ledger: Ledger, quota: Quota, now: float) -> Ledger:
     )
 
 
+def shared_ends(lefts: Sequence[int], quota: Quota) -> list[float]:
+    """In how many seconds jobs with so many rows left end, each getting its turn; in the order given."""
+    ends, at, before = [0.0] * len(lefts), 0.0, 0
+    by_length = sorted(range(len(lefts)), key=lambda i: lefts[i])
+    for done, i in enumerate(by_length):
+        at += (lefts[i] - before) * (len(lefts) - done) * pace(quota.calls, quota)
+        ends[i], before = at, lefts[i]
+    return ends
+
+
 def forecast(calls: int, quota: Quota) -> float:
     """Seconds that ``calls`` removals take at the limit when nobody else uses it: one burst, then the pace."""
     if calls <= quota.calls:

@@ -10,9 +10,10 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 from bulkremove.ids import LONGEST_ID, OUTER, all_digits
-from bulkremove.model import Exclusion, Plan, Status, Table, column_letter
+from bulkremove.model import Exclusion, Plan, PlannedRow, Status, Table, column_letter
 
 _ROLES = ("course", "batch", "learner")
 _FORMAT = "bulkremove plan 1"
@@ -38,6 +39,25 @@ def plan(table: Table, *, account: str, host: str) -> Plan:
         batches = Counter(zip(course, batch, strict=True))
     fingerprint = _fingerprint(table, excluded, account, host)
     return Plan(account, host, table, (course, batch, learner), excluded, dict(batches), fingerprint)
+
+
+def some_rows(
+    plan: Plan, *, status: Status | None, to_remove: bool, text: str, skip: int, most: int
+) -> list[PlannedRow]:
+    """The rows that are not sent for one reason, or those ``to_remove``, or (neither) all, in file order.
+
+    ``text``: what some cell must hold, letters' case aside.
+    """
+    wanted, columns = text.casefold(), plan.table.columns
+
+    def meant(index: int) -> bool:
+        exclusion = plan.excluded.get(index)
+        if (to_remove and exclusion) or (status and (exclusion is None or exclusion.status is not status)):
+            return False
+        return not wanted or any(wanted in column[index].casefold() for column in columns)
+
+    found = islice((index for index in range(len(plan.table)) if meant(index)), skip, skip + most)
+    return [plan.row(index) for index in found]
 
 
 def _checked(cells: Sequence[str]) -> tuple[Sequence[str], Mapping[int, str]]:

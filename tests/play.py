@@ -9,7 +9,7 @@ from pathlib import Path
 
 from yarl import URL
 
-from bulkremove.app.driving import Progress, Stop, drive
+from bulkremove.app.driving import Progress, Stop, drive, new_line
 from bulkremove.auth import Tokens
 from bulkremove.config import Settings
 from bulkremove.credentials import Credentials
@@ -130,6 +130,7 @@ class Stage:
                 settings=settings,
                 clock=self.clock,
                 speed=1.0,
+                line=new_line(settings.quota, 1.0),
                 tokens=lambda people: Tokens(
                     Credentials("us", client.client_id, client.client_secret, client.refresh_token),
                     accounts_url=sandbox.url,

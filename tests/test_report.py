@@ -15,7 +15,7 @@ from openpyxl import load_workbook
 from bulkremove.errors import ReportFailed
 from bulkremove.model import REPORT_COLUMNS, Job, JobState, Outcome, Roles, Status, Tally
 from bulkremove.reading import read
-from bulkremove.report import default_path, first_line, reserve, retry_path, summary, write
+from bulkremove.report import Rows, default_path, first_line, reserve, retry_path, summary, write
 
 JOB = Job(
     "20261123-abcd", "default", "people.zoho.com", "leavers.csv", "", None,
@@ -87,10 +87,10 @@ def test_default_names_count_up_and_the_retry_file_follows(tmp_path: Path) -> No
 
 def test_the_retry_file_holds_the_original_columns_of_rows_not_sent(tmp_path: Path) -> None:
     rows = [outcome(), outcome(Status.NOT_SENT, number=3), outcome(Status.UNKNOWN, number=4)]
-    path = reserve(tmp_path / "retry.csv", job=JOB, rows=3).publish_retry(JOB, rows)
+    path = reserve(tmp_path / "retry.csv", job=JOB, rows=3).publish_input(JOB, rows, Rows.RETRY)
     assert path is not None
     assert [list(JOB.header), [*(f"\t{one}" for one in IDS), ""]] == lines(path)
-    assert reserve(tmp_path / "none.csv", job=JOB, rows=1).publish_retry(JOB, [outcome()]) is None
+    assert reserve(tmp_path / "none.csv", job=JOB, rows=1).publish_input(JOB, [outcome()], Rows.RETRY) is None
     assert ["retry.csv"] == [one.name for one in tmp_path.iterdir()]
 
 

@@ -7,7 +7,22 @@ prints nothing and asks nobody anything.
 from bulkremove.app.consent import Consent
 from bulkremove.app.doctor import Check
 from bulkremove.app.driving import Progress, Stop
+from bulkremove.app.people import Known, People, this_person
 from bulkremove.app.rehearsal import SandboxOptions
-from bulkremove.app.usecases import App, Ended, Preview
+from bulkremove.app.results import Allowance, Ended, Preview
+from bulkremove.app.usecases import App
 
-__all__ = ["App", "Check", "Consent", "Ended", "Preview", "Progress", "SandboxOptions", "Stop"]
+__all__ = [
+    "Allowance",
+    "App",
+    "Check",
+    "Consent",
+    "Ended",
+    "Known",
+    "People",
+    "Preview",
+    "Progress",
+    "SandboxOptions",
+    "Stop",
+    "this_person",
+]

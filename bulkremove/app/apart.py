@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bulkremove.errors import FileRefused
-from bulkremove.model import Exclusion, Roles, Status, Table
+from bulkremove.model import Choices, Exclusion, Roles, Status, Table
 
 if TYPE_CHECKING:
     from bulkremove.reading import ReadOptions
@@ -52,8 +52,15 @@ async def read_apart(path: Path, *, name: str, options: ReadOptions) -> Table:
             hint="Copy the rows into a new file.",
         ) from None
     if "refused" in facts:
-        raise FileRefused(facts["refused"], hint=facts["hint"])
+        raise FileRefused(facts["refused"], hint=facts["hint"], choices=_choices(facts["choices"]))
     return _table(facts)
+
+
+def _choices(facts: dict[str, Any] | None) -> Choices | None:
+    if facts is None:
+        return None
+    rows = tuple(map(tuple, facts["rows"]))
+    return Choices(tuple(facts["sheets"]), tuple(facts["header"]), rows, facts["guesses"], facts["hidden"])
 
 
 def _table(facts: dict[str, Any]) -> Table:
@@ -104,7 +111,8 @@ def _child() -> None:
     try:
         answer = _facts(read(Path(asked["path"]), name=asked["name"], options=options))
     except FileRefused as refused:
-        answer = {"refused": refused.message, "hint": refused.hint}
+        choices = asdict(refused.choices) if refused.choices else None
+        answer = {"refused": refused.message, "hint": refused.hint, "choices": choices}
     json.dump(answer, sys.stdout)
 
 

@@ -14,7 +14,7 @@ from bulkremove.model import Plan, Status
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """How a person agreed to a plan: by its hash, by the number of removals typed, or beforehand."""
+    """How a person agreed to a plan: by its hash, by the number of removals typed, by both, or beforehand."""
 
     plan_hash: str | None = None
     number: int | None = None
@@ -41,15 +41,23 @@ def over_a_cap(plan: Plan, settings: Settings) -> ConsentMissing | None:
 
 def check_consent(plan: Plan, consent: Consent) -> None:
     """Raises ConsentMissing unless somebody agreed to exactly this plan."""
-    if consent.plan_hash is not None:
-        if consent.plan_hash != plan.fingerprint:
-            raise ConsentMissing(
-                "This is not the plan that was previewed: the file, the account or an option has changed. "
-                "Nothing was sent.",
-                hint="Preview it again.",
-            )
-    elif consent.number is not None:
-        if consent.number != plan.removals:
-            raise ConsentMissing(f"{consent.number:,} is not the number of removals. Nothing was sent.")
-    elif not consent.yes and plan.removals:
+    if consent.plan_hash is not None and consent.plan_hash != plan.fingerprint:
+        raise ConsentMissing(
+            "This is not the plan that was previewed: the file, the account or an option has changed. "
+            "Nothing was sent.",
+            hint="Preview it again.",
+        )
+    if consent.number is not None and consent.number != plan.removals:
+        raise ConsentMissing(f"{consent.number:,} is not the number of removals. Nothing was sent.")
+    said = consent.yes or consent.plan_hash is not None or consent.number is not None
+    if plan.removals and not said:
         raise ConsentMissing("Nobody agreed to this plan. Nothing was sent.", hint="Give --plan HASH or --yes.")
+
+
+def check_eyes(prepared_by: str, by: str, settings: Settings) -> None:
+    """Raises ConsentMissing where two people are asked for and one is both."""
+    if settings.four_eyes and prepared_by == by:
+        raise ConsentMissing(
+            f"{by} gave the file and can't agree to its plan too: four_eyes is set. Nothing was sent.",
+            hint="Let somebody else look at the plan on the page and confirm it.",
+        )

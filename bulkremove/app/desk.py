@@ -14,10 +14,14 @@ from bulkremove.app.driving import Progress, Stop
 from bulkremove.app.usecases import App
 from bulkremove.errors import BulkremoveError
 from bulkremove.model import Job, JobState, Status
+from bulkremove.pacing import shared_ends
 
 RECENT = 12
 """Rows of a job that are kept for whoever looks."""
 CLOSED = "The server was stopped. The job goes on by itself when it is started again."
+
+ITSELF = "bulkremove itself"
+"""Who goes on with a job after a restart, for the audit log."""
 
 
 @dataclass(slots=True)
@@ -42,46 +46,59 @@ class Desk:
 
     def take_up(self) -> list[Job]:
         """Start what a stopped or killed server left; the jobs that go on."""
-        found = [job for job in self._app.jobs() if job.state is JobState.RUNNING or job.reason == CLOSED]
+        waiting = (JobState.READY, JobState.RUNNING)
+        found = [job for job in self._app.jobs() if job.state in waiting or job.reason == CLOSED]
         for job in found:
-            self.start(job.id)
+            self.start(job.id, by=ITSELF)
         return found
 
-    def start(self, job_id: str) -> None:
+    def start(self, job_id: str, *, by: str) -> None:
         """Run a job, or go on with it; nothing happens when it runs already."""
         if job_id in self._tasks:
             return
         self.trouble.pop(job_id, None)
         self._running[job_id] = Running()
-        self._tasks[job_id] = asyncio.create_task(self._run(job_id, self._running[job_id]))
+        self._tasks[job_id] = asyncio.create_task(self._run(job_id, self._running[job_id], by))
+
+    def order(self) -> list[tuple[Job, float]]:
+        """The jobs under way in the order in which they will end, and in how many seconds of the run's clock."""
+        jobs = [self._app.job(job_id) for job_id in self._running]
+        lefts = [running.progress.tally.open if running.progress else 0 for running in self._running.values()]
+        ends = shared_ends(lefts, self._app.settings.quota)
+        return sorted(zip(jobs, ends, strict=True), key=lambda one: one[1])
 
     def running(self, job_id: str) -> Running | None:
         """What a job under way has told; None when it does not run here."""
         return self._running.get(job_id)
 
-    async def pause(self, job_id: str, *, why: str) -> None:
+    async def pause(self, job_id: str, *, by: str) -> None:
         """Stop a job so that it can go on later; comes back when it has stopped."""
+        if job_id in self._running:
+            self._app.record(by, "paused", job=job_id)
+            await self._stop(job_id, f"{by} paused it.")
+
+    async def cancel(self, job_id: str, *, by: str) -> None:
+        """End a job for good. Raises ConsentMissing when it is over, JobBusy when another process drives it."""
+        await self._stop(job_id, "It is being cancelled.")
+        self._app.cancel(job_id, by=by)
+
+    async def close(self) -> None:
+        """Stop all jobs; they go on when the server is started again."""
+        await asyncio.gather(*(self._stop(job_id, CLOSED) for job_id in list(self._tasks)))
+
+    async def _stop(self, job_id: str, why: str) -> None:
         if running := self._running.get(job_id):
             running.stop.ask(why, 5)
             await asyncio.wait([self._tasks[job_id]])
 
-    async def cancel(self, job_id: str) -> None:
-        """End a job for good. Raises ConsentMissing when it is over, JobBusy when another process drives it."""
-        await self.pause(job_id, why="It is being cancelled.")
-        self._app.cancel(job_id)
-
-    async def close(self) -> None:
-        """Stop all jobs; they go on when the server is started again."""
-        await asyncio.gather(*(self.pause(job_id, why=CLOSED) for job_id in list(self._tasks)))
-
-    async def _run(self, job_id: str, running: Running) -> None:
+    async def _run(self, job_id: str, running: Running, by: str) -> None:
         def hear(progress: Progress) -> None:
             running.progress = progress
             if progress.settled is not None:
                 running.rows.appendleft(progress.settled)
 
         try:
-            await self._app.run(job_id, stop=running.stop, on_progress=hear)
+            await self._app.run(job_id, stop=running.stop, on_progress=hear, by=by)
         except BulkremoveError as error:
             self.trouble[job_id] = str(error)
         finally:

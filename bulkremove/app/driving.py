@@ -90,15 +90,13 @@ class Drive:
         """Until when (epoch seconds) it was said that there is no access token."""
 
     async def __call__(
-        self, people: ZohoPeople, tokens: Tokens, *, concurrency: int, pace: float, dice: Callable[[], float]
+        self, people: ZohoPeople, tokens: Tokens, *, concurrency: int, line: AsyncLimiter, dice: Callable[[], float]
     ) -> Job:
-        """Send what is left of the job; the job as it stands afterwards. ``pace``: real seconds between calls."""
+        """Send what is left of the job; the job as it stands afterwards."""
         started = self._clock.monotonic()
         self._journal.begin(self._job.id)
         self._note("started", f"{self._left} rows are to be sent.")
-        gate = Gate(
-            self._journal, self._ledger, self._quota, self._clock, line=AsyncLimiter(1, pace), on_wait=self._waits
-        )
+        gate = Gate(self._journal, self._ledger, self._quota, self._clock, line=line, on_wait=self._waits)
         remover = Remover(people, gate, tokens, self, clock=self._clock, dice=dice)
         async for errand, status in run(
             self._journal.errands(self._job.id), remover.remove, concurrency=concurrency, stopping=self.stopping
@@ -208,6 +206,11 @@ _LOCKOUT = {
 }
 
 
+def new_line(quota: Quota, speed: float) -> AsyncLimiter:
+    """Where an account's rows queue up for the pace; it wakes them in the order in which they came."""
+    return AsyncLimiter(1, pacing.pace(quota.calls, quota) / speed)
+
+
 async def drive(
     journal: Journal,
     job: Job,
@@ -217,6 +220,7 @@ async def drive(
     ledger: str,
     clock: Clock,
     speed: float,
+    line: AsyncLimiter,
     tokens: Callable[[ZohoPeople], Tokens],
     dice: Callable[[], float],
     stop: Stop,
@@ -225,8 +229,9 @@ async def drive(
 ) -> Job:
     """Run what is left of ``job`` against the People host ``base``; the job as it stands afterwards.
 
-    The settings' times are seconds of ``clock``, which runs ``speed`` times faster than life. Raises JournalFailed;
-    everything that Zoho or the network does is told by the job's state and reason instead.
+    The settings' times are seconds of ``clock``, which runs ``speed`` times faster than life. ``line`` is
+    ``new_line``'s, shared by all jobs of the account that this process runs at once: each gets its turn. Raises
+    JournalFailed; everything that Zoho or the network does is told by the job's state and reason instead.
     """
     quota = settings.quota
     people = ZohoPeople(
@@ -248,7 +253,6 @@ async def drive(
             expect_missing=expect_missing,
             on_progress=on_progress,
         )
-        pace = pacing.pace(quota.calls, quota) / speed
-        return await this_run(people, tokens(people), concurrency=settings.concurrency, pace=pace, dice=dice)
+        return await this_run(people, tokens(people), concurrency=settings.concurrency, line=line, dice=dice)
     finally:
         await people.close()

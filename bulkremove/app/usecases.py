@@ -5,10 +5,11 @@ Late imports keep ``--help`` and ``jobs`` from paying for pandas and aiohttp (0.
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -16,63 +17,35 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from bulkremove import pacing
 from bulkremove.app import accounts, doctor, rehearsal
-from bulkremove.app.consent import Consent, check_consent, over_a_cap
+from bulkremove.app.consent import Consent, check_consent, check_eyes, over_a_cap
 from bulkremove.app.doctor import Check
+from bulkremove.app.people import People
 from bulkremove.app.rehearsal import SandboxOptions
+from bulkremove.app.results import Allowance, Ended, Preview
 from bulkremove.clock import SystemClock
 from bulkremove.config import Settings
 from bulkremove.credentials import Account, ledger_key
-from bulkremove.errors import ConsentMissing, JobNotFound, ReportFailed, SettingsError
-from bulkremove.model import Clock, Job, JobState, Outcome, Plan, Quota, Status, Table, Tally
+from bulkremove.errors import ConsentMissing, JobNotFound, NotUnknown, ReportFailed, SettingsError
+from bulkremove.model import Clock, Finding, Job, JobState, Outcome, Plan, PlannedRow, Status, Table, Tally
 from bulkremove.policy import exit_code, given_up
-from bulkremove.store import Journal, driven
+from bulkremove.store import Entry, Journal, Verified, driven, is_driven
 
 if TYPE_CHECKING:  # these pull pandas and aiohttp in, which most commands do without
+    from aiolimiter import AsyncLimiter
+
     from bulkremove.app.driving import Progress, Stop
     from bulkremove.reading import ReadOptions
-    from bulkremove.report import ReportFile
+    from bulkremove.report import ReportFile, Rows, Timeline
 
 DAY = 86_400.0
+PAGE = 50
+"""Rows of one page of a table."""
+LONGEST_FINDING = 500
+"""Characters."""
+WAITS = frozenset({"locked", "failing", "unreachable", "no_token"})
+"""Events after which nobody sends for a while."""
 _LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
 """For job names: nothing that can be misread."""
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """A plan and what it costs: ``seconds`` of the run's clock at the limit, ending at ``ends_at`` (epoch seconds)."""
-
-    plan: Plan
-    quota: Quota
-    seconds: float
-    ends_at: float
-    speed: float = 1.0
-    retry_of: str | None = None
-    refusal: ConsentMissing | None = None
-    """Why a run of this plan would be refused with the present caps."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A run that is over, finished or not. ``warning`` stands before the summary."""
-
-    job: Job
-    tally: Tally
-    report: Path | None
-    retry: Path | None
-    summary: str
-    warning: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Allowance:
-    """What the account's calls have used: in the last window, in 24 hours, and how long nobody may send."""
-
-    calls: int
-    limit: int
-    today: int
-    daily: int | None
-    locked: float
-    """Seconds of the run's clock; 0 when it is open."""
 
 
 class App:
@@ -97,6 +70,7 @@ class App:
         self._dice = dice or random.SystemRandom()
         self._sandbox = sandbox
         self._playing = False
+        self._lines: dict[tuple[asyncio.AbstractEventLoop, str], AsyncLimiter] = {}
 
     @cached_property
     def _journal(self) -> Journal:
@@ -121,6 +95,16 @@ class App:
 
         return self._preview(await read_apart(path, name=name, options=options))
 
+    def some_rows(
+        self, plan: Plan, *, status: Status | None, to_remove: bool, text: str, page: int
+    ) -> tuple[list[PlannedRow], bool]:
+        """A page (from 1) of a plan's rows, and whether there are more; see ``planning.some_rows``."""
+        from bulkremove.planning import some_rows
+
+        skip = (page - 1) * PAGE
+        found = some_rows(plan, status=status, to_remove=to_remove, text=text, skip=skip, most=PAGE + 1)
+        return found[:PAGE], len(found) > PAGE
+
     def retry(self, job_id: str, *, unknown_checked: bool) -> Preview:
         """What a new job would send of an ended one: ``not_sent``, and ``unknown`` once a person looked them up."""
         job = self._journal.job(job_id)
@@ -133,11 +117,15 @@ class App:
         table = Table(job.source, "job", job.header, job.roles, [row.number for row in rows], columns, job.sheet)
         return replace(self._preview(table), retry_of=job.id)
 
-    def submit(self, preview: Preview, *, consent: Consent, folder: Path) -> Job:
-        """Store an agreed plan as a job; ``folder`` is where its report goes. Raises ConsentMissing."""
+    def submit(self, preview: Preview, *, consent: Consent, folder: Path, prepared_by: str, by: str) -> Job:
+        """Store an agreed plan as a job; ``folder`` is where its report goes. Raises ConsentMissing.
+
+        ``prepared_by`` gave the file, ``by`` agrees to its plan.
+        """
         plan = preview.plan
         if preview.refusal:
             raise preview.refusal
+        check_eyes(prepared_by, by, self.settings)
         check_consent(plan, consent)
         job = Job(
             self._new_id(),
@@ -153,8 +141,12 @@ class App:
             created_at=self.clock.wall(),
             retry_of=preview.retry_of,
             options={"limit": self.settings.limit_text},
+            prepared_by=prepared_by,
+            confirmed_by=by,
         )
-        self._journal.create(job, plan.rows())
+        with self._journal.transaction():
+            self._journal.create(job, plan.rows())
+            self.record(by, "confirmed", job=job.id, plan=plan.fingerprint, removals=plan.removals, source=job.source)
         return job
 
     # The run
@@ -165,6 +157,7 @@ class App:
         *,
         stop: Stop,
         on_progress: Callable[[Progress], None],
+        by: str,
         report: Path | None = None,
         expect_missing: bool = False,
     ) -> Ended:
@@ -187,6 +180,7 @@ class App:
                     "new job of the rows that were not sent.",
                 )
             settings = self._match(job)
+            self.record(by, "run", job=job.id)
             tally = self._journal.tally(job.id)
             path = report or reports.default_path(job, Path(job.folder))
             files = [reports.reserve(path, job=job, rows=tally.total)]
@@ -203,6 +197,7 @@ class App:
                             ledger=self._ledger(settings),
                             clock=self.clock,
                             speed=self.speed,
+                            line=self._line(settings),
                             tokens=lambda people: Tokens(
                                 credentials,
                                 accounts_url=settings.token_url,
@@ -223,14 +218,14 @@ class App:
                     file.discard()
 
     def _report_on(self, job: Job, file: ReportFile, retry_file: ReportFile) -> Ended:
-        from bulkremove.report import first_line, summary
+        from bulkremove.report import Rows, first_line, summary
 
         tally = self._journal.tally(job.id, as_reported=True)
         warnings = [first_line(job, tally)]
         report = retry = None
         try:
             report = file.publish(job, self._journal.outcomes(job))
-            retry = retry_file.publish_retry(job, self._journal.outcomes(job))
+            retry = retry_file.publish_input(job, self._journal.outcomes(job), Rows.RETRY)
         except ReportFailed as failed:
             warnings.append(str(failed))
         else:
@@ -270,6 +265,10 @@ class App:
         """How many rows have which status; those not settled yet are counted as open."""
         return self._journal.tally(job.id)
 
+    def driven(self, job: Job) -> bool:
+        """Whether some process of this machine drives the job right now."""
+        return job.state is JobState.RUNNING and is_driven(self.settings.home, job.id)
+
     def events(self, job: Job) -> list[tuple[float, str, str]]:
         """What happened to the job: when (epoch seconds), a stable name, and words."""
         return self._journal.events(job.id)
@@ -278,37 +277,87 @@ class App:
         """Every row in file order, as a report would tell it now."""
         return self._journal.outcomes(job)
 
-    def cancel(self, job_id: str) -> Job:
+    def some_outcomes(self, job: Job, *, status: Status | None, text: str, page: int) -> tuple[list[Outcome], bool]:
+        """A page (from 1) of the job's rows with a status and a text in some cell; whether there are more."""
+        skip = (page - 1) * PAGE
+        found = self._journal.some_outcomes(job, status=status, text=text, skip=skip, most=PAGE + 1)
+        return found[:PAGE], len(found) > PAGE
+
+    def timeline(self, job: Job) -> Timeline:
+        """The job's removals over time, and when nobody could send."""
+        from bulkremove.report import timeline
+
+        waits = [
+            (at, self._journal.first_call_after(job.id, at), name)
+            for at, name, _ in self._journal.events(job.id)
+            if name in WAITS
+        ]
+        return timeline(self._journal.removed_at(job.id), waits)
+
+    def find_out(self, job_id: str, number: int, text: str, *, by: str) -> None:
+        """Note what a person found out about an unknown row (its number in the file). Raises NotUnknown."""
+        words = text.strip()[:LONGEST_FINDING]
+        if not words:
+            raise NotUnknown("Nothing was written, so nothing was noted.", hint="Say what you found in Zoho People.")
+        with self._journal.transaction():
+            job = self._journal.job(job_id)
+            if not self._journal.find_out(job.id, number, Finding(self.clock.wall(), by, words)):
+                raise NotUnknown(f"Row {number} of job {job.id} is not unknown, so there is nothing to find out.")
+            self.record(by, "noted", job=job.id, row=number)
+
+    def cancel(self, job_id: str, *, by: str) -> Job:
         """End a job for good; its rows left are ``not_sent``. Raises JobBusy while a process drives it."""
         with driven(self.settings.home, job_id), self._journal.transaction():
             job = self._journal.job(job_id)
             if not job.state.resumable:
                 raise ConsentMissing(f"Job {job.id} is {job.state.value} already.")
             self._end_early(job, JobState.CANCELLED, "A person cancelled the job.", exit_code=5)
+            self.record(by, "cancelled", job=job.id)
         return self._journal.job(job_id)
 
-    def report(self, job_id: str, path: Path | None) -> Path:
-        """Write the job's report (again); the same bytes for the same state. Raises ReportFailed."""
+    def report(self, job_id: str, path: Path | None, *, rows: Rows | None = None, by: str) -> Path | None:
+        """Write the job's report (again); the same bytes for the same state. Raises ReportFailed.
+
+        ``rows``: the file's own columns of some rows instead, to be read in again; None, and no file, without any.
+        """
         from bulkremove import report as reports
 
         job = self._journal.job(job_id)
-        rows = self._journal.tally(job.id).total
-        target = path or reports.default_path(job, Path(job.folder))
-        return reports.write(target, job, self._journal.outcomes(job), rows=rows)
-
-    def retry_file(self, job_id: str, path: Path) -> Path | None:
-        """Write the rows of a job that are worth another try; None, and no file, without any. Raises ReportFailed."""
-        from bulkremove import report as reports
-
-        job = self._journal.job(job_id)
-        rows = self._journal.tally(job.id).total
-        return reports.reserve(path, job=job, rows=rows).publish_retry(job, self._journal.outcomes(job))
+        total = self._journal.tally(job.id).total
+        file = reports.reserve(path or reports.default_path(job, Path(job.folder)), job=job, rows=total)
+        try:
+            outcomes = self._journal.outcomes(job)
+            written = file.publish(job, outcomes) if rows is None else file.publish_input(job, outcomes, rows)
+            if written:
+                self.record(by, "reported", job=job.id, rows="report" if rows is None else rows.value)
+            return written
+        finally:
+            file.discard()
 
     def summary(self, job: Job) -> str:
         """The line that sums the job up as it stands."""
         from bulkremove.report import summary
 
         return summary(job, self._journal.tally(job.id, as_reported=True))
+
+    # Who did what
+
+    @cached_property
+    def people(self) -> People:
+        """Users, tokens and signing in."""
+        return People(self._journal, self.clock)
+
+    def record(self, by: str, act: str, **facts: object) -> None:
+        """Put an act into the audit log. ``facts``: names, numbers and hashes; never a cell of a file."""
+        self._journal.audit.append(by, act, facts, at=self.clock.wall())
+
+    def audit(self, *, newest: int) -> list[Entry]:
+        """The newest entries of the audit log, the newest first."""
+        return self._journal.audit.entries(newest=newest)
+
+    def verify_audit(self) -> Verified:
+        """Whether the audit log's chain holds, and the first entry that does not fit."""
+        return self._journal.audit.verify()
 
     # Accounts
 
@@ -350,6 +399,15 @@ class App:
         """The key of the account's ledger. Raises NotAuthorised or SettingsError where there are no credentials."""
         client = accounts.credentials(settings, self._environ).client_id
         return ledger_key(f"{settings.host}x{self.speed:g}", client)
+
+    def _line(self, settings: Settings) -> AsyncLimiter:
+        """The account's one line within this process; each event loop has its own."""
+        from bulkremove.app.driving import new_line
+
+        place = asyncio.get_running_loop(), self._ledger(settings)
+        if place not in self._lines:
+            self._lines = {place: new_line(settings.quota, self.speed)}
+        return self._lines[place]
 
     def _resumable(self, job: Job) -> bool:
         """Rows are left, or the run was killed between its end and its report."""

@@ -1,4 +1,4 @@
-"""jobs, show, cancel and report: what was done before."""
+"""jobs, show, cancel, report and note: what was done before."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _UNKNOWN_SHOWN = 20
 
 def add_to(group: click.Group) -> None:
     """Add these commands to the group."""
-    for command in (jobs, show, cancel, report):
+    for command in (jobs, show, cancel, report, note):
         group.add_command(command)
 
 
@@ -71,6 +71,8 @@ def show(screen: Screen, job: str, as_json: bool) -> None:
         screen.answer(app.summary(found))
         for outcome in unknown[:_UNKNOWN_SHOWN]:
             screen.answer(f"  row {outcome.number}: {shown(outcome.detail)}")
+            for one in outcome.findings:
+                screen.answer(f"    {one.author} noted: {shown(one.text)}")
         if len(unknown) > _UNKNOWN_SHOWN:
             screen.answer(f"  ... and {len(unknown) - _UNKNOWN_SHOWN:,} more unknown rows")
         if found.state.resumable:
@@ -90,19 +92,50 @@ def cancel(screen: Screen, job: str) -> None:
 
     Example: bulkremove cancel 20261123-k3f9
     """
+    from bulkremove.app import this_person
+
     with screen.app() as app:
-        ended = app.cancel(job)
+        ended = app.cancel(job, by=this_person())
         screen.answer(app.summary(ended))
 
 
 @click.command()
 @click.argument("job")
 @click.option("-o", "output", metavar="FILE", help="Where it goes: .csv, .xlsx or .jsonl.")
+@click.option(
+    "--rows",
+    type=click.Choice(["retry", "undo"]),
+    help="The file's own columns of the rows not sent, or of those removed, instead.",
+)
 @click.pass_obj
-def report(screen: Screen, job: str, output: str | None) -> None:
-    """Write the report of JOB again.
+def report(screen: Screen, job: str, output: str | None, rows: str | None) -> None:
+    """Write the report of JOB again, or a list of some of its rows.
 
     Example: bulkremove report 20261123-k3f9 -o leavers-report.xlsx
     """
+    from bulkremove.app import this_person
+    from bulkremove.report import Rows
+
+    if rows and output is None:
+        raise click.UsageError("--rows needs -o FILE.")
     with screen.app() as app:
-        screen.answer(str(app.report(job, Path(output).absolute() if output else None)))
+        path = Path(output).absolute() if output else None
+        written = app.report(job, path, rows=Rows(rows) if rows else None, by=this_person())
+        screen.answer(str(written) if written else "There are no such rows, so no file was written.")
+
+
+@click.command()
+@click.argument("job")
+@click.argument("row", type=click.IntRange(min=1))
+@click.argument("text")
+@click.pass_obj
+def note(screen: Screen, job: str, row: int, text: str) -> None:
+    """Note what you found in Zoho People about an unknown ROW of JOB; report and page show it with name and time.
+
+    Example: bulkremove note 20261123-k3f9 17 "still enrolled"
+    """
+    from bulkremove.app import this_person
+
+    with screen.app() as app:
+        app.find_out(job, row, text, by=this_person())
+        screen.answer(f"Noted for row {row} of job {app.job(job).id}.")

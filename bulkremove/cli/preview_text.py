@@ -1,15 +1,14 @@
-"""The preview in words and as JSON: what would be removed, what not and why, how long it takes."""
+"""The preview in words: what would be removed, what not and why, how long it takes."""
 
 from __future__ import annotations
 
 import heapq
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from bulkremove.cli.screen import shown
-from bulkremove.model import Plan, Status
+from bulkremove.model import Status
 
 if TYPE_CHECKING:
     from bulkremove.app import Preview
@@ -31,9 +30,10 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
     yield f"File      {shown(table.source)} ({table.kind}{sheet}), {len(table):,} rows"
     yield f"Columns   {shown(ids)}"
     yield f"Account   {plan.account} on {where}"
-    counts = Counter(exclusion.status for exclusion in plan.excluded.values())
-    yield f"Remove    {plan.removals:,} learners from {len(plan.batches):,} batches"
-    courses = _courses(plan)
+    counts = plan.not_sent()
+    learners, batches = _many(plan.removals, "learner", "learners"), _many(len(plan.batches), "batch", "batches")
+    yield f"Remove    {learners} from {batches}"
+    courses = preview.courses()
     for course, count in list(courses.items())[:_SHOWN]:
         yield f"          {count:>7,}  course {course}"
     if len(courses) > _SHOWN:
@@ -43,7 +43,7 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
     if len(plan.batches) > _SHOWN:
         yield f"          ... and {len(plan.batches) - _SHOWN:,} more batches"
     for status in (Status.DUPLICATE, Status.INVALID, Status.DONE_BEFORE):
-        if counts[status]:
+        if counts.get(status):
             yield f"Not sent  {counts[status]:,} {status.value.replace('_', ' ')}"
             for index in heapq.nsmallest(_SHOWN, (i for i, e in plan.excluded.items() if e.status is status)):
                 yield f"          row {table.numbers[index]}: {shown(plan.excluded[index].detail)}"
@@ -67,47 +67,10 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
         yield DRY_RUN
 
 
-def as_json(preview: Preview, command: str) -> Mapping[str, object]:
-    """The same for machines; seconds and epoch seconds."""
-    plan, table = preview.plan, preview.plan.table
-    counts = Counter(exclusion.status for exclusion in plan.excluded.values())
-    return {
-        "dry_run": True,
-        "account": plan.account,
-        "host": plan.host,
-        "sandbox": plan.sandbox,
-        "source": table.source,
-        "kind": table.kind,
-        "sheet": table.sheet,
-        "header": list(table.header),
-        "columns": {"course": table.roles.course, "batch": table.roles.batch, "learner": table.roles.learner},
-        "rows": len(table),
-        "removals": plan.removals,
-        **{status.value: counts[status] for status in (Status.DUPLICATE, Status.INVALID, Status.DONE_BEFORE)},
-        "empty_rows": table.empty_rows,
-        "hidden_rows": table.hidden_rows,
-        "notes": list(table.notes),
-        "refusal": str(preview.refusal) if preview.refusal else None,
-        "courses": [{"course": course, "removals": n} for course, n in _courses(plan).items()],
-        "batches": [{"course": c, "batch": b, "removals": n} for (c, b), n in plan.batches.items()],
-        "excluded": [
-            {"row": table.numbers[i], "status": e.status.value, "detail": e.detail}
-            for i, e in sorted(plan.excluded.items())
-        ],
-        "calls": plan.removals,
-        "seconds": round(preview.seconds, 1),
-        "ends_at": round(preview.ends_at, 1),
-        "plan_hash": plan.fingerprint,
-        "command": command,
-    }
+def _many(number: int, one: str, more: str) -> str:
+    from bulkremove.report import many
 
-
-def _courses(plan: Plan) -> Counter[str]:
-    """Removals by course."""
-    courses: Counter[str] = Counter()
-    for (course, _), count in plan.batches.items():
-        courses[course] += count
-    return courses
+    return many(number, one, more)
 
 
 def _duration(seconds: float) -> str:

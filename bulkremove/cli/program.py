@@ -13,7 +13,15 @@ from io import TextIOWrapper
 import click
 
 from bulkremove import __version__
-from bulkremove.cli import account_commands, job_commands, run_commands, sandbox_command, serve_command, tell
+from bulkremove.cli import (
+    account_commands,
+    job_commands,
+    people_commands,
+    run_commands,
+    sandbox_command,
+    serve_command,
+    tell,
+)
 from bulkremove.cli.exits import epilog
 from bulkremove.cli.screen import Screen, also_after_the_command
 
@@ -51,6 +59,7 @@ def cli(
 run_commands.add_to(cli)
 job_commands.add_to(cli)
 account_commands.add_to(cli)
+people_commands.add_to(cli)
 sandbox_command.add_to(cli)
 serve_command.add_to(cli)
 also_after_the_command(cli, [one for one in cli.params if isinstance(one, click.Option) and one.expose_value])

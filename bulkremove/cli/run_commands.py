@@ -183,7 +183,7 @@ def _dry_run(screen: Screen, file: str, output: str | None, as_json: bool, said:
 
         write_plan(Path(output), shown.plan)
     if as_json:
-        screen.answer(json.dumps(preview_text.as_json(shown, command)))
+        screen.answer(json.dumps({**shown.as_json(), "command": command}))
     else:
         for line in preview_text.lines(shown, command):
             screen.answer(line)
@@ -201,7 +201,7 @@ def _agree_and_run(
     as_json: bool,
     said: dict[str, Any],
 ) -> int:
-    from bulkremove.app import Consent
+    from bulkremove.app import Consent, this_person
 
     asks = plan_hash is None and not yes and shown.plan.removals > 0
     for line in preview_text.lines(shown, None):
@@ -211,7 +211,8 @@ def _agree_and_run(
         if shown.refusal:
             raise shown.refusal
         consent = Consent(number=_ask(shown))
-    job = app.submit(shown, consent=consent, folder=folder)
+    person = this_person()
+    job = app.submit(shown, consent=consent, folder=folder, prepared_by=person, by=person)
     return run_job(screen, app, job.id, report, expect_missing, as_json, said)
 
 

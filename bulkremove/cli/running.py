@@ -59,7 +59,7 @@ def _resumable(app: App, job_id: str) -> bool:
 async def _drive(screen: Screen, app: App, job_id: str, report: Path | None, expect_missing: bool, again: str) -> Ended:
     import asyncio
 
-    from bulkremove.app import Stop
+    from bulkremove.app import Stop, this_person
     from bulkremove.cli.live import Live
 
     stop = Stop()
@@ -91,6 +91,7 @@ async def _drive(screen: Screen, app: App, job_id: str, report: Path | None, exp
                 job_id,
                 stop=stop,
                 on_progress=live.show,
+                by=this_person(),
                 report=report,
                 expect_missing=expect_missing,
             )

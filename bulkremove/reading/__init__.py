@@ -12,12 +12,15 @@ from typing import BinaryIO
 
 from bulkremove.errors import FileRefused
 from bulkremove.ids import OUTER
-from bulkremove.model import REPORT_COLUMNS, Roles, Table
+from bulkremove.model import REPORT_COLUMNS, Choices, Roles, Table
 from bulkremove.reading import columns, damage, given_back
 from bulkremove.reading.delimited import read_delimited
 from bulkremove.reading.grid import LARGEST, Grid
 from bulkremove.reading.options import Hidden, ReadOptions, parse_columns
 from bulkremove.reading.workbook import read_ole, read_zip
+
+FIRST_ROWS = 5
+"""Rows that are shown beside the headings when a person must choose the columns."""
 
 __all__ = ["Hidden", "ReadOptions", "parse_columns", "read"]
 
@@ -61,7 +64,9 @@ def _table(grid: Grid, name: str, options: ReadOptions) -> Table:
         raise FileRefused(f"{name} is empty.")
     _trim_width(grid, top, name)
     header = tuple(damage.shown(column[top]).strip() for column in grid.columns)
-    roles = columns.roles(header, options.columns, name)
+    first = range(top + 1, min(top + 1 + FIRST_ROWS, len(grid.numbers)))
+    rows = [[damage.shown(column[i]) for column in grid.columns] for i in first]
+    roles = columns.roles(header, options.columns, name, rows)
     hidden = _hidden(grid, top, name, options)
     plain = [damage.undamaged(grid, column, top + 1, name, header[column]) for column in roles]
     empty = set() if any(plain) else _empty_rows(grid, roles, top + 1)
@@ -117,7 +122,11 @@ def _hidden(grid: Grid, top: int, name: str, options: ReadOptions) -> frozenset[
         what = f"{len(within):,} hidden or filtered rows and {seen:,} that can be seen"
         if grid.merged:
             what += f", and {len(grid.merged):,} merged ranges ({', '.join(grid.merged[:5])})"
-        raise FileRefused(f"{name} has {what}.", hint="Decide with --visible-only or --include-hidden.")
+        raise FileRefused(
+            f"{name} has {what}.",
+            hint="Decide with --visible-only or --include-hidden.",
+            choices=Choices(hidden=True),
+        )
     if options.hidden is Hidden.LEAVE_OUT:
         return grid.hidden_rows
     if within:

@@ -6,15 +6,28 @@ import re
 from collections.abc import Mapping, Sequence
 
 from bulkremove.errors import FileRefused
-from bulkremove.model import Roles, column_letter
+from bulkremove.model import Choices, Roles, column_letter
 from bulkremove.reading.grid import column_of
 from bulkremove.reading.options import ROLES
 
 _SPELLINGS = {role: frozenset({role, f"{role}id", f"{role}ids", f"zoho{role}id"}) for role in ROLES}
 
 
-def roles(header: Sequence[str], told: Mapping[str, str], name: str) -> Roles:
-    """The columns (0-based) of course, batch and learner. Raises FileRefused, listing the headings found."""
+def roles(header: Sequence[str], told: Mapping[str, str | int], name: str, rows: Sequence[Sequence[str]]) -> Roles:
+    """The columns (0-based) of course, batch and learner. Raises FileRefused, listing the headings found.
+
+    ``rows``: the first ones below the headings, for whoever must choose.
+    """
+    by_name = {role: _by_name(header, role) for role in ROLES}
+    guesses = {role: found[0] for role, found in by_name.items() if len(found) == 1}
+    choices = Choices(header=tuple(header), rows=tuple(map(tuple, rows)), guesses=guesses)
+    try:
+        return _roles(header, told, name)
+    except FileRefused as refused:
+        raise FileRefused(refused.message, hint=refused.hint, choices=choices) from None
+
+
+def _roles(header: Sequence[str], told: Mapping[str, str | int], name: str) -> Roles:
     places = {role: _told(header, told[role], role, name) if role in told else _by_name(header, role) for role in ROLES}
     for role, columns in places.items():
         if len(columns) != 1:
@@ -33,7 +46,11 @@ def _by_name(header: Sequence[str], role: str) -> list[int]:
     return [i for i, heading in enumerate(header) if re.sub(r"[\s_\-]", "", heading).casefold() in _SPELLINGS[role]]
 
 
-def _told(header: Sequence[str], column: str, role: str, name: str) -> list[int]:
+def _told(header: Sequence[str], column: str | int, role: str, name: str) -> list[int]:
+    if isinstance(column, int):
+        if column in range(len(header)):
+            return [column]
+        raise FileRefused(f"{name} has no column {column + 1} for the {role} id. Headings found: {_listed(header)}.")
     by_heading = [i for i, heading in enumerate(header) if heading.strip() == column]
     if by_heading:
         return by_heading

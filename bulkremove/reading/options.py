@@ -21,10 +21,10 @@ class Hidden(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """``columns``: role (course, batch, learner) -> a heading or a column's letter."""
+    """``columns``: role (course, batch, learner) -> a heading or a column's letter, or the column itself (from 0)."""
 
     sheet: str | None = None
-    columns: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, str | int] = field(default_factory=dict)
     hidden: Hidden = Hidden.REFUSE
 
 

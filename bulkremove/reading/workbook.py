@@ -10,7 +10,7 @@ import io
 from collections.abc import Sequence
 
 from bulkremove.errors import FileRefused
-from bulkremove.model import column_letter
+from bulkremove.model import Choices, column_letter
 from bulkremove.reading import archive, damage, ods, xls, xlsx
 from bulkremove.reading.grid import LONGEST_CELL, MOST_ROWS, Formula, Grid
 from bulkremove.reading.options import Hidden, ReadOptions
@@ -75,6 +75,7 @@ def _choose(sheets: Sequence[tuple[bool, str, Grid]], name: str, options: ReadOp
             f"{name} has {len(hidden)} hidden sheets with data ({', '.join(hidden)}) and {len(filled) - len(hidden)} "
             "that can be seen.",
             hint="Decide with --visible-only or --include-hidden.",
+            choices=Choices(hidden=True),
         )
     if options.hidden is Hidden.LEAVE_OUT:
         filled = [one for one in filled if one[0]]
@@ -82,6 +83,7 @@ def _choose(sheets: Sequence[tuple[bool, str, Grid]], name: str, options: ReadOp
         raise FileRefused(
             f"{name} has {len(filled)} sheets with data: {', '.join(one[1] for one in filled)}.",
             hint="Name one with --sheet.",
+            choices=Choices(sheets=tuple(one[1] for one in filled)),
         )
     grid = filled[0][2]
     _check_lengths(grid, name)

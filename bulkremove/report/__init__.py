@@ -6,20 +6,25 @@ a file and never writes what a spreadsheet would run as a formula.
 
 from bulkremove.report.files import ReportFile, default_path, reserve, retry_path, write
 from bulkremove.report.plan_file import write_plan
-from bulkremove.report.summary import as_json, duration, first_line, summary
-from bulkremove.report.tables import columns, retry_rows
+from bulkremove.report.summary import as_json, duration, first_line, many, summary
+from bulkremove.report.tables import Rows, columns
+from bulkremove.report.timeline import Quiet, Timeline, timeline
 
 __all__ = [
+    "Quiet",
     "ReportFile",
+    "Rows",
+    "Timeline",
     "as_json",
     "columns",
     "default_path",
     "duration",
     "first_line",
+    "many",
     "reserve",
     "retry_path",
-    "retry_rows",
     "summary",
+    "timeline",
     "write",
     "write_plan",
 ]

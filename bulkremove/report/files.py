@@ -12,7 +12,7 @@ from pathlib import Path
 from bulkremove.errors import ReportFailed
 from bulkremove.model import Job, Outcome
 from bulkremove.report.formats import XLSX_ROWS, writer_for
-from bulkremove.report.tables import cells, columns, retry_rows
+from bulkremove.report.tables import Rows, cells, columns, original_cells
 
 
 class ReportFile:
@@ -26,13 +26,13 @@ class ReportFile:
         """Write the rows (in file order) and put the file into place. Raises ReportFailed; the partial is gone then."""
         return self._publish(columns(job), job, (cells(job, outcome) for outcome in outcomes))
 
-    def publish_retry(self, job: Job, outcomes: Iterable[Outcome]) -> Path | None:
-        """The retry file: the original columns of the rows worth another try. None, and no file, without any."""
-        rows = list(retry_rows(outcomes))
-        if not rows:
+    def publish_input(self, job: Job, outcomes: Iterable[Outcome], rows: Rows) -> Path | None:
+        """The original columns of some rows, as a file to read in again. None, and no file, without any."""
+        found = list(original_cells(outcomes, rows))
+        if not found:
             self.discard()
             return None
-        return self._publish(job.header, job, rows)
+        return self._publish(job.header, job, found)
 
     def discard(self) -> None:
         """Give the place up."""

@@ -75,3 +75,8 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"
+
+
+def many(number: int, one: str, more: str) -> str:
+    """``1 learner``, ``12,345 learners``."""
+    return f"{number:,} {one if number == 1 else more}"

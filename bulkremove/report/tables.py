@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from enum import StrEnum
 
 from bulkremove.model import REPORT_COLUMNS, Job, Outcome, Status
 
@@ -30,7 +31,7 @@ def cells(job: Job, outcome: Outcome) -> tuple[str, ...]:
         *outcome.cells,
         str(outcome.number),
         outcome.status.value,
-        outcome.detail,
+        " ".join([outcome.detail, *(f"{one.author} noted on {utc(one.at)}: {one.text}" for one in outcome.findings)]),
         "" if outcome.http_status is None else str(outcome.http_status),
         outcome.api_code or "",
         str(outcome.attempts),
@@ -41,12 +42,27 @@ def cells(job: Job, outcome: Outcome) -> tuple[str, ...]:
     )
 
 
-def retry_rows(outcomes: Iterable[Outcome]) -> Iterator[tuple[str, ...]]:
-    """The original cells of the rows worth another try: those that were not sent.
+class Rows(StrEnum):
+    """Which rows of a job a file is about."""
 
-    An ``unknown`` row is not among them: a person must look first, and ``retry --unknown-checked`` sends it then.
-    """
-    return (outcome.cells for outcome in outcomes if outcome.status is Status.NOT_SENT)
+    ALL = "all"
+    RETRY = "retry"
+    """Worth another try: those that were not sent. An ``unknown`` row is not among them: a person must look first, and
+    ``retry --unknown-checked`` sends it then."""
+    UNDO = "undo"
+    """Gone by this job, for whoever must put them back."""
+
+
+_OF = {
+    Rows.ALL: frozenset(Status),
+    Rows.RETRY: frozenset({Status.NOT_SENT}),
+    Rows.UNDO: frozenset({Status.REMOVED, Status.REMOVED_INFERRED}),
+}
+
+
+def original_cells(outcomes: Iterable[Outcome], rows: Rows) -> Iterator[tuple[str, ...]]:
+    """The cells that the file had, of the rows that are meant."""
+    return (outcome.cells for outcome in outcomes if outcome.status in _OF[rows])
 
 
 def utc(seconds: float | None) -> str:

@@ -21,7 +21,8 @@ from bulkremove.errors import JournalFailed
 
 T = TypeVar("T")
 
-SCHEMA_VERSION = 1
+SCHEMA = ("1-jobs.sql", "2-people.sql")
+"""What makes each version out of the one before it; a new journal goes through all of them."""
 BUSY_SECONDS = 20.0
 """How long a commit waits for another process of this machine; one holds the file for under a millisecond."""
 
@@ -118,17 +119,18 @@ class Database:
     def _migrate(self) -> None:
         with self.transaction():
             version = int(self.execute("PRAGMA user_version").fetchone()[0])
-            if version > SCHEMA_VERSION:
+            if version > len(SCHEMA):
                 raise JournalFailed(
                     f"The journal {self._path} was written by a newer bulkremove (its version {version}, "
-                    f"known here: {SCHEMA_VERSION}).",
+                    f"known here: {len(SCHEMA)}).",
                     hint="Update bulkremove, or set BULKREMOVE_HOME to another folder.",
                 )
-            if version < 1:
-                schema = files("bulkremove.store").joinpath("schema.sql").read_text(encoding="utf-8")
-                for statement in _statements(schema):
+            for name in SCHEMA[version:]:
+                script = files("bulkremove.store").joinpath("schema", name).read_text(encoding="utf-8")
+                for statement in _statements(script):
                     self.execute(statement)
-                self.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            if version < len(SCHEMA):
+                self.execute(f"PRAGMA user_version = {len(SCHEMA)}")
 
     @contextmanager
     def _told(self) -> Iterator[None]:

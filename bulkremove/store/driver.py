@@ -33,3 +33,12 @@ def driven(home: Path, job: str) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def is_driven(home: Path, job: str) -> bool:
+    """Whether some process drives ``job`` right now."""
+    try:
+        with driven(home, job):
+            return False
+    except JobBusy:
+        return True

@@ -1,7 +1,8 @@
 """Jobs, their rows and every attempt: intent before, outcome after.
 
 ``open_attempt`` is committed before a byte leaves, ``close_attempt`` before the row counts as done; a row that
-is found in ``sending`` later had an unanswered attempt. The shared allowance is in ``ledgers``.
+is found in ``sending`` later had an unanswered attempt. The shared allowance is in ``ledgers``, users and tokens are in
+``people``, and who did what is in ``audit``.
 """
 
 from __future__ import annotations
@@ -9,15 +10,16 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from bulkremove.errors import JobNotFound, JournalFailed
 from bulkremove.model import (
     Attempt,
     Errand,
+    Finding,
     Job,
     JobState,
     Outcome,
@@ -28,8 +30,10 @@ from bulkremove.model import (
     Status,
     Tally,
 )
+from bulkremove.store.audit import Audit
 from bulkremove.store.database import Database
 from bulkremove.store.ledgers import Ledgers
+from bulkremove.store.people import People
 
 T = TypeVar("T")
 
@@ -43,6 +47,8 @@ class Journal:
     def __init__(self, home: Path) -> None:
         self._db = Database(home / "journal.db")
         self.ledgers = Ledgers(self._db)
+        self.people = People(self._db)
+        self.audit = Audit(self._db)
 
     def close(self) -> None:
         self._db.close()
@@ -62,10 +68,11 @@ class Journal:
         with self.transaction():
             self._db.execute(
                 "INSERT INTO job (id, account, host, source, folder, sheet, header, roles, plan_hash, state,"
-                " created_at, retry_of, options) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " created_at, retry_of, options, prepared_by, confirmed_by)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 *(job.id, job.account, job.host, job.source, job.folder, job.sheet),
                 *(json.dumps(job.header), json.dumps(tuple(job.roles)), job.plan_hash, job.state),
-                *(job.created_at, job.retry_of, json.dumps(dict(job.options))),
+                *(job.created_at, job.retry_of, json.dumps(dict(job.options)), job.prepared_by, job.confirmed_by),
             )
             self._db.executemany(
                 "INSERT INTO row (job, position, number, cells, course, batch, learner, state, detail)"
@@ -126,16 +133,28 @@ class Journal:
 
         A row that is still open is told as ``not_sent``, or as ``unknown`` when an attempt may have had an effect.
         """
-        last = -1
+        last, findings = -1, self.findings(job.id)
         while page := self._db.execute(
             "SELECT position, number, cells, state, detail, http_status, api_code, attempts, first_sent_at,"
             " finished_at FROM row WHERE job = ? AND position > ? ORDER BY position LIMIT ?",
             *(job.id, last, _PAGE),
         ).fetchall():
-            for position, number, cells, state, detail, *facts in page:
-                status, words = _told(state, detail, job)
-                yield Outcome(position, number, tuple(json.loads(cells)), status, words, *facts)
+            for values in page:
+                yield _outcome(values, job, findings)
             last = page[-1][0]
+
+    def some_outcomes(self, job: Job, *, status: Status | None, text: str, skip: int, most: int) -> list[Outcome]:
+        """The rows of a job that have a status and hold a text in some cell (letters' case aside), in file order."""
+        states = [state.value for state in (*Status, *RowState) if status in (None, _told(state, "", job)[0])]
+        held = json.dumps(text)[1:-1]  # as the cells hold it
+        found = self._db.execute(
+            "SELECT position, number, cells, state, detail, http_status, api_code, attempts, first_sent_at,"
+            " finished_at FROM row WHERE job = ? AND state IN (SELECT value FROM json_each(?))"
+            " AND instr(lower(cells), lower(?)) > 0 ORDER BY position LIMIT ? OFFSET ?",
+            *(job.id, json.dumps(states), held, most, skip),
+        )
+        findings = self.findings(job.id)
+        return [_outcome(values, job, findings) for values in found]
 
     def errands(self, job_id: str) -> Iterator[Errand]:
         """The rows still to be sent: first those with an open attempt, whose time runs out, then in file order."""
@@ -241,6 +260,47 @@ class Journal:
         ).fetchone()
         return None if found is None else float(found[0])
 
+    def removed_at(self, job_id: str) -> list[float]:
+        """When (epoch seconds) each removal of the job was settled, in ascending order."""
+        found = self._db.execute(
+            "SELECT finished_at FROM row WHERE job = ? AND state IN ('removed', 'removed_inferred') ORDER BY 1", job_id
+        )
+        return [at for (at,) in found]
+
+    def first_call_after(self, job_id: str, then: float) -> float | None:
+        """When (epoch seconds) the job's first call after ``then`` left; None if there was none."""
+        found = self._db.execute(
+            "SELECT min(sent_at) FROM attempt WHERE job = ? AND sent_at > ? AND finding IS NOT 'never_sent'",
+            job_id,
+            then,
+        )
+        at: float | None = found.fetchone()[0]
+        return at
+
+    # What people found out
+
+    def find_out(self, job_id: str, number: int, finding: Finding) -> bool:
+        """Keep what was found about the unknown row of that number; False if the job has none such."""
+        row = self._db.execute(
+            "SELECT position FROM row WHERE job = ? AND number = ? AND state = 'unknown'", job_id, number
+        ).fetchone()
+        if row is None:
+            return False
+        self._db.execute(
+            "INSERT INTO finding (job, position, at, author, text) VALUES (?, ?, ?, ?, ?)",
+            *(job_id, row[0], finding.at, finding.author, finding.text),
+        )
+        return True
+
+    def findings(self, job_id: str) -> Mapping[int, list[Finding]]:
+        """By position, the oldest first."""
+        found = defaultdict[int, list[Finding]](list)
+        for position, *values in self._db.execute(
+            "SELECT position, at, author, text FROM finding WHERE job = ? ORDER BY id", job_id
+        ):
+            found[position].append(Finding(*values))
+        return found
+
     # Events
 
     def note(self, job_id: str, name: str, text: str, *, at: float) -> None:
@@ -269,6 +329,24 @@ def _row_values(job_id: str, position: int, planned: PlannedRow) -> tuple[object
     state = exclusion.status if exclusion else RowState.PENDING
     cells = json.dumps(planned.row.cells)  # ASCII with escapes: a lone surrogate survives it
     return job_id, position, planned.row.number, cells, *ids, state, exclusion.detail if exclusion else ""
+
+
+def _outcome(values: tuple[Any, ...], job: Job, findings: Mapping[int, Sequence[Finding]]) -> Outcome:
+    position, number, cells, state, detail, status, code, attempts, first_sent_at, finished_at = values
+    told, words = _told(state, detail, job)
+    return Outcome(
+        position,
+        number,
+        tuple(json.loads(cells)),
+        told,
+        words,
+        status,
+        code,
+        attempts,
+        first_sent_at,
+        finished_at,
+        tuple(findings.get(position, ())),
+    )
 
 
 def _told(state: str, detail: str, job: Job) -> tuple[Status, str]:

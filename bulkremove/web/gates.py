@@ -1,24 +1,28 @@
-"""Who may ask: the host, then where the request comes from, then the session. Every route and method passes here.
+"""Who may ask: the host, then where the request comes from, then who it is, then what they may. In this order.
 
-Against DNS rebinding the host must be ours; against other sites' pages a request must come from our own. What leaves
-carries headers that let a browser load and run nothing but our own files.
+Every address and method passes here, those that don't exist too. Against DNS rebinding the host must be ours; against
+other sites' pages a request must come from our own; what leaves carries headers that let a browser load and run
+nothing but our own files.
 """
 
 from __future__ import annotations
 
-import hmac
-import secrets
-import time
-from collections.abc import Callable
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from multidict import CIMultiDict
 
+from bulkremove.app import App
+from bulkremove.rights import Right
+from bulkremove.web.doors import API, PERSON, SOURCE, Door, Person
+from bulkremove.web.sessions import Sessions
+
 COOKIE = "bulkremove"
-SESSION_HOURS = 12.0
 LONGEST_FORM = 64 * 1024
-"""Bytes of a form that is no upload."""
+"""Bytes of a request that is no upload."""
 
 _HEADERS = CIMultiDict(
     {
@@ -28,71 +32,116 @@ _HEADERS = CIMultiDict(
         "Referrer-Policy": "no-referrer",
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Resource-Policy": "same-origin",
-        "Cache-Control": "no-store",
         "Server": "bulkremove",
     }
 )
 
 
-class Sessions:
-    """One start token, good once, and the sessions that it was exchanged for. In memory: a restart ends them."""
+@dataclass(frozen=True, slots=True)
+class Address:
+    """How the page is reached. ``hosts``: Host headers that are ours as they stand; ``names``: those with any port."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._start: str | None = secrets.token_urlsafe(32)
-        self._ends: dict[str, float] = {}
+    hosts: frozenset[str]
+    names: frozenset[str] = frozenset()
+    proxy: str = ""
+    only_by_proxy: bool = False
+    tls: bool = False
 
-    @property
-    def start_token(self) -> str | None:
-        return self._start
-
-    def open(self, token: str) -> str | None:
-        """A new session for the start token, which is dead then; None for any other."""
-        if self._start is None or not hmac.compare_digest(self._start.encode(), token.encode()):
-            return None
-        self._start = None
-        session = secrets.token_urlsafe(32)
-        self._ends[session] = self._clock() + SESSION_HOURS * 3600.0
-        return session
-
-    def known(self, session: str) -> bool:
-        return self._ends.get(session, 0.0) > self._clock()
+    def is_ours(self, host: str) -> bool:
+        return host in self.hosts or re.sub(r":[0-9]{1,5}\Z", "", host) in self.names
 
 
-def make_gates(hosts: frozenset[str], sessions: Sessions) -> Middleware:
-    """The middleware. ``hosts``: the values of the Host header that are ours."""
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A request as the person's browser sent it: past the named proxy, whose word counts, and nobody else's."""
+
+    host: str
+    scheme: str
+    source: str
+
+
+def make_gates(address: Address, app: App, sessions: Sessions, doors: Mapping[web.AbstractRoute, Door]) -> Middleware:
+    """The middleware that all requests pass first."""
 
     @web.middleware
     async def gates(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.headers.get("Host", "").lower() not in hosts:
+        seen = _seen(request, address)
+        if not address.is_ours(seen.host):
             raise web.HTTPMisdirectedRequest(text="This address is not served here.")
-        _check_site(request, hosts)
-        if request.path != "/start" and not sessions.known(request.cookies.get(COOKIE, "")):
-            raise web.HTTPForbidden(text="Open the link that `bulkremove serve` printed. It is good once.")
+        _check_site(request, seen)
+        request[SOURCE] = seen.source
+        door = doors.get(request.match_info.route)
+        right = door.right if door else Right.LOOK
+        if right is not None:
+            person = _person(request, app, sessions)
+            if not person.may(right):
+                raise web.HTTPForbidden(text=f"As {person.name} you may not do that; ask somebody who may.")
+            request[PERSON] = person
+        if door and door.takes and request.content_type != door.takes:
+            raise web.HTTPUnsupportedMediaType(text=f"Only {door.takes} is taken here.")
         return await handler(request)
 
     return gates
 
 
-def _check_site(request: web.Request, hosts: frozenset[str]) -> None:
+def _seen(request: web.Request, address: Address) -> _Seen:
+    remote = request.remote or ""
+    by_proxy = bool(address.proxy) and remote == address.proxy
+    if address.only_by_proxy and not by_proxy:
+        raise web.HTTPForbidden(text="This server is reached through its proxy only.")
+    headers, scheme = request.headers, "https" if address.tls else "http"
+    host = headers.get("Host", "")
+    if by_proxy:
+        scheme = headers.get("X-Forwarded-Proto", scheme).strip().lower()
+        host = headers.get("X-Forwarded-Host", host).strip()
+        remote = headers.get("X-Forwarded-For", remote).rpartition(",")[2].strip()
+    return _Seen(host.lower(), scheme, remote)
+
+
+def _check_site(request: web.Request, seen: _Seen) -> None:
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if site not in (None, "same-origin", "none"):
-        raise web.HTTPForbidden(text="This came from another site and was not done.")
+        raise web.HTTPForbidden(
+            text="This came from another site and was not done. Copy the address into the browser's address bar."
+        )
     # Our own Referrer-Policy makes browsers send "null" as the origin of our own forms.
-    ours = (
-        origin is None or origin.lower().removeprefix("http://") in hosts or (origin, site) == ("null", "same-origin")
-    )
-    if not ours:
+    own = origin is None or origin.lower() == f"{seen.scheme}://{seen.host}"
+    if not own and (origin, site) != ("null", "same-origin"):
         raise web.HTTPForbidden(text="This came from another site and was not done.")
-    if request.method in ("GET", "HEAD"):
-        return
+    if request.method in ("GET", "HEAD") or request.path.startswith(API):
+        return  # a program comes with a token, which no other site's page has
     if site is None and origin is None:
         raise web.HTTPForbidden(text="It is not known which site this came from, so it was not done.")
-    wanted = "multipart/form-data" if request.path == "/uploads" else "application/x-www-form-urlencoded"
-    if request.content_type != wanted:
-        raise web.HTTPUnsupportedMediaType(text="This is no form of this page.")
 
 
-async def guard(request: web.Request, response: web.StreamResponse) -> None:
-    """The headers of every answer, errors and static files included."""
-    response.headers.update(_HEADERS)
+def _person(request: web.Request, app: App, sessions: Sessions) -> Person:
+    """Who asks. Raises HTTPUnauthorized, HTTPForbidden, or HTTPSeeOther to the sign-in."""
+    if request.path.startswith(API):
+        scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+        token = app.people.bearer(secret.strip()) if scheme.lower() == "bearer" else None
+        if token is None:
+            raise web.HTTPUnauthorized(
+                text="Give a token: `Authorization: Bearer ...`. `bulkremove tokens add` makes one.",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+        return Person(f"token {token.name}", token.role)
+    person = sessions.who(request.cookies.get(COOKIE, ""))
+    if person is not None:
+        return person
+    if not sessions.users:
+        raise web.HTTPForbidden(text="Open the link that `bulkremove serve` printed. It is good once.")
+    if request.method == "GET":
+        raise web.HTTPSeeOther("/sign-in")
+    raise web.HTTPForbidden(text="Sign in first; your session has ended.")
+
+
+def make_guard(address: Address) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """Puts the headers on every answer, errors and files included."""
+
+    async def guard(request: web.Request, response: web.StreamResponse) -> None:
+        response.headers.update(_HEADERS)
+        response.headers.setdefault("Cache-Control", "no-store")
+        if address.tls:
+            response.headers["Strict-Transport-Security"] = "max-age=31536000"
+
+    return guard

@@ -1,10 +1,11 @@
-"""The server of the page: its routes, its gates, its templates, and the jobs that it runs beside them."""
+"""The server of the page: its doors behind its gates, its templates, and the jobs that it runs beside them."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
 import socket
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,66 +15,139 @@ from aiohttp import web
 
 from bulkremove.app import App
 from bulkremove.app.desk import Desk
+from bulkremove.config import Settings
 from bulkremove.errors import SettingsError
-from bulkremove.model import Status
+from bulkremove.model import Status, is_loopback
+from bulkremove.report import many
 from bulkremove.web import words
-from bulkremove.web.gates import Sessions, guard, make_gates
-from bulkremove.web.pages import Pages, errors
+from bulkremove.web.api import Api
+from bulkremove.web.doors import Door
+from bulkremove.web.entry import Entry
+from bulkremove.web.failures import failures
+from bulkremove.web.gates import LONGEST_FORM, Address, make_gates, make_guard
+from bulkremove.web.job_pages import JobPages
+from bulkremove.web.live import Live
+from bulkremove.web.plan_pages import PlanPages
+from bulkremove.web.sessions import Sessions, SignIns
 from bulkremove.web.uploads import Uploads
 
 _HERE = Path(__file__).parent
 
 
-def make_app(app: App, desk: Desk, sessions: Sessions, *, hosts: frozenset[str]) -> web.Application:
-    """All routes behind the gates. ``hosts``: the Host headers that are ours."""
-    site = web.Application(middlewares=[errors, make_gates(hosts, sessions)], client_max_size=64 * 1024)
-    site.on_response_prepare.append(guard)
-    site.router.add_static("/static", _HERE / "static")
-    Pages(app, desk, Uploads(app.settings.home / "uploads"), sessions).add_to(site.router)
-    settings = app.settings
-    place = {"account": settings.account, "host": settings.host, "sandbox": settings.sandbox, "Status": Status}
+def make_site(app: App, desk: Desk, sessions: Sessions, sign_ins: SignIns, address: Address) -> web.Application:
+    """All doors behind the gates."""
+    uploads, live = Uploads(app), Live(app, desk, sessions)
+    all_doors = [
+        *Entry(app, sessions, sign_ins, secure=address.tls or bool(address.proxy)).doors(),
+        *PlanPages(app, desk, uploads).doors(),
+        *JobPages(app, desk, uploads, live).doors(),
+        *live.doors(),
+        *Api(app, desk, uploads).doors(),
+    ]
+    doors: dict[web.AbstractRoute, Door] = {}
+    gates = make_gates(address, app, sessions, doors)
+    site = web.Application(middlewares=[failures, gates], client_max_size=LONGEST_FORM)
+    site.on_response_prepare.append(make_guard(address))
+    for door in all_doors:
+        doors[site.router.add_route(door.method, door.path, door.answer)] = door
+    _add_templates(site, app.settings, sessions)
+    return site
 
-    async def with_place(request: web.Request) -> dict[str, object]:
-        return place
 
+def _add_templates(site: web.Application, settings: Settings, sessions: Sessions) -> None:
     environment = aiohttp_jinja2.setup(
         site,
         loader=jinja2.FileSystemLoader(_HERE / "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
-        context_processors=[with_place],
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    environment.filters.update(grouped=words.grouped, local=words.local, lasts=words.lasts, name=words.name)
-    return site
+    environment.globals.update(
+        account=settings.account, host=settings.host, sandbox=settings.sandbox, Status=Status, users=sessions.users
+    )
+    environment.filters.update(grouped=words.grouped, local=words.local, lasts=words.lasts, name=words.name, many=many)
 
 
 async def serve(app: App, *, host: str, port: int, say: Callable[[str], None]) -> None:
     """Serve the page until SIGINT or SIGTERM; unfinished jobs of an earlier server go on. Raises SettingsError."""
-    if host not in ("127.0.0.1", "localhost"):
-        raise SettingsError(
-            f"The page is not served on {host}: so far it knows one person, who sits at this machine.",
-            hint="Leave --host out; reach it from elsewhere through an SSH tunnel.",
-        )
-    sessions, desk = Sessions(), Desk(app)
+    settings, users = app.settings, bool(app.people.users())
+    _check(settings, host, users)
+    sessions, desk = Sessions(app.people, users=users), Desk(app)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    try:
-        listening = socket.create_server((host, port))
-    except OSError as error:
-        raise SettingsError(f"Port {port} can't be used: {error.strerror}.", hint="Give another --port.") from None
+    tls = _tls(settings)
+    listening = _listen(host, port)
     port = listening.getsockname()[1]
-    hosts = frozenset({f"127.0.0.1:{port}", f"localhost:{port}"})
+    own = frozenset({f"127.0.0.1:{port}", f"localhost:{port}", f"[::1]:{port}"}) if is_loopback(host) else frozenset()
+    only_by_proxy = not is_loopback(host) and tls is None
+    address = Address(own, frozenset(settings.allowed_hosts), settings.proxy, only_by_proxy, tls is not None)
     async with app.rehearsing():
-        runner = web.AppRunner(make_app(app, desk, sessions, hosts=hosts), access_log=None, handle_signals=False)
+        site = make_site(app, desk, sessions, SignIns(), address)
+        runner = web.AppRunner(site, access_log=None, handle_signals=False, shutdown_timeout=2.0)
         await runner.setup()
         try:
-            await web.SockSite(runner, listening).start()
-            say(f"Open http://127.0.0.1:{port}/start?token={sessions.start_token}")
-            say("The link is good once. Ctrl-C ends the server; unfinished jobs go on when it is started again.")
+            await web.SockSite(runner, listening, ssl_context=tls).start()
+            for line in _greeting(settings, sessions, host, port, secure=tls is not None):
+                say(line)
             for job in desk.take_up():
                 say(f"Job {job.id} goes on.")
             await stop.wait()
+            say("Stopping; the rows in flight are finished first.")
         finally:
             await desk.close()
             await runner.cleanup()
+
+
+def _check(settings: Settings, host: str, users: bool) -> None:
+    """Raises SettingsError when this is no safe way to serve."""
+    if settings.four_eyes and not users:
+        raise SettingsError(
+            "four_eyes is set, but there are no users, so nobody could ever confirm a plan.",
+            hint="Add two people with `bulkremove users add`, or take four_eyes out.",
+        )
+    if is_loopback(host):
+        return
+    missing = []
+    if not users:
+        missing.append("users who sign in (`bulkremove users add NAME --role admin`)")
+    if not settings.allowed_hosts:
+        missing.append('the names it is reached under (allowed_hosts = ["bulkremove.example.com"])')
+    if not (settings.tls_certificate or settings.proxy):
+        missing.append("TLS (tls_certificate and tls_key) or the address of a proxy that has it (proxy)")
+    if missing:
+        raise SettingsError(
+            f"The page is not served on {host}, where others could reach it, without {'; '.join(missing)}.",
+            hint="Or leave --host out: then it is for this machine only.",
+        )
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    if not settings.tls_certificate:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(settings.tls_certificate, settings.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError(f"tls_certificate and tls_key can't be used: {error.strerror or error}.") from None
+    return context
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host.strip("[]"), port), family=family)
+    except OSError as error:
+        raise SettingsError(
+            f"The page can't be served on {host}, port {port}: {error.strerror}.", hint="Give another --port."
+        ) from None
+
+
+def _greeting(settings: Settings, sessions: Sessions, host: str, port: int, *, secure: bool) -> list[str]:
+    last = "Ctrl-C ends the server; unfinished jobs go on when it is started again."
+    if sessions.start_token is not None:
+        return [f"Open http://127.0.0.1:{port}/start?token={sessions.start_token}", f"The link is good once. {last}"]
+    names = settings.allowed_hosts or ("127.0.0.1",)
+    place = f"https://{names[0]}/" if settings.proxy else f"http{'s' if secure else ''}://{names[0]}:{port}/"
+    return [f"Listening on {host}, port {port}. Sign in at {place}", last]

@@ -1,0 +1,88 @@
+"""What use cases give back: a plan and its cost, a run that is over, an allowance as it stands."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bulkremove.errors import ConsentMissing
+from bulkremove.model import Job, Plan, Quota, Status, Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A plan and what it costs: ``seconds`` of the run's clock at the limit, ending at ``ends_at`` (epoch seconds)."""
+
+    plan: Plan
+    quota: Quota
+    seconds: float
+    ends_at: float
+    speed: float = 1.0
+    retry_of: str | None = None
+    refusal: ConsentMissing | None = None
+    """Why a run of this plan would be refused with the present caps."""
+
+    def courses(self) -> Mapping[str, int]:
+        """Removals by course, in order of first appearance."""
+        courses: Counter[str] = Counter()
+        for (course, _), count in self.plan.batches.items():
+            courses[course] += count
+        return courses
+
+    def as_json(self) -> dict[str, object]:
+        """The plan for machines; seconds and epoch seconds."""
+        plan, table, counts = self.plan, self.plan.table, self.plan.not_sent()
+        return {
+            "dry_run": True,
+            "account": plan.account,
+            "host": plan.host,
+            "sandbox": plan.sandbox,
+            "source": table.source,
+            "kind": table.kind,
+            "sheet": table.sheet,
+            "header": list(table.header),
+            "columns": {"course": table.roles.course, "batch": table.roles.batch, "learner": table.roles.learner},
+            "rows": len(table),
+            "removals": plan.removals,
+            **{one.value: counts.get(one, 0) for one in (Status.DUPLICATE, Status.INVALID, Status.DONE_BEFORE)},
+            "empty_rows": table.empty_rows,
+            "hidden_rows": table.hidden_rows,
+            "notes": list(table.notes),
+            "refusal": str(self.refusal) if self.refusal else None,
+            "courses": [{"course": course, "removals": n} for course, n in self.courses().items()],
+            "batches": [{"course": c, "batch": b, "removals": n} for (c, b), n in plan.batches.items()],
+            "excluded": [
+                {"row": table.numbers[i], "status": e.status.value, "detail": e.detail}
+                for i, e in sorted(plan.excluded.items())
+            ],
+            "calls": plan.removals,
+            "seconds": round(self.seconds, 1),
+            "ends_at": round(self.ends_at, 1),
+            "plan_hash": plan.fingerprint,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A run that is over, finished or not. ``warning`` stands before the summary."""
+
+    job: Job
+    tally: Tally
+    report: Path | None
+    retry: Path | None
+    summary: str
+    warning: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What the account's calls have used: in the last window, in 24 hours, and how long nobody may send."""
+
+    calls: int
+    limit: int
+    today: int
+    daily: int | None
+    locked: float
+    """Seconds of the run's clock; 0 when it is open."""

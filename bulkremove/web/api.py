@@ -1,0 +1,173 @@
+"""The use cases for other programs, as JSON under /api/v1; ``openapi`` is its document, and tests compare the two."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
+
+from aiohttp import web
+
+from bulkremove.app import App, Consent
+from bulkremove.app.desk import Desk
+from bulkremove.errors import ConsentMissing
+from bulkremove.model import Job, PlannedRow, Status
+from bulkremove.reading import Hidden, ReadOptions, parse_columns
+from bulkremove.report import as_json
+from bulkremove.rights import Right
+from bulkremove.web.doors import JSON, Door, person
+from bulkremove.web.openapi import PREFIX, document
+from bulkremove.web.plan_pages import TO_REMOVE, confirm
+from bulkremove.web.replies import download
+from bulkremove.web.uploads import Upload, Uploads
+
+T = TypeVar("T")
+
+
+class Api:
+    """The HTTP API of one app and its desk."""
+
+    def __init__(self, app: App, desk: Desk, uploads: Uploads) -> None:
+        self._app, self._desk, self._uploads = app, desk, uploads
+
+    def doors(self) -> list[Door]:
+        return [
+            Door(method, f"{PREFIX}{path}", answer, right, takes)
+            for method, path, answer, right, takes in (
+                ("GET", "/openapi.json", self.openapi, Right.LOOK, ""),
+                ("POST", "/plans", self.make_plan, Right.PREPARE, ""),
+                ("GET", "/plans/{plan}", self.plan, Right.LOOK, ""),
+                ("GET", "/plans/{plan}/rows", self.plan_rows, Right.LOOK, ""),
+                ("POST", "/plans/{plan}/confirm", self.confirm, Right.APPROVE, JSON),
+                ("GET", "/jobs", self.jobs, Right.LOOK, ""),
+                ("GET", "/jobs/{job}", self.job, Right.LOOK, ""),
+                ("GET", "/jobs/{job}/events", self.events, Right.LOOK, ""),
+                ("GET", "/jobs/{job}/report.{ending:csv|xlsx|jsonl}", self.report, Right.LOOK, ""),
+                ("POST", "/jobs/{job}/pause", self.pause, Right.PAUSE, ""),
+                ("POST", "/jobs/{job}/resume", self.resume, Right.APPROVE, ""),
+                ("POST", "/jobs/{job}/cancel", self.cancel, Right.APPROVE, ""),
+            )
+        ]
+
+    async def openapi(self, request: web.Request) -> web.StreamResponse:
+        return web.json_response(document())
+
+    async def make_plan(self, request: web.Request) -> web.StreamResponse:
+        query = request.query
+        name, columns = query.get("name", "upload"), query.get("columns")
+        hidden = _one_of(request, "hidden", {one.value: one for one in Hidden}) or Hidden.REFUSE
+        options = ReadOptions(query.get("sheet"), parse_columns(columns) if columns is not None else {}, hidden)
+        upload = await self._uploads.of_body(request, name=name, options=options, by=person(request).name)
+        if upload.refusal is not None:
+            raise upload.refusal
+        return web.json_response(await self._plan(upload), status=201)
+
+    async def plan(self, request: web.Request) -> web.StreamResponse:
+        return web.json_response(await self._plan(self._upload(request)))
+
+    async def plan_rows(self, request: web.Request) -> web.StreamResponse:
+        upload, page = self._upload(request), _page(request)
+        reasons = {one.value: one for one in (Status.DUPLICATE, Status.INVALID, Status.DONE_BEFORE)}
+        wanted = _one_of(request, "status", reasons | {TO_REMOVE: None})
+        preview = await self._uploads.look(upload)
+        to_remove = request.query.get("status") == TO_REMOVE
+        text = request.query.get("q", "")
+        rows, more = self._app.some_rows(preview.plan, status=wanted, to_remove=to_remove, text=text, page=page)
+        return web.json_response({"rows": [_row(row) for row in rows], "more": more})
+
+    async def confirm(self, request: web.Request) -> web.StreamResponse:
+        upload, said = self._upload(request), await _object(request)
+        plan_hash, number = said.get("plan_hash"), said.get("removals")
+        if not isinstance(plan_hash, str) or not (number is None or type(number) is int):
+            raise web.HTTPBadRequest(text="Give plan_hash (a text) and, if you like, removals (a whole number).")
+        before = upload.job
+        consent = Consent(plan_hash=plan_hash, number=number)
+        job = await confirm(self._app, self._desk, self._uploads, upload, consent, by=person(request).name)
+        return web.json_response(self._told(self._app.job(job)), status=201 if before is None else 200)
+
+    async def jobs(self, request: web.Request) -> web.StreamResponse:
+        return web.json_response({"jobs": [self._told(job) for job in self._app.jobs()[:100]]})
+
+    async def job(self, request: web.Request) -> web.StreamResponse:
+        return web.json_response(self._told(self._job(request)))
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        events = self._app.events(self._job(request))
+        return web.json_response({"events": [{"at": at, "name": name, "text": text} for at, name, text in events]})
+
+    async def report(self, request: web.Request) -> web.StreamResponse:
+        job = self._job(request)
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / f"{job.id}-report.{request.match_info['ending']}"
+            self._app.report(job.id, path, by=person(request).name)
+            return download(path)
+
+    async def pause(self, request: web.Request) -> web.StreamResponse:
+        job = self._job(request)
+        await self._desk.pause(job.id, by=person(request).name)
+        return web.json_response(self._told(self._app.job(job.id)))
+
+    async def resume(self, request: web.Request) -> web.StreamResponse:
+        job = self._job(request)
+        if not job.state.resumable:
+            raise ConsentMissing(f"Job {job.id} is {job.state.value}; nothing is left to resume.")
+        self._desk.start(job.id, by=person(request).name)
+        return web.json_response(self._told(job))
+
+    async def cancel(self, request: web.Request) -> web.StreamResponse:
+        job = self._job(request)
+        await self._desk.cancel(job.id, by=person(request).name)
+        return web.json_response(self._told(self._app.job(job.id)))
+
+    # Inside
+
+    def _upload(self, request: web.Request) -> Upload:
+        return self._uploads.get(request.match_info["plan"])
+
+    def _job(self, request: web.Request) -> Job:
+        return self._app.job(request.match_info["job"])
+
+    async def _plan(self, upload: Upload) -> dict[str, object]:
+        if upload.job is not None:
+            raise ConsentMissing(f"This plan was confirmed: it is job {upload.job} now.")
+        preview = await self._uploads.look(upload)
+        return {"id": upload.id, "prepared_by": upload.by, **preview.as_json()}
+
+    def _told(self, job: Job) -> dict[str, object]:
+        facts = dict(as_json(job, self._app.tally(job), report=None, retry=None))
+        del facts["report"], facts["retry"]
+        return facts | {"running": self._desk.running(job.id) is not None, "trouble": self._desk.trouble.get(job.id)}
+
+
+def _row(row: PlannedRow) -> dict[str, object]:
+    planned, detail = (row.exclusion.status.value, row.exclusion.detail) if row.exclusion else (TO_REMOVE, "")
+    return {"row": row.row.number, "planned": planned, "detail": detail, "cells": list(row.row.cells)}
+
+
+async def _object(request: web.Request) -> dict[str, object]:
+    try:
+        said = json.loads(await request.text())
+    except (ValueError, RecursionError):
+        said = None
+    if not isinstance(said, dict):
+        raise web.HTTPBadRequest(text="Give one JSON object.")
+    return said
+
+
+def _one_of(request: web.Request, name: str, values: Mapping[str, T]) -> T | None:
+    """The value that a query parameter names; None when it is not given."""
+    text = request.query.get(name)
+    if text is None:
+        return None
+    if text not in values:
+        raise web.HTTPBadRequest(text=f"{name} must be one of: {', '.join(values)}.")
+    return values[text]
+
+
+def _page(request: web.Request) -> int:
+    text = request.query.get("page", "1")
+    if not (text.isascii() and text.isdigit() and 0 < len(text) < 9 and int(text) > 0):
+        raise web.HTTPBadRequest(text="page must be a whole number from 1.")
+    return int(text)

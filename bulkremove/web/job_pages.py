@@ -1,0 +1,121 @@
+"""A job on the page: watch it, pause, resume, cancel, look through its rows, note findings, take files, try again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from aiohttp import web
+
+from bulkremove.app import App
+from bulkremove.app.desk import Desk
+from bulkremove.errors import ConsentMissing
+from bulkremove.model import Job, Status
+from bulkremove.report import Rows
+from bulkremove.rights import Right
+from bulkremove.web.doors import FORM, Door, person
+from bulkremove.web.live import Live
+from bulkremove.web.replies import download, page, page_number
+from bulkremove.web.uploads import Uploads
+
+NEWEST = 200
+"""Entries of the audit log on its page."""
+
+
+class JobPages:
+    """The pages of the jobs, and the audit log's."""
+
+    def __init__(self, app: App, desk: Desk, uploads: Uploads, live: Live) -> None:
+        self._app, self._desk, self._uploads, self._live = app, desk, uploads, live
+
+    def doors(self) -> list[Door]:
+        return [
+            Door("GET", "/jobs/{job}", self.job, Right.LOOK),
+            Door("GET", "/jobs/{job}/rows", self.rows, Right.LOOK),
+            Door("GET", "/jobs/{job}/report.{ending:csv|xlsx}", self.report, Right.LOOK),
+            Door("GET", "/jobs/{job}/{rows:retry|undo}.csv", self.rows_file, Right.LOOK),
+            Door("POST", "/jobs/{job}/pause", self.pause, Right.PAUSE, FORM),
+            Door("POST", "/jobs/{job}/resume", self.resume, Right.APPROVE, FORM),
+            Door("POST", "/jobs/{job}/cancel", self.cancel, Right.APPROVE, FORM),
+            Door("POST", "/jobs/{job}/retry", self.retry, Right.APPROVE, FORM),
+            Door("POST", "/jobs/{job}/findings", self.find_out, Right.APPROVE, FORM),
+            Door("GET", "/audit", self.audit, Right.AUDIT),
+        ]
+
+    async def job(self, request: web.Request) -> web.StreamResponse:
+        return page("job.html", request, self._live.facts(self._job(request)))
+
+    async def rows(self, request: web.Request) -> web.StreamResponse:
+        job, wanted, text = self._job(request), request.query.get("status", ""), request.query.get("q", "").strip()
+        number, status = page_number(request), Status(wanted) if wanted in set(Status) else None
+        rows, more = self._app.some_outcomes(job, status=status, text=text, page=number)
+        counts = self._app.tally(job).counts
+        facts = {
+            "job": job,
+            "rows": rows,
+            "more": more,
+            "page": number,
+            "wanted": wanted,
+            "text": text,
+            "counts": counts,
+        }
+        return page("rows.html", request, facts)
+
+    async def report(self, request: web.Request) -> web.StreamResponse:
+        job = self._job(request)
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / f"{job.id}-report.{request.match_info['ending']}"
+            self._app.report(job.id, path, by=person(request).name)
+            return download(path)
+
+    async def rows_file(self, request: web.Request) -> web.StreamResponse:
+        job, rows = self._job(request), Rows(request.match_info["rows"])
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / f"{job.id}-{rows.value}.csv"
+            if self._app.report(job.id, path, rows=rows, by=person(request).name) is None:
+                raise web.HTTPNotFound(text="No row of this job belongs into that file.")
+            return download(path)
+
+    async def pause(self, request: web.Request) -> web.StreamResponse:
+        job = self._job(request)
+        await self._desk.pause(job.id, by=person(request).name)
+        return _back_to(job)
+
+    async def resume(self, request: web.Request) -> web.StreamResponse:
+        job = self._job(request)
+        if not job.state.resumable:
+            raise ConsentMissing(f"Job {job.id} is {job.state.value}; nothing is left to resume.")
+        self._desk.start(job.id, by=person(request).name)
+        return _back_to(job)
+
+    async def cancel(self, request: web.Request) -> web.StreamResponse:
+        job = self._job(request)
+        await self._desk.cancel(job.id, by=person(request).name)
+        return _back_to(job)
+
+    async def retry(self, request: web.Request) -> web.StreamResponse:
+        """Show the plan of what a job did not send, like that of a file; it is confirmed in the same way."""
+        job, form = self._job(request), await request.post()
+        upload = self._uploads.of_job(
+            job.id, unknown_checked=form.get("unknown") == "checked", source=job.source, by=person(request).name
+        )
+        await self._uploads.look(upload)
+        raise web.HTTPSeeOther(f"/uploads/{upload.id}")
+
+    async def find_out(self, request: web.Request) -> web.StreamResponse:
+        job, form = self._job(request), await request.post()
+        number = str(form.get("row", ""))
+        row = int(number) if number.isascii() and number.isdigit() and len(number) < 9 else 0
+        self._app.find_out(job.id, row, str(form.get("text", "")), by=person(request).name)
+        return _back_to(job)
+
+    async def audit(self, request: web.Request) -> web.StreamResponse:
+        facts = {"entries": self._app.audit(newest=NEWEST), "verified": self._app.verify_audit()}
+        return page("audit.html", request, facts)
+
+    def _job(self, request: web.Request) -> Job:
+        return self._app.job(request.match_info["job"])
+
+
+def _back_to(job: Job) -> web.Response:
+    return web.Response(status=303, headers={"Location": f"/jobs/{job.id}"})

@@ -1,0 +1,99 @@
+"""The parts of a job's page that move: made once for all who watch, sent as server-sent events when they change."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from aiohttp import web
+from aiohttp_sse import sse_response
+
+from bulkremove.app import App
+from bulkremove.app.desk import Desk
+from bulkremove.model import Job, JobState, Outcome, Status
+from bulkremove.report import first_line
+from bulkremove.rights import Right
+from bulkremove.web.chart import chart
+from bulkremove.web.doors import Door, person
+from bulkremove.web.gates import COOKIE
+from bulkremove.web.replies import part
+from bulkremove.web.sessions import Sessions
+
+EVERY = 0.5
+"""Seconds between two looks at a job under way."""
+_TEMPLATES = {"panel": "_progress.html", "controls": "_controls.html"}
+
+
+class Live:
+    """What a job's page shows of the present."""
+
+    def __init__(self, app: App, desk: Desk, sessions: Sessions) -> None:
+        self._app, self._desk, self._sessions = app, desk, sessions
+        self._made: dict[tuple[str, bool], tuple[float, bool, dict[str, str]]] = {}
+        """By job and whether its watcher may approve: when (loop time), whether it moves, and the parts."""
+
+    def doors(self) -> list[Door]:
+        return [Door("GET", "/jobs/{job}/events", self.events, Right.LOOK)]
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        job_id, told = self._app.job(request.match_info["job"]).id, dict.fromkeys(_TEMPLATES, "")
+        session = request.cookies.get(COOKIE, "")
+        async with sse_response(request) as stream:
+            while stream.is_connected() and self._sessions.who(session, watching=True):
+                moving, parts = self._parts(request, job_id)
+                for event, now in parts.items():
+                    if now != told[event]:
+                        told[event] = now
+                        await stream.send(now, event=event)
+                if not moving:
+                    await stream.send("", event="done")
+                    break
+                await asyncio.sleep(EVERY)
+        return stream
+
+    def _parts(self, request: web.Request, job_id: str) -> tuple[bool, dict[str, str]]:
+        """Whether the job moves, and the parts of its page as HTML on one line."""
+        now, key = asyncio.get_running_loop().time(), (job_id, person(request).may(Right.APPROVE))
+        at, moving, parts = self._made.get(key, (-EVERY, False, {}))
+        if now - at >= EVERY / 2:
+            facts = self.facts(self._app.job(job_id))
+            moving = facts["moving"]
+            parts = {event: part(template, request, facts) for event, template in _TEMPLATES.items()}
+            if len(self._made) > 50:
+                self._made.clear()
+            self._made[key] = now, moving, parts
+        return moving, parts
+
+    def facts(self, job: Job) -> dict[str, Any]:
+        """Everything that the page of a job shows."""
+        app, running = self._app, self._desk.running(job.id)
+        progress = running.progress if running else None
+        tally = progress.tally if progress else app.tally(job)
+        elsewhere = running is None and app.driven(job)
+        still = running is None and not elsewhere
+        unknown: list[Outcome] = []
+        if still and tally[Status.UNKNOWN]:
+            unknown, _ = app.some_outcomes(job, status=Status.UNKNOWN, text="", page=1)
+        wait = None
+        if progress and progress.waiting and progress.until is not None:
+            rest = max(0.0, progress.until - app.clock.monotonic()) / app.speed
+            wait = (progress.waiting.value, rest, app.clock.wall() + rest)
+        order = self._desk.order()
+        return {
+            "job": job,
+            "tally": tally,
+            "running": running,
+            "elsewhere": elsewhere,
+            "moving": not still,
+            "wait": wait,
+            "eta": next((seconds / app.speed for one, seconds in order if one.id == job.id), None),
+            "beside": len(order) - 1,
+            "events_told": app.events(job),
+            "summary": app.summary(job),
+            "warning": first_line(job, tally) if still else None,
+            "unknown": unknown,
+            "chart": chart(app.timeline(job)) if still else None,
+            "trouble": self._desk.trouble.get(job.id, ""),
+            "over": not job.state.resumable,
+            "paused": still and job.state in (JobState.PAUSED, JobState.READY, JobState.RUNNING),
+        }

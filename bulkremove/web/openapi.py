@@ -1,0 +1,251 @@
+"""The OpenAPI document of the HTTP API. Tests compare it with the doors and send what it allows to a real server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bulkremove import __version__
+from bulkremove.model import JobState, Status
+from bulkremove.reading import Hidden
+
+PREFIX = "/api/v1"
+
+_TEXT = {"type": "string"}
+_WHOLE = {"type": "integer"}
+_NUMBER = {"type": "number"}
+_FLAG = {"type": "boolean"}
+_TEXTS = {"type": "array", "items": _TEXT}
+
+
+def document() -> dict[str, object]:
+    """The document as a JSON object (OpenAPI 3.1)."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "bulkremove",
+            "version": __version__,
+            "description": "Takes learners off Zoho People training batches in bulk. A plan is made from a file and "
+            "removes nothing; confirming its very hash makes it a job. Times are epoch seconds, durations seconds.",
+        },
+        "security": [{"token": []}],
+        "paths": {f"{PREFIX}{path}": methods for path, methods in _paths().items()},
+        "components": {
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "schemas": {"Plan": _plan(), "Rows": _rows(), "Job": _job(), "Error": _object({"error": _TEXT})},
+        },
+    }
+
+
+def _paths() -> dict[str, object]:
+    plan, job = _in_path("plan"), _in_path("job")
+    page = _query("page", {"type": "integer", "minimum": 1, "maximum": 99_999_999})
+    planned = [Status.DUPLICATE.value, Status.INVALID.value, Status.DONE_BEFORE.value, "remove"]
+    job_answer, gone = _json("Job", "Where the job stands."), (404,)
+    return {
+        "/openapi.json": {"get": _does("This document.", {200: _any("application/json")})},
+        "/plans": {
+            "post": _does(
+                "Make a plan from a file (CSV, TSV, .xlsx, .xls or .ods, told by content). Removes nothing.",
+                {201: _json("Plan", "The plan.")},
+                parameters=[
+                    _query("name", _TEXT, "What messages call the file."),
+                    _query("sheet", _TEXT, "The sheet to read, where there are several."),
+                    _query("columns", _TEXT, "course=A,batch=B,learner=C by heading or letter."),
+                    _query("hidden", {"type": "string", "enum": [one.value for one in Hidden]}),
+                ],
+                body={"content": {"application/octet-stream": {}}, "required": True},
+                errors=(400, 408, 413, 422, 503),
+            )
+        },
+        "/plans/{plan}": {
+            "get": _does("A plan that waits.", {200: _json("Plan", "The plan.")}, [plan], errors=(404, 409, 422))
+        },
+        "/plans/{plan}/rows": {
+            "get": _does(
+                "Rows of a plan, 50 a page.",
+                {200: _json("Rows", "A page of rows.")},
+                [plan, page, _query("status", {"type": "string", "enum": planned}), _query("q", _TEXT)],
+                errors=(400, 404, 422),
+            )
+        },
+        "/plans/{plan}/confirm": {
+            "post": _does(
+                "Agree to exactly this plan and start it. A second time gives the same job.",
+                {201: _json("Job", "The new job."), 200: _json("Job", "The job that it is already.")},
+                [plan],
+                body={
+                    "required": True,
+                    "content": {
+                        "application/json": {
+                            "schema": {
+                                "type": "object",
+                                "properties": {"plan_hash": _TEXT, "removals": {"type": ["integer", "null"]}},
+                                "required": ["plan_hash"],
+                            }
+                        }
+                    },
+                },
+                errors=(400, 404, 409, 413, 415, 422),
+            )
+        },
+        "/jobs": {
+            "get": _does(
+                "The newest 100 jobs.",
+                {200: _inline(_object({"jobs": {"type": "array", "items": _ref("Job")}}), "The jobs.")},
+            )
+        },
+        "/jobs/{job}": {"get": _does("Where a job stands.", {200: job_answer}, [job], errors=gone)},
+        "/jobs/{job}/events": {
+            "get": _does(
+                "What happened to a job, the oldest first.",
+                {200: _inline(_object({"events": {"type": "array", "items": _event()}}), "The events.")},
+                [job],
+                errors=gone,
+            )
+        },
+        "/jobs/{job}/report.{ending}": {
+            "get": _does(
+                "The report: one line for each row of the file.",
+                {
+                    200: {
+                        "description": "The report.",
+                        "content": {
+                            "text/csv": {},
+                            "application/jsonl": {},
+                            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": {},
+                        },
+                    }
+                },
+                [job, _in_path("ending", {"type": "string", "enum": ["csv", "xlsx", "jsonl"]})],
+                errors=(400, 404),
+            )
+        },
+        "/jobs/{job}/pause": {"post": _does("Stop a job; it can go on later.", {200: job_answer}, [job], errors=gone)},
+        "/jobs/{job}/resume": {"post": _does("Go on with a job.", {200: job_answer}, [job], errors=(404, 409))},
+        "/jobs/{job}/cancel": {"post": _does("End a job for good.", {200: job_answer}, [job], errors=(404, 409))},
+    }
+
+
+def _plan() -> dict[str, object]:
+    batch = {"course": _TEXT, "batch": _TEXT, "removals": _WHOLE}
+    return _object(
+        {
+            "id": _TEXT,
+            "prepared_by": _TEXT,
+            "dry_run": {"const": True},
+            "account": _TEXT,
+            "host": _TEXT,
+            "sandbox": _FLAG,
+            "source": _TEXT,
+            "kind": _TEXT,
+            "sheet": {"type": ["string", "null"]},
+            "header": _TEXTS,
+            "columns": _object({"course": _WHOLE, "batch": _WHOLE, "learner": _WHOLE}),
+            "rows": _WHOLE,
+            "removals": _WHOLE,
+            "duplicate": _WHOLE,
+            "invalid": _WHOLE,
+            "done_before": _WHOLE,
+            "empty_rows": _WHOLE,
+            "hidden_rows": _WHOLE,
+            "notes": _TEXTS,
+            "refusal": {"type": ["string", "null"]},
+            "courses": {"type": "array", "items": _object({"course": _TEXT, "removals": _WHOLE})},
+            "batches": {"type": "array", "items": _object(batch)},
+            "excluded": {"type": "array", "items": _object({"row": _WHOLE, "status": _TEXT, "detail": _TEXT})},
+            "calls": _WHOLE,
+            "seconds": _NUMBER,
+            "ends_at": _NUMBER,
+            "plan_hash": _TEXT,
+        }
+    )
+
+
+def _rows() -> dict[str, object]:
+    row = _object({"row": _WHOLE, "planned": _TEXT, "detail": _TEXT, "cells": _TEXTS})
+    return _object({"rows": {"type": "array", "items": row}, "more": _FLAG})
+
+
+def _job() -> dict[str, object]:
+    return _object(
+        {
+            "job": _TEXT,
+            "state": {"type": "string", "enum": [one.value for one in JobState]},
+            "reason": _TEXT,
+            "exit_code": _WHOLE,
+            "account": _TEXT,
+            "host": _TEXT,
+            "sandbox": _FLAG,
+            "source": _TEXT,
+            "plan_hash": _TEXT,
+            "rows": _WHOLE,
+            "counts": _object({one.value: _WHOLE for one in Status}),
+            "open": _WHOLE,
+            "seconds": _NUMBER,
+            "worst_minute": _WHOLE,
+            "lockouts": _WHOLE,
+            "mismatched": _WHOLE,
+            "created_at": _NUMBER,
+            "finished_at": {"type": ["number", "null"]},
+            "running": _FLAG,
+            "trouble": {"type": ["string", "null"]},
+        }
+    )
+
+
+def _event() -> dict[str, object]:
+    return _object({"at": _NUMBER, "name": _TEXT, "text": _TEXT})
+
+
+def _object(properties: Mapping[str, object]) -> dict[str, object]:
+    """An object with exactly these members."""
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _does(
+    summary: str,
+    answers: dict[int, object],
+    parameters: list[object] | None = None,
+    *,
+    body: dict[str, object] | None = None,
+    errors: tuple[int, ...] = (),
+) -> dict[str, object]:
+    failed = {code: _json("Error", "What went wrong, and what to do.") for code in (401, 403, 421, *errors)}
+    does: dict[str, object] = {
+        "summary": summary,
+        "responses": {str(code): answer for code, answer in sorted((answers | failed).items())},
+    }
+    if parameters:
+        does["parameters"] = parameters
+    if body:
+        does["requestBody"] = body
+    return does
+
+
+def _ref(schema: str) -> dict[str, object]:
+    return {"$ref": f"#/components/schemas/{schema}"}
+
+
+def _json(schema: str, words: str) -> dict[str, object]:
+    return _inline(_ref(schema), words)
+
+
+def _inline(schema: dict[str, object], words: str) -> dict[str, object]:
+    return {"description": words, "content": {"application/json": {"schema": schema}}}
+
+
+def _any(kind: str) -> dict[str, object]:
+    return {"description": "The document.", "content": {kind: {}}}
+
+
+def _in_path(name: str, schema: dict[str, object] | None = None) -> dict[str, object]:
+    return {"name": name, "in": "path", "required": True, "schema": schema or _TEXT}
+
+
+def _query(name: str, schema: object, words: str = "") -> dict[str, object]:
+    return {"name": name, "in": "query", "schema": schema, "description": words}

@@ -1,0 +1,128 @@
+"""From a file to an agreed plan: upload, choose sheet and columns, look through every row, confirm."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from aiohttp import web
+
+from bulkremove.app import App, Consent
+from bulkremove.app.desk import Desk
+from bulkremove.errors import BulkremoveError, ConsentMissing
+from bulkremove.model import Plan, Status, column_letter
+from bulkremove.reading import Hidden, ReadOptions
+from bulkremove.report import write_plan
+from bulkremove.rights import Right
+from bulkremove.web.doors import FILE_FORM, FORM, Door, person
+from bulkremove.web.replies import download, page, page_number
+from bulkremove.web.uploads import Upload, Uploads
+
+TO_REMOVE = "remove"
+"""What the filter calls the rows that are sent."""
+_ROLES = ("course", "batch", "learner")
+
+
+class PlanPages:
+    """The start page and everything that happens to an upload."""
+
+    def __init__(self, app: App, desk: Desk, uploads: Uploads) -> None:
+        self._app, self._desk, self._uploads = app, desk, uploads
+
+    def doors(self) -> list[Door]:
+        return [
+            Door("GET", "/", self.home, Right.LOOK),
+            Door("POST", "/uploads", self.upload, Right.PREPARE, FILE_FORM),
+            Door("GET", "/uploads/{upload}", self.plan, Right.LOOK),
+            Door("POST", "/uploads/{upload}", self.read_again, Right.PREPARE, FORM),
+            Door("GET", "/uploads/{upload}/plan.csv", self.plan_file, Right.LOOK),
+            Door("POST", "/uploads/{upload}/confirm", self.confirm, Right.APPROVE, FORM),
+        ]
+
+    async def home(self, request: web.Request) -> web.StreamResponse:
+        try:
+            allowance, trouble = self._app.allowance(), ""
+        except BulkremoveError as error:
+            allowance, trouble = None, str(error)
+        jobs = [(job, self._app.tally(job)) for job in self._app.jobs()[:50]]
+        now, speed = self._app.clock.wall(), self._app.speed
+        order = [(job, seconds / speed, now + seconds / speed) for job, seconds in self._desk.order()]
+        facts = {"allowance": allowance, "trouble": trouble, "jobs": jobs, "order": order}
+        return page("home.html", request, facts | {"waiting": self._uploads.waiting(), "speed": speed})
+
+    async def upload(self, request: web.Request) -> web.StreamResponse:
+        upload = await self._uploads.of_form(request, by=person(request).name)
+        raise web.HTTPSeeOther(f"/uploads/{upload.id}")
+
+    async def read_again(self, request: web.Request) -> web.StreamResponse:
+        upload, form = self._uploads.get(request.match_info["upload"]), await request.post()
+        said = {name: str(form.get(name, "")).strip() for name in ("sheet", *_ROLES, "hidden")}
+        columns = {role: int(said[role]) for role in _ROLES if re.fullmatch(r"[0-9]{1,4}", said[role], re.ASCII)}
+        hidden = Hidden(said["hidden"]) if said["hidden"] in set(Hidden) else upload.options.hidden
+        options = ReadOptions(said["sheet"] or upload.options.sheet, columns or upload.options.columns, hidden)
+        await self._uploads.read_as(upload, options)
+        raise web.HTTPSeeOther(f"/uploads/{upload.id}")
+
+    async def plan(self, request: web.Request) -> web.StreamResponse:
+        upload = self._uploads.get(request.match_info["upload"])
+        if upload.job is not None:
+            raise web.HTTPSeeOther(f"/jobs/{upload.job}")
+        if upload.refusal is not None:
+            header = upload.refusal.choices.header if upload.refusal.choices else ()
+            facts: dict[str, Any] = {"upload": upload, "letters": letters(header)}
+            return page("refused.html", request, facts, status=422)
+        preview = await self._uploads.look(upload)
+        plan, wanted = preview.plan, request.query.get("status", "")
+        text, number = request.query.get("q", "").strip(), page_number(request)
+        status = Status(wanted) if wanted in set(Status) else None
+        rows, more = self._app.some_rows(plan, status=status, to_remove=wanted == TO_REMOVE, text=text, page=number)
+        facts = {"upload": upload, "preview": preview, "plan": plan, "counts": plan.not_sent()}
+        facts |= {"rows": rows, "more": more, "page": number, "wanted": wanted, "text": text}
+        facts |= {"courses": len({course for course, _ in plan.batches}), "own": person(request).name == upload.by}
+        facts |= {"four_eyes": self._app.settings.four_eyes, "read_from": _read_from(plan)}
+        facts |= {"letters": letters(plan.table.header), "roles": dict(zip(_ROLES, plan.table.roles, strict=True))}
+        return page("plan.html", request, facts)
+
+    async def plan_file(self, request: web.Request) -> web.StreamResponse:
+        upload = self._uploads.get(request.match_info["upload"])
+        preview = await self._uploads.look(upload)
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "plan.csv"
+            write_plan(path, preview.plan)
+            return download(path)
+
+    async def confirm(self, request: web.Request) -> web.StreamResponse:
+        upload, form = self._uploads.get(request.match_info["upload"]), await request.post()
+        typed = str(form.get("number", "")).strip().replace(",", "")
+        number = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 9 else -1
+        consent = Consent(plan_hash=str(form.get("plan", "")), number=number)
+        job = await confirm(self._app, self._desk, self._uploads, upload, consent, by=person(request).name)
+        raise web.HTTPSeeOther(f"/jobs/{job}")
+
+
+async def confirm(app: App, desk: Desk, uploads: Uploads, upload: Upload, consent: Consent, *, by: str) -> str:
+    """Make an upload's plan a job and start it; its id. A second time leads to the same job. Raises ConsentMissing."""
+    if upload.job is None:
+        if upload.refusal is not None:
+            raise ConsentMissing("This file was refused, so there is nothing to confirm.")
+        preview = await uploads.look(upload)
+        if upload.job is None:  # nobody else was quicker while the plan was made again
+            reports = app.settings.home / "reports"
+            reports.mkdir(mode=0o700, exist_ok=True)
+            job = app.submit(preview, consent=consent, folder=reports, prepared_by=upload.by, by=by)
+            uploads.confirmed(upload, job.id)
+            desk.start(job.id, by=by)
+    return str(upload.job)
+
+
+def letters(header: Sequence[str]) -> list[str]:
+    """The spreadsheet's names of the columns."""
+    return [column_letter(column) for column in range(len(header))]
+
+
+def _read_from(plan: Plan) -> list[tuple[str, str]]:
+    """Which column each id is read from."""
+    return [(role, plan.table.header[column]) for role, column in zip(_ROLES, plan.table.roles, strict=True)]

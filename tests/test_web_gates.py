@@ -1,0 +1,250 @@
+"""Every address of the page against every stranger: the host, the site, the session and the role, in this order."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from bulkremove.rights import Role
+from bulkremove.web.gates import Address
+from tests.house import House, Visitor, house, triples
+
+FORM = "application/x-www-form-urlencoded"
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """What is known of an address: the least role, None for those whom everybody may ask, and what a POST takes."""
+
+    least: Role | None
+    takes: str = ""
+
+
+P, A, D = Role.PREPARER, Role.APPROVER, Role.ADMIN
+TABLE = {
+    ("GET", "/static/page.css"): Attacked(None),
+    ("GET", "/static/icon.svg"): Attacked(None),
+    ("GET", "/static/page.js"): Attacked(P),
+    ("GET", "/static/htmx.min.js"): Attacked(P),
+    ("GET", "/static/htmx-sse.min.js"): Attacked(P),
+    ("GET", "/static/template.csv"): Attacked(P),
+    ("GET", "/static/LICENSES.txt"): Attacked(P),
+    ("GET", "/start"): Attacked(None),
+    ("GET", "/sign-in"): Attacked(None),
+    ("POST", "/sign-in"): Attacked(None, FORM),
+    ("POST", "/sign-out"): Attacked(P, FORM),
+    ("GET", "/"): Attacked(P),
+    ("POST", "/uploads"): Attacked(P, "multipart/form-data"),
+    ("GET", "/uploads/{upload}"): Attacked(P),
+    ("POST", "/uploads/{upload}"): Attacked(P, FORM),
+    ("GET", "/uploads/{upload}/plan.csv"): Attacked(P),
+    ("POST", "/uploads/{upload}/confirm"): Attacked(A, FORM),
+    ("GET", "/jobs/{job}"): Attacked(P),
+    ("GET", "/jobs/{job}/events"): Attacked(P),
+    ("GET", "/jobs/{job}/rows"): Attacked(P),
+    ("GET", "/jobs/{job}/report.{ending}"): Attacked(P),
+    ("GET", "/jobs/{job}/{rows}.csv"): Attacked(P),
+    ("POST", "/jobs/{job}/pause"): Attacked(P, FORM),
+    ("POST", "/jobs/{job}/resume"): Attacked(A, FORM),
+    ("POST", "/jobs/{job}/cancel"): Attacked(A, FORM),
+    ("POST", "/jobs/{job}/retry"): Attacked(A, FORM),
+    ("POST", "/jobs/{job}/findings"): Attacked(A, FORM),
+    ("GET", "/audit"): Attacked(D),
+    ("GET", "/api/v1/openapi.json"): Attacked(P),
+    ("POST", "/api/v1/plans"): Attacked(P),
+    ("GET", "/api/v1/plans/{plan}"): Attacked(P),
+    ("GET", "/api/v1/plans/{plan}/rows"): Attacked(P),
+    ("POST", "/api/v1/plans/{plan}/confirm"): Attacked(A, "application/json"),
+    ("GET", "/api/v1/jobs"): Attacked(P),
+    ("GET", "/api/v1/jobs/{job}"): Attacked(P),
+    ("GET", "/api/v1/jobs/{job}/events"): Attacked(P),
+    ("GET", "/api/v1/jobs/{job}/report.{ending}"): Attacked(P),
+    ("POST", "/api/v1/jobs/{job}/pause"): Attacked(P),
+    ("POST", "/api/v1/jobs/{job}/resume"): Attacked(A),
+    ("POST", "/api/v1/jobs/{job}/cancel"): Attacked(A),
+    ("GET", "/no/such/page"): Attacked(P),
+    ("DELETE", "/jobs/{job}"): Attacked(P),
+    ("PUT", "/api/v1/jobs"): Attacked(P),
+}
+NO_DOORS = {("GET", "/no/such/page"): 404, ("DELETE", "/jobs/{job}"): 405, ("PUT", "/api/v1/jobs"): 405}
+FILLED = {"{upload}": "x", "{job}": "x", "{plan}": "x", "{ending}": "csv", "{rows}": "retry"}
+
+
+def address(path: str) -> str:
+    for name, value in FILLED.items():
+        path = path.replace(name, value)
+    return path
+
+
+def headers(
+    one: House, path: str, known: Attacked, role: Role | None, tokens: dict[Role, dict[str, str]]
+) -> dict[str, str]:
+    """What an honest request for that address carries."""
+    found = {"Origin": one.url, "Sec-Fetch-Site": "same-origin"}
+    if known.takes:
+        found["Content-Type"] = f"{known.takes}; boundary=b" if "multipart" in known.takes else known.takes
+    if path.startswith("/api/") and role is not None:
+        found |= tokens[role]
+    return found
+
+
+async def test_the_table_names_every_address_of_the_app(tmp_path: Path) -> None:
+    async with house(tmp_path) as one:
+        found = {(route.method, route.resource.canonical) for route in one.site.router.routes() if route.resource}
+    assert found == set(TABLE) - set(NO_DOORS)
+
+
+async def test_every_address_is_shut_in_the_right_order(tmp_path: Path) -> None:
+    async with house(tmp_path, roles=(P, A, D)) as one:
+        tokens = {role: one.program(role) for role in Role}
+        async with aiohttp.ClientSession() as session:
+            stranger = Visitor(one, session)
+            for (method, path), known in TABLE.items():
+                place = address(path)
+                honest = headers(one, path, known, None, tokens)
+
+                async def status(method: str = method, place: str = place, **changed: str) -> int:
+                    asked = {name: value for name, value in {**honest, **changed}.items() if value}  # noqa: B023 - at once
+                    return (await stranger.ask(method, place, headers=asked, allow_redirects=False)).status
+
+                where = f"{method} {path}"
+                assert 421 == await status(Host="evil.example"), where
+                assert 421 == await status(Host="evil.example", **{"Sec-Fetch-Site": "cross-site"}), (
+                    f"{where}: host first"
+                )
+                assert 403 == await status(**{"Sec-Fetch-Site": "cross-site"}), where
+                assert 403 == await status(**{"Sec-Fetch-Site": "same-site"}), where
+                assert 403 == await status(Origin="http://evil.example"), where
+                assert 403 == await status(Origin="null", **{"Sec-Fetch-Site": ""}), where
+                assert 403 == await status(Origin=one.url.replace("http", "https")), where
+                if method == "POST" and not path.startswith("/api/"):
+                    assert 403 == await status(Origin="", **{"Sec-Fetch-Site": ""}), f"{where}: from nowhere"
+                if known.least is not None:
+                    wanted = 401 if path.startswith("/api/") else 303 if method == "GET" else 403
+                    assert wanted == await status(), f"{where}: nobody"
+                    assert wanted == await status(Cookie="bulkremove=guessed", Authorization="Bearer guessed"), where
+
+
+async def test_every_address_asks_for_its_role_and_its_content_type(tmp_path: Path) -> None:
+    async with house(tmp_path, roles=(P, A, D)) as one:
+        tokens = {role: one.program(role) for role in Role}
+        for role in Role:
+            async with one.visitor(known=False) as visitor:
+                assert (await visitor.sign_in(role.value)).status == 200
+                for (method, path), known in TABLE.items():
+                    if known.least is None or path == "/sign-out":
+                        continue
+                    asked = headers(one, path, known, role, tokens)
+                    body = b"--b--\r\n" if "multipart" in known.takes else None
+                    allowed = list(Role).index(role) >= list(Role).index(known.least)
+                    got = await visitor.ask(method, address(path), headers=asked, data=body, allow_redirects=False)
+                    where = f"{role} {method} {path}: {got.status} {got.text[:200]}"
+                    if not allowed:
+                        assert 403 == got.status, where
+                        continue
+                    assert got.status == NO_DOORS.get((method, path), got.status), where
+                    assert got.status in (200, 201, 303, 400, 404, 405, 409, 422), where
+                    if known.takes:
+                        wrong = {**asked, "Content-Type": "text/plain"}
+                        got = await visitor.ask(method, address(path), headers=wrong, data=b"x", allow_redirects=False)
+                        assert 415 == got.status, where
+
+
+async def test_every_answer_carries_the_headers_that_shut_the_browser(tmp_path: Path) -> None:
+    async with house(tmp_path) as one, one.visitor() as visitor, one.visitor(known=False) as stranger:
+        for reply in (
+            await visitor.get("/"),
+            await visitor.get("/static/page.js"),
+            await visitor.get("/nowhere"),
+            await visitor.upload("nonsense"),
+            await stranger.get("/"),
+            await stranger.get("/static/page.css"),
+            await stranger.ask("GET", "/", headers={"Host": "evil.example"}),
+        ):
+            policy = reply.headers["Content-Security-Policy"]
+            assert "default-src 'none'" in policy
+            assert "frame-ancestors 'none'" in policy
+            assert "unsafe" not in policy
+            assert "nosniff" == reply.headers["X-Content-Type-Options"]
+            assert "no-referrer" == reply.headers["Referrer-Policy"]
+            assert "bulkremove" == reply.headers["Server"]
+            assert "Python" not in str(reply.headers)
+        assert "no-store" == (await visitor.get("/")).headers["Cache-Control"]
+
+
+class Tags(HTMLParser):
+    """All start tags of a page with their attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+async def test_no_page_has_script_or_style_of_its_own_and_none_loads_from_elsewhere(tmp_path: Path) -> None:
+    async with house(tmp_path) as one, one.visitor() as visitor:
+        for reply in (await visitor.get("/"), await visitor.upload(triples(3)), await visitor.get("/audit")):
+            for tag, attributes in Tags(reply.text).found:
+                assert "style" not in (tag, *attributes)
+                assert not [name for name in attributes if name.startswith("on")]
+                assert tag != "script" or str(attributes.get("src")).startswith("/static/")
+                assert all((attributes.get(name) or "/")[0] in "/?#" for name in ("src", "href", "action"))
+
+
+async def test_the_start_link_is_good_once(tmp_path: Path) -> None:
+    async with house(tmp_path) as one:
+        link = f"/start?token={one.sessions.start_token}"
+        async with one.visitor(known=False) as first, one.visitor(known=False) as second:
+            assert 403 == (await first.get("/start?token=guessed")).status
+            opened = await first.ask("GET", link, allow_redirects=False)
+            cookie = opened.headers["Set-Cookie"]
+            assert (303, "/") == (opened.status, opened.headers["Location"])
+            assert all(word in cookie for word in ("HttpOnly", "SameSite=Strict", "Path=/"))
+            assert 200 == (await first.get("/")).status
+            assert 403 == (await second.get(link)).status
+            assert 403 == (await second.get("/")).status
+
+
+async def test_a_cookie_is_for_tls_only_where_there_is_tls(tmp_path: Path) -> None:
+    by_proxy = Address(frozenset(), frozenset({"bulkremove.example.com"}), proxy="127.0.0.1")
+    async with house(tmp_path, address=by_proxy) as one, one.visitor(known=False) as visitor:
+        told = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "bulkremove.example.com"}
+        link = f"/start?token={one.sessions.start_token}"
+        assert "Secure" in (await visitor.ask("GET", link, headers=told, allow_redirects=False)).headers["Set-Cookie"]
+
+
+async def test_forwarded_headers_count_from_the_named_proxy_only(tmp_path: Path) -> None:
+    told = {"X-Forwarded-Host": "bulkremove.example.com", "X-Forwarded-Proto": "https"}
+    names = frozenset({"bulkremove.example.com"})
+    for proxy, host, wanted in (("127.0.0.1", "", 303), ("10.0.0.9", "evil.example", 421)):
+        place = Address(frozenset(), names, proxy=proxy)
+        async with house(tmp_path / proxy, address=place, roles=(D,)) as one, one.visitor(known=False) as visitor:
+            asked = {**told, **({"Host": host} if host else {})}
+            got = await visitor.ask("GET", "/", headers=asked, allow_redirects=False)
+            assert wanted == got.status
+
+
+async def test_a_server_that_is_for_its_proxy_only_answers_nobody_else(tmp_path: Path) -> None:
+    place = Address(frozenset(), frozenset({"bulkremove.example.com"}), proxy="10.0.0.9", only_by_proxy=True)
+    async with house(tmp_path, address=place, roles=(D,)) as one, one.visitor(known=False) as visitor:
+        assert 403 == (await visitor.get("/sign-in", Host="bulkremove.example.com")).status
+
+
+@pytest.mark.parametrize(
+    "path", ["/static/../server.py", "/static/%2e%2e/server.py", "/static/page.css/../../gates.py"]
+)
+async def test_no_file_outside_can_be_asked_for(tmp_path: Path, path: str) -> None:
+    async with house(tmp_path) as one:
+        reader, writer = await asyncio.open_connection(*one.url.removeprefix("http://").split(":"))
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: {one.url[7:]}\r\nConnection: close\r\n\r\n".encode())
+        answer = (await reader.read()).split(b"\r\n")[0]
+        writer.close()
+        assert any(code in answer for code in (b"403", b"404"))

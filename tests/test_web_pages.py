@@ -1,0 +1,389 @@
+"""The page as a person uses it, request by request: from a file to a report, and what can go wrong between."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+from pathlib import Path
+
+import pytest
+
+from bulkremove.app.desk import CLOSED
+from bulkremove.model import JobState, Status
+from bulkremove.rights import Role
+from bulkremove.web import uploads
+from tests.house import House, Reply, Visitor, house, triples
+from tests.programs import crowd
+from tests.workbooks import Book, Cell, Sheet
+
+DRY_RUN = "DRY RUN - nothing has been removed"
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>'\"{{7*7}}"
+
+
+async def ended(one: House, job: str) -> Status:
+    """Wait until a job does not run any more."""
+    for _ in range(600):
+        if one.desk.running(job) is None:
+            break
+        await asyncio.sleep(0.05)
+    assert one.desk.running(job) is None
+    return one.app.job(job).state  # type: ignore[return-value] # a StrEnum, compared by value
+
+
+async def removed(one: House, job: str, least: int) -> None:
+    """Wait until a job has removed so many."""
+    for _ in range(1200):
+        if one.app.tally(one.app.job(job))[Status.REMOVED] >= least:
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it does not get on")
+
+
+def job_of(reply: Reply) -> str:
+    assert reply.url.startswith("/jobs/"), reply.text
+    return reply.url.removeprefix("/jobs/")
+
+
+async def confirmed(visitor: Visitor, content: str) -> str:
+    return job_of(await visitor.confirm(await visitor.upload(content)))
+
+
+async def test_the_whole_way_from_a_file_to_the_downloads(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 20, missing=2)
+    async with house(tmp_path / "home", world=world) as one, one.visitor() as visitor:
+        assert "There are no jobs yet" in (await visitor.get("/")).text
+        plan = await visitor.upload(triples(20) + triples(1).splitlines()[1] + "\nx,1,2,bad\n")
+        assert 2 == plan.text.count(DRY_RUN)
+        assert "Remove 20 learners" in plan.text
+        assert "is no course id" in plan.text
+        job = job_of(await visitor.confirm(plan))
+        assert JobState.FINISHED == await ended(one, job)
+        page = (await visitor.get(f"/jobs/{job}")).text
+        assert "Removed 18 (0 inferred), not found 2" in page
+        report = await visitor.get(f"/jobs/{job}/report.csv")
+        rows = list(csv.DictReader(io.StringIO(report.body.decode("utf-8-sig"))))
+        assert 22 == len(rows)
+        assert "attachment" in report.headers["Content-Disposition"]
+        assert (await visitor.get(f"/jobs/{job}/report.xlsx")).body.startswith(b"PK")
+        undo = (await visitor.get(f"/jobs/{job}/undo.csv")).body.decode("utf-8-sig").splitlines()
+        assert 18 == len(undo) - 1
+        assert 404 == (await visitor.get(f"/jobs/{job}/retry.csv")).status
+        assert "polyline" in page
+        assert job in (await visitor.get("/")).text
+
+
+async def test_a_second_confirmation_leads_to_the_same_job(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 3)
+    async with house(tmp_path / "home", world=world) as one, one.visitor() as visitor:
+        plan = await visitor.upload(triples(3))
+        twice = await asyncio.gather(visitor.confirm(plan), visitor.confirm(plan), visitor.confirm(plan))
+        assert 1 == len({job_of(reply) for reply in twice})
+        assert 1 == len(one.app.jobs())
+
+
+async def test_another_plan_than_the_one_shown_is_refused(tmp_path: Path) -> None:
+    async with house(tmp_path) as one, one.visitor() as visitor:
+        plan = await visitor.upload(triples(3))
+        for fields, words in (
+            ({"plan": "0" * 64, "number": "3"}, "not the plan that was previewed"),
+            ({"plan": plan.field("plan"), "number": "4"}, "4 is not the number of removals"),
+            ({"plan": plan.field("plan"), "number": ""}, "is not the number"),
+            ({"plan": plan.field("plan"), "number": "\uff13"}, "is not the number"),
+            ({"number": "3"}, "not the plan"),
+        ):
+            reply = await visitor.post(f"{plan.url}/confirm", **fields)
+            assert 409 == reply.status
+            assert words in reply.text
+        assert [] == one.app.jobs()
+
+
+async def test_a_plan_over_a_cap_has_no_button(tmp_path: Path) -> None:
+    async with house(tmp_path, max_removals=2) as one, one.visitor() as visitor:
+        plan = await visitor.upload(triples(3))
+        assert "the cap is 2" in plan.text
+        assert "data-wanted" not in plan.text
+        assert 409 == (await visitor.post(f"{plan.url}/confirm", plan="x", number="3")).status
+
+
+async def test_whatever_a_cell_or_a_name_holds_is_shown_as_text(tmp_path: Path) -> None:
+    async with house(tmp_path, max_invalid=100.0) as one, one.visitor() as visitor:
+        quoted = '"' + HOSTILE.replace('"', '""') + '"'
+        plan = await visitor.upload(
+            f"course,batch,learner,{quoted}\n1,2,3,{quoted}\n{quoted},2,3,x\n", f"{HOSTILE}.csv"
+        )
+        refused = await visitor.upload(f"{quoted},b,c\n1,2,3\n", "<script>alert(1)</script><img src=x>.csv")
+        job = job_of(await visitor.confirm(plan))
+        for reply in (plan, refused, await visitor.get("/"), await visitor.get(f"/jobs/{job}/rows")):
+            assert "<script>alert" not in reply.text
+            assert "<img" not in reply.text
+            assert "&lt;script&gt;alert(1)" in reply.text
+            assert "49" not in reply.text.replace(job, "") or "{{7*7}}" in reply.text
+
+
+async def test_a_file_over_the_cap_is_refused_while_it_comes(tmp_path: Path) -> None:
+    async with house(tmp_path, largest_upload=1) as one, one.visitor() as visitor:
+        reply = await visitor.upload(b"x" * (1024 * 1024 + 1))
+        assert 413 == reply.status
+        assert "larger than 1 MB" in reply.text
+        assert [] == list((tmp_path / "uploads").iterdir())
+
+
+async def test_a_slow_upload_is_given_up_and_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "LONGEST_UPLOAD", 0.2)
+
+    async def trickle() -> object:
+        yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="f.csv"\r\n\r\n'  # type: ignore[misc] # a body
+        await asyncio.sleep(0.6)
+        yield b"late\r\n--b--\r\n"
+
+    async with house(tmp_path) as one, one.visitor() as slow, one.visitor(known=False) as other:
+        headers = {"Origin": one.url, "Content-Type": "multipart/form-data; boundary=b"}
+        waiting = asyncio.create_task(slow.ask("POST", "/uploads", data=trickle(), headers=headers))
+        assert 403 == (await other.get("/")).status
+        assert 408 == (await waiting).status
+        assert [] == list((tmp_path / "uploads").iterdir())
+
+
+async def test_too_many_uploads_at_once_are_told_to_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "MOST_AT_ONCE", 0)
+    async with house(tmp_path) as one, one.visitor() as visitor:
+        assert 503 == (await visitor.upload(triples(1))).status
+
+
+async def test_an_upload_lies_in_a_private_file_under_a_name_of_our_own(tmp_path: Path) -> None:
+    async with house(tmp_path) as one, one.visitor() as visitor:
+        await visitor.upload(triples(1), "../../etc/passwd.csv")
+        (path,) = (tmp_path / "uploads").iterdir()
+        assert 0o600 == path.stat().st_mode & 0o777
+        assert "passwd" not in path.name
+
+
+async def test_a_form_without_a_file_is_told(tmp_path: Path) -> None:
+    async with house(tmp_path) as one, one.visitor() as visitor:
+        headers = {"Origin": one.url, "Content-Type": "multipart/form-data; boundary=b"}
+        other = b'--b\r\nContent-Disposition: form-data; name="x"\r\n\r\ny\r\n--b--\r\n'
+        for body in (b"--b--\r\n", other, b"nonsense"):
+            assert 400 == (await visitor.ask("POST", "/uploads", data=body, headers=headers)).status
+
+
+async def test_columns_are_chosen_from_the_headings_with_the_first_rows_beside_them(tmp_path: Path) -> None:
+    async with house(tmp_path) as one, one.visitor() as visitor:
+        refused = await visitor.upload("B,C,learner,course\n1,2,3,4\n")
+        assert 422 == refused.status
+        assert "<td>4</td>" in refused.text
+        assert '<option value="2" selected>C: learner' in refused.text
+        plan = await visitor.post(refused.url, course="3", batch="0", learner="2")
+        assert "course <code>4</code>, batch <code>1</code>" in plan.text  # the column headed B is column A
+        again = await visitor.post(refused.url, course="3", batch="1", learner="2")
+        assert "course <code>4</code>, batch <code>2</code>" in again.text
+
+
+async def test_a_sheet_is_chosen_and_hidden_rows_are_decided_on(tmp_path: Path) -> None:
+    async with house(tmp_path) as one, one.visitor() as visitor:
+        one_sheet: list[list[Cell]] = [["course", "batch", "learner"], ["1", "2", "3"]]
+        two = Sheet([*one_sheet, ["1", "2", "4"], ["1", "2", "5"]], "Two", hidden_rows=(3,))
+        book = Book([Sheet(one_sheet, "One"), two]).as_bytes("xlsx")
+        refused = await visitor.upload(book, "book.xlsx")
+        assert "<option>Two</option>" in refused.text
+        hidden = await visitor.post(refused.url, sheet="Two")
+        assert "1 hidden or filtered rows" in hidden.text
+        plan = await visitor.post(refused.url, hidden="leave_out")
+        assert "Remove 2 learners" in plan.text
+        assert "sheet <strong>Two</strong>" in plan.text
+
+
+async def test_damage_is_told_with_the_cell_and_how_to_mend_it(tmp_path: Path) -> None:
+    samples = Path(__file__).parent.parent / "sample_data"
+    async with house(tmp_path) as one, one.visitor() as visitor:
+        refused = await visitor.upload((samples / "damaged.xlsx").read_bytes(), "damaged.xlsx")
+        assert 422 == refused.status
+        assert "Text" in refused.text
+        assert "Read it so" not in refused.text
+
+
+async def test_every_row_can_be_searched_filtered_and_paged(tmp_path: Path) -> None:
+    async with house(tmp_path, max_invalid=100.0, max_removals=1000) as one, one.visitor() as visitor:
+        lines = "".join(f"1,2,{i},Person{i}\n" for i in range(1, 121)) + "x,2,3,Bad\n1,2,7,Again\n"
+        plan = await visitor.upload(f"course,batch,learner,name\n{lines}")
+        assert 50 == plan.text.count("<td>would be removed</td>")
+        last = await visitor.get(f"{plan.url}?page=3")
+        assert "Person120" in last.text
+        assert "Later rows" not in last.text
+        assert 2 == (await visitor.get(f"{plan.url}?q=PERSON99")).text.count("Person99") + 1
+        invalid = await visitor.get(f"{plan.url}?status=invalid")
+        assert "Bad" in invalid.text
+        assert "Person1" not in invalid.text
+        assert "Again" not in (await visitor.get(f"{plan.url}?status=remove&page=3")).text
+        for odd in ("?page=0", "?page=x", "?page=99999999999", "?status=odd", "?q=%00", "?q=nobody"):
+            assert 200 == (await visitor.get(plan.url + odd)).status
+        assert "No row matches" in (await visitor.get(f"{plan.url}?q=nobody")).text
+
+
+async def test_a_plan_that_left_memory_is_made_again_the_same(tmp_path: Path) -> None:
+    async with house(tmp_path) as one, one.visitor() as visitor:
+        first = await visitor.upload(triples(3))
+        await visitor.upload(triples(4))
+        again = await visitor.get(first.url)
+        assert first.field("plan") == again.field("plan")
+        assert 200 == (await visitor.get(f"{first.url}/plan.csv")).status
+
+
+async def test_a_job_is_paused_resumed_and_cancelled(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 200)
+    async with house(tmp_path / "home", world=world, speed=20.0) as one, one.visitor() as visitor:
+        job = await confirmed(visitor, triples(200))
+        running = await visitor.get(f"/jobs/{job}")
+        assert "sse-connect" in running.text
+        paused = await visitor.post(f"/jobs/{job}/pause")
+        assert JobState.PAUSED == one.app.job(job).state
+        assert "paused it" in paused.text
+        await visitor.post(f"/jobs/{job}/resume")
+        assert one.desk.running(job) is not None
+        cancelled = await visitor.post(f"/jobs/{job}/cancel")
+        assert JobState.CANCELLED == one.app.job(job).state
+        assert 409 == (await visitor.post(f"/jobs/{job}/resume")).status
+        plan = await visitor.post(f"/jobs/{job}/retry")
+        left = one.app.tally(one.app.job(job))[Status.NOT_SENT]
+        assert f"Remove {left} learners" in plan.text
+        assert f"Retry {left} rows that were not sent" in cancelled.text
+
+
+async def test_the_events_tell_the_progress_and_then_that_it_is_done(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 40)
+    async with house(tmp_path / "home", world=world, speed=60.0) as one, one.visitor() as visitor:
+        job = await confirmed(visitor, triples(40))
+        stream = await visitor.get(f"/jobs/{job}/events")
+        assert stream.headers["Content-Type"].startswith("text/event-stream")
+        assert "event: panel" in stream.text
+        assert "row" in stream.text
+        assert "event: done" in stream.text
+        assert "40 of 40 rows" in stream.text
+
+
+async def test_two_who_watch_see_the_same(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 20)
+    async with (
+        house(tmp_path / "home", world=world, roles=(Role.ADMIN,)) as one,
+        one.visitor(known=False) as first,
+        one.visitor(known=False) as second,
+    ):
+        for visitor in (first, second):
+            await visitor.sign_in("admin")
+        job = await confirmed(first, triples(20))
+        both = await asyncio.gather(first.get(f"/jobs/{job}/events"), second.get(f"/jobs/{job}/events"))
+        assert all("20 of 20 rows" in reply.text for reply in both)
+
+
+async def test_a_restarted_server_goes_on_by_itself(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 120)
+    home = tmp_path / "home"
+    async with house(home, world=world, speed=20.0) as one, one.visitor() as visitor:
+        job = await confirmed(visitor, triples(120))
+        await removed(one, job, 1)
+        host = one.app.settings.host
+    async with house(home, world=world, speed=60.0, port=int(host.rpartition(":")[2])) as one:
+        assert CLOSED == one.app.job(job).reason
+        assert [job] == [taken.id for taken in one.desk.take_up()]
+        assert JobState.FINISHED == await ended(one, job)
+        assert 120 == sum(one.app.tally(one.app.job(job)).counts.values())
+
+
+async def test_a_finding_about_an_unknown_row_is_kept_with_name_and_time(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 2, faults={"learners": {"478346000019558000": ["html_200"]}})
+    async with house(tmp_path / "home", world=world) as one, one.visitor() as visitor:
+        job = await confirmed(visitor, triples(2))
+        await ended(one, job)
+        await visitor.post(f"/jobs/{job}/cancel")
+        page = await visitor.get(f"/jobs/{job}")
+        assert "Rows to look up in Zoho People" in page.text
+        noted = await visitor.post(f"/jobs/{job}/findings", row="2", text=f"gone {HOSTILE}")
+        assert "noted on" in noted.text
+        assert "&lt;script&gt;" in noted.text
+        report = (await visitor.get(f"/jobs/{job}/report.csv")).text
+        assert "noted on" in report
+        for row, text in (("3", "x"), ("99", "x"), ("", "x"), ("2", "  ")):
+            assert 400 == (await visitor.post(f"/jobs/{job}/findings", row=row, text=text)).status
+
+
+async def test_a_short_job_does_not_wait_behind_a_long_one(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 400)
+    async with house(tmp_path / "home", world=world, speed=60.0) as one, one.visitor() as visitor:
+        long = await confirmed(visitor, triples(300))
+        await removed(one, long, 15)
+        short = await confirmed(visitor, triples(10, first=300))
+        before = one.app.tally(one.app.job(long))[Status.REMOVED]
+        home = (await visitor.get("/")).text
+        assert "each gets its turn" in home
+        order = home[home.index('id="order"') : home.index('id="jobs"')]
+        assert order.index(short) < order.index(long)
+        assert JobState.FINISHED == await ended(one, short)
+        meanwhile = one.app.tally(one.app.job(long))[Status.REMOVED] - before
+        assert meanwhile <= 25, "the short job got less than its share"
+
+
+async def test_four_eyes_are_two_people(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 3)
+    roles = (Role.PREPARER, Role.APPROVER, Role.ADMIN)
+    async with (
+        house(tmp_path / "home", world=world, roles=roles, four_eyes=True) as one,
+        one.visitor(known=False) as own,
+        one.visitor(known=False) as other,
+    ):
+        await own.sign_in("admin")
+        await other.sign_in("approver")
+        plan = await own.upload(triples(3))
+        assert "somebody else must confirm" in plan.text
+        assert "data-wanted" not in plan.text
+        seen = await other.get(plan.url)
+        fields = {"plan": seen.field("plan"), "number": "3"}
+        assert 409 == (await own.post(f"{plan.url}/confirm", **fields)).status
+        assert plan.url in (await other.get("/")).text
+        job = job_of(await other.confirm(seen))
+        found = one.app.job(job)
+        assert ("admin", "approver") == (found.prepared_by, found.confirmed_by)
+
+
+async def test_nothing_that_the_person_did_is_missing_from_the_audit_log(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 100)
+    async with house(tmp_path / "home", world=world, speed=20.0) as one, one.visitor() as visitor:
+        job = await confirmed(visitor, triples(100))
+        for act in ("pause", "resume", "cancel"):
+            await visitor.post(f"/jobs/{job}/{act}")
+        await visitor.get(f"/jobs/{job}/report.csv")
+        acts = [entry.act for entry in reversed(one.app.audit(newest=100))]
+        assert ["uploaded", "confirmed", "run", "paused", "run", "cancelled", "reported"] == acts
+        assert "cancelled" in (await visitor.get("/audit")).text
+        assert one.app.verify_audit().broken is None
+
+
+async def test_an_unexpected_error_shows_no_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with house(tmp_path) as one, one.visitor() as visitor:
+        monkeypatch.setattr(one.app, "jobs", lambda: 1 / 0)
+        reply = await visitor.get("/")
+        assert 500 == reply.status
+        assert "Something unexpected happened" in reply.text
+        assert "ZeroDivision" not in reply.text
+
+
+async def test_signing_out_ends_the_session(tmp_path: Path) -> None:
+    async with house(tmp_path, roles=(Role.ADMIN,)) as one, one.visitor(known=False) as visitor:
+        assert "wrong" in (await visitor.sign_in("admin", "not the password")).text
+        assert "wrong" in (await visitor.sign_in("nobody")).text
+        assert "/" == (await visitor.sign_in("admin")).url
+        assert "/sign-in" == (await visitor.post("/sign-out")).url
+        assert "/sign-in" == (await visitor.get("/")).url
+
+
+async def test_a_removed_user_and_one_with_a_new_password_are_out_at_once(tmp_path: Path) -> None:
+    async with (
+        house(tmp_path, roles=(Role.ADMIN, Role.PREPARER)) as one,
+        one.visitor(known=False) as first,
+        one.visitor(known=False) as second,
+    ):
+        await first.sign_in("admin")
+        await second.sign_in("preparer")
+        one.app.people.remove_user("admin", by="a test")
+        one.app.people.set_password("preparer", "another long password", by="a test")
+        assert "/sign-in" == (await first.get("/")).url
+        assert "/sign-in" == (await second.get("/")).url
