@@ -21,14 +21,14 @@ DRY_RUN = "DRY RUN - nothing has been removed"
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>'\"{{7*7}}"
 
 
-async def ended(one: House, job: str) -> Status:
+async def ended(one: House, job: str) -> JobState:
     """Wait until a job does not run any more."""
     for _ in range(600):
         if one.desk.running(job) is None:
             break
         await asyncio.sleep(0.05)
     assert one.desk.running(job) is None
-    return one.app.job(job).state  # type: ignore[return-value] # a StrEnum, compared by value
+    return one.app.job(job).state
 
 
 async def removed(one: House, job: str, least: int) -> None:
@@ -133,7 +133,7 @@ async def test_a_slow_upload_is_given_up_and_holds_up_nobody(tmp_path: Path, mon
     monkeypatch.setattr(uploads, "LONGEST_UPLOAD", 0.2)
 
     async def trickle() -> object:
-        yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="f.csv"\r\n\r\n'  # type: ignore[misc] # a body
+        yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="f.csv"\r\n\r\n'
         await asyncio.sleep(0.6)
         yield b"late\r\n--b--\r\n"
 

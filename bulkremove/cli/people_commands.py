@@ -11,7 +11,9 @@ import click
 from bulkremove.cli.screen import Screen, json_option, shown
 from bulkremove.rights import Role
 
-role_option = click.option("--role", type=click.Choice(list(Role)), required=True, help="What they may do.")
+role_option = click.option(
+    "--role", type=click.Choice([role.value for role in Role]), required=True, help="What they may do."
+)
 
 
 def add_to(group: click.Group) -> None:

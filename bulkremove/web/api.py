@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from bulkremove.app import App, Consent
 from bulkremove.app.desk import Desk
@@ -18,7 +19,7 @@ from bulkremove.reading import Hidden, ReadOptions, parse_columns
 from bulkremove.report import as_json
 from bulkremove.rights import Right
 from bulkremove.web.doors import JSON, Door, person
-from bulkremove.web.openapi import PREFIX, document
+from bulkremove.web.openapi import PREFIX, document, query_names
 from bulkremove.web.plan_pages import TO_REMOVE, confirm
 from bulkremove.web.replies import download
 from bulkremove.web.uploads import Upload, Uploads
@@ -34,7 +35,7 @@ class Api:
 
     def doors(self) -> list[Door]:
         return [
-            Door(method, f"{PREFIX}{path}", answer, right, takes)
+            Door(method, f"{PREFIX}{path}", _strict(answer, query_names(method, path)), right, takes)
             for method, path, answer, right, takes in (
                 ("GET", "/openapi.json", self.openapi, Right.LOOK, ""),
                 ("POST", "/plans", self.make_plan, Right.PREPARE, ""),
@@ -139,6 +140,17 @@ class Api:
         facts = dict(as_json(job, self._app.tally(job), report=None, retry=None))
         del facts["report"], facts["retry"]
         return facts | {"running": self._desk.running(job.id) is not None, "trouble": self._desk.trouble.get(job.id)}
+
+
+def _strict(answer: Handler, names: frozenset[str]) -> Handler:
+    async def checked(request: web.Request) -> web.StreamResponse:
+        unknown = sorted(set(request.query) - names)
+        if unknown:
+            known = ", ".join(sorted(names)) or "none"
+            raise web.HTTPBadRequest(text=f"There is no parameter {unknown[0]!r} here. It can have: {known}.")
+        return await answer(request)
+
+    return checked
 
 
 def _row(row: PlannedRow) -> dict[str, object]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from typing import Any
 
 from bulkremove import __version__
 from bulkremove.model import JobState, Status
@@ -36,7 +38,13 @@ def document() -> dict[str, object]:
     }
 
 
-def _paths() -> dict[str, object]:
+def query_names(method: str, path: str) -> frozenset[str]:
+    """The query parameters that an address (without the prefix) takes; others are refused, since a typo is no wish."""
+    parameters = _paths()[re.sub(r":[^}]+", "", path)][method.lower()].get("parameters", ())
+    return frozenset(one["name"] for one in parameters if one["in"] == "query")
+
+
+def _paths() -> dict[str, Any]:
     plan, job = _in_path("plan"), _in_path("job")
     page = _query("page", {"type": "integer", "minimum": 1, "maximum": 99_999_999})
     planned = [Status.DUPLICATE.value, Status.INVALID.value, Status.DONE_BEFORE.value, "remove"]
@@ -54,7 +62,7 @@ def _paths() -> dict[str, object]:
                     _query("hidden", {"type": "string", "enum": [one.value for one in Hidden]}),
                 ],
                 body={"content": {"application/octet-stream": {}}, "required": True},
-                errors=(400, 408, 413, 422, 503),
+                errors=(408, 413, 422, 503),
             )
         },
         "/plans/{plan}": {
@@ -65,7 +73,7 @@ def _paths() -> dict[str, object]:
                 "Rows of a plan, 50 a page.",
                 {200: _json("Rows", "A page of rows.")},
                 [plan, page, _query("status", {"type": "string", "enum": planned}), _query("q", _TEXT)],
-                errors=(400, 404, 422),
+                errors=(404, 422),
             )
         },
         "/plans/{plan}/confirm": {
@@ -85,7 +93,7 @@ def _paths() -> dict[str, object]:
                         }
                     },
                 },
-                errors=(400, 404, 409, 413, 415, 422),
+                errors=(404, 409, 413, 415, 422),
             )
         },
         "/jobs": {
@@ -117,7 +125,7 @@ def _paths() -> dict[str, object]:
                     }
                 },
                 [job, _in_path("ending", {"type": "string", "enum": ["csv", "xlsx", "jsonl"]})],
-                errors=(400, 404),
+                errors=(404,),
             )
         },
         "/jobs/{job}/pause": {"post": _does("Stop a job; it can go on later.", {200: job_answer}, [job], errors=gone)},
@@ -215,7 +223,7 @@ def _does(
     body: dict[str, object] | None = None,
     errors: tuple[int, ...] = (),
 ) -> dict[str, object]:
-    failed = {code: _json("Error", "What went wrong, and what to do.") for code in (401, 403, 421, *errors)}
+    failed = {code: _json("Error", "What went wrong, and what to do.") for code in (400, 401, 403, 421, *errors)}
     does: dict[str, object] = {
         "summary": summary,
         "responses": {str(code): answer for code, answer in sorted((answers | failed).items())},

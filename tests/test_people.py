@@ -1,0 +1,243 @@
+"""People, programs and the audit log: what the program's own commands do with them, and how guessing is slowed."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bulkremove.app import App, Known
+from bulkremove.config import Settings
+from bulkremove.errors import ConsentMissing, NoSuchPerson, SettingsError
+from bulkremove.rights import Right, Role, may
+from bulkremove.store import Journal
+from bulkremove.web.sessions import FREE_TRIES, LONGEST_WAIT, Sessions, SignIns, TooSoon
+from tests.house import CREDENTIALS, PASSWORD, free_port
+from tests.programs import SAMPLES, Bulkremove, environment
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Bulkremove:
+    return Bulkremove(tmp_path / "home", environment())
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> App:
+    return App(Settings(tmp_path / "home"), environ=CREDENTIALS)
+
+
+def test_each_role_may_what_the_one_below_it_may() -> None:
+    rights = [{right for right in Right if may(role, right)} for role in (Role.PREPARER, Role.APPROVER, Role.ADMIN)]
+    assert rights[0] < rights[1] < rights[2] == set(Right)
+    assert Right.APPROVE not in rights[0]
+
+
+def test_users_are_added_listed_and_removed_and_no_password_is_ever_shown(program: Bulkremove) -> None:
+    assert "no users" in program("users").stdout
+    assert 0 == program("users", "add", "jo", "--role", "approver", stdin=f"{PASSWORD}\n").returncode
+    assert "already" in program("users", "add", "jo", "--role", "admin", stdin=f"{PASSWORD}\n").stderr
+    listed = program("users", "--json").stdout
+    assert ["approver"] == [one["role"] for one in json.loads(listed)]
+    assert 0 == program("users", "password", "jo", stdin="another good password\n").returncode
+    assert 2 == program("users", "password", "al", stdin=f"{PASSWORD}\n").returncode
+    assert 0 == program("users", "remove", "jo").returncode
+    assert 2 == program("users", "remove", "jo").returncode
+    everything = b"".join(path.read_bytes() for path in program.home.rglob("*") if path.is_file())
+    assert PASSWORD.encode() not in everything
+    assert PASSWORD not in listed
+
+
+@pytest.mark.parametrize("password", ["", "short", "x" * 201])
+def test_a_password_that_is_too_short_or_too_long_is_refused(app: App, password: str) -> None:
+    with pytest.raises(NoSuchPerson, match="12 to 200"):
+        app.people.add_user("jo", Role.ADMIN, password, by="a test")
+    assert [] == app.people.users()
+
+
+@pytest.mark.parametrize("name", ["", " jo", "jo\n", "../jo", "x" * 65, "jö"])
+def test_a_name_that_could_be_misread_is_refused(app: App, name: str) -> None:
+    with pytest.raises(NoSuchPerson, match="no user name"):
+        app.people.add_user(name, Role.ADMIN, PASSWORD, by="a test")
+
+
+def test_a_token_is_shown_once_and_kept_as_a_digest(program: Bulkremove) -> None:
+    made = program("tokens", "add", "hr-system", "--role", "preparer")
+    secret = made.stdout.strip()
+    assert secret.startswith("bulkremove_")
+    assert secret not in made.stderr
+    listed = json.loads(program("tokens", "--json").stdout)
+    assert [("hr-system", None)] == [(one["name"], one["revoked_at"]) for one in listed]
+    assert secret.encode() not in b"".join(path.read_bytes() for path in program.home.rglob("*") if path.is_file())
+    assert 0 == program("tokens", "revoke", listed[0]["id"]).returncode
+    assert 2 == program("tokens", "revoke", listed[0]["id"]).returncode
+    assert "revoked" in program("tokens").stdout
+
+
+async def test_a_wrong_name_and_a_wrong_password_are_the_same_answer(app: App) -> None:
+    app.people.add_user("jo", Role.ADMIN, PASSWORD, by="a test")
+    assert Known("jo", Role.ADMIN, "") != await app.people.sign_in("jo", "wrong")
+    assert await app.people.sign_in("jo", "wrong") is None
+    assert await app.people.sign_in("al", PASSWORD) is None
+    known = await app.people.sign_in("jo", PASSWORD)
+    assert known is not None
+    assert known == app.people.still(known)
+
+
+async def test_sessions_end_by_idleness_and_by_age(app: App) -> None:
+    app.people.add_user("jo", Role.ADMIN, PASSWORD, by="a test")
+    known = await app.people.sign_in("jo", PASSWORD)
+    now = 0.0
+    sessions = Sessions(app.people, users=True, clock=lambda: now)
+    idle = sessions.open(known)
+    now = 3500.0
+    assert sessions.who(idle) is not None
+    now = 7000.0
+    assert sessions.who(idle, watching=True) is not None
+    now = 7101.0
+    assert sessions.who(idle) is None
+    busy = sessions.open(known)
+    for _ in range(20):
+        now += 3000.0
+        alive = sessions.who(busy)
+    assert alive is None
+    assert sessions.start_token is None
+
+
+class Guesser:
+    """Sign-ins on a clock of their own; only the right password comes in."""
+
+    def __init__(self) -> None:
+        self.now, self.slept = 0.0, 0.0
+        self.sign_ins = SignIns(lambda: self.now, self._sleep)
+
+    async def _sleep(self, seconds: float) -> None:
+        self.slept += seconds
+
+    async def guess(self, source: str, *, right: bool = False) -> bool:
+        async def sign_in() -> Known | None:
+            return Known("jo", Role.ADMIN, "") if right else None
+
+        return await self.sign_ins.attempt(source, sign_in) is not None
+
+
+async def test_guessing_is_slowed_per_address_and_never_for_good() -> None:
+    guesser = Guesser()
+    for _ in range(FREE_TRIES):
+        assert not await guesser.guess("a")
+    with pytest.raises(TooSoon):
+        await guesser.guess("a", right=True)
+    assert await guesser.guess("b", right=True), "another address is not held up"
+    tried, waits = 0, list[float]()
+    while guesser.now < 3600.0:
+        try:
+            await guesser.guess("a")
+            tried += 1
+        except TooSoon as soon:
+            waits.append(soon.seconds)
+            guesser.now += soon.seconds
+    assert tried <= 70
+    assert max(waits) <= LONGEST_WAIT
+    guesser.now += LONGEST_WAIT
+    assert await guesser.guess("a", right=True), "the admin is not shut out for good"
+
+
+async def test_guessing_from_many_addresses_is_slowed_for_all() -> None:
+    guesser = Guesser()
+    for source in range(60):
+        await guesser.guess(str(source))
+    assert guesser.slept > 30.0
+    assert await guesser.guess("the admin", right=True)
+
+
+def test_the_audit_log_names_the_first_entry_that_was_changed_or_lost(program: Bulkremove) -> None:
+    for name in ("one", "two", "three"):
+        program("tokens", "add", name, "--role", "preparer")
+    assert "sound: 3 entries" in program("audit", "verify").stdout
+    journal = program.home / "journal.db"
+    with closing(sqlite3.connect(journal)) as db, db:
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            db.execute("DELETE FROM audit")
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            db.execute("UPDATE audit SET actor = 'nobody'")
+        db.execute("DROP TRIGGER audit_is_not_changed")
+        db.execute("UPDATE audit SET actor = 'nobody' WHERE id = 2")
+    changed = program("audit", "verify")
+    assert 1 == changed.returncode
+    assert "broken at entry 2" in changed.stdout
+    with closing(sqlite3.connect(journal)) as db, db:
+        db.execute("DROP TRIGGER audit_is_not_deleted")
+        db.execute("DELETE FROM audit WHERE id = 1")
+    assert "broken at entry 1: it is missing" in program("audit", "verify").stdout
+
+
+def test_an_entry_that_is_put_in_between_is_found(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    for act in ("first", "second"):
+        journal.audit.append("jo", act, {"n": 1}, at=1.0)
+    journal.close()
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as db, db:
+        db.execute("INSERT INTO audit SELECT 3, at, actor, 'forged', facts, hash FROM audit WHERE id = 2")
+    journal = Journal(tmp_path)
+    assert (3, "it was changed, or the one before it was") == journal.audit.verify().broken
+    journal.close()
+
+
+def test_a_run_leaves_its_confirmation_in_the_audit_log(program: Bulkremove) -> None:
+    done = program(
+        "run", str(SAMPLES / "leavers.csv"), "--sandbox", str(SAMPLES / "world.json"), "--speed", "300", "--yes"
+    )
+    assert done.returncode in (0, 3), done.stderr
+    acts = [entry["act"] for entry in json.loads(program("audit", "--json").stdout)]
+    assert ["run", "confirmed"] == acts
+    assert "478346" not in program("audit").stdout, "no id of a learner stands in the log"
+
+
+def test_with_four_eyes_one_person_alone_can_not_run(program: Bulkremove) -> None:
+    program.env["BULKREMOVE_FOUR_EYES"] = "true"
+    done = program("run", str(SAMPLES / "leavers.csv"), "--sandbox", str(SAMPLES / "world.json"), "--yes")
+    assert ConsentMissing.exit_code == done.returncode
+    assert "four_eyes" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({}, "users who sign in"),
+        ({"BULKREMOVE_ALLOWED_HOSTS": "bulkremove.example.com"}, "users who sign in"),
+        ({"BULKREMOVE_FOUR_EYES": "true"}, "nobody could ever confirm"),
+        ({"BULKREMOVE_TLS_KEY": __file__}, "belong together"),
+        ({"BULKREMOVE_PROXY": "proxy.example.com"}, "no IP address"),
+        ({"BULKREMOVE_ALLOWED_HOSTS": "https://x"}, "no host name"),
+        ({"BULKREMOVE_TLS_KEY": __file__, "BULKREMOVE_TLS_CERTIFICATE": __file__}, "users who sign in"),
+    ],
+)
+def test_a_page_that_others_could_reach_unsafely_is_not_served(
+    program: Bulkremove, settings: dict[str, str], words: str
+) -> None:
+    program.env |= settings
+    done = program("serve", "--host", "0.0.0.0", "--port", str(free_port()))  # noqa: S104 - that is what is refused
+    assert SettingsError.exit_code == done.returncode
+    assert words in done.stderr
+
+
+def test_with_users_but_without_tls_or_a_proxy_it_is_not_served_either(program: Bulkremove) -> None:
+    program("users", "add", "jo", "--role", "admin", stdin=f"{PASSWORD}\n")
+    program.env["BULKREMOVE_ALLOWED_HOSTS"] = "bulkremove.example.com"
+    done = program("serve", "--host", "0.0.0.0", "--port", str(free_port()))  # noqa: S104 - that is what is refused
+    assert "TLS" in done.stderr
+    assert "users" not in done.stderr
+    program.env |= {"BULKREMOVE_TLS_KEY": __file__, "BULKREMOVE_TLS_CERTIFICATE": __file__}
+    broken = program("serve", "--host", "0.0.0.0", "--port", str(free_port()))  # noqa: S104 - that is what is refused
+    assert "tls_certificate and tls_key can't be used" in broken.stderr
+
+
+def test_a_port_that_is_taken_is_told(program: Bulkremove) -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = program("serve", "--port", str(taken.getsockname()[1]))
+    assert SettingsError.exit_code == done.returncode
+    assert "Give another --port" in done.stderr

@@ -1,0 +1,220 @@
+"""The HTTP API as another program uses it, and its document: what it promises is what a real server does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from bulkremove.model import JobState
+from bulkremove.rights import Role
+from bulkremove.web.openapi import PREFIX, document
+from tests.house import Reply, Visitor, house, triples
+from tests.programs import crowd
+
+
+class Program:
+    """A program with a token."""
+
+    def __init__(self, visitor: Visitor, headers: dict[str, str]) -> None:
+        self._visitor, self._headers = visitor, headers
+
+    async def get(self, path: str) -> Reply:
+        return await self._visitor.ask("GET", PREFIX + path, headers=self._headers)
+
+    async def post(self, path: str, body: object = None) -> Reply:
+        if isinstance(body, dict):
+            headers = {**self._headers, "Content-Type": "application/json"}
+            return await self._visitor.ask("POST", PREFIX + path, headers=headers, data=json.dumps(body))
+        return await self._visitor.ask("POST", PREFIX + path, headers=self._headers, data=body)
+
+
+async def ended(program: Program, job: str) -> dict[str, object]:
+    for _ in range(400):
+        told = (await program.get(f"/jobs/{job}")).json
+        if not told["running"]:
+            return told
+        await asyncio.sleep(0.05)
+    raise AssertionError("it does not end")
+
+
+async def test_a_program_posts_a_file_confirms_its_hash_and_takes_the_report(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 5, missing=1)
+    async with house(tmp_path / "home", world=world) as one, one.visitor(known=False) as visitor:
+        program = Program(visitor, one.program(Role.APPROVER))
+        made = await program.post("/plans?name=leavers.csv", triples(5))
+        assert 201 == made.status, made.text
+        plan = made.json
+        assert (5, 5, "leavers.csv", True) == (plan["rows"], plan["removals"], plan["source"], plan["dry_run"])
+        assert [] == one.app.jobs()
+        agreed = await program.post(f"/plans/{plan['id']}/confirm", {"plan_hash": plan["plan_hash"], "removals": 5})
+        assert 201 == agreed.status, agreed.text
+        again = await program.post(f"/plans/{plan['id']}/confirm", {"plan_hash": plan["plan_hash"]})
+        assert (200, agreed.json["job"]) == (again.status, again.json["job"])
+        job = str(agreed.json["job"])
+        told = await ended(program, job)
+        assert JobState.FINISHED == told["state"]
+        counts = told["counts"]
+        assert isinstance(counts, dict)
+        assert (4, 1) == (counts["removed"], counts["not_found"])
+        events = (await program.get(f"/jobs/{job}/events")).json["events"]
+        assert isinstance(events, list)
+        assert "finished" in [event["name"] for event in events]
+        for ending in ("csv", "xlsx", "jsonl"):
+            assert 200 == (await program.get(f"/jobs/{job}/report.{ending}")).status
+        assert 409 == (await program.get(f"/plans/{plan['id']}")).status
+        assert [job] == [one["job"] for one in (await program.get("/jobs")).json["jobs"]]  # type: ignore[attr-defined] # a list
+
+
+async def test_a_job_is_paused_resumed_and_cancelled_by_a_program(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 200)
+    async with house(tmp_path / "home", world=world, speed=20.0) as one, one.visitor(known=False) as visitor:
+        program = Program(visitor, one.program(Role.APPROVER))
+        plan = (await program.post("/plans", triples(200))).json
+        job = (await program.post(f"/plans/{plan['id']}/confirm", {"plan_hash": plan["plan_hash"]})).json["job"]
+        assert "paused" == (await program.post(f"/jobs/{job}/pause")).json["state"]
+        assert 200 == (await program.post(f"/jobs/{job}/resume")).status
+        assert "cancelled" == (await program.post(f"/jobs/{job}/cancel")).json["state"]
+        assert 409 == (await program.post(f"/jobs/{job}/resume")).status
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "words"),
+    [
+        ("/plans", "a,b,c\n1,2,3\n", 422, "no column for the course id"),
+        ("/plans", "", 422, "is empty"),
+        ("/plans?hidden=maybe", triples(1), 400, "hidden must be one of"),
+        ("/plans?columns=odd", triples(1), 422, "is not understood"),
+        ("/plans?sheet=One", triples(1), 422, "no workbook"),
+        ("/plans/none/confirm", {"plan_hash": "x"}, 404, "not kept any more"),
+    ],
+)
+async def test_what_is_wrong_is_told_as_an_object(
+    tmp_path: Path, path: str, body: object, status: int, words: str
+) -> None:
+    async with house(tmp_path) as one, one.visitor(known=False) as visitor:
+        reply = await Program(visitor, one.program(Role.APPROVER)).post(path, body)
+        assert status == reply.status
+        assert words in str(reply.json["error"])
+
+
+@pytest.mark.parametrize("body", [{}, {"plan_hash": 1}, {"plan_hash": "x", "removals": "3"}, {"plan_hash": "x" * 64}])
+async def test_a_confirmation_needs_the_very_hash(tmp_path: Path, body: dict[str, object]) -> None:
+    async with house(tmp_path) as one, one.visitor(known=False) as visitor:
+        program = Program(visitor, one.program(Role.APPROVER))
+        plan = (await program.post("/plans", triples(3))).json
+        assert (await program.post(f"/plans/{plan['id']}/confirm", body)).status in (400, 409)
+        wrong = {"plan_hash": plan["plan_hash"], "removals": 4}
+        assert 409 == (await program.post(f"/plans/{plan['id']}/confirm", wrong)).status
+        assert [] == one.app.jobs()
+
+
+async def test_rows_of_a_plan_are_paged_and_filtered(tmp_path: Path) -> None:
+    async with house(tmp_path, max_removals=1000, max_invalid=100.0) as one, one.visitor(known=False) as visitor:
+        program = Program(visitor, one.program(Role.PREPARER))
+        plan = (await program.post("/plans", triples(60) + "x,1,2,odd\n")).json
+        rows = (await program.get(f"/plans/{plan['id']}/rows?page=2")).json
+        assert isinstance(rows["rows"], list)
+        assert (11, False) == (len(rows["rows"]), rows["more"])
+        invalid = (await program.get(f"/plans/{plan['id']}/rows?status=invalid&q=ODD")).json["rows"]
+        assert isinstance(invalid, list)
+        assert ["invalid"] == [row["planned"] for row in invalid]
+
+
+async def test_a_revoked_token_and_a_cookie_open_no_door(tmp_path: Path) -> None:
+    async with house(tmp_path) as one, one.visitor() as visitor:
+        assert 401 == (await visitor.get(f"{PREFIX}/jobs")).status  # signed in on the page
+        headers = one.program(Role.ADMIN)
+        assert 200 == (await Program(visitor, headers).get("/jobs")).status
+        one.app.people.revoke_token(one.app.people.tokens()[0].id, by="a test")
+        assert 401 == (await Program(visitor, headers).get("/jobs")).status
+
+
+async def test_the_document_names_every_address_of_the_api(tmp_path: Path) -> None:
+    async with house(tmp_path) as one:
+        doors = {
+            (route.resource.canonical, route.method.lower())
+            for route in one.site.router.routes()
+            if route.resource and route.resource.canonical.startswith(PREFIX)
+        }
+    paths = document()["paths"]
+    assert isinstance(paths, dict)
+    assert doors == {(path, method) for path, methods in paths.items() for method in methods}
+
+
+@contextmanager
+def served(home: Path) -> Iterator[tuple[str, dict[str, str], dict[str, str]]]:
+    """A server in a thread of its own, since schemathesis asks from this one. No Zoho is there to send to."""
+    ready, done = threading.Event(), threading.Event()
+    found: list[tuple[str, dict[str, str], dict[str, str]]] = []
+
+    async def serve() -> None:
+        async with house(home) as one, one.visitor(known=False) as visitor:
+            headers = one.program(Role.ADMIN)
+            program = Program(visitor, headers)
+            plans = [(await program.post("/plans", triples(2 + i))).json for i in range(2)]
+            job = await program.post(f"/plans/{plans[0]['id']}/confirm", {"plan_hash": plans[0]["plan_hash"]})
+            found.append((one.url, headers, {"plan": str(plans[1]["id"]), "job": str(job.json["job"])}))
+            ready.set()
+            await asyncio.to_thread(done.wait, 300)
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    assert ready.wait(20)
+    try:
+        yield found[0]
+    finally:
+        done.set()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[str, str], dict[str, str]]]:
+    """A served API with a plan and a job in it: its address, the headers of a program, and the two ids."""
+    with served(tmp_path_factory.mktemp("api")) as found:
+        yield found
+
+
+OPERATIONS: list[Any] = [found.ok() for found in schemathesis.openapi.from_dict(document()).get_all_operations()]  # type: ignore[union-attr] # a bad document fails here
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode))
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.label)
+def test_whatever_is_asked_gets_an_answer_that_the_document_names(
+    server: tuple[str, dict[str, str], dict[str, str]],
+    operation: Any,
+    mode: GenerationMode,
+) -> None:
+    url, headers, ids = server
+    known = {one.name: ids[one.name] for one in operation.path_parameters if one.name in ids}
+    # No document can say which bytes are a list of people.
+    excluded: list[Any] = [positive_data_acceptance] if operation.label == f"POST {PREFIX}/plans" else []
+    tried = 0
+
+    @settings(max_examples=12, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    @given(
+        case=operation.as_strategy(mode)
+        if not known
+        else operation.as_strategy(mode) | operation.as_strategy(mode, path_parameters={"ending": "csv", **known})
+    )
+    def check(case: schemathesis.Case[Any]) -> None:
+        nonlocal tried
+        tried += 1
+        case.call_and_validate(base_url=url, headers=headers, excluded_checks=excluded)
+
+    try:
+        check()
+    except Unsatisfiable:
+        pytest.skip("nothing about this operation can be asked in a wrong way")
+    assert tried > 0
