@@ -71,6 +71,7 @@ class Window:
         self.page.get_by_label("type the number of removals").fill(number)
         expect(button).to_be_enabled()
         button.click()
+        self.page.wait_for_url("**/jobs/*")
 
     def press(self, name: str) -> None:
         """Press a button and wait for the page that it leads to; the live parts may show the same before."""
