@@ -261,6 +261,16 @@ async def test_the_events_tell_the_progress_and_then_that_it_is_done(tmp_path: P
         assert "40 of 40 rows" in stream.text
 
 
+async def test_whoever_watches_right_after_a_pause_sees_it_go_on(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 40)
+    async with house(tmp_path / "home", world=world, speed=60.0) as one, one.visitor() as visitor:
+        job = await confirmed(visitor, triples(40))
+        await visitor.post(f"/jobs/{job}/pause")
+        assert "event: done" in (await visitor.get(f"/jobs/{job}/events")).text
+        await visitor.post(f"/jobs/{job}/resume")
+        assert "40 of 40 rows" in (await visitor.get(f"/jobs/{job}/events")).text
+
+
 async def test_two_who_watch_see_the_same(tmp_path: Path) -> None:
     world, _ = crowd(tmp_path, 20)
     async with (

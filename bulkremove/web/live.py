@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 from aiohttp_sse import sse_response
 
 from bulkremove.app import App
-from bulkremove.app.desk import Desk
+from bulkremove.app.desk import Desk, Running
 from bulkremove.model import Job, JobState, Outcome, Status
 from bulkremove.report import first_line
 from bulkremove.rights import Right
@@ -21,7 +22,19 @@ from bulkremove.web.sessions import Sessions
 
 EVERY = 0.5
 """Seconds between two looks at a job under way."""
+MOST_MADE = 50
+"""Jobs whose parts are kept."""
 _TEMPLATES = {"panel": "_progress.html", "controls": "_controls.html"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """The parts of a job's page as they were ``at`` (loop time), and the run that they are about."""
+
+    at: float
+    running: Running | None
+    moving: bool
+    parts: dict[str, str]
 
 
 class Live:
@@ -29,8 +42,8 @@ class Live:
 
     def __init__(self, app: App, desk: Desk, sessions: Sessions) -> None:
         self._app, self._desk, self._sessions = app, desk, sessions
-        self._made: dict[tuple[str, bool], tuple[float, bool, dict[str, str]]] = {}
-        """By job and whether its watcher may approve: when (loop time), whether it moves, and the parts."""
+        self._made: dict[tuple[str, bool], _Made] = {}
+        """By job and whether its watcher may approve."""
 
     def doors(self) -> list[Door]:
         return [Door("GET", "/jobs/{job}/events", self.events, Right.LOOK)]
@@ -53,16 +66,17 @@ class Live:
 
     def _parts(self, request: web.Request, job_id: str) -> tuple[bool, dict[str, str]]:
         """Whether the job moves, and the parts of its page as HTML on one line."""
-        now, key = asyncio.get_running_loop().time(), (job_id, person(request).may(Right.APPROVE))
-        at, moving, parts = self._made.get(key, (-EVERY, False, {}))
-        if now - at >= EVERY / 2:
+        now, running = asyncio.get_running_loop().time(), self._desk.running(job_id)
+        key = job_id, person(request).may(Right.APPROVE)
+        made = self._made.get(key)
+        if made is None or made.running is not running or now - made.at >= EVERY / 2:
             facts = self.facts(self._app.job(job_id))
-            moving = facts["moving"]
             parts = {event: part(template, request, facts) for event, template in _TEMPLATES.items()}
-            if len(self._made) > 50:
+            made = _Made(now, running, facts["moving"], parts)
+            if len(self._made) > MOST_MADE:
                 self._made.clear()
-            self._made[key] = now, moving, parts
-        return moving, parts
+            self._made[key] = made
+        return made.moving, made.parts
 
     def facts(self, job: Job) -> dict[str, Any]:
         """Everything that the page of a job shows."""
