@@ -3,10 +3,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check bench format lock clean
+.PHONY: run serve test check bench format lock pictures clean
 
 run: .venv/ready  ## the main job on sample_data/ against the bundled sandbox, at 60 times the speed of life
 	$(BIN)/bulkremove --home .venv/rehearsal run sample_data/leavers.csv --sandbox sample_data/world.json --speed 60 --yes
+
+serve: .venv/ready  ## the page on sample_data/'s world, in the bundled sandbox
+	$(BIN)/bulkremove --home .venv/rehearsal serve --sandbox sample_data/world.json --speed 20
 
 test: .venv/ready  ## all tests
 	$(BIN)/python -m pytest
@@ -30,6 +33,10 @@ lock:  ## renew the hashed lock files (needs uv)
 		pyproject.toml --all-extras --group dev -o requirements-dev.txt
 	uv pip compile -q --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --upgrade \
 		pyproject.toml --all-extras -o requirements.txt
+
+pictures: .venv/ready  ## the pictures in docs/ (needs tmux and Chromium)
+	$(BIN)/python docs/make_picture.py
+	$(BIN)/python docs/make_screenshots.py
 
 clean:
 	rm -rf .venv build dist

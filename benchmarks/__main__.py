@@ -6,12 +6,12 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks import efficiency, overhead, processes, reading, start
+from benchmarks import efficiency, overhead, page, processes, reading, start
 
 
 def main() -> None:
     """All measures, or those named on the command line."""
-    modules = (efficiency, processes, reading, overhead, start)
+    modules = (efficiency, processes, reading, overhead, start, page)
     measures = {module.__name__.rpartition(".")[2]: module for module in modules}
     found = {}
     for name in sys.argv[1:] or measures:

@@ -204,3 +204,22 @@ def test_the_worst_window_is_the_one_that_counting_finds(times: list[float]) -> 
 @pytest.mark.parametrize(("calls", "seconds"), [(0, 0.0), (30, 0.0), (31, 61.1), (3000, 61.1 + 2969 * 2.11)])
 def test_the_forecast_is_a_burst_then_the_pace(calls: int, seconds: float) -> None:
     assert seconds == pytest.approx(pacing.forecast(calls, Quota()))
+
+
+def turns(lefts: list[int]) -> list[int]:
+    """After how many calls each job ends when they take turns, one call each."""
+    rest, ends, calls = list(lefts), [0] * len(lefts), 0
+    while any(rest):
+        for i in range(len(rest)):
+            if rest[i]:
+                calls += 1
+                rest[i] -= 1
+                ends[i] = calls if not rest[i] else 0
+    return ends
+
+
+@given(st.lists(st.integers(0, 60), min_size=1, max_size=6))
+def test_jobs_that_take_turns_end_when_counting_says_so(lefts: list[int]) -> None:
+    step = pacing.pace(QUOTA.calls, QUOTA)
+    for ends, counted in zip(pacing.shared_ends(lefts, QUOTA), turns(lefts), strict=True):
+        assert abs(ends / step - counted) <= len(lefts), "within one turn of each"

@@ -9,6 +9,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,22 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
         db.execute("PRAGMA user_version = 99")
     with pytest.raises(JournalFailed, match="newer"):
         Journal(tmp_path)
+
+
+def test_an_older_journal_is_brought_up_to_date_and_keeps_its_rows(tmp_path: Path) -> None:
+    first = files("bulkremove.store").joinpath("schema", "1-jobs.sql").read_text(encoding="utf-8")
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as db:
+        db.executescript(first + "PRAGMA user_version = 1;")
+        db.execute(
+            "INSERT INTO job (id, account, host, source, folder, header, roles, plan_hash, state, created_at)"
+            """ VALUES ('old', 'a', 'h', 'f', '', '["c"]', '[0, 1, 2]', 'hash', 'paused', 1.0)"""
+        )
+        db.commit()
+    journal = Journal(tmp_path)
+    assert ("old", "", "") == (journal.job("old").id, journal.job("old").prepared_by, journal.job("old").confirmed_by)
+    journal.audit.append("jo", "looked", {}, at=1.0)
+    journal.close()
+    Journal(tmp_path).close()
 
 
 def test_a_file_that_is_no_journal_is_told(tmp_path: Path) -> None:

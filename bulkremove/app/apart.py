@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,11 +66,13 @@ def _choices(facts: dict[str, Any] | None) -> Choices | None:
 def _table(facts: dict[str, Any]) -> Table:
     settled = {int(i): Exclusion(Status(status), detail) for i, status, detail in facts.pop("settled")}
     roles, numbers = Roles(*facts.pop("roles")), facts.pop("numbers")
+    if facts.pop("counted"):
+        numbers = range(*numbers)
     return Table(
         **{
             **facts,
             "header": tuple(facts["header"]),
-            "columns": tuple(facts["columns"]),
+            "columns": tuple(map(_unpacked, facts["columns"])),
             "notes": tuple(facts["notes"]),
         },
         roles=roles,
@@ -79,14 +81,31 @@ def _table(facts: dict[str, Any]) -> Table:
     )
 
 
+def _packed(column: Sequence[str]) -> object:
+    """A column of many equal texts as those texts and their places, so that each is kept in memory once."""
+    texts = {text: place for place, text in enumerate(dict.fromkeys(column))}
+    if len(texts) * 4 > len(column):
+        return list(column)
+    return {"texts": list(texts), "places": [texts[text] for text in column]}
+
+
+def _unpacked(column: Any) -> list[str]:
+    if isinstance(column, list):
+        return column
+    texts: list[str] = column["texts"]
+    return [texts[place] for place in column["places"]]
+
+
 def _facts(table: Table) -> Mapping[str, object]:
+    numbers = table.numbers
     return {
         "source": table.source,
         "kind": table.kind,
         "header": table.header,
         "roles": list(table.roles),
-        "numbers": list(table.numbers),
-        "columns": [list(column) for column in table.columns],
+        "numbers": [numbers.start, numbers.stop] if isinstance(numbers, range) else list(numbers),
+        "counted": isinstance(numbers, range),
+        "columns": [_packed(column) for column in table.columns],
         "sheet": table.sheet,
         "notes": table.notes,
         "empty_rows": table.empty_rows,

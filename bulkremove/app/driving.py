@@ -20,7 +20,7 @@ from bulkremove.client import ZohoPeople
 from bulkremove.config import Settings
 from bulkremove.errors import TokenDelayed
 from bulkremove.limiter import Gate, Lockout
-from bulkremove.model import Clock, HoldReason, Job, JobState, Quota, Status, Tally
+from bulkremove.model import Clock, Errand, HoldReason, Job, JobState, Quota, Status, Tally
 from bulkremove.pacing import Signal, Wait, Waiting
 from bulkremove.policy import Answer, given_up
 from bulkremove.remover import Remover, Tokens
@@ -43,6 +43,8 @@ class Progress:
     """A change of state, in a sentence; empty for a mere step."""
     settled: tuple[int, Status] | None = None
     """The row (its number in the file) that was just settled, and how."""
+    in_hand: tuple[int, ...] = ()
+    """The rows (their numbers in the file) that are being sent or wait for their turn."""
 
 
 @dataclass(slots=True)
@@ -86,6 +88,7 @@ class Drive:
         self._counts = Counter(tally.counts)
         self._left = tally.open
         self._wait: Wait | None = None
+        self._in_hand: list[int] = []
         self._token_at = 0.0
         """Until when (epoch seconds) it was said that there is no access token."""
 
@@ -98,8 +101,16 @@ class Drive:
         self._note("started", f"{self._left} rows are to be sent.")
         gate = Gate(self._journal, self._ledger, self._quota, self._clock, line=line, on_wait=self._waits)
         remover = Remover(people, gate, tokens, self, clock=self._clock, dice=dice)
+
+        async def remove(errand: Errand) -> Status | Errand | None:
+            self._in_hand.append(errand.number)
+            try:
+                return await remover.remove(errand)
+            finally:
+                self._in_hand.remove(errand.number)
+
         async for errand, status in run(
-            self._journal.errands(self._job.id), remover.remove, concurrency=concurrency, stopping=self.stopping
+            self._journal.errands(self._job.id), remove, concurrency=concurrency, stopping=self.stopping
         ):
             if status is not None:
                 self._counts[status] += 1
@@ -165,9 +176,8 @@ class Drive:
             wait = None
         eta = self._left * pacing.pace(self._quota.calls, self._quota)
         tally = Tally(dict(self._counts), self._left)
-        self._on_progress(
-            Progress(self._job, tally, wait.reason if wait else None, wait.until if wait else None, eta, news, settled)
-        )
+        reason, until = (wait.reason, wait.until) if wait else (None, None)
+        self._on_progress(Progress(self._job, tally, reason, until, eta, news, settled, tuple(self._in_hand)))
 
     def _end(self, started: float) -> Job:
         """Write how the run ended: finished, or early with rows left."""

@@ -1,7 +1,7 @@
 """The audit log: who did what and when, each entry bound to the one before it by a hash.
 
 It is appended to and read, never changed; the schema refuses anything else. Whoever can write the file could still
-make a whole new chain: docs/decisions/0005-audit.md says what that means.
+make a whole new chain: docs/decisions/0006-audit.md says what that means.
 """
 
 from __future__ import annotations

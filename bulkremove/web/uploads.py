@@ -1,7 +1,7 @@
 """Files on their way in: streamed to a private folder under names of our own, capped, looked at, confirmed once.
 
-The name a file had is only ever shown. What was not confirmed within a day is deleted. Only the plans looked at last
-are kept in memory; another one is made again from its file, and its hash shows that it is the same.
+The name a file had is only ever shown. What was not confirmed within a day is deleted. Only the plan looked at last is
+kept in memory; another one is made again from its file, and its hash shows that it is the same.
 """
 
 from __future__ import annotations
@@ -30,8 +30,6 @@ MOST_READ_AT_ONCE = 2
 KEPT = 24 * 3600.0
 """Seconds that a file waits for its confirmation."""
 MOST_UPLOADS = 50
-MOST_HELD = 1
-"""Plans in memory. One of 150,000 rows takes about 30 MB."""
 _PIECE = 64 * 1024
 
 
@@ -93,8 +91,9 @@ class Uploads:
         held = self._held.get(upload.id)
         if held is None:
             async with self._reading:
+                self._held.clear()  # before the next one is made, or memory would hold two
                 held = await self._read(upload)
-            self._held = dict([*self._held.items(), (upload.id, held)][-MOST_HELD:])
+            self._held = {upload.id: held}
             upload.removals = held.plan.removals
         return held
 

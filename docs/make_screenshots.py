@@ -1,0 +1,60 @@
+"""Makes docs/page-*.png: the page at work on the sample data, wide and light, and on a phone in the dark."""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))  # the tests' browser, which is no part of the package
+
+from tests.browsing import INSTALL, browser, chromium, served  # noqa: E402 - needs the line above
+from tests.programs import SAMPLES, sandbox  # noqa: E402 - needs the line above
+
+
+def main() -> None:
+    """Starts what is needed, and ends it."""
+    path = chromium()
+    if path is None:
+        sys.exit(f"There is no Chromium. Install it with: {INSTALL}")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        browser(path) as chrome,
+        sandbox(SAMPLES / "world.json", Path(folder) / "log", "--speed", "20") as told,
+        served(Path(folder) / "home", {**told, "BULKREMOVE_SPEED": "20"}) as (_, link),
+    ):
+        pictures(chrome, link)
+    print("docs/page-*.png are new.")  # noqa: T201 - a script's answer
+
+
+def pictures(chrome: Browser, link: str) -> None:
+    """The way of one file: its plan, the job under way, its end; and the end on a phone in the dark."""
+    page = chrome.new_context(viewport={"width": 1000, "height": 760}).new_page()
+    page.goto(link)
+    picture(page, "start")
+    page.get_by_label("File").set_input_files(SAMPLES / "leavers.csv")
+    page.get_by_role("button", name="Show whom it would remove").click()
+    page.get_by_label("type the number").fill("60")
+    picture(page, "plan")
+    page.get_by_role("button", name=re.compile("^Remove")).click()
+    expect(page.get_by_text(re.compile("[345][0-9] of 60 rows"))).to_be_visible(timeout=60_000)
+    picture(page, "job")
+    expect(page.get_by_role("heading", name="Downloads")).to_be_visible(timeout=60_000)
+    picture(page, "result")
+    state = page.context.storage_state()
+    dark = chrome.new_context(storage_state=state, viewport={"width": 390, "height": 760}, color_scheme="dark")
+    phone = dark.new_page()
+    phone.goto(page.url)
+    picture(phone, "phone")
+
+
+def picture(page: Page, name: str) -> None:
+    page.screenshot(path=HERE / f"page-{name}.png")
+
+
+if __name__ == "__main__":
+    main()
