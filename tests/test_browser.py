@@ -262,6 +262,7 @@ def test_a_killed_server_goes_on_when_it_is_started_again(tmp_path: Path, place:
     again = window(server, server.start())
     again.page.goto(job)
     again.ended()
+    expect(again.page.get_by_text("The server was started again; the job goes on by itself.")).to_be_visible()
     expect(again.page.get_by_text(re.compile(r"of 60 rows in"))).to_be_visible()
     assert "goes on" in "".join(server.said) + server.stop()
     assert [] == again.odd

@@ -49,6 +49,7 @@ class Desk:
         waiting = (JobState.READY, JobState.RUNNING)
         found = [job for job in self._app.jobs() if job.state in waiting or job.reason == CLOSED]
         for job in found:
+            self._app.tell(job.id, "taken_up", "The server was started again; the job goes on by itself.")
             self.start(job.id, by=ITSELF)
         return found
 

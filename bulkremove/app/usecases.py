@@ -273,6 +273,10 @@ class App:
         """What happened to the job: when (epoch seconds), a stable name, and words."""
         return self._journal.events(job.id)
 
+    def tell(self, job_id: str, name: str, text: str) -> None:
+        """Keep an event of a job: a stable name, and words."""
+        self._journal.note(job_id, name, text, at=self.clock.wall())
+
     def outcomes(self, job: Job) -> Iterator[Outcome]:
         """Every row in file order, as a report would tell it now."""
         return self._journal.outcomes(job)
