@@ -26,6 +26,8 @@ class Halt:
     reason: str
     for_good: bool = False
     exit_code: int = 5
+    goes_on: bool = False
+    """Whether time alone mends it, so that an unattended run may go on by itself; else a person must look."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,10 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import time
 from pathlib import Path
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from bulkremove.datacentres import ACCOUNTS_HOSTS, DATA_CENTRES, PEOPLE_HOSTS
 from bulkremove.errors import SettingsError
@@ -59,6 +61,30 @@ class Settings:
     tls_certificate: str = ""
     tls_key: str = ""
     """Files (PEM) for a page that speaks TLS itself; both or none."""
+    keep_list: str = ""
+    """File of those who are never removed; empty for keep.csv in the home folder, if it is there."""
+    night_source: str = ""
+    """Where nights find their files: a folder, ``command ...`` or an https URL; empty for no nights."""
+    night_at: time | None = None
+    """Local time of a night's start, for `serve` and `worker`; None when cron or a timer starts the nights."""
+    night_zone: str = "UTC"
+    """IANA name of the time zone of ``night_at`` and ``night_window``."""
+    night_window: tuple[time, time] | None = None
+    """Local times between which a night may send; None for always."""
+    night_missed: str = "run"
+    """What becomes of a missed night: ``run`` or ``skip``."""
+    night_overlap: str = "wait"
+    """What a night does while another one still runs: ``wait`` or ``skip``."""
+    usual_factor: float = 3.0
+    """A night's plan with more than so many times the usual number of removals is held."""
+    delay_days: int = 0
+    """Days between a night's plan, which is announced, and its run."""
+    retention_days: int = 90
+    """Days after which uploads, reports and rows of ended jobs are deleted; 0 for never."""
+    ping_url: str = ""
+    """https URL that is called at a night's start (with /start) and good end: a dead man's switch."""
+    metrics_file: str = ""
+    """Where a night writes its metrics for node_exporter; empty for nowhere."""
     largest_upload: int = 10
     """Megabytes (2**20 bytes) of a file given to the page."""
     sources: Mapping[str, str] = field(default_factory=dict)
@@ -226,10 +252,10 @@ def _limit(value: object) -> tuple[int, float]:
     calls, slash, window = str(value).partition("/")
     if not slash or not window.strip():
         raise ValueError(f"{value!r} is no limit; write calls and time, like 30/60s.")
-    time = seconds(window)
-    if not 0.01 <= time <= 86_400:
+    long = seconds(window)
+    if not 0.01 <= long <= 86_400:
         raise ValueError(f"{value!r}: the time must be from 0.01 s to a day.")
-    return _whole(1, 100_000)(calls.strip()), time
+    return _whole(1, 100_000)(calls.strip()), long
 
 
 def _whole(least: int, most: int) -> Callable[[object], int]:
@@ -243,10 +269,10 @@ def _whole(least: int, most: int) -> Callable[[object], int]:
 
 
 def _timeout(value: object) -> float:
-    time = seconds(value)
-    if not 0.05 <= time <= 600:
+    long = seconds(value)
+    if not 0.05 <= long <= 600:
         raise ValueError(f"{value!r} must be a time from 0.05 s to 10 minutes.")
-    return time
+    return long
 
 
 def _percent(value: object) -> float:
@@ -268,6 +294,50 @@ def _yes(value: object) -> bool:
     if text not in ("1", "0", "true", "false", "yes", "no"):
         raise ValueError(f"{value!r} must be true or false.")
     return text in ("1", "true", "yes")
+
+
+def _time(value: object) -> time:
+    found = re.fullmatch(r"([01][0-9]|2[0-3]):([0-5][0-9])", str(value), re.ASCII)
+    if found is None:
+        raise ValueError(f"{value!r} is no time of the day; write it like 02:30.")
+    return time(int(found[1]), int(found[2]))
+
+
+def _window(value: object) -> tuple[time, time]:
+    begin, dash, end = str(value).partition("-")
+    if not dash or begin.strip() == end.strip():
+        raise ValueError(f"{value!r} is no time window; write it like 22:00-06:00.")
+    return _time(begin.strip()), _time(end.strip())
+
+
+def _zone(value: object) -> str:
+    try:
+        return ZoneInfo(str(value)).key
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"{value!r} is no time zone; write it like Europe/Berlin.") from None
+
+
+def _one_of(*words: str) -> Callable[[object], str]:
+    def checked(value: object) -> str:
+        if value not in words:
+            raise ValueError(f"{value!r} must be {' or '.join(words)}.")
+        return str(value)
+
+    return checked
+
+
+def _factor(value: object) -> float:
+    text = str(value)
+    if re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,3})?", text, re.ASCII) is None or float(text) < 1:
+        raise ValueError(f"{value!r} must be a number from 1 to 999.")
+    return float(text)
+
+
+def _https(value: object) -> str:
+    parts = urlsplit(str(value))
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.netloc)):
+        raise ValueError("give an https URL.")
+    return str(value)
 
 
 def _hosts(value: object) -> tuple[str, ...]:
@@ -313,5 +383,17 @@ _FIELDS: dict[str, Callable[[object], object]] = {
     "tls_certificate": _file,
     "tls_key": _file,
     "largest_upload": _whole(1, 100),
+    "keep_list": _file,
+    "night_source": str,
+    "night_at": _time,
+    "night_zone": _zone,
+    "night_window": _window,
+    "night_missed": _one_of("run", "skip"),
+    "night_overlap": _one_of("wait", "skip"),
+    "usual_factor": _factor,
+    "delay_days": _whole(0, 30),
+    "retention_days": _whole(0, 36_500),
+    "ping_url": _https,
+    "metrics_file": str,
 }
 """Every setting and its check; ``home`` can't stand in a file that lies there."""

@@ -9,6 +9,8 @@
     ├── JobNotFound         store: no job of that name                                        exit 2
     ├── NotUnknown          app: a finding is about a row whose fate is known                 exit 2
     ├── NoSuchPerson        app: a user or token that is not there, or there already          exit 2
+    ├── SourceFailed        sources: the folder, command or address gives nothing             exit 2
+    ├── NoticeFailed        notices: an address did not take a notice                         (kept)
     ├── JobBusy             store: another process drives the job                             exit 6
     ├── NotAuthorised       auth: Zoho does not accept the credentials                        exit 7
     ├── TokenDelayed        auth: the token can't be had right now; the rows are untouched    exit 5
@@ -80,6 +82,16 @@ class NoSuchPerson(BulkremoveError):
     """A user or a token that is not there, that is there already, or whose password won't do."""
 
     exit_code = 2
+
+
+class SourceFailed(BulkremoveError):
+    """A night's folder, command or address can't be read, so nobody knows whether there was something to do."""
+
+    exit_code = 2
+
+
+class NoticeFailed(BulkremoveError):
+    """An address did not take a notice; it stays in the outbox."""
 
 
 class JobBusy(BulkremoveError):

@@ -42,6 +42,10 @@ class Status(StrEnum):
     """A report was given back as the input and says that this row was settled; nothing was sent."""
 
 
+UNPLANNED = (Status.DUPLICATE, Status.INVALID, Status.DONE_BEFORE, Status.NOT_SENT)
+"""What a row of a file can be before anything is sent, other than to be removed."""
+
+
 class RowState(StrEnum):
     """The two states that only a running job's journal knows; neither stands in a finished report."""
 
@@ -66,10 +70,17 @@ class JobState(StrEnum):
     """A person ended it; the rows left are ``not_sent``."""
     FINISHED = "finished"
     """Every row has its status."""
+    HELD = "held"
+    """Stored by a night, and not to be run before somebody approves it or its announced day comes."""
 
     @property
     def resumable(self) -> bool:
         return self in (JobState.READY, JobState.RUNNING, JobState.PAUSED)
+
+    @property
+    def over(self) -> bool:
+        """Nothing will be sent for it any more."""
+        return self in (JobState.STOPPED, JobState.CANCELLED, JobState.FINISHED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +122,8 @@ class Roles:
 
 @dataclass(frozen=True, slots=True)
 class Exclusion:
-    """Why a row of the file is not sent: ``duplicate``, ``invalid`` or ``done_before``, in plain words."""
+    """Why a row of the file is not sent, in plain words: ``duplicate``, ``invalid``, ``done_before``, or
+    ``not_sent`` for somebody who is on the list of those who are never removed."""
 
     status: Status
     detail: str
@@ -440,10 +452,30 @@ class Job:
     """Who gave the file."""
     confirmed_by: str = ""
     """Who agreed to its plan."""
+    origin: str = "person"
+    """``person``, or ``night`` for an unattended run."""
+    due_at: float | None = None
+    """When a held job runs by itself; None when it waits for an approval."""
+    goes_on: bool = False
+    """Paused by something that time alone mends, so that the next night may go on with it."""
 
     @property
     def sandbox(self) -> bool:
         return is_loopback(self.host)
+
+
+@dataclass(frozen=True, slots=True)
+class KeepList:
+    """Who is never removed: learners wherever they are, and learners in one batch."""
+
+    learners: frozenset[str] = frozenset()
+    removals: frozenset[Removal] = frozenset()
+
+    def __contains__(self, removal: Removal) -> bool:
+        return removal.learner in self.learners or removal in self.removals
+
+    def __bool__(self) -> bool:
+        return bool(self.learners or self.removals)
 
 
 class Clock(Protocol):

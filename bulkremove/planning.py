@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 
 from bulkremove.ids import LONGEST_ID, OUTER, all_digits
-from bulkremove.model import Exclusion, Plan, PlannedRow, Status, Table, column_letter
+from bulkremove.model import Exclusion, KeepList, Plan, PlannedRow, Removal, Status, Table, column_letter
 
 _ROLES = ("course", "batch", "learner")
 _FORMAT = "bulkremove plan 1"
@@ -21,8 +21,14 @@ _BORDER = "\x1f"
 """Between two texts of a column; ASCII's own unit separator."""
 
 
-def plan(table: Table, *, account: str, host: str) -> Plan:
-    """The plan for a table, as ``account`` on ``host``. Every row of the table is in it exactly once."""
+KEPT = "This learner is on the list of those who are never removed."
+
+
+def plan(table: Table, *, account: str, host: str, keep: KeepList | None = None) -> Plan:
+    """The plan for a table, as ``account`` on ``host``. Every row of the table is in it exactly once.
+
+    ``keep``: who is never removed; their rows are ``not_sent``.
+    """
     (course, _), (batch, _), (learner, _) = checked = [_checked(table.columns[column]) for column in table.roles]
     excluded = dict(table.settled)
     for role, column, (_, invalid) in zip(_ROLES, table.roles, checked, strict=True):
@@ -32,6 +38,10 @@ def plan(table: Table, *, account: str, host: str) -> Plan:
                 place = f"Cell {column_letter(column)}{table.numbers[index]} ({table.header[column]})"
                 excluded[index] = Exclusion(Status.INVALID, f"{place} is no {role} id: {_quoted(raw)} {why}.")
     _exclude_duplicates(table, course, batch, learner, excluded)
+    if keep:
+        for index, triple in enumerate(zip(course, batch, learner, strict=True)):
+            if index not in excluded and Removal(*triple) in keep:
+                excluded[index] = Exclusion(Status.NOT_SENT, KEPT)
     if excluded:
         pairs = ((c, b) for i, (c, b) in enumerate(zip(course, batch, strict=True)) if i not in excluded)
         batches = Counter(pairs)

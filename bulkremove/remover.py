@@ -149,10 +149,10 @@ class Remover:
             except OwnLimitMet:
                 return await self._settle(row, self._refused_alone(row, row.last or _last_answer(row.errand)))
             except Shut as shut:
-                self._run.halt(Halt(_SHUT[shut.reason]))
+                self._run.halt(Halt(_SHUT[shut.reason], goes_on=True))
                 continue
             except DayUsedUp as used_up:
-                self._run.halt(Halt(_day_used_up(used_up)))
+                self._run.halt(Halt(_day_used_up(used_up), goes_on=True))
                 continue
             except NotAuthorised as refused:
                 self._run.halt(Halt(str(refused), exit_code=7))
@@ -241,7 +241,7 @@ class Remover:
         if lockout is not None:
             self._run.locked_out(lockout)
         if shut is not None:
-            self._run.halt(Halt(_SHUT[shut.reason]))
+            self._run.halt(Halt(_SHUT[shut.reason], goes_on=True))
 
     async def _renew(self, row: _Row, refused: str, answer: Answer) -> None:
         """One refresh, shared by all rows that were refused with this token; after it, the row once more."""
@@ -259,7 +259,7 @@ class Remover:
 
     async def _wait_for_token(self, delayed: TokenDelayed) -> None:
         if delayed.retry_in is None:
-            self._run.halt(Halt(str(delayed)))
+            self._run.halt(Halt(str(delayed), goes_on=True))
         else:
             self._run.no_token(delayed)
             await self._run.pause(delayed.retry_in)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 from contextlib import closing
@@ -142,6 +143,25 @@ async def test_guessing_is_slowed_per_address_and_never_for_good() -> None:
     assert max(waits) <= LONGEST_WAIT
     guesser.now += LONGEST_WAIT
     assert await guesser.guess("a", right=True), "the admin is not shut out for good"
+
+
+async def test_a_whole_network_of_one_visitor_counts_as_one() -> None:
+    guesser = Guesser()
+    for i in range(FREE_TRIES):
+        assert not await guesser.guess(f"2001:db8::{i + 1}")
+    with pytest.raises(TooSoon):
+        await guesser.guess("2001:db8::ffff")
+    assert await guesser.guess("2001:db8:0:1::1", right=True)
+
+
+def test_what_was_typed_as_a_name_may_be_a_password_and_is_not_kept(app: App) -> None:
+    assert asyncio.run(app.people.sign_in("my secret password", "x")) is None
+    assert "secret" not in str(app.audit(newest=10))
+
+
+def test_two_servers_on_one_home_would_harm_each_other(app: App) -> None:
+    with app.serving(), pytest.raises(SettingsError, match="Another"), app.serving():
+        pass
 
 
 async def test_guessing_from_many_addresses_is_slowed_for_all() -> None:

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from bulkremove.schedule import LATE, Missed, Schedule, Window
 
-ZONES = ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "America/Santiago", "UTC", "Africa/Cairo"]
+ZONES = [
+    "Europe/Berlin",
+    "America/New_York",
+    "Australia/Lord_Howe",
+    "Asia/Kolkata",
+    "America/Santiago",
+    "UTC",
+    "Africa/Cairo",
+]
 zones = st.sampled_from(ZONES).map(ZoneInfo)
 times = st.times(max_value=time(23, 59)).map(lambda at: at.replace(second=0, microsecond=0))
 nows = st.floats(1_767_225_600.0, 1_830_297_600.0)

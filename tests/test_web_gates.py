@@ -9,6 +9,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from multidict import CIMultiDict
 
 from bulkremove.rights import Role
 from bulkremove.web.gates import Address
@@ -51,6 +52,7 @@ TABLE = {
     ("GET", "/jobs/{job}/{rows}.csv"): Attacked(P),
     ("POST", "/jobs/{job}/pause"): Attacked(P, FORM),
     ("POST", "/jobs/{job}/resume"): Attacked(A, FORM),
+    ("POST", "/jobs/{job}/approve"): Attacked(A, FORM),
     ("POST", "/jobs/{job}/cancel"): Attacked(A, FORM),
     ("POST", "/jobs/{job}/retry"): Attacked(A, FORM),
     ("POST", "/jobs/{job}/findings"): Attacked(A, FORM),
@@ -230,6 +232,19 @@ async def test_forwarded_headers_count_from_the_named_proxy_only(tmp_path: Path)
             asked = {**told, **({"Host": host} if host else {})}
             got = await visitor.ask("GET", "/", headers=asked, allow_redirects=False)
             assert wanted == got.status
+
+
+async def test_the_proxys_own_word_is_the_last_one(tmp_path: Path) -> None:
+    place = Address(frozenset(), frozenset({"bulkremove.example.com"}), proxy="127.0.0.1")
+    async with house(tmp_path, address=place, roles=(D,)) as one, one.visitor(known=False) as visitor:
+        statuses = []
+        for i in range(6):
+            headers = CIMultiDict({"Origin": "http://bulkremove.example.com", "Host": "bulkremove.example.com"})
+            headers.add("X-Forwarded-For", f"10.9.9.{i}")  # the client's own
+            headers.add("X-Forwarded-For", "192.0.2.7")  # the proxy's
+            data = {"name": "jo", "password": "guessed"}
+            statuses.append((await visitor.ask("POST", "/sign-in", headers=headers, data=data)).status)
+        assert 429 == statuses[-1]
 
 
 async def test_a_server_that_is_for_its_proxy_only_answers_nobody_else(tmp_path: Path) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bulkremove.app.desk import CLOSED
+from bulkremove.app.desk import CLOSED, Desk
+from bulkremove.errors import JobBusy
 from bulkremove.model import JobState, Status
 from bulkremove.rights import Role
 from bulkremove.web import uploads
@@ -354,6 +356,111 @@ async def test_four_eyes_are_two_people(tmp_path: Path) -> None:
         assert ("admin", "approver") == (found.prepared_by, found.confirmed_by)
 
 
+async def test_who_says_how_a_file_is_read_shapes_its_plan_too(tmp_path: Path) -> None:
+    roles = (Role.PREPARER, Role.APPROVER)
+    async with house(tmp_path, roles=roles, four_eyes=True) as one, one.strangers() as (own, other):
+        await own.sign_in("preparer")
+        await other.sign_in("approver")
+        plan = await own.upload("course,batch,learner,manager\n1,2,3,4\n")
+        changed = await other.post(plan.url, course="0", batch="1", learner="3")
+        assert "manager" in changed.text
+        fields = {"plan": changed.text.partition('name="plan" value="')[2][:64] or "x", "number": "1"}
+        assert "somebody else must confirm" in changed.text
+        assert 409 == (await other.post(f"{plan.url}/confirm", **fields)).status
+        acts = [entry.act for entry in one.app.audit(newest=10)]
+        assert ["confirmation_refused", "read", "read", "uploaded"] == [act for act in acts if "sign" not in act][:4]
+
+
+async def test_rows_are_tried_again_in_one_job_only(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 200)
+    async with house(tmp_path / "home", world=world, speed=20.0) as one, one.visitor() as visitor:
+        job = await confirmed(visitor, triples(200))
+        await visitor.post(f"/jobs/{job}/cancel")
+        first, second = await visitor.post(f"/jobs/{job}/retry"), await visitor.post(f"/jobs/{job}/retry")
+        retried = job_of(await visitor.confirm(first))
+        refused = await visitor.confirm(second)
+        assert 409 == refused.status
+        assert f"in job {retried} already" in refused.text
+
+
+async def test_unknown_rows_are_sent_again_only_when_each_was_looked_up(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 2, faults={"learners": {"478346000019558000": ["html_200"]}})
+    async with house(tmp_path / "home", world=world) as one, one.visitor() as visitor:
+        job = await confirmed(visitor, triples(2))
+        await ended(one, job)
+        page = await visitor.post(f"/jobs/{job}/cancel")
+        assert "I looked each of them up" not in page.text
+        assert 409 == (await visitor.post(f"/jobs/{job}/retry", unknown="checked")).status
+        noted = await visitor.post(f"/jobs/{job}/findings", row="2", text="still enrolled")
+        assert "I looked each of them up" in noted.text
+        assert "DRY RUN" in (await visitor.post(f"/jobs/{job}/retry", unknown="checked")).text
+
+
+async def test_the_very_same_plan_is_warned_of(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 2)
+    async with house(tmp_path / "home", world=world) as one, one.visitor() as visitor:
+        job = await confirmed(visitor, triples(2))
+        await ended(one, job)
+        assert f'confirmed before: <a href="/jobs/{job}"' in (await visitor.upload(triples(2))).text
+
+
+async def test_a_job_of_another_account_changes_nothing_for_the_next_file(tmp_path: Path) -> None:
+    async with house(tmp_path) as one, one.visitor() as visitor:
+        plan = await visitor.upload(triples(2))
+        other = replace(one.app.settings, account="other")
+        one.app.settings, before = other, one.app.settings
+        job = job_of(await visitor.confirm(await visitor.upload(triples(3))))
+        await ended(one, job)
+        one.app.settings = before
+        await visitor.post(f"/jobs/{job}/resume")
+        assert "default" == one.app.settings.account
+        assert plan.field("plan") == (await visitor.upload(triples(2))).field("plan")
+
+
+async def test_a_name_that_is_no_text_harms_no_page(tmp_path: Path) -> None:
+    async with house(tmp_path) as one, one.visitor() as visitor:
+        head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="M\xfcller.csv"\r\n\r\n'
+        body = head + triples(1).encode() + b"\r\n--b--\r\n"
+        headers = {"Origin": one.url, "Content-Type": "multipart/form-data; boundary=b"}
+        assert 200 == (await visitor.ask("POST", "/uploads", data=body, headers=headers)).status
+        assert 200 == (await visitor.get("/")).status
+        assert 200 == (await visitor.get("/audit")).status
+
+
+async def test_a_form_that_can_not_be_read_is_told(tmp_path: Path) -> None:
+    async with house(tmp_path, roles=(Role.ADMIN,)) as one, one.visitor(known=False) as visitor:
+        for kind, body in (("; charset=nonsense", b"name=x"), ("", b"name=\xff\xfe")):
+            headers = {"Origin": one.url, "Content-Type": f"application/x-www-form-urlencoded{kind}"}
+            got = await visitor.ask("POST", "/sign-in", data=body, headers=headers)
+            assert got.status in (400, 403)
+
+
+async def test_rows_of_a_job_are_found_whatever_the_case_of_their_letters(tmp_path: Path) -> None:
+    async with house(tmp_path) as one, one.visitor() as visitor:
+        job = await confirmed(visitor, "course,batch,learner,name\n1,2,3,MÜLLER\n")
+        assert "MÜLLER" in (await visitor.get(f"/jobs/{job}/rows?q=m%C3%BCller")).text
+        assert "No row matches" in (await visitor.get(f"/jobs/{job}/rows?q=u00")).text
+
+
+async def test_a_file_waits_a_day_and_no_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with house(tmp_path) as one, one.visitor() as visitor:
+        plan = await visitor.upload(triples(1))
+        monkeypatch.setattr(uploads, "KEPT", -1.0)
+        assert 404 == (await visitor.get(plan.url)).status
+        assert [] == list((tmp_path / "uploads").iterdir())
+
+
+async def test_what_another_process_drives_is_left_to_it(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 200)
+    async with house(tmp_path / "home", world=world, speed=20.0) as one, one.visitor() as visitor:
+        job = await confirmed(visitor, triples(200))
+        await removed(one, job, 1)
+        other = Desk(one.app)
+        assert [] == other.take_up()
+        with pytest.raises(JobBusy, match="another process"):
+            await other.pause(job, by="jo")
+
+
 async def test_nothing_that_the_person_did_is_missing_from_the_audit_log(tmp_path: Path) -> None:
     world, _ = crowd(tmp_path, 100)
     async with house(tmp_path / "home", world=world, speed=20.0) as one, one.visitor() as visitor:
@@ -362,7 +469,7 @@ async def test_nothing_that_the_person_did_is_missing_from_the_audit_log(tmp_pat
             await visitor.post(f"/jobs/{job}/{act}")
         await visitor.get(f"/jobs/{job}/report.csv")
         acts = [entry.act for entry in reversed(one.app.audit(newest=100))]
-        assert ["uploaded", "confirmed", "run", "paused", "run", "cancelled", "reported"] == acts
+        assert ["uploaded", "read", "confirmed", "run", "paused", "run", "cancelled", "reported"] == acts
         assert "cancelled" in (await visitor.get("/audit")).text
         assert one.app.verify_audit().broken is None
 

@@ -31,7 +31,7 @@ async def read_apart(path: Path, *, name: str, options: ReadOptions) -> Table:
     """What ``reading.read`` gives, from a child with limits on memory and time. Raises FileRefused."""
     asked = json.dumps({"path": str(path), "name": name, "options": asdict(options)})
     child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bulkremove.app.apart"),
+        *(sys.executable, "-P", "-m", "bulkremove.app.apart"),  # -P: no module of the folder it was started in
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
@@ -47,6 +47,10 @@ async def read_apart(path: Path, *, name: str, options: ReadOptions) -> Table:
     try:
         facts = json.loads(said)
     except ValueError:
+        if child.returncode == 1:  # an error of ours, not a limit
+            raise FileRefused(
+                f"{name} can't be read: something unexpected is in it.", hint="Copy the rows into a new file."
+            ) from None
         raise FileRefused(
             f"{name} took more memory or time than a list of people needs, and was given up.",
             hint="Copy the rows into a new file.",

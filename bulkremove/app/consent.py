@@ -5,6 +5,7 @@ A plan over a cap is refused as a whole; nothing is ever removed "up to the cap"
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from bulkremove.config import Settings
@@ -54,10 +55,10 @@ def check_consent(plan: Plan, consent: Consent) -> None:
         raise ConsentMissing("Nobody agreed to this plan. Nothing was sent.", hint="Give --plan HASH or --yes.")
 
 
-def check_eyes(prepared_by: str, by: str, settings: Settings) -> None:
-    """Raises ConsentMissing where two people are asked for and one is both."""
-    if settings.four_eyes and prepared_by == by:
+def check_eyes(prepared_by: Collection[str], by: str, settings: Settings) -> None:
+    """Raises ConsentMissing where two people are asked for and one is both. ``prepared_by``: who shaped the plan."""
+    if settings.four_eyes and by in prepared_by:
         raise ConsentMissing(
-            f"{by} gave the file and can't agree to its plan too: four_eyes is set. Nothing was sent.",
+            f"{by} prepared this plan and can't agree to it too: four_eyes is set. Nothing was sent.",
             hint="Let somebody else look at the plan on the page and confirm it.",
         )

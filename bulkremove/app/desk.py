@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Any
 
 from bulkremove.app.driving import Progress, Stop
+from bulkremove.app.results import Ended
 from bulkremove.app.usecases import App
-from bulkremove.errors import BulkremoveError
+from bulkremove.errors import BulkremoveError, JobBusy
 from bulkremove.model import Job, JobState, Status
 from bulkremove.pacing import shared_ends
 
@@ -33,6 +35,12 @@ class Running:
     rows: deque[tuple[int, Status]] = field(default_factory=lambda: deque(maxlen=RECENT))
     """The rows settled last: number in the file, and how; the newest first."""
 
+    def hear(self, progress: Progress) -> None:
+        """Take in what the run tells."""
+        self.progress = progress
+        if progress.settled is not None:
+            self.rows.appendleft(progress.settled)
+
 
 class Desk:
     """Runs jobs in the background of the running event loop."""
@@ -40,7 +48,7 @@ class Desk:
     def __init__(self, app: App) -> None:
         self._app = app
         self._running: dict[str, Running] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks: dict[str, asyncio.Task[Any]] = {}
         self.trouble: dict[str, str] = {}
         """Why a job could not be started or ended badly, by job, in a sentence."""
 
@@ -48,6 +56,8 @@ class Desk:
         """Start what a stopped or killed server left; the jobs that go on."""
         waiting = (JobState.READY, JobState.RUNNING)
         found = [job for job in self._app.jobs() if job.state in waiting or job.reason == CLOSED]
+        found = [job for job in found if job.origin != "night"]  # the next night goes on with those
+        found = [job for job in found if not self._app.driven(job)]
         for job in found:
             self._app.tell(job.id, "taken_up", "The server was started again; the job goes on by itself.")
             self.start(job.id, by=ITSELF)
@@ -61,10 +71,31 @@ class Desk:
         self._running[job_id] = Running()
         self._tasks[job_id] = asyncio.create_task(self._run(job_id, self._running[job_id], by))
 
+    async def drive(self, job_id: str, *, stop: Stop, by: str) -> Ended:
+        """Run a night's job, for all to see; whatever people have under way goes first. Raises as App.run."""
+        running = self._running[job_id] = Running(stop)
+        task = asyncio.create_task(
+            self._app.run(
+                job_id, stop=stop, on_progress=running.hear, by=by, behind=lambda: self._people_before(job_id)
+            )
+        )
+        self._tasks[job_id] = task
+        try:
+            return await task
+        finally:
+            del self._running[job_id], self._tasks[job_id]
+
+    def _people_before(self, job_id: str) -> bool:
+        return any(self._app.job(other).origin != "night" for other in self._running if other != job_id)
+
     def order(self) -> list[tuple[Job, float]]:
         """The jobs under way in the order in which they will end, and in how many seconds of the run's clock."""
         jobs = [self._app.job(job_id) for job_id in self._running]
-        lefts = [running.progress.tally.open if running.progress else 0 for running in self._running.values()]
+        told = [running.progress for running in self._running.values()]
+        lefts = [
+            (progress.tally if progress else self._app.tally(job)).open
+            for job, progress in zip(jobs, told, strict=True)
+        ]
         ends = shared_ends(lefts, self._app.settings.quota)
         return sorted(zip(jobs, ends, strict=True), key=lambda one: one[1])
 
@@ -73,10 +104,12 @@ class Desk:
         return self._running.get(job_id)
 
     async def pause(self, job_id: str, *, by: str) -> None:
-        """Stop a job so that it can go on later; comes back when it has stopped."""
+        """Stop a job so that it can go on later; comes back when it has. Raises JobBusy when it runs elsewhere."""
         if job_id in self._running:
             self._app.record(by, "paused", job=job_id)
             await self._stop(job_id, f"{by} paused it.")
+        elif self._app.driven(self._app.job(job_id)):
+            raise JobBusy(f"Job {job_id} is driven by another process of this machine; it is paused there.")
 
     async def cancel(self, job_id: str, *, by: str) -> None:
         """End a job for good. Raises ConsentMissing when it is over, JobBusy when another process drives it."""
@@ -89,17 +122,12 @@ class Desk:
 
     async def _stop(self, job_id: str, why: str) -> None:
         if running := self._running.get(job_id):
-            running.stop.ask(why, 5)
+            running.stop.ask(why, 5, goes_on=why == CLOSED)
             await asyncio.wait([self._tasks[job_id]])
 
     async def _run(self, job_id: str, running: Running, by: str) -> None:
-        def hear(progress: Progress) -> None:
-            running.progress = progress
-            if progress.settled is not None:
-                running.rows.appendleft(progress.settled)
-
         try:
-            await self._app.run(job_id, stop=running.stop, on_progress=hear, by=by)
+            await self._app.run(job_id, stop=running.stop, on_progress=running.hear, by=by)
         except BulkremoveError as error:
             self.trouble[job_id] = str(error)
         finally:

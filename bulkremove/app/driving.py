@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from aiolimiter import AsyncLimiter
@@ -54,10 +54,22 @@ class Stop:
     asked: bool = False
     reason: str = ""
     exit_code: int = 5
+    goes_on: bool = False
+    """Whether an unattended run may go on by itself later."""
+    within: list[Stop] = field(default_factory=list)
+    """The stops that this one asks too."""
 
-    def ask(self, reason: str, exit_code: int) -> None:
+    def ask(self, reason: str, exit_code: int, *, goes_on: bool = False) -> None:
         if not self.asked:
-            self.asked, self.reason, self.exit_code = True, reason, exit_code
+            self.asked, self.reason, self.exit_code, self.goes_on = True, reason, exit_code, goes_on
+            for one in self.within:
+                one.ask(reason, exit_code, goes_on=goes_on)
+
+    def part(self) -> Stop:
+        """A stop of its own for a part of the run, which ends with the whole."""
+        one = Stop(self.asked, self.reason, self.exit_code, self.goes_on)
+        self.within.append(one)
+        return one
 
 
 class Drive:
@@ -73,8 +85,10 @@ class Drive:
         clock: Clock,
         stop: Stop,
         expect_missing: bool,
+        behind: Callable[[], bool],
         on_progress: Callable[[Progress], None],
     ) -> None:
+        self._behind = behind
         self._journal = journal
         self._job = job
         self._ledger = ledger
@@ -105,6 +119,8 @@ class Drive:
         async def remove(errand: Errand) -> Status | Errand | None:
             self._in_hand.append(errand.number)
             try:
+                while self._behind() and not self.stopping():
+                    await self._clock.sleep(1.0)
                 return await remover.remove(errand)
             finally:
                 self._in_hand.remove(errand.number)
@@ -183,7 +199,7 @@ class Drive:
         """Write how the run ended: finished, or early with rows left."""
         at, seconds = self._clock.wall(), self._clock.monotonic() - started
         sent = self._journal.sent_mono(self._ledger, self._clock.boot, started)
-        halt = self._halt or Halt(self._stop.reason, exit_code=self._stop.exit_code)
+        halt = self._halt or Halt(self._stop.reason, exit_code=self._stop.exit_code, goes_on=self._stop.goes_on)
         state, reason, exit_code = JobState.FINISHED, "", 0
         with self._journal.transaction():
             if self._journal.tally(self._job.id).open == 0:
@@ -204,6 +220,7 @@ class Drive:
                 at=at,
                 seconds=seconds,
                 worst_minute=pacing.worst_window(sent, self._quota.window),
+                goes_on=state is JobState.PAUSED and halt.goes_on,
             )
             self._journal.note(self._job.id, state.value, reason or "Every row has its status.", at=at)
         return self._journal.job(self._job.id)
@@ -236,12 +253,14 @@ async def drive(
     stop: Stop,
     expect_missing: bool,
     on_progress: Callable[[Progress], None],
+    behind: Callable[[], bool] = lambda: False,
 ) -> Job:
     """Run what is left of ``job`` against the People host ``base``; the job as it stands afterwards.
 
     The settings' times are seconds of ``clock``, which runs ``speed`` times faster than life. ``line`` is
-    ``new_line``'s, shared by all jobs of the account that this process runs at once: each gets its turn. Raises
-    JournalFailed; everything that Zoho or the network does is told by the job's state and reason instead.
+    ``new_line``'s, shared by all jobs of the account that this process runs at once: each gets its turn. While
+    ``behind`` is true no new row is begun: somebody else goes first. Raises JournalFailed; everything that Zoho or the
+    network does is told by the job's state and reason instead.
     """
     quota = settings.quota
     people = ZohoPeople(
@@ -261,6 +280,7 @@ async def drive(
             clock=clock,
             stop=stop,
             expect_missing=expect_missing,
+            behind=behind,
             on_progress=on_progress,
         )
         return await this_run(people, tokens(people), concurrency=settings.concurrency, line=line, dice=dice)

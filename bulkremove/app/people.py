@@ -88,7 +88,8 @@ class People:
         stored = found[1] if found else self._nobodys_hash
         right = await asyncio.to_thread(self._right, stored, password[:LONGEST_PASSWORD])
         if found is None or not right:
-            self._record(name[:64], "sign_in_failed")
+            # What was typed as a name may be a password.
+            self._record(name if found else "an unknown name", "sign_in_failed")
             return None
         self._record(name, "signed_in")
         return Known(name, found[0], _stamp(found[1]))

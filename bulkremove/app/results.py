@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bulkremove.errors import ConsentMissing
-from bulkremove.model import Job, Plan, Quota, Status, Tally
+from bulkremove.model import UNPLANNED, Job, Plan, Quota, Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Preview:
             "columns": {"course": table.roles.course, "batch": table.roles.batch, "learner": table.roles.learner},
             "rows": len(table),
             "removals": plan.removals,
-            **{one.value: counts.get(one, 0) for one in (Status.DUPLICATE, Status.INVALID, Status.DONE_BEFORE)},
+            **{one.value: counts.get(one, 0) for one in UNPLANNED},
             "empty_rows": table.empty_rows,
             "hidden_rows": table.hidden_rows,
             "notes": list(table.notes),

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from bulkremove import pacing
 from bulkremove.app import accounts, doctor, rehearsal
@@ -25,8 +25,9 @@ from bulkremove.app.results import Allowance, Ended, Preview
 from bulkremove.clock import SystemClock
 from bulkremove.config import Settings
 from bulkremove.credentials import Account, ledger_key
-from bulkremove.errors import ConsentMissing, JobNotFound, NotUnknown, ReportFailed, SettingsError
-from bulkremove.model import Clock, Finding, Job, JobState, Outcome, Plan, PlannedRow, Status, Table, Tally
+from bulkremove.errors import ConsentMissing, JobBusy, JobNotFound, NotUnknown, ReportFailed, SettingsError
+from bulkremove.model import Clock, Finding, Job, JobState, KeepList, Outcome, Plan, PlannedRow, Status, Table, Tally
+from bulkremove.planning import KEPT
 from bulkremove.policy import exit_code, given_up
 from bulkremove.store import Entry, Journal, Verified, driven, is_driven
 
@@ -34,8 +35,12 @@ if TYPE_CHECKING:  # these pull pandas and aiohttp in, which most commands do wi
     from aiolimiter import AsyncLimiter
 
     from bulkremove.app.driving import Progress, Stop
+    from bulkremove.app.night import Drive, Nights
     from bulkremove.reading import ReadOptions
     from bulkremove.report import ReportFile, Rows, Timeline
+    from bulkremove.schedule import Schedule
+
+T = TypeVar("T")
 
 DAY = 86_400.0
 PAGE = 50
@@ -108,45 +113,68 @@ class App:
     def retry(self, job_id: str, *, unknown_checked: bool) -> Preview:
         """What a new job would send of an ended one: ``not_sent``, and ``unknown`` once a person looked them up."""
         job = self._journal.job(job_id)
-        if job.state.resumable:
+        if not job.state.over:
             raise ConsentMissing(f"Job {job.id} is not over.", hint=f"`bulkremove resume {job.id}` goes on with it.")
         wanted = {Status.NOT_SENT, Status.UNKNOWN} if unknown_checked else {Status.NOT_SENT}
         rows = [outcome for outcome in self._journal.outcomes(job) if outcome.status in wanted]
-        self._match(job)
+        settings = self._match(job)
         columns = tuple(zip(*(row.cells for row in rows), strict=True)) or tuple(() for _ in job.header)
         table = Table(job.source, "job", job.header, job.roles, [row.number for row in rows], columns, job.sheet)
-        return replace(self._preview(table), retry_of=job.id)
+        return replace(self._preview(table, settings), retry_of=job.id)
 
-    def submit(self, preview: Preview, *, consent: Consent, folder: Path, prepared_by: str, by: str) -> Job:
+    def submit(self, preview: Preview, *, consent: Consent, folder: Path, prepared_by: Collection[str], by: str) -> Job:
         """Store an agreed plan as a job; ``folder`` is where its report goes. Raises ConsentMissing.
 
-        ``prepared_by`` gave the file, ``by`` agrees to its plan.
+        ``prepared_by``: all who gave the file or said how it is to be read; ``by`` agrees to the plan.
         """
-        plan = preview.plan
+        job = self._agreed(preview, consent, folder, prepared_by, by)
+        _store(self._journal, job, preview.plan)
+        return job
+
+    async def submit_apart(
+        self, preview: Preview, *, consent: Consent, folder: Path, prepared_by: Collection[str], by: str
+    ) -> Job:
+        """The same, written by a thread of its own, so that nobody else waits while many rows are stored."""
+        job = self._agreed(preview, consent, folder, prepared_by, by)
+        await self._in_thread(lambda journal: _store(journal, job, preview.plan))
+        return job
+
+    def _agreed(self, preview: Preview, consent: Consent, folder: Path, prepared_by: Collection[str], by: str) -> Job:
         if preview.refusal:
             raise preview.refusal
         check_eyes(prepared_by, by, self.settings)
-        check_consent(plan, consent)
-        job = Job(
-            self._new_id(),
-            plan.account,
-            plan.host,
-            plan.table.source,
-            str(folder),
-            plan.table.sheet,
-            plan.table.header,
-            plan.table.roles,
-            plan.fingerprint,
-            JobState.READY,
-            created_at=self.clock.wall(),
-            retry_of=preview.retry_of,
-            options={"limit": self.settings.limit_text},
-            prepared_by=prepared_by,
-            confirmed_by=by,
-        )
+        check_consent(preview.plan, consent)
+        if preview.retry_of is not None:
+            self._check_retried(preview.retry_of, preview.plan)
+        return self._new_job(preview, folder=folder, prepared_by=", ".join(prepared_by), confirmed_by=by)
+
+    def _check_retried(self, job_id: str, plan: Plan) -> None:
+        """A row is in one retry only; who tries again after that retries the retry."""
+        numbers = set(plan.table.numbers)
+        for other in self._journal.jobs():
+            if other.retry_of == job_id and numbers & self._journal.numbers(other.id):
+                raise ConsentMissing(
+                    f"These rows are in job {other.id} already, which is {other.state.value}. Nothing was sent.",
+                    hint="Go on with that one, or retry what it did not send.",
+                )
+
+    def same_plan(self, plan: Plan) -> Job | None:
+        """The newest job of exactly this plan, if it was confirmed before."""
+        return next((job for job in self._journal.jobs() if job.plan_hash == plan.fingerprint), None)
+
+    def submit_night(self, preview: Preview, *, folder: Path, held: str | None, due_at: float | None) -> Job:
+        """Store a night's plan as a job. ``held``: why it must not run before somebody approves it; ``due_at``: before
+        then neither (epoch seconds).
+        """
+        from bulkremove.app.night import NIGHT
+
+        state = JobState.HELD if held or due_at else JobState.READY
+        job = self._new_job(preview, folder=folder, prepared_by=NIGHT, confirmed_by="" if held else NIGHT)
+        job = replace(job, state=state, reason=held or "", origin="night", due_at=due_at)
         with self._journal.transaction():
-            self._journal.create(job, plan.rows())
-            self.record(by, "confirmed", job=job.id, plan=plan.fingerprint, removals=plan.removals, source=job.source)
+            self._journal.create(job, preview.plan.rows())
+            act = "held" if held else "announced" if due_at else "confirmed"
+            self.record(NIGHT, act, job=job.id, plan=job.plan_hash, removals=preview.plan.removals, source=job.source)
         return job
 
     # The run
@@ -160,8 +188,11 @@ class App:
         by: str,
         report: Path | None = None,
         expect_missing: bool = False,
+        behind: Callable[[], bool] = lambda: False,
     ) -> Ended:
         """Send what is left of a job and write its report, reserved before the first removal.
+
+        While ``behind`` is true no new row is begun.
 
         Raises JobBusy, ReportFailed and SettingsError before anything is sent; JournalFailed ends a run at once.
         """
@@ -180,6 +211,8 @@ class App:
                     "new job of the rows that were not sent.",
                 )
             settings = self._match(job)
+            if keep := self._keep():
+                self._journal.keep(job.id, keep, why=KEPT, at=self.clock.wall())
             self.record(by, "run", job=job.id)
             tally = self._journal.tally(job.id)
             path = report or reports.default_path(job, Path(job.folder))
@@ -208,30 +241,55 @@ class App:
                             dice=self._dice.random,
                             stop=stop,
                             expect_missing=expect_missing,
+                            behind=behind,
                             on_progress=on_progress,
                         )
                     elif job.state.resumable:
                         job = self._nothing_to_send(job)
-                return self._report_on(job, *files)
+                return await self._report_on(job, *files)
             finally:
                 for file in files:
                     file.discard()
 
-    def _report_on(self, job: Job, file: ReportFile, retry_file: ReportFile) -> Ended:
-        from bulkremove.report import Rows, first_line, summary
+    async def _report_on(self, job: Job, file: ReportFile, retry_file: ReportFile) -> Ended:
+        from bulkremove.report import first_line, summary
 
         tally = self._journal.tally(job.id, as_reported=True)
         warnings = [first_line(job, tally)]
         report = retry = None
         try:
-            report = file.publish(job, self._journal.outcomes(job))
-            retry = retry_file.publish_input(job, self._journal.outcomes(job), Rows.RETRY)
+            report, retry = await self._in_thread(lambda journal: _publish(journal, job, file, retry_file))
         except ReportFailed as failed:
             warnings.append(str(failed))
         else:
             self._journal.note(job.id, "reported", f"The report is in {report}.", at=self.clock.wall())
         said = summary(job, tally, report=str(report) if report else None)
         return Ended(job, tally, report, retry, said, " ".join(filter(None, warnings)) or None)
+
+    async def _in_thread(self, work: Callable[[Journal], T]) -> T:
+        """What ``work`` gives, done beside the event loop with a journal of its own."""
+
+        def apart() -> T:
+            journal = Journal(self.settings.home)
+            try:
+                return work(journal)
+            finally:
+                journal.close()
+
+        return await asyncio.to_thread(apart)
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """The page's server, as long as the context lasts. Raises SettingsError beside another one of the same home."""
+        with ExitStack() as held:
+            try:
+                held.enter_context(driven(self.settings.home, "serve"))
+            except JobBusy:
+                raise SettingsError(
+                    f"Another `bulkremove serve` runs with the home folder {self.settings.home}.",
+                    hint="Use that one, or end it.",
+                ) from None
+            yield
 
     @asynccontextmanager
     async def rehearsing(self) -> AsyncIterator[None]:
@@ -298,6 +356,10 @@ class App:
         ]
         return timeline(self._journal.removed_at(job.id), waits)
 
+    def not_looked_up(self, job: Job) -> int:
+        """How many unknown rows of the job nobody has noted anything about."""
+        return sum(one.status is Status.UNKNOWN and not one.findings for one in self._journal.outcomes(job))
+
     def find_out(self, job_id: str, number: int, text: str, *, by: str) -> None:
         """Note what a person found out about an unknown row (its number in the file). Raises NotUnknown."""
         words = text.strip()[:LONGEST_FINDING]
@@ -309,17 +371,28 @@ class App:
                 raise NotUnknown(f"Row {number} of job {job.id} is not unknown, so there is nothing to find out.")
             self.record(by, "noted", job=job.id, row=number)
 
+    def approve(self, job_id: str, *, by: str) -> Job:
+        """Let a held job run. Raises ConsentMissing when it is not held."""
+        with self._journal.transaction():
+            job = self._journal.job(job_id)
+            check_eyes(job.prepared_by.split(", "), by, self.settings)
+            if not self._journal.release(job.id, by=by):
+                raise ConsentMissing(f"Job {job.id} is {job.state.value}; only a held one can be approved.")
+            self.record(by, "approved", job=job.id, plan=job.plan_hash)
+            self.tell(job.id, "approved", f"{by} approved it.")
+        return self._journal.job(job_id)
+
     def cancel(self, job_id: str, *, by: str) -> Job:
         """End a job for good; its rows left are ``not_sent``. Raises JobBusy while a process drives it."""
         with driven(self.settings.home, job_id), self._journal.transaction():
             job = self._journal.job(job_id)
-            if not job.state.resumable:
+            if job.state.over:
                 raise ConsentMissing(f"Job {job.id} is {job.state.value} already.")
             self._end_early(job, JobState.CANCELLED, "A person cancelled the job.", exit_code=5)
             self.record(by, "cancelled", job=job.id)
         return self._journal.job(job_id)
 
-    def report(self, job_id: str, path: Path | None, *, rows: Rows | None = None, by: str) -> Path | None:
+    async def report(self, job_id: str, path: Path | None, *, rows: Rows | None = None, by: str) -> Path | None:
         """Write the job's report (again); the same bytes for the same state. Raises ReportFailed.
 
         ``rows``: the file's own columns of some rows instead, to be read in again; None, and no file, without any.
@@ -330,8 +403,12 @@ class App:
         total = self._journal.tally(job.id).total
         file = reports.reserve(path or reports.default_path(job, Path(job.folder)), job=job, rows=total)
         try:
-            outcomes = self._journal.outcomes(job)
-            written = file.publish(job, outcomes) if rows is None else file.publish_input(job, outcomes, rows)
+
+            def write(journal: Journal) -> Path | None:
+                outcomes = journal.outcomes(job)
+                return file.publish(job, outcomes) if rows is None else file.publish_input(job, outcomes, rows)
+
+            written = await self._in_thread(write)
             if written:
                 self.record(by, "reported", job=job.id, rows="report" if rows is None else rows.value)
             return written
@@ -350,6 +427,35 @@ class App:
     def people(self) -> People:
         """Users, tokens and signing in."""
         return People(self._journal, self.clock)
+
+    def nights(self, drive: Drive) -> Nights:
+        """Unattended runs. Raises SettingsError for addresses of notices that won't do."""
+        from bulkremove.app.night import Nights
+        from bulkremove.notices import Notices
+
+        return Nights(self, self._journal, Notices(self._notice_addresses()), drive)
+
+    def schedule(self) -> Schedule:
+        """When nights start and may send."""
+        from zoneinfo import ZoneInfo
+
+        from bulkremove.schedule import Missed, Schedule, Window
+
+        said = self.settings
+        window = Window(*said.night_window) if said.night_window else None
+        return Schedule(said.night_at or time(0), ZoneInfo(said.night_zone), Missed(said.night_missed), window)
+
+    @property
+    def source_token(self) -> str | None:
+        """The bearer token for the nights' address, from the environment."""
+        return self._environ.get("BULKREMOVE_SOURCE_TOKEN") or None
+
+    def _notice_addresses(self) -> list[str]:
+        """Where notices go: BULKREMOVE_NOTIFY, else the private file notify.txt in the home folder, one a line."""
+        from bulkremove.private_files import read_private
+
+        said = self._environ.get("BULKREMOVE_NOTIFY") or read_private(self.settings.home / "notify.txt") or ""
+        return [line.strip() for line in said.split("\n") if line.strip() and not line.startswith("#")]
 
     def record(self, by: str, act: str, **facts: object) -> None:
         """Put an act into the audit log. ``facts``: names, numbers and hashes; never a cell of a file."""
@@ -418,14 +524,26 @@ class App:
         ended = job.state in (JobState.FINISHED, JobState.STOPPED)
         return job.state.resumable or (ended and not self._journal.reported(job.id))
 
-    def _preview(self, table: Table) -> Preview:
+    def _preview(self, table: Table, settings: Settings | None = None) -> Preview:
+        """``settings``: those of a job's own account, where it is not the one in force."""
         from bulkremove.planning import plan
 
-        planned = plan(table, account=self.settings.account, host=self.settings.host)
-        quota = self.settings.quota
+        settings = settings or self.settings
+        planned = plan(table, account=settings.account, host=settings.host, keep=self._keep())
+        quota = settings.quota
         seconds = pacing.forecast(planned.removals, quota)
-        refusal = over_a_cap(planned, self.settings)
+        refusal = over_a_cap(planned, settings)
         return Preview(planned, quota, seconds, self.clock.wall() + seconds / self.speed, self.speed, refusal=refusal)
+
+    def _keep(self) -> KeepList:
+        """Who is never removed. Raises FileRefused for a list that can't be read."""
+        named = self.settings.keep_list
+        path = Path(named) if named else self.settings.home / "keep.csv"
+        if not named and not path.exists():
+            return KeepList()
+        from bulkremove.reading import read_keep
+
+        return read_keep(path)
 
     def _match(self, job: Job) -> Settings:
         """The settings for a job's own account. Raises SettingsError when they lead to another host."""
@@ -438,7 +556,6 @@ class App:
                 f"{settings.account!r} on {settings.host}.",
                 hint="Use the options of its first run (--account, --sandbox or the same environment).",
             )
-        self.settings = settings
         return settings
 
     def _nothing_to_send(self, job: Job) -> Job:
@@ -461,6 +578,26 @@ class App:
         self._journal.end(job.id, state, reason=why, exit_code=exit_code, at=at, seconds=0.0, worst_minute=0)
         self._journal.note(job.id, state.value, why, at=at)
 
+    def _new_job(self, preview: Preview, *, folder: Path, prepared_by: str, confirmed_by: str) -> Job:
+        plan = preview.plan
+        return Job(
+            self._new_id(),
+            plan.account,
+            plan.host,
+            plan.table.source,
+            str(folder),
+            plan.table.sheet,
+            plan.table.header,
+            plan.table.roles,
+            plan.fingerprint,
+            JobState.READY,
+            created_at=self.clock.wall(),
+            retry_of=preview.retry_of,
+            options={"limit": self.settings.limit_text},
+            prepared_by=prepared_by,
+            confirmed_by=confirmed_by,
+        )
+
     def _new_id(self) -> str:
         day = datetime.fromtimestamp(self.clock.wall(), UTC).astimezone()
         taken = {job.id for job in self._journal.jobs()}
@@ -468,3 +605,18 @@ class App:
             job_id = f"{day:%Y%m%d}-{''.join(self._dice.choice(_LETTERS) for _ in range(4))}"
             if job_id not in taken:
                 return job_id
+
+
+def _store(journal: Journal, job: Job, plan: Plan) -> None:
+    """A confirmed plan and its entry in the audit log: both or neither."""
+    facts = {"job": job.id, "plan": plan.fingerprint, "removals": plan.removals, "source": job.source}
+    with journal.transaction():
+        journal.create(job, plan.rows())
+        journal.audit.append(job.confirmed_by, "confirmed", facts, at=job.created_at)
+
+
+def _publish(journal: Journal, job: Job, file: ReportFile, retry_file: ReportFile) -> tuple[Path, Path | None]:
+    from bulkremove.report import Rows
+
+    report = file.publish(job, journal.outcomes(job))
+    return report, retry_file.publish_input(job, journal.outcomes(job), Rows.RETRY)

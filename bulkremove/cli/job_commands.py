@@ -77,7 +77,7 @@ def show(screen: Screen, job: str, as_json: bool) -> None:
             screen.answer(f"  ... and {len(unknown) - _UNKNOWN_SHOWN:,} more unknown rows")
         if found.state.resumable:
             screen.answer(f"To go on: {screen.command('resume', found.id)}")
-        if unknown and not found.state.resumable:
+        if unknown and found.state.over:
             again = screen.command("retry", found.id, said={"unknown_checked": True})
             screen.answer(f"Look each unknown learner up in Zoho People. To send these rows again after that: {again}")
         for at, _, text in events:
@@ -113,6 +113,8 @@ def report(screen: Screen, job: str, output: str | None, rows: str | None) -> No
 
     Example: bulkremove report 20261123-k3f9 -o leavers-report.xlsx
     """
+    import asyncio
+
     from bulkremove.app import this_person
     from bulkremove.report import Rows
 
@@ -120,7 +122,8 @@ def report(screen: Screen, job: str, output: str | None, rows: str | None) -> No
         raise click.UsageError("--rows needs -o FILE.")
     with screen.app() as app:
         path = Path(output).absolute() if output else None
-        written = app.report(job, path, rows=Rows(rows) if rows else None, by=this_person())
+        wanted = Rows(rows) if rows else None
+        written = asyncio.run(app.report(job, path, rows=wanted, by=this_person()))
         screen.answer(str(written) if written else "There are no such rows, so no file was written.")
 
 

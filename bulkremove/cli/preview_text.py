@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from bulkremove.cli.screen import shown
-from bulkremove.model import Status
+from bulkremove.model import UNPLANNED
 
 if TYPE_CHECKING:
     from bulkremove.app import Preview
@@ -42,7 +42,7 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
         yield f"          {count:>7,}  course {course}, batch {batch}"
     if len(plan.batches) > _SHOWN:
         yield f"          ... and {len(plan.batches) - _SHOWN:,} more batches"
-    for status in (Status.DUPLICATE, Status.INVALID, Status.DONE_BEFORE):
+    for status in UNPLANNED:
         if counts.get(status):
             yield f"Not sent  {counts[status]:,} {status.value.replace('_', ' ')}"
             for index in heapq.nsmallest(_SHOWN, (i for i, e in plan.excluded.items() if e.status is status)):

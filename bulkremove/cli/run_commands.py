@@ -212,7 +212,7 @@ def _agree_and_run(
             raise shown.refusal
         consent = Consent(number=_ask(shown))
     person = this_person()
-    job = app.submit(shown, consent=consent, folder=folder, prepared_by=person, by=person)
+    job = app.submit(shown, consent=consent, folder=folder, prepared_by=(person,), by=person)
     return run_job(screen, app, job.id, report, expect_missing, as_json, said)
 
 

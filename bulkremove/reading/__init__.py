@@ -6,23 +6,26 @@ here sends, plans or stores; pandas and python-calamine live here and nowhere el
 
 from __future__ import annotations
 
+import codecs
 import random
+import re
 from pathlib import Path
 from typing import BinaryIO
 
 from bulkremove.errors import FileRefused
 from bulkremove.ids import OUTER
-from bulkremove.model import REPORT_COLUMNS, Choices, Roles, Table
+from bulkremove.model import REPORT_COLUMNS, Choices, KeepList, Roles, Table
 from bulkremove.reading import columns, damage, given_back
 from bulkremove.reading.delimited import read_delimited
 from bulkremove.reading.grid import LARGEST, Grid
+from bulkremove.reading.keep import keep_list
 from bulkremove.reading.options import Hidden, ReadOptions, parse_columns
 from bulkremove.reading.workbook import read_ole, read_zip
 
 FIRST_ROWS = 5
 """Rows that are shown beside the headings when a person must choose the columns."""
 
-__all__ = ["Hidden", "ReadOptions", "parse_columns", "read"]
+__all__ = ["Hidden", "ReadOptions", "parse_columns", "read", "read_keep"]
 
 
 def read(source: Path | BinaryIO, *, name: str, options: ReadOptions | None = None) -> Table:
@@ -30,6 +33,18 @@ def read(source: Path | BinaryIO, *, name: str, options: ReadOptions | None = No
     options = options or ReadOptions()
     grid = _grid(_bytes(source, name), name, options)
     return _table(grid, name, options)
+
+
+def read_keep(path: Path) -> KeepList:
+    """The list of those who are never removed. Raises FileRefused."""
+    raw = _bytes(path, path.name).removeprefix(codecs.BOM_UTF8)
+    first = raw.partition(b"\n")[0]
+    if re.fullmatch(rb"[\w \-\"]+\r?", first):  # a column of learners alone has no separator to be told by
+        raw = b"sep=,\n" + raw
+    grid = _grid(raw, path.name, ReadOptions())
+    if not grid.columns or not len(grid.numbers):
+        raise FileRefused(f"{path.name} is empty.", hint="Give it the heading Learner ID, or take it away.")
+    return keep_list(grid, path)
 
 
 def _bytes(source: Path | BinaryIO, name: str) -> bytes:

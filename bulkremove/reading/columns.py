@@ -18,8 +18,8 @@ def roles(header: Sequence[str], told: Mapping[str, str | int], name: str, rows:
 
     ``rows``: the first ones below the headings, for whoever must choose.
     """
-    by_name = {role: _by_name(header, role) for role in ROLES}
-    guesses = {role: found[0] for role, found in by_name.items() if len(found) == 1}
+    named = {role: by_name(header, role) for role in ROLES}
+    guesses = {role: found[0] for role, found in named.items() if len(found) == 1}
     choices = Choices(header=tuple(header), rows=tuple(map(tuple, rows)), guesses=guesses)
     try:
         return _roles(header, told, name)
@@ -28,7 +28,7 @@ def roles(header: Sequence[str], told: Mapping[str, str | int], name: str, rows:
 
 
 def _roles(header: Sequence[str], told: Mapping[str, str | int], name: str) -> Roles:
-    places = {role: _told(header, told[role], role, name) if role in told else _by_name(header, role) for role in ROLES}
+    places = {role: _told(header, told[role], role, name) if role in told else by_name(header, role) for role in ROLES}
     for role, columns in places.items():
         if len(columns) != 1:
             what = "no column" if not columns else f"{len(columns)} columns"
@@ -42,7 +42,8 @@ def _roles(header: Sequence[str], told: Mapping[str, str | int], name: str) -> R
     return found
 
 
-def _by_name(header: Sequence[str], role: str) -> list[int]:
+def by_name(header: Sequence[str], role: str) -> list[int]:
+    """The columns (0-based) whose heading is a common spelling of the role."""
     return [i for i, heading in enumerate(header) if re.sub(r"[\s_\-]", "", heading).casefold() in _SPELLINGS[role]]
 
 

@@ -7,6 +7,7 @@ It stands alone because every other promise (no row lost, no call over the limit
 from bulkremove.store.audit import Entry, Verified
 from bulkremove.store.driver import driven, is_driven
 from bulkremove.store.journal import Journal
+from bulkremove.store.nights import Notice, Taken
 from bulkremove.store.people import Token, User
 
-__all__ = ["Entry", "Journal", "Token", "User", "Verified", "driven", "is_driven"]
+__all__ = ["Entry", "Journal", "Notice", "Taken", "Token", "User", "Verified", "driven", "is_driven"]

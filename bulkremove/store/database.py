@@ -7,6 +7,7 @@ the disk holds (SQLite's page on "How to corrupt", and the known behaviour of a 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ from bulkremove.errors import JournalFailed
 
 T = TypeVar("T")
 
-SCHEMA = ("1-jobs.sql", "2-people.sql")
+SCHEMA = ("1-jobs.sql", "2-people.sql", "3-night.sql")
 """What makes each version out of the one before it; a new journal goes through all of them."""
 BUSY_SECONDS = 20.0
 """How long a commit waits for another process of this machine; one holds the file for under a millisecond."""
@@ -41,6 +42,7 @@ class Database:
             with FileLock(path.with_suffix(".lock"), timeout=BUSY_SECONDS, mode=0o600):
                 os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
                 self._connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+                self._connection.create_function("holds", 2, _holds, deterministic=True)
                 self._connection.execute("PRAGMA journal_mode = WAL")
                 self._connection.execute("PRAGMA synchronous = FULL")
                 self._connection.execute("PRAGMA fullfsync = ON")
@@ -52,9 +54,10 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """One durable transaction that excludes every other writer; inside another one, a part of it."""
+        """One durable transaction that excludes every other writer; inside another one, a part that fails alone."""
         if self._open:
-            yield
+            with self._part():
+                yield
             return
         with self._told():
             self._connection.execute("BEGIN IMMEDIATE")
@@ -71,6 +74,19 @@ class Database:
         finally:
             self._open = False
 
+    @contextmanager
+    def _part(self) -> Iterator[None]:
+        """A part of the open transaction: what it raises undoes its own writes only."""
+        self.execute("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            if not self._failed:
+                self.execute("ROLLBACK TO part")
+                self.execute("RELEASE part")
+            raise
+        self.execute("RELEASE part")
+
     async def durably(self, write: Callable[[], T]) -> T:
         """What ``write`` returns, once all that it wrote is on disk.
 
@@ -86,15 +102,8 @@ class Database:
             self._group.add_done_callback(lambda group: group.exception())  # also heard when nobody waits any more
             loop.call_soon(self._commit_group, self._group)
         group = self._group
-        self.execute("SAVEPOINT part")
-        try:
+        with self._part():
             result = write()
-        except BaseException:
-            if not self._failed:
-                self.execute("ROLLBACK TO part")
-                self.execute("RELEASE part")
-            raise
-        self.execute("RELEASE part")
         await asyncio.shield(group)
         return result
 
@@ -147,6 +156,11 @@ class Database:
         except (sqlite3.Error, OSError) as error:
             self._failed = JournalFailed(f"The journal {self._path} {_reason(error)}", hint=_advice(error))
             raise self._failed from error
+
+
+def _holds(cells: str, wanted: str) -> bool:
+    """Whether one of the cells (a JSON list) holds the text, letters' case aside; ``wanted`` is folded already."""
+    return any(wanted in cell.casefold() for cell in json.loads(cells))
 
 
 def _statements(script: str) -> Iterator[str]:

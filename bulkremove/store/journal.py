@@ -22,6 +22,7 @@ from bulkremove.model import (
     Finding,
     Job,
     JobState,
+    KeepList,
     Outcome,
     PlannedRow,
     Removal,
@@ -33,6 +34,7 @@ from bulkremove.model import (
 from bulkremove.store.audit import Audit
 from bulkremove.store.database import Database
 from bulkremove.store.ledgers import Ledgers
+from bulkremove.store.nights import Nights
 from bulkremove.store.people import People
 
 T = TypeVar("T")
@@ -49,6 +51,7 @@ class Journal:
         self.ledgers = Ledgers(self._db)
         self.people = People(self._db)
         self.audit = Audit(self._db)
+        self.nights = Nights(self._db)
 
     def close(self) -> None:
         self._db.close()
@@ -68,11 +71,12 @@ class Journal:
         with self.transaction():
             self._db.execute(
                 "INSERT INTO job (id, account, host, source, folder, sheet, header, roles, plan_hash, state,"
-                " created_at, retry_of, options, prepared_by, confirmed_by)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " reason, created_at, retry_of, options, prepared_by, confirmed_by, origin, due_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 *(job.id, job.account, job.host, job.source, job.folder, job.sheet),
                 *(json.dumps(job.header), json.dumps(tuple(job.roles)), job.plan_hash, job.state),
-                *(job.created_at, job.retry_of, json.dumps(dict(job.options)), job.prepared_by, job.confirmed_by),
+                *(job.reason, job.created_at, job.retry_of, json.dumps(dict(job.options))),
+                *(job.prepared_by, job.confirmed_by, job.origin, job.due_at),
             )
             self._db.executemany(
                 "INSERT INTO row (job, position, number, cells, course, batch, learner, state, detail)"
@@ -93,16 +97,27 @@ class Journal:
 
     def begin(self, job_id: str) -> None:
         """A process drives the job from now on."""
-        self._db.execute("UPDATE job SET state = ?, reason = '', finished_at = NULL WHERE id = ?", "running", job_id)
+        self._db.execute(
+            "UPDATE job SET state = 'running', reason = '', finished_at = NULL, goes_on = 0 WHERE id = ?", job_id
+        )
 
     def end(
-        self, job_id: str, state: JobState, *, reason: str, exit_code: int, at: float, seconds: float, worst_minute: int
+        self,
+        job_id: str,
+        state: JobState,
+        *,
+        reason: str,
+        exit_code: int,
+        at: float,
+        seconds: float = 0.0,
+        worst_minute: int = 0,
+        goes_on: bool = False,
     ) -> None:
         """The job's run is over. ``seconds`` and ``worst_minute`` are this run's; they are added and compared."""
         self._db.execute(
             "UPDATE job SET state = ?, reason = ?, exit_code = ?, finished_at = ?, seconds = seconds + ?,"
-            " worst_minute = max(worst_minute, ?) WHERE id = ?",
-            *(state, reason, exit_code, at, seconds, worst_minute, job_id),
+            " worst_minute = max(worst_minute, ?), goes_on = ? WHERE id = ?",
+            *(state, reason, exit_code, at, seconds, worst_minute, int(goes_on), job_id),
         )
 
     def give_up_open_rows(self, job_id: str, *, why: str, unknown: str, at: float) -> None:
@@ -116,6 +131,25 @@ class Journal:
                     "UPDATE row SET state = ?, detail = ?, finished_at = ? WHERE job = ? AND state = ?",
                     *(status, detail, at, job_id, state),
                 )
+
+    def release(self, job_id: str, *, by: str) -> bool:
+        """A held job may run; False when it is not held."""
+        changed = self._db.execute(
+            "UPDATE job SET state = 'ready', reason = '', confirmed_by = ? WHERE id = ? AND state = 'held'", by, job_id
+        )
+        return changed.rowcount == 1
+
+    def keep(self, job_id: str, kept: KeepList, *, why: str, at: float) -> int:
+        """Settle the rows of protected learners that were never sent as ``not_sent``; how many there were."""
+        found = self._db.execute(
+            "SELECT position, course, batch, learner FROM row WHERE job = ? AND state = 'pending'", job_id
+        ).fetchall()
+        protected = [position for position, *ids in found if Removal(*ids) in kept]
+        self._db.executemany(
+            "UPDATE row SET state = 'not_sent', detail = ?, finished_at = ? WHERE job = ? AND position = ?",
+            ((why, at, job_id, position) for position in protected),
+        )
+        return len(protected)
 
     # Rows
 
@@ -146,12 +180,12 @@ class Journal:
     def some_outcomes(self, job: Job, *, status: Status | None, text: str, skip: int, most: int) -> list[Outcome]:
         """The rows of a job that have a status and hold a text in some cell (letters' case aside), in file order."""
         states = [state.value for state in (*Status, *RowState) if status in (None, _told(state, "", job)[0])]
-        held = json.dumps(text)[1:-1]  # as the cells hold it
+        wanted = text.casefold()
         found = self._db.execute(
             "SELECT position, number, cells, state, detail, http_status, api_code, attempts, first_sent_at,"
             " finished_at FROM row WHERE job = ? AND state IN (SELECT value FROM json_each(?))"
-            " AND instr(lower(cells), lower(?)) > 0 ORDER BY position LIMIT ? OFFSET ?",
-            *(job.id, json.dumps(states), held, most, skip),
+            " AND (? = '' OR holds(cells, ?)) ORDER BY position LIMIT ? OFFSET ?",
+            *(job.id, json.dumps(states), wanted, wanted, most, skip),
         )
         findings = self.findings(job.id)
         return [_outcome(values, job, findings) for values in found]
@@ -181,6 +215,10 @@ class Journal:
         for position, *values in found:
             attempts[position].append(Attempt(*values))
         return attempts
+
+    def numbers(self, job_id: str) -> set[int]:
+        """The rows' numbers as the spreadsheet shows them."""
+        return {number for (number,) in self._db.execute("SELECT number FROM row WHERE job = ?", job_id)}
 
     # Attempts
 
@@ -365,4 +403,5 @@ def _jobs(found: sqlite3.Cursor) -> Iterator[Job]:
         facts["roles"] = Roles(*json.loads(facts["roles"]))
         facts["options"] = json.loads(facts["options"])
         facts["state"] = JobState(facts["state"])
+        facts["goes_on"] = bool(facts["goes_on"])
         yield Job(**facts)

@@ -14,7 +14,7 @@ from aiohttp.typedefs import Handler
 from bulkremove.app import App, Consent
 from bulkremove.app.desk import Desk
 from bulkremove.errors import ConsentMissing
-from bulkremove.model import Job, PlannedRow, Status
+from bulkremove.model import UNPLANNED, Job, PlannedRow
 from bulkremove.reading import Hidden, ReadOptions, parse_columns
 from bulkremove.report import as_json
 from bulkremove.rights import Right
@@ -70,7 +70,7 @@ class Api:
 
     async def plan_rows(self, request: web.Request) -> web.StreamResponse:
         upload, page = self._upload(request), _page(request)
-        reasons = {one.value: one for one in (Status.DUPLICATE, Status.INVALID, Status.DONE_BEFORE)}
+        reasons = {one.value: one for one in UNPLANNED}
         wanted = _one_of(request, "status", reasons | {TO_REMOVE: None})
         preview = await self._uploads.look(upload)
         to_remove = request.query.get("status") == TO_REMOVE
@@ -83,10 +83,9 @@ class Api:
         plan_hash, number = said.get("plan_hash"), said.get("removals")
         if not isinstance(plan_hash, str) or not (number is None or type(number) is int):
             raise web.HTTPBadRequest(text="Give plan_hash (a text) and, if you like, removals (a whole number).")
-        before = upload.job
         consent = Consent(plan_hash=plan_hash, number=number)
-        job = await confirm(self._app, self._desk, self._uploads, upload, consent, by=person(request).name)
-        return web.json_response(self._told(self._app.job(job)), status=201 if before is None else 200)
+        job, new = await confirm(self._app, self._desk, self._uploads, upload, consent, by=person(request).name)
+        return web.json_response(self._told(self._app.job(job)), status=201 if new else 200)
 
     async def jobs(self, request: web.Request) -> web.StreamResponse:
         return web.json_response({"jobs": [self._told(job) for job in self._app.jobs()[:100]]})
@@ -102,7 +101,7 @@ class Api:
         job = self._job(request)
         with TemporaryDirectory() as folder:
             path = Path(folder) / f"{job.id}-report.{request.match_info['ending']}"
-            self._app.report(job.id, path, by=person(request).name)
+            await self._app.report(job.id, path, by=person(request).name)
             return download(path)
 
     async def pause(self, request: web.Request) -> web.StreamResponse:
@@ -134,7 +133,7 @@ class Api:
         if upload.job is not None:
             raise ConsentMissing(f"This plan was confirmed: it is job {upload.job} now.")
         preview = await self._uploads.look(upload)
-        return {"id": upload.id, "prepared_by": upload.by, **preview.as_json()}
+        return {"id": upload.id, "prepared_by": ", ".join(upload.by), **preview.as_json()}
 
     def _told(self, job: Job) -> dict[str, object]:
         facts = dict(as_json(job, self._app.tally(job), report=None, retry=None))
@@ -161,7 +160,7 @@ def _row(row: PlannedRow) -> dict[str, object]:
 async def _object(request: web.Request) -> dict[str, object]:
     try:
         said = json.loads(await request.text())
-    except (ValueError, RecursionError):
+    except (ValueError, LookupError, RecursionError):
         said = None
     if not isinstance(said, dict):
         raise web.HTTPBadRequest(text="Give one JSON object.")

@@ -10,7 +10,7 @@ from bulkremove.app import App
 from bulkremove.rights import Right
 from bulkremove.web.doors import FORM, SOURCE, Door, person
 from bulkremove.web.gates import COOKIE
-from bulkremove.web.replies import page
+from bulkremove.web.replies import page, read_form
 from bulkremove.web.sessions import LOCAL_LONGEST, Sessions, SignIns, TooSoon
 
 _FILES = Path(__file__).parent / "static"
@@ -53,7 +53,7 @@ class Entry:
         return page("sign_in.html", request, {"trouble": "", "user": ""})
 
     async def sign_in(self, request: web.Request) -> web.StreamResponse:
-        form = await request.post()
+        form = await read_form(request)
         name, password = str(form.get("name", "")), str(form.get("password", ""))
         headers: dict[str, str] = {}
         try:

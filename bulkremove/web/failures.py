@@ -8,7 +8,7 @@ import logging
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from bulkremove.errors import BulkremoveError, ConsentMissing, FileRefused, JobBusy, JobNotFound
+from bulkremove.errors import BulkremoveError, ConsentMissing, FileRefused, JobBusy, JobNotFound, NotUnknown
 from bulkremove.web.doors import API, PERSON
 from bulkremove.web.replies import page
 
@@ -29,7 +29,9 @@ async def failures(request: web.Request, handler: Handler) -> web.StreamResponse
             name: error.headers[name] for name in ("Allow", "WWW-Authenticate", "Retry-After") if name in error.headers
         }
     except BulkremoveError as refused:
-        message, status = str(refused), _STATUS.get(type(refused), 400)
+        # What to do next is said in a terminal's words there.
+        told = refused.message if isinstance(refused, (JobBusy, JobNotFound, NotUnknown)) else str(refused)
+        message, status = told, _STATUS.get(type(refused), 400)
     except TimeoutError:
         message, status = "That took too long and was given up. Try again.", 408
     except (ConnectionError, asyncio.CancelledError):

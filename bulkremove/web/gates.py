@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
-from multidict import CIMultiDict
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from bulkremove.app import App
 from bulkremove.rights import Right
@@ -92,10 +92,16 @@ def _seen(request: web.Request, address: Address) -> _Seen:
     headers, scheme = request.headers, "https" if address.tls else "http"
     host = headers.get("Host", "")
     if by_proxy:
-        scheme = headers.get("X-Forwarded-Proto", scheme).strip().lower()
-        host = headers.get("X-Forwarded-Host", host).strip()
-        remote = headers.get("X-Forwarded-For", remote).rpartition(",")[2].strip()
+        scheme = _last(headers, "X-Forwarded-Proto", scheme).lower()
+        host = _last(headers, "X-Forwarded-Host", host)
+        remote = _last(headers, "X-Forwarded-For", remote)
     return _Seen(host.lower(), scheme, remote)
+
+
+def _last(headers: CIMultiDictProxy[str], name: str, otherwise: str) -> str:
+    """What the proxy itself has said: the last of all values, whatever the client sent before it."""
+    lines = headers.getall(name, [otherwise])
+    return lines[-1].rpartition(",")[2].strip()
 
 
 def _check_site(request: web.Request, seen: _Seen) -> None:

@@ -15,7 +15,7 @@ from bulkremove.report import Rows
 from bulkremove.rights import Right
 from bulkremove.web.doors import FORM, Door, person
 from bulkremove.web.live import Live
-from bulkremove.web.replies import download, page, page_number
+from bulkremove.web.replies import download, page, page_number, read_form
 from bulkremove.web.uploads import Uploads
 
 NEWEST = 200
@@ -36,6 +36,7 @@ class JobPages:
             Door("GET", "/jobs/{job}/{rows:retry|undo}.csv", self.rows_file, Right.LOOK),
             Door("POST", "/jobs/{job}/pause", self.pause, Right.PAUSE, FORM),
             Door("POST", "/jobs/{job}/resume", self.resume, Right.APPROVE, FORM),
+            Door("POST", "/jobs/{job}/approve", self.approve, Right.APPROVE, FORM),
             Door("POST", "/jobs/{job}/cancel", self.cancel, Right.APPROVE, FORM),
             Door("POST", "/jobs/{job}/retry", self.retry, Right.APPROVE, FORM),
             Door("POST", "/jobs/{job}/findings", self.find_out, Right.APPROVE, FORM),
@@ -65,14 +66,14 @@ class JobPages:
         job = self._job(request)
         with TemporaryDirectory() as folder:
             path = Path(folder) / f"{job.id}-report.{request.match_info['ending']}"
-            self._app.report(job.id, path, by=person(request).name)
+            await self._app.report(job.id, path, by=person(request).name)
             return download(path)
 
     async def rows_file(self, request: web.Request) -> web.StreamResponse:
         job, rows = self._job(request), Rows(request.match_info["rows"])
         with TemporaryDirectory() as folder:
             path = Path(folder) / f"{job.id}-{rows.value}.csv"
-            if self._app.report(job.id, path, rows=rows, by=person(request).name) is None:
+            if await self._app.report(job.id, path, rows=rows, by=person(request).name) is None:
                 raise web.HTTPNotFound(text="No row of this job belongs into that file.")
             return download(path)
 
@@ -88,6 +89,16 @@ class JobPages:
         self._desk.start(job.id, by=person(request).name)
         return _back_to(job)
 
+    async def approve(self, request: web.Request) -> web.StreamResponse:
+        """Let a night's held plan run, and start it: whoever approves has typed the number of removals."""
+        job, form = self._job(request), await read_form(request)
+        wanted = self._app.tally(job).open
+        if form.get("number", "") != str(wanted) or form.get("plan") != job.plan_hash:
+            raise ConsentMissing(f"That is not the number of removals of this plan ({wanted:,}). Nothing was sent.")
+        self._app.approve(job.id, by=person(request).name)
+        self._desk.start(job.id, by=person(request).name)
+        return _back_to(job)
+
     async def cancel(self, request: web.Request) -> web.StreamResponse:
         job = self._job(request)
         await self._desk.cancel(job.id, by=person(request).name)
@@ -95,15 +106,16 @@ class JobPages:
 
     async def retry(self, request: web.Request) -> web.StreamResponse:
         """Show the plan of what a job did not send, like that of a file; it is confirmed in the same way."""
-        job, form = self._job(request), await request.post()
-        upload = self._uploads.of_job(
-            job.id, unknown_checked=form.get("unknown") == "checked", source=job.source, by=person(request).name
-        )
+        job, form = self._job(request), await read_form(request)
+        checked = form.get("unknown") == "checked"
+        if checked and self._app.not_looked_up(job):
+            raise ConsentMissing("Note first what you found in Zoho People about each of the unknown rows.")
+        upload = self._uploads.of_job(job.id, unknown_checked=checked, source=job.source, by=person(request).name)
         await self._uploads.look(upload)
         raise web.HTTPSeeOther(f"/uploads/{upload.id}")
 
     async def find_out(self, request: web.Request) -> web.StreamResponse:
-        job, form = self._job(request), await request.post()
+        job, form = self._job(request), await read_form(request)
         number = str(form.get("row", ""))
         row = int(number) if number.isascii() and number.isdigit() and len(number) < 9 else 0
         self._app.find_out(job.id, row, str(form.get("text", "")), by=person(request).name)

@@ -62,6 +62,10 @@ class Live:
                     await stream.send("", event="done")
                     break
                 await asyncio.sleep(EVERY)
+            else:
+                if stream.is_connected():
+                    await stream.send(part("_signed_out.html", request, {}), event="panel")
+                    await stream.send("", event="done")
         return stream
 
     def _parts(self, request: web.Request, job_id: str) -> tuple[bool, dict[str, str]]:
@@ -108,6 +112,6 @@ class Live:
             "unknown": unknown,
             "chart": chart(app.timeline(job)) if still else None,
             "trouble": self._desk.trouble.get(job.id, ""),
-            "over": not job.state.resumable,
+            "over": job.state.over,
             "paused": still and job.state in (JobState.PAUSED, JobState.READY, JobState.RUNNING),
         }

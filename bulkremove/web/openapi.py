@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bulkremove import __version__
-from bulkremove.model import JobState, Status
+from bulkremove.model import UNPLANNED, JobState, Status
 from bulkremove.reading import Hidden
 
 PREFIX = "/api/v1"
@@ -47,7 +47,7 @@ def query_names(method: str, path: str) -> frozenset[str]:
 def _paths() -> dict[str, Any]:
     plan, job = _in_path("plan"), _in_path("job")
     page = _query("page", {"type": "integer", "minimum": 1, "maximum": 99_999_999})
-    planned = [Status.DUPLICATE.value, Status.INVALID.value, Status.DONE_BEFORE.value, "remove"]
+    planned = [*(one.value for one in UNPLANNED), "remove"]
     job_answer, gone = _json("Job", "Where the job stands."), (404,)
     return {
         "/openapi.json": {"get": _does("This document.", {200: _any("application/json")})},
@@ -154,6 +154,7 @@ def _plan() -> dict[str, object]:
             "duplicate": _WHOLE,
             "invalid": _WHOLE,
             "done_before": _WHOLE,
+            "not_sent": _WHOLE,
             "empty_rows": _WHOLE,
             "hidden_rows": _WHOLE,
             "notes": _TEXTS,

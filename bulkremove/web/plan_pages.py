@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from bulkremove.app import App, Consent
+from bulkremove.app import App, Consent, Preview
 from bulkremove.app.desk import Desk
 from bulkremove.errors import BulkremoveError, ConsentMissing
 from bulkremove.model import Plan, Status, column_letter
@@ -18,7 +18,7 @@ from bulkremove.reading import Hidden, ReadOptions
 from bulkremove.report import write_plan
 from bulkremove.rights import Right
 from bulkremove.web.doors import FILE_FORM, FORM, Door, person
-from bulkremove.web.replies import download, page, page_number
+from bulkremove.web.replies import download, page, page_number, read_form
 from bulkremove.web.uploads import Upload, Uploads
 
 TO_REMOVE = "remove"
@@ -49,7 +49,9 @@ class PlanPages:
             allowance, trouble = None, str(error)
         jobs = [(job, self._app.tally(job)) for job in self._app.jobs()[:50]]
         now, speed = self._app.clock.wall(), self._app.speed
-        order = [(job, seconds / speed, now + seconds / speed) for job, seconds in self._desk.order()]
+        locked = allowance.locked if allowance else 0.0
+        ends = [(job, (seconds + locked) / speed) for job, seconds in self._desk.order()]
+        order = [(job, seconds, now + seconds) for job, seconds in ends]
         facts = {"allowance": allowance, "trouble": trouble, "jobs": jobs, "order": order}
         return page("home.html", request, facts | {"waiting": self._uploads.waiting(), "speed": speed})
 
@@ -58,12 +60,13 @@ class PlanPages:
         raise web.HTTPSeeOther(f"/uploads/{upload.id}")
 
     async def read_again(self, request: web.Request) -> web.StreamResponse:
-        upload, form = self._uploads.get(request.match_info["upload"]), await request.post()
+        upload, form = self._uploads.get(request.match_info["upload"]), await read_form(request)
+        before = upload.options if upload.refusal is None or upload.refusal.choices else ReadOptions()
         said = {name: str(form.get(name, "")).strip() for name in ("sheet", *_ROLES, "hidden")}
         columns = {role: int(said[role]) for role in _ROLES if re.fullmatch(r"[0-9]{1,4}", said[role], re.ASCII)}
-        hidden = Hidden(said["hidden"]) if said["hidden"] in set(Hidden) else upload.options.hidden
-        options = ReadOptions(said["sheet"] or upload.options.sheet, columns or upload.options.columns, hidden)
-        await self._uploads.read_as(upload, options)
+        hidden = Hidden(said["hidden"]) if said["hidden"] in set(Hidden) else before.hidden
+        options = ReadOptions(said["sheet"] or before.sheet, columns or before.columns, hidden)
+        await self._uploads.read_as(upload, options, by=person(request).name)
         raise web.HTTPSeeOther(f"/uploads/{upload.id}")
 
     async def plan(self, request: web.Request) -> web.StreamResponse:
@@ -81,7 +84,8 @@ class PlanPages:
         rows, more = self._app.some_rows(plan, status=status, to_remove=wanted == TO_REMOVE, text=text, page=number)
         facts = {"upload": upload, "preview": preview, "plan": plan, "counts": plan.not_sent()}
         facts |= {"rows": rows, "more": more, "page": number, "wanted": wanted, "text": text}
-        facts |= {"courses": len({course for course, _ in plan.batches}), "own": person(request).name == upload.by}
+        facts |= {"courses": len({course for course, _ in plan.batches}), "own": person(request).name in upload.by}
+        facts |= {"same": self._app.same_plan(plan)}
         facts |= {"four_eyes": self._app.settings.four_eyes, "read_from": _read_from(plan)}
         facts |= {"letters": letters(plan.table.header), "roles": dict(zip(_ROLES, plan.table.roles, strict=True))}
         return page("plan.html", request, facts)
@@ -92,30 +96,37 @@ class PlanPages:
         with TemporaryDirectory() as folder:
             path = Path(folder) / "plan.csv"
             write_plan(path, preview.plan)
+            self._app.record(person(request).name, "plan_taken", name=upload.name, plan=preview.plan.fingerprint)
             return download(path)
 
     async def confirm(self, request: web.Request) -> web.StreamResponse:
-        upload, form = self._uploads.get(request.match_info["upload"]), await request.post()
+        upload, form = self._uploads.get(request.match_info["upload"]), await read_form(request)
         typed = str(form.get("number", "")).strip().replace(",", "")
         number = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 9 else -1
         consent = Consent(plan_hash=str(form.get("plan", "")), number=number)
-        job = await confirm(self._app, self._desk, self._uploads, upload, consent, by=person(request).name)
+        job, _ = await confirm(self._app, self._desk, self._uploads, upload, consent, by=person(request).name)
         raise web.HTTPSeeOther(f"/jobs/{job}")
 
 
-async def confirm(app: App, desk: Desk, uploads: Uploads, upload: Upload, consent: Consent, *, by: str) -> str:
-    """Make an upload's plan a job and start it; its id. A second time leads to the same job. Raises ConsentMissing."""
-    if upload.job is None:
-        if upload.refusal is not None:
-            raise ConsentMissing("This file was refused, so there is nothing to confirm.")
-        preview = await uploads.look(upload)
-        if upload.job is None:  # nobody else was quicker while the plan was made again
-            reports = app.settings.home / "reports"
-            reports.mkdir(mode=0o700, exist_ok=True)
-            job = app.submit(preview, consent=consent, folder=reports, prepared_by=upload.by, by=by)
-            uploads.confirmed(upload, job.id)
-            desk.start(job.id, by=by)
-    return str(upload.job)
+async def confirm(
+    app: App, desk: Desk, uploads: Uploads, upload: Upload, consent: Consent, *, by: str
+) -> tuple[str, bool]:
+    """Make an upload's plan a job and start it; its id, and whether it is new. Raises ConsentMissing."""
+
+    async def submit(preview: Preview) -> str:
+        reports = app.settings.home / "reports"
+        reports.mkdir(mode=0o700, exist_ok=True)
+        made = await app.submit_apart(preview, consent=consent, folder=reports, prepared_by=upload.by, by=by)
+        return made.id
+
+    try:
+        job, new = await uploads.confirm(upload, submit)
+    except ConsentMissing as missing:
+        app.record(by, "confirmation_refused", name=upload.name, why=missing.message)
+        raise
+    if new:
+        desk.start(job, by=by)
+    return job, new
 
 
 def letters(header: Sequence[str]) -> list[str]:

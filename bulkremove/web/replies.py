@@ -36,6 +36,14 @@ def part(template: str, request: web.Request, facts: Mapping[str, object]) -> st
     return render_string(template, request, {**facts, "person": request.get(PERSON)}).replace("\n", " ")
 
 
+async def read_form(request: web.Request) -> Mapping[str, object]:
+    """The fields of a form. Raises HTTPBadRequest for one that can't be read."""
+    try:
+        return await request.post()
+    except (LookupError, ValueError):  # an unknown charset, bytes that are no text
+        raise web.HTTPBadRequest(text="This form can't be read. Go back and try again.") from None
+
+
 def download(path: Path) -> web.Response:
     """The file's bytes, to be saved under its name; the name is ours and plain ASCII."""
     headers = {"Content-Disposition": f'attachment; filename="{path.name}"'}

@@ -7,13 +7,14 @@ import signal
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import aiohttp_jinja2
 import jinja2
 from aiohttp import web
 
-from bulkremove.app import App
+from bulkremove.app import App, Stop
 from bulkremove.app.desk import Desk
 from bulkremove.config import Settings
 from bulkremove.errors import SettingsError
@@ -30,6 +31,7 @@ from bulkremove.web.live import Live
 from bulkremove.web.plan_pages import PlanPages
 from bulkremove.web.sessions import Sessions, SignIns
 from bulkremove.web.uploads import Uploads
+from bulkremove.worker import Worker
 
 _HERE = Path(__file__).parent
 
@@ -74,16 +76,19 @@ async def serve(app: App, *, host: str, port: int, say: Callable[[str], None]) -
     settings, users = app.settings, bool(app.people.users())
     _check(settings, host, users)
     sessions, desk = Sessions(app.people, users=users), Desk(app)
+    night, nights = Stop(), None
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     tls = _tls(settings)
     listening = _listen(host, port)
     port = listening.getsockname()[1]
-    own = frozenset({f"127.0.0.1:{port}", f"localhost:{port}", f"[::1]:{port}"}) if is_loopback(host) else frozenset()
+    own = _own_hosts(port) if is_loopback(host) else frozenset()
     only_by_proxy = not is_loopback(host) and tls is None
     address = Address(own, frozenset(settings.allowed_hosts), settings.proxy, only_by_proxy, tls is not None)
-    async with app.rehearsing():
+    async with AsyncExitStack() as open_:
+        open_.enter_context(app.serving())
+        await open_.enter_async_context(app.rehearsing())
         site = make_site(app, desk, sessions, SignIns(), address)
         runner = web.AppRunner(site, access_log=None, handle_signals=False, shutdown_timeout=2.0)
         await runner.setup()
@@ -93,11 +98,25 @@ async def serve(app: App, *, host: str, port: int, say: Callable[[str], None]) -
                 say(line)
             for job in desk.take_up():
                 say(f"Job {job.id} goes on.")
+            if settings.night_source and settings.night_at is not None:
+                nights = asyncio.create_task(Worker(app, desk, night).run())
+                say(f"Nights start at {settings.night_at:%H:%M} ({settings.night_zone}).")
             await stop.wait()
             say("Stopping; the rows in flight are finished first.")
         finally:
+            night.ask("The server was stopped.", 5, goes_on=True)
             await desk.close()
+            if nights is not None:
+                nights.cancel()
+                await asyncio.gather(nights, return_exceptions=True)
             await runner.cleanup()
+
+
+def _own_hosts(port: int) -> frozenset[str]:
+    """The Host headers of this machine's browsers, which leave a scheme's own port out."""
+    names = ("127.0.0.1", "localhost", "[::1]")
+    bare = names if port in (80, 443) else ()
+    return frozenset({*bare, *(f"{name}:{port}" for name in names)})
 
 
 def _check(settings: Settings, host: str, users: bool) -> None:
@@ -147,7 +166,8 @@ def _listen(host: str, port: int) -> socket.socket:
 def _greeting(settings: Settings, sessions: Sessions, host: str, port: int, *, secure: bool) -> list[str]:
     last = "Ctrl-C ends the server; unfinished jobs go on when it is started again."
     if sessions.start_token is not None:
-        return [f"Open http://127.0.0.1:{port}/start?token={sessions.start_token}", f"The link is good once. {last}"]
+        here = f"http{'s' if secure else ''}://{'[::1]' if ':' in host else '127.0.0.1'}:{port}"
+        return [f"Open {here}/start?token={sessions.start_token}", f"The link is good once. {last}"]
     names = settings.allowed_hosts or ("127.0.0.1",)
     place = f"https://{names[0]}/" if settings.proxy else f"http{'s' if secure else ''}://{names[0]}:{port}/"
     return [f"Listening on {host}, port {port}. Sign in at {place}", last]

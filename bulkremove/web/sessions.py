@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import ipaddress
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -128,6 +129,7 @@ class SignIns:
 
     async def attempt(self, source: str, sign_in: Callable[[], Awaitable[Known | None]]) -> Known | None:
         """What ``sign_in`` gives. Raises TooSoon, without trying, when this address or everybody must wait."""
+        source = _neighbourhood(source)
         wait = self._wait(source)
         if wait > 0 or source in self._under_way or len(self._under_way) >= MOST_WAITING:
             raise TooSoon(max(wait, 1.0))
@@ -157,3 +159,14 @@ class SignIns:
         self._wrong = {one: found for one, found in self._wrong.items() if now - found[1] < FORGOTTEN}
         self._wrong[source] = self._wrong.get(source, (0, 0.0))[0] + 1, now
         self._lately.append(now)
+
+
+def _neighbourhood(source: str) -> str:
+    """One visitor may have a whole /64 of IPv6 addresses; they count as one."""
+    try:
+        address = ipaddress.ip_address(source)
+    except ValueError:
+        return source
+    if address.version == 4:
+        return source
+    return str(ipaddress.ip_network((address, 64), strict=False))

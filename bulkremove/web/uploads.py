@@ -10,16 +10,18 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aiohttp import BodyPartReader, web
+from aiohttp import BodyPartReader, http_exceptions, web
 
 from bulkremove.app import App, Preview
-from bulkremove.errors import FileRefused
+from bulkremove.errors import ConsentMissing, FileRefused
 from bulkremove.private_files import private_folder
 from bulkremove.reading import ReadOptions
+from bulkremove.web.gates import LONGEST_FORM
 
 LONGEST_UPLOAD = 120.0
 """Seconds from the first byte to the last."""
@@ -30,6 +32,8 @@ MOST_READ_AT_ONCE = 2
 KEPT = 24 * 3600.0
 """Seconds that a file waits for its confirmation."""
 MOST_UPLOADS = 50
+LONGEST_NAME = 200
+"""Characters of a file's name that are shown."""
 _PIECE = 64 * 1024
 
 
@@ -39,8 +43,8 @@ class Upload:
 
     id: str
     name: str
-    by: str
-    """Who gave it."""
+    by: list[str]
+    """Who gave it, and who else said how it is to be read: all who shaped its plan."""
     came_at: float
     """Epoch seconds."""
     path: Path | None = None
@@ -51,6 +55,8 @@ class Upload:
     removals: int = 0
     job: str | None = None
     """The job that it was confirmed as; a second confirmation leads there too."""
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while it is read or confirmed, so that a slow old reading never covers a new one."""
 
 
 class Uploads:
@@ -70,24 +76,85 @@ class Uploads:
 
     async def of_form(self, request: web.Request, *, by: str) -> Upload:
         """Store the file of a form. Raises HTTPRequestEntityTooLarge, HTTPBadRequest or HTTPServiceUnavailable."""
-        try:
-            part = await (await request.multipart()).next()
-        except ValueError:  # a body that is no such form
-            part = None
-        if not isinstance(part, BodyPartReader) or part.name != "file" or not part.filename:
-            raise web.HTTPBadRequest(text="Choose a file first.")
-        return await self._receive(_pieces(part), part.filename, ReadOptions(), by)
+        if request.content_length is not None and request.content_length > self._largest + LONGEST_FORM:
+            raise self._too_large(request.content_length)
+        with self._one_more():
+            try:
+                async with asyncio.timeout(LONGEST_UPLOAD):
+                    part = await (await request.multipart()).next()
+                    if not isinstance(part, BodyPartReader) or part.name != "file" or not part.filename:
+                        raise web.HTTPBadRequest(text="Choose a file first.")
+                    upload = await self._store(_pieces(part), part.filename, by)
+            except (ValueError, LookupError, http_exceptions.HttpProcessingError):  # a body that is no such form
+                raise web.HTTPBadRequest(text="This is no form with a file. Choose a file first.") from None
+        await self.read_as(upload, ReadOptions(), by=by)
+        return upload
 
     async def of_body(self, request: web.Request, *, name: str, options: ReadOptions, by: str) -> Upload:
         """Store the body of a request. Raises as ``of_form``."""
-        return await self._receive(request.content.iter_chunked(_PIECE), name, options, by)
+        with self._one_more():
+            async with asyncio.timeout(LONGEST_UPLOAD):
+                upload = await self._store(request.content.iter_chunked(_PIECE), name, by)
+        await self.read_as(upload, options, by=by)
+        return upload
 
     def of_job(self, job: str, *, unknown_checked: bool, source: str, by: str) -> Upload:
         """The rows of a job to try again, to be looked at and confirmed like any file."""
-        return self._keep(Upload(self._new_id(), source, by, time.time(), retry=(job, unknown_checked)))
+        return self._keep(Upload(self._new_id(), source, [by], time.time(), retry=(job, unknown_checked)))
 
     async def look(self, upload: Upload) -> Preview:
         """The upload's plan. Raises FileRefused when it can't be read as it is."""
+        async with upload.lock:
+            return await self._look(upload)
+
+    async def read_as(self, upload: Upload, options: ReadOptions, *, by: str) -> None:
+        """Read the file again in another way; ``refusal`` tells when that does not work either."""
+        async with upload.lock:
+            if upload.job is not None:
+                return
+            upload.options, upload.refusal = options, None
+            upload.by += [by] * (by not in upload.by)
+            self._held.pop(upload.id, None)
+            try:
+                await self._look(upload)
+            except FileRefused as refused:
+                upload.refusal = refused
+        said = {"sheet": options.sheet, "columns": dict(options.columns), "hidden": options.hidden.value}
+        self._app.record(by, "read", name=upload.name, plan=self.fingerprint(upload), **said)
+
+    async def confirm(self, upload: Upload, submit: Callable[[Preview], Awaitable[str]]) -> tuple[str, bool]:
+        """The job that the plan became, by ``submit`` or before; whether it is new. Raises ConsentMissing."""
+        async with upload.lock:
+            if upload.job is not None:
+                return upload.job, False
+            if upload.refusal is not None:
+                raise ConsentMissing("This file was refused, so there is nothing to confirm.")
+            upload.job = await submit(await self._look(upload))
+            self._held.pop(upload.id, None)
+            if upload.path is not None:
+                upload.path.unlink(missing_ok=True)  # the job has all rows in the journal
+            return upload.job, True
+
+    def fingerprint(self, upload: Upload) -> str:
+        """The hash of the plan that was made last; empty when it is not in memory."""
+        held = self._held.get(upload.id)
+        return held.plan.fingerprint if held else ""
+
+    def get(self, upload_id: str) -> Upload:
+        """Raises HTTPNotFound."""
+        self._sweep()
+        found = self._found.get(upload_id)
+        if found is None:
+            raise web.HTTPNotFound(text="This upload is not kept any more. Upload the file again.")
+        return found[0]
+
+    def waiting(self) -> list[Upload]:
+        """Plans that nobody has confirmed yet, the newest first."""
+        self._sweep()
+        found = [upload for upload, _ in self._found.values() if upload.job is None and upload.refusal is None]
+        return sorted(found, key=lambda one: one.came_at, reverse=True)
+
+    async def _look(self, upload: Upload) -> Preview:
         held = self._held.get(upload.id)
         if held is None:
             async with self._reading:
@@ -97,35 +164,6 @@ class Uploads:
             upload.removals = held.plan.removals
         return held
 
-    async def read_as(self, upload: Upload, options: ReadOptions) -> None:
-        """Read the file again in another way; ``refusal`` tells when that does not work either."""
-        upload.options = options
-        self._held.pop(upload.id, None)
-        upload.refusal = None
-        try:
-            await self.look(upload)
-        except FileRefused as refused:
-            upload.refusal = refused
-
-    def get(self, upload_id: str) -> Upload:
-        """Raises HTTPNotFound."""
-        found = self._found.get(upload_id)
-        if found is None:
-            raise web.HTTPNotFound(text="This upload is not kept any more. Upload the file again.")
-        return found[0]
-
-    def waiting(self) -> list[Upload]:
-        """Plans that nobody has confirmed yet, the newest first."""
-        found = [upload for upload, _ in self._found.values() if upload.job is None and upload.refusal is None]
-        return sorted(found, key=lambda one: one.came_at, reverse=True)
-
-    def confirmed(self, upload: Upload, job: str) -> None:
-        """It has become a job, which has all rows in the journal; the file is deleted."""
-        upload.job = job
-        self._held.pop(upload.id, None)
-        if upload.path is not None:
-            upload.path.unlink(missing_ok=True)
-
     async def _read(self, upload: Upload) -> Preview:
         if upload.retry is not None:
             return self._app.retry(upload.retry[0], unknown_checked=upload.retry[1])
@@ -133,49 +171,51 @@ class Uploads:
             raise FileRefused("This plan was confirmed; its rows are in the job.")
         return await self._app.preview_apart(upload.path, name=upload.name, options=upload.options)
 
-    async def _receive(self, pieces: AsyncIterator[bytes], name: str, options: ReadOptions, by: str) -> Upload:
+    @contextmanager
+    def _one_more(self) -> Iterator[None]:
         if self._under_way >= MOST_AT_ONCE:
             raise web.HTTPServiceUnavailable(text="Too many files are on their way right now. Try again in a minute.")
-        upload = Upload(self._new_id(), name, by, time.time())
-        upload.path = self._folder / upload.id
         self._under_way += 1
         try:
-            async with asyncio.timeout(LONGEST_UPLOAD):
-                size = await self._store(pieces, upload.path)
-        except BaseException:
-            upload.path.unlink(missing_ok=True)
-            raise
+            yield
         finally:
             self._under_way -= 1
-        self._app.record(by, "uploaded", name=name, bytes=size)
-        self._keep(upload)
-        await self.read_as(upload, options)
-        return upload
 
-    async def _store(self, pieces: AsyncIterator[bytes], path: Path) -> int:
-        size = 0
-        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
-            async for piece in pieces:
-                size += len(piece)
-                if size > self._largest:
-                    most = self._app.settings.largest_upload
-                    raise web.HTTPRequestEntityTooLarge(
-                        self._largest, size, text=f"The file is larger than {most} MB. Nothing of it was kept."
-                    )
-                file.write(piece)
-        return size
+    async def _store(self, pieces: AsyncIterator[bytes], name: str, by: str) -> Upload:
+        upload, size = Upload(self._new_id(), _shown(name), [by], time.time()), 0
+        path = upload.path = self._folder / upload.id
+        try:
+            with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+                async for piece in pieces:
+                    size += len(piece)
+                    if size > self._largest:
+                        raise self._too_large(size)
+                    file.write(piece)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        self._app.record(by, "uploaded", name=upload.name, bytes=size)
+        return self._keep(upload)
+
+    def _too_large(self, size: int) -> web.HTTPException:
+        most = self._app.settings.largest_upload
+        words = f"The file is larger than {most} MB. Nothing of it was kept."
+        return web.HTTPRequestEntityTooLarge(self._largest, size, text=words)
 
     def _keep(self, upload: Upload) -> Upload:
-        now = self._clock()
+        self._sweep(room=1)
+        self._found[upload.id] = upload, self._clock()
+        return upload
+
+    def _sweep(self, *, room: int = 0) -> None:
+        """Delete what has waited too long, and the oldest beyond what is kept."""
         oldest = sorted(self._found.values(), key=lambda one: one[1])
         for place, (one, kept_at) in enumerate(oldest):
-            if len(oldest) - place >= MOST_UPLOADS or now - kept_at > KEPT:
+            if len(oldest) - place > MOST_UPLOADS - room or self._clock() - kept_at > KEPT:
                 if one.path is not None:
                     one.path.unlink(missing_ok=True)
                 self._held.pop(one.id, None)
                 del self._found[one.id]
-        self._found[upload.id] = upload, now
-        return upload
 
     def _new_id(self) -> str:
         return secrets.token_urlsafe(9)
@@ -184,3 +224,8 @@ class Uploads:
 async def _pieces(part: BodyPartReader) -> AsyncIterator[bytes]:
     while piece := await part.read_chunk(_PIECE):
         yield piece
+
+
+def _shown(name: str) -> str:
+    """A file's name as it can be shown: some browsers send bytes that are no text."""
+    return name.encode("utf-8", "replace").decode()[:LONGEST_NAME]

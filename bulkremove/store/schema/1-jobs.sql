@@ -12,7 +12,8 @@ CREATE TABLE job (
     header       TEXT NOT NULL,               -- JSON list of column names
     roles        TEXT NOT NULL,               -- JSON list: columns of course, batch, learner
     plan_hash    TEXT NOT NULL,
-    state        TEXT NOT NULL CHECK (state IN ('ready', 'running', 'paused', 'stopped', 'cancelled', 'finished')),
+    state        TEXT NOT NULL CHECK (state IN ('ready', 'running', 'paused', 'stopped', 'cancelled', 'finished',
+                                             'held')),
     reason       TEXT NOT NULL DEFAULT '',
     exit_code    INTEGER NOT NULL DEFAULT 0,
     created_at   REAL NOT NULL,
@@ -44,7 +45,7 @@ CREATE TABLE row (
     first_sent_at REAL,
     finished_at   REAL,
     PRIMARY KEY (job, position),
-    CHECK (state IN ('duplicate', 'invalid', 'done_before') OR learner IS NOT NULL),
+    CHECK (state IN ('duplicate', 'invalid', 'done_before', 'not_sent') OR learner IS NOT NULL),
     CHECK (state NOT IN ('removed', 'removed_inferred', 'not_found', 'refused', 'unknown', 'sending') OR attempts > 0),
     CHECK (state != 'not_sent' OR attempts = 0 OR first_sent_at IS NOT NULL)
 ) STRICT, WITHOUT ROWID;

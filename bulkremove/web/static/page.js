@@ -17,3 +17,9 @@ for (const form of document.querySelectorAll("form.drop")) {
     if (event.dataTransfer.files.length === 1) { file.files = event.dataTransfer.files; form.requestSubmit(); }
   });
 }
+// When the live numbers stop coming, the page says so.
+const stale = document.getElementById("stale");
+if (stale) {
+  document.body.addEventListener("htmx:sseError", () => { stale.hidden = false; });
+  document.body.addEventListener("htmx:sseOpen", () => { stale.hidden = true; });
+}

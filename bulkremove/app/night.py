@@ -1,0 +1,350 @@
+"""One night: take what is due, judge it, run it or keep it for a person, tell people, and tidy up.
+
+A pass may be killed anywhere: the next one finds each file in its place and each row in the journal. Whatever a person
+must decide is held, and a night never runs what it holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from bulkremove.app.quarantine import why_held
+from bulkremove.errors import BulkremoveError, FileRefused, JobBusy, NoticeFailed, SourceFailed
+from bulkremove.model import Job, JobState
+from bulkremove.sources import Folder, digest, fetch, original_name
+from bulkremove.store import Journal, Notice, Taken, driven
+
+if TYPE_CHECKING:  # they pull pandas and aiohttp in
+    from bulkremove.app.driving import Stop
+    from bulkremove.app.results import Ended, Preview
+    from bulkremove.app.usecases import App
+    from bulkremove.notices import Notices
+
+EXPIRES = 7 * 86_400.0
+"""Seconds after which a plan that nobody approved is given up."""
+NIGHT = "the night"
+"""Who acts, for the audit log."""
+DAY = 86_400.0
+LONGEST_RETRY = 3600.0
+"""Seconds between two tries to send a notice, at most."""
+WINDOW_OVER = "The time window for nights is over; it goes on in the next night."
+
+
+@dataclass(slots=True)
+class Pass:
+    """What a night came to. ``exit_code``: the worst of all, as a command ends with it."""
+
+    ran: list[Job] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+    """Files that are still being written."""
+    trouble: list[str] = field(default_factory=list)
+    plans: list[Preview] = field(default_factory=list)
+    """What a dry run showed."""
+
+    @property
+    def exit_code(self) -> int:
+        codes = [job.exit_code for job in self.ran] + [4] * bool(self.held) + [5] * bool(self.trouble)
+        return max(codes, default=0)
+
+    @property
+    def good(self) -> bool:
+        return not self.held and not self.trouble and all(job.exit_code == 0 for job in self.ran)
+
+
+class Drive(Protocol):
+    """Runs a job to its end (``Desk.drive``)."""
+
+    async def __call__(self, job_id: str, *, stop: Stop, by: str) -> Ended: ...
+
+
+class Nights:
+    """The nights of one app. ``notices``: how people are told; ``drive``: how a job is run."""
+
+    def __init__(self, app: App, journal: Journal, notices: Notices, drive: Drive) -> None:
+        self._app, self._journal, self._notices, self._drive = app, journal, notices, drive
+
+    @property
+    def folder(self) -> Folder:
+        """Where the files of the nights are. Raises SourceFailed when none is set."""
+        source = self._app.settings.night_source
+        if not source:
+            raise SourceFailed(
+                "There is no night_source.", hint="Name a folder, a command or an address in bulkremove.toml."
+            )
+        if _is_folder(source):
+            return Folder(Path(source).expanduser().absolute())
+        return Folder(self._app.settings.home / "nightly")
+
+    async def run(self, *, stop: Stop, again: str | None = None, night: date | None = None) -> Pass:
+        """One pass. Raises JobBusy when another one runs.
+
+        ``again``: the name of a held file whose content was run before and is to be run once more; ``night``: the local
+        date that it belongs to, today without it.
+        """
+        with driven(self._app.settings.home, "night"):
+            return await self._run(stop, again, night or _local(self._app.clock.wall()).date())
+
+    def last_date(self) -> date | None:
+        """The local date of the last night that started or was left out."""
+        last = self._journal.nights.last_date()
+        return date.fromisoformat(last) if last else None
+
+    def leave_out(self, night: date) -> None:
+        """The night before still runs, so this one is left out; people are told."""
+        at = self._app.clock.wall()
+        self._journal.nights.end(self._journal.nights.begin(night.isoformat(), at=at), at=at, good=False)
+        self._tell(f"left_out:{night}", "a night was left out", "The night before still ran when it was due.")
+
+    async def dry_run(self) -> Pass:
+        """Tonight's plans; takes nothing, holds nothing, removes nothing."""
+        found = Pass()
+        folder = self.folder
+        folder.prepare()
+        for path, rests in folder.waiting(self._app.clock.wall()):
+            if not rests:
+                found.waiting.append(path.name)
+                continue
+            try:
+                shown = await self._read(path, path.name)
+                found.plans.append(shown)
+                if why := self._why_held(shown, path):
+                    found.held.append(f"{path.name}: {why}")
+            except FileRefused as refused:
+                found.held.append(f"{path.name}: {refused}")
+        return found
+
+    async def tell_all(self) -> int:
+        """Send the notices that wait and are due; how many still wait."""
+        now = self._app.clock.wall()
+        for notice in self._journal.nights.to_send(now):
+            try:
+                attachment = Path(notice.attachment) if notice.attachment else None
+                await self._notices.send(notice.subject, notice.body, attachment)
+            except NoticeFailed:
+                wait = min(60.0 * 2**notice.tries, LONGEST_RETRY)
+                self._journal.nights.failed(notice.key, next_at=now + wait)
+            else:
+                self._journal.nights.sent(notice.key, at=self._app.clock.wall())
+        return self._journal.nights.waiting()
+
+    async def test_notice(self) -> int:
+        """Send a notice that says that notices arrive; to how many addresses. Raises NoticeFailed."""
+        await self._notices.send("bulkremove: a test", "If you read this, notices arrive.", None)
+        return self._notices.addresses
+
+    # A pass
+
+    async def _run(self, stop: Stop, again: str | None, of: date) -> Pass:
+        clock, found = self._app.clock, Pass()
+        night = self._journal.nights.begin(of.isoformat(), at=clock.wall())
+        try:
+            self._expire()
+            folder = await self._prepared(found)
+            until = self._app.schedule().open_until(clock.wall())
+            if until is None:
+                found.trouble.append("It is outside the time window for nights, so nothing was taken and nothing sent.")
+                stop.ask(WINDOW_OVER, 5, goes_on=True)
+            closing = asyncio.create_task(self._close_window(stop, until or clock.wall()))
+            try:
+                await self._go_on(stop, found)
+                if folder is not None:
+                    await self._take_all(folder, stop, found, again)
+            finally:
+                closing.cancel()
+        except BulkremoveError as error:
+            found.trouble.append(str(error))
+            self._tell(f"night:{night}", "the night did not end well", str(error))
+        self._journal.nights.end(night, at=clock.wall(), good=found.good)
+        await self.tell_all()
+        return found
+
+    async def _prepared(self, found: Pass) -> Folder | None:
+        """The folder, filled by its command or address where that is the source; None, and people told, without it."""
+        folder, settings = self.folder, self._app.settings
+        try:
+            if not _is_folder(settings.night_source):
+                folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+                await fetch(settings.night_source, folder.path, self._app.source_token)
+            folder.prepare()
+        except SourceFailed as failed:
+            found.trouble.append(str(failed))
+            day = f"{_local(self._app.clock.wall()):%Y-%m-%d}"
+            self._tell(f"source:{day}", "the night's source is not there", str(failed))
+            return None
+        return folder
+
+    def _expire(self) -> None:
+        now = self._app.clock.wall()
+        for job in self._journal.jobs():
+            if job.state is JobState.HELD and job.due_at is None and now - job.created_at > EXPIRES:
+                self._app.cancel(job.id, by=NIGHT)
+                words = f"Nobody approved the plan of {job.source} ({job.id}) within 7 days, so it was given up."
+                self._tell(f"expired:{job.id}", f"the plan of {job.source} has expired", words)
+
+    async def _go_on(self, stop: Stop, found: Pass) -> None:
+        """Jobs of earlier nights: approved, due by their delay, left by a kill, or paused by what time mends."""
+        now = self._app.clock.wall()
+        for job in reversed(self._journal.jobs()):
+            if stop.asked:
+                return
+            if job.origin != "night":
+                continue
+            if job.state is JobState.HELD and job.due_at is not None and job.due_at <= now:
+                self._journal.release(job.id, by=NIGHT)
+            elif (job.state is JobState.PAUSED and not job.goes_on) or not job.state.resumable:
+                continue
+            await self._run_job(job.id, stop, found)
+
+    async def _take_all(self, folder: Folder, stop: Stop, found: Pass, again: str | None) -> None:
+        if again is not None:
+            held = folder.held / again
+            if not held.is_file():
+                raise SourceFailed(f"There is no file {again!r} in {folder.held}.")
+            held.rename(folder.path / again)
+        for path in folder.working():
+            await self._one(folder, path, stop, found, anew=False)
+        for path, rests in list(folder.waiting(self._app.clock.wall())):
+            if path.name != again and not rests:
+                found.waiting.append(path.name)
+            elif not stop.asked and (taken := folder.take(path)) is not None:
+                await self._one(folder, taken, stop, found, anew=path.name == again)
+
+    async def _one(self, folder: Folder, path: Path, stop: Stop, found: Pass, *, anew: bool) -> None:
+        """A file in ``working``, from its content to its place; also one that a killed night left there."""
+        nights, name = self._journal.nights, original_name(path)
+        key = digest(path)
+        before = nights.taken(key)
+        if before is not None and before.place == path.name:  # a killed night left it here
+            if before.held:
+                folder.put(path, folder.held)
+                return
+            if before.job:
+                await self._finish(folder, path, before.job, stop, found)
+                return
+        elif before is not None and not anew and (before.job or before.held):
+            self._again(folder, path, before, found)
+            return
+        nights.take(key, name, path.name, at=self._app.clock.wall())
+        try:
+            shown = await self._read(path, name)
+        except FileRefused as refused:
+            nights.becomes(key, job=None, held=str(refused))
+            self._hold_file(folder, path, key, str(refused), found)
+            return
+        why_not, delay = self._why_held(shown, path), self._app.settings.delay_days
+        due = self._app.clock.wall() + delay * DAY if delay and not why_not else None
+        place = folder.held if why_not else folder.done
+        with self._journal.transaction():
+            job = self._app.submit_night(shown, folder=place, held=why_not, due_at=due)
+            nights.becomes(key, job=job.id, held=why_not or "")
+            if why_not or due:
+                self._announce(job, shown, why_not)
+        if why_not or due:
+            folder.put(path, place)
+            if why_not:
+                found.held.append(f"{name}: {why_not}")
+            return
+        await self._finish(folder, path, job.id, stop, found)
+
+    def _again(self, folder: Folder, path: Path, before: Taken, found: Pass) -> None:
+        """A content that was taken before is not run twice; an export that has not changed is no news either."""
+        if not _is_folder(self._app.settings.night_source):
+            folder.put(path, folder.done)
+            return
+        when = f"{_local(before.taken_at):%Y-%m-%d %H:%M}"
+        name = original_name(path)
+        again = f"`bulkremove nightly --again {name}` runs it anew."
+        why = f"Its content was taken before, as {before.name} on {when}. {again}"
+        self._hold_file(folder, path, path.name, why, found)
+
+    async def _finish(self, folder: Folder, path: Path, job_id: str, stop: Stop, found: Pass) -> None:
+        """Run a file's job as far as it goes tonight; the file is done with, since the journal has all its rows."""
+        folder.put(path, folder.done)
+        if not stop.asked and not self._journal.job(job_id).state.over:
+            await self._run_job(job_id, stop, found)
+
+    async def _run_job(self, job_id: str, stop: Stop, found: Pass) -> None:
+        try:
+            ended = await self._drive(job_id, stop=stop.part(), by=NIGHT)
+        except JobBusy:
+            return  # the page or a person goes on with it right now
+        except BulkremoveError as error:
+            found.trouble.append(f"Job {job_id}: {error}")
+            self._tell(f"failed:{job_id}:{self._runs(job_id)}", f"job {job_id} could not run", str(error))
+            return
+        found.ran.append(ended.job)
+        words = " ".join(filter(None, (ended.warning, ended.summary, ended.job.reason)))
+        subject = f"{ended.job.state.value}: {ended.job.source}: {ended.summary.partition(' of ')[0]}"
+        self._tell(f"ended:{job_id}:{self._runs(job_id)}", subject, words, ended.report)
+
+    async def _close_window(self, stop: Stop, until: float) -> None:
+        clock = self._app.clock
+        while True:
+            rest = until - clock.wall()
+            if rest <= 0:
+                stop.ask(WINDOW_OVER, 5, goes_on=True)
+                return
+            await clock.sleep(min(rest, 60.0))
+
+    # Inside
+
+    async def _read(self, path: Path, name: str) -> Preview:
+        from bulkremove.reading import ReadOptions
+
+        return await self._app.preview_apart(path, name=name, options=ReadOptions())
+
+    def _why_held(self, shown: Preview, path: Path) -> str | None:
+        from bulkremove.app.quarantine import NIGHTS
+
+        last = next((job for job in self._journal.jobs() if job.origin == "night" and job.confirmed_by), None)
+        return why_held(
+            shown.plan,
+            self._app.settings,
+            sizes=self._journal.nights.sizes(NIGHTS),
+            header_before=last.header if last else None,
+            age=self._app.clock.wall() - path.stat().st_mtime,
+        )
+
+    def _hold_file(self, folder: Folder, path: Path, key: str, why: str, found: Pass) -> None:
+        name = original_name(path)
+        self._tell(f"held:{key}", f"held: {name}", f"{name} was put aside and nothing of it was sent. {why}")
+        self._app.record(NIGHT, "held", name=name)
+        folder.put(path, folder.held)
+        found.held.append(f"{name}: {why}")
+
+    def _announce(self, job: Job, shown: Preview, why: str | None) -> None:
+        if why:
+            words = (
+                f"{job.source} was put aside and nothing of it was sent. {why} To run it all the same: "
+                f"`bulkremove approve {job.id}`, or the page. It expires in 7 days."
+            )
+            self._tell(f"held:{job.id}", f"held: {job.source}", words)
+        elif job.due_at is not None:
+            words = (
+                f"{job.source} removes {shown.plan.removals:,} learners on {_local(job.due_at):%Y-%m-%d}. "
+                f"`bulkremove cancel {job.id}` keeps it from running; who is in keep.csv by then is not removed."
+            )
+            self._tell(f"announced:{job.id}", f"announced: {job.source}", words)
+
+    def _tell(self, key: str, subject: str, body: str, attachment: Path | None = None) -> None:
+        """Put a notice into the outbox; no ids and no names of learners are in its words."""
+        subject = f"bulkremove{' SANDBOX' if self._app.settings.sandbox else ''}: {subject}"
+        notice = Notice(key, subject, body, str(attachment) if attachment else None)
+        self._journal.nights.tell(notice, at=self._app.clock.wall())
+
+    def _runs(self, job_id: str) -> int:
+        """How often the job was run so far; each run is told once."""
+        return sum(name == "started" for _, name, _ in self._journal.events(job_id))
+
+
+def _is_folder(source: str) -> bool:
+    return not source.startswith(("command ", "https://", "http://"))
+
+
+def _local(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC).astimezone()

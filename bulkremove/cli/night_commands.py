@@ -1,0 +1,206 @@
+"""nightly, worker, approve and schedule: runs that nobody has to watch."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bulkremove.cli import preview_text
+from bulkremove.cli.screen import Screen, sandbox_options
+from bulkremove.errors import SettingsError
+
+if TYPE_CHECKING:
+    from bulkremove.app import App, Stop
+    from bulkremove.app.night import Pass
+
+
+def add_to(group: click.Group) -> None:
+    """Add these commands to the group."""
+    for command in (nightly, worker, approve, schedule):
+        group.add_command(command)
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Show tonight's plans; take and remove nothing.")
+@click.option("--again", metavar="NAME", help="Run this held file although its content was taken before.")
+@click.option("--test-notice", is_flag=True, help="Only send a notice, to see that notices arrive.")
+@sandbox_options
+@click.pass_obj
+def nightly(
+    screen: Screen, dry_run: bool, again: str | None, test_notice: bool, sandbox: str | None, speed: float | None
+) -> int:
+    """One pass over the night's source: take the files that have come to rest, run what may run, hold the rest.
+
+    Example: bulkremove nightly --dry-run
+    """
+    import asyncio
+
+    with screen.app(sandbox=sandbox, speed=speed) as app:
+        if test_notice:
+            return asyncio.run(_test_notice(screen, app))
+        found = asyncio.run(_dry_run(app) if dry_run else _pass(screen, app, again))
+    if dry_run:
+        for shown in found.plans:
+            for line in preview_text.lines(shown, "bulkremove nightly"):
+                screen.answer(line)
+    for job in found.ran:
+        screen.answer(f"{job.id}  {job.state.value:<9}  {job.source}  {job.reason}".rstrip())
+    for name, texts in (("held", found.held), ("waits", found.waiting), ("TROUBLE", found.trouble)):
+        for text in texts:
+            screen.answer(f"{name}: {text}")
+    if not (found.ran or found.held or found.waiting or found.trouble or found.plans):
+        screen.answer("There was nothing to do.")
+    return 0 if dry_run else found.exit_code
+
+
+@click.command()
+@sandbox_options
+@click.pass_obj
+def worker(screen: Screen, sandbox: str | None, speed: float | None) -> None:
+    """Run the nights by the schedule in the settings, until it is stopped. `serve` does the same beside the page.
+
+    Example: bulkremove worker
+    """
+    import asyncio
+
+    with screen.app(sandbox=sandbox, speed=speed) as app:
+        if app.settings.night_at is None:
+            raise SettingsError("There is no night_at, so no night ever starts.", hint='Set night_at = "02:30".')
+        asyncio.run(_work(screen, app))
+
+
+@click.command()
+@click.argument("job")
+@click.pass_obj
+def approve(screen: Screen, job: str) -> None:
+    """Let the held JOB of a night run: in the next night, or at once with `bulkremove resume JOB`.
+
+    Example: bulkremove approve 20261123-k3f9
+    """
+    from bulkremove.app import this_person
+
+    with screen.app() as app:
+        found = app.approve(job, by=this_person())
+        screen.answer(f"Job {found.id} runs in the next night. At once: {screen.command('resume', found.id)}")
+
+
+@click.group()
+def schedule() -> None:
+    """Show the next nights, or print what starts them.
+
+    Example: bulkremove schedule show
+    """
+
+
+@schedule.command()
+@click.pass_obj
+def show(screen: Screen) -> None:
+    """Print the next ten starts."""
+    with screen.app() as app:
+        if app.settings.night_at is None:
+            raise SettingsError("There is no night_at.", hint='Set night_at = "02:30" in bulkremove.toml.')
+        plan = app.schedule()
+        for _, start in plan.next_starts(app.clock.wall(), 10):
+            screen.answer(f"{datetime.fromtimestamp(start, UTC).astimezone(plan.zone):%a %Y-%m-%d %H:%M %Z}")
+
+
+@schedule.command()
+@click.pass_obj
+def cron(screen: Screen) -> None:
+    """Print a line for crontab; cron goes by the machine's own time zone."""
+    with screen.app() as app:
+        at = app.settings.night_at
+    minute, hour = (at.minute, at.hour) if at else (30, 2)
+    screen.answer(f"{minute} {hour} * * * {_command(screen)}")
+
+
+@schedule.command()
+@click.pass_obj
+def systemd(screen: Screen) -> None:
+    """Print a service and a timer for systemd, in one text."""
+    with screen.app() as app:
+        at, zone = app.settings.night_at, app.settings.night_zone
+    start = f"{at:%H:%M}:00" if at else "02:30:00"
+    lines = [
+        "# /etc/systemd/system/bulkremove.service",
+        *("[Unit]", "Description=Night of bulkremove", "[Service]", "Type=oneshot"),
+        f"ExecStart={_command(screen)}",
+        "# 3, 4: some rows or files need a person, who was told; 5: the rest goes on in the next night",
+        *("SuccessExitStatus=3 4 5", ""),
+        "# /etc/systemd/system/bulkremove.timer",
+        *("[Unit]", "Description=Every night of bulkremove"),
+        *("[Timer]", f"OnCalendar=*-*-* {start} {zone}", "Persistent=true"),
+        *("[Install]", "WantedBy=timers.target"),
+    ]
+    for line in lines:
+        screen.answer(line)
+
+
+def _command(screen: Screen) -> str:
+    program = Path(sys.argv[0]).absolute()
+    words = shlex.split(screen.command("nightly"))
+    return shlex.join([str(program) if program.name == "bulkremove" else "bulkremove", *words[1:]])
+
+
+async def _dry_run(app: App) -> Pass:
+    from bulkremove.app.desk import Desk
+
+    return await app.nights(Desk(app).drive).dry_run()
+
+
+async def _pass(screen: Screen, app: App, again: str | None) -> Pass:
+    from bulkremove.app.desk import Desk
+
+    stop = _stop(screen)
+    async with app.rehearsing():
+        return await app.nights(Desk(app).drive).run(stop=stop, again=again)
+
+
+async def _test_notice(screen: Screen, app: App) -> int:
+    from bulkremove.app.desk import Desk
+
+    sent = await app.nights(Desk(app).drive).test_notice()
+    if not sent:
+        raise SettingsError(
+            "There are no addresses for notices.",
+            hint="Write apprise URLs to notify.txt in the home folder (chmod 600), one a line, or BULKREMOVE_NOTIFY.",
+        )
+    screen.answer(f"A test was sent to {sent} address(es).")
+    return 0
+
+
+async def _work(screen: Screen, app: App) -> None:
+    from bulkremove.app.desk import Desk
+    from bulkremove.worker import Worker
+
+    stop = _stop(screen)
+    async with app.rehearsing():
+        screen.say("Waiting for the nights; Ctrl-C ends.")
+        await Worker(app, Desk(app), stop).run()
+
+
+def _stop(screen: Screen) -> Stop:
+    """A stop that the system's signals ask."""
+    import asyncio
+
+    from bulkremove.app import Stop
+
+    stop = Stop()
+
+    def ask(reason: str, code: int) -> None:
+        stop.ask(reason, code, goes_on=True)
+        screen.say("Stopping; the rows in flight are finished first.")
+
+    loop = asyncio.get_running_loop()
+    for number, reason, code in (
+        (signal.SIGINT, "Stopped by Ctrl-C.", 130),
+        (signal.SIGTERM, "The system asked the night to stop.", 5),
+    ):
+        loop.add_signal_handler(number, ask, reason, code)
+    return stop

@@ -1,0 +1,50 @@
+"""Takes what is due: waits for each night's start, runs it, and sends the notices that could not be sent before.
+
+For `serve` and `worker`, which live long; cron and systemd timers run `bulkremove nightly` instead.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from bulkremove.app import App, Stop
+from bulkremove.app.desk import Desk
+from bulkremove.errors import BulkremoveError, JobBusy
+
+LOOK = 20.0
+"""Seconds between two looks at the clock."""
+
+
+class Worker:
+    """The nights of a process that lives long. ``stop``: ends a night politely."""
+
+    def __init__(self, app: App, desk: Desk, stop: Stop) -> None:
+        self._app, self._desk, self._stop = app, desk, stop
+        self._nights = app.nights(desk.drive)
+
+    async def run(self) -> None:
+        """Until it is stopped or cancelled. Nothing that a night meets ends it."""
+        while not self._stop.asked:
+            try:
+                await self.look()
+            except BulkremoveError as error:
+                logging.getLogger(__name__).warning("%s", error)
+            await self._app.clock.sleep(LOOK)
+
+    async def look(self) -> None:
+        """Run the night that is due, if one is; else send what waits to be sent. Raises BulkremoveError."""
+        schedule, now = self._app.schedule(), self._app.clock.wall()
+        due = schedule.due(self._nights.last_date(), now) if self._app.settings.night_at is not None else None
+        if due is None:
+            await self._nights.tell_all()
+            return
+        skips = self._app.settings.night_overlap == "skip"
+        try:
+            await self._nights.run(stop=self._stop.part(), night=due)
+        except JobBusy:
+            if skips:
+                self._nights.leave_out(due)
+            return
+        passed = schedule.due(due, self._app.clock.wall())
+        if passed is not None and skips:
+            self._nights.leave_out(passed)

@@ -1,0 +1,400 @@
+"""Nights: what is taken, held and why, what goes on by itself, and who is told; on a real folder and sandbox."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as daytime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bulkremove.app import App, Consent, SandboxOptions, Stop
+from bulkremove.app.desk import Desk
+from bulkremove.app.night import EXPIRES, Pass
+from bulkremove.app.quarantine import why_held
+from bulkremove.clock import SystemClock
+from bulkremove.config import Settings
+from bulkremove.errors import ConsentMissing, FileRefused, JobBusy
+from bulkremove.model import Job, JobState, Status
+from bulkremove.planning import plan
+from bulkremove.reading import ReadOptions, read
+from bulkremove.worker import Worker
+from tests.house import CREDENTIALS, free_port, triples
+from tests.programs import crowd
+
+OLD = 3600.0
+"""Seconds: long enough at rest, and not stale."""
+
+
+class LateClock(SystemClock):
+    """The system's clock, with a wall clock that can be set forward."""
+
+    ahead = 0.0
+
+    def wall(self) -> float:
+        return time.time() + self.ahead
+
+
+@dataclass
+class Site:
+    """A folder that files are dropped into, and the app whose nights take them."""
+
+    app: App
+    folder: Path
+    clock: LateClock
+    drops: int = 0
+
+    def drop(self, name: str, content: str, *, age: float = OLD, ready: bool = False) -> Path:
+        path = self.folder / name
+        path.write_text(content)
+        self.drops += 1
+        at = self.clock.wall() - age + self.drops  # dropped one after the other
+        os.utime(path, (at, at))
+        if ready:
+            path.with_name(f"{name}.ready").touch()
+        return path
+
+    async def night(self, again: str | None = None, stop: Stop | None = None) -> Pass:
+        return await self.app.nights(Desk(self.app).drive).run(stop=stop or Stop(), again=again)
+
+    def where(self) -> dict[str, list[str]]:
+        places = {"": self.folder, **{name: self.folder / name for name in ("working", "done", "held")}}
+        return {
+            name: sorted(path.name for path in place.iterdir() if path.is_file() and "-report" not in path.name)
+            for name, place in places.items()
+            if place.is_dir()
+        }
+
+    def told(self) -> list[str]:
+        """The subjects of the notices, in order."""
+        with closing(sqlite3.connect(self.app.settings.home / "journal.db")) as db:
+            found = [subject for (subject,) in db.execute("SELECT subject FROM notice ORDER BY at, key")]
+        return [subject.removeprefix("bulkremove SANDBOX: ") for subject in found]
+
+    def job(self) -> Job:
+        return self.app.jobs()[0]
+
+
+async def until(so: Callable[[], object]) -> None:
+    """Wait until something is so."""
+    for _ in range(2000):
+        if so():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it never came so far")
+
+
+@asynccontextmanager
+async def site(tmp_path: Path, *, count: int = 30, **settings: Any) -> AsyncIterator[Site]:
+    world, _ = crowd(tmp_path, count)
+    folder = tmp_path / "drop"
+    folder.mkdir(exist_ok=True)
+    play = SandboxOptions(world, 60.0, free_port())
+    base = Settings(tmp_path / "home", night_source=str(folder))
+    clock = LateClock(60.0)
+    app = App(replace(base, **settings), environ=CREDENTIALS, sandbox=play, clock=clock)
+    async with app.rehearsing():
+        yield Site(app, folder, clock)
+    app.close()
+
+
+async def test_a_file_is_run_once_and_ends_in_done_with_its_report(tmp_path: Path) -> None:
+    async with site(tmp_path) as one:
+        one.drop("leavers.csv", triples(5))
+        found = await one.night()
+        assert [JobState.FINISHED] == [job.state for job in found.ran]
+        assert 0 == found.exit_code
+        assert {"": [], "working": [], "done": ["leavers.csv"], "held": []} == one.where()
+        assert [f"{one.job().id}-report.csv"] == [path.name for path in (one.folder / "done").glob("*-report.csv")]
+        assert (await one.night()).ran == []
+        assert 1 == len(one.told())
+
+
+async def test_files_are_taken_oldest_first_and_unfinished_ones_wait(tmp_path: Path) -> None:
+    async with site(tmp_path) as one:
+        one.drop("first.csv", triples(2))
+        one.drop("second.csv", triples(2, first=2))
+        one.drop("fresh.csv", triples(2, first=4), age=5.0)
+        one.drop("marked.csv", triples(2, first=6), age=5.0, ready=True)
+        for name in (".hidden.csv", "half.csv.part", "~$open.xlsx"):
+            one.drop(name, "x")
+        found = await one.night()
+        assert ["first.csv", "second.csv", "marked.csv"] == [job.source for job in found.ran]
+        assert ["fresh.csv"] == found.waiting
+        assert [".hidden.csv", "fresh.csv", "half.csv.part", "~$open.xlsx"] == one.where()[""]
+
+
+async def test_the_same_content_under_another_name_is_held_until_it_is_asked_for_anew(tmp_path: Path) -> None:
+    async with site(tmp_path) as one:
+        one.drop("leavers.csv", triples(3))
+        await one.night()
+        one.drop("again.csv", triples(3))
+        found = await one.night()
+        assert found.ran == []
+        assert "was taken before, as leavers.csv" in found.held[0]
+        assert ["again.csv"] == one.where()["held"]
+        anew = await one.night(again="again.csv")
+        assert ["again.csv"] == [job.source for job in anew.ran]
+        assert 3 == one.app.tally(one.job())[Status.NOT_FOUND]
+        missing = await one.night(again="none.csv")
+        assert "There is no file 'none.csv'" in missing.trouble[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "settings", "words"),
+    [
+        ("", {}, "empty"),
+        ("course,batch,learner\n", {}, "nobody to remove"),
+        ("a,b,c\n1,2,3\n", {}, "no column for the course id"),
+        (triples(5), {"max_removals": 4}, "the cap is 4"),
+        (triples(5) + "x,1,2,y\n", {}, "invalid"),
+        ("course,batch,learner\n4.78346E+17,1,2\n", {}, "changed or computed"),
+    ],
+)
+async def test_what_a_person_must_see_first_is_held_and_told(
+    tmp_path: Path, content: str, settings: dict[str, Any], words: str
+) -> None:
+    async with site(tmp_path, **settings) as one:
+        one.drop("leavers.csv", content)
+        found = await one.night()
+        assert found.ran == []
+        assert words in found.held[0]
+        assert 4 == found.exit_code
+        assert ["leavers.csv"] == one.where()["held"]
+        assert ["held: leavers.csv"] == one.told()
+        assert (await one.night()).held == []
+        assert ["held: leavers.csv"] == one.told()
+
+
+async def test_a_held_plan_runs_after_one_approval_and_never_before(tmp_path: Path) -> None:
+    async with site(tmp_path, max_removals=4) as one:
+        one.drop("leavers.csv", triples(5))
+        await one.night()
+        held = one.job()
+        assert JobState.HELD == held.state
+        assert (await one.night()).ran == []
+        assert Desk(one.app).take_up() == []
+        one.app.approve(held.id, by="kim")
+        with pytest.raises(ConsentMissing):
+            one.app.approve(held.id, by="kim")
+        found = await one.night()
+        assert [(held.id, JobState.FINISHED)] == [(job.id, job.state) for job in found.ran]
+        assert "kim" == one.job().confirmed_by
+        assert "approved" in [entry.act for entry in one.app.audit(newest=20)]
+
+
+async def test_a_forgotten_plan_expires_after_seven_days_and_says_so(tmp_path: Path) -> None:
+    async with site(tmp_path, max_removals=4) as one:
+        one.drop("leavers.csv", triples(5))
+        await one.night()
+        one.clock.ahead = EXPIRES + 60.0
+        await one.night()
+        assert JobState.CANCELLED == one.job().state
+        assert "the plan of leavers.csv has expired" in one.told()
+
+
+async def test_an_announced_plan_runs_when_its_day_comes_without_those_on_the_keep_list(tmp_path: Path) -> None:
+    async with site(tmp_path, delay_days=2) as one:
+        one.drop("leavers.csv", triples(5))
+        assert (await one.night()).ran == []
+        assert ["announced: leavers.csv"] == one.told()
+        one.clock.ahead = 86_400.0
+        assert (await one.night()).ran == []
+        (tmp_path / "home" / "keep.csv").write_text("Learner ID\n478346000019558001\n")
+        one.clock.ahead = 2 * 86_400.0 + 60.0
+        (job,) = (await one.night()).ran
+        tally = one.app.tally(job)
+        assert (4, 1) == (tally[Status.REMOVED], tally[Status.NOT_SENT])
+
+
+async def test_the_keep_list_protects_previews_too(tmp_path: Path) -> None:
+    async with site(tmp_path) as one:
+        (tmp_path / "home").mkdir()
+        keep = tmp_path / "home" / "keep.csv"
+        ids = "478346000019501001,478346000019502001,478346000019558001"
+        keep.write_text(f"Course ID,Batch ID,Learner ID\n{ids}\n,,478346000019558002\n")
+        file = tmp_path / "f.csv"
+        file.write_text(triples(4))
+        shown = one.app.preview(file, name="f.csv", options=ReadOptions())
+        assert 2 == shown.plan.removals
+        keep.write_text("Learner ID\n4.78E+17\n")
+        with pytest.raises(FileRefused, match="keep"):
+            one.app.preview(file, name="f.csv", options=ReadOptions())
+
+
+async def test_a_killed_nights_file_is_known_wherever_it_died(tmp_path: Path) -> None:
+    async with site(tmp_path) as one:
+        path = one.drop("leavers.csv", triples(5))
+        (one.folder / "working").mkdir()
+        path.rename(one.folder / "working" / "abcd1234~leavers.csv")  # taken, and nothing written down
+        found = await one.night()
+        assert ["leavers.csv"] == [job.source for job in found.ran]
+        done = one.folder / "done" / "leavers.csv"
+        done.rename(one.folder / "working" / "abcd1234~leavers.csv")  # its job is over, and it was not moved
+        again = await one.night()
+        assert (again.ran, again.held) == ([], [])
+        assert {"": [], "working": [], "done": ["leavers.csv"], "held": []} == one.where()
+
+
+async def test_what_the_window_or_a_stop_cut_off_goes_on_in_the_next_night(tmp_path: Path) -> None:
+    async with site(tmp_path, count=120) as one:
+        one.drop("leavers.csv", triples(120))
+        stop = Stop()
+        night = asyncio.create_task(one.night(stop=stop))
+        await until(lambda: one.app.jobs() and one.app.tally(one.job())[Status.REMOVED])
+        stop.ask("The time window for nights is over.", 5, goes_on=True)
+        (job,) = (await night).ran
+        assert (JobState.PAUSED, True) == (job.state, job.goes_on)
+        (after,) = (await one.night()).ran
+        assert (job.id, JobState.FINISHED) == (after.id, after.state)
+        assert 120 == one.app.tally(after)[Status.REMOVED]
+
+
+async def test_what_a_person_paused_stays_paused(tmp_path: Path) -> None:
+    async with site(tmp_path, count=120) as one:
+        one.drop("leavers.csv", triples(120))
+        desk = Desk(one.app)
+        night = asyncio.create_task(one.app.nights(desk.drive).run(stop=Stop()))
+        await until(lambda: one.app.jobs() and desk.running(one.job().id))
+        await desk.pause(one.job().id, by="kim")
+        await night
+        assert JobState.PAUSED == one.job().state
+        assert (await one.night()).ran == []
+
+
+async def test_outside_the_window_nothing_is_taken(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    window = ((now + timedelta(hours=2)).time().replace(second=0), (now + timedelta(hours=3)).time().replace(second=0))
+    async with site(tmp_path, night_window=window) as one:
+        one.drop("leavers.csv", triples(3))
+        found = await one.night()
+        assert found.ran == []
+        assert "outside the time window" in found.trouble[0]
+        assert ["leavers.csv"] == one.where()[""]
+
+
+async def test_a_folder_that_is_gone_is_told_and_is_not_nothing_to_do(tmp_path: Path) -> None:
+    async with site(tmp_path) as one:
+        one.folder.rmdir()
+        found = await one.night()
+        assert "is not there" in found.trouble[0]
+        assert 5 == found.exit_code
+        assert ["the night's source is not there"] == one.told()
+
+
+async def test_two_nights_at_once_are_one(tmp_path: Path) -> None:
+    async with site(tmp_path, count=60) as one:
+        one.drop("leavers.csv", triples(60))
+        first = asyncio.create_task(one.night())
+        await asyncio.sleep(0.3)
+        with pytest.raises(JobBusy):
+            await one.night()
+        assert 1 == len((await first).ran)
+
+
+async def test_a_command_and_what_it_gave_are_a_source(tmp_path: Path) -> None:
+    (tmp_path / "export.csv").write_text(triples(3))
+    async with site(tmp_path, night_source=f"command cat {tmp_path / 'export.csv'}") as one:
+        assert 3 == one.app.tally((await one.night()).ran[0])[Status.REMOVED]
+        unchanged = await one.night()
+        assert (unchanged.ran, unchanged.held, unchanged.trouble) == ([], [], [])
+        kept = list((tmp_path / "home" / "nightly" / "done").glob("2*.csv"))
+        assert {path.read_text() for path in kept if "-report" not in path.name} == {triples(3)}
+
+
+@pytest.mark.parametrize("source", ["command false", "command no-such-program-here", "http://127.0.0.1:9/leavers.csv"])
+async def test_a_source_that_gives_nothing_is_told(tmp_path: Path, source: str) -> None:
+    async with site(tmp_path, night_source=source) as one:
+        found = await one.night()
+        assert found.trouble
+        assert ["the night's source is not there"] == one.told()
+
+
+async def test_a_dry_run_shows_tonight_and_takes_nothing(tmp_path: Path) -> None:
+    async with site(tmp_path, max_removals=4) as one:
+        one.drop("small.csv", triples(2))
+        one.drop("large.csv", triples(9))
+        found = await one.app.nights(Desk(one.app).drive).dry_run()
+        assert [2, 9] == [shown.plan.removals for shown in found.plans]
+        assert 1 == len(found.held)
+        assert ["large.csv", "small.csv"] == one.where()[""]
+        assert [] == one.app.jobs()
+
+
+async def test_by_day_people_go_first(tmp_path: Path) -> None:
+    async with site(tmp_path, count=150) as one:
+        one.drop("leavers.csv", triples(120))
+        desk, stop = Desk(one.app), Stop()
+        night = asyncio.create_task(one.app.nights(desk.drive).run(stop=stop))
+        await until(lambda: one.app.jobs() and one.app.tally(one.job())[Status.REMOVED] > 5)
+        nightly = one.job().id
+        file = tmp_path / "mine.csv"
+        file.write_text(triples(10, first=130))
+        shown = one.app.preview(file, name="mine.csv", options=ReadOptions())
+        mine = one.app.submit(shown, consent=Consent(yes=True), folder=tmp_path, prepared_by=("jo",), by="kim")
+        desk.start(mine.id, by="kim")
+        await until(lambda: desk.running(mine.id) is None)
+        stop.ask("enough", 5)
+        await night
+        own = [(row.first_sent_at or 0.0, row.finished_at or 0.0) for row in one.app.outcomes(one.app.job(mine.id))]
+        others = [row.first_sent_at or 0.0 for row in one.app.outcomes(one.app.job(nightly)) if row.first_sent_at]
+        first, last = min(sent for sent, _ in own), max(done for _, done in own)
+        assert sum(first < sent < last for sent in others) <= 4, "only the night's rows that were in hand"
+        assert 10 == one.app.tally(one.app.job(mine.id))[Status.REMOVED]
+
+
+def test_what_is_usual_is_told_by_the_last_nights(tmp_path: Path) -> None:
+    file = tmp_path / "f.csv"
+    file.write_text(triples(31))
+    made = plan(read(file, name="f.csv"), account="a", host="h")
+    settings = Settings(tmp_path)
+    same = {"header_before": ("course", "batch", "learner", "reason"), "age": 60.0}
+    assert why_held(made, settings, sizes=[10] * 10, **same) is not None  # type: ignore[arg-type] # as the call takes them
+    assert why_held(made, settings, sizes=[11] * 10, **same) is None  # type: ignore[arg-type] # as the call takes them
+    assert why_held(made, settings, sizes=[1, 1], **same) is None, "two nights make no habit"  # type: ignore[arg-type]
+    other = why_held(made, settings, sizes=[], header_before=("a",), age=60.0)
+    assert other is not None
+    assert "other columns" in other
+    stale = why_held(made, settings, sizes=[], header_before=None, age=2 * 86_400.0)
+    assert stale is not None
+    assert "days old" in stale
+
+
+class YearClock(LateClock):
+    """A wall clock that only moves when it is told to."""
+
+    def wall(self) -> float:
+        return self.ahead
+
+
+async def test_a_year_of_nights_by_two_workers_is_one_night_a_date(tmp_path: Path) -> None:
+    folder = tmp_path / "drop"
+    folder.mkdir()
+    settings = Settings(
+        tmp_path / "home", night_source=str(folder), night_at=daytime(2, 30), night_zone="Europe/Berlin",
+        api_url="http://127.0.0.1:9", accounts_url="http://127.0.0.1:9",
+    )  # fmt: skip
+    clock = YearClock()
+    clock.ahead = datetime(2026, 1, 1, 12, tzinfo=UTC).timestamp()
+    apps = [App(settings, environ=CREDENTIALS, clock=clock) for _ in range(2)]
+    workers = [Worker(app, Desk(app), Stop()) for app in apps]
+    for hour in range(366 * 24):
+        if not 3000 <= hour < 3100:  # the machine was off for four days
+            for worker in workers:
+                await worker.look()
+        clock.ahead += 3600.0
+    with closing(sqlite3.connect(tmp_path / "home" / "journal.db")) as db:
+        found = [date.fromisoformat(day) for (day,) in db.execute("SELECT date FROM night ORDER BY id")]
+    assert len(set(found)) == len(found)
+    assert 366 - 5 <= len(found) <= 366
+    assert sorted(found) == found
+    for app in apps:
+        app.close()
