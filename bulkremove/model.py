@@ -458,6 +458,8 @@ class Job:
     """When a held job runs by itself; None when it waits for an approval."""
     goes_on: bool = False
     """Paused by something that time alone mends, so that the next night may go on with it."""
+    dropped: bool = False
+    """Its rows were deleted after their time; only the totals are left."""
 
     @property
     def sandbox(self) -> bool:

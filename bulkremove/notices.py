@@ -5,6 +5,7 @@ It sends one notice and says whether it left; what is told, and when it is tried
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,19 @@ if TYPE_CHECKING:  # an extra, and slow to load
     from apprise import Apprise
 
 
-class Notices:
-    """Sends to all addresses (apprise URLs). Raises SettingsError for one that is none, or without the extra."""
+PATIENCE = 10.0
+"""Seconds that a ping may take."""
 
-    def __init__(self, addresses: list[str]) -> None:
+
+class Notices:
+    """Sends to all addresses (apprise URLs). ``ping_url``: a dead man's switch.
+
+    Raises SettingsError for an address that is none, or without the extra.
+    """
+
+    def __init__(self, addresses: list[str], ping_url: str = "") -> None:
         self.addresses = len(addresses)
+        self._ping_url = ping_url.rstrip("/")
         self._apprise: Apprise | None = None
         if not addresses:
             return
@@ -43,6 +52,25 @@ class Notices:
             return
         if not await self._apprise.async_notify(title=subject, body=body, attach=_there(attachment)):
             raise NoticeFailed("A notice could not be sent; it is tried again later.")
+
+    async def ping(self, what: str) -> None:
+        """Tell the dead man's switch that a night begins (``/start``), ended well (nothing) or not (``/fail``).
+
+        It is no harm when that fails: the switch then says that nobody called it.
+        """
+        if not self._ping_url:
+            return
+        import aiohttp
+
+        limit = aiohttp.ClientTimeout(total=PATIENCE)
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=limit, trust_env=False) as session,
+                session.get(self._ping_url + what) as reply,
+            ):
+                reply.raise_for_status()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            logging.getLogger(__name__).warning("The ping could not be sent (%s).", type(error).__name__)
 
 
 def _there(attachment: Path | None) -> str | None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import random
+import shutil
 import sqlite3
+import subprocess
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
@@ -28,7 +32,7 @@ from bulkremove.planning import plan
 from bulkremove.reading import ReadOptions, read
 from bulkremove.worker import Worker
 from tests.house import CREDENTIALS, free_port, triples
-from tests.programs import crowd
+from tests.programs import Bulkremove, crowd, environment, sandbox
 
 OLD = 3600.0
 """Seconds: long enough at rest, and not stale."""
@@ -398,3 +402,103 @@ async def test_a_year_of_nights_by_two_workers_is_one_night_a_date(tmp_path: Pat
     assert sorted(found) == found
     for app in apps:
         app.close()
+
+
+def program_of(tmp_path: Path, settings: str) -> Bulkremove:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "bulkremove.toml").write_text(settings)
+    return Bulkremove(tmp_path / "home", environment())
+
+
+def test_the_schedule_is_shown_and_what_starts_it_is_printed(tmp_path: Path) -> None:
+    program = program_of(tmp_path, 'night_at = "02:30"\nnight_zone = "Europe/Berlin"\nnight_source = "/srv/leavers"\n')
+    shown = program("schedule", "show").stdout.splitlines()
+    assert 10 == len(shown)
+    assert all(" 02:30 CE" in line for line in shown)
+    assert program("schedule", "cron").stdout.startswith("30 2 * * * ")
+    units = program("schedule", "systemd").stdout
+    assert "OnCalendar=*-*-* 02:30:00 Europe/Berlin" in units
+    if shutil.which("systemd-analyze"):
+        service, _, timer = units.partition("# /etc/systemd/system/bulkremove.timer")
+        (tmp_path / "bulkremove.service").write_text(service)
+        (tmp_path / "bulkremove.timer").write_text(timer)
+        done = subprocess.run(
+            ["systemd-analyze", "verify", str(tmp_path / "bulkremove.timer")],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "bulkremove.timer:" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('night_at = "25:00"', "no time of the day"),
+        ('night_zone = "Mars/Olympus"', "no time zone"),
+        ('night_window = "22:00"', "no time window"),
+        ('night_missed = "maybe"', "must be run or skip"),
+        ("usual_factor = 0", "from 1 to 999"),
+        ('ping_url = "http://example.com"', "https"),
+        ("nigth_at = 1", "Did you mean 'night_at'?"),
+    ],
+)
+def test_a_mistake_in_the_settings_is_told_with_its_line(tmp_path: Path, line: str, words: str) -> None:
+    done = program_of(tmp_path, f"# a comment\n{line}\n")("nightly", "--dry-run")
+    assert 2 == done.returncode
+    assert "bulkremove.toml line 2" in done.stderr
+    assert words in done.stderr
+
+
+def test_a_night_by_hand_ends_with_the_codes_of_the_core(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 5)
+    drop = tmp_path / "drop"
+    drop.mkdir()
+    program = program_of(tmp_path, f'night_source = "{drop}"\nmax_removals = 3\n')
+    again = ("--sandbox", str(world), "--speed", "60")
+    assert "nothing to do" in program("nightly", *again).stdout
+    for name, count, first in (("good.csv", 2, 0), ("large.csv", 4, 1)):
+        (drop / name).write_text(triples(count, first=first))
+        (drop / f"{name}.ready").touch()
+    shown = program("nightly", "--dry-run", *again)
+    assert (0, 2) == (shown.returncode, shown.stdout.count("To run exactly this plan:"))
+    done = program("nightly", *again)
+    assert 4 == done.returncode
+    assert "held: large.csv" in done.stdout
+    held = next(line.split()[0] for line in program("jobs").stdout.splitlines() if "held" in line)
+    assert "runs in the next night" in program("approve", held).stdout
+    assert 0 == program("nightly", *again).returncode
+    assert 2 == program("nightly", "--test-notice").returncode
+
+
+def test_killed_nights_lose_no_file_and_run_none_twice(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 60)
+    drop = tmp_path / "drop"
+    drop.mkdir()
+    program = program_of(tmp_path, f'night_source = "{drop}"\n')
+    names = [f"{i}.csv" for i in range(4)]
+    for i, name in enumerate(names):
+        (drop / name).write_text(triples(12, first=12 * i))
+        (drop / f"{name}.ready").touch()
+    dice = random.Random(7)
+    with sandbox(world, tmp_path / "log", "--speed", "60") as variables:
+        program.env |= variables | {"BULKREMOVE_SPEED": "60"}
+        for _ in range(8):
+            night = program.start("nightly")
+            time.sleep(0.7 + dice.random() * 1.2)
+            night.kill()
+            night.communicate()
+        last = program("nightly")
+        assert last.returncode in (0, 3), last.stdout + last.stderr
+    places = [path.name for path in drop.rglob("*.csv") if "-report" not in path.name and "-retry" not in path.name]
+    assert names == sorted(places), "each file is in one place"
+    assert names == sorted(path.name for path in (drop / "done").iterdir() if "-re" not in path.name)
+    jobs = json.loads(program("jobs", "--json").stdout)
+    assert sorted(names) == sorted(job["source"] for job in jobs)
+    assert {"finished"} == {job["state"] for job in jobs}
+    with closing(sqlite3.connect(program.home / "journal.db")) as db:
+        keys = [key for (key,) in db.execute("SELECT key FROM notice WHERE key LIKE 'ended:%'")]
+        statuses = dict(db.execute("SELECT state, count(*) FROM row GROUP BY state"))
+    assert len(keys) == len(set(keys))
+    assert 48 == sum(statuses.values())
+    assert set(statuses) <= {"removed", "removed_inferred"}

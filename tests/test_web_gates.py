@@ -12,6 +12,7 @@ import pytest
 from multidict import CIMultiDict
 
 from bulkremove.rights import Role
+from bulkremove.web.doors import API
 from bulkremove.web.gates import Address
 from tests.house import House, Visitor, house, triples
 
@@ -57,6 +58,7 @@ TABLE = {
     ("POST", "/jobs/{job}/retry"): Attacked(A, FORM),
     ("POST", "/jobs/{job}/findings"): Attacked(A, FORM),
     ("GET", "/audit"): Attacked(D),
+    ("GET", "/metrics"): Attacked(P),
     ("GET", "/api/v1/openapi.json"): Attacked(P),
     ("POST", "/api/v1/plans"): Attacked(P),
     ("GET", "/api/v1/plans/{plan}"): Attacked(P),
@@ -90,7 +92,7 @@ def headers(
     found = {"Origin": one.url, "Sec-Fetch-Site": "same-origin"}
     if known.takes:
         found["Content-Type"] = f"{known.takes}; boundary=b" if "multipart" in known.takes else known.takes
-    if path.startswith("/api/") and role is not None:
+    if path.startswith(API) and role is not None:
         found |= tokens[role]
     return found
 
@@ -124,10 +126,10 @@ async def test_every_address_is_shut_in_the_right_order(tmp_path: Path) -> None:
                 assert 403 == await status(Origin="http://evil.example"), where
                 assert 403 == await status(Origin="null", **{"Sec-Fetch-Site": ""}), where
                 assert 403 == await status(Origin=one.url.replace("http", "https")), where
-                if method == "POST" and not path.startswith("/api/"):
+                if method == "POST" and not path.startswith(API):
                     assert 403 == await status(Origin="", **{"Sec-Fetch-Site": ""}), f"{where}: from nowhere"
                 if known.least is not None:
-                    wanted = 401 if path.startswith("/api/") else 303 if method == "GET" else 403
+                    wanted = 401 if path.startswith(API) else 303 if method == "GET" else 403
                     assert wanted == await status(), f"{where}: nobody"
                     assert wanted == await status(Cookie="bulkremove=guessed", Authorization="Bearer guessed"), where
 

@@ -7,6 +7,7 @@ must decide is held, and a night never runs what it holds.
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -73,12 +74,8 @@ class Nights:
         """Where the files of the nights are. Raises SourceFailed when none is set."""
         source = self._app.settings.night_source
         if not source:
-            raise SourceFailed(
-                "There is no night_source.", hint="Name a folder, a command or an address in bulkremove.toml."
-            )
-        if _is_folder(source):
-            return Folder(Path(source).expanduser().absolute())
-        return Folder(self._app.settings.home / "nightly")
+            raise SourceFailed("There is no night_source.", hint="Set it in bulkremove.toml: a folder, or an address.")
+        return folder_of(source, self._app.settings.home)
 
     async def run(self, *, stop: Stop, again: str | None = None, night: date | None = None) -> Pass:
         """One pass. Raises JobBusy when another one runs.
@@ -142,8 +139,10 @@ class Nights:
     async def _run(self, stop: Stop, again: str | None, of: date) -> Pass:
         clock, found = self._app.clock, Pass()
         night = self._journal.nights.begin(of.isoformat(), at=clock.wall())
+        await self._notices.ping("/start")
         try:
             self._expire()
+            self._app.tidy()
             folder = await self._prepared(found)
             until = self._app.schedule().open_until(clock.wall())
             if until is None:
@@ -161,7 +160,22 @@ class Nights:
             self._tell(f"night:{night}", "the night did not end well", str(error))
         self._journal.nights.end(night, at=clock.wall(), good=found.good)
         await self.tell_all()
+        await self._notices.ping("" if found.good else "/fail")
+        self._write_metrics()
         return found
+
+    def _write_metrics(self) -> None:
+        from bulkremove.metrics import text
+
+        if self._app.settings.metrics_file:
+            path = Path(self._app.settings.metrics_file).expanduser()
+            partial = path.with_name(f".{path.name}.partial")
+            try:
+                partial.write_bytes(text(self._app.figures()))
+                partial.chmod(0o644)
+                partial.replace(path)
+            except OSError as error:
+                logging.getLogger(__name__).warning("The metrics can't be written to %s: %s", path, error.strerror)
 
     async def _prepared(self, found: Pass) -> Folder | None:
         """The folder, filled by its command or address where that is the source; None, and people told, without it."""
@@ -340,6 +354,11 @@ class Nights:
     def _runs(self, job_id: str) -> int:
         """How often the job was run so far; each run is told once."""
         return sum(name == "started" for _, name, _ in self._journal.events(job_id))
+
+
+def folder_of(source: str, home: Path) -> Folder:
+    """Where the files of a source are; what a command or an address gives is kept in the home folder."""
+    return Folder(Path(source).expanduser().absolute() if _is_folder(source) else home / "nightly")
 
 
 def _is_folder(source: str) -> bool:

@@ -16,6 +16,7 @@ from bulkremove import __version__
 from bulkremove.cli import (
     account_commands,
     job_commands,
+    keeping_commands,
     night_commands,
     people_commands,
     run_commands,
@@ -62,6 +63,7 @@ job_commands.add_to(cli)
 account_commands.add_to(cli)
 people_commands.add_to(cli)
 night_commands.add_to(cli)
+keeping_commands.add_to(cli)
 sandbox_command.add_to(cli)
 serve_command.add_to(cli)
 also_after_the_command(cli, [one for one in cli.params if isinstance(one, click.Option) and one.expose_value])

@@ -57,6 +57,11 @@ class Audit:
                 _hash(before, *values),
             )
 
+    def hash_of(self, entry: int) -> str | None:
+        """The hash of an entry; None if there is none of that number."""
+        found = self._db.execute("SELECT hash FROM audit WHERE id = ?", entry).fetchone()
+        return None if found is None else str(found[0])
+
     def entries(self, *, newest: int) -> list[Entry]:
         """The newest entries, the newest first."""
         found = self._db.execute("SELECT id, at, actor, act, facts, hash FROM audit ORDER BY id DESC LIMIT ?", newest)

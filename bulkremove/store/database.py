@@ -11,7 +11,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import TypeVar
@@ -43,6 +43,8 @@ class Database:
                 os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
                 self._connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
                 self._connection.create_function("holds", 2, _holds, deterministic=True)
+                self._connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file; else nothing
+                self._connection.execute("PRAGMA secure_delete = ON")  # what is forgotten is overwritten
                 self._connection.execute("PRAGMA journal_mode = WAL")
                 self._connection.execute("PRAGMA synchronous = FULL")
                 self._connection.execute("PRAGMA fullfsync = ON")
@@ -116,6 +118,21 @@ class Database:
             group.set_exception(error)
         else:
             group.set_result(None)
+
+    def backup(self, path: Path) -> None:
+        """Copy the database to a new private file. Raises JournalFailed; this connection is as good as before then."""
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            with closing(sqlite3.connect(self._path)) as source, closing(sqlite3.connect(path)) as target:
+                source.backup(target, pages=1000)
+        except (OSError, sqlite3.Error) as error:
+            raise JournalFailed(f"The copy {path} can't be made: {error}.", hint="Name a new file.") from None
+
+    def compact(self) -> None:
+        """Move what is deleted out of the file, as far as nobody is in the way."""
+        with self._told():
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            self._connection.execute("PRAGMA incremental_vacuum")
 
     def execute(self, sql: str, *values: object) -> sqlite3.Cursor:
         with self._told():

@@ -151,10 +151,69 @@ class Journal:
         )
         return len(protected)
 
+    def drop_rows(self, job_id: str) -> None:
+        """Delete the rows of a job that is over, and all that hangs on them; its totals stay."""
+        with self.transaction():
+            totals = {status.value: count for status, count in self.tally(job_id).counts.items()}
+            self._db.execute("UPDATE job SET totals = ? WHERE id = ?", json.dumps(totals), job_id)
+            for table in ("finding", "attempt", "row"):
+                self._db.execute(f"DELETE FROM {table} WHERE job = ?", job_id)  # noqa: S608 - the names stand here
+
+    def forget(self, learner: str) -> Mapping[str, int]:
+        """Empty the cells and ids of a learner's settled rows; how many, by job."""
+        found: dict[str, int] = {}
+        with self.transaction():
+            for job, position, cells in self._db.execute(
+                "SELECT job, position, cells FROM row WHERE learner = ? OR (learner IS NULL AND holds(cells, ?))",
+                *(learner, learner.casefold()),
+            ).fetchall():
+                empty = json.dumps([""] * len(json.loads(cells)))
+                self._db.execute(
+                    "UPDATE row SET cells = ?, learner = CASE WHEN learner IS NULL THEN NULL ELSE '' END,"
+                    " detail = 'This person is forgotten.' WHERE job = ? AND position = ?"
+                    " AND state NOT IN ('pending', 'sending')",
+                    *(empty, job, position),
+                )
+                for column in ("text", "learner"):
+                    self._db.execute(
+                        f"UPDATE attempt SET {column} = '' WHERE job = ? AND position = ?",  # noqa: S608 - stands here
+                        *(job, position),
+                    )
+                self._db.execute("DELETE FROM finding WHERE job = ? AND position = ?", job, position)
+                found[job] = found.get(job, 0) + 1
+        return found
+
+    def open_rows_of(self, learner: str) -> int:
+        """How many rows of a learner are still to be sent."""
+        found = self._db.execute(
+            "SELECT count(*) FROM row WHERE learner = ? AND state IN ('pending', 'sending')", learner
+        )
+        return int(found.fetchone()[0])
+
+    def figures(self) -> tuple[dict[str, int], dict[str, int], int]:
+        """Rows by state, jobs by state, and lock-outs, over all jobs."""
+        rows = Counter(dict(self._db.execute("SELECT state, count(*) FROM row GROUP BY state")))
+        for (totals,) in self._db.execute("SELECT totals FROM job WHERE totals IS NOT NULL"):
+            rows.update(json.loads(totals))
+        jobs = dict(self._db.execute("SELECT state, count(*) FROM job GROUP BY state"))
+        lockouts = self._db.execute("SELECT coalesce(sum(lockouts), 0) FROM job").fetchone()[0]
+        return dict(rows), jobs, int(lockouts)
+
+    def backup(self, path: Path) -> None:
+        """A sound copy of the whole journal, also while it is written to. Raises JournalFailed."""
+        self._db.backup(path)
+
+    def compact(self) -> None:
+        """Give the disk back what was deleted; whoever works with the journal goes on."""
+        self._db.compact()
+
     # Rows
 
     def tally(self, job_id: str, *, as_reported: bool = False) -> Tally:
         """How many rows have which status. ``as_reported``: open rows count as what ``outcomes`` tells them as."""
+        totals = self._db.execute("SELECT totals FROM job WHERE id = ?", job_id).fetchone()
+        if totals is not None and totals[0] is not None:
+            return Tally({Status(status): count for status, count in json.loads(totals[0]).items()})
         counts = dict(self._db.execute("SELECT state, count(*) FROM row WHERE job = ? GROUP BY state", job_id))
         pending, sending = counts.pop(RowState.PENDING, 0), counts.pop(RowState.SENDING, 0)
         found = Counter({Status(state): count for state, count in counts.items()})
@@ -404,4 +463,5 @@ def _jobs(found: sqlite3.Cursor) -> Iterator[Job]:
         facts["options"] = json.loads(facts["options"])
         facts["state"] = JobState(facts["state"])
         facts["goes_on"] = bool(facts["goes_on"])
+        facts["dropped"] = facts.pop("totals") is not None
         yield Job(**facts)

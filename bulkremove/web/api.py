@@ -14,6 +14,7 @@ from aiohttp.typedefs import Handler
 from bulkremove.app import App, Consent
 from bulkremove.app.desk import Desk
 from bulkremove.errors import ConsentMissing
+from bulkremove.metrics import KIND, text
 from bulkremove.model import UNPLANNED, Job, PlannedRow
 from bulkremove.reading import Hidden, ReadOptions, parse_columns
 from bulkremove.report import as_json
@@ -34,6 +35,9 @@ class Api:
         self._app, self._desk, self._uploads = app, desk, uploads
 
     def doors(self) -> list[Door]:
+        return [Door("GET", "/metrics", self.metrics, Right.LOOK), *self._versioned()]
+
+    def _versioned(self) -> list[Door]:
         return [
             Door(method, f"{PREFIX}{path}", _strict(answer, query_names(method, path)), right, takes)
             for method, path, answer, right, takes in (
@@ -51,6 +55,9 @@ class Api:
                 ("POST", "/jobs/{job}/cancel", self.cancel, Right.APPROVE, ""),
             )
         ]
+
+    async def metrics(self, request: web.Request) -> web.StreamResponse:
+        return web.Response(body=text(self._app.figures()), headers={"Content-Type": KIND})
 
     async def openapi(self, request: web.Request) -> web.StreamResponse:
         return web.json_response(document())

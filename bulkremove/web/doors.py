@@ -12,7 +12,7 @@ from bulkremove.rights import Right, Role, may
 FORM = "application/x-www-form-urlencoded"
 FILE_FORM = "multipart/form-data"
 JSON = "application/json"
-API = "/api/"
+API = ("/api/", "/metrics")
 """What every address for programs begins with: they come with a token, never with a cookie."""
 
 

@@ -4,6 +4,7 @@
 ALTER TABLE job ADD COLUMN origin TEXT NOT NULL DEFAULT 'person';  -- or 'night'
 ALTER TABLE job ADD COLUMN due_at REAL;                            -- when a held job runs by itself, if ever
 ALTER TABLE job ADD COLUMN goes_on INTEGER NOT NULL DEFAULT 0;     -- 1: paused, and time alone mends it
+ALTER TABLE job ADD COLUMN totals TEXT;                            -- JSON counts by status, once the rows were dropped
 
 CREATE TABLE night (
     id         INTEGER PRIMARY KEY,

@@ -1,0 +1,51 @@
+"""Figures for Prometheus: what the journal knows, as text for `/metrics` or for node_exporter.
+
+No names and no ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+
+KIND = CONTENT_TYPE_LATEST
+"""Content type of the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What is measured. Times are epoch seconds; ``rows`` and ``jobs`` by status and state."""
+
+    rows: Mapping[str, int]
+    jobs: Mapping[str, int]
+    lockouts: int
+    calls_minute: int
+    calls_day: int
+    budget: int
+    locked_seconds: float
+    last_good_night: float | None
+    notices_waiting: int
+
+
+def text(figures: Figures) -> bytes:
+    """The figures in Prometheus' text format."""
+    registry = CollectorRegistry()
+    rows = Gauge("bulkremove_rows", "Rows of all jobs, by status.", ["status"], registry=registry)
+    for status, count in figures.rows.items():
+        rows.labels(status).set(count)
+    jobs = Gauge("bulkremove_jobs", "Jobs, by state.", ["state"], registry=registry)
+    for state, count in figures.jobs.items():
+        jobs.labels(state).set(count)
+    for name, words, value in (
+        ("lockouts", "Lock-outs of all jobs.", figures.lockouts),
+        ("calls_last_minute", "Calls in the last window.", figures.calls_minute),
+        ("calls_last_day", "Calls in 24 hours.", figures.calls_day),
+        ("budget_calls", "Calls that one window allows now.", figures.budget),
+        ("locked_seconds", "Seconds until the account is open again; 0 when it is.", figures.locked_seconds),
+        ("notices_waiting", "Notices that were not sent yet.", figures.notices_waiting),
+        ("last_good_night_seconds", "When the last good night ended (epoch); 0: never.", figures.last_good_night or 0),
+    ):
+        Gauge(f"bulkremove_{name}", words, registry=registry).set(value)
+    return bytes(generate_latest(registry))

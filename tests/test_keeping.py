@@ -1,0 +1,123 @@
+"""What is kept and what goes: retention, forgetting a person, backups, and noticing an old copy; and the figures."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bulkremove.errors import ConsentMissing, JournalFailed
+from bulkremove.metrics import text
+from bulkremove.model import JobState, Status
+from bulkremove.rights import Role
+from tests.house import house, triples
+from tests.programs import Bulkremove, crowd, environment
+from tests.test_night import site
+
+LEARNER = "478346000019558001"
+DAY = 86_400.0
+
+
+async def test_after_its_time_a_job_keeps_its_totals_and_nothing_of_people(tmp_path: Path) -> None:
+    async with site(tmp_path, retention_days=90) as one:
+        one.drop("leavers.csv", triples(5))
+        await one.night()
+        job, totals = one.job(), one.app.tally(one.job()).counts
+        one.clock.ahead = 89 * DAY
+        assert 0 == one.app.tidy()
+        one.clock.ahead = 91 * DAY
+        assert 1 == one.app.tidy()
+        assert one.job().dropped
+        assert totals == one.app.tally(job).counts
+        assert [] == list(one.app.outcomes(job))
+        assert [] == [path.name for path in (one.folder / "done").iterdir()]
+        assert one.app.verify_audit().broken is None
+        everything = b"".join(path.read_bytes() for path in (tmp_path / "home").rglob("journal.db") if path.is_file())
+        assert LEARNER.encode() not in everything
+
+
+async def test_a_forgotten_person_stands_nowhere_and_it_is_said_where_they_stood(tmp_path: Path) -> None:
+    async with site(tmp_path) as one:
+        one.drop("leavers.csv", triples(5, reason="Jo Leaver"))
+        await one.night()
+        said = one.app.forget(LEARNER, by="kim")
+        assert any(one.job().id in sentence for sentence in said)
+        assert any("leavers.csv" in sentence for sentence in said)
+        assert any("-report.csv" in sentence for sentence in said)
+        found = b"".join(path.read_bytes() for path in one.folder.rglob("*") if path.is_file())
+        assert LEARNER.encode() not in found
+        assert b"478346000019558002" in found
+        outcomes = list(one.app.outcomes(one.job()))
+        assert 1 == sum(set(row.cells) == {""} for row in outcomes)
+        assert 5 == one.app.tally(one.job())[Status.REMOVED]
+        assert [] == one.app.forget(LEARNER, by="kim")
+        assert LEARNER not in str(one.app.audit(newest=50))
+
+
+async def test_who_is_still_to_be_removed_is_not_forgotten(tmp_path: Path) -> None:
+    async with site(tmp_path, max_removals=1) as one:
+        one.drop("leavers.csv", triples(5))
+        await one.night()
+        assert JobState.HELD == one.job().state
+        with pytest.raises(ConsentMissing, match="still to be sent"):
+            one.app.forget(LEARNER, by="kim")
+
+
+async def test_a_backup_made_while_a_job_runs_is_sound_and_an_old_one_is_noticed(tmp_path: Path) -> None:
+    async with site(tmp_path) as one:
+        one.drop("first.csv", triples(3))
+        await one.night()
+        copy = tmp_path / "copy.db"
+        one.app.backup(copy, by="kim")
+        assert 0o600 == copy.stat().st_mode & 0o777
+        with closing(sqlite3.connect(copy)) as db:
+            assert [("ok",)] == db.execute("PRAGMA integrity_check").fetchall()
+        with pytest.raises(JournalFailed):
+            one.app.backup(copy, by="kim")
+        one.drop("second.csv", triples(3, first=5))
+        await one.night()
+    for path in (tmp_path / "home").glob("journal.db*"):
+        path.unlink()
+    shutil.copy(copy, tmp_path / "home" / "journal.db")
+    async with site(tmp_path) as one:
+        one.drop("third.csv", triples(3, first=10))
+        found = await one.night()
+        assert [] == found.ran
+        assert "restored from a copy" in found.trouble[0]
+        (tmp_path / "home" / "journal.seen").unlink()
+        assert JobState.FINISHED == (await one.night()).ran[0].state
+
+
+async def test_the_figures_are_for_prometheus_and_name_nobody(tmp_path: Path) -> None:
+    figures = tmp_path / "bulkremove.prom"
+    async with site(tmp_path, metrics_file=str(figures)) as one:
+        one.drop("leavers.csv", triples(5))
+        await one.night()
+        written = figures.read_text()
+        assert 'bulkremove_rows{status="removed"} 5.0' in written
+        assert "bulkremove_last_good_night_seconds" in written
+        assert "478346" not in written
+        assert text(one.app.figures()).startswith(b"# HELP")
+
+
+async def test_the_page_gives_the_figures_to_whoever_has_a_token(tmp_path: Path) -> None:
+    async with house(tmp_path) as one, one.visitor() as visitor:
+        assert 401 == (await visitor.get("/metrics")).status
+        told = await visitor.ask("GET", "/metrics", headers=one.program(Role.PREPARER))
+        assert 200 == told.status
+        assert "bulkremove_calls_last_minute 0.0" in told.text
+
+
+def test_forget_and_backup_are_commands(tmp_path: Path) -> None:
+    program = Bulkremove(tmp_path / "home", environment())
+    world, file = crowd(tmp_path, 3)
+    assert 0 == program("run", str(file), "--sandbox", str(world), "--speed", "60", "--yes").returncode
+    assert "1 row(s) were emptied" in program("forget", LEARNER).stdout
+    assert 2 == program("forget", "nobody").returncode
+    assert 0 == program("backup", str(tmp_path / "b.db")).returncode
+    assert 1 == program("backup", str(tmp_path / "b.db")).returncode
+    assert ["backed_up", "forgot"] == [one["act"] for one in json.loads(program("audit", "--json").stdout)][:2]

@@ -1,0 +1,122 @@
+"""People are told: by a real mail server on this machine, once each, later when it is not there, no secret shown."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiosmtpd.controller import Controller
+
+from bulkremove.app.desk import Desk
+from bulkremove.errors import NoticeFailed, SettingsError
+from bulkremove.notices import Notices
+from tests.house import free_port, triples
+from tests.test_night import Site, site
+
+
+class Mailbox:
+    """What the mail server took."""
+
+    def __init__(self) -> None:
+        self.mails: list[EmailMessage] = []
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
+        mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
+        assert isinstance(mail, EmailMessage)
+        self.mails.append(mail)
+        return "250 OK"
+
+
+@pytest.fixture
+def post() -> Iterator[tuple[Mailbox, str]]:
+    box = Mailbox()
+    server = Controller(box, hostname="127.0.0.1", port=free_port())
+    server.start()
+    yield box, f"mailto://127.0.0.1:{server.port}/?from=bulkremove@example.com&to=hr@example.com&mode=insecure"
+    server.stop()
+
+
+def told_to(one: Site, address: str) -> Site:
+    one.app._environ = {**one.app._environ, "BULKREMOVE_NOTIFY": address}
+    return one
+
+
+async def test_a_night_is_told_by_mail_with_its_report_attached(tmp_path: Path, post: tuple[Mailbox, str]) -> None:
+    box, address = post
+    async with site(tmp_path) as one:
+        told_to(one, address).drop("leavers.csv", triples(5))
+        await one.night()
+        await one.night()
+        job = one.job().id
+    (mail,) = box.mails
+    assert "finished: leavers.csv: SANDBOX: Removed 5" in mail["Subject"]
+    body = mail.get_body(("plain", "html"))
+    assert body is not None
+    assert "478346" not in body.get_content()
+    (attached,) = mail.iter_attachments()
+    assert attached.get_filename() == f"{job}-report.csv"
+    assert b"478346000019558000" in attached.get_payload(decode=True)
+
+
+async def test_a_notice_waits_for_the_mail_server_and_is_sent_once(tmp_path: Path, post: tuple[Mailbox, str]) -> None:
+    box, address = post
+    async with site(tmp_path, max_removals=1) as one:
+        told_to(one, f"mailto://127.0.0.1:{free_port()}/?from=a@example.com&to=b@example.com&mode=insecure")
+        one.drop("leavers.csv", triples(5))
+        await one.night()
+        assert [] == box.mails
+        told_to(one, address)
+        assert 1 == await one.app.nights(Desk(one.app).drive).tell_all(), "not before a minute has passed"
+        one.clock.ahead = 120.0
+        nights = one.app.nights(Desk(one.app).drive)
+        assert 0 == await nights.tell_all()
+        assert 0 == await nights.tell_all()
+    assert ["held: leavers.csv"] == [mail["Subject"].partition("SANDBOX: ")[2] for mail in box.mails]
+
+
+async def test_a_notice_is_written_together_with_what_it_tells(tmp_path: Path) -> None:
+    async with site(tmp_path, max_removals=1) as one:
+        one.drop("leavers.csv", triples(5))
+        await one.night()
+        with closing(sqlite3.connect(tmp_path / "home" / "journal.db")) as db:
+            assert [(f"held:{one.job().id}",)] == db.execute("SELECT key FROM notice").fetchall()
+
+
+def test_an_address_that_is_none_is_told_without_showing_it() -> None:
+    with pytest.raises(SettingsError, match="Address 1") as told:
+        Notices(["nonsense with secret"])
+    assert "secret" not in str(told.value)
+
+
+async def test_an_address_that_does_not_answer_is_a_failure() -> None:
+    notices = Notices([f"mailto://127.0.0.1:{free_port()}/?from=a@example.com&to=b@example.com&mode=insecure"])
+    with pytest.raises(NoticeFailed):
+        await notices.send("subject", "body", None)
+
+
+async def test_the_dead_mans_switch_hears_of_start_and_end(tmp_path: Path) -> None:
+    heard: list[str] = []
+
+    async def hear(request: web.Request) -> web.Response:
+        heard.append(request.path)
+        return web.Response(text="ok")
+
+    server = web.Application()
+    server.router.add_get("/{rest:.*}", hear)
+    runner, port = web.AppRunner(server), free_port()
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    async with site(tmp_path, ping_url=f"http://127.0.0.1:{port}/uuid", max_removals=4) as one:
+        await one.night()
+        one.drop("leavers.csv", triples(5))
+        await one.night()
+    await runner.cleanup()
+    assert ["/uuid/start", "/uuid", "/uuid/start", "/uuid/fail"] == heard
