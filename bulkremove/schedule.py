@@ -12,7 +12,7 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 LATE = 3600.0
-"""Seconds after its start at which a night is not yet a missed one."""
+"""Seconds after its time until which a night is not a missed one."""
 
 
 class Missed(StrEnum):
@@ -56,13 +56,11 @@ class Schedule:
         return found
 
     def due(self, last: date | None, now: float) -> date | None:
-        """The night that is to run now, if any; ``last``: the last one that was run or left out."""
+        """The night whose time has come, if any; ``last``: the last one that was run or left out."""
         day = _local_date(now, self.zone)
         if self.start_of(day) > now:
             day -= timedelta(days=1)
         if last is not None and day <= last:
-            return None
-        if self.missed is Missed.SKIP and now - self.start_of(day) > LATE:
             return None
         return day
 

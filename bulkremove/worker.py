@@ -10,9 +10,11 @@ import logging
 from bulkremove.app import App, Stop
 from bulkremove.app.desk import Desk
 from bulkremove.errors import BulkremoveError, JobBusy
+from bulkremove.schedule import LATE, Missed
 
 LOOK = 20.0
 """Seconds between two looks at the clock."""
+STILL_RAN = "The night before still ran when it was due."
 
 
 class Worker:
@@ -33,18 +35,24 @@ class Worker:
 
     async def look(self) -> None:
         """Run the night that is due, if one is; else send what waits to be sent. Raises BulkremoveError."""
-        schedule, now = self._app.schedule(), self._app.clock.wall()
-        due = schedule.due(self._nights.last_date(), now) if self._app.settings.night_at is not None else None
-        if due is None:
+        schedule, now, last = self._app.schedule(), self._app.clock.wall(), self._nights.last_date()
+        night = schedule.due(last, now) if self._app.settings.night_at is not None else None
+        if night is None:
             await self._nights.tell_all()
             return
+        late = last is not None and now - schedule.start_of(night) > LATE
+        if late and schedule.missed is Missed.SKIP:
+            self._nights.leave_out(night, "This machine could not start it in time.")
+            return
+        if late:
+            self._nights.tell_late(night)
         skips = self._app.settings.night_overlap == "skip"
         try:
-            await self._nights.run(stop=self._stop.part(), night=due)
+            await self._nights.run(stop=self._stop.part(), night=night)
         except JobBusy:
             if skips:
-                self._nights.leave_out(due)
+                self._nights.leave_out(night, STILL_RAN)
             return
-        passed = schedule.due(due, self._app.clock.wall())
+        passed = schedule.due(night, self._app.clock.wall())
         if passed is not None and skips:
-            self._nights.leave_out(passed)
+            self._nights.leave_out(passed, STILL_RAN)

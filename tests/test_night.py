@@ -31,7 +31,7 @@ from bulkremove.model import Job, JobState, Status
 from bulkremove.planning import plan
 from bulkremove.reading import ReadOptions, read
 from bulkremove.worker import Worker
-from tests.house import CREDENTIALS, free_port, triples
+from tests.house import CREDENTIALS, free_port, house, triples
 from tests.programs import Bulkremove, crowd, environment, sandbox
 
 OLD = 3600.0
@@ -404,6 +404,43 @@ async def test_a_year_of_nights_by_two_workers_is_one_night_a_date(tmp_path: Pat
         app.close()
 
 
+@pytest.mark.parametrize(("missed", "rows"), [("run", 1), ("skip", 0)])
+async def test_a_missed_night_is_caught_up_or_left_out_and_told(tmp_path: Path, missed: str, rows: int) -> None:
+    settings: dict[str, Any] = {"night_at": daytime(2, 30), "night_missed": missed, "delay_days": 1}
+    async with site(tmp_path, **settings) as one:
+        worker = Worker(one.app, Desk(one.app), Stop())
+        one.clock.ahead = datetime(2030, 1, 1, 2, 31, tzinfo=UTC).timestamp() - time.time()
+        await worker.look()
+        one.clock.ahead += 5 * 86_400.0 + 4 * 3600.0
+        one.drop("leavers.csv", triples(2))
+        await worker.look()
+        assert rows == len(one.app.jobs())
+        assert ("late" if rows else "left out") in " ".join(one.told())
+        one.clock.ahead += 20 * 3600.0
+        await worker.look()
+        assert 1 == len(one.app.jobs())
+
+
+async def test_a_held_plan_is_approved_on_the_page_by_typing_its_number(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 5)
+    drop = tmp_path / "drop"
+    drop.mkdir()
+    (drop / "leavers.csv").write_text(triples(5))
+    (drop / "leavers.csv.ready").touch()
+    settings: dict[str, Any] = {"max_removals": 4, "night_source": str(drop)}
+    async with house(tmp_path / "home", world=world, **settings) as one, one.visitor() as visitor:
+        await one.app.nights(one.desk.drive).run(stop=Stop())
+        job = one.app.jobs()[0].id
+        page = await visitor.get(f"/jobs/{job}")
+        assert "the cap is 4" in page.text
+        wrong = await visitor.post(f"/jobs/{job}/approve", number="4", plan=page.field("plan"))
+        assert 409 == wrong.status
+        assert JobState.HELD == one.app.job(job).state
+        await visitor.post(f"/jobs/{job}/approve", number="5", plan=page.field("plan"))
+        await until(lambda: one.app.job(job).state is JobState.FINISHED)
+        assert 5 == one.app.tally(one.app.job(job))[Status.REMOVED]
+
+
 def program_of(tmp_path: Path, settings: str) -> Bulkremove:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "bulkremove.toml").write_text(settings)
@@ -467,7 +504,12 @@ def test_a_night_by_hand_ends_with_the_codes_of_the_core(tmp_path: Path) -> None
     assert "held: large.csv" in done.stdout
     held = next(line.split()[0] for line in program("jobs").stdout.splitlines() if "held" in line)
     assert "runs in the next night" in program("approve", held).stdout
-    assert 0 == program("nightly", *again).returncode
+    logged = program("--events", "json", "nightly", *again)
+    assert 0 == logged.returncode
+    lines = [json.loads(line) for line in logged.stderr.splitlines() if line.startswith("{")]
+    assert {"at", "event", "job", "account", "text"} == set(lines[0])
+    assert {"started", "finished", "reported"} <= {line["event"] for line in lines}
+    assert {held} == {line["job"] for line in lines}
     assert 2 == program("nightly", "--test-notice").returncode
 
 

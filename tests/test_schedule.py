@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkremove.schedule import LATE, Missed, Schedule, Window
+from bulkremove.schedule import Schedule, Window
 
 ZONES = [
     "Europe/Berlin",
@@ -55,15 +55,12 @@ def test_clock_changes_move_a_start_and_lose_none(day: str, at: time, wanted: st
     assert datetime.fromisoformat(wanted).timestamp() == start
 
 
-def test_missed_nights_are_caught_up_once_or_left_out() -> None:
+def test_missed_nights_are_due_once() -> None:
     now = local("2026-06-10T12:00")
     zone = ZoneInfo("Europe/Berlin")
     last = date(2026, 6, 5)
     assert date(2026, 6, 10) == Schedule(time(2), zone).due(last, now)
     assert Schedule(time(2), zone).due(date(2026, 6, 10), now) is None
-    skipping = Schedule(time(2), zone, Missed.SKIP)
-    assert skipping.due(last, now) is None
-    assert date(2026, 6, 11) == skipping.due(last, local("2026-06-11T02:00") + LATE)
 
 
 @given(zones, times, nows)

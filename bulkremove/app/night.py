@@ -91,11 +91,16 @@ class Nights:
         last = self._journal.nights.last_date()
         return date.fromisoformat(last) if last else None
 
-    def leave_out(self, night: date) -> None:
-        """The night before still runs, so this one is left out; people are told."""
+    def leave_out(self, night: date, why: str) -> None:
+        """A night is not run at all; people are told."""
         at = self._app.clock.wall()
         self._journal.nights.end(self._journal.nights.begin(night.isoformat(), at=at), at=at, good=False)
-        self._tell(f"left_out:{night}", "a night was left out", "The night before still ran when it was due.")
+        self._tell(f"left_out:{night}", f"the night of {night} was left out", why)
+
+    def tell_late(self, night: date) -> None:
+        """A night starts long after its time; people are told, since it says that something was off."""
+        words = f"The night of {night} could not start in time and starts only now."
+        self._tell(f"late:{night}", f"the night of {night} is late", words)
 
     async def dry_run(self) -> Pass:
         """Tonight's plans; takes nothing, holds nothing, removes nothing."""

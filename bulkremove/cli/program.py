@@ -35,6 +35,7 @@ from bulkremove.cli.screen import Screen, also_after_the_command
 @click.option("-q", "--quiet", is_flag=True, help="Only answers and errors.")
 @click.option("-v", "--verbose", is_flag=True, help="A line for every row.")
 @click.option("--debug", is_flag=True, help="Log tracebacks too; never secrets.")
+@click.option("--events", type=click.Choice(["text", "json"]), help="Log what happens to jobs, a line each.")
 @click.option("--no-color", is_flag=True, help="No colours; the variable NO_COLOR does the same.")
 @click.version_option(__version__, prog_name="bulkremove")
 @click.pass_context
@@ -46,6 +47,7 @@ def cli(
     quiet: bool,
     verbose: bool,
     debug: bool,
+    events: str | None,
     no_color: bool,
 ) -> None:
     """Take learners off Zoho People training batches in bulk, at most 30 a minute, every row accounted for.
@@ -54,6 +56,11 @@ def cli(
     """
     logging.basicConfig(stream=sys.stderr, level=logging.DEBUG if debug else logging.CRITICAL)
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    logging.getLogger("bulkremove.events").setLevel(logging.CRITICAL)
+    if events:
+        from bulkremove.cli.logs import start
+
+        start(events)
     flags = {"account": account, "home": home, "config": config}
     context.obj = Screen(flags, quiet=quiet, verbose=verbose, color=not (no_color or os.environ.get("NO_COLOR")))
 

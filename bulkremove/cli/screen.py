@@ -114,6 +114,10 @@ def _said_later(context: click.Context, option: click.Parameter, value: object) 
             context.obj = replace(screen, verbose=True)
         case "no_color":
             context.obj = replace(screen, color=False)
+        case "events":
+            from bulkremove.cli.logs import start
+
+            start(str(value))
         case "debug":
             logging.getLogger().setLevel(logging.DEBUG)
         case name:

@@ -8,6 +8,7 @@ is found in ``sending`` later had an unanswered attempt. The shared allowance is
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -38,6 +39,9 @@ from bulkremove.store.nights import Nights
 from bulkremove.store.people import People
 
 T = TypeVar("T")
+
+_EVENTS = logging.getLogger("bulkremove.events")
+"""What happens to jobs, for whoever keeps logs; silent until somebody listens."""
 
 _PAGE = 500
 _OPEN = (RowState.SENDING, RowState.PENDING)
@@ -406,6 +410,8 @@ class Journal:
             self._db.execute("INSERT INTO event (job, at, name, text) VALUES (?, ?, ?, ?)", job_id, at, name, text)
             if name == "locked":
                 self._db.execute("UPDATE job SET lockouts = lockouts + 1 WHERE id = ?", job_id)
+        if _EVENTS.isEnabledFor(logging.INFO):
+            _EVENTS.info("%s", text, extra={"event": name, "job": job_id, "account": self.job(job_id).account})
 
     def reported(self, job_id: str) -> bool:
         """Whether the report of the job's last run was put into place; a kill may come before that."""
