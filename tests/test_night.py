@@ -30,6 +30,7 @@ from bulkremove.errors import ConsentMissing, FileRefused, JobBusy
 from bulkremove.model import Job, JobState, Status
 from bulkremove.planning import plan
 from bulkremove.reading import ReadOptions, read
+from bulkremove.sandbox import read_log
 from bulkremove.worker import Worker
 from tests.house import CREDENTIALS, free_port, house, triples
 from tests.programs import Bulkremove, crowd, environment, sandbox
@@ -544,3 +545,23 @@ def test_killed_nights_lose_no_file_and_run_none_twice(tmp_path: Path) -> None:
     assert len(keys) == len(set(keys))
     assert 48 == sum(statuses.values())
     assert set(statuses) <= {"removed", "removed_inferred"}
+
+
+def test_two_nights_started_at_once_are_one_run(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 20)
+    drop = tmp_path / "drop"
+    drop.mkdir()
+    program = program_of(tmp_path, f'night_source = "{drop}"\n')
+    (drop / "leavers.csv").write_text(triples(20))
+    (drop / "leavers.csv.ready").touch()
+    with sandbox(world, tmp_path / "log", "--speed", "60") as variables:
+        program.env |= variables | {"BULKREMOVE_SPEED": "60"}
+        nights = [program.start("nightly") for _ in range(3)]
+        codes = [night.wait(60) for night in nights]
+        for night in nights:
+            night.communicate()
+    assert 0 in codes
+    assert set(codes) <= {0, 6}, "one runs, the others are told that it does"
+    assert 1 == len(json.loads(program("jobs", "--json").stdout))
+    sent = [entry.removal for entry in read_log(tmp_path / "log") if entry.removal]
+    assert 20 == len(sent) == len(set(sent))
