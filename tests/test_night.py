@@ -453,7 +453,12 @@ def test_the_schedule_is_shown_and_what_starts_it_is_printed(tmp_path: Path) -> 
     shown = program("schedule", "show").stdout.splitlines()
     assert 10 == len(shown)
     assert all(" 02:30 CE" in line for line in shown)
-    assert program("schedule", "cron").stdout.startswith("30 2 * * * ")
+    line = program("schedule", "cron").stdout
+    assert line.startswith("30 2 * * * ")
+    assert f"--home {tmp_path / 'home'} nightly" in line
+    program.home = Path("home")  # as it may be typed; cron starts elsewhere
+    relative = program("schedule", "cron", "--home", "home").stdout  # as it may be typed; cron starts elsewhere
+    assert f"--home {tmp_path / 'home'} nightly" in relative
     units = program("schedule", "systemd").stdout
     assert "OnCalendar=*-*-* 02:30:00 Europe/Berlin" in units
     if shutil.which("systemd-analyze"):
@@ -486,6 +491,11 @@ def test_a_mistake_in_the_settings_is_told_with_its_line(tmp_path: Path, line: s
     assert 2 == done.returncode
     assert "bulkremove.toml line 2" in done.stderr
     assert words in done.stderr
+
+
+def test_without_a_source_there_is_no_night(tmp_path: Path) -> None:
+    done = program_of(tmp_path, "")("nightly")
+    assert (2, True) == (done.returncode, "There is no night_source" in done.stderr)
 
 
 def test_a_night_by_hand_ends_with_the_codes_of_the_core(tmp_path: Path) -> None:

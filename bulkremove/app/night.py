@@ -72,17 +72,21 @@ class Nights:
     @property
     def folder(self) -> Folder:
         """Where the files of the nights are. Raises SourceFailed when none is set."""
+        return folder_of(self._settled(), self._app.settings.home)
+
+    def _settled(self) -> str:
         source = self._app.settings.night_source
         if not source:
             raise SourceFailed("There is no night_source.", hint="Set it in bulkremove.toml: a folder, or an address.")
-        return folder_of(source, self._app.settings.home)
+        return source
 
     async def run(self, *, stop: Stop, again: str | None = None, night: date | None = None) -> Pass:
-        """One pass. Raises JobBusy when another one runs.
+        """One pass. Raises JobBusy when another one runs, SourceFailed without a source.
 
         ``again``: the name of a held file whose content was run before and is to be run once more; ``night``: the local
         date that it belongs to, today without it.
         """
+        self._settled()
         with driven(self._app.settings.home, "night"):
             return await self._run(stop, again, night or _local(self._app.clock.wall()).date())
 

@@ -115,9 +115,9 @@ def show(screen: Screen) -> None:
 def cron(screen: Screen) -> None:
     """Print a line for crontab; cron goes by the machine's own time zone."""
     with screen.app() as app:
-        at = app.settings.night_at
+        at, command = app.settings.night_at, _command(screen, app)
     minute, hour = (at.minute, at.hour) if at else (30, 2)
-    screen.answer(f"{minute} {hour} * * * {_command(screen)}")
+    screen.answer(f"{minute} {hour} * * * {command}")
 
 
 @schedule.command()
@@ -125,12 +125,12 @@ def cron(screen: Screen) -> None:
 def systemd(screen: Screen) -> None:
     """Print a service and a timer for systemd, in one text."""
     with screen.app() as app:
-        at, zone = app.settings.night_at, app.settings.night_zone
+        at, zone, command = app.settings.night_at, app.settings.night_zone, _command(screen, app)
     start = f"{at:%H:%M}:00" if at else "02:30:00"
     lines = [
         "# /etc/systemd/system/bulkremove.service",
         *("[Unit]", "Description=Night of bulkremove", "[Service]", "Type=oneshot"),
-        f"ExecStart={_command(screen)}",
+        f"ExecStart={command}",
         "# 3, 4: some rows or files need a person, who was told; 5: the rest goes on in the next night",
         *("SuccessExitStatus=3 4 5", ""),
         "# /etc/systemd/system/bulkremove.timer",
@@ -142,10 +142,13 @@ def systemd(screen: Screen) -> None:
         screen.answer(line)
 
 
-def _command(screen: Screen) -> str:
-    program = Path(sys.argv[0]).absolute()
-    words = shlex.split(screen.command("nightly"))
-    return shlex.join([str(program) if program.name == "bulkremove" else "bulkremove", *words[1:]])
+def _command(screen: Screen, app: App) -> str:
+    """The night as cron and systemd start it: from another folder, so that every path is whole."""
+    program, config = Path(sys.argv[0]).absolute(), screen.flags.get("config")
+    words = [str(program) if program.name == "bulkremove" else "bulkremove", "--home", str(app.settings.home)]
+    words += ["--config", str(Path(str(config)).absolute())] * bool(config)
+    words += ["--account", app.settings.account] * ("account" in app.settings.sources)
+    return shlex.join([*words, "nightly"])
 
 
 async def _dry_run(app: App) -> Pass:
