@@ -456,7 +456,6 @@ def test_the_schedule_is_shown_and_what_starts_it_is_printed(tmp_path: Path) -> 
     line = program("schedule", "cron").stdout
     assert line.startswith("30 2 * * * ")
     assert f"--home {tmp_path / 'home'} nightly" in line
-    program.home = Path("home")  # as it may be typed; cron starts elsewhere
     relative = program("schedule", "cron", "--home", "home").stdout  # as it may be typed; cron starts elsewhere
     assert f"--home {tmp_path / 'home'} nightly" in relative
     units = program("schedule", "systemd").stdout
