@@ -57,13 +57,26 @@ async def test_a_night_is_told_by_mail_with_its_report_attached(tmp_path: Path, 
         await one.night()
         job = one.job().id
     (mail,) = box.mails
-    assert "finished: leavers.csv: SANDBOX: Removed 5" in mail["Subject"]
+    assert "finished: leavers.csv: Removed 5" in mail["Subject"]
     body = mail.get_body(("plain", "html"))
     assert body is not None
     assert "478346" not in body.get_content()
     (attached,) = mail.iter_attachments()
     assert attached.get_filename() == f"{job}-report.csv"
     assert b"478346000019558000" in attached.get_payload(decode=True)
+
+
+async def test_no_cell_of_a_file_stands_in_a_notice(tmp_path: Path) -> None:
+    async with site(tmp_path) as one:
+        one.drop("damaged.csv", "course,batch,learner\n1,2,4.78346E+17\n")
+        one.drop("invalid.csv", "course,batch,learner\n1,2,Jo Leaver\n")
+        found = await one.night()
+        assert "4.78346E+17" in found.held[0]
+        with closing(sqlite3.connect(tmp_path / "home" / "journal.db")) as db:
+            bodies = " ".join(body for (body,) in db.execute("SELECT body FROM notice"))
+        assert "bulkremove preview" in bodies
+        assert "4.78346" not in bodies
+        assert "Jo" not in bodies
 
 
 async def test_a_notice_waits_for_the_mail_server_and_is_sent_once(tmp_path: Path, post: tuple[Mailbox, str]) -> None:

@@ -257,7 +257,9 @@ class Nights:
             shown = await self._read(path, name)
         except FileRefused as refused:
             nights.becomes(key, job=None, held=str(refused))
-            self._hold_file(folder, path, key, str(refused), found)
+            # The refusal names cells, and a notice may be read by more people than the file.
+            look = f"`bulkremove preview {folder.held / name}` says which cells, and how to mend them."
+            self._hold_file(folder, path, key, str(refused), found, told=f"It is damaged, empty or doubtful: {look}")
             return
         why_not, delay = self._why_held(shown, path), self._app.settings.delay_days
         due = self._app.clock.wall() + delay * DAY if delay and not why_not else None
@@ -302,7 +304,8 @@ class Nights:
             return
         found.ran.append(ended.job)
         words = " ".join(filter(None, (ended.warning, ended.summary, ended.job.reason)))
-        subject = f"{ended.job.state.value}: {ended.job.source}: {ended.summary.partition(' of ')[0]}"
+        counts = ended.summary.partition(" of ")[0].removeprefix("SANDBOX: ")
+        subject = f"{ended.job.state.value}: {ended.job.source}: {counts}"
         self._tell(f"ended:{job_id}:{self._runs(job_id)}", subject, words, ended.report)
 
     async def _close_window(self, stop: Stop, until: float) -> None:
@@ -333,9 +336,9 @@ class Nights:
             age=self._app.clock.wall() - path.stat().st_mtime,
         )
 
-    def _hold_file(self, folder: Folder, path: Path, key: str, why: str, found: Pass) -> None:
+    def _hold_file(self, folder: Folder, path: Path, key: str, why: str, found: Pass, *, told: str = "") -> None:
         name = original_name(path)
-        self._tell(f"held:{key}", f"held: {name}", f"{name} was put aside and nothing of it was sent. {why}")
+        self._tell(f"held:{key}", f"held: {name}", f"{name} was put aside and nothing of it was sent. {told or why}")
         self._app.record(NIGHT, "held", name=name)
         folder.put(path, folder.held)
         found.held.append(f"{name}: {why}")
