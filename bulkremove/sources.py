@@ -48,7 +48,7 @@ class Folder:
             raise SourceFailed(f"The folder {self.path} can't be used: {error.strerror}.") from None
 
     def waiting(self, now: float) -> Iterator[tuple[Path, bool]]:
-        """The files that were dropped, the oldest first, and whether each has come to rest. Raises SourceFailed.
+        """The dropped files, the oldest first, and whether each has come to rest and can be read. Raises SourceFailed.
 
         ``now``: epoch seconds, of the clock that the files' times are from.
         """
@@ -60,7 +60,8 @@ class Folder:
                 if name.startswith((".", "~$")) or name.endswith(_UNFINISHED) or not path.is_file():
                     continue
                 changed = path.stat().st_mtime
-                found.append((changed, name, f"{name}{MARK}" in names or now - changed >= AT_REST))
+                rests = f"{name}{MARK}" in names or now - changed >= AT_REST
+                found.append((changed, name, rests and _readable(path)))
         except OSError as error:
             raise SourceFailed(f"The folder {self.path} can't be read: {error.strerror}.") from None
         for _, name, rests in sorted(found):
@@ -91,6 +92,16 @@ class Folder:
             target = place / f"{Path(name).stem}-{number}{Path(name).suffix}"
         path.rename(target)
         return target
+
+
+def _readable(path: Path) -> bool:
+    """Whether its first byte can be had; a file that is locked or lost on its network waits."""
+    try:
+        with path.open("rb") as file:
+            file.read(1)
+    except OSError:
+        return False
+    return True
 
 
 def original_name(path: Path) -> str:

@@ -23,6 +23,7 @@ class Worker:
     def __init__(self, app: App, desk: Desk, stop: Stop) -> None:
         self._app, self._desk, self._stop = app, desk, stop
         self._nights = app.nights(desk.drive)
+        self._since = app.clock.wall()
 
     async def run(self) -> None:
         """Until it is stopped or cancelled. Nothing that a night meets ends it."""
@@ -37,6 +38,8 @@ class Worker:
         """Run the night that is due, if one is; else send what waits to be sent. Raises BulkremoveError."""
         schedule, now, last = self._app.schedule(), self._app.clock.wall(), self._nights.last_date()
         night = schedule.due(last, now) if self._app.settings.night_at is not None else None
+        if night is not None and last is None and schedule.start_of(night) < self._since:
+            night = None  # before the first night there is none to catch up
         if night is None:
             await self._nights.tell_all()
             return

@@ -137,6 +137,16 @@ async def test_files_are_taken_oldest_first_and_unfinished_ones_wait(tmp_path: P
         assert [".hidden.csv", "fresh.csv", "half.csv.part", "~$open.xlsx"] == one.where()[""]
 
 
+async def test_a_file_that_can_not_be_read_waits_and_holds_up_no_other(tmp_path: Path) -> None:
+    async with site(tmp_path) as one:
+        one.drop("leavers.csv", triples(2))
+        (one.folder / "lost.csv").symlink_to("/proc/self/mem")  # it opens, and reading it fails
+        (one.folder / "lost.csv.ready").touch()
+        found = await one.night()
+        assert ["leavers.csv"] == [job.source for job in found.ran]
+        assert ["lost.csv"] == found.waiting
+
+
 async def test_the_same_content_under_another_name_is_held_until_it_is_asked_for_anew(tmp_path: Path) -> None:
     async with site(tmp_path) as one:
         one.drop("leavers.csv", triples(3))
@@ -418,6 +428,18 @@ async def test_a_missed_night_is_caught_up_or_left_out_and_told(tmp_path: Path, 
         assert rows == len(one.app.jobs())
         assert ("late" if rows else "left out") in " ".join(one.told())
         one.clock.ahead += 20 * 3600.0
+        await worker.look()
+        assert 1 == len(one.app.jobs())
+
+
+async def test_whoever_starts_the_first_worker_at_noon_starts_no_night(tmp_path: Path) -> None:
+    async with site(tmp_path, night_at=daytime(2, 30)) as one:
+        one.clock.ahead = datetime(2030, 1, 1, 12, tzinfo=UTC).timestamp() - time.time()
+        one.drop("leavers.csv", triples(2))
+        worker = Worker(one.app, Desk(one.app), Stop())
+        await worker.look()
+        assert [] == one.app.jobs()
+        one.clock.ahead += 15 * 3600.0
         await worker.look()
         assert 1 == len(one.app.jobs())
 
