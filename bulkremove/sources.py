@@ -94,6 +94,16 @@ class Folder:
         return target
 
 
+def folder_of(source: str, home: Path) -> Folder:
+    """Where the files of a source are; what a command or an address gives is kept in the home folder."""
+    return Folder(Path(source).expanduser().absolute() if is_folder(source) else home / "nightly")
+
+
+def is_folder(source: str) -> bool:
+    """Whether a source is a folder, not a command or an address."""
+    return not source.startswith(("command ", "https://", "http://"))
+
+
 def _readable(path: Path) -> bool:
     """Whether its first byte can be had; a file that is locked or lost on its network waits."""
     try:

@@ -28,9 +28,9 @@ async def test_after_its_time_a_job_keeps_its_totals_and_nothing_of_people(tmp_p
         await one.night()
         job, totals = one.job(), one.app.tally(one.job()).counts
         one.clock.ahead = 89 * DAY
-        assert 0 == one.app.tidy()
+        assert 0 == one.app.keeping.tidy()
         one.clock.ahead = 91 * DAY
-        assert 1 == one.app.tidy()
+        assert 1 == one.app.keeping.tidy()
         assert one.job().dropped
         assert totals == one.app.tally(job).counts
         assert [] == list(one.app.outcomes(job))
@@ -44,7 +44,7 @@ async def test_a_forgotten_person_stands_nowhere_and_it_is_said_where_they_stood
     async with site(tmp_path) as one:
         one.drop("leavers.csv", triples(5, reason="Jo Leaver"))
         await one.night()
-        said = one.app.forget(LEARNER, by="kim")
+        said = one.app.keeping.forget(LEARNER, by="kim")
         assert any(one.job().id in sentence for sentence in said)
         assert any("leavers.csv" in sentence for sentence in said)
         assert any("-report.csv" in sentence for sentence in said)
@@ -54,7 +54,7 @@ async def test_a_forgotten_person_stands_nowhere_and_it_is_said_where_they_stood
         outcomes = list(one.app.outcomes(one.job()))
         assert 1 == sum(set(row.cells) == {""} for row in outcomes)
         assert 5 == one.app.tally(one.job())[Status.REMOVED]
-        assert [] == one.app.forget(LEARNER, by="kim")
+        assert [] == one.app.keeping.forget(LEARNER, by="kim")
         assert LEARNER not in str(one.app.audit(newest=50))
 
 
@@ -64,7 +64,7 @@ async def test_who_is_still_to_be_removed_is_not_forgotten(tmp_path: Path) -> No
         await one.night()
         assert JobState.HELD == one.job().state
         with pytest.raises(ConsentMissing, match="still to be sent"):
-            one.app.forget(LEARNER, by="kim")
+            one.app.keeping.forget(LEARNER, by="kim")
 
 
 async def test_a_backup_made_while_a_job_runs_is_sound_and_an_old_one_is_noticed(tmp_path: Path) -> None:
@@ -72,12 +72,12 @@ async def test_a_backup_made_while_a_job_runs_is_sound_and_an_old_one_is_noticed
         one.drop("first.csv", triples(3))
         await one.night()
         copy = tmp_path / "copy.db"
-        one.app.backup(copy, by="kim")
+        one.app.keeping.backup(copy, by="kim")
         assert 0o600 == copy.stat().st_mode & 0o777
         with closing(sqlite3.connect(copy)) as db:
             assert [("ok",)] == db.execute("PRAGMA integrity_check").fetchall()
         with pytest.raises(JournalFailed):
-            one.app.backup(copy, by="kim")
+            one.app.keeping.backup(copy, by="kim")
         one.drop("second.csv", triples(3, first=5))
         await one.night()
     for path in (tmp_path / "home").glob("journal.db*"):
@@ -101,7 +101,7 @@ async def test_the_figures_are_for_prometheus_and_name_nobody(tmp_path: Path) ->
         assert 'bulkremove_rows{status="removed"} 5.0' in written
         assert "bulkremove_last_good_night_seconds" in written
         assert "478346" not in written
-        assert text(one.app.figures()).startswith(b"# HELP")
+        assert text(one.app.keeping.figures()).startswith(b"# HELP")
 
 
 async def test_the_page_gives_the_figures_to_whoever_has_a_token(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from bulkremove.app.quarantine import why_held
 from bulkremove.errors import BulkremoveError, FileRefused, JobBusy, NoticeFailed, SourceFailed
 from bulkremove.model import Job, JobState
-from bulkremove.sources import Folder, digest, fetch, original_name
+from bulkremove.sources import Folder, digest, fetch, folder_of, is_folder, original_name
 from bulkremove.store import Journal, Notice, Taken, driven
 
 if TYPE_CHECKING:  # they pull pandas and aiohttp in
@@ -151,7 +151,7 @@ class Nights:
         await self._notices.ping("/start")
         try:
             self._expire()
-            self._app.tidy()
+            self._app.keeping.tidy()
             folder = await self._prepared(found)
             until = self._app.schedule().open_until(clock.wall())
             if until is None:
@@ -180,7 +180,7 @@ class Nights:
             path = Path(self._app.settings.metrics_file).expanduser()
             partial = path.with_name(f".{path.name}.partial")
             try:
-                partial.write_bytes(text(self._app.figures()))
+                partial.write_bytes(text(self._app.keeping.figures()))
                 partial.chmod(0o644)
                 partial.replace(path)
             except OSError as error:
@@ -190,7 +190,7 @@ class Nights:
         """The folder, filled by its command or address where that is the source; None, and people told, without it."""
         folder, settings = self.folder, self._app.settings
         try:
-            if not _is_folder(settings.night_source):
+            if not is_folder(settings.night_source):
                 folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
                 await fetch(settings.night_source, folder.path, self._app.source_token)
             folder.prepare()
@@ -278,7 +278,7 @@ class Nights:
 
     def _again(self, folder: Folder, path: Path, before: Taken, found: Pass) -> None:
         """A content that was taken before is not run twice; an export that has not changed is no news either."""
-        if not _is_folder(self._app.settings.night_source):
+        if not is_folder(self._app.settings.night_source):
             folder.put(path, folder.done)
             return
         when = f"{_local(before.taken_at):%Y-%m-%d %H:%M}"
@@ -366,15 +366,6 @@ class Nights:
     def _runs(self, job_id: str) -> int:
         """How often the job was run so far; each run is told once."""
         return sum(name == "started" for _, name, _ in self._journal.events(job_id))
-
-
-def folder_of(source: str, home: Path) -> Folder:
-    """Where the files of a source are; what a command or an address gives is kept in the home folder."""
-    return Folder(Path(source).expanduser().absolute() if _is_folder(source) else home / "nightly")
-
-
-def _is_folder(source: str) -> bool:
-    return not source.startswith(("command ", "https://", "http://"))
 
 
 def _local(seconds: float) -> datetime:

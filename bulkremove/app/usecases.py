@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from bulkremove import pacing
-from bulkremove.app import accounts, doctor, rehearsal, restored, tidy
+from bulkremove.app import accounts, doctor, rehearsal, restored
 from bulkremove.app.consent import Consent, check_consent, check_eyes, over_a_cap
 from bulkremove.app.doctor import Check
+from bulkremove.app.keeping import Keeping
 from bulkremove.app.people import People
 from bulkremove.app.rehearsal import SandboxOptions
 from bulkremove.app.results import Allowance, Ended, Preview
@@ -26,7 +27,6 @@ from bulkremove.clock import SystemClock
 from bulkremove.config import Settings
 from bulkremove.credentials import Account, ledger_key
 from bulkremove.errors import (
-    BulkremoveError,
     ConsentMissing,
     JobBusy,
     JobNotFound,
@@ -44,11 +44,9 @@ if TYPE_CHECKING:  # these pull pandas and aiohttp in, which most commands do wi
 
     from bulkremove.app.driving import Progress, Stop
     from bulkremove.app.night import Drive, Nights
-    from bulkremove.metrics import Figures
     from bulkremove.reading import ReadOptions
     from bulkremove.report import ReportFile, Rows, Timeline
     from bulkremove.schedule import Schedule
-    from bulkremove.sources import Folder
 
 T = TypeVar("T")
 
@@ -433,51 +431,10 @@ class App:
 
         return summary(job, self._journal.tally(job.id, as_reported=True))
 
-    # Keeping no more than is needed
-
-    def tidy(self) -> int:
-        """Drop what is older than ``retention_days``; how many jobs lost their rows."""
-        home, now = self.settings.home, self.clock.wall()
-        dropped = tidy.expire(self._journal, home, self._folders(), now=now, days=self.settings.retention_days)
-        if dropped:
-            self._journal.compact()
-        return dropped
-
-    def forget(self, learner: str, *, by: str) -> list[str]:
-        """Take a learner's data out of journal and kept files; where it stood, in sentences. Raises ConsentMissing."""
-        if open_rows := self._journal.open_rows_of(learner):
-            raise ConsentMissing(
-                f"{open_rows} row(s) of this learner are still to be sent, so nothing was forgotten.",
-                hint="Let their jobs end, or cancel them.",
-            )
-        said = tidy.forget(self._journal, self.settings.home, self._folders(), learner)
-        self.record(by, "forgot", places=len(said))
-        return said
-
-    def backup(self, path: Path, *, by: str) -> None:
-        """A sound copy of the journal, also while jobs run. Raises JournalFailed when the file is there already."""
-        self._journal.backup(path)
-        self.record(by, "backed_up", file=path.name)
-
-    def figures(self) -> Figures:
-        """What is measured, for Prometheus."""
-        from bulkremove.metrics import Figures
-
-        rows, jobs, lockouts = self._journal.figures()
-        try:
-            used = self.allowance()
-        except BulkremoveError:  # no account yet: nothing was ever called
-            used = Allowance(0, self.settings.quota.calls, 0, None, 0.0)
-        nights = self._journal.nights
-        return Figures(
-            rows, jobs, lockouts, used.calls, used.today, used.limit, used.locked, nights.last_good(), nights.waiting()
-        )
-
-    def _folders(self) -> list[Folder]:
-        from bulkremove.app.night import folder_of
-
-        source = self.settings.night_source
-        return [folder_of(source, self.settings.home)] if source else []
+    @cached_property
+    def keeping(self) -> Keeping:
+        """What is kept of people, for how long, and what is counted."""
+        return Keeping(self, self._journal)
 
     # Who did what
 

@@ -31,7 +31,7 @@ def forget(screen: Screen, learner: str) -> None:
     if not (learner.isascii() and learner.isdigit() and len(learner) <= LONGEST_ID):
         raise click.UsageError(f"{learner!r} is no learner id.")
     with screen.app() as app:
-        said = app.forget(learner, by=this_person())
+        said = app.keeping.forget(learner, by=this_person())
     for sentence in said or ["Nothing of this person was kept."]:
         screen.answer(sentence)
 
@@ -47,5 +47,5 @@ def backup(screen: Screen, file: str) -> None:
     from bulkremove.app import this_person
 
     with screen.app() as app:
-        app.backup(Path(file).absolute(), by=this_person())
+        app.keeping.backup(Path(file).absolute(), by=this_person())
     screen.answer(f"The journal is in {Path(file).absolute()}.")

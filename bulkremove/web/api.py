@@ -57,7 +57,7 @@ class Api:
         ]
 
     async def metrics(self, request: web.Request) -> web.StreamResponse:
-        return web.Response(body=text(self._app.figures()), headers={"Content-Type": KIND})
+        return web.Response(body=text(self._app.keeping.figures()), headers={"Content-Type": KIND})
 
     async def openapi(self, request: web.Request) -> web.StreamResponse:
         return web.json_response(document())

@@ -7,12 +7,68 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from bulkremove.app.results import Allowance
+from bulkremove.errors import BulkremoveError, ConsentMissing
 from bulkremove.model import Job
-from bulkremove.sources import Folder
+from bulkremove.sources import Folder, folder_of
 from bulkremove.store import Journal
 
+if TYPE_CHECKING:  # each needs the other
+    from bulkremove.app.usecases import App
+    from bulkremove.metrics import Figures
+
 DAY = 86_400.0
+
+
+class Keeping:
+    """What one app keeps: in its journal, in its home folder, and in the folder of its nights."""
+
+    def __init__(self, app: App, journal: Journal) -> None:
+        self._app, self._journal = app, journal
+
+    def tidy(self) -> int:
+        """Drop what is older than ``retention_days``; how many jobs lost their rows."""
+        settings, now = self._app.settings, self._app.clock.wall()
+        dropped = expire(self._journal, settings.home, self._folders(), now=now, days=settings.retention_days)
+        if dropped:
+            self._journal.compact()
+        return dropped
+
+    def forget(self, learner: str, *, by: str) -> list[str]:
+        """Take a learner's data out of journal and kept files; where it stood, in sentences. Raises ConsentMissing."""
+        if open_rows := self._journal.open_rows_of(learner):
+            raise ConsentMissing(
+                f"{open_rows} row(s) of this learner are still to be sent, so nothing was forgotten.",
+                hint="Let their jobs end, or cancel them.",
+            )
+        said = forget(self._journal, self._app.settings.home, self._folders(), learner)
+        self._app.record(by, "forgot", places=len(said))
+        return said
+
+    def backup(self, path: Path, *, by: str) -> None:
+        """A sound copy of the journal, also while jobs run. Raises JournalFailed when the file is there already."""
+        self._journal.backup(path)
+        self._app.record(by, "backed_up", file=path.name)
+
+    def figures(self) -> Figures:
+        """What is measured, for Prometheus."""
+        from bulkremove.metrics import Figures
+
+        rows, jobs, lockouts = self._journal.figures()
+        try:
+            used = self._app.allowance()
+        except BulkremoveError:  # no account yet: nothing was ever called
+            used = Allowance(0, self._app.settings.quota.calls, 0, None, 0.0)
+        nights = self._journal.nights
+        return Figures(
+            rows, jobs, lockouts, used.calls, used.today, used.limit, used.locked, nights.last_good(), nights.waiting()
+        )
+
+    def _folders(self) -> list[Folder]:
+        settings = self._app.settings
+        return [folder_of(settings.night_source, settings.home)] if settings.night_source else []
 
 
 def expire(journal: Journal, home: Path, folders: list[Folder], *, now: float, days: int) -> int:
