@@ -79,6 +79,15 @@ class Folder:
         path.with_name(f"{path.name}{MARK}").unlink(missing_ok=True)
         return target
 
+    def bring_back(self, name: str) -> None:
+        """Move a file from ``held`` to where files are dropped, never over another one. Raises SourceFailed."""
+        held, target = self.held / name, self.path / name
+        if Path(name).name != name or not held.is_file():
+            raise SourceFailed(f"There is no file {name!r} in {self.held}.")
+        if target.exists():
+            raise SourceFailed(f"A file {name!r} lies there already.", hint="Let a night take that one first.")
+        held.rename(target)
+
     def working(self) -> list[Path]:
         """The files that are taken, also by a night that died."""
         return sorted(self._working.iterdir())

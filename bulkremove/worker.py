@@ -30,7 +30,7 @@ class Worker:
         while not self._stop.asked:
             try:
                 await self.look()
-            except BulkremoveError as error:
+            except (BulkremoveError, OSError) as error:
                 logging.getLogger(__name__).warning("%s", error)
             await self._app.clock.sleep(LOOK)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkremove.errors import ConsentMissing, JournalFailed
+from bulkremove.errors import ConsentMissing, JournalFailed, ReportFailed
 from bulkremove.metrics import text
 from bulkremove.model import JobState, Status
 from bulkremove.rights import Role
@@ -34,6 +34,8 @@ async def test_after_its_time_a_job_keeps_its_totals_and_nothing_of_people(tmp_p
         assert one.job().dropped
         assert totals == one.app.tally(job).counts
         assert [] == list(one.app.outcomes(job))
+        with pytest.raises(ReportFailed, match="deleted"):
+            await one.app.report(job.id, tmp_path / "r.csv", by="kim")
         assert [] == [path.name for path in (one.folder / "done").iterdir()]
         assert one.app.verify_audit().broken is None
         everything = b"".join(path.read_bytes() for path in (tmp_path / "home").rglob("journal.db") if path.is_file())

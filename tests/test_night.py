@@ -344,6 +344,43 @@ async def test_a_dry_run_shows_tonight_and_takes_nothing(tmp_path: Path) -> None
         assert [] == one.app.jobs()
 
 
+async def test_a_job_that_somebody_runs_already_is_left_to_them(tmp_path: Path) -> None:
+    async with site(tmp_path, count=60, max_removals=4) as one:
+        one.drop("leavers.csv", triples(60))
+        await one.night()
+        job, desk = one.job().id, Desk(one.app)
+        one.app.approve(job, by="kim")
+        desk.start(job, by="kim")
+        await until(lambda: one.app.tally(one.job())[Status.REMOVED])
+        found = await one.app.nights(desk.drive).run(stop=Stop())
+        assert ([], []) == (found.ran, found.trouble)
+        assert desk.running(job) is not None
+        await until(lambda: desk.running(job) is None)
+        assert ({}, JobState.FINISHED) == (desk.trouble, one.job().state)
+
+
+async def test_a_new_file_of_the_same_name_is_not_lost_to_an_old_one(tmp_path: Path) -> None:
+    async with site(tmp_path) as one:
+        one.drop("leavers.csv", "")
+        await one.night()
+        one.drop("leavers.csv", triples(2))
+        found = await one.night(again="leavers.csv")
+        assert "lies there already" in found.trouble[0]
+        assert triples(2) == (one.folder / "leavers.csv").read_text()
+        assert "no file" in (await one.night(again="../leavers.csv")).trouble[0]
+
+
+async def test_a_folder_whose_places_can_not_be_made_is_trouble(tmp_path: Path) -> None:
+    async with site(tmp_path) as one:
+        one.drop("leavers.csv", triples(2))
+        (one.folder / "working").mkdir()
+        (one.folder / "done").write_text("in the way")
+        (one.folder / "held").mkdir()
+        found = await one.night()
+        assert found.trouble
+        assert 5 == found.exit_code
+
+
 async def test_by_day_people_go_first(tmp_path: Path) -> None:
     async with site(tmp_path, count=150) as one:
         one.drop("leavers.csv", triples(120))

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from bulkremove.errors import JobBusy, JournalFailed
-from bulkremove.model import Attempt, Job, JobState, PlannedRow, Removal, Roles, Row, RowState, Status
+from bulkremove.model import Attempt, Job, JobState, KeepList, PlannedRow, Removal, Roles, Row, RowState, Status
 from bulkremove.store import Journal, database, driven
 
 CELLS = ("1", "2", "3", "\ud800 \x00 'x'")
@@ -65,6 +65,17 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
         db.execute("PRAGMA user_version = 99")
     with pytest.raises(JournalFailed, match="newer"):
         Journal(tmp_path)
+
+
+def test_whoever_is_kept_is_not_sent_again_after_an_open_attempt(tmp_path: Path) -> None:
+    journal = journal_with_a_row(tmp_path)
+    (errand,) = journal.errands("job")
+    journal.open_attempt(errand, Attempt(1, 1.0, 1.0, "boot"), "ledger")
+    assert 1 == journal.keep("job", KeepList(learners=frozenset({"3"})), why="Kept.", at=2.0)
+    (outcome,) = journal.outcomes(journal.job("job"))
+    assert Status.UNKNOWN == outcome.status
+    assert [] == list(journal.errands("job"))
+    journal.close()
 
 
 def test_an_older_journal_is_brought_up_to_date_and_keeps_its_rows(tmp_path: Path) -> None:

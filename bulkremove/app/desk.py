@@ -73,6 +73,8 @@ class Desk:
 
     async def drive(self, job_id: str, *, stop: Stop, by: str) -> Ended:
         """Run a night's job, for all to see; whatever people have under way goes first. Raises as App.run."""
+        if job_id in self._tasks:
+            raise JobBusy(f"Job {job_id} runs already; somebody started it on the page.")
         running = self._running[job_id] = Running(stop)
         task = asyncio.create_task(
             self._app.run(

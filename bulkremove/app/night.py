@@ -164,7 +164,7 @@ class Nights:
                     await self._take_all(folder, stop, found, again)
             finally:
                 closing.cancel()
-        except BulkremoveError as error:
+        except (BulkremoveError, OSError) as error:  # the folder may vanish between any two looks at it
             found.trouble.append(str(error))
             self._tell(f"night:{night}", "the night did not end well", str(error))
         self._journal.nights.end(night, at=clock.wall(), good=found.good)
@@ -225,10 +225,7 @@ class Nights:
 
     async def _take_all(self, folder: Folder, stop: Stop, found: Pass, again: str | None) -> None:
         if again is not None:
-            held = folder.held / again
-            if not held.is_file():
-                raise SourceFailed(f"There is no file {again!r} in {folder.held}.")
-            held.rename(folder.path / again)
+            folder.bring_back(again)
         for path in folder.working():
             await self._one(folder, path, stop, found, anew=False)
         for path, rests in list(folder.waiting(self._app.clock.wall())):

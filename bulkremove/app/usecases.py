@@ -410,6 +410,8 @@ class App:
         from bulkremove import report as reports
 
         job = self._journal.job(job_id)
+        if job.dropped:
+            raise ReportFailed(f"The rows of job {job.id} were deleted after their time; only its totals are left.")
         total = self._journal.tally(job.id).total
         file = reports.reserve(path or reports.default_path(job, Path(job.folder)), job=job, rows=total)
         try:

@@ -144,15 +144,24 @@ class Journal:
         return changed.rowcount == 1
 
     def keep(self, job_id: str, kept: KeepList, *, why: str, at: float) -> int:
-        """Settle the rows of protected learners that were never sent as ``not_sent``; how many there were."""
-        found = self._db.execute(
-            "SELECT position, course, batch, learner FROM row WHERE job = ? AND state = 'pending'", job_id
-        ).fetchall()
-        protected = [position for position, *ids in found if Removal(*ids) in kept]
-        self._db.executemany(
-            "UPDATE row SET state = 'not_sent', detail = ?, finished_at = ? WHERE job = ? AND position = ?",
-            ((why, at, job_id, position) for position in protected),
-        )
+        """Settle the open rows of protected learners, none of which is sent any more; how many there were.
+
+        They are ``not_sent``, or ``unknown`` after an attempt that may have had an effect.
+        """
+        with self.transaction():
+            found = self._db.execute(
+                "SELECT position, state, course, batch, learner FROM row"
+                " WHERE job = ? AND state IN ('pending', 'sending')",
+                job_id,
+            ).fetchall()
+            protected = [(position, state) for position, state, *ids in found if Removal(*ids) in kept]
+            self._db.executemany(
+                "UPDATE row SET state = ?, detail = ?, finished_at = ? WHERE job = ? AND position = ?",
+                (
+                    (Status.NOT_SENT if state == RowState.PENDING else Status.UNKNOWN, why, at, job_id, position)
+                    for position, state in protected
+                ),
+            )
         return len(protected)
 
     def drop_rows(self, job_id: str) -> None:
