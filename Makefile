@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run serve test check bench format lock pictures clean
+.PHONY: run serve test check prove bench format lock pictures clean
 
 run: .venv/ready  ## the main job on sample_data/ against the bundled sandbox, at 60 times the speed of life
 	$(BIN)/bulkremove --home .venv/rehearsal run sample_data/leavers.csv --sandbox sample_data/world.json --speed 60 --yes
@@ -20,6 +20,9 @@ check: .venv/ready  ## format, lint, types, layers, tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
+
+prove: .venv/ready  ## the proofs of docs/reliability.md in full: up to an hour; the table is kept as build/prove.md
+	$(BIN)/python -m pytest tests/proofs --deep -n 4 --dist worksteal
 
 bench: .venv/ready  ## the measures of docs/benchmarks.md, as a table and as build/bench.json
 	$(BIN)/python -m benchmarks

@@ -1,0 +1,69 @@
+"""How much is proven: a sample by default, the whole with ``--deep``; and the table of what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+TABLE = Path(__file__).parent.parent / "build" / "prove.md"
+_FIGURE = "figure"
+_LINES = "lines"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("proofs")
+    group.addoption("--deep", action="store_true", help="the proofs in full, as `make prove` runs them")
+    group.addoption("--history", type=int, metavar="SEED", help="replay this one history of the simulation")
+
+
+@dataclass(frozen=True)
+class Proving:
+    """What a proof is told, and where it says what it saw."""
+
+    deep: bool
+    _record: Callable[[str, object], None]
+
+    def count(self, *, sample: int, deep: int) -> int:
+        """How many trials: ``sample`` in `make test`, ``deep`` in `make prove`."""
+        return deep if self.deep else sample
+
+    def figure(self, promise: str, seen: str) -> None:
+        """One line of the table in docs/reliability.md: the promise and what this run saw of it.
+
+        Several parts of one proof may run apart: where they name the same promise, their words stand side by side.
+        """
+        self._record(_FIGURE, (promise, seen))
+
+    def show(self, lines: str) -> None:
+        """A table of the proof's own, printed after the figures."""
+        self._record(_LINES, lines)
+
+
+@pytest.fixture
+def proving(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> Proving:
+    return Proving(bool(request.config.getoption("--deep")), record_property)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if not config.getoption("--deep"):
+        return
+    figures: dict[str, list[str]] = {}
+    shown: list[str] = []
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties if report.when == "call" else ():
+            if name == _FIGURE:
+                promise, seen = value
+                figures.setdefault(promise, []).append(seen)
+            elif name == _LINES:
+                shown.append(str(value))
+    if not figures:
+        return
+    rows = [f"| {promise} | {'; '.join(sorted(seen))} |" for promise, seen in sorted(figures.items())]
+    table = "\n".join(["| promise | seen |", "|---|---|", *rows, *(f"\n{lines}" for lines in sorted(shown)), ""])
+    TABLE.parent.mkdir(exist_ok=True)
+    TABLE.write_text(table, encoding="utf-8")
+    terminalreporter.write_sep("=", "what was proven")
+    terminalreporter.write(table)
