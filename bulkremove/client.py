@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import aiohttp
+from aiohttp.connector import Connection
 from yarl import URL
 
 from bulkremove import __version__
@@ -35,6 +36,8 @@ class Admission:
 
     permit: Permit
     token: str
+    holds_good: Callable[[], bool] = lambda: True
+    """Asked when the connection stands, which may have taken seconds: false when the call must not be made any more."""
 
     def __repr__(self) -> str:
         return f"Admission({self.permit!r}, token=...)"
@@ -47,6 +50,19 @@ class Exchange:
     admission: Admission
     reply: Reply | None = None
     failure: ExchangeFailed | None = None
+    withdrawn: bool = False
+    """The admission did not hold until the connection stood; no byte left."""
+
+
+class _Request(aiohttp.ClientRequest):
+    """A request that looks once more when its connection stands, before a byte leaves."""
+
+    holds_good: Callable[[], bool] = staticmethod(lambda: True)
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        if not self.holds_good():
+            raise _Withdrawn
+        return await super().send(conn)
 
 
 class ZohoPeople:
@@ -66,6 +82,7 @@ class ZohoPeople:
         self._exchange = exchange
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=concurrency + 1, keepalive_timeout=IDLE_CONNECTION),
+            request_class=_Request,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=read),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": f"bulkremove/{__version__}", "Accept-Encoding": "identity"},
@@ -88,6 +105,8 @@ class ZohoPeople:
             if admission is None:
                 raise _NotAdmitted
             exchange = Exchange(admission)
+            assert isinstance(request, _Request)  # noqa: S101 - narrows the type; the session makes no other
+            request.holds_good = admission.holds_good
             request.headers["Authorization"] = f"Zoho-oauthtoken {admission.token}"
             response: aiohttp.ClientResponse | None = None
             try:
@@ -107,6 +126,8 @@ class ZohoPeople:
                 return exchange
         except _NotAdmitted:
             return None
+        except _Withdrawn:
+            return exchange and Exchange(exchange.admission, withdrawn=True)
         except ExchangeFailed as failure:
             if exchange is None:
                 raise
@@ -137,6 +158,10 @@ class ZohoPeople:
 
 class _NotAdmitted(Exception):
     """The gate did not open: the run is stopping, or the row's time is over."""
+
+
+class _Withdrawn(Exception):
+    """The admission did not hold until the connection stood."""
 
 
 def told(error: Exception) -> ExchangeFailed:

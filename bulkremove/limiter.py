@@ -186,6 +186,11 @@ class Gate:
         """Whether the request may still leave on this permit."""
         return self._clock.monotonic() - permit.taken_at <= STALE
 
+    def holds_good(self, permit: Permit) -> bool:
+        """Whether nobody was told of a wait since: the last look before a byte leaves. Raises JournalFailed."""
+        ledger, _ = self._journal.ledgers.load(self._key, self._clock.boot)
+        return not pacing.overtaken(ledger, self._clock.monotonic(), key=permit.errand.key)
+
     async def leave(self, permit: Permit, closing: Closing) -> tuple[Lockout | None, Shut | None]:
         """Write how the attempt ended, then let its slot be reborn. Tells of a wait that this answer began."""
         before, after, shut = await self._journal.durably(lambda: self._close(permit, closing))

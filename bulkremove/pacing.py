@@ -161,6 +161,12 @@ def ask(
     )
 
 
+def overtaken(ledger: Ledger, now: float, *, key: str) -> bool:
+    """Whether everybody waits since the row ``key`` was given its slot, this row too."""
+    hold = ledger.hold
+    return hold is not None and (now < hold.until or hold.probe != key)
+
+
 def answered(
     ledger: Ledger,
     quota: Quota,
@@ -186,6 +192,11 @@ def answered(
     if hold is not None and probing:
         hold = replace(hold, probe=None)
         ledger = replace(ledger, hold=hold)
+    if hold is not None and probing and hold.suspect not in (None, key) and not (signal is None and sound):
+        # The other row did not pass, be it refused or unanswered: it may well have been inside the lock.
+        again, over = _wait_again(hold, quota, now, Signal(hold.reason, signal.seconds if signal else None))
+        ledger = replace(ledger, hold=again)
+        return ledger, NoWayThrough(ledger, hold.reason) if over else None
     if signal is None:
         if hold is None or not (probing and sound) or now < hold.until:
             return ledger, None  # an older call may have told of a lock while the probe was under way

@@ -95,20 +95,21 @@ class Rule:
     row: str
     """What becomes of the row, in the words of the README's table."""
     hold: HoldReason | None = None
-    sound: bool = True
-    """It shows that calls get through to Zoho."""
+    sound: bool = False
+    """Zoho People itself speaks of the row, so calls get through: no front door, no proxy, no guess."""
 
 
 RULES: dict[Finding, Rule] = {
-    Finding.REMOVED: Rule(Step.SETTLE, False, "2xx, JSON, code 200, no error member", "`removed`"),
+    Finding.REMOVED: Rule(Step.SETTLE, False, "2xx, JSON, code 200, no error member", "`removed`", sound=True),
     Finding.NOT_FOUND: Rule(
         Step.SETTLE,
         False,
         "404 in Zoho's JSON form",
         "`not_found`, or `removed_inferred` after an unanswered attempt",
+        sound=True,
     ),
-    Finding.BAD_REQUEST: Rule(Step.SETTLE, False, "400", "`refused`"),
-    Finding.FORBIDDEN: Rule(Step.SETTLE, False, "403", "`refused`"),
+    Finding.BAD_REQUEST: Rule(Step.SETTLE, False, "400", "`refused`", sound=True),
+    Finding.FORBIDDEN: Rule(Step.SETTLE, False, "403", "`refused`", sound=True),
     Finding.UNAUTHORISED: Rule(
         Step.RENEW,
         False,
@@ -123,7 +124,6 @@ RULES: dict[Finding, Rule] = {
         "429, 422, code 7209, or a text about the threshold",
         "sent again after the lock; the attempt does not count",
         HoldReason.LOCKED,
-        sound=False,
     ),
     Finding.LIMITED_UNPROVEN: Rule(
         Step.REPEAT,
@@ -131,7 +131,6 @@ RULES: dict[Finding, Rule] = {
         "a text about the threshold in a 5xx or in a 2xx that is not JSON",
         "open; sent again after the lock within 15 minutes, else `unknown`",
         HoldReason.LOCKED,
-        sound=False,
     ),
     Finding.REDIRECTED: Rule(Step.LEAVE, False, "301, 302, 307, 308", "never followed; left for later"),
     Finding.SEE_OTHER: Rule(Step.LEAVE, True, "303", "never followed; open"),
@@ -148,7 +147,6 @@ RULES: dict[Finding, Rule] = {
         True,
         "5xx",
         "open; sent again within 15 minutes, else `unknown`",
-        sound=False,
     ),
     Finding.STRANGE: Rule(Step.LEAVE, True, "anything else", "open"),
     Finding.UNANSWERED: Rule(
@@ -156,7 +154,6 @@ RULES: dict[Finding, Rule] = {
         True,
         "no usable answer: time-out, reset, truncated or endless body, crash",
         "open; sent again within 15 minutes, else `unknown`",
-        sound=False,
     ),
     Finding.NEVER_SENT: Rule(
         Step.ASK_AGAIN,
@@ -164,7 +161,6 @@ RULES: dict[Finding, Rule] = {
         "no connection: name look-up, refused, timed out, TLS",
         "sent again; the attempt does not count",
         HoldReason.UNREACHABLE,
-        sound=False,
     ),
 }
 """The whole table. ``open`` rows end as ``unknown`` unless a later attempt settles them."""

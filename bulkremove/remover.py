@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Protocol
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
@@ -165,6 +166,9 @@ class Remover:
                 continue
             if exchange is None:
                 continue
+            if exchange.withdrawn:
+                await self._give_back(row, exchange.admission.permit)
+                continue
             verdict = await self._hear(row, exchange)
             if verdict is not None:
                 return verdict
@@ -187,7 +191,7 @@ class Remover:
                 await self._give_back(row, permit)
                 raise
             if self._gate.fresh(permit):
-                return Admission(permit, token)
+                return Admission(permit, token, partial(self._gate.holds_good, permit))
             await self._give_back(row, permit)
 
     async def _give_back(self, row: _Row, permit: Permit) -> None:
