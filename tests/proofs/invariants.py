@@ -74,6 +74,8 @@ class Witness:
     _untold: list[tuple[Process, Removal | None, float]] = field(default_factory=list)
     _probe: tuple[str, Removal] | None = None
     """The call that left last, if none had passed since a lock."""
+    _rumour: bool = False
+    """Whether a lock was told to a process that may have written it down before it died."""
     _waited: bool = False
     """Whether no call has passed since the last lock that was told."""
     _tried: tuple[str, Removal] | None = None
@@ -91,9 +93,10 @@ class Witness:
         if method == "POST" and path == "/oauth/v2/token":
             return
         name = process.name.partition("/")[0]
-        removal = next((one for one in self.files[name] if one and one.path == path), None)
+        removal = next((one for one in self.files[name] if one and _path(one) == path), None)
         if method != "DELETE" or removal is None:
-            return self.fail("I1", f"{method} {path} stands in no row")
+            self.fail("I1", f"{method} {path} stands in no row")
+            return
         self._heed_the_lock((name, removal), now)
         self._wire[name, removal] += 1
         kept = self._ask(
@@ -105,10 +108,9 @@ class Witness:
             self.fail(
                 "I2", f"call {self._wire[name, removal]} for {removal.learner}, {kept[0]} attempts in the journal"
             )
-        return None
 
     def _heed_the_lock(self, row: tuple[str, Removal], now: float) -> None:
-        """One exception: when the probe after a full wait is refused again, one other row is tried (README: the lock)."""
+        """One exception: when the probe after a full wait is refused again, one other row is tried."""
         just_told = bool(self._untold)
         self._tell()
         if now >= self._locked_until:
@@ -141,6 +143,8 @@ class Witness:
         if removal and treatment.effect and treatment.answer.status == 200 and treatment.fault.kind in _SUCCESS:
             self._confirmed.add((process.name.partition("/")[0], removal))
         row = process.name.partition("/")[0], removal
+        if removal is None:
+            return
         if treatment.locked or treatment.fault.kind in _LOCK_TOLD:
             self._waited = True
             self._untold.append((process, removal, now))
@@ -155,8 +159,10 @@ class Witness:
         """Whoever lives and can write has understood by now; a process that died took the news along."""
         for process, removal, at in self._untold:
             if not process.over.is_set() and not process.disk_failed:
-                self._trial = self._probe == (process.name.partition("/")[0], removal)
-                self._locked_until = max(self._locked_until, at + self.lock)
+                self._trial = self._rumour or self._probe == (process.name.partition("/")[0], removal)
+                self._locked_until, self._rumour = max(self._locked_until, at + self.lock), False
+            else:
+                self._rumour = True
         self._untold.clear()
 
     # In the journal
@@ -226,7 +232,7 @@ class Witness:
             self.note(f"BROKEN: {self.violation}")
 
     def note(self, words: str) -> None:
-        self.trace.append(f"{self.now():12.4f} {words}")
+        self.trace.append(f"{self.now():12.4f} {words}".replace(str(self.home.parent), "~"))
 
     def close(self) -> None:
         if self._reader:
@@ -241,6 +247,11 @@ class Witness:
         if self._reader is None:
             self._reader = sqlite3.Connection(self.home / "journal.db", isolation_level=None)
         return self._reader.execute(sql, values).fetchall()
+
+
+def _path(removal: Removal) -> str:
+    """Written once more than in the product, so that a mistake there shows."""
+    return f"/api/v1/courses/{removal.course}/batches/{removal.batch}/learners/{removal.learner}"
 
 
 _SUCCESS = frozenset({"ok", "slow", "number_code", "other_learner"})

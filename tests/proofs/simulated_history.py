@@ -1,7 +1,7 @@
 """One seed, one history: what is in the files, what the day brings, and who is killed when.
 
-Three doors of the product are used as a person uses them: preview, submit and run, by processes that die and are started
-again by an operator. Everything that chance decides is drawn from the seed; virtual time makes hours of it.
+Three doors of the product are used as a person uses them: preview, submit and run, by processes that die and are
+started again by an operator. Everything that chance decides is drawn from the seed; virtual time makes hours of it.
 """
 
 from __future__ import annotations
@@ -233,7 +233,7 @@ class _Play:
         return over == [True]
 
     async def _verify(self) -> None:
-        while self._machine.disk.busy():
+        while self._machine.disk.busy():  # noqa: ASYNC110 - no event tells that nobody writes just now
             await asyncio.sleep(0)
         self._witness.verify()
 

@@ -117,7 +117,7 @@ class Machine(VirtualLoop):
         return transport, protocol
 
     def run_in_executor(
-        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: Unpack[Ts]
+        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
     ) -> asyncio.Future[T]:
         """Threads work in one piece, at a moment when nobody's transaction is open."""
         future: asyncio.Future[T] = self.create_future()
@@ -155,7 +155,7 @@ class _Task(asyncio.Task[Any]):
 
 
 class _Stepped(Coroutine[Any, Any, Any]):
-    """A coroutine of a process: counts its steps, waits while another process holds the disk, and stops at its death."""
+    """A coroutine of a process: counts its steps, waits while another one holds the disk, and stops at its death."""
 
     def __init__(self, inner: Coroutine[Any, Any, Any], process: Process, disk: Disk) -> None:
         self._inner, self._process, self._disk = inner, process, disk

@@ -1,0 +1,85 @@
+"""Whole runs by seed: 10,000 histories in ``make prove``, and the faults that they must find.
+
+A seed that fails is replayed, with everything that happened in it, by
+``python -m pytest tests/proofs/test_simulation.py --history SEED``.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from itertools import count
+
+import pytest
+
+from tests.conftest import Proving
+from tests.proofs.invariants import INVARIANTS
+from tests.proofs.mutants import MUTANTS, Mutant
+from tests.proofs.simulated_history import ROWS, Told, play
+
+HISTORIES, SAMPLE, PARTS = 10_000, 300, 50
+MOST_SEEDS = 1_000
+"""In which a planted fault must be found."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "seeds" not in metafunc.fixturenames:
+        return
+    chosen = metafunc.config.getoption("--history")
+    number = HISTORIES if metafunc.config.getoption("--deep") else SAMPLE
+    size = number // PARTS
+    parts = [range(chosen, chosen + 1)] if chosen else [range(i, i + size) for i in range(1, number, size)]
+    metafunc.parametrize("seeds", parts, ids=lambda part: f"{part.start}-{part.stop - 1}")
+
+
+def test_no_history_breaks_an_invariant(seeds: Sequence[int], proving: Proving, request: pytest.FixtureRequest) -> None:
+    ends = Counter[str]()
+    for seed in seeds:
+        told = play(seed)
+        if request.config.getoption("--history"):
+            sys.stderr.write("\n".join(["", *told.trace, ""]))
+        assert told.violation is None, _words(told)
+        assert len(told.statuses) == ROWS
+        ends.update(told.statuses)
+    # A simulation in which nothing goes wrong, or nothing goes well, would prove nothing.
+    assert len(seeds) == 1 or (ends["removed"] > ROWS and ends["removed_inferred"] + ends["unknown"])
+    proving.figure(
+        "A simulated history of 50 rows breaks none of the ten invariants", f"seeds {seeds[0]}-{seeds[-1]}: none"
+    )
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda one: f"{one.breaks}-{one.mistake.replace(' ', '-')}")
+def test_a_planted_fault_is_found(mutant: Mutant, proving: Proving) -> None:
+    with mutant.plant():
+        for seed in count(1):
+            assert seed <= MOST_SEEDS, f"nobody noticed that {mutant.mistake}"
+            told = play(seed)
+            if told.violation and told.violation.invariant == mutant.breaks:
+                break
+    proving.figure("Each planted fault is found by the simulation", f"{mutant.breaks}, {mutant.mistake}: seed {seed}")
+
+
+def test_every_invariant_has_a_planted_fault() -> None:
+    assert set(INVARIANTS) == {mutant.breaks for mutant in MUTANTS}
+
+
+def test_a_seed_is_one_history_in_whatever_process() -> None:
+    digests = {_digest(hash_seed) for hash_seed in ("1", "2")}
+    assert len(digests) == 1
+
+
+def _digest(hash_seed: str) -> str:
+    program = "from tests.proofs.simulated_history import play; print([play(seed).digest for seed in (1, 9, 14)])"
+    environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
+    return done.stdout
+
+
+def _words(told: Told) -> str:
+    return (
+        f"{told.violation}\nReplay it: python -m pytest tests/proofs/test_simulation.py --history {told.seed}\n"
+        + "\n".join(told.trace[-40:])
+    )
