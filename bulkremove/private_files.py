@@ -1,4 +1,4 @@
-"""Files that nobody else may read: 0600 in a 0700 folder from their first moment, replaced as a whole.
+"""Files that nobody else may read: 0600 in a 0700 folder from their first moment, replaced as a whole, kept for good.
 
 For tokens and credentials. On systems without POSIX rights the folder's own protection has to do.
 """
@@ -13,10 +13,30 @@ from pathlib import Path
 from bulkremove.errors import SettingsError
 
 
+def make_folder(path: Path) -> None:
+    """Make the folder for its owner alone, if need be, so that it outlives a power cut. Raises OSError."""
+    if path.is_dir():
+        return
+    if path.parent != path:
+        make_folder(path.parent)
+    path.mkdir(mode=0o700, exist_ok=True)
+    keep_names(path.parent)
+
+
+def keep_names(folder: Path) -> None:
+    """Bring to disk what the files in a folder are called: a power cut may undo a new name. Raises OSError."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def private_folder(path: Path) -> Path:
     """The folder, made if need be. Raises SettingsError when it can't be."""
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(path)
     except OSError as error:
         raise SettingsError(
             f"The folder {path} can't be made: {error.strerror}.", hint="Set BULKREMOVE_HOME."
@@ -35,6 +55,7 @@ def write_private(path: Path, text: str) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             Path(name).replace(path)
+            keep_names(path.parent)
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise

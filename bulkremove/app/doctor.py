@@ -15,6 +15,7 @@ from bulkremove.app import accounts
 from bulkremove.config import Settings
 from bulkremove.errors import BulkremoveError
 from bulkremove.model import Clock, Reply
+from bulkremove.private_files import make_folder
 from bulkremove.store import Journal
 
 MOST_SKEW = 60.0
@@ -52,7 +53,7 @@ def _settings(settings: Settings) -> Check:
 def _folder(settings: Settings) -> Check:
     home = settings.home
     try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(home)
         mode = stat.S_IMODE(home.stat().st_mode)
     except OSError as error:
         return Check("folder", False, f"{home} can't be used: {error.strerror}.", "Set BULKREMOVE_HOME to another.")

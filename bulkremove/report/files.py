@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bulkremove.errors import ReportFailed
 from bulkremove.model import Job, Outcome
+from bulkremove.private_files import keep_names
 from bulkremove.report.formats import XLSX_ROWS, writer_for
 from bulkremove.report.tables import Rows, cells, columns, original_cells
 
@@ -106,12 +107,7 @@ def _put(partial: Path, path: Path) -> None:
     except OSError:  # a file system without links
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         partial.replace(path)
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    keep_names(path.parent)
 
 
 def _failed(path: Path, error: OSError, hint: str) -> ReportFailed:

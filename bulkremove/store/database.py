@@ -19,6 +19,7 @@ from typing import TypeVar
 from filelock import FileLock, Timeout
 
 from bulkremove.errors import JournalFailed
+from bulkremove.private_files import make_folder
 
 T = TypeVar("T")
 
@@ -37,7 +38,7 @@ class Database:
         self._open = False
         self._group: asyncio.Future[None] | None = None
         with self._told():
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(path.parent)
             # SQLite does not wait while another process turns a new file to WAL: it fails at once (measured).
             with FileLock(path.with_suffix(".lock"), timeout=BUSY_SECONDS, mode=0o600):
                 os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))

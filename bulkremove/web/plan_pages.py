@@ -14,6 +14,7 @@ from bulkremove.app import App, Consent, Preview
 from bulkremove.app.desk import Desk
 from bulkremove.errors import BulkremoveError, ConsentMissing
 from bulkremove.model import Plan, Status, column_letter
+from bulkremove.private_files import private_folder
 from bulkremove.reading import Hidden, ReadOptions
 from bulkremove.report import write_plan
 from bulkremove.rights import Right
@@ -114,8 +115,7 @@ async def confirm(
     """Make an upload's plan a job and start it; its id, and whether it is new. Raises ConsentMissing."""
 
     async def submit(preview: Preview) -> str:
-        reports = app.settings.home / "reports"
-        reports.mkdir(mode=0o700, exist_ok=True)
+        reports = private_folder(app.settings.home / "reports")
         made = await app.submit_apart(preview, consent=consent, folder=reports, prepared_by=upload.by, by=by)
         return made.id
 
