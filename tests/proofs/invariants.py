@@ -71,7 +71,10 @@ class Witness:
     _wire: Counter[tuple[str, Removal]] = field(default_factory=Counter)
     _arrivals: deque[float] = field(default_factory=deque)
     _locked_until: float = 0.0
-    _untold: list[tuple[Process, Removal | None, float]] = field(default_factory=list)
+    _untold: list[tuple[Process, tuple[str, Removal], float, bool]] = field(default_factory=list)
+    """Locks that were told a moment ago: to whom, for which row, when, and whether it was a probe."""
+    _accused: tuple[str, Removal] | None = None
+    """The row that was refused last."""
     _probe: tuple[str, Removal] | None = None
     """The call that left last, if none had passed since a lock."""
     _rumour: bool = False
@@ -115,7 +118,7 @@ class Witness:
         self._tell()
         if now >= self._locked_until:
             self._probe, self._trial = (row if self._waited else None), False
-        elif self._trial and row != self._probe:
+        elif self._trial and row != self._accused:
             self._trial, self._tried = False, row
         elif not just_told:
             self.fail("I7", f"a call left {self._locked_until - now:.1f} s before the end of a lock that was told")
@@ -140,14 +143,14 @@ class Witness:
     def delivered(self, process: Process, treatment: Treatment, now: float) -> None:
         self.note(f"{process.name} is told {treatment.answer.status}")
         removal = treatment.removal
-        if removal and treatment.effect and treatment.answer.status == 200 and treatment.fault.kind in _SUCCESS:
-            self._confirmed.add((process.name.partition("/")[0], removal))
-        row = process.name.partition("/")[0], removal
         if removal is None:
             return
+        row = process.name.partition("/")[0], removal
+        if treatment.effect and treatment.answer.status == 200 and treatment.fault.kind in _SUCCESS:
+            self._confirmed.add(row)
         if treatment.locked or treatment.fault.kind in _LOCK_TOLD:
-            self._waited = True
-            self._untold.append((process, removal, now))
+            self._untold.append((process, row, now, row == self._probe))
+            self._waited, self._probe = True, None
             self.later(HEARD_AFTER, self._tell)
         elif treatment.fault.kind in _OF_THE_ROW and treatment.answer.status in (200, 400, 403, 404):
             if row == self._probe:
@@ -157,9 +160,9 @@ class Witness:
 
     def _tell(self) -> None:
         """Whoever lives and can write has understood by now; a process that died took the news along."""
-        for process, removal, at in self._untold:
+        for process, row, at, probe in self._untold:
             if not process.over.is_set() and not process.disk_failed:
-                self._trial = self._rumour or self._probe == (process.name.partition("/")[0], removal)
+                self._trial, self._accused = self._rumour or probe, row
                 self._locked_until, self._rumour = max(self._locked_until, at + self.lock), False
             else:
                 self._rumour = True

@@ -54,16 +54,21 @@ class Call:
         return int(self.words[-1], 8)
 
 
-def traced(command: Sequence[str], *, trace: Path, env: Mapping[str, str], cwd: Path) -> subprocess.Popen[str]:
-    """The command, started under strace with all its children."""
-    strace = shutil.which("strace")
-    if strace is None:
+def strace() -> str:
+    """The program, or the test's end where there is none."""
+    found = shutil.which("strace")
+    if found is None:
         if os.environ.get("CI"):
             pytest.fail("strace is needed: apt-get install strace")
         pytest.skip("strace is not installed: apt-get install strace")
+    return found
+
+
+def traced(command: Sequence[str], *, trace: Path, env: Mapping[str, str], cwd: Path) -> subprocess.Popen[str]:
+    """The command, started under strace with all its children."""
     options = ["-f", "--seccomp-bpf", "-y", "-xx", "-s", "100000000", "-e", "signal=none"]
     return subprocess.Popen(
-        [strace, *options, "-e", f"trace={','.join(WATCHED)}", "-o", str(trace), *command],
+        [strace(), *options, "-e", f"trace={','.join(WATCHED)}", "-o", str(trace), *command],
         env=env,
         cwd=cwd,
         stdin=subprocess.DEVNULL,
