@@ -150,7 +150,7 @@ class Witness:
             self._confirmed.add(row)
         if treatment.locked or treatment.fault.kind in _LOCK_TOLD:
             self._untold.append((process, row, now, row == self._probe))
-            self._waited, self._probe = True, None
+            self._waited, self._probe, self._tried = True, None, None
             self.later(HEARD_AFTER, self._tell)
         elif treatment.fault.kind in _OF_THE_ROW and treatment.answer.status in (200, 400, 403, 404):
             if row == self._probe:
