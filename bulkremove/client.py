@@ -23,10 +23,6 @@ from bulkremove.model import Permit, Removal, Reply
 LARGEST_ANSWER = 64 * 1024
 """Bytes of a body; the documented one has about a hundred."""
 
-IDLE_CONNECTION = 1.0
-"""Seconds a connection is kept for the next call. Longer, and a server that closes it meanwhile would turn
-that call into an unanswered one."""
-
 _PATH = re.compile(r"/api/v1/courses/[0-9]{1,19}/batches/[0-9]{1,19}/learners/[0-9]{1,19}", re.ASCII)
 
 
@@ -81,7 +77,8 @@ class ZohoPeople:
         self._base = base.origin()
         self._exchange = exchange
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=concurrency + 1, keepalive_timeout=IDLE_CONNECTION),
+            # A connection carries one call: what a server or a proxy sends too much, or too late, is nobody's answer.
+            connector=aiohttp.TCPConnector(limit=concurrency + 1, force_close=True),
             request_class=_Request,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=read),
             cookie_jar=aiohttp.DummyCookieJar(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,9 +62,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
                 shown.append(str(value))
     if not figures:
         return
-    rows = [f"| {promise} | {'; '.join(sorted(seen))} |" for promise, seen in sorted(figures.items())]
+    rows = [f"| {promise} | {_together(seen)} |" for promise, seen in sorted(figures.items())]
     table = "\n".join(["| promise | seen |", "|---|---|", *rows, *(f"\n{lines}" for lines in sorted(shown)), ""])
     TABLE.parent.mkdir(exist_ok=True)
     TABLE.write_text(table, encoding="utf-8")
     terminalreporter.write_sep("=", "what was proven")
     terminalreporter.write(table)
+
+
+def _together(seen: list[str]) -> str:
+    """The words of all parts; those that say the same are counted."""
+    counted = sorted(Counter(seen).items())
+    return "; ".join(words if count == 1 else f"{count} times: {words}" for words, count in counted)

@@ -28,10 +28,11 @@ class Bulkremove:
 
     home: Path
     env: dict[str, str]
+    program: tuple[str, ...] = PROGRAM
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [*PROGRAM, "--home", str(self.home), *words],
+            [*self.program, "--home", str(self.home), *words],
             env=self.env,
             cwd=self.home.parent,
             stdin=subprocess.DEVNULL,
@@ -42,7 +43,7 @@ class Bulkremove:
 
     def __call__(self, *words: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*PROGRAM, "--home", str(self.home), *words],
+            [*self.program, "--home", str(self.home), *words],
             env=self.env,
             cwd=self.home.parent,
             input=stdin if stdin is not None else "",

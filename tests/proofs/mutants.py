@@ -6,26 +6,21 @@ that the invariant sees nothing.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import TypeVar
 from unittest.mock import patch
 
 from bulkremove import answers, pacing, policy
 from bulkremove.app import App
 from bulkremove.config import Settings
 from bulkremove.limiter import Gate
-from bulkremove.model import Job, Outcome, Quota, Removal, Reply
+from bulkremove.model import Attempt, Errand, Job, Outcome, Quota, Removal, Reply
 from bulkremove.pacing import Signal
 from bulkremove.policy import Answer, Finding, Verdict
 from bulkremove.store import Journal
 from bulkremove.store.audit import START, Audit, _hash
-from bulkremove.store.database import Database
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -41,15 +36,15 @@ def _path(removal: Removal) -> str:
     return f"/api/v1/courses/{removal.course}/batches/{removal.batch}/learners/{int(removal.learner) + 50}"
 
 
-async def _not_durably(self: Database, write: Callable[[], T]) -> T:
-    if self._group is None:
-        self._connection.execute("BEGIN IMMEDIATE")
-        self._open = True
-        loop = asyncio.get_running_loop()
-        self._group = loop.create_future()
-        loop.call_later(0.0005, self._commit_group, self._group)
-    with self._part():
-        return write()
+_open_attempt, _close_attempt = Journal.open_attempt, Journal.close_attempt
+
+
+def _write_it_later(self: Journal, errand: Errand, attempt: Attempt, ledger: str) -> None: ...
+
+
+def _write_both(self: Journal, errand: Errand, attempt: Attempt, *, at: float, learner: str | None, left: bool) -> None:
+    _open_attempt(self, errand, attempt, "ledger")
+    _close_attempt(self, errand, attempt, at=at, learner=learner, left=left)
 
 
 _outcomes = Journal.outcomes
@@ -115,7 +110,11 @@ def _a_chain_of_its_own(self: Audit, actor: str, act: str, facts: Mapping[str, o
 
 MUTANTS = (
     Mutant("I1", "the address names another learner", lambda: patch.object(Removal, "path", property(_path))),
-    Mutant("I2", "the request does not wait for the disk", lambda: patch.object(Database, "durably", _not_durably)),
+    Mutant(
+        "I2",
+        "an attempt is written with its outcome",
+        lambda: patch.multiple(Journal, open_attempt=_write_it_later, close_attempt=_write_both),
+    ),
     Mutant("I3", "the report ends one row early", lambda: patch.object(Journal, "outcomes", _but_the_last)),
     Mutant("I4", "an answer that can't be understood is a success", lambda: patch.object(answers, "read", _generous)),
     Mutant("I5", "earlier attempts without an answer are forgotten", lambda: patch.object(policy, "judge", _forgetful)),
