@@ -20,6 +20,7 @@ _PIECE = 1 << 22
 _SUSPICIOUS = 1 << 20
 """Bytes between two quotation marks that are more than a cell can hold."""
 _SEP_LINE = re.compile(r'"?sep=(.)"?\r?\n', re.IGNORECASE)
+_SEPARATORS = frozenset(",;\t| :")
 
 
 def read_delimited(raw: bytes, name: str) -> Grid:
@@ -36,6 +37,8 @@ def read_delimited(raw: bytes, name: str) -> Grid:
     head = raw[:65_536].decode("utf-8", "ignore")
     given = _SEP_LINE.match(head)
     if given:
+        if given[1] not in _SEPARATORS:
+            raise FileRefused(f"{name}, row 1: {given[1]!r} is no separator.", hint="Name a comma, semicolon or tab.")
         raw = raw[len(given[0].encode()) :]
         head = head[len(given[0]) :]
     blank = re.match(r"(?:[ \t]*\r?\n)*", head)
@@ -107,6 +110,7 @@ def _columns(raw: bytes, separator: str, name: str, skipped: int) -> list[list[o
     if not quoted and longest > MOST_COLUMNS * (LONGEST_CELL + 1) * 4:
         raise FileRefused(f"{name}: a line has {longest:,} bytes.", hint="It is damaged or no list; export it again.")
     if quoted:
+        _check_ids_in_quotes(raw, separator, name, skipped)
         _check_quotes(raw, separator, name, skipped)
     may_be_long = quoted or longest > LONGEST_CELL
     try:
@@ -139,6 +143,14 @@ def _columns(raw: bytes, separator: str, name: str, skipped: int) -> list[list[o
     except pd.errors.ParserError as error:
         raise FileRefused(*_told(str(error), name, skipped)) from None
     return columns
+
+
+def _check_ids_in_quotes(raw: bytes, separator: str, name: str, skipped: int) -> None:
+    """Digits within quotation marks and more right behind them, which a reader of CSV makes one number of."""
+    doubtful = re.search(rb'(?:^|[\r\n]|%s)"[0-9]+"[0-9]' % re.escape(separator.encode()), raw)
+    if doubtful:
+        line = raw.count(b"\n", 0, doubtful.end()) + 1 + skipped
+        raise FileRefused(f"{name}, line {line}: digits follow a closing quotation mark.", hint="Mend the cell.")
 
 
 def _check_quotes(raw: bytes, separator: str, name: str, skipped: int) -> None:

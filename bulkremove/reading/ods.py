@@ -16,7 +16,7 @@ from defusedxml.ElementTree import iterparse
 
 from bulkremove.errors import FileRefused
 from bulkremove.model import column_letter
-from bulkremove.reading.grid import MOST_CELLS, MOST_ROWS, Formula, Grid
+from bulkremove.reading.grid import LONGEST_CELL, MOST_CELLS, MOST_ROWS, Formula, Grid
 
 
 def read_ods(parts: Mapping[str, bytes], name: str) -> list[tuple[bool, Grid]]:
@@ -25,6 +25,7 @@ def read_ods(parts: Mapping[str, bytes], name: str) -> list[tuple[bool, Grid]]:
     sheets: list[tuple[bool, Grid]] = []
     reader = _Sheet("", name)
     visible = True
+    tables = closed_groups = 0
     try:
         for event, element in iterparse(io.BytesIO(parts["content.xml"]), events=("start", "end")):
             tag = element.tag.rpartition("}")[2]
@@ -32,13 +33,21 @@ def read_ods(parts: Mapping[str, bytes], name: str) -> list[tuple[bool, Grid]]:
                 style = _get(element, "name")
             elif event == "end" and tag == "table-properties" and _get(element, "display") == "false":
                 hidden_styles.add(style)
+            elif event == "start" and tag == "table-row-group":
+                closed_groups += bool(closed_groups) or _get(element, "display") == "false"
+            elif event == "end" and tag == "table-row-group":
+                closed_groups -= bool(closed_groups)
             elif event == "start" and tag == "table":
+                tables += 1
+                if tables > 1:
+                    raise FileRefused(f"{name} holds a table within a table.", hint="Save it as .xlsx or CSV.")
                 reader = _Sheet(_get(element, "name"), name)
                 visible = _get(element, "style-name") not in hidden_styles
             elif event == "end" and tag == "table-row":
-                reader.row(element)
+                reader.row(element, hidden=bool(closed_groups))
                 element.clear()
             elif event == "end" and tag == "table":
+                tables -= 1
                 sheets.append((visible, reader.grid()))
     except (ParseError, DefusedXmlException, KeyError, ValueError) as error:
         raise FileRefused(f"{name} is damaged ({type(error).__name__}).", hint="Save it as .xlsx or CSV.") from None
@@ -57,12 +66,12 @@ class _Sheet:
         self._merged: list[str] = []
         self._cells = 0
 
-    def row(self, element: Element) -> None:
+    def row(self, element: Element, *, hidden: bool = False) -> None:
         cells: list[object] = []
         for cell in element:
             if cell.tag.rpartition("}")[2] not in ("table-cell", "covered-table-cell"):
                 continue
-            repeat = int(_get(cell, "number-columns-repeated") or 1)
+            repeat = _repeats(cell, "number-columns-repeated")
             value = _value(cell)
             if _get(cell, "number-columns-spanned", "1") != "1" or _get(cell, "number-rows-spanned", "1") != "1":
                 self._merged.append(f"{column_letter(len(cells))}{self._next}")
@@ -71,12 +80,12 @@ class _Sheet:
             cells += [value] * repeat
         while cells and cells[-1] == "":
             cells.pop()
-        repeat = int(_get(element, "number-rows-repeated") or 1)
+        repeat = _repeats(element, "number-rows-repeated")
         if cells:
             self._cells += repeat * len(cells)
             if self._cells > MOST_CELLS or len(self._rows) + repeat > MOST_ROWS + 1:
                 self._refuse()
-            hidden = _get(element, "visibility", "visible") != "visible"
+            hidden = hidden or _get(element, "visibility", "visible") != "visible"
             for number in range(self._next, self._next + repeat):
                 self._rows.append((number, cells))
                 if hidden:
@@ -102,10 +111,14 @@ class _Sheet:
 
 def _value(cell: Element) -> object:
     kind = _get(cell, "value-type")
-    text = "\n".join("".join(p.itertext()) for p in cell if p.tag.rpartition("}")[2] == "p")
+    paragraphs = "\n".join(_text(p) for p in cell if p.tag.rpartition("}")[2] == "p")
+    text = _get(cell, "string-value", paragraphs)
     value: object = text
     if kind in ("float", "percentage", "currency"):
-        value = float(_get(cell, "value"))
+        told = _get(cell, "value")
+        if "_" in told:  # a float of Python's, but of nobody else's
+            raise ValueError(told)
+        value = float(told)
     elif kind == "boolean":
         value = _get(cell, "boolean-value") == "true"
     elif kind == "date":
@@ -114,6 +127,33 @@ def _value(cell: Element) -> object:
     elif kind == "time":
         value = text
     return Formula(value) if _get(cell, "formula") else value
+
+
+def _text(element: Element) -> str:
+    """What a paragraph shows. A blank, tab or line end that has an element of its own still parts what it parts."""
+    shown = [element.text or ""]
+    for child in element:
+        match child.tag.rpartition("}")[2]:
+            case "s":
+                shown.append(" " * min(_repeats(child, "c"), LONGEST_CELL + 1))
+            case "tab":
+                shown.append("\t")
+            case "line-break":
+                shown.append("\n")
+            case "a" | "span":
+                shown.append(_text(child))
+            case _:  # a note, a field, a ruby: nobody can say what of it is the cell's text
+                shown.append(f"\ufffd{_text(child)}")
+        shown.append(child.tail or "")
+    return "".join(shown)
+
+
+def _repeats(element: Element, name: str) -> int:
+    """A count of 1 or more. Raises ValueError: with none, all that follows would stand elsewhere."""
+    told = _get(element, name, "1")
+    if not (told.isascii() and told.isdigit() and int(told)):
+        raise ValueError(told)
+    return int(told)
 
 
 def _get(element: Element, name: str, default: str = "") -> str:

@@ -10,10 +10,16 @@ from xlrd.compdoc import CompDoc, CompDocError
 
 from bulkremove.errors import FileRefused
 from bulkremove.model import column_letter
+from bulkremove.reading.grid import MOST_CELLS
 from bulkremove.reading.xlsx import SheetFacts
 
 _BOF, _EOF, _FORMULA, _FILEPASS, _BOUNDSHEET, _MERGED, _ROW = 0x0809, 0x000A, 0x0006, 0x002F, 0x0085, 0x00E5, 0x0208
+_CELLS = frozenset({_FORMULA, 0x00BD, 0x00BE, 0x00D6, 0x00FD, 0x0201, 0x0203, 0x0204, 0x0205, 0x027E})
+"""Records that begin with a row and a column; those of several cells (MULRK, MULBLANK) end with the last column."""
+_SEVERAL = frozenset({0x00BD, 0x00BE})
 _HIDDEN_ROW = 0x20
+MOST_WIDTH = 256
+"""Columns that the format has."""
 
 
 def facts(raw: bytes, name: str) -> list[SheetFacts]:
@@ -28,6 +34,7 @@ def facts(raw: bytes, name: str) -> list[SheetFacts]:
                 offset, visibility = struct.unpack_from("<IB", body)
                 wide = body[7] & 1
                 title = body[8:].decode("utf-16-le" if wide else "latin-1")
+                _check_extent(stream, offset, title, name)
                 sheets.append(_sheet(stream, offset, title, visible=visibility & 3 == 0))
         return sheets
     except (struct.error, IndexError, UnicodeDecodeError, CompDocError, AssertionError) as error:
@@ -55,6 +62,22 @@ def _records(stream: bytes, offset: int) -> Iterator[tuple[int, bytes]]:
         if depth <= 0:
             return
         offset += 4 + length
+
+
+def _check_extent(stream: bytes, offset: int, title: str, name: str) -> None:
+    """Before anything is made of it: two cells far apart would become a sheet of all that lies between them."""
+    rows = width = 0
+    for kind, body in _records(stream, offset):
+        if kind in _CELLS:
+            row, column = struct.unpack_from("<HH", body)
+            rows, width = max(rows, row + 1), max(width, column + 1)
+            if kind in _SEVERAL:
+                width = max(width, struct.unpack_from("<H", body, len(body) - 2)[0] + 1)
+    if width > MOST_WIDTH or rows * width > MOST_CELLS:
+        raise FileRefused(
+            f"{name}, sheet {title!r}: it claims {rows:,} rows of {width:,} columns.",
+            hint="Copy the rows into a new workbook.",
+        )
 
 
 def _sheet(stream: bytes, offset: int, title: str, *, visible: bool) -> SheetFacts:

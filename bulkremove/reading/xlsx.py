@@ -20,10 +20,11 @@ from bulkremove.reading.grid import MOST_CELLS, MOST_ROWS, column_of
 
 MOST_FORMULAS = 500_000
 MOST_TEXTS = 3_000_000
-_REMARKABLE = (b"hidden=", b"mergeCell")
+_REMARKABLE = (b"hidden", b"mergeCell")
 """What stands in a sheet that has hidden rows or merged cells; looked for as bytes, which is quick."""
 _FORMULA = re.compile(rb"[<:]f[\s/>]")
 _CELL = re.compile(rb'<(?:\w+:)?c\s(?:[^>]*?\s)?r="([A-Za-z]{1,7})([0-9]{1,9})"')
+_ROW = re.compile(rb'<(?:\w+:)?row\s(?:[^>]*?\s)?r\s*=\s*"([0-9]{1,9})"')
 _FAR = re.compile(rb'r="(?:[A-Za-z]{2,7}[0-9]+|[A-Za-z][0-9]{7,})"')
 
 
@@ -43,8 +44,9 @@ def facts(parts: Mapping[str, bytes], name: str) -> list[SheetFacts]:
     """Every worksheet in the book's order. Raises FileRefused."""
     if sum(part.count(b"<si") for path, part in parts.items() if path.lower() == "xl/sharedstrings.xml") > MOST_TEXTS:
         raise FileRefused(f"{name} holds more than {MOST_TEXTS:,} different texts.", hint="Split it.")
+    lowered = {path.lower(): part for path, part in parts.items()}  # python-calamine finds them whatever their case
     try:
-        return [_scan(sheet, visible, parts.get(path, b""), name) for sheet, visible, path in _sheets(parts)]
+        return [_scan(sheet, visible, lowered[path.lower()], name) for sheet, visible, path in _sheets(parts)]
     except (ParseError, expat.ExpatError, DefusedXmlException, KeyError, ValueError) as error:
         raise FileRefused(f"{name} is damaged ({type(error).__name__}).", hint="Export it again.") from None
 
@@ -72,6 +74,19 @@ def _check_counts(sheet: str, xml: bytes, name: str) -> None:
         )
 
 
+def _check_order(sheet: str, xml: bytes, name: str) -> None:
+    """A row that stands there twice would be made one of, and a person in it would be lost."""
+    last = 0
+    for found in _ROW.finditer(xml):
+        number = int(found[1])
+        if number <= last:
+            raise FileRefused(
+                f"{name}, sheet {sheet!r}: row {number} comes after row {last}, as in no sound workbook.",
+                hint="Open it, look at the rows and save it again.",
+            )
+        last = number
+
+
 def _scan(sheet: str, visible: bool, xml: bytes, name: str) -> SheetFacts:
     if b"'" in xml and b"r='" in xml:  # one byte is found, or not, at many times the speed of three
         xml = xml.replace(b"'", b'"')
@@ -85,6 +100,7 @@ def _scan(sheet: str, visible: bool, xml: bytes, name: str) -> SheetFacts:
                 f"{name}, sheet {sheet!r}: it claims {rows:,} rows of {width:,} columns but has {len(cells):,} cells.",
                 hint="Copy the rows into a new workbook.",
             )
+    _check_order(sheet, xml, name)
     formula = (b"<f" in xml or b":f" in xml) and _FORMULA.search(xml)
     if not formula and not any(sign in xml for sign in _REMARKABLE):
         return SheetFacts(sheet, visible)
