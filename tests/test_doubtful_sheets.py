@@ -137,3 +137,24 @@ def test_two_cells_far_apart_in_an_xls_take_little(tmp_path: Path) -> None:
     taken, _, said = subprocess.run(words, capture_output=True, text=True, check=True).stdout.partition(" ")
     assert "it claims 65,536 rows of 256 columns" in said
     assert int(taken) <= MEGABYTES
+
+
+XLS = Book([Sheet([[*HEADER], ["1", "2", "3"]])]).as_bytes("xls")
+DIMENSIONS = XLS.find(b"\x00\x02\x0e\x00")
+BYTES = {
+    "a sheet that ends before it begins": (DIMENSIONS + 7, 0x7F),  # python-calamine asked for 500 GB and died of it
+    "a sheet of too many rows": (DIMENSIONS + 11, 0x7F),
+    "a first record of no length": (0x202, 0),  # python-calamine panics
+    "sectors of no size": (0x1E, 0),  # xlrd divides by it
+    "a folder that is no folder": (0x30, 6),  # xlrd recurses without end
+}
+
+
+@pytest.mark.parametrize("name", BYTES)
+def test_one_wrong_byte_in_an_xls_refuses_the_file_and_ends_nothing_else(tmp_path: Path, name: str) -> None:
+    at, value = BYTES[name]
+    broken = tmp_path / "broken.xls"
+    broken.write_bytes(XLS[:at] + bytes([value]) + XLS[at + 1 :])
+    done = subprocess.run([sys.executable, "-c", CODE, str(broken)], capture_output=True, text=True, check=False)
+    assert 0 == done.returncode
+    assert "list" in done.stdout

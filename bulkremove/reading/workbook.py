@@ -45,6 +45,11 @@ def _read(raw: bytes, kind: str, sheets: Sequence[xlsx.SheetFacts], name: str, o
                 grids.append((facts.visible, facts.name, _grid(book.book, kind, facts, name)))
     except (CalamineError, ValueError, KeyError) as error:
         raise FileRefused(f"{name} is damaged ({type(error).__name__}).", hint="Export it again.") from None
+    except BaseException as error:
+        # A panic of python-calamine's Rust: no Exception, and its class can't be imported.
+        if type(error).__module__ != "pyo3_runtime":
+            raise
+        raise FileRefused(f"{name} is damaged.", hint="Export it again.") from None
     return _choose(grids, name, options)
 
 

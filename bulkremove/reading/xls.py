@@ -18,8 +18,9 @@ _CELLS = frozenset({_FORMULA, 0x00BD, 0x00BE, 0x00D6, 0x00FD, 0x0201, 0x0203, 0x
 """Records that begin with a row and a column; those of several cells (MULRK, MULBLANK) end with the last column."""
 _SEVERAL = frozenset({0x00BD, 0x00BE})
 _HIDDEN_ROW = 0x20
-MOST_WIDTH = 256
-"""Columns that the format has."""
+_DIMENSIONS = 0x0200
+MOST_HEIGHT, MOST_WIDTH = 65_536, 256
+"""Rows and columns that the format has."""
 
 
 def facts(raw: bytes, name: str) -> list[SheetFacts]:
@@ -37,7 +38,17 @@ def facts(raw: bytes, name: str) -> list[SheetFacts]:
                 _check_extent(stream, offset, title, name)
                 sheets.append(_sheet(stream, offset, title, visible=visibility & 3 == 0))
         return sheets
-    except (struct.error, IndexError, UnicodeDecodeError, CompDocError, AssertionError) as error:
+    # xlrd divides by, looks up and unpacks what stands in the file.
+    except (
+        struct.error,
+        LookupError,
+        ValueError,
+        TypeError,
+        ArithmeticError,
+        RecursionError,
+        AssertionError,
+        CompDocError,
+    ) as error:
         raise FileRefused(f"{name} is damaged ({type(error).__name__}).", hint="Save it as .xlsx.") from None
 
 
@@ -65,17 +76,23 @@ def _records(stream: bytes, offset: int) -> Iterator[tuple[int, bytes]]:
 
 
 def _check_extent(stream: bytes, offset: int, title: str, name: str) -> None:
-    """Before anything is made of it: two cells far apart would become a sheet of all that lies between them."""
-    rows = width = 0
+    """Before anything is made of it: two cells far apart would become a sheet of all that lies between them, and
+    python-calamine makes room for what the sheet claims, or takes the whole process down.
+    """
+    rows = width = claimed = 0
     for kind, body in _records(stream, offset):
-        if kind in _CELLS:
+        if kind == _DIMENSIONS:
+            top, claimed, left, width = struct.unpack_from("<HHHH" if len(body) == 10 else "<IIHH", body)
+            if top > claimed or left > width:
+                raise FileRefused(f"{name}, sheet {title!r}: it ends before it begins.", hint="Save it as .xlsx.")
+        elif kind in _CELLS:
             row, column = struct.unpack_from("<HH", body)
             rows, width = max(rows, row + 1), max(width, column + 1)
             if kind in _SEVERAL:
                 width = max(width, struct.unpack_from("<H", body, len(body) - 2)[0] + 1)
-    if width > MOST_WIDTH or rows * width > MOST_CELLS:
+    if claimed > MOST_HEIGHT or width > MOST_WIDTH or rows * width > MOST_CELLS:
         raise FileRefused(
-            f"{name}, sheet {title!r}: it claims {rows:,} rows of {width:,} columns.",
+            f"{name}, sheet {title!r}: it claims {max(rows, claimed):,} rows of {width:,} columns.",
             hint="Copy the rows into a new workbook.",
         )
 
