@@ -158,3 +158,23 @@ def test_one_wrong_byte_in_an_xls_refuses_the_file_and_ends_nothing_else(tmp_pat
     done = subprocess.run([sys.executable, "-c", CODE, str(broken)], capture_output=True, text=True, check=False)
     assert 0 == done.returncode
     assert "list" in done.stdout
+
+
+def test_an_encoding_that_nobody_knows_refuses_the_file() -> None:
+    with pytest.raises(FileRefused, match="damaged"):
+        of(ods('encoding="UTF-8"', 'encoding="UTF-4"'))
+
+
+def test_properties_outside_a_style_hide_nothing_and_end_in_no_traceback() -> None:
+    outside = '<style:table-properties table:display="false"/><office:body>'
+    assert 2 == len(of(ods("<office:body>", outside)))
+
+
+def test_a_wrong_byte_in_a_zip_directory_refuses_the_file_or_changes_nothing() -> None:
+    whole = archive(parts_of("ods", ["1", "2", "3"]))
+    for at in range(whole.find(b"PK\x01\x02"), len(whole)):
+        try:
+            table = of(whole[:at] + b"\xff" + whole[at + 1 :])
+        except FileRefused:
+            continue
+        assert [("1", "2", "3")] == [row.cells for row in table.rows()]

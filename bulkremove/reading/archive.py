@@ -38,6 +38,6 @@ def members(raw: bytes, name: str) -> dict[str, bytes]:
                 if b"<!DOCTYPE" in content or b"<!ENTITY" in content or b"<\0!\0D\0O" in content:
                     raise FileRefused(f"{name} holds an XML document type, which no spreadsheet writes: not opened.")
                 found[info.filename] = content
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
         raise FileRefused(f"{name} is damaged or cut off ({type(error).__name__}).", hint="Export it again.") from None
     return found

@@ -25,6 +25,7 @@ def read_ods(parts: Mapping[str, bytes], name: str) -> list[tuple[bool, Grid]]:
     sheets: list[tuple[bool, Grid]] = []
     reader = _Sheet("", name)
     visible = True
+    style = ""
     tables = closed_groups = 0
     try:
         for event, element in iterparse(io.BytesIO(parts["content.xml"]), events=("start", "end")):
@@ -49,7 +50,7 @@ def read_ods(parts: Mapping[str, bytes], name: str) -> list[tuple[bool, Grid]]:
             elif event == "end" and tag == "table":
                 tables -= 1
                 sheets.append((visible, reader.grid()))
-    except (ParseError, DefusedXmlException, KeyError, ValueError) as error:
+    except (ParseError, DefusedXmlException, LookupError, ValueError, RecursionError) as error:
         raise FileRefused(f"{name} is damaged ({type(error).__name__}).", hint="Save it as .xlsx or CSV.") from None
     return sheets
 

@@ -47,7 +47,7 @@ def facts(parts: Mapping[str, bytes], name: str) -> list[SheetFacts]:
     lowered = {path.lower(): part for path, part in parts.items()}  # python-calamine finds them whatever their case
     try:
         return [_scan(sheet, visible, lowered[path.lower()], name) for sheet, visible, path in _sheets(parts)]
-    except (ParseError, expat.ExpatError, DefusedXmlException, KeyError, ValueError) as error:
+    except (ParseError, expat.ExpatError, DefusedXmlException, LookupError, ValueError) as error:
         raise FileRefused(f"{name} is damaged ({type(error).__name__}).", hint="Export it again.") from None
 
 
