@@ -87,6 +87,11 @@ def test_a_table_within_a_table_refuses_the_file() -> None:
         of(ods("<text:p>4783</text:p>", inner))
 
 
+def test_a_row_outside_every_table_refuses_the_file() -> None:
+    with pytest.raises(FileRefused, match="rows outside a table"):
+        of(ods("</table:table>", f"</table:table><table:table-row>{OPEN}>5</table:table-cell></table:table-row>"))
+
+
 def test_rows_of_a_closed_group_are_hidden() -> None:
     content = parts_of("ods", ["1", "2", "3"])["content.xml"]
     content = content.replace(b"<table:table-row>", b'<table:table-row-group table:display="false"><table:table-row>')
@@ -111,6 +116,20 @@ def test_a_row_that_stands_twice_in_an_xlsx_refuses_the_file(second: int) -> Non
     rows = f"<row r='2'>{text(1)}{text(2)}{text(3)}</row><row r='{second}'>{text(1)}{text(2)}{text(4)}</row>"
     with pytest.raises(FileRefused, match=f"row {second} comes after row 2"):
         of(xlsx(rows))
+
+
+@pytest.mark.parametrize(
+    ("places", "told"),
+    [
+        (["A2", "B2", "C2", "C2"], "cell C2 stands in row 2 after column C"),
+        (["A2", "C2", "B2", "D2"], "cell B2 stands in row 2 after column C"),
+        (["A2", "B2", "C3", "D2"], "cell C3 stands in row 2"),
+    ],
+)
+def test_a_cell_that_stands_elsewhere_or_twice_refuses_the_file(places: list[str], told: str) -> None:
+    cells = "".join(f'<c r="{place}" t="str"><v>{number}</v></c>' for number, place in enumerate(places, start=1))
+    with pytest.raises(FileRefused, match=told):
+        of(xlsx(f'<row r="2">{cells}</row>'))
 
 
 @pytest.mark.parametrize("separator", ["§", "\r", '"', "4", "\u2028"])

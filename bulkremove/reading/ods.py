@@ -45,6 +45,8 @@ def read_ods(parts: Mapping[str, bytes], name: str) -> list[tuple[bool, Grid]]:
                 reader = _Sheet(_get(element, "name"), name)
                 visible = _get(element, "style-name") not in hidden_styles
             elif event == "end" and tag == "table-row":
+                if not tables:
+                    raise FileRefused(f"{name} holds rows outside a table.", hint="Save it as .xlsx or CSV.")
                 reader.row(element, hidden=bool(closed_groups))
                 element.clear()
             elif event == "end" and tag == "table":

@@ -24,7 +24,11 @@ _REMARKABLE = (b"hidden", b"mergeCell")
 """What stands in a sheet that has hidden rows or merged cells; looked for as bytes, which is quick."""
 _FORMULA = re.compile(rb"[<:]f[\s/>]")
 _CELL = re.compile(rb'<(?:\w+:)?c\s(?:[^>]*?\s)?r="([A-Za-z]{1,7})([0-9]{1,9})"')
-_ROW = re.compile(rb'<(?:\w+:)?row\s(?:[^>]*?\s)?r\s*=\s*"([0-9]{1,9})"')
+_PLACE = re.compile(
+    rb'<(?:\w+:)?(?:row(?=[\s/>])(?:[^>]*?\sr\s*=\s*"([0-9]{1,9})")?|'
+    rb'c\s(?:[^>]*?\s)?r\s*=\s*"([A-Za-z]{1,7})([0-9]{1,9})")'
+)
+"""A row with its number, if it tells one, or a cell with its column and row."""
 _FAR = re.compile(rb'r="(?:[A-Za-z]{2,7}[0-9]+|[A-Za-z][0-9]{7,})"')
 
 
@@ -75,16 +79,28 @@ def _check_counts(sheet: str, xml: bytes, name: str) -> None:
 
 
 def _check_order(sheet: str, xml: bytes, name: str) -> None:
-    """A row that stands there twice would be made one of, and a person in it would be lost."""
-    last = 0
-    for found in _ROW.finditer(xml):
-        number = int(found[1])
-        if number <= last:
-            raise FileRefused(
-                f"{name}, sheet {sheet!r}: row {number} comes after row {last}, as in no sound workbook.",
-                hint="Open it, look at the rows and save it again.",
-            )
-        last = number
+    """Of a row or cell that stands there twice python-calamine keeps one, and a person would be lost; a cell that names
+    another row than its own would be moved there, beside the ids of somebody else.
+    """
+    row, column = 0, (0, b"")
+    for own, letters, cells_row in _PLACE.findall(xml):
+        if not letters:
+            last, row, column = row, int(own or row + 1), (0, b"")
+            if row <= last:
+                raise _out_of_order(f"row {row} comes after row {last}", sheet, name)
+        else:
+            before, column = column, (len(letters), letters.upper())
+            if int(cells_row) != row or column <= before:
+                after = f" after column {before[1].decode()}" if before[0] else ""
+                place = f"{letters.decode()}{cells_row.decode()}"
+                raise _out_of_order(f"cell {place} stands in row {row}{after}", sheet, name)
+
+
+def _out_of_order(what: str, sheet: str, name: str) -> FileRefused:
+    return FileRefused(
+        f"{name}, sheet {sheet!r}: {what}, as in no sound workbook.",
+        hint="Open it, look at the rows and save it again.",
+    )
 
 
 def _scan(sheet: str, visible: bool, xml: bytes, name: str) -> SheetFacts:
