@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import aiohttp
 from aiohttp.connector import Connection
@@ -109,7 +109,7 @@ class ZohoPeople:
             try:
                 async with asyncio.timeout(self._exchange):
                     response = await send(request)
-                    exchange = Exchange(admission, await _reply(response))
+                    exchange = Exchange(admission, withhold(await _reply(response), admission.token))
             except (aiohttp.ClientError, OSError, ValueError) as error:
                 raise told(error) from None
             finally:
@@ -191,6 +191,11 @@ class _AnswerTooLarge(ValueError):
     pass
 
 
+def withhold(reply: Reply, secret: str) -> Reply:
+    """The reply without the secret: an error page of a proxy may quote the request, and its words are kept."""
+    return replace(reply, body=reply.body.replace(secret.encode(), b"(withheld)"))
+
+
 async def _reply(response: aiohttp.ClientResponse) -> Reply:
     body = bytearray()
     async for chunk in response.content.iter_chunked(16 * 1024):
@@ -200,7 +205,6 @@ async def _reply(response: aiohttp.ClientResponse) -> Reply:
     return Reply(
         response.status,
         bytes(body),
-        response.headers.get("Content-Type", "")[:200],
         response.headers.get("Retry-After"),
         response.headers.get("Date"),
     )

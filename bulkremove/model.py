@@ -267,7 +267,6 @@ class Reply:
 
     status: int
     body: bytes
-    content_type: str = ""
     retry_after: str | None = None
     """The header as sent: seconds or an HTTP date."""
     date: str | None = None

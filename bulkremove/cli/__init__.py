@@ -33,7 +33,7 @@ def tell(error: Exception) -> int:
 
     from bulkremove.errors import BulkremoveError
 
-    logging.debug("%s", type(error).__name__, exc_info=error)
+    logging.getLogger(__name__).debug("%s", type(error).__name__, exc_info=error)
     if isinstance(error, BulkremoveError):
         click.echo(f"Error: {error}", err=True)
         return error.exit_code

@@ -54,8 +54,9 @@ def cli(
 
     Example: bulkremove preview leavers.xlsx
     """
-    logging.basicConfig(stream=sys.stderr, level=logging.DEBUG if debug else logging.CRITICAL)
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    # Only our own words: what sends notices would log its addresses, which hold secrets (apprise 2.2, measured).
+    logging.basicConfig(stream=sys.stderr, level=logging.CRITICAL)
+    logging.getLogger("bulkremove").setLevel(logging.DEBUG if debug else logging.WARNING)
     logging.getLogger("bulkremove.events").setLevel(logging.CRITICAL)
     if events:
         from bulkremove.cli.logs import start

@@ -119,7 +119,7 @@ def _said_later(context: click.Context, option: click.Parameter, value: object) 
 
             start(str(value))
         case "debug":
-            logging.getLogger().setLevel(logging.DEBUG)
+            logging.getLogger("bulkremove").setLevel(logging.DEBUG)
         case name:
             context.obj = replace(screen, flags={**screen.flags, str(name): value})
 

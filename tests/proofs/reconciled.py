@@ -28,10 +28,15 @@ class Ends:
         return self.folder / "home"
 
     @property
+    def requests(self) -> list[Entry]:
+        """All that reached the sandbox."""
+        log = self.folder / "log.jsonl"
+        return list(read_log(log)) if log.exists() else []
+
+    @property
     def removals(self) -> list[Entry]:
         """The DELETEs that reached the sandbox."""
-        log = self.folder / "log.jsonl"
-        return [entry for entry in read_log(log) if entry.removal] if log.exists() else []
+        return [entry for entry in self.requests if entry.removal]
 
     @property
     def wire(self) -> Counter[str]:

@@ -19,7 +19,7 @@ import pytest
 
 WATCHED = (
     *("openat", "mkdir", "mkdirat", "write", "writev", "pwrite64", "lseek", "ftruncate", "fsync", "fdatasync"),
-    *("unlink", "unlinkat", "rename", "renameat", "renameat2", "link", "linkat", "sendto", "sendmsg"),
+    *("unlink", "unlinkat", "rename", "renameat", "renameat2", "link", "linkat", "sendto", "sendmsg", "execve"),
 )
 _SENDS = ("sendto", "sendmsg")
 _RESUMED = re.compile(r"<\.\.\. \w+ resumed>")
@@ -81,6 +81,11 @@ def traced(command: Sequence[str], *, trace: Path, env: Mapping[str, str], cwd: 
 def read_trace(trace: Path, *, under: Path) -> list[Call]:
     """The calls on files below the folder ``under`` and on sockets, without those that failed."""
     return [call for call in _calls(trace) if call.name in _SENDS or _concerns(call, under)]
+
+
+def arguments(trace: Path) -> list[str]:
+    """The words with which every program of the run was started, as anybody on the machine can see them."""
+    return [text.decode(errors="replace") for call in _calls(trace) if call.name == "execve" for text in call.texts]
 
 
 def _calls(trace: Path) -> Iterator[Call]:

@@ -35,10 +35,11 @@ Script = Callable[[int, str, socket.socket], bool]
 
 @dataclass
 class Server:
-    """Answers each DELETE by ``script``; remembers what came."""
+    """Answers each DELETE by ``script``; remembers whom it named and all of what came."""
 
     script: Script
     asked: list[str] = field(default_factory=list)
+    requests: list[bytes] = field(default_factory=list)
     connections: int = 0
 
     @contextmanager
@@ -66,6 +67,7 @@ class Server:
             connection.settimeout(20)
             try:
                 while (request := connection.recv(65536)) and (found := _LEARNER.match(request)):
+                    self.requests.append(request)
                     self.asked.append(found[1].decode())
                     if not self.script(len(self.asked) - 1, self.asked[-1], connection):
                         return

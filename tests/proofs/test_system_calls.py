@@ -19,7 +19,7 @@ ROWS = 5
 LIFTED = ("--limit", "100000/60s")
 PARTS = {kind: 4 if kind == "pwrite64" else 1 for kind in KINDS}
 """The many calls of a kind are shared out."""
-SAMPLED = {"pwrite64": 60, "write": 7, "fdatasync": 9, "fsync": 4, "sendto": 3, "recvfrom": 4, "rename": 1, "link": 1}
+SAMPLED = {"pwrite64": 60, "write": 15, "fdatasync": 19, "fsync": 9, "sendto": 5, "recvfrom": 7, "rename": 3, "link": 1}
 """In ``make test`` each so-many-th call."""
 
 
