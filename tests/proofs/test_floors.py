@@ -49,7 +49,7 @@ def test_the_oldest_allowed_dependencies_do_all_the_work(tmp_path: Path, proving
     subprocess.run([*install, "--no-deps", str(ROOT)], check=True, timeout=300)
     tests = [f"tests/test_{name}.py" for name in CHOSEN]
     done = subprocess.run(
-        [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests],
+        [python, "-m", "pytest", "-p", "no:cacheprovider", *tests],
         cwd=ROOT,
         capture_output=True,
         text=True,

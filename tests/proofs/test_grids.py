@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import random
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from yarl import URL
 
-from bulkremove.errors import FileRefused
-from bulkremove.model import Table
+from bulkremove.client import Admission, ZohoPeople
+from bulkremove.errors import ExchangeFailed, FileRefused
+from bulkremove.model import Attempt, Errand, Permit, Removal, Table
 from bulkremove.planning import plan
 from bulkremove.reading import read
 from tests.conftest import Proving
@@ -128,6 +132,41 @@ def test_ids_of_a_hundred_thousand_cells_leave_as_they_stand_or_not_at_all(provi
     assert count / 5 < planned < count
     proving.figure(
         "Only ids as they stand in the file leave the process", f"{count} cells, {planned} planned as they stand"
+    )
+
+
+async def test_of_a_hundred_thousand_cells_only_the_one_shape_of_call_leaves(proving: Proving) -> None:
+    """The last line before the wire alone: cells reach it as they stand, in the place of any of the three ids."""
+    count = proving.count(sample=3_000, deep=100_000)
+    dice, expected = random.Random(2), list[bytes]()
+    arrived: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        arrived.append((await reader.readuntil(b"\r\n\r\n")).partition(b"\r\n")[0])
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+        writer.close()
+
+    async def admit() -> Admission:
+        return admission
+
+    errand = Errand("job", 0, 2, Removal("1", "2", "3"))
+    admission = Admission(Permit(errand, Attempt(1, 0.0, 0.0, "boot"), 1, 0.0), "a token")
+    server = await asyncio.start_server(answer, "127.0.0.1")
+    people = ZohoPeople(URL.build(scheme="http", host="127.0.0.1", port=server.sockets[0].getsockname()[1]))
+    for _ in range(count):
+        ids = ["1", "2", "3"]
+        ids[dice.randrange(3)] = cell = _cell(dice)
+        with suppress(ExchangeFailed, ValueError):
+            await people.remove(Removal(*ids), admit)
+        if cell == _plain(cell):
+            course, batch, learner = ids
+            expected.append(f"DELETE /api/v1/courses/{course}/batches/{batch}/learners/{learner} HTTP/1.1".encode())
+    await people.close()
+    server.close()
+    assert expected == arrived
+    assert count / 5 < len(arrived) < count
+    proving.figure(
+        "Only ids as they stand in the file leave the process", f"{count} cells given to the wire, {len(arrived)} left"
     )
 
 

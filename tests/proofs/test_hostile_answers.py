@@ -27,6 +27,7 @@ from tests.proofs.test_wire_cells import PROMPT
 
 MOST_MEMORY = 300
 """Megabytes of the whole program, pandas among them."""
+OWN = "An answer is credited to its own call alone; no redirect, proxy variable or netrc is heeded"
 ROOT = Path(__file__).parent.parent.parent
 _LEARNER = re.compile(rb"DELETE \S+/learners/(\d+) ")
 Script = Callable[[int, str, socket.socket], bool]
@@ -185,30 +186,33 @@ def _doubled(pause: float) -> Script:
     return script
 
 
-def test_a_late_answer_is_nobodys(tmp_path: Path) -> None:
+def test_a_late_answer_is_nobodys(tmp_path: Path, proving: Proving) -> None:
     server = Server(_late)
     rows, _ = _run(tmp_path, server, rows=3)
     assert ["removed"] * 3 == [row["status"] for row in rows]
     assert ["2", "1", "1"] == sorted((row["attempts"] for row in rows), reverse=True)
+    proving.figure(OWN, "a late answer is nobody's")
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.005, 0.05])
-def test_a_surplus_answer_is_not_credited_to_the_next_row(pause: float, tmp_path: Path) -> None:
+def test_a_surplus_answer_is_not_credited_to_the_next_row(pause: float, tmp_path: Path, proving: Proving) -> None:
     rows, _ = _run(tmp_path, Server(_doubled(pause)), rows=4)
     assert ["not_found", "removed", "removed", "removed"] == [row["status"] for row in rows]
+    proving.figure(OWN, "a doubled answer is nobody's")
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_leads_to_no_connection(status: int, tmp_path: Path) -> None:
+def test_a_redirect_leads_to_no_connection(status: int, tmp_path: Path, proving: Proving) -> None:
     elsewhere = Server(_always(success("1")))
     with elsewhere.listening() as port:
         there = f"Location: http://127.0.0.1:{port}/api/v1/courses/1/batches/1/learners/1\r\n"
         rows, _ = _run(tmp_path, Server(_always(answer(b"", f"{status} Moved", there))))
     assert 0 == elsewhere.connections
     assert {row["status"] for row in rows} <= {"not_sent", "unknown"}
+    proving.figure(OWN, "no connection to where a redirect points")
 
 
-def test_proxy_variables_and_netrc_are_not_heeded(tmp_path: Path) -> None:
+def test_proxy_variables_and_netrc_are_not_heeded(tmp_path: Path, proving: Proving) -> None:
     sniffer = Server(_always(success("1")))
 
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login spy password spied\n")
@@ -223,3 +227,4 @@ def test_proxy_variables_and_netrc_are_not_heeded(tmp_path: Path) -> None:
     assert 0 == sniffer.connections
     assert 2 == len(server.asked)
     assert {"removed"} == {row["status"] for row in rows}
+    proving.figure(OWN, "no connection to the proxy of six variables")
