@@ -48,21 +48,19 @@ def _job_with_kills(folder: Path, dice: random.Random, most: int) -> tuple[int, 
             again = ends.wire
             process = bulkremove.start(*words)
             try:
-                process.communicate(timeout=dice.uniform(0.4, 1.6) if kills < most else 120.0)
+                _, said = process.communicate(timeout=dice.uniform(0.4, 1.6) if kills < most else 120.0)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.communicate()
+                _, said = process.communicate()
                 kills += 1
             most_again = max(most_again, _sent_again(again, ends))
             assert most_again <= IN_FLIGHT
             if process.returncode >= 0:
-                assert process.returncode in (0, 3)
+                # When the kill fell behind the report there is nothing left to do.
+                assert process.returncode in (0, 3) or "no unfinished job" in said, said
                 break
             if ends.jobs:
                 words = ["resume", "--limit", LIFTED]
-        reports = list(folder.glob("*-report.csv"))
-        if not reports:  # killed between the last row and its report
-            assert bulkremove("report", ends.jobs[0], "-o", str(folder / "x-report.csv")).returncode == 0
         ends.check(next(folder.glob("*-report.csv")))
     return kills, most_again
 
