@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 from bulkremove.cli import EXIT_CODES
 from bulkremove.model import Status
 from bulkremove.policy import RULES
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_readme_has_every_line_of_the_decision_table() -> None:
@@ -18,3 +20,32 @@ def test_the_readme_has_every_line_of_the_decision_table() -> None:
 def test_the_readme_has_every_exit_code_and_status() -> None:
     assert [] == [code for code, words in EXIT_CODES.items() if f"| {code} | {words} |" not in README]
     assert [] == [status for status in Status if f"| `{status.value}` |" not in README]
+
+
+def test_each_promise_has_a_proof_and_each_proof_its_promise() -> None:
+    """The first cell of each line of the tables, and the last, against what the proofs say of themselves."""
+    lines = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8").splitlines()
+    rows = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines if line.endswith(".py` |")]
+    told = {(row[0], row[-1].strip("`")) for row in rows}
+    assert told == {
+        (promise, path.name) for path in (ROOT / "tests" / "proofs").glob("test_*.py") for promise in _of(path)
+    }
+
+
+def _of(path: Path) -> set[str]:
+    """The promises of the figures in a proof."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    constants = {
+        target.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    figures = [
+        node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".figure")
+    ]
+    return {
+        ast.literal_eval(constants[first.id] if isinstance(first, ast.Name) else first)
+        for first in (figure.args[0] for figure in figures)
+    }
