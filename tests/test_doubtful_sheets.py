@@ -124,6 +124,8 @@ def test_a_row_that_stands_twice_in_an_xlsx_refuses_the_file(second: int) -> Non
         (["A2", "B2", "C2", "C2"], "cell C2 stands in row 2 after column C"),
         (["A2", "C2", "B2", "D2"], "cell B2 stands in row 2 after column C"),
         (["A2", "B2", "C3", "D2"], "cell C3 stands in row 2"),
+        (["A2", "B2", f"C{'1' * 40}", "D2"], "is no place"),
+        (["A2", "B2", "C\N{ARABIC-INDIC DIGIT TWO}", "D2"], "is no place"),
     ],
 )
 def test_a_cell_that_stands_elsewhere_or_twice_refuses_the_file(places: list[str], told: str) -> None:
@@ -163,6 +165,8 @@ DIMENSIONS = XLS.find(b"\x00\x02\x0e\x00")
 BYTES = {
     "a sheet that ends before it begins": (DIMENSIONS + 7, 0x7F),  # python-calamine asked for 500 GB and died of it
     "a sheet of too many rows": (DIMENSIONS + 11, 0x7F),
+    "a sheet that begins as none": (XLS.rfind(b"\x09\x08\x10\x00", 0, DIMENSIONS), 1),  # none of its records was seen
+    "a cell that stands where another one does": (XLS.find(b"\xfd\x00\x0a\x00") + 6 + 14, 0),
     "a first record of no length": (0x202, 0),  # python-calamine panics
     "sectors of no size": (0x1E, 0),  # xlrd divides by it
     "a folder that is no folder": (0x30, 6),  # xlrd recurses without end

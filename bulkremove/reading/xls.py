@@ -64,7 +64,11 @@ def _stream(raw: bytes, name: str) -> bytes:
 
 
 def _records(stream: bytes, offset: int) -> Iterator[tuple[int, bytes]]:
-    """Type and body of each record, up to the end of the substream that begins at ``offset``."""
+    """Type and body of each record, up to the end of the substream that begins at ``offset``. Raises ValueError for
+    what does not begin as one: python-calamine reads on, past everything that is looked at here.
+    """
+    if struct.unpack_from("<H", stream, offset)[0] != _BOF:
+        raise ValueError(offset)
     depth = 0
     while offset + 4 <= len(stream):
         kind, length = struct.unpack_from("<HH", stream, offset)
@@ -80,16 +84,24 @@ def _check_extent(stream: bytes, offset: int, title: str, name: str) -> None:
     python-calamine makes room for what the sheet claims, or takes the whole process down.
     """
     rows = width = claimed = 0
+    places = set[tuple[int, int]]()
     for kind, body in _records(stream, offset):
         if kind == _DIMENSIONS:
             top, claimed, left, width = struct.unpack_from("<HHHH" if len(body) == 10 else "<IIHH", body)
             if top > claimed or left > width:
                 raise FileRefused(f"{name}, sheet {title!r}: it ends before it begins.", hint="Save it as .xlsx.")
         elif kind in _CELLS:
-            row, column = struct.unpack_from("<HH", body)
-            rows, width = max(rows, row + 1), max(width, column + 1)
+            row, column = last = struct.unpack_from("<HH", body)
             if kind in _SEVERAL:
-                width = max(width, struct.unpack_from("<H", body, len(body) - 2)[0] + 1)
+                last = row, *struct.unpack_from("<H", body, len(body) - 2)
+            for place in range(column, last[1] + 1):
+                if (row, place) in places:  # python-calamine would keep the last, and a person would be lost
+                    raise FileRefused(
+                        f"{name}, sheet {title!r}: cell {column_letter(place)}{row + 1} stands there twice.",
+                        hint="Save it as .xlsx.",
+                    )
+                places.add((row, place))
+            rows, width = max(rows, row + 1), max(width, last[1] + 1)
     if claimed > MOST_HEIGHT or width > MOST_WIDTH or rows * width > MOST_CELLS:
         raise FileRefused(
             f"{name}, sheet {title!r}: it claims {max(rows, claimed):,} rows of {width:,} columns.",
