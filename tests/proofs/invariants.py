@@ -79,6 +79,8 @@ class Witness:
     """The call that left last, if none had passed since a lock."""
     _rumour: bool = False
     """Whether a lock was told to a process that may have written it down before it died."""
+    _passed: list[Process] = field(default_factory=list)
+    """Whose probe passed a moment ago."""
     _waited: bool = False
     """Whether no call has passed since the last lock that was told."""
     _tried: tuple[str, Removal] | None = None
@@ -116,6 +118,7 @@ class Witness:
         """One exception: when the probe after a full wait is refused again, one other row is tried."""
         just_told = bool(self._untold)
         self._tell()
+        self._pass()
         if now >= self._locked_until:
             self._probe, self._trial = (row if self._waited else None), False
         elif self._trial and row != self._accused:
@@ -151,17 +154,25 @@ class Witness:
         if treatment.locked or treatment.fault.kind in _LOCK_TOLD:
             self._untold.append((process, row, now, row == self._probe))
             self._waited, self._probe, self._tried = True, None, None
+            self._passed.clear()
             self.later(HEARD_AFTER, self._tell)
         elif treatment.fault.kind in _OF_THE_ROW and treatment.answer.status in (200, 400, 403, 404):
             if row == self._probe:
-                self._waited = False
+                self._passed.append(process)
+                self.later(HEARD_AFTER, self._pass)
             elif row == self._tried:
                 self._locked_until, self._tried, self._waited = now, None, False  # the probe's row has its own limit
+
+    def _pass(self) -> None:
+        """As ``_tell``: the next process may wait for a probe that has passed, when nobody could write that down."""
+        if any(map(_understood, self._passed)):
+            self._waited = False
+        self._passed.clear()
 
     def _tell(self) -> None:
         """Whoever lives and can write has understood by now; a process that died took the news along."""
         for process, row, at, probe in self._untold:
-            if not process.over.is_set() and not process.disk_failed:
+            if _understood(process):
                 self._trial, self._accused = self._rumour or probe, row
                 self._locked_until, self._rumour = max(self._locked_until, at + self.lock), False
             else:
@@ -250,6 +261,10 @@ class Witness:
         if self._reader is None:
             self._reader = sqlite3.Connection(self.home / "journal.db", isolation_level=None)
         return self._reader.execute(sql, values).fetchall()
+
+
+def _understood(process: Process) -> bool:
+    return not process.over.is_set() and not process.disk_failed
 
 
 def _path(removal: Removal) -> str:
