@@ -126,6 +126,10 @@ class ReportFailed(BulkremoveError):
     exit_code = 2
 
 
+class AnswerLost(BulkremoveError):
+    """Standard output can't be written."""
+
+
 class ExchangeFailed(BulkremoveError):
     """One request brought no answer."""
 

@@ -14,7 +14,7 @@ import pytest
 
 from bulkremove.cli import EXIT_CODES
 from bulkremove.sandbox import read_log
-from tests.programs import SAMPLES, Bulkremove, crowd, environment, sandbox
+from tests.programs import PROGRAM, SAMPLES, Bulkremove, crowd, environment, sandbox
 
 DRY_RUN = "DRY RUN - nothing has been removed"
 
@@ -254,3 +254,18 @@ def test_a_run_killed_between_its_end_and_its_report_is_resumed_to_the_report(tm
         assert 3 == len([entry for entry in read_log(tmp_path / "log.jsonl") if entry.removal])
         again = bulkremove("resume")
         assert (2, "There is no unfinished job" in again.stderr) == (again.returncode, True)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk without space is Linux's /dev/full")
+def test_an_answer_that_can_not_be_written_is_told_and_is_no_success(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*PROGRAM, "--home", str(tmp_path / "home"), "preview", str(SAMPLES / "leavers.csv")],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(),
+            check=False,
+        )
+    assert done.returncode == 1
+    assert "Error: The answer can't be written: No space left on device." in done.stderr

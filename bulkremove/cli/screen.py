@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from bulkremove.errors import AnswerLost
+
 if TYPE_CHECKING:
     from bulkremove.app import App
 
@@ -86,10 +88,12 @@ def _write(text: str, *, err: bool, color: bool | None) -> None:
     try:
         click.echo(text, err=err, color=color)
     except OSError as error:
-        if not err and error.errno != errno.EPIPE:
-            raise
-        stream = sys.stderr if err else sys.stdout
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # whoever read it has gone; a run goes on
+        # Otherwise the interpreter tries once more at its end, says so in its own words and ends with 120.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), (sys.stderr if err else sys.stdout).fileno())
+        if not err and error.errno != errno.EPIPE:  # whoever read it may have gone; a run goes on
+            raise AnswerLost(
+                f"The answer can't be written: {error.strerror}.", hint="`bulkremove jobs` says what was done."
+            ) from None
 
 
 def also_after_the_command(group: click.Group, shared: Sequence[click.Option]) -> None:

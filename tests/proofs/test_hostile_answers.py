@@ -153,7 +153,7 @@ def test_an_answer_that_nobody_should_send_removes_nothing_and_takes_little(
     rows, memory = _run(tmp_path, Server(HOSTILE[name]()), rows=1)
     assert {row["status"] for row in rows} <= {"unknown", "not_sent"}
     assert memory < MOST_MEMORY
-    proving.figure("A hostile answer never counts as a removal and takes little memory", "an answer as it should be")
+    proving.figure("A hostile answer never counts as a removal and takes little memory", f"{name}: {memory} MB")
 
 
 def _honestly(number: int, learner: str, connection: socket.socket) -> bool:
