@@ -25,6 +25,8 @@ from tests.conftest import Proving
 from tests.programs import Bulkremove, crowd, environment, sandbox
 from tests.proofs.test_wire_cells import PROMPT
 
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak is read from /proc")
+
 MOST_MEMORY = 300
 """Megabytes of the whole program, pandas among them."""
 OWN = "An answer is credited to its own call alone; no redirect, proxy variable or netrc is heeded"
