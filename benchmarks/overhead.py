@@ -15,7 +15,8 @@ from pathlib import Path
 import aiohttp
 from yarl import URL
 
-from bulkremove.app.driving import Stop, drive, new_line
+from bulkremove.app.driving import drive, new_line
+from bulkremove.app.progress import Stop
 from bulkremove.clock import SystemClock
 from bulkremove.config import Settings
 from bulkremove.model import Job, JobState, PlannedRow, Quota, Removal, Roles, Row

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from yarl import URL
 
-from bulkremove.app.driving import Progress, Stop, drive, new_line
+from bulkremove.app.driving import drive, new_line
+from bulkremove.app.progress import Progress, Stop
 from bulkremove.auth import Tokens
 from bulkremove.config import Settings
 from bulkremove.credentials import Credentials

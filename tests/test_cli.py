@@ -31,11 +31,23 @@ def samples(tmp_path: Path) -> Path:
     return folder
 
 
-def test_help_imports_none_of_the_heavy_packages() -> None:
+@pytest.mark.parametrize(
+    ("arguments", "unneeded"),
+    [
+        (["--help"], {"pandas", "aiohttp", "aiolimiter", "asyncio", "rich"}),
+        (["run", "--help"], {"pandas", "aiohttp", "aiolimiter", "asyncio", "rich"}),
+        (["jobs"], {"pandas", "aiohttp", "aiolimiter"}),
+    ],
+    ids=lambda one: " ".join(one) if isinstance(one, list) else "",
+)
+def test_a_command_loads_no_heavy_package_that_it_does_not_need(
+    arguments: list[str], unneeded: set[str], tmp_path: Path
+) -> None:
     code = (
-        "import sys\nsys.argv = ['bulkremove', '--help']\nfrom bulkremove.cli import main\n"
+        f"import sys\nsys.argv = ['bulkremove', '--home', {str(tmp_path / 'home')!r}, *{arguments!r}]\n"
+        "from bulkremove.cli import main\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        "print([name for name in ('pandas', 'aiohttp', 'aiolimiter', 'asyncio', 'rich') if name in sys.modules])"
+        f"print(sorted({unneeded!r} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "[]" == done.stdout.splitlines()[-1]

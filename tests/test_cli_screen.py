@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,16 +39,6 @@ def test_the_written_help_is_what_click_says() -> None:
         for flag in ("-h", "--help")
     ]
     assert texts[0] == texts[1], "write it anew: COLUMNS=80 bulkremove -h > bulkremove/cli/help.txt"
-
-
-def test_help_of_a_command_does_without_asyncio_too() -> None:
-    code = (
-        "import sys\nsys.argv = ['bulkremove', 'run', '--help']\nfrom bulkremove.cli import main\n"
-        "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        "print([name for name in ('asyncio', 'pandas', 'aiohttp', 'aiolimiter', 'rich') if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "[]" == done.stdout.splitlines()[-1]
 
 
 @pytest.mark.parametrize("text", ["a\nDRY RUN", "a\x1b[2J", "\u202eb", "\u200b", "\ud800", "a\rb", "\x9b1m"])

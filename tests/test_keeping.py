@@ -26,16 +26,16 @@ async def test_after_its_time_a_job_keeps_its_totals_and_nothing_of_people(tmp_p
     async with site(tmp_path, retention_days=90) as one:
         one.drop("leavers.csv", triples(5))
         await one.night()
-        job, totals = one.job(), one.app.tally(one.job()).counts
+        job, totals = one.job(), one.app.jobs.tally(one.job()).counts
         one.clock.ahead = 89 * DAY
         assert 0 == one.app.keeping.tidy()
         one.clock.ahead = 91 * DAY
         assert 1 == one.app.keeping.tidy()
         assert one.job().dropped
-        assert totals == one.app.tally(job).counts
-        assert [] == list(one.app.outcomes(job))
+        assert totals == one.app.jobs.tally(job).counts
+        assert [] == list(one.app.jobs.outcomes(job))
         with pytest.raises(ReportFailed, match="deleted"):
-            await one.app.report(job.id, tmp_path / "r.csv", by="kim")
+            await one.app.jobs.report(job.id, tmp_path / "r.csv", by="kim")
         assert [] == [path.name for path in (one.folder / "done").iterdir()]
         assert one.app.verify_audit().broken is None
         everything = b"".join(path.read_bytes() for path in (tmp_path / "home").rglob("journal.db") if path.is_file())
@@ -53,9 +53,9 @@ async def test_a_forgotten_person_stands_nowhere_and_it_is_said_where_they_stood
         found = b"".join(path.read_bytes() for path in one.folder.rglob("*") if path.is_file())
         assert LEARNER.encode() not in found
         assert b"478346000019558002" in found
-        outcomes = list(one.app.outcomes(one.job()))
+        outcomes = list(one.app.jobs.outcomes(one.job()))
         assert 1 == sum(set(row.cells) == {""} for row in outcomes)
-        assert 5 == one.app.tally(one.job())[Status.REMOVED]
+        assert 5 == one.app.jobs.tally(one.job())[Status.REMOVED]
         assert [] == one.app.keeping.forget(LEARNER, by="kim")
         assert LEARNER not in str(one.app.audit(newest=50))
 

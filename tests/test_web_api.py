@@ -57,7 +57,7 @@ async def test_a_program_posts_a_file_confirms_its_hash_and_takes_the_report(tmp
         assert 201 == made.status, made.text
         plan = made.json
         assert (5, 5, "leavers.csv", True) == (plan["rows"], plan["removals"], plan["source"], plan["dry_run"])
-        assert [] == one.app.jobs()
+        assert [] == one.app.jobs.all()
         agreed = await program.post(f"/plans/{plan['id']}/confirm", {"plan_hash": plan["plan_hash"], "removals": 5})
         assert 201 == agreed.status, agreed.text
         again = await program.post(f"/plans/{plan['id']}/confirm", {"plan_hash": plan["plan_hash"]})
@@ -117,7 +117,7 @@ async def test_a_confirmation_needs_the_very_hash(tmp_path: Path, body: dict[str
         assert (await program.post(f"/plans/{plan['id']}/confirm", body)).status in (400, 409)
         wrong = {"plan_hash": plan["plan_hash"], "removals": 4}
         assert 409 == (await program.post(f"/plans/{plan['id']}/confirm", wrong)).status
-        assert [] == one.app.jobs()
+        assert [] == one.app.jobs.all()
 
 
 async def test_rows_of_a_plan_are_paged_and_filtered(tmp_path: Path) -> None:

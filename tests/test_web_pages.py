@@ -30,13 +30,13 @@ async def ended(one: House, job: str) -> JobState:
             break
         await asyncio.sleep(0.05)
     assert one.desk.running(job) is None
-    return one.app.job(job).state
+    return one.app.jobs.find(job).state
 
 
 async def removed(one: House, job: str, least: int) -> None:
     """Wait until a job has removed so many."""
     for _ in range(1200):
-        if one.app.tally(one.app.job(job))[Status.REMOVED] >= least:
+        if one.app.jobs.tally(one.app.jobs.find(job))[Status.REMOVED] >= least:
             return
         await asyncio.sleep(0.02)
     raise AssertionError("it does not get on")
@@ -81,7 +81,7 @@ async def test_a_second_confirmation_leads_to_the_same_job(tmp_path: Path) -> No
         plan = await visitor.upload(triples(3))
         twice = await asyncio.gather(visitor.confirm(plan), visitor.confirm(plan), visitor.confirm(plan))
         assert 1 == len({job_of(reply) for reply in twice})
-        assert 1 == len(one.app.jobs())
+        assert 1 == len(one.app.jobs.all())
 
 
 async def test_another_plan_than_the_one_shown_is_refused(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ async def test_another_plan_than_the_one_shown_is_refused(tmp_path: Path) -> Non
             reply = await visitor.post(f"{plan.url}/confirm", **fields)
             assert 409 == reply.status
             assert words in reply.text
-        assert [] == one.app.jobs()
+        assert [] == one.app.jobs.all()
 
 
 async def test_a_plan_over_a_cap_has_no_button(tmp_path: Path) -> None:
@@ -238,15 +238,15 @@ async def test_a_job_is_paused_resumed_and_cancelled(tmp_path: Path) -> None:
         running = await visitor.get(f"/jobs/{job}")
         assert "sse-connect" in running.text
         paused = await visitor.post(f"/jobs/{job}/pause")
-        assert JobState.PAUSED == one.app.job(job).state
+        assert JobState.PAUSED == one.app.jobs.find(job).state
         assert "paused it" in paused.text
         await visitor.post(f"/jobs/{job}/resume")
         assert one.desk.running(job) is not None
         cancelled = await visitor.post(f"/jobs/{job}/cancel")
-        assert JobState.CANCELLED == one.app.job(job).state
+        assert JobState.CANCELLED == one.app.jobs.find(job).state
         assert 409 == (await visitor.post(f"/jobs/{job}/resume")).status
         plan = await visitor.post(f"/jobs/{job}/retry")
-        left = one.app.tally(one.app.job(job))[Status.NOT_SENT]
+        left = one.app.jobs.tally(one.app.jobs.find(job))[Status.NOT_SENT]
         assert f"Remove {left} learners" in plan.text
         assert f"Retry {left} rows that were not sent" in cancelled.text
 
@@ -295,10 +295,10 @@ async def test_a_restarted_server_goes_on_by_itself(tmp_path: Path) -> None:
         await removed(one, job, 1)
         host = one.app.settings.host
     async with house(home, world=world, speed=60.0, port=int(host.rpartition(":")[2])) as one:
-        assert CLOSED == one.app.job(job).reason
+        assert CLOSED == one.app.jobs.find(job).reason
         assert [job] == [taken.id for taken in one.desk.take_up()]
         assert JobState.FINISHED == await ended(one, job)
-        assert 120 == sum(one.app.tally(one.app.job(job)).counts.values())
+        assert 120 == sum(one.app.jobs.tally(one.app.jobs.find(job)).counts.values())
 
 
 async def test_a_finding_about_an_unknown_row_is_kept_with_name_and_time(tmp_path: Path) -> None:
@@ -324,13 +324,13 @@ async def test_a_short_job_does_not_wait_behind_a_long_one(tmp_path: Path) -> No
         long = await confirmed(visitor, triples(300))
         await removed(one, long, 15)
         short = await confirmed(visitor, triples(10, first=300))
-        before = one.app.tally(one.app.job(long))[Status.REMOVED]
+        before = one.app.jobs.tally(one.app.jobs.find(long))[Status.REMOVED]
         home = (await visitor.get("/")).text
         assert "each gets its turn" in home
         order = home[home.index('id="order"') : home.index('id="jobs"')]
         assert order.index(short) < order.index(long)
         assert JobState.FINISHED == await ended(one, short)
-        meanwhile = one.app.tally(one.app.job(long))[Status.REMOVED] - before
+        meanwhile = one.app.jobs.tally(one.app.jobs.find(long))[Status.REMOVED] - before
         assert meanwhile <= 25, "the short job got less than its share"
 
 
@@ -352,7 +352,7 @@ async def test_four_eyes_are_two_people(tmp_path: Path) -> None:
         assert 409 == (await own.post(f"{plan.url}/confirm", **fields)).status
         assert plan.url in (await other.get("/")).text
         job = job_of(await other.confirm(seen))
-        found = one.app.job(job)
+        found = one.app.jobs.find(job)
         assert ("admin", "approver") == (found.prepared_by, found.confirmed_by)
 
 

@@ -6,8 +6,8 @@ prints nothing and asks nobody anything.
 
 from bulkremove.app.consent import Consent
 from bulkremove.app.doctor import Check
-from bulkremove.app.driving import Progress, Stop
 from bulkremove.app.people import Known, People, this_person
+from bulkremove.app.progress import Progress, Stop
 from bulkremove.app.rehearsal import SandboxOptions
 from bulkremove.app.results import Allowance, Ended, Preview
 from bulkremove.app.usecases import App

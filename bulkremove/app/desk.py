@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from bulkremove.app.driving import Progress, Stop
+from bulkremove.app.progress import Progress, Stop
 from bulkremove.app.results import Ended
 from bulkremove.app.usecases import App
 from bulkremove.errors import BulkremoveError, JobBusy
@@ -55,11 +55,11 @@ class Desk:
     def take_up(self) -> list[Job]:
         """Start what a stopped or killed server left; the jobs that go on."""
         waiting = (JobState.READY, JobState.RUNNING)
-        found = [job for job in self._app.jobs() if job.state in waiting or job.reason == CLOSED]
+        found = [job for job in self._app.jobs.all() if job.state in waiting or job.reason == CLOSED]
         found = [job for job in found if job.origin != "night"]  # the next night goes on with those
-        found = [job for job in found if not self._app.driven(job)]
+        found = [job for job in found if not self._app.jobs.driven(job)]
         for job in found:
-            self._app.tell(job.id, "taken_up", "The server was started again; the job goes on by itself.")
+            self._app.jobs.tell(job.id, "taken_up", "The server was started again; the job goes on by itself.")
             self.start(job.id, by=ITSELF)
         return found
 
@@ -88,14 +88,14 @@ class Desk:
             del self._running[job_id], self._tasks[job_id]
 
     def _people_before(self, job_id: str) -> bool:
-        return any(self._app.job(other).origin != "night" for other in self._running if other != job_id)
+        return any(self._app.jobs.find(other).origin != "night" for other in self._running if other != job_id)
 
     def order(self) -> list[tuple[Job, float]]:
         """The jobs under way in the order in which they will end, and in how many seconds of the run's clock."""
-        jobs = [self._app.job(job_id) for job_id in self._running]
+        jobs = [self._app.jobs.find(job_id) for job_id in self._running]
         told = [running.progress for running in self._running.values()]
         lefts = [
-            (progress.tally if progress else self._app.tally(job)).open
+            (progress.tally if progress else self._app.jobs.tally(job)).open
             for job, progress in zip(jobs, told, strict=True)
         ]
         ends = shared_ends(lefts, self._app.settings.quota)
@@ -110,13 +110,13 @@ class Desk:
         if job_id in self._running:
             self._app.record(by, "paused", job=job_id)
             await self._stop(job_id, f"{by} paused it.")
-        elif self._app.driven(self._app.job(job_id)):
+        elif self._app.jobs.driven(self._app.jobs.find(job_id)):
             raise JobBusy(f"Job {job_id} is driven by another process of this machine; it is paused there.")
 
     async def cancel(self, job_id: str, *, by: str) -> None:
         """End a job for good. Raises ConsentMissing when it is over, JobBusy when another process drives it."""
         await self._stop(job_id, "It is being cancelled.")
-        self._app.cancel(job_id, by=by)
+        self._app.jobs.cancel(job_id, by=by)
 
     async def close(self) -> None:
         """Stop all jobs; they go on when the server is started again."""

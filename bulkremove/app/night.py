@@ -20,7 +20,7 @@ from bulkremove.sources import Folder, digest, fetch, folder_of, is_folder, orig
 from bulkremove.store import Journal, Notice, Taken, driven
 
 if TYPE_CHECKING:  # they pull pandas and aiohttp in
-    from bulkremove.app.driving import Stop
+    from bulkremove.app.progress import Stop
     from bulkremove.app.results import Ended, Preview
     from bulkremove.app.usecases import App
     from bulkremove.notices import Notices
@@ -205,7 +205,7 @@ class Nights:
         now = self._app.clock.wall()
         for job in self._journal.jobs():
             if job.state is JobState.HELD and job.due_at is None and now - job.created_at > EXPIRES:
-                self._app.cancel(job.id, by=NIGHT)
+                self._app.jobs.cancel(job.id, by=NIGHT)
                 words = f"Nobody approved the plan of {job.source} ({job.id}) within 7 days, so it was given up."
                 self._tell(f"expired:{job.id}", f"the plan of {job.source} has expired", words)
 
@@ -262,7 +262,7 @@ class Nights:
         due = self._app.clock.wall() + delay * DAY if delay and not why_not else None
         place = folder.held if why_not else folder.done
         with self._journal.transaction():
-            job = self._app.submit_night(shown, folder=place, held=why_not, due_at=due)
+            job = self._app.plans.submit_night(shown, folder=place, held=why_not, due_at=due)
             nights.becomes(key, job=job.id, held=why_not or "")
             if why_not or due:
                 self._announce(job, shown, why_not)
@@ -319,7 +319,7 @@ class Nights:
     async def _read(self, path: Path, name: str) -> Preview:
         from bulkremove.reading import ReadOptions
 
-        return await self._app.preview_apart(path, name=name, options=ReadOptions())
+        return await self._app.plans.preview_apart(path, name=name, options=ReadOptions())
 
     def _why_held(self, shown: Preview, path: Path) -> str | None:
         from bulkremove.app.quarantine import NIGHTS

@@ -10,6 +10,9 @@ from pathlib import Path
 from bulkremove.errors import ConsentMissing
 from bulkremove.model import UNPLANNED, Job, Plan, Quota, Tally
 
+PAGE = 50
+"""Rows of one page of a table."""
+
 
 @dataclass(frozen=True, slots=True)
 class Preview:

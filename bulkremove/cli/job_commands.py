@@ -29,7 +29,7 @@ def jobs(screen: Screen, as_json: bool) -> None:
     Example: bulkremove jobs
     """
     with screen.app() as app:
-        found = app.jobs()
+        found = app.jobs.all()
         if as_json:
             facts = [{"job": job.id, "state": job.state.value, "source": job.source, "host": job.host} for job in found]
             screen.answer(json.dumps(facts))
@@ -37,7 +37,7 @@ def jobs(screen: Screen, as_json: bool) -> None:
         if not found:
             screen.answer("There are no jobs yet. `bulkremove preview FILE` shows what a file would remove.")
         for job in found:
-            tally = app.tally(job)
+            tally = app.jobs.tally(job)
             when = datetime.fromtimestamp(job.created_at).astimezone()
             where = "SANDBOX " if job.sandbox else ""
             done = f"{tally.total - tally.open:,}/{tally.total:,}"
@@ -56,19 +56,19 @@ def show(screen: Screen, job: str, as_json: bool) -> None:
     Example: bulkremove show 20261123-k3f9
     """
     with screen.app() as app:
-        found = app.job(job)
-        events = app.events(found)
-        unknown = [outcome for outcome in app.outcomes(found) if outcome.status is Status.UNKNOWN]
+        found = app.jobs.find(job)
+        events = app.jobs.events(found)
+        unknown = [outcome for outcome in app.jobs.outcomes(found) if outcome.status is Status.UNKNOWN]
         if as_json:
             from bulkremove.report import as_json as report_json
 
-            facts = dict(report_json(found, app.tally(found), report=None, retry=None))
+            facts = dict(report_json(found, app.jobs.tally(found), report=None, retry=None))
             facts["events"] = [{"at": at, "name": name, "text": text} for at, name, text in events]
             facts["unknown_rows"] = [outcome.number for outcome in unknown]
             screen.answer(json.dumps(facts))
             return
         screen.answer(f"Job {found.id}: {found.state.value}. {found.reason}".strip())
-        screen.answer(app.summary(found))
+        screen.answer(app.jobs.summary(found))
         for outcome in unknown[:_UNKNOWN_SHOWN]:
             screen.answer(f"  row {outcome.number}: {shown(outcome.detail)}")
             for one in outcome.findings:
@@ -95,8 +95,8 @@ def cancel(screen: Screen, job: str) -> None:
     from bulkremove.app import this_person
 
     with screen.app() as app:
-        ended = app.cancel(job, by=this_person())
-        screen.answer(app.summary(ended))
+        ended = app.jobs.cancel(job, by=this_person())
+        screen.answer(app.jobs.summary(ended))
 
 
 @click.command()
@@ -123,7 +123,7 @@ def report(screen: Screen, job: str, output: str | None, rows: str | None) -> No
     with screen.app() as app:
         path = Path(output).absolute() if output else None
         wanted = Rows(rows) if rows else None
-        written = asyncio.run(app.report(job, path, rows=wanted, by=this_person()))
+        written = asyncio.run(app.jobs.report(job, path, rows=wanted, by=this_person()))
         screen.answer(str(written) if written else "There are no such rows, so no file was written.")
 
 
@@ -140,5 +140,5 @@ def note(screen: Screen, job: str, row: int, text: str) -> None:
     from bulkremove.app import this_person
 
     with screen.app() as app:
-        app.find_out(job, row, text, by=this_person())
-        screen.answer(f"Noted for row {row} of job {app.job(job).id}.")
+        app.jobs.find_out(job, row, text, by=this_person())
+        screen.answer(f"Noted for row {row} of job {app.jobs.find(job).id}.")

@@ -86,7 +86,7 @@ def approve(screen: Screen, job: str) -> None:
     from bulkremove.app import this_person
 
     with screen.app() as app:
-        found = app.approve(job, by=this_person())
+        found = app.jobs.approve(job, by=this_person())
         screen.answer(f"Job {found.id} runs in the next night. At once: {screen.command('resume', found.id)}")
 
 

@@ -117,7 +117,7 @@ def resume(
     """
     _, settings, sandbox = _parted(said)
     with screen.app(**settings, **sandbox) as app:
-        return run_job(screen, app, app.job(job).id, report, expect_missing, as_json, said)
+        return run_job(screen, app, app.jobs.find(job).id, report, expect_missing, as_json, said)
 
 
 @click.command()
@@ -149,8 +149,8 @@ def retry(
     """
     _, settings, sandbox = _parted(said)
     with screen.app(**settings, **sandbox) as app:
-        shown = app.retry(job, unknown_checked=unknown_checked)
-        folder = Path(app.job(job).folder)
+        shown = app.plans.retry(job, unknown_checked=unknown_checked)
+        folder = Path(app.jobs.find(job).folder)
         return _agree_and_run(screen, app, shown, folder, plan_hash, yes, report, expect_missing, as_json, said)
 
 
@@ -170,7 +170,7 @@ def _read(app: App, file: str, said: dict[str, Any]) -> Preview:
     columns = parse_columns(said["columns"]) if said["columns"] else {}
     source: Path | BinaryIO = sys.stdin.buffer if file == "-" else Path(file)
     name = "standard input" if file == "-" else Path(file).name
-    return app.preview(source, name=name, options=ReadOptions(said["sheet"], columns, hidden))
+    return app.plans.preview(source, name=name, options=ReadOptions(said["sheet"], columns, hidden))
 
 
 def _dry_run(screen: Screen, file: str, output: str | None, as_json: bool, said: dict[str, Any]) -> None:
@@ -212,7 +212,7 @@ def _agree_and_run(
             raise shown.refusal
         consent = Consent(number=_ask(shown))
     person = this_person()
-    job = app.submit(shown, consent=consent, folder=folder, prepared_by=(person,), by=person)
+    job = app.plans.submit(shown, consent=consent, folder=folder, prepared_by=(person,), by=person)
     return run_job(screen, app, job.id, report, expect_missing, as_json, said)
 
 

@@ -51,7 +51,7 @@ def run_job(
 
 def _resumable(app: App, job_id: str) -> bool:
     try:
-        return app.job(job_id).state.resumable
+        return app.jobs.find(job_id).state.resumable
     except BulkremoveError:
         return True  # the journal can't say; to resume a job that is over does no harm
 

@@ -7,6 +7,7 @@ is found in ``sending`` later had an unanswered attempt. The shared allowance is
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import sqlite3
@@ -51,6 +52,7 @@ class Journal:
     """The journal in ``home``. Raises JournalFailed whenever the disk refuses; then nothing may be sent."""
 
     def __init__(self, home: Path) -> None:
+        self._home = home
         self._db = Database(home / "journal.db")
         self.ledgers = Ledgers(self._db)
         self.people = People(self._db)
@@ -67,6 +69,18 @@ class Journal:
     async def durably(self, write: Callable[[], T]) -> T:
         """What ``write`` returns, once it is on disk; who comes in the same turn of the loop shares the commit."""
         return await self._db.durably(write)
+
+    async def in_thread(self, work: Callable[[Journal], T]) -> T:
+        """What ``work`` gives, done beside the event loop; it is handed a journal of its own in the same home."""
+
+        def apart() -> T:
+            journal = Journal(self._home)
+            try:
+                return work(journal)
+            finally:
+                journal.close()
+
+        return await asyncio.to_thread(apart)
 
     # Jobs
 

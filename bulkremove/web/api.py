@@ -82,7 +82,7 @@ class Api:
         preview = await self._uploads.look(upload)
         to_remove = request.query.get("status") == TO_REMOVE
         text = request.query.get("q", "")
-        rows, more = self._app.some_rows(preview.plan, status=wanted, to_remove=to_remove, text=text, page=page)
+        rows, more = self._app.plans.some_rows(preview.plan, status=wanted, to_remove=to_remove, text=text, page=page)
         return web.json_response({"rows": [_row(row) for row in rows], "more": more})
 
     async def confirm(self, request: web.Request) -> web.StreamResponse:
@@ -92,29 +92,29 @@ class Api:
             raise web.HTTPBadRequest(text="Give plan_hash (a text) and, if you like, removals (a whole number).")
         consent = Consent(plan_hash=plan_hash, number=number)
         job, new = await confirm(self._app, self._desk, self._uploads, upload, consent, by=person(request).name)
-        return web.json_response(self._told(self._app.job(job)), status=201 if new else 200)
+        return web.json_response(self._told(self._app.jobs.find(job)), status=201 if new else 200)
 
     async def jobs(self, request: web.Request) -> web.StreamResponse:
-        return web.json_response({"jobs": [self._told(job) for job in self._app.jobs()[:100]]})
+        return web.json_response({"jobs": [self._told(job) for job in self._app.jobs.all()[:100]]})
 
     async def job(self, request: web.Request) -> web.StreamResponse:
         return web.json_response(self._told(self._job(request)))
 
     async def events(self, request: web.Request) -> web.StreamResponse:
-        events = self._app.events(self._job(request))
+        events = self._app.jobs.events(self._job(request))
         return web.json_response({"events": [{"at": at, "name": name, "text": text} for at, name, text in events]})
 
     async def report(self, request: web.Request) -> web.StreamResponse:
         job = self._job(request)
         with TemporaryDirectory() as folder:
             path = Path(folder) / f"{job.id}-report.{request.match_info['ending']}"
-            await self._app.report(job.id, path, by=person(request).name)
+            await self._app.jobs.report(job.id, path, by=person(request).name)
             return download(path)
 
     async def pause(self, request: web.Request) -> web.StreamResponse:
         job = self._job(request)
         await self._desk.pause(job.id, by=person(request).name)
-        return web.json_response(self._told(self._app.job(job.id)))
+        return web.json_response(self._told(self._app.jobs.find(job.id)))
 
     async def resume(self, request: web.Request) -> web.StreamResponse:
         job = self._job(request)
@@ -126,7 +126,7 @@ class Api:
     async def cancel(self, request: web.Request) -> web.StreamResponse:
         job = self._job(request)
         await self._desk.cancel(job.id, by=person(request).name)
-        return web.json_response(self._told(self._app.job(job.id)))
+        return web.json_response(self._told(self._app.jobs.find(job.id)))
 
     # Inside
 
@@ -134,7 +134,7 @@ class Api:
         return self._uploads.get(request.match_info["plan"])
 
     def _job(self, request: web.Request) -> Job:
-        return self._app.job(request.match_info["job"])
+        return self._app.jobs.find(request.match_info["job"])
 
     async def _plan(self, upload: Upload) -> dict[str, object]:
         if upload.job is not None:
@@ -143,7 +143,7 @@ class Api:
         return {"id": upload.id, "prepared_by": ", ".join(upload.by), **preview.as_json()}
 
     def _told(self, job: Job) -> dict[str, object]:
-        facts = dict(as_json(job, self._app.tally(job), report=None, retry=None))
+        facts = dict(as_json(job, self._app.jobs.tally(job), report=None, retry=None))
         del facts["report"], facts["retry"]
         return facts | {"running": self._desk.running(job.id) is not None, "trouble": self._desk.trouble.get(job.id)}
 

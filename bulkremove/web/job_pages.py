@@ -49,8 +49,8 @@ class JobPages:
     async def rows(self, request: web.Request) -> web.StreamResponse:
         job, wanted, text = self._job(request), request.query.get("status", ""), request.query.get("q", "").strip()
         number, status = page_number(request), Status(wanted) if wanted in set(Status) else None
-        rows, more = self._app.some_outcomes(job, status=status, text=text, page=number)
-        counts = self._app.tally(job).counts
+        rows, more = self._app.jobs.some_outcomes(job, status=status, text=text, page=number)
+        counts = self._app.jobs.tally(job).counts
         facts = {
             "job": job,
             "rows": rows,
@@ -66,14 +66,14 @@ class JobPages:
         job = self._job(request)
         with TemporaryDirectory() as folder:
             path = Path(folder) / f"{job.id}-report.{request.match_info['ending']}"
-            await self._app.report(job.id, path, by=person(request).name)
+            await self._app.jobs.report(job.id, path, by=person(request).name)
             return download(path)
 
     async def rows_file(self, request: web.Request) -> web.StreamResponse:
         job, rows = self._job(request), Rows(request.match_info["rows"])
         with TemporaryDirectory() as folder:
             path = Path(folder) / f"{job.id}-{rows.value}.csv"
-            if await self._app.report(job.id, path, rows=rows, by=person(request).name) is None:
+            if await self._app.jobs.report(job.id, path, rows=rows, by=person(request).name) is None:
                 raise web.HTTPNotFound(text="No row of this job belongs into that file.")
             return download(path)
 
@@ -92,10 +92,10 @@ class JobPages:
     async def approve(self, request: web.Request) -> web.StreamResponse:
         """Let a night's held plan run, and start it: whoever approves has typed the number of removals."""
         job, form = self._job(request), await read_form(request)
-        wanted = self._app.tally(job).open
+        wanted = self._app.jobs.tally(job).open
         if form.get("number", "") != str(wanted) or form.get("plan") != job.plan_hash:
             raise ConsentMissing(f"That is not the number of removals of this plan ({wanted:,}). Nothing was sent.")
-        self._app.approve(job.id, by=person(request).name)
+        self._app.jobs.approve(job.id, by=person(request).name)
         self._desk.start(job.id, by=person(request).name)
         return _back_to(job)
 
@@ -108,7 +108,7 @@ class JobPages:
         """Show the plan of what a job did not send, like that of a file; it is confirmed in the same way."""
         job, form = self._job(request), await read_form(request)
         checked = form.get("unknown") == "checked"
-        if checked and self._app.not_looked_up(job):
+        if checked and self._app.jobs.not_looked_up(job):
             raise ConsentMissing("Note first what you found in Zoho People about each of the unknown rows.")
         upload = self._uploads.of_job(job.id, unknown_checked=checked, source=job.source, by=person(request).name)
         await self._uploads.look(upload)
@@ -118,7 +118,7 @@ class JobPages:
         job, form = self._job(request), await read_form(request)
         number = str(form.get("row", ""))
         row = int(number) if number.isascii() and number.isdigit() and len(number) < 9 else 0
-        self._app.find_out(job.id, row, str(form.get("text", "")), by=person(request).name)
+        self._app.jobs.find_out(job.id, row, str(form.get("text", "")), by=person(request).name)
         return _back_to(job)
 
     async def audit(self, request: web.Request) -> web.StreamResponse:
@@ -126,7 +126,7 @@ class JobPages:
         return page("audit.html", request, facts)
 
     def _job(self, request: web.Request) -> Job:
-        return self._app.job(request.match_info["job"])
+        return self._app.jobs.find(request.match_info["job"])
 
 
 def _back_to(job: Job) -> web.Response:

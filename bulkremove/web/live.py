@@ -49,7 +49,7 @@ class Live:
         return [Door("GET", "/jobs/{job}/events", self.events, Right.LOOK)]
 
     async def events(self, request: web.Request) -> web.StreamResponse:
-        job_id, told = self._app.job(request.match_info["job"]).id, dict.fromkeys(_TEMPLATES, "")
+        job_id, told = self._app.jobs.find(request.match_info["job"]).id, dict.fromkeys(_TEMPLATES, "")
         session = request.cookies.get(COOKIE, "")
         async with sse_response(request) as stream:
             while stream.is_connected() and self._sessions.who(session, watching=True):
@@ -74,7 +74,7 @@ class Live:
         key = job_id, person(request).may(Right.APPROVE)
         made = self._made.get(key)
         if made is None or made.running is not running or now - made.at >= EVERY / 2:
-            facts = self.facts(self._app.job(job_id))
+            facts = self.facts(self._app.jobs.find(job_id))
             parts = {event: part(template, request, facts) for event, template in _TEMPLATES.items()}
             made = _Made(now, running, facts["moving"], parts)
             if len(self._made) > MOST_MADE:
@@ -86,12 +86,12 @@ class Live:
         """Everything that the page of a job shows."""
         app, running = self._app, self._desk.running(job.id)
         progress = running.progress if running else None
-        tally = progress.tally if progress else app.tally(job)
-        elsewhere = running is None and app.driven(job)
+        tally = progress.tally if progress else app.jobs.tally(job)
+        elsewhere = running is None and app.jobs.driven(job)
         still = running is None and not elsewhere
         unknown: list[Outcome] = []
         if still and tally[Status.UNKNOWN]:
-            unknown, _ = app.some_outcomes(job, status=Status.UNKNOWN, text="", page=1)
+            unknown, _ = app.jobs.some_outcomes(job, status=Status.UNKNOWN, text="", page=1)
         wait = None
         if progress and progress.waiting and progress.until is not None:
             rest = max(0.0, progress.until - app.clock.monotonic()) / app.speed
@@ -106,11 +106,11 @@ class Live:
             "wait": wait,
             "eta": next((seconds / app.speed for one, seconds in order if one.id == job.id), None),
             "beside": len(order) - 1,
-            "events_told": app.events(job),
-            "summary": app.summary(job),
+            "events_told": app.jobs.events(job),
+            "summary": app.jobs.summary(job),
             "warning": first_line(job, tally) if still else None,
             "unknown": unknown,
-            "chart": chart(app.timeline(job)) if still else None,
+            "chart": chart(app.jobs.timeline(job)) if still else None,
             "trouble": self._desk.trouble.get(job.id, ""),
             "over": job.state.over,
             "paused": still and job.state in (JobState.PAUSED, JobState.READY, JobState.RUNNING),

@@ -48,7 +48,7 @@ class PlanPages:
             allowance, trouble = self._app.allowance(), ""
         except BulkremoveError as error:
             allowance, trouble = None, str(error)
-        jobs = [(job, self._app.tally(job)) for job in self._app.jobs()[:50]]
+        jobs = [(job, self._app.jobs.tally(job)) for job in self._app.jobs.all()[:50]]
         now, speed = self._app.clock.wall(), self._app.speed
         locked = allowance.locked if allowance else 0.0
         ends = [(job, (seconds + locked) / speed) for job, seconds in self._desk.order()]
@@ -82,11 +82,13 @@ class PlanPages:
         plan, wanted = preview.plan, request.query.get("status", "")
         text, number = request.query.get("q", "").strip(), page_number(request)
         status = Status(wanted) if wanted in set(Status) else None
-        rows, more = self._app.some_rows(plan, status=status, to_remove=wanted == TO_REMOVE, text=text, page=number)
+        rows, more = self._app.plans.some_rows(
+            plan, status=status, to_remove=wanted == TO_REMOVE, text=text, page=number
+        )
         facts = {"upload": upload, "preview": preview, "plan": plan, "counts": plan.not_sent()}
         facts |= {"rows": rows, "more": more, "page": number, "wanted": wanted, "text": text}
         facts |= {"courses": len({course for course, _ in plan.batches}), "own": person(request).name in upload.by}
-        facts |= {"same": self._app.same_plan(plan)}
+        facts |= {"same": self._app.jobs.of_plan(plan)}
         facts |= {"four_eyes": self._app.settings.four_eyes, "read_from": _read_from(plan)}
         facts |= {"letters": letters(plan.table.header), "roles": dict(zip(_ROLES, plan.table.roles, strict=True))}
         return page("plan.html", request, facts)
@@ -116,7 +118,7 @@ async def confirm(
 
     async def submit(preview: Preview) -> str:
         reports = private_folder(app.settings.home / "reports")
-        made = await app.submit_apart(preview, consent=consent, folder=reports, prepared_by=upload.by, by=by)
+        made = await app.plans.submit_apart(preview, consent=consent, folder=reports, prepared_by=upload.by, by=by)
         return made.id
 
     try:

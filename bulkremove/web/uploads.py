@@ -166,10 +166,10 @@ class Uploads:
 
     async def _read(self, upload: Upload) -> Preview:
         if upload.retry is not None:
-            return self._app.retry(upload.retry[0], unknown_checked=upload.retry[1])
+            return self._app.plans.retry(upload.retry[0], unknown_checked=upload.retry[1])
         if upload.path is None or upload.job is not None:
             raise FileRefused("This plan was confirmed; its rows are in the job.")
-        return await self._app.preview_apart(upload.path, name=upload.name, options=upload.options)
+        return await self._app.plans.preview_apart(upload.path, name=upload.name, options=upload.options)
 
     @contextmanager
     def _one_more(self) -> Iterator[None]:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from bulkremove.app import App
 from bulkremove.app.consent import Consent
-from bulkremove.app.driving import Stop
+from bulkremove.app.progress import Stop
 from bulkremove.config import Settings
 from bulkremove.errors import BulkremoveError
 from bulkremove.model import JobState, Removal
@@ -197,8 +197,8 @@ class _Play:
     async def __call__(self) -> Told:
         for name, file in self._history.files.items():
             app = self._app()
-            preview = app.preview(io.BytesIO(file.text.encode()), name=f"{name}.csv", options=ReadOptions())
-            self._witness.jobs[name] = app.submit(
+            preview = app.plans.preview(io.BytesIO(file.text.encode()), name=f"{name}.csv", options=ReadOptions())
+            self._witness.jobs[name] = app.plans.submit(
                 preview, consent=Consent(yes=True), folder=self._folder, prepared_by=["ann"], by="ann"
             ).id
             app.close()
@@ -304,6 +304,6 @@ class _Play:
 
     def _statuses(self) -> list[str]:
         app = self._app()
-        found = [outcome.status.value for job in app.jobs() for outcome in app.outcomes(job)]
+        found = [outcome.status.value for job in app.jobs.all() for outcome in app.jobs.outcomes(job)]
         app.close()
         return found
