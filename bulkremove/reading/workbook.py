@@ -7,7 +7,10 @@ out changed, and nobody would see it (measured: …479103 and …479115 both bec
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 from bulkremove.errors import FileRefused
 from bulkremove.model import Choices, column_letter
@@ -37,7 +40,7 @@ def _read(raw: bytes, kind: str, sheets: Sequence[xlsx.SheetFacts], name: str, o
     from python_calamine import CalamineError
 
     try:
-        with pd.ExcelFile(io.BytesIO(raw), engine="calamine") as book:
+        with _panics_unprinted(), pd.ExcelFile(io.BytesIO(raw), engine="calamine") as book:
             grids = []
             for facts in sheets:
                 if options.sheet is not None and facts.name != options.sheet:
@@ -51,6 +54,25 @@ def _read(raw: bytes, kind: str, sheets: Sequence[xlsx.SheetFacts], name: str, o
             raise
         raise FileRefused(f"{name} is damaged.", hint="Export it again.") from None
     return _choose(grids, name, options)
+
+
+@contextmanager
+def _panics_unprinted() -> Iterator[None]:
+    """python-calamine's Rust writes where it panicked to standard error, past Python, before the error can be caught
+    and told in our words. The whole process has no standard error meanwhile.
+    """
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is none
+        yield
+        return
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _grid(book: object, kind: str, facts: xlsx.SheetFacts, name: str) -> Grid:
