@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# Many tests wait rather than work.
+TESTS := $(BIN)/python -m pytest -n 4 --dist worksteal
 
 .PHONY: run serve test check prove bench format lock pictures clean
 
@@ -12,17 +14,17 @@ serve: .venv/ready  ## the page on sample_data/'s world, in the bundled sandbox
 	$(BIN)/bulkremove --home .venv/rehearsal serve --sandbox sample_data/world.json --speed 20
 
 test: .venv/ready  ## all tests
-	$(BIN)/python -m pytest
+	$(TESTS)
 
 check: .venv/ready  ## format, lint, types, layers, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+	$(TESTS)
 
-prove: .venv/ready  ## the proofs of docs/reliability.md in full: up to an hour; the table is kept as build/prove.md
-	$(BIN)/python -m pytest tests/proofs --deep -n 4 --dist worksteal
+prove: .venv/ready  ## the proofs of docs/reliability.md in full: about an hour and a half on two processors; the table is kept as build/prove.md
+	$(TESTS) tests/proofs --deep
 
 bench: .venv/ready  ## the measures of docs/benchmarks.md, as a table and as build/bench.json
 	$(BIN)/python -m benchmarks

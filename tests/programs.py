@@ -7,18 +7,24 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock
+
 SAMPLES = Path(__file__).parent.parent / "sample_data"
 PROGRAM = (sys.executable, "-m", "bulkremove")
+_BUNDLED_SANDBOX = FileLock(Path(tempfile.gettempdir()) / f"bulkremove-tests-{os.getuid()}.lock")
+"""Its port is one for all; tests that run side by side take turns."""
 
 
 def environment(**extra: str) -> dict[str, str]:
-    """The environment without any of our variables, and with a fixed zone."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("BULKREMOVE_")}
+    """The environment without any of our variables, with a fixed zone, and with streams that are buffered as usual."""
+    ours = ("BULKREMOVE_", "PYTHONUNBUFFERED")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {**kept, "TZ": "UTC", "NO_COLOR": "1", **extra}
 
 
@@ -42,16 +48,17 @@ class Bulkremove:
         )
 
     def __call__(self, *words: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*self.program, "--home", str(self.home), *words],
-            env=self.env,
-            cwd=self.home.parent,
-            input=stdin if stdin is not None else "",
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        with _BUNDLED_SANDBOX if "--sandbox" in words else nullcontext():
+            return subprocess.run(
+                [*self.program, "--home", str(self.home), *words],
+                env=self.env,
+                cwd=self.home.parent,
+                input=stdin if stdin is not None else "",
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+            )
 
 
 @contextmanager

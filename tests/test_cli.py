@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -268,16 +269,35 @@ def test_a_run_killed_between_its_end_and_its_report_is_resumed_to_the_report(tm
         assert (2, "There is no unfinished job" in again.stderr) == (again.returncode, True)
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk without space is Linux's /dev/full")
-def test_an_answer_that_can_not_be_written_is_told_and_is_no_success(tmp_path: Path) -> None:
-    with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
-            [*PROGRAM, "--home", str(tmp_path / "home"), "preview", str(SAMPLES / "leavers.csv")],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment(),
-            check=False,
-        )
-    assert done.returncode == 1
-    assert "Error: The answer can't be written: No space left on device." in done.stderr
+FULL = Path("/dev/full")
+on_a_full_disk = pytest.mark.skipif(not FULL.exists(), reason="a disk without space is Linux's /dev/full")
+COMMANDS = [(0, "preview", str(SAMPLES / "leavers.csv")), (0, "--help"), (0, "-h"), (0, "--version"), (2, "prevew")]
+
+
+def _said_to(
+    folder: Path, words: list[str], out: int | IO[str] = subprocess.PIPE, err: int | IO[str] = subprocess.PIPE
+) -> subprocess.CompletedProcess[str]:
+    where = [] if words == ["--help"] else ["--home", str(folder / "home")]  # `--help` alone is answered without click
+    return subprocess.run([*PROGRAM, *where, *words], stdout=out, stderr=err, text=True, env=environment(), check=False)
+
+
+@on_a_full_disk
+@pytest.mark.parametrize("words", [words for code, *words in COMMANDS if not code])
+def test_an_answer_that_can_not_be_written_is_told_and_is_no_success(words: list[str], tmp_path: Path) -> None:
+    with FULL.open("w") as full:
+        done = _said_to(tmp_path, words, out=full)
+    assert (1, "Error: The answer can't be written: No space left on device.") == (
+        done.returncode,
+        done.stderr.strip().partition(" `")[0],
+    )
+
+
+@on_a_full_disk
+@pytest.mark.parametrize(("code", "words"), [(code, words) for code, *words in COMMANDS])
+@pytest.mark.parametrize("answers_too", [False, True])
+def test_an_error_that_can_not_be_written_changes_no_exit_code(
+    code: int, words: list[str], tmp_path: Path, *, answers_too: bool
+) -> None:
+    with FULL.open("w") as full:
+        done = _said_to(tmp_path, words, out=full if answers_too else subprocess.PIPE, err=full)
+    assert done.returncode == (code or 1 if answers_too else code)

@@ -9,20 +9,30 @@ from __future__ import annotations
 import sys
 
 from bulkremove.cli.exits import EXIT_CODES
+from bulkremove.cli.streams import stand_in
 
 __all__ = ["EXIT_CODES", "main", "tell"]
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    stand_in()
     if sys.argv[1:] == ["--help"]:
-        # click alone takes almost four times as long as the bare interpreter; a test compares this with its own text.
-        with open(f"{__path__[0]}/help.txt", encoding="utf-8") as file:  # noqa: PTH123 - pathlib costs time here
-            sys.stdout.write(file.read())
-        return
+        sys.exit(_help())
     from bulkremove.cli.program import run
 
     sys.exit(run())
+
+
+def _help() -> int:
+    # click alone takes almost four times as long as the bare interpreter; a test compares this with its own text.
+    try:
+        with open(f"{__path__[0]}/help.txt", encoding="utf-8") as file:  # noqa: PTH123 - pathlib costs time here
+            sys.stdout.write(file.read())
+            sys.stdout.flush()
+    except Exception as error:
+        return tell(error)
+    return 0
 
 
 def tell(error: Exception) -> int:

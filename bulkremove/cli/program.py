@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from io import TextIOWrapper
 
 import click
 
@@ -79,9 +78,6 @@ also_after_the_command(cli, [one for one in cli.params if isinstance(one, click.
 
 def run() -> int:
     """Run the command that was asked for; its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # no character of a file may end a run
     try:
         code = cli.main(prog_name="bulkremove", standalone_mode=False)
     except click.exceptions.Abort:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import shlex
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
@@ -15,8 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-
-from bulkremove.errors import AnswerLost
 
 if TYPE_CHECKING:
     from bulkremove.app import App
@@ -62,12 +58,13 @@ class Screen:
     def warn(self, text: str, *, bold: bool = False, fg: str | None = None) -> None:
         """To standard error, always."""
         for line in text.split("\n"):
-            _write(click.style(shown(line), bold=bold or None, fg=fg), err=True, color=None if self.color else False)
+            styled = click.style(shown(line), bold=bold or None, fg=fg)
+            click.echo(styled, err=True, color=None if self.color else False)
 
     def answer(self, text: str, *, bold: bool = False, fg: str | None = None) -> None:
         """To standard output."""
         styled = click.style(shown(text), bold=bold or None, fg=fg) if bold or fg else shown(text)
-        _write(styled, err=False, color=None if self.color else False)
+        click.echo(styled, color=None if self.color else False)
 
 
 def _flags(said: Mapping[str, object]) -> Iterator[str]:
@@ -82,18 +79,6 @@ def _flags(said: Mapping[str, object]) -> Iterator[str]:
 def shown(text: str) -> str:
     """Text as one line of a terminal: nothing in it acts, and a cell can't pretend to be a line of ours."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
-def _write(text: str, *, err: bool, color: bool | None) -> None:
-    try:
-        click.echo(text, err=err, color=color)
-    except OSError as error:
-        # Otherwise the interpreter tries once more at its end, says so in its own words and ends with 120.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), (sys.stderr if err else sys.stdout).fileno())
-        if not err and error.errno != errno.EPIPE:  # whoever read it may have gone; a run goes on
-            raise AnswerLost(
-                f"The answer can't be written: {error.strerror}.", hint="`bulkremove jobs` says what was done."
-            ) from None
 
 
 def also_after_the_command(group: click.Group, shared: Sequence[click.Option]) -> None:
