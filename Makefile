@@ -23,7 +23,7 @@ check: .venv/ready  ## format, lint, types, layers, tests
 	$(BIN)/lint-imports
 	$(TESTS)
 
-prove: .venv/ready  ## the proofs of docs/reliability.md in full: about an hour and a half on two processors; the table is kept as build/prove.md
+prove: .venv/ready  ## the proofs of docs/reliability.md in full: about an hour on two processors; the table is kept as build/prove.md
 	$(TESTS) tests/proofs --deep
 
 bench: .venv/ready  ## the measures of docs/benchmarks.md, as a table and as build/bench.json

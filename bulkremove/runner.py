@@ -14,18 +14,15 @@ from bulkremove.model import Errand, Status
 LAST_WORD = 6.0
 """Real seconds that rows in flight are given to end once the run stops; later they stay as ``sending``."""
 
-_LOOK = 0.5
-"""Real seconds between two looks at whether the run stops."""
-
 
 async def run(
     errands: Iterator[Errand],
     remove: Callable[[Errand], Awaitable[Status | Errand | None]],
     *,
     concurrency: int,
-    stopping: Callable[[], bool],
+    stop: asyncio.Event,
 ) -> AsyncIterator[tuple[Errand, Status | None]]:
-    """Remove row after row; yields each with its status, or with None when it was left for a later run.
+    """Remove row after row until ``stop`` is set; yields each with its status, or None if it is left for a later run.
 
     A row whose ``remove`` gives an errand back has stepped back: it is taken again once another row was heard of.
     Whatever ``remove`` raises ends the run; the rows in flight are given up first.
@@ -43,19 +40,23 @@ async def run(
         return fresh
 
     loop = asyncio.get_running_loop()
+    stopped = asyncio.ensure_future(stop.wait())
     stop_at: float | None = None
     try:
         while True:
-            while len(flying) < concurrency and not stopping() and (errand := take()) is not None:
+            while len(flying) < concurrency and not stop.is_set() and (errand := take()) is not None:
                 flying[asyncio.ensure_future(remove(errand))] = errand
             if not flying:
                 return
-            if stopping() and stop_at is None:
+            if stop_at is None and stop.is_set():
                 stop_at = loop.time() + LAST_WORD
-            if stop_at is not None and loop.time() >= stop_at:
+            if stop_at is None:
+                await asyncio.wait({*flying, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            elif stop_at > loop.time():
+                await asyncio.wait(flying, timeout=stop_at - loop.time(), return_when=asyncio.FIRST_COMPLETED)
+            else:
                 return
-            done, _ = await asyncio.wait(flying, timeout=_LOOK, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
+            for task in [one for one in flying if one.done()]:
                 errand, result = flying.pop(task), task.result()
                 if isinstance(result, Errand):
                     stepped_back.append(result)
@@ -64,6 +65,7 @@ async def run(
                     stepped_back.clear()
                     yield errand, result
     finally:
-        for task in flying:
-            task.cancel()
-        await asyncio.gather(*flying, return_exceptions=True)
+        left = (*flying, stopped)
+        for one in left:
+            one.cancel()
+        await asyncio.gather(*left, return_exceptions=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -91,7 +92,8 @@ class Stage:
     expect_missing: bool = False
     clock: VirtualClock = field(default_factory=VirtualClock)
     seed: int = 1
-    stop: Stop = field(default_factory=Stop)
+    stop_after: float | None = None
+    """Virtual seconds after which the run is asked to stop, as by Ctrl-C."""
     sandbox: Sandbox | None = None
     between: float = 0.0
     """Virtual seconds that pass before a run begins."""
@@ -119,6 +121,9 @@ class Stage:
         settings = Settings(self.home, limit=limit, lock=self.quota.lock, concurrency=self.concurrency)
         journal = Journal(self.home)
         progress: list[Progress] = []
+        stop = Stop()
+        if self.stop_after is not None:
+            asyncio.get_running_loop().call_later(self.stop_after, stop.ask, "Stopped by Ctrl-C.", 130)
         async with sandbox:
             host = f"127.0.0.1:{sandbox.port}"
             if not journal.jobs():
@@ -140,7 +145,7 @@ class Stage:
                     post=people.post_form,
                 ),
                 dice=random.Random(self.seed).random,
-                stop=self.stop,
+                stop=stop,
                 expect_missing=self.expect_missing,
                 on_progress=progress.append,
             )

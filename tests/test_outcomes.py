@@ -12,6 +12,7 @@ from bulkremove.auth import Tokens
 from bulkremove.client import Admission, Exchange, ZohoPeople
 from bulkremove.errors import NeverSent, SettingsError
 from bulkremove.model import JobState, Quota, Removal, Status
+from bulkremove.runner import LAST_WORD
 from bulkremove.sandbox import Fault, LockTold, Threshold
 from tests.play import Stage, faults, learner
 
@@ -295,6 +296,18 @@ def test_retry_after_of_a_503_is_waited_for(tmp_path: Path) -> None:
     assert [Status.REMOVED] == played.statuses
     first, second = (entry.time for entry in played.sandbox.requests if entry.removal)
     assert second - first >= 120
+
+
+@pytest.mark.parametrize(("fault", "asked", "within"), [("503:120", 30.0, 2.0), ("silence", 5.0, LAST_WORD + 1.0)])
+def test_a_stop_ends_a_wait_soon_and_the_row_goes_on_later(
+    fault: str, asked: float, within: float, tmp_path: Path
+) -> None:
+    stage = Stage(tmp_path, rows=1, faults=faults({0: [fault, "ok"]}), stop_after=asked)
+    stopped = stage.play()
+    assert (JobState.PAUSED, 130) == (stopped.job.state, stopped.job.exit_code)
+    assert asked <= stopped.job.seconds < asked + within
+    stage.stop_after, stage.between = None, 300.0
+    assert [Status.REMOVED] == stage.play().statuses
 
 
 def test_an_unanswered_row_is_unknown_once_15_minutes_have_passed(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ wire. The rows' own fate is decided by pure rules; this file carries their words
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -50,7 +51,7 @@ class Drive:
         self._ledger = ledger
         self._quota = quota
         self._clock = clock
-        self._stop = stop
+        self._stop = stop.part()
         self._on_progress = on_progress
         self._breaker = Breaker(expect_missing)
         self._halt: Halt | None = None
@@ -76,13 +77,13 @@ class Drive:
             self._in_hand.append(errand.number)
             try:
                 while self._behind() and not self.stopping():
-                    await self._clock.sleep(1.0)
+                    await self.pause(1.0)
                 return await remover.remove(errand)
             finally:
                 self._in_hand.remove(errand.number)
 
         async for errand, status in run(
-            self._journal.errands(self._job.id), remove, concurrency=concurrency, stopping=self.stopping
+            self._journal.errands(self._job.id), remove, concurrency=concurrency, stop=self._stop.heard
         ):
             if status is not None:
                 self._counts[status] += 1
@@ -94,15 +95,18 @@ class Drive:
     # What a remover asks and tells
 
     def stopping(self) -> bool:
-        return self._halt is not None or self._stop.asked
+        return self._stop.asked
 
     def left(self) -> int:
         return self._left
 
     async def pause(self, seconds: float) -> None:
-        until = self._clock.monotonic() + seconds
-        while not self.stopping() and (rest := until - self._clock.monotonic()) > 0:
-            await self._clock.sleep(min(rest, 1.0))
+        over = [asyncio.ensure_future(self._clock.sleep(seconds)), asyncio.ensure_future(self._stop.heard.wait())]
+        try:
+            await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in over:
+                one.cancel()
 
     def observe(self, answer: Answer) -> Signal | None:
         self._breaker, halt, signal = breaker.observe(self._breaker, answer)
@@ -113,6 +117,7 @@ class Drive:
     def halt(self, halt: Halt) -> None:
         if self._halt is None:
             self._halt = halt
+            self._stop.ask(halt.reason, halt.exit_code, goes_on=halt.goes_on)
             self._note("halted", halt.reason)
 
     def locked_out(self, lockout: Lockout) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 
 from bulkremove.model import Job, Status, Tally
@@ -31,7 +32,8 @@ class Progress:
 class Stop:
     """Asks a run to end soon. ``exit_code``: what the command line ends with."""
 
-    asked: bool = False
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once it was asked, so that nobody has to look again and again."""
     reason: str = ""
     exit_code: int = 5
     goes_on: bool = False
@@ -39,14 +41,21 @@ class Stop:
     within: list[Stop] = field(default_factory=list)
     """The stops that this one asks too."""
 
+    @property
+    def asked(self) -> bool:
+        return self.heard.is_set()
+
     def ask(self, reason: str, exit_code: int, *, goes_on: bool = False) -> None:
         if not self.asked:
-            self.asked, self.reason, self.exit_code, self.goes_on = True, reason, exit_code, goes_on
+            self.reason, self.exit_code, self.goes_on = reason, exit_code, goes_on
+            self.heard.set()
             for one in self.within:
                 one.ask(reason, exit_code, goes_on=goes_on)
 
     def part(self) -> Stop:
         """A stop of its own for a part of the run, which ends with the whole."""
-        one = Stop(self.asked, self.reason, self.exit_code, self.goes_on)
+        one = Stop()
         self.within.append(one)
+        if self.asked:
+            one.ask(self.reason, self.exit_code, goes_on=self.goes_on)
         return one

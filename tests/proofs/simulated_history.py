@@ -252,7 +252,7 @@ class _Play:
             case 3:
                 process.lies_at_commit = dice.randint(1, 20 if early else 200)
             case _:
-                process.dies_at_step = dice.randint(1, 200 if early else 4000)
+                process.dies_at_step = dice.randint(1, 200 if early else 1000)
         return process
 
     async def _main(self, process: Process, over: list[bool]) -> None:
