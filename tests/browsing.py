@@ -84,7 +84,10 @@ class Server:
         if self.process.poll() is not None:
             return ""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.communicate(timeout=20)[0]
+        self.process.wait(timeout=20)
+        assert self.process.stdout is not None
+        with self.process.stdout as said:
+            return said.read()  # not communicate(): it leaves out what was read ahead
 
 
 @contextmanager
