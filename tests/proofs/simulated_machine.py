@@ -51,8 +51,6 @@ class Process:
     commits: int = 0
     connections: list[Connection] = field(default_factory=list)
     locks: set[int] = field(default_factory=set)
-    coroutines: list[Coroutine[Any, Any, Any]] = field(default_factory=list)
-    """Kept, so that a dead one is not closed before the history is over: that would run what the dead don't run."""
     over: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when it has ended, of itself or not."""
 
@@ -95,12 +93,15 @@ class Machine(VirtualLoop):
         self.disk = Disk()
         self.mistakes: list[BaseException] = []
         """What callbacks of the living, and of the harness itself, raised."""
+        self._coroutines: list[Coroutine[Any, Any, Any]] = []
+        """Kept, so that a dead one is not closed before the history is over: that would run what the dead don't run."""
         self._numbers = count(1)
         self.set_task_factory(self._task)
         self.set_exception_handler(self._heard)
 
     def _task(self, loop: asyncio.AbstractEventLoop, coro: Any, **kwargs: Any) -> asyncio.Task[Any]:
         process = kwargs["context"].get(current) if kwargs.get("context") is not None else current.get()
+        self._coroutines.append(coro)
         task = _Task(_Stepped(coro, process, self.disk) if process else coro, loop=loop, **kwargs)
         task.number = next(self._numbers)
         return task
@@ -159,7 +160,6 @@ class _Stepped(Coroutine[Any, Any, Any]):
 
     def __init__(self, inner: Coroutine[Any, Any, Any], process: Process, disk: Disk) -> None:
         self._inner, self._process, self._disk = inner, process, disk
-        process.coroutines.append(inner)
         self._thrown: BaseException | None = None
 
     def send(self, value: Any) -> Any:
@@ -290,12 +290,15 @@ def replaced(machine: Machine) -> Iterator[None]:
 def run(main: Callable[[Machine], Coroutine[Any, Any, T]]) -> T:
     """What ``main(machine)`` returns, run to its end in virtual time."""
     machine = Machine()
-    with warnings.catch_warnings(), replaced(machine):
+    heard = sys.unraisablehook
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the dead close nothing and await nothing
         try:
-            return machine.run_until_complete(main(machine))
+            with replaced(machine):
+                return machine.run_until_complete(main(machine))
         finally:
-            heard, sys.unraisablehook = sys.unraisablehook, lambda _: None
             machine.close()
+            sys.unraisablehook = lambda _: None
+            del machine  # the last to hold the dead: what they do at their collection is of no account
             gc.collect()
             sys.unraisablehook = heard

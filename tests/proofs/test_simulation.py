@@ -6,6 +6,8 @@ A seed that fails is replayed, with everything that happened in it, by
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import os
 import subprocess
 import sys
@@ -19,6 +21,7 @@ from tests.conftest import Proving
 from tests.proofs.invariants import INVARIANTS
 from tests.proofs.mutants import MUTANTS, Mutant
 from tests.proofs.simulated_history import ROWS, Told, play
+from tests.proofs.simulated_machine import Machine, Process, run
 
 HISTORIES, SAMPLE, PARTS = 10_000, 300, 50
 MOST_SEEDS = 1_000
@@ -67,6 +70,30 @@ def test_every_invariant_has_a_planted_fault() -> None:
 def test_a_seed_is_one_history_in_whatever_process() -> None:
     digests = {_digest(hash_seed) for hash_seed in ("1", "2")}
     assert len(digests) == 1
+
+
+def test_a_killed_process_never_goes_on_and_leaves_nothing_behind() -> None:
+    ran: list[str] = []
+
+    async def main() -> None:
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            ran.append("what only the living do")
+            await asyncio.sleep(1000)  # closing it is an error that pytest would tell of
+
+    async def history(machine: Machine) -> int:
+        process = Process("killed")
+        process.start(main)
+        await asyncio.sleep(1)
+        process.kill()
+        del process
+        await asyncio.sleep(2000)
+        gc.collect()
+        return len(ran)
+
+    assert run(history) == 0
+    gc.collect()
 
 
 def _digest(hash_seed: str) -> str:
