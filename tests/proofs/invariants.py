@@ -19,7 +19,7 @@ from tests.proofs.simulated_machine import Process
 
 INVARIANTS = {
     "I1": "what is removed, and every call, stands in the plan",
-    "I2": "every call on the wire has an earlier attempt in the journal",
+    "I2": "every call on the wire has an earlier attempt in the journal, and none leaves once a commit failed",
     "I3": "the statuses sum to the rows of the file",
     "I4": "no row is told as removed without a whole answer that says so",
     "I5": "no row that is told as untouched was removed",
@@ -103,6 +103,8 @@ class Witness:
             self.fail("I1", f"{method} {path} stands in no row")
             return
         self._heed_the_lock((name, removal), now)
+        if process.disk_failed:
+            self.fail("I2", "a call left after a commit had failed")
         self._wire[name, removal] += 1
         kept = self._ask(
             "SELECT count(*), count(*) FILTER (WHERE finding IS NULL) FROM attempt JOIN row USING (job, position)"

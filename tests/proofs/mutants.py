@@ -6,6 +6,7 @@ that the invariant sees nothing.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -15,12 +16,14 @@ from unittest.mock import patch
 from bulkremove import answers, pacing, policy
 from bulkremove.app import App
 from bulkremove.config import Settings
+from bulkremove.errors import JournalFailed
 from bulkremove.limiter import Gate
 from bulkremove.model import Attempt, Errand, Job, Outcome, Quota, Removal, Reply
 from bulkremove.pacing import Signal
 from bulkremove.policy import Answer, Finding, Verdict
 from bulkremove.store import Journal
 from bulkremove.store.audit import START, Audit, _hash
+from bulkremove.store.database import Database
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,27 @@ def _forgetful(answer: Answer, before: Sequence[object]) -> Verdict:
     return _judge(answer, ())
 
 
+_commit_group = Database._commit_group
+
+
+class _Deaf:
+    """A journal's last failure, forgotten once it was looked at."""
+
+    def __get__(self, database: Database, owner: object = None) -> JournalFailed | None:
+        failure: JournalFailed | None = vars(database).pop("failure", None)
+        return failure
+
+    def __set__(self, database: Database, failure: JournalFailed | None) -> None:
+        vars(database)["failure"] = failure
+
+
+def _done_anyway(self: Database, group: asyncio.Future[None]) -> None:
+    told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    _commit_group(self, told)
+    told.exception()
+    group.set_result(None)
+
+
 _begin = Journal.begin
 
 
@@ -114,6 +138,11 @@ MUTANTS = (
         "I2",
         "an attempt is written with its outcome",
         lambda: patch.multiple(Journal, open_attempt=_write_it_later, close_attempt=_write_both),
+    ),
+    Mutant(
+        "I2",
+        "a commit that failed counts as done",
+        lambda: patch.multiple(Database, _commit_group=_done_anyway, _failed=_Deaf(), create=True),
     ),
     Mutant("I3", "the report ends one row early", lambda: patch.object(Journal, "outcomes", _but_the_last)),
     Mutant("I4", "an answer that can't be understood is a success", lambda: patch.object(answers, "read", _generous)),

@@ -93,7 +93,7 @@ def test_a_disk_that_fails_at_the_nth_call_ends_the_run_and_loses_nothing(
         assert "Traceback" not in injected.said
         assert injected.returncode in (0, 1, 2, 3, 5), injected.said
         if injected.returncode:  # SQLite itself goes on where a folder, or a checkpoint, can't be synced
-            assert len(injected.after) <= 4, injected.after  # no more than were on their way
+            assert not injected.after
     assert early
     proving.figure(
         "A disk that is full or fails at the Nth call ends the run with a sentence and loses nothing",
