@@ -52,6 +52,18 @@ def test_many_may_open_a_new_journal_at_the_same_moment(tmp_path: Path) -> None:
             opened.result()
 
 
+def test_a_second_journal_in_one_process_leaves_the_locks_of_the_first_alone(tmp_path: Path) -> None:
+    """A process that closes any descriptor of a file loses all its POSIX locks on it (SQLite, "How to corrupt", 2.2)."""
+    journal = journal_with_a_row(tmp_path)
+    Journal(tmp_path).close()
+    wal = tmp_path / "journal.db-wal"
+    assert wal.stat().st_size > 0
+    code = f"from pathlib import Path; from bulkremove.store import Journal; Journal(Path({str(tmp_path)!r})).close()"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert wal.exists(), "the other process took itself for the last one and deleted the write-ahead log"
+    journal.close()
+
+
 def test_every_text_of_a_cell_survives(tmp_path: Path) -> None:
     journal = journal_with_a_row(tmp_path)
     (outcome,) = journal.outcomes(journal.job("job"))

@@ -7,6 +7,7 @@ the disk holds (SQLite's page on "How to corrupt", and the known behaviour of a 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import sqlite3
@@ -41,7 +42,7 @@ class Database:
             make_folder(path.parent)
             # SQLite does not wait while another process turns a new file to WAL: it fails at once (measured).
             with FileLock(path.with_suffix(".lock"), timeout=BUSY_SECONDS, mode=0o600):
-                os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+                _create(path)
                 self._connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
                 self._connection.create_function("holds", 2, _holds, deterministic=True)
                 self._connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file; else nothing
@@ -174,6 +175,16 @@ class Database:
         except (sqlite3.Error, OSError) as error:
             self._failed = JournalFailed(f"The journal {self._path} {_reason(error)}", hint=_advice(error))
             raise self._failed from error
+
+
+def _create(path: Path) -> None:
+    """Make a missing file, private from its first moment. An existing one is opened by SQLite alone.
+
+    Closing any descriptor of a file drops all POSIX locks that this process holds on it, and SQLite's locks are such
+    locks (SQLite, "How To Corrupt An SQLite Database File", 2.2).
+    """
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _holds(cells: str, wanted: str) -> bool:
