@@ -32,6 +32,9 @@ class Tokens:
     def __init__(self, token: str) -> None:
         self._token = token
 
+    async def ensure(self) -> None:
+        pass
+
     async def token(self) -> str:
         return self._token
 

@@ -24,8 +24,8 @@ from bulkremove.private_files import private_folder, read_private, write_private
 Post = Callable[[str, Mapping[str, str]], Awaitable[Reply]]
 """Sends a form to an address; raises NeverSent or Unanswered."""
 
-EARLY = 180.0
-"""Seconds before its end from which a token is not used any more."""
+EXPIRY_MARGIN, EXPIRY_SHARE = 180.0, 0.2
+"""A token is renewed when so many seconds of its life are left, or this share of it where that is less."""
 MOST_REFRESHES, REFRESH_WINDOW = 3, 600.0
 """Our own cap, in any so many seconds."""
 TOKEN_LOCK = 600.0
@@ -83,8 +83,17 @@ class Tokens:
         self._again_at = 0.0
         """Monotonic seconds; who asks earlier, after a stumble, asks nobody."""
 
+    async def ensure(self) -> None:
+        """Make sure that the account gives tokens: ask for one unless one was given before.
+
+        Raises NotAuthorised or TokenDelayed. A token whose life is shorter than the wait for a slot is not renewed
+        here, since it would expire unused.
+        """
+        if self._cached is None:
+            await self._fresh(refused=None)
+
     async def token(self) -> str:
-        """A token that is good for some minutes yet. Raises NotAuthorised or TokenDelayed."""
+        """A token to send with now: not about to expire, or just asked for. Raises NotAuthorised or TokenDelayed."""
         if self._cached is not None and self._good(self._cached):
             return self._cached.token
         return await self._fresh(refused=None)
@@ -112,7 +121,8 @@ class Tokens:
 
     def _good(self, kept: _Kept) -> bool:
         """Also false when the wall clock stands before the token's making: then its end means nothing."""
-        return bool(kept.token) and kept.made_at - 60 <= self._clock.wall() < kept.ends_at - EARLY
+        margin = min(EXPIRY_MARGIN, EXPIRY_SHARE * (kept.ends_at - kept.made_at))
+        return bool(kept.token) and kept.made_at - 60 <= self._clock.wall() < kept.ends_at - margin
 
     async def _refresh(self, kept: _Kept) -> _Kept:
         if (rest := self._again_at - self._clock.monotonic()) > 0:

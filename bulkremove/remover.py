@@ -36,6 +36,7 @@ class Sender(Protocol):
 class Tokens(Protocol):
     """Access tokens (``auth.Tokens`` is the one that ships)."""
 
+    async def ensure(self) -> None: ...
     async def token(self) -> str: ...
     async def renew(self, refused: str) -> str: ...
 
@@ -177,7 +178,7 @@ class Remover:
     async def _admit(self, row: _Row) -> Admission | None:
         """A slot and a token, both good at this very moment; None when the row may not be sent any more."""
         while True:
-            await self._tokens.token()  # before the wait, so that a dead account takes no slot
+            await self._tokens.ensure()  # before the wait, so that a dead account takes no slot
             permit = await self._gate.enter(
                 row.errand,
                 alone=lambda: self._alone(row),

@@ -56,6 +56,36 @@ def test_a_hundred_waiting_calls_and_a_second_process_make_one_refresh(tmp_path:
     run(main)
 
 
+@pytest.mark.parametrize("life", [5, 60, 180, 200])
+def test_a_token_of_a_short_life_is_used_for_most_of_it(tmp_path: Path, life: int) -> None:
+    async def main() -> None:
+        zoho, clock = Zoho({"access_token": "short", "expires_in": life}), VirtualClock()
+        one = tokens(zoho, tmp_path, clock)
+        assert "short" == await one.token()
+        await clock.sleep(0.7 * life)
+        assert "short" == await one.token()
+        assert 1 == zoho.asked
+        await clock.sleep(0.2 * life)
+        await one.token()
+        assert 2 == zoho.asked
+
+    run(main)
+
+
+def test_a_token_that_expires_during_the_wait_for_a_slot_is_asked_for_once_at_the_send(tmp_path: Path) -> None:
+    async def main() -> None:
+        zoho, clock = Zoho({"access_token": "brief", "expires_in": 1}), VirtualClock()
+        one = tokens(zoho, tmp_path, clock)
+        await one.ensure()
+        for asked in (2, 3):
+            await one.ensure()
+            await clock.sleep(2.1)
+            assert "brief" == await one.token()
+            assert asked == zoho.asked
+
+    run(main)
+
+
 def test_a_run_of_twenty_hours_renews_before_each_expiry(tmp_path: Path) -> None:
     async def main() -> None:
         zoho, clock = Zoho(None), VirtualClock()

@@ -186,7 +186,7 @@ def test_a_token_s_file_that_fails_after_the_slot_was_taken_leaves_no_open_attem
     async def failing(tokens: Tokens) -> str:
         nonlocal asked
         asked += 1
-        if asked == 2:
+        if asked == 1:
             raise SettingsError("The token's file can't be written: No space left on device.")
         return await token(tokens)
 
