@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from bulkremove.datacentres import ACCOUNTS_HOSTS, DATA_CENTRES, PEOPLE_HOSTS
 from bulkremove.errors import SettingsError
-from bulkremove.model import Quota, is_loopback
+from bulkremove.model import Quota, is_loopback, is_sandbox
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
@@ -106,7 +106,7 @@ class Settings:
 
     @property
     def sandbox(self) -> bool:
-        return is_loopback(self.host)
+        return is_sandbox(self.host)
 
     @property
     def quota(self) -> Quota:

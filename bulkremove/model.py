@@ -216,7 +216,7 @@ class Plan:
 
     @property
     def sandbox(self) -> bool:
-        return is_loopback(self.host)
+        return is_sandbox(self.host)
 
     def removal(self, index: int) -> Removal:
         course, batch, learner = self.ids
@@ -462,7 +462,7 @@ class Job:
 
     @property
     def sandbox(self) -> bool:
-        return is_loopback(self.host)
+        return is_sandbox(self.host)
 
 
 @dataclass(frozen=True, slots=True)
@@ -508,7 +508,16 @@ def column_letter(column: int) -> str:
     return name
 
 
+SANDBOX_HOST = "sandbox"
+"""The host of a plan that is made for the bundled sandbox, which takes a free port at each start."""
+
+
+def is_sandbox(host: str) -> bool:
+    """Whether a plan for ``host`` (``name`` or ``name:port``) can reach nothing but a sandbox on this machine."""
+    return host == SANDBOX_HOST or is_loopback(host)
+
+
 def is_loopback(host: str) -> bool:
-    """Whether ``host`` (``name`` or ``name:port``) is this machine, that is, a sandbox."""
+    """Whether ``host`` (``name`` or ``name:port``) is this machine."""
     name = host.rpartition(":")[0] if host.count(":") == 1 or host.startswith("[") else host
     return name.strip("[]") in ("127.0.0.1", "::1", "localhost")

@@ -137,11 +137,10 @@ async def house(
     speed: float = 60.0,
     roles: tuple[Role, ...] = (),
     address: Address | None = None,
-    port: int | None = None,
     **settings: object,
 ) -> AsyncIterator[House]:
-    """A server, with a user of each role (named like it) and a sandbox with ``world`` (on ``port``)."""
-    play = SandboxOptions(world, speed, port or free_port()) if world else None
+    """A server, with a user of each role (named like it) and a sandbox with ``world``."""
+    play = SandboxOptions(world, speed) if world else None
     base = Settings(home, api_url="http://127.0.0.1:9", accounts_url="http://127.0.0.1:9")
     app = App(replace(base, **settings), environ=CREDENTIALS, sandbox=play)  # type: ignore[arg-type] # fields of Settings
     for role in roles:

@@ -7,18 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
-
 SAMPLES = Path(__file__).parent.parent / "sample_data"
 PROGRAM = (sys.executable, "-m", "bulkremove")
-_BUNDLED_SANDBOX = FileLock(Path(tempfile.gettempdir()) / f"bulkremove-tests-{os.getuid()}.lock")
-"""Its port is one for all; tests that run side by side take turns."""
 
 
 def environment(**extra: str) -> dict[str, str]:
@@ -48,17 +43,16 @@ class Bulkremove:
         )
 
     def __call__(self, *words: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-        with _BUNDLED_SANDBOX if "--sandbox" in words else nullcontext():
-            return subprocess.run(
-                [*self.program, "--home", str(self.home), *words],
-                env=self.env,
-                cwd=self.home.parent,
-                input=stdin if stdin is not None else "",
-                capture_output=True,
-                text=True,
-                timeout=120,
-                check=False,
-            )
+        return subprocess.run(
+            [*self.program, "--home", str(self.home), *words],
+            env=self.env,
+            cwd=self.home.parent,
+            input=stdin if stdin is not None else "",
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
 
 
 @contextmanager

@@ -301,3 +301,19 @@ def test_an_error_that_can_not_be_written_changes_no_exit_code(
     with FULL.open("w") as full:
         done = _said_to(tmp_path, words, out=full if answers_too else subprocess.PIPE, err=full)
     assert done.returncode == (code or 1 if answers_too else code)
+
+
+def test_sandbox_runs_need_no_fixed_port_and_no_wait_for_tokens_of_earlier_ones(tmp_path: Path) -> None:
+    """Each run has a sandbox of its own, on a free port, whose access tokens end with it."""
+    world, file = crowd(tmp_path, 2)
+    run = Bulkremove(tmp_path / "home", environment())
+    words = ["run", str(file), "--sandbox", str(world), "--speed", "60", "--yes"]
+    together = [run.start(*words), Bulkremove(tmp_path / "other", environment()).start(*words)]
+    assert [0, 0] == [process.wait(timeout=60) for process in together]
+    for process in together:
+        process.communicate()
+    for _ in range(4):
+        done = run("run", str(file), "--sandbox", str(world), "--speed", "60", "--yes", "--expect-missing")
+        assert 0 == done.returncode, done.stderr
+        assert "access token" not in done.stderr
+    assert not list((tmp_path / "home").glob("tokens/*"))

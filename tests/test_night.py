@@ -32,7 +32,7 @@ from bulkremove.planning import plan
 from bulkremove.reading import ReadOptions, read
 from bulkremove.sandbox import read_log
 from bulkremove.worker import Worker
-from tests.house import CREDENTIALS, free_port, house, triples
+from tests.house import CREDENTIALS, house, triples
 from tests.programs import Bulkremove, crowd, environment, sandbox
 
 OLD = 3600.0
@@ -102,7 +102,7 @@ async def site(tmp_path: Path, *, count: int = 30, **settings: Any) -> AsyncIter
     world, _ = crowd(tmp_path, count)
     folder = tmp_path / "drop"
     folder.mkdir(exist_ok=True)
-    play = SandboxOptions(world, 60.0, free_port())
+    play = SandboxOptions(world, 60.0)
     base = Settings(tmp_path / "home", night_source=str(folder))
     clock = LateClock(60.0)
     app = App(replace(base, **settings), environ=CREDENTIALS, sandbox=play, clock=clock)

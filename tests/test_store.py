@@ -53,7 +53,7 @@ def test_many_may_open_a_new_journal_at_the_same_moment(tmp_path: Path) -> None:
 
 
 def test_a_second_journal_in_one_process_leaves_the_locks_of_the_first_alone(tmp_path: Path) -> None:
-    """A process that closes any descriptor of a file loses all its POSIX locks on it (SQLite, "How to corrupt", 2.2)."""
+    """Closing any descriptor of a file drops all POSIX locks of the process on it (SQLite, "How to corrupt", 2.2)."""
     journal = journal_with_a_row(tmp_path)
     Journal(tmp_path).close()
     wal = tmp_path / "journal.db-wal"

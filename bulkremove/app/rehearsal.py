@@ -10,33 +10,38 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from bulkremove.model import Clock, Quota
 
 
 @dataclass(frozen=True, slots=True)
 class SandboxOptions:
-    """Which world to play in, how many times faster than life, and on which port of this machine."""
+    """Which world the sandbox serves, and how many times faster than real time its clock runs."""
 
     world: Path
     speed: float = 1.0
-    port: int = 8030
     account: str = "sandbox"
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+
+@dataclass(frozen=True, slots=True)
+class RunningSandbox:
+    """A sandbox that listens. ``url``: its address; ``tokens``: the folder of its access tokens, which end with it."""
+
+    url: str
+    tokens: Path
 
 
 @asynccontextmanager
-async def sandbox(options: SandboxOptions, *, quota: Quota, clock: Clock) -> AsyncIterator[None]:
-    """The sandbox, listening while the context lasts. Raises SettingsError for a bad world or a taken port."""
+async def sandbox(options: SandboxOptions, *, quota: Quota, clock: Clock) -> AsyncIterator[RunningSandbox]:
+    """Run the sandbox on a free port while the context lasts. Raises SettingsError for a bad world."""
     from bulkremove.sandbox import build
 
     stand_in = build(options.world, clock=clock, calls=quota.calls, window=quota.window, lock=quota.lock)
-    await stand_in.start(port=options.port)
+    await stand_in.start()
     try:
-        yield
+        with TemporaryDirectory(prefix="bulkremove-") as folder:
+            yield RunningSandbox(stand_in.url, Path(folder))
     finally:
         await stand_in.stop()
 

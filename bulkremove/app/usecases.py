@@ -22,13 +22,13 @@ from bulkremove.app.jobs import Jobs
 from bulkremove.app.keeping import Keeping
 from bulkremove.app.people import People
 from bulkremove.app.plans import Plans
-from bulkremove.app.rehearsal import SandboxOptions
+from bulkremove.app.rehearsal import RunningSandbox, SandboxOptions
 from bulkremove.app.results import Allowance, Ended
 from bulkremove.clock import SystemClock
 from bulkremove.config import Settings
 from bulkremove.credentials import Account, ledger_key
 from bulkremove.errors import ConsentMissing, JobBusy, SettingsError
-from bulkremove.model import Clock, Job, JobState
+from bulkremove.model import SANDBOX_HOST, Clock, Job, JobState
 from bulkremove.planning import KEPT
 from bulkremove.policy import exit_code
 from bulkremove.store import Entry, Journal, Verified, driven
@@ -58,13 +58,14 @@ class App:
         self.speed = sandbox.speed if sandbox else settings.speed
         if sandbox is not None:
             environ = {**environ, **rehearsal.credentials(sandbox)}
-            settings = replace(settings, api_url=sandbox.url, accounts_url=sandbox.url, account=sandbox.account)
+            url = f"http://{SANDBOX_HOST}"
+            settings = replace(settings, api_url=url, accounts_url=url, account=sandbox.account)
         self.settings = accounts.settled(settings)
         self.clock = clock or SystemClock(self.speed)
         self._environ = environ
         self._dice = dice or random.SystemRandom()
         self._sandbox = sandbox
-        self._playing = False
+        self._running_sandbox: RunningSandbox | None = None
         self._lines: dict[tuple[asyncio.AbstractEventLoop, str], AsyncLimiter] = {}
 
     @cached_property
@@ -143,19 +144,20 @@ class App:
                 async with self.rehearsing():
                     if tally.open:
                         credentials = accounts.credentials(settings, self._environ)
+                        sandbox = self._running_sandbox
                         job = await drive(
                             self._journal,
                             job,
                             settings=settings,
-                            base=URL(settings.people_url),
+                            base=URL(sandbox.url if sandbox else settings.people_url),
                             ledger=self._ledger(settings),
                             clock=self.clock,
                             speed=self.speed,
                             line=self._line(settings),
                             tokens=lambda people: Tokens(
                                 credentials,
-                                accounts_url=settings.token_url,
-                                home=settings.home,
+                                accounts_url=sandbox.url if sandbox else settings.token_url,
+                                home=sandbox.tokens if sandbox else settings.home,
                                 clock=self.clock,
                                 post=people.post_form,
                             ),
@@ -188,15 +190,15 @@ class App:
     @asynccontextmanager
     async def rehearsing(self) -> AsyncIterator[None]:
         """The sandbox, for all runs within the context; nothing when this is no rehearsal."""
-        if self._sandbox is None or self._playing:
+        if self._sandbox is None or self._running_sandbox is not None:
             yield
             return
-        self._playing = True
-        try:
-            async with rehearsal.sandbox(self._sandbox, quota=self.settings.quota, clock=self.clock):
+        async with rehearsal.sandbox(self._sandbox, quota=self.settings.quota, clock=self.clock) as running:
+            self._running_sandbox = running
+            try:
                 yield
-        finally:
-            self._playing = False
+            finally:
+                self._running_sandbox = None
 
     # Nights
 

@@ -110,7 +110,7 @@ class Sandbox:
             await web.TCPSite(self._runner, host, port).start()
         except OSError as error:
             await self.stop()
-            hint = "Is another sandbox running? Use another port, or 0 for a free one."
+            hint = "Is another sandbox running? Give another --port, or 0 for a free one."
             raise SettingsError(f"The sandbox can't listen on {host}:{port}: {error.strerror}.", hint=hint) from None
         self._zoho.begin(self._clock.monotonic())
 
