@@ -26,8 +26,15 @@ Asked = Wait | Postponed | StandBack | OwnLimit | NoWayThrough
 POLL = 1.0
 """Seconds between two looks at the ledger while waiting: another process may have changed it."""
 
-STALE = 1.0
-"""A permit that is older than this many seconds when the request is really about to leave is not used."""
+MAX_IDLE_SECONDS = 1.0
+"""Real seconds after its commit in which a permit must be used."""
+
+MAX_AGE_SECONDS = 20.0
+"""Seconds of the run's clock from a slot's own time until the request leaves: the slot's release is counted from
+then, so a commit that takes longer would use up the grace for late deliveries (docs/decisions/0001-limiter.md)."""
+
+MAX_STALE_PERMITS = 3
+"""After so many permits in a row that were too old to be used, the job pauses instead of taking slots for ever."""
 
 DAY = 86_400.0
 
@@ -74,6 +81,14 @@ class DayUsedUp(Exception):
     def __init__(self, until: float) -> None:
         super().__init__("the day's allowance is used up")
         self.until = until
+
+
+class TooSlow(Exception):
+    """No permit can be used in time: ``commit_seconds`` (real) went into writing the last one to the journal."""
+
+    def __init__(self, commit_seconds: float) -> None:
+        super().__init__("permits are too old when they are used")
+        self.commit_seconds = commit_seconds
 
 
 class SteppedBack(Exception):
@@ -129,6 +144,7 @@ class Gate:
         self._clock = clock
         self._line = line
         self._on_wait = on_wait
+        self._stale_permits = 0
 
     async def enter(self, errand: Errand, *, alone: Callable[[], bool], in_time: Callable[[], bool]) -> Permit | None:
         """Wait for a slot and take it, together with the attempt's intent. None when ``in_time`` turned false.
@@ -160,6 +176,8 @@ class Gate:
 
     async def _asked(self, errand: Errand, alone: Callable[[], bool]) -> Permit | Asked:
         taken: list[Permit] = []
+        loop = asyncio.get_running_loop()
+        asked_at = loop.time()
 
         def ask() -> Permit | Asked:
             asked = self._ask(errand, alone())
@@ -168,23 +186,33 @@ class Gate:
             return asked
 
         try:
-            return await self._journal.durably(ask)
+            asked = await self._journal.durably(ask)
         except asyncio.CancelledError:
             for permit in taken:  # on disk by now or soon, and nobody will use it
                 await self.give_back(permit)
             raise
+        if isinstance(asked, Permit):
+            return replace(asked, committed_at=loop.time(), commit_seconds=loop.time() - asked_at)
+        return asked
 
-    async def give_back(self, permit: Permit) -> Attempt:
-        """A permit that was never used, as the journal keeps it: no byte left, so slot and attempt are given back."""
-        unused = replace(permit.attempt, finding=Finding.NEVER_SENT.value, text="The slot was given back unused.")
+    async def give_back(self, permit: Permit) -> None:
+        """Undo a permit that was never used: no byte left, so slot and attempt are deleted."""
+        unused = replace(permit.attempt, finding=Finding.NEVER_SENT.value)
         open_ = any(map(policy.is_open, permit.errand.attempts))
         state = RowState.SENDING if open_ else RowState.PENDING
         await asyncio.shield(self.leave(permit, Closing(unused, state, left=False, sound=False)))
-        return unused
 
-    def fresh(self, permit: Permit) -> bool:
-        """Whether the request may still leave on this permit."""
-        return self._clock.monotonic() - permit.taken_at <= STALE
+    def is_fresh(self, permit: Permit) -> bool:
+        """Whether the request may still leave on this permit. Raises TooSlow after too many that may not, in a row."""
+        idle = asyncio.get_running_loop().time() - permit.committed_at
+        if idle <= MAX_IDLE_SECONDS and self._clock.monotonic() - permit.taken_at <= MAX_AGE_SECONDS:
+            self._stale_permits = 0
+            return True
+        self._stale_permits += 1
+        if self._stale_permits >= MAX_STALE_PERMITS:
+            self._stale_permits = 0
+            raise TooSlow(permit.commit_seconds)
+        return False
 
     def holds_good(self, permit: Permit) -> bool:
         """Whether nobody was told of a wait since: the last look before a byte leaves. Raises JournalFailed."""

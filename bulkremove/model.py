@@ -366,7 +366,11 @@ class Permit:
     attempt: Attempt
     slot: int
     taken_at: float
-    """Monotonic seconds."""
+    """Monotonic seconds of the run's clock: the slot's own time."""
+    committed_at: float = 0.0
+    """Seconds of the event loop's clock (real time) when slot and attempt were on disk."""
+    commit_seconds: float = 0.0
+    """Real seconds that it took to bring them there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,18 @@ from bulkremove import answers, policy
 from bulkremove.breaker import Halt
 from bulkremove.client import Admission, Exchange
 from bulkremove.errors import NeverSent, NotAuthorised, SettingsError, TokenDelayed
-from bulkremove.limiter import Closing, DayUsedUp, Gate, Lockout, OwnLimitMet, Shut, SteppedBack
-from bulkremove.model import Clock, Errand, HoldReason, Permit, Removal, RowState, Status
+from bulkremove.limiter import (
+    MAX_IDLE_SECONDS,
+    Closing,
+    DayUsedUp,
+    Gate,
+    Lockout,
+    OwnLimitMet,
+    Shut,
+    SteppedBack,
+    TooSlow,
+)
+from bulkremove.model import Clock, Errand, HoldReason, Removal, RowState, Status
 from bulkremove.pacing import Signal
 from bulkremove.policy import RULES, Answer, Finding, Step, Verdict
 
@@ -153,6 +163,9 @@ class Remover:
             except Shut as shut:
                 self._run.halt(Halt(_SHUT[shut.reason], goes_on=True))
                 continue
+            except TooSlow as slow:
+                self._run.halt(Halt(_too_slow(slow), goes_on=True))
+                continue
             except DayUsedUp as used_up:
                 self._run.halt(Halt(_day_used_up(used_up), goes_on=True))
                 continue
@@ -168,7 +181,7 @@ class Remover:
             if exchange is None:
                 continue
             if exchange.withdrawn:
-                await self._give_back(row, exchange.admission.permit)
+                await self._gate.give_back(exchange.admission.permit)
                 continue
             verdict = await self._hear(row, exchange)
             if verdict is not None:
@@ -188,16 +201,13 @@ class Remover:
                 return None
             try:
                 token = await self._tokens.token()  # the wait may have outlived the first one
+                fresh = self._gate.is_fresh(permit)
             except BaseException:
-                await self._give_back(row, permit)
+                await self._gate.give_back(permit)
                 raise
-            if self._gate.fresh(permit):
+            if fresh:
                 return Admission(permit, token, partial(self._gate.holds_good, permit))
-            await self._give_back(row, permit)
-
-    async def _give_back(self, row: _Row, permit: Permit) -> None:
-        unused = await self._gate.give_back(permit)
-        row.errand = replace(row.errand, attempts=(*row.errand.attempts, unused))
+            await self._gate.give_back(permit)
 
     def _alone(self, row: _Row) -> bool:
         """Whether no other row is left that could be sent now."""
@@ -236,10 +246,11 @@ class Remover:
             api_code=answer.api_code,
             text=answer.text,
         )
-        row.errand = replace(row.errand, attempts=(*row.errand.attempts, attempt))
+        left = answer.finding is not Finding.NEVER_SENT
+        if left:
+            row.errand = replace(row.errand, attempts=(*row.errand.attempts, attempt))
         row.last = answer
         state = verdict.status or row.open_state
-        left = answer.finding is not Finding.NEVER_SENT
         lockout, shut = await self._gate.leave(
             permit, Closing(attempt, state, verdict.detail, answer.learner, left, signal, rule.sound)
         )
@@ -303,6 +314,18 @@ def _last_answer(errand: Errand) -> Answer:
     """The last answer as the journal kept it, for a row that an earlier run has sent."""
     last = errand.attempts[-1]
     return Answer(Finding(last.finding or Finding.UNANSWERED), last.http_status, last.api_code, last.text)
+
+
+def _too_slow(slow: TooSlow) -> str:
+    if slow.commit_seconds > MAX_IDLE_SECONDS / 2:
+        return (
+            f"The disk is too slow: writing one attempt to the journal (fsync) takes {slow.commit_seconds:.1f} s. "
+            "Nothing more was sent. Move BULKREMOVE_HOME to a local disk, or resume when the disk is less busy."
+        )
+    return (
+        "This computer is too busy to send within a second of being allowed to. Nothing more was sent. "
+        "Resume when it is less busy."
+    )
 
 
 def _day_used_up(used_up: DayUsedUp) -> str:

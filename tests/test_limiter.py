@@ -7,12 +7,13 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from aiolimiter import AsyncLimiter
 
 from bulkremove import pacing
-from bulkremove.limiter import DAY, Closing, DayUsedUp, Gate, Lockout, Shut, SteppedBack
+from bulkremove.limiter import DAY, Closing, DayUsedUp, Gate, Lockout, Shut, SteppedBack, TooSlow
 from bulkremove.model import (
     Errand,
     HoldReason,
@@ -30,6 +31,8 @@ from bulkremove.model import (
 from bulkremove.pacing import Signal, Waiting
 from bulkremove.store import Journal
 from tests.virtual_time import VirtualClock, run
+
+T = TypeVar("T")
 
 ROWS = 200
 LOCKED = Signal(HoldReason.LOCKED)
@@ -151,17 +154,56 @@ def test_a_slot_that_nobody_gives_back_is_held_for_the_worst_case(tmp_path: Path
 def test_a_permit_that_was_never_used_gives_its_slot_and_its_attempt_back(tmp_path: Path) -> None:
     async def play(desk: Desk) -> None:
         gate, permit = desk.gate(), await desk.enter(0)
-        assert gate.fresh(permit)
+        assert gate.is_fresh(permit)
         await desk.clock.sleep(1.5)
-        assert not gate.fresh(permit)
+        assert not gate.is_fresh(permit)
         await desk.leave(permit, status=None, left=False)
         before = desk.now()
         await desk.enter(1)
         assert desk.now() - before < 61.0  # its pace alone
         (first, *_) = desk.journal.outcomes(desk.journal.job("job"))
         assert (Status.NOT_SENT, 0, None) == (first.status, first.attempts, first.first_sent_at)
+        with sqlite3.connect(tmp_path / "journal.db") as other:
+            assert [(1, 1)] == other.execute("SELECT position, number FROM attempt").fetchall()
 
     played(tmp_path, play, Quota(calls=1, slack=1.0))
+
+
+class SlowDisk(Journal):
+    """A journal whose commits take ``seconds``."""
+
+    seconds = 0.0
+
+    async def durably(self, write: Callable[[], T]) -> T:
+        result = await super().durably(write)
+        await asyncio.sleep(self.seconds)
+        return result
+
+
+@pytest.mark.parametrize("seconds", [0.03, 1.1, 15.0])
+def test_a_permit_is_as_old_as_the_end_of_its_commit(tmp_path: Path, seconds: float) -> None:
+    async def play(desk: Desk) -> None:
+        desk.journal = SlowDisk(tmp_path)
+        desk.journal.seconds = seconds
+        gate, permit = desk.gate(), await desk.enter(0)
+        assert gate.is_fresh(permit)
+
+    played(tmp_path, play)
+
+
+def test_a_disk_on_which_no_permit_can_be_used_in_time_is_reported_after_three(tmp_path: Path) -> None:
+    async def play(desk: Desk) -> None:
+        desk.journal = SlowDisk(tmp_path)
+        desk.journal.seconds = 25.0  # the slot's release is counted from before the commit
+        gate = desk.gate()
+        for _ in range(2):
+            assert not gate.is_fresh(await desk.enter(0, gate=gate))
+        permit = await desk.enter(0, gate=gate)
+        with pytest.raises(TooSlow) as slow:
+            gate.is_fresh(permit)
+        assert 25.0 == pytest.approx(slow.value.commit_seconds, abs=0.1)
+
+    played(tmp_path, play)
 
 
 def test_after_a_reboot_no_slot_is_reborn_early_and_none_is_held_for_ever(tmp_path: Path) -> None:

@@ -324,7 +324,10 @@ class Journal:
             raise JournalFailed(f"Row {errand.number} of job {errand.job} is settled already; it is not sent again.")
 
     def close_attempt(self, errand: Errand, attempt: Attempt, *, at: float, learner: str | None, left: bool) -> None:
-        """The raw outcome of an attempt. ``left``: a byte of it may have left this machine."""
+        """The raw outcome of an attempt. One of which no byte left (``left``) is deleted."""
+        if not left:
+            self._withdraw(errand, attempt)
+            return
         self._db.execute(
             "UPDATE attempt SET answered_at = ?, finding = ?, http_status = ?, api_code = ?, text = ?, learner = ?"
             " WHERE job = ? AND position = ? AND number = ?",
@@ -333,18 +336,23 @@ class Journal:
         )
         if learner is not None and learner != errand.removal.learner:
             self._db.execute("UPDATE job SET mismatched = mismatched + 1 WHERE id = ?", errand.job)
-        if left:
-            self._db.execute(
-                "UPDATE row SET http_status = ?, api_code = ? WHERE job = ? AND position = ?",
-                *(attempt.http_status, attempt.api_code, errand.job, errand.position),
-            )
-        else:
-            self._db.execute(
-                "UPDATE row SET state = CASE attempts WHEN 1 THEN 'pending' ELSE state END, attempts = attempts - 1,"
-                " first_sent_at = CASE attempts WHEN 1 THEN NULL ELSE first_sent_at END"
-                " WHERE job = ? AND position = ?",
-                *(errand.job, errand.position),
-            )
+        self._db.execute(
+            "UPDATE row SET http_status = ?, api_code = ? WHERE job = ? AND position = ?",
+            *(attempt.http_status, attempt.api_code, errand.job, errand.position),
+        )
+
+    def _withdraw(self, errand: Errand, attempt: Attempt) -> None:
+        """Delete an attempt that never left, so that a network or a disk that fails for hours adds no rows."""
+        self._db.execute(
+            "DELETE FROM attempt WHERE job = ? AND position = ? AND number = ?",
+            *(errand.job, errand.position, attempt.number),
+        )
+        self._db.execute(
+            "UPDATE row SET state = CASE attempts WHEN 1 THEN 'pending' ELSE state END, attempts = attempts - 1,"
+            " first_sent_at = CASE attempts WHEN 1 THEN NULL ELSE first_sent_at END"
+            " WHERE job = ? AND position = ?",
+            *(errand.job, errand.position),
+        )
 
     def mark(self, errand: Errand, state: RowState | Status, detail: str, *, at: float) -> None:
         """Where the row stands after an attempt. A settled row is never marked again."""
