@@ -35,7 +35,8 @@ from bulkremove.model import (
 )
 from bulkremove.pacing import Signal
 from bulkremove.sandbox import Rule, Threshold
-from bulkremove.store import Journal
+from bulkremove.storage import SqliteStorage
+from bulkremove.storage.base import AttemptOutcome
 from tests.virtual_time import VirtualClock, run
 
 ROWS = 3000
@@ -70,9 +71,10 @@ async def ours(
 ) -> None:
     """The shipped gate, several rows at a time, several gates on one ledger, killed now and then."""
     quota = Quota()
-    journal = Journal(home)  # one connection: two of them in one thread would wait for each other
+    storage = SqliteStorage(home, clock)
     rows = (PlannedRow(Row(i + 2, ("1", "2", str(i))), Removal("1", "2", str(i)), None) for i in range(count))
-    journal.create(Job("job", "a", "h", "f", "", None, ("c", "b", "l"), Roles(0, 1, 2), "h", JobState.READY), rows)
+    job = Job("job", "a", "h", "f", "", None, ("c", "b", "l"), Roles(0, 1, 2), "h", JobState.READY)
+    await storage.jobs.create(job, rows)
     todo = list(range(count - 1, -1, -1))
     attempts = defaultdict[int, list[Attempt]](list)
     dice = random.Random(kills)
@@ -93,15 +95,18 @@ async def ours(
             found = replace(permit.attempt, finding="removed" if passed else "limited", http_status=200)
             attempts[position].append(found)
             if passed:
-                await gate.leave(permit, Closing(found, Status.REMOVED))
+                await gate.leave(permit, Closing(AttemptOutcome(found, Status.REMOVED)))
             else:
                 locked = Signal(HoldReason.LOCKED)
-                await gate.leave(permit, Closing(found, RowState.PENDING, signal=locked, sound=False))
+                await gate.leave(permit, Closing(AttemptOutcome(found, RowState.PENDING), locked, sound=False))
                 todo.append(position)
 
     def start() -> list[asyncio.Task[None]]:
         pace = pacing.pace(quota.calls, quota)
-        gates = [Gate(journal, "ledger", quota, clock, line=AsyncLimiter(1, pace)) for _ in range(processes)]
+        gates = [
+            Gate(storage.attempts, storage.rate_limit, "ledger", quota, clock, line=AsyncLimiter(1, pace))
+            for _ in range(processes)
+        ]
         return [asyncio.ensure_future(worker(gate)) for gate in gates for _ in range(4)]
 
     tasks = start()
@@ -111,11 +116,11 @@ async def ours(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        with journal.transaction():  # rows in flight are sent anew by this measure, whatever their attempts
-            journal._db.execute("DELETE FROM attempt WHERE finding IS NULL")
+        # Rows in flight are sent again by this measure, whatever their attempts.
+        await storage._database.write(lambda one: one.execute("DELETE FROM attempt WHERE finding IS NULL"))
         tasks = start()
     await asyncio.gather(*tasks)
-    journal.close()
+    storage.close()
 
 
 async def plain(server: Server, clock: VirtualClock, take: Callable[[], Awaitable[None]], concurrency: int = 4) -> None:

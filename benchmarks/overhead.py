@@ -20,7 +20,7 @@ from bulkremove.app.progress import Stop
 from bulkremove.clock import SystemClock
 from bulkremove.config import Settings
 from bulkremove.model import Job, JobState, PlannedRow, Quota, Removal, Roles, Row
-from bulkremove.store import Journal
+from bulkremove.storage import SqliteStorage
 from tests.programs import crowd, sandbox
 
 ROWS = 2000
@@ -65,18 +65,19 @@ async def _bare(url: str, token: str, removals: list[Removal], at_once: int) -> 
 
 
 async def _ours(url: str, token: str, removals: list[Removal], home: Path) -> tuple[float, float]:
-    journal, host = Journal(home), URL(url).authority
+    clock, host = SystemClock(), URL(url).authority
+    storage = SqliteStorage(home, clock)
     rows = (PlannedRow(Row(i + 2, ("1", "2", "3")), removal, None) for i, removal in enumerate(removals))
     job = Job("job", "a", host, "f", "", None, ("c", "b", "l"), Roles(0, 1, 2), "h", JobState.READY)
-    journal.create(job, rows)
+    await storage.jobs.create(job, rows)
     start, cpu = time.perf_counter(), time.process_time()
     ended = await drive(
-        journal,
+        storage,
         job,
         settings=Settings(home, limit=(100_000, 1.0)),
         base=URL(url),
         ledger="ledger",
-        clock=SystemClock(),
+        clock=clock,
         speed=1.0,
         line=new_line(Quota(100_000, 1.0), 1.0),
         tokens=lambda people: Tokens(token),
@@ -87,7 +88,7 @@ async def _ours(url: str, token: str, removals: list[Removal], home: Path) -> tu
     )
     taken, burnt = time.perf_counter() - start, time.process_time() - cpu
     assert ended.state is JobState.FINISHED, ended.reason
-    journal.close()
+    storage.close()
     return len(removals) / taken, 1000 * burnt / len(removals)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from bulkremove.model import HoldReason
+from bulkremove.model import EndReason, HoldReason
 from bulkremove.pacing import LONGEST_WAIT, Signal
 from bulkremove.policy import RULES, Answer, Finding
 
@@ -24,6 +24,7 @@ class Halt:
     """Why the job ends early. ``for_good``: the rows left are ``not_sent``; else ``resume`` goes on."""
 
     reason: str
+    code: EndReason = EndReason.ANSWERS
     for_good: bool = False
     exit_code: int = 5
     goes_on: bool = False
@@ -100,6 +101,7 @@ def _halt(breaker: Breaker, answer: Answer) -> Halt | None:
             return Halt(
                 f"The permission (scope) ZOHOPEOPLE.training.DELETE is missing{said}. "
                 "Make a new grant code with it and run `bulkremove login`, then resume.",
+                code=EndReason.NOT_AUTHORIZED,
                 exit_code=7,
             )
         case Finding.WRONG_DATA_CENTRE:
@@ -107,6 +109,7 @@ def _halt(breaker: Breaker, answer: Answer) -> Halt | None:
                 f"This token belongs to another data centre{said}. Run `bulkremove login` with the right one, "
                 "then retry.",
                 for_good=True,
+                code=EndReason.NOT_AUTHORIZED,
                 exit_code=7,
             )
         case Finding.FORBIDDEN if enough:
@@ -114,6 +117,7 @@ def _halt(breaker: Breaker, answer: Answer) -> Halt | None:
                 f"Zoho forbade 3 rows in a row{said}. The user who made the grant code probably is no admin of "
                 "these courses. Mend that, then retry.",
                 for_good=True,
+                code=EndReason.NOT_AUTHORIZED,
                 exit_code=7,
             )
         case Finding.BAD_REQUEST if enough and breaker.answers == breaker.repeated:

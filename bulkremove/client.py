@@ -26,13 +26,17 @@ LARGEST_ANSWER = 64 * 1024
 _PATH = re.compile(r"/api/v1/courses/[0-9]{1,19}/batches/[0-9]{1,19}/learners/[0-9]{1,19}", re.ASCII)
 
 
+async def _always() -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Admission:
     """Leave to send now: the permit (slot and attempt are on disk) and the access token to send with."""
 
     permit: Permit
     token: str
-    holds_good: Callable[[], bool] = lambda: True
+    is_still_valid: Callable[[], Awaitable[bool]] = _always
     """Asked when the connection stands, which may have taken seconds: false when the call must not be made any more."""
 
     def __repr__(self) -> str:
@@ -53,10 +57,10 @@ class Exchange:
 class _Request(aiohttp.ClientRequest):
     """A request that looks once more when its connection stands, before a byte leaves."""
 
-    holds_good: Callable[[], bool] = staticmethod(lambda: True)
+    is_still_valid: Callable[[], Awaitable[bool]] = staticmethod(_always)
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
-        if not self.holds_good():
+        if not await self.is_still_valid():
             raise _Withdrawn
         return await super().send(conn)
 
@@ -103,7 +107,7 @@ class ZohoPeople:
                 raise _NotAdmitted
             exchange = Exchange(admission)
             assert isinstance(request, _Request)  # noqa: S101 - narrows the type; the session makes no other
-            request.holds_good = admission.holds_good
+            request.is_still_valid = admission.is_still_valid
             request.headers["Authorization"] = f"Zoho-oauthtoken {admission.token}"
             response: aiohttp.ClientResponse | None = None
             try:

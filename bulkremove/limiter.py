@@ -1,8 +1,8 @@
 """The gate: a request waits here until the account's ledger gives it a slot, and nowhere else.
 
-It asks ``pacing`` inside one transaction that also writes the attempt, so that a slot is never taken without
-its intent, by whatever process of the machine. aiolimiter keeps this process's rows in line and apart; the
-ledger is the guarantee. It never decides what an answer means and never sends anything.
+It lends ``pacing`` as a pure rule to the storage, which asks it inside the transaction that also writes the attempt, so
+that a slot is never taken without its intent, by whatever process. aiolimiter keeps this process's rows in line and
+apart; the ledger is the guarantee. It never decides what an answer means and never sends anything.
 """
 
 from __future__ import annotations
@@ -10,17 +10,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
 
 from aiolimiter import AsyncLimiter
 
 from bulkremove import pacing, policy
-from bulkremove.model import Attempt, Clock, Errand, HoldReason, Ledger, Permit, Quota, RowState, Status
+from bulkremove.model import Clock, Errand, HoldReason, Ledger, Permit, Quota, RowState, Status
 from bulkremove.pacing import Go, NoWayThrough, OwnLimit, Postponed, Signal, StandBack, Wait, Waiting
 from bulkremove.policy import Finding
+from bulkremove.storage.base import AttemptOutcome, AttemptStore, RateLimitStore, SlotDecision
 
-T = TypeVar("T")
-Asked = Wait | Postponed | StandBack | OwnLimit | NoWayThrough
+Refusal = Wait | Postponed | StandBack | OwnLimit | NoWayThrough
 """What the ledger says to a row that may not go now."""
 
 POLL = 1.0
@@ -37,34 +36,6 @@ MAX_STALE_PERMITS = 3
 """After so many permits in a row that were too old to be used, the job pauses instead of taking slots for ever."""
 
 DAY = 86_400.0
-
-
-class Ledgers(Protocol):
-    """The allowance on disk (``store.ledgers`` is the one that ships)."""
-
-    def load(self, key: str, boot: str) -> tuple[Ledger, str]: ...
-    def save(self, key: str, boot: str, ledger: Ledger) -> None: ...
-    def full_until(self, key: str, now: float, calls: int) -> float | None: ...
-    def take(self, key: str, now: float, free_at: float) -> int: ...
-    def pull_forward(self, slot: int, free_at: float) -> None: ...
-    def give_back(self, slot: int) -> None: ...
-    def forget_before(self, key: str, then: float) -> None: ...
-    def taken_since(self, key: str, then: float) -> int: ...
-    def clamp(self, key: str, now: float, free_at: float) -> None: ...
-
-
-class Attempts(Protocol):
-    """The attempts on disk (``store.journal`` is the one that ships)."""
-
-    @property
-    def ledgers(self) -> Ledgers: ...
-    async def durably(self, write: Callable[[], T]) -> T: ...
-    def open_attempt(self, errand: Errand, attempt: Attempt, ledger: str) -> None: ...
-    def close_attempt(
-        self, errand: Errand, attempt: Attempt, *, at: float, learner: str | None, left: bool
-    ) -> None: ...
-    def mark(self, errand: Errand, state: RowState | Status, detail: str, *, at: float) -> None: ...
-    def nth_last_call(self, ledger: str, n: int) -> float | None: ...
 
 
 class Shut(Exception):
@@ -103,15 +74,10 @@ class OwnLimitMet(Exception):
 class Closing:
     """How an attempt ended, for the journal and the ledger together.
 
-    ``attempt`` holds the raw outcome. ``left``: a byte of the request may have left. ``state`` and ``detail``:
-    where the row stands now.
+    ``sound``: it shows that calls get through again; ``signal``: it asks everybody to wait.
     """
 
-    attempt: Attempt
-    state: RowState | Status
-    detail: str = ""
-    learner: str | None = None
-    left: bool = True
+    outcome: AttemptOutcome
     signal: Signal | None = None
     sound: bool = True
 
@@ -125,12 +91,85 @@ class Lockout:
     lowered_to: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Restart:
+    """``storage.base.RestartRule`` of a quota. Pure."""
+
+    key: str
+    quota: Quota
+
+    def restarted(self, ledger: Ledger, now: float) -> tuple[Ledger, float]:
+        return pacing.after_reboot(ledger, self.quota, now), pacing.reborn_unanswered(self.quota, now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask(_Restart):
+    """``storage.base.SlotRule``: whether the row ``row`` may be sent now. Pure."""
+
+    row: str
+    alone: bool
+
+    @property
+    def window(self) -> float:
+        return self.quota.window
+
+    @property
+    def daily(self) -> int | None:
+        return self.quota.daily
+
+    def slots(self, ledger: Ledger, now: float) -> int:
+        return pacing.budget(ledger, self.quota, now)
+
+    def decide(
+        self, ledger: Ledger, now: float, *, full_until: float | None, wall: float, nth_last_call: float | None
+    ) -> SlotDecision[Refusal]:
+        asked = pacing.ask(ledger, self.quota, now, key=self.row, alone=self.alone, full_until=full_until)
+        match asked:
+            case Go():
+                if nth_last_call is not None and wall < nth_last_call + DAY:
+                    raise DayUsedUp(nth_last_call + DAY)
+                return SlotDecision(None, asked.ledger, asked.free_at)
+            case Wait() | StandBack():
+                return SlotDecision(asked, None)
+        return SlotDecision(asked, asked.ledger)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered(_Restart):
+    """``storage.base.AnswerRule``: what the end of an attempt does to the ledger. Pure."""
+
+    permit: Permit
+    closing: Closing
+
+    def released_at(self, now: float) -> float:
+        """Zoho's own answer proves that the call was counted; without one a proxy may still deliver it later."""
+        open_ = policy.is_open(self.closing.outcome.attempt)
+        return pacing.reborn_at(self.quota, now + self.quota.grace if open_ else now)
+
+    def recent_since(self) -> float:
+        return self.permit.taken_at - self.quota.window
+
+    def answered(self, ledger: Ledger, now: float, *, recent: int) -> tuple[Ledger, NoWayThrough | None]:
+        closing = self.closing
+        return pacing.answered(
+            ledger,
+            self.quota,
+            now,
+            key=self.permit.errand.key,
+            signal=closing.signal,
+            sound=closing.sound,
+            recent=recent if closing.signal else 0,
+            took=now - self.permit.taken_at if closing.outcome.left else 0.0,
+        )
+
+
 class Gate:
     """The one way to the wire for one account. ``on_wait`` hears what a row waits for."""
 
     def __init__(
         self,
-        journal: Attempts,
+        attempts: AttemptStore,
+        rate_limit: RateLimitStore,
         key: str,
         quota: Quota,
         clock: Clock,
@@ -138,7 +177,8 @@ class Gate:
         line: AsyncLimiter,
         on_wait: Callable[[Wait], None] = lambda wait: None,
     ) -> None:
-        self._journal = journal
+        self._attempts = attempts
+        self._rate_limit = rate_limit
         self._key = key
         self._quota = quota
         self._clock = clock
@@ -174,23 +214,10 @@ class Gate:
                 await self._clock.sleep(max(0.0, min(asked.until - self._clock.monotonic(), POLL)))
         return None
 
-    async def _asked(self, errand: Errand, alone: Callable[[], bool]) -> Permit | Asked:
-        taken: list[Permit] = []
+    async def _asked(self, errand: Errand, alone: Callable[[], bool]) -> Permit | Refusal:
         loop = asyncio.get_running_loop()
         asked_at = loop.time()
-
-        def ask() -> Permit | Asked:
-            asked = self._ask(errand, alone())
-            if isinstance(asked, Permit):
-                taken.append(asked)
-            return asked
-
-        try:
-            asked = await self._journal.durably(ask)
-        except asyncio.CancelledError:
-            for permit in taken:  # on disk by now or soon, and nobody will use it
-                await self.give_back(permit)
-            raise
+        asked = await self._attempts.take(errand, _Ask(self._key, self._quota, errand.key, alone()))
         if isinstance(asked, Permit):
             return replace(asked, committed_at=loop.time(), commit_seconds=loop.time() - asked_at)
         return asked
@@ -200,7 +227,7 @@ class Gate:
         unused = replace(permit.attempt, finding=Finding.NEVER_SENT.value)
         open_ = any(map(policy.is_open, permit.errand.attempts))
         state = RowState.SENDING if open_ else RowState.PENDING
-        await asyncio.shield(self.leave(permit, Closing(unused, state, left=False, sound=False)))
+        await asyncio.shield(self.leave(permit, Closing(AttemptOutcome(unused, state, left=False), sound=False)))
 
     def is_fresh(self, permit: Permit) -> bool:
         """Whether the request may still leave on this permit. Raises TooSlow after too many that may not, in a row."""
@@ -214,85 +241,20 @@ class Gate:
             raise TooSlow(permit.commit_seconds)
         return False
 
-    def holds_good(self, permit: Permit) -> bool:
-        """Whether nobody was told of a wait since: the last look before a byte leaves. Raises JournalFailed."""
-        ledger, _ = self._journal.ledgers.load(self._key, self._clock.boot)
-        return not pacing.overtaken(ledger, self._clock.monotonic(), key=permit.errand.key)
+    async def is_still_valid(self, permit: Permit) -> bool:
+        """Whether no wait has begun since: the last look before a byte leaves. Raises JournalFailed."""
+        ledger, of_this_boot = await self._rate_limit.ledger(self._key)
+        return of_this_boot and not pacing.overtaken(ledger, self._clock.monotonic(), key=permit.errand.key)
 
     async def leave(self, permit: Permit, closing: Closing) -> tuple[Lockout | None, Shut | None]:
-        """Write how the attempt ended, then let its slot be reborn. Tells of a wait that this answer began."""
-        before, after, shut = await self._journal.durably(lambda: self._close(permit, closing))
-        return _lockout(before, after), Shut(shut.reason) if shut else None
+        """Write how the attempt ended and release its slot in time; the wait that this answer began, if any."""
+        rule = _Answered(self._key, self._quota, permit, closing)
+        change = await self._attempts.close(permit, closing.outcome, rule)
+        return _lockout(change.before, change.after), Shut(change.said.reason) if change.said else None
 
     async def settle_without_sending(self, errand: Errand, status: Status, detail: str) -> None:
         """Give a row its status without another call."""
-        await self._journal.durably(lambda: self._journal.mark(errand, status, detail, at=self._clock.wall()))
-
-    def _close(self, permit: Permit, closing: Closing) -> tuple[Ledger, Ledger, NoWayThrough | None]:
-        errand, now, wall = permit.errand, self._clock.monotonic(), self._clock.wall()
-        self._journal.close_attempt(errand, closing.attempt, at=wall, learner=closing.learner, left=closing.left)
-        self._journal.mark(errand, closing.state, closing.detail, at=wall)
-        if closing.left:
-            self._journal.ledgers.pull_forward(permit.slot, self._reborn(closing, now))
-        else:
-            self._journal.ledgers.give_back(permit.slot)
-        before = self._load(now)
-        window = permit.taken_at - self._quota.window
-        after, shut = pacing.answered(
-            before,
-            self._quota,
-            now,
-            key=errand.key,
-            signal=closing.signal,
-            sound=closing.sound,
-            recent=self._journal.ledgers.taken_since(self._key, window) if closing.signal else 0,
-            took=now - permit.taken_at if closing.left else 0.0,
-        )
-        self._save(after)
-        return before, after, shut
-
-    def _reborn(self, closing: Closing, now: float) -> float:
-        """Zoho's own answer proves that the call was counted; without one a proxy may still deliver it later."""
-        return pacing.reborn_at(self._quota, now + self._quota.grace if policy.is_open(closing.attempt) else now)
-
-    def _ask(self, errand: Errand, alone: bool) -> Permit | Asked:
-        now = self._clock.monotonic()
-        ledger, ledgers = self._load(now), self._journal.ledgers
-        full_until = ledgers.full_until(self._key, now, pacing.budget(ledger, self._quota, now))
-        asked = pacing.ask(ledger, self._quota, now, key=errand.key, alone=alone, full_until=full_until)
-        if isinstance(asked, Wait | StandBack):
-            return asked
-        if isinstance(asked, Go):
-            self._check_day()
-        self._save(asked.ledger)
-        return self._permit(errand, now, asked.free_at) if isinstance(asked, Go) else asked
-
-    def _permit(self, errand: Errand, now: float, free_at: float) -> Permit:
-        number = len(errand.attempts) + 1
-        attempt = Attempt(number, self._clock.wall(), now, self._clock.boot)
-        self._journal.ledgers.forget_before(self._key, now - self._quota.window)
-        slot = self._journal.ledgers.take(self._key, now, free_at)
-        self._journal.open_attempt(errand, attempt, self._key)
-        return Permit(errand, attempt, slot, now)
-
-    def _check_day(self) -> None:
-        if self._quota.daily is None:
-            return
-        first = self._journal.nth_last_call(self._key, self._quota.daily)
-        if first is not None and self._clock.wall() < first + DAY:
-            raise DayUsedUp(first + DAY)
-
-    def _load(self, now: float) -> Ledger:
-        ledger, boot = self._journal.ledgers.load(self._key, self._clock.boot)
-        if boot == self._clock.boot:
-            return ledger
-        self._journal.ledgers.clamp(self._key, now, pacing.reborn_unanswered(self._quota, now))
-        ledger = pacing.after_reboot(ledger, self._quota, now)
-        self._save(ledger)
-        return ledger
-
-    def _save(self, ledger: Ledger) -> None:
-        self._journal.ledgers.save(self._key, self._clock.boot, ledger)
+        await self._attempts.settle(errand, status, detail)
 
 
 def _lockout(before: Ledger, after: Ledger) -> Lockout | None:

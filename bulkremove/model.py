@@ -58,6 +58,8 @@ class RowState(StrEnum):
 class JobState(StrEnum):
     """Where a job stands."""
 
+    STORING = "storing"
+    """Its rows are being written; nobody sees it yet."""
     READY = "ready"
     """Stored, never run."""
     RUNNING = "running"
@@ -81,6 +83,41 @@ class JobState(StrEnum):
     def over(self) -> bool:
         """Nothing will be sent for it any more."""
         return self in (JobState.STOPPED, JobState.CANCELLED, JobState.FINISHED)
+
+
+class EndReason(StrEnum):
+    """Why a job's last run ended early; the job's ``reason`` says it in a sentence, which is never compared."""
+
+    NONE = ""
+    """It has not ended, or every row has its status."""
+    INTERRUPTED = "interrupted"
+    """A person or the system stopped the process."""
+    SERVER_STOPPED = "server_stopped"
+    """The server that ran it was stopped."""
+    PAUSED = "paused"
+    """A person paused it."""
+    CANCELLED = "cancelled"
+    """A person cancelled it, or nobody approved it in time."""
+    WINDOW_CLOSED = "window_closed"
+    """The time window for nightly runs was over."""
+    ANSWERS = "answers"
+    """Zoho's answers say that something about file, account or network is wrong."""
+    NOT_AUTHORIZED = "not_authorized"
+    """Zoho refuses the credentials, or a permission is missing."""
+    NO_TOKEN = "no_token"  # noqa: S105 - a reason, not a secret
+    """Zoho gave no access token."""
+    WAITS_EXHAUSTED = "waits_exhausted"
+    """A lock, failures or a broken connection outlasted all waits."""
+    DAY_USED_UP = "day_used_up"
+    """The day's allowance is used up."""
+    TOO_SLOW = "too_slow"
+    """Disk or computer are too slow to use a slot in time."""
+    SETTINGS = "settings"
+    """A file or a setting of this machine can't be used."""
+
+
+UNSETTLED = "Not known whether the learner was removed: an attempt got no answer. Look the learner up in Zoho People."
+"""The detail of a row whose last attempt was unanswered when its job ended for good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -438,6 +475,8 @@ class Job:
     state: JobState
     reason: str = ""
     """Why it ended early, in a sentence for an HR admin; empty otherwise."""
+    reason_code: EndReason = EndReason.NONE
+    """The same as a code."""
     exit_code: int = 0
     """What a run that ends in this state exits with."""
     created_at: float = 0.0

@@ -29,9 +29,10 @@ from bulkremove.limiter import (
     SteppedBack,
     TooSlow,
 )
-from bulkremove.model import Clock, Errand, HoldReason, Removal, RowState, Status
+from bulkremove.model import Clock, EndReason, Errand, HoldReason, Removal, RowState, Status
 from bulkremove.pacing import Signal
 from bulkremove.policy import RULES, Answer, Finding, Step, Verdict
+from bulkremove.storage.base import AttemptOutcome
 
 STEP_BACK = 1.0
 """Seconds that a row waits at least before it asks again after another one was tried."""
@@ -71,8 +72,8 @@ class Run(Protocol):
         ...
 
     def halt(self, halt: Halt) -> None: ...
-    def locked_out(self, lockout: Lockout) -> None: ...
-    def no_token(self, delayed: TokenDelayed) -> None:
+    async def locked_out(self, lockout: Lockout) -> None: ...
+    async def no_token(self, delayed: TokenDelayed) -> None:
         """Hear that all rows wait for an access token."""
         ...
 
@@ -161,19 +162,19 @@ class Remover:
             except OwnLimitMet:
                 return await self._settle(row, self._refused_alone(row, row.last or _last_answer(row.errand)))
             except Shut as shut:
-                self._run.halt(Halt(_SHUT[shut.reason], goes_on=True))
+                self._run.halt(Halt(_SHUT[shut.reason], EndReason.WAITS_EXHAUSTED, goes_on=True))
                 continue
             except TooSlow as slow:
-                self._run.halt(Halt(_too_slow(slow), goes_on=True))
+                self._run.halt(Halt(_too_slow(slow), EndReason.TOO_SLOW, goes_on=True))
                 continue
             except DayUsedUp as used_up:
-                self._run.halt(Halt(_day_used_up(used_up), goes_on=True))
+                self._run.halt(Halt(_day_used_up(used_up), EndReason.DAY_USED_UP, goes_on=True))
                 continue
             except NotAuthorised as refused:
-                self._run.halt(Halt(str(refused), exit_code=7))
+                self._run.halt(Halt(str(refused), EndReason.NOT_AUTHORIZED, exit_code=7))
                 continue
             except SettingsError as broken:  # the token's file
-                self._run.halt(Halt(str(broken)))
+                self._run.halt(Halt(str(broken), EndReason.SETTINGS))
                 continue
             except TokenDelayed as delayed:
                 await self._wait_for_token(delayed)
@@ -206,7 +207,7 @@ class Remover:
                 await self._gate.give_back(permit)
                 raise
             if fresh:
-                return Admission(permit, token, partial(self._gate.holds_good, permit))
+                return Admission(permit, token, partial(self._gate.is_still_valid, permit))
             await self._gate.give_back(permit)
 
     def _alone(self, row: _Row) -> bool:
@@ -252,12 +253,13 @@ class Remover:
         row.last = answer
         state = verdict.status or row.open_state
         lockout, shut = await self._gate.leave(
-            permit, Closing(attempt, state, verdict.detail, answer.learner, left, signal, rule.sound)
+            permit,
+            Closing(AttemptOutcome(attempt, state, verdict.detail, answer.learner, left), signal, rule.sound),
         )
         if lockout is not None:
-            self._run.locked_out(lockout)
+            await self._run.locked_out(lockout)
         if shut is not None:
-            self._run.halt(Halt(_SHUT[shut.reason], goes_on=True))
+            self._run.halt(Halt(_SHUT[shut.reason], EndReason.WAITS_EXHAUSTED, goes_on=True))
 
     async def _renew(self, row: _Row, refused: str, answer: Answer) -> None:
         """One refresh, shared by all rows that were refused with this token; after it, the row once more."""
@@ -269,15 +271,15 @@ class Remover:
             await self._tokens.renew(refused)
             row.renewed = True
         except NotAuthorised as broken:
-            self._run.halt(Halt(str(broken), exit_code=7))
+            self._run.halt(Halt(str(broken), EndReason.NOT_AUTHORIZED, exit_code=7))
         except TokenDelayed as delayed:
             await self._wait_for_token(delayed)
 
     async def _wait_for_token(self, delayed: TokenDelayed) -> None:
         if delayed.retry_in is None:
-            self._run.halt(Halt(str(delayed), goes_on=True))
+            self._run.halt(Halt(str(delayed), EndReason.NO_TOKEN, goes_on=True))
         else:
-            self._run.no_token(delayed)
+            await self._run.no_token(delayed)
             await self._run.pause(delayed.retry_in)
 
     async def _settle_doubt(self, row: _Row) -> Verdict | None:
@@ -290,6 +292,7 @@ class Remover:
                 Halt(
                     "Authorisation broken: Zoho refuses a new access token too. Check that the account may still "
                     "remove learners, run `bulkremove doctor`, then resume.",
+                    EndReason.NOT_AUTHORIZED,
                     exit_code=7,
                 )
             )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 
 from bulkremove.model import Errand, Status
 
@@ -16,12 +16,12 @@ LAST_WORD = 6.0
 
 
 async def run(
-    errands: Iterator[Errand],
+    errands: AsyncGenerator[Errand],
     remove: Callable[[Errand], Awaitable[Status | Errand | None]],
     *,
     concurrency: int,
     stop: asyncio.Event,
-) -> AsyncIterator[tuple[Errand, Status | None]]:
+) -> AsyncGenerator[tuple[Errand, Status | None]]:
     """Remove row after row until ``stop`` is set; yields each with its status, or None if it is left for a later run.
 
     A row whose ``remove`` gives an errand back has stepped back: it is taken again once another row was heard of.
@@ -31,10 +31,10 @@ async def run(
     stepped_back: deque[Errand] = deque()
     again: deque[Errand] = deque()
 
-    def take() -> Errand | None:
+    async def take() -> Errand | None:
         if again:
             return again.popleft()
-        fresh = next(errands, None)
+        fresh = await anext(errands, None)
         if fresh is None and stepped_back and not flying:
             return stepped_back.popleft()
         return fresh
@@ -44,7 +44,7 @@ async def run(
     stop_at: float | None = None
     try:
         while True:
-            while len(flying) < concurrency and not stop.is_set() and (errand := take()) is not None:
+            while len(flying) < concurrency and not stop.is_set() and (errand := await take()) is not None:
                 flying[asyncio.ensure_future(remove(errand))] = errand
             if not flying:
                 return

@@ -36,7 +36,7 @@ class Worker:
 
     async def look(self) -> None:
         """Run the night that is due, if one is; else send what waits to be sent. Raises BulkremoveError."""
-        schedule, now, last = self._app.schedule(), self._app.clock.wall(), self._nights.last_date()
+        schedule, now, last = self._app.schedule(), self._app.clock.wall(), await self._nights.last_date()
         night = schedule.due(last, now) if self._app.settings.night_at is not None else None
         if night is not None and last is None and schedule.start_of(night) < self._since:
             night = None  # before the first night there is none to catch up
@@ -45,17 +45,17 @@ class Worker:
             return
         late = last is not None and now - schedule.start_of(night) > LATE
         if late and schedule.missed is Missed.SKIP:
-            self._nights.leave_out(night, "This machine could not start it in time.")
+            await self._nights.leave_out(night, "This machine could not start it in time.")
             return
         if late:
-            self._nights.tell_late(night)
+            await self._nights.tell_late(night)
         skips = self._app.settings.night_overlap == "skip"
         try:
             await self._nights.run(stop=self._stop.part(), night=night)
         except JobBusy:
             if skips:
-                self._nights.leave_out(night, STILL_RAN)
+                await self._nights.leave_out(night, STILL_RAN)
             return
         passed = schedule.due(night, self._app.clock.wall())
         if passed is not None and skips:
-            self._nights.leave_out(passed, STILL_RAN)
+            await self._nights.leave_out(passed, STILL_RAN)

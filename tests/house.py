@@ -118,9 +118,9 @@ class House:
         async with self.visitor(known=False) as first, self.visitor(known=False) as second:
             yield first, second
 
-    def program(self, role: Role) -> dict[str, str]:
+    async def program(self, role: Role) -> dict[str, str]:
         """The header with which a program comes in."""
-        _, secret = self.app.people.add_token(f"program-{role}", role, by="a test")
+        _, secret = await self.app.people.add_token(f"program-{role}", role, by="a test")
         return {"Authorization": f"Bearer {secret}"}
 
 
@@ -144,7 +144,7 @@ async def house(
     base = Settings(home, api_url="http://127.0.0.1:9", accounts_url="http://127.0.0.1:9")
     app = App(replace(base, **settings), environ=CREDENTIALS, sandbox=play)  # type: ignore[arg-type] # fields of Settings
     for role in roles:
-        app.people.add_user(role.value, role, PASSWORD, by="a test")
+        await app.people.add_user(role.value, role, PASSWORD, by="a test")
     desk, sessions = Desk(app), Sessions(app.people, users=bool(roles))
     listening = free_port()
     own = frozenset({f"127.0.0.1:{listening}", f"localhost:{listening}"})

@@ -27,7 +27,7 @@ from bulkremove.model import (
     Status,
 )
 from bulkremove.sandbox import Batch, Client, Fault, Faults, LockTold, Rule, Sandbox, Threshold, World
-from bulkremove.store import Journal
+from bulkremove.storage import SqliteStorage
 from tests.virtual_time import VirtualClock, run
 
 COURSE, BATCH = "478346000019558100", "478346000019558200"
@@ -119,18 +119,18 @@ class Stage:
         sandbox = self.sandbox
         limit = (self.quota.calls, self.quota.window)
         settings = Settings(self.home, limit=limit, lock=self.quota.lock, concurrency=self.concurrency)
-        journal = Journal(self.home)
+        storage = SqliteStorage(self.home, self.clock)
         progress: list[Progress] = []
         stop = Stop()
         if self.stop_after is not None:
             asyncio.get_running_loop().call_later(self.stop_after, stop.ask, "Stopped by Ctrl-C.", 130)
         async with sandbox:
             host = f"127.0.0.1:{sandbox.port}"
-            if not journal.jobs():
-                journal.create(self._job(host), self._rows())
+            if not await storage.jobs.page():
+                await storage.jobs.create(self._job(host), self._rows())
             job = await drive(
-                journal,
-                journal.job("job"),
+                storage,
+                await storage.jobs.get("job"),
                 base=URL(sandbox.url),
                 ledger="ledger",
                 settings=settings,
@@ -149,9 +149,9 @@ class Stage:
                 expect_missing=self.expect_missing,
                 on_progress=progress.append,
             )
-        events = [name for _, name, _ in journal.events("job")]
-        played = Played(job, list(journal.outcomes(job)), events, sandbox, progress)
-        journal.close()
+        events = [name for _, name, _ in await storage.jobs.events("job")]
+        played = Played(job, await storage.jobs.export(job, list), events, sandbox, progress)
+        storage.close()
         return played
 
     def _job(self, host: str) -> Job:

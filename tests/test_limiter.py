@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +20,7 @@ from bulkremove.model import (
     HoldReason,
     Job,
     JobState,
+    Outcome,
     Permit,
     PlannedRow,
     Quota,
@@ -29,10 +31,13 @@ from bulkremove.model import (
     Status,
 )
 from bulkremove.pacing import Signal, Waiting
-from bulkremove.store import Journal
+from bulkremove.storage import SqliteStorage
+from bulkremove.storage.base import AttemptOutcome, AttemptStore, SlotRule
+from bulkremove.storage.sqlite.attempts import SqliteAttempts
+from bulkremove.storage.sqlite.database import Transaction
 from tests.virtual_time import VirtualClock, run
 
-T = TypeVar("T")
+R = TypeVar("R")
 
 ROWS = 200
 LOCKED = Signal(HoldReason.LOCKED)
@@ -46,27 +51,48 @@ class Desk:
     def __init__(self, home: Path, quota: Quota | None = None) -> None:
         self.quota = quota or Quota()
         self.clock = VirtualClock()
-        self.journal = Journal(home)
+        self.home = home
+        self.storage = SqliteStorage(home, self.clock)
+        self.attempts: AttemptStore | None = None
+        """What stands in for the storage's own."""
         self.waits: list[Waiting] = []
+
+    async def prepare(self) -> None:
         removals = [Removal("1", "2", str(i)) for i in range(ROWS)]
         rows = [PlannedRow(Row(i + 2, ("1", "2", str(i))), removal, None) for i, removal in enumerate(removals)]
-        roles = Roles(0, 1, 2)
-        if not self.journal.jobs():
-            self.journal.create(Job("job", "a", "h", "f", "", None, ("c", "b", "l"), roles, "x", JobState.READY), rows)
+        job = Job("job", "a", "h", "f", "", None, ("c", "b", "l"), Roles(0, 1, 2), "x", JobState.READY)
+        await self.storage.jobs.create(job, rows)
+
+    def reopen(self) -> None:
+        """Another process takes over."""
+        self.storage.close()
+        self.storage = SqliteStorage(self.home, self.clock)
+
+    async def outcome(self, position: int) -> Outcome:
+        rows = await self.storage.jobs.export(await self.storage.jobs.get("job"), list)
+        return rows[position]
 
     def gate(self) -> Gate:
         line = AsyncLimiter(1, pacing.pace(self.quota.calls, self.quota))
         heard = self.waits
         return Gate(
-            self.journal, "key", self.quota, self.clock, line=line, on_wait=lambda wait: heard.append(wait.reason)
+            self.attempts or self.storage.attempts,
+            self.storage.rate_limit,
+            "key",
+            self.quota,
+            self.clock,
+            line=line,
+            on_wait=lambda wait: heard.append(wait.reason),
         )
 
-    def errand(self, position: int) -> Errand:
-        return next(errand for errand in self.journal.errands("job") if errand.position == position)
+    async def errand(self, position: int) -> Errand:
+        rows = self.storage.jobs.open_rows("job")
+        async with aclosing(rows):
+            return await anext(errand async for errand in rows if errand.position == position)
 
     async def enter(self, position: int, *, gate: Gate | None = None, alone: bool = False) -> Permit:
         gate = gate or self.gate()
-        permit = await gate.enter(self.errand(position), alone=lambda: alone, in_time=lambda: True)
+        permit = await gate.enter(await self.errand(position), alone=lambda: alone, in_time=lambda: True)
         assert permit is not None
         return permit
 
@@ -76,7 +102,7 @@ class Desk:
         finding = "limited" if signal else "removed" if status else "unanswered" if left else "never_sent"
         attempt = replace(permit.attempt, finding=finding, http_status=status)
         settled: RowState | Status = Status.REMOVED if finding == "removed" else RowState.PENDING
-        closing = Closing(attempt, settled, left=left, signal=signal, sound=finding == "removed")
+        closing = Closing(AttemptOutcome(attempt, settled, left=left), signal, finding == "removed")
         lockout, shut = await self.gate().leave(permit, closing)
         if shut:
             raise shut
@@ -91,8 +117,9 @@ def played(home: Path, play: Callable[[Desk], Awaitable[None]], quota: Quota | N
 
     async def main() -> None:
         desk = Desk(home, quota)
+        await desk.prepare()
         await play(desk)
-        desk.journal.close()
+        desk.storage.close()
 
     run(main)
 
@@ -109,9 +136,9 @@ def test_three_gates_on_one_ledger_send_no_more_than_one_may(tmp_path: Path) -> 
 
         started = desk.now()
         await asyncio.gather(*(work(gate) for gate in [desk.gate(), desk.gate(), desk.gate()] for _ in range(4)))
-        sent = desk.journal.sent_mono("key", desk.clock.boot, started)
+        sent = await desk.storage.rate_limit.send_times("key", since=started)
         assert (ROWS, 30) == (len(sent), pacing.worst_window(sent, 60.0))
-        assert ROWS == desk.journal.tally("job")[Status.REMOVED]
+        assert ROWS == (await desk.storage.jobs.tally("job"))[Status.REMOVED]
 
     played(tmp_path, play)
 
@@ -161,7 +188,7 @@ def test_a_permit_that_was_never_used_gives_its_slot_and_its_attempt_back(tmp_pa
         before = desk.now()
         await desk.enter(1)
         assert desk.now() - before < 61.0  # its pace alone
-        (first, *_) = desk.journal.outcomes(desk.journal.job("job"))
+        first = await desk.outcome(0)
         assert (Status.NOT_SENT, 0, None) == (first.status, first.attempts, first.first_sent_at)
         with sqlite3.connect(tmp_path / "journal.db") as other:
             assert [(1, 1)] == other.execute("SELECT position, number FROM attempt").fetchall()
@@ -169,23 +196,28 @@ def test_a_permit_that_was_never_used_gives_its_slot_and_its_attempt_back(tmp_pa
     played(tmp_path, play, Quota(calls=1, slack=1.0))
 
 
-class SlowDisk(Journal):
-    """A journal whose commits take ``seconds``."""
+class SlowDisk(SqliteAttempts):
+    """Attempts whose commits take ``seconds``."""
 
     seconds = 0.0
 
-    async def durably(self, write: Callable[[], T]) -> T:
-        result = await super().durably(write)
+    async def take(self, errand: Errand, rule: SlotRule[R]) -> Permit | R:
+        found = await super().take(errand, rule)
         await asyncio.sleep(self.seconds)
-        return result
+        return found
+
+
+def slow_disk(desk: Desk, seconds: float) -> Gate:
+    attempts = SlowDisk(desk.storage._database, desk.clock)
+    attempts.seconds = seconds
+    desk.attempts = attempts
+    return desk.gate()
 
 
 @pytest.mark.parametrize("seconds", [0.03, 1.1, 15.0])
 def test_a_permit_is_as_old_as_the_end_of_its_commit(tmp_path: Path, seconds: float) -> None:
     async def play(desk: Desk) -> None:
-        desk.journal = SlowDisk(tmp_path)
-        desk.journal.seconds = seconds
-        gate, permit = desk.gate(), await desk.enter(0)
+        gate, permit = slow_disk(desk, seconds), await desk.enter(0)
         assert gate.is_fresh(permit)
 
     played(tmp_path, play)
@@ -193,9 +225,7 @@ def test_a_permit_is_as_old_as_the_end_of_its_commit(tmp_path: Path, seconds: fl
 
 def test_a_disk_on_which_no_permit_can_be_used_in_time_is_reported_after_three(tmp_path: Path) -> None:
     async def play(desk: Desk) -> None:
-        desk.journal = SlowDisk(tmp_path)
-        desk.journal.seconds = 25.0  # the slot's release is counted from before the commit
-        gate = desk.gate()
+        gate = slow_disk(desk, 25.0)  # the slot's release is counted from before the commit
         for _ in range(2):
             assert not gate.is_fresh(await desk.enter(0, gate=gate))
         permit = await desk.enter(0, gate=gate)
@@ -226,8 +256,7 @@ def test_a_lock_outlives_the_process_and_a_reboot(tmp_path: Path) -> None:
         lockout = await desk.leave(permit, LOCKED, status=422)
         assert lockout is not None
         begun = asyncio.get_running_loop().time()
-        desk.journal.close()
-        desk.journal = Journal(tmp_path)
+        desk.reopen()
         desk.clock.reboot()
         await desk.enter(0)
         assert 300.0 <= asyncio.get_running_loop().time() - begun <= 305.0
@@ -291,7 +320,7 @@ def test_foreign_traffic_lowers_the_budget_for_every_gate_and_quiet_minutes_rais
         assert lockout is not None
         assert 15 == lockout.lowered_to
         await desk.leave(await desk.enter(0))
-        after, _ = desk.journal.ledgers.load("key", desk.clock.boot)
+        after, _ = await desk.storage.rate_limit.ledger("key")
         assert 15 == pacing.budget(after, desk.quota, desk.now())
         assert 18 == pacing.budget(after, desk.quota, desk.now() + 6 * 60.0 + 10.0)
 
@@ -330,15 +359,23 @@ def test_one_refusal_in_a_lock_that_another_row_began_is_not_held_against_a_row(
     played(tmp_path, play)
 
 
-def test_who_is_cancelled_while_the_permit_is_written_gives_it_back(tmp_path: Path) -> None:
+def test_who_is_cancelled_while_the_permit_is_written_gives_it_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def play(desk: Desk) -> None:
+        writing, write = asyncio.Event(), desk.storage._database.write
+
+        async def heard(work: Callable[[Transaction], R]) -> R:
+            writing.set()
+            return await write(work)
+
+        monkeypatch.setattr(desk.storage._database, "write", heard)
         entering = asyncio.ensure_future(desk.enter(0))
-        await asyncio.sleep(0)
-        assert desk.journal._db._group is not None
+        await writing.wait()
         entering.cancel()
         with pytest.raises(asyncio.CancelledError):
             await entering
-        (first, *_) = desk.journal.outcomes(desk.journal.job("job"))
+        first = await desk.outcome(0)
         assert (Status.NOT_SENT, 0) == (first.status, first.attempts)
         before = desk.now()
         await desk.enter(1)
@@ -352,8 +389,7 @@ def test_the_day_s_allowance_holds_across_restarts_and_says_when_it_goes_on(tmp_
         first = desk.clock.wall()
         for i in range(3):
             await desk.leave(await desk.enter(i))
-        desk.journal.close()
-        desk.journal = Journal(tmp_path)
+        desk.reopen()
         with pytest.raises(DayUsedUp) as used_up:
             await desk.enter(3)
         assert first + DAY == pytest.approx(used_up.value.until, abs=0.01)
@@ -380,7 +416,7 @@ def test_who_waits_leaves_when_the_run_stops(tmp_path: Path) -> None:
         await desk.leave(await desk.enter(0), LOCKED, status=422)
         stop_at = desk.now() + 10.0
         gate = desk.gate()
-        entered = await gate.enter(desk.errand(1), alone=lambda: False, in_time=lambda: desk.now() < stop_at)
+        entered = await gate.enter(await desk.errand(1), alone=lambda: False, in_time=lambda: desk.now() < stop_at)
         assert entered is None
         assert desk.now() - stop_at < 2.0
         assert [Waiting.LOCKED] == list(dict.fromkeys(desk.waits))

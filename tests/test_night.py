@@ -10,7 +10,7 @@ import shutil
 import sqlite3
 import subprocess
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -67,6 +67,11 @@ class Site:
             path.with_name(f"{name}.ready").touch()
         return path
 
+    async def removed(self) -> int:
+        """How many learners the newest job has removed so far."""
+        jobs = await self.app.jobs.all()
+        return (await self.app.jobs.tally(jobs[0]))[Status.REMOVED] if jobs else 0
+
     async def night(self, again: str | None = None, stop: Stop | None = None) -> Pass:
         return await self.app.nights(Desk(self.app).drive).run(stop=stop or Stop(), again=again)
 
@@ -84,14 +89,15 @@ class Site:
             found = [subject for (subject,) in db.execute("SELECT subject FROM notice ORDER BY at, key")]
         return [subject.removeprefix("bulkremove SANDBOX: ") for subject in found]
 
-    def job(self) -> Job:
-        return self.app.jobs.all()[0]
+    async def job(self) -> Job:
+        return (await self.app.jobs.all())[0]
 
 
-async def until(so: Callable[[], object]) -> None:
+async def until(so: Callable[[], object | Awaitable[object]]) -> None:
     """Wait until something is so."""
     for _ in range(2000):
-        if so():
+        found = so()
+        if await found if isinstance(found, Awaitable) else found:
             return
         await asyncio.sleep(0.02)
     raise AssertionError("it never came so far")
@@ -118,7 +124,9 @@ async def test_a_file_is_run_once_and_ends_in_done_with_its_report(tmp_path: Pat
         assert [JobState.FINISHED] == [job.state for job in found.ran]
         assert 0 == found.exit_code
         assert {"": [], "working": [], "done": ["leavers.csv"], "held": []} == one.where()
-        assert [f"{one.job().id}-report.csv"] == [path.name for path in (one.folder / "done").glob("*-report.csv")]
+        assert [f"{(await one.job()).id}-report.csv"] == [
+            path.name for path in (one.folder / "done").glob("*-report.csv")
+        ]
         assert (await one.night()).ran == []
         assert 1 == len(one.told())
 
@@ -158,7 +166,7 @@ async def test_the_same_content_under_another_name_is_held_until_it_is_asked_for
         assert ["again.csv"] == one.where()["held"]
         anew = await one.night(again="again.csv")
         assert ["again.csv"] == [job.source for job in anew.ran]
-        assert 3 == one.app.jobs.tally(one.job())[Status.NOT_FOUND]
+        assert 3 == (await one.app.jobs.tally(await one.job()))[Status.NOT_FOUND]
         missing = await one.night(again="none.csv")
         assert "There is no file 'none.csv'" in missing.trouble[0]
 
@@ -193,17 +201,17 @@ async def test_a_held_plan_runs_after_one_approval_and_never_before(tmp_path: Pa
     async with site(tmp_path, max_removals=4) as one:
         one.drop("leavers.csv", triples(5))
         await one.night()
-        held = one.job()
+        held = await one.job()
         assert JobState.HELD == held.state
         assert (await one.night()).ran == []
-        assert Desk(one.app).take_up() == []
-        one.app.jobs.approve(held.id, by="kim")
+        assert await Desk(one.app).take_up() == []
+        await one.app.jobs.approve(held.id, by="kim")
         with pytest.raises(ConsentMissing):
-            one.app.jobs.approve(held.id, by="kim")
+            await one.app.jobs.approve(held.id, by="kim")
         found = await one.night()
         assert [(held.id, JobState.FINISHED)] == [(job.id, job.state) for job in found.ran]
-        assert "kim" == one.job().confirmed_by
-        assert "approved" in [entry.act for entry in one.app.audit(newest=20)]
+        assert "kim" == (await one.job()).confirmed_by
+        assert "approved" in [entry.act for entry in await one.app.audit(newest=20)]
 
 
 async def test_a_forgotten_plan_expires_after_seven_days_and_says_so(tmp_path: Path) -> None:
@@ -212,7 +220,7 @@ async def test_a_forgotten_plan_expires_after_seven_days_and_says_so(tmp_path: P
         await one.night()
         one.clock.ahead = EXPIRES + 60.0
         await one.night()
-        assert JobState.CANCELLED == one.job().state
+        assert JobState.CANCELLED == (await one.job()).state
         assert "the plan of leavers.csv has expired" in one.told()
 
 
@@ -226,7 +234,7 @@ async def test_an_announced_plan_runs_when_its_day_comes_without_those_on_the_ke
         (tmp_path / "home" / "keep.csv").write_text("Learner ID\n478346000019558001\n")
         one.clock.ahead = 2 * 86_400.0 + 60.0
         (job,) = (await one.night()).ran
-        tally = one.app.jobs.tally(job)
+        tally = await one.app.jobs.tally(job)
         assert (4, 1) == (tally[Status.REMOVED], tally[Status.NOT_SENT])
 
 
@@ -264,13 +272,13 @@ async def test_what_the_window_or_a_stop_cut_off_goes_on_in_the_next_night(tmp_p
         one.drop("leavers.csv", triples(120))
         stop = Stop()
         night = asyncio.create_task(one.night(stop=stop))
-        await until(lambda: one.app.jobs.all() and one.app.jobs.tally(one.job())[Status.REMOVED])
+        await until(one.removed)
         stop.ask("The time window for nights is over.", 5, goes_on=True)
         (job,) = (await night).ran
         assert (JobState.PAUSED, True) == (job.state, job.goes_on)
         (after,) = (await one.night()).ran
         assert (job.id, JobState.FINISHED) == (after.id, after.state)
-        assert 120 == one.app.jobs.tally(after)[Status.REMOVED]
+        assert 120 == (await one.app.jobs.tally(after))[Status.REMOVED]
 
 
 async def test_what_a_person_paused_stays_paused(tmp_path: Path) -> None:
@@ -278,10 +286,10 @@ async def test_what_a_person_paused_stays_paused(tmp_path: Path) -> None:
         one.drop("leavers.csv", triples(120))
         desk = Desk(one.app)
         night = asyncio.create_task(one.app.nights(desk.drive).run(stop=Stop()))
-        await until(lambda: one.app.jobs.all() and desk.running(one.job().id))
-        await desk.pause(one.job().id, by="kim")
+        await until(one.removed)
+        await desk.pause((await one.job()).id, by="kim")
         await night
-        assert JobState.PAUSED == one.job().state
+        assert JobState.PAUSED == (await one.job()).state
         assert (await one.night()).ran == []
 
 
@@ -318,7 +326,7 @@ async def test_two_nights_at_once_are_one(tmp_path: Path) -> None:
 async def test_a_command_and_what_it_gave_are_a_source(tmp_path: Path) -> None:
     (tmp_path / "export.csv").write_text(triples(3))
     async with site(tmp_path, night_source=f"command cat {tmp_path / 'export.csv'}") as one:
-        assert 3 == one.app.jobs.tally((await one.night()).ran[0])[Status.REMOVED]
+        assert 3 == (await one.app.jobs.tally((await one.night()).ran[0]))[Status.REMOVED]
         unchanged = await one.night()
         assert (unchanged.ran, unchanged.held, unchanged.trouble) == ([], [], [])
         kept = list((tmp_path / "home" / "nightly" / "done").glob("2*.csv"))
@@ -341,22 +349,21 @@ async def test_a_dry_run_shows_tonight_and_takes_nothing(tmp_path: Path) -> None
         assert [2, 9] == [shown.plan.removals for shown in found.plans]
         assert 1 == len(found.held)
         assert ["large.csv", "small.csv"] == one.where()[""]
-        assert [] == one.app.jobs.all()
+        assert [] == await one.app.jobs.all()
 
 
 async def test_a_job_that_somebody_runs_already_is_left_to_them(tmp_path: Path) -> None:
     async with site(tmp_path, count=60, max_removals=4) as one:
         one.drop("leavers.csv", triples(60))
         await one.night()
-        job, desk = one.job().id, Desk(one.app)
-        one.app.jobs.approve(job, by="kim")
-        desk.start(job, by="kim")
-        await until(lambda: one.app.jobs.tally(one.job())[Status.REMOVED])
+        job, desk = (await one.job()).id, Desk(one.app)
+        desk.start(await one.app.jobs.approve(job, by="kim"), by="kim")
+        await until(one.removed)
         found = await one.app.nights(desk.drive).run(stop=Stop())
         assert ([], []) == (found.ran, found.trouble)
         assert desk.running(job) is not None
         await until(lambda: desk.running(job) is None)
-        assert ({}, JobState.FINISHED) == (desk.trouble, one.job().state)
+        assert ({}, JobState.FINISHED) == (desk.trouble, (await one.job()).state)
 
 
 async def test_a_new_file_of_the_same_name_is_not_lost_to_an_old_one(tmp_path: Path) -> None:
@@ -386,26 +393,34 @@ async def test_by_day_people_go_first(tmp_path: Path) -> None:
         one.drop("leavers.csv", triples(120))
         desk, stop = Desk(one.app), Stop()
         night = asyncio.create_task(one.app.nights(desk.drive).run(stop=stop))
-        await until(lambda: one.app.jobs.all() and one.app.jobs.tally(one.job())[Status.REMOVED] > 5)
-        nightly = one.job().id
+
+        async def a_few() -> bool:
+            return await one.removed() > 5
+
+        await until(a_few)
+        nightly = (await one.job()).id
         file = tmp_path / "mine.csv"
         file.write_text(triples(10, first=130))
         shown = one.app.plans.preview(file, name="mine.csv", options=ReadOptions())
-        mine = one.app.plans.submit(shown, consent=Consent(yes=True), folder=tmp_path, prepared_by=("jo",), by="kim")
-        desk.start(mine.id, by="kim")
+        mine = await one.app.plans.submit(
+            shown, consent=Consent(yes=True), folder=tmp_path, prepared_by=("jo",), by="kim"
+        )
+        desk.start(mine, by="kim")
         await until(lambda: desk.running(mine.id) is None)
         stop.ask("enough", 5)
         await night
         own = [
             (row.first_sent_at or 0.0, row.finished_at or 0.0)
-            for row in one.app.jobs.outcomes(one.app.jobs.find(mine.id))
+            for row in await one.app.jobs.outcomes(await one.app.jobs.find(mine.id))
         ]
         others = [
-            row.first_sent_at or 0.0 for row in one.app.jobs.outcomes(one.app.jobs.find(nightly)) if row.first_sent_at
+            row.first_sent_at or 0.0
+            for row in await one.app.jobs.outcomes(await one.app.jobs.find(nightly))
+            if row.first_sent_at
         ]
         first, last = min(sent for sent, _ in own), max(done for _, done in own)
         assert sum(first < sent < last for sent in others) <= 4, "only the night's rows that were in hand"
-        assert 10 == one.app.jobs.tally(one.app.jobs.find(mine.id))[Status.REMOVED]
+        assert 10 == (await one.app.jobs.tally(await one.app.jobs.find(mine.id)))[Status.REMOVED]
 
 
 def test_what_is_usual_is_told_by_the_last_nights(tmp_path: Path) -> None:
@@ -467,11 +482,11 @@ async def test_a_missed_night_is_caught_up_or_left_out_and_told(tmp_path: Path, 
         one.clock.ahead += 5 * 86_400.0 + 4 * 3600.0
         one.drop("leavers.csv", triples(2))
         await worker.look()
-        assert rows == len(one.app.jobs.all())
+        assert rows == len(await one.app.jobs.all())
         assert ("late" if rows else "left out") in " ".join(one.told())
         one.clock.ahead += 20 * 3600.0
         await worker.look()
-        assert 1 == len(one.app.jobs.all())
+        assert 1 == len(await one.app.jobs.all())
 
 
 async def test_whoever_starts_the_first_worker_at_noon_starts_no_night(tmp_path: Path) -> None:
@@ -480,10 +495,10 @@ async def test_whoever_starts_the_first_worker_at_noon_starts_no_night(tmp_path:
         one.drop("leavers.csv", triples(2))
         worker = Worker(one.app, Desk(one.app), Stop())
         await worker.look()
-        assert [] == one.app.jobs.all()
+        assert [] == await one.app.jobs.all()
         one.clock.ahead += 15 * 3600.0
         await worker.look()
-        assert 1 == len(one.app.jobs.all())
+        assert 1 == len(await one.app.jobs.all())
 
 
 async def test_a_held_plan_is_approved_on_the_page_by_typing_its_number(tmp_path: Path) -> None:
@@ -495,15 +510,16 @@ async def test_a_held_plan_is_approved_on_the_page_by_typing_its_number(tmp_path
     settings: dict[str, Any] = {"max_removals": 4, "night_source": str(drop)}
     async with house(tmp_path / "home", world=world, **settings) as one, one.visitor() as visitor:
         await one.app.nights(one.desk.drive).run(stop=Stop())
-        job = one.app.jobs.all()[0].id
+        job = (await one.app.jobs.all())[0].id
         page = await visitor.get(f"/jobs/{job}")
         assert "the cap is 4" in page.text
         wrong = await visitor.post(f"/jobs/{job}/approve", number="4", plan=page.field("plan"))
         assert 409 == wrong.status
-        assert JobState.HELD == one.app.jobs.find(job).state
+        assert JobState.HELD == (await one.app.jobs.find(job)).state
         await visitor.post(f"/jobs/{job}/approve", number="5", plan=page.field("plan"))
-        await until(lambda: one.app.jobs.find(job).state is JobState.FINISHED)
-        assert 5 == one.app.jobs.tally(one.app.jobs.find(job))[Status.REMOVED]
+        await until(lambda: one.desk.running(job) is None)
+        assert JobState.FINISHED == (await one.app.jobs.find(job)).state
+        assert 5 == (await one.app.jobs.tally(await one.app.jobs.find(job)))[Status.REMOVED]
 
 
 def program_of(tmp_path: Path, settings: str) -> Bulkremove:

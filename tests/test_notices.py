@@ -55,7 +55,7 @@ async def test_a_night_is_told_by_mail_with_its_report_attached(tmp_path: Path, 
         told_to(one, address).drop("leavers.csv", triples(5))
         await one.night()
         await one.night()
-        job = one.job().id
+        job = (await one.job()).id
     (mail,) = box.mails
     assert "finished: leavers.csv: Removed 5" in mail["Subject"]
     body = mail.get_body(("plain", "html"))
@@ -100,7 +100,7 @@ async def test_a_notice_is_written_together_with_what_it_tells(tmp_path: Path) -
         one.drop("leavers.csv", triples(5))
         await one.night()
         with closing(sqlite3.connect(tmp_path / "home" / "journal.db")) as db:
-            assert [(f"held:{one.job().id}",)] == db.execute("SELECT key FROM notice").fetchall()
+            assert [(f"held:{(await one.job()).id}",)] == db.execute("SELECT key FROM notice").fetchall()
 
 
 def test_an_address_that_is_none_is_told_without_showing_it() -> None:

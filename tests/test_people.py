@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sqlite3
 from contextlib import closing
@@ -11,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from bulkremove.app import App, Known
+from bulkremove.clock import SystemClock
 from bulkremove.config import Settings
 from bulkremove.errors import ConsentMissing, NoSuchPerson, SettingsError
 from bulkremove.rights import Right, Role, may
-from bulkremove.store import Journal
+from bulkremove.storage import SqliteStorage
+from bulkremove.storage.base import Act
 from bulkremove.web.sessions import FREE_TRIES, LONGEST_WAIT, Sessions, SignIns, TooSoon
 from tests.house import CREDENTIALS, PASSWORD, free_port
 from tests.programs import SAMPLES, Bulkremove, environment
@@ -52,16 +53,16 @@ def test_users_are_added_listed_and_removed_and_no_password_is_ever_shown(progra
 
 
 @pytest.mark.parametrize("password", ["", "short", "x" * 201])
-def test_a_password_that_is_too_short_or_too_long_is_refused(app: App, password: str) -> None:
+async def test_a_password_that_is_too_short_or_too_long_is_refused(app: App, password: str) -> None:
     with pytest.raises(NoSuchPerson, match="12 to 200"):
-        app.people.add_user("jo", Role.ADMIN, password, by="a test")
-    assert [] == app.people.users()
+        await app.people.add_user("jo", Role.ADMIN, password, by="a test")
+    assert [] == await app.people.users()
 
 
 @pytest.mark.parametrize("name", ["", " jo", "jo\n", "../jo", "x" * 65, "jö"])
-def test_a_name_that_could_be_misread_is_refused(app: App, name: str) -> None:
+async def test_a_name_that_could_be_misread_is_refused(app: App, name: str) -> None:
     with pytest.raises(NoSuchPerson, match="no user name"):
-        app.people.add_user(name, Role.ADMIN, PASSWORD, by="a test")
+        await app.people.add_user(name, Role.ADMIN, PASSWORD, by="a test")
 
 
 def test_a_token_is_shown_once_and_kept_as_a_digest(program: Bulkremove) -> None:
@@ -78,31 +79,31 @@ def test_a_token_is_shown_once_and_kept_as_a_digest(program: Bulkremove) -> None
 
 
 async def test_a_wrong_name_and_a_wrong_password_are_the_same_answer(app: App) -> None:
-    app.people.add_user("jo", Role.ADMIN, PASSWORD, by="a test")
+    await app.people.add_user("jo", Role.ADMIN, PASSWORD, by="a test")
     assert Known("jo", Role.ADMIN, "") != await app.people.sign_in("jo", "wrong")
     assert await app.people.sign_in("jo", "wrong") is None
     assert await app.people.sign_in("al", PASSWORD) is None
     known = await app.people.sign_in("jo", PASSWORD)
     assert known is not None
-    assert known == app.people.still(known)
+    assert known == await app.people.still(known)
 
 
 async def test_sessions_end_by_idleness_and_by_age(app: App) -> None:
-    app.people.add_user("jo", Role.ADMIN, PASSWORD, by="a test")
+    await app.people.add_user("jo", Role.ADMIN, PASSWORD, by="a test")
     known = await app.people.sign_in("jo", PASSWORD)
     now = 0.0
     sessions = Sessions(app.people, users=True, clock=lambda: now)
     idle = sessions.open(known)
     now = 3500.0
-    assert sessions.who(idle) is not None
+    assert await sessions.who(idle) is not None
     now = 7000.0
-    assert sessions.who(idle, watching=True) is not None
+    assert await sessions.who(idle, watching=True) is not None
     now = 7101.0
-    assert sessions.who(idle) is None
+    assert await sessions.who(idle) is None
     busy = sessions.open(known)
     for _ in range(20):
         now += 3000.0
-        alive = sessions.who(busy)
+        alive = await sessions.who(busy)
     assert alive is None
     assert sessions.start_token is None
 
@@ -154,14 +155,16 @@ async def test_a_whole_network_of_one_visitor_counts_as_one() -> None:
     assert await guesser.guess("2001:db8:0:1::1", right=True)
 
 
-def test_what_was_typed_as_a_name_may_be_a_password_and_is_not_kept(app: App) -> None:
-    assert asyncio.run(app.people.sign_in("my secret password", "x")) is None
-    assert "secret" not in str(app.audit(newest=10))
+async def test_what_was_typed_as_a_name_may_be_a_password_and_is_not_kept(app: App) -> None:
+    assert await app.people.sign_in("my secret password", "x") is None
+    assert "secret" not in str(await app.audit(newest=10))
 
 
-def test_two_servers_on_one_home_would_harm_each_other(app: App) -> None:
-    with app.serving(), pytest.raises(SettingsError, match="Another"), app.serving():
-        pass
+async def test_two_servers_on_one_home_would_harm_each_other(app: App) -> None:
+    async with app.serving():
+        with pytest.raises(SettingsError, match="Another"):
+            async with app.serving():
+                pass
 
 
 async def test_guessing_from_many_addresses_is_slowed_for_all() -> None:
@@ -193,16 +196,16 @@ def test_the_audit_log_names_the_first_entry_that_was_changed_or_lost(program: B
     assert "broken at entry 1: it is missing" in program("audit", "verify").stdout
 
 
-def test_an_entry_that_is_put_in_between_is_found(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
+async def test_an_entry_that_is_put_in_between_is_found(tmp_path: Path) -> None:
+    storage = SqliteStorage(tmp_path, SystemClock())
     for act in ("first", "second"):
-        journal.audit.append("jo", act, {"n": 1}, at=1.0)
-    journal.close()
+        await storage.audit.append(Act("jo", act, {"n": 1}, 1.0))
+    storage.close()
     with closing(sqlite3.connect(tmp_path / "journal.db")) as db, db:
         db.execute("INSERT INTO audit SELECT 3, at, actor, 'forged', facts, hash FROM audit WHERE id = 2")
-    journal = Journal(tmp_path)
-    assert (3, "it was changed, or the one before it was") == journal.audit.verify().broken
-    journal.close()
+    storage = SqliteStorage(tmp_path, SystemClock())
+    assert (3, "it was changed, or the one before it was") == (await storage.audit.verify()).broken
+    storage.close()
 
 
 def test_a_run_leaves_its_confirmation_in_the_audit_log(program: Bulkremove) -> None:

@@ -752,7 +752,7 @@ async def test_it_listens_on_this_machine_only(host: str) -> None:
 async def test_a_port_that_is_taken_is_told_plainly() -> None:
     """The second sandbox on a port names the port and says what to do."""
     async with sandbox() as first:
-        with pytest.raises(SettingsError, match=f"can't listen on 127.0.0.1:{first.port}.*another port"):
+        with pytest.raises(SettingsError, match=f"can't listen on 127.0.0.1:{first.port}.*another --port"):
             await sandbox().start(port=first.port)
 
 

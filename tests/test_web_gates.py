@@ -105,7 +105,7 @@ async def test_the_table_names_every_address_of_the_app(tmp_path: Path) -> None:
 
 async def test_every_address_is_shut_in_the_right_order(tmp_path: Path) -> None:
     async with house(tmp_path, roles=(P, A, D)) as one:
-        tokens = {role: one.program(role) for role in Role}
+        tokens = {role: await one.program(role) for role in Role}
         async with aiohttp.ClientSession() as session:
             stranger = Visitor(one, session)
             for (method, path), known in TABLE.items():
@@ -136,7 +136,7 @@ async def test_every_address_is_shut_in_the_right_order(tmp_path: Path) -> None:
 
 async def test_every_address_asks_for_its_role_and_its_content_type(tmp_path: Path) -> None:
     async with house(tmp_path, roles=(P, A, D)) as one:
-        tokens = {role: one.program(role) for role in Role}
+        tokens = {role: await one.program(role) for role in Role}
         for role in Role:
             async with one.visitor(known=False) as visitor:
                 assert (await visitor.sign_in(role.value)).status == 200
@@ -195,7 +195,7 @@ class Tags(HTMLParser):
 
 async def test_no_page_has_script_or_style_of_its_own_and_none_loads_from_elsewhere(tmp_path: Path) -> None:
     async with house(tmp_path) as one, one.visitor() as visitor:
-        for reply in (await visitor.get("/"), await visitor.upload(triples(3)), await visitor.get("/audit")):
+        for reply in await visitor.get("/"), await visitor.upload(triples(3)), await visitor.get("/audit"):
             for tag, attributes in Tags(reply.text).found:
                 assert "style" not in (tag, *attributes)
                 assert not [name for name in attributes if name.startswith("on")]

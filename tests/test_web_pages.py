@@ -30,13 +30,13 @@ async def ended(one: House, job: str) -> JobState:
             break
         await asyncio.sleep(0.05)
     assert one.desk.running(job) is None
-    return one.app.jobs.find(job).state
+    return (await one.app.jobs.find(job)).state
 
 
 async def removed(one: House, job: str, least: int) -> None:
     """Wait until a job has removed so many."""
     for _ in range(1200):
-        if one.app.jobs.tally(one.app.jobs.find(job))[Status.REMOVED] >= least:
+        if (await one.app.jobs.tally(await one.app.jobs.find(job)))[Status.REMOVED] >= least:
             return
         await asyncio.sleep(0.02)
     raise AssertionError("it does not get on")
@@ -81,7 +81,7 @@ async def test_a_second_confirmation_leads_to_the_same_job(tmp_path: Path) -> No
         plan = await visitor.upload(triples(3))
         twice = await asyncio.gather(visitor.confirm(plan), visitor.confirm(plan), visitor.confirm(plan))
         assert 1 == len({job_of(reply) for reply in twice})
-        assert 1 == len(one.app.jobs.all())
+        assert 1 == len(await one.app.jobs.all())
 
 
 async def test_another_plan_than_the_one_shown_is_refused(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ async def test_another_plan_than_the_one_shown_is_refused(tmp_path: Path) -> Non
             reply = await visitor.post(f"{plan.url}/confirm", **fields)
             assert 409 == reply.status
             assert words in reply.text
-        assert [] == one.app.jobs.all()
+        assert [] == await one.app.jobs.all()
 
 
 async def test_a_plan_over_a_cap_has_no_button(tmp_path: Path) -> None:
@@ -238,15 +238,15 @@ async def test_a_job_is_paused_resumed_and_cancelled(tmp_path: Path) -> None:
         running = await visitor.get(f"/jobs/{job}")
         assert "sse-connect" in running.text
         paused = await visitor.post(f"/jobs/{job}/pause")
-        assert JobState.PAUSED == one.app.jobs.find(job).state
+        assert JobState.PAUSED == (await one.app.jobs.find(job)).state
         assert "paused it" in paused.text
         await visitor.post(f"/jobs/{job}/resume")
         assert one.desk.running(job) is not None
         cancelled = await visitor.post(f"/jobs/{job}/cancel")
-        assert JobState.CANCELLED == one.app.jobs.find(job).state
+        assert JobState.CANCELLED == (await one.app.jobs.find(job)).state
         assert 409 == (await visitor.post(f"/jobs/{job}/resume")).status
         plan = await visitor.post(f"/jobs/{job}/retry")
-        left = one.app.jobs.tally(one.app.jobs.find(job))[Status.NOT_SENT]
+        left = (await one.app.jobs.tally(await one.app.jobs.find(job)))[Status.NOT_SENT]
         assert f"Remove {left} learners" in plan.text
         assert f"Retry {left} rows that were not sent" in cancelled.text
 
@@ -294,10 +294,10 @@ async def test_a_restarted_server_goes_on_by_itself(tmp_path: Path) -> None:
         job = await confirmed(visitor, triples(120))
         await removed(one, job, 1)
     async with house(home, world=world, speed=60.0) as one:
-        assert CLOSED == one.app.jobs.find(job).reason
-        assert [job] == [taken.id for taken in one.desk.take_up()]
+        assert CLOSED == (await one.app.jobs.find(job)).reason
+        assert [job] == [taken.id for taken in await one.desk.take_up()]
         assert JobState.FINISHED == await ended(one, job)
-        assert 120 == sum(one.app.jobs.tally(one.app.jobs.find(job)).counts.values())
+        assert 120 == sum((await one.app.jobs.tally(await one.app.jobs.find(job))).counts.values())
 
 
 async def test_a_finding_about_an_unknown_row_is_kept_with_name_and_time(tmp_path: Path) -> None:
@@ -323,13 +323,13 @@ async def test_a_short_job_does_not_wait_behind_a_long_one(tmp_path: Path) -> No
         long = await confirmed(visitor, triples(300))
         await removed(one, long, 15)
         short = await confirmed(visitor, triples(10, first=300))
-        before = one.app.jobs.tally(one.app.jobs.find(long))[Status.REMOVED]
+        before = (await one.app.jobs.tally(await one.app.jobs.find(long)))[Status.REMOVED]
         home = (await visitor.get("/")).text
         assert "each gets its turn" in home
         order = home[home.index('id="order"') : home.index('id="jobs"')]
         assert order.index(short) < order.index(long)
         assert JobState.FINISHED == await ended(one, short)
-        meanwhile = one.app.jobs.tally(one.app.jobs.find(long))[Status.REMOVED] - before
+        meanwhile = (await one.app.jobs.tally(await one.app.jobs.find(long)))[Status.REMOVED] - before
         assert meanwhile <= 25, "the short job got less than its share"
 
 
@@ -351,7 +351,7 @@ async def test_four_eyes_are_two_people(tmp_path: Path) -> None:
         assert 409 == (await own.post(f"{plan.url}/confirm", **fields)).status
         assert plan.url in (await other.get("/")).text
         job = job_of(await other.confirm(seen))
-        found = one.app.jobs.find(job)
+        found = await one.app.jobs.find(job)
         assert ("admin", "approver") == (found.prepared_by, found.confirmed_by)
 
 
@@ -366,7 +366,7 @@ async def test_who_says_how_a_file_is_read_shapes_its_plan_too(tmp_path: Path) -
         fields = {"plan": changed.text.partition('name="plan" value="')[2][:64] or "x", "number": "1"}
         assert "somebody else must confirm" in changed.text
         assert 409 == (await other.post(f"{plan.url}/confirm", **fields)).status
-        acts = [entry.act for entry in one.app.audit(newest=10)]
+        acts = [entry.act for entry in await one.app.audit(newest=10)]
         assert ["confirmation_refused", "read", "read", "uploaded"] == [act for act in acts if "sign" not in act][:4]
 
 
@@ -455,7 +455,7 @@ async def test_what_another_process_drives_is_left_to_it(tmp_path: Path) -> None
         job = await confirmed(visitor, triples(200))
         await removed(one, job, 1)
         other = Desk(one.app)
-        assert [] == other.take_up()
+        assert [] == await other.take_up()
         with pytest.raises(JobBusy, match="another process"):
             await other.pause(job, by="jo")
 
@@ -467,10 +467,10 @@ async def test_nothing_that_the_person_did_is_missing_from_the_audit_log(tmp_pat
         for act in ("pause", "resume", "cancel"):
             await visitor.post(f"/jobs/{job}/{act}")
         await visitor.get(f"/jobs/{job}/report.csv")
-        acts = [entry.act for entry in reversed(one.app.audit(newest=100))]
+        acts = [entry.act for entry in reversed(await one.app.audit(newest=100))]
         assert ["uploaded", "read", "confirmed", "run", "paused", "run", "cancelled", "reported"] == acts
         assert "cancelled" in (await visitor.get("/audit")).text
-        assert one.app.verify_audit().broken is None
+        assert (await one.app.verify_audit()).broken is None
 
 
 async def test_an_unexpected_error_shows_no_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -499,7 +499,7 @@ async def test_a_removed_user_and_one_with_a_new_password_are_out_at_once(tmp_pa
     ):
         await first.sign_in("admin")
         await second.sign_in("preparer")
-        one.app.people.remove_user("admin", by="a test")
-        one.app.people.set_password("preparer", "another long password", by="a test")
+        await one.app.people.remove_user("admin", by="a test")
+        await one.app.people.set_password("preparer", "another long password", by="a test")
         assert "/sign-in" == (await first.get("/")).url
         assert "/sign-in" == (await second.get("/")).url

@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, TypeVar, TypeVarTuple, Unpack
+from weakref import WeakSet
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -45,12 +46,18 @@ class _Jumping(selectors.DefaultSelector):
         return events
 
 
+_loops = WeakSet[asyncio.AbstractEventLoop]()
+"""The loop that was made last, for clocks that are read in a thread, where no loop runs. It keeps none alive."""
+
+
 class VirtualLoop(asyncio.SelectorEventLoop):
     """``wire``: real seconds that sockets of this process get before time jumps; 0 where there are none."""
 
     def __init__(self, wire: float = 0.0) -> None:
         self._jumping = _Jumping(wire)
         super().__init__(self._jumping)
+        _loops.clear()
+        _loops.add(self)
 
     def time(self) -> float:
         return self._jumping.now
@@ -73,6 +80,14 @@ def run(main: Callable[[], Coroutine[Any, Any, T]], *, wire: float = 0.0) -> T:
         return runner.run(main())
 
 
+def _now() -> float:
+    try:
+        return asyncio.get_running_loop().time()
+    except RuntimeError:  # in a thread
+        (loop,) = _loops
+        return loop.time()
+
+
 @dataclass
 class VirtualClock:
     """``model.Clock`` over the running loop's time; a wall clock that can be stepped and a machine that reboots."""
@@ -84,10 +99,10 @@ class VirtualClock:
     """The loop's time at which the machine started."""
 
     def monotonic(self) -> float:
-        return asyncio.get_running_loop().time() - self.booted
+        return _now() - self.booted
 
     def wall(self) -> float:
-        return self.epoch + asyncio.get_running_loop().time()
+        return self.epoch + _now()
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(0.0, seconds))
@@ -99,4 +114,4 @@ class VirtualClock:
     def reboot(self) -> None:
         """The machine starts anew: another boot, whose monotonic time begins at 0."""
         self.boot += "'"
-        self.booted = asyncio.get_running_loop().time()
+        self.booted = _now()

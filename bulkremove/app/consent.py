@@ -27,15 +27,14 @@ def over_a_cap(plan: Plan, settings: Settings) -> ConsentMissing | None:
     cap, share = settings.max_removals, settings.max_invalid
     if plan.removals > cap:
         return ConsentMissing(
-            f"The plan removes {plan.removals:,} learners, and the cap is {cap:,}. Nothing was sent.",
-            hint=f"If that is meant, give --max-removals {plan.removals} or set max_removals.",
+            f"The plan removes {plan.removals:,} learners, and the cap is {cap:,}.",
+            hint=f"Nothing was sent. If that is meant, give --max-removals {plan.removals} or set max_removals.",
         )
     invalid = sum(exclusion.status is Status.INVALID for exclusion in plan.excluded.values())
     if 100.0 * invalid > share * len(plan.table):
         return ConsentMissing(
-            f"{invalid:,} of {len(plan.table):,} rows are invalid, and the cap is {share:g} % of them. "
-            "Nothing was sent.",
-            hint="Mend the file; if the other rows are right all the same, raise --max-invalid.",
+            f"{invalid:,} of {len(plan.table):,} rows are invalid, and the cap is {share:g} % of them.",
+            hint="Nothing was sent. Mend the file; if the other rows are right all the same, raise --max-invalid.",
         )
     return None
 

@@ -16,7 +16,7 @@ from bulkremove.config import Settings
 from bulkremove.errors import BulkremoveError
 from bulkremove.model import Clock, Reply
 from bulkremove.private_files import make_folder
-from bulkremove.store import Journal
+from bulkremove.storage import Storage
 
 MOST_SKEW = 60.0
 """Seconds by which this machine's clock may differ from Zoho's before it is worth a word."""
@@ -32,9 +32,9 @@ class Check:
     mend: str = ""
 
 
-async def checks(settings: Settings, environ: Mapping[str, str], clock: Clock) -> list[Check]:
+async def checks(settings: Settings, environ: Mapping[str, str], clock: Clock, storage: Storage) -> list[Check]:
     """Settings, folder, journal, credentials, token (at most one refresh) and clock, in this order."""
-    found = [_settings(settings), _folder(settings), _journal(settings)]
+    found = [_settings(settings), _folder(settings), await _journal(storage)]
     try:
         accounts.credentials(settings, environ)
     except BulkremoveError as error:
@@ -64,13 +64,14 @@ def _folder(settings: Settings) -> Check:
     return Check("folder", True, f"{home} is yours alone.")
 
 
-def _journal(settings: Settings) -> Check:
+async def _journal(storage: Storage) -> Check:
     try:
-        journal = Journal(settings.home)
-        jobs = journal.jobs()
-        journal.close()
+        jobs, restored = await storage.jobs.page(), await storage.restore.look()
     except BulkremoveError as error:
         return Check("journal", False, error.message, error.hint)
+    if restored is not None:
+        lost = f"It was replaced by an older copy: {restored.changes:,} attempts and audit entries are not in it."
+        return Check("journal", False, lost, "Run `bulkremove journal accept-restore`.")
     left = sum(job.state.resumable for job in jobs)
     return Check("journal", True, f"It opens; {len(jobs)} jobs, {left} of them unfinished.")
 

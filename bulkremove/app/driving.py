@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from contextlib import aclosing
 from datetime import UTC, datetime
 
 from aiolimiter import AsyncLimiter
@@ -21,12 +22,13 @@ from bulkremove.client import ZohoPeople
 from bulkremove.config import Settings
 from bulkremove.errors import TokenDelayed
 from bulkremove.limiter import Gate, Lockout
-from bulkremove.model import Clock, Errand, HoldReason, Job, JobState, Quota, Status, Tally
+from bulkremove.model import Clock, EndReason, Errand, HoldReason, Job, JobState, Quota, Status, Tally
 from bulkremove.pacing import Signal, Wait
-from bulkremove.policy import Answer, given_up
+from bulkremove.policy import Answer
 from bulkremove.remover import Remover, Tokens
 from bulkremove.runner import run
-from bulkremove.store import Journal
+from bulkremove.storage import Storage
+from bulkremove.storage.base import JobEnd, JobEvent
 
 
 class Drive:
@@ -34,9 +36,10 @@ class Drive:
 
     def __init__(
         self,
-        journal: Journal,
+        storage: Storage,
         job: Job,
         *,
+        tally: Tally,
         ledger: str,
         quota: Quota,
         clock: Clock,
@@ -46,7 +49,7 @@ class Drive:
         on_progress: Callable[[Progress], None],
     ) -> None:
         self._behind = behind
-        self._journal = journal
+        self._storage = storage
         self._job = job
         self._ledger = ledger
         self._quota = quota
@@ -55,7 +58,7 @@ class Drive:
         self._on_progress = on_progress
         self._breaker = Breaker(expect_missing)
         self._halt: Halt | None = None
-        tally = journal.tally(job.id)
+        self._halted: JobEvent | None = None
         self._counts = Counter(tally.counts)
         self._left = tally.open
         self._wait: Wait | None = None
@@ -68,9 +71,18 @@ class Drive:
     ) -> Job:
         """Send what is left of the job; the job as it stands afterwards."""
         started = self._clock.monotonic()
-        self._journal.begin(self._job.id)
-        self._note("started", f"{self._left} rows are to be sent.")
-        gate = Gate(self._journal, self._ledger, self._quota, self._clock, line=line, on_wait=self._waits)
+        words = f"{self._left} rows are to be sent."
+        await self._storage.jobs.start(self._job.id, self._event("started", words))
+        self._tell(words)
+        gate = Gate(
+            self._storage.attempts,
+            self._storage.rate_limit,
+            self._ledger,
+            self._quota,
+            self._clock,
+            line=line,
+            on_wait=self._waits,
+        )
         remover = Remover(people, gate, tokens, self, clock=self._clock, dice=dice)
 
         async def remove(errand: Errand) -> Status | Errand | None:
@@ -82,15 +94,16 @@ class Drive:
             finally:
                 self._in_hand.remove(errand.number)
 
-        async for errand, status in run(
-            self._journal.errands(self._job.id), remove, concurrency=concurrency, stop=self._stop.heard
-        ):
-            if status is not None:
-                self._counts[status] += 1
-                self._left -= 1
-                self._wait = None
-                self._tell(settled=(errand.number, status))
-        return self._end(started)
+        rows = self._storage.jobs.open_rows(self._job.id)
+        settled = run(rows, remove, concurrency=concurrency, stop=self._stop.heard)
+        async with aclosing(rows), aclosing(settled):
+            async for errand, status in settled:
+                if status is not None:
+                    self._counts[status] += 1
+                    self._left -= 1
+                    self._wait = None
+                    self._tell(settled=(errand.number, status))
+        return await self._end(started)
 
     # What a remover asks and tells
 
@@ -117,24 +130,25 @@ class Drive:
     def halt(self, halt: Halt) -> None:
         if self._halt is None:
             self._halt = halt
-            self._stop.ask(halt.reason, halt.exit_code, goes_on=halt.goes_on)
-            self._note("halted", halt.reason)
+            self._stop.ask(halt.reason, halt.exit_code, code=halt.code, goes_on=halt.goes_on)
+            self._halted = self._event("halted", halt.reason)  # written with the end: an answer's outcome goes first
+            self._tell(halt.reason)
 
-    def locked_out(self, lockout: Lockout) -> None:
+    async def locked_out(self, lockout: Lockout) -> None:
         words = _LOCKOUT[lockout.reason]
         if lockout.lowered_to is not None:
             words += (
                 " Our own calls can't have used it up: someone else spends the same allowance. "
                 f"From now on at most {lockout.lowered_to} calls a window."
             )
-        self._note(lockout.reason.value, words)
+        await self._note(lockout.reason.value, words)
 
-    def no_token(self, delayed: TokenDelayed) -> None:
+    async def no_token(self, delayed: TokenDelayed) -> None:
         until = self._clock.wall() + (delayed.retry_in or 0.0)
         if until > self._token_at + 1.0:  # each row in flight hears of the same wait
             self._token_at = until
             at = datetime.fromtimestamp(until, UTC).astimezone()
-            self._note("no_token", f"{delayed.message} It is asked again at {at:%H:%M:%S}.")
+            await self._note("no_token", f"{delayed.message} It is asked again at {at:%H:%M:%S}.")
 
     # What people see
 
@@ -143,9 +157,12 @@ class Drive:
             self._wait = wait
             self._tell()
 
-    def _note(self, name: str, text: str) -> None:
-        self._journal.note(self._job.id, name, text, at=self._clock.wall())
+    async def _note(self, name: str, text: str) -> None:
+        await self._storage.record(self._event(name, text))
         self._tell(text)
+
+    def _event(self, name: str, text: str) -> JobEvent:
+        return JobEvent(self._job.id, name, text, self._clock.wall())
 
     def _tell(self, news: str = "", settled: tuple[int, Status] | None = None) -> None:
         wait = self._wait
@@ -156,35 +173,24 @@ class Drive:
         reason, until = (wait.reason, wait.until) if wait else (None, None)
         self._on_progress(Progress(self._job, tally, reason, until, eta, news, settled, tuple(self._in_hand)))
 
-    def _end(self, started: float) -> Job:
+    async def _end(self, started: float) -> Job:
         """Write how the run ended: finished, or early with rows left."""
         at, seconds = self._clock.wall(), self._clock.monotonic() - started
-        sent = self._journal.sent_mono(self._ledger, self._clock.boot, started)
-        halt = self._halt or Halt(self._stop.reason, exit_code=self._stop.exit_code, goes_on=self._stop.goes_on)
-        state, reason, exit_code = JobState.FINISHED, "", 0
-        with self._journal.transaction():
-            if self._journal.tally(self._job.id).open == 0:
+        sent = await self._storage.rate_limit.send_times(self._ledger, since=started)
+        peak = pacing.worst_window(sent, self._quota.window)
+        stop = self._stop
+        halt = self._halt or Halt(stop.reason, stop.code, exit_code=stop.exit_code, goes_on=stop.goes_on)
+
+        def decide(tally: Tally) -> JobEnd:
+            if tally.open == 0:
                 # The last row may have been settled by the very answer that would have halted the job.
-                exit_code = policy.exit_code(self._journal.tally(self._job.id))
-            elif halt.for_good:
-                state, reason, exit_code = JobState.STOPPED, halt.reason, halt.exit_code
-                self._journal.give_up_open_rows(
-                    self._job.id, why=halt.reason, unknown=given_up("an attempt got no answer").detail, at=at
-                )
-            else:
-                state, reason, exit_code = JobState.PAUSED, halt.reason, halt.exit_code
-            self._journal.end(
-                self._job.id,
-                state,
-                reason=reason,
-                exit_code=exit_code,
-                at=at,
-                seconds=seconds,
-                worst_minute=pacing.worst_window(sent, self._quota.window),
-                goes_on=state is JobState.PAUSED and halt.goes_on,
-            )
-            self._journal.note(self._job.id, state.value, reason or "Every row has its status.", at=at)
-        return self._journal.job(self._job.id)
+                exit_code = policy.exit_code(tally)
+                return JobEnd(JobState.FINISHED, "", EndReason.NONE, exit_code, at, seconds, peak)
+            if halt.for_good:
+                return JobEnd(JobState.STOPPED, halt.reason, halt.code, halt.exit_code, at, seconds, peak)
+            return JobEnd(JobState.PAUSED, halt.reason, halt.code, halt.exit_code, at, seconds, peak, halt.goes_on)
+
+        return await self._storage.jobs.end(self._job.id, decide, *filter(None, [self._halted]))
 
 
 _LOCKOUT = {
@@ -200,7 +206,7 @@ def new_line(quota: Quota, speed: float) -> AsyncLimiter:
 
 
 async def drive(
-    journal: Journal,
+    storage: Storage,
     job: Job,
     *,
     settings: Settings,
@@ -234,8 +240,9 @@ async def drive(
     )
     try:
         this_run = Drive(
-            journal,
+            storage,
             job,
+            tally=await storage.jobs.tally(job.id),
             ledger=ledger,
             quota=quota,
             clock=clock,

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bulkremove.app.consent import check_eyes
 from bulkremove.app.results import PAGE, Ended
 from bulkremove.errors import ConsentMissing, JobNotFound, NotUnknown, ReportFailed
-from bulkremove.model import Finding, Job, JobState, Outcome, Plan, Status, Tally
-from bulkremove.policy import given_up
-from bulkremove.store import Journal, driven, is_driven
+from bulkremove.model import EndReason, Finding, Job, JobState, Outcome, Plan, Status, Tally
+from bulkremove.storage import Storage
+from bulkremove.storage.base import Act, JobEnd, JobEvent, Record
 
 if TYPE_CHECKING:  # each needs the other; most commands do without reports
     from bulkremove.app.usecases import App
@@ -24,117 +24,141 @@ WAITS = frozenset({"locked", "failing", "unreachable", "no_token"})
 
 
 class Jobs:
-    """The jobs of one app's journal."""
+    """The jobs of one app's storage."""
 
-    def __init__(self, app: App, journal: Journal) -> None:
-        self._app, self._journal = app, journal
+    def __init__(self, app: App, storage: Storage) -> None:
+        self._app, self._storage = app, storage
 
-    def add(self, job: Job, plan: Plan, act: str, *, by: str) -> None:
-        """Store an agreed plan as a job, with its entry in the audit log: both or neither."""
-        _add(self._journal, job, plan, act, by)
+    async def add(self, job: Job, plan: Plan, act: str, *records: Record, by: str) -> None:
+        """Store an agreed plan as a job, in pieces; nobody sees it, and nothing runs it, before it is whole.
 
-    async def add_in_thread(self, job: Job, plan: Plan, act: str, *, by: str) -> None:
-        """The same, beside the event loop: nobody else waits while many rows are stored."""
-        await self._journal.in_thread(lambda journal: _add(journal, job, plan, act, by))
+        Its entry in the audit log and ``records`` are written at that moment.
+        """
+        facts = {"job": job.id, "plan": plan.fingerprint, "removals": plan.removals, "source": job.source}
+        entry = Act(by, act, facts, job.created_at)
+        await self.remove_abandoned()
+        async with self._storage.claims.hold(job.id):
+            await self._storage.jobs.create(job, plan.rows(), entry, *records)
 
-    def all(self) -> list[Job]:
+    async def remove_abandoned(self) -> None:
+        """Delete what is left of plans whose process died while it stored them."""
+        for job_id in await self._storage.jobs.abandoned():
+            if await self._storage.claims.holder(job_id) is None:
+                await self._storage.jobs.remove_abandoned(job_id)
+
+    async def all(self) -> list[Job]:
         """All jobs, the newest first."""
-        return self._journal.jobs()
+        return await self._storage.jobs.page()
 
-    def find(self, job_id: str | None) -> Job:
+    async def page(self, *, limit: int, offset: int = 0) -> list[Job]:
+        """Some of the jobs, the newest first."""
+        return await self._storage.jobs.page(limit=limit, offset=offset)
+
+    async def in_states(self, *states: JobState) -> list[Job]:
+        """The jobs in these states, the newest first."""
+        return await self._storage.jobs.in_states(*states)
+
+    async def find(self, job_id: str | None) -> Job:
         """The job of that id, or the latest with rows left or without its report. Raises JobNotFound."""
         if job_id is not None:
-            return self._journal.job(job_id)
-        for job in self._journal.jobs():
-            if self.resumable(job):
-                return job
+            return await self._storage.jobs.get(job_id)
+        if job := await self._storage.jobs.newest_unfinished():
+            return job
         raise JobNotFound("There is no unfinished job.", hint="`bulkremove jobs` lists all of them.")
 
-    def of_plan(self, plan: Plan) -> Job | None:
+    async def is_known(self, job_id: str) -> bool:
+        """Whether there is a job of that id, or one is being stored."""
+        return await self._storage.jobs.exists(job_id)
+
+    async def of_plan(self, plan: Plan) -> Job | None:
         """The newest job of exactly this plan, if it was confirmed before."""
-        return next((job for job in self.all() if job.plan_hash == plan.fingerprint), None)
+        return await self._storage.jobs.newest_of_plan(plan.fingerprint)
 
-    def retrying(self, job_id: str, numbers: Collection[int]) -> Job | None:
+    async def retrying(self, job_id: str, numbers: Collection[int]) -> Job | None:
         """A retry of the job that has any of these rows (their numbers in the file)."""
-        retries = (job for job in self.all() if job.retry_of == job_id)
-        return next((job for job in retries if not self._journal.numbers(job.id).isdisjoint(numbers)), None)
+        for job in await self._storage.jobs.retries(job_id):
+            if not (await self._storage.jobs.numbers(job.id)).isdisjoint(numbers):
+                return job
+        return None
 
-    def tally(self, job: Job) -> Tally:
+    async def tally(self, job: Job) -> Tally:
         """How many rows have which status; those not settled yet are counted as open."""
-        return self._journal.tally(job.id)
+        return await self._storage.jobs.tally(job.id)
 
-    def driven(self, job: Job) -> bool:
-        """Whether some process of this machine drives the job right now."""
-        return job.state is JobState.RUNNING and is_driven(self._app.settings.home, job.id)
+    async def tallies(self, jobs: Sequence[Job]) -> Mapping[str, Tally]:
+        """The tallies of several jobs, by their ids."""
+        return await self._storage.jobs.tallies([job.id for job in jobs])
 
-    def events(self, job: Job) -> list[tuple[float, str, str]]:
+    async def driven(self, job: Job) -> bool:
+        """Whether some process of this machine runs the job right now."""
+        return job.state is JobState.RUNNING and await self._storage.claims.holder(job.id) is not None
+
+    async def events(self, job: Job) -> list[tuple[float, str, str]]:
         """What happened to the job: when (epoch seconds), a stable name, and words."""
-        return self._journal.events(job.id)
+        return await self._storage.jobs.events(job.id)
 
-    def tell(self, job_id: str, name: str, text: str) -> None:
+    async def tell(self, job_id: str, name: str, text: str) -> None:
         """Keep an event of a job: a stable name, and words."""
-        self._journal.note(job_id, name, text, at=self._app.clock.wall())
+        await self._storage.record(self._event(job_id, name, text))
 
-    def outcomes(self, job: Job) -> Iterator[Outcome]:
-        """Every row in file order, as a report would tell it now."""
-        return self._journal.outcomes(job)
+    async def outcomes(self, job: Job, *statuses: Status) -> list[Outcome]:
+        """The rows with these statuses, or all, in file order, as a report would give them now."""
+        return await self._storage.jobs.export(
+            job, lambda rows: [row for row in rows if not statuses or row.status in statuses]
+        )
 
-    def some_outcomes(self, job: Job, *, status: Status | None, text: str, page: int) -> tuple[list[Outcome], bool]:
+    async def some_outcomes(
+        self, job: Job, *, status: Status | None, text: str, page: int
+    ) -> tuple[list[Outcome], bool]:
         """A page (from 1) of the job's rows with a status and a text in some cell; whether there are more."""
-        skip = (page - 1) * PAGE
-        found = self._journal.some_outcomes(job, status=status, text=text, skip=skip, most=PAGE + 1)
+        found = await self._storage.jobs.search(job, status=status, text=text, offset=(page - 1) * PAGE, limit=PAGE + 1)
         return found[:PAGE], len(found) > PAGE
 
-    def timeline(self, job: Job) -> Timeline:
+    async def timeline(self, job: Job) -> Timeline:
         """The job's removals over time, and when nobody could send."""
         from bulkremove.report import timeline
 
-        waits = [
-            (at, self._journal.first_call_after(job.id, at), name)
-            for at, name, _ in self._journal.events(job.id)
-            if name in WAITS
-        ]
-        return timeline(self._journal.removed_at(job.id), waits)
+        waits = [(at, name) for at, name, _ in await self._storage.jobs.events(job.id) if name in WAITS]
+        ends = await self._storage.jobs.first_call_after(job.id, [at for at, _ in waits])
+        removed_at = await self._storage.jobs.removal_times(job.id)
+        return timeline(removed_at, [(at, end, name) for (at, name), end in zip(waits, ends, strict=True)])
 
-    def not_looked_up(self, job: Job) -> int:
+    async def not_looked_up(self, job: Job) -> int:
         """How many unknown rows of the job nobody has noted anything about."""
-        return sum(one.status is Status.UNKNOWN and not one.findings for one in self._journal.outcomes(job))
+        return await self._storage.jobs.unknown_without_note(job.id)
 
-    def find_out(self, job_id: str, number: int, text: str, *, by: str) -> None:
+    async def find_out(self, job_id: str, number: int, text: str, *, by: str) -> None:
         """Note what a person found out about an unknown row (its number in the file). Raises NotUnknown."""
-        words = text.strip()[:LONGEST_FINDING]
+        words, at = text.strip()[:LONGEST_FINDING], self._app.clock.wall()
         if not words:
             raise NotUnknown("Nothing was written, so nothing was noted.", hint="Say what you found in Zoho People.")
-        with self._journal.transaction():
-            job = self._journal.job(job_id)
-            if not self._journal.find_out(job.id, number, Finding(self._app.clock.wall(), by, words)):
-                raise NotUnknown(f"Row {number} of job {job.id} is not unknown, so there is nothing to find out.")
-            self._app.record(by, "noted", job=job.id, row=number)
+        job = await self._storage.jobs.get(job_id)
+        entry = Act(by, "noted", {"job": job.id, "row": number}, at)
+        if not await self._storage.jobs.add_note(job.id, number, Finding(at, by, words), entry):
+            raise NotUnknown(f"Row {number} of job {job.id} is not unknown, so there is nothing to find out.")
 
-    def approve(self, job_id: str, *, by: str) -> Job:
+    async def approve(self, job_id: str, *, by: str) -> Job:
         """Let a held job run. Raises ConsentMissing when it is not held."""
-        with self._journal.transaction():
-            job = self._journal.job(job_id)
-            check_eyes(job.prepared_by.split(", "), by, self._app.settings)
-            if not self._journal.release(job.id, by=by):
-                raise ConsentMissing(f"Job {job.id} is {job.state.value}; only a held one can be approved.")
-            self._app.record(by, "approved", job=job.id, plan=job.plan_hash)
-            self.tell(job.id, "approved", f"{by} approved it.")
-        return self._journal.job(job_id)
+        at, job = self._app.clock.wall(), await self._storage.jobs.get(job_id)
+        records = (
+            Act(by, "approved", {"job": job.id, "plan": job.plan_hash}, at),
+            JobEvent(job.id, "approved", f"{by} approved it.", at),
+        )
 
-    def cancel(self, job_id: str, *, by: str) -> Job:
-        """End a job for good; its rows left are ``not_sent``. Raises JobBusy while a process drives it."""
-        with driven(self._app.settings.home, job_id), self._journal.transaction():
-            job = self._journal.job(job_id)
-            if job.state.over:
-                raise ConsentMissing(f"Job {job.id} is {job.state.value} already.")
-            at, why = self._app.clock.wall(), "A person cancelled the job."
-            unknown = given_up("an attempt got no answer").detail
-            self._journal.give_up_open_rows(job.id, why=why, unknown=unknown, at=at)
-            self._journal.end(job.id, JobState.CANCELLED, reason=why, exit_code=5, at=at)
-            self.tell(job.id, JobState.CANCELLED.value, why)
-            self._app.record(by, "cancelled", job=job.id)
-        return self._journal.job(job_id)
+        def check(job: Job) -> None:
+            check_eyes(job.prepared_by.split(", "), by, self._app.settings)
+
+        released = await self._storage.jobs.release(job.id, check, *records, by=by)
+        if released is None:
+            raise ConsentMissing(f"Job {job.id} is {job.state.value}; only a held one can be approved.")
+        return released
+
+    async def cancel(self, job_id: str, *, by: str) -> Job:
+        """End a job for good; its rows left are ``not_sent``. Raises JobBusy while a process runs it."""
+        at, why = self._app.clock.wall(), "A person cancelled the job."
+        end = JobEnd(JobState.CANCELLED, why, EndReason.CANCELLED, 5, at)
+        async with self._storage.claims.hold(job_id):
+            return await self._storage.jobs.cancel(job_id, _not_over, end, Act(by, "cancelled", {"job": job_id}, at))
 
     async def report(self, job_id: str, path: Path | None, *, rows: Rows | None = None, by: str) -> Path | None:
         """Write the job's report (again); the same bytes for the same state. Raises ReportFailed.
@@ -143,20 +167,15 @@ class Jobs:
         """
         from bulkremove import report as reports
 
-        job = self._journal.job(job_id)
+        job = await self._storage.jobs.get(job_id)
         if job.dropped:
             raise ReportFailed(f"The rows of job {job.id} were deleted after their time; only its totals are left.")
-        total = self._journal.tally(job.id).total
+        total = (await self._storage.jobs.tally(job.id)).total
         file = reports.reserve(path or reports.default_path(job, Path(job.folder)), job=job, rows=total)
         try:
-
-            def write(journal: Journal) -> Path | None:
-                outcomes = journal.outcomes(job)
-                return file.publish(job, outcomes) if rows is None else file.publish_input(job, outcomes, rows)
-
-            written = await self._journal.in_thread(write)
+            written = await self._publish(job, file, rows)
             if written:
-                self._app.record(by, "reported", job=job.id, rows="report" if rows is None else rows.value)
+                await self._app.record(by, "reported", job=job.id, rows="report" if rows is None else rows.value)
             return written
         finally:
             file.discard()
@@ -165,36 +184,40 @@ class Jobs:
         """Fill the files that were reserved for a run that is over now."""
         from bulkremove.report import Rows, first_line, summary
 
-        def write(journal: Journal) -> tuple[Path, Path | None]:
-            report = file.publish(job, journal.outcomes(job))
-            return report, retry_file.publish_input(job, journal.outcomes(job), Rows.RETRY)
-
-        tally = self._journal.tally(job.id, as_reported=True)
+        tally = await self._storage.jobs.tally(job.id, as_reported=True)
         warnings = [first_line(job, tally)]
         report = retry = None
         try:
-            report, retry = await self._journal.in_thread(write)
+            report = await self._publish(job, file, None)
+            retry = await self._publish(job, retry_file, Rows.RETRY)
         except ReportFailed as failed:
             warnings.append(str(failed))
         else:
-            self.tell(job.id, "reported", f"The report is in {report}.")
+            await self.tell(job.id, "reported", f"The report is in {report}.")
         said = summary(job, tally, report=str(report) if report else None)
         return Ended(job, tally, report, retry, said, " ".join(filter(None, warnings)) or None)
 
-    def summary(self, job: Job) -> str:
+    async def _publish(self, job: Job, file: ReportFile, rows: Rows | None) -> Path | None:
+        def write(outcomes: Iterator[Outcome]) -> Path | None:
+            return file.publish(job, outcomes) if rows is None else file.publish_input(job, outcomes, rows)
+
+        return await self._storage.jobs.export(job, write)
+
+    async def summary(self, job: Job) -> str:
         """The line that sums the job up as it stands."""
         from bulkremove.report import summary
 
-        return summary(job, self._journal.tally(job.id, as_reported=True))
+        return summary(job, await self._storage.jobs.tally(job.id, as_reported=True))
 
-    def resumable(self, job: Job) -> bool:
+    async def resumable(self, job: Job) -> bool:
         """Rows are left, or the run was killed between its end and its report."""
         ended = job.state in (JobState.FINISHED, JobState.STOPPED)
-        return job.state.resumable or (ended and not self._journal.reported(job.id))
+        return job.state.resumable or (ended and not await self._storage.jobs.is_reported(job.id))
+
+    def _event(self, job_id: str, name: str, text: str) -> JobEvent:
+        return JobEvent(job_id, name, text, self._app.clock.wall())
 
 
-def _add(journal: Journal, job: Job, plan: Plan, act: str, by: str) -> None:
-    facts = {"job": job.id, "plan": plan.fingerprint, "removals": plan.removals, "source": job.source}
-    with journal.transaction():
-        journal.create(job, plan.rows())
-        journal.audit.append(by, act, facts, at=job.created_at)
+def _not_over(job: Job) -> None:
+    if job.state.over:
+        raise ConsentMissing(f"Job {job.id} is {job.state.value} already.")

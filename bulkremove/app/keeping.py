@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bulkremove import pacing
 from bulkremove.app.results import Allowance
 from bulkremove.errors import BulkremoveError, ConsentMissing
 from bulkremove.model import Job
 from bulkremove.sources import Folder, folder_of
-from bulkremove.store import Journal
+from bulkremove.storage import Storage
+from bulkremove.storage.base import Act, Restored
 
 if TYPE_CHECKING:  # each needs the other
     from bulkremove.app.usecases import App
@@ -25,45 +27,69 @@ DAY = 86_400.0
 class Keeping:
     """What one app keeps: in its journal, in its home folder, and in the folder of its nights."""
 
-    def __init__(self, app: App, journal: Journal) -> None:
-        self._app, self._journal = app, journal
+    def __init__(self, app: App, storage: Storage) -> None:
+        self._app, self._storage = app, storage
 
-    def tidy(self) -> int:
-        """Drop what is older than ``retention_days``; how many jobs lost their rows."""
+    async def tidy(self) -> int:
+        """Delete what is older than ``retention_days``; how many jobs lost their rows."""
         settings, now = self._app.settings, self._app.clock.wall()
-        dropped = expire(self._journal, settings.home, self._folders(), now=now, days=settings.retention_days)
+        await self._storage.jobs.delete_rows_left()
+        dropped = await expire(self._storage, settings.home, self._folders(), now=now, days=settings.retention_days)
         if dropped:
-            self._journal.compact()
+            await self._storage.shrink()
         return dropped
 
-    def forget(self, learner: str, *, by: str) -> list[str]:
+    async def forget(self, learner: str, *, by: str) -> list[str]:
         """Take a learner's data out of journal and kept files; where it stood, in sentences. Raises ConsentMissing."""
-        if open_rows := self._journal.open_rows_of(learner):
+        if open_rows := await self._storage.jobs.open_rows_of(learner):
             raise ConsentMissing(
                 f"{open_rows} row(s) of this learner are still to be sent, so nothing was forgotten.",
                 hint="Let their jobs end, or cancel them.",
             )
-        said = forget(self._journal, self._app.settings.home, self._folders(), learner)
-        self._app.record(by, "forgot", places=len(said))
+        said = await forget(self._storage, self._app.settings.home, self._folders(), learner)
+        await self._app.record(by, "forgot", places=len(said))
         return said
 
-    def backup(self, path: Path, *, by: str) -> None:
+    async def backup(self, path: Path, *, by: str) -> None:
         """A sound copy of the journal, also while jobs run. Raises JournalFailed when the file is there already."""
-        self._journal.backup(path)
-        self._app.record(by, "backed_up", file=path.name)
+        await self._storage.backup(path)
+        await self._app.record(by, "backed_up", file=path.name)
 
-    def figures(self) -> Figures:
+    async def restored(self) -> Restored | None:
+        """What is lost because the journal was replaced by an older copy; None when it was not."""
+        return await self._storage.restore.look()
+
+    async def accept_restore(self, restored: Restored, *, by: str) -> None:
+        """Continue with the copy: rows that may have been sent since become ``unknown``, no others.
+
+        The calls that were made since are not known, so the account's slots are held as if they had all been used.
+        """
+        quota, now = self._app.settings.quota, self._app.clock
+        held = pacing.reborn_unanswered(quota, now.monotonic()) - now.monotonic()
+        facts = {"lost": restored.changes, "rows": sum(restored.rows.values()), "jobs": len(restored.jobs)}
+        entry = Act(by, "restore_accepted", facts, now.wall())
+        await self._storage.restore.accept(restored.rows, entry, slots=quota.calls, held_seconds=held)
+
+    async def figures(self) -> Figures:
         """What is measured, for Prometheus."""
         from bulkremove.metrics import Figures
 
-        rows, jobs, lockouts = self._journal.figures()
+        rows, jobs, lockouts = await self._storage.jobs.counts()
         try:
-            used = self._app.allowance()
+            used = await self._app.allowance()
         except BulkremoveError:  # no account yet: nothing was ever called
             used = Allowance(0, self._app.settings.quota.calls, 0, None, 0.0)
-        nights = self._journal.nights
+        nightly = self._storage.nightly
         return Figures(
-            rows, jobs, lockouts, used.calls, used.today, used.limit, used.locked, nights.last_good(), nights.waiting()
+            rows,
+            jobs,
+            lockouts,
+            used.calls,
+            used.today,
+            used.limit,
+            used.locked,
+            await nightly.last_good(),
+            await nightly.waiting_notices(),
         )
 
     def _folders(self) -> list[Folder]:
@@ -71,16 +97,16 @@ class Keeping:
         return [folder_of(settings.night_source, settings.home)] if settings.night_source else []
 
 
-def expire(journal: Journal, home: Path, folders: list[Folder], *, now: float, days: int) -> int:
+async def expire(storage: Storage, home: Path, folders: list[Folder], *, now: float, days: int) -> int:
     """Drop the rows and files of jobs that are over for so many days; how many jobs there were. 0 days: never."""
     if not days:
         return 0
     then, dropped = now - days * DAY, 0
-    for job in journal.jobs():
+    for job in await storage.jobs.page():
         if job.state.over and not job.dropped and (job.finished_at or job.created_at) < then:
             for path in own_files(home, folders, job):
                 path.unlink(missing_ok=True)
-            journal.drop_rows(job.id)
+            await storage.jobs.delete_rows(job.id)
             dropped += 1
     for folder in folders:
         for place in (folder.done, folder.held):
@@ -96,9 +122,9 @@ def own_files(home: Path, folders: list[Folder], job: Job) -> list[Path]:
     return [path for place in ours for path in _files(place) if path.name.startswith((f"{job.id}-", f".{job.id}-"))]
 
 
-def forget(journal: Journal, home: Path, folders: list[Folder], learner: str) -> list[str]:
+async def forget(storage: Storage, home: Path, folders: list[Folder], learner: str) -> list[str]:
     """Take a learner's data out of the journal and of kept files; where it stood, in sentences."""
-    said = [f"Job {job}: {count} row(s) were emptied." for job, count in journal.forget(learner).items()]
+    said = [f"Job {job}: {count} row(s) were emptied." for job, count in (await storage.jobs.erase(learner)).items()]
     places = [home / "reports", home / "uploads", *(p for one in folders for p in (one.path, one.done, one.held))]
     for place in places:
         for path in _files(place):

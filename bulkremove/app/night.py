@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from bulkremove.app.quarantine import why_held
-from bulkremove.errors import BulkremoveError, FileRefused, JobBusy, NoticeFailed, SourceFailed
-from bulkremove.model import Job, JobState
+from bulkremove.errors import BulkremoveError, FileRefused, JobBusy, JournalFailed, NoticeFailed, SourceFailed
+from bulkremove.model import EndReason, Job, JobState
 from bulkremove.sources import Folder, digest, fetch, folder_of, is_folder, original_name
-from bulkremove.store import Journal, Notice, Taken, driven
+from bulkremove.storage import Storage
+from bulkremove.storage.base import IntakeResult, Notice, Record, Taken
 
 if TYPE_CHECKING:  # they pull pandas and aiohttp in
     from bulkremove.app.progress import Stop
@@ -66,8 +69,8 @@ class Drive(Protocol):
 class Nights:
     """The nights of one app. ``notices``: how people are told; ``drive``: how a job is run."""
 
-    def __init__(self, app: App, journal: Journal, notices: Notices, drive: Drive) -> None:
-        self._app, self._journal, self._notices, self._drive = app, journal, notices, drive
+    def __init__(self, app: App, storage: Storage, notices: Notices, drive: Drive) -> None:
+        self._app, self._storage, self._notices, self._drive = app, storage, notices, drive
 
     @property
     def folder(self) -> Folder:
@@ -87,24 +90,34 @@ class Nights:
         date that it belongs to, today without it.
         """
         self._settled()
-        with driven(self._app.settings.home, "night"):
+        async with self._claimed():
             return await self._run(stop, again, night or _local(self._app.clock.wall()).date())
 
-    def last_date(self) -> date | None:
+    @asynccontextmanager
+    async def _claimed(self) -> AsyncIterator[None]:
+        """Only one pass at a time. A journal that can't be written is told the dead man's switch, if nothing else."""
+        async with AsyncExitStack() as held:
+            try:
+                await held.enter_async_context(self._storage.claims.hold("night"))
+            except JournalFailed:
+                await self._notices.ping("/fail")
+                raise
+            yield
+
+    async def last_date(self) -> date | None:
         """The local date of the last night that started or was left out."""
-        last = self._journal.nights.last_date()
+        last = await self._storage.nightly.last_date()
         return date.fromisoformat(last) if last else None
 
-    def leave_out(self, night: date, why: str) -> None:
+    async def leave_out(self, night: date, why: str) -> None:
         """A night is not run at all; people are told."""
-        at = self._app.clock.wall()
-        self._journal.nights.end(self._journal.nights.begin(night.isoformat(), at=at), at=at, good=False)
-        self._tell(f"left_out:{night}", f"the night of {night} was left out", why)
+        notice = self._notice(f"left_out:{night}", f"the night of {night} was left out", why)
+        await self._storage.nightly.leave_out(night.isoformat(), notice, at=self._app.clock.wall())
 
-    def tell_late(self, night: date) -> None:
+    async def tell_late(self, night: date) -> None:
         """A night starts long after its time; people are told, since it says that something was off."""
         words = f"The night of {night} could not start in time and starts only now."
-        self._tell(f"late:{night}", f"the night of {night} is late", words)
+        await self._tell(f"late:{night}", f"the night of {night} is late", words)
 
     async def dry_run(self) -> Pass:
         """Tonight's plans; takes nothing, holds nothing, removes nothing."""
@@ -118,7 +131,7 @@ class Nights:
             try:
                 shown = await self._read(path, path.name)
                 found.plans.append(shown)
-                if why := self._why_held(shown, path):
+                if why := await self._why_held(shown, path):
                     found.held.append(f"{path.name}: {why}")
             except FileRefused as refused:
                 found.held.append(f"{path.name}: {refused}")
@@ -127,16 +140,16 @@ class Nights:
     async def tell_all(self) -> int:
         """Send the notices that wait and are due; how many still wait."""
         now = self._app.clock.wall()
-        for notice in self._journal.nights.to_send(now):
+        for notice in await self._storage.nightly.due_notices(now):
             try:
                 attachment = Path(notice.attachment) if notice.attachment else None
                 await self._notices.send(notice.subject, notice.body, attachment)
             except NoticeFailed:
                 wait = min(60.0 * 2**notice.tries, LONGEST_RETRY)
-                self._journal.nights.failed(notice.key, next_at=now + wait)
+                await self._storage.nightly.notice_failed(notice.key, next_at=now + wait)
             else:
-                self._journal.nights.sent(notice.key, at=self._app.clock.wall())
-        return self._journal.nights.waiting()
+                await self._storage.nightly.notice_sent(notice.key, at=self._app.clock.wall())
+        return await self._storage.nightly.waiting_notices()
 
     async def test_notice(self) -> int:
         """Send a notice that says that notices arrive; to how many addresses. Raises NoticeFailed."""
@@ -147,16 +160,16 @@ class Nights:
 
     async def _run(self, stop: Stop, again: str | None, of: date) -> Pass:
         clock, found = self._app.clock, Pass()
-        night = self._journal.nights.begin(of.isoformat(), at=clock.wall())
+        night = await self._storage.nightly.begin(of.isoformat(), at=clock.wall())
         await self._notices.ping("/start")
         try:
-            self._expire()
-            self._app.keeping.tidy()
+            await self._expire()
+            await self._app.keeping.tidy()
             folder = await self._prepared(found)
             until = self._app.schedule().open_until(clock.wall())
             if until is None:
                 found.trouble.append("It is outside the time window for nights, so nothing was taken and nothing sent.")
-                stop.ask(WINDOW_OVER, 5, goes_on=True)
+                stop.ask(WINDOW_OVER, 5, code=EndReason.WINDOW_CLOSED, goes_on=True)
             closing = asyncio.create_task(self._close_window(stop, until or clock.wall()))
             try:
                 await self._go_on(stop, found)
@@ -166,25 +179,18 @@ class Nights:
                 closing.cancel()
         except (BulkremoveError, OSError) as error:  # the folder may vanish between any two looks at it
             found.trouble.append(str(error))
-            self._tell(f"night:{night}", "the night did not end well", str(error))
-        self._journal.nights.end(night, at=clock.wall(), good=found.good)
+            await self._tell(f"night:{night}", "the night did not end well", str(error))
+        await self._storage.nightly.end(night, at=clock.wall(), good=found.good)
         await self.tell_all()
         await self._notices.ping("" if found.good else "/fail")
-        self._write_metrics()
+        await self._write_metrics()
         return found
 
-    def _write_metrics(self) -> None:
+    async def _write_metrics(self) -> None:
         from bulkremove.metrics import text
 
         if self._app.settings.metrics_file:
-            path = Path(self._app.settings.metrics_file).expanduser()
-            partial = path.with_name(f".{path.name}.partial")
-            try:
-                partial.write_bytes(text(self._app.keeping.figures()))
-                partial.chmod(0o644)
-                partial.replace(path)
-            except OSError as error:
-                logging.getLogger(__name__).warning("The metrics can't be written to %s: %s", path, error.strerror)
+            _replace(Path(self._app.settings.metrics_file), text(await self._app.keeping.figures()))
 
     async def _prepared(self, found: Pass) -> Folder | None:
         """The folder, filled by its command or address where that is the source; None, and people told, without it."""
@@ -197,30 +203,31 @@ class Nights:
         except SourceFailed as failed:
             found.trouble.append(str(failed))
             day = f"{_local(self._app.clock.wall()):%Y-%m-%d}"
-            self._tell(f"source:{day}", "the night's source is not there", str(failed))
+            await self._tell(f"source:{day}", "the night's source is not there", str(failed))
             return None
         return folder
 
-    def _expire(self) -> None:
+    async def _expire(self) -> None:
         now = self._app.clock.wall()
-        for job in self._journal.jobs():
-            if job.state is JobState.HELD and job.due_at is None and now - job.created_at > EXPIRES:
-                self._app.jobs.cancel(job.id, by=NIGHT)
+        for job in await self._app.jobs.in_states(JobState.HELD):
+            if job.due_at is None and now - job.created_at > EXPIRES:
+                await self._app.jobs.cancel(job.id, by=NIGHT)
                 words = f"Nobody approved the plan of {job.source} ({job.id}) within 7 days, so it was given up."
-                self._tell(f"expired:{job.id}", f"the plan of {job.source} has expired", words)
+                await self._tell(f"expired:{job.id}", f"the plan of {job.source} has expired", words)
 
     async def _go_on(self, stop: Stop, found: Pass) -> None:
         """Jobs of earlier nights: approved, due by their delay, left by a kill, or paused by what time mends."""
         now = self._app.clock.wall()
-        for job in reversed(self._journal.jobs()):
+        states = (JobState.HELD, JobState.READY, JobState.RUNNING, JobState.PAUSED)
+        for job in reversed(await self._app.jobs.in_states(*states)):
             if stop.asked:
                 return
-            if job.origin != "night":
+            if job.origin != "night" or (job.state is JobState.PAUSED and not job.goes_on):
                 continue
-            if job.state is JobState.HELD and job.due_at is not None and job.due_at <= now:
-                self._journal.release(job.id, by=NIGHT)
-            elif (job.state is JobState.PAUSED and not job.goes_on) or not job.state.resumable:
-                continue
+            if job.state is JobState.HELD:
+                if job.due_at is None or job.due_at > now:
+                    continue
+                await self._storage.jobs.release(job.id, lambda job: None, by=NIGHT)
             await self._run_job(job.id, stop, found)
 
     async def _take_all(self, folder: Folder, stop: Stop, found: Pass, again: str | None) -> None:
@@ -236,9 +243,9 @@ class Nights:
 
     async def _one(self, folder: Folder, path: Path, stop: Stop, found: Pass, *, anew: bool) -> None:
         """A file in ``working``, from its content to its place; also one that a killed night left there."""
-        nights, name = self._journal.nights, original_name(path)
+        nightly, name = self._storage.nightly, original_name(path)
         key = digest(path)
-        before = nights.taken(key)
+        before = await nightly.taken(key)
         if before is not None and before.place == path.name:  # a killed night left it here
             if before.held:
                 folder.put(path, folder.held)
@@ -247,25 +254,27 @@ class Nights:
                 await self._finish(folder, path, before.job, stop, found)
                 return
         elif before is not None and not anew and (before.job or before.held):
-            self._again(folder, path, before, found)
+            await self._again(folder, path, before, found)
             return
-        nights.take(key, name, path.name, at=self._app.clock.wall())
+        await nightly.take(key, name, path.name, at=self._app.clock.wall())
         try:
             shown = await self._read(path, name)
         except FileRefused as refused:
-            nights.becomes(key, job=None, held=str(refused))
+            await self._storage.record(IntakeResult(key, None, str(refused)))
             # The refusal names cells, and a notice may be read by more people than the file.
             look = f"`bulkremove preview {folder.held / name}` says which cells, and how to mend them."
-            self._hold_file(folder, path, key, str(refused), found, told=f"It is damaged, empty or doubtful: {look}")
+            words = f"It is damaged, empty or doubtful: {look}"
+            await self._hold_file(folder, path, key, str(refused), found, told=words)
             return
-        why_not, delay = self._why_held(shown, path), self._app.settings.delay_days
+        why_not, delay = await self._why_held(shown, path), self._app.settings.delay_days
         due = self._app.clock.wall() + delay * DAY if delay and not why_not else None
         place = folder.held if why_not else folder.done
-        with self._journal.transaction():
-            job = self._app.plans.submit_night(shown, folder=place, held=why_not, due_at=due)
-            nights.becomes(key, job=job.id, held=why_not or "")
-            if why_not or due:
-                self._announce(job, shown, why_not)
+
+        def records(job: Job) -> list[Record]:
+            notice = self._announcement(job, shown, why_not) if why_not or due else None
+            return [IntakeResult(key, job.id, why_not or ""), *filter(None, [notice])]
+
+        job = await self._app.plans.submit_night(shown, records, folder=place, held=why_not, due_at=due)
         if why_not or due:
             folder.put(path, place)
             if why_not:
@@ -273,7 +282,7 @@ class Nights:
             return
         await self._finish(folder, path, job.id, stop, found)
 
-    def _again(self, folder: Folder, path: Path, before: Taken, found: Pass) -> None:
+    async def _again(self, folder: Folder, path: Path, before: Taken, found: Pass) -> None:
         """A content that was taken before is not run twice; an export that has not changed is no news either."""
         if not is_folder(self._app.settings.night_source):
             folder.put(path, folder.done)
@@ -282,35 +291,36 @@ class Nights:
         name = original_name(path)
         again = f"`bulkremove nightly --again {name}` runs it anew."
         why = f"Its content was taken before, as {before.name} on {when}. {again}"
-        self._hold_file(folder, path, path.name, why, found)
+        await self._hold_file(folder, path, path.name, why, found)
 
     async def _finish(self, folder: Folder, path: Path, job_id: str, stop: Stop, found: Pass) -> None:
         """Run a file's job as far as it goes tonight; the file is done with, since the journal has all its rows."""
         folder.put(path, folder.done)
-        if not stop.asked and not self._journal.job(job_id).state.over:
+        if not stop.asked and not (await self._app.jobs.find(job_id)).state.over:
             await self._run_job(job_id, stop, found)
 
     async def _run_job(self, job_id: str, stop: Stop, found: Pass) -> None:
+        from bulkremove.report import counts_in_words
+
         try:
             ended = await self._drive(job_id, stop=stop.part(), by=NIGHT)
         except JobBusy:
             return  # the page or a person goes on with it right now
         except BulkremoveError as error:
             found.trouble.append(f"Job {job_id}: {error}")
-            self._tell(f"failed:{job_id}:{self._runs(job_id)}", f"job {job_id} could not run", str(error))
+            await self._tell(f"failed:{job_id}:{await self._runs(job_id)}", f"job {job_id} could not run", str(error))
             return
         found.ran.append(ended.job)
         words = " ".join(filter(None, (ended.warning, ended.summary, ended.job.reason)))
-        counts = ended.summary.partition(" of ")[0].removeprefix("SANDBOX: ")
-        subject = f"{ended.job.state.value}: {ended.job.source}: {counts}"
-        self._tell(f"ended:{job_id}:{self._runs(job_id)}", subject, words, ended.report)
+        subject = f"{ended.job.state.value}: {ended.job.source}: {counts_in_words(ended.tally)}"
+        await self._tell(f"ended:{job_id}:{await self._runs(job_id)}", subject, words, ended.report)
 
     async def _close_window(self, stop: Stop, until: float) -> None:
         clock = self._app.clock
         while True:
             rest = until - clock.wall()
             if rest <= 0:
-                stop.ask(WINDOW_OVER, 5, goes_on=True)
+                stop.ask(WINDOW_OVER, 5, code=EndReason.WINDOW_CLOSED, goes_on=True)
                 return
             await clock.sleep(min(rest, 60.0))
 
@@ -321,48 +331,69 @@ class Nights:
 
         return await self._app.plans.preview_apart(path, name=name, options=ReadOptions())
 
-    def _why_held(self, shown: Preview, path: Path) -> str | None:
+    async def _why_held(self, shown: Preview, path: Path) -> str | None:
         from bulkremove.app.quarantine import NIGHTS
 
-        last = next((job for job in self._journal.jobs() if job.origin == "night" and job.confirmed_by), None)
+        last = await self._storage.jobs.newest_nightly()
         return why_held(
             shown.plan,
             self._app.settings,
-            sizes=self._journal.nights.sizes(NIGHTS),
+            sizes=await self._storage.nightly.sizes(NIGHTS),
             header_before=last.header if last else None,
-            age=self._app.clock.wall() - path.stat().st_mtime,
+            age=self._app.clock.wall() - _changed_at(path),
         )
 
-    def _hold_file(self, folder: Folder, path: Path, key: str, why: str, found: Pass, *, told: str = "") -> None:
+    async def _hold_file(self, folder: Folder, path: Path, key: str, why: str, found: Pass, *, told: str = "") -> None:
         name = original_name(path)
-        self._tell(f"held:{key}", f"held: {name}", f"{name} was put aside and nothing of it was sent. {told or why}")
-        self._app.record(NIGHT, "held", name=name)
+        words = f"{name} was put aside and nothing of it was sent. {told or why}"
+        await self._tell(f"held:{key}", f"held: {name}", words)
+        await self._app.record(NIGHT, "held", name=name)
         folder.put(path, folder.held)
         found.held.append(f"{name}: {why}")
 
-    def _announce(self, job: Job, shown: Preview, why: str | None) -> None:
+    def _announcement(self, job: Job, shown: Preview, why: str | None) -> Notice | None:
         if why:
             words = (
                 f"{job.source} was put aside and nothing of it was sent. {why} To run it all the same: "
                 f"`bulkremove approve {job.id}`, or the page. It expires in 7 days."
             )
-            self._tell(f"held:{job.id}", f"held: {job.source}", words)
-        elif job.due_at is not None:
+            return self._notice(f"held:{job.id}", f"held: {job.source}", words)
+        if job.due_at is not None:
             words = (
                 f"{job.source} removes {shown.plan.removals:,} learners on {_local(job.due_at):%Y-%m-%d}. "
                 f"`bulkremove cancel {job.id}` keeps it from running; who is in keep.csv by then is not removed."
             )
-            self._tell(f"announced:{job.id}", f"announced: {job.source}", words)
+            return self._notice(f"announced:{job.id}", f"announced: {job.source}", words)
+        return None
 
-    def _tell(self, key: str, subject: str, body: str, attachment: Path | None = None) -> None:
-        """Put a notice into the outbox; no ids and no names of learners are in its words."""
+    async def _tell(self, key: str, subject: str, body: str, attachment: Path | None = None) -> None:
+        """Put a notice into the outbox."""
+        await self._storage.record(self._notice(key, subject, body, attachment))
+
+    def _notice(self, key: str, subject: str, body: str, attachment: Path | None = None) -> Notice:
+        """A notice for the outbox; no ids and no names of learners are in its words."""
         subject = f"bulkremove{' SANDBOX' if self._app.settings.sandbox else ''}: {subject}"
-        notice = Notice(key, subject, body, str(attachment) if attachment else None)
-        self._journal.nights.tell(notice, at=self._app.clock.wall())
+        return Notice(key, subject, body, str(attachment) if attachment else None, self._app.clock.wall())
 
-    def _runs(self, job_id: str) -> int:
+    async def _runs(self, job_id: str) -> int:
         """How often the job was run so far; each run is told once."""
-        return sum(name == "started" for _, name, _ in self._journal.events(job_id))
+        return sum(name == "started" for _, name, _ in await self._storage.jobs.events(job_id))
+
+
+def _replace(path: Path, metrics: bytes) -> None:
+    """Put the metrics where a collector reads them; a folder that can't be written is a warning."""
+    path = path.expanduser()
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_bytes(metrics)
+        partial.chmod(0o644)
+        partial.replace(path)
+    except OSError as error:
+        logging.getLogger(__name__).warning("The metrics can't be written to %s: %s", path, error.strerror)
+
+
+def _changed_at(path: Path) -> float:
+    return path.stat().st_mtime
 
 
 def _local(seconds: float) -> datetime:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from bulkremove.errors import NoSuchPerson
 from bulkremove.model import Clock
 from bulkremove.rights import Role
-from bulkremove.store import Journal, Token, User
+from bulkremove.storage import Storage
+from bulkremove.storage.base import Act, Token, User
 
 if TYPE_CHECKING:  # it loads a C library that most commands do without
     from argon2 import PasswordHasher
@@ -47,90 +48,81 @@ def this_person() -> str:
 
 
 class People:
-    """The users and tokens of one journal."""
+    """The users and tokens of one storage."""
 
-    def __init__(self, journal: Journal, clock: Clock) -> None:
-        self._journal = journal
+    def __init__(self, storage: Storage, clock: Clock) -> None:
+        self._storage = storage
         self._clock = clock
 
-    def users(self) -> list[User]:
+    async def users(self) -> list[User]:
         """All users, by name."""
-        return self._journal.people.users()
+        return await self._storage.users.users()
 
-    def add_user(self, name: str, role: Role, password: str, *, by: str) -> None:
+    async def add_user(self, name: str, role: Role, password: str, *, by: str) -> None:
         """Let a person sign in. Raises NoSuchPerson when name or password won't do."""
         if _NAME.fullmatch(name) is None:
             raise NoSuchPerson(f"{name!r} is no user name: letters, digits, '.', '_', '@' and '-' only, at most 64.")
-        hashed = self._hashed(password)
-        with self._journal.transaction():
-            if not self._journal.people.add_user(name, role, hashed, at=self._clock.wall()):
-                raise NoSuchPerson(f"There is a user {name!r} already.", hint="`bulkremove users` lists them.")
-            self._record(by, "user_added", user=name, role=role.value)
+        hashed = await self._hashed(password)
+        entry = self._act(by, "user_added", user=name, role=role.value)
+        if not await self._storage.users.add_user(User(name, role, entry.at), hashed, entry):
+            raise NoSuchPerson(f"There is a user {name!r} already.", hint="`bulkremove users` lists them.")
 
-    def set_password(self, name: str, password: str, *, by: str) -> None:
+    async def set_password(self, name: str, password: str, *, by: str) -> None:
         """Give a user another password; their sessions end. Raises NoSuchPerson."""
-        hashed = self._hashed(password)
-        with self._journal.transaction():
-            if not self._journal.people.set_password(name, hashed):
-                raise _nobody(name)
-            self._record(by, "password_set", user=name)
+        hashed = await self._hashed(password)
+        if not await self._storage.users.set_password(name, hashed, self._act(by, "password_set", user=name)):
+            raise _nobody(name)
 
-    def remove_user(self, name: str, *, by: str) -> None:
+    async def remove_user(self, name: str, *, by: str) -> None:
         """Let a person in no more; their sessions end. Raises NoSuchPerson."""
-        with self._journal.transaction():
-            if not self._journal.people.remove_user(name):
-                raise _nobody(name)
-            self._record(by, "user_removed", user=name)
+        if not await self._storage.users.remove_user(name, self._act(by, "user_removed", user=name)):
+            raise _nobody(name)
 
     async def sign_in(self, name: str, password: str) -> Known | None:
         """The user, if name and password are right. It takes the same time for a name that does not exist."""
-        found = self._journal.people.user(name)
-        stored = found[1] if found else self._nobodys_hash
+        found = await self._storage.users.credentials(name)
+        stored = found[1] if found else await asyncio.to_thread(lambda: self._nobodys_hash)
         right = await asyncio.to_thread(self._right, stored, password[:LONGEST_PASSWORD])
         if found is None or not right:
             # What was typed as a name may be a password.
-            self._record(name if found else "an unknown name", "sign_in_failed")
+            await self._storage.audit.append(self._act(name if found else "an unknown name", "sign_in_failed"))
             return None
-        self._record(name, "signed_in")
+        await self._storage.audit.append(self._act(name, "signed_in"))
         return Known(name, found[0], _stamp(found[1]))
 
-    def still(self, known: Known) -> Known | None:
+    async def still(self, known: Known) -> Known | None:
         """The user as they are now; None once they were removed or have another password."""
-        found = self._journal.people.user(known.name)
+        found = await self._storage.users.credentials(known.name)
         if found is None or _stamp(found[1]) != known.stamp:
             return None
         return Known(known.name, found[0], known.stamp)
 
-    def tokens(self) -> list[Token]:
+    async def tokens(self) -> list[Token]:
         """All tokens, revoked ones too."""
-        return self._journal.people.tokens()
+        return await self._storage.users.tokens()
 
-    def add_token(self, name: str, role: Role, *, by: str) -> tuple[Token, str]:
+    async def add_token(self, name: str, role: Role, *, by: str) -> tuple[Token, str]:
         """Let a program in; the token and its secret, which is kept nowhere. Raises NoSuchPerson."""
         if _NAME.fullmatch(name) is None:
             raise NoSuchPerson(f"{name!r} is no token name: letters, digits, '.', '_', '@' and '-' only, at most 64.")
         token = Token(secrets.token_hex(4), name, role, self._clock.wall(), None)
         secret = f"bulkremove_{secrets.token_urlsafe(32)}"
-        with self._journal.transaction():
-            self._journal.people.add_token(token, _digest(secret))
-            self._record(by, "token_added", token=token.id, name=name, role=role.value)
+        entry = self._act(by, "token_added", token=token.id, name=name, role=role.value)
+        await self._storage.users.add_token(token, _digest(secret), entry)
         return token, secret
 
-    def revoke_token(self, token_id: str, *, by: str) -> None:
+    async def revoke_token(self, token_id: str, *, by: str) -> None:
         """End a token at once. Raises NoSuchPerson."""
-        with self._journal.transaction():
-            if not self._journal.people.revoke_token(token_id, at=self._clock.wall()):
-                raise NoSuchPerson(
-                    f"There is no token {token_id!r} that is good.", hint="`bulkremove tokens` lists them."
-                )
-            self._record(by, "token_revoked", token=token_id)
+        entry = self._act(by, "token_revoked", token=token_id)
+        if not await self._storage.users.revoke_token(token_id, entry, at=entry.at):
+            raise NoSuchPerson(f"There is no token {token_id!r} that is good.", hint="`bulkremove tokens` lists them.")
 
-    def bearer(self, secret: str) -> Token | None:
+    async def bearer(self, secret: str) -> Token | None:
         """The token whose secret this is; None for any other text."""
-        return self._journal.people.token_of(_digest(secret))
+        return await self._storage.users.token_of(_digest(secret))
 
-    def _record(self, by: str, act: str, **facts: object) -> None:
-        self._journal.audit.append(by, act, facts, at=self._clock.wall())
+    def _act(self, by: str, act: str, **facts: object) -> Act:
+        return Act(by, act, facts, self._clock.wall())
 
     @cached_property
     def _hasher(self) -> PasswordHasher:
@@ -142,13 +134,13 @@ class People:
     def _nobodys_hash(self) -> str:
         return self._hasher.hash(secrets.token_urlsafe(16))
 
-    def _hashed(self, password: str) -> str:
+    async def _hashed(self, password: str) -> str:
         if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
             raise NoSuchPerson(
                 f"A password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters. Nothing was changed.",
                 hint="A few words that you don't forget will do.",
             )
-        return self._hasher.hash(password)
+        return await asyncio.to_thread(self._hasher.hash, password)
 
     def _right(self, stored: str, password: str) -> bool:
         from argon2.exceptions import VerificationError

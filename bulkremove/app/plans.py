@@ -6,7 +6,7 @@ The journal is opened by whoever agrees; a dry run does without one.
 from __future__ import annotations
 
 import random
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from bulkremove.app.results import PAGE, Preview
 from bulkremove.config import Settings
 from bulkremove.errors import ConsentMissing
 from bulkremove.model import Job, JobState, KeepList, Plan, PlannedRow, Status, Table
+from bulkremove.storage.base import Record
 
 if TYPE_CHECKING:  # each needs the other; reading pulls pandas in, which most commands do without
     from bulkremove.app.usecases import App
@@ -34,7 +35,7 @@ class Plans:
         self._app, self._dice = app, dice
 
     def preview(self, source: Path | BinaryIO, *, name: str, options: ReadOptions) -> Preview:
-        """Read a file to its end and say what a run would do. Sends nothing. Raises FileRefused."""
+        """Read a file to its end and say what a run would do. Sends nothing. Raises FileRefused. It blocks."""
         from bulkremove.reading import read
 
         return self._preview(read(source, name=name, options=options))
@@ -55,45 +56,54 @@ class Plans:
         found = some_rows(plan, status=status, to_remove=to_remove, text=text, skip=skip, most=PAGE + 1)
         return found[:PAGE], len(found) > PAGE
 
-    def retry(self, job_id: str, *, unknown_checked: bool) -> Preview:
+    async def retry(self, job_id: str, *, unknown_checked: bool) -> Preview:
         """What a new job would send of an ended one: ``not_sent``, and ``unknown`` once a person looked them up."""
-        job = self._app.jobs.find(job_id)
+        job = await self._app.jobs.find(job_id)
         if not job.state.over:
             raise ConsentMissing(f"Job {job.id} is not over.", hint=f"`bulkremove resume {job.id}` goes on with it.")
-        wanted = {Status.NOT_SENT, Status.UNKNOWN} if unknown_checked else {Status.NOT_SENT}
-        rows = [outcome for outcome in self._app.jobs.outcomes(job) if outcome.status in wanted]
+        wanted = (Status.NOT_SENT, Status.UNKNOWN) if unknown_checked else (Status.NOT_SENT,)
+        rows = await self._app.jobs.outcomes(job, *wanted)
         settings = self._app.settings_of(job)
         columns = tuple(zip(*(row.cells for row in rows), strict=True)) or tuple(() for _ in job.header)
         table = Table(job.source, "job", job.header, job.roles, [row.number for row in rows], columns, job.sheet)
         return replace(self._preview(table, settings), retry_of=job.id)
 
-    def submit(self, preview: Preview, *, consent: Consent, folder: Path, prepared_by: Collection[str], by: str) -> Job:
+    async def submit(
+        self, preview: Preview, *, consent: Consent, folder: Path, prepared_by: Collection[str], by: str
+    ) -> Job:
         """Store an agreed plan as a job; ``folder`` is where its report goes. Raises ConsentMissing.
 
         ``prepared_by``: all who gave the file or said how it is to be read; ``by`` agrees to the plan.
         """
-        job = self._agreed(preview, consent, folder, prepared_by, by)
-        self._app.jobs.add(job, preview.plan, "confirmed", by=by)
+        if preview.refusal:
+            raise preview.refusal
+        check_eyes(prepared_by, by, self._app.settings)
+        check_consent(preview.plan, consent)
+        if preview.retry_of is not None:
+            await self._check_retried(preview.retry_of, preview.plan)
+        job = await self._new_job(preview, folder=folder, prepared_by=", ".join(prepared_by), confirmed_by=by)
+        await self._app.jobs.add(job, preview.plan, "confirmed", by=by)
         return job
 
-    async def submit_apart(
-        self, preview: Preview, *, consent: Consent, folder: Path, prepared_by: Collection[str], by: str
+    async def submit_night(
+        self,
+        preview: Preview,
+        records: Callable[[Job], Iterable[Record]],
+        *,
+        folder: Path,
+        held: str | None,
+        due_at: float | None,
     ) -> Job:
-        """The same, written by a thread of its own, so that nobody else waits while many rows are stored."""
-        job = self._agreed(preview, consent, folder, prepared_by, by)
-        await self._app.jobs.add_in_thread(job, preview.plan, "confirmed", by=by)
-        return job
-
-    def submit_night(self, preview: Preview, *, folder: Path, held: str | None, due_at: float | None) -> Job:
         """Store a night's plan as a job. ``held``: why it must not run before somebody approves it; ``due_at``: before
-        then neither (epoch seconds).
+        then neither (epoch seconds). ``records``: what is written together with the job.
         """
         from bulkremove.app.night import NIGHT
 
         state = JobState.HELD if held or due_at else JobState.READY
-        job = self._new_job(preview, folder=folder, prepared_by=NIGHT, confirmed_by="" if held else NIGHT)
+        job = await self._new_job(preview, folder=folder, prepared_by=NIGHT, confirmed_by="" if held else NIGHT)
         job = replace(job, state=state, reason=held or "", origin="night", due_at=due_at)
-        self._app.jobs.add(job, preview.plan, "held" if held else "announced" if due_at else "confirmed", by=NIGHT)
+        act = "held" if held else "announced" if due_at else "confirmed"
+        await self._app.jobs.add(job, preview.plan, act, *records(job), by=NIGHT)
         return job
 
     def keep_list(self) -> KeepList:
@@ -106,18 +116,9 @@ class Plans:
 
         return read_keep(path)
 
-    def _agreed(self, preview: Preview, consent: Consent, folder: Path, prepared_by: Collection[str], by: str) -> Job:
-        if preview.refusal:
-            raise preview.refusal
-        check_eyes(prepared_by, by, self._app.settings)
-        check_consent(preview.plan, consent)
-        if preview.retry_of is not None:
-            self._check_retried(preview.retry_of, preview.plan)
-        return self._new_job(preview, folder=folder, prepared_by=", ".join(prepared_by), confirmed_by=by)
-
-    def _check_retried(self, job_id: str, plan: Plan) -> None:
+    async def _check_retried(self, job_id: str, plan: Plan) -> None:
         """A row is in one retry only; who tries again after that retries the retry."""
-        if other := self._app.jobs.retrying(job_id, plan.table.numbers):
+        if other := await self._app.jobs.retrying(job_id, plan.table.numbers):
             raise ConsentMissing(
                 f"These rows are in job {other.id} already, which is {other.state.value}. Nothing was sent.",
                 hint="Go on with that one, or retry what it did not send.",
@@ -135,10 +136,10 @@ class Plans:
         ends_at = self._app.clock.wall() + seconds / self._app.speed
         return Preview(planned, quota, seconds, ends_at, self._app.speed, refusal=refusal)
 
-    def _new_job(self, preview: Preview, *, folder: Path, prepared_by: str, confirmed_by: str) -> Job:
-        plan = preview.plan
+    async def _new_job(self, preview: Preview, *, folder: Path, prepared_by: str, confirmed_by: str) -> Job:
+        plan, quota = preview.plan, self._app.settings.quota
         return Job(
-            self._new_id(),
+            await self._new_id(),
             plan.account,
             plan.host,
             plan.table.source,
@@ -150,15 +151,14 @@ class Plans:
             JobState.READY,
             created_at=self._app.clock.wall(),
             retry_of=preview.retry_of,
-            options={"limit": self._app.settings.limit_text},
+            options={"limit": self._app.settings.limit_text, "calls": str(quota.calls)},
             prepared_by=prepared_by,
             confirmed_by=confirmed_by,
         )
 
-    def _new_id(self) -> str:
+    async def _new_id(self) -> str:
         day = datetime.fromtimestamp(self._app.clock.wall(), UTC).astimezone()
-        taken = {job.id for job in self._app.jobs.all()}
         while True:
             job_id = f"{day:%Y%m%d}-{''.join(self._dice.choice(_LETTERS) for _ in range(4))}"
-            if job_id not in taken:
+            if not await self._app.jobs.is_known(job_id):
                 return job_id

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from bulkremove.model import Job, Status, Tally
+from bulkremove.model import EndReason, Job, Status, Tally
 from bulkremove.pacing import Waiting
 
 
@@ -35,6 +35,7 @@ class Stop:
     heard: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once it was asked, so that nobody has to look again and again."""
     reason: str = ""
+    code: EndReason = EndReason.INTERRUPTED
     exit_code: int = 5
     goes_on: bool = False
     """Whether an unattended run may go on by itself later."""
@@ -45,17 +46,19 @@ class Stop:
     def asked(self) -> bool:
         return self.heard.is_set()
 
-    def ask(self, reason: str, exit_code: int, *, goes_on: bool = False) -> None:
+    def ask(
+        self, reason: str, exit_code: int, *, code: EndReason = EndReason.INTERRUPTED, goes_on: bool = False
+    ) -> None:
         if not self.asked:
-            self.reason, self.exit_code, self.goes_on = reason, exit_code, goes_on
+            self.reason, self.code, self.exit_code, self.goes_on = reason, code, exit_code, goes_on
             self.heard.set()
             for one in self.within:
-                one.ask(reason, exit_code, goes_on=goes_on)
+                one.ask(reason, exit_code, code=code, goes_on=goes_on)
 
     def part(self) -> Stop:
         """A stop of its own for a part of the run, which ends with the whole."""
         one = Stop()
         self.within.append(one)
         if self.asked:
-            one.ask(self.reason, self.exit_code, goes_on=self.goes_on)
+            one.ask(self.reason, self.exit_code, code=self.code, goes_on=self.goes_on)
         return one

@@ -31,7 +31,7 @@ def why_held(
     reasons = []
     refusal = over_a_cap(plan, settings)
     if refusal:
-        reasons.append(refusal.message.removesuffix(" Nothing was sent."))
+        reasons.append(refusal.message)
     usual = median(sizes[:NIGHTS]) if len(sizes) >= FEWEST else None
     if usual and plan.removals > settings.usual_factor * usual:
         reasons.append(

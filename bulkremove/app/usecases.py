@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import time
 from functools import cached_property
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bulkremove import pacing
-from bulkremove.app import accounts, doctor, rehearsal, restored
+from bulkremove.app import accounts, doctor, rehearsal
 from bulkremove.app.doctor import Check
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.keeping import Keeping
@@ -28,10 +28,11 @@ from bulkremove.clock import SystemClock
 from bulkremove.config import Settings
 from bulkremove.credentials import Account, ledger_key
 from bulkremove.errors import ConsentMissing, JobBusy, SettingsError
-from bulkremove.model import SANDBOX_HOST, Clock, Job, JobState
+from bulkremove.model import SANDBOX_HOST, Clock, EndReason, Job, JobState
 from bulkremove.planning import KEPT
 from bulkremove.policy import exit_code
-from bulkremove.store import Entry, Journal, Verified, driven
+from bulkremove.storage import SqliteStorage, Storage
+from bulkremove.storage.base import Act, AuditCheck, AuditEntry, JobEnd
 
 if TYPE_CHECKING:  # these pull pandas and aiohttp in, which most commands do without
     from aiolimiter import AsyncLimiter
@@ -54,6 +55,7 @@ class App:
         clock: Clock | None = None,
         dice: random.Random | None = None,
         sandbox: SandboxOptions | None = None,
+        storage: Callable[[Path, Clock], Storage] = SqliteStorage,
     ) -> None:
         self.speed = sandbox.speed if sandbox else settings.speed
         if sandbox is not None:
@@ -66,16 +68,12 @@ class App:
         self._dice = dice or random.SystemRandom()
         self._sandbox = sandbox
         self._running_sandbox: RunningSandbox | None = None
+        self._storage = storage(self.settings.home, self.clock)
         self._lines: dict[tuple[asyncio.AbstractEventLoop, str], AsyncLimiter] = {}
 
-    @cached_property
-    def _journal(self) -> Journal:
-        return Journal(self.settings.home)
-
     def close(self) -> None:
-        """Close the journal, if it was opened."""
-        if "_journal" in self.__dict__:
-            self._journal.close()
+        """End the use of the storage."""
+        self._storage.close()
 
     @cached_property
     def plans(self) -> Plans:
@@ -85,17 +83,17 @@ class App:
     @cached_property
     def jobs(self) -> Jobs:
         """The jobs that were made, their rows and reports."""
-        return Jobs(self, self._journal)
+        return Jobs(self, self._storage)
 
     @cached_property
     def keeping(self) -> Keeping:
         """What is kept of people, for how long, and what is counted."""
-        return Keeping(self, self._journal)
+        return Keeping(self, self._storage)
 
     @cached_property
     def people(self) -> People:
         """Users, tokens and signing in."""
-        return People(self._journal, self.clock)
+        return People(self._storage, self.clock)
 
     # The run
 
@@ -122,21 +120,19 @@ class App:
         from bulkremove.app.driving import drive
         from bulkremove.auth import Tokens
 
-        with driven(self.settings.home, job_id):
-            job = self._journal.job(job_id)
-            if not self.jobs.resumable(job):
+        async with self._storage.claims.hold(job_id):
+            job = await self.jobs.find(job_id)
+            if not await self.jobs.resumable(job):
                 raise ConsentMissing(
                     f"Job {job.id} is {job.state.value}; nothing is left to resume.",
                     hint=f"`bulkremove report {job.id}` writes its report again, `bulkremove retry {job.id}` makes a "
                     "new job of the rows that were not sent.",
                 )
             settings = self.settings_of(job)
-            restored.check(self.settings.home, self._journal)
             if keep := self.plans.keep_list():
-                self._journal.keep(job.id, keep, why=KEPT, at=self.clock.wall())
-            self.record(by, "run", job=job.id)
-            restored.remember(self.settings.home, self._journal)
-            tally = self._journal.tally(job.id)
+                await self._storage.jobs.protect(job.id, keep, why=KEPT, at=self.clock.wall())
+            await self.record(by, "run", job=job.id)
+            tally = await self._storage.jobs.tally(job.id)
             path = report or reports.default_path(job, Path(job.folder))
             files = [reports.reserve(path, job=job, rows=tally.total)]
             try:
@@ -146,7 +142,7 @@ class App:
                         credentials = accounts.credentials(settings, self._environ)
                         sandbox = self._running_sandbox
                         job = await drive(
-                            self._journal,
+                            self._storage,
                             job,
                             settings=settings,
                             base=URL(sandbox.url if sandbox else settings.people_url),
@@ -168,18 +164,18 @@ class App:
                             on_progress=on_progress,
                         )
                     elif job.state.resumable:
-                        job = self._nothing_to_send(job)
+                        job = await self._nothing_to_send(job)
                 return await self.jobs.publish(job, *files)
             finally:
                 for file in files:
                     file.discard()
 
-    @contextmanager
-    def serving(self) -> Iterator[None]:
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
         """The page's server, as long as the context lasts. Raises SettingsError beside another one of the same home."""
-        with ExitStack() as held:
+        async with AsyncExitStack() as held:
             try:
-                held.enter_context(driven(self.settings.home, "serve"))
+                await held.enter_async_context(self._storage.claims.hold("serve"))
             except JobBusy:
                 raise SettingsError(
                     f"Another `bulkremove serve` runs with the home folder {self.settings.home}.",
@@ -207,7 +203,7 @@ class App:
         from bulkremove.app.night import Nights
         from bulkremove.notices import Notices
 
-        return Nights(self, self._journal, Notices(self._notice_addresses(), self.settings.ping_url), drive)
+        return Nights(self, self._storage, Notices(self._notice_addresses(), self.settings.ping_url), drive)
 
     def schedule(self) -> Schedule:
         """When nights start and may send."""
@@ -233,17 +229,17 @@ class App:
 
     # Who did what
 
-    def record(self, by: str, act: str, **facts: object) -> None:
+    async def record(self, by: str, act: str, **facts: object) -> None:
         """Put an act into the audit log. ``facts``: names, numbers and hashes; never a cell of a file."""
-        self._journal.audit.append(by, act, facts, at=self.clock.wall())
+        await self._storage.audit.append(Act(by, act, facts, self.clock.wall()))
 
-    def audit(self, *, newest: int) -> list[Entry]:
+    async def audit(self, *, newest: int) -> list[AuditEntry]:
         """The newest entries of the audit log, the newest first."""
-        return self._journal.audit.entries(newest=newest)
+        return await self._storage.audit.newest(newest)
 
-    def verify_audit(self) -> Verified:
+    async def verify_audit(self) -> AuditCheck:
         """Whether the audit log's chain holds, and the first entry that does not fit."""
-        return self._journal.audit.verify()
+        return await self._storage.audit.verify()
 
     # Accounts
 
@@ -261,23 +257,23 @@ class App:
         """Revoke the account's token at Zoho and forget it here; sentences to show."""
         return await accounts.forget(self.settings, name)
 
-    def allowance(self) -> Allowance:
+    async def allowance(self) -> Allowance:
         """How much of the account's allowance is used. Raises NotAuthorised where there are no credentials."""
         key, quota, now = self._ledger(self.settings), self.settings.quota, self.clock.monotonic()
-        ledgers = self._journal.ledgers
-        ledger, boot = ledgers.load(key, self.clock.boot)
-        locked = ledger.hold.until - now if ledger.hold and boot == self.clock.boot else 0.0
+        limit = self._storage.rate_limit
+        ledger, of_this_boot = await limit.ledger(key)
+        recent, today = await limit.calls(key, since=now - quota.window, wall_since=self.clock.wall() - DAY)
         return Allowance(
-            ledgers.taken_since(key, now - quota.window),
-            pacing.budget(ledger, quota, now) if boot == self.clock.boot else quota.calls,
-            self._journal.calls_since(key, self.clock.wall() - DAY),
+            recent,
+            pacing.budget(ledger, quota, now) if of_this_boot else quota.calls,
+            today,
             quota.daily,
-            max(0.0, locked),
+            max(0.0, ledger.hold.until - now if ledger.hold and of_this_boot else 0.0),
         )
 
     async def doctor(self) -> list[Check]:
         """Check settings, folder, journal, credentials, token and clock; removes nothing."""
-        return await doctor.checks(self.settings, self._environ, self.clock)
+        return await doctor.checks(self.settings, self._environ, self.clock, self._storage)
 
     def settings_of(self, job: Job) -> Settings:
         """The settings for a job's own account. Raises SettingsError when they lead to another host."""
@@ -308,13 +304,8 @@ class App:
             self._lines = {place: new_line(settings.quota, self.speed)}
         return self._lines[place]
 
-    def _nothing_to_send(self, job: Job) -> Job:
-        tally = self._journal.tally(job.id)
-        self._journal.end(
-            job.id,
-            JobState.FINISHED,
-            reason="",
-            exit_code=exit_code(tally),
-            at=self.clock.wall(),
+    async def _nothing_to_send(self, job: Job) -> Job:
+        at = self.clock.wall()
+        return await self._storage.jobs.end(
+            job.id, lambda tally: JobEnd(JobState.FINISHED, "", EndReason.NONE, exit_code(tally), at)
         )
-        return self._journal.job(job.id)

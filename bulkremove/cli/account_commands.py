@@ -75,11 +75,8 @@ def accounts(context: click.Context, as_json: bool) -> None:
 @click.pass_obj
 def remove(screen: Screen, name: str) -> None:
     """Revoke the token of account NAME at Zoho and forget the account."""
-    import asyncio
-
-    with screen.app() as app:
-        for sentence in asyncio.run(app.forget_account(name)):
-            screen.answer(sentence)
+    for sentence in screen.call(lambda app: app.forget_account(name)):
+        screen.answer(sentence)
 
 
 @click.command()
@@ -90,10 +87,7 @@ def doctor(screen: Screen, as_json: bool) -> int:
 
     Example: bulkremove doctor
     """
-    import asyncio
-
-    with screen.app() as app:
-        checks = asyncio.run(app.doctor())
+    checks = screen.call(lambda app: app.doctor())
     if as_json:
         screen.answer(json.dumps([{"name": c.name, "ok": c.ok, "words": c.words, "mend": c.mend} for c in checks]))
     else:

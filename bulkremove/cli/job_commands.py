@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bulkremove.cli.screen import Screen, json_option, shown
-from bulkremove.model import Status
+from bulkremove.model import Job, Outcome, Status, Tally
+
+if TYPE_CHECKING:
+    from bulkremove.app import App
 
 _UNKNOWN_SHOWN = 20
 
@@ -28,22 +33,24 @@ def jobs(screen: Screen, as_json: bool) -> None:
 
     Example: bulkremove jobs
     """
-    with screen.app() as app:
-        found = app.jobs.all()
-        if as_json:
-            facts = [{"job": job.id, "state": job.state.value, "source": job.source, "host": job.host} for job in found]
-            screen.answer(json.dumps(facts))
-            return
-        if not found:
-            screen.answer("There are no jobs yet. `bulkremove preview FILE` shows what a file would remove.")
-        for job in found:
-            tally = app.jobs.tally(job)
-            when = datetime.fromtimestamp(job.created_at).astimezone()
-            where = "SANDBOX " if job.sandbox else ""
-            done = f"{tally.total - tally.open:,}/{tally.total:,}"
-            screen.answer(
-                f"{job.id}  {when:%Y-%m-%d %H:%M}  {job.state.value:<9}  {done:>15}  {where}{shown(job.source)}"
-            )
+    found, tallies = screen.call(_jobs)
+    if as_json:
+        facts = [{"job": job.id, "state": job.state.value, "source": job.source, "host": job.host} for job in found]
+        screen.answer(json.dumps(facts))
+        return
+    if not found:
+        screen.answer("There are no jobs yet. `bulkremove preview FILE` shows what a file would remove.")
+    for job in found:
+        tally = tallies[job.id]
+        when = datetime.fromtimestamp(job.created_at).astimezone()
+        where = "SANDBOX " if job.sandbox else ""
+        done = f"{tally.total - tally.open:,}/{tally.total:,}"
+        screen.answer(f"{job.id}  {when:%Y-%m-%d %H:%M}  {job.state.value:<9}  {done:>15}  {where}{shown(job.source)}")
+
+
+async def _jobs(app: App) -> tuple[list[Job], Mapping[str, Tally]]:
+    found = await app.jobs.all()
+    return found, await app.jobs.tallies(found)
 
 
 @click.command()
@@ -55,33 +62,36 @@ def show(screen: Screen, job: str, as_json: bool) -> None:
 
     Example: bulkremove show 20261123-k3f9
     """
-    with screen.app() as app:
-        found = app.jobs.find(job)
-        events = app.jobs.events(found)
-        unknown = [outcome for outcome in app.jobs.outcomes(found) if outcome.status is Status.UNKNOWN]
-        if as_json:
-            from bulkremove.report import as_json as report_json
 
-            facts = dict(report_json(found, app.jobs.tally(found), report=None, retry=None))
-            facts["events"] = [{"at": at, "name": name, "text": text} for at, name, text in events]
-            facts["unknown_rows"] = [outcome.number for outcome in unknown]
-            screen.answer(json.dumps(facts))
-            return
-        screen.answer(f"Job {found.id}: {found.state.value}. {found.reason}".strip())
-        screen.answer(app.jobs.summary(found))
-        for outcome in unknown[:_UNKNOWN_SHOWN]:
-            screen.answer(f"  row {outcome.number}: {shown(outcome.detail)}")
-            for one in outcome.findings:
-                screen.answer(f"    {one.author} noted: {shown(one.text)}")
-        if len(unknown) > _UNKNOWN_SHOWN:
-            screen.answer(f"  ... and {len(unknown) - _UNKNOWN_SHOWN:,} more unknown rows")
-        if found.state.resumable:
-            screen.answer(f"To go on: {screen.command('resume', found.id)}")
-        if unknown and found.state.over:
-            again = screen.command("retry", found.id, said={"unknown_checked": True})
-            screen.answer(f"Look each unknown learner up in Zoho People. To send these rows again after that: {again}")
-        for at, _, text in events:
-            screen.answer(f"  {datetime.fromtimestamp(at).astimezone():%Y-%m-%d %H:%M:%S}  {shown(text)}")
+    async def look(app: App) -> tuple[Job, Tally, str, list[tuple[float, str, str]], list[Outcome]]:
+        found, jobs = await app.jobs.find(job), app.jobs
+        unknown = await jobs.outcomes(found, Status.UNKNOWN)
+        return found, await jobs.tally(found), await jobs.summary(found), await jobs.events(found), unknown
+
+    found, tally, summary, events, unknown = screen.call(look)
+    if as_json:
+        from bulkremove.report import as_json as report_json
+
+        facts = dict(report_json(found, tally, report=None, retry=None))
+        facts["events"] = [{"at": at, "name": name, "text": text} for at, name, text in events]
+        facts["unknown_rows"] = [outcome.number for outcome in unknown]
+        screen.answer(json.dumps(facts))
+        return
+    screen.answer(f"Job {found.id}: {found.state.value}. {found.reason}".strip())
+    screen.answer(summary)
+    for outcome in unknown[:_UNKNOWN_SHOWN]:
+        screen.answer(f"  row {outcome.number}: {shown(outcome.detail)}")
+        for one in outcome.findings:
+            screen.answer(f"    {one.author} noted: {shown(one.text)}")
+    if len(unknown) > _UNKNOWN_SHOWN:
+        screen.answer(f"  ... and {len(unknown) - _UNKNOWN_SHOWN:,} more unknown rows")
+    if found.state.resumable:
+        screen.answer(f"To go on: {screen.command('resume', found.id)}")
+    if unknown and found.state.over:
+        again = screen.command("retry", found.id, said={"unknown_checked": True})
+        screen.answer(f"Look each unknown learner up in Zoho People. To send these rows again after that: {again}")
+    for at, _, text in events:
+        screen.answer(f"  {datetime.fromtimestamp(at).astimezone():%Y-%m-%d %H:%M:%S}  {shown(text)}")
 
 
 @click.command()
@@ -94,9 +104,10 @@ def cancel(screen: Screen, job: str) -> None:
     """
     from bulkremove.app import this_person
 
-    with screen.app() as app:
-        ended = app.jobs.cancel(job, by=this_person())
-        screen.answer(app.jobs.summary(ended))
+    async def act(app: App) -> str:
+        return await app.jobs.summary(await app.jobs.cancel(job, by=this_person()))
+
+    screen.answer(screen.call(act))
 
 
 @click.command()
@@ -113,18 +124,15 @@ def report(screen: Screen, job: str, output: str | None, rows: str | None) -> No
 
     Example: bulkremove report 20261123-k3f9 -o leavers-report.xlsx
     """
-    import asyncio
-
     from bulkremove.app import this_person
     from bulkremove.report import Rows
 
     if rows and output is None:
         raise click.UsageError("--rows needs -o FILE.")
-    with screen.app() as app:
-        path = Path(output).absolute() if output else None
-        wanted = Rows(rows) if rows else None
-        written = asyncio.run(app.jobs.report(job, path, rows=wanted, by=this_person()))
-        screen.answer(str(written) if written else "There are no such rows, so no file was written.")
+    path = Path(output).absolute() if output else None
+    wanted = Rows(rows) if rows else None
+    written = screen.call(lambda app: app.jobs.report(job, path, rows=wanted, by=this_person()))
+    screen.answer(str(written) if written else "There are no such rows, so no file was written.")
 
 
 @click.command()
@@ -139,6 +147,5 @@ def note(screen: Screen, job: str, row: int, text: str) -> None:
     """
     from bulkremove.app import this_person
 
-    with screen.app() as app:
-        app.jobs.find_out(job, row, text, by=this_person())
-        screen.answer(f"Noted for row {row} of job {app.jobs.find(job).id}.")
+    screen.call(lambda app: app.jobs.find_out(job, row, text, by=this_person()))
+    screen.answer(f"Noted for row {row} of job {job}.")

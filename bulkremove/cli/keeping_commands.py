@@ -1,4 +1,4 @@
-"""forget and backup: keeping no more of people than is needed, and losing nothing that is."""
+"""forget, backup and journal: keeping no more of people than is needed, and losing nothing that is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bulkremove.ids import LONGEST_ID
 
 def add_to(group: click.Group) -> None:
     """Add these commands to the group."""
-    for command in (forget, backup):
+    for command in (forget, backup, journal):
         group.add_command(command)
 
 
@@ -30,8 +30,7 @@ def forget(screen: Screen, learner: str) -> None:
 
     if not (learner.isascii() and learner.isdigit() and len(learner) <= LONGEST_ID):
         raise click.UsageError(f"{learner!r} is no learner id.")
-    with screen.app() as app:
-        said = app.keeping.forget(learner, by=this_person())
+    said = screen.call(lambda app: app.keeping.forget(learner, by=this_person()))
     for sentence in said or ["Nothing of this person was kept."]:
         screen.answer(sentence)
 
@@ -46,6 +45,39 @@ def backup(screen: Screen, file: str) -> None:
     """
     from bulkremove.app import this_person
 
-    with screen.app() as app:
-        app.keeping.backup(Path(file).absolute(), by=this_person())
+    screen.call(lambda app: app.keeping.backup(Path(file).absolute(), by=this_person()))
     screen.answer(f"The journal is in {Path(file).absolute()}.")
+
+
+@click.group()
+def journal() -> None:
+    """Care for the journal itself.
+
+    Example: bulkremove journal accept-restore
+    """
+
+
+@journal.command("accept-restore")
+@click.option("--yes", is_flag=True, help="Ask nothing.")
+@click.pass_obj
+def accept_restore(screen: Screen, yes: bool) -> None:
+    """Continue with a journal that was replaced by an older copy, after showing what can't be known any more.
+
+    Rows that may have been sent since the copy was made become unknown; no others change.
+    """
+    from bulkremove.app import this_person
+
+    restored = screen.call(lambda app: app.keeping.restored())
+    if restored is None:
+        screen.answer("The journal is not older than the last run with it. Nothing was changed.")
+        return
+    screen.warn(f"{restored.changes:,} attempts and audit entries made since the copy are lost.")
+    for job, rows in restored.rows.items():
+        screen.warn(f"Job {job}: {rows:,} open rows may have been sent since; they become unknown.")
+    for job in restored.jobs:
+        screen.warn(f"Job {job} was made since and is lost; its report, if it has one, is all that is left of it.")
+    if not yes and not click.confirm("Continue with this journal?", err=True):
+        screen.answer("Nothing was changed.")
+        return
+    screen.call(lambda app: app.keeping.accept_restore(restored, by=this_person()))
+    screen.answer("The journal is accepted. Look each unknown learner up in Zoho People before you retry a job.")

@@ -39,12 +39,10 @@ def nightly(
 
     Example: bulkremove nightly --dry-run
     """
-    import asyncio
-
-    with screen.app(sandbox=sandbox, speed=speed) as app:
-        if test_notice:
-            return asyncio.run(_test_notice(screen, app))
-        found = asyncio.run(_dry_run(app) if dry_run else _pass(screen, app, again))
+    if test_notice:
+        return screen.call(lambda app: _test_notice(screen, app), sandbox=sandbox, speed=speed)
+    act = _dry_run if dry_run else lambda app: _pass(screen, app, again)
+    found = screen.call(act, sandbox=sandbox, speed=speed)
     if dry_run:
         for shown in found.plans:
             for line in preview_text.lines(shown, "bulkremove nightly"):
@@ -67,12 +65,7 @@ def worker(screen: Screen, sandbox: str | None, speed: float | None) -> None:
 
     Example: bulkremove worker
     """
-    import asyncio
-
-    with screen.app(sandbox=sandbox, speed=speed) as app:
-        if app.settings.night_at is None:
-            raise SettingsError("There is no night_at, so no night ever starts.", hint='Set night_at = "02:30".')
-        asyncio.run(_work(screen, app))
+    screen.call(lambda app: _work(screen, app), sandbox=sandbox, speed=speed)
 
 
 @click.command()
@@ -85,9 +78,8 @@ def approve(screen: Screen, job: str) -> None:
     """
     from bulkremove.app import this_person
 
-    with screen.app() as app:
-        found = app.jobs.approve(job, by=this_person())
-        screen.answer(f"Job {found.id} runs in the next night. At once: {screen.command('resume', found.id)}")
+    found = screen.call(lambda app: app.jobs.approve(job, by=this_person()))
+    screen.answer(f"Job {found.id} runs in the next night. At once: {screen.command('resume', found.id)}")
 
 
 @click.group()
@@ -182,6 +174,8 @@ async def _work(screen: Screen, app: App) -> None:
     from bulkremove.app.desk import Desk
     from bulkremove.worker import Worker
 
+    if app.settings.night_at is None:
+        raise SettingsError("There is no night_at, so no night ever starts.", hint='Set night_at = "02:30".')
     stop = _stop(screen)
     async with app.rehearsing():
         screen.say("Waiting for the nights; Ctrl-C ends.")

@@ -35,8 +35,7 @@ def users(context: click.Context, as_json: bool) -> None:
     if context.invoked_subcommand is not None:
         return
     screen: Screen = context.obj
-    with screen.app() as app:
-        found = app.people.users()
+    found = screen.call(lambda app: app.people.users())
     if as_json:
         screen.answer(json.dumps([{"name": one.name, "role": one.role, "added_at": one.added_at} for one in found]))
         return
@@ -54,8 +53,8 @@ def add_user(screen: Screen, name: str, role: str) -> None:
     """Let NAME sign in. The password is asked for, or read from standard input."""
     from bulkremove.app import this_person
 
-    with screen.app() as app:
-        app.people.add_user(name, Role(role), _password(), by=this_person())
+    typed = _password()
+    screen.call(lambda app: app.people.add_user(name, Role(role), typed, by=this_person()))
     screen.answer(f"User {name} may sign in as {role}.")
 
 
@@ -66,8 +65,8 @@ def password(screen: Screen, name: str) -> None:
     """Give NAME another password; their sessions end."""
     from bulkremove.app import this_person
 
-    with screen.app() as app:
-        app.people.set_password(name, _password(), by=this_person())
+    typed = _password()
+    screen.call(lambda app: app.people.set_password(name, typed, by=this_person()))
     screen.answer(f"User {name} has another password.")
 
 
@@ -78,8 +77,7 @@ def remove_user(screen: Screen, name: str) -> None:
     """Let NAME in no more; their sessions end at once."""
     from bulkremove.app import this_person
 
-    with screen.app() as app:
-        app.people.remove_user(name, by=this_person())
+    screen.call(lambda app: app.people.remove_user(name, by=this_person()))
     screen.answer(f"User {name} may not sign in any more.")
 
 
@@ -94,8 +92,7 @@ def tokens(context: click.Context, as_json: bool) -> None:
     if context.invoked_subcommand is not None:
         return
     screen: Screen = context.obj
-    with screen.app() as app:
-        found = app.people.tokens()
+    found = screen.call(lambda app: app.people.tokens())
     if as_json:
         names = ("id", "name", "role", "added_at", "revoked_at")
         screen.answer(json.dumps([{name: getattr(one, name) for name in names} for one in found]))
@@ -115,8 +112,7 @@ def add_token(screen: Screen, name: str, role: str) -> None:
     """Make a token for the program NAME. It is shown once and kept nowhere."""
     from bulkremove.app import this_person
 
-    with screen.app() as app:
-        token, secret = app.people.add_token(name, Role(role), by=this_person())
+    token, secret = screen.call(lambda app: app.people.add_token(name, Role(role), by=this_person()))
     screen.say(f"Token {token.id} for {name} as {role}. It is not shown again:")
     screen.answer(secret)
 
@@ -128,8 +124,7 @@ def revoke(screen: Screen, token: str) -> None:
     """End the token with the id TOKEN at once."""
     from bulkremove.app import this_person
 
-    with screen.app() as app:
-        app.people.revoke_token(token, by=this_person())
+    screen.call(lambda app: app.people.revoke_token(token, by=this_person()))
     screen.answer(f"Token {token} is revoked.")
 
 
@@ -145,8 +140,7 @@ def audit(context: click.Context, newest: int, as_json: bool) -> None:
     if context.invoked_subcommand is not None:
         return
     screen: Screen = context.obj
-    with screen.app() as app:
-        found = app.audit(newest=newest)
+    found = screen.call(lambda app: app.audit(newest=newest))
     if as_json:
         names = ("id", "at", "actor", "act", "facts", "hash")
         screen.answer(json.dumps([{name: getattr(one, name) for name in names} for one in found]))
@@ -163,8 +157,7 @@ def verify(screen: Screen) -> int:
 
     Keep the last hash somewhere else: with it you can tell a chain that was cut short or made anew.
     """
-    with screen.app() as app:
-        found = app.verify_audit()
+    found = screen.call(lambda app: app.verify_audit())
     if found.broken:
         number, why = found.broken
         screen.answer(f"The audit log is broken at entry {number}: {why}. The {found.entries:,} before it are sound.")

@@ -115,9 +115,12 @@ def resume(
 
     Example: bulkremove resume
     """
+    import asyncio
+
     _, settings, sandbox = _parted(said)
     with screen.app(**settings, **sandbox) as app:
-        return run_job(screen, app, app.jobs.find(job).id, report, expect_missing, as_json, said)
+        found = asyncio.run(app.jobs.find(job))
+        return run_job(screen, app, found.id, report, expect_missing, as_json, said)
 
 
 @click.command()
@@ -147,10 +150,12 @@ def retry(
 
     Example: bulkremove retry 20261123-k3f9
     """
+    import asyncio
+
     _, settings, sandbox = _parted(said)
     with screen.app(**settings, **sandbox) as app:
-        shown = app.plans.retry(job, unknown_checked=unknown_checked)
-        folder = Path(app.jobs.find(job).folder)
+        shown = asyncio.run(app.plans.retry(job, unknown_checked=unknown_checked))
+        folder = Path(asyncio.run(app.jobs.find(job)).folder)
         return _agree_and_run(screen, app, shown, folder, plan_hash, yes, report, expect_missing, as_json, said)
 
 
@@ -201,6 +206,8 @@ def _agree_and_run(
     as_json: bool,
     said: dict[str, Any],
 ) -> int:
+    import asyncio
+
     from bulkremove.app import Consent, this_person
 
     asks = plan_hash is None and not yes and shown.plan.removals > 0
@@ -212,7 +219,7 @@ def _agree_and_run(
             raise shown.refusal
         consent = Consent(number=_ask(shown))
     person = this_person()
-    job = app.plans.submit(shown, consent=consent, folder=folder, prepared_by=(person,), by=person)
+    job = asyncio.run(app.plans.submit(shown, consent=consent, folder=folder, prepared_by=(person,), by=person))
     return run_job(screen, app, job.id, report, expect_missing, as_json, said)
 
 

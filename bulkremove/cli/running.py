@@ -50,8 +50,10 @@ def run_job(
 
 
 def _resumable(app: App, job_id: str) -> bool:
+    import asyncio
+
     try:
-        return app.jobs.find(job_id).state.resumable
+        return asyncio.run(app.jobs.find(job_id)).state.resumable
     except BulkremoveError:
         return True  # the journal can't say; to resume a job that is over does no harm
 

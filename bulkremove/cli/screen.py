@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, replace
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bulkremove.app import App
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,16 @@ class Screen:
             yield app
         finally:
             app.close()
+
+    def call(self, act: Callable[[App], Awaitable[T]], **flags: Any) -> T:
+        """What ``act`` gives, run to its end with the app for these options. Raises SettingsError too."""
+        import asyncio
+
+        async def main() -> T:
+            return await act(app)
+
+        with self.app(**flags) as app:
+            return asyncio.run(main())
 
     def command(self, *words: str, said: Mapping[str, object] | None = None) -> str:
         """A command to type: these words, with the options that lead to the same place, and with ``said`` again."""

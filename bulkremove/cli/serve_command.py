@@ -22,9 +22,6 @@ def serve(screen: Screen, host: str, port: int, sandbox: str | None, speed: floa
 
     Example: bulkremove serve --sandbox sample_data/world.json --speed 20
     """
-    import asyncio
-
     from bulkremove import web
 
-    with screen.app(sandbox=sandbox, speed=speed) as app:
-        asyncio.run(web.serve(app, host=host, port=port, say=screen.answer))
+    screen.call(lambda app: web.serve(app, host=host, port=port, say=screen.answer), sandbox=sandbox, speed=speed)

@@ -6,7 +6,7 @@ a file and never writes what a spreadsheet would run as a formula.
 
 from bulkremove.report.files import ReportFile, default_path, reserve, retry_path, write
 from bulkremove.report.plan_file import write_plan
-from bulkremove.report.summary import as_json, duration, first_line, many, summary
+from bulkremove.report.summary import as_json, counts_in_words, duration, first_line, many, summary
 from bulkremove.report.tables import Rows, columns
 from bulkremove.report.timeline import Quiet, Timeline, timeline
 
@@ -17,6 +17,7 @@ __all__ = [
     "Timeline",
     "as_json",
     "columns",
+    "counts_in_words",
     "default_path",
     "duration",
     "first_line",

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from bulkremove.errors import ReportFailed
-from bulkremove.model import Roles
+from bulkremove.model import REPORT_COLUMNS, Roles
 from bulkremove.report.tables import harmless, id_cell, readable
 
 XLSX_ROWS = 1_048_576
@@ -51,7 +51,7 @@ def write_xlsx(path: Path, header: Sequence[str], roles: Roles, rows: Iterable[S
 
 def write_jsonl(path: Path, header: Sequence[str], roles: Roles, rows: Iterable[Sequence[str]]) -> None:
     """One object a line. ``cells`` holds [name, text] pairs, since two columns may have one name."""
-    own = len(header) - 10
+    own = len(header) - len(REPORT_COLUMNS)
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for row in rows:
             pairs = [[readable(name), readable(cell)] for name, cell in zip(header[:own], row[:own], strict=True)]

@@ -11,6 +11,15 @@ _ORDER = (Status.NOT_FOUND, Status.REFUSED, Status.UNKNOWN, Status.NOT_SENT, Sta
 
 def summary(job: Job, tally: Tally, *, report: str | None = None) -> str:
     """One line whose numbers add up to the file's rows. ``report``: where it lies, if it was written."""
+    line = (
+        f"{counts_in_words(tally)} of {tally.total:,} rows in {duration(job.seconds)}; "
+        f"worst minute {job.worst_minute} of {job.options.get('calls', '?')} calls, {job.lockouts} lock-outs."
+    )
+    return ("SANDBOX: " if job.sandbox else "") + line + (f" Report: {report}" if report else "")
+
+
+def counts_in_words(tally: Tally) -> str:
+    """How many rows have which status; the numbers add up to the file's rows."""
     inferred = tally[Status.REMOVED_INFERRED]
     parts = [f"Removed {tally[Status.REMOVED] + inferred:,} ({inferred:,} inferred)"]
     parts += [f"{status.value.replace('_', ' ')} {tally[status]:,}" for status in _ORDER]
@@ -18,12 +27,7 @@ def summary(job: Job, tally: Tally, *, report: str | None = None) -> str:
         parts.append(f"done before {tally[Status.DONE_BEFORE]:,}")
     if tally.open:
         parts.append(f"still open {tally.open:,}")
-    limit = job.options.get("limit", "").partition("/")[0] or "?"
-    line = (
-        f"{', '.join(parts)} of {tally.total:,} rows in {duration(job.seconds)}; "
-        f"worst minute {job.worst_minute} of {limit} calls, {job.lockouts} lock-outs."
-    )
-    return ("SANDBOX: " if job.sandbox else "") + line + (f" Report: {report}" if report else "")
+    return ", ".join(parts)
 
 
 def first_line(job: Job, tally: Tally) -> str | None:

@@ -15,7 +15,7 @@ from bulkremove.app import App, Consent
 from bulkremove.app.desk import Desk
 from bulkremove.errors import ConsentMissing
 from bulkremove.metrics import KIND, text
-from bulkremove.model import UNPLANNED, Job, PlannedRow
+from bulkremove.model import UNPLANNED, Job, PlannedRow, Tally
 from bulkremove.reading import Hidden, ReadOptions, parse_columns
 from bulkremove.report import as_json
 from bulkremove.rights import Right
@@ -57,7 +57,7 @@ class Api:
         ]
 
     async def metrics(self, request: web.Request) -> web.StreamResponse:
-        return web.Response(body=text(self._app.keeping.figures()), headers={"Content-Type": KIND})
+        return web.Response(body=text(await self._app.keeping.figures()), headers={"Content-Type": KIND})
 
     async def openapi(self, request: web.Request) -> web.StreamResponse:
         return web.json_response(document())
@@ -92,49 +92,51 @@ class Api:
             raise web.HTTPBadRequest(text="Give plan_hash (a text) and, if you like, removals (a whole number).")
         consent = Consent(plan_hash=plan_hash, number=number)
         job, new = await confirm(self._app, self._desk, self._uploads, upload, consent, by=person(request).name)
-        return web.json_response(self._told(self._app.jobs.find(job)), status=201 if new else 200)
+        return web.json_response(await self._told(await self._app.jobs.find(job)), status=201 if new else 200)
 
     async def jobs(self, request: web.Request) -> web.StreamResponse:
-        return web.json_response({"jobs": [self._told(job) for job in self._app.jobs.all()[:100]]})
+        jobs = await self._app.jobs.page(limit=100)
+        tallies = await self._app.jobs.tallies(jobs)
+        return web.json_response({"jobs": [self._facts(job, tallies[job.id]) for job in jobs]})
 
     async def job(self, request: web.Request) -> web.StreamResponse:
-        return web.json_response(self._told(self._job(request)))
+        return web.json_response(await self._told(await self._job(request)))
 
     async def events(self, request: web.Request) -> web.StreamResponse:
-        events = self._app.jobs.events(self._job(request))
+        events = await self._app.jobs.events(await self._job(request))
         return web.json_response({"events": [{"at": at, "name": name, "text": text} for at, name, text in events]})
 
     async def report(self, request: web.Request) -> web.StreamResponse:
-        job = self._job(request)
+        job = await self._job(request)
         with TemporaryDirectory() as folder:
             path = Path(folder) / f"{job.id}-report.{request.match_info['ending']}"
             await self._app.jobs.report(job.id, path, by=person(request).name)
             return download(path)
 
     async def pause(self, request: web.Request) -> web.StreamResponse:
-        job = self._job(request)
+        job = await self._job(request)
         await self._desk.pause(job.id, by=person(request).name)
-        return web.json_response(self._told(self._app.jobs.find(job.id)))
+        return web.json_response(await self._told(await self._app.jobs.find(job.id)))
 
     async def resume(self, request: web.Request) -> web.StreamResponse:
-        job = self._job(request)
+        job = await self._job(request)
         if not job.state.resumable:
             raise ConsentMissing(f"Job {job.id} is {job.state.value}; nothing is left to resume.")
-        self._desk.start(job.id, by=person(request).name)
-        return web.json_response(self._told(job))
+        self._desk.start(job, by=person(request).name)
+        return web.json_response(await self._told(job))
 
     async def cancel(self, request: web.Request) -> web.StreamResponse:
-        job = self._job(request)
+        job = await self._job(request)
         await self._desk.cancel(job.id, by=person(request).name)
-        return web.json_response(self._told(self._app.jobs.find(job.id)))
+        return web.json_response(await self._told(await self._app.jobs.find(job.id)))
 
     # Inside
 
     def _upload(self, request: web.Request) -> Upload:
         return self._uploads.get(request.match_info["plan"])
 
-    def _job(self, request: web.Request) -> Job:
-        return self._app.jobs.find(request.match_info["job"])
+    async def _job(self, request: web.Request) -> Job:
+        return await self._app.jobs.find(request.match_info["job"])
 
     async def _plan(self, upload: Upload) -> dict[str, object]:
         if upload.job is not None:
@@ -142,8 +144,11 @@ class Api:
         preview = await self._uploads.look(upload)
         return {"id": upload.id, "prepared_by": ", ".join(upload.by), **preview.as_json()}
 
-    def _told(self, job: Job) -> dict[str, object]:
-        facts = dict(as_json(job, self._app.jobs.tally(job), report=None, retry=None))
+    async def _told(self, job: Job) -> dict[str, object]:
+        return self._facts(job, await self._app.jobs.tally(job))
+
+    def _facts(self, job: Job, tally: Tally) -> dict[str, object]:
+        facts = dict(as_json(job, tally, report=None, retry=None))
         del facts["report"], facts["retry"]
         return facts | {"running": self._desk.running(job.id) is not None, "trouble": self._desk.trouble.get(job.id)}
 

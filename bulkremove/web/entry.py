@@ -73,7 +73,7 @@ class Entry:
 
     async def sign_out(self, request: web.Request) -> web.StreamResponse:
         self._sessions.close(request.cookies.get(COOKIE, ""))
-        self._app.record(person(request).name, "signed_out")
+        await self._app.record(person(request).name, "signed_out")
         if not self._sessions.users:
             return web.Response(text="You are signed out. Start `bulkremove serve` again for a new link.")
         found = web.HTTPSeeOther("/sign-in")

@@ -73,7 +73,7 @@ def make_gates(address: Address, app: App, sessions: Sessions, doors: Mapping[we
         door = doors.get(request.match_info.route)
         right = door.right if door else Right.LOOK
         if right is not None:
-            person = _person(request, app, sessions)
+            person = await _person(request, app, sessions)
             if not person.may(right):
                 raise web.HTTPForbidden(text=f"As {person.name} you may not do that; ask somebody who may.")
             request[PERSON] = person
@@ -120,18 +120,18 @@ def _check_site(request: web.Request, seen: _Seen) -> None:
         raise web.HTTPForbidden(text="It is not known which site this came from, so it was not done.")
 
 
-def _person(request: web.Request, app: App, sessions: Sessions) -> Person:
+async def _person(request: web.Request, app: App, sessions: Sessions) -> Person:
     """Who asks. Raises HTTPUnauthorized, HTTPForbidden, or HTTPSeeOther to the sign-in."""
     if request.path.startswith(API):
         scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
-        token = app.people.bearer(secret.strip()) if scheme.lower() == "bearer" else None
+        token = await app.people.bearer(secret.strip()) if scheme.lower() == "bearer" else None
         if token is None:
             raise web.HTTPUnauthorized(
                 text="Give a token: `Authorization: Bearer ...`. `bulkremove tokens add` makes one.",
                 headers={"WWW-Authenticate": "Bearer"},
             )
         return Person(f"token {token.name}", token.role)
-    person = sessions.who(request.cookies.get(COOKIE, ""))
+    person = await sessions.who(request.cookies.get(COOKIE, ""))
     if person is not None:
         return person
     if not sessions.users:

@@ -44,13 +44,17 @@ class JobPages:
         ]
 
     async def job(self, request: web.Request) -> web.StreamResponse:
-        return page("job.html", request, self._live.facts(self._job(request)))
+        return page("job.html", request, await self._live.facts(await self._job(request)))
 
     async def rows(self, request: web.Request) -> web.StreamResponse:
-        job, wanted, text = self._job(request), request.query.get("status", ""), request.query.get("q", "").strip()
+        job, wanted, text = (
+            await self._job(request),
+            request.query.get("status", ""),
+            request.query.get("q", "").strip(),
+        )
         number, status = page_number(request), Status(wanted) if wanted in set(Status) else None
-        rows, more = self._app.jobs.some_outcomes(job, status=status, text=text, page=number)
-        counts = self._app.jobs.tally(job).counts
+        rows, more = await self._app.jobs.some_outcomes(job, status=status, text=text, page=number)
+        counts = (await self._app.jobs.tally(job)).counts
         facts = {
             "job": job,
             "rows": rows,
@@ -63,14 +67,14 @@ class JobPages:
         return page("rows.html", request, facts)
 
     async def report(self, request: web.Request) -> web.StreamResponse:
-        job = self._job(request)
+        job = await self._job(request)
         with TemporaryDirectory() as folder:
             path = Path(folder) / f"{job.id}-report.{request.match_info['ending']}"
             await self._app.jobs.report(job.id, path, by=person(request).name)
             return download(path)
 
     async def rows_file(self, request: web.Request) -> web.StreamResponse:
-        job, rows = self._job(request), Rows(request.match_info["rows"])
+        job, rows = await self._job(request), Rows(request.match_info["rows"])
         with TemporaryDirectory() as folder:
             path = Path(folder) / f"{job.id}-{rows.value}.csv"
             if await self._app.jobs.report(job.id, path, rows=rows, by=person(request).name) is None:
@@ -78,55 +82,55 @@ class JobPages:
             return download(path)
 
     async def pause(self, request: web.Request) -> web.StreamResponse:
-        job = self._job(request)
+        job = await self._job(request)
         await self._desk.pause(job.id, by=person(request).name)
         return _back_to(job)
 
     async def resume(self, request: web.Request) -> web.StreamResponse:
-        job = self._job(request)
+        job = await self._job(request)
         if not job.state.resumable:
             raise ConsentMissing(f"Job {job.id} is {job.state.value}; nothing is left to resume.")
-        self._desk.start(job.id, by=person(request).name)
+        self._desk.start(job, by=person(request).name)
         return _back_to(job)
 
     async def approve(self, request: web.Request) -> web.StreamResponse:
         """Let a night's held plan run, and start it: whoever approves has typed the number of removals."""
-        job, form = self._job(request), await read_form(request)
-        wanted = self._app.jobs.tally(job).open
+        job, form = await self._job(request), await read_form(request)
+        wanted = (await self._app.jobs.tally(job)).open
         if form.get("number", "") != str(wanted) or form.get("plan") != job.plan_hash:
             raise ConsentMissing(f"That is not the number of removals of this plan ({wanted:,}). Nothing was sent.")
-        self._app.jobs.approve(job.id, by=person(request).name)
-        self._desk.start(job.id, by=person(request).name)
+        approved = await self._app.jobs.approve(job.id, by=person(request).name)
+        self._desk.start(approved, by=person(request).name)
         return _back_to(job)
 
     async def cancel(self, request: web.Request) -> web.StreamResponse:
-        job = self._job(request)
+        job = await self._job(request)
         await self._desk.cancel(job.id, by=person(request).name)
         return _back_to(job)
 
     async def retry(self, request: web.Request) -> web.StreamResponse:
         """Show the plan of what a job did not send, like that of a file; it is confirmed in the same way."""
-        job, form = self._job(request), await read_form(request)
+        job, form = await self._job(request), await read_form(request)
         checked = form.get("unknown") == "checked"
-        if checked and self._app.jobs.not_looked_up(job):
+        if checked and await self._app.jobs.not_looked_up(job):
             raise ConsentMissing("Note first what you found in Zoho People about each of the unknown rows.")
         upload = self._uploads.of_job(job.id, unknown_checked=checked, source=job.source, by=person(request).name)
         await self._uploads.look(upload)
         raise web.HTTPSeeOther(f"/uploads/{upload.id}")
 
     async def find_out(self, request: web.Request) -> web.StreamResponse:
-        job, form = self._job(request), await read_form(request)
+        job, form = await self._job(request), await read_form(request)
         number = str(form.get("row", ""))
         row = int(number) if number.isascii() and number.isdigit() and len(number) < 9 else 0
-        self._app.jobs.find_out(job.id, row, str(form.get("text", "")), by=person(request).name)
+        await self._app.jobs.find_out(job.id, row, str(form.get("text", "")), by=person(request).name)
         return _back_to(job)
 
     async def audit(self, request: web.Request) -> web.StreamResponse:
-        facts = {"entries": self._app.audit(newest=NEWEST), "verified": self._app.verify_audit()}
+        facts = {"entries": await self._app.audit(newest=NEWEST), "verified": await self._app.verify_audit()}
         return page("audit.html", request, facts)
 
-    def _job(self, request: web.Request) -> Job:
-        return self._app.jobs.find(request.match_info["job"])
+    async def _job(self, request: web.Request) -> Job:
+        return await self._app.jobs.find(request.match_info["job"])
 
 
 def _back_to(job: Job) -> web.Response:

@@ -49,11 +49,11 @@ class Live:
         return [Door("GET", "/jobs/{job}/events", self.events, Right.LOOK)]
 
     async def events(self, request: web.Request) -> web.StreamResponse:
-        job_id, told = self._app.jobs.find(request.match_info["job"]).id, dict.fromkeys(_TEMPLATES, "")
+        job_id, told = (await self._app.jobs.find(request.match_info["job"])).id, dict.fromkeys(_TEMPLATES, "")
         session = request.cookies.get(COOKIE, "")
         async with sse_response(request) as stream:
-            while stream.is_connected() and self._sessions.who(session, watching=True):
-                moving, parts = self._parts(request, job_id)
+            while stream.is_connected() and await self._sessions.who(session, watching=True):
+                moving, parts = await self._parts(request, job_id)
                 for event, now in parts.items():
                     if now != told[event]:
                         told[event] = now
@@ -68,13 +68,13 @@ class Live:
                     await stream.send("", event="done")
         return stream
 
-    def _parts(self, request: web.Request, job_id: str) -> tuple[bool, dict[str, str]]:
+    async def _parts(self, request: web.Request, job_id: str) -> tuple[bool, dict[str, str]]:
         """Whether the job moves, and the parts of its page as HTML on one line."""
         now, running = asyncio.get_running_loop().time(), self._desk.running(job_id)
         key = job_id, person(request).may(Right.APPROVE)
         made = self._made.get(key)
         if made is None or made.running is not running or now - made.at >= EVERY / 2:
-            facts = self.facts(self._app.jobs.find(job_id))
+            facts = await self.facts(await self._app.jobs.find(job_id))
             parts = {event: part(template, request, facts) for event, template in _TEMPLATES.items()}
             made = _Made(now, running, facts["moving"], parts)
             if len(self._made) > MOST_MADE:
@@ -82,21 +82,21 @@ class Live:
             self._made[key] = made
         return made.moving, made.parts
 
-    def facts(self, job: Job) -> dict[str, Any]:
+    async def facts(self, job: Job) -> dict[str, Any]:
         """Everything that the page of a job shows."""
         app, running = self._app, self._desk.running(job.id)
         progress = running.progress if running else None
-        tally = progress.tally if progress else app.jobs.tally(job)
-        elsewhere = running is None and app.jobs.driven(job)
+        tally = progress.tally if progress else await app.jobs.tally(job)
+        elsewhere = running is None and await app.jobs.driven(job)
         still = running is None and not elsewhere
         unknown: list[Outcome] = []
         if still and tally[Status.UNKNOWN]:
-            unknown, _ = app.jobs.some_outcomes(job, status=Status.UNKNOWN, text="", page=1)
+            unknown, _ = await app.jobs.some_outcomes(job, status=Status.UNKNOWN, text="", page=1)
         wait = None
         if progress and progress.waiting and progress.until is not None:
             rest = max(0.0, progress.until - app.clock.monotonic()) / app.speed
             wait = (progress.waiting.value, rest, app.clock.wall() + rest)
-        order = self._desk.order()
+        order = await self._desk.order()
         return {
             "job": job,
             "tally": tally,
@@ -106,11 +106,11 @@ class Live:
             "wait": wait,
             "eta": next((seconds / app.speed for one, seconds in order if one.id == job.id), None),
             "beside": len(order) - 1,
-            "events_told": app.jobs.events(job),
-            "summary": app.jobs.summary(job),
+            "events_told": await app.jobs.events(job),
+            "summary": await app.jobs.summary(job),
             "warning": first_line(job, tally) if still else None,
             "unknown": unknown,
-            "chart": chart(app.jobs.timeline(job)) if still else None,
+            "chart": chart(await app.jobs.timeline(job)) if still else None,
             "trouble": self._desk.trouble.get(job.id, ""),
             "over": job.state.over,
             "paused": still and job.state in (JobState.PAUSED, JobState.READY, JobState.RUNNING),

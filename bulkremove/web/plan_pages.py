@@ -45,13 +45,15 @@ class PlanPages:
 
     async def home(self, request: web.Request) -> web.StreamResponse:
         try:
-            allowance, trouble = self._app.allowance(), ""
+            allowance, trouble = await self._app.allowance(), ""
         except BulkremoveError as error:
             allowance, trouble = None, str(error)
-        jobs = [(job, self._app.jobs.tally(job)) for job in self._app.jobs.all()[:50]]
+        newest = await self._app.jobs.page(limit=50)
+        tallies = await self._app.jobs.tallies(newest)
+        jobs = [(job, tallies[job.id]) for job in newest]
         now, speed = self._app.clock.wall(), self._app.speed
         locked = allowance.locked if allowance else 0.0
-        ends = [(job, (seconds + locked) / speed) for job, seconds in self._desk.order()]
+        ends = [(job, (seconds + locked) / speed) for job, seconds in await self._desk.order()]
         order = [(job, seconds, now + seconds) for job, seconds in ends]
         facts = {"allowance": allowance, "trouble": trouble, "jobs": jobs, "order": order}
         return page("home.html", request, facts | {"waiting": self._uploads.waiting(), "speed": speed})
@@ -88,7 +90,7 @@ class PlanPages:
         facts = {"upload": upload, "preview": preview, "plan": plan, "counts": plan.not_sent()}
         facts |= {"rows": rows, "more": more, "page": number, "wanted": wanted, "text": text}
         facts |= {"courses": len({course for course, _ in plan.batches}), "own": person(request).name in upload.by}
-        facts |= {"same": self._app.jobs.of_plan(plan)}
+        facts |= {"same": await self._app.jobs.of_plan(plan)}
         facts |= {"four_eyes": self._app.settings.four_eyes, "read_from": _read_from(plan)}
         facts |= {"letters": letters(plan.table.header), "roles": dict(zip(_ROLES, plan.table.roles, strict=True))}
         return page("plan.html", request, facts)
@@ -99,7 +101,7 @@ class PlanPages:
         with TemporaryDirectory() as folder:
             path = Path(folder) / "plan.csv"
             write_plan(path, preview.plan)
-            self._app.record(person(request).name, "plan_taken", name=upload.name, plan=preview.plan.fingerprint)
+            await self._app.record(person(request).name, "plan_taken", name=upload.name, plan=preview.plan.fingerprint)
             return download(path)
 
     async def confirm(self, request: web.Request) -> web.StreamResponse:
@@ -118,16 +120,16 @@ async def confirm(
 
     async def submit(preview: Preview) -> str:
         reports = private_folder(app.settings.home / "reports")
-        made = await app.plans.submit_apart(preview, consent=consent, folder=reports, prepared_by=upload.by, by=by)
+        made = await app.plans.submit(preview, consent=consent, folder=reports, prepared_by=upload.by, by=by)
         return made.id
 
     try:
         job, new = await uploads.confirm(upload, submit)
     except ConsentMissing as missing:
-        app.record(by, "confirmation_refused", name=upload.name, why=missing.message)
+        await app.record(by, "confirmation_refused", name=upload.name, why=missing.message)
         raise
     if new:
-        desk.start(job, by=by)
+        desk.start(await app.jobs.find(job), by=by)
     return job, new
 
 

@@ -18,7 +18,7 @@ from bulkremove.app import App, Stop
 from bulkremove.app.desk import Desk
 from bulkremove.config import Settings
 from bulkremove.errors import SettingsError
-from bulkremove.model import Status, is_loopback
+from bulkremove.model import EndReason, Status, is_loopback
 from bulkremove.report import many
 from bulkremove.web import words
 from bulkremove.web.api import Api
@@ -73,7 +73,7 @@ def _add_templates(site: web.Application, settings: Settings, sessions: Sessions
 
 async def serve(app: App, *, host: str, port: int, say: Callable[[str], None]) -> None:
     """Serve the page until SIGINT or SIGTERM; unfinished jobs of an earlier server go on. Raises SettingsError."""
-    settings, users = app.settings, bool(app.people.users())
+    settings, users = app.settings, bool(await app.people.users())
     _check(settings, host, users)
     sessions, desk = Sessions(app.people, users=users), Desk(app)
     night, nights = Stop(), None
@@ -87,7 +87,7 @@ async def serve(app: App, *, host: str, port: int, say: Callable[[str], None]) -
     only_by_proxy = not is_loopback(host) and tls is None
     address = Address(own, frozenset(settings.allowed_hosts), settings.proxy, only_by_proxy, tls is not None)
     async with AsyncExitStack() as open_:
-        open_.enter_context(app.serving())
+        await open_.enter_async_context(app.serving())
         await open_.enter_async_context(app.rehearsing())
         site = make_site(app, desk, sessions, SignIns(), address)
         runner = web.AppRunner(site, access_log=None, handle_signals=False, shutdown_timeout=2.0)
@@ -96,7 +96,7 @@ async def serve(app: App, *, host: str, port: int, say: Callable[[str], None]) -
             await web.SockSite(runner, listening, ssl_context=tls).start()
             for line in _greeting(settings, sessions, host, port, secure=tls is not None):
                 say(line)
-            for job in desk.take_up():
+            for job in await desk.take_up():
                 say(f"Job {job.id} goes on.")
             if settings.night_source and settings.night_at is not None:
                 nights = asyncio.create_task(Worker(app, desk, night).run())
@@ -104,7 +104,7 @@ async def serve(app: App, *, host: str, port: int, say: Callable[[str], None]) -
             await stop.wait()
             say("Stopping; the rows in flight are finished first.")
         finally:
-            night.ask("The server was stopped.", 5, goes_on=True)
+            night.ask("The server was stopped.", 5, code=EndReason.SERVER_STOPPED, goes_on=True)
             await desk.close()
             if nights is not None:
                 nights.cancel()

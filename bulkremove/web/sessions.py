@@ -65,7 +65,7 @@ class Sessions:
         self._sessions[key] = _Session(known, now, now)
         return key
 
-    def who(self, key: str, *, watching: bool = False) -> Person | None:
+    async def who(self, key: str, *, watching: bool = False) -> Person | None:
         """The person of a session. ``watching``: a look that keeps nobody signed in."""
         session = self._sessions.get(key)
         if session is None or not self._alive(session):
@@ -74,9 +74,9 @@ class Sessions:
             session.used = self._clock()
         if session.known is None:
             return Person(this_person(), Role.ADMIN)
-        still = self._people.still(session.known)
+        still = await self._people.still(session.known)
         if still is None:
-            del self._sessions[key]
+            self.close(key)
             return None
         return Person(still.name, still.role)
 

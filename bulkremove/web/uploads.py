@@ -120,7 +120,7 @@ class Uploads:
             except FileRefused as refused:
                 upload.refusal = refused
         said = {"sheet": options.sheet, "columns": dict(options.columns), "hidden": options.hidden.value}
-        self._app.record(by, "read", name=upload.name, plan=self.fingerprint(upload), **said)
+        await self._app.record(by, "read", name=upload.name, plan=self.fingerprint(upload), **said)
 
     async def confirm(self, upload: Upload, submit: Callable[[Preview], Awaitable[str]]) -> tuple[str, bool]:
         """The job that the plan became, by ``submit`` or before; whether it is new. Raises ConsentMissing."""
@@ -166,7 +166,7 @@ class Uploads:
 
     async def _read(self, upload: Upload) -> Preview:
         if upload.retry is not None:
-            return self._app.plans.retry(upload.retry[0], unknown_checked=upload.retry[1])
+            return await self._app.plans.retry(upload.retry[0], unknown_checked=upload.retry[1])
         if upload.path is None or upload.job is not None:
             raise FileRefused("This plan was confirmed; its rows are in the job.")
         return await self._app.plans.preview_apart(upload.path, name=upload.name, options=upload.options)
@@ -194,7 +194,7 @@ class Uploads:
         except BaseException:
             path.unlink(missing_ok=True)
             raise
-        self._app.record(by, "uploaded", name=upload.name, bytes=size)
+        await self._app.record(by, "uploaded", name=upload.name, bytes=size)
         return self._keep(upload)
 
     def _too_large(self, size: int) -> web.HTTPException:

@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bulkremove.clock import SystemClock
 from bulkremove.model import Removal
 from bulkremove.sandbox.zoho import Treatment
-from bulkremove.store import Journal
+from bulkremove.storage import SqliteStorage
 from tests.proofs.simulated_machine import Process
 
 INVARIANTS = {
@@ -234,11 +235,11 @@ class Witness:
             if removal and settled is None and status in UNTOUCHED and (name, removal) in self._removed:
                 self.fail("I5", f"{removal.learner} was removed and is reported as {status}")
 
-    def verify(self) -> None:
+    async def verify(self) -> None:
         """Check the audit log."""
-        journal = Journal(self.home)
-        found = journal.audit.verify()
-        journal.close()
+        storage = SqliteStorage(self.home, SystemClock(), databases={})
+        found = await storage.audit.verify()
+        storage.close()
         if found.broken or found.entries < len(self.jobs):
             self.fail("I10", f"{found}")
 

@@ -6,9 +6,9 @@ that the invariant sees nothing.
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from unittest.mock import patch
@@ -16,14 +16,14 @@ from unittest.mock import patch
 from bulkremove import answers, pacing, policy
 from bulkremove.app import App
 from bulkremove.config import Settings
-from bulkremove.errors import JournalFailed
 from bulkremove.limiter import Gate
-from bulkremove.model import Attempt, Errand, Job, Outcome, Quota, Removal, Reply
+from bulkremove.model import Attempt, Errand, Job, Outcome, Permit, Quota, Removal, Reply
 from bulkremove.pacing import Signal
 from bulkremove.policy import Answer, Finding, Verdict
-from bulkremove.store import Journal
-from bulkremove.store.audit import START, Audit, _hash
-from bulkremove.store.database import Database
+from bulkremove.storage.base import Act, AttemptOutcome, Record
+from bulkremove.storage.sqlite import attempts, records
+from bulkremove.storage.sqlite.database import Database, Transaction, _Write
+from bulkremove.storage.sqlite.jobs import SqliteJobs
 
 
 @dataclass(frozen=True)
@@ -39,21 +39,21 @@ def _path(removal: Removal) -> str:
     return f"/api/v1/courses/{removal.course}/batches/{removal.batch}/learners/{int(removal.learner) + 50}"
 
 
-_open_attempt, _close_attempt = Journal.open_attempt, Journal.close_attempt
+_open, _close = attempts._open, attempts._close
 
 
-def _write_it_later(self: Journal, errand: Errand, attempt: Attempt, ledger: str) -> None: ...
+def _write_it_later(transaction: Transaction, errand: Errand, attempt: Attempt, ledger: str) -> None: ...
 
 
-def _write_both(self: Journal, errand: Errand, attempt: Attempt, *, at: float, learner: str | None, left: bool) -> None:
-    _open_attempt(self, errand, attempt, "ledger")
-    _close_attempt(self, errand, attempt, at=at, learner=learner, left=left)
+def _write_both(transaction: Transaction, permit: Permit, outcome: AttemptOutcome, at: float) -> None:
+    _open(transaction, permit.errand, permit.attempt, "ledger")
+    _close(transaction, permit, outcome, at)
 
 
-_outcomes = Journal.outcomes
+_outcomes = SqliteJobs._outcomes
 
 
-def _but_the_last(self: Journal, job: Job) -> Iterator[Outcome]:
+def _but_the_last(self: SqliteJobs, job: Job) -> Iterator[Outcome]:
     yield from list(_outcomes(self, job))[:-1]
 
 
@@ -72,33 +72,21 @@ def _forgetful(answer: Answer, before: Sequence[object]) -> Verdict:
     return _judge(answer, ())
 
 
-_commit_group = Database._commit_group
+def _done_anyway(
+    self: Database, connection: sqlite3.Connection, error: sqlite3.Error, group: list[_Write[object]]
+) -> None: ...
 
 
-class _Deaf:
-    """A journal's last failure, forgotten once it was looked at."""
-
-    def __get__(self, database: Database, owner: object = None) -> JournalFailed | None:
-        failure: JournalFailed | None = vars(database).pop("failure", None)
-        return failure
-
-    def __set__(self, database: Database, failure: JournalFailed | None) -> None:
-        vars(database)["failure"] = failure
+_start = SqliteJobs.start
 
 
-def _done_anyway(self: Database, group: asyncio.Future[None]) -> None:
-    told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    _commit_group(self, told)
-    told.exception()
-    group.set_result(None)
-
-
-_begin = Journal.begin
-
-
-def _begin_anew(self: Journal, job_id: str) -> None:
-    _begin(self, job_id)
-    self._db.execute("UPDATE row SET state = 'pending' WHERE job = ? AND state = 'unknown'", job_id)
+async def _start_again(self: SqliteJobs, job_id: str, *records: Record) -> Job:
+    await self._database.write(
+        lambda transaction: transaction.execute(
+            "UPDATE row SET state = 'pending' WHERE job = :job AND state = 'unknown'", job=job_id
+        )
+    )
+    return await _start(self, job_id, *records)
 
 
 _wait_seconds = pacing._wait_seconds
@@ -119,17 +107,28 @@ def _own_ledger(self: App, settings: Settings) -> str:
     return f"{id(self)}"
 
 
-def _a_chain_of_its_own(self: Audit, actor: str, act: str, facts: Mapping[str, object], *, at: float) -> None:
-    with self._db.transaction():
-        last = self._db.execute("SELECT id, hash FROM audit ORDER BY id DESC LIMIT 1").fetchone()
-        number, before = (last[0] + 1, getattr(self, "known", START)) if last else (1, START)
-        values = (number, at, actor, act, json.dumps(facts, sort_keys=True))
-        self.known = _hash(before, *values)  # type: ignore[attr-defined] # a memory of its own
-        self._db.execute(
-            "INSERT INTO audit (id, at, actor, act, facts, hash) VALUES (?, ?, ?, ?, ?, ?)",
-            *values,
-            self.known,  # type: ignore[attr-defined] # see above
-        )
+_known: dict[int, str] = {}
+
+
+def _a_chain_of_its_own(transaction: Transaction, act: Act) -> None:
+    last = transaction.execute("SELECT id FROM audit ORDER BY id DESC LIMIT 1").fetchone()
+    mine = id(transaction._connection)
+    number, before = (last[0] + 1 if last else 1), _known.get(mine, records.AUDIT_START)
+    facts = json.dumps(act.facts, sort_keys=True)
+    _known[mine] = records.entry_hash(before, number, act.at, act.actor, act.act, facts)
+    transaction.execute(
+        "INSERT INTO audit (id, at, actor, act, facts, hash) VALUES (:id, :at, :actor, :act, :facts, :hash)",
+        id=number,
+        at=act.at,
+        actor=act.actor,
+        act=act.act,
+        facts=facts,
+        hash=_known[mine],
+    )
+
+
+async def _always_valid(self: Gate, permit: Permit) -> bool:
+    return True
 
 
 MUTANTS = (
@@ -137,14 +136,14 @@ MUTANTS = (
     Mutant(
         "I2",
         "an attempt is written with its outcome",
-        lambda: patch.multiple(Journal, open_attempt=_write_it_later, close_attempt=_write_both),
+        lambda: patch.multiple(attempts, _open=_write_it_later, _close=_write_both),
     ),
     Mutant(
         "I2",
         "a commit that failed counts as done",
-        lambda: patch.multiple(Database, _commit_group=_done_anyway, _failed=_Deaf(), create=True),
+        lambda: patch.object(Database, "_fail", _done_anyway),
     ),
-    Mutant("I3", "the report ends one row early", lambda: patch.object(Journal, "outcomes", _but_the_last)),
+    Mutant("I3", "the report ends one row early", lambda: patch.object(SqliteJobs, "_outcomes", _but_the_last)),
     Mutant("I4", "an answer that can't be understood is a success", lambda: patch.object(answers, "read", _generous)),
     Mutant("I5", "earlier attempts without an answer are forgotten", lambda: patch.object(policy, "judge", _forgetful)),
     Mutant(
@@ -157,14 +156,14 @@ MUTANTS = (
     Mutant(
         "I7",
         "nobody looks again when the connection stands",
-        lambda: patch.object(Gate, "holds_good", lambda self, permit: True),
+        lambda: patch.object(Gate, "is_still_valid", _always_valid),
     ),
     Mutant("I7", "any answer lifts a lock", lambda: patch.object(pacing, "answered", _any_answer_is_sound)),
     Mutant("I8", "a row may have five attempts", lambda: patch.object(policy, "MOST_ATTEMPTS", 5)),
-    Mutant("I9", "a resumed job sends its unknown rows again", lambda: patch.object(Journal, "begin", _begin_anew)),
+    Mutant("I9", "a resumed job sends its unknown rows again", lambda: patch.object(SqliteJobs, "start", _start_again)),
     Mutant(
         "I10",
         "each process begins an audit chain of its own",
-        lambda: patch.object(Audit, "append", _a_chain_of_its_own),
+        lambda: patch.object(records, "append_act", _a_chain_of_its_own),
     ),
 )

@@ -50,7 +50,8 @@ class Ends:
 
     @property
     def jobs(self) -> list[str]:
-        return [job for (job,) in self.ask("SELECT id FROM job")]
+        """The jobs that were stored whole; nobody sees another one."""
+        return [job for (job,) in self.ask("SELECT id FROM job WHERE state != 'storing'")]
 
     def ask(self, sql: str) -> list[tuple[str]]:
         """Rows of the journal; none while there is no journal, or none with tables."""

@@ -16,6 +16,7 @@ import tempfile
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from bulkremove.app import App
@@ -28,6 +29,7 @@ from bulkremove.reading import ReadOptions
 from bulkremove.sandbox import Batch, Client, Fault, Faults, LockTold, Rule, Threshold, World
 from bulkremove.sandbox.faults import TOKEN_KINDS, Latency
 from bulkremove.sandbox.zoho import Zoho
+from bulkremove.storage import SqliteStorage
 from tests.proofs.invariants import Violation, Witness
 from tests.proofs.simulated_machine import Machine, Process, run
 from tests.proofs.simulated_network import Network, Weather
@@ -198,15 +200,16 @@ class _Play:
         for name, file in self._history.files.items():
             app = self._app()
             preview = app.plans.preview(io.BytesIO(file.text.encode()), name=f"{name}.csv", options=ReadOptions())
-            self._witness.jobs[name] = app.plans.submit(
+            job = await app.plans.submit(
                 preview, consent=Consent(yes=True), folder=self._folder, prepared_by=["ann"], by="ann"
-            ).id
+            )
+            self._witness.jobs[name] = job.id
             app.close()
         await asyncio.gather(*map(self._operate, self._history.files))
         await self._verify()
         for mistake in self._machine.mistakes:
             self._witness.fail("", f"{type(mistake).__name__}: {mistake}")
-        statuses = self._statuses()
+        statuses = await self._statuses()
         self._witness.close()
         return Told(self._history.seed, self._witness.violation, self._witness.trace, statuses)
 
@@ -235,7 +238,7 @@ class _Play:
     async def _verify(self) -> None:
         while self._machine.disk.busy():  # noqa: ASYNC110 - no event tells that nobody writes just now
             await asyncio.sleep(0)
-        self._witness.verify()
+        await self._witness.verify()
 
     def _process(self, label: str, last: bool) -> Process:
         dice, process = self._dice, Process(label)
@@ -290,7 +293,13 @@ class _Play:
             "BULKREMOVE_CLIENT_SECRET": client.client_secret,
             "BULKREMOVE_REFRESH_TOKEN": client.refresh_token,
         }
-        return App(self._settings, environ=environ, clock=self._clock, dice=random.Random(self._dice.random()))
+        return App(
+            self._settings,
+            environ=environ,
+            clock=self._clock,
+            dice=random.Random(self._dice.random()),
+            storage=partial(SqliteStorage, databases={}),  # each simulated process owns the file by itself
+        )
 
     def _reboot(self) -> None:
         self._witness.note("the machine is started anew")
@@ -302,8 +311,9 @@ class _Play:
         self._witness.note(f"somebody sets the clock by {seconds:g} s")
         self._clock.step_wall(seconds)
 
-    def _statuses(self) -> list[str]:
+    async def _statuses(self) -> list[str]:
         app = self._app()
-        found = [outcome.status.value for job in app.jobs.all() for outcome in app.jobs.outcomes(job)]
+        jobs = await app.jobs.all()
+        found = [outcome.status.value for job in jobs for outcome in await app.jobs.outcomes(job)]
         app.close()
         return found

@@ -217,7 +217,7 @@ async def test_no_secret_stands_on_a_page_or_in_a_log_of_the_page(
     wrong = "a canary of a password"
     said: list[tuple[str, bytes]] = []
     async with house(tmp_path / "home", world=world, roles=tuple(Role)) as here:
-        program = here.program(Role.ADMIN)
+        program = await here.program(Role.ADMIN)
         bearer = program["Authorization"].partition(" ")[2]
         async with here.visitor(known=False) as visitor:
 

@@ -1,0 +1,226 @@
+"""Attempts and the rate limit of each account, in SQLite.
+
+A slot is written as if no answer ever came and released early at the answer, so that a crash, a kill or a reboot needs
+no further code. Times are read within the transaction, after the wait for other writers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import asdict
+from typing import TypeVar
+
+from bulkremove.errors import JournalFailed
+from bulkremove.model import Attempt, Clock, Errand, Hold, HoldReason, Ledger, Permit, RowState, Status
+from bulkremove.storage.base import AnswerRule, AttemptOutcome, LedgerChange, RestartRule, SlotRule
+from bulkremove.storage.sqlite.database import Database, Reader, Transaction
+from bulkremove.storage.sqlite.queries import Queries
+from bulkremove.storage.sqlite.records import count_change
+
+R = TypeVar("R")
+
+_JOBS, _ROWS = Queries("jobs.sql"), Queries("rows.sql")
+_ATTEMPTS, _LIMIT = Queries("attempts.sql"), Queries("rate_limit.sql")
+
+
+class SqliteAttempts:
+    """``base.AttemptStore`` on a database. The clock is that of the runs; its monotonic times hold within one boot."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
+
+    async def take(self, errand: Errand, rule: SlotRule[R]) -> Permit | R:
+        taken: list[Permit] = []
+
+        def take(transaction: Transaction) -> Permit | R:
+            found = self._take(transaction, errand, rule)
+            if isinstance(found, Permit):
+                taken.append(found)
+            return found
+
+        try:
+            return await self._database.write(take)
+        except asyncio.CancelledError:
+            if taken:  # on disk, and nobody will use it
+                await self._database.write(lambda transaction: _withdraw(transaction, taken[0]))
+            raise
+
+    async def close(self, permit: Permit, outcome: AttemptOutcome, rule: AnswerRule[R]) -> LedgerChange[R]:
+        def close(transaction: Transaction) -> LedgerChange[R]:
+            now, wall = self._clock.monotonic(), self._clock.wall()
+            if outcome.left:
+                _close(transaction, permit, outcome, wall)
+                free_at = rule.released_at(now)
+                transaction.execute(_LIMIT.release_early, slot=permit.slot, free_at=free_at)
+            else:
+                _withdraw(transaction, permit)
+            _settle(transaction, permit.errand, outcome.state, outcome.detail, wall)
+            before = _current_ledger(transaction, rule.key, rule, self._clock.boot, now)
+            recent = transaction.execute(_LIMIT.count_taken_since, key=rule.key, then=rule.recent_since()).fetchone()[0]
+            after, said = rule.answered(before, now, recent=recent)
+            if after != before:
+                _save(transaction, rule.key, self._clock.boot, after)
+            return LedgerChange(before, after, said)
+
+        return await self._database.write(close)
+
+    async def settle(self, errand: Errand, status: Status, detail: str) -> None:
+        await self._database.write(lambda transaction: _settle(transaction, errand, status, detail, self._clock.wall()))
+
+    def _take(self, transaction: Transaction, errand: Errand, rule: SlotRule[R]) -> Permit | R:
+        now, wall, boot = self._clock.monotonic(), self._clock.wall(), self._clock.boot
+        ledger = _current_ledger(transaction, rule.key, rule, boot, now)
+        slots = rule.slots(ledger, now)
+        full = transaction.execute(_LIMIT.full_until, key=rule.key, now=now, calls=slots).fetchone()
+        last = None
+        if rule.daily is not None:
+            last = transaction.execute(_ATTEMPTS.nth_last_call, ledger=rule.key, n=rule.daily).fetchone()
+        decision = rule.decide(
+            ledger,
+            now,
+            full_until=full[0] if full else None,
+            wall=wall,
+            nth_last_call=last[0] if last else None,
+        )
+        if decision.ledger is not None:
+            _save(transaction, rule.key, boot, decision.ledger)
+        if decision.refusal is not None:
+            return decision.refusal
+        assert decision.free_at is not None  # noqa: S101 - narrows the type; a rule refuses or gives a time
+        transaction.execute(_LIMIT.delete_old_slots, key=rule.key, then=now - rule.window)
+        slot = transaction.execute(_LIMIT.take_slot, key=rule.key, now=now, free_at=decision.free_at).lastrowid
+        attempt = Attempt(1 + max((one.number for one in errand.attempts), default=0), wall, now, boot)
+        _open(transaction, errand, attempt, rule.key)
+        return Permit(errand, attempt, int(slot or 0), now)
+
+
+class SqliteRateLimit:
+    """``base.RateLimitStore`` on a database."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
+
+    async def ledger(self, key: str) -> tuple[Ledger, bool]:
+        ledger, boot = await self._database.read(lambda reader: _ledger(reader, key, self._clock.boot))
+        self._database.check_writable()
+        return ledger, boot == self._clock.boot
+
+    async def calls(self, key: str, *, since: float, wall_since: float) -> tuple[int, int]:
+        def count(reader: Reader) -> tuple[int, int]:
+            recent = reader.execute(_LIMIT.count_taken_since, key=key, then=since).fetchone()[0]
+            return int(recent), int(reader.execute(_ATTEMPTS.count_since, ledger=key, then=wall_since).fetchone()[0])
+
+        return await self._database.read(count)
+
+    async def send_times(self, key: str, *, since: float) -> list[float]:
+        return await self._database.read(
+            lambda reader: [
+                at for (at,) in reader.execute(_ATTEMPTS.send_times, ledger=key, boot=self._clock.boot, since=since)
+            ]
+        )
+
+
+def _open(transaction: Transaction, errand: Errand, attempt: Attempt, ledger: str) -> None:
+    """The intent: this row is about to be sent."""
+    transaction.execute(
+        _ATTEMPTS.insert_attempt,
+        job=errand.job,
+        position=errand.position,
+        number=attempt.number,
+        ledger=ledger,
+        sent_at=attempt.sent_at,
+        sent_mono=attempt.sent_mono,
+        boot=attempt.boot,
+    )
+    changed = transaction.execute(_ROWS.send_row, job=errand.job, position=errand.position, at=attempt.sent_at)
+    if changed.rowcount != 1:
+        raise JournalFailed(f"Row {errand.number} of job {errand.job} is settled already; it is not sent again.")
+    count_change(transaction, errand.job, errand.position)
+
+
+def _close(transaction: Transaction, permit: Permit, outcome: AttemptOutcome, at: float) -> None:
+    errand, attempt = permit.errand, outcome.attempt
+    transaction.execute(
+        _ATTEMPTS.close_attempt,
+        job=errand.job,
+        position=errand.position,
+        number=attempt.number,
+        at=at,
+        finding=attempt.finding,
+        http_status=attempt.http_status,
+        api_code=attempt.api_code,
+        text=attempt.text,
+        learner=outcome.learner,
+    )
+    if outcome.learner is not None and outcome.learner != errand.removal.learner:
+        transaction.execute(_JOBS.count_mismatch, job=errand.job)
+    transaction.execute(
+        _ROWS.note_response,
+        job=errand.job,
+        position=errand.position,
+        http_status=attempt.http_status,
+        api_code=attempt.api_code,
+    )
+
+
+def _withdraw(transaction: Transaction, permit: Permit) -> None:
+    """Undo a permit of which no byte left, so that a network or a disk that fails for hours adds no rows."""
+    errand = permit.errand
+    transaction.execute(
+        _ATTEMPTS.delete_attempt, job=errand.job, position=errand.position, number=permit.attempt.number
+    )
+    transaction.execute(_ROWS.withdraw_attempt, job=errand.job, position=errand.position)
+    transaction.execute(_LIMIT.cancel_slot, slot=permit.slot)
+
+
+def _settle(transaction: Transaction, errand: Errand, state: RowState | Status, detail: str, wall: float) -> None:
+    at = wall if isinstance(state, Status) else None
+    changed = transaction.execute(
+        _ROWS.settle_row, job=errand.job, position=errand.position, state=state, detail=detail, at=at
+    )
+    if changed.rowcount != 1:
+        raise JournalFailed(f"Row {errand.number} of job {errand.job} is settled already and can't change.")
+
+
+def _current_ledger(transaction: Transaction, key: str, rule: RestartRule, boot: str, now: float) -> Ledger:
+    """The ledger with times of this boot; one of an earlier boot is made safe for it first."""
+    ledger, written = _ledger(transaction, key, boot)
+    if written == boot:
+        return ledger
+    ledger, free_at = rule.restarted(ledger, now)
+    transaction.execute(_LIMIT.clamp_slots, key=key, now=now, free_at=free_at)
+    _save(transaction, key, boot, ledger)
+    return ledger
+
+
+def _ledger(reader: Reader, key: str, boot: str) -> tuple[Ledger, str]:
+    """The ledger and the boot its times belong to; a new one belongs to ``boot``."""
+    found = reader.execute(_LIMIT.get_ledger, key=key).fetchone()
+    if found is None:
+        return Ledger(), boot
+    written, next_at, burst, last_at, hold, blamed, budget, budget_at = found
+    return Ledger(next_at, burst, last_at, _hold(hold), blamed, budget, budget_at), written
+
+
+def _save(transaction: Transaction, key: str, boot: str, ledger: Ledger) -> None:
+    hold = None if ledger.hold is None else json.dumps(asdict(ledger.hold))
+    transaction.execute(
+        _LIMIT.save_ledger,
+        key=key,
+        boot=boot,
+        next_at=ledger.next_at,
+        burst=ledger.burst,
+        last_at=ledger.last_at,
+        hold=hold,
+        blamed=ledger.blamed,
+        budget=ledger.budget,
+        budget_at=ledger.budget_at,
+    )
+
+
+def _hold(text: str | None) -> Hold | None:
+    if text is None:
+        return None
+    facts = json.loads(text)
+    return Hold(**{**facts, "reason": HoldReason(facts["reason"])})

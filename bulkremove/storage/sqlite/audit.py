@@ -1,0 +1,66 @@
+"""The audit log in SQLite: appended to and read, never changed; the schema refuses anything else.
+
+Whoever can write the file could still make a whole new chain: docs/decisions/0006-audit.md says what that means.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from bulkremove.storage.base import Act, AuditCheck, AuditEntry
+from bulkremove.storage.sqlite.database import Database, Reader
+from bulkremove.storage.sqlite.queries import Queries
+from bulkremove.storage.sqlite.records import AUDIT_START, entry_hash, write_records
+
+_AUDIT = Queries("audit.sql")
+_PAGE = 1000
+
+
+class SqliteAudit:
+    """``base.AuditLog`` on a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def append(self, *acts: Act) -> None:
+        await self._database.write(lambda transaction: write_records(transaction, acts))
+
+    async def newest(self, limit: int) -> list[AuditEntry]:
+        return await self._database.read(
+            lambda reader: [
+                AuditEntry(number, at, actor, act, json.loads(facts), held)
+                for number, at, actor, act, facts, held in reader.execute(_AUDIT.newest_entries, limit=limit)
+            ]
+        )
+
+    async def hash_of(self, entry: int) -> str | None:
+        def find(reader: Reader) -> str | None:
+            found = reader.execute(_AUDIT.get_hash, id=entry).fetchone()
+            return None if found is None else str(found[0])
+
+        return await self._database.read(find)
+
+    async def verify(self) -> AuditCheck:
+        before, count = AUDIT_START, 0
+
+        def page(reader: Reader) -> tuple[Sequence[str], tuple[int, str] | None]:
+            """The hashes of the next entries, as far as they fit, and the first that does not."""
+            hashes: list[str] = []
+            (entries,) = reader.execute(_AUDIT.get_counter, name="audit_entries").fetchone()
+            for number, at, actor, act, facts, held in reader.execute(_AUDIT.page_of_entries, after=count, limit=_PAGE):
+                expected = count + len(hashes) + 1
+                if number != expected:
+                    return hashes, (expected, "it is missing")
+                if entry_hash(hashes[-1] if hashes else before, number, at, actor, act, facts) != held:
+                    return hashes, (number, "it was changed, or the one before it was")
+                hashes.append(held)
+            if not hashes and count < entries:
+                return hashes, (count + 1, "it is missing, and so are all after it")
+            return hashes, None
+
+        while True:
+            hashes, broken = await self._database.read(page)
+            count, before = count + len(hashes), hashes[-1] if hashes else before
+            if broken or not hashes:
+                return AuditCheck(count, before, broken)

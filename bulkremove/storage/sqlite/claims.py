@@ -1,0 +1,103 @@
+"""Claims: locks of the operating system, which it frees at the death of their process.
+
+A row in a table would outlive a killed process, and a process id means nothing in another container; so the row beside
+each lock only says who holds it, for people.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import platform
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from bulkremove.errors import JobBusy, JournalFailed
+from bulkremove.model import Clock
+from bulkremove.private_files import make_folder
+from bulkremove.storage.base import Holder
+from bulkremove.storage.sqlite.database import Database, Reader
+from bulkremove.storage.sqlite.queries import Queries
+
+TRIES, PAUSE_SECONDS = 10, 0.02
+"""A claim that is taken is tried again for 0.2 s: somebody may only be looking whether a dead process held it."""
+
+_CLAIMS = Queries("claims.sql")
+
+
+class SqliteClaims:
+    """``base.Claims``: lock files in ``folder``, and a row for each claim that is held."""
+
+    def __init__(self, database: Database, folder: Path, clock: Clock) -> None:
+        self._database, self._folder, self._clock = database, folder, clock
+
+    @asynccontextmanager
+    async def hold(self, name: str) -> AsyncIterator[None]:
+        lock = self._lock(name)
+        for _ in range(TRIES):
+            if self._take(lock):
+                break
+            await asyncio.sleep(PAUSE_SECONDS)
+        else:
+            raise await self._busy(name)
+        try:
+            me = f"{platform.node()}, process {os.getpid()}"
+            await self._database.write(
+                lambda transaction: transaction.execute(
+                    _CLAIMS.set_claim, name=name, holder=me, since=self._clock.wall()
+                )
+            )
+            try:
+                yield
+            finally:
+                await self._forget(name, me)
+        finally:
+            lock.release()
+
+    async def holder(self, name: str) -> Holder | None:
+        def find(reader: Reader) -> Holder | None:
+            found = reader.execute(_CLAIMS.get_claim, name=name).fetchone()
+            return None if found is None else Holder(*found)
+
+        holder = await self._database.read(find)
+        if holder is None:
+            return None  # the usual case takes no lock
+        lock = self._lock(name)
+        if not self._take(lock):
+            return holder
+        lock.release()  # its process died
+        return None
+
+    def _lock(self, name: str) -> FileLock:
+        try:
+            make_folder(self._folder)
+        except OSError as error:
+            raise JournalFailed(f"The folder {self._folder} can't be used: {error.strerror}.") from None
+        return FileLock(self._folder / f"{name}.lock", timeout=0, mode=0o600, thread_local=False)
+
+    def _take(self, lock: FileLock) -> bool:
+        try:
+            lock.acquire()
+        except Timeout:
+            return False
+        except OSError as error:
+            raise JournalFailed(f"The file {lock.lock_file} can't be used: {error.strerror}.") from None
+        return True
+
+    async def _forget(self, name: str, me: str) -> None:
+        with contextlib.suppress(JournalFailed):  # the row is for people; the lock is freed all the same
+            await self._database.write(
+                lambda transaction: transaction.execute(_CLAIMS.delete_claim, name=name, holder=me)
+            )
+
+    async def _busy(self, name: str) -> JobBusy:
+        holder = await self.holder(name)
+        who = f" ({holder.name})" if holder else ""
+        return JobBusy(
+            f"Job {name} is run by another process right now{who}.",
+            hint=f"Wait for it, or watch it with `bulkremove show {name}`.",
+        )

@@ -1,0 +1,484 @@
+"""One SQLite file in one process: opened by one object, written by one thread, read by a few.
+
+SQLite's locks are POSIX locks, and a process that closes any descriptor of a file drops all its locks on it (SQLite,
+"How To Corrupt An SQLite Database File", 2.2). So nothing opens the file beside SQLite, and whoever opens the same
+file in this process is given the same object. docs/decisions/0010-storage.md has the reasons and the measurements.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from filelock import FileLock, Timeout
+
+from bulkremove.errors import BulkremoveError, JournalFailed
+from bulkremove.private_files import make_folder
+from bulkremove.storage.sqlite.high_water import HighWaterMark
+
+T = TypeVar("T")
+
+SCHEMA = ("1-jobs.sql", "2-people.sql", "3-night.sql", "4-storage.sql")
+"""The migrations; each makes its version out of the one before it, and a new file goes through all of them."""
+OPEN_SECONDS = 20.0
+"""How long opening waits for another process that is opening the same file."""
+BUSY_SECONDS = 1.0
+"""How long SQLite waits for another process's transaction before we report it and wait again."""
+READERS = 4
+"""Threads that read at the same time."""
+
+_log = logging.getLogger("bulkremove.storage")
+
+
+class Reader:
+    """A consistent view of the database, valid within one call of ``Database.read``."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def execute(self, sql: str, **values: object) -> sqlite3.Cursor:
+        """Execute a statement with named parameters."""
+        return self._connection.execute(sql, values)
+
+
+class Transaction(Reader):
+    """One durable transaction, valid within one call of ``Database.write``."""
+
+    def __init__(self, connection: sqlite3.Connection, mark: HighWaterMark) -> None:
+        super().__init__(connection)
+        self.mark = mark
+        self._after_commit: list[Callable[[], None]] = []
+
+    def executemany(self, sql: str, rows: Iterable[Mapping[str, object]]) -> int:
+        """Execute a statement once for each row; the number of rows changed."""
+        return self._connection.executemany(sql, rows).rowcount
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """Call this in the writer thread once the transaction is on disk, before its caller gets the result."""
+        self._after_commit.append(call)
+
+
+class _Write(Generic[T]):
+    """A piece of work that waits for the writer, and then its outcome."""
+
+    def __init__(self, work: Callable[[Transaction], T], *, accepts_restore: bool = False) -> None:
+        self.work = work
+        self.accepts_restore = accepts_restore
+        self.result: T
+        self.error: BaseException | None = None
+
+    def outcome(self) -> T:
+        if self.error is not None:
+            raise self.error
+        return self.result
+
+
+class Database:
+    """The one owner of a database file in this process. Get it with ``open_database``; raises nothing until it is used.
+
+    Usable from any thread and any event loop. SQLite runs in threads of this object only: one that writes, and up to
+    READERS that read through read-only connections. What waits for the writer at the same time shares one commit; each
+    caller gets its own result or its own error, after the commit.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.users = 0
+        """How many callers have it open (guarded by the lock of ``open_database``)."""
+        self._failed: JournalFailed | None = None
+        self._closed = False
+        self._opening = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._waiting: deque[_Write[object]] = deque()
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="journal-writer")
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="journal-reader")
+        self._local = threading.local()
+        self.mark = HighWaterMark(path.parent)
+        self._changes = 0
+        """The counter as it was last seen: by the mark when the file was opened, then by this process."""
+        self._read_connections: list[sqlite3.Connection] = []
+
+    async def write(self, work: Callable[[Transaction], T], *, accepts_restore: bool = False) -> T:
+        """Run ``work`` within a durable transaction; its result, once that is on disk.
+
+        ``work`` runs in the writer thread and must not wait for anything. What it raises undoes its own writes only.
+        A cancelled caller still waits until the outcome is certain. Raises JournalFailed when the disk refuses; after
+        that nothing is written any more, since what SQLite holds in memory need not be what the disk holds. Raises it
+        too when the journal was replaced by an older copy, until a write that ``accepts_restore`` has gone through.
+        """
+        write = _Write(work, accepts_restore=accepts_restore)
+        self._waiting.append(write)  # type: ignore[arg-type] # the deque does not care what a result is
+        await self._certainly(self._writer, self._commit_waiting)
+        return write.outcome()
+
+    async def read(self, work: Callable[[Reader], T]) -> T:
+        """Run ``work`` on a consistent, read-only view; its result. It never waits for a writer."""
+        return await self.in_reader(lambda: self.read_now(work))
+
+    async def in_reader(self, work: Callable[[], T]) -> T:
+        """Run ``work`` in a reader's thread; it may take long, and reads as often as it likes with ``read_now``."""
+        self._check_open()
+        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+
+    def check_writable(self) -> None:
+        """Raise JournalFailed when a commit has failed before, so that nothing may be sent any more."""
+        if self._failed:
+            raise self._failure_again(self._failed)
+
+    async def backup(self, path: Path) -> None:
+        """Copy the database to a new private file, also while it is written to. Raises JournalFailed."""
+        self._check_open()
+        await asyncio.get_running_loop().run_in_executor(self._readers, self._backup, path)
+
+    async def shrink(self, pages: int) -> bool:
+        """Return up to ``pages`` deleted pages to the file system; whether there may be more.
+
+        Only ``executescript`` steps the pragma to its end: ``execute`` frees one page (measured). The file shrinks at
+        the checkpoint after it.
+        """
+        self._check_open()
+        return await asyncio.get_running_loop().run_in_executor(self._writer, self._shrink, pages)
+
+    def close(self) -> None:
+        """End the threads and close the connections; what waits is written first."""
+        self._closed = True
+        self._writer.shutdown(wait=True)
+        self._readers.shutdown(wait=True)
+        for connection in (*self._read_connections, self._connection):
+            if connection is not None:
+                connection.close()
+        self._read_connections.clear()
+        self._connection = None
+
+    # The writer's thread
+
+    async def _certainly(self, executor: ThreadPoolExecutor, call: Callable[[], None]) -> None:
+        """Wait until ``call`` has run, also when the caller is cancelled meanwhile; the cancellation is raised then."""
+        self._check_open()
+        done = asyncio.get_running_loop().run_in_executor(executor, call)
+        cancelled: asyncio.CancelledError | None = None
+        while not done.done():
+            try:
+                await asyncio.shield(done)
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
+        await done
+
+    def _commit_waiting(self) -> None:
+        """Write everything that waits, in one transaction."""
+        group: list[_Write[object]] = []
+        with contextlib.suppress(IndexError):
+            while True:
+                group.append(self._waiting.popleft())
+        if not group:
+            return  # somebody else's turn has written it
+        try:
+            connection = self._opened()
+            if self._failed:
+                raise self._failure_again(self._failed)
+            self._begin(connection)
+        except JournalFailed as failed:
+            for write in group:
+                write.error = failed
+            return
+        transaction = Transaction(connection, self.mark)
+        try:
+            lost = self._lost(connection)
+            for write in group:
+                if lost and not write.accepts_restore:
+                    write.error = self._restored(lost)
+                    continue
+                self._run(connection, transaction, write)
+            changes = _changes(connection)
+            connection.execute("COMMIT")
+            self._changes = max(self._changes, changes)
+        except sqlite3.Error as error:
+            self._fail(connection, error, group)
+            return
+        try:
+            for call in transaction._after_commit:
+                call()
+            self.mark.write()
+        except JournalFailed as failed:
+            # It is committed, but nobody may act on it: a request that leaves now would be ahead of the mark.
+            self._failed = failed
+            for write in group:
+                write.error = write.error or failed
+
+    def _lost(self, connection: sqlite3.Connection) -> int:
+        """How many changes the journal has lost because it was replaced by an older copy; 0 if it was not."""
+        return max(0, self._changes - _changes(connection))
+
+    def _restored(self, lost: int) -> JournalFailed:
+        return JournalFailed(
+            f"The journal {self.path} was replaced by an older copy: {lost:,} attempts and audit entries made since "
+            "are not in it. Nothing was sent.",
+            hint="`bulkremove journal accept-restore` shows what can't be known any more, and continues with the copy.",
+        )
+
+    def _run(self, connection: sqlite3.Connection, transaction: Transaction, write: _Write[object]) -> None:
+        """One piece of work within a savepoint. Raises sqlite3.Error when the whole transaction is lost."""
+        calls = len(transaction._after_commit)
+        connection.execute("SAVEPOINT part")
+        try:
+            write.result = write.work(transaction)
+        except Exception as error:
+            # A full disk and an I/O error roll the whole transaction back; a savepoint set after that would open a new
+            # one, whose commit would look like success (measured).
+            lost = not connection.in_transaction
+            if isinstance(error, sqlite3.Error) and (lost or not isinstance(error, sqlite3.IntegrityError)):
+                raise
+            if lost:
+                raise sqlite3.OperationalError("the transaction was rolled back") from error
+            connection.execute("ROLLBACK TO part")
+            del transaction._after_commit[calls:]
+            write.error = self._refused(error) if isinstance(error, sqlite3.IntegrityError) else error
+        connection.execute("RELEASE part")
+
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        """Begin to write. Another process's transaction is waited for: a busy file is not a broken one."""
+        reported = False
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.Error as error:
+                if not _is_busy(error):
+                    self._fail(connection, error, [])
+                    raise self._failed or JournalFailed(str(error)) from error
+            if self._closed:
+                raise JournalFailed(f"The journal {self.path} was closed while another process was writing to it.")
+            if not reported:
+                _log.warning("Another process is writing to the journal %s; waiting for it.", self.path)
+                reported = True
+
+    def _fail(self, connection: sqlite3.Connection, error: sqlite3.Error, group: list[_Write[object]]) -> None:
+        self._failed = JournalFailed(f"The journal {self.path} {_reason(error)}", hint=_advice(error))
+        for write in group:
+            write.error = self._failed
+        with contextlib.suppress(sqlite3.Error):
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")  # others must not wait for a transaction that never ends
+
+    def _failure_again(self, failed: JournalFailed) -> JournalFailed:
+        # A later caller may be the only one who is heard, so the first cause is given again.
+        return JournalFailed(f"{failed.message} It is not used any more.", hint=failed.hint)
+
+    def _refused(self, error: sqlite3.IntegrityError) -> JournalFailed:
+        return JournalFailed(f"The journal {self.path} refused an entry ({error}); nothing was sent.")
+
+    def _shrink(self, pages: int) -> bool:
+        connection = self._opened()
+        with self._translated():
+            connection.executescript(f"PRAGMA incremental_vacuum({pages});")
+            left = int(connection.execute("PRAGMA freelist_count").fetchone()[0])
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        return left > 0
+
+    # The readers' threads
+
+    def read_now(self, work: Callable[[Reader], T]) -> T:
+        """``read`` for code that runs in a reader's thread already."""
+        self._opened()
+        with self._translated():
+            connection = self._read_connection()
+            connection.execute("BEGIN")
+            try:
+                return work(Reader(connection))
+            finally:
+                connection.execute("ROLLBACK")
+
+    def _read_connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = sqlite3.connect(
+                f"{self.path.absolute().as_uri()}?mode=ro",
+                uri=True,
+                timeout=OPEN_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+            _set_up(connection)
+            self._local.connection = connection
+            self._read_connections.append(connection)
+        return connection
+
+    def _backup(self, path: Path) -> None:
+        self._opened()
+        try:
+            _create(path)
+            with closing(sqlite3.connect(path)) as target, self._translated():
+                self._read_connection().backup(target, pages=1000)
+        except (OSError, sqlite3.Error) as error:
+            raise JournalFailed(f"The copy {path} can't be made: {error}.", hint="Name a new file.") from None
+
+    # Opening
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise JournalFailed(f"The journal {self.path} is closed.")
+
+    def _opened(self) -> sqlite3.Connection:
+        """The writer's connection; the first call opens the file. Raises JournalFailed."""
+        with self._opening:
+            if self._connection is None:
+                self._changes = self.mark.read().changes
+                self._connection = self._open()
+            return self._connection
+
+    def _open(self) -> sqlite3.Connection:
+        with self._translated():
+            make_folder(self.path.parent)
+            # SQLite does not wait while another process turns a new file to WAL: it fails at once (measured).
+            with FileLock(self.path.with_suffix(".lock"), timeout=OPEN_SECONDS, mode=0o600):
+                with contextlib.suppress(FileExistsError):
+                    _create(self.path)
+                connection = sqlite3.connect(
+                    self.path, timeout=OPEN_SECONDS, isolation_level=None, check_same_thread=False
+                )
+                try:
+                    self._prepare(connection)
+                except BaseException:
+                    connection.close()
+                    raise
+                return connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        _set_up(connection)
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file; else nothing
+        connection.execute("PRAGMA secure_delete = ON")  # what is erased is overwritten
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA fullfsync = ON")
+        self._migrate(connection)
+        connection.execute("PRAGMA foreign_keys = ON")  # after it, since a migration may rebuild a table
+        connection.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}")
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        if version > len(SCHEMA):
+            raise JournalFailed(
+                f"The journal {self.path} was written by a newer bulkremove (its version {version}, "
+                f"known here: {len(SCHEMA)}).",
+                hint="Update bulkremove, or set BULKREMOVE_HOME to another folder.",
+            )
+        if version == len(SCHEMA):
+            return
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for name in SCHEMA[version:]:
+                script = files("bulkremove.storage.sqlite").joinpath("schema", name).read_text(encoding="utf-8")
+                for statement in _statements(script):
+                    connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {len(SCHEMA)}")
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Raise JournalFailed, with a sentence for a person, for what SQLite or the system refuses."""
+        try:
+            yield
+        except BulkremoveError:
+            raise
+        except (sqlite3.Error, OSError) as error:
+            raise JournalFailed(f"The journal {self.path} {_reason(error)}", hint=_advice(error)) from error
+
+
+_databases: dict[Path, Database] = {}
+_registry = threading.Lock()
+
+
+def open_database(path: Path, databases: dict[Path, Database] | None = None) -> Database:
+    """The process's one owner of the file, opened or shared; each caller ends its use with ``close_database``.
+
+    ``databases``: the owners of the process, by real path; those of this process unless a test simulates others.
+    """
+    owners = _databases if databases is None else databases
+    with _registry:
+        real = Path(os.path.realpath(path))
+        database = owners.setdefault(real, Database(real))
+        database.users += 1
+        return database
+
+
+def close_database(database: Database, databases: dict[Path, Database] | None = None) -> None:
+    """End one use of the database; the last one closes it."""
+    owners = _databases if databases is None else databases
+    with _registry:
+        database.users -= 1
+        if database.users:
+            return
+        owners.pop(database.path, None)
+    database.close()
+
+
+def _create(path: Path) -> None:
+    """Make a missing file, private from its first moment; an existing one is never opened. Raises OSError."""
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
+def _changes(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT value FROM counter WHERE name = 'changes'").fetchone()[0])
+
+
+def _set_up(connection: sqlite3.Connection) -> None:
+    connection.row_factory = sqlite3.Row
+    connection.create_function("holds", 2, _holds, deterministic=True)
+
+
+def _holds(cells: str, wanted: str) -> bool:
+    """Whether one of the cells (a JSON list) contains the text, ignoring case; ``wanted`` is casefolded already."""
+    if "\\" not in cells and wanted not in cells.casefold():
+        return False  # most rows, without parsing them: nothing in this one is escaped
+    return any(wanted in cell.casefold() for cell in json.loads(cells))
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The script's statements one by one, so that they run inside one transaction."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _reason(error: sqlite3.Error | OSError) -> str:
+    if isinstance(error, Timeout):
+        return "is being opened by another process that does not end."
+    if isinstance(error, OSError):
+        return f"can't be opened: {error.strerror}."
+    return f"can't be used: {error}."
+
+
+def _advice(error: sqlite3.Error | OSError) -> str:
+    text = str(error).lower()
+    if "full" in text or "no space" in text:
+        return "Free some disk space; nothing is sent until then, and a job continues with `bulkremove resume`."
+    if "locked" in text or isinstance(error, Timeout):
+        return "Another process holds it for too long; end that one, then resume."
+    if "malformed" in text or "not a database" in text:
+        return "The file is damaged: put it aside and restore it from a backup, or start with a new BULKREMOVE_HOME."
+    return "Check the folder's permissions (it must be yours and writable), then try again."

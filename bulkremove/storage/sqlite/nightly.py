@@ -1,0 +1,83 @@
+"""Nightly runs, the files they took, and the outbox, in SQLite."""
+
+from __future__ import annotations
+
+from bulkremove.storage.base import Notice, Record, Taken
+from bulkremove.storage.sqlite.database import Database, Reader, Transaction
+from bulkremove.storage.sqlite.queries import Queries
+from bulkremove.storage.sqlite.records import write_records
+
+_NIGHTLY = Queries("nightly.sql")
+
+
+class SqliteNightly:
+    """``base.NightlyStore`` on a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def begin(self, date: str, *, at: float) -> int:
+        return await self._database.write(
+            lambda transaction: int(transaction.execute(_NIGHTLY.begin_night, date=date, at=at).lastrowid or 0)
+        )
+
+    async def end(self, night: int, *, at: float, good: bool) -> None:
+        await self._execute(_NIGHTLY.end_night, night=night, at=at, good=int(good))
+
+    async def leave_out(self, date: str, *records: Record, at: float) -> None:
+        def leave_out(transaction: Transaction) -> None:
+            night = transaction.execute(_NIGHTLY.begin_night, date=date, at=at).lastrowid
+            transaction.execute(_NIGHTLY.end_night, night=night, at=at, good=0)
+            write_records(transaction, records)
+
+        await self._database.write(leave_out)
+
+    async def last_date(self) -> str | None:
+        def find(reader: Reader) -> str | None:
+            found = reader.execute(_NIGHTLY.last_date).fetchone()
+            return None if found is None else str(found[0])
+
+        return await self._database.read(find)
+
+    async def last_good(self) -> float | None:
+        def find(reader: Reader) -> float | None:
+            at: float | None = reader.execute(_NIGHTLY.last_good).fetchone()[0]
+            return at
+
+        return await self._database.read(find)
+
+    async def sizes(self, count: int) -> list[int]:
+        return await self._database.read(
+            lambda reader: [size for (size,) in reader.execute(_NIGHTLY.recent_sizes, limit=count)]
+        )
+
+    async def taken(self, digest: str) -> Taken | None:
+        def find(reader: Reader) -> Taken | None:
+            found = reader.execute(_NIGHTLY.get_taken, digest=digest).fetchone()
+            return None if found is None else Taken(*found)
+
+        return await self._database.read(find)
+
+    async def take(self, digest: str, name: str, place: str, *, at: float) -> None:
+        await self._execute(_NIGHTLY.take, digest=digest, name=name, place=place, at=at)
+
+    async def due_notices(self, now: float) -> list[Notice]:
+        def find(reader: Reader) -> list[Notice]:
+            found = reader.execute(_NIGHTLY.due_notices, now=now)
+            return [
+                Notice(key, subject, body, attachment, at, tries) for key, at, subject, body, attachment, tries in found
+            ]
+
+        return await self._database.read(find)
+
+    async def waiting_notices(self) -> int:
+        return await self._database.read(lambda reader: int(reader.execute(_NIGHTLY.count_waiting).fetchone()[0]))
+
+    async def notice_sent(self, key: str, *, at: float) -> None:
+        await self._execute(_NIGHTLY.notice_sent, key=key, at=at)
+
+    async def notice_failed(self, key: str, *, next_at: float) -> None:
+        await self._execute(_NIGHTLY.notice_failed, key=key, next_at=next_at)
+
+    async def _execute(self, sql: str, **values: object) -> None:
+        await self._database.write(lambda transaction: transaction.execute(sql, **values))

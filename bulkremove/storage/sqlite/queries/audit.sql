@@ -1,0 +1,37 @@
+-- The audit log: appended to and read, never changed.
+
+-- name: last_entry
+-- The newest entry's number and hash.
+SELECT id, hash FROM audit ORDER BY id DESC LIMIT 1;
+
+-- name: insert_entry
+-- Append an entry.
+INSERT INTO audit (id, at, actor, act, facts, hash) VALUES (:id, :at, :actor, :act, :facts, :hash);
+
+-- name: get_hash
+-- The hash of an entry.
+SELECT hash FROM audit WHERE id = :id;
+
+-- name: newest_entries
+-- The newest entries, the newest first.
+SELECT id, at, actor, act, facts, hash FROM audit ORDER BY id DESC LIMIT :limit;
+
+-- name: page_of_entries
+-- The entries after a number.
+SELECT id, at, actor, act, facts, hash FROM audit WHERE id > :after ORDER BY id LIMIT :limit;
+
+-- name: count_change
+-- The counter rises with every attempt and every audit entry.
+UPDATE counter SET value = value + 1 WHERE name = 'changes' RETURNING value;
+
+-- name: count_entry
+-- The number of entries that the audit log must have.
+UPDATE counter SET value = value + 1 WHERE name = 'audit_entries';
+
+-- name: get_counter
+-- The value of a counter.
+SELECT value FROM counter WHERE name = :name;
+
+-- name: set_changes
+-- The counter of a restored journal passes that of the lost one.
+UPDATE counter SET value = max(value, :changes) WHERE name = 'changes';

@@ -1,0 +1,120 @@
+-- Jobs, their notes and events.
+
+-- name: insert_job
+-- Add a job.
+INSERT INTO job (id, account, host, source, folder, sheet, header, roles, plan_hash, state, reason, created_at,
+                 retry_of, options, prepared_by, confirmed_by, origin, due_at)
+VALUES (:id, :account, :host, :source, :folder, :sheet, :header, :roles, :plan_hash, :state, :reason, :created_at,
+        :retry_of, :options, :prepared_by, :confirmed_by, :origin, :due_at);
+
+-- name: set_state
+-- Put a job from one state into another.
+UPDATE job SET state = :state WHERE id = :job AND state = :before;
+
+-- name: get_job
+-- One job.
+SELECT * FROM job WHERE id = :job AND state != 'storing';
+
+-- name: find_id
+-- Whether an id is taken, also by a job that is being stored.
+SELECT 1 FROM job WHERE id = :job;
+
+-- name: list_jobs
+-- A page of the jobs, the newest first; those that are being stored are not shown.
+SELECT * FROM job WHERE state != 'storing' ORDER BY created_at DESC, id DESC LIMIT :limit OFFSET :offset;
+
+-- name: list_jobs_in_states
+-- Jobs in some states, the newest first.
+SELECT * FROM job WHERE state IN (SELECT value FROM json_each(:states)) ORDER BY created_at DESC, id DESC;
+
+-- name: list_retries
+-- The retries of a job.
+SELECT * FROM job WHERE retry_of = :job AND state != 'storing';
+
+-- name: newest_of_plan
+-- The newest job of exactly this plan.
+SELECT * FROM job WHERE plan_hash = :plan_hash AND state != 'storing' ORDER BY created_at DESC, id DESC LIMIT 1;
+
+-- name: newest_unfinished
+-- The newest job with rows left, or whose last run was killed between its end and its report.
+SELECT * FROM job WHERE state IN ('ready', 'running', 'paused') OR (state IN ('finished', 'stopped') AND 'started' = (
+    SELECT name FROM event WHERE job = job.id AND name IN ('started', 'reported') ORDER BY event.id DESC LIMIT 1))
+ORDER BY created_at DESC, id DESC LIMIT 1;
+
+-- name: newest_nightly
+-- The newest job of a nightly run that was allowed to run.
+SELECT * FROM job WHERE origin = 'night' AND confirmed_by != '' AND state != 'storing'
+ORDER BY created_at DESC, id DESC LIMIT 1;
+
+-- name: start_job
+-- A process runs the job from now on.
+UPDATE job SET state = 'running', reason = '', reason_code = '', finished_at = NULL, goes_on = 0 WHERE id = :job;
+
+-- name: end_job
+-- The run is over; its seconds are added, its peak compared.
+UPDATE job SET state = :state, reason = :reason, reason_code = :reason_code, exit_code = :exit_code, finished_at = :at,
+    seconds = seconds + :seconds, worst_minute = max(worst_minute, :worst_minute), goes_on = :goes_on WHERE id = :job;
+
+-- name: release_job
+-- A held job may run.
+UPDATE job SET state = 'ready', reason = '', confirmed_by = :by WHERE id = :job AND state = 'held';
+
+-- name: count_lockout
+-- One more lockout of the job.
+UPDATE job SET lockouts = lockouts + 1 WHERE id = :job;
+
+-- name: count_mismatch
+-- One more response that named another learner.
+UPDATE job SET mismatched = mismatched + 1 WHERE id = :job;
+
+-- name: get_totals
+-- The job's totals, once its rows were deleted, and its state.
+SELECT id, totals, state FROM job WHERE id IN (SELECT value FROM json_each(:jobs));
+
+-- name: set_totals
+-- The rows are about to be deleted; the totals stay.
+UPDATE job SET totals = :totals WHERE id = :job;
+
+-- name: list_totals
+-- The totals of all jobs whose rows were deleted.
+SELECT totals FROM job WHERE totals IS NOT NULL;
+
+-- name: count_jobs
+-- How many jobs there are in each state.
+SELECT state, count(*) FROM job GROUP BY state;
+
+-- name: sum_lockouts
+-- The lockouts of all jobs.
+SELECT coalesce(sum(lockouts), 0) FROM job;
+
+-- name: delete_job
+-- Remove a job that was never stored whole.
+DELETE FROM job WHERE id = :job AND state = 'storing';
+
+-- name: insert_event
+-- Something that a person will want to read later.
+INSERT INTO event (job, at, name, text) VALUES (:job, :at, :name, :text);
+
+-- name: list_events
+-- The events of a job, the oldest first.
+SELECT at, name, text FROM event WHERE job = :job ORDER BY id;
+
+-- name: last_start_or_report
+-- Whether the report of the last run was written: 'reported' if so.
+SELECT name FROM event WHERE job = :job AND name IN ('started', 'reported') ORDER BY id DESC LIMIT 1;
+
+-- name: insert_note
+-- What a person found out about a row.
+INSERT INTO finding (job, position, at, author, text) VALUES (:job, :position, :at, :author, :text);
+
+-- name: list_notes
+-- The notes of a job, the oldest first.
+SELECT position, at, author, text FROM finding WHERE job = :job ORDER BY id;
+
+-- name: delete_notes
+-- The notes of a job whose rows are deleted.
+DELETE FROM finding WHERE job = :job;
+
+-- name: delete_notes_of_row
+-- The notes of one row.
+DELETE FROM finding WHERE job = :job AND position = :position;

@@ -1,0 +1,104 @@
+-- The rows of jobs. In a job that is over, a row in 'pending' is reported as not sent, one in 'sending' as unknown.
+
+-- name: insert_row
+-- Add a row of a plan.
+INSERT INTO row (job, position, number, cells, course, batch, learner, state, detail)
+VALUES (:job, :position, :number, :cells, :course, :batch, :learner, :state, :detail);
+
+-- name: page_of_rows
+-- The rows after a position, in file order.
+SELECT position, number, cells, state, detail, http_status, api_code, attempts, first_sent_at, finished_at FROM row
+WHERE job = :job AND position > :after ORDER BY position LIMIT :limit;
+
+-- name: search_rows
+-- Rows in some states that contain a text, in file order.
+SELECT position, number, cells, state, detail, http_status, api_code, attempts, first_sent_at, finished_at FROM row
+WHERE job = :job AND state IN (SELECT value FROM json_each(:states)) AND (:text = '' OR holds(cells, :text))
+ORDER BY position LIMIT :limit OFFSET :offset;
+
+-- name: page_of_open_rows
+-- The rows in one of the two open states after a position, in file order.
+SELECT position, number, course, batch, learner FROM row
+WHERE job = :job AND position > :after AND state = :state ORDER BY position LIMIT :limit;
+
+-- name: count_by_state
+-- How many rows of some jobs are in each state.
+SELECT job, state, count(*) FROM row WHERE job IN (SELECT value FROM json_each(:jobs)) GROUP BY job, state;
+
+-- name: count_all_by_state
+-- How many rows of all jobs are in each state, and whether their job is over.
+SELECT row.state, job.state IN ('stopped', 'cancelled', 'finished'), count(*)
+FROM row JOIN job ON job.id = row.job WHERE job.state != 'storing' GROUP BY 1, 2;
+
+-- name: list_numbers
+-- The rows' numbers as the spreadsheet shows them.
+SELECT number FROM row WHERE job = :job;
+
+-- name: unknown_row
+-- The position of the row of that number, if it is unknown.
+SELECT position FROM row JOIN job ON job.id = row.job WHERE job = :job AND number = :number
+    AND (row.state = 'unknown' OR (row.state = 'sending' AND job.state IN ('stopped', 'cancelled', 'finished')));
+
+-- name: count_unknown_without_note
+-- How many unknown rows nobody has noted anything about.
+SELECT count(*) FROM row JOIN job ON job.id = row.job WHERE job = :job
+    AND (row.state = 'unknown' OR (row.state = 'sending' AND job.state IN ('stopped', 'cancelled', 'finished')))
+    AND NOT EXISTS (SELECT 1 FROM finding WHERE finding.job = row.job AND finding.position = row.position);
+
+-- name: removal_times
+-- When each removal of the job was settled, in ascending order.
+SELECT finished_at FROM row WHERE job = :job AND state IN ('removed', 'removed_inferred') ORDER BY 1;
+
+-- name: send_row
+-- An attempt begins.
+UPDATE row SET state = 'sending', attempts = attempts + 1, first_sent_at = coalesce(first_sent_at, :at)
+WHERE job = :job AND position = :position AND state IN ('pending', 'sending');
+
+-- name: note_response
+-- What the last response of the row was.
+UPDATE row SET http_status = :http_status, api_code = :api_code WHERE job = :job AND position = :position;
+
+-- name: withdraw_attempt
+-- The row as it was before an attempt that never left.
+UPDATE row SET state = CASE attempts WHEN 1 THEN 'pending' ELSE state END, attempts = attempts - 1,
+    first_sent_at = CASE attempts WHEN 1 THEN NULL ELSE first_sent_at END WHERE job = :job AND position = :position;
+
+-- name: settle_row
+-- Where the row stands after an attempt; a settled row never changes.
+UPDATE row SET state = :state, detail = :detail, finished_at = :at
+WHERE job = :job AND position = :position AND state IN ('pending', 'sending');
+
+-- name: count_open_up_to
+-- How many rows up to a position are not settled.
+SELECT count(*) FROM row WHERE job = :job AND position <= :position AND state IN ('pending', 'sending');
+
+-- name: settle_up_to
+-- Rows up to a position that may have been sent by a journal that is lost.
+UPDATE row SET state = 'unknown', detail = :detail, finished_at = :at, attempts = max(attempts, 1),
+    first_sent_at = coalesce(first_sent_at, :at)
+WHERE job = :job AND position <= :position AND state IN ('pending', 'sending');
+
+-- name: count_open_rows_of_learner
+-- How many rows of a learner may still be sent.
+SELECT count(*) FROM row JOIN job ON job.id = row.job WHERE learner = :learner AND row.state IN ('pending', 'sending')
+    AND job.state NOT IN ('stopped', 'cancelled', 'finished');
+
+-- name: rows_of_learner
+-- Where a learner stands: in the learner column, or in any cell of a row without readable ids.
+SELECT job, position, cells FROM row WHERE learner = :learner OR (learner IS NULL AND holds(cells, :folded));
+
+-- name: erase_row
+-- Empty the cells and the learner id of a row that is not sent any more.
+UPDATE row SET cells = :cells, learner = CASE WHEN learner IS NULL THEN NULL ELSE '' END,
+    detail = 'The data of this person were erased.'
+WHERE job = :job AND position = :position AND (state NOT IN ('pending', 'sending')
+    OR (SELECT state FROM job WHERE id = row.job) IN ('stopped', 'cancelled', 'finished'));
+
+-- name: delete_some_rows
+-- Delete the first rows of a job.
+DELETE FROM row WHERE job = :job AND position IN (SELECT position FROM row WHERE job = :job ORDER BY position
+    LIMIT :limit);
+
+-- name: jobs_to_delete_rows_of
+-- Jobs whose totals were kept but whose rows are not all deleted yet.
+SELECT id FROM job WHERE totals IS NOT NULL AND EXISTS (SELECT 1 FROM row WHERE row.job = job.id);

@@ -1,0 +1,75 @@
+"""What is written together with something else: audit entries, events, notices, results of an intake."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterable
+from functools import partial
+
+from bulkremove.storage.base import Act, IntakeResult, JobEvent, Notice, Record
+from bulkremove.storage.sqlite.database import Transaction
+from bulkremove.storage.sqlite.queries import Queries
+
+AUDIT_START = "bulkremove audit 1"
+"""What takes the place of the hash before the first entry."""
+
+_JOBS, _AUDIT, _NIGHTLY = Queries("jobs.sql"), Queries("audit.sql"), Queries("nightly.sql")
+_events = logging.getLogger("bulkremove.events")
+"""What happens to jobs, for log collectors; silent unless a handler listens."""
+
+
+def write_records(transaction: Transaction, records: Iterable[Record]) -> None:
+    """Write each of them, as part of the transaction."""
+    for record in records:
+        match record:
+            case Act():
+                append_act(transaction, record)
+            case JobEvent():
+                _add_event(transaction, record)
+            case Notice():
+                transaction.execute(
+                    _NIGHTLY.insert_notice,
+                    key=record.key,
+                    at=record.at,
+                    subject=record.subject,
+                    body=record.body,
+                    attachment=record.attachment,
+                )
+            case IntakeResult():
+                transaction.execute(_NIGHTLY.set_result, digest=record.digest, job=record.job, held=record.held)
+
+
+def append_act(transaction: Transaction, act: Act) -> None:
+    """Append an entry to the chain of the audit log."""
+    last = transaction.execute(_AUDIT.last_entry).fetchone()
+    number, before = (last[0] + 1, last[1]) if last else (1, AUDIT_START)
+    facts = json.dumps(act.facts, sort_keys=True)
+    digest = entry_hash(before, number, act.at, act.actor, act.act, facts)
+    transaction.execute(
+        _AUDIT.insert_entry, id=number, at=act.at, actor=act.actor, act=act.act, facts=facts, hash=digest
+    )
+    transaction.execute(_AUDIT.count_entry)
+    count_change(transaction)
+
+
+def count_change(transaction: Transaction, job: str | None = None, position: int = 0) -> None:
+    """Let the counter rise by which a copy that was put back is noticed; ``position``: the row that is sent."""
+    (changes,) = transaction.execute(_AUDIT.count_change).fetchone()
+    transaction.after_commit(partial(transaction.mark.raise_to, changes, job, position))
+
+
+def entry_hash(before: str, number: int, at: float, actor: str, act: str, facts: str) -> str:
+    """The hash (SHA-256, hex) of an entry, over its values and the hash before it. ``facts``: JSON."""
+    return hashlib.sha256(json.dumps([before, number, at, actor, act, facts]).encode()).hexdigest()
+
+
+def _add_event(transaction: Transaction, event: JobEvent) -> None:
+    transaction.execute(_JOBS.insert_event, job=event.job, at=event.at, name=event.name, text=event.text)
+    if event.name == "locked":
+        transaction.execute(_JOBS.count_lockout, job=event.job)
+    if _events.isEnabledFor(logging.INFO):
+        found = transaction.execute(_JOBS.get_job, job=event.job).fetchone()
+        facts = {"event": event.name, "job": event.job, "account": found["account"] if found else ""}
+        transaction.after_commit(partial(_events.info, "%s", event.text, extra=facts))

@@ -1,0 +1,55 @@
+"""The storage of one home folder on one SQLite file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bulkremove.model import Clock
+from bulkremove.storage.base import Record
+from bulkremove.storage.sqlite.attempts import SqliteAttempts, SqliteRateLimit
+from bulkremove.storage.sqlite.audit import SqliteAudit
+from bulkremove.storage.sqlite.claims import SqliteClaims
+from bulkremove.storage.sqlite.database import Database, close_database, open_database
+from bulkremove.storage.sqlite.jobs import SqliteJobs
+from bulkremove.storage.sqlite.nightly import SqliteNightly
+from bulkremove.storage.sqlite.records import write_records
+from bulkremove.storage.sqlite.restore import SqliteRestore
+from bulkremove.storage.sqlite.users import SqliteUsers
+
+FILE = "journal.db"
+_SHRINK_PAGES = 500
+
+
+class SqliteStorage:
+    """``base.Storage`` for a home folder. The file is opened at the first use, by one owner for the whole process.
+
+    ``clock``: that of the runs, for what is shared between processes.
+    """
+
+    def __init__(self, home: Path, clock: Clock, databases: dict[Path, Database] | None = None) -> None:
+        self._databases = databases
+        self._database = open_database(home / FILE, databases)
+        self._closed = False
+        self.jobs = SqliteJobs(self._database)
+        self.attempts = SqliteAttempts(self._database, clock)
+        self.rate_limit = SqliteRateLimit(self._database, clock)
+        self.claims = SqliteClaims(self._database, home / "driving", clock)
+        self.users = SqliteUsers(self._database)
+        self.audit = SqliteAudit(self._database)
+        self.nightly = SqliteNightly(self._database)
+        self.restore = SqliteRestore(self._database, clock)
+
+    async def record(self, *records: Record) -> None:
+        await self._database.write(lambda transaction: write_records(transaction, records))
+
+    async def backup(self, path: Path) -> None:
+        await self._database.backup(path)
+
+    async def shrink(self) -> None:
+        while await self._database.shrink(_SHRINK_PAGES):
+            pass
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            close_database(self._database, self._databases)

@@ -1,0 +1,83 @@
+"""Users and tokens in SQLite: hashes only. Whether a password is right is decided elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bulkremove.rights import Role
+from bulkremove.storage.base import Record, Token, User
+from bulkremove.storage.sqlite.database import Database, Reader, Transaction
+from bulkremove.storage.sqlite.queries import Queries
+from bulkremove.storage.sqlite.records import write_records
+
+_USERS = Queries("users.sql")
+
+
+class SqliteUsers:
+    """``base.UserStore`` on a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def users(self) -> list[User]:
+        return await self._database.read(
+            lambda reader: [User(name, Role(role), at) for name, role, at in reader.execute(_USERS.list_users)]
+        )
+
+    async def credentials(self, name: str) -> tuple[Role, str] | None:
+        def find(reader: Reader) -> tuple[Role, str] | None:
+            found = reader.execute(_USERS.get_user, name=name).fetchone()
+            return None if found is None else (Role(found[0]), found[1])
+
+        return await self._database.read(find)
+
+    async def add_user(self, user: User, password: str, *records: Record) -> bool:
+        return await self._change(
+            records, _USERS.insert_user, name=user.name, role=user.role, password=password, at=user.added_at
+        )
+
+    async def set_password(self, name: str, password: str, *records: Record) -> bool:
+        return await self._change(records, _USERS.set_password, name=name, password=password)
+
+    async def remove_user(self, name: str, *records: Record) -> bool:
+        return await self._change(records, _USERS.delete_user, name=name)
+
+    async def tokens(self) -> list[Token]:
+        return await self._database.read(lambda reader: [_token(row) for row in reader.execute(_USERS.list_tokens)])
+
+    async def token_of(self, digest: str) -> Token | None:
+        def find(reader: Reader) -> Token | None:
+            found = reader.execute(_USERS.get_token, digest=digest).fetchone()
+            return None if found is None else _token(found)
+
+        return await self._database.read(find)
+
+    async def add_token(self, token: Token, digest: str, *records: Record) -> None:
+        await self._change(
+            records,
+            _USERS.insert_token,
+            id=token.id,
+            name=token.name,
+            role=token.role,
+            digest=digest,
+            added_at=token.added_at,
+        )
+
+    async def revoke_token(self, token_id: str, *records: Record, at: float) -> bool:
+        return await self._change(records, _USERS.revoke_token, id=token_id, at=at)
+
+    async def _change(self, records: Iterable[Record], sql: str, **values: object) -> bool:
+        """Change one row and write ``records`` with it; False, and nothing is written, when there is no such row."""
+
+        def change(transaction: Transaction) -> bool:
+            if transaction.execute(sql, **values).rowcount != 1:
+                return False
+            write_records(transaction, records)
+            return True
+
+        return await self._database.write(change)
+
+
+def _token(row: Iterable[object]) -> Token:
+    key, name, role, added_at, revoked_at = row
+    return Token(str(key), str(name), Role(str(role)), added_at, revoked_at)  # type: ignore[arg-type] # STRICT columns

@@ -1,0 +1,298 @@
+"""The SQLite file: private, of a known version, one owner in a process, busy or broken, and closed after a failure."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sqlite3
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from bulkremove.errors import ConsentMissing, JournalFailed
+from bulkremove.storage.sqlite import database as module
+from bulkremove.storage.sqlite.database import Database, Reader, Transaction, close_database, open_database
+from bulkremove.storage.sqlite.queries import Queries
+
+QUERIES = sorted(path.name for path in (Path(module.__file__).parent / "queries").iterdir())
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = open_database(tmp_path / "journal.db")
+    yield opened
+    close_database(opened)
+
+
+def insert(transaction: Transaction, name: str) -> str:
+    transaction.execute("INSERT INTO counter (name, value) VALUES (:name, 0)", name=name)
+    return name
+
+
+def names(reader: Reader) -> set[str]:
+    return {name for (name,) in reader.execute("SELECT name FROM counter")} - {"changes", "audit_entries"}
+
+
+async def test_the_file_is_private_under_any_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    database = open_database(tmp_path / "home" / "journal.db")
+    try:
+        await database.write(lambda transaction: insert(transaction, "a"))
+        assert 0o700 == (tmp_path / "home").stat().st_mode & 0o777
+        assert {0o600} == {path.stat().st_mode & 0o777 for path in (tmp_path / "home").glob("journal.db*")}
+    finally:
+        close_database(database)
+        os.umask(before)
+
+
+def test_many_processes_may_open_a_new_file_at_the_same_moment(tmp_path: Path) -> None:
+    """Owners of their own stand for processes."""
+    together = threading.Barrier(8, timeout=20)
+
+    def open_all() -> None:
+        for i in range(40):
+            together.wait()
+            database = Database(tmp_path / f"{i}.db")
+            assert set() == asyncio.run(database.read(names))
+            database.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        for opened in [pool.submit(open_all) for _ in range(8)]:
+            opened.result()
+
+
+async def test_whoever_opens_a_file_again_in_one_process_shares_its_one_owner(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    first, second = open_database(tmp_path / "journal.db"), open_database(tmp_path / "link" / "journal.db")
+    assert first is second
+    close_database(second)
+    assert "a" == await first.write(lambda transaction: insert(transaction, "a"))
+    close_database(first)
+    with pytest.raises(JournalFailed, match="closed"):
+        await first.read(names)
+
+
+async def test_opening_it_again_leaves_the_locks_of_the_first_alone(tmp_path: Path, database: Database) -> None:
+    """Closing any descriptor of a file drops all POSIX locks of the process on it (SQLite, "How to corrupt", 2.2)."""
+    await database.write(lambda transaction: insert(transaction, "a"))
+    again = open_database(tmp_path / "journal.db")
+    await again.read(names)
+    close_database(again)
+    wal = tmp_path / "journal.db-wal"
+    assert wal.stat().st_size > 0
+    code = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.execute('SELECT * FROM counter'); db.close()"
+    other = await asyncio.create_subprocess_exec(sys.executable, "-c", code, str(tmp_path / "journal.db"))
+    assert 0 == await other.wait()
+    assert wal.exists(), "the other process took itself for the last one and deleted the write-ahead log"
+
+
+def test_many_threads_with_event_loops_of_their_own_write_through_one_owner(database: Database) -> None:
+    def write(number: int) -> None:
+        async def some() -> None:
+            for i in range(20):
+                await database.write(partial(insert, name=f"{number}/{i}"))
+
+        asyncio.run(some())
+
+    with ThreadPoolExecutor(8) as pool:
+        for written in [pool.submit(write, number) for number in range(8)]:
+            written.result()
+    assert 160 == len(asyncio.run(database.read(names)))
+
+
+async def test_what_waits_together_shares_a_commit_and_each_gets_its_own_error(database: Database) -> None:
+    def refuse(transaction: Transaction) -> None:
+        insert(transaction, "refused")
+        raise ConsentMissing("No.")
+
+    def twice(transaction: Transaction) -> None:
+        insert(transaction, "a")
+
+    results = await asyncio.gather(
+        *(database.write(partial(insert, name=name)) for name in "abc"),
+        database.write(refuse),
+        database.write(twice),
+        database.write(lambda transaction: insert(transaction, "d")),
+        return_exceptions=True,
+    )
+    assert ["a", "b", "c"] == results[:3]
+    assert "d" == results[5]
+    assert isinstance(results[3], ConsentMissing)
+    assert isinstance(results[4], JournalFailed)
+    assert "refused an entry" in str(results[4])
+    assert {"a", "b", "c", "d"} == await database.read(names)
+
+
+async def test_a_caller_who_is_cancelled_leaves_only_when_its_write_is_certain(database: Database) -> None:
+    started, end = threading.Event(), threading.Event()
+
+    def slow(transaction: Transaction) -> None:
+        insert(transaction, "a")
+        started.set()
+        end.wait(20)
+
+    writing = asyncio.ensure_future(database.write(slow))
+    await asyncio.to_thread(started.wait, 20)
+    writing.cancel()
+    await asyncio.sleep(0)
+    assert not writing.done()
+    end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    assert {"a"} == await database.read(names)
+
+
+async def test_a_busy_file_is_waited_for_and_that_is_reported(
+    tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "BUSY_SECONDS", 0.01)
+    await database.write(lambda transaction: insert(transaction, "a"))
+    with closing(sqlite3.connect(tmp_path / "journal.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with caplog.at_level(logging.WARNING, "bulkremove.storage"):
+            writing = asyncio.ensure_future(database.write(lambda transaction: insert(transaction, "b")))
+            while "waiting for it" not in caplog.text:  # noqa: ASYNC110 - a log sets no event
+                await asyncio.sleep(0.01)
+        assert {"a"} == await database.read(names)  # readers wait for nobody
+        other.execute("ROLLBACK")
+    assert "b" == await writing
+    assert "c" == await database.write(lambda transaction: insert(transaction, "c"))
+
+
+async def test_after_a_full_disk_nothing_is_written_any_more_and_the_first_cause_is_given_again(
+    database: Database,
+) -> None:
+    await database.write(lambda transaction: insert(transaction, "kept"))
+
+    def limit(transaction: Transaction) -> None:
+        pages = transaction.execute("PRAGMA page_count").fetchone()[0]
+        transaction.execute(f"PRAGMA max_page_count = {pages}")
+
+    await database.write(limit)
+    big = "x" * 100_000
+    results = await asyncio.gather(
+        database.write(lambda transaction: insert(transaction, "before")),
+        database.write(lambda transaction: insert(transaction, big)),
+        database.write(lambda transaction: insert(transaction, "behind")),
+        return_exceptions=True,
+    )
+    # SQLite has rolled the whole transaction back: nobody of the group may be told that it is done.
+    assert [JournalFailed] * 3 == [type(result) for result in results]
+    assert "disk is full" in str(results[0])
+    with pytest.raises(JournalFailed, match=r"disk is full.*not used any more"):
+        await database.write(lambda transaction: insert(transaction, "later"))
+    with pytest.raises(JournalFailed, match="not used any more"):
+        database.check_writable()
+    assert {"kept"} == await database.read(names)
+
+
+async def test_others_do_not_wait_for_a_transaction_that_has_failed(tmp_path: Path, database: Database) -> None:
+    def fail(transaction: Transaction) -> None:
+        insert(transaction, "a")
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with pytest.raises(JournalFailed, match="I/O"):
+        await database.write(fail)
+    with closing(sqlite3.connect(tmp_path / "journal.db", timeout=0.0, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+
+
+async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    first = Database(tmp_path / "journal.db")
+    await first.read(names)
+    first.close()
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as db:
+        db.execute("PRAGMA user_version = 99")
+    again = Database(tmp_path / "journal.db")
+    with pytest.raises(JournalFailed, match="newer"):
+        await again.read(names)
+    again.close()
+
+
+async def test_an_older_file_is_migrated_and_keeps_its_rows(tmp_path: Path) -> None:
+    schema = files("bulkremove.storage.sqlite").joinpath("schema")
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as db:
+        for version in ("1-jobs.sql", "2-people.sql", "3-night.sql"):
+            db.executescript(schema.joinpath(version).read_text(encoding="utf-8"))
+        db.execute("PRAGMA user_version = 3")
+        closed = "The server was stopped. The job goes on by itself when it is started again."
+        db.execute(
+            "INSERT INTO job (id, account, host, source, folder, header, roles, plan_hash, state, reason, created_at,"
+            """ options) VALUES ('old', 'a', 'h', 'f', '', '["c"]', '[0, 1, 2]', 'hash', 'paused', ?, 1.0,"""
+            """ '{"limit": "30/60s"}')""",
+            (closed,),
+        )
+        db.execute(
+            "INSERT INTO row (job, position, number, cells, course, batch, learner, state)"
+            """ VALUES ('old', 0, 2, '["1"]', '1', '2', '3', 'pending')"""
+        )
+        for number, finding in ((1, "unanswered"), (2, "never_sent")):
+            db.execute(
+                "INSERT INTO attempt VALUES ('old', 0, ?, 'l', 1, 1, 'b', 2, ?, NULL, NULL, '', NULL)",
+                (number, finding),
+            )
+        db.execute("INSERT INTO event (job, at, name, text) VALUES ('old', 1, 'started', '')")
+        db.commit()
+    database = Database(tmp_path / "journal.db")
+
+    def look(reader: Reader) -> tuple[object, ...]:
+        job = reader.execute("SELECT id, state, reason_code, options ->> '$.calls' FROM job").fetchone()
+        attempts = reader.execute("SELECT number FROM attempt").fetchall()
+        broken = reader.execute("PRAGMA foreign_key_check").fetchall()
+        return (*job, [number for (number,) in attempts], broken)
+
+    assert ("old", "paused", "server_stopped", "30", [1], []) == await database.read(look)
+    await database.write(lambda transaction: transaction.execute("UPDATE job SET state = 'ready'"))
+    database.close()
+
+
+@pytest.mark.parametrize("content", ["this is no database, and it is long enough to be read as one" * 20])
+async def test_a_file_that_is_no_database_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "journal.db").write_text(content)
+    database = Database(tmp_path / "journal.db")
+    with pytest.raises(JournalFailed, match="damaged"):
+        await database.read(names)
+    database.close()
+
+
+async def test_a_home_that_is_no_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("a file")
+    database = Database(tmp_path / "home" / "journal.db")
+    with pytest.raises(JournalFailed, match="can't be opened"):
+        await database.read(names)
+    database.close()
+
+
+async def test_deleted_pages_go_back_to_the_file_system(tmp_path: Path, database: Database) -> None:
+    def fill(transaction: Transaction) -> None:
+        for i in range(500):
+            insert(transaction, f"{i}" + "x" * 4000)
+
+    await database.write(fill)
+    await database.shrink(1)  # the file holds it all after this checkpoint
+    before = (tmp_path / "journal.db").stat().st_size
+    await database.write(lambda transaction: transaction.execute("DELETE FROM counter WHERE name LIKE '%x'"))
+    turns = 1
+    while await database.shrink(100):
+        turns += 1
+    assert turns > 3  # in pieces
+    assert (tmp_path / "journal.db").stat().st_size < before / 4
+
+
+@pytest.mark.parametrize("file", QUERIES)
+def test_each_query_has_a_sentence_and_is_used(file: str) -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in Path(module.__file__).parent.glob("*.py"))
+    for name, statement in Queries(file).statements.items():
+        first, _, sql = statement.partition("\n")
+        assert first.startswith("-- "), name
+        assert first.endswith("."), name
+        assert sql.strip().endswith(";"), name
+        assert f".{name}" in code, f"{name} is used by nothing"

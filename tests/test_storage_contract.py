@@ -1,0 +1,595 @@
+"""What every implementation of the storage must pass (``bulkremove.storage.base``), whatever it is built on."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from bulkremove.errors import ConsentMissing, JobBusy, JobNotFound, JournalFailed
+from bulkremove.model import (
+    UNSETTLED,
+    EndReason,
+    Errand,
+    Exclusion,
+    Finding,
+    Job,
+    JobState,
+    KeepList,
+    Ledger,
+    Outcome,
+    Permit,
+    PlannedRow,
+    Removal,
+    Roles,
+    Row,
+    RowState,
+    Status,
+    Tally,
+)
+from bulkremove.rights import Role
+from bulkremove.storage import SqliteStorage, Storage
+from bulkremove.storage.base import (
+    Act,
+    AttemptOutcome,
+    IntakeResult,
+    JobEnd,
+    JobEvent,
+    Notice,
+    Record,
+    SlotDecision,
+    Token,
+    User,
+)
+
+CELLS = ("1", "2", "3", "\ud800 \x00 'x'")
+ACT = Act("jo", "looked", {"n": 1}, 1.0)
+
+
+@dataclass
+class Clock:
+    """A clock that stands still until a test moves it."""
+
+    now: float = 1000.0
+    boot: str = "boot-1"
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wall(self) -> float:
+        return 1e9 + self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+Open = Callable[[], Storage]
+
+
+@pytest.fixture(params=[SqliteStorage])
+def another(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Open]:
+    """Opens the same storage as another user of it would."""
+    opened: list[Storage] = []
+
+    def open_() -> Storage:
+        opened.append(request.param(tmp_path / "home", clock))
+        return opened[-1]
+
+    yield open_
+    for one in opened:
+        one.close()
+
+
+@pytest.fixture
+def storage(another: Open) -> Storage:
+    return another()
+
+
+def planned(count: int = 1, *, learner: str | None = None) -> list[PlannedRow]:
+    return [
+        PlannedRow(Row(i + 2, ("1", "2", learner or str(i), CELLS[3])), Removal("1", "2", learner or str(i)), None)
+        for i in range(count)
+    ]
+
+
+def job(name: str = "job", state: JobState = JobState.READY, at: float = 1.0) -> Job:
+    return Job(name, "a", "h", "f", "", None, ("c", "b", "l", "n"), Roles(0, 1, 2), "hash", state, created_at=at)
+
+
+def end(state: JobState = JobState.PAUSED, reason: str = "Stopped.") -> JobEnd:
+    return JobEnd(state, reason, EndReason.INTERRUPTED, 5, 9.0, seconds=2.0, peak=3, auto_resumable=True)
+
+
+async def rows(storage: Storage, name: str = "job") -> list[Errand]:
+    found = storage.jobs.open_rows(name)
+    async with aclosing(found):
+        return [row async for row in found]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule for slots that takes one whenever ``allowed`` are not taken, and releases a slot at a given time."""
+
+    key: str = "ledger"
+    window: float = 60.0
+    daily: int | None = None
+    allowed: int = 1
+    free_at: float = 2000.0
+
+    def restarted(self, ledger: Ledger, now: float) -> tuple[Ledger, float]:
+        return replace(ledger, next_at=now), now + 50.0
+
+    def slots(self, ledger: Ledger, now: float) -> int:
+        return self.allowed
+
+    def decide(
+        self, ledger: Ledger, now: float, *, full_until: float | None, wall: float, nth_last_call: float | None
+    ) -> SlotDecision[tuple[float | None, float | None]]:
+        if full_until is not None or nth_last_call is not None:
+            return SlotDecision((full_until, nth_last_call), None)
+        return SlotDecision(None, replace(ledger, last_at=now), self.free_at)
+
+
+@dataclass(frozen=True)
+class Answered(Rule):
+    """Releases the slot at a given time, and says how many calls were counted."""
+
+    released: float = 1100.0
+
+    def released_at(self, now: float) -> float:
+        return self.released
+
+    def recent_since(self) -> float:
+        return 0.0
+
+    def answered(self, ledger: Ledger, now: float, *, recent: int) -> tuple[Ledger, int]:
+        return replace(ledger, budget=8), recent
+
+
+async def taken(storage: Storage, errand: Errand, rule: Rule | None = None) -> Permit:
+    found = await storage.attempts.take(errand, rule or Rule())
+    assert isinstance(found, Permit)
+    return found
+
+
+# Jobs
+
+
+async def test_a_stored_plan_gives_back_every_text_of_its_cells(storage: Storage) -> None:
+    excluded = PlannedRow(Row(3, CELLS), None, Exclusion(Status.INVALID, "The learner id is no number."))
+    await storage.jobs.create(job(), [*planned(), excluded], ACT)
+    first, second = await storage.jobs.export(await storage.jobs.get("job"), list)
+    assert ("1", "2", "0", CELLS[3]) == first.cells
+    assert (Status.INVALID, "The learner id is no number.", CELLS) == (second.status, second.detail, second.cells)
+    assert [(1, "jo", "looked")] == [(one.id, one.actor, one.act) for one in await storage.audit.newest(5)]
+    assert Tally({Status.INVALID: 1}, 1) == await storage.jobs.tally("job")
+
+
+async def test_a_plan_that_is_being_stored_is_seen_by_nobody_until_it_is_whole(storage: Storage) -> None:
+    seen: list[object] = []
+
+    def slowly() -> Iterator[PlannedRow]:
+        for number, row in enumerate(planned(2500)):
+            if number == 2400:
+                seen.append(asyncio.run_coroutine_threadsafe(look(), loop).result(20))
+            yield row
+
+    async def look() -> object:
+        jobs = await storage.jobs.page(), await storage.jobs.in_states(JobState.READY)
+        return (
+            jobs,
+            await storage.jobs.newest_unfinished(),
+            await storage.jobs.abandoned(),
+            await storage.audit.newest(1),
+        )
+
+    loop = asyncio.get_running_loop()
+    await storage.jobs.create(job(), slowly(), ACT)
+    assert [(([], []), None, ["job"], [])] == seen
+    assert [] == await storage.jobs.abandoned()
+    assert 2500 == (await storage.jobs.tally("job")).open
+    assert ["job"] == [one.id for one in await storage.jobs.page()]
+
+
+async def test_what_is_left_of_a_plan_that_was_never_stored_whole_is_removed(storage: Storage) -> None:
+    def broken() -> Iterator[PlannedRow]:
+        yield from planned(1500)
+        raise OSError("the process dies here")
+
+    with pytest.raises(OSError, match="dies"):
+        await storage.jobs.create(job(), broken(), ACT)
+    assert await storage.jobs.exists("job")
+    with pytest.raises(JobNotFound):
+        await storage.jobs.get("job")
+    (left,) = await storage.jobs.abandoned()
+    await storage.jobs.remove_abandoned(left)
+    assert not await storage.jobs.exists("job")
+    await storage.jobs.create(job(), planned(), ACT)
+    assert 1 == (await storage.jobs.tally("job")).total
+
+
+async def test_the_jobs_come_newest_first_a_page_at_a_time_and_by_state(storage: Storage) -> None:
+    for number in range(5):
+        state = JobState.HELD if number == 3 else JobState.READY
+        await storage.jobs.create(job(f"job-{number}", state, at=float(number)), planned(number))
+    assert ["job-4", "job-3"] == [one.id for one in await storage.jobs.page(limit=2)]
+    assert ["job-2", "job-1"] == [one.id for one in await storage.jobs.page(limit=2, offset=2)]
+    assert ["job-3"] == [one.id for one in await storage.jobs.in_states(JobState.HELD)]
+    assert {"job-1": 1, "job-4": 4} == {
+        name: tally.open for name, tally in (await storage.jobs.tallies(["job-1", "job-4"])).items()
+    }
+
+
+async def test_a_run_that_ends_is_decided_by_its_tally_and_told_with_its_events(storage: Storage) -> None:
+    await storage.jobs.create(job(), planned(2))
+    assert JobState.RUNNING is (await storage.jobs.start("job", JobEvent("job", "started", "2 rows.", 5.0))).state
+    seen: list[Tally] = []
+
+    def decide(tally: Tally) -> JobEnd:
+        seen.append(tally)
+        return end()
+
+    ended = await storage.jobs.end("job", decide, JobEvent("job", "halted", "Why.", 6.0))
+    assert [Tally({}, 2)] == seen
+    assert (JobState.PAUSED, EndReason.INTERRUPTED, True) == (ended.state, ended.reason_code, ended.goes_on)
+    assert (2.0, 3) == (ended.seconds, ended.worst_minute)
+    assert ["started", "halted", "paused"] == [name for _, name, _ in await storage.jobs.events("job")]
+    assert not await storage.jobs.is_reported("job")
+    await storage.record(JobEvent("job", "reported", "It is in r.csv.", 7.0))
+    assert await storage.jobs.is_reported("job")
+
+
+async def test_a_check_that_refuses_leaves_everything_as_it_was(storage: Storage) -> None:
+    await storage.jobs.create(job(state=JobState.HELD), planned())
+
+    def refuse(one: Job) -> None:
+        raise ConsentMissing(f"Not {one.id}.")
+
+    with pytest.raises(ConsentMissing, match="Not job"):
+        await storage.jobs.cancel("job", refuse, end(JobState.CANCELLED), ACT)
+    with pytest.raises(ConsentMissing, match="Not job"):
+        await storage.jobs.release("job", refuse, ACT, by="kim")
+    assert JobState.HELD is (await storage.jobs.get("job")).state
+    assert [] == await storage.audit.newest(5)
+    released = await storage.jobs.release("job", lambda one: None, ACT, by="kim")
+    assert released is not None
+    assert (JobState.READY, "kim") == (released.state, released.confirmed_by)
+    assert await storage.jobs.release("job", lambda one: None, ACT, by="kim") is None
+    assert 1 == len(await storage.audit.newest(5))
+
+
+async def test_the_end_of_a_job_settles_its_open_rows_at_once(storage: Storage) -> None:
+    await storage.jobs.create(job(), planned(3))
+    (first, *_) = await rows(storage)
+    await taken(storage, first)
+    assert Tally({}, 3) == await storage.jobs.tally("job")
+    assert Tally({Status.UNKNOWN: 1, Status.NOT_SENT: 2}) == await storage.jobs.tally("job", as_reported=True)
+    await storage.jobs.cancel("job", lambda one: None, end(JobState.CANCELLED, "A person cancelled the job."))
+    assert Tally({Status.UNKNOWN: 1, Status.NOT_SENT: 2}) == await storage.jobs.tally("job")
+    ended = await storage.jobs.get("job")
+    told = [(row.status, row.detail, row.finished_at) for row in await storage.jobs.export(ended, list)]
+    assert (Status.UNKNOWN, UNSETTLED, 9.0) == told[0]
+    assert (Status.NOT_SENT, "A person cancelled the job.", 9.0) == told[1]
+    assert [0] == [row.position for row in await search(storage, ended, Status.UNKNOWN)]
+    assert 1 == await storage.jobs.unknown_without_note("job")
+    assert await storage.jobs.add_note("job", first.number, Finding(10.0, "jo", "gone"), ACT)
+    assert 0 == await storage.jobs.unknown_without_note("job")
+    assert ({"unknown": 1, "not_sent": 2}, {"cancelled": 1}, 0) == await storage.jobs.counts()
+    assert 0 == await storage.jobs.open_rows_of("1")
+
+
+async def search(storage: Storage, one: Job, status: Status | None, text: str = "", **page: int) -> list[Outcome]:
+    return await storage.jobs.search(one, status=status, text=text, **{"offset": 0, "limit": 10, **page})
+
+
+async def test_a_search_ignores_case_and_knows_pages(storage: Storage) -> None:
+    cells = [("1", "2", str(i), text) for i, text in enumerate(["Straße", "STRASSE", 'x"y', "Jo", "joachim"])]
+    await storage.jobs.create(
+        job(), [PlannedRow(Row(i + 2, one), Removal("1", "2", str(i)), None) for i, one in enumerate(cells)]
+    )
+    one = await storage.jobs.get("job")
+    assert [0, 1] == [row.position for row in await search(storage, one, None, "strasse")]
+    assert [2] == [row.position for row in await search(storage, one, None, '"')]
+    assert [3, 4] == [row.position for row in await search(storage, one, None, "jo")]
+    assert [4] == [row.position for row in await search(storage, one, None, "JO", offset=1, limit=1)]
+    assert [] == await search(storage, one, Status.REMOVED)
+
+
+async def test_protected_learners_are_never_sent_again_even_after_an_open_attempt(storage: Storage) -> None:
+    await storage.jobs.create(job(), planned(3))
+    (first, *_) = await rows(storage)
+    await taken(storage, first)
+    protected = KeepList(learners=frozenset({"0", "2"}))
+    assert 2 == await storage.jobs.protect("job", protected, why="Protected.", at=2.0)
+    told = await storage.jobs.export(await storage.jobs.get("job"), list)
+    assert [Status.UNKNOWN, Status.NOT_SENT, Status.NOT_SENT] == [row.status for row in told]
+    assert ["1"] == [row.removal.learner for row in await rows(storage)]
+
+
+async def test_deleted_rows_leave_their_totals_and_a_cut_short_deletion_goes_on(storage: Storage) -> None:
+    await storage.jobs.create(job(), planned(2500))
+    (first, *_) = await rows(storage)
+    await taken(storage, first)
+    await storage.jobs.cancel("job", lambda one: None, end(JobState.CANCELLED))
+    await storage.jobs.delete_rows("job")
+    await storage.jobs.delete_rows_left()
+    assert (await storage.jobs.get("job")).dropped
+    assert Tally({Status.UNKNOWN: 1, Status.NOT_SENT: 2499}) == await storage.jobs.tally("job")
+    assert [] == await storage.jobs.export(await storage.jobs.get("job"), list)
+
+
+async def test_an_erased_learner_stands_in_no_row_that_is_not_sent_any_more(storage: Storage) -> None:
+    unreadable = PlannedRow(Row(9, ("x", "4711", "y", "")), None, Exclusion(Status.INVALID, "No id."))
+    await storage.jobs.create(job("old"), [*planned(1, learner="4711"), *planned(1, learner="14711"), unreadable])
+    await storage.jobs.create(job("new"), planned(1, learner="4711"))
+    assert 2 == await storage.jobs.open_rows_of("4711")
+    await storage.jobs.cancel("old", lambda one: None, end(JobState.CANCELLED))
+    assert 1 == await storage.jobs.open_rows_of("4711")
+    await storage.jobs.cancel("new", lambda one: None, end(JobState.CANCELLED))
+    assert {"old": 2, "new": 1} == await storage.jobs.erase("4711")
+    first, second, third = await storage.jobs.export(await storage.jobs.get("old"), list)
+    assert ({""}, {""}) == (set(first.cells), set(third.cells))
+    assert "14711" in second.cells
+
+
+# Attempts and slots
+
+
+async def test_a_slot_and_its_attempt_are_taken_together_or_not_at_all(storage: Storage, clock: Clock) -> None:
+    await storage.jobs.create(job(), planned(2))
+    first, second = await rows(storage)
+    permit = await taken(storage, first)
+    assert (1, 1000.0, "boot-1") == (permit.attempt.number, permit.taken_at, permit.attempt.boot)
+    assert (2000.0, None) == await storage.attempts.take(second, Rule())
+    (row, _) = await rows(storage)
+    assert (permit.attempt,) == row.attempts
+    assert (1, 1) == await storage.rate_limit.calls("ledger", since=0.0, wall_since=0.0)
+    assert [1000.0] == await storage.rate_limit.send_times("ledger", since=0.0)
+    assert (Ledger(last_at=1000.0), True) == await storage.rate_limit.ledger("ledger")
+
+
+async def test_an_answer_settles_its_row_and_releases_its_slot_early(storage: Storage, clock: Clock) -> None:
+    await storage.jobs.create(job(), planned(2))
+    first, second = await rows(storage)
+    permit = await taken(storage, first)
+    answered = replace(permit.attempt, finding="removed", http_status=200, api_code="200", text="Done.")
+    outcome = AttemptOutcome(answered, Status.REMOVED, "Zoho confirmed it.", learner="another")
+    change = await storage.attempts.close(permit, outcome, Answered())
+    assert (Ledger(last_at=1000.0), Ledger(last_at=1000.0, budget=8), 1) == (change.before, change.after, change.said)
+    told, _ = await storage.jobs.export(await storage.jobs.get("job"), list)
+    assert (Status.REMOVED, 200, "200", 1) == (told.status, told.http_status, told.api_code, told.attempts)
+    assert 1 == (await storage.jobs.get("job")).mismatched
+    assert [told.finished_at] == await storage.jobs.removal_times("job")
+    clock.now = 1099.0
+    assert (1100.0, None) == await storage.attempts.take(second, Rule())
+    clock.now = 1101.0
+    await taken(storage, second)
+
+
+async def test_an_attempt_that_never_left_leaves_nothing_behind(storage: Storage) -> None:
+    await storage.jobs.create(job(), planned(1))
+    (first,) = await rows(storage)
+    permit = await taken(storage, first)
+    unused = AttemptOutcome(replace(permit.attempt, finding="never_sent"), RowState.PENDING, left=False)
+    await storage.attempts.close(permit, unused, Answered())
+    (row,) = await rows(storage)
+    assert () == row.attempts
+    assert (0, 0) == await storage.rate_limit.calls("ledger", since=0.0, wall_since=0.0)
+    again = await taken(storage, row)
+    assert 1 == again.attempt.number
+
+
+async def test_a_caller_that_is_cancelled_while_it_takes_a_slot_leaves_neither(storage: Storage) -> None:
+    await storage.jobs.create(job(), planned(1))
+    (first,) = await rows(storage)
+    for turns in range(6):
+        taking = asyncio.ensure_future(storage.attempts.take(first, Rule()))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if taking.cancel():
+            with pytest.raises(asyncio.CancelledError):
+                await taking
+            assert (0, 0) == await storage.rate_limit.calls("ledger", since=0.0, wall_since=0.0)
+            (row,) = await rows(storage)
+            assert () == row.attempts
+
+
+async def test_a_row_with_an_open_attempt_goes_first(storage: Storage) -> None:
+    await storage.jobs.create(job(), planned(3))
+    third = (await rows(storage))[2]
+    permit = await taken(storage, third)
+    first, *_ = await rows(storage)
+    assert (2, (permit.attempt,)) == (first.position, first.attempts)
+
+
+async def test_a_settled_row_never_changes_and_is_never_sent_again(storage: Storage) -> None:
+    await storage.jobs.create(job(), planned(1))
+    (row,) = await rows(storage)
+    permit = await taken(storage, row)
+    answered = AttemptOutcome(replace(permit.attempt, finding="forbidden", http_status=403), RowState.PENDING)
+    await storage.attempts.close(permit, answered, Answered(released=0.0))
+    (row,) = await rows(storage)
+    await storage.attempts.settle(row, Status.REFUSED, "No.")
+    with pytest.raises(JournalFailed, match="settled already"):
+        await storage.attempts.settle(row, Status.REMOVED, "Yes.")
+    with pytest.raises(JournalFailed, match="settled already"):
+        await storage.attempts.take(row, Rule())
+    assert (1, 1) == await storage.rate_limit.calls("ledger", since=0.0, wall_since=0.0)
+    assert Tally({Status.REFUSED: 1}) == await storage.jobs.tally("job")
+
+
+async def test_after_a_reboot_the_ledger_is_made_safe_before_it_is_asked(storage: Storage, clock: Clock) -> None:
+    await storage.jobs.create(job(), planned(2))
+    first, second = await rows(storage)
+    await taken(storage, first)
+    clock.boot, clock.now = "boot-2", 10.0
+    assert not (await storage.rate_limit.ledger("ledger"))[1]
+    assert (60.0, None) == await storage.attempts.take(second, Rule())  # 50 s after the reboot at the latest
+    assert (Ledger(next_at=10.0, last_at=1000.0), True) == await storage.rate_limit.ledger("ledger")
+
+
+async def test_the_day_s_cap_sees_when_the_call_before_it_left(storage: Storage) -> None:
+    await storage.jobs.create(job(), planned(2))
+    first, second = await rows(storage)
+    await taken(storage, first)
+    assert (None, 1e9 + 1000.0) == await storage.attempts.take(second, Rule(daily=1, allowed=9))
+    assert isinstance(await storage.attempts.take(second, Rule(daily=2, allowed=9)), Permit)
+
+
+async def test_a_job_s_first_call_after_a_moment_is_found(storage: Storage) -> None:
+    await storage.jobs.create(job(), planned(1))
+    await taken(storage, (await rows(storage))[0])
+    assert [1e9 + 1000.0, None] == await storage.jobs.first_call_after("job", [1e9, 2e9])
+
+
+# People, the audit log, nightly runs
+
+
+async def test_users_and_tokens_change_together_with_their_audit_entries(storage: Storage) -> None:
+    assert await storage.users.add_user(User("jo", Role.ADMIN, 1.0), "hash", ACT)
+    assert not await storage.users.add_user(User("jo", Role.PREPARER, 2.0), "other", ACT)
+    assert (Role.ADMIN, "hash") == await storage.users.credentials("jo")
+    assert await storage.users.set_password("jo", "another", ACT)
+    assert not await storage.users.set_password("al", "another", ACT)
+    assert await storage.users.remove_user("jo", ACT)
+    assert [] == await storage.users.users()
+    token = Token("t", "hr", Role.PREPARER, 1.0, None)
+    await storage.users.add_token(token, "digest", ACT)
+    assert token == await storage.users.token_of("digest")
+    assert await storage.users.revoke_token("t", ACT, at=3.0)
+    assert await storage.users.token_of("digest") is None
+    assert [3.0] == [one.revoked_at for one in await storage.users.tokens()]
+    assert 5 == (await storage.audit.verify()).entries
+
+
+async def test_the_chain_of_the_audit_log_holds_over_many_pages(storage: Storage) -> None:
+    await storage.audit.append(*[ACT] * 2100)
+    checked = await storage.audit.verify()
+    assert (2100, None) == (checked.entries, checked.broken)
+    (last,) = await storage.audit.newest(1)
+    assert (last.hash, last.hash) == (checked.head, await storage.audit.hash_of(2100))
+    assert await storage.audit.hash_of(2101) is None
+
+
+async def test_records_are_written_together_and_a_notice_once(storage: Storage) -> None:
+    await storage.jobs.create(job(), planned())
+    await storage.nightly.take("digest", "f.csv", "1~f.csv", at=1.0)
+    notice = Notice("key", "subject", "body", None, 3.0)
+    records: list[Record] = [ACT, notice, replace(notice, subject="again"), IntakeResult("digest", "job")]
+    await storage.record(*records, JobEvent("job", "locked", "Wait.", 4.0))
+    assert [notice] == await storage.nightly.due_notices(3.0)
+    taken_before = await storage.nightly.taken("digest")
+    assert taken_before is not None
+    assert ("job", "") == (taken_before.job, taken_before.held)
+    assert 1 == (await storage.jobs.get("job")).lockouts
+    await storage.nightly.notice_failed("key", next_at=60.0)
+    assert [] == await storage.nightly.due_notices(59.0)
+    assert [1] == [one.tries for one in await storage.nightly.due_notices(60.0)]
+    await storage.nightly.notice_sent("key", at=61.0)
+    assert 0 == await storage.nightly.waiting_notices()
+
+
+async def test_nightly_runs_remember_their_date_and_the_sizes_of_their_jobs(storage: Storage) -> None:
+    night = await storage.nightly.begin("2026-11-25", at=1.0)
+    await storage.nightly.end(night, at=2.0, good=True)
+    await storage.nightly.leave_out("2026-11-26", ACT, at=3.0)
+    assert ("2026-11-26", 2.0) == (await storage.nightly.last_date(), await storage.nightly.last_good())
+    await storage.jobs.create(replace(job(), origin="night", confirmed_by="the night"), planned(7))
+    assert [] == await storage.nightly.sizes(5)
+    await storage.jobs.end("job", lambda tally: end(JobState.FINISHED))
+    assert [7] == await storage.nightly.sizes(5)
+    newest = await storage.jobs.newest_nightly()
+    assert newest is not None
+    assert "job" == newest.id
+
+
+# Claims
+
+
+async def test_a_claim_is_held_by_one_at_a_time(storage: Storage, another: Open) -> None:
+    other = another()
+    async with storage.claims.hold("job"):
+        with pytest.raises(JobBusy, match="another process"):
+            async with other.claims.hold("job"):
+                pass
+        holder = await other.claims.holder("job")
+        assert holder is not None
+        assert "process" in holder.name
+    assert await storage.claims.holder("job") is None
+    async with other.claims.hold("job"):
+        pass
+
+
+async def test_asking_who_holds_a_claim_refuses_nobody_who_starts(storage: Storage, another: Open) -> None:
+    other, ended = another(), asyncio.Event()
+
+    async def look() -> None:
+        while not ended.is_set():
+            await other.claims.holder("job")
+
+    looking = [asyncio.ensure_future(look()) for _ in range(4)]
+    for _ in range(100):
+        async with storage.claims.hold("job"):
+            await asyncio.sleep(0)
+    ended.set()
+    await asyncio.gather(*looking)
+
+
+def test_the_death_of_its_process_frees_a_claim(tmp_path: Path) -> None:
+    code = (
+        "import asyncio, pathlib\nfrom bulkremove.clock import SystemClock\n"
+        "from bulkremove.storage import SqliteStorage\n"
+        "async def main():\n"
+        f"    storage = SqliteStorage(pathlib.Path({str(tmp_path)!r}), SystemClock())\n"
+        "    async with storage.claims.hold('job'):\n"
+        "        print('held', flush=True)\n        await asyncio.sleep(60)\n"
+        "asyncio.run(main())"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    assert "held\n" == child.stdout.readline()
+
+    async def main() -> None:
+        storage = SqliteStorage(tmp_path, Clock())
+        try:
+            with pytest.raises(JobBusy):
+                async with storage.claims.hold("job"):
+                    pass
+            child.kill()
+            child.communicate()
+            assert await storage.claims.holder("job") is None
+            async with storage.claims.hold("job"):
+                pass
+        finally:
+            storage.close()
+
+    asyncio.run(main())
+
+
+async def test_a_backup_is_consistent_while_others_write(storage: Storage, tmp_path: Path, clock: Clock) -> None:
+    await storage.jobs.create(job(), planned(100))
+
+    async def write() -> None:
+        for _ in range(50):
+            await storage.audit.append(ACT)
+
+    await asyncio.gather(write(), storage.backup(tmp_path / "copy.db"))
+    with pytest.raises(JournalFailed, match="copy"):
+        await storage.backup(tmp_path / "copy.db")
+    (tmp_path / "restored").mkdir()
+    (tmp_path / "copy.db").rename(tmp_path / "restored" / "journal.db")
+    restored = SqliteStorage(tmp_path / "restored", clock)
+    assert 100 == (await restored.jobs.tally("job")).open
+    assert (await restored.audit.verify()).broken is None
+    restored.close()
