@@ -12,18 +12,15 @@ from playwright.sync_api import Browser, Page, expect
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))  # the tests' browser, which is no part of the package
 
-from tests.browsing import INSTALL, browser, chromium, served  # noqa: E402 - needs the line above
+from tests.browsing import NoBrowser, browser, served  # noqa: E402 - needs the line above
 from tests.programs import SAMPLES, sandbox  # noqa: E402 - needs the line above
 
 
 def main() -> None:
     """Starts what is needed, and ends it."""
-    path = chromium()
-    if path is None:
-        sys.exit(f"There is no Chromium. Install it with: {INSTALL}")
     with (
         tempfile.TemporaryDirectory() as folder,
-        browser(path) as chrome,
+        browser() as chrome,
         sandbox(SAMPLES / "world.json", Path(folder) / "log", "--speed", "20") as told,
         served(Path(folder) / "home", {**told, "BULKREMOVE_SPEED": "20"}) as (_, link),
     ):
@@ -57,4 +54,7 @@ def picture(page: Page, name: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except NoBrowser as why:
+        sys.exit(str(why))

@@ -8,40 +8,78 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from filelock import FileLock
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.house import free_port
 from tests.programs import PROGRAM, environment
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-INSTALL = "apt-get install -y chromium"
+PACKAGES = ("chromium", "libatomic1")
+"""What a bare Debian lacks: the browser, and what the program that playwright drives it with is linked to."""
+_TURNS = FileLock(Path(tempfile.gettempdir()) / f"bulkremove-tests-browser-{os.getuid()}.lock")
+"""apt-get serves one at a time; tests run side by side."""
 
 
-def chromium() -> str | None:
-    """Where a Chromium is; it is installed where that is possible. None where there is none and can be none."""
-    found = next(filter(None, map(shutil.which, NAMES)), None)
-    if found or sys.platform != "linux" or os.geteuid() != 0 or not shutil.which("apt-get"):
-        return found
-    for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "chromium"]):
-        subprocess.run(command, capture_output=True, check=False)
-    return shutil.which("chromium")
+class NoBrowser(Exception):
+    """No browser can be started here; says why."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"The page can't be tried in a browser: {why}")
 
 
 @contextmanager
-def browser(path: str) -> Iterator[Browser]:
-    """The Chromium at ``path``, without a window."""
-    with sync_playwright() as playwright:
-        sandbox = os.geteuid() != 0  # Chromium's own sandbox can't be had as root
-        found = playwright.chromium.launch(executable_path=path, chromium_sandbox=sandbox)
+def browser() -> Iterator[Browser]:
+    """A Chromium without a window; what it needs is installed where that is possible. NoBrowser where it is not."""
+    sandbox = os.geteuid() != 0  # Chromium's own sandbox can't be had as root
+    with ExitStack() as stack:
+        path = _installed()
         try:
-            yield found
-        finally:
-            found.close()
+            chromium = stack.enter_context(sync_playwright()).chromium
+            found = stack.enter_context(closing(chromium.launch(executable_path=path, chromium_sandbox=sandbox)))
+        except Exception as error:  # a driver that ends at once is a bare Exception
+            lines = str(error).splitlines() or [repr(error)]
+            said = next((line for line in lines if "[err]" in line), lines[0])
+            raise NoBrowser(f"{path} does not start ({said})") from error
+        yield found
+
+
+def _installed() -> str:
+    """Where a Chromium is."""
+    with _TURNS:
+        missing = _missing()
+        if missing and sys.platform == "linux" and os.geteuid() == 0 and shutil.which("apt-get"):
+            quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+            for command in (["update"], ["install", "-y", *PACKAGES]):
+                subprocess.run(["apt-get", *command], env=quiet, capture_output=True, check=False)
+            missing = _missing()
+    found = _chromium()
+    if missing or found is None:
+        raise NoBrowser(f"{missing}; try: apt-get install {' '.join(PACKAGES)}")
+    return found
+
+
+def _chromium() -> str | None:
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+def _missing() -> str:
+    """What stands between us and a browser; empty: nothing is known to."""
+    if _chromium() is None:
+        return "there is no Chromium"
+    asked = subprocess.run(
+        [sys.executable, "-m", "playwright", "--version"], capture_output=True, text=True, check=False
+    )
+    if asked.returncode == 0:
+        return ""
+    words = asked.stderr.strip() or f"it ends with {asked.returncode}"
+    return f"playwright's driver does not start ({words.splitlines()[-1]})"
 
 
 @dataclass

@@ -7,6 +7,7 @@ import io
 import os
 import re
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped] # it ships no types
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browsing import INSTALL, Server, browser, chromium, served
+from tests.browsing import NoBrowser, Server, browser, served
 from tests.house import PASSWORD, triples
 from tests.programs import SAMPLES, Bulkremove, crowd, environment, sandbox
 from tests.workbooks import Book, Sheet
@@ -28,13 +29,13 @@ HOSTILE = "<img src=//evil.example/x onerror=alert(1)><script>alert(2)</script>"
 
 @pytest.fixture(scope="module")
 def chrome() -> Iterator[Browser]:
-    path = chromium()
-    if path is None:
+    try:
+        with browser() as found:
+            yield found
+    except NoBrowser as why:
         if os.environ.get("CI"):
-            pytest.fail(f"There is no Chromium. Install it with: {INSTALL}")
-        pytest.skip(f"There is no Chromium, so the page was not tried in a browser. Install it with: {INSTALL}")
-    with browser(path) as found:
-        yield found
+            pytest.fail(str(why))
+        pytest.skip(str(why))
 
 
 class Window:
@@ -89,8 +90,6 @@ Faults = dict[str, object] | None
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Callable[..., Any]]:
     """Starts a sandbox and a server; both are ended afterwards."""
-    from contextlib import ExitStack
-
     with ExitStack() as stack:
 
         def start(count: int, speed: float = 60.0, faults: Faults = None, **settings: str) -> tuple[Server, str]:
