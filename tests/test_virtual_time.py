@@ -78,6 +78,21 @@ def test_time_stands_still_while_a_thread_works() -> None:
     assert ["thread", "timer"] == run(main)
 
 
+def test_the_end_waits_for_a_thread_however_far_time_could_jump() -> None:
+    """A thread that nobody waits for has come back when the loop is closed, without a warning."""
+    done: list[str] = []
+
+    def work() -> None:
+        time.sleep(0.02)
+        done.append("thread")
+
+    async def main() -> None:
+        asyncio.get_running_loop().run_in_executor(None, work)
+
+    run(main)
+    assert ["thread"] == done
+
+
 def test_sockets_of_this_process_are_served_before_time_jumps() -> None:
     """An echo over loopback arrives within a deadline of one virtual second, a thousand times."""
 

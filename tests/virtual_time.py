@@ -73,6 +73,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(landed)
         return future
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncio's own
+        """Waits for threads, so time stands still; a ``timeout`` (Python 3.12 and newer) could only be real time."""
+        self._jumping.threads += 1
+        try:
+            await super().shutdown_default_executor()
+        finally:
+            self._jumping.threads -= 1
+
 
 def run(main: Callable[[], Coroutine[Any, Any, T]], *, wire: float = 0.0) -> T:
     """What ``main()`` returns, run to its end in virtual time. Sockets of this process need ``wire=0.002``."""
