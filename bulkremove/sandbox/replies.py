@@ -47,6 +47,7 @@ class LockTold(StrEnum):
 
 def locked(told: LockTold, *, calls: int, window: float, left: float) -> Answer:
     """The account is locked for ``left`` more seconds; it allows ``calls`` in ``window`` seconds."""
+    left = round(left, 6)  # the last bits of a float would be told as one more second, or minute
     match told:
         case LockTold.STATUS_422:
             return plain(422, "422", "Maximum limit exceeded")
