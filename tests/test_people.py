@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -27,8 +28,9 @@ def program(tmp_path: Path) -> Bulkremove:
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> App:
-    return App(Settings(tmp_path / "home"), environ=CREDENTIALS)
+def app(tmp_path: Path) -> Iterator[App]:
+    with closing(App(Settings(tmp_path / "home"), environ=CREDENTIALS)) as made:
+        yield made
 
 
 def test_each_role_may_what_the_one_below_it_may() -> None:
