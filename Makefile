@@ -4,8 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Many tests wait rather than work.
 TESTS := $(BIN)/python -m pytest -n 4 --dist worksteal
+RELEASE ?= bookworm
 
-.PHONY: run serve test check prove bench format lock pictures clean
+.PHONY: run serve test check prove bare-debian bench format lock pictures clean
 
 run: .venv/ready  ## the main job on sample_data/ against the bundled sandbox, at 60 times the speed of life
 	$(BIN)/bulkremove --home .venv/rehearsal run sample_data/leavers.csv --sandbox sample_data/world.json --speed 60 --yes
@@ -25,6 +26,9 @@ check: .venv/ready  ## format, lint, types, layers, tests
 
 prove: .venv/ready  ## the proofs of docs/reliability.md in full: about an hour on two processors; the table is kept as build/prove.md
 	$(TESTS) tests/proofs --deep
+
+bare-debian:  ## `make run` and `make test` on a bare Debian, made and removed again; as root: make bare-debian RELEASE=trixie
+	tests/bare_debian.sh $(RELEASE)
 
 bench: .venv/ready  ## the measures of docs/benchmarks.md, as a table and as build/bench.json
 	$(BIN)/python -m benchmarks
