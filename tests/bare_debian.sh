@@ -31,8 +31,9 @@ tree=$BARE_TREE/tree
 cd "$(dirname "$0")/.."
 
 # What this machine says of mirrors and proxies. Its pip may name folders and hosts that only it knows: those stay here.
+# shellcheck disable=SC2016 # apt's own variable
 mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' 2>/dev/null |
-    head -n 1)}
+    sed -n 1p || true)}
 eval "$(apt-config shell http_proxy Acquire::http::Proxy 2>/dev/null)"
 settings=()
 for name in http_proxy https_proxy no_proxy; do
