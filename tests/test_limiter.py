@@ -190,7 +190,7 @@ def test_a_permit_that_was_never_used_gives_its_slot_and_its_attempt_back(tmp_pa
         assert desk.now() - before < 61.0  # its pace alone
         first = await desk.outcome(0)
         assert (Status.NOT_SENT, 0, None) == (first.status, first.attempts, first.first_sent_at)
-        with sqlite3.connect(tmp_path / "journal.db") as other:
+        with closing(sqlite3.connect(tmp_path / "journal.db")) as other:
             assert [(1, 1)] == other.execute("SELECT position, number FROM attempt").fetchall()
 
     played(tmp_path, play, Quota(calls=1, slack=1.0))

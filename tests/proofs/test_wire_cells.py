@@ -100,7 +100,7 @@ def test_each_way_an_exchange_can_break_ends_as_the_rules_say(
 
 def _wait_for_the_first_attempt(ends: Ends) -> None:
     """Until the program is about to connect: it has written that down."""
-    for _ in range(400):
+    for _ in range(2_000):
         time.sleep(0.02)
         if ends.attempts:
             time.sleep(0.1)
