@@ -1,0 +1,96 @@
+"""Looks at a home folder from a process of its own, as a person at another terminal does, and ends again.
+
+The journal is checked through a connection that can only read; all else is asked of the program's own commands. That a
+process opens the journal and closes it beside the others is a part of every look.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.programs import Bulkremove
+
+COMMAND = (sys.executable, "-m", "tests.proofs.program_observer")
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one command answered."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Look:
+    """``integrity``: SQLite's own words, `ok` for a sound file; ``said``: the commands' answers, in their order."""
+
+    integrity: str
+    said: tuple[Said, ...]
+
+
+def look(bulkremove: Bulkremove, commands: Sequence[Sequence[str]] = ()) -> Look:
+    """Check the journal of a home folder, and run the commands of the program, in one new process."""
+    done = subprocess.run(
+        [*COMMAND, str(bulkremove.home)],
+        input=json.dumps([list(words) for words in commands]),
+        env=bulkremove.env,
+        cwd=bulkremove.home.parent,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    return Look(found["integrity"], tuple(Said(*one) for one in found["said"]))
+
+
+def _integrity(path: Path) -> str:
+    if not path.exists():
+        return "ok"
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=60)) as journal:
+            return "\n".join(words for (words,) in journal.execute("PRAGMA integrity_check"))
+    except sqlite3.Error as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def _run(words: Sequence[str]) -> tuple[int, str, str]:
+    from bulkremove.cli import main
+
+    out, err = io.StringIO(), io.StringIO()
+    sys.argv = ["bulkremove", *words]
+    code: object = 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code
+    return int(code) if isinstance(code, int) else 0, out.getvalue(), err.getvalue()
+
+
+def _main() -> None:
+    home, commands = Path(sys.argv[1]), json.load(sys.stdin)
+    integrity = _integrity(home / "journal.db")
+    said = [_run(["--home", str(home), *words]) for words in commands] if integrity == "ok" else []
+    json.dump({"integrity": integrity, "said": said}, sys.stdout)
+
+
+if __name__ == "__main__":
+    _main()
