@@ -18,6 +18,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("proofs")
     group.addoption("--deep", action="store_true", help="the proofs in full, as `make prove` runs them")
     group.addoption("--history", type=int, metavar="SEED", help="replay this one history of the simulation")
+    group.addoption("--seed", type=int, metavar="SEED", help="replay this one sequence of the whole program")
 
 
 @dataclass(frozen=True)

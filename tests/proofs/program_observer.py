@@ -12,10 +12,11 @@ import json
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from tests.programs import Bulkremove
@@ -38,27 +39,36 @@ class Said:
 
 @dataclass(frozen=True)
 class Look:
-    """``integrity``: SQLite's own words, `ok` for a sound file; ``said``: the commands' answers, in their order."""
+    """What was found. ``integrity``: SQLite's own words, `ok` for a sound file; ``reports``: by job, as JSON Lines."""
 
     integrity: str
     said: tuple[Said, ...]
+    reports: dict[str, str]
 
 
-def look(bulkremove: Bulkremove, commands: Sequence[Sequence[str]] = ()) -> Look:
-    """Check the journal of a home folder, and run the commands of the program, in one new process."""
-    done = subprocess.run(
-        [*COMMAND, str(bulkremove.home)],
-        input=json.dumps([list(words) for words in commands]),
-        env=bulkremove.env,
-        cwd=bulkremove.home.parent,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    return Look(found["integrity"], tuple(Said(*one) for one in found["said"]))
+def look(
+    bulkremove: Bulkremove, commands: Sequence[Sequence[str]] = (), *, without_report: Collection[str] = ()
+) -> Look:
+    """Check the journal of a home folder, and run the commands of the program, in one new process.
+
+    With the command ``jobs --json`` the report of each job that it lists is made too, but for ``without_report``.
+    """
+    with TemporaryDirectory() as folder:
+        asked = {"commands": [list(words) for words in commands], "without_report": list(without_report)}
+        done = subprocess.run(
+            [*COMMAND, str(bulkremove.home), folder],
+            input=json.dumps(asked),
+            env=bulkremove.env,
+            cwd=bulkremove.home.parent,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        found = json.loads(done.stdout)
+        reports = {path.stem: path.read_text(encoding="utf-8") for path in Path(folder).glob("*.jsonl")}
+    return Look(found["integrity"], tuple(Said(*one) for one in found["said"]), reports)
 
 
 def _integrity(path: Path) -> str:
@@ -86,9 +96,16 @@ def _run(words: Sequence[str]) -> tuple[int, str, str]:
 
 
 def _main() -> None:
-    home, commands = Path(sys.argv[1]), json.load(sys.stdin)
-    integrity = _integrity(home / "journal.db")
-    said = [_run(["--home", str(home), *words]) for words in commands] if integrity == "ok" else []
+    home, folder, asked = Path(sys.argv[1]), sys.argv[2], json.load(sys.stdin)
+    integrity, said = _integrity(home / "journal.db"), []
+    for words in asked["commands"] if integrity == "ok" else ():
+        said.append(_run(["--home", str(home), *words]))
+        if words == ["jobs", "--json"] and said[-1][0] == 0:
+            for job in [one["job"] for one in json.loads(said[-1][1])]:
+                if job not in asked["without_report"]:
+                    done = _run(["--home", str(home), "report", job, "-o", f"{folder}/{job}.jsonl"])
+                    if done[0]:
+                        said.append(done)
     json.dump({"integrity": integrity, "said": said}, sys.stdout)
 
 

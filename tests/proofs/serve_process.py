@@ -62,6 +62,11 @@ class ServeProcess:
     def running(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
+    @property
+    def signed_in(self) -> bool:
+        """Whether a session was opened and not forgotten on this side."""
+        return bool(self._cookie)
+
     def start(self) -> str:
         """Start it; its error output when it ended instead, else nothing."""
         self._cookie = self._start_link = ""

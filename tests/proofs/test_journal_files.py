@@ -18,7 +18,7 @@ from tests.proofs.opened_files import Opened
 from tests.proofs.serve_process import ServeProcess
 
 LIMIT = "100000/60s"
-COMMANDS = (
+COMMANDS: tuple[tuple[str, ...], ...] = (
     *(("jobs",), ("show", "JOB"), ("doctor",), ("users",), ("audit",), ("audit", "verify"), ("backup", "copy.db")),
     *(("report", "JOB", "-o", "again.csv"), ("retry", "JOB", "--yes"), ("forget", "478346000019558000")),
     *(("tokens", "add", "another", "--role", "preparer"), ("nightly",), ("resume",), ("cancel", "JOB")),
@@ -38,8 +38,8 @@ def test_no_code_of_the_program_opens_the_journals_files_beside_sqlite(tmp_path:
         _serve(bulkremove)
         assert 0 == bulkremove("run", str(file), "--yes", "--expect-missing").returncode
         job = bulkremove("jobs").stdout.split()[0]
-        for words in COMMANDS:
-            bulkremove(*(job if word == "JOB" else word for word in words))
+        for command in COMMANDS:
+            bulkremove(*(job if word == "JOB" else word for word in command))
     seen = list(opened_files.journal_files(notes))
     by_sqlite = {words[0] for one in seen if one.event == "sqlite3.connect" if (words := _words(one))}
     assert {"serve", "run", "jobs", "doctor", "backup", "nightly", "report"} <= by_sqlite

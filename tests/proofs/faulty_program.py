@@ -1,0 +1,195 @@
+"""The program with one mistake in it, which the sequences of steps must find; nothing of it reaches the product.
+
+It runs in place of ``python -m bulkremove``, with the name of the fault before the program's own arguments. A fault is
+planted where the product meets something that stays: Python's sqlite3, the files of the operating system, the one call
+to Zoho People, the stable words of the audit log.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import sys
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from bulkremove.cli import main
+from bulkremove.client import Admission, Exchange, ZohoPeople
+from bulkremove.model import Removal, Reply
+from bulkremove.sandbox.replies import removed
+
+Admit = Callable[[], Awaitable[Admission | None]]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A mistake. ``rules``: those that may tell of it first; ``plant``: puts it into this process."""
+
+    name: str
+    mistake: str
+    rules: tuple[str, ...]
+    plant: Callable[[], None]
+
+    @property
+    def program(self) -> tuple[str, ...]:
+        """The command that stands in for the product's."""
+        return (sys.executable, "-m", __name__, self.name)
+
+
+_journals: set[str] = set()
+"""The journals that this process has opened."""
+
+
+class _Watched(sqlite3.Connection):
+    """A connection that knows which acts of the audit log are written in its transaction."""
+
+    acts: tuple[str, ...] = ()
+    """The acts that are looked for."""
+    found: tuple[str, ...] = ()
+    """The values of the last entry with one of these acts, in the open transaction."""
+    over: Callable[[_Watched, str], str | None] = staticmethod(lambda connection, sql: sql)
+    """Called with each statement that ends a transaction in which an act was found; gives the one to run instead."""
+    after: Callable[[_Watched], None] = staticmethod(lambda connection: None)
+    """Called once such a transaction is over."""
+
+    def execute(self, sql: str, *rest: Any) -> sqlite3.Cursor:
+        values = [one for one in rest[0] if isinstance(one, str)] if rest and not isinstance(rest[0], dict) else []
+        if any(one in self.acts for one in values):
+            self.found = tuple(values)
+        if sql.strip().upper() not in ("COMMIT", "END") or not self.found:
+            return super().execute(sql, *rest)
+        done = super().execute(type(self).over(self, sql) or sql)
+        type(self).after(self)
+        self.found = ()
+        return done
+
+    def executemany(self, sql: str, rows: Iterable[Any], /) -> sqlite3.Cursor:
+        return super().executemany(sql, rows)
+
+    def commit(self) -> None:
+        if self.in_transaction:
+            self.execute("COMMIT")
+
+
+def _watch(kind: type[_Watched], *, opened: Callable[[str], None] = lambda path: None) -> None:
+    connect: Callable[..., sqlite3.Connection] = sqlite3.connect
+
+    def watched(database: Any, *rest: Any, **more: Any) -> sqlite3.Connection:
+        path = os.fspath(database)
+        if not str(path).partition("?")[0].endswith("journal.db"):
+            return connect(database, *rest, **more)
+        found = connect(database, *rest, **{**more, "factory": kind})
+        _journals.add(path)
+        opened(path)
+        return found
+
+    sqlite3.connect = sqlite3.dbapi2.connect = watched  # type: ignore[assignment] # same call
+
+
+def _lose_locks() -> None:
+    """Beside SQLite the journal is opened and closed, which ends all locks of this process on it."""
+
+    def open_and_close(path: str) -> None:
+        os.close(os.open(path, os.O_RDWR))
+
+    class Losing(_Watched):
+        acts = ("confirmed", "reported")
+
+        @staticmethod
+        def after(connection: _Watched) -> None:
+            for path in _journals:
+                open_and_close(path)
+
+    _watch(Losing, opened=open_and_close)
+
+
+def _forget_notes() -> None:
+    """What a person noted or approved is acknowledged, and never committed."""
+
+    class Forgetting(_Watched):
+        acts = ("noted", "approved")
+        over = staticmethod(lambda connection, sql: "ROLLBACK")
+
+    _watch(Forgetting)
+
+
+def _send_settled_again() -> None:
+    """A run begins by taking the job's settled rows for open ones."""
+
+    class Repeating(_Watched):
+        acts = ("run",)
+
+        @staticmethod
+        def after(connection: _Watched) -> None:
+            job = next(json.loads(one)["job"] for one in connection.found if one.startswith("{"))
+            sqlite3.Connection.execute(
+                connection, "UPDATE row SET state = 'pending' WHERE job = ? AND state = 'removed'", (job,)
+            )
+
+    _watch(Repeating)
+
+
+_remove = ZohoPeople.remove
+
+
+def _remove_nobody() -> None:
+    """Every seventh learner counts as removed, and no call is made."""
+
+    async def remove(self: ZohoPeople, removal: Removal, admit: Admit) -> Exchange | None:
+        if int(removal.learner) % 7:
+            return await _remove(self, removal, admit)
+        admission = await admit()
+        answer = removed(removal.learner)
+        return None if admission is None else Exchange(admission, Reply(answer.status, answer.body, None, None))
+
+    ZohoPeople.remove = remove  # type: ignore[method-assign] # the fault
+
+
+def _send_twice() -> None:
+    """Every seventh call is made twice on one slot and one attempt."""
+
+    async def remove(self: ZohoPeople, removal: Removal, admit: Admit) -> Exchange | None:
+        admission: Admission | None = None
+
+        async def once() -> Admission | None:
+            nonlocal admission
+            admission = await admit()
+            return admission
+
+        async def again() -> Admission | None:
+            return admission
+
+        exchange = await _remove(self, removal, once)
+        if admission is not None and not int(removal.learner) % 7:
+            await _remove(self, removal, again)
+        return exchange
+
+    ZohoPeople.remove = remove  # type: ignore[method-assign] # the fault
+
+
+def _name_another() -> None:
+    """Every seventh call names the next learner."""
+
+    async def remove(self: ZohoPeople, removal: Removal, admit: Admit) -> Exchange | None:
+        wrong = int(removal.learner) + (0 if int(removal.learner) % 7 else 900)
+        return await _remove(self, Removal(removal.course, removal.batch, str(wrong)), admit)
+
+    ZohoPeople.remove = remove  # type: ignore[method-assign] # the fault
+
+
+FAULTS = (
+    Fault("locks", "a process loses its locks on the journal", ("sound", "kept", "audit", "refused"), _lose_locks),
+    Fault("unsent", "a row counts as removed and was not sent", ("rows",), _remove_nobody),
+    Fault("notes", "a note or an approval is acknowledged and not committed", ("kept", "audit"), _forget_notes),
+    Fault("settled", "a run sends the settled rows of its job again", ("once", "rows"), _send_settled_again),
+    Fault("twice", "a call is made twice on one slot", ("once",), _send_twice),
+    Fault("another", "a call names another learner", ("plan",), _name_another),
+)
+
+
+if __name__ == "__main__":
+    _name = sys.argv.pop(1)
+    next(fault for fault in FAULTS if fault.name == _name).plant()
+    main()
