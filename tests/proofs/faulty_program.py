@@ -31,6 +31,8 @@ class Fault:
     mistake: str
     rules: tuple[str, ...]
     plant: Callable[[], None]
+    slow: bool = False
+    """Whether many steps may be needed until it shows."""
 
     @property
     def program(self) -> tuple[str, ...]:
@@ -179,13 +181,19 @@ def _name_another() -> None:
     ZohoPeople.remove = remove  # type: ignore[method-assign] # the fault
 
 
+def _hurry() -> None:
+    """The program's clock runs three times faster than the sandbox's."""
+    os.environ["BULKREMOVE_SPEED"] = str(3 * float(os.environ["BULKREMOVE_SPEED"]))
+
+
 FAULTS = (
     Fault("locks", "a process loses its locks on the journal", ("sound", "kept", "audit", "refused"), _lose_locks),
     Fault("unsent", "a row counts as removed and was not sent", ("rows",), _remove_nobody),
-    Fault("notes", "a note or an approval is acknowledged and not committed", ("kept", "audit"), _forget_notes),
-    Fault("settled", "a run sends the settled rows of its job again", ("once", "rows"), _send_settled_again),
+    Fault("notes", "a note or an approval is acknowledged and not committed", ("kept", "audit"), _forget_notes, True),
+    Fault("settled", "a run sends the settled rows of its job again", ("once", "rows"), _send_settled_again, True),
     Fault("twice", "a call is made twice on one slot", ("once",), _send_twice),
     Fault("another", "a call names another learner", ("plan",), _name_another),
+    Fault("hurry", "a clock runs three times too fast", ("limit",), _hurry, True),
 )
 
 

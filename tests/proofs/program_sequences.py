@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 COURSE, BATCH, FIRST = "478346000019501001", "478346000019502001", 478346000019558000
 LEARNERS = 1000
-SPEED = 20
+SPEED = 12
 CAP = 22
 """Most removals of a plan; a night holds a larger one."""
 PATIENCE = 90.0
@@ -124,32 +124,32 @@ class Sequences:
         self._kinds: dict[str, tuple[int, Callable[[], str | None]]] = {
             "start serve": (30, self._start_serve),
             "stop serve": (2, self._stop_serve),
-            "kill serve": (2, self._kill_serve),
+            "kill serve": (3, self._kill_serve),
             "upload": (4, self._upload),
-            "confirm": (8, self._confirm),
+            "confirm": (9, self._confirm),
             "confirm and kill": (2, self._confirm_and_kill),
             "report from the page": (6, self._page_report),
-            "read pages": (2, self._pages),
-            "pause": (3, self._pause),
-            "resume on the page": (3, self._page_resume),
+            "read pages": (1, self._pages),
+            "pause": (8, self._pause),
+            "resume on the page": (5, self._page_resume),
             "cancel": (2, self._cancel),
-            "note": (5, self._note),
-            "note on the page": (4, self._page_note),
+            "note": (2, self._note),
+            "note on the page": (3, self._page_note),
             "retry": (3, self._retry),
             "approve": (4, self._approve),
-            "add user": (3, self._add_user),
-            "remove user": (2, self._remove_user),
-            "set password": (2, self._set_password),
-            "add token": (3, self._add_token),
+            "add user": (2, self._add_user),
+            "remove user": (1, self._remove_user),
+            "set password": (1, self._set_password),
+            "add token": (2, self._add_token),
             "revoke token": (2, self._revoke_token),
-            "cut off a command": (3, self._cut_off),
+            "cut off a command": (2, self._cut_off),
             "run": (6, self._run),
-            "resume": (4, self._resume),
-            "kill a process": (3, self._kill_background),
+            "resume": (7, self._resume),
+            "kill a process": (6, self._kill_background),
             "stop a process": (2, self._stop_background),
             "wait for a process": (3, self._wait_background),
             "list jobs": (4, self._jobs),
-            "show job": (2, self._show),
+            "show job": (1, self._show),
             "doctor": (1, self._doctor),
             "back up": (3, self._backup),
             "forget": (2, self._forget),
@@ -225,9 +225,11 @@ class Sequences:
     def _kill_serve(self) -> str | None:
         if not self._serve.running:
             return None
+        begun = self._confirm() if self._dice.random() < 0.6 else "nothing begun"
+        time.sleep(self._dice.uniform(0.0, 1.5))
         self._serve.kill()
         self._uploads = []
-        return "killed"
+        return f"{begun}, then killed"
 
     def _upload(self) -> str | None:
         if not self._serve.running or len(self._uploads) > 3:
@@ -477,10 +479,10 @@ class Sequences:
         return job
 
     def _kill_background(self) -> str | None:
-        one = self._chosen(self._background)
-        if one is None:
+        if not self._background:
             return None
-        time.sleep(self._dice.uniform(0.0, 0.5))
+        one = self._background[-1]
+        time.sleep(self._dice.uniform(0.0, 1.5))
         one.process.kill()
         return self._ended(one, killed=True)
 
@@ -488,8 +490,7 @@ class Sequences:
         one = self._chosen(self._background)
         if one is None:
             return None
-        started = self._dice.uniform(0.3, 1.0)
-        time.sleep(started)
+        time.sleep(self._dice.uniform(0.3, 1.5))
         one.process.send_signal(signal.SIGTERM)
         return self._ended(one, killed=True)
 
