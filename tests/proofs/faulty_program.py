@@ -11,7 +11,7 @@ import json
 import os
 import sqlite3
 import sys
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,9 +66,6 @@ class _Watched(sqlite3.Connection):
         type(self).after(self)
         self.found = ()
         return done
-
-    def executemany(self, sql: str, rows: Iterable[Any], /) -> sqlite3.Cursor:
-        return super().executemany(sql, rows)
 
     def commit(self) -> None:
         if self.in_transaction:
@@ -186,6 +183,23 @@ def _hurry() -> None:
     os.environ["BULKREMOVE_SPEED"] = str(3 * float(os.environ["BULKREMOVE_SPEED"]))
 
 
+class _Silent(_Watched):
+    """Takes what a full disk refuses for written."""
+
+    def execute(self, sql: str, *rest: Any) -> sqlite3.Cursor:
+        try:
+            return super().execute(sql, *rest)
+        except sqlite3.OperationalError as error:
+            if not any(words in str(error) for words in ("full", "I/O")):
+                raise
+            return super().execute("SELECT 1 WHERE 0")
+
+
+def _hide_a_full_disk() -> None:
+    """An error of a disk that is full is told to nobody."""
+    _watch(_Silent)
+
+
 FAULTS = (
     Fault("locks", "a process loses its locks on the journal", ("sound", "kept", "audit", "refused"), _lose_locks),
     Fault("unsent", "a row counts as removed and was not sent", ("rows",), _remove_nobody),
@@ -193,6 +207,7 @@ FAULTS = (
     Fault("settled", "a run sends the settled rows of its job again", ("once", "rows"), _send_settled_again, True),
     Fault("twice", "a call is made twice on one slot", ("once",), _send_twice),
     Fault("another", "a call names another learner", ("plan",), _name_another),
+    Fault("full", "what a full disk refuses counts as written", ("kept", "audit", "rows"), _hide_a_full_disk, True),
     Fault("hurry", "a clock runs three times too fast", ("limit",), _hurry, True),
 )
 

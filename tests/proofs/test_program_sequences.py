@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import Proving
 from tests.proofs.faulty_program import FAULTS, Fault
+from tests.proofs.full_disk import small_disk
 from tests.proofs.program_facts import RULES, Violation
 from tests.proofs.program_sequences import Played, play
 
@@ -45,6 +46,17 @@ def test_no_sequence_of_steps_breaks_a_rule(
 
 def test_every_rule_has_a_planted_fault() -> None:
     assert set(RULES) - {"refused"} == {rule for fault in FAULTS for rule in fault.rules} - {"refused"}
+
+
+def test_a_disk_that_is_full_takes_nothing_until_it_is_free_again(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        if disk.why_not:
+            pytest.skip(f"no disk can be filled here: {disk.why_not}")
+        disk.fill()
+        with pytest.raises(OSError, match="No space left"):
+            (disk.path / "file").write_bytes(b"one byte is too many")
+        disk.free()
+        (disk.path / "file").write_bytes(b"now there is space")
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
