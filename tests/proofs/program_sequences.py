@@ -360,7 +360,7 @@ class Sequences:
         row = self._chosen(self._facts.rows("not_sent"))
         if row is None:
             return None
-        self._start({0, 3, 4, 5}, "retry", row[0], "--yes", "--expect-missing")
+        self._start({0, 3, 4, 5, 6}, "retry", row[0], "--yes", "--expect-missing")
         return row[0]
 
     def _approve(self) -> str | None:
@@ -468,7 +468,8 @@ class Sequences:
         file.allowed = True
         path = self._folder / file.name
         path.write_text(file.text)
-        self._start({0, 3, 5}, "run", str(path), "--yes", "--expect-missing")
+        # 6: between the storing of the job and its run, a server may have taken it up.
+        self._start({0, 3, 5, 6}, "run", str(path), "--yes", "--expect-missing")
         return file.name
 
     def _resume(self) -> str | None:
@@ -736,7 +737,8 @@ class Sequences:
         places = [self._folder, self._disk.path / "home" / "reports", self._nights / "done", self._nights / "held"]
         found = [path for place in places for path in place.glob(f"{report.job}-report*.csv")]
         require(found, "rows", f"the report of {report.job} is nowhere")
-        with max(found, key=lambda path: path.stat().st_mtime_ns).open(encoding="utf-8-sig", newline="") as file:
+        last = max(found, key=lambda path: int((path.stem.partition("-report")[2] or "-1")[1:]))  # one for each run
+        with last.open(encoding="utf-8-sig", newline="") as file:
             rows = {int(row["row"]): (row["status"], int(row["attempts"])) for row in csv.DictReader(file)}
         cells = self._facts.files[report.source].rows
         told = {row.number: (row.status, row.attempts) for row in report.rows}
