@@ -21,6 +21,8 @@ from tests.programs import Bulkremove
 FORM = "application/x-www-form-urlencoded"
 PATIENCE = 60.0
 """Seconds for one answer, or for a polite end."""
+_TRIES = 3
+"""Ports that are tried: another process may take a free one first."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,12 @@ class Answer:
 
 
 class ServeProcess:
-    """One `bulkremove serve` of a home folder; it can be ended and started again on the same port."""
+    """One `bulkremove serve` of a home folder; it can be ended and started again, each time on a free port."""
 
     def __init__(self, bulkremove: Bulkremove) -> None:
         unbuffered = {**bulkremove.env, "PYTHONUNBUFFERED": "1"}
         self._bulkremove = Bulkremove(bulkremove.home, unbuffered, bulkremove.program)
-        self.port = free_port()
+        self.port = 0
         self.token = ""
         """Bearer token of the API's calls."""
         self._cookie = ""
@@ -69,6 +71,14 @@ class ServeProcess:
 
     def start(self) -> str:
         """Start it; its error output when it ended instead, else nothing."""
+        for _ in range(_TRIES):
+            said = self._start()
+            if "can't be served on" not in said:
+                break
+        return said
+
+    def _start(self) -> str:
+        self.port = free_port()
         self._cookie = self._start_link = ""
         self.process = self._bulkremove.start("serve", "--port", str(self.port))
         assert self.process.stdout is not None
