@@ -19,13 +19,14 @@ from bulkremove.cli import main
 from bulkremove.client import Admission, Exchange, ZohoPeople
 from bulkremove.model import Removal, Reply
 from bulkremove.sandbox.replies import removed
+from tests.proofs.program_facts import RULES
 
 Admit = Callable[[], Awaitable[Admission | None]]
 
 
 @dataclass(frozen=True)
 class Fault:
-    """A mistake. ``rules``: those that may tell of it first; ``plant``: puts it into this process."""
+    """A mistake. ``rules``: those that may tell of it, the nearest first; ``plant``: puts it into this process."""
 
     name: str
     mistake: str
@@ -201,9 +202,9 @@ def _hide_a_full_disk() -> None:
 
 
 FAULTS = (
-    Fault("locks", "a process loses its locks on the journal", ("sound", "kept", "audit", "refused"), _lose_locks),
+    Fault("locks", "a process loses its locks on the journal", RULES, _lose_locks),
     Fault("unsent", "a row counts as removed and was not sent", ("rows",), _remove_nobody),
-    Fault("notes", "a note or an approval is acknowledged and not committed", ("kept", "audit"), _forget_notes, True),
+    Fault("notes", "a note or an approval is acknowledged and not committed", ("audit", "kept"), _forget_notes, True),
     Fault("settled", "a run sends the settled rows of its job again", ("once", "rows"), _send_settled_again, True),
     Fault("twice", "a call is made twice on one slot", ("once",), _send_twice),
     Fault("another", "a call names another learner", ("plan",), _name_another),

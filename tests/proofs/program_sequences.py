@@ -189,6 +189,10 @@ class Sequences:
             self._full_for -= 1
             if not self._full_for:
                 self._free()
+        if ended := self._serve.ended_by_itself():
+            require(self._serve_failed, "refused", f"serve ended by itself: {ended}")
+            self._uploads = []
+            self._played.trace.append(f"   serve, whose journal had no space, ended: code {ended[0]}")
         names, weights = list(self._kinds), [weight for weight, _ in self._kinds.values()]
         while True:
             kind = self._dice.choices(names, weights)[0]
@@ -468,8 +472,8 @@ class Sequences:
         file.allowed = True
         path = self._folder / file.name
         path.write_text(file.text)
-        # 6: between the storing of the job and its run, a server may have taken it up.
-        self._start({0, 3, 5, 6}, "run", str(path), "--yes", "--expect-missing")
+        # 4, 6: between the storing of the job and its run, a server may take it up, and bring it to its end.
+        self._start({0, 3, 4, 5, 6}, "run", str(path), "--yes", "--expect-missing")
         return file.name
 
     def _resume(self) -> str | None:

@@ -89,6 +89,10 @@ class ServeProcess:
         self._start_link = found[1] if found else ""
         return ""
 
+    def ended_by_itself(self) -> tuple[int, str] | None:
+        """Exit code and error output of a server that nobody ended; None otherwise. It is told once."""
+        return None if self.process is None or self.running else self._ended()
+
     def stop(self) -> tuple[int, str]:
         """End it with SIGTERM; its exit code, and its error output."""
         if self.process is None:
@@ -151,5 +155,6 @@ class ServeProcess:
 
     def _ended(self) -> tuple[int, str]:
         assert self.process is not None
-        _, said = self.process.communicate(timeout=PATIENCE)
-        return self.process.returncode, said
+        process, self.process = self.process, None
+        _, said = process.communicate(timeout=PATIENCE)
+        return process.returncode, said

@@ -45,7 +45,7 @@ def test_no_sequence_of_steps_breaks_a_rule(
 
 
 def test_every_rule_has_a_planted_fault() -> None:
-    assert set(RULES) - {"refused"} == {rule for fault in FAULTS for rule in fault.rules} - {"refused"}
+    assert set(RULES) - {"refused"} == {fault.rules[0] for fault in FAULTS}  # that is for whatever nobody thought of
 
 
 def test_a_disk_that_is_full_takes_nothing_until_it_is_free_again(tmp_path: Path) -> None:
