@@ -577,7 +577,10 @@ class Sequences:
     def _free(self) -> None:
         self._disk.free()
         self._full_for = 0
-        if self._serve.running:  # a server whose journal failed refuses everything until it is started again
+        if ended := self._serve.ended_by_itself():  # it could not even write that a job goes on
+            self._played.trace.append(f"   serve had ended: code {ended[0]}")
+            self._uploads = []
+        elif self._serve.running:  # a server whose journal failed refuses everything until it is started again
             self._serve.stop()
             said = self._serve.start()
             require(not said, "refused", f"serve does not start once there is space: {said}")
