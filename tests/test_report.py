@@ -20,7 +20,8 @@ from bulkremove.report import Rows, default_path, first_line, reserve, retry_pat
 JOB = Job(
     "20261123-abcd", "default", "people.zoho.com", "leavers.csv", "", None,
     ("Course ID", "Batch ID", "Learner ID", "Note"),
-    Roles(0, 1, 2), "f" * 64, JobState.FINISHED, seconds=852.0, worst_minute=30, options={"limit": "30/60s", "calls": "30"},
+    Roles(0, 1, 2), "f" * 64, JobState.FINISHED, seconds=852.0, worst_minute=30,
+    options={"limit": "30/60s", "calls": "30"},
 )  # fmt: skip
 IDS = ("478346000019501001", "478346000019502001", "478346000019558209")
 
