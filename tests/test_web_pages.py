@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from bulkremove.app import Consent, Stop
 from bulkremove.app.desk import CLOSED, Desk
 from bulkremove.errors import JobBusy
 from bulkremove.model import JobState, Status
+from bulkremove.reading import ReadOptions
 from bulkremove.rights import Role
 from bulkremove.web import uploads
 from tests.house import House, Reply, Visitor, house, triples
@@ -298,6 +301,20 @@ async def test_a_restarted_server_goes_on_by_itself(tmp_path: Path) -> None:
         assert [job] == [taken.id for taken in await one.desk.take_up()]
         assert JobState.FINISHED == await ended(one, job)
         assert 120 == sum((await one.app.jobs.tally(await one.app.jobs.find(job))).counts.values())
+
+
+async def test_a_server_leaves_a_job_to_the_command_that_has_just_stored_it(tmp_path: Path) -> None:
+    world, file = crowd(tmp_path, 3)
+    async with house(tmp_path / "home", world=world) as one:
+        shown = one.app.plans.preview(file, name="crowd.csv", options=ReadOptions())
+        async with AsyncExitStack() as claim:
+            job = await one.app.plans.submit(
+                shown, consent=Consent(yes=True), folder=tmp_path, prepared_by=["jo"], by="jo", claim=claim
+            )
+            assert JobState.READY is job.state
+            assert [] == await Desk(one.app).take_up()
+            ended_ = await one.app.run(job.id, stop=Stop(), on_progress=lambda progress: None, by="jo", claimed=True)
+        assert JobState.FINISHED is ended_.job.state
 
 
 async def test_a_finding_about_an_unknown_row_is_kept_with_name_and_time(tmp_path: Path) -> None:

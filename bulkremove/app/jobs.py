@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,15 +30,19 @@ class Jobs:
     def __init__(self, app: App, storage: Storage) -> None:
         self._app, self._storage = app, storage
 
-    async def add(self, job: Job, plan: Plan, act: str, *records: Record, by: str) -> None:
+    async def add(
+        self, job: Job, plan: Plan, act: str, *records: Record, by: str, claim: AsyncExitStack | None = None
+    ) -> None:
         """Store an agreed plan as a job, in pieces; nobody sees it, and nothing runs it, before it is whole.
 
-        Its entry in the audit log and ``records`` are written at that moment.
+        Its entry in the audit log and ``records`` are written at that moment. ``claim``: keeps the job's claim, so that
+        nobody else can run it before the caller does.
         """
         facts = {"job": job.id, "plan": plan.fingerprint, "removals": plan.removals, "source": job.source}
         entry = Act(by, act, facts, job.created_at)
         await self.remove_abandoned()
-        async with self._storage.claims.hold(job.id):
+        async with AsyncExitStack() as held:
+            await (claim or held).enter_async_context(self._storage.claims.hold(job.id))
             await self._storage.jobs.create(job, plan.rows(), entry, *records)
 
     async def remove_abandoned(self) -> None:
@@ -91,7 +96,7 @@ class Jobs:
 
     async def driven(self, job: Job) -> bool:
         """Whether some process of this machine runs the job right now."""
-        return job.state is JobState.RUNNING and await self._storage.claims.holder(job.id) is not None
+        return job.state.resumable and await self._storage.claims.holder(job.id) is not None
 
     async def events(self, job: Job) -> list[tuple[float, str, str]]:
         """What happened to the job: when (epoch seconds), a stable name, and words."""

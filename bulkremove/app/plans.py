@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection, Iterable
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,11 +70,19 @@ class Plans:
         return replace(self._preview(table, settings), retry_of=job.id)
 
     async def submit(
-        self, preview: Preview, *, consent: Consent, folder: Path, prepared_by: Collection[str], by: str
+        self,
+        preview: Preview,
+        *,
+        consent: Consent,
+        folder: Path,
+        prepared_by: Collection[str],
+        by: str,
+        claim: AsyncExitStack | None = None,
     ) -> Job:
         """Store an agreed plan as a job; ``folder`` is where its report goes. Raises ConsentMissing.
 
-        ``prepared_by``: all who gave the file or said how it is to be read; ``by`` agrees to the plan.
+        ``prepared_by``: all who gave the file or said how it is to be read; ``by`` agrees to the plan. ``claim``: keeps
+        the job's claim for ``App.run``, so that no server takes the job up in between.
         """
         if preview.refusal:
             raise preview.refusal
@@ -82,7 +91,7 @@ class Plans:
         if preview.retry_of is not None:
             await self._check_retried(preview.retry_of, preview.plan)
         job = await self._new_job(preview, folder=folder, prepared_by=", ".join(prepared_by), confirmed_by=by)
-        await self._app.jobs.add(job, preview.plan, "confirmed", by=by)
+        await self._app.jobs.add(job, preview.plan, "confirmed", by=by, claim=claim)
         return job
 
     async def submit_night(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import replace
 from datetime import time
 from functools import cached_property
@@ -107,10 +107,11 @@ class App:
         report: Path | None = None,
         expect_missing: bool = False,
         behind: Callable[[], bool] = lambda: False,
+        claimed: bool = False,
     ) -> Ended:
         """Send what is left of a job and write its report, reserved before the first removal.
 
-        While ``behind`` is true no new row is begun.
+        While ``behind`` is true no new row is begun. ``claimed``: the caller holds the job's claim already.
 
         Raises JobBusy, ReportFailed and SettingsError before anything is sent; JournalFailed ends a run at once.
         """
@@ -120,7 +121,7 @@ class App:
         from bulkremove.app.driving import drive
         from bulkremove.auth import Tokens
 
-        async with self._storage.claims.hold(job_id):
+        async with nullcontext() if claimed else self._storage.claims.hold(job_id):
             job = await self.jobs.find(job_id)
             if not await self.jobs.resumable(job):
                 raise ConsentMissing(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -219,8 +220,13 @@ def _agree_and_run(
             raise shown.refusal
         consent = Consent(number=_ask(shown))
     person = this_person()
-    job = asyncio.run(app.plans.submit(shown, consent=consent, folder=folder, prepared_by=(person,), by=person))
-    return run_job(screen, app, job.id, report, expect_missing, as_json, said)
+    claim = AsyncExitStack()
+    submitting = app.plans.submit(shown, consent=consent, folder=folder, prepared_by=(person,), by=person, claim=claim)
+    try:
+        job = asyncio.run(submitting)
+        return run_job(screen, app, job.id, report, expect_missing, as_json, said, claimed=True)
+    finally:
+        asyncio.run(claim.aclose())
 
 
 def _ask(shown: Preview) -> int:

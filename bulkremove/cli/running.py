@@ -23,8 +23,13 @@ def run_job(
     expect_missing: bool,
     as_json: bool,
     said: dict[str, Any],
+    *,
+    claimed: bool = False,
 ) -> int:
-    """Run a job that is agreed, to its end or until it is stopped; the exit code. ``said``: the options as given."""
+    """Run a job that is agreed, to its end or until it is stopped; the exit code.
+
+    ``said``: the options as given; ``claimed``: the job's claim is held already.
+    """
     import asyncio
 
     from bulkremove.cli import tell
@@ -33,7 +38,7 @@ def run_job(
     again = _resume_command(screen, job_id, {**said, "report": report})
     path = Path(report).absolute() if report else None
     try:
-        ended = asyncio.run(_drive(screen, app, job_id, path, expect_missing, again))
+        ended = asyncio.run(_drive(screen, app, job_id, path, expect_missing, again, claimed))
     except (Exception, KeyboardInterrupt) as error:
         code = tell(error) if isinstance(error, Exception) else 130
         if not isinstance(error, JobBusy) and _resumable(app, job_id):
@@ -58,7 +63,9 @@ def _resumable(app: App, job_id: str) -> bool:
         return True  # the journal can't say; to resume a job that is over does no harm
 
 
-async def _drive(screen: Screen, app: App, job_id: str, report: Path | None, expect_missing: bool, again: str) -> Ended:
+async def _drive(
+    screen: Screen, app: App, job_id: str, report: Path | None, expect_missing: bool, again: str, claimed: bool
+) -> Ended:
     import asyncio
 
     from bulkremove.app import Stop, this_person
@@ -96,6 +103,7 @@ async def _drive(screen: Screen, app: App, job_id: str, report: Path | None, exp
                 by=this_person(),
                 report=report,
                 expect_missing=expect_missing,
+                claimed=claimed,
             )
     finally:
         ticking.cancel()
