@@ -1,6 +1,7 @@
 """Reading a file that a stranger may have made, in a process of its own: a bomb takes that one down and no other.
 
-The child gets the file's path and gives the table back as JSON; nothing that it says is run.
+The child gets the file's path and gives the table back as JSON, a line for each piece of a column; nothing that it
+says is run. Pieces, because one call that parses everything would stop all threads of the server meanwhile.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ MEMORY = 1 << 30
 """Bytes of address space that the child may take."""
 CPU = 60
 """Seconds of computing."""
+PIECE = 2000
+"""Cells in one line of the answer: a few milliseconds to parse."""
 PATIENCE = 90.0
 """Seconds until it is killed, whatever it does."""
 
@@ -45,7 +48,7 @@ async def read_apart(path: Path, *, name: str, options: ReadOptions) -> Table:
             child.kill()
             await child.wait()
     try:
-        facts = json.loads(said)
+        return await asyncio.to_thread(_answer, said)
     except ValueError:
         if child.returncode == 1:  # an error of ours, not a limit
             raise FileRefused(
@@ -55,9 +58,23 @@ async def read_apart(path: Path, *, name: str, options: ReadOptions) -> Table:
             f"{name} took more memory or time than a list of people needs, and was given up.",
             hint="Copy the rows into a new file.",
         ) from None
+
+
+def _answer(said: bytes) -> Table:
+    """The table that the child has read. Raises FileRefused, or ValueError for an answer that is not whole."""
+    lines = iter(said.splitlines())
+    facts = json.loads(next(lines, b""))
     if "refused" in facts:
         raise FileRefused(facts["refused"], hint=facts["hint"], choices=_choices(facts["choices"]))
-    return _table(facts)
+    columns: list[list[str]] = [[] for _ in facts["header"]]
+    known: list[dict[str, str]] = [{} for _ in columns]
+    for line in lines:
+        number, piece = json.loads(line)
+        if number is None:
+            return _table({**facts, "columns": columns})
+        # Of equal texts one is kept in memory.
+        columns[number] += [known[number].setdefault(text, text) for text in piece]
+    raise ValueError("the end is missing")
 
 
 def _choices(facts: dict[str, Any] | None) -> Choices | None:
@@ -76,28 +93,13 @@ def _table(facts: dict[str, Any]) -> Table:
         **{
             **facts,
             "header": tuple(facts["header"]),
-            "columns": tuple(map(_unpacked, facts["columns"])),
+            "columns": tuple(facts["columns"]),
             "notes": tuple(facts["notes"]),
         },
         roles=roles,
         numbers=numbers,
         settled=settled,
     )
-
-
-def _packed(column: Sequence[str]) -> object:
-    """A column of many equal texts as those texts and their places, so that each is kept in memory once."""
-    texts = {text: place for place, text in enumerate(dict.fromkeys(column))}
-    if len(texts) * 4 > len(column):
-        return list(column)
-    return {"texts": list(texts), "places": [texts[text] for text in column]}
-
-
-def _unpacked(column: Any) -> list[str]:
-    if isinstance(column, list):
-        return column
-    texts: list[str] = column["texts"]
-    return [texts[place] for place in column["places"]]
 
 
 def _facts(table: Table) -> Mapping[str, object]:
@@ -109,7 +111,6 @@ def _facts(table: Table) -> Mapping[str, object]:
         "roles": list(table.roles),
         "numbers": [numbers.start, numbers.stop] if isinstance(numbers, range) else list(numbers),
         "counted": isinstance(numbers, range),
-        "columns": [_packed(column) for column in table.columns],
         "sheet": table.sheet,
         "notes": table.notes,
         "empty_rows": table.empty_rows,
@@ -132,11 +133,20 @@ def _child() -> None:
     said = asked["options"]
     options = ReadOptions(said["sheet"], said["columns"], Hidden(said["hidden"]))
     try:
-        answer = _facts(read(Path(asked["path"]), name=asked["name"], options=options))
+        table = read(Path(asked["path"]), name=asked["name"], options=options)
     except FileRefused as refused:
         choices = asdict(refused.choices) if refused.choices else None
-        answer = {"refused": refused.message, "hint": refused.hint, "choices": choices}
-    json.dump(answer, sys.stdout)
+        print(json.dumps({"refused": refused.message, "hint": refused.hint, "choices": choices}))  # noqa: T201 - to the parent
+        return
+    _print_table(table)
+
+
+def _print_table(table: Table) -> None:
+    print(json.dumps(_facts(table)))  # noqa: T201 - to the parent
+    for number, column in enumerate(table.columns):
+        for start in range(0, len(column), PIECE):
+            print(json.dumps([number, list(column[start : start + PIECE])]))  # noqa: T201 - to the parent
+    print(json.dumps([None, []]))  # noqa: T201 - to the parent, who knows by it that nothing is missing
 
 
 if __name__ == "__main__":

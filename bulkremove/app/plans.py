@@ -5,6 +5,7 @@ The journal is opened by whoever agrees; a dry run does without one.
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable, Collection, Iterable
 from contextlib import AsyncExitStack
@@ -45,16 +46,18 @@ class Plans:
         """The same, read in a child process with limits on memory and time: for files that strangers may have made."""
         from bulkremove.app.apart import read_apart
 
-        return self._preview(await read_apart(path, name=name, options=options))
+        return await asyncio.to_thread(self._preview, await read_apart(path, name=name, options=options))
 
-    def some_rows(
+    async def some_rows(
         self, plan: Plan, *, status: Status | None, to_remove: bool, text: str, page: int
     ) -> tuple[list[PlannedRow], bool]:
         """A page (from 1) of a plan's rows, and whether there are more; see ``planning.some_rows``."""
         from bulkremove.planning import some_rows
 
         skip = (page - 1) * PAGE
-        found = some_rows(plan, status=status, to_remove=to_remove, text=text, skip=skip, most=PAGE + 1)
+        found = await asyncio.to_thread(
+            some_rows, plan, status=status, to_remove=to_remove, text=text, skip=skip, most=PAGE + 1
+        )
         return found[:PAGE], len(found) > PAGE
 
     async def retry(self, job_id: str, *, unknown_checked: bool) -> Preview:
@@ -67,7 +70,7 @@ class Plans:
         settings = self._app.settings_of(job)
         columns = tuple(zip(*(row.cells for row in rows), strict=True)) or tuple(() for _ in job.header)
         table = Table(job.source, "job", job.header, job.roles, [row.number for row in rows], columns, job.sheet)
-        return replace(self._preview(table, settings), retry_of=job.id)
+        return replace(await asyncio.to_thread(self._preview, table, settings), retry_of=job.id)
 
     async def submit(
         self,

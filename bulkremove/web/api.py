@@ -82,7 +82,9 @@ class Api:
         preview = await self._uploads.look(upload)
         to_remove = request.query.get("status") == TO_REMOVE
         text = request.query.get("q", "")
-        rows, more = self._app.plans.some_rows(preview.plan, status=wanted, to_remove=to_remove, text=text, page=page)
+        rows, more = await self._app.plans.some_rows(
+            preview.plan, status=wanted, to_remove=to_remove, text=text, page=page
+        )
         return web.json_response({"rows": [_row(row) for row in rows], "more": more})
 
     async def confirm(self, request: web.Request) -> web.StreamResponse:

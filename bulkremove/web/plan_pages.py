@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -84,7 +85,7 @@ class PlanPages:
         plan, wanted = preview.plan, request.query.get("status", "")
         text, number = request.query.get("q", "").strip(), page_number(request)
         status = Status(wanted) if wanted in set(Status) else None
-        rows, more = self._app.plans.some_rows(
+        rows, more = await self._app.plans.some_rows(
             plan, status=status, to_remove=wanted == TO_REMOVE, text=text, page=number
         )
         facts = {"upload": upload, "preview": preview, "plan": plan, "counts": plan.not_sent()}
@@ -100,7 +101,7 @@ class PlanPages:
         preview = await self._uploads.look(upload)
         with TemporaryDirectory() as folder:
             path = Path(folder) / "plan.csv"
-            write_plan(path, preview.plan)
+            await asyncio.to_thread(write_plan, path, preview.plan)
             await self._app.record(person(request).name, "plan_taken", name=upload.name, plan=preview.plan.fingerprint)
             return download(path)
 
