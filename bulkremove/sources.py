@@ -32,7 +32,7 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._working, self.done, self.held = (path / name for name in ("working", "done", "held"))
+        self.working_folder, self.done, self.held = (path / name for name in ("working", "done", "held"))
 
     def prepare(self) -> None:
         """Make the places within it. Raises SourceFailed when the folder itself is not there."""
@@ -42,7 +42,7 @@ class Folder:
                 hint="Check that it is mounted and may be read.",
             )
         try:
-            for place in (self._working, self.done, self.held):
+            for place in (self.working_folder, self.done, self.held):
                 place.mkdir(exist_ok=True)
         except OSError as error:
             raise SourceFailed(f"The folder {self.path} can't be used: {error.strerror}.") from None
@@ -69,7 +69,7 @@ class Folder:
 
     def take(self, path: Path) -> Path | None:
         """The file's place in ``working``; None when another host was quicker."""
-        target = self._working / f"{secrets.token_hex(4)}~{path.name}"
+        target = self.working_folder / f"{secrets.token_hex(4)}~{path.name}"
         try:
             path.rename(target)
         except FileNotFoundError:
@@ -90,7 +90,7 @@ class Folder:
 
     def working(self) -> list[Path]:
         """The files that are taken, also by a night that died."""
-        return sorted(self._working.iterdir())
+        return sorted(self.working_folder.iterdir())
 
     def put(self, path: Path, place: Path) -> Path:
         """Move a file from ``working`` to ``done`` or ``held``, never over another one."""

@@ -17,6 +17,7 @@ from bulkremove.rights import Role
 from tests.house import house, triples
 from tests.programs import Bulkremove, crowd, environment
 from tests.test_night import site
+from tests.workbooks import Book, Cell, Sheet
 
 LEARNER = "478346000019558001"
 DAY = 86_400.0
@@ -46,18 +47,20 @@ async def test_a_forgotten_person_stands_nowhere_and_it_is_said_where_they_stood
     async with site(tmp_path) as one:
         one.drop("leavers.csv", triples(5, reason="Jo Leaver"))
         await one.night()
-        said = await one.app.keeping.forget(LEARNER, by="kim")
+        found = await one.app.keeping.look_up(LEARNER)
         job = await one.job()
-        assert any(job.id in sentence for sentence in said)
-        assert any("leavers.csv" in sentence for sentence in said)
-        assert any("-report.csv" in sentence for sentence in said)
-        found = b"".join(path.read_bytes() for path in one.folder.rglob("*") if path.is_file())
-        assert LEARNER.encode() not in found
-        assert b"478346000019558002" in found
+        assert {job.id: 1} == found.rows
+        assert {"leavers.csv", f"{job.id}-report.csv"} == {path.name for path in found.files}
+        assert () == found.by_hand
+        await one.app.keeping.forget(found, by="kim")
+        left = b"".join(path.read_bytes() for path in one.folder.rglob("*") if path.is_file())
+        assert LEARNER.encode() not in left
+        assert b"478346000019558002" in left
         outcomes = list(await one.app.jobs.outcomes(await one.job()))
         assert 1 == sum(set(row.cells) == {""} for row in outcomes)
         assert 5 == (await one.app.jobs.tally(await one.job()))[Status.REMOVED]
-        assert [] == await one.app.keeping.forget(LEARNER, by="kim")
+        with pytest.raises(ConsentMissing, match="knows the learner id"):
+            await one.app.keeping.look_up(LEARNER)
         assert LEARNER not in str(await one.app.audit(newest=50))
 
 
@@ -67,7 +70,49 @@ async def test_who_is_still_to_be_removed_is_not_forgotten(tmp_path: Path) -> No
         await one.night()
         assert JobState.HELD == (await one.job()).state
         with pytest.raises(ConsentMissing, match="still to be sent"):
-            await one.app.keeping.forget(LEARNER, by="kim")
+            await one.app.keeping.look_up(LEARNER)
+
+
+LEAVERS = 'course,batch,learner,note\n1,2,4711,"two\nlines"\n1,2,14711,"4711"\n1,2,47110,x\n1,2, 4711 ,y\n'
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+async def test_only_the_rows_whose_learner_cell_is_the_id_are_taken_out_of_a_file(
+    tmp_path: Path, encoding: str
+) -> None:
+    async with site(tmp_path) as one:
+        done = one.folder / "done"
+        done.mkdir()
+        (done / "old.csv").write_bytes(LEAVERS.replace("x", "é").encode(encoding))
+        (done / "old.csv").chmod(0o640)
+        await one.app.keeping.forget(await one.app.keeping.look_up("4711"), by="kim")
+        left = 'course,batch,learner,note\n1,2,14711,"4711"\n1,2,47110,é\n'
+        assert left.encode(encoding) == (done / "old.csv").read_bytes()
+        assert 0o640 == (done / "old.csv").stat().st_mode & 0o777
+        assert ["old.csv"] == [path.name for path in done.iterdir()]
+
+
+async def test_waiting_files_workbooks_and_links_are_named_or_left_and_never_changed(tmp_path: Path) -> None:
+    async with site(tmp_path) as one:
+        for place in ("done", "held"):
+            (one.folder / place).mkdir()
+        waiting = one.drop("tonight.csv", LEAVERS)
+        book = one.folder / "held" / "old.xlsx"
+        rows: list[list[Cell]] = [["course", "batch", "learner"], ["1", "2", "4711"], ["1", "2", "14711"]]
+        book.write_bytes(Book([Sheet(rows)]).as_bytes("xlsx"))
+        protected = tmp_path / "keep.csv"
+        protected.write_text("Learner ID\n4711\n")
+        link = one.folder / "done" / "linked.csv"
+        link.symlink_to(protected)
+        before = {path: path.read_bytes() for path in (waiting, book, protected)}
+        found = await one.app.keeping.look_up("4711")
+        assert ({}, {}) == (found.rows, found.files)
+        assert ["row 2." in sentence for sentence in found.by_hand] == [True, False]
+        assert "old.xlsx is a workbook" in found.by_hand[0]
+        assert "tonight.csv still waits for a nightly run" in found.by_hand[1]
+        await one.app.keeping.forget(found, by="kim")
+        assert before == {path: path.read_bytes() for path in before}
+        assert link.is_symlink()
 
 
 async def test_a_backup_made_while_a_job_runs_is_sound_and_an_old_one_is_noticed(tmp_path: Path) -> None:
@@ -123,7 +168,11 @@ def test_forget_and_backup_are_commands(tmp_path: Path) -> None:
     program = Bulkremove(tmp_path / "home", environment())
     world, file = crowd(tmp_path, 3)
     assert 0 == program("run", str(file), "--sandbox", str(world), "--speed", "60", "--yes").returncode
-    assert "1 row(s) were emptied" in program("forget", LEARNER).stdout
+    assert 4 == program("forget", LEARNER).returncode  # nobody can be asked
+    done = program("forget", LEARNER, "--yes")
+    assert "1 row(s) are emptied" in done.stdout
+    assert done.stdout.endswith("were erased.\n")
+    assert 4 == program("forget", LEARNER, "--yes").returncode  # nothing knows it any more
     assert 2 == program("forget", "nobody").returncode
     assert 0 == program("backup", str(tmp_path / "b.db")).returncode
     assert 1 == program("backup", str(tmp_path / "b.db")).returncode

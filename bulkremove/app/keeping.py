@@ -5,6 +5,7 @@ The audit log stays whole: it holds no cell of any file.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,8 @@ from bulkremove.sources import Folder, folder_of
 from bulkremove.storage import Storage
 from bulkremove.storage.base import Act, Restored
 
-if TYPE_CHECKING:  # each needs the other
+if TYPE_CHECKING:  # each needs the other; erasing reads files, which pulls pandas in
+    from bulkremove.app.erasure import Erasure
     from bulkremove.app.usecases import App
     from bulkremove.metrics import Figures
 
@@ -39,16 +41,35 @@ class Keeping:
             await self._storage.shrink()
         return dropped
 
-    async def forget(self, learner: str, *, by: str) -> list[str]:
-        """Take a learner's data out of journal and kept files; where it stood, in sentences. Raises ConsentMissing."""
+    async def look_up(self, learner: str) -> Erasure:
+        """Where a learner's data stand. Raises ConsentMissing for one who is still to be removed, or not known."""
+        from bulkremove.app.erasure import Erasure, search_files
+
         if open_rows := await self._storage.jobs.open_rows_of(learner):
             raise ConsentMissing(
-                f"{open_rows} row(s) of this learner are still to be sent, so nothing was forgotten.",
+                f"{open_rows} row(s) of this learner are still to be sent, so nothing was erased.",
                 hint="Let their jobs end, or cancel them.",
             )
-        said = await forget(self._storage, self._app.settings.home, self._folders(), learner)
-        await self._app.record(by, "forgot", places=len(said))
-        return said
+        home, folders = self._app.settings.home, self._folders()
+        kept = [home / "reports", home / "uploads", *(place for one in folders for place in (one.done, one.held))]
+        waiting = [place for one in folders for place in (one.path, one.working_folder)]
+        files, by_hand = await search_files(learner, kept, waiting)
+        found = Erasure(learner, await self._storage.jobs.rows_of(learner), files, by_hand)
+        if not found.found:
+            raise ConsentMissing(
+                f"No job and no kept file knows the learner id {learner}, so nothing was changed.",
+                hint="Check the id; it is compared as a whole.",
+            )
+        return found
+
+    async def forget(self, found: Erasure, *, by: str) -> None:
+        """Erase a learner's data where they were found; the audit log keeps that it was done, without the id."""
+        from bulkremove.app.erasure import erase_from
+
+        for path, numbers in found.files.items():
+            await asyncio.to_thread(erase_from, path, found.learner, numbers)
+        await self._storage.jobs.erase(found.learner)
+        await self._app.record(by, "forgot", rows=sum(found.rows.values()), files=len(found.files))
 
     async def backup(self, path: Path, *, by: str) -> None:
         """A sound copy of the journal, also while jobs run. Raises JournalFailed when the file is there already."""
@@ -120,23 +141,6 @@ def own_files(home: Path, folders: list[Folder], job: Job) -> list[Path]:
     """The reports and retry files of a job in folders of ours; what lies in a person's own folder is theirs."""
     ours = [home / "reports", *(place for folder in folders for place in (folder.done, folder.held))]
     return [path for place in ours for path in _files(place) if path.name.startswith((f"{job.id}-", f".{job.id}-"))]
-
-
-async def forget(storage: Storage, home: Path, folders: list[Folder], learner: str) -> list[str]:
-    """Take a learner's data out of the journal and of kept files; where it stood, in sentences."""
-    said = [f"Job {job}: {count} row(s) were emptied." for job, count in (await storage.jobs.erase(learner)).items()]
-    places = [home / "reports", home / "uploads", *(p for one in folders for p in (one.path, one.done, one.held))]
-    for place in places:
-        for path in _files(place):
-            raw = path.read_bytes()
-            if learner.encode() not in raw:
-                if raw.startswith((b"PK", b"\xd0\xcf")):
-                    said.append(f"{path} is a workbook; open it and look whether the person stands in it.")
-                continue
-            kept = b"".join(line for line in raw.splitlines(keepends=True) if learner.encode() not in line)
-            path.write_bytes(kept)
-            said.append(f"{path}: the lines with this id were taken out.")
-    return said
 
 
 def _files(place: Path) -> Iterator[Path]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
 from bulkremove.cli.screen import Screen
+from bulkremove.errors import ConsentMissing
 from bulkremove.ids import LONGEST_ID
 
 
@@ -18,9 +20,10 @@ def add_to(group: click.Group) -> None:
 
 @click.command()
 @click.argument("learner")
+@click.option("--yes", is_flag=True, help="Ask nothing.")
 @click.pass_obj
-def forget(screen: Screen, learner: str) -> None:
-    """Take the data of the learner with the id LEARNER out of journal and kept files, and say where it stood.
+def forget(screen: Screen, learner: str, yes: bool) -> None:
+    """Erase the data of the learner with the id LEARNER from journal and kept files, after showing where they stand.
 
     Totals and the audit log stay; the log holds no data of learners.
 
@@ -30,9 +33,24 @@ def forget(screen: Screen, learner: str) -> None:
 
     if not (learner.isascii() and learner.isdigit() and len(learner) <= LONGEST_ID):
         raise click.UsageError(f"{learner!r} is no learner id.")
-    said = screen.call(lambda app: app.keeping.forget(learner, by=this_person()))
-    for sentence in said or ["Nothing of this person was kept."]:
+    found = screen.call(lambda app: app.keeping.look_up(learner))
+    for job, count in found.rows.items():
+        screen.answer(f"Job {job}: {count:,} row(s) are emptied.")
+    for path, numbers in found.files.items():
+        screen.answer(f"{path}: {len(numbers):,} row(s) are taken out.")
+    for sentence in found.by_hand:
         screen.answer(sentence)
+    if not (found.rows or found.files):
+        screen.answer("There is nothing that this command may change.")
+        return
+    if not yes:
+        if not sys.stdin.isatty():
+            raise ConsentMissing("There is no terminal to ask on, so nothing was changed.", hint="Give --yes.")
+        if not click.confirm("Erase this learner's data?", err=True):
+            screen.answer("Nothing was changed.")
+            return
+    screen.call(lambda app: app.keeping.forget(found, by=this_person()))
+    screen.answer("The learner's data were erased.")
 
 
 @click.command()
@@ -76,8 +94,11 @@ def accept_restore(screen: Screen, yes: bool) -> None:
         screen.warn(f"Job {job}: {rows:,} open rows may have been sent since; they become unknown.")
     for job in restored.jobs:
         screen.warn(f"Job {job} was made since and is lost; its report, if it has one, is all that is left of it.")
-    if not yes and not click.confirm("Continue with this journal?", err=True):
-        screen.answer("Nothing was changed.")
-        return
+    if not yes:
+        if not sys.stdin.isatty():
+            raise ConsentMissing("There is no terminal to ask on, so nothing was changed.", hint="Give --yes.")
+        if not click.confirm("Continue with this journal?", err=True):
+            screen.answer("Nothing was changed.")
+            return
     screen.call(lambda app: app.keeping.accept_restore(restored, by=this_person()))
     screen.answer("The journal is accepted. Look each unknown learner up in Zoho People before you retry a job.")

@@ -16,7 +16,7 @@ from bulkremove.errors import FileRefused
 from bulkremove.ids import OUTER
 from bulkremove.model import REPORT_COLUMNS, Choices, KeepList, Roles, Table
 from bulkremove.reading import columns, damage, given_back
-from bulkremove.reading.delimited import read_delimited
+from bulkremove.reading.delimited import read_delimited, without_rows
 from bulkremove.reading.grid import LARGEST, Grid
 from bulkremove.reading.keep import keep_list
 from bulkremove.reading.options import Hidden, ReadOptions, parse_columns
@@ -25,7 +25,7 @@ from bulkremove.reading.workbook import read_ole, read_zip
 FIRST_ROWS = 5
 """Rows that are shown beside the headings when a person must choose the columns."""
 
-__all__ = ["Hidden", "ReadOptions", "parse_columns", "read", "read_keep"]
+__all__ = ["Hidden", "ReadOptions", "parse_columns", "read", "read_keep", "without_rows"]
 
 
 def read(source: Path | BinaryIO, *, name: str, options: ReadOptions | None = None) -> Table:

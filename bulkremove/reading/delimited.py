@@ -10,6 +10,7 @@ import codecs
 import csv
 import io
 import re
+from collections.abc import Collection, Iterator
 
 from bulkremove.errors import FileRefused
 from bulkremove.reading import damage
@@ -34,20 +35,48 @@ def read_delimited(raw: bytes, name: str) -> Grid:
         raise FileRefused(
             f"{name} holds NUL characters: it is damaged or no text file.", hint="Export it again as CSV."
         )
-    head = raw[:65_536].decode("utf-8", "ignore")
-    given = _SEP_LINE.match(head)
-    if given:
-        if given[1] not in _SEPARATORS:
-            raise FileRefused(f"{name}, row 1: {given[1]!r} is no separator.", hint="Name a comma, semicolon or tab.")
-        raw = raw[len(given[0].encode()) :]
-        head = head[len(given[0]) :]
-    blank = re.match(r"(?:[ \t]*\r?\n)*", head)
-    skipped = blank[0].count("\n") if blank else 0
-    raw = raw[len(blank[0].encode()) :] if blank else raw
-    separator = given[1] if given else _separator(head[len(blank[0]) :] if blank else head, name)
-    columns = _columns(raw, separator, name, skipped)
+    start, skipped, separator = _start(raw, name)
+    columns = _columns(raw[start:], separator, name, skipped)
     kind = "tsv" if separator == "\t" else "csv"
     return Grid(kind, range(skipped + 1, skipped + 1 + len(columns[0])), columns, notes=notes)
+
+
+def without_rows(raw: bytes, name: str, numbers: Collection[int]) -> bytes:
+    """The file without the rows of these numbers (as in its ``Grid``); all other bytes stay. Raises FileRefused."""
+    encoding, _ = _encoding(raw, name)
+    bom = next((one for one in (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) if raw.startswith(one)), b"")
+    if encoding == "utf-16":
+        encoding = "utf-16-le" if bom == codecs.BOM_UTF16_LE else "utf-16-be"
+    text = raw.removeprefix(bom).decode(encoding)
+    start, skipped, separator = _start(text.encode(), name)
+    head = text.encode()[:start].decode()
+    lines: list[str] = []
+
+    def remembered() -> Iterator[str]:
+        for line in io.StringIO(text[len(head) :], newline=""):
+            lines.append(line)
+            yield line
+
+    kept = [head]
+    for number, _ in enumerate(csv.reader(remembered(), delimiter=separator), start=skipped + 1):
+        if number not in numbers:
+            kept += lines
+        lines.clear()
+    return bom + "".join(kept).encode(encoding)
+
+
+def _start(raw: bytes, name: str) -> tuple[int, int, str]:
+    """Bytes before the first row, blank lines among them, and the separator."""
+    head = raw[:65_536].decode("utf-8", "ignore")
+    given = _SEP_LINE.match(head)
+    if given and given[1] not in _SEPARATORS:
+        raise FileRefused(f"{name}, row 1: {given[1]!r} is no separator.", hint="Name a comma, semicolon or tab.")
+    begun = len(given[0]) if given else 0
+    blank = re.match(r"(?:[ \t]*\r?\n)*", head[begun:])
+    skipped = blank[0].count("\n") if blank else 0
+    begun += len(blank[0]) if blank else 0
+    separator = given[1] if given else _separator(head[begun:], name)
+    return len(head[:begun].encode()), skipped, separator
 
 
 def _encoding(raw: bytes, name: str) -> tuple[str, list[str]]:

@@ -376,6 +376,10 @@ class JobStore(Protocol):
         """How many rows of a learner may still be sent."""
         ...
 
+    async def rows_of(self, learner: str) -> Mapping[str, int]:
+        """How many rows of a learner there are, by job."""
+        ...
+
     async def erase(self, learner: str) -> Mapping[str, int]:
         """Empty the cells and ids of a learner's rows; how many, by job."""
         ...

@@ -535,7 +535,7 @@ class Sequences:
         row = self._chosen(self._facts.rows("removed", "not_found"))
         if row is None:
             return None
-        done = self._command("forget", row[2], codes=frozenset({0, 4}))
+        done = self._command("forget", row[2], "--yes", codes=frozenset({0, 4}))
         if done.returncode == 0:
             self._facts.forgotten.add(row[2])
             self._facts.act("forgot", "")

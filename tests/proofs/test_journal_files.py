@@ -20,7 +20,7 @@ from tests.proofs.serve_process import ServeProcess
 LIMIT = "100000/60s"
 COMMANDS: tuple[tuple[str, ...], ...] = (
     *(("jobs",), ("show", "JOB"), ("doctor",), ("users",), ("audit",), ("audit", "verify"), ("backup", "copy.db")),
-    *(("report", "JOB", "-o", "again.csv"), ("retry", "JOB", "--yes"), ("forget", "478346000019558000")),
+    *(("report", "JOB", "-o", "again.csv"), ("retry", "JOB", "--yes"), ("forget", "478346000019558000", "--yes")),
     *(("tokens", "add", "another", "--role", "preparer"), ("nightly",), ("resume",), ("cancel", "JOB")),
 )
 

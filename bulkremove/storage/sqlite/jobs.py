@@ -10,6 +10,7 @@ from itertools import islice
 from typing import TypeVar
 
 from bulkremove.errors import JobNotFound
+from bulkremove.ids import OUTER
 from bulkremove.model import (
     UNSETTLED,
     Attempt,
@@ -321,12 +322,12 @@ class SqliteJobs:
             lambda reader: int(reader.execute(_ROWS.count_open_rows_of_learner, learner=learner).fetchone()[0])
         )
 
-    async def erase(self, learner: str) -> Mapping[str, int]:
-        def find(reader: Reader) -> Sequence[tuple[str, int, int]]:
-            rows = reader.execute(_ROWS.rows_of_learner, learner=learner, folded=learner.casefold())
-            return [(job, position, len(json.loads(cells))) for job, position, cells in rows]
+    async def rows_of(self, learner: str) -> Mapping[str, int]:
+        found = await self._database.read(lambda reader: _rows_of(reader, learner))
+        return Counter(job for job, _, _ in found)
 
-        found = await self._database.read(find)
+    async def erase(self, learner: str) -> Mapping[str, int]:
+        found = await self._database.read(lambda reader: _rows_of(reader, learner))
 
         def erase(transaction: Transaction) -> None:
             for job, position, width in found:
@@ -399,6 +400,17 @@ def _end(transaction: Transaction, job_id: str, end: JobEnd, records: Iterable[R
     words = end.reason or "Every row has its status."
     write_records(transaction, (*records, JobEvent(job_id, end.state.value, words, end.at)))
     return _get(transaction, job_id)
+
+
+def _rows_of(reader: Reader, learner: str) -> Sequence[tuple[str, int, int]]:
+    """Job, position and number of cells of a learner's rows; of a row without readable ids, any cell counts."""
+    rows = reader.execute(_ROWS.rows_of_learner, learner=learner)
+    return [
+        (job, position, len(texts))
+        for job, position, known, cells in rows
+        for texts in [json.loads(cells)]
+        if known or learner in (text.strip(OUTER) for text in texts)
+    ]
 
 
 def _delete_piece(transaction: Transaction, job_id: str) -> bool:

@@ -1,0 +1,141 @@
+"""Erasing one learner's data from journal and kept files: first what would change, then the change itself.
+
+Ids are compared as whole cells of the learner column, read as the reader reads them. A file is written beside and
+renamed; a link is never followed; a file that still waits for a nightly run is never edited, only named.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import stat
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bulkremove.app.apart import read_apart
+from bulkremove.errors import FileRefused, SettingsError
+from bulkremove.ids import OUTER
+from bulkremove.private_files import keep_names
+from bulkremove.reading import ReadOptions, without_rows
+
+_ENCODINGS = ("ascii", "utf-16-le", "utf-16-be")
+_WORKBOOKS = (b"PK", b"\xd0\xcf\x11\xe0")
+LARGEST = 100 * 1024 * 1024
+"""Bytes; larger files are named and not searched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """Where a learner stands. ``rows``: in the journal, by job; ``files``: row numbers in files that will be edited.
+
+    ``by_hand``: sentences about files that a person must look at.
+    """
+
+    learner: str
+    rows: Mapping[str, int]
+    files: Mapping[Path, frozenset[int]]
+    by_hand: tuple[str, ...]
+
+    @property
+    def found(self) -> bool:
+        return bool(self.rows or self.files or self.by_hand)
+
+
+async def search_files(
+    learner: str, kept: Iterable[Path], waiting: Iterable[Path]
+) -> tuple[Mapping[Path, frozenset[int]], tuple[str, ...]]:
+    """Where a learner stands in the files of some folders. ``waiting``: folders whose files are never edited."""
+    files: dict[Path, frozenset[int]] = {}
+    by_hand: list[str] = []
+    for folders, edit in ((kept, True), (waiting, False)):
+        for path in (path for folder in folders for path in _files(folder)):
+            raw = await asyncio.to_thread(_content, path)
+            if raw is None:
+                by_hand.append(f"{path} is larger than 100 MB and was not searched.")
+                continue
+            workbook = raw.startswith(_WORKBOOKS)
+            if not workbook and not any(learner.encode(encoding) in raw for encoding in _ENCODINGS):
+                continue
+            try:
+                numbers = await _numbers(path, raw, learner)
+            except FileRefused as refused:
+                by_hand.append(f"{path} can't be searched: {refused.message}")
+                continue
+            if not numbers:
+                continue
+            rows = ", ".join(f"{number:,}" for number in sorted(numbers)[:10])
+            if not edit:
+                by_hand.append(
+                    f"{path} still waits for a nightly run and was not changed; this learner is in row {rows}."
+                )
+            elif workbook:
+                by_hand.append(f"{path} is a workbook and was not changed; this learner is in row {rows}.")
+            else:
+                files[path] = numbers
+    return files, tuple(by_hand)
+
+
+def erase_from(path: Path, learner: str, numbers: frozenset[int]) -> None:
+    """Take these rows out of a file: written beside it, and renamed. Raises SettingsError or FileRefused."""
+    raw = _content(path) or b""
+    if path.suffix == ".jsonl":
+        lines = raw.splitlines(keepends=True)
+        kept = b"".join(line for number, line in enumerate(lines, start=1) if number not in numbers)
+    else:
+        kept = without_rows(raw, path.name, numbers)
+    try:
+        mode = stat.S_IMODE(path.lstat().st_mode)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(kept)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).chmod(mode)
+            Path(name).replace(path)
+            keep_names(path.parent)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise SettingsError(f"The file {path} can't be written: {error.strerror}.") from None
+
+
+async def _numbers(path: Path, raw: bytes, learner: str) -> frozenset[int]:
+    """The numbers of the rows in whose learner column the id stands. Raises FileRefused."""
+    if path.suffix == ".jsonl":
+        return frozenset(_json_numbers(raw, learner))
+    table = await read_apart(path, name=path.name, options=ReadOptions())
+    column = table.columns[table.roles.learner]
+    return frozenset(number for number, cell in zip(table.numbers, column, strict=True) if cell.strip(OUTER) == learner)
+
+
+def _json_numbers(raw: bytes, learner: str) -> Iterator[int]:
+    for number, line in enumerate(raw.splitlines(), start=1):
+        try:
+            cells = json.loads(line)["cells"]
+            found = any(text.strip(OUTER) == learner for _, text in cells)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise FileRefused(f"line {number} is no line of a report.") from None
+        if found:
+            yield number
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """The regular files of a folder; a link is none."""
+    if folder.is_dir() and not folder.is_symlink():
+        yield from (path for path in sorted(folder.iterdir()) if stat.S_ISREG(path.lstat().st_mode))
+
+
+def _content(path: Path) -> bytes | None:
+    """The bytes of a regular file; None when there are too many. Raises SettingsError."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        with os.fdopen(descriptor, "rb") as file:
+            raw = file.read(LARGEST + 1)
+    except OSError as error:
+        raise SettingsError(f"The file {path} can't be read: {error.strerror}.") from None
+    return None if len(raw) > LARGEST else raw
