@@ -88,6 +88,8 @@ class Settings:
     largest_upload: int = 10
     """Megabytes (2**20 bytes) of a file given to the page."""
     sources: Mapping[str, str] = field(default_factory=dict)
+    file: Path | None = None
+    """The settings file, where there is one."""
 
     @property
     def people_url(self) -> str:
@@ -138,7 +140,7 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
     said |= {name: (value, f"--{name.replace('_', '-')}") for name, value in given.items()}
     values = {name: _checked(name, value, source) for name, (value, source) in said.items()}
     sources = {name: source for name, (_, source) in said.items()}
-    settings = Settings(folder, **values, sources=sources)  # type: ignore[arg-type] # each was checked for its field
+    settings = Settings(folder, **values, sources=sources, file=path if path.is_file() else None)  # type: ignore[arg-type] # each was checked for its field
     _check_together(settings)
     return settings
 

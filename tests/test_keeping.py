@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import zipfile
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
@@ -14,8 +16,9 @@ from bulkremove.errors import ConsentMissing, JournalFailed, ReportFailed
 from bulkremove.metrics import text
 from bulkremove.model import JobState, Status
 from bulkremove.rights import Role
+from bulkremove.sandbox import read_log
 from tests.house import house, triples
-from tests.programs import Bulkremove, crowd, environment
+from tests.programs import Bulkremove, crowd, environment, sandbox
 from tests.test_night import site
 from tests.workbooks import Book, Cell, Sheet
 
@@ -119,13 +122,16 @@ async def test_a_backup_made_while_a_job_runs_is_sound_and_an_old_one_is_noticed
     async with site(tmp_path) as one:
         one.drop("first.csv", triples(3))
         await one.night()
-        copy = tmp_path / "copy.db"
-        await one.app.keeping.backup(copy, by="kim")
-        assert 0o600 == copy.stat().st_mode & 0o777
+        backup, copy = tmp_path / "monday.zip", tmp_path / "journal.db"
+        await one.app.keeping.backup(backup, by="kim")
+        assert 0o600 == backup.stat().st_mode & 0o777
+        with zipfile.ZipFile(backup) as packed:
+            assert ["CONTENTS.txt", "journal.db"] == packed.namelist()
+            packed.extract("journal.db", tmp_path)
         with closing(sqlite3.connect(copy)) as db:
             assert [("ok",)] == db.execute("PRAGMA integrity_check").fetchall()
         with pytest.raises(JournalFailed):
-            await one.app.keeping.backup(copy, by="kim")
+            await one.app.keeping.backup(backup, by="kim")
         one.drop("second.csv", triples(3, first=5))
         await one.night()
     for path in (tmp_path / "home").glob("journal.db*"):
@@ -162,6 +168,70 @@ async def test_the_page_gives_the_figures_to_whoever_has_a_token(tmp_path: Path)
         told = await visitor.ask("GET", "/metrics", headers=await one.program(Role.PREPARER))
         assert 200 == told.status
         assert "bulkremove_calls_last_minute 0.0" in told.text
+
+
+def test_a_copy_of_the_middle_of_a_run_that_is_put_back_leads_to_unknown_rows_and_no_second_call(
+    tmp_path: Path,
+) -> None:
+    """The copy was made while the job ran; 20 rows were sent after it. None of them may be sent again."""
+    world, file = crowd(tmp_path, 60, {"latency": 0.02})
+    log, backup = tmp_path / "log.jsonl", tmp_path / "middle.zip"
+    with sandbox(world, log, "--limit", "100000/60s") as variables:
+        program = Bulkremove(tmp_path / "home", environment(**variables, BULKREMOVE_LIMIT="100000/60s"))
+        program.home.mkdir(mode=0o700)
+        (program.home / "bulkremove.toml").write_text("max_removals = 400\n")
+        run = program.start("-v", "run", str(file), "--yes", "--concurrency", "1")
+        assert run.stderr is not None
+        while sum(entry.removal is not None for entry in read_log(log)) < 20:
+            assert run.poll() is None
+        assert 0 == program("backup", str(backup)).returncode
+        assert 0 == run.wait(timeout=60)
+        run.communicate()
+        assert 4 == program("restore-backup", str(backup)).returncode  # nobody can be asked
+        put_back = program("restore-backup", str(backup), "--yes")
+        assert "accept-restore" in put_back.stdout, put_back.stderr
+        for words in (["resume"], ["run", str(file), "--yes"], ["users", "add", "jo", "--role", "admin"]):
+            refused = program(*words, stdin="a good long password\n")
+            assert 1 == refused.returncode
+            assert "replaced by an older copy" in refused.stderr
+        assert "accept-restore" in program("doctor").stdout
+        accepted = program("journal", "accept-restore", "--yes")
+        assert 0 == accepted.returncode, accepted.stderr
+        (job,) = json.loads(program("jobs", "--json").stdout)
+        done = program("resume", job["job"])
+        assert 0 <= done.returncode <= 5
+        calls = Counter(entry.removal.learner for entry in read_log(log) if entry.removal)
+        assert {1} == set(calls.values())
+        shown = json.loads(program("show", job["job"], "--json").stdout)
+        assert 60 == shown["rows"]
+        assert shown["counts"]["removed"] + shown["counts"]["unknown"] == 60
+        assert shown["counts"]["not_found"] == 0
+        assert "sound" in program("audit", "verify").stdout
+
+
+def test_a_file_that_is_no_backup_leaves_the_journal_as_it_is(tmp_path: Path) -> None:
+    program = Bulkremove(tmp_path / "home", environment())
+    assert 0 == program("tokens", "add", "one", "--role", "preparer").returncode
+    (tmp_path / "a.zip").write_text("no zip")
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as packed:
+        packed.writestr("journal.db", "no database")
+    for name in ("a.zip", "b.zip", "c.zip"):
+        refused = program("restore-backup", str(tmp_path / name), "--yes")
+        assert 1 == refused.returncode
+        assert "Traceback" not in refused.stderr
+    assert "one" in program("tokens").stdout
+
+
+def test_a_lost_end_of_the_audit_log_is_noticed(tmp_path: Path) -> None:
+    program = Bulkremove(tmp_path / "home", environment())
+    for name in ("one", "two"):
+        program("tokens", "add", name, "--role", "preparer")
+    with closing(sqlite3.connect(program.home / "journal.db")) as db, db:
+        db.execute("DROP TRIGGER audit_is_not_deleted")
+        db.execute("DELETE FROM audit WHERE id = 2")
+    verified = program("audit", "verify")
+    assert 1 == verified.returncode
+    assert "broken at entry 2: it is missing, and so are all after it" in verified.stdout
 
 
 def test_forget_and_backup_are_commands(tmp_path: Path) -> None:

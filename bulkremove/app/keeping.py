@@ -6,14 +6,16 @@ The audit log stays whole: it holds no cell of any file.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from bulkremove import pacing
 from bulkremove.app.results import Allowance
 from bulkremove.errors import BulkremoveError, ConsentMissing
 from bulkremove.model import Job
+from bulkremove.private_files import private_folder, write_private
 from bulkremove.sources import Folder, folder_of
 from bulkremove.storage import Storage
 from bulkremove.storage.base import Act, Restored
@@ -72,9 +74,41 @@ class Keeping:
         await self._app.record(by, "forgot", rows=sum(found.rows.values()), files=len(found.files))
 
     async def backup(self, path: Path, *, by: str) -> None:
-        """A sound copy of the journal, also while jobs run. Raises JournalFailed when the file is there already."""
-        await self._storage.backup(path)
+        """One zip with journal, settings and protected list, also while jobs run. Raises JournalFailed."""
+        from bulkremove.app.backup import JOURNAL, write_zip
+
+        home = self._app.settings.home
+        others = {name: place for name, place in self._own_files().items() if place.is_file()}
+        with TemporaryDirectory(dir=private_folder(home), prefix=".backup-") as folder:
+            copy = Path(folder) / JOURNAL
+            await self._storage.backup(copy)
+            await asyncio.to_thread(write_zip, path, copy, others)
         await self._app.record(by, "backed_up", file=path.name)
+
+    async def restore_backup(self, path: Path) -> list[str]:
+        """Put a backup back: the journal by SQLite's own means, settings and protected list where there are none.
+
+        Sentences about what was not put back. Raises JournalFailed; the journal is as it was then.
+        """
+        from bulkremove.app.backup import unpacked
+
+        said = []
+        with unpacked(path, self._app.settings.home) as (journal, others):
+            await self._storage.restore.put_back(journal)
+            for name, place in self._own_files().items():
+                if name not in others:
+                    continue
+                if not place.exists():
+                    write_private(place, others[name].decode("utf-8", "surrogateescape"))
+                elif place.read_bytes() != others[name]:
+                    said.append(f"{place} is another one than in the backup and was left as it is.")
+        return said
+
+    def _own_files(self) -> Mapping[str, Path]:
+        """Settings and protected list, by their names in a backup."""
+        settings = self._app.settings
+        protected = Path(settings.keep_list) if settings.keep_list else settings.home / "keep.csv"
+        return {"bulkremove.toml": settings.file or settings.home / "bulkremove.toml", "keep.csv": protected}
 
     async def restored(self) -> Restored | None:
         """What is lost because the journal was replaced by an older copy; None when it was not."""

@@ -1,4 +1,4 @@
-"""forget, backup and journal: keeping no more of people than is needed, and losing nothing that is."""
+"""forget, backup, restore-backup and journal: keeping no more of people than is needed, and losing nothing that is."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bulkremove.ids import LONGEST_ID
 
 def add_to(group: click.Group) -> None:
     """Add these commands to the group."""
-    for command in (forget, backup, journal):
+    for command in (forget, backup, restore_backup, journal):
         group.add_command(command)
 
 
@@ -43,12 +43,7 @@ def forget(screen: Screen, learner: str, yes: bool) -> None:
     if not (found.rows or found.files):
         screen.answer("There is nothing that this command may change.")
         return
-    if not yes:
-        if not sys.stdin.isatty():
-            raise ConsentMissing("There is no terminal to ask on, so nothing was changed.", hint="Give --yes.")
-        if not click.confirm("Erase this learner's data?", err=True):
-            screen.answer("Nothing was changed.")
-            return
+    _ask(screen, "Erase this learner's data?", yes)
     screen.call(lambda app: app.keeping.forget(found, by=this_person()))
     screen.answer("The learner's data were erased.")
 
@@ -57,14 +52,32 @@ def forget(screen: Screen, learner: str, yes: bool) -> None:
 @click.argument("file")
 @click.pass_obj
 def backup(screen: Screen, file: str) -> None:
-    """Copy the journal to FILE, also while jobs run. To restore it, put it in the place of journal.db.
+    """Write journal, settings and protected list to the zip FILE, also while jobs run. Credentials are not in it.
 
-    Example: bulkremove backup /backup/journal-monday.db
+    Example: bulkremove backup /backup/monday.zip
     """
     from bulkremove.app import this_person
 
     screen.call(lambda app: app.keeping.backup(Path(file).absolute(), by=this_person()))
-    screen.answer(f"The journal is in {Path(file).absolute()}.")
+    screen.answer(f"Journal, settings and protected list are in {Path(file).absolute()}; credentials are not.")
+
+
+@click.command("restore-backup")
+@click.argument("file")
+@click.option("--yes", is_flag=True, help="Ask nothing.")
+@click.pass_obj
+def restore_backup(screen: Screen, file: str, yes: bool) -> None:
+    """Put a backup back in the place of the journal; what was done since it was made is lost.
+
+    Example: bulkremove restore-backup /backup/monday.zip
+    """
+    path = Path(file).absolute()
+    _ask(screen, f"Replace the journal by the one in {path}? What was done since is lost.", yes)
+    for sentence in screen.call(lambda app: app.keeping.restore_backup(path)):
+        screen.answer(sentence)
+    screen.answer(f"The journal of {path} is in place.")
+    if screen.call(lambda app: app.keeping.restored()) is not None:
+        screen.answer(f"It is older than the last run. Next: {screen.command('journal', 'accept-restore')}")
 
 
 @click.group()
@@ -94,11 +107,16 @@ def accept_restore(screen: Screen, yes: bool) -> None:
         screen.warn(f"Job {job}: {rows:,} open rows may have been sent since; they become unknown.")
     for job in restored.jobs:
         screen.warn(f"Job {job} was made since and is lost; its report, if it has one, is all that is left of it.")
-    if not yes:
-        if not sys.stdin.isatty():
-            raise ConsentMissing("There is no terminal to ask on, so nothing was changed.", hint="Give --yes.")
-        if not click.confirm("Continue with this journal?", err=True):
-            screen.answer("Nothing was changed.")
-            return
+    _ask(screen, "Continue with this journal?", yes)
     screen.call(lambda app: app.keeping.accept_restore(restored, by=this_person()))
     screen.answer("The journal is accepted. Look each unknown learner up in Zoho People before you retry a job.")
+
+
+def _ask(screen: Screen, question: str, yes: bool) -> None:
+    """Raises ConsentMissing unless a person agrees, now or beforehand."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise ConsentMissing("There is no terminal to ask on, so nothing was changed.", hint="Give --yes.")
+    if not click.confirm(question, err=True):
+        raise ConsentMissing("Nothing was changed.")

@@ -572,6 +572,10 @@ class RestoreCheck(Protocol):
         """What is lost; None when nothing is."""
         ...
 
+    async def put_back(self, copy: Path) -> None:
+        """Replace the journal by the content of a copy, in one transaction. Raises JournalFailed for a damaged one."""
+        ...
+
     async def accept(
         self, jobs: Collection[str], *records: Record, slots: int, held_seconds: float
     ) -> Mapping[str, int]:

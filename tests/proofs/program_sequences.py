@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import time
+import zipfile
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -515,12 +516,14 @@ class Sequences:
 
     def _backup(self) -> str:
         """The copy holds at least what was known before it was made."""
-        path = self._folder / f"copy-{self._dice.randrange(10**9)}" / "journal.db"
+        path = self._folder / f"copy-{self._dice.randrange(10**9)}" / "backup.zip"
         path.parent.mkdir(mode=0o700)
         seen, jobs = list(self._facts.audit), set(self._facts.jobs)
         done = self._command("backup", str(path))
         if done.returncode == 0:
             self._facts.act("backed_up", path.name)
+            with zipfile.ZipFile(path) as packed:
+                packed.extract("journal.db", path.parent)
             commands = (("audit", "verify"), ("jobs", "--json"), ("audit", "--json", "-n", "100000"))
             copy = look(Bulkremove(path.parent, self._sound.env), commands)
             require(copy.integrity == "ok", "sound", f"the copy: {copy.integrity}")

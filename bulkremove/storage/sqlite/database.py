@@ -142,6 +142,15 @@ class Database:
         self._check_open()
         await asyncio.get_running_loop().run_in_executor(self._readers, self._backup, path)
 
+    async def restore(self, copy: Path) -> None:
+        """Replace everything by the content of a copy, for all processes that have it open. Raises JournalFailed.
+
+        SQLite's backup does it within one transaction; a file that was renamed into place would be another one than
+        those that others have open.
+        """
+        self._check_open()
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._restore, copy)
+
     async def shrink(self, pages: int) -> bool:
         """Return up to ``pages`` deleted pages to the file system; whether there may be more.
 
@@ -288,6 +297,22 @@ class Database:
             left = int(connection.execute("PRAGMA freelist_count").fetchone()[0])
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         return left > 0
+
+    def _restore(self, copy: Path) -> None:
+        connection = self._opened()
+        with self._translated():
+            connection.execute("PRAGMA foreign_keys = OFF")
+            with closing(sqlite3.connect(copy)) as source:
+                try:
+                    (sound,) = source.execute("PRAGMA integrity_check").fetchone()
+                    version = int(source.execute("PRAGMA user_version").fetchone()[0])
+                except sqlite3.DatabaseError:
+                    sound, version = "no database", 0
+                if sound != "ok" or not 0 < version <= len(SCHEMA):
+                    raise JournalFailed("The copy is damaged, or of a newer bulkremove. Nothing was put back.")
+                source.backup(connection)
+            self._migrate(connection)
+            connection.execute("PRAGMA foreign_keys = ON")
 
     # The readers' threads
 

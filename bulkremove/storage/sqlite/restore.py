@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from pathlib import Path
 
 from bulkremove.model import Clock
 from bulkremove.storage.base import Record, Restored
@@ -39,6 +40,9 @@ class SqliteRestore:
             return Restored(mark.changes - changes, {job: count for job, count in rows.items() if count}, lost)
 
         return await self._database.read(look)
+
+    async def put_back(self, copy: Path) -> None:
+        await self._database.restore(copy)
 
     async def accept(
         self, jobs: Collection[str], *records: Record, slots: int, held_seconds: float
