@@ -66,7 +66,10 @@ class _Request(aiohttp.ClientRequest):
 
 
 class ZohoPeople:
-    """The remove call of one account. Seconds are real ones; ``exchange`` bounds one call from start to end."""
+    """The remove call of one account. Seconds are real ones; ``exchange`` bounds one call from start to end.
+
+    ``on_date`` hears the server's own time of each reply, as sent.
+    """
 
     def __init__(
         self,
@@ -77,8 +80,10 @@ class ZohoPeople:
         read: float = 30.0,
         exchange: float = 45.0,
         trust_proxy: bool = False,
+        on_date: Callable[[str], None] = lambda date: None,
     ) -> None:
         self._base = base.origin()
+        self._on_date = on_date
         self._exchange = exchange
         self._session = aiohttp.ClientSession(
             # A connection carries one call: what a server or a proxy sends too much, or too late, is nobody's answer.
@@ -113,7 +118,7 @@ class ZohoPeople:
             try:
                 async with asyncio.timeout(self._exchange):
                     response = await send(request)
-                    exchange = Exchange(admission, withhold(await _reply(response), admission.token))
+                    exchange = Exchange(admission, withhold(await self._reply(response), admission.token))
             except (aiohttp.ClientError, OSError, ValueError) as error:
                 raise told(error) from None
             finally:
@@ -141,9 +146,19 @@ class ZohoPeople:
                 asyncio.timeout(self._exchange),
                 self._session.post(url, data=dict(form), allow_redirects=False) as response,
             ):
-                return await _reply(response)
+                return await self._reply(response)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise told(error) from None
+
+    async def _reply(self, response: aiohttp.ClientResponse) -> Reply:
+        body = bytearray()
+        async for chunk in response.content.iter_chunked(16 * 1024):
+            body += chunk
+            if len(body) > LARGEST_ANSWER:
+                raise _AnswerTooLarge
+        date = response.headers.get("Date")
+        self._on_date(date or "")
+        return Reply(response.status, bytes(body), response.headers.get("Retry-After"), date)
 
     def _check(self, request: aiohttp.ClientRequest, removal: Removal) -> None:
         """The one shape of call that may leave: measured, a learner id of ``..`` would mean the whole batch."""
@@ -198,17 +213,3 @@ class _AnswerTooLarge(ValueError):
 def withhold(reply: Reply, secret: str) -> Reply:
     """The reply without the secret: an error page of a proxy may quote the request, and its words are kept."""
     return replace(reply, body=reply.body.replace(secret.encode(), b"(withheld)"))
-
-
-async def _reply(response: aiohttp.ClientResponse) -> Reply:
-    body = bytearray()
-    async for chunk in response.content.iter_chunked(16 * 1024):
-        body += chunk
-        if len(body) > LARGEST_ANSWER:
-            raise _AnswerTooLarge
-    return Reply(
-        response.status,
-        bytes(body),
-        response.headers.get("Retry-After"),
-        response.headers.get("Date"),
-    )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from bulkremove.app.keeping import Tidied
 from bulkremove.errors import ConsentMissing, JournalFailed, ReportFailed
 from bulkremove.metrics import text
 from bulkremove.model import JobState, Status
@@ -32,9 +33,10 @@ async def test_after_its_time_a_job_keeps_its_totals_and_nothing_of_people(tmp_p
         await one.night()
         job, totals = await one.job(), (await one.app.jobs.tally(await one.job())).counts
         one.clock.ahead = 89 * DAY
-        assert 0 == await one.app.keeping.tidy()
+        assert Tidied(0, 0) == await one.app.keeping.tidy()
         one.clock.ahead = 91 * DAY
-        assert 1 == await one.app.keeping.tidy()
+        assert Tidied(1, 2) == await one.app.keeping.tidy()
+        assert {"jobs": 1, "files": 2} == (await one.app.audit(newest=1))[0].facts
         assert (await one.job()).dropped
         assert totals == (await one.app.jobs.tally(job)).counts
         assert [] == list(await one.app.jobs.outcomes(job))
@@ -44,6 +46,20 @@ async def test_after_its_time_a_job_keeps_its_totals_and_nothing_of_people(tmp_p
         assert (await one.app.verify_audit()).broken is None
         everything = b"".join(path.read_bytes() for path in (tmp_path / "home").rglob("journal.db") if path.is_file())
         assert LEARNER.encode() not in everything
+
+
+async def test_a_clock_that_is_wrong_for_one_night_deletes_nothing(tmp_path: Path) -> None:
+    async with site(tmp_path, retention_days=90) as one:
+        one.drop("leavers.csv", triples(3))
+        job = (await one.night()).ran[0]
+        one.clock.ahead = 400 * DAY
+        one.drop("more.csv", triples(3, first=5))
+        found = await one.night()
+        assert any("400 days, so nothing was deleted" in sentence for sentence in found.trouble)
+        assert not (await one.app.jobs.find(job.id)).dropped
+        one.clock.ahead = 0.0
+        assert "" == (await one.night()).deleted
+        assert not (await one.app.jobs.find(job.id)).dropped
 
 
 async def test_a_forgotten_person_stands_nowhere_and_it_is_said_where_they_stood(tmp_path: Path) -> None:

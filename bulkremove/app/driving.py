@@ -221,13 +221,14 @@ async def drive(
     expect_missing: bool,
     on_progress: Callable[[Progress], None],
     behind: Callable[[], bool] = lambda: False,
+    on_date: Callable[[str], None] = lambda date: None,
 ) -> Job:
     """Run what is left of ``job`` against the People host ``base``; the job as it stands afterwards.
 
     The settings' times are seconds of ``clock``, which runs ``speed`` times faster than life. ``line`` is
     ``new_line``'s, shared by all jobs of the account that this process runs at once: each gets its turn. While
-    ``behind`` is true no new row is begun: somebody else goes first. Raises JournalFailed; everything that Zoho or the
-    network does is told by the job's state and reason instead.
+    ``behind`` is true no new row is begun: somebody else goes first. ``on_date`` hears the Date header of each reply.
+    Raises JournalFailed; everything that Zoho or the network does is told by the job's state and reason instead.
     """
     quota = settings.quota
     people = ZohoPeople(
@@ -237,6 +238,7 @@ async def drive(
         read=settings.read_timeout,
         exchange=quota.exchange / speed,
         trust_proxy=settings.trust_proxy,
+        on_date=on_date,
     )
     try:
         this_run = Drive(

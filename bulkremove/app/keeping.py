@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -28,20 +29,32 @@ if TYPE_CHECKING:  # each needs the other; erasing reads files, which pulls pand
 DAY = 86_400.0
 
 
+@dataclass(frozen=True, slots=True)
+class Tidied:
+    """What retention deleted: the rows of so many jobs, and so many files."""
+
+    jobs: int
+    files: int
+
+
 class Keeping:
     """What one app keeps: in its journal, in its home folder, and in the folder of its nights."""
 
     def __init__(self, app: App, storage: Storage) -> None:
         self._app, self._storage = app, storage
 
-    async def tidy(self) -> int:
-        """Delete what is older than ``retention_days``; how many jobs lost their rows."""
+    async def tidy(self) -> Tidied:
+        """Delete what is older than ``retention_days``, and say how much that was.
+
+        The caller makes sure that the clock is right: one that is a year ahead would delete everything.
+        """
         settings, now = self._app.settings, self._app.clock.wall()
         await self._storage.jobs.delete_rows_left()
-        dropped = await expire(self._storage, settings.home, self._folders(), now=now, days=settings.retention_days)
-        if dropped:
+        tidied = await expire(self._storage, settings.home, self._folders(), now=now, days=settings.retention_days)
+        if tidied.jobs or tidied.files:
+            await self._app.record("retention", "deleted", jobs=tidied.jobs, files=tidied.files)
             await self._storage.shrink()
-        return dropped
+        return tidied
 
     async def look_up(self, learner: str) -> Erasure:
         """Where a learner's data stand. Raises ConsentMissing for one who is still to be removed, or not known."""
@@ -152,23 +165,25 @@ class Keeping:
         return [folder_of(settings.night_source, settings.home)] if settings.night_source else []
 
 
-async def expire(storage: Storage, home: Path, folders: list[Folder], *, now: float, days: int) -> int:
-    """Drop the rows and files of jobs that are over for so many days; how many jobs there were. 0 days: never."""
+async def expire(storage: Storage, home: Path, folders: list[Folder], *, now: float, days: int) -> Tidied:
+    """Delete the rows and files of jobs that are over for so many days. 0 days: never."""
     if not days:
-        return 0
-    then, dropped = now - days * DAY, 0
+        return Tidied(0, 0)
+    then, jobs, files = now - days * DAY, 0, 0
     for job in await storage.jobs.page():
         if job.state.over and not job.dropped and (job.finished_at or job.created_at) < then:
             for path in own_files(home, folders, job):
                 path.unlink(missing_ok=True)
+                files += 1
             await storage.jobs.delete_rows(job.id)
-            dropped += 1
+            jobs += 1
     for folder in folders:
         for place in (folder.done, folder.held):
             for path in _files(place):
                 if path.stat().st_ctime < then:
                     path.unlink(missing_ok=True)
-    return dropped
+                    files += 1
+    return Tidied(jobs, files)
 
 
 def own_files(home: Path, folders: list[Folder], job: Job) -> list[Path]:

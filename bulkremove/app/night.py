@@ -47,6 +47,8 @@ class Pass:
     waiting: list[str] = field(default_factory=list)
     """Files that are still being written."""
     trouble: list[str] = field(default_factory=list)
+    deleted: str = ""
+    """What retention deleted, in a sentence."""
     plans: list[Preview] = field(default_factory=list)
     """What a dry run showed."""
 
@@ -164,7 +166,6 @@ class Nights:
         await self._notices.ping("/start")
         try:
             await self._expire()
-            await self._app.keeping.tidy()
             folder = await self._prepared(found)
             until = self._app.schedule().open_until(clock.wall())
             if until is None:
@@ -177,6 +178,7 @@ class Nights:
                     await self._take_all(folder, stop, found, again)
             finally:
                 closing.cancel()
+            await self._tidy(found)
         except (BulkremoveError, OSError) as error:  # the folder may vanish between any two looks at it
             found.trouble.append(str(error))
             await self._tell(f"night:{night}", "the night did not end well", str(error))
@@ -185,6 +187,20 @@ class Nights:
         await self._notices.ping("" if found.good else "/fail")
         await self._write_metrics()
         return found
+
+    async def _tidy(self, found: Pass) -> None:
+        """Retention, once a reply of Zoho's in this run has shown that this machine's clock is right."""
+        skew = self._app.clock_skew
+        if skew is None:
+            return
+        if abs(skew) >= DAY:
+            words = f"This machine's clock and Zoho's differ by {abs(skew) / DAY:.0f} days, so nothing was deleted."
+            found.trouble.append(f"{words} Set the clock (NTP).")
+            return
+        tidied = await self._app.keeping.tidy()
+        if tidied.jobs or tidied.files:
+            days = self._app.settings.retention_days
+            found.deleted = f"Older than {days} days: rows of {tidied.jobs:,} job(s) and {tidied.files:,} file(s)."
 
     async def _write_metrics(self) -> None:
         from bulkremove.metrics import text

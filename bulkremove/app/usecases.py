@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import replace
 from datetime import time
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,6 +69,8 @@ class App:
         self._dice = dice or random.SystemRandom()
         self._sandbox = sandbox
         self._running_sandbox: RunningSandbox | None = None
+        self.clock_skew: float | None = None
+        """Seconds by which this machine's clock is ahead of Zoho's, by the last reply; None before the first."""
         self._storage = storage(self.settings.home, self.clock)
         self._lines: dict[tuple[asyncio.AbstractEventLoop, str], AsyncLimiter] = {}
 
@@ -163,6 +166,7 @@ class App:
                             expect_missing=expect_missing,
                             behind=behind,
                             on_progress=on_progress,
+                            on_date=self._note_date,
                         )
                     elif job.state.resumable:
                         job = await self._nothing_to_send(job)
@@ -304,6 +308,10 @@ class App:
         if place not in self._lines:
             self._lines = {place: new_line(settings.quota, self.speed)}
         return self._lines[place]
+
+    def _note_date(self, date: str) -> None:
+        with suppress(ValueError):
+            self.clock_skew = self.clock.wall() - parsedate_to_datetime(date).timestamp()
 
     async def _nothing_to_send(self, job: Job) -> Job:
         at = self.clock.wall()

@@ -52,6 +52,8 @@ def nightly(
     for name, texts in (("held", found.held), ("waits", found.waiting), ("TROUBLE", found.trouble)):
         for text in texts:
             screen.answer(f"{name}: {text}")
+    if found.deleted:
+        screen.answer(f"deleted: {found.deleted}")
     if not (found.ran or found.held or found.waiting or found.trouble or found.plans):
         screen.answer("There was nothing to do.")
     return 0 if dry_run else found.exit_code

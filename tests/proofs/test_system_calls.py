@@ -17,6 +17,7 @@ from tests.proofs.injected import KINDS, Injected, run_with
 from tests.proofs.reconciled import Ends
 
 ROWS = 5
+CONCURRENCY = 4
 LIFTED = ("--limit", "100000/60s")
 PARTS = {kind: 4 if kind == "pwrite64" else 1 for kind in KINDS}
 """The many calls of a kind are shared out."""
@@ -93,7 +94,8 @@ def test_a_disk_that_fails_at_the_nth_call_ends_the_run_and_loses_nothing(
         assert "Traceback" not in injected.said
         assert injected.returncode in (0, 1, 2, 3, 5), injected.said
         if injected.returncode:  # SQLite itself goes on where a folder, or a checkpoint, can't be synced
-            assert not injected.after
+            # The writer is a thread of its own: a row whose attempt is on disk already may be leaving at that moment.
+            assert len(injected.after) <= CONCURRENCY
     assert early
     proving.figure(
         "A disk that is full or fails at the Nth call ends the run with a sentence and loses nothing",
@@ -101,17 +103,24 @@ def test_a_disk_that_fails_at_the_nth_call_ends_the_run_and_loses_nothing(
     )
 
 
-def test_a_journal_that_another_process_holds_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+def test_a_journal_that_another_process_writes_to_is_waited_for_and_can_be_read(tmp_path: Path) -> None:
     world, file = crowd(tmp_path, ROWS)
     with sandbox(world, tmp_path / "log.jsonl") as variables:
         bulkremove = Bulkremove(tmp_path / "home", environment(**variables))
-        assert bulkremove("jobs").returncode == 0
+        assert bulkremove("tokens", "add", "one", "--role", "preparer").returncode == 0
         with closing(sqlite3.connect(tmp_path / "home" / "journal.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            done = bulkremove("run", str(file), "--yes")
-    assert done.returncode == 1
-    assert "locked" in done.stderr
-    assert not Ends(tmp_path, ROWS).removals
+            run = bulkremove.start("run", str(file), "--yes")
+            assert run.stderr is not None
+            while "Another process is writing to the journal" not in (line := run.stderr.readline()):
+                assert line
+            assert "one" in bulkremove("tokens").stdout
+            assert not Ends(tmp_path, ROWS).removals
+            other.execute("ROLLBACK")
+        run.communicate(timeout=60)
+    assert run.returncode == 0
+    Ends(tmp_path, ROWS).check_attempts()
+    assert len(Ends(tmp_path, ROWS).removals) == ROWS
 
 
 def test_a_home_that_can_not_be_a_folder_is_refused_before_anything_is_sent(tmp_path: Path) -> None:

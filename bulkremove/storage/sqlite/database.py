@@ -384,7 +384,8 @@ class Database:
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         _set_up(connection)
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file; else nothing
+        if not connection.execute("PRAGMA page_count").fetchone()[0]:
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # nothing later, but it would wait for a writer
         connection.execute("PRAGMA secure_delete = ON")  # what is erased is overwritten
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
