@@ -39,6 +39,9 @@ from bulkremove.storage import SqliteStorage
 from bulkremove.storage.base import AttemptOutcome
 from tests.virtual_time import VirtualClock, run
 
+SUBJECT = ("bulkremove/limiter.py", "bulkremove/pacing.py", "bulkremove/storage")
+"""The code that the figures speak of."""
+
 ROWS = 3000
 IDEAL = (ROWS - 30) / 30 * 60.0
 SERVERS = [*((rule, False) for rule in Rule), (Rule.ROLLING, True)]

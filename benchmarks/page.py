@@ -13,6 +13,9 @@ from tests.browsing import NoBrowser, browser, served
 from tests.house import triples
 from tests.programs import crowd, sandbox
 
+SUBJECT = ("bulkremove/web", "bulkremove/app/plans.py")
+"""The code that the figures speak of."""
+
 STREAMS = 50
 SECONDS = 20.0
 """How long the streams are watched."""

@@ -9,6 +9,9 @@ from bulkremove import pacing
 from bulkremove.sandbox import read_log
 from tests.programs import Bulkremove, crowd, environment, sandbox
 
+SUBJECT = ("bulkremove/limiter.py", "bulkremove/pacing.py", "bulkremove/storage")
+"""The code that the figures speak of."""
+
 PROCESSES, ROWS = 3, 180
 
 

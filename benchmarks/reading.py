@@ -11,6 +11,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+SUBJECT = ("bulkremove/reading", "bulkremove/planning.py")
+"""The code that the figures speak of."""
+
 CSV_ROWS, XLSX_ROWS = 1_000_000, 100_000
 
 

@@ -7,6 +7,9 @@ import subprocess
 import sys
 import time
 
+SUBJECT = ("bulkremove/cli",)
+"""The code that the figures speak of."""
+
 TIMES = 15
 
 

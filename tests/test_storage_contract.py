@@ -186,7 +186,7 @@ async def test_a_plan_that_is_being_stored_is_seen_by_nobody_until_it_is_whole(s
             yield row
 
     async def look() -> object:
-        jobs = await storage.jobs.page(), await storage.jobs.in_states(JobState.READY)
+        jobs = await storage.jobs.page(), await storage.jobs.page(states=[JobState.READY])
         return (
             jobs,
             await storage.jobs.newest_unfinished(),
@@ -225,7 +225,9 @@ async def test_the_jobs_come_newest_first_a_page_at_a_time_and_by_state(storage:
         await storage.jobs.create(job(f"job-{number}", state, at=float(number)), planned(number))
     assert ["job-4", "job-3"] == [one.id for one in await storage.jobs.page(limit=2)]
     assert ["job-2", "job-1"] == [one.id for one in await storage.jobs.page(limit=2, offset=2)]
-    assert ["job-3"] == [one.id for one in await storage.jobs.in_states(JobState.HELD)]
+    assert ["job-3"] == [one.id for one in await storage.jobs.page(states=[JobState.HELD])]
+    assert [] == await storage.jobs.page(source="G")
+    assert 5 == len(await storage.jobs.page(source="F"))
     assert {"job-1": 1, "job-4": 4} == {
         name: tally.open for name, tally in (await storage.jobs.tallies(["job-1", "job-4"])).items()
     }

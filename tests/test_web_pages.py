@@ -14,12 +14,12 @@ import pytest
 from bulkremove.app import Consent, Stop
 from bulkremove.app.desk import CLOSED, Desk
 from bulkremove.errors import JobBusy
-from bulkremove.model import JobState, Status
+from bulkremove.model import Job, JobState, Roles, Status
 from bulkremove.reading import ReadOptions
 from bulkremove.rights import Role
 from bulkremove.web import uploads
 from tests.house import House, Reply, Visitor, house, triples
-from tests.programs import crowd
+from tests.programs import Bulkremove, crowd, environment
 from tests.workbooks import Book, Cell, Sheet
 
 DRY_RUN = "DRY RUN - nothing has been removed"
@@ -301,6 +301,29 @@ async def test_a_restarted_server_goes_on_by_itself(tmp_path: Path) -> None:
         assert [job] == [taken.id for taken in await one.desk.take_up()]
         assert JobState.FINISHED == await ended(one, job)
         assert 120 == sum((await one.app.jobs.tally(await one.app.jobs.find(job))).counts.values())
+
+
+async def test_the_jobs_are_shown_a_page_at_a_time_and_by_state_and_file(tmp_path: Path) -> None:
+    async with house(tmp_path / "home") as one, one.visitor() as visitor:
+        for number in range(60):
+            state = JobState.HELD if number == 3 else JobState.FINISHED
+            job = Job(
+                f"job-{number:02}", "a", "h", f"file{number % 2}.csv", "", None, ("c",), Roles(0, 0, 0), "x", state
+            )
+            await one.app._storage.jobs.create(replace(job, created_at=float(number)), [])
+        first = await visitor.get("/")
+        assert ("job-59" in first.text, "job-10" in first.text, "job-09" in first.text) == (True, True, False)
+        assert "Older jobs" in first.text
+        second = await visitor.get("/?page=2")
+        assert ("job-59" in second.text, "job-09" in second.text, "Newer jobs" in second.text) == (False, True, True)
+        held = await visitor.get("/?state=held")
+        assert ("job-03" in held.text, "job-59" in held.text) == (True, False)
+        assert "No job matches" in (await visitor.get("/?state=held&q=file0")).text
+    program = Bulkremove(tmp_path / "home", environment())
+    assert ["job-03"] == [line.split()[0] for line in program("jobs", "--state", "held").stdout.splitlines()]
+    page = program("jobs", "-n", "10", "--page", "6")
+    assert ["job-09", "job-00"] == [page.stdout.split()[0], page.stdout.splitlines()[-1].split()[0]]
+    assert "job-01" not in program("jobs", "--file", "FILE0").stdout
 
 
 async def test_a_server_leaves_a_job_to_the_command_that_has_just_stored_it(tmp_path: Path) -> None:

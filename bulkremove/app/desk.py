@@ -57,7 +57,7 @@ class Desk:
         """Start what a stopped or killed server left; the jobs that go on."""
         jobs, found = self._app.jobs, []
         await jobs.remove_abandoned()
-        for job in await jobs.in_states(JobState.READY, JobState.RUNNING, JobState.PAUSED):
+        for job in await jobs.all(JobState.READY, JobState.RUNNING, JobState.PAUSED):
             if job.state is JobState.PAUSED and job.reason_code is not EndReason.SERVER_STOPPED:
                 continue
             if job.origin == "night" or await jobs.driven(job):  # the next night goes on with those of nights

@@ -12,7 +12,7 @@ from bulkremove.app.results import PAGE, Ended
 from bulkremove.errors import ConsentMissing, JobNotFound, NotUnknown, ReportFailed
 from bulkremove.model import EndReason, Finding, Job, JobState, Outcome, Plan, Status, Tally
 from bulkremove.storage import Storage
-from bulkremove.storage.base import Act, JobEnd, JobEvent, Record
+from bulkremove.storage.base import VISIBLE, Act, JobEnd, JobEvent, Record
 
 if TYPE_CHECKING:  # each needs the other; most commands do without reports
     from bulkremove.app.usecases import App
@@ -51,17 +51,19 @@ class Jobs:
             if await self._storage.claims.holder(job_id) is None:
                 await self._storage.jobs.remove_abandoned(job_id)
 
-    async def all(self) -> list[Job]:
-        """All jobs, the newest first."""
-        return await self._storage.jobs.page()
+    async def all(self, *states: JobState) -> list[Job]:
+        """All jobs, or those in these states, the newest first."""
+        return await self._storage.jobs.page(states=states or VISIBLE)
 
-    async def page(self, *, limit: int, offset: int = 0) -> list[Job]:
-        """Some of the jobs, the newest first."""
-        return await self._storage.jobs.page(limit=limit, offset=offset)
-
-    async def in_states(self, *states: JobState) -> list[Job]:
-        """The jobs in these states, the newest first."""
-        return await self._storage.jobs.in_states(*states)
+    async def page(
+        self, *, page: int = 1, limit: int = PAGE, state: JobState | None = None, source: str = ""
+    ) -> tuple[list[Job], Mapping[str, Tally], bool]:
+        """A page (from 1) of the jobs in a state whose file is named like ``source``; tallies by id; if more follow."""
+        found = await self._storage.jobs.page(
+            states=[state] if state else VISIBLE, source=source, limit=limit + 1, offset=(page - 1) * limit
+        )
+        shown = found[:limit]
+        return shown, await self.tallies(shown), len(found) > limit
 
     async def find(self, job_id: str | None) -> Job:
         """The job of that id, or the latest with rows left or without its report. Raises JobNotFound."""

@@ -225,7 +225,7 @@ class Nights:
 
     async def _expire(self) -> None:
         now = self._app.clock.wall()
-        for job in await self._app.jobs.in_states(JobState.HELD):
+        for job in await self._app.jobs.all(JobState.HELD):
             if job.due_at is None and now - job.created_at > EXPIRES:
                 await self._app.jobs.cancel(job.id, by=NIGHT)
                 words = f"Nobody approved the plan of {job.source} ({job.id}) within 7 days, so it was given up."
@@ -235,7 +235,7 @@ class Nights:
         """Jobs of earlier nights: approved, due by their delay, left by a kill, or paused by what time mends."""
         now = self._app.clock.wall()
         states = (JobState.HELD, JobState.READY, JobState.RUNNING, JobState.PAUSED)
-        for job in reversed(await self._app.jobs.in_states(*states)):
+        for job in reversed(await self._app.jobs.all(*states)):
             if stop.asked:
                 return
             if job.origin != "night" or (job.state is JobState.PAUSED and not job.goes_on):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bulkremove.cli.screen import Screen, json_option, shown
-from bulkremove.model import Job, Outcome, Status, Tally
+from bulkremove.model import Job, JobState, Outcome, Status, Tally
 
 if TYPE_CHECKING:
     from bulkremove.app import App
@@ -26,19 +25,26 @@ def add_to(group: click.Group) -> None:
 
 
 @click.command()
+@click.option("--state", type=click.Choice([state.value for state in JobState if state is not JobState.STORING]))
+@click.option("--file", "source", metavar="TEXT", default="", help="Only jobs whose file's name contains TEXT.")
+@click.option("-n", "--newest", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many a page.")
+@click.option("--page", type=click.IntRange(1, 1_000_000), default=1, show_default=True, help="Which page.")
 @json_option
 @click.pass_obj
-def jobs(screen: Screen, as_json: bool) -> None:
-    """List all jobs, the newest first.
+def jobs(screen: Screen, state: str | None, source: str, newest: int, page: int, as_json: bool) -> None:
+    """List jobs, the newest first.
 
-    Example: bulkremove jobs
+    Example: bulkremove jobs --state paused
     """
-    found, tallies = screen.call(_jobs)
+    wanted = JobState(state) if state else None
+    found, tallies, more = screen.call(lambda app: app.jobs.page(page=page, limit=newest, state=wanted, source=source))
     if as_json:
         facts = [{"job": job.id, "state": job.state.value, "source": job.source, "host": job.host} for job in found]
         screen.answer(json.dumps(facts))
         return
-    if not found:
+    if not found and (wanted or source or page > 1):
+        screen.answer("No job matches.")
+    elif not found:
         screen.answer("There are no jobs yet. `bulkremove preview FILE` shows what a file would remove.")
     for job in found:
         tally = tallies[job.id]
@@ -46,11 +52,8 @@ def jobs(screen: Screen, as_json: bool) -> None:
         where = "SANDBOX " if job.sandbox else ""
         done = f"{tally.total - tally.open:,}/{tally.total:,}"
         screen.answer(f"{job.id}  {when:%Y-%m-%d %H:%M}  {job.state.value:<9}  {done:>15}  {where}{shown(job.source)}")
-
-
-async def _jobs(app: App) -> tuple[list[Job], Mapping[str, Tally]]:
-    found = await app.jobs.all()
-    return found, await app.jobs.tallies(found)
+    if more:
+        screen.say(f"There are more: --page {page + 1}")
 
 
 @click.command()

@@ -226,6 +226,9 @@ class RateLimitStore(Protocol):
 
 # Jobs
 
+VISIBLE = tuple(state for state in JobState if state is not JobState.STORING)
+"""The states of jobs that are stored whole."""
+
 
 @dataclass(frozen=True, slots=True)
 class JobEnd:
@@ -268,12 +271,13 @@ class JobStore(Protocol):
         """Whether the id is taken, also by a job that is being stored."""
         ...
 
-    async def page(self, *, limit: int = -1, offset: int = 0) -> list[Job]:
-        """A page of the jobs, the newest first; all of them without a limit."""
-        ...
+    async def page(
+        self, *, states: Collection[JobState] = VISIBLE, source: str = "", limit: int = -1, offset: int = 0
+    ) -> list[Job]:
+        """A page of the jobs in these states whose file's name contains ``source``, the newest first.
 
-    async def in_states(self, *states: JobState) -> list[Job]:
-        """The jobs in these states, the newest first."""
+        Without a limit, all of them.
+        """
         ...
 
     async def newest_unfinished(self) -> Job | None:

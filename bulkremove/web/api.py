@@ -19,6 +19,7 @@ from bulkremove.model import UNPLANNED, Job, PlannedRow, Tally
 from bulkremove.reading import Hidden, ReadOptions, parse_columns
 from bulkremove.report import as_json
 from bulkremove.rights import Right
+from bulkremove.storage.base import VISIBLE
 from bulkremove.web.doors import JSON, Door, person
 from bulkremove.web.openapi import PREFIX, document, query_names
 from bulkremove.web.plan_pages import TO_REMOVE, confirm
@@ -97,9 +98,10 @@ class Api:
         return web.json_response(await self._told(await self._app.jobs.find(job)), status=201 if new else 200)
 
     async def jobs(self, request: web.Request) -> web.StreamResponse:
-        jobs = await self._app.jobs.page(limit=100)
-        tallies = await self._app.jobs.tallies(jobs)
-        return web.json_response({"jobs": [self._facts(job, tallies[job.id]) for job in jobs]})
+        state = _one_of(request, "state", {one.value: one for one in VISIBLE})
+        source = request.query.get("q", "")
+        jobs, tallies, more = await self._app.jobs.page(page=_page(request), limit=100, state=state, source=source)
+        return web.json_response({"jobs": [self._facts(job, tallies[job.id]) for job in jobs], "more": more})
 
     async def job(self, request: web.Request) -> web.StreamResponse:
         return web.json_response(await self._told(await self._job(request)))

@@ -9,6 +9,7 @@ from typing import Any
 from bulkremove import __version__
 from bulkremove.model import UNPLANNED, JobState, Status
 from bulkremove.reading import Hidden
+from bulkremove.storage.base import VISIBLE
 
 PREFIX = "/api/v1"
 
@@ -98,8 +99,14 @@ def _paths() -> dict[str, Any]:
         },
         "/jobs": {
             "get": _does(
-                "The newest 100 jobs.",
-                {200: _inline(_object({"jobs": {"type": "array", "items": _ref("Job")}}), "The jobs.")},
+                "The jobs, the newest first, 100 a page. `q`: a part of the file's name.",
+                {
+                    200: _inline(
+                        _object({"jobs": {"type": "array", "items": _ref("Job")}, "more": {"type": "boolean"}}),
+                        "A page of jobs.",
+                    )
+                },
+                [page, _query("state", {"type": "string", "enum": [one.value for one in VISIBLE]}), _query("q", _TEXT)],
             )
         },
         "/jobs/{job}": {"get": _does("Where a job stands.", {200: job_answer}, [job], errors=gone)},

@@ -14,11 +14,12 @@ from aiohttp import web
 from bulkremove.app import App, Consent, Preview
 from bulkremove.app.desk import Desk
 from bulkremove.errors import BulkremoveError, ConsentMissing
-from bulkremove.model import Plan, Status, column_letter
+from bulkremove.model import JobState, Plan, Status, column_letter
 from bulkremove.private_files import private_folder
 from bulkremove.reading import Hidden, ReadOptions
 from bulkremove.report import write_plan
 from bulkremove.rights import Right
+from bulkremove.storage.base import VISIBLE
 from bulkremove.web.doors import FILE_FORM, FORM, Door, person
 from bulkremove.web.replies import download, page, page_number, read_form
 from bulkremove.web.uploads import Upload, Uploads
@@ -49,14 +50,23 @@ class PlanPages:
             allowance, trouble = await self._app.allowance(), ""
         except BulkremoveError as error:
             allowance, trouble = None, str(error)
-        newest = await self._app.jobs.page(limit=50)
-        tallies = await self._app.jobs.tallies(newest)
-        jobs = [(job, tallies[job.id]) for job in newest]
+        query, number = request.query, page_number(request)
+        wanted, text = query.get("state", ""), query.get("q", "").strip()
+        state = JobState(wanted) if wanted in set(VISIBLE) else None
+        found, tallies, more = await self._app.jobs.page(page=number, state=state, source=text)
+        jobs = [(job, tallies[job.id]) for job in found]
         now, speed = self._app.clock.wall(), self._app.speed
         locked = allowance.locked if allowance else 0.0
         ends = [(job, (seconds + locked) / speed) for job, seconds in await self._desk.order()]
         order = [(job, seconds, now + seconds) for job, seconds in ends]
-        facts = {"allowance": allowance, "trouble": trouble, "jobs": jobs, "order": order}
+        facts: dict[str, Any] = {
+            "allowance": allowance,
+            "trouble": trouble,
+            "jobs": jobs,
+            "order": order,
+            "states": VISIBLE,
+        }
+        facts |= {"wanted": wanted, "text": text, "page": number, "more": more}
         return page("home.html", request, facts | {"waiting": self._uploads.waiting(), "speed": speed})
 
     async def upload(self, request: web.Request) -> web.StreamResponse:

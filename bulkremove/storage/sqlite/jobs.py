@@ -28,7 +28,7 @@ from bulkremove.model import (
     Status,
     Tally,
 )
-from bulkremove.storage.base import JobEnd, JobEvent, Record
+from bulkremove.storage.base import VISIBLE, JobEnd, JobEvent, Record
 from bulkremove.storage.sqlite.database import Database, Reader, Transaction
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import write_records
@@ -71,7 +71,7 @@ class SqliteJobs:
         await self._database.write(show)
 
     async def abandoned(self) -> list[str]:
-        return [job.id for job in await self.in_states(JobState.STORING)]
+        return [job.id for job in await self.page(states=[JobState.STORING])]
 
     async def remove_abandoned(self, job_id: str) -> None:
         while await self._database.write(lambda transaction: _delete_piece(transaction, job_id)):
@@ -88,16 +88,11 @@ class SqliteJobs:
             lambda reader: reader.execute(_JOBS.find_id, job=job_id).fetchone() is not None
         )
 
-    async def page(self, *, limit: int = -1, offset: int = 0) -> list[Job]:
-        return await self._database.read(
-            lambda reader: [*_jobs(reader.execute(_JOBS.list_jobs, limit=limit, offset=offset))]
-        )
-
-    async def in_states(self, *states: JobState) -> list[Job]:
-        wanted = json.dumps(states)
-        return await self._database.read(
-            lambda reader: [*_jobs(reader.execute(_JOBS.list_jobs_in_states, states=wanted))]
-        )
+    async def page(
+        self, *, states: Collection[JobState] = VISIBLE, source: str = "", limit: int = -1, offset: int = 0
+    ) -> list[Job]:
+        wanted = {"states": json.dumps(list(states)), "source": source, "limit": limit, "offset": offset}
+        return await self._database.read(lambda reader: [*_jobs(reader.execute(_JOBS.list_jobs, **wanted))])
 
     async def newest_unfinished(self) -> Job | None:
         return await self._one(_JOBS.newest_unfinished)

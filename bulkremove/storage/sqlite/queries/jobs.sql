@@ -20,12 +20,9 @@ SELECT * FROM job WHERE id = :job AND state != 'storing';
 SELECT 1 FROM job WHERE id = :job;
 
 -- name: list_jobs
--- A page of the jobs, the newest first; those that are being stored are not shown.
-SELECT * FROM job WHERE state != 'storing' ORDER BY created_at DESC, id DESC LIMIT :limit OFFSET :offset;
-
--- name: list_jobs_in_states
--- Jobs in some states, the newest first.
-SELECT * FROM job WHERE state IN (SELECT value FROM json_each(:states)) ORDER BY created_at DESC, id DESC;
+-- A page of the jobs in some states whose file's name contains a text (ignoring ASCII case), the newest first.
+SELECT * FROM job WHERE state IN (SELECT value FROM json_each(:states)) AND instr(lower(source), lower(:source))
+ORDER BY created_at DESC, id DESC LIMIT :limit OFFSET :offset;
 
 -- name: list_retries
 -- The retries of a job.
