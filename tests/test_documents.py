@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
+from benchmarks.__main__ import MEASURES, OLD, renewed
 from bulkremove.cli import EXIT_CODES
 from bulkremove.model import Status
 from bulkremove.policy import RULES
@@ -49,3 +51,22 @@ def _of(path: Path) -> set[str]:
         ast.literal_eval(constants[first.id] if isinstance(first, ast.Name) else first)
         for first in (figure.args[0] for figure in figures)
     }
+
+
+def test_a_figure_stands_with_commit_and_date_and_is_marked_when_its_code_has_changed() -> None:
+    text = (
+        "# B\n<!-- storage measured at 0000000 on 2026-01-01 -->\nold storage\n<!-- end storage -->\n"
+        "<!-- start measured at 0000000 on 2026-01-01 -->\nold start\n<!-- end start -->\n"
+    )
+    done = renewed(text, {"storage": "| new |\n"}, commit="abc1234")
+    assert "<!-- storage measured at abc1234 on 20" in done
+    assert ("| new |" in done, "old storage" in done) == (True, False)
+    assert f"<!-- start measured at 0000000 on 2026-01-01 -->\n{OLD}old start\n" in done  # no such commit is known
+    assert done.count(OLD) == renewed(done, {}, commit="abc1234").count(OLD) - 1  # abc1234 is not known either
+
+
+def test_every_figure_of_the_benchmarks_is_written_by_its_measure() -> None:
+    text = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    outside = re.sub(r"<!-- (\w+) measured at .*?<!-- end \1 -->", "", text, flags=re.DOTALL)
+    assert "|---" not in outside
+    assert all(f"<!-- {name} measured at " in text for name in MEASURES)
