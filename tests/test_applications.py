@@ -1,0 +1,84 @@
+"""Several applications on one home in one process: in one event loop, one in each thread, one for each request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from bulkremove.app import App, Consent, Ended, Stop
+from bulkremove.config import load
+from bulkremove.model import JobState, Status
+from bulkremove.reading import ReadOptions
+from bulkremove.sandbox import read_log
+from tests.house import triples
+from tests.programs import crowd, sandbox
+
+ROWS, JOBS = 40, 3
+
+
+@contextmanager
+def account(folder: Path) -> Iterator[dict[str, str]]:
+    """The environment of an account with a sandbox of its own, whose limit is lifted."""
+    world, _ = crowd(folder, ROWS * JOBS)
+    with sandbox(world, folder / "log.jsonl", "--limit", "100000/60s") as variables:
+        yield {**variables, "BULKREMOVE_HOME": str(folder / "home"), "BULKREMOVE_LIMIT": "100000/60s"}
+
+
+def application(environ: Mapping[str, str]) -> App:
+    return App(load({}, environ), environ=environ)
+
+
+async def run_job(app: App, folder: Path, number: int) -> Ended:
+    file = folder / f"{number}.csv"
+    file.write_text(triples(ROWS, first=number * ROWS))
+    shown = app.plans.preview(file, name=file.name, options=ReadOptions())
+    job = await app.plans.submit(shown, consent=Consent(yes=True), folder=folder, prepared_by=["jo"], by="jo")
+    return await app.run(job.id, stop=Stop(), on_progress=lambda progress: None, by="jo")
+
+
+def check(folder: Path, ended: list[Ended]) -> None:
+    """Each row was sent once and is reported as removed."""
+    assert [JobState.FINISHED] * len(ended) == [one.job.state for one in ended]
+    assert [ROWS] * len(ended) == [one.tally[Status.REMOVED] for one in ended]
+    calls = [entry.removal.learner for entry in read_log(folder / "log.jsonl") if entry.removal]
+    assert (len(ended) * ROWS, len(ended) * ROWS) == (len(calls), len(set(calls)))
+
+
+async def test_applications_in_one_event_loop_run_their_jobs_side_by_side(tmp_path: Path) -> None:
+    with account(tmp_path) as environ:
+        apps = [application(environ) for _ in range(JOBS)]
+        ended = await asyncio.gather(*(run_job(app, tmp_path, number) for number, app in enumerate(apps)))
+        assert JOBS == len(await apps[0].jobs.all())
+        for app in apps:
+            app.close()
+    check(tmp_path, ended)
+
+
+def test_applications_in_threads_of_their_own_run_their_jobs_side_by_side(tmp_path: Path) -> None:
+    with account(tmp_path) as environ:
+
+        def run(number: int) -> Ended:
+            with closing(application(environ)) as app:
+                return asyncio.run(run_job(app, tmp_path, number))
+
+        with ThreadPoolExecutor(JOBS) as pool:
+            ended = list(pool.map(run, range(JOBS)))
+    check(tmp_path, ended)
+
+
+async def test_an_application_for_each_request_leaves_a_running_job_alone(tmp_path: Path) -> None:
+    with account(tmp_path) as environ, closing(application(environ)) as app:
+        running = asyncio.create_task(run_job(app, tmp_path, 0))
+        requests = 0
+        while not running.done():
+            with closing(application(environ)) as other:
+                assert len(await other.jobs.all()) <= 1
+                await other.record("jo", "looked")
+                assert (await other.verify_audit()).broken is None
+            requests += 1
+        assert requests > 1
+        check(tmp_path, [await running])
+        assert requests <= (await app.verify_audit()).entries
