@@ -143,3 +143,16 @@ def test_a_disk_that_can_only_be_read_is_refused_before_anything_is_sent(tmp_pat
     assert injected.returncode == 1
     assert "Traceback" not in injected.said
     assert not Ends(tmp_path, ROWS).removals
+
+
+def test_a_disk_that_takes_30_ms_to_sync_slows_a_run_down_and_stops_it_not(tmp_path: Path) -> None:
+    """At 60 times the speed of life 30 ms are 1.8 s of the run's clock: more than a permit's second."""
+    world, file = crowd(tmp_path, 12)
+    bulkremove = Bulkremove(tmp_path / "home", environment())
+    words = ("run", str(file), "--sandbox", str(world), "--speed", "60", "--yes")
+    slow = run_with("delay_enter=30000", "fdatasync", "1+", bulkremove, *words)
+    assert "(DELAYED)" in (tmp_path / "fdatasync-1+.trace").read_text()
+    assert slow.returncode == 0, slow.said
+    with closing(sqlite3.connect(tmp_path / "home" / "journal.db")) as db:
+        assert db.execute("SELECT state, count(*) FROM row GROUP BY state").fetchall() == [("removed", 12)]
+        assert db.execute("SELECT count(*) FROM attempt").fetchall() == [(12,)]
