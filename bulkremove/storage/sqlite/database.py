@@ -503,6 +503,8 @@ def _advice(error: sqlite3.Error | OSError) -> str:
     text = str(error).lower()
     if "full" in text or "no space" in text:
         return "Free some disk space; nothing is sent until then, and a job continues with `bulkremove resume`."
+    if "i/o error" in text:
+        return "Check whether the disk is full or failing; nothing is sent until it can be written."
     if "locked" in text or isinstance(error, Timeout):
         return "Another process holds it for too long; end that one, then resume."
     if "malformed" in text or "not a database" in text:
