@@ -47,13 +47,20 @@ def private_folder(path: Path) -> Path:
 def write_private(path: Path, text: str) -> None:
     """Replace the file as a whole; a crash leaves the old one. Raises SettingsError."""
     private_folder(path.parent)
+    replace_content(path, text.encode("utf-8", "surrogateescape"))
+
+
+def replace_content(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Write a file beside and rename it into place; a crash leaves the old one. Raises SettingsError."""
     try:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # 0600, whatever the umask
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
+            if mode != 0o600:
+                Path(name).chmod(mode)
             Path(name).replace(path)
             keep_names(path.parent)
         except BaseException:

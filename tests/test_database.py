@@ -254,6 +254,22 @@ async def test_an_older_file_is_migrated_and_keeps_its_rows(tmp_path: Path) -> N
     database.close()
 
 
+async def test_a_copy_from_before_the_counter_is_noticed_whatever_it_counts_to(tmp_path: Path) -> None:
+    schema = files("bulkremove.storage.sqlite").joinpath("schema")
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as db:
+        for version in ("1-jobs.sql", "2-people.sql", "3-night.sql"):
+            db.executescript(schema.joinpath(version).read_text(encoding="utf-8"))
+        for number in range(1, 9):
+            db.execute("INSERT INTO audit VALUES (?, 1.0, 'jo', 'looked', '{}', 'hash')", (number,))
+        db.execute("PRAGMA user_version = 3")
+        db.commit()
+    (tmp_path / "journal.mark").write_text('{"changes": 3, "rows": {}}')
+    database = Database(tmp_path / "journal.db")
+    with pytest.raises(JournalFailed, match="replaced by an older copy"):
+        await database.write(lambda transaction: insert(transaction, "a"))
+    database.close()
+
+
 @pytest.mark.parametrize("content", ["this is no database, and it is long enough to be read as one" * 20])
 async def test_a_file_that_is_no_database_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "journal.db").write_text(content)

@@ -219,6 +219,12 @@ async def test_what_is_left_of_a_plan_that_was_never_stored_whole_is_removed(sto
     assert 1 == (await storage.jobs.tally("job")).total
 
 
+async def test_a_plan_that_became_whole_meanwhile_is_not_removed_as_abandoned(storage: Storage) -> None:
+    await storage.jobs.create(job(), planned(3))
+    await storage.jobs.remove_abandoned("job")
+    assert 3 == (await storage.jobs.tally("job")).open
+
+
 async def test_the_jobs_come_newest_first_a_page_at_a_time_and_by_state(storage: Storage) -> None:
     for number in range(5):
         state = JobState.HELD if number == 3 else JobState.READY
@@ -533,6 +539,21 @@ async def test_a_claim_is_held_by_one_at_a_time(storage: Storage, another: Open)
         pass
 
 
+def test_a_claim_outlives_the_event_loop_in_which_it_was_taken(storage: Storage, another: Open) -> None:
+    """The command line stores a job in one loop and runs it in the next; nobody may take it in between."""
+    other, claim = another(), storage.claims.hold("job")
+    asyncio.run(claim.__aenter__())
+
+    async def take() -> None:
+        async with other.claims.hold("job"):
+            pass
+
+    with pytest.raises(JobBusy):
+        asyncio.run(take())
+    asyncio.run(claim.__aexit__(None, None, None))
+    asyncio.run(take())
+
+
 async def test_asking_who_holds_a_claim_refuses_nobody_who_starts(storage: Storage, another: Open) -> None:
     other, ended = another(), asyncio.Event()
 
@@ -577,6 +598,59 @@ def test_the_death_of_its_process_frees_a_claim(tmp_path: Path) -> None:
             storage.close()
 
     asyncio.run(main())
+
+
+async def test_a_restore_is_noticed_by_a_process_that_had_the_journal_open(tmp_path: Path, clock: Clock) -> None:
+    """Owners of their own stand for processes: one is idle while another makes a copy, goes on, and puts it back."""
+    idle, other = (SqliteStorage(tmp_path / "home", clock, databases={}) for _ in range(2))
+    await idle.jobs.create(job(), planned(3))
+    await other.backup(tmp_path / "copy.db")
+    (first, *_) = await rows(other)
+    await taken(other, first)
+    await other.restore.put_back(tmp_path / "copy.db")
+    for process in (idle, other):
+        with pytest.raises(JournalFailed, match="replaced by an older copy"):
+            await process.attempts.take(first, Rule())
+        restored = await process.restore.look()
+        assert restored is not None
+        assert {"job": 1} == restored.rows
+    await idle.restore.accept(["job"], ACT, keys=["new"], slots=2, held_seconds=100.0)
+    assert ["1", "2"] == [row.removal.learner for row in await rows(other)]
+    assert (2, 0) == await other.rate_limit.calls("new", since=0.0, wall_since=0.0)
+    await other.audit.append(ACT)
+    for process in (idle, other):
+        process.close()
+
+
+async def test_an_accepted_restore_leaves_jobs_alone_that_were_over(tmp_path: Path, clock: Clock) -> None:
+    storage = SqliteStorage(tmp_path / "home", clock)
+    await storage.jobs.create(job(), planned(3))
+    await taken(storage, (await rows(storage))[0])
+    await storage.jobs.cancel("job", lambda one: None, end(JobState.CANCELLED))
+    await storage.backup(tmp_path / "copy.db")
+    await storage.audit.append(ACT)
+    await storage.restore.put_back(tmp_path / "copy.db")
+    restored = await storage.restore.look()
+    assert restored is not None
+    assert {} == restored.rows
+    await storage.restore.accept(["job"], ACT, keys=[], slots=1, held_seconds=1.0)
+    assert Tally({Status.UNKNOWN: 1, Status.NOT_SENT: 2}) == await storage.jobs.tally("job")
+    storage.close()
+
+
+async def test_a_mark_that_can_not_be_read_stops_all_writes_until_a_person_has_looked(
+    tmp_path: Path, clock: Clock
+) -> None:
+    storage = SqliteStorage(tmp_path / "home", clock)
+    await storage.audit.append(ACT)
+    mark = tmp_path / "home" / "journal.mark"
+    mark.write_text(mark.read_text()[:9])
+    with pytest.raises(JournalFailed, match=r"journal\.mark can't be read"):
+        await storage.audit.append(ACT)
+    mark.unlink()
+    await storage.audit.append(ACT)
+    assert 2 == (await storage.audit.verify()).entries
+    storage.close()
 
 
 async def test_a_backup_is_consistent_while_others_write(storage: Storage, tmp_path: Path, clock: Clock) -> None:

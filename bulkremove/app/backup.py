@@ -58,7 +58,7 @@ def unpacked(path: Path, home: Path) -> Iterator[tuple[Path, Mapping[str, bytes]
         make_folder(home)
         with TemporaryDirectory(dir=home, prefix=".restore-") as folder, zipfile.ZipFile(path) as packed:
             names = set(packed.namelist()) - {CONTENTS}
-            journal = Path(folder) / JOURNAL
+            journal = Path(folder) / "copy.db"
             with packed.open(JOURNAL) as source, journal.open("wb") as target:
                 shutil.copyfileobj(source, target)
             yield journal, {name: packed.read(name) for name in names - {JOURNAL} if name == Path(name).name}

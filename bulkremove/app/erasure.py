@@ -7,10 +7,10 @@ renamed; a link is never followed; a file that still waits for a nightly run is 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import stat
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +18,21 @@ from pathlib import Path
 from bulkremove.app.apart import read_apart
 from bulkremove.errors import FileRefused, SettingsError
 from bulkremove.ids import OUTER
-from bulkremove.private_files import keep_names
+from bulkremove.private_files import replace_content
 from bulkremove.reading import ReadOptions, without_rows
 
 _ENCODINGS = ("ascii", "utf-16-le", "utf-16-be")
 _WORKBOOKS = (b"PK", b"\xd0\xcf\x11\xe0")
 LARGEST = 100 * 1024 * 1024
 """Bytes; larger files are named and not searched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Rows of a file, by their numbers, and the SHA-256 of the content that they were found in."""
+
+    numbers: frozenset[int]
+    digest: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +44,7 @@ class Erasure:
 
     learner: str
     rows: Mapping[str, int]
-    files: Mapping[Path, frozenset[int]]
+    files: Mapping[Path, Found]
     by_hand: tuple[str, ...]
 
     @property
@@ -46,9 +54,9 @@ class Erasure:
 
 async def search_files(
     learner: str, kept: Iterable[Path], waiting: Iterable[Path]
-) -> tuple[Mapping[Path, frozenset[int]], tuple[str, ...]]:
+) -> tuple[Mapping[Path, Found], tuple[str, ...]]:
     """Where a learner stands in the files of some folders. ``waiting``: folders whose files are never edited."""
-    files: dict[Path, frozenset[int]] = {}
+    files: dict[Path, Found] = {}
     by_hand: list[str] = []
     for folders, edit in ((kept, True), (waiting, False)):
         for path in (path for folder in folders for path in _files(folder)):
@@ -74,34 +82,26 @@ async def search_files(
             elif workbook:
                 by_hand.append(f"{path} is a workbook and was not changed; this learner is in row {rows}.")
             else:
-                files[path] = numbers
+                files[path] = Found(numbers, hashlib.sha256(raw).digest())
     return files, tuple(by_hand)
 
 
-def erase_from(path: Path, learner: str, numbers: frozenset[int]) -> None:
-    """Take these rows out of a file: written beside it, and renamed. Raises SettingsError or FileRefused."""
-    raw = _content(path) or b""
+def erase_from(path: Path, found: Found) -> None:
+    """Take these rows out of a file: written beside it, and renamed. One that is gone needs nothing.
+
+    Raises SettingsError, or FileRefused when the file is not the one any more in which the rows were found.
+    """
+    if not path.exists():
+        return
+    raw, numbers = _content(path), found.numbers
+    if raw is None or hashlib.sha256(raw).digest() != found.digest:
+        raise FileRefused(f"{path} has changed meanwhile and was left as it is.", hint="Run the command again.")
     if path.suffix == ".jsonl":
         lines = raw.splitlines(keepends=True)
         kept = b"".join(line for number, line in enumerate(lines, start=1) if number not in numbers)
     else:
         kept = without_rows(raw, path.name, numbers)
-    try:
-        mode = stat.S_IMODE(path.lstat().st_mode)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(kept)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).chmod(mode)
-            Path(name).replace(path)
-            keep_names(path.parent)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise SettingsError(f"The file {path} can't be written: {error.strerror}.") from None
+    replace_content(path, kept, mode=stat.S_IMODE(path.lstat().st_mode))
 
 
 async def _numbers(path: Path, raw: bytes, learner: str) -> frozenset[int]:

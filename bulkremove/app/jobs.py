@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bulkremove.app.consent import check_eyes
 from bulkremove.app.results import PAGE, Ended
-from bulkremove.errors import ConsentMissing, JobNotFound, NotUnknown, ReportFailed
+from bulkremove.errors import ConsentMissing, JobBusy, JobNotFound, NotUnknown, ReportFailed
 from bulkremove.model import EndReason, Finding, Job, JobState, Outcome, Plan, Status, Tally
 from bulkremove.storage import Storage
 from bulkremove.storage.base import VISIBLE, Act, JobEnd, JobEvent, Record
@@ -48,8 +48,9 @@ class Jobs:
     async def remove_abandoned(self) -> None:
         """Delete what is left of plans whose process died while it stored them."""
         for job_id in await self._storage.jobs.abandoned():
-            if await self._storage.claims.holder(job_id) is None:
-                await self._storage.jobs.remove_abandoned(job_id)
+            with suppress(JobBusy):  # its process lives, and goes on storing it
+                async with self._storage.claims.hold(job_id):
+                    await self._storage.jobs.remove_abandoned(job_id)
 
     async def all(self, *states: JobState) -> list[Job]:
         """All jobs, or those in these states, the newest first."""
@@ -72,6 +73,10 @@ class Jobs:
         if job := await self._storage.jobs.newest_unfinished():
             return job
         raise JobNotFound("There is no unfinished job.", hint="`bulkremove jobs` lists all of them.")
+
+    def retrying_alone(self, job_id: str) -> AbstractAsyncContextManager[None]:
+        """Nobody else makes a retry of the job meanwhile. Raises JobBusy."""
+        return self._storage.claims.hold(f"retry-{job_id}")
 
     async def is_known(self, job_id: str) -> bool:
         """Whether there is a job of that id, or one is being stored."""
@@ -205,8 +210,18 @@ class Jobs:
         return Ended(job, tally, report, retry, said, " ".join(filter(None, warnings)) or None)
 
     async def _publish(self, job: Job, file: ReportFile, rows: Rows | None) -> Path | None:
+        total = (await self._storage.jobs.tally(job.id)).total
+
+        def counted(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
+            count = 0
+            for count, outcome in enumerate(outcomes, start=1):  # noqa: B007 - the last one is asked for below
+                yield outcome
+            if count != total:
+                raise ReportFailed(f"Rows of job {job.id} were deleted while its report was written. Nothing was kept.")
+
         def write(outcomes: Iterator[Outcome]) -> Path | None:
-            return file.publish(job, outcomes) if rows is None else file.publish_input(job, outcomes, rows)
+            whole = counted(outcomes)
+            return file.publish(job, whole) if rows is None else file.publish_input(job, whole, rows)
 
         return await self._storage.jobs.export(job, write)
 

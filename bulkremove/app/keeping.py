@@ -77,23 +77,32 @@ class Keeping:
             )
         return found
 
-    async def forget(self, found: Erasure, *, by: str) -> None:
-        """Erase a learner's data where they were found; the audit log keeps that it was done, without the id."""
+    async def forget(self, found: Erasure, *, by: str) -> list[str]:
+        """Erase a learner's data where they were found; sentences about files that could not be changed.
+
+        The journal comes first; the audit log keeps that it was done, without the id.
+        """
         from bulkremove.app.erasure import erase_from
 
-        for path, numbers in found.files.items():
-            await asyncio.to_thread(erase_from, path, found.learner, numbers)
         await self._storage.jobs.erase(found.learner)
-        await self._app.record(by, "forgot", rows=sum(found.rows.values()), files=len(found.files))
+        failed = []
+        for path, rows in found.files.items():
+            try:
+                await asyncio.to_thread(erase_from, path, rows)
+            except BulkremoveError as error:
+                failed.append(str(error))
+        files = len(found.files) - len(failed)
+        await self._app.record(by, "forgot", rows=sum(found.rows.values()), files=files, failed=len(failed))
+        return failed
 
     async def backup(self, path: Path, *, by: str) -> None:
         """One zip with journal, settings and protected list, also while jobs run. Raises JournalFailed."""
-        from bulkremove.app.backup import JOURNAL, write_zip
+        from bulkremove.app.backup import write_zip
 
         home = self._app.settings.home
         others = {name: place for name, place in self._own_files().items() if place.is_file()}
         with TemporaryDirectory(dir=private_folder(home), prefix=".backup-") as folder:
-            copy = Path(folder) / JOURNAL
+            copy = Path(folder) / "copy.db"
             await self._storage.backup(copy)
             await asyncio.to_thread(write_zip, path, copy, others)
         await self._app.record(by, "backed_up", file=path.name)
@@ -136,7 +145,8 @@ class Keeping:
         held = pacing.reborn_unanswered(quota, now.monotonic()) - now.monotonic()
         facts = {"lost": restored.changes, "rows": sum(restored.rows.values()), "jobs": len(restored.jobs)}
         entry = Act(by, "restore_accepted", facts, now.wall())
-        await self._storage.restore.accept(restored.rows, entry, slots=quota.calls, held_seconds=held)
+        keys = self._app.ledger_keys()
+        await self._storage.restore.accept(restored.rows, entry, keys=keys, slots=quota.calls, held_seconds=held)
 
     async def figures(self) -> Figures:
         """What is measured, for Prometheus."""

@@ -63,6 +63,8 @@ class Plans:
     async def retry(self, job_id: str, *, unknown_checked: bool) -> Preview:
         """What a new job would send of an ended one: ``not_sent``, and ``unknown`` once a person looked them up."""
         job = await self._app.jobs.find(job_id)
+        if job.dropped:
+            raise ConsentMissing(f"The rows of job {job.id} were deleted after their time; only its totals are left.")
         if not job.state.over:
             raise ConsentMissing(f"Job {job.id} is not over.", hint=f"`bulkremove resume {job.id}` goes on with it.")
         wanted = (Status.NOT_SENT, Status.UNKNOWN) if unknown_checked else (Status.NOT_SENT,)
@@ -91,10 +93,12 @@ class Plans:
             raise preview.refusal
         check_eyes(prepared_by, by, self._app.settings)
         check_consent(preview.plan, consent)
-        if preview.retry_of is not None:
-            await self._check_retried(preview.retry_of, preview.plan)
-        job = await self._new_job(preview, folder=folder, prepared_by=", ".join(prepared_by), confirmed_by=by)
-        await self._app.jobs.add(job, preview.plan, "confirmed", by=by, claim=claim)
+        async with AsyncExitStack() as alone:
+            if preview.retry_of is not None:  # from the look until the new job can be seen
+                await alone.enter_async_context(self._app.jobs.retrying_alone(preview.retry_of))
+                await self._check_retried(preview.retry_of, preview.plan)
+            job = await self._new_job(preview, folder=folder, prepared_by=", ".join(prepared_by), confirmed_by=by)
+            await self._app.jobs.add(job, preview.plan, "confirmed", by=by, claim=claim)
         return job
 
     async def submit_night(

@@ -28,7 +28,7 @@ from bulkremove.app.results import Allowance, Ended
 from bulkremove.clock import SystemClock
 from bulkremove.config import Settings
 from bulkremove.credentials import Account, ledger_key
-from bulkremove.errors import ConsentMissing, JobBusy, SettingsError
+from bulkremove.errors import BulkremoveError, ConsentMissing, JobBusy, SettingsError
 from bulkremove.model import SANDBOX_HOST, Clock, EndReason, Job, JobState
 from bulkremove.planning import KEPT
 from bulkremove.policy import exit_code
@@ -292,6 +292,14 @@ class App:
                 hint="Use the options of its first run (--account, --sandbox or the same environment).",
             )
         return settings
+
+    def ledger_keys(self) -> list[str]:
+        """The keys of the ledgers of all accounts that this machine has credentials for."""
+        keys = []
+        for name in {self.settings.account, *(account.name for account in self.accounts())}:
+            with suppress(BulkremoveError):
+                keys.append(self._ledger(accounts.settled(replace(self.settings, account=name))))
+        return keys
 
     # Inside
 

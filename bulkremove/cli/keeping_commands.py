@@ -22,7 +22,7 @@ def add_to(group: click.Group) -> None:
 @click.argument("learner")
 @click.option("--yes", is_flag=True, help="Ask nothing.")
 @click.pass_obj
-def forget(screen: Screen, learner: str, yes: bool) -> None:
+def forget(screen: Screen, learner: str, yes: bool) -> int:
     """Erase the data of the learner with the id LEARNER from journal and kept files, after showing where they stand.
 
     Totals and the audit log stay; the log holds no data of learners.
@@ -36,16 +36,21 @@ def forget(screen: Screen, learner: str, yes: bool) -> None:
     found = screen.call(lambda app: app.keeping.look_up(learner))
     for job, count in found.rows.items():
         screen.answer(f"Job {job}: {count:,} row(s) are emptied.")
-    for path, numbers in found.files.items():
-        screen.answer(f"{path}: {len(numbers):,} row(s) are taken out.")
+    for path, rows in found.files.items():
+        screen.answer(f"{path}: {len(rows.numbers):,} row(s) are taken out.")
     for sentence in found.by_hand:
         screen.answer(sentence)
     if not (found.rows or found.files):
         screen.answer("There is nothing that this command may change.")
-        return
+        return 0
     _ask(screen, "Erase this learner's data?", yes)
-    screen.call(lambda app: app.keeping.forget(found, by=this_person()))
+    failed = screen.call(lambda app: app.keeping.forget(found, by=this_person()))
+    for sentence in failed:
+        screen.answer(sentence)
+    if failed:
+        return 1
     screen.answer("The learner's data were erased.")
+    return 0
 
 
 @click.command()

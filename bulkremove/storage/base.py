@@ -260,7 +260,10 @@ class JobStore(Protocol):
         ...
 
     async def remove_abandoned(self, job_id: str) -> None:
-        """Delete a job that was never stored whole, in short transactions."""
+        """Delete a job that was never stored whole, in short transactions; one that is whole by now stays.
+
+        The caller holds its claim.
+        """
         ...
 
     async def get(self, job_id: str) -> Job:
@@ -581,11 +584,12 @@ class RestoreCheck(Protocol):
         ...
 
     async def accept(
-        self, jobs: Collection[str], *records: Record, slots: int, held_seconds: float
+        self, jobs: Collection[str], *records: Record, keys: Collection[str], slots: int, held_seconds: float
     ) -> Mapping[str, int]:
         """Go on with the copy: rows of these jobs that may have been sent become ``unknown``; how many, by job.
 
-        ``slots`` slots of each account are held for ``held_seconds``: the calls that were made since are not known.
+        ``slots`` slots of each account are held for ``held_seconds``, since the calls that were made meanwhile are not
+        known: of the ledgers ``keys``, and of all that the copy has.
         """
         ...
 

@@ -94,7 +94,9 @@ async def serve(app: App, *, host: str, port: int, say: Callable[[str], None]) -
         await runner.setup()
         try:
             await web.SockSite(runner, listening, ssl_context=tls).start()
-            taken_up = await desk.take_up()  # before the link is printed: a journal that can't be written ends the server
+            taken_up = (
+                await desk.take_up()
+            )  # before the link is printed: a journal that can't be written ends the server
             for line in _greeting(settings, sessions, host, port, secure=tls is not None):
                 say(line)
             for job in taken_up:

@@ -10,8 +10,7 @@ import asyncio
 import contextlib
 import os
 import platform
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -35,26 +34,36 @@ class SqliteClaims:
     def __init__(self, database: Database, folder: Path, clock: Clock) -> None:
         self._database, self._folder, self._clock = database, folder, clock
 
-    @asynccontextmanager
-    async def hold(self, name: str) -> AsyncIterator[None]:
+    def hold(self, name: str) -> AbstractAsyncContextManager[None]:
+        return _Hold(self, name)
+
+    async def take(self, name: str) -> FileLock:
+        """The claim's lock, taken, and its row. Raises JobBusy."""
         lock = self._lock(name)
         for _ in range(TRIES):
-            if self._take(lock):
+            if self._try(lock):
                 break
             await asyncio.sleep(PAUSE_SECONDS)
         else:
             raise await self._busy(name)
         try:
-            me = f"{platform.node()}, process {os.getpid()}"
             await self._database.write(
                 lambda transaction: transaction.execute(
-                    _CLAIMS.set_claim, name=name, holder=me, since=self._clock.wall()
+                    _CLAIMS.set_claim, name=name, holder=_me(), since=self._clock.wall()
                 )
             )
-            try:
-                yield
-            finally:
-                await self._forget(name, me)
+        except BaseException:
+            lock.release()
+            raise
+        return lock
+
+    async def give_up(self, name: str, lock: FileLock) -> None:
+        """End the claim."""
+        try:
+            with contextlib.suppress(JournalFailed):  # the row is for people; the lock is freed all the same
+                await self._database.write(
+                    lambda transaction: transaction.execute(_CLAIMS.delete_claim, name=name, holder=_me())
+                )
         finally:
             lock.release()
 
@@ -67,7 +76,7 @@ class SqliteClaims:
         if holder is None:
             return None  # the usual case takes no lock
         lock = self._lock(name)
-        if not self._take(lock):
+        if not self._try(lock):
             return holder
         lock.release()  # its process died
         return None
@@ -79,7 +88,7 @@ class SqliteClaims:
             raise JournalFailed(f"The folder {self._folder} can't be used: {error.strerror}.") from None
         return FileLock(self._folder / f"{name}.lock", timeout=0, mode=0o600, thread_local=False)
 
-    def _take(self, lock: FileLock) -> bool:
+    def _try(self, lock: FileLock) -> bool:
         try:
             lock.acquire()
         except Timeout:
@@ -88,12 +97,6 @@ class SqliteClaims:
             raise JournalFailed(f"The file {lock.lock_file} can't be used: {error.strerror}.") from None
         return True
 
-    async def _forget(self, name: str, me: str) -> None:
-        with contextlib.suppress(JournalFailed):  # the row is for people; the lock is freed all the same
-            await self._database.write(
-                lambda transaction: transaction.execute(_CLAIMS.delete_claim, name=name, holder=me)
-            )
-
     async def _busy(self, name: str) -> JobBusy:
         holder = await self.holder(name)
         who = f" ({holder.name})" if holder else ""
@@ -101,3 +104,22 @@ class SqliteClaims:
             f"Job {name} is run by another process right now{who}.",
             hint=f"Wait for it, or watch it with `bulkremove show {name}`.",
         )
+
+
+class _Hold:
+    """A claim while the context lasts. No async generator: a loop that ends closes those, and with them the claim."""
+
+    def __init__(self, claims: SqliteClaims, name: str) -> None:
+        self._claims, self._name = claims, name
+        self._lock: FileLock | None = None
+
+    async def __aenter__(self) -> None:
+        self._lock = await self._claims.take(self._name)
+
+    async def __aexit__(self, *error: object) -> None:
+        if self._lock is not None:
+            await self._claims.give_up(self._name, self._lock)
+
+
+def _me() -> str:
+    return f"{platform.node()}, process {os.getpid()}"

@@ -32,6 +32,8 @@ T = TypeVar("T")
 
 SCHEMA = ("1-jobs.sql", "2-people.sql", "3-night.sql", "4-storage.sql")
 """The migrations; each makes its version out of the one before it, and a new file goes through all of them."""
+WITH_COUNTER = 4
+"""The version since which a counter and a mark show that a copy was put back."""
 OPEN_SECONDS = 20.0
 """How long opening waits for another process that is opening the same file."""
 BUSY_SECONDS = 1.0
@@ -206,7 +208,13 @@ class Database:
             return
         transaction = Transaction(connection, self.mark)
         try:
-            lost = self._lost(connection)
+            try:
+                lost = self._lost(connection)
+            except JournalFailed as failed:
+                connection.execute("ROLLBACK")
+                for write in group:
+                    write.error = failed
+                return
             for write in group:
                 if lost and not write.accepts_restore:
                     write.error = self._restored(lost)
@@ -222,14 +230,19 @@ class Database:
             for call in transaction._after_commit:
                 call()
             self.mark.write()
-        except JournalFailed as failed:
+        except Exception as error:
             # It is committed, but nobody may act on it: a request that leaves now would be ahead of the mark.
-            self._failed = failed
+            words = f"The high-water mark of the journal {self.path} can't be written: {error}."
+            self._failed = error if isinstance(error, JournalFailed) else JournalFailed(words)
             for write in group:
-                write.error = write.error or failed
+                write.error = write.error or self._failed
 
     def _lost(self, connection: sqlite3.Connection) -> int:
-        """How many changes the journal has lost because it was replaced by an older copy; 0 if it was not."""
+        """How many changes the journal has lost because it was replaced by an older copy; 0 if it was not.
+
+        Asked within the transaction: nobody else can commit meanwhile, and the mark is never ahead of a commit.
+        """
+        self._changes = max(self._changes, self.mark.read().changes)
         return max(0, self._changes - _changes(connection))
 
     def _restored(self, lost: int) -> JournalFailed:
@@ -361,7 +374,6 @@ class Database:
         """The writer's connection; the first call opens the file. Raises JournalFailed."""
         with self._opening:
             if self._connection is None:
-                self._changes = self.mark.read().changes
                 self._connection = self._open()
             return self._connection
 
@@ -410,6 +422,9 @@ class Database:
                 script = files("bulkremove.storage.sqlite").joinpath("schema", name).read_text(encoding="utf-8")
                 for statement in _statements(script):
                     connection.execute(statement)
+            if 0 < version < WITH_COUNTER and self.mark.read().changes:
+                # A mark is younger than this schema: the file is a copy from before, whatever it counts to.
+                connection.execute("UPDATE counter SET value = 0 WHERE name = 'changes'")
             connection.execute(f"PRAGMA user_version = {len(SCHEMA)}")
             connection.execute("COMMIT")
         except BaseException:
@@ -502,7 +517,7 @@ def _reason(error: sqlite3.Error | OSError) -> str:
 def _advice(error: sqlite3.Error | OSError) -> str:
     text = str(error).lower()
     if "full" in text or "no space" in text:
-        return "Free some disk space; nothing is sent until then, and a job continues with `bulkremove resume`."
+        return "Free some disk space, then start again what was running; a job continues with `bulkremove resume`."
     if "i/o error" in text:
         return "Check whether the disk is full or failing; nothing is sent until it can be written."
     if "locked" in text or isinstance(error, Timeout):

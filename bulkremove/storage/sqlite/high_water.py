@@ -8,16 +8,21 @@ be older than the journal, which says nothing.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from bulkremove.errors import JournalFailed
 
 FILE = "journal.mark"
+LOCK_SECONDS = 20.0
+"""How long the mark waits for another process, which holds it for well under a millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +43,33 @@ class HighWaterMark:
         self._written = True
 
     def read(self) -> Mark:
-        """The mark on disk; an empty one if there is none, or none that can be read."""
+        """The mark on disk; an empty one if there is none. Raises JournalFailed for one that can't be read."""
         try:
-            facts = json.loads(self._path.read_bytes())
-            return Mark(int(facts["changes"]), {str(job): int(position) for job, position in facts["rows"].items()})
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return self._parsed()
+        except JournalFailed:
+            with self._locked():  # it may have been in the middle of being written
+                return self._parsed()
+
+    def _parsed(self) -> Mark:
+        try:
+            text = self._path.read_bytes()
+        except FileNotFoundError:
             return Mark()
+        except OSError as error:
+            raise self._unreadable(error.strerror or str(error)) from None
+        if not text.strip(b"\0 "):
+            return Mark()  # a power cut came before its first content reached the disk
+        try:
+            facts = json.loads(text)
+            return Mark(int(facts["changes"]), {str(job): int(position) for job, position in facts["rows"].items()})
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise self._unreadable("it is damaged") from None
+
+    def _unreadable(self, why: str) -> JournalFailed:
+        return JournalFailed(
+            f"The file {self._path} can't be read: {why}. It shows whether the journal was replaced by an older copy.",
+            hint="If it was not, delete that file; if it may have been, look the open rows up in Zoho People first.",
+        )
 
     def raise_to(self, changes: int, job: str | None = None, position: int = 0) -> None:
         """Note what was committed; ``write`` brings it to the file."""
@@ -55,7 +81,7 @@ class HighWaterMark:
     def forget(self, job: str) -> None:
         """The rows of the job were deleted."""
         with self._locked():
-            mark = self.read()
+            mark = self._parsed()
             self._rows.pop(job, None)
             mark.rows.pop(job, None)
             self._put(mark)
@@ -65,7 +91,7 @@ class HighWaterMark:
         if self._written:
             return
         with self._locked():
-            mark = self.read()
+            mark = self._parsed()
             for job, position in self._rows.items():
                 mark.rows[job] = max(mark.rows.get(job, 0), position)
             self._put(Mark(max(mark.changes, self._changes), mark.rows))
@@ -78,7 +104,9 @@ class HighWaterMark:
             descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600)
             try:
                 text = json.dumps({"changes": mark.changes, "rows": mark.rows}).encode("ascii")
-                os.write(descriptor, text.ljust(os.fstat(descriptor).st_size))
+                text = text.ljust(os.fstat(descriptor).st_size)
+                if os.pwrite(descriptor, text, 0) != len(text):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             finally:
                 os.close(descriptor)
         except OSError as error:
@@ -86,5 +114,13 @@ class HighWaterMark:
                 f"The file {self._path} can't be written: {error.strerror}.", hint="Nothing more is sent until it can."
             ) from None
 
-    def _locked(self) -> FileLock:
-        return FileLock(self._path.with_suffix(".lock"), mode=0o600, thread_local=False)
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Alone among all processes. Raises JournalFailed."""
+        try:
+            with FileLock(f"{self._path}.lock", timeout=LOCK_SECONDS, mode=0o600, thread_local=False):
+                yield
+        except Timeout:
+            raise JournalFailed(f"The file {self._path} is held by another process that does not end.") from None
+        except OSError as error:
+            raise JournalFailed(f"The file {self._path} can't be used: {error.strerror or error}.") from None

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import TypeVar
 
@@ -74,9 +75,16 @@ class SqliteJobs:
         return [job.id for job in await self.page(states=[JobState.STORING])]
 
     async def remove_abandoned(self, job_id: str) -> None:
-        while await self._database.write(lambda transaction: _delete_piece(transaction, job_id)):
+        def remove(transaction: Transaction) -> bool:
+            if transaction.execute(_JOBS.is_storing, job=job_id).fetchone() is None:
+                return False
+            if _delete_piece(transaction, job_id):
+                return True
+            transaction.execute(_JOBS.delete_job, job=job_id)
+            return False
+
+        while await self._database.write(remove):
             pass
-        await self._database.write(lambda transaction: transaction.execute(_JOBS.delete_job, job=job_id))
 
     # Jobs
 
@@ -298,19 +306,26 @@ class SqliteJobs:
             counts = _tally(transaction, job_id, as_reported=True).counts
             totals = json.dumps({status.value: count for status, count in counts.items()})
             transaction.execute(_JOBS.set_totals, job=job_id, totals=totals)
-            transaction.execute(_JOBS.delete_notes, job=job_id)
 
         await self._database.write(keep_totals)
-        while await self._database.write(lambda transaction: _delete_piece(transaction, job_id)):
-            pass
+        await self._delete_rows(job_id)
 
     async def delete_rows_left(self) -> None:
         left = await self._database.read(
             lambda reader: [job for (job,) in reader.execute(_ROWS.jobs_to_delete_rows_of)]
         )
         for job in left:
-            while await self._database.write(lambda transaction, job=job: _delete_piece(transaction, job)):  # type: ignore[misc] # the default binds this turn's job
-                pass
+            await self._delete_rows(job)
+
+    async def _delete_rows(self, job_id: str) -> None:
+        def delete(transaction: Transaction) -> bool:
+            if _delete_piece(transaction, job_id):
+                return True
+            transaction.after_commit(partial(transaction.mark.forget, job_id))
+            return False
+
+        while await self._database.write(delete):
+            pass
 
     async def open_rows_of(self, learner: str) -> int:
         return await self._database.read(
@@ -410,6 +425,7 @@ def _rows_of(reader: Reader, learner: str) -> Sequence[tuple[str, int, int]]:
 
 def _delete_piece(transaction: Transaction, job_id: str) -> bool:
     """Delete some rows of a job and their attempts; whether there were any."""
+    transaction.execute(_JOBS.delete_some_notes, job=job_id, limit=PIECE)
     transaction.execute(_ATTEMPTS.delete_some_attempts, job=job_id, limit=PIECE)
     return transaction.execute(_ROWS.delete_some_rows, job=job_id, limit=PIECE).rowcount > 0
 

@@ -30,7 +30,7 @@ class SqliteRestore:
             (changes,) = reader.execute(_AUDIT.get_counter, name="changes").fetchone()
             if changes >= mark.changes:
                 return None
-            known = {job: reader.execute(_JOBS.find_id, job=job).fetchone() is not None for job in mark.rows}
+            known = {job: reader.execute(_JOBS.get_job, job=job).fetchone() is not None for job in mark.rows}
             rows = {
                 job: reader.execute(_ROWS.count_open_up_to, job=job, position=position).fetchone()[0]
                 for job, position in mark.rows.items()
@@ -45,7 +45,7 @@ class SqliteRestore:
         await self._database.restore(copy)
 
     async def accept(
-        self, jobs: Collection[str], *records: Record, slots: int, held_seconds: float
+        self, jobs: Collection[str], *records: Record, keys: Collection[str], slots: int, held_seconds: float
     ) -> Mapping[str, int]:
         mark = self._database.mark.read()
 
@@ -57,6 +57,8 @@ class SqliteRestore:
                 ).rowcount
                 for job in jobs
             }
+            for key in keys:
+                transaction.execute(_LIMIT.add_ledger, key=key, boot=self._clock.boot)
             for (key,) in transaction.execute(_LIMIT.list_ledgers).fetchall():
                 for _ in range(slots):
                     transaction.execute(_LIMIT.take_slot, key=key, now=now, free_at=now + held_seconds)

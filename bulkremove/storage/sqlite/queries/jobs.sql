@@ -25,8 +25,8 @@ SELECT * FROM job WHERE state IN (SELECT value FROM json_each(:states)) AND inst
 ORDER BY created_at DESC, id DESC LIMIT :limit OFFSET :offset;
 
 -- name: list_retries
--- The retries of a job.
-SELECT * FROM job WHERE retry_of = :job AND state != 'storing';
+-- The retries of a job, also one that is being stored.
+SELECT * FROM job WHERE retry_of = :job;
 
 -- name: newest_of_plan
 -- The newest job of exactly this plan.
@@ -108,9 +108,14 @@ INSERT INTO finding (job, position, at, author, text) VALUES (:job, :position, :
 -- The notes of a job, the oldest first.
 SELECT position, at, author, text FROM finding WHERE job = :job ORDER BY id;
 
--- name: delete_notes
--- The notes of a job whose rows are deleted.
-DELETE FROM finding WHERE job = :job;
+-- name: is_storing
+-- Whether a job is not stored whole yet.
+SELECT 1 FROM job WHERE id = :job AND state = 'storing';
+
+-- name: delete_some_notes
+-- Delete the notes of the first rows of a job.
+DELETE FROM finding WHERE job = :job AND position IN (SELECT position FROM row WHERE job = :job ORDER BY position
+    LIMIT :limit);
 
 -- name: delete_notes_of_row
 -- The notes of one row.

@@ -8,6 +8,10 @@ SELECT boot, next_at_mono, burst, last_at_mono, hold, blamed, budget, budget_mon
 -- All accounts that have a ledger.
 SELECT key FROM ledger;
 
+-- name: add_ledger
+-- An account gets a ledger unless it has one.
+INSERT INTO ledger (key, boot, next_at_mono, burst, budget_mono) VALUES (:key, :boot, 0, 0, 0) ON CONFLICT DO NOTHING;
+
 -- name: save_ledger
 -- Write the ledger of an account.
 INSERT INTO ledger (key, boot, next_at_mono, burst, last_at_mono, hold, blamed, budget, budget_mono)

@@ -28,7 +28,7 @@ SELECT job, state, count(*) FROM row WHERE job IN (SELECT value FROM json_each(:
 -- name: count_all_by_state
 -- How many rows of all jobs are in each state, and whether their job is over.
 SELECT row.state, job.state IN ('stopped', 'cancelled', 'finished'), count(*)
-FROM row JOIN job ON job.id = row.job WHERE job.state != 'storing' GROUP BY 1, 2;
+FROM row JOIN job ON job.id = row.job WHERE job.state != 'storing' AND totals IS NULL GROUP BY 1, 2;
 
 -- name: list_numbers
 -- The rows' numbers as the spreadsheet shows them.
@@ -36,7 +36,7 @@ SELECT number FROM row WHERE job = :job;
 
 -- name: unknown_row
 -- The position of the row of that number, if it is unknown.
-SELECT position FROM row JOIN job ON job.id = row.job WHERE job = :job AND number = :number
+SELECT position FROM row JOIN job ON job.id = row.job WHERE job = :job AND number = :number AND totals IS NULL
     AND (row.state = 'unknown' OR (row.state = 'sending' AND job.state IN ('stopped', 'cancelled', 'finished')));
 
 -- name: count_unknown_without_note
@@ -70,13 +70,15 @@ WHERE job = :job AND position = :position AND state IN ('pending', 'sending');
 
 -- name: count_open_up_to
 -- How many rows up to a position are not settled.
-SELECT count(*) FROM row WHERE job = :job AND position <= :position AND state IN ('pending', 'sending');
+SELECT count(*) FROM row JOIN job ON job.id = row.job WHERE job = :job AND position <= :position
+    AND row.state IN ('pending', 'sending') AND job.state NOT IN ('storing', 'stopped', 'cancelled', 'finished');
 
 -- name: settle_up_to
 -- Rows up to a position that may have been sent by a journal that is lost.
 UPDATE row SET state = 'unknown', detail = :detail, finished_at = :at, attempts = max(attempts, 1),
     first_sent_at = coalesce(first_sent_at, :at)
-WHERE job = :job AND position <= :position AND state IN ('pending', 'sending');
+WHERE job = :job AND position <= :position AND state IN ('pending', 'sending')
+    AND (SELECT state FROM job WHERE id = row.job) NOT IN ('storing', 'stopped', 'cancelled', 'finished');
 
 -- name: count_open_rows_of_learner
 -- How many rows of a learner may still be sent.
