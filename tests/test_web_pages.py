@@ -326,6 +326,25 @@ async def test_the_jobs_are_shown_a_page_at_a_time_and_by_state_and_file(tmp_pat
     assert "job-01" not in program("jobs", "--file", "FILE0").stdout
 
 
+async def test_a_plan_whose_storing_is_cut_off_leaves_nothing_that_can_run(tmp_path: Path) -> None:
+    world, file = crowd(tmp_path, 3)
+    async with house(tmp_path / "home", world=world) as one:
+        shown = one.app.plans.preview(file, name="crowd.csv", options=ReadOptions())
+        for turns in range(0, 60, 3):
+            storing = asyncio.ensure_future(
+                one.app.plans.submit(shown, consent=Consent(yes=True), folder=tmp_path, prepared_by=["jo"], by="jo")
+            )
+            for _ in range(turns):
+                await asyncio.sleep(0.0005)
+            if storing.cancel():
+                with pytest.raises(asyncio.CancelledError):
+                    await storing
+                assert [] == await one.app.jobs.all(JobState.READY)
+            else:
+                await one.app.jobs.cancel((await storing).id, by="jo")
+        assert [] == await Desk(one.app).take_up()
+
+
 async def test_a_server_leaves_a_job_to_the_command_that_has_just_stored_it(tmp_path: Path) -> None:
     world, file = crowd(tmp_path, 3)
     async with house(tmp_path / "home", world=world) as one:

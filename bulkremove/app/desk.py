@@ -7,6 +7,7 @@ is the App's.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
@@ -137,5 +138,8 @@ class Desk:
             await self._app.run(job_id, stop=running.stop, on_progress=running.hear, by=by)
         except BulkremoveError as error:
             self.trouble[job_id] = str(error)
+        except Exception as error:
+            logging.getLogger(__name__).warning("Job %s ended unexpectedly: %s", job_id, type(error).__name__)
+            self.trouble[job_id] = "Something unexpected ended this job. Start the server with --debug and resume it."
         finally:
             del self._running[job_id], self._tasks[job_id]

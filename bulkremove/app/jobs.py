@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from pathlib import Path
@@ -41,9 +42,15 @@ class Jobs:
         facts = {"job": job.id, "plan": plan.fingerprint, "removals": plan.removals, "source": job.source}
         entry = Act(by, act, facts, job.created_at)
         await self.remove_abandoned()
-        async with AsyncExitStack() as held:
-            await (claim or held).enter_async_context(self._storage.claims.hold(job.id))
-            await self._storage.jobs.create(job, plan.rows(), entry, *records)
+        try:
+            async with AsyncExitStack() as held:
+                await (claim or held).enter_async_context(self._storage.claims.hold(job.id))
+                await self._storage.jobs.create(job, plan.rows(), entry, *records)
+        except asyncio.CancelledError:  # by Ctrl-C: nothing that could run may be left
+            end = JobEnd(JobState.CANCELLED, "Stopped while it was stored.", EndReason.CANCELLED, 5, job.created_at)
+            with suppress(JobNotFound):  # it was not whole yet, and is removed as abandoned
+                await self._storage.jobs.cancel(job.id, _not_over, end, Act(by, "cancelled", facts, job.created_at))
+            raise
 
     async def remove_abandoned(self) -> None:
         """Delete what is left of plans whose process died while it stored them."""

@@ -28,7 +28,7 @@ from bulkremove.app.results import Allowance, Ended
 from bulkremove.clock import SystemClock
 from bulkremove.config import Settings
 from bulkremove.credentials import Account, ledger_key
-from bulkremove.errors import BulkremoveError, ConsentMissing, JobBusy, SettingsError
+from bulkremove.errors import BulkremoveError, ConsentMissing, JobBusy, JournalFailed, SettingsError
 from bulkremove.model import SANDBOX_HOST, Clock, EndReason, Job, JobState
 from bulkremove.planning import KEPT
 from bulkremove.policy import exit_code
@@ -135,8 +135,10 @@ class App:
             settings = self.settings_of(job)
             if keep := self.plans.keep_list():
                 await self._storage.jobs.protect(job.id, keep, why=KEPT, at=self.clock.wall())
-            await self.record(by, "run", job=job.id)
             tally = await self._storage.jobs.tally(job.id)
+            if not tally.total:
+                raise JournalFailed(f"Job {job.id} has no rows in the journal, so nothing was sent.")
+            await self.record(by, "run", job=job.id)
             path = report or reports.default_path(job, Path(job.folder))
             files = [reports.reserve(path, job=job, rows=tally.total)]
             try:
