@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from unittest.mock import patch
 
 from bulkremove import answers, pacing, policy
 from bulkremove.app import App
 from bulkremove.config import Settings
 from bulkremove.limiter import Gate
-from bulkremove.model import Attempt, Errand, Job, Outcome, Permit, Quota, Removal, Reply
+from bulkremove.model import Attempt, Errand, Job, Permit, Quota, Removal, Reply
 from bulkremove.pacing import Signal
 from bulkremove.policy import Answer, Finding, Verdict
+from bulkremove.report import ReportFile
 from bulkremove.storage.base import Act, AttemptOutcome, Record
 from bulkremove.storage.sqlite import attempts, records
 from bulkremove.storage.sqlite.database import Database, Transaction, _Write
@@ -50,11 +52,11 @@ def _write_both(transaction: Transaction, permit: Permit, outcome: AttemptOutcom
     _close(transaction, permit, outcome, at)
 
 
-_outcomes = SqliteJobs._outcomes
+_publish = ReportFile._publish
 
 
-def _but_the_last(self: SqliteJobs, job: Job) -> Iterator[Outcome]:
-    yield from list(_outcomes(self, job))[:-1]
+def _but_the_last(self: ReportFile, header: Sequence[str], job: Job, rows: Iterable[Sequence[str]]) -> Path:
+    return _publish(self, header, job, list(rows)[:-1])
 
 
 _read = answers.read
@@ -143,7 +145,7 @@ MUTANTS = (
         "a commit that failed counts as done",
         lambda: patch.object(Database, "_fail", _done_anyway),
     ),
-    Mutant("I3", "the report ends one row early", lambda: patch.object(SqliteJobs, "_outcomes", _but_the_last)),
+    Mutant("I3", "the report ends one row early", lambda: patch.object(ReportFile, "_publish", _but_the_last)),
     Mutant("I4", "an answer that can't be understood is a success", lambda: patch.object(answers, "read", _generous)),
     Mutant("I5", "earlier attempts without an answer are forgotten", lambda: patch.object(policy, "judge", _forgetful)),
     Mutant(
