@@ -227,6 +227,8 @@ def test_a_copy_of_the_middle_of_a_run_that_is_put_back_leads_to_unknown_rows_an
             assert 1 == refused.returncode
             assert "replaced by an older copy" in refused.stderr
         assert "accept-restore" in program("doctor").stdout
+        verified = program("audit", "verify")
+        assert (1, True) == (verified.returncode, "replaced by an older copy" in verified.stdout)
         accepted = program("journal", "accept-restore", "--yes")
         assert 0 == accepted.returncode, accepted.stderr
         (job,) = json.loads(program("jobs", "--json").stdout)
