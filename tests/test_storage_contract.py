@@ -561,10 +561,12 @@ async def test_asking_who_holds_a_claim_refuses_nobody_who_starts(storage: Stora
         while not ended.is_set():
             await other.claims.holder("job")
 
-    looking = [asyncio.ensure_future(look()) for _ in range(4)]
+    looking, starts = [asyncio.ensure_future(look()) for _ in range(4)], 0
     for _ in range(100):
         async with storage.claims.hold("job"):
+            starts += 1
             await asyncio.sleep(0)
+    assert 100 == starts
     ended.set()
     await asyncio.gather(*looking)
 

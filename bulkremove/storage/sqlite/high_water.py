@@ -111,7 +111,8 @@ class HighWaterMark:
                 os.close(descriptor)
         except OSError as error:
             raise JournalFailed(
-                f"The file {self._path} can't be written: {error.strerror}.", hint="Nothing more is sent until it can."
+                f"The file {self._path} can't be written: {error.strerror}.",
+                hint="Free some disk space or mend the folder, then start again what was running.",
             ) from None
 
     @contextmanager
