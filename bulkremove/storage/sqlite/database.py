@@ -14,7 +14,6 @@ import logging
 import os
 import sqlite3
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -103,7 +102,11 @@ class Database:
         self._closed = False
         self._opening = threading.Lock()
         self._connection: sqlite3.Connection | None = None
-        self._waiting: deque[_Write[object]] = deque()
+        self._queue = threading.Lock()
+        """Guards the two below."""
+        self._waiting: list[_Write[object]] = []
+        self._turns: dict[asyncio.AbstractEventLoop, asyncio.Future[None]] = {}
+        """For each event loop, the writer's next turn, in which all that waits is written."""
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="journal-writer")
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="journal-reader")
         self._local = threading.local()
@@ -120,9 +123,15 @@ class Database:
         that nothing is written any more, since what SQLite holds in memory need not be what the disk holds. Raises it
         too when the journal was replaced by an older copy, until a write that ``accepts_restore`` has gone through.
         """
+        self._check_open()
         write = _Write(work, accepts_restore=accepts_restore)
-        self._waiting.append(write)  # type: ignore[arg-type] # the deque does not care what a result is
-        await self._certainly(self._writer, self._commit_waiting)
+        loop = asyncio.get_running_loop()
+        with self._queue:
+            turn = self._turns.get(loop)
+            if turn is None:
+                turn = self._turns[loop] = loop.run_in_executor(self._writer, self._commit_waiting)
+            self._waiting.append(write)  # type: ignore[arg-type] # the list does not care what a result is
+        await _certainly(turn)
         return write.outcome()
 
     async def read(self, work: Callable[[Reader], T]) -> T:
@@ -175,28 +184,13 @@ class Database:
 
     # The writer's thread
 
-    async def _certainly(self, executor: ThreadPoolExecutor, call: Callable[[], None]) -> None:
-        """Wait until ``call`` has run, also when the caller is cancelled meanwhile; the cancellation is raised then."""
-        self._check_open()
-        done = asyncio.get_running_loop().run_in_executor(executor, call)
-        cancelled: asyncio.CancelledError | None = None
-        while not done.done():
-            try:
-                await asyncio.shield(done)
-            except asyncio.CancelledError as error:
-                cancelled = error
-        if cancelled is not None:
-            raise cancelled
-        await done
-
     def _commit_waiting(self) -> None:
         """Write everything that waits, in one transaction."""
-        group: list[_Write[object]] = []
-        with contextlib.suppress(IndexError):
-            while True:
-                group.append(self._waiting.popleft())
+        with self._queue:
+            group, self._waiting = self._waiting, []
+            self._turns.clear()
         if not group:
-            return  # somebody else's turn has written it
+            return  # another event loop's turn has written it
         try:
             connection = self._opened()
             if self._failed:
@@ -469,6 +463,19 @@ def close_database(database: Database, databases: dict[Path, Database] | None = 
             return
         owners.pop(database.path, None)
     database.close()
+
+
+async def _certainly(turn: asyncio.Future[None]) -> None:
+    """Wait until the writer's turn is over, also when the caller is cancelled meanwhile; only then raise that."""
+    cancelled: asyncio.CancelledError | None = None
+    while not turn.done():
+        try:
+            await asyncio.shield(turn)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+    await turn
 
 
 def _create(path: Path) -> None:

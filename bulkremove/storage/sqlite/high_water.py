@@ -38,9 +38,12 @@ class HighWaterMark:
 
     def __init__(self, home: Path) -> None:
         self._path = home / FILE
+        self._lock = FileLock(f"{self._path}.lock", LOCK_SECONDS, 0o600, poll_interval=0.001)
         self._changes = 0
         self._rows: dict[str, int] = {}
         self._written = True
+        self._last_read = b"", Mark()
+        """The content as it was last read, and what it says: most commits find it as they left it."""
 
     def read(self) -> Mark:
         """The mark on disk; an empty one if there is none. Raises JournalFailed for one that can't be read."""
@@ -52,18 +55,24 @@ class HighWaterMark:
 
     def _parsed(self) -> Mark:
         try:
-            text = self._path.read_bytes()
+            with self._path.open("rb", buffering=0) as file:
+                text = file.readall()
         except FileNotFoundError:
             return Mark()
         except OSError as error:
             raise self._unreadable(error.strerror or str(error)) from None
+        last, mark = self._last_read
+        if text == last:
+            return mark
         if not text.strip(b"\0 "):
             return Mark()  # a power cut came before its first content reached the disk
         try:
             facts = json.loads(text)
-            return Mark(int(facts["changes"]), {str(job): int(position) for job, position in facts["rows"].items()})
+            mark = Mark(int(facts["changes"]), {str(job): int(position) for job, position in facts["rows"].items()})
         except (ValueError, KeyError, TypeError, AttributeError):
             raise self._unreadable("it is damaged") from None
+        self._last_read = text, mark
+        return mark
 
     def _unreadable(self, why: str) -> JournalFailed:
         return JournalFailed(
@@ -83,8 +92,7 @@ class HighWaterMark:
         with self._locked():
             mark = self._parsed()
             self._rows.pop(job, None)
-            mark.rows.pop(job, None)
-            self._put(mark)
+            self._put(Mark(mark.changes, {key: position for key, position in mark.rows.items() if key != job}))
 
     def write(self) -> None:
         """Bring the mark up to what was committed, never down: other processes write it too. Raises JournalFailed."""
@@ -92,9 +100,8 @@ class HighWaterMark:
             return
         with self._locked():
             mark = self._parsed()
-            for job, position in self._rows.items():
-                mark.rows[job] = max(mark.rows.get(job, 0), position)
-            self._put(Mark(max(mark.changes, self._changes), mark.rows))
+            higher = {job: max(mark.rows.get(job, 0), position) for job, position in self._rows.items()}
+            self._put(Mark(max(mark.changes, self._changes), {**mark.rows, **higher}))
         self._rows.clear()
         self._written = True
 
@@ -107,6 +114,7 @@ class HighWaterMark:
                 text = text.ljust(os.fstat(descriptor).st_size)
                 if os.pwrite(descriptor, text, 0) != len(text):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                self._last_read = text, mark
             finally:
                 os.close(descriptor)
         except OSError as error:
@@ -119,7 +127,7 @@ class HighWaterMark:
     def _locked(self) -> Iterator[None]:
         """Alone among all processes. Raises JournalFailed."""
         try:
-            with FileLock(f"{self._path}.lock", timeout=LOCK_SECONDS, mode=0o600, thread_local=False):
+            with self._lock:
                 yield
         except Timeout:
             raise JournalFailed(f"The file {self._path} is held by another process that does not end.") from None
