@@ -344,8 +344,12 @@ async def test_an_erased_learner_stands_in_no_row_that_is_not_sent_any_more(stor
     assert 2 == await storage.jobs.open_rows_of("4711")
     await storage.jobs.cancel("old", lambda one: None, end(JobState.CANCELLED))
     assert 1 == await storage.jobs.open_rows_of("4711")
+    await taken(storage, (await rows(storage, "new"))[0])
+    assert {"old": 2} == await storage.jobs.erase("4711")
+    (open_row,) = await rows(storage, "new")
+    assert ("4711", 1) == (open_row.removal.learner, len(open_row.attempts))
     await storage.jobs.cancel("new", lambda one: None, end(JobState.CANCELLED))
-    assert {"old": 2, "new": 1} == await storage.jobs.erase("4711")
+    assert {"new": 1} == await storage.jobs.erase("4711")
     first, second, third = await storage.jobs.export(await storage.jobs.get("old"), list)
     assert ({""}, {""}) == (set(first.cells), set(third.cells))
     assert "14711" in second.cells

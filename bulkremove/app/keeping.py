@@ -78,21 +78,24 @@ class Keeping:
         return found
 
     async def forget(self, found: Erasure, *, by: str) -> list[str]:
-        """Erase a learner's data where they were found; sentences about files that could not be changed.
+        """Erase a learner's data where they were found; sentences about what could not be changed.
 
         The journal comes first; the audit log keeps that it was done, without the id.
         """
         from bulkremove.app.erasure import erase_from
 
-        await self._storage.jobs.erase(found.learner)
+        rows = sum((await self._storage.jobs.erase(found.learner)).values())
         failed = []
-        for path, rows in found.files.items():
+        if left := sum(found.rows.values()) - rows:
+            failed.append(f"{left} row(s) were left as they are: a job that sends them has begun meanwhile.")
+        files = 0
+        for path, place in found.files.items():
             try:
-                await asyncio.to_thread(erase_from, path, rows)
+                await asyncio.to_thread(erase_from, path, place)
+                files += 1
             except BulkremoveError as error:
                 failed.append(str(error))
-        files = len(found.files) - len(failed)
-        await self._app.record(by, "forgot", rows=sum(found.rows.values()), files=files, failed=len(failed))
+        await self._app.record(by, "forgot", rows=rows, files=files, failed=len(failed))
         return failed
 
     async def backup(self, path: Path, *, by: str) -> None:

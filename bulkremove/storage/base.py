@@ -388,7 +388,7 @@ class JobStore(Protocol):
         ...
 
     async def erase(self, learner: str) -> Mapping[str, int]:
-        """Empty the cells and ids of a learner's rows; how many, by job."""
+        """Empty the cells and ids of a learner's rows that are not sent any more; how many, by job."""
         ...
 
 

@@ -339,14 +339,18 @@ class SqliteJobs:
     async def erase(self, learner: str) -> Mapping[str, int]:
         found = await self._database.read(lambda reader: _rows_of(reader, learner))
 
-        def erase(transaction: Transaction) -> None:
+        def erase(transaction: Transaction) -> Mapping[str, int]:
+            erased = Counter[str]()
             for job, position, width in found:
-                transaction.execute(_ROWS.erase_row, job=job, position=position, cells=json.dumps([""] * width))
+                cells = json.dumps([""] * width)
+                if not transaction.execute(_ROWS.erase_row, job=job, position=position, cells=cells).rowcount:
+                    continue  # it may still be sent
                 transaction.execute(_ATTEMPTS.erase_attempts, job=job, position=position)
                 transaction.execute(_JOBS.delete_notes_of_row, job=job, position=position)
+                erased[job] += 1
+            return erased
 
-        await self._database.write(erase)
-        return Counter(job for job, _, _ in found)
+        return await self._database.write(erase)
 
 
 def _insert_job(transaction: Transaction, job: Job) -> None:
