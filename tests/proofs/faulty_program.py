@@ -201,6 +201,19 @@ def _hide_a_full_disk() -> None:
     _watch(_Silent)
 
 
+def _forget_what_was_sent() -> None:
+    """The mark beside the journal keeps the counter, and not how far each job had come."""
+    write = os.pwrite
+
+    def forgetful(descriptor: int, content: Any, offset: int) -> int:
+        if content.startswith(b'{"changes"'):
+            kept = {**json.loads(content), "rows": {}}
+            content = json.dumps(kept).encode("ascii").ljust(len(content))
+        return write(descriptor, content, offset)
+
+    os.pwrite = forgetful
+
+
 FAULTS = (
     Fault("locks", "a process loses its locks on the journal", RULES, _lose_locks),
     Fault("unsent", "a row counts as removed and was not sent", ("rows",), _remove_nobody),
@@ -209,6 +222,7 @@ FAULTS = (
     Fault("twice", "a call is made twice on one slot", ("once",), _send_twice),
     Fault("another", "a call names another learner", ("plan",), _name_another),
     Fault("full", "what a full disk refuses counts as written", ("kept", "audit", "rows"), _hide_a_full_disk, True),
+    Fault("copy", "a copy that was put back sends again what was sent since", ("once",), _forget_what_was_sent, True),
     Fault("hurry", "a clock runs three times too fast", ("limit",), _hurry, True),
 )
 

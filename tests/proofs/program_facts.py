@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -115,10 +116,44 @@ class Facts:
     """The last report of each job."""
     settled: dict[str, tuple[list[str], int]] = field(default_factory=dict)
     """By learner whose rows are all settled: the jobs of these rows, and the calls that had arrived by then."""
+    lost_calls: Counter[str] = field(default_factory=Counter)
+    """By learner: the calls of which no row tells, because a copy of the journal was put back."""
+    lost: set[str] = field(default_factory=set)
+    """Learners who were called by jobs that are in no journal any more."""
 
     def act(self, act: str, about: str) -> None:
         """An act was acknowledged, so that the audit log must have it."""
         self.acts[act, about] += 1
+
+    def copied(self, audit: Sequence[Mapping[str, Any]], jobs: Sequence[Mapping[str, Any]]) -> Facts:
+        """What must be found in a copy of the journal, which holds these audit entries and jobs."""
+        copy = deepcopy(self)
+        copy.audit = _chain(audit)
+        copy.jobs = {one["job"]: one["source"] for one in jobs}
+        copy.states = {one["job"]: one["state"] for one in jobs}
+        return copy
+
+    def put_back(self, copy: Facts) -> None:
+        """The journal is the copy again; what was done since is done, but nobody is told of it."""
+        names = ("users", "tokens", "revoked", "jobs", "states", "notes", "acts", "forgotten", "audit", "reports")
+        for name in (*names, "settled"):
+            setattr(self, name, deepcopy(getattr(copy, name)))
+
+    def check_lost(self, entries: Sequence[Entry]) -> None:
+        """After a copy was put back: no row that was sent since is left to be sent again. ``entries``: before that."""
+        calls, rows = _calls(entries), self._rows()
+        self.lost = set(calls) - set(rows)
+        self.lost_calls = Counter({learner: calls[learner] for learner in self.lost})
+        for learner, told in rows.items():
+            known = sum(row.attempts for _, row in told)
+            if learner in self.settled and self.settled[learner][0] == [report.job for report, _ in told]:
+                known = self.settled[learner][1]
+            if calls[learner] <= known:
+                continue
+            self.lost_calls[learner] = calls[learner] - known
+            for report, row in told:
+                again = row.status == "not_sent" and report.state not in OVER
+                require(not again, "once", f"{learner} was sent since the copy, and is still to be sent: {row}")
 
     # Checks
 
@@ -147,7 +182,7 @@ class Facts:
 
     def check_audit(self, entries: Sequence[Mapping[str, Any]]) -> None:
         """The log holds what it held, in the same order, and every acknowledged act. ``entries``: the newest first."""
-        chain = [(one["id"], one["hash"]) for one in reversed(entries)]
+        chain = _chain(entries)
         seen = len(self.audit)
         require(self.audit == chain[:seen], "audit", f"{seen} entries were seen, and now the log has {len(chain)}")
         self.audit = chain
@@ -198,19 +233,27 @@ class Facts:
         self._check_calls(later)
         if not whole:
             return
+        rows, effects = self._rows(), _effects(later)
+        sent, after = _calls(earlier), _calls(later)
+        for calls in (sent, after):
+            calls.subtract({learner: count for learner, count in self.lost_calls.items() if learner in calls})
+        done_before = _effects(earlier)
+        for learner, count in sent.items():
+            require(learner in rows or not count, "plan", f"{learner} was sent, and no job has such a row")
+        again = [learner for learner in self.lost if after[learner]]
+        require(not again, "once", f"a job sent them, it was lost with the journal, and they were sent again: {again}")
+        for learner, told in rows.items():
+            self._check_learner(learner, told, sent[learner], after[learner], learner in done_before, effects)
+
+    def _rows(self) -> Mapping[str, Sequence[tuple[Report, Told]]]:
+        """The planned rows of all reports, by learner."""
         rows = defaultdict[str, list[tuple[Report, Told]]](list)
         for report in self.reports.values():
             file = self.files[report.source]
             for row in report.rows:
                 if file.kinds[row.number - 2] == "planned":
                     rows[file.rows[row.number - 2][2]].append((report, row))
-        sent, effects = _calls(earlier), _effects(later)
-        done_before = _effects(earlier)
-        for learner in sent:
-            require(learner in rows, "plan", f"{learner} was sent, and no job has such a row")
-        after = _calls(later)
-        for learner, told in rows.items():
-            self._check_learner(learner, told, sent[learner], after[learner], learner in done_before, effects)
+        return rows
 
     def _check_learner(
         self,
@@ -225,7 +268,7 @@ class Facts:
         words = f"{learner}: {[(report.job, report.state, row) for report, row in told]}"
         attempts = sum(row.attempts for _, row in told)
         require(sent <= attempts, "once", f"{sent} calls, and {attempts} attempts are told of {words}")
-        if removed:
+        if removed and not self.lost_calls[learner]:
             may = ("removed", "removed_inferred", "unknown")
             require(any(status in may for status in statuses), "rows", f"it was removed, and nobody tells so: {words}")
         for status in statuses:
@@ -284,6 +327,11 @@ def worst_window(times: Sequence[float]) -> int:
             first += 1
         worst = max(worst, last - first + 1)
     return worst
+
+
+def _chain(entries: Sequence[Mapping[str, Any]]) -> list[tuple[int, str]]:
+    """Number and hash of each entry, the oldest first; ``entries``: the newest first."""
+    return [(one["id"], one["hash"]) for one in reversed(entries)]
 
 
 def _about(facts: Mapping[str, Any]) -> Iterable[str]:

@@ -121,6 +121,9 @@ class Sequences:
         self._background: list[Background] = []
         self._uploads: list[tuple[str, str, int, str]] = []
         """Plans that wait: id, hash, removals and file."""
+        self._copies: list[tuple[Path, Facts]] = []
+        """Backups, and what must be found in each."""
+        self._erased_from_files: set[str] = set()
         self._full_for = 0
         self._kinds: dict[str, tuple[int, Callable[[], str | None]]] = {
             "start serve": (30, self._start_serve),
@@ -153,6 +156,7 @@ class Sequences:
             "show job": (1, self._show),
             "doctor": (1, self._doctor),
             "back up": (3, self._backup),
+            "put a backup back": (3, self._put_back),
             "forget": (2, self._forget),
             "drop a file for the night": (4, self._drop),
             "night": (5, self._nightly),
@@ -521,18 +525,34 @@ class Sequences:
         seen, jobs = list(self._facts.audit), set(self._facts.jobs)
         done = self._command("backup", str(path))
         if done.returncode == 0:
-            self._facts.act("backed_up", path.name)
             with zipfile.ZipFile(path) as packed:
                 packed.extract("journal.db", path.parent)
-            commands = (("audit", "verify"), ("jobs", "--json"), ("audit", "--json", "-n", "100000"))
+            commands = (("audit", "verify"), ("audit", "--json", "-n", "100000"), ("jobs", "--json"))
             copy = look(Bulkremove(path.parent, self._sound.env), commands)
             require(copy.integrity == "ok", "sound", f"the copy: {copy.integrity}")
             require(not any(one.code for one in copy.said), "audit", f"the copy: {copy.said}")
-            chain = [(one["id"], one["hash"]) for one in reversed(copy.said[2].json)]
-            require(seen == chain[: len(seen)], "audit", "the copy lacks entries that were seen before")
-            there = {one["job"] for one in copy.said[1].json}
-            require(jobs <= there, "kept", f"the copy lacks jobs: {jobs - there}")
+            facts = self._facts.copied(audit=copy.said[1].json, jobs=copy.said[2].json)
+            require(seen == facts.audit[: len(seen)], "audit", "the copy lacks entries that were seen before")
+            require(jobs <= set(facts.jobs), "kept", f"the copy lacks jobs: {jobs - set(facts.jobs)}")
+            self._copies.append((path, facts))
+            self._facts.act("backed_up", path.name)
         return f"code {done.returncode}"
+
+    def _put_back(self) -> str | None:
+        """An older journal takes the place of this one, also under processes that use it, and is accepted."""
+        if self._full_for or not self._copies:
+            return None
+        path, facts = self._copies[-1]
+        for one in self._background:
+            one.full = True  # it may meet the journal before it is accepted
+        self._command("restore-backup", str(path), "--yes")
+        time.sleep(self._dice.choice((0.0, 0.0, 0.5)))
+        self._command("journal", "accept-restore", "--yes")
+        self._facts.put_back(facts)
+        self._uploads = []
+        self._serve.sign_out()
+        self._check(put_back=True)
+        return path.parent.name
 
     def _forget(self) -> str | None:
         row = self._chosen(self._facts.rows("removed", "not_found"))
@@ -541,6 +561,7 @@ class Sequences:
         done = self._command("forget", row[2], "--yes", codes=frozenset({0, 4}))
         if done.returncode == 0:
             self._facts.forgotten.add(row[2])
+            self._erased_from_files.add(row[2])
             self._facts.act("forgot", "")
         return f"{row[2]}: code {done.returncode}"
 
@@ -684,7 +705,7 @@ class Sequences:
 
     # Checks
 
-    def _check(self) -> None:
+    def _check(self, *, put_back: bool = False) -> None:
         if self._full_for:  # the journal may not even be opened now; what was acknowledged is asked for later
             self._facts.check_removals([], self.log(), whole=False)
             return
@@ -702,6 +723,8 @@ class Sequences:
                 self._facts.act("reported", job)
                 rows = [Told.of(json.loads(line)) for line in found.reports[job].splitlines()]
                 self._facts.check_report(Report(job, self._facts.jobs[job], self._facts.states[job], rows))
+        if put_back:
+            self._facts.check_lost(earlier)
         self._facts.check_removals(earlier, self.log(), whole=True)
 
     def _look(self, without_report: Sequence[str]) -> Look:
@@ -752,7 +775,7 @@ class Sequences:
             rows = {int(row["row"]): (row["status"], int(row["attempts"])) for row in csv.DictReader(file)}
         cells = self._facts.files[report.source].rows
         told = {row.number: (row.status, row.attempts) for row in report.rows}
-        lost = {number for number in told if number not in rows and cells[number - 2][2] not in self._facts.forgotten}
+        lost = {number for number in told if number not in rows and cells[number - 2][2] not in self._erased_from_files}
         require(not lost, "rows", f"the report of {report.job} lacks the rows {lost}")
         wrong = {number: one for number, one in rows.items() if told[number] != one}
         require(not wrong, "rows", f"the report of {report.job} tells {wrong}, and the journal {told}")
