@@ -58,10 +58,14 @@ class _Request(aiohttp.ClientRequest):
     """A request that looks once more when its connection stands, before a byte leaves."""
 
     is_still_valid: Callable[[], Awaitable[bool]] = staticmethod(_always)
+    is_looking = False
+    """While it looks no byte has left, however long that takes."""
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        self.is_looking = True
         if not await self.is_still_valid():
             raise _Withdrawn
+        self.is_looking = False
         return await super().send(conn)
 
 
@@ -120,6 +124,8 @@ class ZohoPeople:
                     response = await send(request)
                     exchange = Exchange(admission, withhold(await self._reply(response), admission.token))
             except (aiohttp.ClientError, OSError, ValueError) as error:
+                if request.is_looking and isinstance(error, TimeoutError):
+                    raise _Withdrawn from None
                 raise told(error) from None
             finally:
                 if response is not None and (exchange is None or exchange.reply is None):

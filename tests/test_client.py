@@ -81,6 +81,23 @@ async def test_a_dropped_connection_is_unanswered_and_not_repeated(answer: bytes
     assert 1 == len(seen)
 
 
+async def test_a_last_look_that_takes_too_long_withdraws_the_request_of_which_no_byte_left() -> None:
+    async def never() -> bool:
+        await asyncio.sleep(60)
+        return True
+
+    async def admit_slowly() -> Admission:
+        return Admission(PERMIT, "token", never)
+
+    async with server(http("200 OK", OK)) as (base, seen):
+        people = ZohoPeople(base, exchange=0.2)
+        exchange = await people.remove(REMOVAL, admit_slowly)
+        await people.close()
+    assert exchange is not None
+    assert (True, None, None) == (exchange.withdrawn, exchange.failure, exchange.reply)
+    assert [] == seen
+
+
 async def test_a_redirect_is_not_followed() -> None:
     async with server(http("200 OK", OK)) as (other, unseen):
         async with server(http("307 Moved", b"", f"Location: {other}/api")) as (base, _):
