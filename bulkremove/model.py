@@ -112,6 +112,8 @@ class EndReason(StrEnum):
     """The day's allowance is used up."""
     TOO_SLOW = "too_slow"
     """Disk or computer are too slow to use a slot in time."""
+    RESTORED = "restored"
+    """The journal was put back from a backup; what was decided about the job since is not known."""
     SETTINGS = "settings"
     """A file or a setting of this machine can't be used."""
 

@@ -131,6 +131,70 @@ async def test_what_waits_together_shares_a_commit_and_each_gets_its_own_error(d
     assert {"a", "b", "c", "d"} == await database.read(names)
 
 
+async def test_what_is_to_follow_a_write_is_not_done_when_that_write_was_refused(database: Database) -> None:
+    done: list[str] = []
+
+    def write(transaction: Transaction, name: str) -> None:
+        transaction.after_commit(lambda: done.append(name))
+        if name == "refused":
+            raise ConsentMissing("No.")
+
+    await asyncio.gather(
+        *(database.write(partial(write, name=name)) for name in ("a", "refused", "b")), return_exceptions=True
+    )
+    assert ["a", "b"] == done
+
+
+async def test_readings_that_take_long_keep_nobody_from_a_short_one(database: Database) -> None:
+    """An export of a large job may take minutes; the last look before a request leaves must not wait for it."""
+    end = threading.Event()
+    long = [asyncio.ensure_future(database.read_long(lambda: end.wait(60))) for _ in range(20)]
+    try:
+        assert set() == await database.read(names)
+        assert not any(one.done() for one in long)
+    finally:
+        end.set()
+        await asyncio.gather(*long)
+
+
+async def test_a_file_that_does_not_know_how_to_shrink_is_left_as_it_is(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as db:
+        db.execute("PRAGMA auto_vacuum = NONE")
+        db.execute("CREATE TABLE old (x)")
+        db.execute("DROP TABLE old")
+    database = Database(tmp_path / "journal.db")
+
+    def fill(transaction: Transaction) -> None:
+        for i in range(50):
+            insert(transaction, f"{i}" + "x" * 4000)
+
+    await database.write(fill)
+    await database.write(lambda transaction: transaction.execute("DELETE FROM counter WHERE name LIKE '%x'"))
+    assert not await database.shrink(10)
+    database.close()
+
+
+async def test_shrinking_waits_for_another_process_as_any_write_does(
+    tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "BUSY_SECONDS", 0.01)
+
+    def fill(transaction: Transaction) -> None:
+        for i in range(50):
+            insert(transaction, f"{i}" + "x" * 4000)
+
+    await database.write(fill)
+    await database.write(lambda transaction: transaction.execute("DELETE FROM counter WHERE name LIKE '%x'"))
+    with closing(sqlite3.connect(tmp_path / "journal.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with caplog.at_level(logging.WARNING, "bulkremove.storage"):
+            shrinking = asyncio.ensure_future(database.shrink(10))
+            while "waiting for it" not in caplog.text:  # noqa: ASYNC110 - a log sets no event
+                await asyncio.sleep(0.01)
+        other.execute("ROLLBACK")
+    assert await shrinking
+
+
 async def test_a_caller_who_is_cancelled_leaves_only_when_its_write_is_certain(database: Database) -> None:
     started, end = threading.Event(), threading.Event()
 
@@ -265,7 +329,7 @@ async def test_a_copy_from_before_the_counter_is_noticed_whatever_it_counts_to(t
         db.commit()
     (tmp_path / "journal.mark").write_text('{"changes": 3, "rows": {}}')
     database = Database(tmp_path / "journal.db")
-    with pytest.raises(JournalFailed, match="replaced by an older copy"):
+    with pytest.raises(JournalFailed, match="put back from a backup"):
         await database.write(lambda transaction: insert(transaction, "a"))
     database.close()
 
@@ -300,6 +364,7 @@ async def test_deleted_pages_go_back_to_the_file_system(tmp_path: Path, database
     while await database.shrink(100):
         turns += 1
     assert turns > 3  # in pieces
+    assert await database.checkpoint()
     assert (tmp_path / "journal.db").stat().st_size < before / 4
 
 

@@ -8,6 +8,7 @@ import sqlite3
 import zipfile
 from collections import Counter
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,7 @@ async def test_a_clock_that_is_wrong_for_one_night_deletes_nothing(tmp_path: Pat
         found = await one.night()
         assert any("400 days, so nothing was deleted" in sentence for sentence in found.trouble)
         assert not (await one.app.jobs.find(job.id)).dropped
+        assert "" == (await one.night()).deleted  # nobody has compared the clock in this run
         one.clock.ahead = 0.0
         assert "" == (await one.night()).deleted
         assert not (await one.app.jobs.find(job.id)).dropped
@@ -81,6 +83,29 @@ async def test_a_forgotten_person_stands_nowhere_and_it_is_said_where_they_stood
         with pytest.raises(ConsentMissing, match="knows the learner id"):
             await one.app.keeping.look_up(LEARNER)
         assert LEARNER not in str(await one.app.audit(newest=50))
+
+
+async def test_an_erased_id_stands_in_no_file_of_the_journal_also_while_the_page_runs(tmp_path: Path) -> None:
+    async with site(tmp_path) as one:
+        one.drop("leavers.csv", triples(5))
+        await one.night()
+        await one.app.keeping.forget(await one.app.keeping.look_up(LEARNER), by="kim")
+        for path in (tmp_path / "home").glob("journal.*"):
+            assert LEARNER.encode() not in path.read_bytes(), path
+
+
+async def test_it_is_said_what_an_erasure_does_not_reach(tmp_path: Path) -> None:
+    protected = tmp_path / "protected.csv"
+    async with site(tmp_path) as one:
+        one.drop("leavers.csv", triples(5))
+        await one.night()
+    protected.write_text(f"Learner ID\n{LEARNER}\n")
+    async with site(tmp_path, keep_list=str(protected)) as one:
+        found = await one.app.keeping.look_up(LEARNER)
+        assert ("The protected list names this learner, and was not changed.",) == found.by_hand
+        one.app.settings = replace(one.app.settings, night_source="")
+        found = await one.app.keeping.look_up(LEARNER)
+        assert "are yours and were not searched" in found.by_hand[0]
 
 
 async def test_who_is_still_to_be_removed_is_not_forgotten(tmp_path: Path) -> None:
@@ -155,7 +180,7 @@ async def test_a_backup_made_while_a_job_runs_is_sound_and_an_old_one_is_noticed
         one.drop("first.csv", triples(3))
         await one.night()
         backup, copy = tmp_path / "monday.zip", tmp_path / "journal.db"
-        await one.app.keeping.backup(backup, by="kim")
+        await one.app.backups.make(backup, by="kim")
         assert 0o600 == backup.stat().st_mode & 0o777
         with zipfile.ZipFile(backup) as packed:
             assert ["CONTENTS.txt", "journal.db"] == packed.namelist()
@@ -163,7 +188,7 @@ async def test_a_backup_made_while_a_job_runs_is_sound_and_an_old_one_is_noticed
         with closing(sqlite3.connect(copy)) as db:
             assert [("ok",)] == db.execute("PRAGMA integrity_check").fetchall()
         with pytest.raises(JournalFailed):
-            await one.app.keeping.backup(backup, by="kim")
+            await one.app.backups.make(backup, by="kim")
         one.drop("second.csv", triples(3, first=5))
         await one.night()
     for path in (tmp_path / "home").glob("journal.db*"):
@@ -174,11 +199,11 @@ async def test_a_backup_made_while_a_job_runs_is_sound_and_an_old_one_is_noticed
         for _ in range(2):
             with pytest.raises(JournalFailed, match="replaced by an older copy"):
                 await one.night()
-        restored = await one.app.keeping.restored()
+        restored = await one.app.backups.restored()
         assert restored is not None
         assert ({}, 1) == (restored.rows, len(restored.jobs))  # the copy knows the first job, which was over
-        await one.app.keeping.accept_restore(restored, by="kim")
-        assert await one.app.keeping.restored() is None
+        await one.app.backups.accept(restored, by="kim")
+        assert await one.app.backups.restored() is None
         assert JobState.FINISHED == (await one.night()).ran[0].state
 
 
@@ -225,7 +250,7 @@ def test_a_copy_of_the_middle_of_a_run_that_is_put_back_leads_to_unknown_rows_an
         for words in (["resume"], ["run", str(file), "--yes"], ["users", "add", "jo", "--role", "admin"]):
             refused = program(*words, stdin="a good long password\n")
             assert 1 == refused.returncode
-            assert "replaced by an older copy" in refused.stderr
+            assert "put back from a backup" in refused.stderr
         assert "accept-restore" in program("doctor").stdout
         verified = program("audit", "verify")
         assert (1, True) == (verified.returncode, "replaced by an older copy" in verified.stdout)

@@ -1,67 +1,222 @@
-"""Backups: one zip with the journal, the settings and the protected list; and putting one back.
+"""Backups: one zip with the journal, the settings and the protected list; putting one back, and accepting that.
 
 Credentials are not in it: they are in the system's keyring or in private files, and a person logs in again.
 """
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import os
 import shutil
+import tomllib
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
+from filelock import FileLock, Timeout
+
+from bulkremove import pacing
 from bulkremove.errors import JournalFailed
-from bulkremove.private_files import make_folder
+from bulkremove.private_files import make_folder, write_private
+from bulkremove.storage import Storage
+from bulkremove.storage.base import Act, Restored
 
-JOURNAL, CONTENTS = "journal.db", "CONTENTS.txt"
+if TYPE_CHECKING:  # each needs the other
+    from bulkremove.app.usecases import App
+
+JOURNAL, SETTINGS, PROTECTED, CONTENTS = "journal.db", "bulkremove.toml", "keep.csv", "CONTENTS.txt"
+LARGEST = 100 * 1024 * 1024
+"""Bytes of settings and protected list."""
 _CONTENTS = """A backup of bulkremove, made by `bulkremove backup`; `bulkremove restore-backup FILE` puts it back.
 
 In it: {names}.
 Not in it: credentials of accounts and access tokens (log in again with `bulkremove login`), the addresses of notices
 (notify.txt), uploads that nobody has confirmed, and reports.
+Whoever may put it back decides who may sign in: users and tokens are those of the day it was made.
 """
+RESTORED = "The journal was put back from a backup. What was decided about this job since then is not known."
 
 
-def write_zip(path: Path, journal: Path, others: Mapping[str, Path]) -> None:
-    """Pack the copy of a journal and other files, by their name in the zip, into a new private file.
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """What a backup would put in place here. ``digest``: SHA-256 (hex) of the zip; ``files``: content by place.
 
-    Raises JournalFailed when the file exists or can't be written; nothing is left of it then.
+    ``differing``: places that hold something else and are left as they are.
     """
+
+    digest: str
+    files: Mapping[Path, str]
+    differing: tuple[Path, ...]
+
+
+class Backups:
+    """Backups of one app's journal, settings and protected list."""
+
+    def __init__(self, app: App, storage: Storage) -> None:
+        self._app, self._storage = app, storage
+
+    async def make(self, path: Path, *, by: str) -> None:
+        """One zip, also while jobs run. Raises JournalFailed, also for a damaged journal; no file is left then."""
+        settings = self._app.settings
+        protected = Path(settings.keep_list) if settings.keep_list else settings.home / PROTECTED
+        others = {SETTINGS: settings.file or settings.home / SETTINGS, PROTECTED: protected}
+        with _workplace(settings.home) as folder:
+            copy = folder / "copy.db"
+            await self._storage.backup(copy)
+            await asyncio.to_thread(
+                _write_zip, path, {JOURNAL: copy, **{name: place for name, place in others.items() if place.is_file()}}
+            )
+        await self._app.record(by, "backed_up", file=path.name)
+
+    async def look_into(self, path: Path) -> Backup:
+        """What the backup would put in place. Raises JournalFailed for what is no backup."""
+        with _workplace(self._app.settings.home) as folder:
+            return await asyncio.to_thread(self._unpack, path, folder)
+
+    async def put_back(self, path: Path, backup: Backup, *, by: str) -> None:
+        """Put the journal in place by SQLite's own means, and settings and protected list where there are none.
+
+        ``backup``: what ``look_into`` found, and a person agreed to. Raises JournalFailed; nothing has changed then.
+        """
+        with _workplace(self._app.settings.home) as folder:
+            if await asyncio.to_thread(self._unpack, path, folder) != backup:
+                raise JournalFailed(f"{path} has changed meanwhile; nothing was put back.", hint="Look at it again.")
+            facts = {"file": path.name, "sha256": backup.digest}
+            entry = Act(by, "restored", facts, self._app.clock.wall())
+            await self._storage.restore.put_back(folder / JOURNAL, entry)
+        for place, text in backup.files.items():
+            write_private(place, text)
+
+    async def restored(self) -> Restored | None:
+        """What is lost because another journal, or an older copy, is in place; None when that is not so."""
+        return await self._storage.restore.look()
+
+    async def accept(self, restored: Restored, *, by: str) -> None:
+        """Continue with this journal: rows that may have been sent since become ``unknown``, no others.
+
+        The calls that were made since are not known, so the account's slots are held as if they had all been used.
+        """
+        quota, clock = self._app.settings.quota, self._app.clock
+        held = pacing.reborn_unanswered(quota, clock.monotonic()) - clock.monotonic()
+        facts = {"lost": restored.changes, "rows": sum(restored.rows.values()), "jobs": len(restored.jobs)}
+        entry = Act(by, "restore_accepted", facts, clock.wall())
+        keys = self._app.ledger_keys()
+        await self._storage.restore.accept(entry, keys=keys, slots=quota.calls, held_seconds=held, why=RESTORED)
+
+    def _unpack(self, path: Path, folder: Path) -> Backup:
+        """Unpack the journal into ``folder``; what else is to be put in place. Raises JournalFailed."""
+        digest, others = _unzip(path, folder)
+        settings = self._app.settings
+        places = {name: settings.home / name for name in (SETTINGS, PROTECTED)}
+        if settings.file:
+            places[SETTINGS] = settings.file
+            places[PROTECTED] = Path(settings.keep_list) if settings.keep_list else places[PROTECTED]
+        elif named := _keep_list_named(path, others.get(SETTINGS, "")):
+            places[PROTECTED] = named
+            if PROTECTED not in others:
+                raise JournalFailed(f"{path} can't be used: its settings name a protected list that is not in it.")
+        files, differing = {}, []
+        for name, text in others.items():
+            if not places[name].exists():
+                files[places[name]] = text
+            elif _bytes_of(places[name]) != text.encode("utf-8", "surrogateescape"):
+                differing.append(places[name])
+        # The list first: settings that name a missing one would end every command.
+        ordered = dict(sorted(files.items(), key=lambda item: item[0] == places[SETTINGS]))
+        return Backup(digest, ordered, tuple(differing))
+
+
+@contextmanager
+def _workplace(home: Path) -> Iterator[Path]:
+    """A private folder in the home folder for copies; also deletes what a killed backup or restore has left there.
+
+    Raises JournalFailed, also while another one is at work.
+    """
+    with ExitStack() as held:
+        try:
+            make_folder(home)
+            held.enter_context(FileLock(home / "copies.lock", timeout=0, mode=0o600))
+            sweep_copies(home)
+            folder = held.enter_context(TemporaryDirectory(dir=home, prefix=".copy-"))
+        except Timeout:
+            raise JournalFailed("Another backup is being made or put back right now.", hint="Wait for it.") from None
+        except OSError as error:
+            raise JournalFailed(f"The folder {home} can't be used: {error.strerror or error}.") from None
+        yield Path(folder)
+
+
+def sweep_copies(home: Path) -> None:
+    """Delete copies of the journal that a killed backup or restore has left. Raises OSError."""
+    for left in home.glob(".copy-*"):
+        shutil.rmtree(left)
+
+
+def _write_zip(path: Path, files: Mapping[str, Path]) -> None:
+    """Pack files, by their name in the zip, into a new private one. Raises JournalFailed, and leaves nothing then."""
     try:
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except OSError as error:
         raise JournalFailed(f"The backup {path} can't be made: {error.strerror}.", hint="Name a new file.") from None
     try:
         with os.fdopen(descriptor, "wb") as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
-                names = [JOURNAL, *others]
-                packed.writestr(CONTENTS, _CONTENTS.format(names=", ".join(names)))
-                for name, place in ((JOURNAL, journal), *others.items()):
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as packed:
+                packed.writestr(CONTENTS, _CONTENTS.format(names=", ".join(files)))
+                for name, place in files.items():
                     packed.write(place, name)
             file.flush()
             os.fsync(file.fileno())
-    except OSError as error:
+    except BaseException as error:
         path.unlink(missing_ok=True)
-        raise JournalFailed(f"The backup {path} can't be written: {error.strerror}.") from None
+        if isinstance(error, OSError):
+            raise JournalFailed(f"The backup {path} can't be written: {error.strerror}.") from None
+        raise
 
 
-@contextmanager
-def unpacked(path: Path, home: Path) -> Iterator[tuple[Path, Mapping[str, bytes]]]:
-    """The journal of a backup as a private file, while the context lasts, and the other files' contents by name.
+def _unzip(path: Path, folder: Path) -> tuple[str, Mapping[str, str]]:
+    """Unpack the journal of a backup into ``folder``; the zip's SHA-256 (hex), and the texts of its other files.
 
-    Raises JournalFailed for what is no backup.
+    Nothing is trusted in it: only known names are read, and no more than there is room for. Raises JournalFailed.
     """
     try:
-        make_folder(home)
-        with TemporaryDirectory(dir=home, prefix=".restore-") as folder, zipfile.ZipFile(path) as packed:
-            names = set(packed.namelist()) - {CONTENTS}
-            journal = Path(folder) / "copy.db"
-            with packed.open(JOURNAL) as source, journal.open("wb") as target:
+        with path.open("rb") as file, zipfile.ZipFile(file) as packed:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            found = {name: packed.getinfo(name) for name in packed.namelist()}
+            if found[JOURNAL].file_size > shutil.disk_usage(folder).free / 3:
+                raise JournalFailed(f"There is no room for the journal of {path} in {folder.parent}.")
+            with packed.open(JOURNAL) as source, (folder / JOURNAL).open("wb") as target:
                 shutil.copyfileobj(source, target)
-            yield journal, {name: packed.read(name) for name in names - {JOURNAL} if name == Path(name).name}
-    except (OSError, KeyError, zipfile.BadZipFile, RuntimeError) as error:
-        words = error.strerror if isinstance(error, OSError) else "it is no backup that `bulkremove backup` made"
-        raise JournalFailed(f"{path} can't be used: {words}.") from None
+            others = {}
+            for name in (SETTINGS, PROTECTED):
+                if name in found:
+                    if found[name].file_size > LARGEST:
+                        raise JournalFailed(f"{path} can't be used: its {name} is larger than any can be.")
+                    others[name] = packed.read(name).decode("utf-8", "surrogateescape")
+            return digest, others
+    except OSError as error:
+        raise JournalFailed(f"{path} can't be used: {error.strerror or error}.") from None
+    except (KeyError, EOFError, ValueError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error):
+        raise JournalFailed(
+            f"{path} can't be used: it is damaged, or no backup that `bulkremove backup` made."
+        ) from None
+
+
+def _keep_list_named(path: Path, settings: str) -> Path | None:
+    """The place of the protected list that the backup's settings name, if any. Raises JournalFailed."""
+    try:
+        named = tomllib.loads(settings).get("keep_list")
+    except tomllib.TOMLDecodeError as error:
+        raise JournalFailed(f"{path} can't be used: its settings can't be read: {error}.") from None
+    return None if named is None else Path(str(named)).expanduser().absolute()
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise JournalFailed(f"The file {path} can't be read: {error.strerror}.") from None

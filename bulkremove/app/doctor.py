@@ -66,11 +66,15 @@ def _folder(settings: Settings) -> Check:
 
 async def _journal(storage: Storage) -> Check:
     try:
+        damage = await storage.damage()
         jobs, restored = await storage.jobs.page(), await storage.restore.look()
     except BulkremoveError as error:
         return Check("journal", False, error.message, error.hint)
+    if damage:
+        mend = "End every bulkremove and put back the last good backup (`bulkremove restore-backup`)."
+        return Check("journal", False, f"It is damaged: {damage}.", mend)
     if restored is not None:
-        lost = f"It was replaced by an older copy: {restored.changes:,} attempts and audit entries are not in it."
+        lost = "It was replaced by an older copy, or by another journal, and nobody has accepted that yet."
         return Check("journal", False, lost, "Run `bulkremove journal accept-restore`.")
     left = sum(job.state.resumable for job in jobs)
     return Check("journal", True, f"It opens; {len(jobs)} jobs, {left} of them unfinished.")

@@ -9,17 +9,14 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from bulkremove import pacing
+from bulkremove.app.backup import sweep_copies
 from bulkremove.app.results import Allowance
-from bulkremove.errors import BulkremoveError, ConsentMissing
+from bulkremove.errors import BulkremoveError, ConsentMissing, NotAuthorised, SettingsError
 from bulkremove.model import Job
-from bulkremove.private_files import private_folder, write_private
 from bulkremove.sources import Folder, folder_of
 from bulkremove.storage import Storage
-from bulkremove.storage.base import Act, Restored
 
 if TYPE_CHECKING:  # each needs the other; erasing reads files, which pulls pandas in
     from bulkremove.app.erasure import Erasure
@@ -69,13 +66,25 @@ class Keeping:
         kept = [home / "reports", home / "uploads", *(place for one in folders for place in (one.done, one.held))]
         waiting = [place for one in folders for place in (one.path, one.working_folder)]
         files, by_hand = await search_files(learner, kept, waiting)
-        found = Erasure(learner, await self._storage.jobs.rows_of(learner), files, by_hand)
+        rows = await self._storage.jobs.rows_of(learner)
+        found = Erasure(learner, rows, files, (*by_hand, *await self._outside(learner, rows)))
         if not found.found:
             raise ConsentMissing(
                 f"No job and no kept file knows the learner id {learner}, so nothing was changed.",
                 hint="Check the id; it is compared as a whole.",
             )
         return found
+
+    async def _outside(self, learner: str, rows: Mapping[str, int]) -> list[str]:
+        """Sentences about places that are not ours to change."""
+        said, ours = [], {place for one in self._folders() for place in (one.done, one.held)}
+        for job in [await self._storage.jobs.get(job_id) for job_id in rows]:
+            if Path(job.folder) not in ours:
+                said.append(f"The file and the report of job {job.id} in {job.folder} are yours and were not searched.")
+        protected = self._app.plans.keep_list()
+        if learner in protected.learners or any(learner == one.learner for one in protected.removals):
+            said.append("The protected list names this learner, and was not changed.")
+        return said
 
     async def forget(self, found: Erasure, *, by: str) -> list[str]:
         """Erase a learner's data where they were found; sentences about what could not be changed.
@@ -95,61 +104,14 @@ class Keeping:
                 files += 1
             except BulkremoveError as error:
                 failed.append(str(error))
+        sweep_copies(self._app.settings.home)
         await self._app.record(by, "forgot", rows=rows, files=files, failed=len(failed))
+        if not await self._storage.overwrite_deleted():
+            failed.append(
+                "The journal's write-ahead log still holds what was erased, since another process was reading it. "
+                "It is emptied when the last process that uses the journal ends, such as `bulkremove serve`."
+            )
         return failed
-
-    async def backup(self, path: Path, *, by: str) -> None:
-        """One zip with journal, settings and protected list, also while jobs run. Raises JournalFailed."""
-        from bulkremove.app.backup import write_zip
-
-        home = self._app.settings.home
-        others = {name: place for name, place in self._own_files().items() if place.is_file()}
-        with TemporaryDirectory(dir=private_folder(home), prefix=".backup-") as folder:
-            copy = Path(folder) / "copy.db"
-            await self._storage.backup(copy)
-            await asyncio.to_thread(write_zip, path, copy, others)
-        await self._app.record(by, "backed_up", file=path.name)
-
-    async def restore_backup(self, path: Path) -> list[str]:
-        """Put a backup back: the journal by SQLite's own means, settings and protected list where there are none.
-
-        Sentences about what was not put back. Raises JournalFailed; the journal is as it was then.
-        """
-        from bulkremove.app.backup import unpacked
-
-        said = []
-        with unpacked(path, self._app.settings.home) as (journal, others):
-            await self._storage.restore.put_back(journal)
-            for name, place in self._own_files().items():
-                if name not in others:
-                    continue
-                if not place.exists():
-                    write_private(place, others[name].decode("utf-8", "surrogateescape"))
-                elif place.read_bytes() != others[name]:
-                    said.append(f"{place} is another one than in the backup and was left as it is.")
-        return said
-
-    def _own_files(self) -> Mapping[str, Path]:
-        """Settings and protected list, by their names in a backup."""
-        settings = self._app.settings
-        protected = Path(settings.keep_list) if settings.keep_list else settings.home / "keep.csv"
-        return {"bulkremove.toml": settings.file or settings.home / "bulkremove.toml", "keep.csv": protected}
-
-    async def restored(self) -> Restored | None:
-        """What is lost because the journal was replaced by an older copy; None when it was not."""
-        return await self._storage.restore.look()
-
-    async def accept_restore(self, restored: Restored, *, by: str) -> None:
-        """Continue with the copy: rows that may have been sent since become ``unknown``, no others.
-
-        The calls that were made since are not known, so the account's slots are held as if they had all been used.
-        """
-        quota, now = self._app.settings.quota, self._app.clock
-        held = pacing.reborn_unanswered(quota, now.monotonic()) - now.monotonic()
-        facts = {"lost": restored.changes, "rows": sum(restored.rows.values()), "jobs": len(restored.jobs)}
-        entry = Act(by, "restore_accepted", facts, now.wall())
-        keys = self._app.ledger_keys()
-        await self._storage.restore.accept(restored.rows, entry, keys=keys, slots=quota.calls, held_seconds=held)
 
     async def figures(self) -> Figures:
         """What is measured, for Prometheus."""
@@ -158,7 +120,7 @@ class Keeping:
         rows, jobs, lockouts = await self._storage.jobs.counts()
         try:
             used = await self._app.allowance()
-        except BulkremoveError:  # no account yet: nothing was ever called
+        except (NotAuthorised, SettingsError):  # no account yet: nothing was ever called
             used = Allowance(0, self._app.settings.quota.calls, 0, None, 0.0)
         nightly = self._storage.nightly
         return Figures(

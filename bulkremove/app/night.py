@@ -162,6 +162,7 @@ class Nights:
 
     async def _run(self, stop: Stop, again: str | None, of: date) -> Pass:
         clock, found = self._app.clock, Pass()
+        self._app.clock_skew = None  # a clock that was right in the last run may have been set since
         night = await self._storage.nightly.begin(of.isoformat(), at=clock.wall())
         await self._notices.ping("/start")
         try:

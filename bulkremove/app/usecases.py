@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from bulkremove import pacing
 from bulkremove.app import accounts, doctor, rehearsal
+from bulkremove.app.backup import Backups
 from bulkremove.app.doctor import Check
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.keeping import Keeping
@@ -92,6 +93,11 @@ class App:
     def keeping(self) -> Keeping:
         """What is kept of people, for how long, and what is counted."""
         return Keeping(self, self._storage)
+
+    @cached_property
+    def backups(self) -> Backups:
+        """Copies of the journal, and what happens when one is put back."""
+        return Backups(self, self._storage)
 
     @cached_property
     def people(self) -> People:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bulkremove.cli.screen import Screen
 from bulkremove.errors import ConsentMissing
 from bulkremove.ids import LONGEST_ID
+
+if TYPE_CHECKING:  # commands load the app when they run
+    from bulkremove.app import App
+
+SHOWN_LINES = 40
+"""Lines of a file from a backup that are shown before it is put in place."""
 
 
 def add_to(group: click.Group) -> None:
@@ -63,7 +70,7 @@ def backup(screen: Screen, file: str) -> None:
     """
     from bulkremove.app import this_person
 
-    screen.call(lambda app: app.keeping.backup(Path(file).absolute(), by=this_person()))
+    screen.call(lambda app: app.backups.make(Path(file).absolute(), by=this_person()))
     screen.answer(f"Journal, settings and protected list are in {Path(file).absolute()}; credentials are not.")
 
 
@@ -76,13 +83,23 @@ def restore_backup(screen: Screen, file: str, yes: bool) -> None:
 
     Example: bulkremove restore-backup /backup/monday.zip
     """
+    from bulkremove.app import this_person
+
     path = Path(file).absolute()
+    backup = screen.call(lambda app: app.backups.look_into(path))
+    for place, text in backup.files.items():
+        lines = text.splitlines()
+        screen.warn(f"{place} is taken from the backup, {len(lines):,} line(s):")
+        for line in lines[:SHOWN_LINES]:
+            screen.warn(f"  {line}")
+        if len(lines) > SHOWN_LINES:
+            screen.warn(f"  ... and {len(lines) - SHOWN_LINES:,} more")
+    for place in backup.differing:
+        screen.warn(f"{place} is another one than in the backup and is left as it is.")
     _ask(screen, f"Replace the journal by the one in {path}? What was done since is lost.", yes)
-    for sentence in screen.call(lambda app: app.keeping.restore_backup(path)):
-        screen.answer(sentence)
-    screen.answer(f"The journal of {path} is in place.")
-    if screen.call(lambda app: app.keeping.restored()) is not None:
-        screen.answer(f"It is older than the last run. Next: {screen.command('journal', 'accept-restore')}")
+    screen.call(lambda app: app.backups.put_back(path, backup, by=this_person()))
+    screen.answer(f"The journal of {path} is in place. Nothing is sent or changed before it is accepted.")
+    screen.answer(f"Next: {screen.command('journal', 'accept-restore')}")
 
 
 @click.group()
@@ -103,18 +120,31 @@ def accept_restore(screen: Screen, yes: bool) -> None:
     """
     from bulkremove.app import this_person
 
-    restored = screen.call(lambda app: app.keeping.restored())
+    restored = screen.call(lambda app: app.backups.restored())
     if restored is None:
-        screen.answer("The journal is not older than the last run with it. Nothing was changed.")
+        screen.answer("This is the journal that was used last. Nothing was changed.")
         return
-    screen.warn(f"{restored.changes:,} attempts and audit entries made since the copy are lost.")
+    if restored.changes is None:
+        screen.warn("The file journal.mark does not tell how much was done since the copy was made.")
+    else:
+        screen.warn(f"{restored.changes:,} attempts and audit entries made since the copy are lost.")
     for job, rows in restored.rows.items():
         screen.warn(f"Job {job}: {rows:,} open rows may have been sent since; they become unknown.")
+    for job in restored.unfinished:
+        screen.warn(f"Job {job} is not over; it is not sent before somebody resumes or approves it.")
     for job in restored.jobs:
         screen.warn(f"Job {job} was made since and is lost; its report, if it has one, is all that is left of it.")
+    for name in screen.call(_who_may_sign_in):
+        screen.warn(f"{name} may use the page or the HTTP API again; take that back if it was taken back since.")
     _ask(screen, "Continue with this journal?", yes)
-    screen.call(lambda app: app.keeping.accept_restore(restored, by=this_person()))
+    screen.call(lambda app: app.backups.accept(restored, by=this_person()))
     screen.answer("The journal is accepted. Look each unknown learner up in Zoho People before you retry a job.")
+
+
+async def _who_may_sign_in(app: App) -> list[str]:
+    users, tokens = await app.people.users(), await app.people.tokens()
+    valid = [token for token in tokens if token.revoked_at is None]
+    return [*(f"User {user.name}" for user in users), *(f"Token {token.id} ({token.name})" for token in valid)]
 
 
 def _ask(screen: Screen, question: str, yes: bool) -> None:

@@ -162,10 +162,9 @@ def verify(screen: Screen) -> int:
         number, why = found.broken
         screen.answer(f"The audit log is broken at entry {number}: {why}. The {found.entries:,} before it are sound.")
         return 1
-    restored = screen.call(lambda app: app.keeping.restored())
-    if restored is not None:
+    if screen.call(lambda app: app.backups.restored()) is not None:
         screen.answer(
-            f"The journal was replaced by an older copy: {restored.changes:,} attempts and audit entries are lost. "
+            "The journal was replaced by an older copy, or by another journal; what was done since is lost. "
             f"What is left of the audit log is whole: {found.entries:,} entries, last hash {found.head}."
         )
         return 1

@@ -484,10 +484,6 @@ class AuditLog(Protocol):
         """The newest entries, the newest first."""
         ...
 
-    async def hash_of(self, entry: int) -> str | None:
-        """The hash of an entry; None if there is none of that number."""
-        ...
-
     async def verify(self) -> AuditCheck:
         """Compute the whole chain again, in short reads, and compare it."""
         ...
@@ -562,13 +558,15 @@ class NightlyStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """The journal was replaced by an older copy. ``changes``: attempts and audit entries that are lost.
+    """Another journal, or an older copy, is in the place of the one that was used last.
 
-    ``rows``: by job, rows that are open in the copy and may have been sent since; ``jobs``: ids of jobs that are lost.
+    ``changes``: attempts and audit entries that are lost; None when that is not known. ``rows``: by job, open rows that
+    may have been sent since; ``unfinished``: ids of the jobs that are not over in it; ``jobs``: ids of lost jobs.
     """
 
-    changes: int
+    changes: int | None
     rows: Mapping[str, int]
+    unfinished: Sequence[str]
     jobs: Sequence[str]
 
 
@@ -576,20 +574,23 @@ class RestoreCheck(Protocol):
     """Whether the journal has lost what was done since a copy of it was made."""
 
     async def look(self) -> Restored | None:
-        """What is lost; None when nothing is."""
+        """What is lost; None when this is the journal that was used last."""
         ...
 
-    async def put_back(self, copy: Path) -> None:
-        """Replace the journal by the content of a copy, in one transaction. Raises JournalFailed for a damaged one."""
+    async def put_back(self, copy: Path, *records: Record) -> None:
+        """Replace the journal by a copy with these records, in one transaction; it waits to be accepted then.
+
+        Raises JournalFailed for a copy that is damaged or no journal, and then nothing has changed.
+        """
         ...
 
-    async def accept(
-        self, jobs: Collection[str], *records: Record, keys: Collection[str], slots: int, held_seconds: float
-    ) -> Mapping[str, int]:
-        """Go on with the copy: rows of these jobs that may have been sent become ``unknown``; how many, by job.
+    async def accept(self, *records: Record, keys: Collection[str], slots: int, held_seconds: float, why: str) -> None:
+        """Go on with this journal: rows that may have been sent since become ``unknown``, no others.
 
-        ``slots`` slots of each account are held for ``held_seconds``, since the calls that were made meanwhile are not
-        known: of the ledgers ``keys``, and of all that the copy has.
+        Its jobs that are not over are paused, or wait for an approval: what was decided about them since is not known.
+        Notices that it would still send are deleted. ``why``: for people, at each of the jobs. ``slots`` slots of each
+        account are held for ``held_seconds``, since the calls that were made meanwhile are not known: of the ledgers
+        ``keys``, and of all that the copy or its mark have.
         """
         ...
 
@@ -647,6 +648,14 @@ class Storage(Protocol):
 
     async def shrink(self) -> None:
         """Return the space of what was deleted to the file system, in short transactions."""
+        ...
+
+    async def overwrite_deleted(self) -> bool:
+        """See to it that what was deleted or erased stands nowhere on the disk; False when that can't be yet."""
+        ...
+
+    async def damage(self) -> str:
+        """What is wrong with the stored content, in a technical word; empty when nothing is."""
         ...
 
     def close(self) -> None:

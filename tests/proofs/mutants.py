@@ -114,7 +114,7 @@ _known: dict[int, str] = {}
 
 def _a_chain_of_its_own(transaction: Transaction, act: Act) -> None:
     last = transaction.execute("SELECT id FROM audit ORDER BY id DESC LIMIT 1").fetchone()
-    mine = id(transaction._connection)
+    mine = id(transaction.connection)
     number, before = (last[0] + 1 if last else 1), _known.get(mine, records.AUDIT_START)
     facts = json.dumps(act.facts, sort_keys=True)
     _known[mine] = records.entry_hash(before, number, act.at, act.actor, act.act, facts)

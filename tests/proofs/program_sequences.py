@@ -14,7 +14,6 @@ import signal
 import socket
 import subprocess
 import time
-import zipfile
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -525,13 +524,23 @@ class Sequences:
         seen, jobs = list(self._facts.audit), set(self._facts.jobs)
         done = self._command("backup", str(path))
         if done.returncode == 0:
-            with zipfile.ZipFile(path) as packed:
-                packed.extract("journal.db", path.parent)
-            commands = (("audit", "verify"), ("audit", "--json", "-n", "100000"), ("jobs", "--json"))
-            copy = look(Bulkremove(path.parent, self._sound.env), commands)
-            require(copy.integrity == "ok", "sound", f"the copy: {copy.integrity}")
+            jobs_command = ("jobs", "--json", "--page", "1")  # no reports: they would be entries of the copy's log
+            copy = look(
+                Bulkremove(path.parent, self._sound.env),
+                [
+                    ("restore-backup", str(path), "--yes"),
+                    *(("audit", "--json", "-n", "100000"), jobs_command),
+                    *(("journal", "accept-restore", "--yes"), ("audit", "verify"), jobs_command),
+                ],
+            )
             require(not any(one.code for one in copy.said), "audit", f"the copy: {copy.said}")
-            facts = self._facts.copied(audit=copy.said[1].json, jobs=copy.said[2].json)
+            _, audit, before, _, verified, after = copy.said
+            (restored, *entries) = audit.json
+            require(restored["act"] == "restored", "audit", f"the copy: {restored}")
+            facts = self._facts.copied(audit=entries, jobs=before.json)
+            require("sound" in verified.out, "audit", f"the copy: {verified.out}")
+            waiting = all(one["state"] in (*OVER, "paused", "held") for one in after.json)
+            require(waiting, "once", f"the copy would go on by itself: {after.out}")
             require(seen == facts.audit[: len(seen)], "audit", "the copy lacks entries that were seen before")
             require(jobs <= set(facts.jobs), "kept", f"the copy lacks jobs: {jobs - set(facts.jobs)}")
             self._copies.append((path, facts))
@@ -549,6 +558,7 @@ class Sequences:
         time.sleep(self._dice.choice((0.0, 0.0, 0.5)))
         self._command("journal", "accept-restore", "--yes")
         self._facts.put_back(facts)
+        self._facts.act("restored", path.name)
         self._uploads = []
         self._serve.sign_out()
         self._check(put_back=True)

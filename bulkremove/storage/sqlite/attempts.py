@@ -114,11 +114,11 @@ class SqliteRateLimit:
         return await self._database.read(count)
 
     async def send_times(self, key: str, *, since: float) -> list[float]:
-        return await self._database.read(
-            lambda reader: [
-                at for (at,) in reader.execute(_ATTEMPTS.send_times, ledger=key, boot=self._clock.boot, since=since)
-            ]
-        )
+        def find(reader: Reader) -> list[float]:
+            times = reader.execute(_ATTEMPTS.send_times, ledger=key, boot=self._clock.boot, since=since)
+            return [at for (at,) in times]
+
+        return await self._database.read_long(lambda: self._database.read_now(find))
 
 
 def _open(transaction: Transaction, errand: Errand, attempt: Attempt, ledger: str) -> None:
@@ -136,7 +136,7 @@ def _open(transaction: Transaction, errand: Errand, attempt: Attempt, ledger: st
     changed = transaction.execute(_ROWS.send_row, job=errand.job, position=errand.position, at=attempt.sent_at)
     if changed.rowcount != 1:
         raise JournalFailed(f"Row {errand.number} of job {errand.job} is settled already; it is not sent again.")
-    count_change(transaction, errand.job, errand.position)
+    count_change(transaction, job=errand.job, position=errand.position, ledger=ledger)
 
 
 def _close(transaction: Transaction, permit: Permit, outcome: AttemptOutcome, at: float) -> None:

@@ -34,13 +34,6 @@ class SqliteAudit:
             ]
         )
 
-    async def hash_of(self, entry: int) -> str | None:
-        def find(reader: Reader) -> str | None:
-            found = reader.execute(_AUDIT.get_hash, id=entry).fetchone()
-            return None if found is None else str(found[0])
-
-        return await self._database.read(find)
-
     async def verify(self) -> AuditCheck:
         before, count = AUDIT_START, 0
 

@@ -25,6 +25,13 @@ from bulkremove.storage.sqlite.queries import Queries
 TRIES, PAUSE_SECONDS = 10, 0.02
 """A claim that is taken is tried again for 0.2 s: somebody may only be looking whether a dead process held it."""
 
+_OTHERS = {
+    "night": "The nightly run is being done",
+    "serve": "The page is being served",
+    "retry": "A retry of this job is being made",
+}
+"""What is claimed that is no job, by the first word of its name."""
+
 _CLAIMS = Queries("claims.sql")
 
 
@@ -100,6 +107,8 @@ class SqliteClaims:
     async def _busy(self, name: str) -> JobBusy:
         holder = await self.holder(name)
         who = f" ({holder.name})" if holder else ""
+        if what := _OTHERS.get(name.partition("-")[0]):
+            return JobBusy(f"{what} by another process right now{who}.", hint="Wait for it.")
         return JobBusy(
             f"Job {name} is run by another process right now{who}.",
             hint=f"Wait for it, or watch it with `bulkremove show {name}`.",

@@ -16,8 +16,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
-from importlib.resources import files
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -25,21 +24,24 @@ from filelock import FileLock, Timeout
 
 from bulkremove.errors import BulkremoveError, JournalFailed
 from bulkremove.private_files import make_folder
-from bulkremove.storage.sqlite.high_water import HighWaterMark
+from bulkremove.storage.sqlite import copies
+from bulkremove.storage.sqlite.high_water import HighWaterMark, Mark
+from bulkremove.storage.sqlite.identity import identity_of
+from bulkremove.storage.sqlite.migrations import migrate
+from bulkremove.storage.sqlite.queries import Queries
 
 T = TypeVar("T")
 
-SCHEMA = ("1-jobs.sql", "2-people.sql", "3-night.sql", "4-storage.sql")
-"""The migrations; each makes its version out of the one before it, and a new file goes through all of them."""
-WITH_COUNTER = 4
-"""The version since which a counter and a mark show that a copy was put back."""
 OPEN_SECONDS = 20.0
 """How long opening waits for another process that is opening the same file."""
 BUSY_SECONDS = 1.0
 """How long SQLite waits for another process's transaction before we report it and wait again."""
 READERS = 4
-"""Threads that read at the same time."""
+"""Threads that read at the same time, each for a few milliseconds."""
+LONG_READERS = 2
+"""Threads for what may take long: no export keeps a request from its last look before it leaves."""
 
+_IDENTITY = Queries("identity.sql")
 _log = logging.getLogger("bulkremove.storage")
 
 
@@ -47,11 +49,11 @@ class Reader:
     """A consistent view of the database, valid within one call of ``Database.read``."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+        self.connection = connection
 
     def execute(self, sql: str, **values: object) -> sqlite3.Cursor:
         """Execute a statement with named parameters."""
-        return self._connection.execute(sql, values)
+        return self.connection.execute(sql, values)
 
 
 class Transaction(Reader):
@@ -64,7 +66,7 @@ class Transaction(Reader):
 
     def executemany(self, sql: str, rows: Iterable[Mapping[str, object]]) -> int:
         """Execute a statement once for each row; the number of rows changed."""
-        return self._connection.executemany(sql, rows).rowcount
+        return self.connection.executemany(sql, rows).rowcount
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Call this in the writer thread once the transaction is on disk, before its caller gets the result."""
@@ -89,9 +91,9 @@ class _Write(Generic[T]):
 class Database:
     """The one owner of a database file in this process. Get it with ``open_database``; raises nothing until it is used.
 
-    Usable from any thread and any event loop. SQLite runs in threads of this object only: one that writes, and up to
-    READERS that read through read-only connections. What waits for the writer at the same time shares one commit; each
-    caller gets its own result or its own error, after the commit.
+    Usable from any thread and any event loop. SQLite runs in threads of this object only: one that writes, and some
+    that read through read-only connections. What waits for the writer at the same time shares one commit; each caller
+    gets its own result or its own error, after the commit.
     """
 
     def __init__(self, path: Path) -> None:
@@ -109,10 +111,11 @@ class Database:
         """For each event loop, the writer's next turn, in which all that waits is written."""
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="journal-writer")
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="journal-reader")
+        self._long_readers = ThreadPoolExecutor(LONG_READERS, thread_name_prefix="journal-long-reader")
         self._local = threading.local()
         self.mark = HighWaterMark(path.parent)
-        self._changes = 0
-        """The counter as it was last seen: by the mark when the file was opened, then by this process."""
+        self._file: tuple[int, int] | None = None
+        """Device and number of the file that is open."""
         self._read_connections: list[sqlite3.Connection] = []
 
     async def write(self, work: Callable[[Transaction], T], *, accepts_restore: bool = False) -> T:
@@ -135,13 +138,14 @@ class Database:
         return write.outcome()
 
     async def read(self, work: Callable[[Reader], T]) -> T:
-        """Run ``work`` on a consistent, read-only view; its result. It never waits for a writer."""
-        return await self.in_reader(lambda: self.read_now(work))
-
-    async def in_reader(self, work: Callable[[], T]) -> T:
-        """Run ``work`` in a reader's thread; it may take long, and reads as often as it likes with ``read_now``."""
+        """Run ``work``, which is short, on a consistent, read-only view; its result. It never waits for a writer."""
         self._check_open()
-        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, work)
+
+    async def read_long(self, work: Callable[[], T]) -> T:
+        """Run ``work`` in a thread of its own; it may take long, and reads as often as it likes with ``read_now``."""
+        self._check_open()
+        return await asyncio.get_running_loop().run_in_executor(self._long_readers, work)
 
     def check_writable(self) -> None:
         """Raise JournalFailed when a commit has failed before, so that nothing may be sent any more."""
@@ -150,32 +154,42 @@ class Database:
 
     async def backup(self, path: Path) -> None:
         """Copy the database to a new private file, also while it is written to. Raises JournalFailed."""
-        self._check_open()
-        await asyncio.get_running_loop().run_in_executor(self._readers, self._backup, path)
+        await self.read_long(lambda: self._backup(path))
 
-    async def restore(self, copy: Path) -> None:
-        """Replace everything by the content of a copy, for all processes that have it open. Raises JournalFailed.
+    async def restore(self, copy: Path, work: Callable[[Transaction], None]) -> None:
+        """Replace everything by a copy, once ``work`` has been done in it, for all who have the file open.
 
         SQLite's backup does it within one transaction; a file that was renamed into place would be another one than
-        those that others have open.
+        those that others have open. Nothing can be written then until a write that ``accepts_restore``. Raises
+        JournalFailed, and then nothing has changed.
         """
         self._check_open()
-        await asyncio.get_running_loop().run_in_executor(self._writer, self._restore, copy)
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._restore, copy, work)
 
     async def shrink(self, pages: int) -> bool:
         """Return up to ``pages`` deleted pages to the file system; whether there may be more.
 
-        Only ``executescript`` steps the pragma to its end: ``execute`` frees one page (measured). The file shrinks at
-        the checkpoint after it.
+        Only ``executescript`` steps the pragma to its end: ``execute`` frees one page (measured).
         """
         self._check_open()
         return await asyncio.get_running_loop().run_in_executor(self._writer, self._shrink, pages)
+
+    async def checkpoint(self) -> bool:
+        """Bring the file up to date and empty its write-ahead log, so that what was deleted stands in neither; False
+        when somebody's reading kept it from that."""
+        self._check_open()
+        return await asyncio.get_running_loop().run_in_executor(self._writer, self._checkpoint)
+
+    async def damage(self) -> str:
+        """What is wrong with the file's content, in SQLite's words; empty when nothing is. Raises JournalFailed."""
+        return await self.read_long(lambda: self.read_now(lambda reader: copies.damage_of(reader.connection)))
 
     def close(self) -> None:
         """End the threads and close the connections; what waits is written first."""
         self._closed = True
         self._writer.shutdown(wait=True)
         self._readers.shutdown(wait=True)
+        self._long_readers.shutdown(wait=True)
         for connection in (*self._read_connections, self._connection):
             if connection is not None:
                 connection.close()
@@ -195,6 +209,8 @@ class Database:
             connection = self._opened()
             if self._failed:
                 raise self._failure_again(self._failed)
+            if _file_at(self.path) != self._file:
+                raise self._moved()
             self._begin(connection)
         except JournalFailed as failed:
             for write in group:
@@ -203,20 +219,15 @@ class Database:
         transaction = Transaction(connection, self.mark)
         try:
             try:
-                lost = self._lost(connection)
+                why_not = self._not_ours(connection)
             except JournalFailed as failed:
-                connection.execute("ROLLBACK")
-                for write in group:
-                    write.error = failed
-                return
+                why_not = failed
             for write in group:
-                if lost and not write.accepts_restore:
-                    write.error = self._restored(lost)
-                    continue
-                self._run(connection, transaction, write)
-            changes = _changes(connection)
+                if why_not is None or write.accepts_restore:
+                    self._run(connection, transaction, write)
+                else:
+                    write.error = why_not
             connection.execute("COMMIT")
-            self._changes = max(self._changes, changes)
         except sqlite3.Error as error:
             self._fail(connection, error, group)
             return
@@ -231,19 +242,30 @@ class Database:
             for write in group:
                 write.error = write.error or self._failed
 
-    def _lost(self, connection: sqlite3.Connection) -> int:
-        """How many changes the journal has lost because it was replaced by an older copy; 0 if it was not.
+    def _not_ours(self, connection: sqlite3.Connection) -> JournalFailed | None:
+        """Why nothing may be written: another journal, or an older copy, is in the place of the one used last.
 
-        Asked within the transaction: nobody else can commit meanwhile, and the mark is never ahead of a commit.
+        Asked within the transaction: nobody else can commit meanwhile, and the mark is never ahead of a commit. Raises
+        JournalFailed.
         """
-        self._changes = max(self._changes, self.mark.read().changes)
-        return max(0, self._changes - _changes(connection))
+        identity, mark = identity_of(connection), self.mark.read()
+        difference = identity.difference(mark)
+        if difference is None and identity.state == "new":
+            self.mark.name(identity.id)
+            connection.execute(_IDENTITY.set_state, {"state": "marked"})
+        return (
+            None
+            if difference is None
+            else JournalFailed(
+                f"The journal {self.path} {difference} Nothing was sent.",
+                hint="`bulkremove journal accept-restore` shows what can't be known any more, and continues with it.",
+            )
+        )
 
-    def _restored(self, lost: int) -> JournalFailed:
+    def _moved(self) -> JournalFailed:
         return JournalFailed(
-            f"The journal {self.path} was replaced by an older copy: {lost:,} attempts and audit entries made since "
-            "are not in it. Nothing was sent.",
-            hint="`bulkremove journal accept-restore` shows what can't be known any more, and continues with the copy.",
+            f"The file {self.path} was moved or replaced while it was in use. Nothing was sent.",
+            hint="End every bulkremove that uses this folder, put the right journal in its place, and start again.",
         )
 
     def _run(self, connection: sqlite3.Connection, transaction: Transaction, write: _Write[object]) -> None:
@@ -266,21 +288,32 @@ class Database:
         connection.execute("RELEASE part")
 
     def _begin(self, connection: sqlite3.Connection) -> None:
-        """Begin to write. Another process's transaction is waited for: a busy file is not a broken one."""
+        """Begin to write. Raises JournalFailed."""
+        try:
+            self._patiently(lambda: connection.execute("BEGIN IMMEDIATE"))
+        except sqlite3.Error as error:
+            self._fail(connection, error, [])
+            raise self._failed or JournalFailed(str(error)) from error
+
+    def _patiently(self, call: Callable[[], object]) -> None:
+        """Make a call that needs the write lock. Another process's transaction is waited for: a busy file is not a
+        broken one. Raises sqlite3.Error for any other error, JournalFailed when this object is closed meanwhile."""
         reported = False
         while True:
             try:
-                connection.execute("BEGIN IMMEDIATE")
+                call()
                 return
             except sqlite3.Error as error:
                 if not _is_busy(error):
-                    self._fail(connection, error, [])
-                    raise self._failed or JournalFailed(str(error)) from error
-            if self._closed:
-                raise JournalFailed(f"The journal {self.path} was closed while another process was writing to it.")
+                    raise
             if not reported:
-                _log.warning("Another process is writing to the journal %s; waiting for it.", self.path)
+                self._report_busy()
                 reported = True
+
+    def _report_busy(self) -> None:
+        if self._closed:
+            raise JournalFailed(f"The journal {self.path} was closed while another process was writing to it.")
+        _log.warning("Another process is writing to the journal %s; waiting for it.", self.path)
 
     def _fail(self, connection: sqlite3.Connection, error: sqlite3.Error, group: list[_Write[object]]) -> None:
         self._failed = JournalFailed(f"The journal {self.path} {_reason(error)}", hint=_advice(error))
@@ -300,26 +333,25 @@ class Database:
     def _shrink(self, pages: int) -> bool:
         connection = self._opened()
         with self._translated():
-            connection.executescript(f"PRAGMA incremental_vacuum({pages});")
-            left = int(connection.execute("PRAGMA freelist_count").fetchone()[0])
-            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-        return left > 0
+            before = _deleted_pages(connection)
+            self._patiently(lambda: connection.executescript(f"PRAGMA incremental_vacuum({pages});"))
+            return 0 < _deleted_pages(connection) < before  # a file from elsewhere may not know this way to shrink
 
-    def _restore(self, copy: Path) -> None:
+    def _checkpoint(self) -> bool:
         connection = self._opened()
         with self._translated():
-            connection.execute("PRAGMA foreign_keys = OFF")
-            with closing(sqlite3.connect(copy)) as source:
-                try:
-                    (sound,) = source.execute("PRAGMA integrity_check").fetchone()
-                    version = int(source.execute("PRAGMA user_version").fetchone()[0])
-                except sqlite3.DatabaseError:
-                    sound, version = "no database", 0
-                if sound != "ok" or not 0 < version <= len(SCHEMA):
-                    raise JournalFailed("The copy is damaged, or of a newer bulkremove. Nothing was put back.")
-                source.backup(connection)
-            self._migrate(connection)
-            connection.execute("PRAGMA foreign_keys = ON")
+            return not connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+
+    def _restore(self, copy: Path, work: Callable[[Transaction], None]) -> None:
+        with copies.checked(copy) as source:
+            source.execute("BEGIN")
+            work(Transaction(source, self.mark))
+            source.execute(_IDENTITY.set_state, {"state": "restored"})
+            source.execute("COMMIT")
+            connection = self._opened()
+            busy = iter([self._report_busy])  # once
+            with self._translated():
+                copies.put_back(source, connection, lambda: next(busy, lambda: None)())
 
     # The readers' threads
 
@@ -351,12 +383,8 @@ class Database:
 
     def _backup(self, path: Path) -> None:
         self._opened()
-        try:
-            _create(path)
-            with closing(sqlite3.connect(path)) as target, self._translated():
-                self._read_connection().backup(target, pages=1000)
-        except (OSError, sqlite3.Error) as error:
-            raise JournalFailed(f"The copy {path} can't be made: {error}.", hint="Name a new file.") from None
+        with self._translated():
+            copies.copy_out(self._read_connection(), path)
 
     # Opening
 
@@ -377,7 +405,8 @@ class Database:
             # SQLite does not wait while another process turns a new file to WAL: it fails at once (measured).
             with FileLock(self.path.with_suffix(".lock"), timeout=OPEN_SECONDS, mode=0o600):
                 with contextlib.suppress(FileExistsError):
-                    _create(self.path)
+                    copies.create(self.path)
+                self._check_file()
                 connection = sqlite3.connect(
                     self.path, timeout=OPEN_SECONDS, isolation_level=None, check_same_thread=False
                 )
@@ -386,7 +415,18 @@ class Database:
                 except BaseException:
                     connection.close()
                     raise
+                self._file = _file_at(self.path)
                 return connection
+
+    def _check_file(self) -> None:
+        """SQLite keeps two files beside it that belong to its one name. Raises JournalFailed."""
+        found, folder = self.path.lstat(), self.path.parent.stat()
+        if self.path.is_symlink() or found.st_nlink > 1 or found.st_dev != folder.st_dev:
+            raise JournalFailed(
+                f"The journal {self.path} is a link, has a second name, or is mounted alone: its write-ahead log would "
+                "not be with it.",
+                hint="Put the whole folder where it should be, and name that in BULKREMOVE_HOME.",
+            )
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         _set_up(connection)
@@ -396,35 +436,9 @@ class Database:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA fullfsync = ON")
-        self._migrate(connection)
+        migrate(connection, marked=self.mark.read_or_nothing() != Mark())
         connection.execute("PRAGMA foreign_keys = ON")  # after it, since a migration may rebuild a table
         connection.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}")
-
-    def _migrate(self, connection: sqlite3.Connection) -> None:
-        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-        if version > len(SCHEMA):
-            raise JournalFailed(
-                f"The journal {self.path} was written by a newer bulkremove (its version {version}, "
-                f"known here: {len(SCHEMA)}).",
-                hint="Update bulkremove, or set BULKREMOVE_HOME to another folder.",
-            )
-        if version == len(SCHEMA):
-            return
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            for name in SCHEMA[version:]:
-                script = files("bulkremove.storage.sqlite").joinpath("schema", name).read_text(encoding="utf-8")
-                for statement in _statements(script):
-                    connection.execute(statement)
-            if 0 < version < WITH_COUNTER and self.mark.read().changes:
-                # A mark is younger than this schema: the file is a copy from before, whatever it counts to.
-                connection.execute("UPDATE counter SET value = 0 WHERE name = 'changes'")
-            connection.execute(f"PRAGMA user_version = {len(SCHEMA)}")
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -448,8 +462,10 @@ def open_database(path: Path, databases: dict[Path, Database] | None = None) -> 
     """
     owners = _databases if databases is None else databases
     with _registry:
-        real = Path(os.path.realpath(path))
-        database = owners.setdefault(real, Database(real))
+        real = Path(os.path.realpath(path.parent)) / path.name
+        database = owners.get(real)
+        if database is None:
+            database = owners[real] = Database(real)
         database.users += 1
         return database
 
@@ -478,13 +494,17 @@ async def _certainly(turn: asyncio.Future[None]) -> None:
     await turn
 
 
-def _create(path: Path) -> None:
-    """Make a missing file, private from its first moment; an existing one is never opened. Raises OSError."""
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+def _file_at(path: Path) -> tuple[int, int] | None:
+    """Device and number of the file of that name, without opening it; None if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
-def _changes(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("SELECT value FROM counter WHERE name = 'changes'").fetchone()[0])
+def _deleted_pages(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA freelist_count").fetchone()[0])
 
 
 def _set_up(connection: sqlite3.Connection) -> None:
@@ -497,16 +517,6 @@ def _holds(cells: str, wanted: str) -> bool:
     if "\\" not in cells and wanted not in cells.casefold():
         return False  # most rows, without parsing them: nothing in this one is escaped
     return any(wanted in cell.casefold() for cell in json.loads(cells))
-
-
-def _statements(script: str) -> Iterator[str]:
-    """The script's statements one by one, so that they run inside one transaction."""
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
 
 
 def _is_busy(error: sqlite3.Error) -> bool:

@@ -185,7 +185,7 @@ class SqliteJobs:
         return await self._database.read(lambda reader: _tallies(reader, job_ids))
 
     async def export(self, job: Job, work: Callable[[Iterator[Outcome]], R]) -> R:
-        return await self._database.in_reader(lambda: work(self._outcomes(job)))
+        return await self._database.read_long(lambda: work(self._outcomes(job)))
 
     def _outcomes(self, job: Job) -> Iterator[Outcome]:
         notes = self._database.read_now(lambda reader: _notes(reader, job.id))
@@ -208,7 +208,7 @@ class SqliteJobs:
             found = reader.execute(_ROWS.search_rows, **wanted, limit=limit, offset=offset)
             return [_outcome(row, job, notes) for row in found]
 
-        return [*await self._database.read(search)]
+        return [*await self._database.read_long(lambda: self._database.read_now(search))]
 
     async def open_rows(self, job_id: str) -> AsyncGenerator[Errand]:
         for state in _OPEN:
@@ -297,15 +297,18 @@ class SqliteJobs:
             jobs = dict(reader.execute(_JOBS.count_jobs))
             return rows, jobs, int(reader.execute(_JOBS.sum_lockouts).fetchone()[0])
 
-        return await self._database.read(count)
+        return await self._database.read_long(lambda: self._database.read_now(count))
 
     # Deleting and erasing
 
     async def delete_rows(self, job_id: str) -> None:
+        created_at = (await self.get(job_id)).created_at
+
         def keep_totals(transaction: Transaction) -> None:
             counts = _tally(transaction, job_id, as_reported=True).counts
             totals = json.dumps({status.value: count for status, count in counts.items()})
             transaction.execute(_JOBS.set_totals, job=job_id, totals=totals)
+            transaction.after_commit(partial(transaction.mark.forget, job_id, created_at))
 
         await self._database.write(keep_totals)
         await self._delete_rows(job_id)
@@ -318,13 +321,7 @@ class SqliteJobs:
             await self._delete_rows(job)
 
     async def _delete_rows(self, job_id: str) -> None:
-        def delete(transaction: Transaction) -> bool:
-            if _delete_piece(transaction, job_id):
-                return True
-            transaction.after_commit(partial(transaction.mark.forget, job_id))
-            return False
-
-        while await self._database.write(delete):
+        while await self._database.write(lambda transaction: _delete_piece(transaction, job_id)):
             pass
 
     async def open_rows_of(self, learner: str) -> int:
@@ -333,11 +330,17 @@ class SqliteJobs:
         )
 
     async def rows_of(self, learner: str) -> Mapping[str, int]:
-        found = await self._database.read(lambda reader: _rows_of(reader, learner))
+        found = await self._rows_of(learner)
         return Counter(job for job, _, _ in found)
 
+    async def _rows_of(self, learner: str) -> Sequence[tuple[str, int, int]]:
+        def find(reader: Reader) -> Sequence[tuple[str, int, int]]:
+            return _rows_of(reader, learner)
+
+        return await self._database.read_long(lambda: self._database.read_now(find))
+
     async def erase(self, learner: str) -> Mapping[str, int]:
-        found = await self._database.read(lambda reader: _rows_of(reader, learner))
+        found = await self._rows_of(learner)
 
         def erase(transaction: Transaction) -> Mapping[str, int]:
             erased = Counter[str]()

@@ -54,10 +54,10 @@ def append_act(transaction: Transaction, act: Act) -> None:
     count_change(transaction)
 
 
-def count_change(transaction: Transaction, job: str | None = None, position: int = 0) -> None:
-    """Let the counter rise by which a copy that was put back is noticed; ``position``: the row that is sent."""
+def count_change(transaction: Transaction, *, job: str = "", position: int = 0, ledger: str = "") -> None:
+    """Let the counter rise by which a copy that was put back is noticed; ``job``: its row at ``position`` is sent."""
     (changes,) = transaction.execute(_AUDIT.count_change).fetchone()
-    transaction.after_commit(partial(transaction.mark.raise_to, changes, job, position))
+    transaction.after_commit(partial(transaction.mark.raise_to, changes, job=job, position=position, ledger=ledger))
 
 
 def entry_hash(before: str, number: int, at: float, actor: str, act: str, facts: str) -> str:

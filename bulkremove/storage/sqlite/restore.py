@@ -1,17 +1,21 @@
-"""Noticing that the journal was replaced by an older copy, and going on with it once a person has accepted that."""
+"""Putting a copy of the journal back, noticing that, and going on with it once a person has accepted it."""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from bulkremove.model import Clock
-from bulkremove.storage.base import Record, Restored
+from bulkremove.model import Clock, EndReason
+from bulkremove.storage.base import JobEvent, Record, Restored
 from bulkremove.storage.sqlite.database import Database, Reader, Transaction
+from bulkremove.storage.sqlite.high_water import LARGEST, Mark
+from bulkremove.storage.sqlite.identity import identity_of
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import count_change, write_records
 
-_AUDIT, _JOBS, _ROWS, _LIMIT = map(Queries, ("audit.sql", "jobs.sql", "rows.sql", "rate_limit.sql"))
+_AUDIT, _IDENTITY, _JOBS, _ROWS = map(Queries, ("audit.sql", "identity.sql", "jobs.sql", "rows.sql"))
+_LIMIT, _NIGHTLY = Queries("rate_limit.sql"), Queries("nightly.sql")
 LOST = (
     "The journal was restored from a copy, and this row may have been sent since. Look the learner up in Zoho People."
 )
@@ -24,40 +28,37 @@ class SqliteRestore:
         self._database, self._clock = database, clock
 
     async def look(self) -> Restored | None:
-        mark = self._database.mark.read()
+        mark = self._database.mark.read_or_nothing()
 
         def look(reader: Reader) -> Restored | None:
-            (changes,) = reader.execute(_AUDIT.get_counter, name="changes").fetchone()
-            if changes >= mark.changes:
+            identity = identity_of(reader.connection)
+            if identity.difference(mark) is None:
                 return None
-            known = {job: reader.execute(_JOBS.get_job, job=job).fetchone() is not None for job in mark.rows}
+            reached = _reached(reader, mark)
             rows = {
                 job: reader.execute(_ROWS.count_open_up_to, job=job, position=position).fetchone()[0]
-                for job, position in mark.rows.items()
-                if known[job]
+                for job, position in reached.items()
             }
-            lost = tuple(sorted(job for job, there in known.items() if not there))
-            return Restored(mark.changes - changes, {job: count for job, count in rows.items() if count}, lost)
+            lost = [job for job in sorted(mark.rows) if reader.execute(_JOBS.get_job, job=job).fetchone() is None]
+            changes = max(0, mark.changes - identity.changes) if mark.knows(identity.id) else None
+            return Restored(changes, {job: count for job, count in rows.items() if count}, [*reached], lost)
 
-        return await self._database.read(look)
+        return await self._database.read_long(lambda: self._database.read_now(look))
 
-    async def put_back(self, copy: Path) -> None:
-        await self._database.restore(copy)
+    async def put_back(self, copy: Path, *records: Record) -> None:
+        await self._database.restore(copy, lambda transaction: write_records(transaction, records))
 
-    async def accept(
-        self, jobs: Collection[str], *records: Record, keys: Collection[str], slots: int, held_seconds: float
-    ) -> Mapping[str, int]:
-        mark = self._database.mark.read()
+    async def accept(self, *records: Record, keys: Collection[str], slots: int, held_seconds: float, why: str) -> None:
+        mark = self._database.mark.read_or_nothing()
 
-        def accept(transaction: Transaction) -> Mapping[str, int]:
+        def accept(transaction: Transaction) -> None:
             at, now = self._clock.wall(), self._clock.monotonic()
-            counts = {
-                job: transaction.execute(
-                    _ROWS.settle_up_to, job=job, position=mark.rows[job], detail=LOST, at=at
-                ).rowcount
-                for job in jobs
-            }
-            for key in keys:
+            for job, position in _reached(transaction, mark).items():
+                transaction.execute(_ROWS.settle_up_to, job=job, position=position, detail=LOST, at=at)
+                transaction.execute(_JOBS.pause_restored, job=job, reason=why, code=EndReason.RESTORED, at=at)
+                write_records(transaction, [JobEvent(job, "restored", why, at)])
+            transaction.execute(_NIGHTLY.delete_waiting_notices)
+            for key in (*keys, *mark.ledgers):
                 transaction.execute(_LIMIT.add_ledger, key=key, boot=self._clock.boot)
             for (key,) in transaction.execute(_LIMIT.list_ledgers).fetchall():
                 for _ in range(slots):
@@ -65,6 +66,20 @@ class SqliteRestore:
             transaction.execute(_AUDIT.set_changes, changes=mark.changes)
             count_change(transaction)
             write_records(transaction, records)
-            return counts
+            journal = secrets.token_hex(8)
+            transaction.execute(_IDENTITY.renew, id=journal)
+            transaction.mark.name(journal)  # before the commit: a kill in between leads to the same question again
 
-        return await self._database.write(accept, accepts_restore=True)
+        await self._database.write(accept, accepts_restore=True)
+
+
+def _reached(reader: Reader, mark: Mark) -> Mapping[str, int]:
+    """For each job that is not over, the last position that may have been sent since; -1 when none can have been."""
+    known = mark.knows(identity_of(reader.connection).id)
+    reached = {}
+    for job, created_at in reader.execute(_JOBS.list_unfinished).fetchall():
+        if known and (job in mark.rows or created_at > mark.deleted_until):
+            reached[job] = mark.rows.get(job, -1)
+        else:  # another folder may have gone on with it, or its rows were deleted here
+            reached[job] = LARGEST
+    return reached

@@ -48,6 +48,13 @@ class SqliteStorage:
     async def shrink(self) -> None:
         while await self._database.shrink(_SHRINK_PAGES):
             pass
+        await self._database.checkpoint()  # the file shrinks with it
+
+    async def overwrite_deleted(self) -> bool:
+        return await self._database.checkpoint()
+
+    async def damage(self) -> str:
+        return await self._database.damage()
 
     def close(self) -> None:
         if not self._closed:

@@ -8,10 +8,6 @@ SELECT id, hash FROM audit ORDER BY id DESC LIMIT 1;
 -- Append an entry.
 INSERT INTO audit (id, at, actor, act, facts, hash) VALUES (:id, :at, :actor, :act, :facts, :hash);
 
--- name: get_hash
--- The hash of an entry.
-SELECT hash FROM audit WHERE id = :id;
-
 -- name: newest_entries
 -- The newest entries, the newest first.
 SELECT id, at, actor, act, facts, hash FROM audit ORDER BY id DESC LIMIT :limit;

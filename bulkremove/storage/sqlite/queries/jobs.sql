@@ -56,6 +56,16 @@ UPDATE job SET state = :state, reason = :reason, reason_code = :reason_code, exi
 -- A held job may run.
 UPDATE job SET state = 'ready', reason = '', confirmed_by = :by WHERE id = :job AND state = 'held';
 
+-- name: list_unfinished
+-- The jobs that are not over.
+SELECT id, created_at FROM job WHERE state IN ('ready', 'running', 'paused', 'held') ORDER BY created_at, id;
+
+-- name: pause_restored
+-- A job of a journal that was put back: it goes on when a person says so.
+UPDATE job SET state = CASE state WHEN 'held' THEN state ELSE 'paused' END,
+    finished_at = CASE state WHEN 'held' THEN finished_at ELSE :at END,
+    reason = :reason, reason_code = :code, exit_code = 5, goes_on = 0, due_at = NULL WHERE id = :job;
+
 -- name: count_lockout
 -- One more lockout of the job.
 UPDATE job SET lockouts = lockouts + 1 WHERE id = :job;

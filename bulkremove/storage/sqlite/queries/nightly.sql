@@ -18,7 +18,9 @@ SELECT max(ended_at) FROM night WHERE good = 1;
 
 -- name: recent_sizes
 -- How many rows each of the last nightly jobs that ran was to remove, the newest first.
-SELECT (SELECT count(*) FROM row WHERE row.job = job.id AND state NOT IN ('duplicate', 'invalid', 'done_before'))
+SELECT CASE WHEN totals IS NULL
+    THEN (SELECT count(*) FROM row WHERE row.job = job.id AND state NOT IN ('duplicate', 'invalid', 'done_before'))
+    ELSE (SELECT sum(value) FROM json_each(totals) WHERE key NOT IN ('duplicate', 'invalid', 'done_before')) END
 FROM job WHERE origin = 'night' AND state IN ('finished', 'stopped', 'paused', 'running')
 ORDER BY created_at DESC LIMIT :limit;
 
@@ -56,3 +58,7 @@ UPDATE notice SET sent_at = :at WHERE key = :key;
 -- name: notice_failed
 -- A notice could not be sent; it is tried again.
 UPDATE notice SET tries = tries + 1, next_at = :next_at WHERE key = :key;
+
+-- name: delete_waiting_notices
+-- What was to be told when a copy was made may have been told since, or be true no more.
+DELETE FROM notice WHERE sent_at IS NULL;

@@ -1,0 +1,101 @@
+"""Copies of the database: made from one that others write to, checked, and put in the place of another.
+
+Nothing is put back that was not migrated and found sound before: a copy comes from a file that anybody may have made.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from bulkremove.errors import JournalFailed
+from bulkremove.storage.sqlite.migrations import migrate, version
+
+BUSY_SECONDS = 0.05
+"""How long a copy waits between two tries to write while another process does."""
+
+
+def create(path: Path) -> None:
+    """Make a missing file, private from its first moment; an existing one is never opened. Raises OSError."""
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
+def copy_out(source: sqlite3.Connection, path: Path) -> None:
+    """Copy the database to a new private file, and check the copy. Raises JournalFailed.
+
+    In one step: one that lets go of the database in between begins anew whenever somebody else has written to it.
+    """
+    try:
+        create(path)
+        with closing(sqlite3.connect(path)) as target:
+            source.backup(target)
+            damage = damage_of(target)
+    except (OSError, sqlite3.Error) as error:
+        raise JournalFailed(f"The copy {path} can't be made: {error}.") from None
+    if damage:
+        path.unlink()
+        raise JournalFailed(
+            f"The journal is damaged, so no copy was made: {damage}.",
+            hint="Save its reports (`bulkremove report`), then put back the last good backup.",
+        )
+
+
+def damage_of(connection: sqlite3.Connection) -> str:
+    """What is wrong with the content of a database, in SQLite's words; empty when nothing is."""
+    try:
+        (first,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    return "" if first == "ok" else str(first)
+
+
+@contextmanager
+def checked(path: Path) -> Iterator[sqlite3.Connection]:
+    """A copy of a journal, brought to the newest schema and found sound. Raises JournalFailed."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.row_factory = sqlite3.Row
+        try:
+            if version(connection) == 0:
+                raise _refused("it is no journal of bulkremove")
+            if damage := damage_of(connection):
+                raise _refused(f"it is damaged ({damage})")
+            migrate(connection, marked=False)
+            with closing(sqlite3.connect(":memory:", isolation_level=None)) as new:
+                migrate(new, marked=False)
+                if _schema(connection) != _schema(new):
+                    raise _refused("its tables are not those of a journal")
+            if connection.execute("PRAGMA foreign_key_check").fetchone() is not None:
+                raise _refused("it has rows that belong to no job")
+            counters = dict(connection.execute("SELECT name, value FROM counter WHERE value BETWEEN 0 AND 1 << 52"))
+            (identities,) = connection.execute("SELECT count(*) FROM identity").fetchone()
+            if not {"changes", "audit_entries"} <= set(counters) or identities != 1:
+                raise _refused("its counters are missing")
+        except sqlite3.Error as error:
+            raise _refused(f"it is no journal of bulkremove ({error})") from None
+        yield connection
+
+
+def put_back(source: sqlite3.Connection, target: sqlite3.Connection, on_busy: Callable[[], None]) -> None:
+    """Replace all content of ``target``, in one transaction, also under processes that have it open.
+
+    ``on_busy`` is called whenever another process's transaction is waited for. Raises sqlite3.Error.
+    """
+
+    def progress(status: int, remaining: int, total: int) -> None:
+        if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            on_busy()
+
+    source.backup(target, progress=progress, sleep=BUSY_SECONDS)
+
+
+def _schema(connection: sqlite3.Connection) -> set[tuple[str, ...]]:
+    """What tables, indexes and triggers there are; SQLite's versions quote renamed tables in different ways."""
+    found = connection.execute("SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master")
+    return {(*names, "".join(sql.replace('"', "").split())) for *names, sql in found}
+
+
+def _refused(why: str) -> JournalFailed:
+    return JournalFailed(f"This journal can't be put back: {why}. Nothing was changed.")

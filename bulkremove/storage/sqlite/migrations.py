@@ -1,0 +1,58 @@
+"""The schema: migrations that make each version out of the one before it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from importlib.resources import files
+
+from bulkremove.errors import JournalFailed
+
+MIGRATIONS = ("1-jobs.sql", "2-people.sql", "3-night.sql", "4-storage.sql", "5-identity.sql")
+"""A new file goes through all of them."""
+WITH_COUNTER = 4
+"""The version since which a counter shows that a copy was put back."""
+
+
+def version(connection: sqlite3.Connection) -> int:
+    """The version of the schema; 0 for an empty file. Raises sqlite3.Error."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def migrate(connection: sqlite3.Connection, *, marked: bool) -> None:
+    """Bring the schema to the newest version, in one transaction. Raises sqlite3.Error, and JournalFailed for a newer.
+
+    ``marked``: a mark is beside the file, which is younger than ``WITH_COUNTER``: a file from before is a copy then.
+    """
+    before = version(connection)
+    if before > len(MIGRATIONS):
+        raise JournalFailed(
+            f"The journal was written by a newer bulkremove (its version {before}, known here: {len(MIGRATIONS)}).",
+            hint="Update bulkremove, or set BULKREMOVE_HOME to another folder.",
+        )
+    if before == len(MIGRATIONS):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for name in MIGRATIONS[before:]:
+            script = files("bulkremove.storage.sqlite").joinpath("schema", name).read_text(encoding="utf-8")
+            for statement in _statements(script):
+                connection.execute(statement)
+        if marked and 0 < before < WITH_COUNTER:
+            connection.execute("UPDATE identity SET state = 'restored'")
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The script's statements one by one, so that they run inside one transaction."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

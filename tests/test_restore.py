@@ -1,0 +1,413 @@
+"""A journal that is put back, moved, or another one: what may be sent then, and what a backup must be to be used."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import warnings
+import zipfile
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bulkremove.errors import JournalFailed
+from bulkremove.model import EndReason, JobState, Status, Tally
+from bulkremove.storage import SqliteStorage
+from bulkremove.storage.base import Notice
+from tests.programs import Bulkremove, environment
+from tests.test_night import site
+from tests.test_storage_contract import ACT, Clock, Rule, end, job, planned, rows, taken
+
+UNFINISHED = (JobState.READY, JobState.RUNNING, JobState.PAUSED, JobState.HELD)
+
+
+def opened(home: Path) -> SqliteStorage:
+    """The storage as a process of its own has it."""
+    return SqliteStorage(home, Clock(), databases={})
+
+
+async def accept(storage: SqliteStorage, slots: int = 1) -> None:
+    await storage.restore.accept(ACT, keys=[], slots=slots, held_seconds=100.0, why="Put back.")
+
+
+RULE = Rule(allowed=9)
+
+
+async def started(home: Path) -> SqliteStorage:
+    """A journal with a job of five rows, of which two have been sent."""
+    storage = opened(home)
+    await storage.jobs.create(job(), planned(5))
+    for errand in (await rows(storage))[:2]:
+        await taken(storage, errand, RULE)
+    return storage
+
+
+async def test_a_backup_in_a_new_folder_waits_and_then_nothing_may_be_sent_that_the_old_folder_may_have_sent(
+    tmp_path: Path,
+) -> None:
+    old = await started(tmp_path / "old")
+    await old.backup(tmp_path / "copy.db")
+    old.close()
+    new = opened(tmp_path / "new")
+    await new.restore.put_back(tmp_path / "copy.db", ACT)
+    with pytest.raises(JournalFailed, match="put back from a backup"):
+        await taken(new, (await rows(new))[-1])
+    found = await new.restore.look()
+    assert found is not None
+    assert (None, {"job": 5}, ["job"], []) == (found.changes, found.rows, found.unfinished, found.jobs)
+    await accept(new)
+    assert Tally({Status.UNKNOWN: 5}) == await new.jobs.tally("job")
+    assert await new.restore.look() is None
+    assert (await new.audit.verify()).broken is None
+    new.close()
+
+
+@pytest.mark.parametrize("state", UNFINISHED)
+async def test_no_job_of_a_journal_that_was_put_back_goes_on_by_itself(tmp_path: Path, state: JobState) -> None:
+    storage = opened(tmp_path / "home")
+    await storage.jobs.create(replace(job(state=JobState.HELD), due_at=5.0), planned(3))
+    if state is not JobState.HELD:
+        await storage.jobs.release("job", lambda one: None, by="jo")
+    if state is JobState.RUNNING:
+        await storage.jobs.start("job")
+    if state is JobState.PAUSED:
+        await storage.jobs.end("job", lambda tally: end())
+    await storage.backup(tmp_path / "copy.db")
+    await storage.jobs.cancel("job", lambda one: None, end(JobState.CANCELLED))
+    await storage.restore.put_back(tmp_path / "copy.db")
+    await accept(storage)
+    found = await storage.jobs.get("job")
+    assert found.state is (JobState.HELD if state is JobState.HELD else JobState.PAUSED)
+    assert (EndReason.RESTORED, "Put back.", False, None) == (
+        found.reason_code,
+        found.reason,
+        found.goes_on,
+        found.due_at,
+    )
+    assert "restored" == (await storage.jobs.events("job"))[-1][1]
+    assert Tally(open=3) == await storage.jobs.tally("job")  # it was never sent here
+    storage.close()
+
+
+async def test_a_copy_from_before_retention_deleted_a_job_sends_none_of_its_rows_again(tmp_path: Path) -> None:
+    storage = await started(tmp_path / "home")
+    await storage.jobs.create(job("younger", at=2.0), planned(2))
+    await storage.backup(tmp_path / "copy.db")
+    await storage.jobs.cancel("job", lambda one: None, end(JobState.CANCELLED))
+    await storage.jobs.delete_rows("job")
+    await storage.restore.put_back(tmp_path / "copy.db")
+    await accept(storage)
+    assert Tally({Status.UNKNOWN: 5}) == await storage.jobs.tally("job")
+    assert Tally(open=2) == await storage.jobs.tally("younger")
+    storage.close()
+
+
+async def test_a_backup_that_is_put_back_a_second_time_keeps_the_rows_that_were_sent_in_between(tmp_path: Path) -> None:
+    storage = await started(tmp_path / "home")
+    await storage.backup(tmp_path / "copy.db")
+    for _ in range(2):
+        await storage.restore.put_back(tmp_path / "copy.db")
+        await accept(storage)
+        await taken(storage, (await rows(storage))[0], RULE)
+    assert Tally({Status.UNKNOWN: 3}, 2) == await storage.jobs.tally("job")
+    storage.close()
+
+
+async def test_another_journal_or_one_without_its_mark_is_not_written_to(tmp_path: Path) -> None:
+    """The other one has counted further, so that its counter alone says nothing."""
+    for name in ("one", "two"):
+        storage = await started(tmp_path / name)
+        await storage.audit.append(*[ACT] * (1 if name == "one" else 50))
+        storage.close()
+    for path in (tmp_path / "one").glob("journal.db*"):
+        path.unlink()
+    shutil.copy(tmp_path / "two" / "journal.db", tmp_path / "one" / "journal.db")
+    (tmp_path / "two" / "journal.mark").unlink()
+    for name in ("one", "two"):
+        storage = opened(tmp_path / name)
+        with pytest.raises(JournalFailed, match="not the one that was used last"):
+            await taken(storage, (await rows(storage))[-1])
+        found = await storage.restore.look()
+        assert found is not None
+        assert {"job": 5} == found.rows
+        await accept(storage)
+        assert Tally({Status.UNKNOWN: 5}) == await storage.jobs.tally("job")
+        storage.close()
+
+
+async def test_a_kill_between_the_mark_and_the_commit_of_an_accepted_restore_asks_again(tmp_path: Path) -> None:
+    storage = await started(tmp_path / "home")
+    await storage.backup(tmp_path / "copy.db")
+    await storage.restore.put_back(tmp_path / "copy.db")
+    mark = tmp_path / "home" / "journal.mark"
+    facts = json.loads(mark.read_text())
+    mark.write_text(json.dumps({**facts, "ids": [*facts["ids"], "the new journal"]}))
+    with pytest.raises(JournalFailed, match="put back"):
+        await storage.audit.append(ACT)
+    await accept(storage)
+    await storage.audit.append(ACT)
+    storage.close()
+
+
+async def test_the_accounts_that_sent_here_are_held_and_old_notices_are_not_sent(tmp_path: Path) -> None:
+    storage = opened(tmp_path / "home")
+    await storage.jobs.create(job(), planned(5), Notice("old", "subject", "body", "/etc/passwd", 3.0))
+    await storage.backup(tmp_path / "copy.db")
+    await taken(storage, (await rows(storage))[0], replace(RULE, key="used-since"))
+    await storage.restore.put_back(tmp_path / "copy.db")
+    await accept(storage, slots=3)
+    assert (3, 0) == await storage.rate_limit.calls("used-since", since=0.0, wall_since=0.0)
+    assert 0 == await storage.nightly.waiting_notices()
+    storage.close()
+
+
+# What is no backup
+
+
+def _change(sql: str) -> Callable[[Path], None]:
+    def change(path: Path) -> None:
+        with closing(sqlite3.connect(path)) as db:
+            db.executescript(sql)
+
+    return change
+
+
+def _foreign(path: Path) -> None:
+    path.unlink()
+    _change("CREATE TABLE job (x); PRAGMA user_version = 3;")(path)
+
+
+def _tear(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(8192)
+        file.write(b"torn" * 4096)
+
+
+NO_BACKUPS = {
+    "another program's": _foreign,
+    "torn": _tear,
+    "empty": lambda path: path.write_bytes(b""),
+    "a trigger": _change("CREATE TRIGGER t AFTER INSERT ON job BEGIN UPDATE row SET state = 'pending'; END;"),
+    "a view": _change("ALTER TABLE user RENAME TO u; CREATE VIEW user AS SELECT * FROM u;"),
+    "no counter": _change("DELETE FROM counter;"),
+    "a senseless counter": _change("UPDATE counter SET value = -5;"),
+    "rows of no job": _change("INSERT INTO event (job, at, name, text) VALUES ('none', 1, 'x', '');"),
+    "newer": _change("PRAGMA user_version = 99;"),
+}
+
+
+@pytest.mark.parametrize("name", NO_BACKUPS)
+async def test_what_is_no_journal_of_ours_is_not_put_back_and_the_journal_stays_as_it_is(
+    tmp_path: Path, name: str
+) -> None:
+    storage = await started(tmp_path / "home")
+    copy = tmp_path / "copy.db"
+    await storage.backup(copy)
+    NO_BACKUPS[name](copy)
+    with pytest.raises(JournalFailed, match="newer bulkremove" if name == "newer" else "can't be put back"):
+        await storage.restore.put_back(copy, ACT)
+    await storage.audit.append(ACT)
+    assert 5 == (await storage.jobs.tally("job")).total
+    storage.close()
+
+
+async def test_a_backup_of_an_older_version_is_put_back_and_migrated(tmp_path: Path) -> None:
+    storage = await started(tmp_path / "home")
+    await storage.backup(tmp_path / "copy.db")
+    _change("DROP TABLE identity; PRAGMA user_version = 4;")(tmp_path / "copy.db")
+    await storage.restore.put_back(tmp_path / "copy.db")
+    await accept(storage)
+    assert 5 == (await storage.jobs.tally("job")).total
+    storage.close()
+
+
+async def test_a_damaged_journal_is_not_backed_up_doctor_says_so_and_a_backup_goes_over_it(tmp_path: Path) -> None:
+    storage = await started(tmp_path / "home")
+    await storage.jobs.create(job("large"), planned(3000))
+    await storage.backup(tmp_path / "copy.db")
+    storage.close()
+    _tear(tmp_path / "home" / "journal.db")
+    program = Bulkremove(tmp_path / "home", environment())
+    refused = program("backup", str(tmp_path / "damaged.zip"))
+    assert 1 == refused.returncode
+    assert "damaged" in refused.stderr
+    assert not (tmp_path / "damaged.zip").exists()
+    assert "damaged" in program("doctor").stdout
+    with zipfile.ZipFile(tmp_path / "good.zip", "w") as packed:
+        packed.write(tmp_path / "copy.db", "journal.db")
+    assert 0 == program("restore-backup", str(tmp_path / "good.zip"), "--yes").returncode
+    assert 0 == program("journal", "accept-restore", "--yes").returncode
+    assert "large" in program("jobs").stdout
+
+
+async def test_a_damaged_or_hostile_zip_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    async with site(tmp_path) as one:
+        good = tmp_path / "good.zip"
+        await one.app.record("kim", "looked")
+        await one.app.backups.make(good, by="kim")
+        raw = bytearray(good.read_bytes())
+        raw[len(raw) // 2] ^= 0xFF
+        (tmp_path / "flipped.zip").write_bytes(raw)
+        (tmp_path / "cut.zip").write_bytes(good.read_bytes()[:-30])
+        with zipfile.ZipFile(good) as packed:
+            journal = packed.read("journal.db")
+        for name, content in {
+            "large.zip": {"journal.db": journal, "keep.csv": bytes(101 * 1024 * 1024)},
+            "list.zip": {"journal.db": journal, "bulkremove.toml": b'keep_list = "/nowhere/keep.csv"\n'},
+            "toml.zip": {"journal.db": journal, "bulkremove.toml": b"no toml"},
+            "bare.zip": {"keep.csv": b"Learner ID\n"},
+        }.items():
+            with zipfile.ZipFile(tmp_path / name, "w", zipfile.ZIP_DEFLATED) as packed:
+                for key, value in content.items():
+                    packed.writestr(key, value)
+        with warnings.catch_warnings(), zipfile.ZipFile(tmp_path / "twice.zip", "w") as packed:
+            warnings.simplefilter("ignore")
+            packed.writestr("journal.db", b"no journal")
+            packed.writestr("journal.db", b"none either")
+        for name in ("flipped", "cut", "large", "list", "toml", "bare"):
+            with pytest.raises(JournalFailed, match=r"can't be used"):
+                await one.app.backups.look_into(tmp_path / f"{name}.zip")
+        backup = await one.app.backups.look_into(tmp_path / "twice.zip")
+        with pytest.raises(JournalFailed, match="can't be put back"):
+            await one.app.backups.put_back(tmp_path / "twice.zip", backup, by="kim")
+        assert [] == list((tmp_path / "home").glob(".copy-*"))
+        await one.app.record("kim", "looked")
+
+
+async def test_a_zip_that_changed_since_somebody_agreed_to_it_is_not_put_back(tmp_path: Path) -> None:
+    async with site(tmp_path) as one:
+        await one.app.record("kim", "looked")
+        await one.app.backups.make(tmp_path / "a.zip", by="kim")
+        backup = await one.app.backups.look_into(tmp_path / "a.zip")
+        with zipfile.ZipFile(tmp_path / "a.zip", "a") as packed:
+            packed.writestr("bulkremove.toml", "max_removals = 4000000\n")
+        with pytest.raises(JournalFailed, match="has changed meanwhile"):
+            await one.app.backups.put_back(tmp_path / "a.zip", backup, by="kim")
+
+
+def test_settings_and_protected_list_are_shown_and_put_where_the_settings_say(tmp_path: Path) -> None:
+    old, new = (Bulkremove(tmp_path / name, environment()) for name in ("old", "new"))
+    old.home.mkdir(mode=0o700)
+    protected = tmp_path / "hr" / "protected.csv"
+    protected.parent.mkdir()
+    protected.write_text("Learner ID\n4711\n")
+    (old.home / "bulkremove.toml").write_text(f'keep_list = "{protected}"\nmax_removals = 77\n')
+    assert 0 == old("tokens", "add", "one", "--role", "preparer").returncode
+    assert 0 == old("backup", str(tmp_path / "b.zip")).returncode
+    protected.unlink()
+    put_back = new("restore-backup", str(tmp_path / "b.zip"), "--yes")
+    assert 0 == put_back.returncode, put_back.stderr
+    assert "  max_removals = 77" in put_back.stderr
+    assert "Learner ID\n4711\n" == protected.read_text()
+    accepted = new("journal", "accept-restore", "--yes")
+    assert 0 == accepted.returncode, accepted.stderr
+    assert "(one) may use the page or the HTTP API again" in accepted.stderr
+    acts = [one["act"] for one in json.loads(new("audit", "--json").stdout)]
+    assert ["restore_accepted", "restored"] == acts[:2]
+
+
+@pytest.mark.parametrize("year", [1970, 2026])
+def test_a_backup_can_be_made_whatever_the_time_of_a_file(tmp_path: Path, year: int) -> None:
+    program = Bulkremove(tmp_path / "home", environment())
+    program.home.mkdir(mode=0o700)
+    settings = program.home / "bulkremove.toml"
+    settings.write_text("max_removals = 77\n")
+    os.utime(settings, ((year - 1970) * 31_556_952.0,) * 2)
+    assert 0 == program("backup", str(tmp_path / "b.zip")).returncode
+
+
+def test_a_full_disk_leaves_no_half_backup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    async def main() -> None:
+        async with site(tmp_path) as one:
+            await one.app.record("kim", "looked")
+            for error in (full, interrupted):
+                monkeypatch.setattr(zipfile.ZipFile, "write", error)
+                with pytest.raises((JournalFailed, KeyboardInterrupt)):
+                    await one.app.backups.make(tmp_path / "b.zip", by="kim")
+                assert not (tmp_path / "b.zip").exists()
+
+    asyncio.run(main())
+
+
+async def test_what_a_killed_backup_left_is_deleted_by_the_next(tmp_path: Path) -> None:
+    async with site(tmp_path) as one:
+        await one.app.record("kim", "looked")
+        left = tmp_path / "home" / ".copy-killed"
+        left.mkdir()
+        (left / "copy.db").write_text("people")
+        await one.app.backups.make(tmp_path / "b.zip", by="kim")
+        assert not left.exists()
+
+
+# Where the file lies
+
+
+async def test_a_journal_that_is_replaced_while_it_is_open_is_not_written_to(tmp_path: Path) -> None:
+    storage = await started(tmp_path / "home")
+    await storage.backup(tmp_path / "home" / "other.db")
+    (tmp_path / "home" / "other.db").replace(tmp_path / "home" / "journal.db")
+    with pytest.raises(JournalFailed, match="moved or replaced while it was in use"):
+        await taken(storage, (await rows(storage))[-1])
+    storage.close()
+
+
+@pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
+async def test_a_journal_with_two_names_is_refused(tmp_path: Path, link: str) -> None:
+    storage = await started(tmp_path / "one")
+    storage.close()
+    (tmp_path / "two").mkdir()
+    getattr(tmp_path / "two" / "journal.db", link)(tmp_path / "one" / "journal.db")
+    storage = opened(tmp_path / "two")
+    with pytest.raises(JournalFailed, match="is a link, has a second name"):
+        await storage.jobs.page()
+    storage.close()
+
+
+# Beside others
+
+
+BUSY_WRITER = """
+import sqlite3, sys, time
+db = sqlite3.connect(sys.argv[1], timeout=20)
+print("ready", flush=True)
+until = time.monotonic() + 60
+while time.monotonic() < until:
+    with db:
+        db.execute("INSERT INTO event (at, name, text) VALUES (1, 'x', '')")
+"""
+
+
+def test_a_backup_ends_beside_a_process_that_never_stops_writing(tmp_path: Path) -> None:
+    async def prepare() -> SqliteStorage:
+        storage = await started(tmp_path / "home")
+        await storage.jobs.create(job("large"), planned(20_000))
+        return storage
+
+    storage = asyncio.run(prepare())
+    writer = subprocess.Popen(
+        [sys.executable, "-c", BUSY_WRITER, str(tmp_path / "home" / "journal.db")], stdout=subprocess.PIPE
+    )
+    try:
+        assert writer.stdout is not None
+        assert writer.stdout.readline()
+        asyncio.run(storage.backup(tmp_path / "copy.db"))
+        assert writer.poll() is None, "it has ended only because the writer did"
+    finally:
+        writer.kill()
+        writer.communicate()
+    storage.close()
