@@ -22,7 +22,7 @@ import pytest
 from bulkremove.errors import JournalFailed
 from bulkremove.model import EndReason, JobState, Status, Tally
 from bulkremove.storage import SqliteStorage
-from bulkremove.storage.base import Notice
+from bulkremove.storage.base import JobEvent, Notice
 from tests.programs import Bulkremove, environment
 from tests.test_night import site
 from tests.test_storage_contract import ACT, Clock, Rule, end, job, planned, rows, taken
@@ -192,9 +192,16 @@ def _tear(path: Path) -> None:
         file.write(b"torn" * 4096)
 
 
+_lose_open_rows = _change(
+    "PRAGMA writable_schema = ON; UPDATE sqlite_master SET rootpage = "
+    "(SELECT rootpage FROM sqlite_master WHERE name = 'slot_by_free') WHERE name = 'row_open';"
+)
+"""An index that has lost its entries: each statement works, and open rows are found by none."""
+
 NO_BACKUPS = {
     "another program's": _foreign,
     "torn": _tear,
+    "without its open rows": _lose_open_rows,
     "empty": lambda path: path.write_bytes(b""),
     "a trigger": _change("CREATE TRIGGER t AFTER INSERT ON job BEGIN UPDATE row SET state = 'pending'; END;"),
     "a view": _change("ALTER TABLE user RENAME TO u; CREATE VIEW user AS SELECT * FROM u;"),
@@ -247,6 +254,18 @@ async def test_a_damaged_journal_is_not_backed_up_doctor_says_so_and_a_backup_go
     assert 0 == program("restore-backup", str(tmp_path / "good.zip"), "--yes").returncode
     assert 0 == program("journal", "accept-restore", "--yes").returncode
     assert "large" in program("jobs").stdout
+
+
+async def test_damage_that_no_statement_meets_is_seen_by_a_backup_and_by_doctor(tmp_path: Path) -> None:
+    storage = await started(tmp_path / "home")
+    storage.close()
+    _lose_open_rows(tmp_path / "home" / "journal.db")
+    storage = opened(tmp_path / "home")
+    with pytest.raises(JournalFailed, match="is damaged, so no copy was made"):
+        await storage.backup(tmp_path / "copy.db")
+    assert not (tmp_path / "copy.db").exists()
+    assert await storage.damage()
+    storage.close()
 
 
 async def test_a_damaged_or_hostile_zip_is_refused_in_a_sentence(tmp_path: Path) -> None:
@@ -395,7 +414,8 @@ while time.monotonic() < until:
 def test_a_backup_ends_beside_a_process_that_never_stops_writing(tmp_path: Path) -> None:
     async def prepare() -> SqliteStorage:
         storage = await started(tmp_path / "home")
-        await storage.jobs.create(job("large"), planned(20_000))
+        for _ in range(60):
+            await storage.record(JobEvent("job", "large", "x" * 1_000_000, 1.0))
         return storage
 
     storage = asyncio.run(prepare())
