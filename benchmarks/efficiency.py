@@ -21,10 +21,10 @@ from bulkremove import pacing
 from bulkremove.limiter import Closing, Gate
 from bulkremove.model import (
     Attempt,
-    Errand,
     HoldReason,
     Job,
     JobState,
+    PendingRow,
     PlannedRow,
     Quota,
     Removal,
@@ -87,21 +87,23 @@ async def ours(
         while todo:
             position = todo.pop()
             before = tuple(attempts[position])
-            errand = Errand("job", position, position + 2, Removal("1", "2", str(position)), before)
+            pending_row = PendingRow("job", position, position + 2, Removal("1", "2", str(position)), before)
             try:
-                permit = await gate.enter(errand, alone=lambda: False, in_time=lambda: True)
+                permit = await gate.enter(pending_row, alone=lambda: False, in_time=lambda: True)
                 assert permit is not None
                 passed = await server.call()
             except asyncio.CancelledError:
                 todo.append(position)
                 raise
-            found = replace(permit.attempt, finding="removed" if passed else "limited", http_status=200)
+            found = replace(permit.attempt, response_kind="removed" if passed else "limited", http_status=200)
             attempts[position].append(found)
             if passed:
                 await gate.leave(permit, Closing(AttemptOutcome(found, Status.REMOVED)))
             else:
                 locked = Signal(HoldReason.LOCKED)
-                await gate.leave(permit, Closing(AttemptOutcome(found, RowState.PENDING), locked, sound=False))
+                await gate.leave(
+                    permit, Closing(AttemptOutcome(found, RowState.PENDING), locked, proves_reachable=False)
+                )
                 todo.append(position)
 
     def start() -> list[asyncio.Task[None]]:
@@ -120,7 +122,7 @@ async def ours(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         # Rows in flight are sent again by this measure, whatever their attempts.
-        await storage._database.write(lambda one: one.execute("DELETE FROM attempt WHERE finding IS NULL"))
+        await storage._database.write(lambda one: one.execute("DELETE FROM attempt WHERE response_kind IS NULL"))
         tasks = start()
     await asyncio.gather(*tasks)
     storage.close()

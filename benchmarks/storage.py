@@ -12,7 +12,19 @@ from itertools import count
 from pathlib import Path
 
 from bulkremove.clock import SystemClock
-from bulkremove.model import EndReason, Errand, Job, JobState, Ledger, Permit, PlannedRow, Removal, Roles, Row, RowState
+from bulkremove.model import (
+    EndReason,
+    Job,
+    JobState,
+    Ledger,
+    PendingRow,
+    Permit,
+    PlannedRow,
+    Removal,
+    Roles,
+    Row,
+    RowState,
+)
 from bulkremove.storage import SqliteStorage
 from bulkremove.storage.base import Act, AttemptOutcome, JobEnd, SlotDecision
 from tests.house import house
@@ -107,8 +119,8 @@ async def _watched(
         while not over.is_set():
             begun = time.perf_counter()
             position = next(positions)
-            errand = Errand("runs", position, position + 2, Removal("1", "2", f"{position}"))
-            permit = await storage.attempts.take(errand, _Rule())
+            pending_row = PendingRow("runs", position, position + 2, Removal("1", "2", f"{position}"))
+            permit = await storage.attempts.take(pending_row, _Rule())
             assert isinstance(permit, Permit)
             await storage.attempts.close(permit, AttemptOutcome(permit.attempt, RowState.PENDING), _Rule())
             rows.append(time.perf_counter() - begun)

@@ -34,13 +34,15 @@ MOST_TOKEN_LOCKS = 3
 RETRY_SOON = 15.0
 """Seconds before another try when the token endpoint could not be reached or stumbled."""
 
-MOST_STUMBLES = 3
+MAX_CONSECUTIVE_FAILURES = 3
 """After so many of them in a row the run pauses."""
 
 NEEDED_SCOPES = ("ZOHOPEOPLE.training.DELETE", "ZOHOPEOPLE.training.ALL")
 """Either lets a learner be removed (Zoho People, "Remove learner from batch")."""
 
-_DEAD = frozenset({"invalid_code", "invalid_client", "invalid_grant", "invalid_client_secret", "unauthorized_client"})
+_FATAL_ERRORS = frozenset(
+    {"invalid_code", "invalid_client", "invalid_grant", "invalid_client_secret", "unauthorized_client"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,12 +161,12 @@ class Tokens:
     def _stumbled(self, delayed: TokenDelayed) -> TokenDelayed:
         """The same, or after some in a row: not within this run."""
         self._stumbles += 1
-        if self._stumbles < MOST_STUMBLES:
+        if self._stumbles < MAX_CONSECUTIVE_FAILURES:
             self._again_at = self._clock.monotonic() + RETRY_SOON
             return delayed
         self._stumbles = 0
         return TokenDelayed(
-            f"Zoho gave no access token, {MOST_STUMBLES} times in a row. {delayed.message}",
+            f"Zoho gave no access token, {MAX_CONSECUTIVE_FAILURES} times in a row. {delayed.message}",
             retry_in=None,
             hint="Check the network of this machine and whether Zoho is up, then resume.",
         )
@@ -265,7 +267,7 @@ def _throttled(members: Mapping[str, object]) -> bool:
 
 def _refuse_if_dead(members: Mapping[str, object]) -> None:
     error = members.get("error")
-    if isinstance(error, str) and error in _DEAD:
+    if isinstance(error, str) and error in _FATAL_ERRORS:
         raise NotAuthorised(
             f"Zoho refuses the account's credentials ({error}): revoked, mistyped, or of another data centre.",
             hint="A person must run `bulkremove login` again.",

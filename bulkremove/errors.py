@@ -7,8 +7,8 @@
     ├── SettingsError       config: an option or the settings file is wrong                   exit 2
     ├── ConsentMissing      app: nobody agreed to this very plan, or a cap forbids it         exit 4
     ├── JobNotFound         store: no job of that name                                        exit 2
-    ├── NotUnknown          app: a finding is about a row whose fate is known                 exit 2
-    ├── NoSuchPerson        app: a user or token that is not there, or there already          exit 2
+    ├── NoteRejected        app: a note is about a row whose fate is known                    exit 2
+    ├── UserError           app: a user or token that is not there, or there already          exit 2
     ├── SourceFailed        sources: the folder, command or address gives nothing             exit 2
     ├── NoticeFailed        notices: an address did not take a notice                         (kept)
     ├── JobBusy             store: another process drives the job                             exit 6
@@ -72,13 +72,13 @@ class JobNotFound(BulkremoveError):
     exit_code = 2
 
 
-class NotUnknown(BulkremoveError):
+class NoteRejected(BulkremoveError):
     """What was found out is about no row whose fate is unknown, or it is empty."""
 
     exit_code = 2
 
 
-class NoSuchPerson(BulkremoveError):
+class UserError(BulkremoveError):
     """A user or a token that is not there, that is there already, or whose password won't do."""
 
     exit_code = 2

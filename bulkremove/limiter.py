@@ -2,7 +2,7 @@
 
 It lends ``pacing`` as a pure rule to the storage, which asks it inside the transaction that also writes the attempt, so
 that a slot is never taken without its intent, by whatever process. aiolimiter keeps this process's rows in line and
-apart; the ledger is the guarantee. It never decides what an answer means and never sends anything.
+apart; the ledger is the guarantee. It never decides what a response means and never sends anything.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from aiolimiter import AsyncLimiter
 
 from bulkremove import pacing, policy
-from bulkremove.model import Clock, Errand, HoldReason, Ledger, Permit, Quota, RowState, Status
-from bulkremove.pacing import Go, NoWayThrough, OwnLimit, Postponed, Signal, StandBack, Wait, Waiting
-from bulkremove.policy import Finding
+from bulkremove.model import Clock, HoldReason, Ledger, PendingRow, Permit, Quota, RowState, Status
+from bulkremove.pacing import Go, OwnLimit, Postponed, Signal, Wait, Waiting, WaitsExhausted, YieldToOtherRow
+from bulkremove.policy import ResponseKind
 from bulkremove.storage.base import AttemptOutcome, AttemptStore, RateLimitStore, SlotDecision
 
-Refusal = Wait | Postponed | StandBack | OwnLimit | NoWayThrough
+Refusal = Wait | Postponed | YieldToOtherRow | OwnLimit | WaitsExhausted
 """What the ledger says to a row that may not go now."""
 
 POLL = 1.0
@@ -38,7 +38,7 @@ MAX_STALE_PERMITS = 3
 DAY = 86_400.0
 
 
-class Shut(Exception):
+class LimiterClosed(Exception):
     """The gate will not open for this job: ``reason`` names the wait that led nowhere."""
 
     def __init__(self, reason: HoldReason) -> None:
@@ -62,7 +62,7 @@ class TooSlow(Exception):
         self.commit_seconds = commit_seconds
 
 
-class SteppedBack(Exception):
+class RowDeferred(Exception):
     """This row's probe was refused; another row is to be tried before it asks again."""
 
 
@@ -74,12 +74,12 @@ class OwnLimitMet(Exception):
 class Closing:
     """How an attempt ended, for the journal and the ledger together.
 
-    ``sound``: it shows that calls get through again; ``signal``: it asks everybody to wait.
+    ``proves_reachable``: it shows that calls get through again; ``signal``: it asks everybody to wait.
     """
 
     outcome: AttemptOutcome
     signal: Signal | None = None
-    sound: bool = True
+    proves_reachable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class _Restart:
     quota: Quota
 
     def restarted(self, ledger: Ledger, now: float) -> tuple[Ledger, float]:
-        return pacing.after_reboot(ledger, self.quota, now), pacing.reborn_unanswered(self.quota, now)
+        return pacing.after_reboot(ledger, self.quota, now), pacing.released_unanswered(self.quota, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class _Ask(_Restart):
                 if nth_last_call is not None and wall < nth_last_call + DAY:
                     raise DayUsedUp(nth_last_call + DAY)
                 return SlotDecision(None, asked.ledger, asked.free_at)
-            case Wait() | StandBack():
+            case Wait() | YieldToOtherRow():
                 return SlotDecision(asked, None)
         return SlotDecision(asked, asked.ledger)
 
@@ -142,22 +142,22 @@ class _Answered(_Restart):
     closing: Closing
 
     def released_at(self, now: float) -> float:
-        """Zoho's own answer proves that the call was counted; without one a proxy may still deliver it later."""
+        """Zoho's own response proves that the call was counted; without one a proxy may still deliver it later."""
         open_ = policy.is_open(self.closing.outcome.attempt)
-        return pacing.reborn_at(self.quota, now + self.quota.grace if open_ else now)
+        return pacing.released_at(self.quota, now + self.quota.grace if open_ else now)
 
     def recent_since(self) -> float:
         return self.permit.taken_at - self.quota.window
 
-    def answered(self, ledger: Ledger, now: float, *, recent: int) -> tuple[Ledger, NoWayThrough | None]:
+    def answered(self, ledger: Ledger, now: float, *, recent: int) -> tuple[Ledger, WaitsExhausted | None]:
         closing = self.closing
         return pacing.answered(
             ledger,
             self.quota,
             now,
-            key=self.permit.errand.key,
+            key=self.permit.pending_row.key,
             signal=closing.signal,
-            sound=closing.sound,
+            proves_reachable=closing.proves_reachable,
             recent=recent if closing.signal else 0,
             took=now - self.permit.taken_at if closing.outcome.left else 0.0,
         )
@@ -186,23 +186,25 @@ class Gate:
         self._on_wait = on_wait
         self._stale_permits = 0
 
-    async def enter(self, errand: Errand, *, alone: Callable[[], bool], in_time: Callable[[], bool]) -> Permit | None:
+    async def enter(
+        self, pending_row: PendingRow, *, alone: Callable[[], bool], in_time: Callable[[], bool]
+    ) -> Permit | None:
         """Wait for a slot and take it, together with the attempt's intent. None when ``in_time`` turned false.
 
-        Raises Shut, DayUsedUp, SteppedBack or OwnLimitMet. ``alone``: whether no other row of the job is left.
+        Raises LimiterClosed, DayUsedUp, RowDeferred or OwnLimitMet. ``alone``: whether no other row of the job is left.
         """
         in_line = False
         while in_time():
-            asked = await self._asked(errand, alone)
+            asked = await self._asked(pending_row, alone)
             if isinstance(asked, Permit):
                 return asked
             match asked:
                 case Postponed():
                     continue
-                case NoWayThrough():
-                    raise Shut(asked.reason)
-                case StandBack():
-                    raise SteppedBack
+                case WaitsExhausted():
+                    raise LimiterClosed(asked.reason)
+                case YieldToOtherRow():
+                    raise RowDeferred
                 case OwnLimit():
                     raise OwnLimitMet
             self._on_wait(asked)
@@ -214,20 +216,22 @@ class Gate:
                 await self._clock.sleep(max(0.0, min(asked.until - self._clock.monotonic(), POLL)))
         return None
 
-    async def _asked(self, errand: Errand, alone: Callable[[], bool]) -> Permit | Refusal:
+    async def _asked(self, pending_row: PendingRow, alone: Callable[[], bool]) -> Permit | Refusal:
         loop = asyncio.get_running_loop()
         asked_at = loop.time()
-        asked = await self._attempts.take(errand, _Ask(self._key, self._quota, errand.key, alone()))
+        asked = await self._attempts.take(pending_row, _Ask(self._key, self._quota, pending_row.key, alone()))
         if isinstance(asked, Permit):
             return replace(asked, committed_at=loop.time(), commit_seconds=loop.time() - asked_at)
         return asked
 
-    async def give_back(self, permit: Permit) -> None:
+    async def cancel_slot(self, permit: Permit) -> None:
         """Undo a permit that was never used: no byte left, so slot and attempt are deleted."""
-        unused = replace(permit.attempt, finding=Finding.NEVER_SENT.value)
-        open_ = any(map(policy.is_open, permit.errand.attempts))
+        unused = replace(permit.attempt, response_kind=ResponseKind.NEVER_SENT.value)
+        open_ = any(map(policy.is_open, permit.pending_row.attempts))
         state = RowState.SENDING if open_ else RowState.PENDING
-        await asyncio.shield(self.leave(permit, Closing(AttemptOutcome(unused, state, left=False), sound=False)))
+        await asyncio.shield(
+            self.leave(permit, Closing(AttemptOutcome(unused, state, left=False), proves_reachable=False))
+        )
 
     def is_fresh(self, permit: Permit) -> bool:
         """Whether the request may still leave on this permit. Raises TooSlow after too many that may not, in a row."""
@@ -244,17 +248,17 @@ class Gate:
     async def is_still_valid(self, permit: Permit) -> bool:
         """Whether no wait has begun since: the last look before a byte leaves. Raises JournalFailed."""
         ledger, of_this_boot = await self._rate_limit.ledger(self._key)
-        return of_this_boot and not pacing.overtaken(ledger, self._clock.monotonic(), key=permit.errand.key)
+        return of_this_boot and not pacing.overtaken(ledger, self._clock.monotonic(), key=permit.pending_row.key)
 
-    async def leave(self, permit: Permit, closing: Closing) -> tuple[Lockout | None, Shut | None]:
-        """Write how the attempt ended and release its slot in time; the wait that this answer began, if any."""
+    async def leave(self, permit: Permit, closing: Closing) -> tuple[Lockout | None, LimiterClosed | None]:
+        """Write how the attempt ended and release its slot in time; the wait that this response began, if any."""
         rule = _Answered(self._key, self._quota, permit, closing)
         change = await self._attempts.close(permit, closing.outcome, rule)
-        return _lockout(change.before, change.after), Shut(change.said.reason) if change.said else None
+        return _lockout(change.before, change.after), LimiterClosed(change.said.reason) if change.said else None
 
-    async def settle_without_sending(self, errand: Errand, status: Status, detail: str) -> None:
+    async def settle_without_sending(self, pending_row: PendingRow, status: Status, detail: str) -> None:
         """Give a row its status without another call."""
-        await self._attempts.settle(errand, status, detail)
+        await self._attempts.settle(pending_row, status, detail)
 
 
 def _lockout(before: Ledger, after: Ledger) -> Lockout | None:

@@ -321,15 +321,15 @@ class Attempt:
     sent_mono: float
     boot: str
     """Which boot of the machine ``sent_mono`` belongs to; monotonic times of two boots can't be compared."""
-    finding: str | None = None
-    """How the answer was read (``policy.Finding``); None while there is none, also after a crash."""
+    response_kind: str | None = None
+    """How the answer was read (``policy.ResponseKind``); None while there is none, also after a crash."""
     http_status: int | None = None
     api_code: str | None = None
     text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class PendingRow:
     """One row of a job on its way: what to remove, and the attempts that were made before."""
 
     job: str
@@ -366,16 +366,16 @@ class Hold:
     """How long it was set for; after a reboot it lasts that long at most."""
     rounds: int = 1
     """Full waits so far, this one included."""
-    accused: str | None = None
+    limited_row: str | None = None
     """Key of the row whose answer began it; that row is the first probe."""
-    suspect: str | None = None
+    retesting_row: str | None = None
     """Key of a row whose probe was refused; one other row is tried before the next full wait."""
     probe: str | None = None
     """Key of the row that is on its way as the probe."""
     probe_until: float = 0.0
     """When a probe whose process died is given up."""
     budget_before: int | None = None
-    """The budget to go back to, should the suspect turn out to have a limit of its own."""
+    """The budget to go back to, should the retesting row turn out to have a limit of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,7 +389,7 @@ class Ledger:
     last_at: float | None = None
     """When a call last left or was answered; None before the first."""
     hold: Hold | None = None
-    blamed: str | None = None
+    individually_limited_row: str | None = None
     """Key of a row that hit a limit of its own, not the account's."""
     budget: int | None = None
     """Lowered number of calls a window while somebody else uses the allowance too; None when full."""
@@ -401,7 +401,7 @@ class Ledger:
 class Permit:
     """Leave to make one request now: the journal holds its attempt and the ledger its slot."""
 
-    errand: Errand
+    pending_row: PendingRow
     attempt: Attempt
     slot: int
     taken_at: float
@@ -413,7 +413,7 @@ class Permit:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Note:
     """What a person found out about an unknown row. ``at``: epoch seconds."""
 
     at: float
@@ -435,7 +435,7 @@ class Outcome:
     attempts: int = 0
     first_sent_at: float | None = None
     finished_at: float | None = None
-    findings: tuple[Finding, ...] = ()
+    notes: tuple[Note, ...] = ()
     """What people found out since; the status stays what this program knows."""
 
 
@@ -500,7 +500,7 @@ class Job:
     """``person``, or ``night`` for an unattended run."""
     due_at: float | None = None
     """When a held job runs by itself; None when it waits for an approval."""
-    goes_on: bool = False
+    auto_resumable: bool = False
     """Paused by something that time alone mends, so that the next night may go on with it."""
     dropped: bool = False
     """Its rows were deleted after their time; only the totals are left."""
@@ -511,7 +511,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class KeepList:
+class ProtectedLearners:
     """Who is never removed: learners wherever they are, and learners in one batch."""
 
     learners: frozenset[str] = frozenset()

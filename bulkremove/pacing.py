@@ -1,6 +1,6 @@
 """When the next call may leave: the slots, the pace, the lock and the budget, as arithmetic.
 
-A slot that is reborn ``window + margin`` after the *answer* of its call puts at most one call into any
+A slot that is released ``window + margin`` after the *answer* of its call puts at most one call into any
 window, so ``calls`` slots put at most ``calls``, whatever the latency; docs/decisions/0001-limiter.md has the
 proof. Nothing here waits, reads a clock or stores anything: ``now`` comes in, the changed ledger goes out.
 """
@@ -48,7 +48,7 @@ class Waiting(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Go:
-    """The call may leave now. ``free_at``: when its slot is reborn if no answer ever comes."""
+    """The call may leave now. ``free_at``: when its slot is released if no answer ever comes."""
 
     ledger: Ledger
     free_at: float
@@ -70,7 +70,7 @@ class Postponed:
 
 
 @dataclass(frozen=True, slots=True)
-class StandBack:
+class YieldToOtherRow:
     """The row's probe was refused: one other row is tried before it may ask again."""
 
 
@@ -82,7 +82,7 @@ class OwnLimit:
 
 
 @dataclass(frozen=True, slots=True)
-class NoWayThrough:
+class WaitsExhausted:
     """All the full waits are over and every probe was refused: the job pauses."""
 
     ledger: Ledger
@@ -110,39 +110,39 @@ def pace(calls: int, quota: Quota) -> float:
     return quota.window / calls * quota.slack
 
 
-def reborn_at(quota: Quota, answered_at: float) -> float:
+def released_at(quota: Quota, answered_at: float) -> float:
     """When the slot of a call that was answered at ``answered_at`` may be used again."""
     return answered_at + quota.window + quota.margin
 
 
-def reborn_unanswered(quota: Quota, taken_at: float) -> float:
+def released_unanswered(quota: Quota, taken_at: float) -> float:
     """The same for a call that is never answered: given up, delivered as late as a proxy may, then a window."""
-    return reborn_at(quota, taken_at + quota.exchange + quota.grace)
+    return released_at(quota, taken_at + quota.exchange + quota.grace)
 
 
 def ask(
     ledger: Ledger, quota: Quota, now: float, *, key: str, alone: bool, full_until: float | None
-) -> Go | Wait | Postponed | StandBack | OwnLimit | NoWayThrough:
+) -> Go | Wait | Postponed | YieldToOtherRow | OwnLimit | WaitsExhausted:
     """May the row ``key`` be sent now?
 
     ``alone``: no other row of the job is left, so none can be tried in its place. ``full_until``: when a slot
-    is reborn, if all slots of the present budget are taken; None if one is free.
+    is released, if all slots of the present budget are taken; None if one is free.
     """
-    if ledger.blamed == key:
-        return OwnLimit(replace(ledger, blamed=None))
+    if ledger.individually_limited_row == key:
+        return OwnLimit(replace(ledger, individually_limited_row=None))
     hold = ledger.hold
     if hold is not None:
         if now < hold.until:
             return Wait(hold.until, Waiting(hold.reason.value))
         if hold.probe is not None and now < hold.probe_until:
             return Wait(hold.probe_until, Waiting.PROBE)
-        if hold.suspect == key:
+        if hold.retesting_row == key:
             if not alone:
-                return StandBack()
+                return YieldToOtherRow()
             again, over = _wait_again(hold, quota, now, Signal(hold.reason))
             ledger = replace(ledger, hold=again)
-            return NoWayThrough(ledger, hold.reason) if over else Postponed(ledger)
-        if hold.suspect is None and hold.accused not in (None, key) and now < hold.until + HEAD_START:
+            return WaitsExhausted(ledger, hold.reason) if over else Postponed(ledger)
+        if hold.retesting_row is None and hold.limited_row not in (None, key) and now < hold.until + HEAD_START:
             # The row that began the wait goes first, so that a limit of its own is told from the account's.
             return Wait(hold.until + HEAD_START, Waiting.PROBE)
     if full_until is not None and full_until > now:
@@ -152,7 +152,7 @@ def ask(
     burst = calls if idle else min(ledger.burst, calls)
     if burst <= 0 and now < ledger.next_at:
         return Wait(ledger.next_at, Waiting.PACE)
-    free_at = reborn_unanswered(quota, now)
+    free_at = released_unanswered(quota, now)
     if hold is not None:
         hold = replace(hold, probe=key, probe_until=now + quota.exchange + quota.grace)
     return Go(
@@ -174,13 +174,13 @@ def answered(
     *,
     key: str,
     signal: Signal | None,
-    sound: bool,
+    proves_reachable: bool,
     recent: int,
     took: float = 0.0,
-) -> tuple[Ledger, NoWayThrough | None]:
+) -> tuple[Ledger, WaitsExhausted | None]:
     """The ledger after the answer to row ``key``, or after it was given up.
 
-    ``signal``: the answer asks everybody to wait. ``sound``: it shows that calls get through again (anything
+    ``signal``: the answer asks everybody to wait. ``proves_reachable``: it shows that calls get through again (anything
     that Zoho itself said about the row). ``recent``: our own calls from a window before this one left until now.
     ``took``: seconds from the slot to the answer.
     """
@@ -192,17 +192,24 @@ def answered(
     if hold is not None and probing:
         hold = replace(hold, probe=None)
         ledger = replace(ledger, hold=hold)
-    if hold is not None and probing and hold.suspect not in (None, key) and not (signal is None and sound):
+    if (
+        hold is not None
+        and probing
+        and hold.retesting_row not in (None, key)
+        and not (signal is None and proves_reachable)
+    ):
         # The other row did not pass, be it refused or unanswered: it may well have been inside the lock.
         again, over = _wait_again(hold, quota, now, Signal(hold.reason, signal.seconds if signal else None))
         ledger = replace(ledger, hold=again)
-        return ledger, NoWayThrough(ledger, hold.reason) if over else None
+        return ledger, WaitsExhausted(ledger, hold.reason) if over else None
     if signal is None:
-        if hold is None or not (probing and sound) or now < hold.until:
+        if hold is None or not (probing and proves_reachable) or now < hold.until:
             return ledger, None  # an older call may have told of a lock while the probe was under way
-        if hold.suspect not in (None, key):
-            # Another row went through at once: the suspect has a limit of its own, and nobody shares ours.
-            return replace(ledger, hold=None, blamed=hold.suspect, budget=hold.budget_before), None
+        if hold.retesting_row not in (None, key):
+            # Another row went through at once: the retesting row has a limit of its own, and nobody shares ours.
+            return replace(
+                ledger, hold=None, individually_limited_row=hold.retesting_row, budget=hold.budget_before
+            ), None
         return replace(ledger, hold=None), None
     another = hold is not None and hold.reason is not signal.reason
     if hold is None or (another and (probing or signal.reason is HoldReason.LOCKED)):
@@ -210,13 +217,13 @@ def answered(
     if not probing:
         until = max(hold.until, now + _wait_seconds(quota, signal, hold.rounds))
         return replace(ledger, hold=replace(hold, until=until, seconds=until - now)), None
-    if signal.reason is HoldReason.LOCKED and hold.suspect is None and hold.accused == key:
-        return replace(ledger, hold=replace(hold, suspect=key)), None
-    if hold.suspect is None:
-        hold = replace(hold, accused=key)
+    if signal.reason is HoldReason.LOCKED and hold.retesting_row is None and hold.limited_row == key:
+        return replace(ledger, hold=replace(hold, retesting_row=key)), None
+    if hold.retesting_row is None:
+        hold = replace(hold, limited_row=key)
     again, over = _wait_again(hold, quota, now, signal)
     ledger = replace(ledger, hold=again)
-    return ledger, NoWayThrough(ledger, hold.reason) if over else None
+    return ledger, WaitsExhausted(ledger, hold.reason) if over else None
 
 
 def after_reboot(ledger: Ledger, quota: Quota, now: float) -> Ledger:
@@ -275,12 +282,12 @@ def _wait_seconds(quota: Quota, signal: Signal, rounds: int) -> float:
 def _first_wait(ledger: Ledger, quota: Quota, now: float, key: str, signal: Signal, recent: int) -> Ledger:
     seconds = _wait_seconds(quota, signal, 1)
     until = max(now + seconds, ledger.hold.until if ledger.hold else 0.0)
-    hold = Hold(signal.reason, until, until - now, accused=key, budget_before=ledger.budget)
+    hold = Hold(signal.reason, until, until - now, limited_row=key, budget_before=ledger.budget)
     if signal.reason is HoldReason.LOCKED and recent < quota.calls:
         # Our own calls can't have filled the window: somebody else spends the same allowance.
         lowered = max(min(SMALLEST_BUDGET, quota.calls), budget(ledger, quota, now) // 2)
         ledger = replace(ledger, budget=lowered, budget_at=hold.until)
-    return replace(ledger, hold=hold, burst=0, blamed=None)
+    return replace(ledger, hold=hold, burst=0, individually_limited_row=None)
 
 
 def _wait_again(hold: Hold, quota: Quota, now: float, signal: Signal) -> tuple[Hold, bool]:
@@ -288,4 +295,4 @@ def _wait_again(hold: Hold, quota: Quota, now: float, signal: Signal) -> tuple[H
     over = hold.rounds >= FULL_WAITS[hold.reason]
     rounds = 1 if over else hold.rounds + 1
     until = max(hold.until, now + _wait_seconds(quota, signal, rounds))
-    return replace(hold, until=until, seconds=until - now, rounds=rounds, suspect=None, probe=None), over
+    return replace(hold, until=until, seconds=until - now, rounds=rounds, retesting_row=None, probe=None), over

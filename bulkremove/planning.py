@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 
 from bulkremove.ids import LONGEST_ID, OUTER, all_digits
-from bulkremove.model import Exclusion, KeepList, Plan, PlannedRow, Removal, Status, Table, column_letter
+from bulkremove.model import Exclusion, Plan, PlannedRow, ProtectedLearners, Removal, Status, Table, column_letter
 
 _ROLES = ("course", "batch", "learner")
 _FORMAT = "bulkremove plan 1"
@@ -24,7 +24,7 @@ _BORDER = "\x1f"
 KEPT = "This learner is on the list of those who are never removed."
 
 
-def plan(table: Table, *, account: str, host: str, keep: KeepList | None = None) -> Plan:
+def plan(table: Table, *, account: str, host: str, keep: ProtectedLearners | None = None) -> Plan:
     """The plan for a table, as ``account`` on ``host``. Every row of the table is in it exactly once.
 
     ``keep``: who is never removed; their rows are ``not_sent``.

@@ -1,8 +1,8 @@
-"""What an answer means: the decision table from a reply, or from none, to a verdict about its row.
+"""What a response means: the decision table from a reply, or from none, to a verdict about its row.
 
-Pure: no clock, no dice, no I/O. An answer that no line of the table knows falls to the most careful one:
-the attempt may have had an effect, and a person looks before anything more is sent. What answers mean for
-the whole job stands in ``breaker``; how a body is read stands in ``answers``.
+Pure: no clock, no dice, no I/O. A response that no line of the table knows falls to the most careful one:
+the attempt may have had an effect, and a person looks before anything more is sent. What responses mean for
+the whole job stands in ``breaker``; how a body is read stands in ``responses``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from enum import Enum, StrEnum
 
 from bulkremove.model import Attempt, Clock, HoldReason, Status, Tally
 
-MOST_ATTEMPTS = 3
+MAX_ATTEMPTS = 3
 """Attempts a row may have that were not closed without effect."""
 
 REPEAT_WITHIN = 900.0
@@ -21,7 +21,7 @@ REPEAT_WITHIN = 900.0
 been enrolled anew, and a repeat would remove someone who should stay."""
 
 
-class Finding(StrEnum):
+class ResponseKind(StrEnum):
     """What one attempt came to. The value is what the journal keeps."""
 
     REMOVED = "removed"
@@ -61,10 +61,10 @@ class Step(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """A reply as it was read: what it comes to, and what the journal and the report keep of it."""
 
-    finding: Finding
+    kind: ResponseKind
     http_status: int | None = None
     api_code: str | None = None
     text: str = ""
@@ -77,7 +77,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What an answer means for its row. ``status`` is set exactly when ``step`` is SETTLE."""
+    """What a response means for its row. ``status`` is set exactly when ``step`` is SETTLE."""
 
     step: Step
     status: Status | None = None
@@ -95,67 +95,69 @@ class Rule:
     row: str
     """What becomes of the row, in the words of the README's table."""
     hold: HoldReason | None = None
-    sound: bool = False
+    proves_reachable: bool = False
     """Zoho People itself speaks of the row, so calls get through: no front door, no proxy, no guess."""
 
 
-RULES: dict[Finding, Rule] = {
-    Finding.REMOVED: Rule(Step.SETTLE, False, "2xx, JSON, code 200, no error member", "`removed`", sound=True),
-    Finding.NOT_FOUND: Rule(
+RULES: dict[ResponseKind, Rule] = {
+    ResponseKind.REMOVED: Rule(
+        Step.SETTLE, False, "2xx, JSON, code 200, no error member", "`removed`", proves_reachable=True
+    ),
+    ResponseKind.NOT_FOUND: Rule(
         Step.SETTLE,
         False,
         "404 in Zoho's JSON form",
         "`not_found`, or `removed_inferred` after an unanswered attempt",
-        sound=True,
+        proves_reachable=True,
     ),
-    Finding.BAD_REQUEST: Rule(Step.SETTLE, False, "400", "`refused`", sound=True),
-    Finding.FORBIDDEN: Rule(Step.SETTLE, False, "403", "`refused`", sound=True),
-    Finding.UNAUTHORISED: Rule(
+    ResponseKind.BAD_REQUEST: Rule(Step.SETTLE, False, "400", "`refused`", proves_reachable=True),
+    ResponseKind.FORBIDDEN: Rule(Step.SETTLE, False, "403", "`refused`", proves_reachable=True),
+    ResponseKind.UNAUTHORISED: Rule(
         Step.RENEW,
         False,
         "401, or code 7213, or 400 with code 7202",
         "sent once more with a new token",
     ),
-    Finding.SCOPE_MISSING: Rule(Step.LEAVE, False, "code 7218 or a text about scope", "left for later"),
-    Finding.WRONG_DATA_CENTRE: Rule(Step.LEAVE, False, "code 7201", "left for later"),
-    Finding.LIMITED: Rule(
+    ResponseKind.SCOPE_MISSING: Rule(Step.LEAVE, False, "code 7218 or a text about scope", "left for later"),
+    ResponseKind.WRONG_DATA_CENTRE: Rule(Step.LEAVE, False, "code 7201", "left for later"),
+    ResponseKind.LIMITED: Rule(
         Step.ASK_AGAIN,
         False,
         "429, 422, code 7209, or a text about the threshold",
         "sent again after the lock; the attempt does not count",
         HoldReason.LOCKED,
     ),
-    Finding.LIMITED_UNPROVEN: Rule(
+    ResponseKind.LIMITED_UNPROVEN: Rule(
         Step.REPEAT,
         True,
         "a text about the threshold in a 5xx or in a 2xx that is not JSON",
         "open; sent again after the lock within 15 minutes, else `unknown`",
         HoldReason.LOCKED,
     ),
-    Finding.REDIRECTED: Rule(Step.LEAVE, False, "301, 302, 307, 308", "never followed; left for later"),
-    Finding.SEE_OTHER: Rule(Step.LEAVE, True, "303", "never followed; open"),
-    Finding.NOT_JSON: Rule(Step.LEAVE, True, "2xx with HTML or anything that is not JSON", "open"),
-    Finding.MUDDLED: Rule(
+    ResponseKind.REDIRECTED: Rule(Step.LEAVE, False, "301, 302, 307, 308", "never followed; left for later"),
+    ResponseKind.SEE_OTHER: Rule(Step.LEAVE, True, "303", "never followed; open"),
+    ResponseKind.NOT_JSON: Rule(Step.LEAVE, True, "2xx with HTML or anything that is not JSON", "open"),
+    ResponseKind.MUDDLED: Rule(
         Step.REPEAT,
         True,
         "2xx empty, 202, 204, contradictory or unknown JSON",
         "open; sent again within 15 minutes, else `unknown`",
     ),
-    Finding.NOT_FOUND_ELSEWHERE: Rule(Step.LEAVE, True, "404 in any other form", "open"),
-    Finding.SERVER_ERROR: Rule(
+    ResponseKind.NOT_FOUND_ELSEWHERE: Rule(Step.LEAVE, True, "404 in any other form", "open"),
+    ResponseKind.SERVER_ERROR: Rule(
         Step.REPEAT,
         True,
         "5xx",
         "open; sent again within 15 minutes, else `unknown`",
     ),
-    Finding.STRANGE: Rule(Step.LEAVE, True, "anything else", "open"),
-    Finding.UNANSWERED: Rule(
+    ResponseKind.STRANGE: Rule(Step.LEAVE, True, "anything else", "open"),
+    ResponseKind.UNANSWERED: Rule(
         Step.REPEAT,
         True,
-        "no usable answer: time-out, reset, truncated or endless body, crash",
+        "no usable response: time-out, reset, truncated or endless body, crash",
         "open; sent again within 15 minutes, else `unknown`",
     ),
-    Finding.NEVER_SENT: Rule(
+    ResponseKind.NEVER_SENT: Rule(
         Step.ASK_AGAIN,
         False,
         "no connection: name look-up, refused, timed out, TLS",
@@ -165,34 +167,34 @@ RULES: dict[Finding, Rule] = {
 }
 """The whole table. ``open`` rows end as ``unknown`` unless a later attempt settles them."""
 
-NOT_COUNTED = frozenset({Finding.LIMITED, Finding.NEVER_SENT, Finding.UNAUTHORISED})
-"""Findings that are no attempt of the row's three: the call is known to have had no effect."""
+NOT_COUNTED = frozenset({ResponseKind.LIMITED, ResponseKind.NEVER_SENT, ResponseKind.UNAUTHORISED})
+"""Responses that are no attempt of the row's three: the call is known to have had no effect."""
 
 
 def is_open(attempt: Attempt) -> bool:
-    """Whether the attempt may have had an effect. One without any finding was cut off by a crash."""
-    return attempt.finding is None or RULES[Finding(attempt.finding)].open
+    """Whether the attempt may have had an effect. One without any response_kind was cut off by a crash."""
+    return attempt.response_kind is None or RULES[ResponseKind(attempt.response_kind)].open
 
 
-def judge(answer: Answer, before: Sequence[Attempt]) -> Verdict:
-    """What ``answer`` means for its row. ``before`` are the row's earlier attempts, this one not among them."""
-    rule = RULES[answer.finding]
+def judge(response: Response, before: Sequence[Attempt]) -> Verdict:
+    """What ``response`` means for its row. ``before`` are the row's earlier attempts, this one not among them."""
+    rule = RULES[response.kind]
     unanswered = sum(map(is_open, before))
-    if rule.step is Step.REPEAT and unanswered + 1 >= MOST_ATTEMPTS:
-        return given_up(f"{MOST_ATTEMPTS} attempts brought no usable answer")
+    if rule.step is Step.REPEAT and unanswered + 1 >= MAX_ATTEMPTS:
+        return given_up(f"{MAX_ATTEMPTS} attempts brought no usable response")
     if rule.step is not Step.SETTLE:
         return Verdict(rule.step)
-    match answer.finding:
-        case Finding.REMOVED:
+    match response.kind:
+        case ResponseKind.REMOVED:
             return Verdict(Step.SETTLE, Status.REMOVED, "Zoho confirmed the removal.")
-        case Finding.NOT_FOUND if unanswered:
+        case ResponseKind.NOT_FOUND if unanswered:
             return Verdict(
                 Step.SETTLE,
                 Status.REMOVED_INFERRED,
-                "An earlier attempt got no answer, and now Zoho knows no such learner in this batch: "
+                "An earlier attempt got no response, and now Zoho knows no such learner in this batch: "
                 "most likely that attempt removed the learner.",
             )
-        case Finding.NOT_FOUND:
+        case ResponseKind.NOT_FOUND:
             return Verdict(
                 Step.SETTLE,
                 Status.NOT_FOUND,
@@ -200,13 +202,13 @@ def judge(answer: Answer, before: Sequence[Attempt]) -> Verdict:
             )
     if unanswered:
         # The refusal speaks of this attempt only; an earlier one may have removed the learner.
-        return given_up(f"an attempt got no answer, and the next was refused ({_told(answer)})")
-    return refused(answer)
+        return given_up(f"an attempt got no response, and the next was refused ({_told(response)})")
+    return refused(response)
 
 
-def refused(answer: Answer) -> Verdict:
+def refused(response: Response) -> Verdict:
     """Zoho refused this row for good, without effect."""
-    return Verdict(Step.SETTLE, Status.REFUSED, f"Zoho refused this row: {_told(answer)}.")
+    return Verdict(Step.SETTLE, Status.REFUSED, f"Zoho refused this row: {_told(response)}.")
 
 
 def given_up(why: str) -> Verdict:
@@ -227,12 +229,12 @@ def too_late(attempts: Sequence[Attempt], clock: Clock) -> Verdict | None:
     unanswered = [attempt for attempt in attempts if is_open(attempt)]
     if not unanswered:
         return None
-    if len(unanswered) >= MOST_ATTEMPTS:
-        return given_up(f"{MOST_ATTEMPTS} attempts brought no usable answer")
+    if len(unanswered) >= MAX_ATTEMPTS:
+        return given_up(f"{MAX_ATTEMPTS} attempts brought no usable response")
     first = unanswered[0]
     age = max(clock.wall() - first.sent_at, clock.monotonic() - first.sent_mono)
     if first.boot != clock.boot or not 0 <= age <= REPEAT_WITHIN:
-        return given_up("an attempt got no answer, and more than 15 minutes may have passed since")
+        return given_up("an attempt got no response, and more than 15 minutes may have passed since")
     return None
 
 
@@ -247,7 +249,7 @@ def exit_code(tally: Tally) -> int:
     return 3 if any(tally[status] for status in troubled) else 0
 
 
-def _told(answer: Answer) -> str:
-    code = f", code {answer.api_code}" if answer.api_code else ""
-    words = f': "{answer.text}"' if answer.text else ""
-    return f"HTTP {answer.http_status}{code}{words}"
+def _told(response: Response) -> str:
+    code = f", code {response.api_code}" if response.api_code else ""
+    words = f': "{response.text}"' if response.text else ""
+    return f"HTTP {response.http_status}{code}{words}"

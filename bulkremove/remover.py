@@ -14,8 +14,8 @@ from typing import Protocol
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
 
-from bulkremove import answers, policy
-from bulkremove.breaker import Halt
+from bulkremove import policy, responses
+from bulkremove.breaker import RunEnd
 from bulkremove.client import Admission, Exchange
 from bulkremove.errors import NeverSent, NotAuthorised, SettingsError, TokenDelayed
 from bulkremove.limiter import (
@@ -23,15 +23,15 @@ from bulkremove.limiter import (
     Closing,
     DayUsedUp,
     Gate,
+    LimiterClosed,
     Lockout,
     OwnLimitMet,
-    Shut,
-    SteppedBack,
+    RowDeferred,
     TooSlow,
 )
-from bulkremove.model import Clock, EndReason, Errand, HoldReason, Removal, RowState, Status
+from bulkremove.model import Clock, EndReason, HoldReason, PendingRow, Removal, RowState, Status
 from bulkremove.pacing import Signal
-from bulkremove.policy import RULES, Answer, Finding, Step, Verdict
+from bulkremove.policy import RULES, Response, ResponseKind, Step, Verdict
 from bulkremove.storage.base import AttemptOutcome
 
 STEP_BACK = 1.0
@@ -67,11 +67,11 @@ class Run(Protocol):
         """Sleep, but not beyond the moment when the run begins to stop."""
         ...
 
-    def observe(self, answer: Answer) -> Signal | None:
-        """Hear an answer; the job's rules may halt the run or ask everybody to wait."""
+    def observe(self, response: Response) -> Signal | None:
+        """Hear a response; the job's rules may end the run or ask everybody to wait."""
         ...
 
-    def halt(self, halt: Halt) -> None: ...
+    def end_run(self, run_end: RunEnd) -> None: ...
     async def locked_out(self, lockout: Lockout) -> None: ...
     async def no_token(self, delayed: TokenDelayed) -> None:
         """Hear that all rows wait for an access token."""
@@ -89,18 +89,18 @@ _SHUT = {
 class _Row:
     """One row on its way, with the attempts made so far."""
 
-    errand: Errand
-    last: Answer | None = None
+    pending_row: PendingRow
+    last: Response | None = None
     refused_token: str = ""
     """The access token with which Zoho refused this row first."""
     renewed: bool = False
     """Another token was got because of that."""
-    stepped_back: bool = False
+    is_deferred: bool = False
     """It waits until another row was heard of."""
 
     @property
     def open_state(self) -> RowState:
-        return RowState.SENDING if any(map(policy.is_open, self.errand.attempts)) else RowState.PENDING
+        return RowState.SENDING if any(map(policy.is_open, self.pending_row.attempts)) else RowState.PENDING
 
 
 class Remover:
@@ -116,31 +116,31 @@ class Remover:
         self._clock = clock
         self._dice = dice
         self._proven: set[str] = set()
-        """Access tokens that got an answer about a row, and no refusal since."""
-        self._standing_back: set[str] = set()
-        """Rows that wait for another one, since the last answer."""
-        self._doubts: dict[str, tuple[str, Answer]] = {}
+        """Access tokens that got a response about a row, and no refusal since."""
+        self._deferred_rows: set[str] = set()
+        """Rows that wait for another one, since the last response."""
+        self._doubts: dict[str, tuple[str, Response]] = {}
         """By row: the new token that Zoho refused for it, and its words."""
 
-    async def remove(self, errand: Errand) -> Status | Errand | None:
+    async def remove(self, pending_row: PendingRow) -> Status | PendingRow | None:
         """Settle one row, in the journal too. None: the run stops, and the row stays for a later one.
 
-        An errand is the row itself, stepping back until another one was heard of. Raises JournalFailed when
+        An pending_row is the row itself, stepping back until another one was heard of. Raises JournalFailed when
         the journal can't be written; nothing may be sent after that.
         """
-        row = _Row(errand)
+        row = _Row(pending_row)
         retrying = AsyncRetrying(
             retry=retry_if_result(lambda verdict: verdict is not None and verdict.step is Step.REPEAT),
-            stop=stop_after_attempt(policy.MOST_ATTEMPTS),
+            stop=stop_after_attempt(policy.MAX_ATTEMPTS),
             wait=self._back_off,
             sleep=self._run.pause,
             retry_error_callback=lambda state: None,
         )
         verdict: Verdict | None = await retrying(self._attempt, row)
-        if row.stepped_back:
-            self._standing_back.add(errand.key)
+        if row.is_deferred:
+            self._deferred_rows.add(pending_row.key)
             await self._run.pause(STEP_BACK)
-            return row.errand
+            return row.pending_row
         return verdict.status if verdict else None
 
     def _back_off(self, state: RetryCallState) -> float:
@@ -148,33 +148,33 @@ class Remover:
 
     async def _attempt(self, row: _Row) -> Verdict | None:
         """Send the row until an attempt counts. None: the run stops."""
-        while not self._run.stopping() and not row.stepped_back:
-            if row.errand.key in self._doubts:
+        while not self._run.stopping() and not row.is_deferred:
+            if row.pending_row.key in self._doubts:
                 return await self._settle_doubt(row)
-            late = policy.too_late(row.errand.attempts, self._clock)
+            late = policy.too_late(row.pending_row.attempts, self._clock)
             if late is not None:
                 return await self._settle(row, late)
             try:
-                exchange = await self._sender.remove(row.errand.removal, lambda: self._admit(row))
-            except SteppedBack:
-                row.stepped_back = True
+                exchange = await self._sender.remove(row.pending_row.removal, lambda: self._admit(row))
+            except RowDeferred:
+                row.is_deferred = True
                 continue
             except OwnLimitMet:
-                return await self._settle(row, self._refused_alone(row, row.last or _last_answer(row.errand)))
-            except Shut as shut:
-                self._run.halt(Halt(_SHUT[shut.reason], EndReason.WAITS_EXHAUSTED, goes_on=True))
+                return await self._settle(row, self._refused_alone(row, row.last or _last_answer(row.pending_row)))
+            except LimiterClosed as shut:
+                self._run.end_run(RunEnd(_SHUT[shut.reason], EndReason.WAITS_EXHAUSTED, auto_resumable=True))
                 continue
             except TooSlow as slow:
-                self._run.halt(Halt(_too_slow(slow), EndReason.TOO_SLOW, goes_on=True))
+                self._run.end_run(RunEnd(_too_slow(slow), EndReason.TOO_SLOW, auto_resumable=True))
                 continue
             except DayUsedUp as used_up:
-                self._run.halt(Halt(_day_used_up(used_up), EndReason.DAY_USED_UP, goes_on=True))
+                self._run.end_run(RunEnd(_day_used_up(used_up), EndReason.DAY_USED_UP, auto_resumable=True))
                 continue
             except NotAuthorised as refused:
-                self._run.halt(Halt(str(refused), EndReason.NOT_AUTHORIZED, exit_code=7))
+                self._run.end_run(RunEnd(str(refused), EndReason.NOT_AUTHORIZED, exit_code=7))
                 continue
             except SettingsError as broken:  # the token's file
-                self._run.halt(Halt(str(broken), EndReason.SETTINGS))
+                self._run.end_run(RunEnd(str(broken), EndReason.SETTINGS))
                 continue
             except TokenDelayed as delayed:
                 await self._wait_for_token(delayed)
@@ -182,7 +182,7 @@ class Remover:
             if exchange is None:
                 continue
             if exchange.withdrawn:
-                await self._gate.give_back(exchange.admission.permit)
+                await self._gate.cancel_slot(exchange.admission.permit)
                 continue
             verdict = await self._hear(row, exchange)
             if verdict is not None:
@@ -194,9 +194,9 @@ class Remover:
         while True:
             await self._tokens.ensure()  # before the wait, so that a dead account takes no slot
             permit = await self._gate.enter(
-                row.errand,
+                row.pending_row,
                 alone=lambda: self._alone(row),
-                in_time=lambda: not self._run.stopping() and not policy.too_late(row.errand.attempts, self._clock),
+                in_time=lambda: not self._run.stopping() and not policy.too_late(row.pending_row.attempts, self._clock),
             )
             if permit is None:
                 return None
@@ -204,92 +204,94 @@ class Remover:
                 token = await self._tokens.token()  # the wait may have outlived the first one
                 fresh = self._gate.is_fresh(permit)
             except BaseException:
-                await self._gate.give_back(permit)
+                await self._gate.cancel_slot(permit)
                 raise
             if fresh:
                 return Admission(permit, token, partial(self._gate.is_still_valid, permit))
-            await self._gate.give_back(permit)
+            await self._gate.cancel_slot(permit)
 
     def _alone(self, row: _Row) -> bool:
         """Whether no other row is left that could be sent now."""
-        return self._run.left() - len(self._standing_back - {row.errand.key}) <= 1
+        return self._run.left() - len(self._deferred_rows - {row.pending_row.key}) <= 1
 
     async def _hear(self, row: _Row, exchange: Exchange) -> Verdict | None:
         """Write down what came back. None: the row is to be asked for again at once, if the run goes on."""
-        answer = self._read(exchange)
-        before = row.errand.attempts
-        verdict = policy.judge(answer, before)
-        signal = self._run.observe(answer)
-        await self._close(row, exchange, answer, verdict, signal)
-        self._standing_back.clear()
+        response = self._read(exchange)
+        before = row.pending_row.attempts
+        verdict = policy.judge(response, before)
+        signal = self._run.observe(response)
+        await self._close(row, exchange, response, verdict, signal)
+        self._deferred_rows.clear()
         if verdict.step is Step.RENEW:
             self._proven.discard(exchange.admission.token)
-            await self._renew(row, exchange.admission.token, answer)
-        elif RULES[answer.finding].sound:
+            await self._renew(row, exchange.admission.token, response)
+        elif RULES[response.kind].proves_reachable:
             self._proven.add(exchange.admission.token)
         return None if verdict.step in (Step.RENEW, Step.ASK_AGAIN) else verdict
 
-    def _read(self, exchange: Exchange) -> Answer:
+    def _read(self, exchange: Exchange) -> Response:
         if exchange.reply is not None:
-            return answers.read(exchange.reply, now=self._clock.wall())
-        finding = Finding.NEVER_SENT if isinstance(exchange.failure, NeverSent) else Finding.UNANSWERED
-        return Answer(finding, text=str(exchange.failure))
+            return responses.read(exchange.reply, now=self._clock.wall())
+        response_kind = ResponseKind.NEVER_SENT if isinstance(exchange.failure, NeverSent) else ResponseKind.UNANSWERED
+        return Response(response_kind, text=str(exchange.failure))
 
     async def _close(
-        self, row: _Row, exchange: Exchange, answer: Answer, verdict: Verdict, signal: Signal | None
+        self, row: _Row, exchange: Exchange, response: Response, verdict: Verdict, signal: Signal | None
     ) -> None:
         """One transaction: the raw outcome, the row's new state; only then is the slot pulled forward."""
-        permit, rule = exchange.admission.permit, RULES[answer.finding]
+        permit, rule = exchange.admission.permit, RULES[response.kind]
         attempt = replace(
             permit.attempt,
-            finding=answer.finding.value,
-            http_status=answer.http_status,
-            api_code=answer.api_code,
-            text=answer.text,
+            response_kind=response.kind.value,
+            http_status=response.http_status,
+            api_code=response.api_code,
+            text=response.text,
         )
-        left = answer.finding is not Finding.NEVER_SENT
+        left = response.kind is not ResponseKind.NEVER_SENT
         if left:
-            row.errand = replace(row.errand, attempts=(*row.errand.attempts, attempt))
-        row.last = answer
+            row.pending_row = replace(row.pending_row, attempts=(*row.pending_row.attempts, attempt))
+        row.last = response
         state = verdict.status or row.open_state
         lockout, shut = await self._gate.leave(
             permit,
-            Closing(AttemptOutcome(attempt, state, verdict.detail, answer.learner, left), signal, rule.sound),
+            Closing(
+                AttemptOutcome(attempt, state, verdict.detail, response.learner, left), signal, rule.proves_reachable
+            ),
         )
         if lockout is not None:
             await self._run.locked_out(lockout)
         if shut is not None:
-            self._run.halt(Halt(_SHUT[shut.reason], EndReason.WAITS_EXHAUSTED, goes_on=True))
+            self._run.end_run(RunEnd(_SHUT[shut.reason], EndReason.WAITS_EXHAUSTED, auto_resumable=True))
 
-    async def _renew(self, row: _Row, refused: str, answer: Answer) -> None:
+    async def _renew(self, row: _Row, refused: str, response: Response) -> None:
         """One refresh, shared by all rows that were refused with this token; after it, the row once more."""
         if row.renewed or row.refused_token not in ("", refused):
-            self._doubts[row.errand.key] = refused, answer
+            self._doubts[row.pending_row.key] = refused, response
             return
         row.refused_token = refused
         try:
             await self._tokens.renew(refused)
             row.renewed = True
         except NotAuthorised as broken:
-            self._run.halt(Halt(str(broken), EndReason.NOT_AUTHORIZED, exit_code=7))
+            self._run.end_run(RunEnd(str(broken), EndReason.NOT_AUTHORIZED, exit_code=7))
         except TokenDelayed as delayed:
             await self._wait_for_token(delayed)
 
     async def _wait_for_token(self, delayed: TokenDelayed) -> None:
         if delayed.retry_in is None:
-            self._run.halt(Halt(str(delayed), EndReason.NO_TOKEN, goes_on=True))
+            self._run.end_run(RunEnd(str(delayed), EndReason.NO_TOKEN, auto_resumable=True))
         else:
             await self._run.no_token(delayed)
             await self._run.pause(delayed.retry_in)
 
     async def _settle_doubt(self, row: _Row) -> Verdict | None:
         """Zoho refused a new token too: for this row alone if another row passes with it, else for good."""
-        token, answer = self._doubts[row.errand.key]
+        token, response = self._doubts[row.pending_row.key]
         if token in self._proven:
-            return await self._settle(row, self._refused_alone(row, answer))
+            return await self._settle(row, self._refused_alone(row, response))
         if self._alone(row) or len(self._doubts) > 1:
-            self._run.halt(
-                Halt(
+            self._run.end_run(
+                RunEnd(
                     "Authorisation broken: Zoho refuses a new access token too. Check that the account may still "
                     "remove learners, run `bulkremove doctor`, then resume.",
                     EndReason.NOT_AUTHORIZED,
@@ -297,26 +299,28 @@ class Remover:
                 )
             )
         else:
-            row.stepped_back = True
+            row.is_deferred = True
         return None
 
-    def _refused_alone(self, row: _Row, answer: Answer) -> Verdict:
+    def _refused_alone(self, row: _Row, response: Response) -> Verdict:
         """Others pass, this row does not."""
         if row.open_state is RowState.SENDING:
-            return policy.given_up("an attempt got no answer, and the next was refused")
-        return policy.refused(answer)
+            return policy.given_up("an attempt got no response, and the next was refused")
+        return policy.refused(response)
 
     async def _settle(self, row: _Row, verdict: Verdict) -> Verdict:
         assert verdict.status is not None  # noqa: S101 - narrows the type; only settling verdicts come here
-        self._doubts.pop(row.errand.key, None)
-        await self._gate.settle_without_sending(row.errand, verdict.status, verdict.detail)
+        self._doubts.pop(row.pending_row.key, None)
+        await self._gate.settle_without_sending(row.pending_row, verdict.status, verdict.detail)
         return verdict
 
 
-def _last_answer(errand: Errand) -> Answer:
-    """The last answer as the journal kept it, for a row that an earlier run has sent."""
-    last = errand.attempts[-1]
-    return Answer(Finding(last.finding or Finding.UNANSWERED), last.http_status, last.api_code, last.text)
+def _last_answer(pending_row: PendingRow) -> Response:
+    """The last response as the journal kept it, for a row that an earlier run has sent."""
+    last = pending_row.attempts[-1]
+    return Response(
+        ResponseKind(last.response_kind or ResponseKind.UNANSWERED), last.http_status, last.api_code, last.text
+    )
 
 
 def _too_slow(slow: TooSlow) -> str:

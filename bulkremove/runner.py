@@ -9,34 +9,34 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
-from bulkremove.model import Errand, Status
+from bulkremove.model import PendingRow, Status
 
-LAST_WORD = 6.0
+SHUTDOWN_GRACE = 6.0
 """Real seconds that rows in flight are given to end once the run stops; later they stay as ``sending``."""
 
 
 async def run(
-    errands: AsyncGenerator[Errand],
-    remove: Callable[[Errand], Awaitable[Status | Errand | None]],
+    errands: AsyncGenerator[PendingRow],
+    remove: Callable[[PendingRow], Awaitable[Status | PendingRow | None]],
     *,
     concurrency: int,
     stop: asyncio.Event,
-) -> AsyncGenerator[tuple[Errand, Status | None]]:
+) -> AsyncGenerator[tuple[PendingRow, Status | None]]:
     """Remove row after row until ``stop`` is set; yields each with its status, or None if it is left for a later run.
 
-    A row whose ``remove`` gives an errand back has stepped back: it is taken again once another row was heard of.
+    A row whose ``remove`` gives an pending_row back has stepped back: it is taken again once another row was heard of.
     Whatever ``remove`` raises ends the run; the rows in flight are given up first.
     """
-    flying: dict[asyncio.Task[Status | Errand | None], Errand] = {}
-    stepped_back: deque[Errand] = deque()
-    again: deque[Errand] = deque()
+    flying: dict[asyncio.Task[Status | PendingRow | None], PendingRow] = {}
+    is_deferred: deque[PendingRow] = deque()
+    again: deque[PendingRow] = deque()
 
-    async def take() -> Errand | None:
+    async def take() -> PendingRow | None:
         if again:
             return again.popleft()
         fresh = await anext(errands, None)
-        if fresh is None and stepped_back and not flying:
-            return stepped_back.popleft()
+        if fresh is None and is_deferred and not flying:
+            return is_deferred.popleft()
         return fresh
 
     loop = asyncio.get_running_loop()
@@ -44,12 +44,12 @@ async def run(
     stop_at: float | None = None
     try:
         while True:
-            while len(flying) < concurrency and not stop.is_set() and (errand := await take()) is not None:
-                flying[asyncio.ensure_future(remove(errand))] = errand
+            while len(flying) < concurrency and not stop.is_set() and (pending_row := await take()) is not None:
+                flying[asyncio.ensure_future(remove(pending_row))] = pending_row
             if not flying:
                 return
             if stop_at is None and stop.is_set():
-                stop_at = loop.time() + LAST_WORD
+                stop_at = loop.time() + SHUTDOWN_GRACE
             if stop_at is None:
                 await asyncio.wait({*flying, stopped}, return_when=asyncio.FIRST_COMPLETED)
             elif stop_at > loop.time():
@@ -57,13 +57,13 @@ async def run(
             else:
                 return
             for task in [one for one in flying if one.done()]:
-                errand, result = flying.pop(task), task.result()
-                if isinstance(result, Errand):
-                    stepped_back.append(result)
+                pending_row, result = flying.pop(task), task.result()
+                if isinstance(result, PendingRow):
+                    is_deferred.append(result)
                 else:
-                    again += stepped_back
-                    stepped_back.clear()
-                    yield errand, result
+                    again += is_deferred
+                    is_deferred.clear()
+                    yield pending_row, result
     finally:
         left = (*flying, stopped)
         for one in left:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 
 from bulkremove.app import App, Stop
-from bulkremove.app.desk import Desk
+from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.errors import BulkremoveError, JobBusy
 from bulkremove.schedule import LATE, Missed
 
@@ -20,9 +20,9 @@ STILL_RAN = "The night before still ran when it was due."
 class Worker:
     """The nights of a process that lives long. ``stop``: ends a night politely."""
 
-    def __init__(self, app: App, desk: Desk, stop: Stop) -> None:
-        self._app, self._desk, self._stop = app, desk, stop
-        self._nights = app.nights(desk.drive)
+    def __init__(self, app: App, supervisor: JobSupervisor, stop: Stop) -> None:
+        self._app, self._supervisor, self._stop = app, supervisor, stop
+        self._nights = app.nights(supervisor.drive)
         self._since = app.clock.wall()
 
     async def run(self) -> None:

@@ -15,10 +15,10 @@ import aiohttp
 from aiohttp import web
 
 from bulkremove.app import App, SandboxOptions
-from bulkremove.app.desk import Desk
+from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.config import Settings
 from bulkremove.rights import Role
-from bulkremove.web.gates import Address
+from bulkremove.web.security import Address
 from bulkremove.web.server import make_site
 from bulkremove.web.sessions import Sessions, SignIns
 
@@ -97,7 +97,7 @@ class House:
     """A server under test."""
 
     app: App
-    desk: Desk
+    supervisor: JobSupervisor
     sessions: Sessions
     site: web.Application
     url: str
@@ -145,18 +145,18 @@ async def house(
     app = App(replace(base, **settings), environ=CREDENTIALS, sandbox=play)  # type: ignore[arg-type] # fields of Settings
     for role in roles:
         await app.people.add_user(role.value, role, PASSWORD, by="a test")
-    desk, sessions = Desk(app), Sessions(app.people, users=bool(roles))
+    supervisor, sessions = JobSupervisor(app), Sessions(app.people, users=bool(roles))
     listening = free_port()
     own = frozenset({f"127.0.0.1:{listening}", f"localhost:{listening}"})
     address = replace(address, hosts=own) if address else Address(own)
-    site = make_site(app, desk, sessions, SignIns(), address)
+    site = make_site(app, supervisor, sessions, SignIns(), address)
     runner = web.AppRunner(site, access_log=None, shutdown_timeout=1.0)
     async with app.rehearsing():
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", listening).start()
         try:
-            yield House(app, desk, sessions, site, f"http://127.0.0.1:{listening}")
+            yield House(app, supervisor, sessions, site, f"http://127.0.0.1:{listening}")
         finally:
-            await desk.close()
+            await supervisor.close()
             await runner.cleanup()
             app.close()

@@ -12,10 +12,10 @@ from yarl import URL
 
 from bulkremove.client import Admission, Exchange, ZohoPeople, told
 from bulkremove.errors import NeverSent, Unanswered
-from bulkremove.model import Attempt, Errand, Permit, Removal
+from bulkremove.model import Attempt, PendingRow, Permit, Removal
 
 REMOVAL = Removal("1", "2", "3")
-PERMIT = Permit(Errand("job", 0, 2, REMOVAL), Attempt(1, 0.0, 0.0, "boot"), 1, 0.0)
+PERMIT = Permit(PendingRow("job", 0, 2, REMOVAL), Attempt(1, 0.0, 0.0, "boot"), 1, 0.0)
 OK = b'{"code": "200", "learnerId": "3", "message": "success"}'
 
 

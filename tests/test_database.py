@@ -304,6 +304,9 @@ async def test_an_older_file_is_migrated_and_keeps_its_rows(tmp_path: Path) -> N
                 (number, finding),
             )
         db.execute("INSERT INTO event (job, at, name, text) VALUES ('old', 1, 'started', '')")
+        db.execute("INSERT INTO finding VALUES (1, 'old', 0, 1, 'jo', 'She is gone.')")
+        hold = """{"reason": "locked", "until": 1, "seconds": 1, "accused": "old:0", "suspect": "old:1"}"""
+        db.execute("INSERT INTO ledger VALUES ('l', 'b', 0, 0, NULL, 'old:2', NULL, 0, ?)", (hold,))
         db.commit()
     database = Database(tmp_path / "journal.db")
 
@@ -311,9 +314,15 @@ async def test_an_older_file_is_migrated_and_keeps_its_rows(tmp_path: Path) -> N
         job = reader.execute("SELECT id, state, reason_code, options ->> '$.calls' FROM job").fetchone()
         attempts = reader.execute("SELECT number FROM attempt").fetchall()
         broken = reader.execute("PRAGMA foreign_key_check").fetchall()
-        return (*job, [number for (number,) in attempts], broken)
+        notes = [text for (text,) in reader.execute("SELECT text FROM note")]
+        ledger = reader.execute(
+            "SELECT individually_limited_row, hold ->> '$.limited_row', hold ->> '$.retesting_row' FROM ledger"
+        ).fetchone()
+        return (*job, [number for (number,) in attempts], notes, tuple(ledger), broken)
 
-    assert ("old", "paused", "server_stopped", "30", [1], []) == await database.read(look)
+    found = await database.read(look)
+    assert ("old", "paused", "server_stopped", "30", [1]) == found[:5]
+    assert (["She is gone."], ("old:2", "old:0", "old:1"), []) == found[5:]
     await database.write(lambda transaction: transaction.execute("UPDATE job SET state = 'ready'"))
     database.close()
 

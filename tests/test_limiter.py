@@ -14,13 +14,13 @@ import pytest
 from aiolimiter import AsyncLimiter
 
 from bulkremove import pacing
-from bulkremove.limiter import DAY, Closing, DayUsedUp, Gate, Lockout, Shut, SteppedBack, TooSlow
+from bulkremove.limiter import DAY, Closing, DayUsedUp, Gate, LimiterClosed, Lockout, RowDeferred, TooSlow
 from bulkremove.model import (
-    Errand,
     HoldReason,
     Job,
     JobState,
     Outcome,
+    PendingRow,
     Permit,
     PlannedRow,
     Quota,
@@ -45,7 +45,7 @@ UNANSWERED = 45.0 + 60.0 + 60.0 + 1.1
 """Given up, delivered late, a window, the margin."""
 
 
-class Desk:
+class Account:
     """A job of many rows, its journal, and as many gates on its one ledger as there are processes."""
 
     def __init__(self, home: Path, quota: Quota | None = None) -> None:
@@ -85,24 +85,24 @@ class Desk:
             on_wait=lambda wait: heard.append(wait.reason),
         )
 
-    async def errand(self, position: int) -> Errand:
+    async def pending_row(self, position: int) -> PendingRow:
         rows = self.storage.jobs.open_rows("job")
         async with aclosing(rows):
-            return await anext(errand async for errand in rows if errand.position == position)
+            return await anext(pending_row async for pending_row in rows if pending_row.position == position)
 
     async def enter(self, position: int, *, gate: Gate | None = None, alone: bool = False) -> Permit:
         gate = gate or self.gate()
-        permit = await gate.enter(await self.errand(position), alone=lambda: alone, in_time=lambda: True)
+        permit = await gate.enter(await self.pending_row(position), alone=lambda: alone, in_time=lambda: True)
         assert permit is not None
         return permit
 
     async def leave(
         self, permit: Permit, signal: Signal | None = None, *, status: int | None = 200, left: bool = True
     ) -> Lockout | None:
-        finding = "limited" if signal else "removed" if status else "unanswered" if left else "never_sent"
-        attempt = replace(permit.attempt, finding=finding, http_status=status)
-        settled: RowState | Status = Status.REMOVED if finding == "removed" else RowState.PENDING
-        closing = Closing(AttemptOutcome(attempt, settled, left=left), signal, finding == "removed")
+        response_kind = "limited" if signal else "removed" if status else "unanswered" if left else "never_sent"
+        attempt = replace(permit.attempt, response_kind=response_kind, http_status=status)
+        settled: RowState | Status = Status.REMOVED if response_kind == "removed" else RowState.PENDING
+        closing = Closing(AttemptOutcome(attempt, settled, left=left), signal, response_kind == "removed")
         lockout, shut = await self.gate().leave(permit, closing)
         if shut:
             raise shut
@@ -112,42 +112,44 @@ class Desk:
         return self.clock.monotonic()
 
 
-def played(home: Path, play: Callable[[Desk], Awaitable[None]], quota: Quota | None = None) -> None:
-    """Run ``play`` at a desk, in virtual time."""
+def played(home: Path, play: Callable[[Account], Awaitable[None]], quota: Quota | None = None) -> None:
+    """Run ``play`` at a account, in virtual time."""
 
     async def main() -> None:
-        desk = Desk(home, quota)
-        await desk.prepare()
-        await play(desk)
-        desk.storage.close()
+        account = Account(home, quota)
+        await account.prepare()
+        await play(account)
+        account.storage.close()
 
     run(main)
 
 
 def test_three_gates_on_one_ledger_send_no_more_than_one_may(tmp_path: Path) -> None:
-    async def play(desk: Desk) -> None:
+    async def play(account: Account) -> None:
         todo = list(range(ROWS))
 
         async def work(gate: Gate) -> None:
             while todo:
-                permit = await desk.enter(todo.pop(), gate=gate)
-                await desk.clock.sleep(0.3)
-                await desk.leave(permit)
+                permit = await account.enter(todo.pop(), gate=gate)
+                await account.clock.sleep(0.3)
+                await account.leave(permit)
 
-        started = desk.now()
-        await asyncio.gather(*(work(gate) for gate in [desk.gate(), desk.gate(), desk.gate()] for _ in range(4)))
-        sent = await desk.storage.rate_limit.send_times("key", since=started)
+        started = account.now()
+        await asyncio.gather(
+            *(work(gate) for gate in [account.gate(), account.gate(), account.gate()] for _ in range(4))
+        )
+        sent = await account.storage.rate_limit.send_times("key", since=started)
         assert (ROWS, 30) == (len(sent), pacing.worst_window(sent, 60.0))
-        assert ROWS == (await desk.storage.jobs.tally("job"))[Status.REMOVED]
+        assert ROWS == (await account.storage.jobs.tally("job"))[Status.REMOVED]
 
     played(tmp_path, play)
 
 
 def test_the_intent_is_on_disk_before_anybody_may_send(tmp_path: Path) -> None:
-    async def play(desk: Desk) -> None:
-        await desk.enter(7)
+    async def play(account: Account) -> None:
+        await account.enter(7)
         with sqlite3.connect(tmp_path / "journal.db") as other:
-            assert [(7, 1, None)] == other.execute("SELECT position, number, finding FROM attempt").fetchall()
+            assert [(7, 1, None)] == other.execute("SELECT position, number, response_kind FROM attempt").fetchall()
             assert [("sending",)] == other.execute("SELECT state FROM row WHERE position = 7").fetchall()
             assert [(1,)] == other.execute("SELECT count(*) FROM slot").fetchall()
 
@@ -155,40 +157,40 @@ def test_the_intent_is_on_disk_before_anybody_may_send(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "reborn"), [(200, 60.0 + 1.1), (None, 60.0 + 60.0 + 1.1)], ids=["answered", "unanswered"]
+    ("status", "released"), [(200, 60.0 + 1.1), (None, 60.0 + 60.0 + 1.1)], ids=["answered", "unanswered"]
 )
-def test_a_slot_is_reborn_a_window_after_the_answer(tmp_path: Path, status: int | None, reborn: float) -> None:
-    async def play(desk: Desk) -> None:
-        permit = await desk.enter(0)
-        await desk.clock.sleep(1.5)
-        await desk.leave(permit, status=status)
-        answered = desk.now()
-        await desk.enter(1)
-        assert answered + reborn == pytest.approx(desk.now(), abs=0.01)
+def test_a_slot_is_reborn_a_window_after_the_answer(tmp_path: Path, status: int | None, released: float) -> None:
+    async def play(account: Account) -> None:
+        permit = await account.enter(0)
+        await account.clock.sleep(1.5)
+        await account.leave(permit, status=status)
+        answered = account.now()
+        await account.enter(1)
+        assert answered + released == pytest.approx(account.now(), abs=0.01)
 
     played(tmp_path, play, Quota(calls=1, slack=1.0))
 
 
 def test_a_slot_that_nobody_gives_back_is_held_for_the_worst_case(tmp_path: Path) -> None:
-    async def play(desk: Desk) -> None:
-        taken = (await desk.enter(0)).taken_at
-        await desk.enter(1)
-        assert taken + UNANSWERED == pytest.approx(desk.now(), abs=0.01)
+    async def play(account: Account) -> None:
+        taken = (await account.enter(0)).taken_at
+        await account.enter(1)
+        assert taken + UNANSWERED == pytest.approx(account.now(), abs=0.01)
 
     played(tmp_path, play, Quota(calls=1))
 
 
 def test_a_permit_that_was_never_used_gives_its_slot_and_its_attempt_back(tmp_path: Path) -> None:
-    async def play(desk: Desk) -> None:
-        gate, permit = desk.gate(), await desk.enter(0)
+    async def play(account: Account) -> None:
+        gate, permit = account.gate(), await account.enter(0)
         assert gate.is_fresh(permit)
-        await desk.clock.sleep(1.5)
+        await account.clock.sleep(1.5)
         assert not gate.is_fresh(permit)
-        await desk.leave(permit, status=None, left=False)
-        before = desk.now()
-        await desk.enter(1)
-        assert desk.now() - before < 61.0  # its pace alone
-        first = await desk.outcome(0)
+        await account.leave(permit, status=None, left=False)
+        before = account.now()
+        await account.enter(1)
+        assert account.now() - before < 61.0  # its pace alone
+        first = await account.outcome(0)
         assert (Status.NOT_SENT, 0, None) == (first.status, first.attempts, first.first_sent_at)
         with closing(sqlite3.connect(tmp_path / "journal.db")) as other:
             assert [(1, 1)] == other.execute("SELECT position, number FROM attempt").fetchall()
@@ -201,34 +203,34 @@ class SlowDisk(SqliteAttempts):
 
     seconds = 0.0
 
-    async def take(self, errand: Errand, rule: SlotRule[R]) -> Permit | R:
-        found = await super().take(errand, rule)
+    async def take(self, pending_row: PendingRow, rule: SlotRule[R]) -> Permit | R:
+        found = await super().take(pending_row, rule)
         await asyncio.sleep(self.seconds)
         return found
 
 
-def slow_disk(desk: Desk, seconds: float) -> Gate:
-    attempts = SlowDisk(desk.storage._database, desk.clock)
+def slow_disk(account: Account, seconds: float) -> Gate:
+    attempts = SlowDisk(account.storage._database, account.clock)
     attempts.seconds = seconds
-    desk.attempts = attempts
-    return desk.gate()
+    account.attempts = attempts
+    return account.gate()
 
 
 @pytest.mark.parametrize("seconds", [0.03, 1.1, 15.0])
 def test_a_permit_is_as_old_as_the_end_of_its_commit(tmp_path: Path, seconds: float) -> None:
-    async def play(desk: Desk) -> None:
-        gate, permit = slow_disk(desk, seconds), await desk.enter(0)
+    async def play(account: Account) -> None:
+        gate, permit = slow_disk(account, seconds), await account.enter(0)
         assert gate.is_fresh(permit)
 
     played(tmp_path, play)
 
 
 def test_a_disk_on_which_no_permit_can_be_used_in_time_is_reported_after_three(tmp_path: Path) -> None:
-    async def play(desk: Desk) -> None:
-        gate = slow_disk(desk, 25.0)  # the slot's release is counted from before the commit
+    async def play(account: Account) -> None:
+        gate = slow_disk(account, 25.0)  # the slot's release is counted from before the commit
         for _ in range(2):
-            assert not gate.is_fresh(await desk.enter(0, gate=gate))
-        permit = await desk.enter(0, gate=gate)
+            assert not gate.is_fresh(await account.enter(0, gate=gate))
+        permit = await account.enter(0, gate=gate)
         with pytest.raises(TooSlow) as slow:
             gate.is_fresh(permit)
         assert 25.0 == pytest.approx(slow.value.commit_seconds, abs=0.1)
@@ -237,13 +239,13 @@ def test_a_disk_on_which_no_permit_can_be_used_in_time_is_reported_after_three(t
 
 
 def test_after_a_reboot_no_slot_is_reborn_early_and_none_is_held_for_ever(tmp_path: Path) -> None:
-    async def play(desk: Desk) -> None:
-        await desk.clock.sleep(5000.0)
-        permit = await desk.enter(0)
-        await desk.leave(permit)
+    async def play(account: Account) -> None:
+        await account.clock.sleep(5000.0)
+        permit = await account.enter(0)
+        await account.leave(permit)
         answered = asyncio.get_running_loop().time()
-        desk.clock.reboot()
-        await desk.enter(1)
+        account.clock.reboot()
+        await account.enter(1)
         passed = asyncio.get_running_loop().time() - answered
         assert 61.1 <= passed <= UNANSWERED + 0.01
 
@@ -251,78 +253,78 @@ def test_after_a_reboot_no_slot_is_reborn_early_and_none_is_held_for_ever(tmp_pa
 
 
 def test_a_lock_outlives_the_process_and_a_reboot(tmp_path: Path) -> None:
-    async def play(desk: Desk) -> None:
-        permit = await desk.enter(0)
-        lockout = await desk.leave(permit, LOCKED, status=422)
+    async def play(account: Account) -> None:
+        permit = await account.enter(0)
+        lockout = await account.leave(permit, LOCKED, status=422)
         assert lockout is not None
         begun = asyncio.get_running_loop().time()
-        desk.reopen()
-        desk.clock.reboot()
-        await desk.enter(0)
+        account.reopen()
+        account.clock.reboot()
+        await account.enter(0)
         assert 300.0 <= asyncio.get_running_loop().time() - begun <= 305.0
 
     played(tmp_path, play)
 
 
 def test_one_probe_goes_after_a_lock_and_the_others_wait_for_its_answer(tmp_path: Path) -> None:
-    async def play(desk: Desk) -> None:
-        await desk.leave(await desk.enter(0), LOCKED, status=422)
-        others = [asyncio.ensure_future(desk.enter(i)) for i in (1, 2, 3)]
-        probe = await desk.enter(0)
-        await desk.clock.sleep(20.0)
+    async def play(account: Account) -> None:
+        await account.leave(await account.enter(0), LOCKED, status=422)
+        others = [asyncio.ensure_future(account.enter(i)) for i in (1, 2, 3)]
+        probe = await account.enter(0)
+        await account.clock.sleep(20.0)
         assert not any(other.done() for other in others)
-        await desk.leave(probe)
+        await account.leave(probe)
         await asyncio.gather(*others)
-        assert desk.now() - probe.taken_at < 30.0
+        assert account.now() - probe.taken_at < 30.0
 
     played(tmp_path, play)
 
 
 def test_a_probe_whose_process_died_is_given_up(tmp_path: Path) -> None:
-    async def play(desk: Desk) -> None:
-        await desk.leave(await desk.enter(0), LOCKED, status=422)
-        dead = await desk.enter(0)
-        other = await desk.enter(1)
+    async def play(account: Account) -> None:
+        await account.leave(await account.enter(0), LOCKED, status=422)
+        dead = await account.enter(0)
+        other = await account.enter(1)
         assert 45.0 + 60.0 <= other.taken_at - dead.taken_at <= 45.0 + 60.0 + 2.1
 
     played(tmp_path, play)
 
 
 def test_a_row_whose_probe_is_refused_steps_back_until_another_was_tried(tmp_path: Path) -> None:
-    async def play(desk: Desk) -> None:
-        await desk.leave(await desk.enter(0), LOCKED, status=422)
-        await desk.leave(await desk.enter(0), LOCKED, status=422)
-        with pytest.raises(SteppedBack):
-            await desk.enter(0)
-        await desk.leave(await desk.enter(1))
+    async def play(account: Account) -> None:
+        await account.leave(await account.enter(0), LOCKED, status=422)
+        await account.leave(await account.enter(0), LOCKED, status=422)
+        with pytest.raises(RowDeferred):
+            await account.enter(0)
+        await account.leave(await account.enter(1))
 
     played(tmp_path, play)
 
 
 def test_a_lock_that_no_probe_ends_shuts_the_gate_after_three_waits(tmp_path: Path) -> None:
-    async def play(desk: Desk) -> None:
+    async def play(account: Account) -> None:
         async def probe() -> None:
             while True:
-                await desk.leave(await desk.enter(0, alone=True), LOCKED, status=422)
+                await account.leave(await account.enter(0, alone=True), LOCKED, status=422)
 
-        begun = desk.now()
-        with pytest.raises(Shut) as shut:
+        begun = account.now()
+        with pytest.raises(LimiterClosed) as shut:
             await probe()
         assert HoldReason.LOCKED is shut.value.reason
-        assert 3 * 300.0 < desk.now() - begun < 3 * 310.0
+        assert 3 * 300.0 < account.now() - begun < 3 * 310.0
 
     played(tmp_path, play)
 
 
 def test_foreign_traffic_lowers_the_budget_for_every_gate_and_quiet_minutes_raise_it(tmp_path: Path) -> None:
-    async def play(desk: Desk) -> None:
-        lockout = await desk.leave(await desk.enter(0), LOCKED, status=422)
+    async def play(account: Account) -> None:
+        lockout = await account.leave(await account.enter(0), LOCKED, status=422)
         assert lockout is not None
         assert 15 == lockout.lowered_to
-        await desk.leave(await desk.enter(0))
-        after, _ = await desk.storage.rate_limit.ledger("key")
-        assert 15 == pacing.budget(after, desk.quota, desk.now())
-        assert 18 == pacing.budget(after, desk.quota, desk.now() + 6 * 60.0 + 10.0)
+        await account.leave(await account.enter(0))
+        after, _ = await account.storage.rate_limit.ledger("key")
+        assert 15 == pacing.budget(after, account.quota, account.now())
+        assert 18 == pacing.budget(after, account.quota, account.now() + 6 * 60.0 + 10.0)
 
     played(tmp_path, play)
 
@@ -332,29 +334,29 @@ def test_foreign_traffic_lowers_the_budget_for_every_gate_and_quiet_minutes_rais
 def test_a_lock_told_by_an_older_call_during_another_wait_s_probe_holds(
     tmp_path: Path, short: Signal, probe: Signal | None
 ) -> None:
-    async def play(desk: Desk) -> None:
-        first, older = await desk.enter(0), await desk.enter(1)
-        await desk.leave(first, short, status=None)
-        probing = await desk.enter(0)
-        lockout = await desk.leave(older, LOCKED, status=422)
+    async def play(account: Account) -> None:
+        first, older = await account.enter(0), await account.enter(1)
+        await account.leave(first, short, status=None)
+        probing = await account.enter(0)
+        lockout = await account.leave(older, LOCKED, status=422)
         assert lockout is not None
         assert HoldReason.LOCKED is lockout.reason
-        locked = desk.now()
-        await desk.leave(probing, probe, status=None if probe else 200)
-        await desk.enter(2)
-        assert desk.now() - locked >= 300.0
+        locked = account.now()
+        await account.leave(probing, probe, status=None if probe else 200)
+        await account.enter(2)
+        assert account.now() - locked >= 300.0
 
     played(tmp_path, play)
 
 
 def test_one_refusal_in_a_lock_that_another_row_began_is_not_held_against_a_row(tmp_path: Path) -> None:
-    async def play(desk: Desk) -> None:
-        await desk.leave(await desk.enter(0), LOCKED, status=422)  # and its process stops
-        await desk.leave(await desk.enter(1), LOCKED, status=422)  # the lock lasts a little longer than ours
-        begun = desk.now()
-        await desk.leave(await desk.enter(1))
-        assert desk.now() - begun >= 300.0
-        await desk.leave(await desk.enter(2))
+    async def play(account: Account) -> None:
+        await account.leave(await account.enter(0), LOCKED, status=422)  # and its process stops
+        await account.leave(await account.enter(1), LOCKED, status=422)  # the lock lasts a little longer than ours
+        begun = account.now()
+        await account.leave(await account.enter(1))
+        assert account.now() - begun >= 300.0
+        await account.leave(await account.enter(2))
 
     played(tmp_path, play)
 
@@ -362,63 +364,65 @@ def test_one_refusal_in_a_lock_that_another_row_began_is_not_held_against_a_row(
 def test_who_is_cancelled_while_the_permit_is_written_gives_it_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def play(desk: Desk) -> None:
-        writing, write = asyncio.Event(), desk.storage._database.write
+    async def play(account: Account) -> None:
+        writing, write = asyncio.Event(), account.storage._database.write
 
         async def heard(work: Callable[[Transaction], R]) -> R:
             writing.set()
             return await write(work)
 
-        monkeypatch.setattr(desk.storage._database, "write", heard)
-        entering = asyncio.ensure_future(desk.enter(0))
+        monkeypatch.setattr(account.storage._database, "write", heard)
+        entering = asyncio.ensure_future(account.enter(0))
         await writing.wait()
         entering.cancel()
         with pytest.raises(asyncio.CancelledError):
             await entering
-        first = await desk.outcome(0)
+        first = await account.outcome(0)
         assert (Status.NOT_SENT, 0) == (first.status, first.attempts)
-        before = desk.now()
-        await desk.enter(1)
-        assert desk.now() - before < 61.0  # its pace alone: the slot is free
+        before = account.now()
+        await account.enter(1)
+        assert account.now() - before < 61.0  # its pace alone: the slot is free
 
     played(tmp_path, play, Quota(calls=1, slack=1.0))
 
 
 def test_the_day_s_allowance_holds_across_restarts_and_says_when_it_goes_on(tmp_path: Path) -> None:
-    async def play(desk: Desk) -> None:
-        first = desk.clock.wall()
+    async def play(account: Account) -> None:
+        first = account.clock.wall()
         for i in range(3):
-            await desk.leave(await desk.enter(i))
-        desk.reopen()
+            await account.leave(await account.enter(i))
+        account.reopen()
         with pytest.raises(DayUsedUp) as used_up:
-            await desk.enter(3)
+            await account.enter(3)
         assert first + DAY == pytest.approx(used_up.value.until, abs=0.01)
-        await desk.clock.sleep(DAY)
-        await desk.enter(3)
+        await account.clock.sleep(DAY)
+        await account.enter(3)
 
     played(tmp_path, play, Quota(daily=3))
 
 
 def test_a_step_of_the_wall_clock_frees_no_slot(tmp_path: Path) -> None:
-    async def play(desk: Desk) -> None:
-        await desk.leave(await desk.enter(0))
-        answered = desk.now()
+    async def play(account: Account) -> None:
+        await account.leave(await account.enter(0))
+        answered = account.now()
         for seconds in (86_400.0, -200_000.0):
-            desk.clock.step_wall(seconds)
-        await desk.enter(1)
-        assert desk.now() - answered >= 61.1
+            account.clock.step_wall(seconds)
+        await account.enter(1)
+        assert account.now() - answered >= 61.1
 
     played(tmp_path, play, Quota(calls=1))
 
 
 def test_who_waits_leaves_when_the_run_stops(tmp_path: Path) -> None:
-    async def play(desk: Desk) -> None:
-        await desk.leave(await desk.enter(0), LOCKED, status=422)
-        stop_at = desk.now() + 10.0
-        gate = desk.gate()
-        entered = await gate.enter(await desk.errand(1), alone=lambda: False, in_time=lambda: desk.now() < stop_at)
+    async def play(account: Account) -> None:
+        await account.leave(await account.enter(0), LOCKED, status=422)
+        stop_at = account.now() + 10.0
+        gate = account.gate()
+        entered = await gate.enter(
+            await account.pending_row(1), alone=lambda: False, in_time=lambda: account.now() < stop_at
+        )
         assert entered is None
-        assert desk.now() - stop_at < 2.0
-        assert [Waiting.LOCKED] == list(dict.fromkeys(desk.waits))
+        assert account.now() - stop_at < 2.0
+        assert [Waiting.LOCKED] == list(dict.fromkeys(account.waits))
 
     played(tmp_path, play)

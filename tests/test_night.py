@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from bulkremove.app import App, Consent, SandboxOptions, Stop
-from bulkremove.app.desk import Desk
+from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.app.night import EXPIRES, Pass
 from bulkremove.app.quarantine import why_held
 from bulkremove.clock import SystemClock
@@ -73,7 +73,7 @@ class Site:
         return (await self.app.jobs.tally(jobs[0]))[Status.REMOVED] if jobs else 0
 
     async def night(self, again: str | None = None, stop: Stop | None = None) -> Pass:
-        return await self.app.nights(Desk(self.app).drive).run(stop=stop or Stop(), again=again)
+        return await self.app.nights(JobSupervisor(self.app).drive).run(stop=stop or Stop(), again=again)
 
     def where(self) -> dict[str, list[str]]:
         places = {"": self.folder, **{name: self.folder / name for name in ("working", "done", "held")}}
@@ -204,7 +204,7 @@ async def test_a_held_plan_runs_after_one_approval_and_never_before(tmp_path: Pa
         held = await one.job()
         assert JobState.HELD == held.state
         assert (await one.night()).ran == []
-        assert await Desk(one.app).take_up() == []
+        assert await JobSupervisor(one.app).resume_interrupted() == []
         await one.app.jobs.approve(held.id, by="kim")
         with pytest.raises(ConsentMissing):
             await one.app.jobs.approve(held.id, by="kim")
@@ -273,9 +273,9 @@ async def test_what_the_window_or_a_stop_cut_off_goes_on_in_the_next_night(tmp_p
         stop = Stop()
         night = asyncio.create_task(one.night(stop=stop))
         await until(one.removed)
-        stop.ask("The time window for nights is over.", 5, goes_on=True)
+        stop.ask("The time window for nights is over.", 5, auto_resumable=True)
         (job,) = (await night).ran
-        assert (JobState.PAUSED, True) == (job.state, job.goes_on)
+        assert (JobState.PAUSED, True) == (job.state, job.auto_resumable)
         (after,) = (await one.night()).ran
         assert (job.id, JobState.FINISHED) == (after.id, after.state)
         assert 120 == (await one.app.jobs.tally(after))[Status.REMOVED]
@@ -284,10 +284,10 @@ async def test_what_the_window_or_a_stop_cut_off_goes_on_in_the_next_night(tmp_p
 async def test_what_a_person_paused_stays_paused(tmp_path: Path) -> None:
     async with site(tmp_path, count=120) as one:
         one.drop("leavers.csv", triples(120))
-        desk = Desk(one.app)
-        night = asyncio.create_task(one.app.nights(desk.drive).run(stop=Stop()))
+        supervisor = JobSupervisor(one.app)
+        night = asyncio.create_task(one.app.nights(supervisor.drive).run(stop=Stop()))
         await until(one.removed)
-        await desk.pause((await one.job()).id, by="kim")
+        await supervisor.pause((await one.job()).id, by="kim")
         await night
         assert JobState.PAUSED == (await one.job()).state
         assert (await one.night()).ran == []
@@ -345,7 +345,7 @@ async def test_a_dry_run_shows_tonight_and_takes_nothing(tmp_path: Path) -> None
     async with site(tmp_path, max_removals=4) as one:
         one.drop("small.csv", triples(2))
         one.drop("large.csv", triples(9))
-        found = await one.app.nights(Desk(one.app).drive).dry_run()
+        found = await one.app.nights(JobSupervisor(one.app).drive).dry_run()
         assert [2, 9] == [shown.plan.removals for shown in found.plans]
         assert 1 == len(found.held)
         assert ["large.csv", "small.csv"] == one.where()[""]
@@ -356,14 +356,14 @@ async def test_a_job_that_somebody_runs_already_is_left_to_them(tmp_path: Path) 
     async with site(tmp_path, count=60, max_removals=4) as one:
         one.drop("leavers.csv", triples(60))
         await one.night()
-        job, desk = (await one.job()).id, Desk(one.app)
-        desk.start(await one.app.jobs.approve(job, by="kim"), by="kim")
+        job, supervisor = (await one.job()).id, JobSupervisor(one.app)
+        supervisor.start(await one.app.jobs.approve(job, by="kim"), by="kim")
         await until(one.removed)
-        found = await one.app.nights(desk.drive).run(stop=Stop())
+        found = await one.app.nights(supervisor.drive).run(stop=Stop())
         assert ([], []) == (found.ran, found.trouble)
-        assert desk.running(job) is not None
-        await until(lambda: desk.running(job) is None)
-        assert ({}, JobState.FINISHED) == (desk.trouble, (await one.job()).state)
+        assert supervisor.running(job) is not None
+        await until(lambda: supervisor.running(job) is None)
+        assert ({}, JobState.FINISHED) == (supervisor.trouble, (await one.job()).state)
 
 
 async def test_a_new_file_of_the_same_name_is_not_lost_to_an_old_one(tmp_path: Path) -> None:
@@ -391,8 +391,8 @@ async def test_a_folder_whose_places_can_not_be_made_is_trouble(tmp_path: Path) 
 async def test_by_day_people_go_first(tmp_path: Path) -> None:
     async with site(tmp_path, count=150) as one:
         one.drop("leavers.csv", triples(120))
-        desk, stop = Desk(one.app), Stop()
-        night = asyncio.create_task(one.app.nights(desk.drive).run(stop=stop))
+        supervisor, stop = JobSupervisor(one.app), Stop()
+        night = asyncio.create_task(one.app.nights(supervisor.drive).run(stop=stop))
 
         async def a_few() -> bool:
             return await one.removed() > 5
@@ -405,8 +405,8 @@ async def test_by_day_people_go_first(tmp_path: Path) -> None:
         mine = await one.app.plans.submit(
             shown, consent=Consent(yes=True), folder=tmp_path, prepared_by=("jo",), by="kim"
         )
-        desk.start(mine, by="kim")
-        await until(lambda: desk.running(mine.id) is None)
+        supervisor.start(mine, by="kim")
+        await until(lambda: supervisor.running(mine.id) is None)
         stop.ask("enough", 5)
         await night
         own = [
@@ -457,7 +457,7 @@ async def test_a_year_of_nights_by_two_workers_is_one_night_a_date(tmp_path: Pat
     clock = YearClock()
     clock.ahead = datetime(2026, 1, 1, 12, tzinfo=UTC).timestamp()
     apps = [App(settings, environ=CREDENTIALS, clock=clock) for _ in range(2)]
-    workers = [Worker(app, Desk(app), Stop()) for app in apps]
+    workers = [Worker(app, JobSupervisor(app), Stop()) for app in apps]
     for hour in range(366 * 24):
         if not 3000 <= hour < 3100:  # the machine was off for four days
             for worker in workers:
@@ -476,7 +476,7 @@ async def test_a_year_of_nights_by_two_workers_is_one_night_a_date(tmp_path: Pat
 async def test_a_missed_night_is_caught_up_or_left_out_and_told(tmp_path: Path, missed: str, rows: int) -> None:
     settings: dict[str, Any] = {"night_at": daytime(2, 30), "night_missed": missed, "delay_days": 1}
     async with site(tmp_path, **settings) as one:
-        worker = Worker(one.app, Desk(one.app), Stop())
+        worker = Worker(one.app, JobSupervisor(one.app), Stop())
         one.clock.ahead = datetime(2030, 1, 1, 2, 31, tzinfo=UTC).timestamp() - time.time()
         await worker.look()
         one.clock.ahead += 5 * 86_400.0 + 4 * 3600.0
@@ -493,7 +493,7 @@ async def test_whoever_starts_the_first_worker_at_noon_starts_no_night(tmp_path:
     async with site(tmp_path, night_at=daytime(2, 30)) as one:
         one.clock.ahead = datetime(2030, 1, 1, 12, tzinfo=UTC).timestamp() - time.time()
         one.drop("leavers.csv", triples(2))
-        worker = Worker(one.app, Desk(one.app), Stop())
+        worker = Worker(one.app, JobSupervisor(one.app), Stop())
         await worker.look()
         assert [] == await one.app.jobs.all()
         one.clock.ahead += 15 * 3600.0
@@ -509,7 +509,7 @@ async def test_a_held_plan_is_approved_on_the_page_by_typing_its_number(tmp_path
     (drop / "leavers.csv.ready").touch()
     settings: dict[str, Any] = {"max_removals": 4, "night_source": str(drop)}
     async with house(tmp_path / "home", world=world, **settings) as one, one.visitor() as visitor:
-        await one.app.nights(one.desk.drive).run(stop=Stop())
+        await one.app.nights(one.supervisor.drive).run(stop=Stop())
         job = (await one.app.jobs.all())[0].id
         page = await visitor.get(f"/jobs/{job}")
         assert "the cap is 4" in page.text
@@ -517,7 +517,7 @@ async def test_a_held_plan_is_approved_on_the_page_by_typing_its_number(tmp_path
         assert 409 == wrong.status
         assert JobState.HELD == (await one.app.jobs.find(job)).state
         await visitor.post(f"/jobs/{job}/approve", number="5", plan=page.field("plan"))
-        await until(lambda: one.desk.running(job) is None)
+        await until(lambda: one.supervisor.running(job) is None)
         assert JobState.FINISHED == (await one.app.jobs.find(job)).state
         assert 5 == (await one.app.jobs.tally(await one.app.jobs.find(job)))[Status.REMOVED]
 

@@ -15,7 +15,7 @@ import pytest
 from aiohttp import web
 from aiosmtpd.controller import Controller
 
-from bulkremove.app.desk import Desk
+from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.errors import NoticeFailed, SettingsError
 from bulkremove.notices import Notices
 from tests.house import free_port, triples
@@ -87,9 +87,9 @@ async def test_a_notice_waits_for_the_mail_server_and_is_sent_once(tmp_path: Pat
         await one.night()
         assert [] == box.mails
         told_to(one, address)
-        assert 1 == await one.app.nights(Desk(one.app).drive).tell_all(), "not before a minute has passed"
+        assert 1 == await one.app.nights(JobSupervisor(one.app).drive).tell_all(), "not before a minute has passed"
         one.clock.ahead = 120.0
-        nights = one.app.nights(Desk(one.app).drive)
+        nights = one.app.nights(JobSupervisor(one.app).drive)
         assert 0 == await nights.tell_all()
         assert 0 == await nights.tell_all()
     assert ["held: leavers.csv"] == [mail["Subject"].partition("SANDBOX: ")[2] for mail in box.mails]

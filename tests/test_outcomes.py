@@ -12,7 +12,7 @@ from bulkremove.auth import Tokens
 from bulkremove.client import Admission, Exchange, ZohoPeople
 from bulkremove.errors import NeverSent, SettingsError
 from bulkremove.model import JobState, Quota, Removal, Status
-from bulkremove.runner import LAST_WORD
+from bulkremove.runner import SHUTDOWN_GRACE
 from bulkremove.sandbox import Fault, LockTold, Threshold
 from tests.play import Stage, faults, learner
 
@@ -298,7 +298,7 @@ def test_retry_after_of_a_503_is_waited_for(tmp_path: Path) -> None:
     assert second - first >= 120
 
 
-@pytest.mark.parametrize(("fault", "asked", "within"), [("503:120", 30.0, 2.0), ("silence", 5.0, LAST_WORD + 1.0)])
+@pytest.mark.parametrize(("fault", "asked", "within"), [("503:120", 30.0, 2.0), ("silence", 5.0, SHUTDOWN_GRACE + 1.0)])
 def test_a_stop_ends_a_wait_soon_and_the_row_goes_on_later(
     fault: str, asked: float, within: float, tmp_path: Path
 ) -> None:

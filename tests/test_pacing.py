@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bulkremove import pacing
 from bulkremove.model import HoldReason, Ledger, Quota
-from bulkremove.pacing import Go, NoWayThrough, OwnLimit, Postponed, Signal, StandBack, Wait, Waiting
+from bulkremove.pacing import Go, OwnLimit, Postponed, Signal, Wait, Waiting, WaitsExhausted, YieldToOtherRow
 
 QUOTA = Quota(calls=6, window=60.0, slack=1.0)
 TRIALS = 300
@@ -46,8 +46,10 @@ class History:
                 now = max(now, min(asked.until, landed))
             for at, slot in [one for one in flying if one[0] <= now]:
                 flying.remove((at, slot))
-                self.slots[slot] = min(self.slots[slot], pacing.reborn_at(self.quota, at))
-                ledger, _ = pacing.answered(ledger, self.quota, at, key="k", signal=None, sound=True, recent=0)
+                self.slots[slot] = min(self.slots[slot], pacing.released_at(self.quota, at))
+                ledger, _ = pacing.answered(
+                    ledger, self.quota, at, key="k", signal=None, proves_reachable=True, recent=0
+                )
         return pacing.worst_window(sorted(self.counted), 60.0)
 
     def _send(self, now: float) -> float:
@@ -95,7 +97,9 @@ def test_the_first_thirty_go_at_once_and_the_rest_at_the_pace() -> None:
 @pytest.mark.parametrize(("took", "later"), [(0.3, 0.0), (8.0, 0.2 * 2.11)])
 def test_after_a_slow_answer_the_next_call_keeps_its_distance(took: float, later: float) -> None:
     ledger = Ledger(next_at=1001.0, last_at=1000.0)
-    ledger, _ = pacing.answered(ledger, Quota(), 1000.5, key="a", signal=None, sound=True, recent=0, took=took)
+    ledger, _ = pacing.answered(
+        ledger, Quota(), 1000.5, key="a", signal=None, proves_reachable=True, recent=0, took=took
+    )
     assert 1001.0 + later == pytest.approx(ledger.next_at)
 
 
@@ -105,8 +109,8 @@ def test_only_two_idle_minutes_arm_the_burst_again(idle: float, burst: int) -> N
     assert burst == ledger.burst
 
 
-def lock(ledger: Ledger, now: float, key: str, *, recent: int = 30) -> tuple[Ledger, NoWayThrough | None]:
-    return pacing.answered(ledger, Quota(), now, key=key, signal=LOCKED, sound=False, recent=recent)
+def lock(ledger: Ledger, now: float, key: str, *, recent: int = 30) -> tuple[Ledger, WaitsExhausted | None]:
+    return pacing.answered(ledger, Quota(), now, key=key, signal=LOCKED, proves_reachable=False, recent=recent)
 
 
 def ask(ledger: Ledger, now: float, key: str, *, alone: bool = False) -> object:
@@ -119,7 +123,7 @@ def test_a_lock_is_everybodys_and_ends_with_one_probe() -> None:
     assert Wait(1303.1, Waiting.PROBE) == ask(ledger, 1302.0, "b")
     ledger = go(ledger, 1302.0, "a")
     assert isinstance(ask(ledger, 1303.0, "b"), Wait)
-    ledger, _ = pacing.answered(ledger, Quota(), 1304.0, key="a", signal=None, sound=True, recent=1)
+    ledger, _ = pacing.answered(ledger, Quota(), 1304.0, key="a", signal=None, proves_reachable=True, recent=1)
     assert ledger.hold is None
 
 
@@ -127,9 +131,9 @@ def test_a_row_with_a_limit_of_its_own_is_told_from_the_accounts() -> None:
     ledger, _ = lock(Ledger(last_at=0.0), 1000.0, "a", recent=3)
     assert 15 == ledger.budget
     ledger, _ = lock(go(ledger, 1302.0, "a"), 1302.5, "a", recent=1)
-    assert isinstance(ask(ledger, 1303.0, "a"), StandBack)
+    assert isinstance(ask(ledger, 1303.0, "a"), YieldToOtherRow)
     ledger = go(ledger, 1310.0, "b")
-    ledger, _ = pacing.answered(ledger, Quota(), 1311.0, key="b", signal=None, sound=True, recent=1)
+    ledger, _ = pacing.answered(ledger, Quota(), 1311.0, key="b", signal=None, proves_reachable=True, recent=1)
     assert (None, None) == (ledger.hold, ledger.budget)
     assert isinstance(ask(ledger, 1312.0, "a"), OwnLimit)
 
@@ -163,7 +167,7 @@ def test_a_probe_whose_process_died_is_given_up() -> None:
 @pytest.mark.parametrize(("asked", "until"), [(None, 1301.1), (120.0, 1301.1), (900.0, 1901.1), (9e9, 4601.1)])
 def test_what_the_server_asks_for_lengthens_a_lock_up_to_an_hour(asked: float | None, until: float) -> None:
     signal = Signal(HoldReason.LOCKED, asked)
-    ledger, _ = pacing.answered(Ledger(), Quota(), 1000.0, key="a", signal=signal, sound=False, recent=30)
+    ledger, _ = pacing.answered(Ledger(), Quota(), 1000.0, key="a", signal=signal, proves_reachable=False, recent=30)
     assert ledger.hold is not None
     assert until == pytest.approx(ledger.hold.until)
 

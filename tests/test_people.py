@@ -13,7 +13,7 @@ import pytest
 from bulkremove.app import App, Known
 from bulkremove.clock import SystemClock
 from bulkremove.config import Settings
-from bulkremove.errors import ConsentMissing, NoSuchPerson, SettingsError
+from bulkremove.errors import ConsentMissing, SettingsError, UserError
 from bulkremove.rights import Right, Role, may
 from bulkremove.storage import SqliteStorage
 from bulkremove.storage.base import Act
@@ -56,14 +56,14 @@ def test_users_are_added_listed_and_removed_and_no_password_is_ever_shown(progra
 
 @pytest.mark.parametrize("password", ["", "short", "x" * 201])
 async def test_a_password_that_is_too_short_or_too_long_is_refused(app: App, password: str) -> None:
-    with pytest.raises(NoSuchPerson, match="12 to 200"):
+    with pytest.raises(UserError, match="12 to 200"):
         await app.people.add_user("jo", Role.ADMIN, password, by="a test")
     assert [] == await app.people.users()
 
 
 @pytest.mark.parametrize("name", ["", " jo", "jo\n", "../jo", "x" * 65, "jö"])
 async def test_a_name_that_could_be_misread_is_refused(app: App, name: str) -> None:
-    with pytest.raises(NoSuchPerson, match="no user name"):
+    with pytest.raises(UserError, match="no user name"):
         await app.people.add_user(name, Role.ADMIN, PASSWORD, by="a test")
 
 

@@ -46,8 +46,8 @@ async def started(home: Path) -> SqliteStorage:
     """A journal with a job of five rows, of which two have been sent."""
     storage = opened(home)
     await storage.jobs.create(job(), planned(5))
-    for errand in (await rows(storage))[:2]:
-        await taken(storage, errand, RULE)
+    for pending_row in (await rows(storage))[:2]:
+        await taken(storage, pending_row, RULE)
     return storage
 
 
@@ -90,7 +90,7 @@ async def test_no_job_of_a_journal_that_was_put_back_goes_on_by_itself(tmp_path:
     assert (EndReason.RESTORED, "Put back.", False, None) == (
         found.reason_code,
         found.reason,
-        found.goes_on,
+        found.auto_resumable,
         found.due_at,
     )
     assert "restored" == (await storage.jobs.events("job"))[-1][1]

@@ -16,16 +16,16 @@ from bulkremove.errors import ConsentMissing, JobBusy, JobNotFound, JournalFaile
 from bulkremove.model import (
     UNSETTLED,
     EndReason,
-    Errand,
     Exclusion,
-    Finding,
     Job,
     JobState,
-    KeepList,
     Ledger,
+    Note,
     Outcome,
+    PendingRow,
     Permit,
     PlannedRow,
+    ProtectedLearners,
     Removal,
     Roles,
     Row,
@@ -111,7 +111,7 @@ def end(state: JobState = JobState.PAUSED, reason: str = "Stopped.") -> JobEnd:
     return JobEnd(state, reason, EndReason.INTERRUPTED, 5, 9.0, seconds=2.0, peak=3, auto_resumable=True)
 
 
-async def rows(storage: Storage, name: str = "job") -> list[Errand]:
+async def rows(storage: Storage, name: str = "job") -> list[PendingRow]:
     found = storage.jobs.open_rows(name)
     async with aclosing(found):
         return [row async for row in found]
@@ -157,8 +157,8 @@ class Answered(Rule):
         return replace(ledger, budget=8), recent
 
 
-async def taken(storage: Storage, errand: Errand, rule: Rule | None = None) -> Permit:
-    found = await storage.attempts.take(errand, rule or Rule())
+async def taken(storage: Storage, pending_row: PendingRow, rule: Rule | None = None) -> Permit:
+    found = await storage.attempts.take(pending_row, rule or Rule())
     assert isinstance(found, Permit)
     return found
 
@@ -250,7 +250,7 @@ async def test_a_run_that_ends_is_decided_by_its_tally_and_told_with_its_events(
 
     ended = await storage.jobs.end("job", decide, JobEvent("job", "halted", "Why.", 6.0))
     assert [Tally({}, 2)] == seen
-    assert (JobState.PAUSED, EndReason.INTERRUPTED, True) == (ended.state, ended.reason_code, ended.goes_on)
+    assert (JobState.PAUSED, EndReason.INTERRUPTED, True) == (ended.state, ended.reason_code, ended.auto_resumable)
     assert (2.0, 3) == (ended.seconds, ended.worst_minute)
     assert ["started", "halted", "paused"] == [name for _, name, _ in await storage.jobs.events("job")]
     assert not await storage.jobs.is_reported("job")
@@ -291,7 +291,7 @@ async def test_the_end_of_a_job_settles_its_open_rows_at_once(storage: Storage) 
     assert (Status.NOT_SENT, "A person cancelled the job.", 9.0) == told[1]
     assert [0] == [row.position for row in await search(storage, ended, Status.UNKNOWN)]
     assert 1 == await storage.jobs.unknown_without_note("job")
-    assert await storage.jobs.add_note("job", first.number, Finding(10.0, "jo", "gone"), ACT)
+    assert await storage.jobs.add_note("job", first.number, Note(10.0, "jo", "gone"), ACT)
     assert 0 == await storage.jobs.unknown_without_note("job")
     assert ({"unknown": 1, "not_sent": 2}, {"cancelled": 1}, 0) == await storage.jobs.counts()
     assert 0 == await storage.jobs.open_rows_of("1")
@@ -318,7 +318,7 @@ async def test_protected_learners_are_never_sent_again_even_after_an_open_attemp
     await storage.jobs.create(job(), planned(3))
     (first, *_) = await rows(storage)
     await taken(storage, first)
-    protected = KeepList(learners=frozenset({"0", "2"}))
+    protected = ProtectedLearners(learners=frozenset({"0", "2"}))
     assert 2 == await storage.jobs.protect("job", protected, why="Protected.", at=2.0)
     told = await storage.jobs.export(await storage.jobs.get("job"), list)
     assert [Status.UNKNOWN, Status.NOT_SENT, Status.NOT_SENT] == [row.status for row in told]
@@ -375,7 +375,7 @@ async def test_an_answer_settles_its_row_and_releases_its_slot_early(storage: St
     await storage.jobs.create(job(), planned(2))
     first, second = await rows(storage)
     permit = await taken(storage, first)
-    answered = replace(permit.attempt, finding="removed", http_status=200, api_code="200", text="Done.")
+    answered = replace(permit.attempt, response_kind="removed", http_status=200, api_code="200", text="Done.")
     outcome = AttemptOutcome(answered, Status.REMOVED, "Zoho confirmed it.", learner="another")
     change = await storage.attempts.close(permit, outcome, Answered())
     assert (Ledger(last_at=1000.0), Ledger(last_at=1000.0, budget=8), 1) == (change.before, change.after, change.said)
@@ -393,7 +393,7 @@ async def test_an_answer_never_holds_a_slot_for_longer_than_it_was_taken_for(sto
     await storage.jobs.create(job(), planned(2))
     first, second = await rows(storage)
     permit = await taken(storage, first)
-    attempt = replace(permit.attempt, finding="removed")
+    attempt = replace(permit.attempt, response_kind="removed")
     await storage.attempts.close(permit, AttemptOutcome(attempt, Status.REMOVED), Answered(released=5000.0))
     clock.now = Rule().free_at + 1.0
     await taken(storage, second)
@@ -403,7 +403,7 @@ async def test_an_attempt_that_never_left_leaves_nothing_behind(storage: Storage
     await storage.jobs.create(job(), planned(1))
     (first,) = await rows(storage)
     permit = await taken(storage, first)
-    unused = AttemptOutcome(replace(permit.attempt, finding="never_sent"), RowState.PENDING, left=False)
+    unused = AttemptOutcome(replace(permit.attempt, response_kind="never_sent"), RowState.PENDING, left=False)
     await storage.attempts.close(permit, unused, Answered())
     (row,) = await rows(storage)
     assert () == row.attempts
@@ -439,7 +439,7 @@ async def test_a_settled_row_never_changes_and_is_never_sent_again(storage: Stor
     await storage.jobs.create(job(), planned(1))
     (row,) = await rows(storage)
     permit = await taken(storage, row)
-    answered = AttemptOutcome(replace(permit.attempt, finding="forbidden", http_status=403), RowState.PENDING)
+    answered = AttemptOutcome(replace(permit.attempt, response_kind="forbidden", http_status=403), RowState.PENDING)
     await storage.attempts.close(permit, answered, Answered(released=0.0))
     (row,) = await rows(storage)
     await storage.attempts.settle(row, Status.REFUSED, "No.")

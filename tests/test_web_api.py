@@ -143,14 +143,14 @@ async def test_a_revoked_token_and_a_cookie_open_no_door(tmp_path: Path) -> None
 
 async def test_the_document_names_every_address_of_the_api(tmp_path: Path) -> None:
     async with house(tmp_path) as one:
-        doors = {
+        routes = {
             (route.resource.canonical, route.method.lower())
             for route in one.site.router.routes()
             if route.resource and route.resource.canonical.startswith(PREFIX)
         }
     paths = document()["paths"]
     assert isinstance(paths, dict)
-    assert doors == {(path, method) for path, methods in paths.items() for method in methods}
+    assert routes == {(path, method) for path, methods in paths.items() for method in methods}
 
 
 @contextmanager

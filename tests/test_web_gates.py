@@ -12,8 +12,8 @@ import pytest
 from multidict import CIMultiDict
 
 from bulkremove.rights import Role
-from bulkremove.web.doors import API
-from bulkremove.web.gates import Address
+from bulkremove.web.routes import API
+from bulkremove.web.security import Address
 from tests.house import House, Visitor, house, triples
 
 FORM = "application/x-www-form-urlencoded"
@@ -56,7 +56,7 @@ TABLE = {
     ("POST", "/jobs/{job}/approve"): Attacked(A, FORM),
     ("POST", "/jobs/{job}/cancel"): Attacked(A, FORM),
     ("POST", "/jobs/{job}/retry"): Attacked(A, FORM),
-    ("POST", "/jobs/{job}/findings"): Attacked(A, FORM),
+    ("POST", "/jobs/{job}/notes"): Attacked(A, FORM),
     ("GET", "/audit"): Attacked(D),
     ("GET", "/metrics"): Attacked(P),
     ("GET", "/api/v1/openapi.json"): Attacked(P),
@@ -256,7 +256,7 @@ async def test_a_server_that_is_for_its_proxy_only_answers_nobody_else(tmp_path:
 
 
 @pytest.mark.parametrize(
-    "path", ["/static/../server.py", "/static/%2e%2e/server.py", "/static/page.css/../../gates.py"]
+    "path", ["/static/../server.py", "/static/%2e%2e/server.py", "/static/page.css/../../security.py"]
 )
 async def test_no_file_outside_can_be_asked_for(tmp_path: Path, path: str) -> None:
     async with house(tmp_path) as one:

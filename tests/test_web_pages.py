@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bulkremove.app import Consent, Stop
-from bulkremove.app.desk import CLOSED, Desk
+from bulkremove.app.job_supervisor import CLOSED, JobSupervisor
 from bulkremove.errors import JobBusy
 from bulkremove.model import Job, JobState, Roles, Status
 from bulkremove.reading import ReadOptions
@@ -29,10 +29,10 @@ HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>'\"{{7*7}}"
 async def ended(one: House, job: str) -> JobState:
     """Wait until a job does not run any more."""
     for _ in range(600):
-        if one.desk.running(job) is None:
+        if one.supervisor.running(job) is None:
             break
         await asyncio.sleep(0.05)
-    assert one.desk.running(job) is None
+    assert one.supervisor.running(job) is None
     return (await one.app.jobs.find(job)).state
 
 
@@ -244,7 +244,7 @@ async def test_a_job_is_paused_resumed_and_cancelled(tmp_path: Path) -> None:
         assert JobState.PAUSED == (await one.app.jobs.find(job)).state
         assert "paused it" in paused.text
         await visitor.post(f"/jobs/{job}/resume")
-        assert one.desk.running(job) is not None
+        assert one.supervisor.running(job) is not None
         cancelled = await visitor.post(f"/jobs/{job}/cancel")
         assert JobState.CANCELLED == (await one.app.jobs.find(job)).state
         assert 409 == (await visitor.post(f"/jobs/{job}/resume")).status
@@ -298,7 +298,7 @@ async def test_a_restarted_server_goes_on_by_itself(tmp_path: Path) -> None:
         await removed(one, job, 1)
     async with house(home, world=world, speed=60.0) as one:
         assert CLOSED == (await one.app.jobs.find(job)).reason
-        assert [job] == [taken.id for taken in await one.desk.take_up()]
+        assert [job] == [taken.id for taken in await one.supervisor.resume_interrupted()]
         assert JobState.FINISHED == await ended(one, job)
         assert 120 == sum((await one.app.jobs.tally(await one.app.jobs.find(job))).counts.values())
 
@@ -342,7 +342,7 @@ async def test_a_plan_whose_storing_is_cut_off_leaves_nothing_that_can_run(tmp_p
                 assert [] == await one.app.jobs.all(JobState.READY)
             else:
                 await one.app.jobs.cancel((await storing).id, by="jo")
-        assert [] == await Desk(one.app).take_up()
+        assert [] == await JobSupervisor(one.app).resume_interrupted()
 
 
 async def test_a_server_leaves_a_job_to_the_command_that_has_just_stored_it(tmp_path: Path) -> None:
@@ -354,7 +354,7 @@ async def test_a_server_leaves_a_job_to_the_command_that_has_just_stored_it(tmp_
                 shown, consent=Consent(yes=True), folder=tmp_path, prepared_by=["jo"], by="jo", claim=claim
             )
             assert JobState.READY is job.state
-            assert [] == await Desk(one.app).take_up()
+            assert [] == await JobSupervisor(one.app).resume_interrupted()
             ended_ = await one.app.run(job.id, stop=Stop(), on_progress=lambda progress: None, by="jo", claimed=True)
         assert JobState.FINISHED is ended_.job.state
 
@@ -367,13 +367,13 @@ async def test_a_finding_about_an_unknown_row_is_kept_with_name_and_time(tmp_pat
         await visitor.post(f"/jobs/{job}/cancel")
         page = await visitor.get(f"/jobs/{job}")
         assert "Rows to look up in Zoho People" in page.text
-        noted = await visitor.post(f"/jobs/{job}/findings", row="2", text=f"gone {HOSTILE}")
+        noted = await visitor.post(f"/jobs/{job}/notes", row="2", text=f"gone {HOSTILE}")
         assert "noted on" in noted.text
         assert "&lt;script&gt;" in noted.text
         report = (await visitor.get(f"/jobs/{job}/report.csv")).text
         assert "noted on" in report
         for row, text in (("3", "x"), ("99", "x"), ("", "x"), ("2", "  ")):
-            assert 400 == (await visitor.post(f"/jobs/{job}/findings", row=row, text=text)).status
+            assert 400 == (await visitor.post(f"/jobs/{job}/notes", row=row, text=text)).status
 
 
 async def test_a_short_job_does_not_wait_behind_a_long_one(tmp_path: Path) -> None:
@@ -449,7 +449,7 @@ async def test_unknown_rows_are_sent_again_only_when_each_was_looked_up(tmp_path
         page = await visitor.post(f"/jobs/{job}/cancel")
         assert "I looked each of them up" not in page.text
         assert 409 == (await visitor.post(f"/jobs/{job}/retry", unknown="checked")).status
-        noted = await visitor.post(f"/jobs/{job}/findings", row="2", text="still enrolled")
+        noted = await visitor.post(f"/jobs/{job}/notes", row="2", text="still enrolled")
         assert "I looked each of them up" in noted.text
         assert "DRY RUN" in (await visitor.post(f"/jobs/{job}/retry", unknown="checked")).text
 
@@ -513,8 +513,8 @@ async def test_what_another_process_drives_is_left_to_it(tmp_path: Path) -> None
     async with house(tmp_path / "home", world=world, speed=20.0) as one, one.visitor() as visitor:
         job = await confirmed(visitor, triples(200))
         await removed(one, job, 1)
-        other = Desk(one.app)
-        assert [] == await other.take_up()
+        other = JobSupervisor(one.app)
+        assert [] == await other.resume_interrupted()
         with pytest.raises(JobBusy, match="another process"):
             await other.pause(job, by="jo")
 

@@ -103,7 +103,7 @@ class Backups:
         The calls that were made since are not known, so the account's slots are held as if they had all been used.
         """
         quota, clock = self._app.settings.quota, self._app.clock
-        held = pacing.reborn_unanswered(quota, clock.monotonic()) - clock.monotonic()
+        held = pacing.released_unanswered(quota, clock.monotonic()) - clock.monotonic()
         facts = {"lost": restored.changes, "rows": sum(restored.rows.values()), "jobs": len(restored.jobs)}
         entry = Act(by, "restore_accepted", facts, clock.wall())
         keys = self._app.ledger_keys()

@@ -17,14 +17,14 @@ from yarl import URL
 
 from bulkremove import breaker, pacing, policy
 from bulkremove.app.progress import Progress, Stop
-from bulkremove.breaker import Breaker, Halt
+from bulkremove.breaker import Breaker, RunEnd
 from bulkremove.client import ZohoPeople
 from bulkremove.config import Settings
 from bulkremove.errors import TokenDelayed
 from bulkremove.limiter import Gate, Lockout
-from bulkremove.model import Clock, EndReason, Errand, HoldReason, Job, JobState, Quota, Status, Tally
+from bulkremove.model import Clock, EndReason, HoldReason, Job, JobState, PendingRow, Quota, Status, Tally
 from bulkremove.pacing import Signal, Wait
-from bulkremove.policy import Answer
+from bulkremove.policy import Response
 from bulkremove.remover import Remover, Tokens
 from bulkremove.runner import run
 from bulkremove.storage import Storage
@@ -57,8 +57,8 @@ class Drive:
         self._stop = stop.part()
         self._on_progress = on_progress
         self._breaker = Breaker(expect_missing)
-        self._halt: Halt | None = None
-        self._halted: JobEvent | None = None
+        self._run_end: RunEnd | None = None
+        self._early_end: JobEvent | None = None
         self._counts = Counter(tally.counts)
         self._left = tally.open
         self._wait: Wait | None = None
@@ -85,24 +85,24 @@ class Drive:
         )
         remover = Remover(people, gate, tokens, self, clock=self._clock, dice=dice)
 
-        async def remove(errand: Errand) -> Status | Errand | None:
-            self._in_hand.append(errand.number)
+        async def remove(pending_row: PendingRow) -> Status | PendingRow | None:
+            self._in_hand.append(pending_row.number)
             try:
                 while self._behind() and not self.stopping():
                     await self.pause(1.0)
-                return await remover.remove(errand)
+                return await remover.remove(pending_row)
             finally:
-                self._in_hand.remove(errand.number)
+                self._in_hand.remove(pending_row.number)
 
         rows = self._storage.jobs.open_rows(self._job.id)
         settled = run(rows, remove, concurrency=concurrency, stop=self._stop.heard)
         async with aclosing(rows), aclosing(settled):
-            async for errand, status in settled:
+            async for pending_row, status in settled:
                 if status is not None:
                     self._counts[status] += 1
                     self._left -= 1
                     self._wait = None
-                    self._tell(settled=(errand.number, status))
+                    self._tell(settled=(pending_row.number, status))
         return await self._end(started)
 
     # What a remover asks and tells
@@ -121,18 +121,20 @@ class Drive:
             for one in over:
                 one.cancel()
 
-    def observe(self, answer: Answer) -> Signal | None:
-        self._breaker, halt, signal = breaker.observe(self._breaker, answer)
-        if halt is not None:
-            self.halt(halt)
+    def observe(self, response: Response) -> Signal | None:
+        self._breaker, run_end, signal = breaker.observe(self._breaker, response)
+        if run_end is not None:
+            self.end_run(run_end)
         return signal
 
-    def halt(self, halt: Halt) -> None:
-        if self._halt is None:
-            self._halt = halt
-            self._stop.ask(halt.reason, halt.exit_code, code=halt.code, goes_on=halt.goes_on)
-            self._halted = self._event("halted", halt.reason)  # written with the end: an answer's outcome goes first
-            self._tell(halt.reason)
+    def end_run(self, run_end: RunEnd) -> None:
+        if self._run_end is None:
+            self._run_end = run_end
+            self._stop.ask(run_end.reason, run_end.exit_code, code=run_end.code, auto_resumable=run_end.auto_resumable)
+            self._early_end = self._event(
+                "halted", run_end.reason
+            )  # written with the end: a response's outcome goes first
+            self._tell(run_end.reason)
 
     async def locked_out(self, lockout: Lockout) -> None:
         words = _LOCKOUT[lockout.reason]
@@ -179,18 +181,29 @@ class Drive:
         sent = await self._storage.rate_limit.send_times(self._ledger, since=started)
         peak = pacing.worst_window(sent, self._quota.window)
         stop = self._stop
-        halt = self._halt or Halt(stop.reason, stop.code, exit_code=stop.exit_code, goes_on=stop.goes_on)
+        run_end = self._run_end or RunEnd(
+            stop.reason, stop.code, exit_code=stop.exit_code, auto_resumable=stop.auto_resumable
+        )
 
         def decide(tally: Tally) -> JobEnd:
             if tally.open == 0:
-                # The last row may have been settled by the very answer that would have halted the job.
+                # The last row may have been settled by the very response that would have halted the job.
                 exit_code = policy.exit_code(tally)
                 return JobEnd(JobState.FINISHED, "", EndReason.NONE, exit_code, at, seconds, peak)
-            if halt.for_good:
-                return JobEnd(JobState.STOPPED, halt.reason, halt.code, halt.exit_code, at, seconds, peak)
-            return JobEnd(JobState.PAUSED, halt.reason, halt.code, halt.exit_code, at, seconds, peak, halt.goes_on)
+            if run_end.for_good:
+                return JobEnd(JobState.STOPPED, run_end.reason, run_end.code, run_end.exit_code, at, seconds, peak)
+            return JobEnd(
+                JobState.PAUSED,
+                run_end.reason,
+                run_end.code,
+                run_end.exit_code,
+                at,
+                seconds,
+                peak,
+                run_end.auto_resumable,
+            )
 
-        return await self._storage.jobs.end(self._job.id, decide, *filter(None, [self._halted]))
+        return await self._storage.jobs.end(self._job.id, decide, *filter(None, [self._early_end]))
 
 
 _LOCKOUT = {

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from bulkremove.app.consent import check_eyes
 from bulkremove.app.results import PAGE, Ended
-from bulkremove.errors import ConsentMissing, JobBusy, JobNotFound, NotUnknown, ReportFailed
-from bulkremove.model import EndReason, Finding, Job, JobState, Outcome, Plan, Status, Tally
+from bulkremove.errors import ConsentMissing, JobBusy, JobNotFound, NoteRejected, ReportFailed
+from bulkremove.model import EndReason, Job, JobState, Note, Outcome, Plan, Status, Tally
 from bulkremove.storage import Storage
 from bulkremove.storage.base import VISIBLE, Act, JobEnd, JobEvent, Record
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # each needs the other; most commands do without reports
     from bulkremove.app.usecases import App
     from bulkremove.report import ReportFile, Rows, Timeline
 
-LONGEST_FINDING = 500
+MAX_NOTE_LENGTH = 500
 """Characters."""
 WAITS = frozenset({"locked", "failing", "unreachable", "no_token"})
 """Events after which nobody sends for a while."""
@@ -146,15 +146,15 @@ class Jobs:
         """How many unknown rows of the job nobody has noted anything about."""
         return await self._storage.jobs.unknown_without_note(job.id)
 
-    async def find_out(self, job_id: str, number: int, text: str, *, by: str) -> None:
-        """Note what a person found out about an unknown row (its number in the file). Raises NotUnknown."""
-        words, at = text.strip()[:LONGEST_FINDING], self._app.clock.wall()
+    async def add_note(self, job_id: str, number: int, text: str, *, by: str) -> None:
+        """Note what a person found out about an unknown row (its number in the file). Raises NoteRejected."""
+        words, at = text.strip()[:MAX_NOTE_LENGTH], self._app.clock.wall()
         if not words:
-            raise NotUnknown("Nothing was written, so nothing was noted.", hint="Say what you found in Zoho People.")
+            raise NoteRejected("Nothing was written, so nothing was noted.", hint="Say what you found in Zoho People.")
         job = await self._storage.jobs.get(job_id)
         entry = Act(by, "noted", {"job": job.id, "row": number}, at)
-        if not await self._storage.jobs.add_note(job.id, number, Finding(at, by, words), entry):
-            raise NotUnknown(f"Row {number} of job {job.id} is not unknown, so there is nothing to find out.")
+        if not await self._storage.jobs.add_note(job.id, number, Note(at, by, words), entry):
+            raise NoteRejected(f"Row {number} of job {job.id} is not unknown, so there is nothing to find out.")
 
     async def approve(self, job_id: str, *, by: str) -> Job:
         """Let a held job run. Raises ConsentMissing when it is not held."""

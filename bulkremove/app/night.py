@@ -63,7 +63,7 @@ class Pass:
 
 
 class Drive(Protocol):
-    """Runs a job to its end (``Desk.drive``)."""
+    """Runs a job to its end (``JobSupervisor.drive``)."""
 
     async def __call__(self, job_id: str, *, stop: Stop, by: str) -> Ended: ...
 
@@ -171,7 +171,7 @@ class Nights:
             until = self._app.schedule().open_until(clock.wall())
             if until is None:
                 found.trouble.append("It is outside the time window for nights, so nothing was taken and nothing sent.")
-                stop.ask(WINDOW_OVER, 5, code=EndReason.WINDOW_CLOSED, goes_on=True)
+                stop.ask(WINDOW_OVER, 5, code=EndReason.WINDOW_CLOSED, auto_resumable=True)
             closing = asyncio.create_task(self._close_window(stop, until or clock.wall()))
             try:
                 await self._go_on(stop, found)
@@ -239,7 +239,7 @@ class Nights:
         for job in reversed(await self._app.jobs.all(*states)):
             if stop.asked:
                 return
-            if job.origin != "night" or (job.state is JobState.PAUSED and not job.goes_on):
+            if job.origin != "night" or (job.state is JobState.PAUSED and not job.auto_resumable):
                 continue
             if job.state is JobState.HELD:
                 if job.due_at is None or job.due_at > now:
@@ -337,7 +337,7 @@ class Nights:
         while True:
             rest = until - clock.wall()
             if rest <= 0:
-                stop.ask(WINDOW_OVER, 5, code=EndReason.WINDOW_CLOSED, goes_on=True)
+                stop.ask(WINDOW_OVER, 5, code=EndReason.WINDOW_CLOSED, auto_resumable=True)
                 return
             await clock.sleep(min(rest, 60.0))
 

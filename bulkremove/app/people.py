@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from bulkremove.errors import NoSuchPerson
+from bulkremove.errors import UserError
 from bulkremove.model import Clock
 from bulkremove.rights import Role
 from bulkremove.storage import Storage
@@ -59,22 +59,22 @@ class People:
         return await self._storage.users.users()
 
     async def add_user(self, name: str, role: Role, password: str, *, by: str) -> None:
-        """Let a person sign in. Raises NoSuchPerson when name or password won't do."""
+        """Let a person sign in. Raises UserError when name or password won't do."""
         if _NAME.fullmatch(name) is None:
-            raise NoSuchPerson(f"{name!r} is no user name: letters, digits, '.', '_', '@' and '-' only, at most 64.")
+            raise UserError(f"{name!r} is no user name: letters, digits, '.', '_', '@' and '-' only, at most 64.")
         hashed = await self._hashed(password)
         entry = self._act(by, "user_added", user=name, role=role.value)
         if not await self._storage.users.add_user(User(name, role, entry.at), hashed, entry):
-            raise NoSuchPerson(f"There is a user {name!r} already.", hint="`bulkremove users` lists them.")
+            raise UserError(f"There is a user {name!r} already.", hint="`bulkremove users` lists them.")
 
     async def set_password(self, name: str, password: str, *, by: str) -> None:
-        """Give a user another password; their sessions end. Raises NoSuchPerson."""
+        """Give a user another password; their sessions end. Raises UserError."""
         hashed = await self._hashed(password)
         if not await self._storage.users.set_password(name, hashed, self._act(by, "password_set", user=name)):
             raise _nobody(name)
 
     async def remove_user(self, name: str, *, by: str) -> None:
-        """Let a person in no more; their sessions end. Raises NoSuchPerson."""
+        """Let a person in no more; their sessions end. Raises UserError."""
         if not await self._storage.users.remove_user(name, self._act(by, "user_removed", user=name)):
             raise _nobody(name)
 
@@ -102,9 +102,9 @@ class People:
         return await self._storage.users.tokens()
 
     async def add_token(self, name: str, role: Role, *, by: str) -> tuple[Token, str]:
-        """Let a program in; the token and its secret, which is kept nowhere. Raises NoSuchPerson."""
+        """Let a program in; the token and its secret, which is kept nowhere. Raises UserError."""
         if _NAME.fullmatch(name) is None:
-            raise NoSuchPerson(f"{name!r} is no token name: letters, digits, '.', '_', '@' and '-' only, at most 64.")
+            raise UserError(f"{name!r} is no token name: letters, digits, '.', '_', '@' and '-' only, at most 64.")
         token = Token(secrets.token_hex(4), name, role, self._clock.wall(), None)
         secret = f"bulkremove_{secrets.token_urlsafe(32)}"
         entry = self._act(by, "token_added", token=token.id, name=name, role=role.value)
@@ -112,10 +112,10 @@ class People:
         return token, secret
 
     async def revoke_token(self, token_id: str, *, by: str) -> None:
-        """End a token at once. Raises NoSuchPerson."""
+        """End a token at once. Raises UserError."""
         entry = self._act(by, "token_revoked", token=token_id)
         if not await self._storage.users.revoke_token(token_id, entry, at=entry.at):
-            raise NoSuchPerson(f"There is no token {token_id!r} that is good.", hint="`bulkremove tokens` lists them.")
+            raise UserError(f"There is no token {token_id!r} that is good.", hint="`bulkremove tokens` lists them.")
 
     async def bearer(self, secret: str) -> Token | None:
         """The token whose secret this is; None for any other text."""
@@ -136,7 +136,7 @@ class People:
 
     async def _hashed(self, password: str) -> str:
         if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
-            raise NoSuchPerson(
+            raise UserError(
                 f"A password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters. Nothing was changed.",
                 hint="A few words that you don't forget will do.",
             )
@@ -151,8 +151,8 @@ class People:
             return False
 
 
-def _nobody(name: str) -> NoSuchPerson:
-    return NoSuchPerson(f"There is no user {name!r}.", hint="`bulkremove users` lists them.")
+def _nobody(name: str) -> UserError:
+    return UserError(f"There is no user {name!r}.", hint="`bulkremove users` lists them.")
 
 
 def _digest(secret: str) -> str:

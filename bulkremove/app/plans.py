@@ -19,7 +19,7 @@ from bulkremove.app.consent import Consent, check_consent, check_eyes, over_a_ca
 from bulkremove.app.results import PAGE, Preview
 from bulkremove.config import Settings
 from bulkremove.errors import ConsentMissing
-from bulkremove.model import Job, JobState, KeepList, Plan, PlannedRow, Status, Table
+from bulkremove.model import Job, JobState, Plan, PlannedRow, ProtectedLearners, Status, Table
 from bulkremove.storage.base import Record
 
 if TYPE_CHECKING:  # each needs the other; reading pulls pandas in, which most commands do without
@@ -122,12 +122,12 @@ class Plans:
         await self._app.jobs.add(job, preview.plan, act, *records(job), by=NIGHT)
         return job
 
-    def keep_list(self) -> KeepList:
+    def keep_list(self) -> ProtectedLearners:
         """Who is never removed. Raises FileRefused for a list that can't be read."""
         named = self._app.settings.keep_list
         path = Path(named) if named else self._app.settings.home / "keep.csv"
         if not named and not path.exists():
-            return KeepList()
+            return ProtectedLearners()
         from bulkremove.reading import read_keep
 
         return read_keep(path)

@@ -37,7 +37,7 @@ class Stop:
     reason: str = ""
     code: EndReason = EndReason.INTERRUPTED
     exit_code: int = 5
-    goes_on: bool = False
+    auto_resumable: bool = False
     """Whether an unattended run may go on by itself later."""
     within: list[Stop] = field(default_factory=list)
     """The stops that this one asks too."""
@@ -47,18 +47,18 @@ class Stop:
         return self.heard.is_set()
 
     def ask(
-        self, reason: str, exit_code: int, *, code: EndReason = EndReason.INTERRUPTED, goes_on: bool = False
+        self, reason: str, exit_code: int, *, code: EndReason = EndReason.INTERRUPTED, auto_resumable: bool = False
     ) -> None:
         if not self.asked:
-            self.reason, self.code, self.exit_code, self.goes_on = reason, code, exit_code, goes_on
+            self.reason, self.code, self.exit_code, self.auto_resumable = reason, code, exit_code, auto_resumable
             self.heard.set()
             for one in self.within:
-                one.ask(reason, exit_code, code=code, goes_on=goes_on)
+                one.ask(reason, exit_code, code=code, auto_resumable=auto_resumable)
 
     def part(self) -> Stop:
         """A stop of its own for a part of the run, which ends with the whole."""
         one = Stop()
         self.within.append(one)
         if self.asked:
-            one.ask(self.reason, self.exit_code, code=self.code, goes_on=self.goes_on)
+            one.ask(self.reason, self.exit_code, code=self.code, auto_resumable=self.auto_resumable)
         return one

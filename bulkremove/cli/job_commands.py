@@ -84,7 +84,7 @@ def show(screen: Screen, job: str, as_json: bool) -> None:
     screen.answer(summary)
     for outcome in unknown[:_UNKNOWN_SHOWN]:
         screen.answer(f"  row {outcome.number}: {shown(outcome.detail)}")
-        for one in outcome.findings:
+        for one in outcome.notes:
             screen.answer(f"    {one.author} noted: {shown(one.text)}")
     if len(unknown) > _UNKNOWN_SHOWN:
         screen.answer(f"  ... and {len(unknown) - _UNKNOWN_SHOWN:,} more unknown rows")
@@ -150,5 +150,5 @@ def note(screen: Screen, job: str, row: int, text: str) -> None:
     """
     from bulkremove.app import this_person
 
-    screen.call(lambda app: app.jobs.find_out(job, row, text, by=this_person()))
+    screen.call(lambda app: app.jobs.add_note(job, row, text, by=this_person()))
     screen.answer(f"Noted for row {row} of job {job}.")

@@ -146,23 +146,23 @@ def _command(screen: Screen, app: App) -> str:
 
 
 async def _dry_run(app: App) -> Pass:
-    from bulkremove.app.desk import Desk
+    from bulkremove.app.job_supervisor import JobSupervisor
 
-    return await app.nights(Desk(app).drive).dry_run()
+    return await app.nights(JobSupervisor(app).drive).dry_run()
 
 
 async def _pass(screen: Screen, app: App, again: str | None) -> Pass:
-    from bulkremove.app.desk import Desk
+    from bulkremove.app.job_supervisor import JobSupervisor
 
     stop = _stop(screen)
     async with app.rehearsing():
-        return await app.nights(Desk(app).drive).run(stop=stop, again=again)
+        return await app.nights(JobSupervisor(app).drive).run(stop=stop, again=again)
 
 
 async def _test_notice(screen: Screen, app: App) -> int:
-    from bulkremove.app.desk import Desk
+    from bulkremove.app.job_supervisor import JobSupervisor
 
-    sent = await app.nights(Desk(app).drive).test_notice()
+    sent = await app.nights(JobSupervisor(app).drive).test_notice()
     if not sent:
         raise SettingsError(
             "There are no addresses for notices.",
@@ -173,7 +173,7 @@ async def _test_notice(screen: Screen, app: App) -> int:
 
 
 async def _work(screen: Screen, app: App) -> None:
-    from bulkremove.app.desk import Desk
+    from bulkremove.app.job_supervisor import JobSupervisor
     from bulkremove.worker import Worker
 
     if app.settings.night_at is None:
@@ -181,7 +181,7 @@ async def _work(screen: Screen, app: App) -> None:
     stop = _stop(screen)
     async with app.rehearsing():
         screen.say("Waiting for the nights; Ctrl-C ends.")
-        await Worker(app, Desk(app), stop).run()
+        await Worker(app, JobSupervisor(app), stop).run()
 
 
 def _stop(screen: Screen) -> Stop:
@@ -193,7 +193,7 @@ def _stop(screen: Screen) -> Stop:
     stop = Stop()
 
     def ask(reason: str, code: int) -> None:
-        stop.ask(reason, code, goes_on=True)
+        stop.ask(reason, code, auto_resumable=True)
         screen.say("Stopping; the rows in flight are finished first.")
 
     loop = asyncio.get_running_loop()

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from bulkremove.errors import FileRefused
 from bulkremove.ids import OUTER
-from bulkremove.model import REPORT_COLUMNS, Choices, KeepList, Roles, Table
+from bulkremove.model import REPORT_COLUMNS, Choices, ProtectedLearners, Roles, Table
 from bulkremove.reading import columns, damage, given_back
 from bulkremove.reading.delimited import read_delimited, without_rows
 from bulkremove.reading.grid import LARGEST, Grid
@@ -35,7 +35,7 @@ def read(source: Path | BinaryIO, *, name: str, options: ReadOptions | None = No
     return _table(grid, name, options)
 
 
-def read_keep(path: Path) -> KeepList:
+def read_keep(path: Path) -> ProtectedLearners:
     """The list of those who are never removed. Raises FileRefused."""
     raw = _bytes(path, path.name).removeprefix(codecs.BOM_UTF8)
     first = raw.partition(b"\n")[0]

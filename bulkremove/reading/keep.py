@@ -9,12 +9,12 @@ from pathlib import Path
 
 from bulkremove.errors import FileRefused
 from bulkremove.ids import LONGEST_ID, OUTER
-from bulkremove.model import KeepList, Removal
+from bulkremove.model import ProtectedLearners, Removal
 from bulkremove.reading import columns, damage
 from bulkremove.reading.grid import Grid
 
 
-def keep_list(grid: Grid, path: Path) -> KeepList:
+def keep_list(grid: Grid, path: Path) -> ProtectedLearners:
     """From a sheet with a learner column, and course and batch columns or neither. Raises FileRefused."""
     header = tuple(damage.shown(column[0]).strip() for column in grid.columns)
     places = {role: columns.by_name(header, role) for role in ("course", "batch", "learner")}
@@ -27,13 +27,13 @@ def keep_list(grid: Grid, path: Path) -> KeepList:
         )
     ids = [_ids(grid, places[role][0], header, path) for role in places if role not in missing]
     if missing:
-        return KeepList(learners=frozenset(filter(None, ids[0])))
+        return ProtectedLearners(learners=frozenset(filter(None, ids[0])))
     triples = [triple for triple in zip(*ids, strict=True) if any(triple)]
     whole = frozenset(Removal(*triple) for triple in triples if all(triple))
     everywhere = frozenset(learner for course, batch, learner in triples if not course and not batch)
     if len(whole) + len(everywhere) < len(set(triples)):
         raise FileRefused(f"{path.name}: a row has some of the three ids only.", hint="Give all three, or the learner.")
-    return KeepList(everywhere, whole)
+    return ProtectedLearners(everywhere, whole)
 
 
 def _ids(grid: Grid, column: int, header: tuple[str, ...], path: Path) -> list[str]:

@@ -31,7 +31,7 @@ def cells(job: Job, outcome: Outcome) -> tuple[str, ...]:
         *outcome.cells,
         str(outcome.number),
         outcome.status.value,
-        " ".join([outcome.detail, *(f"{one.author} noted on {utc(one.at)}: {one.text}" for one in outcome.findings)]),
+        " ".join([outcome.detail, *(f"{one.author} noted on {utc(one.at)}: {one.text}" for one in outcome.notes)]),
         "" if outcome.http_status is None else str(outcome.http_status),
         outcome.api_code or "",
         str(outcome.attempts),

@@ -19,15 +19,15 @@ from typing import Generic, Protocol, TypeVar
 from bulkremove.model import (
     Attempt,
     EndReason,
-    Errand,
-    Finding,
     Job,
     JobState,
-    KeepList,
     Ledger,
+    Note,
     Outcome,
+    PendingRow,
     Permit,
     PlannedRow,
+    ProtectedLearners,
     RowState,
     Status,
     Tally,
@@ -191,7 +191,7 @@ class LedgerChange(Generic[R_co]):
 class AttemptStore(Protocol):
     """Attempts and their slots: intent before, outcome after."""
 
-    async def take(self, errand: Errand, rule: SlotRule[R]) -> Permit | R:
+    async def take(self, pending_row: PendingRow, rule: SlotRule[R]) -> Permit | R:
         """A slot and the attempt's intent, both on disk; or the rule's refusal, and nothing.
 
         A caller that is cancelled meanwhile leaves neither. Raises whatever the rule raises.
@@ -202,7 +202,7 @@ class AttemptStore(Protocol):
         """The outcome of an attempt, the state of its row and the ledger afterwards."""
         ...
 
-    async def settle(self, errand: Errand, status: Status, detail: str) -> None:
+    async def settle(self, pending_row: PendingRow, status: Status, detail: str) -> None:
         """Give a row its status without another attempt. A settled row never changes."""
         ...
 
@@ -310,7 +310,7 @@ class JobStore(Protocol):
         """Let a held job run; None when it is not held. Raises what ``check`` raises, and then nothing has changed."""
         ...
 
-    async def protect(self, job_id: str, protected: KeepList, *, why: str, at: float) -> int:
+    async def protect(self, job_id: str, protected: ProtectedLearners, *, why: str, at: float) -> int:
         """Settle the open rows of protected learners, in short transactions; how many there were.
 
         They are ``not_sent``, or ``unknown`` after an attempt that may have had an effect.
@@ -337,7 +337,7 @@ class JobStore(Protocol):
         """Rows that have a status and contain a text in some cell (ignoring case), in file order."""
         ...
 
-    def open_rows(self, job_id: str) -> AsyncGenerator[Errand]:
+    def open_rows(self, job_id: str) -> AsyncGenerator[PendingRow]:
         """The rows still to be sent: first those with an open attempt, whose time runs out, then in file order."""
         ...
 
@@ -353,7 +353,7 @@ class JobStore(Protocol):
         """For each moment (epoch seconds), when the job's first call after it left."""
         ...
 
-    async def add_note(self, job_id: str, number: int, note: Finding, *records: Record) -> bool:
+    async def add_note(self, job_id: str, number: int, note: Note, *records: Record) -> bool:
         """Keep a person's note about the unknown row of that number; False if the job has none such."""
         ...
 

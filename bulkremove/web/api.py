@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from bulkremove.app import App, Consent
-from bulkremove.app.desk import Desk
+from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.errors import ConsentMissing
 from bulkremove.metrics import KIND, text
 from bulkremove.model import UNPLANNED, Job, PlannedRow, Tally
@@ -20,27 +20,27 @@ from bulkremove.reading import Hidden, ReadOptions, parse_columns
 from bulkremove.report import as_json
 from bulkremove.rights import Right
 from bulkremove.storage.base import VISIBLE
-from bulkremove.web.doors import JSON, Door, person
 from bulkremove.web.openapi import PREFIX, document, query_names
 from bulkremove.web.plan_pages import TO_REMOVE, confirm
 from bulkremove.web.replies import download
+from bulkremove.web.routes import JSON, Route, person
 from bulkremove.web.uploads import Upload, Uploads
 
 T = TypeVar("T")
 
 
 class Api:
-    """The HTTP API of one app and its desk."""
+    """The HTTP API of one app and its supervisor."""
 
-    def __init__(self, app: App, desk: Desk, uploads: Uploads) -> None:
-        self._app, self._desk, self._uploads = app, desk, uploads
+    def __init__(self, app: App, supervisor: JobSupervisor, uploads: Uploads) -> None:
+        self._app, self._supervisor, self._uploads = app, supervisor, uploads
 
-    def doors(self) -> list[Door]:
-        return [Door("GET", "/metrics", self.metrics, Right.LOOK), *self._versioned()]
+    def routes(self) -> list[Route]:
+        return [Route("GET", "/metrics", self.metrics, Right.LOOK), *self._versioned()]
 
-    def _versioned(self) -> list[Door]:
+    def _versioned(self) -> list[Route]:
         return [
-            Door(method, f"{PREFIX}{path}", _strict(answer, query_names(method, path)), right, takes)
+            Route(method, f"{PREFIX}{path}", _strict(answer, query_names(method, path)), right, takes)
             for method, path, answer, right, takes in (
                 ("GET", "/openapi.json", self.openapi, Right.LOOK, ""),
                 ("POST", "/plans", self.make_plan, Right.PREPARE, ""),
@@ -94,7 +94,7 @@ class Api:
         if not isinstance(plan_hash, str) or not (number is None or type(number) is int):
             raise web.HTTPBadRequest(text="Give plan_hash (a text) and, if you like, removals (a whole number).")
         consent = Consent(plan_hash=plan_hash, number=number)
-        job, new = await confirm(self._app, self._desk, self._uploads, upload, consent, by=person(request).name)
+        job, new = await confirm(self._app, self._supervisor, self._uploads, upload, consent, by=person(request).name)
         return web.json_response(await self._told(await self._app.jobs.find(job)), status=201 if new else 200)
 
     async def jobs(self, request: web.Request) -> web.StreamResponse:
@@ -119,19 +119,19 @@ class Api:
 
     async def pause(self, request: web.Request) -> web.StreamResponse:
         job = await self._job(request)
-        await self._desk.pause(job.id, by=person(request).name)
+        await self._supervisor.pause(job.id, by=person(request).name)
         return web.json_response(await self._told(await self._app.jobs.find(job.id)))
 
     async def resume(self, request: web.Request) -> web.StreamResponse:
         job = await self._job(request)
         if not job.state.resumable:
             raise ConsentMissing(f"Job {job.id} is {job.state.value}; nothing is left to resume.")
-        self._desk.start(job, by=person(request).name)
+        self._supervisor.start(job, by=person(request).name)
         return web.json_response(await self._told(job))
 
     async def cancel(self, request: web.Request) -> web.StreamResponse:
         job = await self._job(request)
-        await self._desk.cancel(job.id, by=person(request).name)
+        await self._supervisor.cancel(job.id, by=person(request).name)
         return web.json_response(await self._told(await self._app.jobs.find(job.id)))
 
     # Inside
@@ -154,7 +154,10 @@ class Api:
     def _facts(self, job: Job, tally: Tally) -> dict[str, object]:
         facts = dict(as_json(job, tally, report=None, retry=None))
         del facts["report"], facts["retry"]
-        return facts | {"running": self._desk.running(job.id) is not None, "trouble": self._desk.trouble.get(job.id)}
+        return facts | {
+            "running": self._supervisor.running(job.id) is not None,
+            "trouble": self._supervisor.trouble.get(job.id),
+        }
 
 
 def _strict(answer: Handler, names: frozenset[str]) -> Handler:

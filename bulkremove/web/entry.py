@@ -8,9 +8,9 @@ from aiohttp import web
 
 from bulkremove.app import App
 from bulkremove.rights import Right
-from bulkremove.web.doors import FORM, SOURCE, Door, person
-from bulkremove.web.gates import COOKIE
 from bulkremove.web.replies import page, read_form
+from bulkremove.web.routes import FORM, SOURCE, Route, person
+from bulkremove.web.security import COOKIE
 from bulkremove.web.sessions import LOCAL_LONGEST, Sessions, SignIns, TooSoon
 
 _FILES = Path(__file__).parent / "static"
@@ -25,17 +25,17 @@ class Entry:
     def __init__(self, app: App, sessions: Sessions, sign_ins: SignIns, *, secure: bool) -> None:
         self._app, self._sessions, self._sign_ins, self._secure = app, sessions, sign_ins, secure
 
-    def doors(self) -> list[Door]:
+    def routes(self) -> list[Route]:
         files = [
-            Door("GET", f"/static/{path.name}", self.file, None if path.name in _OPEN_FILES else Right.LOOK)
+            Route("GET", f"/static/{path.name}", self.file, None if path.name in _OPEN_FILES else Right.LOOK)
             for path in sorted(_FILES.iterdir())
         ]
         return [
             *files,
-            Door("GET", "/start", self.start, None),
-            Door("GET", "/sign-in", self.sign_in_page, None),
-            Door("POST", "/sign-in", self.sign_in, None, FORM),
-            Door("POST", "/sign-out", self.sign_out, Right.LOOK, FORM),
+            Route("GET", "/start", self.start, None),
+            Route("GET", "/sign-in", self.sign_in_page, None),
+            Route("POST", "/sign-in", self.sign_in, None, FORM),
+            Route("POST", "/sign-out", self.sign_out, Right.LOOK, FORM),
         ]
 
     async def file(self, request: web.Request) -> web.StreamResponse:

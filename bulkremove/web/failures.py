@@ -8,9 +8,9 @@ import logging
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from bulkremove.errors import BulkremoveError, ConsentMissing, FileRefused, JobBusy, JobNotFound, NotUnknown
-from bulkremove.web.doors import API, PERSON
+from bulkremove.errors import BulkremoveError, ConsentMissing, FileRefused, JobBusy, JobNotFound, NoteRejected
 from bulkremove.web.replies import page
+from bulkremove.web.routes import API, PERSON
 
 _STATUS: dict[type[BulkremoveError], int] = {FileRefused: 422, ConsentMissing: 409, JobBusy: 409, JobNotFound: 404}
 
@@ -30,7 +30,7 @@ async def failures(request: web.Request, handler: Handler) -> web.StreamResponse
         }
     except BulkremoveError as refused:
         # What to do next is said in a terminal's words there.
-        told = refused.message if isinstance(refused, (JobBusy, JobNotFound, NotUnknown)) else str(refused)
+        told = refused.message if isinstance(refused, (JobBusy, JobNotFound, NoteRejected)) else str(refused)
         message, status = told, _STATUS.get(type(refused), 400)
     except TimeoutError:
         message, status = "That took too long and was given up. Try again.", 408

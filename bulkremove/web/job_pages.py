@@ -1,4 +1,4 @@
-"""A job on the page: watch it, pause, resume, cancel, look through its rows, note findings, take files, try again."""
+"""A job on the page: watch it, pause, resume, cancel, look through its rows, note notes, take files, try again."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from tempfile import TemporaryDirectory
 from aiohttp import web
 
 from bulkremove.app import App
-from bulkremove.app.desk import Desk
+from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.errors import ConsentMissing
 from bulkremove.model import Job, Status
 from bulkremove.report import Rows
 from bulkremove.rights import Right
-from bulkremove.web.doors import FORM, Door, person
 from bulkremove.web.live import Live
 from bulkremove.web.replies import download, page, page_number, read_form
+from bulkremove.web.routes import FORM, Route, person
 from bulkremove.web.uploads import Uploads
 
 NEWEST = 200
@@ -25,22 +25,22 @@ NEWEST = 200
 class JobPages:
     """The pages of the jobs, and the audit log's."""
 
-    def __init__(self, app: App, desk: Desk, uploads: Uploads, live: Live) -> None:
-        self._app, self._desk, self._uploads, self._live = app, desk, uploads, live
+    def __init__(self, app: App, supervisor: JobSupervisor, uploads: Uploads, live: Live) -> None:
+        self._app, self._supervisor, self._uploads, self._live = app, supervisor, uploads, live
 
-    def doors(self) -> list[Door]:
+    def routes(self) -> list[Route]:
         return [
-            Door("GET", "/jobs/{job}", self.job, Right.LOOK),
-            Door("GET", "/jobs/{job}/rows", self.rows, Right.LOOK),
-            Door("GET", "/jobs/{job}/report.{ending:csv|xlsx}", self.report, Right.LOOK),
-            Door("GET", "/jobs/{job}/{rows:retry|undo}.csv", self.rows_file, Right.LOOK),
-            Door("POST", "/jobs/{job}/pause", self.pause, Right.PAUSE, FORM),
-            Door("POST", "/jobs/{job}/resume", self.resume, Right.APPROVE, FORM),
-            Door("POST", "/jobs/{job}/approve", self.approve, Right.APPROVE, FORM),
-            Door("POST", "/jobs/{job}/cancel", self.cancel, Right.APPROVE, FORM),
-            Door("POST", "/jobs/{job}/retry", self.retry, Right.APPROVE, FORM),
-            Door("POST", "/jobs/{job}/findings", self.find_out, Right.APPROVE, FORM),
-            Door("GET", "/audit", self.audit, Right.AUDIT),
+            Route("GET", "/jobs/{job}", self.job, Right.LOOK),
+            Route("GET", "/jobs/{job}/rows", self.rows, Right.LOOK),
+            Route("GET", "/jobs/{job}/report.{ending:csv|xlsx}", self.report, Right.LOOK),
+            Route("GET", "/jobs/{job}/{rows:retry|undo}.csv", self.rows_file, Right.LOOK),
+            Route("POST", "/jobs/{job}/pause", self.pause, Right.PAUSE, FORM),
+            Route("POST", "/jobs/{job}/resume", self.resume, Right.APPROVE, FORM),
+            Route("POST", "/jobs/{job}/approve", self.approve, Right.APPROVE, FORM),
+            Route("POST", "/jobs/{job}/cancel", self.cancel, Right.APPROVE, FORM),
+            Route("POST", "/jobs/{job}/retry", self.retry, Right.APPROVE, FORM),
+            Route("POST", "/jobs/{job}/notes", self.add_note, Right.APPROVE, FORM),
+            Route("GET", "/audit", self.audit, Right.AUDIT),
         ]
 
     async def job(self, request: web.Request) -> web.StreamResponse:
@@ -83,14 +83,14 @@ class JobPages:
 
     async def pause(self, request: web.Request) -> web.StreamResponse:
         job = await self._job(request)
-        await self._desk.pause(job.id, by=person(request).name)
+        await self._supervisor.pause(job.id, by=person(request).name)
         return _back_to(job)
 
     async def resume(self, request: web.Request) -> web.StreamResponse:
         job = await self._job(request)
         if not job.state.resumable:
             raise ConsentMissing(f"Job {job.id} is {job.state.value}; nothing is left to resume.")
-        self._desk.start(job, by=person(request).name)
+        self._supervisor.start(job, by=person(request).name)
         return _back_to(job)
 
     async def approve(self, request: web.Request) -> web.StreamResponse:
@@ -100,12 +100,12 @@ class JobPages:
         if form.get("number", "") != str(wanted) or form.get("plan") != job.plan_hash:
             raise ConsentMissing(f"That is not the number of removals of this plan ({wanted:,}). Nothing was sent.")
         approved = await self._app.jobs.approve(job.id, by=person(request).name)
-        self._desk.start(approved, by=person(request).name)
+        self._supervisor.start(approved, by=person(request).name)
         return _back_to(job)
 
     async def cancel(self, request: web.Request) -> web.StreamResponse:
         job = await self._job(request)
-        await self._desk.cancel(job.id, by=person(request).name)
+        await self._supervisor.cancel(job.id, by=person(request).name)
         return _back_to(job)
 
     async def retry(self, request: web.Request) -> web.StreamResponse:
@@ -118,11 +118,11 @@ class JobPages:
         await self._uploads.look(upload)
         raise web.HTTPSeeOther(f"/uploads/{upload.id}")
 
-    async def find_out(self, request: web.Request) -> web.StreamResponse:
+    async def add_note(self, request: web.Request) -> web.StreamResponse:
         job, form = await self._job(request), await read_form(request)
         number = str(form.get("row", ""))
         row = int(number) if number.isascii() and number.isdigit() and len(number) < 9 else 0
-        await self._app.jobs.find_out(job.id, row, str(form.get("text", "")), by=person(request).name)
+        await self._app.jobs.add_note(job.id, row, str(form.get("text", "")), by=person(request).name)
         return _back_to(job)
 
     async def audit(self, request: web.Request) -> web.StreamResponse:

@@ -10,14 +10,14 @@ from aiohttp import web
 from aiohttp_sse import sse_response
 
 from bulkremove.app import App
-from bulkremove.app.desk import Desk, Running
+from bulkremove.app.job_supervisor import JobSupervisor, Running
 from bulkremove.model import Job, JobState, Outcome, Status
 from bulkremove.report import first_line
 from bulkremove.rights import Right
 from bulkremove.web.chart import chart
-from bulkremove.web.doors import Door, person
-from bulkremove.web.gates import COOKIE
 from bulkremove.web.replies import part
+from bulkremove.web.routes import Route, person
+from bulkremove.web.security import COOKIE
 from bulkremove.web.sessions import Sessions
 
 EVERY = 0.5
@@ -40,13 +40,13 @@ class _Made:
 class Live:
     """What a job's page shows of the present."""
 
-    def __init__(self, app: App, desk: Desk, sessions: Sessions) -> None:
-        self._app, self._desk, self._sessions = app, desk, sessions
+    def __init__(self, app: App, supervisor: JobSupervisor, sessions: Sessions) -> None:
+        self._app, self._supervisor, self._sessions = app, supervisor, sessions
         self._made: dict[tuple[str, bool], _Made] = {}
         """By job and whether its watcher may approve."""
 
-    def doors(self) -> list[Door]:
-        return [Door("GET", "/jobs/{job}/events", self.events, Right.LOOK)]
+    def routes(self) -> list[Route]:
+        return [Route("GET", "/jobs/{job}/events", self.events, Right.LOOK)]
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         job_id, told = (await self._app.jobs.find(request.match_info["job"])).id, dict.fromkeys(_TEMPLATES, "")
@@ -70,7 +70,7 @@ class Live:
 
     async def _parts(self, request: web.Request, job_id: str) -> tuple[bool, dict[str, str]]:
         """Whether the job moves, and the parts of its page as HTML on one line."""
-        now, running = asyncio.get_running_loop().time(), self._desk.running(job_id)
+        now, running = asyncio.get_running_loop().time(), self._supervisor.running(job_id)
         key = job_id, person(request).may(Right.APPROVE)
         made = self._made.get(key)
         if made is None or made.running is not running or now - made.at >= EVERY / 2:
@@ -84,7 +84,7 @@ class Live:
 
     async def facts(self, job: Job) -> dict[str, Any]:
         """Everything that the page of a job shows."""
-        app, running = self._app, self._desk.running(job.id)
+        app, running = self._app, self._supervisor.running(job.id)
         progress = running.progress if running else None
         tally = progress.tally if progress else await app.jobs.tally(job)
         elsewhere = running is None and await app.jobs.driven(job)
@@ -96,7 +96,7 @@ class Live:
         if progress and progress.waiting and progress.until is not None:
             rest = max(0.0, progress.until - app.clock.monotonic()) / app.speed
             wait = (progress.waiting.value, rest, app.clock.wall() + rest)
-        order = await self._desk.order()
+        order = await self._supervisor.order()
         return {
             "job": job,
             "tally": tally,
@@ -111,7 +111,7 @@ class Live:
             "warning": first_line(job, tally) if still else None,
             "unknown": unknown,
             "chart": chart(await app.jobs.timeline(job)) if still else None,
-            "trouble": self._desk.trouble.get(job.id, ""),
+            "trouble": self._supervisor.trouble.get(job.id, ""),
             "over": job.state.over,
             "paused": still and job.state in (JobState.PAUSED, JobState.READY, JobState.RUNNING),
         }

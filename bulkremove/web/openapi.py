@@ -1,4 +1,4 @@
-"""The OpenAPI document of the HTTP API. Tests compare it with the doors and send what it allows to a real server."""
+"""The OpenAPI document of the HTTP API. Tests compare it with the routes and send what it allows to a real server."""
 
 from __future__ import annotations
 

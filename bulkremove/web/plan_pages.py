@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from bulkremove.app import App, Consent, Preview
-from bulkremove.app.desk import Desk
+from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.errors import BulkremoveError, ConsentMissing
 from bulkremove.model import JobState, Plan, Status, column_letter
 from bulkremove.private_files import private_folder
@@ -20,8 +20,8 @@ from bulkremove.reading import Hidden, ReadOptions
 from bulkremove.report import write_plan
 from bulkremove.rights import Right
 from bulkremove.storage.base import VISIBLE
-from bulkremove.web.doors import FILE_FORM, FORM, Door, person
 from bulkremove.web.replies import download, page, page_number, read_form
+from bulkremove.web.routes import FILE_FORM, FORM, Route, person
 from bulkremove.web.uploads import Upload, Uploads
 
 TO_REMOVE = "remove"
@@ -32,17 +32,17 @@ _ROLES = ("course", "batch", "learner")
 class PlanPages:
     """The start page and everything that happens to an upload."""
 
-    def __init__(self, app: App, desk: Desk, uploads: Uploads) -> None:
-        self._app, self._desk, self._uploads = app, desk, uploads
+    def __init__(self, app: App, supervisor: JobSupervisor, uploads: Uploads) -> None:
+        self._app, self._supervisor, self._uploads = app, supervisor, uploads
 
-    def doors(self) -> list[Door]:
+    def routes(self) -> list[Route]:
         return [
-            Door("GET", "/", self.home, Right.LOOK),
-            Door("POST", "/uploads", self.upload, Right.PREPARE, FILE_FORM),
-            Door("GET", "/uploads/{upload}", self.plan, Right.LOOK),
-            Door("POST", "/uploads/{upload}", self.read_again, Right.PREPARE, FORM),
-            Door("GET", "/uploads/{upload}/plan.csv", self.plan_file, Right.LOOK),
-            Door("POST", "/uploads/{upload}/confirm", self.confirm, Right.APPROVE, FORM),
+            Route("GET", "/", self.home, Right.LOOK),
+            Route("POST", "/uploads", self.upload, Right.PREPARE, FILE_FORM),
+            Route("GET", "/uploads/{upload}", self.plan, Right.LOOK),
+            Route("POST", "/uploads/{upload}", self.read_again, Right.PREPARE, FORM),
+            Route("GET", "/uploads/{upload}/plan.csv", self.plan_file, Right.LOOK),
+            Route("POST", "/uploads/{upload}/confirm", self.confirm, Right.APPROVE, FORM),
         ]
 
     async def home(self, request: web.Request) -> web.StreamResponse:
@@ -57,7 +57,7 @@ class PlanPages:
         jobs = [(job, tallies[job.id]) for job in found]
         now, speed = self._app.clock.wall(), self._app.speed
         locked = allowance.locked if allowance else 0.0
-        ends = [(job, (seconds + locked) / speed) for job, seconds in await self._desk.order()]
+        ends = [(job, (seconds + locked) / speed) for job, seconds in await self._supervisor.order()]
         order = [(job, seconds, now + seconds) for job, seconds in ends]
         facts: dict[str, Any] = {
             "allowance": allowance,
@@ -120,12 +120,12 @@ class PlanPages:
         typed = str(form.get("number", "")).strip().replace(",", "")
         number = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 9 else -1
         consent = Consent(plan_hash=str(form.get("plan", "")), number=number)
-        job, _ = await confirm(self._app, self._desk, self._uploads, upload, consent, by=person(request).name)
+        job, _ = await confirm(self._app, self._supervisor, self._uploads, upload, consent, by=person(request).name)
         raise web.HTTPSeeOther(f"/jobs/{job}")
 
 
 async def confirm(
-    app: App, desk: Desk, uploads: Uploads, upload: Upload, consent: Consent, *, by: str
+    app: App, supervisor: JobSupervisor, uploads: Uploads, upload: Upload, consent: Consent, *, by: str
 ) -> tuple[str, bool]:
     """Make an upload's plan a job and start it; its id, and whether it is new. Raises ConsentMissing."""
 
@@ -140,7 +140,7 @@ async def confirm(
         await app.record(by, "confirmation_refused", name=upload.name, why=missing.message)
         raise
     if new:
-        desk.start(await app.jobs.find(job), by=by)
+        supervisor.start(await app.jobs.find(job), by=by)
     return job, new
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp_jinja2 import render_string, render_template
 
-from bulkremove.web.doors import PERSON
+from bulkremove.web.routes import PERSON
 
 KINDS = {
     ".csv": "text/csv",

@@ -1,4 +1,4 @@
-"""The server of the page: its doors behind its gates, its templates, and the jobs that it runs beside them."""
+"""The server of the page: routes behind security checks, templates, and the jobs that it runs beside them."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ import jinja2
 from aiohttp import web
 
 from bulkremove.app import App, Stop
-from bulkremove.app.desk import Desk
+from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.config import Settings
 from bulkremove.errors import SettingsError
 from bulkremove.model import EndReason, Status, is_loopback
 from bulkremove.report import many
 from bulkremove.web import words
 from bulkremove.web.api import Api
-from bulkremove.web.doors import Door
 from bulkremove.web.entry import Entry
 from bulkremove.web.failures import failures
-from bulkremove.web.gates import LONGEST_FORM, Address, make_gates, make_guard
 from bulkremove.web.job_pages import JobPages
 from bulkremove.web.live import Live
 from bulkremove.web.plan_pages import PlanPages
+from bulkremove.web.routes import Route
+from bulkremove.web.security import LONGEST_FORM, Address, make_guard, make_security_middleware
 from bulkremove.web.sessions import Sessions, SignIns
 from bulkremove.web.uploads import Uploads
 from bulkremove.worker import Worker
@@ -36,22 +36,24 @@ from bulkremove.worker import Worker
 _HERE = Path(__file__).parent
 
 
-def make_site(app: App, desk: Desk, sessions: Sessions, sign_ins: SignIns, address: Address) -> web.Application:
-    """All doors behind the gates."""
-    uploads, live = Uploads(app), Live(app, desk, sessions)
-    all_doors = [
-        *Entry(app, sessions, sign_ins, secure=address.tls or bool(address.proxy)).doors(),
-        *PlanPages(app, desk, uploads).doors(),
-        *JobPages(app, desk, uploads, live).doors(),
-        *live.doors(),
-        *Api(app, desk, uploads).doors(),
+def make_site(
+    app: App, supervisor: JobSupervisor, sessions: Sessions, sign_ins: SignIns, address: Address
+) -> web.Application:
+    """All routes behind the security checks."""
+    uploads, live = Uploads(app), Live(app, supervisor, sessions)
+    all_routes = [
+        *Entry(app, sessions, sign_ins, secure=address.tls or bool(address.proxy)).routes(),
+        *PlanPages(app, supervisor, uploads).routes(),
+        *JobPages(app, supervisor, uploads, live).routes(),
+        *live.routes(),
+        *Api(app, supervisor, uploads).routes(),
     ]
-    doors: dict[web.AbstractRoute, Door] = {}
-    gates = make_gates(address, app, sessions, doors)
-    site = web.Application(middlewares=[failures, gates], client_max_size=LONGEST_FORM)
+    routes: dict[web.AbstractRoute, Route] = {}
+    security = make_security_middleware(address, app, sessions, routes)
+    site = web.Application(middlewares=[failures, security], client_max_size=LONGEST_FORM)
     site.on_response_prepare.append(make_guard(address))
-    for door in all_doors:
-        doors[site.router.add_route(door.method, door.path, door.answer)] = door
+    for route in all_routes:
+        routes[site.router.add_route(route.method, route.path, route.answer)] = route
     _add_templates(site, app.settings, sessions)
     return site
 
@@ -75,7 +77,7 @@ async def serve(app: App, *, host: str, port: int, say: Callable[[str], None]) -
     """Serve the page until SIGINT or SIGTERM; unfinished jobs of an earlier server go on. Raises SettingsError."""
     settings, users = app.settings, bool(await app.people.users())
     _check(settings, host, users)
-    sessions, desk = Sessions(app.people, users=users), Desk(app)
+    sessions, supervisor = Sessions(app.people, users=users), JobSupervisor(app)
     night, nights = Stop(), None
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -89,26 +91,26 @@ async def serve(app: App, *, host: str, port: int, say: Callable[[str], None]) -
     async with AsyncExitStack() as open_:
         await open_.enter_async_context(app.serving())
         await open_.enter_async_context(app.rehearsing())
-        site = make_site(app, desk, sessions, SignIns(), address)
+        site = make_site(app, supervisor, sessions, SignIns(), address)
         runner = web.AppRunner(site, access_log=None, handle_signals=False, shutdown_timeout=2.0)
         await runner.setup()
         try:
             await web.SockSite(runner, listening, ssl_context=tls).start()
             taken_up = (
-                await desk.take_up()
+                await supervisor.resume_interrupted()
             )  # before the link is printed: a journal that can't be written ends the server
             for line in _greeting(settings, sessions, host, port, secure=tls is not None):
                 say(line)
             for job in taken_up:
                 say(f"Job {job.id} goes on.")
             if settings.night_source and settings.night_at is not None:
-                nights = asyncio.create_task(Worker(app, desk, night).run())
+                nights = asyncio.create_task(Worker(app, supervisor, night).run())
                 say(f"Nights start at {settings.night_at:%H:%M} ({settings.night_zone}).")
             await stop.wait()
             say("Stopping; the rows in flight are finished first.")
         finally:
-            night.ask("The server was stopped.", 5, code=EndReason.SERVER_STOPPED, goes_on=True)
-            await desk.close()
+            night.ask("The server was stopped.", 5, code=EndReason.SERVER_STOPPED, auto_resumable=True)
+            await supervisor.close()
             if nights is not None:
                 nights.cancel()
                 await asyncio.gather(nights, return_exceptions=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from bulkremove.app import Known, People, this_person
 from bulkremove.rights import Role
-from bulkremove.web.doors import Person
+from bulkremove.web.routes import Person
 
 IDLE = 3600.0
 """Seconds without a request after which a user's session ends."""

@@ -21,7 +21,7 @@ from bulkremove.app import App, Preview
 from bulkremove.errors import ConsentMissing, FileRefused
 from bulkremove.private_files import private_folder
 from bulkremove.reading import ReadOptions
-from bulkremove.web.gates import LONGEST_FORM
+from bulkremove.web.security import LONGEST_FORM
 
 LONGEST_UPLOAD = 120.0
 """Seconds from the first byte to the last."""

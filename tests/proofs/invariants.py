@@ -34,7 +34,7 @@ UNTOUCHED = frozenset({"not_sent", "invalid", "duplicate", "refused", "not_found
 SETTLED = UNTOUCHED | {"removed", "removed_inferred", "unknown", "done_before"}
 NOT_COUNTED = ("limited", "never_sent", "unauthorised", "scope_missing", "wrong_data_centre", "redirected")
 """Attempts that Zoho is known to have turned away at the door."""
-MOST_ATTEMPTS = 3
+MAX_ATTEMPTS = 3
 HEARD_AFTER = 0.01
 """Seconds that a process is given to take in what it was told."""
 
@@ -108,8 +108,8 @@ class Witness:
             self.fail("I2", "a call left after a commit had failed")
         self._wire[name, removal] += 1
         kept = self._ask(
-            "SELECT count(*), count(*) FILTER (WHERE finding IS NULL) FROM attempt JOIN row USING (job, position)"
-            " WHERE job = ? AND course = ? AND batch = ? AND row.learner = ? AND finding IS NOT 'never_sent'",
+            "SELECT count(*), count(*) FILTER (WHERE response_kind IS NULL) FROM attempt JOIN row USING (job, position)"
+            " WHERE job = ? AND course = ? AND batch = ? AND row.learner = ? AND response_kind IS NOT 'never_sent'",
             *(self.jobs[name], removal.course, removal.batch, removal.learner),
         )[0]
         if kept[0] < self._wire[name, removal] or not kept[1]:
@@ -195,9 +195,10 @@ class Witness:
             if states:  # not before the job is stored
                 self._compare(name, states)
         for position, attempts in self._ask(
-            "SELECT position, count(*) FROM attempt WHERE finding IS NULL OR finding NOT IN (?, ?, ?, ?, ?, ?)"
+            "SELECT position, count(*) FROM attempt"
+            " WHERE response_kind IS NULL OR response_kind NOT IN (?, ?, ?, ?, ?, ?)"
             " GROUP BY job, position HAVING count(*) > ?",
-            *(*NOT_COUNTED, MOST_ATTEMPTS),
+            *(*NOT_COUNTED, MAX_ATTEMPTS),
         ):
             self.fail("I8", f"{attempts} attempts for position {position}")
 

@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from unittest.mock import patch
 
-from bulkremove import answers, pacing, policy
+from bulkremove import pacing, policy, responses
 from bulkremove.app import App
 from bulkremove.config import Settings
 from bulkremove.limiter import Gate
-from bulkremove.model import Attempt, Errand, Job, Permit, Quota, Removal, Reply
+from bulkremove.model import Attempt, Job, PendingRow, Permit, Quota, Removal, Reply
 from bulkremove.pacing import Signal
-from bulkremove.policy import Answer, Finding, Verdict
+from bulkremove.policy import Response, ResponseKind, Verdict
 from bulkremove.report import ReportFile
 from bulkremove.storage.base import Act, AttemptOutcome, Record
 from bulkremove.storage.sqlite import attempts, records
@@ -44,11 +44,11 @@ def _path(removal: Removal) -> str:
 _open, _close = attempts._open, attempts._close
 
 
-def _write_it_later(transaction: Transaction, errand: Errand, attempt: Attempt, ledger: str) -> None: ...
+def _write_it_later(transaction: Transaction, pending_row: PendingRow, attempt: Attempt, ledger: str) -> None: ...
 
 
 def _write_both(transaction: Transaction, permit: Permit, outcome: AttemptOutcome, at: float) -> None:
-    _open(transaction, permit.errand, permit.attempt, "ledger")
+    _open(transaction, permit.pending_row, permit.attempt, "ledger")
     _close(transaction, permit, outcome, at)
 
 
@@ -59,18 +59,18 @@ def _but_the_last(self: ReportFile, header: Sequence[str], job: Job, rows: Itera
     return _publish(self, header, job, list(rows)[:-1])
 
 
-_read = answers.read
+_read = responses.read
 
 
-def _generous(reply: Reply, *, now: float) -> Answer:
-    answer = _read(reply, now=now)
-    return replace(answer, finding=Finding.REMOVED) if answer.finding is Finding.MUDDLED else answer
+def _generous(reply: Reply, *, now: float) -> Response:
+    response = _read(reply, now=now)
+    return replace(response, kind=ResponseKind.REMOVED) if response.kind is ResponseKind.MUDDLED else response
 
 
 _judge = policy.judge
 
 
-def _forgetful(answer: Answer, before: Sequence[object]) -> Verdict:
+def _forgetful(answer: Response, before: Sequence[object]) -> Verdict:
     return _judge(answer, ())
 
 
@@ -102,7 +102,7 @@ _answered: Callable[..., tuple[object, object]] = pacing.answered
 
 
 def _any_answer_is_sound(*args: object, **kwargs: object) -> tuple[object, object]:
-    return _answered(*args, **{**kwargs, "sound": True})
+    return _answered(*args, **{**kwargs, "proves_reachable": True})
 
 
 def _own_ledger(self: App, settings: Settings) -> str:
@@ -146,12 +146,12 @@ MUTANTS = (
         lambda: patch.object(Database, "_fail", _done_anyway),
     ),
     Mutant("I3", "the report ends one row early", lambda: patch.object(ReportFile, "_publish", _but_the_last)),
-    Mutant("I4", "an answer that can't be understood is a success", lambda: patch.object(answers, "read", _generous)),
+    Mutant("I4", "an answer that can't be understood is a success", lambda: patch.object(responses, "read", _generous)),
     Mutant("I5", "earlier attempts without an answer are forgotten", lambda: patch.object(policy, "judge", _forgetful)),
     Mutant(
         "I6",
-        "a slot is reborn half a window too early",
-        lambda: patch.object(pacing, "reborn_at", lambda quota, at: at + quota.window / 2),
+        "a slot is released half a window too early",
+        lambda: patch.object(pacing, "released_at", lambda quota, at: at + quota.window / 2),
     ),
     Mutant("I6", "each process keeps a ledger of its own", lambda: patch.object(App, "_ledger", _own_ledger)),
     Mutant("I7", "a lock is waited for a minute", lambda: patch.object(pacing, "_wait_seconds", _a_minute)),
@@ -161,7 +161,7 @@ MUTANTS = (
         lambda: patch.object(Gate, "is_still_valid", _always_valid),
     ),
     Mutant("I7", "any answer lifts a lock", lambda: patch.object(pacing, "answered", _any_answer_is_sound)),
-    Mutant("I8", "a row may have five attempts", lambda: patch.object(policy, "MOST_ATTEMPTS", 5)),
+    Mutant("I8", "a row may have five attempts", lambda: patch.object(policy, "MAX_ATTEMPTS", 5)),
     Mutant("I9", "a resumed job sends its unknown rows again", lambda: patch.object(SqliteJobs, "start", _start_again)),
     Mutant(
         "I10",

@@ -14,7 +14,7 @@ from typing import Any
 from bulkremove.sandbox import Entry
 
 CALLS, WINDOW = 30, 60.0
-MOST_ATTEMPTS = 3
+MAX_ATTEMPTS = 3
 RULES = ("sound", "kept", "audit", "rows", "plan", "once", "limit", "refused")
 """`sound`: the journal is no damaged file. `kept`: what was acknowledged is there. `audit`: the chain holds, only grows
 and has every acknowledged act. `rows`: every row is told, and told truly. `plan`: only what a confirmed plan names is
@@ -219,7 +219,7 @@ class Facts:
             for job, number, text in self.notes:
                 if (job, number) == (report.job, row.number):
                     require(text in row.detail, "kept", f"the note {text!r} is gone, {where}")
-        require(row.attempts <= MOST_ATTEMPTS, "once", f"too many attempts, {where}")
+        require(row.attempts <= MAX_ATTEMPTS, "once", f"too many attempts, {where}")
         require((kind == "planned") == (row.status not in ("duplicate", "invalid")), "rows", f"{kind}, {where}")
         if before is not None and (state in OVER or before.status not in _OPEN_ROW):
             require(before.status == row.status, "rows", f"it was settled as {before.status}, {where}")

@@ -355,7 +355,7 @@ class Sequences:
         if row is None or not self._serve.running or not self._signed_in():
             return None
         text = f"looked up {self._dice.randrange(10**9)}"
-        answer = self._serve.form(f"/jobs/{row[0]}/findings", row=str(row[1]), text=text)
+        answer = self._serve.form(f"/jobs/{row[0]}/notes", row=str(row[1]), text=text)
         if self._answered(answer, 303) and answer.headers.get("Location") == f"/jobs/{row[0]}":
             self._noted(row, text)
         return f"{row}: {answer.status}"

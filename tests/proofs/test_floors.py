@@ -20,7 +20,7 @@ TESTERS = (
     "schemathesis",
 )
 CHOSEN = (
-    *("reading", "workbooks", "doubtful_sheets", "answers", "client", "wire", "limiter", "outcomes", "database"),
+    *("reading", "workbooks", "doubtful_sheets", "responses", "client", "wire", "limiter", "outcomes", "database"),
     *("storage_contract", "restore", "applications"),
     *("report", "cli", "people", "web_pages", "web_api", "auth", "notices", "night"),
 )

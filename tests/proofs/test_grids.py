@@ -17,7 +17,7 @@ from yarl import URL
 
 from bulkremove.client import Admission, ZohoPeople
 from bulkremove.errors import ExchangeFailed, FileRefused
-from bulkremove.model import Attempt, Errand, Permit, Removal, Table
+from bulkremove.model import Attempt, PendingRow, Permit, Removal, Table
 from bulkremove.planning import plan
 from bulkremove.reading import read
 from tests.conftest import Proving
@@ -149,8 +149,8 @@ async def test_of_a_hundred_thousand_cells_only_the_one_shape_of_call_leaves(pro
     async def admit() -> Admission:
         return admission
 
-    errand = Errand("job", 0, 2, Removal("1", "2", "3"))
-    admission = Admission(Permit(errand, Attempt(1, 0.0, 0.0, "boot"), 1, 0.0), "a token")
+    pending_row = PendingRow("job", 0, 2, Removal("1", "2", "3"))
+    admission = Admission(Permit(pending_row, Attempt(1, 0.0, 0.0, "boot"), 1, 0.0), "a token")
     server = await asyncio.start_server(answer, "127.0.0.1")
     people = ZohoPeople(URL.build(scheme="http", host="127.0.0.1", port=server.sockets[0].getsockname()[1]))
     for _ in range(count):

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import TypeVar
 
 from bulkremove.errors import JournalFailed
-from bulkremove.model import Attempt, Clock, Errand, Hold, HoldReason, Ledger, Permit, RowState, Status
+from bulkremove.model import Attempt, Clock, Hold, HoldReason, Ledger, PendingRow, Permit, RowState, Status
 from bulkremove.storage.base import AnswerRule, AttemptOutcome, LedgerChange, RestartRule, SlotRule
 from bulkremove.storage.sqlite.database import Database, Reader, Transaction
 from bulkremove.storage.sqlite.queries import Queries
@@ -30,11 +30,11 @@ class SqliteAttempts:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database, self._clock = database, clock
 
-    async def take(self, errand: Errand, rule: SlotRule[R]) -> Permit | R:
+    async def take(self, pending_row: PendingRow, rule: SlotRule[R]) -> Permit | R:
         taken: list[Permit] = []
 
         def take(transaction: Transaction) -> Permit | R:
-            found = self._take(transaction, errand, rule)
+            found = self._take(transaction, pending_row, rule)
             if isinstance(found, Permit):
                 taken.append(found)
             return found
@@ -55,7 +55,7 @@ class SqliteAttempts:
                 transaction.execute(_LIMIT.release_early, slot=permit.slot, free_at=free_at)
             else:
                 _withdraw(transaction, permit)
-            _settle(transaction, permit.errand, outcome.state, outcome.detail, wall)
+            _settle(transaction, permit.pending_row, outcome.state, outcome.detail, wall)
             before = _current_ledger(transaction, rule.key, rule, self._clock.boot, now)
             recent = transaction.execute(_LIMIT.count_taken_since, key=rule.key, then=rule.recent_since()).fetchone()[0]
             after, said = rule.answered(before, now, recent=recent)
@@ -65,10 +65,12 @@ class SqliteAttempts:
 
         return await self._database.write(close)
 
-    async def settle(self, errand: Errand, status: Status, detail: str) -> None:
-        await self._database.write(lambda transaction: _settle(transaction, errand, status, detail, self._clock.wall()))
+    async def settle(self, pending_row: PendingRow, status: Status, detail: str) -> None:
+        await self._database.write(
+            lambda transaction: _settle(transaction, pending_row, status, detail, self._clock.wall())
+        )
 
-    def _take(self, transaction: Transaction, errand: Errand, rule: SlotRule[R]) -> Permit | R:
+    def _take(self, transaction: Transaction, pending_row: PendingRow, rule: SlotRule[R]) -> Permit | R:
         now, wall, boot = self._clock.monotonic(), self._clock.wall(), self._clock.boot
         ledger = _current_ledger(transaction, rule.key, rule, boot, now)
         slots = rule.slots(ledger, now)
@@ -90,9 +92,9 @@ class SqliteAttempts:
         assert decision.free_at is not None  # noqa: S101 - narrows the type; a rule refuses or gives a time
         transaction.execute(_LIMIT.delete_old_slots, key=rule.key, then=now - rule.window)
         slot = transaction.execute(_LIMIT.take_slot, key=rule.key, now=now, free_at=decision.free_at).lastrowid
-        attempt = Attempt(1 + max((one.number for one in errand.attempts), default=0), wall, now, boot)
-        _open(transaction, errand, attempt, rule.key)
-        return Permit(errand, attempt, int(slot or 0), now)
+        attempt = Attempt(1 + max((one.number for one in pending_row.attempts), default=0), wall, now, boot)
+        _open(transaction, pending_row, attempt, rule.key)
+        return Permit(pending_row, attempt, int(slot or 0), now)
 
 
 class SqliteRateLimit:
@@ -121,44 +123,48 @@ class SqliteRateLimit:
         return await self._database.read_long(lambda: self._database.read_now(find))
 
 
-def _open(transaction: Transaction, errand: Errand, attempt: Attempt, ledger: str) -> None:
+def _open(transaction: Transaction, pending_row: PendingRow, attempt: Attempt, ledger: str) -> None:
     """The intent: this row is about to be sent."""
     transaction.execute(
         _ATTEMPTS.insert_attempt,
-        job=errand.job,
-        position=errand.position,
+        job=pending_row.job,
+        position=pending_row.position,
         number=attempt.number,
         ledger=ledger,
         sent_at=attempt.sent_at,
         sent_mono=attempt.sent_mono,
         boot=attempt.boot,
     )
-    changed = transaction.execute(_ROWS.send_row, job=errand.job, position=errand.position, at=attempt.sent_at)
+    changed = transaction.execute(
+        _ROWS.send_row, job=pending_row.job, position=pending_row.position, at=attempt.sent_at
+    )
     if changed.rowcount != 1:
-        raise JournalFailed(f"Row {errand.number} of job {errand.job} is settled already; it is not sent again.")
-    count_change(transaction, job=errand.job, position=errand.position, ledger=ledger)
+        raise JournalFailed(
+            f"Row {pending_row.number} of job {pending_row.job} is settled already; it is not sent again."
+        )
+    count_change(transaction, job=pending_row.job, position=pending_row.position, ledger=ledger)
 
 
 def _close(transaction: Transaction, permit: Permit, outcome: AttemptOutcome, at: float) -> None:
-    errand, attempt = permit.errand, outcome.attempt
+    pending_row, attempt = permit.pending_row, outcome.attempt
     transaction.execute(
         _ATTEMPTS.close_attempt,
-        job=errand.job,
-        position=errand.position,
+        job=pending_row.job,
+        position=pending_row.position,
         number=attempt.number,
         at=at,
-        finding=attempt.finding,
+        response_kind=attempt.response_kind,
         http_status=attempt.http_status,
         api_code=attempt.api_code,
         text=attempt.text,
         learner=outcome.learner,
     )
-    if outcome.learner is not None and outcome.learner != errand.removal.learner:
-        transaction.execute(_JOBS.count_mismatch, job=errand.job)
+    if outcome.learner is not None and outcome.learner != pending_row.removal.learner:
+        transaction.execute(_JOBS.count_mismatch, job=pending_row.job)
     transaction.execute(
         _ROWS.note_response,
-        job=errand.job,
-        position=errand.position,
+        job=pending_row.job,
+        position=pending_row.position,
         http_status=attempt.http_status,
         api_code=attempt.api_code,
     )
@@ -166,21 +172,23 @@ def _close(transaction: Transaction, permit: Permit, outcome: AttemptOutcome, at
 
 def _withdraw(transaction: Transaction, permit: Permit) -> None:
     """Undo a permit of which no byte left, so that a network or a disk that fails for hours adds no rows."""
-    errand = permit.errand
+    pending_row = permit.pending_row
     transaction.execute(
-        _ATTEMPTS.delete_attempt, job=errand.job, position=errand.position, number=permit.attempt.number
+        _ATTEMPTS.delete_attempt, job=pending_row.job, position=pending_row.position, number=permit.attempt.number
     )
-    transaction.execute(_ROWS.withdraw_attempt, job=errand.job, position=errand.position)
+    transaction.execute(_ROWS.withdraw_attempt, job=pending_row.job, position=pending_row.position)
     transaction.execute(_LIMIT.cancel_slot, slot=permit.slot)
 
 
-def _settle(transaction: Transaction, errand: Errand, state: RowState | Status, detail: str, wall: float) -> None:
+def _settle(
+    transaction: Transaction, pending_row: PendingRow, state: RowState | Status, detail: str, wall: float
+) -> None:
     at = wall if isinstance(state, Status) else None
     changed = transaction.execute(
-        _ROWS.settle_row, job=errand.job, position=errand.position, state=state, detail=detail, at=at
+        _ROWS.settle_row, job=pending_row.job, position=pending_row.position, state=state, detail=detail, at=at
     )
     if changed.rowcount != 1:
-        raise JournalFailed(f"Row {errand.number} of job {errand.job} is settled already and can't change.")
+        raise JournalFailed(f"Row {pending_row.number} of job {pending_row.job} is settled already and can't change.")
 
 
 def _current_ledger(transaction: Transaction, key: str, rule: RestartRule, boot: str, now: float) -> Ledger:
@@ -199,8 +207,8 @@ def _ledger(reader: Reader, key: str, boot: str) -> tuple[Ledger, str]:
     found = reader.execute(_LIMIT.get_ledger, key=key).fetchone()
     if found is None:
         return Ledger(), boot
-    written, next_at, burst, last_at, hold, blamed, budget, budget_at = found
-    return Ledger(next_at, burst, last_at, _hold(hold), blamed, budget, budget_at), written
+    written, next_at, burst, last_at, hold, individually_limited_row, budget, budget_at = found
+    return Ledger(next_at, burst, last_at, _hold(hold), individually_limited_row, budget, budget_at), written
 
 
 def _save(transaction: Transaction, key: str, boot: str, ledger: Ledger) -> None:
@@ -213,7 +221,7 @@ def _save(transaction: Transaction, key: str, boot: str, ledger: Ledger) -> None
         burst=ledger.burst,
         last_at=ledger.last_at,
         hold=hold,
-        blamed=ledger.blamed,
+        individually_limited_row=ledger.individually_limited_row,
         budget=ledger.budget,
         budget_at=ledger.budget_at,
     )

@@ -16,13 +16,13 @@ from bulkremove.model import (
     UNSETTLED,
     Attempt,
     EndReason,
-    Errand,
-    Finding,
     Job,
     JobState,
-    KeepList,
+    Note,
     Outcome,
+    PendingRow,
     PlannedRow,
+    ProtectedLearners,
     Removal,
     Roles,
     RowState,
@@ -151,13 +151,13 @@ class SqliteJobs:
 
         return await self._database.write(release)
 
-    async def protect(self, job_id: str, protected: KeepList, *, why: str, at: float) -> int:
+    async def protect(self, job_id: str, protected: ProtectedLearners, *, why: str, at: float) -> int:
         found = [
-            (errand.position, state)
+            (pending_row.position, state)
             for state in _OPEN
             async for page in self._open_pages(job_id, state)
-            for errand in page
-            if errand.removal in protected
+            for pending_row in page
+            if pending_row.removal in protected
         ]
         count = 0
         for start in range(0, len(found), PIECE):
@@ -210,22 +210,22 @@ class SqliteJobs:
 
         return [*await self._database.read_long(lambda: self._database.read_now(search))]
 
-    async def open_rows(self, job_id: str) -> AsyncGenerator[Errand]:
+    async def open_rows(self, job_id: str) -> AsyncGenerator[PendingRow]:
         for state in _OPEN:
             async for page in self._open_pages(job_id, state):
-                for errand in page:
-                    yield errand
+                for pending_row in page:
+                    yield pending_row
 
-    async def _open_pages(self, job_id: str, state: RowState) -> AsyncGenerator[Sequence[Errand]]:
+    async def _open_pages(self, job_id: str, state: RowState) -> AsyncGenerator[Sequence[PendingRow]]:
         after = -1
 
-        def read(reader: Reader) -> Sequence[Errand]:
+        def read(reader: Reader) -> Sequence[PendingRow]:
             rows = reader.execute(_ROWS.page_of_open_rows, job=job_id, after=after, state=state, limit=PAGE).fetchall()
             if not rows:
                 return []
             attempts = _attempts(reader, job_id, rows[0]["position"], rows[-1]["position"])
             return [
-                Errand(
+                PendingRow(
                     job_id,
                     row["position"],
                     row["number"],
@@ -257,7 +257,7 @@ class SqliteJobs:
 
     # Notes and events
 
-    async def add_note(self, job_id: str, number: int, note: Finding, *records: Record) -> bool:
+    async def add_note(self, job_id: str, number: int, note: Note, *records: Record) -> bool:
         def add(transaction: Transaction) -> bool:
             row = transaction.execute(_ROWS.unknown_row, job=job_id, number=number).fetchone()
             if row is None:
@@ -412,7 +412,7 @@ def _end(transaction: Transaction, job_id: str, end: JobEnd, records: Iterable[R
         at=end.at,
         seconds=end.seconds,
         worst_minute=end.peak,
-        goes_on=int(end.auto_resumable),
+        auto_resumable=int(end.auto_resumable),
     )
     words = end.reason or "Every row has its status."
     write_records(transaction, (*records, JobEvent(job_id, end.state.value, words, end.at)))
@@ -466,10 +466,10 @@ def _tallies(reader: Reader, job_ids: Collection[str], *, as_reported: bool = Fa
     return found
 
 
-def _notes(reader: Reader, job_id: str) -> Mapping[int, Sequence[Finding]]:
-    notes = defaultdict[int, list[Finding]](list)
+def _notes(reader: Reader, job_id: str) -> Mapping[int, Sequence[Note]]:
+    notes = defaultdict[int, list[Note]](list)
     for position, *values in reader.execute(_JOBS.list_notes, job=job_id):
-        notes[position].append(Finding(*values))
+        notes[position].append(Note(*values))
     return notes
 
 
@@ -480,7 +480,7 @@ def _attempts(reader: Reader, job_id: str, first: int, last: int) -> Mapping[int
     return attempts
 
 
-def _outcome(row: sqlite3.Row, job: Job, notes: Mapping[int, Sequence[Finding]]) -> Outcome:
+def _outcome(row: sqlite3.Row, job: Job, notes: Mapping[int, Sequence[Note]]) -> Outcome:
     status, detail = _reported(row["state"], row["detail"], job)
     open_ = row["state"] in _SETTLED_BY_END
     return Outcome(
@@ -517,6 +517,6 @@ def _jobs(found: sqlite3.Cursor) -> Iterator[Job]:
         facts["options"] = json.loads(facts["options"])
         facts["state"] = JobState(facts["state"])
         facts["reason_code"] = EndReason(facts["reason_code"])
-        facts["goes_on"] = bool(facts["goes_on"])
+        facts["auto_resumable"] = bool(facts["auto_resumable"])
         facts["dropped"] = facts.pop("totals") is not None
         yield Job(**facts)

@@ -7,7 +7,7 @@ VALUES (:job, :position, :number, :ledger, :sent_at, :sent_mono, :boot);
 
 -- name: close_attempt
 -- The raw outcome of an attempt.
-UPDATE attempt SET answered_at = :at, finding = :finding, http_status = :http_status, api_code = :api_code,
+UPDATE attempt SET answered_at = :at, response_kind = :response_kind, http_status = :http_status, api_code = :api_code,
     text = :text, learner = :learner WHERE job = :job AND position = :position AND number = :number;
 
 -- name: delete_attempt
@@ -16,7 +16,7 @@ DELETE FROM attempt WHERE job = :job AND position = :position AND number = :numb
 
 -- name: list_attempts
 -- The attempts of some rows.
-SELECT position, number, sent_at, sent_mono, boot, finding, http_status, api_code, text FROM attempt
+SELECT position, number, sent_at, sent_mono, boot, response_kind, http_status, api_code, text FROM attempt
 WHERE job = :job AND position BETWEEN :first AND :last ORDER BY position, number;
 
 -- name: send_times

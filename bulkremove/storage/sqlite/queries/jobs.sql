@@ -45,12 +45,12 @@ ORDER BY created_at DESC, id DESC LIMIT 1;
 
 -- name: start_job
 -- A process runs the job from now on.
-UPDATE job SET state = 'running', reason = '', reason_code = '', finished_at = NULL, goes_on = 0 WHERE id = :job;
+UPDATE job SET state = 'running', reason = '', reason_code = '', finished_at = NULL, auto_resumable = 0 WHERE id = :job;
 
 -- name: end_job
 -- The run is over; its seconds are added, its peak compared.
 UPDATE job SET state = :state, reason = :reason, reason_code = :reason_code, exit_code = :exit_code, finished_at = :at,
-    seconds = seconds + :seconds, worst_minute = max(worst_minute, :worst_minute), goes_on = :goes_on WHERE id = :job;
+    seconds = seconds + :seconds, worst_minute = max(worst_minute, :worst_minute), auto_resumable = :auto_resumable WHERE id = :job;
 
 -- name: release_job
 -- A held job may run.
@@ -64,7 +64,7 @@ SELECT id, created_at FROM job WHERE state IN ('ready', 'running', 'paused', 'he
 -- A job of a journal that was put back: it goes on when a person says so.
 UPDATE job SET state = CASE state WHEN 'held' THEN state ELSE 'paused' END,
     finished_at = CASE state WHEN 'held' THEN finished_at ELSE :at END,
-    reason = :reason, reason_code = :code, exit_code = 5, goes_on = 0, due_at = NULL WHERE id = :job;
+    reason = :reason, reason_code = :code, exit_code = 5, auto_resumable = 0, due_at = NULL WHERE id = :job;
 
 -- name: count_lockout
 -- One more lockout of the job.
@@ -112,11 +112,11 @@ SELECT name FROM event WHERE job = :job AND name IN ('started', 'reported') ORDE
 
 -- name: insert_note
 -- What a person found out about a row.
-INSERT INTO finding (job, position, at, author, text) VALUES (:job, :position, :at, :author, :text);
+INSERT INTO note (job, position, at, author, text) VALUES (:job, :position, :at, :author, :text);
 
 -- name: list_notes
 -- The notes of a job, the oldest first.
-SELECT position, at, author, text FROM finding WHERE job = :job ORDER BY id;
+SELECT position, at, author, text FROM note WHERE job = :job ORDER BY id;
 
 -- name: is_storing
 -- Whether a job is not stored whole yet.
@@ -124,9 +124,9 @@ SELECT 1 FROM job WHERE id = :job AND state = 'storing';
 
 -- name: delete_some_notes
 -- Delete the notes of the first rows of a job.
-DELETE FROM finding WHERE job = :job AND position IN (SELECT position FROM row WHERE job = :job ORDER BY position
+DELETE FROM note WHERE job = :job AND position IN (SELECT position FROM row WHERE job = :job ORDER BY position
     LIMIT :limit);
 
 -- name: delete_notes_of_row
 -- The notes of one row.
-DELETE FROM finding WHERE job = :job AND position = :position;
+DELETE FROM note WHERE job = :job AND position = :position;

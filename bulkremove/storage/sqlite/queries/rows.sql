@@ -43,7 +43,7 @@ SELECT position FROM row JOIN job ON job.id = row.job WHERE job = :job AND numbe
 -- How many unknown rows nobody has noted anything about.
 SELECT count(*) FROM row JOIN job ON job.id = row.job WHERE job = :job
     AND (row.state = 'unknown' OR (row.state = 'sending' AND job.state IN ('stopped', 'cancelled', 'finished')))
-    AND NOT EXISTS (SELECT 1 FROM finding WHERE finding.job = row.job AND finding.position = row.position);
+    AND NOT EXISTS (SELECT 1 FROM note WHERE note.job = row.job AND note.position = row.position);
 
 -- name: removal_times
 -- When each removal of the job was settled, in ascending order.

@@ -1,4 +1,4 @@
-"""What an address is: who may come in by it, and what it takes. The gates know nothing else of an address."""
+"""What an address is: who may come in by it, and what it takes. The security know nothing else of an address."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class Route:
     """One address and method. ``right``: None for whoever came from the right host and site."""
 
     method: str
@@ -45,5 +45,5 @@ SOURCE = web.RequestKey("source", str)
 
 
 def person(request: web.Request) -> Person:
-    """Who asks; only behind a door that has a right."""
+    """Who asks; only behind a route that has a right."""
     return request[PERSON]

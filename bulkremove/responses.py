@@ -1,4 +1,4 @@
-"""Reading a reply: which finding its status and body come to, whatever shape Zoho gave them.
+"""Reading a reply: which response_kind its status and body come to, whatever shape Zoho gave them.
 
 Success is never read from the status alone, since Zoho's products report failures inside HTTP 200
 (Zoho People's own page shows the success body; the error shapes are from public recordings). Pure.
@@ -14,7 +14,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 
 from bulkremove.model import Reply
-from bulkremove.policy import Answer, Finding
+from bulkremove.policy import Response, ResponseKind
 
 LONGEST_TEXT = 300
 """Characters of Zoho's own words that are kept."""
@@ -51,27 +51,27 @@ class _Body:
         return frozenset({*self.error_codes, self.code or ""} - {""})
 
 
-def read(reply: Reply, *, now: float) -> Answer:
+def read(reply: Reply, *, now: float) -> Response:
     """What ``reply`` comes to. ``now``: epoch seconds, for a Retry-After that names a date."""
     body = _parse(reply.body)
-    finding = _find(reply, body)
+    response_kind = _find(reply, body)
     if body is None:
-        text = "" if finding is Finding.REMOVED else _shorten(_plain(reply.body))
+        text = "" if response_kind is ResponseKind.REMOVED else _shorten(_plain(reply.body))
         code = None
     else:
         text = _shorten("; ".join(dict.fromkeys(body.texts)))
         code = next((c for c in body.error_codes if c), body.code)
-    return Answer(
-        finding,
+    return Response(
+        response_kind,
         reply.status,
         code[:100] if code else None,
         text,
-        body.learner if body and finding is Finding.REMOVED else None,
+        body.learner if body and response_kind is ResponseKind.REMOVED else None,
         _wait(reply, text, now),
     )
 
 
-def _find(reply: Reply, body: _Body | None) -> Finding:
+def _find(reply: Reply, body: _Body | None) -> ResponseKind:
     status = reply.status
     codes = body.codes if body else frozenset[str]()
     words = " ".join((*body.texts, *codes)) if body else _plain(reply.body)
@@ -81,39 +81,39 @@ def _find(reply: Reply, body: _Body | None) -> Finding:
     if status in (422, 429) or "7209" in codes or limit_text:
         contradicts = body is not None and body.code == "200"
         proven = status < 500 and (body is not None or not success) and not contradicts
-        return Finding.LIMITED if proven else Finding.LIMITED_UNPROVEN
+        return ResponseKind.LIMITED if proven else ResponseKind.LIMITED_UNPROVEN
     if status >= 500:
-        return Finding.SERVER_ERROR
+        return ResponseKind.SERVER_ERROR
     if 300 <= status <= 399:
         if status == 303:
-            return Finding.SEE_OTHER
-        return Finding.REDIRECTED if status in (301, 302, 307, 308) else Finding.STRANGE
+            return ResponseKind.SEE_OTHER
+        return ResponseKind.REDIRECTED if status in (301, 302, 307, 308) else ResponseKind.STRANGE
     if success and body is None:
         empty = not reply.body.strip() or status in (202, 204)
-        return Finding.MUDDLED if empty else Finding.NOT_JSON
+        return ResponseKind.MUDDLED if empty else ResponseKind.NOT_JSON
     if success and (says_done or not (body and body.failed)):
         done = says_done and status not in (202, 204)
-        return Finding.REMOVED if done else Finding.MUDDLED
+        return ResponseKind.REMOVED if done else ResponseKind.MUDDLED
     if body is not None and body.code == "200":
-        return Finding.MUDDLED if success else Finding.STRANGE
+        return ResponseKind.MUDDLED if success else ResponseKind.STRANGE
     return _find_refusal(status, success, codes, words, body)
 
 
-def _find_refusal(status: int, success: bool, codes: frozenset[str], words: str, body: _Body | None) -> Finding:
+def _find_refusal(status: int, success: bool, codes: frozenset[str], words: str, body: _Body | None) -> ResponseKind:
     """A 4xx, or a 2xx whose body tells an error."""
     if "7201" in codes:
-        return Finding.WRONG_DATA_CENTRE
+        return ResponseKind.WRONG_DATA_CENTRE
     if "7218" in codes or ((body is not None or status in (401, 403)) and _SCOPE_TEXT.search(words)):
-        return Finding.SCOPE_MISSING
+        return ResponseKind.SCOPE_MISSING
     if status == 401 or "7213" in codes or "7202" in codes or (success and "401" in codes):
-        return Finding.UNAUTHORISED
+        return ResponseKind.UNAUTHORISED
     if status == 403 or (success and (codes & _FORBIDDEN_CODES or "403" in codes)):
-        return Finding.FORBIDDEN
+        return ResponseKind.FORBIDDEN
     if status == 404 or (success and "404" in codes):
-        return Finding.NOT_FOUND if body is not None and codes else Finding.NOT_FOUND_ELSEWHERE
+        return ResponseKind.NOT_FOUND if body is not None and codes else ResponseKind.NOT_FOUND_ELSEWHERE
     if status == 400 or (success and (codes & _BAD_REQUEST_CODES or "400" in codes)):
-        return Finding.BAD_REQUEST
-    return Finding.MUDDLED if success else Finding.STRANGE
+        return ResponseKind.BAD_REQUEST
+    return ResponseKind.MUDDLED if success else ResponseKind.STRANGE
 
 
 def _parse(raw: bytes) -> _Body | None:

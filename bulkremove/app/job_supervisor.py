@@ -44,7 +44,7 @@ class Running:
             self.rows.appendleft(progress.settled)
 
 
-class Desk:
+class JobSupervisor:
     """Runs jobs in the background of the running event loop."""
 
     def __init__(self, app: App) -> None:
@@ -54,7 +54,7 @@ class Desk:
         self.trouble: dict[str, str] = {}
         """Why a job could not be started or ended badly, by job, in a sentence."""
 
-    async def take_up(self) -> list[Job]:
+    async def resume_interrupted(self) -> list[Job]:
         """Start what a stopped or killed server left; the jobs that go on."""
         jobs, found = self._app.jobs, []
         await jobs.remove_abandoned()
@@ -130,7 +130,7 @@ class Desk:
 
     async def _stop(self, job_id: str, why: str, code: EndReason) -> None:
         if running := self._running.get(job_id):
-            running.stop.ask(why, 5, code=code, goes_on=code is EndReason.SERVER_STOPPED)
+            running.stop.ask(why, 5, code=code, auto_resumable=code is EndReason.SERVER_STOPPED)
             await asyncio.wait([self._tasks[job_id]])
 
     async def _run(self, job_id: str, running: Running, by: str) -> None:

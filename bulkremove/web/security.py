@@ -17,7 +17,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from bulkremove.app import App
 from bulkremove.rights import Right
-from bulkremove.web.doors import API, PERSON, SOURCE, Door, Person
+from bulkremove.web.routes import API, PERSON, SOURCE, Person, Route
 from bulkremove.web.sessions import Sessions
 
 COOKIE = "bulkremove"
@@ -60,28 +60,30 @@ class _Seen:
     source: str
 
 
-def make_gates(address: Address, app: App, sessions: Sessions, doors: Mapping[web.AbstractRoute, Door]) -> Middleware:
+def make_security_middleware(
+    address: Address, app: App, sessions: Sessions, routes: Mapping[web.AbstractRoute, Route]
+) -> Middleware:
     """The middleware that all requests pass first."""
 
     @web.middleware
-    async def gates(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def security(request: web.Request, handler: Handler) -> web.StreamResponse:
         seen = _seen(request, address)
         if not address.is_ours(seen.host):
             raise web.HTTPMisdirectedRequest(text="This address is not served here.")
         _check_site(request, seen)
         request[SOURCE] = seen.source
-        door = doors.get(request.match_info.route)
-        right = door.right if door else Right.LOOK
+        route = routes.get(request.match_info.route)
+        right = route.right if route else Right.LOOK
         if right is not None:
             person = await _person(request, app, sessions)
             if not person.may(right):
                 raise web.HTTPForbidden(text=f"As {person.name} you may not do that; ask somebody who may.")
             request[PERSON] = person
-        if door and door.takes and request.content_type != door.takes:
-            raise web.HTTPUnsupportedMediaType(text=f"Only {door.takes} is taken here.")
+        if route and route.takes and request.content_type != route.takes:
+            raise web.HTTPUnsupportedMediaType(text=f"Only {route.takes} is taken here.")
         return await handler(request)
 
-    return gates
+    return security
 
 
 def _seen(request: web.Request, address: Address) -> _Seen:

@@ -1,0 +1,195 @@
+"""What an answer comes to, whatever its shape; success is never read from the status alone."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkremove import policy, responses
+from bulkremove.breaker import Breaker, observe
+from bulkremove.model import Attempt, Reply, Status
+from bulkremove.policy import RULES, Response, ResponseKind, Step
+
+OK = {"code": "200", "learnerId": "5", "message": "success"}
+NOW = 1_700_000_000.0
+
+
+def response_kind(status: int, body: object, **headers: str) -> ResponseKind:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return responses.read(Reply(status, raw, **headers), now=NOW).kind
+
+
+def legacy(code: object, message: str = "x") -> object:
+    return {"response": {"message": "Error occurred", "errors": {"code": code, "message": message}, "status": 1}}
+
+
+@pytest.mark.parametrize(
+    ("expected", "status", "body"),
+    [
+        (ResponseKind.REMOVED, 200, OK),
+        (ResponseKind.REMOVED, 200, {**OK, "code": 200}),
+        (ResponseKind.REMOVED, 201, OK),
+        (ResponseKind.MUDDLED, 202, OK),
+        (ResponseKind.MUDDLED, 204, b""),
+        (ResponseKind.MUDDLED, 200, b""),
+        (ResponseKind.MUDDLED, 200, {"message": "success"}),
+        (ResponseKind.MUDDLED, 200, {**OK, "code": "201"}),
+        (ResponseKind.MUDDLED, 200, {**OK, "error": "no"}),
+        (ResponseKind.MUDDLED, 200, {**OK, "errors": [{"code": 1}]}),
+        (ResponseKind.MUDDLED, 200, {**OK, "status": "failure"}),
+        (ResponseKind.MUDDLED, 200, {**OK, "response": {"status": 1}}),
+        (ResponseKind.MUDDLED, 200, b'{"code": "200", "code": "200"}'),
+        (ResponseKind.MUDDLED, 200, {"code": True}),
+        (ResponseKind.NOT_JSON, 200, b"<html>sign in</html>"),
+        (ResponseKind.NOT_FOUND_ELSEWHERE, 404, b"<html><script>run(function($rootScope){})</script>Not here</html>"),
+        (ResponseKind.SEE_OTHER, 303, b"<html>please try again after some time</html>"),
+        (ResponseKind.REDIRECTED, 302, b"<html>too many requests</html>"),
+        (ResponseKind.LIMITED_UNPROVEN, 200, {**OK, "error": {"code": "X", "message": "threshold"}}),
+        (ResponseKind.NOT_JSON, 200, b"[1]"),
+        (ResponseKind.NOT_JSON, 200, b"[" * 100_000),
+        (ResponseKind.NOT_FOUND, 404, {"code": "404", "message": "Not found"}),
+        (ResponseKind.NOT_FOUND, 404, legacy(7049)),
+        (ResponseKind.NOT_FOUND, 200, {"code": "404"}),
+        (ResponseKind.NOT_FOUND_ELSEWHERE, 404, b"<html>"),
+        (ResponseKind.NOT_FOUND_ELSEWHERE, 404, {"message": "nothing here"}),
+        (ResponseKind.BAD_REQUEST, 400, {"code": "INVALID_INPUT"}),
+        (ResponseKind.BAD_REQUEST, 200, {"code": "INVALID_INPUT"}),
+        (ResponseKind.FORBIDDEN, 403, {"code": "403"}),
+        (ResponseKind.FORBIDDEN, 200, legacy(9009)),
+        (ResponseKind.UNAUTHORISED, 401, b""),
+        (ResponseKind.UNAUTHORISED, 401, legacy(7213)),
+        (ResponseKind.UNAUTHORISED, 200, legacy(7213)),
+        (ResponseKind.UNAUTHORISED, 200, {"error": {"code": 7213, "message": "x"}}),
+        (ResponseKind.UNAUTHORISED, 400, legacy(7202)),
+        (ResponseKind.SCOPE_MISSING, 401, legacy(7218)),
+        (ResponseKind.SCOPE_MISSING, 403, {"code": "INVALID_OAUTHSCOPE"}),
+        (ResponseKind.WRONG_DATA_CENTRE, 400, legacy(7201)),
+        (ResponseKind.LIMITED, 422, {"code": "422"}),
+        (ResponseKind.LIMITED, 429, b""),
+        (ResponseKind.LIMITED, 200, legacy(7209)),
+        (ResponseKind.LIMITED, 200, {"error": "Too many requests"}),
+        (ResponseKind.LIMITED, 400, {"error": {"title": "URL_ROLLING_THROTTLES_LIMIT_EXCEEDED"}}),
+        (ResponseKind.LIMITED, 400, b"<html>Try again after 5 minutes</html>"),
+        (ResponseKind.LIMITED_UNPROVEN, 503, b"<html>too many requests</html>"),
+        (ResponseKind.LIMITED_UNPROVEN, 200, b"<html>access blocked</html>"),
+        (ResponseKind.SERVER_ERROR, 500, legacy(7213)),
+        (ResponseKind.SERVER_ERROR, 502, b"<html>"),
+        (ResponseKind.REDIRECTED, 302, b""),
+        (ResponseKind.SEE_OTHER, 303, b""),
+        (ResponseKind.STRANGE, 418, b""),
+        (ResponseKind.STRANGE, 400, OK),
+        (ResponseKind.STRANGE, 304, b""),
+    ],
+)
+def test_each_answer_comes_to_its_finding(expected: ResponseKind, status: int, body: object) -> None:
+    assert expected == response_kind(status, body)
+
+
+@pytest.mark.parametrize(
+    ("expected", "header", "text"),
+    [
+        (120.0, "120", ""),
+        (60.0, "Tue, 14 Nov 2023 22:14:20 GMT", ""),
+        (0.0, "Tue, 14 Nov 2000 22:14:20 GMT", ""),
+        (1320.0, None, "Try again after 22 minutes."),
+        (1320.0, "5", "Try again after 22 minutes."),
+        (None, "soon", ""),
+    ],
+)
+def test_what_the_server_asks_for_is_read_from_header_and_text(
+    expected: float | None, header: str | None, text: str
+) -> None:
+    body = json.dumps({"code": "429", "message": text}).encode()
+    assert expected == responses.read(Reply(429, body, retry_after=header), now=NOW).wait
+
+
+NAMES = st.sampled_from([*OK, "error", "errors", "status", "response", "x"])
+LEAVES = st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.sampled_from(["200", "success", 200])
+JSON = st.recursive(
+    LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4), max_leaves=8
+)
+
+
+@given(status=st.integers(100, 599), body=JSON.map(lambda tree: json.dumps(tree).encode()) | st.binary(max_size=80))
+def test_nothing_raises_and_success_is_only_the_documented_one(status: int, body: bytes) -> None:
+    if response_kind(status, body) is ResponseKind.REMOVED:
+        tree = json.loads(body)
+        assert 200 <= status <= 299
+        assert status not in (202, 204)
+        assert str(tree["code"]) == "200"
+        assert not any(tree.get(name) for name in ("error", "errors"))
+
+
+def attempt(found: ResponseKind | None) -> Attempt:
+    return Attempt(1, NOW, 1000.0, "boot", found.value if found else None)
+
+
+OPEN = [None, *(found for found, rule in RULES.items() if rule.open)]
+
+
+@pytest.mark.parametrize("before", OPEN)
+@pytest.mark.parametrize("now", list(ResponseKind))
+def test_after_an_open_attempt_no_row_is_told_as_untouched(before: ResponseKind | None, now: ResponseKind) -> None:
+    verdict = policy.judge(Response(now, 400), [attempt(before)])
+    assert verdict.status not in (Status.REFUSED, Status.NOT_FOUND, Status.NOT_SENT)
+
+
+@pytest.mark.parametrize("now", [found for found, rule in RULES.items() if rule.step is Step.REPEAT])
+def test_the_third_open_attempt_is_unknown(now: ResponseKind) -> None:
+    assert Step.REPEAT is policy.judge(Response(now), [attempt(None)]).step
+    assert Status.UNKNOWN is policy.judge(Response(now), [attempt(None), attempt(None)]).status
+
+
+class Clock:
+    boot = "boot"
+
+    def __init__(self, wall: float, mono: float) -> None:
+        self._wall, self._mono = wall, mono
+
+    def wall(self) -> float:
+        return self._wall
+
+    def monotonic(self) -> float:
+        return self._mono
+
+    async def sleep(self, seconds: float) -> None:
+        raise AssertionError(seconds)
+
+
+@pytest.mark.parametrize(
+    ("late", "wall", "mono", "boot"),
+    [
+        (False, 900.0, 900.0, "boot"),
+        (True, 901.0, 1.0, "boot"),
+        (True, 1.0, 901.0, "boot"),
+        (True, 1.0, 1.0, "another boot"),
+        (False, -50.0, 20.0, "boot"),
+    ],
+)
+def test_fifteen_minutes_count_by_the_more_pessimistic_clock(late: bool, wall: float, mono: float, boot: str) -> None:
+    clock = Clock(NOW + wall, 1000.0 + mono)
+    clock.boot = boot
+    assert late == (policy.too_late([attempt(None)], clock) is not None)
+
+
+def test_a_lock_in_between_neither_makes_nor_breaks_a_sequence() -> None:
+    breaker, run_end = Breaker(), None
+    for found in (
+        ResponseKind.FORBIDDEN,
+        ResponseKind.LIMITED,
+        ResponseKind.FORBIDDEN,
+        ResponseKind.UNAUTHORISED,
+        ResponseKind.FORBIDDEN,
+    ):
+        assert run_end is None
+        breaker, run_end, _ = observe(breaker, Response(found, 403))
+    assert run_end is not None
+    assert run_end.for_good
+
+
+@given(repeat=st.integers(1, 9), dice=st.floats(0, 1, exclude_max=True))
+def test_the_back_off_is_jittered_and_bounded(repeat: int, dice: float) -> None:
+    assert 0 <= policy.back_off(repeat, dice) <= min(60.0, 4.0 * 2 ** (repeat - 1))
