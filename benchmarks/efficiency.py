@@ -17,9 +17,7 @@ from pathlib import Path
 
 from aiolimiter import AsyncLimiter
 
-from bulkremove import pacing
-from bulkremove.limiter import Closing, Gate
-from bulkremove.model import (
+from bulkremove.domain.model import (
     Attempt,
     HoldReason,
     Job,
@@ -33,13 +31,15 @@ from bulkremove.model import (
     RowState,
     Status,
 )
-from bulkremove.pacing import Signal
+from bulkremove.engine import rate_limit
+from bulkremove.engine.rate_limit import Signal
+from bulkremove.engine.rate_limiter import Closing, Gate
 from bulkremove.sandbox import Rule, Threshold
 from bulkremove.storage import SqliteStorage
 from bulkremove.storage.base import AttemptOutcome
 from tests.virtual_time import VirtualClock, run
 
-SUBJECT = ("bulkremove/limiter.py", "bulkremove/pacing.py", "bulkremove/storage")
+SUBJECT = ("bulkremove/engine/rate_limiter.py", "bulkremove/engine/rate_limit.py", "bulkremove/storage")
 """The code that the figures speak of."""
 
 ROWS = 3000
@@ -107,7 +107,7 @@ async def ours(
                 todo.append(position)
 
     def start() -> list[asyncio.Task[None]]:
-        pace = pacing.pace(quota.calls, quota)
+        pace = rate_limit.pace(quota.calls, quota)
         gates = [
             Gate(storage.attempts, storage.rate_limit, "ledger", quota, clock, line=AsyncLimiter(1, pace))
             for _ in range(processes)

@@ -15,15 +15,20 @@ from pathlib import Path
 import aiohttp
 from yarl import URL
 
-from bulkremove.app.driving import drive, new_line
-from bulkremove.app.progress import Stop
-from bulkremove.clock import SystemClock
 from bulkremove.config import Settings
-from bulkremove.model import Job, JobState, PlannedRow, Quota, Removal, Roles, Row
+from bulkremove.domain.model import Job, JobState, PlannedRow, Quota, Removal, Roles, Row
+from bulkremove.engine.job_run import drive, new_line
+from bulkremove.engine.progress import Stop
+from bulkremove.platform.system_clock import SystemClock
 from bulkremove.storage import SqliteStorage
-from tests.programs import crowd, sandbox
+from tests.cli_fixtures import crowd, sandbox
 
-SUBJECT = ("bulkremove/limiter.py", "bulkremove/remover.py", "bulkremove/client.py", "bulkremove/storage")
+SUBJECT = (
+    "bulkremove/engine/rate_limiter.py",
+    "bulkremove/engine/attempts.py",
+    "bulkremove/zoho/client.py",
+    "bulkremove/storage",
+)
 """The code that the figures speak of."""
 
 ROWS = 2000

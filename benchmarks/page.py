@@ -9,9 +9,9 @@ from pathlib import Path
 
 import aiohttp
 
-from tests.browsing import NoBrowser, browser, served
-from tests.house import triples
-from tests.programs import crowd, sandbox
+from tests.browser_fixtures import NoBrowser, browser, served
+from tests.cli_fixtures import crowd, sandbox
+from tests.web_fixtures import triples
 
 SUBJECT = ("bulkremove/web", "bulkremove/app/plans.py")
 """The code that the figures speak of."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from bulkremove import pacing
+from bulkremove.engine import rate_limit
 from bulkremove.sandbox import read_log
-from tests.programs import Bulkremove, crowd, environment, sandbox
+from tests.cli_fixtures import Bulkremove, crowd, environment, sandbox
 
-SUBJECT = ("bulkremove/limiter.py", "bulkremove/pacing.py", "bulkremove/storage")
+SUBJECT = ("bulkremove/engine/rate_limiter.py", "bulkremove/engine/rate_limit.py", "bulkremove/storage")
 """The code that the figures speak of."""
 
 PROCESSES, ROWS = 3, 180
@@ -38,7 +38,7 @@ def measure() -> list[dict[str, object]]:
             "rows": ROWS,
             "calls": len(entries),
             "removed": sum(entry.effect for entry in entries),
-            "worst window": pacing.worst_window(times, 60.0),
+            "worst window": rate_limit.worst_window(times, 60.0),
             "lock-outs": sum(entry.locked for entry in entries),
             "efficiency": round((ROWS - 30) / 30 * 60.0 / (times[-1] - times[0]), 3),
         }

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-SUBJECT = ("bulkremove/reading", "bulkremove/planning.py")
+SUBJECT = ("bulkremove/reading", "bulkremove/domain/planner.py")
 """The code that the figures speak of."""
 
 CSV_ROWS, XLSX_ROWS = 1_000_000, 100_000
@@ -51,7 +51,7 @@ def measure() -> list[dict[str, object]]:
     import pandas as pd
     from python_calamine import CalamineWorkbook
 
-    from bulkremove.planning import plan
+    from bulkremove.domain.planner import plan
     from bulkremove.reading import read
 
     def preview(path: Path) -> object:
@@ -74,7 +74,7 @@ def measure() -> list[dict[str, object]]:
 
 def peak(path: str) -> None:
     """Print the megabytes that one preview takes at most."""
-    from bulkremove.planning import plan
+    from bulkremove.domain.planner import plan
     from bulkremove.reading import read
 
     plan(read(Path(path), name="big"), account="a", host="h")

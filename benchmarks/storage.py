@@ -11,8 +11,7 @@ from contextlib import closing
 from itertools import count
 from pathlib import Path
 
-from bulkremove.clock import SystemClock
-from bulkremove.model import (
+from bulkremove.domain.model import (
     EndReason,
     Job,
     JobState,
@@ -25,10 +24,11 @@ from bulkremove.model import (
     Row,
     RowState,
 )
+from bulkremove.platform.system_clock import SystemClock
 from bulkremove.storage import SqliteStorage
 from bulkremove.storage.base import Act, AttemptOutcome, JobEnd, SlotDecision
-from tests.house import house
-from tests.programs import PROGRAM, environment
+from tests.cli_fixtures import PROGRAM, environment
+from tests.web_fixtures import running_site
 
 ROWS = 200_000
 JOBS, ROWS_EACH = 1_000, 200
@@ -152,7 +152,7 @@ async def _many(home: Path) -> list[dict[str, object]]:
     for what, words in (("jobs", ["jobs"]), ("show", ["show", "job-0500"]), ("(--version)", ["--version"])):
         taken = await asyncio.to_thread(_fastest, [*program, *words])
         found.append({"with 1,000 jobs": what, "seconds": round(taken, 2)})
-    async with house(home) as one, one.visitor() as visitor:
+    async with running_site(home) as one, one.visitor() as visitor:
         await visitor.get("/")
         begun = time.perf_counter()
         assert "job-0999" in (await visitor.get("/")).text

@@ -15,7 +15,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-from bulkremove.errors import SourceFailed
+from bulkremove.domain.errors import SourceFailed
 
 AT_REST = 60.0
 """Seconds since its last change after which a file counts as whole; a mark NAME.ready beside it says so at once."""

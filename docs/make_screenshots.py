@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, Page, expect
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))  # the tests' browser, which is no part of the package
 
-from tests.browsing import NoBrowser, browser, served  # noqa: E402 - needs the line above
-from tests.programs import SAMPLES, sandbox  # noqa: E402 - needs the line above
+from tests.browser_fixtures import NoBrowser, browser, served  # noqa: E402 - needs the line above
+from tests.cli_fixtures import SAMPLES, sandbox  # noqa: E402 - needs the line above
 
 
 def main() -> None:

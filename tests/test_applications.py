@@ -10,11 +10,11 @@ from pathlib import Path
 
 from bulkremove.app import App, Consent, Ended, Stop
 from bulkremove.config import load
-from bulkremove.model import JobState, Status
+from bulkremove.domain.model import JobState, Status
 from bulkremove.reading import ReadOptions
 from bulkremove.sandbox import read_log
-from tests.house import triples
-from tests.programs import crowd, sandbox
+from tests.cli_fixtures import crowd, sandbox
+from tests.web_fixtures import triples
 
 ROWS, JOBS = 40, 3
 

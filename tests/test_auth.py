@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from bulkremove.auth import Tokens, exchange
 from bulkremove.config import load
-from bulkremove.credentials import Accounts, Credentials, from_environment, ledger_key
-from bulkremove.errors import NotAuthorised, SettingsError, TokenDelayed, Unanswered
-from bulkremove.model import Reply
+from bulkremove.domain.errors import NotAuthorised, SettingsError, TokenDelayed, Unanswered
+from bulkremove.domain.model import Reply
+from bulkremove.zoho.accounts import Accounts, Credentials, from_environment, ledger_key
+from bulkremove.zoho.oauth import Tokens, exchange
 from tests.virtual_time import VirtualClock, run
 
 WHO = Credentials("us", "client", "the-secret", "the-refresh")

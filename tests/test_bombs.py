@@ -18,7 +18,7 @@ RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships
 CODE = """
 import sys
 from pathlib import Path
-from bulkremove.errors import FileRefused
+from bulkremove.domain.errors import FileRefused
 from bulkremove.reading import read
 try:
     read(Path(sys.argv[1]), name="list")

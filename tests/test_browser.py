@@ -15,9 +15,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped] # it ships no types
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browsing import NoBrowser, Server, browser, served
-from tests.house import PASSWORD, triples
-from tests.programs import SAMPLES, Bulkremove, crowd, environment, sandbox
+from tests.browser_fixtures import NoBrowser, Server, browser, served
+from tests.cli_fixtures import SAMPLES, Bulkremove, crowd, environment, sandbox
+from tests.web_fixtures import PASSWORD, triples
 from tests.workbooks import Book, Sheet
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]

@@ -15,7 +15,7 @@ import pytest
 
 from bulkremove.cli import EXIT_CODES
 from bulkremove.sandbox import read_log
-from tests.programs import PROGRAM, SAMPLES, Bulkremove, crowd, environment, sandbox
+from tests.cli_fixtures import PROGRAM, SAMPLES, Bulkremove, crowd, environment, sandbox
 
 DRY_RUN = "DRY RUN - nothing has been removed"
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from bulkremove.app import Progress
-from bulkremove.cli.live import Live
-from bulkremove.cli.screen import Screen, shown
-from bulkremove.model import Job, JobState, Roles, Status, Tally
-from bulkremove.pacing import Waiting
+from bulkremove.cli.console import Screen, shown
+from bulkremove.cli.progress_line import Live
+from bulkremove.domain.model import Job, JobState, Roles, Status, Tally
+from bulkremove.engine.rate_limit import Waiting
 from tests import virtual_time
-from tests.programs import PROGRAM, Bulkremove, crowd, environment, sandbox
+from tests.cli_fixtures import PROGRAM, Bulkremove, crowd, environment, sandbox
 
 SLOW: dict[str, object] = {"latency": 0.3}
 NUMBER = "20261123-k3f9"

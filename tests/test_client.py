@@ -10,9 +10,9 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from bulkremove.client import Admission, Exchange, ZohoPeople, told
-from bulkremove.errors import NeverSent, Unanswered
-from bulkremove.model import Attempt, PendingRow, Permit, Removal
+from bulkremove.domain.errors import NeverSent, Unanswered
+from bulkremove.domain.model import Attempt, PendingRow, Permit, Removal
+from bulkremove.zoho.client import Admission, Exchange, ZohoPeople, told
 
 REMOVAL = Removal("1", "2", "3")
 PERMIT = Permit(PendingRow("job", 0, 2, REMOVAL), Attempt(1, 0.0, 0.0, "boot"), 1, 0.0)

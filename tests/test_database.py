@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkremove.errors import ConsentMissing, JournalFailed
+from bulkremove.domain.errors import ConsentMissing, JournalFailed
 from bulkremove.storage.sqlite import database as module
 from bulkremove.storage.sqlite.database import Database, Reader, Transaction, close_database, open_database
 from bulkremove.storage.sqlite.queries import Queries

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from benchmarks.__main__ import MEASURES, OLD, renewed
 from bulkremove.cli import EXIT_CODES
-from bulkremove.model import Status
-from bulkremove.policy import RULES
+from bulkremove.domain import model
+from bulkremove.domain.model import HoldReason, JobState, RowState, Status
+from bulkremove.engine.decision_table import RULES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -22,6 +23,16 @@ def test_the_readme_has_every_line_of_the_decision_table() -> None:
 def test_the_readme_has_every_exit_code_and_status() -> None:
     assert [] == [code for code, words in EXIT_CODES.items() if f"| {code} | {words} |" not in README]
     assert [] == [status for status in Status if f"| `{status.value}` |" not in README]
+
+
+def test_the_glossary_has_every_noun_of_the_domain_and_every_state() -> None:
+    glossary = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    nouns = [
+        name for name, value in vars(model).items() if isinstance(value, type) and value.__module__ == model.__name__
+    ]
+    states = [state.value for states in (JobState, RowState, Status, HoldReason) for state in states]
+    assert len(nouns) > 20
+    assert [] == [word for word in (*nouns, *states) if f"`{word}`" not in glossary]
 
 
 def test_each_promise_has_a_proof_and_each_proof_its_promise() -> None:

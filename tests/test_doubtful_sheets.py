@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import xlwt
 
-from bulkremove.errors import FileRefused
-from bulkremove.model import Table
-from bulkremove.planning import plan
+from bulkremove.domain.errors import FileRefused
+from bulkremove.domain.model import Table
+from bulkremove.domain.planner import plan
 from bulkremove.reading import Hidden, ReadOptions, read
 from tests.test_bombs import CODE, MAIN, MEGABYTES
 from tests.workbooks import Book, Cell, Sheet, archive

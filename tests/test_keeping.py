@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from bulkremove.app.keeping import Tidied
-from bulkremove.errors import ConsentMissing, JournalFailed, ReportFailed
-from bulkremove.metrics import text
-from bulkremove.model import JobState, Status
-from bulkremove.rights import Role
+from bulkremove.app.retention import Tidied
+from bulkremove.domain.errors import ConsentMissing, JournalFailed, ReportFailed
+from bulkremove.domain.model import JobState, Status
+from bulkremove.domain.permissions import Role
+from bulkremove.report.metrics import text
 from bulkremove.sandbox import read_log
-from tests.house import house, triples
-from tests.programs import Bulkremove, crowd, environment, sandbox
+from tests.cli_fixtures import Bulkremove, crowd, environment, sandbox
 from tests.test_night import site
+from tests.web_fixtures import running_site, triples
 from tests.workbooks import Book, Cell, Sheet
 
 LEARNER = "478346000019558001"
@@ -34,9 +34,9 @@ async def test_after_its_time_a_job_keeps_its_totals_and_nothing_of_people(tmp_p
         await one.night()
         job, totals = await one.job(), (await one.app.jobs.tally(await one.job())).counts
         one.clock.ahead = 89 * DAY
-        assert Tidied(0, 0) == await one.app.keeping.tidy()
+        assert Tidied(0, 0) == await one.app.retention.tidy()
         one.clock.ahead = 91 * DAY
-        assert Tidied(1, 2) == await one.app.keeping.tidy()
+        assert Tidied(1, 2) == await one.app.retention.tidy()
         assert {"jobs": 1, "files": 2} == (await one.app.audit(newest=1))[0].facts
         assert (await one.job()).dropped
         assert totals == (await one.app.jobs.tally(job)).counts
@@ -68,12 +68,12 @@ async def test_a_forgotten_person_stands_nowhere_and_it_is_said_where_they_stood
     async with site(tmp_path) as one:
         one.drop("leavers.csv", triples(5, reason="Jo Leaver"))
         await one.night()
-        found = await one.app.keeping.look_up(LEARNER)
+        found = await one.app.retention.look_up(LEARNER)
         job = await one.job()
         assert {job.id: 1} == found.rows
         assert {"leavers.csv", f"{job.id}-report.csv"} == {path.name for path in found.files}
         assert () == found.by_hand
-        await one.app.keeping.forget(found, by="kim")
+        await one.app.retention.forget(found, by="kim")
         left = b"".join(path.read_bytes() for path in one.folder.rglob("*") if path.is_file())
         assert LEARNER.encode() not in left
         assert b"478346000019558002" in left
@@ -81,7 +81,7 @@ async def test_a_forgotten_person_stands_nowhere_and_it_is_said_where_they_stood
         assert 1 == sum(set(row.cells) == {""} for row in outcomes)
         assert 5 == (await one.app.jobs.tally(await one.job()))[Status.REMOVED]
         with pytest.raises(ConsentMissing, match="knows the learner id"):
-            await one.app.keeping.look_up(LEARNER)
+            await one.app.retention.look_up(LEARNER)
         assert LEARNER not in str(await one.app.audit(newest=50))
 
 
@@ -89,7 +89,7 @@ async def test_an_erased_id_stands_in_no_file_of_the_journal_also_while_the_page
     async with site(tmp_path) as one:
         one.drop("leavers.csv", triples(5))
         await one.night()
-        await one.app.keeping.forget(await one.app.keeping.look_up(LEARNER), by="kim")
+        await one.app.retention.forget(await one.app.retention.look_up(LEARNER), by="kim")
         for path in (tmp_path / "home").glob("journal.*"):
             assert LEARNER.encode() not in path.read_bytes(), path
 
@@ -101,10 +101,10 @@ async def test_it_is_said_what_an_erasure_does_not_reach(tmp_path: Path) -> None
         await one.night()
     protected.write_text(f"Learner ID\n{LEARNER}\n")
     async with site(tmp_path, keep_list=str(protected)) as one:
-        found = await one.app.keeping.look_up(LEARNER)
+        found = await one.app.retention.look_up(LEARNER)
         assert ("The protected list names this learner, and was not changed.",) == found.by_hand
         one.app.settings = replace(one.app.settings, night_source="")
-        found = await one.app.keeping.look_up(LEARNER)
+        found = await one.app.retention.look_up(LEARNER)
         assert "are yours and were not searched" in found.by_hand[0]
 
 
@@ -114,7 +114,7 @@ async def test_who_is_still_to_be_removed_is_not_forgotten(tmp_path: Path) -> No
         await one.night()
         assert JobState.HELD == (await one.job()).state
         with pytest.raises(ConsentMissing, match="still to be sent"):
-            await one.app.keeping.look_up(LEARNER)
+            await one.app.retention.look_up(LEARNER)
 
 
 LEAVERS = 'course,batch,learner,note\n1,2,4711,"two\nlines"\n1,2,14711,"4711"\n1,2,47110,x\n1,2, 4711 ,y\n'
@@ -129,7 +129,7 @@ async def test_only_the_rows_whose_learner_cell_is_the_id_are_taken_out_of_a_fil
         done.mkdir()
         (done / "old.csv").write_bytes(LEAVERS.replace("x", "é").encode(encoding))
         (done / "old.csv").chmod(0o640)
-        await one.app.keeping.forget(await one.app.keeping.look_up("4711"), by="kim")
+        await one.app.retention.forget(await one.app.retention.look_up("4711"), by="kim")
         left = 'course,batch,learner,note\n1,2,14711,"4711"\n1,2,47110,é\n'
         assert left.encode(encoding) == (done / "old.csv").read_bytes()
         assert 0o640 == (done / "old.csv").stat().st_mode & 0o777
@@ -142,11 +142,11 @@ async def test_a_file_that_changed_since_the_look_is_left_as_it_is(tmp_path: Pat
         done.mkdir()
         for name in ("a.csv", "b.csv", "gone.csv"):
             (done / name).write_text(LEAVERS)
-        found = await one.app.keeping.look_up("4711")
+        found = await one.app.retention.look_up("4711")
         changed = LEAVERS.replace("4711", "99999999")
         (done / "a.csv").write_text(changed)
         (done / "gone.csv").unlink()
-        (failed,) = await one.app.keeping.forget(found, by="kim")
+        (failed,) = await one.app.retention.forget(found, by="kim")
         assert "a.csv has changed meanwhile" in failed
         assert changed == (done / "a.csv").read_text()
         assert "4711," not in (done / "b.csv").read_text().replace("14711,", "")
@@ -165,12 +165,12 @@ async def test_waiting_files_workbooks_and_links_are_named_or_left_and_never_cha
         link = one.folder / "done" / "linked.csv"
         link.symlink_to(protected)
         before = {path: path.read_bytes() for path in (waiting, book, protected)}
-        found = await one.app.keeping.look_up("4711")
+        found = await one.app.retention.look_up("4711")
         assert ({}, {}) == (found.rows, found.files)
         assert ["row 2." in sentence for sentence in found.by_hand] == [True, False]
         assert "old.xlsx is a workbook" in found.by_hand[0]
         assert "tonight.csv still waits for a nightly run" in found.by_hand[1]
-        await one.app.keeping.forget(found, by="kim")
+        await one.app.retention.forget(found, by="kim")
         assert before == {path: path.read_bytes() for path in before}
         assert link.is_symlink()
 
@@ -216,11 +216,11 @@ async def test_the_figures_are_for_prometheus_and_name_nobody(tmp_path: Path) ->
         assert 'bulkremove_rows{status="removed"} 5.0' in written
         assert "bulkremove_last_good_night_seconds" in written
         assert "478346" not in written
-        assert text(await one.app.keeping.figures()).startswith(b"# HELP")
+        assert text(await one.app.retention.figures()).startswith(b"# HELP")
 
 
 async def test_the_page_gives_the_figures_to_whoever_has_a_token(tmp_path: Path) -> None:
-    async with house(tmp_path) as one, one.visitor() as visitor:
+    async with running_site(tmp_path) as one, one.visitor() as visitor:
         assert 401 == (await visitor.get("/metrics")).status
         told = await visitor.ask("GET", "/metrics", headers=await one.program(Role.PREPARER))
         assert 200 == told.status

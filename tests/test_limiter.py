@@ -13,9 +13,7 @@ from typing import TypeVar
 import pytest
 from aiolimiter import AsyncLimiter
 
-from bulkremove import pacing
-from bulkremove.limiter import DAY, Closing, DayUsedUp, Gate, LimiterClosed, Lockout, RowDeferred, TooSlow
-from bulkremove.model import (
+from bulkremove.domain.model import (
     HoldReason,
     Job,
     JobState,
@@ -30,7 +28,9 @@ from bulkremove.model import (
     RowState,
     Status,
 )
-from bulkremove.pacing import Signal, Waiting
+from bulkremove.engine import rate_limit
+from bulkremove.engine.rate_limit import Signal, Waiting
+from bulkremove.engine.rate_limiter import DAY, Closing, DayUsedUp, Gate, LimiterClosed, Lockout, RowDeferred, TooSlow
 from bulkremove.storage import SqliteStorage
 from bulkremove.storage.base import AttemptOutcome, AttemptStore, SlotRule
 from bulkremove.storage.sqlite.attempts import SqliteAttempts
@@ -73,7 +73,7 @@ class Account:
         return rows[position]
 
     def gate(self) -> Gate:
-        line = AsyncLimiter(1, pacing.pace(self.quota.calls, self.quota))
+        line = AsyncLimiter(1, rate_limit.pace(self.quota.calls, self.quota))
         heard = self.waits
         return Gate(
             self.attempts or self.storage.attempts,
@@ -139,7 +139,7 @@ def test_three_gates_on_one_ledger_send_no_more_than_one_may(tmp_path: Path) -> 
             *(work(gate) for gate in [account.gate(), account.gate(), account.gate()] for _ in range(4))
         )
         sent = await account.storage.rate_limit.send_times("key", since=started)
-        assert (ROWS, 30) == (len(sent), pacing.worst_window(sent, 60.0))
+        assert (ROWS, 30) == (len(sent), rate_limit.worst_window(sent, 60.0))
         assert ROWS == (await account.storage.jobs.tally("job"))[Status.REMOVED]
 
     played(tmp_path, play)
@@ -323,8 +323,8 @@ def test_foreign_traffic_lowers_the_budget_for_every_gate_and_quiet_minutes_rais
         assert 15 == lockout.lowered_to
         await account.leave(await account.enter(0))
         after, _ = await account.storage.rate_limit.ledger("key")
-        assert 15 == pacing.budget(after, account.quota, account.now())
-        assert 18 == pacing.budget(after, account.quota, account.now() + 6 * 60.0 + 10.0)
+        assert 15 == rate_limit.budget(after, account.quota, account.now())
+        assert 18 == rate_limit.budget(after, account.quota, account.now() + 6 * 60.0 + 10.0)
 
     played(tmp_path, play)
 

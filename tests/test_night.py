@@ -22,18 +22,18 @@ import pytest
 
 from bulkremove.app import App, Consent, SandboxOptions, Stop
 from bulkremove.app.job_supervisor import JobSupervisor
-from bulkremove.app.night import EXPIRES, Pass
-from bulkremove.app.quarantine import why_held
-from bulkremove.clock import SystemClock
+from bulkremove.app.nightly.hold_rules import why_held
+from bulkremove.app.nightly.nightly_run import EXPIRES, Pass
+from bulkremove.app.nightly.scheduler import Worker
 from bulkremove.config import Settings
-from bulkremove.errors import ConsentMissing, FileRefused, JobBusy
-from bulkremove.model import Job, JobState, Status
-from bulkremove.planning import plan
+from bulkremove.domain.errors import ConsentMissing, FileRefused, JobBusy
+from bulkremove.domain.model import Job, JobState, Status
+from bulkremove.domain.planner import plan
+from bulkremove.platform.system_clock import SystemClock
 from bulkremove.reading import ReadOptions, read
 from bulkremove.sandbox import read_log
-from bulkremove.worker import Worker
-from tests.house import CREDENTIALS, house, triples
-from tests.programs import Bulkremove, crowd, environment, sandbox
+from tests.cli_fixtures import Bulkremove, crowd, environment, sandbox
+from tests.web_fixtures import CREDENTIALS, running_site, triples
 
 OLD = 3600.0
 """Seconds: long enough at rest, and not stale."""
@@ -508,7 +508,7 @@ async def test_a_held_plan_is_approved_on_the_page_by_typing_its_number(tmp_path
     (drop / "leavers.csv").write_text(triples(5))
     (drop / "leavers.csv.ready").touch()
     settings: dict[str, Any] = {"max_removals": 4, "night_source": str(drop)}
-    async with house(tmp_path / "home", world=world, **settings) as one, one.visitor() as visitor:
+    async with running_site(tmp_path / "home", world=world, **settings) as one, one.visitor() as visitor:
         await one.app.nights(one.supervisor.drive).run(stop=Stop())
         job = (await one.app.jobs.all())[0].id
         page = await visitor.get(f"/jobs/{job}")

@@ -16,10 +16,10 @@ from aiohttp import web
 from aiosmtpd.controller import Controller
 
 from bulkremove.app.job_supervisor import JobSupervisor
-from bulkremove.errors import NoticeFailed, SettingsError
-from bulkremove.notices import Notices
-from tests.house import free_port, triples
+from bulkremove.app.notifier import Notices
+from bulkremove.domain.errors import NoticeFailed, SettingsError
 from tests.test_night import Site, site
+from tests.web_fixtures import free_port, triples
 
 
 class Mailbox:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from bulkremove.auth import Tokens
-from bulkremove.client import Admission, Exchange, ZohoPeople
-from bulkremove.errors import NeverSent, SettingsError
-from bulkremove.model import JobState, Quota, Removal, Status
-from bulkremove.runner import SHUTDOWN_GRACE
+from bulkremove.domain.errors import NeverSent, SettingsError
+from bulkremove.domain.model import JobState, Quota, Removal, Status
+from bulkremove.engine.rows import SHUTDOWN_GRACE
 from bulkremove.sandbox import Fault, LockTold, Threshold
-from tests.play import Stage, faults, learner
+from bulkremove.zoho.client import Admission, Exchange, ZohoPeople
+from bulkremove.zoho.oauth import Tokens
+from tests.run_scenario import Stage, faults, learner
 
 
 def test_a_learner_in_the_batch_is_removed(tmp_path: Path) -> None:

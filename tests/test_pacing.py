@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkremove import pacing
-from bulkremove.model import HoldReason, Ledger, Quota
-from bulkremove.pacing import Go, OwnLimit, Postponed, Signal, Wait, Waiting, WaitsExhausted, YieldToOtherRow
+from bulkremove.domain.model import HoldReason, Ledger, Quota
+from bulkremove.engine import rate_limit
+from bulkremove.engine.rate_limit import Go, OwnLimit, Postponed, Signal, Wait, Waiting, WaitsExhausted, YieldToOtherRow
 
 QUOTA = Quota(calls=6, window=60.0, slack=1.0)
 TRIALS = 300
@@ -34,7 +34,7 @@ class History:
         for _ in range(calls):
             taken = sorted((free for free in self.slots if free > now), reverse=True)
             full = taken[self.quota.calls - 1] if len(taken) >= self.quota.calls else None
-            asked = pacing.ask(ledger, self.quota, now, key="k", alone=False, full_until=full)
+            asked = rate_limit.ask(ledger, self.quota, now, key="k", alone=False, full_until=full)
             if isinstance(asked, Go):
                 ledger = asked.ledger
                 self.slots.append(asked.free_at)
@@ -46,11 +46,11 @@ class History:
                 now = max(now, min(asked.until, landed))
             for at, slot in [one for one in flying if one[0] <= now]:
                 flying.remove((at, slot))
-                self.slots[slot] = min(self.slots[slot], pacing.released_at(self.quota, at))
-                ledger, _ = pacing.answered(
+                self.slots[slot] = min(self.slots[slot], rate_limit.released_at(self.quota, at))
+                ledger, _ = rate_limit.answered(
                     ledger, self.quota, at, key="k", signal=None, proves_reachable=True, recent=0
                 )
-        return pacing.worst_window(sorted(self.counted), 60.0)
+        return rate_limit.worst_window(sorted(self.counted), 60.0)
 
     def _send(self, now: float) -> float:
         """When the answer comes; never, for a call whose process dies. Counted late where that hurts most."""
@@ -81,7 +81,7 @@ def test_the_same_histories_catch_a_broken_rule(broken: dict[str, float]) -> Non
 
 
 def go(ledger: Ledger, now: float, key: str = "a", *, alone: bool = False) -> Ledger:
-    asked = pacing.ask(ledger, Quota(), now, key=key, alone=alone, full_until=None)
+    asked = rate_limit.ask(ledger, Quota(), now, key=key, alone=alone, full_until=None)
     assert isinstance(asked, Go), asked
     return asked.ledger
 
@@ -90,14 +90,14 @@ def test_the_first_thirty_go_at_once_and_the_rest_at_the_pace() -> None:
     ledger = Ledger()
     for _ in range(30):
         ledger = go(ledger, 1000.0)
-    asked = pacing.ask(ledger, Quota(), 1000.0, key="a", alone=False, full_until=None)
+    asked = rate_limit.ask(ledger, Quota(), 1000.0, key="a", alone=False, full_until=None)
     assert Wait(pytest.approx(1002.11), Waiting.PACE) == asked  # type: ignore[arg-type] # approx stands for a float
 
 
 @pytest.mark.parametrize(("took", "later"), [(0.3, 0.0), (8.0, 0.2 * 2.11)])
 def test_after_a_slow_answer_the_next_call_keeps_its_distance(took: float, later: float) -> None:
     ledger = Ledger(next_at=1001.0, last_at=1000.0)
-    ledger, _ = pacing.answered(
+    ledger, _ = rate_limit.answered(
         ledger, Quota(), 1000.5, key="a", signal=None, proves_reachable=True, recent=0, took=took
     )
     assert 1001.0 + later == pytest.approx(ledger.next_at)
@@ -110,11 +110,11 @@ def test_only_two_idle_minutes_arm_the_burst_again(idle: float, burst: int) -> N
 
 
 def lock(ledger: Ledger, now: float, key: str, *, recent: int = 30) -> tuple[Ledger, WaitsExhausted | None]:
-    return pacing.answered(ledger, Quota(), now, key=key, signal=LOCKED, proves_reachable=False, recent=recent)
+    return rate_limit.answered(ledger, Quota(), now, key=key, signal=LOCKED, proves_reachable=False, recent=recent)
 
 
 def ask(ledger: Ledger, now: float, key: str, *, alone: bool = False) -> object:
-    return pacing.ask(ledger, Quota(), now, key=key, alone=alone, full_until=None)
+    return rate_limit.ask(ledger, Quota(), now, key=key, alone=alone, full_until=None)
 
 
 def test_a_lock_is_everybodys_and_ends_with_one_probe() -> None:
@@ -123,7 +123,7 @@ def test_a_lock_is_everybodys_and_ends_with_one_probe() -> None:
     assert Wait(1303.1, Waiting.PROBE) == ask(ledger, 1302.0, "b")
     ledger = go(ledger, 1302.0, "a")
     assert isinstance(ask(ledger, 1303.0, "b"), Wait)
-    ledger, _ = pacing.answered(ledger, Quota(), 1304.0, key="a", signal=None, proves_reachable=True, recent=1)
+    ledger, _ = rate_limit.answered(ledger, Quota(), 1304.0, key="a", signal=None, proves_reachable=True, recent=1)
     assert ledger.hold is None
 
 
@@ -133,7 +133,7 @@ def test_a_row_with_a_limit_of_its_own_is_told_from_the_accounts() -> None:
     ledger, _ = lock(go(ledger, 1302.0, "a"), 1302.5, "a", recent=1)
     assert isinstance(ask(ledger, 1303.0, "a"), YieldToOtherRow)
     ledger = go(ledger, 1310.0, "b")
-    ledger, _ = pacing.answered(ledger, Quota(), 1311.0, key="b", signal=None, proves_reachable=True, recent=1)
+    ledger, _ = rate_limit.answered(ledger, Quota(), 1311.0, key="b", signal=None, proves_reachable=True, recent=1)
     assert (None, None) == (ledger.hold, ledger.budget)
     assert isinstance(ask(ledger, 1312.0, "a"), OwnLimit)
 
@@ -167,7 +167,9 @@ def test_a_probe_whose_process_died_is_given_up() -> None:
 @pytest.mark.parametrize(("asked", "until"), [(None, 1301.1), (120.0, 1301.1), (900.0, 1901.1), (9e9, 4601.1)])
 def test_what_the_server_asks_for_lengthens_a_lock_up_to_an_hour(asked: float | None, until: float) -> None:
     signal = Signal(HoldReason.LOCKED, asked)
-    ledger, _ = pacing.answered(Ledger(), Quota(), 1000.0, key="a", signal=signal, proves_reachable=False, recent=30)
+    ledger, _ = rate_limit.answered(
+        Ledger(), Quota(), 1000.0, key="a", signal=signal, proves_reachable=False, recent=30
+    )
     assert ledger.hold is not None
     assert until == pytest.approx(ledger.hold.until)
 
@@ -181,7 +183,7 @@ def test_foreign_traffic_halves_the_budget_down_to_eight_and_quiet_raises_it() -
         now = ledger.hold.until
         ledger = replace(ledger, hold=None)
     assert [15, 8, 8] == budgets
-    assert [8, 9, 30] == [pacing.budget(ledger, Quota(), now + quiet) for quiet in (119.0, 120.0, 9000.0)]
+    assert [8, 9, 30] == [rate_limit.budget(ledger, Quota(), now + quiet) for quiet in (119.0, 120.0, 9000.0)]
 
 
 def test_a_lock_that_our_own_calls_explain_lowers_nothing() -> None:
@@ -191,7 +193,7 @@ def test_a_lock_that_our_own_calls_explain_lowers_nothing() -> None:
 @given(now=st.floats(0, 1e6), until=st.floats(0, 1e7), next_at=st.floats(0, 1e7))
 def test_after_a_reboot_no_wait_is_longer_than_it_was_set_for(now: float, until: float, next_at: float) -> None:
     ledger, _ = lock(Ledger(), until, "a")
-    ledger = pacing.after_reboot(replace(ledger, next_at=next_at, last_at=until), Quota(), now)
+    ledger = rate_limit.after_reboot(replace(ledger, next_at=next_at, last_at=until), Quota(), now)
     assert ledger.hold is not None
     assert ledger.hold.until <= now + 301.2
     assert ledger.next_at <= now + 2.2
@@ -202,12 +204,12 @@ def test_after_a_reboot_no_wait_is_longer_than_it_was_set_for(now: float, until:
 def test_the_worst_window_is_the_one_that_counting_finds(times: list[float]) -> None:
     sent = sorted(times)
     counted = max((sum(start <= t and t - start < 60.0 for t in sent) for start in sent), default=0)
-    assert counted == pacing.worst_window(sent, 60.0)
+    assert counted == rate_limit.worst_window(sent, 60.0)
 
 
 @pytest.mark.parametrize(("calls", "seconds"), [(0, 0.0), (30, 0.0), (31, 61.1), (3000, 61.1 + 2969 * 2.11)])
 def test_the_forecast_is_a_burst_then_the_pace(calls: int, seconds: float) -> None:
-    assert seconds == pytest.approx(pacing.forecast(calls, Quota()))
+    assert seconds == pytest.approx(rate_limit.forecast(calls, Quota()))
 
 
 def turns(lefts: list[int]) -> list[int]:
@@ -224,6 +226,6 @@ def turns(lefts: list[int]) -> list[int]:
 
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=6))
 def test_jobs_that_take_turns_end_when_counting_says_so(lefts: list[int]) -> None:
-    step = pacing.pace(QUOTA.calls, QUOTA)
-    for ends, counted in zip(pacing.shared_ends(lefts, QUOTA), turns(lefts), strict=True):
+    step = rate_limit.pace(QUOTA.calls, QUOTA)
+    for ends, counted in zip(rate_limit.shared_ends(lefts, QUOTA), turns(lefts), strict=True):
         assert abs(ends / step - counted) <= len(lefts), "within one turn of each"

@@ -1,4 +1,4 @@
-"""People, programs and the audit log: what the program's own commands do with them, and how guessing is slowed."""
+"""Users, programs and the audit log: what the program's own commands do with them, and how guessing is slowed."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from bulkremove.app import App, Known
-from bulkremove.clock import SystemClock
+from bulkremove.app import App, SessionUser
 from bulkremove.config import Settings
-from bulkremove.errors import ConsentMissing, SettingsError, UserError
-from bulkremove.rights import Right, Role, may
+from bulkremove.domain.errors import ConsentMissing, SettingsError, UserError
+from bulkremove.domain.permissions import Right, Role, may
+from bulkremove.platform.system_clock import SystemClock
 from bulkremove.storage import SqliteStorage
 from bulkremove.storage.base import Act
 from bulkremove.web.sessions import FREE_TRIES, LONGEST_WAIT, Sessions, SignIns, TooSoon
-from tests.house import CREDENTIALS, PASSWORD, free_port
-from tests.programs import SAMPLES, Bulkremove, environment
+from tests.cli_fixtures import SAMPLES, Bulkremove, environment
+from tests.web_fixtures import CREDENTIALS, PASSWORD, free_port
 
 
 @pytest.fixture
@@ -57,14 +57,14 @@ def test_users_are_added_listed_and_removed_and_no_password_is_ever_shown(progra
 @pytest.mark.parametrize("password", ["", "short", "x" * 201])
 async def test_a_password_that_is_too_short_or_too_long_is_refused(app: App, password: str) -> None:
     with pytest.raises(UserError, match="12 to 200"):
-        await app.people.add_user("jo", Role.ADMIN, password, by="a test")
-    assert [] == await app.people.users()
+        await app.users.add_user("jo", Role.ADMIN, password, by="a test")
+    assert [] == await app.users.all()
 
 
 @pytest.mark.parametrize("name", ["", " jo", "jo\n", "../jo", "x" * 65, "jö"])
 async def test_a_name_that_could_be_misread_is_refused(app: App, name: str) -> None:
     with pytest.raises(UserError, match="no user name"):
-        await app.people.add_user(name, Role.ADMIN, PASSWORD, by="a test")
+        await app.users.add_user(name, Role.ADMIN, PASSWORD, by="a test")
 
 
 def test_a_token_is_shown_once_and_kept_as_a_digest(program: Bulkremove) -> None:
@@ -81,20 +81,20 @@ def test_a_token_is_shown_once_and_kept_as_a_digest(program: Bulkremove) -> None
 
 
 async def test_a_wrong_name_and_a_wrong_password_are_the_same_answer(app: App) -> None:
-    await app.people.add_user("jo", Role.ADMIN, PASSWORD, by="a test")
-    assert Known("jo", Role.ADMIN, "") != await app.people.sign_in("jo", "wrong")
-    assert await app.people.sign_in("jo", "wrong") is None
-    assert await app.people.sign_in("al", PASSWORD) is None
-    known = await app.people.sign_in("jo", PASSWORD)
+    await app.users.add_user("jo", Role.ADMIN, PASSWORD, by="a test")
+    assert SessionUser("jo", Role.ADMIN, "") != await app.users.sign_in("jo", "wrong")
+    assert await app.users.sign_in("jo", "wrong") is None
+    assert await app.users.sign_in("al", PASSWORD) is None
+    known = await app.users.sign_in("jo", PASSWORD)
     assert known is not None
-    assert known == await app.people.still(known)
+    assert known == await app.users.refresh(known)
 
 
 async def test_sessions_end_by_idleness_and_by_age(app: App) -> None:
-    await app.people.add_user("jo", Role.ADMIN, PASSWORD, by="a test")
-    known = await app.people.sign_in("jo", PASSWORD)
+    await app.users.add_user("jo", Role.ADMIN, PASSWORD, by="a test")
+    known = await app.users.sign_in("jo", PASSWORD)
     now = 0.0
-    sessions = Sessions(app.people, users=True, clock=lambda: now)
+    sessions = Sessions(app.users, users=True, clock=lambda: now)
     idle = sessions.open(known)
     now = 3500.0
     assert await sessions.who(idle) is not None
@@ -121,8 +121,8 @@ class Guesser:
         self.slept += seconds
 
     async def guess(self, source: str, *, right: bool = False) -> bool:
-        async def sign_in() -> Known | None:
-            return Known("jo", Role.ADMIN, "") if right else None
+        async def sign_in() -> SessionUser | None:
+            return SessionUser("jo", Role.ADMIN, "") if right else None
 
         return await self.sign_ins.attempt(source, sign_in) is not None
 
@@ -158,7 +158,7 @@ async def test_a_whole_network_of_one_visitor_counts_as_one() -> None:
 
 
 async def test_what_was_typed_as_a_name_may_be_a_password_and_is_not_kept(app: App) -> None:
-    assert await app.people.sign_in("my secret password", "x") is None
+    assert await app.users.sign_in("my secret password", "x") is None
     assert "secret" not in str(await app.audit(newest=10))
 
 

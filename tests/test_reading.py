@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bulkremove.errors import FileRefused
-from bulkremove.model import Status, Table
-from bulkremove.planning import plan
+from bulkremove.domain.errors import FileRefused
+from bulkremove.domain.model import Status, Table
+from bulkremove.domain.planner import plan
 from bulkremove.reading import ReadOptions, parse_columns, read
 from tests.workbooks import Book, Sheet, archive
 

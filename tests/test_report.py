@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openpyxl import load_workbook
 
-from bulkremove.errors import ReportFailed
-from bulkremove.model import REPORT_COLUMNS, Job, JobState, Outcome, Roles, Status, Tally
+from bulkremove.domain.errors import ReportFailed
+from bulkremove.domain.model import REPORT_COLUMNS, Job, JobState, Outcome, Roles, Status, Tally
 from bulkremove.reading import read
 from bulkremove.report import Rows, default_path, first_line, reserve, retry_path, summary, write
 

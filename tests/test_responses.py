@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkremove import policy, responses
-from bulkremove.breaker import Breaker, observe
-from bulkremove.model import Attempt, Reply, Status
-from bulkremove.policy import RULES, Response, ResponseKind, Step
+from bulkremove.domain.model import Attempt, Reply, Status
+from bulkremove.engine import decision_table
+from bulkremove.engine.circuit_breaker import Breaker, observe
+from bulkremove.engine.decision_table import RULES, Step
+from bulkremove.zoho import response_parser
+from bulkremove.zoho.response_kind import Response, ResponseKind
 
 OK = {"code": "200", "learnerId": "5", "message": "success"}
 NOW = 1_700_000_000.0
@@ -19,7 +21,7 @@ NOW = 1_700_000_000.0
 
 def response_kind(status: int, body: object, **headers: str) -> ResponseKind:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return responses.read(Reply(status, raw, **headers), now=NOW).kind
+    return response_parser.parse(Reply(status, raw, **headers), now=NOW).kind
 
 
 def legacy(code: object, message: str = "x") -> object:
@@ -103,7 +105,7 @@ def test_what_the_server_asks_for_is_read_from_header_and_text(
     expected: float | None, header: str | None, text: str
 ) -> None:
     body = json.dumps({"code": "429", "message": text}).encode()
-    assert expected == responses.read(Reply(429, body, retry_after=header), now=NOW).wait
+    assert expected == response_parser.parse(Reply(429, body, retry_after=header), now=NOW).wait
 
 
 NAMES = st.sampled_from([*OK, "error", "errors", "status", "response", "x"])
@@ -133,14 +135,14 @@ OPEN = [None, *(found for found, rule in RULES.items() if rule.open)]
 @pytest.mark.parametrize("before", OPEN)
 @pytest.mark.parametrize("now", list(ResponseKind))
 def test_after_an_open_attempt_no_row_is_told_as_untouched(before: ResponseKind | None, now: ResponseKind) -> None:
-    verdict = policy.judge(Response(now, 400), [attempt(before)])
+    verdict = decision_table.judge(Response(now, 400), [attempt(before)])
     assert verdict.status not in (Status.REFUSED, Status.NOT_FOUND, Status.NOT_SENT)
 
 
 @pytest.mark.parametrize("now", [found for found, rule in RULES.items() if rule.step is Step.REPEAT])
 def test_the_third_open_attempt_is_unknown(now: ResponseKind) -> None:
-    assert Step.REPEAT is policy.judge(Response(now), [attempt(None)]).step
-    assert Status.UNKNOWN is policy.judge(Response(now), [attempt(None), attempt(None)]).status
+    assert Step.REPEAT is decision_table.judge(Response(now), [attempt(None)]).step
+    assert Status.UNKNOWN is decision_table.judge(Response(now), [attempt(None), attempt(None)]).status
 
 
 class Clock:
@@ -172,7 +174,7 @@ class Clock:
 def test_fifteen_minutes_count_by_the_more_pessimistic_clock(late: bool, wall: float, mono: float, boot: str) -> None:
     clock = Clock(NOW + wall, 1000.0 + mono)
     clock.boot = boot
-    assert late == (policy.too_late([attempt(None)], clock) is not None)
+    assert late == (decision_table.too_late([attempt(None)], clock) is not None)
 
 
 def test_a_lock_in_between_neither_makes_nor_breaks_a_sequence() -> None:
@@ -192,4 +194,4 @@ def test_a_lock_in_between_neither_makes_nor_breaks_a_sequence() -> None:
 
 @given(repeat=st.integers(1, 9), dice=st.floats(0, 1, exclude_max=True))
 def test_the_back_off_is_jittered_and_bounded(repeat: int, dice: float) -> None:
-    assert 0 <= policy.back_off(repeat, dice) <= min(60.0, 4.0 * 2 ** (repeat - 1))
+    assert 0 <= decision_table.back_off(repeat, dice) <= min(60.0, 4.0 * 2 ** (repeat - 1))

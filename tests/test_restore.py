@@ -15,15 +15,16 @@ import zipfile
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
-from bulkremove.errors import JournalFailed
-from bulkremove.model import EndReason, JobState, Status, Tally
+from bulkremove.domain.errors import JournalFailed
+from bulkremove.domain.model import EndReason, JobState, Status, Tally
 from bulkremove.storage import SqliteStorage
 from bulkremove.storage.base import JobEvent, Notice
-from tests.programs import Bulkremove, environment
+from tests.cli_fixtures import Bulkremove, environment
 from tests.test_night import site
 from tests.test_storage_contract import ACT, Clock, Rule, end, job, planned, rows, taken
 
@@ -228,12 +229,19 @@ async def test_what_is_no_journal_of_ours_is_not_put_back_and_the_journal_stays_
 
 
 async def test_a_backup_of_an_older_version_is_put_back_and_migrated(tmp_path: Path) -> None:
+    copy = tmp_path / "copy.db"
+    for script in sorted(files("bulkremove.storage.sqlite").joinpath("schema").iterdir(), key=lambda file: file.name)[
+        :4
+    ]:
+        _change(script.read_text(encoding="utf-8"))(copy)
+    _change(
+        "INSERT INTO job (id, account, host, source, folder, header, roles, plan_hash, state, created_at)"
+        """ VALUES ('old', 'a', 'h', 'f', '', '["c"]', '[0, 1, 2]', 'hash', 'ready', 1.0); PRAGMA user_version = 4;"""
+    )(copy)
     storage = await started(tmp_path / "home")
-    await storage.backup(tmp_path / "copy.db")
-    _change("DROP TABLE identity; PRAGMA user_version = 4;")(tmp_path / "copy.db")
-    await storage.restore.put_back(tmp_path / "copy.db")
+    await storage.restore.put_back(copy)
     await accept(storage)
-    assert 5 == (await storage.jobs.tally("job")).total
+    assert JobState.PAUSED is (await storage.jobs.get("old")).state
     storage.close()
 
 

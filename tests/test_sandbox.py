@@ -14,8 +14,8 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from bulkremove.errors import SettingsError
-from bulkremove.model import Removal
+from bulkremove.domain.errors import SettingsError
+from bulkremove.domain.model import Removal
 from bulkremove.sandbox import (
     Batch,
     Client,

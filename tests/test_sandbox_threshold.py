@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkremove.errors import SettingsError
+from bulkremove.domain.errors import SettingsError
 from bulkremove.sandbox import Foreign, Rule, Threshold
 
 T0 = 1200.0

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkremove.errors import SettingsError
-from bulkremove.model import Removal
+from bulkremove.domain.errors import SettingsError
+from bulkremove.domain.model import Removal
 from bulkremove.sandbox import Fault, Faults, Latency, load, parse
 from bulkremove.sandbox.faults import KINDS, Turns
 

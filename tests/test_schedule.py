@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkremove.schedule import Schedule, Window
+from bulkremove.domain.schedule import Schedule, Window
 
 ZONES = [
     "Europe/Berlin",

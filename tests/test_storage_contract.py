@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from bulkremove.errors import ConsentMissing, JobBusy, JobNotFound, JournalFailed
-from bulkremove.model import (
+from bulkremove.domain.errors import ConsentMissing, JobBusy, JobNotFound, JournalFailed
+from bulkremove.domain.model import (
     UNSETTLED,
     EndReason,
     Exclusion,
@@ -33,7 +33,7 @@ from bulkremove.model import (
     Status,
     Tally,
 )
-from bulkremove.rights import Role
+from bulkremove.domain.permissions import Role
 from bulkremove.storage import SqliteStorage, Storage
 from bulkremove.storage.base import (
     Act,
@@ -588,7 +588,7 @@ async def test_asking_who_holds_a_claim_refuses_nobody_who_starts(storage: Stora
 
 def test_the_death_of_its_process_frees_a_claim(tmp_path: Path) -> None:
     code = (
-        "import asyncio, pathlib\nfrom bulkremove.clock import SystemClock\n"
+        "import asyncio, pathlib\nfrom bulkremove.platform.system_clock import SystemClock\n"
         "from bulkremove.storage import SqliteStorage\n"
         "async def main():\n"
         f"    storage = SqliteStorage(pathlib.Path({str(tmp_path)!r}), SystemClock())\n"

@@ -11,10 +11,10 @@ from aiohttp import ClientResponse
 from aioresponses import aioresponses
 from yarl import URL
 
-from bulkremove.auth import Tokens
-from bulkremove.client import ZohoPeople
-from bulkremove.credentials import Credentials
-from bulkremove.errors import NotAuthorised, TokenDelayed
+from bulkremove.domain.errors import NotAuthorised, TokenDelayed
+from bulkremove.zoho.accounts import Credentials
+from bulkremove.zoho.client import ZohoPeople
+from bulkremove.zoho.oauth import Tokens
 from tests.virtual_time import VirtualClock
 
 ACCOUNTS = "https://accounts.zoho.eu"

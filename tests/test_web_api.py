@@ -17,11 +17,11 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from bulkremove.model import JobState
-from bulkremove.rights import Role
+from bulkremove.domain.model import JobState
+from bulkremove.domain.permissions import Role
 from bulkremove.web.openapi import PREFIX, document
-from tests.house import Reply, Visitor, house, triples
-from tests.programs import crowd
+from tests.cli_fixtures import crowd
+from tests.web_fixtures import Reply, Visitor, running_site, triples
 
 
 class Program:
@@ -51,7 +51,7 @@ async def ended(program: Program, job: str) -> dict[str, object]:
 
 async def test_a_program_posts_a_file_confirms_its_hash_and_takes_the_report(tmp_path: Path) -> None:
     world, _ = crowd(tmp_path, 5, missing=1)
-    async with house(tmp_path / "home", world=world) as one, one.visitor(known=False) as visitor:
+    async with running_site(tmp_path / "home", world=world) as one, one.visitor(known=False) as visitor:
         program = Program(visitor, await one.program(Role.APPROVER))
         made = await program.post("/plans?name=leavers.csv", triples(5))
         assert 201 == made.status, made.text
@@ -79,7 +79,7 @@ async def test_a_program_posts_a_file_confirms_its_hash_and_takes_the_report(tmp
 
 async def test_a_job_is_paused_resumed_and_cancelled_by_a_program(tmp_path: Path) -> None:
     world, _ = crowd(tmp_path, 200)
-    async with house(tmp_path / "home", world=world, speed=20.0) as one, one.visitor(known=False) as visitor:
+    async with running_site(tmp_path / "home", world=world, speed=20.0) as one, one.visitor(known=False) as visitor:
         program = Program(visitor, await one.program(Role.APPROVER))
         plan = (await program.post("/plans", triples(200))).json
         job = (await program.post(f"/plans/{plan['id']}/confirm", {"plan_hash": plan["plan_hash"]})).json["job"]
@@ -103,7 +103,7 @@ async def test_a_job_is_paused_resumed_and_cancelled_by_a_program(tmp_path: Path
 async def test_what_is_wrong_is_told_as_an_object(
     tmp_path: Path, path: str, body: object, status: int, words: str
 ) -> None:
-    async with house(tmp_path) as one, one.visitor(known=False) as visitor:
+    async with running_site(tmp_path) as one, one.visitor(known=False) as visitor:
         reply = await Program(visitor, await one.program(Role.APPROVER)).post(path, body)
         assert status == reply.status
         assert words in str(reply.json["error"])
@@ -111,7 +111,7 @@ async def test_what_is_wrong_is_told_as_an_object(
 
 @pytest.mark.parametrize("body", [{}, {"plan_hash": 1}, {"plan_hash": "x", "removals": "3"}, {"plan_hash": "x" * 64}])
 async def test_a_confirmation_needs_the_very_hash(tmp_path: Path, body: dict[str, object]) -> None:
-    async with house(tmp_path) as one, one.visitor(known=False) as visitor:
+    async with running_site(tmp_path) as one, one.visitor(known=False) as visitor:
         program = Program(visitor, await one.program(Role.APPROVER))
         plan = (await program.post("/plans", triples(3))).json
         assert (await program.post(f"/plans/{plan['id']}/confirm", body)).status in (400, 409)
@@ -121,7 +121,7 @@ async def test_a_confirmation_needs_the_very_hash(tmp_path: Path, body: dict[str
 
 
 async def test_rows_of_a_plan_are_paged_and_filtered(tmp_path: Path) -> None:
-    async with house(tmp_path, max_removals=1000, max_invalid=100.0) as one, one.visitor(known=False) as visitor:
+    async with running_site(tmp_path, max_removals=1000, max_invalid=100.0) as one, one.visitor(known=False) as visitor:
         program = Program(visitor, await one.program(Role.PREPARER))
         plan = (await program.post("/plans", triples(60) + "x,1,2,odd\n")).json
         rows = (await program.get(f"/plans/{plan['id']}/rows?page=2")).json
@@ -133,16 +133,16 @@ async def test_rows_of_a_plan_are_paged_and_filtered(tmp_path: Path) -> None:
 
 
 async def test_a_revoked_token_and_a_cookie_open_no_door(tmp_path: Path) -> None:
-    async with house(tmp_path) as one, one.visitor() as visitor:
+    async with running_site(tmp_path) as one, one.visitor() as visitor:
         assert 401 == (await visitor.get(f"{PREFIX}/jobs")).status  # signed in on the page
         headers = await one.program(Role.ADMIN)
         assert 200 == (await Program(visitor, headers).get("/jobs")).status
-        await one.app.people.revoke_token((await one.app.people.tokens())[0].id, by="a test")
+        await one.app.users.revoke_token((await one.app.users.tokens())[0].id, by="a test")
         assert 401 == (await Program(visitor, headers).get("/jobs")).status
 
 
 async def test_the_document_names_every_address_of_the_api(tmp_path: Path) -> None:
-    async with house(tmp_path) as one:
+    async with running_site(tmp_path) as one:
         routes = {
             (route.resource.canonical, route.method.lower())
             for route in one.site.router.routes()
@@ -160,7 +160,7 @@ def served(home: Path) -> Iterator[tuple[str, dict[str, str], dict[str, str]]]:
     found: list[tuple[str, dict[str, str], dict[str, str]]] = []
 
     async def serve() -> None:
-        async with house(home) as one, one.visitor(known=False) as visitor:
+        async with running_site(home) as one, one.visitor(known=False) as visitor:
             headers = await one.program(Role.ADMIN)
             program = Program(visitor, headers)
             plans = [(await program.post("/plans", triples(2 + i))).json for i in range(2)]

@@ -11,10 +11,10 @@ import aiohttp
 import pytest
 from multidict import CIMultiDict
 
-from bulkremove.rights import Role
+from bulkremove.domain.permissions import Role
 from bulkremove.web.routes import API
 from bulkremove.web.security import Address
-from tests.house import House, Visitor, house, triples
+from tests.web_fixtures import RunningSite, Visitor, running_site, triples
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -86,7 +86,7 @@ def address(path: str) -> str:
 
 
 def headers(
-    one: House, path: str, known: Attacked, role: Role | None, tokens: dict[Role, dict[str, str]]
+    one: RunningSite, path: str, known: Attacked, role: Role | None, tokens: dict[Role, dict[str, str]]
 ) -> dict[str, str]:
     """What an honest request for that address carries."""
     found = {"Origin": one.url, "Sec-Fetch-Site": "same-origin"}
@@ -98,13 +98,13 @@ def headers(
 
 
 async def test_the_table_names_every_address_of_the_app(tmp_path: Path) -> None:
-    async with house(tmp_path) as one:
+    async with running_site(tmp_path) as one:
         found = {(route.method, route.resource.canonical) for route in one.site.router.routes() if route.resource}
     assert found == set(TABLE) - set(NO_DOORS)
 
 
 async def test_every_address_is_shut_in_the_right_order(tmp_path: Path) -> None:
-    async with house(tmp_path, roles=(P, A, D)) as one:
+    async with running_site(tmp_path, roles=(P, A, D)) as one:
         tokens = {role: await one.program(role) for role in Role}
         async with aiohttp.ClientSession() as session:
             stranger = Visitor(one, session)
@@ -135,7 +135,7 @@ async def test_every_address_is_shut_in_the_right_order(tmp_path: Path) -> None:
 
 
 async def test_every_address_asks_for_its_role_and_its_content_type(tmp_path: Path) -> None:
-    async with house(tmp_path, roles=(P, A, D)) as one:
+    async with running_site(tmp_path, roles=(P, A, D)) as one:
         tokens = {role: await one.program(role) for role in Role}
         for role in Role:
             async with one.visitor(known=False) as visitor:
@@ -160,7 +160,7 @@ async def test_every_address_asks_for_its_role_and_its_content_type(tmp_path: Pa
 
 
 async def test_every_answer_carries_the_headers_that_shut_the_browser(tmp_path: Path) -> None:
-    async with house(tmp_path) as one, one.visitor() as visitor, one.visitor(known=False) as stranger:
+    async with running_site(tmp_path) as one, one.visitor() as visitor, one.visitor(known=False) as stranger:
         for reply in (
             await visitor.get("/"),
             await visitor.get("/static/page.js"),
@@ -194,7 +194,7 @@ class Tags(HTMLParser):
 
 
 async def test_no_page_has_script_or_style_of_its_own_and_none_loads_from_elsewhere(tmp_path: Path) -> None:
-    async with house(tmp_path) as one, one.visitor() as visitor:
+    async with running_site(tmp_path) as one, one.visitor() as visitor:
         for reply in await visitor.get("/"), await visitor.upload(triples(3)), await visitor.get("/audit"):
             for tag, attributes in Tags(reply.text).found:
                 assert "style" not in (tag, *attributes)
@@ -204,7 +204,7 @@ async def test_no_page_has_script_or_style_of_its_own_and_none_loads_from_elsewh
 
 
 async def test_the_start_link_is_good_once(tmp_path: Path) -> None:
-    async with house(tmp_path) as one:
+    async with running_site(tmp_path) as one:
         link = f"/start?token={one.sessions.start_token}"
         async with one.visitor(known=False) as first, one.visitor(known=False) as second:
             assert 403 == (await first.get("/start?token=guessed")).status
@@ -219,7 +219,7 @@ async def test_the_start_link_is_good_once(tmp_path: Path) -> None:
 
 async def test_a_cookie_is_for_tls_only_where_there_is_tls(tmp_path: Path) -> None:
     by_proxy = Address(frozenset(), frozenset({"bulkremove.example.com"}), proxy="127.0.0.1")
-    async with house(tmp_path, address=by_proxy) as one, one.visitor(known=False) as visitor:
+    async with running_site(tmp_path, address=by_proxy) as one, one.visitor(known=False) as visitor:
         told = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "bulkremove.example.com"}
         link = f"/start?token={one.sessions.start_token}"
         assert "Secure" in (await visitor.ask("GET", link, headers=told, allow_redirects=False)).headers["Set-Cookie"]
@@ -230,7 +230,10 @@ async def test_forwarded_headers_count_from_the_named_proxy_only(tmp_path: Path)
     names = frozenset({"bulkremove.example.com"})
     for proxy, host, wanted in (("127.0.0.1", "", 303), ("10.0.0.9", "evil.example", 421)):
         place = Address(frozenset(), names, proxy=proxy)
-        async with house(tmp_path / proxy, address=place, roles=(D,)) as one, one.visitor(known=False) as visitor:
+        async with (
+            running_site(tmp_path / proxy, address=place, roles=(D,)) as one,
+            one.visitor(known=False) as visitor,
+        ):
             asked = {**told, **({"Host": host} if host else {})}
             got = await visitor.ask("GET", "/", headers=asked, allow_redirects=False)
             assert wanted == got.status
@@ -238,7 +241,7 @@ async def test_forwarded_headers_count_from_the_named_proxy_only(tmp_path: Path)
 
 async def test_the_proxys_own_word_is_the_last_one(tmp_path: Path) -> None:
     place = Address(frozenset(), frozenset({"bulkremove.example.com"}), proxy="127.0.0.1")
-    async with house(tmp_path, address=place, roles=(D,)) as one, one.visitor(known=False) as visitor:
+    async with running_site(tmp_path, address=place, roles=(D,)) as one, one.visitor(known=False) as visitor:
         statuses = []
         for i in range(6):
             headers = CIMultiDict({"Origin": "http://bulkremove.example.com", "Host": "bulkremove.example.com"})
@@ -251,7 +254,7 @@ async def test_the_proxys_own_word_is_the_last_one(tmp_path: Path) -> None:
 
 async def test_a_server_that_is_for_its_proxy_only_answers_nobody_else(tmp_path: Path) -> None:
     place = Address(frozenset(), frozenset({"bulkremove.example.com"}), proxy="10.0.0.9", only_by_proxy=True)
-    async with house(tmp_path, address=place, roles=(D,)) as one, one.visitor(known=False) as visitor:
+    async with running_site(tmp_path, address=place, roles=(D,)) as one, one.visitor(known=False) as visitor:
         assert 403 == (await visitor.get("/sign-in", Host="bulkremove.example.com")).status
 
 
@@ -259,7 +262,7 @@ async def test_a_server_that_is_for_its_proxy_only_answers_nobody_else(tmp_path:
     "path", ["/static/../server.py", "/static/%2e%2e/server.py", "/static/page.css/../../security.py"]
 )
 async def test_no_file_outside_can_be_asked_for(tmp_path: Path, path: str) -> None:
-    async with house(tmp_path) as one:
+    async with running_site(tmp_path) as one:
         reader, writer = await asyncio.open_connection(*one.url.removeprefix("http://").split(":"))
         writer.write(f"GET {path} HTTP/1.1\r\nHost: {one.url[7:]}\r\nConnection: close\r\n\r\n".encode())
         answer = (await reader.read()).split(b"\r\n")[0]

@@ -13,20 +13,20 @@ import pytest
 
 from bulkremove.app import Consent, Stop
 from bulkremove.app.job_supervisor import CLOSED, JobSupervisor
-from bulkremove.errors import JobBusy
-from bulkremove.model import Job, JobState, Roles, Status
+from bulkremove.domain.errors import JobBusy
+from bulkremove.domain.model import Job, JobState, Roles, Status
+from bulkremove.domain.permissions import Role
 from bulkremove.reading import ReadOptions
-from bulkremove.rights import Role
 from bulkremove.web import uploads
-from tests.house import House, Reply, Visitor, house, triples
-from tests.programs import Bulkremove, crowd, environment
+from tests.cli_fixtures import Bulkremove, crowd, environment
+from tests.web_fixtures import Reply, RunningSite, Visitor, running_site, triples
 from tests.workbooks import Book, Cell, Sheet
 
 DRY_RUN = "DRY RUN - nothing has been removed"
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>'\"{{7*7}}"
 
 
-async def ended(one: House, job: str) -> JobState:
+async def ended(one: RunningSite, job: str) -> JobState:
     """Wait until a job does not run any more."""
     for _ in range(600):
         if one.supervisor.running(job) is None:
@@ -36,7 +36,7 @@ async def ended(one: House, job: str) -> JobState:
     return (await one.app.jobs.find(job)).state
 
 
-async def removed(one: House, job: str, least: int) -> None:
+async def removed(one: RunningSite, job: str, least: int) -> None:
     """Wait until a job has removed so many."""
     for _ in range(1200):
         if (await one.app.jobs.tally(await one.app.jobs.find(job)))[Status.REMOVED] >= least:
@@ -56,7 +56,7 @@ async def confirmed(visitor: Visitor, content: str) -> str:
 
 async def test_the_whole_way_from_a_file_to_the_downloads(tmp_path: Path) -> None:
     world, _ = crowd(tmp_path, 20, missing=2)
-    async with house(tmp_path / "home", world=world) as one, one.visitor() as visitor:
+    async with running_site(tmp_path / "home", world=world) as one, one.visitor() as visitor:
         assert "There are no jobs yet" in (await visitor.get("/")).text
         plan = await visitor.upload(triples(20) + triples(1).splitlines()[1] + "\nx,1,2,bad\n")
         assert 2 == plan.text.count(DRY_RUN)
@@ -80,7 +80,7 @@ async def test_the_whole_way_from_a_file_to_the_downloads(tmp_path: Path) -> Non
 
 async def test_a_second_confirmation_leads_to_the_same_job(tmp_path: Path) -> None:
     world, _ = crowd(tmp_path, 3)
-    async with house(tmp_path / "home", world=world) as one, one.visitor() as visitor:
+    async with running_site(tmp_path / "home", world=world) as one, one.visitor() as visitor:
         plan = await visitor.upload(triples(3))
         twice = await asyncio.gather(visitor.confirm(plan), visitor.confirm(plan), visitor.confirm(plan))
         assert 1 == len({job_of(reply) for reply in twice})
@@ -88,7 +88,7 @@ async def test_a_second_confirmation_leads_to_the_same_job(tmp_path: Path) -> No
 
 
 async def test_another_plan_than_the_one_shown_is_refused(tmp_path: Path) -> None:
-    async with house(tmp_path) as one, one.visitor() as visitor:
+    async with running_site(tmp_path) as one, one.visitor() as visitor:
         plan = await visitor.upload(triples(3))
         for fields, words in (
             ({"plan": "0" * 64, "number": "3"}, "not the plan that was previewed"),
@@ -104,7 +104,7 @@ async def test_another_plan_than_the_one_shown_is_refused(tmp_path: Path) -> Non
 
 
 async def test_a_plan_over_a_cap_has_no_button(tmp_path: Path) -> None:
-    async with house(tmp_path, max_removals=2) as one, one.visitor() as visitor:
+    async with running_site(tmp_path, max_removals=2) as one, one.visitor() as visitor:
         plan = await visitor.upload(triples(3))
         assert "the cap is 2" in plan.text
         assert "data-wanted" not in plan.text
@@ -112,7 +112,7 @@ async def test_a_plan_over_a_cap_has_no_button(tmp_path: Path) -> None:
 
 
 async def test_whatever_a_cell_or_a_name_holds_is_shown_as_text(tmp_path: Path) -> None:
-    async with house(tmp_path, max_invalid=100.0) as one, one.visitor() as visitor:
+    async with running_site(tmp_path, max_invalid=100.0) as one, one.visitor() as visitor:
         quoted = '"' + HOSTILE.replace('"', '""') + '"'
         plan = await visitor.upload(
             f"course,batch,learner,{quoted}\n1,2,3,{quoted}\n{quoted},2,3,x\n", f"{HOSTILE}.csv"
@@ -127,7 +127,7 @@ async def test_whatever_a_cell_or_a_name_holds_is_shown_as_text(tmp_path: Path) 
 
 
 async def test_a_file_over_the_cap_is_refused_while_it_comes(tmp_path: Path) -> None:
-    async with house(tmp_path, largest_upload=1) as one, one.visitor() as visitor:
+    async with running_site(tmp_path, largest_upload=1) as one, one.visitor() as visitor:
         reply = await visitor.upload(b"x" * (1024 * 1024 + 1))
         assert 413 == reply.status
         assert "larger than 1 MB" in reply.text
@@ -142,7 +142,7 @@ async def test_a_slow_upload_is_given_up_and_holds_up_nobody(tmp_path: Path, mon
         await asyncio.sleep(0.6)
         yield b"late\r\n--b--\r\n"
 
-    async with house(tmp_path) as one, one.visitor() as slow, one.visitor(known=False) as other:
+    async with running_site(tmp_path) as one, one.visitor() as slow, one.visitor(known=False) as other:
         headers = {"Origin": one.url, "Content-Type": "multipart/form-data; boundary=b"}
         waiting = asyncio.create_task(slow.ask("POST", "/uploads", data=trickle(), headers=headers))
         assert 403 == (await other.get("/")).status
@@ -152,12 +152,12 @@ async def test_a_slow_upload_is_given_up_and_holds_up_nobody(tmp_path: Path, mon
 
 async def test_too_many_uploads_at_once_are_told_to_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uploads, "MOST_AT_ONCE", 0)
-    async with house(tmp_path) as one, one.visitor() as visitor:
+    async with running_site(tmp_path) as one, one.visitor() as visitor:
         assert 503 == (await visitor.upload(triples(1))).status
 
 
 async def test_an_upload_lies_in_a_private_file_under_a_name_of_our_own(tmp_path: Path) -> None:
-    async with house(tmp_path) as one, one.visitor() as visitor:
+    async with running_site(tmp_path) as one, one.visitor() as visitor:
         await visitor.upload(triples(1), "../../etc/passwd.csv")
         (path,) = (tmp_path / "uploads").iterdir()
         assert 0o600 == path.stat().st_mode & 0o777
@@ -165,7 +165,7 @@ async def test_an_upload_lies_in_a_private_file_under_a_name_of_our_own(tmp_path
 
 
 async def test_a_form_without_a_file_is_told(tmp_path: Path) -> None:
-    async with house(tmp_path) as one, one.visitor() as visitor:
+    async with running_site(tmp_path) as one, one.visitor() as visitor:
         headers = {"Origin": one.url, "Content-Type": "multipart/form-data; boundary=b"}
         other = b'--b\r\nContent-Disposition: form-data; name="x"\r\n\r\ny\r\n--b--\r\n'
         for body in (b"--b--\r\n", other, b"nonsense"):
@@ -173,7 +173,7 @@ async def test_a_form_without_a_file_is_told(tmp_path: Path) -> None:
 
 
 async def test_columns_are_chosen_from_the_headings_with_the_first_rows_beside_them(tmp_path: Path) -> None:
-    async with house(tmp_path) as one, one.visitor() as visitor:
+    async with running_site(tmp_path) as one, one.visitor() as visitor:
         refused = await visitor.upload("B,C,learner,course\n1,2,3,4\n")
         assert 422 == refused.status
         assert "<td>4</td>" in refused.text
@@ -185,7 +185,7 @@ async def test_columns_are_chosen_from_the_headings_with_the_first_rows_beside_t
 
 
 async def test_a_sheet_is_chosen_and_hidden_rows_are_decided_on(tmp_path: Path) -> None:
-    async with house(tmp_path) as one, one.visitor() as visitor:
+    async with running_site(tmp_path) as one, one.visitor() as visitor:
         one_sheet: list[list[Cell]] = [["course", "batch", "learner"], ["1", "2", "3"]]
         two = Sheet([*one_sheet, ["1", "2", "4"], ["1", "2", "5"]], "Two", hidden_rows=(3,))
         book = Book([Sheet(one_sheet, "One"), two]).as_bytes("xlsx")
@@ -200,7 +200,7 @@ async def test_a_sheet_is_chosen_and_hidden_rows_are_decided_on(tmp_path: Path) 
 
 async def test_damage_is_told_with_the_cell_and_how_to_mend_it(tmp_path: Path) -> None:
     samples = Path(__file__).parent.parent / "sample_data"
-    async with house(tmp_path) as one, one.visitor() as visitor:
+    async with running_site(tmp_path) as one, one.visitor() as visitor:
         refused = await visitor.upload((samples / "damaged.xlsx").read_bytes(), "damaged.xlsx")
         assert 422 == refused.status
         assert "Text" in refused.text
@@ -208,7 +208,7 @@ async def test_damage_is_told_with_the_cell_and_how_to_mend_it(tmp_path: Path) -
 
 
 async def test_every_row_can_be_searched_filtered_and_paged(tmp_path: Path) -> None:
-    async with house(tmp_path, max_invalid=100.0, max_removals=1000) as one, one.visitor() as visitor:
+    async with running_site(tmp_path, max_invalid=100.0, max_removals=1000) as one, one.visitor() as visitor:
         lines = "".join(f"1,2,{i},Person{i}\n" for i in range(1, 121)) + "x,2,3,Bad\n1,2,7,Again\n"
         plan = await visitor.upload(f"course,batch,learner,name\n{lines}")
         assert 50 == plan.text.count("<td>would be removed</td>")
@@ -226,7 +226,7 @@ async def test_every_row_can_be_searched_filtered_and_paged(tmp_path: Path) -> N
 
 
 async def test_a_plan_that_left_memory_is_made_again_the_same(tmp_path: Path) -> None:
-    async with house(tmp_path) as one, one.visitor() as visitor:
+    async with running_site(tmp_path) as one, one.visitor() as visitor:
         first = await visitor.upload(triples(3))
         await visitor.upload(triples(4))
         again = await visitor.get(first.url)
@@ -236,7 +236,7 @@ async def test_a_plan_that_left_memory_is_made_again_the_same(tmp_path: Path) ->
 
 async def test_a_job_is_paused_resumed_and_cancelled(tmp_path: Path) -> None:
     world, _ = crowd(tmp_path, 200)
-    async with house(tmp_path / "home", world=world, speed=20.0) as one, one.visitor() as visitor:
+    async with running_site(tmp_path / "home", world=world, speed=20.0) as one, one.visitor() as visitor:
         job = await confirmed(visitor, triples(200))
         running = await visitor.get(f"/jobs/{job}")
         assert "sse-connect" in running.text
@@ -256,7 +256,7 @@ async def test_a_job_is_paused_resumed_and_cancelled(tmp_path: Path) -> None:
 
 async def test_the_events_tell_the_progress_and_then_that_it_is_done(tmp_path: Path) -> None:
     world, _ = crowd(tmp_path, 40)
-    async with house(tmp_path / "home", world=world, speed=60.0) as one, one.visitor() as visitor:
+    async with running_site(tmp_path / "home", world=world, speed=60.0) as one, one.visitor() as visitor:
         job = await confirmed(visitor, triples(40))
         stream = await visitor.get(f"/jobs/{job}/events")
         assert stream.headers["Content-Type"].startswith("text/event-stream")
@@ -268,7 +268,7 @@ async def test_the_events_tell_the_progress_and_then_that_it_is_done(tmp_path: P
 
 async def test_whoever_watches_right_after_a_pause_sees_it_go_on(tmp_path: Path) -> None:
     world, _ = crowd(tmp_path, 40)
-    async with house(tmp_path / "home", world=world, speed=60.0) as one, one.visitor() as visitor:
+    async with running_site(tmp_path / "home", world=world, speed=60.0) as one, one.visitor() as visitor:
         job = await confirmed(visitor, triples(40))
         await visitor.post(f"/jobs/{job}/pause")
         assert "event: done" in (await visitor.get(f"/jobs/{job}/events")).text
@@ -279,7 +279,7 @@ async def test_whoever_watches_right_after_a_pause_sees_it_go_on(tmp_path: Path)
 async def test_two_who_watch_see_the_same(tmp_path: Path) -> None:
     world, _ = crowd(tmp_path, 20)
     async with (
-        house(tmp_path / "home", world=world, roles=(Role.ADMIN,)) as one,
+        running_site(tmp_path / "home", world=world, roles=(Role.ADMIN,)) as one,
         one.visitor(known=False) as first,
         one.visitor(known=False) as second,
     ):
@@ -293,10 +293,10 @@ async def test_two_who_watch_see_the_same(tmp_path: Path) -> None:
 async def test_a_restarted_server_goes_on_by_itself(tmp_path: Path) -> None:
     world, _ = crowd(tmp_path, 120)
     home = tmp_path / "home"
-    async with house(home, world=world, speed=20.0) as one, one.visitor() as visitor:
+    async with running_site(home, world=world, speed=20.0) as one, one.visitor() as visitor:
         job = await confirmed(visitor, triples(120))
         await removed(one, job, 1)
-    async with house(home, world=world, speed=60.0) as one:
+    async with running_site(home, world=world, speed=60.0) as one:
         assert CLOSED == (await one.app.jobs.find(job)).reason
         assert [job] == [taken.id for taken in await one.supervisor.resume_interrupted()]
         assert JobState.FINISHED == await ended(one, job)
@@ -304,7 +304,7 @@ async def test_a_restarted_server_goes_on_by_itself(tmp_path: Path) -> None:
 
 
 async def test_the_jobs_are_shown_a_page_at_a_time_and_by_state_and_file(tmp_path: Path) -> None:
-    async with house(tmp_path / "home") as one, one.visitor() as visitor:
+    async with running_site(tmp_path / "home") as one, one.visitor() as visitor:
         for number in range(60):
             state = JobState.HELD if number == 3 else JobState.FINISHED
             job = Job(
@@ -328,7 +328,7 @@ async def test_the_jobs_are_shown_a_page_at_a_time_and_by_state_and_file(tmp_pat
 
 async def test_a_plan_whose_storing_is_cut_off_leaves_nothing_that_can_run(tmp_path: Path) -> None:
     world, file = crowd(tmp_path, 3)
-    async with house(tmp_path / "home", world=world) as one:
+    async with running_site(tmp_path / "home", world=world) as one:
         shown = one.app.plans.preview(file, name="crowd.csv", options=ReadOptions())
         for turns in range(0, 60, 3):
             storing = asyncio.ensure_future(
@@ -347,7 +347,7 @@ async def test_a_plan_whose_storing_is_cut_off_leaves_nothing_that_can_run(tmp_p
 
 async def test_a_server_leaves_a_job_to_the_command_that_has_just_stored_it(tmp_path: Path) -> None:
     world, file = crowd(tmp_path, 3)
-    async with house(tmp_path / "home", world=world) as one:
+    async with running_site(tmp_path / "home", world=world) as one:
         shown = one.app.plans.preview(file, name="crowd.csv", options=ReadOptions())
         async with AsyncExitStack() as claim:
             job = await one.app.plans.submit(
@@ -361,7 +361,7 @@ async def test_a_server_leaves_a_job_to_the_command_that_has_just_stored_it(tmp_
 
 async def test_a_finding_about_an_unknown_row_is_kept_with_name_and_time(tmp_path: Path) -> None:
     world, _ = crowd(tmp_path, 2, faults={"learners": {"478346000019558000": ["html_200"]}})
-    async with house(tmp_path / "home", world=world) as one, one.visitor() as visitor:
+    async with running_site(tmp_path / "home", world=world) as one, one.visitor() as visitor:
         job = await confirmed(visitor, triples(2))
         await ended(one, job)
         await visitor.post(f"/jobs/{job}/cancel")
@@ -378,7 +378,7 @@ async def test_a_finding_about_an_unknown_row_is_kept_with_name_and_time(tmp_pat
 
 async def test_a_short_job_does_not_wait_behind_a_long_one(tmp_path: Path) -> None:
     world, _ = crowd(tmp_path, 400)
-    async with house(tmp_path / "home", world=world, speed=60.0) as one, one.visitor() as visitor:
+    async with running_site(tmp_path / "home", world=world, speed=60.0) as one, one.visitor() as visitor:
         long = await confirmed(visitor, triples(300))
         await removed(one, long, 15)
         short = await confirmed(visitor, triples(10, first=300))
@@ -396,7 +396,7 @@ async def test_four_eyes_are_two_people(tmp_path: Path) -> None:
     world, _ = crowd(tmp_path, 3)
     roles = (Role.PREPARER, Role.APPROVER, Role.ADMIN)
     async with (
-        house(tmp_path / "home", world=world, roles=roles, four_eyes=True) as one,
+        running_site(tmp_path / "home", world=world, roles=roles, four_eyes=True) as one,
         one.visitor(known=False) as own,
         one.visitor(known=False) as other,
     ):
@@ -416,7 +416,7 @@ async def test_four_eyes_are_two_people(tmp_path: Path) -> None:
 
 async def test_who_says_how_a_file_is_read_shapes_its_plan_too(tmp_path: Path) -> None:
     roles = (Role.PREPARER, Role.APPROVER)
-    async with house(tmp_path, roles=roles, four_eyes=True) as one, one.strangers() as (own, other):
+    async with running_site(tmp_path, roles=roles, four_eyes=True) as one, one.strangers() as (own, other):
         await own.sign_in("preparer")
         await other.sign_in("approver")
         plan = await own.upload("course,batch,learner,manager\n1,2,3,4\n")
@@ -431,7 +431,7 @@ async def test_who_says_how_a_file_is_read_shapes_its_plan_too(tmp_path: Path) -
 
 async def test_rows_are_tried_again_in_one_job_only(tmp_path: Path) -> None:
     world, _ = crowd(tmp_path, 200)
-    async with house(tmp_path / "home", world=world, speed=20.0) as one, one.visitor() as visitor:
+    async with running_site(tmp_path / "home", world=world, speed=20.0) as one, one.visitor() as visitor:
         job = await confirmed(visitor, triples(200))
         await visitor.post(f"/jobs/{job}/cancel")
         first, second = await visitor.post(f"/jobs/{job}/retry"), await visitor.post(f"/jobs/{job}/retry")
@@ -443,7 +443,7 @@ async def test_rows_are_tried_again_in_one_job_only(tmp_path: Path) -> None:
 
 async def test_unknown_rows_are_sent_again_only_when_each_was_looked_up(tmp_path: Path) -> None:
     world, _ = crowd(tmp_path, 2, faults={"learners": {"478346000019558000": ["html_200"]}})
-    async with house(tmp_path / "home", world=world) as one, one.visitor() as visitor:
+    async with running_site(tmp_path / "home", world=world) as one, one.visitor() as visitor:
         job = await confirmed(visitor, triples(2))
         await ended(one, job)
         page = await visitor.post(f"/jobs/{job}/cancel")
@@ -456,14 +456,14 @@ async def test_unknown_rows_are_sent_again_only_when_each_was_looked_up(tmp_path
 
 async def test_the_very_same_plan_is_warned_of(tmp_path: Path) -> None:
     world, _ = crowd(tmp_path, 2)
-    async with house(tmp_path / "home", world=world) as one, one.visitor() as visitor:
+    async with running_site(tmp_path / "home", world=world) as one, one.visitor() as visitor:
         job = await confirmed(visitor, triples(2))
         await ended(one, job)
         assert f'confirmed before: <a href="/jobs/{job}"' in (await visitor.upload(triples(2))).text
 
 
 async def test_a_job_of_another_account_changes_nothing_for_the_next_file(tmp_path: Path) -> None:
-    async with house(tmp_path) as one, one.visitor() as visitor:
+    async with running_site(tmp_path) as one, one.visitor() as visitor:
         plan = await visitor.upload(triples(2))
         other = replace(one.app.settings, account="other")
         one.app.settings, before = other, one.app.settings
@@ -476,7 +476,7 @@ async def test_a_job_of_another_account_changes_nothing_for_the_next_file(tmp_pa
 
 
 async def test_a_name_that_is_no_text_harms_no_page(tmp_path: Path) -> None:
-    async with house(tmp_path) as one, one.visitor() as visitor:
+    async with running_site(tmp_path) as one, one.visitor() as visitor:
         head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="M\xfcller.csv"\r\n\r\n'
         body = head + triples(1).encode() + b"\r\n--b--\r\n"
         headers = {"Origin": one.url, "Content-Type": "multipart/form-data; boundary=b"}
@@ -486,7 +486,7 @@ async def test_a_name_that_is_no_text_harms_no_page(tmp_path: Path) -> None:
 
 
 async def test_a_form_that_can_not_be_read_is_told(tmp_path: Path) -> None:
-    async with house(tmp_path, roles=(Role.ADMIN,)) as one, one.visitor(known=False) as visitor:
+    async with running_site(tmp_path, roles=(Role.ADMIN,)) as one, one.visitor(known=False) as visitor:
         for kind, body in (("; charset=nonsense", b"name=x"), ("", b"name=\xff\xfe")):
             headers = {"Origin": one.url, "Content-Type": f"application/x-www-form-urlencoded{kind}"}
             got = await visitor.ask("POST", "/sign-in", data=body, headers=headers)
@@ -494,14 +494,14 @@ async def test_a_form_that_can_not_be_read_is_told(tmp_path: Path) -> None:
 
 
 async def test_rows_of_a_job_are_found_whatever_the_case_of_their_letters(tmp_path: Path) -> None:
-    async with house(tmp_path) as one, one.visitor() as visitor:
+    async with running_site(tmp_path) as one, one.visitor() as visitor:
         job = await confirmed(visitor, "course,batch,learner,name\n1,2,3,MÜLLER\n")
         assert "MÜLLER" in (await visitor.get(f"/jobs/{job}/rows?q=m%C3%BCller")).text
         assert "No row matches" in (await visitor.get(f"/jobs/{job}/rows?q=u00")).text
 
 
 async def test_a_file_waits_a_day_and_no_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with house(tmp_path) as one, one.visitor() as visitor:
+    async with running_site(tmp_path) as one, one.visitor() as visitor:
         plan = await visitor.upload(triples(1))
         monkeypatch.setattr(uploads, "KEPT", -1.0)
         assert 404 == (await visitor.get(plan.url)).status
@@ -510,7 +510,7 @@ async def test_a_file_waits_a_day_and_no_longer(tmp_path: Path, monkeypatch: pyt
 
 async def test_what_another_process_drives_is_left_to_it(tmp_path: Path) -> None:
     world, _ = crowd(tmp_path, 200)
-    async with house(tmp_path / "home", world=world, speed=20.0) as one, one.visitor() as visitor:
+    async with running_site(tmp_path / "home", world=world, speed=20.0) as one, one.visitor() as visitor:
         job = await confirmed(visitor, triples(200))
         await removed(one, job, 1)
         other = JobSupervisor(one.app)
@@ -521,7 +521,7 @@ async def test_what_another_process_drives_is_left_to_it(tmp_path: Path) -> None
 
 async def test_nothing_that_the_person_did_is_missing_from_the_audit_log(tmp_path: Path) -> None:
     world, _ = crowd(tmp_path, 100)
-    async with house(tmp_path / "home", world=world, speed=20.0) as one, one.visitor() as visitor:
+    async with running_site(tmp_path / "home", world=world, speed=20.0) as one, one.visitor() as visitor:
         job = await confirmed(visitor, triples(100))
         for act in ("pause", "resume", "cancel"):
             await visitor.post(f"/jobs/{job}/{act}")
@@ -533,7 +533,7 @@ async def test_nothing_that_the_person_did_is_missing_from_the_audit_log(tmp_pat
 
 
 async def test_an_unexpected_error_shows_no_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with house(tmp_path) as one, one.visitor() as visitor:
+    async with running_site(tmp_path) as one, one.visitor() as visitor:
         monkeypatch.setattr(one.app, "jobs", lambda: 1 / 0)
         reply = await visitor.get("/")
         assert 500 == reply.status
@@ -542,7 +542,7 @@ async def test_an_unexpected_error_shows_no_traceback(tmp_path: Path, monkeypatc
 
 
 async def test_signing_out_ends_the_session(tmp_path: Path) -> None:
-    async with house(tmp_path, roles=(Role.ADMIN,)) as one, one.visitor(known=False) as visitor:
+    async with running_site(tmp_path, roles=(Role.ADMIN,)) as one, one.visitor(known=False) as visitor:
         assert "wrong" in (await visitor.sign_in("admin", "not the password")).text
         assert "wrong" in (await visitor.sign_in("nobody")).text
         assert "/" == (await visitor.sign_in("admin")).url
@@ -552,13 +552,13 @@ async def test_signing_out_ends_the_session(tmp_path: Path) -> None:
 
 async def test_a_removed_user_and_one_with_a_new_password_are_out_at_once(tmp_path: Path) -> None:
     async with (
-        house(tmp_path, roles=(Role.ADMIN, Role.PREPARER)) as one,
+        running_site(tmp_path, roles=(Role.ADMIN, Role.PREPARER)) as one,
         one.visitor(known=False) as first,
         one.visitor(known=False) as second,
     ):
         await first.sign_in("admin")
         await second.sign_in("preparer")
-        await one.app.people.remove_user("admin", by="a test")
-        await one.app.people.set_password("preparer", "another long password", by="a test")
+        await one.app.users.remove_user("admin", by="a test")
+        await one.app.users.set_password("preparer", "another long password", by="a test")
         assert "/sign-in" == (await first.get("/")).url
         assert "/sign-in" == (await second.get("/")).url

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from bulkremove import pacing
-from bulkremove.model import JobState, Status
+from bulkremove.domain.model import JobState, Status
+from bulkremove.engine import rate_limit
 from bulkremove.sandbox import Fault, Faults, read_log
-from tests.play import Stage, learner
-from tests.programs import Bulkremove, crowd, environment, sandbox
+from tests.cli_fixtures import Bulkremove, crowd, environment, sandbox
+from tests.run_scenario import Stage, learner
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])
@@ -30,7 +30,7 @@ def test_requests_on_the_wire_are_attempts_when_every_fifth_connection_is_droppe
     assert all(outcome.attempts == 3 for outcome in unlucky)
     assert {Status.REMOVED, Status.REMOVED_INFERRED, Status.UNKNOWN} >= set(played.statuses)
     assert len(unlucky) <= 1
-    assert 30 >= pacing.worst_window([entry.time for entry in played.sandbox.requests if entry.removal], 60.0)
+    assert 30 >= rate_limit.worst_window([entry.time for entry in played.sandbox.requests if entry.removal], 60.0)
 
 
 def test_no_connection_at_all_pauses_after_three_tries_and_takes_no_slot(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_two_processes_on_one_account_share_the_allowance_and_both_progress(tmp_
     assert [0, 0] == [process.returncode for process in both], ends
     entries = [entry for entry in read_log(log) if entry.removal]
     assert (80, 0) == (len(entries), sum(entry.locked for entry in entries))
-    assert 30 >= pacing.worst_window([entry.time for entry in entries], 60.0)
+    assert 30 >= rate_limit.worst_window([entry.time for entry in entries], 60.0)
     places = [int(entry.removal.learner) - 478346000019558000 < 40 for entry in entries if entry.removal]
     starts = {half: places.index(half) for half in (True, False)}
     ends_at = {half: len(places) - places[::-1].index(half) for half in (True, False)}

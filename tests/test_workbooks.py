@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bulkremove.errors import FileRefused
-from bulkremove.model import Table
+from bulkremove.domain.errors import FileRefused
+from bulkremove.domain.model import Table
 from bulkremove.reading import Hidden, ReadOptions, read
 from tests.workbooks import KINDS, Book, Cell, Formula, Sheet
 

@@ -4,13 +4,13 @@ It builds the stages, owns the clock and the dice, and lets every act gather, de
 prints nothing and asks nobody anything.
 """
 
+from bulkremove.app.application import App
 from bulkremove.app.consent import Consent
 from bulkremove.app.doctor import Check
-from bulkremove.app.people import Known, People, this_person
-from bulkremove.app.progress import Progress, Stop
-from bulkremove.app.rehearsal import SandboxOptions
 from bulkremove.app.results import Allowance, Ended, Preview
-from bulkremove.app.usecases import App
+from bulkremove.app.sandbox_run import SandboxOptions
+from bulkremove.app.users import SessionUser, Users, this_person
+from bulkremove.engine.progress import Progress, Stop
 
 __all__ = [
     "Allowance",
@@ -18,11 +18,11 @@ __all__ = [
     "Check",
     "Consent",
     "Ended",
-    "Known",
-    "People",
     "Preview",
     "Progress",
     "SandboxOptions",
+    "SessionUser",
     "Stop",
+    "Users",
     "this_person",
 ]

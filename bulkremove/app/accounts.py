@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bulkremove.config import Settings
-from bulkremove.credentials import Accounts, Credentials, from_environment, system_keyring
-from bulkremove.datacentres import DATA_CENTRES
-from bulkremove.errors import BulkremoveError, SettingsError
+from bulkremove.domain.data_centers import DATA_CENTRES
+from bulkremove.domain.errors import BulkremoveError, SettingsError
+from bulkremove.zoho.accounts import Accounts, Credentials, from_environment, system_keyring
 
 if TYPE_CHECKING:  # it pulls aiohttp in, which settings and accounts do without
-    from bulkremove.client import ZohoPeople
+    from bulkremove.zoho.client import ZohoPeople
 
 
 def stored(home: Path) -> Accounts:
@@ -39,7 +39,7 @@ def credentials(settings: Settings, environ: Mapping[str, str]) -> Credentials:
 
 async def login(settings: Settings, *, name: str, dc: str, client_id: str, client_secret: str, code: str) -> list[str]:
     """Exchange a grant code for a refresh token and store it; sentences to show, none with a secret."""
-    from bulkremove.auth import exchange, missing_scope
+    from bulkremove.zoho.oauth import exchange, missing_scope
 
     if dc not in DATA_CENTRES:
         raise SettingsError(f"{dc!r} is no data centre of Zoho.", hint=f"There are: {', '.join(DATA_CENTRES)}.")
@@ -62,7 +62,7 @@ async def login(settings: Settings, *, name: str, dc: str, client_id: str, clien
 
 async def forget(settings: Settings, name: str) -> list[str]:
     """Revoke the account's refresh token at Zoho and forget it here; sentences to show."""
-    from bulkremove.auth import revoke
+    from bulkremove.zoho.oauth import revoke
 
     accounts = stored(settings.home)
     found = accounts.get(name)
@@ -83,7 +83,7 @@ async def people(settings: Settings) -> AsyncIterator[ZohoPeople]:
     """The way to Zoho, for calls that are no removals."""
     from yarl import URL
 
-    from bulkremove.client import ZohoPeople
+    from bulkremove.zoho.client import ZohoPeople
 
     zoho = ZohoPeople(
         URL(settings.people_url),

@@ -21,14 +21,14 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from bulkremove import pacing
-from bulkremove.errors import JournalFailed
-from bulkremove.private_files import make_folder, write_private
+from bulkremove.domain.errors import JournalFailed
+from bulkremove.engine import rate_limit
+from bulkremove.platform.secure_files import make_folder, write_private
 from bulkremove.storage import Storage
 from bulkremove.storage.base import Act, Restored
 
 if TYPE_CHECKING:  # each needs the other
-    from bulkremove.app.usecases import App
+    from bulkremove.app.application import App
 
 JOURNAL, SETTINGS, PROTECTED, CONTENTS = "journal.db", "bulkremove.toml", "keep.csv", "CONTENTS.txt"
 LARGEST = 100 * 1024 * 1024
@@ -103,7 +103,7 @@ class Backups:
         The calls that were made since are not known, so the account's slots are held as if they had all been used.
         """
         quota, clock = self._app.settings.quota, self._app.clock
-        held = pacing.released_unanswered(quota, clock.monotonic()) - clock.monotonic()
+        held = rate_limit.released_unanswered(quota, clock.monotonic()) - clock.monotonic()
         facts = {"lost": restored.changes, "rows": sum(restored.rows.values()), "jobs": len(restored.jobs)}
         entry = Act(by, "restore_accepted", facts, clock.wall())
         keys = self._app.ledger_keys()

@@ -9,8 +9,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from bulkremove.config import Settings
-from bulkremove.errors import ConsentMissing
-from bulkremove.model import Plan, Status
+from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.model import Plan, Status
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from email.utils import parsedate_to_datetime
 
 from bulkremove.app import accounts
 from bulkremove.config import Settings
-from bulkremove.errors import BulkremoveError
-from bulkremove.model import Clock, Reply
-from bulkremove.private_files import make_folder
+from bulkremove.domain.errors import BulkremoveError
+from bulkremove.domain.model import Clock, Reply
+from bulkremove.platform.secure_files import make_folder
 from bulkremove.storage import Storage
 
 MOST_SKEW = 60.0
@@ -81,7 +81,7 @@ async def _journal(storage: Storage) -> Check:
 
 
 async def _token_and_clock(settings: Settings, environ: Mapping[str, str], clock: Clock) -> list[Check]:
-    from bulkremove.auth import Tokens
+    from bulkremove.zoho.oauth import Tokens
 
     dates: list[str] = []
     async with accounts.people(settings) as zoho:

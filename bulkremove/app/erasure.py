@@ -15,11 +15,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bulkremove.app.apart import read_apart
-from bulkremove.errors import FileRefused, SettingsError
-from bulkremove.ids import OUTER
-from bulkremove.private_files import replace_content
+from bulkremove.domain.errors import FileRefused, SettingsError
+from bulkremove.domain.ids import OUTER
+from bulkremove.platform.secure_files import replace_content
 from bulkremove.reading import ReadOptions, without_rows
+from bulkremove.reading.subprocess_reader import read_apart
 
 _ENCODINGS = ("ascii", "utf-16-le", "utf-16-be")
 _WORKBOOKS = (b"PK", b"\xd0\xcf\x11\xe0")

@@ -12,12 +12,12 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from bulkremove.app.progress import Progress, Stop
+from bulkremove.app.application import App
 from bulkremove.app.results import Ended
-from bulkremove.app.usecases import App
-from bulkremove.errors import BulkremoveError, JobBusy
-from bulkremove.model import EndReason, Job, JobState, Status
-from bulkremove.pacing import shared_ends
+from bulkremove.domain.errors import BulkremoveError, JobBusy
+from bulkremove.domain.model import EndReason, Job, JobState, Status
+from bulkremove.engine.progress import Progress, Stop
+from bulkremove.engine.rate_limit import shared_ends
 
 RECENT = 12
 """Rows of a job that are kept for whoever looks."""

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from bulkremove.app.consent import check_eyes
 from bulkremove.app.results import PAGE, Ended
-from bulkremove.errors import ConsentMissing, JobBusy, JobNotFound, NoteRejected, ReportFailed
-from bulkremove.model import EndReason, Job, JobState, Note, Outcome, Plan, Status, Tally
+from bulkremove.domain.errors import ConsentMissing, JobBusy, JobNotFound, NoteRejected, ReportFailed
+from bulkremove.domain.model import EndReason, Job, JobState, Note, Outcome, Plan, Status, Tally
 from bulkremove.storage import Storage
 from bulkremove.storage.base import VISIBLE, Act, JobEnd, JobEvent, Record
 
 if TYPE_CHECKING:  # each needs the other; most commands do without reports
-    from bulkremove.app.usecases import App
+    from bulkremove.app.application import App
     from bulkremove.report import ReportFile, Rows, Timeline
 
 MAX_NOTE_LENGTH = 500

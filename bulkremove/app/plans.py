@@ -14,16 +14,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from bulkremove import pacing
 from bulkremove.app.consent import Consent, check_consent, check_eyes, over_a_cap
 from bulkremove.app.results import PAGE, Preview
 from bulkremove.config import Settings
-from bulkremove.errors import ConsentMissing
-from bulkremove.model import Job, JobState, Plan, PlannedRow, ProtectedLearners, Status, Table
+from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.model import Job, JobState, Plan, PlannedRow, ProtectedLearners, Status, Table
+from bulkremove.engine import rate_limit
 from bulkremove.storage.base import Record
 
 if TYPE_CHECKING:  # each needs the other; reading pulls pandas in, which most commands do without
-    from bulkremove.app.usecases import App
+    from bulkremove.app.application import App
     from bulkremove.reading import ReadOptions
 
 _LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
@@ -44,7 +44,7 @@ class Plans:
 
     async def preview_apart(self, path: Path, *, name: str, options: ReadOptions) -> Preview:
         """The same, read in a child process with limits on memory and time: for files that strangers may have made."""
-        from bulkremove.app.apart import read_apart
+        from bulkremove.reading.subprocess_reader import read_apart
 
         return await asyncio.to_thread(self._preview, await read_apart(path, name=name, options=options))
 
@@ -52,7 +52,7 @@ class Plans:
         self, plan: Plan, *, status: Status | None, to_remove: bool, text: str, page: int
     ) -> tuple[list[PlannedRow], bool]:
         """A page (from 1) of a plan's rows, and whether there are more; see ``planning.some_rows``."""
-        from bulkremove.planning import some_rows
+        from bulkremove.domain.planner import some_rows
 
         skip = (page - 1) * PAGE
         found = await asyncio.to_thread(
@@ -113,7 +113,7 @@ class Plans:
         """Store a night's plan as a job. ``held``: why it must not run before somebody approves it; ``due_at``: before
         then neither (epoch seconds). ``records``: what is written together with the job.
         """
-        from bulkremove.app.night import NIGHT
+        from bulkremove.app.nightly.nightly_run import NIGHT
 
         state = JobState.HELD if held or due_at else JobState.READY
         job = await self._new_job(preview, folder=folder, prepared_by=NIGHT, confirmed_by="" if held else NIGHT)
@@ -142,12 +142,12 @@ class Plans:
 
     def _preview(self, table: Table, settings: Settings | None = None) -> Preview:
         """``settings``: those of a job's own account, where it is not the one in force."""
-        from bulkremove.planning import plan
+        from bulkremove.domain.planner import plan
 
         settings = settings or self._app.settings
         planned = plan(table, account=settings.account, host=settings.host, keep=self.keep_list())
         quota = settings.quota
-        seconds = pacing.forecast(planned.removals, quota)
+        seconds = rate_limit.forecast(planned.removals, quota)
         refusal = over_a_cap(planned, settings)
         ends_at = self._app.clock.wall() + seconds / self._app.speed
         return Preview(planned, quota, seconds, ends_at, self._app.speed, refusal=refusal)

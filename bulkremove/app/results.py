@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bulkremove.errors import ConsentMissing
-from bulkremove.model import UNPLANNED, Job, Plan, Quota, Tally
+from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.model import UNPLANNED, Job, Plan, Quota, Tally
 
 PAGE = 50
 """Rows of one page of a table."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import sys
 
-from bulkremove.cli.exits import EXIT_CODES
-from bulkremove.cli.streams import stand_in
+from bulkremove.cli.exit_codes import EXIT_CODES
+from bulkremove.cli.output_streams import stand_in
 
 __all__ = ["EXIT_CODES", "main", "tell"]
 
@@ -41,7 +41,7 @@ def tell(error: Exception) -> int:
 
     import click
 
-    from bulkremove.errors import BulkremoveError
+    from bulkremove.domain.errors import BulkremoveError
 
     logging.getLogger(__name__).debug("%s", type(error).__name__, exc_info=error)
     if isinstance(error, BulkremoveError):

@@ -6,8 +6,8 @@ import json
 
 import click
 
-from bulkremove.cli.screen import Screen, json_option
-from bulkremove.datacentres import DATA_CENTRES
+from bulkremove.cli.console import Screen, json_option
+from bulkremove.domain.data_centers import DATA_CENTRES
 
 
 def add_to(group: click.Group) -> None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bulkremove.cli.screen import Screen, json_option, shown
-from bulkremove.model import Job, JobState, Outcome, Status, Tally
+from bulkremove.cli.console import Screen, json_option, shown
+from bulkremove.domain.model import Job, JobState, Outcome, Status, Tally
 
 if TYPE_CHECKING:
     from bulkremove.app import App

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import click
 
 from bulkremove.cli import preview_text
-from bulkremove.cli.screen import Screen, sandbox_options
-from bulkremove.errors import SettingsError
+from bulkremove.cli.console import Screen, sandbox_options
+from bulkremove.domain.errors import SettingsError
 
 if TYPE_CHECKING:
     from bulkremove.app import App, Stop
-    from bulkremove.app.night import Pass
+    from bulkremove.app.nightly.nightly_run import Pass
 
 
 def add_to(group: click.Group) -> None:
@@ -174,7 +174,7 @@ async def _test_notice(screen: Screen, app: App) -> int:
 
 async def _work(screen: Screen, app: App) -> None:
     from bulkremove.app.job_supervisor import JobSupervisor
-    from bulkremove.worker import Worker
+    from bulkremove.app.nightly.scheduler import Worker
 
     if app.settings.night_at is None:
         raise SettingsError("There is no night_at, so no night ever starts.", hint='Set night_at = "02:30".')

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from bulkremove.cli.screen import shown
-from bulkremove.model import UNPLANNED
+from bulkremove.cli.console import shown
+from bulkremove.domain.model import UNPLANNED
 
 if TYPE_CHECKING:
     from bulkremove.app import Preview

@@ -14,17 +14,17 @@ import click
 from bulkremove import __version__
 from bulkremove.cli import (
     account_commands,
+    data_commands,
     job_commands,
-    keeping_commands,
     night_commands,
-    people_commands,
     run_commands,
     sandbox_command,
     serve_command,
     tell,
+    user_commands,
 )
-from bulkremove.cli.exits import epilog
-from bulkremove.cli.screen import Screen, also_after_the_command
+from bulkremove.cli.console import Screen, also_after_the_command
+from bulkremove.cli.exit_codes import epilog
 
 
 @click.group(epilog=epilog(), context_settings={"help_option_names": ["-h", "--help"]})
@@ -68,9 +68,9 @@ def cli(
 run_commands.add_to(cli)
 job_commands.add_to(cli)
 account_commands.add_to(cli)
-people_commands.add_to(cli)
+user_commands.add_to(cli)
 night_commands.add_to(cli)
-keeping_commands.add_to(cli)
+data_commands.add_to(cli)
 sandbox_command.add_to(cli)
 serve_command.add_to(cli)
 also_after_the_command(cli, [one for one in cli.params if isinstance(one, click.Option) and one.expose_value])

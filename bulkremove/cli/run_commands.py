@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from bulkremove.cli import preview_text
-from bulkremove.cli.running import run_job
-from bulkremove.cli.screen import Screen, json_option, options, sandbox_options
-from bulkremove.errors import ConsentMissing
+from bulkremove.cli.console import Screen, json_option, options, sandbox_options
+from bulkremove.cli.run_display import run_job
+from bulkremove.domain.errors import ConsentMissing
 
 if TYPE_CHECKING:
     from bulkremove.app import App, Preview

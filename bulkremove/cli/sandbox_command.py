@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from bulkremove.cli.screen import Screen
+from bulkremove.cli.console import Screen
 
 
 def add_to(group: click.Group) -> None:
@@ -46,9 +46,9 @@ def sandbox(screen: Screen, /, **said: Any) -> None:
 async def _serve(screen: Screen, said: dict[str, Any]) -> None:
     import asyncio
 
-    from bulkremove.app.rehearsal import SandboxOptions, credentials
-    from bulkremove.clock import SystemClock
+    from bulkremove.app.sandbox_run import SandboxOptions, credentials
     from bulkremove.config import load
+    from bulkremove.platform.system_clock import SystemClock
     from bulkremove.sandbox import build
 
     url = f"http://127.0.0.1:{said['port']}"

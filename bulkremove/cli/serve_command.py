@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from bulkremove.cli.screen import Screen, sandbox_options
+from bulkremove.cli.console import Screen, sandbox_options
 
 
 def add_to(group: click.Group) -> None:

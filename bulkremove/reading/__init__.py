@@ -12,14 +12,14 @@ import re
 from pathlib import Path
 from typing import BinaryIO
 
-from bulkremove.errors import FileRefused
-from bulkremove.ids import OUTER
-from bulkremove.model import REPORT_COLUMNS, Choices, ProtectedLearners, Roles, Table
-from bulkremove.reading import columns, damage, given_back
+from bulkremove.domain.errors import FileRefused
+from bulkremove.domain.ids import OUTER
+from bulkremove.domain.model import REPORT_COLUMNS, Choices, ProtectedLearners, Roles, Table
+from bulkremove.reading import columns, damaged_ids, previous_report
 from bulkremove.reading.delimited import read_delimited, without_rows
 from bulkremove.reading.grid import LARGEST, Grid
-from bulkremove.reading.keep import keep_list
 from bulkremove.reading.options import Hidden, ReadOptions, parse_columns
+from bulkremove.reading.protected_learners import keep_list
 from bulkremove.reading.workbook import read_ole, read_zip
 
 FIRST_ROWS = 5
@@ -78,12 +78,12 @@ def _table(grid: Grid, name: str, options: ReadOptions) -> Table:
     if top is None:
         raise FileRefused(f"{name} is empty.")
     _trim_width(grid, top, name)
-    header = tuple(damage.shown(column[top]).strip() for column in grid.columns)
+    header = tuple(damaged_ids.shown(column[top]).strip() for column in grid.columns)
     first = range(top + 1, min(top + 1 + FIRST_ROWS, len(grid.numbers)))
-    rows = [[damage.shown(column[i]) for column in grid.columns] for i in first]
+    rows = [[damaged_ids.shown(column[i]) for column in grid.columns] for i in first]
     roles = columns.roles(header, options.columns, name, rows)
     hidden = _hidden(grid, top, name, options)
-    plain = [damage.undamaged(grid, column, top + 1, name, header[column]) for column in roles]
+    plain = [damaged_ids.undamaged(grid, column, top + 1, name, header[column]) for column in roles]
     empty = set() if any(plain) else _empty_rows(grid, roles, top + 1)
     left_out = {i for i in range(top + 1, len(grid.numbers)) if grid.numbers[i] in hidden} - empty if hidden else set()
     cells = _kept(grid, top + 1, empty | left_out)
@@ -92,10 +92,10 @@ def _table(grid: Grid, name: str, options: ReadOptions) -> Table:
         numbers = [number for i, number in enumerate(numbers, start=top + 1) if i not in empty and i not in left_out]
     notes = [*grid.notes, *_notes(cells, roles, header, plain)]
     settled = {}
-    if given_back.is_report(header):
+    if previous_report.is_report(header):
         own = len(header) - len(REPORT_COLUMNS)
-        settled = dict(given_back.settled(cells[own:]))
-        cells, header = [given_back.as_it_was(column) for column in cells[:own]], header[:own]
+        settled = dict(previous_report.settled(cells[own:]))
+        cells, header = [previous_report.as_it_was(column) for column in cells[:own]], header[:own]
         notes.append(f"This is a report of an earlier job; {len(settled):,} rows were settled then and are not sent.")
     return Table(
         name,
@@ -160,8 +160,8 @@ def _kept(grid: Grid, start: int, without: set[int]) -> list[list[str]]:
     kept = []
     for column in grid.columns:
         cells = column[start:]
-        if not damage.texts(cells):
-            cells = [damage.shown(cell) for cell in cells]
+        if not damaged_ids.texts(cells):
+            cells = [damaged_ids.shown(cell) for cell in cells]
         if without:
             cells = [cell for i, cell in enumerate(cells, start=start) if i not in without]
         kept.append(cells)

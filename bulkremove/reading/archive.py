@@ -6,7 +6,7 @@ import io
 import zipfile
 import zlib
 
-from bulkremove.errors import FileRefused
+from bulkremove.domain.errors import FileRefused
 from bulkremove.reading.grid import LARGEST
 
 _PIECE = 1 << 16

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from bulkremove.errors import FileRefused
-from bulkremove.model import Choices, Roles, column_letter
+from bulkremove.domain.errors import FileRefused
+from bulkremove.domain.model import Choices, Roles, column_letter
 from bulkremove.reading.grid import column_of
 from bulkremove.reading.options import ROLES
 

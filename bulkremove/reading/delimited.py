@@ -12,8 +12,8 @@ import io
 import re
 from collections.abc import Collection, Iterator
 
-from bulkremove.errors import FileRefused
-from bulkremove.reading import damage
+from bulkremove.domain.errors import FileRefused
+from bulkremove.reading import damaged_ids
 from bulkremove.reading.grid import LONGEST_CELL, MOST_COLUMNS, MOST_ROWS, Grid
 
 _CHUNK = 100_000
@@ -158,7 +158,7 @@ def _columns(raw: bytes, separator: str, name: str, skipped: int) -> list[list[o
             for chunk in chunks:
                 columns = columns or [[] for _ in chunk.columns]
                 cells = [chunk[i].tolist() for i in chunk.columns]
-                if not damage.texts(cells[-1]):
+                if not damaged_ids.texts(cells[-1]):
                     cells = [_texts(column) for column in cells]
                 for column, part in zip(columns, cells, strict=True):
                     column += part

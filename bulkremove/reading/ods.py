@@ -14,8 +14,8 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
-from bulkremove.errors import FileRefused
-from bulkremove.model import column_letter
+from bulkremove.domain.errors import FileRefused
+from bulkremove.domain.model import column_letter
 from bulkremove.reading.grid import LONGEST_CELL, MOST_CELLS, MOST_ROWS, Formula, Grid
 
 

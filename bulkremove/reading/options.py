@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from bulkremove.errors import FileRefused
+from bulkremove.domain.errors import FileRefused
 
 ROLES = ("course", "batch", "learner")
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bulkremove.errors import FileRefused
-from bulkremove.model import Choices, column_letter
-from bulkremove.reading import archive, damage, ods, xls, xlsx
+from bulkremove.domain.errors import FileRefused
+from bulkremove.domain.model import Choices, column_letter
+from bulkremove.reading import archive, damaged_ids, ods, xls, xlsx
 from bulkremove.reading.grid import LONGEST_CELL, MOST_ROWS, Formula, Grid
 from bulkremove.reading.options import Hidden, ReadOptions
 
@@ -119,7 +119,7 @@ def _choose(sheets: Sequence[tuple[bool, str, Grid]], name: str, options: ReadOp
 
 def _check_lengths(grid: Grid, name: str) -> None:
     for index, column in enumerate(grid.columns):
-        if damage.texts(column) and max(map(len, column), default=0) <= LONGEST_CELL:  # type: ignore[arg-type] # texts
+        if damaged_ids.texts(column) and max(map(len, column), default=0) <= LONGEST_CELL:  # type: ignore[arg-type] # texts
             continue
         for number, cell in zip(grid.numbers, column, strict=True):
             if isinstance(cell, str) and len(cell) > LONGEST_CELL:

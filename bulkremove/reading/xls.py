@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from xlrd.compdoc import CompDoc, CompDocError
 
-from bulkremove.errors import FileRefused
-from bulkremove.model import column_letter
+from bulkremove.domain.errors import FileRefused
+from bulkremove.domain.model import column_letter
 from bulkremove.reading.grid import MOST_CELLS
 from bulkremove.reading.xlsx import SheetFacts
 

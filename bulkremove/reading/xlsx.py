@@ -15,8 +15,8 @@ from xml.parsers import expat
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from bulkremove.errors import FileRefused
-from bulkremove.model import column_letter
+from bulkremove.domain.errors import FileRefused
+from bulkremove.domain.model import column_letter
 from bulkremove.reading.grid import MOST_CELLS, MOST_ROWS, column_of
 
 MOST_FORMULAS = 500_000

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from bulkremove.errors import ReportFailed
-from bulkremove.model import REPORT_COLUMNS, Roles
+from bulkremove.domain.errors import ReportFailed
+from bulkremove.domain.model import REPORT_COLUMNS, Roles
 from bulkremove.report.tables import harmless, id_cell, readable
 
 XLSX_ROWS = 1_048_576

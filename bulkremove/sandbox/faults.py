@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bulkremove.errors import SettingsError
+from bulkremove.domain.errors import SettingsError
 from bulkremove.sandbox.replies import CANNED, REDIRECTS, SERVER_ERRORS
 
 HONEST = ("ok", "slow", "number_code", "other_learner")

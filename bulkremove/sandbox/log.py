@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
-from bulkremove.errors import SettingsError
-from bulkremove.model import Removal
+from bulkremove.domain.errors import SettingsError
+from bulkremove.domain.model import Removal
 
 LONGEST_PATH = 200
 """Characters of a path that are kept."""

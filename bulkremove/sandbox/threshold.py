@@ -10,7 +10,7 @@ from collections import deque
 from enum import StrEnum
 from typing import Protocol
 
-from bulkremove.errors import SettingsError
+from bulkremove.domain.errors import SettingsError
 
 _ROUNDING = 1e-9
 """Calls; so that an even pace of exactly the limit is not refused over the last bit of a float."""

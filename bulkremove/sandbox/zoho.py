@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qs, unquote
 
-from bulkremove.model import Removal
+from bulkremove.domain.model import Removal
 from bulkremove.sandbox import replies
 from bulkremove.sandbox.faults import BROKEN, OK, Fault, Faults, Turns
 from bulkremove.sandbox.oauth import Tokens

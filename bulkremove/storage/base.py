@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from bulkremove.model import (
+from bulkremove.domain.model import (
     Attempt,
     EndReason,
     Job,
@@ -32,7 +32,7 @@ from bulkremove.model import (
     Status,
     Tally,
 )
-from bulkremove.rights import Role
+from bulkremove.domain.permissions import Role
 
 R_co = TypeVar("R_co", covariant=True)
 R = TypeVar("R")

@@ -13,16 +13,16 @@ from aiohttp.typedefs import Handler
 
 from bulkremove.app import App, Consent
 from bulkremove.app.job_supervisor import JobSupervisor
-from bulkremove.errors import ConsentMissing
-from bulkremove.metrics import KIND, text
-from bulkremove.model import UNPLANNED, Job, PlannedRow, Tally
+from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.model import UNPLANNED, Job, PlannedRow, Tally
+from bulkremove.domain.permissions import Right
 from bulkremove.reading import Hidden, ReadOptions, parse_columns
 from bulkremove.report import as_json
-from bulkremove.rights import Right
+from bulkremove.report.metrics import KIND, text
 from bulkremove.storage.base import VISIBLE
 from bulkremove.web.openapi import PREFIX, document, query_names
 from bulkremove.web.plan_pages import TO_REMOVE, confirm
-from bulkremove.web.replies import download
+from bulkremove.web.responses import download
 from bulkremove.web.routes import JSON, Route, person
 from bulkremove.web.uploads import Upload, Uploads
 
@@ -58,7 +58,7 @@ class Api:
         ]
 
     async def metrics(self, request: web.Request) -> web.StreamResponse:
-        return web.Response(body=text(await self._app.keeping.figures()), headers={"Content-Type": KIND})
+        return web.Response(body=text(await self._app.retention.figures()), headers={"Content-Type": KIND})
 
     async def openapi(self, request: web.Request) -> web.StreamResponse:
         return web.json_response(document())

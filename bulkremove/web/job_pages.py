@@ -9,12 +9,12 @@ from aiohttp import web
 
 from bulkremove.app import App
 from bulkremove.app.job_supervisor import JobSupervisor
-from bulkremove.errors import ConsentMissing
-from bulkremove.model import Job, Status
+from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.model import Job, Status
+from bulkremove.domain.permissions import Right
 from bulkremove.report import Rows
-from bulkremove.rights import Right
-from bulkremove.web.live import Live
-from bulkremove.web.replies import download, page, page_number, read_form
+from bulkremove.web.events import Live
+from bulkremove.web.responses import download, page, page_number, read_form
 from bulkremove.web.routes import FORM, Route, person
 from bulkremove.web.uploads import Uploads
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bulkremove import __version__
-from bulkremove.model import UNPLANNED, JobState, Status
+from bulkremove.domain.model import UNPLANNED, JobState, Status
 from bulkremove.reading import Hidden
 from bulkremove.storage.base import VISIBLE
 

@@ -13,14 +13,14 @@ from aiohttp import web
 
 from bulkremove.app import App, Consent, Preview
 from bulkremove.app.job_supervisor import JobSupervisor
-from bulkremove.errors import BulkremoveError, ConsentMissing
-from bulkremove.model import JobState, Plan, Status, column_letter
-from bulkremove.private_files import private_folder
+from bulkremove.domain.errors import BulkremoveError, ConsentMissing
+from bulkremove.domain.model import JobState, Plan, Status, column_letter
+from bulkremove.domain.permissions import Right
+from bulkremove.platform.secure_files import private_folder
 from bulkremove.reading import Hidden, ReadOptions
 from bulkremove.report import write_plan
-from bulkremove.rights import Right
 from bulkremove.storage.base import VISIBLE
-from bulkremove.web.replies import download, page, page_number, read_form
+from bulkremove.web.responses import download, page, page_number, read_form
 from bulkremove.web.routes import FILE_FORM, FORM, Route, person
 from bulkremove.web.uploads import Upload, Uploads
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from bulkremove.rights import Right, Role, may
+from bulkremove.domain.permissions import Right, Role, may
 
 FORM = "application/x-www-form-urlencoded"
 FILE_FORM = "multipart/form-data"

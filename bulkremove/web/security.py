@@ -16,7 +16,7 @@ from aiohttp.typedefs import Handler, Middleware
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from bulkremove.app import App
-from bulkremove.rights import Right
+from bulkremove.domain.permissions import Right
 from bulkremove.web.routes import API, PERSON, SOURCE, Person, Route
 from bulkremove.web.sessions import Sessions
 
@@ -126,7 +126,7 @@ async def _person(request: web.Request, app: App, sessions: Sessions) -> Person:
     """Who asks. Raises HTTPUnauthorized, HTTPForbidden, or HTTPSeeOther to the sign-in."""
     if request.path.startswith(API):
         scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
-        token = await app.people.bearer(secret.strip()) if scheme.lower() == "bearer" else None
+        token = await app.users.bearer(secret.strip()) if scheme.lower() == "bearer" else None
         if token is None:
             raise web.HTTPUnauthorized(
                 text="Give a token: `Authorization: Bearer ...`. `bulkremove tokens add` makes one.",

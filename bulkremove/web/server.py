@@ -16,22 +16,22 @@ from aiohttp import web
 
 from bulkremove.app import App, Stop
 from bulkremove.app.job_supervisor import JobSupervisor
+from bulkremove.app.nightly.scheduler import Worker
 from bulkremove.config import Settings
-from bulkremove.errors import SettingsError
-from bulkremove.model import EndReason, Status, is_loopback
+from bulkremove.domain.errors import SettingsError
+from bulkremove.domain.model import EndReason, Status, is_loopback
 from bulkremove.report import many
-from bulkremove.web import words
+from bulkremove.web import filters
 from bulkremove.web.api import Api
-from bulkremove.web.entry import Entry
-from bulkremove.web.failures import failures
+from bulkremove.web.error_pages import failures
+from bulkremove.web.events import Live
 from bulkremove.web.job_pages import JobPages
-from bulkremove.web.live import Live
+from bulkremove.web.login import Entry
 from bulkremove.web.plan_pages import PlanPages
 from bulkremove.web.routes import Route
 from bulkremove.web.security import LONGEST_FORM, Address, make_guard, make_security_middleware
 from bulkremove.web.sessions import Sessions, SignIns
 from bulkremove.web.uploads import Uploads
-from bulkremove.worker import Worker
 
 _HERE = Path(__file__).parent
 
@@ -70,14 +70,16 @@ def _add_templates(site: web.Application, settings: Settings, sessions: Sessions
     environment.globals.update(
         account=settings.account, host=settings.host, sandbox=settings.sandbox, Status=Status, users=sessions.users
     )
-    environment.filters.update(grouped=words.grouped, local=words.local, lasts=words.lasts, name=words.name, many=many)
+    environment.filters.update(
+        grouped=filters.grouped, local=filters.local, lasts=filters.lasts, name=filters.name, many=many
+    )
 
 
 async def serve(app: App, *, host: str, port: int, say: Callable[[str], None]) -> None:
     """Serve the page until SIGINT or SIGTERM; unfinished jobs of an earlier server go on. Raises SettingsError."""
-    settings, users = app.settings, bool(await app.people.users())
+    settings, users = app.settings, bool(await app.users.all())
     _check(settings, host, users)
-    sessions, supervisor = Sessions(app.people, users=users), JobSupervisor(app)
+    sessions, supervisor = Sessions(app.users, users=users), JobSupervisor(app)
     night, nights = Stop(), None
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

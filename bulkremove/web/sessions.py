@@ -13,8 +13,8 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from bulkremove.app import Known, People, this_person
-from bulkremove.rights import Role
+from bulkremove.app import SessionUser, Users, this_person
+from bulkremove.domain.permissions import Role
 from bulkremove.web.routes import Person
 
 IDLE = 3600.0
@@ -28,7 +28,7 @@ MOST_SESSIONS = 1000
 
 @dataclass(slots=True)
 class _Session:
-    known: Known | None
+    known: SessionUser | None
     """None: whoever sits at this machine."""
     began: float
     used: float
@@ -37,7 +37,7 @@ class _Session:
 class Sessions:
     """One start token, good once, and all sessions. ``users``: people sign in, and there is no start token."""
 
-    def __init__(self, people: People, *, users: bool, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, people: Users, *, users: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self._people = people
         self._clock = clock
         self.users = users
@@ -55,7 +55,7 @@ class Sessions:
         self._start = None
         return self.open(None)
 
-    def open(self, known: Known | None) -> str:
+    def open(self, known: SessionUser | None) -> str:
         """A new session of a user who has signed in."""
         now = self._clock()
         self._sessions = {key: one for key, one in self._sessions.items() if self._alive(one)}
@@ -74,7 +74,7 @@ class Sessions:
             session.used = self._clock()
         if session.known is None:
             return Person(this_person(), Role.ADMIN)
-        still = await self._people.still(session.known)
+        still = await self._people.refresh(session.known)
         if still is None:
             self.close(key)
             return None
@@ -127,7 +127,7 @@ class SignIns:
         """By address: wrong passwords, and when the last one came."""
         self._lately: list[float] = []
 
-    async def attempt(self, source: str, sign_in: Callable[[], Awaitable[Known | None]]) -> Known | None:
+    async def attempt(self, source: str, sign_in: Callable[[], Awaitable[SessionUser | None]]) -> SessionUser | None:
         """What ``sign_in`` gives. Raises TooSoon, without trying, when this address or everybody must wait."""
         source = _neighbourhood(source)
         wait = self._wait(source)

@@ -18,8 +18,8 @@ from pathlib import Path
 from aiohttp import BodyPartReader, http_exceptions, web
 
 from bulkremove.app import App, Preview
-from bulkremove.errors import ConsentMissing, FileRefused
-from bulkremove.private_files import private_folder
+from bulkremove.domain.errors import ConsentMissing, FileRefused
+from bulkremove.platform.secure_files import private_folder
 from bulkremove.reading import ReadOptions
 from bulkremove.web.security import LONGEST_FORM
 

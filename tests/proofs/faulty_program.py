@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from bulkremove.cli import main
-from bulkremove.client import Admission, Exchange, ZohoPeople
-from bulkremove.model import Removal, Reply
+from bulkremove.domain.model import Removal, Reply
 from bulkremove.sandbox.replies import removed
+from bulkremove.zoho.client import Admission, Exchange, ZohoPeople
 from tests.proofs.program_facts import RULES
 
 Admit = Callable[[], Awaitable[Admission | None]]

@@ -17,8 +17,8 @@ from pathlib import Path
 import atheris  # type: ignore[import-not-found, import-untyped, unused-ignore] # no wheels everywhere
 
 with atheris.instrument_imports(include=["bulkremove.reading", "xlrd"]):  # all of pandas takes minutes
-    from bulkremove.errors import FileRefused
-    from bulkremove.planning import plan
+    from bulkremove.domain.errors import FileRefused
+    from bulkremove.domain.planner import plan
     from bulkremove.reading import Hidden, ReadOptions, read
 from tests.workbooks import Book, Sheet, archive
 

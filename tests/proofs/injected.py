@@ -10,7 +10,7 @@ import re
 import subprocess
 from dataclasses import dataclass
 
-from tests.programs import PROGRAM, Bulkremove
+from tests.cli_fixtures import PROGRAM, Bulkremove
 from tests.proofs.system_calls import strace
 
 KINDS = ("pwrite64", "write", "fdatasync", "fsync", "sendto", "recvfrom", "rename", "link")

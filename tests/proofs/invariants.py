@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bulkremove.clock import SystemClock
-from bulkremove.model import Removal
+from bulkremove.domain.model import Removal
+from bulkremove.platform.system_clock import SystemClock
 from bulkremove.sandbox.zoho import Treatment
 from bulkremove.storage import SqliteStorage
 from tests.proofs.simulated_machine import Process

@@ -14,18 +14,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from unittest.mock import patch
 
-from bulkremove import pacing, policy, responses
 from bulkremove.app import App
 from bulkremove.config import Settings
-from bulkremove.limiter import Gate
-from bulkremove.model import Attempt, Job, PendingRow, Permit, Quota, Removal, Reply
-from bulkremove.pacing import Signal
-from bulkremove.policy import Response, ResponseKind, Verdict
+from bulkremove.domain.model import Attempt, Job, PendingRow, Permit, Quota, Removal, Reply
+from bulkremove.engine import decision_table, rate_limit
+from bulkremove.engine.decision_table import Verdict
+from bulkremove.engine.rate_limit import Signal
+from bulkremove.engine.rate_limiter import Gate
 from bulkremove.report import ReportFile
 from bulkremove.storage.base import Act, AttemptOutcome, Record
 from bulkremove.storage.sqlite import attempts, records
 from bulkremove.storage.sqlite.database import Database, Transaction, _Write
 from bulkremove.storage.sqlite.jobs import SqliteJobs
+from bulkremove.zoho import response_parser
+from bulkremove.zoho.response_kind import Response, ResponseKind
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def _but_the_last(self: ReportFile, header: Sequence[str], job: Job, rows: Itera
     return _publish(self, header, job, list(rows)[:-1])
 
 
-_read = responses.read
+_read = response_parser.parse
 
 
 def _generous(reply: Reply, *, now: float) -> Response:
@@ -67,7 +69,7 @@ def _generous(reply: Reply, *, now: float) -> Response:
     return replace(response, kind=ResponseKind.REMOVED) if response.kind is ResponseKind.MUDDLED else response
 
 
-_judge = policy.judge
+_judge = decision_table.judge
 
 
 def _forgetful(answer: Response, before: Sequence[object]) -> Verdict:
@@ -91,14 +93,14 @@ async def _start_again(self: SqliteJobs, job_id: str, *records: Record) -> Job:
     return await _start(self, job_id, *records)
 
 
-_wait_seconds = pacing._wait_seconds
+_wait_seconds = rate_limit._wait_seconds
 
 
 def _a_minute(quota: Quota, signal: Signal, rounds: int) -> float:
     return min(60.0, _wait_seconds(quota, signal, rounds))
 
 
-_answered: Callable[..., tuple[object, object]] = pacing.answered
+_answered: Callable[..., tuple[object, object]] = rate_limit.answered
 
 
 def _any_answer_is_sound(*args: object, **kwargs: object) -> tuple[object, object]:
@@ -146,22 +148,30 @@ MUTANTS = (
         lambda: patch.object(Database, "_fail", _done_anyway),
     ),
     Mutant("I3", "the report ends one row early", lambda: patch.object(ReportFile, "_publish", _but_the_last)),
-    Mutant("I4", "an answer that can't be understood is a success", lambda: patch.object(responses, "read", _generous)),
-    Mutant("I5", "earlier attempts without an answer are forgotten", lambda: patch.object(policy, "judge", _forgetful)),
+    Mutant(
+        "I4",
+        "an answer that can't be understood is a success",
+        lambda: patch.object(response_parser, "parse", _generous),
+    ),
+    Mutant(
+        "I5",
+        "earlier attempts without an answer are forgotten",
+        lambda: patch.object(decision_table, "judge", _forgetful),
+    ),
     Mutant(
         "I6",
         "a slot is released half a window too early",
-        lambda: patch.object(pacing, "released_at", lambda quota, at: at + quota.window / 2),
+        lambda: patch.object(rate_limit, "released_at", lambda quota, at: at + quota.window / 2),
     ),
     Mutant("I6", "each process keeps a ledger of its own", lambda: patch.object(App, "_ledger", _own_ledger)),
-    Mutant("I7", "a lock is waited for a minute", lambda: patch.object(pacing, "_wait_seconds", _a_minute)),
+    Mutant("I7", "a lock is waited for a minute", lambda: patch.object(rate_limit, "_wait_seconds", _a_minute)),
     Mutant(
         "I7",
         "nobody looks again when the connection stands",
         lambda: patch.object(Gate, "is_still_valid", _always_valid),
     ),
-    Mutant("I7", "any answer lifts a lock", lambda: patch.object(pacing, "answered", _any_answer_is_sound)),
-    Mutant("I8", "a row may have five attempts", lambda: patch.object(policy, "MAX_ATTEMPTS", 5)),
+    Mutant("I7", "any answer lifts a lock", lambda: patch.object(rate_limit, "answered", _any_answer_is_sound)),
+    Mutant("I8", "a row may have five attempts", lambda: patch.object(decision_table, "MAX_ATTEMPTS", 5)),
     Mutant("I9", "a resumed job sends its unknown rows again", lambda: patch.object(SqliteJobs, "start", _start_again)),
     Mutant(
         "I10",

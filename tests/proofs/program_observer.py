@@ -19,7 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tests.programs import Bulkremove
+from tests.cli_fixtures import Bulkremove
 
 COMMAND = (sys.executable, "-m", "tests.proofs.program_observer")
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from bulkremove.sandbox import Entry, read_log
-from tests.programs import PROGRAM, Bulkremove, environment, sandbox
+from tests.cli_fixtures import PROGRAM, Bulkremove, environment, sandbox
 from tests.proofs.full_disk import SmallDisk, small_disk
 from tests.proofs.program_facts import CALLS, OVER, WINDOW, Facts, ListFile, Report, Told, Violation, require
 from tests.proofs.program_observer import Look, look

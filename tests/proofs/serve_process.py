@@ -15,8 +15,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from bulkremove.web.openapi import PREFIX
-from tests.house import free_port
-from tests.programs import Bulkremove
+from tests.cli_fixtures import Bulkremove
+from tests.web_fixtures import free_port
 
 FORM = "application/x-www-form-urlencoded"
 PATIENCE = 60.0

@@ -21,10 +21,10 @@ from pathlib import Path
 
 from bulkremove.app import App
 from bulkremove.app.consent import Consent
-from bulkremove.app.progress import Stop
 from bulkremove.config import Settings
-from bulkremove.errors import BulkremoveError
-from bulkremove.model import JobState, Removal
+from bulkremove.domain.errors import BulkremoveError
+from bulkremove.domain.model import JobState, Removal
+from bulkremove.engine.progress import Stop
 from bulkremove.reading import ReadOptions
 from bulkremove.sandbox import Batch, Client, Fault, Faults, LockTold, Rule, Threshold, World
 from bulkremove.sandbox.faults import TOKEN_KINDS, Latency

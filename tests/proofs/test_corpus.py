@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from bulkremove.errors import FileRefused
-from bulkremove.model import Status, Table
-from bulkremove.planning import plan
+from bulkremove.domain.errors import FileRefused
+from bulkremove.domain.model import Status, Table
+from bulkremove.domain.planner import plan
 from bulkremove.reading import ReadOptions, read
 from tests.conftest import Proving
 
@@ -75,7 +75,7 @@ WHOLE: dict[str, int | str] = {
 CHILD = """
 import json, sys, time
 from pathlib import Path
-from bulkremove.errors import FileRefused
+from bulkremove.domain.errors import FileRefused
 from tests.proofs.test_corpus import CORPUS, FIRST_THREE
 from bulkremove.reading import read
 seen = {}

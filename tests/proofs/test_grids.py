@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from yarl import URL
 
-from bulkremove.client import Admission, ZohoPeople
-from bulkremove.errors import ExchangeFailed, FileRefused
-from bulkremove.model import Attempt, PendingRow, Permit, Removal, Table
-from bulkremove.planning import plan
+from bulkremove.domain.errors import ExchangeFailed, FileRefused
+from bulkremove.domain.model import Attempt, PendingRow, Permit, Removal, Table
+from bulkremove.domain.planner import plan
 from bulkremove.reading import read
+from bulkremove.zoho.client import Admission, ZohoPeople
 from tests.conftest import Proving
 from tests.workbooks import Book, Cell, Sheet
 

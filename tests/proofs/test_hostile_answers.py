@@ -21,8 +21,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli_fixtures import Bulkremove, crowd, environment, sandbox
 from tests.conftest import Proving
-from tests.programs import Bulkremove, crowd, environment, sandbox
 from tests.proofs.test_wire_cells import PROMPT
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak is read from /proc")

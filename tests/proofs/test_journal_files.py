@@ -10,12 +10,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from tests.cli_fixtures import Bulkremove, crowd, environment, sandbox
 from tests.conftest import Proving
-from tests.house import triples
-from tests.programs import Bulkremove, crowd, environment, sandbox
 from tests.proofs import opened_files
 from tests.proofs.opened_files import Opened
 from tests.proofs.serve_process import ServeProcess
+from tests.web_fixtures import triples
 
 LIMIT = "100000/60s"
 COMMANDS: tuple[tuple[str, ...], ...] = (

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli_fixtures import Bulkremove, crowd, environment, sandbox
 from tests.conftest import Proving
-from tests.programs import Bulkremove, crowd, environment, sandbox
 from tests.proofs.reconciled import Ends
 
 KILLS, SAMPLE, PARTS = 200, 30, 5

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli_fixtures import PROGRAM, crowd, environment, sandbox
 from tests.conftest import Proving
-from tests.programs import PROGRAM, crowd, environment, sandbox
 from tests.proofs.power_loss import KEPT, cuts
 from tests.proofs.system_calls import Call, read_trace, traced
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli_fixtures import Bulkremove, crowd, environment, sandbox
 from tests.conftest import Proving
-from tests.house import triples
-from tests.programs import Bulkremove, crowd, environment, sandbox
 from tests.proofs.program_observer import look
 from tests.proofs.reconciled import Ends
 from tests.proofs.serve_process import ServeProcess
+from tests.web_fixtures import triples
 
 ROWS = 60
 TRIALS, SAMPLE, PARTS = 500, 3, 10

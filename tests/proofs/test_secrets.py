@@ -18,16 +18,16 @@ from urllib.parse import quote
 
 import pytest
 
-from bulkremove.rights import Role
+from bulkremove.domain.permissions import Role
+from tests.cli_fixtures import PROGRAM, Bulkremove, crowd, environment, sandbox
 from tests.conftest import Proving
-from tests.house import PASSWORD, house, triples
-from tests.programs import PROGRAM, Bulkremove, crowd, environment, sandbox
 from tests.proofs import canaries
 from tests.proofs.injected import run_with
 from tests.proofs.reconciled import Ends
 from tests.proofs.system_calls import Call, arguments, read_trace, traced
 from tests.proofs.test_hostile_answers import Server, success
 from tests.proofs.test_wire_cells import PROMPT
+from tests.web_fixtures import PASSWORD, running_site, triples
 
 SECRETS = {"client secret": "canary/one+§&<1>", "refresh token": "1000.canary-two.2", "wrong secret": "canary-three"}
 ROWS = 12
@@ -165,7 +165,9 @@ def test_the_search_finds_a_secret_in_whatever_it_is_packed(tmp_path: Path) -> N
 
 def test_the_search_finds_a_planted_leak(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
-    planted = "import bulkremove.client as c; c.withhold = lambda reply, _: reply; import bulkremove.cli as d; d.main()"
+    planted = (
+        "import bulkremove.zoho.client as c; c.withhold = lambda reply, _: reply; import bulkremove.cli as d; d.main()"
+    )
     with bench.open() as variables:
         leaking = Bulkremove(tmp_path / "home", environment(**variables), program=(sys.executable, "-c", planted))
         leaking("run", str(bench.file), "--yes")
@@ -216,7 +218,7 @@ async def test_no_secret_stands_on_a_page_or_in_a_log_of_the_page(
     world, _ = crowd(tmp_path, 6)
     wrong = "a canary of a password"
     said: list[tuple[str, bytes]] = []
-    async with house(tmp_path / "home", world=world, roles=tuple(Role)) as here:
+    async with running_site(tmp_path / "home", world=world, roles=tuple(Role)) as here:
         program = await here.program(Role.ADMIN)
         bearer = program["Authorization"].partition(" ")[2]
         async with here.visitor(known=False) as visitor:

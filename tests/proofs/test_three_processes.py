@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bulkremove.sandbox import read_log
+from tests.cli_fixtures import Bulkremove, crowd, environment, sandbox
 from tests.conftest import Proving
-from tests.programs import Bulkremove, crowd, environment, sandbox
 
 PROCESSES = 3
 

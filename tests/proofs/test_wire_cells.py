@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli_fixtures import Bulkremove, crowd, environment, sandbox
 from tests.conftest import Proving
-from tests.programs import Bulkremove, crowd, environment, sandbox
 from tests.proofs.breaking_proxy import BreakingProxy, Point, Way
 from tests.proofs.reconciled import Ends
 

@@ -11,8 +11,8 @@ import json
 from dataclasses import asdict
 from typing import TypeVar
 
-from bulkremove.errors import JournalFailed
-from bulkremove.model import Attempt, Clock, Hold, HoldReason, Ledger, PendingRow, Permit, RowState, Status
+from bulkremove.domain.errors import JournalFailed
+from bulkremove.domain.model import Attempt, Clock, Hold, HoldReason, Ledger, PendingRow, Permit, RowState, Status
 from bulkremove.storage.base import AnswerRule, AttemptOutcome, LedgerChange, RestartRule, SlotRule
 from bulkremove.storage.sqlite.database import Database, Reader, Transaction
 from bulkremove.storage.sqlite.queries import Queries

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from bulkremove.errors import JobBusy, JournalFailed
-from bulkremove.model import Clock
-from bulkremove.private_files import make_folder
+from bulkremove.domain.errors import JobBusy, JournalFailed
+from bulkremove.domain.model import Clock
+from bulkremove.platform.secure_files import make_folder
 from bulkremove.storage.base import Holder
 from bulkremove.storage.sqlite.database import Database, Reader
 from bulkremove.storage.sqlite.queries import Queries

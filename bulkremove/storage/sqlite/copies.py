@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from bulkremove.errors import JournalFailed
+from bulkremove.domain.errors import JournalFailed
 from bulkremove.storage.sqlite.migrations import migrate, version
 
 BUSY_SECONDS = 0.05

@@ -22,8 +22,8 @@ from typing import Generic, TypeVar
 
 from filelock import FileLock, Timeout
 
-from bulkremove.errors import BulkremoveError, JournalFailed
-from bulkremove.private_files import make_folder
+from bulkremove.domain.errors import BulkremoveError, JournalFailed
+from bulkremove.platform.secure_files import make_folder
 from bulkremove.storage.sqlite import copies
 from bulkremove.storage.sqlite.high_water import HighWaterMark, Mark
 from bulkremove.storage.sqlite.identity import identity_of

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from bulkremove.errors import JournalFailed
-from bulkremove.private_files import keep_names
+from bulkremove.domain.errors import JournalFailed
+from bulkremove.platform.secure_files import keep_names
 
 FILE = "journal.mark"
 LOCK_SECONDS = 20.0

@@ -10,9 +10,9 @@ from functools import partial
 from itertools import islice
 from typing import TypeVar
 
-from bulkremove.errors import JobNotFound
-from bulkremove.ids import OUTER
-from bulkremove.model import (
+from bulkremove.domain.errors import JobNotFound
+from bulkremove.domain.ids import OUTER
+from bulkremove.domain.model import (
     UNSETTLED,
     Attempt,
     EndReason,

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from importlib.resources import files
 
-from bulkremove.errors import JournalFailed
+from bulkremove.domain.errors import JournalFailed
 
 MIGRATIONS = ("1-jobs.sql", "2-people.sql", "3-night.sql", "4-storage.sql", "5-identity.sql", "6-names.sql")
 """A new file goes through all of them."""

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from bulkremove.model import Clock, EndReason
+from bulkremove.domain.model import Clock, EndReason
 from bulkremove.storage.base import JobEvent, Record, Restored
 from bulkremove.storage.sqlite.database import Database, Reader, Transaction
 from bulkremove.storage.sqlite.high_water import LARGEST, Mark

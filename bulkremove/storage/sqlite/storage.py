@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bulkremove.model import Clock
+from bulkremove.domain.model import Clock
 from bulkremove.storage.base import Record
 from bulkremove.storage.sqlite.attempts import SqliteAttempts, SqliteRateLimit
 from bulkremove.storage.sqlite.audit import SqliteAudit

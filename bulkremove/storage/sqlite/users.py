@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bulkremove.rights import Role
+from bulkremove.domain.permissions import Role
 from bulkremove.storage.base import Record, Token, User
 from bulkremove.storage.sqlite.database import Database, Reader, Transaction
 from bulkremove.storage.sqlite.queries import Queries

@@ -1,0 +1,163 @@
+"""Users and tokens as use cases: who may come in, and as what. Passwords are hashed with Argon2 and never shown.
+
+Nobody is ever told whether a name exists: a wrong name costs the same work as a wrong password.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from bulkremove.domain.errors import UserError
+from bulkremove.domain.model import Clock
+from bulkremove.domain.permissions import Role
+from bulkremove.storage import Storage
+from bulkremove.storage.base import Act, Token, User
+
+if TYPE_CHECKING:  # it loads a C library that most commands do without
+    from argon2 import PasswordHasher
+
+SHORTEST_PASSWORD = 12
+LONGEST_PASSWORD = 200
+"""Characters."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionUser:
+    """A user as a session remembers them: when role or stamp changes, the session is over."""
+
+    name: str
+    role: Role
+    stamp: str
+
+
+def this_person() -> str:
+    """Whoever runs this program, as the audit log names them."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):  # an id without a name, as in some containers
+        name = "somebody"
+    return f"{name} on this machine"
+
+
+class Users:
+    """The users and tokens of one storage."""
+
+    def __init__(self, storage: Storage, clock: Clock) -> None:
+        self._storage = storage
+        self._clock = clock
+
+    async def all(self) -> list[User]:
+        """All users, by name."""
+        return await self._storage.users.users()
+
+    async def add_user(self, name: str, role: Role, password: str, *, by: str) -> None:
+        """Let a person sign in. Raises UserError when name or password won't do."""
+        if _NAME.fullmatch(name) is None:
+            raise UserError(f"{name!r} is no user name: letters, digits, '.', '_', '@' and '-' only, at most 64.")
+        hashed = await self._hashed(password)
+        entry = self._act(by, "user_added", user=name, role=role.value)
+        if not await self._storage.users.add_user(User(name, role, entry.at), hashed, entry):
+            raise UserError(f"There is a user {name!r} already.", hint="`bulkremove users` lists them.")
+
+    async def set_password(self, name: str, password: str, *, by: str) -> None:
+        """Give a user another password; their sessions end. Raises UserError."""
+        hashed = await self._hashed(password)
+        if not await self._storage.users.set_password(name, hashed, self._act(by, "password_set", user=name)):
+            raise _nobody(name)
+
+    async def remove_user(self, name: str, *, by: str) -> None:
+        """Let a person in no more; their sessions end. Raises UserError."""
+        if not await self._storage.users.remove_user(name, self._act(by, "user_removed", user=name)):
+            raise _nobody(name)
+
+    async def sign_in(self, name: str, password: str) -> SessionUser | None:
+        """The user, if name and password are right. It takes the same time for a name that does not exist."""
+        found = await self._storage.users.credentials(name)
+        stored = found[1] if found else await asyncio.to_thread(lambda: self._nobodys_hash)
+        right = await asyncio.to_thread(self._right, stored, password[:LONGEST_PASSWORD])
+        if found is None or not right:
+            # What was typed as a name may be a password.
+            await self._storage.audit.append(self._act(name if found else "an unknown name", "sign_in_failed"))
+            return None
+        await self._storage.audit.append(self._act(name, "signed_in"))
+        return SessionUser(name, found[0], _stamp(found[1]))
+
+    async def refresh(self, known: SessionUser) -> SessionUser | None:
+        """The user as they are now; None once they were removed or have another password."""
+        found = await self._storage.users.credentials(known.name)
+        if found is None or _stamp(found[1]) != known.stamp:
+            return None
+        return SessionUser(known.name, found[0], known.stamp)
+
+    async def tokens(self) -> list[Token]:
+        """All tokens, revoked ones too."""
+        return await self._storage.users.tokens()
+
+    async def add_token(self, name: str, role: Role, *, by: str) -> tuple[Token, str]:
+        """Let a program in; the token and its secret, which is kept nowhere. Raises UserError."""
+        if _NAME.fullmatch(name) is None:
+            raise UserError(f"{name!r} is no token name: letters, digits, '.', '_', '@' and '-' only, at most 64.")
+        token = Token(secrets.token_hex(4), name, role, self._clock.wall(), None)
+        secret = f"bulkremove_{secrets.token_urlsafe(32)}"
+        entry = self._act(by, "token_added", token=token.id, name=name, role=role.value)
+        await self._storage.users.add_token(token, _digest(secret), entry)
+        return token, secret
+
+    async def revoke_token(self, token_id: str, *, by: str) -> None:
+        """End a token at once. Raises UserError."""
+        entry = self._act(by, "token_revoked", token=token_id)
+        if not await self._storage.users.revoke_token(token_id, entry, at=entry.at):
+            raise UserError(f"There is no token {token_id!r} that is good.", hint="`bulkremove tokens` lists them.")
+
+    async def bearer(self, secret: str) -> Token | None:
+        """The token whose secret this is; None for any other text."""
+        return await self._storage.users.token_of(_digest(secret))
+
+    def _act(self, by: str, act: str, **facts: object) -> Act:
+        return Act(by, act, facts, self._clock.wall())
+
+    @cached_property
+    def _hasher(self) -> PasswordHasher:
+        from argon2 import PasswordHasher
+
+        return PasswordHasher()
+
+    @cached_property
+    def _nobodys_hash(self) -> str:
+        return self._hasher.hash(secrets.token_urlsafe(16))
+
+    async def _hashed(self, password: str) -> str:
+        if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
+            raise UserError(
+                f"A password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters. Nothing was changed.",
+                hint="A few words that you don't forget will do.",
+            )
+        return await asyncio.to_thread(self._hasher.hash, password)
+
+    def _right(self, stored: str, password: str) -> bool:
+        from argon2.exceptions import VerificationError
+
+        try:
+            return self._hasher.verify(stored, password)
+        except VerificationError:
+            return False
+
+
+def _nobody(name: str) -> UserError:
+    return UserError(f"There is no user {name!r}.", hint="`bulkremove users` lists them.")
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _stamp(stored: str) -> str:
+    return hashlib.sha256(stored.encode()).hexdigest()

@@ -1,0 +1,157 @@
+"""forget, backup, restore-backup and journal: keeping no more of people than is needed, and losing nothing that is."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bulkremove.cli.console import Screen
+from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.ids import LONGEST_ID
+
+if TYPE_CHECKING:  # commands load the app when they run
+    from bulkremove.app import App
+
+SHOWN_LINES = 40
+"""Lines of a file from a backup that are shown before it is put in place."""
+
+
+def add_to(group: click.Group) -> None:
+    """Add these commands to the group."""
+    for command in (forget, backup, restore_backup, journal):
+        group.add_command(command)
+
+
+@click.command()
+@click.argument("learner")
+@click.option("--yes", is_flag=True, help="Ask nothing.")
+@click.pass_obj
+def forget(screen: Screen, learner: str, yes: bool) -> int:
+    """Erase the data of the learner with the id LEARNER from journal and kept files, after showing where they stand.
+
+    Totals and the audit log stay; the log holds no data of learners.
+
+    Example: bulkremove forget 478346000019558209
+    """
+    from bulkremove.app import this_person
+
+    if not (learner.isascii() and learner.isdigit() and len(learner) <= LONGEST_ID):
+        raise click.UsageError(f"{learner!r} is no learner id.")
+    found = screen.call(lambda app: app.retention.look_up(learner))
+    for job, count in found.rows.items():
+        screen.answer(f"Job {job}: {count:,} row(s) are emptied.")
+    for path, rows in found.files.items():
+        screen.answer(f"{path}: {len(rows.numbers):,} row(s) are taken out.")
+    for sentence in found.by_hand:
+        screen.answer(sentence)
+    if not (found.rows or found.files):
+        screen.answer("There is nothing that this command may change.")
+        return 0
+    _ask(screen, "Erase this learner's data?", yes)
+    failed = screen.call(lambda app: app.retention.forget(found, by=this_person()))
+    for sentence in failed:
+        screen.answer(sentence)
+    if failed:
+        return 1
+    screen.answer("The learner's data were erased.")
+    return 0
+
+
+@click.command()
+@click.argument("file")
+@click.pass_obj
+def backup(screen: Screen, file: str) -> None:
+    """Write journal, settings and protected list to the zip FILE, also while jobs run. Credentials are not in it.
+
+    Example: bulkremove backup /backup/monday.zip
+    """
+    from bulkremove.app import this_person
+
+    screen.call(lambda app: app.backups.make(Path(file).absolute(), by=this_person()))
+    screen.answer(f"Journal, settings and protected list are in {Path(file).absolute()}; credentials are not.")
+
+
+@click.command("restore-backup")
+@click.argument("file")
+@click.option("--yes", is_flag=True, help="Ask nothing.")
+@click.pass_obj
+def restore_backup(screen: Screen, file: str, yes: bool) -> None:
+    """Put a backup back in the place of the journal; what was done since it was made is lost.
+
+    Example: bulkremove restore-backup /backup/monday.zip
+    """
+    from bulkremove.app import this_person
+
+    path = Path(file).absolute()
+    backup = screen.call(lambda app: app.backups.look_into(path))
+    for place, text in backup.files.items():
+        lines = text.splitlines()
+        screen.warn(f"{place} is taken from the backup, {len(lines):,} line(s):")
+        for line in lines[:SHOWN_LINES]:
+            screen.warn(f"  {line}")
+        if len(lines) > SHOWN_LINES:
+            screen.warn(f"  ... and {len(lines) - SHOWN_LINES:,} more")
+    for place in backup.differing:
+        screen.warn(f"{place} is another one than in the backup and is left as it is.")
+    _ask(screen, f"Replace the journal by the one in {path}? What was done since is lost.", yes)
+    screen.call(lambda app: app.backups.put_back(path, backup, by=this_person()))
+    screen.answer(f"The journal of {path} is in place. Nothing is sent or changed before it is accepted.")
+    screen.answer(f"Next: {screen.command('journal', 'accept-restore')}")
+
+
+@click.group()
+def journal() -> None:
+    """Care for the journal itself.
+
+    Example: bulkremove journal accept-restore
+    """
+
+
+@journal.command("accept-restore")
+@click.option("--yes", is_flag=True, help="Ask nothing.")
+@click.pass_obj
+def accept_restore(screen: Screen, yes: bool) -> None:
+    """Continue with a journal that was replaced by an older copy, after showing what can't be known any more.
+
+    Rows that may have been sent since the copy was made become unknown; no others change.
+    """
+    from bulkremove.app import this_person
+
+    restored = screen.call(lambda app: app.backups.restored())
+    if restored is None:
+        screen.answer("This is the journal that was used last. Nothing was changed.")
+        return
+    if restored.changes is None:
+        screen.warn("The file journal.mark does not tell how much was done since the copy was made.")
+    else:
+        screen.warn(f"{restored.changes:,} attempts and audit entries made since the copy are lost.")
+    for job, rows in restored.rows.items():
+        screen.warn(f"Job {job}: {rows:,} open rows may have been sent since; they become unknown.")
+    for job in restored.unfinished:
+        screen.warn(f"Job {job} is not over; it is not sent before somebody resumes or approves it.")
+    for job in restored.jobs:
+        screen.warn(f"Job {job} was made since and is lost; its report, if it has one, is all that is left of it.")
+    for name in screen.call(_who_may_sign_in):
+        screen.warn(f"{name} may use the page or the HTTP API again; take that back if it was taken back since.")
+    _ask(screen, "Continue with this journal?", yes)
+    screen.call(lambda app: app.backups.accept(restored, by=this_person()))
+    screen.answer("The journal is accepted. Look each unknown learner up in Zoho People before you retry a job.")
+
+
+async def _who_may_sign_in(app: App) -> list[str]:
+    users, tokens = await app.users.all(), await app.users.tokens()
+    valid = [token for token in tokens if token.revoked_at is None]
+    return [*(f"User {user.name}" for user in users), *(f"Token {token.id} ({token.name})" for token in valid)]
+
+
+def _ask(screen: Screen, question: str, yes: bool) -> None:
+    """Raises ConsentMissing unless a person agrees, now or beforehand."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise ConsentMissing("There is no terminal to ask on, so nothing was changed.", hint="Give --yes.")
+    if not click.confirm(question, err=True):
+        raise ConsentMissing("Nothing was changed.")

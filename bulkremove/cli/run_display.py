@@ -1,0 +1,128 @@
+"""A run on the screen: signals, the live line, the summary, and the command that goes on, whatever happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bulkremove.cli.console import Screen
+from bulkremove.domain.errors import BulkremoveError, JobBusy
+
+if TYPE_CHECKING:
+    from bulkremove.app import App, Ended
+
+
+def run_job(
+    screen: Screen,
+    app: App,
+    job_id: str,
+    report: str | None,
+    expect_missing: bool,
+    as_json: bool,
+    said: dict[str, Any],
+    *,
+    claimed: bool = False,
+) -> int:
+    """Run a job that is agreed, to its end or until it is stopped; the exit code.
+
+    ``said``: the options as given; ``claimed``: the job's claim is held already.
+    """
+    import asyncio
+
+    from bulkremove.cli import tell
+
+    said = {**said, "expect_missing": expect_missing}
+    again = _resume_command(screen, job_id, {**said, "report": report})
+    path = Path(report).absolute() if report else None
+    try:
+        ended = asyncio.run(_drive(screen, app, job_id, path, expect_missing, again, claimed))
+    except (Exception, KeyboardInterrupt) as error:
+        code = tell(error) if isinstance(error, Exception) else 130
+        if not isinstance(error, JobBusy) and _resumable(app, job_id):
+            screen.warn(f"Job {job_id} is kept. To go on: {again}")
+        return code
+    if ended.report:
+        again = _resume_command(screen, job_id, said)
+    _tell(screen, ended, as_json)
+    if ended.job.state.resumable:
+        screen.warn(f"{ended.job.reason}\nTo go on: {again}")
+    elif ended.job.reason:
+        screen.warn(f"{ended.job.reason}\nTo send what was not sent: {screen.command('retry', job_id)}")
+    return ended.job.exit_code
+
+
+def _resumable(app: App, job_id: str) -> bool:
+    import asyncio
+
+    try:
+        return asyncio.run(app.jobs.find(job_id)).state.resumable
+    except BulkremoveError:
+        return True  # the journal can't say; to resume a job that is over does no harm
+
+
+async def _drive(
+    screen: Screen, app: App, job_id: str, report: Path | None, expect_missing: bool, again: str, claimed: bool
+) -> Ended:
+    import asyncio
+
+    from bulkremove.app import Stop, this_person
+    from bulkremove.cli.progress_line import Live
+
+    stop = Stop()
+    live = Live(screen, clock=app.clock, speed=app.speed)
+    loop = asyncio.get_running_loop()
+
+    def ask(reason: str, code: int) -> None:
+        if stop.asked:
+            # The journal is written for a sudden death, so nothing is lost by not waiting.
+            live.__exit__()
+            screen.warn(f"Ended at once. To go on: {again}")
+            os._exit(code)
+        stop.ask(reason, code)
+        screen.say("Stopping; the rows in flight are finished first. Once more ends at once.")
+
+    for name, reason, code in (
+        ("SIGINT", "Stopped by Ctrl-C.", 130),
+        ("SIGTERM", "The system asked the run to stop.", 5),
+        ("SIGHUP", "The terminal was closed.", 5),
+    ):
+        try:
+            loop.add_signal_handler(getattr(signal, name), ask, reason, code)
+        except (AttributeError, NotImplementedError):  # Windows: Ctrl-C ends the loop by itself
+            break
+    ticking = asyncio.create_task(live.tick())
+    try:
+        with live:
+            return await app.run(
+                job_id,
+                stop=stop,
+                on_progress=live.show,
+                by=this_person(),
+                report=report,
+                expect_missing=expect_missing,
+                claimed=claimed,
+            )
+    finally:
+        ticking.cancel()
+
+
+def _tell(screen: Screen, ended: Ended, as_json: bool) -> None:
+    if ended.warning:
+        (screen.warn if as_json else screen.answer)(ended.warning, bold=True, fg="red")
+    if as_json:
+        from bulkremove.report import as_json as report_json
+
+        paths = {name: str(path) if path else None for name, path in (("report", ended.report), ("retry", ended.retry))}
+        screen.answer(json.dumps(report_json(ended.job, ended.tally, **paths)))
+    else:
+        screen.answer(ended.summary)
+    if ended.retry:
+        screen.say(f"Rows worth another try: {ended.retry}")
+
+
+def _resume_command(screen: Screen, job_id: str, said: dict[str, Any]) -> str:
+    names = ("sandbox", "speed", "limit", "lock", "daily_limit", "concurrency", "expect_missing", "report")
+    return screen.command("resume", job_id, said={name: said.get(name) for name in names})

@@ -1,0 +1,217 @@
+"""What a response means: the decision table from a reply, or from none, to a verdict about its row.
+
+Pure: no clock, no dice, no I/O. A response that no line of the table knows falls to the most careful one:
+the attempt may have had an effect, and a person looks before anything more is sent. What responses mean for
+the whole job stands in ``circuit_breaker``; how a body is read stands in ``zoho.response_parser``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from bulkremove.domain.model import Attempt, Clock, HoldReason, Status, Tally
+from bulkremove.zoho.response_kind import Response, ResponseKind
+
+MAX_ATTEMPTS = 3
+"""Attempts a row may have that were not closed without effect."""
+
+REPEAT_WITHIN = 900.0
+"""Seconds after the first unanswered attempt in which a row may be sent again. Later, the learner may have
+been enrolled anew, and a repeat would remove someone who should stay."""
+
+
+class Step(Enum):
+    """What happens to the row next."""
+
+    SETTLE = "settle"
+    """It has its status."""
+    REPEAT = "repeat"
+    """Another attempt after a back-off."""
+    ASK_AGAIN = "ask again"
+    """Another attempt as soon as the gate lets it through; this one does not count."""
+    RENEW = "renew"
+    """Another attempt with a new token; this one does not count."""
+    LEAVE = "leave"
+    """Nothing before a person has looked: the job ends early."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a response means for its row. ``status`` is set exactly when ``step`` is SETTLE."""
+
+    step: Step
+    status: Status | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One line of the table. ``open``: the attempt may have had an effect. ``hold``: everybody waits."""
+
+    step: Step
+    open: bool
+    says: str
+    """What came back, in the words of the README's table."""
+    row: str
+    """What becomes of the row, in the words of the README's table."""
+    hold: HoldReason | None = None
+    proves_reachable: bool = False
+    """Zoho People itself speaks of the row, so calls get through: no front door, no proxy, no guess."""
+
+
+RULES: dict[ResponseKind, Rule] = {
+    ResponseKind.REMOVED: Rule(
+        Step.SETTLE, False, "2xx, JSON, code 200, no error member", "`removed`", proves_reachable=True
+    ),
+    ResponseKind.NOT_FOUND: Rule(
+        Step.SETTLE,
+        False,
+        "404 in Zoho's JSON form",
+        "`not_found`, or `removed_inferred` after an unanswered attempt",
+        proves_reachable=True,
+    ),
+    ResponseKind.BAD_REQUEST: Rule(Step.SETTLE, False, "400", "`refused`", proves_reachable=True),
+    ResponseKind.FORBIDDEN: Rule(Step.SETTLE, False, "403", "`refused`", proves_reachable=True),
+    ResponseKind.UNAUTHORISED: Rule(
+        Step.RENEW,
+        False,
+        "401, or code 7213, or 400 with code 7202",
+        "sent once more with a new token",
+    ),
+    ResponseKind.SCOPE_MISSING: Rule(Step.LEAVE, False, "code 7218 or a text about scope", "left for later"),
+    ResponseKind.WRONG_DATA_CENTRE: Rule(Step.LEAVE, False, "code 7201", "left for later"),
+    ResponseKind.LIMITED: Rule(
+        Step.ASK_AGAIN,
+        False,
+        "429, 422, code 7209, or a text about the threshold",
+        "sent again after the lock; the attempt does not count",
+        HoldReason.LOCKED,
+    ),
+    ResponseKind.LIMITED_UNPROVEN: Rule(
+        Step.REPEAT,
+        True,
+        "a text about the threshold in a 5xx or in a 2xx that is not JSON",
+        "open; sent again after the lock within 15 minutes, else `unknown`",
+        HoldReason.LOCKED,
+    ),
+    ResponseKind.REDIRECTED: Rule(Step.LEAVE, False, "301, 302, 307, 308", "never followed; left for later"),
+    ResponseKind.SEE_OTHER: Rule(Step.LEAVE, True, "303", "never followed; open"),
+    ResponseKind.NOT_JSON: Rule(Step.LEAVE, True, "2xx with HTML or anything that is not JSON", "open"),
+    ResponseKind.MUDDLED: Rule(
+        Step.REPEAT,
+        True,
+        "2xx empty, 202, 204, contradictory or unknown JSON",
+        "open; sent again within 15 minutes, else `unknown`",
+    ),
+    ResponseKind.NOT_FOUND_ELSEWHERE: Rule(Step.LEAVE, True, "404 in any other form", "open"),
+    ResponseKind.SERVER_ERROR: Rule(
+        Step.REPEAT,
+        True,
+        "5xx",
+        "open; sent again within 15 minutes, else `unknown`",
+    ),
+    ResponseKind.STRANGE: Rule(Step.LEAVE, True, "anything else", "open"),
+    ResponseKind.UNANSWERED: Rule(
+        Step.REPEAT,
+        True,
+        "no usable response: time-out, reset, truncated or endless body, crash",
+        "open; sent again within 15 minutes, else `unknown`",
+    ),
+    ResponseKind.NEVER_SENT: Rule(
+        Step.ASK_AGAIN,
+        False,
+        "no connection: name look-up, refused, timed out, TLS",
+        "sent again; the attempt does not count",
+        HoldReason.UNREACHABLE,
+    ),
+}
+"""The whole table. ``open`` rows end as ``unknown`` unless a later attempt settles them."""
+
+NOT_COUNTED = frozenset({ResponseKind.LIMITED, ResponseKind.NEVER_SENT, ResponseKind.UNAUTHORISED})
+"""Responses that are no attempt of the row's three: the call is known to have had no effect."""
+
+
+def is_open(attempt: Attempt) -> bool:
+    """Whether the attempt may have had an effect. One without any response_kind was cut off by a crash."""
+    return attempt.response_kind is None or RULES[ResponseKind(attempt.response_kind)].open
+
+
+def judge(response: Response, before: Sequence[Attempt]) -> Verdict:
+    """What ``response`` means for its row. ``before`` are the row's earlier attempts, this one not among them."""
+    rule = RULES[response.kind]
+    unanswered = sum(map(is_open, before))
+    if rule.step is Step.REPEAT and unanswered + 1 >= MAX_ATTEMPTS:
+        return given_up(f"{MAX_ATTEMPTS} attempts brought no usable response")
+    if rule.step is not Step.SETTLE:
+        return Verdict(rule.step)
+    match response.kind:
+        case ResponseKind.REMOVED:
+            return Verdict(Step.SETTLE, Status.REMOVED, "Zoho confirmed the removal.")
+        case ResponseKind.NOT_FOUND if unanswered:
+            return Verdict(
+                Step.SETTLE,
+                Status.REMOVED_INFERRED,
+                "An earlier attempt got no response, and now Zoho knows no such learner in this batch: "
+                "most likely that attempt removed the learner.",
+            )
+        case ResponseKind.NOT_FOUND:
+            return Verdict(
+                Step.SETTLE,
+                Status.NOT_FOUND,
+                "Zoho knows no such learner in this batch: gone before, or a wrong id.",
+            )
+    if unanswered:
+        # The refusal speaks of this attempt only; an earlier one may have removed the learner.
+        return given_up(f"an attempt got no response, and the next was refused ({_told(response)})")
+    return refused(response)
+
+
+def refused(response: Response) -> Verdict:
+    """Zoho refused this row for good, without effect."""
+    return Verdict(Step.SETTLE, Status.REFUSED, f"Zoho refused this row: {_told(response)}.")
+
+
+def given_up(why: str) -> Verdict:
+    """An attempt may have had an effect, and nothing can settle it any more."""
+    return Verdict(
+        Step.SETTLE,
+        Status.UNKNOWN,
+        f"Not known whether the learner was removed: {why}. Look the learner up in Zoho People.",
+    )
+
+
+def too_late(attempts: Sequence[Attempt], clock: Clock) -> Verdict | None:
+    """Whether a row with these attempts must not be sent any more; the verdict says why.
+
+    The age of the first unanswered attempt is the more pessimistic of the wall clock's and the monotonic
+    clock's; after a reboot the monotonic one can't be told, so the row is too old.
+    """
+    unanswered = [attempt for attempt in attempts if is_open(attempt)]
+    if not unanswered:
+        return None
+    if len(unanswered) >= MAX_ATTEMPTS:
+        return given_up(f"{MAX_ATTEMPTS} attempts brought no usable response")
+    first = unanswered[0]
+    age = max(clock.wall() - first.sent_at, clock.monotonic() - first.sent_mono)
+    if first.boot != clock.boot or not 0 <= age <= REPEAT_WITHIN:
+        return given_up("an attempt got no response, and more than 15 minutes may have passed since")
+    return None
+
+
+def back_off(repeat: int, dice: float) -> float:
+    """Seconds before the ``repeat``-th repeat (from 1): exponential with full jitter; ``dice`` in [0, 1)."""
+    return dice * min(60.0, 4.0 * 2.0 ** (repeat - 1))
+
+
+def exit_code(tally: Tally) -> int:
+    """0 if every row of a finished job is removed, known to be gone, done before, or repeats such a row; else 3."""
+    troubled = (Status.REFUSED, Status.UNKNOWN, Status.INVALID, Status.NOT_SENT)
+    return 3 if any(tally[status] for status in troubled) else 0
+
+
+def _told(response: Response) -> str:
+    code = f", code {response.api_code}" if response.api_code else ""
+    words = f': "{response.text}"' if response.text else ""
+    return f"HTTP {response.http_status}{code}{words}"

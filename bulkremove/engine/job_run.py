@@ -1,0 +1,275 @@
+"""Driving one job: the stages nested once, and what the run as a whole knows.
+
+Here, and only here, stands the order remover(client(gate)): retry outside, the slot at the last line before the
+wire. The rows' own fate is decided by pure rules; this file carries their words to the journal and the screen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from contextlib import aclosing
+from datetime import UTC, datetime
+
+from aiolimiter import AsyncLimiter
+from yarl import URL
+
+from bulkremove.config import Settings
+from bulkremove.domain.errors import TokenDelayed
+from bulkremove.domain.model import Clock, EndReason, HoldReason, Job, JobState, PendingRow, Quota, Status, Tally
+from bulkremove.engine import circuit_breaker, decision_table, rate_limit
+from bulkremove.engine.attempts import Remover, Tokens
+from bulkremove.engine.circuit_breaker import Breaker, RunEnd
+from bulkremove.engine.progress import Progress, Stop
+from bulkremove.engine.rate_limit import Signal, Wait
+from bulkremove.engine.rate_limiter import Gate, Lockout
+from bulkremove.engine.rows import run
+from bulkremove.storage import Storage
+from bulkremove.storage.base import JobEnd, JobEvent
+from bulkremove.zoho.client import ZohoPeople
+from bulkremove.zoho.response_kind import Response
+
+
+class Drive:
+    """One run of one job; what ``remover.Run`` asks for."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        job: Job,
+        *,
+        tally: Tally,
+        ledger: str,
+        quota: Quota,
+        clock: Clock,
+        stop: Stop,
+        expect_missing: bool,
+        behind: Callable[[], bool],
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self._behind = behind
+        self._storage = storage
+        self._job = job
+        self._ledger = ledger
+        self._quota = quota
+        self._clock = clock
+        self._stop = stop.part()
+        self._on_progress = on_progress
+        self._breaker = Breaker(expect_missing)
+        self._run_end: RunEnd | None = None
+        self._early_end: JobEvent | None = None
+        self._counts = Counter(tally.counts)
+        self._left = tally.open
+        self._wait: Wait | None = None
+        self._in_hand: list[int] = []
+        self._token_at = 0.0
+        """Until when (epoch seconds) it was said that there is no access token."""
+
+    async def __call__(
+        self, people: ZohoPeople, tokens: Tokens, *, concurrency: int, line: AsyncLimiter, dice: Callable[[], float]
+    ) -> Job:
+        """Send what is left of the job; the job as it stands afterwards."""
+        started = self._clock.monotonic()
+        words = f"{self._left} rows are to be sent."
+        await self._storage.jobs.start(self._job.id, self._event("started", words))
+        self._tell(words)
+        gate = Gate(
+            self._storage.attempts,
+            self._storage.rate_limit,
+            self._ledger,
+            self._quota,
+            self._clock,
+            line=line,
+            on_wait=self._waits,
+        )
+        remover = Remover(people, gate, tokens, self, clock=self._clock, dice=dice)
+
+        async def remove(pending_row: PendingRow) -> Status | PendingRow | None:
+            self._in_hand.append(pending_row.number)
+            try:
+                while self._behind() and not self.stopping():
+                    await self.pause(1.0)
+                return await remover.remove(pending_row)
+            finally:
+                self._in_hand.remove(pending_row.number)
+
+        rows = self._storage.jobs.open_rows(self._job.id)
+        settled = run(rows, remove, concurrency=concurrency, stop=self._stop.heard)
+        async with aclosing(rows), aclosing(settled):
+            async for pending_row, status in settled:
+                if status is not None:
+                    self._counts[status] += 1
+                    self._left -= 1
+                    self._wait = None
+                    self._tell(settled=(pending_row.number, status))
+        return await self._end(started)
+
+    # What a remover asks and tells
+
+    def stopping(self) -> bool:
+        return self._stop.asked
+
+    def left(self) -> int:
+        return self._left
+
+    async def pause(self, seconds: float) -> None:
+        over = [asyncio.ensure_future(self._clock.sleep(seconds)), asyncio.ensure_future(self._stop.heard.wait())]
+        try:
+            await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in over:
+                one.cancel()
+
+    def observe(self, response: Response) -> Signal | None:
+        self._breaker, run_end, signal = circuit_breaker.observe(self._breaker, response)
+        if run_end is not None:
+            self.end_run(run_end)
+        return signal
+
+    def end_run(self, run_end: RunEnd) -> None:
+        if self._run_end is None:
+            self._run_end = run_end
+            self._stop.ask(run_end.reason, run_end.exit_code, code=run_end.code, auto_resumable=run_end.auto_resumable)
+            self._early_end = self._event(
+                "halted", run_end.reason
+            )  # written with the end: a response's outcome goes first
+            self._tell(run_end.reason)
+
+    async def locked_out(self, lockout: Lockout) -> None:
+        words = _LOCKOUT[lockout.reason]
+        if lockout.lowered_to is not None:
+            words += (
+                " Our own calls can't have used it up: someone else spends the same allowance. "
+                f"From now on at most {lockout.lowered_to} calls a window."
+            )
+        await self._note(lockout.reason.value, words)
+
+    async def no_token(self, delayed: TokenDelayed) -> None:
+        until = self._clock.wall() + (delayed.retry_in or 0.0)
+        if until > self._token_at + 1.0:  # each row in flight hears of the same wait
+            self._token_at = until
+            at = datetime.fromtimestamp(until, UTC).astimezone()
+            await self._note("no_token", f"{delayed.message} It is asked again at {at:%H:%M:%S}.")
+
+    # What people see
+
+    def _waits(self, wait: Wait) -> None:
+        if self._wait != wait:
+            self._wait = wait
+            self._tell()
+
+    async def _note(self, name: str, text: str) -> None:
+        await self._storage.record(self._event(name, text))
+        self._tell(text)
+
+    def _event(self, name: str, text: str) -> JobEvent:
+        return JobEvent(self._job.id, name, text, self._clock.wall())
+
+    def _tell(self, news: str = "", settled: tuple[int, Status] | None = None) -> None:
+        wait = self._wait
+        if wait is not None and wait.until <= self._clock.monotonic():
+            wait = None
+        eta = self._left * rate_limit.pace(self._quota.calls, self._quota)
+        tally = Tally(dict(self._counts), self._left)
+        reason, until = (wait.reason, wait.until) if wait else (None, None)
+        self._on_progress(Progress(self._job, tally, reason, until, eta, news, settled, tuple(self._in_hand)))
+
+    async def _end(self, started: float) -> Job:
+        """Write how the run ended: finished, or early with rows left."""
+        at, seconds = self._clock.wall(), self._clock.monotonic() - started
+        sent = await self._storage.rate_limit.send_times(self._ledger, since=started)
+        peak = rate_limit.worst_window(sent, self._quota.window)
+        stop = self._stop
+        run_end = self._run_end or RunEnd(
+            stop.reason, stop.code, exit_code=stop.exit_code, auto_resumable=stop.auto_resumable
+        )
+
+        def decide(tally: Tally) -> JobEnd:
+            if tally.open == 0:
+                # The last row may have been settled by the very response that would have halted the job.
+                exit_code = decision_table.exit_code(tally)
+                return JobEnd(JobState.FINISHED, "", EndReason.NONE, exit_code, at, seconds, peak)
+            if run_end.for_good:
+                return JobEnd(JobState.STOPPED, run_end.reason, run_end.code, run_end.exit_code, at, seconds, peak)
+            return JobEnd(
+                JobState.PAUSED,
+                run_end.reason,
+                run_end.code,
+                run_end.exit_code,
+                at,
+                seconds,
+                peak,
+                run_end.auto_resumable,
+            )
+
+        return await self._storage.jobs.end(self._job.id, decide, *filter(None, [self._early_end]))
+
+
+_LOCKOUT = {
+    HoldReason.LOCKED: "Zoho says that the allowance is used up and has locked the account for a while.",
+    HoldReason.FAILING: "Zoho's own errors pile up, so nothing is sent for a while.",
+    HoldReason.UNREACHABLE: "Zoho can't be reached; the connection is tried again soon.",
+}
+
+
+Line = AsyncLimiter
+"""Where an account's rows queue up within one process."""
+
+
+def new_line(quota: Quota, speed: float) -> Line:
+    """Where an account's rows queue up for the pace; it wakes them in the order in which they came."""
+    return AsyncLimiter(1, rate_limit.pace(quota.calls, quota) / speed)
+
+
+async def drive(
+    storage: Storage,
+    job: Job,
+    *,
+    settings: Settings,
+    base: URL,
+    ledger: str,
+    clock: Clock,
+    speed: float,
+    line: AsyncLimiter,
+    tokens: Callable[[ZohoPeople], Tokens],
+    dice: Callable[[], float],
+    stop: Stop,
+    expect_missing: bool,
+    on_progress: Callable[[Progress], None],
+    behind: Callable[[], bool] = lambda: False,
+    on_date: Callable[[str], None] = lambda date: None,
+) -> Job:
+    """Run what is left of ``job`` against the People host ``base``; the job as it stands afterwards.
+
+    The settings' times are seconds of ``clock``, which runs ``speed`` times faster than life. ``line`` is
+    ``new_line``'s, shared by all jobs of the account that this process runs at once: each gets its turn. While
+    ``behind`` is true no new row is begun: somebody else goes first. ``on_date`` hears the Date header of each reply.
+    Raises JournalFailed; everything that Zoho or the network does is told by the job's state and reason instead.
+    """
+    quota = settings.quota
+    people = ZohoPeople(
+        base,
+        concurrency=settings.concurrency,
+        connect=settings.connect_timeout,
+        read=settings.read_timeout,
+        exchange=quota.exchange / speed,
+        trust_proxy=settings.trust_proxy,
+        on_date=on_date,
+    )
+    try:
+        this_run = Drive(
+            storage,
+            job,
+            tally=await storage.jobs.tally(job.id),
+            ledger=ledger,
+            quota=quota,
+            clock=clock,
+            stop=stop,
+            expect_missing=expect_missing,
+            behind=behind,
+            on_progress=on_progress,
+        )
+        return await this_run(people, tokens(people), concurrency=settings.concurrency, line=line, dice=dice)
+    finally:
+        await people.close()

@@ -1,0 +1,64 @@
+"""The two ends of a run that its caller holds: what it tells on the way, and how it is asked to end."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from bulkremove.domain.model import EndReason, Job, Status, Tally
+from bulkremove.engine.rate_limit import Waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a running job stands, for a live line. Times are monotonic seconds of the run's clock."""
+
+    job: Job
+    tally: Tally
+    waiting: Waiting | None
+    """What the next row waits for; None while calls are under way."""
+    until: float | None
+    eta: float
+    """Seconds that the rows left will take at the limit, this wait not counted."""
+    news: str = ""
+    """A change of state, in a sentence; empty for a mere step."""
+    settled: tuple[int, Status] | None = None
+    """The row (its number in the file) that was just settled, and how."""
+    in_hand: tuple[int, ...] = ()
+    """The rows (their numbers in the file) that are being sent or wait for their turn."""
+
+
+@dataclass(slots=True)
+class Stop:
+    """Asks a run to end soon. ``exit_code``: what the command line ends with."""
+
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once it was asked, so that nobody has to look again and again."""
+    reason: str = ""
+    code: EndReason = EndReason.INTERRUPTED
+    exit_code: int = 5
+    auto_resumable: bool = False
+    """Whether an unattended run may go on by itself later."""
+    within: list[Stop] = field(default_factory=list)
+    """The stops that this one asks too."""
+
+    @property
+    def asked(self) -> bool:
+        return self.heard.is_set()
+
+    def ask(
+        self, reason: str, exit_code: int, *, code: EndReason = EndReason.INTERRUPTED, auto_resumable: bool = False
+    ) -> None:
+        if not self.asked:
+            self.reason, self.code, self.exit_code, self.auto_resumable = reason, code, exit_code, auto_resumable
+            self.heard.set()
+            for one in self.within:
+                one.ask(reason, exit_code, code=code, auto_resumable=auto_resumable)
+
+    def part(self) -> Stop:
+        """A stop of its own for a part of the run, which ends with the whole."""
+        one = Stop()
+        self.within.append(one)
+        if self.asked:
+            one.ask(self.reason, self.exit_code, code=self.code, auto_resumable=self.auto_resumable)
+        return one

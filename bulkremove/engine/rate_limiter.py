@@ -1,0 +1,271 @@
+"""The gate: a request waits here until the account's ledger gives it a slot, and nowhere else.
+
+It lends ``pacing`` as a pure rule to the storage, which asks it inside the transaction that also writes the attempt, so
+that a slot is never taken without its intent, by whatever process. aiolimiter keeps this process's rows in line and
+apart; the ledger is the guarantee. It never decides what a response means and never sends anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from aiolimiter import AsyncLimiter
+
+from bulkremove.domain.model import Clock, HoldReason, Ledger, PendingRow, Permit, Quota, RowState, Status
+from bulkremove.engine import decision_table, rate_limit
+from bulkremove.engine.rate_limit import Go, OwnLimit, Postponed, Signal, Wait, Waiting, WaitsExhausted, YieldToOtherRow
+from bulkremove.storage.base import AttemptOutcome, AttemptStore, RateLimitStore, SlotDecision
+from bulkremove.zoho.response_kind import ResponseKind
+
+Refusal = Wait | Postponed | YieldToOtherRow | OwnLimit | WaitsExhausted
+"""What the ledger says to a row that may not go now."""
+
+POLL = 1.0
+"""Seconds between two looks at the ledger while waiting: another process may have changed it."""
+
+MAX_IDLE_SECONDS = 1.0
+"""Real seconds after its commit in which a permit must be used."""
+
+MAX_AGE_SECONDS = 20.0
+"""Seconds of the run's clock from a slot's own time until the request leaves: the slot's release is counted from
+then, so a commit that takes longer would use up the grace for late deliveries (docs/decisions/0001-limiter.md)."""
+
+MAX_STALE_PERMITS = 3
+"""After so many permits in a row that were too old to be used, the job pauses instead of taking slots for ever."""
+
+DAY = 86_400.0
+
+
+class LimiterClosed(Exception):
+    """The gate will not open for this job: ``reason`` names the wait that led nowhere."""
+
+    def __init__(self, reason: HoldReason) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+class DayUsedUp(Exception):
+    """The day's allowance is used up; it goes on at ``until`` (epoch seconds)."""
+
+    def __init__(self, until: float) -> None:
+        super().__init__("the day's allowance is used up")
+        self.until = until
+
+
+class TooSlow(Exception):
+    """No permit can be used in time: ``commit_seconds`` (real) went into writing the last one to the journal."""
+
+    def __init__(self, commit_seconds: float) -> None:
+        super().__init__("permits are too old when they are used")
+        self.commit_seconds = commit_seconds
+
+
+class RowDeferred(Exception):
+    """This row's probe was refused; another row is to be tried before it asks again."""
+
+
+class OwnLimitMet(Exception):
+    """Zoho refuses this one row with the words of a limit while others pass: the row is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """How an attempt ended, for the journal and the ledger together.
+
+    ``proves_reachable``: it shows that calls get through again; ``signal``: it asks everybody to wait.
+    """
+
+    outcome: AttemptOutcome
+    signal: Signal | None = None
+    proves_reachable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Lockout:
+    """A wait that has begun: until when (monotonic seconds), and whether somebody else shares the allowance."""
+
+    reason: HoldReason
+    until: float
+    lowered_to: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Restart:
+    """``storage.base.RestartRule`` of a quota. Pure."""
+
+    key: str
+    quota: Quota
+
+    def restarted(self, ledger: Ledger, now: float) -> tuple[Ledger, float]:
+        return rate_limit.after_reboot(ledger, self.quota, now), rate_limit.released_unanswered(self.quota, now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask(_Restart):
+    """``storage.base.SlotRule``: whether the row ``row`` may be sent now. Pure."""
+
+    row: str
+    alone: bool
+
+    @property
+    def window(self) -> float:
+        return self.quota.window
+
+    @property
+    def daily(self) -> int | None:
+        return self.quota.daily
+
+    def slots(self, ledger: Ledger, now: float) -> int:
+        return rate_limit.budget(ledger, self.quota, now)
+
+    def decide(
+        self, ledger: Ledger, now: float, *, full_until: float | None, wall: float, nth_last_call: float | None
+    ) -> SlotDecision[Refusal]:
+        asked = rate_limit.ask(ledger, self.quota, now, key=self.row, alone=self.alone, full_until=full_until)
+        match asked:
+            case Go():
+                if nth_last_call is not None and wall < nth_last_call + DAY:
+                    raise DayUsedUp(nth_last_call + DAY)
+                return SlotDecision(None, asked.ledger, asked.free_at)
+            case Wait() | YieldToOtherRow():
+                return SlotDecision(asked, None)
+        return SlotDecision(asked, asked.ledger)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered(_Restart):
+    """``storage.base.AnswerRule``: what the end of an attempt does to the ledger. Pure."""
+
+    permit: Permit
+    closing: Closing
+
+    def released_at(self, now: float) -> float:
+        """Zoho's own response proves that the call was counted; without one a proxy may still deliver it later."""
+        open_ = decision_table.is_open(self.closing.outcome.attempt)
+        return rate_limit.released_at(self.quota, now + self.quota.grace if open_ else now)
+
+    def recent_since(self) -> float:
+        return self.permit.taken_at - self.quota.window
+
+    def answered(self, ledger: Ledger, now: float, *, recent: int) -> tuple[Ledger, WaitsExhausted | None]:
+        closing = self.closing
+        return rate_limit.answered(
+            ledger,
+            self.quota,
+            now,
+            key=self.permit.pending_row.key,
+            signal=closing.signal,
+            proves_reachable=closing.proves_reachable,
+            recent=recent if closing.signal else 0,
+            took=now - self.permit.taken_at if closing.outcome.left else 0.0,
+        )
+
+
+class Gate:
+    """The one way to the wire for one account. ``on_wait`` hears what a row waits for."""
+
+    def __init__(
+        self,
+        attempts: AttemptStore,
+        rate_limit: RateLimitStore,
+        key: str,
+        quota: Quota,
+        clock: Clock,
+        *,
+        line: AsyncLimiter,
+        on_wait: Callable[[Wait], None] = lambda wait: None,
+    ) -> None:
+        self._attempts = attempts
+        self._rate_limit = rate_limit
+        self._key = key
+        self._quota = quota
+        self._clock = clock
+        self._line = line
+        self._on_wait = on_wait
+        self._stale_permits = 0
+
+    async def enter(
+        self, pending_row: PendingRow, *, alone: Callable[[], bool], in_time: Callable[[], bool]
+    ) -> Permit | None:
+        """Wait for a slot and take it, together with the attempt's intent. None when ``in_time`` turned false.
+
+        Raises LimiterClosed, DayUsedUp, RowDeferred or OwnLimitMet. ``alone``: whether no other row of the job is left.
+        """
+        in_line = False
+        while in_time():
+            asked = await self._asked(pending_row, alone)
+            if isinstance(asked, Permit):
+                return asked
+            match asked:
+                case Postponed():
+                    continue
+                case WaitsExhausted():
+                    raise LimiterClosed(asked.reason)
+                case YieldToOtherRow():
+                    raise RowDeferred
+                case OwnLimit():
+                    raise OwnLimitMet
+            self._on_wait(asked)
+            if asked.reason is Waiting.PACE and not in_line:
+                # aiolimiter wakes its waiters in the order in which they came.
+                await self._line.acquire()
+                in_line = True
+            else:
+                await self._clock.sleep(max(0.0, min(asked.until - self._clock.monotonic(), POLL)))
+        return None
+
+    async def _asked(self, pending_row: PendingRow, alone: Callable[[], bool]) -> Permit | Refusal:
+        loop = asyncio.get_running_loop()
+        asked_at = loop.time()
+        asked = await self._attempts.take(pending_row, _Ask(self._key, self._quota, pending_row.key, alone()))
+        if isinstance(asked, Permit):
+            return replace(asked, committed_at=loop.time(), commit_seconds=loop.time() - asked_at)
+        return asked
+
+    async def cancel_slot(self, permit: Permit) -> None:
+        """Undo a permit that was never used: no byte left, so slot and attempt are deleted."""
+        unused = replace(permit.attempt, response_kind=ResponseKind.NEVER_SENT.value)
+        open_ = any(map(decision_table.is_open, permit.pending_row.attempts))
+        state = RowState.SENDING if open_ else RowState.PENDING
+        await asyncio.shield(
+            self.leave(permit, Closing(AttemptOutcome(unused, state, left=False), proves_reachable=False))
+        )
+
+    def is_fresh(self, permit: Permit) -> bool:
+        """Whether the request may still leave on this permit. Raises TooSlow after too many that may not, in a row."""
+        idle = asyncio.get_running_loop().time() - permit.committed_at
+        if idle <= MAX_IDLE_SECONDS and self._clock.monotonic() - permit.taken_at <= MAX_AGE_SECONDS:
+            self._stale_permits = 0
+            return True
+        self._stale_permits += 1
+        if self._stale_permits >= MAX_STALE_PERMITS:
+            self._stale_permits = 0
+            raise TooSlow(permit.commit_seconds)
+        return False
+
+    async def is_still_valid(self, permit: Permit) -> bool:
+        """Whether no wait has begun since: the last look before a byte leaves. Raises JournalFailed."""
+        ledger, of_this_boot = await self._rate_limit.ledger(self._key)
+        return of_this_boot and not rate_limit.overtaken(ledger, self._clock.monotonic(), key=permit.pending_row.key)
+
+    async def leave(self, permit: Permit, closing: Closing) -> tuple[Lockout | None, LimiterClosed | None]:
+        """Write how the attempt ended and release its slot in time; the wait that this response began, if any."""
+        rule = _Answered(self._key, self._quota, permit, closing)
+        change = await self._attempts.close(permit, closing.outcome, rule)
+        return _lockout(change.before, change.after), LimiterClosed(change.said.reason) if change.said else None
+
+    async def settle_without_sending(self, pending_row: PendingRow, status: Status, detail: str) -> None:
+        """Give a row its status without another call."""
+        await self._attempts.settle(pending_row, status, detail)
+
+
+def _lockout(before: Ledger, after: Ledger) -> Lockout | None:
+    """The wait that is new in ``after``, if any."""
+    if after.hold is None:
+        return None
+    if before.hold is not None and before.hold.reason is after.hold.reason and after.hold.rounds <= before.hold.rounds:
+        return None
+    lowered = after.budget if after.budget != before.budget else None
+    return Lockout(after.hold.reason, after.hold.until, lowered)

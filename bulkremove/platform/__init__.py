@@ -1,0 +1,1 @@
+"""The operating system: private files and the clock."""

@@ -1,0 +1,87 @@
+"""Files that nobody else may read: 0600 in a 0700 folder from their first moment, replaced as a whole, kept for good.
+
+For tokens and credentials. On systems without POSIX rights the folder's own protection has to do.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from bulkremove.domain.errors import SettingsError
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder for its owner alone, if need be, so that it outlives a power cut. Raises OSError."""
+    if path.is_dir():
+        return
+    if path.parent != path:
+        make_folder(path.parent)
+    path.mkdir(mode=0o700, exist_ok=True)
+    keep_names(path.parent)
+
+
+def keep_names(folder: Path) -> None:
+    """Bring to disk what the files in a folder are called: a power cut may undo a new name. Raises OSError."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def private_folder(path: Path) -> Path:
+    """The folder, made if need be. Raises SettingsError when it can't be."""
+    try:
+        make_folder(path)
+    except OSError as error:
+        raise SettingsError(
+            f"The folder {path} can't be made: {error.strerror}.", hint="Set BULKREMOVE_HOME."
+        ) from None
+    return path
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace the file as a whole; a crash leaves the old one. Raises SettingsError."""
+    private_folder(path.parent)
+    replace_content(path, text.encode("utf-8", "surrogateescape"))
+
+
+def replace_content(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Write a file beside and rename it into place; a crash leaves the old one. Raises SettingsError."""
+    try:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # 0600, whatever the umask
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            if mode != 0o600:
+                Path(name).chmod(mode)
+            Path(name).replace(path)
+            keep_names(path.parent)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise SettingsError(f"The file {path} can't be written: {error.strerror}.") from None
+
+
+def read_private(path: Path) -> str | None:
+    """The file's text; None if there is none. Raises SettingsError when others may read it."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
+                raise SettingsError(
+                    f"Others can read {path}, which holds secrets, so it is not used.",
+                    hint=f"Run `chmod 600 {path}`; if others may have read it, revoke the token and log in anew.",
+                )
+            return file.read()
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The file {path} can't be read: {error}.") from None

@@ -1,0 +1,46 @@
+"""Whatever goes wrong, as an answer that says what happened and what to do next; never a traceback."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from bulkremove.domain.errors import BulkremoveError, ConsentMissing, FileRefused, JobBusy, JobNotFound, NoteRejected
+from bulkremove.web.responses import page
+from bulkremove.web.routes import API, PERSON
+
+_STATUS: dict[type[BulkremoveError], int] = {FileRefused: 422, ConsentMissing: 409, JobBusy: 409, JobNotFound: 404}
+
+
+@web.middleware
+async def failures(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """The outermost middleware: an error page for people, an error object for programs."""
+    headers: dict[str, str] = {}
+    try:
+        return await handler(request)
+    except web.HTTPRedirection:
+        raise
+    except web.HTTPException as error:
+        message, status = error.text or error.reason, error.status
+        headers = {
+            name: error.headers[name] for name in ("Allow", "WWW-Authenticate", "Retry-After") if name in error.headers
+        }
+    except BulkremoveError as refused:
+        # What to do next is said in a terminal's words there.
+        told = refused.message if isinstance(refused, (JobBusy, JobNotFound, NoteRejected)) else str(refused)
+        message, status = told, _STATUS.get(type(refused), 400)
+    except TimeoutError:
+        message, status = "That took too long and was given up. Try again.", 408
+    except (ConnectionError, asyncio.CancelledError):
+        raise
+    except Exception as error:
+        logging.getLogger(__name__).debug("%s", type(error).__name__, exc_info=error)  # --debug shows it
+        message, status = "Something unexpected happened. Nothing was sent because of it; go back and try again.", 500
+    if request.path.startswith(API):
+        return web.json_response({"error": message}, status=status, headers=headers)
+    if PERSON not in request:  # who is not known sees no page
+        return web.Response(text=message, status=status, headers=headers)
+    return page("error.html", request, {"message": message}, status=status, headers=headers)

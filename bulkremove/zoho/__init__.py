@@ -1,0 +1,1 @@
+"""Zoho People's HTTP interface: requests, responses, access tokens, accounts."""

@@ -1,0 +1,221 @@
+"""One removal, one request: the last line before the wire.
+
+The exact method, host and path are checked once more here, redirects are never followed, aiohttp's hidden
+repeat of a DELETE is refused, and an answer is capped in size and time. What aiohttp raises becomes one of two
+errors of ours: ``NeverSent`` when no byte can have left, ``Unanswered`` otherwise. It never decides anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+
+import aiohttp
+from aiohttp.connector import Connection
+from yarl import URL
+
+from bulkremove import __version__
+from bulkremove.domain.errors import ExchangeFailed, NeverSent, Unanswered
+from bulkremove.domain.model import Permit, Removal, Reply
+
+LARGEST_ANSWER = 64 * 1024
+"""Bytes of a body; the documented one has about a hundred."""
+
+_PATH = re.compile(r"/api/v1/courses/[0-9]{1,19}/batches/[0-9]{1,19}/learners/[0-9]{1,19}", re.ASCII)
+
+
+async def _always() -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Leave to send now: the permit (slot and attempt are on disk) and the access token to send with."""
+
+    permit: Permit
+    token: str
+    is_still_valid: Callable[[], Awaitable[bool]] = _always
+    """Asked when the connection stands, which may have taken seconds: false when the call must not be made any more."""
+
+    def __repr__(self) -> str:
+        return f"Admission({self.permit!r}, token=...)"
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request that was admitted, and what came back: a reply or the way it failed."""
+
+    admission: Admission
+    reply: Reply | None = None
+    failure: ExchangeFailed | None = None
+    withdrawn: bool = False
+    """The admission did not hold until the connection stood; no byte left."""
+
+
+class _Request(aiohttp.ClientRequest):
+    """A request that looks once more when its connection stands, before a byte leaves."""
+
+    is_still_valid: Callable[[], Awaitable[bool]] = staticmethod(_always)
+    is_looking = False
+    """While it looks no byte has left, however long that takes."""
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        self.is_looking = True
+        if not await self.is_still_valid():
+            raise _Withdrawn
+        self.is_looking = False
+        return await super().send(conn)
+
+
+class ZohoPeople:
+    """The remove call of one account. Seconds are real ones; ``exchange`` bounds one call from start to end.
+
+    ``on_date`` hears the server's own time of each reply, as sent.
+    """
+
+    def __init__(
+        self,
+        base: URL,
+        *,
+        concurrency: int = 4,
+        connect: float = 10.0,
+        read: float = 30.0,
+        exchange: float = 45.0,
+        trust_proxy: bool = False,
+        on_date: Callable[[str], None] = lambda date: None,
+    ) -> None:
+        self._base = base.origin()
+        self._on_date = on_date
+        self._exchange = exchange
+        self._session = aiohttp.ClientSession(
+            # A connection carries one call: what a server or a proxy sends too much, or too late, is nobody's answer.
+            connector=aiohttp.TCPConnector(limit=concurrency + 1, force_close=True),
+            request_class=_Request,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=read),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": f"bulkremove/{__version__}", "Accept-Encoding": "identity"},
+            trust_env=trust_proxy,
+        )
+
+    async def close(self) -> None:
+        await self._session.close()
+
+    async def remove(self, removal: Removal, admit: Callable[[], Awaitable[Admission | None]]) -> Exchange | None:
+        """Send one DELETE as soon as ``admit`` lets it. None when it does not; its own exceptions pass through."""
+        exchange: Exchange | None = None
+
+        async def gate(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+            nonlocal exchange
+            if exchange is not None:
+                raise Unanswered("The connection broke, and the same attempt is not sent twice.")
+            self._check(request, removal)
+            admission = await admit()
+            if admission is None:
+                raise _NotAdmitted
+            exchange = Exchange(admission)
+            assert isinstance(request, _Request)  # noqa: S101 - narrows the type; the session makes no other
+            request.is_still_valid = admission.is_still_valid
+            request.headers["Authorization"] = f"Zoho-oauthtoken {admission.token}"
+            response: aiohttp.ClientResponse | None = None
+            try:
+                async with asyncio.timeout(self._exchange):
+                    response = await send(request)
+                    exchange = Exchange(admission, withhold(await self._reply(response), admission.token))
+            except (aiohttp.ClientError, OSError, ValueError) as error:
+                if request.is_looking and isinstance(error, TimeoutError):
+                    raise _Withdrawn from None
+                raise told(error) from None
+            finally:
+                if response is not None and (exchange is None or exchange.reply is None):
+                    response.close()
+            return response
+
+        url = self._base.with_path(removal.path)
+        try:
+            async with self._session.delete(url, allow_redirects=False, middlewares=(gate,)):
+                return exchange
+        except _NotAdmitted:
+            return None
+        except _Withdrawn:
+            return exchange and Exchange(exchange.admission, withdrawn=True)
+        except ExchangeFailed as failure:
+            if exchange is None:
+                raise
+            return Exchange(exchange.admission, failure=failure)
+
+    async def post_form(self, url: str, form: Mapping[str, str]) -> Reply:
+        """POST a form to the accounts host, for tokens. Raises NeverSent or Unanswered. No slot is needed."""
+        try:
+            async with (
+                asyncio.timeout(self._exchange),
+                self._session.post(url, data=dict(form), allow_redirects=False) as response,
+            ):
+                return await self._reply(response)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise told(error) from None
+
+    async def _reply(self, response: aiohttp.ClientResponse) -> Reply:
+        body = bytearray()
+        async for chunk in response.content.iter_chunked(16 * 1024):
+            body += chunk
+            if len(body) > LARGEST_ANSWER:
+                raise _AnswerTooLarge
+        date = response.headers.get("Date")
+        self._on_date(date or "")
+        return Reply(response.status, bytes(body), response.headers.get("Retry-After"), date)
+
+    def _check(self, request: aiohttp.ClientRequest, removal: Removal) -> None:
+        """The one shape of call that may leave: measured, a learner id of ``..`` would mean the whole batch."""
+        path = request.url.raw_path_qs
+        if (
+            request.method != "DELETE"
+            or request.url.origin() != self._base
+            or _PATH.fullmatch(path) is None
+            or path != removal.path
+        ):
+            raise NeverSent("This call is not the removal of one learner from one batch and was not made.")
+
+
+class _NotAdmitted(Exception):
+    """The gate did not open: the run is stopping, or the row's time is over."""
+
+
+class _Withdrawn(Exception):
+    """The admission did not hold until the connection stood."""
+
+
+def told(error: Exception) -> ExchangeFailed:
+    """Ours for theirs. Whatever does not prove that no byte left counts as having left."""
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return NeverSent("The name of Zoho's host can't be looked up.")
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
+            return NeverSent("No trusted encrypted connection can be made (TLS).")
+        case aiohttp.ClientHttpProxyError():
+            return NeverSent("The proxy lets no connection through.")
+        case aiohttp.ClientConnectorError():
+            return NeverSent("No connection can be made.")
+        case aiohttp.ConnectionTimeoutError():
+            return NeverSent("The connection was not made in time.")
+        case aiohttp.InvalidURL():
+            return NeverSent("The address is not valid.")
+        case TimeoutError():
+            return Unanswered("No answer came in time.")
+        case aiohttp.ServerDisconnectedError():
+            return Unanswered("The connection was closed before an answer came.")
+        case aiohttp.ClientPayloadError():
+            return Unanswered("The answer broke off.")
+        case _AnswerTooLarge():
+            return Unanswered("The answer was larger than any answer to this call can be.")
+    return Unanswered(f"The connection broke ({type(error).__name__}).")
+
+
+class _AnswerTooLarge(ValueError):
+    pass
+
+
+def withhold(reply: Reply, secret: str) -> Reply:
+    """The reply without the secret: an error page of a proxy may quote the request, and its words are kept."""
+    return replace(reply, body=reply.body.replace(secret.encode(), b"(withheld)"))

@@ -1,0 +1,199 @@
+"""Reading a reply: which response_kind its status and body come to, whatever shape Zoho gave them.
+
+Success is never read from the status alone, since Zoho's products report failures inside HTTP 200
+(Zoho People's own page shows the success body; the error shapes are from public recordings). Pure.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+
+from bulkremove.domain.model import Reply
+from bulkremove.zoho.response_kind import Response, ResponseKind
+
+LONGEST_TEXT = 300
+"""Characters of Zoho's own words that are kept."""
+
+_LIMIT_TEXT = re.compile(
+    r"threshold|throttl|too many requests|access blocked|try again after|try after some ?time|"
+    r"URL_ROLLING_THROTTLES_LIMIT_EXCEEDED|URL_FIXED_",
+    re.IGNORECASE,
+)
+_SCOPE_TEXT = re.compile(r"scope", re.IGNORECASE)
+_AFTER = re.compile(r"try again after (\d{1,6}) ?(second|minute|hour)s?", re.IGNORECASE)
+_UNIT = {"second": 1.0, "minute": 60.0, "hour": 3600.0}
+
+_BAD_REQUEST_CODES = frozenset(
+    {"INVALID_INPUT", "INPUT_PARAMETER_MISSING", "UNSUPPORTED_OPERATION", "COURSE_ALREADY_COMPLETED"}
+)
+"""Codes that Zoho's LMS error page lists with status 400 and that a removal can meet."""
+_FORBIDDEN_CODES = frozenset({"7037", "7038", "7039", "7040", "9000", "9009"})
+"""Zoho People's codes for a missing permission."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """What a JSON body says: its own code, the codes and words of its errors, and whether it has any."""
+
+    code: str | None
+    error_codes: tuple[str, ...]
+    texts: tuple[str, ...]
+    failed: bool
+    learner: str | None
+
+    @property
+    def codes(self) -> frozenset[str]:
+        return frozenset({*self.error_codes, self.code or ""} - {""})
+
+
+def parse(reply: Reply, *, now: float) -> Response:
+    """What ``reply`` comes to. ``now``: epoch seconds, for a Retry-After that names a date."""
+    body = _parse(reply.body)
+    response_kind = _find(reply, body)
+    if body is None:
+        text = "" if response_kind is ResponseKind.REMOVED else _shorten(_plain(reply.body))
+        code = None
+    else:
+        text = _shorten("; ".join(dict.fromkeys(body.texts)))
+        code = next((c for c in body.error_codes if c), body.code)
+    return Response(
+        response_kind,
+        reply.status,
+        code[:100] if code else None,
+        text,
+        body.learner if body and response_kind is ResponseKind.REMOVED else None,
+        _wait(reply, text, now),
+    )
+
+
+def _find(reply: Reply, body: _Body | None) -> ResponseKind:
+    status = reply.status
+    codes = body.codes if body else frozenset[str]()
+    words = " ".join((*body.texts, *codes)) if body else _plain(reply.body)
+    success = 200 <= status <= 299
+    says_done = body is not None and body.code == "200" and not body.failed
+    limit_text = _LIMIT_TEXT.search(words) and not says_done and (body is not None or not 300 <= status <= 399)
+    if status in (422, 429) or "7209" in codes or limit_text:
+        contradicts = body is not None and body.code == "200"
+        proven = status < 500 and (body is not None or not success) and not contradicts
+        return ResponseKind.LIMITED if proven else ResponseKind.LIMITED_UNPROVEN
+    if status >= 500:
+        return ResponseKind.SERVER_ERROR
+    if 300 <= status <= 399:
+        if status == 303:
+            return ResponseKind.SEE_OTHER
+        return ResponseKind.REDIRECTED if status in (301, 302, 307, 308) else ResponseKind.STRANGE
+    if success and body is None:
+        empty = not reply.body.strip() or status in (202, 204)
+        return ResponseKind.MUDDLED if empty else ResponseKind.NOT_JSON
+    if success and (says_done or not (body and body.failed)):
+        done = says_done and status not in (202, 204)
+        return ResponseKind.REMOVED if done else ResponseKind.MUDDLED
+    if body is not None and body.code == "200":
+        return ResponseKind.MUDDLED if success else ResponseKind.STRANGE
+    return _find_refusal(status, success, codes, words, body)
+
+
+def _find_refusal(status: int, success: bool, codes: frozenset[str], words: str, body: _Body | None) -> ResponseKind:
+    """A 4xx, or a 2xx whose body tells an error."""
+    if "7201" in codes:
+        return ResponseKind.WRONG_DATA_CENTRE
+    if "7218" in codes or ((body is not None or status in (401, 403)) and _SCOPE_TEXT.search(words)):
+        return ResponseKind.SCOPE_MISSING
+    if status == 401 or "7213" in codes or "7202" in codes or (success and "401" in codes):
+        return ResponseKind.UNAUTHORISED
+    if status == 403 or (success and (codes & _FORBIDDEN_CODES or "403" in codes)):
+        return ResponseKind.FORBIDDEN
+    if status == 404 or (success and "404" in codes):
+        return ResponseKind.NOT_FOUND if body is not None and codes else ResponseKind.NOT_FOUND_ELSEWHERE
+    if status == 400 or (success and (codes & _BAD_REQUEST_CODES or "400" in codes)):
+        return ResponseKind.BAD_REQUEST
+    return ResponseKind.MUDDLED if success else ResponseKind.STRANGE
+
+
+def _parse(raw: bytes) -> _Body | None:
+    """The JSON object in ``raw``; None when it is anything else."""
+    repeated: list[str] = []
+
+    def pairs(items: list[tuple[str, object]]) -> dict[str, object]:
+        found = dict(items)
+        if len(found) < len(items):
+            repeated.append("a name stands twice")
+        return found
+
+    try:
+        tree = json.loads(raw, object_pairs_hook=pairs)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(tree, dict):
+        return None
+    errors = list(_errors(tree))
+    code = _text(tree.get("code"))
+    learner = _text(tree.get("learnerId"))
+    error_codes = tuple(_text(e.get(name)) or "" for e in errors for name in ("code", "status_code", "title"))
+    texts = [_text(tree.get("message")) or ""]
+    for error in errors:
+        details = error.get("details")
+        texts += [_text(error.get(name)) or "" for name in ("message", "title", "description")]
+        texts += [_text(details.get("message")) or ""] if isinstance(details, dict) else []
+    failed = bool(errors or repeated) or _says_failed(tree) or code not in (None, "200")
+    return _Body(code, error_codes, tuple(t for t in texts if t), failed, learner)
+
+
+def _errors(tree: dict[str, object]) -> Iterator[dict[str, object]]:
+    """Every error member, whether it is an object, a list of objects or a bare text."""
+    response = tree.get("response")
+    for holder in (tree, response if isinstance(response, dict) else {}):
+        for name in ("error", "errors"):
+            found = holder.get(name)
+            for one in found if isinstance(found, list) else [found]:
+                if isinstance(one, dict):
+                    yield one
+                elif one not in (None, "", False):
+                    yield {"message": _text(one) or "an error of unknown form"}
+
+
+def _says_failed(tree: dict[str, object]) -> bool:
+    response = tree.get("response")
+    if isinstance(response, dict) and _text(response.get("status")) not in (None, "0", "success"):
+        return True
+    return _text(tree.get("status")) not in (None, "0", "200", "success")
+
+
+def _text(value: object) -> str | None:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str | int | float):
+        return str(value).strip()
+    return None
+
+
+def _plain(raw: bytes) -> str:
+    return re.sub(r"<[^>]{0,200}>", " ", raw[:20_000].decode("utf-8", "replace"))
+
+
+def _shorten(text: str) -> str:
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"
+
+
+def _wait(reply: Reply, text: str, now: float) -> float | None:
+    """Seconds asked for by Retry-After (seconds or a date) or by the text; the longer of the two."""
+    asked: list[float] = []
+    header = (reply.retry_after or "").strip()
+    if re.fullmatch(r"[0-9]{1,9}", header):
+        asked.append(float(header))
+    elif header:
+        try:
+            date: datetime = parsedate_to_datetime(header)
+            asked.append(max(0.0, date.timestamp() - now))
+        except (ValueError, OverflowError):
+            pass
+    if told := _AFTER.search(text):
+        asked.append(float(told[1]) * _UNIT[told[2].lower()])
+    return max(asked, default=None)

@@ -1,0 +1,162 @@
+"""The page's server within a test: real sockets, a real journal, and the sandbox where a test wants removals."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+
+from bulkremove.app import App, SandboxOptions
+from bulkremove.app.job_supervisor import JobSupervisor
+from bulkremove.config import Settings
+from bulkremove.domain.permissions import Role
+from bulkremove.web.security import Address
+from bulkremove.web.server import make_site
+from bulkremove.web.sessions import Sessions, SignIns
+
+PASSWORD = "correct horse battery"
+CREDENTIALS = {"BULKREMOVE_CLIENT_ID": "c", "BULKREMOVE_CLIENT_SECRET": "s", "BULKREMOVE_REFRESH_TOKEN": "r"}
+IDS = ("478346000019501001", "478346000019502001", "478346000019558000")
+
+
+def triples(count: int, *, first: int = 0, reason: str = "left") -> str:
+    """A CSV of ``count`` learners of the world that ``crowd`` makes."""
+    course, batch, learner = IDS
+    rows = (f"{course},{batch},{int(learner) + first + i},{reason}\n" for i in range(count))
+    return "course,batch,learner,reason\n" + "".join(rows)
+
+
+@dataclass
+class Reply:
+    """An answer, read to its end."""
+
+    status: int
+    text: str
+    headers: dict[str, str]
+    url: str
+    body: bytes
+
+    @property
+    def json(self) -> dict[str, object]:
+        found: dict[str, object] = json.loads(self.text)
+        return found
+
+    def field(self, name: str) -> str:
+        """The value of a form's field."""
+        found = re.search(rf'name="{name}" value="([^"]*)"', self.text)
+        assert found, f"no field {name}"
+        return found[1]
+
+
+class Visitor:
+    """A browser's requests without the browser: cookies are kept, forms carry what a browser adds."""
+
+    def __init__(self, running_site: RunningSite, session: aiohttp.ClientSession) -> None:
+        self._house, self._session = running_site, session
+
+    async def get(self, path: str, **headers: str) -> Reply:
+        return await self.ask("GET", path, headers={"Sec-Fetch-Site": "same-origin", **headers})
+
+    async def post(self, path: str, **fields: str) -> Reply:
+        headers = {"Origin": self._house.url, "Sec-Fetch-Site": "same-origin"}
+        kind = {} if fields else {"Content-Type": "application/x-www-form-urlencoded"}
+        return await self.ask("POST", path, data=fields, headers={**headers, **kind})
+
+    async def upload(self, content: str | bytes, name: str = "leavers.csv") -> Reply:
+        form = aiohttp.FormData(quote_fields=False)
+        raw = content.encode() if isinstance(content, str) else content
+        form.add_field("file", io.BytesIO(raw), filename=name, content_type="application/octet-stream")
+        return await self.ask("POST", "/uploads", data=form, headers={"Origin": self._house.url})
+
+    async def ask(self, method: str, path: str, **kwargs: object) -> Reply:
+        async with self._session.request(method, self._house.url + path, **kwargs) as reply:  # type: ignore[arg-type] # passed on
+            body = await reply.read()
+            text = body.decode("utf-8", "replace")
+            return Reply(reply.status, text, dict(reply.headers), reply.url.path_qs, body)
+
+    async def sign_in(self, name: str, password: str = PASSWORD) -> Reply:
+        return await self.post("/sign-in", name=name, password=password)
+
+    async def confirm(self, plan: Reply) -> Reply:
+        """Agree to the plan that a page shows."""
+        number = re.search(r'data-wanted="([0-9]+)"', plan.text)
+        assert number, "no number to type"
+        return await self.post(f"{plan.url.partition('?')[0]}/confirm", plan=plan.field("plan"), number=number[1])
+
+
+@dataclass
+class RunningSite:
+    """A server under test."""
+
+    app: App
+    supervisor: JobSupervisor
+    sessions: Sessions
+    site: web.Application
+    url: str
+
+    @asynccontextmanager
+    async def visitor(self, *, known: bool = True, **headers: str) -> AsyncIterator[Visitor]:
+        """A new browser; ``known``: it has used the start link, where there is one."""
+        jar = aiohttp.CookieJar(unsafe=True)  # unsafe only in that it keeps cookies of an IP address
+        async with aiohttp.ClientSession(cookie_jar=jar, headers=headers) as session:
+            visitor = Visitor(self, session)
+            if known:
+                await visitor.get(f"/start?token={self.sessions.start_token}")
+            yield visitor
+
+    @asynccontextmanager
+    async def strangers(self) -> AsyncIterator[tuple[Visitor, Visitor]]:
+        """Two browsers that nobody has signed in on."""
+        async with self.visitor(known=False) as first, self.visitor(known=False) as second:
+            yield first, second
+
+    async def program(self, role: Role) -> dict[str, str]:
+        """The header with which a program comes in."""
+        _, secret = await self.app.users.add_token(f"program-{role}", role, by="a test")
+        return {"Authorization": f"Bearer {secret}"}
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+@asynccontextmanager
+async def running_site(
+    home: Path,
+    *,
+    world: Path | None = None,
+    speed: float = 60.0,
+    roles: tuple[Role, ...] = (),
+    address: Address | None = None,
+    **settings: object,
+) -> AsyncIterator[RunningSite]:
+    """A server, with a user of each role (named like it) and a sandbox with ``world``."""
+    play = SandboxOptions(world, speed) if world else None
+    base = Settings(home, api_url="http://127.0.0.1:9", accounts_url="http://127.0.0.1:9")
+    app = App(replace(base, **settings), environ=CREDENTIALS, sandbox=play)  # type: ignore[arg-type] # fields of Settings
+    for role in roles:
+        await app.users.add_user(role.value, role, PASSWORD, by="a test")
+    supervisor, sessions = JobSupervisor(app), Sessions(app.users, users=bool(roles))
+    listening = free_port()
+    own = frozenset({f"127.0.0.1:{listening}", f"localhost:{listening}"})
+    address = replace(address, hosts=own) if address else Address(own)
+    site = make_site(app, supervisor, sessions, SignIns(), address)
+    runner = web.AppRunner(site, access_log=None, shutdown_timeout=1.0)
+    async with app.rehearsing():
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", listening).start()
+        try:
+            yield RunningSite(app, supervisor, sessions, site, f"http://127.0.0.1:{listening}")
+        finally:
+            await supervisor.close()
+            await runner.cleanup()
+            app.close()
