@@ -254,7 +254,7 @@ async def test_after_a_full_disk_nothing_is_written_any_more_and_the_first_cause
     with pytest.raises(JournalFailed, match=r"disk is full.*not used any more"):
         await database.write(lambda transaction: insert(transaction, "later"))
     with pytest.raises(JournalFailed, match="not used any more"):
-        database.check_writable()
+        await database.read(database.check_current)
     assert {"kept"} == await database.read(names)
 
 

@@ -24,6 +24,7 @@ from bulkremove.domain.errors import JournalFailed
 from bulkremove.domain.model import EndReason, JobState, Status, Tally
 from bulkremove.storage import SqliteStorage
 from bulkremove.storage.base import JobEvent, Notice
+from bulkremove.storage.sqlite.high_water import HighWaterMark, Mark
 from tests.cli_fixtures import Bulkremove, environment
 from tests.test_night import site
 from tests.test_storage_contract import ACT, Clock, Rule, end, job, planned, rows, taken
@@ -157,6 +158,35 @@ async def test_a_kill_between_the_mark_and_the_commit_of_an_accepted_restore_ask
     await accept(storage)
     await storage.audit.append(ACT)
     storage.close()
+
+
+async def test_what_waits_to_be_sent_while_a_copy_is_put_back_and_accepted_is_not_sent(tmp_path: Path) -> None:
+    sender, other = await started(tmp_path / "home"), opened(tmp_path / "home")
+    await other.backup(tmp_path / "copy.db")
+    await taken(sender, (await rows(sender))[-1], RULE)
+    await sender.rate_limit.ledger("ledger")
+    await other.restore.put_back(tmp_path / "copy.db")
+    with pytest.raises(JournalFailed, match="was replaced by another"):
+        await sender.rate_limit.ledger("ledger")
+    await accept(other)
+    with pytest.raises(JournalFailed, match="was replaced by another"):
+        await sender.rate_limit.ledger("ledger")
+    await other.rate_limit.ledger("ledger")
+    sender.close()
+    other.close()
+
+
+def test_the_mark_of_a_journal_that_was_replaced_is_not_raised_by_what_the_old_one_had_committed(
+    tmp_path: Path,
+) -> None:
+    """A process may stand still between its commit and its mark for as long as it likes."""
+    slow, other = HighWaterMark(tmp_path), HighWaterMark(tmp_path)
+    slow.name("old")
+    slow.raise_to(50, job="job", position=9, ledger="ledger")
+    other.name("new")
+    with pytest.raises(JournalFailed, match="replaced by another"):
+        slow.write("old")
+    assert Mark(("old", "new")) == other.read()
 
 
 async def test_the_accounts_that_sent_here_are_held_and_old_notices_are_not_sent(tmp_path: Path) -> None:

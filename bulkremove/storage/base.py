@@ -211,8 +211,11 @@ class RateLimitStore(Protocol):
     """What all processes share about an account's rate limit, to look at."""
 
     async def ledger(self, key: str) -> tuple[Ledger, bool]:
-        """The ledger as it is on disk, and whether its times belong to this boot. Raises JournalFailed after a failed
-        commit too, so that nothing is sent then."""
+        """The ledger as it is on disk, and whether its times belong to this boot.
+
+        Raises JournalFailed too after a failed commit, and when another journal took the place of the one that was
+        written to last, so that nothing is sent then.
+        """
         ...
 
     async def calls(self, key: str, *, since: float, wall_since: float) -> tuple[int, int]:

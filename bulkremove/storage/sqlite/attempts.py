@@ -104,8 +104,11 @@ class SqliteRateLimit:
         self._database, self._clock = database, clock
 
     async def ledger(self, key: str) -> tuple[Ledger, bool]:
-        ledger, boot = await self._database.read(lambda reader: _ledger(reader, key, self._clock.boot))
-        self._database.check_writable()
+        def look(reader: Reader) -> tuple[Ledger, str]:
+            self._database.check_current(reader)
+            return _ledger(reader, key, self._clock.boot)
+
+        ledger, boot = await self._database.read(look)
         return ledger, boot == self._clock.boot
 
     async def calls(self, key: str, *, since: float, wall_since: float) -> tuple[int, int]:

@@ -114,6 +114,8 @@ class Database:
         self._long_readers = ThreadPoolExecutor(LONG_READERS, thread_name_prefix="journal-long-reader")
         self._local = threading.local()
         self.mark = HighWaterMark(path.parent)
+        self._journal = ""
+        """Id of the journal that was written to last; empty before that."""
         self._file: tuple[int, int] | None = None
         """Device and number of the file that is open."""
         self._read_connections: list[sqlite3.Connection] = []
@@ -147,10 +149,17 @@ class Database:
         self._check_open()
         return await asyncio.get_running_loop().run_in_executor(self._long_readers, work)
 
-    def check_writable(self) -> None:
-        """Raise JournalFailed when a commit has failed before, so that nothing may be sent any more."""
+    def check_current(self, reader: Reader) -> None:
+        """Raise JournalFailed when nothing may be sent any more: after a failed commit, or when a copy was put back
+        since the last one, which does not know of the attempt that is about to leave."""
         if self._failed:
             raise self._failure_again(self._failed)
+        identity = identity_of(reader.connection)
+        if self._journal and (identity.id != self._journal or identity.state == "restored"):
+            raise JournalFailed(
+                f"The journal {self.path} was replaced by another while it was in use. Nothing was sent.",
+                hint="`bulkremove doctor` says whether it can be used.",
+            )
 
     async def backup(self, path: Path) -> None:
         """Copy the database to a new private file, also while it is written to. Raises JournalFailed."""
@@ -227,14 +236,16 @@ class Database:
                     self._run(connection, transaction, write)
                 else:
                     write.error = why_not
+            journal = identity_of(connection).id
             connection.execute("COMMIT")
+            self._journal = journal
         except sqlite3.Error as error:
             self._fail(connection, error, group)
             return
         try:
             for call in transaction._after_commit:
                 call()
-            self.mark.write()
+            self.mark.write(journal)
         except Exception as error:
             # It is committed, but nobody may act on it: a request that leaves now would be ahead of the mark.
             words = f"The high-water mark of the journal {self.path} can't be written: {error}."

@@ -134,12 +134,19 @@ class HighWaterMark:
             rows = {key: position for key, position in mark.rows.items() if key != job}
             self._put(replace(mark, rows=rows, deleted_until=max(mark.deleted_until, created_at)))
 
-    def write(self) -> None:
-        """Bring the mark up to what was committed, never down: other processes write it too. Raises JournalFailed."""
+    def write(self, journal: str) -> None:
+        """Bring the mark up to what was committed to the journal of that id; never down: other processes write it too.
+
+        Raises JournalFailed, also when the mark belongs to another journal by now: a copy was put back and accepted
+        between the commit and this call, and it knows nothing of what was committed.
+        """
         if self._pending is None:
             return
         with self._locked():
-            self._put(_higher(self._parsed(), self._pending))
+            mark = self._parsed()
+            if mark.ids[-1:] != (journal,):
+                raise JournalFailed(f"The journal beside {self._path} was replaced by another while it was in use.")
+            self._put(_higher(mark, self._pending))
         self._pending = None
 
     def _put(self, mark: Mark, *, durable: bool = False) -> None:
