@@ -58,7 +58,8 @@ class _Watched(sqlite3.Connection):
     """Called once such a transaction is over."""
 
     def execute(self, sql: str, *rest: Any) -> sqlite3.Cursor:
-        values = [one for one in rest[0] if isinstance(one, str)] if rest and not isinstance(rest[0], dict) else []
+        given = rest[0] if rest else ()
+        values = [one for one in (given.values() if isinstance(given, dict) else given) if isinstance(one, str)]
         if any(one in self.acts for one in values):
             self.found = tuple(values)
         if sql.strip().upper() not in ("COMMIT", "END") or not self.found:
@@ -217,7 +218,13 @@ def _forget_what_was_sent() -> None:
 FAULTS = (
     Fault("locks", "a process loses its locks on the journal", RULES, _lose_locks),
     Fault("unsent", "a row counts as removed and was not sent", ("rows",), _remove_nobody),
-    Fault("notes", "a note or an approval is acknowledged and not committed", ("audit", "kept"), _forget_notes, True),
+    Fault(
+        "notes",
+        "a note or an approval is acknowledged and not committed",
+        ("audit", "kept", "refused"),
+        _forget_notes,
+        True,
+    ),
     Fault("settled", "a run sends the settled rows of its job again", ("once", "rows"), _send_settled_again, True),
     Fault("twice", "a call is made twice on one slot", ("once",), _send_twice),
     Fault("another", "a call names another learner", ("plan",), _name_another),
