@@ -228,7 +228,13 @@ FAULTS = (
     Fault("settled", "a run sends the settled rows of its job again", ("once", "rows"), _send_settled_again, True),
     Fault("twice", "a call is made twice on one slot", ("once",), _send_twice),
     Fault("another", "a call names another learner", ("plan",), _name_another),
-    Fault("full", "what a full disk refuses counts as written", ("kept", "audit", "rows"), _hide_a_full_disk, True),
+    Fault(
+        "full",
+        "what a full disk refuses counts as written",
+        ("kept", "audit", "rows", "refused"),
+        _hide_a_full_disk,
+        True,
+    ),
     Fault("copy", "a copy that was put back sends again what was sent since", ("once",), _forget_what_was_sent, True),
     Fault("hurry", "a clock runs three times too fast", ("limit",), _hurry, True),
 )
