@@ -250,6 +250,23 @@ def test_pause_go_on_and_cancel(tmp_path: Path, place: Any, window: Open) -> Non
     assert [] == one.odd
 
 
+def test_what_a_person_has_opened_stays_open_when_the_page_renews_itself(
+    tmp_path: Path, place: Any, window: Open
+) -> None:
+    server, link = place(200, speed=20.0)
+    one = window(server, link)
+    one.upload(write(tmp_path, triples(200)))
+    one.remove("200", "200 learners")
+    controls = "document.querySelector('[sse-swap=controls]')"
+    news = one.page.evaluate(f"{controls}.innerHTML")
+    one.page.get_by_text("Cancel for good").click()
+    one.page.evaluate(f"news => htmx.swap({controls}, news, {{swapStyle: 'innerHTML'}})", news)  # as an event does
+    expect(one.page.get_by_role("button", name="Cancel this job")).to_be_visible()
+    one.press("Cancel this job")
+    expect(one.page.get_by_role("button", name=re.compile("Retry .* rows that were not sent"))).to_be_visible()
+    assert [] == one.odd
+
+
 def test_a_killed_server_goes_on_when_it_is_started_again(tmp_path: Path, place: Any, window: Open) -> None:
     server, link = place(60, speed=20.0)
     one = window(server, link)
