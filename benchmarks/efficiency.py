@@ -31,7 +31,7 @@ from bulkremove.domain.model import (
     RowState,
     Status,
 )
-from bulkremove.engine import rate_limit
+from bulkremove.engine.fair_queue import FairQueue
 from bulkremove.engine.rate_limit import Signal
 from bulkremove.engine.rate_limiter import Closing, Gate
 from bulkremove.sandbox import Rule, Threshold
@@ -107,9 +107,8 @@ async def ours(
                 todo.append(position)
 
     def start() -> list[asyncio.Task[None]]:
-        pace = rate_limit.pace(quota.calls, quota)
         gates = [
-            Gate(storage.attempts, storage.rate_limit, "ledger", quota, clock, line=AsyncLimiter(1, pace))
+            Gate(storage.attempts, storage.rate_limit, "ledger", quota, clock, queue=FairQueue(quota))
             for _ in range(processes)
         ]
         return [asyncio.ensure_future(worker(gate)) for gate in gates for _ in range(4)]

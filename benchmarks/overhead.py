@@ -17,7 +17,8 @@ from yarl import URL
 
 from bulkremove.config import Settings
 from bulkremove.domain.model import Job, JobState, PlannedRow, Quota, Removal, Roles, Row
-from bulkremove.engine.job_run import drive, new_line
+from bulkremove.engine.fair_queue import FairQueue
+from bulkremove.engine.job_run import drive
 from bulkremove.engine.progress import Stop
 from bulkremove.platform.system_clock import SystemClock
 from bulkremove.storage import SqliteStorage
@@ -88,7 +89,7 @@ async def _ours(url: str, token: str, removals: list[Removal], home: Path) -> tu
         ledger="ledger",
         clock=clock,
         speed=1.0,
-        line=new_line(Quota(100_000, 1.0), 1.0),
+        queue=FairQueue(Quota(100_000, 1.0)),
         tokens=lambda people: Tokens(token),
         dice=random.random,
         stop=Stop(),

@@ -22,7 +22,8 @@ from bulkremove.domain.model import (
     Row,
     Status,
 )
-from bulkremove.engine.job_run import drive, new_line
+from bulkremove.engine.fair_queue import FairQueue
+from bulkremove.engine.job_run import drive
 from bulkremove.engine.progress import Progress, Stop
 from bulkremove.sandbox import Batch, Client, Fault, Faults, LockTold, Rule, Sandbox, Threshold, World
 from bulkremove.storage import SqliteStorage
@@ -136,7 +137,7 @@ class Stage:
                 settings=settings,
                 clock=self.clock,
                 speed=1.0,
-                line=new_line(settings.quota, 1.0),
+                queue=FairQueue(settings.quota),
                 tokens=lambda people: Tokens(
                     Credentials("us", client.client_id, client.client_secret, client.refresh_token),
                     accounts_url=sandbox.url,

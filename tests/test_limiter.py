@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing, closing
@@ -11,7 +12,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from aiolimiter import AsyncLimiter
 
 from bulkremove.domain.model import (
     HoldReason,
@@ -29,6 +29,7 @@ from bulkremove.domain.model import (
     Status,
 )
 from bulkremove.engine import rate_limit
+from bulkremove.engine.fair_queue import FairQueue
 from bulkremove.engine.rate_limit import Signal, Waiting
 from bulkremove.engine.rate_limiter import DAY, Closing, DayUsedUp, Gate, LimiterClosed, Lockout, RowDeferred, TooSlow
 from bulkremove.storage import SqliteStorage
@@ -73,7 +74,6 @@ class Account:
         return rows[position]
 
     def gate(self) -> Gate:
-        line = AsyncLimiter(1, rate_limit.pace(self.quota.calls, self.quota))
         heard = self.waits
         return Gate(
             self.attempts or self.storage.attempts,
@@ -81,7 +81,7 @@ class Account:
             "key",
             self.quota,
             self.clock,
-            line=line,
+            queue=FairQueue(self.quota),
             on_wait=lambda wait: heard.append(wait.reason),
         )
 
@@ -207,6 +207,46 @@ class SlowDisk(SqliteAttempts):
         found = await super().take(pending_row, rule)
         await asyncio.sleep(self.seconds)
         return found
+
+
+class UnevenDisk(SqliteAttempts):
+    """Attempts whose slot is asked for a little later, now shorter, now longer."""
+
+    def __init__(self, account: Account, seed: int) -> None:
+        super().__init__(account.storage._database, account.clock)
+        self.dice = random.Random(seed)
+
+    async def take(self, pending_row: PendingRow, rule: SlotRule[R]) -> Permit | R:
+        await asyncio.sleep(self.dice.random() * 0.2)
+        return await super().take(pending_row, rule)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_short_job_takes_turns_with_a_long_one(tmp_path: Path, seed: int) -> None:
+    short, long = list(range(10)), list(range(10, 90))
+
+    async def play(account: Account) -> None:
+        account.attempts = UnevenDisk(account, seed)
+        gate, sent = account.gate(), ""
+
+        async def work(todo: list[int]) -> None:
+            nonlocal sent
+            while todo:
+                permit = await account.enter(todo.pop(0), gate=gate)
+                sent += "S" if todo is short else "l"
+                await account.clock.sleep(0.3)
+                await account.leave(permit)
+
+        longs = [asyncio.create_task(work(long)) for _ in range(4)]
+        await account.clock.sleep(100.0)  # its burst is over
+        before = len(sent)
+        await asyncio.gather(*(work(short) for _ in range(4)))
+        turns = sent[before:]
+        await asyncio.gather(*longs)
+        # With four rows of each waiting, no short one lets more than four long ones by.
+        assert max(map(len, turns.split("S"))) <= 4, turns
+
+    played(tmp_path, play)
 
 
 def slow_disk(account: Account, seconds: float) -> Gate:

@@ -39,7 +39,7 @@ from bulkremove.zoho.accounts import Account, ledger_key
 if TYPE_CHECKING:  # these pull pandas and aiohttp in, which most commands do without
     from bulkremove.app.nightly.nightly_run import Drive, Nights
     from bulkremove.domain.schedule import Schedule
-    from bulkremove.engine.job_run import Line
+    from bulkremove.engine.fair_queue import FairQueue
     from bulkremove.engine.progress import Progress, Stop
 
 DAY = 86_400.0
@@ -72,7 +72,7 @@ class App:
         self.clock_skew: float | None = None
         """Seconds by which this machine's clock is ahead of Zoho's, by the last reply; None before the first."""
         self._storage = storage(self.settings.home, self.clock)
-        self._lines: dict[tuple[asyncio.AbstractEventLoop, str], Line] = {}
+        self._queues: dict[tuple[asyncio.AbstractEventLoop, str], FairQueue] = {}
 
     def close(self) -> None:
         """End the use of the storage."""
@@ -160,7 +160,7 @@ class App:
                             ledger=self._ledger(settings),
                             clock=self.clock,
                             speed=self.speed,
-                            line=self._line(settings),
+                            queue=self._queue(settings),
                             tokens=lambda people: Tokens(
                                 credentials,
                                 accounts_url=sandbox.url if sandbox else settings.token_url,
@@ -315,14 +315,15 @@ class App:
         client = accounts.credentials(settings, self._environ).client_id
         return ledger_key(f"{settings.host}x{self.speed:g}", client)
 
-    def _line(self, settings: Settings) -> Line:
-        """The account's one line within this process; each event loop has its own."""
-        from bulkremove.engine.job_run import new_line
+    def _queue(self, settings: Settings) -> FairQueue:
+        """The account's one queue within this process; each event loop has its own."""
+        from bulkremove.engine.fair_queue import FairQueue
 
-        place = asyncio.get_running_loop(), self._ledger(settings)
-        if place not in self._lines:
-            self._lines = {place: new_line(settings.quota, self.speed)}
-        return self._lines[place]
+        loop, ledger = asyncio.get_running_loop(), self._ledger(settings)
+        if (loop, ledger) not in self._queues:
+            of_this_loop = {key: queue for key, queue in self._queues.items() if key[0] is loop}
+            self._queues = {**of_this_loop, (loop, ledger): FairQueue(settings.quota, speed=self.speed)}
+        return self._queues[loop, ledger]
 
     def _note_date(self, date: str) -> None:
         with suppress(ValueError):

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from contextlib import aclosing
 from datetime import UTC, datetime
 
-from aiolimiter import AsyncLimiter
 from yarl import URL
 
 from bulkremove.config import Settings
@@ -21,6 +20,7 @@ from bulkremove.domain.model import Clock, EndReason, HoldReason, Job, JobState,
 from bulkremove.engine import circuit_breaker, decision_table, rate_limit
 from bulkremove.engine.attempts import Remover, Tokens
 from bulkremove.engine.circuit_breaker import Breaker, RunEnd
+from bulkremove.engine.fair_queue import FairQueue
 from bulkremove.engine.progress import Progress, Stop
 from bulkremove.engine.rate_limit import Signal, Wait
 from bulkremove.engine.rate_limiter import Gate, Lockout
@@ -67,7 +67,7 @@ class Drive:
         """Until when (epoch seconds) it was said that there is no access token."""
 
     async def __call__(
-        self, people: ZohoPeople, tokens: Tokens, *, concurrency: int, line: AsyncLimiter, dice: Callable[[], float]
+        self, people: ZohoPeople, tokens: Tokens, *, concurrency: int, queue: FairQueue, dice: Callable[[], float]
     ) -> Job:
         """Send what is left of the job; the job as it stands afterwards."""
         started = self._clock.monotonic()
@@ -80,7 +80,7 @@ class Drive:
             self._ledger,
             self._quota,
             self._clock,
-            line=line,
+            queue=queue,
             on_wait=self._waits,
         )
         remover = Remover(people, gate, tokens, self, clock=self._clock, dice=dice)
@@ -213,15 +213,6 @@ _LOCKOUT = {
 }
 
 
-Line = AsyncLimiter
-"""Where an account's rows queue up within one process."""
-
-
-def new_line(quota: Quota, speed: float) -> Line:
-    """Where an account's rows queue up for the pace; it wakes them in the order in which they came."""
-    return AsyncLimiter(1, rate_limit.pace(quota.calls, quota) / speed)
-
-
 async def drive(
     storage: Storage,
     job: Job,
@@ -231,7 +222,7 @@ async def drive(
     ledger: str,
     clock: Clock,
     speed: float,
-    line: AsyncLimiter,
+    queue: FairQueue,
     tokens: Callable[[ZohoPeople], Tokens],
     dice: Callable[[], float],
     stop: Stop,
@@ -242,8 +233,8 @@ async def drive(
 ) -> Job:
     """Run what is left of ``job`` against the People host ``base``; the job as it stands afterwards.
 
-    The settings' times are seconds of ``clock``, which runs ``speed`` times faster than life. ``line`` is
-    ``new_line``'s, shared by all jobs of the account that this process runs at once: each gets its turn. While
+    The settings' times are seconds of ``clock``, which runs ``speed`` times faster than life. ``queue`` is
+    shared by all jobs of the account that this process runs at once: each gets its turn. While
     ``behind`` is true no new row is begun: somebody else goes first. ``on_date`` hears the Date header of each reply.
     Raises JournalFailed; everything that Zoho or the network does is told by the job's state and reason instead.
     """
@@ -270,6 +261,6 @@ async def drive(
             behind=behind,
             on_progress=on_progress,
         )
-        return await this_run(people, tokens(people), concurrency=settings.concurrency, line=line, dice=dice)
+        return await this_run(people, tokens(people), concurrency=settings.concurrency, queue=queue, dice=dice)
     finally:
         await people.close()

@@ -1,7 +1,7 @@
 """The gate: a request waits here until the account's ledger gives it a slot, and nowhere else.
 
 It lends ``pacing`` as a pure rule to the storage, which asks it inside the transaction that also writes the attempt, so
-that a slot is never taken without its intent, by whatever process. aiolimiter keeps this process's rows in line and
+that a slot is never taken without its intent, by whatever process. The queue keeps this process's rows in order and
 apart; the ledger is the guarantee. It never decides what a response means and never sends anything.
 """
 
@@ -11,10 +11,9 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from aiolimiter import AsyncLimiter
-
 from bulkremove.domain.model import Clock, HoldReason, Ledger, PendingRow, Permit, Quota, RowState, Status
 from bulkremove.engine import decision_table, rate_limit
+from bulkremove.engine.fair_queue import FairQueue
 from bulkremove.engine.rate_limit import Go, OwnLimit, Postponed, Signal, Wait, Waiting, WaitsExhausted, YieldToOtherRow
 from bulkremove.storage.base import AttemptOutcome, AttemptStore, RateLimitStore, SlotDecision
 from bulkremove.zoho.response_kind import ResponseKind
@@ -174,7 +173,7 @@ class Gate:
         quota: Quota,
         clock: Clock,
         *,
-        line: AsyncLimiter,
+        queue: FairQueue,
         on_wait: Callable[[Wait], None] = lambda wait: None,
     ) -> None:
         self._attempts = attempts
@@ -182,7 +181,7 @@ class Gate:
         self._key = key
         self._quota = quota
         self._clock = clock
-        self._line = line
+        self._queue = queue
         self._on_wait = on_wait
         self._stale_permits = 0
 
@@ -193,27 +192,33 @@ class Gate:
 
         Raises LimiterClosed, DayUsedUp, RowDeferred or OwnLimitMet. ``alone``: whether no other row of the job is left.
         """
-        in_line = False
-        while in_time():
-            asked = await self._asked(pending_row, alone)
-            if isinstance(asked, Permit):
-                return asked
-            match asked:
-                case Postponed():
+        spaced = False
+        with self._queue.place() as place:
+            while in_time():
+                if not await place.is_first(POLL):
                     continue
-                case WaitsExhausted():
-                    raise LimiterClosed(asked.reason)
-                case YieldToOtherRow():
-                    raise RowDeferred
-                case OwnLimit():
-                    raise OwnLimitMet
-            self._on_wait(asked)
-            if asked.reason is Waiting.PACE and not in_line:
-                # aiolimiter wakes its waiters in the order in which they came.
-                await self._line.acquire()
-                in_line = True
-            else:
-                await self._clock.sleep(max(0.0, min(asked.until - self._clock.monotonic(), POLL)))
+                asked = await self._asked(pending_row, alone)
+                if isinstance(asked, Permit):
+                    return asked
+                match asked:
+                    case Postponed():
+                        continue
+                    case WaitsExhausted():
+                        raise LimiterClosed(asked.reason)
+                    case YieldToOtherRow():
+                        raise RowDeferred
+                    case OwnLimit():
+                        raise OwnLimitMet
+                self._on_wait(asked)
+                if asked.reason in (Waiting.PACE, Waiting.WINDOW):
+                    place.keep()
+                else:
+                    place.give_up()  # everybody waits, and the row that is tried first need not be the first here
+                if asked.reason is Waiting.PACE and not spaced:
+                    await self._queue.spacing.acquire()
+                    spaced = True
+                else:
+                    await self._clock.sleep(max(0.0, min(asked.until - self._clock.monotonic(), POLL)))
         return None
 
     async def _asked(self, pending_row: PendingRow, alone: Callable[[], bool]) -> Permit | Refusal:
