@@ -60,7 +60,7 @@ class _Rule:
     def released_at(self, now: float) -> float:
         return now
 
-    def recent_since(self) -> float:
+    def recent_since(self) -> float | None:
         return 0.0
 
     def answered(self, ledger: Ledger, now: float, *, recent: int) -> tuple[Ledger, int]:

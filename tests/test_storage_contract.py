@@ -150,7 +150,7 @@ class Answered(Rule):
     def released_at(self, now: float) -> float:
         return self.released
 
-    def recent_since(self) -> float:
+    def recent_since(self) -> float | None:
         return 0.0
 
     def answered(self, ledger: Ledger, now: float, *, recent: int) -> tuple[Ledger, int]:

@@ -145,8 +145,8 @@ class _Answered(_Restart):
         open_ = decision_table.is_open(self.closing.outcome.attempt)
         return rate_limit.released_at(self.quota, now + self.quota.grace if open_ else now)
 
-    def recent_since(self) -> float:
-        return self.permit.taken_at - self.quota.window
+    def recent_since(self) -> float | None:
+        return self.permit.taken_at - self.quota.window if self.closing.signal else None
 
     def answered(self, ledger: Ledger, now: float, *, recent: int) -> tuple[Ledger, WaitsExhausted | None]:
         closing = self.closing
@@ -157,7 +157,7 @@ class _Answered(_Restart):
             key=self.permit.pending_row.key,
             signal=closing.signal,
             proves_reachable=closing.proves_reachable,
-            recent=recent if closing.signal else 0,
+            recent=recent,
             took=now - self.permit.taken_at if closing.outcome.left else 0.0,
         )
 

@@ -155,8 +155,8 @@ class AnswerRule(RestartRule, Protocol[R_co]):
         """When the attempt's slot is released."""
         ...
 
-    def recent_since(self) -> float:
-        """Calls that left after this moment (monotonic seconds) are counted for ``answered``."""
+    def recent_since(self) -> float | None:
+        """Calls that left after this moment (monotonic seconds) are counted for ``answered``; None: none are."""
         ...
 
     def answered(self, ledger: Ledger, now: float, *, recent: int) -> tuple[Ledger, R_co]:

@@ -57,7 +57,9 @@ class SqliteAttempts:
                 _withdraw(transaction, permit)
             _settle(transaction, permit.pending_row, outcome.state, outcome.detail, wall)
             before = _current_ledger(transaction, rule.key, rule, self._clock.boot, now)
-            recent = transaction.execute(_LIMIT.count_taken_since, key=rule.key, then=rule.recent_since()).fetchone()[0]
+            since, recent = rule.recent_since(), 0
+            if since is not None:
+                (recent,) = transaction.execute(_LIMIT.count_taken_since, key=rule.key, then=since).fetchone()
             after, said = rule.answered(before, now, recent=recent)
             if after != before:
                 _save(transaction, rule.key, self._clock.boot, after)

@@ -26,7 +26,7 @@ from bulkremove.domain.errors import BulkremoveError, JournalFailed
 from bulkremove.platform.secure_files import make_folder
 from bulkremove.storage.sqlite import copies
 from bulkremove.storage.sqlite.high_water import HighWaterMark, Mark
-from bulkremove.storage.sqlite.identity import identity_of
+from bulkremove.storage.sqlite.identity import Identity, identity_of
 from bulkremove.storage.sqlite.migrations import migrate
 from bulkremove.storage.sqlite.queries import Queries
 
@@ -227,8 +227,9 @@ class Database:
             return
         transaction = Transaction(connection, self.mark)
         try:
+            journal = identity_of(connection)
             try:
-                why_not = self._not_ours(connection)
+                why_not = self._not_ours(connection, journal)
             except JournalFailed as failed:
                 why_not = failed
             for write in group:
@@ -236,16 +237,17 @@ class Database:
                     self._run(connection, transaction, write)
                 else:
                     write.error = why_not
-            journal = identity_of(connection).id
+            if any(write.accepts_restore for write in group):
+                journal = identity_of(connection)
             connection.execute("COMMIT")
-            self._journal = journal
+            self._journal = journal.id
         except sqlite3.Error as error:
             self._fail(connection, error, group)
             return
         try:
             for call in transaction._after_commit:
                 call()
-            self.mark.write(journal)
+            self.mark.write(journal.id)
         except Exception as error:
             # It is committed, but nobody may act on it: a request that leaves now would be ahead of the mark.
             words = f"The high-water mark of the journal {self.path} can't be written: {error}."
@@ -253,14 +255,13 @@ class Database:
             for write in group:
                 write.error = write.error or self._failed
 
-    def _not_ours(self, connection: sqlite3.Connection) -> JournalFailed | None:
+    def _not_ours(self, connection: sqlite3.Connection, identity: Identity) -> JournalFailed | None:
         """Why nothing may be written: another journal, or an older copy, is in the place of the one used last.
 
         Asked within the transaction: nobody else can commit meanwhile, and the mark is never ahead of a commit. Raises
         JournalFailed.
         """
-        identity, mark = identity_of(connection), self.mark.read()
-        difference = identity.difference(mark)
+        difference = identity.difference(self.mark.read())
         if difference is None and identity.state == "new":
             self.mark.name(identity.id)
             connection.execute(_IDENTITY.set_state, {"state": "marked"})
