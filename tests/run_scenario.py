@@ -136,7 +136,6 @@ class Stage:
                 ledger="ledger",
                 settings=settings,
                 clock=self.clock,
-                speed=1.0,
                 queue=FairQueue(settings.quota),
                 tokens=lambda people: Tokens(
                     Credentials("us", client.client_id, client.client_secret, client.refresh_token),
@@ -145,7 +144,7 @@ class Stage:
                     clock=self.clock,
                     post=people.post_form,
                 ),
-                dice=random.Random(self.seed).random,
+                random=random.Random(self.seed).random,
                 stop=stop,
                 expect_missing=self.expect_missing,
                 on_progress=progress.append,

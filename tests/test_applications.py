@@ -36,7 +36,7 @@ async def run_job(app: App, folder: Path, number: int) -> Ended:
     file.write_text(triples(ROWS, first=number * ROWS))
     shown = app.plans.preview(file, name=file.name, options=ReadOptions())
     job = await app.plans.submit(shown, consent=Consent(yes=True), folder=folder, prepared_by=["jo"], by="jo")
-    return await app.run(job.id, stop=Stop(), on_progress=lambda progress: None, by="jo")
+    return await app.runs.run(job.id, stop=Stop(), on_progress=lambda progress: None, by="jo")
 
 
 def check(folder: Path, ended: list[Ended]) -> None:
@@ -77,8 +77,8 @@ async def test_an_application_for_each_request_leaves_a_running_job_alone(tmp_pa
             with closing(application(environ)) as other:
                 assert len(await other.jobs.all()) <= 1
                 await other.record("jo", "looked")
-                assert (await other.verify_audit()).broken is None
+                assert (await other.audit.verify()).broken is None
             requests += 1
         assert requests > 1
         check(tmp_path, [await running])
-        assert requests <= (await app.verify_audit()).entries
+        assert requests <= (await app.audit.verify()).entries

@@ -13,7 +13,7 @@ import pytest
 from bulkremove.config import load
 from bulkremove.domain.errors import NotAuthorised, SettingsError, TokenDelayed, Unanswered
 from bulkremove.domain.model import Reply
-from bulkremove.zoho.accounts import Accounts, Credentials, from_environment, ledger_key
+from bulkremove.zoho.accounts import AccountStore, Credentials, from_environment, ledger_key
 from bulkremove.zoho.oauth import Tokens, exchange
 from tests.virtual_time import VirtualClock, run
 
@@ -209,19 +209,19 @@ def test_tokens_and_accounts_are_private_from_the_first_moment(tmp_path: Path) -
     before = os.umask(0)
     try:
         run(lambda: tokens(Zoho(None), tmp_path / "h", VirtualClock()).token())
-        Accounts(tmp_path / "h", None).add("default", WHO)
+        AccountStore(tmp_path / "h", None).add("default", WHO)
     finally:
         os.umask(before)
     modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "h").rglob("*.json")}
     assert {0o600} == set(modes.values())
-    assert WHO == Accounts(tmp_path / "h", None).get("default")
+    assert WHO == AccountStore(tmp_path / "h", None).get("default")
 
 
 def test_credentials_that_others_can_read_are_refused(tmp_path: Path) -> None:
-    Accounts(tmp_path, None).add("default", WHO)
+    AccountStore(tmp_path, None).add("default", WHO)
     (tmp_path / "credentials" / "default.json").chmod(0o644)
     with pytest.raises(SettingsError, match="chmod 600"):
-        Accounts(tmp_path, None).get("default")
+        AccountStore(tmp_path, None).get("default")
 
 
 def test_no_secret_stands_in_a_repr() -> None:

@@ -158,7 +158,7 @@ def test_login_stores_the_account_that_the_options_name(tmp_path: Path) -> None:
 def _said_in(capsys: pytest.CaptureFixture[str], act: Callable[[Live, virtual_time.VirtualClock], None]) -> list[str]:
     async def main() -> None:
         clock = virtual_time.VirtualClock()
-        live = Live(Screen({}, quiet=False, verbose=False, color=False), clock=clock, speed=1.0)
+        live = Live(Screen({}, quiet=False, verbose=False, color=False), clock=clock)
         ticking = asyncio.create_task(live.tick())
         act(live, clock)
         await clock.sleep(150)

@@ -148,7 +148,7 @@ def test_three_gates_on_one_ledger_send_no_more_than_one_may(tmp_path: Path) -> 
 def test_the_intent_is_on_disk_before_anybody_may_send(tmp_path: Path) -> None:
     async def play(account: Account) -> None:
         await account.enter(7)
-        with sqlite3.connect(tmp_path / "journal.db") as other:
+        with closing(sqlite3.connect(tmp_path / "journal.db")) as other:
             assert [(7, 1, None)] == other.execute("SELECT position, number, response_kind FROM attempt").fetchall()
             assert [("sending",)] == other.execute("SELECT state FROM row WHERE position = 7").fetchall()
             assert [(1,)] == other.execute("SELECT count(*) FROM slot").fetchall()

@@ -21,10 +21,9 @@ from typing import Any
 import pytest
 
 from bulkremove.app import App, Consent, SandboxOptions, Stop
-from bulkremove.app.job_supervisor import JobSupervisor
+from bulkremove.app.nightly import NightlyResult, Scheduler
 from bulkremove.app.nightly.hold_rules import why_held
-from bulkremove.app.nightly.nightly_run import EXPIRES, Pass
-from bulkremove.app.nightly.scheduler import Worker
+from bulkremove.app.nightly.nightly_run import EXPIRES
 from bulkremove.config import Settings
 from bulkremove.domain.errors import ConsentMissing, FileRefused, JobBusy
 from bulkremove.domain.model import Job, JobState, Status
@@ -72,8 +71,8 @@ class Site:
         jobs = await self.app.jobs.all()
         return (await self.app.jobs.tally(jobs[0]))[Status.REMOVED] if jobs else 0
 
-    async def night(self, again: str | None = None, stop: Stop | None = None) -> Pass:
-        return await self.app.nights(JobSupervisor(self.app).drive).run(stop=stop or Stop(), again=again)
+    async def night(self, again: str | None = None, stop: Stop | None = None) -> NightlyResult:
+        return await self.app.nightly_runs(self.app.supervisor()).run(stop=stop or Stop(), again=again)
 
     def where(self) -> dict[str, list[str]]:
         places = {"": self.folder, **{name: self.folder / name for name in ("working", "done", "held")}}
@@ -112,7 +111,7 @@ async def site(tmp_path: Path, *, count: int = 30, **settings: Any) -> AsyncIter
     base = Settings(tmp_path / "home", night_source=str(folder))
     clock = LateClock(60.0)
     app = App(replace(base, **settings), environ=CREDENTIALS, sandbox=play, clock=clock)
-    async with app.rehearsing():
+    async with app.runs.in_sandbox():
         yield Site(app, folder, clock)
     app.close()
 
@@ -168,7 +167,7 @@ async def test_the_same_content_under_another_name_is_held_until_it_is_asked_for
         assert ["again.csv"] == [job.source for job in anew.ran]
         assert 3 == (await one.app.jobs.tally(await one.job()))[Status.NOT_FOUND]
         missing = await one.night(again="none.csv")
-        assert "There is no file 'none.csv'" in missing.trouble[0]
+        assert "There is no file 'none.csv'" in missing.failures[0]
 
 
 @pytest.mark.parametrize(
@@ -204,14 +203,14 @@ async def test_a_held_plan_runs_after_one_approval_and_never_before(tmp_path: Pa
         held = await one.job()
         assert JobState.HELD == held.state
         assert (await one.night()).ran == []
-        assert await JobSupervisor(one.app).resume_interrupted() == []
+        assert await one.app.supervisor().resume_interrupted() == []
         await one.app.jobs.approve(held.id, by="kim")
         with pytest.raises(ConsentMissing):
             await one.app.jobs.approve(held.id, by="kim")
         found = await one.night()
         assert [(held.id, JobState.FINISHED)] == [(job.id, job.state) for job in found.ran]
         assert "kim" == (await one.job()).confirmed_by
-        assert "approved" in [entry.act for entry in await one.app.audit(newest=20)]
+        assert "approved" in [entry.act for entry in await one.app.audit.newest(20)]
 
 
 async def test_a_forgotten_plan_expires_after_seven_days_and_says_so(tmp_path: Path) -> None:
@@ -284,8 +283,8 @@ async def test_what_the_window_or_a_stop_cut_off_goes_on_in_the_next_night(tmp_p
 async def test_what_a_person_paused_stays_paused(tmp_path: Path) -> None:
     async with site(tmp_path, count=120) as one:
         one.drop("leavers.csv", triples(120))
-        supervisor = JobSupervisor(one.app)
-        night = asyncio.create_task(one.app.nights(supervisor.drive).run(stop=Stop()))
+        supervisor = one.app.supervisor()
+        night = asyncio.create_task(one.app.nightly_runs(supervisor).run(stop=Stop()))
         await until(one.removed)
         await supervisor.pause((await one.job()).id, by="kim")
         await night
@@ -300,7 +299,7 @@ async def test_outside_the_window_nothing_is_taken(tmp_path: Path) -> None:
         one.drop("leavers.csv", triples(3))
         found = await one.night()
         assert found.ran == []
-        assert "outside the time window" in found.trouble[0]
+        assert "outside the time window" in found.failures[0]
         assert ["leavers.csv"] == one.where()[""]
 
 
@@ -308,7 +307,7 @@ async def test_a_folder_that_is_gone_is_told_and_is_not_nothing_to_do(tmp_path: 
     async with site(tmp_path) as one:
         one.folder.rmdir()
         found = await one.night()
-        assert "is not there" in found.trouble[0]
+        assert "is not there" in found.failures[0]
         assert 5 == found.exit_code
         assert ["the night's source is not there"] == one.told()
 
@@ -328,7 +327,7 @@ async def test_a_command_and_what_it_gave_are_a_source(tmp_path: Path) -> None:
     async with site(tmp_path, night_source=f"command cat {tmp_path / 'export.csv'}") as one:
         assert 3 == (await one.app.jobs.tally((await one.night()).ran[0]))[Status.REMOVED]
         unchanged = await one.night()
-        assert (unchanged.ran, unchanged.held, unchanged.trouble) == ([], [], [])
+        assert (unchanged.ran, unchanged.held, unchanged.failures) == ([], [], [])
         kept = list((tmp_path / "home" / "nightly" / "done").glob("2*.csv"))
         assert {path.read_text() for path in kept if "-report" not in path.name} == {triples(3)}
 
@@ -337,7 +336,7 @@ async def test_a_command_and_what_it_gave_are_a_source(tmp_path: Path) -> None:
 async def test_a_source_that_gives_nothing_is_told(tmp_path: Path, source: str) -> None:
     async with site(tmp_path, night_source=source) as one:
         found = await one.night()
-        assert found.trouble
+        assert found.failures
         assert ["the night's source is not there"] == one.told()
 
 
@@ -345,7 +344,7 @@ async def test_a_dry_run_shows_tonight_and_takes_nothing(tmp_path: Path) -> None
     async with site(tmp_path, max_removals=4) as one:
         one.drop("small.csv", triples(2))
         one.drop("large.csv", triples(9))
-        found = await one.app.nights(JobSupervisor(one.app).drive).dry_run()
+        found = await one.app.nightly_runs(one.app.supervisor()).dry_run()
         assert [2, 9] == [shown.plan.removals for shown in found.plans]
         assert 1 == len(found.held)
         assert ["large.csv", "small.csv"] == one.where()[""]
@@ -356,11 +355,11 @@ async def test_a_job_that_somebody_runs_already_is_left_to_them(tmp_path: Path) 
     async with site(tmp_path, count=60, max_removals=4) as one:
         one.drop("leavers.csv", triples(60))
         await one.night()
-        job, supervisor = (await one.job()).id, JobSupervisor(one.app)
+        job, supervisor = (await one.job()).id, one.app.supervisor()
         supervisor.start(await one.app.jobs.approve(job, by="kim"), by="kim")
         await until(one.removed)
-        found = await one.app.nights(supervisor.drive).run(stop=Stop())
-        assert ([], []) == (found.ran, found.trouble)
+        found = await one.app.nightly_runs(supervisor).run(stop=Stop())
+        assert ([], []) == (found.ran, found.failures)
         assert supervisor.running(job) is not None
         await until(lambda: supervisor.running(job) is None)
         assert ({}, JobState.FINISHED) == (supervisor.trouble, (await one.job()).state)
@@ -372,9 +371,9 @@ async def test_a_new_file_of_the_same_name_is_not_lost_to_an_old_one(tmp_path: P
         await one.night()
         one.drop("leavers.csv", triples(2))
         found = await one.night(again="leavers.csv")
-        assert "lies there already" in found.trouble[0]
+        assert "lies there already" in found.failures[0]
         assert triples(2) == (one.folder / "leavers.csv").read_text()
-        assert "no file" in (await one.night(again="../leavers.csv")).trouble[0]
+        assert "no file" in (await one.night(again="../leavers.csv")).failures[0]
 
 
 async def test_a_folder_whose_places_can_not_be_made_is_trouble(tmp_path: Path) -> None:
@@ -384,15 +383,15 @@ async def test_a_folder_whose_places_can_not_be_made_is_trouble(tmp_path: Path) 
         (one.folder / "done").write_text("in the way")
         (one.folder / "held").mkdir()
         found = await one.night()
-        assert found.trouble
+        assert found.failures
         assert 5 == found.exit_code
 
 
 async def test_by_day_people_go_first(tmp_path: Path) -> None:
     async with site(tmp_path, count=150) as one:
         one.drop("leavers.csv", triples(120))
-        supervisor, stop = JobSupervisor(one.app), Stop()
-        night = asyncio.create_task(one.app.nights(supervisor.drive).run(stop=stop))
+        supervisor, stop = one.app.supervisor(), Stop()
+        night = asyncio.create_task(one.app.nightly_runs(supervisor).run(stop=stop))
 
         async def a_few() -> bool:
             return await one.removed() > 5
@@ -457,7 +456,7 @@ async def test_a_year_of_nights_by_two_workers_is_one_night_a_date(tmp_path: Pat
     clock = YearClock()
     clock.ahead = datetime(2026, 1, 1, 12, tzinfo=UTC).timestamp()
     apps = [App(settings, environ=CREDENTIALS, clock=clock) for _ in range(2)]
-    workers = [Worker(app, JobSupervisor(app), Stop()) for app in apps]
+    workers = [Scheduler(app.context, app.nightly_runs(app.supervisor()), Stop()) for app in apps]
     for hour in range(366 * 24):
         if not 3000 <= hour < 3100:  # the machine was off for four days
             for worker in workers:
@@ -476,7 +475,7 @@ async def test_a_year_of_nights_by_two_workers_is_one_night_a_date(tmp_path: Pat
 async def test_a_missed_night_is_caught_up_or_left_out_and_told(tmp_path: Path, missed: str, rows: int) -> None:
     settings: dict[str, Any] = {"night_at": daytime(2, 30), "night_missed": missed, "delay_days": 1}
     async with site(tmp_path, **settings) as one:
-        worker = Worker(one.app, JobSupervisor(one.app), Stop())
+        worker = Scheduler(one.app.context, one.app.nightly_runs(one.app.supervisor()), Stop())
         one.clock.ahead = datetime(2030, 1, 1, 2, 31, tzinfo=UTC).timestamp() - time.time()
         await worker.look()
         one.clock.ahead += 5 * 86_400.0 + 4 * 3600.0
@@ -493,7 +492,7 @@ async def test_whoever_starts_the_first_worker_at_noon_starts_no_night(tmp_path:
     async with site(tmp_path, night_at=daytime(2, 30)) as one:
         one.clock.ahead = datetime(2030, 1, 1, 12, tzinfo=UTC).timestamp() - time.time()
         one.drop("leavers.csv", triples(2))
-        worker = Worker(one.app, JobSupervisor(one.app), Stop())
+        worker = Scheduler(one.app.context, one.app.nightly_runs(one.app.supervisor()), Stop())
         await worker.look()
         assert [] == await one.app.jobs.all()
         one.clock.ahead += 15 * 3600.0
@@ -509,7 +508,7 @@ async def test_a_held_plan_is_approved_on_the_page_by_typing_its_number(tmp_path
     (drop / "leavers.csv.ready").touch()
     settings: dict[str, Any] = {"max_removals": 4, "night_source": str(drop)}
     async with running_site(tmp_path / "home", world=world, **settings) as one, one.visitor() as visitor:
-        await one.app.nights(one.supervisor.drive).run(stop=Stop())
+        await one.app.nightly_runs(one.supervisor).run(stop=Stop())
         job = (await one.app.jobs.all())[0].id
         page = await visitor.get(f"/jobs/{job}")
         assert "the cap is 4" in page.text

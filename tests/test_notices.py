@@ -7,6 +7,7 @@ import email.policy
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,7 @@ import pytest
 from aiohttp import web
 from aiosmtpd.controller import Controller
 
-from bulkremove.app.job_supervisor import JobSupervisor
-from bulkremove.app.notifier import Notices
+from bulkremove.app.notices import Notifier
 from bulkremove.domain.errors import NoticeFailed, SettingsError
 from tests.test_night import Site, site
 from tests.web_fixtures import free_port, triples
@@ -45,7 +45,8 @@ def post() -> Iterator[tuple[Mailbox, str]]:
 
 
 def told_to(one: Site, address: str) -> Site:
-    one.app._environ = {**one.app._environ, "BULKREMOVE_NOTIFY": address}
+    environ = {**one.app.context.environ, "BULKREMOVE_NOTIFY": address}
+    one.app.context = replace(one.app.context, environ=environ)
     return one
 
 
@@ -87,11 +88,11 @@ async def test_a_notice_waits_for_the_mail_server_and_is_sent_once(tmp_path: Pat
         await one.night()
         assert [] == box.mails
         told_to(one, address)
-        assert 1 == await one.app.nights(JobSupervisor(one.app).drive).tell_all(), "not before a minute has passed"
+        assert 1 == await one.app.nightly_runs(one.app.supervisor()).outbox.send_due(), "not before a minute has passed"
         one.clock.ahead = 120.0
-        nights = one.app.nights(JobSupervisor(one.app).drive)
-        assert 0 == await nights.tell_all()
-        assert 0 == await nights.tell_all()
+        nights = one.app.nightly_runs(one.app.supervisor())
+        assert 0 == await nights.outbox.send_due()
+        assert 0 == await nights.outbox.send_due()
     assert ["held: leavers.csv"] == [mail["Subject"].partition("SANDBOX: ")[2] for mail in box.mails]
 
 
@@ -105,12 +106,12 @@ async def test_a_notice_is_written_together_with_what_it_tells(tmp_path: Path) -
 
 def test_an_address_that_is_none_is_told_without_showing_it() -> None:
     with pytest.raises(SettingsError, match="Address 1") as told:
-        Notices(["nonsense with secret"])
+        Notifier(["nonsense with secret"])
     assert "secret" not in str(told.value)
 
 
 async def test_an_address_that_does_not_answer_is_a_failure() -> None:
-    notices = Notices([f"mailto://127.0.0.1:{free_port()}/?from=a@example.com&to=b@example.com&mode=insecure"])
+    notices = Notifier([f"mailto://127.0.0.1:{free_port()}/?from=a@example.com&to=b@example.com&mode=insecure"])
     with pytest.raises(NoticeFailed):
         await notices.send("subject", "body", None)
 

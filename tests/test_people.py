@@ -159,13 +159,13 @@ async def test_a_whole_network_of_one_visitor_counts_as_one() -> None:
 
 async def test_what_was_typed_as_a_name_may_be_a_password_and_is_not_kept(app: App) -> None:
     assert await app.users.sign_in("my secret password", "x") is None
-    assert "secret" not in str(await app.audit(newest=10))
+    assert "secret" not in str(await app.audit.newest(10))
 
 
 async def test_two_servers_on_one_home_would_harm_each_other(app: App) -> None:
-    async with app.serving():
+    async with app.runs.serving():
         with pytest.raises(SettingsError, match="Another"):
-            async with app.serving():
+            async with app.runs.serving():
                 pass
 
 

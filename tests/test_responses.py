@@ -147,6 +147,7 @@ def test_the_third_open_attempt_is_unknown(now: ResponseKind) -> None:
 
 class Clock:
     boot = "boot"
+    speed = 1.0
 
     def __init__(self, wall: float, mono: float) -> None:
         self._wall, self._mono = wall, mono

@@ -58,6 +58,7 @@ class Clock:
 
     now: float = 1000.0
     boot: str = "boot-1"
+    speed: float = 1.0
 
     def monotonic(self) -> float:
         return self.now

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bulkremove.app import Consent, Stop
-from bulkremove.app.job_supervisor import CLOSED, JobSupervisor
+from bulkremove.app.job_supervisor import CLOSED
 from bulkremove.domain.errors import JobBusy
 from bulkremove.domain.model import Job, JobState, Roles, Status
 from bulkremove.domain.permissions import Role
@@ -310,7 +310,7 @@ async def test_the_jobs_are_shown_a_page_at_a_time_and_by_state_and_file(tmp_pat
             job = Job(
                 f"job-{number:02}", "a", "h", f"file{number % 2}.csv", "", None, ("c",), Roles(0, 0, 0), "x", state
             )
-            await one.app._storage.jobs.create(replace(job, created_at=float(number)), [])
+            await one.app.context.storage.jobs.create(replace(job, created_at=float(number)), [])
         first = await visitor.get("/")
         assert ("job-59" in first.text, "job-10" in first.text, "job-09" in first.text) == (True, True, False)
         assert "Older jobs" in first.text
@@ -342,7 +342,7 @@ async def test_a_plan_whose_storing_is_cut_off_leaves_nothing_that_can_run(tmp_p
                 assert [] == await one.app.jobs.all(JobState.READY)
             else:
                 await one.app.jobs.cancel((await storing).id, by="jo")
-        assert [] == await JobSupervisor(one.app).resume_interrupted()
+        assert [] == await one.app.supervisor().resume_interrupted()
 
 
 async def test_a_server_leaves_a_job_to_the_command_that_has_just_stored_it(tmp_path: Path) -> None:
@@ -354,8 +354,10 @@ async def test_a_server_leaves_a_job_to_the_command_that_has_just_stored_it(tmp_
                 shown, consent=Consent(yes=True), folder=tmp_path, prepared_by=["jo"], by="jo", claim=claim
             )
             assert JobState.READY is job.state
-            assert [] == await JobSupervisor(one.app).resume_interrupted()
-            ended_ = await one.app.run(job.id, stop=Stop(), on_progress=lambda progress: None, by="jo", claimed=True)
+            assert [] == await one.app.supervisor().resume_interrupted()
+            ended_ = await one.app.runs.run(
+                job.id, stop=Stop(), on_progress=lambda progress: None, by="jo", claimed=True
+            )
         assert JobState.FINISHED is ended_.job.state
 
 
@@ -425,7 +427,7 @@ async def test_who_says_how_a_file_is_read_shapes_its_plan_too(tmp_path: Path) -
         fields = {"plan": changed.text.partition('name="plan" value="')[2][:64] or "x", "number": "1"}
         assert "somebody else must confirm" in changed.text
         assert 409 == (await other.post(f"{plan.url}/confirm", **fields)).status
-        acts = [entry.act for entry in await one.app.audit(newest=10)]
+        acts = [entry.act for entry in await one.app.audit.newest(10)]
         assert ["confirmation_refused", "read", "read", "uploaded"] == [act for act in acts if "sign" not in act][:4]
 
 
@@ -463,13 +465,12 @@ async def test_the_very_same_plan_is_warned_of(tmp_path: Path) -> None:
 
 
 async def test_a_job_of_another_account_changes_nothing_for_the_next_file(tmp_path: Path) -> None:
-    async with running_site(tmp_path) as one, one.visitor() as visitor:
-        plan = await visitor.upload(triples(2))
-        other = replace(one.app.settings, account="other")
-        one.app.settings, before = other, one.app.settings
+    async with running_site(tmp_path, account="other") as one, one.visitor() as visitor:
         job = job_of(await visitor.confirm(await visitor.upload(triples(3))))
         await ended(one, job)
-        one.app.settings = before
+    async with running_site(tmp_path) as one, one.visitor() as visitor:
+        assert "other" == (await one.app.jobs.find(job)).account
+        plan = await visitor.upload(triples(2))
         await visitor.post(f"/jobs/{job}/resume")
         assert "default" == one.app.settings.account
         assert plan.field("plan") == (await visitor.upload(triples(2))).field("plan")
@@ -513,7 +514,7 @@ async def test_what_another_process_drives_is_left_to_it(tmp_path: Path) -> None
     async with running_site(tmp_path / "home", world=world, speed=20.0) as one, one.visitor() as visitor:
         job = await confirmed(visitor, triples(200))
         await removed(one, job, 1)
-        other = JobSupervisor(one.app)
+        other = one.app.supervisor()
         assert [] == await other.resume_interrupted()
         with pytest.raises(JobBusy, match="another process"):
             await other.pause(job, by="jo")
@@ -526,10 +527,10 @@ async def test_nothing_that_the_person_did_is_missing_from_the_audit_log(tmp_pat
         for act in ("pause", "resume", "cancel"):
             await visitor.post(f"/jobs/{job}/{act}")
         await visitor.get(f"/jobs/{job}/report.csv")
-        acts = [entry.act for entry in reversed(await one.app.audit(newest=100))]
+        acts = [entry.act for entry in reversed(await one.app.audit.newest(100))]
         assert ["uploaded", "read", "confirmed", "run", "paused", "run", "cancelled", "reported"] == acts
         assert "cancelled" in (await visitor.get("/audit")).text
-        assert (await one.app.verify_audit()).broken is None
+        assert (await one.app.audit.verify()).broken is None
 
 
 async def test_an_unexpected_error_shows_no_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,6 +101,7 @@ class VirtualClock:
     """``model.Clock`` over the running loop's time; a wall clock that can be stepped and a machine that reboots."""
 
     boot: str = "boot-1"
+    speed: float = 1.0
     epoch: float = 1_700_000_000.0
     """The wall clock's reading at the loop's time 0."""
     booted: float = 0.0

@@ -145,13 +145,13 @@ async def running_site(
     app = App(replace(base, **settings), environ=CREDENTIALS, sandbox=play)  # type: ignore[arg-type] # fields of Settings
     for role in roles:
         await app.users.add_user(role.value, role, PASSWORD, by="a test")
-    supervisor, sessions = JobSupervisor(app), Sessions(app.users, users=bool(roles))
+    supervisor, sessions = app.supervisor(), Sessions(app.users, users=bool(roles))
     listening = free_port()
     own = frozenset({f"127.0.0.1:{listening}", f"localhost:{listening}"})
     address = replace(address, hosts=own) if address else Address(own)
     site = make_site(app, supervisor, sessions, SignIns(), address)
     runner = web.AppRunner(site, access_log=None, shutdown_timeout=1.0)
-    async with app.rehearsing():
+    async with app.runs.in_sandbox():
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", listening).start()
         try:

@@ -1,6 +1,6 @@
 """The use cases: preview, submit, run, retry, cancel, report, log in, check. What the command line and a page share.
 
-It builds the stages, owns the clock and the dice, and lets every act gather, decide by a pure stage, and apply. It
+Every use case is given a ``Context``; ``App`` builds them. It
 prints nothing and asks nobody anything.
 """
 

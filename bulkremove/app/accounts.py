@@ -1,81 +1,132 @@
-"""Accounts as use cases: which one the settings mean, logging in, forgetting one."""
+"""Accounts as use cases: which one the settings mean, logging in, forgetting one, and what is used of its allowance."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bulkremove.app.context import Context
+from bulkremove.app.results import Allowance
 from bulkremove.config import Settings
 from bulkremove.domain.data_centers import DATA_CENTRES
 from bulkremove.domain.errors import BulkremoveError, SettingsError
-from bulkremove.zoho.accounts import Accounts, Credentials, from_environment, system_keyring
+from bulkremove.domain.model import Job
+from bulkremove.engine import rate_limit
+from bulkremove.zoho.accounts import Account, AccountStore, Credentials, from_environment, ledger_key, system_keyring
 
 if TYPE_CHECKING:  # it pulls aiohttp in, which settings and accounts do without
     from bulkremove.zoho.client import ZohoPeople
 
+DAY = 86_400.0
 
-def stored(home: Path) -> Accounts:
-    """The accounts of this machine, with the system's keyring where there is one."""
-    return Accounts(home, system_keyring())
+
+class Accounts:
+    """The accounts of this machine."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def all(self) -> list[Account]:
+        """What may be shown of the accounts stored on this machine."""
+        return self._stored().all()
+
+    def credentials(self, settings: Settings) -> Credentials:
+        """From the environment, else those stored under the account's name. Raises NotAuthorised or SettingsError."""
+        return from_environment(self._context.environ, settings.dc) or self._stored().get(settings.account)
+
+    def settings_of(self, job: Job) -> Settings:
+        """The settings for a job's own account. Raises SettingsError when they lead to another host."""
+        settings = self._context.settings
+        if settings.account != job.account and "account" not in settings.sources:
+            settings = settled(replace(settings, account=job.account))
+        if (settings.account, settings.host) != (job.account, job.host):
+            raise SettingsError(
+                f"Job {job.id} belongs to account {job.account!r} on {job.host}, but the settings lead to account "
+                f"{settings.account!r} on {settings.host}.",
+                hint="Use the options of its first run (--account, --sandbox or the same environment).",
+            )
+        return settings
+
+    def ledger_key(self, settings: Settings) -> str:
+        """The key of the account's ledger. Raises NotAuthorised or SettingsError where there are no credentials."""
+        return ledger_key(f"{settings.host}x{self._context.clock.speed:g}", self.credentials(settings).client_id)
+
+    def ledger_keys(self) -> list[str]:
+        """The keys of the ledgers of all accounts that this machine has credentials for."""
+        settings, keys = self._context.settings, []
+        for name in {settings.account, *(account.name for account in self.all())}:
+            with suppress(BulkremoveError):
+                keys.append(self.ledger_key(settled(replace(settings, account=name))))
+        return keys
+
+    async def allowance(self) -> Allowance:
+        """How much of the account's allowance is used. Raises NotAuthorised where there are no credentials."""
+        settings, clock, limit = self._context.settings, self._context.clock, self._context.storage.rate_limit
+        key, quota, now = self.ledger_key(settings), settings.quota, clock.monotonic()
+        ledger, of_this_boot = await limit.ledger(key)
+        recent, today = await limit.calls(key, since=now - quota.window, wall_since=clock.wall() - DAY)
+        return Allowance(
+            recent,
+            rate_limit.budget(ledger, quota, now) if of_this_boot else quota.calls,
+            today,
+            quota.daily,
+            max(0.0, ledger.hold.until - now if ledger.hold and of_this_boot else 0.0),
+        )
+
+    async def login(self, *, name: str, dc: str, client_id: str, client_secret: str, code: str) -> list[str]:
+        """Exchange a grant code for a refresh token and store it; sentences to show, none with a secret.
+
+        Raises NotAuthorised, TokenDelayed or SettingsError.
+        """
+        from bulkremove.zoho.oauth import exchange, missing_scope
+
+        if dc not in DATA_CENTRES:
+            raise SettingsError(f"{dc!r} is no data centre of Zoho.", hint=f"There are: {', '.join(DATA_CENTRES)}.")
+        settings = replace(self._context.settings, dc=dc)
+        before = Credentials(dc, client_id, client_secret, "")
+        async with people(settings) as zoho:
+            granted = await exchange(zoho.post_form, settings.token_url, before, code)
+        account = self._stored().add(name, replace(before, refresh_token=granted.refresh_token))
+        sentences = [
+            f"Logged in: account {name!r}, data centre {dc} ({settings.host}). Its secrets are kept in the "
+            f"{'system keyring' if account.kept_in == 'keyring' else 'private folder ' + str(settings.home)}."
+        ]
+        if missing_scope(granted.scopes):
+            sentences.append(
+                "WARNING: this grant does not let a learner be removed. Make a new code with the scope "
+                "ZOHOPEOPLE.training.DELETE and log in again."
+            )
+        return sentences
+
+    async def forget(self, name: str) -> list[str]:
+        """Revoke the account's refresh token at Zoho and forget it here; sentences to show."""
+        from bulkremove.zoho.oauth import revoke
+
+        stored = self._stored()
+        credentials, settings = stored.get(name), settled(replace(self._context.settings, account=name))
+        try:
+            async with people(settings) as zoho:
+                await revoke(zoho.post_form, settings.token_url, credentials)
+            revoked = "Zoho was told that its refresh token is dead."
+        except BulkremoveError as failed:
+            revoked = f"Its refresh token could not be revoked ({failed.message}); revoke it in Zoho's API console."
+        stored.remove(name)
+        return [f"Account {name!r} is forgotten on this machine.", revoked]
+
+    def _stored(self) -> AccountStore:
+        return AccountStore(self._context.settings.home, system_keyring())
 
 
 def settled(settings: Settings) -> Settings:
     """The settings with the data centre of the account they name, unless they name one themselves."""
     if "dc" in settings.sources or settings.api_url:
         return settings
-    for account in Accounts(settings.home, None).all():
+    for account in AccountStore(settings.home, None).all():
         if account.name == settings.account:
             return replace(settings, dc=account.dc)
     return settings
-
-
-def credentials(settings: Settings, environ: Mapping[str, str]) -> Credentials:
-    """From the environment, else those stored under the account's name. Raises NotAuthorised or SettingsError."""
-    return from_environment(environ, settings.dc) or stored(settings.home).get(settings.account)
-
-
-async def login(settings: Settings, *, name: str, dc: str, client_id: str, client_secret: str, code: str) -> list[str]:
-    """Exchange a grant code for a refresh token and store it; sentences to show, none with a secret."""
-    from bulkremove.zoho.oauth import exchange, missing_scope
-
-    if dc not in DATA_CENTRES:
-        raise SettingsError(f"{dc!r} is no data centre of Zoho.", hint=f"There are: {', '.join(DATA_CENTRES)}.")
-    settings = replace(settings, dc=dc)
-    before = Credentials(dc, client_id, client_secret, "")
-    async with people(settings) as zoho:
-        granted = await exchange(zoho.post_form, settings.token_url, before, code)
-    account = stored(settings.home).add(name, replace(before, refresh_token=granted.refresh_token))
-    said = [
-        f"Logged in: account {name!r}, data centre {dc} ({settings.host}). Its secrets are kept in the "
-        f"{'system keyring' if account.kept_in == 'keyring' else 'private folder ' + str(settings.home)}."
-    ]
-    if missing_scope(granted.scopes):
-        said.append(
-            "WARNING: this grant does not let a learner be removed. Make a new code with the scope "
-            "ZOHOPEOPLE.training.DELETE and log in again."
-        )
-    return said
-
-
-async def forget(settings: Settings, name: str) -> list[str]:
-    """Revoke the account's refresh token at Zoho and forget it here; sentences to show."""
-    from bulkremove.zoho.oauth import revoke
-
-    accounts = stored(settings.home)
-    found = accounts.get(name)
-    said = []
-    settings = settled(replace(settings, account=name))
-    try:
-        async with people(settings) as zoho:
-            await revoke(zoho.post_form, settings.token_url, found)
-        said.append("Zoho was told that its refresh token is dead.")
-    except BulkremoveError as failed:
-        said.append(f"Its refresh token could not be revoked ({failed.message}); revoke it in Zoho's API console.")
-    accounts.remove(name)
-    return [f"Account {name!r} is forgotten on this machine.", *said]
 
 
 @asynccontextmanager

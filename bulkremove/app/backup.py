@@ -17,18 +17,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from bulkremove.app.accounts import Accounts
+from bulkremove.app.context import Context
 from bulkremove.domain.errors import JournalFailed
 from bulkremove.engine import rate_limit
 from bulkremove.platform.secure_files import make_folder, write_private
-from bulkremove.storage import Storage
 from bulkremove.storage.base import Act, Restored
-
-if TYPE_CHECKING:  # each needs the other
-    from bulkremove.app.application import App
 
 JOURNAL, SETTINGS, PROTECTED, CONTENTS = "journal.db", "bulkremove.toml", "keep.csv", "CONTENTS.txt"
 LARGEST = 100 * 1024 * 1024
@@ -56,14 +53,14 @@ class Backup:
 
 
 class Backups:
-    """Backups of one app's journal, settings and protected list."""
+    """Backups of one context's journal, settings and protected list."""
 
-    def __init__(self, app: App, storage: Storage) -> None:
-        self._app, self._storage = app, storage
+    def __init__(self, context: Context, accounts: Accounts) -> None:
+        self._context, self._accounts, self._storage = context, accounts, context.storage
 
     async def make(self, path: Path, *, by: str) -> None:
         """One zip, also while jobs run. Raises JournalFailed, also for a damaged journal; no file is left then."""
-        settings = self._app.settings
+        settings = self._context.settings
         protected = Path(settings.keep_list) if settings.keep_list else settings.home / PROTECTED
         others = {SETTINGS: settings.file or settings.home / SETTINGS, PROTECTED: protected}
         with _workplace(settings.home) as folder:
@@ -72,11 +69,11 @@ class Backups:
             await asyncio.to_thread(
                 _write_zip, path, {JOURNAL: copy, **{name: place for name, place in others.items() if place.is_file()}}
             )
-        await self._app.record(by, "backed_up", file=path.name)
+        await self._context.record(by, "backed_up", file=path.name)
 
     async def look_into(self, path: Path) -> Backup:
         """What the backup would put in place. Raises JournalFailed for what is no backup."""
-        with _workplace(self._app.settings.home) as folder:
+        with _workplace(self._context.settings.home) as folder:
             return await asyncio.to_thread(self._unpack, path, folder)
 
     async def put_back(self, path: Path, backup: Backup, *, by: str) -> None:
@@ -84,11 +81,11 @@ class Backups:
 
         ``backup``: what ``look_into`` found, and a person agreed to. Raises JournalFailed; nothing has changed then.
         """
-        with _workplace(self._app.settings.home) as folder:
+        with _workplace(self._context.settings.home) as folder:
             if await asyncio.to_thread(self._unpack, path, folder) != backup:
                 raise JournalFailed(f"{path} has changed meanwhile; nothing was put back.", hint="Look at it again.")
             facts = {"file": path.name, "sha256": backup.digest}
-            entry = Act(by, "restored", facts, self._app.clock.wall())
+            entry = Act(by, "restored", facts, self._context.clock.wall())
             await self._storage.restore.put_back(folder / JOURNAL, entry)
         for place, text in backup.files.items():
             write_private(place, text)
@@ -102,17 +99,17 @@ class Backups:
 
         The calls that were made since are not known, so the account's slots are held as if they had all been used.
         """
-        quota, clock = self._app.settings.quota, self._app.clock
+        quota, clock = self._context.settings.quota, self._context.clock
         held = rate_limit.released_unanswered(quota, clock.monotonic()) - clock.monotonic()
         facts = {"lost": restored.changes, "rows": sum(restored.rows.values()), "jobs": len(restored.jobs)}
         entry = Act(by, "restore_accepted", facts, clock.wall())
-        keys = self._app.ledger_keys()
+        keys = self._accounts.ledger_keys()
         await self._storage.restore.accept(entry, keys=keys, slots=quota.calls, held_seconds=held, why=RESTORED)
 
     def _unpack(self, path: Path, folder: Path) -> Backup:
         """Unpack the journal into ``folder``; what else is to be put in place. Raises JournalFailed."""
         digest, others = _unzip(path, folder)
-        settings = self._app.settings
+        settings = self._context.settings
         places = {name: settings.home / name for name in (SETTINGS, PROTECTED)}
         if settings.file:
             places[SETTINGS] = settings.file

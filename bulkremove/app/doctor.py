@@ -11,12 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
-from bulkremove.app import accounts
+from bulkremove.app.accounts import Accounts, people
+from bulkremove.app.context import Context
 from bulkremove.config import Settings
 from bulkremove.domain.errors import BulkremoveError
 from bulkremove.domain.model import Clock, Reply
 from bulkremove.platform.secure_files import make_folder
 from bulkremove.storage import Storage
+from bulkremove.zoho.accounts import Credentials
 
 MOST_SKEW = 60.0
 """Seconds by which this machine's clock may differ from Zoho's before it is worth a word."""
@@ -32,15 +34,16 @@ class Check:
     mend: str = ""
 
 
-async def checks(settings: Settings, environ: Mapping[str, str], clock: Clock, storage: Storage) -> list[Check]:
+async def checks(context: Context) -> list[Check]:
     """Settings, folder, journal, credentials, token (at most one refresh) and clock, in this order."""
-    found = [_settings(settings), _folder(settings), await _journal(storage)]
+    settings = context.settings
+    found = [_settings(settings), _folder(settings), await _journal(context.storage)]
     try:
-        accounts.credentials(settings, environ)
+        credentials = Accounts(context).credentials(settings)
     except BulkremoveError as error:
         return [*found, Check("credentials", False, error.message, error.hint)]
     found.append(Check("credentials", True, f"There are some for account {settings.account!r}."))
-    return [*found, *await _token_and_clock(settings, environ, clock)]
+    return [*found, *await _token_and_clock(settings, credentials, context.clock)]
 
 
 def _settings(settings: Settings) -> Check:
@@ -80,11 +83,11 @@ async def _journal(storage: Storage) -> Check:
     return Check("journal", True, f"It opens; {len(jobs)} jobs, {left} of them unfinished.")
 
 
-async def _token_and_clock(settings: Settings, environ: Mapping[str, str], clock: Clock) -> list[Check]:
+async def _token_and_clock(settings: Settings, credentials: Credentials, clock: Clock) -> list[Check]:
     from bulkremove.zoho.oauth import Tokens
 
     dates: list[str] = []
-    async with accounts.people(settings) as zoho:
+    async with people(settings) as zoho:
 
         async def post(url: str, form: Mapping[str, str]) -> Reply:
             reply = await zoho.post_form(url, form)
@@ -92,7 +95,7 @@ async def _token_and_clock(settings: Settings, environ: Mapping[str, str], clock
             return reply
 
         tokens = Tokens(
-            accounts.credentials(settings, environ),
+            credentials,
             accounts_url=settings.token_url,
             home=settings.home,
             clock=clock,

@@ -1,7 +1,7 @@
 """The jobs that one long-lived process runs side by side, and what each of them has to tell.
 
 For the page, and for whoever else outlives a single job. It starts, stops and watches; what a job is and how it runs
-is the App's.
+is decided in ``Jobs`` and ``Runs``.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from bulkremove.app.application import App
+from bulkremove.app.context import Context
+from bulkremove.app.jobs import Jobs
 from bulkremove.app.results import Ended
+from bulkremove.app.runs import Runs
 from bulkremove.domain.errors import BulkremoveError, JobBusy
 from bulkremove.domain.model import EndReason, Job, JobState, Status
 from bulkremove.engine.progress import Progress, Stop
@@ -47,8 +49,8 @@ class Running:
 class JobSupervisor:
     """Runs jobs in the background of the running event loop."""
 
-    def __init__(self, app: App) -> None:
-        self._app = app
+    def __init__(self, context: Context, jobs: Jobs, runs: Runs) -> None:
+        self._context, self._jobs, self._runs = context, jobs, runs
         self._running: dict[str, Running] = {}
         self._tasks: dict[str, asyncio.Task[Any]] = {}
         self.trouble: dict[str, str] = {}
@@ -56,7 +58,7 @@ class JobSupervisor:
 
     async def resume_interrupted(self) -> list[Job]:
         """Start what a stopped or killed server left; the jobs that go on."""
-        jobs, found = self._app.jobs, []
+        jobs, found = self._jobs, []
         await jobs.remove_abandoned()
         for job in await jobs.all(JobState.READY, JobState.RUNNING, JobState.PAUSED):
             if job.state is JobState.PAUSED and job.reason_code is not EndReason.SERVER_STOPPED:
@@ -77,15 +79,15 @@ class JobSupervisor:
         self._tasks[job.id] = asyncio.create_task(self._run(job.id, self._running[job.id], by))
 
     async def drive(self, job_id: str, *, stop: Stop, by: str) -> Ended:
-        """Run a night's job, for all to see; whatever people have under way goes first. Raises as App.run."""
+        """Run a night's job, for all to see; whatever people have under way goes first. Raises as Runs.run."""
         if job_id in self._tasks:
             raise JobBusy(f"Job {job_id} runs already; somebody started it on the page.")
-        running = Running(await self._app.jobs.find(job_id), stop)
+        running = Running(await self._jobs.find(job_id), stop)
         if job_id in self._tasks:
             raise JobBusy(f"Job {job_id} runs already; somebody started it on the page.")
         self._running[job_id] = running
         task = asyncio.create_task(
-            self._app.run(
+            self._runs.run(
                 job_id, stop=stop, on_progress=running.hear, by=by, behind=lambda: self._people_before(job_id)
             )
         )
@@ -102,9 +104,9 @@ class JobSupervisor:
         """The jobs under way in the order in which they will end, and in how many seconds of the run's clock."""
         under_way = list(self._running.values())
         jobs = [running.job for running in under_way]
-        tallies = await self._app.jobs.tallies([running.job for running in under_way if running.progress is None])
+        tallies = await self._jobs.tallies([running.job for running in under_way if running.progress is None])
         lefts = [(one.progress.tally if one.progress else tallies[one.job.id]).open for one in under_way]
-        ends = shared_ends(lefts, self._app.settings.quota)
+        ends = shared_ends(lefts, self._context.settings.quota)
         return sorted(zip(jobs, ends, strict=True), key=lambda one: one[1])
 
     def running(self, job_id: str) -> Running | None:
@@ -114,15 +116,15 @@ class JobSupervisor:
     async def pause(self, job_id: str, *, by: str) -> None:
         """Stop a job so that it can go on later; comes back when it has. Raises JobBusy when it runs elsewhere."""
         if job_id in self._running:
-            await self._app.record(by, "paused", job=job_id)
+            await self._context.record(by, "paused", job=job_id)
             await self._stop(job_id, f"{by} paused it.", EndReason.PAUSED)
-        elif await self._app.jobs.driven(await self._app.jobs.find(job_id)):
+        elif await self._jobs.driven(await self._jobs.find(job_id)):
             raise JobBusy(f"Job {job_id} is driven by another process of this machine; it is paused there.")
 
     async def cancel(self, job_id: str, *, by: str) -> None:
         """End a job for good. Raises ConsentMissing when it is over, JobBusy when another process drives it."""
         await self._stop(job_id, "It is being cancelled.", EndReason.CANCELLED)
-        await self._app.jobs.cancel(job_id, by=by)
+        await self._jobs.cancel(job_id, by=by)
 
     async def close(self) -> None:
         """Stop all jobs; they go on when the server is started again."""
@@ -135,7 +137,7 @@ class JobSupervisor:
 
     async def _run(self, job_id: str, running: Running, by: str) -> None:
         try:
-            await self._app.run(job_id, stop=running.stop, on_progress=running.hear, by=by)
+            await self._runs.run(job_id, stop=running.stop, on_progress=running.hear, by=by)
         except BulkremoveError as error:
             self.trouble[job_id] = str(error)
         except Exception as error:

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bulkremove.app.consent import check_eyes
+from bulkremove.app.context import Context
 from bulkremove.app.results import PAGE, Ended
 from bulkremove.domain.errors import ConsentMissing, JobBusy, JobNotFound, NoteRejected, ReportFailed
 from bulkremove.domain.model import EndReason, Job, JobState, Note, Outcome, Plan, Status, Tally
-from bulkremove.storage import Storage
 from bulkremove.storage.base import VISIBLE, Act, JobEnd, JobEvent, Record
 
-if TYPE_CHECKING:  # each needs the other; most commands do without reports
-    from bulkremove.app.application import App
+if TYPE_CHECKING:  # most commands do without reports
     from bulkremove.report import ReportFile, Rows, Timeline
 
 MAX_NOTE_LENGTH = 500
@@ -26,10 +25,10 @@ WAITS = frozenset({"locked", "failing", "unreachable", "no_token"})
 
 
 class Jobs:
-    """The jobs of one app's storage."""
+    """The jobs of one context's storage."""
 
-    def __init__(self, app: App, storage: Storage) -> None:
-        self._app, self._storage = app, storage
+    def __init__(self, context: Context) -> None:
+        self._context, self._storage = context, context.storage
 
     async def add(
         self, job: Job, plan: Plan, act: str, *records: Record, by: str, claim: AsyncExitStack | None = None
@@ -148,7 +147,7 @@ class Jobs:
 
     async def add_note(self, job_id: str, number: int, text: str, *, by: str) -> None:
         """Note what a person found out about an unknown row (its number in the file). Raises NoteRejected."""
-        words, at = text.strip()[:MAX_NOTE_LENGTH], self._app.clock.wall()
+        words, at = text.strip()[:MAX_NOTE_LENGTH], self._context.clock.wall()
         if not words:
             raise NoteRejected("Nothing was written, so nothing was noted.", hint="Say what you found in Zoho People.")
         job = await self._storage.jobs.get(job_id)
@@ -158,14 +157,14 @@ class Jobs:
 
     async def approve(self, job_id: str, *, by: str) -> Job:
         """Let a held job run. Raises ConsentMissing when it is not held."""
-        at, job = self._app.clock.wall(), await self._storage.jobs.get(job_id)
+        at, job = self._context.clock.wall(), await self._storage.jobs.get(job_id)
         records = (
             Act(by, "approved", {"job": job.id, "plan": job.plan_hash}, at),
             JobEvent(job.id, "approved", f"{by} approved it.", at),
         )
 
         def check(job: Job) -> None:
-            check_eyes(job.prepared_by.split(", "), by, self._app.settings)
+            check_eyes(job.prepared_by.split(", "), by, self._context.settings)
 
         released = await self._storage.jobs.release(job.id, check, *records, by=by)
         if released is None:
@@ -174,7 +173,7 @@ class Jobs:
 
     async def cancel(self, job_id: str, *, by: str) -> Job:
         """End a job for good; its rows left are ``not_sent``. Raises JobBusy while a process runs it."""
-        at, why = self._app.clock.wall(), "A person cancelled the job."
+        at, why = self._context.clock.wall(), "A person cancelled the job."
         end = JobEnd(JobState.CANCELLED, why, EndReason.CANCELLED, 5, at)
         async with self._storage.claims.hold(job_id):
             return await self._storage.jobs.cancel(job_id, _not_over, end, Act(by, "cancelled", {"job": job_id}, at))
@@ -194,7 +193,7 @@ class Jobs:
         try:
             written = await self._publish(job, file, rows)
             if written:
-                await self._app.record(by, "reported", job=job.id, rows="report" if rows is None else rows.value)
+                await self._context.record(by, "reported", job=job.id, rows="report" if rows is None else rows.value)
             return written
         finally:
             file.discard()
@@ -244,7 +243,7 @@ class Jobs:
         return job.state.resumable or (ended and not await self._storage.jobs.is_reported(job.id))
 
     def _event(self, job_id: str, name: str, text: str) -> JobEvent:
-        return JobEvent(job_id, name, text, self._app.clock.wall())
+        return JobEvent(job_id, name, text, self._context.clock.wall())
 
 
 def _not_over(job: Job) -> None:

@@ -6,24 +6,25 @@ The journal is opened by whoever agrees; a dry run does without one.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable, Collection, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from bulkremove.app.accounts import Accounts
 from bulkremove.app.consent import Consent, check_consent, check_eyes, over_a_cap
+from bulkremove.app.context import Context
+from bulkremove.app.jobs import Jobs
 from bulkremove.app.results import PAGE, Preview
 from bulkremove.config import Settings
 from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.model import Job, JobState, Plan, PlannedRow, ProtectedLearners, Status, Table
 from bulkremove.engine import rate_limit
+from bulkremove.platform.local_time import local
 from bulkremove.storage.base import Record
 
-if TYPE_CHECKING:  # each needs the other; reading pulls pandas in, which most commands do without
-    from bulkremove.app.application import App
+if TYPE_CHECKING:  # reading pulls pandas in, which most commands do without
     from bulkremove.reading import ReadOptions
 
 _LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
@@ -31,10 +32,10 @@ _LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
 
 
 class Plans:
-    """Plans for one app's account, and the jobs that are made of them."""
+    """Plans for one context's account, and the jobs that are made of them."""
 
-    def __init__(self, app: App, dice: random.Random) -> None:
-        self._app, self._dice = app, dice
+    def __init__(self, context: Context, accounts: Accounts, jobs: Jobs) -> None:
+        self._context, self._accounts, self._jobs = context, accounts, jobs
 
     def preview(self, source: Path | BinaryIO, *, name: str, options: ReadOptions) -> Preview:
         """Read a file to its end and say what a run would do. Sends nothing. Raises FileRefused. It blocks."""
@@ -62,14 +63,14 @@ class Plans:
 
     async def retry(self, job_id: str, *, unknown_checked: bool) -> Preview:
         """What a new job would send of an ended one: ``not_sent``, and ``unknown`` once a person looked them up."""
-        job = await self._app.jobs.find(job_id)
+        job = await self._jobs.find(job_id)
         if job.dropped:
             raise ConsentMissing(f"The rows of job {job.id} were deleted after their time; only its totals are left.")
         if not job.state.over:
             raise ConsentMissing(f"Job {job.id} is not over.", hint=f"`bulkremove resume {job.id}` goes on with it.")
         wanted = (Status.NOT_SENT, Status.UNKNOWN) if unknown_checked else (Status.NOT_SENT,)
-        rows = await self._app.jobs.outcomes(job, *wanted)
-        settings = self._app.settings_of(job)
+        rows = await self._jobs.outcomes(job, *wanted)
+        settings = self._accounts.settings_of(job)
         columns = tuple(zip(*(row.cells for row in rows), strict=True)) or tuple(() for _ in job.header)
         table = Table(job.source, "job", job.header, job.roles, [row.number for row in rows], columns, job.sheet)
         return replace(await asyncio.to_thread(self._preview, table, settings), retry_of=job.id)
@@ -87,21 +88,21 @@ class Plans:
         """Store an agreed plan as a job; ``folder`` is where its report goes. Raises ConsentMissing.
 
         ``prepared_by``: all who gave the file or said how it is to be read; ``by`` agrees to the plan. ``claim``: keeps
-        the job's claim for ``App.run``, so that no server takes the job up in between.
+        the job's claim for ``Runs.run``, so that no server takes the job up in between.
         """
         if preview.refusal:
             raise preview.refusal
-        check_eyes(prepared_by, by, self._app.settings)
+        check_eyes(prepared_by, by, self._context.settings)
         check_consent(preview.plan, consent)
         async with AsyncExitStack() as alone:
             if preview.retry_of is not None:  # from the look until the new job can be seen
-                await alone.enter_async_context(self._app.jobs.retrying_alone(preview.retry_of))
+                await alone.enter_async_context(self._jobs.retrying_alone(preview.retry_of))
                 await self._check_retried(preview.retry_of, preview.plan)
             job = await self._new_job(preview, folder=folder, prepared_by=", ".join(prepared_by), confirmed_by=by)
-            await self._app.jobs.add(job, preview.plan, "confirmed", by=by, claim=claim)
+            await self._jobs.add(job, preview.plan, "confirmed", by=by, claim=claim)
         return job
 
-    async def submit_night(
+    async def submit_nightly(
         self,
         preview: Preview,
         records: Callable[[Job], Iterable[Record]],
@@ -109,32 +110,21 @@ class Plans:
         folder: Path,
         held: str | None,
         due_at: float | None,
+        by: str,
     ) -> Job:
-        """Store a night's plan as a job. ``held``: why it must not run before somebody approves it; ``due_at``: before
-        then neither (epoch seconds). ``records``: what is written together with the job.
+        """Store a nightly run's plan as a job. ``held``: why it must not run before somebody approves it; ``due_at``:
+        before then neither (epoch seconds). ``records``: what is written together with the job.
         """
-        from bulkremove.app.nightly.nightly_run import NIGHT
-
         state = JobState.HELD if held or due_at else JobState.READY
-        job = await self._new_job(preview, folder=folder, prepared_by=NIGHT, confirmed_by="" if held else NIGHT)
+        job = await self._new_job(preview, folder=folder, prepared_by=by, confirmed_by="" if held else by)
         job = replace(job, state=state, reason=held or "", origin="night", due_at=due_at)
         act = "held" if held else "announced" if due_at else "confirmed"
-        await self._app.jobs.add(job, preview.plan, act, *records(job), by=NIGHT)
+        await self._jobs.add(job, preview.plan, act, *records(job), by=by)
         return job
-
-    def keep_list(self) -> ProtectedLearners:
-        """Who is never removed. Raises FileRefused for a list that can't be read."""
-        named = self._app.settings.keep_list
-        path = Path(named) if named else self._app.settings.home / "keep.csv"
-        if not named and not path.exists():
-            return ProtectedLearners()
-        from bulkremove.reading import read_keep
-
-        return read_keep(path)
 
     async def _check_retried(self, job_id: str, plan: Plan) -> None:
         """A row is in one retry only; who tries again after that retries the retry."""
-        if other := await self._app.jobs.retrying(job_id, plan.table.numbers):
+        if other := await self._jobs.retrying(job_id, plan.table.numbers):
             raise ConsentMissing(
                 f"These rows are in job {other.id} already, which is {other.state.value}. Nothing was sent.",
                 hint="Go on with that one, or retry what it did not send.",
@@ -144,16 +134,18 @@ class Plans:
         """``settings``: those of a job's own account, where it is not the one in force."""
         from bulkremove.domain.planner import plan
 
-        settings = settings or self._app.settings
-        planned = plan(table, account=settings.account, host=settings.host, keep=self.keep_list())
+        settings = settings or self._context.settings
+        planned = plan(
+            table, account=settings.account, host=settings.host, keep=protected_learners(self._context.settings)
+        )
         quota = settings.quota
         seconds = rate_limit.forecast(planned.removals, quota)
         refusal = over_a_cap(planned, settings)
-        ends_at = self._app.clock.wall() + seconds / self._app.speed
-        return Preview(planned, quota, seconds, ends_at, self._app.speed, refusal=refusal)
+        ends_at = self._context.clock.wall() + seconds / self._context.clock.speed
+        return Preview(planned, quota, seconds, ends_at, self._context.clock.speed, refusal=refusal)
 
     async def _new_job(self, preview: Preview, *, folder: Path, prepared_by: str, confirmed_by: str) -> Job:
-        plan, quota = preview.plan, self._app.settings.quota
+        plan, quota = preview.plan, self._context.settings.quota
         return Job(
             await self._new_id(),
             plan.account,
@@ -165,16 +157,26 @@ class Plans:
             plan.table.roles,
             plan.fingerprint,
             JobState.READY,
-            created_at=self._app.clock.wall(),
+            created_at=self._context.clock.wall(),
             retry_of=preview.retry_of,
-            options={"limit": self._app.settings.limit_text, "calls": str(quota.calls)},
+            options={"limit": self._context.settings.limit_text, "calls": str(quota.calls)},
             prepared_by=prepared_by,
             confirmed_by=confirmed_by,
         )
 
     async def _new_id(self) -> str:
-        day = datetime.fromtimestamp(self._app.clock.wall(), UTC).astimezone()
+        day = local(self._context.clock.wall())
         while True:
-            job_id = f"{day:%Y%m%d}-{''.join(self._dice.choice(_LETTERS) for _ in range(4))}"
-            if not await self._app.jobs.is_known(job_id):
+            job_id = f"{day:%Y%m%d}-{''.join(self._context.random.choice(_LETTERS) for _ in range(4))}"
+            if not await self._jobs.is_known(job_id):
                 return job_id
+
+
+def protected_learners(settings: Settings) -> ProtectedLearners:
+    """Who is never removed. Raises FileRefused for a list that can't be read."""
+    path = Path(settings.keep_list) if settings.keep_list else settings.home / "keep.csv"
+    if not settings.keep_list and not path.exists():
+        return ProtectedLearners()
+    from bulkremove.reading import read_keep
+
+    return read_keep(path)

@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bulkremove.app.accounts import Accounts
 from bulkremove.app.backup import sweep_copies
+from bulkremove.app.context import Context
+from bulkremove.app.plans import protected_learners
 from bulkremove.app.results import Allowance
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing, NotAuthorised, SettingsError
 from bulkremove.domain.model import Job
 from bulkremove.sources import Folder, folder_of
 from bulkremove.storage import Storage
 
-if TYPE_CHECKING:  # each needs the other; erasing reads files, which pulls pandas in
-    from bulkremove.app.application import App
+if TYPE_CHECKING:  # erasing reads files, which pulls pandas in
     from bulkremove.app.erasure import Erasure
     from bulkremove.report.metrics import Figures
 
@@ -35,21 +37,21 @@ class Tidied:
 
 
 class Retention:
-    """What one app keeps: in its journal, in its home folder, and in the folder of its nights."""
+    """What one context keeps: in its journal, in its home folder, and in the folder of its nightly runs."""
 
-    def __init__(self, app: App, storage: Storage) -> None:
-        self._app, self._storage = app, storage
+    def __init__(self, context: Context, accounts: Accounts) -> None:
+        self._context, self._accounts, self._storage = context, accounts, context.storage
 
     async def tidy(self) -> Tidied:
         """Delete what is older than ``retention_days``, and say how much that was.
 
         The caller makes sure that the clock is right: one that is a year ahead would delete everything.
         """
-        settings, now = self._app.settings, self._app.clock.wall()
+        settings, now = self._context.settings, self._context.clock.wall()
         await self._storage.jobs.delete_rows_left()
         tidied = await expire(self._storage, settings.home, self._folders(), now=now, days=settings.retention_days)
         if tidied.jobs or tidied.files:
-            await self._app.record("retention", "deleted", jobs=tidied.jobs, files=tidied.files)
+            await self._context.record("retention", "deleted", jobs=tidied.jobs, files=tidied.files)
             await self._storage.shrink()
         return tidied
 
@@ -62,7 +64,7 @@ class Retention:
                 f"{open_rows} row(s) of this learner are still to be sent, so nothing was erased.",
                 hint="Let their jobs end, or cancel them.",
             )
-        home, folders = self._app.settings.home, self._folders()
+        home, folders = self._context.settings.home, self._folders()
         kept = [home / "reports", home / "uploads", *(place for one in folders for place in (one.done, one.held))]
         waiting = [place for one in folders for place in (one.path, one.working_folder)]
         files, by_hand = await search_files(learner, kept, waiting)
@@ -81,7 +83,7 @@ class Retention:
         for job in [await self._storage.jobs.get(job_id) for job_id in rows]:
             if Path(job.folder) not in ours:
                 said.append(f"The file and the report of job {job.id} in {job.folder} are yours and were not searched.")
-        protected = self._app.plans.keep_list()
+        protected = protected_learners(self._context.settings)
         if learner in protected.learners or any(learner == one.learner for one in protected.removals):
             said.append("The protected list names this learner, and was not changed.")
         return said
@@ -104,8 +106,8 @@ class Retention:
                 files += 1
             except BulkremoveError as error:
                 failed.append(str(error))
-        sweep_copies(self._app.settings.home)
-        await self._app.record(by, "forgot", rows=rows, files=files, failed=len(failed))
+        sweep_copies(self._context.settings.home)
+        await self._context.record(by, "forgot", rows=rows, files=files, failed=len(failed))
         if not await self._storage.overwrite_deleted():
             failed.append(
                 "The journal's write-ahead log still holds what was erased, since another process was reading it. "
@@ -119,9 +121,9 @@ class Retention:
 
         rows, jobs, lockouts = await self._storage.jobs.counts()
         try:
-            used = await self._app.allowance()
+            used = await self._accounts.allowance()
         except (NotAuthorised, SettingsError):  # no account yet: nothing was ever called
-            used = Allowance(0, self._app.settings.quota.calls, 0, None, 0.0)
+            used = Allowance(0, self._context.settings.quota.calls, 0, None, 0.0)
         nightly = self._storage.nightly
         return Figures(
             rows,
@@ -136,7 +138,7 @@ class Retention:
         )
 
     def _folders(self) -> list[Folder]:
-        settings = self._app.settings
+        settings = self._context.settings
         return [folder_of(settings.night_source, settings.home)] if settings.night_source else []
 
 

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from bulkremove.app.context import Context
 from bulkremove.domain.errors import UserError
-from bulkremove.domain.model import Clock
 from bulkremove.domain.permissions import Role
-from bulkremove.storage import Storage
 from bulkremove.storage.base import Act, Token, User
 
 if TYPE_CHECKING:  # it loads a C library that most commands do without
@@ -48,11 +47,10 @@ def this_person() -> str:
 
 
 class Users:
-    """The users and tokens of one storage."""
+    """The users and tokens of one context."""
 
-    def __init__(self, storage: Storage, clock: Clock) -> None:
-        self._storage = storage
-        self._clock = clock
+    def __init__(self, context: Context) -> None:
+        self._storage, self._clock = context.storage, context.clock
 
     async def all(self) -> list[User]:
         """All users, by name."""

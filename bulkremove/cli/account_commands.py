@@ -36,7 +36,7 @@ def login(screen: Screen, name: str | None) -> None:
 
     with screen.app() as app:
         said = asyncio.run(
-            app.login(
+            app.accounts.login(
                 name=name or app.settings.account,
                 dc=dc,
                 client_id=client_id.strip(),
@@ -60,7 +60,7 @@ def accounts(context: click.Context, as_json: bool) -> None:
         return
     screen: Screen = context.obj
     with screen.app() as app:
-        found = app.accounts()
+        found = app.accounts.all()
     if as_json:
         screen.answer(json.dumps([{"name": one.name, "dc": one.dc, "kept_in": one.kept_in} for one in found]))
         return
@@ -75,7 +75,7 @@ def accounts(context: click.Context, as_json: bool) -> None:
 @click.pass_obj
 def remove(screen: Screen, name: str) -> None:
     """Revoke the token of account NAME at Zoho and forget the account."""
-    for sentence in screen.call(lambda app: app.forget_account(name)):
+    for sentence in screen.call(lambda app: app.accounts.forget(name)):
         screen.answer(sentence)
 
 
@@ -87,7 +87,9 @@ def doctor(screen: Screen, as_json: bool) -> int:
 
     Example: bulkremove doctor
     """
-    checks = screen.call(lambda app: app.doctor())
+    from bulkremove.app.doctor import checks as check_all
+
+    checks = screen.call(lambda app: check_all(app.context))
     if as_json:
         screen.answer(json.dumps([{"name": c.name, "ok": c.ok, "words": c.words, "mend": c.mend} for c in checks]))
     else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import click
 
 from bulkremove.cli.console import Screen, json_option, shown
 from bulkremove.domain.model import Job, JobState, Outcome, Status, Tally
+from bulkremove.platform.local_time import local
 
 if TYPE_CHECKING:
     from bulkremove.app import App
@@ -48,7 +48,7 @@ def jobs(screen: Screen, state: str | None, source: str, newest: int, page: int,
         screen.answer("There are no jobs yet. `bulkremove preview FILE` shows what a file would remove.")
     for job in found:
         tally = tallies[job.id]
-        when = datetime.fromtimestamp(job.created_at).astimezone()
+        when = local(job.created_at)
         where = "SANDBOX " if job.sandbox else ""
         done = f"{tally.total - tally.open:,}/{tally.total:,}"
         screen.answer(f"{job.id}  {when:%Y-%m-%d %H:%M}  {job.state.value:<9}  {done:>15}  {where}{shown(job.source)}")
@@ -94,7 +94,7 @@ def show(screen: Screen, job: str, as_json: bool) -> None:
         again = screen.command("retry", found.id, said={"unknown_checked": True})
         screen.answer(f"Look each unknown learner up in Zoho People. To send these rows again after that: {again}")
     for at, _, text in events:
-        screen.answer(f"  {datetime.fromtimestamp(at).astimezone():%Y-%m-%d %H:%M:%S}  {shown(text)}")
+        screen.answer(f"  {local(at):%Y-%m-%d %H:%M:%S}  {shown(text)}")
 
 
 @click.command()

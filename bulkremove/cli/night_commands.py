@@ -17,7 +17,7 @@ from bulkremove.domain.errors import SettingsError
 
 if TYPE_CHECKING:
     from bulkremove.app import App, Stop
-    from bulkremove.app.nightly.nightly_run import Pass
+    from bulkremove.app.nightly import NightlyResult
 
 
 def add_to(group: click.Group) -> None:
@@ -49,12 +49,12 @@ def nightly(
                 screen.answer(line)
     for job in found.ran:
         screen.answer(f"{job.id}  {job.state.value:<9}  {job.source}  {job.reason}".rstrip())
-    for name, texts in (("held", found.held), ("waits", found.waiting), ("TROUBLE", found.trouble)):
+    for name, texts in (("held", found.held), ("waits", found.waiting), ("TROUBLE", found.failures)):
         for text in texts:
             screen.answer(f"{name}: {text}")
     if found.deleted:
         screen.answer(f"deleted: {found.deleted}")
-    if not (found.ran or found.held or found.waiting or found.trouble or found.plans):
+    if not (found.ran or found.held or found.waiting or found.failures or found.plans):
         screen.answer("There was nothing to do.")
     return 0 if dry_run else found.exit_code
 
@@ -96,10 +96,12 @@ def schedule() -> None:
 @click.pass_obj
 def show(screen: Screen) -> None:
     """Print the next ten starts."""
+    from bulkremove.app.nightly import schedule as schedule_of
+
     with screen.app() as app:
         if app.settings.night_at is None:
             raise SettingsError("There is no night_at.", hint='Set night_at = "02:30" in bulkremove.toml.')
-        plan = app.schedule()
+        plan = schedule_of(app.settings)
         for _, start in plan.next_starts(app.clock.wall(), 10):
             screen.answer(f"{datetime.fromtimestamp(start, UTC).astimezone(plan.zone):%a %Y-%m-%d %H:%M %Z}")
 
@@ -145,24 +147,18 @@ def _command(screen: Screen, app: App) -> str:
     return shlex.join([*words, "nightly"])
 
 
-async def _dry_run(app: App) -> Pass:
-    from bulkremove.app.job_supervisor import JobSupervisor
-
-    return await app.nights(JobSupervisor(app).drive).dry_run()
+async def _dry_run(app: App) -> NightlyResult:
+    return await app.nightly_runs(app.supervisor()).dry_run()
 
 
-async def _pass(screen: Screen, app: App, again: str | None) -> Pass:
-    from bulkremove.app.job_supervisor import JobSupervisor
-
+async def _pass(screen: Screen, app: App, again: str | None) -> NightlyResult:
     stop = _stop(screen)
-    async with app.rehearsing():
-        return await app.nights(JobSupervisor(app).drive).run(stop=stop, again=again)
+    async with app.runs.in_sandbox():
+        return await app.nightly_runs(app.supervisor()).run(stop=stop, again=again)
 
 
 async def _test_notice(screen: Screen, app: App) -> int:
-    from bulkremove.app.job_supervisor import JobSupervisor
-
-    sent = await app.nights(JobSupervisor(app).drive).test_notice()
+    sent = await app.nightly_runs(app.supervisor()).outbox.send_test()
     if not sent:
         raise SettingsError(
             "There are no addresses for notices.",
@@ -173,15 +169,14 @@ async def _test_notice(screen: Screen, app: App) -> int:
 
 
 async def _work(screen: Screen, app: App) -> None:
-    from bulkremove.app.job_supervisor import JobSupervisor
-    from bulkremove.app.nightly.scheduler import Worker
+    from bulkremove.app.nightly import Scheduler
 
     if app.settings.night_at is None:
         raise SettingsError("There is no night_at, so no night ever starts.", hint='Set night_at = "02:30".')
     stop = _stop(screen)
-    async with app.rehearsing():
+    async with app.runs.in_sandbox():
         screen.say("Waiting for the nights; Ctrl-C ends.")
-        await Worker(app, JobSupervisor(app), stop).run()
+        await Scheduler(app.context, app.nightly_runs(app.supervisor()), stop).run()
 
 
 def _stop(screen: Screen) -> Stop:

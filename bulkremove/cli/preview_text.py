@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from bulkremove.cli.console import shown
 from bulkremove.domain.model import UNPLANNED
+from bulkremove.platform.local_time import local
 
 if TYPE_CHECKING:
     from bulkremove.app import Preview
@@ -55,7 +55,7 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
         yield f"Hidden    {table.hidden_rows:,} hidden or filtered rows are left out"
     for note in table.notes:
         yield f"Note      {shown(note)}"
-    ends = datetime.fromtimestamp(preview.ends_at).astimezone()
+    ends = local(preview.ends_at)
     takes = f"{plan.removals:,} calls at the limit take about {_duration(preview.seconds)}"
     yield f"Time      {takes}, until {ends:%Y-%m-%d %H:%M %Z}"
     yield f"Plan      {plan.fingerprint}"

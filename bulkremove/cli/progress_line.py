@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from bulkremove.cli.console import Screen
 from bulkremove.domain.model import Clock, Status
+from bulkremove.platform.local_time import local
 from bulkremove.report import duration
 
 if TYPE_CHECKING:
@@ -18,12 +18,11 @@ _EVERY = 60.0
 
 
 class Live:
-    """Shows progress while the context lasts. ``clock`` and ``speed``: the run's, for clock times."""
+    """Shows progress while the context lasts. ``clock``: the run's."""
 
-    def __init__(self, screen: Screen, *, clock: Clock, speed: float) -> None:
+    def __init__(self, screen: Screen, *, clock: Clock) -> None:
         self._screen = screen
         self._clock = clock
-        self._speed = speed
         self._last: Progress | None = None
         self._status: object = None
         if sys.stderr.isatty() and not screen.quiet:
@@ -71,9 +70,9 @@ class Live:
         counts = ", ".join(f"{tally[status]:,} {status.value.replace('_', ' ')}" for status in Status if tally[status])
         words = [f"{'SANDBOX ' if progress.job.sandbox else ''}{tally.total - tally.open:,}/{tally.total:,}", counts]
         if progress.waiting is not None and progress.until is not None:
-            left = max(0.0, progress.until - self._clock.monotonic()) / self._speed
+            left = max(0.0, progress.until - self._clock.monotonic()) / self._clock.speed
             words.append(f"waiting ({progress.waiting.value}) until {self._at(left)}")
-        words.append(f"about {duration(progress.eta / self._speed)} left")
+        words.append(f"about {duration(progress.eta / self._clock.speed)} left")
         return " | ".join(word for word in words if word)
 
     def _log(self, text: str) -> None:
@@ -81,4 +80,4 @@ class Live:
 
     def _at(self, ahead: float) -> str:
         """The local time in ``ahead`` real seconds."""
-        return f"{datetime.fromtimestamp(self._clock.wall() + ahead, UTC).astimezone():%H:%M:%S}"
+        return f"{local(self._clock.wall() + ahead):%H:%M:%S}"

@@ -72,7 +72,7 @@ async def _drive(
     from bulkremove.cli.progress_line import Live
 
     stop = Stop()
-    live = Live(screen, clock=app.clock, speed=app.speed)
+    live = Live(screen, clock=app.clock)
     loop = asyncio.get_running_loop()
 
     def ask(reason: str, code: int) -> None:
@@ -96,7 +96,7 @@ async def _drive(
     ticking = asyncio.create_task(live.tick())
     try:
         with live:
-            return await app.run(
+            return await app.runs.run(
                 job_id,
                 stop=stop,
                 on_progress=live.show,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import datetime
 
 import click
 
 from bulkremove.cli.console import Screen, json_option, shown
 from bulkremove.domain.permissions import Role
+from bulkremove.platform.local_time import local
 
 role_option = click.option(
     "--role", type=click.Choice([role.value for role in Role]), required=True, help="What they may do."
@@ -140,7 +140,7 @@ def audit(context: click.Context, newest: int, as_json: bool) -> None:
     if context.invoked_subcommand is not None:
         return
     screen: Screen = context.obj
-    found = screen.call(lambda app: app.audit(newest=newest))
+    found = screen.call(lambda app: app.audit.newest(newest))
     if as_json:
         names = ("id", "at", "actor", "act", "facts", "hash")
         screen.answer(json.dumps([{name: getattr(one, name) for name in names} for one in found]))
@@ -157,7 +157,7 @@ def verify(screen: Screen) -> int:
 
     Keep the last hash somewhere else: with it you can tell a chain that was cut short or made anew.
     """
-    found = screen.call(lambda app: app.verify_audit())
+    found = screen.call(lambda app: app.audit.verify())
     if found.broken:
         number, why = found.broken
         screen.answer(f"The audit log is broken at entry {number}: {why}. The {found.entries:,} before it are sound.")
@@ -180,4 +180,4 @@ def _password() -> str:
 
 
 def _when(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds).astimezone():%Y-%m-%d %H:%M:%S}"
+    return f"{local(seconds):%Y-%m-%d %H:%M:%S}"

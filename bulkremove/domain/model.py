@@ -525,7 +525,13 @@ class ProtectedLearners:
 
 
 class Clock(Protocol):
-    """Time, passed in: so that tests run hours in milliseconds and a rehearsal runs faster than life."""
+    """Time, passed in: so that tests run hours in milliseconds and a sandbox run is faster than life.
+
+    Monotonic seconds and sleeps pass ``speed`` times faster than real ones; wall time never does.
+    """
+
+    @property
+    def speed(self) -> float: ...
 
     @property
     def boot(self) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol
 
@@ -31,6 +30,7 @@ from bulkremove.engine.rate_limiter import (
     RowDeferred,
     TooSlow,
 )
+from bulkremove.platform.local_time import local
 from bulkremove.storage.base import AttemptOutcome
 from bulkremove.zoho import response_parser
 from bulkremove.zoho.client import Admission, Exchange
@@ -106,17 +106,17 @@ class _Row:
 
 
 class Remover:
-    """Takes rows one by one, several at a time. ``dice`` gives numbers in [0, 1) for the back-off."""
+    """Takes rows one by one, several at a time. ``random`` gives numbers in [0, 1) for the back-off."""
 
     def __init__(
-        self, sender: Sender, gate: Gate, tokens: Tokens, run: Run, *, clock: Clock, dice: Callable[[], float]
+        self, sender: Sender, gate: Gate, tokens: Tokens, run: Run, *, clock: Clock, random: Callable[[], float]
     ) -> None:
         self._sender = sender
         self._gate = gate
         self._tokens = tokens
         self._run = run
         self._clock = clock
-        self._dice = dice
+        self._random = random
         self._proven: set[str] = set()
         """Access tokens that got a response about a row, and no refusal since."""
         self._deferred_rows: set[str] = set()
@@ -146,7 +146,7 @@ class Remover:
         return verdict.status if verdict else None
 
     def _back_off(self, state: RetryCallState) -> float:
-        return decision_table.back_off(state.attempt_number, self._dice())
+        return decision_table.back_off(state.attempt_number, self._random())
 
     async def _attempt(self, row: _Row) -> Verdict | None:
         """Send the row until an attempt counts. None: the run stops."""
@@ -340,5 +340,5 @@ def _too_slow(slow: TooSlow) -> str:
 
 
 def _day_used_up(used_up: DayUsedUp) -> str:
-    until = datetime.fromtimestamp(used_up.until, UTC).astimezone()
+    until = local(used_up.until)
     return f"The day's allowance is used up; it goes on at {until:%Y-%m-%d %H:%M %Z}. Resume then."

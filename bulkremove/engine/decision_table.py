@@ -1,6 +1,6 @@
 """What a response means: the decision table from a reply, or from none, to a verdict about its row.
 
-Pure: no clock, no dice, no I/O. A response that no line of the table knows falls to the most careful one:
+Pure: no clock, no randomness, no I/O. A response that no line of the table knows falls to the most careful one:
 the attempt may have had an effect, and a person looks before anything more is sent. What responses mean for
 the whole job stands in ``circuit_breaker``; how a body is read stands in ``zoho.response_parser``.
 """
@@ -200,9 +200,9 @@ def too_late(attempts: Sequence[Attempt], clock: Clock) -> Verdict | None:
     return None
 
 
-def back_off(repeat: int, dice: float) -> float:
-    """Seconds before the ``repeat``-th repeat (from 1): exponential with full jitter; ``dice`` in [0, 1)."""
-    return dice * min(60.0, 4.0 * 2.0 ** (repeat - 1))
+def back_off(repeat: int, random: float) -> float:
+    """Seconds before the ``repeat``-th repeat (from 1): exponential with full jitter; ``random`` in [0, 1)."""
+    return random * min(60.0, 4.0 * 2.0 ** (repeat - 1))
 
 
 def exit_code(tally: Tally) -> int:

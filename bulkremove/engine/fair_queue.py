@@ -19,7 +19,7 @@ from bulkremove.engine import rate_limit
 
 
 class FairQueue:
-    """The queue of one account, shared by all jobs that this process runs on it; ``speed`` as in ``drive``."""
+    """The queue of one account, shared by all jobs that this process runs on it; ``speed``: that of its clock."""
 
     def __init__(self, quota: Quota, *, speed: float = 1.0) -> None:
         self.spacing = AsyncLimiter(1, rate_limit.pace(quota.calls, quota) / speed)

@@ -10,7 +10,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from contextlib import aclosing
-from datetime import UTC, datetime
 
 from yarl import URL
 
@@ -25,6 +24,7 @@ from bulkremove.engine.progress import Progress, Stop
 from bulkremove.engine.rate_limit import Signal, Wait
 from bulkremove.engine.rate_limiter import Gate, Lockout
 from bulkremove.engine.rows import run
+from bulkremove.platform.local_time import local
 from bulkremove.storage import Storage
 from bulkremove.storage.base import JobEnd, JobEvent
 from bulkremove.zoho.client import ZohoPeople
@@ -67,7 +67,7 @@ class Drive:
         """Until when (epoch seconds) it was said that there is no access token."""
 
     async def __call__(
-        self, people: ZohoPeople, tokens: Tokens, *, concurrency: int, queue: FairQueue, dice: Callable[[], float]
+        self, people: ZohoPeople, tokens: Tokens, *, concurrency: int, queue: FairQueue, random: Callable[[], float]
     ) -> Job:
         """Send what is left of the job; the job as it stands afterwards."""
         started = self._clock.monotonic()
@@ -83,7 +83,7 @@ class Drive:
             queue=queue,
             on_wait=self._waits,
         )
-        remover = Remover(people, gate, tokens, self, clock=self._clock, dice=dice)
+        remover = Remover(people, gate, tokens, self, clock=self._clock, random=random)
 
         async def remove(pending_row: PendingRow) -> Status | PendingRow | None:
             self._in_hand.append(pending_row.number)
@@ -149,7 +149,7 @@ class Drive:
         until = self._clock.wall() + (delayed.retry_in or 0.0)
         if until > self._token_at + 1.0:  # each row in flight hears of the same wait
             self._token_at = until
-            at = datetime.fromtimestamp(until, UTC).astimezone()
+            at = local(until)
             await self._note("no_token", f"{delayed.message} It is asked again at {at:%H:%M:%S}.")
 
     # What people see
@@ -221,10 +221,9 @@ async def drive(
     base: URL,
     ledger: str,
     clock: Clock,
-    speed: float,
     queue: FairQueue,
     tokens: Callable[[ZohoPeople], Tokens],
-    dice: Callable[[], float],
+    random: Callable[[], float],
     stop: Stop,
     expect_missing: bool,
     on_progress: Callable[[Progress], None],
@@ -233,9 +232,9 @@ async def drive(
 ) -> Job:
     """Run what is left of ``job`` against the People host ``base``; the job as it stands afterwards.
 
-    The settings' times are seconds of ``clock``, which runs ``speed`` times faster than life. ``queue`` is
-    shared by all jobs of the account that this process runs at once: each gets its turn. While
-    ``behind`` is true no new row is begun: somebody else goes first. ``on_date`` hears the Date header of each reply.
+    The settings' times are seconds of ``clock``. ``queue`` is shared by all jobs of the account that this process runs
+    at once. While ``behind`` is true no new row is begun: somebody else goes first. ``on_date`` hears the Date header
+    of each reply.
     Raises JournalFailed; everything that Zoho or the network does is told by the job's state and reason instead.
     """
     quota = settings.quota
@@ -244,7 +243,7 @@ async def drive(
         concurrency=settings.concurrency,
         connect=settings.connect_timeout,
         read=settings.read_timeout,
-        exchange=quota.exchange / speed,
+        exchange=quota.exchange / clock.speed,
         trust_proxy=settings.trust_proxy,
         on_date=on_date,
     )
@@ -261,6 +260,6 @@ async def drive(
             behind=behind,
             on_progress=on_progress,
         )
-        return await this_run(people, tokens(people), concurrency=settings.concurrency, queue=queue, dice=dice)
+        return await this_run(people, tokens(people), concurrency=settings.concurrency, queue=queue, random=random)
     finally:
         await people.close()

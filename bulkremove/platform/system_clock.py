@@ -1,4 +1,4 @@
-"""The machine's clock, or one that runs faster for rehearsals against the sandbox.
+"""The machine's clock, or one that runs faster for runs against the sandbox.
 
 It is the only place of the product that reads the time; everything else is given a ``model.Clock``.
 """
@@ -17,7 +17,7 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 class SystemClock:
     """Real time; with ``speed`` above 1 its monotonic seconds and its sleeps pass that many times faster.
 
-    The wall clock is never made faster, so that a report's times are true in a rehearsal too.
+    The wall clock is never made faster, so that a report's times are true in a sandbox run too.
     """
 
     def __init__(self, speed: float = 1.0) -> None:

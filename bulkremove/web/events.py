@@ -94,7 +94,7 @@ class Live:
             unknown, _ = await app.jobs.some_outcomes(job, status=Status.UNKNOWN, text="", page=1)
         wait = None
         if progress and progress.waiting and progress.until is not None:
-            rest = max(0.0, progress.until - app.clock.monotonic()) / app.speed
+            rest = max(0.0, progress.until - app.clock.monotonic()) / app.clock.speed
             wait = (progress.waiting.value, rest, app.clock.wall() + rest)
         order = await self._supervisor.order()
         return {
@@ -104,7 +104,7 @@ class Live:
             "elsewhere": elsewhere,
             "moving": not still,
             "wait": wait,
-            "eta": next((seconds / app.speed for one, seconds in order if one.id == job.id), None),
+            "eta": next((seconds / app.clock.speed for one, seconds in order if one.id == job.id), None),
             "beside": len(order) - 1,
             "events_told": await app.jobs.events(job),
             "summary": await app.jobs.summary(job),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
+from bulkremove.platform import local_time
 from bulkremove.report import duration
 
 
@@ -14,7 +13,7 @@ def grouped(number: int) -> str:
 
 def local(seconds: float | None) -> str:
     """Epoch seconds as local time with its zone."""
-    return "" if seconds is None else f"{datetime.fromtimestamp(seconds).astimezone():%Y-%m-%d %H:%M:%S %Z}"
+    return "" if seconds is None else f"{local_time.local(seconds):%Y-%m-%d %H:%M:%S %Z}"
 
 
 def lasts(seconds: float) -> str:

@@ -126,7 +126,7 @@ class JobPages:
         return _back_to(job)
 
     async def audit(self, request: web.Request) -> web.StreamResponse:
-        facts = {"entries": await self._app.audit(newest=NEWEST), "verified": await self._app.verify_audit()}
+        facts = {"entries": await self._app.audit.newest(NEWEST), "verified": await self._app.audit.verify()}
         return page("audit.html", request, facts)
 
     async def _job(self, request: web.Request) -> Job:

@@ -47,7 +47,7 @@ class PlanPages:
 
     async def home(self, request: web.Request) -> web.StreamResponse:
         try:
-            allowance, trouble = await self._app.allowance(), ""
+            allowance, trouble = await self._app.accounts.allowance(), ""
         except BulkremoveError as error:
             allowance, trouble = None, str(error)
         query, number = request.query, page_number(request)
@@ -55,7 +55,7 @@ class PlanPages:
         state = JobState(wanted) if wanted in set(VISIBLE) else None
         found, tallies, more = await self._app.jobs.page(page=number, state=state, source=text)
         jobs = [(job, tallies[job.id]) for job in found]
-        now, speed = self._app.clock.wall(), self._app.speed
+        now, speed = self._app.clock.wall(), self._app.clock.speed
         locked = allowance.locked if allowance else 0.0
         ends = [(job, (seconds + locked) / speed) for job, seconds in await self._supervisor.order()]
         order = [(job, seconds, now + seconds) for job, seconds in ends]

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from bulkremove.app import App, Stop
 from bulkremove.app.job_supervisor import JobSupervisor
-from bulkremove.app.nightly.scheduler import Worker
+from bulkremove.app.nightly import Scheduler
 from bulkremove.config import Settings
 from bulkremove.domain.errors import SettingsError
 from bulkremove.domain.model import EndReason, Status, is_loopback
@@ -79,7 +79,7 @@ async def serve(app: App, *, host: str, port: int, say: Callable[[str], None]) -
     """Serve the page until SIGINT or SIGTERM; unfinished jobs of an earlier server go on. Raises SettingsError."""
     settings, users = app.settings, bool(await app.users.all())
     _check(settings, host, users)
-    sessions, supervisor = Sessions(app.users, users=users), JobSupervisor(app)
+    sessions, supervisor = Sessions(app.users, users=users), app.supervisor()
     night, nights = Stop(), None
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -91,8 +91,8 @@ async def serve(app: App, *, host: str, port: int, say: Callable[[str], None]) -
     only_by_proxy = not is_loopback(host) and tls is None
     address = Address(own, frozenset(settings.allowed_hosts), settings.proxy, only_by_proxy, tls is not None)
     async with AsyncExitStack() as open_:
-        await open_.enter_async_context(app.serving())
-        await open_.enter_async_context(app.rehearsing())
+        await open_.enter_async_context(app.runs.serving())
+        await open_.enter_async_context(app.runs.in_sandbox())
         site = make_site(app, supervisor, sessions, SignIns(), address)
         runner = web.AppRunner(site, access_log=None, handle_signals=False, shutdown_timeout=2.0)
         await runner.setup()
@@ -106,7 +106,7 @@ async def serve(app: App, *, host: str, port: int, say: Callable[[str], None]) -
             for job in taken_up:
                 say(f"Job {job.id} goes on.")
             if settings.night_source and settings.night_at is not None:
-                nights = asyncio.create_task(Worker(app, supervisor, night).run())
+                nights = asyncio.create_task(Scheduler(app.context, app.nightly_runs(supervisor), night).run())
                 say(f"Nights start at {settings.night_at:%H:%M} ({settings.night_zone}).")
             await stop.wait()
             say("Stopping; the rows in flight are finished first.")

@@ -80,7 +80,7 @@ def ledger_key(host: str, client_id: str) -> str:
     return f"{host}|{hashlib.sha256(client_id.encode()).hexdigest()[:16]}"
 
 
-class Accounts:
+class AccountStore:
     """The accounts stored in ``home``, by name. ``keyring``: None where the system has none."""
 
     def __init__(self, home: Path, keyring: Keyring | None) -> None:

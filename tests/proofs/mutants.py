@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from unittest.mock import patch
 
-from bulkremove.app import App
+from bulkremove.app.accounts import Accounts
 from bulkremove.config import Settings
 from bulkremove.domain.model import Attempt, Job, PendingRow, Permit, Quota, Removal, Reply
 from bulkremove.engine import decision_table, rate_limit
@@ -107,7 +107,7 @@ def _any_answer_is_sound(*args: object, **kwargs: object) -> tuple[object, objec
     return _answered(*args, **{**kwargs, "proves_reachable": True})
 
 
-def _own_ledger(self: App, settings: Settings) -> str:
+def _own_ledger(self: Accounts, settings: Settings) -> str:
     return f"{id(self)}"
 
 
@@ -163,7 +163,7 @@ MUTANTS = (
         "a slot is released half a window too early",
         lambda: patch.object(rate_limit, "released_at", lambda quota, at: at + quota.window / 2),
     ),
-    Mutant("I6", "each process keeps a ledger of its own", lambda: patch.object(App, "_ledger", _own_ledger)),
+    Mutant("I6", "each process keeps a ledger of its own", lambda: patch.object(Accounts, "ledger_key", _own_ledger)),
     Mutant("I7", "a lock is waited for a minute", lambda: patch.object(rate_limit, "_wait_seconds", _a_minute)),
     Mutant(
         "I7",

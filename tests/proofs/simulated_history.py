@@ -264,7 +264,7 @@ class _Play:
         if self._dice.random() < 0.1:  # somebody presses Ctrl-C
             self._machine.call_later(self._dice.uniform(0.0, 200.0), stop.ask, "Interrupted.", 130)
         try:
-            ended = await app.run(
+            ended = await app.runs.run(
                 self._witness.jobs[name],
                 stop=stop,
                 on_progress=lambda progress: None,
@@ -297,7 +297,7 @@ class _Play:
             self._settings,
             environ=environ,
             clock=self._clock,
-            dice=random.Random(self._dice.random()),
+            random=random.Random(self._dice.random()),
             storage=partial(SqliteStorage, databases={}),  # each simulated process owns the file by itself
         )
 

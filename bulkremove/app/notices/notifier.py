@@ -1,4 +1,4 @@
-"""Telling people: e-mail, Slack, Teams and the rest, through apprise. Addresses hold secrets and are never shown.
+"""The notifier: e-mail, Slack, Teams and the rest, through apprise. Addresses hold secrets and are never shown.
 
 It sends one notice and says whether it left; what is told, and when it is tried again, is decided elsewhere.
 """
@@ -15,11 +15,11 @@ if TYPE_CHECKING:  # an extra, and slow to load
     from apprise import Apprise
 
 
-PATIENCE = 10.0
-"""Seconds that a ping may take."""
+PING_TIMEOUT = 10.0
+"""Seconds."""
 
 
-class Notices:
+class Notifier:
     """Sends to all addresses (apprise URLs). ``ping_url``: a dead man's switch.
 
     Raises SettingsError for an address that is none, or without the extra.
@@ -62,7 +62,7 @@ class Notices:
             return
         import aiohttp
 
-        limit = aiohttp.ClientTimeout(total=PATIENCE)
+        limit = aiohttp.ClientTimeout(total=PING_TIMEOUT)
         try:
             async with (
                 aiohttp.ClientSession(timeout=limit, trust_env=False) as session,

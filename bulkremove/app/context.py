@@ -1,0 +1,27 @@
+"""What every use case is given: settings, environment, clock, random numbers and storage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from random import Random
+
+from bulkremove.config import Settings
+from bulkremove.domain.model import Clock
+from bulkremove.storage import Storage
+from bulkremove.storage.base import Act
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """``environ``: the environment variables, for credentials; ``random``: for job names and back-offs."""
+
+    settings: Settings
+    environ: Mapping[str, str]
+    clock: Clock
+    random: Random
+    storage: Storage
+
+    async def record(self, by: str, act: str, **facts: object) -> None:
+        """Put an act into the audit log. ``facts``: names, numbers and hashes; never a cell of a file."""
+        await self.storage.audit.append(Act(by, act, facts, self.clock.wall()))

@@ -1,0 +1,166 @@
+"""Intake: the files of a nightly run, from where they lie to a job in the journal, or to where a person looks at them.
+
+It may be killed anywhere: the next one finds each file in its place and each row in the journal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
+
+from bulkremove.app.context import Context
+from bulkremove.app.jobs import Jobs
+from bulkremove.app.nightly.hold_rules import NIGHTS, why_held
+from bulkremove.app.nightly.result import NIGHT, NightlyResult
+from bulkremove.app.notices import Outbox
+from bulkremove.app.plans import Plans
+from bulkremove.app.results import Preview
+from bulkremove.domain.errors import FileRefused, SourceFailed
+from bulkremove.domain.model import Job
+from bulkremove.platform.local_time import local
+from bulkremove.sources import Folder, digest, fetch, folder_of, is_folder, original_name
+from bulkremove.storage.base import IntakeResult, Notice, Record, Taken
+
+DAY = 86_400.0
+
+
+class Intake:
+    """The files of one context's ``night_source``."""
+
+    def __init__(self, context: Context, jobs: Jobs, plans: Plans, outbox: Outbox) -> None:
+        self._context, self._jobs, self._plans, self._outbox = context, jobs, plans, outbox
+        self._storage = context.storage
+
+    @property
+    def folder(self) -> Folder:
+        """Where the files are. Raises SourceFailed when none is set."""
+        source = self._context.settings.night_source
+        if not source:
+            raise SourceFailed("There is no night_source.", hint="Set it in bulkremove.toml: a folder, or an address.")
+        return folder_of(source, self._context.settings.home)
+
+    async def fill(self) -> Folder:
+        """The folder, filled by its command or address where that is the source. Raises SourceFailed."""
+        folder, source = self.folder, self._context.settings.night_source
+        if not is_folder(source):
+            folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            await fetch(source, folder.path, self._context.environ.get("BULKREMOVE_SOURCE_TOKEN") or None)
+        folder.prepare()
+        return folder
+
+    async def take(
+        self, folder: Folder, result: NightlyResult, again: str | None, stopping: Callable[[], bool]
+    ) -> AsyncGenerator[str, None]:
+        """Take in what lies there, one file after the other; the ids of jobs that may run now.
+
+        ``again``: the name of a held file whose content was run before and is to be run once more. Once ``stopping``,
+        no file is begun.
+        """
+        if again is not None:
+            folder.bring_back(again)
+        for path in folder.working():
+            if job_id := await self._take(folder, path, result, anew=False):
+                yield job_id
+        for path, rests in list(folder.waiting(self._context.clock.wall())):
+            if path.name != again and not rests:
+                result.waiting.append(path.name)
+            elif not stopping() and (taken := folder.take(path)) is not None:
+                job_id = await self._take(folder, taken, result, anew=path.name == again)
+                if job_id:
+                    yield job_id
+
+    async def _take(self, folder: Folder, path: Path, result: NightlyResult, *, anew: bool) -> str | None:
+        """A file in ``working``, also one that a killed night left there, to its place; its job's id if it may run."""
+        nightly, name = self._storage.nightly, original_name(path)
+        key = digest(path)
+        before = await nightly.taken(key)
+        if before is not None and before.place == path.name:  # a killed night left it here
+            if before.held:
+                folder.put(path, folder.held)
+                return None
+            if before.job:
+                folder.put(path, folder.done)
+                return None if (await self._jobs.find(before.job)).state.over else before.job
+        elif before is not None and not anew and (before.job or before.held):
+            await self._taken_before(folder, path, before, result)
+            return None
+        await nightly.take(key, name, path.name, at=self._context.clock.wall())
+        try:
+            preview = await self.read(path, name)
+        except FileRefused as refused:
+            await self._storage.record(IntakeResult(key, None, str(refused)))
+            # The refusal names cells, and a notice may be read by more people than the file.
+            look = f"`bulkremove preview {folder.held / name}` says which cells, and how to mend them."
+            words = f"It is damaged, empty or doubtful: {look}"
+            await self._hold(folder, path, key, str(refused), result, words=words)
+            return None
+        why_not, delay = await self.why_held(preview, path), self._context.settings.delay_days
+        due = self._context.clock.wall() + delay * DAY if delay and not why_not else None
+        place = folder.held if why_not else folder.done
+
+        def records(job: Job) -> list[Record]:
+            notice = self._announcement(job, preview, why_not) if why_not or due else None
+            return [IntakeResult(key, job.id, why_not or ""), *filter(None, [notice])]
+
+        job = await self._plans.submit_nightly(preview, records, folder=place, held=why_not, due_at=due, by=NIGHT)
+        folder.put(path, place)
+        if why_not:
+            result.held.append(f"{name}: {why_not}")
+        return None if why_not or due else job.id
+
+    async def _taken_before(self, folder: Folder, path: Path, before: Taken, result: NightlyResult) -> None:
+        """A content that was taken before is not run twice; an export that has not changed is no news either."""
+        if not is_folder(self._context.settings.night_source):
+            folder.put(path, folder.done)
+            return
+        when = f"{local(before.taken_at):%Y-%m-%d %H:%M}"
+        name = original_name(path)
+        again = f"`bulkremove nightly --again {name}` runs it anew."
+        why = f"Its content was taken before, as {before.name} on {when}. {again}"
+        await self._hold(folder, path, path.name, why, result)
+
+    async def read(self, path: Path, name: str) -> Preview:
+        """The plan of a file. Raises FileRefused."""
+        from bulkremove.reading import ReadOptions
+
+        return await self._plans.preview_apart(path, name=name, options=ReadOptions())
+
+    async def why_held(self, preview: Preview, path: Path) -> str | None:
+        """Why a person must look at the plan first, in sentences; None when it may run."""
+        last = await self._storage.jobs.newest_nightly()
+        return why_held(
+            preview.plan,
+            self._context.settings,
+            sizes=await self._storage.nightly.sizes(NIGHTS),
+            header_before=last.header if last else None,
+            age=self._context.clock.wall() - _changed_at(path),
+        )
+
+    async def _hold(
+        self, folder: Folder, path: Path, key: str, why: str, result: NightlyResult, *, words: str = ""
+    ) -> None:
+        name = original_name(path)
+        body = f"{name} was put aside and nothing of it was sent. {words or why}"
+        await self._outbox.add(f"held:{key}", f"held: {name}", body)
+        await self._context.record(NIGHT, "held", name=name)
+        folder.put(path, folder.held)
+        result.held.append(f"{name}: {why}")
+
+    def _announcement(self, job: Job, preview: Preview, why: str | None) -> Notice | None:
+        if why:
+            words = (
+                f"{job.source} was put aside and nothing of it was sent. {why} To run it all the same: "
+                f"`bulkremove approve {job.id}`, or the page. It expires in 7 days."
+            )
+            return self._outbox.notice(f"held:{job.id}", f"held: {job.source}", words)
+        if job.due_at is not None:
+            words = (
+                f"{job.source} removes {preview.plan.removals:,} learners on {local(job.due_at):%Y-%m-%d}. "
+                f"`bulkremove cancel {job.id}` keeps it from running; who is in keep.csv by then is not removed."
+            )
+            return self._outbox.notice(f"announced:{job.id}", f"announced: {job.source}", words)
+        return None
+
+
+def _changed_at(path: Path) -> float:
+    return path.stat().st_mtime

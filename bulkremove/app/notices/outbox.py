@@ -1,0 +1,60 @@
+"""The outbox: notices stay in the journal until they are sent; neither a kill nor a dead network loses one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bulkremove.app.context import Context
+from bulkremove.app.notices.notifier import Notifier
+from bulkremove.domain.errors import NoticeFailed
+from bulkremove.platform.secure_files import read_private
+from bulkremove.storage.base import Notice
+
+MAX_WAIT = 3600.0
+"""Seconds between two tries to send a notice, at most."""
+
+
+class Outbox:
+    """The notices of one context."""
+
+    def __init__(self, context: Context) -> None:
+        """Raises SettingsError for addresses of notices that won't do."""
+        self._context = context
+        self.notifier = Notifier(_addresses(context), context.settings.ping_url)
+
+    def notice(self, key: str, subject: str, body: str, attachment: Path | None = None) -> Notice:
+        """A notice to be stored with other records; no ids and no names of learners are in its words.
+
+        ``key``: of two notices with the same one, the first is sent.
+        """
+        subject = f"bulkremove{' SANDBOX' if self._context.settings.sandbox else ''}: {subject}"
+        return Notice(key, subject, body, str(attachment) if attachment else None, self._context.clock.wall())
+
+    async def add(self, key: str, subject: str, body: str, attachment: Path | None = None) -> None:
+        """Put a notice into the outbox."""
+        await self._context.storage.record(self.notice(key, subject, body, attachment))
+
+    async def send_due(self) -> int:
+        """Send the notices that wait and are due; how many still wait."""
+        nightly, clock = self._context.storage.nightly, self._context.clock
+        now = clock.wall()
+        for notice in await nightly.due_notices(now):
+            try:
+                attachment = Path(notice.attachment) if notice.attachment else None
+                await self.notifier.send(notice.subject, notice.body, attachment)
+            except NoticeFailed:
+                await nightly.notice_failed(notice.key, next_at=now + min(60.0 * 2**notice.tries, MAX_WAIT))
+            else:
+                await nightly.notice_sent(notice.key, at=clock.wall())
+        return await nightly.waiting_notices()
+
+    async def send_test(self) -> int:
+        """Send a notice that says that notices arrive; to how many addresses. Raises NoticeFailed."""
+        await self.notifier.send("bulkremove: a test", "If you read this, notices arrive.", None)
+        return self.notifier.addresses
+
+
+def _addresses(context: Context) -> list[str]:
+    """Where notices go: BULKREMOVE_NOTIFY, else the private file notify.txt in the home folder, one a line."""
+    text = context.environ.get("BULKREMOVE_NOTIFY") or read_private(context.settings.home / "notify.txt") or ""
+    return [line.strip() for line in text.split("\n") if line.strip() and not line.startswith("#")]

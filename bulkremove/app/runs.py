@@ -1,0 +1,163 @@
+"""Runs: sending what is left of a job under the account's limit, and writing its report."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bulkremove.app import sandbox_run
+from bulkremove.app.accounts import Accounts
+from bulkremove.app.context import Context
+from bulkremove.app.jobs import Jobs
+from bulkremove.app.plans import protected_learners
+from bulkremove.app.results import Ended
+from bulkremove.app.sandbox_run import RunningSandbox, SandboxOptions
+from bulkremove.config import Settings
+from bulkremove.domain.errors import ConsentMissing, JobBusy, JournalFailed, SettingsError
+from bulkremove.domain.model import EndReason, Job, JobState
+from bulkremove.domain.planner import KEPT
+from bulkremove.engine.decision_table import exit_code
+from bulkremove.storage.base import JobEnd
+
+if TYPE_CHECKING:  # most commands do without
+    from bulkremove.engine.fair_queue import FairQueue
+    from bulkremove.engine.progress import Progress, Stop
+
+
+class Runs:
+    """The runs of one context. ``sandbox``: they go to the bundled sandbox."""
+
+    def __init__(self, context: Context, accounts: Accounts, jobs: Jobs, sandbox: SandboxOptions | None) -> None:
+        self._context, self._accounts, self._jobs, self._sandbox = context, accounts, jobs, sandbox
+        self._running_sandbox: RunningSandbox | None = None
+        self._queues: dict[tuple[asyncio.AbstractEventLoop, str], FairQueue] = {}
+        self.clock_skew: float | None = None
+        """Seconds by which this machine's clock is ahead of Zoho's, by the last reply; None before the first."""
+
+    async def run(
+        self,
+        job_id: str,
+        *,
+        stop: Stop,
+        on_progress: Callable[[Progress], None],
+        by: str,
+        report: Path | None = None,
+        expect_missing: bool = False,
+        behind: Callable[[], bool] = lambda: False,
+        claimed: bool = False,
+    ) -> Ended:
+        """Send what is left of a job and write its report, reserved before the first removal.
+
+        While ``behind`` is true no new row is begun. ``claimed``: the caller holds the job's claim already.
+
+        Raises JobBusy, ReportFailed and SettingsError before anything is sent; JournalFailed ends a run at once.
+        """
+        from yarl import URL
+
+        from bulkremove import report as reports
+        from bulkremove.engine.job_run import drive
+        from bulkremove.zoho.oauth import Tokens
+
+        storage = self._context.storage
+        async with nullcontext() if claimed else storage.claims.hold(job_id):
+            job = await self._jobs.find(job_id)
+            if not await self._jobs.resumable(job):
+                raise ConsentMissing(
+                    f"Job {job.id} is {job.state.value}; nothing is left to resume.",
+                    hint=f"`bulkremove report {job.id}` writes its report again, `bulkremove retry {job.id}` makes a "
+                    "new job of the rows that were not sent.",
+                )
+            settings = self._accounts.settings_of(job)
+            if protected := protected_learners(self._context.settings):
+                await storage.jobs.protect(job.id, protected, why=KEPT, at=self._context.clock.wall())
+            tally = await storage.jobs.tally(job.id)
+            if not tally.total:
+                raise JournalFailed(f"Job {job.id} has no rows in the journal, so nothing was sent.")
+            await self._context.record(by, "run", job=job.id)
+            path = report or reports.default_path(job, Path(job.folder))
+            files = [reports.reserve(path, job=job, rows=tally.total)]
+            try:
+                files.append(reports.reserve(reports.retry_path(path, job), job=job, rows=tally.total))
+                if tally.open:
+                    credentials = self._accounts.credentials(settings)
+                    async with self.in_sandbox() as sandbox:
+                        job = await drive(
+                            self._context.storage,
+                            job,
+                            settings=settings,
+                            base=URL(sandbox.url if sandbox else settings.people_url),
+                            ledger=self._accounts.ledger_key(settings),
+                            clock=self._context.clock,
+                            queue=self._queue(settings),
+                            tokens=lambda people: Tokens(
+                                credentials,
+                                accounts_url=sandbox.url if sandbox else settings.token_url,
+                                home=sandbox.tokens if sandbox else settings.home,
+                                clock=self._context.clock,
+                                post=people.post_form,
+                            ),
+                            random=self._context.random.random,
+                            stop=stop,
+                            expect_missing=expect_missing,
+                            behind=behind,
+                            on_progress=on_progress,
+                            on_date=self._note_date,
+                        )
+                elif job.state.resumable:
+                    job = await self._nothing_to_send(job)
+                return await self._jobs.publish(job, *files)
+            finally:
+                for file in files:
+                    file.discard()
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        """The page's server, as long as the context lasts. Raises SettingsError beside another one of the same home."""
+        async with AsyncExitStack() as held:
+            try:
+                await held.enter_async_context(self._context.storage.claims.hold("serve"))
+            except JobBusy:
+                raise SettingsError(
+                    f"Another `bulkremove serve` runs with the home folder {self._context.settings.home}.",
+                    hint="Use that one, or end it.",
+                ) from None
+            yield
+
+    @asynccontextmanager
+    async def in_sandbox(self) -> AsyncIterator[RunningSandbox | None]:
+        """The sandbox, for all runs within the context; None when runs go to Zoho."""
+        if self._sandbox is None or self._running_sandbox is not None:
+            yield self._running_sandbox
+            return
+        quota, clock = self._context.settings.quota, self._context.clock
+        async with sandbox_run.sandbox(self._sandbox, quota=quota, clock=clock) as running:
+            self._running_sandbox = running
+            try:
+                yield running
+            finally:
+                self._running_sandbox = None
+
+    def _queue(self, settings: Settings) -> FairQueue:
+        """The account's one queue within this process; each event loop has its own."""
+        from bulkremove.engine.fair_queue import FairQueue
+
+        loop, ledger = asyncio.get_running_loop(), self._accounts.ledger_key(settings)
+        if (loop, ledger) not in self._queues:
+            of_this_loop = {key: queue for key, queue in self._queues.items() if key[0] is loop}
+            queue = FairQueue(settings.quota, speed=self._context.clock.speed)
+            self._queues = {**of_this_loop, (loop, ledger): queue}
+        return self._queues[loop, ledger]
+
+    def _note_date(self, date: str) -> None:
+        with suppress(ValueError):
+            self.clock_skew = self._context.clock.wall() - parsedate_to_datetime(date).timestamp()
+
+    async def _nothing_to_send(self, job: Job) -> Job:
+        at = self._context.clock.wall()
+        return await self._context.storage.jobs.end(
+            job.id, lambda tally: JobEnd(JobState.FINISHED, "", EndReason.NONE, exit_code(tally), at)
+        )
