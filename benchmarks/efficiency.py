@@ -17,26 +17,17 @@ from pathlib import Path
 
 from aiolimiter import AsyncLimiter
 
-from bulkremove.domain.model import (
-    Attempt,
-    HoldReason,
-    Job,
-    JobState,
-    PendingRow,
-    PlannedRow,
-    Quota,
-    Removal,
-    Roles,
-    Row,
-    RowState,
-    Status,
-)
+from bulkremove.domain.attempt import Attempt, PendingRow
+from bulkremove.domain.job import Job, JobState
+from bulkremove.domain.ledger import HoldReason, Quota
+from bulkremove.domain.plan import PlannedRow
+from bulkremove.domain.row import Removal, Roles, Row, RowState, Status
 from bulkremove.engine.fair_queue import FairQueue
 from bulkremove.engine.rate_limit import Signal
 from bulkremove.engine.rate_limiter import Closing, Gate
 from bulkremove.sandbox import Rule, Threshold
 from bulkremove.storage import SqliteStorage
-from bulkremove.storage.base import AttemptOutcome
+from bulkremove.storage.interface.attempts import AttemptOutcome
 from tests.virtual_time import VirtualClock, run
 
 SUBJECT = ("bulkremove/engine/rate_limiter.py", "bulkremove/engine/rate_limit.py", "bulkremove/storage")

@@ -16,7 +16,11 @@ import aiohttp
 from yarl import URL
 
 from bulkremove.config import Settings
-from bulkremove.domain.model import Job, JobState, Ledger, PlannedRow, Quota, Removal, Roles, Row
+from bulkremove.domain.job import Job, JobState
+from bulkremove.domain.ledger import Ledger, Quota
+from bulkremove.domain.operation import REMOVE_LEARNER
+from bulkremove.domain.plan import PlannedRow
+from bulkremove.domain.row import Removal, Roles, Row
 from bulkremove.engine.fair_queue import FairQueue
 from bulkremove.engine.job_run import drive
 from bulkremove.engine.progress import Stop
@@ -67,7 +71,7 @@ async def _bare(url: str, token: str, removals: list[Removal], at_once: int, *, 
 
     async def worker(session: aiohttp.ClientSession) -> None:
         for removal in left:
-            async with session.delete(url + removal.path) as reply:
+            async with session.delete(url + REMOVE_LEARNER.path_of(removal.ids)) as reply:
                 await reply.json()
 
     connector = aiohttp.TCPConnector(force_close=not keep)

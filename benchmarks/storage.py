@@ -11,22 +11,16 @@ from contextlib import closing
 from itertools import count
 from pathlib import Path
 
-from bulkremove.domain.model import (
-    EndReason,
-    Job,
-    JobState,
-    Ledger,
-    PendingRow,
-    Permit,
-    PlannedRow,
-    Removal,
-    Roles,
-    Row,
-    RowState,
-)
+from bulkremove.domain.attempt import PendingRow, Permit
+from bulkremove.domain.job import EndReason, Job, JobState
+from bulkremove.domain.ledger import Ledger
+from bulkremove.domain.plan import PlannedRow
+from bulkremove.domain.row import Removal, Roles, Row, RowState
 from bulkremove.platform.system_clock import SystemClock
 from bulkremove.storage import SqliteStorage
-from bulkremove.storage.base import Act, AttemptOutcome, JobEnd, SlotDecision
+from bulkremove.storage.interface.attempts import AttemptOutcome, SlotDecision
+from bulkremove.storage.interface.jobs import JobEnd
+from bulkremove.storage.interface.records import Act
 from tests.cli_fixtures import PROGRAM, environment
 from tests.web_fixtures import running_site
 
@@ -79,7 +73,7 @@ async def _beside(home: Path) -> list[dict[str, object]]:
     with closing(storage):
         await storage.jobs.create(_job("runs"), _rows(5_000))
         large, positions = _job("large"), count()
-        ended = JobEnd(JobState.CANCELLED, "Cancelled.", EndReason.CANCELLED, 5, 1.0)
+        ended = JobEnd(JobState.CANCELLED, "Cancelled.", EndReason.CANCELLED, 1.0)
 
         async def search() -> None:
             await storage.jobs.search(large, status=None, text="nobody has this", offset=0, limit=50)

@@ -18,7 +18,8 @@ from zoneinfo import ZoneInfo
 
 from bulkremove.domain.data_centers import ACCOUNTS_HOSTS, DATA_CENTRES, PEOPLE_HOSTS
 from bulkremove.domain.errors import SettingsError
-from bulkremove.domain.model import Quota, is_loopback, is_sandbox
+from bulkremove.domain.hosts import is_loopback, is_sandbox
+from bulkremove.domain.ledger import Quota
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)

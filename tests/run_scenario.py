@@ -10,18 +10,13 @@ from pathlib import Path
 
 from yarl import URL
 
+from bulkremove.cli.exit_codes import of_job
 from bulkremove.config import Settings
-from bulkremove.domain.model import (
-    Job,
-    JobState,
-    Outcome,
-    PlannedRow,
-    Quota,
-    Removal,
-    Roles,
-    Row,
-    Status,
-)
+from bulkremove.domain.attempt import Outcome
+from bulkremove.domain.job import EndReason, Job, JobState, Tally
+from bulkremove.domain.ledger import Quota
+from bulkremove.domain.plan import PlannedRow
+from bulkremove.domain.row import Removal, Roles, Row, Status
 from bulkremove.engine.fair_queue import FairQueue
 from bulkremove.engine.job_run import drive
 from bulkremove.engine.progress import Progress, Stop
@@ -64,6 +59,11 @@ class Played:
     @property
     def statuses(self) -> list[Status]:
         return [outcome.status for outcome in self.outcomes]
+
+    @property
+    def exit_code(self) -> int:
+        """What the command line would end with."""
+        return of_job(self.job, Tally.of(self.statuses))
 
     @property
     def renewals(self) -> int:
@@ -124,7 +124,9 @@ class Stage:
         progress: list[Progress] = []
         stop = Stop()
         if self.stop_after is not None:
-            asyncio.get_running_loop().call_later(self.stop_after, stop.ask, "Stopped by Ctrl-C.", 130)
+            asyncio.get_running_loop().call_later(
+                self.stop_after, stop.ask, "Stopped by Ctrl-C.", EndReason.INTERRUPTED
+            )
         async with sandbox:
             host = f"127.0.0.1:{sandbox.port}"
             if not await storage.jobs.page():

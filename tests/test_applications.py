@@ -10,7 +10,8 @@ from pathlib import Path
 
 from bulkremove.app import App, Consent, Ended, Stop
 from bulkremove.config import load
-from bulkremove.domain.model import JobState, Status
+from bulkremove.domain.job import JobState
+from bulkremove.domain.row import Status
 from bulkremove.reading import ReadOptions
 from bulkremove.sandbox import read_log
 from tests.cli_fixtures import crowd, sandbox

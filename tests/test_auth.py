@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from bulkremove.config import load
+from bulkremove.domain.attempt import Reply
 from bulkremove.domain.errors import NotAuthorised, SettingsError, TokenDelayed, Unanswered
-from bulkremove.domain.model import Reply
 from bulkremove.zoho.accounts import AccountStore, Credentials, from_environment, ledger_key
 from bulkremove.zoho.oauth import Tokens, exchange
 from tests.virtual_time import VirtualClock, run

@@ -14,7 +14,8 @@ import pytest
 from bulkremove.app import Progress
 from bulkremove.cli.console import Screen, shown
 from bulkremove.cli.progress_line import Live
-from bulkremove.domain.model import Job, JobState, Roles, Status, Tally
+from bulkremove.domain.job import Job, JobState, Tally
+from bulkremove.domain.row import Roles, Status
 from bulkremove.engine.rate_limit import Waiting
 from tests import virtual_time
 from tests.cli_fixtures import PROGRAM, Bulkremove, crowd, environment, sandbox

@@ -10,8 +10,9 @@ import aiohttp
 import pytest
 from yarl import URL
 
+from bulkremove.domain.attempt import Attempt, PendingRow, Permit
 from bulkremove.domain.errors import NeverSent, Unanswered
-from bulkremove.domain.model import Attempt, PendingRow, Permit, Removal
+from bulkremove.domain.row import Removal
 from bulkremove.zoho.client import Admission, Exchange, ZohoPeople, told
 
 REMOVAL = Removal("1", "2", "3")

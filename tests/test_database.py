@@ -18,11 +18,14 @@ from pathlib import Path
 import pytest
 
 from bulkremove.domain.errors import ConsentMissing, JournalFailed
-from bulkremove.storage.sqlite import database as module
+from bulkremove.domain.job import EndReason
+from bulkremove.storage.sqlite import opening
 from bulkremove.storage.sqlite.database import Database, Reader, Transaction, close_database, open_database
+from bulkremove.storage.sqlite.jobs import SqliteJobs
+from bulkremove.storage.sqlite.migrations import MIGRATIONS
 from bulkremove.storage.sqlite.queries import Queries
 
-QUERIES = sorted(path.name for path in (Path(module.__file__).parent / "queries").iterdir())
+QUERIES = sorted(path.name for path in (Path(opening.__file__).parent / "queries").iterdir())
 
 
 @pytest.fixture
@@ -177,7 +180,7 @@ async def test_a_file_that_does_not_know_how_to_shrink_is_left_as_it_is(tmp_path
 async def test_shrinking_waits_for_another_process_as_any_write_does(
     tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(module, "BUSY_SECONDS", 0.01)
+    monkeypatch.setattr(opening, "BUSY_SECONDS", 0.01)
 
     def fill(transaction: Transaction) -> None:
         for i in range(50):
@@ -217,7 +220,7 @@ async def test_a_caller_who_is_cancelled_leaves_only_when_its_write_is_certain(d
 async def test_a_busy_file_is_waited_for_and_that_is_reported(
     tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(module, "BUSY_SECONDS", 0.01)
+    monkeypatch.setattr(opening, "BUSY_SECONDS", 0.01)
     await database.write(lambda transaction: insert(transaction, "a"))
     with closing(sqlite3.connect(tmp_path / "journal.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -327,6 +330,31 @@ async def test_an_older_file_is_migrated_and_keeps_its_rows(tmp_path: Path) -> N
     database.close()
 
 
+async def test_exit_codes_of_older_files_become_reasons(tmp_path: Path) -> None:
+    schema = files("bulkremove.storage.sqlite").joinpath("schema")
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as db:
+        for name in MIGRATIONS[:6]:
+            db.executescript(schema.joinpath(name).read_text(encoding="utf-8"))
+        db.execute("PRAGMA user_version = 6")
+        for job, code in (("by-ctrl-c", 130), ("by-system", 5)):
+            db.execute(
+                "INSERT INTO job (id, account, host, source, folder, header, roles, plan_hash, state, created_at,"
+                """ reason_code, exit_code) VALUES (?, 'a', 'h', 'f', '', '[]', '[0, 1, 2]', 'hash', 'paused', 1.0,"""
+                " 'interrupted', ?)",
+                (job, code),
+            )
+        db.commit()
+    database = Database(tmp_path / "journal.db")
+    jobs = await SqliteJobs(database).page()
+    found = {job.id: (job.reason_code, job.operation) for job in jobs}
+    operation = "remove learner from batch"
+    assert {
+        "by-ctrl-c": (EndReason.INTERRUPTED, operation),
+        "by-system": (EndReason.TERMINATED, operation),
+    } == found
+    database.close()
+
+
 async def test_a_copy_from_before_the_counter_is_noticed_whatever_it_counts_to(tmp_path: Path) -> None:
     schema = files("bulkremove.storage.sqlite").joinpath("schema")
     with closing(sqlite3.connect(tmp_path / "journal.db")) as db:
@@ -379,7 +407,7 @@ async def test_deleted_pages_go_back_to_the_file_system(tmp_path: Path, database
 
 @pytest.mark.parametrize("file", QUERIES)
 def test_each_query_has_a_sentence_and_is_used(file: str) -> None:
-    code = "".join(path.read_text(encoding="utf-8") for path in Path(module.__file__).parent.glob("*.py"))
+    code = "".join(path.read_text(encoding="utf-8") for path in Path(opening.__file__).parent.glob("*.py"))
     for name, statement in Queries(file).statements.items():
         first, _, sql = statement.partition("\n")
         assert first.startswith("-- "), name

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
+from importlib import import_module
 from pathlib import Path
 
 from benchmarks.__main__ import MEASURES, OLD, renewed
 from bulkremove.cli import EXIT_CODES
-from bulkremove.domain import model
-from bulkremove.domain.model import HoldReason, JobState, RowState, Status
+from bulkremove.domain.job import JobState
+from bulkremove.domain.ledger import HoldReason
+from bulkremove.domain.row import RowState, Status
 from bulkremove.engine.decision_table import RULES
 
 ROOT = Path(__file__).parent.parent
@@ -28,7 +30,10 @@ def test_the_readme_has_every_exit_code_and_status() -> None:
 def test_the_glossary_has_every_noun_of_the_domain_and_every_state() -> None:
     glossary = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
     nouns = [
-        name for name, value in vars(model).items() if isinstance(value, type) and value.__module__ == model.__name__
+        name
+        for module in ("row", "table", "operation", "plan", "job", "ledger", "attempt", "clock")
+        for name, value in vars(import_module(f"bulkremove.domain.{module}")).items()
+        if isinstance(value, type) and value.__module__.endswith(f".{module}")
     ]
     states = [state.value for states in (JobState, RowState, Status, HoldReason) for state in states]
     assert len(nouns) > 20

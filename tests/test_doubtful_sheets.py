@@ -14,8 +14,8 @@ import pytest
 import xlwt
 
 from bulkremove.domain.errors import FileRefused
-from bulkremove.domain.model import Table
 from bulkremove.domain.planner import plan
+from bulkremove.domain.table import Table
 from bulkremove.reading import Hidden, ReadOptions, read
 from tests.test_bombs import CODE, MAIN, MEGABYTES
 from tests.workbooks import Book, Cell, Sheet, archive

@@ -14,8 +14,9 @@ import pytest
 
 from bulkremove.app.retention import Tidied
 from bulkremove.domain.errors import ConsentMissing, JournalFailed, ReportFailed
-from bulkremove.domain.model import JobState, Status
+from bulkremove.domain.job import JobState
 from bulkremove.domain.permissions import Role
+from bulkremove.domain.row import Status
 from bulkremove.report.metrics import text
 from bulkremove.sandbox import read_log
 from tests.cli_fixtures import Bulkremove, crowd, environment, sandbox

@@ -13,27 +13,17 @@ from typing import TypeVar
 
 import pytest
 
-from bulkremove.domain.model import (
-    HoldReason,
-    Job,
-    JobState,
-    Outcome,
-    PendingRow,
-    Permit,
-    PlannedRow,
-    Quota,
-    Removal,
-    Roles,
-    Row,
-    RowState,
-    Status,
-)
+from bulkremove.domain.attempt import Outcome, PendingRow, Permit
+from bulkremove.domain.job import Job, JobState
+from bulkremove.domain.ledger import HoldReason, Quota
+from bulkremove.domain.plan import PlannedRow
+from bulkremove.domain.row import Removal, Roles, Row, RowState, Status
 from bulkremove.engine import rate_limit
 from bulkremove.engine.fair_queue import FairQueue
 from bulkremove.engine.rate_limit import Signal, Waiting
 from bulkremove.engine.rate_limiter import DAY, Closing, DayUsedUp, Gate, LimiterClosed, Lockout, RowDeferred, TooSlow
 from bulkremove.storage import SqliteStorage
-from bulkremove.storage.base import AttemptOutcome, AttemptStore, SlotRule
+from bulkremove.storage.interface.attempts import AttemptOutcome, AttemptStore, SlotRule
 from bulkremove.storage.sqlite.attempts import SqliteAttempts
 from bulkremove.storage.sqlite.database import Transaction
 from tests.virtual_time import VirtualClock, run

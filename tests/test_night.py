@@ -10,7 +10,7 @@ import shutil
 import sqlite3
 import subprocess
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -24,15 +24,17 @@ from bulkremove.app import App, Consent, SandboxOptions, Stop
 from bulkremove.app.nightly import NightlyResult, Scheduler
 from bulkremove.app.nightly.hold_rules import why_held
 from bulkremove.app.nightly.nightly_run import EXPIRES
+from bulkremove.cli.exit_codes import of_nightly_run
 from bulkremove.config import Settings
 from bulkremove.domain.errors import ConsentMissing, FileRefused, JobBusy
-from bulkremove.domain.model import Job, JobState, Status
+from bulkremove.domain.job import EndReason, Job, JobState
 from bulkremove.domain.planner import plan
+from bulkremove.domain.row import Status
 from bulkremove.platform.system_clock import SystemClock
 from bulkremove.reading import ReadOptions, read
 from bulkremove.sandbox import read_log
 from tests.cli_fixtures import Bulkremove, crowd, environment, sandbox
-from tests.web_fixtures import CREDENTIALS, running_site, triples
+from tests.web_fixtures import CREDENTIALS, running_site, triples, until
 
 OLD = 3600.0
 """Seconds: long enough at rest, and not stale."""
@@ -92,16 +94,6 @@ class Site:
         return (await self.app.jobs.all())[0]
 
 
-async def until(so: Callable[[], object | Awaitable[object]]) -> None:
-    """Wait until something is so."""
-    for _ in range(2000):
-        found = so()
-        if await found if isinstance(found, Awaitable) else found:
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("it never came so far")
-
-
 @asynccontextmanager
 async def site(tmp_path: Path, *, count: int = 30, **settings: Any) -> AsyncIterator[Site]:
     world, _ = crowd(tmp_path, count)
@@ -121,7 +113,7 @@ async def test_a_file_is_run_once_and_ends_in_done_with_its_report(tmp_path: Pat
         one.drop("leavers.csv", triples(5))
         found = await one.night()
         assert [JobState.FINISHED] == [job.state for job in found.ran]
-        assert 0 == found.exit_code
+        assert 0 == of_nightly_run(found)
         assert {"": [], "working": [], "done": ["leavers.csv"], "held": []} == one.where()
         assert [f"{(await one.job()).id}-report.csv"] == [
             path.name for path in (one.folder / "done").glob("*-report.csv")
@@ -189,7 +181,7 @@ async def test_what_a_person_must_see_first_is_held_and_told(
         found = await one.night()
         assert found.ran == []
         assert words in found.held[0]
-        assert 4 == found.exit_code
+        assert 4 == of_nightly_run(found)
         assert ["leavers.csv"] == one.where()["held"]
         assert ["held: leavers.csv"] == one.told()
         assert (await one.night()).held == []
@@ -272,7 +264,7 @@ async def test_what_the_window_or_a_stop_cut_off_goes_on_in_the_next_night(tmp_p
         stop = Stop()
         night = asyncio.create_task(one.night(stop=stop))
         await until(one.removed)
-        stop.ask("The time window for nights is over.", 5, auto_resumable=True)
+        stop.ask("The time window for nights is over.", EndReason.WINDOW_CLOSED, auto_resumable=True)
         (job,) = (await night).ran
         assert (JobState.PAUSED, True) == (job.state, job.auto_resumable)
         (after,) = (await one.night()).ran
@@ -308,7 +300,7 @@ async def test_a_folder_that_is_gone_is_told_and_is_not_nothing_to_do(tmp_path: 
         one.folder.rmdir()
         found = await one.night()
         assert "is not there" in found.failures[0]
-        assert 5 == found.exit_code
+        assert 5 == of_nightly_run(found)
         assert ["the night's source is not there"] == one.told()
 
 
@@ -384,7 +376,7 @@ async def test_a_folder_whose_places_can_not_be_made_is_trouble(tmp_path: Path) 
         (one.folder / "held").mkdir()
         found = await one.night()
         assert found.failures
-        assert 5 == found.exit_code
+        assert 5 == of_nightly_run(found)
 
 
 async def test_by_day_people_go_first(tmp_path: Path) -> None:
@@ -406,7 +398,7 @@ async def test_by_day_people_go_first(tmp_path: Path) -> None:
         )
         supervisor.start(mine, by="kim")
         await until(lambda: supervisor.running(mine.id) is None)
-        stop.ask("enough", 5)
+        stop.ask("enough", EndReason.TERMINATED)
         await night
         own = [
             (row.first_sent_at or 0.0, row.finished_at or 0.0)

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from bulkremove.domain.errors import NeverSent, SettingsError
-from bulkremove.domain.model import JobState, Quota, Removal, Status
+from bulkremove.domain.job import JobState
+from bulkremove.domain.ledger import Quota
+from bulkremove.domain.row import Removal, Status
 from bulkremove.engine.rows import SHUTDOWN_GRACE
 from bulkremove.sandbox import Fault, LockTold, Threshold
 from bulkremove.zoho.client import Admission, Exchange, ZohoPeople
@@ -22,13 +24,13 @@ def test_a_learner_in_the_batch_is_removed(tmp_path: Path) -> None:
     assert [Status.REMOVED] * 3 == played.statuses
     assert JobState.FINISHED == played.job.state
     assert 3 == len(played.sandbox.removed)
-    assert 0 == played.job.exit_code
+    assert 0 == played.exit_code
 
 
 def test_a_learner_who_is_not_there_is_not_found(tmp_path: Path) -> None:
     played = Stage(tmp_path, rows=3, enrolled=2).play()
     assert [Status.REMOVED, Status.REMOVED, Status.NOT_FOUND] == played.statuses
-    assert 0 == played.job.exit_code
+    assert 0 == played.exit_code
 
 
 def test_code_200_as_a_number_is_a_success_too(tmp_path: Path) -> None:
@@ -64,7 +66,7 @@ def test_three_attempts_without_an_answer_are_unknown(tmp_path: Path) -> None:
     played = Stage(tmp_path, rows=2, faults=faults({0: ["reset"]})).play()
     assert [Status.UNKNOWN, Status.REMOVED] == played.statuses
     assert 3 == played.calls.count(learner(0))
-    assert 3 == played.job.exit_code
+    assert 3 == played.exit_code
 
 
 @pytest.mark.parametrize("then", ["403", "400"])
@@ -78,21 +80,21 @@ def test_a_refusal_is_final_for_its_row(tmp_path: Path, fault: str) -> None:
     played = Stage(tmp_path, rows=3, faults=faults({1: [fault]}), concurrency=1).play()
     assert [Status.REMOVED, Status.REFUSED, Status.REMOVED] == played.statuses
     assert 1 == played.calls.count(learner(1))
-    assert 3 == played.job.exit_code
+    assert 3 == played.exit_code
 
 
 def test_three_malformed_rows_at_the_start_pause_the_job(tmp_path: Path) -> None:
     stage = Stage(tmp_path, rows=6, faults=faults({i: ["400"] for i in range(6)}), concurrency=1)
     played = stage.play()
     assert [Status.REFUSED] * 3 + [Status.NOT_SENT] * 3 == played.statuses
-    assert (JobState.PAUSED, 5) == (played.job.state, played.job.exit_code)
+    assert (JobState.PAUSED, 5) == (played.job.state, played.exit_code)
 
 
 def test_three_forbidden_rows_stop_the_job(tmp_path: Path) -> None:
     stage = Stage(tmp_path, rows=6, faults=faults({i: ["403"] for i in range(1, 6)}), concurrency=1)
     played = stage.play()
     assert [Status.REMOVED, *[Status.REFUSED] * 3, *[Status.NOT_SENT] * 2] == played.statuses
-    assert (JobState.STOPPED, 7) == (played.job.state, played.job.exit_code)
+    assert (JobState.STOPPED, 7) == (played.job.state, played.exit_code)
 
 
 def test_ten_rows_not_found_at_the_start_pause_the_job(tmp_path: Path) -> None:
@@ -145,7 +147,7 @@ def test_a_refused_token_is_renewed_once_for_all(tmp_path: Path, fault: str) -> 
 def test_a_new_token_refused_too_pauses_the_job_when_no_other_row_can_tell(tmp_path: Path) -> None:
     played = Stage(tmp_path, rows=1, faults=faults({0: ["401"]})).play()
     assert [Status.NOT_SENT] == played.statuses
-    assert (JobState.PAUSED, 7) == (played.job.state, played.job.exit_code)
+    assert (JobState.PAUSED, 7) == (played.job.state, played.exit_code)
     assert 2 == len(played.calls)
 
 
@@ -154,14 +156,14 @@ def test_401_for_one_row_while_others_pass_is_refused(tmp_path: Path, concurrenc
     played = Stage(tmp_path, rows=40, faults=faults({1: ["401"]}), concurrency=concurrency).play()
     assert [Status.REMOVED, Status.REFUSED, *[Status.REMOVED] * 38] == played.statuses
     assert 2 == played.calls.count(learner(1))
-    assert (JobState.FINISHED, 3) == (played.job.state, played.job.exit_code)
+    assert (JobState.FINISHED, 3) == (played.job.state, played.exit_code)
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])
 def test_two_rows_refused_with_a_new_token_are_a_broken_authorisation(tmp_path: Path, concurrency: int) -> None:
     played = Stage(tmp_path, rows=9, faults=faults({i: ["401"] for i in range(9)}), concurrency=concurrency).play()
     assert [Status.NOT_SENT] * 9 == played.statuses
-    assert (JobState.PAUSED, 7) == (played.job.state, played.job.exit_code)
+    assert (JobState.PAUSED, 7) == (played.job.state, played.exit_code)
     assert len(played.calls) <= 4 + 2 * concurrency
 
 
@@ -239,7 +241,7 @@ def test_a_missing_scope_or_a_wrong_data_centre_ends_the_job_at_once(
 ) -> None:
     played = Stage(tmp_path, rows=2, faults=faults({0: [fault]}), concurrency=1).play()
     assert [Status.NOT_SENT, Status.NOT_SENT] == played.statuses
-    assert (state, 7) == (played.job.state, played.job.exit_code)
+    assert (state, 7) == (played.job.state, played.exit_code)
     assert 1 == len(played.calls)
     assert 0 == played.renewals
 
@@ -304,7 +306,7 @@ def test_a_stop_ends_a_wait_soon_and_the_row_goes_on_later(
 ) -> None:
     stage = Stage(tmp_path, rows=1, faults=faults({0: [fault, "ok"]}), stop_after=asked)
     stopped = stage.play()
-    assert (JobState.PAUSED, 130) == (stopped.job.state, stopped.job.exit_code)
+    assert (JobState.PAUSED, 130) == (stopped.job.state, stopped.exit_code)
     assert asked <= stopped.job.seconds < asked + within
     stage.stop_after, stage.between = None, 300.0
     assert [Status.REMOVED] == stage.play().statuses

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkremove.domain.model import HoldReason, Ledger, Quota
+from bulkremove.domain.ledger import HoldReason, Ledger, Quota
 from bulkremove.engine import rate_limit
 from bulkremove.engine.rate_limit import Go, OwnLimit, Postponed, Signal, Wait, Waiting, WaitsExhausted, YieldToOtherRow
 

@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulkremove.domain.errors import FileRefused
-from bulkremove.domain.model import Status, Table
 from bulkremove.domain.planner import plan
+from bulkremove.domain.row import Status
+from bulkremove.domain.table import Table
 from bulkremove.reading import ReadOptions, parse_columns, read
 from tests.workbooks import Book, Sheet, archive
 

@@ -12,8 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openpyxl import load_workbook
 
+from bulkremove.domain.attempt import Outcome
 from bulkremove.domain.errors import ReportFailed
-from bulkremove.domain.model import REPORT_COLUMNS, Job, JobState, Outcome, Roles, Status, Tally
+from bulkremove.domain.job import Job, JobState, Tally
+from bulkremove.domain.row import Roles, Status
+from bulkremove.domain.table import REPORT_COLUMNS
 from bulkremove.reading import read
 from bulkremove.report import Rows, default_path, first_line, reserve, retry_path, summary, write
 

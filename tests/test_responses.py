@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkremove.domain.model import Attempt, Reply, Status
+from bulkremove.domain.attempt import Attempt, Reply
+from bulkremove.domain.row import Status
 from bulkremove.engine import decision_table
 from bulkremove.engine.circuit_breaker import Breaker, observe
 from bulkremove.engine.decision_table import RULES, Step

@@ -21,9 +21,10 @@ from pathlib import Path
 import pytest
 
 from bulkremove.domain.errors import JournalFailed
-from bulkremove.domain.model import EndReason, JobState, Status, Tally
+from bulkremove.domain.job import EndReason, JobState, Tally
+from bulkremove.domain.row import Status
 from bulkremove.storage import SqliteStorage
-from bulkremove.storage.base import JobEvent, Notice
+from bulkremove.storage.interface.records import JobEvent, Notice
 from bulkremove.storage.sqlite.high_water import HighWaterMark, Mark
 from tests.cli_fixtures import Bulkremove, environment
 from tests.test_night import site

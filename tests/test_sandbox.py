@@ -15,7 +15,8 @@ import pytest
 from yarl import URL
 
 from bulkremove.domain.errors import SettingsError
-from bulkremove.domain.model import Removal
+from bulkremove.domain.operation import REMOVE_LEARNER
+from bulkremove.domain.row import Removal
 from bulkremove.sandbox import (
     Batch,
     Client,
@@ -46,6 +47,10 @@ def who(n: int = 0) -> Removal:
     return Removal(COURSE, BATCH, LEARNERS[n])
 
 
+def path_of(number: int = 0) -> str:
+    return REMOVE_LEARNER.path_of(who(number).ids)
+
+
 class Repeated(Exception):
     """The connection broke, and aiohttp was about to send the same request again by itself."""
 
@@ -74,7 +79,7 @@ class Caller:
             return response.status, await response.read(), dict(response.headers)
 
     async def remove(self, removal: Removal) -> tuple[int, Any]:
-        status, body, _ = await self.call("DELETE", removal.path)
+        status, body, _ = await self.call("DELETE", REMOVE_LEARNER.path_of(removal.ids))
         return status, json.loads(body)
 
     async def token(self, **form: str) -> tuple[int, dict[str, Any]]:
@@ -215,7 +220,7 @@ def test_removing_needs_its_scope(scope: str, expected: int) -> None:
         (f"/api/v1/courses/{COURSE}/learners/{LEARNERS[0]}", "DELETE of a learner from a whole course"),
         (f"/api/v1/courses/{COURSE}/batches/{BATCH}/learners/", "DELETE of something else"),
         (f"/api/v1/courses/{COURSE}/batches/{BATCH}/learners/%D9%A1", "DELETE of something else"),
-        (f"{who().path}?force=1", "DELETE of something else"),
+        (f"{path_of()}?force=1", "DELETE of something else"),
         (f"/api/v1/courses/{COURSE}/batches/{BATCH}?authtoken=x", "DELETE of a whole batch"),
         ("/elsewhere", "DELETE of something else"),
     ],
@@ -239,7 +244,7 @@ def test_a_delete_of_anything_else_does_nothing_and_raises_an_alarm(path: str, a
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", who().path), ("POST", who().path), ("GET", "/"), ("GET", "/oauth/v2/token"), ("PUT", "/api/v1/courses")],
+    [("GET", path_of()), ("POST", path_of()), ("GET", "/"), ("GET", "/oauth/v2/token"), ("PUT", "/api/v1/courses")],
 )
 def test_everything_else_is_not_found_and_in_the_log(method: str, path: str) -> None:
     """404 in Zoho's JSON form, one entry, no alarm."""
@@ -274,7 +279,7 @@ def test_the_31st_call_is_told_of_the_lock(told: LockTold, expected: int, words:
     async def main(caller: Caller) -> None:
         for n in range(30):
             assert (await caller.remove(who(n)))[0] == 200
-        status, body, headers = await caller.call("DELETE", who(30).path)
+        status, body, headers = await caller.call("DELETE", path_of(30))
         assert (expected, header) == (status, headers.get("Retry-After"))
         assert words in body.decode()
         assert who(30) in caller.sandbox.enrolled
@@ -489,8 +494,8 @@ def test_a_fault_puts_its_answer_in_the_place_of_the_true_one(kind: str, effect:
     """Whether the learner is gone is the fault's choice, never the answer's; the log knows; the next call is good."""
 
     async def main(caller: Caller) -> None:
-        status, body, headers = await caller.call("DELETE", who().path)
-        assert (CANNED[kind][0], who().path if status in (301, 302, 303, 307, 308) else None) == (
+        status, body, headers = await caller.call("DELETE", path_of())
+        assert (CANNED[kind][0], path_of() if status in (301, 302, 303, 307, 308) else None) == (
             status,
             headers.get("Location"),
         )
@@ -538,7 +543,7 @@ def test_an_answer_that_never_arrives_whole(
 
     async def main(caller: Caller) -> None:
         with pytest.raises(error):
-            await caller.call("DELETE", who().path, timeout=aiohttp.ClientTimeout(total=20))
+            await caller.call("DELETE", path_of(), timeout=aiohttp.ClientTimeout(total=20))
         entry = caller.sandbox.requests[-1]
         assert (effect, status, kind) == (entry.effect, entry.status, entry.fault)
         assert effect == (who() in caller.sandbox.removed)
@@ -552,7 +557,7 @@ def test_a_reset_is_a_real_one() -> None:
 
     async def main(caller: Caller) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", caller.sandbox.port)
-        writer.write(f"DELETE {who().path} HTTP/1.1\r\nHost: x\r\nAuthorization: {caller.header}\r\n\r\n".encode())
+        writer.write(f"DELETE {path_of()} HTTP/1.1\r\nHost: x\r\nAuthorization: {caller.header}\r\n\r\n".encode())
         with pytest.raises(ConnectionResetError):
             await reader.read()
         writer.close()
@@ -565,7 +570,7 @@ def test_an_endless_body_goes_on_as_long_as_somebody_reads() -> None:
 
     async def main(caller: Caller) -> None:
         headers = {"Authorization": str(caller.header)}
-        url = caller.sandbox.url + who().path
+        url = caller.sandbox.url + path_of()
         async with caller.session.delete(url, headers=headers) as response:
             assert len(await response.content.readexactly(10_000_000)) == 10_000_000
             response.close()
@@ -591,7 +596,7 @@ def test_a_fault_can_ask_for_a_wait(fault: str) -> None:
     """Seconds behind a 429 or 5xx are its Retry-After."""
 
     async def main(caller: Caller) -> None:
-        assert "120" == (await caller.call("DELETE", who().path))[2]["Retry-After"]
+        assert "120" == (await caller.call("DELETE", path_of()))[2]["Retry-After"]
 
     on_sandbox(main, world=with_faults(learners={LEARNERS[0]: (Fault.parse(fault),)}))
 
@@ -602,7 +607,7 @@ def test_a_hidden_repeat_is_seen_on_the_wire() -> None:
     async def main(caller: Caller) -> None:
         async with aiohttp.ClientSession(headers={"Authorization": str(caller.header)}) as session:
             for n in range(20):
-                async with session.delete(caller.sandbox.url + who(n).path) as response:
+                async with session.delete(caller.sandbox.url + path_of(n)) as response:
                     assert response.status in (200, 404)
         assert 24 == sum(entry.removal is not None for entry in caller.sandbox.requests)
         assert 4 == sum(entry.fault == "reset" for entry in caller.sandbox.requests)
@@ -696,7 +701,7 @@ def test_the_log_can_be_read_while_the_sandbox_runs_and_is_the_same_as_in_memory
     async def main(caller: Caller) -> list[Entry]:
         for n in range(5):
             with suppress(Repeated):
-                await caller.call("DELETE", who(n).path)
+                await caller.call("DELETE", path_of(n))
             assert caller.sandbox.requests == list(read_log(path))
         await caller.call("GET", "/api/v1/courses?authtoken=made-up")
         return caller.sandbox.requests
@@ -808,7 +813,7 @@ def test_stopping_ends_calls_that_still_wait() -> None:
     """A silent call and a slow one are cut off at once, not after their time."""
 
     async def main(caller: Caller) -> float:
-        calls = [asyncio.create_task(caller.call("DELETE", who(n).path)) for n in (0, 1)]
+        calls = [asyncio.create_task(caller.call("DELETE", path_of(n))) for n in (0, 1)]
         await caller.clock.sleep(1)
         before = caller.clock.monotonic()
         await caller.sandbox.stop()
@@ -828,7 +833,7 @@ def test_a_caller_who_leaves_is_no_trouble(
     async def main(caller: Caller) -> None:
         trouble: list[Any] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: trouble.append(context))
-        request = f"DELETE {who().path} HTTP/1.1\r\nHost: x\r\nAuthorization: {caller.header}\r\n\r\n"
+        request = f"DELETE {path_of()} HTTP/1.1\r\nHost: x\r\nAuthorization: {caller.header}\r\n\r\n"
         for _ in range(3):
             _, writer = await asyncio.open_connection("127.0.0.1", caller.sandbox.port)
             writer.write(request.encode())
@@ -897,7 +902,7 @@ def test_a_sandbox_is_built_from_a_world_file(tmp_path: Path) -> None:
         async with built, aiohttp.ClientSession() as session:
             await clock.sleep(9.5)
             for n in range(3):
-                async with session.delete(built.url + who(n).path) as response:
+                async with session.delete(built.url + path_of(n)) as response:
                     await response.read()
         return [(entry.status or 0, entry.locked) for entry in read_log(tmp_path / "log")]
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkremove.domain.errors import SettingsError
-from bulkremove.domain.model import Removal
+from bulkremove.domain.row import Removal
 from bulkremove.sandbox import Fault, Faults, Latency, load, parse
 from bulkremove.sandbox.faults import KINDS, Turns
 

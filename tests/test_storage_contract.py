@@ -1,4 +1,4 @@
-"""What every implementation of the storage must pass (``bulkremove.storage.base``), whatever it is built on."""
+"""What every implementation of the storage must pass (``bulkremove.storage.interface``), whatever it is built on."""
 
 from __future__ import annotations
 
@@ -12,41 +12,18 @@ from pathlib import Path
 
 import pytest
 
+from bulkremove.domain.attempt import Note, Outcome, PendingRow, Permit
 from bulkremove.domain.errors import ConsentMissing, JobBusy, JobNotFound, JournalFailed
-from bulkremove.domain.model import (
-    UNSETTLED,
-    EndReason,
-    Exclusion,
-    Job,
-    JobState,
-    Ledger,
-    Note,
-    Outcome,
-    PendingRow,
-    Permit,
-    PlannedRow,
-    ProtectedLearners,
-    Removal,
-    Roles,
-    Row,
-    RowState,
-    Status,
-    Tally,
-)
+from bulkremove.domain.job import EndReason, Job, JobState, Tally
+from bulkremove.domain.ledger import Ledger
 from bulkremove.domain.permissions import Role
+from bulkremove.domain.plan import PlannedRow, ProtectedLearners
+from bulkremove.domain.row import UNSETTLED, Exclusion, Removal, Roles, Row, RowState, Status
 from bulkremove.storage import SqliteStorage, Storage
-from bulkremove.storage.base import (
-    Act,
-    AttemptOutcome,
-    IntakeResult,
-    JobEnd,
-    JobEvent,
-    Notice,
-    Record,
-    SlotDecision,
-    Token,
-    User,
-)
+from bulkremove.storage.interface.attempts import AttemptOutcome, SlotDecision
+from bulkremove.storage.interface.jobs import JobEnd
+from bulkremove.storage.interface.records import Act, IntakeResult, JobEvent, Notice, Record
+from bulkremove.storage.interface.users import Token, User
 
 CELLS = ("1", "2", "3", "\ud800 \x00 'x'")
 ACT = Act("jo", "looked", {"n": 1}, 1.0)
@@ -109,7 +86,7 @@ def job(name: str = "job", state: JobState = JobState.READY, at: float = 1.0) ->
 
 
 def end(state: JobState = JobState.PAUSED, reason: str = "Stopped.") -> JobEnd:
-    return JobEnd(state, reason, EndReason.INTERRUPTED, 5, 9.0, seconds=2.0, peak=3, auto_resumable=True)
+    return JobEnd(state, reason, EndReason.INTERRUPTED, 9.0, seconds=2.0, peak=3, auto_resumable=True)
 
 
 async def rows(storage: Storage, name: str = "job") -> list[PendingRow]:

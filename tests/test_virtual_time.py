@@ -11,7 +11,7 @@ from aiolimiter import AsyncLimiter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkremove.domain.model import Clock
+from bulkremove.domain.clock import Clock
 from tests.virtual_time import START, VirtualClock, run
 
 

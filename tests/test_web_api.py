@@ -17,7 +17,7 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from bulkremove.domain.model import JobState
+from bulkremove.domain.job import JobState
 from bulkremove.domain.permissions import Role
 from bulkremove.web.openapi import PREFIX, document
 from tests.cli_fixtures import crowd

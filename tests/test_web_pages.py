@@ -14,12 +14,13 @@ import pytest
 from bulkremove.app import Consent, Stop
 from bulkremove.app.job_supervisor import CLOSED
 from bulkremove.domain.errors import JobBusy
-from bulkremove.domain.model import Job, JobState, Roles, Status
+from bulkremove.domain.job import Job, JobState
 from bulkremove.domain.permissions import Role
+from bulkremove.domain.row import Roles, Status
 from bulkremove.reading import ReadOptions
 from bulkremove.web import uploads
 from tests.cli_fixtures import Bulkremove, crowd, environment
-from tests.web_fixtures import Reply, RunningSite, Visitor, running_site, triples
+from tests.web_fixtures import Reply, RunningSite, Visitor, running_site, triples, until
 from tests.workbooks import Book, Cell, Sheet
 
 DRY_RUN = "DRY RUN - nothing has been removed"
@@ -524,11 +525,19 @@ async def test_nothing_that_the_person_did_is_missing_from_the_audit_log(tmp_pat
     world, _ = crowd(tmp_path, 100)
     async with running_site(tmp_path / "home", world=world, speed=20.0) as one, one.visitor() as visitor:
         job = await confirmed(visitor, triples(100))
+
+        async def acts() -> list[str]:
+            return [entry.act for entry in reversed(await one.app.audit.newest(100))]
+
+        async def runs() -> bool:
+            return (await acts())[-1] == "run"
+
         for act in ("pause", "resume", "cancel"):
+            if act != "resume":
+                await until(runs)  # a run begins in the background
             await visitor.post(f"/jobs/{job}/{act}")
         await visitor.get(f"/jobs/{job}/report.csv")
-        acts = [entry.act for entry in reversed(await one.app.audit.newest(100))]
-        assert ["uploaded", "read", "confirmed", "run", "paused", "run", "cancelled", "reported"] == acts
+        assert ["uploaded", "read", "confirmed", "run", "paused", "run", "cancelled", "reported"] == await acts()
         assert "cancelled" in (await visitor.get("/audit")).text
         assert (await one.app.audit.verify()).broken is None
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bulkremove.domain.model import JobState, Status
+from bulkremove.domain.job import JobState
+from bulkremove.domain.row import Status
 from bulkremove.engine import rate_limit
 from bulkremove.sandbox import Fault, Faults, read_log
 from tests.cli_fixtures import Bulkremove, crowd, environment, sandbox

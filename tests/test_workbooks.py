@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulkremove.domain.errors import FileRefused
-from bulkremove.domain.model import Table
+from bulkremove.domain.table import Table
 from bulkremove.reading import Hidden, ReadOptions, read
 from tests.workbooks import KINDS, Book, Cell, Formula, Sheet
 

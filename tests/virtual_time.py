@@ -98,7 +98,7 @@ def _now() -> float:
 
 @dataclass
 class VirtualClock:
-    """``model.Clock`` over the running loop's time; a wall clock that can be stepped and a machine that reboots."""
+    """``Clock`` over the running loop's time; a wall clock that can be stepped and a machine that reboots."""
 
     boot: str = "boot-1"
     speed: float = 1.0

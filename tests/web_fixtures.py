@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import re
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -160,3 +161,13 @@ async def running_site(
             await supervisor.close()
             await runner.cleanup()
             app.close()
+
+
+async def until(so: Callable[[], object | Awaitable[object]]) -> None:
+    """Wait until something is so."""
+    for _ in range(2000):
+        found = so()
+        if await found if isinstance(found, Awaitable) else found:
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it never came so far")

@@ -12,7 +12,8 @@ from bulkremove.app.results import Allowance
 from bulkremove.config import Settings
 from bulkremove.domain.data_centers import DATA_CENTRES
 from bulkremove.domain.errors import BulkremoveError, SettingsError
-from bulkremove.domain.model import Job
+from bulkremove.domain.job import Job
+from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.engine import rate_limit
 from bulkremove.zoho.accounts import Account, AccountStore, Credentials, from_environment, ledger_key, system_keyring
 
@@ -96,7 +97,7 @@ class Accounts:
         if missing_scope(granted.scopes):
             sentences.append(
                 "WARNING: this grant does not let a learner be removed. Make a new code with the scope "
-                "ZOHOPEOPLE.training.DELETE and log in again."
+                f"{REMOVE_LEARNER.scopes[0]} and log in again."
             )
         return sentences
 

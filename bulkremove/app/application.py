@@ -23,10 +23,11 @@ from bulkremove.app.runs import Runs
 from bulkremove.app.sandbox_run import SandboxOptions
 from bulkremove.app.users import Users
 from bulkremove.config import Settings
-from bulkremove.domain.model import SANDBOX_HOST, Clock
+from bulkremove.domain.clock import Clock
+from bulkremove.domain.hosts import SANDBOX_HOST
 from bulkremove.platform.system_clock import SystemClock
 from bulkremove.storage import SqliteStorage, Storage
-from bulkremove.storage.base import AuditLog
+from bulkremove.storage.interface.audit import AuditLog
 
 if TYPE_CHECKING:  # they pull aiohttp in, which most commands do without
     from bulkremove.app.job_supervisor import JobSupervisor

@@ -25,7 +25,8 @@ from bulkremove.app.context import Context
 from bulkremove.domain.errors import JournalFailed
 from bulkremove.engine import rate_limit
 from bulkremove.platform.secure_files import make_folder, write_private
-from bulkremove.storage.base import Act, Restored
+from bulkremove.storage.interface.records import Act
+from bulkremove.storage.interface.restore import Restored
 
 JOURNAL, SETTINGS, PROTECTED, CONTENTS = "journal.db", "bulkremove.toml", "keep.csv", "CONTENTS.txt"
 LARGEST = 100 * 1024 * 1024

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from bulkremove.config import Settings
 from bulkremove.domain.errors import ConsentMissing
-from bulkremove.domain.model import Plan, Status
+from bulkremove.domain.plan import Plan
+from bulkremove.domain.row import Status
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from random import Random
 
 from bulkremove.config import Settings
-from bulkremove.domain.model import Clock
+from bulkremove.domain.clock import Clock
 from bulkremove.storage import Storage
-from bulkremove.storage.base import Act
+from bulkremove.storage.interface.records import Act
 
 
 @dataclass(frozen=True, slots=True)

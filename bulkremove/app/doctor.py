@@ -14,8 +14,9 @@ from email.utils import parsedate_to_datetime
 from bulkremove.app.accounts import Accounts, people
 from bulkremove.app.context import Context
 from bulkremove.config import Settings
+from bulkremove.domain.attempt import Reply
+from bulkremove.domain.clock import Clock
 from bulkremove.domain.errors import BulkremoveError
-from bulkremove.domain.model import Clock, Reply
 from bulkremove.platform.secure_files import make_folder
 from bulkremove.storage import Storage
 from bulkremove.zoho.accounts import Credentials

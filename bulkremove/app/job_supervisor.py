@@ -17,7 +17,8 @@ from bulkremove.app.jobs import Jobs
 from bulkremove.app.results import Ended
 from bulkremove.app.runs import Runs
 from bulkremove.domain.errors import BulkremoveError, JobBusy
-from bulkremove.domain.model import EndReason, Job, JobState, Status
+from bulkremove.domain.job import EndReason, Job, JobState
+from bulkremove.domain.row import Status
 from bulkremove.engine.progress import Progress, Stop
 from bulkremove.engine.rate_limit import shared_ends
 
@@ -132,7 +133,7 @@ class JobSupervisor:
 
     async def _stop(self, job_id: str, why: str, code: EndReason) -> None:
         if running := self._running.get(job_id):
-            running.stop.ask(why, 5, code=code, auto_resumable=code is EndReason.SERVER_STOPPED)
+            running.stop.ask(why, code, auto_resumable=code is EndReason.SERVER_STOPPED)
             await asyncio.wait([self._tasks[job_id]])
 
     async def _run(self, job_id: str, running: Running, by: str) -> None:

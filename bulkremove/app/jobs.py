@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING
 from bulkremove.app.consent import check_eyes
 from bulkremove.app.context import Context
 from bulkremove.app.results import PAGE, Ended
+from bulkremove.domain.attempt import Note, Outcome
 from bulkremove.domain.errors import ConsentMissing, JobBusy, JobNotFound, NoteRejected, ReportFailed
-from bulkremove.domain.model import EndReason, Job, JobState, Note, Outcome, Plan, Status, Tally
-from bulkremove.storage.base import VISIBLE, Act, JobEnd, JobEvent, Record
+from bulkremove.domain.job import EndReason, Job, JobState, Tally
+from bulkremove.domain.plan import Plan
+from bulkremove.domain.row import Status
+from bulkremove.storage.interface.jobs import VISIBLE, JobEnd
+from bulkremove.storage.interface.records import Act, JobEvent, Record
 
 if TYPE_CHECKING:  # most commands do without reports
     from bulkremove.report import ReportFile, Rows, Timeline
@@ -46,7 +50,7 @@ class Jobs:
                 await (claim or held).enter_async_context(self._storage.claims.hold(job.id))
                 await self._storage.jobs.create(job, plan.rows(), entry, *records)
         except asyncio.CancelledError:  # by Ctrl-C: nothing that could run may be left
-            end = JobEnd(JobState.CANCELLED, "Stopped while it was stored.", EndReason.CANCELLED, 5, job.created_at)
+            end = JobEnd(JobState.CANCELLED, "Stopped while it was stored.", EndReason.CANCELLED, job.created_at)
             with suppress(JobNotFound):  # it was not whole yet, and is removed as abandoned
                 await self._storage.jobs.cancel(job.id, _not_over, end, Act(by, "cancelled", facts, job.created_at))
             raise
@@ -174,7 +178,7 @@ class Jobs:
     async def cancel(self, job_id: str, *, by: str) -> Job:
         """End a job for good; its rows left are ``not_sent``. Raises JobBusy while a process runs it."""
         at, why = self._context.clock.wall(), "A person cancelled the job."
-        end = JobEnd(JobState.CANCELLED, why, EndReason.CANCELLED, 5, at)
+        end = JobEnd(JobState.CANCELLED, why, EndReason.CANCELLED, at)
         async with self._storage.claims.hold(job_id):
             return await self._storage.jobs.cancel(job_id, _not_over, end, Act(by, "cancelled", {"job": job_id}, at))
 

@@ -19,10 +19,13 @@ from bulkremove.app.jobs import Jobs
 from bulkremove.app.results import PAGE, Preview
 from bulkremove.config import Settings
 from bulkremove.domain.errors import ConsentMissing
-from bulkremove.domain.model import Job, JobState, Plan, PlannedRow, ProtectedLearners, Status, Table
+from bulkremove.domain.job import Job, JobState
+from bulkremove.domain.plan import Plan, PlannedRow, ProtectedLearners
+from bulkremove.domain.row import Status
+from bulkremove.domain.table import Table
 from bulkremove.engine import rate_limit
 from bulkremove.platform.local_time import local
-from bulkremove.storage.base import Record
+from bulkremove.storage.interface.records import Record
 
 if TYPE_CHECKING:  # reading pulls pandas in, which most commands do without
     from bulkremove.reading import ReadOptions
@@ -162,6 +165,7 @@ class Plans:
             options={"limit": self._context.settings.limit_text, "calls": str(quota.calls)},
             prepared_by=prepared_by,
             confirmed_by=confirmed_by,
+            operation=plan.operation.name,
         )
 
     async def _new_id(self) -> str:

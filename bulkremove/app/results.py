@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bulkremove.domain.errors import ConsentMissing
-from bulkremove.domain.model import UNPLANNED, Job, Plan, Quota, Tally
+from bulkremove.domain.job import EndReason, Job, Tally
+from bulkremove.domain.ledger import Quota
+from bulkremove.domain.plan import Plan
+from bulkremove.domain.row import UNPLANNED
 
 PAGE = 50
 """Rows of one page of a table."""
@@ -77,6 +80,11 @@ class Ended:
     retry: Path | None
     summary: str
     warning: str | None
+
+    @property
+    def good(self) -> bool:
+        """Every row has its status, and no row needs a person."""
+        return self.job.reason_code is EndReason.NONE and not self.tally.needs_person
 
 
 @dataclass(frozen=True, slots=True)

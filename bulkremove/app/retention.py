@@ -17,7 +17,7 @@ from bulkremove.app.context import Context
 from bulkremove.app.plans import protected_learners
 from bulkremove.app.results import Allowance
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing, NotAuthorised, SettingsError
-from bulkremove.domain.model import Job
+from bulkremove.domain.job import Job
 from bulkremove.sources import Folder, folder_of
 from bulkremove.storage import Storage
 

@@ -18,10 +18,10 @@ from bulkremove.app.results import Ended
 from bulkremove.app.sandbox_run import RunningSandbox, SandboxOptions
 from bulkremove.config import Settings
 from bulkremove.domain.errors import ConsentMissing, JobBusy, JournalFailed, SettingsError
-from bulkremove.domain.model import EndReason, Job, JobState
+from bulkremove.domain.job import EndReason, Job, JobState
+from bulkremove.domain.operation import OPERATIONS
 from bulkremove.domain.planner import KEPT
-from bulkremove.engine.decision_table import exit_code
-from bulkremove.storage.base import JobEnd
+from bulkremove.storage.interface.jobs import JobEnd
 
 if TYPE_CHECKING:  # most commands do without
     from bulkremove.engine.fair_queue import FairQueue
@@ -70,6 +70,11 @@ class Runs:
                     f"Job {job.id} is {job.state.value}; nothing is left to resume.",
                     hint=f"`bulkremove report {job.id}` writes its report again, `bulkremove retry {job.id}` makes a "
                     "new job of the rows that were not sent.",
+                )
+            if job.operation not in OPERATIONS:
+                raise JournalFailed(
+                    f"Job {job.id} makes calls that this version does not know ({job.operation}). Nothing was sent.",
+                    hint="Update bulkremove.",
                 )
             settings = self._accounts.settings_of(job)
             if protected := protected_learners(self._context.settings):
@@ -159,5 +164,5 @@ class Runs:
     async def _nothing_to_send(self, job: Job) -> Job:
         at = self._context.clock.wall()
         return await self._context.storage.jobs.end(
-            job.id, lambda tally: JobEnd(JobState.FINISHED, "", EndReason.NONE, exit_code(tally), at)
+            job.id, lambda tally: JobEnd(JobState.FINISHED, "", EndReason.NONE, at)
         )

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bulkremove.domain.model import Clock, Quota
+from bulkremove.domain.clock import Clock
+from bulkremove.domain.ledger import Quota
 
 
 @dataclass(frozen=True, slots=True)

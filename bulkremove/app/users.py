@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from bulkremove.app.context import Context
 from bulkremove.domain.errors import UserError
 from bulkremove.domain.permissions import Role
-from bulkremove.storage.base import Act, Token, User
+from bulkremove.storage.interface.records import Act
+from bulkremove.storage.interface.users import Token, User
 
 if TYPE_CHECKING:  # it loads a C library that most commands do without
     from argon2 import PasswordHasher

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from bulkremove.cli.exit_codes import EXIT_CODES
+from bulkremove.cli.exit_codes import EXIT_CODES, of_error
 from bulkremove.cli.output_streams import stand_in
 
 __all__ = ["EXIT_CODES", "main", "tell"]
@@ -46,6 +46,6 @@ def tell(error: Exception) -> int:
     logging.getLogger(__name__).debug("%s", type(error).__name__, exc_info=error)
     if isinstance(error, BulkremoveError):
         click.echo(f"Error: {error}", err=True)
-        return error.exit_code
+        return of_error(error)
     click.echo("Error: something unexpected happened. Run it again with --debug and send that log.", err=True)
     return 1

@@ -1,4 +1,16 @@
-"""The exit codes, once: for `--help`, and for the README, which a test compares."""
+"""The exit codes, once: for `--help`, for the README, which a test compares, and for what a command ends with.
+
+Late imports: `--help` needs none of the domain.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bulkremove.app.nightly import NightlyResult
+    from bulkremove.domain.errors import BulkremoveError
+    from bulkremove.domain.job import Job, Tally
 
 EXIT_CODES = {
     0: "all removed, or known to be gone",
@@ -16,3 +28,41 @@ EXIT_CODES = {
 def epilog() -> str:
     """The list for the end of `--help`."""
     return "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {words}" for code, words in EXIT_CODES.items())
+
+
+def of_job(job: Job, tally: Tally) -> int:
+    """For a run of the job that is over."""
+    from bulkremove.domain.job import EndReason
+
+    match job.reason_code:
+        case EndReason.NONE:
+            return 3 if tally.needs_person else 0
+        case EndReason.INTERRUPTED:
+            return 130
+        case EndReason.NOT_AUTHORIZED:
+            return 7
+    return 5
+
+
+def of_nightly_run(result: NightlyResult) -> int:
+    """The worst of all that happened in it."""
+    codes = [of_job(ended.job, ended.tally) for ended in result.ended]
+    return max([*codes, 4 * bool(result.held), 5 * bool(result.failures)])
+
+
+def of_error(error: BulkremoveError) -> int:
+    """For an error that ended a command."""
+    from bulkremove.domain import errors
+
+    match error:
+        case errors.NotAuthorised():
+            return 7
+        case errors.JobBusy():
+            return 6
+        case errors.TokenDelayed():
+            return 5
+        case errors.ConsentMissing():
+            return 4
+        case errors.JournalFailed() | errors.NoticeFailed() | errors.AnswerLost() | errors.ExchangeFailed():
+            return 1
+    return 2

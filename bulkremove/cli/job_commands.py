@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from bulkremove.cli.console import Screen, json_option, shown
-from bulkremove.domain.model import Job, JobState, Outcome, Status, Tally
+from bulkremove.cli.exit_codes import of_job
+from bulkremove.domain.attempt import Outcome
+from bulkremove.domain.job import Job, JobState, Tally
+from bulkremove.domain.row import Status
 from bulkremove.platform.local_time import local
 
 if TYPE_CHECKING:
@@ -75,7 +78,7 @@ def show(screen: Screen, job: str, as_json: bool) -> None:
     if as_json:
         from bulkremove.report import as_json as report_json
 
-        facts = dict(report_json(found, tally, report=None, retry=None))
+        facts = {**report_json(found, tally, report=None, retry=None), "exit_code": of_job(found, tally)}
         facts["events"] = [{"at": at, "name": name, "text": text} for at, name, text in events]
         facts["unknown_rows"] = [outcome.number for outcome in unknown]
         screen.answer(json.dumps(facts))

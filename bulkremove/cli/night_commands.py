@@ -13,7 +13,9 @@ import click
 
 from bulkremove.cli import preview_text
 from bulkremove.cli.console import Screen, sandbox_options
+from bulkremove.cli.exit_codes import of_nightly_run
 from bulkremove.domain.errors import SettingsError
+from bulkremove.domain.job import EndReason
 
 if TYPE_CHECKING:
     from bulkremove.app import App, Stop
@@ -56,7 +58,7 @@ def nightly(
         screen.answer(f"deleted: {found.deleted}")
     if not (found.ran or found.held or found.waiting or found.failures or found.plans):
         screen.answer("There was nothing to do.")
-    return 0 if dry_run else found.exit_code
+    return 0 if dry_run else of_nightly_run(found)
 
 
 @click.command()
@@ -187,14 +189,14 @@ def _stop(screen: Screen) -> Stop:
 
     stop = Stop()
 
-    def ask(reason: str, code: int) -> None:
+    def ask(reason: str, code: EndReason) -> None:
         stop.ask(reason, code, auto_resumable=True)
         screen.say("Stopping; the rows in flight are finished first.")
 
     loop = asyncio.get_running_loop()
     for number, reason, code in (
-        (signal.SIGINT, "Stopped by Ctrl-C.", 130),
-        (signal.SIGTERM, "The system asked the night to stop.", 5),
+        (signal.SIGINT, "Stopped by Ctrl-C.", EndReason.INTERRUPTED),
+        (signal.SIGTERM, "The system asked the night to stop.", EndReason.TERMINATED),
     ):
         loop.add_signal_handler(number, ask, reason, code)
     return stop

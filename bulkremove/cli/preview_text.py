@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from bulkremove.cli.console import shown
-from bulkremove.domain.model import UNPLANNED
+from bulkremove.domain.row import UNPLANNED
 from bulkremove.platform.local_time import local
 
 if TYPE_CHECKING:
@@ -24,9 +24,7 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
         yield DRY_RUN
     where = f"{'SANDBOX ' if plan.sandbox else ''}{plan.host}"
     sheet = f", sheet {table.sheet!r}" if table.sheet else ""
-    ids = ", ".join(
-        f"{role}: {table.header[i]!r}" for role, i in zip(("course", "batch", "learner"), table.roles, strict=True)
-    )
+    ids = ", ".join(f"{role}: {table.header[i]!r}" for role, i in zip(plan.operation.roles, table.roles, strict=True))
     yield f"File      {shown(table.source)} ({table.kind}{sheet}), {len(table):,} rows"
     yield f"Columns   {shown(ids)}"
     yield f"Account   {plan.account} on {where}"

@@ -6,7 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from bulkremove.cli.console import Screen
-from bulkremove.domain.model import Clock, Status
+from bulkremove.domain.clock import Clock
+from bulkremove.domain.row import Status
 from bulkremove.platform.local_time import local
 from bulkremove.report import duration
 

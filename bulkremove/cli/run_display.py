@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bulkremove.cli.console import Screen
+from bulkremove.cli.exit_codes import of_job
 from bulkremove.domain.errors import BulkremoveError, JobBusy
+from bulkremove.domain.job import EndReason
 
 if TYPE_CHECKING:
     from bulkremove.app import App, Ended
@@ -51,7 +53,7 @@ def run_job(
         screen.warn(f"{ended.job.reason}\nTo go on: {again}")
     elif ended.job.reason:
         screen.warn(f"{ended.job.reason}\nTo send what was not sent: {screen.command('retry', job_id)}")
-    return ended.job.exit_code
+    return of_job(ended.job, ended.tally)
 
 
 def _resumable(app: App, job_id: str) -> bool:
@@ -75,19 +77,19 @@ async def _drive(
     live = Live(screen, clock=app.clock)
     loop = asyncio.get_running_loop()
 
-    def ask(reason: str, code: int) -> None:
+    def ask(reason: str, code: EndReason) -> None:
         if stop.asked:
             # The journal is written for a sudden death, so nothing is lost by not waiting.
             live.__exit__()
             screen.warn(f"Ended at once. To go on: {again}")
-            os._exit(code)
+            os._exit(130 if code is EndReason.INTERRUPTED else 5)
         stop.ask(reason, code)
         screen.say("Stopping; the rows in flight are finished first. Once more ends at once.")
 
     for name, reason, code in (
-        ("SIGINT", "Stopped by Ctrl-C.", 130),
-        ("SIGTERM", "The system asked the run to stop.", 5),
-        ("SIGHUP", "The terminal was closed.", 5),
+        ("SIGINT", "Stopped by Ctrl-C.", EndReason.INTERRUPTED),
+        ("SIGTERM", "The system asked the run to stop.", EndReason.TERMINATED),
+        ("SIGHUP", "The terminal was closed.", EndReason.TERMINATED),
     ):
         try:
             loop.add_signal_handler(getattr(signal, name), ask, reason, code)
@@ -116,7 +118,8 @@ def _tell(screen: Screen, ended: Ended, as_json: bool) -> None:
         from bulkremove.report import as_json as report_json
 
         paths = {name: str(path) if path else None for name, path in (("report", ended.report), ("retry", ended.retry))}
-        screen.answer(json.dumps(report_json(ended.job, ended.tally, **paths)))
+        facts = report_json(ended.job, ended.tally, **paths)
+        screen.answer(json.dumps({**facts, "exit_code": of_job(ended.job, ended.tally)}))
     else:
         screen.answer(ended.summary)
     if ended.retry:

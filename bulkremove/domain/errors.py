@@ -3,19 +3,19 @@
 ::
 
     BulkremoveError
-    ├── FileRefused         reading: the file is damaged or doubtful; nothing was sent        exit 2
-    ├── SettingsError       config: an option or the settings file is wrong                   exit 2
-    ├── ConsentMissing      app: nobody agreed to this very plan, or a cap forbids it         exit 4
-    ├── JobNotFound         store: no job of that name                                        exit 2
-    ├── NoteRejected        app: a note is about a row whose fate is known                    exit 2
-    ├── UserError           app: a user or token that is not there, or there already          exit 2
-    ├── SourceFailed        sources: the folder, command or address gives nothing             exit 2
-    ├── NoticeFailed        notices: an address did not take a notice                         (kept)
-    ├── JobBusy             store: another process drives the job                             exit 6
-    ├── NotAuthorised       auth: Zoho does not accept the credentials                        exit 7
-    ├── TokenDelayed        auth: the token can't be had right now; the rows are untouched    exit 5
-    ├── JournalFailed       store: the journal can't be written or read                       exit 1
-    ├── ReportFailed        report: the report can't be written                               exit 2
+    ├── FileRefused         reading: the file is damaged or doubtful; nothing was sent
+    ├── SettingsError       config: an option or the settings file is wrong
+    ├── ConsentMissing      app: nobody agreed to this very plan, or a cap forbids it
+    ├── JobNotFound         store: no job of that name
+    ├── NoteRejected        app: a note is about a row whose fate is known
+    ├── UserError           app: a user or token that is not there, or there already
+    ├── SourceFailed        sources: the folder, command or address gives nothing
+    ├── NoticeFailed        notices: an address did not take a notice
+    ├── JobBusy             store: another process drives the job
+    ├── NotAuthorised       auth: Zoho does not accept the credentials
+    ├── TokenDelayed        auth: the token can't be had right now; the rows are untouched
+    ├── JournalFailed       store: the journal can't be written or read
+    ├── ReportFailed        report: the report can't be written
     └── ExchangeFailed      client: one request brought no answer
         ├── NeverSent       no byte of the request left this machine
         └── Unanswered      bytes may have left, and no usable answer came
@@ -25,13 +25,11 @@ A message is for an HR admin: what happened, which row or file, what to do next.
 
 from __future__ import annotations
 
-from bulkremove.domain.model import Choices
+from bulkremove.domain.table import Choices
 
 
 class BulkremoveError(Exception):
-    """Base of all errors that are told to a person. ``exit_code`` is what the command line ends with."""
-
-    exit_code = 1
+    """Base of all errors that are reported to a person. What a command exits with is decided in cli/exit_codes.py."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -46,8 +44,6 @@ class BulkremoveError(Exception):
 class FileRefused(BulkremoveError):
     """The input can't be trusted as it is. Nothing was sent. Mend the file, or say how it is meant, and start again."""
 
-    exit_code = 2
-
     def __init__(self, message: str, *, hint: str = "", choices: Choices | None = None) -> None:
         super().__init__(message, hint=hint)
         self.choices = choices
@@ -57,37 +53,25 @@ class FileRefused(BulkremoveError):
 class SettingsError(BulkremoveError):
     """An option, an environment variable or a line of the settings file is wrong."""
 
-    exit_code = 2
-
 
 class ConsentMissing(BulkremoveError):
     """Nobody agreed to this very plan, or a cap forbids it. Nothing was sent."""
-
-    exit_code = 4
 
 
 class JobNotFound(BulkremoveError):
     """The journal knows no such job. ``bulkremove jobs`` lists those it knows."""
 
-    exit_code = 2
-
 
 class NoteRejected(BulkremoveError):
     """What was found out is about no row whose fate is unknown, or it is empty."""
-
-    exit_code = 2
 
 
 class UserError(BulkremoveError):
     """A user or a token that is not there, that is there already, or whose password won't do."""
 
-    exit_code = 2
-
 
 class SourceFailed(BulkremoveError):
     """A night's folder, command or address can't be read, so nobody knows whether there was something to do."""
-
-    exit_code = 2
 
 
 class NoticeFailed(BulkremoveError):
@@ -97,19 +81,13 @@ class NoticeFailed(BulkremoveError):
 class JobBusy(BulkremoveError):
     """Another process drives this job right now."""
 
-    exit_code = 6
-
 
 class NotAuthorised(BulkremoveError):
     """Zoho does not accept the credentials, or there are none. A person must log in."""
 
-    exit_code = 7
-
 
 class TokenDelayed(BulkremoveError):
     """Zoho gives no token right now. ``retry_in`` is in seconds; None means: not within this run."""
-
-    exit_code = 5
 
     def __init__(self, message: str, *, retry_in: float | None, hint: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -122,8 +100,6 @@ class JournalFailed(BulkremoveError):
 
 class ReportFailed(BulkremoveError):
     """The report can't be written where it was asked for."""
-
-    exit_code = 2
 
 
 class AnswerLost(BulkremoveError):

@@ -13,19 +13,12 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 
 from bulkremove.domain.ids import LONGEST_ID, OUTER, all_digits
-from bulkremove.domain.model import (
-    Exclusion,
-    Plan,
-    PlannedRow,
-    ProtectedLearners,
-    Removal,
-    Status,
-    Table,
-    column_letter,
-)
+from bulkremove.domain.operation import REMOVE_LEARNER, Operation
+from bulkremove.domain.plan import Plan, PlannedRow, ProtectedLearners
+from bulkremove.domain.row import Exclusion, Removal, Status
+from bulkremove.domain.table import Table, column_letter
 
-_ROLES = ("course", "batch", "learner")
-_FORMAT = "bulkremove plan 1"
+_FORMAT = "bulkremove plan 2"
 _BORDER = "\x1f"
 """Between two texts of a column; ASCII's own unit separator."""
 
@@ -33,14 +26,21 @@ _BORDER = "\x1f"
 KEPT = "This learner is on the list of those who are never removed."
 
 
-def plan(table: Table, *, account: str, host: str, keep: ProtectedLearners | None = None) -> Plan:
+def plan(
+    table: Table,
+    *,
+    account: str,
+    host: str,
+    keep: ProtectedLearners | None = None,
+    operation: Operation = REMOVE_LEARNER,
+) -> Plan:
     """The plan for a table, as ``account`` on ``host``. Every row of the table is in it exactly once.
 
     ``keep``: who is never removed; their rows are ``not_sent``.
     """
     (course, _), (batch, _), (learner, _) = checked = [_checked(table.columns[column]) for column in table.roles]
     excluded = dict(table.settled)
-    for role, column, (_, invalid) in zip(_ROLES, table.roles, checked, strict=True):
+    for role, column, (_, invalid) in zip(operation.roles, table.roles, checked, strict=True):
         for index, why in invalid.items():
             if index not in excluded:
                 raw = table.columns[column][index]
@@ -56,8 +56,8 @@ def plan(table: Table, *, account: str, host: str, keep: ProtectedLearners | Non
         batches = Counter(pairs)
     else:
         batches = Counter(zip(course, batch, strict=True))
-    fingerprint = _fingerprint(table, excluded, account, host)
-    return Plan(account, host, table, (course, batch, learner), excluded, dict(batches), fingerprint)
+    fingerprint = _fingerprint(operation, table, excluded, account, host)
+    return Plan(account, host, table, (course, batch, learner), excluded, dict(batches), fingerprint, operation)
 
 
 def some_rows(
@@ -124,9 +124,10 @@ def _exclude_duplicates(
             excluded[index] = Exclusion(Status.DUPLICATE, words)
 
 
-def _fingerprint(table: Table, excluded: Mapping[int, Exclusion], account: str, host: str) -> str:
+def _fingerprint(operation: Operation, table: Table, excluded: Mapping[int, Exclusion], account: str, host: str) -> str:
     """SHA-256 (hex) over everything that the plan would do, in a form that no two plans share."""
-    head = [_FORMAT, account, host, list(table.header), list(table.roles), table.sheet]
+    call = [operation.name, operation.method, operation.path]
+    head = [_FORMAT, *call, account, host, list(table.header), list(table.roles), table.sheet]
     digest = hashlib.sha256(json.dumps(head).encode())
     digest.update(json.dumps([[i, e.status.value, e.detail] for i, e in sorted(excluded.items())]).encode())
     numbers = table.numbers

@@ -13,8 +13,12 @@ from typing import Protocol
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
 
+from bulkremove.domain.attempt import PendingRow
+from bulkremove.domain.clock import Clock
 from bulkremove.domain.errors import NeverSent, NotAuthorised, SettingsError, TokenDelayed
-from bulkremove.domain.model import Clock, EndReason, HoldReason, PendingRow, Removal, RowState, Status
+from bulkremove.domain.job import EndReason
+from bulkremove.domain.ledger import HoldReason
+from bulkremove.domain.row import Removal, RowState, Status
 from bulkremove.engine import decision_table
 from bulkremove.engine.circuit_breaker import RunEnd
 from bulkremove.engine.decision_table import RULES, Step, Verdict
@@ -31,7 +35,7 @@ from bulkremove.engine.rate_limiter import (
     TooSlow,
 )
 from bulkremove.platform.local_time import local
-from bulkremove.storage.base import AttemptOutcome
+from bulkremove.storage.interface.attempts import AttemptOutcome
 from bulkremove.zoho import response_parser
 from bulkremove.zoho.client import Admission, Exchange
 from bulkremove.zoho.response_kind import Response, ResponseKind
@@ -173,7 +177,7 @@ class Remover:
                 self._run.end_run(RunEnd(_day_used_up(used_up), EndReason.DAY_USED_UP, auto_resumable=True))
                 continue
             except NotAuthorised as refused:
-                self._run.end_run(RunEnd(str(refused), EndReason.NOT_AUTHORIZED, exit_code=7))
+                self._run.end_run(RunEnd(str(refused), EndReason.NOT_AUTHORIZED))
                 continue
             except SettingsError as broken:  # the token's file
                 self._run.end_run(RunEnd(str(broken), EndReason.SETTINGS))
@@ -277,7 +281,7 @@ class Remover:
             await self._tokens.renew(refused)
             row.renewed = True
         except NotAuthorised as broken:
-            self._run.end_run(RunEnd(str(broken), EndReason.NOT_AUTHORIZED, exit_code=7))
+            self._run.end_run(RunEnd(str(broken), EndReason.NOT_AUTHORIZED))
         except TokenDelayed as delayed:
             await self._wait_for_token(delayed)
 
@@ -299,7 +303,6 @@ class Remover:
                     "Authorisation broken: Zoho refuses a new access token too. Check that the account may still "
                     "remove learners, run `bulkremove doctor`, then resume.",
                     EndReason.NOT_AUTHORIZED,
-                    exit_code=7,
                 )
             )
         else:

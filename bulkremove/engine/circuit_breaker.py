@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from bulkremove.domain.model import EndReason, HoldReason
+from bulkremove.domain.job import EndReason
+from bulkremove.domain.ledger import HoldReason
+from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.engine.decision_table import RULES
 from bulkremove.engine.rate_limit import LONGEST_WAIT, Signal
 from bulkremove.zoho.response_kind import Response, ResponseKind
@@ -27,7 +29,6 @@ class RunEnd:
     reason: str
     code: EndReason = EndReason.ANSWERS
     for_good: bool = False
-    exit_code: int = 5
     auto_resumable: bool = False
     """Whether time alone mends it, so that an unattended run may go on by itself; else a person must look."""
 
@@ -100,10 +101,9 @@ def _run_end(breaker: Breaker, response: Response) -> RunEnd | None:
             )
         case ResponseKind.SCOPE_MISSING:
             return RunEnd(
-                f"The permission (scope) ZOHOPEOPLE.training.DELETE is missing{said}. "
+                f"The permission (scope) {REMOVE_LEARNER.scopes[0]} is missing{said}. "
                 "Make a new grant code with it and run `bulkremove login`, then resume.",
                 code=EndReason.NOT_AUTHORIZED,
-                exit_code=7,
             )
         case ResponseKind.WRONG_DATA_CENTRE:
             return RunEnd(
@@ -111,7 +111,6 @@ def _run_end(breaker: Breaker, response: Response) -> RunEnd | None:
                 "then retry.",
                 for_good=True,
                 code=EndReason.NOT_AUTHORIZED,
-                exit_code=7,
             )
         case ResponseKind.FORBIDDEN if enough:
             return RunEnd(
@@ -119,7 +118,6 @@ def _run_end(breaker: Breaker, response: Response) -> RunEnd | None:
                 "these courses. Mend that, then retry.",
                 for_good=True,
                 code=EndReason.NOT_AUTHORIZED,
-                exit_code=7,
             )
         case ResponseKind.BAD_REQUEST if enough and breaker.responses == breaker.repeated:
             return RunEnd(

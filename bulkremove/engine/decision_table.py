@@ -11,7 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from bulkremove.domain.model import Attempt, Clock, HoldReason, Status, Tally
+from bulkremove.domain.attempt import Attempt
+from bulkremove.domain.clock import Clock
+from bulkremove.domain.ledger import HoldReason
+from bulkremove.domain.row import Status
 from bulkremove.zoho.response_kind import Response, ResponseKind
 
 MAX_ATTEMPTS = 3
@@ -203,12 +206,6 @@ def too_late(attempts: Sequence[Attempt], clock: Clock) -> Verdict | None:
 def back_off(repeat: int, random: float) -> float:
     """Seconds before the ``repeat``-th repeat (from 1): exponential with full jitter; ``random`` in [0, 1)."""
     return random * min(60.0, 4.0 * 2.0 ** (repeat - 1))
-
-
-def exit_code(tally: Tally) -> int:
-    """0 if every row of a finished job is removed, known to be gone, done before, or repeats such a row; else 3."""
-    troubled = (Status.REFUSED, Status.UNKNOWN, Status.INVALID, Status.NOT_SENT)
-    return 3 if any(tally[status] for status in troubled) else 0
 
 
 def _told(response: Response) -> str:

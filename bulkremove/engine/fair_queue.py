@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 
 from aiolimiter import AsyncLimiter
 
-from bulkremove.domain.model import Quota
+from bulkremove.domain.ledger import Quota
 from bulkremove.engine import rate_limit
 
 

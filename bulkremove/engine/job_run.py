@@ -14,9 +14,14 @@ from contextlib import aclosing
 from yarl import URL
 
 from bulkremove.config import Settings
+from bulkremove.domain.attempt import PendingRow
+from bulkremove.domain.clock import Clock
 from bulkremove.domain.errors import TokenDelayed
-from bulkremove.domain.model import Clock, EndReason, HoldReason, Job, JobState, PendingRow, Quota, Status, Tally
-from bulkremove.engine import circuit_breaker, decision_table, rate_limit
+from bulkremove.domain.job import EndReason, Job, JobState, Tally
+from bulkremove.domain.ledger import HoldReason, Quota
+from bulkremove.domain.operation import OPERATIONS
+from bulkremove.domain.row import Status
+from bulkremove.engine import circuit_breaker, rate_limit
 from bulkremove.engine.attempts import Remover, Tokens
 from bulkremove.engine.circuit_breaker import Breaker, RunEnd
 from bulkremove.engine.fair_queue import FairQueue
@@ -26,7 +31,8 @@ from bulkremove.engine.rate_limiter import Gate, Lockout
 from bulkremove.engine.rows import run
 from bulkremove.platform.local_time import local
 from bulkremove.storage import Storage
-from bulkremove.storage.base import JobEnd, JobEvent
+from bulkremove.storage.interface.jobs import JobEnd
+from bulkremove.storage.interface.records import JobEvent
 from bulkremove.zoho.client import ZohoPeople
 from bulkremove.zoho.response_kind import Response
 
@@ -130,7 +136,7 @@ class Drive:
     def end_run(self, run_end: RunEnd) -> None:
         if self._run_end is None:
             self._run_end = run_end
-            self._stop.ask(run_end.reason, run_end.exit_code, code=run_end.code, auto_resumable=run_end.auto_resumable)
+            self._stop.ask(run_end.reason, run_end.code, auto_resumable=run_end.auto_resumable)
             self._early_end = self._event(
                 "halted", run_end.reason
             )  # written with the end: a response's outcome goes first
@@ -181,22 +187,18 @@ class Drive:
         sent = await self._storage.rate_limit.send_times(self._ledger, since=started)
         peak = rate_limit.worst_window(sent, self._quota.window)
         stop = self._stop
-        run_end = self._run_end or RunEnd(
-            stop.reason, stop.code, exit_code=stop.exit_code, auto_resumable=stop.auto_resumable
-        )
+        run_end = self._run_end or RunEnd(stop.reason, stop.code, auto_resumable=stop.auto_resumable)
 
         def decide(tally: Tally) -> JobEnd:
             if tally.open == 0:
                 # The last row may have been settled by the very response that would have halted the job.
-                exit_code = decision_table.exit_code(tally)
-                return JobEnd(JobState.FINISHED, "", EndReason.NONE, exit_code, at, seconds, peak)
+                return JobEnd(JobState.FINISHED, "", EndReason.NONE, at, seconds, peak)
             if run_end.for_good:
-                return JobEnd(JobState.STOPPED, run_end.reason, run_end.code, run_end.exit_code, at, seconds, peak)
+                return JobEnd(JobState.STOPPED, run_end.reason, run_end.code, at, seconds, peak)
             return JobEnd(
                 JobState.PAUSED,
                 run_end.reason,
                 run_end.code,
-                run_end.exit_code,
                 at,
                 seconds,
                 peak,
@@ -240,6 +242,7 @@ async def drive(
     quota = settings.quota
     people = ZohoPeople(
         base,
+        operation=OPERATIONS[job.operation],
         concurrency=settings.concurrency,
         connect=settings.connect_timeout,
         read=settings.read_timeout,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from bulkremove.domain.model import EndReason, Job, Status, Tally
+from bulkremove.domain.job import EndReason, Job, Tally
+from bulkremove.domain.row import Status
 from bulkremove.engine.rate_limit import Waiting
 
 
@@ -30,13 +31,12 @@ class Progress:
 
 @dataclass(slots=True)
 class Stop:
-    """Asks a run to end soon. ``exit_code``: what the command line ends with."""
+    """Asks a run to end soon."""
 
     heard: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once it was asked, so that nobody has to look again and again."""
     reason: str = ""
-    code: EndReason = EndReason.INTERRUPTED
-    exit_code: int = 5
+    code: EndReason = EndReason.TERMINATED
     auto_resumable: bool = False
     """Whether an unattended run may go on by itself later."""
     within: list[Stop] = field(default_factory=list)
@@ -46,19 +46,18 @@ class Stop:
     def asked(self) -> bool:
         return self.heard.is_set()
 
-    def ask(
-        self, reason: str, exit_code: int, *, code: EndReason = EndReason.INTERRUPTED, auto_resumable: bool = False
-    ) -> None:
+    def ask(self, reason: str, code: EndReason, *, auto_resumable: bool = False) -> None:
+        """``reason``: a sentence for an HR admin. Only the first call counts."""
         if not self.asked:
-            self.reason, self.code, self.exit_code, self.auto_resumable = reason, code, exit_code, auto_resumable
+            self.reason, self.code, self.auto_resumable = reason, code, auto_resumable
             self.heard.set()
             for one in self.within:
-                one.ask(reason, exit_code, code=code, auto_resumable=auto_resumable)
+                one.ask(reason, code, auto_resumable=auto_resumable)
 
     def part(self) -> Stop:
         """A stop of its own for a part of the run, which ends with the whole."""
         one = Stop()
         self.within.append(one)
         if self.asked:
-            one.ask(self.reason, self.exit_code, code=self.code, auto_resumable=self.auto_resumable)
+            one.ask(self.reason, self.code, auto_resumable=self.auto_resumable)
         return one

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from bulkremove.domain.model import Hold, HoldReason, Ledger, Quota
+from bulkremove.domain.ledger import Hold, HoldReason, Ledger, Quota
 
 SMALLEST_BUDGET = 8
 """Calls a window that a lowered budget keeps at least (measured: the best floor with foreign traffic)."""

@@ -11,11 +11,14 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from bulkremove.domain.model import Clock, HoldReason, Ledger, PendingRow, Permit, Quota, RowState, Status
+from bulkremove.domain.attempt import PendingRow, Permit
+from bulkremove.domain.clock import Clock
+from bulkremove.domain.ledger import HoldReason, Ledger, Quota
+from bulkremove.domain.row import RowState, Status
 from bulkremove.engine import decision_table, rate_limit
 from bulkremove.engine.fair_queue import FairQueue
 from bulkremove.engine.rate_limit import Go, OwnLimit, Postponed, Signal, Wait, Waiting, WaitsExhausted, YieldToOtherRow
-from bulkremove.storage.base import AttemptOutcome, AttemptStore, RateLimitStore, SlotDecision
+from bulkremove.storage.interface.attempts import AttemptOutcome, AttemptStore, RateLimitStore, SlotDecision
 from bulkremove.zoho.response_kind import ResponseKind
 
 Refusal = Wait | Postponed | YieldToOtherRow | OwnLimit | WaitsExhausted
@@ -92,7 +95,7 @@ class Lockout:
 
 @dataclass(frozen=True, slots=True)
 class _Restart:
-    """``storage.base.RestartRule`` of a quota. Pure."""
+    """``RestartRule`` of a quota. Pure."""
 
     key: str
     quota: Quota
@@ -103,7 +106,7 @@ class _Restart:
 
 @dataclass(frozen=True, slots=True)
 class _Ask(_Restart):
-    """``storage.base.SlotRule``: whether the row ``row`` may be sent now. Pure."""
+    """``SlotRule``: whether the row ``row`` may be sent now. Pure."""
 
     row: str
     alone: bool
@@ -135,7 +138,7 @@ class _Ask(_Restart):
 
 @dataclass(frozen=True, slots=True)
 class _Answered(_Restart):
-    """``storage.base.AnswerRule``: what the end of an attempt does to the ledger. Pure."""
+    """``AnswerRule``: what the end of an attempt does to the ledger. Pure."""
 
     permit: Permit
     closing: Closing

@@ -9,7 +9,8 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
-from bulkremove.domain.model import PendingRow, Status
+from bulkremove.domain.attempt import PendingRow
+from bulkremove.domain.row import Status
 
 SHUTDOWN_GRACE = 6.0
 """Real seconds that rows in flight are given to end once the run stops; later they stay as ``sending``."""

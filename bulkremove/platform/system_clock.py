@@ -1,6 +1,6 @@
 """The machine's clock, or one that runs faster for runs against the sandbox.
 
-It is the only place of the product that reads the time; everything else is given a ``model.Clock``.
+It is the only place of the product that reads the time; everything else is given a ``Clock``.
 """
 
 from __future__ import annotations

@@ -14,7 +14,9 @@ from typing import BinaryIO
 
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.ids import OUTER
-from bulkremove.domain.model import REPORT_COLUMNS, Choices, ProtectedLearners, Roles, Table
+from bulkremove.domain.plan import ProtectedLearners
+from bulkremove.domain.row import Roles
+from bulkremove.domain.table import REPORT_COLUMNS, Choices, Table
 from bulkremove.reading import columns, damaged_ids, previous_report
 from bulkremove.reading.delimited import read_delimited, without_rows
 from bulkremove.reading.grid import LARGEST, Grid

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from bulkremove.domain.errors import FileRefused
-from bulkremove.domain.model import Choices, Roles, column_letter
+from bulkremove.domain.row import Roles
+from bulkremove.domain.table import Choices, column_letter
 from bulkremove.reading.grid import column_of
 from bulkremove.reading.options import ROLES
 

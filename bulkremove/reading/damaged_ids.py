@@ -11,7 +11,7 @@ from datetime import date, datetime, time, timedelta
 
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.ids import OUTER, all_digits
-from bulkremove.domain.model import column_letter
+from bulkremove.domain.table import column_letter
 from bulkremove.reading.grid import Formula, Grid
 
 EXACT = 10**15

@@ -15,7 +15,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
 from bulkremove.domain.errors import FileRefused
-from bulkremove.domain.model import column_letter
+from bulkremove.domain.table import column_letter
 from bulkremove.reading.grid import LONGEST_CELL, MOST_CELLS, MOST_ROWS, Formula, Grid
 
 

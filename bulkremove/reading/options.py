@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bulkremove.domain.errors import FileRefused
+from bulkremove.domain.operation import REMOVE_LEARNER
 
-ROLES = ("course", "batch", "learner")
+ROLES = REMOVE_LEARNER.roles
 
 
 class Hidden(StrEnum):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from bulkremove.domain.model import REPORT_COLUMNS, Exclusion, Status
+from bulkremove.domain.row import Exclusion, Status
+from bulkremove.domain.table import REPORT_COLUMNS
 
 _NEUTRALISED = re.compile(r"'(?=[=+\-@\x00-\x1f\ufffd])")
 _DONE = (Status.REMOVED, Status.REMOVED_INFERRED, Status.NOT_FOUND, Status.REFUSED, Status.DONE_BEFORE)

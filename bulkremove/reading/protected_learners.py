@@ -9,7 +9,9 @@ from pathlib import Path
 
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.ids import LONGEST_ID, OUTER
-from bulkremove.domain.model import ProtectedLearners, Removal
+from bulkremove.domain.operation import REMOVE_LEARNER
+from bulkremove.domain.plan import ProtectedLearners
+from bulkremove.domain.row import Removal
 from bulkremove.reading import columns, damaged_ids
 from bulkremove.reading.grid import Grid
 
@@ -17,7 +19,7 @@ from bulkremove.reading.grid import Grid
 def keep_list(grid: Grid, path: Path) -> ProtectedLearners:
     """From a sheet with a learner column, and course and batch columns or neither. Raises FileRefused."""
     header = tuple(damaged_ids.shown(column[0]).strip() for column in grid.columns)
-    places = {role: columns.by_name(header, role) for role in ("course", "batch", "learner")}
+    places = {role: columns.by_name(header, role) for role in REMOVE_LEARNER.roles}
     missing = [role for role, found in places.items() if len(found) != 1]
     if missing not in ([], ["course", "batch"]) or any(len(found) > 1 for found in places.values()):
         raise FileRefused(

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bulkremove.domain.errors import FileRefused
-from bulkremove.domain.model import Choices, Exclusion, Roles, Status, Table
+from bulkremove.domain.row import Exclusion, Roles, Status
+from bulkremove.domain.table import Choices, Table
 
 if TYPE_CHECKING:
     from bulkremove.reading import ReadOptions

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bulkremove.domain.errors import FileRefused
-from bulkremove.domain.model import Choices, column_letter
+from bulkremove.domain.table import Choices, column_letter
 from bulkremove.reading import archive, damaged_ids, ods, xls, xlsx
 from bulkremove.reading.grid import LONGEST_CELL, MOST_ROWS, Formula, Grid
 from bulkremove.reading.options import Hidden, ReadOptions

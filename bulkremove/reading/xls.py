@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from xlrd.compdoc import CompDoc, CompDocError
 
 from bulkremove.domain.errors import FileRefused
-from bulkremove.domain.model import column_letter
+from bulkremove.domain.table import column_letter
 from bulkremove.reading.grid import MOST_CELLS
 from bulkremove.reading.xlsx import SheetFacts
 

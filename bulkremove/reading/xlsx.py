@@ -16,7 +16,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from bulkremove.domain.errors import FileRefused
-from bulkremove.domain.model import column_letter
+from bulkremove.domain.table import column_letter
 from bulkremove.reading.grid import MOST_CELLS, MOST_ROWS, column_of
 
 MOST_FORMULAS = 500_000

@@ -9,8 +9,9 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from bulkremove.domain.attempt import Outcome
 from bulkremove.domain.errors import ReportFailed
-from bulkremove.domain.model import Job, Outcome
+from bulkremove.domain.job import Job
 from bulkremove.platform.secure_files import keep_names
 from bulkremove.report.formats import XLSX_ROWS, writer_for
 from bulkremove.report.tables import Rows, cells, columns, original_cells

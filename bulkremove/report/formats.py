@@ -9,7 +9,8 @@ from datetime import datetime
 from pathlib import Path
 
 from bulkremove.domain.errors import ReportFailed
-from bulkremove.domain.model import REPORT_COLUMNS, Roles
+from bulkremove.domain.row import Roles
+from bulkremove.domain.table import REPORT_COLUMNS
 from bulkremove.report.tables import harmless, id_cell, readable
 
 XLSX_ROWS = 1_048_576

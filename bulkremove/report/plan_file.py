@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bulkremove.domain.errors import ReportFailed
-from bulkremove.domain.model import Plan
+from bulkremove.domain.plan import Plan
 from bulkremove.report.tables import harmless, id_cell
 
 PLAN_COLUMNS = ("row", "planned", "course_id", "batch_id", "learner_id", "detail")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bulkremove.domain.model import Job, Status, Tally
+from bulkremove.domain.job import Job, Tally
+from bulkremove.domain.row import Status
 
 _ORDER = (Status.NOT_FOUND, Status.REFUSED, Status.UNKNOWN, Status.NOT_SENT, Status.DUPLICATE, Status.INVALID)
 
@@ -52,7 +53,7 @@ def as_json(job: Job, tally: Tally, *, report: str | None, retry: str | None) ->
         "job": job.id,
         "state": job.state.value,
         "reason": job.reason,
-        "exit_code": job.exit_code,
+        "end_reason": job.reason_code.value,
         "account": job.account,
         "host": job.host,
         "sandbox": job.sandbox,

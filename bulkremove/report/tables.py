@@ -11,7 +11,10 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from bulkremove.domain.model import REPORT_COLUMNS, Job, Outcome, Status
+from bulkremove.domain.attempt import Outcome
+from bulkremove.domain.job import Job
+from bulkremove.domain.row import Status
+from bulkremove.domain.table import REPORT_COLUMNS
 
 _ID = re.compile(r"[ \t\xa0]*([0-9]+)[ \t\xa0]*", re.ASCII)
 _RUNS = re.compile(r"[=+\-@\x00-\x1f\x7f-\x9f\uff1d\uff0b\uff0d\uff20]")

@@ -13,7 +13,7 @@ from io import FileIO
 from pathlib import Path
 
 from bulkremove.domain.errors import SettingsError
-from bulkremove.domain.model import Removal
+from bulkremove.domain.row import Removal
 
 LONGEST_PATH = 200
 """Characters of a path that are kept."""

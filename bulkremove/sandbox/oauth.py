@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 
+from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.sandbox import replies
 from bulkremove.sandbox.replies import Answer
 from bulkremove.sandbox.threshold import FirstCall
@@ -21,7 +22,7 @@ MOST_LIVE = 15
 """Access tokens of one refresh token that are good at the same time."""
 SCHEME = "Zoho-oauthtoken "
 
-_SCOPES = frozenset({"ZOHOPEOPLE.training.ALL", "ZOHOPEOPLE.training.DELETE"})
+_SCOPES = frozenset(REMOVE_LEARNER.scopes)
 """Either is enough to remove a learner (Zoho People, "Remove learner from batch")."""
 
 

@@ -18,8 +18,10 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from bulkremove.domain.clock import Clock
 from bulkremove.domain.errors import SettingsError
-from bulkremove.domain.model import Clock, Removal, is_loopback
+from bulkremove.domain.hosts import is_loopback
+from bulkremove.domain.row import Removal
 from bulkremove.sandbox import replies, world
 from bulkremove.sandbox.faults import BROKEN, Faults
 from bulkremove.sandbox.log import LONGEST_PATH, Entry, Log

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bulkremove.domain.errors import SettingsError
-from bulkremove.domain.model import Removal
+from bulkremove.domain.row import Removal
 from bulkremove.sandbox.faults import KINDS, TOKEN_KINDS, Fault, Faults, Latency
 
 _ID = re.compile(r"[0-9]{1,19}", re.ASCII)

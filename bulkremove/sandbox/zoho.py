@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qs, unquote
 
-from bulkremove.domain.model import Removal
+from bulkremove.domain.operation import REMOVE_LEARNER
+from bulkremove.domain.row import Removal
 from bulkremove.sandbox import replies
 from bulkremove.sandbox.faults import BROKEN, OK, Fault, Faults, Turns
 from bulkremove.sandbox.oauth import Tokens
@@ -26,7 +27,8 @@ REVOKE_PATH = "/oauth/v2/token/revoke"
 LONGEST_ID = 19
 """Digits; a longer id is no number that Zoho could hold."""
 
-_REMOVAL = re.compile(r"/api/v1/courses/([0-9]+)/batches/([0-9]+)/learners/([0-9]+)", re.ASCII)
+_REMOVAL = re.compile(re.sub(r"\{\w+\}", "([0-9]+)", REMOVE_LEARNER.path), re.ASCII)
+"""With ids of any length: the service refuses one that is too long."""
 _WIDER = (
     (re.compile(r"/api/v1/courses/[^/]+/batches/[^/]+"), "DELETE of a whole batch"),
     (re.compile(r"/api/v1/courses/[^/]+"), "DELETE of a whole course"),
@@ -107,7 +109,9 @@ class Zoho:
             delay += fault.seconds or 0.0
         if fault.kind == "expired_token":
             self._tokens.expire(header)
-        canned = replies.canned(fault.kind, learner=learner, path=removal.path, seconds=fault.seconds)
+        canned = replies.canned(
+            fault.kind, learner=learner, path=REMOVE_LEARNER.path_of(removal.ids), seconds=fault.seconds
+        )
         willing = canned is None and fault.kind not in BROKEN
         effect = (willing or fault.effect) and removal in self.enrolled
         if effect:
@@ -148,7 +152,7 @@ class Zoho:
 
 def _removal(method: str, path: str, query: str) -> Removal | None:
     """Whom the documented call means; None for any other call."""
-    found = _REMOVAL.fullmatch(path) if method == "DELETE" and not query else None
+    found = _REMOVAL.fullmatch(path) if method == REMOVE_LEARNER.method and not query else None
     return Removal(*found.groups()) if found else None
 
 

@@ -14,12 +14,14 @@ from aiohttp.typedefs import Handler
 from bulkremove.app import App, Consent
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.domain.errors import ConsentMissing
-from bulkremove.domain.model import UNPLANNED, Job, PlannedRow, Tally
+from bulkremove.domain.job import Job, Tally
 from bulkremove.domain.permissions import Right
+from bulkremove.domain.plan import PlannedRow
+from bulkremove.domain.row import UNPLANNED
 from bulkremove.reading import Hidden, ReadOptions, parse_columns
 from bulkremove.report import as_json
 from bulkremove.report.metrics import KIND, text
-from bulkremove.storage.base import VISIBLE
+from bulkremove.storage.interface.jobs import VISIBLE
 from bulkremove.web.openapi import PREFIX, document, query_names
 from bulkremove.web.plan_pages import TO_REMOVE, confirm
 from bulkremove.web.responses import download

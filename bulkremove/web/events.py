@@ -11,8 +11,10 @@ from aiohttp_sse import sse_response
 
 from bulkremove.app import App
 from bulkremove.app.job_supervisor import JobSupervisor, Running
-from bulkremove.domain.model import Job, JobState, Outcome, Status
+from bulkremove.domain.attempt import Outcome
+from bulkremove.domain.job import Job, JobState
 from bulkremove.domain.permissions import Right
+from bulkremove.domain.row import Status
 from bulkremove.report import first_line
 from bulkremove.web.chart import chart
 from bulkremove.web.responses import part

@@ -10,8 +10,9 @@ from aiohttp import web
 from bulkremove.app import App
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.domain.errors import ConsentMissing
-from bulkremove.domain.model import Job, Status
+from bulkremove.domain.job import Job
 from bulkremove.domain.permissions import Right
+from bulkremove.domain.row import Status
 from bulkremove.report import Rows
 from bulkremove.web.events import Live
 from bulkremove.web.responses import download, page, page_number, read_form

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from bulkremove import __version__
-from bulkremove.domain.model import UNPLANNED, JobState, Status
+from bulkremove.domain.job import EndReason, JobState
+from bulkremove.domain.row import UNPLANNED, Status
 from bulkremove.reading import Hidden
-from bulkremove.storage.base import VISIBLE
+from bulkremove.storage.interface.jobs import VISIBLE
 
 PREFIX = "/api/v1"
 
@@ -188,7 +189,7 @@ def _job() -> dict[str, object]:
             "job": _TEXT,
             "state": {"type": "string", "enum": [one.value for one in JobState]},
             "reason": _TEXT,
-            "exit_code": _WHOLE,
+            "end_reason": {"type": "string", "enum": [one.value for one in EndReason]},
             "account": _TEXT,
             "host": _TEXT,
             "sandbox": _FLAG,

@@ -14,19 +14,22 @@ from aiohttp import web
 from bulkremove.app import App, Consent, Preview
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing
-from bulkremove.domain.model import JobState, Plan, Status, column_letter
+from bulkremove.domain.job import JobState
+from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.domain.permissions import Right
+from bulkremove.domain.plan import Plan
+from bulkremove.domain.row import Status
+from bulkremove.domain.table import column_letter
 from bulkremove.platform.secure_files import private_folder
 from bulkremove.reading import Hidden, ReadOptions
 from bulkremove.report import write_plan
-from bulkremove.storage.base import VISIBLE
+from bulkremove.storage.interface.jobs import VISIBLE
 from bulkremove.web.responses import download, page, page_number, read_form
 from bulkremove.web.routes import FILE_FORM, FORM, Route, person
 from bulkremove.web.uploads import Upload, Uploads
 
 TO_REMOVE = "remove"
 """What the filter calls the rows that are sent."""
-_ROLES = ("course", "batch", "learner")
 
 
 class PlanPages:
@@ -76,8 +79,10 @@ class PlanPages:
     async def read_again(self, request: web.Request) -> web.StreamResponse:
         upload, form = self._uploads.get(request.match_info["upload"]), await read_form(request)
         before = upload.options if upload.refusal is None or upload.refusal.choices else ReadOptions()
-        said = {name: str(form.get(name, "")).strip() for name in ("sheet", *_ROLES, "hidden")}
-        columns = {role: int(said[role]) for role in _ROLES if re.fullmatch(r"[0-9]{1,4}", said[role], re.ASCII)}
+        said = {name: str(form.get(name, "")).strip() for name in ("sheet", *REMOVE_LEARNER.roles, "hidden")}
+        columns = {
+            role: int(said[role]) for role in REMOVE_LEARNER.roles if re.fullmatch(r"[0-9]{1,4}", said[role], re.ASCII)
+        }
         hidden = Hidden(said["hidden"]) if said["hidden"] in set(Hidden) else before.hidden
         options = ReadOptions(said["sheet"] or before.sheet, columns or before.columns, hidden)
         await self._uploads.read_as(upload, options, by=person(request).name)
@@ -103,7 +108,10 @@ class PlanPages:
         facts |= {"courses": len({course for course, _ in plan.batches}), "own": person(request).name in upload.by}
         facts |= {"same": await self._app.jobs.of_plan(plan)}
         facts |= {"four_eyes": self._app.settings.four_eyes, "read_from": _read_from(plan)}
-        facts |= {"letters": letters(plan.table.header), "roles": dict(zip(_ROLES, plan.table.roles, strict=True))}
+        facts |= {
+            "letters": letters(plan.table.header),
+            "roles": dict(zip(plan.operation.roles, plan.table.roles, strict=True)),
+        }
         return page("plan.html", request, facts)
 
     async def plan_file(self, request: web.Request) -> web.StreamResponse:
@@ -151,4 +159,6 @@ def letters(header: Sequence[str]) -> list[str]:
 
 def _read_from(plan: Plan) -> list[tuple[str, str]]:
     """Which column each id is read from."""
-    return [(role, plan.table.header[column]) for role, column in zip(_ROLES, plan.table.roles, strict=True)]
+    return [
+        (role, plan.table.header[column]) for role, column in zip(plan.operation.roles, plan.table.roles, strict=True)
+    ]

@@ -19,7 +19,9 @@ from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.app.nightly import Scheduler
 from bulkremove.config import Settings
 from bulkremove.domain.errors import SettingsError
-from bulkremove.domain.model import EndReason, Status, is_loopback
+from bulkremove.domain.hosts import is_loopback
+from bulkremove.domain.job import EndReason
+from bulkremove.domain.row import Status
 from bulkremove.report import many
 from bulkremove.web import filters
 from bulkremove.web.api import Api
@@ -111,7 +113,7 @@ async def serve(app: App, *, host: str, port: int, say: Callable[[str], None]) -
             await stop.wait()
             say("Stopping; the rows in flight are finished first.")
         finally:
-            night.ask("The server was stopped.", 5, code=EndReason.SERVER_STOPPED, auto_resumable=True)
+            night.ask("The server was stopped.", EndReason.SERVER_STOPPED, auto_resumable=True)
             await supervisor.close()
             if nights is not None:
                 nights.cancel()

@@ -8,7 +8,6 @@ errors of ours: ``NeverSent`` when no byte can have left, ``Unanswered`` otherwi
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -17,13 +16,13 @@ from aiohttp.connector import Connection
 from yarl import URL
 
 from bulkremove import __version__
+from bulkremove.domain.attempt import Permit, Reply
 from bulkremove.domain.errors import ExchangeFailed, NeverSent, Unanswered
-from bulkremove.domain.model import Permit, Removal, Reply
+from bulkremove.domain.operation import REMOVE_LEARNER, Operation
+from bulkremove.domain.row import Removal
 
 LARGEST_ANSWER = 64 * 1024
 """Bytes of a body; the documented one has about a hundred."""
-
-_PATH = re.compile(r"/api/v1/courses/[0-9]{1,19}/batches/[0-9]{1,19}/learners/[0-9]{1,19}", re.ASCII)
 
 
 async def _always() -> bool:
@@ -70,15 +69,17 @@ class _Request(aiohttp.ClientRequest):
 
 
 class ZohoPeople:
-    """The remove call of one account. Seconds are real ones; ``exchange`` bounds one call from start to end.
+    """The calls of one account. Seconds are real ones; ``exchange`` bounds one call from start to end.
 
-    ``on_date`` hears the server's own time of each reply, as sent.
+    ``operation``: the only call that may leave for a row. ``on_date`` hears the server's own time of each reply, as
+    sent.
     """
 
     def __init__(
         self,
         base: URL,
         *,
+        operation: Operation = REMOVE_LEARNER,
         concurrency: int = 4,
         connect: float = 10.0,
         read: float = 30.0,
@@ -87,6 +88,7 @@ class ZohoPeople:
         on_date: Callable[[str], None] = lambda date: None,
     ) -> None:
         self._base = base.origin()
+        self._operation = operation
         self._on_date = on_date
         self._exchange = exchange
         self._session = aiohttp.ClientSession(
@@ -103,7 +105,7 @@ class ZohoPeople:
         await self._session.close()
 
     async def remove(self, removal: Removal, admit: Callable[[], Awaitable[Admission | None]]) -> Exchange | None:
-        """Send one DELETE as soon as ``admit`` lets it. None when it does not; its own exceptions pass through."""
+        """Send one call as soon as ``admit`` lets it. None when it does not; its own exceptions pass through."""
         exchange: Exchange | None = None
 
         async def gate(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -132,9 +134,9 @@ class ZohoPeople:
                     response.close()
             return response
 
-        url = self._base.with_path(removal.path)
+        method, url = self._operation.method, self._base.with_path(self._operation.path_of(removal.ids))
         try:
-            async with self._session.delete(url, allow_redirects=False, middlewares=(gate,)):
+            async with self._session.request(method, url, allow_redirects=False, middlewares=(gate,)):
                 return exchange
         except _NotAdmitted:
             return None
@@ -168,14 +170,9 @@ class ZohoPeople:
 
     def _check(self, request: aiohttp.ClientRequest, removal: Removal) -> None:
         """The one shape of call that may leave: measured, a learner id of ``..`` would mean the whole batch."""
-        path = request.url.raw_path_qs
-        if (
-            request.method != "DELETE"
-            or request.url.origin() != self._base
-            or _PATH.fullmatch(path) is None
-            or path != removal.path
-        ):
-            raise NeverSent("This call is not the removal of one learner from one batch and was not made.")
+        ids = self._operation.ids_of(request.method, request.url.raw_path_qs)
+        if ids != removal.ids or request.url.origin() != self._base:
+            raise NeverSent(f"This call is not the planned one ({self._operation.name}) and was not made.")
 
 
 class _NotAdmitted(Exception):

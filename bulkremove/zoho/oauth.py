@@ -16,8 +16,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from bulkremove.domain.attempt import Reply
+from bulkremove.domain.clock import Clock
 from bulkremove.domain.errors import ExchangeFailed, NotAuthorised, SettingsError, TokenDelayed
-from bulkremove.domain.model import Clock, Reply
+from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.platform.secure_files import private_folder, read_private, write_private
 from bulkremove.zoho.accounts import Credentials
 
@@ -36,9 +38,6 @@ RETRY_SOON = 15.0
 
 MAX_CONSECUTIVE_FAILURES = 3
 """After so many of them in a row the run pauses."""
-
-NEEDED_SCOPES = ("ZOHOPEOPLE.training.DELETE", "ZOHOPEOPLE.training.ALL")
-"""Either lets a learner be removed (Zoho People, "Remove learner from batch")."""
 
 _FATAL_ERRORS = frozenset(
     {"invalid_code", "invalid_client", "invalid_grant", "invalid_client_secret", "unauthorized_client"}
@@ -287,4 +286,4 @@ def _delayed(what: str, seconds: float) -> TokenDelayed:
 
 def missing_scope(scopes: tuple[str, ...]) -> bool:
     """Whether the scopes that Zoho named do not let a learner be removed; unknown counts as not missing."""
-    return bool(scopes) and not any(scope in scopes for scope in NEEDED_SCOPES)
+    return bool(scopes) and not any(scope in scopes for scope in REMOVE_LEARNER.scopes)

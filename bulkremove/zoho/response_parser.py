@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
-from bulkremove.domain.model import Reply
+from bulkremove.domain.attempt import Reply
 from bulkremove.zoho.response_kind import Response, ResponseKind
 
 LONGEST_TEXT = 300

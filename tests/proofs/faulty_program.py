@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bulkremove.cli import main
-from bulkremove.domain.model import Removal, Reply
+from bulkremove.domain.attempt import Reply
+from bulkremove.domain.row import Removal
 from bulkremove.sandbox.replies import removed
 from bulkremove.zoho.client import Admission, Exchange, ZohoPeople
 from tests.proofs.program_facts import RULES

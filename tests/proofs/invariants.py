@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bulkremove.domain.model import Removal
+from bulkremove.domain.row import Removal
 from bulkremove.platform.system_clock import SystemClock
 from bulkremove.sandbox.zoho import Treatment
 from bulkremove.storage import SqliteStorage

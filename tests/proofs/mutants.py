@@ -16,13 +16,17 @@ from unittest.mock import patch
 
 from bulkremove.app.accounts import Accounts
 from bulkremove.config import Settings
-from bulkremove.domain.model import Attempt, Job, PendingRow, Permit, Quota, Removal, Reply
+from bulkremove.domain.attempt import Attempt, PendingRow, Permit, Reply
+from bulkremove.domain.job import Job
+from bulkremove.domain.ledger import Quota
+from bulkremove.domain.row import Removal
 from bulkremove.engine import decision_table, rate_limit
 from bulkremove.engine.decision_table import Verdict
 from bulkremove.engine.rate_limit import Signal
 from bulkremove.engine.rate_limiter import Gate
 from bulkremove.report import ReportFile
-from bulkremove.storage.base import Act, AttemptOutcome, Record
+from bulkremove.storage.interface.attempts import AttemptOutcome
+from bulkremove.storage.interface.records import Act, Record
 from bulkremove.storage.sqlite import attempts, records
 from bulkremove.storage.sqlite.database import Database, Transaction, _Write
 from bulkremove.storage.sqlite.jobs import SqliteJobs

@@ -23,7 +23,8 @@ from bulkremove.app import App
 from bulkremove.app.consent import Consent
 from bulkremove.config import Settings
 from bulkremove.domain.errors import BulkremoveError
-from bulkremove.domain.model import JobState, Removal
+from bulkremove.domain.job import EndReason, JobState
+from bulkremove.domain.row import Removal
 from bulkremove.engine.progress import Stop
 from bulkremove.reading import ReadOptions
 from bulkremove.sandbox import Batch, Client, Fault, Faults, LockTold, Rule, Threshold, World
@@ -262,7 +263,7 @@ class _Play:
         name = process.name.partition("/")[0]
         app, stop = self._app(), Stop()
         if self._dice.random() < 0.1:  # somebody presses Ctrl-C
-            self._machine.call_later(self._dice.uniform(0.0, 200.0), stop.ask, "Interrupted.", 130)
+            self._machine.call_later(self._dice.uniform(0.0, 200.0), stop.ask, "Interrupted.", EndReason.INTERRUPTED)
         try:
             ended = await app.runs.run(
                 self._witness.jobs[name],

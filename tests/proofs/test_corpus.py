@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from bulkremove.domain.errors import FileRefused
-from bulkremove.domain.model import Status, Table
 from bulkremove.domain.planner import plan
+from bulkremove.domain.row import Status
+from bulkremove.domain.table import Table
 from bulkremove.reading import ReadOptions, read
 from tests.conftest import Proving
 

@@ -15,9 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from yarl import URL
 
+from bulkremove.domain.attempt import Attempt, PendingRow, Permit
 from bulkremove.domain.errors import ExchangeFailed, FileRefused
-from bulkremove.domain.model import Attempt, PendingRow, Permit, Removal, Table
+from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.domain.planner import plan
+from bulkremove.domain.row import Removal
+from bulkremove.domain.table import Table
 from bulkremove.reading import read
 from bulkremove.zoho.client import Admission, ZohoPeople
 from tests.conftest import Proving
@@ -128,7 +131,7 @@ def test_ids_of_a_hundred_thousand_cells_leave_as_they_stand_or_not_at_all(provi
             assert (row.removal.learner if row.removal else None) == expected or (duplicate and expected), cell
             if row.removal and not duplicate:
                 planned += 1
-                assert row.removal.path == f"/api/v1/courses/1/batches/2/learners/{expected}"
+                assert REMOVE_LEARNER.path_of(row.removal.ids) == f"/api/v1/courses/1/batches/2/learners/{expected}"
     assert count / 5 < planned < count
     proving.figure(
         "Only ids as they stand in the file leave the process", f"{count} cells, {planned} planned as they stand"

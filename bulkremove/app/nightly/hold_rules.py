@@ -10,7 +10,7 @@ from statistics import median
 
 from bulkremove.app.consent import over_a_cap
 from bulkremove.config import Settings
-from bulkremove.domain.model import Plan
+from bulkremove.domain.plan import Plan
 
 NIGHTS = 10
 """So many of the last nights say what is usual."""

@@ -16,10 +16,11 @@ from bulkremove.app.notices import Outbox
 from bulkremove.app.plans import Plans
 from bulkremove.app.results import Preview
 from bulkremove.domain.errors import FileRefused, SourceFailed
-from bulkremove.domain.model import Job
+from bulkremove.domain.job import Job
 from bulkremove.platform.local_time import local
 from bulkremove.sources import Folder, digest, fetch, folder_of, is_folder, original_name
-from bulkremove.storage.base import IntakeResult, Notice, Record, Taken
+from bulkremove.storage.interface.nightly import Taken
+from bulkremove.storage.interface.records import IntakeResult, Notice, Record
 
 DAY = 86_400.0
 

@@ -25,7 +25,7 @@ from bulkremove.app.retention import Retention
 from bulkremove.app.runs import Runs
 from bulkremove.config import Settings
 from bulkremove.domain.errors import BulkremoveError, FileRefused, JobBusy, JournalFailed, SourceFailed
-from bulkremove.domain.model import EndReason, JobState
+from bulkremove.domain.job import EndReason, JobState
 from bulkremove.domain.schedule import Missed, Schedule, Window
 from bulkremove.engine.progress import Stop
 from bulkremove.platform.local_time import local
@@ -121,7 +121,7 @@ class NightlyRuns:
                 result.failures.append(
                     "It is outside the time window for nights, so nothing was taken and nothing sent."
                 )
-                stop.ask(WINDOW_OVER, 5, code=EndReason.WINDOW_CLOSED, auto_resumable=True)
+                stop.ask(WINDOW_OVER, EndReason.WINDOW_CLOSED, auto_resumable=True)
             closing = asyncio.create_task(self._close_window(stop, until or clock.wall()))
             try:
                 await self._resume_jobs(stop, result)
@@ -208,7 +208,7 @@ class NightlyRuns:
                 f"failed:{job_id}:{await self._run_count(job_id)}", f"job {job_id} could not run", str(error)
             )
             return
-        result.ran.append(ended.job)
+        result.ended.append(ended)
         words = " ".join(filter(None, (ended.warning, ended.summary, ended.job.reason)))
         subject = f"{ended.job.state.value}: {ended.job.source}: {counts_in_words(ended.tally)}"
         await self.outbox.add(f"ended:{job_id}:{await self._run_count(job_id)}", subject, words, ended.report)
@@ -218,7 +218,7 @@ class NightlyRuns:
         while True:
             rest = until - clock.wall()
             if rest <= 0:
-                stop.ask(WINDOW_OVER, 5, code=EndReason.WINDOW_CLOSED, auto_resumable=True)
+                stop.ask(WINDOW_OVER, EndReason.WINDOW_CLOSED, auto_resumable=True)
                 return
             await clock.sleep(min(rest, 60.0))
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bulkremove.app.results import Preview
-from bulkremove.domain.model import Job
+from bulkremove.app.results import Ended, Preview
+from bulkremove.domain.job import Job
 
 NIGHT = "the night"
 """Who acts in a nightly run, for the audit log."""
@@ -13,9 +13,9 @@ NIGHT = "the night"
 
 @dataclass(slots=True)
 class NightlyResult:
-    """``held`` and ``failures``: sentences; ``exit_code``: the worst of all, as a command ends with it."""
+    """``held`` and ``failures``: sentences."""
 
-    ran: list[Job] = field(default_factory=list)
+    ended: list[Ended] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
     """Files that are still being written."""
@@ -26,10 +26,9 @@ class NightlyResult:
     """What a dry run showed."""
 
     @property
-    def exit_code(self) -> int:
-        codes = [job.exit_code for job in self.ran] + [4] * bool(self.held) + [5] * bool(self.failures)
-        return max(codes, default=0)
+    def ran(self) -> list[Job]:
+        return [ended.job for ended in self.ended]
 
     @property
     def good(self) -> bool:
-        return not self.held and not self.failures and all(job.exit_code == 0 for job in self.ran)
+        return not self.held and not self.failures and all(ended.good for ended in self.ended)

@@ -8,7 +8,7 @@ from bulkremove.app.context import Context
 from bulkremove.app.notices.notifier import Notifier
 from bulkremove.domain.errors import NoticeFailed
 from bulkremove.platform.secure_files import read_private
-from bulkremove.storage.base import Notice
+from bulkremove.storage.interface.records import Notice
 
 MAX_WAIT = 3600.0
 """Seconds between two tries to send a notice, at most."""

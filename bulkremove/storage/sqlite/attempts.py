@@ -11,9 +11,12 @@ import json
 from dataclasses import asdict
 from typing import TypeVar
 
+from bulkremove.domain.attempt import Attempt, PendingRow, Permit
+from bulkremove.domain.clock import Clock
 from bulkremove.domain.errors import JournalFailed
-from bulkremove.domain.model import Attempt, Clock, Hold, HoldReason, Ledger, PendingRow, Permit, RowState, Status
-from bulkremove.storage.base import AnswerRule, AttemptOutcome, LedgerChange, RestartRule, SlotRule
+from bulkremove.domain.ledger import Hold, HoldReason, Ledger
+from bulkremove.domain.row import RowState, Status
+from bulkremove.storage.interface.attempts import AnswerRule, AttemptOutcome, LedgerChange, RestartRule, SlotRule
 from bulkremove.storage.sqlite.database import Database, Reader, Transaction
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import count_change
@@ -25,7 +28,7 @@ _ATTEMPTS, _LIMIT = Queries("attempts.sql"), Queries("rate_limit.sql")
 
 
 class SqliteAttempts:
-    """``base.AttemptStore`` on a database. The clock is that of the runs; its monotonic times hold within one boot."""
+    """``AttemptStore`` on a database. The clock is that of the runs; its monotonic times hold within one boot."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database, self._clock = database, clock
@@ -100,7 +103,7 @@ class SqliteAttempts:
 
 
 class SqliteRateLimit:
-    """``base.RateLimitStore`` on a database."""
+    """``RateLimitStore`` on a database."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database, self._clock = database, clock

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from bulkremove.storage.base import Act, AuditCheck, AuditEntry
+from bulkremove.storage.interface.audit import AuditCheck, AuditEntry
+from bulkremove.storage.interface.records import Act
 from bulkremove.storage.sqlite.database import Database, Reader
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import AUDIT_START, entry_hash, write_records
@@ -18,7 +19,7 @@ _PAGE = 1000
 
 
 class SqliteAudit:
-    """``base.AuditLog`` on a database."""
+    """``AuditLog`` on a database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from bulkremove.domain.clock import Clock
 from bulkremove.domain.errors import JobBusy, JournalFailed
-from bulkremove.domain.model import Clock
 from bulkremove.platform.secure_files import make_folder
-from bulkremove.storage.base import Holder
+from bulkremove.storage.interface.claims import Holder
 from bulkremove.storage.sqlite.database import Database, Reader
 from bulkremove.storage.sqlite.queries import Queries
 
@@ -36,7 +36,7 @@ _CLAIMS = Queries("claims.sql")
 
 
 class SqliteClaims:
-    """``base.Claims``: lock files in ``folder``, and a row for each claim that is held."""
+    """``Claims``: lock files in ``folder``, and a row for each claim that is held."""
 
     def __init__(self, database: Database, folder: Path, clock: Clock) -> None:
         self._database, self._folder, self._clock = database, folder, clock

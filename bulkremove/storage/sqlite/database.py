@@ -9,33 +9,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from filelock import FileLock, Timeout
-
-from bulkremove.domain.errors import BulkremoveError, JournalFailed
-from bulkremove.platform.secure_files import make_folder
+from bulkremove.domain.errors import JournalFailed
 from bulkremove.storage.sqlite import copies
-from bulkremove.storage.sqlite.high_water import HighWaterMark, Mark
+from bulkremove.storage.sqlite.failures import is_busy, journal_failed, translated
+from bulkremove.storage.sqlite.high_water import HighWaterMark
 from bulkremove.storage.sqlite.identity import Identity, identity_of
-from bulkremove.storage.sqlite.migrations import migrate
+from bulkremove.storage.sqlite.opening import file_at, open_reader, open_writer
 from bulkremove.storage.sqlite.queries import Queries
 
 T = TypeVar("T")
 
-OPEN_SECONDS = 20.0
-"""How long opening waits for another process that is opening the same file."""
-BUSY_SECONDS = 1.0
-"""How long SQLite waits for another process's transaction before we report it and wait again."""
 READERS = 4
 """Threads that read at the same time, each for a few milliseconds."""
 LONG_READERS = 2
@@ -218,7 +210,7 @@ class Database:
             connection = self._opened()
             if self._failed:
                 raise self._failure_again(self._failed)
-            if _file_at(self.path) != self._file:
+            if file_at(self.path) != self._file:
                 raise self._moved()
             self._begin(connection)
         except JournalFailed as failed:
@@ -316,7 +308,7 @@ class Database:
                 call()
                 return
             except sqlite3.Error as error:
-                if not _is_busy(error):
+                if not is_busy(error):
                     raise
             if not reported:
                 self._report_busy()
@@ -328,7 +320,7 @@ class Database:
         _log.warning("Another process is writing to the journal %s; waiting for it.", self.path)
 
     def _fail(self, connection: sqlite3.Connection, error: sqlite3.Error, group: list[_Write[object]]) -> None:
-        self._failed = JournalFailed(f"The journal {self.path} {_reason(error)}", hint=_advice(error))
+        self._failed = journal_failed(self.path, error)
         for write in group:
             write.error = self._failed
         with contextlib.suppress(sqlite3.Error):
@@ -344,14 +336,14 @@ class Database:
 
     def _shrink(self, pages: int) -> bool:
         connection = self._opened()
-        with self._translated():
+        with translated(self.path):
             before = _deleted_pages(connection)
             self._patiently(lambda: connection.executescript(f"PRAGMA incremental_vacuum({pages});"))
             return 0 < _deleted_pages(connection) < before  # a file from elsewhere may not know this way to shrink
 
     def _checkpoint(self) -> bool:
         connection = self._opened()
-        with self._translated():
+        with translated(self.path):
             return not connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
 
     def _restore(self, copy: Path, work: Callable[[Transaction], None]) -> None:
@@ -362,7 +354,7 @@ class Database:
             source.execute("COMMIT")
             connection = self._opened()
             busy = iter([self._report_busy])  # once
-            with self._translated():
+            with translated(self.path):
                 copies.put_back(source, connection, lambda: next(busy, lambda: None)())
 
     # The readers' threads
@@ -370,7 +362,7 @@ class Database:
     def read_now(self, work: Callable[[Reader], T]) -> T:
         """``read`` for code that runs in a reader's thread already."""
         self._opened()
-        with self._translated():
+        with translated(self.path):
             connection = self._read_connection()
             connection.execute("BEGIN")
             try:
@@ -381,21 +373,14 @@ class Database:
     def _read_connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = sqlite3.connect(
-                f"{self.path.absolute().as_uri()}?mode=ro",
-                uri=True,
-                timeout=OPEN_SECONDS,
-                isolation_level=None,
-                check_same_thread=False,
-            )
-            _set_up(connection)
+            connection = open_reader(self.path)
             self._local.connection = connection
             self._read_connections.append(connection)
         return connection
 
     def _backup(self, path: Path) -> None:
         self._opened()
-        with self._translated():
+        with translated(self.path):
             copies.copy_out(self._read_connection(), path)
 
     # Opening
@@ -408,59 +393,10 @@ class Database:
         """The writer's connection; the first call opens the file. Raises JournalFailed."""
         with self._opening:
             if self._connection is None:
-                self._connection = self._open()
+                with translated(self.path):
+                    self._connection = open_writer(self.path, self.mark)
+                    self._file = file_at(self.path)
             return self._connection
-
-    def _open(self) -> sqlite3.Connection:
-        with self._translated():
-            make_folder(self.path.parent)
-            # SQLite does not wait while another process turns a new file to WAL: it fails at once (measured).
-            with FileLock(self.path.with_suffix(".lock"), timeout=OPEN_SECONDS, mode=0o600):
-                with contextlib.suppress(FileExistsError):
-                    copies.create(self.path)
-                self._check_file()
-                connection = sqlite3.connect(
-                    self.path, timeout=OPEN_SECONDS, isolation_level=None, check_same_thread=False
-                )
-                try:
-                    self._prepare(connection)
-                except BaseException:
-                    connection.close()
-                    raise
-                self._file = _file_at(self.path)
-                return connection
-
-    def _check_file(self) -> None:
-        """SQLite keeps two files beside it that belong to its one name. Raises JournalFailed."""
-        found, folder = self.path.lstat(), self.path.parent.stat()
-        if self.path.is_symlink() or found.st_nlink > 1 or found.st_dev != folder.st_dev:
-            raise JournalFailed(
-                f"The journal {self.path} is a link, has a second name, or is mounted alone: its write-ahead log would "
-                "not be with it.",
-                hint="Put the whole folder where it should be, and name that in BULKREMOVE_HOME.",
-            )
-
-    def _prepare(self, connection: sqlite3.Connection) -> None:
-        _set_up(connection)
-        if not connection.execute("PRAGMA page_count").fetchone()[0]:
-            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # nothing later, but it would wait for a writer
-        connection.execute("PRAGMA secure_delete = ON")  # what is erased is overwritten
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA fullfsync = ON")
-        migrate(connection, marked=self.mark.read_or_nothing() != Mark())
-        connection.execute("PRAGMA foreign_keys = ON")  # after it, since a migration may rebuild a table
-        connection.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}")
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        """Raise JournalFailed, with a sentence for a person, for what SQLite or the system refuses."""
-        try:
-            yield
-        except BulkremoveError:
-            raise
-        except (sqlite3.Error, OSError) as error:
-            raise JournalFailed(f"The journal {self.path} {_reason(error)}", hint=_advice(error)) from error
 
 
 _databases: dict[Path, Database] = {}
@@ -506,51 +442,5 @@ async def _certainly(turn: asyncio.Future[None]) -> None:
     await turn
 
 
-def _file_at(path: Path) -> tuple[int, int] | None:
-    """Device and number of the file of that name, without opening it; None if there is none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
 def _deleted_pages(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA freelist_count").fetchone()[0])
-
-
-def _set_up(connection: sqlite3.Connection) -> None:
-    connection.row_factory = sqlite3.Row
-    connection.create_function("holds", 2, _holds, deterministic=True)
-
-
-def _holds(cells: str, wanted: str) -> bool:
-    """Whether one of the cells (a JSON list) contains the text, ignoring case; ``wanted`` is casefolded already."""
-    if "\\" not in cells and wanted not in cells.casefold():
-        return False  # most rows, without parsing them: nothing in this one is escaped
-    return any(wanted in cell.casefold() for cell in json.loads(cells))
-
-
-def _is_busy(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-
-
-def _reason(error: sqlite3.Error | OSError) -> str:
-    if isinstance(error, Timeout):
-        return "is being opened by another process that does not end."
-    if isinstance(error, OSError):
-        return f"can't be opened: {error.strerror}."
-    return f"can't be used: {error}."
-
-
-def _advice(error: sqlite3.Error | OSError) -> str:
-    text = str(error).lower()
-    if "full" in text or "no space" in text:
-        return "Free some disk space, then start again what was running; a job continues with `bulkremove resume`."
-    if "i/o error" in text:
-        return "Check whether the disk is full or failing; nothing is sent until it can be written."
-    if "locked" in text or isinstance(error, Timeout):
-        return "Another process holds it for too long; end that one, then resume."
-    if "malformed" in text or "not a database" in text:
-        return "The file is damaged: put it aside and restore it from a backup, or start with a new BULKREMOVE_HOME."
-    return "Check the folder's permissions (it must be yours and writable), then try again."

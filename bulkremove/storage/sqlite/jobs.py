@@ -10,26 +10,14 @@ from functools import partial
 from itertools import islice
 from typing import TypeVar
 
+from bulkremove.domain.attempt import Attempt, Note, Outcome, PendingRow
 from bulkremove.domain.errors import JobNotFound
 from bulkremove.domain.ids import OUTER
-from bulkremove.domain.model import (
-    UNSETTLED,
-    Attempt,
-    EndReason,
-    Job,
-    JobState,
-    Note,
-    Outcome,
-    PendingRow,
-    PlannedRow,
-    ProtectedLearners,
-    Removal,
-    Roles,
-    RowState,
-    Status,
-    Tally,
-)
-from bulkremove.storage.base import VISIBLE, JobEnd, JobEvent, Record
+from bulkremove.domain.job import EndReason, Job, JobState, Tally
+from bulkremove.domain.plan import PlannedRow, ProtectedLearners
+from bulkremove.domain.row import UNSETTLED, Removal, Roles, RowState, Status
+from bulkremove.storage.interface.jobs import VISIBLE, JobEnd
+from bulkremove.storage.interface.records import JobEvent, Record
 from bulkremove.storage.sqlite.database import Database, Reader, Transaction
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import write_records
@@ -46,7 +34,7 @@ _JOBS, _ROWS, _ATTEMPTS = Queries("jobs.sql"), Queries("rows.sql"), Queries("att
 
 
 class SqliteJobs:
-    """``base.JobStore`` on a database."""
+    """``JobStore`` on a database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -377,6 +365,7 @@ def _insert_job(transaction: Transaction, job: Job) -> None:
         confirmed_by=job.confirmed_by,
         origin=job.origin,
         due_at=job.due_at,
+        operation=job.operation,
     )
 
 
@@ -408,7 +397,6 @@ def _end(transaction: Transaction, job_id: str, end: JobEnd, records: Iterable[R
         state=end.state,
         reason=end.reason,
         reason_code=end.code,
-        exit_code=end.exit_code,
         at=end.at,
         seconds=end.seconds,
         worst_minute=end.peak,

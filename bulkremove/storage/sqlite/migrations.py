@@ -8,7 +8,16 @@ from importlib.resources import files
 
 from bulkremove.domain.errors import JournalFailed
 
-MIGRATIONS = ("1-jobs.sql", "2-people.sql", "3-night.sql", "4-storage.sql", "5-identity.sql", "6-names.sql")
+MIGRATIONS = (
+    "1-jobs.sql",
+    "2-people.sql",
+    "3-night.sql",
+    "4-storage.sql",
+    "5-identity.sql",
+    "6-names.sql",
+    "7-operation.sql",
+    "8-end-reasons.sql",
+)
 """A new file goes through all of them."""
 WITH_COUNTER = 4
 """The version since which a counter shows that a copy was put back."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bulkremove.storage.base import Notice, Record, Taken
+from bulkremove.storage.interface.nightly import Taken
+from bulkremove.storage.interface.records import Notice, Record
 from bulkremove.storage.sqlite.database import Database, Reader, Transaction
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import write_records
@@ -11,7 +12,7 @@ _NIGHTLY = Queries("nightly.sql")
 
 
 class SqliteNightly:
-    """``base.NightlyStore`` on a database."""
+    """``NightlyStore`` on a database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

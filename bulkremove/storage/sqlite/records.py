@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterable
 from functools import partial
 
-from bulkremove.storage.base import Act, IntakeResult, JobEvent, Notice, Record
+from bulkremove.storage.interface.records import Act, IntakeResult, JobEvent, Notice, Record
 from bulkremove.storage.sqlite.database import Transaction
 from bulkremove.storage.sqlite.queries import Queries
 

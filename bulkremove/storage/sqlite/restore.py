@@ -6,8 +6,10 @@ import secrets
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from bulkremove.domain.model import Clock, EndReason
-from bulkremove.storage.base import JobEvent, Record, Restored
+from bulkremove.domain.clock import Clock
+from bulkremove.domain.job import EndReason
+from bulkremove.storage.interface.records import JobEvent, Record
+from bulkremove.storage.interface.restore import Restored
 from bulkremove.storage.sqlite.database import Database, Reader, Transaction
 from bulkremove.storage.sqlite.high_water import LARGEST, Mark
 from bulkremove.storage.sqlite.identity import identity_of
@@ -22,7 +24,7 @@ LOST = (
 
 
 class SqliteRestore:
-    """``base.RestoreCheck`` on a database and its high-water mark."""
+    """``RestoreCheck`` on a database and its high-water mark."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database, self._clock = database, clock

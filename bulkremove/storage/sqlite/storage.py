@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bulkremove.domain.model import Clock
-from bulkremove.storage.base import Record
+from bulkremove.domain.clock import Clock
+from bulkremove.storage.interface.records import Record
 from bulkremove.storage.sqlite.attempts import SqliteAttempts, SqliteRateLimit
 from bulkremove.storage.sqlite.audit import SqliteAudit
 from bulkremove.storage.sqlite.claims import SqliteClaims
@@ -21,7 +21,7 @@ _SHRINK_PAGES = 500
 
 
 class SqliteStorage:
-    """``base.Storage`` for a home folder. The file is opened at the first use, by one owner for the whole process.
+    """``Storage`` for a home folder. The file is opened at the first use, by one owner for the whole process.
 
     ``clock``: that of the runs, for what is shared between processes.
     """

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bulkremove.domain.permissions import Role
-from bulkremove.storage.base import Record, Token, User
+from bulkremove.storage.interface.records import Record
+from bulkremove.storage.interface.users import Token, User
 from bulkremove.storage.sqlite.database import Database, Reader, Transaction
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import write_records
@@ -14,7 +15,7 @@ _USERS = Queries("users.sql")
 
 
 class SqliteUsers:
-    """``base.UserStore`` on a database."""
+    """``UserStore`` on a database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -3,9 +3,9 @@
 -- name: insert_job
 -- Add a job.
 INSERT INTO job (id, account, host, source, folder, sheet, header, roles, plan_hash, state, reason, created_at,
-                 retry_of, options, prepared_by, confirmed_by, origin, due_at)
+                 retry_of, options, prepared_by, confirmed_by, origin, due_at, operation)
 VALUES (:id, :account, :host, :source, :folder, :sheet, :header, :roles, :plan_hash, :state, :reason, :created_at,
-        :retry_of, :options, :prepared_by, :confirmed_by, :origin, :due_at);
+        :retry_of, :options, :prepared_by, :confirmed_by, :origin, :due_at, :operation);
 
 -- name: set_state
 -- Put a job from one state into another.
@@ -49,7 +49,7 @@ UPDATE job SET state = 'running', reason = '', reason_code = '', finished_at = N
 
 -- name: end_job
 -- The run is over; its seconds are added, its peak compared.
-UPDATE job SET state = :state, reason = :reason, reason_code = :reason_code, exit_code = :exit_code, finished_at = :at,
+UPDATE job SET state = :state, reason = :reason, reason_code = :reason_code, finished_at = :at,
     seconds = seconds + :seconds, worst_minute = max(worst_minute, :worst_minute), auto_resumable = :auto_resumable WHERE id = :job;
 
 -- name: release_job
@@ -64,7 +64,7 @@ SELECT id, created_at FROM job WHERE state IN ('ready', 'running', 'paused', 'he
 -- A job of a journal that was put back: it goes on when a person says so.
 UPDATE job SET state = CASE state WHEN 'held' THEN state ELSE 'paused' END,
     finished_at = CASE state WHEN 'held' THEN finished_at ELSE :at END,
-    reason = :reason, reason_code = :code, exit_code = 5, auto_resumable = 0, due_at = NULL WHERE id = :job;
+    reason = :reason, reason_code = :code, auto_resumable = 0, due_at = NULL WHERE id = :job;
 
 -- name: count_lockout
 -- One more lockout of the job.

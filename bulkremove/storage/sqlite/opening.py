@@ -1,0 +1,99 @@
+"""Opening the database file: created privately, checked, migrated, and set to survive a power cut."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import suppress
+from pathlib import Path
+
+from filelock import FileLock
+
+from bulkremove.domain.errors import JournalFailed
+from bulkremove.platform.secure_files import make_folder
+from bulkremove.storage.sqlite import copies
+from bulkremove.storage.sqlite.high_water import HighWaterMark, Mark
+from bulkremove.storage.sqlite.migrations import migrate
+
+OPEN_SECONDS = 20.0
+"""How long opening waits for another process that is opening the same file."""
+BUSY_SECONDS = 1.0
+"""How long SQLite waits for another process's transaction before we report it and wait again."""
+
+
+def open_writer(path: Path, mark: HighWaterMark) -> sqlite3.Connection:
+    """The connection that writes; the file is created and migrated where needed.
+
+    Raises JournalFailed, sqlite3.Error or OSError.
+    """
+    make_folder(path.parent)
+    # SQLite does not wait while another process turns a new file to WAL: it fails at once (measured).
+    with FileLock(path.with_suffix(".lock"), timeout=OPEN_SECONDS, mode=0o600):
+        with suppress(FileExistsError):
+            copies.create(path)
+        _check_file(path)
+        connection = sqlite3.connect(path, timeout=OPEN_SECONDS, isolation_level=None, check_same_thread=False)
+        try:
+            _prepare(connection, mark)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """A connection that can only read. Raises sqlite3.Error."""
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro",
+        uri=True,
+        timeout=OPEN_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    _set_up(connection)
+    return connection
+
+
+def file_at(path: Path) -> tuple[int, int] | None:
+    """Device and number of the file of that name, without opening it; None if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _check_file(path: Path) -> None:
+    """SQLite keeps two files beside it that belong to its one name. Raises JournalFailed."""
+    found, folder = path.lstat(), path.parent.stat()
+    if path.is_symlink() or found.st_nlink > 1 or found.st_dev != folder.st_dev:
+        raise JournalFailed(
+            f"The journal {path} is a link, has a second name, or is mounted alone: its write-ahead log would "
+            "not be with it.",
+            hint="Put the whole folder where it should be, and name that in BULKREMOVE_HOME.",
+        )
+
+
+def _prepare(connection: sqlite3.Connection, mark: HighWaterMark) -> None:
+    _set_up(connection)
+    if not connection.execute("PRAGMA page_count").fetchone()[0]:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # nothing later, but it would wait for a writer
+    connection.execute("PRAGMA secure_delete = ON")  # what is erased is overwritten
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA fullfsync = ON")
+    migrate(connection, marked=mark.read_or_nothing() != Mark())
+    connection.execute("PRAGMA foreign_keys = ON")  # after it, since a migration may rebuild a table
+    connection.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}")
+
+
+def _set_up(connection: sqlite3.Connection) -> None:
+    connection.row_factory = sqlite3.Row
+    connection.create_function("holds", 2, _holds, deterministic=True)
+
+
+def _holds(cells: str, wanted: str) -> bool:
+    """Whether one of the cells (a JSON list) contains the text, ignoring case; ``wanted`` is casefolded already."""
+    if "\\" not in cells and wanted not in cells.casefold():
+        return False  # most rows, without parsing them: nothing in this one is escaped
+    return any(wanted in cell.casefold() for cell in json.loads(cells))
