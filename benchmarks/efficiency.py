@@ -1,6 +1,6 @@
 """How close to the limit, and how safely: 3,000 rows on a virtual clock against six kinds of servers.
 
-The gate, the journal's ledger and aiolimiter are the shipped ones; only the wire is replaced by a latency, and a call
+Limiter, ledger and aiolimiter are the shipped ones; only the wire is replaced by a latency, and a call
 is counted when it arrives, halfway. Efficiency is the ideal time (99 minutes for 3,000 rows) over the time taken.
 """
 
@@ -24,7 +24,7 @@ from bulkremove.domain.plan import PlannedRow
 from bulkremove.domain.row import Removal, Roles, Row, RowState, Status
 from bulkremove.engine.fair_queue import FairQueue
 from bulkremove.engine.rate_limit import Signal
-from bulkremove.engine.rate_limiter import Closing, Gate
+from bulkremove.engine.rate_limiter import Closing, RateLimiter
 from bulkremove.sandbox import Rule, Threshold
 from bulkremove.storage import SqliteStorage
 from bulkremove.storage.interface.attempts import AttemptOutcome
@@ -63,7 +63,7 @@ class Server:
 async def ours(
     server: Server, clock: VirtualClock, home: Path, *, kills: int = 0, processes: int = 1, count: int = ROWS
 ) -> None:
-    """The shipped gate, several rows at a time, several gates on one ledger, killed now and then."""
+    """The shipped limiter, several rows at a time, several limiters on one ledger, killed now and then."""
     quota = Quota()
     storage = SqliteStorage(home, clock)
     rows = (PlannedRow(Row(i + 2, ("1", "2", str(i))), Removal("1", "2", str(i)), None) for i in range(count))
@@ -74,13 +74,13 @@ async def ours(
     dice = random.Random(kills)
     deaths = sorted(dice.uniform(0, IDEAL) for _ in range(kills))
 
-    async def worker(gate: Gate) -> None:
+    async def worker(limiter: RateLimiter) -> None:
         while todo:
             position = todo.pop()
             before = tuple(attempts[position])
             pending_row = PendingRow("job", position, position + 2, Removal("1", "2", str(position)), before)
             try:
-                permit = await gate.enter(pending_row, alone=lambda: False, in_time=lambda: True)
+                permit = await limiter.acquire(pending_row, alone=lambda: False, in_time=lambda: True)
                 assert permit is not None
                 passed = await server.call()
             except asyncio.CancelledError:
@@ -89,20 +89,20 @@ async def ours(
             found = replace(permit.attempt, response_kind="removed" if passed else "limited", http_status=200)
             attempts[position].append(found)
             if passed:
-                await gate.leave(permit, Closing(AttemptOutcome(found, Status.REMOVED)))
+                await limiter.complete(permit, Closing(AttemptOutcome(found, Status.REMOVED)))
             else:
                 locked = Signal(HoldReason.LOCKED)
-                await gate.leave(
+                await limiter.complete(
                     permit, Closing(AttemptOutcome(found, RowState.PENDING), locked, proves_reachable=False)
                 )
                 todo.append(position)
 
     def start() -> list[asyncio.Task[None]]:
-        gates = [
-            Gate(storage.attempts, storage.rate_limit, "ledger", quota, clock, queue=FairQueue(quota))
+        limiters = [
+            RateLimiter(storage.attempts, storage.rate_limit, "ledger", quota, clock, queue=FairQueue(quota))
             for _ in range(processes)
         ]
-        return [asyncio.ensure_future(worker(gate)) for gate in gates for _ in range(4)]
+        return [asyncio.ensure_future(worker(limiter)) for limiter in limiters for _ in range(4)]
 
     tasks = start()
     started = clock.monotonic()

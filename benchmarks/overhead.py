@@ -1,4 +1,4 @@
-"""What the gate and the journal cost: our rows a second with the limit lifted, against a bare aiohttp loop.
+"""What the rate limiter and the journal cost: our rows a second with the limit lifted, against a bare aiohttp loop.
 
 Both call the same sandbox process on loopback, in the same run; ours writes every row durably.
 """
@@ -22,12 +22,13 @@ from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.domain.plan import PlannedRow
 from bulkremove.domain.row import Removal, Roles, Row
 from bulkremove.engine.fair_queue import FairQueue
-from bulkremove.engine.job_run import drive
+from bulkremove.engine.job_run import JobRun
 from bulkremove.engine.progress import Stop
 from bulkremove.platform.system_clock import SystemClock
 from bulkremove.storage import SqliteStorage
 from bulkremove.storage.sqlite.attempts import SqliteRateLimit
 from bulkremove.storage.sqlite.high_water import HighWaterMark, Mark
+from bulkremove.zoho.client import connected
 from tests.cli_fixtures import crowd, sandbox
 
 SUBJECT = (
@@ -116,20 +117,20 @@ async def _ours(
     job = Job("job", "a", host, "f", "", None, ("c", "b", "l"), Roles(0, 1, 2), "h", JobState.READY)
     await storage.jobs.create(job, rows)
     start, cpu = time.perf_counter(), time.process_time()
-    ended = await drive(
+    settings = Settings(home, limit=(100_000, 1.0))
+    run = JobRun(
         storage,
         job,
-        settings=Settings(home, limit=(100_000, 1.0)),
-        base=URL(url),
-        ledger="ledger",
+        settings=settings,
         clock=clock,
-        queue=FairQueue(Quota(100_000, 1.0)),
-        tokens=lambda people: Tokens(token),
         random=random.random,
+        ledger="ledger",
+        queue=FairQueue(Quota(100_000, 1.0)),
         stop=Stop(),
-        expect_missing=False,
         on_progress=lambda progress: None,
     )
+    async with connected(settings, base=URL(url)) as client:
+        ended = await run.run(client, Tokens(token))
     taken, burnt = time.perf_counter() - start, time.process_time() - cpu
     assert ended.state is JobState.FINISHED, ended.reason
     storage.close()

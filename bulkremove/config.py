@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from bulkremove.domain.data_centers import ACCOUNTS_HOSTS, DATA_CENTRES, PEOPLE_HOSTS
+from bulkremove.domain.data_centers import ACCOUNTS_HOSTS, DATA_CENTERS, PEOPLE_HOSTS
 from bulkremove.domain.errors import SettingsError
 from bulkremove.domain.hosts import is_loopback, is_sandbox
 from bulkremove.domain.ledger import Quota
@@ -95,12 +95,12 @@ class Settings:
     @property
     def people_url(self) -> str:
         """The origin of the People host."""
-        return self.api_url or f"https://{DATA_CENTRES[self.dc].people}"
+        return self.api_url or f"https://{DATA_CENTERS[self.dc].people}"
 
     @property
     def token_url(self) -> str:
         """The origin of the accounts host."""
-        return self.accounts_url or f"https://{DATA_CENTRES[self.dc].accounts}"
+        return self.accounts_url or f"https://{DATA_CENTERS[self.dc].accounts}"
 
     @property
     def host(self) -> str:
@@ -224,8 +224,8 @@ def _account(value: object) -> str:
 
 def _dc(value: object) -> str:
     code = str(value).lower()
-    if code not in DATA_CENTRES:
-        raise ValueError(f"{value!r} is no data centre of Zoho. There are: {', '.join(DATA_CENTRES)}.")
+    if code not in DATA_CENTERS:
+        raise ValueError(f"{value!r} is no data centre of Zoho. There are: {', '.join(DATA_CENTERS)}.")
     return code
 
 

@@ -17,12 +17,12 @@ from pathlib import Path
 
 from bulkremove.domain.errors import SourceFailed
 
-AT_REST = 60.0
+QUIET_SECONDS = 60.0
 """Seconds since its last change after which a file counts as whole; a mark NAME.ready beside it says so at once."""
 MARK = ".ready"
-LONGEST_FETCH = 600.0
+FETCH_TIMEOUT = 600.0
 """Seconds that a command or a web address may take."""
-LARGEST_FETCH = 100 * 1024 * 1024
+MAX_FETCH_BYTES = 100 * 1024 * 1024
 """Bytes."""
 _UNFINISHED = (".part", ".partial", ".tmp", ".filepart", ".crdownload", MARK)
 
@@ -60,7 +60,7 @@ class Folder:
                 if name.startswith((".", "~$")) or name.endswith(_UNFINISHED) or not path.is_file():
                     continue
                 changed = path.stat().st_mtime
-                rests = f"{name}{MARK}" in names or now - changed >= AT_REST
+                rests = f"{name}{MARK}" in names or now - changed >= QUIET_SECONDS
                 found.append((changed, name, rests and _readable(path)))
         except OSError as error:
             raise SourceFailed(f"The folder {self.path} can't be read: {error.strerror}.") from None
@@ -146,18 +146,18 @@ async def fetch(source: str, folder: Path, token: str | None) -> Path:
     partial = folder / f"{target.name}.part"
     try:
         with os.fdopen(os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
-            async with asyncio.timeout(LONGEST_FETCH):
+            async with asyncio.timeout(FETCH_TIMEOUT):
                 pieces = _of_command(source) if source.startswith("command ") else _of_url(source, token)
                 size = 0
                 async for piece in pieces:
                     size += len(piece)
-                    if size > LARGEST_FETCH:
+                    if size > MAX_FETCH_BYTES:
                         raise SourceFailed("The source gives more than 100 MB; nothing of it was used.")
                     file.write(piece)
         partial.rename(target)
         target.with_name(f"{target.name}{MARK}").touch()  # it is whole
     except TimeoutError:
-        raise SourceFailed(f"The source did not end within {LONGEST_FETCH / 60:.0f} minutes.") from None
+        raise SourceFailed(f"The source did not end within {FETCH_TIMEOUT / 60:.0f} minutes.") from None
     except OSError as error:
         raise SourceFailed(f"What the source gave can't be kept: {error.strerror}.") from None
     finally:

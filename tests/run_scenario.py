@@ -18,11 +18,12 @@ from bulkremove.domain.ledger import Quota
 from bulkremove.domain.plan import PlannedRow
 from bulkremove.domain.row import Removal, Roles, Row, Status
 from bulkremove.engine.fair_queue import FairQueue
-from bulkremove.engine.job_run import drive
+from bulkremove.engine.job_run import JobRun
 from bulkremove.engine.progress import Progress, Stop
 from bulkremove.sandbox import Batch, Client, Fault, Faults, LockTold, Rule, Sandbox, Threshold, World
 from bulkremove.storage import SqliteStorage
 from bulkremove.zoho.accounts import Credentials
+from bulkremove.zoho.client import connected
 from bulkremove.zoho.oauth import Tokens
 from tests.virtual_time import VirtualClock, run
 
@@ -131,26 +132,27 @@ class Stage:
             host = f"127.0.0.1:{sandbox.port}"
             if not await storage.jobs.page():
                 await storage.jobs.create(self._job(host), self._rows())
-            job = await drive(
+            job_run = JobRun(
                 storage,
                 await storage.jobs.get("job"),
-                base=URL(sandbox.url),
-                ledger="ledger",
                 settings=settings,
                 clock=self.clock,
+                random=random.Random(self.seed).random,
+                ledger="ledger",
                 queue=FairQueue(settings.quota),
-                tokens=lambda people: Tokens(
+                stop=stop,
+                on_progress=progress.append,
+                expect_missing=self.expect_missing,
+            )
+            async with connected(settings, base=URL(sandbox.url)) as zoho:
+                tokens = Tokens(
                     Credentials("us", client.client_id, client.client_secret, client.refresh_token),
                     accounts_url=sandbox.url,
                     home=self.home,
                     clock=self.clock,
-                    post=people.post_form,
-                ),
-                random=random.Random(self.seed).random,
-                stop=stop,
-                expect_missing=self.expect_missing,
-                on_progress=progress.append,
-            )
+                    post=zoho.post_form,
+                )
+                job = await job_run.run(zoho, tokens)
         events = [name for _, name, _ in await storage.jobs.events("job")]
         played = Played(job, await storage.jobs.export(job, list), events, sandbox, progress)
         storage.close()

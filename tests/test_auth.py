@@ -12,7 +12,7 @@ import pytest
 
 from bulkremove.config import load
 from bulkremove.domain.attempt import Reply
-from bulkremove.domain.errors import NotAuthorised, SettingsError, TokenDelayed, Unanswered
+from bulkremove.domain.errors import NotAuthorized, SettingsError, TokenDelayed, Unanswered
 from bulkremove.zoho.accounts import AccountStore, Credentials, from_environment, ledger_key
 from bulkremove.zoho.oauth import Tokens, exchange
 from tests.virtual_time import VirtualClock, run
@@ -134,7 +134,7 @@ def test_the_token_lock_is_kept_on_disk_and_the_third_pauses(tmp_path: Path) -> 
 @pytest.mark.parametrize("error", ["invalid_code", "invalid_client", "invalid_grant"])
 def test_dead_credentials_need_a_person_and_show_no_secret(tmp_path: Path, error: str) -> None:
     async def main() -> None:
-        with pytest.raises(NotAuthorised, match="bulkremove login") as caught:
+        with pytest.raises(NotAuthorized, match="bulkremove login") as caught:
             await tokens(Zoho({"error": error}), tmp_path, VirtualClock()).token()
         assert "the-" not in str(caught.value)
 
@@ -244,7 +244,7 @@ def test_a_grant_code_gives_a_refresh_token_and_its_scopes(tmp_path: Path) -> No
         zoho = Zoho({"access_token": "a", "refresh_token": "r", "scope": "ZOHOPEOPLE.training.READ"})
         granted = await exchange(zoho.post, "https://accounts.zoho.com", WHO, "code")
         assert ("r", ("ZOHOPEOPLE.training.READ",)) == (granted.refresh_token, granted.scopes)
-        with pytest.raises(NotAuthorised, match="3 minutes"):
+        with pytest.raises(NotAuthorized, match="3 minutes"):
             await exchange(Zoho({"error": "invalid_code"}).post, "https://accounts.zoho.com", WHO, "code")
 
     run(main)

@@ -13,7 +13,7 @@ from yarl import URL
 from bulkremove.domain.attempt import Attempt, PendingRow, Permit
 from bulkremove.domain.errors import NeverSent, Unanswered
 from bulkremove.domain.row import Removal
-from bulkremove.zoho.client import Admission, Exchange, ZohoPeople, told
+from bulkremove.zoho.client import Admission, Exchange, ZohoClient, translate
 
 REMOVAL = Removal("1", "2", "3")
 PERMIT = Permit(PendingRow("job", 0, 2, REMOVAL), Attempt(1, 0.0, 0.0, "boot"), 1, 0.0)
@@ -56,7 +56,7 @@ def http(status: str, body: bytes = b"", *headers: str) -> bytes:
 
 
 async def send(base: URL, removal: Removal = REMOVAL, **options: float) -> Exchange:
-    people = ZohoPeople(base, **options)  # type: ignore[arg-type] # options by name
+    people = ZohoClient(base, **options)  # type: ignore[arg-type] # options by name
     try:
         exchange = await people.remove(removal, admit)
         assert exchange is not None
@@ -91,7 +91,7 @@ async def test_a_last_look_that_takes_too_long_withdraws_the_request_of_which_no
         return Admission(PERMIT, "token", never)
 
     async with server(http("200 OK", OK)) as (base, seen):
-        people = ZohoPeople(base, exchange=0.2)
+        people = ZohoClient(base, exchange=0.2)
         exchange = await people.remove(REMOVAL, admit_slowly)
         await people.close()
     assert exchange is not None
@@ -164,4 +164,4 @@ BEFORE = (
 @pytest.mark.parametrize("kind", sorted(set(errors_below(aiohttp.ClientError)), key=str))
 def test_every_error_of_aiohttp_is_ours_and_counts_as_sent_unless_proven_otherwise(kind: type[Exception]) -> None:
     error = kind.__new__(kind)
-    assert isinstance(told(error), NeverSent if issubclass(kind, BEFORE) else Unanswered)
+    assert isinstance(translate(error), NeverSent if issubclass(kind, BEFORE) else Unanswered)

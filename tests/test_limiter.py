@@ -1,4 +1,4 @@
-"""The gate on a real journal, in virtual time: slots, crashes, reboots, locks, the day's allowance."""
+"""The limiter on a real journal, in virtual time: slots, crashes, reboots, locks, the day's allowance."""
 
 from __future__ import annotations
 
@@ -21,7 +21,16 @@ from bulkremove.domain.row import Removal, Roles, Row, RowState, Status
 from bulkremove.engine import rate_limit
 from bulkremove.engine.fair_queue import FairQueue
 from bulkremove.engine.rate_limit import Signal, Waiting
-from bulkremove.engine.rate_limiter import DAY, Closing, DayUsedUp, Gate, LimiterClosed, Lockout, RowDeferred, TooSlow
+from bulkremove.engine.rate_limiter import (
+    DAY,
+    Closing,
+    DayUsedUp,
+    LimiterClosed,
+    Lockout,
+    RateLimiter,
+    RowDeferred,
+    TooSlow,
+)
 from bulkremove.storage import SqliteStorage
 from bulkremove.storage.interface.attempts import AttemptOutcome, AttemptStore, SlotRule
 from bulkremove.storage.sqlite.attempts import SqliteAttempts
@@ -37,7 +46,7 @@ UNANSWERED = 45.0 + 60.0 + 60.0 + 1.1
 
 
 class Account:
-    """A job of many rows, its journal, and as many gates on its one ledger as there are processes."""
+    """A job of many rows, its journal, and as many limiters on its one ledger as there are processes."""
 
     def __init__(self, home: Path, quota: Quota | None = None) -> None:
         self.quota = quota or Quota()
@@ -63,9 +72,9 @@ class Account:
         rows = await self.storage.jobs.export(await self.storage.jobs.get("job"), list)
         return rows[position]
 
-    def gate(self) -> Gate:
+    def limiter(self) -> RateLimiter:
         heard = self.waits
-        return Gate(
+        return RateLimiter(
             self.attempts or self.storage.attempts,
             self.storage.rate_limit,
             "key",
@@ -80,20 +89,20 @@ class Account:
         async with aclosing(rows):
             return await anext(pending_row async for pending_row in rows if pending_row.position == position)
 
-    async def enter(self, position: int, *, gate: Gate | None = None, alone: bool = False) -> Permit:
-        gate = gate or self.gate()
-        permit = await gate.enter(await self.pending_row(position), alone=lambda: alone, in_time=lambda: True)
+    async def acquire(self, position: int, *, limiter: RateLimiter | None = None, alone: bool = False) -> Permit:
+        limiter = limiter or self.limiter()
+        permit = await limiter.acquire(await self.pending_row(position), alone=lambda: alone, in_time=lambda: True)
         assert permit is not None
         return permit
 
-    async def leave(
+    async def complete(
         self, permit: Permit, signal: Signal | None = None, *, status: int | None = 200, left: bool = True
     ) -> Lockout | None:
         response_kind = "limited" if signal else "removed" if status else "unanswered" if left else "never_sent"
         attempt = replace(permit.attempt, response_kind=response_kind, http_status=status)
         settled: RowState | Status = Status.REMOVED if response_kind == "removed" else RowState.PENDING
         closing = Closing(AttemptOutcome(attempt, settled, left=left), signal, response_kind == "removed")
-        lockout, shut = await self.gate().leave(permit, closing)
+        lockout, shut = await self.limiter().complete(permit, closing)
         if shut:
             raise shut
         return lockout
@@ -118,15 +127,15 @@ def test_three_gates_on_one_ledger_send_no_more_than_one_may(tmp_path: Path) -> 
     async def play(account: Account) -> None:
         todo = list(range(ROWS))
 
-        async def work(gate: Gate) -> None:
+        async def work(limiter: RateLimiter) -> None:
             while todo:
-                permit = await account.enter(todo.pop(), gate=gate)
+                permit = await account.acquire(todo.pop(), limiter=limiter)
                 await account.clock.sleep(0.3)
-                await account.leave(permit)
+                await account.complete(permit)
 
         started = account.now()
         await asyncio.gather(
-            *(work(gate) for gate in [account.gate(), account.gate(), account.gate()] for _ in range(4))
+            *(work(limiter) for limiter in [account.limiter(), account.limiter(), account.limiter()] for _ in range(4))
         )
         sent = await account.storage.rate_limit.send_times("key", since=started)
         assert (ROWS, 30) == (len(sent), rate_limit.worst_window(sent, 60.0))
@@ -137,7 +146,7 @@ def test_three_gates_on_one_ledger_send_no_more_than_one_may(tmp_path: Path) -> 
 
 def test_the_intent_is_on_disk_before_anybody_may_send(tmp_path: Path) -> None:
     async def play(account: Account) -> None:
-        await account.enter(7)
+        await account.acquire(7)
         with closing(sqlite3.connect(tmp_path / "journal.db")) as other:
             assert [(7, 1, None)] == other.execute("SELECT position, number, response_kind FROM attempt").fetchall()
             assert [("sending",)] == other.execute("SELECT state FROM row WHERE position = 7").fetchall()
@@ -151,11 +160,11 @@ def test_the_intent_is_on_disk_before_anybody_may_send(tmp_path: Path) -> None:
 )
 def test_a_slot_is_reborn_a_window_after_the_answer(tmp_path: Path, status: int | None, released: float) -> None:
     async def play(account: Account) -> None:
-        permit = await account.enter(0)
+        permit = await account.acquire(0)
         await account.clock.sleep(1.5)
-        await account.leave(permit, status=status)
+        await account.complete(permit, status=status)
         answered = account.now()
-        await account.enter(1)
+        await account.acquire(1)
         assert answered + released == pytest.approx(account.now(), abs=0.01)
 
     played(tmp_path, play, Quota(calls=1, slack=1.0))
@@ -163,8 +172,8 @@ def test_a_slot_is_reborn_a_window_after_the_answer(tmp_path: Path, status: int 
 
 def test_a_slot_that_nobody_gives_back_is_held_for_the_worst_case(tmp_path: Path) -> None:
     async def play(account: Account) -> None:
-        taken = (await account.enter(0)).taken_at
-        await account.enter(1)
+        taken = (await account.acquire(0)).taken_at
+        await account.acquire(1)
         assert taken + UNANSWERED == pytest.approx(account.now(), abs=0.01)
 
     played(tmp_path, play, Quota(calls=1))
@@ -172,13 +181,13 @@ def test_a_slot_that_nobody_gives_back_is_held_for_the_worst_case(tmp_path: Path
 
 def test_a_permit_that_was_never_used_gives_its_slot_and_its_attempt_back(tmp_path: Path) -> None:
     async def play(account: Account) -> None:
-        gate, permit = account.gate(), await account.enter(0)
-        assert gate.is_fresh(permit)
+        limiter, permit = account.limiter(), await account.acquire(0)
+        assert limiter.is_fresh(permit)
         await account.clock.sleep(1.5)
-        assert not gate.is_fresh(permit)
-        await account.leave(permit, status=None, left=False)
+        assert not limiter.is_fresh(permit)
+        await account.complete(permit, status=None, left=False)
         before = account.now()
-        await account.enter(1)
+        await account.acquire(1)
         assert account.now() - before < 61.0  # its pace alone
         first = await account.outcome(0)
         assert (Status.NOT_SENT, 0, None) == (first.status, first.attempts, first.first_sent_at)
@@ -217,15 +226,15 @@ def test_a_short_job_takes_turns_with_a_long_one(tmp_path: Path, seed: int) -> N
 
     async def play(account: Account) -> None:
         account.attempts = UnevenDisk(account, seed)
-        gate, sent = account.gate(), ""
+        limiter, sent = account.limiter(), ""
 
         async def work(todo: list[int]) -> None:
             nonlocal sent
             while todo:
-                permit = await account.enter(todo.pop(0), gate=gate)
+                permit = await account.acquire(todo.pop(0), limiter=limiter)
                 sent += "S" if todo is short else "l"
                 await account.clock.sleep(0.3)
-                await account.leave(permit)
+                await account.complete(permit)
 
         longs = [asyncio.create_task(work(long)) for _ in range(4)]
         await account.clock.sleep(100.0)  # its burst is over
@@ -239,30 +248,30 @@ def test_a_short_job_takes_turns_with_a_long_one(tmp_path: Path, seed: int) -> N
     played(tmp_path, play)
 
 
-def slow_disk(account: Account, seconds: float) -> Gate:
+def slow_disk(account: Account, seconds: float) -> RateLimiter:
     attempts = SlowDisk(account.storage._database, account.clock)
     attempts.seconds = seconds
     account.attempts = attempts
-    return account.gate()
+    return account.limiter()
 
 
 @pytest.mark.parametrize("seconds", [0.03, 1.1, 15.0])
 def test_a_permit_is_as_old_as_the_end_of_its_commit(tmp_path: Path, seconds: float) -> None:
     async def play(account: Account) -> None:
-        gate, permit = slow_disk(account, seconds), await account.enter(0)
-        assert gate.is_fresh(permit)
+        limiter, permit = slow_disk(account, seconds), await account.acquire(0)
+        assert limiter.is_fresh(permit)
 
     played(tmp_path, play)
 
 
 def test_a_disk_on_which_no_permit_can_be_used_in_time_is_reported_after_three(tmp_path: Path) -> None:
     async def play(account: Account) -> None:
-        gate = slow_disk(account, 25.0)  # the slot's release is counted from before the commit
+        limiter = slow_disk(account, 25.0)  # the slot's release is counted from before the commit
         for _ in range(2):
-            assert not gate.is_fresh(await account.enter(0, gate=gate))
-        permit = await account.enter(0, gate=gate)
+            assert not limiter.is_fresh(await account.acquire(0, limiter=limiter))
+        permit = await account.acquire(0, limiter=limiter)
         with pytest.raises(TooSlow) as slow:
-            gate.is_fresh(permit)
+            limiter.is_fresh(permit)
         assert 25.0 == pytest.approx(slow.value.commit_seconds, abs=0.1)
 
     played(tmp_path, play)
@@ -271,11 +280,11 @@ def test_a_disk_on_which_no_permit_can_be_used_in_time_is_reported_after_three(t
 def test_after_a_reboot_no_slot_is_reborn_early_and_none_is_held_for_ever(tmp_path: Path) -> None:
     async def play(account: Account) -> None:
         await account.clock.sleep(5000.0)
-        permit = await account.enter(0)
-        await account.leave(permit)
+        permit = await account.acquire(0)
+        await account.complete(permit)
         answered = asyncio.get_running_loop().time()
         account.clock.reboot()
-        await account.enter(1)
+        await account.acquire(1)
         passed = asyncio.get_running_loop().time() - answered
         assert 61.1 <= passed <= UNANSWERED + 0.01
 
@@ -284,13 +293,13 @@ def test_after_a_reboot_no_slot_is_reborn_early_and_none_is_held_for_ever(tmp_pa
 
 def test_a_lock_outlives_the_process_and_a_reboot(tmp_path: Path) -> None:
     async def play(account: Account) -> None:
-        permit = await account.enter(0)
-        lockout = await account.leave(permit, LOCKED, status=422)
+        permit = await account.acquire(0)
+        lockout = await account.complete(permit, LOCKED, status=422)
         assert lockout is not None
         begun = asyncio.get_running_loop().time()
         account.reopen()
         account.clock.reboot()
-        await account.enter(0)
+        await account.acquire(0)
         assert 300.0 <= asyncio.get_running_loop().time() - begun <= 305.0
 
     played(tmp_path, play)
@@ -298,12 +307,12 @@ def test_a_lock_outlives_the_process_and_a_reboot(tmp_path: Path) -> None:
 
 def test_one_probe_goes_after_a_lock_and_the_others_wait_for_its_answer(tmp_path: Path) -> None:
     async def play(account: Account) -> None:
-        await account.leave(await account.enter(0), LOCKED, status=422)
-        others = [asyncio.ensure_future(account.enter(i)) for i in (1, 2, 3)]
-        probe = await account.enter(0)
+        await account.complete(await account.acquire(0), LOCKED, status=422)
+        others = [asyncio.ensure_future(account.acquire(i)) for i in (1, 2, 3)]
+        probe = await account.acquire(0)
         await account.clock.sleep(20.0)
         assert not any(other.done() for other in others)
-        await account.leave(probe)
+        await account.complete(probe)
         await asyncio.gather(*others)
         assert account.now() - probe.taken_at < 30.0
 
@@ -312,9 +321,9 @@ def test_one_probe_goes_after_a_lock_and_the_others_wait_for_its_answer(tmp_path
 
 def test_a_probe_whose_process_died_is_given_up(tmp_path: Path) -> None:
     async def play(account: Account) -> None:
-        await account.leave(await account.enter(0), LOCKED, status=422)
-        dead = await account.enter(0)
-        other = await account.enter(1)
+        await account.complete(await account.acquire(0), LOCKED, status=422)
+        dead = await account.acquire(0)
+        other = await account.acquire(1)
         assert 45.0 + 60.0 <= other.taken_at - dead.taken_at <= 45.0 + 60.0 + 2.1
 
     played(tmp_path, play)
@@ -322,11 +331,11 @@ def test_a_probe_whose_process_died_is_given_up(tmp_path: Path) -> None:
 
 def test_a_row_whose_probe_is_refused_steps_back_until_another_was_tried(tmp_path: Path) -> None:
     async def play(account: Account) -> None:
-        await account.leave(await account.enter(0), LOCKED, status=422)
-        await account.leave(await account.enter(0), LOCKED, status=422)
+        await account.complete(await account.acquire(0), LOCKED, status=422)
+        await account.complete(await account.acquire(0), LOCKED, status=422)
         with pytest.raises(RowDeferred):
-            await account.enter(0)
-        await account.leave(await account.enter(1))
+            await account.acquire(0)
+        await account.complete(await account.acquire(1))
 
     played(tmp_path, play)
 
@@ -335,7 +344,7 @@ def test_a_lock_that_no_probe_ends_shuts_the_gate_after_three_waits(tmp_path: Pa
     async def play(account: Account) -> None:
         async def probe() -> None:
             while True:
-                await account.leave(await account.enter(0, alone=True), LOCKED, status=422)
+                await account.complete(await account.acquire(0, alone=True), LOCKED, status=422)
 
         begun = account.now()
         with pytest.raises(LimiterClosed) as shut:
@@ -348,10 +357,10 @@ def test_a_lock_that_no_probe_ends_shuts_the_gate_after_three_waits(tmp_path: Pa
 
 def test_foreign_traffic_lowers_the_budget_for_every_gate_and_quiet_minutes_raise_it(tmp_path: Path) -> None:
     async def play(account: Account) -> None:
-        lockout = await account.leave(await account.enter(0), LOCKED, status=422)
+        lockout = await account.complete(await account.acquire(0), LOCKED, status=422)
         assert lockout is not None
         assert 15 == lockout.lowered_to
-        await account.leave(await account.enter(0))
+        await account.complete(await account.acquire(0))
         after, _ = await account.storage.rate_limit.ledger("key")
         assert 15 == rate_limit.budget(after, account.quota, account.now())
         assert 18 == rate_limit.budget(after, account.quota, account.now() + 6 * 60.0 + 10.0)
@@ -365,15 +374,15 @@ def test_a_lock_told_by_an_older_call_during_another_wait_s_probe_holds(
     tmp_path: Path, short: Signal, probe: Signal | None
 ) -> None:
     async def play(account: Account) -> None:
-        first, older = await account.enter(0), await account.enter(1)
-        await account.leave(first, short, status=None)
-        probing = await account.enter(0)
-        lockout = await account.leave(older, LOCKED, status=422)
+        first, older = await account.acquire(0), await account.acquire(1)
+        await account.complete(first, short, status=None)
+        probing = await account.acquire(0)
+        lockout = await account.complete(older, LOCKED, status=422)
         assert lockout is not None
         assert HoldReason.LOCKED is lockout.reason
         locked = account.now()
-        await account.leave(probing, probe, status=None if probe else 200)
-        await account.enter(2)
+        await account.complete(probing, probe, status=None if probe else 200)
+        await account.acquire(2)
         assert account.now() - locked >= 300.0
 
     played(tmp_path, play)
@@ -381,12 +390,12 @@ def test_a_lock_told_by_an_older_call_during_another_wait_s_probe_holds(
 
 def test_one_refusal_in_a_lock_that_another_row_began_is_not_held_against_a_row(tmp_path: Path) -> None:
     async def play(account: Account) -> None:
-        await account.leave(await account.enter(0), LOCKED, status=422)  # and its process stops
-        await account.leave(await account.enter(1), LOCKED, status=422)  # the lock lasts a little longer than ours
+        await account.complete(await account.acquire(0), LOCKED, status=422)  # and its process stops
+        await account.complete(await account.acquire(1), LOCKED, status=422)  # the lock lasts a little longer than ours
         begun = account.now()
-        await account.leave(await account.enter(1))
+        await account.complete(await account.acquire(1))
         assert account.now() - begun >= 300.0
-        await account.leave(await account.enter(2))
+        await account.complete(await account.acquire(2))
 
     played(tmp_path, play)
 
@@ -402,7 +411,7 @@ def test_who_is_cancelled_while_the_permit_is_written_gives_it_back(
             return await write(work)
 
         monkeypatch.setattr(account.storage._database, "write", heard)
-        entering = asyncio.ensure_future(account.enter(0))
+        entering = asyncio.ensure_future(account.acquire(0))
         await writing.wait()
         entering.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -410,7 +419,7 @@ def test_who_is_cancelled_while_the_permit_is_written_gives_it_back(
         first = await account.outcome(0)
         assert (Status.NOT_SENT, 0) == (first.status, first.attempts)
         before = account.now()
-        await account.enter(1)
+        await account.acquire(1)
         assert account.now() - before < 61.0  # its pace alone: the slot is free
 
     played(tmp_path, play, Quota(calls=1, slack=1.0))
@@ -420,24 +429,24 @@ def test_the_day_s_allowance_holds_across_restarts_and_says_when_it_goes_on(tmp_
     async def play(account: Account) -> None:
         first = account.clock.wall()
         for i in range(3):
-            await account.leave(await account.enter(i))
+            await account.complete(await account.acquire(i))
         account.reopen()
         with pytest.raises(DayUsedUp) as used_up:
-            await account.enter(3)
+            await account.acquire(3)
         assert first + DAY == pytest.approx(used_up.value.until, abs=0.01)
         await account.clock.sleep(DAY)
-        await account.enter(3)
+        await account.acquire(3)
 
     played(tmp_path, play, Quota(daily=3))
 
 
 def test_a_step_of_the_wall_clock_frees_no_slot(tmp_path: Path) -> None:
     async def play(account: Account) -> None:
-        await account.leave(await account.enter(0))
+        await account.complete(await account.acquire(0))
         answered = account.now()
         for seconds in (86_400.0, -200_000.0):
             account.clock.step_wall(seconds)
-        await account.enter(1)
+        await account.acquire(1)
         assert account.now() - answered >= 61.1
 
     played(tmp_path, play, Quota(calls=1))
@@ -445,10 +454,10 @@ def test_a_step_of_the_wall_clock_frees_no_slot(tmp_path: Path) -> None:
 
 def test_who_waits_leaves_when_the_run_stops(tmp_path: Path) -> None:
     async def play(account: Account) -> None:
-        await account.leave(await account.enter(0), LOCKED, status=422)
+        await account.complete(await account.acquire(0), LOCKED, status=422)
         stop_at = account.now() + 10.0
-        gate = account.gate()
-        entered = await gate.enter(
+        limiter = account.limiter()
+        entered = await limiter.acquire(
             await account.pending_row(1), alone=lambda: False, in_time=lambda: account.now() < stop_at
         )
         assert entered is None

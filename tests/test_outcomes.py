@@ -14,7 +14,7 @@ from bulkremove.domain.ledger import Quota
 from bulkremove.domain.row import Removal, Status
 from bulkremove.engine.rows import SHUTDOWN_GRACE
 from bulkremove.sandbox import Fault, LockTold, Threshold
-from bulkremove.zoho.client import Admission, Exchange, ZohoPeople
+from bulkremove.zoho.client import Admission, Exchange, ZohoClient
 from bulkremove.zoho.oauth import Tokens
 from tests.run_scenario import Stage, faults, learner
 
@@ -215,14 +215,14 @@ def test_a_job_that_could_not_connect_goes_on_when_the_network_is_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def unconnected(
-        people: ZohoPeople, removal: Removal, admit: Callable[[], Awaitable[Admission | None]]
+        people: ZohoClient, removal: Removal, admit: Callable[[], Awaitable[Admission | None]]
     ) -> Exchange | None:
         admission = await admit()
         return Exchange(admission, failure=NeverSent("No connection can be made.")) if admission else None
 
     stage = Stage(tmp_path, rows=2, concurrency=1)
     with monkeypatch.context() as patch:
-        patch.setattr(ZohoPeople, "remove", unconnected)
+        patch.setattr(ZohoClient, "remove", unconnected)
         first = stage.play()
     assert (JobState.PAUSED, [Status.NOT_SENT] * 2) == (first.job.state, first.statuses)
     assert [Status.REMOVED] * 2 == stage.play().statuses

@@ -17,7 +17,7 @@ from bulkremove.domain.permissions import Right, Role, may
 from bulkremove.platform.system_clock import SystemClock
 from bulkremove.storage import SqliteStorage
 from bulkremove.storage.interface.records import Act
-from bulkremove.web.sessions import FREE_TRIES, LONGEST_WAIT, Sessions, SignIns, TooSoon
+from bulkremove.web.sessions import FREE_ATTEMPTS, MAX_WAIT, Sessions, SignIns, TooSoon
 from tests.cli_fixtures import SAMPLES, Bulkremove, environment
 from tests.web_fixtures import CREDENTIALS, PASSWORD, free_port
 
@@ -129,7 +129,7 @@ class Guesser:
 
 async def test_guessing_is_slowed_per_address_and_never_for_good() -> None:
     guesser = Guesser()
-    for _ in range(FREE_TRIES):
+    for _ in range(FREE_ATTEMPTS):
         assert not await guesser.guess("a")
     with pytest.raises(TooSoon):
         await guesser.guess("a", right=True)
@@ -143,14 +143,14 @@ async def test_guessing_is_slowed_per_address_and_never_for_good() -> None:
             waits.append(soon.seconds)
             guesser.now += soon.seconds
     assert tried <= 70
-    assert max(waits) <= LONGEST_WAIT
-    guesser.now += LONGEST_WAIT
+    assert max(waits) <= MAX_WAIT
+    guesser.now += MAX_WAIT
     assert await guesser.guess("a", right=True), "the admin is not shut out for good"
 
 
 async def test_a_whole_network_of_one_visitor_counts_as_one() -> None:
     guesser = Guesser()
-    for i in range(FREE_TRIES):
+    for i in range(FREE_ATTEMPTS):
         assert not await guesser.guess(f"2001:db8::{i + 1}")
     with pytest.raises(TooSoon):
         await guesser.guess("2001:db8::ffff")

@@ -6,14 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkremove.report import Quiet, timeline
-from bulkremove.report.timeline import MOST_POINTS
+from bulkremove.report.timeline import MAX_POINTS
 from bulkremove.web.chart import HEIGHT, WIDTH, chart
 
 
 @given(st.lists(st.floats(0, 1e6), max_size=500))
 def test_the_line_climbs_to_the_last_removal_in_few_points(times: list[float]) -> None:
     found = timeline(sorted(times), [])
-    assert len(found.points) <= MOST_POINTS + 2
+    assert len(found.points) <= MAX_POINTS + 2
     assert sorted(found.points) == list(found.points)
     assert len(times) == (found.points[-1][1] if found.points else 0)
 

@@ -11,9 +11,9 @@ from aiohttp import ClientResponse
 from aioresponses import aioresponses
 from yarl import URL
 
-from bulkremove.domain.errors import NotAuthorised, TokenDelayed
+from bulkremove.domain.errors import NotAuthorized, TokenDelayed
 from bulkremove.zoho.accounts import Credentials
-from bulkremove.zoho.client import ZohoPeople
+from bulkremove.zoho.client import ZohoClient
 from bulkremove.zoho.oauth import Tokens
 from tests.virtual_time import VirtualClock
 
@@ -36,7 +36,7 @@ class Response(ClientResponse):
 
 async def ask(home: Path, *answers: dict[str, Any]) -> tuple[str, list[Any]]:
     """The token, after these answers in their order, and the forms that were sent."""
-    people = ZohoPeople(URL("https://people.zoho.eu"))
+    people = ZohoClient(URL("https://people.zoho.eu"))
     who = Credentials("eu", "client", SECRET, REFRESH)
     tokens = Tokens(who, accounts_url=ACCOUNTS, home=home, clock=VirtualClock(), post=people.post_form)
     try:
@@ -61,7 +61,7 @@ async def test_a_token_is_asked_for_with_a_form_and_no_secret_in_the_address(tmp
 @pytest.mark.parametrize("error", ["invalid_code", "invalid_client", "invalid_grant"])
 @pytest.mark.parametrize("status", [200, 400, 401])
 async def test_dead_credentials_stop_at_once_with_what_a_person_does(tmp_path: Path, error: str, status: int) -> None:
-    with pytest.raises(NotAuthorised, match="bulkremove login") as told:
+    with pytest.raises(NotAuthorized, match="bulkremove login") as told:
         await ask(tmp_path, {"payload": {"error": error}, "status": status})
     assert SECRET not in str(told.value)
     assert REFRESH not in str(told.value)

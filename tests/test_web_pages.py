@@ -136,7 +136,7 @@ async def test_a_file_over_the_cap_is_refused_while_it_comes(tmp_path: Path) -> 
 
 
 async def test_a_slow_upload_is_given_up_and_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "LONGEST_UPLOAD", 0.2)
+    monkeypatch.setattr(uploads, "UPLOAD_TIMEOUT", 0.2)
 
     async def trickle() -> object:
         yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="f.csv"\r\n\r\n'
@@ -152,7 +152,7 @@ async def test_a_slow_upload_is_given_up_and_holds_up_nobody(tmp_path: Path, mon
 
 
 async def test_too_many_uploads_at_once_are_told_to_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "MOST_AT_ONCE", 0)
+    monkeypatch.setattr(uploads, "MAX_UPLOADS_AT_ONCE", 0)
     async with running_site(tmp_path) as one, one.visitor() as visitor:
         assert 503 == (await visitor.upload(triples(1))).status
 
@@ -505,7 +505,7 @@ async def test_rows_of_a_job_are_found_whatever_the_case_of_their_letters(tmp_pa
 async def test_a_file_waits_a_day_and_no_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with running_site(tmp_path) as one, one.visitor() as visitor:
         plan = await visitor.upload(triples(1))
-        monkeypatch.setattr(uploads, "KEPT", -1.0)
+        monkeypatch.setattr(uploads, "MAX_AGE", -1.0)
         assert 404 == (await visitor.get(plan.url)).status
         assert [] == list((tmp_path / "uploads").iterdir())
 

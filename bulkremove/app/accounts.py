@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from bulkremove.app.context import Context
 from bulkremove.app.results import Allowance
 from bulkremove.config import Settings
-from bulkremove.domain.data_centers import DATA_CENTRES
+from bulkremove.domain.data_centers import DATA_CENTERS
 from bulkremove.domain.errors import BulkremoveError, SettingsError
 from bulkremove.domain.job import Job
 from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.engine import rate_limit
 from bulkremove.zoho.accounts import Account, AccountStore, Credentials, from_environment, ledger_key, system_keyring
-
-if TYPE_CHECKING:  # it pulls aiohttp in, which settings and accounts do without
-    from bulkremove.zoho.client import ZohoPeople
 
 DAY = 86_400.0
 
@@ -34,7 +29,7 @@ class Accounts:
         return self._stored().all()
 
     def credentials(self, settings: Settings) -> Credentials:
-        """From the environment, else those stored under the account's name. Raises NotAuthorised or SettingsError."""
+        """From the environment, else those stored under the account's name. Raises NotAuthorized or SettingsError."""
         return from_environment(self._context.environ, settings.dc) or self._stored().get(settings.account)
 
     def settings_of(self, job: Job) -> Settings:
@@ -51,7 +46,7 @@ class Accounts:
         return settings
 
     def ledger_key(self, settings: Settings) -> str:
-        """The key of the account's ledger. Raises NotAuthorised or SettingsError where there are no credentials."""
+        """The key of the account's ledger. Raises NotAuthorized or SettingsError where there are no credentials."""
         return ledger_key(f"{settings.host}x{self._context.clock.speed:g}", self.credentials(settings).client_id)
 
     def ledger_keys(self) -> list[str]:
@@ -63,7 +58,7 @@ class Accounts:
         return keys
 
     async def allowance(self) -> Allowance:
-        """How much of the account's allowance is used. Raises NotAuthorised where there are no credentials."""
+        """How much of the account's allowance is used. Raises NotAuthorized where there are no credentials."""
         settings, clock, limit = self._context.settings, self._context.clock, self._context.storage.rate_limit
         key, quota, now = self.ledger_key(settings), settings.quota, clock.monotonic()
         ledger, of_this_boot = await limit.ledger(key)
@@ -79,15 +74,16 @@ class Accounts:
     async def login(self, *, name: str, dc: str, client_id: str, client_secret: str, code: str) -> list[str]:
         """Exchange a grant code for a refresh token and store it; sentences to show, none with a secret.
 
-        Raises NotAuthorised, TokenDelayed or SettingsError.
+        Raises NotAuthorized, TokenDelayed or SettingsError.
         """
+        from bulkremove.zoho.client import connected
         from bulkremove.zoho.oauth import exchange, missing_scope
 
-        if dc not in DATA_CENTRES:
-            raise SettingsError(f"{dc!r} is no data centre of Zoho.", hint=f"There are: {', '.join(DATA_CENTRES)}.")
+        if dc not in DATA_CENTERS:
+            raise SettingsError(f"{dc!r} is no data centre of Zoho.", hint=f"There are: {', '.join(DATA_CENTERS)}.")
         settings = replace(self._context.settings, dc=dc)
         before = Credentials(dc, client_id, client_secret, "")
-        async with people(settings) as zoho:
+        async with connected(settings) as zoho:
             granted = await exchange(zoho.post_form, settings.token_url, before, code)
         account = self._stored().add(name, replace(before, refresh_token=granted.refresh_token))
         sentences = [
@@ -103,12 +99,13 @@ class Accounts:
 
     async def forget(self, name: str) -> list[str]:
         """Revoke the account's refresh token at Zoho and forget it here; sentences to show."""
+        from bulkremove.zoho.client import connected
         from bulkremove.zoho.oauth import revoke
 
         stored = self._stored()
         credentials, settings = stored.get(name), settled(replace(self._context.settings, account=name))
         try:
-            async with people(settings) as zoho:
+            async with connected(settings) as zoho:
                 await revoke(zoho.post_form, settings.token_url, credentials)
             revoked = "Zoho was told that its refresh token is dead."
         except BulkremoveError as failed:
@@ -128,22 +125,3 @@ def settled(settings: Settings) -> Settings:
         if account.name == settings.account:
             return replace(settings, dc=account.dc)
     return settings
-
-
-@asynccontextmanager
-async def people(settings: Settings) -> AsyncIterator[ZohoPeople]:
-    """The way to Zoho, for calls that are no removals."""
-    from yarl import URL
-
-    from bulkremove.zoho.client import ZohoPeople
-
-    zoho = ZohoPeople(
-        URL(settings.people_url),
-        connect=settings.connect_timeout,
-        read=settings.read_timeout,
-        trust_proxy=settings.trust_proxy,
-    )
-    try:
-        yield zoho
-    finally:
-        await zoho.close()

@@ -29,7 +29,7 @@ from bulkremove.storage.interface.records import Act
 from bulkremove.storage.interface.restore import Restored
 
 JOURNAL, SETTINGS, PROTECTED, CONTENTS = "journal.db", "bulkremove.toml", "keep.csv", "CONTENTS.txt"
-LARGEST = 100 * 1024 * 1024
+MAX_FILE_BYTES = 100 * 1024 * 1024
 """Bytes of settings and protected list."""
 _CONTENTS = """A backup of bulkremove, made by `bulkremove backup`; `bulkremove restore-backup FILE` puts it back.
 
@@ -192,7 +192,7 @@ def _unzip(path: Path, folder: Path) -> tuple[str, Mapping[str, str]]:
             others = {}
             for name in (SETTINGS, PROTECTED):
                 if name in found:
-                    if found[name].file_size > LARGEST:
+                    if found[name].file_size > MAX_FILE_BYTES:
                         raise JournalFailed(f"{path} can't be used: its {name} is larger than any can be.")
                     others[name] = packed.read(name).decode("utf-8", "surrogateescape")
             return digest, others

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
-from bulkremove.app.accounts import Accounts, people
+from bulkremove.app.accounts import Accounts
 from bulkremove.app.context import Context
 from bulkremove.config import Settings
 from bulkremove.domain.attempt import Reply
@@ -21,7 +21,7 @@ from bulkremove.platform.secure_files import make_folder
 from bulkremove.storage import Storage
 from bulkremove.zoho.accounts import Credentials
 
-MOST_SKEW = 60.0
+MAX_SKEW = 60.0
 """Seconds by which this machine's clock may differ from Zoho's before it is worth a word."""
 
 
@@ -85,10 +85,11 @@ async def _journal(storage: Storage) -> Check:
 
 
 async def _token_and_clock(settings: Settings, credentials: Credentials, clock: Clock) -> list[Check]:
+    from bulkremove.zoho.client import connected
     from bulkremove.zoho.oauth import Tokens
 
     dates: list[str] = []
-    async with people(settings) as zoho:
+    async with connected(settings) as zoho:
 
         async def post(url: str, form: Mapping[str, str]) -> Reply:
             reply = await zoho.post_form(url, form)
@@ -115,4 +116,4 @@ def _clock(dates: list[str], clock: Clock) -> list[Check]:
     except (IndexError, ValueError):
         return [Check("clock", True, "Not compared: Zoho's time is not known.")]
     words = f"This machine's clock and Zoho's differ by {abs(skew):.0f} s."
-    return [Check("clock", abs(skew) <= MOST_SKEW, words, "" if abs(skew) <= MOST_SKEW else "Set the clock (NTP).")]
+    return [Check("clock", abs(skew) <= MAX_SKEW, words, "" if abs(skew) <= MAX_SKEW else "Set the clock (NTP).")]

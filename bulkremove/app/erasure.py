@@ -23,7 +23,7 @@ from bulkremove.reading.subprocess_reader import read_apart
 
 _ENCODINGS = ("ascii", "utf-16-le", "utf-16-be")
 _WORKBOOKS = (b"PK", b"\xd0\xcf\x11\xe0")
-LARGEST = 100 * 1024 * 1024
+MAX_FILE_BYTES = 100 * 1024 * 1024
 """Bytes; larger files are named and not searched."""
 
 
@@ -135,7 +135,7 @@ def _content(path: Path) -> bytes | None:
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
         with os.fdopen(descriptor, "rb") as file:
-            raw = file.read(LARGEST + 1)
+            raw = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise SettingsError(f"The file {path} can't be read: {error.strerror}.") from None
-    return None if len(raw) > LARGEST else raw
+    return None if len(raw) > MAX_FILE_BYTES else raw

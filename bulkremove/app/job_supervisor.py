@@ -22,11 +22,11 @@ from bulkremove.domain.row import Status
 from bulkremove.engine.progress import Progress, Stop
 from bulkremove.engine.rate_limit import shared_ends
 
-RECENT = 12
+RECENT_ROWS = 12
 """Rows of a job that are kept for whoever looks."""
 CLOSED = "The server was stopped. The job goes on by itself when it is started again."
 
-ITSELF = "bulkremove itself"
+ACTOR = "bulkremove itself"
 """Who goes on with a job after a restart, for the audit log."""
 
 
@@ -37,7 +37,7 @@ class Running:
     job: Job
     stop: Stop = field(default_factory=Stop)
     progress: Progress | None = None
-    rows: deque[tuple[int, Status]] = field(default_factory=lambda: deque(maxlen=RECENT))
+    rows: deque[tuple[int, Status]] = field(default_factory=lambda: deque(maxlen=RECENT_ROWS))
     """The rows settled last: number in the file, and how; the newest first."""
 
     def hear(self, progress: Progress) -> None:
@@ -67,7 +67,7 @@ class JobSupervisor:
             if job.origin == "night" or await jobs.driven(job):  # the next night goes on with those of nights
                 continue
             await jobs.tell(job.id, "taken_up", "The server was started again; the job goes on by itself.")
-            self.start(job, by=ITSELF)
+            self.start(job, by=ACTOR)
             found.append(job)
         return found
 

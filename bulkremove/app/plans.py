@@ -58,9 +58,9 @@ class Plans:
         """A page (from 1) of a plan's rows, and whether there are more; see ``planning.some_rows``."""
         from bulkremove.domain.planner import some_rows
 
-        skip = (page - 1) * PAGE
+        offset = (page - 1) * PAGE
         found = await asyncio.to_thread(
-            some_rows, plan, status=status, to_remove=to_remove, text=text, skip=skip, most=PAGE + 1
+            some_rows, plan, status=status, to_remove=to_remove, text=text, offset=offset, limit=PAGE + 1
         )
         return found[:PAGE], len(found) > PAGE
 

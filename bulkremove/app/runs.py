@@ -20,7 +20,7 @@ from bulkremove.config import Settings
 from bulkremove.domain.errors import ConsentMissing, JobBusy, JournalFailed, SettingsError
 from bulkremove.domain.job import EndReason, Job, JobState
 from bulkremove.domain.operation import OPERATIONS
-from bulkremove.domain.planner import KEPT
+from bulkremove.domain.planner import PROTECTED
 from bulkremove.storage.interface.jobs import JobEnd
 
 if TYPE_CHECKING:  # most commands do without
@@ -59,7 +59,8 @@ class Runs:
         from yarl import URL
 
         from bulkremove import report as reports
-        from bulkremove.engine.job_run import drive
+        from bulkremove.engine.job_run import JobRun
+        from bulkremove.zoho.client import connected
         from bulkremove.zoho.oauth import Tokens
 
         storage = self._context.storage
@@ -78,7 +79,7 @@ class Runs:
                 )
             settings = self._accounts.settings_of(job)
             if protected := protected_learners(self._context.settings):
-                await storage.jobs.protect(job.id, protected, why=KEPT, at=self._context.clock.wall())
+                await storage.jobs.protect(job.id, protected, why=PROTECTED, at=self._context.clock.wall())
             tally = await storage.jobs.tally(job.id)
             if not tally.total:
                 raise JournalFailed(f"Job {job.id} has no rows in the journal, so nothing was sent.")
@@ -89,29 +90,37 @@ class Runs:
                 files.append(reports.reserve(reports.retry_path(path, job), job=job, rows=tally.total))
                 if tally.open:
                     credentials = self._accounts.credentials(settings)
-                    async with self.in_sandbox() as sandbox:
-                        job = await drive(
-                            self._context.storage,
+                    async with (
+                        self.in_sandbox() as sandbox,
+                        connected(
+                            settings,
+                            base=URL(sandbox.url) if sandbox else None,
+                            operation=OPERATIONS[job.operation],
+                            speed=self._context.clock.speed,
+                            on_date=self._note_date,
+                        ) as client,
+                    ):
+                        tokens = Tokens(
+                            credentials,
+                            accounts_url=sandbox.url if sandbox else settings.token_url,
+                            home=sandbox.tokens if sandbox else settings.home,
+                            clock=self._context.clock,
+                            post=client.post_form,
+                        )
+                        run = JobRun(
+                            storage,
                             job,
                             settings=settings,
-                            base=URL(sandbox.url if sandbox else settings.people_url),
-                            ledger=self._accounts.ledger_key(settings),
                             clock=self._context.clock,
-                            queue=self._queue(settings),
-                            tokens=lambda people: Tokens(
-                                credentials,
-                                accounts_url=sandbox.url if sandbox else settings.token_url,
-                                home=sandbox.tokens if sandbox else settings.home,
-                                clock=self._context.clock,
-                                post=people.post_form,
-                            ),
                             random=self._context.random.random,
+                            ledger=self._accounts.ledger_key(settings),
+                            queue=self._queue(settings),
                             stop=stop,
-                            expect_missing=expect_missing,
-                            behind=behind,
                             on_progress=on_progress,
-                            on_date=self._note_date,
+                            behind=behind,
+                            expect_missing=expect_missing,
                         )
+                        job = await run.run(client, tokens)
                 elif job.state.resumable:
                     job = await self._nothing_to_send(job)
                 return await self._jobs.publish(job, *files)

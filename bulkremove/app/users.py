@@ -23,8 +23,8 @@ from bulkremove.storage.interface.users import Token, User
 if TYPE_CHECKING:  # it loads a C library that most commands do without
     from argon2 import PasswordHasher
 
-SHORTEST_PASSWORD = 12
-LONGEST_PASSWORD = 200
+MIN_PASSWORD_LENGTH = 12
+MAX_PASSWORD_LENGTH = 200
 """Characters."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", re.ASCII)
 
@@ -81,7 +81,7 @@ class Users:
         """The user, if name and password are right. It takes the same time for a name that does not exist."""
         found = await self._storage.users.credentials(name)
         stored = found[1] if found else await asyncio.to_thread(lambda: self._nobodys_hash)
-        right = await asyncio.to_thread(self._right, stored, password[:LONGEST_PASSWORD])
+        right = await asyncio.to_thread(self._right, stored, password[:MAX_PASSWORD_LENGTH])
         if found is None or not right:
             # What was typed as a name may be a password.
             await self._storage.audit.append(self._act(name if found else "an unknown name", "sign_in_failed"))
@@ -134,9 +134,9 @@ class Users:
         return self._hasher.hash(secrets.token_urlsafe(16))
 
     async def _hashed(self, password: str) -> str:
-        if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
+        if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
             raise UserError(
-                f"A password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters. Nothing was changed.",
+                f"A password has {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters. Nothing was changed.",
                 hint="A few words that you don't forget will do.",
             )
         return await asyncio.to_thread(self._hasher.hash, password)

@@ -7,7 +7,7 @@ import json
 import click
 
 from bulkremove.cli.console import Screen, json_option
-from bulkremove.domain.data_centers import DATA_CENTRES
+from bulkremove.domain.data_centers import DATA_CENTERS
 
 
 def add_to(group: click.Group) -> None:
@@ -29,7 +29,7 @@ def login(screen: Screen, name: str | None) -> None:
     """
     import asyncio
 
-    dc = click.prompt("Data centre", type=click.Choice(list(DATA_CENTRES)), default="us", err=True)
+    dc = click.prompt("Data centre", type=click.Choice(list(DATA_CENTERS)), default="us", err=True)
     client_id = click.prompt("Client id", err=True)
     secret = click.prompt("Client secret (not shown)", hide_input=True, err=True)
     code = click.prompt("Grant code (not shown)", hide_input=True, err=True)

@@ -10,7 +10,7 @@ import click
 
 from bulkremove.cli.console import Screen
 from bulkremove.domain.errors import ConsentMissing
-from bulkremove.domain.ids import LONGEST_ID
+from bulkremove.domain.ids import MAX_ID_DIGITS
 
 if TYPE_CHECKING:  # commands load the app when they run
     from bulkremove.app import App
@@ -38,7 +38,7 @@ def forget(screen: Screen, learner: str, yes: bool) -> int:
     """
     from bulkremove.app import this_person
 
-    if not (learner.isascii() and learner.isdigit() and len(learner) <= LONGEST_ID):
+    if not (learner.isascii() and learner.isdigit() and len(learner) <= MAX_ID_DIGITS):
         raise click.UsageError(f"{learner!r} is no learner id.")
     found = screen.call(lambda app: app.retention.look_up(learner))
     for job, count in found.rows.items():

@@ -55,7 +55,7 @@ def of_error(error: BulkremoveError) -> int:
     from bulkremove.domain import errors
 
     match error:
-        case errors.NotAuthorised():
+        case errors.NotAuthorized():
             return 7
         case errors.JobBusy():
             return 6

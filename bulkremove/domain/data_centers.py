@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class DataCentre:
+class DataCenter:
     """One of Zoho's data centres and its two hosts; a token of one is refused by all others."""
 
     code: str
@@ -19,23 +19,23 @@ class DataCentre:
     people: str
 
 
-DATA_CENTRES: dict[str, DataCentre] = {
+DATA_CENTERS: dict[str, DataCenter] = {
     centre.code: centre
     for centre in (
-        DataCentre("us", "United States", "accounts.zoho.com", "people.zoho.com"),
-        DataCentre("eu", "Europe", "accounts.zoho.eu", "people.zoho.eu"),
-        DataCentre("in", "India", "accounts.zoho.in", "people.zoho.in"),
-        DataCentre("au", "Australia", "accounts.zoho.com.au", "people.zoho.com.au"),
-        DataCentre("jp", "Japan", "accounts.zoho.jp", "people.zoho.jp"),
-        DataCentre("cn", "China", "accounts.zoho.com.cn", "people.zoho.com.cn"),
-        DataCentre("ca", "Canada", "accounts.zohocloud.ca", "people.zohocloud.ca"),
-        DataCentre("sa", "Saudi Arabia", "accounts.zoho.sa", "people.zoho.sa"),
-        DataCentre("ae", "United Arab Emirates", "accounts.zoho.ae", "people.zoho.ae"),
-        DataCentre("sg", "Singapore", "accounts.zoho.sg", "people.zoho.sg"),
-        DataCentre("uk", "United Kingdom", "accounts.zoho.uk", "people.zoho.uk"),
+        DataCenter("us", "United States", "accounts.zoho.com", "people.zoho.com"),
+        DataCenter("eu", "Europe", "accounts.zoho.eu", "people.zoho.eu"),
+        DataCenter("in", "India", "accounts.zoho.in", "people.zoho.in"),
+        DataCenter("au", "Australia", "accounts.zoho.com.au", "people.zoho.com.au"),
+        DataCenter("jp", "Japan", "accounts.zoho.jp", "people.zoho.jp"),
+        DataCenter("cn", "China", "accounts.zoho.com.cn", "people.zoho.com.cn"),
+        DataCenter("ca", "Canada", "accounts.zohocloud.ca", "people.zohocloud.ca"),
+        DataCenter("sa", "Saudi Arabia", "accounts.zoho.sa", "people.zoho.sa"),
+        DataCenter("ae", "United Arab Emirates", "accounts.zoho.ae", "people.zoho.ae"),
+        DataCenter("sg", "Singapore", "accounts.zoho.sg", "people.zoho.sg"),
+        DataCenter("uk", "United Kingdom", "accounts.zoho.uk", "people.zoho.uk"),
     )
 }
 """By code."""
 
-PEOPLE_HOSTS = frozenset(centre.people for centre in DATA_CENTRES.values())
-ACCOUNTS_HOSTS = frozenset(centre.accounts for centre in DATA_CENTRES.values())
+PEOPLE_HOSTS = frozenset(centre.people for centre in DATA_CENTERS.values())
+ACCOUNTS_HOSTS = frozenset(centre.accounts for centre in DATA_CENTERS.values())

@@ -12,7 +12,7 @@
     ├── SourceFailed        sources: the folder, command or address gives nothing
     ├── NoticeFailed        notices: an address did not take a notice
     ├── JobBusy             store: another process drives the job
-    ├── NotAuthorised       auth: Zoho does not accept the credentials
+    ├── NotAuthorized       auth: Zoho does not accept the credentials
     ├── TokenDelayed        auth: the token can't be had right now; the rows are untouched
     ├── JournalFailed       store: the journal can't be written or read
     ├── ReportFailed        report: the report can't be written
@@ -82,7 +82,7 @@ class JobBusy(BulkremoveError):
     """Another process drives this job right now."""
 
 
-class NotAuthorised(BulkremoveError):
+class NotAuthorized(BulkremoveError):
     """Zoho does not accept the credentials, or there are none. A person must log in."""
 
 

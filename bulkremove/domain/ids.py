@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-LONGEST_ID = 19
+MAX_ID_DIGITS = 19
 """Digits; Zoho's ids have 18, and no larger one fits a 64-bit number."""
 
 OUTER = " \t\xa0"

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
-from bulkremove.domain.ids import LONGEST_ID, OUTER, all_digits
+from bulkremove.domain.ids import MAX_ID_DIGITS, OUTER, all_digits
 from bulkremove.domain.operation import REMOVE_LEARNER, Operation
 from bulkremove.domain.plan import Plan, PlannedRow, ProtectedLearners
 from bulkremove.domain.row import Exclusion, Removal, Status
@@ -23,7 +23,7 @@ _BORDER = "\x1f"
 """Between two texts of a column; ASCII's own unit separator."""
 
 
-KEPT = "This learner is on the list of those who are never removed."
+PROTECTED = "This learner is on the list of those who are never removed."
 
 
 def plan(
@@ -50,7 +50,7 @@ def plan(
     if keep:
         for index, triple in enumerate(zip(course, batch, learner, strict=True)):
             if index not in excluded and Removal(*triple) in keep:
-                excluded[index] = Exclusion(Status.NOT_SENT, KEPT)
+                excluded[index] = Exclusion(Status.NOT_SENT, PROTECTED)
     if excluded:
         pairs = ((c, b) for i, (c, b) in enumerate(zip(course, batch, strict=True)) if i not in excluded)
         batches = Counter(pairs)
@@ -61,7 +61,7 @@ def plan(
 
 
 def some_rows(
-    plan: Plan, *, status: Status | None, to_remove: bool, text: str, skip: int, most: int
+    plan: Plan, *, status: Status | None, to_remove: bool, text: str, offset: int, limit: int
 ) -> list[PlannedRow]:
     """The rows that are not sent for one reason, or those ``to_remove``, or (neither) all, in file order.
 
@@ -75,25 +75,25 @@ def some_rows(
             return False
         return not wanted or any(wanted in column[index].casefold() for column in columns)
 
-    found = islice((index for index in range(len(plan.table)) if meant(index)), skip, skip + most)
+    found = islice((index for index in range(len(plan.table)) if meant(index)), offset, offset + limit)
     return [plan.row(index) for index in found]
 
 
 def _checked(cells: Sequence[str]) -> tuple[Sequence[str], Mapping[int, str]]:
     """The trimmed cells; which of them are no id, and why. The look at all at once is what a million rows need."""
-    if all_digits(cells) and max(map(len, cells), default=0) <= LONGEST_ID:
+    if all_digits(cells) and max(map(len, cells), default=0) <= MAX_ID_DIGITS:
         return cells, {}
     trimmed = [cell.strip(OUTER) for cell in cells]
     return trimmed, {index: why for index, cell in enumerate(trimmed) if (why := _why(cell)) is not None}
 
 
 def _why(cell: str) -> str | None:
-    if cell.isascii() and cell.isdigit() and len(cell) <= LONGEST_ID:
+    if cell.isascii() and cell.isdigit() and len(cell) <= MAX_ID_DIGITS:
         return None
     if not cell:
         return "is empty"
     if cell.isascii() and cell.isdigit():
-        return f"has {len(cell)} digits, and an id has {LONGEST_ID} at most"
+        return f"has {len(cell)} digits, and an id has {MAX_ID_DIGITS} at most"
     if cell.startswith("'"):
         return "begins with an apostrophe"
     if cell.isdecimal():

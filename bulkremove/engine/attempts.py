@@ -1,7 +1,7 @@
 """Attempts for one row until it is settled or the run stops.
 
-Around it: the runner, which knows the rows. Inside it: the client and the gate, one request at a time. A lock
-is no retry: it is everybody's and waits in the gate. One row's trouble is never an exception; the job's is.
+Around it: the runner, which knows the rows. Inside it: the client and the limiter, one request at a time. A lock
+is no retry: it is everybody's and waits in the limiter. One row's trouble is never an exception; the job's is.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_
 
 from bulkremove.domain.attempt import PendingRow
 from bulkremove.domain.clock import Clock
-from bulkremove.domain.errors import NeverSent, NotAuthorised, SettingsError, TokenDelayed
+from bulkremove.domain.errors import NeverSent, NotAuthorized, SettingsError, TokenDelayed
 from bulkremove.domain.job import EndReason
 from bulkremove.domain.ledger import HoldReason
 from bulkremove.domain.row import Removal, RowState, Status
@@ -27,10 +27,10 @@ from bulkremove.engine.rate_limiter import (
     MAX_IDLE_SECONDS,
     Closing,
     DayUsedUp,
-    Gate,
     LimiterClosed,
     Lockout,
     OwnLimitMet,
+    RateLimiter,
     RowDeferred,
     TooSlow,
 )
@@ -40,12 +40,12 @@ from bulkremove.zoho import response_parser
 from bulkremove.zoho.client import Admission, Exchange
 from bulkremove.zoho.response_kind import Response, ResponseKind
 
-STEP_BACK = 1.0
+DEFERRAL_SECONDS = 1.0
 """Seconds that a row waits at least before it asks again after another one was tried."""
 
 
 class Sender(Protocol):
-    """Sends one removal when it is admitted (``client.ZohoPeople`` is the one that ships)."""
+    """Sends one removal when it is admitted (``client.ZohoClient`` is the one that ships)."""
 
     async def remove(self, removal: Removal, admit: Callable[[], Awaitable[Admission | None]]) -> Exchange | None: ...
 
@@ -113,10 +113,17 @@ class Remover:
     """Takes rows one by one, several at a time. ``random`` gives numbers in [0, 1) for the back-off."""
 
     def __init__(
-        self, sender: Sender, gate: Gate, tokens: Tokens, run: Run, *, clock: Clock, random: Callable[[], float]
+        self,
+        sender: Sender,
+        limiter: RateLimiter,
+        tokens: Tokens,
+        run: Run,
+        *,
+        clock: Clock,
+        random: Callable[[], float],
     ) -> None:
         self._sender = sender
-        self._gate = gate
+        self._limiter = limiter
         self._tokens = tokens
         self._run = run
         self._clock = clock
@@ -145,7 +152,7 @@ class Remover:
         verdict: Verdict | None = await retrying(self._attempt, row)
         if row.is_deferred:
             self._deferred_rows.add(pending_row.key)
-            await self._run.pause(STEP_BACK)
+            await self._run.pause(DEFERRAL_SECONDS)
             return row.pending_row
         return verdict.status if verdict else None
 
@@ -176,7 +183,7 @@ class Remover:
             except DayUsedUp as used_up:
                 self._run.end_run(RunEnd(_day_used_up(used_up), EndReason.DAY_USED_UP, auto_resumable=True))
                 continue
-            except NotAuthorised as refused:
+            except NotAuthorized as refused:
                 self._run.end_run(RunEnd(str(refused), EndReason.NOT_AUTHORIZED))
                 continue
             except SettingsError as broken:  # the token's file
@@ -188,7 +195,7 @@ class Remover:
             if exchange is None:
                 continue
             if exchange.withdrawn:
-                await self._gate.cancel_slot(exchange.admission.permit)
+                await self._limiter.cancel_slot(exchange.admission.permit)
                 continue
             verdict = await self._hear(row, exchange)
             if verdict is not None:
@@ -199,7 +206,7 @@ class Remover:
         """A slot and a token, both good at this very moment; None when the row may not be sent any more."""
         while True:
             await self._tokens.ensure()  # before the wait, so that a dead account takes no slot
-            permit = await self._gate.enter(
+            permit = await self._limiter.acquire(
                 row.pending_row,
                 alone=lambda: self._alone(row),
                 in_time=lambda: (
@@ -210,13 +217,13 @@ class Remover:
                 return None
             try:
                 token = await self._tokens.token()  # the wait may have outlived the first one
-                fresh = self._gate.is_fresh(permit)
+                fresh = self._limiter.is_fresh(permit)
             except BaseException:
-                await self._gate.cancel_slot(permit)
+                await self._limiter.cancel_slot(permit)
                 raise
             if fresh:
-                return Admission(permit, token, partial(self._gate.is_still_valid, permit))
-            await self._gate.cancel_slot(permit)
+                return Admission(permit, token, partial(self._limiter.is_still_valid, permit))
+            await self._limiter.cancel_slot(permit)
 
     def _alone(self, row: _Row) -> bool:
         """Whether no other row is left that could be sent now."""
@@ -260,7 +267,7 @@ class Remover:
             row.pending_row = replace(row.pending_row, attempts=(*row.pending_row.attempts, attempt))
         row.last = response
         state = verdict.status or row.open_state
-        lockout, shut = await self._gate.leave(
+        lockout, shut = await self._limiter.complete(
             permit,
             Closing(
                 AttemptOutcome(attempt, state, verdict.detail, response.learner, left), signal, rule.proves_reachable
@@ -280,7 +287,7 @@ class Remover:
         try:
             await self._tokens.renew(refused)
             row.renewed = True
-        except NotAuthorised as broken:
+        except NotAuthorized as broken:
             self._run.end_run(RunEnd(str(broken), EndReason.NOT_AUTHORIZED))
         except TokenDelayed as delayed:
             await self._wait_for_token(delayed)
@@ -318,7 +325,7 @@ class Remover:
     async def _settle(self, row: _Row, verdict: Verdict) -> Verdict:
         assert verdict.status is not None  # noqa: S101 - narrows the type; only settling verdicts come here
         self._doubts.pop(row.pending_row.key, None)
-        await self._gate.settle_without_sending(row.pending_row, verdict.status, verdict.detail)
+        await self._limiter.settle_without_sending(row.pending_row, verdict.status, verdict.detail)
         return verdict
 
 

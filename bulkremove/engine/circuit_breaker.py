@@ -13,7 +13,7 @@ from bulkremove.domain.job import EndReason
 from bulkremove.domain.ledger import HoldReason
 from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.engine.decision_table import RULES
-from bulkremove.engine.rate_limit import LONGEST_WAIT, Signal
+from bulkremove.engine.rate_limit import MAX_WAIT, Signal
 from bulkremove.zoho.response_kind import Response, ResponseKind
 
 ALL_MISSING = 10
@@ -49,7 +49,7 @@ class Breaker:
     """For the last ten responses: was it a 5xx?"""
 
 
-_NO_ROWS = frozenset({ResponseKind.LIMITED, ResponseKind.UNAUTHORISED, ResponseKind.NEVER_SENT})
+_NO_ROWS = frozenset({ResponseKind.LIMITED, ResponseKind.UNAUTHORIZED, ResponseKind.NEVER_SENT})
 """Answers that say nothing about a row; they neither make nor break a sequence."""
 
 
@@ -73,7 +73,7 @@ def observe(breaker: Breaker, response: Response) -> tuple[Breaker, RunEnd | Non
         if sum(breaker.failed) >= FAILED_OF_LAST_TEN:
             signal = Signal(HoldReason.FAILING, None)
         elif response.wait is not None:
-            signal = Signal(HoldReason.FAILING, min(response.wait, LONGEST_WAIT))
+            signal = Signal(HoldReason.FAILING, min(response.wait, MAX_WAIT))
     return breaker, _run_end(breaker, response), signal
 
 
@@ -105,7 +105,7 @@ def _run_end(breaker: Breaker, response: Response) -> RunEnd | None:
                 "Make a new grant code with it and run `bulkremove login`, then resume.",
                 code=EndReason.NOT_AUTHORIZED,
             )
-        case ResponseKind.WRONG_DATA_CENTRE:
+        case ResponseKind.WRONG_DATA_CENTER:
             return RunEnd(
                 f"This token belongs to another data centre{said}. Run `bulkremove login` with the right one, "
                 "then retry.",

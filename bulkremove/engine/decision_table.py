@@ -33,7 +33,7 @@ class Step(Enum):
     REPEAT = "repeat"
     """Another attempt after a back-off."""
     ASK_AGAIN = "ask again"
-    """Another attempt as soon as the gate lets it through; this one does not count."""
+    """Another attempt as soon as the limiter lets it through; this one does not count."""
     RENEW = "renew"
     """Another attempt with a new token; this one does not count."""
     LEAVE = "leave"
@@ -77,14 +77,14 @@ RULES: dict[ResponseKind, Rule] = {
     ),
     ResponseKind.BAD_REQUEST: Rule(Step.SETTLE, False, "400", "`refused`", proves_reachable=True),
     ResponseKind.FORBIDDEN: Rule(Step.SETTLE, False, "403", "`refused`", proves_reachable=True),
-    ResponseKind.UNAUTHORISED: Rule(
+    ResponseKind.UNAUTHORIZED: Rule(
         Step.RENEW,
         False,
         "401, or code 7213, or 400 with code 7202",
         "sent once more with a new token",
     ),
     ResponseKind.SCOPE_MISSING: Rule(Step.LEAVE, False, "code 7218 or a text about scope", "left for later"),
-    ResponseKind.WRONG_DATA_CENTRE: Rule(Step.LEAVE, False, "code 7201", "left for later"),
+    ResponseKind.WRONG_DATA_CENTER: Rule(Step.LEAVE, False, "code 7201", "left for later"),
     ResponseKind.LIMITED: Rule(
         Step.ASK_AGAIN,
         False,
@@ -132,7 +132,7 @@ RULES: dict[ResponseKind, Rule] = {
 }
 """The whole table. ``open`` rows end as ``unknown`` unless a later attempt settles them."""
 
-NOT_COUNTED = frozenset({ResponseKind.LIMITED, ResponseKind.NEVER_SENT, ResponseKind.UNAUTHORISED})
+NOT_COUNTED = frozenset({ResponseKind.LIMITED, ResponseKind.NEVER_SENT, ResponseKind.UNAUTHORIZED})
 """Responses that are no attempt of the row's three: the call is known to have had no effect."""
 
 

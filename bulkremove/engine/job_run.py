@@ -1,6 +1,6 @@
-"""Driving one job: the stages nested once, and what the run as a whole knows.
+"""One run of one job: the stages nested once, and what the run as a whole knows.
 
-Here, and only here, stands the order remover(client(gate)): retry outside, the slot at the last line before the
+Here, and only here, stands the order remover(client(limiter)): retry outside, the slot at the last line before the
 wire. The rows' own fate is decided by pure rules; this file carries their words to the journal and the screen.
 """
 
@@ -11,85 +11,86 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import aclosing
 
-from yarl import URL
-
 from bulkremove.config import Settings
 from bulkremove.domain.attempt import PendingRow
 from bulkremove.domain.clock import Clock
 from bulkremove.domain.errors import TokenDelayed
 from bulkremove.domain.job import EndReason, Job, JobState, Tally
-from bulkremove.domain.ledger import HoldReason, Quota
-from bulkremove.domain.operation import OPERATIONS
+from bulkremove.domain.ledger import HoldReason
 from bulkremove.domain.row import Status
 from bulkremove.engine import circuit_breaker, rate_limit
-from bulkremove.engine.attempts import Remover, Tokens
+from bulkremove.engine.attempts import Remover, Sender, Tokens
 from bulkremove.engine.circuit_breaker import Breaker, RunEnd
 from bulkremove.engine.fair_queue import FairQueue
 from bulkremove.engine.progress import Progress, Stop
 from bulkremove.engine.rate_limit import Signal, Wait
-from bulkremove.engine.rate_limiter import Gate, Lockout
+from bulkremove.engine.rate_limiter import Lockout, RateLimiter
 from bulkremove.engine.rows import run
 from bulkremove.platform.local_time import local
 from bulkremove.storage import Storage
 from bulkremove.storage.interface.jobs import JobEnd
 from bulkremove.storage.interface.records import JobEvent
-from bulkremove.zoho.client import ZohoPeople
 from bulkremove.zoho.response_kind import Response
 
 
-class Drive:
-    """One run of one job; what ``remover.Run`` asks for."""
+class JobRun:
+    """One run of one job; what ``attempts.Run`` asks for.
+
+    The settings' times are seconds of ``clock``. ``random`` gives numbers in [0, 1) for the back-off; ``queue`` is
+    shared by all jobs of the account that this process runs at once. While ``behind`` is true no new row is begun:
+    somebody else goes first.
+    """
 
     def __init__(
         self,
         storage: Storage,
         job: Job,
         *,
-        tally: Tally,
-        ledger: str,
-        quota: Quota,
+        settings: Settings,
         clock: Clock,
+        random: Callable[[], float],
+        ledger: str,
+        queue: FairQueue,
         stop: Stop,
-        expect_missing: bool,
-        behind: Callable[[], bool],
         on_progress: Callable[[Progress], None],
+        behind: Callable[[], bool] = lambda: False,
+        expect_missing: bool = False,
     ) -> None:
-        self._behind = behind
-        self._storage = storage
-        self._job = job
-        self._ledger = ledger
-        self._quota = quota
-        self._clock = clock
-        self._stop = stop.part()
-        self._on_progress = on_progress
+        self._storage, self._job = storage, job
+        self._settings, self._quota, self._clock, self._random = settings, settings.quota, clock, random
+        self._ledger, self._queue, self._behind = ledger, queue, behind
+        self._stop, self._on_progress = stop.part(), on_progress
         self._breaker = Breaker(expect_missing)
         self._run_end: RunEnd | None = None
         self._early_end: JobEvent | None = None
-        self._counts = Counter(tally.counts)
-        self._left = tally.open
+        self._counts = Counter[Status]()
+        self._left = 0
         self._wait: Wait | None = None
         self._in_hand: list[int] = []
         self._token_at = 0.0
         """Until when (epoch seconds) it was said that there is no access token."""
 
-    async def __call__(
-        self, people: ZohoPeople, tokens: Tokens, *, concurrency: int, queue: FairQueue, random: Callable[[], float]
-    ) -> Job:
-        """Send what is left of the job; the job as it stands afterwards."""
+    async def run(self, sender: Sender, tokens: Tokens) -> Job:
+        """Send what is left of the job; the job as it stands afterwards.
+
+        Raises JournalFailed; everything that Zoho or the network does is told by the job's state and reason instead.
+        """
+        tally = await self._storage.jobs.tally(self._job.id)
+        self._counts, self._left = Counter(tally.counts), tally.open
         started = self._clock.monotonic()
         words = f"{self._left} rows are to be sent."
         await self._storage.jobs.start(self._job.id, self._event("started", words))
         self._tell(words)
-        gate = Gate(
+        limiter = RateLimiter(
             self._storage.attempts,
             self._storage.rate_limit,
             self._ledger,
             self._quota,
             self._clock,
-            queue=queue,
+            queue=self._queue,
             on_wait=self._waits,
         )
-        remover = Remover(people, gate, tokens, self, clock=self._clock, random=random)
+        remover = Remover(sender, limiter, tokens, self, clock=self._clock, random=self._random)
 
         async def remove(pending_row: PendingRow) -> Status | PendingRow | None:
             self._in_hand.append(pending_row.number)
@@ -101,7 +102,7 @@ class Drive:
                 self._in_hand.remove(pending_row.number)
 
         rows = self._storage.jobs.open_rows(self._job.id)
-        settled = run(rows, remove, concurrency=concurrency, stop=self._stop.heard)
+        settled = run(rows, remove, concurrency=self._settings.concurrency, stop=self._stop.heard)
         async with aclosing(rows), aclosing(settled):
             async for pending_row, status in settled:
                 if status is not None:
@@ -213,56 +214,3 @@ _LOCKOUT = {
     HoldReason.FAILING: "Zoho's own errors pile up, so nothing is sent for a while.",
     HoldReason.UNREACHABLE: "Zoho can't be reached; the connection is tried again soon.",
 }
-
-
-async def drive(
-    storage: Storage,
-    job: Job,
-    *,
-    settings: Settings,
-    base: URL,
-    ledger: str,
-    clock: Clock,
-    queue: FairQueue,
-    tokens: Callable[[ZohoPeople], Tokens],
-    random: Callable[[], float],
-    stop: Stop,
-    expect_missing: bool,
-    on_progress: Callable[[Progress], None],
-    behind: Callable[[], bool] = lambda: False,
-    on_date: Callable[[str], None] = lambda date: None,
-) -> Job:
-    """Run what is left of ``job`` against the People host ``base``; the job as it stands afterwards.
-
-    The settings' times are seconds of ``clock``. ``queue`` is shared by all jobs of the account that this process runs
-    at once. While ``behind`` is true no new row is begun: somebody else goes first. ``on_date`` hears the Date header
-    of each reply.
-    Raises JournalFailed; everything that Zoho or the network does is told by the job's state and reason instead.
-    """
-    quota = settings.quota
-    people = ZohoPeople(
-        base,
-        operation=OPERATIONS[job.operation],
-        concurrency=settings.concurrency,
-        connect=settings.connect_timeout,
-        read=settings.read_timeout,
-        exchange=quota.exchange / clock.speed,
-        trust_proxy=settings.trust_proxy,
-        on_date=on_date,
-    )
-    try:
-        this_run = Drive(
-            storage,
-            job,
-            tally=await storage.jobs.tally(job.id),
-            ledger=ledger,
-            quota=quota,
-            clock=clock,
-            stop=stop,
-            expect_missing=expect_missing,
-            behind=behind,
-            on_progress=on_progress,
-        )
-        return await this_run(people, tokens(people), concurrency=settings.concurrency, queue=queue, random=random)
-    finally:
-        await people.close()

@@ -13,10 +13,10 @@ from enum import StrEnum
 
 from bulkremove.domain.ledger import Hold, HoldReason, Ledger, Quota
 
-SMALLEST_BUDGET = 8
+MIN_BUDGET = 8
 """Calls a window that a lowered budget keeps at least (measured: the best floor with foreign traffic)."""
 
-LONGEST_WAIT = 3600.0
+MAX_WAIT = 3600.0
 """Seconds; what a server asks for beyond this is not believed."""
 
 FULL_WAITS = {HoldReason.LOCKED: 3, HoldReason.FAILING: 3, HoldReason.UNREACHABLE: 2}
@@ -25,9 +25,9 @@ FULL_WAITS = {HoldReason.LOCKED: 3, HoldReason.FAILING: 3, HoldReason.UNREACHABL
 HEAD_START = 2.0
 """Seconds after a wait that are kept for the row that began it."""
 
-SLOW = 2.0
+SLOW_RESPONSE = 2.0
 """Seconds from slot to answer beyond which a call may have arrived late, close to the ones behind it."""
-SLOW_COSTS = 0.2
+SLOW_RESPONSE_PENALTY = 0.2
 """Share of the pace by which the next call waits longer then. Measured against a two-bucket counter with a tail of
 slow answers: 3 lock-outs in 36 runs of 3,000 rows instead of 14 (docs/decisions/0001-limiter.md)."""
 
@@ -185,8 +185,8 @@ def answered(
     ``took``: seconds from the slot to the answer.
     """
     ledger = replace(ledger, last_at=now)
-    if took > SLOW:
-        ledger = replace(ledger, next_at=max(ledger.next_at, now) + SLOW_COSTS * pace(quota.calls, quota))
+    if took > SLOW_RESPONSE:
+        ledger = replace(ledger, next_at=max(ledger.next_at, now) + SLOW_RESPONSE_PENALTY * pace(quota.calls, quota))
     hold = ledger.hold
     probing = hold is not None and hold.probe == key
     if hold is not None and probing:
@@ -269,7 +269,7 @@ def worst_window(sent: Sequence[float], window: float) -> int:
 
 
 def _wait_seconds(quota: Quota, signal: Signal, rounds: int) -> float:
-    asked = min(signal.seconds or 0.0, LONGEST_WAIT)
+    asked = min(signal.seconds or 0.0, MAX_WAIT)
     match signal.reason:
         case HoldReason.LOCKED:
             return max(quota.lock, asked) + quota.margin
@@ -285,7 +285,7 @@ def _first_wait(ledger: Ledger, quota: Quota, now: float, key: str, signal: Sign
     hold = Hold(signal.reason, until, until - now, limited_row=key, budget_before=ledger.budget)
     if signal.reason is HoldReason.LOCKED and recent < quota.calls:
         # Our own calls can't have filled the window: somebody else spends the same allowance.
-        lowered = max(min(SMALLEST_BUDGET, quota.calls), budget(ledger, quota, now) // 2)
+        lowered = max(min(MIN_BUDGET, quota.calls), budget(ledger, quota, now) // 2)
         ledger = replace(ledger, budget=lowered, budget_at=hold.until)
     return replace(ledger, hold=hold, burst=0, individually_limited_row=None)
 

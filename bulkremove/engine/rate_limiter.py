@@ -1,8 +1,8 @@
-"""The gate: a request waits here until the account's ledger gives it a slot, and nowhere else.
+"""The rate limiter: a request waits here until the account's ledger gives it a slot, and nowhere else.
 
-It lends ``pacing`` as a pure rule to the storage, which asks it inside the transaction that also writes the attempt, so
-that a slot is never taken without its intent, by whatever process. The queue keeps this process's rows in order and
-apart; the ledger is the guarantee. It never decides what a response means and never sends anything.
+It lends ``rate_limit`` as a pure rule to the storage, which asks it inside the transaction that also writes the
+attempt, so that a slot is never taken without its intent, by whatever process. The queue keeps this process's rows in
+order and apart; the ledger is the guarantee. It never decides what a response means and never sends anything.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ DAY = 86_400.0
 
 
 class LimiterClosed(Exception):
-    """The gate will not open for this job: ``reason`` names the wait that led nowhere."""
+    """The limiter will not open for this job: ``reason`` names the wait that led nowhere."""
 
     def __init__(self, reason: HoldReason) -> None:
         super().__init__(reason.value)
@@ -165,7 +165,7 @@ class _Answered(_Restart):
         )
 
 
-class Gate:
+class RateLimiter:
     """The one way to the wire for one account. ``on_wait`` hears what a row waits for."""
 
     def __init__(
@@ -188,7 +188,7 @@ class Gate:
         self._on_wait = on_wait
         self._stale_permits = 0
 
-    async def enter(
+    async def acquire(
         self, pending_row: PendingRow, *, alone: Callable[[], bool], in_time: Callable[[], bool]
     ) -> Permit | None:
         """Wait for a slot and take it, together with the attempt's intent. None when ``in_time`` turned false.
@@ -238,7 +238,7 @@ class Gate:
         open_ = any(map(decision_table.is_open, permit.pending_row.attempts))
         state = RowState.SENDING if open_ else RowState.PENDING
         await asyncio.shield(
-            self.leave(permit, Closing(AttemptOutcome(unused, state, left=False), proves_reachable=False))
+            self.complete(permit, Closing(AttemptOutcome(unused, state, left=False), proves_reachable=False))
         )
 
     def is_fresh(self, permit: Permit) -> bool:
@@ -258,7 +258,7 @@ class Gate:
         ledger, of_this_boot = await self._rate_limit.ledger(self._key)
         return of_this_boot and not rate_limit.overtaken(ledger, self._clock.monotonic(), key=permit.pending_row.key)
 
-    async def leave(self, permit: Permit, closing: Closing) -> tuple[Lockout | None, LimiterClosed | None]:
+    async def complete(self, permit: Permit, closing: Closing) -> tuple[Lockout | None, LimiterClosed | None]:
         """Write how the attempt ended and release its slot in time; the wait that this response began, if any."""
         rule = _Answered(self._key, self._quota, permit, closing)
         change = await self._attempts.close(permit, closing.outcome, rule)

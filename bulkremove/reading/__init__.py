@@ -19,7 +19,7 @@ from bulkremove.domain.row import Roles
 from bulkremove.domain.table import REPORT_COLUMNS, Choices, Table
 from bulkremove.reading import columns, damaged_ids, previous_report
 from bulkremove.reading.delimited import read_delimited, without_rows
-from bulkremove.reading.grid import LARGEST, Grid
+from bulkremove.reading.grid import MAX_FILE_BYTES, Grid
 from bulkremove.reading.options import Hidden, ReadOptions, parse_columns
 from bulkremove.reading.protected_learners import keep_list
 from bulkremove.reading.workbook import read_ole, read_zip
@@ -53,12 +53,12 @@ def _bytes(source: Path | BinaryIO, name: str) -> bytes:
     try:
         if isinstance(source, Path):
             with source.open("rb") as file:
-                raw = file.read(LARGEST + 1)
+                raw = file.read(MAX_FILE_BYTES + 1)
         else:
-            raw = source.read(LARGEST + 1)
+            raw = source.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise FileRefused(f"{name} can't be read: {error.strerror}.") from None
-    if len(raw) > LARGEST:
+    if len(raw) > MAX_FILE_BYTES:
         raise FileRefused(f"{name} is larger than 100 MB.", hint="Split it.")
     return raw
 

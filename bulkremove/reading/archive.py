@@ -7,7 +7,7 @@ import zipfile
 import zlib
 
 from bulkremove.domain.errors import FileRefused
-from bulkremove.reading.grid import LARGEST
+from bulkremove.reading.grid import MAX_FILE_BYTES
 
 _PIECE = 1 << 16
 
@@ -28,7 +28,7 @@ def members(raw: bytes, name: str) -> dict[str, bytes]:
                 with archive.open(info) as member:
                     while piece := member.read(_PIECE):
                         total += len(piece)
-                        if total > LARGEST:
+                        if total > MAX_FILE_BYTES:
                             raise FileRefused(f"{name} inflates to more than 100 MB: too large, or a zip bomb.")
                         if not parts and piece.startswith(b"PK\x03\x04"):
                             raise FileRefused(f"{name} holds another archive ({info.filename}) and is not opened.")

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator
 
 from bulkremove.domain.errors import FileRefused
 from bulkremove.reading import damaged_ids
-from bulkremove.reading.grid import LONGEST_CELL, MOST_COLUMNS, MOST_ROWS, Grid
+from bulkremove.reading.grid import MAX_CELL_LENGTH, MAX_COLUMNS, MAX_ROWS, Grid
 
 _CHUNK = 100_000
 _PIECE = 1 << 22
@@ -118,7 +118,7 @@ def _separator(head: str, name: str) -> str:
         raise FileRefused(f"{name} is empty.")
     fields = {sep: len(next(csv.reader(io.StringIO(head, newline=""), delimiter=sep), [])) for sep in ",;\t"}
     best = max(fields, key=lambda sep: fields[sep])
-    if fields[best] > MOST_COLUMNS:
+    if fields[best] > MAX_COLUMNS:
         raise FileRefused(f"{name} has {fields[best]:,} columns or more.", hint="Leave out what is no id.")
     if fields[best] < 2:
         raise FileRefused(
@@ -136,12 +136,12 @@ def _columns(raw: bytes, separator: str, name: str, skipped: int) -> list[list[o
     # Without quotation marks no cell is longer than its line.
     quoted = b'"' in raw
     longest = max(_stretches(raw, "\n"))
-    if not quoted and longest > MOST_COLUMNS * (LONGEST_CELL + 1) * 4:
+    if not quoted and longest > MAX_COLUMNS * (MAX_CELL_LENGTH + 1) * 4:
         raise FileRefused(f"{name}: a line has {longest:,} bytes.", hint="It is damaged or no list; export it again.")
     if quoted:
         _check_ids_in_quotes(raw, separator, name, skipped)
         _check_quotes(raw, separator, name, skipped)
-    may_be_long = quoted or longest > LONGEST_CELL
+    may_be_long = quoted or longest > MAX_CELL_LENGTH
     try:
         with pd.read_csv(
             io.BytesIO(raw),
@@ -163,8 +163,8 @@ def _columns(raw: bytes, separator: str, name: str, skipped: int) -> list[list[o
                 for column, part in zip(columns, cells, strict=True):
                     column += part
                 rows += len(chunk)
-                if rows > MOST_ROWS + 1:
-                    raise FileRefused(f"{name} has more than {MOST_ROWS:,} rows.", hint="Split it.")
+                if rows > MAX_ROWS + 1:
+                    raise FileRefused(f"{name} has more than {MAX_ROWS:,} rows.", hint="Split it.")
                 if may_be_long:
                     _check_lengths(columns, rows - len(chunk), name, skipped)
     except pd.errors.EmptyDataError:
@@ -228,10 +228,10 @@ def _texts(cells: list[object]) -> list[object]:
 def _check_lengths(columns: list[list[object]], start: int, name: str, skipped: int) -> None:
     for column in columns:
         part = column[start:]
-        if max(map(len, part), default=0) > LONGEST_CELL:  # type: ignore[arg-type] # texts only
-            row = next(i for i, cell in enumerate(part) if len(str(cell)) > LONGEST_CELL)
+        if max(map(len, part), default=0) > MAX_CELL_LENGTH:  # type: ignore[arg-type] # texts only
+            row = next(i for i, cell in enumerate(part) if len(str(cell)) > MAX_CELL_LENGTH)
             raise FileRefused(
-                f"{name}, row {skipped + start + row + 1}: a cell has more than {LONGEST_CELL:,} characters.",
+                f"{name}, row {skipped + start + row + 1}: a cell has more than {MAX_CELL_LENGTH:,} characters.",
                 hint="A quotation mark that is never closed does that too. Mend the row.",
             )
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-MOST_ROWS = 1_000_000
-MOST_COLUMNS = 1_000
-MOST_CELLS = 8_000_000
+MAX_ROWS = 1_000_000
+MAX_COLUMNS = 1_000
+MAX_CELLS = 8_000_000
 """Of a workbook. A list of people has fewer, and a bomb that is small on disk has more."""
-LONGEST_CELL = 1_000
+MAX_CELL_LENGTH = 1_000
 """Characters."""
-LARGEST = 100 * 1024 * 1024
+MAX_FILE_BYTES = 100 * 1024 * 1024
 """Bytes of a file, and of all that inflates from it."""
 
 

@@ -16,7 +16,7 @@ from defusedxml.ElementTree import iterparse
 
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.table import column_letter
-from bulkremove.reading.grid import LONGEST_CELL, MOST_CELLS, MOST_ROWS, Formula, Grid
+from bulkremove.reading.grid import MAX_CELL_LENGTH, MAX_CELLS, MAX_ROWS, Formula, Grid
 
 
 def read_ods(parts: Mapping[str, bytes], name: str) -> list[tuple[bool, Grid]]:
@@ -86,7 +86,7 @@ class _Sheet:
         repeat = _repeats(element, "number-rows-repeated")
         if cells:
             self._cells += repeat * len(cells)
-            if self._cells > MOST_CELLS or len(self._rows) + repeat > MOST_ROWS + 1:
+            if self._cells > MAX_CELLS or len(self._rows) + repeat > MAX_ROWS + 1:
                 self._refuse()
             hidden = hidden or _get(element, "visibility", "visible") != "visible"
             for number in range(self._next, self._next + repeat):
@@ -97,7 +97,7 @@ class _Sheet:
 
     def grid(self) -> Grid:
         width = max((len(cells) for _, cells in self._rows), default=0)
-        if width * len(self._rows) > MOST_CELLS:
+        if width * len(self._rows) > MAX_CELLS:
             self._refuse()
         columns: list[list[object]] = [
             [cells[i] if i < len(cells) else "" for _, cells in self._rows] for i in range(width)
@@ -138,7 +138,7 @@ def _text(element: Element) -> str:
     for child in element:
         match child.tag.rpartition("}")[2]:
             case "s":
-                shown.append(" " * min(_repeats(child, "c"), LONGEST_CELL + 1))
+                shown.append(" " * min(_repeats(child, "c"), MAX_CELL_LENGTH + 1))
             case "tab":
                 shown.append("\t")
             case "line-break":

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bulkremove.domain.errors import FileRefused
-from bulkremove.domain.ids import LONGEST_ID, OUTER
+from bulkremove.domain.ids import MAX_ID_DIGITS, OUTER
 from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.domain.plan import ProtectedLearners
 from bulkremove.domain.row import Removal
@@ -42,7 +42,7 @@ def _ids(grid: Grid, column: int, header: tuple[str, ...], path: Path) -> list[s
     damaged_ids.undamaged(grid, column, 1, path.name, header[column])
     found = [damaged_ids.shown(cell).strip(OUTER) for cell in grid.columns[column][1:]]
     for number, cell in zip(grid.numbers[1:], found, strict=True):
-        if cell and not (cell.isascii() and cell.isdigit() and len(cell) <= LONGEST_ID):
+        if cell and not (cell.isascii() and cell.isdigit() and len(cell) <= MAX_ID_DIGITS):
             raise FileRefused(
                 f"{path.name}, row {number}: {header[column]!r} holds no id.",
                 hint="Mend it; until then nothing is planned or sent.",

@@ -27,7 +27,7 @@ CPU = 60
 """Seconds of computing."""
 PIECE = 2000
 """Cells in one line of the answer: a few milliseconds to parse."""
-PATIENCE = 90.0
+TIMEOUT_SECONDS = 90.0
 """Seconds until it is killed, whatever it does."""
 
 
@@ -46,7 +46,7 @@ async def read_apart(path: Path, *, name: str, options: ReadOptions) -> Table:
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
-        said, _ = await asyncio.wait_for(child.communicate(asked.encode()), PATIENCE)
+        said, _ = await asyncio.wait_for(child.communicate(asked.encode()), TIMEOUT_SECONDS)
     except TimeoutError:
         said = b""
     finally:

@@ -15,7 +15,7 @@ from pathlib import Path
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.table import Choices, column_letter
 from bulkremove.reading import archive, damaged_ids, ods, xls, xlsx
-from bulkremove.reading.grid import LONGEST_CELL, MOST_ROWS, Formula, Grid
+from bulkremove.reading.grid import MAX_CELL_LENGTH, MAX_ROWS, Formula, Grid
 from bulkremove.reading.options import Hidden, ReadOptions
 
 
@@ -77,8 +77,8 @@ def _panics_unprinted() -> Iterator[None]:
 
 def _grid(book: object, kind: str, facts: xlsx.SheetFacts, name: str) -> Grid:
     sheet = book.get_sheet_by_name(facts.name)  # type: ignore[attr-defined] # pandas types its book as object
-    if sheet.total_height > MOST_ROWS + 1:
-        raise FileRefused(f"{name}, sheet {facts.name!r} has more than {MOST_ROWS:,} rows.", hint="Split it.")
+    if sheet.total_height > MAX_ROWS + 1:
+        raise FileRefused(f"{name}, sheet {facts.name!r} has more than {MAX_ROWS:,} rows.", hint="Split it.")
     rows = sheet.to_python(skip_empty_area=False)
     columns: list[list[object]] = [[row[i] for row in rows] for i in range(len(rows[0]) if rows else 0)]
     for row, column in facts.formulas:
@@ -119,12 +119,12 @@ def _choose(sheets: Sequence[tuple[bool, str, Grid]], name: str, options: ReadOp
 
 def _check_lengths(grid: Grid, name: str) -> None:
     for index, column in enumerate(grid.columns):
-        if damaged_ids.texts(column) and max(map(len, column), default=0) <= LONGEST_CELL:  # type: ignore[arg-type] # texts
+        if damaged_ids.texts(column) and max(map(len, column), default=0) <= MAX_CELL_LENGTH:  # type: ignore[arg-type] # texts
             continue
         for number, cell in zip(grid.numbers, column, strict=True):
-            if isinstance(cell, str) and len(cell) > LONGEST_CELL:
+            if isinstance(cell, str) and len(cell) > MAX_CELL_LENGTH:
                 raise FileRefused(
-                    f"{name}, cell {column_letter(index)}{number} has more than {LONGEST_CELL:,} characters.",
+                    f"{name}, cell {column_letter(index)}{number} has more than {MAX_CELL_LENGTH:,} characters.",
                     hint="Mend it.",
                 )
 

@@ -10,7 +10,7 @@ from xlrd.compdoc import CompDoc, CompDocError
 
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.table import column_letter
-from bulkremove.reading.grid import MOST_CELLS
+from bulkremove.reading.grid import MAX_CELLS
 from bulkremove.reading.xlsx import SheetFacts
 
 _BOF, _EOF, _FORMULA, _FILEPASS, _BOUNDSHEET, _MERGED, _ROW = 0x0809, 0x000A, 0x0006, 0x002F, 0x0085, 0x00E5, 0x0208
@@ -19,7 +19,7 @@ _CELLS = frozenset({_FORMULA, 0x00BD, 0x00BE, 0x00D6, 0x00FD, 0x0201, 0x0203, 0x
 _SEVERAL = frozenset({0x00BD, 0x00BE})
 _HIDDEN_ROW = 0x20
 _DIMENSIONS = 0x0200
-MOST_HEIGHT, MOST_WIDTH = 65_536, 256
+MAX_HEIGHT, MAX_WIDTH = 65_536, 256
 """Rows and columns that the format has."""
 
 
@@ -102,7 +102,7 @@ def _check_extent(stream: bytes, offset: int, title: str, name: str) -> None:
                     )
                 places.add((row, place))
             rows, width = max(rows, row + 1), max(width, last[1] + 1)
-    if claimed > MOST_HEIGHT or width > MOST_WIDTH or rows * width > MOST_CELLS:
+    if claimed > MAX_HEIGHT or width > MAX_WIDTH or rows * width > MAX_CELLS:
         raise FileRefused(
             f"{name}, sheet {title!r}: it claims {max(rows, claimed):,} rows of {width:,} columns.",
             hint="Copy the rows into a new workbook.",

@@ -17,10 +17,10 @@ from defusedxml.ElementTree import fromstring
 
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.table import column_letter
-from bulkremove.reading.grid import MOST_CELLS, MOST_ROWS, column_of
+from bulkremove.reading.grid import MAX_CELLS, MAX_ROWS, column_of
 
-MOST_FORMULAS = 500_000
-MOST_TEXTS = 3_000_000
+MAX_FORMULAS = 500_000
+MAX_TEXTS = 3_000_000
 _PLACE = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
 
 
@@ -38,8 +38,8 @@ class SheetFacts:
 
 def facts(parts: Mapping[str, bytes], name: str) -> list[SheetFacts]:
     """Every worksheet in the book's order. Raises FileRefused."""
-    if sum(part.count(b"<si") for path, part in parts.items() if path.lower() == "xl/sharedstrings.xml") > MOST_TEXTS:
-        raise FileRefused(f"{name} holds more than {MOST_TEXTS:,} different texts.", hint="Split it.")
+    if sum(part.count(b"<si") for path, part in parts.items() if path.lower() == "xl/sharedstrings.xml") > MAX_TEXTS:
+        raise FileRefused(f"{name} holds more than {MAX_TEXTS:,} different texts.", hint="Split it.")
     lowered = {path.lower(): part for path, part in parts.items()}  # python-calamine finds them whatever their case
     try:
         return [_Walk(name, sheet).facts(lowered[path.lower()], visible) for sheet, visible, path in _sheets(parts)]
@@ -78,7 +78,7 @@ class _Walk:
         parser = expat.ParserCreate(namespace_separator=" ")
         parser.StartElementHandler = self._start
         parser.Parse(xml, True)
-        if self._height > MOST_ROWS + 100 or self._height * self._width > 50 * self._cells + 1_000_000:
+        if self._height > MAX_ROWS + 100 or self._height * self._width > 50 * self._cells + 1_000_000:
             raise self._refused(
                 f"it claims {self._height:,} rows of {self._width:,} columns but has {self._cells:,} cells.",
                 "Copy the rows into a new workbook.",
@@ -96,9 +96,9 @@ class _Walk:
                     self._hidden.add(self._row)
             case "f":
                 self._formulas.add((self._row, self._column))
-                if len(self._formulas) > MOST_FORMULAS:
+                if len(self._formulas) > MAX_FORMULAS:
                     raise self._refused(
-                        f"it has more than {MOST_FORMULAS:,} formulas.", "Copy the rows into a new workbook as values."
+                        f"it has more than {MAX_FORMULAS:,} formulas.", "Copy the rows into a new workbook as values."
                     )
             case "mergeCell":
                 self._merged.append(attributes.get("ref", ""))
@@ -111,8 +111,8 @@ class _Walk:
         if self._row <= last:
             raise self._out_of_order(f"row {self._row} comes after row {last}")
         self._rows += 1
-        if self._rows > MOST_ROWS + 1:
-            raise self._refused(f"it has more than {MOST_ROWS:,} rows.", "Split it.")
+        if self._rows > MAX_ROWS + 1:
+            raise self._refused(f"it has more than {MAX_ROWS:,} rows.", "Split it.")
 
     def _cell(self, told: str | None) -> None:
         last = self._column
@@ -127,8 +127,8 @@ class _Walk:
                 raise self._out_of_order(f"cell {told} stands in row {self._row}{after}")
         self._height, self._width = self._row, max(self._width, self._column + 1)
         self._cells += 1
-        if self._cells > MOST_CELLS:
-            raise self._refused(f"it has more than {MOST_CELLS:,} cells.", "Leave out what is no id, or split it.")
+        if self._cells > MAX_CELLS:
+            raise self._refused(f"it has more than {MAX_CELLS:,} cells.", "Leave out what is no id, or split it.")
 
     def _out_of_order(self, what: str) -> FileRefused:
         return self._refused(f"{what}, as in no sound workbook.", "Open it, look at the rows and save it again.")

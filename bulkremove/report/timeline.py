@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-MOST_POINTS = 120
+MAX_POINTS = 120
 """Points of the line; more can't be told apart on a page."""
 
 
@@ -39,7 +39,7 @@ def timeline(removed_at: Sequence[float], waits: Iterable[tuple[float, float | N
     if not times:
         return Timeline(0.0, 0.0, (), ())
     start, total = min(times), len(removed_at)
-    step = max(1, -(-total // MOST_POINTS))
+    step = max(1, -(-total // MAX_POINTS))
     counted = [n for n in range(1, total + 1) if n % step == 0 or n in (1, total)]
     points = tuple((removed_at[n - 1] - start, n) for n in counted)
     quiet = tuple(Quiet(begin - start, end - start, name) for begin, end, name in over)

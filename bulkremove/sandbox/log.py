@@ -15,7 +15,7 @@ from pathlib import Path
 from bulkremove.domain.errors import SettingsError
 from bulkremove.domain.row import Removal
 
-LONGEST_PATH = 200
+MAX_PATH_LENGTH = 200
 """Characters of a path that are kept."""
 
 

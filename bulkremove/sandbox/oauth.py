@@ -18,7 +18,7 @@ from bulkremove.sandbox.world import Client
 TOKENS = 10
 TOKENS_WINDOW = 600.0
 """Access tokens from one refresh token in so many seconds."""
-MOST_LIVE = 15
+MAX_LIVE_TOKENS = 15
 """Access tokens of one refresh token that are good at the same time."""
 SCHEME = "Zoho-oauthtoken "
 
@@ -84,7 +84,7 @@ class Tokens:
         live = self._live[refresh]
         for token in [token for token, ends in live.items() if ends <= now]:
             del live[token]
-        if len(live) >= MOST_LIVE:
+        if len(live) >= MAX_LIVE_TOKENS:
             del live[next(iter(live))]
         access = _new()
         live[access] = now + self._client.expires_in

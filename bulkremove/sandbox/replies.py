@@ -111,7 +111,7 @@ FORBIDDEN = plain(403, "403", "Not authorised to do this")
 NO_CREDENTIAL = envelope(400, 7202, "Missing or blank credential")
 INVALID_TOKEN = envelope(401, 7213, "The provided OAuth token is invalid")
 NO_SCOPE = envelope(401, 7218, "Invalid OAuth scope")
-WRONG_DATA_CENTRE = envelope(400, 7201, "URL Rule is not configured")
+WRONG_DATA_CENTER = envelope(400, 7201, "URL Rule is not configured")
 
 
 def canned(kind: str, *, learner: str, path: str, seconds: float | None) -> Answer | None:
@@ -151,5 +151,5 @@ CANNED: dict[str, Answer] = {
     "limit_text_502": page(502, "Too many requests, try again after some time"),
     "scope_missing": NO_SCOPE,
     "unknown_json": Answer(200, b'{"result": "done"}'),
-    "wrong_data_centre": WRONG_DATA_CENTRE,
+    "wrong_data_centre": WRONG_DATA_CENTER,
 }

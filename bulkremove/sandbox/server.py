@@ -24,7 +24,7 @@ from bulkremove.domain.hosts import is_loopback
 from bulkremove.domain.row import Removal
 from bulkremove.sandbox import replies, world
 from bulkremove.sandbox.faults import BROKEN, Faults
-from bulkremove.sandbox.log import LONGEST_PATH, Entry, Log
+from bulkremove.sandbox.log import MAX_PATH_LENGTH, Entry, Log
 from bulkremove.sandbox.replies import LockTold
 from bulkremove.sandbox.threshold import Rule, Threshold
 from bulkremove.sandbox.world import World
@@ -145,7 +145,7 @@ class Sandbox:
                 now,
                 self._clock.wall(),
                 request.method[:20],
-                path[:LONGEST_PATH],
+                path[:MAX_PATH_LENGTH],
                 treatment.removal,
                 treatment.effect,
                 treatment.status,

@@ -24,7 +24,7 @@ from bulkremove.sandbox.world import World
 
 TOKEN_PATH = "/oauth/v2/token"  # noqa: S105 - a path, not a secret
 REVOKE_PATH = "/oauth/v2/token/revoke"
-LONGEST_ID = 19
+MAX_ID_DIGITS = 19
 """Digits; a longer id is no number that Zoho could hold."""
 
 _REMOVAL = re.compile(re.sub(r"\{\w+\}", "([0-9]+)", REMOVE_LEARNER.path), re.ASCII)
@@ -122,7 +122,7 @@ class Zoho:
         return Treatment(answer, fault, effect, counted=True, token_ok=accepted, delay=delay)
 
     def _truth(self, removal: Removal, fault: Fault, *, removed: bool) -> Answer:
-        if max(map(len, (removal.course, removal.batch, removal.learner))) > LONGEST_ID:
+        if max(map(len, (removal.course, removal.batch, removal.learner))) > MAX_ID_DIGITS:
             return replies.BAD_INPUT
         if fault.kind in BROKEN:
             return replies.removed(removal.learner)  # never arrives whole

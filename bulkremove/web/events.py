@@ -22,9 +22,9 @@ from bulkremove.web.routes import Route, person
 from bulkremove.web.security import COOKIE
 from bulkremove.web.sessions import Sessions
 
-EVERY = 0.5
+POLL_SECONDS = 0.5
 """Seconds between two looks at a job under way."""
-MOST_MADE = 50
+MAX_CACHED_JOBS = 50
 """Jobs whose parts are kept."""
 _TEMPLATES = {"panel": "_progress.html", "controls": "_controls.html"}
 
@@ -63,7 +63,7 @@ class Live:
                 if not moving:
                     await stream.send("", event="done")
                     break
-                await asyncio.sleep(EVERY)
+                await asyncio.sleep(POLL_SECONDS)
             else:
                 if stream.is_connected():
                     await stream.send(part("_signed_out.html", request, {}), event="panel")
@@ -75,11 +75,11 @@ class Live:
         now, running = asyncio.get_running_loop().time(), self._supervisor.running(job_id)
         key = job_id, person(request).may(Right.APPROVE)
         made = self._made.get(key)
-        if made is None or made.running is not running or now - made.at >= EVERY / 2:
+        if made is None or made.running is not running or now - made.at >= POLL_SECONDS / 2:
             facts = await self.facts(await self._app.jobs.find(job_id))
             parts = {event: part(template, request, facts) for event, template in _TEMPLATES.items()}
             made = _Made(now, running, facts["moving"], parts)
-            if len(self._made) > MOST_MADE:
+            if len(self._made) > MAX_CACHED_JOBS:
                 self._made.clear()
             self._made[key] = made
         return made.moving, made.parts

@@ -19,7 +19,7 @@ from bulkremove.web.responses import download, page, page_number, read_form
 from bulkremove.web.routes import FORM, Route, person
 from bulkremove.web.uploads import Uploads
 
-NEWEST = 200
+AUDIT_ENTRIES = 200
 """Entries of the audit log on its page."""
 
 
@@ -127,7 +127,7 @@ class JobPages:
         return _back_to(job)
 
     async def audit(self, request: web.Request) -> web.StreamResponse:
-        facts = {"entries": await self._app.audit.newest(NEWEST), "verified": await self._app.audit.verify()}
+        facts = {"entries": await self._app.audit.newest(AUDIT_ENTRIES), "verified": await self._app.audit.verify()}
         return page("audit.html", request, facts)
 
     async def _job(self, request: web.Request) -> Job:

@@ -11,7 +11,7 @@ from bulkremove.domain.permissions import Right
 from bulkremove.web.responses import page, read_form
 from bulkremove.web.routes import FORM, SOURCE, Route, person
 from bulkremove.web.security import COOKIE
-from bulkremove.web.sessions import LOCAL_LONGEST, Sessions, SignIns, TooSoon
+from bulkremove.web.sessions import MAX_LOCAL_SESSION, Sessions, SignIns, TooSoon
 
 _FILES = Path(__file__).parent / "static"
 _OPEN_FILES = ("page.css", "icon.svg")
@@ -45,7 +45,7 @@ class Entry:
         session = self._sessions.open_by_token(request.query.get("token", ""))
         if session is None:
             raise web.HTTPForbidden(text="This link was used already. Start `bulkremove serve` again for a new one.")
-        return self._in(session, int(LOCAL_LONGEST))
+        return self._in(session, int(MAX_LOCAL_SESSION))
 
     async def sign_in_page(self, request: web.Request) -> web.StreamResponse:
         if not self._sessions.users:

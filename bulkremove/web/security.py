@@ -21,7 +21,7 @@ from bulkremove.web.routes import API, PERSON, SOURCE, Person, Route
 from bulkremove.web.sessions import Sessions
 
 COOKIE = "bulkremove"
-LONGEST_FORM = 64 * 1024
+MAX_FORM_BYTES = 64 * 1024
 """Bytes of a request that is no upload."""
 
 _HEADERS = CIMultiDict(

@@ -31,7 +31,7 @@ from bulkremove.web.job_pages import JobPages
 from bulkremove.web.login import Entry
 from bulkremove.web.plan_pages import PlanPages
 from bulkremove.web.routes import Route
-from bulkremove.web.security import LONGEST_FORM, Address, make_guard, make_security_middleware
+from bulkremove.web.security import MAX_FORM_BYTES, Address, make_guard, make_security_middleware
 from bulkremove.web.sessions import Sessions, SignIns
 from bulkremove.web.uploads import Uploads
 
@@ -52,7 +52,7 @@ def make_site(
     ]
     routes: dict[web.AbstractRoute, Route] = {}
     security = make_security_middleware(address, app, sessions, routes)
-    site = web.Application(middlewares=[failures, security], client_max_size=LONGEST_FORM)
+    site = web.Application(middlewares=[failures, security], client_max_size=MAX_FORM_BYTES)
     site.on_response_prepare.append(make_guard(address))
     for route in all_routes:
         routes[site.router.add_route(route.method, route.path, route.answer)] = route

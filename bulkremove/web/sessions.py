@@ -17,13 +17,13 @@ from bulkremove.app import SessionUser, Users, this_person
 from bulkremove.domain.permissions import Role
 from bulkremove.web.routes import Person
 
-IDLE = 3600.0
+MAX_IDLE = 3600.0
 """Seconds without a request after which a user's session ends."""
-LONGEST = 12 * 3600.0
+MAX_SESSION = 12 * 3600.0
 """Seconds after which a user signs in again, whatever they did."""
-LOCAL_LONGEST = 7 * 24 * 3600.0
+MAX_LOCAL_SESSION = 7 * 24 * 3600.0
 """Seconds that the start link's session lasts: a job of 20,000 rows takes half a day."""
-MOST_SESSIONS = 1000
+MAX_SESSIONS = 1000
 
 
 @dataclass(slots=True)
@@ -59,7 +59,7 @@ class Sessions:
         """A new session of a user who has signed in."""
         now = self._clock()
         self._sessions = {key: one for key, one in self._sessions.items() if self._alive(one)}
-        if len(self._sessions) >= MOST_SESSIONS:
+        if len(self._sessions) >= MAX_SESSIONS:
             del self._sessions[min(self._sessions, key=lambda key: self._sessions[key].used)]
         key = secrets.token_urlsafe(32)
         self._sessions[key] = _Session(known, now, now)
@@ -87,17 +87,17 @@ class Sessions:
     def _alive(self, session: _Session) -> bool:
         now = self._clock()
         if session.known is None:
-            return now - session.began < LOCAL_LONGEST
-        return now - session.began < LONGEST and now - session.used < IDLE
+            return now - session.began < MAX_LOCAL_SESSION
+        return now - session.began < MAX_SESSION and now - session.used < MAX_IDLE
 
 
-FREE_TRIES = 3
+FREE_ATTEMPTS = 3
 """Wrong passwords from one address before it must wait."""
-LONGEST_WAIT = 60.0
+MAX_WAIT = 60.0
 """Seconds that an address waits at most after a wrong password, so that nobody is shut out for good."""
-FORGOTTEN = 900.0
+FORGET_AFTER = 900.0
 """Seconds after which an address has a clean slate."""
-MOST_WAITING = 50
+MAX_SIGN_INS_AT_ONCE = 50
 """Sign-ins under way at once, one from each address."""
 BUSY = 20
 """Wrong passwords in the last minute, from all addresses, beyond which each sign-in takes a second longer."""
@@ -131,7 +131,7 @@ class SignIns:
         """What ``sign_in`` gives. Raises TooSoon, without trying, when this address or everybody must wait."""
         source = _neighbourhood(source)
         wait = self._wait(source)
-        if wait > 0 or source in self._under_way or len(self._under_way) >= MOST_WAITING:
+        if wait > 0 or source in self._under_way or len(self._under_way) >= MAX_SIGN_INS_AT_ONCE:
             raise TooSoon(max(wait, 1.0))
         self._under_way.add(source)
         try:
@@ -150,13 +150,13 @@ class SignIns:
 
     def _wait(self, source: str) -> float:
         count, last = self._wrong.get(source, (0, 0.0))
-        if count < FREE_TRIES:
+        if count < FREE_ATTEMPTS:
             return 0.0
-        return min(2.0 ** (count - FREE_TRIES), LONGEST_WAIT) - (self._clock() - last)
+        return min(2.0 ** (count - FREE_ATTEMPTS), MAX_WAIT) - (self._clock() - last)
 
     def _note_wrong(self, source: str) -> None:
         now = self._clock()
-        self._wrong = {one: found for one, found in self._wrong.items() if now - found[1] < FORGOTTEN}
+        self._wrong = {one: found for one, found in self._wrong.items() if now - found[1] < FORGET_AFTER}
         self._wrong[source] = self._wrong.get(source, (0, 0.0))[0] + 1, now
         self._lately.append(now)
 

@@ -21,18 +21,18 @@ from bulkremove.app import App, Preview
 from bulkremove.domain.errors import ConsentMissing, FileRefused
 from bulkremove.platform.secure_files import private_folder
 from bulkremove.reading import ReadOptions
-from bulkremove.web.security import LONGEST_FORM
+from bulkremove.web.security import MAX_FORM_BYTES
 
-LONGEST_UPLOAD = 120.0
+UPLOAD_TIMEOUT = 120.0
 """Seconds from the first byte to the last."""
-MOST_AT_ONCE = 16
+MAX_UPLOADS_AT_ONCE = 16
 """Files that may be on their way at the same time; a slow one holds up nobody."""
-MOST_READ_AT_ONCE = 2
+MAX_READS_AT_ONCE = 2
 """Files that are read at the same time, each in a process of its own."""
-KEPT = 24 * 3600.0
+MAX_AGE = 24 * 3600.0
 """Seconds that a file waits for its confirmation."""
-MOST_UPLOADS = 50
-LONGEST_NAME = 200
+MAX_UPLOADS = 50
+MAX_NAME_LENGTH = 200
 """Characters of a file's name that are shown."""
 _PIECE = 64 * 1024
 
@@ -70,17 +70,17 @@ class Uploads:
         self._found: dict[str, tuple[Upload, float]] = {}
         self._held: dict[str, Preview] = {}
         self._under_way = 0
-        self._reading = asyncio.Semaphore(MOST_READ_AT_ONCE)
+        self._reading = asyncio.Semaphore(MAX_READS_AT_ONCE)
         for path in self._folder.iterdir():
             path.unlink()
 
     async def of_form(self, request: web.Request, *, by: str) -> Upload:
         """Store the file of a form. Raises HTTPRequestEntityTooLarge, HTTPBadRequest or HTTPServiceUnavailable."""
-        if request.content_length is not None and request.content_length > self._largest + LONGEST_FORM:
+        if request.content_length is not None and request.content_length > self._largest + MAX_FORM_BYTES:
             raise self._too_large(request.content_length)
         with self._one_more():
             try:
-                async with asyncio.timeout(LONGEST_UPLOAD):
+                async with asyncio.timeout(UPLOAD_TIMEOUT):
                     part = await (await request.multipart()).next()
                     if not isinstance(part, BodyPartReader) or part.name != "file" or not part.filename:
                         raise web.HTTPBadRequest(text="Choose a file first.")
@@ -93,7 +93,7 @@ class Uploads:
     async def of_body(self, request: web.Request, *, name: str, options: ReadOptions, by: str) -> Upload:
         """Store the body of a request. Raises as ``of_form``."""
         with self._one_more():
-            async with asyncio.timeout(LONGEST_UPLOAD):
+            async with asyncio.timeout(UPLOAD_TIMEOUT):
                 upload = await self._store(request.content.iter_chunked(_PIECE), name, by)
         await self.read_as(upload, options, by=by)
         return upload
@@ -173,7 +173,7 @@ class Uploads:
 
     @contextmanager
     def _one_more(self) -> Iterator[None]:
-        if self._under_way >= MOST_AT_ONCE:
+        if self._under_way >= MAX_UPLOADS_AT_ONCE:
             raise web.HTTPServiceUnavailable(text="Too many files are on their way right now. Try again in a minute.")
         self._under_way += 1
         try:
@@ -211,7 +211,7 @@ class Uploads:
         """Delete what has waited too long, and the oldest beyond what is kept."""
         oldest = sorted(self._found.values(), key=lambda one: one[1])
         for place, (one, kept_at) in enumerate(oldest):
-            if len(oldest) - place > MOST_UPLOADS - room or self._clock() - kept_at > KEPT:
+            if len(oldest) - place > MAX_UPLOADS - room or self._clock() - kept_at > MAX_AGE:
                 if one.path is not None:
                     one.path.unlink(missing_ok=True)
                 self._held.pop(one.id, None)
@@ -228,4 +228,4 @@ async def _pieces(part: BodyPartReader) -> AsyncIterator[bytes]:
 
 def _shown(name: str) -> str:
     """A file's name as it can be shown: some browsers send bytes that are no text."""
-    return name.encode("utf-8", "replace").decode()[:LONGEST_NAME]
+    return name.encode("utf-8", "replace").decode()[:MAX_NAME_LENGTH]

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from bulkremove.domain.errors import NotAuthorised, SettingsError
+from bulkremove.domain.errors import NotAuthorized, SettingsError
 from bulkremove.platform.secure_files import read_private, write_private
 
 SERVICE = "bulkremove"
@@ -111,24 +111,24 @@ class AccountStore:
         return Account(name, **facts)
 
     def get(self, name: str) -> Credentials:
-        """The credentials of that name. Raises NotAuthorised if there are none, SettingsError if others can read."""
+        """The credentials of that name. Raises NotAuthorized if there are none, SettingsError if others can read."""
         facts = self._load().get(name)
         if facts is None:
-            raise NotAuthorised(
+            raise NotAuthorized(
                 f"There is no account {name!r} on this machine.",
                 hint="Run `bulkremove login`, or `bulkremove accounts` to see those there are.",
             )
         secret = self._keyring_text(name) if facts["kept_in"] == "keyring" else read_private(self._file(name))
         if secret is None:
-            raise NotAuthorised(f"The secrets of account {name!r} are gone.", hint="Run `bulkremove login` again.")
+            raise NotAuthorized(f"The secrets of account {name!r} are gone.", hint="Run `bulkremove login` again.")
         return Credentials(**json.loads(secret))
 
     def remove(self, name: str) -> None:
-        """Forget the account and its secrets. Raises NotAuthorised if there is none."""
+        """Forget the account and its secrets. Raises NotAuthorized if there is none."""
         accounts = self._load()
         facts = accounts.pop(name, None)
         if facts is None:
-            raise NotAuthorised(f"There is no account {name!r} on this machine.")
+            raise NotAuthorized(f"There is no account {name!r} on this machine.")
         if facts["kept_in"] == "keyring" and self._keyring_text(name) is not None and self._keyring is not None:
             self._keyring.delete_password(SERVICE, name)
         self._file(name).unlink(missing_ok=True)

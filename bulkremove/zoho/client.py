@@ -8,7 +8,8 @@ errors of ours: ``NeverSent`` when no byte can have left, ``Unanswered`` otherwi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 import aiohttp
@@ -16,12 +17,13 @@ from aiohttp.connector import Connection
 from yarl import URL
 
 from bulkremove import __version__
+from bulkremove.config import Settings
 from bulkremove.domain.attempt import Permit, Reply
 from bulkremove.domain.errors import ExchangeFailed, NeverSent, Unanswered
 from bulkremove.domain.operation import REMOVE_LEARNER, Operation
 from bulkremove.domain.row import Removal
 
-LARGEST_ANSWER = 64 * 1024
+MAX_RESPONSE_BYTES = 64 * 1024
 """Bytes of a body; the documented one has about a hundred."""
 
 
@@ -68,7 +70,7 @@ class _Request(aiohttp.ClientRequest):
         return await super().send(conn)
 
 
-class ZohoPeople:
+class ZohoClient:
     """The calls of one account. Seconds are real ones; ``exchange`` bounds one call from start to end.
 
     ``operation``: the only call that may leave for a row. ``on_date`` hears the server's own time of each reply, as
@@ -108,7 +110,9 @@ class ZohoPeople:
         """Send one call as soon as ``admit`` lets it. None when it does not; its own exceptions pass through."""
         exchange: Exchange | None = None
 
-        async def gate(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        async def send_when_admitted(
+            request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+        ) -> aiohttp.ClientResponse:
             nonlocal exchange
             if exchange is not None:
                 raise Unanswered("The connection broke, and the same attempt is not sent twice.")
@@ -128,7 +132,7 @@ class ZohoPeople:
             except (aiohttp.ClientError, OSError, ValueError) as error:
                 if request.is_looking and isinstance(error, TimeoutError):
                     raise _Withdrawn from None
-                raise told(error) from None
+                raise translate(error) from None
             finally:
                 if response is not None and (exchange is None or exchange.reply is None):
                     response.close()
@@ -136,7 +140,7 @@ class ZohoPeople:
 
         method, url = self._operation.method, self._base.with_path(self._operation.path_of(removal.ids))
         try:
-            async with self._session.request(method, url, allow_redirects=False, middlewares=(gate,)):
+            async with self._session.request(method, url, allow_redirects=False, middlewares=(send_when_admitted,)):
                 return exchange
         except _NotAdmitted:
             return None
@@ -156,13 +160,13 @@ class ZohoPeople:
             ):
                 return await self._reply(response)
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise told(error) from None
+            raise translate(error) from None
 
     async def _reply(self, response: aiohttp.ClientResponse) -> Reply:
         body = bytearray()
         async for chunk in response.content.iter_chunked(16 * 1024):
             body += chunk
-            if len(body) > LARGEST_ANSWER:
+            if len(body) > MAX_RESPONSE_BYTES:
                 raise _AnswerTooLarge
         date = response.headers.get("Date")
         self._on_date(date or "")
@@ -175,16 +179,42 @@ class ZohoPeople:
             raise NeverSent(f"This call is not the planned one ({self._operation.name}) and was not made.")
 
 
+@asynccontextmanager
+async def connected(
+    settings: Settings,
+    *,
+    base: URL | None = None,
+    operation: Operation = REMOVE_LEARNER,
+    speed: float = 1.0,
+    on_date: Callable[[str], None] = lambda date: None,
+) -> AsyncIterator[ZohoClient]:
+    """A client with the settings' limits; ``base``: another host than theirs; ``speed``: that of the run's clock."""
+    client = ZohoClient(
+        base or URL(settings.people_url),
+        operation=operation,
+        concurrency=settings.concurrency,
+        connect=settings.connect_timeout,
+        read=settings.read_timeout,
+        exchange=settings.quota.exchange / speed,
+        trust_proxy=settings.trust_proxy,
+        on_date=on_date,
+    )
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
 class _NotAdmitted(Exception):
-    """The gate did not open: the run is stopping, or the row's time is over."""
+    """No slot was given: the run is stopping, or the row's time is over."""
 
 
 class _Withdrawn(Exception):
     """The admission did not hold until the connection stood."""
 
 
-def told(error: Exception) -> ExchangeFailed:
-    """Ours for theirs. Whatever does not prove that no byte left counts as having left."""
+def translate(error: Exception) -> ExchangeFailed:
+    """Our error for aiohttp's. Whatever does not prove that no byte left counts as having left."""
     match error:
         case aiohttp.ClientConnectorDNSError():
             return NeverSent("The name of Zoho's host can't be looked up.")

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from bulkremove.domain.attempt import Reply
 from bulkremove.domain.clock import Clock
-from bulkremove.domain.errors import ExchangeFailed, NotAuthorised, SettingsError, TokenDelayed
+from bulkremove.domain.errors import ExchangeFailed, NotAuthorized, SettingsError, TokenDelayed
 from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.platform.secure_files import private_folder, read_private, write_private
 from bulkremove.zoho.accounts import Credentials
@@ -28,11 +28,11 @@ Post = Callable[[str, Mapping[str, str]], Awaitable[Reply]]
 
 EXPIRY_MARGIN, EXPIRY_SHARE = 180.0, 0.2
 """A token is renewed when so many seconds of its life are left, or this share of it where that is less."""
-MOST_REFRESHES, REFRESH_WINDOW = 3, 600.0
+MAX_REFRESHES, REFRESH_WINDOW = 3, 600.0
 """Our own cap, in any so many seconds."""
 TOKEN_LOCK = 600.0
 """Seconds after "too many requests" in which no token is asked for."""
-MOST_TOKEN_LOCKS = 3
+MAX_TOKEN_LOCKS = 3
 RETRY_SOON = 15.0
 """Seconds before another try when the token endpoint could not be reached or stumbled."""
 
@@ -87,14 +87,14 @@ class Tokens:
     async def ensure(self) -> None:
         """Make sure that the account gives tokens: ask for one unless one was given before.
 
-        Raises NotAuthorised or TokenDelayed. A token whose life is shorter than the wait for a slot is not renewed
+        Raises NotAuthorized or TokenDelayed. A token whose life is shorter than the wait for a slot is not renewed
         here, since it would expire unused.
         """
         if self._cached is None:
             await self._fresh(refused=None)
 
     async def token(self) -> str:
-        """A token to send with now: not about to expire, or just asked for. Raises NotAuthorised or TokenDelayed."""
+        """A token to send with now: not about to expire, or just asked for. Raises NotAuthorized or TokenDelayed."""
         if self._cached is not None and self._good(self._cached):
             return self._cached.token
         return await self._fresh(refused=None)
@@ -135,9 +135,9 @@ class Tokens:
             self._write(kept)
             raise _delayed("Zoho gives no access tokens at the moment (too many requests).", kept.locked_until - now)
         recent = tuple(min(at, now) for at in kept.refreshed if now - REFRESH_WINDOW < at)
-        if len(recent) >= MOST_REFRESHES:
-            again = recent[-MOST_REFRESHES] + REFRESH_WINDOW - now
-            raise _delayed(f"{MOST_REFRESHES} access tokens were asked for within ten minutes.", again)
+        if len(recent) >= MAX_REFRESHES:
+            again = recent[-MAX_REFRESHES] + REFRESH_WINDOW - now
+            raise _delayed(f"{MAX_REFRESHES} access tokens were asked for within ten minutes.", again)
         kept = replace(kept, token="", refreshed=(*recent, now))
         self._write(kept)  # before the call: one that is killed in flight counts too
         form = {"grant_type": "refresh_token", "refresh_token": self._credentials.refresh_token}
@@ -172,8 +172,8 @@ class Tokens:
 
     def _throttle(self, kept: _Kept) -> None:
         locks = kept.locks + 1
-        self._write(replace(kept, locked_until=self._clock.wall() + TOKEN_LOCK, locks=locks % MOST_TOKEN_LOCKS))
-        if locks >= MOST_TOKEN_LOCKS:
+        self._write(replace(kept, locked_until=self._clock.wall() + TOKEN_LOCK, locks=locks % MAX_TOKEN_LOCKS))
+        if locks >= MAX_TOKEN_LOCKS:
             raise TokenDelayed(
                 "Zoho gave no access token, three times ten minutes apart (too many requests).",
                 retry_in=None,
@@ -217,7 +217,7 @@ class Tokens:
 
 
 async def exchange(post: Post, accounts_url: str, credentials: Credentials, code: str) -> Granted:
-    """The refresh token for a grant code of Zoho's self client. Raises NotAuthorised or TokenDelayed."""
+    """The refresh token for a grant code of Zoho's self client. Raises NotAuthorized or TokenDelayed."""
     form = {"grant_type": "authorization_code", "code": code}
     members = await _ask(post, f"{accounts_url}/oauth/v2/token", credentials, form)
     if _throttled(members):
@@ -225,12 +225,12 @@ async def exchange(post: Post, accounts_url: str, credentials: Credentials, code
     token = members.get("refresh_token")
     if not isinstance(token, str) or not token:
         if members.get("error") == "invalid_code":
-            raise NotAuthorised(
+            raise NotAuthorized(
                 "Zoho does not know this grant code.",
                 hint="A code is good for one use within 3 minutes and for one data centre; make a new one.",
             )
         _refuse_if_dead(members)
-        raise NotAuthorised(
+        raise NotAuthorized(
             "Zoho's answer held no refresh token.", hint="Make a new grant code in the API console and paste that."
         )
     scope = members.get("scope")
@@ -267,7 +267,7 @@ def _throttled(members: Mapping[str, object]) -> bool:
 def _refuse_if_dead(members: Mapping[str, object]) -> None:
     error = members.get("error")
     if isinstance(error, str) and error in _FATAL_ERRORS:
-        raise NotAuthorised(
+        raise NotAuthorized(
             f"Zoho refuses the account's credentials ({error}): revoked, mistyped, or of another data centre.",
             hint="A person must run `bulkremove login` again.",
         )

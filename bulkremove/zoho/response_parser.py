@@ -16,7 +16,7 @@ from email.utils import parsedate_to_datetime
 from bulkremove.domain.attempt import Reply
 from bulkremove.zoho.response_kind import Response, ResponseKind
 
-LONGEST_TEXT = 300
+MAX_TEXT_LENGTH = 300
 """Characters of Zoho's own words that are kept."""
 
 _LIMIT_TEXT = re.compile(
@@ -102,11 +102,11 @@ def _find(reply: Reply, body: _Body | None) -> ResponseKind:
 def _find_refusal(status: int, success: bool, codes: frozenset[str], words: str, body: _Body | None) -> ResponseKind:
     """A 4xx, or a 2xx whose body tells an error."""
     if "7201" in codes:
-        return ResponseKind.WRONG_DATA_CENTRE
+        return ResponseKind.WRONG_DATA_CENTER
     if "7218" in codes or ((body is not None or status in (401, 403)) and _SCOPE_TEXT.search(words)):
         return ResponseKind.SCOPE_MISSING
     if status == 401 or "7213" in codes or "7202" in codes or (success and "401" in codes):
-        return ResponseKind.UNAUTHORISED
+        return ResponseKind.UNAUTHORIZED
     if status == 403 or (success and (codes & _FORBIDDEN_CODES or "403" in codes)):
         return ResponseKind.FORBIDDEN
     if status == 404 or (success and "404" in codes):
@@ -179,7 +179,7 @@ def _plain(raw: bytes) -> str:
 
 def _shorten(text: str) -> str:
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"
+    return text if len(text) <= MAX_TEXT_LENGTH else text[: MAX_TEXT_LENGTH - 1] + "…"
 
 
 def _wait(reply: Reply, text: str, now: float) -> float | None:

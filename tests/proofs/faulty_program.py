@@ -19,7 +19,7 @@ from bulkremove.cli import main
 from bulkremove.domain.attempt import Reply
 from bulkremove.domain.row import Removal
 from bulkremove.sandbox.replies import removed
-from bulkremove.zoho.client import Admission, Exchange, ZohoPeople
+from bulkremove.zoho.client import Admission, Exchange, ZohoClient
 from tests.proofs.program_facts import RULES
 
 Admit = Callable[[], Awaitable[Admission | None]]
@@ -133,26 +133,26 @@ def _send_settled_again() -> None:
     _watch(Repeating)
 
 
-_remove = ZohoPeople.remove
+_remove = ZohoClient.remove
 
 
 def _remove_nobody() -> None:
     """Every seventh learner counts as removed, and no call is made."""
 
-    async def remove(self: ZohoPeople, removal: Removal, admit: Admit) -> Exchange | None:
+    async def remove(self: ZohoClient, removal: Removal, admit: Admit) -> Exchange | None:
         if int(removal.learner) % 7:
             return await _remove(self, removal, admit)
         admission = await admit()
         answer = removed(removal.learner)
         return None if admission is None else Exchange(admission, Reply(answer.status, answer.body, None, None))
 
-    ZohoPeople.remove = remove  # type: ignore[method-assign] # the fault
+    ZohoClient.remove = remove  # type: ignore[method-assign] # the fault
 
 
 def _send_twice() -> None:
     """Every seventh call is made twice on one slot and one attempt."""
 
-    async def remove(self: ZohoPeople, removal: Removal, admit: Admit) -> Exchange | None:
+    async def remove(self: ZohoClient, removal: Removal, admit: Admit) -> Exchange | None:
         admission: Admission | None = None
 
         async def once() -> Admission | None:
@@ -168,17 +168,17 @@ def _send_twice() -> None:
             await _remove(self, removal, again)
         return exchange
 
-    ZohoPeople.remove = remove  # type: ignore[method-assign] # the fault
+    ZohoClient.remove = remove  # type: ignore[method-assign] # the fault
 
 
 def _name_another() -> None:
     """Every seventh call names the next learner."""
 
-    async def remove(self: ZohoPeople, removal: Removal, admit: Admit) -> Exchange | None:
+    async def remove(self: ZohoClient, removal: Removal, admit: Admit) -> Exchange | None:
         wrong = int(removal.learner) + (0 if int(removal.learner) % 7 else 900)
         return await _remove(self, Removal(removal.course, removal.batch, str(wrong)), admit)
 
-    ZohoPeople.remove = remove  # type: ignore[method-assign] # the fault
+    ZohoClient.remove = remove  # type: ignore[method-assign] # the fault
 
 
 def _hurry() -> None:

@@ -23,7 +23,7 @@ from bulkremove.domain.row import Removal
 from bulkremove.engine import decision_table, rate_limit
 from bulkremove.engine.decision_table import Verdict
 from bulkremove.engine.rate_limit import Signal
-from bulkremove.engine.rate_limiter import Gate
+from bulkremove.engine.rate_limiter import RateLimiter
 from bulkremove.report import ReportFile
 from bulkremove.storage.interface.attempts import AttemptOutcome
 from bulkremove.storage.interface.records import Act, Record
@@ -135,7 +135,7 @@ def _a_chain_of_its_own(transaction: Transaction, act: Act) -> None:
     )
 
 
-async def _always_valid(self: Gate, permit: Permit) -> bool:
+async def _always_valid(self: RateLimiter, permit: Permit) -> bool:
     return True
 
 
@@ -172,7 +172,7 @@ MUTANTS = (
     Mutant(
         "I7",
         "nobody looks again when the connection stands",
-        lambda: patch.object(Gate, "is_still_valid", _always_valid),
+        lambda: patch.object(RateLimiter, "is_still_valid", _always_valid),
     ),
     Mutant("I7", "any answer lifts a lock", lambda: patch.object(rate_limit, "answered", _any_answer_is_sound)),
     Mutant("I8", "a row may have five attempts", lambda: patch.object(decision_table, "MAX_ATTEMPTS", 5)),

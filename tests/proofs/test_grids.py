@@ -22,7 +22,7 @@ from bulkremove.domain.planner import plan
 from bulkremove.domain.row import Removal
 from bulkremove.domain.table import Table
 from bulkremove.reading import read
-from bulkremove.zoho.client import Admission, ZohoPeople
+from bulkremove.zoho.client import Admission, ZohoClient
 from tests.conftest import Proving
 from tests.workbooks import Book, Cell, Sheet
 
@@ -155,7 +155,7 @@ async def test_of_a_hundred_thousand_cells_only_the_one_shape_of_call_leaves(pro
     pending_row = PendingRow("job", 0, 2, Removal("1", "2", "3"))
     admission = Admission(Permit(pending_row, Attempt(1, 0.0, 0.0, "boot"), 1, 0.0), "a token")
     server = await asyncio.start_server(answer, "127.0.0.1")
-    people = ZohoPeople(URL.build(scheme="http", host="127.0.0.1", port=server.sockets[0].getsockname()[1]))
+    people = ZohoClient(URL.build(scheme="http", host="127.0.0.1", port=server.sockets[0].getsockname()[1]))
     for _ in range(count):
         ids = ["1", "2", "3"]
         ids[dice.randrange(3)] = cell = _cell(dice)

@@ -12,11 +12,11 @@ from bulkremove.app.consent import over_a_cap
 from bulkremove.config import Settings
 from bulkremove.domain.plan import Plan
 
-NIGHTS = 10
+BASELINE_RUNS = 10
 """So many of the last nights say what is usual."""
-FEWEST = 3
+MIN_RUNS = 3
 """With fewer nights nothing is usual yet."""
-OLDEST = 86_400.0 + 3600.0
+MAX_FILE_AGE = 86_400.0 + 3600.0
 """Seconds: a file of the night before, and an hour's grace."""
 
 
@@ -32,7 +32,7 @@ def why_held(
     refusal = over_a_cap(plan, settings)
     if refusal:
         reasons.append(refusal.message)
-    usual = median(sizes[:NIGHTS]) if len(sizes) >= FEWEST else None
+    usual = median(sizes[:BASELINE_RUNS]) if len(sizes) >= MIN_RUNS else None
     if usual and plan.removals > settings.usual_factor * usual:
         reasons.append(
             f"It removes {plan.removals:,} learners, and {usual:,.0f} are usual (the median of the last nights)."
@@ -41,6 +41,6 @@ def why_held(
         reasons.append("There is nobody to remove in it.")
     if header_before is not None and plan.table.header != header_before:
         reasons.append("It has other columns than the last night's file.")
-    if age > OLDEST:
+    if age > MAX_FILE_AGE:
         reasons.append(f"The file is {age / 86_400.0:.1f} days old.")
     return " ".join(reasons) or None

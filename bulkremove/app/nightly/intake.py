@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
-from bulkremove.app.nightly.hold_rules import NIGHTS, why_held
+from bulkremove.app.nightly.hold_rules import BASELINE_RUNS, why_held
 from bulkremove.app.nightly.result import NIGHT, NightlyResult
 from bulkremove.app.notices import Outbox
 from bulkremove.app.plans import Plans
@@ -132,7 +132,7 @@ class Intake:
         return why_held(
             preview.plan,
             self._context.settings,
-            sizes=await self._storage.nightly.sizes(NIGHTS),
+            sizes=await self._storage.nightly.sizes(BASELINE_RUNS),
             header_before=last.header if last else None,
             age=self._context.clock.wall() - _changed_at(path),
         )

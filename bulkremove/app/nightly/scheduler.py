@@ -13,7 +13,7 @@ from bulkremove.domain.errors import BulkremoveError, JobBusy
 from bulkremove.domain.schedule import LATE, Missed
 from bulkremove.engine.progress import Stop
 
-LOOK = 20.0
+POLL_SECONDS = 20.0
 """Seconds between two looks at the clock."""
 STILL_RAN = "The night before still ran when it was due."
 
@@ -32,7 +32,7 @@ class Scheduler:
                 await self.look()
             except (BulkremoveError, OSError) as error:
                 logging.getLogger(__name__).warning("%s", error)
-            await self._context.clock.sleep(LOOK)
+            await self._context.clock.sleep(POLL_SECONDS)
 
     async def look(self) -> None:
         """Run the night that is due, if one is; else send what waits to be sent. Raises BulkremoveError."""

@@ -24,7 +24,7 @@ from bulkremove.platform.secure_files import keep_names
 FILE = "journal.mark"
 LOCK_SECONDS = 20.0
 """How long the mark waits for another process, which holds it for well under a millisecond."""
-LARGEST = 2**53
+MAX_COUNTER = 2**53
 """No counter and no position comes near it."""
 
 
@@ -106,7 +106,9 @@ class HighWaterMark:
                 tuple(map(str, facts.get("ledgers", ()))),
                 float(facts.get("deleted_until", 0.0)),
             )
-            if not all(0 <= number <= LARGEST for number in (mark.changes, mark.deleted_until, *mark.rows.values())):
+            if not all(
+                0 <= number <= MAX_COUNTER for number in (mark.changes, mark.deleted_until, *mark.rows.values())
+            ):
                 raise ValueError
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             raise MarkDamaged(

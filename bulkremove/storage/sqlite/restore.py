@@ -11,7 +11,7 @@ from bulkremove.domain.job import EndReason
 from bulkremove.storage.interface.records import JobEvent, Record
 from bulkremove.storage.interface.restore import Restored
 from bulkremove.storage.sqlite.database import Database, Reader, Transaction
-from bulkremove.storage.sqlite.high_water import LARGEST, Mark
+from bulkremove.storage.sqlite.high_water import MAX_COUNTER, Mark
 from bulkremove.storage.sqlite.identity import identity_of
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import count_change, write_records
@@ -83,5 +83,5 @@ def _reached(reader: Reader, mark: Mark) -> Mapping[str, int]:
         if known and (job in mark.rows or created_at > mark.deleted_until):
             reached[job] = mark.rows.get(job, -1)
         else:  # another folder may have gone on with it, or its rows were deleted here
-            reached[job] = LARGEST
+            reached[job] = MAX_COUNTER
     return reached
