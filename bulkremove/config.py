@@ -27,6 +27,10 @@ _ZOHO = Quota()
 """Zoho People's own limit."""
 
 
+PROTECTED_FILE, OLD_PROTECTED_FILE = "protected.csv", "keep.csv"
+"""The list of those who are never removed, in the home folder; by the second name too."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What a run goes by. Times in seconds; ``sources`` tells where each value that is no default came from."""
@@ -62,8 +66,8 @@ class Settings:
     tls_certificate: str = ""
     tls_key: str = ""
     """Files (PEM) for a page that speaks TLS itself; both or none."""
-    keep_list: str = ""
-    """File of those who are never removed; empty for keep.csv in the home folder, if it is there."""
+    protected_list: str = ""
+    """File of those who are never removed; empty for protected.csv in the home folder, if it is there."""
     night_source: str = ""
     """Where nights find their files: a folder, ``command ...`` or an https URL; empty for no nights."""
     night_at: time | None = None
@@ -134,16 +138,36 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
     folder = _path(home) if home else default_home()
     path = _path(named) if named else folder / "bulkremove.toml"
     said = _from_file(path, must_exist=bool(named))
-    for name in _FIELDS:
+    for name in (*_OLD_NAMES, *_FIELDS):
         variable = f"BULKREMOVE_{name.upper()}"
         if environ.get(variable, "") != "":
             said[name] = (environ[variable], variable)
+    for old, name in _OLD_NAMES.items():
+        if old in said and name in said:
+            raise SettingsError(f"{said[old][1]} and {said[name][1]} both name the same setting.", hint=f"Keep {name}.")
+        if old in said:
+            said[name] = said.pop(old)
     said |= {name: (value, f"--{name.replace('_', '-')}") for name, value in given.items()}
     values = {name: _checked(name, value, source) for name, (value, source) in said.items()}
     sources = {name: source for name, (_, source) in said.items()}
     settings = Settings(folder, **values, sources=sources, file=path if path.is_file() else None)  # type: ignore[arg-type] # each was checked for its field
     _check_together(settings)
     return settings
+
+
+def protected_path(settings: Settings) -> Path:
+    """Where the list of those who are never removed is, or would be. Raises SettingsError when there are two."""
+    path, old = settings.home / PROTECTED_FILE, settings.home / OLD_PROTECTED_FILE
+    if settings.protected_list:
+        return Path(settings.protected_list)
+    if not old.exists():
+        return path
+    if path.exists():
+        raise SettingsError(
+            f"There are two lists of those who are never removed: {path} and {old.name} beside it.",
+            hint=f"Put all of them into {path.name} and take {old.name} away; until then nothing is planned or sent.",
+        )
+    return old
 
 
 def default_home() -> Path:
@@ -194,7 +218,7 @@ def _from_file(path: Path, *, must_exist: bool) -> dict[str, tuple[object, str]]
     found = {}
     for name, value in tree.items():
         source = f"{path.name}{_line(text, name)}"
-        if name not in _FIELDS:
+        if name not in _FIELDS and name not in _OLD_NAMES:
             near = difflib.get_close_matches(name, _FIELDS, 1)
             hint = f"Did you mean {near[0]!r}?" if near else f"It can have: {', '.join(_FIELDS)}."
             raise SettingsError(f"{source}: there is no setting {name!r}.", hint=hint)
@@ -365,6 +389,9 @@ def _file(value: object) -> str:
     return str(Path(str(value)).expanduser().absolute())
 
 
+_OLD_NAMES = {"keep_list": "protected_list"}
+"""Settings of earlier files that are still recognised."""
+
 _FIELDS: dict[str, Callable[[object], object]] = {
     "account": _account,
     "dc": _dc,
@@ -386,7 +413,7 @@ _FIELDS: dict[str, Callable[[object], object]] = {
     "tls_certificate": _file,
     "tls_key": _file,
     "largest_upload": _whole(1, 100),
-    "keep_list": _file,
+    "protected_list": _file,
     "night_source": str,
     "night_at": _time,
     "night_zone": _zone,

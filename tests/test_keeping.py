@@ -100,10 +100,10 @@ async def test_it_is_said_what_an_erasure_does_not_reach(tmp_path: Path) -> None
         one.drop("leavers.csv", triples(5))
         await one.night()
     protected.write_text(f"Learner ID\n{LEARNER}\n")
-    async with site(tmp_path, keep_list=str(protected)) as one:
+    async with site(tmp_path, protected_list=str(protected)) as one:
         found = await one.app.retention.look_up(LEARNER)
         assert ("The protected list names this learner, and was not changed.",) == found.by_hand
-    async with site(tmp_path, keep_list=str(protected), night_source="") as one:
+    async with site(tmp_path, protected_list=str(protected), night_source="") as one:
         found = await one.app.retention.look_up(LEARNER)
         assert "are yours and were not searched" in found.by_hand[0]
 
@@ -160,7 +160,7 @@ async def test_waiting_files_workbooks_and_links_are_named_or_left_and_never_cha
         book = one.folder / "held" / "old.xlsx"
         rows: list[list[Cell]] = [["course", "batch", "learner"], ["1", "2", "4711"], ["1", "2", "14711"]]
         book.write_bytes(Book([Sheet(rows)]).as_bytes("xlsx"))
-        protected = tmp_path / "keep.csv"
+        protected = tmp_path / "protected.csv"
         protected.write_text("Learner ID\n4711\n")
         link = one.folder / "done" / "linked.csv"
         link.symlink_to(protected)

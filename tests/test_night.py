@@ -25,8 +25,8 @@ from bulkremove.app.nightly import NightlyResult, Scheduler
 from bulkremove.app.nightly.hold_rules import why_held
 from bulkremove.app.nightly.nightly_run import EXPIRES
 from bulkremove.cli.exit_codes import of_nightly_run
-from bulkremove.config import Settings
-from bulkremove.domain.errors import ConsentMissing, FileRefused, JobBusy
+from bulkremove.config import Settings, load
+from bulkremove.domain.errors import ConsentMissing, FileRefused, JobBusy, SettingsError
 from bulkremove.domain.job import EndReason, Job, JobState
 from bulkremove.domain.planner import plan
 from bulkremove.domain.row import Status
@@ -215,33 +215,63 @@ async def test_a_forgotten_plan_expires_after_seven_days_and_says_so(tmp_path: P
         assert "the plan of leavers.csv has expired" in one.told()
 
 
-async def test_an_announced_plan_runs_when_its_day_comes_without_those_on_the_keep_list(tmp_path: Path) -> None:
+async def test_an_announced_plan_runs_when_its_day_comes_without_those_on_the_protected_list(tmp_path: Path) -> None:
     async with site(tmp_path, delay_days=2) as one:
         one.drop("leavers.csv", triples(5))
         assert (await one.night()).ran == []
         assert ["announced: leavers.csv"] == one.told()
         one.clock.ahead = 86_400.0
         assert (await one.night()).ran == []
-        (tmp_path / "home" / "keep.csv").write_text("Learner ID\n478346000019558001\n")
+        (tmp_path / "home" / "protected.csv").write_text("Learner ID\n478346000019558001\n")
         one.clock.ahead = 2 * 86_400.0 + 60.0
         (job,) = (await one.night()).ran
         tally = await one.app.jobs.tally(job)
         assert (4, 1) == (tally[Status.REMOVED], tally[Status.NOT_SENT])
 
 
-async def test_the_keep_list_protects_previews_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["protected.csv", "keep.csv"])
+async def test_the_protected_list_protects_previews_too_under_its_old_name_as_well(tmp_path: Path, name: str) -> None:
     async with site(tmp_path) as one:
         (tmp_path / "home").mkdir()
-        keep = tmp_path / "home" / "keep.csv"
+        protected = tmp_path / "home" / name
         ids = "478346000019501001,478346000019502001,478346000019558001"
-        keep.write_text(f"Course ID,Batch ID,Learner ID\n{ids}\n,,478346000019558002\n")
+        protected.write_text(f"Course ID,Batch ID,Learner ID\n{ids}\n,,478346000019558002\n")
         file = tmp_path / "f.csv"
         file.write_text(triples(4))
         shown = one.app.plans.preview(file, name="f.csv", options=ReadOptions())
         assert 2 == shown.plan.removals
-        keep.write_text("Learner ID\n4.78E+17\n")
-        with pytest.raises(FileRefused, match="keep"):
+        protected.write_text("Learner ID\n4.78E+17\n")
+        with pytest.raises(FileRefused, match=name):
             one.app.plans.preview(file, name="f.csv", options=ReadOptions())
+
+
+async def test_two_protected_lists_are_refused_before_anything_is_planned_or_sent(tmp_path: Path) -> None:
+    async with site(tmp_path) as one:
+        (tmp_path / "home").mkdir()
+        file = tmp_path / "f.csv"
+        file.write_text(triples(4))
+        shown = one.app.plans.preview(file, name="f.csv", options=ReadOptions())
+        consent = Consent(yes=True)
+        job = await one.app.plans.submit(shown, consent=consent, folder=tmp_path, prepared_by=["jo"], by="jo")
+        for name in ("protected.csv", "keep.csv"):
+            (tmp_path / "home" / name).write_text("Learner ID\n478346000019558001\n")
+        with pytest.raises(SettingsError, match="two lists"):
+            one.app.plans.preview(file, name="f.csv", options=ReadOptions())
+        with pytest.raises(SettingsError, match="two lists"):
+            await one.app.runs.run(job.id, stop=Stop(), on_progress=lambda progress: None, by="jo")
+        assert 4 == (await one.app.jobs.tally(await one.app.jobs.find(job.id))).open
+
+
+def test_the_protected_lists_old_setting_is_recognised_and_refused_beside_the_new_one(tmp_path: Path) -> None:
+    old, new = tmp_path / "old.csv", tmp_path / "new.csv"
+    for path in (old, new):
+        path.touch()
+    (tmp_path / "bulkremove.toml").write_text(f'keep_list = "{old}"\n')
+    environ = {"BULKREMOVE_HOME": str(tmp_path)}
+    assert str(old) == load({}, environ).protected_list
+    assert str(new) == load({}, environ | {"BULKREMOVE_KEEP_LIST": str(new)}).protected_list
+    with pytest.raises(SettingsError, match="same setting"):
+        load({}, environ | {"BULKREMOVE_PROTECTED_LIST": str(new)})
 
 
 async def test_a_killed_nights_file_is_known_wherever_it_died(tmp_path: Path) -> None:

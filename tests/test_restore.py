@@ -323,6 +323,7 @@ async def test_a_damaged_or_hostile_zip_is_refused_in_a_sentence(tmp_path: Path)
             "list.zip": {"journal.db": journal, "bulkremove.toml": b'keep_list = "/nowhere/keep.csv"\n'},
             "toml.zip": {"journal.db": journal, "bulkremove.toml": b"no toml"},
             "bare.zip": {"keep.csv": b"Learner ID\n"},
+            "lists.zip": {"journal.db": journal, "keep.csv": b"Learner ID\n", "protected.csv": b"Learner ID\n"},
         }.items():
             with zipfile.ZipFile(tmp_path / name, "w", zipfile.ZIP_DEFLATED) as packed:
                 for key, value in content.items():
@@ -331,7 +332,7 @@ async def test_a_damaged_or_hostile_zip_is_refused_in_a_sentence(tmp_path: Path)
             warnings.simplefilter("ignore")
             packed.writestr("journal.db", b"no journal")
             packed.writestr("journal.db", b"none either")
-        for name in ("flipped", "cut", "large", "list", "toml", "bare"):
+        for name in ("flipped", "cut", "large", "list", "toml", "bare", "lists"):
             with pytest.raises(JournalFailed, match=r"can't be used"):
                 await one.app.backups.look_into(tmp_path / f"{name}.zip")
         backup = await one.app.backups.look_into(tmp_path / "twice.zip")

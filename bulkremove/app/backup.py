@@ -22,13 +22,14 @@ from filelock import FileLock, Timeout
 
 from bulkremove.app.accounts import Accounts
 from bulkremove.app.context import Context
+from bulkremove.config import OLD_PROTECTED_FILE, PROTECTED_FILE, protected_path
 from bulkremove.domain.errors import JournalFailed
 from bulkremove.engine import rate_limit
 from bulkremove.platform.secure_files import make_folder, write_private
 from bulkremove.storage.interface.records import Act
 from bulkremove.storage.interface.restore import Restored
 
-JOURNAL, SETTINGS, PROTECTED, CONTENTS = "journal.db", "bulkremove.toml", "keep.csv", "CONTENTS.txt"
+JOURNAL, SETTINGS, PROTECTED, CONTENTS = "journal.db", "bulkremove.toml", PROTECTED_FILE, "CONTENTS.txt"
 MAX_FILE_BYTES = 100 * 1024 * 1024
 """Bytes of settings and protected list."""
 _CONTENTS = """A backup of bulkremove, made by `bulkremove backup`; `bulkremove restore-backup FILE` puts it back.
@@ -62,8 +63,7 @@ class Backups:
     async def make(self, path: Path, *, by: str) -> None:
         """One zip, also while jobs run. Raises JournalFailed, also for a damaged journal; no file is left then."""
         settings = self._context.settings
-        protected = Path(settings.keep_list) if settings.keep_list else settings.home / PROTECTED
-        others = {SETTINGS: settings.file or settings.home / SETTINGS, PROTECTED: protected}
+        others = {SETTINGS: settings.file or settings.home / SETTINGS, PROTECTED: protected_path(settings)}
         with _workplace(settings.home) as folder:
             copy = folder / "copy.db"
             await self._storage.backup(copy)
@@ -111,11 +111,8 @@ class Backups:
         """Unpack the journal into ``folder``; what else is to be put in place. Raises JournalFailed."""
         digest, others = _unzip(path, folder)
         settings = self._context.settings
-        places = {name: settings.home / name for name in (SETTINGS, PROTECTED)}
-        if settings.file:
-            places[SETTINGS] = settings.file
-            places[PROTECTED] = Path(settings.keep_list) if settings.keep_list else places[PROTECTED]
-        elif named := _keep_list_named(path, others.get(SETTINGS, "")):
+        places = {SETTINGS: settings.file or settings.home / SETTINGS, PROTECTED: protected_path(settings)}
+        if settings.file is None and (named := _list_named(path, others.get(SETTINGS, ""))):
             places[PROTECTED] = named
             if PROTECTED not in others:
                 raise JournalFailed(f"{path} can't be used: its settings name a protected list that is not in it.")
@@ -190,11 +187,15 @@ def _unzip(path: Path, folder: Path) -> tuple[str, Mapping[str, str]]:
             with packed.open(JOURNAL) as source, (folder / JOURNAL).open("wb") as target:
                 shutil.copyfileobj(source, target)
             others = {}
-            for name in (SETTINGS, PROTECTED):
+            for name in (SETTINGS, PROTECTED, OLD_PROTECTED_FILE):
                 if name in found:
                     if found[name].file_size > MAX_FILE_BYTES:
                         raise JournalFailed(f"{path} can't be used: its {name} is larger than any can be.")
                     others[name] = packed.read(name).decode("utf-8", "surrogateescape")
+            if {PROTECTED, OLD_PROTECTED_FILE} <= set(others):
+                raise JournalFailed(f"{path} can't be used: it has two protected lists.")
+            if OLD_PROTECTED_FILE in others:
+                others[PROTECTED] = others.pop(OLD_PROTECTED_FILE)
             return digest, others
     except OSError as error:
         raise JournalFailed(f"{path} can't be used: {error.strerror or error}.") from None
@@ -204,12 +205,13 @@ def _unzip(path: Path, folder: Path) -> tuple[str, Mapping[str, str]]:
         ) from None
 
 
-def _keep_list_named(path: Path, settings: str) -> Path | None:
+def _list_named(path: Path, settings: str) -> Path | None:
     """The place of the protected list that the backup's settings name, if any. Raises JournalFailed."""
     try:
-        named = tomllib.loads(settings).get("keep_list")
+        facts = tomllib.loads(settings)
     except tomllib.TOMLDecodeError as error:
         raise JournalFailed(f"{path} can't be used: its settings can't be read: {error}.") from None
+    named = facts.get("protected_list", facts.get("keep_list"))
     return None if named is None else Path(str(named)).expanduser().absolute()
 
 

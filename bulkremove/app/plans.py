@@ -17,7 +17,7 @@ from bulkremove.app.consent import Consent, check_consent, check_eyes, over_a_ca
 from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.results import PAGE, Preview
-from bulkremove.config import Settings
+from bulkremove.config import Settings, protected_path
 from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import Job, JobState
 from bulkremove.domain.plan import Plan, PlannedRow, ProtectedLearners
@@ -139,7 +139,7 @@ class Plans:
 
         settings = settings or self._context.settings
         planned = plan(
-            table, account=settings.account, host=settings.host, keep=protected_learners(self._context.settings)
+            table, account=settings.account, host=settings.host, protected=protected_learners(self._context.settings)
         )
         quota = settings.quota
         seconds = rate_limit.forecast(planned.removals, quota)
@@ -177,10 +177,10 @@ class Plans:
 
 
 def protected_learners(settings: Settings) -> ProtectedLearners:
-    """Who is never removed. Raises FileRefused for a list that can't be read."""
-    path = Path(settings.keep_list) if settings.keep_list else settings.home / "keep.csv"
-    if not settings.keep_list and not path.exists():
+    """Who is never removed. Raises FileRefused for a list that can't be read, SettingsError for two of them."""
+    path = protected_path(settings)
+    if not settings.protected_list and not path.exists():
         return ProtectedLearners()
-    from bulkremove.reading import read_keep
+    from bulkremove.reading import read_protected_learners
 
-    return read_keep(path)
+    return read_protected_learners(path)

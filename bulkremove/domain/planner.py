@@ -31,12 +31,12 @@ def plan(
     *,
     account: str,
     host: str,
-    keep: ProtectedLearners | None = None,
+    protected: ProtectedLearners | None = None,
     operation: Operation = REMOVE_LEARNER,
 ) -> Plan:
     """The plan for a table, as ``account`` on ``host``. Every row of the table is in it exactly once.
 
-    ``keep``: who is never removed; their rows are ``not_sent``.
+    ``protected``: who is never removed; their rows are ``not_sent``.
     """
     (course, _), (batch, _), (learner, _) = checked = [_checked(table.columns[column]) for column in table.roles]
     excluded = dict(table.settled)
@@ -47,9 +47,9 @@ def plan(
                 place = f"Cell {column_letter(column)}{table.numbers[index]} ({table.header[column]})"
                 excluded[index] = Exclusion(Status.INVALID, f"{place} is no {role} id: {_quoted(raw)} {why}.")
     _exclude_duplicates(table, course, batch, learner, excluded)
-    if keep:
+    if protected:
         for index, triple in enumerate(zip(course, batch, learner, strict=True)):
-            if index not in excluded and Removal(*triple) in keep:
+            if index not in excluded and Removal(*triple) in protected:
                 excluded[index] = Exclusion(Status.NOT_SENT, PROTECTED)
     if excluded:
         pairs = ((c, b) for i, (c, b) in enumerate(zip(course, batch, strict=True)) if i not in excluded)

@@ -21,13 +21,13 @@ from bulkremove.reading import columns, damaged_ids, previous_report
 from bulkremove.reading.delimited import read_delimited, without_rows
 from bulkremove.reading.grid import MAX_FILE_BYTES, Grid
 from bulkremove.reading.options import Hidden, ReadOptions, parse_columns
-from bulkremove.reading.protected_learners import keep_list
+from bulkremove.reading.protected_learners import protected_learners
 from bulkremove.reading.workbook import read_ole, read_zip
 
 FIRST_ROWS = 5
 """Rows that are shown beside the headings when a person must choose the columns."""
 
-__all__ = ["Hidden", "ReadOptions", "parse_columns", "read", "read_keep", "without_rows"]
+__all__ = ["Hidden", "ReadOptions", "parse_columns", "read", "read_protected_learners", "without_rows"]
 
 
 def read(source: Path | BinaryIO, *, name: str, options: ReadOptions | None = None) -> Table:
@@ -37,7 +37,7 @@ def read(source: Path | BinaryIO, *, name: str, options: ReadOptions | None = No
     return _table(grid, name, options)
 
 
-def read_keep(path: Path) -> ProtectedLearners:
+def read_protected_learners(path: Path) -> ProtectedLearners:
     """The list of those who are never removed. Raises FileRefused."""
     raw = _bytes(path, path.name).removeprefix(codecs.BOM_UTF8)
     first = raw.partition(b"\n")[0]
@@ -46,7 +46,7 @@ def read_keep(path: Path) -> ProtectedLearners:
     grid = _grid(raw, path.name, ReadOptions())
     if not grid.columns or not len(grid.numbers):
         raise FileRefused(f"{path.name} is empty.", hint="Give it the heading Learner ID, or take it away.")
-    return keep_list(grid, path)
+    return protected_learners(grid, path)
 
 
 def _bytes(source: Path | BinaryIO, name: str) -> bytes:

@@ -16,7 +16,7 @@ from bulkremove.reading import columns, damaged_ids
 from bulkremove.reading.grid import Grid
 
 
-def keep_list(grid: Grid, path: Path) -> ProtectedLearners:
+def protected_learners(grid: Grid, path: Path) -> ProtectedLearners:
     """From a sheet with a learner column, and course and batch columns or neither. Raises FileRefused."""
     header = tuple(damaged_ids.shown(column[0]).strip() for column in grid.columns)
     places = {role: columns.by_name(header, role) for role in REMOVE_LEARNER.roles}

@@ -15,6 +15,7 @@ from bulkremove.app.nightly.result import NIGHT, NightlyResult
 from bulkremove.app.notices import Outbox
 from bulkremove.app.plans import Plans
 from bulkremove.app.results import Preview
+from bulkremove.config import PROTECTED_FILE
 from bulkremove.domain.errors import FileRefused, SourceFailed
 from bulkremove.domain.job import Job
 from bulkremove.platform.local_time import local
@@ -157,7 +158,8 @@ class Intake:
         if job.due_at is not None:
             words = (
                 f"{job.source} removes {preview.plan.removals:,} learners on {local(job.due_at):%Y-%m-%d}. "
-                f"`bulkremove cancel {job.id}` keeps it from running; who is in keep.csv by then is not removed."
+                f"`bulkremove cancel {job.id}` keeps it from running; who is in {PROTECTED_FILE} by then is not "
+                "removed."
             )
             return self._outbox.notice(f"announced:{job.id}", f"announced: {job.source}", words)
         return None
