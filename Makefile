@@ -6,7 +6,7 @@ BIN := .venv/bin
 TESTS := $(BIN)/python -m pytest -n 4 --dist worksteal
 RELEASE ?= bookworm
 
-.PHONY: run serve test check prove bare-debian bench format lock pictures clean
+.PHONY: run serve test fast check prove bare-debian bench format lock pictures clean
 
 run: .venv/ready  ## the main job on sample_data/ against the bundled sandbox, at 60 times the speed of life
 	$(BIN)/bulkremove --home .venv/rehearsal run sample_data/leavers.csv --sandbox sample_data/world.json --speed 60 --yes
@@ -17,11 +17,15 @@ serve: .venv/ready  ## the page on sample_data/'s world, in the bundled sandbox
 test: .venv/ready  ## all tests
 	$(TESTS)
 
-check: .venv/ready  ## format, lint, types, layers, tests
+fast: .venv/ready  ## the tests that start no program, no server and no browser
+	$(TESTS) -m "not slow"
+
+check: .venv/ready  ## format, lint, types, layers, dependencies, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/deptry bulkremove
 	$(TESTS)
 
 prove: .venv/ready  ## the proofs of docs/reliability.md in full: about an hour on two processors; the table is kept as build/prove.md

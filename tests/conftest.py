@@ -14,6 +14,22 @@ _FIGURE = "figure"
 _LINES = "lines"
 
 
+SLOW = frozenset(
+    f"test_{name}.py"
+    for name in (
+        *("applications", "bombs", "browser", "cli", "keeping", "night", "notices", "people", "restore", "wire"),
+        *("web_api", "web_pages", "web_security", "workbooks"),
+    )
+)
+"""They start programs, servers or browsers; so do all proofs."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.name in SLOW or item.path.parent.name == "proofs":
+            item.add_marker(pytest.mark.slow)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("proofs")
     group.addoption("--deep", action="store_true", help="the proofs in full, as `make prove` runs them")
