@@ -68,7 +68,7 @@ async def test_a_forgotten_person_stands_nowhere_and_it_is_said_where_they_stood
     async with site(tmp_path) as one:
         one.drop("leavers.csv", triples(5, reason="Jo Leaver"))
         await one.night()
-        found = await one.app.retention.look_up(LEARNER)
+        found = await one.app.retention.find_learner(LEARNER)
         job = await one.job()
         assert {job.id: 1} == found.rows
         assert {"leavers.csv", f"{job.id}-report.csv"} == {path.name for path in found.files}
@@ -81,7 +81,7 @@ async def test_a_forgotten_person_stands_nowhere_and_it_is_said_where_they_stood
         assert 1 == sum(set(row.cells) == {""} for row in outcomes)
         assert 5 == (await one.app.jobs.tally(await one.job()))[Status.REMOVED]
         with pytest.raises(ConsentMissing, match="knows the learner id"):
-            await one.app.retention.look_up(LEARNER)
+            await one.app.retention.find_learner(LEARNER)
         assert LEARNER not in str(await one.app.audit.newest(50))
 
 
@@ -89,7 +89,7 @@ async def test_an_erased_id_stands_in_no_file_of_the_journal_also_while_the_page
     async with site(tmp_path) as one:
         one.drop("leavers.csv", triples(5))
         await one.night()
-        await one.app.retention.forget(await one.app.retention.look_up(LEARNER), by="kim")
+        await one.app.retention.forget(await one.app.retention.find_learner(LEARNER), by="kim")
         for path in (tmp_path / "home").glob("journal.*"):
             assert LEARNER.encode() not in path.read_bytes(), path
 
@@ -101,10 +101,10 @@ async def test_it_is_said_what_an_erasure_does_not_reach(tmp_path: Path) -> None
         await one.night()
     protected.write_text(f"Learner ID\n{LEARNER}\n")
     async with site(tmp_path, protected_list=str(protected)) as one:
-        found = await one.app.retention.look_up(LEARNER)
+        found = await one.app.retention.find_learner(LEARNER)
         assert ("The protected list names this learner, and was not changed.",) == found.by_hand
     async with site(tmp_path, protected_list=str(protected), night_source="") as one:
-        found = await one.app.retention.look_up(LEARNER)
+        found = await one.app.retention.find_learner(LEARNER)
         assert "are yours and were not searched" in found.by_hand[0]
 
 
@@ -114,7 +114,7 @@ async def test_who_is_still_to_be_removed_is_not_forgotten(tmp_path: Path) -> No
         await one.night()
         assert JobState.HELD == (await one.job()).state
         with pytest.raises(ConsentMissing, match="still to be sent"):
-            await one.app.retention.look_up(LEARNER)
+            await one.app.retention.find_learner(LEARNER)
 
 
 LEAVERS = 'course,batch,learner,note\n1,2,4711,"two\nlines"\n1,2,14711,"4711"\n1,2,47110,x\n1,2, 4711 ,y\n'
@@ -129,7 +129,7 @@ async def test_only_the_rows_whose_learner_cell_is_the_id_are_taken_out_of_a_fil
         done.mkdir()
         (done / "old.csv").write_bytes(LEAVERS.replace("x", "é").encode(encoding))
         (done / "old.csv").chmod(0o640)
-        await one.app.retention.forget(await one.app.retention.look_up("4711"), by="kim")
+        await one.app.retention.forget(await one.app.retention.find_learner("4711"), by="kim")
         left = 'course,batch,learner,note\n1,2,14711,"4711"\n1,2,47110,é\n'
         assert left.encode(encoding) == (done / "old.csv").read_bytes()
         assert 0o640 == (done / "old.csv").stat().st_mode & 0o777
@@ -142,7 +142,7 @@ async def test_a_file_that_changed_since_the_look_is_left_as_it_is(tmp_path: Pat
         done.mkdir()
         for name in ("a.csv", "b.csv", "gone.csv"):
             (done / name).write_text(LEAVERS)
-        found = await one.app.retention.look_up("4711")
+        found = await one.app.retention.find_learner("4711")
         changed = LEAVERS.replace("4711", "99999999")
         (done / "a.csv").write_text(changed)
         (done / "gone.csv").unlink()
@@ -165,7 +165,7 @@ async def test_waiting_files_workbooks_and_links_are_named_or_left_and_never_cha
         link = one.folder / "done" / "linked.csv"
         link.symlink_to(protected)
         before = {path: path.read_bytes() for path in (waiting, book, protected)}
-        found = await one.app.retention.look_up("4711")
+        found = await one.app.retention.find_learner("4711")
         assert ({}, {}) == (found.rows, found.files)
         assert ["row 2." in sentence for sentence in found.by_hand] == [True, False]
         assert "old.xlsx is a workbook" in found.by_hand[0]

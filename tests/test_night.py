@@ -482,7 +482,7 @@ async def test_a_year_of_nights_by_two_workers_is_one_night_a_date(tmp_path: Pat
     for hour in range(366 * 24):
         if not 3000 <= hour < 3100:  # the machine was off for four days
             for worker in workers:
-                await worker.look()
+                await worker.run_due()
         clock.ahead += 3600.0
     with closing(sqlite3.connect(tmp_path / "home" / "journal.db")) as db:
         found = [date.fromisoformat(day) for (day,) in db.execute("SELECT date FROM night ORDER BY id")]
@@ -499,14 +499,14 @@ async def test_a_missed_night_is_caught_up_or_left_out_and_told(tmp_path: Path, 
     async with site(tmp_path, **settings) as one:
         worker = Scheduler(one.app.context, one.app.nightly_runs(one.app.supervisor()), Stop())
         one.clock.ahead = datetime(2030, 1, 1, 2, 31, tzinfo=UTC).timestamp() - time.time()
-        await worker.look()
+        await worker.run_due()
         one.clock.ahead += 5 * 86_400.0 + 4 * 3600.0
         one.drop("leavers.csv", triples(2))
-        await worker.look()
+        await worker.run_due()
         assert rows == len(await one.app.jobs.all())
         assert ("late" if rows else "left out") in " ".join(one.told())
         one.clock.ahead += 20 * 3600.0
-        await worker.look()
+        await worker.run_due()
         assert 1 == len(await one.app.jobs.all())
 
 
@@ -515,10 +515,10 @@ async def test_whoever_starts_the_first_worker_at_noon_starts_no_night(tmp_path:
         one.clock.ahead = datetime(2030, 1, 1, 12, tzinfo=UTC).timestamp() - time.time()
         one.drop("leavers.csv", triples(2))
         worker = Scheduler(one.app.context, one.app.nightly_runs(one.app.supervisor()), Stop())
-        await worker.look()
+        await worker.run_due()
         assert [] == await one.app.jobs.all()
         one.clock.ahead += 15 * 3600.0
-        await worker.look()
+        await worker.run_due()
         assert 1 == len(await one.app.jobs.all())
 
 

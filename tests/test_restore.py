@@ -64,12 +64,12 @@ async def test_a_backup_in_a_new_folder_waits_and_then_nothing_may_be_sent_that_
     await new.restore.put_back(tmp_path / "copy.db", ACT)
     with pytest.raises(JournalFailed, match="put back from a backup"):
         await taken(new, (await rows(new))[-1])
-    found = await new.restore.look()
+    found = await new.restore.check()
     assert found is not None
     assert (None, {"job": 5}, ["job"], []) == (found.changes, found.rows, found.unfinished, found.jobs)
     await accept(new)
     assert Tally({Status.UNKNOWN: 5}) == await new.jobs.tally("job")
-    assert await new.restore.look() is None
+    assert await new.restore.check() is None
     assert (await new.audit.verify()).broken is None
     new.close()
 
@@ -139,7 +139,7 @@ async def test_another_journal_or_one_without_its_mark_is_not_written_to(tmp_pat
         storage = opened(tmp_path / name)
         with pytest.raises(JournalFailed, match="not the one that was used last"):
             await taken(storage, (await rows(storage))[-1])
-        found = await storage.restore.look()
+        found = await storage.restore.check()
         assert found is not None
         assert {"job": 5} == found.rows
         await accept(storage)
@@ -334,8 +334,8 @@ async def test_a_damaged_or_hostile_zip_is_refused_in_a_sentence(tmp_path: Path)
             packed.writestr("journal.db", b"none either")
         for name in ("flipped", "cut", "large", "list", "toml", "bare", "lists"):
             with pytest.raises(JournalFailed, match=r"can't be used"):
-                await one.app.backups.look_into(tmp_path / f"{name}.zip")
-        backup = await one.app.backups.look_into(tmp_path / "twice.zip")
+                await one.app.backups.inspect(tmp_path / f"{name}.zip")
+        backup = await one.app.backups.inspect(tmp_path / "twice.zip")
         with pytest.raises(JournalFailed, match="can't be put back"):
             await one.app.backups.put_back(tmp_path / "twice.zip", backup, by="kim")
         assert [] == list((tmp_path / "home").glob(".copy-*"))
@@ -346,7 +346,7 @@ async def test_a_zip_that_changed_since_somebody_agreed_to_it_is_not_put_back(tm
     async with site(tmp_path) as one:
         await one.app.record("kim", "looked")
         await one.app.backups.make(tmp_path / "a.zip", by="kim")
-        backup = await one.app.backups.look_into(tmp_path / "a.zip")
+        backup = await one.app.backups.inspect(tmp_path / "a.zip")
         with zipfile.ZipFile(tmp_path / "a.zip", "a") as packed:
             packed.writestr("bulkremove.toml", "max_removals = 4000000\n")
         with pytest.raises(JournalFailed, match="has changed meanwhile"):

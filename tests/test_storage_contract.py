@@ -606,7 +606,7 @@ async def test_a_restore_is_noticed_by_a_process_that_had_the_journal_open(tmp_p
     for process in (idle, other):
         with pytest.raises(JournalFailed, match="put back from a backup"):
             await process.attempts.take(first, Rule())
-        restored = await process.restore.look()
+        restored = await process.restore.check()
         assert restored is not None
         assert ({"job": 1}, ["job"]) == (restored.rows, restored.unfinished)
     await idle.restore.accept(ACT, keys=["new"], slots=2, held_seconds=100.0, why="Restored.")
@@ -625,7 +625,7 @@ async def test_an_accepted_restore_leaves_jobs_alone_that_were_over(tmp_path: Pa
     await storage.backup(tmp_path / "copy.db")
     await storage.audit.append(ACT)
     await storage.restore.put_back(tmp_path / "copy.db")
-    restored = await storage.restore.look()
+    restored = await storage.restore.check()
     assert restored is not None
     assert {} == restored.rows
     await storage.restore.accept(ACT, keys=[], slots=1, held_seconds=1.0, why="Restored.")

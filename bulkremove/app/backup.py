@@ -72,7 +72,7 @@ class Backups:
             )
         await self._context.record(by, "backed_up", file=path.name)
 
-    async def look_into(self, path: Path) -> Backup:
+    async def inspect(self, path: Path) -> Backup:
         """What the backup would put in place. Raises JournalFailed for what is no backup."""
         with _workplace(self._context.settings.home) as folder:
             return await asyncio.to_thread(self._unpack, path, folder)
@@ -80,7 +80,7 @@ class Backups:
     async def put_back(self, path: Path, backup: Backup, *, by: str) -> None:
         """Put the journal in place by SQLite's own means, and settings and protected list where there are none.
 
-        ``backup``: what ``look_into`` found, and a person agreed to. Raises JournalFailed; nothing has changed then.
+        ``backup``: what ``inspect`` found, and a person agreed to. Raises JournalFailed; nothing has changed then.
         """
         with _workplace(self._context.settings.home) as folder:
             if await asyncio.to_thread(self._unpack, path, folder) != backup:
@@ -93,7 +93,7 @@ class Backups:
 
     async def restored(self) -> Restored | None:
         """What is lost because another journal, or an older copy, is in place; None when that is not so."""
-        return await self._storage.restore.look()
+        return await self._storage.restore.check()
 
     async def accept(self, restored: Restored, *, by: str) -> None:
         """Continue with this journal: rows that may have been sent since become ``unknown``, no others.

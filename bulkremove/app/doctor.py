@@ -71,7 +71,7 @@ def _folder(settings: Settings) -> Check:
 async def _journal(storage: Storage) -> Check:
     try:
         damage = await storage.damage()
-        jobs, restored = await storage.jobs.page(), await storage.restore.look()
+        jobs, restored = await storage.jobs.page(), await storage.restore.check()
     except BulkremoveError as error:
         return Check("journal", False, error.message, error.hint)
     if damage:

@@ -40,7 +40,7 @@ class Running:
     rows: deque[tuple[int, Status]] = field(default_factory=lambda: deque(maxlen=RECENT_ROWS))
     """The rows settled last: number in the file, and how; the newest first."""
 
-    def hear(self, progress: Progress) -> None:
+    def update(self, progress: Progress) -> None:
         """Take in what the run tells."""
         self.progress = progress
         if progress.settled is not None:
@@ -66,7 +66,7 @@ class JobSupervisor:
                 continue
             if job.origin == "night" or await jobs.driven(job):  # the next night goes on with those of nights
                 continue
-            await jobs.tell(job.id, "taken_up", "The server was started again; the job goes on by itself.")
+            await jobs.add_event(job.id, "taken_up", "The server was started again; the job goes on by itself.")
             self.start(job, by=ACTOR)
             found.append(job)
         return found
@@ -89,7 +89,7 @@ class JobSupervisor:
         self._running[job_id] = running
         task = asyncio.create_task(
             self._runs.run(
-                job_id, stop=stop, on_progress=running.hear, by=by, behind=lambda: self._people_before(job_id)
+                job_id, stop=stop, on_progress=running.update, by=by, behind=lambda: self._people_before(job_id)
             )
         )
         self._tasks[job_id] = task
@@ -138,7 +138,7 @@ class JobSupervisor:
 
     async def _run(self, job_id: str, running: Running, by: str) -> None:
         try:
-            await self._runs.run(job_id, stop=running.stop, on_progress=running.hear, by=by)
+            await self._runs.run(job_id, stop=running.stop, on_progress=running.update, by=by)
         except BulkremoveError as error:
             self.trouble[job_id] = str(error)
         except Exception as error:

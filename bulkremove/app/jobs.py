@@ -119,7 +119,7 @@ class Jobs:
         """What happened to the job: when (epoch seconds), a stable name, and words."""
         return await self._storage.jobs.events(job.id)
 
-    async def tell(self, job_id: str, name: str, text: str) -> None:
+    async def add_event(self, job_id: str, name: str, text: str) -> None:
         """Keep an event of a job: a stable name, and words."""
         await self._storage.record(self._event(job_id, name, text))
 
@@ -145,7 +145,7 @@ class Jobs:
         removed_at = await self._storage.jobs.removal_times(job.id)
         return timeline(removed_at, [(at, end, name) for (at, name), end in zip(waits, ends, strict=True)])
 
-    async def not_looked_up(self, job: Job) -> int:
+    async def unknown_without_note(self, job: Job) -> int:
         """How many unknown rows of the job nobody has noted anything about."""
         return await self._storage.jobs.unknown_without_note(job.id)
 
@@ -215,7 +215,7 @@ class Jobs:
         except ReportFailed as failed:
             warnings.append(str(failed))
         else:
-            await self.tell(job.id, "reported", f"The report is in {report}.")
+            await self.add_event(job.id, "reported", f"The report is in {report}.")
         said = summary(job, tally, report=str(report) if report else None)
         return Ended(job, tally, report, retry, said, " ".join(filter(None, warnings)) or None)
 

@@ -55,7 +55,7 @@ class Retention:
             await self._storage.shrink()
         return tidied
 
-    async def look_up(self, learner: str) -> Erasure:
+    async def find_learner(self, learner: str) -> Erasure:
         """Where a learner's data stand. Raises ConsentMissing for one who is still to be removed, or not known."""
         from bulkremove.app.erasure import Erasure, search_files
 

@@ -70,17 +70,17 @@ class Users:
         """Give a user another password; their sessions end. Raises UserError."""
         hashed = await self._hashed(password)
         if not await self._storage.users.set_password(name, hashed, self._act(by, "password_set", user=name)):
-            raise _nobody(name)
+            raise _no_such_user(name)
 
     async def remove_user(self, name: str, *, by: str) -> None:
         """Let a person in no more; their sessions end. Raises UserError."""
         if not await self._storage.users.remove_user(name, self._act(by, "user_removed", user=name)):
-            raise _nobody(name)
+            raise _no_such_user(name)
 
     async def sign_in(self, name: str, password: str) -> SessionUser | None:
         """The user, if name and password are right. It takes the same time for a name that does not exist."""
         found = await self._storage.users.credentials(name)
-        stored = found[1] if found else await asyncio.to_thread(lambda: self._nobodys_hash)
+        stored = found[1] if found else await asyncio.to_thread(lambda: self._dummy_hash)
         right = await asyncio.to_thread(self._right, stored, password[:MAX_PASSWORD_LENGTH])
         if found is None or not right:
             # What was typed as a name may be a password.
@@ -130,7 +130,7 @@ class Users:
         return PasswordHasher()
 
     @cached_property
-    def _nobodys_hash(self) -> str:
+    def _dummy_hash(self) -> str:
         return self._hasher.hash(secrets.token_urlsafe(16))
 
     async def _hashed(self, password: str) -> str:
@@ -150,7 +150,7 @@ class Users:
             return False
 
 
-def _nobody(name: str) -> UserError:
+def _no_such_user(name: str) -> UserError:
     return UserError(f"There is no user {name!r}.", hint="`bulkremove users` lists them.")
 
 

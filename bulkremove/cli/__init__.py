@@ -31,11 +31,11 @@ def _help() -> int:
             sys.stdout.write(file.read())
             sys.stdout.flush()
     except Exception as error:
-        return tell(error)
+        return report_error(error)
     return 0
 
 
-def tell(error: Exception) -> int:
+def report_error(error: Exception) -> int:
     """Say on standard error what went wrong; the exit code it makes."""
     import logging
 

@@ -98,13 +98,13 @@ def also_after_the_command(group: click.Group, shared: Sequence[click.Option]) -
     for command in group.commands.values():
         for option in shared:
             again = copy(option)
-            again.hidden, again.expose_value, again.callback = True, False, _said_later
+            again.hidden, again.expose_value, again.callback = True, False, _set_afterwards
             command.params.append(again)
         if isinstance(command, click.Group):
             also_after_the_command(command, shared)
 
 
-def _said_later(context: click.Context, option: click.Parameter, value: object) -> None:
+def _set_afterwards(context: click.Context, option: click.Parameter, value: object) -> None:
     screen = context.find_object(Screen)
     if screen is None or value in (None, False):
         return

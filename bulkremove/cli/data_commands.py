@@ -40,7 +40,7 @@ def forget(screen: Screen, learner: str, yes: bool) -> int:
 
     if not (learner.isascii() and learner.isdigit() and len(learner) <= MAX_ID_DIGITS):
         raise click.UsageError(f"{learner!r} is no learner id.")
-    found = screen.call(lambda app: app.retention.look_up(learner))
+    found = screen.call(lambda app: app.retention.find_learner(learner))
     for job, count in found.rows.items():
         screen.answer(f"Job {job}: {count:,} row(s) are emptied.")
     for path, rows in found.files.items():
@@ -86,7 +86,7 @@ def restore_backup(screen: Screen, file: str, yes: bool) -> None:
     from bulkremove.app import this_person
 
     path = Path(file).absolute()
-    backup = screen.call(lambda app: app.backups.look_into(path))
+    backup = screen.call(lambda app: app.backups.inspect(path))
     for place, text in backup.files.items():
         lines = text.splitlines()
         screen.warn(f"{place} is taken from the backup, {len(lines):,} line(s):")

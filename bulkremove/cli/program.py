@@ -17,10 +17,10 @@ from bulkremove.cli import (
     data_commands,
     job_commands,
     night_commands,
+    report_error,
     run_commands,
     sandbox_command,
     serve_command,
-    tell,
     user_commands,
 )
 from bulkremove.cli.console import Screen, also_after_the_command
@@ -87,5 +87,5 @@ def run() -> int:
         error.show()
         return 2
     except Exception as error:
-        return tell(error)
+        return report_error(error)
     return code if isinstance(code, int) else 0

@@ -34,7 +34,7 @@ def run_job(
     """
     import asyncio
 
-    from bulkremove.cli import tell
+    from bulkremove.cli import report_error
 
     said = {**said, "expect_missing": expect_missing}
     again = _resume_command(screen, job_id, {**said, "report": report})
@@ -42,13 +42,13 @@ def run_job(
     try:
         ended = asyncio.run(_drive(screen, app, job_id, path, expect_missing, again, claimed))
     except (Exception, KeyboardInterrupt) as error:
-        code = tell(error) if isinstance(error, Exception) else 130
+        code = report_error(error) if isinstance(error, Exception) else 130
         if not isinstance(error, JobBusy) and _resumable(app, job_id):
             screen.warn(f"Job {job_id} is kept. To go on: {again}")
         return code
     if ended.report:
         again = _resume_command(screen, job_id, said)
-    _tell(screen, ended, as_json)
+    _show_end(screen, ended, as_json)
     if ended.job.state.resumable:
         screen.warn(f"{ended.job.reason}\nTo go on: {again}")
     elif ended.job.reason:
@@ -111,7 +111,7 @@ async def _drive(
         ticking.cancel()
 
 
-def _tell(screen: Screen, ended: Ended, as_json: bool) -> None:
+def _show_end(screen: Screen, ended: Ended, as_json: bool) -> None:
     if ended.warning:
         (screen.warn if as_json else screen.answer)(ended.warning, bold=True, fg="red")
     if as_json:

@@ -197,7 +197,7 @@ class Remover:
             if exchange.withdrawn:
                 await self._limiter.cancel_slot(exchange.admission.permit)
                 continue
-            verdict = await self._hear(row, exchange)
+            verdict = await self._handle(row, exchange)
             if verdict is not None:
                 return verdict
         return None
@@ -229,7 +229,7 @@ class Remover:
         """Whether no other row is left that could be sent now."""
         return self._run.left() - len(self._deferred_rows - {row.pending_row.key}) <= 1
 
-    async def _hear(self, row: _Row, exchange: Exchange) -> Verdict | None:
+    async def _handle(self, row: _Row, exchange: Exchange) -> Verdict | None:
         """Write down what came back. None: the row is to be asked for again at once, if the run goes on."""
         response = self._read(exchange)
         before = row.pending_row.attempts

@@ -167,13 +167,13 @@ def judge(response: Response, before: Sequence[Attempt]) -> Verdict:
             )
     if unanswered:
         # The refusal speaks of this attempt only; an earlier one may have removed the learner.
-        return given_up(f"an attempt got no response, and the next was refused ({_told(response)})")
+        return given_up(f"an attempt got no response, and the next was refused ({_described(response)})")
     return refused(response)
 
 
 def refused(response: Response) -> Verdict:
     """Zoho refused this row for good, without effect."""
-    return Verdict(Step.SETTLE, Status.REFUSED, f"Zoho refused this row: {_told(response)}.")
+    return Verdict(Step.SETTLE, Status.REFUSED, f"Zoho refused this row: {_described(response)}.")
 
 
 def given_up(why: str) -> Verdict:
@@ -208,7 +208,7 @@ def back_off(repeat: int, random: float) -> float:
     return random * min(60.0, 4.0 * 2.0 ** (repeat - 1))
 
 
-def _told(response: Response) -> str:
+def _described(response: Response) -> str:
     code = f", code {response.api_code}" if response.api_code else ""
     words = f': "{response.text}"' if response.text else ""
     return f"HTTP {response.http_status}{code}{words}"

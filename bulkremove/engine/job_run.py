@@ -80,7 +80,7 @@ class JobRun:
         started = self._clock.monotonic()
         words = f"{self._left} rows are to be sent."
         await self._storage.jobs.start(self._job.id, self._event("started", words))
-        self._tell(words)
+        self._publish(words)
         limiter = RateLimiter(
             self._storage.attempts,
             self._storage.rate_limit,
@@ -102,14 +102,14 @@ class JobRun:
                 self._in_hand.remove(pending_row.number)
 
         rows = self._storage.jobs.open_rows(self._job.id)
-        settled = run(rows, remove, concurrency=self._settings.concurrency, stop=self._stop.heard)
+        settled = run(rows, remove, concurrency=self._settings.concurrency, stop=self._stop.asked_event)
         async with aclosing(rows), aclosing(settled):
             async for pending_row, status in settled:
                 if status is not None:
                     self._counts[status] += 1
                     self._left -= 1
                     self._wait = None
-                    self._tell(settled=(pending_row.number, status))
+                    self._publish(settled=(pending_row.number, status))
         return await self._end(started)
 
     # What a remover asks and tells
@@ -121,7 +121,7 @@ class JobRun:
         return self._left
 
     async def pause(self, seconds: float) -> None:
-        over = [asyncio.ensure_future(self._clock.sleep(seconds)), asyncio.ensure_future(self._stop.heard.wait())]
+        over = [asyncio.ensure_future(self._clock.sleep(seconds)), asyncio.ensure_future(self._stop.asked_event.wait())]
         try:
             await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -141,7 +141,7 @@ class JobRun:
             self._early_end = self._event(
                 "halted", run_end.reason
             )  # written with the end: a response's outcome goes first
-            self._tell(run_end.reason)
+            self._publish(run_end.reason)
 
     async def locked_out(self, lockout: Lockout) -> None:
         words = _LOCKOUT[lockout.reason]
@@ -164,16 +164,16 @@ class JobRun:
     def _waits(self, wait: Wait) -> None:
         if self._wait != wait:
             self._wait = wait
-            self._tell()
+            self._publish()
 
     async def _note(self, name: str, text: str) -> None:
         await self._storage.record(self._event(name, text))
-        self._tell(text)
+        self._publish(text)
 
     def _event(self, name: str, text: str) -> JobEvent:
         return JobEvent(self._job.id, name, text, self._clock.wall())
 
-    def _tell(self, news: str = "", settled: tuple[int, Status] | None = None) -> None:
+    def _publish(self, news: str = "", settled: tuple[int, Status] | None = None) -> None:
         wait = self._wait
         if wait is not None and wait.until <= self._clock.monotonic():
             wait = None

@@ -33,7 +33,7 @@ class Progress:
 class Stop:
     """Asks a run to end soon."""
 
-    heard: asyncio.Event = field(default_factory=asyncio.Event)
+    asked_event: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once it was asked, so that nobody has to look again and again."""
     reason: str = ""
     code: EndReason = EndReason.TERMINATED
@@ -44,13 +44,13 @@ class Stop:
 
     @property
     def asked(self) -> bool:
-        return self.heard.is_set()
+        return self.asked_event.is_set()
 
     def ask(self, reason: str, code: EndReason, *, auto_resumable: bool = False) -> None:
         """``reason``: a sentence for an HR admin. Only the first call counts."""
         if not self.asked:
             self.reason, self.code, self.auto_resumable = reason, code, auto_resumable
-            self.heard.set()
+            self.asked_event.set()
             for one in self.within:
                 one.ask(reason, code, auto_resumable=auto_resumable)
 

@@ -28,8 +28,10 @@ def roles(header: Sequence[str], told: Mapping[str, str | int], name: str, rows:
         raise FileRefused(refused.message, hint=refused.hint, choices=choices) from None
 
 
-def _roles(header: Sequence[str], told: Mapping[str, str | int], name: str) -> Roles:
-    places = {role: _told(header, told[role], role, name) if role in told else by_name(header, role) for role in ROLES}
+def _roles(header: Sequence[str], chosen: Mapping[str, str | int], name: str) -> Roles:
+    places = {
+        role: _chosen(header, chosen[role], role, name) if role in chosen else by_name(header, role) for role in ROLES
+    }
     for role, columns in places.items():
         if len(columns) != 1:
             what = "no column" if not columns else f"{len(columns)} columns"
@@ -48,7 +50,7 @@ def by_name(header: Sequence[str], role: str) -> list[int]:
     return [i for i, heading in enumerate(header) if re.sub(r"[\s_\-]", "", heading).casefold() in _SPELLINGS[role]]
 
 
-def _told(header: Sequence[str], column: str | int, role: str, name: str) -> list[int]:
+def _chosen(header: Sequence[str], column: str | int, role: str, name: str) -> list[int]:
     if isinstance(column, int):
         if column in range(len(header)):
             return [column]

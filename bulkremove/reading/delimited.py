@@ -170,7 +170,7 @@ def _columns(raw: bytes, separator: str, name: str, skipped: int) -> list[list[o
     except pd.errors.EmptyDataError:
         raise FileRefused(f"{name} is empty.") from None
     except pd.errors.ParserError as error:
-        raise FileRefused(*_told(str(error), name, skipped)) from None
+        raise FileRefused(*_explained(str(error), name, skipped)) from None
     return columns
 
 
@@ -236,7 +236,7 @@ def _check_lengths(columns: list[list[object]], start: int, name: str, skipped: 
             )
 
 
-def _told(error: str, name: str, skipped: int) -> tuple[str]:
+def _explained(error: str, name: str, skipped: int) -> tuple[str]:
     found = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", error)
     if found:
         expected, line, saw = found.groups()

@@ -82,7 +82,7 @@ class Api:
         upload, page = self._upload(request), _page(request)
         reasons = {one.value: one for one in UNPLANNED}
         wanted = _one_of(request, "status", reasons | {TO_REMOVE: None})
-        preview = await self._uploads.look(upload)
+        preview = await self._uploads.preview(upload)
         to_remove = request.query.get("status") == TO_REMOVE
         text = request.query.get("q", "")
         rows, more = await self._app.plans.some_rows(
@@ -97,7 +97,7 @@ class Api:
             raise web.HTTPBadRequest(text="Give plan_hash (a text) and, if you like, removals (a whole number).")
         consent = Consent(plan_hash=plan_hash, number=number)
         job, new = await confirm(self._app, self._supervisor, self._uploads, upload, consent, by=person(request).name)
-        return web.json_response(await self._told(await self._app.jobs.find(job)), status=201 if new else 200)
+        return web.json_response(await self._job_facts(await self._app.jobs.find(job)), status=201 if new else 200)
 
     async def jobs(self, request: web.Request) -> web.StreamResponse:
         state = _one_of(request, "state", {one.value: one for one in VISIBLE})
@@ -106,7 +106,7 @@ class Api:
         return web.json_response({"jobs": [self._facts(job, tallies[job.id]) for job in jobs], "more": more})
 
     async def job(self, request: web.Request) -> web.StreamResponse:
-        return web.json_response(await self._told(await self._job(request)))
+        return web.json_response(await self._job_facts(await self._job(request)))
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         events = await self._app.jobs.events(await self._job(request))
@@ -122,19 +122,19 @@ class Api:
     async def pause(self, request: web.Request) -> web.StreamResponse:
         job = await self._job(request)
         await self._supervisor.pause(job.id, by=person(request).name)
-        return web.json_response(await self._told(await self._app.jobs.find(job.id)))
+        return web.json_response(await self._job_facts(await self._app.jobs.find(job.id)))
 
     async def resume(self, request: web.Request) -> web.StreamResponse:
         job = await self._job(request)
         if not job.state.resumable:
             raise ConsentMissing(f"Job {job.id} is {job.state.value}; nothing is left to resume.")
         self._supervisor.start(job, by=person(request).name)
-        return web.json_response(await self._told(job))
+        return web.json_response(await self._job_facts(job))
 
     async def cancel(self, request: web.Request) -> web.StreamResponse:
         job = await self._job(request)
         await self._supervisor.cancel(job.id, by=person(request).name)
-        return web.json_response(await self._told(await self._app.jobs.find(job.id)))
+        return web.json_response(await self._job_facts(await self._app.jobs.find(job.id)))
 
     # Inside
 
@@ -147,10 +147,10 @@ class Api:
     async def _plan(self, upload: Upload) -> dict[str, object]:
         if upload.job is not None:
             raise ConsentMissing(f"This plan was confirmed: it is job {upload.job} now.")
-        preview = await self._uploads.look(upload)
+        preview = await self._uploads.preview(upload)
         return {"id": upload.id, "prepared_by": ", ".join(upload.by), **preview.as_json()}
 
-    async def _told(self, job: Job) -> dict[str, object]:
+    async def _job_facts(self, job: Job) -> dict[str, object]:
         return self._facts(job, await self._app.jobs.tally(job))
 
     def _facts(self, job: Job, tally: Tally) -> dict[str, object]:

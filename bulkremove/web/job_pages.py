@@ -113,10 +113,10 @@ class JobPages:
         """Show the plan of what a job did not send, like that of a file; it is confirmed in the same way."""
         job, form = await self._job(request), await read_form(request)
         checked = form.get("unknown") == "checked"
-        if checked and await self._app.jobs.not_looked_up(job):
+        if checked and await self._app.jobs.unknown_without_note(job):
             raise ConsentMissing("Note first what you found in Zoho People about each of the unknown rows.")
         upload = self._uploads.of_job(job.id, unknown_checked=checked, source=job.source, by=person(request).name)
-        await self._uploads.look(upload)
+        await self._uploads.preview(upload)
         raise web.HTTPSeeOther(f"/uploads/{upload.id}")
 
     async def add_note(self, request: web.Request) -> web.StreamResponse:

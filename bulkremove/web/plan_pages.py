@@ -96,7 +96,7 @@ class PlanPages:
             header = upload.refusal.choices.header if upload.refusal.choices else ()
             facts: dict[str, Any] = {"upload": upload, "letters": letters(header)}
             return page("refused.html", request, facts, status=422)
-        preview = await self._uploads.look(upload)
+        preview = await self._uploads.preview(upload)
         plan, wanted = preview.plan, request.query.get("status", "")
         text, number = request.query.get("q", "").strip(), page_number(request)
         status = Status(wanted) if wanted in set(Status) else None
@@ -116,7 +116,7 @@ class PlanPages:
 
     async def plan_file(self, request: web.Request) -> web.StreamResponse:
         upload = self._uploads.get(request.match_info["upload"])
-        preview = await self._uploads.look(upload)
+        preview = await self._uploads.preview(upload)
         with TemporaryDirectory() as folder:
             path = Path(folder) / "plan.csv"
             await asyncio.to_thread(write_plan, path, preview.plan)

@@ -102,10 +102,10 @@ class Uploads:
         """The rows of a job to try again, to be looked at and confirmed like any file."""
         return self._keep(Upload(self._new_id(), source, [by], time.time(), retry=(job, unknown_checked)))
 
-    async def look(self, upload: Upload) -> Preview:
+    async def preview(self, upload: Upload) -> Preview:
         """The upload's plan. Raises FileRefused when it can't be read as it is."""
         async with upload.lock:
-            return await self._look(upload)
+            return await self._preview(upload)
 
     async def read_as(self, upload: Upload, options: ReadOptions, *, by: str) -> None:
         """Read the file again in another way; ``refusal`` tells when that does not work either."""
@@ -116,7 +116,7 @@ class Uploads:
             upload.by += [by] * (by not in upload.by)
             self._held.pop(upload.id, None)
             try:
-                await self._look(upload)
+                await self._preview(upload)
             except FileRefused as refused:
                 upload.refusal = refused
         said = {"sheet": options.sheet, "columns": dict(options.columns), "hidden": options.hidden.value}
@@ -129,7 +129,7 @@ class Uploads:
                 return upload.job, False
             if upload.refusal is not None:
                 raise ConsentMissing("This file was refused, so there is nothing to confirm.")
-            upload.job = await submit(await self._look(upload))
+            upload.job = await submit(await self._preview(upload))
             self._held.pop(upload.id, None)
             if upload.path is not None:
                 upload.path.unlink(missing_ok=True)  # the job has all rows in the journal
@@ -154,7 +154,7 @@ class Uploads:
         found = [upload for upload, _ in self._found.values() if upload.job is None and upload.refusal is None]
         return sorted(found, key=lambda one: one.came_at, reverse=True)
 
-    async def _look(self, upload: Upload) -> Preview:
+    async def _preview(self, upload: Upload) -> Preview:
         held = self._held.get(upload.id)
         if held is None:
             async with self._reading:

@@ -29,12 +29,12 @@ class Scheduler:
         """Until it is stopped or cancelled. Nothing that a night meets ends it."""
         while not self._stop.asked:
             try:
-                await self.look()
+                await self.run_due()
             except (BulkremoveError, OSError) as error:
                 logging.getLogger(__name__).warning("%s", error)
             await self._context.clock.sleep(POLL_SECONDS)
 
-    async def look(self) -> None:
+    async def run_due(self) -> None:
         """Run the night that is due, if one is; else send what waits to be sent. Raises BulkremoveError."""
         schedule, now = self._nightly_runs.schedule, self._context.clock.wall()
         last = await self._nightly_runs.last_date()

@@ -27,7 +27,7 @@ class Restored:
 class RestoreCheck(Protocol):
     """Whether the journal has lost what was done since a copy of it was made."""
 
-    async def look(self) -> Restored | None:
+    async def check(self) -> Restored | None:
         """What is lost; None when this is the journal that was used last."""
         ...
 

@@ -29,7 +29,7 @@ class SqliteRestore:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database, self._clock = database, clock
 
-    async def look(self) -> Restored | None:
+    async def check(self) -> Restored | None:
         mark = self._database.mark.read_or_nothing()
 
         def look(reader: Reader) -> Restored | None:
