@@ -43,8 +43,8 @@ class Mutant:
     plant: Callable[[], AbstractContextManager[object]]
 
 
-def _path(removal: Removal) -> str:
-    return f"/api/v1/courses/{removal.course}/batches/{removal.batch}/learners/{int(removal.learner) + 50}"
+def _another(removal: Removal) -> tuple[str, str, str]:
+    return removal.course, removal.batch, str(int(removal.learner) + 50)
 
 
 _open, _close = attempts._open, attempts._close
@@ -140,7 +140,7 @@ async def _always_valid(self: RateLimiter, permit: Permit) -> bool:
 
 
 MUTANTS = (
-    Mutant("I1", "the address names another learner", lambda: patch.object(Removal, "path", property(_path))),
+    Mutant("I1", "the address names another learner", lambda: patch.object(Removal, "ids", property(_another))),
     Mutant(
         "I2",
         "an attempt is written with its outcome",
