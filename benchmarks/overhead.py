@@ -42,7 +42,7 @@ SUBJECT = (
 ROWS = 2000
 
 
-class Tokens:
+class FixedToken:
     """The one token, fetched beforehand."""
 
     def __init__(self, token: str) -> None:
@@ -130,7 +130,7 @@ async def _ours(
         on_progress=lambda progress: None,
     )
     async with connected(settings, base=URL(url)) as client:
-        ended = await run.run(client, Tokens(token))
+        ended = await run.run(client, FixedToken(token))
     taken, burnt = time.perf_counter() - start, time.process_time() - cpu
     assert ended.state is JobState.FINISHED, ended.reason
     storage.close()

@@ -24,7 +24,7 @@ from bulkremove.sandbox import Batch, Client, Fault, Faults, LockTold, Rule, San
 from bulkremove.storage import SqliteStorage
 from bulkremove.zoho.accounts import Credentials
 from bulkremove.zoho.client import connected
-from bulkremove.zoho.oauth import Tokens
+from bulkremove.zoho.oauth import AccessTokens
 from tests.virtual_time import VirtualClock, run
 
 COURSE, BATCH = "478346000019558100", "478346000019558200"
@@ -145,7 +145,7 @@ class Stage:
                 expect_missing=self.expect_missing,
             )
             async with connected(settings, base=URL(sandbox.url)) as zoho:
-                tokens = Tokens(
+                tokens = AccessTokens(
                     Credentials("us", client.client_id, client.client_secret, client.refresh_token),
                     accounts_url=sandbox.url,
                     home=self.home,

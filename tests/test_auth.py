@@ -1,4 +1,4 @@
-"""Tokens: one refresh for all, at most three in ten minutes, and no secret anywhere."""
+"""AccessTokens: one refresh for all, at most three in ten minutes, and no secret anywhere."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bulkremove.config import load
 from bulkremove.domain.attempt import Reply
 from bulkremove.domain.errors import NotAuthorized, SettingsError, TokenDelayed, Unanswered
 from bulkremove.zoho.accounts import AccountStore, Credentials, from_environment, ledger_key
-from bulkremove.zoho.oauth import Tokens, exchange
+from bulkremove.zoho.oauth import AccessTokens, exchange
 from tests.virtual_time import VirtualClock, run
 
 WHO = Credentials("us", "client", "the-secret", "the-refresh")
@@ -41,8 +41,8 @@ class Zoho:
         return Reply(200, json.dumps(answer).encode())
 
 
-def tokens(zoho: Zoho, home: Path, clock: VirtualClock) -> Tokens:
-    return Tokens(WHO, accounts_url="https://accounts.zoho.com", home=home, clock=clock, post=zoho.post)
+def tokens(zoho: Zoho, home: Path, clock: VirtualClock) -> AccessTokens:
+    return AccessTokens(WHO, accounts_url="https://accounts.zoho.com", home=home, clock=clock, post=zoho.post)
 
 
 def test_a_hundred_waiting_calls_and_a_second_process_make_one_refresh(tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ def test_wrong_options_are_refused_before_anything_is_read_or_sent(alone: Bulkre
     assert (0 if columns_only else 2) == done.returncode
 
 
-def test_a_rehearsal_removes_reports_and_balances(alone: Bulkremove, tmp_path: Path) -> None:
+def test_a_sandbox_run_removes_reports_and_balances(alone: Bulkremove, tmp_path: Path) -> None:
     folder = samples(tmp_path)
     words = ["--sandbox", str(folder / "world.json"), "--speed", "100", "--yes"]
     refused = alone("run", str(folder / "mixed.csv"), *words)
@@ -163,8 +163,8 @@ def test_a_rehearsal_removes_reports_and_balances(alone: Bulkremove, tmp_path: P
 
 def test_a_report_given_back_sends_nothing_again(alone: Bulkremove, tmp_path: Path) -> None:
     folder = samples(tmp_path)
-    rehearsal = ["--sandbox", str(folder / "world.json"), "--speed", "100", "--yes"]
-    assert 0 == alone("run", str(folder / "leavers.csv"), *rehearsal).returncode
+    sandbox_run = ["--sandbox", str(folder / "world.json"), "--speed", "100", "--yes"]
+    assert 0 == alone("run", str(folder / "leavers.csv"), *sandbox_run).returncode
     (report,) = folder.glob("*-report.csv")
     plan = json.loads(alone("preview", str(report), "--json").stdout)
     assert (60, 0, 60) == (plan["rows"], plan["removals"], plan["done_before"])
@@ -173,11 +173,11 @@ def test_a_report_given_back_sends_nothing_again(alone: Bulkremove, tmp_path: Pa
 
 def test_the_plan_hash_runs_exactly_that_plan_and_no_other(alone: Bulkremove, tmp_path: Path) -> None:
     folder = samples(tmp_path)
-    rehearsal = ["--sandbox", str(folder / "world.json"), "--speed", "100"]
-    plan = json.loads(alone("preview", str(folder / "europe.csv"), "--json", *rehearsal).stdout)["plan_hash"]
-    other = alone("run", str(folder / "leavers.csv"), *rehearsal, "--plan", plan)
+    sandbox_run = ["--sandbox", str(folder / "world.json"), "--speed", "100"]
+    plan = json.loads(alone("preview", str(folder / "europe.csv"), "--json", *sandbox_run).stdout)["plan_hash"]
+    other = alone("run", str(folder / "leavers.csv"), *sandbox_run, "--plan", plan)
     assert 4 == other.returncode
-    same = alone("run", str(folder / "europe.csv"), *rehearsal, "--plan", plan)
+    same = alone("run", str(folder / "europe.csv"), *sandbox_run, "--plan", plan)
     assert 0 == same.returncode, same.stderr
 
 

@@ -182,6 +182,6 @@ def test_without_a_terminal_a_line_a_minute_is_said_also_while_the_run_waits(
     assert 1 == len({line.partition(" until ")[2] for line in lines})
 
 
-def test_the_sandbox_stands_in_every_line_of_a_rehearsal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_sandbox_stands_in_every_line_of_a_sandbox_run(capsys: pytest.CaptureFixture[str]) -> None:
     lines = _said_in(capsys, lambda live, _: live.show(Progress(job("127.0.0.1:8030"), Tally({}, 1), None, None, 2.0)))
     assert all("SANDBOX 0/1" in line for line in lines)

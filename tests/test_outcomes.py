@@ -15,7 +15,7 @@ from bulkremove.domain.row import Removal, Status
 from bulkremove.engine.rows import SHUTDOWN_GRACE
 from bulkremove.sandbox import Fault, LockTold, Threshold
 from bulkremove.zoho.client import Admission, Exchange, ZohoClient
-from bulkremove.zoho.oauth import Tokens
+from bulkremove.zoho.oauth import AccessTokens
 from tests.run_scenario import Stage, faults, learner
 
 
@@ -183,16 +183,16 @@ def test_a_token_s_file_that_fails_after_the_slot_was_taken_leaves_no_open_attem
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = 0
-    token = Tokens.token
+    token = AccessTokens.token
 
-    async def failing(tokens: Tokens) -> str:
+    async def failing(tokens: AccessTokens) -> str:
         nonlocal asked
         asked += 1
         if asked == 1:
             raise SettingsError("The token's file can't be written: No space left on device.")
         return await token(tokens)
 
-    monkeypatch.setattr(Tokens, "token", failing)
+    monkeypatch.setattr(AccessTokens, "token", failing)
     stage = Stage(tmp_path, rows=1, enrolled=0, concurrency=1)
     first = stage.play()
     assert JobState.PAUSED == first.job.state

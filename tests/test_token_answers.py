@@ -14,7 +14,7 @@ from yarl import URL
 from bulkremove.domain.errors import NotAuthorized, TokenDelayed
 from bulkremove.zoho.accounts import Credentials
 from bulkremove.zoho.client import ZohoClient
-from bulkremove.zoho.oauth import Tokens
+from bulkremove.zoho.oauth import AccessTokens
 from tests.virtual_time import VirtualClock
 
 ACCOUNTS = "https://accounts.zoho.eu"
@@ -38,7 +38,7 @@ async def ask(home: Path, *answers: dict[str, Any]) -> tuple[str, list[Any]]:
     """The token, after these answers in their order, and the forms that were sent."""
     people = ZohoClient(URL("https://people.zoho.eu"))
     who = Credentials("eu", "client", SECRET, REFRESH)
-    tokens = Tokens(who, accounts_url=ACCOUNTS, home=home, clock=VirtualClock(), post=people.post_form)
+    tokens = AccessTokens(who, accounts_url=ACCOUNTS, home=home, clock=VirtualClock(), post=people.post_form)
     try:
         with aioresponses() as zoho:
             for answer in answers:

@@ -86,7 +86,7 @@ async def _journal(storage: Storage) -> Check:
 
 async def _token_and_clock(settings: Settings, credentials: Credentials, clock: Clock) -> list[Check]:
     from bulkremove.zoho.client import connected
-    from bulkremove.zoho.oauth import Tokens
+    from bulkremove.zoho.oauth import AccessTokens
 
     dates: list[str] = []
     async with connected(settings) as zoho:
@@ -96,7 +96,7 @@ async def _token_and_clock(settings: Settings, credentials: Credentials, clock: 
             dates.append(reply.date or "")
             return reply
 
-        tokens = Tokens(
+        tokens = AccessTokens(
             credentials,
             accounts_url=settings.token_url,
             home=settings.home,

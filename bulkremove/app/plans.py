@@ -55,7 +55,7 @@ class Plans:
     async def some_rows(
         self, plan: Plan, *, status: Status | None, to_remove: bool, text: str, page: int
     ) -> tuple[list[PlannedRow], bool]:
-        """A page (from 1) of a plan's rows, and whether there are more; see ``planning.some_rows``."""
+        """A page (from 1) of a plan's rows, and whether there are more; see ``planner.some_rows``."""
         from bulkremove.domain.planner import some_rows
 
         offset = (page - 1) * PAGE

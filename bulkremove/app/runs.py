@@ -61,7 +61,7 @@ class Runs:
         from bulkremove import report as reports
         from bulkremove.engine.job_run import JobRun
         from bulkremove.zoho.client import connected
-        from bulkremove.zoho.oauth import Tokens
+        from bulkremove.zoho.oauth import AccessTokens
 
         storage = self._context.storage
         async with nullcontext() if claimed else storage.claims.hold(job_id):
@@ -100,7 +100,7 @@ class Runs:
                             on_date=self._note_date,
                         ) as client,
                     ):
-                        tokens = Tokens(
+                        tokens = AccessTokens(
                             credentials,
                             accounts_url=sandbox.url if sandbox else settings.token_url,
                             home=sandbox.tokens if sandbox else settings.home,

@@ -1,7 +1,7 @@
-"""A rehearsal: the bundled sandbox, started and stopped around one act.
+"""A sandbox run: the bundled sandbox, started and stopped around one act.
 
 The run itself is the very same as against Zoho People; only the addresses, the credentials and the clock's speed
-come from here. It stands alone so that no stage has to ask whether it is only playing.
+come from here. It stands alone so that no stage has to ask whether its calls reach Zoho.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def add_to(group: click.Group) -> None:
 @click.option("--log", metavar="FILE", help="What it saw, as JSON Lines.")
 @click.pass_obj
 def sandbox(screen: Screen, /, **said: Any) -> None:
-    """Run a stand-in for Zoho People on this machine, to rehearse with.
+    """Run a stand-in for Zoho People on this machine, to try things out with.
 
     Example: bulkremove sandbox --world sample_data/world.json
     """

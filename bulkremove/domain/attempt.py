@@ -29,7 +29,7 @@ class Attempt:
     boot: str
     """Which boot of the machine ``sent_mono`` belongs to; monotonic times of two boots can't be compared."""
     response_kind: str | None = None
-    """How the answer was read (``policy.ResponseKind``); None while there is none, also after a crash."""
+    """How the answer was read (``zoho.response_kind.ResponseKind``); None while there is none, also after a crash."""
     http_status: int | None = None
     api_code: str | None = None
     text: str = ""

@@ -50,8 +50,8 @@ class Sender(Protocol):
     async def remove(self, removal: Removal, admit: Callable[[], Awaitable[Admission | None]]) -> Exchange | None: ...
 
 
-class Tokens(Protocol):
-    """Access tokens (``auth.Tokens`` is the one that ships)."""
+class TokenProvider(Protocol):
+    """Access tokens (``zoho.oauth.AccessTokens`` is the one that ships)."""
 
     async def ensure(self) -> None: ...
     async def token(self) -> str: ...
@@ -116,7 +116,7 @@ class Remover:
         self,
         sender: Sender,
         limiter: RateLimiter,
-        tokens: Tokens,
+        tokens: TokenProvider,
         run: Run,
         *,
         clock: Clock,
@@ -138,7 +138,7 @@ class Remover:
     async def remove(self, pending_row: PendingRow) -> Status | PendingRow | None:
         """Settle one row, in the journal too. None: the run stops, and the row stays for a later one.
 
-        An pending_row is the row itself, stepping back until another one was heard of. Raises JournalFailed when
+        A ``PendingRow`` is the row itself, deferred until another one got a response. Raises JournalFailed when
         the journal can't be written; nothing may be sent after that.
         """
         row = _Row(pending_row)

@@ -1,7 +1,7 @@
 """When the job as a whole must pause, stop or wait: the rules that look at several responses in a row.
 
 Pure: each response, in the order of arrival, changes a small frozen memory. What a response means for its own
-row stands in ``policy``; these rules only keep a mistake about the file, the account or the network from
+row stands in ``decision_table``; these rules only keep a mistake about the file, the account or the network from
 costing thousands of calls.
 """
 

@@ -19,7 +19,7 @@ from bulkremove.domain.job import EndReason, Job, JobState, Tally
 from bulkremove.domain.ledger import HoldReason
 from bulkremove.domain.row import Status
 from bulkremove.engine import circuit_breaker, rate_limit
-from bulkremove.engine.attempts import Remover, Sender, Tokens
+from bulkremove.engine.attempts import Remover, Sender, TokenProvider
 from bulkremove.engine.circuit_breaker import Breaker, RunEnd
 from bulkremove.engine.fair_queue import FairQueue
 from bulkremove.engine.progress import Progress, Stop
@@ -70,7 +70,7 @@ class JobRun:
         self._token_at = 0.0
         """Until when (epoch seconds) it was said that there is no access token."""
 
-    async def run(self, sender: Sender, tokens: Tokens) -> Job:
+    async def run(self, sender: Sender, tokens: TokenProvider) -> Job:
         """Send what is left of the job; the job as it stands afterwards.
 
         Raises JournalFailed; everything that Zoho or the network does is told by the job's state and reason instead.

@@ -1,4 +1,4 @@
-"""A stand-in for Zoho People on this machine, for rehearsals, tests and benchmarks.
+"""A stand-in for Zoho People on this machine, for sandbox runs, tests and benchmarks.
 
 Behaves as Zoho's pages say, goes wrong on demand, and keeps the truth about every request, so that a report can be
 compared with it. It shares no code with the product's way to the wire, and never listens beyond loopback.

@@ -1,7 +1,7 @@
 """Faults on demand: which call goes wrong, how, and how long it takes; the same for the same seed.
 
 A learner's turn depends on the seed, the learner and how often it was asked for, never on the order of other calls,
-so a rehearsal repeats exactly. Pure; carrying a fault out is the server's part.
+so a sandbox run repeats exactly. Pure; carrying a fault out is the server's part.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ _SCOPES = frozenset(REMOVE_LEARNER.scopes)
 """Either is enough to remove a learner (Zoho People, "Remove learner from batch")."""
 
 
-class Tokens:
+class IssuedTokens:
     """The tokens of one client. Times are the sandbox clock's seconds."""
 
     def __init__(self, client: Client) -> None:

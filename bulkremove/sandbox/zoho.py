@@ -17,7 +17,7 @@ from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.domain.row import Removal
 from bulkremove.sandbox import replies
 from bulkremove.sandbox.faults import BROKEN, OK, Fault, Faults, Turns
-from bulkremove.sandbox.oauth import Tokens
+from bulkremove.sandbox.oauth import IssuedTokens
 from bulkremove.sandbox.replies import Answer, LockTold
 from bulkremove.sandbox.threshold import Foreign, Threshold
 from bulkremove.sandbox.world import World
@@ -67,7 +67,7 @@ class Zoho:
         self._throttled_with = world.client.throttled_with
         self._turns = Turns(faults)
         self._foreign = Foreign(faults.foreign_per_minute)
-        self._tokens = Tokens(world.client)
+        self._tokens = IssuedTokens(world.client)
 
     def begin(self, now: float) -> None:
         """From now on there are the calls of others."""

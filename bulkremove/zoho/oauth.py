@@ -66,7 +66,7 @@ class Granted:
     scopes: tuple[str, ...] = ()
 
 
-class Tokens:
+class AccessTokens:
     """The access tokens of one client, shared by all processes that use the folder ``home``."""
 
     def __init__(self, credentials: Credentials, *, accounts_url: str, home: Path, clock: Clock, post: Post) -> None:
