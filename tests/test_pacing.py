@@ -127,6 +127,18 @@ def test_a_lock_is_everybodys_and_ends_with_one_probe() -> None:
     assert ledger.hold is None
 
 
+@pytest.mark.parametrize("key", ["a", "b", "c"])
+def test_after_a_lost_trial_of_another_row_there_is_a_full_wait_and_no_second_trial(key: str) -> None:
+    """Its process died: it may have been answered inside the lock that the first row was told."""
+    ledger, _ = lock(Ledger(last_at=0.0), 1000.0, "a")
+    ledger, _ = lock(go(ledger, 1302.0, "a"), 1302.5, "a", recent=1)
+    ledger = go(ledger, 1310.0, "b")
+    assert Wait(1415.0, Waiting.PROBE) == ask(ledger, 1414.0, key)
+    asked = ask(ledger, 1416.0, key)
+    assert isinstance(asked, Postponed), asked
+    assert Wait(1716.0 + 1.1, Waiting.LOCKED) == ask(asked.ledger, 1420.0, key)
+
+
 def test_a_row_with_a_limit_of_its_own_is_told_from_the_accounts() -> None:
     ledger, _ = lock(Ledger(last_at=0.0), 1000.0, "a", recent=3)
     assert 15 == ledger.budget

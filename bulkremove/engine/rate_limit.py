@@ -136,9 +136,11 @@ def ask(
             return Wait(hold.until, Waiting(hold.reason.value))
         if hold.probe is not None and now < hold.probe_until:
             return Wait(hold.probe_until, Waiting.PROBE)
-        if hold.retesting_row == key:
-            if not alone:
+        lost_trial = hold.retesting_row is not None and hold.probe not in (None, hold.retesting_row)
+        if hold.retesting_row == key or lost_trial:
+            if not lost_trial and not alone:
                 return YieldToOtherRow()
+            # No other row can be tried, or nobody knows what the one that was tried was told.
             again, over = _wait_again(hold, quota, now, Signal(hold.reason))
             ledger = replace(ledger, hold=again)
             return WaitsExhausted(ledger, hold.reason) if over else Postponed(ledger)
