@@ -8,8 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import pytest
+
 from bulkremove.app import App, Consent, Ended, Stop
 from bulkremove.config import load
+from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import JobState
 from bulkremove.domain.row import Status
 from bulkremove.reading import ReadOptions
@@ -83,3 +86,11 @@ async def test_an_application_for_each_request_leaves_a_running_job_alone(tmp_pa
         assert requests > 1
         check(tmp_path, [await running])
         assert requests <= (await app.audit.verify()).entries
+
+
+async def test_a_retry_of_a_job_whose_rows_are_all_settled_makes_no_job(tmp_path: Path) -> None:
+    with account(tmp_path) as environ, closing(application(environ)) as app:
+        ended = await run_job(app, tmp_path, 0)
+        with pytest.raises(ConsentMissing, match="no rows to send again"):
+            await app.plans.retry(ended.job.id, unknown_checked=True)
+        assert [ended.job.id] == [job.id for job in await app.jobs.all()]

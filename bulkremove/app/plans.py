@@ -73,6 +73,11 @@ class Plans:
             raise ConsentMissing(f"Job {job.id} is not over.", hint=f"`bulkremove resume {job.id}` goes on with it.")
         wanted = (Status.NOT_SENT, Status.UNKNOWN) if unknown_checked else (Status.NOT_SENT,)
         rows = await self._jobs.outcomes(job, *wanted)
+        if not rows:
+            raise ConsentMissing(
+                f"Job {job.id} has no rows to send again, so nothing was made or sent.",
+                hint="Look its unknown rows up first, if it has any; `bulkremove show` lists them.",
+            )
         settings = self._accounts.settings_of(job)
         columns = tuple(zip(*(row.cells for row in rows), strict=True)) or tuple(() for _ in job.header)
         table = Table(job.source, "job", job.header, job.roles, [row.number for row in rows], columns, job.sheet)
