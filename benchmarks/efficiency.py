@@ -17,7 +17,7 @@ from pathlib import Path
 
 from aiolimiter import AsyncLimiter
 
-from bulkremove.domain.attempt import Attempt, PendingRow
+from bulkremove.domain.attempt import Attempt, PendingRow, Permit
 from bulkremove.domain.job import Job, JobState
 from bulkremove.domain.ledger import HoldReason, Quota
 from bulkremove.domain.plan import PlannedRow
@@ -81,7 +81,7 @@ async def ours(
             pending_row = PendingRow("job", position, position + 2, Removal("1", "2", str(position)), before)
             try:
                 permit = await limiter.acquire(pending_row, alone=lambda: False, in_time=lambda: True)
-                assert permit is not None
+                assert isinstance(permit, Permit)
                 passed = await server.call()
             except asyncio.CancelledError:
                 todo.append(position)

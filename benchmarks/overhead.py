@@ -33,6 +33,7 @@ from tests.cli_fixtures import crowd, sandbox
 
 SUBJECT = (
     "bulkremove/engine/rate_limiter.py",
+    "bulkremove/engine/admission.py",
     "bulkremove/engine/attempts.py",
     "bulkremove/zoho/client.py",
     "bulkremove/storage",

@@ -14,22 +14,21 @@ from typing import TypeVar
 import pytest
 
 from bulkremove.domain.attempt import Outcome, PendingRow, Permit
-from bulkremove.domain.job import Job, JobState
+from bulkremove.domain.job import EndReason, Job, JobState
 from bulkremove.domain.ledger import HoldReason, Quota
 from bulkremove.domain.plan import PlannedRow
 from bulkremove.domain.row import Removal, Roles, Row, RowState, Status
 from bulkremove.engine import rate_limit
+from bulkremove.engine.admission import Admissions
+from bulkremove.engine.events import Lockout, RunEnd
 from bulkremove.engine.fair_queue import FairQueue
-from bulkremove.engine.rate_limit import Signal, Waiting
+from bulkremove.engine.rate_limit import Signal, Waiting, WaitsExhausted, YieldToOtherRow
 from bulkremove.engine.rate_limiter import (
     DAY,
     Closing,
     DayUsedUp,
-    LimiterClosed,
-    Lockout,
+    NoSlot,
     RateLimiter,
-    RowDeferred,
-    TooSlow,
 )
 from bulkremove.storage import SqliteStorage
 from bulkremove.storage.interface.attempts import AttemptOutcome, AttemptStore, SlotRule
@@ -56,6 +55,8 @@ class Account:
         self.attempts: AttemptStore | None = None
         """What stands in for the storage's own."""
         self.waits: list[Waiting] = []
+        self.exhausted: WaitsExhausted | None = None
+        """What the last answer found."""
 
     async def prepare(self) -> None:
         removals = [Removal("1", "2", str(i)) for i in range(ROWS)]
@@ -89,10 +90,15 @@ class Account:
         async with aclosing(rows):
             return await anext(pending_row async for pending_row in rows if pending_row.position == position)
 
-    async def acquire(self, position: int, *, limiter: RateLimiter | None = None, alone: bool = False) -> Permit:
+    async def ask(
+        self, position: int, *, limiter: RateLimiter | None = None, alone: bool = False
+    ) -> Permit | NoSlot | None:
         limiter = limiter or self.limiter()
-        permit = await limiter.acquire(await self.pending_row(position), alone=lambda: alone, in_time=lambda: True)
-        assert permit is not None
+        return await limiter.acquire(await self.pending_row(position), alone=lambda: alone, in_time=lambda: True)
+
+    async def acquire(self, position: int, *, limiter: RateLimiter | None = None, alone: bool = False) -> Permit:
+        permit = await self.ask(position, limiter=limiter, alone=alone)
+        assert isinstance(permit, Permit)
         return permit
 
     async def complete(
@@ -102,9 +108,7 @@ class Account:
         attempt = replace(permit.attempt, response_kind=response_kind, http_status=status)
         settled: RowState | Status = Status.REMOVED if response_kind == "removed" else RowState.PENDING
         closing = Closing(AttemptOutcome(attempt, settled, left=left), signal, response_kind == "removed")
-        lockout, shut = await self.limiter().complete(permit, closing)
-        if shut:
-            raise shut
+        lockout, self.exhausted = await self.limiter().complete(permit, closing)
         return lockout
 
     def now(self) -> float:
@@ -267,14 +271,28 @@ def test_a_permit_is_as_old_as_the_end_of_its_commit(tmp_path: Path, seconds: fl
 def test_a_disk_on_which_no_permit_can_be_used_in_time_is_reported_after_three(tmp_path: Path) -> None:
     async def play(account: Account) -> None:
         limiter = slow_disk(account, 25.0)  # the slot's release is counted from before the commit
-        for _ in range(2):
-            assert not limiter.is_fresh(await account.acquire(0, limiter=limiter))
-        permit = await account.acquire(0, limiter=limiter)
-        with pytest.raises(TooSlow) as slow:
-            limiter.is_fresh(permit)
-        assert 25.0 == pytest.approx(slow.value.commit_seconds, abs=0.1)
+        admissions = Admissions(limiter, EndlessTokens())
+        begun = account.now()
+        run_end = await admissions.admit(await account.pending_row(0), alone=lambda: False, in_time=lambda: True)
+        assert isinstance(run_end, RunEnd)
+        assert (EndReason.TOO_SLOW, True) == (run_end.code, "takes 25.0 s" in run_end.reason)
+        assert 3 * 25.0 == pytest.approx(account.now() - begun, abs=1.0)
+        assert [] == await account.storage.rate_limit.send_times("key", since=0.0)
 
     played(tmp_path, play)
+
+
+class EndlessTokens:
+    """An account that gives a token to whoever asks."""
+
+    async def ensure(self) -> None:
+        pass
+
+    async def token(self) -> str:
+        return "token"
+
+    async def renew(self, refused: str) -> str:
+        return "another"
 
 
 def test_after_a_reboot_no_slot_is_reborn_early_and_none_is_held_for_ever(tmp_path: Path) -> None:
@@ -333,8 +351,7 @@ def test_a_row_whose_probe_is_refused_steps_back_until_another_was_tried(tmp_pat
     async def play(account: Account) -> None:
         await account.complete(await account.acquire(0), LOCKED, status=422)
         await account.complete(await account.acquire(0), LOCKED, status=422)
-        with pytest.raises(RowDeferred):
-            await account.acquire(0)
+        assert isinstance(await account.ask(0), YieldToOtherRow)
         await account.complete(await account.acquire(1))
 
     played(tmp_path, play)
@@ -342,14 +359,14 @@ def test_a_row_whose_probe_is_refused_steps_back_until_another_was_tried(tmp_pat
 
 def test_a_lock_that_no_probe_ends_shuts_the_gate_after_three_waits(tmp_path: Path) -> None:
     async def play(account: Account) -> None:
-        async def probe() -> None:
-            while True:
-                await account.complete(await account.acquire(0, alone=True), LOCKED, status=422)
-
         begun = account.now()
-        with pytest.raises(LimiterClosed) as shut:
-            await probe()
-        assert HoldReason.LOCKED is shut.value.reason
+        exhausted: Permit | NoSlot | None = None
+        while not isinstance(exhausted, WaitsExhausted):
+            exhausted = await account.ask(0, alone=True)
+            if isinstance(exhausted, Permit):
+                await account.complete(exhausted, LOCKED, status=422)
+                exhausted = account.exhausted
+        assert HoldReason.LOCKED is exhausted.reason
         assert 3 * 300.0 < account.now() - begun < 3 * 310.0
 
     played(tmp_path, play)
@@ -431,9 +448,9 @@ def test_the_day_s_allowance_holds_across_restarts_and_says_when_it_goes_on(tmp_
         for i in range(3):
             await account.complete(await account.acquire(i))
         account.reopen()
-        with pytest.raises(DayUsedUp) as used_up:
-            await account.acquire(3)
-        assert first + DAY == pytest.approx(used_up.value.until, abs=0.01)
+        used_up = await account.ask(3)
+        assert isinstance(used_up, DayUsedUp)
+        assert first + DAY == pytest.approx(used_up.until, abs=0.01)
         await account.clock.sleep(DAY)
         await account.acquire(3)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -17,6 +18,8 @@ from bulkremove.sandbox import Fault, LockTold, Threshold
 from bulkremove.zoho.client import Admission, Exchange, ZohoClient
 from bulkremove.zoho.oauth import AccessTokens
 from tests.run_scenario import Stage, faults, learner
+
+R = TypeVar("R")
 
 
 def test_a_learner_in_the_batch_is_removed(tmp_path: Path) -> None:
@@ -215,10 +218,12 @@ def test_a_job_that_could_not_connect_goes_on_when_the_network_is_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def unconnected(
-        people: ZohoClient, removal: Removal, admit: Callable[[], Awaitable[Admission | None]]
-    ) -> Exchange | None:
+        client: ZohoClient, removal: Removal, admit: Callable[[], Awaitable[Admission | R]]
+    ) -> Exchange | R:
         admission = await admit()
-        return Exchange(admission, failure=NeverSent("No connection can be made.")) if admission else None
+        if not isinstance(admission, Admission):
+            return admission
+        return Exchange(admission, failure=NeverSent("No connection can be made."))
 
     stage = Stage(tmp_path, rows=2, concurrency=1)
     with monkeypatch.context() as patch:

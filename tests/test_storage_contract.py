@@ -356,7 +356,7 @@ async def test_an_answer_settles_its_row_and_releases_its_slot_early(storage: St
     answered = replace(permit.attempt, response_kind="removed", http_status=200, api_code="200", text="Done.")
     outcome = AttemptOutcome(answered, Status.REMOVED, "Zoho confirmed it.", learner="another")
     change = await storage.attempts.close(permit, outcome, Answered())
-    assert (Ledger(last_at=1000.0), Ledger(last_at=1000.0, budget=8), 1) == (change.before, change.after, change.said)
+    assert (Ledger(last_at=1000.0), Ledger(last_at=1000.0, budget=8), 1) == (change.before, change.after, change.result)
     told, _ = await storage.jobs.export(await storage.jobs.get("job"), list)
     assert (Status.REMOVED, 200, "200", 1) == (told.status, told.http_status, told.api_code, told.attempts)
     assert 1 == (await storage.jobs.get("job")).mismatched

@@ -1,44 +1,37 @@
 """Attempts for one row until it is settled or the run stops.
 
-Around it: the runner, which knows the rows. Inside it: the client and the limiter, one request at a time. A lock
-is no retry: it is everybody's and waits in the limiter. One row's trouble is never an exception; the job's is.
+Around it: the runner, which knows the rows. Inside it: the client and the limiter, one request at a time. A lock is
+no retry: all rows of the account wait for it in the limiter. Whatever concerns the run is yielded as an event.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
 
 from bulkremove.domain.attempt import PendingRow
 from bulkremove.domain.clock import Clock
-from bulkremove.domain.errors import NeverSent, NotAuthorized, SettingsError, TokenDelayed
+from bulkremove.domain.errors import NeverSent
 from bulkremove.domain.job import EndReason
-from bulkremove.domain.ledger import HoldReason
-from bulkremove.domain.row import Removal, RowState, Status
-from bulkremove.engine import decision_table
-from bulkremove.engine.circuit_breaker import RunEnd
+from bulkremove.domain.row import Removal, RowState
+from bulkremove.engine import circuit_breaker, decision_table
+from bulkremove.engine.admission import Admissions, NotAdmitted, TokenProvider, or_event, waits_exhausted
+from bulkremove.engine.circuit_breaker import Breaker
 from bulkremove.engine.decision_table import RULES, Step, Verdict
-from bulkremove.engine.rate_limit import Signal
-from bulkremove.engine.rate_limiter import (
-    MAX_IDLE_SECONDS,
-    Closing,
-    DayUsedUp,
-    LimiterClosed,
-    Lockout,
-    OwnLimitMet,
-    RateLimiter,
-    RowDeferred,
-    TooSlow,
-)
-from bulkremove.platform.local_time import local
+from bulkremove.engine.events import Deferred, Event, Lockout, RunEnd, Settled, TokenWait
+from bulkremove.engine.progress import Stop
+from bulkremove.engine.rate_limit import OwnLimit, Signal, WaitsExhausted, YieldToOtherRow
+from bulkremove.engine.rate_limiter import Closing, RateLimiter
 from bulkremove.storage.interface.attempts import AttemptOutcome
 from bulkremove.zoho import response_parser
 from bulkremove.zoho.client import Admission, Exchange
 from bulkremove.zoho.response_kind import Response, ResponseKind
+
+R = TypeVar("R")
 
 DEFERRAL_SECONDS = 1.0
 """Seconds that a row waits at least before it asks again after another one was tried."""
@@ -47,48 +40,7 @@ DEFERRAL_SECONDS = 1.0
 class Sender(Protocol):
     """Sends one removal when it is admitted (``client.ZohoClient`` is the one that ships)."""
 
-    async def remove(self, removal: Removal, admit: Callable[[], Awaitable[Admission | None]]) -> Exchange | None: ...
-
-
-class TokenProvider(Protocol):
-    """Access tokens (``zoho.oauth.AccessTokens`` is the one that ships)."""
-
-    async def ensure(self) -> None: ...
-    async def token(self) -> str: ...
-    async def renew(self, refused: str) -> str: ...
-
-
-class Run(Protocol):
-    """What a remover needs to know of the run it is part of, and tells it."""
-
-    def stopping(self) -> bool:
-        """Whether nothing more may be sent."""
-        ...
-
-    def left(self) -> int:
-        """How many rows of the job are not settled."""
-        ...
-
-    async def pause(self, seconds: float) -> None:
-        """Sleep, but not beyond the moment when the run begins to stop."""
-        ...
-
-    def observe(self, response: Response) -> Signal | None:
-        """Hear a response; the job's rules may end the run or ask everybody to wait."""
-        ...
-
-    def end_run(self, run_end: RunEnd) -> None: ...
-    async def locked_out(self, lockout: Lockout) -> None: ...
-    async def no_token(self, delayed: TokenDelayed) -> None:
-        """Hear that all rows wait for an access token."""
-        ...
-
-
-_SHUT = {
-    HoldReason.LOCKED: "Zoho's lock is still in force after three full waits: perhaps the day's allowance is used up.",
-    HoldReason.FAILING: "Zoho People keeps failing; three waits did not help.",
-    HoldReason.UNREACHABLE: "Zoho can't be reached. Check the network of this machine.",
-}
+    async def remove(self, removal: Removal, admit: Callable[[], Awaitable[Admission | R]]) -> Exchange | R: ...
 
 
 @dataclass(slots=True)
@@ -101,31 +53,39 @@ class _Row:
     """The access token with which Zoho refused this row first."""
     renewed: bool = False
     """Another token was got because of that."""
-    is_deferred: bool = False
-    """It waits until another row was heard of."""
+    step: Step = Step.ASK_AGAIN
+    """What follows the last attempt."""
 
     @property
     def open_state(self) -> RowState:
         return RowState.SENDING if any(map(decision_table.is_open, self.pending_row.attempts)) else RowState.PENDING
 
 
-class Remover:
-    """Takes rows one by one, several at a time. ``random`` gives numbers in [0, 1) for the back-off."""
+class Attempts:
+    """The attempts of one run, for several rows at a time.
+
+    ``left``: how many rows of the job are not settled. ``random`` gives numbers in [0, 1) for the back-off.
+    """
 
     def __init__(
         self,
         sender: Sender,
         limiter: RateLimiter,
         tokens: TokenProvider,
-        run: Run,
         *,
+        breaker: Breaker,
+        stop: Stop,
+        left: Callable[[], int],
         clock: Clock,
         random: Callable[[], float],
     ) -> None:
         self._sender = sender
         self._limiter = limiter
         self._tokens = tokens
-        self._run = run
+        self._admissions = Admissions(limiter, tokens)
+        self._breaker = breaker
+        self._stop = stop
+        self._left = left
         self._clock = clock
         self._random = random
         self._proven: set[str] = set()
@@ -135,114 +95,103 @@ class Remover:
         self._doubts: dict[str, tuple[str, Response]] = {}
         """By row: the new token that Zoho refused for it, and its words."""
 
-    async def remove(self, pending_row: PendingRow) -> Status | PendingRow | None:
-        """Settle one row, in the journal too. None: the run stops, and the row stays for a later one.
+    async def settle(self, pending_row: PendingRow) -> AsyncGenerator[Event]:
+        """Send one row until it is settled, and yield each event as soon as it is known.
 
-        A ``PendingRow`` is the row itself, deferred until another one got a response. Raises JournalFailed when
-        the journal can't be written; nothing may be sent after that.
+        The last event of a row is ``Settled`` or ``Deferred``; without it the run stops, and the row stays for a later
+        one. Raises JournalFailed when the journal can't be written; nothing may be sent after that.
         """
         row = _Row(pending_row)
         retrying = AsyncRetrying(
-            retry=retry_if_result(lambda verdict: verdict is not None and verdict.step is Step.REPEAT),
+            retry=retry_if_result(lambda step: step is Step.REPEAT),
             stop=stop_after_attempt(decision_table.MAX_ATTEMPTS),
             wait=self._back_off,
-            sleep=self._run.pause,
+            sleep=self._pause,
             retry_error_callback=lambda state: None,
         )
-        verdict: Verdict | None = await retrying(self._attempt, row)
-        if row.is_deferred:
-            self._deferred_rows.add(pending_row.key)
-            await self._run.pause(DEFERRAL_SECONDS)
-            return row.pending_row
-        return verdict.status if verdict else None
+        # Without `with attempt`, which would keep exceptions back, the end of this generator among them.
+        async for attempt in retrying:
+            row.step = Step.ASK_AGAIN
+            while row.step in (Step.ASK_AGAIN, Step.RENEW) and not self._stop.asked:
+                async with aclosing(self._attempt(row)) as events:
+                    async for event in events:
+                        yield event
+                        if isinstance(event, Settled | Deferred):
+                            return
+                        if isinstance(event, TokenWait):
+                            await self._pause(event.seconds)
+            attempt.retry_state.set_result(row.step)
 
     def _back_off(self, state: RetryCallState) -> float:
         return decision_table.back_off(state.attempt_number, self._random())
 
-    async def _attempt(self, row: _Row) -> Verdict | None:
-        """Send the row until an attempt counts. None: the run stops."""
-        while not self._run.stopping() and not row.is_deferred:
-            if row.pending_row.key in self._doubts:
-                return await self._settle_doubt(row)
-            late = decision_table.too_late(row.pending_row.attempts, self._clock)
-            if late is not None:
-                return await self._settle(row, late)
-            try:
-                exchange = await self._sender.remove(row.pending_row.removal, lambda: self._admit(row))
-            except RowDeferred:
-                row.is_deferred = True
-                continue
-            except OwnLimitMet:
-                return await self._settle(row, self._refused_alone(row, row.last or _last_answer(row.pending_row)))
-            except LimiterClosed as shut:
-                self._run.end_run(RunEnd(_SHUT[shut.reason], EndReason.WAITS_EXHAUSTED, auto_resumable=True))
-                continue
-            except TooSlow as slow:
-                self._run.end_run(RunEnd(_too_slow(slow), EndReason.TOO_SLOW, auto_resumable=True))
-                continue
-            except DayUsedUp as used_up:
-                self._run.end_run(RunEnd(_day_used_up(used_up), EndReason.DAY_USED_UP, auto_resumable=True))
-                continue
-            except NotAuthorized as refused:
-                self._run.end_run(RunEnd(str(refused), EndReason.NOT_AUTHORIZED))
-                continue
-            except SettingsError as broken:  # the token's file
-                self._run.end_run(RunEnd(str(broken), EndReason.SETTINGS))
-                continue
-            except TokenDelayed as delayed:
-                await self._wait_for_token(delayed)
-                continue
-            if exchange is None:
-                continue
-            if exchange.withdrawn:
-                await self._limiter.cancel_slot(exchange.admission.permit)
-                continue
-            verdict = await self._handle(row, exchange)
-            if verdict is not None:
-                return verdict
-        return None
+    async def _pause(self, seconds: float) -> None:
+        await self._stop.sleep(seconds, self._clock)
 
-    async def _admit(self, row: _Row) -> Admission | None:
-        """A slot and a token, both good at this very moment; None when the row may not be sent any more."""
-        while True:
-            await self._tokens.ensure()  # before the wait, so that a dead account takes no slot
-            permit = await self._limiter.acquire(
-                row.pending_row,
-                alone=lambda: self._alone(row),
-                in_time=lambda: (
-                    not self._run.stopping() and not decision_table.too_late(row.pending_row.attempts, self._clock)
-                ),
-            )
-            if permit is None:
+    async def _attempt(self, row: _Row) -> AsyncGenerator[Event]:
+        """Send the row once, or settle it without; then write down what came back, and what it means for the row."""
+        sent = await self._send(row)
+        if sent is None:
+            return
+        if not isinstance(sent, Exchange):
+            yield sent
+            return
+        response = self._read(sent)
+        verdict = decision_table.judge(response, row.pending_row.attempts)
+        self._breaker, run_end, signal = circuit_breaker.observe(self._breaker, response)
+        if run_end is not None:
+            yield run_end  # before the write, so that nothing leaves meanwhile
+        lockout, exhausted = await self._close(row, sent, response, verdict, signal)
+        row.step = verdict.step
+        self._deferred_rows.clear()
+        if lockout is not None:
+            yield lockout
+        if exhausted is not None:
+            yield waits_exhausted(exhausted)
+        token = sent.admission.token
+        if verdict.step is Step.RENEW:
+            self._proven.discard(token)
+            no_token = await self._renew(row, token, response)
+            if no_token is not None:
+                yield no_token
+        elif RULES[response.kind].proves_reachable:
+            self._proven.add(token)
+        if verdict.status is not None:
+            yield Settled(verdict.status)
+
+    async def _send(self, row: _Row) -> Exchange | Event | None:
+        """The exchange with Zoho; an event when none is due or none can be had; None: ask again, if the run goes on."""
+        if row.pending_row.key in self._doubts:
+            return await self._settle_doubt(row)
+        late = decision_table.too_late(row.pending_row.attempts, self._clock)
+        if late is not None:
+            return await self._settle(row, late)
+        sent = await self._sender.remove(row.pending_row.removal, lambda: self._admit(row))
+        match sent:
+            case Exchange(withdrawn=True):
+                await self._limiter.cancel_slot(sent.admission.permit)
                 return None
-            try:
-                token = await self._tokens.token()  # the wait may have outlived the first one
-                fresh = self._limiter.is_fresh(permit)
-            except BaseException:
-                await self._limiter.cancel_slot(permit)
-                raise
-            if fresh:
-                return Admission(permit, token, partial(self._limiter.is_still_valid, permit))
-            await self._limiter.cancel_slot(permit)
+            case YieldToOtherRow():
+                return await self._defer(row)
+            case OwnLimit():
+                return await self._settle(row, self._refused_alone(row, row.last or _last_answer(row.pending_row)))
+        return sent
+
+    async def _admit(self, row: _Row) -> Admission | NotAdmitted:
+        return await self._admissions.admit(
+            row.pending_row,
+            alone=lambda: self._alone(row),
+            in_time=lambda: not self._stop.asked and not decision_table.too_late(row.pending_row.attempts, self._clock),
+        )
 
     def _alone(self, row: _Row) -> bool:
         """Whether no other row is left that could be sent now."""
-        return self._run.left() - len(self._deferred_rows - {row.pending_row.key}) <= 1
+        return self._left() - len(self._deferred_rows - {row.pending_row.key}) <= 1
 
-    async def _handle(self, row: _Row, exchange: Exchange) -> Verdict | None:
-        """Write down what came back. None: the row is to be asked for again at once, if the run goes on."""
-        response = self._read(exchange)
-        before = row.pending_row.attempts
-        verdict = decision_table.judge(response, before)
-        signal = self._run.observe(response)
-        await self._close(row, exchange, response, verdict, signal)
-        self._deferred_rows.clear()
-        if verdict.step is Step.RENEW:
-            self._proven.discard(exchange.admission.token)
-            await self._renew(row, exchange.admission.token, response)
-        elif RULES[response.kind].proves_reachable:
-            self._proven.add(exchange.admission.token)
-        return None if verdict.step in (Step.RENEW, Step.ASK_AGAIN) else verdict
+    async def _defer(self, row: _Row) -> Deferred:
+        self._deferred_rows.add(row.pending_row.key)
+        await self._pause(DEFERRAL_SECONDS)
+        return Deferred(row.pending_row)
 
     def _read(self, exchange: Exchange) -> Response:
         if exchange.reply is not None:
@@ -252,8 +201,8 @@ class Remover:
 
     async def _close(
         self, row: _Row, exchange: Exchange, response: Response, verdict: Verdict, signal: Signal | None
-    ) -> None:
-        """One transaction: the raw outcome, the row's new state; only then is the slot pulled forward."""
+    ) -> tuple[Lockout | None, WaitsExhausted | None]:
+        """One transaction: the raw outcome, the row's new state; only then is the slot released early."""
         permit, rule = exchange.admission.permit, RULES[response.kind]
         attempt = replace(
             permit.attempt,
@@ -267,54 +216,33 @@ class Remover:
             row.pending_row = replace(row.pending_row, attempts=(*row.pending_row.attempts, attempt))
         row.last = response
         state = verdict.status or row.open_state
-        lockout, shut = await self._limiter.complete(
-            permit,
-            Closing(
-                AttemptOutcome(attempt, state, verdict.detail, response.learner, left), signal, rule.proves_reachable
-            ),
-        )
-        if lockout is not None:
-            await self._run.locked_out(lockout)
-        if shut is not None:
-            self._run.end_run(RunEnd(_SHUT[shut.reason], EndReason.WAITS_EXHAUSTED, auto_resumable=True))
+        outcome = AttemptOutcome(attempt, state, verdict.detail, response.learner, left)
+        return await self._limiter.complete(permit, Closing(outcome, signal, rule.proves_reachable))
 
-    async def _renew(self, row: _Row, refused: str, response: Response) -> None:
+    async def _renew(self, row: _Row, refused: str, response: Response) -> RunEnd | TokenWait | None:
         """One refresh, shared by all rows that were refused with this token; after it, the row once more."""
         if row.renewed or row.refused_token not in ("", refused):
             self._doubts[row.pending_row.key] = refused, response
-            return
+            return None
         row.refused_token = refused
-        try:
-            await self._tokens.renew(refused)
+        renewed = await or_event(self._tokens.renew(refused))
+        if isinstance(renewed, str):
             row.renewed = True
-        except NotAuthorized as broken:
-            self._run.end_run(RunEnd(str(broken), EndReason.NOT_AUTHORIZED))
-        except TokenDelayed as delayed:
-            await self._wait_for_token(delayed)
+            return None
+        return renewed
 
-    async def _wait_for_token(self, delayed: TokenDelayed) -> None:
-        if delayed.retry_in is None:
-            self._run.end_run(RunEnd(str(delayed), EndReason.NO_TOKEN, auto_resumable=True))
-        else:
-            await self._run.no_token(delayed)
-            await self._run.pause(delayed.retry_in)
-
-    async def _settle_doubt(self, row: _Row) -> Verdict | None:
+    async def _settle_doubt(self, row: _Row) -> Event:
         """Zoho refused a new token too: for this row alone if another row passes with it, else for good."""
         token, response = self._doubts[row.pending_row.key]
         if token in self._proven:
             return await self._settle(row, self._refused_alone(row, response))
-        if self._alone(row) or len(self._doubts) > 1:
-            self._run.end_run(
-                RunEnd(
-                    "Authorisation broken: Zoho refuses a new access token too. Check that the account may still "
-                    "remove learners, run `bulkremove doctor`, then resume.",
-                    EndReason.NOT_AUTHORIZED,
-                )
-            )
-        else:
-            row.is_deferred = True
-        return None
+        if not self._alone(row) and len(self._doubts) == 1:
+            return await self._defer(row)
+        return RunEnd(
+            "Authorisation broken: Zoho refuses a new access token too. Check that the account may still "
+            "remove learners, run `bulkremove doctor`, then resume.",
+            EndReason.NOT_AUTHORIZED,
+        )
 
     def _refused_alone(self, row: _Row, response: Response) -> Verdict:
         """Others pass, this row does not."""
@@ -322,11 +250,12 @@ class Remover:
             return decision_table.given_up("an attempt got no response, and the next was refused")
         return decision_table.refused(response)
 
-    async def _settle(self, row: _Row, verdict: Verdict) -> Verdict:
+    async def _settle(self, row: _Row, verdict: Verdict) -> Settled:
+        """Give the row its status without another call."""
         assert verdict.status is not None  # noqa: S101 - narrows the type; only settling verdicts come here
         self._doubts.pop(row.pending_row.key, None)
         await self._limiter.settle_without_sending(row.pending_row, verdict.status, verdict.detail)
-        return verdict
+        return Settled(verdict.status)
 
 
 def _last_answer(pending_row: PendingRow) -> Response:
@@ -335,20 +264,3 @@ def _last_answer(pending_row: PendingRow) -> Response:
     return Response(
         ResponseKind(last.response_kind or ResponseKind.UNANSWERED), last.http_status, last.api_code, last.text
     )
-
-
-def _too_slow(slow: TooSlow) -> str:
-    if slow.commit_seconds > MAX_IDLE_SECONDS / 2:
-        return (
-            f"The disk is too slow: writing one attempt to the journal (fsync) takes {slow.commit_seconds:.1f} s. "
-            "Nothing more was sent. Move BULKREMOVE_HOME to a local disk, or resume when the disk is less busy."
-        )
-    return (
-        "This computer is too busy to send within a second of being allowed to. Nothing more was sent. "
-        "Resume when it is less busy."
-    )
-
-
-def _day_used_up(used_up: DayUsedUp) -> str:
-    until = local(used_up.until)
-    return f"The day's allowance is used up; it goes on at {until:%Y-%m-%d %H:%M %Z}. Resume then."

@@ -13,6 +13,7 @@ from bulkremove.domain.job import EndReason
 from bulkremove.domain.ledger import HoldReason
 from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.engine.decision_table import RULES
+from bulkremove.engine.events import RunEnd
 from bulkremove.engine.rate_limit import MAX_WAIT, Signal
 from bulkremove.zoho.response_kind import Response, ResponseKind
 
@@ -20,17 +21,6 @@ ALL_MISSING = 10
 """So many first rows, all not found, mean that the file or the account is wrong."""
 IN_A_ROW = {ResponseKind.BAD_REQUEST: 3, ResponseKind.FORBIDDEN: 3, ResponseKind.MUDDLED: 2}
 FAILED_OF_LAST_TEN = 5
-
-
-@dataclass(frozen=True, slots=True)
-class RunEnd:
-    """Why the job ends early. ``for_good``: the rows left are ``not_sent``; else ``resume`` goes on."""
-
-    reason: str
-    code: EndReason = EndReason.ANSWERS
-    for_good: bool = False
-    auto_resumable: bool = False
-    """Whether time alone mends it, so that an unattended run may go on by itself; else a person must look."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,40 +1,39 @@
 """One run of one job: the stages nested once, and what the run as a whole knows.
 
-Here, and only here, stands the order remover(client(limiter)): retry outside, the slot at the last line before the
-wire. The rows' own fate is decided by pure rules; this file carries their words to the journal and the screen.
+Here, and only here, stands the order attempts(client(limiter)): retry outside, the slot at the last line before the
+wire. What becomes of a row is decided by pure rules; this file carries what they say to the journal and the screen.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from bulkremove.config import Settings
 from bulkremove.domain.attempt import PendingRow
 from bulkremove.domain.clock import Clock
-from bulkremove.domain.errors import TokenDelayed
 from bulkremove.domain.job import EndReason, Job, JobState, Tally
 from bulkremove.domain.ledger import HoldReason
 from bulkremove.domain.row import Status
-from bulkremove.engine import circuit_breaker, rate_limit
-from bulkremove.engine.attempts import Remover, Sender, TokenProvider
-from bulkremove.engine.circuit_breaker import Breaker, RunEnd
+from bulkremove.engine import rate_limit
+from bulkremove.engine.admission import TokenProvider
+from bulkremove.engine.attempts import Attempts, Sender
+from bulkremove.engine.circuit_breaker import Breaker
+from bulkremove.engine.events import Deferred, Event, Lockout, RunEnd, Settled, TokenWait
 from bulkremove.engine.fair_queue import FairQueue
 from bulkremove.engine.progress import Progress, Stop
-from bulkremove.engine.rate_limit import Signal, Wait
-from bulkremove.engine.rate_limiter import Lockout, RateLimiter
-from bulkremove.engine.rows import run
+from bulkremove.engine.rate_limit import Wait
+from bulkremove.engine.rate_limiter import RateLimiter
+from bulkremove.engine.rows import settle_rows
 from bulkremove.platform.local_time import local
 from bulkremove.storage import Storage
 from bulkremove.storage.interface.jobs import JobEnd
 from bulkremove.storage.interface.records import JobEvent
-from bulkremove.zoho.response_kind import Response
 
 
 class JobRun:
-    """One run of one job; what ``attempts.Run`` asks for.
+    """One run of one job.
 
     The settings' times are seconds of ``clock``. ``random`` gives numbers in [0, 1) for the back-off; ``queue`` is
     shared by all jobs of the account that this process runs at once. While ``behind`` is true no new row is begun:
@@ -60,7 +59,7 @@ class JobRun:
         self._settings, self._quota, self._clock, self._random = settings, settings.quota, clock, random
         self._ledger, self._queue, self._behind = ledger, queue, behind
         self._stop, self._on_progress = stop.part(), on_progress
-        self._breaker = Breaker(expect_missing)
+        self._expect_missing = expect_missing
         self._run_end: RunEnd | None = None
         self._early_end: JobEvent | None = None
         self._counts = Counter[Status]()
@@ -68,7 +67,7 @@ class JobRun:
         self._wait: Wait | None = None
         self._in_hand: list[int] = []
         self._token_at = 0.0
-        """Until when (epoch seconds) it was said that there is no access token."""
+        """Until when (epoch seconds) the rows wait for an access token, as reported last."""
 
     async def run(self, sender: Sender, tokens: TokenProvider) -> Job:
         """Send what is left of the job; the job as it stands afterwards.
@@ -90,19 +89,29 @@ class JobRun:
             queue=self._queue,
             on_wait=self._waits,
         )
-        remover = Remover(sender, limiter, tokens, self, clock=self._clock, random=self._random)
+        attempts = Attempts(
+            sender,
+            limiter,
+            tokens,
+            breaker=Breaker(self._expect_missing),
+            stop=self._stop,
+            left=lambda: self._left,
+            clock=self._clock,
+            random=self._random,
+        )
 
-        async def remove(pending_row: PendingRow) -> Status | PendingRow | None:
+        async def settle(pending_row: PendingRow) -> Status | PendingRow | None:
             self._in_hand.append(pending_row.number)
             try:
-                while self._behind() and not self.stopping():
-                    await self.pause(1.0)
-                return await remover.remove(pending_row)
+                while self._behind() and not self._stop.asked:
+                    await self._stop.sleep(1.0, self._clock)
+                async with aclosing(attempts.settle(pending_row)) as events:
+                    return await self._follow(events)
             finally:
                 self._in_hand.remove(pending_row.number)
 
         rows = self._storage.jobs.open_rows(self._job.id)
-        settled = run(rows, remove, concurrency=self._settings.concurrency, stop=self._stop.asked_event)
+        settled = settle_rows(rows, settle, concurrency=self._settings.concurrency, stop=self._stop.asked_event)
         async with aclosing(rows), aclosing(settled):
             async for pending_row, status in settled:
                 if status is not None:
@@ -112,52 +121,46 @@ class JobRun:
                     self._publish(settled=(pending_row.number, status))
         return await self._end(started)
 
-    # What a remover asks and tells
+    # What a row's attempts report
 
-    def stopping(self) -> bool:
-        return self._stop.asked
+    async def _follow(self, events: AsyncGenerator[Event]) -> Status | PendingRow | None:
+        """What becomes of the row whose events these are: settled, deferred, or None for left to a later run."""
+        async for event in events:
+            match event:
+                case Settled():
+                    return event.status
+                case Deferred():
+                    return event.pending_row
+                case RunEnd():
+                    self._end_early(event)
+                case Lockout():
+                    await self._locked_out(event)
+                case TokenWait():
+                    await self._wait_for_token(event)
+        return None
 
-    def left(self) -> int:
-        return self._left
-
-    async def pause(self, seconds: float) -> None:
-        over = [asyncio.ensure_future(self._clock.sleep(seconds)), asyncio.ensure_future(self._stop.asked_event.wait())]
-        try:
-            await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for one in over:
-                one.cancel()
-
-    def observe(self, response: Response) -> Signal | None:
-        self._breaker, run_end, signal = circuit_breaker.observe(self._breaker, response)
-        if run_end is not None:
-            self.end_run(run_end)
-        return signal
-
-    def end_run(self, run_end: RunEnd) -> None:
+    def _end_early(self, run_end: RunEnd) -> None:
         if self._run_end is None:
             self._run_end = run_end
             self._stop.ask(run_end.reason, run_end.code, auto_resumable=run_end.auto_resumable)
-            self._early_end = self._event(
-                "halted", run_end.reason
-            )  # written with the end: a response's outcome goes first
+            # Written with the end: a response's outcome goes first.
+            self._early_end = self._event("halted", run_end.reason)
             self._publish(run_end.reason)
 
-    async def locked_out(self, lockout: Lockout) -> None:
-        words = _LOCKOUT[lockout.reason]
+    async def _locked_out(self, lockout: Lockout) -> None:
+        text = _LOCKOUT[lockout.reason]
         if lockout.lowered_to is not None:
-            words += (
+            text += (
                 " Our own calls can't have used it up: someone else spends the same allowance. "
                 f"From now on at most {lockout.lowered_to} calls a window."
             )
-        await self._note(lockout.reason.value, words)
+        await self._note(lockout.reason.value, text)
 
-    async def no_token(self, delayed: TokenDelayed) -> None:
-        until = self._clock.wall() + (delayed.retry_in or 0.0)
-        if until > self._token_at + 1.0:  # each row in flight hears of the same wait
+    async def _wait_for_token(self, wait: TokenWait) -> None:
+        until = self._clock.wall() + wait.seconds
+        if until > self._token_at + 1.0:  # each row in flight reports the same wait
             self._token_at = until
-            at = local(until)
-            await self._note("no_token", f"{delayed.message} It is asked again at {at:%H:%M:%S}.")
+            await self._note("no_token", f"{wait.message} It is asked again at {local(until):%H:%M:%S}.")
 
     # What people see
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+from bulkremove.domain.clock import Clock
 from bulkremove.domain.job import EndReason, Job, Tally
 from bulkremove.domain.row import Status
 from bulkremove.engine.rate_limit import Waiting
@@ -51,13 +52,22 @@ class Stop:
         if not self.asked:
             self.reason, self.code, self.auto_resumable = reason, code, auto_resumable
             self.asked_event.set()
-            for one in self.within:
-                one.ask(reason, code, auto_resumable=auto_resumable)
+            for part in self.within:
+                part.ask(reason, code, auto_resumable=auto_resumable)
 
     def part(self) -> Stop:
         """A stop of its own for a part of the run, which ends with the whole."""
-        one = Stop()
-        self.within.append(one)
+        part = Stop()
+        self.within.append(part)
         if self.asked:
-            one.ask(self.reason, self.code, auto_resumable=self.auto_resumable)
-        return one
+            part.ask(self.reason, self.code, auto_resumable=self.auto_resumable)
+        return part
+
+    async def sleep(self, seconds: float, clock: Clock) -> None:
+        """Sleep, but not beyond the moment when it is asked."""
+        ends = [asyncio.ensure_future(clock.sleep(seconds)), asyncio.ensure_future(self.asked_event.wait())]
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for end in ends:
+                end.cancel()

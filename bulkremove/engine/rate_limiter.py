@@ -13,16 +13,14 @@ from dataclasses import dataclass, replace
 
 from bulkremove.domain.attempt import PendingRow, Permit
 from bulkremove.domain.clock import Clock
-from bulkremove.domain.ledger import HoldReason, Ledger, Quota
+from bulkremove.domain.ledger import Ledger, Quota
 from bulkremove.domain.row import RowState, Status
 from bulkremove.engine import decision_table, rate_limit
+from bulkremove.engine.events import Lockout
 from bulkremove.engine.fair_queue import FairQueue
 from bulkremove.engine.rate_limit import Go, OwnLimit, Postponed, Signal, Wait, Waiting, WaitsExhausted, YieldToOtherRow
 from bulkremove.storage.interface.attempts import AttemptOutcome, AttemptStore, RateLimitStore, SlotDecision
 from bulkremove.zoho.response_kind import ResponseKind
-
-Refusal = Wait | Postponed | YieldToOtherRow | OwnLimit | WaitsExhausted
-"""What the ledger says to a row that may not go now."""
 
 POLL = 1.0
 """Seconds between two looks at the ledger while waiting: another process may have changed it."""
@@ -34,42 +32,21 @@ MAX_AGE_SECONDS = 20.0
 """Seconds of the run's clock from a slot's own time until the request leaves: the slot's release is counted from
 then, so a commit that takes longer would use up the grace for late deliveries (docs/decisions/0001-limiter.md)."""
 
-MAX_STALE_PERMITS = 3
-"""After so many permits in a row that were too old to be used, the job pauses instead of taking slots for ever."""
-
 DAY = 86_400.0
 
 
-class LimiterClosed(Exception):
-    """The limiter will not open for this job: ``reason`` names the wait that led nowhere."""
+@dataclass(frozen=True, slots=True)
+class DayUsedUp:
+    """The day's allowance is used up until ``until`` (epoch seconds)."""
 
-    def __init__(self, reason: HoldReason) -> None:
-        super().__init__(reason.value)
-        self.reason = reason
-
-
-class DayUsedUp(Exception):
-    """The day's allowance is used up; it goes on at ``until`` (epoch seconds)."""
-
-    def __init__(self, until: float) -> None:
-        super().__init__("the day's allowance is used up")
-        self.until = until
+    until: float
 
 
-class TooSlow(Exception):
-    """No permit can be used in time: ``commit_seconds`` (real) went into writing the last one to the journal."""
+NoSlot = YieldToOtherRow | OwnLimit | WaitsExhausted | DayUsedUp
+"""Why a row is given no slot, however long it waits."""
 
-    def __init__(self, commit_seconds: float) -> None:
-        super().__init__("permits are too old when they are used")
-        self.commit_seconds = commit_seconds
-
-
-class RowDeferred(Exception):
-    """This row's probe was refused; another row is to be tried before it asks again."""
-
-
-class OwnLimitMet(Exception):
-    """Zoho refuses this one row with the words of a limit while others pass: the row is refused."""
+Refusal = Wait | Postponed | NoSlot
+"""Why a row is given no slot now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +62,6 @@ class Closing:
 
 
 @dataclass(frozen=True, slots=True)
-class Lockout:
-    """A wait that has begun: until when (monotonic seconds), and whether somebody else shares the allowance."""
-
-    reason: HoldReason
-    until: float
-    lowered_to: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class _Restart:
     """``RestartRule`` of a quota. Pure."""
 
@@ -105,7 +73,7 @@ class _Restart:
 
 
 @dataclass(frozen=True, slots=True)
-class _Ask(_Restart):
+class _Taken(_Restart):
     """``SlotRule``: whether the row ``row`` may be sent now. Pure."""
 
     row: str
@@ -129,7 +97,7 @@ class _Ask(_Restart):
         match asked:
             case Go():
                 if nth_last_call is not None and wall < nth_last_call + DAY:
-                    raise DayUsedUp(nth_last_call + DAY)
+                    return SlotDecision(DayUsedUp(nth_last_call + DAY), None)
                 return SlotDecision(None, asked.ledger, asked.free_at)
             case Wait() | YieldToOtherRow():
                 return SlotDecision(asked, None)
@@ -186,32 +154,24 @@ class RateLimiter:
         self._clock = clock
         self._queue = queue
         self._on_wait = on_wait
-        self._stale_permits = 0
 
     async def acquire(
         self, pending_row: PendingRow, *, alone: Callable[[], bool], in_time: Callable[[], bool]
-    ) -> Permit | None:
+    ) -> Permit | NoSlot | None:
         """Wait for a slot and take it, together with the attempt's intent. None when ``in_time`` turned false.
 
-        Raises LimiterClosed, DayUsedUp, RowDeferred or OwnLimitMet. ``alone``: whether no other row of the job is left.
+        ``alone``: whether no other row of the job is left. Raises JournalFailed.
         """
         spaced = False
         with self._queue.place() as place:
             while in_time():
                 if not await place.is_first(POLL):
                     continue
-                asked = await self._asked(pending_row, alone)
-                if isinstance(asked, Permit):
+                asked = await self._ask(pending_row, alone)
+                if isinstance(asked, Postponed):
+                    continue
+                if not isinstance(asked, Wait):
                     return asked
-                match asked:
-                    case Postponed():
-                        continue
-                    case WaitsExhausted():
-                        raise LimiterClosed(asked.reason)
-                    case YieldToOtherRow():
-                        raise RowDeferred
-                    case OwnLimit():
-                        raise OwnLimitMet
                 self._on_wait(asked)
                 if asked.reason in (Waiting.PACE, Waiting.WINDOW):
                     place.keep()
@@ -224,10 +184,10 @@ class RateLimiter:
                     await self._clock.sleep(max(0.0, min(asked.until - self._clock.monotonic(), POLL)))
         return None
 
-    async def _asked(self, pending_row: PendingRow, alone: Callable[[], bool]) -> Permit | Refusal:
+    async def _ask(self, pending_row: PendingRow, alone: Callable[[], bool]) -> Permit | Refusal:
         loop = asyncio.get_running_loop()
         asked_at = loop.time()
-        asked = await self._attempts.take(pending_row, _Ask(self._key, self._quota, pending_row.key, alone()))
+        asked = await self._attempts.take(pending_row, _Taken(self._key, self._quota, pending_row.key, alone()))
         if isinstance(asked, Permit):
             return replace(asked, committed_at=loop.time(), commit_seconds=loop.time() - asked_at)
         return asked
@@ -242,27 +202,20 @@ class RateLimiter:
         )
 
     def is_fresh(self, permit: Permit) -> bool:
-        """Whether the request may still leave on this permit. Raises TooSlow after too many that may not, in a row."""
+        """Whether the request may still leave on this permit."""
         idle = asyncio.get_running_loop().time() - permit.committed_at
-        if idle <= MAX_IDLE_SECONDS and self._clock.monotonic() - permit.taken_at <= MAX_AGE_SECONDS:
-            self._stale_permits = 0
-            return True
-        self._stale_permits += 1
-        if self._stale_permits >= MAX_STALE_PERMITS:
-            self._stale_permits = 0
-            raise TooSlow(permit.commit_seconds)
-        return False
+        return idle <= MAX_IDLE_SECONDS and self._clock.monotonic() - permit.taken_at <= MAX_AGE_SECONDS
 
     async def is_still_valid(self, permit: Permit) -> bool:
         """Whether no wait has begun since: the last look before a byte leaves. Raises JournalFailed."""
         ledger, of_this_boot = await self._rate_limit.ledger(self._key)
         return of_this_boot and not rate_limit.overtaken(ledger, self._clock.monotonic(), key=permit.pending_row.key)
 
-    async def complete(self, permit: Permit, closing: Closing) -> tuple[Lockout | None, LimiterClosed | None]:
+    async def complete(self, permit: Permit, closing: Closing) -> tuple[Lockout | None, WaitsExhausted | None]:
         """Write how the attempt ended and release its slot in time; the wait that this response began, if any."""
         rule = _Answered(self._key, self._quota, permit, closing)
         change = await self._attempts.close(permit, closing.outcome, rule)
-        return _lockout(change.before, change.after), LimiterClosed(change.said.reason) if change.said else None
+        return _lockout(change.before, change.after), change.result
 
     async def settle_without_sending(self, pending_row: PendingRow, status: Status, detail: str) -> None:
         """Give a row its status without another call."""

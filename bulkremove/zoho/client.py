@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import aiohttp
 from aiohttp.connector import Connection
@@ -22,6 +23,8 @@ from bulkremove.domain.attempt import Permit, Reply
 from bulkremove.domain.errors import ExchangeFailed, NeverSent, Unanswered
 from bulkremove.domain.operation import REMOVE_LEARNER, Operation
 from bulkremove.domain.row import Removal
+
+R = TypeVar("R")
 
 MAX_RESPONSE_BYTES = 64 * 1024
 """Bytes of a body; the documented one has about a hundred."""
@@ -106,9 +109,10 @@ class ZohoClient:
     async def close(self) -> None:
         await self._session.close()
 
-    async def remove(self, removal: Removal, admit: Callable[[], Awaitable[Admission | None]]) -> Exchange | None:
-        """Send one call as soon as ``admit`` lets it. None when it does not; its own exceptions pass through."""
+    async def remove(self, removal: Removal, admit: Callable[[], Awaitable[Admission | R]]) -> Exchange | R:
+        """Send one call once ``admit`` gives an admission; else return what it gave. Its exceptions pass through."""
         exchange: Exchange | None = None
+        refusals: list[R] = []
 
         async def send_when_admitted(
             request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
@@ -118,7 +122,8 @@ class ZohoClient:
                 raise Unanswered("The connection broke, and the same attempt is not sent twice.")
             self._check(request, removal)
             admission = await admit()
-            if admission is None:
+            if not isinstance(admission, Admission):
+                refusals.append(admission)
                 raise _NotAdmitted
             exchange = Exchange(admission)
             assert isinstance(request, _Request)  # noqa: S101 - narrows the type; the session makes no other
@@ -141,15 +146,16 @@ class ZohoClient:
         method, url = self._operation.method, self._base.with_path(self._operation.path_of(removal.ids))
         try:
             async with self._session.request(method, url, allow_redirects=False, middlewares=(send_when_admitted,)):
-                return exchange
+                pass
         except _NotAdmitted:
-            return None
-        except _Withdrawn:
-            return exchange and Exchange(exchange.admission, withdrawn=True)
-        except ExchangeFailed as failure:
+            return refusals[0]
+        except (_Withdrawn, ExchangeFailed) as error:
             if exchange is None:
                 raise
-            return Exchange(exchange.admission, failure=failure)
+            failure = error if isinstance(error, ExchangeFailed) else None
+            return Exchange(exchange.admission, failure=failure, withdrawn=failure is None)
+        assert exchange is not None  # noqa: S101 - narrows the type; a request that succeeded was admitted
+        return exchange
 
     async def post_form(self, url: str, form: Mapping[str, str]) -> Reply:
         """POST a form to the accounts host, for tokens. Raises NeverSent or Unanswered. No slot is needed."""
@@ -206,7 +212,7 @@ async def connected(
 
 
 class _NotAdmitted(Exception):
-    """No slot was given: the run is stopping, or the row's time is over."""
+    """``admit`` gave something else than an admission."""
 
 
 class _Withdrawn(Exception):

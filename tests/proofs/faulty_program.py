@@ -13,7 +13,7 @@ import sqlite3
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from bulkremove.cli import main
 from bulkremove.domain.attempt import Reply
@@ -22,7 +22,7 @@ from bulkremove.sandbox.replies import removed
 from bulkremove.zoho.client import Admission, Exchange, ZohoClient
 from tests.proofs.program_facts import RULES
 
-Admit = Callable[[], Awaitable[Admission | None]]
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -139,12 +139,14 @@ _remove = ZohoClient.remove
 def _remove_nobody() -> None:
     """Every seventh learner counts as removed, and no call is made."""
 
-    async def remove(self: ZohoClient, removal: Removal, admit: Admit) -> Exchange | None:
+    async def remove(self: ZohoClient, removal: Removal, admit: Callable[[], Awaitable[Admission | R]]) -> Exchange | R:
         if int(removal.learner) % 7:
             return await _remove(self, removal, admit)
         admission = await admit()
         answer = removed(removal.learner)
-        return None if admission is None else Exchange(admission, Reply(answer.status, answer.body, None, None))
+        if not isinstance(admission, Admission):
+            return admission
+        return Exchange(admission, Reply(answer.status, answer.body, None, None))
 
     ZohoClient.remove = remove  # type: ignore[method-assign] # the fault
 
@@ -152,19 +154,14 @@ def _remove_nobody() -> None:
 def _send_twice() -> None:
     """Every seventh call is made twice on one slot and one attempt."""
 
-    async def remove(self: ZohoClient, removal: Removal, admit: Admit) -> Exchange | None:
-        admission: Admission | None = None
+    async def remove(self: ZohoClient, removal: Removal, admit: Callable[[], Awaitable[Admission | R]]) -> Exchange | R:
+        exchange = await _remove(self, removal, admit)
+        if isinstance(exchange, Exchange) and not int(removal.learner) % 7:
+            admission = exchange.admission
 
-        async def once() -> Admission | None:
-            nonlocal admission
-            admission = await admit()
-            return admission
+            async def again() -> Admission:
+                return admission
 
-        async def again() -> Admission | None:
-            return admission
-
-        exchange = await _remove(self, removal, once)
-        if admission is not None and not int(removal.learner) % 7:
             await _remove(self, removal, again)
         return exchange
 
@@ -174,7 +171,7 @@ def _send_twice() -> None:
 def _name_another() -> None:
     """Every seventh call names the next learner."""
 
-    async def remove(self: ZohoClient, removal: Removal, admit: Admit) -> Exchange | None:
+    async def remove(self: ZohoClient, removal: Removal, admit: Callable[[], Awaitable[Admission | R]]) -> Exchange | R:
         wrong = int(removal.learner) + (0 if int(removal.learner) % 7 else 900)
         return await _remove(self, Removal(removal.course, removal.batch, str(wrong)), admit)
 

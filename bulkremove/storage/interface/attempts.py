@@ -102,11 +102,11 @@ class AttemptOutcome:
 
 @dataclass(frozen=True, slots=True)
 class LedgerChange(Generic[R_co]):
-    """The ledger before and after the end of an attempt, and what its rule said."""
+    """The ledger before and after the end of an attempt, and what its rule found."""
 
     before: Ledger
     after: Ledger
-    said: R_co
+    result: R_co
 
 
 class AttemptStore(Protocol):
@@ -115,7 +115,7 @@ class AttemptStore(Protocol):
     async def take(self, pending_row: PendingRow, rule: SlotRule[R]) -> Permit | R:
         """A slot and the attempt's intent, both on disk; or the rule's refusal, and nothing.
 
-        A caller that is cancelled meanwhile leaves neither. Raises whatever the rule raises.
+        A caller that is cancelled meanwhile leaves neither.
         """
         ...
 
