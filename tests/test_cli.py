@@ -82,6 +82,17 @@ def test_run_with_dry_run_is_the_same_as_preview(alone: Bulkremove) -> None:
     assert hashes[0] == hashes[1]
 
 
+def test_a_command_is_previewed_as_the_file_that_it_prints(alone: Bulkremove) -> None:
+    file = SAMPLES / "leavers.csv"
+    hashes = [json.loads(alone("preview", s, "--json").stdout)["plan_hash"] for s in (str(file), f"command cat {file}")]
+    assert hashes[0] == hashes[1]
+
+
+def test_a_folder_with_more_than_one_file_is_refused_before_anything_is_read(alone: Bulkremove) -> None:
+    done = alone("preview", str(SAMPLES))
+    assert (2, "Name one of them" in done.stderr) == (done.returncode, True)
+
+
 def test_csv_and_xlsx_of_the_same_rows_hold_the_same_ids(alone: Bulkremove, tmp_path: Path) -> None:
     rows = []
     for name in ("leavers.csv", "leavers.xlsx"):

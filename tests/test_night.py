@@ -329,7 +329,7 @@ async def test_a_folder_that_is_gone_is_told_and_is_not_nothing_to_do(tmp_path: 
     async with site(tmp_path) as one:
         one.folder.rmdir()
         found = await one.night()
-        assert "is not there" in found.failures[0]
+        assert "There is no folder" in found.failures[0]
         assert 5 == of_nightly_run(found)
         assert ["the night's source is not there"] == one.told()
 

@@ -18,7 +18,8 @@ from bulkremove.app.plans import protected_learners
 from bulkremove.app.results import Allowance
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing, NotAuthorized, SettingsError
 from bulkremove.domain.job import Job
-from bulkremove.sources import Folder, folder_of
+from bulkremove.sources import source_of
+from bulkremove.sources.inbox import Inbox
 from bulkremove.storage import Storage
 
 if TYPE_CHECKING:  # erasing reads files, which pulls pandas in
@@ -49,7 +50,7 @@ class Retention:
         """
         settings, now = self._context.settings, self._context.clock.wall()
         await self._storage.jobs.delete_rows_left()
-        tidied = await expire(self._storage, settings.home, self._folders(), now=now, days=settings.retention_days)
+        tidied = await expire(self._storage, settings.home, self._inboxes(), now=now, days=settings.retention_days)
         if tidied.jobs or tidied.files:
             await self._context.record("retention", "deleted", jobs=tidied.jobs, files=tidied.files)
             await self._storage.shrink()
@@ -64,7 +65,7 @@ class Retention:
                 f"{open_rows} row(s) of this learner are still to be sent, so nothing was erased.",
                 hint="Let their jobs end, or cancel them.",
             )
-        home, folders = self._context.settings.home, self._folders()
+        home, folders = self._context.settings.home, self._inboxes()
         kept = [home / "reports", home / "uploads", *(place for one in folders for place in (one.done, one.held))]
         waiting = [place for one in folders for place in (one.path, one.working_folder)]
         files, by_hand = await search_files(learner, kept, waiting)
@@ -79,7 +80,7 @@ class Retention:
 
     async def _outside(self, learner: str, rows: Mapping[str, int]) -> list[str]:
         """Sentences about places that are not ours to change."""
-        said, ours = [], {place for one in self._folders() for place in (one.done, one.held)}
+        said, ours = [], {place for one in self._inboxes() for place in (one.done, one.held)}
         for job in [await self._storage.jobs.get(job_id) for job_id in rows]:
             if Path(job.folder) not in ours:
                 said.append(f"The file and the report of job {job.id} in {job.folder} are yours and were not searched.")
@@ -137,25 +138,27 @@ class Retention:
             await nightly.waiting_notices(),
         )
 
-    def _folders(self) -> list[Folder]:
+    def _inboxes(self) -> list[Inbox]:
         settings = self._context.settings
-        return [folder_of(settings.night_source, settings.home)] if settings.night_source else []
+        if not settings.night_source:
+            return []
+        return [source_of(settings.night_source, self._context.environ).inbox(settings.home)]
 
 
-async def expire(storage: Storage, home: Path, folders: list[Folder], *, now: float, days: int) -> Tidied:
+async def expire(storage: Storage, home: Path, inboxes: list[Inbox], *, now: float, days: int) -> Tidied:
     """Delete the rows and files of jobs that are over for so many days. 0 days: never."""
     if not days:
         return Tidied(0, 0)
     then, jobs, files = now - days * DAY, 0, 0
     for job in await storage.jobs.page():
         if job.state.over and not job.dropped and (job.finished_at or job.created_at) < then:
-            for path in own_files(home, folders, job):
+            for path in own_files(home, inboxes, job):
                 path.unlink(missing_ok=True)
                 files += 1
             await storage.jobs.delete_rows(job.id)
             jobs += 1
-    for folder in folders:
-        for place in (folder.done, folder.held):
+    for inbox in inboxes:
+        for place in (inbox.done, inbox.held):
             for path in _files(place):
                 if path.stat().st_ctime < then:
                     path.unlink(missing_ok=True)
@@ -163,9 +166,9 @@ async def expire(storage: Storage, home: Path, folders: list[Folder], *, now: fl
     return Tidied(jobs, files)
 
 
-def own_files(home: Path, folders: list[Folder], job: Job) -> list[Path]:
+def own_files(home: Path, inboxes: list[Inbox], job: Job) -> list[Path]:
     """The reports and retry files of a job in folders of ours; what lies in a person's own folder is theirs."""
-    ours = [home / "reports", *(place for folder in folders for place in (folder.done, folder.held))]
+    ours = [home / "reports", *(place for inbox in inboxes for place in (inbox.done, inbox.held))]
     return [path for place in ours for path in _files(place) if path.name.startswith((f"{job.id}-", f".{job.id}-"))]
 
 

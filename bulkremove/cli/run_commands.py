@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bulkremove.cli import preview_text
 from bulkremove.cli.console import Screen, json_option, options, sandbox_options
 from bulkremove.cli.run_display import run_job
-from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.errors import ConsentMissing, FileRefused
 
 if TYPE_CHECKING:
     from bulkremove.app import App, Preview
@@ -58,6 +60,8 @@ def add_to(group: click.Group) -> None:
 def preview(screen: Screen, /, file: str, output: str | None, as_json: bool, **said: Any) -> None:
     """Show what FILE would remove, and remove nothing.
 
+    FILE: a file, - for standard input, an https address, or 'command PROGRAM ...'.
+
     Example: bulkremove preview leavers.xlsx --sheet "March"
     """
     _dry_run(screen, file, output, as_json, said)
@@ -89,6 +93,8 @@ def run(
 ) -> int:
     """Remove the learners in FILE from their batches, after showing the plan and asking.
 
+    FILE: a file, - for standard input, an https address, or 'command PROGRAM ...'.
+
     Example: bulkremove run leavers.csv
     """
     if dry_run:
@@ -97,8 +103,7 @@ def run(
         return 0
     reading, settings, sandbox = _parted(said)
     with screen.app(**settings, **sandbox) as app:
-        shown = _read(app, file, reading)
-        folder = Path.cwd() if file == "-" else Path(file).absolute().parent
+        shown, folder = _read(app, file, reading)
         return _agree_and_run(screen, app, shown, folder, plan_hash, yes, report, expect_missing, as_json, said)
 
 
@@ -167,22 +172,36 @@ def _parted(said: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[
     return reading, {name: said.get(name) for name in names}, {name: said[name] for name in ("sandbox", "speed")}
 
 
-def _read(app: App, file: str, said: dict[str, Any]) -> Preview:
+def _read(app: App, file: str, said: dict[str, Any]) -> tuple[Preview, Path]:
+    """The plan of the one file that a source gives now, and the folder for its report."""
+    import asyncio
+
     from bulkremove.reading import Hidden, ReadOptions, parse_columns
+    from bulkremove.sources import source_of
 
     if said["visible_only"] and said["include_hidden"]:
         raise click.UsageError("--visible-only and --include-hidden exclude each other.")
     hidden = Hidden.LEAVE_OUT if said["visible_only"] else Hidden.INCLUDE if said["include_hidden"] else Hidden.REFUSE
     columns = parse_columns(said["columns"]) if said["columns"] else {}
-    source: Path | BinaryIO = sys.stdin.buffer if file == "-" else Path(file)
-    name = "standard input" if file == "-" else Path(file).name
-    return app.plans.preview(source, name=name, options=ReadOptions(said["sheet"], columns, hidden))
+    reading = ReadOptions(said["sheet"], columns, hidden)
+    if file == "-":
+        return app.plans.preview(sys.stdin.buffer, name="standard input", options=reading), Path.cwd()
+    source = source_of(file, os.environ)
+    with TemporaryDirectory(prefix="bulkremove-") as scratch:
+        found = asyncio.run(source.fetch(Path(scratch)))
+        if len(found) != 1:
+            raise FileRefused(
+                f"{file} holds {len(found)} files that can be read now.",
+                hint="Name one of them; `bulkremove nightly --dry-run` shows those of the source for nightly runs.",
+            )
+        shown = app.plans.preview(found[0].path, name=found[0].name, options=reading)
+        return shown, Path.cwd() if source.is_export else found[0].path.absolute().parent
 
 
 def _dry_run(screen: Screen, file: str, output: str | None, as_json: bool, said: dict[str, Any]) -> None:
     reading, settings, sandbox = _parted(said)
     with screen.app(**settings, **sandbox) as app:
-        shown = _read(app, file, reading)
+        shown, _ = _read(app, file, reading)
     command = screen.command("run", file, said={**said, "plan": shown.plan.fingerprint})
     if output is not None:
         from bulkremove.report import write_plan

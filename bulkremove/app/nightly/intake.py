@@ -19,7 +19,9 @@ from bulkremove.config import PROTECTED_FILE
 from bulkremove.domain.errors import FileRefused, SourceFailed
 from bulkremove.domain.job import Job
 from bulkremove.platform.local_time import local
-from bulkremove.sources import Folder, digest, fetch, folder_of, is_folder, original_name
+from bulkremove.platform.secure_files import private_folder
+from bulkremove.sources import Source, source_of
+from bulkremove.sources.inbox import Inbox, digest, original_name
 from bulkremove.storage.interface.nightly import Taken
 from bulkremove.storage.interface.records import IntakeResult, Notice, Record
 
@@ -34,24 +36,29 @@ class Intake:
         self._storage = context.storage
 
     @property
-    def folder(self) -> Folder:
-        """Where the files are. Raises SourceFailed when none is set."""
-        source = self._context.settings.night_source
-        if not source:
+    def source(self) -> Source:
+        """Where the files come from. Raises SourceFailed when none is set."""
+        text = self._context.settings.night_source
+        if not text:
             raise SourceFailed("There is no night_source.", hint="Set it in bulkremove.toml: a folder, or an address.")
-        return folder_of(source, self._context.settings.home)
+        return source_of(text, self._context.environ)
 
-    async def fill(self) -> Folder:
-        """The folder, filled by its command or address where that is the source. Raises SourceFailed."""
-        folder, source = self.folder, self._context.settings.night_source
-        if not is_folder(source):
-            folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            await fetch(source, folder.path, self._context.environ.get("BULKREMOVE_SOURCE_TOKEN") or None)
-        folder.prepare()
-        return folder
+    @property
+    def inbox(self) -> Inbox:
+        """Where the files are taken from. Raises SourceFailed when there is no source."""
+        return self.source.inbox(self._context.settings.home)
+
+    async def fill(self) -> Inbox:
+        """The inbox, with what the source gives now where that is an export. Raises SourceFailed."""
+        source, inbox = self.source, self.inbox
+        if source.is_export:
+            private_folder(inbox.path)
+            await source.fetch(inbox.path)
+        inbox.prepare()
+        return inbox
 
     async def take(
-        self, folder: Folder, result: NightlyResult, again: str | None, stopping: Callable[[], bool]
+        self, inbox: Inbox, result: NightlyResult, again: str | None, stopping: Callable[[], bool]
     ) -> AsyncGenerator[str, None]:
         """Take in what lies there, one file after the other; the ids of jobs that may run now.
 
@@ -59,32 +66,32 @@ class Intake:
         no file is begun.
         """
         if again is not None:
-            folder.bring_back(again)
-        for path in folder.working():
-            if job_id := await self._take(folder, path, result, anew=False):
+            inbox.bring_back(again)
+        for path in inbox.working():
+            if job_id := await self._take(inbox, path, result, anew=False):
                 yield job_id
-        for path, rests in list(folder.waiting(self._context.clock.wall())):
-            if path.name != again and not rests:
+        for path, is_whole in list(inbox.waiting(self._context.clock.wall())):
+            if path.name != again and not is_whole:
                 result.waiting.append(path.name)
-            elif not stopping() and (taken := folder.take(path)) is not None:
-                job_id = await self._take(folder, taken, result, anew=path.name == again)
+            elif not stopping() and (taken := inbox.take(path)) is not None:
+                job_id = await self._take(inbox, taken, result, anew=path.name == again)
                 if job_id:
                     yield job_id
 
-    async def _take(self, folder: Folder, path: Path, result: NightlyResult, *, anew: bool) -> str | None:
+    async def _take(self, inbox: Inbox, path: Path, result: NightlyResult, *, anew: bool) -> str | None:
         """A file in ``working``, also one that a killed night left there, to its place; its job's id if it may run."""
         nightly, name = self._storage.nightly, original_name(path)
         key = digest(path)
         before = await nightly.taken(key)
         if before is not None and before.place == path.name:  # a killed night left it here
             if before.held:
-                folder.put(path, folder.held)
+                inbox.put(path, inbox.held)
                 return None
             if before.job:
-                folder.put(path, folder.done)
+                inbox.put(path, inbox.done)
                 return None if (await self._jobs.find(before.job)).state.over else before.job
         elif before is not None and not anew and (before.job or before.held):
-            await self._taken_before(folder, path, before, result)
+            await self._taken_before(inbox, path, before, result)
             return None
         await nightly.take(key, name, path.name, at=self._context.clock.wall())
         try:
@@ -92,34 +99,34 @@ class Intake:
         except FileRefused as refused:
             await self._storage.record(IntakeResult(key, None, str(refused)))
             # The refusal names cells, and a notice may be read by more people than the file.
-            look = f"`bulkremove preview {folder.held / name}` says which cells, and how to mend them."
+            look = f"`bulkremove preview {inbox.held / name}` says which cells, and how to mend them."
             words = f"It is damaged, empty or doubtful: {look}"
-            await self._hold(folder, path, key, str(refused), result, words=words)
+            await self._hold(inbox, path, key, str(refused), result, words=words)
             return None
         why_not, delay = await self.why_held(preview, path), self._context.settings.delay_days
         due = self._context.clock.wall() + delay * DAY if delay and not why_not else None
-        place = folder.held if why_not else folder.done
+        place = inbox.held if why_not else inbox.done
 
         def records(job: Job) -> list[Record]:
             notice = self._announcement(job, preview, why_not) if why_not or due else None
             return [IntakeResult(key, job.id, why_not or ""), *filter(None, [notice])]
 
         job = await self._plans.submit_nightly(preview, records, folder=place, held=why_not, due_at=due, by=NIGHT)
-        folder.put(path, place)
+        inbox.put(path, place)
         if why_not:
             result.held.append(f"{name}: {why_not}")
         return None if why_not or due else job.id
 
-    async def _taken_before(self, folder: Folder, path: Path, before: Taken, result: NightlyResult) -> None:
+    async def _taken_before(self, inbox: Inbox, path: Path, before: Taken, result: NightlyResult) -> None:
         """A content that was taken before is not run twice; an export that has not changed is no news either."""
-        if not is_folder(self._context.settings.night_source):
-            folder.put(path, folder.done)
+        if self.source.is_export:
+            inbox.put(path, inbox.done)
             return
         when = f"{local(before.taken_at):%Y-%m-%d %H:%M}"
         name = original_name(path)
         again = f"`bulkremove nightly --again {name}` runs it anew."
         why = f"Its content was taken before, as {before.name} on {when}. {again}"
-        await self._hold(folder, path, path.name, why, result)
+        await self._hold(inbox, path, path.name, why, result)
 
     async def read(self, path: Path, name: str) -> Preview:
         """The plan of a file. Raises FileRefused."""
@@ -139,13 +146,13 @@ class Intake:
         )
 
     async def _hold(
-        self, folder: Folder, path: Path, key: str, why: str, result: NightlyResult, *, words: str = ""
+        self, inbox: Inbox, path: Path, key: str, why: str, result: NightlyResult, *, words: str = ""
     ) -> None:
         name = original_name(path)
         body = f"{name} was put aside and nothing of it was sent. {words or why}"
         await self._outbox.add(f"held:{key}", f"held: {name}", body)
         await self._context.record(NIGHT, "held", name=name)
-        folder.put(path, folder.held)
+        inbox.put(path, inbox.held)
         result.held.append(f"{name}: {why}")
 
     def _announcement(self, job: Job, preview: Preview, why: str | None) -> Notice | None:

@@ -29,7 +29,7 @@ from bulkremove.domain.job import EndReason, JobState
 from bulkremove.domain.schedule import Missed, Schedule, Window
 from bulkremove.engine.progress import Stop
 from bulkremove.platform.local_time import local
-from bulkremove.sources import Folder
+from bulkremove.sources.inbox import Inbox
 
 EXPIRES = 7 * 86_400.0
 """Seconds after which a plan that nobody approved is given up."""
@@ -60,7 +60,7 @@ class NightlyRuns:
         ``again``: the name of a held file whose content was run before and is to be run once more; ``night``: the local
         date that it belongs to, today without it.
         """
-        _ = self._intake.folder
+        _ = self._intake.inbox
         async with self._claimed():
             return await self._run(stop, again, night or local(self._context.clock.wall()).date())
 
@@ -93,10 +93,10 @@ class NightlyRuns:
     async def dry_run(self) -> NightlyResult:
         """Tonight's plans; takes nothing, holds nothing, removes nothing."""
         result = NightlyResult()
-        folder = self._intake.folder
-        folder.prepare()
-        for path, rests in folder.waiting(self._context.clock.wall()):
-            if not rests:
+        inbox = self._intake.inbox
+        inbox.prepare()
+        for path, is_whole in inbox.waiting(self._context.clock.wall()):
+            if not is_whole:
                 result.waiting.append(path.name)
                 continue
             try:
@@ -115,7 +115,7 @@ class NightlyRuns:
         await self.outbox.notifier.ping("/start")
         try:
             await self._expire()
-            folder = await self._fill(result)
+            inbox = await self._fill(result)
             until = self.schedule.open_until(clock.wall())
             if until is None:
                 result.failures.append(
@@ -125,8 +125,8 @@ class NightlyRuns:
             closing = asyncio.create_task(self._close_window(stop, until or clock.wall()))
             try:
                 await self._resume_jobs(stop, result)
-                if folder is not None:
-                    async with aclosing(self._intake.take(folder, result, again, lambda: stop.asked)) as job_ids:
+                if inbox is not None:
+                    async with aclosing(self._intake.take(inbox, result, again, lambda: stop.asked)) as job_ids:
                         async for job_id in job_ids:
                             if not stop.asked:
                                 await self._run_job(job_id, stop, result)
@@ -162,8 +162,8 @@ class NightlyRuns:
         if self._context.settings.metrics_file:
             _replace(Path(self._context.settings.metrics_file), text(await self._retention.figures()))
 
-    async def _fill(self, result: NightlyResult) -> Folder | None:
-        """The folder with its files; None, and people told, when its source is not there."""
+    async def _fill(self, result: NightlyResult) -> Inbox | None:
+        """The inbox with its files; None, and people told, when its source is not there."""
         try:
             return await self._intake.fill()
         except SourceFailed as failed:

@@ -1,0 +1,41 @@
+"""What a command or a web address gives, written to a file that is whole or not there."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from pathlib import Path
+
+from bulkremove.domain.errors import SourceFailed
+from bulkremove.sources.inbox import MARK
+
+TIMEOUT_SECONDS = 600.0
+"""Seconds that a command or a web address may take."""
+MAX_BYTES = 100 * 1024 * 1024
+
+
+async def download(pieces: AsyncGenerator[bytes], folder: Path) -> Path:
+    """A new file in ``folder`` with all of ``pieces``. Raises SourceFailed, and then there is none."""
+    target = folder / f"{time.strftime('%Y%m%d-%H%M%S')}.csv"
+    partial = folder / f"{target.name}.part"
+    try:
+        with os.fdopen(os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
+            async with asyncio.timeout(TIMEOUT_SECONDS), aclosing(pieces):
+                size = 0
+                async for piece in pieces:
+                    size += len(piece)
+                    if size > MAX_BYTES:
+                        raise SourceFailed("The source gives more than 100 MB; nothing of it was used.")
+                    file.write(piece)
+        partial.rename(target)
+        target.with_name(f"{target.name}{MARK}").touch()  # it is whole
+    except TimeoutError:
+        raise SourceFailed(f"The source did not end within {TIMEOUT_SECONDS / 60:.0f} minutes.") from None
+    except OSError as error:
+        raise SourceFailed(f"What the source gave can't be kept: {error.strerror}.") from None
+    finally:
+        partial.unlink(missing_ok=True)
+    return target

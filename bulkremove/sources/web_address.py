@@ -1,0 +1,55 @@
+"""A web address that answers with a CSV."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bulkremove.domain.errors import SourceFailed
+from bulkremove.domain.hosts import is_loopback
+from bulkremove.sources.download import download
+from bulkremove.sources.inbox import Inbox
+from bulkremove.sources.interface import SourceFile
+
+
+class WebAddress:
+    """A URL, asked with the bearer ``token`` if there is one. Redirects are not followed."""
+
+    is_export = True
+
+    def __init__(self, url: str, token: str | None) -> None:
+        self._url, self._token = url, token
+
+    def inbox(self, home: Path) -> Inbox:
+        return Inbox(home / "nightly")
+
+    async def fetch(self, folder: Path) -> list[SourceFile]:
+        try:
+            parts = urlsplit(self._url)
+        except ValueError:
+            raise SourceFailed("The source's address is not valid.") from None
+        if parts.username is not None:  # it would stand in logs and in the list of processes
+            raise SourceFailed(
+                "The source's address holds a name or password.",
+                hint="Leave it out, and set BULKREMOVE_SOURCE_TOKEN if the address asks for a bearer token.",
+            )
+        if self._token and parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+            raise SourceFailed("A bearer token is sent to an https address only.", hint="Change the source's address.")
+        return [SourceFile(await download(self._body(), folder), Path(parts.path).name or f"{parts.hostname}.csv")]
+
+    async def _body(self) -> AsyncGenerator[bytes]:
+        import aiohttp
+
+        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        try:
+            async with (
+                aiohttp.ClientSession(headers=headers, trust_env=False) as session,
+                session.get(self._url, allow_redirects=False) as reply,
+            ):
+                if reply.status != 200:
+                    raise SourceFailed(f"The source's address answered with {reply.status}; nothing of it was used.")
+                async for piece in reply.content.iter_chunked(64 * 1024):
+                    yield piece
+        except (aiohttp.ClientError, ValueError):
+            raise SourceFailed("The source's address can't be read.", hint="Open it in a browser to see why.") from None

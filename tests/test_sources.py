@@ -1,0 +1,100 @@
+"""Each kind of source: whole files or none, and a sentence for what went wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from bulkremove.domain.errors import SourceFailed
+from bulkremove.sources import SourceFile, source_of
+
+CSV = b"Course ID,Batch ID,Learner ID\n1,2,3\n"
+
+
+def fetched(text: str, folder: Path, **environ: str) -> list[SourceFile]:
+    folder.mkdir(exist_ok=True)
+    return asyncio.run(source_of(text, environ).fetch(folder))
+
+
+def printed(code: str) -> str:
+    return f'command {sys.executable} -c "{code}"'
+
+
+def test_a_file_is_read_where_it_lies(tmp_path: Path) -> None:
+    file = tmp_path / "leavers.csv"
+    file.write_bytes(CSV)
+    assert [SourceFile(file, "leavers.csv")] == fetched(str(file), tmp_path / "scratch")
+    assert [] == list((tmp_path / "scratch").iterdir())
+
+
+def test_a_folder_gives_the_files_that_are_whole(tmp_path: Path) -> None:
+    for name in ("old.csv", "new.csv", "half.csv.part"):
+        (tmp_path / name).write_bytes(CSV)
+    an_hour_ago = time.time() - 3600.0
+    os.utime(tmp_path / "old.csv", (an_hour_ago, an_hour_ago))
+    assert ["old.csv"] == [file.name for file in fetched(str(tmp_path), tmp_path)]
+
+
+def test_a_command_gives_what_it_prints(tmp_path: Path) -> None:
+    [file] = fetched(printed("print(1, 2)"), tmp_path / "scratch")
+    assert (b"1 2\n", 0o600) == (file.path.read_bytes(), file.path.stat().st_mode & 0o777)
+    assert f"{Path(sys.executable).name}.csv" == file.name
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (printed("print(1); raise SystemExit(3)"), "ended with code 3"),
+        ("command no-such-program-here", "can't be started"),
+        ("command 'unclosed", "a quote that is not closed"),
+        ("command  ", "command is empty"),
+        ("http://127.0.0.1:9/leavers.csv", "can't be read"),
+        ("https://[/leavers.csv", "not valid"),
+        ("https://name:secret@127.0.0.1:9/leavers.csv", "holds a name or password"),
+    ],
+)
+def test_a_source_that_fails_leaves_nothing(tmp_path: Path, source: str, message: str) -> None:
+    with pytest.raises(SourceFailed, match=message) as caught:
+        fetched(source, tmp_path / "scratch")
+    assert "secret" not in str(caught.value)
+    assert [] == list((tmp_path / "scratch").iterdir())
+
+
+def test_a_token_is_sent_to_no_host_without_encryption(tmp_path: Path) -> None:
+    with pytest.raises(SourceFailed, match="https"):
+        fetched("http://hr.example.com/leavers.csv", tmp_path / "scratch", BULKREMOVE_SOURCE_TOKEN="t")
+
+
+@pytest.mark.parametrize(("status", "body"), [(200, CSV), (404, CSV), (302, CSV)])
+def test_an_address_counts_with_status_200_alone(tmp_path: Path, status: int, body: bytes) -> None:
+    seen: list[str | None] = []
+
+    async def answer(request: web.BaseRequest) -> web.Response:
+        seen.append(request.headers.get("Authorization"))
+        return web.Response(status=status, body=body, headers={"Location": "/elsewhere"})
+
+    async def fetch() -> list[SourceFile]:
+        server = web.ServerRunner(web.Server(answer))
+        await server.setup()
+        site = web.TCPSite(server, "127.0.0.1", 0)
+        await site.start()
+        try:
+            url = f"http://127.0.0.1:{server.addresses[0][1]}/export/leavers.csv"
+            return await source_of(url, {"BULKREMOVE_SOURCE_TOKEN": "t"}).fetch(tmp_path)
+        finally:
+            await server.cleanup()
+
+    if status == 200:
+        [file] = asyncio.run(fetch())
+        assert ("leavers.csv", CSV) == (file.name, file.path.read_bytes())
+    else:
+        with pytest.raises(SourceFailed, match=f"answered with {status}"):
+            asyncio.run(fetch())
+        assert [] == list(tmp_path.iterdir())
+    assert ["Bearer t"] == seen
