@@ -52,7 +52,7 @@ def measure() -> list[dict[str, object]]:
     from python_calamine import CalamineWorkbook
 
     from bulkremove.domain.planner import plan
-    from bulkremove.reading import read
+    from bulkremove.reading.reader import read
 
     def preview(path: Path) -> object:
         return plan(read(path, name=path.name), account="a", host="h")
@@ -75,7 +75,7 @@ def measure() -> list[dict[str, object]]:
 def peak(path: str) -> None:
     """Print the megabytes that one preview takes at most."""
     from bulkremove.domain.planner import plan
-    from bulkremove.reading import read
+    from bulkremove.reading.reader import read
 
     plan(read(Path(path), name="big"), account="a", host="h")
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)

@@ -15,7 +15,7 @@ from bulkremove.config import load
 from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import JobState
 from bulkremove.domain.row import Status
-from bulkremove.reading import ReadOptions
+from bulkremove.reading.options import ReadOptions
 from bulkremove.sandbox import read_log
 from tests.cli_fixtures import crowd, sandbox
 from tests.web_fixtures import triples

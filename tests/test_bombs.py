@@ -19,7 +19,7 @@ CODE = """
 import sys
 from pathlib import Path
 from bulkremove.domain.errors import FileRefused
-from bulkremove.reading import read
+from bulkremove.reading.reader import read
 try:
     read(Path(sys.argv[1]), name="list")
 except FileRefused as refused:

@@ -16,7 +16,8 @@ import xlwt
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.planner import plan
 from bulkremove.domain.table import Table
-from bulkremove.reading import Hidden, ReadOptions, read
+from bulkremove.reading.options import Hidden, ReadOptions
+from bulkremove.reading.reader import read
 from tests.test_bombs import CODE, MAIN, MEGABYTES
 from tests.workbooks import Book, Cell, Sheet, archive
 

@@ -31,7 +31,8 @@ from bulkremove.domain.job import EndReason, Job, JobState
 from bulkremove.domain.planner import plan
 from bulkremove.domain.row import Status
 from bulkremove.platform.system_clock import SystemClock
-from bulkremove.reading import ReadOptions, read
+from bulkremove.reading.options import ReadOptions
+from bulkremove.reading.reader import read
 from bulkremove.sandbox import read_log
 from tests.cli_fixtures import Bulkremove, crowd, environment, sandbox
 from tests.web_fixtures import CREDENTIALS, running_site, triples, until

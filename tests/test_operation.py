@@ -17,7 +17,8 @@ from bulkremove.domain.errors import JournalFailed
 from bulkremove.domain.operation import OPERATIONS, REMOVE_LEARNER
 from bulkremove.domain.planner import plan
 from bulkremove.domain.row import Status
-from bulkremove.reading import ReadOptions, read
+from bulkremove.reading.options import ReadOptions
+from bulkremove.reading.reader import read
 from tests.cli_fixtures import crowd
 
 DIGITS = st.text("0123456789", min_size=1, max_size=19)

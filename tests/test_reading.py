@@ -16,7 +16,8 @@ from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.planner import plan
 from bulkremove.domain.row import Status
 from bulkremove.domain.table import Table
-from bulkremove.reading import ReadOptions, parse_columns, read
+from bulkremove.reading.options import ReadOptions, parse_columns
+from bulkremove.reading.reader import read
 from tests.workbooks import Book, Sheet, archive
 
 HEADER = ["Course ID", "Batch ID", "Learner ID"]

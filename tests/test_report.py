@@ -17,7 +17,7 @@ from bulkremove.domain.errors import ReportFailed
 from bulkremove.domain.job import Job, JobState, Tally
 from bulkremove.domain.row import Roles, Status
 from bulkremove.domain.table import REPORT_COLUMNS
-from bulkremove.reading import read
+from bulkremove.reading.reader import read
 from bulkremove.report import Rows, default_path, first_line, reserve, retry_path, summary, write
 
 JOB = Job(

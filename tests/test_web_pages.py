@@ -17,7 +17,7 @@ from bulkremove.domain.errors import JobBusy
 from bulkremove.domain.job import Job, JobState
 from bulkremove.domain.permissions import Role
 from bulkremove.domain.row import Roles, Status
-from bulkremove.reading import ReadOptions
+from bulkremove.reading.options import ReadOptions
 from bulkremove.web import uploads
 from tests.cli_fixtures import Bulkremove, crowd, environment
 from tests.web_fixtures import Reply, RunningSite, Visitor, running_site, triples, until

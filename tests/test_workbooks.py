@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.table import Table
-from bulkremove.reading import Hidden, ReadOptions, read
+from bulkremove.reading.options import Hidden, ReadOptions
+from bulkremove.reading.reader import read
 from tests.workbooks import KINDS, Book, Cell, Formula, Sheet
 
 HEADER: list[Cell] = ["Course ID", "Batch ID", "Learner ID"]

@@ -18,7 +18,8 @@ from pathlib import Path
 from bulkremove.domain.errors import FileRefused, SettingsError
 from bulkremove.domain.ids import OUTER
 from bulkremove.platform.secure_files import replace_content
-from bulkremove.reading import ReadOptions, without_rows
+from bulkremove.reading.delimited import without_rows
+from bulkremove.reading.options import ReadOptions
 from bulkremove.reading.subprocess_reader import read_apart
 
 _ENCODINGS = ("ascii", "utf-16-le", "utf-16-be")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from bulkremove.app.accounts import Accounts
 from bulkremove.app.consent import Consent, check_consent, check_eyes, over_a_cap
@@ -25,10 +25,9 @@ from bulkremove.domain.row import Status
 from bulkremove.domain.table import Table
 from bulkremove.engine import rate_limit
 from bulkremove.platform.local_time import local
+from bulkremove.reading.options import ReadOptions
+from bulkremove.reading.subprocess_reader import read_apart
 from bulkremove.storage.interface.records import Record
-
-if TYPE_CHECKING:  # reading pulls pandas in, which most commands do without
-    from bulkremove.reading import ReadOptions
 
 _LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
 """For job names: nothing that can be misread."""
@@ -42,14 +41,12 @@ class Plans:
 
     def preview(self, source: Path | BinaryIO, *, name: str, options: ReadOptions) -> Preview:
         """Read a file to its end and say what a run would do. Sends nothing. Raises FileRefused. It blocks."""
-        from bulkremove.reading import read
+        from bulkremove.reading.reader import read
 
         return self._preview(read(source, name=name, options=options))
 
     async def preview_apart(self, path: Path, *, name: str, options: ReadOptions) -> Preview:
         """The same, read in a child process with limits on memory and time: for files that strangers may have made."""
-        from bulkremove.reading.subprocess_reader import read_apart
-
         return await asyncio.to_thread(self._preview, await read_apart(path, name=name, options=options))
 
     async def some_rows(
@@ -186,6 +183,6 @@ def protected_learners(settings: Settings) -> ProtectedLearners:
     path = protected_path(settings)
     if not settings.protected_list and not path.exists():
         return ProtectedLearners()
-    from bulkremove.reading import read_protected_learners
+    from bulkremove.reading.reader import read_protected_learners
 
     return read_protected_learners(path)

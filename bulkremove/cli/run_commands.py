@@ -176,7 +176,7 @@ def _read(app: App, file: str, said: dict[str, Any]) -> tuple[Preview, Path]:
     """The plan of the one file that a source gives now, and the folder for its report."""
     import asyncio
 
-    from bulkremove.reading import Hidden, ReadOptions, parse_columns
+    from bulkremove.reading.options import Hidden, ReadOptions, parse_columns
     from bulkremove.sources import source_of
 
     if said["visible_only"] and said["include_hidden"]:

@@ -12,14 +12,12 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.row import Exclusion, Roles, Status
 from bulkremove.domain.table import Choices, Table
-
-if TYPE_CHECKING:
-    from bulkremove.reading import ReadOptions
+from bulkremove.reading.options import Hidden, ReadOptions
 
 MEMORY = 1 << 30
 """Bytes of address space that the child may take."""
@@ -126,7 +124,7 @@ def _facts(table: Table) -> Mapping[str, object]:
 
 
 def _child() -> None:
-    from bulkremove.reading import Hidden, ReadOptions, read
+    from bulkremove.reading.reader import read  # the parent does without
 
     try:
         import resource

@@ -18,7 +18,7 @@ from bulkremove.domain.job import Job, Tally
 from bulkremove.domain.permissions import Right
 from bulkremove.domain.plan import PlannedRow
 from bulkremove.domain.row import UNPLANNED
-from bulkremove.reading import Hidden, ReadOptions, parse_columns
+from bulkremove.reading.options import Hidden, ReadOptions, parse_columns
 from bulkremove.report import as_json
 from bulkremove.report.metrics import KIND, text
 from bulkremove.storage.interface.jobs import VISIBLE

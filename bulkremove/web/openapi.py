@@ -9,7 +9,7 @@ from typing import Any
 from bulkremove import __version__
 from bulkremove.domain.job import EndReason, JobState
 from bulkremove.domain.row import UNPLANNED, Status
-from bulkremove.reading import Hidden
+from bulkremove.reading.options import Hidden
 from bulkremove.storage.interface.jobs import VISIBLE
 
 PREFIX = "/api/v1"

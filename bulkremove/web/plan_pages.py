@@ -21,7 +21,7 @@ from bulkremove.domain.plan import Plan
 from bulkremove.domain.row import Status
 from bulkremove.domain.table import column_letter
 from bulkremove.platform.secure_files import private_folder
-from bulkremove.reading import Hidden, ReadOptions
+from bulkremove.reading.options import Hidden, ReadOptions
 from bulkremove.report import write_plan
 from bulkremove.storage.interface.jobs import VISIBLE
 from bulkremove.web.responses import download, page, page_number, read_form

@@ -20,7 +20,7 @@ from aiohttp import BodyPartReader, http_exceptions, web
 from bulkremove.app import App, Preview
 from bulkremove.domain.errors import ConsentMissing, FileRefused
 from bulkremove.platform.secure_files import private_folder
-from bulkremove.reading import ReadOptions
+from bulkremove.reading.options import ReadOptions
 from bulkremove.web.security import MAX_FORM_BYTES
 
 UPLOAD_TIMEOUT = 120.0

@@ -19,7 +19,8 @@ import atheris  # type: ignore[import-not-found, import-untyped, unused-ignore] 
 with atheris.instrument_imports(include=["bulkremove.reading", "xlrd"]):  # all of pandas takes minutes
     from bulkremove.domain.errors import FileRefused
     from bulkremove.domain.planner import plan
-    from bulkremove.reading import Hidden, ReadOptions, read
+    from bulkremove.reading.options import Hidden, ReadOptions
+    from bulkremove.reading.reader import read
 from tests.workbooks import Book, Sheet, archive
 
 MEGABYTES = 1_000

@@ -26,7 +26,7 @@ from bulkremove.domain.errors import BulkremoveError
 from bulkremove.domain.job import EndReason, JobState
 from bulkremove.domain.row import Removal
 from bulkremove.engine.progress import Stop
-from bulkremove.reading import ReadOptions
+from bulkremove.reading.options import ReadOptions
 from bulkremove.sandbox import Batch, Client, Fault, Faults, LockTold, Rule, Threshold, World
 from bulkremove.sandbox.faults import TOKEN_KINDS, Latency
 from bulkremove.sandbox.zoho import Zoho

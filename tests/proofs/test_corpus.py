@@ -19,7 +19,8 @@ from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.planner import plan
 from bulkremove.domain.row import Status
 from bulkremove.domain.table import Table
-from bulkremove.reading import ReadOptions, read
+from bulkremove.reading.options import ReadOptions
+from bulkremove.reading.reader import read
 from tests.conftest import Proving
 
 CORPUS = Path(__file__).parent.parent / "corpus"
@@ -78,7 +79,7 @@ import json, sys, time
 from pathlib import Path
 from bulkremove.domain.errors import FileRefused
 from tests.proofs.test_corpus import CORPUS, FIRST_THREE
-from bulkremove.reading import read
+from bulkremove.reading.reader import read
 seen = {}
 for name in json.load(sys.stdin):
     began = time.monotonic()

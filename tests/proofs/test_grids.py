@@ -21,7 +21,7 @@ from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.domain.planner import plan
 from bulkremove.domain.row import Removal
 from bulkremove.domain.table import Table
-from bulkremove.reading import read
+from bulkremove.reading.reader import read
 from bulkremove.zoho.client import Admission, ZohoClient
 from tests.conftest import Proving
 from tests.workbooks import Book, Cell, Sheet

@@ -20,6 +20,7 @@ from bulkremove.domain.errors import FileRefused, SourceFailed
 from bulkremove.domain.job import Job
 from bulkremove.platform.local_time import local
 from bulkremove.platform.secure_files import private_folder
+from bulkremove.reading.options import ReadOptions
 from bulkremove.sources import Source, source_of
 from bulkremove.sources.inbox import Inbox, digest, original_name
 from bulkremove.storage.interface.nightly import Taken
@@ -130,8 +131,6 @@ class Intake:
 
     async def read(self, path: Path, name: str) -> Preview:
         """The plan of a file. Raises FileRefused."""
-        from bulkremove.reading import ReadOptions
-
         return await self._plans.preview_apart(path, name=name, options=ReadOptions())
 
     async def why_held(self, preview: Preview, path: Path) -> str | None:

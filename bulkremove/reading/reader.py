@@ -1,0 +1,63 @@
+"""Read a file to its end. What a file is, is told by its content, not by its name."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from pathlib import Path
+from typing import BinaryIO
+
+from bulkremove.domain.errors import FileRefused
+from bulkremove.domain.plan import ProtectedLearners
+from bulkremove.domain.table import Table
+from bulkremove.reading.delimited import read_delimited
+from bulkremove.reading.grid import MAX_FILE_BYTES, Grid
+from bulkremove.reading.options import ReadOptions
+from bulkremove.reading.protected_learners import protected_learners
+from bulkremove.reading.table import table_of
+from bulkremove.reading.workbook import read_ole, read_zip
+
+
+def read(source: Path | BinaryIO, *, name: str, options: ReadOptions | None = None) -> Table:
+    """Read a CSV, TSV, .xlsx, .xls or .ods file to its end. ``name`` is what messages call it. Raises FileRefused."""
+    options = options or ReadOptions()
+    grid = _grid(_bytes(source, name), name, options)
+    return table_of(grid, name, options)
+
+
+def read_protected_learners(path: Path) -> ProtectedLearners:
+    """The list of those who are never removed. Raises FileRefused."""
+    raw = _bytes(path, path.name).removeprefix(codecs.BOM_UTF8)
+    first = raw.partition(b"\n")[0]
+    if re.fullmatch(rb"[\w \-\"]+\r?", first):  # a column of learners alone has no separator to be told by
+        raw = b"sep=,\n" + raw
+    grid = _grid(raw, path.name, ReadOptions())
+    if not grid.columns or not len(grid.numbers):
+        raise FileRefused(f"{path.name} is empty.", hint="Give it the heading Learner ID, or take it away.")
+    return protected_learners(grid, path)
+
+
+def _bytes(source: Path | BinaryIO, name: str) -> bytes:
+    try:
+        if isinstance(source, Path):
+            with source.open("rb") as file:
+                raw = file.read(MAX_FILE_BYTES + 1)
+        else:
+            raw = source.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise FileRefused(f"{name} can't be read: {error.strerror}.") from None
+    if len(raw) > MAX_FILE_BYTES:
+        raise FileRefused(f"{name} is larger than 100 MB.", hint="Split it.")
+    return raw
+
+
+def _grid(raw: bytes, name: str, options: ReadOptions) -> Grid:
+    if raw.startswith(b"PK"):
+        return read_zip(raw, name, options)
+    if raw.startswith(b"\xd0\xcf\x11\xe0"):
+        return read_ole(raw, name, options)
+    if options.sheet is not None:
+        raise FileRefused(f"{name} is no workbook and has no sheets.", hint="Leave --sheet out.")
+    if raw.startswith(b"%PDF") or raw.lstrip()[:1] in (b"<", b"{"):
+        raise FileRefused(f"{name} is no CSV and no workbook.", hint="Give a CSV, .xlsx, .xls or .ods file.")
+    return read_delimited(raw, name)
