@@ -68,28 +68,28 @@ class Settings:
     """Files (PEM) for a page that speaks TLS itself; both or none."""
     protected_list: str = ""
     """File of those who are never removed; empty for protected.csv in the home folder, if it is there."""
-    night_source: str = ""
-    """Where nights find their files: a folder, ``command ...`` or an https URL; empty for no nights."""
-    night_at: time | None = None
-    """Local time of a night's start, for `serve` and `worker`; None when cron or a timer starts the nights."""
-    night_zone: str = "UTC"
-    """IANA name of the time zone of ``night_at`` and ``night_window``."""
-    night_window: tuple[time, time] | None = None
-    """Local times between which a night may send; None for always."""
-    night_missed: str = "run"
-    """What becomes of a missed night: ``run`` or ``skip``."""
-    night_overlap: str = "wait"
-    """What a night does while another one still runs: ``wait`` or ``skip``."""
-    usual_factor: float = 3.0
-    """A night's plan with more than so many times the usual number of removals is held."""
+    nightly_source: str = ""
+    """Where nightly runs find their files: a folder, ``command ...`` or an https URL; empty for no nightly runs."""
+    nightly_at: time | None = None
+    """Local time when `serve` and `worker` start a nightly run; None when cron or a timer starts them."""
+    nightly_zone: str = "UTC"
+    """IANA name of the time zone of ``nightly_at`` and ``nightly_window``."""
+    nightly_window: tuple[time, time] | None = None
+    """Local times between which a nightly run may send; None for always."""
+    nightly_missed: str = "run"
+    """What becomes of a missed nightly run: ``run`` or ``skip``."""
+    nightly_overlap: str = "wait"
+    """What a nightly run does while another one still runs: ``wait`` or ``skip``."""
+    baseline_factor: float = 3.0
+    """A nightly run's plan with more than so many times the baseline's removals is held."""
     delay_days: int = 0
-    """Days between a night's plan, which is announced, and its run."""
+    """Days between a nightly run's plan, which is announced, and its run."""
     retention_days: int = 90
     """Days after which uploads, reports and rows of ended jobs are deleted; 0 for never."""
     ping_url: str = ""
-    """https URL that is called at a night's start (with /start) and good end: a dead man's switch."""
+    """https URL that is called at a nightly run's start (with /start) and good end: a dead man's switch."""
     metrics_file: str = ""
-    """Where a night writes its metrics for node_exporter; empty for nowhere."""
+    """Where a nightly run writes its metrics for node_exporter; empty for nowhere."""
     largest_upload: int = 10
     """Megabytes (2**20 bytes) of a file given to the page."""
     sources: Mapping[str, str] = field(default_factory=dict)
@@ -414,13 +414,13 @@ _FIELDS: dict[str, Callable[[object], object]] = {
     "tls_key": _file,
     "largest_upload": _whole(1, 100),
     "protected_list": _file,
-    "night_source": str,
-    "night_at": _time,
-    "night_zone": _zone,
-    "night_window": _window,
-    "night_missed": _one_of("run", "skip"),
-    "night_overlap": _one_of("wait", "skip"),
-    "usual_factor": _factor,
+    "nightly_source": str,
+    "nightly_at": _time,
+    "nightly_zone": _zone,
+    "nightly_window": _window,
+    "nightly_missed": _one_of("run", "skip"),
+    "nightly_overlap": _one_of("wait", "skip"),
+    "baseline_factor": _factor,
     "delay_days": _whole(0, 30),
     "retention_days": _whole(0, 36_500),
     "ping_url": _https,

@@ -17,7 +17,7 @@ _LINES = "lines"
 SLOW = frozenset(
     f"test_{name}.py"
     for name in (
-        *("applications", "bombs", "browser", "cli", "keeping", "night", "notices", "people", "restore", "wire"),
+        *("applications", "bombs", "browser", "cli", "keeping", "nightly", "notices", "people", "restore", "wire"),
         *("web_api", "web_pages", "web_security", "workbooks"),
     )
 )

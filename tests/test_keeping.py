@@ -20,7 +20,7 @@ from bulkremove.domain.row import Status
 from bulkremove.report.metrics import text
 from bulkremove.sandbox import read_log
 from tests.cli_fixtures import Bulkremove, crowd, environment, sandbox
-from tests.test_night import site
+from tests.nightly_fixtures import nightly_site
 from tests.web_fixtures import running_site, triples
 from tests.workbooks import Book, Cell, Sheet
 
@@ -29,9 +29,9 @@ DAY = 86_400.0
 
 
 async def test_after_its_time_a_job_keeps_its_totals_and_nothing_of_people(tmp_path: Path) -> None:
-    async with site(tmp_path, retention_days=90) as one:
+    async with nightly_site(tmp_path, retention_days=90) as one:
         one.drop("leavers.csv", triples(5))
-        await one.night()
+        await one.run()
         job, totals = await one.job(), (await one.app.jobs.tally(await one.job())).counts
         one.clock.ahead = 89 * DAY
         assert Tidied(0, 0) == await one.app.retention.tidy()
@@ -50,24 +50,24 @@ async def test_after_its_time_a_job_keeps_its_totals_and_nothing_of_people(tmp_p
 
 
 async def test_a_clock_that_is_wrong_for_one_night_deletes_nothing(tmp_path: Path) -> None:
-    async with site(tmp_path, retention_days=90) as one:
+    async with nightly_site(tmp_path, retention_days=90) as one:
         one.drop("leavers.csv", triples(3))
-        job = (await one.night()).ran[0]
+        job = (await one.run()).ran[0]
         one.clock.ahead = 400 * DAY
-        assert "" == (await one.night()).deleted  # nobody has compared the clock in this run
+        assert "" == (await one.run()).deleted  # nobody has compared the clock in this run
         one.drop("more.csv", triples(3, first=5))
-        found = await one.night()
+        found = await one.run()
         assert any("400 days, so nothing was deleted" in sentence for sentence in found.failures)
         assert not (await one.app.jobs.find(job.id)).dropped
         one.clock.ahead = 0.0
-        assert "" == (await one.night()).deleted
+        assert "" == (await one.run()).deleted
         assert not (await one.app.jobs.find(job.id)).dropped
 
 
 async def test_a_forgotten_person_stands_nowhere_and_it_is_said_where_they_stood(tmp_path: Path) -> None:
-    async with site(tmp_path) as one:
+    async with nightly_site(tmp_path) as one:
         one.drop("leavers.csv", triples(5, reason="Jo Leaver"))
-        await one.night()
+        await one.run()
         found = await one.app.retention.find_learner(LEARNER)
         job = await one.job()
         assert {job.id: 1} == found.rows
@@ -86,9 +86,9 @@ async def test_a_forgotten_person_stands_nowhere_and_it_is_said_where_they_stood
 
 
 async def test_an_erased_id_stands_in_no_file_of_the_journal_also_while_the_page_runs(tmp_path: Path) -> None:
-    async with site(tmp_path) as one:
+    async with nightly_site(tmp_path) as one:
         one.drop("leavers.csv", triples(5))
-        await one.night()
+        await one.run()
         await one.app.retention.forget(await one.app.retention.find_learner(LEARNER), by="kim")
         for path in (tmp_path / "home").glob("journal.*"):
             assert LEARNER.encode() not in path.read_bytes(), path
@@ -96,22 +96,22 @@ async def test_an_erased_id_stands_in_no_file_of_the_journal_also_while_the_page
 
 async def test_it_is_said_what_an_erasure_does_not_reach(tmp_path: Path) -> None:
     protected = tmp_path / "protected.csv"
-    async with site(tmp_path) as one:
+    async with nightly_site(tmp_path) as one:
         one.drop("leavers.csv", triples(5))
-        await one.night()
+        await one.run()
     protected.write_text(f"Learner ID\n{LEARNER}\n")
-    async with site(tmp_path, protected_list=str(protected)) as one:
+    async with nightly_site(tmp_path, protected_list=str(protected)) as one:
         found = await one.app.retention.find_learner(LEARNER)
         assert ("The protected list names this learner, and was not changed.",) == found.by_hand
-    async with site(tmp_path, protected_list=str(protected), night_source="") as one:
+    async with nightly_site(tmp_path, protected_list=str(protected), nightly_source="") as one:
         found = await one.app.retention.find_learner(LEARNER)
         assert "are yours and were not searched" in found.by_hand[0]
 
 
 async def test_who_is_still_to_be_removed_is_not_forgotten(tmp_path: Path) -> None:
-    async with site(tmp_path, max_removals=1) as one:
+    async with nightly_site(tmp_path, max_removals=1) as one:
         one.drop("leavers.csv", triples(5))
-        await one.night()
+        await one.run()
         assert JobState.HELD == (await one.job()).state
         with pytest.raises(ConsentMissing, match="still to be sent"):
             await one.app.retention.find_learner(LEARNER)
@@ -124,7 +124,7 @@ LEAVERS = 'course,batch,learner,note\n1,2,4711,"two\nlines"\n1,2,14711,"4711"\n1
 async def test_only_the_rows_whose_learner_cell_is_the_id_are_taken_out_of_a_file(
     tmp_path: Path, encoding: str
 ) -> None:
-    async with site(tmp_path) as one:
+    async with nightly_site(tmp_path) as one:
         done = one.folder / "done"
         done.mkdir()
         (done / "old.csv").write_bytes(LEAVERS.replace("x", "é").encode(encoding))
@@ -137,7 +137,7 @@ async def test_only_the_rows_whose_learner_cell_is_the_id_are_taken_out_of_a_fil
 
 
 async def test_a_file_that_changed_since_the_look_is_left_as_it_is(tmp_path: Path) -> None:
-    async with site(tmp_path) as one:
+    async with nightly_site(tmp_path) as one:
         done = one.folder / "done"
         done.mkdir()
         for name in ("a.csv", "b.csv", "gone.csv"):
@@ -153,7 +153,7 @@ async def test_a_file_that_changed_since_the_look_is_left_as_it_is(tmp_path: Pat
 
 
 async def test_waiting_files_workbooks_and_links_are_named_or_left_and_never_changed(tmp_path: Path) -> None:
-    async with site(tmp_path) as one:
+    async with nightly_site(tmp_path) as one:
         for place in ("done", "held"):
             (one.folder / place).mkdir()
         waiting = one.drop("tonight.csv", LEAVERS)
@@ -176,9 +176,9 @@ async def test_waiting_files_workbooks_and_links_are_named_or_left_and_never_cha
 
 
 async def test_a_backup_made_while_a_job_runs_is_sound_and_an_old_one_is_noticed(tmp_path: Path) -> None:
-    async with site(tmp_path) as one:
+    async with nightly_site(tmp_path) as one:
         one.drop("first.csv", triples(3))
-        await one.night()
+        await one.run()
         backup, copy = tmp_path / "monday.zip", tmp_path / "journal.db"
         await one.app.backups.make(backup, by="kim")
         assert 0o600 == backup.stat().st_mode & 0o777
@@ -190,31 +190,31 @@ async def test_a_backup_made_while_a_job_runs_is_sound_and_an_old_one_is_noticed
         with pytest.raises(JournalFailed):
             await one.app.backups.make(backup, by="kim")
         one.drop("second.csv", triples(3, first=5))
-        await one.night()
+        await one.run()
     for path in (tmp_path / "home").glob("journal.db*"):
         path.unlink()
     shutil.copy(copy, tmp_path / "home" / "journal.db")
-    async with site(tmp_path) as one:
+    async with nightly_site(tmp_path) as one:
         one.drop("third.csv", triples(3, first=10))
         for _ in range(2):
             with pytest.raises(JournalFailed, match="replaced by an older copy"):
-                await one.night()
+                await one.run()
         restored = await one.app.backups.restored()
         assert restored is not None
         assert ({}, 1) == (restored.rows, len(restored.jobs))  # the copy knows the first job, which was over
         await one.app.backups.accept(restored, by="kim")
         assert await one.app.backups.restored() is None
-        assert JobState.FINISHED == (await one.night()).ran[0].state
+        assert JobState.FINISHED == (await one.run()).ran[0].state
 
 
 async def test_the_figures_are_for_prometheus_and_name_nobody(tmp_path: Path) -> None:
     figures = tmp_path / "bulkremove.prom"
-    async with site(tmp_path, metrics_file=str(figures)) as one:
+    async with nightly_site(tmp_path, metrics_file=str(figures)) as one:
         one.drop("leavers.csv", triples(5))
-        await one.night()
+        await one.run()
         written = figures.read_text()
         assert 'bulkremove_rows{status="removed"} 5.0' in written
-        assert "bulkremove_last_good_night_seconds" in written
+        assert "bulkremove_last_good_nightly_run_seconds" in written
         assert "478346" not in written
         assert text(await one.app.retention.figures()).startswith(b"# HELP")
 

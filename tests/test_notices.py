@@ -18,7 +18,7 @@ from aiosmtpd.controller import Controller
 
 from bulkremove.app.notices import Notifier
 from bulkremove.domain.errors import NoticeFailed, SettingsError
-from tests.test_night import Site, site
+from tests.nightly_fixtures import NightlySite, nightly_site
 from tests.web_fixtures import free_port, triples
 
 
@@ -44,7 +44,7 @@ def post() -> Iterator[tuple[Mailbox, str]]:
     server.stop()
 
 
-def told_to(one: Site, address: str) -> Site:
+def told_to(one: NightlySite, address: str) -> NightlySite:
     environ = {**one.app.context.environ, "BULKREMOVE_NOTIFY": address}
     one.app.context = replace(one.app.context, environ=environ)
     return one
@@ -52,10 +52,10 @@ def told_to(one: Site, address: str) -> Site:
 
 async def test_a_night_is_told_by_mail_with_its_report_attached(tmp_path: Path, post: tuple[Mailbox, str]) -> None:
     box, address = post
-    async with site(tmp_path) as one:
+    async with nightly_site(tmp_path) as one:
         told_to(one, address).drop("leavers.csv", triples(5))
-        await one.night()
-        await one.night()
+        await one.run()
+        await one.run()
         job = (await one.job()).id
     (mail,) = box.mails
     assert "finished: leavers.csv: Removed 5" in mail["Subject"]
@@ -68,10 +68,10 @@ async def test_a_night_is_told_by_mail_with_its_report_attached(tmp_path: Path, 
 
 
 async def test_no_cell_of_a_file_stands_in_a_notice(tmp_path: Path) -> None:
-    async with site(tmp_path) as one:
+    async with nightly_site(tmp_path) as one:
         one.drop("damaged.csv", "course,batch,learner\n1,2,4.78346E+17\n")
         one.drop("invalid.csv", "course,batch,learner\n1,2,Jo Leaver\n")
-        found = await one.night()
+        found = await one.run()
         assert "4.78346E+17" in found.held[0]
         with closing(sqlite3.connect(tmp_path / "home" / "journal.db")) as db:
             bodies = " ".join(body for (body,) in db.execute("SELECT body FROM notice"))
@@ -82,10 +82,10 @@ async def test_no_cell_of_a_file_stands_in_a_notice(tmp_path: Path) -> None:
 
 async def test_a_notice_waits_for_the_mail_server_and_is_sent_once(tmp_path: Path, post: tuple[Mailbox, str]) -> None:
     box, address = post
-    async with site(tmp_path, max_removals=1) as one:
+    async with nightly_site(tmp_path, max_removals=1) as one:
         told_to(one, f"mailto://127.0.0.1:{free_port()}/?from=a@example.com&to=b@example.com&mode=insecure")
         one.drop("leavers.csv", triples(5))
-        await one.night()
+        await one.run()
         assert [] == box.mails
         told_to(one, address)
         assert 1 == await one.app.nightly_runs(one.app.supervisor()).outbox.send_due(), "not before a minute has passed"
@@ -97,9 +97,9 @@ async def test_a_notice_waits_for_the_mail_server_and_is_sent_once(tmp_path: Pat
 
 
 async def test_a_notice_is_written_together_with_what_it_tells(tmp_path: Path) -> None:
-    async with site(tmp_path, max_removals=1) as one:
+    async with nightly_site(tmp_path, max_removals=1) as one:
         one.drop("leavers.csv", triples(5))
-        await one.night()
+        await one.run()
         with closing(sqlite3.connect(tmp_path / "home" / "journal.db")) as db:
             assert [(f"held:{(await one.job()).id}",)] == db.execute("SELECT key FROM notice").fetchall()
 
@@ -128,9 +128,9 @@ async def test_the_dead_mans_switch_hears_of_start_and_end(tmp_path: Path) -> No
     runner, port = web.AppRunner(server), free_port()
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
-    async with site(tmp_path, ping_url=f"http://127.0.0.1:{port}/uuid", max_removals=4) as one:
-        await one.night()
+    async with nightly_site(tmp_path, ping_url=f"http://127.0.0.1:{port}/uuid", max_removals=4) as one:
+        await one.run()
         one.drop("leavers.csv", triples(5))
-        await one.night()
+        await one.run()
     await runner.cleanup()
     assert ["/uuid/start", "/uuid", "/uuid/start", "/uuid/fail"] == heard

@@ -27,7 +27,7 @@ from bulkremove.storage import SqliteStorage
 from bulkremove.storage.interface.records import JobEvent, Notice
 from bulkremove.storage.sqlite.high_water import HighWaterMark, Mark
 from tests.cli_fixtures import Bulkremove, environment
-from tests.test_night import site
+from tests.nightly_fixtures import nightly_site
 from tests.test_storage_contract import ACT, Clock, Rule, end, job, planned, rows, taken
 
 UNFINISHED = (JobState.READY, JobState.RUNNING, JobState.PAUSED, JobState.HELD)
@@ -308,7 +308,7 @@ async def test_damage_that_no_statement_meets_is_seen_by_a_backup_and_by_doctor(
 
 
 async def test_a_damaged_or_hostile_zip_is_refused_in_a_sentence(tmp_path: Path) -> None:
-    async with site(tmp_path) as one:
+    async with nightly_site(tmp_path) as one:
         good = tmp_path / "good.zip"
         await one.app.record("kim", "looked")
         await one.app.backups.make(good, by="kim")
@@ -343,7 +343,7 @@ async def test_a_damaged_or_hostile_zip_is_refused_in_a_sentence(tmp_path: Path)
 
 
 async def test_a_zip_that_changed_since_somebody_agreed_to_it_is_not_put_back(tmp_path: Path) -> None:
-    async with site(tmp_path) as one:
+    async with nightly_site(tmp_path) as one:
         await one.app.record("kim", "looked")
         await one.app.backups.make(tmp_path / "a.zip", by="kim")
         backup = await one.app.backups.inspect(tmp_path / "a.zip")
@@ -392,7 +392,7 @@ def test_a_full_disk_leaves_no_half_backup(tmp_path: Path, monkeypatch: pytest.M
         raise KeyboardInterrupt
 
     async def main() -> None:
-        async with site(tmp_path) as one:
+        async with nightly_site(tmp_path) as one:
             await one.app.record("kim", "looked")
             for error in (full, interrupted):
                 monkeypatch.setattr(zipfile.ZipFile, "write", error)
@@ -404,7 +404,7 @@ def test_a_full_disk_leaves_no_half_backup(tmp_path: Path, monkeypatch: pytest.M
 
 
 async def test_what_a_killed_backup_left_is_deleted_by_the_next(tmp_path: Path) -> None:
-    async with site(tmp_path) as one:
+    async with nightly_site(tmp_path) as one:
         await one.app.record("kim", "looked")
         left = tmp_path / "home" / ".copy-killed"
         left.mkdir()

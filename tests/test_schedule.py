@@ -1,4 +1,4 @@
-"""Nights over the year: one on every date in every zone, caught up once, never outside the window."""
+"""Nightly runs over the year: one on every date in every zone, caught up once, never outside the window."""
 
 from __future__ import annotations
 

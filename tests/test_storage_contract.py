@@ -504,7 +504,7 @@ async def test_nightly_runs_remember_their_date_and_the_sizes_of_their_jobs(stor
     await storage.nightly.end(night, at=2.0, good=True)
     await storage.nightly.leave_out("2026-11-26", ACT, at=3.0)
     assert ("2026-11-26", 2.0) == (await storage.nightly.last_date(), await storage.nightly.last_good())
-    await storage.jobs.create(replace(job(), origin="night", confirmed_by="the night"), planned(7))
+    await storage.jobs.create(replace(job(), origin="nightly", confirmed_by="the nightly run"), planned(7))
     assert [] == await storage.nightly.sizes(5)
     await storage.jobs.end("job", lambda tally: end(JobState.FINISHED))
     assert [7] == await storage.nightly.sizes(5)

@@ -1,6 +1,6 @@
 """What a person checks before the first run, or when something is wrong: from the settings to one token refresh.
 
-It removes nothing, and no check's trouble keeps the others from being made.
+It removes nothing, and a check that fails keeps none of the others from being made.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class JobSupervisor:
         self._context, self._jobs, self._runs = context, jobs, runs
         self._running: dict[str, Running] = {}
         self._tasks: dict[str, asyncio.Task[Any]] = {}
-        self.trouble: dict[str, str] = {}
+        self.failures: dict[str, str] = {}
         """Why a job could not be started or ended badly, by job, in a sentence."""
 
     async def resume_interrupted(self) -> list[Job]:
@@ -64,7 +64,9 @@ class JobSupervisor:
         for job in await jobs.all(JobState.READY, JobState.RUNNING, JobState.PAUSED):
             if job.state is JobState.PAUSED and job.reason_code is not EndReason.SERVER_STOPPED:
                 continue
-            if job.origin == "night" or await jobs.driven(job):  # the next night goes on with those of nights
+            if job.origin == "nightly" or await jobs.driven(
+                job
+            ):  # the next nightly run goes on with those of nightly runs
                 continue
             await jobs.add_event(job.id, "taken_up", "The server was started again; the job goes on by itself.")
             self.start(job, by=ACTOR)
@@ -75,12 +77,12 @@ class JobSupervisor:
         """Run a job, or go on with it; nothing happens when it runs already."""
         if job.id in self._tasks:
             return
-        self.trouble.pop(job.id, None)
+        self.failures.pop(job.id, None)
         self._running[job.id] = Running(job)
         self._tasks[job.id] = asyncio.create_task(self._run(job.id, self._running[job.id], by))
 
     async def drive(self, job_id: str, *, stop: Stop, by: str) -> Ended:
-        """Run a night's job, for all to see; whatever people have under way goes first. Raises as Runs.run."""
+        """Run a nightly run's job, for all to see; whatever people have under way goes first. Raises as Runs.run."""
         if job_id in self._tasks:
             raise JobBusy(f"Job {job_id} runs already; somebody started it on the page.")
         running = Running(await self._jobs.find(job_id), stop)
@@ -99,7 +101,7 @@ class JobSupervisor:
             del self._running[job_id], self._tasks[job_id]
 
     def _people_before(self, job_id: str) -> bool:
-        return any(other.job.origin != "night" for key, other in self._running.items() if key != job_id)
+        return any(other.job.origin != "nightly" for key, other in self._running.items() if key != job_id)
 
     async def order(self) -> list[tuple[Job, float]]:
         """The jobs under way in the order in which they will end, and in how many seconds of the run's clock."""
@@ -140,9 +142,9 @@ class JobSupervisor:
         try:
             await self._runs.run(job_id, stop=running.stop, on_progress=running.update, by=by)
         except BulkremoveError as error:
-            self.trouble[job_id] = str(error)
+            self.failures[job_id] = str(error)
         except Exception as error:
             logging.getLogger(__name__).warning("Job %s ended unexpectedly: %s", job_id, type(error).__name__)
-            self.trouble[job_id] = "Something unexpected ended this job. Start the server with --debug and resume it."
+            self.failures[job_id] = "Something unexpected ended this job. Start the server with --debug and resume it."
         finally:
             del self._running[job_id], self._tasks[job_id]

@@ -122,7 +122,7 @@ class Plans:
         """
         state = JobState.HELD if held or due_at else JobState.READY
         job = await self._new_job(preview, folder=folder, prepared_by=by, confirmed_by="" if held else by)
-        job = replace(job, state=state, reason=held or "", origin="night", due_at=due_at)
+        job = replace(job, state=state, reason=held or "", origin="nightly", due_at=due_at)
         act = "held" if held else "announced" if due_at else "confirmed"
         await self._jobs.add(job, preview.plan, act, *records(job), by=by)
         return job

@@ -140,9 +140,9 @@ class Retention:
 
     def _inboxes(self) -> list[Inbox]:
         settings = self._context.settings
-        if not settings.night_source:
+        if not settings.nightly_source:
             return []
-        return [source_of(settings.night_source, self._context.environ).inbox(settings.home)]
+        return [source_of(settings.nightly_source, self._context.environ).inbox(settings.home)]
 
 
 async def expire(storage: Storage, home: Path, inboxes: list[Inbox], *, now: float, days: int) -> Tidied:

@@ -16,7 +16,7 @@ from bulkremove.cli import (
     account_commands,
     data_commands,
     job_commands,
-    night_commands,
+    nightly_commands,
     report_error,
     run_commands,
     sandbox_command,
@@ -69,7 +69,7 @@ run_commands.add_to(cli)
 job_commands.add_to(cli)
 account_commands.add_to(cli)
 user_commands.add_to(cli)
-night_commands.add_to(cli)
+nightly_commands.add_to(cli)
 data_commands.add_to(cli)
 sandbox_command.add_to(cli)
 serve_command.add_to(cli)

@@ -71,7 +71,7 @@ class UserError(BulkremoveError):
 
 
 class SourceFailed(BulkremoveError):
-    """A night's folder, command or address can't be read, so nobody knows whether there was something to do."""
+    """A nightly run's folder, command or address can't be read, so nobody knows whether there was something to do."""
 
 
 class NoticeFailed(BulkremoveError):

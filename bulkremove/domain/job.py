@@ -30,7 +30,7 @@ class JobState(StrEnum):
     FINISHED = "finished"
     """Every row has its status."""
     HELD = "held"
-    """Stored by a night, and not to be run before somebody approves it or its announced day comes."""
+    """Stored by a nightly run, and not to be run before somebody approves it or its announced day comes."""
 
     @property
     def resumable(self) -> bool:
@@ -138,11 +138,11 @@ class Job:
     confirmed_by: str = ""
     """Who agreed to its plan."""
     origin: str = "person"
-    """``person``, or ``night`` for an unattended run."""
+    """``person``, or ``nightly run`` for an unattended run."""
     due_at: float | None = None
     """When a held job runs by itself; None when it waits for an approval."""
     auto_resumable: bool = False
-    """Paused by something that time alone mends, so that the next night may go on with it."""
+    """Paused by something that time alone mends, so that the next nightly run may go on with it."""
     operation: str = REMOVE_LEARNER.name
     """The name of the call that it makes for its rows."""
     dropped: bool = False

@@ -1,7 +1,7 @@
-"""Which nights are due, and until when a night may send. Pure: ``now`` comes in, as epoch seconds; no clock is read.
+"""Which nightly runs are due, and until when they may send. Pure: ``now`` comes in, as epoch seconds; no clock is read.
 
-A night belongs to a local date and starts once on it, whatever the zone's clock does: a time that a clock change skips
-comes as late as it would have come without the change, and of a time that comes twice the first one counts.
+A nightly run belongs to a local date and starts once on it, whatever the zone's clock does: a time that a clock change
+skips comes as late as it would have come without the change, and of a time that comes twice the first one counts.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 LATE = 3600.0
-"""Seconds after its time until which a night is not a missed one."""
+"""Seconds after its time until which a nightly run is not a missed one."""
 
 
 class Missed(StrEnum):
-    """What happens to a night that did not start in time, since the machine was off or another night still ran."""
+    """What happens to a nightly run that did not start in time: the machine was off, or the one before still ran."""
 
     RUN = "run"
     """It is caught up, once, however many were missed."""
@@ -34,19 +34,19 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """One night on every date."""
+    """One nightly run on every date."""
 
     at: time
     zone: ZoneInfo
     missed: Missed = Missed.RUN
     window: Window | None = None
 
-    def start_of(self, night: date) -> float:
-        """When the night of a local date starts (epoch seconds)."""
-        return _instant(night, self.at, self.zone)
+    def start_of(self, day: date) -> float:
+        """When the nightly run of a local date starts (epoch seconds)."""
+        return _instant(day, self.at, self.zone)
 
     def next_starts(self, now: float, count: int) -> list[tuple[date, float]]:
-        """The next nights and their starts (epoch seconds), the first one after ``now``."""
+        """The next nightly runs and their starts (epoch seconds), the first one after ``now``."""
         day = _local_date(now, self.zone) - timedelta(days=1)
         found: list[tuple[date, float]] = []
         while len(found) < count:
@@ -56,7 +56,7 @@ class Schedule:
         return found
 
     def due(self, last: date | None, now: float) -> date | None:
-        """The night whose time has come, if any; ``last``: the last one that was run or left out."""
+        """The nightly run whose time has come, if any; ``last``: the last one that was run or left out."""
         day = _local_date(now, self.zone)
         if self.start_of(day) > now:
             day -= timedelta(days=1)

@@ -25,7 +25,7 @@ class Figures:
     calls_day: int
     budget: int
     locked_seconds: float
-    last_good_night: float | None
+    last_good_nightly_run: float | None
     notices_waiting: int
 
 
@@ -45,7 +45,11 @@ def text(figures: Figures) -> bytes:
         ("budget_calls", "Calls that one window allows now.", figures.budget),
         ("locked_seconds", "Seconds until the account is open again; 0 when it is.", figures.locked_seconds),
         ("notices_waiting", "Notices that were not sent yet.", figures.notices_waiting),
-        ("last_good_night_seconds", "When the last good night ended (epoch); 0: never.", figures.last_good_night or 0),
+        (
+            "last_good_nightly_run_seconds",
+            "When the last good one ended (epoch); 0: never.",
+            figures.last_good_nightly_run or 0,
+        ),
     ):
         Gauge(f"bulkremove_{name}", words, registry=registry).set(value)
     return bytes(generate_latest(registry))

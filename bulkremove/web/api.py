@@ -158,7 +158,7 @@ class Api:
         del facts["report"], facts["retry"]
         return facts | {
             "running": self._supervisor.running(job.id) is not None,
-            "trouble": self._supervisor.trouble.get(job.id),
+            "failure": self._supervisor.failures.get(job.id),
         }
 
 

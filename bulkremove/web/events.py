@@ -113,7 +113,7 @@ class Live:
             "warning": first_line(job, tally) if still else None,
             "unknown": unknown,
             "chart": chart(await app.jobs.timeline(job)) if still else None,
-            "trouble": self._supervisor.trouble.get(job.id, ""),
+            "failure": self._supervisor.failures.get(job.id, ""),
             "over": job.state.over,
             "paused": still and job.state in (JobState.PAUSED, JobState.READY, JobState.RUNNING),
         }

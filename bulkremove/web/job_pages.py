@@ -95,7 +95,7 @@ class JobPages:
         return _back_to(job)
 
     async def approve(self, request: web.Request) -> web.StreamResponse:
-        """Let a night's held plan run, and start it: whoever approves has typed the number of removals."""
+        """Let a nightly run's held plan run, and start it: whoever approves has typed the number of removals."""
         job, form = await self._job(request), await read_form(request)
         wanted = (await self._app.jobs.tally(job)).open
         if form.get("number", "") != str(wanted) or form.get("plan") != job.plan_hash:

@@ -50,7 +50,7 @@ class Entry:
     async def sign_in_page(self, request: web.Request) -> web.StreamResponse:
         if not self._sessions.users:
             raise web.HTTPForbidden(text="Open the link that `bulkremove serve` printed. It is good once.")
-        return page("sign_in.html", request, {"trouble": "", "user": ""})
+        return page("sign_in.html", request, {"error": "", "user": ""})
 
     async def sign_in(self, request: web.Request) -> web.StreamResponse:
         form = await read_form(request)
@@ -60,15 +60,15 @@ class Entry:
             known = await self._sign_ins.attempt(request[SOURCE], lambda: self._app.users.sign_in(name, password))
         except TooSoon as soon:
             status, headers = 429, {"Retry-After": str(int(soon.seconds) + 1)}
-            trouble = f"Too many tries. Try again in {int(soon.seconds) + 1} seconds."
+            error = f"Too many tries. Try again in {int(soon.seconds) + 1} seconds."
         else:
             if known is not None:
                 return self._in(self._sessions.open(known), None)
-            status, trouble = (
+            status, error = (
                 403,
                 "Name or password is wrong. An admin can set another one: `bulkremove users password`.",
             )
-        facts = {"trouble": trouble, "user": name}
+        facts = {"error": error, "user": name}
         return page("sign_in.html", request, facts, status=status, headers=headers)
 
     async def sign_out(self, request: web.Request) -> web.StreamResponse:

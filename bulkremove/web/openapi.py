@@ -205,7 +205,7 @@ def _job() -> dict[str, object]:
             "created_at": _NUMBER,
             "finished_at": {"type": ["number", "null"]},
             "running": _FLAG,
-            "trouble": {"type": ["string", "null"]},
+            "failure": {"type": ["string", "null"]},
         }
     )
 

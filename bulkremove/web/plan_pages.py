@@ -50,9 +50,9 @@ class PlanPages:
 
     async def home(self, request: web.Request) -> web.StreamResponse:
         try:
-            allowance, trouble = await self._app.accounts.allowance(), ""
+            allowance, failure = await self._app.accounts.allowance(), ""
         except BulkremoveError as error:
-            allowance, trouble = None, str(error)
+            allowance, failure = None, str(error)
         query, number = request.query, page_number(request)
         wanted, text = query.get("state", ""), query.get("q", "").strip()
         state = JobState(wanted) if wanted in set(VISIBLE) else None
@@ -64,7 +64,7 @@ class PlanPages:
         order = [(job, seconds, now + seconds) for job, seconds in ends]
         facts: dict[str, Any] = {
             "allowance": allowance,
-            "trouble": trouble,
+            "failure": failure,
             "jobs": jobs,
             "order": order,
             "states": VISIBLE,

@@ -82,7 +82,7 @@ async def serve(app: App, *, host: str, port: int, say: Callable[[str], None]) -
     settings, users = app.settings, bool(await app.users.all())
     _check(settings, host, users)
     sessions, supervisor = Sessions(app.users, users=users), app.supervisor()
-    night, nights = Stop(), None
+    nightly_stop, scheduler = Stop(), None
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -107,17 +107,19 @@ async def serve(app: App, *, host: str, port: int, say: Callable[[str], None]) -
                 say(line)
             for job in taken_up:
                 say(f"Job {job.id} goes on.")
-            if settings.night_source and settings.night_at is not None:
-                nights = asyncio.create_task(Scheduler(app.context, app.nightly_runs(supervisor), night).run())
-                say(f"Nights start at {settings.night_at:%H:%M} ({settings.night_zone}).")
+            if settings.nightly_source and settings.nightly_at is not None:
+                scheduler = asyncio.create_task(
+                    Scheduler(app.context, app.nightly_runs(supervisor), nightly_stop).run()
+                )
+                say(f"Nightly runs start at {settings.nightly_at:%H:%M} ({settings.nightly_zone}).")
             await stop.wait()
             say("Stopping; the rows in flight are finished first.")
         finally:
-            night.ask("The server was stopped.", EndReason.SERVER_STOPPED, auto_resumable=True)
+            nightly_stop.ask("The server was stopped.", EndReason.SERVER_STOPPED, auto_resumable=True)
             await supervisor.close()
-            if nights is not None:
-                nights.cancel()
-                await asyncio.gather(nights, return_exceptions=True)
+            if scheduler is not None:
+                scheduler.cancel()
+                await asyncio.gather(scheduler, return_exceptions=True)
             await runner.cleanup()
 
 

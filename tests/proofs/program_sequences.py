@@ -33,7 +33,7 @@ COURSE, BATCH, FIRST = "478346000019501001", "478346000019502001", 4783460000195
 LEARNERS = 1000
 SPEED = 12
 CAP = 22
-"""Most removals of a plan; a night holds a larger one."""
+"""Most removals of a plan; a nightly run holds a larger one."""
 PATIENCE = 90.0
 """Seconds in which a job must come to its end once nobody disturbs it."""
 DAMAGE = ("malformed", "not a database", "Traceback", "unexpected", "disk I/O", "can't be used", "can't be opened")
@@ -99,7 +99,7 @@ class Sequences:
     ) -> None:
         self._seed, self._folder, self._disk, self._played = seed, folder, disk, played
         self._dice = random.Random(f"{seed}:world")
-        self._nights = folder / "nights"
+        self._nights = folder / "nightly runs"
         self._nights.mkdir()
         self._next = 0
         self._facts = Facts(self._world())
@@ -107,7 +107,7 @@ class Sequences:
         home.mkdir(mode=0o700)
         at = time.gmtime(time.time() + 60.0)
         (home / "bulkremove.toml").write_text(
-            f'max_removals = {CAP}\nnight_source = "{self._nights}"\nnight_at = "{at.tm_hour:02}:{at.tm_min:02}"\n'
+            f'max_removals = {CAP}\nnightly_source = "{self._nights}"\nnightly_at = "{at.tm_hour:02}:{at.tm_min:02}"\n'
         )
         told = (str(folder / "log.jsonl"), "--speed", str(SPEED), "--limit", f"{CALLS}/{WINDOW:g}s")
         variables = held.enter_context(sandbox(folder / "world.json", Path(told[0]), *told[1:]))
@@ -157,8 +157,8 @@ class Sequences:
             "back up": (3, self._backup),
             "put a backup back": (3, self._put_back),
             "forget": (2, self._forget),
-            "drop a file for the night": (4, self._drop),
-            "night": (5, self._nightly),
+            "drop a file for the nightly run": (4, self._drop),
+            "nightly": (5, self._nightly),
             "worker": (1, self._worker),
             "fill the disk": (0 if disk.why_not else 3, self._fill),
         }

@@ -22,7 +22,7 @@ TESTERS = (
 CHOSEN = (
     *("reading", "workbooks", "doubtful_sheets", "responses", "client", "wire", "limiter", "outcomes", "database"),
     *("storage_contract", "restore", "applications"),
-    *("report", "cli", "people", "web_pages", "web_api", "auth", "notices", "night"),
+    *("report", "cli", "people", "web_pages", "web_api", "auth", "notices", "nightly"),
 )
 TESTS = [Path("tests") / f"test_{name}.py" for name in CHOSEN]
 """Tests that meet every dependency."""

@@ -26,13 +26,13 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
 
 
 def test_no_code_of_the_program_opens_the_journals_files_beside_sqlite(tmp_path: Path, proving: Proving) -> None:
-    notes, nights = tmp_path / "notes", tmp_path / "nights"
+    notes, nights = tmp_path / "notes", tmp_path / "nightly"
     nights.mkdir()
     world, file = crowd(tmp_path, 20)
-    (nights / "night.csv").write_text(triples(3, first=15))
-    (nights / "night.csv.ready").touch()
+    (nights / "leavers.csv").write_text(triples(3, first=15))
+    (nights / "leavers.csv.ready").touch()
     with sandbox(world, tmp_path / "log.jsonl", "--limit", LIMIT) as variables:
-        ours = {"BULKREMOVE_LIMIT": LIMIT, "BULKREMOVE_NIGHT_SOURCE": str(nights)}
+        ours = {"BULKREMOVE_LIMIT": LIMIT, "BULKREMOVE_NIGHTLY_SOURCE": str(nights)}
         env = environment(**variables, **ours, **opened_files.variables(notes))
         bulkremove = Bulkremove(tmp_path / "home", env)
         _serve(bulkremove)

@@ -281,7 +281,7 @@ def test_no_secret_stays_behind_a_night_whose_source_and_notices_fail(tmp_path: 
     world, _ = crowd(tmp_path, 3)
     with _refusing() as (port, asked):
         (home / "bulkremove.toml").write_text(
-            f'night_source = "http://127.0.0.1:{port}/list.csv"\nping_url = "http://127.0.0.1:{port}/{ping}"\n'
+            f'nightly_source = "http://127.0.0.1:{port}/list.csv"\nping_url = "http://127.0.0.1:{port}/{ping}"\n'
         )
         env = environment(
             BULKREMOVE_NOTIFY=f"json://someone:{notice}@127.0.0.1:{port}/{notice}?+X-Key={notice}",
@@ -302,7 +302,7 @@ def test_no_secret_stays_behind_a_night_whose_source_and_notices_fail(tmp_path: 
     (home / "bulkremove.toml").unlink()  # where the switch's address is at home
     secrets = {"a notice's": notice, "the switch's": ping, "the source's": source}
     assert not canaries.found(secrets, [*said, *canaries.files(home)])
-    proving.figure(PROMISE, f"a night whose source, notices and switch fail, and {len(said) - 1} commands")
+    proving.figure(PROMISE, f"a nightly run whose source, notices and switch fail, and {len(said) - 1} commands")
 
 
 def _token_calls(folder: Path) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.nightly.hold_rules import BASELINE_RUNS, why_held
-from bulkremove.app.nightly.result import NIGHT, NightlyResult
+from bulkremove.app.nightly.result import NIGHTLY_RUN, NightlyResult
 from bulkremove.app.notices import Outbox
 from bulkremove.app.plans import Plans
 from bulkremove.app.results import Preview
@@ -30,7 +30,7 @@ DAY = 86_400.0
 
 
 class Intake:
-    """The files of one context's ``night_source``."""
+    """The files of one context's ``nightly_source``."""
 
     def __init__(self, context: Context, jobs: Jobs, plans: Plans, outbox: Outbox) -> None:
         self._context, self._jobs, self._plans, self._outbox = context, jobs, plans, outbox
@@ -39,9 +39,11 @@ class Intake:
     @property
     def source(self) -> Source:
         """Where the files come from. Raises SourceFailed when none is set."""
-        text = self._context.settings.night_source
+        text = self._context.settings.nightly_source
         if not text:
-            raise SourceFailed("There is no night_source.", hint="Set it in bulkremove.toml: a folder, or an address.")
+            raise SourceFailed(
+                "There is no nightly_source.", hint="Set it in bulkremove.toml: a folder, or an address."
+            )
         return source_of(text, self._context.environ)
 
     @property
@@ -80,11 +82,11 @@ class Intake:
                     yield job_id
 
     async def _take(self, inbox: Inbox, path: Path, result: NightlyResult, *, anew: bool) -> str | None:
-        """A file in ``working``, also one that a killed night left there, to its place; its job's id if it may run."""
+        """Bring a file from ``working``, where a killed run may have left it, to its place; a job that may run."""
         nightly, name = self._storage.nightly, original_name(path)
         key = digest(path)
         before = await nightly.taken(key)
-        if before is not None and before.place == path.name:  # a killed night left it here
+        if before is not None and before.place == path.name:  # a killed nightly run left it here
             if before.held:
                 inbox.put(path, inbox.held)
                 return None
@@ -112,7 +114,7 @@ class Intake:
             notice = self._announcement(job, preview, why_not) if why_not or due else None
             return [IntakeResult(key, job.id, why_not or ""), *filter(None, [notice])]
 
-        job = await self._plans.submit_nightly(preview, records, folder=place, held=why_not, due_at=due, by=NIGHT)
+        job = await self._plans.submit_nightly(preview, records, folder=place, held=why_not, due_at=due, by=NIGHTLY_RUN)
         inbox.put(path, place)
         if why_not:
             result.held.append(f"{name}: {why_not}")
@@ -150,7 +152,7 @@ class Intake:
         name = original_name(path)
         body = f"{name} was put aside and nothing of it was sent. {words or why}"
         await self._outbox.add(f"held:{key}", f"held: {name}", body)
-        await self._context.record(NIGHT, "held", name=name)
+        await self._context.record(NIGHTLY_RUN, "held", name=name)
         inbox.put(path, inbox.held)
         result.held.append(f"{name}: {why}")
 

@@ -18,7 +18,7 @@ from bulkremove.app.context import Context
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.nightly.intake import Intake
-from bulkremove.app.nightly.result import NIGHT, NightlyResult
+from bulkremove.app.nightly.result import NIGHTLY_RUN, NightlyResult
 from bulkremove.app.notices import Outbox
 from bulkremove.app.plans import Plans
 from bulkremove.app.retention import Retention
@@ -34,7 +34,7 @@ from bulkremove.sources.inbox import Inbox
 EXPIRES = 7 * 86_400.0
 """Seconds after which a plan that nobody approved is given up."""
 DAY = 86_400.0
-WINDOW_OVER = "The time window for nights is over; it goes on in the next night."
+WINDOW_OVER = "The time window for nightly runs is over; the next one goes on."
 
 
 class NightlyRuns:
@@ -54,41 +54,41 @@ class NightlyRuns:
         """When nightly runs start and may send."""
         return schedule(self._context.settings)
 
-    async def run(self, *, stop: Stop, again: str | None = None, night: date | None = None) -> NightlyResult:
+    async def run(self, *, stop: Stop, again: str | None = None, day: date | None = None) -> NightlyResult:
         """One pass. Raises JobBusy when another one runs, SourceFailed without a source.
 
-        ``again``: the name of a held file whose content was run before and is to be run once more; ``night``: the local
-        date that it belongs to, today without it.
+        ``again``: the name of a held file whose content was run before and is to be run once more; ``day``: the local
+        date that the run belongs to, today without it.
         """
         _ = self._intake.inbox
         async with self._claimed():
-            return await self._run(stop, again, night or local(self._context.clock.wall()).date())
+            return await self._run(stop, again, day or local(self._context.clock.wall()).date())
 
     @asynccontextmanager
     async def _claimed(self) -> AsyncIterator[None]:
         """Only one pass at a time. A journal that can't be written is told the dead man's switch, if nothing else."""
         async with AsyncExitStack() as held:
             try:
-                await held.enter_async_context(self._storage.claims.hold("night"))
+                await held.enter_async_context(self._storage.claims.hold("nightly"))
             except JournalFailed:
                 await self.outbox.notifier.ping("/fail")
                 raise
             yield
 
     async def last_date(self) -> date | None:
-        """The local date of the last night that started or was left out."""
+        """The local date of the last nightly run that started or was left out."""
         last = await self._storage.nightly.last_date()
         return date.fromisoformat(last) if last else None
 
-    async def leave_out(self, night: date, why: str) -> None:
-        """A night is not run at all; people are told."""
-        notice = self.outbox.notice(f"left_out:{night}", f"the night of {night} was left out", why)
-        await self._storage.nightly.leave_out(night.isoformat(), notice, at=self._context.clock.wall())
+    async def leave_out(self, day: date, why: str) -> None:
+        """A nightly run is not run at all; people are told."""
+        notice = self.outbox.notice(f"left_out:{day}", f"the nightly run of {day} was left out", why)
+        await self._storage.nightly.leave_out(day.isoformat(), notice, at=self._context.clock.wall())
 
-    async def report_late(self, night: date) -> None:
-        """A night starts long after its time; people are told, since it says that something was off."""
-        words = f"The night of {night} could not start in time and starts only now."
-        await self.outbox.add(f"late:{night}", f"the night of {night} is late", words)
+    async def report_late(self, day: date) -> None:
+        """A nightly run starts long after its time; people are told, since it says that something was off."""
+        words = f"The nightly run of {day} could not start in time and starts only now."
+        await self.outbox.add(f"late:{day}", f"the nightly run of {day} is late", words)
 
     async def dry_run(self) -> NightlyResult:
         """Tonight's plans; takes nothing, holds nothing, removes nothing."""
@@ -108,10 +108,10 @@ class NightlyRuns:
                 result.held.append(f"{path.name}: {refused}")
         return result
 
-    async def _run(self, stop: Stop, again: str | None, of: date) -> NightlyResult:
+    async def _run(self, stop: Stop, again: str | None, day: date) -> NightlyResult:
         clock, result = self._context.clock, NightlyResult()
         self._runs.clock_skew = None  # a clock that was right in the last run may have been set since
-        night = await self._storage.nightly.begin(of.isoformat(), at=clock.wall())
+        run = await self._storage.nightly.begin(day.isoformat(), at=clock.wall())
         await self.outbox.notifier.ping("/start")
         try:
             await self._expire()
@@ -119,7 +119,7 @@ class NightlyRuns:
             until = self.schedule.open_until(clock.wall())
             if until is None:
                 result.failures.append(
-                    "It is outside the time window for nights, so nothing was taken and nothing sent."
+                    "It is outside the time window for nightly runs, so nothing was taken and nothing sent."
                 )
                 stop.ask(WINDOW_OVER, EndReason.WINDOW_CLOSED, auto_resumable=True)
             closing = asyncio.create_task(self._close_window(stop, until or clock.wall()))
@@ -135,8 +135,8 @@ class NightlyRuns:
             await self._tidy(result)
         except (BulkremoveError, OSError) as error:  # the folder may vanish between any two looks at it
             result.failures.append(str(error))
-            await self.outbox.add(f"night:{night}", "the night did not end well", str(error))
-        await self._storage.nightly.end(night, at=clock.wall(), good=result.good)
+            await self.outbox.add(f"nightly:{run}", "the nightly run did not end well", str(error))
+        await self._storage.nightly.end(run, at=clock.wall(), good=result.good)
         await self.outbox.send_due()
         await self.outbox.notifier.ping("" if result.good else "/fail")
         await self._write_metrics()
@@ -169,37 +169,37 @@ class NightlyRuns:
         except SourceFailed as failed:
             result.failures.append(str(failed))
             day = f"{local(self._context.clock.wall()):%Y-%m-%d}"
-            await self.outbox.add(f"source:{day}", "the night's source is not there", str(failed))
+            await self.outbox.add(f"source:{day}", "the nightly run's source is not there", str(failed))
             return None
 
     async def _expire(self) -> None:
         now = self._context.clock.wall()
         for job in await self._jobs.all(JobState.HELD):
             if job.due_at is None and now - job.created_at > EXPIRES:
-                await self._jobs.cancel(job.id, by=NIGHT)
+                await self._jobs.cancel(job.id, by=NIGHTLY_RUN)
                 words = f"Nobody approved the plan of {job.source} ({job.id}) within 7 days, so it was given up."
                 await self.outbox.add(f"expired:{job.id}", f"the plan of {job.source} has expired", words)
 
     async def _resume_jobs(self, stop: Stop, result: NightlyResult) -> None:
-        """Jobs of earlier nights: approved, due by their delay, left by a kill, or paused by what time mends."""
+        """Jobs of earlier nightly runs: approved, due by their delay, left by a kill, or paused by what time mends."""
         now = self._context.clock.wall()
         states = (JobState.HELD, JobState.READY, JobState.RUNNING, JobState.PAUSED)
         for job in reversed(await self._jobs.all(*states)):
             if stop.asked:
                 return
-            if job.origin != "night" or (job.state is JobState.PAUSED and not job.auto_resumable):
+            if job.origin != "nightly" or (job.state is JobState.PAUSED and not job.auto_resumable):
                 continue
             if job.state is JobState.HELD:
                 if job.due_at is None or job.due_at > now:
                     continue
-                await self._storage.jobs.release(job.id, lambda job: None, by=NIGHT)
+                await self._storage.jobs.release(job.id, lambda job: None, by=NIGHTLY_RUN)
             await self._run_job(job.id, stop, result)
 
     async def _run_job(self, job_id: str, stop: Stop, result: NightlyResult) -> None:
         from bulkremove.report import counts_in_words
 
         try:
-            ended = await self._supervisor.drive(job_id, stop=stop.part(), by=NIGHT)
+            ended = await self._supervisor.drive(job_id, stop=stop.part(), by=NIGHTLY_RUN)
         except JobBusy:
             return  # the page or a person goes on with it right now
         except BulkremoveError as error:
@@ -229,8 +229,10 @@ class NightlyRuns:
 
 def schedule(settings: Settings) -> Schedule:
     """When nightly runs start and may send."""
-    window = Window(*settings.night_window) if settings.night_window else None
-    return Schedule(settings.night_at or time(0), ZoneInfo(settings.night_zone), Missed(settings.night_missed), window)
+    window = Window(*settings.nightly_window) if settings.nightly_window else None
+    return Schedule(
+        settings.nightly_at or time(0), ZoneInfo(settings.nightly_zone), Missed(settings.nightly_missed), window
+    )
 
 
 def _replace(path: Path, metrics: bytes) -> None:

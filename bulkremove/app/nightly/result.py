@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from bulkremove.app.results import Ended, Preview
 from bulkremove.domain.job import Job
 
-NIGHT = "the night"
+NIGHTLY_RUN = "the nightly run"
 """Who acts in a nightly run, for the audit log."""
 
 

@@ -1,4 +1,4 @@
-"""Takes what is due: waits for each night's start, runs it, and sends the notices that could not be sent before.
+"""Wait for each nightly run's start, run it, and send the notices that could not be sent before.
 
 For `serve` and `worker`, which live long; cron and systemd timers run `bulkremove nightly` instead.
 """
@@ -15,7 +15,7 @@ from bulkremove.engine.progress import Stop
 
 POLL_SECONDS = 20.0
 """Seconds between two looks at the clock."""
-STILL_RAN = "The night before still ran when it was due."
+STILL_RAN = "The nightly run before still ran when it was due."
 
 
 class Scheduler:
@@ -26,7 +26,7 @@ class Scheduler:
         self._since = context.clock.wall()
 
     async def run(self) -> None:
-        """Until it is stopped or cancelled. Nothing that a night meets ends it."""
+        """Until it is stopped or cancelled. No failure of a nightly run ends it."""
         while not self._stop.asked:
             try:
                 await self.run_due()
@@ -35,28 +35,28 @@ class Scheduler:
             await self._context.clock.sleep(POLL_SECONDS)
 
     async def run_due(self) -> None:
-        """Run the night that is due, if one is; else send what waits to be sent. Raises BulkremoveError."""
+        """Run the nightly run that is due, if one is; else send what waits to be sent. Raises BulkremoveError."""
         schedule, now = self._nightly_runs.schedule, self._context.clock.wall()
         last = await self._nightly_runs.last_date()
-        night = schedule.due(last, now) if self._context.settings.night_at is not None else None
-        if night is not None and last is None and schedule.start_of(night) < self._since:
-            night = None  # before the first night there is none to catch up
-        if night is None:
+        day = schedule.due(last, now) if self._context.settings.nightly_at is not None else None
+        if day is not None and last is None and schedule.start_of(day) < self._since:
+            day = None  # before the first nightly run there is none to catch up
+        if day is None:
             await self._nightly_runs.outbox.send_due()
             return
-        late = last is not None and now - schedule.start_of(night) > LATE
+        late = last is not None and now - schedule.start_of(day) > LATE
         if late and schedule.missed is Missed.SKIP:
-            await self._nightly_runs.leave_out(night, "This machine could not start it in time.")
+            await self._nightly_runs.leave_out(day, "This machine could not start it in time.")
             return
         if late:
-            await self._nightly_runs.report_late(night)
-        skips = self._context.settings.night_overlap == "skip"
+            await self._nightly_runs.report_late(day)
+        skips = self._context.settings.nightly_overlap == "skip"
         try:
-            await self._nightly_runs.run(stop=self._stop.part(), night=night)
+            await self._nightly_runs.run(stop=self._stop.part(), day=day)
         except JobBusy:
             if skips:
-                await self._nightly_runs.leave_out(night, STILL_RAN)
+                await self._nightly_runs.leave_out(day, STILL_RAN)
             return
-        passed = schedule.due(night, self._context.clock.wall())
+        passed = schedule.due(day, self._context.clock.wall())
         if passed is not None and skips:
             await self._nightly_runs.leave_out(passed, STILL_RAN)

@@ -54,7 +54,7 @@ class Notifier:
             raise NoticeFailed("A notice could not be sent; it is tried again later.")
 
     async def ping(self, what: str) -> None:
-        """Tell the dead man's switch that a night begins (``/start``), ended well (nothing) or not (``/fail``).
+        """Tell the dead man's switch that a nightly run begins (``/start``), ended well (nothing) or not (``/fail``).
 
         It is no harm when that fails: the switch then says that nobody called it.
         """

@@ -26,7 +26,7 @@ TRIES, PAUSE_SECONDS = 10, 0.02
 """A claim that is taken is tried again for 0.2 s: somebody may only be looking whether a dead process held it."""
 
 _OTHERS = {
-    "night": "The nightly run is being done",
+    "nightly": "The nightly run is being done",
     "serve": "The page is being served",
     "retry": "A retry of this job is being made",
 }

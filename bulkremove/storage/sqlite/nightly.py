@@ -19,16 +19,16 @@ class SqliteNightly:
 
     async def begin(self, date: str, *, at: float) -> int:
         return await self._database.write(
-            lambda transaction: int(transaction.execute(_NIGHTLY.begin_night, date=date, at=at).lastrowid or 0)
+            lambda transaction: int(transaction.execute(_NIGHTLY.begin_run, date=date, at=at).lastrowid or 0)
         )
 
-    async def end(self, night: int, *, at: float, good: bool) -> None:
-        await self._execute(_NIGHTLY.end_night, night=night, at=at, good=int(good))
+    async def end(self, run: int, *, at: float, good: bool) -> None:
+        await self._execute(_NIGHTLY.end_run, run=run, at=at, good=int(good))
 
     async def leave_out(self, date: str, *records: Record, at: float) -> None:
         def leave_out(transaction: Transaction) -> None:
-            night = transaction.execute(_NIGHTLY.begin_night, date=date, at=at).lastrowid
-            transaction.execute(_NIGHTLY.end_night, night=night, at=at, good=0)
+            run = transaction.execute(_NIGHTLY.begin_run, date=date, at=at).lastrowid
+            transaction.execute(_NIGHTLY.end_run, run=run, at=at, good=0)
             write_records(transaction, records)
 
         await self._database.write(leave_out)

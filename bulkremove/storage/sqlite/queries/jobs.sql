@@ -40,7 +40,7 @@ ORDER BY created_at DESC, id DESC LIMIT 1;
 
 -- name: newest_nightly
 -- The newest job of a nightly run that was allowed to run.
-SELECT * FROM job WHERE origin = 'night' AND confirmed_by != '' AND state != 'storing'
+SELECT * FROM job WHERE origin = 'nightly' AND confirmed_by != '' AND state != 'storing'
 ORDER BY created_at DESC, id DESC LIMIT 1;
 
 -- name: start_job

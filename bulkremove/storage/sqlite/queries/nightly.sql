@@ -1,27 +1,27 @@
 -- Nightly runs, the files they took, and the outbox of notices.
 
--- name: begin_night
+-- name: begin_run
 -- A nightly run starts.
-INSERT INTO night (date, started_at) VALUES (:date, :at);
+INSERT INTO nightly_run (date, started_at) VALUES (:date, :at);
 
--- name: end_night
+-- name: end_run
 -- A nightly run is over.
-UPDATE night SET ended_at = :at, good = :good WHERE id = :night;
+UPDATE nightly_run SET ended_at = :at, good = :good WHERE id = :run;
 
 -- name: last_date
 -- The local date of the last nightly run that started.
-SELECT date FROM night ORDER BY id DESC LIMIT 1;
+SELECT date FROM nightly_run ORDER BY id DESC LIMIT 1;
 
 -- name: last_good
 -- When the last good nightly run ended.
-SELECT max(ended_at) FROM night WHERE good = 1;
+SELECT max(ended_at) FROM nightly_run WHERE good = 1;
 
 -- name: recent_sizes
 -- How many rows each of the last nightly jobs that ran was to remove, the newest first.
 SELECT CASE WHEN totals IS NULL
     THEN (SELECT count(*) FROM row WHERE row.job = job.id AND state NOT IN ('duplicate', 'invalid', 'done_before'))
     ELSE (SELECT sum(value) FROM json_each(totals) WHERE key NOT IN ('duplicate', 'invalid', 'done_before')) END
-FROM job WHERE origin = 'night' AND state IN ('finished', 'stopped', 'paused', 'running')
+FROM job WHERE origin = 'nightly' AND state IN ('finished', 'stopped', 'paused', 'running')
 ORDER BY created_at DESC LIMIT :limit;
 
 -- name: get_taken

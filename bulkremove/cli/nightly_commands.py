@@ -37,7 +37,7 @@ def add_to(group: click.Group) -> None:
 def nightly(
     screen: Screen, dry_run: bool, again: str | None, test_notice: bool, sandbox: str | None, speed: float | None
 ) -> int:
-    """One pass over the night's source: take the files that have come to rest, run what may run, hold the rest.
+    """Make one nightly run: take the source's files that are whole, run what may run, hold the rest.
 
     Example: bulkremove nightly --dry-run
     """
@@ -51,7 +51,7 @@ def nightly(
                 screen.answer(line)
     for job in found.ran:
         screen.answer(f"{job.id}  {job.state.value:<9}  {job.source}  {job.reason}".rstrip())
-    for name, texts in (("held", found.held), ("waits", found.waiting), ("TROUBLE", found.failures)):
+    for name, texts in (("held", found.held), ("waits", found.waiting), ("FAILED", found.failures)):
         for text in texts:
             screen.answer(f"{name}: {text}")
     if found.deleted:
@@ -65,7 +65,7 @@ def nightly(
 @sandbox_options
 @click.pass_obj
 def worker(screen: Screen, sandbox: str | None, speed: float | None) -> None:
-    """Run the nights by the schedule in the settings, until it is stopped. `serve` does the same beside the page.
+    """Make nightly runs by the schedule in the settings, until it is stopped. `serve` does so beside the page.
 
     Example: bulkremove worker
     """
@@ -76,19 +76,19 @@ def worker(screen: Screen, sandbox: str | None, speed: float | None) -> None:
 @click.argument("job")
 @click.pass_obj
 def approve(screen: Screen, job: str) -> None:
-    """Let the held JOB of a night run: in the next night, or at once with `bulkremove resume JOB`.
+    """Release the held JOB to the next nightly run; `bulkremove resume JOB` then runs it at once.
 
     Example: bulkremove approve 20261123-k3f9
     """
     from bulkremove.app import this_person
 
     found = screen.call(lambda app: app.jobs.approve(job, by=this_person()))
-    screen.answer(f"Job {found.id} runs in the next night. At once: {screen.command('resume', found.id)}")
+    screen.answer(f"Job {found.id} runs in the next nightly run. At once: {screen.command('resume', found.id)}")
 
 
 @click.group()
 def schedule() -> None:
-    """Show the next nights, or print what starts them.
+    """Show the next nightly runs, or print what starts them.
 
     Example: bulkremove schedule show
     """
@@ -101,8 +101,8 @@ def show(screen: Screen) -> None:
     from bulkremove.app.nightly import schedule as schedule_of
 
     with screen.app() as app:
-        if app.settings.night_at is None:
-            raise SettingsError("There is no night_at.", hint='Set night_at = "02:30" in bulkremove.toml.')
+        if app.settings.nightly_at is None:
+            raise SettingsError("There is no nightly_at.", hint='Set nightly_at = "02:30" in bulkremove.toml.')
         plan = schedule_of(app.settings)
         for _, start in plan.next_starts(app.clock.wall(), 10):
             screen.answer(f"{datetime.fromtimestamp(start, UTC).astimezone(plan.zone):%a %Y-%m-%d %H:%M %Z}")
@@ -113,7 +113,7 @@ def show(screen: Screen) -> None:
 def cron(screen: Screen) -> None:
     """Print a line for crontab; cron goes by the machine's own time zone."""
     with screen.app() as app:
-        at, command = app.settings.night_at, _command(screen, app)
+        at, command = app.settings.nightly_at, _command(screen, app)
     minute, hour = (at.minute, at.hour) if at else (30, 2)
     screen.answer(f"{minute} {hour} * * * {command}")
 
@@ -123,16 +123,16 @@ def cron(screen: Screen) -> None:
 def systemd(screen: Screen) -> None:
     """Print a service and a timer for systemd, in one text."""
     with screen.app() as app:
-        at, zone, command = app.settings.night_at, app.settings.night_zone, _command(screen, app)
+        at, zone, command = app.settings.nightly_at, app.settings.nightly_zone, _command(screen, app)
     start = f"{at:%H:%M}:00" if at else "02:30:00"
     lines = [
         "# /etc/systemd/system/bulkremove.service",
-        *("[Unit]", "Description=Night of bulkremove", "[Service]", "Type=oneshot"),
+        *("[Unit]", "Description=Nightly run of bulkremove", "[Service]", "Type=oneshot"),
         f"ExecStart={command}",
-        "# 3, 4: some rows or files need a person, who was told; 5: the rest goes on in the next night",
+        "# 3, 4: some rows or files need a person, who was told; 5: the next nightly run goes on",
         *("SuccessExitStatus=3 4 5", ""),
         "# /etc/systemd/system/bulkremove.timer",
-        *("[Unit]", "Description=Every night of bulkremove"),
+        *("[Unit]", "Description=Nightly runs of bulkremove"),
         *("[Timer]", f"OnCalendar=*-*-* {start} {zone}", "Persistent=true"),
         *("[Install]", "WantedBy=timers.target"),
     ]
@@ -141,7 +141,7 @@ def systemd(screen: Screen) -> None:
 
 
 def _command(screen: Screen, app: App) -> str:
-    """The night as cron and systemd start it: from another folder, so that every path is whole."""
+    """The nightly run as cron and systemd start it: from another folder, so that every path is whole."""
     program, config = Path(sys.argv[0]).absolute(), screen.flags.get("config")
     words = [str(program) if program.name == "bulkremove" else "bulkremove", "--home", str(app.settings.home)]
     words += ["--config", str(Path(str(config)).absolute())] * bool(config)
@@ -173,11 +173,11 @@ async def _test_notice(screen: Screen, app: App) -> int:
 async def _work(screen: Screen, app: App) -> None:
     from bulkremove.app.nightly import Scheduler
 
-    if app.settings.night_at is None:
-        raise SettingsError("There is no night_at, so no night ever starts.", hint='Set night_at = "02:30".')
+    if app.settings.nightly_at is None:
+        raise SettingsError("There is no nightly_at, so no nightly run ever starts.", hint='Set nightly_at = "02:30".')
     stop = _stop(screen)
     async with app.runs.in_sandbox():
-        screen.say("Waiting for the nights; Ctrl-C ends.")
+        screen.say("Waiting for the nightly runs; Ctrl-C ends.")
         await Scheduler(app.context, app.nightly_runs(app.supervisor()), stop).run()
 
 
@@ -196,7 +196,7 @@ def _stop(screen: Screen) -> Stop:
     loop = asyncio.get_running_loop()
     for number, reason, code in (
         (signal.SIGINT, "Stopped by Ctrl-C.", EndReason.INTERRUPTED),
-        (signal.SIGTERM, "The system asked the night to stop.", EndReason.TERMINATED),
+        (signal.SIGTERM, "The system asked the nightly run to stop.", EndReason.TERMINATED),
     ):
         loop.add_signal_handler(number, ask, reason, code)
     return stop

@@ -1,18 +1,15 @@
-"""Nights: what is taken, held and why, what goes on by itself, and who is told; on a real folder and sandbox."""
+"""Nightly runs: what is taken, held and why, what goes on by itself, and who is told; on a real folder and sandbox."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
 import shutil
 import sqlite3
 import subprocess
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, replace
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as daytime
 from pathlib import Path
@@ -20,146 +17,75 @@ from typing import Any
 
 import pytest
 
-from bulkremove.app import App, Consent, SandboxOptions, Stop
-from bulkremove.app.nightly import NightlyResult, Scheduler
+from bulkremove.app import App, Consent, Stop
+from bulkremove.app.nightly import Scheduler
 from bulkremove.app.nightly.hold_rules import why_held
 from bulkremove.app.nightly.nightly_run import EXPIRES
 from bulkremove.cli.exit_codes import of_nightly_run
 from bulkremove.config import Settings, load
 from bulkremove.domain.errors import ConsentMissing, FileRefused, JobBusy, SettingsError
-from bulkremove.domain.job import EndReason, Job, JobState
+from bulkremove.domain.job import EndReason, JobState
 from bulkremove.domain.planner import plan
 from bulkremove.domain.row import Status
-from bulkremove.platform.system_clock import SystemClock
 from bulkremove.reading.options import ReadOptions
 from bulkremove.reading.reader import read
 from bulkremove.sandbox import read_log
 from tests.cli_fixtures import Bulkremove, crowd, environment, sandbox
+from tests.nightly_fixtures import LateClock, nightly_site
 from tests.web_fixtures import CREDENTIALS, running_site, triples, until
-
-OLD = 3600.0
-"""Seconds: long enough at rest, and not stale."""
-
-
-class LateClock(SystemClock):
-    """The system's clock, with a wall clock that can be set forward."""
-
-    ahead = 0.0
-
-    def wall(self) -> float:
-        return time.time() + self.ahead
-
-
-@dataclass
-class Site:
-    """A folder that files are dropped into, and the app whose nights take them."""
-
-    app: App
-    folder: Path
-    clock: LateClock
-    drops: int = 0
-
-    def drop(self, name: str, content: str, *, age: float = OLD, ready: bool = False) -> Path:
-        path = self.folder / name
-        path.write_text(content)
-        self.drops += 1
-        at = self.clock.wall() - age + self.drops  # dropped one after the other
-        os.utime(path, (at, at))
-        if ready:
-            path.with_name(f"{name}.ready").touch()
-        return path
-
-    async def removed(self) -> int:
-        """How many learners the newest job has removed so far."""
-        jobs = await self.app.jobs.all()
-        return (await self.app.jobs.tally(jobs[0]))[Status.REMOVED] if jobs else 0
-
-    async def night(self, again: str | None = None, stop: Stop | None = None) -> NightlyResult:
-        return await self.app.nightly_runs(self.app.supervisor()).run(stop=stop or Stop(), again=again)
-
-    def where(self) -> dict[str, list[str]]:
-        places = {"": self.folder, **{name: self.folder / name for name in ("working", "done", "held")}}
-        return {
-            name: sorted(path.name for path in place.iterdir() if path.is_file() and "-report" not in path.name)
-            for name, place in places.items()
-            if place.is_dir()
-        }
-
-    def told(self) -> list[str]:
-        """The subjects of the notices, in order."""
-        with closing(sqlite3.connect(self.app.settings.home / "journal.db")) as db:
-            found = [subject for (subject,) in db.execute("SELECT subject FROM notice ORDER BY at, key")]
-        return [subject.removeprefix("bulkremove SANDBOX: ") for subject in found]
-
-    async def job(self) -> Job:
-        return (await self.app.jobs.all())[0]
-
-
-@asynccontextmanager
-async def site(tmp_path: Path, *, count: int = 30, **settings: Any) -> AsyncIterator[Site]:
-    world, _ = crowd(tmp_path, count)
-    folder = tmp_path / "drop"
-    folder.mkdir(exist_ok=True)
-    play = SandboxOptions(world, 60.0)
-    base = Settings(tmp_path / "home", night_source=str(folder))
-    clock = LateClock(60.0)
-    app = App(replace(base, **settings), environ=CREDENTIALS, sandbox=play, clock=clock)
-    async with app.runs.in_sandbox():
-        yield Site(app, folder, clock)
-    app.close()
 
 
 async def test_a_file_is_run_once_and_ends_in_done_with_its_report(tmp_path: Path) -> None:
-    async with site(tmp_path) as one:
+    async with nightly_site(tmp_path) as one:
         one.drop("leavers.csv", triples(5))
-        found = await one.night()
+        found = await one.run()
         assert [JobState.FINISHED] == [job.state for job in found.ran]
         assert 0 == of_nightly_run(found)
         assert {"": [], "working": [], "done": ["leavers.csv"], "held": []} == one.where()
         assert [f"{(await one.job()).id}-report.csv"] == [
             path.name for path in (one.folder / "done").glob("*-report.csv")
         ]
-        assert (await one.night()).ran == []
-        assert 1 == len(one.told())
+        assert (await one.run()).ran == []
+        assert 1 == len(one.notices())
 
 
 async def test_files_are_taken_oldest_first_and_unfinished_ones_wait(tmp_path: Path) -> None:
-    async with site(tmp_path) as one:
+    async with nightly_site(tmp_path) as one:
         one.drop("first.csv", triples(2))
         one.drop("second.csv", triples(2, first=2))
         one.drop("fresh.csv", triples(2, first=4), age=5.0)
         one.drop("marked.csv", triples(2, first=6), age=5.0, ready=True)
         for name in (".hidden.csv", "half.csv.part", "~$open.xlsx"):
             one.drop(name, "x")
-        found = await one.night()
+        found = await one.run()
         assert ["first.csv", "second.csv", "marked.csv"] == [job.source for job in found.ran]
         assert ["fresh.csv"] == found.waiting
         assert [".hidden.csv", "fresh.csv", "half.csv.part", "~$open.xlsx"] == one.where()[""]
 
 
 async def test_a_file_that_can_not_be_read_waits_and_holds_up_no_other(tmp_path: Path) -> None:
-    async with site(tmp_path) as one:
+    async with nightly_site(tmp_path) as one:
         one.drop("leavers.csv", triples(2))
         (one.folder / "lost.csv").symlink_to("/proc/self/mem")  # it opens, and reading it fails
         (one.folder / "lost.csv.ready").touch()
-        found = await one.night()
+        found = await one.run()
         assert ["leavers.csv"] == [job.source for job in found.ran]
         assert ["lost.csv"] == found.waiting
 
 
 async def test_the_same_content_under_another_name_is_held_until_it_is_asked_for_anew(tmp_path: Path) -> None:
-    async with site(tmp_path) as one:
+    async with nightly_site(tmp_path) as one:
         one.drop("leavers.csv", triples(3))
-        await one.night()
+        await one.run()
         one.drop("again.csv", triples(3))
-        found = await one.night()
+        found = await one.run()
         assert found.ran == []
         assert "was taken before, as leavers.csv" in found.held[0]
         assert ["again.csv"] == one.where()["held"]
-        anew = await one.night(again="again.csv")
+        anew = await one.run(again="again.csv")
         assert ["again.csv"] == [job.source for job in anew.ran]
         assert 3 == (await one.app.jobs.tally(await one.job()))[Status.NOT_FOUND]
-        missing = await one.night(again="none.csv")
+        missing = await one.run(again="none.csv")
         assert "There is no file 'none.csv'" in missing.failures[0]
 
 
@@ -177,62 +103,62 @@ async def test_the_same_content_under_another_name_is_held_until_it_is_asked_for
 async def test_what_a_person_must_see_first_is_held_and_told(
     tmp_path: Path, content: str, settings: dict[str, Any], words: str
 ) -> None:
-    async with site(tmp_path, **settings) as one:
+    async with nightly_site(tmp_path, **settings) as one:
         one.drop("leavers.csv", content)
-        found = await one.night()
+        found = await one.run()
         assert found.ran == []
         assert words in found.held[0]
         assert 4 == of_nightly_run(found)
         assert ["leavers.csv"] == one.where()["held"]
-        assert ["held: leavers.csv"] == one.told()
-        assert (await one.night()).held == []
-        assert ["held: leavers.csv"] == one.told()
+        assert ["held: leavers.csv"] == one.notices()
+        assert (await one.run()).held == []
+        assert ["held: leavers.csv"] == one.notices()
 
 
 async def test_a_held_plan_runs_after_one_approval_and_never_before(tmp_path: Path) -> None:
-    async with site(tmp_path, max_removals=4) as one:
+    async with nightly_site(tmp_path, max_removals=4) as one:
         one.drop("leavers.csv", triples(5))
-        await one.night()
+        await one.run()
         held = await one.job()
         assert JobState.HELD == held.state
-        assert (await one.night()).ran == []
+        assert (await one.run()).ran == []
         assert await one.app.supervisor().resume_interrupted() == []
         await one.app.jobs.approve(held.id, by="kim")
         with pytest.raises(ConsentMissing):
             await one.app.jobs.approve(held.id, by="kim")
-        found = await one.night()
+        found = await one.run()
         assert [(held.id, JobState.FINISHED)] == [(job.id, job.state) for job in found.ran]
         assert "kim" == (await one.job()).confirmed_by
         assert "approved" in [entry.act for entry in await one.app.audit.newest(20)]
 
 
 async def test_a_forgotten_plan_expires_after_seven_days_and_says_so(tmp_path: Path) -> None:
-    async with site(tmp_path, max_removals=4) as one:
+    async with nightly_site(tmp_path, max_removals=4) as one:
         one.drop("leavers.csv", triples(5))
-        await one.night()
+        await one.run()
         one.clock.ahead = EXPIRES + 60.0
-        await one.night()
+        await one.run()
         assert JobState.CANCELLED == (await one.job()).state
-        assert "the plan of leavers.csv has expired" in one.told()
+        assert "the plan of leavers.csv has expired" in one.notices()
 
 
 async def test_an_announced_plan_runs_when_its_day_comes_without_those_on_the_protected_list(tmp_path: Path) -> None:
-    async with site(tmp_path, delay_days=2) as one:
+    async with nightly_site(tmp_path, delay_days=2) as one:
         one.drop("leavers.csv", triples(5))
-        assert (await one.night()).ran == []
-        assert ["announced: leavers.csv"] == one.told()
+        assert (await one.run()).ran == []
+        assert ["announced: leavers.csv"] == one.notices()
         one.clock.ahead = 86_400.0
-        assert (await one.night()).ran == []
+        assert (await one.run()).ran == []
         (tmp_path / "home" / "protected.csv").write_text("Learner ID\n478346000019558001\n")
         one.clock.ahead = 2 * 86_400.0 + 60.0
-        (job,) = (await one.night()).ran
+        (job,) = (await one.run()).ran
         tally = await one.app.jobs.tally(job)
         assert (4, 1) == (tally[Status.REMOVED], tally[Status.NOT_SENT])
 
 
 @pytest.mark.parametrize("name", ["protected.csv", "keep.csv"])
 async def test_the_protected_list_protects_previews_too_under_its_old_name_as_well(tmp_path: Path, name: str) -> None:
-    async with site(tmp_path) as one:
+    async with nightly_site(tmp_path) as one:
         (tmp_path / "home").mkdir()
         protected = tmp_path / "home" / name
         ids = "478346000019501001,478346000019502001,478346000019558001"
@@ -247,7 +173,7 @@ async def test_the_protected_list_protects_previews_too_under_its_old_name_as_we
 
 
 async def test_two_protected_lists_are_refused_before_anything_is_planned_or_sent(tmp_path: Path) -> None:
-    async with site(tmp_path) as one:
+    async with nightly_site(tmp_path) as one:
         (tmp_path / "home").mkdir()
         file = tmp_path / "f.csv"
         file.write_text(triples(4))
@@ -276,35 +202,35 @@ def test_the_protected_lists_old_setting_is_recognised_and_refused_beside_the_ne
 
 
 async def test_a_killed_nights_file_is_known_wherever_it_died(tmp_path: Path) -> None:
-    async with site(tmp_path) as one:
+    async with nightly_site(tmp_path) as one:
         path = one.drop("leavers.csv", triples(5))
         (one.folder / "working").mkdir()
         path.rename(one.folder / "working" / "abcd1234~leavers.csv")  # taken, and nothing written down
-        found = await one.night()
+        found = await one.run()
         assert ["leavers.csv"] == [job.source for job in found.ran]
         done = one.folder / "done" / "leavers.csv"
         done.rename(one.folder / "working" / "abcd1234~leavers.csv")  # its job is over, and it was not moved
-        again = await one.night()
+        again = await one.run()
         assert (again.ran, again.held) == ([], [])
         assert {"": [], "working": [], "done": ["leavers.csv"], "held": []} == one.where()
 
 
 async def test_what_the_window_or_a_stop_cut_off_goes_on_in_the_next_night(tmp_path: Path) -> None:
-    async with site(tmp_path, count=120) as one:
+    async with nightly_site(tmp_path, count=120) as one:
         one.drop("leavers.csv", triples(120))
         stop = Stop()
-        night = asyncio.create_task(one.night(stop=stop))
+        night = asyncio.create_task(one.run(stop=stop))
         await until(one.removed)
-        stop.ask("The time window for nights is over.", EndReason.WINDOW_CLOSED, auto_resumable=True)
+        stop.ask("The time window for nightly runs is over.", EndReason.WINDOW_CLOSED, auto_resumable=True)
         (job,) = (await night).ran
         assert (JobState.PAUSED, True) == (job.state, job.auto_resumable)
-        (after,) = (await one.night()).ran
+        (after,) = (await one.run()).ran
         assert (job.id, JobState.FINISHED) == (after.id, after.state)
         assert 120 == (await one.app.jobs.tally(after))[Status.REMOVED]
 
 
 async def test_what_a_person_paused_stays_paused(tmp_path: Path) -> None:
-    async with site(tmp_path, count=120) as one:
+    async with nightly_site(tmp_path, count=120) as one:
         one.drop("leavers.csv", triples(120))
         supervisor = one.app.supervisor()
         night = asyncio.create_task(one.app.nightly_runs(supervisor).run(stop=Stop()))
@@ -312,44 +238,44 @@ async def test_what_a_person_paused_stays_paused(tmp_path: Path) -> None:
         await supervisor.pause((await one.job()).id, by="kim")
         await night
         assert JobState.PAUSED == (await one.job()).state
-        assert (await one.night()).ran == []
+        assert (await one.run()).ran == []
 
 
 async def test_outside_the_window_nothing_is_taken(tmp_path: Path) -> None:
     now = datetime.now(UTC)
     window = ((now + timedelta(hours=2)).time().replace(second=0), (now + timedelta(hours=3)).time().replace(second=0))
-    async with site(tmp_path, night_window=window) as one:
+    async with nightly_site(tmp_path, nightly_window=window) as one:
         one.drop("leavers.csv", triples(3))
-        found = await one.night()
+        found = await one.run()
         assert found.ran == []
         assert "outside the time window" in found.failures[0]
         assert ["leavers.csv"] == one.where()[""]
 
 
 async def test_a_folder_that_is_gone_is_told_and_is_not_nothing_to_do(tmp_path: Path) -> None:
-    async with site(tmp_path) as one:
+    async with nightly_site(tmp_path) as one:
         one.folder.rmdir()
-        found = await one.night()
+        found = await one.run()
         assert "There is no folder" in found.failures[0]
         assert 5 == of_nightly_run(found)
-        assert ["the night's source is not there"] == one.told()
+        assert ["the nightly run's source is not there"] == one.notices()
 
 
 async def test_two_nights_at_once_are_one(tmp_path: Path) -> None:
-    async with site(tmp_path, count=60) as one:
+    async with nightly_site(tmp_path, count=60) as one:
         one.drop("leavers.csv", triples(60))
-        first = asyncio.create_task(one.night())
+        first = asyncio.create_task(one.run())
         await asyncio.sleep(0.3)
         with pytest.raises(JobBusy):
-            await one.night()
+            await one.run()
         assert 1 == len((await first).ran)
 
 
 async def test_a_command_and_what_it_gave_are_a_source(tmp_path: Path) -> None:
     (tmp_path / "export.csv").write_text(triples(3))
-    async with site(tmp_path, night_source=f"command cat {tmp_path / 'export.csv'}") as one:
-        assert 3 == (await one.app.jobs.tally((await one.night()).ran[0]))[Status.REMOVED]
-        unchanged = await one.night()
+    async with nightly_site(tmp_path, nightly_source=f"command cat {tmp_path / 'export.csv'}") as one:
+        assert 3 == (await one.app.jobs.tally((await one.run()).ran[0]))[Status.REMOVED]
+        unchanged = await one.run()
         assert (unchanged.ran, unchanged.held, unchanged.failures) == ([], [], [])
         kept = list((tmp_path / "home" / "nightly" / "done").glob("2*.csv"))
         assert {path.read_text() for path in kept if "-report" not in path.name} == {triples(3)}
@@ -357,14 +283,14 @@ async def test_a_command_and_what_it_gave_are_a_source(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("source", ["command false", "command no-such-program-here", "http://127.0.0.1:9/leavers.csv"])
 async def test_a_source_that_gives_nothing_is_told(tmp_path: Path, source: str) -> None:
-    async with site(tmp_path, night_source=source) as one:
-        found = await one.night()
+    async with nightly_site(tmp_path, nightly_source=source) as one:
+        found = await one.run()
         assert found.failures
-        assert ["the night's source is not there"] == one.told()
+        assert ["the nightly run's source is not there"] == one.notices()
 
 
 async def test_a_dry_run_shows_tonight_and_takes_nothing(tmp_path: Path) -> None:
-    async with site(tmp_path, max_removals=4) as one:
+    async with nightly_site(tmp_path, max_removals=4) as one:
         one.drop("small.csv", triples(2))
         one.drop("large.csv", triples(9))
         found = await one.app.nightly_runs(one.app.supervisor()).dry_run()
@@ -375,9 +301,9 @@ async def test_a_dry_run_shows_tonight_and_takes_nothing(tmp_path: Path) -> None
 
 
 async def test_a_job_that_somebody_runs_already_is_left_to_them(tmp_path: Path) -> None:
-    async with site(tmp_path, count=60, max_removals=4) as one:
+    async with nightly_site(tmp_path, count=60, max_removals=4) as one:
         one.drop("leavers.csv", triples(60))
-        await one.night()
+        await one.run()
         job, supervisor = (await one.job()).id, one.app.supervisor()
         supervisor.start(await one.app.jobs.approve(job, by="kim"), by="kim")
         await until(one.removed)
@@ -385,33 +311,33 @@ async def test_a_job_that_somebody_runs_already_is_left_to_them(tmp_path: Path) 
         assert ([], []) == (found.ran, found.failures)
         assert supervisor.running(job) is not None
         await until(lambda: supervisor.running(job) is None)
-        assert ({}, JobState.FINISHED) == (supervisor.trouble, (await one.job()).state)
+        assert ({}, JobState.FINISHED) == (supervisor.failures, (await one.job()).state)
 
 
 async def test_a_new_file_of_the_same_name_is_not_lost_to_an_old_one(tmp_path: Path) -> None:
-    async with site(tmp_path) as one:
+    async with nightly_site(tmp_path) as one:
         one.drop("leavers.csv", "")
-        await one.night()
+        await one.run()
         one.drop("leavers.csv", triples(2))
-        found = await one.night(again="leavers.csv")
+        found = await one.run(again="leavers.csv")
         assert "lies there already" in found.failures[0]
         assert triples(2) == (one.folder / "leavers.csv").read_text()
-        assert "no file" in (await one.night(again="../leavers.csv")).failures[0]
+        assert "no file" in (await one.run(again="../leavers.csv")).failures[0]
 
 
 async def test_a_folder_whose_places_can_not_be_made_is_trouble(tmp_path: Path) -> None:
-    async with site(tmp_path) as one:
+    async with nightly_site(tmp_path) as one:
         one.drop("leavers.csv", triples(2))
         (one.folder / "working").mkdir()
         (one.folder / "done").write_text("in the way")
         (one.folder / "held").mkdir()
-        found = await one.night()
+        found = await one.run()
         assert found.failures
         assert 5 == of_nightly_run(found)
 
 
 async def test_by_day_people_go_first(tmp_path: Path) -> None:
-    async with site(tmp_path, count=150) as one:
+    async with nightly_site(tmp_path, count=150) as one:
         one.drop("leavers.csv", triples(120))
         supervisor, stop = one.app.supervisor(), Stop()
         night = asyncio.create_task(one.app.nightly_runs(supervisor).run(stop=stop))
@@ -441,7 +367,7 @@ async def test_by_day_people_go_first(tmp_path: Path) -> None:
             if row.first_sent_at
         ]
         first, last = min(sent for sent, _ in own), max(done for _, done in own)
-        assert sum(first < sent < last for sent in others) <= 4, "only the night's rows that were in hand"
+        assert sum(first < sent < last for sent in others) <= 4, "only the nightly run's rows that were in hand"
         assert 10 == (await one.app.jobs.tally(await one.app.jobs.find(mine.id)))[Status.REMOVED]
 
 
@@ -453,7 +379,7 @@ def test_what_is_usual_is_told_by_the_last_nights(tmp_path: Path) -> None:
     same = {"header_before": ("course", "batch", "learner", "reason"), "age": 60.0}
     assert why_held(made, settings, sizes=[10] * 10, **same) is not None  # type: ignore[arg-type] # as the call takes them
     assert why_held(made, settings, sizes=[11] * 10, **same) is None  # type: ignore[arg-type] # as the call takes them
-    assert why_held(made, settings, sizes=[1, 1], **same) is None, "two nights make no habit"  # type: ignore[arg-type]
+    assert why_held(made, settings, sizes=[1, 1], **same) is None, "two nightly runs make no habit"  # type: ignore[arg-type]
     other = why_held(made, settings, sizes=[], header_before=("a",), age=60.0)
     assert other is not None
     assert "other columns" in other
@@ -473,7 +399,7 @@ async def test_a_year_of_nights_by_two_workers_is_one_night_a_date(tmp_path: Pat
     folder = tmp_path / "drop"
     folder.mkdir()
     settings = Settings(
-        tmp_path / "home", night_source=str(folder), night_at=daytime(2, 30), night_zone="Europe/Berlin",
+        tmp_path / "home", nightly_source=str(folder), nightly_at=daytime(2, 30), nightly_zone="Europe/Berlin",
         api_url="http://127.0.0.1:9", accounts_url="http://127.0.0.1:9",
     )  # fmt: skip
     clock = YearClock()
@@ -486,7 +412,7 @@ async def test_a_year_of_nights_by_two_workers_is_one_night_a_date(tmp_path: Pat
                 await worker.run_due()
         clock.ahead += 3600.0
     with closing(sqlite3.connect(tmp_path / "home" / "journal.db")) as db:
-        found = [date.fromisoformat(day) for (day,) in db.execute("SELECT date FROM night ORDER BY id")]
+        found = [date.fromisoformat(day) for (day,) in db.execute("SELECT date FROM nightly_run ORDER BY id")]
     assert len(set(found)) == len(found)
     assert 366 - 5 <= len(found) <= 366
     assert sorted(found) == found
@@ -496,8 +422,8 @@ async def test_a_year_of_nights_by_two_workers_is_one_night_a_date(tmp_path: Pat
 
 @pytest.mark.parametrize(("missed", "rows"), [("run", 1), ("skip", 0)])
 async def test_a_missed_night_is_caught_up_or_left_out_and_told(tmp_path: Path, missed: str, rows: int) -> None:
-    settings: dict[str, Any] = {"night_at": daytime(2, 30), "night_missed": missed, "delay_days": 1}
-    async with site(tmp_path, **settings) as one:
+    settings: dict[str, Any] = {"nightly_at": daytime(2, 30), "nightly_missed": missed, "delay_days": 1}
+    async with nightly_site(tmp_path, **settings) as one:
         worker = Scheduler(one.app.context, one.app.nightly_runs(one.app.supervisor()), Stop())
         one.clock.ahead = datetime(2030, 1, 1, 2, 31, tzinfo=UTC).timestamp() - time.time()
         await worker.run_due()
@@ -505,14 +431,14 @@ async def test_a_missed_night_is_caught_up_or_left_out_and_told(tmp_path: Path, 
         one.drop("leavers.csv", triples(2))
         await worker.run_due()
         assert rows == len(await one.app.jobs.all())
-        assert ("late" if rows else "left out") in " ".join(one.told())
+        assert ("late" if rows else "left out") in " ".join(one.notices())
         one.clock.ahead += 20 * 3600.0
         await worker.run_due()
         assert 1 == len(await one.app.jobs.all())
 
 
 async def test_whoever_starts_the_first_worker_at_noon_starts_no_night(tmp_path: Path) -> None:
-    async with site(tmp_path, night_at=daytime(2, 30)) as one:
+    async with nightly_site(tmp_path, nightly_at=daytime(2, 30)) as one:
         one.clock.ahead = datetime(2030, 1, 1, 12, tzinfo=UTC).timestamp() - time.time()
         one.drop("leavers.csv", triples(2))
         worker = Scheduler(one.app.context, one.app.nightly_runs(one.app.supervisor()), Stop())
@@ -529,7 +455,7 @@ async def test_a_held_plan_is_approved_on_the_page_by_typing_its_number(tmp_path
     drop.mkdir()
     (drop / "leavers.csv").write_text(triples(5))
     (drop / "leavers.csv.ready").touch()
-    settings: dict[str, Any] = {"max_removals": 4, "night_source": str(drop)}
+    settings: dict[str, Any] = {"max_removals": 4, "nightly_source": str(drop)}
     async with running_site(tmp_path / "home", world=world, **settings) as one, one.visitor() as visitor:
         await one.app.nightly_runs(one.supervisor).run(stop=Stop())
         job = (await one.app.jobs.all())[0].id
@@ -551,7 +477,9 @@ def program_of(tmp_path: Path, settings: str) -> Bulkremove:
 
 
 def test_the_schedule_is_shown_and_what_starts_it_is_printed(tmp_path: Path) -> None:
-    program = program_of(tmp_path, 'night_at = "02:30"\nnight_zone = "Europe/Berlin"\nnight_source = "/srv/leavers"\n')
+    program = program_of(
+        tmp_path, 'nightly_at = "02:30"\nnightly_zone = "Europe/Berlin"\nnightly_source = "/srv/leavers"\n'
+    )
     shown = program("schedule", "show").stdout.splitlines()
     assert 10 == len(shown)
     assert all(" 02:30 CE" in line for line in shown)
@@ -578,13 +506,13 @@ def test_the_schedule_is_shown_and_what_starts_it_is_printed(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ('night_at = "25:00"', "no time of the day"),
-        ('night_zone = "Mars/Olympus"', "no time zone"),
-        ('night_window = "22:00"', "no time window"),
-        ('night_missed = "maybe"', "must be run or skip"),
-        ("usual_factor = 0", "from 1 to 999"),
+        ('nightly_at = "25:00"', "no time of the day"),
+        ('nightly_zone = "Mars/Olympus"', "no time zone"),
+        ('nightly_window = "22:00"', "no time window"),
+        ('nightly_missed = "maybe"', "must be run or skip"),
+        ("baseline_factor = 0", "from 1 to 999"),
         ('ping_url = "http://example.com"', "https"),
-        ("nigth_at = 1", "Did you mean 'night_at'?"),
+        ("nigth_at = 1", "Did you mean 'nightly_at'?"),
     ],
 )
 def test_a_mistake_in_the_settings_is_told_with_its_line(tmp_path: Path, line: str, words: str) -> None:
@@ -596,14 +524,14 @@ def test_a_mistake_in_the_settings_is_told_with_its_line(tmp_path: Path, line: s
 
 def test_without_a_source_there_is_no_night(tmp_path: Path) -> None:
     done = program_of(tmp_path, "")("nightly")
-    assert (2, True) == (done.returncode, "There is no night_source" in done.stderr)
+    assert (2, True) == (done.returncode, "There is no nightly_source" in done.stderr)
 
 
 def test_a_night_by_hand_ends_with_the_codes_of_the_core(tmp_path: Path) -> None:
     world, _ = crowd(tmp_path, 5)
     drop = tmp_path / "drop"
     drop.mkdir()
-    program = program_of(tmp_path, f'night_source = "{drop}"\nmax_removals = 3\n')
+    program = program_of(tmp_path, f'nightly_source = "{drop}"\nmax_removals = 3\n')
     again = ("--sandbox", str(world), "--speed", "60")
     assert "nothing to do" in program("nightly", *again).stdout
     for name, count, first in (("good.csv", 2, 0), ("large.csv", 4, 1)):
@@ -615,7 +543,7 @@ def test_a_night_by_hand_ends_with_the_codes_of_the_core(tmp_path: Path) -> None
     assert 4 == done.returncode
     assert "held: large.csv" in done.stdout
     held = next(line.split()[0] for line in program("jobs").stdout.splitlines() if "held" in line)
-    assert "runs in the next night" in program("approve", held).stdout
+    assert "runs in the next nightly run" in program("approve", held).stdout
     logged = program("--events", "json", "nightly", *again)
     assert 0 == logged.returncode
     lines = [json.loads(line) for line in logged.stderr.splitlines() if line.startswith("{")]
@@ -629,7 +557,7 @@ def test_killed_nights_lose_no_file_and_run_none_twice(tmp_path: Path) -> None:
     world, _ = crowd(tmp_path, 60)
     drop = tmp_path / "drop"
     drop.mkdir()
-    program = program_of(tmp_path, f'night_source = "{drop}"\n')
+    program = program_of(tmp_path, f'nightly_source = "{drop}"\n')
     names = [f"{i}.csv" for i in range(4)]
     for i, name in enumerate(names):
         (drop / name).write_text(triples(12, first=12 * i))
@@ -662,7 +590,7 @@ def test_two_nights_started_at_once_are_one_run(tmp_path: Path) -> None:
     world, _ = crowd(tmp_path, 20)
     drop = tmp_path / "drop"
     drop.mkdir()
-    program = program_of(tmp_path, f'night_source = "{drop}"\n')
+    program = program_of(tmp_path, f'nightly_source = "{drop}"\n')
     (drop / "leavers.csv").write_text(triples(20))
     (drop / "leavers.csv.ready").touch()
     with sandbox(world, tmp_path / "log", "--speed", "60") as variables:

@@ -1,0 +1,92 @@
+"""A folder that files are dropped into, and an application whose nightly runs take them, on a real sandbox."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bulkremove.app import App, SandboxOptions, Stop
+from bulkremove.app.nightly import NightlyResult
+from bulkremove.config import Settings
+from bulkremove.domain.job import Job
+from bulkremove.domain.row import Status
+from bulkremove.platform.system_clock import SystemClock
+from tests.cli_fixtures import crowd
+from tests.web_fixtures import CREDENTIALS
+
+OLD = 3600.0
+"""Seconds: long enough at rest, and not stale."""
+
+
+class LateClock(SystemClock):
+    """The system's clock, with a wall clock that can be set forward."""
+
+    ahead = 0.0
+
+    def wall(self) -> float:
+        return time.time() + self.ahead
+
+
+@dataclass
+class NightlySite:
+    """A folder that files are dropped into, and the app whose nightly runs take them."""
+
+    app: App
+    folder: Path
+    clock: LateClock
+    drops: int = 0
+
+    def drop(self, name: str, content: str, *, age: float = OLD, ready: bool = False) -> Path:
+        path = self.folder / name
+        path.write_text(content)
+        self.drops += 1
+        at = self.clock.wall() - age + self.drops  # dropped one after the other
+        os.utime(path, (at, at))
+        if ready:
+            path.with_name(f"{name}.ready").touch()
+        return path
+
+    async def removed(self) -> int:
+        """How many learners the newest job has removed so far."""
+        jobs = await self.app.jobs.all()
+        return (await self.app.jobs.tally(jobs[0]))[Status.REMOVED] if jobs else 0
+
+    async def run(self, again: str | None = None, stop: Stop | None = None) -> NightlyResult:
+        return await self.app.nightly_runs(self.app.supervisor()).run(stop=stop or Stop(), again=again)
+
+    def where(self) -> dict[str, list[str]]:
+        places = {"": self.folder, **{name: self.folder / name for name in ("working", "done", "held")}}
+        return {
+            name: sorted(path.name for path in place.iterdir() if path.is_file() and "-report" not in path.name)
+            for name, place in places.items()
+            if place.is_dir()
+        }
+
+    def notices(self) -> list[str]:
+        """The subjects of the notices, in order."""
+        with closing(sqlite3.connect(self.app.settings.home / "journal.db")) as db:
+            found = [subject for (subject,) in db.execute("SELECT subject FROM notice ORDER BY at, key")]
+        return [subject.removeprefix("bulkremove SANDBOX: ") for subject in found]
+
+    async def job(self) -> Job:
+        return (await self.app.jobs.all())[0]
+
+
+@asynccontextmanager
+async def nightly_site(tmp_path: Path, *, count: int = 30, **settings: Any) -> AsyncIterator[NightlySite]:
+    world, _ = crowd(tmp_path, count)
+    folder = tmp_path / "drop"
+    folder.mkdir(exist_ok=True)
+    play = SandboxOptions(world, 60.0)
+    base = Settings(tmp_path / "home", nightly_source=str(folder))
+    clock = LateClock(60.0)
+    app = App(replace(base, **settings), environ=CREDENTIALS, sandbox=play, clock=clock)
+    async with app.runs.in_sandbox():
+        yield NightlySite(app, folder, clock)
+    app.close()
