@@ -19,7 +19,7 @@ from aiolimiter import AsyncLimiter
 
 from bulkremove.domain.attempt import Attempt, PendingRow, Permit
 from bulkremove.domain.job import Job, JobState
-from bulkremove.domain.ledger import HoldReason, Quota
+from bulkremove.domain.ledger import Quota, SuspensionReason
 from bulkremove.domain.plan import PlannedRow
 from bulkremove.domain.row import Removal, Roles, Row, RowState, Status
 from bulkremove.engine.fair_queue import FairQueue
@@ -91,7 +91,7 @@ async def ours(
             if passed:
                 await limiter.complete(permit, Closing(AttemptOutcome(found, Status.REMOVED)))
             else:
-                locked = Signal(HoldReason.LOCKED)
+                locked = Signal(SuspensionReason.LOCKED)
                 await limiter.complete(
                     permit, Closing(AttemptOutcome(found, RowState.PENDING), locked, proves_reachable=False)
                 )
@@ -188,7 +188,7 @@ def one(limiter: str, rule: Rule, extend: bool, kind: str, seed: int) -> dict[st
         "efficiency": round(IDEAL / taken, 3),
         "lock-outs": threshold.lockouts,
         "refused": threshold.refused,
-        "worst window": threshold.worst_window,
+        "peak calls": threshold.peak_calls,
     }
 
 

@@ -38,7 +38,7 @@ def measure() -> list[dict[str, object]]:
             "rows": ROWS,
             "calls": len(entries),
             "removed": sum(entry.effect for entry in entries),
-            "worst window": rate_limit.worst_window(times, 60.0),
+            "peak calls": rate_limit.peak_calls(times, 60.0),
             "lock-outs": sum(entry.locked for entry in entries),
             "efficiency": round((ROWS - 30) / 30 * 60.0 / (times[-1] - times[0]), 3),
         }

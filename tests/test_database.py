@@ -319,7 +319,8 @@ async def test_an_older_file_is_migrated_and_keeps_its_rows(tmp_path: Path) -> N
         broken = reader.execute("PRAGMA foreign_key_check").fetchall()
         notes = [text for (text,) in reader.execute("SELECT text FROM note")]
         ledger = reader.execute(
-            "SELECT individually_limited_row, hold ->> '$.limited_row', hold ->> '$.retesting_row' FROM ledger"
+            "SELECT individually_limited_row, suspension ->> '$.limited_row', suspension ->> '$.retesting_row'"
+            " FROM ledger"
         ).fetchone()
         return (*job, [number for (number,) in attempts], notes, tuple(ledger), broken)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.__main__ import MEASURES, OLD, renewed
 from bulkremove.cli import EXIT_CODES
 from bulkremove.domain.job import JobState
-from bulkremove.domain.ledger import HoldReason
+from bulkremove.domain.ledger import SuspensionReason
 from bulkremove.domain.row import RowState, Status
 from bulkremove.engine.decision_table import RULES
 
@@ -35,7 +35,7 @@ def test_the_glossary_has_every_noun_of_the_domain_and_every_state() -> None:
         for name, value in vars(import_module(f"bulkremove.domain.{module}")).items()
         if isinstance(value, type) and value.__module__.endswith(f".{module}")
     ]
-    states = [state.value for states in (JobState, RowState, Status, HoldReason) for state in states]
+    states = [state.value for states in (JobState, RowState, Status, SuspensionReason) for state in states]
     assert len(nouns) > 20
     assert [] == [word for word in (*nouns, *states) if f"`{word}`" not in glossary]
 

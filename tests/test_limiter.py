@@ -15,7 +15,7 @@ import pytest
 
 from bulkremove.domain.attempt import Outcome, PendingRow, Permit
 from bulkremove.domain.job import EndReason, Job, JobState
-from bulkremove.domain.ledger import HoldReason, Quota
+from bulkremove.domain.ledger import Quota, SuspensionReason
 from bulkremove.domain.plan import PlannedRow
 from bulkremove.domain.row import Removal, Roles, Row, RowState, Status
 from bulkremove.engine import rate_limit
@@ -39,7 +39,7 @@ from tests.virtual_time import VirtualClock, run
 R = TypeVar("R")
 
 ROWS = 200
-LOCKED = Signal(HoldReason.LOCKED)
+LOCKED = Signal(SuspensionReason.LOCKED)
 UNANSWERED = 45.0 + 60.0 + 60.0 + 1.1
 """Given up, delivered late, a window, the margin."""
 
@@ -142,7 +142,7 @@ def test_three_gates_on_one_ledger_send_no_more_than_one_may(tmp_path: Path) -> 
             *(work(limiter) for limiter in [account.limiter(), account.limiter(), account.limiter()] for _ in range(4))
         )
         sent = await account.storage.rate_limit.send_times("key", since=started)
-        assert (ROWS, 30) == (len(sent), rate_limit.worst_window(sent, 60.0))
+        assert (ROWS, 30) == (len(sent), rate_limit.peak_calls(sent, 60.0))
         assert ROWS == (await account.storage.jobs.tally("job"))[Status.REMOVED]
 
     played(tmp_path, play)
@@ -366,7 +366,7 @@ def test_a_lock_that_no_probe_ends_shuts_the_gate_after_three_waits(tmp_path: Pa
             if isinstance(exhausted, Permit):
                 await account.complete(exhausted, LOCKED, status=422)
                 exhausted = account.exhausted
-        assert HoldReason.LOCKED is exhausted.reason
+        assert SuspensionReason.LOCKED is exhausted.reason
         assert 3 * 300.0 < account.now() - begun < 3 * 310.0
 
     played(tmp_path, play)
@@ -385,8 +385,8 @@ def test_foreign_traffic_lowers_the_budget_for_every_gate_and_quiet_minutes_rais
     played(tmp_path, play)
 
 
-@pytest.mark.parametrize("short", [Signal(HoldReason.UNREACHABLE), Signal(HoldReason.FAILING, 1.0)])
-@pytest.mark.parametrize("probe", [None, Signal(HoldReason.UNREACHABLE)], ids=["passes", "fails"])
+@pytest.mark.parametrize("short", [Signal(SuspensionReason.UNREACHABLE), Signal(SuspensionReason.FAILING, 1.0)])
+@pytest.mark.parametrize("probe", [None, Signal(SuspensionReason.UNREACHABLE)], ids=["passes", "fails"])
 def test_a_lock_told_by_an_older_call_during_another_wait_s_probe_holds(
     tmp_path: Path, short: Signal, probe: Signal | None
 ) -> None:
@@ -396,7 +396,7 @@ def test_a_lock_told_by_an_older_call_during_another_wait_s_probe_holds(
         probing = await account.acquire(0)
         lockout = await account.complete(older, LOCKED, status=422)
         assert lockout is not None
-        assert HoldReason.LOCKED is lockout.reason
+        assert SuspensionReason.LOCKED is lockout.reason
         locked = account.now()
         await account.complete(probing, probe, status=None if probe else 200)
         await account.acquire(2)

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkremove.domain.ledger import HoldReason, Ledger, Quota
+from bulkremove.domain.ledger import Ledger, Quota, SuspensionReason
 from bulkremove.engine import rate_limit
 from bulkremove.engine.rate_limit import Go, OwnLimit, Postponed, Signal, Wait, Waiting, WaitsExhausted, YieldToOtherRow
 
 QUOTA = Quota(calls=6, window=60.0, slack=1.0)
 TRIALS = 300
-LOCKED = Signal(HoldReason.LOCKED)
+LOCKED = Signal(SuspensionReason.LOCKED)
 
 
 class History:
@@ -50,7 +50,7 @@ class History:
                 ledger, _ = rate_limit.answered(
                     ledger, self.quota, at, key="k", signal=None, proves_reachable=True, recent=0
                 )
-        return rate_limit.worst_window(sorted(self.counted), 60.0)
+        return rate_limit.peak_calls(sorted(self.counted), 60.0)
 
     def _send(self, now: float) -> float:
         """When the answer comes; never, for a call whose process dies. Counted late where that hurts most."""
@@ -124,7 +124,7 @@ def test_a_lock_is_everybodys_and_ends_with_one_probe() -> None:
     ledger = go(ledger, 1302.0, "a")
     assert isinstance(ask(ledger, 1303.0, "b"), Wait)
     ledger, _ = rate_limit.answered(ledger, Quota(), 1304.0, key="a", signal=None, proves_reachable=True, recent=1)
-    assert ledger.hold is None
+    assert ledger.suspension is None
 
 
 @pytest.mark.parametrize("key", ["a", "b", "c"])
@@ -146,7 +146,7 @@ def test_a_row_with_a_limit_of_its_own_is_told_from_the_accounts() -> None:
     assert isinstance(ask(ledger, 1303.0, "a"), YieldToOtherRow)
     ledger = go(ledger, 1310.0, "b")
     ledger, _ = rate_limit.answered(ledger, Quota(), 1311.0, key="b", signal=None, proves_reachable=True, recent=1)
-    assert (None, None) == (ledger.hold, ledger.budget)
+    assert (None, None) == (ledger.suspension, ledger.budget)
     assert isinstance(ask(ledger, 1312.0, "a"), OwnLimit)
 
 
@@ -178,12 +178,12 @@ def test_a_probe_whose_process_died_is_given_up() -> None:
 
 @pytest.mark.parametrize(("asked", "until"), [(None, 1301.1), (120.0, 1301.1), (900.0, 1901.1), (9e9, 4601.1)])
 def test_what_the_server_asks_for_lengthens_a_lock_up_to_an_hour(asked: float | None, until: float) -> None:
-    signal = Signal(HoldReason.LOCKED, asked)
+    signal = Signal(SuspensionReason.LOCKED, asked)
     ledger, _ = rate_limit.answered(
         Ledger(), Quota(), 1000.0, key="a", signal=signal, proves_reachable=False, recent=30
     )
-    assert ledger.hold is not None
-    assert until == pytest.approx(ledger.hold.until)
+    assert ledger.suspension is not None
+    assert until == pytest.approx(ledger.suspension.until)
 
 
 def test_foreign_traffic_halves_the_budget_down_to_eight_and_quiet_raises_it() -> None:
@@ -191,9 +191,9 @@ def test_foreign_traffic_halves_the_budget_down_to_eight_and_quiet_raises_it() -
     for _ in range(3):
         ledger, _ = lock(ledger, now, "a", recent=3)
         budgets.append(ledger.budget)
-        assert ledger.hold is not None
-        now = ledger.hold.until
-        ledger = replace(ledger, hold=None)
+        assert ledger.suspension is not None
+        now = ledger.suspension.until
+        ledger = replace(ledger, suspension=None)
     assert [15, 8, 8] == budgets
     assert [8, 9, 30] == [rate_limit.budget(ledger, Quota(), now + quiet) for quiet in (119.0, 120.0, 9000.0)]
 
@@ -206,8 +206,8 @@ def test_a_lock_that_our_own_calls_explain_lowers_nothing() -> None:
 def test_after_a_reboot_no_wait_is_longer_than_it_was_set_for(now: float, until: float, next_at: float) -> None:
     ledger, _ = lock(Ledger(), until, "a")
     ledger = rate_limit.after_reboot(replace(ledger, next_at=next_at, last_at=until), Quota(), now)
-    assert ledger.hold is not None
-    assert ledger.hold.until <= now + 301.2
+    assert ledger.suspension is not None
+    assert ledger.suspension.until <= now + 301.2
     assert ledger.next_at <= now + 2.2
     assert ledger.burst == 0
 
@@ -216,7 +216,7 @@ def test_after_a_reboot_no_wait_is_longer_than_it_was_set_for(now: float, until:
 def test_the_worst_window_is_the_one_that_counting_finds(times: list[float]) -> None:
     sent = sorted(times)
     counted = max((sum(start <= t and t - start < 60.0 for t in sent) for start in sent), default=0)
-    assert counted == rate_limit.worst_window(sent, 60.0)
+    assert counted == rate_limit.peak_calls(sent, 60.0)
 
 
 @pytest.mark.parametrize(("calls", "seconds"), [(0, 0.0), (30, 0.0), (31, 61.1), (3000, 61.1 + 2969 * 2.11)])

@@ -23,7 +23,7 @@ from bulkremove.report import Rows, default_path, first_line, reserve, retry_pat
 JOB = Job(
     "20261123-abcd", "default", "people.zoho.com", "leavers.csv", "", None,
     ("Course ID", "Batch ID", "Learner ID", "Note"),
-    Roles(0, 1, 2), "f" * 64, JobState.FINISHED, seconds=852.0, worst_minute=30,
+    Roles(0, 1, 2), "f" * 64, JobState.FINISHED, seconds=852.0, peak_calls=30,
     options={"limit": "30/60s", "calls": "30"},
 )  # fmt: skip
 IDS = ("478346000019501001", "478346000019502001", "478346000019558209")
@@ -125,7 +125,7 @@ def test_the_summary_balances_and_shows_what_was_inferred() -> None:
     counts |= {Status.NOT_SENT: 2, Status.DUPLICATE: 3, Status.INVALID: 1}
     assert (
         "Removed 398 (2 inferred), not found 7, refused 5, unknown 0, not sent 2, duplicate 3, invalid 1 of 416 rows "
-        "in 14 min 12 s; worst minute 30 of 30 calls, 0 lock-outs. Report: r.csv"
+        "in 14 min 12 s; at most 30 of 30 calls in a window, 0 lock-outs. Report: r.csv"
     ) == summary(JOB, Tally(counts), report="r.csv")
 
 

@@ -288,7 +288,7 @@ def test_the_31st_call_is_told_of_the_lock(told: LockTold, expected: int, words:
         assert (1, 1, 31) == (
             caller.sandbox.threshold.lockouts,
             caller.sandbox.threshold.refused,
-            caller.sandbox.threshold.worst_window,
+            caller.sandbox.threshold.peak_calls,
         )
         await caller.clock.sleep(300)
         assert (await caller.remove(who(30)))[0] == 200

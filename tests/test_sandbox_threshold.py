@@ -29,7 +29,7 @@ def test_the_31st_call_of_a_burst_is_refused_and_locks_for_five_minutes(rule: Ru
     assert [True] * 30 + [False] == [threshold.arrive(T0 + i / 100) for i in range(31)]
     assert not threshold.arrive(T0 + 0.3 + 299.9)
     assert threshold.arrive(T0 + 0.3 + 300.0)
-    assert (1, 2, 31) == (threshold.lockouts, threshold.refused, threshold.worst_window)
+    assert (1, 2, 31) == (threshold.lockouts, threshold.refused, threshold.peak_calls)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_an_even_pace_of_the_limit_is_never_locked(rule: Rule, pace: float) -> N
     threshold = Threshold(rule=rule)
     assert all(threshold.arrive(T0 + pace * i) for i in range(18_000))
     assert (0, 0) == (threshold.lockouts, threshold.refused)
-    assert threshold.worst_window in (29, 30)
+    assert threshold.peak_calls in (29, 30)
 
 
 def test_two_buckets_refuse_an_even_pace_of_exactly_the_limit() -> None:
@@ -111,14 +111,14 @@ def test_a_rolling_window_refuses_exactly_the_calls_that_are_one_too_many(gaps: 
 
 @given(gaps, st.sampled_from(Rule), st.integers(1, 5))
 def test_what_the_record_says_is_what_arrived(gaps: list[float], rule: Rule, calls: int) -> None:
-    """The worst window is the largest number of arrivals in 60 s, and every call is let through or refused."""
+    """The peak is the largest number of arrivals in 60 s, and every call is let through or refused."""
     threshold = Threshold(calls, 60, 30, rule)
     arrivals = times(gaps)
     passed = sum(map(threshold.arrive, arrivals))
     worst = max(
         (sum(now - 60 < earlier <= now for earlier in arrivals[: i + 1]) for i, now in enumerate(arrivals)), default=0
     )
-    assert (worst, len(arrivals)) == (threshold.worst_window, passed + threshold.refused)
+    assert (worst, len(arrivals)) == (threshold.peak_calls, passed + threshold.refused)
     assert threshold.lockouts <= threshold.refused
 
 
@@ -140,7 +140,7 @@ def test_calls_of_others_fill_the_window_but_are_not_counted_as_our_refusals() -
     assert [True, False] == [threshold.arrive(T0 + 3), threshold.arrive(T0 + 4)]
     assert not threshold.arrive(T0 + 250, foreign=True)
     assert threshold.arrive(T0 + 304)
-    assert (1, 1, 31) == (threshold.lockouts, threshold.refused, threshold.worst_window)
+    assert (1, 1, 31) == (threshold.lockouts, threshold.refused, threshold.peak_calls)
 
 
 @given(st.integers(1, 60), st.lists(st.floats(0, 90), max_size=20))

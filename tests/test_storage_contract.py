@@ -229,7 +229,7 @@ async def test_a_run_that_ends_is_decided_by_its_tally_and_told_with_its_events(
     ended = await storage.jobs.end("job", decide, JobEvent("job", "halted", "Why.", 6.0))
     assert [Tally({}, 2)] == seen
     assert (JobState.PAUSED, EndReason.INTERRUPTED, True) == (ended.state, ended.reason_code, ended.auto_resumable)
-    assert (2.0, 3) == (ended.seconds, ended.worst_minute)
+    assert (2.0, 3) == (ended.seconds, ended.peak_calls)
     assert ["started", "halted", "paused"] == [name for _, name, _ in await storage.jobs.events("job")]
     assert not await storage.jobs.is_reported("job")
     await storage.record(JobEvent("job", "reported", "It is in r.csv.", 7.0))

@@ -68,7 +68,7 @@ class Accounts:
             rate_limit.budget(ledger, quota, now) if of_this_boot else quota.calls,
             today,
             quota.daily,
-            max(0.0, ledger.hold.until - now if ledger.hold and of_this_boot else 0.0),
+            max(0.0, ledger.suspension.until - now if ledger.suspension and of_this_boot else 0.0),
         )
 
     async def login(self, *, name: str, dc: str, client_id: str, client_secret: str, code: str) -> list[str]:

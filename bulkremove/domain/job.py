@@ -126,7 +126,7 @@ class Job:
     finished_at: float | None = None
     seconds: float = 0.0
     """How long it has been driven, in all runs together, in seconds of the run's clock."""
-    worst_minute: int = 0
+    peak_calls: int = 0
     """Most calls of the account in any one window, as far as this job's runs saw."""
     lockouts: int = 0
     mismatched: int = 0

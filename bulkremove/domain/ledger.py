@@ -29,7 +29,7 @@ class Quota:
     """Longest time from taking a slot to giving the exchange up."""
 
 
-class HoldReason(StrEnum):
+class SuspensionReason(StrEnum):
     """Why nobody may send for a while."""
 
     LOCKED = "locked"
@@ -41,10 +41,10 @@ class HoldReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
+class Suspension:
     """A wait for everybody on the account; after it one row goes as the probe. Monotonic seconds."""
 
-    reason: HoldReason
+    reason: SuspensionReason
     until: float
     seconds: float
     """How long it was set for; after a reboot it lasts that long at most."""
@@ -72,7 +72,7 @@ class Ledger:
     """Calls that may still go at once."""
     last_at: float | None = None
     """When a call last left or was answered; None before the first."""
-    hold: Hold | None = None
+    suspension: Suspension | None = None
     individually_limited_row: str | None = None
     """Key of a row that hit a limit of its own, not the account's."""
     budget: int | None = None

@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 from bulkremove.domain.attempt import PendingRow, Permit
 from bulkremove.domain.errors import NotAuthorized, SettingsError, TokenDelayed
 from bulkremove.domain.job import EndReason
-from bulkremove.domain.ledger import HoldReason
+from bulkremove.domain.ledger import SuspensionReason
 from bulkremove.engine.events import RunEnd, TokenWait
 from bulkremove.engine.rate_limit import OwnLimit, WaitsExhausted, YieldToOtherRow
 from bulkremove.engine.rate_limiter import MAX_IDLE_SECONDS, DayUsedUp, RateLimiter
@@ -103,10 +103,10 @@ async def or_event(call: Awaitable[T]) -> T | RunEnd | TokenWait:
 def waits_exhausted(exhausted: WaitsExhausted) -> RunEnd:
     """The end of a run for which all the full waits led nowhere."""
     reasons = {
-        HoldReason.LOCKED: "Zoho's lock is still in force after three full waits: "
+        SuspensionReason.LOCKED: "Zoho's lock is still in force after three full waits: "
         "perhaps the day's allowance is used up.",
-        HoldReason.FAILING: "Zoho People keeps failing; three waits did not help.",
-        HoldReason.UNREACHABLE: "Zoho can't be reached. Check the network of this machine.",
+        SuspensionReason.FAILING: "Zoho People keeps failing; three waits did not help.",
+        SuspensionReason.UNREACHABLE: "Zoho can't be reached. Check the network of this machine.",
     }
     return RunEnd(reasons[exhausted.reason], EndReason.WAITS_EXHAUSTED, auto_resumable=True)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from bulkremove.domain.job import EndReason
-from bulkremove.domain.ledger import HoldReason
+from bulkremove.domain.ledger import SuspensionReason
 from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.engine.decision_table import RULES
 from bulkremove.engine.events import RunEnd
@@ -46,8 +46,8 @@ _NO_ROWS = frozenset({ResponseKind.LIMITED, ResponseKind.UNAUTHORIZED, ResponseK
 def observe(breaker: Breaker, response: Response) -> tuple[Breaker, RunEnd | None, Signal | None]:
     """The memory after ``response``; whether the job ends early; whether everybody waits."""
     response_kind = response.kind
-    hold = RULES[response_kind].hold
-    signal = Signal(hold, response.wait) if hold else None
+    suspension = RULES[response_kind].suspension
+    signal = Signal(suspension, response.wait) if suspension else None
     if response_kind in _NO_ROWS:
         return breaker, None, signal
     repeated = breaker.repeated + 1 if response_kind is breaker.last else 1
@@ -61,9 +61,9 @@ def observe(breaker: Breaker, response: Response) -> tuple[Breaker, RunEnd | Non
     )
     if response_kind is ResponseKind.SERVER_ERROR:
         if sum(breaker.failed) >= FAILED_OF_LAST_TEN:
-            signal = Signal(HoldReason.FAILING, None)
+            signal = Signal(SuspensionReason.FAILING, None)
         elif response.wait is not None:
-            signal = Signal(HoldReason.FAILING, min(response.wait, MAX_WAIT))
+            signal = Signal(SuspensionReason.FAILING, min(response.wait, MAX_WAIT))
     return breaker, _run_end(breaker, response), signal
 
 

@@ -13,7 +13,7 @@ from enum import Enum
 
 from bulkremove.domain.attempt import Attempt
 from bulkremove.domain.clock import Clock
-from bulkremove.domain.ledger import HoldReason
+from bulkremove.domain.ledger import SuspensionReason
 from bulkremove.domain.row import Status
 from bulkremove.zoho.response_kind import Response, ResponseKind
 
@@ -51,7 +51,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One line of the table. ``open``: the attempt may have had an effect. ``hold``: everybody waits."""
+    """One line of the table. ``open``: the attempt may have had an effect. ``suspension``: everybody waits."""
 
     step: Step
     open: bool
@@ -59,7 +59,7 @@ class Rule:
     """What came back, in the words of the README's table."""
     row: str
     """What becomes of the row, in the words of the README's table."""
-    hold: HoldReason | None = None
+    suspension: SuspensionReason | None = None
     proves_reachable: bool = False
     """Zoho People itself speaks of the row, so calls get through: no front door, no proxy, no guess."""
 
@@ -90,14 +90,14 @@ RULES: dict[ResponseKind, Rule] = {
         False,
         "429, 422, code 7209, or a text about the threshold",
         "sent again after the lock; the attempt does not count",
-        HoldReason.LOCKED,
+        SuspensionReason.LOCKED,
     ),
     ResponseKind.LIMITED_UNPROVEN: Rule(
         Step.REPEAT,
         True,
         "a text about the threshold in a 5xx or in a 2xx that is not JSON",
         "open; sent again after the lock within 15 minutes, else `unknown`",
-        HoldReason.LOCKED,
+        SuspensionReason.LOCKED,
     ),
     ResponseKind.REDIRECTED: Rule(Step.LEAVE, False, "301, 302, 307, 308", "never followed; left for later"),
     ResponseKind.SEE_OTHER: Rule(Step.LEAVE, True, "303", "never followed; open"),
@@ -127,7 +127,7 @@ RULES: dict[ResponseKind, Rule] = {
         False,
         "no connection: name look-up, refused, timed out, TLS",
         "sent again; the attempt does not count",
-        HoldReason.UNREACHABLE,
+        SuspensionReason.UNREACHABLE,
     ),
 }
 """The whole table. ``open`` rows end as ``unknown`` unless a later attempt settles them."""

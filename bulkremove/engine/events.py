@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bulkremove.domain.attempt import PendingRow
 from bulkremove.domain.job import EndReason
-from bulkremove.domain.ledger import HoldReason
+from bulkremove.domain.ledger import SuspensionReason
 from bulkremove.domain.row import Status
 
 
@@ -28,7 +28,7 @@ class Deferred:
 class Lockout:
     """A wait of all rows has begun: until when (monotonic seconds), and whether somebody else shares the allowance."""
 
-    reason: HoldReason
+    reason: SuspensionReason
     until: float
     lowered_to: int | None
 

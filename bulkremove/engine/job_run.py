@@ -14,7 +14,7 @@ from bulkremove.config import Settings
 from bulkremove.domain.attempt import PendingRow
 from bulkremove.domain.clock import Clock
 from bulkremove.domain.job import EndReason, Job, JobState, Tally
-from bulkremove.domain.ledger import HoldReason
+from bulkremove.domain.ledger import SuspensionReason
 from bulkremove.domain.row import Status
 from bulkremove.engine import rate_limit
 from bulkremove.engine.admission import TokenProvider
@@ -189,7 +189,7 @@ class JobRun:
         """Write how the run ended: finished, or early with rows left."""
         at, seconds = self._clock.wall(), self._clock.monotonic() - started
         sent = await self._storage.rate_limit.send_times(self._ledger, since=started)
-        peak = rate_limit.worst_window(sent, self._quota.window)
+        peak = rate_limit.peak_calls(sent, self._quota.window)
         stop = self._stop
         run_end = self._run_end or RunEnd(stop.reason, stop.code, auto_resumable=stop.auto_resumable)
 
@@ -213,7 +213,7 @@ class JobRun:
 
 
 _LOCKOUT = {
-    HoldReason.LOCKED: "Zoho says that the allowance is used up and has locked the account for a while.",
-    HoldReason.FAILING: "Zoho's own errors pile up, so nothing is sent for a while.",
-    HoldReason.UNREACHABLE: "Zoho can't be reached; the connection is tried again soon.",
+    SuspensionReason.LOCKED: "Zoho says that the allowance is used up and has locked the account for a while.",
+    SuspensionReason.FAILING: "Zoho's own errors pile up, so nothing is sent for a while.",
+    SuspensionReason.UNREACHABLE: "Zoho can't be reached; the connection is tried again soon.",
 }

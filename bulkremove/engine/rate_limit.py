@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from bulkremove.domain.ledger import Hold, HoldReason, Ledger, Quota
+from bulkremove.domain.ledger import Ledger, Quota, Suspension, SuspensionReason
 
 MIN_BUDGET = 8
 """Calls a window that a lowered budget keeps at least (measured: the best floor with foreign traffic)."""
@@ -19,7 +19,7 @@ MIN_BUDGET = 8
 MAX_WAIT = 3600.0
 """Seconds; what a server asks for beyond this is not believed."""
 
-FULL_WAITS = {HoldReason.LOCKED: 3, HoldReason.FAILING: 3, HoldReason.UNREACHABLE: 2}
+FULL_WAITS = {SuspensionReason.LOCKED: 3, SuspensionReason.FAILING: 3, SuspensionReason.UNREACHABLE: 2}
 """After so many waits with no way through in between, the job pauses."""
 
 HEAD_START = 2.0
@@ -86,14 +86,14 @@ class WaitsExhausted:
     """All the full waits are over and every probe was refused: the job pauses."""
 
     ledger: Ledger
-    reason: HoldReason
+    reason: SuspensionReason
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
     """What an answer says about the account: a wait for everybody, and how long the server asked for."""
 
-    reason: HoldReason
+    reason: SuspensionReason
     seconds: float | None = None
 
 
@@ -130,23 +130,27 @@ def ask(
     """
     if ledger.individually_limited_row == key:
         return OwnLimit(replace(ledger, individually_limited_row=None))
-    hold = ledger.hold
-    if hold is not None:
-        if now < hold.until:
-            return Wait(hold.until, Waiting(hold.reason.value))
-        if hold.probe is not None and now < hold.probe_until:
-            return Wait(hold.probe_until, Waiting.PROBE)
-        lost_trial = hold.retesting_row is not None and hold.probe not in (None, hold.retesting_row)
-        if hold.retesting_row == key or lost_trial:
+    suspension = ledger.suspension
+    if suspension is not None:
+        if now < suspension.until:
+            return Wait(suspension.until, Waiting(suspension.reason.value))
+        if suspension.probe is not None and now < suspension.probe_until:
+            return Wait(suspension.probe_until, Waiting.PROBE)
+        lost_trial = suspension.retesting_row is not None and suspension.probe not in (None, suspension.retesting_row)
+        if suspension.retesting_row == key or lost_trial:
             if not lost_trial and not alone:
                 return YieldToOtherRow()
             # No other row can be tried, or nobody knows what the one that was tried was told.
-            again, over = _wait_again(hold, quota, now, Signal(hold.reason))
-            ledger = replace(ledger, hold=again)
-            return WaitsExhausted(ledger, hold.reason) if over else Postponed(ledger)
-        if hold.retesting_row is None and hold.limited_row not in (None, key) and now < hold.until + HEAD_START:
+            again, over = _wait_again(suspension, quota, now, Signal(suspension.reason))
+            ledger = replace(ledger, suspension=again)
+            return WaitsExhausted(ledger, suspension.reason) if over else Postponed(ledger)
+        if (
+            suspension.retesting_row is None
+            and suspension.limited_row not in (None, key)
+            and now < suspension.until + HEAD_START
+        ):
             # The row that began the wait goes first, so that a limit of its own is told from the account's.
-            return Wait(hold.until + HEAD_START, Waiting.PROBE)
+            return Wait(suspension.until + HEAD_START, Waiting.PROBE)
     if full_until is not None and full_until > now:
         return Wait(full_until, Waiting.WINDOW)
     calls = budget(ledger, quota, now)
@@ -155,18 +159,18 @@ def ask(
     if burst <= 0 and now < ledger.next_at:
         return Wait(ledger.next_at, Waiting.PACE)
     free_at = released_unanswered(quota, now)
-    if hold is not None:
-        hold = replace(hold, probe=key, probe_until=now + quota.exchange + quota.grace)
+    if suspension is not None:
+        suspension = replace(suspension, probe=key, probe_until=now + quota.exchange + quota.grace)
     return Go(
-        replace(ledger, next_at=now + pace(calls, quota), burst=max(0, burst - 1), last_at=now, hold=hold),
+        replace(ledger, next_at=now + pace(calls, quota), burst=max(0, burst - 1), last_at=now, suspension=suspension),
         free_at,
     )
 
 
 def overtaken(ledger: Ledger, now: float, *, key: str) -> bool:
     """Whether everybody waits since the row ``key`` was given its slot, this row too."""
-    hold = ledger.hold
-    return hold is not None and (now < hold.until or hold.probe != key)
+    suspension = ledger.suspension
+    return suspension is not None and (now < suspension.until or suspension.probe != key)
 
 
 def answered(
@@ -189,56 +193,59 @@ def answered(
     ledger = replace(ledger, last_at=now)
     if took > SLOW_RESPONSE:
         ledger = replace(ledger, next_at=max(ledger.next_at, now) + SLOW_RESPONSE_PENALTY * pace(quota.calls, quota))
-    hold = ledger.hold
-    probing = hold is not None and hold.probe == key
-    if hold is not None and probing:
-        hold = replace(hold, probe=None)
-        ledger = replace(ledger, hold=hold)
+    suspension = ledger.suspension
+    probing = suspension is not None and suspension.probe == key
+    if suspension is not None and probing:
+        suspension = replace(suspension, probe=None)
+        ledger = replace(ledger, suspension=suspension)
     if (
-        hold is not None
+        suspension is not None
         and probing
-        and hold.retesting_row not in (None, key)
+        and suspension.retesting_row not in (None, key)
         and not (signal is None and proves_reachable)
     ):
         # The other row did not pass, be it refused or unanswered: it may well have been inside the lock.
-        again, over = _wait_again(hold, quota, now, Signal(hold.reason, signal.seconds if signal else None))
-        ledger = replace(ledger, hold=again)
-        return ledger, WaitsExhausted(ledger, hold.reason) if over else None
+        again, over = _wait_again(suspension, quota, now, Signal(suspension.reason, signal.seconds if signal else None))
+        ledger = replace(ledger, suspension=again)
+        return ledger, WaitsExhausted(ledger, suspension.reason) if over else None
     if signal is None:
-        if hold is None or not (probing and proves_reachable) or now < hold.until:
+        if suspension is None or not (probing and proves_reachable) or now < suspension.until:
             return ledger, None  # an older call may have told of a lock while the probe was under way
-        if hold.retesting_row not in (None, key):
+        if suspension.retesting_row not in (None, key):
             # Another row went through at once: the retesting row has a limit of its own, and nobody shares ours.
             return replace(
-                ledger, hold=None, individually_limited_row=hold.retesting_row, budget=hold.budget_before
+                ledger,
+                suspension=None,
+                individually_limited_row=suspension.retesting_row,
+                budget=suspension.budget_before,
             ), None
-        return replace(ledger, hold=None), None
-    another = hold is not None and hold.reason is not signal.reason
-    if hold is None or (another and (probing or signal.reason is HoldReason.LOCKED)):
+        return replace(ledger, suspension=None), None
+    another = suspension is not None and suspension.reason is not signal.reason
+    if suspension is None or (another and (probing or signal.reason is SuspensionReason.LOCKED)):
         return _first_wait(ledger, quota, now, key, signal, recent), None
     if not probing:
-        until = max(hold.until, now + _wait_seconds(quota, signal, hold.rounds))
-        return replace(ledger, hold=replace(hold, until=until, seconds=until - now)), None
-    if signal.reason is HoldReason.LOCKED and hold.retesting_row is None and hold.limited_row == key:
-        return replace(ledger, hold=replace(hold, retesting_row=key)), None
-    if hold.retesting_row is None:
-        hold = replace(hold, limited_row=key)
-    again, over = _wait_again(hold, quota, now, signal)
-    ledger = replace(ledger, hold=again)
-    return ledger, WaitsExhausted(ledger, hold.reason) if over else None
+        until = max(suspension.until, now + _wait_seconds(quota, signal, suspension.rounds))
+        return replace(ledger, suspension=replace(suspension, until=until, seconds=until - now)), None
+    if signal.reason is SuspensionReason.LOCKED and suspension.retesting_row is None and suspension.limited_row == key:
+        return replace(ledger, suspension=replace(suspension, retesting_row=key)), None
+    if suspension.retesting_row is None:
+        suspension = replace(suspension, limited_row=key)
+    again, over = _wait_again(suspension, quota, now, signal)
+    ledger = replace(ledger, suspension=again)
+    return ledger, WaitsExhausted(ledger, suspension.reason) if over else None
 
 
 def after_reboot(ledger: Ledger, quota: Quota, now: float) -> Ledger:
     """The ledger of an earlier boot, whose monotonic times mean nothing any more, made safe for this one."""
-    hold = ledger.hold
-    if hold is not None:
-        hold = replace(hold, until=min(hold.until, now + hold.seconds), probe=None)
+    suspension = ledger.suspension
+    if suspension is not None:
+        suspension = replace(suspension, until=min(suspension.until, now + suspension.seconds), probe=None)
     return replace(
         ledger,
         next_at=min(ledger.next_at, now + pace(budget(ledger, quota, now), quota)),
         last_at=None if ledger.last_at is None else now,
         burst=0,
-        hold=hold,
+        suspension=suspension,
         budget_at=min(ledger.budget_at, now),
     )
 
@@ -260,7 +267,7 @@ def forecast(calls: int, quota: Quota) -> float:
     return quota.window + quota.margin + (calls - quota.calls - 1) * pace(quota.calls, quota)
 
 
-def worst_window(sent: Sequence[float], window: float) -> int:
+def peak_calls(sent: Sequence[float], window: float) -> int:
     """The most calls in any ``window`` seconds; ``sent`` holds their times in ascending order."""
     worst = first = 0
     for last, time in enumerate(sent):
@@ -273,28 +280,28 @@ def worst_window(sent: Sequence[float], window: float) -> int:
 def _wait_seconds(quota: Quota, signal: Signal, rounds: int) -> float:
     asked = min(signal.seconds or 0.0, MAX_WAIT)
     match signal.reason:
-        case HoldReason.LOCKED:
+        case SuspensionReason.LOCKED:
             return max(quota.lock, asked) + quota.margin
-        case HoldReason.FAILING:
+        case SuspensionReason.FAILING:
             return quota.lock if signal.seconds is None else asked
-        case HoldReason.UNREACHABLE:
+        case SuspensionReason.UNREACHABLE:
             return UNREACHABLE_WAITS[min(rounds, len(UNREACHABLE_WAITS)) - 1]
 
 
 def _first_wait(ledger: Ledger, quota: Quota, now: float, key: str, signal: Signal, recent: int) -> Ledger:
     seconds = _wait_seconds(quota, signal, 1)
-    until = max(now + seconds, ledger.hold.until if ledger.hold else 0.0)
-    hold = Hold(signal.reason, until, until - now, limited_row=key, budget_before=ledger.budget)
-    if signal.reason is HoldReason.LOCKED and recent < quota.calls:
+    until = max(now + seconds, ledger.suspension.until if ledger.suspension else 0.0)
+    suspension = Suspension(signal.reason, until, until - now, limited_row=key, budget_before=ledger.budget)
+    if signal.reason is SuspensionReason.LOCKED and recent < quota.calls:
         # Our own calls can't have filled the window: somebody else spends the same allowance.
         lowered = max(min(MIN_BUDGET, quota.calls), budget(ledger, quota, now) // 2)
-        ledger = replace(ledger, budget=lowered, budget_at=hold.until)
-    return replace(ledger, hold=hold, burst=0, individually_limited_row=None)
+        ledger = replace(ledger, budget=lowered, budget_at=suspension.until)
+    return replace(ledger, suspension=suspension, burst=0, individually_limited_row=None)
 
 
-def _wait_again(hold: Hold, quota: Quota, now: float, signal: Signal) -> tuple[Hold, bool]:
+def _wait_again(suspension: Suspension, quota: Quota, now: float, signal: Signal) -> tuple[Suspension, bool]:
     """The next full wait, and whether the last one allowed is over already."""
-    over = hold.rounds >= FULL_WAITS[hold.reason]
-    rounds = 1 if over else hold.rounds + 1
-    until = max(hold.until, now + _wait_seconds(quota, signal, rounds))
-    return replace(hold, until=until, seconds=until - now, rounds=rounds, retesting_row=None, probe=None), over
+    over = suspension.rounds >= FULL_WAITS[suspension.reason]
+    rounds = 1 if over else suspension.rounds + 1
+    until = max(suspension.until, now + _wait_seconds(quota, signal, rounds))
+    return replace(suspension, until=until, seconds=until - now, rounds=rounds, retesting_row=None, probe=None), over

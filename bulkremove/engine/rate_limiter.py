@@ -224,9 +224,13 @@ class RateLimiter:
 
 def _lockout(before: Ledger, after: Ledger) -> Lockout | None:
     """The wait that is new in ``after``, if any."""
-    if after.hold is None:
+    if after.suspension is None:
         return None
-    if before.hold is not None and before.hold.reason is after.hold.reason and after.hold.rounds <= before.hold.rounds:
+    if (
+        before.suspension is not None
+        and before.suspension.reason is after.suspension.reason
+        and after.suspension.rounds <= before.suspension.rounds
+    ):
         return None
     lowered = after.budget if after.budget != before.budget else None
-    return Lockout(after.hold.reason, after.hold.until, lowered)
+    return Lockout(after.suspension.reason, after.suspension.until, lowered)

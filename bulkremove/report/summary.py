@@ -14,7 +14,7 @@ def summary(job: Job, tally: Tally, *, report: str | None = None) -> str:
     """One line whose numbers add up to the file's rows. ``report``: where it lies, if it was written."""
     line = (
         f"{counts_in_words(tally)} of {tally.total:,} rows in {duration(job.seconds)}; "
-        f"worst minute {job.worst_minute} of {job.options.get('calls', '?')} calls, {job.lockouts} lock-outs."
+        f"at most {job.peak_calls} of {job.options.get('calls', '?')} calls in a window, {job.lockouts} lock-outs."
     )
     return ("SANDBOX: " if job.sandbox else "") + line + (f" Report: {report}" if report else "")
 
@@ -63,7 +63,7 @@ def as_json(job: Job, tally: Tally, *, report: str | None, retry: str | None) ->
         "counts": {status.value: tally[status] for status in Status},
         "open": tally.open,
         "seconds": round(job.seconds, 3),
-        "worst_minute": job.worst_minute,
+        "peak_calls": job.peak_calls,
         "lockouts": job.lockouts,
         "mismatched": job.mismatched,
         "created_at": job.created_at,

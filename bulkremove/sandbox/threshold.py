@@ -166,7 +166,7 @@ class Threshold:
         """Locks that began, whoever's call was one too many."""
         self.refused = 0
         """Our calls that a lock refused, the one that began it included."""
-        self.worst_window = 0
+        self.peak_calls = 0
         """Most calls that arrived in any rolling window, whoever made them, refused or not."""
         self._counter = _COUNTERS[self.rule](calls, window)
         self._record = Recent(window)
@@ -176,7 +176,7 @@ class Threshold:
 
     def arrive(self, now: float, *, foreign: bool = False) -> bool:
         """A call arrives at ``now`` (seconds, never less than before); False when it is refused."""
-        self.worst_window = max(self.worst_window, self._record.add(now))
+        self.peak_calls = max(self.peak_calls, self._record.add(now))
         if self.locked(now):
             if self.extend and not foreign:
                 self.locked_until = now + self.lock

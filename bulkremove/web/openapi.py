@@ -199,7 +199,7 @@ def _job() -> dict[str, object]:
             "counts": _object({one.value: _WHOLE for one in Status}),
             "open": _WHOLE,
             "seconds": _NUMBER,
-            "worst_minute": _WHOLE,
+            "peak_calls": _WHOLE,
             "lockouts": _WHOLE,
             "mismatched": _WHOLE,
             "created_at": _NUMBER,

@@ -298,7 +298,7 @@ class Facts:
             require(not entry.locked, "limit", entry)
             require(entry.removal is None or entry.removal.learner in allowed, "plan", entry)
         times = [entry.time for entry in entries if entry.counted]
-        worst = worst_window(times)
+        worst = peak_calls(times)
         require(worst <= CALLS, "limit", f"{worst} calls came in one window")
 
     # Choices
@@ -319,7 +319,7 @@ class Facts:
         return sorted(job for job, state in self.states.items() if state in states)
 
 
-def worst_window(times: Sequence[float]) -> int:
+def peak_calls(times: Sequence[float]) -> int:
     """The most calls in any window; ``times`` in ascending order."""
     worst = first = 0
     for last, time in enumerate(times):

@@ -69,7 +69,7 @@ def test_three_processes_keep_the_limit_together_while_one_is_killed_again_and_a
     assert len(by_file) == PROCESSES
     proving.figure(
         "Three processes on one account, one restarted every minute, never exceed the limit",
-        f"{size.seconds:g} s at speed {size.speed}: {len(entries)} calls, {kills} kills, worst window {worst}",
+        f"{size.seconds:g} s at speed {size.speed}: {len(entries)} calls, {kills} kills, at most {worst} in a window",
     )
 
 

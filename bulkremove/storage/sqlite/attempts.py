@@ -14,7 +14,7 @@ from typing import TypeVar
 from bulkremove.domain.attempt import Attempt, PendingRow, Permit
 from bulkremove.domain.clock import Clock
 from bulkremove.domain.errors import JournalFailed
-from bulkremove.domain.ledger import Hold, HoldReason, Ledger
+from bulkremove.domain.ledger import Ledger, Suspension, SuspensionReason
 from bulkremove.domain.row import RowState, Status
 from bulkremove.storage.interface.attempts import AnswerRule, AttemptOutcome, LedgerChange, RestartRule, SlotRule
 from bulkremove.storage.sqlite.database import Database, Reader, Transaction
@@ -215,12 +215,14 @@ def _ledger(reader: Reader, key: str, boot: str) -> tuple[Ledger, str]:
     found = reader.execute(_LIMIT.get_ledger, key=key).fetchone()
     if found is None:
         return Ledger(), boot
-    written, next_at, burst, last_at, hold, individually_limited_row, budget, budget_at = found
-    return Ledger(next_at, burst, last_at, _hold(hold), individually_limited_row, budget, budget_at), written
+    written, next_at, burst, last_at, suspension, individually_limited_row, budget, budget_at = found
+    return Ledger(
+        next_at, burst, last_at, _suspension(suspension), individually_limited_row, budget, budget_at
+    ), written
 
 
 def _save(transaction: Transaction, key: str, boot: str, ledger: Ledger) -> None:
-    hold = None if ledger.hold is None else json.dumps(asdict(ledger.hold))
+    suspension = None if ledger.suspension is None else json.dumps(asdict(ledger.suspension))
     transaction.execute(
         _LIMIT.save_ledger,
         key=key,
@@ -228,15 +230,15 @@ def _save(transaction: Transaction, key: str, boot: str, ledger: Ledger) -> None
         next_at=ledger.next_at,
         burst=ledger.burst,
         last_at=ledger.last_at,
-        hold=hold,
+        suspension=suspension,
         individually_limited_row=ledger.individually_limited_row,
         budget=ledger.budget,
         budget_at=ledger.budget_at,
     )
 
 
-def _hold(text: str | None) -> Hold | None:
+def _suspension(text: str | None) -> Suspension | None:
     if text is None:
         return None
     facts = json.loads(text)
-    return Hold(**{**facts, "reason": HoldReason(facts["reason"])})
+    return Suspension(**{**facts, "reason": SuspensionReason(facts["reason"])})

@@ -399,7 +399,7 @@ def _end(transaction: Transaction, job_id: str, end: JobEnd, records: Iterable[R
         reason_code=end.code,
         at=end.at,
         seconds=end.seconds,
-        worst_minute=end.peak,
+        peak_calls=end.peak,
         auto_resumable=int(end.auto_resumable),
     )
     words = end.reason or "Every row has its status."

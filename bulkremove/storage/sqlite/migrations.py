@@ -17,7 +17,7 @@ MIGRATIONS = (
     "6-names.sql",
     "7-operation.sql",
     "8-end-reasons.sql",
-    "9-nightly.sql",
+    "9-names.sql",
 )
 """A new file goes through all of them."""
 WITH_COUNTER = 4

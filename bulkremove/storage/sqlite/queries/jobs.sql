@@ -50,7 +50,7 @@ UPDATE job SET state = 'running', reason = '', reason_code = '', finished_at = N
 -- name: end_job
 -- The run is over; its seconds are added, its peak compared.
 UPDATE job SET state = :state, reason = :reason, reason_code = :reason_code, finished_at = :at,
-    seconds = seconds + :seconds, worst_minute = max(worst_minute, :worst_minute), auto_resumable = :auto_resumable WHERE id = :job;
+    seconds = seconds + :seconds, peak_calls = max(peak_calls, :peak_calls), auto_resumable = :auto_resumable WHERE id = :job;
 
 -- name: release_job
 -- A held job may run.

@@ -2,7 +2,7 @@
 
 -- name: get_ledger
 -- The ledger of an account and the boot its times belong to.
-SELECT boot, next_at_mono, burst, last_at_mono, hold, individually_limited_row, budget, budget_mono FROM ledger WHERE key = :key;
+SELECT boot, next_at_mono, burst, last_at_mono, suspension, individually_limited_row, budget, budget_mono FROM ledger WHERE key = :key;
 
 -- name: list_ledgers
 -- All accounts that have a ledger.
@@ -14,10 +14,10 @@ INSERT INTO ledger (key, boot, next_at_mono, burst, budget_mono) VALUES (:key, :
 
 -- name: save_ledger
 -- Write the ledger of an account.
-INSERT INTO ledger (key, boot, next_at_mono, burst, last_at_mono, hold, individually_limited_row, budget, budget_mono)
-VALUES (:key, :boot, :next_at, :burst, :last_at, :hold, :individually_limited_row, :budget, :budget_at)
+INSERT INTO ledger (key, boot, next_at_mono, burst, last_at_mono, suspension, individually_limited_row, budget, budget_mono)
+VALUES (:key, :boot, :next_at, :burst, :last_at, :suspension, :individually_limited_row, :budget, :budget_at)
 ON CONFLICT (key) DO UPDATE SET boot = excluded.boot, next_at_mono = excluded.next_at_mono, burst = excluded.burst,
-    last_at_mono = excluded.last_at_mono, hold = excluded.hold, individually_limited_row = excluded.individually_limited_row, budget = excluded.budget,
+    last_at_mono = excluded.last_at_mono, suspension = excluded.suspension, individually_limited_row = excluded.individually_limited_row, budget = excluded.budget,
     budget_mono = excluded.budget_mono;
 
 -- name: full_until
