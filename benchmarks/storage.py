@@ -76,15 +76,15 @@ async def _beside(home: Path) -> list[dict[str, object]]:
         ended = JobEnd(JobState.CANCELLED, "Cancelled.", EndReason.CANCELLED, 1.0)
 
         async def search() -> None:
-            await storage.jobs.search(large, status=None, text="nobody has this", offset=0, limit=50)
+            await storage.rows.search(large, status=None, text="nobody has this", offset=0, limit=50)
 
         acts: list[tuple[str, Callable[[], Awaitable[object]]]] = [
             ("nothing", lambda: asyncio.sleep(5.0)),
             ("stored", lambda: storage.jobs.create(large, _rows(ROWS))),
             ("searched", search),
-            ("tallied", lambda: storage.jobs.tally("large")),
+            ("tallied", lambda: storage.rows.tally("large")),
             ("ended", lambda: storage.jobs.cancel("large", lambda job: None, ended)),
-            ("deleted", lambda: storage.jobs.delete_rows("large")),
+            ("deleted", lambda: storage.erasure.delete_rows("large")),
             ("space returned", storage.shrink),
         ]
         return [await _watched(storage, what, act, positions) for what, act in acts]

@@ -154,7 +154,7 @@ class Stage:
                 )
                 job = await job_run.run(zoho, tokens)
         events = [name for _, name, _ in await storage.jobs.events("job")]
-        played = Played(job, await storage.jobs.export(job, list), events, sandbox, progress)
+        played = Played(job, await storage.rows.export(job, list), events, sandbox, progress)
         storage.close()
         return played
 

@@ -70,7 +70,7 @@ class Account:
         self.storage = SqliteStorage(self.home, self.clock)
 
     async def outcome(self, position: int) -> Outcome:
-        rows = await self.storage.jobs.export(await self.storage.jobs.get("job"), list)
+        rows = await self.storage.rows.export(await self.storage.jobs.get("job"), list)
         return rows[position]
 
     def limiter(self) -> RateLimiter:
@@ -86,7 +86,7 @@ class Account:
         )
 
     async def pending_row(self, position: int) -> PendingRow:
-        rows = self.storage.jobs.open_rows("job")
+        rows = self.storage.rows.open_rows("job")
         async with aclosing(rows):
             return await anext(pending_row async for pending_row in rows if pending_row.position == position)
 
@@ -143,7 +143,7 @@ def test_three_gates_on_one_ledger_send_no_more_than_one_may(tmp_path: Path) -> 
         )
         sent = await account.storage.rate_limit.send_times("key", since=started)
         assert (ROWS, 30) == (len(sent), rate_limit.peak_calls(sent, 60.0))
-        assert ROWS == (await account.storage.jobs.tally("job"))[Status.REMOVED]
+        assert ROWS == (await account.storage.rows.tally("job"))[Status.REMOVED]
 
     played(tmp_path, play)
 

@@ -68,7 +68,7 @@ async def test_a_backup_in_a_new_folder_waits_and_then_nothing_may_be_sent_that_
     assert found is not None
     assert (None, {"job": 5}, ["job"], []) == (found.changes, found.rows, found.unfinished, found.jobs)
     await accept(new)
-    assert Tally({Status.UNKNOWN: 5}) == await new.jobs.tally("job")
+    assert Tally({Status.UNKNOWN: 5}) == await new.rows.tally("job")
     assert await new.restore.check() is None
     assert (await new.audit.verify()).broken is None
     new.close()
@@ -97,7 +97,7 @@ async def test_no_job_of_a_journal_that_was_put_back_goes_on_by_itself(tmp_path:
         found.due_at,
     )
     assert "restored" == (await storage.jobs.events("job"))[-1][1]
-    assert Tally(open=3) == await storage.jobs.tally("job")  # it was never sent here
+    assert Tally(open=3) == await storage.rows.tally("job")  # it was never sent here
     storage.close()
 
 
@@ -106,11 +106,11 @@ async def test_a_copy_from_before_retention_deleted_a_job_sends_none_of_its_rows
     await storage.jobs.create(job("younger", at=2.0), planned(2))
     await storage.backup(tmp_path / "copy.db")
     await storage.jobs.cancel("job", lambda one: None, end(JobState.CANCELLED))
-    await storage.jobs.delete_rows("job")
+    await storage.erasure.delete_rows("job")
     await storage.restore.put_back(tmp_path / "copy.db")
     await accept(storage)
-    assert Tally({Status.UNKNOWN: 5}) == await storage.jobs.tally("job")
-    assert Tally(open=2) == await storage.jobs.tally("younger")
+    assert Tally({Status.UNKNOWN: 5}) == await storage.rows.tally("job")
+    assert Tally(open=2) == await storage.rows.tally("younger")
     storage.close()
 
 
@@ -121,7 +121,7 @@ async def test_a_backup_that_is_put_back_a_second_time_keeps_the_rows_that_were_
         await storage.restore.put_back(tmp_path / "copy.db")
         await accept(storage)
         await taken(storage, (await rows(storage))[0], RULE)
-    assert Tally({Status.UNKNOWN: 3}, 2) == await storage.jobs.tally("job")
+    assert Tally({Status.UNKNOWN: 3}, 2) == await storage.rows.tally("job")
     storage.close()
 
 
@@ -143,7 +143,7 @@ async def test_another_journal_or_one_without_its_mark_is_not_written_to(tmp_pat
         assert found is not None
         assert {"job": 5} == found.rows
         await accept(storage)
-        assert Tally({Status.UNKNOWN: 5}) == await storage.jobs.tally("job")
+        assert Tally({Status.UNKNOWN: 5}) == await storage.rows.tally("job")
         storage.close()
 
 
@@ -255,7 +255,7 @@ async def test_what_is_no_journal_of_ours_is_not_put_back_and_the_journal_stays_
     with pytest.raises(JournalFailed, match="newer bulkremove" if name == "newer" else "can't be put back"):
         await storage.restore.put_back(copy, ACT)
     await storage.audit.append(ACT)
-    assert 5 == (await storage.jobs.tally("job")).total
+    assert 5 == (await storage.rows.tally("job")).total
     storage.close()
 
 

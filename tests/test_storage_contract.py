@@ -90,7 +90,7 @@ def end(state: JobState = JobState.PAUSED, reason: str = "Stopped.") -> JobEnd:
 
 
 async def rows(storage: Storage, name: str = "job") -> list[PendingRow]:
-    found = storage.jobs.open_rows(name)
+    found = storage.rows.open_rows(name)
     async with aclosing(found):
         return [row async for row in found]
 
@@ -147,11 +147,11 @@ async def taken(storage: Storage, pending_row: PendingRow, rule: Rule | None = N
 async def test_a_stored_plan_gives_back_every_text_of_its_cells(storage: Storage) -> None:
     excluded = PlannedRow(Row(3, CELLS), None, Exclusion(Status.INVALID, "The learner id is no number."))
     await storage.jobs.create(job(), [*planned(), excluded], ACT)
-    first, second = await storage.jobs.export(await storage.jobs.get("job"), list)
+    first, second = await storage.rows.export(await storage.jobs.get("job"), list)
     assert ("1", "2", "0", CELLS[3]) == first.cells
     assert (Status.INVALID, "The learner id is no number.", CELLS) == (second.status, second.detail, second.cells)
     assert [(1, "jo", "looked")] == [(one.id, one.actor, one.act) for one in await storage.audit.newest(5)]
-    assert Tally({Status.INVALID: 1}, 1) == await storage.jobs.tally("job")
+    assert Tally({Status.INVALID: 1}, 1) == await storage.rows.tally("job")
 
 
 async def test_a_plan_that_is_being_stored_is_seen_by_nobody_until_it_is_whole(storage: Storage) -> None:
@@ -176,7 +176,7 @@ async def test_a_plan_that_is_being_stored_is_seen_by_nobody_until_it_is_whole(s
     await storage.jobs.create(job(), slowly(), ACT)
     assert [(([], []), None, ["job"], [])] == seen
     assert [] == await storage.jobs.abandoned()
-    assert 2500 == (await storage.jobs.tally("job")).open
+    assert 2500 == (await storage.rows.tally("job")).open
     assert ["job"] == [one.id for one in await storage.jobs.page()]
 
 
@@ -194,13 +194,13 @@ async def test_what_is_left_of_a_plan_that_was_never_stored_whole_is_removed(sto
     await storage.jobs.remove_abandoned(left)
     assert not await storage.jobs.exists("job")
     await storage.jobs.create(job(), planned(), ACT)
-    assert 1 == (await storage.jobs.tally("job")).total
+    assert 1 == (await storage.rows.tally("job")).total
 
 
 async def test_a_plan_that_became_whole_meanwhile_is_not_removed_as_abandoned(storage: Storage) -> None:
     await storage.jobs.create(job(), planned(3))
     await storage.jobs.remove_abandoned("job")
-    assert 3 == (await storage.jobs.tally("job")).open
+    assert 3 == (await storage.rows.tally("job")).open
 
 
 async def test_the_jobs_come_newest_first_a_page_at_a_time_and_by_state(storage: Storage) -> None:
@@ -213,7 +213,7 @@ async def test_the_jobs_come_newest_first_a_page_at_a_time_and_by_state(storage:
     assert [] == await storage.jobs.page(source="G")
     assert 5 == len(await storage.jobs.page(source="F"))
     assert {"job-1": 1, "job-4": 4} == {
-        name: tally.open for name, tally in (await storage.jobs.tallies(["job-1", "job-4"])).items()
+        name: tally.open for name, tally in (await storage.rows.tallies(["job-1", "job-4"])).items()
     }
 
 
@@ -259,24 +259,24 @@ async def test_the_end_of_a_job_settles_its_open_rows_at_once(storage: Storage) 
     await storage.jobs.create(job(), planned(3))
     (first, *_) = await rows(storage)
     await taken(storage, first)
-    assert Tally({}, 3) == await storage.jobs.tally("job")
-    assert Tally({Status.UNKNOWN: 1, Status.NOT_SENT: 2}) == await storage.jobs.tally("job", as_reported=True)
+    assert Tally({}, 3) == await storage.rows.tally("job")
+    assert Tally({Status.UNKNOWN: 1, Status.NOT_SENT: 2}) == await storage.rows.tally("job", as_reported=True)
     await storage.jobs.cancel("job", lambda one: None, end(JobState.CANCELLED, "A person cancelled the job."))
-    assert Tally({Status.UNKNOWN: 1, Status.NOT_SENT: 2}) == await storage.jobs.tally("job")
+    assert Tally({Status.UNKNOWN: 1, Status.NOT_SENT: 2}) == await storage.rows.tally("job")
     ended = await storage.jobs.get("job")
-    told = [(row.status, row.detail, row.finished_at) for row in await storage.jobs.export(ended, list)]
+    told = [(row.status, row.detail, row.finished_at) for row in await storage.rows.export(ended, list)]
     assert (Status.UNKNOWN, UNSETTLED, 9.0) == told[0]
     assert (Status.NOT_SENT, "A person cancelled the job.", 9.0) == told[1]
     assert [0] == [row.position for row in await search(storage, ended, Status.UNKNOWN)]
-    assert 1 == await storage.jobs.unknown_without_note("job")
-    assert await storage.jobs.add_note("job", first.number, Note(10.0, "jo", "gone"), ACT)
-    assert 0 == await storage.jobs.unknown_without_note("job")
+    assert 1 == await storage.rows.unknown_without_note("job")
+    assert await storage.rows.add_note("job", first.number, Note(10.0, "jo", "gone"), ACT)
+    assert 0 == await storage.rows.unknown_without_note("job")
     assert ({"unknown": 1, "not_sent": 2}, {"cancelled": 1}, 0) == await storage.jobs.counts()
-    assert 0 == await storage.jobs.open_rows_of("1")
+    assert 0 == await storage.erasure.open_rows_of("1")
 
 
 async def search(storage: Storage, one: Job, status: Status | None, text: str = "", **page: int) -> list[Outcome]:
-    return await storage.jobs.search(one, status=status, text=text, **{"offset": 0, "limit": 10, **page})
+    return await storage.rows.search(one, status=status, text=text, **{"offset": 0, "limit": 10, **page})
 
 
 async def test_a_search_ignores_case_and_knows_pages(storage: Storage) -> None:
@@ -297,8 +297,8 @@ async def test_protected_learners_are_never_sent_again_even_after_an_open_attemp
     (first, *_) = await rows(storage)
     await taken(storage, first)
     protected = ProtectedLearners(learners=frozenset({"0", "2"}))
-    assert 2 == await storage.jobs.protect("job", protected, why="Protected.", at=2.0)
-    told = await storage.jobs.export(await storage.jobs.get("job"), list)
+    assert 2 == await storage.rows.protect("job", protected, why="Protected.", at=2.0)
+    told = await storage.rows.export(await storage.jobs.get("job"), list)
     assert [Status.UNKNOWN, Status.NOT_SENT, Status.NOT_SENT] == [row.status for row in told]
     assert ["1"] == [row.removal.learner for row in await rows(storage)]
 
@@ -308,27 +308,27 @@ async def test_deleted_rows_leave_their_totals_and_a_cut_short_deletion_goes_on(
     (first, *_) = await rows(storage)
     await taken(storage, first)
     await storage.jobs.cancel("job", lambda one: None, end(JobState.CANCELLED))
-    await storage.jobs.delete_rows("job")
-    await storage.jobs.delete_rows_left()
+    await storage.erasure.delete_rows("job")
+    await storage.erasure.delete_rows_left()
     assert (await storage.jobs.get("job")).dropped
-    assert Tally({Status.UNKNOWN: 1, Status.NOT_SENT: 2499}) == await storage.jobs.tally("job")
-    assert [] == await storage.jobs.export(await storage.jobs.get("job"), list)
+    assert Tally({Status.UNKNOWN: 1, Status.NOT_SENT: 2499}) == await storage.rows.tally("job")
+    assert [] == await storage.rows.export(await storage.jobs.get("job"), list)
 
 
 async def test_an_erased_learner_stands_in_no_row_that_is_not_sent_any_more(storage: Storage) -> None:
     unreadable = PlannedRow(Row(9, ("x", "4711", "y", "")), None, Exclusion(Status.INVALID, "No id."))
     await storage.jobs.create(job("old"), [*planned(1, learner="4711"), *planned(1, learner="14711"), unreadable])
     await storage.jobs.create(job("new"), planned(1, learner="4711"))
-    assert 2 == await storage.jobs.open_rows_of("4711")
+    assert 2 == await storage.erasure.open_rows_of("4711")
     await storage.jobs.cancel("old", lambda one: None, end(JobState.CANCELLED))
-    assert 1 == await storage.jobs.open_rows_of("4711")
+    assert 1 == await storage.erasure.open_rows_of("4711")
     await taken(storage, (await rows(storage, "new"))[0])
-    assert {"old": 2} == await storage.jobs.erase("4711")
+    assert {"old": 2} == await storage.erasure.erase("4711")
     (open_row,) = await rows(storage, "new")
     assert ("4711", 1) == (open_row.removal.learner, len(open_row.attempts))
     await storage.jobs.cancel("new", lambda one: None, end(JobState.CANCELLED))
-    assert {"new": 1} == await storage.jobs.erase("4711")
-    first, second, third = await storage.jobs.export(await storage.jobs.get("old"), list)
+    assert {"new": 1} == await storage.erasure.erase("4711")
+    first, second, third = await storage.rows.export(await storage.jobs.get("old"), list)
     assert ({""}, {""}) == (set(first.cells), set(third.cells))
     assert "14711" in second.cells
 
@@ -357,10 +357,10 @@ async def test_an_answer_settles_its_row_and_releases_its_slot_early(storage: St
     outcome = AttemptOutcome(answered, Status.REMOVED, "Zoho confirmed it.", learner="another")
     change = await storage.attempts.close(permit, outcome, Answered())
     assert (Ledger(last_at=1000.0), Ledger(last_at=1000.0, budget=8), 1) == (change.before, change.after, change.result)
-    told, _ = await storage.jobs.export(await storage.jobs.get("job"), list)
+    told, _ = await storage.rows.export(await storage.jobs.get("job"), list)
     assert (Status.REMOVED, 200, "200", 1) == (told.status, told.http_status, told.api_code, told.attempts)
     assert 1 == (await storage.jobs.get("job")).mismatched
-    assert [told.finished_at] == await storage.jobs.removal_times("job")
+    assert [told.finished_at] == await storage.rows.removal_times("job")
     clock.now = 1099.0
     assert (1100.0, None) == await storage.attempts.take(second, Rule())
     clock.now = 1101.0
@@ -426,7 +426,7 @@ async def test_a_settled_row_never_changes_and_is_never_sent_again(storage: Stor
     with pytest.raises(JournalFailed, match="settled already"):
         await storage.attempts.take(row, Rule())
     assert (1, 1) == await storage.rate_limit.calls("ledger", since=0.0, wall_since=0.0)
-    assert Tally({Status.REFUSED: 1}) == await storage.jobs.tally("job")
+    assert Tally({Status.REFUSED: 1}) == await storage.rows.tally("job")
 
 
 async def test_after_a_reboot_the_ledger_is_made_safe_before_it_is_asked(storage: Storage, clock: Clock) -> None:
@@ -450,7 +450,7 @@ async def test_the_day_s_cap_sees_when_the_call_before_it_left(storage: Storage)
 async def test_a_job_s_first_call_after_a_moment_is_found(storage: Storage) -> None:
     await storage.jobs.create(job(), planned(1))
     await taken(storage, (await rows(storage))[0])
-    assert [1e9 + 1000.0, None] == await storage.jobs.first_call_after("job", [1e9, 2e9])
+    assert [1e9 + 1000.0, None] == await storage.rows.first_call_after("job", [1e9, 2e9])
 
 
 # People, the audit log, nightly runs
@@ -508,7 +508,7 @@ async def test_nightly_runs_remember_their_date_and_the_sizes_of_their_jobs(stor
     assert [] == await storage.nightly.sizes(5)
     await storage.jobs.end("job", lambda tally: end(JobState.FINISHED))
     assert [7] == await storage.nightly.sizes(5)
-    await storage.jobs.delete_rows("job")
+    await storage.erasure.delete_rows("job")
     assert [7] == await storage.nightly.sizes(5)
     newest = await storage.jobs.newest_nightly()
     assert newest is not None
@@ -629,7 +629,7 @@ async def test_an_accepted_restore_leaves_jobs_alone_that_were_over(tmp_path: Pa
     assert restored is not None
     assert {} == restored.rows
     await storage.restore.accept(ACT, keys=[], slots=1, held_seconds=1.0, why="Restored.")
-    assert Tally({Status.UNKNOWN: 1, Status.NOT_SENT: 2}) == await storage.jobs.tally("job")
+    assert Tally({Status.UNKNOWN: 1, Status.NOT_SENT: 2}) == await storage.rows.tally("job")
     storage.close()
 
 
@@ -668,6 +668,6 @@ async def test_a_backup_is_consistent_while_others_write(storage: Storage, tmp_p
     (tmp_path / "restored").mkdir()
     (tmp_path / "copy.db").rename(tmp_path / "restored" / "journal.db")
     restored = SqliteStorage(tmp_path / "restored", clock)
-    assert 100 == (await restored.jobs.tally("job")).open
+    assert 100 == (await restored.rows.tally("job")).open
     assert (await restored.audit.verify()).broken is None
     restored.close()

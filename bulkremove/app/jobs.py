@@ -99,17 +99,17 @@ class Jobs:
     async def retrying(self, job_id: str, numbers: Collection[int]) -> Job | None:
         """A retry of the job that has any of these rows (their numbers in the file)."""
         for job in await self._storage.jobs.retries(job_id):
-            if not (await self._storage.jobs.numbers(job.id)).isdisjoint(numbers):
+            if not (await self._storage.rows.numbers(job.id)).isdisjoint(numbers):
                 return job
         return None
 
     async def tally(self, job: Job) -> Tally:
         """How many rows have which status; those not settled yet are counted as open."""
-        return await self._storage.jobs.tally(job.id)
+        return await self._storage.rows.tally(job.id)
 
     async def tallies(self, jobs: Sequence[Job]) -> Mapping[str, Tally]:
         """The tallies of several jobs, by their ids."""
-        return await self._storage.jobs.tallies([job.id for job in jobs])
+        return await self._storage.rows.tallies([job.id for job in jobs])
 
     async def driven(self, job: Job) -> bool:
         """Whether some process of this machine runs the job right now."""
@@ -125,7 +125,7 @@ class Jobs:
 
     async def outcomes(self, job: Job, *statuses: Status) -> list[Outcome]:
         """The rows with these statuses, or all, in file order, as a report would give them now."""
-        return await self._storage.jobs.export(
+        return await self._storage.rows.export(
             job, lambda rows: [row for row in rows if not statuses or row.status in statuses]
         )
 
@@ -133,7 +133,7 @@ class Jobs:
         self, job: Job, *, status: Status | None, text: str, page: int
     ) -> tuple[list[Outcome], bool]:
         """A page (from 1) of the job's rows with a status and a text in some cell; whether there are more."""
-        found = await self._storage.jobs.search(job, status=status, text=text, offset=(page - 1) * PAGE, limit=PAGE + 1)
+        found = await self._storage.rows.search(job, status=status, text=text, offset=(page - 1) * PAGE, limit=PAGE + 1)
         return found[:PAGE], len(found) > PAGE
 
     async def timeline(self, job: Job) -> Timeline:
@@ -141,13 +141,13 @@ class Jobs:
         from bulkremove.report import timeline
 
         waits = [(at, name) for at, name, _ in await self._storage.jobs.events(job.id) if name in WAITS]
-        ends = await self._storage.jobs.first_call_after(job.id, [at for at, _ in waits])
-        removed_at = await self._storage.jobs.removal_times(job.id)
+        ends = await self._storage.rows.first_call_after(job.id, [at for at, _ in waits])
+        removed_at = await self._storage.rows.removal_times(job.id)
         return timeline(removed_at, [(at, end, name) for (at, name), end in zip(waits, ends, strict=True)])
 
     async def unknown_without_note(self, job: Job) -> int:
         """How many unknown rows of the job nobody has noted anything about."""
-        return await self._storage.jobs.unknown_without_note(job.id)
+        return await self._storage.rows.unknown_without_note(job.id)
 
     async def add_note(self, job_id: str, number: int, text: str, *, by: str) -> None:
         """Note what a person found out about an unknown row (its number in the file). Raises NoteRejected."""
@@ -156,7 +156,7 @@ class Jobs:
             raise NoteRejected("Nothing was written, so nothing was noted.", hint="Say what you found in Zoho People.")
         job = await self._storage.jobs.get(job_id)
         entry = Act(by, "noted", {"job": job.id, "row": number}, at)
-        if not await self._storage.jobs.add_note(job.id, number, Note(at, by, words), entry):
+        if not await self._storage.rows.add_note(job.id, number, Note(at, by, words), entry):
             raise NoteRejected(f"Row {number} of job {job.id} is not unknown, so there is nothing to find out.")
 
     async def approve(self, job_id: str, *, by: str) -> Job:
@@ -192,7 +192,7 @@ class Jobs:
         job = await self._storage.jobs.get(job_id)
         if job.dropped:
             raise ReportFailed(f"The rows of job {job.id} were deleted after their time; only its totals are left.")
-        total = (await self._storage.jobs.tally(job.id)).total
+        total = (await self._storage.rows.tally(job.id)).total
         file = reports.reserve(path or reports.default_path(job, Path(job.folder)), job=job, rows=total)
         try:
             written = await self._publish(job, file, rows)
@@ -206,7 +206,7 @@ class Jobs:
         """Fill the files that were reserved for a run that is over now."""
         from bulkremove.report import Rows, first_line, summary
 
-        tally = await self._storage.jobs.tally(job.id, as_reported=True)
+        tally = await self._storage.rows.tally(job.id, as_reported=True)
         warnings = [first_line(job, tally)]
         report = retry = None
         try:
@@ -220,7 +220,7 @@ class Jobs:
         return Ended(job, tally, report, retry, said, " ".join(filter(None, warnings)) or None)
 
     async def _publish(self, job: Job, file: ReportFile, rows: Rows | None) -> Path | None:
-        total = (await self._storage.jobs.tally(job.id)).total
+        total = (await self._storage.rows.tally(job.id)).total
 
         def counted(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
             count = 0
@@ -233,13 +233,13 @@ class Jobs:
             whole = counted(outcomes)
             return file.publish(job, whole) if rows is None else file.publish_input(job, whole, rows)
 
-        return await self._storage.jobs.export(job, write)
+        return await self._storage.rows.export(job, write)
 
     async def summary(self, job: Job) -> str:
         """The line that sums the job up as it stands."""
         from bulkremove.report import summary
 
-        return summary(job, await self._storage.jobs.tally(job.id, as_reported=True))
+        return summary(job, await self._storage.rows.tally(job.id, as_reported=True))
 
     async def resumable(self, job: Job) -> bool:
         """Rows are left, or the run was killed between its end and its report."""

@@ -49,7 +49,7 @@ class Retention:
         The caller makes sure that the clock is right: one that is a year ahead would delete everything.
         """
         settings, now = self._context.settings, self._context.clock.wall()
-        await self._storage.jobs.delete_rows_left()
+        await self._storage.erasure.delete_rows_left()
         tidied = await expire(self._storage, settings.home, self._inboxes(), now=now, days=settings.retention_days)
         if tidied.jobs or tidied.files:
             await self._context.record("retention", "deleted", jobs=tidied.jobs, files=tidied.files)
@@ -60,7 +60,7 @@ class Retention:
         """Where a learner's data stand. Raises ConsentMissing for one who is still to be removed, or not known."""
         from bulkremove.app.erasure import Erasure, search_files
 
-        if open_rows := await self._storage.jobs.open_rows_of(learner):
+        if open_rows := await self._storage.erasure.open_rows_of(learner):
             raise ConsentMissing(
                 f"{open_rows} row(s) of this learner are still to be sent, so nothing was erased.",
                 hint="Let their jobs end, or cancel them.",
@@ -69,7 +69,7 @@ class Retention:
         kept = [home / "reports", home / "uploads", *(place for one in folders for place in (one.done, one.held))]
         waiting = [place for one in folders for place in (one.path, one.working_folder)]
         files, by_hand = await search_files(learner, kept, waiting)
-        rows = await self._storage.jobs.rows_of(learner)
+        rows = await self._storage.erasure.rows_of(learner)
         found = Erasure(learner, rows, files, (*by_hand, *await self._outside(learner, rows)))
         if not found.found:
             raise ConsentMissing(
@@ -96,7 +96,7 @@ class Retention:
         """
         from bulkremove.app.erasure import erase_from
 
-        rows = sum((await self._storage.jobs.erase(found.learner)).values())
+        rows = sum((await self._storage.erasure.erase(found.learner)).values())
         failed = []
         if left := sum(found.rows.values()) - rows:
             failed.append(f"{left} row(s) were left as they are: a job that sends them has begun meanwhile.")
@@ -155,7 +155,7 @@ async def expire(storage: Storage, home: Path, inboxes: list[Inbox], *, now: flo
             for path in own_files(home, inboxes, job):
                 path.unlink(missing_ok=True)
                 files += 1
-            await storage.jobs.delete_rows(job.id)
+            await storage.erasure.delete_rows(job.id)
             jobs += 1
     for inbox in inboxes:
         for place in (inbox.done, inbox.held):

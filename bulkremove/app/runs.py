@@ -79,8 +79,8 @@ class Runs:
                 )
             settings = self._accounts.settings_of(job)
             if protected := protected_learners(self._context.settings):
-                await storage.jobs.protect(job.id, protected, why=PROTECTED, at=self._context.clock.wall())
-            tally = await storage.jobs.tally(job.id)
+                await storage.rows.protect(job.id, protected, why=PROTECTED, at=self._context.clock.wall())
+            tally = await storage.rows.tally(job.id)
             if not tally.total:
                 raise JournalFailed(f"Job {job.id} has no rows in the journal, so nothing was sent.")
             await self._context.record(by, "run", job=job.id)

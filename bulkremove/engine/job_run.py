@@ -74,7 +74,7 @@ class JobRun:
 
         Raises JournalFailed; everything that Zoho or the network does is told by the job's state and reason instead.
         """
-        tally = await self._storage.jobs.tally(self._job.id)
+        tally = await self._storage.rows.tally(self._job.id)
         self._counts, self._left = Counter(tally.counts), tally.open
         started = self._clock.monotonic()
         words = f"{self._left} rows are to be sent."
@@ -110,7 +110,7 @@ class JobRun:
             finally:
                 self._in_hand.remove(pending_row.number)
 
-        rows = self._storage.jobs.open_rows(self._job.id)
+        rows = self._storage.rows.open_rows(self._job.id)
         settled = settle_rows(rows, settle, concurrency=self._settings.concurrency, stop=self._stop.asked_event)
         async with aclosing(rows), aclosing(settled):
             async for pending_row, status in settled:

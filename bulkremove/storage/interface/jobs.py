@@ -1,15 +1,13 @@
-"""Jobs, their rows and their events."""
+"""Jobs, their states and events."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from bulkremove.domain.attempt import Note, Outcome, PendingRow
 from bulkremove.domain.job import EndReason, Job, JobState, Tally
-from bulkremove.domain.plan import PlannedRow, ProtectedLearners
-from bulkremove.domain.row import Status
+from bulkremove.domain.plan import PlannedRow
 from bulkremove.storage.interface.records import Record
 
 R = TypeVar("R")
@@ -33,7 +31,7 @@ class JobEnd:
 
 
 class JobStore(Protocol):
-    """Jobs, their rows, notes and events."""
+    """Jobs and their events."""
 
     async def create(self, job: Job, rows: Iterable[PlannedRow], *records: Record) -> None:
         """Store a confirmed plan as a job, in short transactions; visible to others when it is whole.
@@ -97,55 +95,6 @@ class JobStore(Protocol):
         """Let a held job run; None when it is not held. Raises what ``check`` raises, and then nothing has changed."""
         ...
 
-    async def protect(self, job_id: str, protected: ProtectedLearners, *, why: str, at: float) -> int:
-        """Settle the open rows of protected learners, in short transactions; how many there were.
-
-        They are ``not_sent``, or ``unknown`` after an attempt that may have had an effect.
-        """
-        ...
-
-    async def tally(self, job_id: str, *, as_reported: bool = False) -> Tally:
-        """How many rows have which status. ``as_reported``: open rows count as what a report calls them."""
-        ...
-
-    async def tallies(self, job_ids: Collection[str]) -> Mapping[str, Tally]:
-        """The tallies of several jobs, by job."""
-        ...
-
-    async def export(self, job: Job, work: Callable[[Iterator[Outcome]], R]) -> R:
-        """What ``work`` makes of all rows in file order. It runs in a thread of its own and may take long.
-
-        In a job that is not over, an open row is given as ``not_sent``, or as ``unknown`` when an attempt may have had
-        an effect.
-        """
-        ...
-
-    async def search(self, job: Job, *, status: Status | None, text: str, offset: int, limit: int) -> list[Outcome]:
-        """Rows that have a status and contain a text in some cell (ignoring case), in file order."""
-        ...
-
-    def open_rows(self, job_id: str) -> AsyncGenerator[PendingRow]:
-        """The rows still to be sent: first those with an open attempt, whose time runs out, then in file order."""
-        ...
-
-    async def numbers(self, job_id: str) -> set[int]:
-        """The rows' numbers as the spreadsheet shows them."""
-        ...
-
-    async def removal_times(self, job_id: str) -> list[float]:
-        """When (epoch seconds) each removal was settled, in ascending order."""
-        ...
-
-    async def first_call_after(self, job_id: str, thens: Sequence[float]) -> list[float | None]:
-        """For each moment (epoch seconds), when the job's first call after it left."""
-        ...
-
-    async def add_note(self, job_id: str, number: int, note: Note, *records: Record) -> bool:
-        """Keep a person's note about the unknown row of that number; False if the job has none such."""
-        ...
-
-    async def unknown_without_note(self, job_id: str) -> int: ...
-
     async def events(self, job_id: str) -> list[tuple[float, str, str]]:
         """When (epoch seconds), the stable name, and the words, the oldest first."""
         ...
@@ -156,24 +105,4 @@ class JobStore(Protocol):
 
     async def counts(self) -> tuple[Mapping[str, int], Mapping[str, int], int]:
         """Rows by status, jobs by state, and lockouts, over all jobs."""
-        ...
-
-    async def delete_rows(self, job_id: str) -> None:
-        """Delete the rows of a job that is over, in short transactions; its totals stay."""
-        ...
-
-    async def delete_rows_left(self) -> None:
-        """Go on with deletions that a kill has cut short."""
-        ...
-
-    async def open_rows_of(self, learner: str) -> int:
-        """How many rows of a learner may still be sent."""
-        ...
-
-    async def rows_of(self, learner: str) -> Mapping[str, int]:
-        """How many rows of a learner there are, by job."""
-        ...
-
-    async def erase(self, learner: str) -> Mapping[str, int]:
-        """Empty the cells and ids of a learner's rows that are not sent any more; how many, by job."""
         ...

@@ -8,10 +8,12 @@ from typing import Protocol
 from bulkremove.storage.interface.attempts import AttemptStore, RateLimitStore
 from bulkremove.storage.interface.audit import AuditLog
 from bulkremove.storage.interface.claims import Claims
+from bulkremove.storage.interface.erasure import ErasureStore
 from bulkremove.storage.interface.jobs import JobStore
 from bulkremove.storage.interface.nightly import NightlyStore
 from bulkremove.storage.interface.records import Record
 from bulkremove.storage.interface.restore import RestoreCheck
+from bulkremove.storage.interface.rows import RowStore
 from bulkremove.storage.interface.users import UserStore
 
 
@@ -20,6 +22,8 @@ class Storage(Protocol):
 
     @property
     def jobs(self) -> JobStore: ...
+    @property
+    def rows(self) -> RowStore: ...
     @property
     def attempts(self) -> AttemptStore: ...
     @property
@@ -32,6 +36,8 @@ class Storage(Protocol):
     def audit(self) -> AuditLog: ...
     @property
     def nightly(self) -> NightlyStore: ...
+    @property
+    def erasure(self) -> ErasureStore: ...
     @property
     def restore(self) -> RestoreCheck: ...
 

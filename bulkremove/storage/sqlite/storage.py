@@ -10,10 +10,12 @@ from bulkremove.storage.sqlite.attempts import SqliteAttempts, SqliteRateLimit
 from bulkremove.storage.sqlite.audit import SqliteAudit
 from bulkremove.storage.sqlite.claims import SqliteClaims
 from bulkremove.storage.sqlite.database import Database, close_database, open_database
+from bulkremove.storage.sqlite.erasure import SqliteErasure
 from bulkremove.storage.sqlite.jobs import SqliteJobs
 from bulkremove.storage.sqlite.nightly import SqliteNightly
 from bulkremove.storage.sqlite.records import write_records
 from bulkremove.storage.sqlite.restore import SqliteRestore
+from bulkremove.storage.sqlite.rows import SqliteRows
 from bulkremove.storage.sqlite.users import SqliteUsers
 
 FILE = "journal.db"
@@ -31,12 +33,14 @@ class SqliteStorage:
         self._database = open_database(home / FILE, databases)
         self._closed = False
         self.jobs = SqliteJobs(self._database)
+        self.rows = SqliteRows(self._database)
         self.attempts = SqliteAttempts(self._database, clock)
         self.rate_limit = SqliteRateLimit(self._database, clock)
         self.claims = SqliteClaims(self._database, home / "driving", clock)
         self.users = SqliteUsers(self._database)
         self.audit = SqliteAudit(self._database)
         self.nightly = SqliteNightly(self._database)
+        self.erasure = SqliteErasure(self._database)
         self.restore = SqliteRestore(self._database, clock)
 
     async def record(self, *records: Record) -> None:

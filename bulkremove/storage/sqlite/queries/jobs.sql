@@ -11,6 +11,10 @@ VALUES (:id, :account, :host, :source, :folder, :sheet, :header, :roles, :plan_h
 -- Put a job from one state into another.
 UPDATE job SET state = :state WHERE id = :job AND state = :before;
 
+-- name: get_created_at
+-- When a job was made.
+SELECT created_at FROM job WHERE id = :job;
+
 -- name: get_job
 -- One job.
 SELECT * FROM job WHERE id = :job AND state != 'storing';

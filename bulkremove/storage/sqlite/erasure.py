@@ -1,0 +1,93 @@
+"""Deleting the rows of ended jobs, and erasing those of one learner."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from bulkremove.domain.ids import OUTER
+from bulkremove.storage.sqlite.database import Database, Reader, Transaction
+from bulkremove.storage.sqlite.queries import Queries
+from bulkremove.storage.sqlite.rows import PIECE, tally_of
+
+_JOBS, _ROWS, _ATTEMPTS = Queries("jobs.sql"), Queries("rows.sql"), Queries("attempts.sql")
+
+
+class SqliteErasure:
+    """``ErasureStore`` on a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def delete_rows(self, job_id: str) -> None:
+        def keep_totals(transaction: Transaction) -> None:
+            (created_at,) = transaction.execute(_JOBS.get_created_at, job=job_id).fetchone()
+            counts = tally_of(transaction, job_id, as_reported=True).counts
+            totals = json.dumps({status.value: count for status, count in counts.items()})
+            transaction.execute(_JOBS.set_totals, job=job_id, totals=totals)
+            transaction.after_commit(partial(transaction.mark.forget, job_id, created_at))
+
+        await self._database.write(keep_totals)
+        await self._delete_rows(job_id)
+
+    async def delete_rows_left(self) -> None:
+        left = await self._database.read(
+            lambda reader: [job for (job,) in reader.execute(_ROWS.jobs_to_delete_rows_of)]
+        )
+        for job in left:
+            await self._delete_rows(job)
+
+    async def _delete_rows(self, job_id: str) -> None:
+        while await self._database.write(lambda transaction: delete_piece(transaction, job_id)):
+            pass
+
+    async def open_rows_of(self, learner: str) -> int:
+        return await self._database.read(
+            lambda reader: int(reader.execute(_ROWS.count_open_rows_of_learner, learner=learner).fetchone()[0])
+        )
+
+    async def rows_of(self, learner: str) -> Mapping[str, int]:
+        found = await self._rows_of(learner)
+        return Counter(job for job, _, _ in found)
+
+    async def _rows_of(self, learner: str) -> Sequence[tuple[str, int, int]]:
+        def find(reader: Reader) -> Sequence[tuple[str, int, int]]:
+            return _rows_of(reader, learner)
+
+        return await self._database.read_long(lambda: self._database.read_now(find))
+
+    async def erase(self, learner: str) -> Mapping[str, int]:
+        found = await self._rows_of(learner)
+
+        def erase(transaction: Transaction) -> Mapping[str, int]:
+            erased = Counter[str]()
+            for job, position, width in found:
+                cells = json.dumps([""] * width)
+                if not transaction.execute(_ROWS.erase_row, job=job, position=position, cells=cells).rowcount:
+                    continue  # it may still be sent
+                transaction.execute(_ATTEMPTS.erase_attempts, job=job, position=position)
+                transaction.execute(_JOBS.delete_notes_of_row, job=job, position=position)
+                erased[job] += 1
+            return erased
+
+        return await self._database.write(erase)
+
+
+def _rows_of(reader: Reader, learner: str) -> Sequence[tuple[str, int, int]]:
+    """Job, position and number of cells of a learner's rows; of a row without readable ids, any cell counts."""
+    rows = reader.execute(_ROWS.rows_of_learner, learner=learner)
+    return [
+        (job, position, len(texts))
+        for job, position, known, cells in rows
+        for texts in [json.loads(cells)]
+        if known or learner in (text.strip(OUTER) for text in texts)
+    ]
+
+
+def delete_piece(transaction: Transaction, job_id: str) -> bool:
+    """Delete some rows of a job and their attempts; whether there were any."""
+    transaction.execute(_JOBS.delete_some_notes, job=job_id, limit=PIECE)
+    transaction.execute(_ATTEMPTS.delete_some_attempts, job=job_id, limit=PIECE)
+    return transaction.execute(_ROWS.delete_some_rows, job=job_id, limit=PIECE).rowcount > 0

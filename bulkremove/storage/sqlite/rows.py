@@ -1,0 +1,245 @@
+"""Rows of jobs: tallies, exports, searches, what is still to be sent, and people's notes."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+from bulkremove.domain.attempt import Attempt, Note, Outcome, PendingRow
+from bulkremove.domain.job import Job, JobState, Tally
+from bulkremove.domain.plan import PlannedRow, ProtectedLearners
+from bulkremove.domain.row import UNSETTLED, Removal, RowState, Status
+from bulkremove.storage.interface.records import Record
+from bulkremove.storage.sqlite.database import Database, Reader, Transaction
+from bulkremove.storage.sqlite.queries import Queries
+from bulkremove.storage.sqlite.records import write_records
+
+R = TypeVar("R")
+
+PAGE = 500
+"""Rows that are read at a time."""
+PIECE = 1000
+"""Rows that are written in one transaction: a few milliseconds, in which other writers wait."""
+_OPEN = (RowState.SENDING, RowState.PENDING)
+
+_JOBS, _ROWS, _ATTEMPTS = Queries("jobs.sql"), Queries("rows.sql"), Queries("attempts.sql")
+
+
+class SqliteRows:
+    """``RowStore`` on a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def tally(self, job_id: str, *, as_reported: bool = False) -> Tally:
+        return await self._database.read(lambda reader: tally_of(reader, job_id, as_reported=as_reported))
+
+    async def tallies(self, job_ids: Collection[str]) -> Mapping[str, Tally]:
+        return await self._database.read(lambda reader: tallies_of(reader, job_ids))
+
+    async def export(self, job: Job, work: Callable[[Iterator[Outcome]], R]) -> R:
+        return await self._database.read_long(lambda: work(self._outcomes(job)))
+
+    def _outcomes(self, job: Job) -> Iterator[Outcome]:
+        notes = self._database.read_now(lambda reader: _notes(reader, job.id))
+        after = -1
+
+        def page(reader: Reader) -> Sequence[Outcome]:
+            found = reader.execute(_ROWS.page_of_rows, job=job.id, after=after, limit=PAGE)
+            return [_outcome(row, job, notes) for row in found]
+
+        while outcomes := self._database.read_now(page):
+            yield from outcomes
+            after = outcomes[-1].position
+
+    async def search(self, job: Job, *, status: Status | None, text: str, offset: int, limit: int) -> list[Outcome]:
+        states = [state for state in (*Status, *RowState) if status in (None, _reported(state, "", job)[0])]
+        wanted = {"job": job.id, "states": json.dumps(states), "text": text.casefold()}
+
+        def search(reader: Reader) -> Sequence[Outcome]:
+            notes = _notes(reader, job.id)
+            found = reader.execute(_ROWS.search_rows, **wanted, limit=limit, offset=offset)
+            return [_outcome(row, job, notes) for row in found]
+
+        return [*await self._database.read_long(lambda: self._database.read_now(search))]
+
+    async def open_rows(self, job_id: str) -> AsyncGenerator[PendingRow]:
+        for state in _OPEN:
+            async for page in self._open_pages(job_id, state):
+                for pending_row in page:
+                    yield pending_row
+
+    async def _open_pages(self, job_id: str, state: RowState) -> AsyncGenerator[Sequence[PendingRow]]:
+        after = -1
+
+        def read(reader: Reader) -> Sequence[PendingRow]:
+            rows = reader.execute(_ROWS.page_of_open_rows, job=job_id, after=after, state=state, limit=PAGE).fetchall()
+            if not rows:
+                return []
+            attempts = _attempts(reader, job_id, rows[0]["position"], rows[-1]["position"])
+            return [
+                PendingRow(
+                    job_id,
+                    row["position"],
+                    row["number"],
+                    Removal(row["course"], row["batch"], row["learner"]),
+                    tuple(attempts[row["position"]]),
+                )
+                for row in rows
+            ]
+
+        while page := await self._database.read(read):
+            yield page
+            after = page[-1].position
+
+    async def numbers(self, job_id: str) -> set[int]:
+        return await self._database.read(
+            lambda reader: {number for (number,) in reader.execute(_ROWS.list_numbers, job=job_id)}
+        )
+
+    async def removal_times(self, job_id: str) -> list[float]:
+        return await self._database.read(
+            lambda reader: [at for (at,) in reader.execute(_ROWS.removal_times, job=job_id)]
+        )
+
+    async def first_call_after(self, job_id: str, thens: Sequence[float]) -> list[float | None]:
+        def find(reader: Reader) -> Sequence[float | None]:
+            return [reader.execute(_ATTEMPTS.first_call_after, job=job_id, then=then).fetchone()[0] for then in thens]
+
+        return [*await self._database.read(find)]
+
+    async def protect(self, job_id: str, protected: ProtectedLearners, *, why: str, at: float) -> int:
+        found = [
+            (pending_row.position, state)
+            for state in _OPEN
+            async for page in self._open_pages(job_id, state)
+            for pending_row in page
+            if pending_row.removal in protected
+        ]
+        count = 0
+        for start in range(0, len(found), PIECE):
+            piece = [
+                {
+                    "job": job_id,
+                    "position": position,
+                    "state": Status.NOT_SENT if state is RowState.PENDING else Status.UNKNOWN,
+                    "detail": why,
+                    "at": at,
+                }
+                for position, state in found[start : start + PIECE]
+            ]
+            count += await self._database.write(
+                lambda transaction, piece=piece: transaction.executemany(_ROWS.settle_row, piece)  # type: ignore[misc] # the default binds this turn's piece
+            )
+        return count
+
+    async def add_note(self, job_id: str, number: int, note: Note, *records: Record) -> bool:
+        def add(transaction: Transaction) -> bool:
+            row = transaction.execute(_ROWS.unknown_row, job=job_id, number=number).fetchone()
+            if row is None:
+                return False
+            transaction.execute(
+                _JOBS.insert_note, job=job_id, position=row[0], at=note.at, author=note.author, text=note.text
+            )
+            write_records(transaction, records)
+            return True
+
+        return await self._database.write(add)
+
+    async def unknown_without_note(self, job_id: str) -> int:
+        return await self._database.read(
+            lambda reader: int(reader.execute(_ROWS.count_unknown_without_note, job=job_id).fetchone()[0])
+        )
+
+
+def row_values(job_id: str, position: int, planned: PlannedRow) -> Mapping[str, object]:
+    """The columns of a row that is stored."""
+    removal, exclusion = planned.removal, planned.exclusion
+    return {
+        "job": job_id,
+        "position": position,
+        "number": planned.row.number,
+        "cells": json.dumps(planned.row.cells),  # ASCII with escapes: a lone surrogate survives it
+        "course": removal.course if removal else None,
+        "batch": removal.batch if removal else None,
+        "learner": removal.learner if removal else None,
+        "state": exclusion.status if exclusion else RowState.PENDING,
+        "detail": exclusion.detail if exclusion else "",
+    }
+
+
+SETTLED_BY_END = {RowState.PENDING.value: Status.NOT_SENT.value, RowState.SENDING.value: Status.UNKNOWN.value}
+"""What a row that is still open becomes when its job is over: the state of the job settles it, without a write."""
+
+
+def tally_of(reader: Reader, job_id: str, *, as_reported: bool = False) -> Tally:
+    """The tally of one job."""
+    return tallies_of(reader, [job_id], as_reported=as_reported).get(job_id, Tally())
+
+
+def tallies_of(reader: Reader, job_ids: Collection[str], *, as_reported: bool = False) -> Mapping[str, Tally]:
+    """The tallies of several jobs, by job."""
+    jobs = json.dumps(list(job_ids))
+    found: dict[str, Tally] = {}
+    counts = defaultdict[str, Counter[str]](Counter)
+    for job_id, state, count in reader.execute(_ROWS.count_by_state, jobs=jobs):
+        counts[job_id][state] = count
+    for job_id, totals, state in reader.execute(_JOBS.get_totals, jobs=jobs):
+        if totals is not None:
+            found[job_id] = Tally({Status(status): count for status, count in json.loads(totals).items()})
+            continue
+        mine = counts[job_id]
+        left = (
+            sum(mine.pop(state.value, 0) for state in RowState) if not as_reported and not JobState(state).over else 0
+        )
+        settled = Counter[Status]()
+        for name, count in mine.items():
+            settled[Status(SETTLED_BY_END.get(name, name))] += count
+        found[job_id] = Tally(dict(settled), left)
+    return found
+
+
+def _notes(reader: Reader, job_id: str) -> Mapping[int, Sequence[Note]]:
+    notes = defaultdict[int, list[Note]](list)
+    for position, *values in reader.execute(_JOBS.list_notes, job=job_id):
+        notes[position].append(Note(*values))
+    return notes
+
+
+def _attempts(reader: Reader, job_id: str, first: int, last: int) -> Mapping[int, Sequence[Attempt]]:
+    attempts = defaultdict[int, list[Attempt]](list)
+    for position, *values in reader.execute(_ATTEMPTS.list_attempts, job=job_id, first=first, last=last):
+        attempts[position].append(Attempt(*values))
+    return attempts
+
+
+def _outcome(row: sqlite3.Row, job: Job, notes: Mapping[int, Sequence[Note]]) -> Outcome:
+    status, detail = _reported(row["state"], row["detail"], job)
+    open_ = row["state"] in SETTLED_BY_END
+    return Outcome(
+        row["position"],
+        row["number"],
+        tuple(json.loads(row["cells"])),
+        status,
+        detail,
+        row["http_status"],
+        row["api_code"],
+        row["attempts"],
+        row["first_sent_at"],
+        job.finished_at if open_ and job.state.over else row["finished_at"],
+        tuple(notes.get(row["position"], ())),
+    )
+
+
+def _reported(state: str, detail: str, job: Job) -> tuple[Status, str]:
+    """The status and detail of a row as a report gives them now."""
+    if state == RowState.PENDING:
+        return Status.NOT_SENT, job.reason or "Not sent yet."
+    if state == RowState.SENDING:
+        if job.state.over:
+            return Status.UNKNOWN, UNSETTLED
+        return Status.UNKNOWN, f"An attempt got no answer. {job.reason or 'The job is still running.'}"
+    return Status(state), detail
