@@ -1,0 +1,120 @@
+"""One frozen Settings from defaults < file < environment < flags, checked once, before anything else happens.
+
+It reads no secret: credentials have their own module. Every mistake is reported with the place where it stands.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bulkremove.config.settings import ZOHO, Settings
+from bulkremove.config.values import PARSERS
+from bulkremove.domain.errors import SettingsError
+from bulkremove.domain.hosts import is_loopback
+
+_OLD_NAMES = {"keep_list": "protected_list"}
+"""Settings of earlier files that are still recognised."""
+
+
+def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
+    """Settings from everything that was said, the flags first. Raises SettingsError.
+
+    ``flags``: by field name; a value of None was not given. ``config`` names the settings file; without it
+    BULKREMOVE_CONFIG, then ``bulkremove.toml`` in the home folder, where there is one.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    named = given.pop("config", None) or environ.get("BULKREMOVE_CONFIG")
+    home = given.pop("home", None) or environ.get("BULKREMOVE_HOME")
+    folder = _path(home) if home else default_home()
+    path = _path(named) if named else folder / "bulkremove.toml"
+    said = _from_file(path, must_exist=bool(named))
+    for name in (*_OLD_NAMES, *PARSERS):
+        variable = f"BULKREMOVE_{name.upper()}"
+        if environ.get(variable, "") != "":
+            said[name] = (environ[variable], variable)
+    for old, name in _OLD_NAMES.items():
+        if old in said and name in said:
+            raise SettingsError(f"{said[old][1]} and {said[name][1]} both name the same setting.", hint=f"Keep {name}.")
+        if old in said:
+            said[name] = said.pop(old)
+    said |= {name: (value, f"--{name.replace('_', '-')}") for name, value in given.items()}
+    values = {name: _checked(name, value, source) for name, (value, source) in said.items()}
+    sources = {name: source for name, (_, source) in said.items()}
+    settings = Settings(folder, **values, sources=sources, file=path if path.is_file() else None)  # type: ignore[arg-type] # each was checked for its field
+    _check_together(settings)
+    return settings
+
+
+def default_home() -> Path:
+    """The folder for journal, tokens and settings, as the system has it for this user."""
+    from platformdirs import user_data_path
+
+    return user_data_path("bulkremove", appauthor=False)
+
+
+def _check_together(settings: Settings) -> None:
+    if bool(settings.tls_certificate) != bool(settings.tls_key):
+        raise SettingsError("tls_certificate and tls_key belong together; only one of them is set.")
+    loopback = {is_loopback(urlsplit(url).netloc) for url in (settings.people_url, settings.token_url)}
+    if len(loopback) == 2:
+        raise SettingsError(
+            "The addresses of Zoho People and of its accounts don't belong together: one is a sandbox.",
+            hint="Set BULKREMOVE_API_URL and BULKREMOVE_ACCOUNTS_URL both; `bulkremove sandbox` prints them.",
+        )
+    if settings.sandbox:
+        return
+    if settings.speed != 1:
+        raise SettingsError(f"{settings.sources['speed']}: only the sandbox can run faster than life.")
+    calls, window = settings.limit
+    most = calls if window >= ZOHO.window else calls * -(-ZOHO.window // window)
+    if most > ZOHO.calls:
+        raise SettingsError(
+            f"{settings.sources['limit']}: {settings.limit_text} would allow more than Zoho's {ZOHO.calls} calls a "
+            "minute and lock the account; more is for the sandbox."
+        )
+    if settings.lock < ZOHO.lock:
+        raise SettingsError(f"{settings.sources['lock']}: Zoho locks for {ZOHO.lock:g} s; less is for the sandbox.")
+
+
+def _path(text: object) -> Path:
+    return Path(str(text)).expanduser().absolute()
+
+
+def _from_file(path: Path, *, must_exist: bool) -> dict[str, tuple[object, str]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        tree = tomllib.loads(text)
+    except FileNotFoundError:
+        if must_exist:
+            raise SettingsError(f"The settings file {path} does not exist.") from None
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"The settings file {path} can't be read: {error}.") from None
+    found = {}
+    for name, value in tree.items():
+        source = f"{path.name}{_line(text, name)}"
+        if name not in PARSERS and name not in _OLD_NAMES:
+            near = difflib.get_close_matches(name, PARSERS, 1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"It can have: {', '.join(PARSERS)}."
+            raise SettingsError(f"{source}: there is no setting {name!r}.", hint=hint)
+        found[name] = (value, source)
+    return found
+
+
+def _line(text: str, name: str) -> str:
+    for number, line in enumerate(text.splitlines(), start=1):
+        if re.match(rf"\s*[\"']?{re.escape(name)}[\"']?\s*=", line):
+            return f" line {number}"
+    return ""
+
+
+def _checked(name: str, value: object, source: str) -> object:
+    try:
+        return PARSERS[name](value)
+    except ValueError as error:
+        raise SettingsError(f"{source}: {error}") from None

@@ -1,0 +1,130 @@
+"""The settings as values, each with its default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bulkremove.domain.data_centers import DATA_CENTERS
+from bulkremove.domain.errors import SettingsError
+from bulkremove.domain.hosts import is_sandbox
+from bulkremove.domain.ledger import Quota
+
+ZOHO = Quota()
+"""Zoho People's own limit."""
+
+PROTECTED_FILE, OLD_PROTECTED_FILE = "protected.csv", "keep.csv"
+"""The list of those who are never removed, in the home folder; by the second name too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a run goes by. Times in seconds; ``sources`` tells where each value that is no default came from."""
+
+    home: Path
+    account: str = "default"
+    dc: str = "us"
+    api_url: str = ""
+    """Empty for the data centre's own host."""
+    accounts_url: str = ""
+    limit: tuple[int, float] = (ZOHO.calls, ZOHO.window)
+    """Calls, and the seconds in which they may be made."""
+    lock: float = ZOHO.lock
+    daily_limit: int | None = None
+    """Calls in 24 hours; None for no cap."""
+    concurrency: int = 4
+    max_removals: int = 500
+    """A plan with more is refused as a whole."""
+    max_invalid: float = 10.0
+    """Percent of the file's rows; a plan with more invalid ones is refused as a whole."""
+    trust_proxy: bool = False
+    """Whether proxy variables and netrc are obeyed."""
+    speed: float = 1.0
+    """How many times faster than life the clock runs; for the sandbox only."""
+    connect_timeout: float = 10.0
+    read_timeout: float = 30.0
+    four_eyes: bool = False
+    """Whether whoever gave a file may not agree to its plan."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names under which the page may be reached from elsewhere, in lower case, without a port."""
+    proxy: str = ""
+    """Address of the one proxy that may speak for others (X-Forwarded headers); empty for none."""
+    tls_certificate: str = ""
+    tls_key: str = ""
+    """Files (PEM) for a page that speaks TLS itself; both or none."""
+    protected_list: str = ""
+    """File of those who are never removed; empty for protected.csv in the home folder, if it is there."""
+    nightly_source: str = ""
+    """Where nightly runs find their files: a folder, ``command ...`` or an https URL; empty for no nightly runs."""
+    nightly_at: time | None = None
+    """Local time when `serve` and `worker` start a nightly run; None when cron or a timer starts them."""
+    nightly_zone: str = "UTC"
+    """IANA name of the time zone of ``nightly_at`` and ``nightly_window``."""
+    nightly_window: tuple[time, time] | None = None
+    """Local times between which a nightly run may send; None for always."""
+    nightly_missed: str = "run"
+    """What becomes of a missed nightly run: ``run`` or ``skip``."""
+    nightly_overlap: str = "wait"
+    """What a nightly run does while another one still runs: ``wait`` or ``skip``."""
+    baseline_factor: float = 3.0
+    """A nightly run's plan with more than so many times the baseline's removals is held."""
+    delay_days: int = 0
+    """Days between a nightly run's plan, which is announced, and its run."""
+    retention_days: int = 90
+    """Days after which uploads, reports and rows of ended jobs are deleted; 0 for never."""
+    ping_url: str = ""
+    """https URL that is called at a nightly run's start (with /start) and good end: a dead man's switch."""
+    metrics_file: str = ""
+    """Where a nightly run writes its metrics for node_exporter; empty for nowhere."""
+    largest_upload: int = 10
+    """Megabytes (2**20 bytes) of a file given to the page."""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    file: Path | None = None
+    """The settings file, where there is one."""
+
+    @property
+    def people_url(self) -> str:
+        """The origin of the People host."""
+        return self.api_url or f"https://{DATA_CENTERS[self.dc].people}"
+
+    @property
+    def token_url(self) -> str:
+        """The origin of the accounts host."""
+        return self.accounts_url or f"https://{DATA_CENTERS[self.dc].accounts}"
+
+    @property
+    def host(self) -> str:
+        """The People host (``name`` or ``name:port``) that plans and jobs carry."""
+        return urlsplit(self.people_url).netloc
+
+    @property
+    def sandbox(self) -> bool:
+        return is_sandbox(self.host)
+
+    @property
+    def quota(self) -> Quota:
+        calls, window = self.limit
+        exchange = self.connect_timeout + self.read_timeout + 5.0
+        return Quota(calls=calls, window=window, lock=self.lock, daily=self.daily_limit, exchange=exchange)
+
+    @property
+    def limit_text(self) -> str:
+        return f"{self.limit[0]}/{self.limit[1]:g}s"
+
+
+def protected_path(settings: Settings) -> Path:
+    """Where the list of those who are never removed is, or would be. Raises SettingsError when there are two."""
+    path, old = settings.home / PROTECTED_FILE, settings.home / OLD_PROTECTED_FILE
+    if settings.protected_list:
+        return Path(settings.protected_list)
+    if not old.exists():
+        return path
+    if path.exists():
+        raise SettingsError(
+            f"There are two lists of those who are never removed: {path} and {old.name} beside it.",
+            hint=f"Put all of them into {path.name} and take {old.name} away; until then nothing is planned or sent.",
+        )
+    return old

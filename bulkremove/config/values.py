@@ -1,0 +1,203 @@
+"""How each setting is written: its text, from a file, the environment or a flag, becomes a value or a ValueError."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from datetime import time
+from pathlib import Path
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from bulkremove.domain.data_centers import ACCOUNTS_HOSTS, DATA_CENTERS, PEOPLE_HOSTS
+from bulkremove.domain.hosts import is_loopback
+
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
+
+
+def _account(value: object) -> str:
+    if not isinstance(value, str) or _NAME.fullmatch(value) is None:
+        raise ValueError(f"{value!r} is no account name: letters, digits, '.', '_' and '-' only, at most 64.")
+    return value
+
+
+def _dc(value: object) -> str:
+    code = str(value).lower()
+    if code not in DATA_CENTERS:
+        raise ValueError(f"{value!r} is no data centre of Zoho. There are: {', '.join(DATA_CENTERS)}.")
+    return code
+
+
+def _url(hosts: frozenset[str]) -> Callable[[object], str]:
+    def checked(value: object) -> str:
+        parts = urlsplit(str(value))
+        loopback = is_loopback(parts.netloc) and parts.scheme in ("http", "https")
+        if not loopback and not (parts.scheme == "https" and parts.netloc in hosts):
+            known = ", ".join(sorted(hosts))
+            raise ValueError(f"only Zoho's own hosts over https, or a sandbox on this machine, may be called: {known}.")
+        if parts.path.strip("/") or parts.query or parts.fragment:
+            raise ValueError("give scheme and host only, like https://people.zoho.com.")
+        return f"{parts.scheme}://{parts.netloc}"
+
+    return checked
+
+
+def seconds(value: object) -> float:
+    """From ``300``, ``300s``, ``5m`` or ``1h``. Raises ValueError."""
+    found = re.fullmatch(r"\s*([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(s|m|min|h|)\s*", str(value))
+    if found is None or isinstance(value, bool):
+        raise ValueError(f"{value!r} is no time; write for example 300s or 5m.")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def _limit(value: object) -> tuple[int, float]:
+    calls, slash, window = str(value).partition("/")
+    if not slash or not window.strip():
+        raise ValueError(f"{value!r} is no limit; write calls and time, like 30/60s.")
+    long = seconds(window)
+    if not 0.01 <= long <= 86_400:
+        raise ValueError(f"{value!r}: the time must be from 0.01 s to a day.")
+    return _whole(1, 100_000)(calls.strip()), long
+
+
+def _whole(least: int, most: int) -> Callable[[object], int]:
+    def checked(value: object) -> int:
+        text = str(value)
+        if isinstance(value, bool) or re.fullmatch(r"[0-9]{1,9}", text) is None or not least <= int(text) <= most:
+            raise ValueError(f"{value!r} must be a whole number from {least} to {most:,}.")
+        return int(text)
+
+    return checked
+
+
+def _timeout(value: object) -> float:
+    long = seconds(value)
+    if not 0.05 <= long <= 600:
+        raise ValueError(f"{value!r} must be a time from 0.05 s to 10 minutes.")
+    return long
+
+
+def _percent(value: object) -> float:
+    text = str(value).strip().removesuffix("%").strip()
+    if re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,3})?", text) is None or float(text) > 100:
+        raise ValueError(f"{value!r} must be a share of the rows from 0 to 100 percent.")
+    return float(text)
+
+
+def _speed(value: object) -> float:
+    text = str(value)
+    if re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", text) is None or not 1 <= float(text) <= 1000:
+        raise ValueError(f"{value!r} must be a number from 1 to 1000.")
+    return float(text)
+
+
+def _yes(value: object) -> bool:
+    text = str(value).lower()
+    if text not in ("1", "0", "true", "false", "yes", "no"):
+        raise ValueError(f"{value!r} must be true or false.")
+    return text in ("1", "true", "yes")
+
+
+def _time(value: object) -> time:
+    found = re.fullmatch(r"([01][0-9]|2[0-3]):([0-5][0-9])", str(value), re.ASCII)
+    if found is None:
+        raise ValueError(f"{value!r} is no time of the day; write it like 02:30.")
+    return time(int(found[1]), int(found[2]))
+
+
+def _window(value: object) -> tuple[time, time]:
+    begin, dash, end = str(value).partition("-")
+    if not dash or begin.strip() == end.strip():
+        raise ValueError(f"{value!r} is no time window; write it like 22:00-06:00.")
+    return _time(begin.strip()), _time(end.strip())
+
+
+def _zone(value: object) -> str:
+    try:
+        return ZoneInfo(str(value)).key
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"{value!r} is no time zone; write it like Europe/Berlin.") from None
+
+
+def _one_of(*words: str) -> Callable[[object], str]:
+    def checked(value: object) -> str:
+        if value not in words:
+            raise ValueError(f"{value!r} must be {' or '.join(words)}.")
+        return str(value)
+
+    return checked
+
+
+def _factor(value: object) -> float:
+    text = str(value)
+    if re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,3})?", text, re.ASCII) is None or float(text) < 1:
+        raise ValueError(f"{value!r} must be a number from 1 to 999.")
+    return float(text)
+
+
+def _https(value: object) -> str:
+    parts = urlsplit(str(value))
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.netloc)):
+        raise ValueError("give an https URL.")
+    return str(value)
+
+
+def _hosts(value: object) -> tuple[str, ...]:
+    names = value if isinstance(value, list) else str(value).split(",")
+    found = tuple(str(name).strip().lower() for name in names)
+    for name in found:
+        if re.fullmatch(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", name, re.ASCII) is None:
+            raise ValueError(f"{name!r} is no host name; give names like bulkremove.example.com, without a port.")
+    return found
+
+
+def _address(value: object) -> str:
+    try:
+        return str(ipaddress.ip_address(str(value)))
+    except ValueError:
+        raise ValueError(f"{value!r} is no IP address of a proxy.") from None
+
+
+def _file(value: object) -> str:
+    if not Path(str(value)).expanduser().is_file():
+        raise ValueError(f"there is no file {value}.")
+    return str(Path(str(value)).expanduser().absolute())
+
+
+PARSERS: dict[str, Callable[[object], object]] = {
+    "account": _account,
+    "dc": _dc,
+    "api_url": _url(PEOPLE_HOSTS),
+    "accounts_url": _url(ACCOUNTS_HOSTS),
+    "limit": _limit,
+    "lock": seconds,
+    "daily_limit": _whole(1, 1_000_000),
+    "concurrency": _whole(1, 16),
+    "max_removals": _whole(0, 10_000_000),
+    "max_invalid": _percent,
+    "trust_proxy": _yes,
+    "speed": _speed,
+    "connect_timeout": _timeout,
+    "read_timeout": _timeout,
+    "four_eyes": _yes,
+    "allowed_hosts": _hosts,
+    "proxy": _address,
+    "tls_certificate": _file,
+    "tls_key": _file,
+    "largest_upload": _whole(1, 100),
+    "protected_list": _file,
+    "nightly_source": str,
+    "nightly_at": _time,
+    "nightly_zone": _zone,
+    "nightly_window": _window,
+    "nightly_missed": _one_of("run", "skip"),
+    "nightly_overlap": _one_of("wait", "skip"),
+    "baseline_factor": _factor,
+    "delay_days": _whole(0, 30),
+    "retention_days": _whole(0, 36_500),
+    "ping_url": _https,
+    "metrics_file": str,
+}
+"""Every setting and its parser, which raises ValueError; ``home`` can't stand in a file that lies there."""
