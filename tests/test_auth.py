@@ -12,7 +12,7 @@ import pytest
 
 from bulkremove.config import load
 from bulkremove.domain.attempt import Reply
-from bulkremove.domain.errors import NotAuthorized, SettingsError, TokenDelayed, Unanswered
+from bulkremove.domain.errors import LocalFileFailed, NotAuthorized, SettingsError, TokenDelayed, Unanswered
 from bulkremove.zoho.accounts import AccountStore, Credentials, from_environment, ledger_key
 from bulkremove.zoho.oauth import AccessTokens, exchange
 from tests.virtual_time import VirtualClock, run
@@ -220,7 +220,7 @@ def test_tokens_and_accounts_are_private_from_the_first_moment(tmp_path: Path) -
 def test_credentials_that_others_can_read_are_refused(tmp_path: Path) -> None:
     AccountStore(tmp_path, None).add("default", WHO)
     (tmp_path / "credentials" / "default.json").chmod(0o644)
-    with pytest.raises(SettingsError, match="chmod 600"):
+    with pytest.raises(LocalFileFailed, match="chmod 600"):
         AccountStore(tmp_path, None).get("default")
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import pytest
 
-from bulkremove.domain.errors import NeverSent, SettingsError
+from bulkremove.domain.errors import LocalFileFailed, NeverSent
 from bulkremove.domain.job import JobState
 from bulkremove.domain.ledger import Quota
 from bulkremove.domain.row import Removal, Status
@@ -192,7 +192,7 @@ def test_a_token_s_file_that_fails_after_the_slot_was_taken_leaves_no_open_attem
         nonlocal asked
         asked += 1
         if asked == 1:
-            raise SettingsError("The token's file can't be written: No space left on device.")
+            raise LocalFileFailed("The token's file can't be written: No space left on device.")
         return await token(tokens)
 
     monkeypatch.setattr(AccessTokens, "token", failing)

@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from bulkremove.domain.errors import SettingsError
+from bulkremove.domain.errors import SandboxError
 from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.domain.row import Removal
 from bulkremove.sandbox import (
@@ -750,32 +750,32 @@ def sandbox(**options: Any) -> Sandbox:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.0.2.1", "example.com"])  # noqa: S104 - must be refused
 async def test_it_listens_on_this_machine_only(host: str) -> None:
     """Any other address is refused before a socket is opened."""
-    with pytest.raises(SettingsError, match="this machine only"):
+    with pytest.raises(SandboxError, match="this machine only"):
         await sandbox().start(host)
 
 
 async def test_a_port_that_is_taken_is_told_plainly() -> None:
     """The second sandbox on a port names the port and says what to do."""
     async with sandbox() as first:
-        with pytest.raises(SettingsError, match=f"can't listen on 127.0.0.1:{first.port}.*another --port"):
+        with pytest.raises(SandboxError, match=f"can't listen on 127.0.0.1:{first.port}.*another --port"):
             await sandbox().start(port=first.port)
 
 
 async def test_a_number_that_is_no_port_is_told_plainly() -> None:
     """Ports end at 65535."""
-    with pytest.raises(SettingsError, match="70000 is no port"):
+    with pytest.raises(SandboxError, match="70000 is no port"):
         await sandbox().start(port=70_000)
 
 
 async def test_a_log_that_cannot_be_written_is_told_plainly(tmp_path: Path) -> None:
     """A folder in the place of the file: the message names it."""
-    with pytest.raises(SettingsError, match=f"{tmp_path} can't be written"):
+    with pytest.raises(SandboxError, match=f"{tmp_path} can't be written"):
         await sandbox(log=tmp_path).start()
 
 
 def test_an_unknown_way_to_tell_a_lock_is_refused() -> None:
     """The message names those that there are."""
-    with pytest.raises(SettingsError, match="422, 429, 429-retry-after"):
+    with pytest.raises(SandboxError, match="422, 429, 429-retry-after"):
         sandbox(lock_told_as="418")
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkremove.domain.errors import SettingsError
+from bulkremove.domain.errors import SandboxError
 from bulkremove.sandbox import Foreign, Rule, Threshold
 
 T0 = 1200.0
@@ -159,11 +159,11 @@ def test_foreign_calls_come_evenly_however_often_one_looks(per_minute: int, gaps
 @pytest.mark.parametrize("figures", [(0, 60, 300), (30, 0, 300), (30, 60, -1), (30, float("nan"), 300)])
 def test_figures_that_make_no_sense_are_refused(figures: tuple[int, float, float]) -> None:
     """No calls, no window, a negative lock: told before anything starts."""
-    with pytest.raises(SettingsError, match="can't keep a limit"):
+    with pytest.raises(SandboxError, match="can't keep a limit"):
         Threshold(*figures)
 
 
 def test_an_unknown_rule_is_refused_with_the_known_ones() -> None:
     """A misspelt rule names those that there are."""
-    with pytest.raises(SettingsError, match="rolling, fixed, first-call, two-bucket, token-bucket"):
+    with pytest.raises(SandboxError, match="rolling, fixed, first-call, two-bucket, token-bucket"):
         Threshold(rule="rollin")

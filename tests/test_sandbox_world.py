@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkremove.domain.errors import SettingsError
+from bulkremove.domain.errors import SandboxError
 from bulkremove.domain.row import Removal
 from bulkremove.sandbox import Fault, Faults, Latency, load, parse
 from bulkremove.sandbox.faults import KINDS, Turns
@@ -128,7 +128,7 @@ def test_a_mistake_is_told_with_its_place(spoil: Callable[[dict[str, Any]], None
     spoil(world)
     path = tmp_path / "world.json"
     path.write_text(json.dumps(world), "utf-8")
-    with pytest.raises(SettingsError, match=rf"world\.json: .*{told}"):
+    with pytest.raises(SandboxError, match=rf"world\.json: .*{told}"):
         load(path)
 
 
@@ -154,7 +154,7 @@ def test_a_mistake_is_told_with_its_place(spoil: Callable[[dict[str, Any]], None
 )
 def test_a_mistake_in_the_faults_is_told_too(faults: object, told: str) -> None:
     """A fault that is misspelt never passes as no fault."""
-    with pytest.raises(SettingsError, match=told):
+    with pytest.raises(SandboxError, match=told):
         parse(tree(faults=faults))
 
 
@@ -163,13 +163,13 @@ def test_a_file_that_is_no_world_is_refused_plainly(content: bytes, tmp_path: Pa
     """Broken JSON, other encodings, nesting without end: one sentence, no traceback."""
     path = tmp_path / "world.json"
     path.write_bytes(content)
-    with pytest.raises(SettingsError, match=r"world\.json"):
+    with pytest.raises(SandboxError, match=r"world\.json"):
         load(path)
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     """The message names the file."""
-    with pytest.raises(SettingsError, match=r"none\.json can't be read"):
+    with pytest.raises(SandboxError, match=r"none\.json can't be read"):
         load(tmp_path / "none.json")
 
 
@@ -194,7 +194,7 @@ def test_a_fault_is_written_as_its_kind_its_effect_and_its_seconds(text: str, ex
 @pytest.mark.parametrize("text", ["", "resett", "ok_after_effect", "slow", "reset:3", "503:", "503:-1", "after_effect"])
 def test_a_misspelt_fault_is_refused(text: str) -> None:
     """So is one that says what its kind can't do."""
-    with pytest.raises(SettingsError):
+    with pytest.raises(SandboxError):
         Fault.parse(text)
 
 

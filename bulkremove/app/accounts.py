@@ -29,7 +29,7 @@ class Accounts:
         return self._stored().all()
 
     def credentials(self, settings: Settings) -> Credentials:
-        """From the environment, else those stored under the account's name. Raises NotAuthorized or SettingsError."""
+        """From the environment, else those stored. Raises NotAuthorized, SettingsError or LocalFileFailed."""
         return from_environment(self._context.environ, settings.dc) or self._stored().get(settings.account)
 
     def settings_of(self, job: Job) -> Settings:
@@ -74,7 +74,7 @@ class Accounts:
     async def login(self, *, name: str, dc: str, client_id: str, client_secret: str, code: str) -> list[str]:
         """Exchange a grant code for a refresh token and store it; sentences to show, none with a secret.
 
-        Raises NotAuthorized, TokenDelayed or SettingsError.
+        Raises NotAuthorized, TokenDelayed, SettingsError or LocalFileFailed.
         """
         from bulkremove.zoho.client import connected
         from bulkremove.zoho.oauth import exchange, missing_scope

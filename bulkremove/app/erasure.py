@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bulkremove.domain.errors import FileRefused, SettingsError
+from bulkremove.domain.errors import FileRefused, LocalFileFailed
 from bulkremove.domain.ids import OUTER
 from bulkremove.platform.secure_files import replace_content
 from bulkremove.reading.delimited import without_rows
@@ -90,7 +90,7 @@ async def search_files(
 def erase_from(path: Path, found: Found) -> None:
     """Take these rows out of a file: written beside it, and renamed. One that is gone needs nothing.
 
-    Raises SettingsError, or FileRefused when the file is not the one any more in which the rows were found.
+    Raises LocalFileFailed, or FileRefused when the file is not the one any more in which the rows were found.
     """
     if not path.exists():
         return
@@ -132,11 +132,11 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _content(path: Path) -> bytes | None:
-    """The bytes of a regular file; None when there are too many. Raises SettingsError."""
+    """The bytes of a regular file; None when there are too many. Raises LocalFileFailed."""
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
         with os.fdopen(descriptor, "rb") as file:
             raw = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise SettingsError(f"The file {path} can't be read: {error.strerror}.") from None
+        raise LocalFileFailed(f"The file {path} can't be read: {error.strerror}.") from None
     return None if len(raw) > MAX_FILE_BYTES else raw

@@ -16,7 +16,7 @@ from bulkremove.app.backup import sweep_copies
 from bulkremove.app.context import Context
 from bulkremove.app.plans import protected_learners
 from bulkremove.app.results import Allowance
-from bulkremove.domain.errors import BulkremoveError, ConsentMissing, NotAuthorized, SettingsError
+from bulkremove.domain.errors import BulkremoveError, ConsentMissing, LocalFileFailed, NotAuthorized, SettingsError
 from bulkremove.domain.job import Job
 from bulkremove.sources import source_of
 from bulkremove.sources.inbox import Inbox
@@ -123,7 +123,7 @@ class Retention:
         rows, jobs, lockouts = await self._storage.jobs.counts()
         try:
             used = await self._accounts.allowance()
-        except (NotAuthorized, SettingsError):  # no account yet: nothing was ever called
+        except (NotAuthorized, SettingsError, LocalFileFailed):  # no account yet: nothing was ever called
             used = Allowance(0, self._context.settings.quota.calls, 0, None, 0.0)
         nightly = self._storage.nightly
         return Figures(

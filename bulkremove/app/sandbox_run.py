@@ -35,7 +35,7 @@ class RunningSandbox:
 
 @asynccontextmanager
 async def sandbox(options: SandboxOptions, *, quota: Quota, clock: Clock) -> AsyncIterator[RunningSandbox]:
-    """Run the sandbox on a free port while the context lasts. Raises SettingsError for a bad world."""
+    """Run the sandbox on a free port while the context lasts. Raises SandboxError for a bad world."""
     from bulkremove.sandbox import build
 
     stand_in = build(options.world, clock=clock, calls=quota.calls, window=quota.window, lock=quota.lock)

@@ -5,6 +5,8 @@
     BulkremoveError
     ├── FileRefused         reading: the file is damaged or doubtful; nothing was sent
     ├── SettingsError       config: an option or the settings file is wrong
+    ├── LocalFileFailed     platform: a private file or folder can't be made, read or written
+    ├── SandboxError        sandbox: its world, its figures or its port are wrong
     ├── ConsentMissing      app: nobody agreed to this very plan, or a cap forbids it
     ├── JobNotFound         store: no job of that name
     ├── NoteRejected        app: a note is about a row whose fate is known
@@ -52,6 +54,14 @@ class FileRefused(BulkremoveError):
 
 class SettingsError(BulkremoveError):
     """An option, an environment variable or a line of the settings file is wrong."""
+
+
+class LocalFileFailed(BulkremoveError):
+    """A private file or folder of this program can't be made, read or written, or others can read it."""
+
+
+class SandboxError(BulkremoveError):
+    """The sandbox can't be what it is asked to be: its world, its figures, its log or its port are wrong."""
 
 
 class ConsentMissing(BulkremoveError):

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from bulkremove.domain.attempt import PendingRow, Permit
-from bulkremove.domain.errors import NotAuthorized, SettingsError, TokenDelayed
+from bulkremove.domain.errors import LocalFileFailed, NotAuthorized, TokenDelayed
 from bulkremove.domain.job import EndReason
 from bulkremove.domain.ledger import SuspensionReason
 from bulkremove.engine.events import RunEnd, TokenWait
@@ -92,7 +92,7 @@ async def or_event(call: Awaitable[T]) -> T | RunEnd | TokenWait:
         return await call
     except NotAuthorized as refused:
         return RunEnd(str(refused), EndReason.NOT_AUTHORIZED)
-    except SettingsError as broken:  # the file with the token
+    except LocalFileFailed as broken:  # the file with the token
         return RunEnd(str(broken), EndReason.SETTINGS)
     except TokenDelayed as delayed:
         if delayed.retry_in is None:

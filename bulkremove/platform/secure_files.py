@@ -10,7 +10,7 @@ import stat
 import tempfile
 from pathlib import Path
 
-from bulkremove.domain.errors import SettingsError
+from bulkremove.domain.errors import LocalFileFailed
 
 
 def make_folder(path: Path) -> None:
@@ -34,24 +34,24 @@ def keep_names(folder: Path) -> None:
 
 
 def private_folder(path: Path) -> Path:
-    """The folder, made if need be. Raises SettingsError when it can't be."""
+    """The folder, made if need be. Raises LocalFileFailed when it can't be."""
     try:
         make_folder(path)
     except OSError as error:
-        raise SettingsError(
+        raise LocalFileFailed(
             f"The folder {path} can't be made: {error.strerror}.", hint="Set BULKREMOVE_HOME."
         ) from None
     return path
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace the file as a whole; a crash leaves the old one. Raises SettingsError."""
+    """Replace the file as a whole; a crash leaves the old one. Raises LocalFileFailed."""
     private_folder(path.parent)
     replace_content(path, text.encode("utf-8", "surrogateescape"))
 
 
 def replace_content(path: Path, content: bytes, *, mode: int = 0o600) -> None:
-    """Write a file beside and rename it into place; a crash leaves the old one. Raises SettingsError."""
+    """Write a file beside and rename it into place; a crash leaves the old one. Raises LocalFileFailed."""
     try:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # 0600, whatever the umask
         try:
@@ -67,16 +67,16 @@ def replace_content(path: Path, content: bytes, *, mode: int = 0o600) -> None:
             Path(name).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise SettingsError(f"The file {path} can't be written: {error.strerror}.") from None
+        raise LocalFileFailed(f"The file {path} can't be written: {error.strerror}.") from None
 
 
 def read_private(path: Path) -> str | None:
-    """The file's text; None if there is none. Raises SettingsError when others may read it."""
+    """The file's text; None if there is none. Raises LocalFileFailed when others may read it."""
     try:
         with path.open(encoding="utf-8") as file:
             mode = os.fstat(file.fileno()).st_mode
             if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
-                raise SettingsError(
+                raise LocalFileFailed(
                     f"Others can read {path}, which holds secrets, so it is not used.",
                     hint=f"Run `chmod 600 {path}`; if others may have read it, revoke the token and log in anew.",
                 )
@@ -84,4 +84,4 @@ def read_private(path: Path) -> str | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"The file {path} can't be read: {error}.") from None
+        raise LocalFileFailed(f"The file {path} can't be read: {error}.") from None

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bulkremove.domain.errors import SettingsError
+from bulkremove.domain.errors import SandboxError
 from bulkremove.sandbox.replies import CANNED, REDIRECTS, SERVER_ERRORS
 
 HONEST = ("ok", "slow", "number_code", "other_learner")
@@ -49,18 +49,18 @@ class Fault:
     def parse(cls, text: str, known: frozenset[str] = KINDS) -> Fault:
         """From ``kind[_after_effect|_before_effect][:seconds]``; without a suffix the fault has no effect.
 
-        Examples: ``reset_after_effect``, ``503:120`` (Retry-After), ``slow:8``. Raises SettingsError.
+        Examples: ``reset_after_effect``, ``503:120`` (Retry-After), ``slow:8``. Raises SandboxError.
         """
         found = _FORM.fullmatch(text)
         if found is None or found["kind"] not in known:
-            raise SettingsError(f"{text!r} is no fault of the sandbox.", hint=f"There are: {', '.join(sorted(known))}.")
+            raise SandboxError(f"{text!r} is no fault of the sandbox.", hint=f"There are: {', '.join(sorted(known))}.")
         kind, seconds = found["kind"], found["seconds"]
         if found["effect"] and (kind in HONEST or known is TOKEN_KINDS):
-            raise SettingsError(f"{text!r}: `{kind}` takes neither `_after_effect` nor `_before_effect`.")
+            raise SandboxError(f"{text!r}: `{kind}` takes neither `_after_effect` nor `_before_effect`.")
         if seconds and kind not in ("slow", "429", *SERVER_ERRORS):
-            raise SettingsError(f"{text!r}: `{kind}` takes no seconds.")
+            raise SandboxError(f"{text!r}: `{kind}` takes no seconds.")
         if kind == "slow" and not seconds:
-            raise SettingsError(f"{text!r} says no time.", hint="Write for example `slow:8` for 8 seconds.")
+            raise SandboxError(f"{text!r} says no time.", hint="Write for example `slow:8` for 8 seconds.")
         return cls(kind, found["effect"] == "_after_effect", float(seconds) if seconds else None)
 
 

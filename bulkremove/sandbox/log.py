@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
-from bulkremove.domain.errors import SettingsError
+from bulkremove.domain.errors import SandboxError
 from bulkremove.domain.row import Removal
 
 MAX_PATH_LENGTH = 200
@@ -61,11 +61,11 @@ class Log:
         self._file: FileIO | None = None
 
     def open(self) -> None:
-        """Raises SettingsError where the file can't be written."""
+        """Raises SandboxError where the file can't be written."""
         try:
             self._file = FileIO(self._path, "ab") if self._path else None
         except OSError as error:
-            raise SettingsError(f"The sandbox's log {self._path} can't be written: {error.strerror}.") from None
+            raise SandboxError(f"The sandbox's log {self._path} can't be written: {error.strerror}.") from None
 
     def add(self, entry: Entry) -> None:
         self.entries.append(entry)

@@ -19,7 +19,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from bulkremove.domain.clock import Clock
-from bulkremove.domain.errors import SettingsError
+from bulkremove.domain.errors import SandboxError
 from bulkremove.domain.hosts import is_loopback
 from bulkremove.domain.row import Removal
 from bulkremove.sandbox import replies, world
@@ -53,7 +53,7 @@ class Sandbox:
     ) -> None:
         if lock_told_as not in tuple(LockTold):
             hint = f"There are: {', '.join(LockTold)}."
-            raise SettingsError(f"{lock_told_as!r} is no way in which the sandbox tells a lock.", hint=hint)
+            raise SandboxError(f"{lock_told_as!r} is no way in which the sandbox tells a lock.", hint=hint)
         self.world = world
         self.threshold = threshold
         faults = world.faults if faults is None else faults
@@ -96,12 +96,12 @@ class Sandbox:
         return f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{self.port}"
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Listen on ``host``; port 0 takes a free one. Raises SettingsError for an address beyond this machine."""
+        """Listen on ``host``; port 0 takes a free one. Raises SandboxError for an address beyond this machine."""
         if not is_loopback(host):
             hint = "Use 127.0.0.1."
-            raise SettingsError(f"The sandbox listens on this machine only, not on {host!r}.", hint=hint)
+            raise SandboxError(f"The sandbox listens on this machine only, not on {host!r}.", hint=hint)
         if not 0 <= port <= 65_535:
-            raise SettingsError(f"{port} is no port.", hint="Ports are 1 to 65535; 0 takes a free one.")
+            raise SandboxError(f"{port} is no port.", hint="Ports are 1 to 65535; 0 takes a free one.")
         self._log.open()
         server = web.Server(self._handle, access_log=None, logger=_logger)
         self._runner = web.ServerRunner(server, shutdown_timeout=_PARTING)
@@ -113,7 +113,7 @@ class Sandbox:
         except OSError as error:
             await self.stop()
             hint = "Is another sandbox running? Give another --port, or 0 for a free one."
-            raise SettingsError(f"The sandbox can't listen on {host}:{port}: {error.strerror}.", hint=hint) from None
+            raise SandboxError(f"The sandbox can't listen on {host}:{port}: {error.strerror}.", hint=hint) from None
         self._zoho.begin(self._clock.monotonic())
 
     async def stop(self) -> None:
@@ -215,7 +215,7 @@ def build(
 ) -> Sandbox:
     """The sandbox of a world file; ``foreign_per_minute`` other than 0 stands above the world's own.
 
-    Raises SettingsError, also for a world that is wrong.
+    Raises SandboxError, also for a world that is wrong.
     """
     found = world.load(world_path)
     faults = found.faults

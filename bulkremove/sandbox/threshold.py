@@ -10,7 +10,7 @@ from collections import deque
 from enum import StrEnum
 from typing import Protocol
 
-from bulkremove.domain.errors import SettingsError
+from bulkremove.domain.errors import SandboxError
 
 _ROUNDING = 1e-9
 """Calls; so that an even pace of exactly the limit is not refused over the last bit of a float."""
@@ -140,7 +140,7 @@ class Threshold:
 
     A call counts when it arrives. The first one too many is refused and begins the lock; a lock clears the count.
     ``extend``: each of our calls during a lock begins it anew; those of others don't, or it would never end.
-    Raises SettingsError for figures that make no sense.
+    Raises SandboxError for figures that make no sense.
     """
 
     def __init__(
@@ -153,9 +153,9 @@ class Threshold:
         extend: bool = False,
     ) -> None:
         if rule not in tuple(Rule):
-            raise SettingsError(f"{rule!r} is no rule of the sandbox.", hint=f"There are: {', '.join(Rule)}.")
+            raise SandboxError(f"{rule!r} is no rule of the sandbox.", hint=f"There are: {', '.join(Rule)}.")
         if calls < 1 or not window > 0 or not lock >= 0:
-            raise SettingsError(
+            raise SandboxError(
                 f"The sandbox can't keep a limit of {calls} calls in {window:g} s with a lock of {lock:g} s.",
                 hint="Give at least 1 call, more than 0 seconds and a lock of 0 seconds or more.",
             )

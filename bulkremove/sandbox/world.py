@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bulkremove.domain.errors import SettingsError
+from bulkremove.domain.errors import SandboxError
 from bulkremove.domain.row import Removal
 from bulkremove.sandbox.faults import KINDS, TOKEN_KINDS, Fault, Faults, Latency
 
@@ -62,23 +62,23 @@ class World:
 
 
 def load(path: Path) -> World:
-    """The world in the JSON file ``path``. Raises SettingsError, naming the place of the mistake."""
+    """The world in the JSON file ``path``. Raises SandboxError, naming the place of the mistake."""
     try:
         text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"The sandbox's world {path} can't be read: {error}.") from None
+        raise SandboxError(f"The sandbox's world {path} can't be read: {error}.") from None
     try:
         tree = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise SettingsError(f"The sandbox's world {path} is no valid JSON: {error}.") from None
+        raise SandboxError(f"The sandbox's world {path} is no valid JSON: {error}.") from None
     try:
         return parse(tree)
-    except SettingsError as error:
-        raise SettingsError(f"The sandbox's world {path}: {error.message}", hint=error.hint) from None
+    except SandboxError as error:
+        raise SandboxError(f"The sandbox's world {path}: {error.message}", hint=error.hint) from None
 
 
 def parse(tree: object) -> World:
-    """The world that a JSON value describes. Raises SettingsError, naming the place of the mistake."""
+    """The world that a JSON value describes. Raises SandboxError, naming the place of the mistake."""
     top = _Members("the world", tree, {"organisation", "client", "batches", "faults"})
     batches = tuple(_batches(top.many("batches")))
     return World(top.text("organisation"), _client(top.get("client")), batches, _faults(top.get("faults", {})))
@@ -89,10 +89,10 @@ def _client(tree: object) -> Client:
     client = _Members("client", tree, known)
     throttled_with = client.get("throttled_with", 200)
     if throttled_with not in (200, 400):
-        raise SettingsError("client.throttled_with must be 200 or 400.")
+        raise SandboxError("client.throttled_with must be 200 or 400.")
     codes = client.many("grant_codes", [])
     if not all(isinstance(code, str) and code for code in codes):
-        raise SettingsError('client.grant_codes must be texts, like ["a-code"].')
+        raise SandboxError('client.grant_codes must be texts, like ["a-code"].')
     return Client(
         client.text("client_id"),
         client.text("client_secret"),
@@ -112,10 +112,10 @@ def _batches(trees: Sequence[object]) -> Iterator[Batch]:
         learners = tuple(_id(f"{where}.learners[{i}]", one) for i, one in enumerate(batch.many("learners")))
         if len(set(learners)) < len(learners):
             twice = next(one for i, one in enumerate(learners) if one in learners[:i])
-            raise SettingsError(f"{where}.learners names {twice} twice.")
+            raise SandboxError(f"{where}.learners names {twice} twice.")
         course, number = (_id(f"{where}.{name}", batch.get(name)) for name in ("courseId", "batchId"))
         if (course, number) in seen:
-            raise SettingsError(f"{where} is course {course}, batch {number}, which stands further up already.")
+            raise SandboxError(f"{where} is course {course}, batch {number}, which stands further up already.")
         seen.add((course, number))
         yield Batch(course, number, batch.text("name", ""), learners)
 
@@ -132,7 +132,7 @@ def _faults(tree: object) -> Faults:
         for text, rate in faults.mapping("rates").items()
     }
     if sum(rates.values()) > 1:
-        raise SettingsError("faults.rates must not come to more than 1 together.")
+        raise SandboxError("faults.rates must not come to more than 1 together.")
     return Faults(
         learners,
         _numbered("faults.calls", faults.mapping("calls")),
@@ -151,7 +151,7 @@ def _latency(tree: object) -> Latency:
     latency = _Members("faults.latency", tree, {"median", "tail"})
     median, tail = latency.number("median"), latency.number("tail")
     if not 0 < median < tail:
-        raise SettingsError("faults.latency needs a median above 0 and a tail above the median, in seconds.")
+        raise SandboxError("faults.latency needs a median above 0 and a tail above the median, in seconds.")
     return Latency(median, tail)
 
 
@@ -159,38 +159,38 @@ def _numbered(where: str, tree: Mapping[str, object]) -> dict[int, Fault]:
     found = {}
     for number, text in tree.items():
         if not (number.isascii() and number.isdigit() and int(number) >= 1):
-            raise SettingsError(f"{where} needs numbers of calls from 1 on, not {number!r}.")
+            raise SandboxError(f"{where} needs numbers of calls from 1 on, not {number!r}.")
         found[int(number)] = _fault(f"{where}.{number}", text, KINDS)
     return found
 
 
 def _sequence(where: str, tree: object, known: frozenset[str]) -> tuple[Fault, ...]:
     if not isinstance(tree, list):
-        raise SettingsError(f'{where} must be a list of faults, like ["ok"].')
+        raise SandboxError(f'{where} must be a list of faults, like ["ok"].')
     return tuple(_fault(f"{where}[{index}]", text, known) for index, text in enumerate(tree))
 
 
 def _fault(where: str, text: object, known: frozenset[str]) -> Fault:
     if not isinstance(text, str):
-        raise SettingsError(f"{where} must be the name of a fault, not {text!r}.")
+        raise SandboxError(f"{where} must be the name of a fault, not {text!r}.")
     try:
         return Fault.parse(text, known)
-    except SettingsError as error:
-        raise SettingsError(f"{where}: {error.message}", hint=error.hint) from None
+    except SandboxError as error:
+        raise SandboxError(f"{where}: {error.message}", hint=error.hint) from None
 
 
 def _id(where: str, value: object) -> str:
     if not isinstance(value, str):
         hint = "Write it in quotes: a number may lose its last digits."
-        raise SettingsError(f"{where} must be an id as text, not {value!r}.", hint=hint)
+        raise SandboxError(f"{where} must be an id as text, not {value!r}.", hint=hint)
     if _ID.fullmatch(value) is None:
-        raise SettingsError(f"{where} must be 1 to 19 digits, not {value!r}.")
+        raise SandboxError(f"{where} must be 1 to 19 digits, not {value!r}.")
     return value
 
 
 def _number(where: str, value: object, least: float = 0.0) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value < math.inf:
-        raise SettingsError(f"{where} must be a number of at least {least:g}, not {value!r}.")
+        raise SandboxError(f"{where} must be a number of at least {least:g}, not {value!r}.")
     return float(value)
 
 
@@ -199,23 +199,23 @@ class _Members:
 
     def __init__(self, where: str, tree: object, known: set[str]) -> None:
         if not isinstance(tree, dict):
-            raise SettingsError(f"{where} must be an object with members, like {{...}}.")
+            raise SandboxError(f"{where} must be an object with members, like {{...}}.")
         if unknown := sorted(set(tree) - known):
             hint = f"It can have: {', '.join(sorted(known))}."
-            raise SettingsError(f"{where} has a member {unknown[0]!r} that the sandbox doesn't know.", hint=hint)
+            raise SandboxError(f"{where} has a member {unknown[0]!r} that the sandbox doesn't know.", hint=hint)
         self._where = where
         self._tree: dict[str, object] = tree
 
     def get(self, name: str, default: object = ...) -> object:
         value = self._tree.get(name, default)
         if value is ...:
-            raise SettingsError(f"{self._where} has no member {name!r}.")
+            raise SandboxError(f"{self._where} has no member {name!r}.")
         return value
 
     def text(self, name: str, default: object = ...) -> str:
         value = self.get(name, default)
         if not isinstance(value, str) or (not value and default is ...):
-            raise SettingsError(f"{self._where}.{name} must be a text.")  # the value may be a secret: not shown
+            raise SandboxError(f"{self._where}.{name} must be a text.")  # the value may be a secret: not shown
         return value
 
     def number(self, name: str, default: object = ..., least: float = 0.0) -> float:
@@ -224,11 +224,11 @@ class _Members:
     def many(self, name: str, default: object = ...) -> list[object]:
         value = self.get(name, default)
         if not isinstance(value, list):
-            raise SettingsError(f"{self._where}.{name} must be a list, like [...].")
+            raise SandboxError(f"{self._where}.{name} must be a list, like [...].")
         return value
 
     def mapping(self, name: str) -> dict[str, object]:
         value = self.get(name, {})
         if not isinstance(value, dict):
-            raise SettingsError(f"{self._where}.{name} must be an object with members, like {{...}}.")
+            raise SandboxError(f"{self._where}.{name} must be an object with members, like {{...}}.")
         return value

@@ -111,7 +111,7 @@ class AccountStore:
         return Account(name, **facts)
 
     def get(self, name: str) -> Credentials:
-        """The credentials of that name. Raises NotAuthorized if there are none, SettingsError if others can read."""
+        """The credentials of that name. Raises NotAuthorized if there are none, LocalFileFailed if others can read."""
         facts = self._load().get(name)
         if facts is None:
             raise NotAuthorized(

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from bulkremove.domain.attempt import Reply
 from bulkremove.domain.clock import Clock
-from bulkremove.domain.errors import ExchangeFailed, NotAuthorized, SettingsError, TokenDelayed
+from bulkremove.domain.errors import ExchangeFailed, LocalFileFailed, NotAuthorized, TokenDelayed
 from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.platform.secure_files import private_folder, read_private, write_private
 from bulkremove.zoho.accounts import Credentials
@@ -196,7 +196,7 @@ class AccessTokens:
             except Timeout:
                 await asyncio.sleep(0.05)
             except OSError as error:
-                raise SettingsError(f"The folder {self._folder} can't be used: {error.strerror}.") from None
+                raise LocalFileFailed(f"The folder {self._folder} can't be used: {error.strerror}.") from None
         try:
             yield
         finally:
