@@ -1,1 +1,1 @@
-"""The measures of docs/benchmarks.md: ratios within one run, never bare milliseconds of some machine."""
+"""The benchmarks of docs/benchmarks.md. Only ratios within one run can be compared between machines."""

@@ -1,6 +1,7 @@
-"""`make bench`: runs the measures, and writes them with commit and date into docs/benchmarks.md and build/bench.json.
+"""`make bench`: run the benchmarks and write their results to docs/benchmarks.md and build/bench.json.
 
-Figures whose code has changed since are marked there, also those that this run did not measure.
+In the document each table has its commit and date, and is marked as old if the code that it measures has changed since;
+this also applies to the tables of benchmarks that were not run.
 """
 
 from __future__ import annotations
@@ -24,22 +25,22 @@ _SECTION = re.compile(r"<!-- (\w+) measured at (\w+) on ([\d-]+) -->\n(.*?)<!-- 
 
 
 def main() -> None:
-    """All measures, or those named on the command line."""
-    found: dict[str, list[dict[str, object]]] = {}
+    """Run all benchmarks, or those named on the command line, and write their results."""
+    results: dict[str, list[dict[str, object]]] = {}
     for name in sys.argv[1:] or MEASURES:
-        found[name] = MEASURES[name].measure()
+        results[name] = MEASURES[name].measure()
         print(f"\n{name}")
-        print(table(found[name]))
+        print(table(results[name]))
     folder = Path("build")
     folder.mkdir(exist_ok=True)
-    (folder / "bench.json").write_text(json.dumps(found, indent=1) + "\n")
-    tables = {name: table(rows) for name, rows in found.items()}
+    (folder / "bench.json").write_text(json.dumps(results, indent=1) + "\n")
+    tables = {name: table(rows) for name, rows in results.items()}
     text = DOCUMENT.read_text(encoding="utf-8")
     DOCUMENT.write_text(renewed(text, tables, commit=_git("rev-parse", "--short", "HEAD")), encoding="utf-8")
 
 
 def table(rows: list[dict[str, object]]) -> str:
-    """The rows as tables, one for each set of columns."""
+    """Format rows as Markdown tables, a new one wherever the columns change."""
     lines: list[str] = []
     header: list[str] = []
     for row in rows:
@@ -51,31 +52,31 @@ def table(rows: list[dict[str, object]]) -> str:
 
 
 def renewed(text: str, tables: dict[str, str], *, commit: str) -> str:
-    """The document with the new tables, each with commit and date, and with a mark at figures older than their code."""
+    """Replace the tables of a document, each with commit and date, and mark those that are older than their code."""
 
     def section(match: re.Match[str]) -> str:
-        name, at, on, body = match.groups()
+        name, measured_at, date, body = match.groups()
         if name in tables:
-            at, on = commit, f"{datetime.now(UTC):%Y-%m-%d}"
+            measured_at, date = commit, f"{datetime.now(UTC):%Y-%m-%d}"
             about = getattr(MEASURES[name], "ABOUT", "")
             body = f"{about}\n\n{tables[name]}" if about else tables[name]
         body = body.removeprefix(OLD)
-        mark = OLD if name not in tables and _changed(at, MEASURES[name].SUBJECT) else ""
-        return f"<!-- {name} measured at {at} on {on} -->\n{mark}{body}<!-- end {name} -->"
+        mark = OLD if name not in tables and _changed(measured_at, MEASURES[name].SUBJECT) else ""
+        return f"<!-- {name} measured at {measured_at} on {date} -->\n{mark}{body}<!-- end {name} -->"
 
     return _SECTION.sub(section, text)
 
 
 def _changed(commit: str, paths: tuple[str, ...]) -> bool:
-    """Whether the code of a measure has changed since a commit; an unknown commit counts as changed."""
-    done = subprocess.run(
+    """Whether one of the paths has changed since a commit; an unknown commit counts as changed."""
+    process = subprocess.run(
         ["git", "diff", "--quiet", commit, "--", *paths], cwd=DOCUMENT.parent.parent, capture_output=True, check=False
     )
-    return done.returncode != 0
+    return process.returncode != 0
 
 
-def _git(*words: str) -> str:
-    return subprocess.run(["git", *words], capture_output=True, text=True, check=True).stdout.strip()
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
 
 
 if __name__ == "__main__":

@@ -1,19 +1,19 @@
-"""How close to the limit, and how safely: 3,000 rows on a virtual clock against six kinds of servers.
+"""How close rate limiters come to the limit, and how often they exceed it: 3,000 rows, six kinds of servers.
 
-Limiter, ledger and aiolimiter are the shipped ones; only the wire is replaced by a latency, and a call
-is counted when it arrives, halfway. Efficiency is the ideal time (99 minutes for 3,000 rows) over the time taken.
+On a virtual clock, with the product's own limiter and ledger; only the network is replaced by a latency, and a call
+counts halfway through it. Efficiency is the ideal time (99 minutes for 3,000 rows) divided by the time taken.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-import random
 import tempfile
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 from aiolimiter import AsyncLimiter
 
@@ -31,71 +31,74 @@ from bulkremove.storage.interface.attempts import AttemptOutcome
 from tests.virtual_time import VirtualClock, run
 
 SUBJECT = ("bulkremove/engine/rate_limiter.py", "bulkremove/engine/rate_limit.py", "bulkremove/storage")
-"""The code that the figures speak of."""
+"""The code that is measured."""
 
 ROWS = 3000
 IDEAL = (ROWS - 30) / 30 * 60.0
+"""Seconds for ``ROWS``: the first 30 calls leave at once, then 30 a minute."""
 SERVERS = [*((rule, False) for rule in Rule), (Rule.ROLLING, True)]
+"""How each server counts, and whether calls during a lock extend it."""
 
 
-def latency(kind: str, dice: random.Random) -> float:
-    """Seconds: always 50 ms or 300 ms, or a median of 300 ms with a tail to 8 s."""
+def latency(kind: str, random: Random) -> float:
+    """Draw the seconds of a call: always 50 ms or 300 ms, or a median of 300 ms with a tail up to 8 s."""
     if kind.endswith("tail 8 s"):
-        return min(8.0, 0.3 * math.exp(1.06 * dice.gauss(0, 1)))
+        return min(8.0, 0.3 * math.exp(1.06 * random.gauss(0, 1)))
     return float(kind.removesuffix(" ms")) / 1000
 
 
 class Server:
-    """Counts a call halfway through its latency; a refused call is made again after the lock."""
+    """A server that counts each call halfway through its latency."""
 
     def __init__(self, threshold: Threshold, kind: str, clock: VirtualClock, seed: int) -> None:
         self.threshold, self._kind, self._clock = threshold, kind, clock
-        self._dice = random.Random(seed)
+        self._random = Random(seed)
 
     async def call(self) -> bool:
-        time = latency(self._kind, self._dice)
-        await self._clock.sleep(time / 2)
+        """Wait for one call's latency; False when the call was refused."""
+        seconds = latency(self._kind, self._random)
+        await self._clock.sleep(seconds / 2)
         passed = self.threshold.arrive(self._clock.monotonic())
-        await self._clock.sleep(time / 2)
+        await self._clock.sleep(seconds / 2)
         return passed
 
 
 async def ours(
     server: Server, clock: VirtualClock, home: Path, *, kills: int = 0, processes: int = 1, count: int = ROWS
 ) -> None:
-    """The shipped limiter, several rows at a time, several limiters on one ledger, killed now and then."""
+    """Send ``count`` rows under our limiter: ``processes`` limiters on one ledger, all killed ``kills`` times."""
     quota = Quota()
     storage = SqliteStorage(home, clock)
     rows = (PlannedRow(Row(i + 2, ("1", "2", str(i))), Removal("1", "2", str(i)), None) for i in range(count))
     job = Job("job", "a", "h", "f", "", None, ("c", "b", "l"), Roles(0, 1, 2), "h", JobState.READY)
     await storage.jobs.create(job, rows)
-    todo = list(range(count - 1, -1, -1))
+    positions = list(range(count - 1, -1, -1))
     attempts = defaultdict[int, list[Attempt]](list)
-    dice = random.Random(kills)
-    deaths = sorted(dice.uniform(0, IDEAL) for _ in range(kills))
+    random = Random(kills)
+    kill_times = sorted(random.uniform(0, IDEAL) for _ in range(kills))
 
     async def worker(limiter: RateLimiter) -> None:
-        while todo:
-            position = todo.pop()
-            before = tuple(attempts[position])
-            pending_row = PendingRow("job", position, position + 2, Removal("1", "2", str(position)), before)
+        while positions:
+            position = positions.pop()
+            earlier = tuple(attempts[position])
+            pending_row = PendingRow("job", position, position + 2, Removal("1", "2", str(position)), earlier)
             try:
                 permit = await limiter.acquire(pending_row, alone=lambda: False, in_time=lambda: True)
                 assert isinstance(permit, Permit)
                 passed = await server.call()
             except asyncio.CancelledError:
-                todo.append(position)
+                positions.append(position)
                 raise
-            found = replace(permit.attempt, response_kind="removed" if passed else "limited", http_status=200)
-            attempts[position].append(found)
+            attempt = replace(permit.attempt, response_kind="removed" if passed else "limited", http_status=200)
+            attempts[position].append(attempt)
             if passed:
-                await limiter.complete(permit, Closing(AttemptOutcome(found, Status.REMOVED)))
+                await limiter.complete(permit, Closing(AttemptOutcome(attempt, Status.REMOVED)))
             else:
                 locked = Signal(SuspensionReason.LOCKED)
                 await limiter.complete(
-                    permit, Closing(AttemptOutcome(found, RowState.PENDING), locked, proves_reachable=False)
+                    permit, Closing(AttemptOutcome(attempt, RowState.PENDING), locked, proves_reachable=False)
                 )
-                todo.append(position)
+                positions.append(position)
 
     def start() -> list[asyncio.Task[None]]:
         limiters = [
@@ -106,41 +109,43 @@ async def ours(
 
     tasks = start()
     started = clock.monotonic()
-    for death in deaths:
-        await clock.sleep(max(0.0, started + death - clock.monotonic()))
+    for kill_time in kill_times:
+        await clock.sleep(max(0.0, started + kill_time - clock.monotonic()))
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        # Rows in flight are sent again by this measure, whatever their attempts.
-        await storage._database.write(lambda one: one.execute("DELETE FROM attempt WHERE response_kind IS NULL"))
+        # This benchmark sends rows in flight again, so their open attempts are deleted.
+        await storage._database.write(
+            lambda transaction: transaction.execute("DELETE FROM attempt WHERE response_kind IS NULL")
+        )
         tasks = start()
     await asyncio.gather(*tasks)
     storage.close()
 
 
 async def plain(server: Server, clock: VirtualClock, take: Callable[[], Awaitable[None]], concurrency: int = 4) -> None:
-    """Any other limiter: it waits out a lock too, and is judged by what the server saw."""
-    left = ROWS
-    locked = 0.0
+    """Send ``ROWS`` calls under another limiter, whose ``take`` waits for the right to one. Waits out locks as well."""
+    remaining = ROWS
+    locked_until = 0.0
 
     async def worker() -> None:
-        nonlocal left, locked
-        while left > 0:
-            left -= 1
+        nonlocal remaining, locked_until
+        while remaining > 0:
+            remaining -= 1
             passed = False
             while not passed:
-                if clock.monotonic() < locked:
-                    await clock.sleep(locked - clock.monotonic())
+                if clock.monotonic() < locked_until:
+                    await clock.sleep(locked_until - clock.monotonic())
                 await take()
                 passed = await server.call()
                 if not passed:
-                    locked = max(locked, clock.monotonic() + 301.0)
+                    locked_until = max(locked_until, clock.monotonic() + 301.0)
 
     await asyncio.gather(*(worker() for _ in range(concurrency)))
 
 
 class PyrateLike:
-    """pyrate-limiter's own in-memory bucket with 30 a minute, asked with virtual milliseconds."""
+    """pyrate-limiter's in-memory bucket with 30 calls a minute, on the virtual clock."""
 
     def __init__(self, clock: VirtualClock) -> None:
         from pyrate_limiter import Duration, InMemoryBucket, Rate, RateItem
@@ -149,6 +154,7 @@ class PyrateLike:
         self._bucket = InMemoryBucket([Rate(30, Duration.MINUTE)])
 
     async def take(self) -> None:
+        """Wait until the bucket takes a call."""
         while True:
             now = int(self._clock.monotonic() * 1000)
             self._bucket.leak(now)
@@ -158,7 +164,7 @@ class PyrateLike:
 
 
 def one(limiter: str, rule: Rule, extend: bool, kind: str, seed: int) -> dict[str, object]:
-    """One history: one limiter, one kind of server, one latency."""
+    """Run one limiter against one kind of server and return its row. ``extend``: calls during a lock extend it."""
     threshold = Threshold(rule=rule, extend=extend)
 
     async def main() -> float:
@@ -179,13 +185,13 @@ def one(limiter: str, rule: Rule, extend: bool, kind: str, seed: int) -> dict[st
             await plain(server, clock, AsyncLimiter(calls, period).acquire)
         return clock.monotonic() - started
 
-    taken = run(main)
+    seconds = run(main)
     server = f"{rule.value}{' extended' if extend else ''}"
     return {
         "limiter": limiter,
         "server": server,
         "latency": kind,
-        "efficiency": round(IDEAL / taken, 3),
+        "efficiency": round(IDEAL / seconds, 3),
         "lock-outs": threshold.lockouts,
         "refused": threshold.refused,
         "peak calls": threshold.peak_calls,
@@ -207,7 +213,7 @@ def first_thirty() -> float:
 
 
 def measure() -> list[dict[str, object]]:
-    """Ours in every cell; the others against three servers; ours with kills and with three processes."""
+    """Return rows of our limiter against all servers, of others against three, and of ours with kills and processes."""
     rows = [
         one("bulkremove", rule, extend, kind, 1) for rule, extend in SERVERS for kind in ("50 ms", "300 ms tail 8 s")
     ]
@@ -219,11 +225,8 @@ def measure() -> list[dict[str, object]]:
     for limiter in ("bulkremove, 19 kills", "bulkremove, 3 processes"):
         rows.append(one(limiter, Rule.ROLLING, False, "300 ms tail 8 s", 1))
     runs = [one("bulkremove", Rule.TWO_BUCKET, False, "300 ms tail 8 s", seed) for seed in range(12)]
+    minimum = min(float(str(run["efficiency"])) for run in runs)
     sums = {key: sum(int(str(run[key])) for run in runs) for key in ("lock-outs", "refused")}
-    rows.append({**runs[0], "limiter": "bulkremove, 12 runs together", "efficiency": _least(runs), **sums})
+    rows.append({**runs[0], "limiter": "bulkremove, 12 runs together", "efficiency": minimum, **sums})
     rows.append({"limiter": "bulkremove, first 30 rows", "latency": "300 ms", "seconds": round(first_thirty(), 2)})
     return rows
-
-
-def _least(runs: list[dict[str, object]]) -> float:
-    return min(float(str(run["efficiency"])) for run in runs)

@@ -1,6 +1,6 @@
-"""What the rate limiter and the journal cost: our rows a second with the limit lifted, against a bare aiohttp loop.
+"""What the rate limiter and the journal cost: rows a second with the limit lifted, against bare aiohttp loops.
 
-Both call the same sandbox process on loopback, in the same run; ours writes every row durably.
+All call the same sandbox process on loopback, in the same run; our engine writes every row durably.
 """
 
 from __future__ import annotations
@@ -38,24 +38,26 @@ SUBJECT = (
     "bulkremove/zoho/client.py",
     "bulkremove/storage",
 )
-"""The code that the figures speak of."""
+"""The code that is measured."""
 
 ROWS = 2000
 
 
 class FixedToken:
-    """The one token, fetched beforehand."""
+    """A TokenProvider with one token that was fetched beforehand."""
 
     def __init__(self, token: str) -> None:
         self._token = token
 
     async def ensure(self) -> None:
-        pass
+        """Do nothing: the token is there."""
 
     async def token(self) -> str:
+        """Return the token."""
         return self._token
 
     async def renew(self, refused: str) -> str:
+        """Return the same token again."""
         return refused
 
 
@@ -66,49 +68,54 @@ async def _token(url: str) -> str:
         return members["access_token"]
 
 
-async def _bare(url: str, token: str, removals: list[Removal], at_once: int, *, keep: bool) -> float:
+async def _bare(url: str, token: str, removals: list[Removal], concurrency: int, *, keep_alive: bool) -> float:
+    """Calls a second of a bare aiohttp loop."""
     headers = {"Authorization": f"Zoho-oauthtoken {token}"}
-    left = iter(removals)
+    remaining = iter(removals)
     start = time.perf_counter()
 
     async def worker(session: aiohttp.ClientSession) -> None:
-        for removal in left:
+        for removal in remaining:
             async with session.delete(url + REMOVE_LEARNER.path_of(removal.ids)) as reply:
                 await reply.json()
 
-    connector = aiohttp.TCPConnector(force_close=not keep)
+    connector = aiohttp.TCPConnector(force_close=not keep_alive)
     async with aiohttp.ClientSession(headers=headers, connector=connector) as session:
-        await asyncio.gather(*(worker(session) for _ in range(at_once)))
+        await asyncio.gather(*(worker(session) for _ in range(concurrency)))
     return len(removals) / (time.perf_counter() - start)
 
 
 class MemoryMark(HighWaterMark):
-    """A mark that is never written."""
+    """A high-water mark in memory only."""
 
     def __init__(self, home: Path) -> None:
         super().__init__(home)
         self._mark = Mark()
 
     def read(self) -> Mark:
+        """Return the mark in memory."""
         return self._mark
 
     def name(self, journal: str) -> None:
+        """Name the journal in memory."""
         self._mark = Mark((journal,))
 
     def write(self, journal: str) -> None:
-        pass
+        """Write nothing."""
 
 
 class NoLook(SqliteRateLimit):
-    """Nobody looks at the journal once more before a request leaves."""
+    """A rate limit store without the look at the journal just before a request leaves."""
 
     async def ledger(self, key: str) -> tuple[Ledger, bool]:
+        """Return an empty ledger of this boot, without reading the journal."""
         return Ledger(), True
 
 
-async def _ours(
+async def _job_run(
     url: str, token: str, removals: list[Removal], home: Path, *, guarded: bool = True
 ) -> tuple[float, float]:
+    """Rows a second and CPU milliseconds a row of a job run; ``guarded``: notices a journal restored from a copy."""
     clock, host = SystemClock(), URL(url).authority
     storage = SqliteStorage(home, clock)
     if not guarded:
@@ -117,7 +124,7 @@ async def _ours(
     rows = (PlannedRow(Row(i + 2, ("1", "2", "3")), removal, None) for i, removal in enumerate(removals))
     job = Job("job", "a", host, "f", "", None, ("c", "b", "l"), Roles(0, 1, 2), "h", JobState.READY)
     await storage.jobs.create(job, rows)
-    start, cpu = time.perf_counter(), time.process_time()
+    start, cpu_start = time.perf_counter(), time.process_time()
     settings = Settings(home, limit=(100_000, 1.0))
     run = JobRun(
         storage,
@@ -131,17 +138,17 @@ async def _ours(
         on_progress=lambda progress: None,
     )
     async with connected(settings, base=URL(url)) as client:
-        ended = await run.run(client, FixedToken(token))
-    taken, burnt = time.perf_counter() - start, time.process_time() - cpu
-    assert ended.state is JobState.FINISHED, ended.reason
+        end = await run.run(client, FixedToken(token))
+    seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
+    assert end.state is JobState.FINISHED, end.reason
     storage.close()
-    return len(removals) / taken, 1000 * burnt / len(removals)
+    return len(removals) / seconds, 1000 * cpu_seconds / len(removals)
 
 
 def measure() -> list[dict[str, object]]:
-    """Rows a second, durable, beside bare loops with a new connection for each call, and with one that is kept."""
+    """Return rows of a job run, with and without guards, and of bare loops with new and with kept connections."""
     course, batch = "478346000019501001", "478346000019502001"
-    loops = [(at_once, keep) for at_once in (1, 4) for keep in (False, True)]
+    loops = [(concurrency, keep_alive) for concurrency in (1, 4) for keep_alive in (False, True)]
     removals = [Removal(course, batch, str(478346000019558000 + i)) for i in range((len(loops) + 2) * ROWS)]
     with tempfile.TemporaryDirectory(dir=".") as name:
         folder = Path(name).absolute()
@@ -149,23 +156,24 @@ def measure() -> list[dict[str, object]]:
         with sandbox(world, folder / "log.jsonl", "--limit", "100000/1s") as variables:
             url = variables["BULKREMOVE_API_URL"]
             token = asyncio.run(_token(url))
-            bare = [
-                asyncio.run(_bare(url, token, removals[i * ROWS : (i + 1) * ROWS], at_once, keep=keep))
-                for i, (at_once, keep) in enumerate(loops)
+            bare_rates = [
+                asyncio.run(_bare(url, token, removals[i * ROWS : (i + 1) * ROWS], concurrency, keep_alive=keep_alive))
+                for i, (concurrency, keep_alive) in enumerate(loops)
             ]
             rest = removals[len(loops) * ROWS :]
-            ours, cpu = asyncio.run(_ours(url, token, rest[:ROWS], folder / "home"))
-            faster, less = asyncio.run(_ours(url, token, rest[ROWS:], folder / "unguarded", guarded=False))
+            rate, cpu = asyncio.run(_job_run(url, token, rest[:ROWS], folder / "home"))
+            unguarded = asyncio.run(_job_run(url, token, rest[ROWS:], folder / "unguarded", guarded=False))
     rows: list[dict[str, object]] = [
-        {"what": "bulkremove, 4 at once, durable", "rows/s": round(ours), "share": 1.0, "CPU ms a row": round(cpu, 2)},
+        {"what": "bulkremove, 4 at once, durable", "rows/s": round(rate), "share": 1.0, "CPU ms a row": round(cpu, 2)},
         {
             "what": "the same without its guards against a restored journal",
-            "rows/s": round(faster),
-            "share": round(ours / faster, 2),
-            "CPU ms a row": round(less, 2),
+            "rows/s": round(unguarded[0]),
+            "share": round(rate / unguarded[0], 2),
+            "CPU ms a row": round(unguarded[1], 2),
         },
     ]
-    for (at_once, keep), rate in zip(loops, bare, strict=True):
-        what = f"bare loop, {at_once} at once, {'one kept connection' if keep else 'a new connection for each call'}"
-        rows.append({"what": what, "rows/s": round(rate), "share": round(ours / rate, 2), "CPU ms a row": "-"})
+    for (concurrency, keep_alive), bare in zip(loops, bare_rates, strict=True):
+        connections = "one kept connection" if keep_alive else "a new connection for each call"
+        what = f"bare loop, {concurrency} at once, {connections}"
+        rows.append({"what": what, "rows/s": round(bare), "share": round(rate / bare, 2), "CPU ms a row": "-"})
     return rows

@@ -8,9 +8,11 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
+from functools import partial
 from itertools import count
 from pathlib import Path
 
+from benchmarks.reading import best
 from bulkremove.domain.attempt import PendingRow, Permit
 from bulkremove.domain.job import EndReason, Job, JobState
 from bulkremove.domain.ledger import Ledger
@@ -35,8 +37,8 @@ how late a timer of the event loop comes, the wait that of another writer. The l
 rows."""
 
 
-class _Rule:
-    """A slot for everybody."""
+class _UnlimitedRule:
+    """A slot and answer rule that gives every row a slot at once."""
 
     key, window, daily = "ledger", 60.0, None
 
@@ -62,105 +64,98 @@ class _Rule:
 
 
 def measure() -> list[dict[str, object]]:
-    """The stalls and waits beside a large plan, and how long lists of many jobs take."""
+    """Return rows of the stalls and waits beside a large plan, and of the time that lists of many jobs take."""
     with tempfile.TemporaryDirectory(dir=".") as name:
         folder = Path(name).absolute()
-        return [*asyncio.run(_beside(folder / "large")), *asyncio.run(_many(folder / "many"))]
+        return [*asyncio.run(_large_plan(folder / "large")), *asyncio.run(_many_jobs(folder / "many"))]
 
 
-async def _beside(home: Path) -> list[dict[str, object]]:
+async def _large_plan(home: Path) -> list[dict[str, object]]:
     storage = SqliteStorage(home, SystemClock())
     with closing(storage):
         await storage.jobs.create(_job("runs"), _rows(5_000))
         large, positions = _job("large"), count()
-        ended = JobEnd(JobState.CANCELLED, "Cancelled.", EndReason.CANCELLED, 1.0)
+        end = JobEnd(JobState.CANCELLED, "Cancelled.", EndReason.CANCELLED, 1.0)
 
         async def search() -> None:
             await storage.rows.search(large, status=None, text="nobody has this", offset=0, limit=50)
 
-        acts: list[tuple[str, Callable[[], Awaitable[object]]]] = [
+        operations: list[tuple[str, Callable[[], Awaitable[object]]]] = [
             ("nothing", lambda: asyncio.sleep(5.0)),
             ("stored", lambda: storage.jobs.create(large, _rows(ROWS))),
             ("searched", search),
             ("tallied", lambda: storage.rows.tally("large")),
-            ("ended", lambda: storage.jobs.cancel("large", lambda job: None, ended)),
+            ("ended", lambda: storage.jobs.cancel("large", lambda job: None, end)),
             ("deleted", lambda: storage.erasure.delete_rows("large")),
             ("space returned", storage.shrink),
         ]
-        return [await _watched(storage, what, act, positions) for what, act in acts]
+        return [await _beside(storage, label, operation, positions) for label, operation in operations]
 
 
-async def _watched(
-    storage: SqliteStorage, what: str, act: Callable[[], Awaitable[object]], positions: Iterator[int]
+async def _beside(
+    storage: SqliteStorage, label: str, operation: Callable[[], Awaitable[object]], positions: Iterator[int]
 ) -> dict[str, object]:
-    over = asyncio.Event()
+    """Run an operation beside a job, a timer and another writer; return its row."""
+    done = asyncio.Event()
     stalls, waits, rows = [0.0], [0.0], [0.0]
 
     async def tick() -> None:
-        while not over.is_set():
+        while not done.is_set():
             due = time.perf_counter() + 0.005
             await asyncio.sleep(0.005)
             stalls.append(time.perf_counter() - due)
 
     async def write() -> None:
-        while not over.is_set():
-            begun = time.perf_counter()
+        while not done.is_set():
+            start = time.perf_counter()
             await storage.audit.append(Act("bench", "wrote", {}, 1.0))
-            waits.append(time.perf_counter() - begun)
+            waits.append(time.perf_counter() - start)
             await asyncio.sleep(0.02)
 
     async def run() -> None:
-        while not over.is_set():
-            begun = time.perf_counter()
+        while not done.is_set():
+            start = time.perf_counter()
             position = next(positions)
             pending_row = PendingRow("runs", position, position + 2, Removal("1", "2", f"{position}"))
-            permit = await storage.attempts.take(pending_row, _Rule())
+            permit = await storage.attempts.take(pending_row, _UnlimitedRule())
             assert isinstance(permit, Permit)
-            await storage.attempts.close(permit, AttemptOutcome(permit.attempt, RowState.PENDING), _Rule())
-            rows.append(time.perf_counter() - begun)
+            await storage.attempts.close(permit, AttemptOutcome(permit.attempt, RowState.PENDING), _UnlimitedRule())
+            rows.append(time.perf_counter() - start)
             await asyncio.sleep(max(0.0, PACE - rows[-1]))
 
-    beside = [asyncio.create_task(one()) for one in (tick, write, run)]
-    begun = time.perf_counter()
-    await act()
-    taken = time.perf_counter() - begun
-    over.set()
-    await asyncio.gather(*beside)
+    tasks = [asyncio.create_task(work()) for work in (tick, write, run)]
+    start = time.perf_counter()
+    await operation()
+    seconds = time.perf_counter() - start
+    done.set()
+    await asyncio.gather(*tasks)
     return {
-        "a plan of 200,000 rows is": what,
-        "seconds": round(taken, 2),
-        "rows a second of the other job": round((len(rows) - 1) / max(taken, 0.05), 1),
+        "a plan of 200,000 rows is": label,
+        "seconds": round(seconds, 2),
+        "rows a second of the other job": round((len(rows) - 1) / max(seconds, 0.05), 1),
         "its slowest row (ms)": round(1000 * max(rows)),
         "longest stall (ms)": round(1000 * max(stalls)),
         "longest wait to write (ms)": round(1000 * max(waits)),
     }
 
 
-async def _many(home: Path) -> list[dict[str, object]]:
+async def _many_jobs(home: Path) -> list[dict[str, object]]:
     storage = SqliteStorage(home, SystemClock())
     for number in range(JOBS):
         await storage.jobs.create(_job(f"job-{number:04}", at=float(number)), _rows(ROWS_EACH))
     storage.close()
     program = [*PROGRAM, "--home", str(home)]
-    found = []
-    for what, words in (("jobs", ["jobs"]), ("show", ["show", "job-0500"]), ("(--version)", ["--version"])):
-        taken = await asyncio.to_thread(_fastest, [*program, *words])
-        found.append({"with 1,000 jobs": what, "seconds": round(taken, 2)})
-    async with running_site(home) as one, one.visitor() as visitor:
+    rows = []
+    for label, arguments in (("jobs", ["jobs"]), ("show", ["show", "job-0500"]), ("(--version)", ["--version"])):
+        command = partial(subprocess.run, [*program, *arguments], env=environment(), check=True, capture_output=True)
+        seconds = await asyncio.to_thread(best, command)
+        rows.append({"with 1,000 jobs": label, "seconds": round(seconds, 2)})
+    async with running_site(home) as site, site.visitor() as visitor:
         await visitor.get("/")
-        begun = time.perf_counter()
+        start = time.perf_counter()
         assert "job-0999" in (await visitor.get("/")).text
-        found.append({"with 1,000 jobs": "the start page", "seconds": round(time.perf_counter() - begun, 3)})
-    return found
-
-
-def _fastest(command: list[str]) -> float:
-    times = []
-    for _ in range(3):
-        begun = time.perf_counter()
-        subprocess.run(command, env=environment(), check=True, capture_output=True)
-        times.append(time.perf_counter() - begun)
-    return min(times)
+        rows.append({"with 1,000 jobs": "the start page", "seconds": round(time.perf_counter() - start, 3)})
+    return rows
 
 
 def _job(name: str, at: float = 1.0) -> Job:

@@ -1,7 +1,6 @@
-"""The use cases: preview, submit, run, retry, cancel, report, log in, check. What the command line and a page share.
+"""The use cases that the command line and the page share: preview, submit, run, retry, cancel, report, log in, check.
 
-Every use case is given a ``Context``; ``App`` builds them. It
-prints nothing and asks nobody anything.
+Every use case is given a ``Context``; ``App`` builds them. Nothing here prints or asks for input.
 """
 
 from bulkremove.app.application import App

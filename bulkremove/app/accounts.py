@@ -1,4 +1,4 @@
-"""Accounts as use cases: which one the settings mean, logging in, forgetting one, and what is used of its allowance."""
+"""Use cases for accounts: which one the settings name, logging in, removing one, and how much of its quota is used."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class Accounts:
         self._context = context
 
     def all(self) -> list[Account]:
-        """What may be shown of the accounts stored on this machine."""
-        return self._stored().all()
+        """The accounts stored on this machine, without their secrets."""
+        return self._store().all()
 
     def credentials(self, settings: Settings) -> Credentials:
-        """From the environment, else those stored. Raises NotAuthorized, SettingsError or LocalFileFailed."""
-        return from_environment(self._context.environ, settings.dc) or self._stored().get(settings.account)
+        """Credentials of the environment, else stored ones. Raises NotAuthorized, SettingsError or LocalFileFailed."""
+        return from_environment(self._context.environ, settings.dc) or self._store().get(settings.account)
 
     def settings_of(self, job: Job) -> Settings:
-        """The settings for a job's own account. Raises SettingsError when they lead to another host."""
+        """The settings for a job's own account. Raises SettingsError when they lead to another account or host."""
         settings = self._context.settings
         if settings.account != job.account and "account" not in settings.sources:
             settings = settled(replace(settings, account=job.account))
@@ -58,21 +58,21 @@ class Accounts:
         return keys
 
     async def allowance(self) -> Allowance:
-        """How much of the account's allowance is used. Raises NotAuthorized where there are no credentials."""
-        settings, clock, limit = self._context.settings, self._context.clock, self._context.storage.rate_limit
+        """How much of the account's quota is used. Raises NotAuthorized where there are no credentials."""
+        settings, clock, store = self._context.settings, self._context.clock, self._context.storage.rate_limit
         key, quota, now = self.ledger_key(settings), settings.quota, clock.monotonic()
-        ledger, of_this_boot = await limit.ledger(key)
-        recent, today = await limit.calls(key, since=now - quota.window, wall_since=clock.wall() - DAY)
+        ledger, is_this_boot = await store.ledger(key)
+        recent, today = await store.calls(key, since=now - quota.window, wall_since=clock.wall() - DAY)
         return Allowance(
             recent,
-            rate_limit.budget(ledger, quota, now) if of_this_boot else quota.calls,
+            rate_limit.budget(ledger, quota, now) if is_this_boot else quota.calls,
             today,
             quota.daily,
-            max(0.0, ledger.suspension.until - now if ledger.suspension and of_this_boot else 0.0),
+            max(0.0, ledger.suspension.until - now if ledger.suspension and is_this_boot else 0.0),
         )
 
     async def login(self, *, name: str, dc: str, client_id: str, client_secret: str, code: str) -> list[str]:
-        """Exchange a grant code for a refresh token and store it; sentences to show, none with a secret.
+        """Exchange a grant code for a refresh token and store it; returns sentences to show, without secrets.
 
         Raises NotAuthorized, TokenDelayed, SettingsError or LocalFileFailed.
         """
@@ -82,15 +82,15 @@ class Accounts:
         if dc not in DATA_CENTERS:
             raise SettingsError(f"{dc!r} is no data centre of Zoho.", hint=f"There are: {', '.join(DATA_CENTERS)}.")
         settings = replace(self._context.settings, dc=dc)
-        before = Credentials(dc, client_id, client_secret, "")
+        credentials = Credentials(dc, client_id, client_secret, "")
         async with connected(settings) as zoho:
-            granted = await exchange(zoho.post_form, settings.token_url, before, code)
-        account = self._stored().add(name, replace(before, refresh_token=granted.refresh_token))
+            grant = await exchange(zoho.post_form, settings.token_url, credentials, code)
+        account = self._store().add(name, replace(credentials, refresh_token=grant.refresh_token))
         sentences = [
             f"Logged in: account {name!r}, data centre {dc} ({settings.host}). Its secrets are kept in the "
             f"{'system keyring' if account.kept_in == 'keyring' else 'private folder ' + str(settings.home)}."
         ]
-        if missing_scope(granted.scopes):
+        if missing_scope(grant.scopes):
             sentences.append(
                 "WARNING: this grant does not let a learner be removed. Make a new code with the scope "
                 f"{REMOVE_LEARNER.scopes[0]} and log in again."
@@ -98,27 +98,27 @@ class Accounts:
         return sentences
 
     async def forget(self, name: str) -> list[str]:
-        """Revoke the account's refresh token at Zoho and forget it here; sentences to show."""
+        """Revoke the account's refresh token at Zoho and delete the account here; returns sentences to show."""
         from bulkremove.zoho.client import connected
         from bulkremove.zoho.oauth import revoke
 
-        stored = self._stored()
-        credentials, settings = stored.get(name), settled(replace(self._context.settings, account=name))
+        store = self._store()
+        credentials, settings = store.get(name), settled(replace(self._context.settings, account=name))
         try:
             async with connected(settings) as zoho:
                 await revoke(zoho.post_form, settings.token_url, credentials)
-            revoked = "Zoho was told that its refresh token is dead."
-        except BulkremoveError as failed:
-            revoked = f"Its refresh token could not be revoked ({failed.message}); revoke it in Zoho's API console."
-        stored.remove(name)
-        return [f"Account {name!r} is forgotten on this machine.", revoked]
+            message = "Its refresh token was revoked at Zoho."
+        except BulkremoveError as error:
+            message = f"Its refresh token could not be revoked ({error.message}); revoke it in Zoho's API console."
+        store.remove(name)
+        return [f"Account {name!r} was removed from this machine.", message]
 
-    def _stored(self) -> AccountStore:
+    def _store(self) -> AccountStore:
         return AccountStore(self._context.settings.home, system_keyring())
 
 
 def settled(settings: Settings) -> Settings:
-    """The settings with the data centre of the account they name, unless they name one themselves."""
+    """The settings with the data centre of their account, unless they name a data centre or an address themselves."""
     if "dc" in settings.sources or settings.api_url:
         return settings
     for account in AccountStore(settings.home, None).all():

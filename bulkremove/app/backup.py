@@ -1,6 +1,6 @@
-"""Backups: one zip with the journal, the settings and the protected list; putting one back, and accepting that.
+"""Backups: one zip file with journal, settings and protected list; restoring one, and accepting a restored journal.
 
-Credentials are not in it: they are in the system's keyring or in private files, and a person logs in again.
+Credentials are not in it: they stay in the system's keyring or in private files, and a person logs in again.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ from bulkremove.storage.interface.restore import Restored
 
 JOURNAL, SETTINGS, PROTECTED, CONTENTS = "journal.db", "bulkremove.toml", PROTECTED_FILE, "CONTENTS.txt"
 MAX_FILE_BYTES = 100 * 1024 * 1024
-"""Bytes of settings and protected list."""
+"""Limit for the settings file and the protected list in a backup."""
 _CONTENTS = """A backup of bulkremove, made by `bulkremove backup`; `bulkremove restore-backup FILE` puts it back.
 
 In it: {names}.
 Not in it: credentials of accounts and access tokens (log in again with `bulkremove login`), the addresses of notices
 (notify.txt), uploads that nobody has confirmed, and reports.
-Whoever may put it back decides who may sign in: users and tokens are those of the day it was made.
+Putting it back also decides who may sign in: users and tokens are those of the day it was made.
 """
 RESTORED = "The journal was put back from a backup. What was decided about this job since then is not known."
 
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """What a backup would put in place here. ``digest``: SHA-256 (hex) of the zip; ``files``: content by place.
+    """What restoring a backup would change. ``digest``: SHA-256 (hex) of the zip; ``files``: texts to write, by path.
 
-    ``differing``: places that hold something else and are left as they are.
+    ``differing``: paths of files whose content differs from the backup's and stays as it is.
     """
 
     digest: str
@@ -61,59 +61,59 @@ class Backups:
         self._context, self._accounts, self._storage = context, accounts, context.storage
 
     async def make(self, path: Path, *, by: str) -> None:
-        """One zip, also while jobs run. Raises JournalFailed, also for a damaged journal; no file is left then."""
+        """Write a backup, also while jobs run. Raises JournalFailed, also for a damaged journal, and leaves no file."""
         settings = self._context.settings
-        others = {SETTINGS: settings.file or settings.home / SETTINGS, PROTECTED: protected_path(settings)}
-        with _workplace(settings.home) as folder:
+        places = {SETTINGS: settings.file or settings.home / SETTINGS, PROTECTED: protected_path(settings)}
+        with _copies_folder(settings.home) as folder:
             copy = folder / "copy.db"
             await self._storage.backup(copy)
             await asyncio.to_thread(
-                _write_zip, path, {JOURNAL: copy, **{name: place for name, place in others.items() if place.is_file()}}
+                _write_zip, path, {JOURNAL: copy, **{name: place for name, place in places.items() if place.is_file()}}
             )
         await self._context.record(by, "backed_up", file=path.name)
 
     async def inspect(self, path: Path) -> Backup:
-        """What the backup would put in place. Raises JournalFailed for what is no backup."""
-        with _workplace(self._context.settings.home) as folder:
+        """What restoring the backup would change. Raises JournalFailed for a file that is not a valid backup."""
+        with _copies_folder(self._context.settings.home) as folder:
             return await asyncio.to_thread(self._unpack, path, folder)
 
     async def put_back(self, path: Path, backup: Backup, *, by: str) -> None:
-        """Put the journal in place by SQLite's own means, and settings and protected list where there are none.
+        """Replace the journal in one transaction, then write settings and protected list where there are none.
 
-        ``backup``: what ``inspect`` found, and a person agreed to. Raises JournalFailed; nothing has changed then.
+        ``backup``: the result of ``inspect`` that a person agreed to. Raises JournalFailed before anything has changed.
         """
-        with _workplace(self._context.settings.home) as folder:
+        with _copies_folder(self._context.settings.home) as folder:
             if await asyncio.to_thread(self._unpack, path, folder) != backup:
                 raise JournalFailed(f"{path} has changed meanwhile; nothing was put back.", hint="Look at it again.")
-            facts = {"file": path.name, "sha256": backup.digest}
-            entry = Act(by, "restored", facts, self._context.clock.wall())
+            details = {"file": path.name, "sha256": backup.digest}
+            entry = Act(by, "restored", details, self._context.clock.wall())
             await self._storage.restore.put_back(folder / JOURNAL, entry)
         for place, text in backup.files.items():
             write_private(place, text)
 
     async def restored(self) -> Restored | None:
-        """What is lost because another journal, or an older copy, is in place; None when that is not so."""
+        """What was lost because another journal, or an older copy, is in place; None when that is not so."""
         return await self._storage.restore.check()
 
     async def accept(self, restored: Restored, *, by: str) -> None:
-        """Continue with this journal: rows that may have been sent since become ``unknown``, no others.
+        """Continue with a restored journal: only rows that may have been sent since the backup become ``unknown``.
 
-        The calls that were made since are not known, so the account's slots are held as if they had all been used.
+        The calls made since then are not known, so the account's slots are held as if all had been taken just now.
         """
         quota, clock = self._context.settings.quota, self._context.clock
-        held = rate_limit.released_unanswered(quota, clock.monotonic()) - clock.monotonic()
-        facts = {"lost": restored.changes, "rows": sum(restored.rows.values()), "jobs": len(restored.jobs)}
-        entry = Act(by, "restore_accepted", facts, clock.wall())
+        held_seconds = rate_limit.released_unanswered(quota, clock.monotonic()) - clock.monotonic()
+        details = {"lost": restored.changes, "rows": sum(restored.rows.values()), "jobs": len(restored.jobs)}
+        entry = Act(by, "restore_accepted", details, clock.wall())
         keys = self._accounts.ledger_keys()
-        await self._storage.restore.accept(entry, keys=keys, slots=quota.calls, held_seconds=held, why=RESTORED)
+        await self._storage.restore.accept(entry, keys=keys, slots=quota.calls, held_seconds=held_seconds, why=RESTORED)
 
     def _unpack(self, path: Path, folder: Path) -> Backup:
-        """Unpack the journal into ``folder``; what else is to be put in place. Raises JournalFailed."""
+        """Unpack the journal into ``folder`` and compare the other files with those here. Raises JournalFailed."""
         digest, others = _unzip(path, folder)
         settings = self._context.settings
         places = {SETTINGS: settings.file or settings.home / SETTINGS, PROTECTED: protected_path(settings)}
-        if settings.file is None and (named := _list_named(path, others.get(SETTINGS, ""))):
-            places[PROTECTED] = named
+        if settings.file is None and (protected := _protected_list_of(path, others.get(SETTINGS, ""))):
+            places[PROTECTED] = protected
             if PROTECTED not in others:
                 raise JournalFailed(f"{path} can't be used: its settings name a protected list that is not in it.")
         files, differing = {}, []
@@ -122,23 +122,23 @@ class Backups:
                 files[places[name]] = text
             elif _bytes_of(places[name]) != text.encode("utf-8", "surrogateescape"):
                 differing.append(places[name])
-        # The list first: settings that name a missing one would end every command.
+        # The protected list is written first: with settings that name a missing one, every command would fail.
         ordered = dict(sorted(files.items(), key=lambda item: item[0] == places[SETTINGS]))
         return Backup(digest, ordered, tuple(differing))
 
 
 @contextmanager
-def _workplace(home: Path) -> Iterator[Path]:
-    """A private folder in the home folder for copies; also deletes what a killed backup or restore has left there.
+def _copies_folder(home: Path) -> Iterator[Path]:
+    """A temporary private folder in the home folder; also deletes those that a killed backup or restore has left.
 
-    Raises JournalFailed, also while another one is at work.
+    Raises JournalFailed, also while another backup or restore runs.
     """
-    with ExitStack() as held:
+    with ExitStack() as stack:
         try:
             make_folder(home)
-            held.enter_context(FileLock(home / "copies.lock", timeout=0, mode=0o600))
+            stack.enter_context(FileLock(home / "copies.lock", timeout=0, mode=0o600))
             sweep_copies(home)
-            folder = held.enter_context(TemporaryDirectory(dir=home, prefix=".copy-"))
+            folder = stack.enter_context(TemporaryDirectory(dir=home, prefix=".copy-"))
         except Timeout:
             raise JournalFailed("Another backup is being made or put back right now.", hint="Wait for it.") from None
         except OSError as error:
@@ -148,12 +148,12 @@ def _workplace(home: Path) -> Iterator[Path]:
 
 def sweep_copies(home: Path) -> None:
     """Delete copies of the journal that a killed backup or restore has left. Raises OSError."""
-    for left in home.glob(".copy-*"):
-        shutil.rmtree(left)
+    for folder in home.glob(".copy-*"):
+        shutil.rmtree(folder)
 
 
 def _write_zip(path: Path, files: Mapping[str, Path]) -> None:
-    """Pack files, by their name in the zip, into a new private one. Raises JournalFailed, and leaves nothing then."""
+    """Write files, by their names in the zip, to a new private zip. Raises JournalFailed, and then leaves no zip."""
     try:
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except OSError as error:
@@ -174,22 +174,22 @@ def _write_zip(path: Path, files: Mapping[str, Path]) -> None:
 
 
 def _unzip(path: Path, folder: Path) -> tuple[str, Mapping[str, str]]:
-    """Unpack the journal of a backup into ``folder``; the zip's SHA-256 (hex), and the texts of its other files.
+    """Unpack a backup's journal into ``folder``; returns the zip's SHA-256 (hex) and the other files' texts by name.
 
-    Nothing is trusted in it: only known names are read, and no more than there is room for. Raises JournalFailed.
+    The zip is untrusted: only expected names are read, and no more than there is room for. Raises JournalFailed.
     """
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as packed:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-            found = {name: packed.getinfo(name) for name in packed.namelist()}
-            if found[JOURNAL].file_size > shutil.disk_usage(folder).free / 3:
+            entries = {name: packed.getinfo(name) for name in packed.namelist()}
+            if entries[JOURNAL].file_size > shutil.disk_usage(folder).free / 3:
                 raise JournalFailed(f"There is no room for the journal of {path} in {folder.parent}.")
             with packed.open(JOURNAL) as source, (folder / JOURNAL).open("wb") as target:
                 shutil.copyfileobj(source, target)
             others = {}
             for name in (SETTINGS, PROTECTED, OLD_PROTECTED_FILE):
-                if name in found:
-                    if found[name].file_size > MAX_FILE_BYTES:
+                if name in entries:
+                    if entries[name].file_size > MAX_FILE_BYTES:
                         raise JournalFailed(f"{path} can't be used: its {name} is larger than any can be.")
                     others[name] = packed.read(name).decode("utf-8", "surrogateescape")
             if {PROTECTED, OLD_PROTECTED_FILE} <= set(others):
@@ -205,14 +205,14 @@ def _unzip(path: Path, folder: Path) -> tuple[str, Mapping[str, str]]:
         ) from None
 
 
-def _list_named(path: Path, settings: str) -> Path | None:
-    """The place of the protected list that the backup's settings name, if any. Raises JournalFailed."""
+def _protected_list_of(path: Path, settings: str) -> Path | None:
+    """The path of the protected list that the settings in a backup name, if any. Raises JournalFailed."""
     try:
-        facts = tomllib.loads(settings)
+        values = tomllib.loads(settings)
     except tomllib.TOMLDecodeError as error:
         raise JournalFailed(f"{path} can't be used: its settings can't be read: {error}.") from None
-    named = facts.get("protected_list", facts.get("keep_list"))
-    return None if named is None else Path(str(named)).expanduser().absolute()
+    protected = values.get("protected_list", values.get("keep_list"))
+    return None if protected is None else Path(str(protected)).expanduser().absolute()
 
 
 def _bytes_of(path: Path) -> bytes:

@@ -1,6 +1,6 @@
-"""Before anything is sent: does the plan stay within the caps, and did somebody agree to this very plan?
+"""Checks before anything is sent: the plan stays within the caps, and somebody agreed to exactly this plan.
 
-A plan over a cap is refused as a whole; nothing is ever removed "up to the cap".
+A plan over a cap is refused as a whole; it is never run up to the cap.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bulkremove.domain.row import Status
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """How a person agreed to a plan: by its hash, by the number of removals typed, by both, or beforehand."""
+    """How a person agreed to a plan: by its hash, by typing the number of removals, or in advance (``yes``)."""
 
     plan_hash: str | None = None
     number: int | None = None
@@ -24,24 +24,24 @@ class Consent:
 
 
 def over_a_cap(plan: Plan, settings: Settings) -> ConsentMissing | None:
-    """Why the settings' caps forbid the plan; None when they don't."""
-    cap, share = settings.max_removals, settings.max_invalid
+    """The error for a plan over a cap of the settings; None for a plan within all caps."""
+    cap, max_percent = settings.max_removals, settings.max_invalid
     if plan.removals > cap:
         return ConsentMissing(
             f"The plan removes {plan.removals:,} learners, and the cap is {cap:,}.",
             hint=f"Nothing was sent. If that is meant, give --max-removals {plan.removals} or set max_removals.",
         )
     invalid = sum(exclusion.status is Status.INVALID for exclusion in plan.excluded.values())
-    if 100.0 * invalid > share * len(plan.table):
+    if 100.0 * invalid > max_percent * len(plan.table):
         return ConsentMissing(
-            f"{invalid:,} of {len(plan.table):,} rows are invalid, and the cap is {share:g} % of them.",
+            f"{invalid:,} of {len(plan.table):,} rows are invalid, and the cap is {max_percent:g} % of them.",
             hint="Nothing was sent. Mend the file; if the other rows are right all the same, raise --max-invalid.",
         )
     return None
 
 
 def check_consent(plan: Plan, consent: Consent) -> None:
-    """Raises ConsentMissing unless somebody agreed to exactly this plan."""
+    """Check that somebody agreed to exactly this plan. Raises ConsentMissing."""
     if consent.plan_hash is not None and consent.plan_hash != plan.fingerprint:
         raise ConsentMissing(
             "This is not the plan that was previewed: the file, the account or an option has changed. "
@@ -50,13 +50,13 @@ def check_consent(plan: Plan, consent: Consent) -> None:
         )
     if consent.number is not None and consent.number != plan.removals:
         raise ConsentMissing(f"{consent.number:,} is not the number of removals. Nothing was sent.")
-    said = consent.yes or consent.plan_hash is not None or consent.number is not None
-    if plan.removals and not said:
+    has_consent = consent.yes or consent.plan_hash is not None or consent.number is not None
+    if plan.removals and not has_consent:
         raise ConsentMissing("Nobody agreed to this plan. Nothing was sent.", hint="Give --plan HASH or --yes.")
 
 
 def check_eyes(prepared_by: Collection[str], by: str, settings: Settings) -> None:
-    """Raises ConsentMissing where two people are asked for and one is both. ``prepared_by``: who shaped the plan."""
+    """Check, where ``four_eyes`` is set, that who approves a plan did not prepare it. Raises ConsentMissing."""
     if settings.four_eyes and by in prepared_by:
         raise ConsentMissing(
             f"{by} prepared this plan and can't agree to it too: four_eyes is set. Nothing was sent.",

@@ -1,4 +1,4 @@
-"""What every use case is given: settings, environment, clock, random numbers and storage."""
+"""The context that every use case is built with: settings, environment, clock, random numbers and storage."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bulkremove.storage.interface.records import Act
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """``environ``: the environment variables, for credentials; ``random``: for job names and back-offs."""
+    """Values that all use cases share. ``environ``: environment variables; ``random``: for job ids and back-offs."""
 
     settings: Settings
     environ: Mapping[str, str]
@@ -22,6 +22,6 @@ class Context:
     random: Random
     storage: Storage
 
-    async def record(self, by: str, act: str, **facts: object) -> None:
-        """Put an act into the audit log. ``facts``: names, numbers and hashes; never a cell of a file."""
-        await self.storage.audit.append(Act(by, act, facts, self.clock.wall()))
+    async def record(self, by: str, act: str, **details: object) -> None:
+        """Append an act to the audit log. ``details``: names, numbers and hashes; never a cell of a file."""
+        await self.storage.audit.append(Act(by, act, details, self.clock.wall()))

@@ -1,6 +1,6 @@
-"""What a person checks before the first run, or when something is wrong: from the settings to one token refresh.
+"""The checks of ``bulkremove doctor``, for the time before the first run or when something is wrong.
 
-It removes nothing, and a check that fails keeps none of the others from being made.
+They remove nothing. A failed check does not prevent the others, except that token and clock need credentials.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from bulkremove.storage import Storage
 from bulkremove.zoho.accounts import Credentials
 
 MAX_SKEW = 60.0
-"""Seconds by which this machine's clock may differ from Zoho's before it is worth a word."""
+"""Seconds by which this machine's clock may differ from Zoho's before the check fails."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at: how it stands, and what mends it when it is not well."""
+    """The result of one check. ``words``: what it found; ``mend``: what to do when it failed."""
 
     name: str
     ok: bool
@@ -36,22 +36,22 @@ class Check:
 
 
 async def checks(context: Context) -> list[Check]:
-    """Settings, folder, journal, credentials, token (at most one refresh) and clock, in this order."""
+    """Check settings, folder, journal, credentials, token (at most one refresh) and clock, in this order."""
     settings = context.settings
-    found = [_settings(settings), _folder(settings), await _journal(context.storage)]
+    results = [_settings(settings), _folder(settings), await _journal(context.storage)]
     try:
         credentials = Accounts(context).credentials(settings)
     except BulkremoveError as error:
-        return [*found, Check("credentials", False, error.message, error.hint)]
-    found.append(Check("credentials", True, f"There are some for account {settings.account!r}."))
-    return [*found, *await _token_and_clock(settings, credentials, context.clock)]
+        return [*results, Check("credentials", False, error.message, error.hint)]
+    results.append(Check("credentials", True, f"There are some for account {settings.account!r}."))
+    return [*results, *await _token_and_clock(settings, credentials, context.clock)]
 
 
 def _settings(settings: Settings) -> Check:
-    said = ", ".join(f"{name} from {source}" for name, source in sorted(settings.sources.items()))
+    sources = ", ".join(f"{name} from {source}" for name, source in sorted(settings.sources.items()))
     where = f"{'SANDBOX ' if settings.sandbox else ''}{settings.host}"
-    words = f"Account {settings.account!r} on {where}, {settings.limit_text}, lock {settings.lock:g} s"
-    return Check("settings", True, f"{words}. {f'Set: {said}' if said else 'All defaults'}.")
+    account = f"Account {settings.account!r} on {where}, {settings.limit_text}, lock {settings.lock:g} s"
+    return Check("settings", True, f"{account}. {f'Set: {sources}' if sources else 'All defaults'}.")
 
 
 def _folder(settings: Settings) -> Check:
@@ -75,13 +75,13 @@ async def _journal(storage: Storage) -> Check:
     except BulkremoveError as error:
         return Check("journal", False, error.message, error.hint)
     if damage:
-        mend = "End every bulkremove and put back the last good backup (`bulkremove restore-backup`)."
-        return Check("journal", False, f"It is damaged: {damage}.", mend)
+        hint = "End every bulkremove and put back the last good backup (`bulkremove restore-backup`)."
+        return Check("journal", False, f"It is damaged: {damage}.", hint)
     if restored is not None:
-        lost = "It was replaced by an older copy, or by another journal, and nobody has accepted that yet."
-        return Check("journal", False, lost, "Run `bulkremove journal accept-restore`.")
-    left = sum(job.state.resumable for job in jobs)
-    return Check("journal", True, f"It opens; {len(jobs)} jobs, {left} of them unfinished.")
+        message = "It was replaced by an older copy, or by another journal, and nobody has accepted that yet."
+        return Check("journal", False, message, "Run `bulkremove journal accept-restore`.")
+    unfinished = sum(job.state.resumable for job in jobs)
+    return Check("journal", True, f"It opens; {len(jobs)} jobs, {unfinished} of them unfinished.")
 
 
 async def _token_and_clock(settings: Settings, credentials: Credentials, clock: Clock) -> list[Check]:
@@ -115,5 +115,5 @@ def _clock(dates: list[str], clock: Clock) -> list[Check]:
         skew = clock.wall() - parsedate_to_datetime(dates[-1]).timestamp()
     except (IndexError, ValueError):
         return [Check("clock", True, "Not compared: Zoho's time is not known.")]
-    words = f"This machine's clock and Zoho's differ by {abs(skew):.0f} s."
-    return [Check("clock", abs(skew) <= MAX_SKEW, words, "" if abs(skew) <= MAX_SKEW else "Set the clock (NTP).")]
+    message = f"This machine's clock and Zoho's differ by {abs(skew):.0f} s."
+    return [Check("clock", abs(skew) <= MAX_SKEW, message, "" if abs(skew) <= MAX_SKEW else "Set the clock (NTP).")]

@@ -1,7 +1,7 @@
-"""Erasing one learner's data from journal and kept files: first what would change, then the change itself.
+"""Erasing one learner's data from files: first a search that shows what would change, then the change itself.
 
-Ids are compared as whole cells of the learner column, read as the reader reads them. A file is written beside and
-renamed; a link is never followed; a file that still waits for a nightly run is never edited, only named.
+Ids are compared with whole cells of the learner column, as the reader reads them. An edited file replaces the old
+one by a rename; a link is never followed; a file that still waits for a nightly run is never edited, only named.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from bulkremove.reading.options import ReadOptions
 from bulkremove.reading.subprocess_reader import read_apart
 
 _ENCODINGS = ("ascii", "utf-16-le", "utf-16-be")
-_WORKBOOKS = (b"PK", b"\xd0\xcf\x11\xe0")
+_WORKBOOK_SIGNATURES = (b"PK", b"\xd0\xcf\x11\xe0")
 MAX_FILE_BYTES = 100 * 1024 * 1024
-"""Bytes; larger files are named and not searched."""
+"""Larger files are named and not searched."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Rows of a file, by their numbers, and the SHA-256 of the content that they were found in."""
+    """The numbers of the rows of a file that name the learner, and the SHA-256 of the content that was searched."""
 
     numbers: frozenset[int]
     digest: bytes
@@ -38,7 +38,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """Where a learner stands. ``rows``: in the journal, by job; ``files``: row numbers in files that will be edited.
+    """Where a learner's data are. ``rows``: how many in the journal, by job id; ``files``: matches in files to edit.
 
     ``by_hand``: sentences about files that a person must look at.
     """
@@ -50,22 +50,26 @@ class Erasure:
 
     @property
     def found(self) -> bool:
+        """Whether there is anything to erase or to look at."""
         return bool(self.rows or self.files or self.by_hand)
 
 
 async def search_files(
-    learner: str, kept: Iterable[Path], waiting: Iterable[Path]
+    learner: str, editable: Iterable[Path], waiting: Iterable[Path]
 ) -> tuple[Mapping[Path, Found], tuple[str, ...]]:
-    """Where a learner stands in the files of some folders. ``waiting``: folders whose files are never edited."""
+    """Search the files of some folders for a learner; ``waiting``: folders whose files are never edited.
+
+    Returns matches in files that can be edited, and sentences about the others. Raises LocalFileFailed.
+    """
     files: dict[Path, Found] = {}
     by_hand: list[str] = []
-    for folders, edit in ((kept, True), (waiting, False)):
+    for folders, edit in ((editable, True), (waiting, False)):
         for path in (path for folder in folders for path in _files(folder)):
             raw = await asyncio.to_thread(_content, path)
             if raw is None:
                 by_hand.append(f"{path} is larger than 100 MB and was not searched.")
                 continue
-            workbook = raw.startswith(_WORKBOOKS)
+            workbook = raw.startswith(_WORKBOOK_SIGNATURES)
             if not workbook and not any(learner.encode(encoding) in raw for encoding in _ENCODINGS):
                 continue
             try:
@@ -87,26 +91,26 @@ async def search_files(
     return files, tuple(by_hand)
 
 
-def erase_from(path: Path, found: Found) -> None:
-    """Take these rows out of a file: written beside it, and renamed. One that is gone needs nothing.
+def erase_from(path: Path, match: Found) -> None:
+    """Replace a file by one without the matching rows; a file that no longer exists is skipped.
 
-    Raises LocalFileFailed, or FileRefused when the file is not the one any more in which the rows were found.
+    Raises LocalFileFailed, or FileRefused when the file has changed since it was searched.
     """
     if not path.exists():
         return
-    raw, numbers = _content(path), found.numbers
-    if raw is None or hashlib.sha256(raw).digest() != found.digest:
+    raw, numbers = _content(path), match.numbers
+    if raw is None or hashlib.sha256(raw).digest() != match.digest:
         raise FileRefused(f"{path} has changed meanwhile and was left as it is.", hint="Run the command again.")
     if path.suffix == ".jsonl":
         lines = raw.splitlines(keepends=True)
-        kept = b"".join(line for number, line in enumerate(lines, start=1) if number not in numbers)
+        content = b"".join(line for number, line in enumerate(lines, start=1) if number not in numbers)
     else:
-        kept = without_rows(raw, path.name, numbers)
-    replace_content(path, kept, mode=stat.S_IMODE(path.lstat().st_mode))
+        content = without_rows(raw, path.name, numbers)
+    replace_content(path, content, mode=stat.S_IMODE(path.lstat().st_mode))
 
 
 async def _numbers(path: Path, raw: bytes, learner: str) -> frozenset[int]:
-    """The numbers of the rows in whose learner column the id stands. Raises FileRefused."""
+    """The numbers of the rows with the id in their learner column. Raises FileRefused."""
     if path.suffix == ".jsonl":
         return frozenset(_json_numbers(raw, learner))
     table = await read_apart(path, name=path.name, options=ReadOptions())
@@ -118,21 +122,21 @@ def _json_numbers(raw: bytes, learner: str) -> Iterator[int]:
     for number, line in enumerate(raw.splitlines(), start=1):
         try:
             cells = json.loads(line)["cells"]
-            found = any(text.strip(OUTER) == learner for _, text in cells)
+            is_match = any(text.strip(OUTER) == learner for _, text in cells)
         except (ValueError, TypeError, KeyError, AttributeError):
             raise FileRefused(f"line {number} is no line of a report.") from None
-        if found:
+        if is_match:
             yield number
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """The regular files of a folder; a link is none."""
+    """The regular files of a folder, without symbolic links."""
     if folder.is_dir() and not folder.is_symlink():
         yield from (path for path in sorted(folder.iterdir()) if stat.S_ISREG(path.lstat().st_mode))
 
 
 def _content(path: Path) -> bytes | None:
-    """The bytes of a regular file; None when there are too many. Raises LocalFileFailed."""
+    """The content of a regular file; None for one over MAX_FILE_BYTES. Raises LocalFileFailed."""
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
         with os.fdopen(descriptor, "rb") as file:

@@ -1,7 +1,6 @@
-"""The jobs that one long-lived process runs side by side, and what each of them has to tell.
+"""The supervisor: starts, stops and watches the jobs that a long-lived process runs concurrently.
 
-For the page, and for whoever else outlives a single job. It starts, stops and watches; what a job is and how it runs
-is decided in ``Jobs`` and ``Runs``.
+For the page and for nightly runs; how a job runs is decided in ``Jobs`` and ``Runs``.
 """
 
 from __future__ import annotations
@@ -23,58 +22,56 @@ from bulkremove.engine.progress import Progress, Stop
 from bulkremove.engine.rate_limit import shared_ends
 
 RECENT_ROWS = 12
-"""Rows of a job that are kept for whoever looks."""
+"""Latest settled rows of a job that are kept for display."""
 CLOSED = "The server was stopped. The job goes on by itself when it is started again."
 
 ACTOR = "bulkremove itself"
-"""Who goes on with a job after a restart, for the audit log."""
+"""The actor in the audit log when a job is resumed after a restart."""
 
 
 @dataclass(slots=True)
 class Running:
-    """One job under way, and what it told last."""
+    """A job under way and its latest progress."""
 
     job: Job
     stop: Stop = field(default_factory=Stop)
     progress: Progress | None = None
     rows: deque[tuple[int, Status]] = field(default_factory=lambda: deque(maxlen=RECENT_ROWS))
-    """The rows settled last: number in the file, and how; the newest first."""
+    """The rows settled last, the newest first: number in the file, and status."""
 
     def update(self, progress: Progress) -> None:
-        """Take in what the run tells."""
+        """Store the run's progress."""
         self.progress = progress
         if progress.settled is not None:
             self.rows.appendleft(progress.settled)
 
 
 class JobSupervisor:
-    """Runs jobs in the background of the running event loop."""
+    """Runs jobs as tasks of the running event loop."""
 
     def __init__(self, context: Context, jobs: Jobs, runs: Runs) -> None:
         self._context, self._jobs, self._runs = context, jobs, runs
         self._running: dict[str, Running] = {}
         self._tasks: dict[str, asyncio.Task[Any]] = {}
         self.failures: dict[str, str] = {}
-        """Why a job could not be started or ended badly, by job, in a sentence."""
+        """Why a job could not be started or ended badly: a sentence by job id."""
 
     async def resume_interrupted(self) -> list[Job]:
-        """Start what a stopped or killed server left; the jobs that go on."""
-        jobs, found = self._jobs, []
+        """Resume the jobs that a stopped or killed server left unfinished, and return them."""
+        jobs, resumed = self._jobs, []
         await jobs.remove_abandoned()
         for job in await jobs.all(JobState.READY, JobState.RUNNING, JobState.PAUSED):
             if job.state is JobState.PAUSED and job.reason_code is not EndReason.SERVER_STOPPED:
                 continue
-            if job.origin == "nightly" or await jobs.driven(
-                job
-            ):  # the next nightly run goes on with those of nightly runs
+            if job.origin == "nightly" or await jobs.driven(job):  # the next nightly run resumes jobs of nightly runs
                 continue
             await jobs.add_event(job.id, "taken_up", "The server was started again; the job goes on by itself.")
             self.start(job, by=ACTOR)
-            found.append(job)
-        return found
+            resumed.append(job)
+        return resumed
 
     def start(self, job: Job, *, by: str) -> None:
-        """Run a job, or go on with it; nothing happens when it runs already."""
+        """Run or resume a job in the background; nothing happens when it runs already."""
         if job.id in self._tasks:
             return
         self.failures.pop(job.id, None)
@@ -82,7 +79,7 @@ class JobSupervisor:
         self._tasks[job.id] = asyncio.create_task(self._run(job.id, self._running[job.id], by))
 
     async def drive(self, job_id: str, *, stop: Stop, by: str) -> Ended:
-        """Run a nightly run's job, for all to see; whatever people have under way goes first. Raises as Runs.run."""
+        """Run a nightly run's job, visible on the page; jobs that people started go first. Raises as ``Runs.run``."""
         if job_id in self._tasks:
             raise JobBusy(f"Job {job_id} runs already; somebody started it on the page.")
         running = Running(await self._jobs.find(job_id), stop)
@@ -91,7 +88,7 @@ class JobSupervisor:
         self._running[job_id] = running
         task = asyncio.create_task(
             self._runs.run(
-                job_id, stop=stop, on_progress=running.update, by=by, behind=lambda: self._people_before(job_id)
+                job_id, stop=stop, on_progress=running.update, by=by, behind=lambda: self._runs_for_people(job_id)
             )
         )
         self._tasks[job_id] = task
@@ -100,37 +97,38 @@ class JobSupervisor:
         finally:
             del self._running[job_id], self._tasks[job_id]
 
-    def _people_before(self, job_id: str) -> bool:
+    def _runs_for_people(self, job_id: str) -> bool:
+        """Whether another job, which no nightly run started, is under way."""
         return any(other.job.origin != "nightly" for key, other in self._running.items() if key != job_id)
 
     async def order(self) -> list[tuple[Job, float]]:
-        """The jobs under way in the order in which they will end, and in how many seconds of the run's clock."""
+        """The jobs under way by their expected end, each with the seconds of the run's clock until then."""
         under_way = list(self._running.values())
-        jobs = [running.job for running in under_way]
-        tallies = await self._jobs.tallies([running.job for running in under_way if running.progress is None])
-        lefts = [(one.progress.tally if one.progress else tallies[one.job.id]).open for one in under_way]
-        ends = shared_ends(lefts, self._context.settings.quota)
-        return sorted(zip(jobs, ends, strict=True), key=lambda one: one[1])
+        jobs = [run.job for run in under_way]
+        tallies = await self._jobs.tallies([run.job for run in under_way if run.progress is None])
+        open_rows = [(run.progress.tally if run.progress else tallies[run.job.id]).open for run in under_way]
+        ends = shared_ends(open_rows, self._context.settings.quota)
+        return sorted(zip(jobs, ends, strict=True), key=lambda job_and_end: job_and_end[1])
 
     def running(self, job_id: str) -> Running | None:
-        """What a job under way has told; None when it does not run here."""
+        """A job under way; None when it does not run in this process."""
         return self._running.get(job_id)
 
     async def pause(self, job_id: str, *, by: str) -> None:
-        """Stop a job so that it can go on later; comes back when it has. Raises JobBusy when it runs elsewhere."""
+        """Stop a job, to be resumed later; returns once it has stopped. Raises JobBusy when another process runs it."""
         if job_id in self._running:
             await self._context.record(by, "paused", job=job_id)
             await self._stop(job_id, f"{by} paused it.", EndReason.PAUSED)
         elif await self._jobs.driven(await self._jobs.find(job_id)):
-            raise JobBusy(f"Job {job_id} is driven by another process of this machine; it is paused there.")
+            raise JobBusy(f"Job {job_id} is driven by another process of this machine; pause it there.")
 
     async def cancel(self, job_id: str, *, by: str) -> None:
-        """End a job for good. Raises ConsentMissing when it is over, JobBusy when another process drives it."""
+        """End a job for good. Raises ConsentMissing when it is over, JobBusy when another process runs it."""
         await self._stop(job_id, "It is being cancelled.", EndReason.CANCELLED)
         await self._jobs.cancel(job_id, by=by)
 
     async def close(self) -> None:
-        """Stop all jobs; they go on when the server is started again."""
+        """Stop all jobs; they are resumed when the server is started again."""
         await asyncio.gather(*(self._stop(key, CLOSED, EndReason.SERVER_STOPPED) for key in list(self._tasks)))
 
     async def _stop(self, job_id: str, why: str, code: EndReason) -> None:

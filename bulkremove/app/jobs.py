@@ -1,4 +1,4 @@
-"""The jobs in the journal: finding them, their rows and reports, and what a person may do to one that does not run."""
+"""Use cases for stored jobs: finding them, their rows and reports, notes, approval and cancellation."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from bulkremove.domain.row import Status
 from bulkremove.storage.interface.jobs import VISIBLE, JobEnd
 from bulkremove.storage.interface.records import Act, JobEvent, Record
 
-if TYPE_CHECKING:  # most commands do without reports
+if TYPE_CHECKING:  # most commands do not need reports
     from bulkremove.report import ReportFile, Rows, Timeline
 
 MAX_NOTE_LENGTH = 500
 """Characters."""
 WAITS = frozenset({"locked", "failing", "unreachable", "no_token"})
-"""Events after which nobody sends for a while."""
+"""Names of the events that begin a wait in which no row is sent."""
 
 
 class Jobs:
@@ -37,28 +37,28 @@ class Jobs:
     async def add(
         self, job: Job, plan: Plan, act: str, *records: Record, by: str, claim: AsyncExitStack | None = None
     ) -> None:
-        """Store an agreed plan as a job, in pieces; nobody sees it, and nothing runs it, before it is whole.
+        """Store a confirmed plan as a job, in several transactions; the job is invisible until it is whole.
 
-        Its entry in the audit log and ``records`` are written at that moment. ``claim``: keeps the job's claim, so that
-        nobody else can run it before the caller does.
+        Its entry in the audit log and ``records`` are written with the last one. ``claim``: keeps the job's claim for
+        the caller, so that no other process can run the job first.
         """
-        facts = {"job": job.id, "plan": plan.fingerprint, "removals": plan.removals, "source": job.source}
-        entry = Act(by, act, facts, job.created_at)
+        details = {"job": job.id, "plan": plan.fingerprint, "removals": plan.removals, "source": job.source}
+        entry = Act(by, act, details, job.created_at)
         await self.remove_abandoned()
         try:
-            async with AsyncExitStack() as held:
-                await (claim or held).enter_async_context(self._storage.claims.hold(job.id))
+            async with AsyncExitStack() as stack:
+                await (claim or stack).enter_async_context(self._storage.claims.hold(job.id))
                 await self._storage.jobs.create(job, plan.rows(), entry, *records)
-        except asyncio.CancelledError:  # by Ctrl-C: nothing that could run may be left
+        except asyncio.CancelledError:  # by Ctrl-C: no job that could run may remain
             end = JobEnd(JobState.CANCELLED, "Stopped while it was stored.", EndReason.CANCELLED, job.created_at)
-            with suppress(JobNotFound):  # it was not whole yet, and is removed as abandoned
-                await self._storage.jobs.cancel(job.id, _not_over, end, Act(by, "cancelled", facts, job.created_at))
+            with suppress(JobNotFound):  # it was not whole yet; remove_abandoned deletes it later
+                await self._storage.jobs.cancel(job.id, _not_over, end, Act(by, "cancelled", details, job.created_at))
             raise
 
     async def remove_abandoned(self) -> None:
-        """Delete what is left of plans whose process died while it stored them."""
+        """Delete incomplete jobs whose process died while it stored them."""
         for job_id in await self._storage.jobs.abandoned():
-            with suppress(JobBusy):  # its process lives, and goes on storing it
+            with suppress(JobBusy):  # its process is alive and still stores it
                 async with self._storage.claims.hold(job_id):
                     await self._storage.jobs.remove_abandoned(job_id)
 
@@ -69,15 +69,14 @@ class Jobs:
     async def page(
         self, *, page: int = 1, limit: int = PAGE, state: JobState | None = None, source: str = ""
     ) -> tuple[list[Job], Mapping[str, Tally], bool]:
-        """A page (from 1) of the jobs in a state whose file is named like ``source``; tallies by id; if more follow."""
-        found = await self._storage.jobs.page(
+        """A page (from 1) of jobs by state and part of the file name; their tallies by id; whether more follow."""
+        jobs = await self._storage.jobs.page(
             states=[state] if state else VISIBLE, source=source, limit=limit + 1, offset=(page - 1) * limit
         )
-        shown = found[:limit]
-        return shown, await self.tallies(shown), len(found) > limit
+        return jobs[:limit], await self.tallies(jobs[:limit]), len(jobs) > limit
 
     async def find(self, job_id: str | None) -> Job:
-        """The job of that id, or the latest with rows left or without its report. Raises JobNotFound."""
+        """The job of that id; for None the newest with rows left or without its report. Raises JobNotFound."""
         if job_id is not None:
             return await self._storage.jobs.get(job_id)
         if job := await self._storage.jobs.newest_unfinished():
@@ -85,26 +84,26 @@ class Jobs:
         raise JobNotFound("There is no unfinished job.", hint="`bulkremove jobs` lists all of them.")
 
     def retrying_alone(self, job_id: str) -> AbstractAsyncContextManager[None]:
-        """Nobody else makes a retry of the job meanwhile. Raises JobBusy."""
+        """Hold the claim to make a retry of the job. Raises JobBusy while another process holds it."""
         return self._storage.claims.hold(f"retry-{job_id}")
 
     async def is_known(self, job_id: str) -> bool:
-        """Whether there is a job of that id, or one is being stored."""
+        """Whether a job of that id exists or is being stored."""
         return await self._storage.jobs.exists(job_id)
 
     async def of_plan(self, plan: Plan) -> Job | None:
-        """The newest job of exactly this plan, if it was confirmed before."""
+        """The newest job of exactly this plan; None if it was never confirmed."""
         return await self._storage.jobs.newest_of_plan(plan.fingerprint)
 
     async def retrying(self, job_id: str, numbers: Collection[int]) -> Job | None:
-        """A retry of the job that has any of these rows (their numbers in the file)."""
+        """A retry of the job with any of these rows (their numbers in the file); None if there is none."""
         for job in await self._storage.jobs.retries(job_id):
             if not (await self._storage.rows.numbers(job.id)).isdisjoint(numbers):
                 return job
         return None
 
     async def tally(self, job: Job) -> Tally:
-        """How many rows have which status; those not settled yet are counted as open."""
+        """How many rows have which status; rows not settled yet count as open."""
         return await self._storage.rows.tally(job.id)
 
     async def tallies(self, jobs: Sequence[Job]) -> Mapping[str, Tally]:
@@ -112,19 +111,19 @@ class Jobs:
         return await self._storage.rows.tallies([job.id for job in jobs])
 
     async def driven(self, job: Job) -> bool:
-        """Whether some process of this machine runs the job right now."""
+        """Whether a process of this machine runs the job right now."""
         return job.state.resumable and await self._storage.claims.holder(job.id) is not None
 
     async def events(self, job: Job) -> list[tuple[float, str, str]]:
-        """What happened to the job: when (epoch seconds), a stable name, and words."""
+        """The job's events: time (epoch seconds), stable name and text."""
         return await self._storage.jobs.events(job.id)
 
     async def add_event(self, job_id: str, name: str, text: str) -> None:
-        """Keep an event of a job: a stable name, and words."""
-        await self._storage.record(self._event(job_id, name, text))
+        """Store an event of a job under a stable name."""
+        await self._storage.record(JobEvent(job_id, name, text, self._context.clock.wall()))
 
     async def outcomes(self, job: Job, *statuses: Status) -> list[Outcome]:
-        """The rows with these statuses, or all, in file order, as a report would give them now."""
+        """The rows with these statuses, or all, in file order, as a report written now would show them."""
         return await self._storage.rows.export(
             job, lambda rows: [row for row in rows if not statuses or row.status in statuses]
         )
@@ -132,12 +131,12 @@ class Jobs:
     async def some_outcomes(
         self, job: Job, *, status: Status | None, text: str, page: int
     ) -> tuple[list[Outcome], bool]:
-        """A page (from 1) of the job's rows with a status and a text in some cell; whether there are more."""
-        found = await self._storage.rows.search(job, status=status, text=text, offset=(page - 1) * PAGE, limit=PAGE + 1)
-        return found[:PAGE], len(found) > PAGE
+        """A page (from 1) of the job's rows with this status, and this text in some cell; whether more follow."""
+        rows = await self._storage.rows.search(job, status=status, text=text, offset=(page - 1) * PAGE, limit=PAGE + 1)
+        return rows[:PAGE], len(rows) > PAGE
 
     async def timeline(self, job: Job) -> Timeline:
-        """The job's removals over time, and when nobody could send."""
+        """The job's removals over time, and the waits in which no row was sent."""
         from bulkremove.report import timeline
 
         waits = [(at, name) for at, name, _ in await self._storage.jobs.events(job.id) if name in WAITS]
@@ -146,21 +145,21 @@ class Jobs:
         return timeline(removed_at, [(at, end, name) for (at, name), end in zip(waits, ends, strict=True)])
 
     async def unknown_without_note(self, job: Job) -> int:
-        """How many unknown rows of the job nobody has noted anything about."""
+        """How many unknown rows of the job have no note."""
         return await self._storage.rows.unknown_without_note(job.id)
 
     async def add_note(self, job_id: str, number: int, text: str, *, by: str) -> None:
-        """Note what a person found out about an unknown row (its number in the file). Raises NoteRejected."""
-        words, at = text.strip()[:MAX_NOTE_LENGTH], self._context.clock.wall()
-        if not words:
+        """Add a note to an unknown row (its number in the file). Raises NoteRejected for no text or another row."""
+        text, at = text.strip()[:MAX_NOTE_LENGTH], self._context.clock.wall()
+        if not text:
             raise NoteRejected("Nothing was written, so nothing was noted.", hint="Say what you found in Zoho People.")
         job = await self._storage.jobs.get(job_id)
         entry = Act(by, "noted", {"job": job.id, "row": number}, at)
-        if not await self._storage.rows.add_note(job.id, number, Note(at, by, words), entry):
+        if not await self._storage.rows.add_note(job.id, number, Note(at, by, text), entry):
             raise NoteRejected(f"Row {number} of job {job.id} is not unknown, so there is nothing to find out.")
 
     async def approve(self, job_id: str, *, by: str) -> Job:
-        """Let a held job run. Raises ConsentMissing when it is not held."""
+        """Let a held job run. Raises ConsentMissing when it is not held, or by the rule of ``check_eyes``."""
         at, job = self._context.clock.wall(), await self._storage.jobs.get(job_id)
         records = (
             Act(by, "approved", {"job": job.id, "plan": job.plan_hash}, at),
@@ -176,16 +175,20 @@ class Jobs:
         return released
 
     async def cancel(self, job_id: str, *, by: str) -> Job:
-        """End a job for good; its rows left are ``not_sent``. Raises JobBusy while a process runs it."""
+        """End a job for good; its open rows are reported as ``not_sent`` or ``unknown``.
+
+        Raises JobBusy while a process runs it, ConsentMissing when it is over already.
+        """
         at, why = self._context.clock.wall(), "A person cancelled the job."
         end = JobEnd(JobState.CANCELLED, why, EndReason.CANCELLED, at)
         async with self._storage.claims.hold(job_id):
             return await self._storage.jobs.cancel(job_id, _not_over, end, Act(by, "cancelled", {"job": job_id}, at))
 
     async def report(self, job_id: str, path: Path | None, *, rows: Rows | None = None, by: str) -> Path | None:
-        """Write the job's report (again); the same bytes for the same state. Raises ReportFailed.
+        """Write the job's report, with the same bytes for the same state. Raises ReportFailed.
 
-        ``rows``: the file's own columns of some rows instead, to be read in again; None, and no file, without any.
+        ``rows``: write the input columns of these rows instead, as a file to be read in again; None, and no file, when
+        there are no such rows.
         """
         from bulkremove import report as reports
 
@@ -203,7 +206,7 @@ class Jobs:
             file.discard()
 
     async def publish(self, job: Job, file: ReportFile, retry_file: ReportFile) -> Ended:
-        """Fill the files that were reserved for a run that is over now."""
+        """Write report and retry file of a run that has ended into the files reserved for them."""
         from bulkremove.report import Rows, first_line, summary
 
         tally = await self._storage.rows.tally(job.id, as_reported=True)
@@ -216,38 +219,35 @@ class Jobs:
             warnings.append(str(failed))
         else:
             await self.add_event(job.id, "reported", f"The report is in {report}.")
-        said = summary(job, tally, report=str(report) if report else None)
-        return Ended(job, tally, report, retry, said, " ".join(filter(None, warnings)) or None)
+        text = summary(job, tally, report=str(report) if report else None)
+        return Ended(job, tally, report, retry, text, " ".join(filter(None, warnings)) or None)
 
     async def _publish(self, job: Job, file: ReportFile, rows: Rows | None) -> Path | None:
         total = (await self._storage.rows.tally(job.id)).total
 
-        def counted(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
+        def count_checked(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
             count = 0
-            for count, outcome in enumerate(outcomes, start=1):  # noqa: B007 - the last one is asked for below
+            for count, outcome in enumerate(outcomes, start=1):  # noqa: B007 - the last count is compared below
                 yield outcome
             if count != total:
                 raise ReportFailed(f"Rows of job {job.id} were deleted while its report was written. Nothing was kept.")
 
         def write(outcomes: Iterator[Outcome]) -> Path | None:
-            whole = counted(outcomes)
-            return file.publish(job, whole) if rows is None else file.publish_input(job, whole, rows)
+            checked = count_checked(outcomes)
+            return file.publish(job, checked) if rows is None else file.publish_input(job, checked, rows)
 
         return await self._storage.rows.export(job, write)
 
     async def summary(self, job: Job) -> str:
-        """The line that sums the job up as it stands."""
+        """The summary of the job in its present state, in one line."""
         from bulkremove.report import summary
 
         return summary(job, await self._storage.rows.tally(job.id, as_reported=True))
 
     async def resumable(self, job: Job) -> bool:
-        """Rows are left, or the run was killed between its end and its report."""
+        """Whether rows are left, or the run was killed between its end and its report."""
         ended = job.state in (JobState.FINISHED, JobState.STOPPED)
         return job.state.resumable or (ended and not await self._storage.jobs.is_reported(job.id))
-
-    def _event(self, job_id: str, name: str, text: str) -> JobEvent:
-        return JobEvent(job_id, name, text, self._context.clock.wall())
 
 
 def _not_over(job: Job) -> None:

@@ -1,6 +1,6 @@
-"""From a file to a job: read, plan, show, agree, store. Nothing here sends anything.
+"""Use cases from a file to a job: read it, plan it, preview the plan, confirm it, store it. Nothing is sent here.
 
-The journal is opened by whoever agrees; a dry run does without one.
+The journal is opened when a plan is confirmed; a dry run does not need one.
 """
 
 from __future__ import annotations
@@ -30,46 +30,49 @@ from bulkremove.reading.subprocess_reader import read_apart
 from bulkremove.storage.interface.records import Record
 
 _LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
-"""For job names: nothing that can be misread."""
+"""Characters of job ids, without those that look alike."""
 
 
 class Plans:
-    """Plans for one context's account, and the jobs that are made of them."""
+    """Plans for one context's account, and the jobs made from them."""
 
     def __init__(self, context: Context, accounts: Accounts, jobs: Jobs) -> None:
         self._context, self._accounts, self._jobs = context, accounts, jobs
 
     def preview(self, source: Path | BinaryIO, *, name: str, options: ReadOptions) -> Preview:
-        """Read a file to its end and say what a run would do. Sends nothing. Raises FileRefused. It blocks."""
+        """Read a file to its end and plan what a run would do. Blocks the event loop. Raises FileRefused."""
         from bulkremove.reading.reader import read
 
         return self._preview(read(source, name=name, options=options))
 
     async def preview_apart(self, path: Path, *, name: str, options: ReadOptions) -> Preview:
-        """The same, read in a child process with limits on memory and time: for files that strangers may have made."""
+        """Preview an untrusted file, which is read in a child process with limits on memory and time."""
         return await asyncio.to_thread(self._preview, await read_apart(path, name=name, options=options))
 
     async def some_rows(
         self, plan: Plan, *, status: Status | None, to_remove: bool, text: str, page: int
     ) -> tuple[list[PlannedRow], bool]:
-        """A page (from 1) of a plan's rows, and whether there are more; see ``planner.some_rows``."""
+        """A page (from 1) of a plan's rows, and whether more follow; see ``planner.some_rows``."""
         from bulkremove.domain.planner import some_rows
 
         offset = (page - 1) * PAGE
-        found = await asyncio.to_thread(
+        rows = await asyncio.to_thread(
             some_rows, plan, status=status, to_remove=to_remove, text=text, offset=offset, limit=PAGE + 1
         )
-        return found[:PAGE], len(found) > PAGE
+        return rows[:PAGE], len(rows) > PAGE
 
     async def retry(self, job_id: str, *, unknown_checked: bool) -> Preview:
-        """What a new job would send of an ended one: ``not_sent``, and ``unknown`` once a person looked them up."""
+        """Preview a new job of an ended job's rows that are ``not_sent``. Raises ConsentMissing when there are none.
+
+        ``unknown_checked``: a person has looked the ``unknown`` rows up, so that they are sent again too.
+        """
         job = await self._jobs.find(job_id)
         if job.dropped:
             raise ConsentMissing(f"The rows of job {job.id} were deleted after their time; only its totals are left.")
         if not job.state.over:
             raise ConsentMissing(f"Job {job.id} is not over.", hint=f"`bulkremove resume {job.id}` goes on with it.")
-        wanted = (Status.NOT_SENT, Status.UNKNOWN) if unknown_checked else (Status.NOT_SENT,)
-        rows = await self._jobs.outcomes(job, *wanted)
+        statuses = (Status.NOT_SENT, Status.UNKNOWN) if unknown_checked else (Status.NOT_SENT,)
+        rows = await self._jobs.outcomes(job, *statuses)
         if not rows:
             raise ConsentMissing(
                 f"Job {job.id} has no rows to send again, so nothing was made or sent.",
@@ -90,18 +93,18 @@ class Plans:
         by: str,
         claim: AsyncExitStack | None = None,
     ) -> Job:
-        """Store an agreed plan as a job; ``folder`` is where its report goes. Raises ConsentMissing.
+        """Store a confirmed plan as a job, whose report goes to ``folder``. Raises ConsentMissing.
 
-        ``prepared_by``: all who gave the file or said how it is to be read; ``by`` agrees to the plan. ``claim``: keeps
-        the job's claim for ``Runs.run``, so that no server takes the job up in between.
+        ``prepared_by``: everybody who uploaded the file or chose how it is read; ``by`` confirms the plan. ``claim``:
+        keeps the job's claim for ``Runs.run``, so that no server resumes the job in between.
         """
         if preview.refusal:
             raise preview.refusal
         check_eyes(prepared_by, by, self._context.settings)
         check_consent(preview.plan, consent)
-        async with AsyncExitStack() as alone:
-            if preview.retry_of is not None:  # from the look until the new job can be seen
-                await alone.enter_async_context(self._jobs.retrying_alone(preview.retry_of))
+        async with AsyncExitStack() as stack:
+            if preview.retry_of is not None:  # held from the check until the new job is visible
+                await stack.enter_async_context(self._jobs.retrying_alone(preview.retry_of))
                 await self._check_retried(preview.retry_of, preview.plan)
             job = await self._new_job(preview, folder=folder, prepared_by=", ".join(prepared_by), confirmed_by=by)
             await self._jobs.add(job, preview.plan, "confirmed", by=by, claim=claim)
@@ -117,8 +120,10 @@ class Plans:
         due_at: float | None,
         by: str,
     ) -> Job:
-        """Store a nightly run's plan as a job. ``held``: why it must not run before somebody approves it; ``due_at``:
-        before then neither (epoch seconds). ``records``: what is written together with the job.
+        """Store a nightly run's plan as a job, together with the records that ``records`` makes for it.
+
+        ``held``: why it must not run before somebody approves it; ``due_at``: when it may run at the earliest (epoch
+        seconds).
         """
         state = JobState.HELD if held or due_at else JobState.READY
         job = await self._new_job(preview, folder=folder, prepared_by=by, confirmed_by="" if held else by)
@@ -128,7 +133,7 @@ class Plans:
         return job
 
     async def _check_retried(self, job_id: str, plan: Plan) -> None:
-        """A row is in one retry only; who tries again after that retries the retry."""
+        """Check that no row of the plan is in a retry of the job already. Raises ConsentMissing."""
         if other := await self._jobs.retrying(job_id, plan.table.numbers):
             raise ConsentMissing(
                 f"These rows are in job {other.id} already, which is {other.state.value}. Nothing was sent.",
@@ -136,7 +141,7 @@ class Plans:
             )
 
     def _preview(self, table: Table, settings: Settings | None = None) -> Preview:
-        """``settings``: those of a job's own account, where it is not the one in force."""
+        """Plan a table. ``settings``: those of a job's own account, where it is not the context's."""
         from bulkremove.domain.planner import plan
 
         settings = settings or self._context.settings
@@ -179,7 +184,7 @@ class Plans:
 
 
 def protected_learners(settings: Settings) -> ProtectedLearners:
-    """Who is never removed. Raises FileRefused for a list that can't be read, SettingsError for two of them."""
+    """The learners who are never removed. Raises FileRefused for an unreadable list, SettingsError for two lists."""
     path = protected_path(settings)
     if not settings.protected_list and not path.exists():
         return ProtectedLearners()

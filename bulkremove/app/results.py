@@ -1,4 +1,4 @@
-"""What use cases give back: a plan and its cost, a run that is over, an allowance as it stands."""
+"""Results of use cases: a preview of a plan, a run that has ended, and the used part of an account's quota."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from bulkremove.domain.plan import Plan
 from bulkremove.domain.row import UNPLANNED
 
 PAGE = 50
-"""Rows of one page of a table."""
+"""Rows of a page of a table."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A plan and what it costs: ``seconds`` of the run's clock at the limit, ending at ``ends_at`` (epoch seconds)."""
+    """A plan and its forecast: ``seconds`` of the run's clock at the limit, ending at ``ends_at`` (epoch seconds)."""
 
     plan: Plan
     quota: Quota
@@ -38,7 +38,7 @@ class Preview:
         return courses
 
     def as_json(self) -> dict[str, object]:
-        """The plan for machines; seconds and epoch seconds."""
+        """The plan for programs; ``seconds`` of the run's clock, ``ends_at`` in epoch seconds."""
         plan, table, counts = self.plan, self.plan.table, self.plan.not_sent()
         return {
             "dry_run": True,
@@ -52,7 +52,7 @@ class Preview:
             "columns": {"course": table.roles.course, "batch": table.roles.batch, "learner": table.roles.learner},
             "rows": len(table),
             "removals": plan.removals,
-            **{one.value: counts.get(one, 0) for one in UNPLANNED},
+            **{status.value: counts.get(status, 0) for status in UNPLANNED},
             "empty_rows": table.empty_rows,
             "hidden_rows": table.hidden_rows,
             "notes": list(table.notes),
@@ -72,7 +72,7 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A run that is over, finished or not. ``warning`` stands before the summary."""
+    """A run that has ended, finished or not. ``retry``: its retry file; ``warning`` is shown before the summary."""
 
     job: Job
     tally: Tally
@@ -83,17 +83,17 @@ class Ended:
 
     @property
     def good(self) -> bool:
-        """Every row has its status, and no row needs a person."""
+        """Whether every row has its status and none needs a person."""
         return self.job.reason_code is EndReason.NONE and not self.tally.needs_person
 
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What the account's calls have used: in the last window, in 24 hours, and how long nobody may send."""
+    """The used part of an account's quota: ``calls`` of ``limit`` in a window, ``today`` of ``daily`` in 24 hours."""
 
     calls: int
     limit: int
     today: int
     daily: int | None
     locked: float
-    """Seconds of the run's clock; 0 when it is open."""
+    """Seconds of the run's clock until calls are allowed again; 0 while they are."""

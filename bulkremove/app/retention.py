@@ -1,4 +1,4 @@
-"""Retention no more of people than is needed: old rows and files go, one person's data go at once, totals stay.
+"""Retention: deletes old rows and files, and erases one learner's data on request; totals stay.
 
 The audit log stays whole: it holds no cell of any file.
 """
@@ -22,7 +22,7 @@ from bulkremove.sources import source_of
 from bulkremove.sources.inbox import Inbox
 from bulkremove.storage import Storage
 
-if TYPE_CHECKING:  # erasing reads files, which pulls pandas in
+if TYPE_CHECKING:  # erasing reads files, which imports pandas
     from bulkremove.app.erasure import Erasure
     from bulkremove.report.metrics import Figures
 
@@ -31,20 +31,20 @@ DAY = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Tidied:
-    """What retention deleted: the rows of so many jobs, and so many files."""
+    """How much retention deleted: ``jobs`` whose rows were deleted, and ``files``."""
 
     jobs: int
     files: int
 
 
 class Retention:
-    """What one context keeps: in its journal, in its home folder, and in the folder of its nightly runs."""
+    """Retention of one context's data: in its journal, its home folder and the inbox of its nightly runs."""
 
     def __init__(self, context: Context, accounts: Accounts) -> None:
         self._context, self._accounts, self._storage = context, accounts, context.storage
 
     async def tidy(self) -> Tidied:
-        """Delete what is older than ``retention_days``, and say how much that was.
+        """Delete rows and files that are older than ``retention_days``; returns how many.
 
         The caller makes sure that the clock is right: one that is a year ahead would delete everything.
         """
@@ -57,7 +57,7 @@ class Retention:
         return tidied
 
     async def find_learner(self, learner: str) -> Erasure:
-        """Where a learner's data stand. Raises ConsentMissing for one who is still to be removed, or not known."""
+        """Where a learner's data are. Raises ConsentMissing for one with rows still to be sent, or without data."""
         from bulkremove.app.erasure import Erasure, search_files
 
         if open_rows := await self._storage.erasure.open_rows_of(learner):
@@ -65,75 +65,77 @@ class Retention:
                 f"{open_rows} row(s) of this learner are still to be sent, so nothing was erased.",
                 hint="Let their jobs end, or cancel them.",
             )
-        home, folders = self._context.settings.home, self._inboxes()
-        kept = [home / "reports", home / "uploads", *(place for one in folders for place in (one.done, one.held))]
-        waiting = [place for one in folders for place in (one.path, one.working_folder)]
-        files, by_hand = await search_files(learner, kept, waiting)
+        home, inboxes = self._context.settings.home, self._inboxes()
+        editable = [home / "reports", home / "uploads", *_ended_folders(inboxes)]
+        waiting = [folder for inbox in inboxes for folder in (inbox.path, inbox.working_folder)]
+        files, by_hand = await search_files(learner, editable, waiting)
         rows = await self._storage.erasure.rows_of(learner)
-        found = Erasure(learner, rows, files, (*by_hand, *await self._outside(learner, rows)))
-        if not found.found:
+        erasure = Erasure(learner, rows, files, (*by_hand, *await self._outside(learner, rows)))
+        if not erasure.found:
             raise ConsentMissing(
                 f"No job and no kept file knows the learner id {learner}, so nothing was changed.",
                 hint="Check the id; it is compared as a whole.",
             )
-        return found
+        return erasure
 
     async def _outside(self, learner: str, rows: Mapping[str, int]) -> list[str]:
-        """Sentences about places that are not ours to change."""
-        said, ours = [], {place for one in self._inboxes() for place in (one.done, one.held)}
+        """Sentences about a learner's data in files that this program must not change."""
+        sentences, own_folders = [], _ended_folders(self._inboxes())
         for job in [await self._storage.jobs.get(job_id) for job_id in rows]:
-            if Path(job.folder) not in ours:
-                said.append(f"The file and the report of job {job.id} in {job.folder} are yours and were not searched.")
+            if Path(job.folder) not in own_folders:
+                sentences.append(
+                    f"The file and the report of job {job.id} in {job.folder} are yours and were not searched."
+                )
         protected = protected_learners(self._context.settings)
-        if learner in protected.learners or any(learner == one.learner for one in protected.removals):
-            said.append("The protected list names this learner, and was not changed.")
-        return said
+        if learner in protected.learners or any(learner == removal.learner for removal in protected.removals):
+            sentences.append("The protected list names this learner, and was not changed.")
+        return sentences
 
-    async def forget(self, found: Erasure, *, by: str) -> list[str]:
-        """Erase a learner's data where they were found; sentences about what could not be changed.
+    async def forget(self, erasure: Erasure, *, by: str) -> list[str]:
+        """Erase a learner's data, first in the journal; returns sentences about what could not be erased.
 
-        The journal comes first; the audit log keeps that it was done, without the id.
+        The audit log records that it was done, without the id.
         """
         from bulkremove.app.erasure import erase_from
 
-        rows = sum((await self._storage.erasure.erase(found.learner)).values())
-        failed = []
-        if left := sum(found.rows.values()) - rows:
-            failed.append(f"{left} row(s) were left as they are: a job that sends them has begun meanwhile.")
+        rows = sum((await self._storage.erasure.erase(erasure.learner)).values())
+        failures = []
+        if remaining := sum(erasure.rows.values()) - rows:
+            failures.append(f"{remaining} row(s) were left as they are: a job that sends them has begun meanwhile.")
         files = 0
-        for path, place in found.files.items():
+        for path, match in erasure.files.items():
             try:
-                await asyncio.to_thread(erase_from, path, place)
+                await asyncio.to_thread(erase_from, path, match)
                 files += 1
             except BulkremoveError as error:
-                failed.append(str(error))
+                failures.append(str(error))
         sweep_copies(self._context.settings.home)
-        await self._context.record(by, "forgot", rows=rows, files=files, failed=len(failed))
+        await self._context.record(by, "forgot", rows=rows, files=files, failed=len(failures))
         if not await self._storage.overwrite_deleted():
-            failed.append(
+            failures.append(
                 "The journal's write-ahead log still holds what was erased, since another process was reading it. "
                 "It is emptied when the last process that uses the journal ends, such as `bulkremove serve`."
             )
-        return failed
+        return failures
 
     async def figures(self) -> Figures:
-        """What is measured, for Prometheus."""
+        """The figures for Prometheus."""
         from bulkremove.report.metrics import Figures
 
         rows, jobs, lockouts = await self._storage.jobs.counts()
         try:
-            used = await self._accounts.allowance()
-        except (NotAuthorized, SettingsError, LocalFileFailed):  # no account yet: nothing was ever called
-            used = Allowance(0, self._context.settings.quota.calls, 0, None, 0.0)
+            allowance = await self._accounts.allowance()
+        except (NotAuthorized, SettingsError, LocalFileFailed):  # no account yet, so no call was ever made
+            allowance = Allowance(0, self._context.settings.quota.calls, 0, None, 0.0)
         nightly = self._storage.nightly
         return Figures(
             rows,
             jobs,
             lockouts,
-            used.calls,
-            used.today,
-            used.limit,
-            used.locked,
+            allowance.calls,
+            allowance.today,
+            allowance.limit,
+            allowance.locked,
             await nightly.last_good(),
             await nightly.waiting_notices(),
         )
@@ -146,32 +148,35 @@ class Retention:
 
 
 async def expire(storage: Storage, home: Path, inboxes: list[Inbox], *, now: float, days: int) -> Tidied:
-    """Delete the rows and files of jobs that are over for so many days. 0 days: never."""
+    """Delete rows and files of jobs that ended over ``days`` days ago, and inbox files that old; 0 deletes nothing."""
     if not days:
         return Tidied(0, 0)
-    then, jobs, files = now - days * DAY, 0, 0
+    cutoff, jobs, files = now - days * DAY, 0, 0
     for job in await storage.jobs.page():
-        if job.state.over and not job.dropped and (job.finished_at or job.created_at) < then:
+        if job.state.over and not job.dropped and (job.finished_at or job.created_at) < cutoff:
             for path in own_files(home, inboxes, job):
                 path.unlink(missing_ok=True)
                 files += 1
             await storage.erasure.delete_rows(job.id)
             jobs += 1
-    for inbox in inboxes:
-        for place in (inbox.done, inbox.held):
-            for path in _files(place):
-                if path.stat().st_ctime < then:
-                    path.unlink(missing_ok=True)
-                    files += 1
+    for path in (path for folder in _ended_folders(inboxes) for path in _files(folder)):
+        if path.stat().st_ctime < cutoff:
+            path.unlink(missing_ok=True)
+            files += 1
     return Tidied(jobs, files)
 
 
 def own_files(home: Path, inboxes: list[Inbox], job: Job) -> list[Path]:
-    """The reports and retry files of a job in folders of ours; what lies in a person's own folder is theirs."""
-    ours = [home / "reports", *(place for inbox in inboxes for place in (inbox.done, inbox.held))]
-    return [path for place in ours for path in _files(place) if path.name.startswith((f"{job.id}-", f".{job.id}-"))]
+    """The reports and retry files of a job in this program's folders; those in a person's own folder are theirs."""
+    folders, prefixes = [home / "reports", *_ended_folders(inboxes)], (f"{job.id}-", f".{job.id}-")
+    return [path for folder in folders for path in _files(folder) if path.name.startswith(prefixes)]
 
 
-def _files(place: Path) -> Iterator[Path]:
-    if place.is_dir():
-        yield from (path for path in sorted(place.iterdir()) if path.is_file())
+def _ended_folders(inboxes: list[Inbox]) -> list[Path]:
+    """The inboxes' folders of files that nightly runs have dealt with."""
+    return [folder for inbox in inboxes for folder in (inbox.done, inbox.held)]
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    if folder.is_dir():
+        yield from (path for path in sorted(folder.iterdir()) if path.is_file())

@@ -1,4 +1,4 @@
-"""Runs: sending what is left of a job under the account's limit, and writing its report."""
+"""Runs: sending the pending rows of a job under the account's limit, and writing its report."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from bulkremove.domain.operation import OPERATIONS
 from bulkremove.domain.planner import PROTECTED
 from bulkremove.storage.interface.jobs import JobEnd
 
-if TYPE_CHECKING:  # most commands do without
+if TYPE_CHECKING:  # most commands do not need them
     from bulkremove.engine.fair_queue import FairQueue
     from bulkremove.engine.progress import Progress, Stop
 
 
 class Runs:
-    """The runs of one context. ``sandbox``: they go to the bundled sandbox."""
+    """The runs of one context. ``sandbox``: they send to the bundled sandbox, not to Zoho People."""
 
     def __init__(self, context: Context, accounts: Accounts, jobs: Jobs, sandbox: SandboxOptions | None) -> None:
         self._context, self._accounts, self._jobs, self._sandbox = context, accounts, jobs, sandbox
@@ -50,9 +50,10 @@ class Runs:
         behind: Callable[[], bool] = lambda: False,
         claimed: bool = False,
     ) -> Ended:
-        """Send what is left of a job and write its report, reserved before the first removal.
+        """Send the pending rows of a job and write its report, whose file is reserved before the first removal.
 
-        While ``behind`` is true no new row is begun. ``claimed``: the caller holds the job's claim already.
+        ``expect_missing``: go on even if Zoho knows none of the first learners. While ``behind`` returns true, no new
+        row is begun. ``claimed``: the caller holds the job's claim already.
 
         Raises JobBusy, ReportFailed and SettingsError before anything is sent; JournalFailed ends a run at once.
         """
@@ -122,7 +123,7 @@ class Runs:
                         )
                         job = await run.run(client, tokens)
                 elif job.state.resumable:
-                    job = await self._nothing_to_send(job)
+                    job = await self._finish(job)
                 return await self._jobs.publish(job, *files)
             finally:
                 for file in files:
@@ -130,10 +131,10 @@ class Runs:
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
-        """The page's server, as long as the context lasts. Raises SettingsError beside another one of the same home."""
-        async with AsyncExitStack() as held:
+        """Hold the claim of the page's server in this home folder. Raises SettingsError when another one holds it."""
+        async with AsyncExitStack() as stack:
             try:
-                await held.enter_async_context(self._context.storage.claims.hold("serve"))
+                await stack.enter_async_context(self._context.storage.claims.hold("serve"))
             except JobBusy:
                 raise SettingsError(
                     f"Another `bulkremove serve` runs with the home folder {self._context.settings.home}.",
@@ -143,7 +144,7 @@ class Runs:
 
     @asynccontextmanager
     async def in_sandbox(self) -> AsyncIterator[RunningSandbox | None]:
-        """The sandbox, for all runs within the context; None when runs go to Zoho."""
+        """Start the sandbox for all runs within the context; None when runs go to Zoho People."""
         if self._sandbox is None or self._running_sandbox is not None:
             yield self._running_sandbox
             return
@@ -156,21 +157,23 @@ class Runs:
                 self._running_sandbox = None
 
     def _queue(self, settings: Settings) -> FairQueue:
-        """The account's one queue within this process; each event loop has its own."""
+        """The queue that the account's jobs in this process share; each event loop has its own."""
         from bulkremove.engine.fair_queue import FairQueue
 
         loop, ledger = asyncio.get_running_loop(), self._accounts.ledger_key(settings)
         if (loop, ledger) not in self._queues:
-            of_this_loop = {key: queue for key, queue in self._queues.items() if key[0] is loop}
+            queues = {key: queue for key, queue in self._queues.items() if key[0] is loop}
             queue = FairQueue(settings.quota, speed=self._context.clock.speed)
-            self._queues = {**of_this_loop, (loop, ledger): queue}
+            self._queues = {**queues, (loop, ledger): queue}
         return self._queues[loop, ledger]
 
     def _note_date(self, date: str) -> None:
+        """Compare this machine's clock with the Date header of a reply."""
         with suppress(ValueError):
             self.clock_skew = self._context.clock.wall() - parsedate_to_datetime(date).timestamp()
 
-    async def _nothing_to_send(self, job: Job) -> Job:
+    async def _finish(self, job: Job) -> Job:
+        """End a job that has no rows to send."""
         at = self._context.clock.wall()
         return await self._context.storage.jobs.end(
             job.id, lambda tally: JobEnd(JobState.FINISHED, "", EndReason.NONE, at)

@@ -1,7 +1,7 @@
-"""A sandbox run: the bundled sandbox, started and stopped around one act.
+"""The bundled sandbox, started and stopped around runs.
 
-The run itself is the very same as against Zoho People; only the addresses, the credentials and the clock's speed
-come from here. It stands alone so that no stage has to ask whether its calls reach Zoho.
+A run against it is the same code as one against Zoho People; only addresses, credentials and the clock's speed differ,
+and they come from here, so that no other module has to distinguish the two.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bulkremove.domain.ledger import Quota
 
 @dataclass(frozen=True, slots=True)
 class SandboxOptions:
-    """Which world the sandbox serves, and how many times faster than real time its clock runs."""
+    """The sandbox's options. ``world``: a JSON file; ``speed``: how many times faster than real time its clock runs."""
 
     world: Path
     speed: float = 1.0
@@ -27,7 +27,7 @@ class SandboxOptions:
 
 @dataclass(frozen=True, slots=True)
 class RunningSandbox:
-    """A sandbox that listens. ``url``: its address; ``tokens``: the folder of its access tokens, which end with it."""
+    """A started sandbox. ``url``: its address; ``tokens``: the folder of its access tokens, deleted when it stops."""
 
     url: str
     tokens: Path
@@ -38,13 +38,13 @@ async def sandbox(options: SandboxOptions, *, quota: Quota, clock: Clock) -> Asy
     """Run the sandbox on a free port while the context lasts. Raises SandboxError for a bad world."""
     from bulkremove.sandbox import build
 
-    stand_in = build(options.world, clock=clock, calls=quota.calls, window=quota.window, lock=quota.lock)
-    await stand_in.start()
+    server = build(options.world, clock=clock, calls=quota.calls, window=quota.window, lock=quota.lock)
+    await server.start()
     try:
         with TemporaryDirectory(prefix="bulkremove-") as folder:
-            yield RunningSandbox(stand_in.url, Path(folder))
+            yield RunningSandbox(server.url, Path(folder))
     finally:
-        await stand_in.stop()
+        await server.stop()
 
 
 def credentials(options: SandboxOptions) -> Mapping[str, str]:

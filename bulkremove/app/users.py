@@ -1,6 +1,6 @@
-"""Users and tokens as use cases: who may come in, and as what. Passwords are hashed with Argon2 and never shown.
+"""Use cases for users and tokens. Passwords are stored as Argon2 hashes, tokens as SHA-256 digests.
 
-Nobody is ever told whether a name exists: a wrong name costs the same work as a wrong password.
+Signing in does not reveal whether a name exists: an unknown name costs the same work as a wrong password.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bulkremove.domain.permissions import Role
 from bulkremove.storage.interface.records import Act
 from bulkremove.storage.interface.users import Token, User
 
-if TYPE_CHECKING:  # it loads a C library that most commands do without
+if TYPE_CHECKING:  # it loads a C library that most commands do not need
     from argon2 import PasswordHasher
 
 MIN_PASSWORD_LENGTH = 12
@@ -31,7 +31,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class SessionUser:
-    """A user as a session remembers them: when role or stamp changes, the session is over."""
+    """A user as a session stores them. ``stamp``: digest of the password hash; when it changes, the session ends."""
 
     name: str
     role: Role
@@ -39,7 +39,7 @@ class SessionUser:
 
 
 def this_person() -> str:
-    """Whoever runs this program, as the audit log names them."""
+    """The operating system's user who runs this program, as the audit log names them."""
     try:
         name = getpass.getuser()
     except (OSError, KeyError):  # an id without a name, as in some containers
@@ -58,50 +58,50 @@ class Users:
         return await self._storage.users.users()
 
     async def add_user(self, name: str, role: Role, password: str, *, by: str) -> None:
-        """Let a person sign in. Raises UserError when name or password won't do."""
+        """Add a user, who may sign in on the page. Raises UserError for a taken or invalid name, or a bad password."""
         if _NAME.fullmatch(name) is None:
             raise UserError(f"{name!r} is no user name: letters, digits, '.', '_', '@' and '-' only, at most 64.")
-        hashed = await self._hashed(password)
+        password_hash = await self._hash(password)
         entry = self._act(by, "user_added", user=name, role=role.value)
-        if not await self._storage.users.add_user(User(name, role, entry.at), hashed, entry):
+        if not await self._storage.users.add_user(User(name, role, entry.at), password_hash, entry):
             raise UserError(f"There is a user {name!r} already.", hint="`bulkremove users` lists them.")
 
     async def set_password(self, name: str, password: str, *, by: str) -> None:
-        """Give a user another password; their sessions end. Raises UserError."""
-        hashed = await self._hashed(password)
-        if not await self._storage.users.set_password(name, hashed, self._act(by, "password_set", user=name)):
+        """Replace a user's password, which ends their sessions. Raises UserError."""
+        password_hash = await self._hash(password)
+        if not await self._storage.users.set_password(name, password_hash, self._act(by, "password_set", user=name)):
             raise _no_such_user(name)
 
     async def remove_user(self, name: str, *, by: str) -> None:
-        """Let a person in no more; their sessions end. Raises UserError."""
+        """Delete a user, which ends their sessions. Raises UserError."""
         if not await self._storage.users.remove_user(name, self._act(by, "user_removed", user=name)):
             raise _no_such_user(name)
 
     async def sign_in(self, name: str, password: str) -> SessionUser | None:
-        """The user, if name and password are right. It takes the same time for a name that does not exist."""
-        found = await self._storage.users.credentials(name)
-        stored = found[1] if found else await asyncio.to_thread(lambda: self._dummy_hash)
-        right = await asyncio.to_thread(self._right, stored, password[:MAX_PASSWORD_LENGTH])
-        if found is None or not right:
-            # What was typed as a name may be a password.
-            await self._storage.audit.append(self._act(name if found else "an unknown name", "sign_in_failed"))
+        """The user, or None for a wrong name or password; it takes the same time for a name that does not exist."""
+        credentials = await self._storage.users.credentials(name)
+        password_hash = credentials[1] if credentials else await asyncio.to_thread(lambda: self._dummy_hash)
+        is_correct = await asyncio.to_thread(self._verify, password_hash, password[:MAX_PASSWORD_LENGTH])
+        if credentials is None or not is_correct:
+            # An unknown name is not logged: a password may have been typed into its field.
+            await self._storage.audit.append(self._act(name if credentials else "an unknown name", "sign_in_failed"))
             return None
         await self._storage.audit.append(self._act(name, "signed_in"))
-        return SessionUser(name, found[0], _stamp(found[1]))
+        return SessionUser(name, credentials[0], _stamp(password_hash))
 
-    async def refresh(self, known: SessionUser) -> SessionUser | None:
-        """The user as they are now; None once they were removed or have another password."""
-        found = await self._storage.users.credentials(known.name)
-        if found is None or _stamp(found[1]) != known.stamp:
+    async def refresh(self, user: SessionUser) -> SessionUser | None:
+        """The user with their present role; None once they were removed or have another password."""
+        credentials = await self._storage.users.credentials(user.name)
+        if credentials is None or _stamp(credentials[1]) != user.stamp:
             return None
-        return SessionUser(known.name, found[0], known.stamp)
+        return SessionUser(user.name, credentials[0], user.stamp)
 
     async def tokens(self) -> list[Token]:
         """All tokens, revoked ones too."""
         return await self._storage.users.tokens()
 
     async def add_token(self, name: str, role: Role, *, by: str) -> tuple[Token, str]:
-        """Let a program in; the token and its secret, which is kept nowhere. Raises UserError."""
+        """Add a token for a program; returns it and its secret, of which only a digest is stored. Raises UserError."""
         if _NAME.fullmatch(name) is None:
             raise UserError(f"{name!r} is no token name: letters, digits, '.', '_', '@' and '-' only, at most 64.")
         token = Token(secrets.token_hex(4), name, role, self._clock.wall(), None)
@@ -111,17 +111,17 @@ class Users:
         return token, secret
 
     async def revoke_token(self, token_id: str, *, by: str) -> None:
-        """End a token at once. Raises UserError."""
+        """Revoke a token at once. Raises UserError when there is no valid token of that id."""
         entry = self._act(by, "token_revoked", token=token_id)
         if not await self._storage.users.revoke_token(token_id, entry, at=entry.at):
-            raise UserError(f"There is no token {token_id!r} that is good.", hint="`bulkremove tokens` lists them.")
+            raise UserError(f"There is no valid token {token_id!r}.", hint="`bulkremove tokens` lists them.")
 
     async def bearer(self, secret: str) -> Token | None:
-        """The token whose secret this is; None for any other text."""
+        """The valid token with this secret; None for any other text."""
         return await self._storage.users.token_of(_digest(secret))
 
-    def _act(self, by: str, act: str, **facts: object) -> Act:
-        return Act(by, act, facts, self._clock.wall())
+    def _act(self, by: str, act: str, **details: object) -> Act:
+        return Act(by, act, details, self._clock.wall())
 
     @cached_property
     def _hasher(self) -> PasswordHasher:
@@ -133,7 +133,7 @@ class Users:
     def _dummy_hash(self) -> str:
         return self._hasher.hash(secrets.token_urlsafe(16))
 
-    async def _hashed(self, password: str) -> str:
+    async def _hash(self, password: str) -> str:
         if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
             raise UserError(
                 f"A password has {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters. Nothing was changed.",
@@ -141,11 +141,11 @@ class Users:
             )
         return await asyncio.to_thread(self._hasher.hash, password)
 
-    def _right(self, stored: str, password: str) -> bool:
+    def _verify(self, password_hash: str, password: str) -> bool:
         from argon2.exceptions import VerificationError
 
         try:
-            return self._hasher.verify(stored, password)
+            return self._hasher.verify(password_hash, password)
         except VerificationError:
             return False
 
@@ -158,5 +158,5 @@ def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _stamp(stored: str) -> str:
-    return hashlib.sha256(stored.encode()).hexdigest()
+def _stamp(password_hash: str) -> str:
+    return hashlib.sha256(password_hash.encode()).hexdigest()

@@ -1,7 +1,6 @@
-"""The command line: arguments in, answers out. It counts, filters and decides nothing; every act is a use case.
+"""The command line: it parses arguments, calls a use case of ``bulkremove.app`` and prints the result.
 
-Answers go to standard output, everything else to standard error. No traceback ever reaches a person; `--debug` logs
-one.
+Results go to standard output, everything else to standard error. Tracebacks are only in the log of `--debug`.
 """
 
 from __future__ import annotations
@@ -11,11 +10,11 @@ import sys
 from bulkremove.cli.exit_codes import EXIT_CODES, of_error
 from bulkremove.cli.output_streams import stand_in
 
-__all__ = ["EXIT_CODES", "main", "tell"]
+__all__ = ["EXIT_CODES", "main", "report_error"]
 
 
 def main() -> None:
-    """Run the command line and exit with its code."""
+    """Run the command line and exit the process with its exit code."""
     stand_in()
     if sys.argv[1:] == ["--help"]:
         sys.exit(_help())
@@ -25,7 +24,7 @@ def main() -> None:
 
 
 def _help() -> int:
-    # click alone takes almost four times as long as the bare interpreter; a test compares this with its own text.
+    # To import click takes almost four times as long as to start Python; a test compares this file with click's help.
     try:
         with open(f"{__path__[0]}/help.txt", encoding="utf-8") as file:  # noqa: PTH123 - pathlib costs time here
             sys.stdout.write(file.read())
@@ -36,7 +35,7 @@ def _help() -> int:
 
 
 def report_error(error: Exception) -> int:
-    """Say on standard error what went wrong; the exit code it makes."""
+    """Print the error's message to standard error and return the exit code; the traceback is logged at DEBUG."""
     import logging
 
     import click

@@ -1,4 +1,4 @@
-"""login, accounts and doctor: who calls Zoho, and whether all is well. No secret is ever echoed or an argument."""
+"""The commands login, accounts and doctor. No secret is echoed, and none is taken as an argument."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def login(screen: Screen, name: str | None) -> None:
     code = click.prompt("Grant code (not shown)", hide_input=True, err=True)
 
     with screen.app() as app:
-        said = asyncio.run(
+        sentences = asyncio.run(
             app.accounts.login(
                 name=name or app.settings.account,
                 dc=dc,
@@ -44,7 +44,7 @@ def login(screen: Screen, name: str | None) -> None:
                 code=code.strip(),
             )
         )
-    for sentence in said:
+    for sentence in sentences:
         screen.answer(sentence)
 
 
@@ -60,21 +60,22 @@ def accounts(context: click.Context, as_json: bool) -> None:
         return
     screen: Screen = context.obj
     with screen.app() as app:
-        found = app.accounts.all()
+        stored_accounts = app.accounts.all()
     if as_json:
-        screen.answer(json.dumps([{"name": one.name, "dc": one.dc, "kept_in": one.kept_in} for one in found]))
+        screen.answer(json.dumps([{"name": a.name, "dc": a.dc, "kept_in": a.kept_in} for a in stored_accounts]))
         return
-    if not found:
+    if not stored_accounts:
         screen.answer("There are no accounts yet. `bulkremove login` stores one.")
-    for one in found:
-        screen.answer(f"{one.name:<20}  {one.dc}  client id ...{one.client_id_ends}  kept in the {one.kept_in}")
+    for account in stored_accounts:
+        client = f"client id ...{account.client_id_ends}"
+        screen.answer(f"{account.name:<20}  {account.dc}  {client}  kept in the {account.kept_in}")
 
 
 @accounts.command()
 @click.argument("name")
 @click.pass_obj
 def remove(screen: Screen, name: str) -> None:
-    """Revoke the token of account NAME at Zoho and forget the account."""
+    """Revoke the token of account NAME at Zoho and delete the account from this machine."""
     for sentence in screen.call(lambda app: app.accounts.forget(name)):
         screen.answer(sentence)
 
@@ -87,9 +88,9 @@ def doctor(screen: Screen, as_json: bool) -> int:
 
     Example: bulkremove doctor
     """
-    from bulkremove.app.doctor import checks as check_all
+    from bulkremove.app.doctor import checks as run_checks
 
-    checks = screen.call(lambda app: check_all(app.context))
+    checks = screen.call(lambda app: run_checks(app.context))
     if as_json:
         screen.answer(json.dumps([{"name": c.name, "ok": c.ok, "words": c.words, "mend": c.mend} for c in checks]))
     else:

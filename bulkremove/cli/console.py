@@ -1,4 +1,4 @@
-"""What every command shares: how much is said, in what colours, and how the app is made from the options."""
+"""Shared parts of the commands: output, the global options, and the application built from them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """The options before the command."""
+    """The global options and the output of a command. ``flags``: their values by name, such as ``home``."""
 
     flags: Mapping[str, object]
     quiet: bool
@@ -32,56 +32,60 @@ class Screen:
 
     @contextmanager
     def app(self, *, sandbox: str | None = None, speed: float | None = None, **flags: object) -> Iterator[App]:
-        """The app for these options; closed afterwards. Raises SettingsError."""
+        """Build the application for the global options and ``flags``, and close it afterwards. Raises SettingsError.
+
+        ``sandbox``: path of a world file; calls go to the bundled sandbox then. ``speed``: factor of its clock.
+        """
         from bulkremove.app import App, SandboxOptions
         from bulkremove.config import load
 
-        play = SandboxOptions(Path(sandbox), speed or 1.0) if sandbox else None
-        said = {**self.flags, **flags}
-        if play is not None:
-            # Any address of this machine passes the checks of the settings; the app puts the sandbox's in its place.
-            said |= {"api_url": "http://127.0.0.1", "accounts_url": "http://127.0.0.1", "account": play.account}
-        app = App(load({**said, "speed": speed}, os.environ), environ=os.environ, sandbox=play)
+        sandbox_settings = SandboxOptions(Path(sandbox), speed or 1.0) if sandbox else None
+        values = {**self.flags, **flags}
+        if sandbox_settings is not None:
+            # Any address of this machine passes the settings' checks; the application replaces it by the sandbox's.
+            values |= {"api_url": "http://127.0.0.1", "accounts_url": "http://127.0.0.1"}
+            values["account"] = sandbox_settings.account
+        app = App(load({**values, "speed": speed}, os.environ), environ=os.environ, sandbox=sandbox_settings)
         try:
             yield app
         finally:
             app.close()
 
-    def call(self, act: Callable[[App], Awaitable[T]], **flags: Any) -> T:
-        """What ``act`` gives, run to its end with the app for these options. Raises SettingsError too."""
+    def call(self, use_case: Callable[[App], Awaitable[T]], **flags: Any) -> T:
+        """Run a use case to its end and return its result. ``flags``: as for ``app``. Raises SettingsError too."""
         import asyncio
 
         async def main() -> T:
-            return await act(app)
+            return await use_case(app)
 
         with self.app(**flags) as app:
             return asyncio.run(main())
 
-    def command(self, *words: str, said: Mapping[str, object] | None = None) -> str:
-        """A command to type: these words, with the options that lead to the same place, and with ``said`` again."""
-        place = {name: self.flags.get(name) for name in ("home", "config", "account")}
-        return shlex.join(["bulkremove", *_flags(place), *words, *_flags(said or {})])
+    def command(self, *arguments: str, said: Mapping[str, object] | None = None) -> str:
+        """Build a command for a person to type, with the same --home, --config and --account. ``said``: its options."""
+        location = {name: self.flags.get(name) for name in ("home", "config", "account")}
+        return shlex.join(["bulkremove", *_arguments(location), *arguments, *_arguments(said or {})])
 
     def say(self, text: str, *, bold: bool = False, fg: str | None = None) -> None:
-        """To standard error, unless --quiet."""
+        """Print a message to standard error, unless --quiet."""
         if not self.quiet:
             self.warn(text, bold=bold, fg=fg)
 
     def warn(self, text: str, *, bold: bool = False, fg: str | None = None) -> None:
-        """To standard error, always."""
+        """Print a message to standard error, also with --quiet. It may have several lines."""
         for line in text.split("\n"):
             styled = click.style(shown(line), bold=bold or None, fg=fg)
             click.echo(styled, err=True, color=None if self.color else False)
 
     def answer(self, text: str, *, bold: bool = False, fg: str | None = None) -> None:
-        """To standard output."""
+        """Print one line of the result to standard output."""
         styled = click.style(shown(text), bold=bold or None, fg=fg) if bold or fg else shown(text)
         click.echo(styled, color=None if self.color else False)
 
 
-def _flags(said: Mapping[str, object]) -> Iterator[str]:
-    """Options as they are typed; what is None or False was not given."""
-    for name, value in said.items():
+def _arguments(options: Mapping[str, object]) -> Iterator[str]:
+    """Options as command-line arguments; one that is None or False was not given."""
+    for name, value in options.items():
         if value is not None and value is not False:
             yield f"--{name.replace('_', '-')}"
             if value is not True:
@@ -89,22 +93,23 @@ def _flags(said: Mapping[str, object]) -> Iterator[str]:
 
 
 def shown(text: str) -> str:
-    """Text as one line of a terminal: nothing in it acts, and a cell can't pretend to be a line of ours."""
+    """Replace unprintable characters, so that a cell can neither control the terminal nor imitate a line of output."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def also_after_the_command(group: click.Group, shared: Sequence[click.Option]) -> None:
-    """Let every command of the group take the group's own options too, since that is where people put them."""
+    """Let every command of the group accept the group's own options too: people also type them after the command."""
     for command in group.commands.values():
         for option in shared:
-            again = copy(option)
-            again.hidden, again.expose_value, again.callback = True, False, _set_afterwards
-            command.params.append(again)
+            hidden_option = copy(option)
+            hidden_option.hidden, hidden_option.expose_value = True, False
+            hidden_option.callback = _apply_global_option
+            command.params.append(hidden_option)
         if isinstance(command, click.Group):
             also_after_the_command(command, shared)
 
 
-def _set_afterwards(context: click.Context, option: click.Parameter, value: object) -> None:
+def _apply_global_option(context: click.Context, option: click.Parameter, value: object) -> None:
     screen = context.find_object(Screen)
     if screen is None or value in (None, False):
         return
@@ -126,7 +131,7 @@ def _set_afterwards(context: click.Context, option: click.Parameter, value: obje
 
 
 def options(*decorators: Callable[[F], F]) -> Callable[[F], F]:
-    """Several click options as one decorator, in the order given."""
+    """Combine click options into one decorator; `--help` shows them in the order given."""
 
     def apply(function: F) -> F:
         for decorator in reversed(decorators):
@@ -137,7 +142,7 @@ def options(*decorators: Callable[[F], F]) -> Callable[[F], F]:
 
 
 sandbox_options = options(
-    click.option("--sandbox", metavar="WORLD", help="Rehearse: start the sandbox with this world file, and stop it."),
+    click.option("--sandbox", metavar="WORLD", help="Run against the sandbox, started with this world file."),
     click.option("--speed", type=float, metavar="N", help="The sandbox's clock runs N times faster."),
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object for machines.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")

@@ -1,4 +1,4 @@
-"""forget, backup, restore-backup and journal: keeping no more of people than is needed, and losing nothing that is."""
+"""The commands forget, backup, restore-backup and journal: erasure of learners, backups, and restored journals."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # commands load the app when they run
     from bulkremove.app import App
 
 SHOWN_LINES = 40
-"""Lines of a file from a backup that are shown before it is put in place."""
+"""Lines shown of each file from a backup before it is restored."""
 
 
 def add_to(group: click.Group) -> None:
@@ -39,22 +39,22 @@ def forget(screen: Screen, learner: str, yes: bool) -> int:
     from bulkremove.app import this_person
 
     if not (learner.isascii() and learner.isdigit() and len(learner) <= MAX_ID_DIGITS):
-        raise click.UsageError(f"{learner!r} is no learner id.")
-    found = screen.call(lambda app: app.retention.find_learner(learner))
-    for job, count in found.rows.items():
+        raise click.UsageError(f"{learner!r} is not a learner id.")
+    erasure = screen.call(lambda app: app.retention.find_learner(learner))
+    for job, count in erasure.rows.items():
         screen.answer(f"Job {job}: {count:,} row(s) are emptied.")
-    for path, rows in found.files.items():
+    for path, rows in erasure.files.items():
         screen.answer(f"{path}: {len(rows.numbers):,} row(s) are taken out.")
-    for sentence in found.by_hand:
+    for sentence in erasure.by_hand:
         screen.answer(sentence)
-    if not (found.rows or found.files):
+    if not (erasure.rows or erasure.files):
         screen.answer("There is nothing that this command may change.")
         return 0
-    _ask(screen, "Erase this learner's data?", yes)
-    failed = screen.call(lambda app: app.retention.forget(found, by=this_person()))
-    for sentence in failed:
+    _confirm("Erase this learner's data?", yes)
+    failures = screen.call(lambda app: app.retention.forget(erasure, by=this_person()))
+    for sentence in failures:
         screen.answer(sentence)
-    if failed:
+    if failures:
         return 1
     screen.answer("The learner's data were erased.")
     return 0
@@ -95,8 +95,8 @@ def restore_backup(screen: Screen, file: str, yes: bool) -> None:
         if len(lines) > SHOWN_LINES:
             screen.warn(f"  ... and {len(lines) - SHOWN_LINES:,} more")
     for place in backup.differing:
-        screen.warn(f"{place} is another one than in the backup and is left as it is.")
-    _ask(screen, f"Replace the journal by the one in {path}? What was done since is lost.", yes)
+        screen.warn(f"{place} differs from the one in the backup and is left as it is.")
+    _confirm(f"Replace the journal with the one in {path}? What was done since then is lost.", yes)
     screen.call(lambda app: app.backups.put_back(path, backup, by=this_person()))
     screen.answer(f"The journal of {path} is in place. Nothing is sent or changed before it is accepted.")
     screen.answer(f"Next: {screen.command('journal', 'accept-restore')}")
@@ -125,7 +125,7 @@ def accept_restore(screen: Screen, yes: bool) -> None:
         screen.answer("This is the journal that was used last. Nothing was changed.")
         return
     if restored.changes is None:
-        screen.warn("The file journal.mark does not tell how much was done since the copy was made.")
+        screen.warn("The file journal.mark does not say how much was done since the copy was made.")
     else:
         screen.warn(f"{restored.changes:,} attempts and audit entries made since the copy are lost.")
     for job, rows in restored.rows.items():
@@ -134,21 +134,21 @@ def accept_restore(screen: Screen, yes: bool) -> None:
         screen.warn(f"Job {job} is not over; it is not sent before somebody resumes or approves it.")
     for job in restored.jobs:
         screen.warn(f"Job {job} was made since and is lost; its report, if it has one, is all that is left of it.")
-    for name in screen.call(_who_may_sign_in):
-        screen.warn(f"{name} may use the page or the HTTP API again; take that back if it was taken back since.")
-    _ask(screen, "Continue with this journal?", yes)
+    for name in screen.call(_names_with_access):
+        screen.warn(f"{name} may use the page or the HTTP API again; revoke that if it was revoked since.")
+    _confirm("Continue with this journal?", yes)
     screen.call(lambda app: app.backups.accept(restored, by=this_person()))
     screen.answer("The journal is accepted. Look each unknown learner up in Zoho People before you retry a job.")
 
 
-async def _who_may_sign_in(app: App) -> list[str]:
+async def _names_with_access(app: App) -> list[str]:
     users, tokens = await app.users.all(), await app.users.tokens()
     valid = [token for token in tokens if token.revoked_at is None]
     return [*(f"User {user.name}" for user in users), *(f"Token {token.id} ({token.name})" for token in valid)]
 
 
-def _ask(screen: Screen, question: str, yes: bool) -> None:
-    """Raises ConsentMissing unless a person agrees, now or beforehand."""
+def _confirm(question: str, yes: bool) -> None:
+    """Ask a person to agree, unless --yes was given. Raises ConsentMissing."""
     if yes:
         return
     if not sys.stdin.isatty():

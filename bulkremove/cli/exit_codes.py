@@ -1,6 +1,6 @@
-"""The exit codes, once: for `--help`, for the README, which a test compares, and for what a command ends with.
+"""The exit codes and their meanings, for every command, for `--help` and for the README (compared by a test).
 
-Late imports: `--help` needs none of the domain.
+Imports are late, because `--help` needs none of the domain.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ EXIT_CODES = {
 
 
 def epilog() -> str:
-    """The list for the end of `--help`."""
-    return "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {words}" for code, words in EXIT_CODES.items())
+    """The list of exit codes at the end of `--help`, marked so that click keeps its line breaks."""
+    return "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {meaning}" for code, meaning in EXIT_CODES.items())
 
 
 def of_job(job: Job, tally: Tally) -> int:
-    """For a run of the job that is over."""
+    """The exit code after a run of a job."""
     from bulkremove.domain.job import EndReason
 
     match job.reason_code:
@@ -45,13 +45,13 @@ def of_job(job: Job, tally: Tally) -> int:
 
 
 def of_nightly_run(result: NightlyResult) -> int:
-    """The worst of all that happened in it."""
+    """The exit code of a nightly run: the highest of its jobs, of held files (4) and of failures (5)."""
     codes = [of_job(ended.job, ended.tally) for ended in result.ended]
     return max([*codes, 4 * bool(result.held), 5 * bool(result.failures)])
 
 
 def of_error(error: BulkremoveError) -> int:
-    """For an error that ended a command."""
+    """The exit code of a command that ended with this error."""
     from bulkremove.domain import errors
 
     match error:

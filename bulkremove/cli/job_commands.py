@@ -1,4 +1,4 @@
-"""jobs, show, cancel, report and note: what was done before."""
+"""The commands jobs, show, cancel, report and note, for jobs that are stored in the journal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from bulkremove.platform.local_time import local
 if TYPE_CHECKING:
     from bulkremove.app import App
 
-_UNKNOWN_SHOWN = 20
+_MAX_UNKNOWN_ROWS = 20
+"""Unknown rows that ``show`` lists."""
 
 
 def add_to(group: click.Group) -> None:
@@ -30,7 +31,7 @@ def add_to(group: click.Group) -> None:
 @click.command()
 @click.option("--state", type=click.Choice([state.value for state in JobState if state is not JobState.STORING]))
 @click.option("--file", "source", metavar="TEXT", default="", help="Only jobs whose file's name contains TEXT.")
-@click.option("-n", "--newest", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many a page.")
+@click.option("-n", "--newest", type=click.IntRange(1, 100_000), default=50, show_default=True, help="Jobs on a page.")
 @click.option("--page", type=click.IntRange(1, 1_000_000), default=1, show_default=True, help="Which page.")
 @json_option
 @click.pass_obj
@@ -39,23 +40,25 @@ def jobs(screen: Screen, state: str | None, source: str, newest: int, page: int,
 
     Example: bulkremove jobs --state paused
     """
-    wanted = JobState(state) if state else None
-    found, tallies, more = screen.call(lambda app: app.jobs.page(page=page, limit=newest, state=wanted, source=source))
+    job_state = JobState(state) if state else None
+    matches, tallies, has_more = screen.call(
+        lambda app: app.jobs.page(page=page, limit=newest, state=job_state, source=source)
+    )
     if as_json:
-        facts = [{"job": job.id, "state": job.state.value, "source": job.source, "host": job.host} for job in found]
-        screen.answer(json.dumps(facts))
+        items = [{"job": job.id, "state": job.state.value, "source": job.source, "host": job.host} for job in matches]
+        screen.answer(json.dumps(items))
         return
-    if not found and (wanted or source or page > 1):
+    if not matches and (job_state or source or page > 1):
         screen.answer("No job matches.")
-    elif not found:
+    elif not matches:
         screen.answer("There are no jobs yet. `bulkremove preview FILE` shows what a file would remove.")
-    for job in found:
+    for job in matches:
         tally = tallies[job.id]
-        when = local(job.created_at)
-        where = "SANDBOX " if job.sandbox else ""
-        done = f"{tally.total - tally.open:,}/{tally.total:,}"
-        screen.answer(f"{job.id}  {when:%Y-%m-%d %H:%M}  {job.state.value:<9}  {done:>15}  {where}{shown(job.source)}")
-    if more:
+        created = f"{local(job.created_at):%Y-%m-%d %H:%M}"
+        settled = f"{tally.total - tally.open:,}/{tally.total:,}"
+        source_name = ("SANDBOX " if job.sandbox else "") + shown(job.source)
+        screen.answer(f"{job.id}  {created}  {job.state.value:<9}  {settled:>15}  {source_name}")
+    if has_more:
         screen.say(f"There are more: --page {page + 1}")
 
 
@@ -69,33 +72,35 @@ def show(screen: Screen, job: str, as_json: bool) -> None:
     Example: bulkremove show 20261123-k3f9
     """
 
-    async def look(app: App) -> tuple[Job, Tally, str, list[tuple[float, str, str]], list[Outcome]]:
-        found, jobs = await app.jobs.find(job), app.jobs
-        unknown = await jobs.outcomes(found, Status.UNKNOWN)
-        return found, await jobs.tally(found), await jobs.summary(found), await jobs.events(found), unknown
+    async def load(app: App) -> tuple[Job, Tally, str, list[tuple[float, str, str]], list[Outcome]]:
+        jobs, stored = app.jobs, await app.jobs.find(job)
+        unknown = await jobs.outcomes(stored, Status.UNKNOWN)
+        return stored, await jobs.tally(stored), await jobs.summary(stored), await jobs.events(stored), unknown
 
-    found, tally, summary, events, unknown = screen.call(look)
+    stored_job, tally, summary, events, unknown = screen.call(load)
     if as_json:
         from bulkremove.report import as_json as report_json
 
-        facts = {**report_json(found, tally, report=None, retry=None), "exit_code": of_job(found, tally)}
-        facts["events"] = [{"at": at, "name": name, "text": text} for at, name, text in events]
-        facts["unknown_rows"] = [outcome.number for outcome in unknown]
-        screen.answer(json.dumps(facts))
+        document = {**report_json(stored_job, tally, report=None, retry=None), "exit_code": of_job(stored_job, tally)}
+        document["events"] = [{"at": at, "name": name, "text": text} for at, name, text in events]
+        document["unknown_rows"] = [outcome.number for outcome in unknown]
+        screen.answer(json.dumps(document))
         return
-    screen.answer(f"Job {found.id}: {found.state.value}. {found.reason}".strip())
+    screen.answer(f"Job {stored_job.id}: {stored_job.state.value}. {stored_job.reason}".strip())
     screen.answer(summary)
-    for outcome in unknown[:_UNKNOWN_SHOWN]:
+    for outcome in unknown[:_MAX_UNKNOWN_ROWS]:
         screen.answer(f"  row {outcome.number}: {shown(outcome.detail)}")
-        for one in outcome.notes:
-            screen.answer(f"    {one.author} noted: {shown(one.text)}")
-    if len(unknown) > _UNKNOWN_SHOWN:
-        screen.answer(f"  ... and {len(unknown) - _UNKNOWN_SHOWN:,} more unknown rows")
-    if found.state.resumable:
-        screen.answer(f"To go on: {screen.command('resume', found.id)}")
-    if unknown and found.state.over:
-        again = screen.command("retry", found.id, said={"unknown_checked": True})
-        screen.answer(f"Look each unknown learner up in Zoho People. To send these rows again after that: {again}")
+        for row_note in outcome.notes:
+            screen.answer(f"    {row_note.author} noted: {shown(row_note.text)}")
+    if len(unknown) > _MAX_UNKNOWN_ROWS:
+        screen.answer(f"  ... and {len(unknown) - _MAX_UNKNOWN_ROWS:,} more unknown rows")
+    if stored_job.state.resumable:
+        screen.answer(f"To go on: {screen.command('resume', stored_job.id)}")
+    if unknown and stored_job.state.over:
+        retry_command = screen.command("retry", stored_job.id, said={"unknown_checked": True})
+        screen.answer(
+            f"Look each unknown learner up in Zoho People. To send these rows again after that: {retry_command}"
+        )
     for at, _, text in events:
         screen.answer(f"  {local(at):%Y-%m-%d %H:%M:%S}  {shown(text)}")
 
@@ -110,10 +115,10 @@ def cancel(screen: Screen, job: str) -> None:
     """
     from bulkremove.app import this_person
 
-    async def act(app: App) -> str:
+    async def cancel_job(app: App) -> str:
         return await app.jobs.summary(await app.jobs.cancel(job, by=this_person()))
 
-    screen.answer(screen.call(act))
+    screen.answer(screen.call(cancel_job))
 
 
 @click.command()
@@ -122,7 +127,7 @@ def cancel(screen: Screen, job: str) -> None:
 @click.option(
     "--rows",
     type=click.Choice(["retry", "undo"]),
-    help="The file's own columns of the rows not sent, or of those removed, instead.",
+    help="Write only the rows that were not sent (retry) or removed (undo), with the file's own columns.",
 )
 @click.pass_obj
 def report(screen: Screen, job: str, output: str | None, rows: str | None) -> None:
@@ -136,8 +141,8 @@ def report(screen: Screen, job: str, output: str | None, rows: str | None) -> No
     if rows and output is None:
         raise click.UsageError("--rows needs -o FILE.")
     path = Path(output).absolute() if output else None
-    wanted = Rows(rows) if rows else None
-    written = screen.call(lambda app: app.jobs.report(job, path, rows=wanted, by=this_person()))
+    selection = Rows(rows) if rows else None
+    written = screen.call(lambda app: app.jobs.report(job, path, rows=selection, by=this_person()))
     screen.answer(str(written) if written else "There are no such rows, so no file was written.")
 
 

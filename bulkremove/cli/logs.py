@@ -1,6 +1,6 @@
-"""What happens to jobs, as lines for whoever keeps logs: text, or one JSON object each. Never a cell or an id.
+"""A log of job events on standard error, one line each, as text or JSON. No line holds a cell or an id of a row.
 
-Each line has the job, its account and the event's stable name; journald and others add the time again as they like.
+Each line has its time (UTC), the event's stable name, the job, its account and a text.
 """
 
 from __future__ import annotations
@@ -14,14 +14,18 @@ EVENTS = "bulkremove.events"
 
 
 class Lines(logging.Formatter):
-    """``2026-11-23T02:30:00.000+00:00 locked job=20261123-k3f9 account=default Zoho says ...``"""
+    """Formatter of an event as one line.
+
+    As text: ``2026-11-23T02:30:00.000+00:00 locked job=20261123-k3f9 account=default Zoho says ...``
+    """
 
     def __init__(self, *, as_json: bool) -> None:
         super().__init__()
         self._as_json = as_json
 
     def format(self, record: logging.LogRecord) -> str:
-        facts = {
+        """Format a record; its extra attributes ``event``, ``job`` and ``account`` may be missing."""
+        fields = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "event": getattr(record, "event", record.name),
             "job": getattr(record, "job", ""),
@@ -29,8 +33,8 @@ class Lines(logging.Formatter):
             "text": record.getMessage(),
         }
         if self._as_json:
-            return json.dumps(facts, ensure_ascii=False)
-        return f"{facts['at']} {facts['event']} job={facts['job']} account={facts['account']} {facts['text']}"
+            return json.dumps(fields, ensure_ascii=False)
+        return f"{fields['at']} {fields['event']} job={fields['job']} account={fields['account']} {fields['text']}"
 
 
 def start(form: str) -> None:

@@ -1,4 +1,4 @@
-"""nightly, worker, approve and schedule: runs that nobody has to watch."""
+"""The commands nightly, worker, approve and schedule: unattended runs over the files of a source."""
 
 from __future__ import annotations
 
@@ -43,22 +43,22 @@ def nightly(
     """
     if test_notice:
         return screen.call(lambda app: _test_notice(screen, app), sandbox=sandbox, speed=speed)
-    act = _dry_run if dry_run else lambda app: _pass(screen, app, again)
-    found = screen.call(act, sandbox=sandbox, speed=speed)
+    use_case = _dry_run if dry_run else lambda app: _run_once(screen, app, again)
+    result = screen.call(use_case, sandbox=sandbox, speed=speed)
     if dry_run:
-        for shown in found.plans:
-            for line in preview_text.lines(shown, "bulkremove nightly"):
+        for preview in result.plans:
+            for line in preview_text.lines(preview, "bulkremove nightly"):
                 screen.answer(line)
-    for job in found.ran:
+    for job in result.ran:
         screen.answer(f"{job.id}  {job.state.value:<9}  {job.source}  {job.reason}".rstrip())
-    for name, texts in (("held", found.held), ("waits", found.waiting), ("FAILED", found.failures)):
+    for label, texts in (("held", result.held), ("waits", result.waiting), ("FAILED", result.failures)):
         for text in texts:
-            screen.answer(f"{name}: {text}")
-    if found.deleted:
-        screen.answer(f"deleted: {found.deleted}")
-    if not (found.ran or found.held or found.waiting or found.failures or found.plans):
+            screen.answer(f"{label}: {text}")
+    if result.deleted:
+        screen.answer(f"deleted: {result.deleted}")
+    if not (result.ran or result.held or result.waiting or result.failures or result.plans):
         screen.answer("There was nothing to do.")
-    return 0 if dry_run else of_nightly_run(found)
+    return 0 if dry_run else of_nightly_run(result)
 
 
 @click.command()
@@ -69,7 +69,7 @@ def worker(screen: Screen, sandbox: str | None, speed: float | None) -> None:
 
     Example: bulkremove worker
     """
-    screen.call(lambda app: _work(screen, app), sandbox=sandbox, speed=speed)
+    screen.call(lambda app: _run_scheduler(screen, app), sandbox=sandbox, speed=speed)
 
 
 @click.command()
@@ -82,8 +82,8 @@ def approve(screen: Screen, job: str) -> None:
     """
     from bulkremove.app import this_person
 
-    found = screen.call(lambda app: app.jobs.approve(job, by=this_person()))
-    screen.answer(f"Job {found.id} runs in the next nightly run. At once: {screen.command('resume', found.id)}")
+    approved = screen.call(lambda app: app.jobs.approve(job, by=this_person()))
+    screen.answer(f"Job {approved.id} runs in the next nightly run. At once: {screen.command('resume', approved.id)}")
 
 
 @click.group()
@@ -97,7 +97,7 @@ def schedule() -> None:
 @schedule.command()
 @click.pass_obj
 def show(screen: Screen) -> None:
-    """Print the next ten starts."""
+    """Print when the next ten nightly runs start."""
     from bulkremove.app.nightly import schedule as schedule_of
 
     with screen.app() as app:
@@ -129,7 +129,7 @@ def systemd(screen: Screen) -> None:
         "# /etc/systemd/system/bulkremove.service",
         *("[Unit]", "Description=Nightly run of bulkremove", "[Service]", "Type=oneshot"),
         f"ExecStart={command}",
-        "# 3, 4: some rows or files need a person, who was told; 5: the next nightly run goes on",
+        "# 3, 4: some rows or files need a person, who was notified; 5: the next nightly run goes on",
         *("SuccessExitStatus=3 4 5", ""),
         "# /etc/systemd/system/bulkremove.timer",
         *("[Unit]", "Description=Nightly runs of bulkremove"),
@@ -141,55 +141,55 @@ def systemd(screen: Screen) -> None:
 
 
 def _command(screen: Screen, app: App) -> str:
-    """The nightly run as cron and systemd start it: from another folder, so that every path is whole."""
+    """The command that cron and systemd run; its paths are absolute, because they start it from another folder."""
     program, config = Path(sys.argv[0]).absolute(), screen.flags.get("config")
-    words = [str(program) if program.name == "bulkremove" else "bulkremove", "--home", str(app.settings.home)]
-    words += ["--config", str(Path(str(config)).absolute())] * bool(config)
-    words += ["--account", app.settings.account] * ("account" in app.settings.sources)
-    return shlex.join([*words, "nightly"])
+    arguments = [str(program) if program.name == "bulkremove" else "bulkremove", "--home", str(app.settings.home)]
+    arguments += ["--config", str(Path(str(config)).absolute())] * bool(config)
+    arguments += ["--account", app.settings.account] * ("account" in app.settings.sources)
+    return shlex.join([*arguments, "nightly"])
 
 
 async def _dry_run(app: App) -> NightlyResult:
     return await app.nightly_runs(app.supervisor()).dry_run()
 
 
-async def _pass(screen: Screen, app: App, again: str | None) -> NightlyResult:
-    stop = _stop(screen)
+async def _run_once(screen: Screen, app: App, again: str | None) -> NightlyResult:
+    stop = _stop_on_signals(screen)
     async with app.runs.in_sandbox():
         return await app.nightly_runs(app.supervisor()).run(stop=stop, again=again)
 
 
 async def _test_notice(screen: Screen, app: App) -> int:
-    sent = await app.nightly_runs(app.supervisor()).outbox.send_test()
-    if not sent:
+    addresses = await app.nightly_runs(app.supervisor()).outbox.send_test()
+    if not addresses:
         raise SettingsError(
             "There are no addresses for notices.",
             hint="Write apprise URLs to notify.txt in the home folder (chmod 600), one a line, or BULKREMOVE_NOTIFY.",
         )
-    screen.answer(f"A test was sent to {sent} address(es).")
+    screen.answer(f"A test notice was sent to {addresses} address(es).")
     return 0
 
 
-async def _work(screen: Screen, app: App) -> None:
+async def _run_scheduler(screen: Screen, app: App) -> None:
     from bulkremove.app.nightly import Scheduler
 
     if app.settings.nightly_at is None:
         raise SettingsError("There is no nightly_at, so no nightly run ever starts.", hint='Set nightly_at = "02:30".')
-    stop = _stop(screen)
+    stop = _stop_on_signals(screen)
     async with app.runs.in_sandbox():
         screen.say("Waiting for the nightly runs; Ctrl-C ends.")
         await Scheduler(app.context, app.nightly_runs(app.supervisor()), stop).run()
 
 
-def _stop(screen: Screen) -> Stop:
-    """A stop that the system's signals ask."""
+def _stop_on_signals(screen: Screen) -> Stop:
+    """Return a stop that SIGINT and SIGTERM ask for."""
     import asyncio
 
     from bulkremove.app import Stop
 
     stop = Stop()
 
-    def ask(reason: str, code: EndReason) -> None:
+    def request_stop(reason: str, code: EndReason) -> None:
         stop.ask(reason, code, auto_resumable=True)
         screen.say("Stopping; the rows in flight are finished first.")
 
@@ -198,5 +198,5 @@ def _stop(screen: Screen) -> Stop:
         (signal.SIGINT, "Stopped by Ctrl-C.", EndReason.INTERRUPTED),
         (signal.SIGTERM, "The system asked the nightly run to stop.", EndReason.TERMINATED),
     ):
-        loop.add_signal_handler(number, ask, reason, code)
+        loop.add_signal_handler(number, request_stop, reason, code)
     return stop

@@ -1,7 +1,7 @@
-"""Standard output and standard error when nothing can be written to them: a full disk, a reader that has gone.
+"""Standard output and standard error that survive write errors, such as a full disk or a closed pipe.
 
-Everything that speaks to a person goes through these two: click, rich, logging and the interpreter at its end. That
-one would try what is left once more, say so in its own words, and end with 120.
+click, rich and logging write to these streams, and the interpreter flushes them at exit. If that failed, it would print
+a message of its own and exit with 120.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from io import TextIOWrapper
 
 
 class Stream(TextIOWrapper):
-    """A standard stream over the same file; from the first failure on it takes words and writes nothing.
+    """Replacement of a standard stream over the same file; after the first failure it discards all text.
 
-    ``answers``: whether it is standard output, whose loss is told once by AnswerLost. A reader that has gone is none:
-    a run goes on without one. Standard error has nobody left to tell.
+    ``answers``: whether it is standard output; its first failure raises AnswerLost, unless the reader closed the pipe,
+    because a run continues without a reader. A failure of standard error is ignored: it could not be reported anywhere.
     """
 
     def __init__(self, stream: TextIOWrapper, *, answers: bool) -> None:
-        # no character of a file may end a run
+        # "backslashreplace": a character that the encoding lacks must not end a run.
         super().__init__(
             stream.buffer,
             stream.encoding,
@@ -31,6 +31,7 @@ class Stream(TextIOWrapper):
         self._lost = False
 
     def write(self, text: str) -> int:
+        """Write the text, or discard it after a failure; return its length either way. Raises AnswerLost."""
         if not self._lost:
             try:
                 return super().write(text)
@@ -39,6 +40,7 @@ class Stream(TextIOWrapper):
         return len(text)
 
     def flush(self) -> None:
+        """Flush, or do nothing after a failure. Raises AnswerLost."""
         if not self._lost:
             try:
                 super().flush()
@@ -48,15 +50,15 @@ class Stream(TextIOWrapper):
     def _lose(self, error: OSError) -> None:
         self._lost = True
         if self._answers and error.errno != errno.EPIPE:
-            from bulkremove.domain.errors import AnswerLost  # late: `--help` needs nothing of it
+            from bulkremove.domain.errors import AnswerLost  # late: `--help` does without the domain
 
             raise AnswerLost(
-                f"The answer can't be written: {error.strerror}.", hint="`bulkremove jobs` says what was done."
+                f"The answer can't be written: {error.strerror}.", hint="`bulkremove jobs` shows what was done."
             ) from None
 
 
 def stand_in() -> None:
-    """Put these in the place of the interpreter's own; a stream that a test has replaced is left."""
+    """Replace sys.stdout and sys.stderr by such streams; one that a test has replaced already is left alone."""
     if type(sys.stdout) is TextIOWrapper:
         sys.stdout = Stream(sys.stdout, answers=True)
     if type(sys.stderr) is TextIOWrapper:

@@ -1,6 +1,6 @@
-"""The program: the group of all commands, and how an error becomes words and an exit code.
+"""The group of all commands, and how an error becomes a message and an exit code.
 
-It stands apart from the package's front door, which answers `--help` without it.
+The package's ``__init__`` imports this module only when it is needed: it answers `--help` without click.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def cli(
 
     Example: bulkremove preview leavers.xlsx
     """
-    # Only our own words: what sends notices would log its addresses, which hold secrets (apprise 2.2, measured).
+    # Only this program's own records: apprise logs its addresses, which hold secrets (apprise 2.2, measured).
     logging.basicConfig(stream=sys.stderr, level=logging.CRITICAL)
     logging.getLogger("bulkremove").setLevel(logging.DEBUG if debug else logging.WARNING)
     logging.getLogger("bulkremove.events").setLevel(logging.CRITICAL)
@@ -73,11 +73,11 @@ nightly_commands.add_to(cli)
 data_commands.add_to(cli)
 sandbox_command.add_to(cli)
 serve_command.add_to(cli)
-also_after_the_command(cli, [one for one in cli.params if isinstance(one, click.Option) and one.expose_value])
+also_after_the_command(cli, [param for param in cli.params if isinstance(param, click.Option) and param.expose_value])
 
 
 def run() -> int:
-    """Run the command that was asked for; its exit code."""
+    """Run the command of the process's arguments and return its exit code. Errors are printed, not raised."""
     try:
         code = cli.main(prog_name="bulkremove", standalone_mode=False)
     except click.exceptions.Abort:

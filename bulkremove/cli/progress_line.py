@@ -1,4 +1,4 @@
-"""A running job on the screen: a live line on a terminal, else a log line a minute and at each change of state."""
+"""Progress of a running job: a live line on a terminal, else a log line each minute and at each change of state."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from bulkremove.report import duration
 if TYPE_CHECKING:
     from bulkremove.app import Progress
 
-_EVERY = 60.0
+_LOG_INTERVAL = 60.0
 """Seconds of the run's clock between two log lines."""
 
 
 class Live:
-    """Shows progress while the context lasts. ``clock``: the run's."""
+    """Context manager that displays a run's progress on standard error. ``clock``: the clock of the run."""
 
     def __init__(self, screen: Screen, *, clock: Clock) -> None:
         self._screen = screen
@@ -44,15 +44,15 @@ class Live:
             self._status = None
 
     async def tick(self) -> None:
-        """Without a terminal, say every minute where the run stands, also while it waits. Ends when cancelled."""
+        """Without a terminal, log the progress each minute, also while the run waits. Runs until cancelled."""
         while True:
-            await self._clock.sleep(_EVERY)
+            await self._clock.sleep(_LOG_INTERVAL)
             if self._last is not None and self._status is None:
                 self._log(self.line(self._last))
 
     def show(self, progress: Progress) -> None:
-        """One change of the run."""
-        first, self._last = self._last is None, progress
+        """Display a change of the run's progress."""
+        is_first, self._last = self._last is None, progress
         if progress.news:
             self._log(progress.news)
         if progress.settled is not None and self._screen.verbose:
@@ -62,23 +62,23 @@ class Live:
             from rich.text import Text
 
             self._status.update(Text(self.line(progress)))  # type: ignore[attr-defined] # rich is imported late
-        elif first:
+        elif is_first:
             self._log(self.line(progress))
 
     def line(self, progress: Progress) -> str:
-        """done/total, counts, what is waited for and until when, and apart from it the time that is left."""
+        """Format the progress: settled/total rows, counts by status, the present wait, and the time left without it."""
         tally = progress.tally
         counts = ", ".join(f"{tally[status]:,} {status.value.replace('_', ' ')}" for status in Status if tally[status])
-        words = [f"{'SANDBOX ' if progress.job.sandbox else ''}{tally.total - tally.open:,}/{tally.total:,}", counts]
+        parts = [f"{'SANDBOX ' if progress.job.sandbox else ''}{tally.total - tally.open:,}/{tally.total:,}", counts]
         if progress.waiting is not None and progress.until is not None:
-            left = max(0.0, progress.until - self._clock.monotonic()) / self._clock.speed
-            words.append(f"waiting ({progress.waiting.value}) until {self._at(left)}")
-        words.append(f"about {duration(progress.eta / self._clock.speed)} left")
-        return " | ".join(word for word in words if word)
+            wait_seconds = max(0.0, progress.until - self._clock.monotonic()) / self._clock.speed
+            parts.append(f"waiting ({progress.waiting.value}) until {self._time_in(wait_seconds)}")
+        parts.append(f"about {duration(progress.eta / self._clock.speed)} left")
+        return " | ".join(part for part in parts if part)
 
     def _log(self, text: str) -> None:
-        self._screen.say(f"{self._at(0.0)} {text}")
+        self._screen.say(f"{self._time_in(0.0)} {text}")
 
-    def _at(self, ahead: float) -> str:
-        """The local time in ``ahead`` real seconds."""
-        return f"{local(self._clock.wall() + ahead):%H:%M:%S}"
+    def _time_in(self, seconds: float) -> str:
+        """The local time in ``seconds`` real seconds from now."""
+        return f"{local(self._clock.wall() + seconds):%H:%M:%S}"

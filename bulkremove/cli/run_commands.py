@@ -1,4 +1,4 @@
-"""preview, run, resume and retry: everything that leads to removals, or shows what they would be."""
+"""The commands preview, run, resume and retry: they send removals, or show which would be sent."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 reading_options = options(
     click.option("--sheet", metavar="NAME", help="The sheet to read."),
     click.option("--columns", metavar="MAP", help="course=A,batch=B,learner=C by heading or letter."),
-    click.option("--visible-only", is_flag=True, help="Leave hidden and filtered rows and sheets out."),
+    click.option("--visible-only", is_flag=True, help="Leave out hidden and filtered rows and sheets."),
     click.option("--include-hidden", is_flag=True, help="Read hidden and filtered rows and sheets too."),
 )
 limit_options = options(
@@ -38,7 +38,7 @@ cap_options = options(
 )
 run_options = options(
     click.option("--report", metavar="FILE", help="Where the report goes: .csv, .xlsx or .jsonl."),
-    click.option("--expect-missing", is_flag=True, help="Go on when the first 10 learners are all unknown to Zoho."),
+    click.option("--expect-missing", is_flag=True, help="Continue although Zoho knows none of the first 10 learners."),
 )
 
 
@@ -57,14 +57,14 @@ def add_to(group: click.Group) -> None:
 @json_option
 @sandbox_options
 @click.pass_obj
-def preview(screen: Screen, /, file: str, output: str | None, as_json: bool, **said: Any) -> None:
+def preview(screen: Screen, /, file: str, output: str | None, as_json: bool, **params: Any) -> None:
     """Show what FILE would remove, and remove nothing.
 
     FILE: a file, - for standard input, an https address, or 'command PROGRAM ...'.
 
     Example: bulkremove preview leavers.xlsx --sheet "March"
     """
-    _dry_run(screen, file, output, as_json, said)
+    _dry_run(screen, file, output, as_json, params)
 
 
 @click.command()
@@ -89,7 +89,7 @@ def run(
     report: str | None,
     expect_missing: bool,
     as_json: bool,
-    **said: Any,
+    **params: Any,
 ) -> int:
     """Remove the learners in FILE from their batches, after showing the plan and asking.
 
@@ -98,13 +98,13 @@ def run(
     Example: bulkremove run leavers.csv
     """
     if dry_run:
-        said |= {"report": report, "expect_missing": expect_missing}
-        _dry_run(screen, file, None, as_json, said)
+        params |= {"report": report, "expect_missing": expect_missing}
+        _dry_run(screen, file, None, as_json, params)
         return 0
-    reading, settings, sandbox = _parted(said)
+    reading, settings, sandbox = _split(params)
     with screen.app(**settings, **sandbox) as app:
-        shown, folder = _read(app, file, reading)
-        return _agree_and_run(screen, app, shown, folder, plan_hash, yes, report, expect_missing, as_json, said)
+        preview, folder = _read(app, file, reading)
+        return _confirm_and_run(screen, app, preview, folder, plan_hash, yes, report, expect_missing, as_json, params)
 
 
 @click.command()
@@ -115,7 +115,7 @@ def run(
 @sandbox_options
 @click.pass_obj
 def resume(
-    screen: Screen, /, job: str | None, report: str | None, expect_missing: bool, as_json: bool, **said: Any
+    screen: Screen, /, job: str | None, report: str | None, expect_missing: bool, as_json: bool, **params: Any
 ) -> int:
     """Go on with JOB, or with the latest unfinished one. The file is not needed any more.
 
@@ -123,10 +123,10 @@ def resume(
     """
     import asyncio
 
-    _, settings, sandbox = _parted(said)
+    _, settings, sandbox = _split(params)
     with screen.app(**settings, **sandbox) as app:
-        found = asyncio.run(app.jobs.find(job))
-        return run_job(screen, app, found.id, report, expect_missing, as_json, said)
+        job_id = asyncio.run(app.jobs.find(job)).id
+        return run_job(screen, app, job_id, report, expect_missing, as_json, params)
 
 
 @click.command()
@@ -150,7 +150,7 @@ def retry(
     report: str | None,
     expect_missing: bool,
     as_json: bool,
-    **said: Any,
+    **params: Any,
 ) -> int:
     """Make a new job of what JOB did not send, show it, ask, and run it.
 
@@ -158,105 +158,105 @@ def retry(
     """
     import asyncio
 
-    _, settings, sandbox = _parted(said)
+    _, settings, sandbox = _split(params)
     with screen.app(**settings, **sandbox) as app:
-        shown = asyncio.run(app.plans.retry(job, unknown_checked=unknown_checked))
+        preview = asyncio.run(app.plans.retry(job, unknown_checked=unknown_checked))
         folder = Path(asyncio.run(app.jobs.find(job)).folder)
-        return _agree_and_run(screen, app, shown, folder, plan_hash, yes, report, expect_missing, as_json, said)
+        return _confirm_and_run(screen, app, preview, folder, plan_hash, yes, report, expect_missing, as_json, params)
 
 
-def _parted(said: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """The options for reading, for the settings, and for the sandbox."""
-    reading = {name: said.get(name) for name in ("sheet", "columns", "visible_only", "include_hidden")}
+def _split(params: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Split a command's parameters into those for reading, for the settings and for the sandbox."""
+    reading = {name: params.get(name) for name in ("sheet", "columns", "visible_only", "include_hidden")}
     names = ("limit", "lock", "daily_limit", "concurrency", "max_removals", "max_invalid")
-    return reading, {name: said.get(name) for name in names}, {name: said[name] for name in ("sandbox", "speed")}
+    return reading, {name: params.get(name) for name in names}, {name: params[name] for name in ("sandbox", "speed")}
 
 
-def _read(app: App, file: str, said: dict[str, Any]) -> tuple[Preview, Path]:
-    """The plan of the one file that a source gives now, and the folder for its report."""
+def _read(app: App, file: str, reading: dict[str, Any]) -> tuple[Preview, Path]:
+    """Preview the only file that the source has now; also the folder for its report. Raises FileRefused."""
     import asyncio
 
     from bulkremove.reading.options import Hidden, ReadOptions, parse_columns
     from bulkremove.sources import source_of
 
-    if said["visible_only"] and said["include_hidden"]:
+    visible_only, include_hidden = reading["visible_only"], reading["include_hidden"]
+    if visible_only and include_hidden:
         raise click.UsageError("--visible-only and --include-hidden exclude each other.")
-    hidden = Hidden.LEAVE_OUT if said["visible_only"] else Hidden.INCLUDE if said["include_hidden"] else Hidden.REFUSE
-    columns = parse_columns(said["columns"]) if said["columns"] else {}
-    reading = ReadOptions(said["sheet"], columns, hidden)
+    hidden = Hidden.LEAVE_OUT if visible_only else Hidden.INCLUDE if include_hidden else Hidden.REFUSE
+    columns = parse_columns(reading["columns"]) if reading["columns"] else {}
+    read_options = ReadOptions(reading["sheet"], columns, hidden)
     if file == "-":
-        return app.plans.preview(sys.stdin.buffer, name="standard input", options=reading), Path.cwd()
+        return app.plans.preview(sys.stdin.buffer, name="standard input", options=read_options), Path.cwd()
     source = source_of(file, os.environ)
     with TemporaryDirectory(prefix="bulkremove-") as scratch:
-        found = asyncio.run(source.fetch(Path(scratch)))
-        if len(found) != 1:
+        files = asyncio.run(source.fetch(Path(scratch)))
+        if len(files) != 1:
             raise FileRefused(
-                f"{file} holds {len(found)} files that can be read now.",
+                f"{file} holds {len(files)} files that can be read now.",
                 hint="Name one of them; `bulkremove nightly --dry-run` shows those of the source for nightly runs.",
             )
-        shown = app.plans.preview(found[0].path, name=found[0].name, options=reading)
-        return shown, Path.cwd() if source.is_export else found[0].path.absolute().parent
+        preview = app.plans.preview(files[0].path, name=files[0].name, options=read_options)
+        return preview, Path.cwd() if source.is_export else files[0].path.absolute().parent
 
 
-def _dry_run(screen: Screen, file: str, output: str | None, as_json: bool, said: dict[str, Any]) -> None:
-    reading, settings, sandbox = _parted(said)
+def _dry_run(screen: Screen, file: str, output: str | None, as_json: bool, params: dict[str, Any]) -> None:
+    reading, settings, sandbox = _split(params)
     with screen.app(**settings, **sandbox) as app:
-        shown, _ = _read(app, file, reading)
-    command = screen.command("run", file, said={**said, "plan": shown.plan.fingerprint})
+        preview, _ = _read(app, file, reading)
+    command = screen.command("run", file, said={**params, "plan": preview.plan.fingerprint})
     if output is not None:
         from bulkremove.report import write_plan
 
-        write_plan(Path(output), shown.plan)
+        write_plan(Path(output), preview.plan)
     if as_json:
-        screen.answer(json.dumps({**shown.as_json(), "command": command}))
+        screen.answer(json.dumps({**preview.as_json(), "command": command}))
     else:
-        for line in preview_text.lines(shown, command):
+        for line in preview_text.lines(preview, command):
             screen.answer(line)
 
 
-def _agree_and_run(
+def _confirm_and_run(
     screen: Screen,
     app: App,
-    shown: Preview,
+    preview: Preview,
     folder: Path,
     plan_hash: str | None,
     yes: bool,
     report: str | None,
     expect_missing: bool,
     as_json: bool,
-    said: dict[str, Any],
+    params: dict[str, Any],
 ) -> int:
     import asyncio
 
     from bulkremove.app import Consent, this_person
 
-    asks = plan_hash is None and not yes and shown.plan.removals > 0
-    for line in preview_text.lines(shown, None):
-        (screen.warn if asks else screen.say)(line)
+    must_ask = plan_hash is None and not yes and preview.plan.removals > 0
+    for line in preview_text.lines(preview, None):
+        (screen.warn if must_ask else screen.say)(line)
     consent = Consent(plan_hash, None, yes)
-    if asks:
-        if shown.refusal:
-            raise shown.refusal
-        consent = Consent(number=_ask(shown))
-    person = this_person()
-    claim = AsyncExitStack()
-    submitting = app.plans.submit(shown, consent=consent, folder=folder, prepared_by=(person,), by=person, claim=claim)
+    if must_ask:
+        if preview.refusal:
+            raise preview.refusal
+        consent = Consent(number=_ask_number(preview))
+    by, claim = this_person(), AsyncExitStack()
+    submission = app.plans.submit(preview, consent=consent, folder=folder, prepared_by=(by,), by=by, claim=claim)
     try:
-        job = asyncio.run(submitting)
-        return run_job(screen, app, job.id, report, expect_missing, as_json, said, claimed=True)
+        job = asyncio.run(submission)
+        return run_job(screen, app, job.id, report, expect_missing, as_json, params, claimed=True)
     finally:
         asyncio.run(claim.aclose())
 
 
-def _ask(shown: Preview) -> int:
-    """The number that a person types. Raises ConsentMissing where nobody can be asked."""
+def _ask_number(preview: Preview) -> int:
+    """Ask a person to type the number of removals. Raises ConsentMissing without a terminal or a number."""
     if not sys.stdin.isatty():
         raise ConsentMissing(
             "There is no terminal to ask on. Nothing was sent.",
             hint="Preview the file, then give --plan HASH, or --yes.",
         )
-    words = f"Type the number of removals ({shown.plan.removals:,}) to remove these learners"
-    typed = click.prompt(words, default="", show_default=False, err=True)
-    if not typed.strip().replace(",", "").isdecimal():
-        raise ConsentMissing("That is no number, so nothing was sent.")
-    return int(typed.strip().replace(",", ""))
+    prompt = f"Type the number of removals ({preview.plan.removals:,}) to remove these learners"
+    number = click.prompt(prompt, default="", show_default=False, err=True).strip().replace(",", "")
+    if not number.isdecimal():
+        raise ConsentMissing("That is not a number, so nothing was sent.")
+    return int(number)

@@ -1,4 +1,4 @@
-"""A run on the screen: signals, the live line, the summary, and the command that goes on, whatever happens."""
+"""A run of a job as a command shows it: signals, progress, the summary, and the command that resumes the job."""
 
 from __future__ import annotations
 
@@ -24,33 +24,33 @@ def run_job(
     report: str | None,
     expect_missing: bool,
     as_json: bool,
-    said: dict[str, Any],
+    params: dict[str, Any],
     *,
     claimed: bool = False,
 ) -> int:
-    """Run a job that is agreed, to its end or until it is stopped; the exit code.
+    """Run a job until it ends or is stopped, show its result, and return the exit code. Errors are printed.
 
-    ``said``: the options as given; ``claimed``: the job's claim is held already.
+    ``params``: the parameters of the command; ``claimed``: the caller holds the job's claim already.
     """
     import asyncio
 
     from bulkremove.cli import report_error
 
-    said = {**said, "expect_missing": expect_missing}
-    again = _resume_command(screen, job_id, {**said, "report": report})
+    params = {**params, "expect_missing": expect_missing}
+    resume_command = _resume_command(screen, job_id, {**params, "report": report})
     path = Path(report).absolute() if report else None
     try:
-        ended = asyncio.run(_drive(screen, app, job_id, path, expect_missing, again, claimed))
+        ended = asyncio.run(_run(screen, app, job_id, path, expect_missing, resume_command, claimed))
     except (Exception, KeyboardInterrupt) as error:
         code = report_error(error) if isinstance(error, Exception) else 130
         if not isinstance(error, JobBusy) and _resumable(app, job_id):
-            screen.warn(f"Job {job_id} is kept. To go on: {again}")
+            screen.warn(f"Job {job_id} is kept. To go on: {resume_command}")
         return code
     if ended.report:
-        again = _resume_command(screen, job_id, said)
+        resume_command = _resume_command(screen, job_id, params)
     _show_end(screen, ended, as_json)
     if ended.job.state.resumable:
-        screen.warn(f"{ended.job.reason}\nTo go on: {again}")
+        screen.warn(f"{ended.job.reason}\nTo go on: {resume_command}")
     elif ended.job.reason:
         screen.warn(f"{ended.job.reason}\nTo send what was not sent: {screen.command('retry', job_id)}")
     return of_job(ended.job, ended.tally)
@@ -62,11 +62,11 @@ def _resumable(app: App, job_id: str) -> bool:
     try:
         return asyncio.run(app.jobs.find(job_id)).state.resumable
     except BulkremoveError:
-        return True  # the journal can't say; to resume a job that is over does no harm
+        return True  # the journal can't be read; to resume a job that is over does no harm
 
 
-async def _drive(
-    screen: Screen, app: App, job_id: str, report: Path | None, expect_missing: bool, again: str, claimed: bool
+async def _run(
+    screen: Screen, app: App, job_id: str, report: Path | None, expect_missing: bool, resume_command: str, claimed: bool
 ) -> Ended:
     import asyncio
 
@@ -77,14 +77,14 @@ async def _drive(
     live = Live(screen, clock=app.clock)
     loop = asyncio.get_running_loop()
 
-    def ask(reason: str, code: EndReason) -> None:
+    def request_stop(reason: str, code: EndReason) -> None:
         if stop.asked:
-            # The journal is written for a sudden death, so nothing is lost by not waiting.
+            # The journal stays sound when a process is killed, so nothing is lost by not waiting.
             live.__exit__()
-            screen.warn(f"Ended at once. To go on: {again}")
+            screen.warn(f"Ended at once. To go on: {resume_command}")
             os._exit(130 if code is EndReason.INTERRUPTED else 5)
         stop.ask(reason, code)
-        screen.say("Stopping; the rows in flight are finished first. Once more ends at once.")
+        screen.say("Stopping; the rows in flight are finished first. Press Ctrl-C again to end at once.")
 
     for name, reason, code in (
         ("SIGINT", "Stopped by Ctrl-C.", EndReason.INTERRUPTED),
@@ -92,7 +92,7 @@ async def _drive(
         ("SIGHUP", "The terminal was closed.", EndReason.TERMINATED),
     ):
         try:
-            loop.add_signal_handler(getattr(signal, name), ask, reason, code)
+            loop.add_signal_handler(getattr(signal, name), request_stop, reason, code)
         except (AttributeError, NotImplementedError):  # Windows: Ctrl-C ends the loop by itself
             break
     ticking = asyncio.create_task(live.tick())
@@ -118,14 +118,14 @@ def _show_end(screen: Screen, ended: Ended, as_json: bool) -> None:
         from bulkremove.report import as_json as report_json
 
         paths = {name: str(path) if path else None for name, path in (("report", ended.report), ("retry", ended.retry))}
-        facts = report_json(ended.job, ended.tally, **paths)
-        screen.answer(json.dumps({**facts, "exit_code": of_job(ended.job, ended.tally)}))
+        document = report_json(ended.job, ended.tally, **paths)
+        screen.answer(json.dumps({**document, "exit_code": of_job(ended.job, ended.tally)}))
     else:
         screen.answer(ended.summary)
     if ended.retry:
         screen.say(f"Rows worth another try: {ended.retry}")
 
 
-def _resume_command(screen: Screen, job_id: str, said: dict[str, Any]) -> str:
+def _resume_command(screen: Screen, job_id: str, params: dict[str, Any]) -> str:
     names = ("sandbox", "speed", "limit", "lock", "daily_limit", "concurrency", "expect_missing", "report")
-    return screen.command("resume", job_id, said={name: said.get(name) for name in names})
+    return screen.command("resume", job_id, said={name: params.get(name) for name in names})

@@ -1,4 +1,4 @@
-"""sandbox: the stand-in for Zoho People on this machine, until Ctrl-C."""
+"""The command sandbox: a local server that stands in for Zoho People, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ def add_to(group: click.Group) -> None:
     "--lock-told-as", default="422", show_default=True, help="422, 429, 429-retry-after, 400-title, 200-7209, 400-html."
 )
 @click.option("--extend", is_flag=True, help="A call during a lock lengthens it.")
-@click.option("--foreign", type=float, default=0.0, metavar="N", help="Calls of others a minute.")
-@click.option("--log", metavar="FILE", help="What it saw, as JSON Lines.")
+@click.option("--foreign", type=float, default=0.0, metavar="N", help="Calls of other programs a minute.")
+@click.option("--log", metavar="FILE", help="Write its requests to FILE, as JSON Lines.")
 @click.pass_obj
-def sandbox(screen: Screen, /, **said: Any) -> None:
+def sandbox(screen: Screen, /, **params: Any) -> None:
     """Run a stand-in for Zoho People on this machine, to try things out with.
 
     Example: bulkremove sandbox --world sample_data/world.json
     """
     import asyncio
 
-    asyncio.run(_serve(screen, said))
+    asyncio.run(_serve(screen, params))
 
 
-async def _serve(screen: Screen, said: dict[str, Any]) -> None:
+async def _serve(screen: Screen, params: dict[str, Any]) -> None:
     import asyncio
 
     from bulkremove.app.sandbox_run import SandboxOptions, credentials
@@ -51,37 +51,36 @@ async def _serve(screen: Screen, said: dict[str, Any]) -> None:
     from bulkremove.platform.system_clock import SystemClock
     from bulkremove.sandbox import build
 
-    url = f"http://127.0.0.1:{said['port']}"
-    settings = load(
-        {"limit": said["limit"], "lock": said["lock"], "api_url": url, "accounts_url": url, "speed": said["speed"]}, {}
-    )
-    world = Path(said["world"])
-    stand_in = build(
+    url = f"http://127.0.0.1:{params['port']}"
+    flags = {name: params[name] for name in ("limit", "lock", "speed")}
+    settings = load({**flags, "api_url": url, "accounts_url": url}, {})
+    world = Path(params["world"])
+    server = build(
         world,
-        clock=SystemClock(said["speed"]),
+        clock=SystemClock(params["speed"]),
         calls=settings.limit[0],
         window=settings.limit[1],
         lock=settings.lock,
-        rule=said["rule"],
-        lock_told_as=said["lock_told_as"],
-        extend=said["extend"],
-        foreign_per_minute=said["foreign"],
-        log=Path(said["log"]) if said["log"] else None,
+        rule=params["rule"],
+        lock_told_as=params["lock_told_as"],
+        extend=params["extend"],
+        foreign_per_minute=params["foreign"],
+        log=Path(params["log"]) if params["log"] else None,
     )
-    await stand_in.start(port=said["port"])
+    await server.start(port=params["port"])
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     variables = {
-        "BULKREMOVE_API_URL": stand_in.url,
-        "BULKREMOVE_ACCOUNTS_URL": stand_in.url,
-        "BULKREMOVE_SPEED": f"{said['speed']:g}",
+        "BULKREMOVE_API_URL": server.url,
+        "BULKREMOVE_ACCOUNTS_URL": server.url,
+        "BULKREMOVE_SPEED": f"{params['speed']:g}",
         **credentials(SandboxOptions(world)),
     }
     for name, value in variables.items():
         screen.answer(f"export {name}={shlex.quote(value)}")
     screen.say("SANDBOX: it runs until Ctrl-C. Paste the lines above into another terminal to use it.")
     await stop.wait()
-    await stand_in.stop()
-    seen = sum(entry.removal is not None for entry in stand_in.requests)
-    screen.say(f"SANDBOX: {seen:,} removals were asked for, {len(stand_in.removed):,} were made.")
+    await server.stop()
+    asked_removals = sum(entry.removal is not None for entry in server.requests)
+    screen.say(f"SANDBOX: {asked_removals:,} removals were asked for, {len(server.removed):,} were made.")

@@ -1,4 +1,4 @@
-"""serve: the page, for people who have never seen a terminal."""
+"""The command serve: the page, for people who do not use a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""users, tokens and audit: who may use the page and the HTTP API, and what was done. No secret is an argument."""
+"""The commands users, tokens and audit: access to the page and the HTTP API, and the audit log.
+
+No secret is taken as an argument.
+"""
 
 from __future__ import annotations
 
@@ -35,14 +38,18 @@ def users(context: click.Context, as_json: bool) -> None:
     if context.invoked_subcommand is not None:
         return
     screen: Screen = context.obj
-    found = screen.call(lambda app: app.users.all())
+    stored_users = screen.call(lambda app: app.users.all())
     if as_json:
-        screen.answer(json.dumps([{"name": one.name, "role": one.role, "added_at": one.added_at} for one in found]))
+        names = ("name", "role", "added_at")
+        screen.answer(json.dumps([{name: getattr(user, name) for name in names} for user in stored_users]))
         return
-    if not found:
-        screen.answer("There are no users: the page is for whoever sits at this machine. `bulkremove users add NAME`.")
-    for one in found:
-        screen.answer(f"{one.name:<20}  {one.role.value}")
+    if not stored_users:
+        screen.answer(
+            "There are no users: the page is for the person at this machine. "
+            "`bulkremove users add NAME --role ROLE` adds one."
+        )
+    for user in stored_users:
+        screen.answer(f"{user.name:<20}  {user.role.value}")
 
 
 @users.command("add")
@@ -53,8 +60,8 @@ def add_user(screen: Screen, name: str, role: str) -> None:
     """Let NAME sign in. The password is asked for, or read from standard input."""
     from bulkremove.app import this_person
 
-    typed = _password()
-    screen.call(lambda app: app.users.add_user(name, Role(role), typed, by=this_person()))
+    new_password = _read_password()
+    screen.call(lambda app: app.users.add_user(name, Role(role), new_password, by=this_person()))
     screen.answer(f"User {name} may sign in as {role}.")
 
 
@@ -62,19 +69,19 @@ def add_user(screen: Screen, name: str, role: str) -> None:
 @click.argument("name")
 @click.pass_obj
 def password(screen: Screen, name: str) -> None:
-    """Give NAME another password; their sessions end."""
+    """Give NAME a new password; their sessions end."""
     from bulkremove.app import this_person
 
-    typed = _password()
-    screen.call(lambda app: app.users.set_password(name, typed, by=this_person()))
-    screen.answer(f"User {name} has another password.")
+    new_password = _read_password()
+    screen.call(lambda app: app.users.set_password(name, new_password, by=this_person()))
+    screen.answer(f"User {name} has a new password.")
 
 
 @users.command("remove")
 @click.argument("name")
 @click.pass_obj
 def remove_user(screen: Screen, name: str) -> None:
-    """Let NAME in no more; their sessions end at once."""
+    """Remove NAME from the users; their sessions end at once."""
     from bulkremove.app import this_person
 
     screen.call(lambda app: app.users.remove_user(name, by=this_person()))
@@ -92,16 +99,16 @@ def tokens(context: click.Context, as_json: bool) -> None:
     if context.invoked_subcommand is not None:
         return
     screen: Screen = context.obj
-    found = screen.call(lambda app: app.users.tokens())
+    stored_tokens = screen.call(lambda app: app.users.tokens())
     if as_json:
         names = ("id", "name", "role", "added_at", "revoked_at")
-        screen.answer(json.dumps([{name: getattr(one, name) for name in names} for one in found]))
+        screen.answer(json.dumps([{name: getattr(token, name) for name in names} for token in stored_tokens]))
         return
-    if not found:
+    if not stored_tokens:
         screen.answer("There are no tokens yet. `bulkremove tokens add NAME --role preparer` makes one.")
-    for one in found:
-        state = "good" if one.revoked_at is None else f"revoked {_when(one.revoked_at)}"
-        screen.answer(f"{one.id}  {one.name:<20}  {one.role.value:<9}  {state}")
+    for token in stored_tokens:
+        state = "good" if token.revoked_at is None else f"revoked {_local_time(token.revoked_at)}"
+        screen.answer(f"{token.id}  {token.name:<20}  {token.role.value:<9}  {state}")
 
 
 @tokens.command("add")
@@ -109,7 +116,7 @@ def tokens(context: click.Context, as_json: bool) -> None:
 @role_option
 @click.pass_obj
 def add_token(screen: Screen, name: str, role: str) -> None:
-    """Make a token for the program NAME. It is shown once and kept nowhere."""
+    """Make a token for the program NAME. It is shown once and not stored."""
     from bulkremove.app import this_person
 
     token, secret = screen.call(lambda app: app.users.add_token(name, Role(role), by=this_person()))
@@ -140,44 +147,46 @@ def audit(context: click.Context, newest: int, as_json: bool) -> None:
     if context.invoked_subcommand is not None:
         return
     screen: Screen = context.obj
-    found = screen.call(lambda app: app.audit.newest(newest))
+    entries = screen.call(lambda app: app.audit.newest(newest))
     if as_json:
         names = ("id", "at", "actor", "act", "facts", "hash")
-        screen.answer(json.dumps([{name: getattr(one, name) for name in names} for one in found]))
+        screen.answer(json.dumps([{name: getattr(entry, name) for name in names} for entry in entries]))
         return
-    for one in found:
-        facts = ", ".join(f"{name} {value}" for name, value in one.facts.items())
-        screen.answer(f"{one.id:>6}  {_when(one.at)}  {shown(one.actor)}  {one.act}  {shown(facts)}".rstrip())
+    for entry in entries:
+        details = shown(", ".join(f"{name} {value}" for name, value in entry.facts.items()))
+        screen.answer(f"{entry.id:>6}  {_local_time(entry.at)}  {shown(entry.actor)}  {entry.act}  {details}".rstrip())
 
 
 @audit.command()
 @click.pass_obj
 def verify(screen: Screen) -> int:
-    """Check the whole chain of the audit log; names the first entry that does not fit.
+    """Check the whole hash chain of the audit log; names the first entry that does not fit.
 
-    Keep the last hash somewhere else: with it you can tell a chain that was cut short or made anew.
+    Keep the last hash somewhere else: with it you can tell a chain that was cut short or made again.
     """
-    found = screen.call(lambda app: app.audit.verify())
-    if found.broken:
-        number, why = found.broken
-        screen.answer(f"The audit log is broken at entry {number}: {why}. The {found.entries:,} before it are sound.")
+    check = screen.call(lambda app: app.audit.verify())
+    if check.broken:
+        number, reason = check.broken
+        screen.answer(
+            f"The audit log is broken at entry {number}: {reason}. The {check.entries:,} before it are sound."
+        )
         return 1
     if screen.call(lambda app: app.backups.restored()) is not None:
         screen.answer(
             "The journal was replaced by an older copy, or by another journal; what was done since is lost. "
-            f"What is left of the audit log is whole: {found.entries:,} entries, last hash {found.head}."
+            f"What is left of the audit log is whole: {check.entries:,} entries, last hash {check.head}."
         )
         return 1
-    screen.answer(f"The audit log is sound: {found.entries:,} entries, last hash {found.head}.")
+    screen.answer(f"The audit log is sound: {check.entries:,} entries, last hash {check.head}.")
     return 0
 
 
-def _password() -> str:
+def _read_password() -> str:
     if sys.stdin.isatty():
-        typed: str = click.prompt("Password (not shown)", hide_input=True, confirmation_prompt=True, err=True)
-        return typed
+        entered: str = click.prompt("Password (not shown)", hide_input=True, confirmation_prompt=True, err=True)
+        return entered
     return sys.stdin.readline().rstrip("\r\n")
 
 
-def _when(seconds: float) -> str:
+def _local_time(seconds: float) -> str:
     return f"{local(seconds):%Y-%m-%d %H:%M:%S}"

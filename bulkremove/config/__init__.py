@@ -1,4 +1,4 @@
-"""Settings: what they are, how they are written, and where they are read from."""
+"""Settings: their values and defaults, their parsers, and loading them from file, environment and flags."""
 
 from bulkremove.config.loading import load
 from bulkremove.config.settings import OLD_PROTECTED_FILE, PROTECTED_FILE, Settings, protected_path

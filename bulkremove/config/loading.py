@@ -1,6 +1,6 @@
-"""One frozen Settings from defaults < file < environment < flags, checked once, before anything else happens.
+"""Loading one frozen Settings from defaults < file < environment < flags, checked once, before anything else happens.
 
-It reads no secret: credentials have their own module. Every mistake is reported with the place where it stands.
+No secret is read here: credentials have their own module. Every error names the place of the value.
 """
 
 from __future__ import annotations
@@ -18,40 +18,41 @@ from bulkremove.domain.errors import SettingsError
 from bulkremove.domain.hosts import is_loopback
 
 _OLD_NAMES = {"keep_list": "protected_list"}
-"""Settings of earlier files that are still recognised."""
+"""Former names of settings, which are still accepted, and the present ones."""
 
 
 def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
-    """Settings from everything that was said, the flags first. Raises SettingsError.
+    """Settings from flags, environment and settings file. Raises SettingsError.
 
     ``flags``: by field name; a value of None was not given. ``config`` names the settings file; without it
     BULKREMOVE_CONFIG, then ``bulkremove.toml`` in the home folder, where there is one.
     """
     given = {name: value for name, value in flags.items() if value is not None}
-    named = given.pop("config", None) or environ.get("BULKREMOVE_CONFIG")
+    config = given.pop("config", None) or environ.get("BULKREMOVE_CONFIG")
     home = given.pop("home", None) or environ.get("BULKREMOVE_HOME")
     folder = _path(home) if home else default_home()
-    path = _path(named) if named else folder / "bulkremove.toml"
-    said = _from_file(path, must_exist=bool(named))
+    path = _path(config) if config else folder / "bulkremove.toml"
+    entries = _from_file(path, must_exist=bool(config))
     for name in (*_OLD_NAMES, *PARSERS):
         variable = f"BULKREMOVE_{name.upper()}"
         if environ.get(variable, "") != "":
-            said[name] = (environ[variable], variable)
+            entries[name] = (environ[variable], variable)
     for old, name in _OLD_NAMES.items():
-        if old in said and name in said:
-            raise SettingsError(f"{said[old][1]} and {said[name][1]} both name the same setting.", hint=f"Keep {name}.")
-        if old in said:
-            said[name] = said.pop(old)
-    said |= {name: (value, f"--{name.replace('_', '-')}") for name, value in given.items()}
-    values = {name: _checked(name, value, source) for name, (value, source) in said.items()}
-    sources = {name: source for name, (_, source) in said.items()}
-    settings = Settings(folder, **values, sources=sources, file=path if path.is_file() else None)  # type: ignore[arg-type] # each was checked for its field
+        if old in entries and name in entries:
+            places = f"{entries[old][1]} and {entries[name][1]}"
+            raise SettingsError(f"{places} both name the same setting.", hint=f"Keep {name}.")
+        if old in entries:
+            entries[name] = entries.pop(old)
+    entries |= {name: (value, f"--{name.replace('_', '-')}") for name, value in given.items()}
+    values = {name: _parse(name, value, source) for name, (value, source) in entries.items()}
+    sources = {name: source for name, (_, source) in entries.items()}
+    settings = Settings(folder, **values, sources=sources, file=path if path.is_file() else None)  # type: ignore[arg-type] # each was parsed for its field
     _check_together(settings)
     return settings
 
 
 def default_home() -> Path:
-    """The folder for journal, tokens and settings, as the system has it for this user."""
+    """The system's data folder for this user, which holds journal, tokens and settings."""
     from platformdirs import user_data_path
 
     return user_data_path("bulkremove", appauthor=False)
@@ -69,10 +70,10 @@ def _check_together(settings: Settings) -> None:
     if settings.sandbox:
         return
     if settings.speed != 1:
-        raise SettingsError(f"{settings.sources['speed']}: only the sandbox can run faster than life.")
+        raise SettingsError(f"{settings.sources['speed']}: only the sandbox can run faster than real time.")
     calls, window = settings.limit
-    most = calls if window >= ZOHO.window else calls * -(-ZOHO.window // window)
-    if most > ZOHO.calls:
+    peak = calls if window >= ZOHO.window else calls * -(-ZOHO.window // window)
+    if peak > ZOHO.calls:
         raise SettingsError(
             f"{settings.sources['limit']}: {settings.limit_text} would allow more than Zoho's {ZOHO.calls} calls a "
             "minute and lock the account; more is for the sandbox."
@@ -86,6 +87,7 @@ def _path(text: object) -> Path:
 
 
 def _from_file(path: Path, *, must_exist: bool) -> dict[str, tuple[object, str]]:
+    """Unparsed values by setting, each with its place in the file. Raises SettingsError."""
     try:
         text = path.read_text(encoding="utf-8-sig")
         tree = tomllib.loads(text)
@@ -95,15 +97,15 @@ def _from_file(path: Path, *, must_exist: bool) -> dict[str, tuple[object, str]]
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"The settings file {path} can't be read: {error}.") from None
-    found = {}
+    entries = {}
     for name, value in tree.items():
         source = f"{path.name}{_line(text, name)}"
         if name not in PARSERS and name not in _OLD_NAMES:
             near = difflib.get_close_matches(name, PARSERS, 1)
             hint = f"Did you mean {near[0]!r}?" if near else f"It can have: {', '.join(PARSERS)}."
             raise SettingsError(f"{source}: there is no setting {name!r}.", hint=hint)
-        found[name] = (value, source)
-    return found
+        entries[name] = (value, source)
+    return entries
 
 
 def _line(text: str, name: str) -> str:
@@ -113,7 +115,7 @@ def _line(text: str, name: str) -> str:
     return ""
 
 
-def _checked(name: str, value: object, source: str) -> object:
+def _parse(name: str, value: object, source: str) -> object:
     try:
         return PARSERS[name](value)
     except ValueError as error:

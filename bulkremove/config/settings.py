@@ -17,12 +17,12 @@ ZOHO = Quota()
 """Zoho People's own limit."""
 
 PROTECTED_FILE, OLD_PROTECTED_FILE = "protected.csv", "keep.csv"
-"""The list of those who are never removed, in the home folder; by the second name too."""
+"""Present and former file name of the list of protected learners in the home folder; both are read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a run goes by. Times in seconds; ``sources`` tells where each value that is no default came from."""
+    """All settings. Durations are in seconds; ``sources`` names the origin of each value that is not a default."""
 
     home: Path
     account: str = "default"
@@ -41,22 +41,22 @@ class Settings:
     max_invalid: float = 10.0
     """Percent of the file's rows; a plan with more invalid ones is refused as a whole."""
     trust_proxy: bool = False
-    """Whether proxy variables and netrc are obeyed."""
+    """Whether netrc and the environment's proxy variables are used."""
     speed: float = 1.0
-    """How many times faster than life the clock runs; for the sandbox only."""
+    """How many times faster than real time the clock runs; for the sandbox only."""
     connect_timeout: float = 10.0
     read_timeout: float = 30.0
     four_eyes: bool = False
-    """Whether whoever gave a file may not agree to its plan."""
+    """Whether a plan must be confirmed by a person who did not prepare it."""
     allowed_hosts: tuple[str, ...] = ()
     """Names under which the page may be reached from elsewhere, in lower case, without a port."""
     proxy: str = ""
-    """Address of the one proxy that may speak for others (X-Forwarded headers); empty for none."""
+    """IP address of the one proxy whose X-Forwarded headers are trusted; empty for none."""
     tls_certificate: str = ""
     tls_key: str = ""
-    """Files (PEM) for a page that speaks TLS itself; both or none."""
+    """PEM files for a page that serves TLS itself; both or none."""
     protected_list: str = ""
-    """File of those who are never removed; empty for protected.csv in the home folder, if it is there."""
+    """File of protected learners; empty for protected.csv in the home folder, if it is there."""
     nightly_source: str = ""
     """Where nightly runs find their files: a folder, ``command ...`` or an https URL; empty for no nightly runs."""
     nightly_at: time | None = None
@@ -70,17 +70,17 @@ class Settings:
     nightly_overlap: str = "wait"
     """What a nightly run does while another one still runs: ``wait`` or ``skip``."""
     baseline_factor: float = 3.0
-    """A nightly run's plan with more than so many times the baseline's removals is held."""
+    """A nightly run's plan with more removals than the baseline times this factor is held."""
     delay_days: int = 0
-    """Days between a nightly run's plan, which is announced, and its run."""
+    """Days between the announcement of a nightly run's plan and its run."""
     retention_days: int = 90
-    """Days after which uploads, reports and rows of ended jobs are deleted; 0 for never."""
+    """Days after which rows and reports of ended jobs, and files of nightly runs, are deleted; 0 for never."""
     ping_url: str = ""
-    """https URL that is called at a nightly run's start (with /start) and good end: a dead man's switch."""
+    """https URL of a dead man's switch, called when a nightly run starts (with /start), ends well or fails (/fail)."""
     metrics_file: str = ""
-    """Where a nightly run writes its metrics for node_exporter; empty for nowhere."""
+    """File that a nightly run writes for node_exporter; empty for none."""
     largest_upload: int = 10
-    """Megabytes (2**20 bytes) of a file given to the page."""
+    """Largest file that the page accepts, in megabytes (2**20 bytes)."""
     sources: Mapping[str, str] = field(default_factory=dict)
     file: Path | None = None
     """The settings file, where there is one."""
@@ -102,21 +102,24 @@ class Settings:
 
     @property
     def sandbox(self) -> bool:
+        """Whether runs go to a sandbox."""
         return is_sandbox(self.host)
 
     @property
     def quota(self) -> Quota:
+        """The account's quota; an exchange may take both timeouts and 5 s more."""
         calls, window = self.limit
         exchange = self.connect_timeout + self.read_timeout + 5.0
         return Quota(calls=calls, window=window, lock=self.lock, daily=self.daily_limit, exchange=exchange)
 
     @property
     def limit_text(self) -> str:
+        """The limit as it is written in settings, such as ``30/60s``."""
         return f"{self.limit[0]}/{self.limit[1]:g}s"
 
 
 def protected_path(settings: Settings) -> Path:
-    """Where the list of those who are never removed is, or would be. Raises SettingsError when there are two."""
+    """Path of the list of protected learners, which may not exist. Raises SettingsError when there are two lists."""
     path, old = settings.home / PROTECTED_FILE, settings.home / OLD_PROTECTED_FILE
     if settings.protected_list:
         return Path(settings.protected_list)

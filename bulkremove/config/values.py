@@ -1,4 +1,4 @@
-"""How each setting is written: its text, from a file, the environment or a flag, becomes a value or a ValueError."""
+"""Parsers of the settings: each returns a checked value from file, environment or flag, or raises ValueError."""
 
 from __future__ import annotations
 
@@ -31,52 +31,52 @@ def _dc(value: object) -> str:
 
 
 def _url(hosts: frozenset[str]) -> Callable[[object], str]:
-    def checked(value: object) -> str:
+    def parse(value: object) -> str:
         parts = urlsplit(str(value))
         loopback = is_loopback(parts.netloc) and parts.scheme in ("http", "https")
         if not loopback and not (parts.scheme == "https" and parts.netloc in hosts):
-            known = ", ".join(sorted(hosts))
-            raise ValueError(f"only Zoho's own hosts over https, or a sandbox on this machine, may be called: {known}.")
+            names = ", ".join(sorted(hosts))
+            raise ValueError(f"only Zoho's own hosts over https, or a sandbox on this machine, may be called: {names}.")
         if parts.path.strip("/") or parts.query or parts.fragment:
             raise ValueError("give scheme and host only, like https://people.zoho.com.")
         return f"{parts.scheme}://{parts.netloc}"
 
-    return checked
+    return parse
 
 
 def seconds(value: object) -> float:
-    """From ``300``, ``300s``, ``5m`` or ``1h``. Raises ValueError."""
-    found = re.fullmatch(r"\s*([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(s|m|min|h|)\s*", str(value))
-    if found is None or isinstance(value, bool):
+    """Parse a duration such as ``300``, ``300s``, ``5m`` or ``1h``. Raises ValueError."""
+    match = re.fullmatch(r"\s*([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(s|m|min|h|)\s*", str(value))
+    if match is None:
         raise ValueError(f"{value!r} is no time; write for example 300s or 5m.")
-    return float(found[1]) * _UNITS[found[2]]
+    return float(match[1]) * _UNITS[match[2]]
 
 
 def _limit(value: object) -> tuple[int, float]:
     calls, slash, window = str(value).partition("/")
     if not slash or not window.strip():
         raise ValueError(f"{value!r} is no limit; write calls and time, like 30/60s.")
-    long = seconds(window)
-    if not 0.01 <= long <= 86_400:
+    duration = seconds(window)
+    if not 0.01 <= duration <= 86_400:
         raise ValueError(f"{value!r}: the time must be from 0.01 s to a day.")
-    return _whole(1, 100_000)(calls.strip()), long
+    return _whole(1, 100_000)(calls.strip()), duration
 
 
-def _whole(least: int, most: int) -> Callable[[object], int]:
-    def checked(value: object) -> int:
+def _whole(minimum: int, maximum: int) -> Callable[[object], int]:
+    def parse(value: object) -> int:
         text = str(value)
-        if isinstance(value, bool) or re.fullmatch(r"[0-9]{1,9}", text) is None or not least <= int(text) <= most:
-            raise ValueError(f"{value!r} must be a whole number from {least} to {most:,}.")
+        if re.fullmatch(r"[0-9]{1,9}", text) is None or not minimum <= int(text) <= maximum:
+            raise ValueError(f"{value!r} must be a whole number from {minimum} to {maximum:,}.")
         return int(text)
 
-    return checked
+    return parse
 
 
 def _timeout(value: object) -> float:
-    long = seconds(value)
-    if not 0.05 <= long <= 600:
+    duration = seconds(value)
+    if not 0.05 <= duration <= 600:
         raise ValueError(f"{value!r} must be a time from 0.05 s to 10 minutes.")
-    return long
+    return duration
 
 
 def _percent(value: object) -> float:
@@ -93,7 +93,7 @@ def _speed(value: object) -> float:
     return float(text)
 
 
-def _yes(value: object) -> bool:
+def _boolean(value: object) -> bool:
     text = str(value).lower()
     if text not in ("1", "0", "true", "false", "yes", "no"):
         raise ValueError(f"{value!r} must be true or false.")
@@ -101,10 +101,10 @@ def _yes(value: object) -> bool:
 
 
 def _time(value: object) -> time:
-    found = re.fullmatch(r"([01][0-9]|2[0-3]):([0-5][0-9])", str(value), re.ASCII)
-    if found is None:
+    match = re.fullmatch(r"([01][0-9]|2[0-3]):([0-5][0-9])", str(value), re.ASCII)
+    if match is None:
         raise ValueError(f"{value!r} is no time of the day; write it like 02:30.")
-    return time(int(found[1]), int(found[2]))
+    return time(int(match[1]), int(match[2]))
 
 
 def _window(value: object) -> tuple[time, time]:
@@ -121,13 +121,13 @@ def _zone(value: object) -> str:
         raise ValueError(f"{value!r} is no time zone; write it like Europe/Berlin.") from None
 
 
-def _one_of(*words: str) -> Callable[[object], str]:
-    def checked(value: object) -> str:
-        if value not in words:
-            raise ValueError(f"{value!r} must be {' or '.join(words)}.")
+def _choice(*choices: str) -> Callable[[object], str]:
+    def parse(value: object) -> str:
+        if value not in choices:
+            raise ValueError(f"{value!r} must be {' or '.join(choices)}.")
         return str(value)
 
-    return checked
+    return parse
 
 
 def _factor(value: object) -> float:
@@ -146,14 +146,14 @@ def _https(value: object) -> str:
 
 def _hosts(value: object) -> tuple[str, ...]:
     names = value if isinstance(value, list) else str(value).split(",")
-    found = tuple(str(name).strip().lower() for name in names)
-    for name in found:
+    hosts = tuple(str(name).strip().lower() for name in names)
+    for name in hosts:
         if re.fullmatch(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", name, re.ASCII) is None:
             raise ValueError(f"{name!r} is no host name; give names like bulkremove.example.com, without a port.")
-    return found
+    return hosts
 
 
-def _address(value: object) -> str:
+def _ip_address(value: object) -> str:
     try:
         return str(ipaddress.ip_address(str(value)))
     except ValueError:
@@ -177,13 +177,13 @@ PARSERS: dict[str, Callable[[object], object]] = {
     "concurrency": _whole(1, 16),
     "max_removals": _whole(0, 10_000_000),
     "max_invalid": _percent,
-    "trust_proxy": _yes,
+    "trust_proxy": _boolean,
     "speed": _speed,
     "connect_timeout": _timeout,
     "read_timeout": _timeout,
-    "four_eyes": _yes,
+    "four_eyes": _boolean,
     "allowed_hosts": _hosts,
-    "proxy": _address,
+    "proxy": _ip_address,
     "tls_certificate": _file,
     "tls_key": _file,
     "largest_upload": _whole(1, 100),
@@ -192,12 +192,12 @@ PARSERS: dict[str, Callable[[object], object]] = {
     "nightly_at": _time,
     "nightly_zone": _zone,
     "nightly_window": _window,
-    "nightly_missed": _one_of("run", "skip"),
-    "nightly_overlap": _one_of("wait", "skip"),
+    "nightly_missed": _choice("run", "skip"),
+    "nightly_overlap": _choice("wait", "skip"),
     "baseline_factor": _factor,
     "delay_days": _whole(0, 30),
     "retention_days": _whole(0, 36_500),
     "ping_url": _https,
     "metrics_file": str,
 }
-"""Every setting and its parser, which raises ValueError; ``home`` can't stand in a file that lies there."""
+"""The parser of each setting. ``home`` has none here, since the settings file itself is looked for in that folder."""

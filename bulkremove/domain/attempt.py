@@ -9,27 +9,28 @@ from bulkremove.domain.row import Removal, Status
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The facts of one answer, without any type of the HTTP library."""
+    """An HTTP response as received, without types of the HTTP library."""
 
     status: int
     body: bytes
     retry_after: str | None = None
     """The header as sent: seconds or an HTTP date."""
     date: str | None = None
-    """The server's own time, as sent."""
+    """The Date header as sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One physical request for one row, as the journal keeps it. Times: epoch seconds and monotonic seconds."""
+    """One physical request for one row, as stored in the journal. ``sent_at``: epoch seconds."""
 
     number: int
     sent_at: float
     sent_mono: float
+    """Monotonic seconds."""
     boot: str
-    """Which boot of the machine ``sent_mono`` belongs to; monotonic times of two boots can't be compared."""
+    """The boot of the machine that ``sent_mono`` belongs to; monotonic times of two boots can't be compared."""
     response_kind: str | None = None
-    """How the answer was read (``zoho.response_kind.ResponseKind``); None while there is none, also after a crash."""
+    """A ``zoho.response_kind.ResponseKind``; None until a response is recorded, also after a crash."""
     http_status: int | None = None
     api_code: str | None = None
     text: str = ""
@@ -37,7 +38,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class PendingRow:
-    """One row of a job on its way: what to remove, and the attempts that were made before."""
+    """A row of a job that is not settled yet: its removal, and the attempts made so far."""
 
     job: str
     position: int
@@ -49,22 +50,23 @@ class PendingRow:
 
     @property
     def key(self) -> str:
+        """The row's identity across jobs: ``job:position``."""
         return f"{self.job}:{self.position}"
 
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """Leave to make one request now: the journal holds its attempt and the ledger its slot."""
+    """Permission to make one request now: its attempt and its slot are stored."""
 
     pending_row: PendingRow
     attempt: Attempt
     slot: int
     taken_at: float
-    """Monotonic seconds of the run's clock: the slot's own time."""
+    """When the slot was taken, in monotonic seconds of the run's clock."""
     committed_at: float = 0.0
-    """Seconds of the event loop's clock (real time) when slot and attempt were on disk."""
+    """When slot and attempt were on disk, in seconds of the event loop's clock (real time)."""
     commit_seconds: float = 0.0
-    """Real seconds that it took to bring them there."""
+    """Real seconds that it took to write them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one row, as the report tells it. Times are epoch seconds (UTC)."""
+    """The outcome of one row, as the report shows it. Times are epoch seconds."""
 
     position: int
     number: int
@@ -91,4 +93,4 @@ class Outcome:
     first_sent_at: float | None = None
     finished_at: float | None = None
     notes: tuple[Note, ...] = ()
-    """What people found out since; the status stays what this program knows."""
+    """What people found out later; the status does not change with them."""

@@ -1,4 +1,4 @@
-"""Time, as it is given to everything that needs it."""
+"""The clock: the interface through which all code reads the time and sleeps."""
 
 from __future__ import annotations
 
@@ -6,25 +6,29 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Time, passed in: so that tests run hours in milliseconds and a sandbox run is faster than life.
+    """A clock, passed as a parameter so that tests can use virtual time and a sandbox run can be accelerated.
 
     Monotonic seconds and sleeps pass ``speed`` times faster than real ones; wall time never does.
     """
 
     @property
-    def speed(self) -> float: ...
+    def speed(self) -> float:
+        """How many times faster than real time the clock runs; 1 except in sandbox runs."""
+        ...
 
     @property
     def boot(self) -> str:
-        """An id of this boot of the machine; monotonic times hold within one boot."""
+        """An id of this boot of the machine; monotonic times are comparable only within one boot."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds that never step; the same for all processes of one boot."""
+        """Monotonic seconds, the same for all processes of one boot."""
         ...
 
     def wall(self) -> float:
         """Seconds since the epoch."""
         ...
 
-    async def sleep(self, seconds: float) -> None: ...
+    async def sleep(self, seconds: float) -> None:
+        """Sleep for seconds of this clock."""
+        ...

@@ -1,7 +1,7 @@
-"""Zoho's data centres: which hosts are Zoho's at all. A closed list, so that no call can go anywhere else.
+"""Zoho's data centres and their hosts: a closed list, so that no call can go to any other host.
 
 Sources: Zoho's multi-DC pages for the accounts hosts, its People documentation for ``.com``, and hosts that answered
-in People's own error form on 2026-10-06. ``people.zoho.ca`` and ``people.zoho.com.sg`` do not exist.
+in People's own error format on 2026-10-06. ``people.zoho.ca`` and ``people.zoho.com.sg`` do not exist.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class DataCenter:
-    """One of Zoho's data centres and its two hosts; a token of one is refused by all others."""
+    """A data centre and its two hosts (OAuth and Zoho People); a token of one is refused by all others."""
 
     code: str
     name: str
@@ -20,8 +20,8 @@ class DataCenter:
 
 
 DATA_CENTERS: dict[str, DataCenter] = {
-    centre.code: centre
-    for centre in (
+    center.code: center
+    for center in (
         DataCenter("us", "United States", "accounts.zoho.com", "people.zoho.com"),
         DataCenter("eu", "Europe", "accounts.zoho.eu", "people.zoho.eu"),
         DataCenter("in", "India", "accounts.zoho.in", "people.zoho.in"),
@@ -37,5 +37,5 @@ DATA_CENTERS: dict[str, DataCenter] = {
 }
 """By code."""
 
-PEOPLE_HOSTS = frozenset(centre.people for centre in DATA_CENTERS.values())
-ACCOUNTS_HOSTS = frozenset(centre.accounts for centre in DATA_CENTERS.values())
+PEOPLE_HOSTS = frozenset(center.people for center in DATA_CENTERS.values())
+ACCOUNTS_HOSTS = frozenset(center.accounts for center in DATA_CENTERS.values())

@@ -1,26 +1,27 @@
-"""What can go wrong, as one tree; each class says who raises it and what the user can do.
+"""The error tree: each error, where it is raised and what it means.
 
 ::
 
     BulkremoveError
-    ├── FileRefused         reading: the file is damaged or doubtful; nothing was sent
-    ├── SettingsError       config: an option or the settings file is wrong
-    ├── LocalFileFailed     platform: a private file or folder can't be made, read or written
-    ├── SandboxError        sandbox: its world, its figures or its port are wrong
-    ├── ConsentMissing      app: nobody agreed to this very plan, or a cap forbids it
-    ├── JobNotFound         store: no job of that name
-    ├── NoteRejected        app: a note is about a row whose fate is known
-    ├── UserError           app: a user or token that is not there, or there already
-    ├── SourceFailed        sources: the folder, command or address gives nothing
-    ├── NoticeFailed        notices: an address did not take a notice
-    ├── JobBusy             store: another process drives the job
-    ├── NotAuthorized       auth: Zoho does not accept the credentials
-    ├── TokenDelayed        auth: the token can't be had right now; the rows are untouched
-    ├── JournalFailed       store: the journal can't be written or read
-    ├── ReportFailed        report: the report can't be written
-    └── ExchangeFailed      client: one request brought no answer
+    ├── FileRefused         reading, app, cli, web: the file is damaged or ambiguous; nothing was sent
+    ├── SettingsError       config and above: an option, a variable or the settings file is wrong
+    ├── LocalFileFailed     platform, zoho, app: a private file or folder can't be made, read or written
+    ├── SandboxError        sandbox: a setting, its world file, its log or its port can't be used
+    ├── ConsentMissing      app, cli, web: the action was not confirmed, or a limit or the job's state forbids it
+    ├── JobNotFound         app, storage: there is no such job
+    ├── NoteRejected        app: the note is empty, or its row is not unknown
+    ├── UserError           app: a user or token does not exist, exists already, or is not valid
+    ├── SourceFailed        sources, app: the folder, command or address can't be read
+    ├── NoticeFailed        app: a notice could not be delivered
+    ├── JobBusy             app: the job is running already
+    ├── NotAuthorized       zoho: there are no credentials, or Zoho does not accept them
+    ├── TokenDelayed        zoho: no access token is available right now; no row is affected
+    ├── JournalFailed       storage, app: the journal or a backup of it can't be written or read
+    ├── ReportFailed        report, app: the report can't be written
+    ├── AnswerLost          cli: standard output can't be written
+    └── ExchangeFailed      zoho: one request brought no usable response
         ├── NeverSent       no byte of the request left this machine
-        └── Unanswered      bytes may have left, and no usable answer came
+        └── Unanswered      bytes may have left, and no usable response came
 
 A message is for an HR admin: what happened, which row or file, what to do next. No message holds a secret.
 """
@@ -31,7 +32,7 @@ from bulkremove.domain.table import Choices
 
 
 class BulkremoveError(Exception):
-    """Base of all errors that are reported to a person. What a command exits with is decided in cli/exit_codes.py."""
+    """Base class of all errors that are reported to a user. cli/exit_codes.py maps them to exit codes."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -44,12 +45,12 @@ class BulkremoveError(Exception):
 
 
 class FileRefused(BulkremoveError):
-    """The input can't be trusted as it is. Nothing was sent. Mend the file, or say how it is meant, and start again."""
+    """The input file is damaged or ambiguous, and nothing was sent; correct the file or give the missing options."""
 
     def __init__(self, message: str, *, hint: str = "", choices: Choices | None = None) -> None:
         super().__init__(message, hint=hint)
         self.choices = choices
-        """What a person can decide; None when the file itself must be mended."""
+        """What the user can decide; None when the file itself must be corrected."""
 
 
 class SettingsError(BulkremoveError):
@@ -61,43 +62,43 @@ class LocalFileFailed(BulkremoveError):
 
 
 class SandboxError(BulkremoveError):
-    """The sandbox can't be what it is asked to be: its world, its figures, its log or its port are wrong."""
+    """A setting of the sandbox is wrong, or its world file, its log or its port can't be used."""
 
 
 class ConsentMissing(BulkremoveError):
-    """Nobody agreed to this very plan, or a cap forbids it. Nothing was sent."""
+    """The action was not confirmed, or a limit or the job's state forbids it. Nothing was sent."""
 
 
 class JobNotFound(BulkremoveError):
-    """The journal knows no such job. ``bulkremove jobs`` lists those it knows."""
+    """There is no such job in the journal; ``bulkremove jobs`` lists all."""
 
 
 class NoteRejected(BulkremoveError):
-    """What was found out is about no row whose fate is unknown, or it is empty."""
+    """A note is empty, or is about a row that is not ``unknown``."""
 
 
 class UserError(BulkremoveError):
-    """A user or a token that is not there, that is there already, or whose password won't do."""
+    """A user or token does not exist or exists already, or its name or password is not acceptable."""
 
 
 class SourceFailed(BulkremoveError):
-    """A nightly run's folder, command or address can't be read, so nobody knows whether there was something to do."""
+    """The source of a nightly run can't be read, so it is not known whether there was something to do."""
 
 
 class NoticeFailed(BulkremoveError):
-    """An address did not take a notice; it stays in the outbox."""
+    """A notice could not be delivered; it stays in the outbox."""
 
 
 class JobBusy(BulkremoveError):
-    """Another process drives this job right now."""
+    """The job is running already, in this process or another one."""
 
 
 class NotAuthorized(BulkremoveError):
-    """Zoho does not accept the credentials, or there are none. A person must log in."""
+    """There are no credentials, or Zoho does not accept them; a person must log in."""
 
 
 class TokenDelayed(BulkremoveError):
-    """Zoho gives no token right now. ``retry_in`` is in seconds; None means: not within this run."""
+    """No access token is available right now. ``retry_in``: seconds; None: do not retry within this run."""
 
     def __init__(self, message: str, *, retry_in: float | None, hint: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -105,19 +106,19 @@ class TokenDelayed(BulkremoveError):
 
 
 class JournalFailed(BulkremoveError):
-    """The journal can't be read or written (full disk, missing rights, newer version). Nothing more is sent."""
+    """The journal can't be read or written (full disk, permissions, newer version). Nothing more is sent."""
 
 
 class ReportFailed(BulkremoveError):
-    """The report can't be written where it was asked for."""
+    """A report or a plan file can't be written at the requested place."""
 
 
 class AnswerLost(BulkremoveError):
-    """Standard output can't be written."""
+    """Standard output can't be written, so the result of a command is lost."""
 
 
 class ExchangeFailed(BulkremoveError):
-    """One request brought no answer."""
+    """One request brought no usable response."""
 
 
 class NeverSent(ExchangeFailed):
@@ -125,4 +126,4 @@ class NeverSent(ExchangeFailed):
 
 
 class Unanswered(ExchangeFailed):
-    """Bytes may have left, and no usable answer came. True unless proven otherwise."""
+    """Bytes may have left, and no usable response came. Every failure counts as this unless NeverSent is proven."""

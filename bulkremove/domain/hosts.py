@@ -1,4 +1,4 @@
-"""Hosts: which ones can be nothing but a sandbox on this machine."""
+"""Hosts: recognize those that can only be a sandbox on this machine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ SANDBOX_HOST = "sandbox"
 
 
 def is_sandbox(host: str) -> bool:
-    """Whether a plan for ``host`` (``name`` or ``name:port``) can reach nothing but a sandbox on this machine."""
+    """Whether a plan for ``host`` (``name`` or ``name:port``) can only reach a sandbox on this machine."""
     return host == SANDBOX_HOST or is_loopback(host)
 
 

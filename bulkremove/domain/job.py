@@ -1,4 +1,4 @@
-"""Jobs: a plan that was agreed to and stored; where it stands and why its last run ended."""
+"""Jobs: a plan that was confirmed and stored, its state, and why its last run ended."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from bulkremove.domain.row import Roles, Status
 
 
 class JobState(StrEnum):
-    """Where a job stands."""
+    """The state of a job. The values are stored in the journal."""
 
     STORING = "storing"
-    """Its rows are being written; nobody sees it yet."""
+    """Its rows are being written; it is not listed yet."""
     READY = "ready"
     """Stored, never run."""
     RUNNING = "running"
-    """A process drives it, or did when it died."""
+    """A process runs it, or did so when it died."""
     PAUSED = "paused"
-    """Ended early with rows left; ``resume`` goes on."""
+    """Ended early with rows left; ``resume`` continues it."""
     STOPPED = "stopped"
     """Ended for good with rows left (``not_sent``); ``retry`` makes a new job of them."""
     CANCELLED = "cancelled"
@@ -30,27 +30,28 @@ class JobState(StrEnum):
     FINISHED = "finished"
     """Every row has its status."""
     HELD = "held"
-    """Stored by a nightly run, and not to be run before somebody approves it or its announced day comes."""
+    """Stored by a nightly run; not run before a person approves it or its announced day comes."""
 
     @property
     def resumable(self) -> bool:
+        """Whether the job can be run or resumed; also while it is running, since its process may have died."""
         return self in (JobState.READY, JobState.RUNNING, JobState.PAUSED)
 
     @property
     def over(self) -> bool:
-        """Nothing will be sent for it any more."""
+        """Whether nothing will be sent for the job any more."""
         return self in (JobState.STOPPED, JobState.CANCELLED, JobState.FINISHED)
 
 
 class EndReason(StrEnum):
-    """Why a job's last run ended early; the job's ``reason`` says it in a sentence, which is never compared."""
+    """Why the last run of a job ended early. ``Job.reason`` has the sentence for it, which is never compared."""
 
     NONE = ""
-    """It has not ended, or every row has its status."""
+    """The run has not ended, or every row has its status."""
     INTERRUPTED = "interrupted"
     """A person stopped the process with Ctrl-C."""
     TERMINATED = "terminated"
-    """The system stopped the process, or its terminal was closed."""
+    """The operating system stopped the process, or its terminal was closed."""
     SERVER_STOPPED = "server_stopped"
     """The server that ran it was stopped."""
     PAUSED = "paused"
@@ -60,26 +61,26 @@ class EndReason(StrEnum):
     WINDOW_CLOSED = "window_closed"
     """The time window for nightly runs was over."""
     ANSWERS = "answers"
-    """Zoho's answers say that something about file, account or network is wrong."""
+    """Zoho's responses show that something about the file, the account or the network is wrong."""
     NOT_AUTHORIZED = "not_authorized"
     """Zoho refuses the credentials, or a permission is missing."""
     NO_TOKEN = "no_token"  # noqa: S105 - a reason, not a secret
     """Zoho gave no access token."""
     WAITS_EXHAUSTED = "waits_exhausted"
-    """A lock, failures or a broken connection outlasted all waits."""
+    """A lock, failures or a broken connection lasted longer than all waits."""
     DAY_USED_UP = "day_used_up"
-    """The day's allowance is used up."""
+    """The daily quota is used up."""
     TOO_SLOW = "too_slow"
-    """Disk or computer are too slow to use a slot in time."""
+    """Disk or CPU are too slow to use a slot in time."""
     RESTORED = "restored"
-    """The journal was put back from a backup; what was decided about the job since is not known."""
+    """The journal was restored from a backup; decisions made about the job after it are not known."""
     SETTINGS = "settings"
     """A file or a setting of this machine can't be used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many rows have which status. ``total`` is the number of rows in the file; the sum is checked."""
+    """How many rows of a job have which status."""
 
     counts: Mapping[Status, int] = field(default_factory=dict)
     open: int = 0
@@ -87,6 +88,7 @@ class Tally:
 
     @classmethod
     def of(cls, statuses: Iterable[Status]) -> Tally:
+        """Count the statuses of settled rows."""
         return cls(Counter(statuses))
 
     def __getitem__(self, status: Status) -> int:
@@ -94,17 +96,18 @@ class Tally:
 
     @property
     def total(self) -> int:
+        """The number of rows, settled or not."""
         return sum(self.counts.values()) + self.open
 
     @property
     def needs_person(self) -> bool:
-        """Whether any row is neither removed, nor known to be gone, nor done before, nor a repetition of such a row."""
+        """Whether a person must look at any row: it was refused, invalid or not sent, or its outcome is unknown."""
         return any(self[status] for status in (Status.REFUSED, Status.UNKNOWN, Status.INVALID, Status.NOT_SENT))
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A plan that was confirmed and stored, and how far it came. Times are epoch seconds (UTC)."""
+    """A plan that was confirmed and stored, with its progress. Times are epoch seconds."""
 
     id: str
     account: str
@@ -112,7 +115,7 @@ class Job:
     source: str
     """The input file's name as shown to people."""
     folder: str
-    """Where the report goes unless told otherwise: beside the input, or the folder the job was started in."""
+    """The default folder of the report: that of the input file, or the working directory when the job was made."""
     sheet: str | None
     header: tuple[str, ...]
     roles: Roles
@@ -121,33 +124,36 @@ class Job:
     reason: str = ""
     """Why it ended early, in a sentence for an HR admin; empty otherwise."""
     reason_code: EndReason = EndReason.NONE
-    """The same as a code."""
+    """The reason as a code."""
     created_at: float = 0.0
     finished_at: float | None = None
     seconds: float = 0.0
-    """How long it has been driven, in all runs together, in seconds of the run's clock."""
+    """Duration of all its runs together, in seconds of the run's clock."""
     peak_calls: int = 0
-    """Most calls of the account in any one window, as far as this job's runs saw."""
+    """Largest number of calls of the account in any window, as observed by the runs of this job."""
     lockouts: int = 0
+    """How often Zoho locked the account during its runs."""
     mismatched: int = 0
-    """Rows where Zoho named another learner than the one that was sent."""
+    """Rows where Zoho's response named another learner than the one that was sent."""
     retry_of: str | None = None
+    """The id of the job whose rows it sends again."""
     options: Mapping[str, str] = field(default_factory=dict)
     prepared_by: str = ""
-    """Who gave the file."""
+    """The user who provided the file."""
     confirmed_by: str = ""
-    """Who agreed to its plan."""
+    """The user who confirmed its plan."""
     origin: str = "person"
-    """``person``, or ``nightly run`` for an unattended run."""
+    """``person``, or ``nightly`` for a job of a nightly run."""
     due_at: float | None = None
-    """When a held job runs by itself; None when it waits for an approval."""
+    """When a held job starts without approval; None when it needs one."""
     auto_resumable: bool = False
-    """Paused by something that time alone mends, so that the next nightly run may go on with it."""
+    """Paused for a reason that passes by itself, so that the next nightly run may resume it."""
     operation: str = REMOVE_LEARNER.name
-    """The name of the call that it makes for its rows."""
+    """The name of its ``Operation``."""
     dropped: bool = False
-    """Its rows were deleted after their time; only the totals are left."""
+    """Its rows were deleted after the retention period; only the totals are left."""
 
     @property
     def sandbox(self) -> bool:
+        """Whether its host can only be a sandbox on this machine."""
         return is_sandbox(self.host)

@@ -1,4 +1,4 @@
-"""The rate limit's values: an account's quota, and the ledger that all processes of a machine share."""
+"""Values of the rate limit: the quota of an account, and the ledger that all processes of a machine share."""
 
 from __future__ import annotations
 
@@ -8,74 +8,74 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """The account's allowance and how carefully it is kept. All times in seconds.
+    """The account's rate limit and its safety margins. All times in seconds.
 
-    ``calls`` in ``window``, then ``lock``: Zoho People's LMS pages ("threshold 30 requests, lock period
-    5 minutes"). The other figures are measured; docs/decisions/ has the reasons.
+    More than ``calls`` in ``window`` lock the account for ``lock`` (Zoho People's LMS pages: "threshold 30 requests,
+    lock period 5 minutes"). The other figures are measured; docs/decisions/0001-limiter.md has the reasons.
     """
 
     calls: int = 30
     window: float = 60.0
     lock: float = 300.0
     daily: int | None = None
-    """Calls in any 24 hours; None for no cap."""
+    """Calls in any 24 hours; None for no limit."""
     margin: float = 1.1
-    """Covers whole-second time stamps, nodes 250 ms apart and clocks that drift by 500 ppm."""
+    """Added to the window: covers whole-second time stamps, servers 250 ms apart and a clock drift of 500 ppm."""
     grace: float = 60.0
-    """How much later than our giving up a proxy may still deliver a request."""
+    """How long after its time-out a proxy may still deliver a request."""
     slack: float = 1.055
-    """The pace is ``window / calls * slack``: a little slower than the limit."""
+    """The time between two calls is ``window / calls * slack``: a little slower than the limit."""
     exchange: float = 45.0
-    """Longest time from taking a slot to giving the exchange up."""
+    """Longest time from taking a slot until the call times out."""
 
 
 class SuspensionReason(StrEnum):
-    """Why nobody may send for a while."""
+    """Why all rows of an account wait."""
 
     LOCKED = "locked"
-    """Zoho said that the allowance is used up."""
+    """Zoho reported that the limit was exceeded."""
     FAILING = "failing"
-    """Zoho's own errors pile up, or it asked for a wait."""
+    """Zoho returns server errors repeatedly, or asked for a wait."""
     UNREACHABLE = "unreachable"
     """No connection can be made."""
 
 
 @dataclass(frozen=True, slots=True)
 class Suspension:
-    """A wait for everybody on the account; after it one row goes as the probe. Monotonic seconds."""
+    """A wait of all rows of an account; after it one row is sent alone as a probe. Monotonic seconds."""
 
     reason: SuspensionReason
     until: float
     seconds: float
-    """How long it was set for; after a reboot it lasts that long at most."""
+    """The length that was set; after a reboot it lasts that long at most."""
     rounds: int = 1
     """Full waits so far, this one included."""
     limited_row: str | None = None
-    """Key of the row whose answer began it; that row is the first probe."""
+    """Key of the row whose response began it; that row is the first probe."""
     retesting_row: str | None = None
     """Key of a row whose probe was refused; one other row is tried before the next full wait."""
     probe: str | None = None
-    """Key of the row that is on its way as the probe."""
+    """Key of the row that is being sent as the probe."""
     probe_until: float = 0.0
-    """When a probe whose process died is given up."""
+    """When a probe without a response, whose process may have died, no longer blocks other rows."""
     budget_before: int | None = None
-    """The budget to go back to, should the retesting row turn out to have a limit of its own."""
+    """The budget to restore if the retesting row turns out to have a limit of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """What all processes of the machine share about one account's allowance. Monotonic seconds."""
+    """The state of one account's rate limit, shared by all processes of the machine. Monotonic seconds."""
 
     next_at: float = 0.0
-    """The pace: no paced call before this."""
+    """No call that is not part of a burst is made before this time."""
     burst: int = 0
-    """Calls that may still go at once."""
+    """Calls that may still be made without a pause."""
     last_at: float | None = None
-    """When a call last left or was answered; None before the first."""
+    """When a call was last sent or answered; None before the first."""
     suspension: Suspension | None = None
     individually_limited_row: str | None = None
     """Key of a row that hit a limit of its own, not the account's."""
     budget: int | None = None
-    """Lowered number of calls a window while somebody else uses the allowance too; None when full."""
+    """Lowered number of calls per window while other programs use the same limit; None: not lowered."""
     budget_at: float = 0.0
-    """When the quiet time began that raises the budget again."""
+    """From when on time without lockouts raises the budget again."""

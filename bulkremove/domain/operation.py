@@ -1,4 +1,4 @@
-"""Operations: the calls to Zoho People that this program makes for rows of a file. A plan names its operation."""
+"""Operations: the calls to Zoho People that are made for rows of a file. A plan names its operation."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from functools import cache
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One documented call. ``name``: for the journal and the plan's hash; it never changes.
+    """One documented call.
 
-    ``path`` has a place for the id of each of ``roles``, in their order. Either of ``scopes`` permits the call, the
-    narrower one comes first.
+    ``name`` is stored in the journal and part of the plan's hash, so it never changes. ``path`` has a placeholder for
+    the id of each of ``roles``, in their order. Each of ``scopes`` permits the call; the narrowest comes first.
     """
 
     name: str
@@ -23,11 +23,11 @@ class Operation:
     scopes: tuple[str, ...]
 
     def path_of(self, ids: Iterable[str]) -> str:
-        """The path of the call for these ids, which are digits."""
+        """Return the path of the call for these ids, which must be digits."""
         return self.path.format(**dict(zip(self.roles, ids, strict=True)))
 
     def ids_of(self, method: str, path: str) -> tuple[str, ...] | None:
-        """The ids of a call of exactly this shape; None for any other."""
+        """Return the ids if method and path are exactly those of this operation; None otherwise."""
         match = _pattern(self.path).fullmatch(path)
         return match.groups() if match is not None and method == self.method else None
 
@@ -39,7 +39,7 @@ REMOVE_LEARNER = Operation(
     ("course", "batch", "learner"),
     ("ZOHOPEOPLE.training.DELETE", "ZOHOPEOPLE.training.ALL"),
 )
-"""Zoho People, LMS, "Remove learner from batch"."""
+"""Documented by Zoho People, LMS, as "Remove learner from batch"."""
 
 OPERATIONS = {operation.name: operation for operation in (REMOVE_LEARNER,)}
 

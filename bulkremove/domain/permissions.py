@@ -1,4 +1,4 @@
-"""Who may do what: three roles, and the acts they allow. Pure; a role that is not named here may do nothing."""
+"""Permissions: three roles and the rights of each. Pure."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ from enum import StrEnum
 
 
 class Right(StrEnum):
-    """A kind of act."""
+    """A permission to do something."""
 
     LOOK = "look"
     """See plans, jobs and reports."""
     PREPARE = "prepare"
-    """Upload a file and have its plan made; nothing is removed by it."""
+    """Upload a file and make its plan; this removes nothing."""
     PAUSE = "pause"
-    """Stop a job so that it can go on later: whoever sees something wrong may do that."""
+    """Pause a job so that it can be resumed; every role has this right, since anybody may notice a mistake."""
     APPROVE = "approve"
-    """Confirm a plan, resume, cancel, retry, and note what was found about an unknown row."""
+    """Confirm a plan; resume, cancel or retry a job; add a note to an unknown row."""
     AUDIT = "audit"
     """Read the audit log."""
 
 
 class Role(StrEnum):
-    """What a person or a program may be."""
+    """The role of a user or an API token."""
 
     PREPARER = "preparer"
     APPROVER = "approver"
     ADMIN = "admin"
 
 
-_ANYONE = frozenset({Right.LOOK, Right.PREPARE, Right.PAUSE})
+_COMMON_RIGHTS = frozenset({Right.LOOK, Right.PREPARE, Right.PAUSE})
 _RIGHTS = {
-    Role.PREPARER: _ANYONE,
-    Role.APPROVER: _ANYONE | {Right.APPROVE},
+    Role.PREPARER: _COMMON_RIGHTS,
+    Role.APPROVER: _COMMON_RIGHTS | {Right.APPROVE},
     Role.ADMIN: frozenset(Right),
 }
 

@@ -1,4 +1,4 @@
-"""Plans: what would be done with every row of a table, and who is never removed."""
+"""Plans: what would be done with every row of a table; and the learners who are never removed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bulkremove.domain.table import Table
 
 @dataclass(frozen=True, slots=True)
 class PlannedRow:
-    """One row of a plan: to be sent (``removal``), or not (``exclusion``); exactly one of the two is set."""
+    """One row of a plan: sent (``removal``) or not sent (``exclusion``); exactly one of the two is set."""
 
     row: Row
     removal: Removal | None
@@ -25,9 +25,9 @@ class PlannedRow:
 class Plan:
     """What a run would do, row by row; the same object is previewed, confirmed, stored and run.
 
-    ``ids`` are the trimmed course, batch and learner columns, as long as the table; ``excluded`` names the rows
-    (by index in the table) that are not sent. ``fingerprint`` is the SHA-256 (hex) over operation, account,
-    host and the ordered rows: one changed byte makes another plan.
+    ``ids``: the trimmed course, batch and learner columns, as long as the table. ``excluded``: the rows that are not
+    sent, by index in the table. ``fingerprint``: SHA-256 (hex) over operation, account, host and the ordered rows;
+    one changed byte gives another fingerprint.
     """
 
     account: str
@@ -42,28 +42,30 @@ class Plan:
 
     @property
     def removals(self) -> int:
-        """How many calls the plan makes when each row is answered at once."""
+        """The number of removals, which is the number of calls if no row needs a second attempt."""
         return len(self.table) - len(self.excluded)
 
     @property
     def sandbox(self) -> bool:
+        """Whether its host can only be a sandbox on this machine."""
         return is_sandbox(self.host)
 
     def removal(self, index: int) -> Removal:
+        """Return the ids of the row at this index of the table (from 0), even if it is excluded."""
         course, batch, learner = self.ids
         return Removal(course[index], batch[index], learner[index])
 
     def row(self, index: int) -> PlannedRow:
-        """The row at that place of the table, from 0."""
+        """Return the row at this index of the table (from 0)."""
         exclusion = self.excluded.get(index)
         return PlannedRow(self.table.row(index), None if exclusion else self.removal(index), exclusion)
 
     def not_sent(self) -> Mapping[Status, int]:
-        """How many rows are not sent, by the reason."""
+        """Count the rows that are not sent, by reason."""
         return Counter(exclusion.status for exclusion in self.excluded.values())
 
     def rows(self) -> Iterator[PlannedRow]:
-        """Every row of the file, in file order."""
+        """Iterate over all rows, in file order."""
         for index, row in enumerate(self.table.rows()):
             exclusion = self.excluded.get(index)
             yield PlannedRow(row, None if exclusion else self.removal(index), exclusion)
@@ -71,7 +73,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class ProtectedLearners:
-    """Who is never removed: learners wherever they are, and learners in one batch."""
+    """Learners who are never removed: from any batch (``learners``), or from one batch (``removals``)."""
 
     learners: frozenset[str] = frozenset()
     removals: frozenset[Removal] = frozenset()

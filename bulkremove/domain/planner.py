@@ -1,6 +1,6 @@
-"""From a table to a plan: which rows are sent, which are not and why, and the plan's fingerprint.
+"""Make a plan from a table: which rows are sent, which are not and why, and the plan's fingerprint.
 
-Pure: it reads no file, no clock and no settings. An id is never mended into another one.
+Pure: it reads no file, no clock and no settings. An id is trimmed, but never corrected into another one.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ from bulkremove.domain.row import Exclusion, Removal, Status
 from bulkremove.domain.table import Table, column_letter
 
 _FORMAT = "bulkremove plan 2"
-_BORDER = "\x1f"
-"""Between two texts of a column; ASCII's own unit separator."""
-
+_UNIT_SEPARATOR = "\x1f"
+"""Separates the texts of a column; ASCII's unit separator."""
 
 PROTECTED = "This learner is on the list of those who are never removed."
 
@@ -34,18 +33,18 @@ def plan(
     protected: ProtectedLearners | None = None,
     operation: Operation = REMOVE_LEARNER,
 ) -> Plan:
-    """The plan for a table, as ``account`` on ``host``. Every row of the table is in it exactly once.
+    """Make the plan for a table, with ``account`` on ``host``. Every row of the table is in it exactly once.
 
-    ``protected``: who is never removed; their rows are ``not_sent``.
+    ``protected``: learners who are never removed; their rows are ``not_sent``.
     """
-    (course, _), (batch, _), (learner, _) = checked = [_checked(table.columns[column]) for column in table.roles]
+    (course, _), (batch, _), (learner, _) = checked = [_trim_and_check(table.columns[column]) for column in table.roles]
     excluded = dict(table.settled)
     for role, column, (_, invalid) in zip(operation.roles, table.roles, checked, strict=True):
-        for index, why in invalid.items():
+        for index, problem in invalid.items():
             if index not in excluded:
                 raw = table.columns[column][index]
                 place = f"Cell {column_letter(column)}{table.numbers[index]} ({table.header[column]})"
-                excluded[index] = Exclusion(Status.INVALID, f"{place} is no {role} id: {_quoted(raw)} {why}.")
+                excluded[index] = Exclusion(Status.INVALID, f"{place} is no {role} id: {_quoted(raw)} {problem}.")
     _exclude_duplicates(table, course, batch, learner, excluded)
     if protected:
         for index, triple in enumerate(zip(course, batch, learner, strict=True)):
@@ -63,31 +62,32 @@ def plan(
 def some_rows(
     plan: Plan, *, status: Status | None, to_remove: bool, text: str, offset: int, limit: int
 ) -> list[PlannedRow]:
-    """The rows that are not sent for one reason, or those ``to_remove``, or (neither) all, in file order.
+    """Return a page of rows, in file order: those excluded with ``status``, those ``to_remove``, or else all.
 
-    ``text``: what some cell must hold, letters' case aside.
+    ``text``: only rows with it in some cell, ignoring case.
     """
-    wanted, columns = text.casefold(), plan.table.columns
+    pattern, columns = text.casefold(), plan.table.columns
 
-    def meant(index: int) -> bool:
+    def matches(index: int) -> bool:
         exclusion = plan.excluded.get(index)
         if (to_remove and exclusion) or (status and (exclusion is None or exclusion.status is not status)):
             return False
-        return not wanted or any(wanted in column[index].casefold() for column in columns)
+        return not pattern or any(pattern in column[index].casefold() for column in columns)
 
-    found = islice((index for index in range(len(plan.table)) if meant(index)), offset, offset + limit)
-    return [plan.row(index) for index in found]
+    indexes = islice(filter(matches, range(len(plan.table))), offset, offset + limit)
+    return [plan.row(index) for index in indexes]
 
 
-def _checked(cells: Sequence[str]) -> tuple[Sequence[str], Mapping[int, str]]:
-    """The trimmed cells; which of them are no id, and why. The look at all at once is what a million rows need."""
+def _trim_and_check(cells: Sequence[str]) -> tuple[Sequence[str], Mapping[int, str]]:
+    """Return the trimmed cells, and by index the problem of each that is no id; fast when all cells are ids."""
     if all_digits(cells) and max(map(len, cells), default=0) <= MAX_ID_DIGITS:
         return cells, {}
     trimmed = [cell.strip(OUTER) for cell in cells]
-    return trimmed, {index: why for index, cell in enumerate(trimmed) if (why := _why(cell)) is not None}
+    return trimmed, {index: problem for index, cell in enumerate(trimmed) if (problem := _problem(cell)) is not None}
 
 
-def _why(cell: str) -> str | None:
+def _problem(cell: str) -> str | None:
+    """Why a cell is no id, or None if it is one. The text is part of the plan's fingerprint."""
     if cell.isascii() and cell.isdigit() and len(cell) <= MAX_ID_DIGITS:
         return None
     if not cell:
@@ -110,32 +110,32 @@ def _why(cell: str) -> str | None:
 def _exclude_duplicates(
     table: Table, course: Sequence[str], batch: Sequence[str], learner: Sequence[str], excluded: dict[int, Exclusion]
 ) -> None:
-    """Each repetition of an earlier row's three ids; a row settled before counts as an earlier row."""
+    """Exclude each row with the three ids of an earlier row; a row settled by an earlier job counts as one, too."""
     invalid = {index for index, exclusion in excluded.items() if exclusion.status is Status.INVALID}
     if not invalid and len(set(learner)) == len(learner):
-        return  # nobody stands there twice, so no triple does
+        return  # no learner occurs twice, so no triple does
     first: dict[tuple[str, str, str], int] = {}
     for index, triple in enumerate(zip(course, batch, learner, strict=True)):
         if index in invalid:
             continue
         earlier = first.setdefault(triple, index)
         if earlier != index and index not in excluded:
-            words = f"The same course, batch and learner stand in row {table.numbers[earlier]}."
-            excluded[index] = Exclusion(Status.DUPLICATE, words)
+            detail = f"The same course, batch and learner stand in row {table.numbers[earlier]}."
+            excluded[index] = Exclusion(Status.DUPLICATE, detail)
 
 
 def _fingerprint(operation: Operation, table: Table, excluded: Mapping[int, Exclusion], account: str, host: str) -> str:
-    """SHA-256 (hex) over everything that the plan would do, in a form that no two plans share."""
+    """Compute the SHA-256 (hex) over everything that the plan would do, in an unambiguous encoding."""
     call = [operation.name, operation.method, operation.path]
     head = [_FORMAT, *call, account, host, list(table.header), list(table.roles), table.sheet]
     digest = hashlib.sha256(json.dumps(head).encode())
     digest.update(json.dumps([[i, e.status.value, e.detail] for i, e in sorted(excluded.items())]).encode())
     numbers = table.numbers
-    place = [numbers.start, len(numbers)] if isinstance(numbers, range) else list(numbers)
-    digest.update(json.dumps(place).encode())
+    number_list = [numbers.start, len(numbers)] if isinstance(numbers, range) else list(numbers)
+    digest.update(json.dumps(number_list).encode())
     for column in table.columns:
-        joined = _BORDER.join(column)
-        if joined.count(_BORDER) >= len(column):  # a text holds the border: only its length tells where it ends
+        joined = _UNIT_SEPARATOR.join(column)
+        if joined.count(_UNIT_SEPARATOR) >= len(column):  # a text contains the separator: add the lengths of all texts
             digest.update(",".join(map(str, map(len, column))).encode())
         digest.update(b"|%d|" % len(joined))
         digest.update(joined.encode("utf-8", "surrogatepass"))
@@ -143,5 +143,5 @@ def _fingerprint(operation: Operation, table: Table, excluded: Mapping[int, Excl
 
 
 def _quoted(raw: str) -> str:
-    shown = raw if len(raw) <= 40 else f"{raw[:39]}…"
-    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in shown) + '"'
+    excerpt = raw if len(raw) <= 40 else f"{raw[:39]}…"
+    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in excerpt) + '"'

@@ -1,4 +1,4 @@
-"""Rows: one line of a file each, whom it names, and what became of it."""
+"""Rows: a line of a file, the removal that it asks for, and its status."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """What became of a row. The words are the report's ``status`` column."""
+    """The outcome of a row in a word. The values are those of the report's ``status`` column."""
 
     REMOVED = "removed"
     REMOVED_INFERRED = "removed_inferred"
@@ -19,15 +19,15 @@ class Status(StrEnum):
     INVALID = "invalid"
     NOT_SENT = "not_sent"
     DONE_BEFORE = "done_before"
-    """A report was given back as the input and says that this row was settled; nothing was sent."""
+    """The input is the report of an earlier job, which settled this row; nothing was sent."""
 
 
 UNPLANNED = (Status.DUPLICATE, Status.INVALID, Status.DONE_BEFORE, Status.NOT_SENT)
-"""What a row of a file can be before anything is sent, other than to be removed."""
+"""The statuses that a plan gives to rows that are not sent."""
 
 
 class RowState(StrEnum):
-    """The two states that only a running job's journal knows; neither stands in a finished report."""
+    """The state of a row that is not settled yet; it is stored in the journal and is in no finished report."""
 
     PENDING = "pending"
     """No attempt so far can have had an effect."""
@@ -36,14 +36,14 @@ class RowState(StrEnum):
 
 
 UNSETTLED = "Not known whether the learner was removed: an attempt got no answer. Look the learner up in Zoho People."
-"""The detail of a row whose last attempt was unanswered when its job ended for good."""
+"""The detail of a row whose last attempt had no response when its job ended for good."""
 
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """One learner to be taken off one batch: three ids as text, never as numbers.
+    """The removal of one learner from one batch: three ids as text, never as numbers.
 
-    Equality is identity: two rows with equal removals are duplicates.
+    Two rows with equal removals are duplicates.
     """
 
     course: str
@@ -52,7 +52,7 @@ class Removal:
 
     @property
     def ids(self) -> tuple[str, str, str]:
-        """In the order of ``operation.REMOVE_LEARNER.roles``."""
+        """The three ids, in the order of ``operation.REMOVE_LEARNER.roles``."""
         return self.course, self.batch, self.learner
 
 
@@ -78,8 +78,7 @@ class Roles:
 
 @dataclass(frozen=True, slots=True)
 class Exclusion:
-    """Why a row of the file is not sent, in plain words: ``duplicate``, ``invalid``, ``done_before``, or
-    ``not_sent`` for somebody who is on the list of those who are never removed."""
+    """Why a row of the file is not sent, as a status and a sentence; ``not_sent`` means a protected learner."""
 
     status: Status
     detail: str

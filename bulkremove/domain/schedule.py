@@ -1,7 +1,7 @@
-"""Which nightly runs are due, and until when they may send. Pure: ``now`` comes in, as epoch seconds; no clock is read.
+"""The schedule: which nightly run is due, and until when it may send. Pure: ``now`` is a parameter, in epoch seconds.
 
-A nightly run belongs to a local date and starts once on it, whatever the zone's clock does: a time that a clock change
-skips comes as late as it would have come without the change, and of a time that comes twice the first one counts.
+A nightly run belongs to a local date and starts once on it, even when the clock changes: a local time that is skipped
+counts as if the clock had not changed, and of a local time that occurs twice the first one counts.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 LATE = 3600.0
-"""Seconds after its time until which a nightly run is not a missed one."""
+"""A nightly run that starts up to so many seconds after its time is not missed."""
 
 
 class Missed(StrEnum):
-    """What happens to a nightly run that did not start in time: the machine was off, or the one before still ran."""
+    """What to do about a nightly run that did not start in time: the machine was off, or the last run still went on."""
 
     RUN = "run"
-    """It is caught up, once, however many were missed."""
+    """Run it late; once, however many were missed."""
     SKIP = "skip"
-    """It is left out; what it would have done is done by the next one."""
+    """Do not run it; the next nightly run does its work."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The local times between which rows may be sent; ``begin`` after ``end`` means over midnight."""
+    """The local times between which rows may be sent; an ``end`` that is not after ``begin`` is on the next day."""
 
     begin: time
     end: time
@@ -34,7 +34,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """One nightly run on every date."""
+    """One nightly run on every date, at a local time of the zone."""
 
     at: time
     zone: ZoneInfo
@@ -42,21 +42,21 @@ class Schedule:
     window: Window | None = None
 
     def start_of(self, day: date) -> float:
-        """When the nightly run of a local date starts (epoch seconds)."""
+        """Return when the nightly run of a local date starts (epoch seconds)."""
         return _instant(day, self.at, self.zone)
 
     def next_starts(self, now: float, count: int) -> list[tuple[date, float]]:
-        """The next nightly runs and their starts (epoch seconds), the first one after ``now``."""
+        """Return dates and starts (epoch seconds) of the next ``count`` nightly runs after ``now``."""
         day = _local_date(now, self.zone) - timedelta(days=1)
-        found: list[tuple[date, float]] = []
-        while len(found) < count:
+        starts: list[tuple[date, float]] = []
+        while len(starts) < count:
             if self.start_of(day) > now:
-                found.append((day, self.start_of(day)))
+                starts.append((day, self.start_of(day)))
             day += timedelta(days=1)
-        return found
+        return starts
 
     def due(self, last: date | None, now: float) -> date | None:
-        """The nightly run whose time has come, if any; ``last``: the last one that was run or left out."""
+        """Return the date of the nightly run that is due, if any. ``last``: that of the last one run or skipped."""
         day = _local_date(now, self.zone)
         if self.start_of(day) > now:
             day -= timedelta(days=1)
@@ -65,7 +65,7 @@ class Schedule:
         return day
 
     def open_until(self, now: float) -> float | None:
-        """Until when rows may be sent (epoch seconds); None when they may not be sent now. Without a window: a year."""
+        """Return until when rows may be sent (epoch seconds), None if not now; without a window, a year from now."""
         if self.window is None:
             return now + 365 * 86_400.0
         today = _local_date(now, self.zone)

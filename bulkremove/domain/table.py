@@ -1,4 +1,4 @@
-"""Tables: a file as it was read, and what a person must decide about one that can be read in more than one way."""
+"""Tables: the content of a file, and the choices that a user must make about an ambiguous one."""
 
 from __future__ import annotations
 
@@ -19,64 +19,65 @@ REPORT_COLUMNS = (
     "job",
     "plan_hash",
 )
-"""What a report adds behind the file's own columns, in this order."""
+"""The columns that a report appends to those of the file, in this order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What a person can decide about a file that leaves a choice: its sheets, or its columns."""
+    """What the user must decide about an ambiguous file: its sheet, its id columns, or hidden rows."""
 
     sheets: tuple[str, ...] = ()
     """Names of the sheets with data, when one must be chosen."""
     header: tuple[str, ...] = ()
     """Headings of all columns, when the ids' columns must be chosen."""
     rows: tuple[tuple[str, ...], ...] = ()
-    """The first rows below the headings, as seen."""
+    """The first rows below the headings, as displayed."""
     guesses: Mapping[str, int] = field(default_factory=dict)
-    """Role (course, batch, learner) -> the one column (from 0) whose heading says so."""
+    """Role (course, batch, learner) -> the only column (from 0) with a heading for it."""
     hidden: bool = False
     """Whether hidden rows, hidden sheets or merged cells must be decided on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A file that was read to its end and found undamaged, column by column.
+    """A file that was read to its end and is not damaged, stored by column.
 
-    ``columns[c][i]`` is the text of column ``c`` in data row ``i``, unchanged; ``numbers[i]`` is that row's
-    number as the spreadsheet shows it. Columns rather than rows, because a million rows of small objects
-    do not fit into the memory that a preview may take.
+    ``columns[c][i]`` is the unchanged text of column ``c`` in data row ``i``; ``numbers[i]`` is the number of that row
+    as the spreadsheet shows it. By column, because a million row objects would need too much memory.
     """
 
     source: str
     """The file's name as shown to people."""
     kind: str
-    """``csv``, ``tsv``, ``xlsx``, ``xls`` or ``ods``, told by content."""
+    """``csv``, ``tsv``, ``xlsx``, ``xls`` or ``ods``, detected from the content."""
     header: tuple[str, ...]
     roles: Roles
     numbers: Sequence[int]
     columns: tuple[Sequence[str], ...]
     sheet: str | None = None
     notes: tuple[str, ...] = ()
-    """What the preview must say about the reading, in sentences."""
+    """Sentences about the reading that the preview must show."""
     empty_rows: int = 0
     hidden_rows: int = 0
-    """Hidden or filtered rows that were left out at the person's wish."""
+    """How many hidden or filtered rows were left out, as the user chose."""
     settled: Mapping[int, Exclusion] = field(default_factory=dict)
-    """Rows (by index) that a report of ours, given back as the input, tells as settled before."""
+    """Rows (by index) that an earlier job settled, if the input is its report."""
 
     def __len__(self) -> int:
         return len(self.numbers)
 
     def row(self, index: int) -> Row:
+        """Return the data row at this index (from 0)."""
         return Row(self.numbers[index], tuple(column[index] for column in self.columns))
 
     def rows(self) -> Iterator[Row]:
+        """Iterate over the data rows, in file order."""
         for number, *cells in zip(self.numbers, *self.columns, strict=True):
             yield Row(number, tuple(cells))
 
 
 def column_letter(column: int) -> str:
-    """A spreadsheet's name of a column (0-based): ``A`` for 0, ``AA`` for 26."""
+    """Return a spreadsheet's name of a column (0-based): ``A`` for 0, ``AA`` for 26."""
     name = ""
     column += 1
     while column:

@@ -1,1 +1,1 @@
-"""Sending removals under the rate limit; it knows no file and no page."""
+"""Sends removals under the rate limit. Knows nothing of input files or web pages."""

@@ -1,4 +1,4 @@
-"""Admission of a row to the wire: a slot and an access token, both usable at the moment when its request leaves."""
+"""The admission of a row: a slot and an access token, both still valid when its request leaves."""
 
 from __future__ import annotations
 
@@ -19,18 +19,29 @@ from bulkremove.zoho.client import Admission
 T = TypeVar("T")
 
 MAX_STALE_PERMITS = 3
-"""After so many permits in a row that were too old to be used, the run pauses instead of taking slots for ever."""
+"""After so many consecutive permits that were too old to be used, the run ends instead of taking slots for ever."""
 
 NotAdmitted = YieldToOtherRow | OwnLimit | RunEnd | TokenWait | None
-"""Why a row was not admitted; None: it may not be sent any more."""
+"""Why a row was not admitted; None: its ``in_time`` turned false."""
 
 
 class TokenProvider(Protocol):
-    """Access tokens (``zoho.oauth.AccessTokens`` is the one that ships); raises what ``or_event`` knows."""
+    """A source of access tokens, implemented by ``zoho.oauth.AccessTokens``.
 
-    async def ensure(self) -> None: ...
-    async def token(self) -> str: ...
-    async def renew(self, refused: str) -> str: ...
+    All methods raise NotAuthorized, LocalFileFailed or TokenDelayed when there is no token.
+    """
+
+    async def ensure(self) -> None:
+        """Get a first token, unless there was one already; it may have expired since."""
+        ...
+
+    async def token(self) -> str:
+        """A valid access token."""
+        ...
+
+    async def renew(self, refused: str) -> str:
+        """A valid access token other than ``refused``, which Zoho did not accept."""
+        ...
 
 
 class Admissions:
@@ -44,14 +55,14 @@ class Admissions:
     async def admit(
         self, pending_row: PendingRow, *, alone: Callable[[], bool], in_time: Callable[[], bool]
     ) -> Admission | NotAdmitted:
-        """Wait for a slot and a token. ``alone``: no other row could be sent now; ``in_time``: the row still may be.
+        """Wait for a slot and a token. ``alone``: no other row could be sent now; ``in_time``: this row still may be.
 
         Raises JournalFailed.
         """
         while True:
             # Before the wait, so that an account that gives no tokens takes no slot.
-            if no_token := await or_event(self._tokens.ensure()):
-                return no_token
+            if event := await or_event(self._tokens.ensure()):
+                return event
             permit = await self._limiter.acquire(pending_row, alone=alone, in_time=in_time)
             match permit:
                 case WaitsExhausted():
@@ -66,10 +77,10 @@ class Admissions:
                     return permit
 
     async def _use(self, permit: Permit) -> Admission | RunEnd | TokenWait | None:
-        """The permit with a token, or None when both together took too long; an unused permit is cancelled."""
+        """Add a token to the permit; None when the permit is too old by then. An unused permit is cancelled."""
         admission: Admission | RunEnd | TokenWait | None = None
         try:
-            token = await or_event(self._tokens.token())  # the wait may have outlived the first one
+            token = await or_event(self._tokens.token())  # the one before the wait may have expired
             if not isinstance(token, str):
                 admission = token
             elif self._limiter.is_fresh(permit):
@@ -87,21 +98,21 @@ class Admissions:
 
 
 async def or_event(call: Awaitable[T]) -> T | RunEnd | TokenWait:
-    """The result of a call for an access token, or what its error means for the run."""
+    """The result of a call to the token provider, or the event that its error means for the run."""
     try:
         return await call
-    except NotAuthorized as refused:
-        return RunEnd(str(refused), EndReason.NOT_AUTHORIZED)
-    except LocalFileFailed as broken:  # the file with the token
-        return RunEnd(str(broken), EndReason.SETTINGS)
-    except TokenDelayed as delayed:
-        if delayed.retry_in is None:
-            return RunEnd(str(delayed), EndReason.NO_TOKEN, auto_resumable=True)
-        return TokenWait(delayed.message, delayed.retry_in)
+    except NotAuthorized as error:
+        return RunEnd(str(error), EndReason.NOT_AUTHORIZED)
+    except LocalFileFailed as error:  # the file with the token
+        return RunEnd(str(error), EndReason.SETTINGS)
+    except TokenDelayed as error:
+        if error.retry_in is None:
+            return RunEnd(str(error), EndReason.NO_TOKEN, auto_resumable=True)
+        return TokenWait(error.message, error.retry_in)
 
 
 def waits_exhausted(exhausted: WaitsExhausted) -> RunEnd:
-    """The end of a run for which all the full waits led nowhere."""
+    """The end of a run whose calls still did not get through after all full waits."""
     reasons = {
         SuspensionReason.LOCKED: "Zoho's lock is still in force after three full waits: "
         "perhaps the day's allowance is used up.",
@@ -112,7 +123,7 @@ def waits_exhausted(exhausted: WaitsExhausted) -> RunEnd:
 
 
 def _too_slow(commit_seconds: float) -> RunEnd:
-    """``commit_seconds``: real time that the last permit took to be written to the journal."""
+    """The end of a run that can't use its slots in time. ``commit_seconds``: real time of the last permit's commit."""
     if commit_seconds > MAX_IDLE_SECONDS / 2:
         reason = (
             f"The disk is too slow: writing one attempt to the journal (fsync) takes {commit_seconds:.1f} s. "
@@ -128,5 +139,5 @@ def _too_slow(commit_seconds: float) -> RunEnd:
 
 def _day_used_up(used_up: DayUsedUp) -> RunEnd:
     until = local(used_up.until)
-    reason = f"The day's allowance is used up; it goes on at {until:%Y-%m-%d %H:%M %Z}. Resume then."
+    reason = f"The day's allowance is used up until {until:%Y-%m-%d %H:%M %Z}. Resume then."
     return RunEnd(reason, EndReason.DAY_USED_UP, auto_resumable=True)

@@ -1,7 +1,7 @@
-"""Attempts for one row until it is settled or the run stops.
+"""The attempts for one row, until it is settled or the run stops.
 
-Around it: the runner, which knows the rows. Inside it: the client and the limiter, one request at a time. A lock is
-no retry: all rows of the account wait for it in the limiter. Whatever concerns the run is yielded as an event.
+Above it, ``rows`` chooses the rows; below it, the client and the rate limiter send one request at a time. A lockout is
+no retry: all rows of the account wait for its end in the limiter. What concerns the whole run is yielded as an event.
 """
 
 from __future__ import annotations
@@ -34,25 +34,27 @@ from bulkremove.zoho.response_kind import Response, ResponseKind
 R = TypeVar("R")
 
 DEFERRAL_SECONDS = 1.0
-"""Seconds that a row waits at least before it asks again after another one was tried."""
+"""Minimum seconds before a deferred row may ask for a slot again."""
 
 
 class Sender(Protocol):
-    """Sends one removal when it is admitted (``client.ZohoClient`` is the one that ships)."""
+    """A client that sends removals, implemented by ``zoho.client.ZohoClient``."""
 
-    async def remove(self, removal: Removal, admit: Callable[[], Awaitable[Admission | R]]) -> Exchange | R: ...
+    async def remove(self, removal: Removal, admit: Callable[[], Awaitable[Admission | R]]) -> Exchange | R:
+        """Send one call once ``admit`` returns an admission; otherwise return what it returned."""
+        ...
 
 
 @dataclass(slots=True)
 class _Row:
-    """One row on its way, with the attempts made so far."""
+    """One row that is being sent, with what its attempts have brought so far."""
 
     pending_row: PendingRow
-    last: Response | None = None
+    last_response: Response | None = None
     refused_token: str = ""
-    """The access token with which Zoho refused this row first."""
-    renewed: bool = False
-    """Another token was got because of that."""
+    """The first access token that Zoho refused for this row; empty if there is none."""
+    token_renewed: bool = False
+    """Whether it was replaced by another."""
     step: Step = Step.ASK_AGAIN
     """What follows the last attempt."""
 
@@ -64,7 +66,7 @@ class _Row:
 class Attempts:
     """The attempts of one run, for several rows at a time.
 
-    ``left``: how many rows of the job are not settled. ``random`` gives numbers in [0, 1) for the back-off.
+    ``count_unsettled`` returns how many rows of the job are not settled; ``random``, a number in [0, 1) for back-offs.
     """
 
     def __init__(
@@ -75,7 +77,7 @@ class Attempts:
         *,
         breaker: Breaker,
         stop: Stop,
-        left: Callable[[], int],
+        count_unsettled: Callable[[], int],
         clock: Clock,
         random: Callable[[], float],
     ) -> None:
@@ -85,21 +87,21 @@ class Attempts:
         self._admissions = Admissions(limiter, tokens)
         self._breaker = breaker
         self._stop = stop
-        self._left = left
+        self._count_unsettled = count_unsettled
         self._clock = clock
         self._random = random
-        self._proven: set[str] = set()
-        """Access tokens that got a response about a row, and no refusal since."""
+        self._accepted_tokens: set[str] = set()
+        """Access tokens with which Zoho answered about a row and which it has not refused since."""
         self._deferred_rows: set[str] = set()
-        """Rows that wait for another one, since the last response."""
-        self._doubts: dict[str, tuple[str, Response]] = {}
-        """By row: the new token that Zoho refused for it, and its words."""
+        """Keys of the rows that were deferred since the last response."""
+        self._refused_renewals: dict[str, tuple[str, Response]] = {}
+        """By row key: the new token that Zoho refused too, and its response."""
 
     async def settle(self, pending_row: PendingRow) -> AsyncGenerator[Event]:
-        """Send one row until it is settled, and yield each event as soon as it is known.
+        """Send one row until it is settled, and yield each event as soon as it occurs.
 
-        The last event of a row is ``Settled`` or ``Deferred``; without it the run stops, and the row stays for a later
-        one. Raises JournalFailed when the journal can't be written; nothing may be sent after that.
+        The last event of a row is ``Settled`` or ``Deferred``; if neither comes, the run stops and the row is left for
+        a later run. Raises JournalFailed when the journal can't be written; nothing may be sent after that.
         """
         row = _Row(pending_row)
         retrying = AsyncRetrying(
@@ -109,7 +111,7 @@ class Attempts:
             sleep=self._pause,
             retry_error_callback=lambda state: None,
         )
-        # Without `with attempt`, which would keep exceptions back, the end of this generator among them.
+        # No `with attempt`: it would capture exceptions, such as the GeneratorExit that closes this generator.
         async for attempt in retrying:
             row.step = Step.ASK_AGAIN
             while row.step in (Step.ASK_AGAIN, Step.RENEW) and not self._stop.asked:
@@ -129,71 +131,72 @@ class Attempts:
         await self._stop.sleep(seconds, self._clock)
 
     async def _attempt(self, row: _Row) -> AsyncGenerator[Event]:
-        """Send the row once, or settle it without; then write down what came back, and what it means for the row."""
-        sent = await self._send(row)
-        if sent is None:
+        """Send the row once, or settle it without a call; record the response and what it means for the row."""
+        exchange = await self._send(row)
+        if exchange is None:
             return
-        if not isinstance(sent, Exchange):
-            yield sent
+        if not isinstance(exchange, Exchange):
+            yield exchange
             return
-        response = self._read(sent)
+        response = self._parse(exchange)
         verdict = decision_table.judge(response, row.pending_row.attempts)
         self._breaker, run_end, signal = circuit_breaker.observe(self._breaker, response)
         if run_end is not None:
-            yield run_end  # before the write, so that nothing leaves meanwhile
-        lockout, exhausted = await self._close(row, sent, response, verdict, signal)
+            yield run_end  # before the write, so that no other row is sent meanwhile
+        lockout, exhausted = await self._close(row, exchange, response, verdict, signal)
         row.step = verdict.step
         self._deferred_rows.clear()
         if lockout is not None:
             yield lockout
         if exhausted is not None:
             yield waits_exhausted(exhausted)
-        token = sent.admission.token
+        token = exchange.admission.token
         if verdict.step is Step.RENEW:
-            self._proven.discard(token)
-            no_token = await self._renew(row, token, response)
-            if no_token is not None:
-                yield no_token
+            self._accepted_tokens.discard(token)
+            event = await self._renew(row, token, response)
+            if event is not None:
+                yield event
         elif RULES[response.kind].proves_reachable:
-            self._proven.add(token)
+            self._accepted_tokens.add(token)
         if verdict.status is not None:
             yield Settled(verdict.status)
 
     async def _send(self, row: _Row) -> Exchange | Event | None:
-        """The exchange with Zoho; an event when none is due or none can be had; None: ask again, if the run goes on."""
-        if row.pending_row.key in self._doubts:
-            return await self._settle_doubt(row)
-        late = decision_table.too_late(row.pending_row.attempts, self._clock)
-        if late is not None:
-            return await self._settle(row, late)
-        sent = await self._sender.remove(row.pending_row.removal, lambda: self._admit(row))
-        match sent:
+        """Return the exchange with Zoho, an event if no call was made, or None to try again if the run goes on."""
+        if row.pending_row.key in self._refused_renewals:
+            return await self._resolve_refused_renewal(row)
+        too_late = decision_table.too_late(row.pending_row.attempts, self._clock)
+        if too_late is not None:
+            return await self._settle(row, too_late)
+        result = await self._sender.remove(row.pending_row.removal, lambda: self._admit(row))
+        match result:
             case Exchange(withdrawn=True):
-                await self._limiter.cancel_slot(sent.admission.permit)
+                await self._limiter.cancel_slot(result.admission.permit)
                 return None
             case YieldToOtherRow():
                 return await self._defer(row)
             case OwnLimit():
-                return await self._settle(row, self._refused_alone(row, row.last or _last_answer(row.pending_row)))
-        return sent
+                response = row.last_response or _last_response(row.pending_row)
+                return await self._settle(row, self._individually_refused(row, response))
+        return result
 
     async def _admit(self, row: _Row) -> Admission | NotAdmitted:
         return await self._admissions.admit(
             row.pending_row,
-            alone=lambda: self._alone(row),
+            alone=lambda: self._is_alone(row),
             in_time=lambda: not self._stop.asked and not decision_table.too_late(row.pending_row.attempts, self._clock),
         )
 
-    def _alone(self, row: _Row) -> bool:
-        """Whether no other row is left that could be sent now."""
-        return self._left() - len(self._deferred_rows - {row.pending_row.key}) <= 1
+    def _is_alone(self, row: _Row) -> bool:
+        """Whether no other row could be sent now."""
+        return self._count_unsettled() - len(self._deferred_rows - {row.pending_row.key}) <= 1
 
     async def _defer(self, row: _Row) -> Deferred:
         self._deferred_rows.add(row.pending_row.key)
         await self._pause(DEFERRAL_SECONDS)
         return Deferred(row.pending_row)
 
-    def _read(self, exchange: Exchange) -> Response:
+    def _parse(self, exchange: Exchange) -> Response:
         if exchange.reply is not None:
             return response_parser.parse(exchange.reply, now=self._clock.wall())
         response_kind = ResponseKind.NEVER_SENT if isinstance(exchange.failure, NeverSent) else ResponseKind.UNANSWERED
@@ -202,7 +205,7 @@ class Attempts:
     async def _close(
         self, row: _Row, exchange: Exchange, response: Response, verdict: Verdict, signal: Signal | None
     ) -> tuple[Lockout | None, WaitsExhausted | None]:
-        """One transaction: the raw outcome, the row's new state; only then is the slot released early."""
+        """Record the raw outcome, the row's new state and the early release of its slot, in one transaction."""
         permit, rule = exchange.admission.permit, RULES[response.kind]
         attempt = replace(
             permit.attempt,
@@ -211,41 +214,44 @@ class Attempts:
             api_code=response.api_code,
             text=response.text,
         )
-        left = response.kind is not ResponseKind.NEVER_SENT
-        if left:
+        was_sent = response.kind is not ResponseKind.NEVER_SENT
+        if was_sent:
             row.pending_row = replace(row.pending_row, attempts=(*row.pending_row.attempts, attempt))
-        row.last = response
+        row.last_response = response
         state = verdict.status or row.open_state
-        outcome = AttemptOutcome(attempt, state, verdict.detail, response.learner, left)
+        outcome = AttemptOutcome(attempt, state, verdict.detail, response.learner, was_sent)
         return await self._limiter.complete(permit, Closing(outcome, signal, rule.proves_reachable))
 
-    async def _renew(self, row: _Row, refused: str, response: Response) -> RunEnd | TokenWait | None:
-        """One refresh, shared by all rows that were refused with this token; after it, the row once more."""
-        if row.renewed or row.refused_token not in ("", refused):
-            self._doubts[row.pending_row.key] = refused, response
-            return None
-        row.refused_token = refused
-        renewed = await or_event(self._tokens.renew(refused))
-        if isinstance(renewed, str):
-            row.renewed = True
-            return None
-        return renewed
+    async def _renew(self, row: _Row, refused_token: str, response: Response) -> RunEnd | TokenWait | None:
+        """Replace the token, in one request for all rows that were refused with it, so that the row is sent once more.
 
-    async def _settle_doubt(self, row: _Row) -> Event:
-        """Zoho refused a new token too: for this row alone if another row passes with it, else for good."""
-        token, response = self._doubts[row.pending_row.key]
-        if token in self._proven:
-            return await self._settle(row, self._refused_alone(row, response))
-        if not self._alone(row) and len(self._doubts) == 1:
+        Only the first refusal of a row does that; a second one is left to ``_resolve_refused_renewal``.
+        """
+        if row.token_renewed or row.refused_token not in ("", refused_token):
+            self._refused_renewals[row.pending_row.key] = refused_token, response
+            return None
+        row.refused_token = refused_token
+        token = await or_event(self._tokens.renew(refused_token))
+        if isinstance(token, str):
+            row.token_renewed = True
+            return None
+        return token
+
+    async def _resolve_refused_renewal(self, row: _Row) -> Event:
+        """Settle a row for which Zoho refused a new token too, if it accepts that for another row; else end the run."""
+        token, response = self._refused_renewals[row.pending_row.key]
+        if token in self._accepted_tokens:
+            return await self._settle(row, self._individually_refused(row, response))
+        if not self._is_alone(row) and len(self._refused_renewals) == 1:
             return await self._defer(row)
         return RunEnd(
-            "Authorisation broken: Zoho refuses a new access token too. Check that the account may still "
+            "Authorisation failed: Zoho refuses a new access token too. Check that the account may still "
             "remove learners, run `bulkremove doctor`, then resume.",
             EndReason.NOT_AUTHORIZED,
         )
 
-    def _refused_alone(self, row: _Row, response: Response) -> Verdict:
-        """Others pass, this row does not."""
+    def _individually_refused(self, row: _Row, response: Response) -> Verdict:
+        """The verdict for a row that Zoho refuses while it accepts others."""
         if row.open_state is RowState.SENDING:
             return decision_table.given_up("an attempt got no response, and the next was refused")
         return decision_table.refused(response)
@@ -253,13 +259,13 @@ class Attempts:
     async def _settle(self, row: _Row, verdict: Verdict) -> Settled:
         """Give the row its status without another call."""
         assert verdict.status is not None  # noqa: S101 - narrows the type; only settling verdicts come here
-        self._doubts.pop(row.pending_row.key, None)
+        self._refused_renewals.pop(row.pending_row.key, None)
         await self._limiter.settle_without_sending(row.pending_row, verdict.status, verdict.detail)
         return Settled(verdict.status)
 
 
-def _last_answer(pending_row: PendingRow) -> Response:
-    """The last response as the journal kept it, for a row that an earlier run has sent."""
+def _last_response(pending_row: PendingRow) -> Response:
+    """The last response as recorded in the journal, for a row that was sent by an earlier run only."""
     last = pending_row.attempts[-1]
     return Response(
         ResponseKind(last.response_kind or ResponseKind.UNANSWERED), last.http_status, last.api_code, last.text

@@ -1,8 +1,8 @@
-"""When the job as a whole must pause, stop or wait: the rules that look at several responses in a row.
+"""The circuit breaker: rules over several responses that end a run early or make all rows wait.
 
-Pure: each response, in the order of arrival, changes a small frozen memory. What a response means for its own
-row stands in ``decision_table``; these rules only keep a mistake about the file, the account or the network from
-costing thousands of calls.
+Pure: each response, in the order of arrival, gives a new frozen ``Breaker``. What a response means for its own row is
+decided in ``decision_table``; these rules keep a mistake about the file, the account or the network from costing
+thousands of calls.
 """
 
 from __future__ import annotations
@@ -18,37 +18,39 @@ from bulkremove.engine.rate_limit import MAX_WAIT, Signal
 from bulkremove.zoho.response_kind import Response, ResponseKind
 
 ALL_MISSING = 10
-"""So many first rows, all not found, mean that the file or the account is wrong."""
+"""If this many first rows are all not found, the file or the account is wrong."""
 IN_A_ROW = {ResponseKind.BAD_REQUEST: 3, ResponseKind.FORBIDDEN: 3, ResponseKind.MUDDLED: 2}
+"""Consecutive responses of a kind that end the run; bad requests only at its start."""
 FAILED_OF_LAST_TEN = 5
+"""Server errors among the last ten responses that make all rows wait."""
 
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """What the rules remember of a run's responses so far."""
+    """The state of the circuit breaker: what the rules need to know of a run's earlier responses."""
 
     expect_missing: bool = False
     responses: int = 0
-    """Answers that settled a row or tried to."""
+    """Responses so far, without those of ``_NOT_ABOUT_A_ROW``."""
     missing: int = 0
-    """How many of them were ``not_found``, while all were."""
+    """How many of them were ``NOT_FOUND``."""
     last: ResponseKind | None = None
     repeated: int = 0
-    """How often ``last`` came in a row."""
+    """How many times in succession ``last`` has come."""
     failed: tuple[bool, ...] = ()
-    """For the last ten responses: was it a 5xx?"""
+    """For each of the last ten responses, whether it was a 5xx."""
 
 
-_NO_ROWS = frozenset({ResponseKind.LIMITED, ResponseKind.UNAUTHORIZED, ResponseKind.NEVER_SENT})
-"""Answers that say nothing about a row; they neither make nor break a sequence."""
+_NOT_ABOUT_A_ROW = frozenset({ResponseKind.LIMITED, ResponseKind.UNAUTHORIZED, ResponseKind.NEVER_SENT})
+"""Responses that say nothing about a row; they neither continue nor interrupt a sequence."""
 
 
 def observe(breaker: Breaker, response: Response) -> tuple[Breaker, RunEnd | None, Signal | None]:
-    """The memory after ``response``; whether the job ends early; whether everybody waits."""
+    """Return the state after ``response``, the end of the run if it must end, and the signal if all rows must wait."""
     response_kind = response.kind
     suspension = RULES[response_kind].suspension
     signal = Signal(suspension, response.wait) if suspension else None
-    if response_kind in _NO_ROWS:
+    if response_kind in _NOT_ABOUT_A_ROW:
         return breaker, None, signal
     repeated = breaker.repeated + 1 if response_kind is breaker.last else 1
     breaker = replace(
@@ -68,55 +70,56 @@ def observe(breaker: Breaker, response: Response) -> tuple[Breaker, RunEnd | Non
 
 
 def _run_end(breaker: Breaker, response: Response) -> RunEnd | None:
-    said = f' (HTTP {response.http_status}: "{response.text}")' if response.text else f" (HTTP {response.http_status})"
+    quote = f': "{response.text}"' if response.text else ""
+    details = f" (HTTP {response.http_status}{quote})"
     enough = breaker.repeated >= IN_A_ROW.get(response.kind, 1)
     match response.kind:
         case ResponseKind.NOT_JSON:
             return RunEnd(
-                f"Something other than Zoho People answered{said}: a proxy, a sign-in page or maintenance. "
+                f"Something other than Zoho People answered{details}: a proxy, a sign-in page or maintenance. "
                 "Open Zoho People in a browser on this machine, then resume."
             )
         case ResponseKind.NOT_FOUND_ELSEWHERE:
             return RunEnd(
-                f"The address was not found, and the response is not in Zoho's form{said}. "
+                f"The address was not found, and the response is not in Zoho's form{details}. "
                 "Check the data centre and the proxy, then resume."
             )
         case ResponseKind.STRANGE:
-            return RunEnd(f"A response came that this program does not know{said}. Look before you resume.")
+            return RunEnd(f"A response came that this program does not know{details}. Find out why before you resume.")
         case ResponseKind.REDIRECTED | ResponseKind.SEE_OTHER:
             return RunEnd(
-                f"The call was redirected{said}, and redirects are never followed: wrong data centre or a proxy. "
+                f"The call was redirected{details}, and redirects are never followed: wrong data centre or a proxy. "
                 "Correct it, then retry.",
                 for_good=True,
             )
         case ResponseKind.SCOPE_MISSING:
             return RunEnd(
-                f"The permission (scope) {REMOVE_LEARNER.scopes[0]} is missing{said}. "
+                f"The permission (scope) {REMOVE_LEARNER.scopes[0]} is missing{details}. "
                 "Make a new grant code with it and run `bulkremove login`, then resume.",
                 code=EndReason.NOT_AUTHORIZED,
             )
         case ResponseKind.WRONG_DATA_CENTER:
             return RunEnd(
-                f"This token belongs to another data centre{said}. Run `bulkremove login` with the right one, "
+                f"This token belongs to another data centre{details}. Run `bulkremove login` with the right one, "
                 "then retry.",
                 for_good=True,
                 code=EndReason.NOT_AUTHORIZED,
             )
         case ResponseKind.FORBIDDEN if enough:
             return RunEnd(
-                f"Zoho forbade 3 rows in a row{said}. The user who made the grant code probably is no admin of "
-                "these courses. Mend that, then retry.",
+                f"Zoho forbade 3 removals in succession{details}. The user who made the grant code is probably not an "
+                "admin of these courses. Correct that, then retry.",
                 for_good=True,
                 code=EndReason.NOT_AUTHORIZED,
             )
         case ResponseKind.BAD_REQUEST if enough and breaker.responses == breaker.repeated:
             return RunEnd(
-                f"Zoho refused the first 3 rows as malformed{said}. Check that the columns hold Zoho's course, "
+                f"Zoho refused the first 3 rows as malformed{details}. Check that the columns hold Zoho's course, "
                 "batch and learner ids, then resume."
             )
         case ResponseKind.MUDDLED if enough:
             return RunEnd(
-                f"2 responses in a row could not be understood{said}. Look in Zoho People whether the learners are "
+                f"2 responses in a row could not be understood{details}. Look in Zoho People whether the learners are "
                 "still in their batches, then resume."
             )
         case ResponseKind.NOT_FOUND if (

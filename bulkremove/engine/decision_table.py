@@ -1,8 +1,8 @@
-"""What a response means: the decision table from a reply, or from none, to a verdict about its row.
+"""The decision table: from the response to an attempt, or from none, to a verdict about its row.
 
-Pure: no clock, no randomness, no I/O. A response that no line of the table knows falls to the most careful one:
-the attempt may have had an effect, and a person looks before anything more is sent. What responses mean for
-the whole job stands in ``circuit_breaker``; how a body is read stands in ``zoho.response_parser``.
+Pure: no clock, no randomness, no I/O. A response that no other line of the table describes falls to the most careful
+one: the attempt may have had an effect, and a person must look before anything more is sent. What responses mean for
+the whole run is decided in ``circuit_breaker``; how a body is parsed, in ``zoho.response_parser``.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from bulkremove.domain.row import Status
 from bulkremove.zoho.response_kind import Response, ResponseKind
 
 MAX_ATTEMPTS = 3
-"""Attempts a row may have that were not closed without effect."""
+"""Attempts of a row that may have had an effect; after so many it is not sent again."""
 
 REPEAT_WITHIN = 900.0
-"""Seconds after the first unanswered attempt in which a row may be sent again. Later, the learner may have
-been enrolled anew, and a repeat would remove someone who should stay."""
+"""Seconds after the first unanswered attempt in which a row may be sent again. Later, the learner may have been
+enrolled again, and a repeat would remove somebody who should stay."""
 
 
 class Step(Enum):
     """What happens to the row next."""
 
     SETTLE = "settle"
-    """It has its status."""
+    """Nothing: it has its status."""
     REPEAT = "repeat"
     """Another attempt after a back-off."""
     ASK_AGAIN = "ask again"
-    """Another attempt as soon as the limiter lets it through; this one does not count."""
+    """Another attempt as soon as there is a slot; this one does not count."""
     RENEW = "renew"
     """Another attempt with a new token; this one does not count."""
     LEAVE = "leave"
-    """Nothing before a person has looked: the job ends early."""
+    """Nothing until a person has looked: the run ends early."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +51,17 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One line of the table. ``open``: the attempt may have had an effect. ``suspension``: everybody waits."""
+    """One line of the table. ``open``: the attempt may have had an effect. ``suspension``: why all rows must wait."""
 
     step: Step
     open: bool
     says: str
-    """What came back, in the words of the README's table."""
+    """The response, as the README's table describes it."""
     row: str
-    """What becomes of the row, in the words of the README's table."""
+    """What becomes of the row, as the README's table describes it."""
     suspension: SuspensionReason | None = None
     proves_reachable: bool = False
-    """Zoho People itself speaks of the row, so calls get through: no front door, no proxy, no guess."""
+    """Zoho People itself answered about the row, not a proxy or a gateway in front of it: calls get through."""
 
 
 RULES: dict[ResponseKind, Rule] = {
@@ -130,21 +130,18 @@ RULES: dict[ResponseKind, Rule] = {
         SuspensionReason.UNREACHABLE,
     ),
 }
-"""The whole table. ``open`` rows end as ``unknown`` unless a later attempt settles them."""
-
-NOT_COUNTED = frozenset({ResponseKind.LIMITED, ResponseKind.NEVER_SENT, ResponseKind.UNAUTHORIZED})
-"""Responses that are no attempt of the row's three: the call is known to have had no effect."""
+"""The whole table. A row with an ``open`` attempt ends as ``unknown`` unless a later attempt settles it."""
 
 
 def is_open(attempt: Attempt) -> bool:
-    """Whether the attempt may have had an effect. One without any response_kind was cut off by a crash."""
+    """Whether the attempt may have had an effect; one without a response kind may, since a crash cut it off."""
     return attempt.response_kind is None or RULES[ResponseKind(attempt.response_kind)].open
 
 
-def judge(response: Response, before: Sequence[Attempt]) -> Verdict:
-    """What ``response`` means for its row. ``before`` are the row's earlier attempts, this one not among them."""
+def judge(response: Response, earlier_attempts: Sequence[Attempt]) -> Verdict:
+    """Decide what ``response`` means for its row. ``earlier_attempts``: the row's attempts without the present one."""
     rule = RULES[response.kind]
-    unanswered = sum(map(is_open, before))
+    unanswered = sum(map(is_open, earlier_attempts))
     if rule.step is Step.REPEAT and unanswered + 1 >= MAX_ATTEMPTS:
         return given_up(f"{MAX_ATTEMPTS} attempts brought no usable response")
     if rule.step is not Step.SETTLE:
@@ -166,30 +163,30 @@ def judge(response: Response, before: Sequence[Attempt]) -> Verdict:
                 "Zoho knows no such learner in this batch: gone before, or a wrong id.",
             )
     if unanswered:
-        # The refusal speaks of this attempt only; an earlier one may have removed the learner.
+        # The refusal is about this attempt only; an earlier one may have removed the learner.
         return given_up(f"an attempt got no response, and the next was refused ({_described(response)})")
     return refused(response)
 
 
 def refused(response: Response) -> Verdict:
-    """Zoho refused this row for good, without effect."""
+    """The verdict for a row that Zoho refused for good, without effect."""
     return Verdict(Step.SETTLE, Status.REFUSED, f"Zoho refused this row: {_described(response)}.")
 
 
-def given_up(why: str) -> Verdict:
-    """An attempt may have had an effect, and nothing can settle it any more."""
+def given_up(reason: str) -> Verdict:
+    """The verdict for a row of which an attempt may have had an effect, and nothing can settle it any more."""
     return Verdict(
         Step.SETTLE,
         Status.UNKNOWN,
-        f"Not known whether the learner was removed: {why}. Look the learner up in Zoho People.",
+        f"Not known whether the learner was removed: {reason}. Look the learner up in Zoho People.",
     )
 
 
 def too_late(attempts: Sequence[Attempt], clock: Clock) -> Verdict | None:
-    """Whether a row with these attempts must not be sent any more; the verdict says why.
+    """The verdict for a row that must not be sent again after these attempts; None if it may be.
 
-    The age of the first unanswered attempt is the more pessimistic of the wall clock's and the monotonic
-    clock's; after a reboot the monotonic one can't be told, so the row is too old.
+    The age of the first unanswered attempt is the greater of those by the wall clock and by the monotonic clock. After
+    a reboot the latter is not known, so the row counts as too old.
     """
     unanswered = [attempt for attempt in attempts if is_open(attempt)]
     if not unanswered:
@@ -210,5 +207,5 @@ def back_off(repeat: int, random: float) -> float:
 
 def _described(response: Response) -> str:
     code = f", code {response.api_code}" if response.api_code else ""
-    words = f': "{response.text}"' if response.text else ""
-    return f"HTTP {response.http_status}{code}{words}"
+    text = f': "{response.text}"' if response.text else ""
+    return f"HTTP {response.http_status}{code}{text}"

@@ -1,4 +1,4 @@
-"""What the attempts for one row yield to the run that the row is part of."""
+"""Events that the attempts for one row yield to the run of its job."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """The row, with its attempts so far, waits until another row got a response."""
+    """The row, with its attempts so far, waits until another row has got a response."""
 
     pending_row: PendingRow
 
 
 @dataclass(frozen=True, slots=True)
 class Lockout:
-    """A wait of all rows has begun: until when (monotonic seconds), and whether somebody else shares the allowance."""
+    """A wait of all rows of the account has begun. ``until``: monotonic seconds."""
 
     reason: SuspensionReason
     until: float
     lowered_to: int | None
+    """Calls per window from now on, if other traffic shares the allowance; None: the budget is unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +44,13 @@ class TokenWait:
 
 @dataclass(frozen=True, slots=True)
 class RunEnd:
-    """Why the run ends early. ``for_good``: the rows left are ``not_sent``; else ``resume`` goes on."""
+    """Why the run ends early. ``for_good``: the remaining rows are ``not_sent``; otherwise the job can be resumed."""
 
     reason: str
     code: EndReason = EndReason.ANSWERS
     for_good: bool = False
     auto_resumable: bool = False
-    """Whether time alone mends it, so that an unattended run may go on by itself; else a person must look."""
+    """Whether waiting solves the problem, so that a nightly run may resume the job; otherwise a person must act."""
 
 
 Event = Settled | Deferred | Lockout | TokenWait | RunEnd

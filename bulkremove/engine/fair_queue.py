@@ -1,8 +1,8 @@
-"""Where the rows of one account wait for the pace within one process: first come, first served.
+"""A first-come, first-served queue in which the rows of one account wait for a slot within one process.
 
-aiolimiter spaces the calls. It keeps no place for a row that comes back because the ledger refused it, and rows that
-came later would take each slot just before it, for as long as their job lasts (measured: 270 of them). So a row keeps
-its place here until it has its slot.
+aiolimiter spaces the calls, but it keeps no place for a row that comes back because the ledger refused it: rows that
+came later would take each slot before it, for as long as their job lasts (measured: 270 of them). So a row keeps its
+place in this queue until it has its slot.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bulkremove.engine import rate_limit
 
 
 class FairQueue:
-    """The queue of one account, shared by all jobs that this process runs on it; ``speed``: that of its clock."""
+    """The queue of one account, shared by all jobs that this process runs on it. ``speed``: that of the run's clock."""
 
     def __init__(self, quota: Quota, *, speed: float = 1.0) -> None:
         self.spacing = AsyncLimiter(1, rate_limit.pace(quota.calls, quota) / speed)
@@ -27,7 +27,7 @@ class FairQueue:
 
     @contextmanager
     def place(self) -> Iterator[Place]:
-        """A row's place, given up at the end."""
+        """A place for one row, which leaves the queue when the context ends."""
         place = Place(self._places)
         try:
             yield place
@@ -36,32 +36,32 @@ class FairQueue:
 
 
 class Place:
-    """A row's place in the queue; it has none before it keeps one."""
+    """The place of one row, which is not in the queue before ``keep``."""
 
     def __init__(self, places: deque[Place]) -> None:
         self._places = places
-        self._comes_first = asyncio.Event()
+        self._first_event = asyncio.Event()
 
     async def is_first(self, seconds: float) -> bool:
-        """Whether no other row goes first; waits for that, in the queue, for at most ``seconds`` of real time."""
+        """Wait in the queue, at most ``seconds`` of real time, until no other row is ahead; True if none is."""
         if self._places:
             self.keep()
             if self._places[0] is not self:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(seconds):
-                        await self._comes_first.wait()
+                        await self._first_event.wait()
                 return self._places[0] is self
         return True
 
     def keep(self) -> None:
-        """Stay here until the slot is taken."""
+        """Join the queue, or stay in it, until ``give_up``."""
         if self not in self._places:
             self._places.append(self)
 
     def give_up(self) -> None:
-        """Leave the queue; whoever is next now comes first."""
+        """Leave the queue and wake the row that is now first."""
         if self in self._places:
             self._places.remove(self)
             if self._places:
-                self._places[0]._comes_first.set()
-        self._comes_first.clear()
+                self._places[0]._first_event.set()
+        self._first_event.clear()

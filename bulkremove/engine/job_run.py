@@ -1,7 +1,7 @@
-"""One run of one job: the stages nested once, and what the run as a whole knows.
+"""One run of one job: how the stages are nested, and the state of the run as a whole.
 
-Here, and only here, stands the order attempts(client(limiter)): retry outside, the slot at the last line before the
-wire. What becomes of a row is decided by pure rules; this file carries what they say to the journal and the screen.
+Only this module determines the order attempts(client(rate limiter)): retries are outside, and the slot is taken just
+before a request is sent. Pure rules decide what becomes of a row; this module reports it to the journal and the caller.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from bulkremove.storage.interface.records import JobEvent
 class JobRun:
     """One run of one job.
 
-    The settings' times are seconds of ``clock``. ``random`` gives numbers in [0, 1) for the back-off; ``queue`` is
-    shared by all jobs of the account that this process runs at once. While ``behind`` is true no new row is begun:
-    somebody else goes first.
+    The settings' times are seconds of ``clock``. ``random`` returns numbers in [0, 1) for the back-off; ``queue`` is
+    shared by all jobs that this process runs on the account. While ``behind`` returns true no new row is begun, since
+    another job goes first.
     """
 
     def __init__(
@@ -63,23 +63,23 @@ class JobRun:
         self._run_end: RunEnd | None = None
         self._early_end: JobEvent | None = None
         self._counts = Counter[Status]()
-        self._left = 0
+        self._unsettled = 0
         self._wait: Wait | None = None
         self._in_hand: list[int] = []
         self._token_at = 0.0
-        """Until when (epoch seconds) the rows wait for an access token, as reported last."""
+        """Until when (epoch seconds) the rows wait for an access token, as last reported."""
 
     async def run(self, sender: Sender, tokens: TokenProvider) -> Job:
-        """Send what is left of the job; the job as it stands afterwards.
+        """Send the unsettled rows of the job; return the job as it stands afterwards.
 
-        Raises JournalFailed; everything that Zoho or the network does is told by the job's state and reason instead.
+        Raises JournalFailed. Failures of Zoho or the network raise nothing: the job's state and reason report them.
         """
         tally = await self._storage.rows.tally(self._job.id)
-        self._counts, self._left = Counter(tally.counts), tally.open
+        self._counts, self._unsettled = Counter(tally.counts), tally.open
         started = self._clock.monotonic()
-        words = f"{self._left} rows are to be sent."
-        await self._storage.jobs.start(self._job.id, self._event("started", words))
-        self._publish(words)
+        text = f"{self._unsettled} rows are to be sent."
+        await self._storage.jobs.start(self._job.id, self._event("started", text))
+        self._publish(text)
         limiter = RateLimiter(
             self._storage.attempts,
             self._storage.rate_limit,
@@ -87,7 +87,7 @@ class JobRun:
             self._quota,
             self._clock,
             queue=self._queue,
-            on_wait=self._waits,
+            on_wait=self._on_wait,
         )
         attempts = Attempts(
             sender,
@@ -95,7 +95,7 @@ class JobRun:
             tokens,
             breaker=Breaker(self._expect_missing),
             stop=self._stop,
-            left=lambda: self._left,
+            count_unsettled=lambda: self._unsettled,
             clock=self._clock,
             random=self._random,
         )
@@ -116,15 +116,15 @@ class JobRun:
             async for pending_row, status in settled:
                 if status is not None:
                     self._counts[status] += 1
-                    self._left -= 1
+                    self._unsettled -= 1
                     self._wait = None
                     self._publish(settled=(pending_row.number, status))
         return await self._end(started)
 
-    # What a row's attempts report
+    # Events of a row's attempts
 
     async def _follow(self, events: AsyncGenerator[Event]) -> Status | PendingRow | None:
-        """What becomes of the row whose events these are: settled, deferred, or None for left to a later run."""
+        """Handle the events of one row; its status, the row itself if it is deferred, or None if it stays unsettled."""
         async for event in events:
             match event:
                 case Settled():
@@ -134,7 +134,7 @@ class JobRun:
                 case RunEnd():
                     self._end_early(event)
                 case Lockout():
-                    await self._locked_out(event)
+                    await self._record_lockout(event)
                 case TokenWait():
                     await self._wait_for_token(event)
         return None
@@ -143,33 +143,33 @@ class JobRun:
         if self._run_end is None:
             self._run_end = run_end
             self._stop.ask(run_end.reason, run_end.code, auto_resumable=run_end.auto_resumable)
-            # Written with the end: a response's outcome goes first.
+            # Written with the end of the run, since the outcome of the response must be written first.
             self._early_end = self._event("halted", run_end.reason)
             self._publish(run_end.reason)
 
-    async def _locked_out(self, lockout: Lockout) -> None:
-        text = _LOCKOUT[lockout.reason]
+    async def _record_lockout(self, lockout: Lockout) -> None:
+        text = _LOCKOUT_TEXTS[lockout.reason]
         if lockout.lowered_to is not None:
             text += (
-                " Our own calls can't have used it up: someone else spends the same allowance. "
-                f"From now on at most {lockout.lowered_to} calls a window."
+                " Our own calls can't have used it up: other programs use the same allowance. "
+                f"From now on at most {lockout.lowered_to} calls per window are made."
             )
-        await self._note(lockout.reason.value, text)
+        await self._record(lockout.reason.value, text)
 
     async def _wait_for_token(self, wait: TokenWait) -> None:
         until = self._clock.wall() + wait.seconds
         if until > self._token_at + 1.0:  # each row in flight reports the same wait
             self._token_at = until
-            await self._note("no_token", f"{wait.message} It is asked again at {local(until):%H:%M:%S}.")
+            await self._record("no_token", f"{wait.message} It is requested again at {local(until):%H:%M:%S}.")
 
-    # What people see
+    # Progress and events for people
 
-    def _waits(self, wait: Wait) -> None:
+    def _on_wait(self, wait: Wait) -> None:
         if self._wait != wait:
             self._wait = wait
             self._publish()
 
-    async def _note(self, name: str, text: str) -> None:
+    async def _record(self, name: str, text: str) -> None:
         await self._storage.record(self._event(name, text))
         self._publish(text)
 
@@ -180,13 +180,13 @@ class JobRun:
         wait = self._wait
         if wait is not None and wait.until <= self._clock.monotonic():
             wait = None
-        eta = self._left * rate_limit.pace(self._quota.calls, self._quota)
-        tally = Tally(dict(self._counts), self._left)
+        eta = self._unsettled * rate_limit.pace(self._quota.calls, self._quota)
+        tally = Tally(dict(self._counts), self._unsettled)
         reason, until = (wait.reason, wait.until) if wait else (None, None)
         self._on_progress(Progress(self._job, tally, reason, until, eta, news, settled, tuple(self._in_hand)))
 
     async def _end(self, started: float) -> Job:
-        """Write how the run ended: finished, or early with rows left."""
+        """Record how the run ended: finished, or early with rows left."""
         at, seconds = self._clock.wall(), self._clock.monotonic() - started
         sent = await self._storage.rate_limit.send_times(self._ledger, since=started)
         peak = rate_limit.peak_calls(sent, self._quota.window)
@@ -195,25 +195,17 @@ class JobRun:
 
         def decide(tally: Tally) -> JobEnd:
             if tally.open == 0:
-                # The last row may have been settled by the very response that would have halted the job.
+                # The response that ended the run early may also have settled the last row.
                 return JobEnd(JobState.FINISHED, "", EndReason.NONE, at, seconds, peak)
             if run_end.for_good:
                 return JobEnd(JobState.STOPPED, run_end.reason, run_end.code, at, seconds, peak)
-            return JobEnd(
-                JobState.PAUSED,
-                run_end.reason,
-                run_end.code,
-                at,
-                seconds,
-                peak,
-                run_end.auto_resumable,
-            )
+            return JobEnd(JobState.PAUSED, run_end.reason, run_end.code, at, seconds, peak, run_end.auto_resumable)
 
         return await self._storage.jobs.end(self._job.id, decide, *filter(None, [self._early_end]))
 
 
-_LOCKOUT = {
+_LOCKOUT_TEXTS = {
     SuspensionReason.LOCKED: "Zoho says that the allowance is used up and has locked the account for a while.",
-    SuspensionReason.FAILING: "Zoho's own errors pile up, so nothing is sent for a while.",
+    SuspensionReason.FAILING: "Zoho People reports errors of its own, so nothing is sent for a while.",
     SuspensionReason.UNREACHABLE: "Zoho can't be reached; the connection is tried again soon.",
 }

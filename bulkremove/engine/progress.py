@@ -1,4 +1,4 @@
-"""The two ends of a run that its caller holds: what it tells on the way, and how it is asked to end."""
+"""The interface between a run and its caller: the progress that it reports, and the request to stop."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bulkremove.engine.rate_limit import Waiting
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a running job stands, for a live line. Times are monotonic seconds of the run's clock."""
+    """Where a running job stands, for live display. ``until``: monotonic seconds of the run's clock."""
 
     job: Job
     tally: Tally
@@ -21,34 +21,35 @@ class Progress:
     """What the next row waits for; None while calls are under way."""
     until: float | None
     eta: float
-    """Seconds that the rows left will take at the limit, this wait not counted."""
+    """Seconds that the remaining rows take at the limit, without the present wait."""
     news: str = ""
-    """A change of state, in a sentence; empty for a mere step."""
+    """A change of state as a sentence; empty when only the numbers have changed."""
     settled: tuple[int, Status] | None = None
-    """The row (its number in the file) that was just settled, and how."""
+    """The row that was just settled (its number in the file) and its status."""
     in_hand: tuple[int, ...] = ()
-    """The rows (their numbers in the file) that are being sent or wait for their turn."""
+    """The rows that are being sent or wait for a slot (their numbers in the file)."""
 
 
 @dataclass(slots=True)
 class Stop:
-    """Asks a run to end soon."""
+    """A request to a run to end soon, shared by the run and its caller."""
 
     asked_event: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set once it was asked, so that nobody has to look again and again."""
+    """Set by ``ask``, so that waiting code need not poll."""
     reason: str = ""
     code: EndReason = EndReason.TERMINATED
     auto_resumable: bool = False
-    """Whether an unattended run may go on by itself later."""
+    """Whether a nightly run may resume the job later."""
     within: list[Stop] = field(default_factory=list)
-    """The stops that this one asks too."""
+    """The stops made by ``part``, which end with this one."""
 
     @property
     def asked(self) -> bool:
+        """Whether the run is to end."""
         return self.asked_event.is_set()
 
     def ask(self, reason: str, code: EndReason, *, auto_resumable: bool = False) -> None:
-        """``reason``: a sentence for an HR admin. Only the first call counts."""
+        """Request the end. ``reason``: a sentence for an HR admin. Only the first call counts."""
         if not self.asked:
             self.reason, self.code, self.auto_resumable = reason, code, auto_resumable
             self.asked_event.set()
@@ -56,7 +57,7 @@ class Stop:
                 part.ask(reason, code, auto_resumable=auto_resumable)
 
     def part(self) -> Stop:
-        """A stop of its own for a part of the run, which ends with the whole."""
+        """Make a stop for a part of the run, which can end alone and ends with this stop."""
         part = Stop()
         self.within.append(part)
         if self.asked:
@@ -64,10 +65,10 @@ class Stop:
         return part
 
     async def sleep(self, seconds: float, clock: Clock) -> None:
-        """Sleep, but not beyond the moment when it is asked."""
-        ends = [asyncio.ensure_future(clock.sleep(seconds)), asyncio.ensure_future(self.asked_event.wait())]
+        """Sleep, but wake up when the stop is asked."""
+        waits = [asyncio.ensure_future(clock.sleep(seconds)), asyncio.ensure_future(self.asked_event.wait())]
         try:
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for end in ends:
-                end.cancel()
+            for wait in waits:
+                wait.cancel()

@@ -1,8 +1,8 @@
-"""When the next call may leave: the slots, the pace, the lock and the budget, as arithmetic.
+"""When the next call may be sent: slots, pace, suspensions and budget, as pure functions.
 
-A slot that is released ``window + margin`` after the *answer* of its call puts at most one call into any
-window, so ``calls`` slots put at most ``calls``, whatever the latency; docs/decisions/0001-limiter.md has the
-proof. Nothing here waits, reads a clock or stores anything: ``now`` comes in, the changed ledger goes out.
+A slot that is released ``window + margin`` after the *response* to its call allows at most one call in any window, so
+``calls`` slots allow at most ``calls``, whatever the latency; docs/decisions/0001-limiter.md has the proof. Nothing
+here waits, reads a clock or stores anything: functions take ``now`` (monotonic seconds) and return the new ledger.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from enum import StrEnum
 from bulkremove.domain.ledger import Ledger, Quota, Suspension, SuspensionReason
 
 MIN_BUDGET = 8
-"""Calls a window that a lowered budget keeps at least (measured: the best floor with foreign traffic)."""
+"""Minimum of a lowered budget, in calls per window (measured: the best minimum beside other traffic)."""
 
 MAX_WAIT = 3600.0
-"""Seconds; what a server asks for beyond this is not believed."""
+"""Maximum seconds that a server's request to wait is honored for."""
 
 FULL_WAITS = {SuspensionReason.LOCKED: 3, SuspensionReason.FAILING: 3, SuspensionReason.UNREACHABLE: 2}
-"""After so many waits with no way through in between, the job pauses."""
+"""After so many waits without a successful call in between, the run ends and the job is paused."""
 
 HEAD_START = 2.0
-"""Seconds after a wait that are kept for the row that began it."""
+"""Seconds after a wait in which only the row that began it may be sent."""
 
 SLOW_RESPONSE = 2.0
-"""Seconds from slot to answer beyond which a call may have arrived late, close to the ones behind it."""
+"""Seconds from slot to response beyond which a call may have arrived late, close to the calls after it."""
 SLOW_RESPONSE_PENALTY = 0.2
-"""Share of the pace by which the next call waits longer then. Measured against a two-bucket counter with a tail of
-slow answers: 3 lock-outs in 36 runs of 3,000 rows instead of 14 (docs/decisions/0001-limiter.md)."""
+"""Share of the pace that is then added to the wait for the next call. Measured against a two-bucket counter with a tail
+of slow responses: 3 lockouts in 36 runs of 3,000 rows instead of 14 (docs/decisions/0001-limiter.md)."""
 
 UNREACHABLE_WAITS = (5.0, 30.0)
-"""Seconds between the three tries to connect."""
+"""Seconds between the three attempts to connect."""
 
 
 class Waiting(StrEnum):
@@ -48,7 +48,7 @@ class Waiting(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Go:
-    """The call may leave now. ``free_at``: when its slot is released if no answer ever comes."""
+    """The call may be sent now. ``free_at``: when its slot is released if no response ever comes."""
 
     ledger: Ledger
     free_at: float
@@ -56,7 +56,7 @@ class Go:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Not before ``until`` (monotonic seconds); ask again then."""
+    """The call may not be sent before ``until`` (monotonic seconds); ask again then."""
 
     until: float
     reason: Waiting
@@ -71,19 +71,19 @@ class Postponed:
 
 @dataclass(frozen=True, slots=True)
 class YieldToOtherRow:
-    """The row's probe was refused: one other row is tried before it may ask again."""
+    """The row's probe was refused: another row is tried before this one may ask again."""
 
 
 @dataclass(frozen=True, slots=True)
 class OwnLimit:
-    """The refusals were this row's own limit, not the account's: another row went through meanwhile."""
+    """A limit of this row alone caused the refusals, not the account's: another row got through meanwhile."""
 
     ledger: Ledger
 
 
 @dataclass(frozen=True, slots=True)
 class WaitsExhausted:
-    """All the full waits are over and every probe was refused: the job pauses."""
+    """All full waits are over and every probe was refused: the run ends."""
 
     ledger: Ledger
     reason: SuspensionReason
@@ -91,14 +91,14 @@ class WaitsExhausted:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """What an answer says about the account: a wait for everybody, and how long the server asked for."""
+    """What a response says about the account: all rows must wait. ``seconds``: what the server asked for, if it did."""
 
     reason: SuspensionReason
     seconds: float | None = None
 
 
 def budget(ledger: Ledger, quota: Quota, now: float) -> int:
-    """Calls that may be made in one window now: full, or lowered and raised by one for two quiet windows."""
+    """Calls that are allowed per window now: the quota, or the lowered budget plus one for every two quiet windows."""
     if ledger.budget is None:
         return quota.calls
     quiet = max(0.0, now - ledger.budget_at)
@@ -106,27 +106,27 @@ def budget(ledger: Ledger, quota: Quota, now: float) -> int:
 
 
 def pace(calls: int, quota: Quota) -> float:
-    """Seconds between two paced calls with ``calls`` a window."""
+    """Seconds between two paced calls at ``calls`` per window."""
     return quota.window / calls * quota.slack
 
 
 def released_at(quota: Quota, answered_at: float) -> float:
-    """When the slot of a call that was answered at ``answered_at`` may be used again."""
+    """When the slot of a call may be used again whose response came at ``answered_at``."""
     return answered_at + quota.window + quota.margin
 
 
 def released_unanswered(quota: Quota, taken_at: float) -> float:
-    """The same for a call that is never answered: given up, delivered as late as a proxy may, then a window."""
+    """The same for a call without a response: time-out, the latest delivery by a proxy, then a window."""
     return released_at(quota, taken_at + quota.exchange + quota.grace)
 
 
 def ask(
     ledger: Ledger, quota: Quota, now: float, *, key: str, alone: bool, full_until: float | None
 ) -> Go | Wait | Postponed | YieldToOtherRow | OwnLimit | WaitsExhausted:
-    """May the row ``key`` be sent now?
+    """Decide whether the row ``key`` may be sent now.
 
-    ``alone``: no other row of the job is left, so none can be tried in its place. ``full_until``: when a slot
-    is released, if all slots of the present budget are taken; None if one is free.
+    ``alone``: no other row of the job is left, so none can be tried in its place. ``full_until``: when a slot is
+    released, if all slots of the present budget are taken; None if one is free.
     """
     if ledger.individually_limited_row == key:
         return OwnLimit(replace(ledger, individually_limited_row=None))
@@ -136,20 +136,19 @@ def ask(
             return Wait(suspension.until, Waiting(suspension.reason.value))
         if suspension.probe is not None and now < suspension.probe_until:
             return Wait(suspension.probe_until, Waiting.PROBE)
-        lost_trial = suspension.retesting_row is not None and suspension.probe not in (None, suspension.retesting_row)
-        if suspension.retesting_row == key or lost_trial:
-            if not lost_trial and not alone:
+        probe_lost = suspension.retesting_row is not None and suspension.probe not in (None, suspension.retesting_row)
+        if suspension.retesting_row == key or probe_lost:
+            if not probe_lost and not alone:
                 return YieldToOtherRow()
-            # No other row can be tried, or nobody knows what the one that was tried was told.
-            again, over = _wait_again(suspension, quota, now, Signal(suspension.reason))
-            ledger = replace(ledger, suspension=again)
-            return WaitsExhausted(ledger, suspension.reason) if over else Postponed(ledger)
+            # No other row can be tried, or the process of the one that was tried died before it recorded a response.
+            ledger, exhausted = _wait_again(ledger, suspension, quota, now, Signal(suspension.reason))
+            return exhausted or Postponed(ledger)
         if (
             suspension.retesting_row is None
             and suspension.limited_row not in (None, key)
             and now < suspension.until + HEAD_START
         ):
-            # The row that began the wait goes first, so that a limit of its own is told from the account's.
+            # The row that began the wait is the first probe, which shows whether the limit is its own or the account's.
             return Wait(suspension.until + HEAD_START, Waiting.PROBE)
     if full_until is not None and full_until > now:
         return Wait(full_until, Waiting.WINDOW)
@@ -168,7 +167,7 @@ def ask(
 
 
 def overtaken(ledger: Ledger, now: float, *, key: str) -> bool:
-    """Whether everybody waits since the row ``key`` was given its slot, this row too."""
+    """Whether a wait has begun, for this row too, since the row ``key`` got its slot."""
     suspension = ledger.suspension
     return suspension is not None and (now < suspension.until or suspension.probe != key)
 
@@ -184,11 +183,11 @@ def answered(
     recent: int,
     took: float = 0.0,
 ) -> tuple[Ledger, WaitsExhausted | None]:
-    """The ledger after the answer to row ``key``, or after it was given up.
+    """Return the ledger after the response to row ``key``, or after its attempt failed.
 
-    ``signal``: the answer asks everybody to wait. ``proves_reachable``: it shows that calls get through again (anything
-    that Zoho itself said about the row). ``recent``: our own calls from a window before this one left until now.
-    ``took``: seconds from the slot to the answer.
+    ``signal``: all rows must wait because of it. ``proves_reachable``: it shows that calls get through again, as any
+    response of Zoho's own about the row does. ``recent``: our own calls from one window before this one's slot until
+    now. ``took``: seconds from the slot to the response.
     """
     ledger = replace(ledger, last_at=now)
     if took > SLOW_RESPONSE:
@@ -204,15 +203,14 @@ def answered(
         and suspension.retesting_row not in (None, key)
         and not (signal is None and proves_reachable)
     ):
-        # The other row did not pass, be it refused or unanswered: it may well have been inside the lock.
-        again, over = _wait_again(suspension, quota, now, Signal(suspension.reason, signal.seconds if signal else None))
-        ledger = replace(ledger, suspension=again)
-        return ledger, WaitsExhausted(ledger, suspension.reason) if over else None
+        # The other row was refused or got no response: the account's lock may well be still in force.
+        next_signal = Signal(suspension.reason, signal.seconds if signal else None)
+        return _wait_again(ledger, suspension, quota, now, next_signal)
     if signal is None:
         if suspension is None or not (probing and proves_reachable) or now < suspension.until:
-            return ledger, None  # an older call may have told of a lock while the probe was under way
+            return ledger, None  # an older call's response may have extended the wait meanwhile
         if suspension.retesting_row not in (None, key):
-            # Another row went through at once: the retesting row has a limit of its own, and nobody shares ours.
+            # Another row got through at once: the retesting row has a limit of its own, and no other traffic uses ours.
             return replace(
                 ledger,
                 suspension=None,
@@ -220,8 +218,8 @@ def answered(
                 budget=suspension.budget_before,
             ), None
         return replace(ledger, suspension=None), None
-    another = suspension is not None and suspension.reason is not signal.reason
-    if suspension is None or (another and (probing or signal.reason is SuspensionReason.LOCKED)):
+    new_reason = suspension is not None and suspension.reason is not signal.reason
+    if suspension is None or (new_reason and (probing or signal.reason is SuspensionReason.LOCKED)):
         return _first_wait(ledger, quota, now, key, signal, recent), None
     if not probing:
         until = max(suspension.until, now + _wait_seconds(quota, signal, suspension.rounds))
@@ -230,13 +228,11 @@ def answered(
         return replace(ledger, suspension=replace(suspension, retesting_row=key)), None
     if suspension.retesting_row is None:
         suspension = replace(suspension, limited_row=key)
-    again, over = _wait_again(suspension, quota, now, signal)
-    ledger = replace(ledger, suspension=again)
-    return ledger, WaitsExhausted(ledger, suspension.reason) if over else None
+    return _wait_again(ledger, suspension, quota, now, signal)
 
 
 def after_reboot(ledger: Ledger, quota: Quota, now: float) -> Ledger:
-    """The ledger of an earlier boot, whose monotonic times mean nothing any more, made safe for this one."""
+    """Adapt the ledger of an earlier boot, whose monotonic times mean nothing any more, to this one."""
     suspension = ledger.suspension
     if suspension is not None:
         suspension = replace(suspension, until=min(suspension.until, now + suspension.seconds), probe=None)
@@ -250,40 +246,40 @@ def after_reboot(ledger: Ledger, quota: Quota, now: float) -> Ledger:
     )
 
 
-def shared_ends(lefts: Sequence[int], quota: Quota) -> list[float]:
-    """In how many seconds jobs with so many rows left end, each getting its turn; in the order given."""
-    ends, at, before = [0.0] * len(lefts), 0.0, 0
-    by_length = sorted(range(len(lefts)), key=lambda i: lefts[i])
-    for done, i in enumerate(by_length):
-        at += (lefts[i] - before) * (len(lefts) - done) * pace(quota.calls, quota)
-        ends[i], before = at, lefts[i]
+def shared_ends(row_counts: Sequence[int], quota: Quota) -> list[float]:
+    """Seconds until each of several jobs with so many remaining rows ends, if they take turns; in the order given."""
+    ends, elapsed, sent_of_each = [0.0] * len(row_counts), 0.0, 0
+    by_length = sorted(range(len(row_counts)), key=lambda i: row_counts[i])
+    for ended, i in enumerate(by_length):
+        elapsed += (row_counts[i] - sent_of_each) * (len(row_counts) - ended) * pace(quota.calls, quota)
+        ends[i], sent_of_each = elapsed, row_counts[i]
     return ends
 
 
 def forecast(calls: int, quota: Quota) -> float:
-    """Seconds that ``calls`` removals take at the limit when nobody else uses it: one burst, then the pace."""
+    """Seconds that ``calls`` removals take at the limit without other traffic: one burst, then the pace."""
     if calls <= quota.calls:
         return 0.0
     return quota.window + quota.margin + (calls - quota.calls - 1) * pace(quota.calls, quota)
 
 
 def peak_calls(sent: Sequence[float], window: float) -> int:
-    """The most calls in any ``window`` seconds; ``sent`` holds their times in ascending order."""
-    worst = first = 0
+    """The largest number of calls in any ``window`` seconds. ``sent``: their times in ascending order."""
+    peak = first = 0
     for last, time in enumerate(sent):
         while time - sent[first] >= window:
             first += 1
-        worst = max(worst, last - first + 1)
-    return worst
+        peak = max(peak, last - first + 1)
+    return peak
 
 
 def _wait_seconds(quota: Quota, signal: Signal, rounds: int) -> float:
-    asked = min(signal.seconds or 0.0, MAX_WAIT)
+    requested = min(signal.seconds or 0.0, MAX_WAIT)
     match signal.reason:
         case SuspensionReason.LOCKED:
-            return max(quota.lock, asked) + quota.margin
+            return max(quota.lock, requested) + quota.margin
         case SuspensionReason.FAILING:
-            return quota.lock if signal.seconds is None else asked
+            return quota.lock if signal.seconds is None else requested
         case SuspensionReason.UNREACHABLE:
             return UNREACHABLE_WAITS[min(rounds, len(UNREACHABLE_WAITS)) - 1]
 
@@ -293,15 +289,19 @@ def _first_wait(ledger: Ledger, quota: Quota, now: float, key: str, signal: Sign
     until = max(now + seconds, ledger.suspension.until if ledger.suspension else 0.0)
     suspension = Suspension(signal.reason, until, until - now, limited_row=key, budget_before=ledger.budget)
     if signal.reason is SuspensionReason.LOCKED and recent < quota.calls:
-        # Our own calls can't have filled the window: somebody else spends the same allowance.
+        # Our own calls can't have filled the window: other traffic uses the same allowance.
         lowered = max(min(MIN_BUDGET, quota.calls), budget(ledger, quota, now) // 2)
         ledger = replace(ledger, budget=lowered, budget_at=suspension.until)
     return replace(ledger, suspension=suspension, burst=0, individually_limited_row=None)
 
 
-def _wait_again(suspension: Suspension, quota: Quota, now: float, signal: Signal) -> tuple[Suspension, bool]:
-    """The next full wait, and whether the last one allowed is over already."""
-    over = suspension.rounds >= FULL_WAITS[suspension.reason]
-    rounds = 1 if over else suspension.rounds + 1
+def _wait_again(
+    ledger: Ledger, suspension: Suspension, quota: Quota, now: float, signal: Signal
+) -> tuple[Ledger, WaitsExhausted | None]:
+    """Begin the next full wait, which is the first of a new series if all that are allowed are over."""
+    exhausted = suspension.rounds >= FULL_WAITS[suspension.reason]
+    rounds = 1 if exhausted else suspension.rounds + 1
     until = max(suspension.until, now + _wait_seconds(quota, signal, rounds))
-    return replace(suspension, until=until, seconds=until - now, rounds=rounds, retesting_row=None, probe=None), over
+    wait = replace(suspension, until=until, seconds=until - now, rounds=rounds, retesting_row=None, probe=None)
+    ledger = replace(ledger, suspension=wait)
+    return ledger, WaitsExhausted(ledger, suspension.reason) if exhausted else None

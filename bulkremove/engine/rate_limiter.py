@@ -1,8 +1,9 @@
-"""The rate limiter: a request waits here until the account's ledger gives it a slot, and nowhere else.
+"""The rate limiter: every request waits here, and only here, until the account's ledger gives it a slot.
 
-It lends ``rate_limit`` as a pure rule to the storage, which asks it inside the transaction that also writes the
-attempt, so that a slot is never taken without its intent, by whatever process. The queue keeps this process's rows in
-order and apart; the ledger is the guarantee. It never decides what a response means and never sends anything.
+The limiter hands ``rate_limit`` to the storage as a pure rule. The storage applies it inside the transaction that also
+writes the attempt, so no process ever takes a slot without writing its attempt. The queue keeps the rows of this
+process in order and spaces them; the limit itself is guaranteed by the ledger. The limiter never decides what a
+response means and never sends anything.
 """
 
 from __future__ import annotations
@@ -23,16 +24,17 @@ from bulkremove.storage.interface.attempts import AttemptOutcome, AttemptStore, 
 from bulkremove.zoho.response_kind import ResponseKind
 
 POLL = 1.0
-"""Seconds between two looks at the ledger while waiting: another process may have changed it."""
+"""Seconds between two reads of the ledger while waiting: another process may have changed it."""
 
 MAX_IDLE_SECONDS = 1.0
 """Real seconds after its commit in which a permit must be used."""
 
 MAX_AGE_SECONDS = 20.0
-"""Seconds of the run's clock from a slot's own time until the request leaves: the slot's release is counted from
-then, so a commit that takes longer would use up the grace for late deliveries (docs/decisions/0001-limiter.md)."""
+"""Seconds of the run's clock from taking the slot until the request leaves: the slot's release is counted from taking
+it, so a longer commit would use up the grace for late deliveries (docs/decisions/0001-limiter.md)."""
 
 DAY = 86_400.0
+"""Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +45,17 @@ class DayUsedUp:
 
 
 NoSlot = YieldToOtherRow | OwnLimit | WaitsExhausted | DayUsedUp
-"""Why a row is given no slot, however long it waits."""
+"""Why a row gets no slot, however long it waits."""
 
 Refusal = Wait | Postponed | NoSlot
-"""Why a row is given no slot now."""
+"""Why a row gets no slot now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Closing:
     """How an attempt ended, for the journal and the ledger together.
 
-    ``proves_reachable``: it shows that calls get through again; ``signal``: it asks everybody to wait.
+    ``signal``: all rows must wait because of it. ``proves_reachable``: it shows that calls get through again.
     """
 
     outcome: AttemptOutcome
@@ -62,8 +64,8 @@ class Closing:
 
 
 @dataclass(frozen=True, slots=True)
-class _Restart:
-    """``RestartRule`` of a quota. Pure."""
+class _RestartRule:
+    """``RestartRule`` for a quota. Pure."""
 
     key: str
     quota: Quota
@@ -73,8 +75,8 @@ class _Restart:
 
 
 @dataclass(frozen=True, slots=True)
-class _Taken(_Restart):
-    """``SlotRule``: whether the row ``row`` may be sent now. Pure."""
+class _SlotRule(_RestartRule):
+    """``SlotRule`` for the row with the key ``row``. Pure."""
 
     row: str
     alone: bool
@@ -93,28 +95,28 @@ class _Taken(_Restart):
     def decide(
         self, ledger: Ledger, now: float, *, full_until: float | None, wall: float, nth_last_call: float | None
     ) -> SlotDecision[Refusal]:
-        asked = rate_limit.ask(ledger, self.quota, now, key=self.row, alone=self.alone, full_until=full_until)
-        match asked:
+        decision = rate_limit.ask(ledger, self.quota, now, key=self.row, alone=self.alone, full_until=full_until)
+        match decision:
             case Go():
                 if nth_last_call is not None and wall < nth_last_call + DAY:
                     return SlotDecision(DayUsedUp(nth_last_call + DAY), None)
-                return SlotDecision(None, asked.ledger, asked.free_at)
+                return SlotDecision(None, decision.ledger, decision.free_at)
             case Wait() | YieldToOtherRow():
-                return SlotDecision(asked, None)
-        return SlotDecision(asked, asked.ledger)
+                return SlotDecision(decision, None)
+        return SlotDecision(decision, decision.ledger)
 
 
 @dataclass(frozen=True, slots=True)
-class _Answered(_Restart):
-    """``AnswerRule``: what the end of an attempt does to the ledger. Pure."""
+class _AnswerRule(_RestartRule):
+    """``AnswerRule`` for one closed attempt. Pure."""
 
     permit: Permit
     closing: Closing
 
     def released_at(self, now: float) -> float:
-        """Zoho's own response proves that the call was counted; without one a proxy may still deliver it later."""
-        open_ = decision_table.is_open(self.closing.outcome.attempt)
-        return rate_limit.released_at(self.quota, now + self.quota.grace if open_ else now)
+        """When the slot is released: later for an open attempt, which a proxy may still deliver."""
+        is_open = decision_table.is_open(self.closing.outcome.attempt)
+        return rate_limit.released_at(self.quota, now + self.quota.grace if is_open else now)
 
     def recent_since(self) -> float | None:
         return self.permit.taken_at - self.quota.window if self.closing.signal else None
@@ -134,7 +136,7 @@ class _Answered(_Restart):
 
 
 class RateLimiter:
-    """The one way to the wire for one account. ``on_wait`` hears what a row waits for."""
+    """The rate limiter of one account: a request needs its permit. ``on_wait`` is called with what a row waits for."""
 
     def __init__(
         self,
@@ -158,7 +160,7 @@ class RateLimiter:
     async def acquire(
         self, pending_row: PendingRow, *, alone: Callable[[], bool], in_time: Callable[[], bool]
     ) -> Permit | NoSlot | None:
-        """Wait for a slot and take it, together with the attempt's intent. None when ``in_time`` turned false.
+        """Wait for a slot and take it, and write the attempt with it. None when ``in_time`` turned false.
 
         ``alone``: whether no other row of the job is left. Raises JournalFailed.
         """
@@ -167,58 +169,58 @@ class RateLimiter:
             while in_time():
                 if not await place.is_first(POLL):
                     continue
-                asked = await self._ask(pending_row, alone)
-                if isinstance(asked, Postponed):
+                result = await self._take_slot(pending_row, alone)
+                if isinstance(result, Postponed):
                     continue
-                if not isinstance(asked, Wait):
-                    return asked
-                self._on_wait(asked)
-                if asked.reason in (Waiting.PACE, Waiting.WINDOW):
+                if not isinstance(result, Wait):
+                    return result
+                self._on_wait(result)
+                if result.reason in (Waiting.PACE, Waiting.WINDOW):
                     place.keep()
                 else:
-                    place.give_up()  # everybody waits, and the row that is tried first need not be the first here
-                if asked.reason is Waiting.PACE and not spaced:
+                    place.give_up()  # all rows wait, and the probe need not be the first in the queue
+                if result.reason is Waiting.PACE and not spaced:
                     await self._queue.spacing.acquire()
                     spaced = True
                 else:
-                    await self._clock.sleep(max(0.0, min(asked.until - self._clock.monotonic(), POLL)))
+                    await self._clock.sleep(max(0.0, min(result.until - self._clock.monotonic(), POLL)))
         return None
 
-    async def _ask(self, pending_row: PendingRow, alone: Callable[[], bool]) -> Permit | Refusal:
+    async def _take_slot(self, pending_row: PendingRow, alone: Callable[[], bool]) -> Permit | Refusal:
         loop = asyncio.get_running_loop()
-        asked_at = loop.time()
-        asked = await self._attempts.take(pending_row, _Taken(self._key, self._quota, pending_row.key, alone()))
-        if isinstance(asked, Permit):
-            return replace(asked, committed_at=loop.time(), commit_seconds=loop.time() - asked_at)
-        return asked
+        started = loop.time()
+        result = await self._attempts.take(pending_row, _SlotRule(self._key, self._quota, pending_row.key, alone()))
+        if isinstance(result, Permit):
+            return replace(result, committed_at=loop.time(), commit_seconds=loop.time() - started)
+        return result
 
     async def cancel_slot(self, permit: Permit) -> None:
-        """Undo a permit that was never used: no byte left, so slot and attempt are deleted."""
+        """Undo a permit that was not used: no byte was sent, so its slot and attempt are deleted."""
         unused = replace(permit.attempt, response_kind=ResponseKind.NEVER_SENT.value)
-        open_ = any(map(decision_table.is_open, permit.pending_row.attempts))
-        state = RowState.SENDING if open_ else RowState.PENDING
+        has_open_attempt = any(map(decision_table.is_open, permit.pending_row.attempts))
+        state = RowState.SENDING if has_open_attempt else RowState.PENDING
         await asyncio.shield(
             self.complete(permit, Closing(AttemptOutcome(unused, state, left=False), proves_reachable=False))
         )
 
     def is_fresh(self, permit: Permit) -> bool:
-        """Whether the request may still leave on this permit."""
+        """Whether the permit is recent enough for its request to be sent."""
         idle = asyncio.get_running_loop().time() - permit.committed_at
         return idle <= MAX_IDLE_SECONDS and self._clock.monotonic() - permit.taken_at <= MAX_AGE_SECONDS
 
     async def is_still_valid(self, permit: Permit) -> bool:
-        """Whether no wait has begun since: the last look before a byte leaves. Raises JournalFailed."""
+        """Check, just before the first byte is sent, that no wait has begun since. Raises JournalFailed."""
         ledger, of_this_boot = await self._rate_limit.ledger(self._key)
         return of_this_boot and not rate_limit.overtaken(ledger, self._clock.monotonic(), key=permit.pending_row.key)
 
     async def complete(self, permit: Permit, closing: Closing) -> tuple[Lockout | None, WaitsExhausted | None]:
-        """Write how the attempt ended and release its slot in time; the wait that this response began, if any."""
-        rule = _Answered(self._key, self._quota, permit, closing)
+        """Record how the attempt ended, and schedule the release of its slot; the wait that this began, if any."""
+        rule = _AnswerRule(self._key, self._quota, permit, closing)
         change = await self._attempts.close(permit, closing.outcome, rule)
         return _lockout(change.before, change.after), change.result
 
     async def settle_without_sending(self, pending_row: PendingRow, status: Status, detail: str) -> None:
-        """Give a row its status without another call."""
+        """Give a row its status without another call. Raises JournalFailed."""
         await self._attempts.settle(pending_row, status, detail)
 
 

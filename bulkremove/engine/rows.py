@@ -1,6 +1,6 @@
-"""One job's rows, a few at a time, until none is left or the run stops.
+"""The rows of one job, settled several at a time until none is left or the run stops.
 
-It knows nothing of attempts, tokens or slots. Each outcome is in the journal before it is yielded here.
+This module knows nothing of attempts, tokens or slots. Each status is in the journal before it is yielded here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from bulkremove.domain.attempt import PendingRow
 from bulkremove.domain.row import Status
 
 SHUTDOWN_GRACE = 6.0
-"""Real seconds that rows in flight are given to end once the run stops; later they stay as ``sending``."""
+"""Real seconds that rows in flight may take to end once the run stops; after that they stay ``sending``."""
 
 
 async def settle_rows(
@@ -23,22 +23,22 @@ async def settle_rows(
     concurrency: int,
     stop: asyncio.Event,
 ) -> AsyncGenerator[tuple[PendingRow, Status | None]]:
-    """Settle row after row until ``stop`` is set; yields each with its status, or None if it is left for a later run.
+    """Settle the rows until ``stop`` is set; yield each with its status, or with None if it is left for a later run.
 
-    A row that ``settle`` gives back is deferred: it is taken again once another row got a response. Whatever ``settle``
-    raises ends the run; the rows in flight are cancelled first.
+    A row that ``settle`` returns is deferred: it is tried again once another row has got a response. An exception of
+    ``settle`` ends the run; the rows in flight are cancelled first.
     """
     in_flight: dict[asyncio.Task[Status | PendingRow | None], PendingRow] = {}
     deferred: deque[PendingRow] = deque()
-    again: deque[PendingRow] = deque()
+    ready: deque[PendingRow] = deque()  # deferred rows that may be tried again now
 
     async def take() -> PendingRow | None:
-        if again:
-            return again.popleft()
-        fresh = await anext(pending_rows, None)
-        if fresh is None and deferred and not in_flight:
+        if ready:
+            return ready.popleft()
+        new_row = await anext(pending_rows, None)
+        if new_row is None and deferred and not in_flight:
             return deferred.popleft()
-        return fresh
+        return new_row
 
     loop = asyncio.get_running_loop()
     stopped = asyncio.ensure_future(stop.wait())
@@ -62,7 +62,7 @@ async def settle_rows(
                 if isinstance(result, PendingRow):
                     deferred.append(result)
                 else:
-                    again += deferred
+                    ready += deferred
                     deferred.clear()
                     yield pending_row, result
     finally:

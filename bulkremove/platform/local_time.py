@@ -1,4 +1,4 @@
-"""Local time, for what people read; everything that is stored or compared is in epoch seconds."""
+"""Local time, for display only; everything that is stored or compared is in epoch seconds."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from datetime import UTC, datetime
 
 
 def local(seconds: float) -> datetime:
-    """Epoch seconds in this machine's own time zone."""
+    """Epoch seconds as a datetime in this machine's time zone."""
     return datetime.fromtimestamp(seconds, UTC).astimezone()

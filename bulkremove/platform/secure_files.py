@@ -1,6 +1,6 @@
-"""Files that nobody else may read: 0600 in a 0700 folder from their first moment, replaced as a whole, kept for good.
+"""Private files: mode 0600 in a folder of mode 0700 from their creation on, replaced atomically and synced to disk.
 
-For tokens and credentials. On systems without POSIX rights the folder's own protection has to do.
+For tokens and credentials. On systems without POSIX permissions only the folder's own access rights protect them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bulkremove.domain.errors import LocalFileFailed
 
 
 def make_folder(path: Path) -> None:
-    """Make the folder for its owner alone, if need be, so that it outlives a power cut. Raises OSError."""
+    """Make the folder and its parents with mode 0700 where missing, synced to survive a power cut. Raises OSError."""
     if path.is_dir():
         return
     if path.parent != path:
@@ -24,7 +24,7 @@ def make_folder(path: Path) -> None:
 
 
 def keep_names(folder: Path) -> None:
-    """Bring to disk what the files in a folder are called: a power cut may undo a new name. Raises OSError."""
+    """Sync the names in a folder to disk: otherwise a power cut may undo a rename. Raises OSError."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -34,7 +34,7 @@ def keep_names(folder: Path) -> None:
 
 
 def private_folder(path: Path) -> Path:
-    """The folder, made if need be. Raises LocalFileFailed when it can't be."""
+    """Make the folder where missing, and return it. Raises LocalFileFailed."""
     try:
         make_folder(path)
     except OSError as error:
@@ -45,13 +45,13 @@ def private_folder(path: Path) -> Path:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace the file as a whole; a crash leaves the old one. Raises LocalFileFailed."""
+    """Replace a text file atomically; a crash leaves the old one. Raises LocalFileFailed."""
     private_folder(path.parent)
     replace_content(path, text.encode("utf-8", "surrogateescape"))
 
 
 def replace_content(path: Path, content: bytes, *, mode: int = 0o600) -> None:
-    """Write a file beside and rename it into place; a crash leaves the old one. Raises LocalFileFailed."""
+    """Replace a file by renaming a temporary one; a crash leaves the old one. Raises LocalFileFailed."""
     try:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # 0600, whatever the umask
         try:
@@ -71,7 +71,7 @@ def replace_content(path: Path, content: bytes, *, mode: int = 0o600) -> None:
 
 
 def read_private(path: Path) -> str | None:
-    """The file's text; None if there is none. Raises LocalFileFailed when others may read it."""
+    """The file's text; None if it does not exist. Raises LocalFileFailed, also when other users may read it."""
     try:
         with path.open(encoding="utf-8") as file:
             mode = os.fstat(file.fileno()).st_mode

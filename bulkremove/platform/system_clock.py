@@ -1,6 +1,6 @@
 """The machine's clock, or one that runs faster for runs against the sandbox.
 
-It is the only place of the product that reads the time; everything else is given a ``Clock``.
+Use cases and engine are given a ``Clock``; they never read the system's time themselves.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class SystemClock:
-    """Real time; with ``speed`` above 1 its monotonic seconds and its sleeps pass that many times faster.
+    """Real time; monotonic seconds and sleeps pass ``speed`` times faster.
 
-    The wall clock is never made faster, so that a report's times are true in a sandbox run too.
+    Wall time is never made faster, so that a report's times are true in a sandbox run too.
     """
 
     def __init__(self, speed: float = 1.0) -> None:
@@ -25,16 +25,19 @@ class SystemClock:
 
     @cached_property
     def boot(self) -> str:
-        """The kernel's id of this boot; elsewhere the ten minutes in which the monotonic clock began."""
+        """The kernel's id of this boot; without one, host name and start of the monotonic clock (in ten minutes)."""
         if _BOOT_ID.exists():
             return _BOOT_ID.read_text(encoding="ascii").strip()
         return f"{platform.node()}-{round((time.time() - time.monotonic()) / 600)}"
 
     def monotonic(self) -> float:
+        """Monotonic seconds times ``speed``."""
         return time.monotonic() * self.speed
 
     def wall(self) -> float:
+        """Epoch seconds."""
         return time.time()
 
     async def sleep(self, seconds: float) -> None:
+        """Sleep for seconds of this clock, which are ``speed`` times shorter than real ones."""
         await asyncio.sleep(seconds / self.speed)

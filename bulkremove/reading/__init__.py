@@ -1,4 +1,4 @@
-"""From a file to a table of texts, with every id exactly as it stands there; doubtful files are refused.
+"""Read files into tables of text, with every id exactly as in the file; doubtful files are refused.
 
-Nothing here sends, plans or stores; pandas and python-calamine live here and nowhere else.
+Nothing here sends, plans or stores. pandas and python-calamine are imported in this package only.
 """

@@ -1,4 +1,4 @@
-"""Zip-based workbooks before anything parses them: sizes counted while inflating, bombs and encryption refused."""
+"""Inflate zip-based workbooks under a size limit; refuse zip bombs, encryption and nested archives."""
 
 from __future__ import annotations
 
@@ -9,35 +9,38 @@ import zlib
 from bulkremove.domain.errors import FileRefused
 from bulkremove.reading.grid import MAX_FILE_BYTES
 
-_PIECE = 1 << 16
+_CHUNK_BYTES = 1 << 16
 
 
 def members(raw: bytes, name: str) -> dict[str, bytes]:
-    """The XML members, inflated, by name. Raises FileRefused before more than 100 MB have come out."""
-    found: dict[str, bytes] = {}
+    """Inflate all members; return them by name, with the content of XML members only (others: empty).
+
+    Raises FileRefused before more than MAX_FILE_BYTES are inflated, and for encrypted, nested, damaged or DTD content.
+    """
+    contents: dict[str, bytes] = {}
     total = 0
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             infos = archive.infolist()
             if len(infos) > 10_000:
-                raise FileRefused(f"{name} holds {len(infos):,} parts: it is no ordinary workbook.")
+                raise FileRefused(f"{name} holds {len(infos):,} parts: it is not an ordinary workbook.")
             for info in infos:
                 if info.flag_bits & 1:
                     raise FileRefused(f"{name} is protected by a password.", hint="Save it without one.")
                 parts: list[bytes] = []
                 with archive.open(info) as member:
-                    while piece := member.read(_PIECE):
-                        total += len(piece)
+                    while chunk := member.read(_CHUNK_BYTES):
+                        total += len(chunk)
                         if total > MAX_FILE_BYTES:
                             raise FileRefused(f"{name} inflates to more than 100 MB: too large, or a zip bomb.")
-                        if not parts and piece.startswith(b"PK\x03\x04"):
+                        if not parts and chunk.startswith(b"PK\x03\x04"):
                             raise FileRefused(f"{name} holds another archive ({info.filename}) and is not opened.")
                         if info.filename.endswith((".xml", ".rels")):
-                            parts.append(piece)
+                            parts.append(chunk)
                 content = b"".join(parts)
                 if b"<!DOCTYPE" in content or b"<!ENTITY" in content or b"<\0!\0D\0O" in content:
                     raise FileRefused(f"{name} holds an XML document type, which no spreadsheet writes: not opened.")
-                found[info.filename] = content
+                contents[info.filename] = content
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
         raise FileRefused(f"{name} is damaged or cut off ({type(error).__name__}).", hint="Export it again.") from None
-    return found
+    return contents

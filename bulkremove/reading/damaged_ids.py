@@ -1,4 +1,4 @@
-"""Ids that a spreadsheet has changed: the file is refused as a whole, since the lost digits can't be told.
+"""Detect ids that a spreadsheet has changed; such a file is refused as a whole, since the digits are lost.
 
 Zoho's ids have 18 digits and a spreadsheet number keeps 15 (…479103 becomes …479000). Damage is never repaired.
 """
@@ -15,9 +15,9 @@ from bulkremove.domain.table import column_letter
 from bulkremove.reading.grid import Formula, Grid
 
 EXACT = 10**15
-"""Numbers from here on may have lost digits."""
+"""Numbers of this size or more may have lost digits."""
 NAMED = 10
-"""Damaged cells that are named one by one."""
+"""How many damaged cells the message lists."""
 
 _DAMAGED_TEXT = re.compile(
     r"[+-]?\d+(?:[.,]\d*)?[eE][+-]?\d+|[+-]?\d+[.,]\d*|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[ T].*)?|true|false|=.*|"
@@ -27,22 +27,23 @@ _DAMAGED_TEXT = re.compile(
 
 
 def undamaged(grid: Grid, column: int, start: int, name: str, heading: str) -> bool:
-    """Turn an id column into texts, in place, or raise FileRefused naming the damaged cells.
+    """Turn an id column into texts, in place; return whether every cell from row ``start`` is digits only.
 
-    True when every cell is nothing but digits, as a column of ids should be.
+    Raises FileRefused, listing the damaged cells.
     """
     cells = grid.columns[column]
     if _plain(cells[start:]):
         return True
-    found = []
-    for index, seen, why in _damage(cells, start):
-        found.append(f"{column_letter(column)}{grid.numbers[index]} shows {seen} ({why})")
-    if found:
+    damaged = [
+        f"{column_letter(column)}{grid.numbers[index]} shows {text} ({reason})"
+        for index, text, reason in _damage(cells, start)
+    ]
+    if damaged:
         sheet = f", sheet {grid.sheet!r}" if grid.sheet else ""
-        more = f" and {len(found) - NAMED:,} more" if len(found) > NAMED else ""
+        more = f" and {len(damaged) - NAMED:,} more" if len(damaged) > NAMED else ""
         raise FileRefused(
-            f"{name}{sheet}, column {heading!r}: {len(found):,} cells hold ids that a spreadsheet has changed or "
-            f"computed: {'; '.join(found[:NAMED])}{more}. Nothing was sent.",
+            f"{name}{sheet}, column {heading!r}: {len(damaged):,} cells hold ids that a spreadsheet has changed or "
+            f"computed: {'; '.join(damaged[:NAMED])}{more}. Nothing was sent.",
             hint="Format the column as Text, fill in the ids again from Zoho, and export the file again.",
         )
     cells[start:] = [cell if isinstance(cell, str) else f"{cell:.0f}" for cell in cells[start:]]
@@ -50,9 +51,9 @@ def undamaged(grid: Grid, column: int, start: int, name: str, heading: str) -> b
 
 
 def texts(cells: Sequence[object]) -> bool:
-    """Whether all cells are texts; the quick look that a million rows need."""
+    """Whether all cells are texts; fast enough for a million rows."""
     try:
-        "".join(cells)  # type: ignore[arg-type] # it is asked for the very reason that they may be no texts
+        "".join(cells)  # type: ignore[arg-type] # raises TypeError for a cell that is not a text
     except TypeError:
         return False
     return True
@@ -60,10 +61,11 @@ def texts(cells: Sequence[object]) -> bool:
 
 def _plain(cells: Sequence[object]) -> bool:
     """Whether all cells are texts of ASCII digits alone, none of them empty."""
-    return texts(cells) and all_digits(cells)  # type: ignore[arg-type] # texts, as was just seen
+    return texts(cells) and all_digits(cells)  # type: ignore[arg-type] # texts, as just checked
 
 
 def _damage(cells: Sequence[object], start: int) -> Iterator[tuple[int, str, str]]:
+    """Index, text and reason of each damaged cell."""
     for index in range(start, len(cells)):
         cell = cells[index]
         if isinstance(cell, str):
@@ -72,11 +74,11 @@ def _damage(cells: Sequence[object], start: int) -> Iterator[tuple[int, str, str
             text = cell.strip(OUTER)
             if _DAMAGED_TEXT.fullmatch(text):
                 yield index, repr(text), "no plain whole number"
-        elif why := _why(cell):
-            yield index, str(cell.value if isinstance(cell, Formula) else cell), why
+        elif reason := _damage_reason(cell):
+            yield index, str(cell.value if isinstance(cell, Formula) else cell), reason
 
 
-def _why(cell: object) -> str | None:
+def _damage_reason(cell: object) -> str | None:
     if isinstance(cell, Formula):
         return "a formula"
     if isinstance(cell, bool):
@@ -95,7 +97,7 @@ def _why(cell: object) -> str | None:
 
 
 def shown(cell: object) -> str:
-    """A cell of another column as readable text."""
+    """Convert a cell to readable text; for ids use ``undamaged``, which checks them."""
     if isinstance(cell, Formula):
         return shown(cell.value)
     if isinstance(cell, str):

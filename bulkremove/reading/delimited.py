@@ -1,7 +1,7 @@
-"""CSV and TSV: encoding and separator told from the content, every field kept as the text it is.
+"""Read CSV and TSV: detect encoding and separator from the content, and keep every field as unchanged text.
 
-pandas reads with no header given to it, because with one it shifts all columns by one, silently, when each row has a
-field more than the header (measured). What is ragged, undecodable or cut off refuses the file.
+pandas is told that there is no header: with one, it silently shifts all columns by one when each row has one field
+more than the header (measured). A ragged, undecodable or truncated file is refused.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from bulkremove.domain.errors import FileRefused
 from bulkremove.reading import damaged_ids
 from bulkremove.reading.grid import MAX_CELL_LENGTH, MAX_COLUMNS, MAX_ROWS, Grid
 
-_CHUNK = 100_000
-_PIECE = 1 << 22
-_SUSPICIOUS = 1 << 20
-"""Bytes between two quotation marks that are more than a cell can hold."""
+_CHUNK_ROWS = 100_000
+_SCAN_BYTES = 1 << 22
+_MAX_QUOTED_BYTES = 1 << 20
+"""More bytes between two quotation marks than a cell can hold."""
 _SEP_LINE = re.compile(r'"?sep=(.)"?\r?\n', re.IGNORECASE)
 _SEPARATORS = frozenset(",;\t| :")
 
 
 def read_delimited(raw: bytes, name: str) -> Grid:
-    """The grid of a delimited file. Raises FileRefused."""
+    """Read a CSV or TSV file into a grid. Raises FileRefused."""
     encoding, notes = _encoding(raw, name)
     if encoding != "utf-8":
         text = raw.decode(encoding)
@@ -33,7 +33,7 @@ def read_delimited(raw: bytes, name: str) -> Grid:
     raw = raw.removeprefix(codecs.BOM_UTF8)
     if b"\0" in raw:
         raise FileRefused(
-            f"{name} holds NUL characters: it is damaged or no text file.", hint="Export it again as CSV."
+            f"{name} holds NUL characters: it is damaged or not a text file.", hint="Export it again as CSV."
         )
     start, skipped, separator = _start(raw, name)
     columns = _columns(raw[start:], separator, name, skipped)
@@ -42,54 +42,57 @@ def read_delimited(raw: bytes, name: str) -> Grid:
 
 
 def without_rows(raw: bytes, name: str, numbers: Collection[int]) -> bytes:
-    """The file without the rows of these numbers (as in its ``Grid``); all other bytes stay. Raises FileRefused."""
+    """Remove the rows with these numbers (as in ``Grid.numbers``); all other bytes stay. Raises FileRefused."""
     encoding, _ = _encoding(raw, name)
-    bom = next((one for one in (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) if raw.startswith(one)), b"")
+    bom = next((bom for bom in (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) if raw.startswith(bom)), b"")
     if encoding == "utf-16":
         encoding = "utf-16-le" if bom == codecs.BOM_UTF16_LE else "utf-16-be"
     text = raw.removeprefix(bom).decode(encoding)
     start, skipped, separator = _start(text.encode(), name)
     head = text.encode()[:start].decode()
-    lines: list[str] = []
+    lines: list[str] = []  # of the row that csv.reader reads now
 
-    def remembered() -> Iterator[str]:
+    def recorded_lines() -> Iterator[str]:
         for line in io.StringIO(text[len(head) :], newline=""):
             lines.append(line)
             yield line
 
-    kept = [head]
-    for number, _ in enumerate(csv.reader(remembered(), delimiter=separator), start=skipped + 1):
+    remaining = [head]
+    for number, _ in enumerate(csv.reader(recorded_lines(), delimiter=separator), start=skipped + 1):
         if number not in numbers:
-            kept += lines
+            remaining += lines
         lines.clear()
-    return bom + "".join(kept).encode(encoding)
+    return bom + "".join(remaining).encode(encoding)
 
 
 def _start(raw: bytes, name: str) -> tuple[int, int, str]:
-    """Bytes before the first row, blank lines among them, and the separator."""
+    """Return the bytes before the first row, the number of blank lines in them, and the separator."""
     head = raw[:65_536].decode("utf-8", "ignore")
-    given = _SEP_LINE.match(head)
-    if given and given[1] not in _SEPARATORS:
-        raise FileRefused(f"{name}, row 1: {given[1]!r} is no separator.", hint="Name a comma, semicolon or tab.")
-    begun = len(given[0]) if given else 0
-    blank = re.match(r"(?:[ \t]*\r?\n)*", head[begun:])
+    sep_line = _SEP_LINE.match(head)
+    if sep_line and sep_line[1] not in _SEPARATORS:
+        raise FileRefused(f"{name}, row 1: {sep_line[1]!r} is no separator.", hint="Use a comma, semicolon or tab.")
+    start = len(sep_line[0]) if sep_line else 0
+    blank = re.match(r"(?:[ \t]*\r?\n)*", head[start:])
     skipped = blank[0].count("\n") if blank else 0
-    begun += len(blank[0]) if blank else 0
-    separator = given[1] if given else _separator(head[begun:], name)
-    return len(head[:begun].encode()), skipped, separator
+    start += len(blank[0]) if blank else 0
+    separator = sep_line[1] if sep_line else _separator(head[start:], name)
+    return len(head[:start].encode()), skipped, separator
 
 
 def _encoding(raw: bytes, name: str) -> tuple[str, list[str]]:
+    """Return the encoding and the notes for the preview: UTF-16 by its mark, else UTF-8, else Windows-1252."""
     for bom, encoding in ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")):
         if raw.startswith(bom):
-            return _sure(raw, encoding, name), []
+            return _require_decodable(raw, encoding, name), []
     if _is_utf8(raw):
         return "utf-8", []
-    return _sure(raw, "cp1252", name), ["The file is not UTF-8; it was read as Windows-1252. Check names with accents."]
+    return _require_decodable(raw, "cp1252", name), [
+        "The file is not UTF-8; it was read as Windows-1252. Check names with accents."
+    ]
 
 
 def _is_utf8(raw: bytes) -> bool:
-    """Asked piece by piece: as one text, a single emoji would make each character of the file take four bytes."""
+    """Whether the bytes are UTF-8; decoded in chunks, since one emoji makes each character of a str take four bytes."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         for start in range(0, len(raw), 1 << 20):
@@ -100,26 +103,26 @@ def _is_utf8(raw: bytes) -> bool:
     return True
 
 
-def _sure(raw: bytes, encoding: str, name: str) -> str:
+def _require_decodable(raw: bytes, encoding: str, name: str) -> str:
     try:
         raw.decode(encoding)
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise FileRefused(
-            f"{name} can't be read as text: line {line} holds bytes that mean nothing in {encoding}.",
+            f"{name} can't be read as text: line {line} holds bytes that are not valid in {encoding}.",
             hint='Save it again as "CSV UTF-8".',
         ) from None
     return encoding
 
 
 def _separator(head: str, name: str) -> str:
-    """The separator that gives the header the most fields."""
+    """Return the separator that gives the header the most fields."""
     if not head.strip():
         raise FileRefused(f"{name} is empty.")
     fields = {sep: len(next(csv.reader(io.StringIO(head, newline=""), delimiter=sep), [])) for sep in ",;\t"}
     best = max(fields, key=lambda sep: fields[sep])
     if fields[best] > MAX_COLUMNS:
-        raise FileRefused(f"{name} has {fields[best]:,} columns or more.", hint="Leave out what is no id.")
+        raise FileRefused(f"{name} has {fields[best]:,} columns or more.", hint="Leave out columns without ids.")
     if fields[best] < 2:
         raise FileRefused(
             f"{name} has only one column: no comma, semicolon or tab separates its header.",
@@ -133,11 +136,12 @@ def _columns(raw: bytes, separator: str, name: str, skipped: int) -> list[list[o
 
     columns: list[list[object]] = []
     rows = 0
-    # Without quotation marks no cell is longer than its line.
-    quoted = b'"' in raw
+    quoted = b'"' in raw  # if not, no cell is longer than its line
     longest = max(_stretches(raw, "\n"))
     if not quoted and longest > MAX_COLUMNS * (MAX_CELL_LENGTH + 1) * 4:
-        raise FileRefused(f"{name}: a line has {longest:,} bytes.", hint="It is damaged or no list; export it again.")
+        raise FileRefused(
+            f"{name}: a line has {longest:,} bytes.", hint="It is damaged or not a list of rows; export it again."
+        )
     if quoted:
         _check_ids_in_quotes(raw, separator, name, skipped)
         _check_quotes(raw, separator, name, skipped)
@@ -153,13 +157,13 @@ def _columns(raw: bytes, separator: str, name: str, skipped: int) -> list[list[o
             skip_blank_lines=False,
             encoding="utf-8",
             engine="c",
-            chunksize=_CHUNK,
+            chunksize=_CHUNK_ROWS,
         ) as chunks:
             for chunk in chunks:
                 columns = columns or [[] for _ in chunk.columns]
                 cells = [chunk[i].tolist() for i in chunk.columns]
                 if not damaged_ids.texts(cells[-1]):
-                    cells = [_texts(column) for column in cells]
+                    cells = [_fill_missing(column) for column in cells]
                 for column, part in zip(columns, cells, strict=True):
                     column += part
                 rows += len(chunk)
@@ -170,22 +174,22 @@ def _columns(raw: bytes, separator: str, name: str, skipped: int) -> list[list[o
     except pd.errors.EmptyDataError:
         raise FileRefused(f"{name} is empty.") from None
     except pd.errors.ParserError as error:
-        raise FileRefused(*_explained(str(error), name, skipped)) from None
+        raise FileRefused(_explain(str(error), name, skipped)) from None
     return columns
 
 
 def _check_ids_in_quotes(raw: bytes, separator: str, name: str, skipped: int) -> None:
-    """Digits within quotation marks and more right behind them, which a reader of CSV makes one number of."""
-    doubtful = re.search(rb'(?:^|[\r\n]|%s)"[0-9]+"[0-9]' % re.escape(separator.encode()), raw)
-    if doubtful:
-        line = raw.count(b"\n", 0, doubtful.end()) + 1 + skipped
-        raise FileRefused(f"{name}, line {line}: digits follow a closing quotation mark.", hint="Mend the cell.")
+    """Refuse digits directly after a quoted number: a CSV reader joins the two into one number."""
+    match = re.search(rb'(?:^|[\r\n]|%s)"[0-9]+"[0-9]' % re.escape(separator.encode()), raw)
+    if match:
+        line = raw.count(b"\n", 0, match.end()) + 1 + skipped
+        raise FileRefused(f"{name}, line {line}: digits follow a closing quotation mark.", hint="Correct the cell.")
 
 
 def _check_quotes(raw: bytes, separator: str, name: str, skipped: int) -> None:
-    """A quotation mark that is never closed makes the rest of the file one cell, which pandas keeps several times."""
-    _, inside = _stretches(raw, '"')
-    if inside <= _SUSPICIOUS:
+    """Refuse an unclosed quotation mark: the rest of the file would be one cell, which pandas copies several times."""
+    _, longest_quoted = _stretches(raw, '"')
+    if longest_quoted <= _MAX_QUOTED_BYTES:
         return
     rows = skipped
     try:
@@ -193,35 +197,34 @@ def _check_quotes(raw: bytes, separator: str, name: str, skipped: int) -> None:
             rows += 1
     except csv.Error:  # a cell of more than 131,072 characters
         raise FileRefused(
-            f"{name}, row {rows + 1}: a quotation mark is never closed.", hint="Mend the row and export again."
+            f"{name}, row {rows + 1}: a quotation mark is never closed.", hint="Correct the row and export again."
         ) from None
 
 
 def _stretches(raw: bytes, mark: str) -> tuple[int, int]:
-    """Bytes of the longest stretch before a first, third, fifth mark, and before a second, fourth, sixth one.
+    """Return the length in bytes of the longest stretch that ends at an odd mark (1st, 3rd, ...) and at an even mark.
 
-    The file's end counts as a mark. Piece by piece, since each mark found takes eight bytes.
+    The end of the file counts as a mark. Scans in chunks, since each position of a mark takes eight bytes.
     """
     import numpy as np
 
-    longest, marks, last = [0, 0], 0, -1
-    whole = np.frombuffer(raw, np.uint8)
-    for start in range(0, len(raw), _PIECE):
-        found = np.flatnonzero(whole[start : start + _PIECE] == ord(mark)) + start
-        if len(found):
-            stretches = np.diff(found, prepend=last)
-            for place in (0, 1):
-                mine = stretches[place::2]
-                parity = (marks + place) % 2
-                longest[parity] = max(longest[parity], int(mine.max()) if len(mine) else 0)
-            marks += len(found)
-            last = int(found[-1])
-    longest[marks % 2] = max(longest[marks % 2], len(raw) - last)
+    longest, count, last = [0, 0], 0, -1
+    data = np.frombuffer(raw, np.uint8)
+    for start in range(0, len(raw), _SCAN_BYTES):
+        positions = np.flatnonzero(data[start : start + _SCAN_BYTES] == ord(mark)) + start
+        if len(positions):
+            lengths = np.diff(positions, prepend=last)
+            for offset in (0, 1):
+                parity = (count + offset) % 2
+                longest[parity] = max(longest[parity], int(lengths[offset::2].max(initial=0)))
+            count += len(positions)
+            last = int(positions[-1])
+    longest[count % 2] = max(longest[count % 2], len(raw) - last)
     return longest[0], longest[1]
 
 
-def _texts(cells: list[object]) -> list[object]:
-    """A row with fewer fields than the header has no cell at its end, which pandas tells as a NaN."""
+def _fill_missing(cells: list[object]) -> list[object]:
+    """Replace NaN, which pandas gives for the missing last cells of a short row, by an empty text."""
     return [cell if isinstance(cell, str) else "" for cell in cells]
 
 
@@ -232,18 +235,18 @@ def _check_lengths(columns: list[list[object]], start: int, name: str, skipped: 
             row = next(i for i, cell in enumerate(part) if len(str(cell)) > MAX_CELL_LENGTH)
             raise FileRefused(
                 f"{name}, row {skipped + start + row + 1}: a cell has more than {MAX_CELL_LENGTH:,} characters.",
-                hint="A quotation mark that is never closed does that too. Mend the row.",
+                hint="An unclosed quotation mark can cause this too. Correct the row.",
             )
 
 
-def _explained(error: str, name: str, skipped: int) -> tuple[str]:
-    found = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", error)
-    if found:
-        expected, line, saw = found.groups()
+def _explain(error: str, name: str, skipped: int) -> str:
+    """The message for an error of pandas' parser."""
+    if match := re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", error):
+        expected, line, actual = match.groups()
         return (
-            f"{name}, row {int(line) + skipped}: it has {saw} fields, but the header has {expected}. "
-            "A text with the separator in it needs quotation marks; a missing heading needs one.",
+            f"{name}, row {int(line) + skipped}: it has {actual} fields, but the header has {expected}. "
+            "A text with the separator in it needs quotation marks; a column without a heading needs one."
         )
-    if found := re.search(r"EOF inside string starting at row (\d+)", error):
-        return (f"{name}, row {int(found[1]) + 1 + skipped}: a quotation mark is never closed.",)
-    return (f"{name} can't be read as CSV; it is cut off or damaged.",)
+    if match := re.search(r"EOF inside string starting at row (\d+)", error):
+        return f"{name}, row {int(match[1]) + 1 + skipped}: a quotation mark is never closed."
+    return f"{name} can't be read as CSV; it is cut off or damaged."

@@ -1,4 +1,4 @@
-"""A sheet's cells as they stand in the file, before anybody asks what they mean."""
+"""The cells of a sheet with the types that the file gives them, before anything is interpreted; and size limits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 MAX_ROWS = 1_000_000
 MAX_COLUMNS = 1_000
 MAX_CELLS = 8_000_000
-"""Of a workbook. A list of people has fewer, and a bomb that is small on disk has more."""
+"""Cells of a workbook: more than a list of learners has, fewer than a zip bomb inflates to."""
 MAX_CELL_LENGTH = 1_000
 """Characters."""
 MAX_FILE_BYTES = 100 * 1024 * 1024
@@ -17,16 +17,16 @@ MAX_FILE_BYTES = 100 * 1024 * 1024
 
 
 class Formula(NamedTuple):
-    """A cell that is computed: its last value."""
+    """A computed cell, with the value of its last calculation."""
 
     value: object
 
 
 @dataclass(slots=True)
 class Grid:
-    """Columns of cells; ``numbers[i]`` is the spreadsheet's number of row ``i``. A text cell is a str.
+    """Columns of cells; ``numbers[i]`` is the spreadsheet's number of row ``i``.
 
-    Other cells keep their type: float, bool, date and time types, ``Formula``.
+    A text cell is a str; other cells keep their type: float, bool, date and time types, ``Formula``.
     """
 
     kind: str
@@ -34,15 +34,15 @@ class Grid:
     columns: list[list[object]]
     sheet: str | None = None
     hidden_rows: frozenset[int] = frozenset()
-    """Numbers of rows that are hidden or filtered away."""
+    """Spreadsheet numbers of rows that are hidden or filtered out."""
     merged: tuple[str, ...] = ()
     """Ranges of merged cells."""
     notes: list[str] = field(default_factory=list)
 
 
 def column_of(name: str) -> int:
-    """0 for ``A``, 26 for ``AA``."""
+    """Convert a column letter to its index: 0 for ``A``, 26 for ``AA``."""
     number = 0
-    for one in name.upper():
-        number = number * 26 + ord(one) - 64
+    for letter in name.upper():
+        number = number * 26 + ord(letter) - 64
     return number - 1

@@ -1,7 +1,7 @@
-"""OpenDocument sheets: values and facts from content.xml in one pass.
+"""Read OpenDocument sheets: cell values, hidden rows and merged cells from content.xml, in one pass.
 
-Read by ourselves, since its repeat counts make a few bytes into billions of cells; they are counted before they are
-believed.
+The format is parsed here, not by a library, because its repeat counts can turn a few bytes into billions of cells; the
+cells are counted before they are created.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from bulkremove.reading.grid import MAX_CELL_LENGTH, MAX_CELLS, MAX_ROWS, Formul
 
 
 def read_ods(parts: Mapping[str, bytes], name: str) -> list[tuple[bool, Grid]]:
-    """Each sheet: whether it is shown, and its grid. Raises FileRefused."""
+    """Read each sheet: whether it is visible, and its grid. Raises FileRefused."""
     hidden_styles: set[str] = set()
     sheets: list[tuple[bool, Grid]] = []
-    reader = _Sheet("", name)
+    sheet = _Sheet("", name)
     visible = True
     style = ""
     tables = closed_groups = 0
@@ -42,23 +42,23 @@ def read_ods(parts: Mapping[str, bytes], name: str) -> list[tuple[bool, Grid]]:
                 tables += 1
                 if tables > 1:
                     raise FileRefused(f"{name} holds a table within a table.", hint="Save it as .xlsx or CSV.")
-                reader = _Sheet(_get(element, "name"), name)
+                sheet = _Sheet(_get(element, "name"), name)
                 visible = _get(element, "style-name") not in hidden_styles
             elif event == "end" and tag == "table-row":
                 if not tables:
                     raise FileRefused(f"{name} holds rows outside a table.", hint="Save it as .xlsx or CSV.")
-                reader.row(element, hidden=bool(closed_groups))
+                sheet.add_row(element, hidden=bool(closed_groups))
                 element.clear()
             elif event == "end" and tag == "table":
                 tables -= 1
-                sheets.append((visible, reader.grid()))
+                sheets.append((visible, sheet.grid()))
     except (ParseError, DefusedXmlException, LookupError, ValueError, RecursionError) as error:
         raise FileRefused(f"{name} is damaged ({type(error).__name__}).", hint="Save it as .xlsx or CSV.") from None
     return sheets
 
 
 class _Sheet:
-    """Gathers one sheet's rows; repeats of empty rows and cells cost nothing."""
+    """Collects the rows of one sheet; repeated empty rows and cells take no memory."""
 
     def __init__(self, title: str, name: str) -> None:
         self._title = title
@@ -69,7 +69,7 @@ class _Sheet:
         self._merged: list[str] = []
         self._cells = 0
 
-    def row(self, element: Element, *, hidden: bool = False) -> None:
+    def add_row(self, element: Element, *, hidden: bool = False) -> None:
         cells: list[object] = []
         for cell in element:
             if cell.tag.rpartition("}")[2] not in ("table-cell", "covered-table-cell"):
@@ -118,47 +118,45 @@ def _value(cell: Element) -> object:
     text = _get(cell, "string-value", paragraphs)
     value: object = text
     if kind in ("float", "percentage", "currency"):
-        told = _get(cell, "value")
-        if "_" in told:  # a float of Python's, but of nobody else's
-            raise ValueError(told)
-        value = float(told)
+        number = _get(cell, "value")
+        if "_" in number:  # float() would accept it, the format does not
+            raise ValueError(number)
+        value = float(number)
     elif kind == "boolean":
         value = _get(cell, "boolean-value") == "true"
     elif kind == "date":
-        told = _get(cell, "date-value")
-        value = datetime.fromisoformat(told) if "T" in told else date.fromisoformat(told)
-    elif kind == "time":
-        value = text
+        iso = _get(cell, "date-value")
+        value = datetime.fromisoformat(iso) if "T" in iso else date.fromisoformat(iso)
     return Formula(value) if _get(cell, "formula") else value
 
 
 def _text(element: Element) -> str:
-    """What a paragraph shows. A blank, tab or line end that has an element of its own still parts what it parts."""
-    shown = [element.text or ""]
+    """The displayed text of a paragraph; elements for spaces, tabs and line breaks become those characters."""
+    pieces = [element.text or ""]
     for child in element:
         match child.tag.rpartition("}")[2]:
             case "s":
-                shown.append(" " * min(_repeats(child, "c"), MAX_CELL_LENGTH + 1))
+                pieces.append(" " * min(_repeats(child, "c"), MAX_CELL_LENGTH + 1))
             case "tab":
-                shown.append("\t")
+                pieces.append("\t")
             case "line-break":
-                shown.append("\n")
+                pieces.append("\n")
             case "a" | "span":
-                shown.append(_text(child))
-            case _:  # a note, a field, a ruby: nobody can say what of it is the cell's text
-                shown.append(f"\ufffd{_text(child)}")
-        shown.append(child.tail or "")
-    return "".join(shown)
+                pieces.append(_text(child))
+            case _:  # a note, field or ruby may not belong to the text: U+FFFD keeps it from passing as an id
+                pieces.append(f"\ufffd{_text(child)}")
+        pieces.append(child.tail or "")
+    return "".join(pieces)
 
 
 def _repeats(element: Element, name: str) -> int:
-    """A count of 1 or more. Raises ValueError: with none, all that follows would stand elsewhere."""
-    told = _get(element, name, "1")
-    if not (told.isascii() and told.isdigit() and int(told)):
-        raise ValueError(told)
-    return int(told)
+    """Return a repeat count of 1 or more. Raises ValueError otherwise: 0 would shift all later cells."""
+    count = _get(element, name, "1")
+    if not (count.isascii() and count.isdigit() and int(count)):
+        raise ValueError(count)
+    return int(count)
 
 
 def _get(element: Element, name: str, default: str = "") -> str:
-    """The attribute of that local name, whatever its namespace."""
+    """Return the attribute with that local name, in any namespace."""
     return next((value for key, value in element.attrib.items() if key.rpartition("}")[2] == name), default)

@@ -1,4 +1,4 @@
-"""What a person may say about a file: which sheet, which columns, and what to do with what is hidden."""
+"""Reading options that a user may give for a file: its sheet, its id columns, and how hidden rows are treated."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROLES = REMOVE_LEARNER.roles
 
 
 class Hidden(StrEnum):
-    """Hidden or filtered rows, hidden sheets and merged cells."""
+    """What to do with hidden or filtered rows, hidden sheets and merged cells."""
 
     REFUSE = "refuse"
     LEAVE_OUT = "leave_out"
@@ -22,7 +22,10 @@ class Hidden(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """``columns``: role (course, batch, learner) -> a heading or a column's letter, or the column itself (from 0)."""
+    """How to read one file.
+
+    ``columns``: role (course, batch, learner) -> a heading, a column letter or a column index (from 0).
+    """
 
     sheet: str | None = None
     columns: Mapping[str, str | int] = field(default_factory=dict)
@@ -30,11 +33,11 @@ class ReadOptions:
 
 
 def parse_columns(text: str) -> Mapping[str, str]:
-    """From ``course=A,batch=Group,learner=C``. Raises FileRefused."""
-    found: dict[str, str] = {}
+    """Parse text such as ``course=A,batch=Group,learner=C``: role -> heading or letter. Raises FileRefused."""
+    columns: dict[str, str] = {}
     for part in text.split(","):
         role, equals, column = (piece.strip() for piece in part.partition("="))
-        if role not in ROLES or not equals or not column or role in found:
+        if role not in ROLES or not equals or not column or role in columns:
             raise FileRefused(f"--columns {text!r} is not understood.", hint="Write course=A,batch=B,learner=C.")
-        found[role] = column
-    return found
+        columns[role] = column
+    return columns

@@ -1,4 +1,4 @@
-"""A report of ours that comes back as an input: its own columns are taken off, and settled rows are not sent again."""
+"""Recognize a report of an earlier job that is given as input: strip its columns, and do not resend settled rows."""
 
 from __future__ import annotations
 
@@ -8,37 +8,35 @@ from collections.abc import Mapping, Sequence
 from bulkremove.domain.row import Exclusion, Status
 from bulkremove.domain.table import REPORT_COLUMNS
 
-_NEUTRALISED = re.compile(r"'(?=[=+\-@\x00-\x1f\ufffd])")
-_DONE = (Status.REMOVED, Status.REMOVED_INFERRED, Status.NOT_FOUND, Status.REFUSED, Status.DONE_BEFORE)
+_ADDED_APOSTROPHE = re.compile(r"'(?=[=+\-@\x00-\x1f\ufffd])")
+_NEEDED = ("status", "detail", "finished_at", "job")
+_SETTLED = (Status.REMOVED, Status.REMOVED_INFERRED, Status.NOT_FOUND, Status.REFUSED, Status.DONE_BEFORE)
 
 
 def is_report(header: Sequence[str]) -> bool:
-    """Whether a file's last columns are a report's. Some of them alone, or elsewhere, are columns like any other."""
+    """Whether the last columns are all columns of a report, in order; some of them alone are ordinary columns."""
     return tuple(header[-len(REPORT_COLUMNS) :]) == REPORT_COLUMNS
 
 
 def settled(columns: Sequence[Sequence[str]]) -> Mapping[int, Exclusion]:
-    """Which rows (by index) an earlier job settled. ``columns`` are the report's own ones, in their order."""
+    """Return the exclusions of rows (by index) that an earlier job settled. ``columns``: those of REPORT_COLUMNS."""
     statuses, details, finished, jobs = (columns[REPORT_COLUMNS.index(name)] for name in _NEEDED)
-    found = {}
+    exclusions = {}
     for index, status in enumerate(statuses):
-        if status in _DONE:
-            words = (
+        if status in _SETTLED:
+            detail = (
                 details[index] if status == Status.DONE_BEFORE else f"Job {jobs[index]} at {finished[index]}: {status}."
             )
-            found[index] = Exclusion(Status.DONE_BEFORE, words)
+            exclusions[index] = Exclusion(Status.DONE_BEFORE, detail)
         elif status == Status.UNKNOWN:
-            found[index] = Exclusion(
+            exclusions[index] = Exclusion(
                 Status.DONE_BEFORE,
                 f"Unknown in job {jobs[index]}: look this learner up in Zoho People, then run "
                 f"`bulkremove retry {jobs[index]} --unknown-checked`.",
             )
-    return found
+    return exclusions
 
 
 def as_it_was(cells: Sequence[str]) -> list[str]:
-    """The cells without the apostrophes that the report led them with."""
-    return [_NEUTRALISED.sub("", cell, count=1) if cell.startswith("'") else cell for cell in cells]
-
-
-_NEEDED = ("status", "detail", "finished_at", "job")
+    """Remove the leading apostrophes that the report added against formulas (docs/decisions/0003-report-cells.md)."""
+    return [_ADDED_APOSTROPHE.sub("", cell, count=1) if cell.startswith("'") else cell for cell in cells]

@@ -1,4 +1,4 @@
-"""Read a file to its end. What a file is, is told by its content, not by its name."""
+"""Read a file to its end. Its format is detected from its content, not from its name."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from bulkremove.reading.workbook import read_ole, read_zip
 
 
 def read(source: Path | BinaryIO, *, name: str, options: ReadOptions | None = None) -> Table:
-    """Read a CSV, TSV, .xlsx, .xls or .ods file to its end. ``name`` is what messages call it. Raises FileRefused."""
+    """Read a CSV, TSV, .xlsx, .xls or .ods file to its end. ``name`` is used in messages. Raises FileRefused."""
     options = options or ReadOptions()
     grid = _grid(_bytes(source, name), name, options)
     return table_of(grid, name, options)
 
 
 def read_protected_learners(path: Path) -> ProtectedLearners:
-    """The list of those who are never removed. Raises FileRefused."""
+    """Read the list of learners who are never removed. Raises FileRefused."""
     raw = _bytes(path, path.name).removeprefix(codecs.BOM_UTF8)
-    first = raw.partition(b"\n")[0]
-    if re.fullmatch(rb"[\w \-\"]+\r?", first):  # a column of learners alone has no separator to be told by
+    heading = raw.partition(b"\n")[0]
+    if re.fullmatch(rb"[\w \-\"]+\r?", heading):  # one column only: no separator to detect
         raw = b"sep=,\n" + raw
     grid = _grid(raw, path.name, ReadOptions())
     if not grid.columns or not len(grid.numbers):
-        raise FileRefused(f"{path.name} is empty.", hint="Give it the heading Learner ID, or take it away.")
+        raise FileRefused(f"{path.name} is empty.", hint="Give it the heading Learner ID, or remove the file.")
     return protected_learners(grid, path)
 
 
@@ -57,7 +57,7 @@ def _grid(raw: bytes, name: str, options: ReadOptions) -> Grid:
     if raw.startswith(b"\xd0\xcf\x11\xe0"):
         return read_ole(raw, name, options)
     if options.sheet is not None:
-        raise FileRefused(f"{name} is no workbook and has no sheets.", hint="Leave --sheet out.")
+        raise FileRefused(f"{name} is not a workbook and has no sheets.", hint="Leave --sheet out.")
     if raw.startswith(b"%PDF") or raw.lstrip()[:1] in (b"<", b"{"):
         raise FileRefused(f"{name} is no CSV and no workbook.", hint="Give a CSV, .xlsx, .xls or .ods file.")
     return read_delimited(raw, name)

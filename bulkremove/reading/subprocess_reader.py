@@ -1,7 +1,7 @@
-"""Reading a file that a stranger may have made, in a process of its own: a bomb takes that one down and no other.
+"""Read untrusted files in a subprocess with memory and CPU limits, so that a zip bomb can't take the server down.
 
-The child gets the file's path and gives the table back as JSON, a line for each piece of a column; nothing that it
-says is run. Pieces, because one call that parses everything would stop all threads of the server meanwhile.
+The child gets the file's path and returns the table as JSON lines, one for each piece of a column; nothing of its
+output is executed. Pieces, because parsing everything in one call would block all threads of the server.
 """
 
 from __future__ import annotations
@@ -20,85 +20,83 @@ from bulkremove.domain.table import Choices, Table
 from bulkremove.reading.options import Hidden, ReadOptions
 
 MEMORY = 1 << 30
-"""Bytes of address space that the child may take."""
+"""Bytes of address space that the child may use."""
 CPU = 60
-"""Seconds of computing."""
+"""Seconds of CPU time that the child may use."""
 PIECE = 2000
-"""Cells in one line of the answer: a few milliseconds to parse."""
+"""Cells in one line of the output; parsing it takes a few milliseconds."""
 TIMEOUT_SECONDS = 90.0
-"""Seconds until it is killed, whatever it does."""
+"""Seconds of real time until the child is killed."""
 
 
 async def read_apart(path: Path, *, name: str, options: ReadOptions) -> Table:
-    """What ``reading.read`` gives, from a child with limits on memory and time. Raises FileRefused."""
-    asked = json.dumps({"path": str(path), "name": name, "options": asdict(options)})
+    """Call ``reader.read`` in a child process with limits on memory and time. Raises FileRefused."""
+    request = json.dumps({"path": str(path), "name": name, "options": asdict(options)})
     child = await asyncio.create_subprocess_exec(
-        *(
-            sys.executable,
-            "-P",
-            "-m",
-            "bulkremove.reading.subprocess_reader",
-        ),  # -P: no module of the folder it was started in
+        sys.executable,
+        "-P",  # import nothing from the working directory
+        "-m",
+        "bulkremove.reading.subprocess_reader",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
-        said, _ = await asyncio.wait_for(child.communicate(asked.encode()), TIMEOUT_SECONDS)
+        output, _ = await asyncio.wait_for(child.communicate(request.encode()), TIMEOUT_SECONDS)
     except TimeoutError:
-        said = b""
+        output = b""
     finally:
         if child.returncode is None:
             child.kill()
             await child.wait()
     try:
-        return await asyncio.to_thread(_answer, said)
+        return await asyncio.to_thread(_parse_output, output)
     except ValueError:
-        if child.returncode == 1:  # an error of ours, not a limit
+        if child.returncode == 1:  # an uncaught exception, not a limit
             raise FileRefused(
-                f"{name} can't be read: something unexpected is in it.", hint="Copy the rows into a new file."
+                f"{name} can't be read: it has unexpected content.", hint="Copy the rows into a new file."
             ) from None
         raise FileRefused(
-            f"{name} took more memory or time than a list of people needs, and was given up.",
+            f"{name} took more memory or time than a list of people needs, so reading was stopped.",
             hint="Copy the rows into a new file.",
         ) from None
 
 
-def _answer(said: bytes) -> Table:
-    """The table that the child has read. Raises FileRefused, or ValueError for an answer that is not whole."""
-    lines = iter(said.splitlines())
-    facts = json.loads(next(lines, b""))
-    if "refused" in facts:
-        raise FileRefused(facts["refused"], hint=facts["hint"], choices=_choices(facts["choices"]))
-    columns: list[list[str]] = [[] for _ in facts["header"]]
-    known: list[dict[str, str]] = [{} for _ in columns]
+def _parse_output(output: bytes) -> Table:
+    """Parse the child's output. Raises FileRefused as the child did, or ValueError when the output is incomplete."""
+    lines = iter(output.splitlines())
+    head = json.loads(next(lines, b""))
+    if "refused" in head:
+        raise FileRefused(head["refused"], hint=head["hint"], choices=_choices(head["choices"]))
+    columns: list[list[str]] = [[] for _ in head["header"]]
+    interned: list[dict[str, str]] = [{} for _ in columns]
     for line in lines:
         number, piece = json.loads(line)
         if number is None:
-            return _table({**facts, "columns": columns})
-        # Of equal texts one is kept in memory.
-        columns[number] += [known[number].setdefault(text, text) for text in piece]
-    raise ValueError("the end is missing")
+            return _table({**head, "columns": columns})
+        # Equal texts of a column share one object in memory.
+        columns[number] += [interned[number].setdefault(text, text) for text in piece]
+    raise ValueError("the last line is missing")
 
 
-def _choices(facts: dict[str, Any] | None) -> Choices | None:
-    if facts is None:
+def _choices(fields: dict[str, Any] | None) -> Choices | None:
+    if fields is None:
         return None
-    rows = tuple(map(tuple, facts["rows"]))
-    return Choices(tuple(facts["sheets"]), tuple(facts["header"]), rows, facts["guesses"], facts["hidden"])
+    rows = tuple(map(tuple, fields["rows"]))
+    return Choices(tuple(fields["sheets"]), tuple(fields["header"]), rows, fields["guesses"], fields["hidden"])
 
 
-def _table(facts: dict[str, Any]) -> Table:
-    settled = {int(i): Exclusion(Status(status), detail) for i, status, detail in facts.pop("settled")}
-    roles, numbers = Roles(*facts.pop("roles")), facts.pop("numbers")
-    if facts.pop("counted"):
+def _table(fields: dict[str, Any]) -> Table:
+    settled = {int(i): Exclusion(Status(status), detail) for i, status, detail in fields.pop("settled")}
+    roles, numbers = Roles(*fields.pop("roles")), fields.pop("numbers")
+    if fields.pop("counted"):
         numbers = range(*numbers)
     return Table(
         **{
-            **facts,
-            "header": tuple(facts["header"]),
-            "columns": tuple(facts["columns"]),
-            "notes": tuple(facts["notes"]),
+            **fields,
+            "header": tuple(fields["header"]),
+            "columns": tuple(fields["columns"]),
+            "notes": tuple(fields["notes"]),
         },
         roles=roles,
         numbers=numbers,
@@ -106,7 +104,8 @@ def _table(facts: dict[str, Any]) -> Table:
     )
 
 
-def _facts(table: Table) -> Mapping[str, object]:
+def _head(table: Table) -> Mapping[str, object]:
+    """The first line of the output: the table without its columns. ``counted``: the row numbers are a range."""
     numbers = table.numbers
     return {
         "source": table.source,
@@ -119,12 +118,12 @@ def _facts(table: Table) -> Mapping[str, object]:
         "notes": table.notes,
         "empty_rows": table.empty_rows,
         "hidden_rows": table.hidden_rows,
-        "settled": [[i, one.status, one.detail] for i, one in table.settled.items()],
+        "settled": [[i, exclusion.status, exclusion.detail] for i, exclusion in table.settled.items()],
     }
 
 
-def _child() -> None:
-    from bulkremove.reading.reader import read  # the parent does without
+def _main() -> None:
+    from bulkremove.reading.reader import read  # late: the parent does not need it
 
     try:
         import resource
@@ -133,11 +132,11 @@ def _child() -> None:
     else:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         resource.setrlimit(resource.RLIMIT_CPU, (CPU, CPU))
-    asked = json.load(sys.stdin)
-    said = asked["options"]
-    options = ReadOptions(said["sheet"], said["columns"], Hidden(said["hidden"]))
+    request = json.load(sys.stdin)
+    fields = request["options"]
+    options = ReadOptions(fields["sheet"], fields["columns"], Hidden(fields["hidden"]))
     try:
-        table = read(Path(asked["path"]), name=asked["name"], options=options)
+        table = read(Path(request["path"]), name=request["name"], options=options)
     except FileRefused as refused:
         choices = asdict(refused.choices) if refused.choices else None
         print(json.dumps({"refused": refused.message, "hint": refused.hint, "choices": choices}))  # noqa: T201 - to the parent
@@ -146,12 +145,12 @@ def _child() -> None:
 
 
 def _print_table(table: Table) -> None:
-    print(json.dumps(_facts(table)))  # noqa: T201 - to the parent
+    print(json.dumps(_head(table)))  # noqa: T201 - to the parent
     for number, column in enumerate(table.columns):
         for start in range(0, len(column), PIECE):
             print(json.dumps([number, list(column[start : start + PIECE])]))  # noqa: T201 - to the parent
-    print(json.dumps([None, []]))  # noqa: T201 - to the parent, who knows by it that nothing is missing
+    print(json.dumps([None, []]))  # noqa: T201 - to the parent: the output is complete
 
 
 if __name__ == "__main__":
-    _child()
+    _main()

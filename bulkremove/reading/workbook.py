@@ -1,7 +1,7 @@
-"""Choosing the one sheet that is meant, and what is hidden in it; then its values with their types.
+"""Read workbooks: choose the one sheet with data, and return its cells with their types.
 
-pandas opens .xlsx and .xls and hands out python-calamine's raw cells: read as text, numbers of 18 digits would come
-out changed, and nobody would see it (measured: …479103 and …479115 both become …479104).
+.xlsx and .xls are opened with pandas, but python-calamine's typed cells are used: read as text, numbers of 18 digits
+would change without a warning (measured: …479103 and …479115 both become …479104).
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from bulkremove.reading.options import Hidden, ReadOptions
 
 
 def read_zip(raw: bytes, name: str, options: ReadOptions) -> Grid:
-    """The meant sheet of an .xlsx or .ods. Raises FileRefused."""
+    """Read the chosen sheet of an .xlsx or .ods file. Raises FileRefused."""
     parts = archive.members(raw, name)
     if "content.xml" in parts:
-        found = ods.read_ods(parts, name)
-        return _choose([(visible, grid.sheet or "", grid) for visible, grid in found], name, options)
+        sheets = ods.read_ods(parts, name)
+        return _choose([(visible, grid.sheet or "", grid) for visible, grid in sheets], name, options)
     if not any(path.lower() == "xl/workbook.xml" for path in parts):
-        raise FileRefused(f"{name} is an archive, but no workbook.", hint="Give a CSV, .xlsx, .xls or .ods file.")
+        raise FileRefused(f"{name} is an archive, but not a workbook.", hint="Give a CSV, .xlsx, .xls or .ods file.")
     return _read(raw, "xlsx", xlsx.facts(parts, name), name, options)
 
 
 def read_ole(raw: bytes, name: str, options: ReadOptions) -> Grid:
-    """The meant sheet of an .xls. Raises FileRefused."""
+    """Read the chosen sheet of an .xls file. Raises FileRefused."""
     return _read(raw, "xls", xls.facts(raw, name), name, options)
 
 
@@ -40,16 +40,16 @@ def _read(raw: bytes, kind: str, sheets: Sequence[xlsx.SheetFacts], name: str, o
     from python_calamine import CalamineError
 
     try:
-        with _panics_unprinted(), pd.ExcelFile(io.BytesIO(raw), engine="calamine") as book:
+        with _stderr_discarded(), pd.ExcelFile(io.BytesIO(raw), engine="calamine") as book:
             grids = []
-            for facts in sheets:
-                if options.sheet is not None and facts.name != options.sheet:
+            for scan in sheets:
+                if options.sheet is not None and scan.name != options.sheet:
                     continue
-                grids.append((facts.visible, facts.name, _grid(book.book, kind, facts, name)))
+                grids.append((scan.visible, scan.name, _grid(book.book, kind, scan, name)))
     except (CalamineError, ValueError, KeyError) as error:
         raise FileRefused(f"{name} is damaged ({type(error).__name__}).", hint="Export it again.") from None
     except BaseException as error:
-        # A panic of python-calamine's Rust: no Exception, and its class can't be imported.
+        # A panic in python-calamine's Rust code is no subclass of Exception, and its class can't be imported.
         if type(error).__module__ != "pyo3_runtime":
             raise
         raise FileRefused(f"{name} is damaged.", hint="Export it again.") from None
@@ -57,41 +57,39 @@ def _read(raw: bytes, kind: str, sheets: Sequence[xlsx.SheetFacts], name: str, o
 
 
 @contextmanager
-def _panics_unprinted() -> Iterator[None]:
-    """python-calamine's Rust writes where it panicked to standard error, past Python, before the error can be caught
-    and told in our words. The whole process has no standard error meanwhile.
-    """
+def _stderr_discarded() -> Iterator[None]:
+    """Discard standard error of the whole process: python-calamine's Rust code prints its panics to it directly."""
     try:
-        kept = os.dup(2)
-    except OSError:  # there is none
+        stderr = os.dup(2)
+    except OSError:  # the process has no standard error
         yield
         return
     try:
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
+        with Path(os.devnull).open("wb") as null:
+            os.dup2(null.fileno(), 2)
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(stderr, 2)
+        os.close(stderr)
 
 
-def _grid(book: object, kind: str, facts: xlsx.SheetFacts, name: str) -> Grid:
-    sheet = book.get_sheet_by_name(facts.name)  # type: ignore[attr-defined] # pandas types its book as object
+def _grid(book: object, kind: str, scan: xlsx.SheetFacts, name: str) -> Grid:
+    sheet = book.get_sheet_by_name(scan.name)  # type: ignore[attr-defined] # pandas types its book as object
     if sheet.total_height > MAX_ROWS + 1:
-        raise FileRefused(f"{name}, sheet {facts.name!r} has more than {MAX_ROWS:,} rows.", hint="Split it.")
+        raise FileRefused(f"{name}, sheet {scan.name!r} has more than {MAX_ROWS:,} rows.", hint="Split it.")
     rows = sheet.to_python(skip_empty_area=False)
     columns: list[list[object]] = [[row[i] for row in rows] for i in range(len(rows[0]) if rows else 0)]
-    for row, column in facts.formulas:
+    for row, column in scan.formulas:
         if column < len(columns) and row <= len(rows):
             columns[column][row - 1] = Formula(columns[column][row - 1])
-    return Grid(kind, range(1, len(rows) + 1), columns, facts.name, facts.hidden_rows, facts.merged)
+    return Grid(kind, range(1, len(rows) + 1), columns, scan.name, scan.hidden_rows, scan.merged)
 
 
 def _choose(sheets: Sequence[tuple[bool, str, Grid]], name: str, options: ReadOptions) -> Grid:
-    """The one sheet with data. Hidden ones count only when they were asked for."""
+    """Return the only sheet with data, or the one named in the options. Raises FileRefused if the user must decide."""
     filled = [(visible, title, grid) for visible, title, grid in sheets if any(map(any, grid.columns))]
     if options.sheet is not None:
-        filled = [one for one in filled if one[1] == options.sheet]
+        filled = [sheet for sheet in filled if sheet[1] == options.sheet]
         if not filled:
             raise FileRefused(f"{name} has no sheet {options.sheet!r} with data.", hint=f"It has: {_titles(sheets)}.")
     if not filled:
@@ -105,12 +103,12 @@ def _choose(sheets: Sequence[tuple[bool, str, Grid]], name: str, options: ReadOp
             choices=Choices(hidden=True),
         )
     if options.hidden is Hidden.LEAVE_OUT:
-        filled = [one for one in filled if one[0]]
+        filled = [sheet for sheet in filled if sheet[0]]
     if len(filled) != 1:
         raise FileRefused(
-            f"{name} has {len(filled)} sheets with data: {', '.join(one[1] for one in filled)}.",
+            f"{name} has {len(filled)} sheets with data: {_titles(filled)}.",
             hint="Name one with --sheet.",
-            choices=Choices(sheets=tuple(one[1] for one in filled)),
+            choices=Choices(sheets=tuple(title for _, title, _ in filled)),
         )
     grid = filled[0][2]
     _check_lengths(grid, name)
@@ -125,7 +123,7 @@ def _check_lengths(grid: Grid, name: str) -> None:
             if isinstance(cell, str) and len(cell) > MAX_CELL_LENGTH:
                 raise FileRefused(
                     f"{name}, cell {column_letter(index)}{number} has more than {MAX_CELL_LENGTH:,} characters.",
-                    hint="Mend it.",
+                    hint="Shorten it.",
                 )
 
 

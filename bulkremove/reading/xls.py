@@ -1,4 +1,4 @@
-"""The same facts from the older .xls: a walk over its records, whose numbers and forms Microsoft documents (MS-XLS)."""
+"""Scan an .xls file for what ``xlsx`` finds in .xlsx files; record types and layouts: Microsoft's [MS-XLS]."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from bulkremove.reading.xlsx import SheetFacts
 
 _BOF, _EOF, _FORMULA, _FILEPASS, _BOUNDSHEET, _MERGED, _ROW = 0x0809, 0x000A, 0x0006, 0x002F, 0x0085, 0x00E5, 0x0208
 _CELLS = frozenset({_FORMULA, 0x00BD, 0x00BE, 0x00D6, 0x00FD, 0x0201, 0x0203, 0x0204, 0x0205, 0x027E})
-"""Records that begin with a row and a column; those of several cells (MULRK, MULBLANK) end with the last column."""
-_SEVERAL = frozenset({0x00BD, 0x00BE})
+"""Cell records: they begin with a row and a column."""
+_MULTIPLE_CELLS = frozenset({0x00BD, 0x00BE})
+"""Cell records of several cells (MULRK, MULBLANK); they end with the last column."""
 _HIDDEN_ROW = 0x20
 _DIMENSIONS = 0x0200
 MAX_HEIGHT, MAX_WIDTH = 65_536, 256
-"""Rows and columns that the format has."""
+"""Most rows and columns that the format allows."""
 
 
 def facts(raw: bytes, name: str) -> list[SheetFacts]:
-    """Every worksheet in the book's order. Raises FileRefused, also for an encrypted book."""
+    """Scan every worksheet, in the order of the workbook. Raises FileRefused, also for an encrypted workbook."""
     try:
         stream = _stream(raw, name)
         sheets = []
@@ -38,7 +39,7 @@ def facts(raw: bytes, name: str) -> list[SheetFacts]:
                 _check_extent(stream, offset, title, name)
                 sheets.append(_sheet(stream, offset, title, visible=visibility & 3 == 0))
         return sheets
-    # xlrd divides by, looks up and unpacks what stands in the file.
+    # xlrd uses values of the file unchecked, as divisors, offsets and lengths.
     except (
         struct.error,
         LookupError,
@@ -60,12 +61,13 @@ def _stream(raw: bytes, name: str) -> bytes:
         memory, base, length = book.locate_named_stream(title)
         if memory is not None:
             return bytes(memory[base : base + length])
-    raise FileRefused(f"{name} is no workbook.", hint="Save it as .xlsx or CSV.")
+    raise FileRefused(f"{name} is not a workbook.", hint="Save it as .xlsx or CSV.")
 
 
 def _records(stream: bytes, offset: int) -> Iterator[tuple[int, bytes]]:
-    """Type and body of each record, up to the end of the substream that begins at ``offset``. Raises ValueError for
-    what does not begin as one: python-calamine reads on, past everything that is looked at here.
+    """Iterate over type and body of each record in the substream that begins at ``offset``.
+
+    Raises ValueError when no substream begins there: python-calamine would read records there that were not checked.
     """
     if struct.unpack_from("<H", stream, offset)[0] != _BOF:
         raise ValueError(offset)
@@ -80,31 +82,33 @@ def _records(stream: bytes, offset: int) -> Iterator[tuple[int, bytes]]:
 
 
 def _check_extent(stream: bytes, offset: int, title: str, name: str) -> None:
-    """Before anything is made of it: two cells far apart would become a sheet of all that lies between them, and
-    python-calamine makes room for what the sheet claims, or takes the whole process down.
+    """Refuse a sheet of excessive size or with a cell that occurs twice, before python-calamine reads it.
+
+    python-calamine allocates memory for the claimed size and for all cells between two distant ones; when it fails, the
+    whole process ends.
     """
-    rows = width = claimed = 0
-    places = set[tuple[int, int]]()
+    rows = width = claimed_rows = 0
+    cells = set[tuple[int, int]]()
     for kind, body in _records(stream, offset):
         if kind == _DIMENSIONS:
-            top, claimed, left, width = struct.unpack_from("<HHHH" if len(body) == 10 else "<IIHH", body)
-            if top > claimed or left > width:
+            top, claimed_rows, left, width = struct.unpack_from("<HHHH" if len(body) == 10 else "<IIHH", body)
+            if top > claimed_rows or left > width:
                 raise FileRefused(f"{name}, sheet {title!r}: it ends before it begins.", hint="Save it as .xlsx.")
         elif kind in _CELLS:
             row, column = last = struct.unpack_from("<HH", body)
-            if kind in _SEVERAL:
+            if kind in _MULTIPLE_CELLS:
                 last = row, *struct.unpack_from("<H", body, len(body) - 2)
-            for place in range(column, last[1] + 1):
-                if (row, place) in places:  # python-calamine would keep the last, and a person would be lost
+            for index in range(column, last[1] + 1):
+                if (row, index) in cells:  # python-calamine would silently drop the first of the two
                     raise FileRefused(
-                        f"{name}, sheet {title!r}: cell {column_letter(place)}{row + 1} stands there twice.",
+                        f"{name}, sheet {title!r}: cell {column_letter(index)}{row + 1} occurs twice.",
                         hint="Save it as .xlsx.",
                     )
-                places.add((row, place))
+                cells.add((row, index))
             rows, width = max(rows, row + 1), max(width, last[1] + 1)
-    if claimed > MAX_HEIGHT or width > MAX_WIDTH or rows * width > MAX_CELLS:
+    if claimed_rows > MAX_HEIGHT or width > MAX_WIDTH or rows * width > MAX_CELLS:
         raise FileRefused(
-            f"{name}, sheet {title!r}: it claims {max(rows, claimed):,} rows of {width:,} columns.",
+            f"{name}, sheet {title!r}: it claims {max(rows, claimed_rows):,} rows of {width:,} columns.",
             hint="Copy the rows into a new workbook.",
         )
 
@@ -118,7 +122,7 @@ def _sheet(stream: bytes, offset: int, title: str, *, visible: bool) -> SheetFac
             row, column = struct.unpack_from("<HH", body)
             formulas.add((row + 1, column))
         elif kind == _MERGED:
-            for place in range(struct.unpack_from("<H", body)[0]):
-                first, last, left, right = struct.unpack_from("<HHHH", body, 2 + 8 * place)
+            for index in range(struct.unpack_from("<H", body)[0]):
+                first, last, left, right = struct.unpack_from("<HHHH", body, 2 + 8 * index)
                 merged.append(f"{column_letter(left)}{first + 1}:{column_letter(right)}{last + 1}")
     return SheetFacts(title, visible, frozenset(hidden), tuple(merged), frozenset(formulas))

@@ -1,6 +1,6 @@
-"""What an .xlsx tells beside its values: hidden sheets and rows, merged cells, formulas, and where its cells stand.
+"""Scan the XML of an .xlsx file for hidden sheets and rows, merged cells and formulas, and check its cell positions.
 
-python-calamine reads values quickly and tells none of this; the sheet's XML does.
+python-calamine reads the values quickly, but reports none of this.
 """
 
 from __future__ import annotations
@@ -21,36 +21,37 @@ from bulkremove.reading.grid import MAX_CELLS, MAX_ROWS, column_of
 
 MAX_FORMULAS = 500_000
 MAX_TEXTS = 3_000_000
-_PLACE = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
+_CELL_REFERENCE = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
 
 
 @dataclass(frozen=True, slots=True)
 class SheetFacts:
-    """One sheet: its name, whether it is shown, its part in the archive, and what a scan of that found."""
+    """What a scan of one sheet found beside its values."""
 
     name: str
     visible: bool
     hidden_rows: frozenset[int] = frozenset()
     merged: tuple[str, ...] = ()
     formulas: frozenset[tuple[int, int]] = frozenset()
-    """(row number from 1, column from 0)."""
+    """Cells with a formula: (row number from 1, column from 0)."""
 
 
 def facts(parts: Mapping[str, bytes], name: str) -> list[SheetFacts]:
-    """Every worksheet in the book's order. Raises FileRefused."""
+    """Scan every worksheet, in the order of the workbook. Raises FileRefused."""
     if sum(part.count(b"<si") for path, part in parts.items() if path.lower() == "xl/sharedstrings.xml") > MAX_TEXTS:
         raise FileRefused(f"{name} holds more than {MAX_TEXTS:,} different texts.", hint="Split it.")
-    lowered = {path.lower(): part for path, part in parts.items()}  # python-calamine finds them whatever their case
+    lowered = {path.lower(): part for path, part in parts.items()}  # python-calamine ignores their case
     try:
-        return [_Walk(name, sheet).facts(lowered[path.lower()], visible) for sheet, visible, path in _sheets(parts)]
+        return [_SheetScan(name, sheet).scan(lowered[path.lower()], visible) for sheet, visible, path in _sheets(parts)]
     except (ParseError, expat.ExpatError, DefusedXmlException, LookupError, ValueError) as error:
         raise FileRefused(f"{name} is damaged ({type(error).__name__}).", hint="Export it again.") from None
 
 
 def _sheets(parts: Mapping[str, bytes]) -> Iterator[tuple[str, bool, str]]:
+    """Iterate over the sheets: name, whether it is visible, and its path in the archive."""
     book = next(path for path in parts if path.lower() == "xl/workbook.xml")
     relations = fromstring(parts[next(p for p in parts if p.lower() == "xl/_rels/workbook.xml.rels")])
-    targets = {one.get("Id"): one.get("Target", "") for one in relations}
+    targets = {relation.get("Id"): relation.get("Target", "") for relation in relations}
     for element in fromstring(parts[book]).iter():
         if _tag(element) == "sheet":
             key = next((value for key, value in element.attrib.items() if key.endswith("}id")), None)
@@ -59,13 +60,13 @@ def _sheets(parts: Mapping[str, bytes]) -> Iterator[tuple[str, bool, str]]:
             yield element.get("name", ""), element.get("state", "visible") == "visible", path
 
 
-class _Walk:
-    """One pass over a sheet's elements. expat itself, since a tree of them costs ten times as long (measured);
-    document types were refused before.
+class _SheetScan:
+    """One pass over the elements of a sheet.
 
-    Each place is looked at, since python-calamine believes them all: of a row or cell that stands there twice it keeps
-    one, and a person would be lost. A cell that names another row than its own is moved there, beside the ids of
-    somebody else. And room is made for all that lies between two cells, or the whole process is taken down.
+    It uses expat directly, since building a tree takes ten times as long (measured); archive.members has refused
+    document types before. Every cell position is checked, since python-calamine trusts them: it drops one of two rows
+    or cells with the same position, moves a cell that names another row to that row, beside another learner's ids,
+    and allocates memory for all cells between two distant ones, which can end the whole process.
     """
 
     def __init__(self, name: str, sheet: str) -> None:
@@ -74,7 +75,7 @@ class _Walk:
         self._rows = self._cells = self._height = self._width = 0
         self._hidden, self._merged, self._formulas = set[int](), list[str](), set[tuple[int, int]]()
 
-    def facts(self, xml: bytes, visible: bool) -> SheetFacts:
+    def scan(self, xml: bytes, visible: bool) -> SheetFacts:
         parser = expat.ParserCreate(namespace_separator=" ")
         parser.StartElementHandler = self._start
         parser.Parse(xml, True)
@@ -103,38 +104,38 @@ class _Walk:
             case "mergeCell":
                 self._merged.append(attributes.get("ref", ""))
 
-    def _next_row(self, told: str | None) -> None:
+    def _next_row(self, number: str | None) -> None:
         last = self._row
-        if told and not (told.isascii() and told.isdigit()):
-            raise self._out_of_order(f"row {told[:20]!r} is no number")
-        self._row, self._column = int(told) if told else last + 1, -1
+        if number and not (number.isascii() and number.isdigit()):
+            raise self._out_of_order(f"row {number[:20]!r} is no number")
+        self._row, self._column = int(number) if number else last + 1, -1
         if self._row <= last:
             raise self._out_of_order(f"row {self._row} comes after row {last}")
         self._rows += 1
         if self._rows > MAX_ROWS + 1:
             raise self._refused(f"it has more than {MAX_ROWS:,} rows.", "Split it.")
 
-    def _cell(self, told: str | None) -> None:
+    def _cell(self, reference: str | None) -> None:
         last = self._column
         self._column += 1
-        if told:
-            place = _PLACE.fullmatch(told)
-            if place is None:
-                raise self._out_of_order(f"cell {told[:20]!r} is no place")
-            self._column = column_of(place[1])
-            if int(place[2]) != self._row or self._column <= last:
+        if reference:
+            match = _CELL_REFERENCE.fullmatch(reference)
+            if match is None:
+                raise self._out_of_order(f"cell {reference[:20]!r} is no place")
+            self._column = column_of(match[1])
+            if int(match[2]) != self._row or self._column <= last:
                 after = f" after column {column_letter(last)}" if last >= 0 else ""
-                raise self._out_of_order(f"cell {told} stands in row {self._row}{after}")
+                raise self._out_of_order(f"cell {reference} stands in row {self._row}{after}")
         self._height, self._width = self._row, max(self._width, self._column + 1)
         self._cells += 1
         if self._cells > MAX_CELLS:
-            raise self._refused(f"it has more than {MAX_CELLS:,} cells.", "Leave out what is no id, or split it.")
+            raise self._refused(f"it has more than {MAX_CELLS:,} cells.", "Leave out columns without ids, or split it.")
 
-    def _out_of_order(self, what: str) -> FileRefused:
-        return self._refused(f"{what}, as in no sound workbook.", "Open it, look at the rows and save it again.")
+    def _out_of_order(self, problem: str) -> FileRefused:
+        return self._refused(f"{problem}; the workbook is damaged.", "Open it, check the rows and save it again.")
 
-    def _refused(self, what: str, hint: str) -> FileRefused:
-        return FileRefused(f"{self._name}, sheet {self._sheet!r}: {what}", hint=hint)
+    def _refused(self, problem: str, hint: str) -> FileRefused:
+        return FileRefused(f"{self._name}, sheet {self._sheet!r}: {problem}", hint=hint)
 
 
 def _tag(element: Element) -> str:

@@ -1,7 +1,7 @@
-"""The report: one line for each row of the file, the retry file, and the sentence that sums a job up.
+"""The report: one line for each row of the file, the retry file, and the summary of a job.
 
-It tells what the journal knows and reads nothing else; the same outcomes make the same bytes. It never overwrites
-a file and never writes what a spreadsheet would run as a formula.
+It is made from outcomes in the journal alone; the same outcomes make the same bytes. It never overwrites a file and
+never writes a cell that a spreadsheet would run as a formula.
 """
 
 from bulkremove.report.files import ReportFile, default_path, reserve, retry_path, write

@@ -1,6 +1,6 @@
-"""Putting a report where it belongs: reserved before the first removal, in place all at once, never over another file.
+"""Report files: reserved before the first removal, published atomically, never over another file.
 
-The rows go to a private partial file beside the target, which is linked under its name when it is whole and on disk.
+The rows go to a private partial file beside the target; once it is complete and on disk, it is linked to the name.
 """
 
 from __future__ import annotations
@@ -18,26 +18,29 @@ from bulkremove.report.tables import Rows, cells, columns, original_cells
 
 
 class ReportFile:
-    """A report that may be written: its place is free and its folder takes files."""
+    """A reserved report: its path is free, and a partial file beside it shows that the folder can be written to."""
 
     def __init__(self, path: Path, partial: Path) -> None:
         self.path = path
         self._partial = partial
 
     def publish(self, job: Job, outcomes: Iterable[Outcome]) -> Path:
-        """Write the rows (in file order) and put the file into place. Raises ReportFailed; the partial is gone then."""
+        """Write the rows in file order and put the file in place. Raises ReportFailed; no partial file is left then."""
         return self._publish(columns(job), job, (cells(job, outcome) for outcome in outcomes))
 
     def publish_input(self, job: Job, outcomes: Iterable[Outcome], rows: Rows) -> Path | None:
-        """The original columns of some rows, as a file to read in again. None, and no file, without any."""
-        found = list(original_cells(outcomes, rows))
-        if not found:
+        """Write the input's own columns of some rows, as a file to read again; None, and no file, without any row.
+
+        Raises ReportFailed.
+        """
+        selected = list(original_cells(outcomes, rows))
+        if not selected:
             self.discard()
             return None
-        return self._publish(job.header, job, found)
+        return self._publish(job.header, job, selected)
 
     def discard(self) -> None:
-        """Give the place up."""
+        """Delete the partial file; a published report stays."""
         self._partial.unlink(missing_ok=True)
 
     def _publish(self, header: Sequence[str], job: Job, rows: Iterable[Sequence[str]]) -> Path:
@@ -45,9 +48,9 @@ class ReportFile:
             writer_for(self.path)(self._partial, header, job.roles, rows)
             with self._partial.open("rb") as file:
                 os.fsync(file.fileno())
-            _put(self._partial, self.path)
+            _link(self._partial, self.path)
         except OSError as error:
-            raise _failed(self.path, error, f"`bulkremove report {job.id} -o FILE` makes it again.") from None
+            raise _write_error(self.path, error, f"`bulkremove report {job.id} -o FILE` makes it again.") from None
         finally:
             self.discard()
         return self.path
@@ -56,7 +59,7 @@ class ReportFile:
 def reserve(path: Path, *, job: Job, rows: int) -> ReportFile:
     """Make sure that a report of ``rows`` rows can be written to ``path``. Raises ReportFailed.
 
-    A partial file that a killed run of the same job left behind is taken over.
+    A partial file that a killed run of the same job left behind is replaced.
     """
     writer_for(path)
     if path.suffix.lower() == ".xlsx" and rows >= XLSX_ROWS:
@@ -72,12 +75,12 @@ def reserve(path: Path, *, job: Job, rows: int) -> ReportFile:
         partial.unlink(missing_ok=True)
         os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except OSError as error:
-        raise _failed(path, error, "Name a file in another folder with --report.") from None
+        raise _write_error(path, error, "Name a file in another folder with --report.") from None
     return ReportFile(path, partial)
 
 
 def default_path(job: Job, folder: Path) -> Path:
-    """``<job>-report.csv`` in ``folder``, or ``<job>-report-2.csv`` and so on while that is taken."""
+    """The first of ``<job>-report.csv``, ``<job>-report-2.csv``... in ``folder`` that is free, as is its retry path."""
     number = 1
     while True:
         path = folder / f"{job.id}-report{'' if number == 1 else f'-{number}'}.csv"
@@ -87,29 +90,29 @@ def default_path(job: Job, folder: Path) -> Path:
 
 
 def retry_path(report: Path, job: Job) -> Path:
-    """Where the retry file of a report goes: beside it."""
+    """The path of the retry file: beside the report, named ``<job>-retry*.csv`` or ``<report>-retry.csv``."""
     stem = report.name[: -len(report.suffix)]
-    own = f"{job.id}-report"
-    name = stem.replace(own, f"{job.id}-retry") if stem.startswith(own) else f"{stem}-retry"
+    prefix = f"{job.id}-report"
+    name = stem.replace(prefix, f"{job.id}-retry") if stem.startswith(prefix) else f"{stem}-retry"
     return report.with_name(f"{name}.csv")
 
 
 def write(path: Path, job: Job, outcomes: Iterable[Outcome], *, rows: int) -> Path:
-    """A report made (again) at any time; the same outcomes make the same bytes. Raises ReportFailed."""
+    """Reserve and publish a report of all rows at once. Raises ReportFailed."""
     return reserve(path, job=job, rows=rows).publish(job, outcomes)
 
 
-def _put(partial: Path, path: Path) -> None:
-    """Give the file its name without ever replacing another one."""
+def _link(partial: Path, path: Path) -> None:
+    """Put the partial file in place without replacing another file. Raises OSError."""
     try:
         os.link(partial, path)
     except FileExistsError:
         raise
-    except OSError:  # a file system without links
+    except OSError:  # a file system without hard links
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         partial.replace(path)
     keep_names(path.parent)
 
 
-def _failed(path: Path, error: OSError, hint: str) -> ReportFailed:
+def _write_error(path: Path, error: OSError, hint: str) -> ReportFailed:
     return ReportFailed(f"The report {path} can't be written: {error.strerror or error}.", hint=hint)

@@ -1,4 +1,4 @@
-"""The three forms of a report: CSV, .xlsx with text cells, and JSON Lines. Rows stream through, none is kept."""
+"""The three formats of a report: CSV, .xlsx with text cells, and JSON Lines. Rows are streamed, not collected."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from bulkremove.domain.table import REPORT_COLUMNS
 from bulkremove.report.tables import harmless, id_cell, readable
 
 XLSX_ROWS = 1_048_576
+"""Rows of a sheet, Excel's limit."""
 XLSX_CELL = 32_767
-"""Excel's limits: rows of a sheet, characters of a cell."""
+"""Characters of a cell, Excel's limit."""
 
-type_of_writer = Callable[[Path, Sequence[str], Roles, Iterable[Sequence[str]]], None]
+ReportWriter = Callable[[Path, Sequence[str], Roles, Iterable[Sequence[str]]], None]
 
 
 def write_csv(path: Path, header: Sequence[str], roles: Roles, rows: Iterable[Sequence[str]]) -> None:
-    """UTF-8 with BOM and CRLF, as Excel expects it."""
+    """Write CSV in UTF-8 with a BOM and CRLF, as Excel expects it. ``roles``: the columns of the ids."""
     ids = set(roles)
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
@@ -31,7 +32,7 @@ def write_csv(path: Path, header: Sequence[str], roles: Roles, rows: Iterable[Se
 
 
 def write_xlsx(path: Path, header: Sequence[str], roles: Roles, rows: Iterable[Sequence[str]]) -> None:
-    """Every cell is text, so no id is ever rounded and nothing is a formula."""
+    """Write a workbook with text cells only, so that no id is rounded and no cell is a formula."""
     from xlsxwriter import Workbook
 
     ids = set(roles)
@@ -46,28 +47,28 @@ def write_xlsx(path: Path, header: Sequence[str], roles: Roles, rows: Iterable[S
             sheet.write_string(0, column, harmless(name)[:XLSX_CELL], text)
         for number, row in enumerate(rows, start=1):
             for column, cell in enumerate(row):
-                shown = id_cell(cell).lstrip("\t") if column in ids else harmless(cell)
-                sheet.write_string(number, column, shown[:XLSX_CELL], text)
+                content = id_cell(cell).lstrip("\t") if column in ids else harmless(cell)
+                sheet.write_string(number, column, content[:XLSX_CELL], text)
 
 
 def write_jsonl(path: Path, header: Sequence[str], roles: Roles, rows: Iterable[Sequence[str]]) -> None:
-    """One object a line. ``cells`` holds [name, text] pairs, since two columns may have one name."""
-    own = len(header) - len(REPORT_COLUMNS)
+    """Write one JSON object a line. ``cells`` holds [name, text] pairs, since two columns may have one name."""
+    width = len(header) - len(REPORT_COLUMNS)
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for row in rows:
-            pairs = [[readable(name), readable(cell)] for name, cell in zip(header[:own], row[:own], strict=True)]
-            ours = {name: readable(cell) or None for name, cell in zip(header[own:], row[own:], strict=True)}
-            file.write(json.dumps({"cells": pairs, **ours}, ensure_ascii=False) + "\n")
+            pairs = [[readable(name), readable(cell)] for name, cell in zip(header[:width], row[:width], strict=True)]
+            result = {name: readable(cell) or None for name, cell in zip(header[width:], row[width:], strict=True)}
+            file.write(json.dumps({"cells": pairs, **result}, ensure_ascii=False) + "\n")
 
 
-FORMATS: dict[str, type_of_writer] = {".csv": write_csv, ".xlsx": write_xlsx, ".jsonl": write_jsonl}
+FORMATS: dict[str, ReportWriter] = {".csv": write_csv, ".xlsx": write_xlsx, ".jsonl": write_jsonl}
 
 
-def writer_for(path: Path) -> type_of_writer:
-    """The writer for a file's ending. Raises ReportFailed for one that is not known."""
-    found = FORMATS.get(path.suffix.lower())
-    if found is None:
+def writer_for(path: Path) -> ReportWriter:
+    """The writer for a file's extension. Raises ReportFailed for any other extension."""
+    writer = FORMATS.get(path.suffix.lower())
+    if writer is None:
         raise ReportFailed(
             f"A report can't be written as {path.name}.", hint="Its name must end in .csv, .xlsx or .jsonl."
         )
-    return found
+    return writer

@@ -1,6 +1,6 @@
-"""Figures for Prometheus: what the journal knows, as text for `/metrics` or for node_exporter.
+"""Metrics for Prometheus: totals from the journal, as text for `/metrics` or for node_exporter.
 
-No names and no ids.
+They hold no names and no ids.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
 KIND = CONTENT_TYPE_LATEST
-"""Content type of the text."""
+"""Content type of the text for the HTTP response."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What is measured. Times are epoch seconds; ``rows`` and ``jobs`` by status and state."""
+    """The values of the metrics: ``rows`` counted by status, ``jobs`` by state."""
 
     rows: Mapping[str, int]
     jobs: Mapping[str, int]
@@ -26,11 +26,12 @@ class Figures:
     budget: int
     locked_seconds: float
     last_good_nightly_run: float | None
+    """When it ended, in epoch seconds; None before the first."""
     notices_waiting: int
 
 
 def text(figures: Figures) -> bytes:
-    """The figures in Prometheus' text format."""
+    """Format the figures in Prometheus' text format, UTF-8."""
     registry = CollectorRegistry()
     rows = Gauge("bulkremove_rows", "Rows of all jobs, by status.", ["status"], registry=registry)
     for status, count in figures.rows.items():
@@ -38,7 +39,7 @@ def text(figures: Figures) -> bytes:
     jobs = Gauge("bulkremove_jobs", "Jobs, by state.", ["state"], registry=registry)
     for state, count in figures.jobs.items():
         jobs.labels(state).set(count)
-    for name, words, value in (
+    for name, description, value in (
         ("lockouts", "Lock-outs of all jobs.", figures.lockouts),
         ("calls_last_minute", "Calls in the last window.", figures.calls_minute),
         ("calls_last_day", "Calls in 24 hours.", figures.calls_day),
@@ -51,5 +52,5 @@ def text(figures: Figures) -> bytes:
             figures.last_good_nightly_run or 0,
         ),
     ):
-        Gauge(f"bulkremove_{name}", words, registry=registry).set(value)
+        Gauge(f"bulkremove_{name}", description, registry=registry).set(value)
     return bytes(generate_latest(registry))

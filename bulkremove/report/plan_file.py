@@ -1,4 +1,4 @@
-"""A plan row by row, to be looked through before anybody agrees to it; never over another file."""
+"""A file with a plan row by row, for review before anybody agrees to it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PLAN_COLUMNS = ("row", "planned", "course_id", "batch_id", "learner_id", "detail
 
 
 def write_plan(path: Path, plan: Plan) -> None:
-    """Write every row of the file and what would become of it, as .csv or .jsonl. Raises ReportFailed."""
+    """Write every row and what is planned for it, as .csv or .jsonl; never over a file. Raises ReportFailed."""
     ending = path.suffix.lower()
     if ending not in (".csv", ".jsonl"):
         raise ReportFailed(f"A plan can't be written as {path.name}.", hint="Its name must end in .csv or .jsonl.")
@@ -28,7 +28,7 @@ def write_plan(path: Path, plan: Plan) -> None:
             writer = csv.writer(file)
             writer.writerow(PLAN_COLUMNS)
             for number, planned, *ids, detail in _rows(plan):
-                writer.writerow([number, planned, *(id_cell(str(one)) for one in ids), harmless(str(detail))])
+                writer.writerow([number, planned, *(id_cell(str(cell)) for cell in ids), harmless(str(detail))])
     except FileExistsError:
         raise ReportFailed(f"{path} exists already and is not overwritten.", hint="Name another file.") from None
     except OSError as error:
@@ -36,9 +36,10 @@ def write_plan(path: Path, plan: Plan) -> None:
 
 
 def _rows(plan: Plan) -> Iterator[tuple[int | str, ...]]:
-    for row in plan.rows():
-        ids = tuple(row.row.cells[i] for i in plan.table.roles)
-        if row.removal:
-            ids = (row.removal.course, row.removal.batch, row.removal.learner)
-        planned, detail = (row.exclusion.status.value, row.exclusion.detail) if row.exclusion else ("remove", "")
-        yield row.row.number, planned, *ids, detail
+    for planned_row in plan.rows():
+        row, removal, exclusion = planned_row.row, planned_row.removal, planned_row.exclusion
+        ids = tuple(row.cells[i] for i in plan.table.roles)
+        if removal:
+            ids = (removal.course, removal.batch, removal.learner)
+        planned, detail = (exclusion.status.value, exclusion.detail) if exclusion else ("remove", "")
+        yield row.number, planned, *ids, detail

@@ -1,4 +1,4 @@
-"""The one line that sums a job up and always balances, and the warning that stands before it."""
+"""The summary of a job, whose counts always add up to the rows of the file, and the warning shown before it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ORDER = (Status.NOT_FOUND, Status.REFUSED, Status.UNKNOWN, Status.NOT_SENT, Sta
 
 
 def summary(job: Job, tally: Tally, *, report: str | None = None) -> str:
-    """One line whose numbers add up to the file's rows. ``report``: where it lies, if it was written."""
+    """Summarize a job in one line whose counts add up to the file's rows. ``report``: its path, if it was written."""
     line = (
         f"{counts_in_words(tally)} of {tally.total:,} rows in {duration(job.seconds)}; "
         f"at most {job.peak_calls} of {job.options.get('calls', '?')} calls in a window, {job.lockouts} lock-outs."
@@ -20,7 +20,7 @@ def summary(job: Job, tally: Tally, *, report: str | None = None) -> str:
 
 
 def counts_in_words(tally: Tally) -> str:
-    """How many rows have which status; the numbers add up to the file's rows."""
+    """The rows by status as text, such as ``Removed 3 (0 inferred), not found 1, ...``; they add up to all rows."""
     inferred = tally[Status.REMOVED_INFERRED]
     parts = [f"Removed {tally[Status.REMOVED] + inferred:,} ({inferred:,} inferred)"]
     parts += [f"{status.value.replace('_', ' ')} {tally[status]:,}" for status in _ORDER]
@@ -32,7 +32,7 @@ def counts_in_words(tally: Tally) -> str:
 
 
 def first_line(job: Job, tally: Tally) -> str | None:
-    """What must be read first: a wrong learner named by Zoho, or rows that a person must look at."""
+    """The warning to show first: Zoho named a wrong learner, or rows are unknown. None without either."""
     warnings = []
     if job.mismatched:
         warnings.append(
@@ -48,7 +48,7 @@ def first_line(job: Job, tally: Tally) -> str | None:
 
 
 def as_json(job: Job, tally: Tally, *, report: str | None, retry: str | None) -> Mapping[str, object]:
-    """The same facts for machines. Times are epoch seconds, durations seconds."""
+    """The summary for programs. Times are epoch seconds, durations seconds; ``report``, ``retry``: paths."""
     return {
         "job": job.id,
         "state": job.state.value,
@@ -74,7 +74,7 @@ def as_json(job: Job, tally: Tally, *, report: str | None, retry: str | None) ->
 
 
 def duration(seconds: float) -> str:
-    """Seconds in words: ``8 s``, ``14 min 12 s``, ``3 h 20 min``."""
+    """Format seconds as ``8 s``, ``14 min 12 s`` or ``3 h 20 min``."""
     whole = round(seconds)
     hours, minutes = divmod(whole // 60, 60)
     if hours:
@@ -82,6 +82,6 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"
 
 
-def many(number: int, one: str, more: str) -> str:
-    """``1 learner``, ``12,345 learners``."""
-    return f"{number:,} {one if number == 1 else more}"
+def many(number: int, singular: str, plural: str) -> str:
+    """Format a number with its noun: ``1 learner``, ``12,345 learners``."""
+    return f"{number:,} {singular if number == 1 else plural}"

@@ -1,7 +1,8 @@
-"""What stands in each cell of a report, and how a cell is made safe for a spreadsheet.
+"""The cells of a report, and how a cell is made safe for a spreadsheet.
 
-A cell that a spreadsheet could run is led by an apostrophe; an id is led by a tab in CSV, since Excel turns bare
-18-digit numbers into others (and our reader trims the tab). The same input gives the same text.
+A cell that a spreadsheet could run as a formula is prefixed with an apostrophe. In CSV an id is prefixed with a tab,
+because Excel rounds bare 18-digit numbers; the reader trims the tab (docs/decisions/0003-report-cells.md). The same
+input gives the same text.
 """
 
 from __future__ import annotations
@@ -17,24 +18,24 @@ from bulkremove.domain.row import Status
 from bulkremove.domain.table import REPORT_COLUMNS
 
 _ID = re.compile(r"[ \t\xa0]*([0-9]+)[ \t\xa0]*", re.ASCII)
-_RUNS = re.compile(r"[=+\-@\x00-\x1f\x7f-\x9f\uff1d\uff0b\uff0d\uff20]")
+_FORMULA_START = re.compile(r"[=+\-@\x00-\x1f\x7f-\x9f\uff1d\uff0b\uff0d\uff20]")
 """First characters that make some spreadsheet run the cell (OWASP, "CSV injection"), full-width forms included."""
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-"""What XML or UTF-8 can't hold, or what would act on a terminal."""
+"""Characters that XML or UTF-8 can't hold, or that control a terminal."""
 
 
 def columns(job: Job) -> tuple[str, ...]:
-    """The report's header: the file's own columns, then ours."""
+    """The header of the report: the input's own columns, then REPORT_COLUMNS."""
     return (*job.header, *REPORT_COLUMNS)
 
 
 def cells(job: Job, outcome: Outcome) -> tuple[str, ...]:
-    """One row of the report, raw: nothing neutralised. Times are UTC (ISO 8601); what is not known is empty."""
+    """One row of the report, not yet safe for a spreadsheet. Times are UTC (ISO 8601); unknown values are empty."""
     return (
         *outcome.cells,
         str(outcome.number),
         outcome.status.value,
-        " ".join([outcome.detail, *(f"{one.author} noted on {utc(one.at)}: {one.text}" for one in outcome.notes)]),
+        " ".join([outcome.detail, *(f"{note.author} noted on {utc(note.at)}: {note.text}" for note in outcome.notes)]),
         "" if outcome.http_status is None else str(outcome.http_status),
         outcome.api_code or "",
         str(outcome.attempts),
@@ -46,17 +47,17 @@ def cells(job: Job, outcome: Outcome) -> tuple[str, ...]:
 
 
 class Rows(StrEnum):
-    """Which rows of a job a file is about."""
+    """Which rows of a job a file holds."""
 
     ALL = "all"
     RETRY = "retry"
-    """Worth another try: those that were not sent. An ``unknown`` row is not among them: a person must look first, and
-    ``retry --unknown-checked`` sends it then."""
+    """Rows that were not sent. ``unknown`` rows are not among them: a person must look them up first, and
+    ``retry --unknown-checked`` sends them then."""
     UNDO = "undo"
-    """Gone by this job, for whoever must put them back."""
+    """Rows that this job removed, for a person who must enroll the learners again."""
 
 
-_OF = {
+_STATUSES = {
     Rows.ALL: frozenset(Status),
     Rows.RETRY: frozenset({Status.NOT_SENT}),
     Rows.UNDO: frozenset({Status.REMOVED, Status.REMOVED_INFERRED}),
@@ -64,29 +65,29 @@ _OF = {
 
 
 def original_cells(outcomes: Iterable[Outcome], rows: Rows) -> Iterator[tuple[str, ...]]:
-    """The cells that the file had, of the rows that are meant."""
-    return (outcome.cells for outcome in outcomes if outcome.status in _OF[rows])
+    """The cells of the input file for the selected rows."""
+    return (outcome.cells for outcome in outcomes if outcome.status in _STATUSES[rows])
 
 
 def utc(seconds: float | None) -> str:
-    """Epoch seconds as ISO 8601 with milliseconds and Z; empty for None."""
+    """Format epoch seconds as ISO 8601 with milliseconds and Z; empty for None."""
     if seconds is None:
         return ""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def readable(text: str) -> str:
-    """The text without what a file or a screen can't hold; each such character becomes U+FFFD."""
+    """Replace each character that a file or a terminal can't hold with U+FFFD."""
     return _UNWRITABLE.sub("\ufffd", text)
 
 
 def harmless(text: str) -> str:
-    """The text as a cell that no spreadsheet runs."""
+    """Make the text a cell that no spreadsheet runs as a formula."""
     safe = readable(text)
-    return f"'{safe}" if _RUNS.match(text) else safe
+    return f"'{safe}" if _FORMULA_START.match(text) else safe
 
 
 def id_cell(text: str) -> str:
-    """An id as Excel keeps it when it opens a CSV: led by a tab. Whatever is no id is made harmless instead."""
-    found = _ID.fullmatch(text)
-    return f"\t{found[1]}" if found else harmless(text)
+    """Prefix an id with a tab, so that Excel keeps its digits when it opens a CSV; any other text is made harmless."""
+    match = _ID.fullmatch(text)
+    return f"\t{match[1]}" if match else harmless(text)

@@ -1,7 +1,7 @@
-"""A stand-in for Zoho People on this machine, for sandbox runs, tests and benchmarks.
+"""A local server that imitates Zoho People, for sandbox runs, tests and benchmarks.
 
-Behaves as Zoho's pages say, goes wrong on demand, and keeps the truth about every request, so that a report can be
-compared with it. It shares no code with the product's way to the wire, and never listens beyond loopback.
+Follows Zoho's documentation, fails on demand, and logs every request with its effect, so that a report can be compared
+with what really happened. Shares no code with the product's HTTP client, and never listens beyond loopback.
 """
 
 from bulkremove.sandbox.faults import Fault, Faults, Latency

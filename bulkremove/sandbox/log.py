@@ -1,7 +1,7 @@
-"""The truth: one entry for each request that reached the sandbox, in memory and as JSON Lines.
+"""The sandbox's request log: one entry for each request that arrived, in memory and as JSON Lines.
 
-An entry is written before its answer leaves, unbuffered, so that it outlives whoever is killed and can be read while
-the sandbox runs. It never holds a secret: no header, no body, no query string.
+An entry is written unbuffered before its answer is sent, so that it survives when the client or the sandbox is killed,
+and can be read while the sandbox runs. It never holds a secret: no header, no body, no query string.
 """
 
 from __future__ import annotations
@@ -16,44 +16,45 @@ from bulkremove.domain.errors import SandboxError
 from bulkremove.domain.row import Removal
 
 MAX_PATH_LENGTH = 200
-"""Characters of a path that are kept."""
+"""Characters; a longer path is cut in its entry."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One request and what was done about it."""
+    """One request, and what the sandbox did about it."""
 
     time: float
-    """Monotonic seconds of the sandbox's clock, at arrival."""
+    """Arrival, in monotonic seconds of the sandbox's clock."""
     at: float
-    """The same as seconds since the epoch."""
+    """Arrival, in seconds since the epoch."""
     method: str
     path: str
     removal: Removal | None
-    """Whom the request meant; None when it was no removal of one learner from one batch."""
+    """The removal that was requested; None for any call but the removal of one learner from one batch."""
     effect: bool
-    """Whether the learner was removed by this request."""
+    """Whether this request removed the learner."""
     status: int | None
-    """HTTP status that was sent; None when no answer was."""
+    """HTTP status that was sent; None when no answer was sent."""
     counted: bool
     """Whether it counted towards the threshold."""
     locked: bool
     """Whether it was refused because of the threshold."""
     token_ok: bool | None
-    """Whether its access token was accepted; None where none was looked at."""
+    """Whether its access token was accepted; None where no token is checked."""
     fault: str | None = None
-    """The kind of fault it met."""
+    """The kind of the fault that was applied; None for none."""
     alarm: str | None = None
-    """What would be a disaster on the real service, in words."""
+    """Why it could have done damage on the real service, in words; None for a harmless request."""
 
     def line(self) -> str:
-        who = self.removal and [self.removal.course, self.removal.batch, self.removal.learner]
+        """Format the entry as one line of JSON, with its line feed."""
+        removal = self.removal and [self.removal.course, self.removal.batch, self.removal.learner]
         members = {name: getattr(self, name) for name in self.__slots__}
-        return json.dumps({**members, "removal": who}) + "\n"
+        return json.dumps({**members, "removal": removal}) + "\n"
 
 
 class Log:
-    """Keeps entries; between ``open`` and ``close`` also in the file ``path``, appended, where one is given."""
+    """All entries in memory; those between ``open`` and ``close`` are also appended to the file ``path``, if given."""
 
     def __init__(self, path: Path | None) -> None:
         self.entries: list[Entry] = []
@@ -61,27 +62,29 @@ class Log:
         self._file: FileIO | None = None
 
     def open(self) -> None:
-        """Raises SandboxError where the file can't be written."""
+        """Open the file. Raises SandboxError if it can't be written."""
         try:
             self._file = FileIO(self._path, "ab") if self._path else None
         except OSError as error:
             raise SandboxError(f"The sandbox's log {self._path} can't be written: {error.strerror}.") from None
 
     def add(self, entry: Entry) -> None:
+        """Append an entry; it is in the file when this returns."""
         self.entries.append(entry)
         if self._file:
             self._file.write(entry.line().encode())
 
     def close(self) -> None:
+        """Close the file; the entries stay in memory."""
         if self._file:
             self._file.close()
 
 
 def read_log(path: Path) -> Iterator[Entry]:
-    """The entries of a log file, also of one that is still being written: a line without its end is left out."""
-    with path.open(encoding="utf-8") as lines:
-        for line in lines:
+    """Yield the entries of a log file, also of one that is still being written: an unfinished last line is skipped."""
+    with path.open(encoding="utf-8") as file:
+        for line in file:
             if line.endswith("\n"):
                 members = json.loads(line)
-                who = members.pop("removal")
-                yield Entry(removal=Removal(*who) if who else None, **members)
+                removal = members.pop("removal")
+                yield Entry(removal=Removal(*removal) if removal else None, **members)

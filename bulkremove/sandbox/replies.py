@@ -1,7 +1,7 @@
-"""Answers in Zoho's words: the documented ones, those seen in the wild, and those that come from something else.
+"""The sandbox's answers: those that Zoho documents, those seen in practice, and those of a proxy or a sign-in page.
 
-Pure values. What is documented and what was only seen stands beside each; nobody outside knows how Zoho People's LMS
-tells a lock, so there are six ways. Decides nothing: who gets which answer stands in ``server``.
+Pure values, each with its source. Zoho does not document how the LMS API of Zoho People reports a lock, so there are
+six variants. ``zoho`` decides which answer a request gets.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ HTML = "text/html"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the sandbox sends back."""
+    """An HTTP response of the sandbox."""
 
     status: int
     body: bytes = b""
@@ -26,15 +26,15 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def _of(status: int, members: Mapping[str, object]) -> Answer:
+def _json_answer(status: int, members: Mapping[str, object]) -> Answer:
     return Answer(status, json.dumps(members).encode())
 
 
 class LockTold(StrEnum):
-    """How a caller learns that the account is locked."""
+    """The form of the answer to a call while the account is locked."""
 
     STATUS_422 = "422"
-    """The LMS pages' "maximum limit exceeded"."""
+    """As documented on the LMS pages ("maximum limit exceeded")."""
     STATUS_429 = "429"
     RETRY_AFTER = "429-retry-after"
     TITLE_400 = "400-title"
@@ -42,67 +42,68 @@ class LockTold(StrEnum):
     CODE_7209 = "200-7209"
     """HTTP 200 with code 7209, the one first-hand report for Zoho People."""
     HTML_400 = "400-html"
-    """A page instead of JSON, seen on Zoho CRM."""
+    """A web page instead of JSON, seen on Zoho CRM."""
 
 
-def locked(told: LockTold, *, calls: int, window: float, left: float) -> Answer:
-    """The account is locked for ``left`` more seconds; it allows ``calls`` in ``window`` seconds."""
-    left = round(left, 6)  # the last bits of a float would be told as one more second, or minute
-    match told:
+def locked(form: LockTold, *, calls: int, window: float, remaining: float) -> Answer:
+    """The answer of an account that allows ``calls`` in ``window`` seconds and is locked for ``remaining`` seconds."""
+    remaining = round(remaining, 6)  # a rounding error of a float would become one more second, or minute
+    match form:
         case LockTold.STATUS_422:
             return plain(422, "422", "Maximum limit exceeded")
         case LockTold.STATUS_429:
             return plain(429, "429", "Too many requests")
         case LockTold.RETRY_AFTER:
             answer = plain(429, "429", "Too many requests")
-            return Answer(429, answer.body, headers={"Retry-After": str(math.ceil(left))})
+            return Answer(429, answer.body, headers={"Retry-After": str(math.ceil(remaining))})
         case LockTold.TITLE_400:
-            wait = f"{math.ceil(left)} seconds" if left < 60 else f"{math.ceil(left / 60)} minutes"
-            words = f"Cannot execute more than {calls} requests per API in {window:g} seconds. Try again after {wait}."
+            wait = f"{math.ceil(remaining)} seconds" if remaining < 60 else f"{math.ceil(remaining / 60)} minutes"
+            text = f"Cannot execute more than {calls} requests per API in {window:g} seconds. Try again after {wait}."
             title = "URL_ROLLING_THROTTLES_LIMIT_EXCEEDED"
-            return _of(400, {"error": {"status_code": 400, "title": title, "details": {"message": words}}})
+            return _json_answer(400, {"error": {"status_code": 400, "title": title, "details": {"message": text}}})
         case LockTold.CODE_7209:
-            words = "API access blocked since threshold limit exceeded. Please try after some time"
-            return envelope(200, 7209, words)
+            text = "API access blocked since threshold limit exceeded. Please try after some time"
+            return envelope(200, 7209, text)
         case LockTold.HTML_400:
             return page(400, "Too many requests. Please try again after some time.")
 
 
 def removed(learner: str) -> Answer:
-    """The success body of the page "Remove learner from batch"; its code is a text."""
+    """The documented success (Zoho People, "Remove learner from batch"), whose code is a string."""
     return Answer(200, b'{"code": "200", "learnerId": "%s", "message": "success"}' % learner.encode())
 
 
 def plain(status: int, code: str, message: str) -> Answer:
-    """The form of the LMS pages: a code and a message at the top."""
-    return _of(status, {"code": code, "message": message})
+    """An error as the LMS pages document it: a code and a message at the top level."""
+    return _json_answer(status, {"code": code, "message": message})
 
 
 def envelope(status: int, code: int, message: str) -> Answer:
-    """The older form that Zoho People's front door uses, around a numeric code."""
+    """An error in the older format of Zoho People's gateway, with a numeric code inside an envelope."""
     errors = {"code": code, "message": message}
-    return _of(status, {"response": {"message": "Error occurred", "errors": errors, "status": 1}})
+    return _json_answer(status, {"response": {"message": "Error occurred", "errors": errors, "status": 1}})
 
 
-def page(status: int, words: str) -> Answer:
-    """A web page: a proxy's, a sign-in's or a maintenance's."""
-    html = f"<!DOCTYPE html><html><head><title>{status}</title></head><body><h1>{words}</h1></body></html>"
+def page(status: int, heading: str) -> Answer:
+    """A web page instead of JSON, as a proxy, a sign-in or a maintenance mode sends it."""
+    html = f"<!DOCTYPE html><html><head><title>{status}</title></head><body><h1>{heading}</h1></body></html>"
     return Answer(status, html.encode(), HTML)
 
 
-def token_refused(error: str, *, status: int = 200) -> Answer:
-    """The token endpoint's refusals come with HTTP 200 (documented in Kaizen 43)."""
-    return _of(status, {"error": error})
+def token_refused(error: str) -> Answer:
+    """A refusal of the token endpoint, which comes with HTTP 200 (documented in Kaizen 43)."""
+    return _json_answer(200, {"error": error})
 
 
 def token_throttled(status: int) -> Answer:
-    """Too many tokens in ten minutes; HTTP 200 is documented, 400 was seen."""
-    words = "You have made too many requests continuously. Please try again after some time."
-    return _of(status, {"error_description": words, "error": "Access Denied", "status": "failure"})
+    """The answer to too many token requests in ten minutes; HTTP 200 is documented, 400 was seen."""
+    description = "You have made too many requests continuously. Please try again after some time."
+    return _json_answer(status, {"error_description": description, "error": "Access Denied", "status": "failure"})
 
 
 def token_granted(members: Mapping[str, object]) -> Answer:
-    return _of(200, members)
+    """A success of the token endpoint, with these JSON members."""
+    return _json_answer(200, members)
 
 
 NOT_FOUND = plain(404, "404", "Not found")
@@ -115,9 +116,10 @@ WRONG_DATA_CENTER = envelope(400, 7201, "URL Rule is not configured")
 
 
 def canned(kind: str, *, learner: str, path: str, seconds: float | None) -> Answer | None:
-    """The answer that a fault of this kind puts in the place of the true one; None where it puts none.
+    """The answer that a fault of this kind sends instead of the regular one; None for a kind that replaces none.
 
-    ``seconds``: the Retry-After of a 429 or 5xx. A redirect points back to ``path``, so that following it shows.
+    ``seconds``: the Retry-After of a 429 or 5xx. A redirect points back to ``path``, so that the log shows whether the
+    client follows it.
     """
     headers = {} if seconds is None else {"Retry-After": f"{seconds:.0f}"}
     if kind in REDIRECTS:
@@ -128,7 +130,7 @@ def canned(kind: str, *, learner: str, path: str, seconds: float | None) -> Answ
         return Answer(429, plain(429, "429", "Too many requests").body, headers=headers)
     if kind == "contradictory":
         body = {"code": "200", "learnerId": learner, "message": "success", "errors": {"code": 500, "message": "failed"}}
-        return _of(200, body)
+        return _json_answer(200, body)
     return CANNED.get(kind)
 
 

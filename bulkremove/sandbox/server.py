@@ -1,7 +1,7 @@
-"""The stand-in's socket: takes a request, asks ``zoho`` what is to be done, writes the truth down, and answers.
+"""The HTTP server of the sandbox: passes each request to ``zoho``, logs the result, and answers.
 
-A request counts when it arrives, has its effect at once, and is in the log before its answer leaves; latency delays
-the answer only. Faults that break an answer are carried out here. It never listens on anything but this machine.
+A request counts when it arrives, has its effect at once, and is logged before its answer leaves; latency delays only
+the answer. Faults that break an answer are carried out here. The server listens on loopback addresses only.
 """
 
 from __future__ import annotations
@@ -22,24 +22,30 @@ from bulkremove.domain.clock import Clock
 from bulkremove.domain.errors import SandboxError
 from bulkremove.domain.hosts import is_loopback
 from bulkremove.domain.row import Removal
-from bulkremove.sandbox import replies, world
+from bulkremove.sandbox import replies
 from bulkremove.sandbox.faults import BROKEN, Faults
 from bulkremove.sandbox.log import MAX_PATH_LENGTH, Entry, Log
 from bulkremove.sandbox.replies import LockTold
 from bulkremove.sandbox.threshold import Rule, Threshold
-from bulkremove.sandbox.world import World
+from bulkremove.sandbox.world import World, load
 from bulkremove.sandbox.zoho import Treatment, Zoho
 
-_PARTING = 0.05
-"""Seconds that calls in flight get at a stop; 0 would mean to aiohttp: for ever."""
+_SHUTDOWN_TIMEOUT = 0.05
+"""Seconds that calls in flight get at a stop; 0 means to aiohttp that there is no limit."""
 
 _logger = logging.getLogger(__name__)
-# Bytes that are no HTTP and a caller who is gone are no mistakes of the sandbox: nobody needs a traceback for them.
-_logger.addFilter(lambda of: not (of.exc_info and isinstance(of.exc_info[1], HttpProcessingError | ConnectionError)))
+# Malformed HTTP and callers that disconnect are no errors of the sandbox, so they get no traceback.
+_logger.addFilter(
+    lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError | ConnectionError))
+)
 
 
 class Sandbox:
-    """A server of one world. ``faults``: None for those that the world names. Seconds are those of ``clock``."""
+    """A server of one world, and a context manager that starts and stops it. Seconds are those of ``clock``.
+
+    ``faults``: None for those of the world; ``log``: the file for its request log. Raises SandboxError for an unknown
+    ``lock_told_as``.
+    """
 
     def __init__(
         self,
@@ -53,7 +59,7 @@ class Sandbox:
     ) -> None:
         if lock_told_as not in tuple(LockTold):
             hint = f"There are: {', '.join(LockTold)}."
-            raise SandboxError(f"{lock_told_as!r} is no way in which the sandbox tells a lock.", hint=hint)
+            raise SandboxError(f"The sandbox can't answer a locked account with {lock_told_as!r}.", hint=hint)
         self.world = world
         self.threshold = threshold
         faults = world.faults if faults is None else faults
@@ -66,12 +72,12 @@ class Sandbox:
 
     @property
     def enrolled(self) -> set[Removal]:
-        """Who is in a batch now; a test may enrol someone anew."""
+        """The removals that are possible now, one for each learner in a batch; a test may add some."""
         return self._zoho.enrolled
 
     @property
     def removed(self) -> set[Removal]:
-        """Who was removed by a request."""
+        """The removals that requests have made."""
         return self._zoho.removed
 
     @property
@@ -81,22 +87,26 @@ class Sandbox:
 
     @property
     def alarms(self) -> list[Entry]:
-        """The requests that would have been a disaster on the real service."""
+        """The requests that could have done damage on the real service, in order."""
         return [entry for entry in self.requests if entry.alarm]
 
     @property
     def port(self) -> int:
+        """The port it listens on. Raises RuntimeError while it is not running."""
         if self._runner is None:
             raise RuntimeError("The sandbox is not running.")
         return int(self._runner.addresses[0][1])
 
     @property
     def url(self) -> str:
-        """Serves as the address of the accounts host and of the People host."""
+        """Its address, for both the accounts host and the People host."""
         return f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{self.port}"
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Listen on ``host``; port 0 takes a free one. Raises SandboxError for an address beyond this machine."""
+        """Listen on ``host``; port 0 takes a free one.
+
+        Raises SandboxError for an address beyond this machine, and for a port or a log that can't be used.
+        """
         if not is_loopback(host):
             hint = "Use 127.0.0.1."
             raise SandboxError(f"The sandbox listens on this machine only, not on {host!r}.", hint=hint)
@@ -104,7 +114,7 @@ class Sandbox:
             raise SandboxError(f"{port} is no port.", hint="Ports are 1 to 65535; 0 takes a free one.")
         self._log.open()
         server = web.Server(self._handle, access_log=None, logger=_logger)
-        self._runner = web.ServerRunner(server, shutdown_timeout=_PARTING)
+        self._runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_TIMEOUT)
         self._stopping = asyncio.Event()
         self._host = host
         try:
@@ -159,18 +169,18 @@ class Sandbox:
         if treatment.delay:
             await self._clock.sleep(treatment.delay)
         if treatment.fault.kind in BROKEN:
-            return await self._break(request, treatment)
+            return await self._break_answer(request, treatment)
         answer = treatment.answer
         return web.Response(
             status=answer.status, body=answer.body, headers=answer.headers, content_type=answer.content_type
         )
 
-    async def _break(self, request: web.BaseRequest, treatment: Treatment) -> web.StreamResponse:
-        """Let the answer not arrive, or not whole. What is returned finds the connection closed."""
+    async def _break_answer(self, request: web.BaseRequest, treatment: Treatment) -> web.StreamResponse:
+        """Send no answer, or a part of it. The returned response is never sent: the connection is closed by then."""
         transport = request.transport
         kind = treatment.fault.kind
         if transport is None:
-            pass  # the caller has gone already
+            pass  # the caller has disconnected already
         elif kind == "silence":
             await self._stopping.wait()
             transport.abort()
@@ -182,20 +192,20 @@ class Sandbox:
             transport.write(head.encode() + body[: len(body) // 2])
             transport.close()
         else:
-            await self._pour(request, pause=1.0 if kind == "drip" else 0.0)
+            await self._stream_endlessly(request, pause=1.0 if kind == "drip" else 0.0)
         return web.Response()
 
-    async def _pour(self, request: web.BaseRequest, *, pause: float) -> None:
-        """A body without an end: a byte each ``pause`` seconds, or as much as the caller takes."""
+    async def _stream_endlessly(self, request: web.BaseRequest, *, pause: float) -> None:
+        """Send a body without an end: a byte each ``pause`` seconds, or, with 0, as much as the caller reads."""
         response = web.StreamResponse(headers={"Content-Type": replies.JSON})
-        drop = b" " if pause else b" " * 65_536
+        chunk = b" " if pause else b" " * 65_536
         try:
             await response.prepare(request)
             while not self._stopping.is_set():
-                await response.write(drop)
+                await response.write(chunk)
                 await self._clock.sleep(pause)
         except ConnectionError:
-            pass  # the caller has had enough
+            pass  # the caller has disconnected
         if request.transport:
             request.transport.abort()
 
@@ -213,20 +223,20 @@ def build(
     foreign_per_minute: float = 0.0,
     log: Path | None = None,
 ) -> Sandbox:
-    """The sandbox of a world file; ``foreign_per_minute`` other than 0 stands above the world's own.
+    """Build the sandbox of a world file. ``window`` and ``lock`` are seconds.
 
-    Raises SandboxError, also for a world that is wrong.
+    ``foreign_per_minute``: 0 for the world's own. Raises SandboxError for a mistake in the world or in an option.
     """
-    found = world.load(world_path)
-    faults = found.faults
+    world = load(world_path)
+    faults = world.faults
     if foreign_per_minute:
         faults = replace(faults, foreign_per_minute=foreign_per_minute)
     threshold = Threshold(calls, window, lock, rule, extend=extend)
-    return Sandbox(found, clock=clock, threshold=threshold, faults=faults, log=log, lock_told_as=lock_told_as)
+    return Sandbox(world, clock=clock, threshold=threshold, faults=faults, log=log, lock_told_as=lock_told_as)
 
 
 def _reset(transport: asyncio.Transport) -> None:
     """End the connection with a reset (RST), as a crashed server or a firewall does."""
-    wire: socket.socket = transport.get_extra_info("socket")
-    wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection: socket.socket = transport.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()

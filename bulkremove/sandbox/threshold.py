@@ -1,7 +1,7 @@
-"""Zoho's threshold as arithmetic: which call is one too many, and how long the account is locked then.
+"""Zoho's rate limit as arithmetic: which call is one too many, and how long the account is locked then.
 
-Nobody outside knows how Zoho counts its minute, so there are five ways. Pure: the time comes in with each call, so
-the sandbox's server and a benchmark on a virtual clock use the very same counters. Never waits, never answers.
+Zoho does not document how it counts a minute, so there are five rules. Pure: the time is an argument of each call, so
+that the sandbox's server and a benchmark on a virtual clock use the same counters.
 """
 
 from __future__ import annotations
@@ -13,51 +13,55 @@ from typing import Protocol
 from bulkremove.domain.errors import SandboxError
 
 _ROUNDING = 1e-9
-"""Calls; so that an even pace of exactly the limit is not refused over the last bit of a float."""
+"""Calls; a tolerance, so that an even pace of exactly the limit is not refused over a rounding error."""
 
 
 class Rule(StrEnum):
-    """How a window is told from the next."""
+    """How calls are counted in windows."""
 
     ROLLING = "rolling"
     """The last ``window`` seconds, at any time."""
     FIXED = "fixed"
-    """Minutes of the server's clock."""
+    """Consecutive windows of the server's clock, such as its full minutes."""
     FIRST_CALL = "first-call"
-    """A window begins with the first call after the last one ended."""
+    """A window begins with the first call after the previous window ended."""
     TWO_BUCKET = "two-bucket"
-    """A rolling window guessed from this minute's and the last one's counts, as many proxies do."""
+    """A rolling window estimated from the counts of this minute and the previous one, as many proxies do."""
     TOKEN_BUCKET = "token-bucket"  # noqa: S105 - the name of an algorithm, not a secret
     """``calls`` tokens, refilled evenly; each call takes one."""
 
 
 class Counter(Protocol):
-    """Counts calls; ``full`` tells whether the one that arrives now is too many. Times never go back."""
+    """Counts calls, at most ``calls`` in ``window`` seconds. Times are seconds that never go back."""
 
     def __init__(self, calls: int, window: float) -> None: ...
 
-    def full(self, now: float) -> bool: ...
+    def full(self, now: float) -> bool:
+        """Count a call that arrives at ``now``; True when it is one too many."""
+        ...
 
 
 class Rolling:
-    """At most ``calls`` in any ``window`` seconds, the older end excluded."""
+    """At most ``calls`` in any ``window`` seconds; a call exactly ``window`` seconds ago no longer counts."""
 
     def __init__(self, calls: int, window: float) -> None:
         self._calls = calls
         self._recent = Recent(window)
 
     def full(self, now: float) -> bool:
+        """Count a call; True when more than ``calls`` arrived in the last ``window`` seconds."""
         return self._recent.add(now) > self._calls
 
 
 class Fixed:
-    """At most ``calls`` in each ``window`` seconds of the clock."""
+    """At most ``calls`` between two multiples of ``window`` seconds of the clock."""
 
     def __init__(self, calls: int, window: float) -> None:
         self._calls, self._window = calls, window
         self._index, self._count = -1, 0
 
     def full(self, now: float) -> bool:
+        """Count a call; True when the window of ``now`` has more than ``calls``."""
         index = int(now // self._window)
         if index != self._index:
             self._index, self._count = index, 0
@@ -66,33 +70,35 @@ class Fixed:
 
 
 class FirstCall:
-    """At most ``calls`` in the ``window`` seconds that a first call begins."""
+    """At most ``calls`` in ``window`` seconds, which begin with the first call after the previous window."""
 
     def __init__(self, calls: int, window: float) -> None:
         self._calls, self._window = calls, window
-        self._ends, self._count = float("-inf"), 0
+        self._end, self._count = float("-inf"), 0
 
     def full(self, now: float) -> bool:
-        if now >= self._ends:
-            self._ends, self._count = now + self._window, 0
+        """Count a call; True when the window that a first call began has more than ``calls``."""
+        if now >= self._end:
+            self._end, self._count = now + self._window, 0
         self._count += 1
         return self._count > self._calls
 
 
 class TwoBucket:
-    """This minute's count plus the share of the last one's that a rolling window would still cover."""
+    """The count of the current window, plus the share of the previous one that a rolling window would still cover."""
 
     def __init__(self, calls: int, window: float) -> None:
         self._calls, self._window = calls, window
-        self._index, self._count, self._last = -1, 0, 0
+        self._index, self._count, self._previous = -1, 0, 0
 
     def full(self, now: float) -> bool:
-        index, into = divmod(now, self._window)
+        """Count a call; True when the estimate for the last ``window`` seconds exceeds ``calls``."""
+        index, elapsed = divmod(now, self._window)
         if index != self._index:
-            self._last = self._count if index == self._index + 1 else 0
+            self._previous = self._count if index == self._index + 1 else 0
             self._index, self._count = int(index), 0
         self._count += 1
-        return self._last * (1 - into / self._window) + self._count > self._calls + _ROUNDING
+        return self._previous * (1 - elapsed / self._window) + self._count > self._calls + _ROUNDING
 
 
 class TokenBucket:
@@ -100,11 +106,12 @@ class TokenBucket:
 
     def __init__(self, calls: int, window: float) -> None:
         self._calls, self._rate = calls, calls / window
-        self._tokens, self._at = float(calls), float("-inf")
+        self._tokens, self._refilled_at = float(calls), float("-inf")
 
     def full(self, now: float) -> bool:
-        self._tokens = min(self._calls, self._tokens + (now - self._at) * self._rate)
-        self._at = now
+        """Take a token for a call; True when there is none."""
+        self._tokens = min(self._calls, self._tokens + (now - self._refilled_at) * self._rate)
+        self._refilled_at = now
         if self._tokens < 1 - _ROUNDING:
             return True
         self._tokens -= 1
@@ -119,7 +126,7 @@ class Recent:
         self._times: deque[float] = deque()
 
     def add(self, now: float) -> int:
-        """Take a call in; how many there are now, this one included."""
+        """Add a call that arrives at ``now``; return how many are in the window, this one included."""
         while self._times and self._times[0] <= now - self._window:
             self._times.popleft()
         self._times.append(now)
@@ -136,11 +143,11 @@ _COUNTERS: dict[Rule, type[Counter]] = {
 
 
 class Threshold:
-    """``calls`` a ``window``, then a ``lock`` (seconds), and what happened so far.
+    """A limit of ``calls`` in ``window`` seconds, then a lock of ``lock`` seconds, with counts of what happened.
 
-    A call counts when it arrives. The first one too many is refused and begins the lock; a lock clears the count.
-    ``extend``: each of our calls during a lock begins it anew; those of others don't, or it would never end.
-    Raises SandboxError for figures that make no sense.
+    A call counts when it arrives. The first one too many is refused and begins the lock, which clears the count.
+    ``extend``: each of our calls during a lock begins it anew; those of other clients don't, or it would never end.
+    Raises SandboxError for an unknown rule and for values out of range.
     """
 
     def __init__(
@@ -163,20 +170,21 @@ class Threshold:
         self.rule = Rule(rule)
         self.locked_until = float("-inf")
         self.lockouts = 0
-        """Locks that began, whoever's call was one too many."""
+        """Locks that began, by a call of any client."""
         self.refused = 0
-        """Our calls that a lock refused, the one that began it included."""
+        """Our calls that were refused, those that began a lock included."""
         self.peak_calls = 0
-        """Most calls that arrived in any rolling window, whoever made them, refused or not."""
+        """The most calls of all clients that arrived in any rolling window, refused ones included."""
         self._counter = _COUNTERS[self.rule](calls, window)
-        self._record = Recent(window)
+        self._arrivals = Recent(window)
 
     def locked(self, now: float) -> bool:
+        """Whether the account is locked at ``now``."""
         return now < self.locked_until
 
     def arrive(self, now: float, *, foreign: bool = False) -> bool:
-        """A call arrives at ``now`` (seconds, never less than before); False when it is refused."""
-        self.peak_calls = max(self.peak_calls, self._record.add(now))
+        """Count a call that arrives at ``now`` (seconds, never less than before); False when it is refused."""
+        self.peak_calls = max(self.peak_calls, self._arrivals.add(now))
         if self.locked(now):
             if self.extend and not foreign:
                 self.locked_until = now + self.lock
@@ -191,14 +199,14 @@ class Threshold:
 
 
 class Foreign:
-    """Calls of others that spend the same allowance, evenly, from the first look on."""
+    """Calls of other clients that spend the same limit, evenly spaced, from the first ``until`` on."""
 
     def __init__(self, per_minute: float) -> None:
         self._gap = 60.0 / per_minute if per_minute else float("inf")
         self._next: float | None = None
 
     def until(self, now: float) -> list[float]:
-        """The times of those calls that arrived since the last look."""
+        """The times of the calls that arrived since the previous ``until``; none at the first."""
         if self._next is None:
             self._next = now + self._gap
         times = []

@@ -1,7 +1,7 @@
-"""The sandbox's world, loaded from JSON: an organisation, one client, its batches with their learners, faults.
+"""The sandbox's world, loaded from JSON: an organisation, one OAuth client, batches with their learners, and faults.
 
-Everything is checked before the sandbox starts, and a mistake is told with the place where it stands. Ids are text,
-as they are everywhere else; a number is refused, since it may have lost its last digits. Never writes anything.
+Everything is checked before the sandbox starts, and an error names the place of the mistake. Ids must be strings: a
+JSON number may have lost its last digits.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ class Client:
     client_secret: str = field(repr=False)
     refresh_token: str = field(repr=False)
     grant_codes: tuple[str, ...] = field(default=(), repr=False)
-    """Codes that ``login`` can paste; each is good for one exchange."""
+    """Codes to paste into ``login``; each can be exchanged once."""
     scope: str = "ZOHOPEOPLE.training.ALL"
     """Comma-separated, as in Zoho's console."""
     expires_in: int = 3600
-    """Life of an access token in seconds."""
+    """Lifetime of an access token in seconds."""
     throttled_with: int = 200
     """HTTP status of the token endpoint's throttle: 200 is documented, 400 was seen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One batch of a course and who is in it."""
+    """One batch of a course, with the ids of its learners."""
 
     course: str
     batch: str
@@ -49,7 +49,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What the sandbox starts with; what happens to it is the server's memory."""
+    """The state that the sandbox starts with; changes are kept in ``zoho``."""
 
     organisation: str
     client: Client
@@ -57,12 +57,12 @@ class World:
     faults: Faults = field(default_factory=Faults)
 
     def enrolled(self) -> set[Removal]:
-        """Everybody who can be removed."""
+        """Every possible removal: one for each learner of each batch."""
         return {Removal(b.course, b.batch, learner) for b in self.batches for learner in b.learners}
 
 
 def load(path: Path) -> World:
-    """The world in the JSON file ``path``. Raises SandboxError, naming the place of the mistake."""
+    """Load the world in the JSON file ``path``. Raises SandboxError, naming the place of the mistake."""
     try:
         text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -78,19 +78,19 @@ def load(path: Path) -> World:
 
 
 def parse(tree: object) -> World:
-    """The world that a JSON value describes. Raises SandboxError, naming the place of the mistake."""
+    """Build the world that a JSON value describes. Raises SandboxError, naming the place of the mistake."""
     top = _Members("the world", tree, {"organisation", "client", "batches", "faults"})
-    batches = tuple(_batches(top.many("batches")))
+    batches = tuple(_batches(top.array("batches")))
     return World(top.text("organisation"), _client(top.get("client")), batches, _faults(top.get("faults", {})))
 
 
 def _client(tree: object) -> Client:
-    known = {"client_id", "client_secret", "refresh_token", "grant_codes", "scope", "expires_in", "throttled_with"}
-    client = _Members("client", tree, known)
+    names = {"client_id", "client_secret", "refresh_token", "grant_codes", "scope", "expires_in", "throttled_with"}
+    client = _Members("client", tree, names)
     throttled_with = client.get("throttled_with", 200)
     if throttled_with not in (200, 400):
         raise SandboxError("client.throttled_with must be 200 or 400.")
-    codes = client.many("grant_codes", [])
+    codes = client.array("grant_codes", [])
     if not all(isinstance(code, str) and code for code in codes):
         raise SandboxError('client.grant_codes must be texts, like ["a-code"].')
     return Client(
@@ -99,30 +99,30 @@ def _client(tree: object) -> Client:
         client.text("refresh_token"),
         tuple(map(str, codes)),
         client.text("scope", "ZOHOPEOPLE.training.ALL"),
-        int(client.number("expires_in", 3600, least=1)),
+        int(client.number("expires_in", 3600, minimum=1)),
         int(str(throttled_with)),
     )
 
 
 def _batches(trees: Sequence[object]) -> Iterator[Batch]:
-    seen: set[tuple[str, str]] = set()
+    keys: set[tuple[str, str]] = set()
     for index, tree in enumerate(trees):
         where = f"batches[{index}]"
         batch = _Members(where, tree, {"courseId", "batchId", "name", "learners"})
-        learners = tuple(_id(f"{where}.learners[{i}]", one) for i, one in enumerate(batch.many("learners")))
+        learners = tuple(_id(f"{where}.learners[{i}]", value) for i, value in enumerate(batch.array("learners")))
         if len(set(learners)) < len(learners):
-            twice = next(one for i, one in enumerate(learners) if one in learners[:i])
-            raise SandboxError(f"{where}.learners names {twice} twice.")
+            duplicate = next(learner for i, learner in enumerate(learners) if learner in learners[:i])
+            raise SandboxError(f"{where}.learners names {duplicate} twice.")
         course, number = (_id(f"{where}.{name}", batch.get(name)) for name in ("courseId", "batchId"))
-        if (course, number) in seen:
+        if (course, number) in keys:
             raise SandboxError(f"{where} is course {course}, batch {number}, which stands further up already.")
-        seen.add((course, number))
+        keys.add((course, number))
         yield Batch(course, number, batch.text("name", ""), learners)
 
 
 def _faults(tree: object) -> Faults:
-    known = {"learners", "calls", "every", "rates", "token", "latency", "foreign_per_minute", "seed"}
-    faults = _Members("faults", tree, known)
+    names = {"learners", "calls", "every", "rates", "token", "latency", "foreign_per_minute", "seed"}
+    faults = _Members("faults", tree, names)
     learners = {
         _id("a learner of faults.learners", learner): _sequence(f"faults.learners.{learner}", texts, KINDS)
         for learner, texts in faults.mapping("learners").items()
@@ -156,25 +156,25 @@ def _latency(tree: object) -> Latency:
 
 
 def _numbered(where: str, tree: Mapping[str, object]) -> dict[int, Fault]:
-    found = {}
+    faults = {}
     for number, text in tree.items():
         if not (number.isascii() and number.isdigit() and int(number) >= 1):
             raise SandboxError(f"{where} needs numbers of calls from 1 on, not {number!r}.")
-        found[int(number)] = _fault(f"{where}.{number}", text, KINDS)
-    return found
+        faults[int(number)] = _fault(f"{where}.{number}", text, KINDS)
+    return faults
 
 
-def _sequence(where: str, tree: object, known: frozenset[str]) -> tuple[Fault, ...]:
+def _sequence(where: str, tree: object, kinds: frozenset[str]) -> tuple[Fault, ...]:
     if not isinstance(tree, list):
         raise SandboxError(f'{where} must be a list of faults, like ["ok"].')
-    return tuple(_fault(f"{where}[{index}]", text, known) for index, text in enumerate(tree))
+    return tuple(_fault(f"{where}[{index}]", text, kinds) for index, text in enumerate(tree))
 
 
-def _fault(where: str, text: object, known: frozenset[str]) -> Fault:
+def _fault(where: str, text: object, kinds: frozenset[str]) -> Fault:
     if not isinstance(text, str):
         raise SandboxError(f"{where} must be the name of a fault, not {text!r}.")
     try:
-        return Fault.parse(text, known)
+        return Fault.parse(text, kinds)
     except SandboxError as error:
         raise SandboxError(f"{where}: {error.message}", hint=error.hint) from None
 
@@ -188,20 +188,20 @@ def _id(where: str, value: object) -> str:
     return value
 
 
-def _number(where: str, value: object, least: float = 0.0) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value < math.inf:
-        raise SandboxError(f"{where} must be a number of at least {least:g}, not {value!r}.")
+def _number(where: str, value: object, minimum: float = 0.0) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not minimum <= value < math.inf:
+        raise SandboxError(f"{where} must be a number of at least {minimum:g}, not {value!r}.")
     return float(value)
 
 
 class _Members:
-    """The members of one JSON object, asked for by name."""
+    """Checked access to the members of one JSON object. A member that is unknown, missing or of another type raises."""
 
-    def __init__(self, where: str, tree: object, known: set[str]) -> None:
+    def __init__(self, where: str, tree: object, names: set[str]) -> None:
         if not isinstance(tree, dict):
             raise SandboxError(f"{where} must be an object with members, like {{...}}.")
-        if unknown := sorted(set(tree) - known):
-            hint = f"It can have: {', '.join(sorted(known))}."
+        if unknown := sorted(set(tree) - names):
+            hint = f"It can have: {', '.join(sorted(names))}."
             raise SandboxError(f"{where} has a member {unknown[0]!r} that the sandbox doesn't know.", hint=hint)
         self._where = where
         self._tree: dict[str, object] = tree
@@ -218,10 +218,10 @@ class _Members:
             raise SandboxError(f"{self._where}.{name} must be a text.")  # the value may be a secret: not shown
         return value
 
-    def number(self, name: str, default: object = ..., least: float = 0.0) -> float:
-        return _number(f"{self._where}.{name}", self.get(name, default), least)
+    def number(self, name: str, default: object = ..., minimum: float = 0.0) -> float:
+        return _number(f"{self._where}.{name}", self.get(name, default), minimum)
 
-    def many(self, name: str, default: object = ...) -> list[object]:
+    def array(self, name: str, default: object = ...) -> list[object]:
         value = self.get(name, default)
         if not isinstance(value, list):
             raise SandboxError(f"{self._where}.{name} must be a list, like [...].")

@@ -1,8 +1,8 @@
-"""What Zoho People does about one request, in words and figures: the answer, the effect, and how it goes wrong.
+"""What Zoho People does with one request: the answer, the effect, and how the answer fails to arrive.
 
-The order is the front door's: the call counts, the token is looked at, the learner is removed. Whatever is not the
-documented removal is not found, and a DELETE that would take more than one learner off one batch is an alarm. Pure
-but for its own memory: no socket, no clock, no log.
+In the order of the real service, the call counts, then the token is checked, then the learner is removed. Any API call
+but the documented removal gets 404, and a DELETE that could remove more than one learner from one batch is logged as an
+alarm. The state is in memory; no socket, no clock and no log are used here.
 """
 
 from __future__ import annotations
@@ -25,21 +25,23 @@ from bulkremove.sandbox.world import World
 TOKEN_PATH = "/oauth/v2/token"  # noqa: S105 - a path, not a secret
 REVOKE_PATH = "/oauth/v2/token/revoke"
 MAX_ID_DIGITS = 19
-"""Digits; a longer id is no number that Zoho could hold."""
+"""Digits; a longer id is none that Zoho can store, and is refused."""
 
 _REMOVAL = re.compile(re.sub(r"\{\w+\}", "([0-9]+)", REMOVE_LEARNER.path), re.ASCII)
-"""With ids of any length: the service refuses one that is too long."""
-_WIDER = (
+"""The path of a removal. Ids of any length match: one that is too long gets ``BAD_INPUT``, not 404."""
+_WIDER_DELETES = (
     (re.compile(r"/api/v1/courses/[^/]+/batches/[^/]+"), "DELETE of a whole batch"),
     (re.compile(r"/api/v1/courses/[^/]+"), "DELETE of a whole course"),
     (re.compile(r"/api/v1/courses/[^/]+/learners/[^/]+"), "DELETE of a learner from a whole course"),
 )
+"""Paths of calls that remove more than one learner from one batch, each with its alarm."""
 _SECRETS = frozenset({"client_secret", "refresh_token", "code", "token", "access_token", "authtoken"})
+"""Parameters that would put a secret into the address, which servers and proxies log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Treatment:
-    """What is done about one request: the answer, how it fails to arrive, and what the log tells of it."""
+    """What is done about one request: the answer, its fault and delay (seconds), and what the log says of it."""
 
     answer: Answer
     fault: Fault = OK
@@ -53,11 +55,12 @@ class Treatment:
 
     @property
     def status(self) -> int | None:
+        """The HTTP status that is sent; None when no answer is sent."""
         return None if self.fault.kind in ("reset", "silence") else self.answer.status
 
 
 class Zoho:
-    """One organisation and what happened to it. Times are the sandbox clock's seconds and never go back."""
+    """The state of one organisation. Times are seconds of the sandbox's clock and never go back."""
 
     def __init__(self, world: World, faults: Faults, threshold: Threshold, lock_told_as: LockTold) -> None:
         self.enrolled: set[Removal] = world.enrolled()
@@ -70,13 +73,13 @@ class Zoho:
         self._tokens = IssuedTokens(world.client)
 
     def begin(self, now: float) -> None:
-        """From now on there are the calls of others."""
+        """Start the calls of other clients at ``now``."""
         self._foreign.until(now)
 
     def answer(
         self, method: str, path: str, query: str, *, header: str | None, form: Mapping[str, str], now: float
     ) -> Treatment:
-        """What is done about a request that arrives at ``now``, with its Authorization header and its form."""
+        """Carry out a request that arrives at ``now``, with its Authorization header and its form."""
         alarm = _alarm(method, path, query)
         if method == "POST" and path == TOKEN_PATH:
             return replace(self._grant(form, now), alarm=alarm)
@@ -92,11 +95,11 @@ class Zoho:
         for time in self._foreign.until(now):
             self._threshold.arrive(time, foreign=True)
         if not self._threshold.arrive(now):
-            left = self._threshold.locked_until - now
-            told = replies.locked(
-                self._lock_told_as, calls=self._threshold.calls, window=self._threshold.window, left=left
+            remaining = self._threshold.locked_until - now
+            answer = replies.locked(
+                self._lock_told_as, calls=self._threshold.calls, window=self._threshold.window, remaining=remaining
             )
-            return Treatment(told, counted=True, locked=True, token_ok=objection is None)
+            return Treatment(answer, counted=True, locked=True, token_ok=objection is None)
         if objection or removal is None:
             return Treatment(objection or replies.NOT_FOUND, counted=True, token_ok=objection is None)
         return self._remove(removal, header)
@@ -112,16 +115,16 @@ class Zoho:
         canned = replies.canned(
             fault.kind, learner=learner, path=REMOVE_LEARNER.path_of(removal.ids), seconds=fault.seconds
         )
-        willing = canned is None and fault.kind not in BROKEN
-        effect = (willing or fault.effect) and removal in self.enrolled
+        performed = canned is None and fault.kind not in BROKEN
+        effect = (performed or fault.effect) and removal in self.enrolled
         if effect:
             self.enrolled.discard(removal)
             self.removed.add(removal)
-        answer = canned or self._truth(removal, fault, removed=effect)
-        accepted = fault.kind not in ("401", "expired_token", "blank_credential", "scope_missing")
-        return Treatment(answer, fault, effect, counted=True, token_ok=accepted, delay=delay)
+        answer = canned or self._regular_answer(removal, fault, removed=effect)
+        token_ok = fault.kind not in ("401", "expired_token", "blank_credential", "scope_missing")
+        return Treatment(answer, fault, effect, counted=True, token_ok=token_ok, delay=delay)
 
-    def _truth(self, removal: Removal, fault: Fault, *, removed: bool) -> Answer:
+    def _regular_answer(self, removal: Removal, fault: Fault, *, removed: bool) -> Answer:
         if max(map(len, (removal.course, removal.batch, removal.learner))) > MAX_ID_DIGITS:
             return replies.BAD_INPUT
         if fault.kind in BROKEN:
@@ -151,16 +154,16 @@ class Zoho:
 
 
 def _removal(method: str, path: str, query: str) -> Removal | None:
-    """Whom the documented call means; None for any other call."""
-    found = _REMOVAL.fullmatch(path) if method == REMOVE_LEARNER.method and not query else None
-    return Removal(*found.groups()) if found else None
+    """The removal that a request asks for; None for any other call."""
+    match = _REMOVAL.fullmatch(path) if method == REMOVE_LEARNER.method and not query else None
+    return Removal(*match.groups()) if match else None
 
 
 def _alarm(method: str, path: str, query: str) -> str | None:
-    """What would be a disaster on the real service, which resolves ``..`` and ``%2e`` as every web server does."""
+    """Why a request could do damage on the real service, which resolves ``..`` and ``%2e`` as every web server does."""
     if method == "DELETE" and _removal(method, path, query) is None:
         resolved = posixpath.normpath(unquote(path))
-        return next((words for form, words in _WIDER if form.fullmatch(resolved)), "DELETE of something else")
+        return next((alarm for form, alarm in _WIDER_DELETES if form.fullmatch(resolved)), "DELETE of something else")
     if query and not _SECRETS.isdisjoint(parse_qs(query, keep_blank_values=True)):
         return "a secret in the address"
     return None

@@ -1,4 +1,4 @@
-"""Where files of removals come from: one module for each kind of source, behind one interface."""
+"""Sources of files of removals: one interface, and one module for each kind of source."""
 
 from bulkremove.sources.interface import Source, SourceFile
 from bulkremove.sources.kinds import source_of

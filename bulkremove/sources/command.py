@@ -14,7 +14,7 @@ from bulkremove.sources.interface import SourceFile
 
 
 class Command:
-    """A program and its arguments, run without a shell; what it prints counts only if it ends with code 0."""
+    """A program and its arguments, run without a shell; its output is used only if it exits with code 0."""
 
     is_export = True
 
@@ -22,23 +22,25 @@ class Command:
         self._line = line
 
     def inbox(self, home: Path) -> Inbox:
+        """The folder ``nightly`` in ``home``."""
         return Inbox(home / "nightly")
 
     async def fetch(self, folder: Path) -> list[SourceFile]:
+        """Run the program and save its output as one CSV file in ``folder``. Raises SourceFailed."""
         try:
-            words = shlex.split(self._line)
+            arguments = shlex.split(self._line)
         except ValueError:
             raise SourceFailed("The source's command has a quote that is not closed.") from None
-        if not words:
+        if not arguments:
             raise SourceFailed("The source's command is empty.", hint='Write it as "command PROGRAM ARGUMENTS".')
-        path = await download(_output(words), folder)
-        return [SourceFile(path, f"{Path(words[0]).name}.csv")]
+        path = await download(_output(arguments), folder)
+        return [SourceFile(path, f"{Path(arguments[0]).name}.csv")]
 
 
-async def _output(words: list[str]) -> AsyncGenerator[bytes]:
+async def _output(arguments: list[str]) -> AsyncGenerator[bytes]:
     try:
         child = await asyncio.create_subprocess_exec(
-            *words,
+            *arguments,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
@@ -46,7 +48,7 @@ async def _output(words: list[str]) -> AsyncGenerator[bytes]:
     except OSError as error:
         raise SourceFailed(f"The source's command can't be started: {error.strerror}.") from None
     try:
-        assert child.stdout is not None  # noqa: S101 - asked for above
+        assert child.stdout is not None  # noqa: S101 - stdout is a pipe, see above
         while piece := await child.stdout.read(64 * 1024):
             yield piece
         if await child.wait() != 0:

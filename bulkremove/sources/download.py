@@ -1,4 +1,4 @@
-"""What a command or a web address gives, written to a file that is whole or not there."""
+"""Saving what a command or a web address yields to a file that is either whole or not there."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_BYTES = 100 * 1024 * 1024
 
 
 async def download(pieces: AsyncGenerator[bytes], folder: Path) -> Path:
-    """A new file in ``folder`` with all of ``pieces``. Raises SourceFailed, and then there is none."""
+    """Write ``pieces`` to a new file in ``folder``, marked as whole. Raises SourceFailed, and then leaves none."""
     target = folder / f"{time.strftime('%Y%m%d-%H%M%S')}.csv"
     partial = folder / f"{target.name}.part"
     try:
@@ -31,11 +31,11 @@ async def download(pieces: AsyncGenerator[bytes], folder: Path) -> Path:
                         raise SourceFailed("The source gives more than 100 MB; nothing of it was used.")
                     file.write(piece)
         partial.rename(target)
-        target.with_name(f"{target.name}{MARK}").touch()  # it is whole
+        target.with_name(f"{target.name}{MARK}").touch()
     except TimeoutError:
         raise SourceFailed(f"The source did not end within {TIMEOUT_SECONDS / 60:.0f} minutes.") from None
     except OSError as error:
-        raise SourceFailed(f"What the source gave can't be kept: {error.strerror}.") from None
+        raise SourceFailed(f"The source's output can't be saved: {error.strerror}.") from None
     finally:
         partial.unlink(missing_ok=True)
     return target

@@ -1,4 +1,4 @@
-"""A file, and a folder that others drop files into."""
+"""Two sources: a file, and a folder that other programs or people put files into."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ class File:
         self._path = path
 
     def inbox(self, home: Path) -> Inbox:
-        return Inbox(self._path)  # which says that it is no folder
+        """An inbox whose ``prepare`` raises SourceFailed, since a file is not a folder."""
+        return Inbox(self._path)
 
     async def fetch(self, folder: Path) -> list[SourceFile]:
+        """The file itself, which may not exist."""
         return [SourceFile(self._path, self._path.name)]
 
 
 class Folder:
-    """A folder of files; whoever drops one there is a stranger to this program."""
+    """A folder of files, which anybody may have put there."""
 
     is_export = False
 
@@ -33,8 +35,9 @@ class Folder:
         self._inbox = Inbox(path)
 
     def inbox(self, home: Path) -> Inbox:
+        """The folder itself."""
         return self._inbox
 
     async def fetch(self, folder: Path) -> list[SourceFile]:
-        found = self._inbox.waiting(time.time())
-        return [SourceFile(path, path.name) for path, is_whole in found if is_whole]
+        """The whole files, the oldest first. Raises SourceFailed."""
+        return [SourceFile(path, path.name) for path, is_whole in self._inbox.waiting(time.time()) if is_whole]

@@ -1,7 +1,7 @@
-"""The folder that nightly runs take files from, and where each file is on its way through them.
+"""The inbox: a folder that nightly runs take files from, with a subfolder for each stage of a file.
 
 A file is taken by an atomic rename into ``working`` and ends in ``done`` or ``held``, so that it is always in exactly
-one place, whoever dies when. Nothing here reads what a file says, and nothing is ever deleted.
+one folder, even after a kill. Files are not parsed here, and none is ever deleted.
 """
 
 from __future__ import annotations
@@ -15,53 +15,53 @@ from pathlib import Path
 from bulkremove.domain.errors import SourceFailed
 
 QUIET_SECONDS = 60.0
-"""Seconds since its last change after which a file counts as whole; a mark NAME.ready beside it says so at once."""
+"""Seconds since its last change after which a file counts as whole; with a mark NAME.ready beside it, at once."""
 MARK = ".ready"
 _UNFINISHED = (".part", ".partial", ".tmp", ".filepart", ".crdownload", MARK)
 
 
 class Inbox:
-    """A folder of files. ``working``, ``done`` and ``held`` lie within it."""
+    """A folder of files with the subfolders ``working``, ``done`` and ``held``."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.working_folder, self.done, self.held = (path / name for name in ("working", "done", "held"))
 
     def prepare(self) -> None:
-        """Make the places within it. Raises SourceFailed when the folder itself is not there."""
+        """Make the subfolders. Raises SourceFailed, also when the folder itself is not there."""
         if not self.path.is_dir():
             raise SourceFailed(
                 f"There is no folder {self.path}, so nobody knows whether there was something to do.",
                 hint="Check that it is mounted and may be read.",
             )
         try:
-            for place in (self.working_folder, self.done, self.held):
-                place.mkdir(exist_ok=True)
+            for folder in (self.working_folder, self.done, self.held):
+                folder.mkdir(exist_ok=True)
         except OSError as error:
             raise SourceFailed(f"The folder {self.path} can't be used: {error.strerror}.") from None
 
     def waiting(self, now: float) -> Iterator[tuple[Path, bool]]:
-        """The dropped files, the oldest first, and whether each is whole and can be read. Raises SourceFailed.
+        """The files to be taken, the oldest first, each with whether it is whole and readable. Raises SourceFailed.
 
-        ``now``: epoch seconds, of the clock that the files' times are from.
+        ``now``: epoch seconds of the clock that sets the files' times.
         """
-        found = []
+        files = []
         try:
             names = {entry.name for entry in os.scandir(self.path)}
             for name in names:
                 path = self.path / name
                 if name.startswith((".", "~$")) or name.endswith(_UNFINISHED) or not path.is_file():
                     continue
-                changed = path.stat().st_mtime
-                is_whole = f"{name}{MARK}" in names or now - changed >= QUIET_SECONDS
-                found.append((changed, name, is_whole and _readable(path)))
+                changed_at = path.stat().st_mtime
+                is_whole = f"{name}{MARK}" in names or now - changed_at >= QUIET_SECONDS
+                files.append((changed_at, name, is_whole and _readable(path)))
         except OSError as error:
             raise SourceFailed(f"The folder {self.path} can't be read: {error.strerror}.") from None
-        for _, name, is_whole in sorted(found):
+        for _, name, is_whole in sorted(files):
             yield self.path / name, is_whole
 
     def take(self, path: Path) -> Path | None:
-        """The file's place in ``working``; None when another host was quicker."""
+        """Move a file to ``working``; returns its new path, or None when another host took it first."""
         target = self.working_folder / f"{secrets.token_hex(4)}~{path.name}"
         try:
             path.rename(target)
@@ -73,7 +73,7 @@ class Inbox:
         return target
 
     def bring_back(self, name: str) -> None:
-        """Move a file from ``held`` to where files are dropped, never over another one. Raises SourceFailed."""
+        """Move a file from ``held`` back to the inbox, never over another one. Raises SourceFailed."""
         held, target = self.held / name, self.path / name
         if Path(name).name != name or not held.is_file():
             raise SourceFailed(f"There is no file {name!r} in {self.held}.")
@@ -82,22 +82,22 @@ class Inbox:
         held.rename(target)
 
     def working(self) -> list[Path]:
-        """The files that are taken, also by a run that died."""
+        """The files in ``working``, including those that a killed run took."""
         return sorted(self.working_folder.iterdir())
 
-    def put(self, path: Path, place: Path) -> Path:
-        """Move a file from ``working`` to ``done`` or ``held``, never over another one."""
+    def put(self, path: Path, folder: Path) -> Path:
+        """Move a file from ``working`` to ``done`` or ``held``, with a number in its name if that is taken."""
         name, number = original_name(path), 1
-        target = place / name
+        target = folder / name
         while target.exists():
             number += 1
-            target = place / f"{Path(name).stem}-{number}{Path(name).suffix}"
+            target = folder / f"{Path(name).stem}-{number}{Path(name).suffix}"
         path.rename(target)
         return target
 
 
 def _readable(path: Path) -> bool:
-    """Whether its first byte can be had; a file that is locked or lost on its network waits."""
+    """Whether its first byte can be read; a file that is locked, or whose network drive fails, has to wait."""
     try:
         with path.open("rb") as file:
             file.read(1)
@@ -107,7 +107,7 @@ def _readable(path: Path) -> bool:
 
 
 def original_name(path: Path) -> str:
-    """The name under which a file in ``working`` was dropped."""
+    """The name that a file in ``working`` had before it was taken."""
     return path.name.partition("~")[2] or path.name
 
 

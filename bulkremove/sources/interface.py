@@ -1,4 +1,4 @@
-"""What preview, run and nightly runs need of a source; ``tests/test_sources.py`` holds for each kind."""
+"""The interface of sources; ``tests/test_sources.py`` tests it for each kind."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from bulkremove.sources.inbox import Inbox
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A whole file; ``name`` is what messages, job and report call it."""
+    """A whole file. ``name``: its name in messages, jobs and reports."""
 
     path: Path
     name: str
 
 
 class Source(Protocol):
-    """Where files come from. Nothing here reads what a file says; only ``fetch`` looks whether the source is there."""
+    """Where files come from. A source does not parse them; only ``fetch`` checks whether the source is there."""
 
     @property
     def is_export(self) -> bool:
-        """Whether it gives all its data each time it is asked, changed or not; else each file is a new one."""
+        """Whether each ``fetch`` yields all data, changed or not; otherwise each file is a new one."""
         ...
 
     def inbox(self, home: Path) -> Inbox:
-        """Where nightly runs take its files from; ``home`` is for those that have no folder of their own."""
+        """Where nightly runs take its files from; within ``home`` for a source without a folder of its own."""
         ...
 
     async def fetch(self, folder: Path) -> list[SourceFile]:
-        """Its files as they are now. What has to be written goes to ``folder``, which is there, for the owner alone.
+        """The source's present files; those that must be written go to ``folder``, an existing private folder.
 
         Raises SourceFailed, and then nothing is left in ``folder``.
         """

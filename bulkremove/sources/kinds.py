@@ -1,4 +1,4 @@
-"""From the words in a command line or a setting to the source that they name."""
+"""Making a source of the text that names it in a command line or a setting."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from bulkremove.sources.web_address import WebAddress
 
 
 def source_of(text: str, environ: Mapping[str, str]) -> Source:
-    """The source ``text``: ``command ...``, an https address, or the path of a folder or file.
+    """The source that ``text`` names: ``command ...``, a web address, or the path of a folder or file.
 
-    ``environ``: holds the address's bearer token, if it needs one.
+    ``environ``: environment variables; BULKREMOVE_SOURCE_TOKEN is the bearer token for a web address that needs one.
     """
     if text.startswith("command "):
         return Command(text.removeprefix("command "))

@@ -14,7 +14,7 @@ from bulkremove.sources.interface import SourceFile
 
 
 class WebAddress:
-    """A URL, asked with the bearer ``token`` if there is one. Redirects are not followed."""
+    """A URL, requested with the bearer ``token`` if there is one. Redirects are not followed."""
 
     is_export = True
 
@@ -22,14 +22,16 @@ class WebAddress:
         self._url, self._token = url, token
 
     def inbox(self, home: Path) -> Inbox:
+        """The folder ``nightly`` in ``home``."""
         return Inbox(home / "nightly")
 
     async def fetch(self, folder: Path) -> list[SourceFile]:
+        """Save the response's body as one CSV file in ``folder``. Raises SourceFailed."""
         try:
             parts = urlsplit(self._url)
         except ValueError:
             raise SourceFailed("The source's address is not valid.") from None
-        if parts.username is not None:  # it would stand in logs and in the list of processes
+        if parts.username is not None:  # it would appear in logs and in the list of processes
             raise SourceFailed(
                 "The source's address holds a name or password.",
                 hint="Leave it out, and set BULKREMOVE_SOURCE_TOKEN if the address asks for a bearer token.",

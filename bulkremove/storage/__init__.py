@@ -1,8 +1,7 @@
-"""Everything that outlives a process: jobs, rows, attempts, the rate limit, users, the audit log, nightly runs.
+"""The storage of everything that outlives a process: jobs, rows, attempts, rate limit, users, audit log, nightly runs.
 
-It stores and gives back; it decides nothing and never speaks to Zoho. ``interface`` says what the rest of the program
-may ask, ``sqlite`` does it. It stands alone because every other promise (no row lost, no call over the limit) rests on
-its commits.
+The storage decides nothing and never calls Zoho. ``interface`` declares what the rest of the program may call, and
+``sqlite`` implements it. All guarantees (no row is lost, no call exceeds the limit) depend on its commits.
 """
 
 from bulkremove.storage.interface.storage import Storage

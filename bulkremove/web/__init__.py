@@ -1,7 +1,7 @@
-"""The page: a thin shell for people who have never seen a terminal. It counts, filters and decides nothing.
+"""The web page and the HTTP API: handlers that call the use cases of ``app`` and render their results.
 
-Every act is a use case of ``app``; who may ask at all is decided in ``security`` before anything else. Nothing is
-loaded from elsewhere: templates, the stylesheet and htmx are in the package.
+No handler counts, filters or decides by itself. ``security`` checks each request before its handler sees it. Browsers
+load nothing from other sites: templates, the stylesheet and htmx are in the package.
 """
 
 from bulkremove.web.server import serve

@@ -1,4 +1,4 @@
-"""The use cases for other programs, as JSON under /api/v1; ``openapi`` is its document, and tests compare the two."""
+"""The HTTP API for other programs: the use cases as JSON under /api/v1. Tests compare it with ``openapi``."""
 
 from __future__ import annotations
 
@@ -32,18 +32,19 @@ T = TypeVar("T")
 
 
 class Api:
-    """The HTTP API of one app and its supervisor."""
+    """The handlers of the HTTP API and of the metrics."""
 
     def __init__(self, app: App, supervisor: JobSupervisor, uploads: Uploads) -> None:
         self._app, self._supervisor, self._uploads = app, supervisor, uploads
 
     def routes(self) -> list[Route]:
+        """List the routes of these handlers."""
         return [Route("GET", "/metrics", self.metrics, Right.LOOK), *self._versioned()]
 
     def _versioned(self) -> list[Route]:
         return [
-            Route(method, f"{PREFIX}{path}", _strict(answer, query_names(method, path)), right, takes)
-            for method, path, answer, right, takes in (
+            Route(method, f"{PREFIX}{path}", _strict(handler, query_names(method, path)), right, content_type)
+            for method, path, handler, right, content_type in (
                 ("GET", "/openapi.json", self.openapi, Right.LOOK, ""),
                 ("POST", "/plans", self.make_plan, Right.PREPARE, ""),
                 ("GET", "/plans/{plan}", self.plan, Right.LOOK, ""),
@@ -60,15 +61,18 @@ class Api:
         ]
 
     async def metrics(self, request: web.Request) -> web.StreamResponse:
+        """Return the metrics in Prometheus' text format."""
         return web.Response(body=text(await self._app.retention.figures()), headers={"Content-Type": KIND})
 
     async def openapi(self, request: web.Request) -> web.StreamResponse:
+        """Return the OpenAPI document."""
         return web.json_response(document())
 
     async def make_plan(self, request: web.Request) -> web.StreamResponse:
+        """Make a plan from the file in the body, read as the query parameters say. Raises FileRefused."""
         query = request.query
         name, columns = query.get("name", "upload"), query.get("columns")
-        hidden = _one_of(request, "hidden", {one.value: one for one in Hidden}) or Hidden.REFUSE
+        hidden = _choice(request, "hidden", {option.value: option for option in Hidden}) or Hidden.REFUSE
         options = ReadOptions(query.get("sheet"), parse_columns(columns) if columns is not None else {}, hidden)
         upload = await self._uploads.of_body(request, name=name, options=options, by=person(request).name)
         if upload.refusal is not None:
@@ -76,43 +80,50 @@ class Api:
         return web.json_response(await self._plan(upload), status=201)
 
     async def plan(self, request: web.Request) -> web.StreamResponse:
+        """Return a plan that is not confirmed yet."""
         return web.json_response(await self._plan(self._upload(request)))
 
     async def plan_rows(self, request: web.Request) -> web.StreamResponse:
+        """Return a page of a plan's rows, filtered by status and text."""
         upload, page = self._upload(request), _page(request)
-        reasons = {one.value: one for one in UNPLANNED}
-        wanted = _one_of(request, "status", reasons | {TO_REMOVE: None})
+        excluded = {reason.value: reason for reason in UNPLANNED}
+        status = _choice(request, "status", excluded | {TO_REMOVE: None})
         preview = await self._uploads.preview(upload)
         to_remove = request.query.get("status") == TO_REMOVE
         text = request.query.get("q", "")
         rows, more = await self._app.plans.some_rows(
-            preview.plan, status=wanted, to_remove=to_remove, text=text, page=page
+            preview.plan, status=status, to_remove=to_remove, text=text, page=page
         )
         return web.json_response({"rows": [_row(row) for row in rows], "more": more})
 
     async def confirm(self, request: web.Request) -> web.StreamResponse:
-        upload, said = self._upload(request), await _object(request)
-        plan_hash, number = said.get("plan_hash"), said.get("removals")
+        """Confirm a plan by its hash and start its job: 201 with the new job, 200 if the plan was confirmed before."""
+        upload, body = self._upload(request), await _json_object(request)
+        plan_hash, number = body.get("plan_hash"), body.get("removals")
         if not isinstance(plan_hash, str) or not (number is None or type(number) is int):
-            raise web.HTTPBadRequest(text="Give plan_hash (a text) and, if you like, removals (a whole number).")
-        consent = Consent(plan_hash=plan_hash, number=number)
-        job, new = await confirm(self._app, self._supervisor, self._uploads, upload, consent, by=person(request).name)
-        return web.json_response(await self._job_facts(await self._app.jobs.find(job)), status=201 if new else 200)
+            raise web.HTTPBadRequest(text="plan_hash must be a string; removals, if it is given, a whole number.")
+        consent, by = Consent(plan_hash=plan_hash, number=number), person(request).name
+        job_id, is_new = await confirm(self._app, self._supervisor, self._uploads, upload, consent, by=by)
+        return await self._job_response(await self._app.jobs.find(job_id), status=201 if is_new else 200)
 
     async def jobs(self, request: web.Request) -> web.StreamResponse:
-        state = _one_of(request, "state", {one.value: one for one in VISIBLE})
+        """Return a page of the jobs, the newest first, filtered by state and file name."""
+        state = _choice(request, "state", {state.value: state for state in VISIBLE})
         source = request.query.get("q", "")
         jobs, tallies, more = await self._app.jobs.page(page=_page(request), limit=100, state=state, source=source)
-        return web.json_response({"jobs": [self._facts(job, tallies[job.id]) for job in jobs], "more": more})
+        return web.json_response({"jobs": [self._job_json(job, tallies[job.id]) for job in jobs], "more": more})
 
     async def job(self, request: web.Request) -> web.StreamResponse:
-        return web.json_response(await self._job_facts(await self._job(request)))
+        """Return a job with its counts."""
+        return await self._job_response(await self._job(request))
 
     async def events(self, request: web.Request) -> web.StreamResponse:
+        """Return the events of a job, the oldest first."""
         events = await self._app.jobs.events(await self._job(request))
         return web.json_response({"events": [{"at": at, "name": name, "text": text} for at, name, text in events]})
 
     async def report(self, request: web.Request) -> web.StreamResponse:
+        """Return the report of a job as a CSV, Excel or JSON Lines file."""
         job = await self._job(request)
         with TemporaryDirectory() as folder:
             path = Path(folder) / f"{job.id}-report.{request.match_info['ending']}"
@@ -120,23 +131,24 @@ class Api:
             return download(path)
 
     async def pause(self, request: web.Request) -> web.StreamResponse:
+        """Pause a job and return it once the rows in flight are finished."""
         job = await self._job(request)
         await self._supervisor.pause(job.id, by=person(request).name)
-        return web.json_response(await self._job_facts(await self._app.jobs.find(job.id)))
+        return await self._job_response(await self._app.jobs.find(job.id))
 
     async def resume(self, request: web.Request) -> web.StreamResponse:
+        """Resume a job and return it. Raises ConsentMissing."""
         job = await self._job(request)
         if not job.state.resumable:
             raise ConsentMissing(f"Job {job.id} is {job.state.value}; nothing is left to resume.")
         self._supervisor.start(job, by=person(request).name)
-        return web.json_response(await self._job_facts(job))
+        return await self._job_response(job)
 
     async def cancel(self, request: web.Request) -> web.StreamResponse:
+        """Cancel a job for good and return it."""
         job = await self._job(request)
         await self._supervisor.cancel(job.id, by=person(request).name)
-        return web.json_response(await self._job_facts(await self._app.jobs.find(job.id)))
-
-    # Inside
+        return await self._job_response(await self._app.jobs.find(job.id))
 
     def _upload(self, request: web.Request) -> Upload:
         return self._uploads.get(request.match_info["plan"])
@@ -150,25 +162,27 @@ class Api:
         preview = await self._uploads.preview(upload)
         return {"id": upload.id, "prepared_by": ", ".join(upload.by), **preview.as_json()}
 
-    async def _job_facts(self, job: Job) -> dict[str, object]:
-        return self._facts(job, await self._app.jobs.tally(job))
+    async def _job_response(self, job: Job, *, status: int = 200) -> web.Response:
+        return web.json_response(self._job_json(job, await self._app.jobs.tally(job)), status=status)
 
-    def _facts(self, job: Job, tally: Tally) -> dict[str, object]:
-        facts = dict(as_json(job, tally, report=None, retry=None))
-        del facts["report"], facts["retry"]
-        return facts | {
+    def _job_json(self, job: Job, tally: Tally) -> dict[str, object]:
+        members = dict(as_json(job, tally, report=None, retry=None))
+        del members["report"], members["retry"]  # file paths, which only the command line has
+        return members | {
             "running": self._supervisor.running(job.id) is not None,
             "failure": self._supervisor.failures.get(job.id),
         }
 
 
-def _strict(answer: Handler, names: frozenset[str]) -> Handler:
+def _strict(handler: Handler, names: frozenset[str]) -> Handler:
+    """Wrap a handler so that query parameters other than ``names`` are refused with 400."""
+
     async def checked(request: web.Request) -> web.StreamResponse:
         unknown = sorted(set(request.query) - names)
         if unknown:
-            known = ", ".join(sorted(names)) or "none"
-            raise web.HTTPBadRequest(text=f"There is no parameter {unknown[0]!r} here. It can have: {known}.")
-        return await answer(request)
+            allowed = ", ".join(sorted(names)) or "none"
+            raise web.HTTPBadRequest(text=f"Unknown query parameter {unknown[0]!r}. Allowed: {allowed}.")
+        return await handler(request)
 
     return checked
 
@@ -178,18 +192,19 @@ def _row(row: PlannedRow) -> dict[str, object]:
     return {"row": row.row.number, "planned": planned, "detail": detail, "cells": list(row.row.cells)}
 
 
-async def _object(request: web.Request) -> dict[str, object]:
+async def _json_object(request: web.Request) -> dict[str, object]:
+    """Parse the body. Raises HTTPBadRequest when it is not a JSON object."""
     try:
-        said = json.loads(await request.text())
+        body = json.loads(await request.text())
     except (ValueError, LookupError, RecursionError):
-        said = None
-    if not isinstance(said, dict):
-        raise web.HTTPBadRequest(text="Give one JSON object.")
-    return said
+        body = None
+    if not isinstance(body, dict):
+        raise web.HTTPBadRequest(text="The body must be a JSON object.")
+    return body
 
 
-def _one_of(request: web.Request, name: str, values: Mapping[str, T]) -> T | None:
-    """The value that a query parameter names; None when it is not given."""
+def _choice(request: web.Request, name: str, values: Mapping[str, T]) -> T | None:
+    """Return the value that a query parameter names; None when it is not given. Raises HTTPBadRequest."""
     text = request.query.get(name)
     if text is None:
         return None
@@ -199,6 +214,7 @@ def _one_of(request: web.Request, name: str, values: Mapping[str, T]) -> T | Non
 
 
 def _page(request: web.Request) -> int:
+    """Read the query parameter ``page``, counted from 1. Raises HTTPBadRequest for anything else."""
     text = request.query.get("page", "1")
     if not (text.isascii() and text.isdigit() and 0 < len(text) < 9 and int(text) > 0):
         raise web.HTTPBadRequest(text="page must be a whole number from 1.")

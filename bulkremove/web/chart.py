@@ -1,4 +1,4 @@
-"""Where the small chart's line and bands go. Numbers only; the template draws them, and nothing here is measured."""
+"""The coordinates of a job's chart of removals over time; the template draws it as SVG."""
 
 from __future__ import annotations
 
@@ -7,12 +7,19 @@ from dataclasses import dataclass
 from bulkremove.report import Timeline, duration
 
 WIDTH, HEIGHT = 600, 120
-"""Units of the drawing; the page scales it."""
+"""Size of the drawing in SVG units; the page scales it."""
+_WAIT_TEXTS = {
+    "locked": "locked out by Zoho",
+    "failing": "Zoho failing",
+    "unreachable": "Zoho not reached",
+    "no_token": "no access token",
+}
+"""What the chart says about a wait, by the name of its event."""
 
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """A stretch in which nobody could send."""
+    """A wait of all rows, as a rectangle over the full height: left edge, width (SVG units) and description."""
 
     x: float
     width: float
@@ -21,39 +28,35 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """``line``: points of an SVG polyline. ``words``: what a person who can't see it must know."""
+    """A drawn chart."""
 
     line: str
+    """Points of an SVG polyline."""
     bands: tuple[Band, ...]
     words: str
+    """The chart as text, for screen readers too."""
     lasts: str
+    """Duration from the first to the last removal or wait, as text."""
     most: int
+    """Removals in all."""
 
 
 def chart(timeline: Timeline) -> Chart | None:
-    """The chart of a job with at least two removals; None for others."""
+    """Draw the chart of a job; None when it has fewer than two removals."""
     if len(timeline.points) < 2 or timeline.seconds <= 0:
         return None
-    most = timeline.points[-1][1]
-    across, up = WIDTH / timeline.seconds, HEIGHT / most
-    line = " ".join(f"{at * across:.1f},{HEIGHT - count * up:.1f}" for at, count in timeline.points)
+    removals = timeline.points[-1][1]
+    x_scale, y_scale = WIDTH / timeline.seconds, HEIGHT / removals
+    line = " ".join(f"{at * x_scale:.1f},{HEIGHT - count * y_scale:.1f}" for at, count in timeline.points)
     bands = tuple(
         Band(
-            round(one.start * across, 1),
-            round(max(1.0, (one.end - one.start) * across), 1),
-            f"{_NAMES[one.name]} for {duration(one.end - one.start)}",
+            round(wait.start * x_scale, 1),
+            round(max(1.0, (wait.end - wait.start) * x_scale), 1),
+            f"{_WAIT_TEXTS[wait.name]} for {duration(wait.end - wait.start)}",
         )
-        for one in timeline.quiet
+        for wait in timeline.quiet
     )
-    words = f"{most:,} removals in {duration(timeline.seconds)}"
+    text = f"{removals:,} removals in {duration(timeline.seconds)}"
     if bands:
-        words += "; " + ", ".join(band.words for band in bands)
-    return Chart(line, bands, words, duration(timeline.seconds), most)
-
-
-_NAMES = {
-    "locked": "locked out by Zoho",
-    "failing": "Zoho failing",
-    "unreachable": "Zoho not reached",
-    "no_token": "no access token",
-}
+        text += "; " + ", ".join(band.words for band in bands)
+    return Chart(line, bands, text, duration(timeline.seconds), removals)

@@ -1,4 +1,4 @@
-"""Whatever goes wrong, as an answer that says what happened and what to do next; never a traceback."""
+"""The middleware that turns errors into responses: what happened and what to do next, never a traceback."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _STATUS: dict[type[BulkremoveError], int] = {FileRefused: 422, ConsentMissing: 4
 
 @web.middleware
 async def failures(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """The outermost middleware: an error page for people, an error object for programs."""
+    """Turn errors into responses, as the outermost middleware: an error page, or a JSON object under ``API``."""
     headers: dict[str, str] = {}
     try:
         return await handler(request)
@@ -28,12 +28,12 @@ async def failures(request: web.Request, handler: Handler) -> web.StreamResponse
         headers = {
             name: error.headers[name] for name in ("Allow", "WWW-Authenticate", "Retry-After") if name in error.headers
         }
-    except BulkremoveError as refused:
-        # What to do next is said in a terminal's words there.
-        told = refused.message if isinstance(refused, (JobBusy, JobNotFound, NoteRejected)) else str(refused)
-        message, status = told, _STATUS.get(type(refused), 400)
+    except BulkremoveError as error:
+        # The hints of these three are written for the command line.
+        message = error.message if isinstance(error, (JobBusy, JobNotFound, NoteRejected)) else str(error)
+        status = _STATUS.get(type(error), 400)
     except TimeoutError:
-        message, status = "That took too long and was given up. Try again.", 408
+        message, status = "That took too long and was stopped. Try again.", 408
     except (ConnectionError, asyncio.CancelledError):
         raise
     except Exception as error:
@@ -41,6 +41,6 @@ async def failures(request: web.Request, handler: Handler) -> web.StreamResponse
         message, status = "Something unexpected happened. Nothing was sent because of it; go back and try again.", 500
     if request.path.startswith(API):
         return web.json_response({"error": message}, status=status, headers=headers)
-    if PERSON not in request:  # who is not known sees no page
+    if PERSON not in request:  # not authenticated: only the message, no page
         return web.Response(text=message, status=status, headers=headers)
     return page("error.html", request, {"message": message}, status=status, headers=headers)

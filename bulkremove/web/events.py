@@ -1,4 +1,4 @@
-"""The parts of a job's page that move: made once for all who watch, sent as server-sent events when they change."""
+"""Live updates of a job's page as server-sent events; its parts are rendered once for all who watch the job."""
 
 from __future__ import annotations
 
@@ -23,43 +23,48 @@ from bulkremove.web.security import COOKIE
 from bulkremove.web.sessions import Sessions
 
 POLL_SECONDS = 0.5
-"""Seconds between two looks at a job under way."""
+"""Seconds between two checks of a running job for changes."""
 MAX_CACHED_JOBS = 50
-"""Jobs whose parts are kept."""
+"""Rendered entries in the cache beyond which it is emptied."""
 _TEMPLATES = {"panel": "_progress.html", "controls": "_controls.html"}
+"""The template of each event."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Made:
-    """The parts of a job's page as they were ``at`` (loop time), and the run that they are about."""
+class _RenderedJob:
+    """The live parts of a job's page as HTML, by event, and the run that they show."""
 
     at: float
+    """When they were rendered, in seconds of the event loop's clock."""
     running: Running | None
     moving: bool
+    """Whether they can still change."""
     parts: dict[str, str]
 
 
 class Live:
-    """What a job's page shows of the present."""
+    """The live parts of the jobs' pages: the event stream and its cache of rendered parts."""
 
     def __init__(self, app: App, supervisor: JobSupervisor, sessions: Sessions) -> None:
         self._app, self._supervisor, self._sessions = app, supervisor, sessions
-        self._made: dict[tuple[str, bool], _Made] = {}
-        """By job and whether its watcher may approve."""
+        self._rendered: dict[tuple[str, bool], _RenderedJob] = {}
+        """By job id and whether the person may approve, which decides on the buttons shown."""
 
     def routes(self) -> list[Route]:
+        """List the route of the event stream."""
         return [Route("GET", "/jobs/{job}/events", self.events, Right.LOOK)]
 
     async def events(self, request: web.Request) -> web.StreamResponse:
-        job_id, told = (await self._app.jobs.find(request.match_info["job"])).id, dict.fromkeys(_TEMPLATES, "")
+        """Stream the live parts of a job's page whenever they change, until the job is at rest or the session ends."""
+        job_id, sent = (await self._app.jobs.find(request.match_info["job"])).id, dict.fromkeys(_TEMPLATES, "")
         session = request.cookies.get(COOKIE, "")
         async with sse_response(request) as stream:
             while stream.is_connected() and await self._sessions.who(session, watching=True):
                 moving, parts = await self._parts(request, job_id)
-                for event, now in parts.items():
-                    if now != told[event]:
-                        told[event] = now
-                        await stream.send(now, event=event)
+                for event, html in parts.items():
+                    if html != sent[event]:
+                        sent[event] = html
+                        await stream.send(html, event=event)
                 if not moving:
                     await stream.send("", event="done")
                     break
@@ -71,49 +76,49 @@ class Live:
         return stream
 
     async def _parts(self, request: web.Request, job_id: str) -> tuple[bool, dict[str, str]]:
-        """Whether the job moves, and the parts of its page as HTML on one line."""
+        """Return whether the job's page can still change, and its live parts as HTML on one line, by event."""
         now, running = asyncio.get_running_loop().time(), self._supervisor.running(job_id)
         key = job_id, person(request).may(Right.APPROVE)
-        made = self._made.get(key)
-        if made is None or made.running is not running or now - made.at >= POLL_SECONDS / 2:
-            facts = await self.facts(await self._app.jobs.find(job_id))
-            parts = {event: part(template, request, facts) for event, template in _TEMPLATES.items()}
-            made = _Made(now, running, facts["moving"], parts)
-            if len(self._made) > MAX_CACHED_JOBS:
-                self._made.clear()
-            self._made[key] = made
-        return made.moving, made.parts
+        rendered = self._rendered.get(key)
+        if rendered is None or rendered.running is not running or now - rendered.at >= POLL_SECONDS / 2:
+            context = await self.facts(await self._app.jobs.find(job_id))
+            parts = {event: part(template, request, context) for event, template in _TEMPLATES.items()}
+            rendered = _RenderedJob(now, running, context["moving"], parts)
+            if len(self._rendered) > MAX_CACHED_JOBS:
+                self._rendered.clear()
+            self._rendered[key] = rendered
+        return rendered.moving, rendered.parts
 
     async def facts(self, job: Job) -> dict[str, Any]:
-        """Everything that the page of a job shows."""
+        """Return the template context of a job's page."""
         app, running = self._app, self._supervisor.running(job.id)
         progress = running.progress if running else None
         tally = progress.tally if progress else await app.jobs.tally(job)
-        elsewhere = running is None and await app.jobs.driven(job)
-        still = running is None and not elsewhere
+        runs_elsewhere = running is None and await app.jobs.driven(job)
+        at_rest = running is None and not runs_elsewhere
         unknown: list[Outcome] = []
-        if still and tally[Status.UNKNOWN]:
+        if at_rest and tally[Status.UNKNOWN]:
             unknown, _ = await app.jobs.some_outcomes(job, status=Status.UNKNOWN, text="", page=1)
         wait = None
         if progress and progress.waiting and progress.until is not None:
-            rest = max(0.0, progress.until - app.clock.monotonic()) / app.clock.speed
-            wait = (progress.waiting.value, rest, app.clock.wall() + rest)
+            remaining = max(0.0, progress.until - app.clock.monotonic()) / app.clock.speed
+            wait = (progress.waiting.value, remaining, app.clock.wall() + remaining)
         order = await self._supervisor.order()
         return {
             "job": job,
             "tally": tally,
             "running": running,
-            "elsewhere": elsewhere,
-            "moving": not still,
+            "elsewhere": runs_elsewhere,
+            "moving": not at_rest,
             "wait": wait,
-            "eta": next((seconds / app.clock.speed for one, seconds in order if one.id == job.id), None),
+            "eta": next((seconds / app.clock.speed for other, seconds in order if other.id == job.id), None),
             "beside": len(order) - 1,
             "events_told": await app.jobs.events(job),
             "summary": await app.jobs.summary(job),
-            "warning": first_line(job, tally) if still else None,
+            "warning": first_line(job, tally) if at_rest else None,
             "unknown": unknown,
-            "chart": chart(await app.jobs.timeline(job)) if still else None,
+            "chart": chart(await app.jobs.timeline(job)) if at_rest else None,
             "failure": self._supervisor.failures.get(job.id, ""),
             "over": job.state.over,
-            "paused": still and job.state in (JobState.PAUSED, JobState.READY, JobState.RUNNING),
+            "paused": at_rest and job.state in (JobState.PAUSED, JobState.READY, JobState.RUNNING),
         }

@@ -1,26 +1,20 @@
-"""Numbers, times and states in the words of the page; an id is never grouped, broken or rounded."""
+"""Template filters that format numbers, times and states; ids are shown as they are, never grouped or rounded."""
 
 from __future__ import annotations
 
 from bulkremove.platform import local_time
-from bulkremove.report import duration
 
 
 def grouped(number: int) -> str:
-    """``12,345``."""
+    """Format a whole number with thousands separators: ``12,345``."""
     return f"{number:,}"
 
 
 def local(seconds: float | None) -> str:
-    """Epoch seconds as local time with its zone."""
+    """Format epoch seconds as local time with its zone; empty for None."""
     return "" if seconds is None else f"{local_time.local(seconds):%Y-%m-%d %H:%M:%S %Z}"
 
 
-def lasts(seconds: float) -> str:
-    """Seconds in words."""
-    return duration(seconds)
-
-
-def name(word: str) -> str:
-    """A status or state as people read it: ``not found``."""
-    return word.replace("_", " ")
+def name(value: str) -> str:
+    """Format the value of a status or state as text: ``not_found`` becomes ``not found``."""
+    return value.replace("_", " ")

@@ -1,4 +1,4 @@
-"""A job on the page: watch it, pause, resume, cancel, look through its rows, note notes, take files, try again."""
+"""The pages of a job: progress, rows, notes, downloads, and the forms that pause, resume, cancel or retry it."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from bulkremove.domain.permissions import Right
 from bulkremove.domain.row import Status
 from bulkremove.report import Rows
 from bulkremove.web.events import Live
-from bulkremove.web.responses import download, page, page_number, read_form
+from bulkremove.web.responses import download, page, page_number, parse_number, read_form
 from bulkremove.web.routes import FORM, Route, person
 from bulkremove.web.uploads import Uploads
 
 AUDIT_ENTRIES = 200
-"""Entries of the audit log on its page."""
+"""Entries of the audit log that its page shows, the newest."""
 
 
 class JobPages:
-    """The pages of the jobs, and the audit log's."""
+    """The handlers of the pages of a job and of the audit log."""
 
     def __init__(self, app: App, supervisor: JobSupervisor, uploads: Uploads, live: Live) -> None:
         self._app, self._supervisor, self._uploads, self._live = app, supervisor, uploads, live
 
     def routes(self) -> list[Route]:
+        """List the routes of these handlers."""
         return [
             Route("GET", "/jobs/{job}", self.job, Right.LOOK),
             Route("GET", "/jobs/{job}/rows", self.rows, Right.LOOK),
@@ -45,29 +46,20 @@ class JobPages:
         ]
 
     async def job(self, request: web.Request) -> web.StreamResponse:
+        """Show the page of a job, with its progress, result, downloads and controls."""
         return page("job.html", request, await self._live.facts(await self._job(request)))
 
     async def rows(self, request: web.Request) -> web.StreamResponse:
-        job, wanted, text = (
-            await self._job(request),
-            request.query.get("status", ""),
-            request.query.get("q", "").strip(),
-        )
-        number, status = page_number(request), Status(wanted) if wanted in set(Status) else None
+        """Show a page of a job's rows, filtered by status and text."""
+        job, number = await self._job(request), page_number(request)
+        status_filter, text = request.query.get("status", ""), request.query.get("q", "").strip()
+        status = Status(status_filter) if status_filter in set(Status) else None
         rows, more = await self._app.jobs.some_outcomes(job, status=status, text=text, page=number)
-        counts = (await self._app.jobs.tally(job)).counts
-        facts = {
-            "job": job,
-            "rows": rows,
-            "more": more,
-            "page": number,
-            "wanted": wanted,
-            "text": text,
-            "counts": counts,
-        }
-        return page("rows.html", request, facts)
+        context = {"job": job, "counts": (await self._app.jobs.tally(job)).counts, "rows": rows, "more": more}
+        return page("rows.html", request, context | {"page": number, "wanted": status_filter, "text": text})
 
     async def report(self, request: web.Request) -> web.StreamResponse:
+        """Download the report of a job, as CSV or Excel file."""
         job = await self._job(request)
         with TemporaryDirectory() as folder:
             path = Path(folder) / f"{job.id}-report.{request.match_info['ending']}"
@@ -75,19 +67,22 @@ class JobPages:
             return download(path)
 
     async def rows_file(self, request: web.Request) -> web.StreamResponse:
+        """Download the rows of a job that can be retried, or those that were removed, as CSV."""
         job, rows = await self._job(request), Rows(request.match_info["rows"])
         with TemporaryDirectory() as folder:
             path = Path(folder) / f"{job.id}-{rows.value}.csv"
             if await self._app.jobs.report(job.id, path, rows=rows, by=person(request).name) is None:
-                raise web.HTTPNotFound(text="No row of this job belongs into that file.")
+                raise web.HTTPNotFound(text="This job has no rows for that file.")
             return download(path)
 
     async def pause(self, request: web.Request) -> web.StreamResponse:
+        """Pause a job and redirect to its page once the rows in flight are finished."""
         job = await self._job(request)
         await self._supervisor.pause(job.id, by=person(request).name)
         return _back_to(job)
 
     async def resume(self, request: web.Request) -> web.StreamResponse:
+        """Resume a job and redirect to its page. Raises ConsentMissing."""
         job = await self._job(request)
         if not job.state.resumable:
             raise ConsentMissing(f"Job {job.id} is {job.state.value}; nothing is left to resume.")
@@ -95,22 +90,26 @@ class JobPages:
         return _back_to(job)
 
     async def approve(self, request: web.Request) -> web.StreamResponse:
-        """Let a nightly run's held plan run, and start it: whoever approves has typed the number of removals."""
+        """Approve and start a held job of a nightly run; the form has the plan's hash and the number of removals."""
         job, form = await self._job(request), await read_form(request)
-        wanted = (await self._app.jobs.tally(job)).open
-        if form.get("number", "") != str(wanted) or form.get("plan") != job.plan_hash:
-            raise ConsentMissing(f"That is not the number of removals of this plan ({wanted:,}). Nothing was sent.")
+        removals = (await self._app.jobs.tally(job)).open
+        if form.get("number", "") != str(removals) or form.get("plan") != job.plan_hash:
+            raise ConsentMissing(f"That is not the number of removals of this plan ({removals:,}). Nothing was sent.")
         approved = await self._app.jobs.approve(job.id, by=person(request).name)
         self._supervisor.start(approved, by=person(request).name)
         return _back_to(job)
 
     async def cancel(self, request: web.Request) -> web.StreamResponse:
+        """Cancel a job for good and redirect to its page."""
         job = await self._job(request)
         await self._supervisor.cancel(job.id, by=person(request).name)
         return _back_to(job)
 
     async def retry(self, request: web.Request) -> web.StreamResponse:
-        """Show the plan of what a job did not send, like that of a file; it is confirmed in the same way."""
+        """Make a plan of the rows that a job did not send and redirect to it; it is confirmed like that of a file.
+
+        The unknown rows are in it if the form says that all were looked up. Raises ConsentMissing if one has no note.
+        """
         job, form = await self._job(request), await read_form(request)
         checked = form.get("unknown") == "checked"
         if checked and await self._app.jobs.unknown_without_note(job):
@@ -120,15 +119,16 @@ class JobPages:
         raise web.HTTPSeeOther(f"/uploads/{upload.id}")
 
     async def add_note(self, request: web.Request) -> web.StreamResponse:
+        """Store a note about an unknown row and redirect to the job's page."""
         job, form = await self._job(request), await read_form(request)
-        number = str(form.get("row", ""))
-        row = int(number) if number.isascii() and number.isdigit() and len(number) < 9 else 0
-        await self._app.jobs.add_note(job.id, row, str(form.get("text", "")), by=person(request).name)
+        row_number = parse_number(str(form.get("row", "")), 0)  # 0 is the number of no row
+        await self._app.jobs.add_note(job.id, row_number, str(form.get("text", "")), by=person(request).name)
         return _back_to(job)
 
     async def audit(self, request: web.Request) -> web.StreamResponse:
-        facts = {"entries": await self._app.audit.newest(AUDIT_ENTRIES), "verified": await self._app.audit.verify()}
-        return page("audit.html", request, facts)
+        """Show the newest entries of the audit log, and whether its hash chain is intact."""
+        context = {"entries": await self._app.audit.newest(AUDIT_ENTRIES), "verified": await self._app.audit.verify()}
+        return page("audit.html", request, context)
 
     async def _job(self, request: web.Request) -> Job:
         return await self._app.jobs.find(request.match_info["job"])

@@ -1,4 +1,4 @@
-"""Coming in and going out: the start link, signing in, signing out; and the files that every page needs."""
+"""Handlers for the start link, sign-in and sign-out, and for the static files."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from bulkremove.web.sessions import MAX_LOCAL_SESSION, Sessions, SignIns, TooSoo
 
 _FILES = Path(__file__).parent / "static"
 _OPEN_FILES = ("page.css", "icon.svg")
-"""What the sign-in page needs; all others are for those who are in."""
-_KEPT = "private, max-age=300"
+"""The static files that are served without authentication, because the sign-in page needs them."""
+_CACHE_CONTROL = "private, max-age=300"
 
 
 class Entry:
-    """The ways in and out."""
+    """The handlers of start link, sign-in, sign-out and static files. ``secure``: cookies are sent over HTTPS only."""
 
     def __init__(self, app: App, sessions: Sessions, sign_ins: SignIns, *, secure: bool) -> None:
         self._app, self._sessions, self._sign_ins, self._secure = app, sessions, sign_ins, secure
 
     def routes(self) -> list[Route]:
+        """List the routes of these handlers; each static file has its own."""
         files = [
             Route("GET", f"/static/{path.name}", self.file, None if path.name in _OPEN_FILES else Right.LOOK)
             for path in sorted(_FILES.iterdir())
@@ -39,50 +40,54 @@ class Entry:
         ]
 
     async def file(self, request: web.Request) -> web.StreamResponse:
-        return web.FileResponse(_FILES / request.path.rpartition("/")[2], headers={"Cache-Control": _KEPT})
+        """Serve a static file; each has a route of its own, so no request can name another file."""
+        return web.FileResponse(_FILES / request.path.rpartition("/")[2], headers={"Cache-Control": _CACHE_CONTROL})
 
     async def start(self, request: web.Request) -> web.StreamResponse:
+        """Open the local user's session with the one-time token of the start link, and redirect to the home page."""
         session = self._sessions.open_by_token(request.query.get("token", ""))
         if session is None:
             raise web.HTTPForbidden(text="This link was used already. Start `bulkremove serve` again for a new one.")
-        return self._in(session, int(MAX_LOCAL_SESSION))
+        return self._signed_in(session, int(MAX_LOCAL_SESSION))
 
     async def sign_in_page(self, request: web.Request) -> web.StreamResponse:
+        """Show the form for name and password."""
         if not self._sessions.users:
             raise web.HTTPForbidden(text="Open the link that `bulkremove serve` printed. It is good once.")
         return page("sign_in.html", request, {"error": "", "user": ""})
 
     async def sign_in(self, request: web.Request) -> web.StreamResponse:
+        """Open a session for a name and password; else the form again: 403 when wrong, 429 when throttled."""
         form = await read_form(request)
         name, password = str(form.get("name", "")), str(form.get("password", ""))
         headers: dict[str, str] = {}
         try:
-            known = await self._sign_ins.attempt(request[SOURCE], lambda: self._app.users.sign_in(name, password))
-        except TooSoon as soon:
-            status, headers = 429, {"Retry-After": str(int(soon.seconds) + 1)}
-            error = f"Too many tries. Try again in {int(soon.seconds) + 1} seconds."
+            user = await self._sign_ins.attempt(request[SOURCE], lambda: self._app.users.sign_in(name, password))
+        except TooSoon as too_soon:
+            seconds = int(too_soon.seconds) + 1
+            status, headers = 429, {"Retry-After": str(seconds)}
+            error = f"Too many tries. Try again in {seconds} seconds."
         else:
-            if known is not None:
-                return self._in(self._sessions.open(known), None)
-            status, error = (
-                403,
-                "Name or password is wrong. An admin can set another one: `bulkremove users password`.",
-            )
-        facts = {"error": error, "user": name}
-        return page("sign_in.html", request, facts, status=status, headers=headers)
+            if user is not None:
+                return self._signed_in(self._sessions.open(user), None)
+            status = 403
+            error = "Name or password is wrong. An admin can set another one: `bulkremove users password`."
+        return page("sign_in.html", request, {"error": error, "user": name}, status=status, headers=headers)
 
     async def sign_out(self, request: web.Request) -> web.StreamResponse:
+        """End the session."""
         self._sessions.close(request.cookies.get(COOKIE, ""))
         await self._app.record(person(request).name, "signed_out")
         if not self._sessions.users:
             return web.Response(text="You are signed out. Start `bulkremove serve` again for a new link.")
-        found = web.HTTPSeeOther("/sign-in")
-        found.del_cookie(COOKIE, path="/")
-        raise found
+        redirect = web.HTTPSeeOther("/sign-in")
+        redirect.del_cookie(COOKIE, path="/")
+        raise redirect
 
-    def _in(self, session: str, longest: int | None) -> web.StreamResponse:
-        found = web.Response(status=303, headers={"Location": "/"})
-        found.set_cookie(
-            COOKIE, session, max_age=longest, httponly=True, samesite="Strict", secure=self._secure, path="/"
+    def _signed_in(self, session: str, max_age: int | None) -> web.StreamResponse:
+        """Set the session cookie and redirect to the home page. ``max_age``: seconds; None: until the browser ends."""
+        redirect = web.Response(status=303, headers={"Location": "/"})
+        redirect.set_cookie(
+            COOKIE, session, max_age=max_age, httponly=True, samesite="Strict", secure=self._secure, path="/"
         )
-        return found
+        return redirect

@@ -1,4 +1,4 @@
-"""The OpenAPI document of the HTTP API. Tests compare it with the routes and send what it allows to a real server."""
+"""The OpenAPI document of the HTTP API. Tests compare it with the routes and send generated requests to a server."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _TEXTS = {"type": "array", "items": _TEXT}
 
 
 def document() -> dict[str, object]:
-    """The document as a JSON object (OpenAPI 3.1)."""
+    """Return the document as a JSON object (OpenAPI 3.1)."""
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "bulkremove",
             "version": __version__,
             "description": "Takes learners off Zoho People training batches in bulk. A plan is made from a file and "
-            "removes nothing; confirming its very hash makes it a job. Times are epoch seconds, durations seconds.",
+            "removes nothing; confirming it by its hash makes it a job. Times are epoch seconds, durations seconds.",
         },
         "security": [{"token": []}],
         "paths": {f"{PREFIX}{path}": methods for path, methods in _paths().items()},
@@ -41,37 +41,42 @@ def document() -> dict[str, object]:
 
 
 def query_names(method: str, path: str) -> frozenset[str]:
-    """The query parameters that an address (without the prefix) takes; others are refused, since a typo is no wish."""
+    """Return the query parameters of a path (without the prefix); others are refused, as they may be typing errors."""
     parameters = _paths()[re.sub(r":[^}]+", "", path)][method.lower()].get("parameters", ())
-    return frozenset(one["name"] for one in parameters if one["in"] == "query")
+    return frozenset(parameter["name"] for parameter in parameters if parameter["in"] == "query")
 
 
 def _paths() -> dict[str, Any]:
     plan, job = _in_path("plan"), _in_path("job")
     page = _query("page", {"type": "integer", "minimum": 1, "maximum": 99_999_999})
-    planned = [*(one.value for one in UNPLANNED), "remove"]
-    job_answer, gone = _json("Job", "Where the job stands."), (404,)
+    planned = [*(status.value for status in UNPLANNED), "remove"]
+    states = [state.value for state in VISIBLE]
+    job_response, not_found = _json("Job", "The job and its counts."), (404,)
     return {
-        "/openapi.json": {"get": _does("This document.", {200: _any("application/json")})},
+        "/openapi.json": {
+            "get": _operation(
+                "This document.", {200: {"description": "The document.", "content": {"application/json": {}}}}
+            )
+        },
         "/plans": {
-            "post": _does(
-                "Make a plan from a file (CSV, TSV, .xlsx, .xls or .ods, told by content). Removes nothing.",
+            "post": _operation(
+                "Make a plan from a file (CSV, TSV, .xlsx, .xls or .ods, detected by content). Removes nothing.",
                 {201: _json("Plan", "The plan.")},
                 parameters=[
-                    _query("name", _TEXT, "What messages call the file."),
+                    _query("name", _TEXT, "The file's name in messages."),
                     _query("sheet", _TEXT, "The sheet to read, where there are several."),
-                    _query("columns", _TEXT, "course=A,batch=B,learner=C by heading or letter."),
-                    _query("hidden", {"type": "string", "enum": [one.value for one in Hidden]}),
+                    _query("columns", _TEXT, "The id columns by heading or letter: course=A,batch=B,learner=C."),
+                    _query("hidden", {"type": "string", "enum": [option.value for option in Hidden]}),
                 ],
                 body={"content": {"application/octet-stream": {}}, "required": True},
                 errors=(408, 413, 422, 503),
             )
         },
         "/plans/{plan}": {
-            "get": _does("A plan that waits.", {200: _json("Plan", "The plan.")}, [plan], errors=(404, 409, 422))
+            "get": _operation("An unconfirmed plan.", {200: _json("Plan", "The plan.")}, [plan], errors=(404, 409, 422))
         },
         "/plans/{plan}/rows": {
-            "get": _does(
+            "get": _operation(
                 "Rows of a plan, 50 a page.",
                 {200: _json("Rows", "A page of rows.")},
                 [plan, page, _query("status", {"type": "string", "enum": planned}), _query("q", _TEXT)],
@@ -79,9 +84,9 @@ def _paths() -> dict[str, Any]:
             )
         },
         "/plans/{plan}/confirm": {
-            "post": _does(
-                "Agree to exactly this plan and start it. A second time gives the same job.",
-                {201: _json("Job", "The new job."), 200: _json("Job", "The job that it is already.")},
+            "post": _operation(
+                "Confirm exactly this plan and start its job. A second request returns the same job.",
+                {201: _json("Job", "The new job."), 200: _json("Job", "The job that the plan became before.")},
                 [plan],
                 body={
                     "required": True,
@@ -99,28 +104,28 @@ def _paths() -> dict[str, Any]:
             )
         },
         "/jobs": {
-            "get": _does(
-                "The jobs, the newest first, 100 a page. `q`: a part of the file's name.",
+            "get": _operation(
+                "The jobs, the newest first, 100 a page. `q`: part of the file's name.",
                 {
                     200: _inline(
                         _object({"jobs": {"type": "array", "items": _ref("Job")}, "more": {"type": "boolean"}}),
                         "A page of jobs.",
                     )
                 },
-                [page, _query("state", {"type": "string", "enum": [one.value for one in VISIBLE]}), _query("q", _TEXT)],
+                [page, _query("state", {"type": "string", "enum": states}), _query("q", _TEXT)],
             )
         },
-        "/jobs/{job}": {"get": _does("Where a job stands.", {200: job_answer}, [job], errors=gone)},
+        "/jobs/{job}": {"get": _operation("A job and its counts.", {200: job_response}, [job], errors=not_found)},
         "/jobs/{job}/events": {
-            "get": _does(
-                "What happened to a job, the oldest first.",
+            "get": _operation(
+                "The events of a job, the oldest first.",
                 {200: _inline(_object({"events": {"type": "array", "items": _event()}}), "The events.")},
                 [job],
-                errors=gone,
+                errors=not_found,
             )
         },
         "/jobs/{job}/report.{ending}": {
-            "get": _does(
+            "get": _operation(
                 "The report: one line for each row of the file.",
                 {
                     200: {
@@ -133,12 +138,14 @@ def _paths() -> dict[str, Any]:
                     }
                 },
                 [job, _in_path("ending", {"type": "string", "enum": ["csv", "xlsx", "jsonl"]})],
-                errors=(404,),
+                errors=not_found,
             )
         },
-        "/jobs/{job}/pause": {"post": _does("Stop a job; it can go on later.", {200: job_answer}, [job], errors=gone)},
-        "/jobs/{job}/resume": {"post": _does("Go on with a job.", {200: job_answer}, [job], errors=(404, 409))},
-        "/jobs/{job}/cancel": {"post": _does("End a job for good.", {200: job_answer}, [job], errors=(404, 409))},
+        "/jobs/{job}/pause": {"post": _operation("Pause a job.", {200: job_response}, [job], errors=not_found)},
+        "/jobs/{job}/resume": {"post": _operation("Resume a job.", {200: job_response}, [job], errors=(404, 409))},
+        "/jobs/{job}/cancel": {
+            "post": _operation("Cancel a job for good.", {200: job_response}, [job], errors=(404, 409))
+        },
     }
 
 
@@ -187,16 +194,16 @@ def _job() -> dict[str, object]:
     return _object(
         {
             "job": _TEXT,
-            "state": {"type": "string", "enum": [one.value for one in JobState]},
+            "state": {"type": "string", "enum": [state.value for state in JobState]},
             "reason": _TEXT,
-            "end_reason": {"type": "string", "enum": [one.value for one in EndReason]},
+            "end_reason": {"type": "string", "enum": [reason.value for reason in EndReason]},
             "account": _TEXT,
             "host": _TEXT,
             "sandbox": _FLAG,
             "source": _TEXT,
             "plan_hash": _TEXT,
             "rows": _WHOLE,
-            "counts": _object({one.value: _WHOLE for one in Status}),
+            "counts": _object({status.value: _WHOLE for status in Status}),
             "open": _WHOLE,
             "seconds": _NUMBER,
             "peak_calls": _WHOLE,
@@ -215,7 +222,7 @@ def _event() -> dict[str, object]:
 
 
 def _object(properties: Mapping[str, object]) -> dict[str, object]:
-    """An object with exactly these members."""
+    """Return the schema of an object with exactly these members."""
     return {
         "type": "object",
         "properties": dict(properties),
@@ -224,45 +231,42 @@ def _object(properties: Mapping[str, object]) -> dict[str, object]:
     }
 
 
-def _does(
+def _operation(
     summary: str,
-    answers: dict[int, object],
+    responses: dict[int, object],
     parameters: list[object] | None = None,
     *,
     body: dict[str, object] | None = None,
     errors: tuple[int, ...] = (),
 ) -> dict[str, object]:
-    failed = {code: _json("Error", "What went wrong, and what to do.") for code in (400, 401, 403, 421, *errors)}
-    does: dict[str, object] = {
+    """Return an OpenAPI operation object. ``errors``: status codes beside those that every operation may return."""
+    failures = {code: _json("Error", "What went wrong, and what to do.") for code in (400, 401, 403, 421, *errors)}
+    operation: dict[str, object] = {
         "summary": summary,
-        "responses": {str(code): answer for code, answer in sorted((answers | failed).items())},
+        "responses": {str(code): response for code, response in sorted((responses | failures).items())},
     }
     if parameters:
-        does["parameters"] = parameters
+        operation["parameters"] = parameters
     if body:
-        does["requestBody"] = body
-    return does
+        operation["requestBody"] = body
+    return operation
 
 
 def _ref(schema: str) -> dict[str, object]:
     return {"$ref": f"#/components/schemas/{schema}"}
 
 
-def _json(schema: str, words: str) -> dict[str, object]:
-    return _inline(_ref(schema), words)
+def _json(schema: str, description: str) -> dict[str, object]:
+    return _inline(_ref(schema), description)
 
 
-def _inline(schema: dict[str, object], words: str) -> dict[str, object]:
-    return {"description": words, "content": {"application/json": {"schema": schema}}}
-
-
-def _any(kind: str) -> dict[str, object]:
-    return {"description": "The document.", "content": {kind: {}}}
+def _inline(schema: dict[str, object], description: str) -> dict[str, object]:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
 def _in_path(name: str, schema: dict[str, object] | None = None) -> dict[str, object]:
     return {"name": name, "in": "path", "required": True, "schema": schema or _TEXT}
 
 
-def _query(name: str, schema: object, words: str = "") -> dict[str, object]:
-    return {"name": name, "in": "query", "schema": schema, "description": words}
+def _query(name: str, schema: object, description: str = "") -> dict[str, object]:
+    return {"name": name, "in": "query", "schema": schema, "description": description}

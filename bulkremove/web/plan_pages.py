@@ -1,4 +1,4 @@
-"""From a file to an agreed plan: upload, choose sheet and columns, look through every row, confirm."""
+"""The pages from an upload to a confirmed plan: choose sheet and columns, check every row, confirm."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from bulkremove.domain.errors import BulkremoveError, ConsentMissing
 from bulkremove.domain.job import JobState
 from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.domain.permissions import Right
-from bulkremove.domain.plan import Plan
 from bulkremove.domain.row import Status
 from bulkremove.domain.table import column_letter
 from bulkremove.platform.secure_files import private_folder
 from bulkremove.reading.options import Hidden, ReadOptions
 from bulkremove.report import write_plan
 from bulkremove.storage.interface.jobs import VISIBLE
-from bulkremove.web.responses import download, page, page_number, read_form
+from bulkremove.web.responses import download, page, page_number, parse_number, read_form
 from bulkremove.web.routes import FILE_FORM, FORM, Route, person
 from bulkremove.web.uploads import Upload, Uploads
 
 TO_REMOVE = "remove"
-"""What the filter calls the rows that are sent."""
+"""The value of the ``status`` filter for rows that will be sent, which have no status yet."""
 
 
 class PlanPages:
-    """The start page and everything that happens to an upload."""
+    """The handlers of the home page and of uploads."""
 
     def __init__(self, app: App, supervisor: JobSupervisor, uploads: Uploads) -> None:
         self._app, self._supervisor, self._uploads = app, supervisor, uploads
 
     def routes(self) -> list[Route]:
+        """List the routes of these handlers."""
         return [
             Route("GET", "/", self.home, Right.LOOK),
             Route("POST", "/uploads", self.upload, Right.PREPARE, FILE_FORM),
@@ -49,72 +49,70 @@ class PlanPages:
         ]
 
     async def home(self, request: web.Request) -> web.StreamResponse:
+        """Show the home page: upload form, unconfirmed plans, the account's limit, and a page of the jobs."""
         try:
             allowance, failure = await self._app.accounts.allowance(), ""
         except BulkremoveError as error:
             allowance, failure = None, str(error)
         query, number = request.query, page_number(request)
-        wanted, text = query.get("state", ""), query.get("q", "").strip()
-        state = JobState(wanted) if wanted in set(VISIBLE) else None
-        found, tallies, more = await self._app.jobs.page(page=number, state=state, source=text)
-        jobs = [(job, tallies[job.id]) for job in found]
+        state_filter, text = query.get("state", ""), query.get("q", "").strip()
+        state = JobState(state_filter) if state_filter in set(VISIBLE) else None
+        jobs, tallies, more = await self._app.jobs.page(page=number, state=state, source=text)
         now, speed = self._app.clock.wall(), self._app.clock.speed
         locked = allowance.locked if allowance else 0.0
         ends = [(job, (seconds + locked) / speed) for job, seconds in await self._supervisor.order()]
         order = [(job, seconds, now + seconds) for job, seconds in ends]
-        facts: dict[str, Any] = {
-            "allowance": allowance,
-            "failure": failure,
-            "jobs": jobs,
-            "order": order,
-            "states": VISIBLE,
-        }
-        facts |= {"wanted": wanted, "text": text, "page": number, "more": more}
-        return page("home.html", request, facts | {"waiting": self._uploads.waiting(), "speed": speed})
+        context: dict[str, Any] = {"allowance": allowance, "failure": failure, "order": order, "states": VISIBLE}
+        context |= {"jobs": [(job, tallies[job.id]) for job in jobs], "waiting": self._uploads.waiting()}
+        context |= {"wanted": state_filter, "text": text, "page": number, "more": more, "speed": speed}
+        return page("home.html", request, context)
 
     async def upload(self, request: web.Request) -> web.StreamResponse:
+        """Store the file of the upload form and redirect to its plan."""
         upload = await self._uploads.of_form(request, by=person(request).name)
         raise web.HTTPSeeOther(f"/uploads/{upload.id}")
 
     async def read_again(self, request: web.Request) -> web.StreamResponse:
+        """Read an upload again with the sheet, columns and hidden rows chosen in the form, and redirect to its plan."""
         upload, form = self._uploads.get(request.match_info["upload"]), await read_form(request)
-        before = upload.options if upload.refusal is None or upload.refusal.choices else ReadOptions()
-        said = {name: str(form.get(name, "")).strip() for name in ("sheet", *REMOVE_LEARNER.roles, "hidden")}
+        previous = upload.options if upload.refusal is None or upload.refusal.choices else ReadOptions()
+        fields = {name: str(form.get(name, "")).strip() for name in ("sheet", *REMOVE_LEARNER.roles, "hidden")}
         columns = {
-            role: int(said[role]) for role in REMOVE_LEARNER.roles if re.fullmatch(r"[0-9]{1,4}", said[role], re.ASCII)
+            role: int(fields[role])
+            for role in REMOVE_LEARNER.roles
+            if re.fullmatch(r"[0-9]{1,4}", fields[role], re.ASCII)
         }
-        hidden = Hidden(said["hidden"]) if said["hidden"] in set(Hidden) else before.hidden
-        options = ReadOptions(said["sheet"] or before.sheet, columns or before.columns, hidden)
+        hidden = Hidden(fields["hidden"]) if fields["hidden"] in set(Hidden) else previous.hidden
+        options = ReadOptions(fields["sheet"] or previous.sheet, columns or previous.columns, hidden)
         await self._uploads.read_as(upload, options, by=person(request).name)
         raise web.HTTPSeeOther(f"/uploads/{upload.id}")
 
     async def plan(self, request: web.Request) -> web.StreamResponse:
+        """Show the plan of an upload, or why the file was refused (422); redirect to the job of a confirmed one."""
         upload = self._uploads.get(request.match_info["upload"])
         if upload.job is not None:
             raise web.HTTPSeeOther(f"/jobs/{upload.job}")
         if upload.refusal is not None:
             header = upload.refusal.choices.header if upload.refusal.choices else ()
-            facts: dict[str, Any] = {"upload": upload, "letters": letters(header)}
-            return page("refused.html", request, facts, status=422)
+            context: dict[str, Any] = {"upload": upload, "letters": letters(header)}
+            return page("refused.html", request, context, status=422)
         preview = await self._uploads.preview(upload)
-        plan, wanted = preview.plan, request.query.get("status", "")
+        plan, status_filter = preview.plan, request.query.get("status", "")
         text, number = request.query.get("q", "").strip(), page_number(request)
-        status = Status(wanted) if wanted in set(Status) else None
+        status = Status(status_filter) if status_filter in set(Status) else None
         rows, more = await self._app.plans.some_rows(
-            plan, status=status, to_remove=wanted == TO_REMOVE, text=text, page=number
+            plan, status=status, to_remove=status_filter == TO_REMOVE, text=text, page=number
         )
-        facts = {"upload": upload, "preview": preview, "plan": plan, "counts": plan.not_sent()}
-        facts |= {"rows": rows, "more": more, "page": number, "wanted": wanted, "text": text}
-        facts |= {"courses": len({course for course, _ in plan.batches}), "own": person(request).name in upload.by}
-        facts |= {"same": await self._app.jobs.of_plan(plan)}
-        facts |= {"four_eyes": self._app.settings.four_eyes, "read_from": _read_from(plan)}
-        facts |= {
-            "letters": letters(plan.table.header),
-            "roles": dict(zip(plan.operation.roles, plan.table.roles, strict=True)),
-        }
-        return page("plan.html", request, facts)
+        roles = dict(zip(plan.operation.roles, plan.table.roles, strict=True))
+        context = {"upload": upload, "preview": preview, "plan": plan, "counts": plan.not_sent()}
+        context |= {"rows": rows, "more": more, "page": number, "wanted": status_filter, "text": text}
+        context |= {"courses": len({course for course, _ in plan.batches}), "own": person(request).name in upload.by}
+        context |= {"same": await self._app.jobs.of_plan(plan), "four_eyes": self._app.settings.four_eyes}
+        context |= {"roles": roles, "read_from": [(role, plan.table.header[column]) for role, column in roles.items()]}
+        return page("plan.html", request, context | {"letters": letters(plan.table.header)})
 
     async def plan_file(self, request: web.Request) -> web.StreamResponse:
+        """Download the plan as CSV, one line for each row of the file."""
         upload = self._uploads.get(request.match_info["upload"])
         preview = await self._uploads.preview(upload)
         with TemporaryDirectory() as folder:
@@ -124,41 +122,34 @@ class PlanPages:
             return download(path)
 
     async def confirm(self, request: web.Request) -> web.StreamResponse:
+        """Confirm the plan of an upload and redirect to its job; the form has the plan's hash and the number typed."""
         upload, form = self._uploads.get(request.match_info["upload"]), await read_form(request)
-        typed = str(form.get("number", "")).strip().replace(",", "")
-        number = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 9 else -1
+        number = parse_number(str(form.get("number", "")).strip().replace(",", ""), -1)
         consent = Consent(plan_hash=str(form.get("plan", "")), number=number)
-        job, _ = await confirm(self._app, self._supervisor, self._uploads, upload, consent, by=person(request).name)
-        raise web.HTTPSeeOther(f"/jobs/{job}")
+        job_id, _ = await confirm(self._app, self._supervisor, self._uploads, upload, consent, by=person(request).name)
+        raise web.HTTPSeeOther(f"/jobs/{job_id}")
 
 
 async def confirm(
     app: App, supervisor: JobSupervisor, uploads: Uploads, upload: Upload, consent: Consent, *, by: str
 ) -> tuple[str, bool]:
-    """Make an upload's plan a job and start it; its id, and whether it is new. Raises ConsentMissing."""
+    """Store an upload's plan as a job and start it; return its id and whether it is new. Raises ConsentMissing."""
 
     async def submit(preview: Preview) -> str:
         reports = private_folder(app.settings.home / "reports")
-        made = await app.plans.submit(preview, consent=consent, folder=reports, prepared_by=upload.by, by=by)
-        return made.id
+        job = await app.plans.submit(preview, consent=consent, folder=reports, prepared_by=upload.by, by=by)
+        return job.id
 
     try:
-        job, new = await uploads.confirm(upload, submit)
+        job_id, is_new = await uploads.confirm(upload, submit)
     except ConsentMissing as missing:
         await app.record(by, "confirmation_refused", name=upload.name, why=missing.message)
         raise
-    if new:
-        supervisor.start(await app.jobs.find(job), by=by)
-    return job, new
+    if is_new:
+        supervisor.start(await app.jobs.find(job_id), by=by)
+    return job_id, is_new
 
 
 def letters(header: Sequence[str]) -> list[str]:
-    """The spreadsheet's names of the columns."""
+    """Return the spreadsheet letters of a header's columns: A, B and so on."""
     return [column_letter(column) for column in range(len(header))]
-
-
-def _read_from(plan: Plan) -> list[tuple[str, str]]:
-    """Which column each id is read from."""
-    return [
-        (role, plan.table.header[column]) for role, column in zip(plan.operation.roles, plan.table.roles, strict=True)
-    ]

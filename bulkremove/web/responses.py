@@ -1,4 +1,4 @@
-"""What several pages answer with or read: a page, a part of one, a download, the number of a table's page."""
+"""Helpers that several handlers share: rendered pages, downloads, form fields and page numbers."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ KINDS = {
 def page(
     template: str,
     request: web.Request,
-    facts: Mapping[str, object],
+    context: Mapping[str, object],
     *,
     status: int = 200,
     headers: Mapping[str, str] = {},
 ) -> web.Response:
-    """A whole page; the templates also know who asks."""
-    answer = render_template(template, request, {**facts, "person": request.get(PERSON)}, status=status)
-    answer.headers.update(headers)
-    return answer
+    """Render a whole page; its template also gets the request's ``person``, which is None before sign-in."""
+    response = render_template(template, request, {**context, "person": request.get(PERSON)}, status=status)
+    response.headers.update(headers)
+    return response
 
 
-def part(template: str, request: web.Request, facts: Mapping[str, object]) -> str:
-    """A part of a page, as HTML on one line."""
-    return render_string(template, request, {**facts, "person": request.get(PERSON)}).replace("\n", " ")
+def part(template: str, request: web.Request, context: Mapping[str, object]) -> str:
+    """Render a part of a page as HTML on one line, as server-sent events need it."""
+    return render_string(template, request, {**context, "person": request.get(PERSON)}).replace("\n", " ")
 
 
 async def read_form(request: web.Request) -> Mapping[str, object]:
-    """The fields of a form. Raises HTTPBadRequest for one that can't be read."""
+    """Read the fields of a form. Raises HTTPBadRequest for a body that can't be decoded."""
     try:
         return await request.post()
     except (LookupError, ValueError):  # an unknown charset, bytes that are no text
@@ -45,12 +45,16 @@ async def read_form(request: web.Request) -> Mapping[str, object]:
 
 
 def download(path: Path) -> web.Response:
-    """The file's bytes, to be saved under its name; the name is ours and plain ASCII."""
+    """Return a file as a download under its own name, which must be ASCII and never come from a user."""
     headers = {"Content-Disposition": f'attachment; filename="{path.name}"'}
     return web.Response(body=path.read_bytes(), content_type=KINDS[path.suffix], headers=headers)
 
 
+def parse_number(text: str, default: int) -> int:
+    """Parse a whole number of 1 to 8 ASCII digits; ``default`` for any other text."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else default
+
+
 def page_number(request: web.Request) -> int:
-    """The page that was asked for, from 1; anything odd means the first."""
-    text = request.query.get("page", "1")
-    return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 9 else 1
+    """Read the query parameter ``page``, counted from 1; anything that is no such number means page 1."""
+    return max(1, parse_number(request.query.get("page", "1"), 1))

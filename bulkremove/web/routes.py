@@ -1,4 +1,4 @@
-"""What an address is: who may come in by it, and what it takes. The security know nothing else of an address."""
+"""Routes: method, path, handler, required permission and content type; ``security`` checks requests against them."""
 
 from __future__ import annotations
 
@@ -13,37 +13,39 @@ FORM = "application/x-www-form-urlencoded"
 FILE_FORM = "multipart/form-data"
 JSON = "application/json"
 API = ("/api/", "/metrics")
-"""What every address for programs begins with: they come with a token, never with a cookie."""
+"""Path prefixes of the routes for programs, which authenticate with a bearer token, never with a cookie."""
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who asks: a user, whoever sits at this machine, or a program. ``name`` stands in the audit log."""
+    """The author of a request: a signed-in user, the local user of the start link, or the token of a program."""
 
     name: str
+    """The name in the audit log."""
     role: Role
 
     def may(self, right: Right) -> bool:
+        """Tell whether the role has this permission."""
         return may(self.role, right)
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One address and method. ``right``: None for whoever came from the right host and site."""
+    """One method and path with its handler. ``right`` is the permission it needs; None: no authentication."""
 
     method: str
     path: str
     answer: Callable[[web.Request], Awaitable[web.StreamResponse]]
     right: Right | None
     takes: str = ""
-    """Content type that a POST must have; empty for a POST without a body, and for any in an upload by a program."""
+    """The content type that a request must have; empty: any, for requests without a body and uploads to the API."""
 
 
 PERSON = web.RequestKey("person", Person)
 SOURCE = web.RequestKey("source", str)
-"""Address of who asks, past the named proxy."""
+"""IP address of the client: from ``X-Forwarded-For`` where the request came through the configured proxy."""
 
 
 def person(request: web.Request) -> Person:
-    """Who asks; only behind a route that has a right."""
+    """Return the author of a request. Raises KeyError on a route without a ``right``."""
     return request[PERSON]

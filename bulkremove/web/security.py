@@ -1,8 +1,7 @@
-"""Who may ask: the host, then where the request comes from, then who it is, then what they may. In this order.
+"""The security checks of every request, in this order: host, origin, authentication, permission, content type.
 
-Every address and method passes here, those that don't exist too. Against DNS rebinding the host must be ours; against
-other sites' pages a request must come from our own; what leaves carries headers that let a browser load and run
-nothing but our own files.
+They also run for paths and methods without a route. The host is checked against DNS rebinding, the origin against
+cross-site requests, and the headers of each response let a browser load and run nothing but the files of this server.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from bulkremove.web.sessions import Sessions
 
 COOKIE = "bulkremove"
 MAX_FORM_BYTES = 64 * 1024
-"""Bytes of a request that is no upload."""
+"""Largest body of a request that is not an upload."""
 
 _HEADERS = CIMultiDict(
     {
@@ -39,21 +38,26 @@ _HEADERS = CIMultiDict(
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """How the page is reached. ``hosts``: Host headers that are ours as they stand; ``names``: those with any port."""
+    """Where this server is reached: its host names, the IP address of its proxy, and whether it has TLS itself."""
 
     hosts: frozenset[str]
+    """Host headers that are accepted exactly as they are."""
     names: frozenset[str] = frozenset()
+    """Host names that are accepted with any port or none."""
     proxy: str = ""
+    """IP address of the only client whose ``X-Forwarded-*`` headers are trusted; empty: there is none."""
     only_by_proxy: bool = False
+    """Whether requests that did not come through the proxy are refused."""
     tls: bool = False
 
     def is_ours(self, host: str) -> bool:
+        """Tell whether a Host header, in lower case, names this server."""
         return host in self.hosts or re.sub(r":[0-9]{1,5}\Z", "", host) in self.names
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
-    """A request as the person's browser sent it: past the named proxy, whose word counts, and nobody else's."""
+class _Client:
+    """Host, scheme and IP address as the client used them; a proxy passes them on as ``X-Forwarded-*`` headers."""
 
     host: str
     scheme: str
@@ -63,30 +67,30 @@ class _Seen:
 def make_security_middleware(
     address: Address, app: App, sessions: Sessions, routes: Mapping[web.AbstractRoute, Route]
 ) -> Middleware:
-    """The middleware that all requests pass first."""
+    """Make the middleware that runs the checks; ``routes`` has the Route of each aiohttp route."""
 
     @web.middleware
     async def security(request: web.Request, handler: Handler) -> web.StreamResponse:
-        seen = _seen(request, address)
-        if not address.is_ours(seen.host):
+        client = _client(request, address)
+        if not address.is_ours(client.host):
             raise web.HTTPMisdirectedRequest(text="This address is not served here.")
-        _check_site(request, seen)
-        request[SOURCE] = seen.source
+        _check_site(request, client)
+        request[SOURCE] = client.source
         route = routes.get(request.match_info.route)
         right = route.right if route else Right.LOOK
         if right is not None:
             person = await _person(request, app, sessions)
             if not person.may(right):
-                raise web.HTTPForbidden(text=f"As {person.name} you may not do that; ask somebody who may.")
+                raise web.HTTPForbidden(text=f"{person.name} may not do that. Ask somebody who may.")
             request[PERSON] = person
         if route and route.takes and request.content_type != route.takes:
-            raise web.HTTPUnsupportedMediaType(text=f"Only {route.takes} is taken here.")
+            raise web.HTTPUnsupportedMediaType(text=f"The content type must be {route.takes}.")
         return await handler(request)
 
     return security
 
 
-def _seen(request: web.Request, address: Address) -> _Seen:
+def _client(request: web.Request, address: Address) -> _Client:
     remote = request.remote or ""
     by_proxy = bool(address.proxy) and remote == address.proxy
     if address.only_by_proxy and not by_proxy:
@@ -97,33 +101,34 @@ def _seen(request: web.Request, address: Address) -> _Seen:
         scheme = _last(headers, "X-Forwarded-Proto", scheme).lower()
         host = _last(headers, "X-Forwarded-Host", host)
         remote = _last(headers, "X-Forwarded-For", remote)
-    return _Seen(host.lower(), scheme, remote)
+    return _Client(host.lower(), scheme, remote)
 
 
-def _last(headers: CIMultiDictProxy[str], name: str, otherwise: str) -> str:
-    """What the proxy itself has said: the last of all values, whatever the client sent before it."""
-    lines = headers.getall(name, [otherwise])
+def _last(headers: CIMultiDictProxy[str], name: str, default: str) -> str:
+    """Return the last value of a header: the one that the proxy itself added, after any that the client sent."""
+    lines = headers.getall(name, [default])
     return lines[-1].rpartition(",")[2].strip()
 
 
-def _check_site(request: web.Request, seen: _Seen) -> None:
+def _check_site(request: web.Request, client: _Client) -> None:
+    """Refuse cross-site requests, and form posts of unknown origin. Raises HTTPForbidden."""
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if site not in (None, "same-origin", "none"):
         raise web.HTTPForbidden(
-            text="This came from another site and was not done. Copy the address into the browser's address bar."
+            text="This request came from another site and was refused. Copy the address into the browser's address bar."
         )
     # Our own Referrer-Policy makes browsers send "null" as the origin of our own forms.
-    own = origin is None or origin.lower() == f"{seen.scheme}://{seen.host}"
-    if not own and (origin, site) != ("null", "same-origin"):
-        raise web.HTTPForbidden(text="This came from another site and was not done.")
+    is_own = origin is None or origin.lower() == f"{client.scheme}://{client.host}"
+    if not is_own and (origin, site) != ("null", "same-origin"):
+        raise web.HTTPForbidden(text="This request came from another site and was refused.")
     if request.method in ("GET", "HEAD") or request.path.startswith(API):
-        return  # a program comes with a token, which no other site's page has
+        return  # programs send a token, which a page of another site does not have
     if site is None and origin is None:
-        raise web.HTTPForbidden(text="It is not known which site this came from, so it was not done.")
+        raise web.HTTPForbidden(text="This request does not say which site it came from, so it was refused.")
 
 
 async def _person(request: web.Request, app: App, sessions: Sessions) -> Person:
-    """Who asks. Raises HTTPUnauthorized, HTTPForbidden, or HTTPSeeOther to the sign-in."""
+    """Authenticate a request. Raises HTTPUnauthorized, HTTPForbidden, or HTTPSeeOther to the sign-in page."""
     if request.path.startswith(API):
         scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
         token = await app.users.bearer(secret.strip()) if scheme.lower() == "bearer" else None
@@ -144,7 +149,7 @@ async def _person(request: web.Request, app: App, sessions: Sessions) -> Person:
 
 
 def make_guard(address: Address) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
-    """Puts the headers on every answer, errors and files included."""
+    """Make the signal handler that sets the security headers of every response, errors and files included."""
 
     async def guard(request: web.Request, response: web.StreamResponse) -> None:
         response.headers.update(_HEADERS)

@@ -1,4 +1,4 @@
-"""The server of the page: routes behind security checks, templates, and the jobs that it runs beside them."""
+"""The server of the web page and the HTTP API, which also runs the jobs and the nightly runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bulkremove.domain.errors import SettingsError
 from bulkremove.domain.hosts import is_loopback
 from bulkremove.domain.job import EndReason
 from bulkremove.domain.row import Status
-from bulkremove.report import many
+from bulkremove.report import duration, many
 from bulkremove.web import filters
 from bulkremove.web.api import Api
 from bulkremove.web.error_pages import failures
@@ -41,7 +41,7 @@ _HERE = Path(__file__).parent
 def make_site(
     app: App, supervisor: JobSupervisor, sessions: Sessions, sign_ins: SignIns, address: Address
 ) -> web.Application:
-    """All routes behind the security checks."""
+    """Build the aiohttp application: all routes behind the security checks, and the templates."""
     uploads, live = Uploads(app), Live(app, supervisor, sessions)
     all_routes = [
         *Entry(app, sessions, sign_ins, secure=address.tls or bool(address.proxy)).routes(),
@@ -73,39 +73,41 @@ def _add_templates(site: web.Application, settings: Settings, sessions: Sessions
         account=settings.account, host=settings.host, sandbox=settings.sandbox, Status=Status, users=sessions.users
     )
     environment.filters.update(
-        grouped=filters.grouped, local=filters.local, lasts=filters.lasts, name=filters.name, many=many
+        grouped=filters.grouped, local=filters.local, lasts=duration, name=filters.name, many=many
     )
 
 
 async def serve(app: App, *, host: str, port: int, say: Callable[[str], None]) -> None:
-    """Serve the page until SIGINT or SIGTERM; unfinished jobs of an earlier server go on. Raises SettingsError."""
-    settings, users = app.settings, bool(await app.users.all())
-    _check(settings, host, users)
-    sessions, supervisor = Sessions(app.users, users=users), app.supervisor()
+    """Serve until SIGINT or SIGTERM, and resume the jobs that an earlier server left unfinished. Raises SettingsError.
+
+    ``port`` 0 takes a free one. ``say`` prints a line for the user.
+    """
+    settings, has_users = app.settings, bool(await app.users.all())
+    _check(settings, host, has_users)
+    sessions, supervisor = Sessions(app.users, users=has_users), app.supervisor()
     nightly_stop, scheduler = Stop(), None
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
     tls = _tls(settings)
-    listening = _listen(host, port)
-    port = listening.getsockname()[1]
-    own = _own_hosts(port) if is_loopback(host) else frozenset()
+    listener = _listen(host, port)
+    port = listener.getsockname()[1]
+    own_hosts = _own_hosts(port) if is_loopback(host) else frozenset()
     only_by_proxy = not is_loopback(host) and tls is None
-    address = Address(own, frozenset(settings.allowed_hosts), settings.proxy, only_by_proxy, tls is not None)
-    async with AsyncExitStack() as open_:
-        await open_.enter_async_context(app.runs.serving())
-        await open_.enter_async_context(app.runs.in_sandbox())
+    address = Address(own_hosts, frozenset(settings.allowed_hosts), settings.proxy, only_by_proxy, tls is not None)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(app.runs.serving())
+        await stack.enter_async_context(app.runs.in_sandbox())
         site = make_site(app, supervisor, sessions, SignIns(), address)
         runner = web.AppRunner(site, access_log=None, handle_signals=False, shutdown_timeout=2.0)
         await runner.setup()
         try:
-            await web.SockSite(runner, listening, ssl_context=tls).start()
-            taken_up = (
-                await supervisor.resume_interrupted()
-            )  # before the link is printed: a journal that can't be written ends the server
+            await web.SockSite(runner, listener, ssl_context=tls).start()
+            # Before the link is printed: a journal that can't be written ends the server.
+            resumed_jobs = await supervisor.resume_interrupted()
             for line in _greeting(settings, sessions, host, port, secure=tls is not None):
                 say(line)
-            for job in taken_up:
+            for job in resumed_jobs:
                 say(f"Job {job.id} goes on.")
             if settings.nightly_source and settings.nightly_at is not None:
                 scheduler = asyncio.create_task(
@@ -124,15 +126,15 @@ async def serve(app: App, *, host: str, port: int, say: Callable[[str], None]) -
 
 
 def _own_hosts(port: int) -> frozenset[str]:
-    """The Host headers of this machine's browsers, which leave a scheme's own port out."""
+    """Return the Host headers of browsers on this machine; they leave out the default port of the scheme."""
     names = ("127.0.0.1", "localhost", "[::1]")
-    bare = names if port in (80, 443) else ()
-    return frozenset({*bare, *(f"{name}:{port}" for name in names)})
+    without_port = names if port in (80, 443) else ()
+    return frozenset({*without_port, *(f"{name}:{port}" for name in names)})
 
 
-def _check(settings: Settings, host: str, users: bool) -> None:
-    """Raises SettingsError when this is no safe way to serve."""
-    if settings.four_eyes and not users:
+def _check(settings: Settings, host: str, has_users: bool) -> None:
+    """Check that users, host names and TLS are set where they are needed. Raises SettingsError."""
+    if settings.four_eyes and not has_users:
         raise SettingsError(
             "four_eyes is set, but there are no users, so nobody could ever confirm a plan.",
             hint="Add two people with `bulkremove users add`, or take four_eyes out.",
@@ -140,16 +142,16 @@ def _check(settings: Settings, host: str, users: bool) -> None:
     if is_loopback(host):
         return
     missing = []
-    if not users:
+    if not has_users:
         missing.append("users who sign in (`bulkremove users add NAME --role admin`)")
     if not settings.allowed_hosts:
-        missing.append('the names it is reached under (allowed_hosts = ["bulkremove.example.com"])')
+        missing.append('the host names of the page (allowed_hosts = ["bulkremove.example.com"])')
     if not (settings.tls_certificate or settings.proxy):
-        missing.append("TLS (tls_certificate and tls_key) or the address of a proxy that has it (proxy)")
+        missing.append("TLS (tls_certificate and tls_key) or the address of a proxy with TLS (proxy)")
     if missing:
         raise SettingsError(
             f"The page is not served on {host}, where others could reach it, without {'; '.join(missing)}.",
-            hint="Or leave --host out: then it is for this machine only.",
+            hint="Or leave --host out: then only this machine can reach it.",
         )
 
 
@@ -175,10 +177,12 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _greeting(settings: Settings, sessions: Sessions, host: str, port: int, *, secure: bool) -> list[str]:
-    last = "Ctrl-C ends the server; unfinished jobs go on when it is started again."
+    """Return the lines that the server prints when it is ready: where to open the page, and how to end the server."""
+    last_line = "Ctrl-C ends the server; unfinished jobs go on when it is started again."
+    scheme = "https" if secure else "http"
     if sessions.start_token is not None:
-        here = f"http{'s' if secure else ''}://{'[::1]' if ':' in host else '127.0.0.1'}:{port}"
-        return [f"Open {here}/start?token={sessions.start_token}", f"The link is good once. {last}"]
+        url = f"{scheme}://{'[::1]' if ':' in host else '127.0.0.1'}:{port}"
+        return [f"Open {url}/start?token={sessions.start_token}", f"The link is good once. {last_line}"]
     names = settings.allowed_hosts or ("127.0.0.1",)
-    place = f"https://{names[0]}/" if settings.proxy else f"http{'s' if secure else ''}://{names[0]}:{port}/"
-    return [f"Listening on {host}, port {port}. Sign in at {place}", last]
+    url = f"https://{names[0]}/" if settings.proxy else f"{scheme}://{names[0]}:{port}/"
+    return [f"Listening on {host}, port {port}. Sign in at {url}", last_line]

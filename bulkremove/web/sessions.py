@@ -1,6 +1,6 @@
-"""Who has come in: the start link's one session, users' sessions, and how often a sign-in may be tried.
+"""Sessions of users and of the start link, and the throttling of sign-ins.
 
-All in memory: a restart ends every session, and nothing here is worth stealing from a disk.
+All of it is in memory: a restart ends every session, and no session can be stolen from the disk.
 """
 
 from __future__ import annotations
@@ -20,71 +20,75 @@ from bulkremove.web.routes import Person
 MAX_IDLE = 3600.0
 """Seconds without a request after which a user's session ends."""
 MAX_SESSION = 12 * 3600.0
-"""Seconds after which a user signs in again, whatever they did."""
+"""Seconds after which a user's session ends, even if it is in use."""
 MAX_LOCAL_SESSION = 7 * 24 * 3600.0
-"""Seconds that the start link's session lasts: a job of 20,000 rows takes half a day."""
+"""Seconds after which the start link's session ends: long enough for a job of 20,000 rows, which takes half a day."""
 MAX_SESSIONS = 1000
+"""Open sessions; one more ends the one that was unused for longest."""
 
 
 @dataclass(slots=True)
 class _Session:
     known: SessionUser | None
-    """None: whoever sits at this machine."""
+    """None: the local user, who opened the start link."""
     began: float
+    """Monotonic seconds, as is ``used``, the time of the last request."""
     used: float
 
 
 class Sessions:
-    """One start token, good once, and all sessions. ``users``: people sign in, and there is no start token."""
+    """The open sessions, and the start token, which opens one session. With ``users`` there is no start token."""
 
     def __init__(self, people: Users, *, users: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self._people = people
         self._clock = clock
         self.users = users
-        self._start: str | None = None if users else secrets.token_urlsafe(32)
+        self._start_token: str | None = None if users else secrets.token_urlsafe(32)
         self._sessions: dict[str, _Session] = {}
 
     @property
     def start_token(self) -> str | None:
-        return self._start
+        """The token of the start link; None when it was used or when users sign in."""
+        return self._start_token
 
     def open_by_token(self, token: str) -> str | None:
-        """A new session for the start token, which is dead then; None for any other."""
-        if self._start is None or not hmac.compare_digest(self._start.encode(), token.encode("utf-8", "replace")):
+        """Open a session for the start token, which becomes invalid; its key, or None for any other token."""
+        expected = self._start_token
+        if expected is None or not hmac.compare_digest(expected.encode(), token.encode("utf-8", "replace")):
             return None
-        self._start = None
+        self._start_token = None
         return self.open(None)
 
-    def open(self, known: SessionUser | None) -> str:
-        """A new session of a user who has signed in."""
+    def open(self, user: SessionUser | None) -> str:
+        """Open a session for a user, or for the local user (None), and return its key."""
         now = self._clock()
-        self._sessions = {key: one for key, one in self._sessions.items() if self._alive(one)}
+        self._sessions = {key: session for key, session in self._sessions.items() if self._is_alive(session)}
         if len(self._sessions) >= MAX_SESSIONS:
             del self._sessions[min(self._sessions, key=lambda key: self._sessions[key].used)]
         key = secrets.token_urlsafe(32)
-        self._sessions[key] = _Session(known, now, now)
+        self._sessions[key] = _Session(user, now, now)
         return key
 
     async def who(self, key: str, *, watching: bool = False) -> Person | None:
-        """The person of a session. ``watching``: a look that keeps nobody signed in."""
+        """Return the person of a session, or None if it has ended. ``watching``: do not count this as its use."""
         session = self._sessions.get(key)
-        if session is None or not self._alive(session):
+        if session is None or not self._is_alive(session):
             return None
         if not watching:
             session.used = self._clock()
         if session.known is None:
             return Person(this_person(), Role.ADMIN)
-        still = await self._people.refresh(session.known)
-        if still is None:
+        user = await self._people.refresh(session.known)
+        if user is None:
             self.close(key)
             return None
-        return Person(still.name, still.role)
+        return Person(user.name, user.role)
 
     def close(self, key: str) -> None:
-        """End a session."""
+        """End a session, if there is one of that key."""
         self._sessions.pop(key, None)
 
-    def _alive(self, session: _Session) -> bool:
+    def _is_alive(self, session: _Session) -> bool:
         now = self._clock()
         if session.known is None:
             return now - session.began < MAX_LOCAL_SESSION
@@ -92,19 +96,19 @@ class Sessions:
 
 
 FREE_ATTEMPTS = 3
-"""Wrong passwords from one address before it must wait."""
+"""Failed sign-ins from one address before it must wait."""
 MAX_WAIT = 60.0
-"""Seconds that an address waits at most after a wrong password, so that nobody is shut out for good."""
+"""Longest wait of an address after a failed sign-in, in seconds: nobody is locked out for good."""
 FORGET_AFTER = 900.0
-"""Seconds after which an address has a clean slate."""
+"""Seconds after its last failed sign-in at which the failures of an address may be forgotten."""
 MAX_SIGN_INS_AT_ONCE = 50
-"""Sign-ins under way at once, one from each address."""
+"""Sign-ins in progress at the same time, at most one from each address."""
 BUSY = 20
-"""Wrong passwords in the last minute, from all addresses, beyond which each sign-in takes a second longer."""
+"""Failed sign-ins in the last minute, from all addresses, beyond which each sign-in takes a second longer."""
 
 
 class TooSoon(Exception):
-    """This sign-in is not tried. ``seconds``: until it is worth another try."""
+    """A sign-in was refused without a look at the password. ``seconds``: how long to wait before another try."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
@@ -112,7 +116,7 @@ class TooSoon(Exception):
 
 
 class SignIns:
-    """Slows guessing down, per address and in all. Sign-ins are taken one by one, in the order in which they came."""
+    """The throttle against password guessing, per address and in total; it runs sign-ins one at a time, in order."""
 
     def __init__(
         self,
@@ -121,48 +125,54 @@ class SignIns:
     ) -> None:
         self._clock = clock
         self._sleep = sleep
-        self._one = asyncio.Lock()
-        self._under_way: set[str] = set()
-        self._wrong: dict[str, tuple[int, float]] = {}
-        """By address: wrong passwords, and when the last one came."""
-        self._lately: list[float] = []
+        self._lock = asyncio.Lock()
+        self._in_progress: set[str] = set()
+        self._failures: dict[str, tuple[int, float]] = {}
+        """By address: the count of failed sign-ins, and the time of the last one (monotonic seconds)."""
+        self._recent_failures: list[float] = []
+        """Times of the last minute's failed sign-ins from all addresses."""
 
     async def attempt(self, source: str, sign_in: Callable[[], Awaitable[SessionUser | None]]) -> SessionUser | None:
-        """What ``sign_in`` gives. Raises TooSoon, without trying, when this address or everybody must wait."""
-        source = _neighbourhood(source)
-        wait = self._wait(source)
-        if wait > 0 or source in self._under_way or len(self._under_way) >= MAX_SIGN_INS_AT_ONCE:
-            raise TooSoon(max(wait, 1.0))
-        self._under_way.add(source)
-        try:
-            async with self._one:
-                self._lately = [at for at in self._lately if self._clock() - at < 60.0]
-                if len(self._lately) > BUSY:
-                    await self._sleep(1.0)
-                known = await sign_in()
-        finally:
-            self._under_way.discard(source)
-        if known is None:
-            self._note_wrong(source)
-        else:
-            self._wrong.pop(source, None)
-        return known
+        """Call ``sign_in`` and return its result. Raises TooSoon instead when ``source``, an IP address, must wait.
 
-    def _wait(self, source: str) -> float:
-        count, last = self._wrong.get(source, (0, 0.0))
+        It must wait after failed sign-ins, while it has one in progress, and while all addresses together have
+        MAX_SIGN_INS_AT_ONCE in progress.
+        """
+        source = _throttle_key(source)
+        wait = self._remaining_wait(source)
+        if wait > 0 or source in self._in_progress or len(self._in_progress) >= MAX_SIGN_INS_AT_ONCE:
+            raise TooSoon(max(wait, 1.0))
+        self._in_progress.add(source)
+        try:
+            async with self._lock:
+                self._recent_failures = [at for at in self._recent_failures if self._clock() - at < 60.0]
+                if len(self._recent_failures) > BUSY:
+                    await self._sleep(1.0)
+                user = await sign_in()
+        finally:
+            self._in_progress.discard(source)
+        if user is None:
+            self._record_failure(source)
+        else:
+            self._failures.pop(source, None)
+        return user
+
+    def _remaining_wait(self, source: str) -> float:
+        """Seconds until the address may try again; zero or less: now."""
+        count, last = self._failures.get(source, (0, 0.0))
         if count < FREE_ATTEMPTS:
             return 0.0
         return min(2.0 ** (count - FREE_ATTEMPTS), MAX_WAIT) - (self._clock() - last)
 
-    def _note_wrong(self, source: str) -> None:
+    def _record_failure(self, source: str) -> None:
         now = self._clock()
-        self._wrong = {one: found for one, found in self._wrong.items() if now - found[1] < FORGET_AFTER}
-        self._wrong[source] = self._wrong.get(source, (0, 0.0))[0] + 1, now
-        self._lately.append(now)
+        self._failures = {key: failure for key, failure in self._failures.items() if now - failure[1] < FORGET_AFTER}
+        self._failures[source] = self._failures.get(source, (0, 0.0))[0] + 1, now
+        self._recent_failures.append(now)
 
 
-def _neighbourhood(source: str) -> str:
-    """One visitor may have a whole /64 of IPv6 addresses; they count as one."""
+def _throttle_key(source: str) -> str:
+    """Return an IPv4 address itself, and the /64 network of an IPv6 address: one client may own all of it."""
     try:
         address = ipaddress.ip_address(source)
     except ValueError:

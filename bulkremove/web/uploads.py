@@ -1,7 +1,8 @@
-"""Files on their way in: streamed to a private folder under names of our own, capped, looked at, confirmed once.
+"""Uploaded files: streamed to a private folder, limited in size, read into a plan, confirmed once.
 
-The name a file had is only ever shown. What was not confirmed within a day is deleted. Only the plan looked at last is
-kept in memory; another one is made again from its file, and its hash shows that it is the same.
+A file is stored under a random name; the name that the user gave it is only displayed. An upload that is not confirmed
+within a day is deleted. Only the plan shown last is in memory; another one is made again from its file, and its hash
+shows that it is the same.
 """
 
 from __future__ import annotations
@@ -24,145 +25,157 @@ from bulkremove.reading.options import ReadOptions
 from bulkremove.web.security import MAX_FORM_BYTES
 
 UPLOAD_TIMEOUT = 120.0
-"""Seconds from the first byte to the last."""
+"""Seconds from the first byte of a request's body to the last."""
 MAX_UPLOADS_AT_ONCE = 16
-"""Files that may be on their way at the same time; a slow one holds up nobody."""
+"""Requests that may send a file at the same time; more get 503."""
 MAX_READS_AT_ONCE = 2
 """Files that are read at the same time, each in a process of its own."""
 MAX_AGE = 24 * 3600.0
-"""Seconds that a file waits for its confirmation."""
+"""Seconds after which an upload is deleted, at the next use of any upload."""
 MAX_UPLOADS = 50
+"""Uploads that are stored; one more deletes the oldest."""
 MAX_NAME_LENGTH = 200
-"""Characters of a file's name that are shown."""
-_PIECE = 64 * 1024
+"""Characters of a file's name that are displayed."""
+_CHUNK_BYTES = 64 * 1024
 
 
 @dataclass(slots=True)
 class Upload:
-    """A file that came in, or the rows of a job to try again."""
+    """An uploaded file, or the rows of a job that are to be retried."""
 
     id: str
     name: str
     by: list[str]
-    """Who gave it, and who else said how it is to be read: all who shaped its plan."""
+    """Who uploaded it and who chose its sheet or columns; with ``four_eyes`` none of them may confirm its plan."""
     came_at: float
     """Epoch seconds."""
     path: Path | None = None
     retry: tuple[str, bool] | None = None
-    """The job whose rows these are, and whether its unknown rows are among them."""
+    """The id of the job to retry, and whether its unknown rows are included; None for a file."""
     options: ReadOptions = field(default_factory=ReadOptions)
     refusal: FileRefused | None = None
+    """Why the file could not be read with ``options``."""
     removals: int = 0
     job: str | None = None
-    """The job that it was confirmed as; a second confirmation leads there too."""
+    """The id of the job that its plan became; None before it is confirmed. A second confirmation returns it again."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held while it is read or confirmed, so that a slow old reading never covers a new one."""
+    """Held while it is read or confirmed, so that a slow earlier read never replaces the result of a later one."""
 
 
 class Uploads:
-    """The files that wait. ``folder`` is private and emptied at the start: nothing of an earlier run is confirmed."""
+    """The uploads of one server. Their private folder is emptied at the start, so none outlives a restart."""
 
     def __init__(self, app: App, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._app = app
-        self._largest = app.settings.largest_upload * 1024 * 1024
+        self._max_bytes = app.settings.largest_upload * 1024 * 1024
         self._folder = private_folder(app.settings.home / "uploads")
         self._clock = clock
-        self._found: dict[str, tuple[Upload, float]] = {}
-        self._held: dict[str, Preview] = {}
-        self._under_way = 0
+        self._uploads: dict[str, tuple[Upload, float]] = {}
+        """By id: the upload, and when it was added (seconds of ``clock``)."""
+        self._previews: dict[str, Preview] = {}
+        """By the upload's id: at most one, the newest."""
+        self._transfers = 0
         self._reading = asyncio.Semaphore(MAX_READS_AT_ONCE)
         for path in self._folder.iterdir():
             path.unlink()
 
     async def of_form(self, request: web.Request, *, by: str) -> Upload:
-        """Store the file of a form. Raises HTTPRequestEntityTooLarge, HTTPBadRequest or HTTPServiceUnavailable."""
-        if request.content_length is not None and request.content_length > self._largest + MAX_FORM_BYTES:
+        """Store and read the file of a form.
+
+        Raises HTTPRequestEntityTooLarge, HTTPBadRequest, HTTPServiceUnavailable or TimeoutError. A file that can't be
+        read raises nothing: ``refusal`` of the upload says why.
+        """
+        if request.content_length is not None and request.content_length > self._max_bytes + MAX_FORM_BYTES:
             raise self._too_large(request.content_length)
-        with self._one_more():
+        with self._transfer():
             try:
                 async with asyncio.timeout(UPLOAD_TIMEOUT):
                     part = await (await request.multipart()).next()
                     if not isinstance(part, BodyPartReader) or part.name != "file" or not part.filename:
                         raise web.HTTPBadRequest(text="Choose a file first.")
-                    upload = await self._store(_pieces(part), part.filename, by)
-            except (ValueError, LookupError, http_exceptions.HttpProcessingError):  # a body that is no such form
-                raise web.HTTPBadRequest(text="This is no form with a file. Choose a file first.") from None
+                    upload = await self._store(_chunks(part), part.filename, by)
+            except (ValueError, LookupError, http_exceptions.HttpProcessingError):  # a malformed body
+                raise web.HTTPBadRequest(text="This form has no file. Choose a file first.") from None
         await self.read_as(upload, ReadOptions(), by=by)
         return upload
 
     async def of_body(self, request: web.Request, *, name: str, options: ReadOptions, by: str) -> Upload:
-        """Store the body of a request. Raises as ``of_form``."""
-        with self._one_more():
+        """Store and read the body of a request as a file. Raises what ``of_form`` raises, but not HTTPBadRequest."""
+        with self._transfer():
             async with asyncio.timeout(UPLOAD_TIMEOUT):
-                upload = await self._store(request.content.iter_chunked(_PIECE), name, by)
+                upload = await self._store(request.content.iter_chunked(_CHUNK_BYTES), name, by)
         await self.read_as(upload, options, by=by)
         return upload
 
     def of_job(self, job: str, *, unknown_checked: bool, source: str, by: str) -> Upload:
-        """The rows of a job to try again, to be looked at and confirmed like any file."""
-        return self._keep(Upload(self._new_id(), source, [by], time.time(), retry=(job, unknown_checked)))
+        """Add an upload of the rows of a job that are to be retried; its plan is confirmed like that of a file."""
+        return self._add(Upload(self._new_id(), source, [by], time.time(), retry=(job, unknown_checked)))
 
     async def preview(self, upload: Upload) -> Preview:
-        """The upload's plan. Raises FileRefused when it can't be read as it is."""
+        """Return the upload's plan, read again if it is not in memory. Raises FileRefused."""
         async with upload.lock:
             return await self._preview(upload)
 
     async def read_as(self, upload: Upload, options: ReadOptions, *, by: str) -> None:
-        """Read the file again in another way; ``refusal`` tells when that does not work either."""
+        """Read the file with these options; on failure ``refusal`` of the upload says why. A confirmed one is left."""
         async with upload.lock:
             if upload.job is not None:
                 return
             upload.options, upload.refusal = options, None
-            upload.by += [by] * (by not in upload.by)
-            self._held.pop(upload.id, None)
+            if by not in upload.by:
+                upload.by.append(by)
+            self._previews.pop(upload.id, None)
             try:
                 await self._preview(upload)
-            except FileRefused as refused:
-                upload.refusal = refused
-        said = {"sheet": options.sheet, "columns": dict(options.columns), "hidden": options.hidden.value}
-        await self._app.record(by, "read", name=upload.name, plan=self.fingerprint(upload), **said)
+            except FileRefused as error:
+                upload.refusal = error
+        values = {"sheet": options.sheet, "columns": dict(options.columns), "hidden": options.hidden.value}
+        await self._app.record(by, "read", name=upload.name, plan=self.fingerprint(upload), **values)
 
     async def confirm(self, upload: Upload, submit: Callable[[Preview], Awaitable[str]]) -> tuple[str, bool]:
-        """The job that the plan became, by ``submit`` or before; whether it is new. Raises ConsentMissing."""
+        """Return the id of the job that the plan became, and whether this call made it, with ``submit``.
+
+        Raises ConsentMissing, and FileRefused if the plan has to be read again and can't be.
+        """
         async with upload.lock:
             if upload.job is not None:
                 return upload.job, False
             if upload.refusal is not None:
                 raise ConsentMissing("This file was refused, so there is nothing to confirm.")
             upload.job = await submit(await self._preview(upload))
-            self._held.pop(upload.id, None)
+            self._previews.pop(upload.id, None)
             if upload.path is not None:
-                upload.path.unlink(missing_ok=True)  # the job has all rows in the journal
+                upload.path.unlink(missing_ok=True)  # the journal has all rows of the job
             return upload.job, True
 
     def fingerprint(self, upload: Upload) -> str:
-        """The hash of the plan that was made last; empty when it is not in memory."""
-        held = self._held.get(upload.id)
-        return held.plan.fingerprint if held else ""
+        """Return the hash of the upload's plan; empty when the plan is not in memory."""
+        preview = self._previews.get(upload.id)
+        return preview.plan.fingerprint if preview else ""
 
     def get(self, upload_id: str) -> Upload:
-        """Raises HTTPNotFound."""
+        """Return an upload by its id. Raises HTTPNotFound."""
         self._sweep()
-        found = self._found.get(upload_id)
-        if found is None:
+        entry = self._uploads.get(upload_id)
+        if entry is None:
             raise web.HTTPNotFound(text="This upload is not kept any more. Upload the file again.")
-        return found[0]
+        return entry[0]
 
     def waiting(self) -> list[Upload]:
-        """Plans that nobody has confirmed yet, the newest first."""
+        """Return the uploads whose plans are not confirmed yet, the newest first."""
         self._sweep()
-        found = [upload for upload, _ in self._found.values() if upload.job is None and upload.refusal is None]
-        return sorted(found, key=lambda one: one.came_at, reverse=True)
+        uploads = [upload for upload, _ in self._uploads.values() if upload.job is None and upload.refusal is None]
+        return sorted(uploads, key=lambda upload: upload.came_at, reverse=True)
 
     async def _preview(self, upload: Upload) -> Preview:
-        held = self._held.get(upload.id)
-        if held is None:
+        preview = self._previews.get(upload.id)
+        if preview is None:
             async with self._reading:
-                self._held.clear()  # before the next one is made, or memory would hold two
-                held = await self._read(upload)
-            self._held = {upload.id: held}
-            upload.removals = held.plan.removals
-        return held
+                self._previews.clear()  # before the next one is made, or memory would hold two
+                preview = await self._read(upload)
+            self._previews = {upload.id: preview}
+            upload.removals = preview.plan.removals
+        return preview
 
     async def _read(self, upload: Upload) -> Preview:
         if upload.retry is not None:
@@ -172,60 +185,61 @@ class Uploads:
         return await self._app.plans.preview_apart(upload.path, name=upload.name, options=upload.options)
 
     @contextmanager
-    def _one_more(self) -> Iterator[None]:
-        if self._under_way >= MAX_UPLOADS_AT_ONCE:
-            raise web.HTTPServiceUnavailable(text="Too many files are on their way right now. Try again in a minute.")
-        self._under_way += 1
+    def _transfer(self) -> Iterator[None]:
+        """Count a file that is being sent. Raises HTTPServiceUnavailable when there are too many."""
+        if self._transfers >= MAX_UPLOADS_AT_ONCE:
+            raise web.HTTPServiceUnavailable(text="Too many files are being uploaded. Try again in a minute.")
+        self._transfers += 1
         try:
             yield
         finally:
-            self._under_way -= 1
+            self._transfers -= 1
 
-    async def _store(self, pieces: AsyncIterator[bytes], name: str, by: str) -> Upload:
-        upload, size = Upload(self._new_id(), _shown(name), [by], time.time()), 0
+    async def _store(self, chunks: AsyncIterator[bytes], name: str, by: str) -> Upload:
+        """Write the chunks to a new file, which is deleted if that fails. Raises HTTPRequestEntityTooLarge."""
+        upload, size = Upload(self._new_id(), _displayable(name), [by], time.time()), 0
         path = upload.path = self._folder / upload.id
         try:
             with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
-                async for piece in pieces:
-                    size += len(piece)
-                    if size > self._largest:
+                async for chunk in chunks:
+                    size += len(chunk)
+                    if size > self._max_bytes:
                         raise self._too_large(size)
-                    file.write(piece)
+                    file.write(chunk)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
         await self._app.record(by, "uploaded", name=upload.name, bytes=size)
-        return self._keep(upload)
+        return self._add(upload)
 
     def _too_large(self, size: int) -> web.HTTPException:
-        most = self._app.settings.largest_upload
-        words = f"The file is larger than {most} MB. Nothing of it was kept."
-        return web.HTTPRequestEntityTooLarge(self._largest, size, text=words)
+        text = f"The file is larger than {self._app.settings.largest_upload} MB. Nothing of it was kept."
+        return web.HTTPRequestEntityTooLarge(self._max_bytes, size, text=text)
 
-    def _keep(self, upload: Upload) -> Upload:
+    def _add(self, upload: Upload) -> Upload:
         self._sweep(room=1)
-        self._found[upload.id] = upload, self._clock()
+        self._uploads[upload.id] = upload, self._clock()
         return upload
 
     def _sweep(self, *, room: int = 0) -> None:
-        """Delete what has waited too long, and the oldest beyond what is kept."""
-        oldest = sorted(self._found.values(), key=lambda one: one[1])
-        for place, (one, kept_at) in enumerate(oldest):
-            if len(oldest) - place > MAX_UPLOADS - room or self._clock() - kept_at > MAX_AGE:
-                if one.path is not None:
-                    one.path.unlink(missing_ok=True)
-                self._held.pop(one.id, None)
-                del self._found[one.id]
+        """Delete the uploads older than MAX_AGE, and the oldest so that ``room`` more fit into MAX_UPLOADS."""
+        oldest_first = sorted(self._uploads.values(), key=lambda entry: entry[1])
+        for index, (upload, added_at) in enumerate(oldest_first):
+            if len(oldest_first) - index > MAX_UPLOADS - room or self._clock() - added_at > MAX_AGE:
+                if upload.path is not None:
+                    upload.path.unlink(missing_ok=True)
+                self._previews.pop(upload.id, None)
+                del self._uploads[upload.id]
 
     def _new_id(self) -> str:
         return secrets.token_urlsafe(9)
 
 
-async def _pieces(part: BodyPartReader) -> AsyncIterator[bytes]:
-    while piece := await part.read_chunk(_PIECE):
-        yield piece
+async def _chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
+    while chunk := await part.read_chunk(_CHUNK_BYTES):
+        yield chunk
 
 
-def _shown(name: str) -> str:
-    """A file's name as it can be shown: some browsers send bytes that are no text."""
+def _displayable(name: str) -> str:
+    """Return a file's name cut to size, with ``?`` for what can't be encoded: some browsers send undecodable bytes."""
     return name.encode("utf-8", "replace").decode()[:MAX_NAME_LENGTH]

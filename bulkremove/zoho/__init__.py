@@ -1,1 +1,1 @@
-"""Zoho People's HTTP interface: requests, responses, access tokens, accounts."""
+"""The HTTP client for Zoho People: requests, responses, access tokens and accounts."""

@@ -1,7 +1,7 @@
-"""Who calls Zoho: client id, client secret and refresh token, by account name or from the environment.
+"""OAuth credentials (client id, client secret, refresh token), stored by account name or taken from the environment.
 
-Secrets go to the system's keyring where there is a real one, else to a file that only its owner can read. They are
-never shown, logged or taken from a command line.
+Secrets are stored in the system's keyring if there is one, else in a file that only its owner can read. They are never
+shown, logged or taken from a command line.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ VARIABLES = {
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a token is asked for with. Its repr shows no secret."""
+    """OAuth credentials of one account in one data centre (``dc``: its code). The repr shows no secret."""
 
     dc: str
     client_id: str
@@ -36,11 +36,12 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What may be shown of a stored account."""
+    """The public data of a stored account."""
 
     name: str
     dc: str
     client_id_ends: str
+    """The last four characters of the client id."""
     kept_in: str
     """``keyring`` or ``file``."""
 
@@ -48,13 +49,21 @@ class Account:
 class Keyring(Protocol):
     """The system's keyring, as the package ``keyring`` offers it."""
 
-    def get_password(self, service_name: str, username: str) -> str | None: ...
-    def set_password(self, service_name: str, username: str, password: str) -> None: ...
-    def delete_password(self, service_name: str, username: str) -> None: ...
+    def get_password(self, service_name: str, username: str) -> str | None:
+        """Return the password, or None if there is none."""
+        ...
+
+    def set_password(self, service_name: str, username: str, password: str) -> None:
+        """Store a password, in place of an earlier one. May raise any exception of the back end."""
+        ...
+
+    def delete_password(self, service_name: str, username: str) -> None:
+        """Delete a password. May raise any exception of the back end."""
+        ...
 
 
 def system_keyring() -> Keyring | None:
-    """The keyring, if there is one that really keeps something; the null and fail back ends do not."""
+    """Return the system's keyring, or None where none stores anything (the null and fail back ends)."""
     try:
         import keyring
         from keyring.backends import fail, null
@@ -65,23 +74,23 @@ def system_keyring() -> Keyring | None:
 
 
 def from_environment(environ: Mapping[str, str], dc: str) -> Credentials | None:
-    """Credentials from the three variables; None if none is set. Raises SettingsError if only some are."""
-    found = {name: environ.get(variable, "") for name, variable in VARIABLES.items()}
-    if not any(found.values()):
+    """Read credentials from the three variables; None if none is set. Raises SettingsError if only some are."""
+    values = {name: environ.get(variable, "") for name, variable in VARIABLES.items()}
+    if not any(values.values()):
         return None
-    missing = [VARIABLES[name] for name, value in found.items() if not value]
+    missing = [VARIABLES[name] for name, value in values.items() if not value]
     if missing:
         raise SettingsError(f"{' and '.join(missing)} must be set too.", hint="All three are needed, or none.")
-    return Credentials(dc, **found)
+    return Credentials(dc, **values)
 
 
 def ledger_key(host: str, client_id: str) -> str:
-    """The quota ledger's name: one client under two account names shares one allowance."""
+    """Return the key of the quota ledger: the same for one client under two account names, which share one quota."""
     return f"{host}|{hashlib.sha256(client_id.encode()).hexdigest()[:16]}"
 
 
 class AccountStore:
-    """The accounts stored in ``home``, by name. ``keyring``: None where the system has none."""
+    """The accounts stored in the folder ``home``, by name. ``keyring``: None where the system has none."""
 
     def __init__(self, home: Path, keyring: Keyring | None) -> None:
         self._list = home / "accounts.json"
@@ -89,47 +98,50 @@ class AccountStore:
         self._keyring = keyring
 
     def all(self) -> list[Account]:
-        """What may be shown of each, in the order of their names."""
-        return [Account(name, **facts) for name, facts in sorted(self._load().items())]
+        """List the accounts, sorted by name."""
+        return [Account(name, **fields) for name, fields in sorted(self._load().items())]
 
     def add(self, name: str, credentials: Credentials) -> Account:
-        """Store an account, in the place of one of the same name."""
+        """Store an account, in place of an earlier one of the same name."""
         secret = json.dumps(asdict(credentials))
         kept_in = "file"
         if self._keyring is not None:
             try:
                 self._keyring.set_password(SERVICE, name, secret)
                 kept_in = "keyring"
-            except Exception:  # noqa: S110 - any back end may fail in its own way; the file is the way out
+            except Exception:  # noqa: S110 - each back end has exceptions of its own; the file is the fallback
                 pass
         if kept_in == "file":
             write_private(self._file(name), secret)
         else:
             self._file(name).unlink(missing_ok=True)
-        facts = {"dc": credentials.dc, "client_id_ends": credentials.client_id[-4:], "kept_in": kept_in}
-        self._save(self._load() | {name: facts})
-        return Account(name, **facts)
+        fields = {"dc": credentials.dc, "client_id_ends": credentials.client_id[-4:], "kept_in": kept_in}
+        self._save(self._load() | {name: fields})
+        return Account(name, **fields)
 
     def get(self, name: str) -> Credentials:
-        """The credentials of that name. Raises NotAuthorized if there are none, LocalFileFailed if others can read."""
-        facts = self._load().get(name)
-        if facts is None:
+        """Return the credentials of an account.
+
+        Raises NotAuthorized if there are none, LocalFileFailed if other users can read their file.
+        """
+        fields = self._load().get(name)
+        if fields is None:
             raise NotAuthorized(
                 f"There is no account {name!r} on this machine.",
-                hint="Run `bulkremove login`, or `bulkremove accounts` to see those there are.",
+                hint="Run `bulkremove login`, or `bulkremove accounts` to list the accounts.",
             )
-        secret = self._keyring_text(name) if facts["kept_in"] == "keyring" else read_private(self._file(name))
+        secret = self._keyring_text(name) if fields["kept_in"] == "keyring" else read_private(self._file(name))
         if secret is None:
             raise NotAuthorized(f"The secrets of account {name!r} are gone.", hint="Run `bulkremove login` again.")
         return Credentials(**json.loads(secret))
 
     def remove(self, name: str) -> None:
-        """Forget the account and its secrets. Raises NotAuthorized if there is none."""
+        """Delete the account and its secrets. Raises NotAuthorized if there is no such account."""
         accounts = self._load()
-        facts = accounts.pop(name, None)
-        if facts is None:
+        fields = accounts.pop(name, None)
+        if fields is None:
             raise NotAuthorized(f"There is no account {name!r} on this machine.")
-        if facts["kept_in"] == "keyring" and self._keyring_text(name) is not None and self._keyring is not None:
+        if fields["kept_in"] == "keyring" and self._keyring_text(name) is not None and self._keyring is not None:
             self._keyring.delete_password(SERVICE, name)
         self._file(name).unlink(missing_ok=True)
         self._save(accounts)

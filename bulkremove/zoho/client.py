@@ -1,8 +1,8 @@
-"""One removal, one request: the last line before the wire.
+"""The HTTP client: one removal is one request, and nothing else is sent for a row.
 
-The exact method, host and path are checked once more here, redirects are never followed, aiohttp's hidden
-repeat of a DELETE is refused, and an answer is capped in size and time. What aiohttp raises becomes one of two
-errors of ours: ``NeverSent`` when no byte can have left, ``Unanswered`` otherwise. It never decides anything.
+Method, host and path are checked against the planned operation before each request. Redirects are never followed,
+aiohttp's hidden repeat of a DELETE is refused, and a reply is limited in size and time. Exceptions of aiohttp become
+``NeverSent`` when no byte can have left, ``Unanswered`` otherwise. What a reply means is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from bulkremove.domain.row import Removal
 R = TypeVar("R")
 
 MAX_RESPONSE_BYTES = 64 * 1024
-"""Bytes of a body; the documented one has about a hundred."""
+"""Largest body that is read; the documented one has about a hundred bytes."""
 
 
-async def _always() -> bool:
+async def _always_valid() -> bool:
     return True
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Leave to send now: the permit (slot and attempt are on disk) and the access token to send with."""
+    """Permission to send now: the permit (slot and attempt are on disk) and the access token to send with."""
 
     permit: Permit
     token: str
-    is_still_valid: Callable[[], Awaitable[bool]] = _always
-    """Asked when the connection stands, which may have taken seconds: false when the call must not be made any more."""
+    is_still_valid: Callable[[], Awaitable[bool]] = _always_valid
+    """Called when the connection is open, which may have taken seconds; False: the call must not be made any more."""
 
     def __repr__(self) -> str:
         return f"Admission({self.permit!r}, token=...)"
@@ -49,35 +49,35 @@ class Admission:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request that was admitted, and what came back: a reply or the way it failed."""
+    """One request that was admitted, with its reply or its failure."""
 
     admission: Admission
     reply: Reply | None = None
     failure: ExchangeFailed | None = None
     withdrawn: bool = False
-    """The admission did not hold until the connection stood; no byte left."""
+    """The admission was no longer valid when the connection was open; no byte left."""
 
 
 class _Request(aiohttp.ClientRequest):
-    """A request that looks once more when its connection stands, before a byte leaves."""
+    """A request that checks its admission again when its connection is open, before a byte leaves."""
 
-    is_still_valid: Callable[[], Awaitable[bool]] = staticmethod(_always)
-    is_looking = False
-    """While it looks no byte has left, however long that takes."""
+    is_still_valid: Callable[[], Awaitable[bool]] = staticmethod(_always_valid)
+    is_checking = False
+    """While True no byte has left, so a time-out then means that nothing was sent."""
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
-        self.is_looking = True
+        self.is_checking = True
         if not await self.is_still_valid():
             raise _Withdrawn
-        self.is_looking = False
+        self.is_checking = False
         return await super().send(conn)
 
 
 class ZohoClient:
-    """The calls of one account. Seconds are real ones; ``exchange`` bounds one call from start to end.
+    """An HTTP client for the calls of one account.
 
-    ``operation``: the only call that may leave for a row. ``on_date`` hears the server's own time of each reply, as
-    sent.
+    ``operation``: the only call that is allowed for a row. ``connect`` and ``read``: time-outs in real seconds;
+    ``exchange``: the limit for one call from start to end. ``on_date`` gets the Date header of each reply, as sent.
     """
 
     def __init__(
@@ -97,7 +97,8 @@ class ZohoClient:
         self._on_date = on_date
         self._exchange = exchange
         self._session = aiohttp.ClientSession(
-            # A connection carries one call: what a server or a proxy sends too much, or too late, is nobody's answer.
+            # One call per connection, so that a late or repeated reply can't be taken for that of the next row
+            # (docs/decisions/0008-one-connection-a-call.md).
             connector=aiohttp.TCPConnector(limit=concurrency + 1, force_close=True),
             request_class=_Request,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=read),
@@ -107,10 +108,11 @@ class ZohoClient:
         )
 
     async def close(self) -> None:
+        """Close all connections; no call can be made afterwards."""
         await self._session.close()
 
     async def remove(self, removal: Removal, admit: Callable[[], Awaitable[Admission | R]]) -> Exchange | R:
-        """Send one call once ``admit`` gives an admission; else return what it gave. Its exceptions pass through."""
+        """Send one request if ``admit`` returns an admission, else return its result. Its exceptions propagate."""
         exchange: Exchange | None = None
         refusals: list[R] = []
 
@@ -135,7 +137,7 @@ class ZohoClient:
                     response = await send(request)
                     exchange = Exchange(admission, withhold(await self._reply(response), admission.token))
             except (aiohttp.ClientError, OSError, ValueError) as error:
-                if request.is_looking and isinstance(error, TimeoutError):
+                if request.is_checking and isinstance(error, TimeoutError):
                     raise _Withdrawn from None
                 raise translate(error) from None
             finally:
@@ -158,7 +160,7 @@ class ZohoClient:
         return exchange
 
     async def post_form(self, url: str, form: Mapping[str, str]) -> Reply:
-        """POST a form to the accounts host, for tokens. Raises NeverSent or Unanswered. No slot is needed."""
+        """POST a form to the token endpoint; this takes no slot. Raises NeverSent or Unanswered."""
         try:
             async with (
                 asyncio.timeout(self._exchange),
@@ -173,13 +175,13 @@ class ZohoClient:
         async for chunk in response.content.iter_chunked(16 * 1024):
             body += chunk
             if len(body) > MAX_RESPONSE_BYTES:
-                raise _AnswerTooLarge
+                raise _ReplyTooLarge
         date = response.headers.get("Date")
         self._on_date(date or "")
         return Reply(response.status, bytes(body), response.headers.get("Retry-After"), date)
 
     def _check(self, request: aiohttp.ClientRequest, removal: Removal) -> None:
-        """The one shape of call that may leave: measured, a learner id of ``..`` would mean the whole batch."""
+        """Raise NeverSent unless this is the planned call: an id of ``..`` would mean the whole batch (measured)."""
         ids = self._operation.ids_of(request.method, request.url.raw_path_qs)
         if ids != removal.ids or request.url.origin() != self._base:
             raise NeverSent(f"This call is not the planned one ({self._operation.name}) and was not made.")
@@ -194,7 +196,7 @@ async def connected(
     speed: float = 1.0,
     on_date: Callable[[str], None] = lambda date: None,
 ) -> AsyncIterator[ZohoClient]:
-    """A client with the settings' limits; ``base``: another host than theirs; ``speed``: that of the run's clock."""
+    """A client with the limits of the settings. ``base`` replaces their host; ``speed``: that of the run's clock."""
     client = ZohoClient(
         base or URL(settings.people_url),
         operation=operation,
@@ -212,15 +214,15 @@ async def connected(
 
 
 class _NotAdmitted(Exception):
-    """``admit`` gave something else than an admission."""
+    """``admit`` returned something other than an admission."""
 
 
 class _Withdrawn(Exception):
-    """The admission did not hold until the connection stood."""
+    """The admission was no longer valid when the connection was open."""
 
 
 def translate(error: Exception) -> ExchangeFailed:
-    """Our error for aiohttp's. Whatever does not prove that no byte left counts as having left."""
+    """Convert an exception of aiohttp; unless it proves that no byte left, the request counts as sent (Unanswered)."""
     match error:
         case aiohttp.ClientConnectorDNSError():
             return NeverSent("The name of Zoho's host can't be looked up.")
@@ -240,15 +242,15 @@ def translate(error: Exception) -> ExchangeFailed:
             return Unanswered("The connection was closed before an answer came.")
         case aiohttp.ClientPayloadError():
             return Unanswered("The answer broke off.")
-        case _AnswerTooLarge():
+        case _ReplyTooLarge():
             return Unanswered("The answer was larger than any answer to this call can be.")
     return Unanswered(f"The connection broke ({type(error).__name__}).")
 
 
-class _AnswerTooLarge(ValueError):
-    pass
+class _ReplyTooLarge(ValueError):
+    """The body is larger than MAX_RESPONSE_BYTES."""
 
 
 def withhold(reply: Reply, secret: str) -> Reply:
-    """The reply without the secret: an error page of a proxy may quote the request, and its words are kept."""
+    """Remove the secret from a reply: a proxy's error page may quote the request, and part of its text is stored."""
     return replace(reply, body=reply.body.replace(secret.encode(), b"(withheld)"))

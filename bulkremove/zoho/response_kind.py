@@ -1,4 +1,4 @@
-"""The kinds of responses, and a response as it was read."""
+"""Response kinds, and the parsed response."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class ResponseKind(StrEnum):
-    """What one attempt came to. The value is what the journal keeps."""
+    """The result of one attempt. The values are stored in the journal."""
 
     REMOVED = "removed"
     NOT_FOUND = "not_found"
@@ -18,28 +18,31 @@ class ResponseKind(StrEnum):
     WRONG_DATA_CENTER = "wrong_data_centre"
     LIMITED = "limited"
     LIMITED_UNPROVEN = "limited_unproven"
-    """A limit told by something that need not be Zoho: everybody waits, and the attempt stays open."""
+    """A limit reported perhaps by a proxy instead of Zoho: all rows wait, and the attempt stays open."""
     REDIRECTED = "redirected"
     SEE_OTHER = "see_other"
     NOT_JSON = "not_json"
     MUDDLED = "muddled"
+    """A 2xx that is empty, contradictory or of unknown form."""
     NOT_FOUND_ELSEWHERE = "not_found_elsewhere"
+    """A 404 that is not in Zoho's JSON form."""
     SERVER_ERROR = "server_error"
     STRANGE = "strange"
+    """Anything that no other kind describes."""
     UNANSWERED = "unanswered"
     NEVER_SENT = "never_sent"
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A reply as it was read: what it comes to, and what the journal and the report keep of it."""
+    """A parsed reply: its kind, and the parts of it that the journal and the report store."""
 
     kind: ResponseKind
     http_status: int | None = None
     api_code: str | None = None
     text: str = ""
-    """Zoho's own words, shortened; shown as text, never trusted."""
+    """Zoho's message, shortened; untrusted, so only ever shown as plain text."""
     learner: str | None = None
     """The learner that a success names."""
     wait: float | None = None
-    """Seconds that the server asked for."""
+    """Seconds to wait, as the server asked."""

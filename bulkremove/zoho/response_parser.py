@@ -1,7 +1,7 @@
-"""Reading a reply: which response_kind its status and body come to, whatever shape Zoho gave them.
+"""Parse replies: determine the response kind from status and body, in all the formats that Zoho uses.
 
-Success is never read from the status alone, since Zoho's products report failures inside HTTP 200
-(Zoho People's own page shows the success body; the error shapes are from public recordings). Pure.
+A success needs more than its status, since Zoho's products report failures inside HTTP 200 (the success body is
+documented by Zoho People; the error formats are from public recordings). Pure.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bulkremove.domain.attempt import Reply
 from bulkremove.zoho.response_kind import Response, ResponseKind
 
 MAX_TEXT_LENGTH = 300
-"""Characters of Zoho's own words that are kept."""
+"""Characters of Zoho's message that are stored."""
 
 _LIMIT_TEXT = re.compile(
     r"threshold|throttl|too many requests|access blocked|try again after|try after some ?time|"
@@ -38,7 +38,7 @@ _FORBIDDEN_CODES = frozenset({"7037", "7038", "7039", "7040", "9000", "9009"})
 
 @dataclass(frozen=True, slots=True)
 class _Body:
-    """What a JSON body says: its own code, the codes and words of its errors, and whether it has any."""
+    """The relevant parts of a JSON body: its code, codes and texts of its errors, whether it reports a failure."""
 
     code: str | None
     error_codes: tuple[str, ...]
@@ -52,9 +52,9 @@ class _Body:
 
 
 def parse(reply: Reply, *, now: float) -> Response:
-    """What ``reply`` comes to. ``now``: epoch seconds, for a Retry-After that names a date."""
-    body = _parse(reply.body)
-    response_kind = _find(reply, body)
+    """Parse a reply. ``now``: epoch seconds, for a Retry-After that is a date."""
+    body = _parse_body(reply.body)
+    response_kind = _classify(reply, body)
     if body is None:
         text = "" if response_kind is ResponseKind.REMOVED else _shorten(_plain(reply.body))
         code = None
@@ -71,13 +71,13 @@ def parse(reply: Reply, *, now: float) -> Response:
     )
 
 
-def _find(reply: Reply, body: _Body | None) -> ResponseKind:
+def _classify(reply: Reply, body: _Body | None) -> ResponseKind:
     status = reply.status
     codes = body.codes if body else frozenset[str]()
-    words = " ".join((*body.texts, *codes)) if body else _plain(reply.body)
+    text = " ".join((*body.texts, *codes)) if body else _plain(reply.body)
     success = 200 <= status <= 299
-    says_done = body is not None and body.code == "200" and not body.failed
-    limit_text = _LIMIT_TEXT.search(words) and not says_done and (body is not None or not 300 <= status <= 399)
+    reports_success = body is not None and body.code == "200" and not body.failed
+    limit_text = _LIMIT_TEXT.search(text) and not reports_success and (body is not None or not 300 <= status <= 399)
     if status in (422, 429) or "7209" in codes or limit_text:
         contradicts = body is not None and body.code == "200"
         proven = status < 500 and (body is not None or not success) and not contradicts
@@ -91,19 +91,19 @@ def _find(reply: Reply, body: _Body | None) -> ResponseKind:
     if success and body is None:
         empty = not reply.body.strip() or status in (202, 204)
         return ResponseKind.MUDDLED if empty else ResponseKind.NOT_JSON
-    if success and (says_done or not (body and body.failed)):
-        done = says_done and status not in (202, 204)
+    if success and (reports_success or not (body and body.failed)):
+        done = reports_success and status not in (202, 204)
         return ResponseKind.REMOVED if done else ResponseKind.MUDDLED
     if body is not None and body.code == "200":
         return ResponseKind.MUDDLED if success else ResponseKind.STRANGE
-    return _find_refusal(status, success, codes, words, body)
+    return _classify_refusal(status, success, codes, text, body)
 
 
-def _find_refusal(status: int, success: bool, codes: frozenset[str], words: str, body: _Body | None) -> ResponseKind:
-    """A 4xx, or a 2xx whose body tells an error."""
+def _classify_refusal(status: int, success: bool, codes: frozenset[str], text: str, body: _Body | None) -> ResponseKind:
+    """Classify a 4xx, or a 2xx whose body reports an error."""
     if "7201" in codes:
         return ResponseKind.WRONG_DATA_CENTER
-    if "7218" in codes or ((body is not None or status in (401, 403)) and _SCOPE_TEXT.search(words)):
+    if "7218" in codes or ((body is not None or status in (401, 403)) and _SCOPE_TEXT.search(text)):
         return ResponseKind.SCOPE_MISSING
     if status == 401 or "7213" in codes or "7202" in codes or (success and "401" in codes):
         return ResponseKind.UNAUTHORIZED
@@ -116,18 +116,18 @@ def _find_refusal(status: int, success: bool, codes: frozenset[str], words: str,
     return ResponseKind.MUDDLED if success else ResponseKind.STRANGE
 
 
-def _parse(raw: bytes) -> _Body | None:
-    """The JSON object in ``raw``; None when it is anything else."""
-    repeated: list[str] = []
+def _parse_body(raw: bytes) -> _Body | None:
+    """Parse a JSON object; None for anything else. A repeated name in it counts as a failure."""
+    has_repeated_name = False
 
-    def pairs(items: list[tuple[str, object]]) -> dict[str, object]:
-        found = dict(items)
-        if len(found) < len(items):
-            repeated.append("a name stands twice")
-        return found
+    def build_object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        nonlocal has_repeated_name
+        members = dict(pairs)
+        has_repeated_name |= len(members) < len(pairs)
+        return members
 
     try:
-        tree = json.loads(raw, object_pairs_hook=pairs)
+        tree = json.loads(raw, object_pairs_hook=build_object)
     except (ValueError, RecursionError):
         return None
     if not isinstance(tree, dict):
@@ -141,24 +141,24 @@ def _parse(raw: bytes) -> _Body | None:
         details = error.get("details")
         texts += [_text(error.get(name)) or "" for name in ("message", "title", "description")]
         texts += [_text(details.get("message")) or ""] if isinstance(details, dict) else []
-    failed = bool(errors or repeated) or _says_failed(tree) or code not in (None, "200")
+    failed = bool(errors) or has_repeated_name or _reports_failure(tree) or code not in (None, "200")
     return _Body(code, error_codes, tuple(t for t in texts if t), failed, learner)
 
 
 def _errors(tree: dict[str, object]) -> Iterator[dict[str, object]]:
-    """Every error member, whether it is an object, a list of objects or a bare text."""
+    """Iterate over all errors, whether the member is an object, a list of objects or a plain text."""
     response = tree.get("response")
     for holder in (tree, response if isinstance(response, dict) else {}):
         for name in ("error", "errors"):
-            found = holder.get(name)
-            for one in found if isinstance(found, list) else [found]:
-                if isinstance(one, dict):
-                    yield one
-                elif one not in (None, "", False):
-                    yield {"message": _text(one) or "an error of unknown form"}
+            value = holder.get(name)
+            for error in value if isinstance(value, list) else [value]:
+                if isinstance(error, dict):
+                    yield error
+                elif error not in (None, "", False):
+                    yield {"message": _text(error) or "an error of unknown form"}
 
 
-def _says_failed(tree: dict[str, object]) -> bool:
+def _reports_failure(tree: dict[str, object]) -> bool:
     response = tree.get("response")
     if isinstance(response, dict) and _text(response.get("status")) not in (None, "0", "success"):
         return True
@@ -183,17 +183,17 @@ def _shorten(text: str) -> str:
 
 
 def _wait(reply: Reply, text: str, now: float) -> float | None:
-    """Seconds asked for by Retry-After (seconds or a date) or by the text; the longer of the two."""
-    asked: list[float] = []
+    """Return the seconds to wait from Retry-After (seconds or a date) or the text; the longer of the two."""
+    waits: list[float] = []
     header = (reply.retry_after or "").strip()
     if re.fullmatch(r"[0-9]{1,9}", header):
-        asked.append(float(header))
+        waits.append(float(header))
     elif header:
         try:
             date: datetime = parsedate_to_datetime(header)
-            asked.append(max(0.0, date.timestamp() - now))
+            waits.append(max(0.0, date.timestamp() - now))
         except (ValueError, OverflowError):
             pass
-    if told := _AFTER.search(text):
-        asked.append(float(told[1]) * _UNIT[told[2].lower()])
-    return max(asked, default=None)
+    if match := _AFTER.search(text):
+        waits.append(float(match[1]) * _UNIT[match[2].lower()])
+    return max(waits, default=None)

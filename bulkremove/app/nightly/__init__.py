@@ -1,4 +1,4 @@
-"""Nightly runs: which files one takes in, what it holds for a person, and when it starts."""
+"""Nightly runs: which files they take in, which plans they hold for a person, and when they start."""
 
 from bulkremove.app.nightly.nightly_run import NightlyRuns, schedule
 from bulkremove.app.nightly.result import NightlyResult

@@ -1,6 +1,6 @@
-"""Whether a nightly run may run a plan by itself, or must keep it until a person has looked. Pure.
+"""Rules that decide whether a nightly run may run a plan by itself or must hold it for a person. Pure.
 
-A nightly run that removes nothing does less harm than one that removes the wrong people.
+In doubt they hold it: a nightly run that removes nobody does less harm than one that removes the wrong people.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from bulkremove.config import Settings
 from bulkremove.domain.plan import Plan
 
 BASELINE_RUNS = 10
-"""So many of the last nightly runs make the baseline."""
+"""The number of latest nightly runs that make the baseline."""
 MIN_RUNS = 3
-"""With fewer nightly runs there is no baseline yet."""
+"""With fewer nightly runs there is no baseline."""
 MAX_FILE_AGE = 86_400.0 + 3600.0
-"""Seconds: a file of the nightly run before, and an hour's grace."""
+"""Seconds: a day, as nightly files are made daily, and an hour's grace."""
 
 
 def why_held(
@@ -29,8 +29,7 @@ def why_held(
     seconds since the file was changed.
     """
     reasons = []
-    refusal = over_a_cap(plan, settings)
-    if refusal:
+    if refusal := over_a_cap(plan, settings):
         reasons.append(refusal.message)
     baseline = median(sizes[:BASELINE_RUNS]) if len(sizes) >= MIN_RUNS else None
     if baseline and plan.removals > settings.baseline_factor * baseline:

@@ -1,6 +1,6 @@
-"""Intake: the files of a nightly run, from where they lie to a job in the journal, or to where a person looks at them.
+"""Intake: makes jobs of the files that a nightly run finds in its inbox, or holds the files for a person.
 
-It may be killed anywhere: the next one finds each file in its place and each row in the journal.
+It may be killed at any moment: the next run finds each file in one folder of the inbox and each row in the journal.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ class Intake:
 
     @property
     def inbox(self) -> Inbox:
-        """Where the files are taken from. Raises SourceFailed when there is no source."""
+        """The folder that files are taken from. Raises SourceFailed when no source is set."""
         return self.source.inbox(self._context.settings.home)
 
     async def fill(self) -> Inbox:
-        """The inbox, with what the source gives now where that is an export. Raises SourceFailed."""
+        """The inbox, after an export has been fetched into it. Raises SourceFailed or LocalFileFailed."""
         source, inbox = self.source, self.inbox
         if source.is_export:
             private_folder(inbox.path)
@@ -63,72 +63,72 @@ class Intake:
     async def take(
         self, inbox: Inbox, result: NightlyResult, again: str | None, stopping: Callable[[], bool]
     ) -> AsyncGenerator[str, None]:
-        """Take in what lies there, one file after the other; the ids of jobs that may run now.
+        """Take in the files of the inbox one by one; yields the ids of jobs that may run now.
 
-        ``again``: the name of a held file whose content was run before and is to be run once more. Once ``stopping``,
-        no file is begun.
+        ``again``: the name of a held file whose content was run before and is to be run once more. While ``stopping``
+        returns true, no file is begun.
         """
         if again is not None:
             inbox.bring_back(again)
         for path in inbox.working():
-            if job_id := await self._take(inbox, path, result, anew=False):
+            if job_id := await self._take(inbox, path, result, repeat=False):
                 yield job_id
         for path, is_whole in list(inbox.waiting(self._context.clock.wall())):
             if path.name != again and not is_whole:
                 result.waiting.append(path.name)
             elif not stopping() and (taken := inbox.take(path)) is not None:
-                job_id = await self._take(inbox, taken, result, anew=path.name == again)
+                job_id = await self._take(inbox, taken, result, repeat=path.name == again)
                 if job_id:
                     yield job_id
 
-    async def _take(self, inbox: Inbox, path: Path, result: NightlyResult, *, anew: bool) -> str | None:
-        """Bring a file from ``working``, where a killed run may have left it, to its place; a job that may run."""
+    async def _take(self, inbox: Inbox, path: Path, result: NightlyResult, *, repeat: bool) -> str | None:
+        """Make a job of a file in ``working``, which a killed run may have left there; its id if it may run now."""
         nightly, name = self._storage.nightly, original_name(path)
         key = digest(path)
-        before = await nightly.taken(key)
-        if before is not None and before.place == path.name:  # a killed nightly run left it here
-            if before.held:
+        earlier = await nightly.taken(key)
+        if earlier is not None and earlier.place == path.name:  # a killed nightly run left it here
+            if earlier.held:
                 inbox.put(path, inbox.held)
                 return None
-            if before.job:
+            if earlier.job:
                 inbox.put(path, inbox.done)
-                return None if (await self._jobs.find(before.job)).state.over else before.job
-        elif before is not None and not anew and (before.job or before.held):
-            await self._taken_before(inbox, path, before, result)
+                return None if (await self._jobs.find(earlier.job)).state.over else earlier.job
+        elif earlier is not None and not repeat and (earlier.job or earlier.held):
+            await self._put_repeated(inbox, path, earlier, result)
             return None
         await nightly.take(key, name, path.name, at=self._context.clock.wall())
         try:
             preview = await self.read(path, name)
         except FileRefused as refused:
             await self._storage.record(IntakeResult(key, None, str(refused)))
-            # The refusal names cells, and a notice may be read by more people than the file.
-            look = f"`bulkremove preview {inbox.held / name}` says which cells, and how to mend them."
-            words = f"It is damaged, empty or doubtful: {look}"
-            await self._hold(inbox, path, key, str(refused), result, words=words)
+            # The refusal quotes cells, and a notice may be read by more people than the file.
+            hint = f"`bulkremove preview {inbox.held / name}` says which cells, and how to mend them."
+            text = f"It is damaged, empty or doubtful: {hint}"
+            await self._hold(inbox, path, key, str(refused), result, text=text)
             return None
-        why_not, delay = await self.why_held(preview, path), self._context.settings.delay_days
-        due = self._context.clock.wall() + delay * DAY if delay and not why_not else None
-        place = inbox.held if why_not else inbox.done
+        why, delay = await self.why_held(preview, path), self._context.settings.delay_days
+        due_at = self._context.clock.wall() + delay * DAY if delay and not why else None
+        folder = inbox.held if why else inbox.done
 
         def records(job: Job) -> list[Record]:
-            notice = self._announcement(job, preview, why_not) if why_not or due else None
-            return [IntakeResult(key, job.id, why_not or ""), *filter(None, [notice])]
+            notice = self._announcement(job, preview, why) if why or due_at else None
+            return [IntakeResult(key, job.id, why or ""), *filter(None, [notice])]
 
-        job = await self._plans.submit_nightly(preview, records, folder=place, held=why_not, due_at=due, by=NIGHTLY_RUN)
-        inbox.put(path, place)
-        if why_not:
-            result.held.append(f"{name}: {why_not}")
-        return None if why_not or due else job.id
+        job = await self._plans.submit_nightly(preview, records, folder=folder, held=why, due_at=due_at, by=NIGHTLY_RUN)
+        inbox.put(path, folder)
+        if why:
+            result.held.append(f"{name}: {why}")
+        return None if why or due_at else job.id
 
-    async def _taken_before(self, inbox: Inbox, path: Path, before: Taken, result: NightlyResult) -> None:
-        """A content that was taken before is not run twice; an export that has not changed is no news either."""
+    async def _put_repeated(self, inbox: Inbox, path: Path, earlier: Taken, result: NightlyResult) -> None:
+        """Hold a file whose content was taken before; an unchanged export goes to ``done`` without a notice."""
         if self.source.is_export:
             inbox.put(path, inbox.done)
             return
-        when = f"{local(before.taken_at):%Y-%m-%d %H:%M}"
+        when = f"{local(earlier.taken_at):%Y-%m-%d %H:%M}"
         name = original_name(path)
-        again = f"`bulkremove nightly --again {name}` runs it anew."
-        why = f"Its content was taken before, as {before.name} on {when}. {again}"
+        hint = f"`bulkremove nightly --again {name}` runs it anew."
+        why = f"Its content was taken before, as {earlier.name} on {when}. {hint}"
         await self._hold(inbox, path, path.name, why, result)
 
     async def read(self, path: Path, name: str) -> Preview:
@@ -147,10 +147,11 @@ class Intake:
         )
 
     async def _hold(
-        self, inbox: Inbox, path: Path, key: str, why: str, result: NightlyResult, *, words: str = ""
+        self, inbox: Inbox, path: Path, key: str, why: str, result: NightlyResult, *, text: str = ""
     ) -> None:
+        """Hold a file that no job was made of. ``text``: for the notice, where it must not say ``why``."""
         name = original_name(path)
-        body = f"{name} was put aside and nothing of it was sent. {words or why}"
+        body = f"{name} was put aside and nothing of it was sent. {text or why}"
         await self._outbox.add(f"held:{key}", f"held: {name}", body)
         await self._context.record(NIGHTLY_RUN, "held", name=name)
         inbox.put(path, inbox.held)
@@ -158,18 +159,18 @@ class Intake:
 
     def _announcement(self, job: Job, preview: Preview, why: str | None) -> Notice | None:
         if why:
-            words = (
+            text = (
                 f"{job.source} was put aside and nothing of it was sent. {why} To run it all the same: "
                 f"`bulkremove approve {job.id}`, or the page. It expires in 7 days."
             )
-            return self._outbox.notice(f"held:{job.id}", f"held: {job.source}", words)
+            return self._outbox.notice(f"held:{job.id}", f"held: {job.source}", text)
         if job.due_at is not None:
-            words = (
+            text = (
                 f"{job.source} removes {preview.plan.removals:,} learners on {local(job.due_at):%Y-%m-%d}. "
                 f"`bulkremove cancel {job.id}` keeps it from running; who is in {PROTECTED_FILE} by then is not "
                 "removed."
             )
-            return self._outbox.notice(f"announced:{job.id}", f"announced: {job.source}", words)
+            return self._outbox.notice(f"announced:{job.id}", f"announced: {job.source}", text)
         return None
 
 

@@ -1,7 +1,7 @@
-"""One nightly run: resume what is due, take in files, run their jobs or hold them, tell people, and tidy up.
+"""One nightly run: resume jobs that are due, take in files, run or hold their jobs, notify people, delete old data.
 
-It may be killed anywhere: the next one finds each file in its place and each row in the journal. Whatever a person must
-decide is held, and a nightly run never runs what it holds.
+It may be killed at any moment: the next one finds each file in one folder of the inbox and each row in the journal.
+What a person must decide is held, and no nightly run sends it before it is approved.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from bulkremove.platform.local_time import local
 from bulkremove.sources.inbox import Inbox
 
 EXPIRES = 7 * 86_400.0
-"""Seconds after which a plan that nobody approved is given up."""
+"""Seconds after which a plan that nobody approved is cancelled."""
 DAY = 86_400.0
 WINDOW_OVER = "The time window for nightly runs is over; the next one goes on."
 
@@ -43,7 +43,7 @@ class NightlyRuns:
     def __init__(
         self, context: Context, jobs: Jobs, plans: Plans, runs: Runs, retention: Retention, supervisor: JobSupervisor
     ) -> None:
-        """Raises SettingsError for addresses of notices that won't do."""
+        """Raises SettingsError for an invalid address of notices."""
         self._context, self._storage = context, context.storage
         self._jobs, self._runs, self._retention, self._supervisor = jobs, runs, retention, supervisor
         self.outbox = Outbox(context)
@@ -55,21 +55,21 @@ class NightlyRuns:
         return schedule(self._context.settings)
 
     async def run(self, *, stop: Stop, again: str | None = None, day: date | None = None) -> NightlyResult:
-        """One pass. Raises JobBusy when another one runs, SourceFailed without a source.
+        """Do one nightly run. Raises JobBusy while another one runs, SourceFailed when no source is set.
 
         ``again``: the name of a held file whose content was run before and is to be run once more; ``day``: the local
         date that the run belongs to, today without it.
         """
-        _ = self._intake.inbox
+        _ = self._intake.inbox  # raises SourceFailed
         async with self._claimed():
             return await self._run(stop, again, day or local(self._context.clock.wall()).date())
 
     @asynccontextmanager
     async def _claimed(self) -> AsyncIterator[None]:
-        """Only one pass at a time. A journal that can't be written is told the dead man's switch, if nothing else."""
-        async with AsyncExitStack() as held:
+        """Hold the claim of nightly runs. The dead man's switch is pinged even when the journal can't be written."""
+        async with AsyncExitStack() as stack:
             try:
-                await held.enter_async_context(self._storage.claims.hold("nightly"))
+                await stack.enter_async_context(self._storage.claims.hold("nightly"))
             except JournalFailed:
                 await self.outbox.notifier.ping("/fail")
                 raise
@@ -81,17 +81,17 @@ class NightlyRuns:
         return date.fromisoformat(last) if last else None
 
     async def leave_out(self, day: date, why: str) -> None:
-        """A nightly run is not run at all; people are told."""
+        """Record that a nightly run does not take place, and notify people."""
         notice = self.outbox.notice(f"left_out:{day}", f"the nightly run of {day} was left out", why)
         await self._storage.nightly.leave_out(day.isoformat(), notice, at=self._context.clock.wall())
 
     async def report_late(self, day: date) -> None:
-        """A nightly run starts long after its time; people are told, since it says that something was off."""
-        words = f"The nightly run of {day} could not start in time and starts only now."
-        await self.outbox.add(f"late:{day}", f"the nightly run of {day} is late", words)
+        """Notify people that a nightly run starts long after its time, since something must have gone wrong."""
+        text = f"The nightly run of {day} could not start in time and starts only now."
+        await self.outbox.add(f"late:{day}", f"the nightly run of {day} is late", text)
 
     async def dry_run(self) -> NightlyResult:
-        """Tonight's plans; takes nothing, holds nothing, removes nothing."""
+        """Plan the files that a nightly run would take in now; moves, stores and sends nothing."""
         result = NightlyResult()
         inbox = self._intake.inbox
         inbox.prepare()
@@ -110,7 +110,7 @@ class NightlyRuns:
 
     async def _run(self, stop: Stop, again: str | None, day: date) -> NightlyResult:
         clock, result = self._context.clock, NightlyResult()
-        self._runs.clock_skew = None  # a clock that was right in the last run may have been set since
+        self._runs.clock_skew = None  # the clock may have been changed since the last run
         run = await self._storage.nightly.begin(day.isoformat(), at=clock.wall())
         await self.outbox.notifier.ping("/start")
         try:
@@ -133,7 +133,7 @@ class NightlyRuns:
             finally:
                 closing.cancel()
             await self._tidy(result)
-        except (BulkremoveError, OSError) as error:  # the folder may vanish between any two looks at it
+        except (BulkremoveError, OSError) as error:  # the source's folder may vanish at any moment
             result.failures.append(str(error))
             await self.outbox.add(f"nightly:{run}", "the nightly run did not end well", str(error))
         await self._storage.nightly.end(run, at=clock.wall(), good=result.good)
@@ -143,18 +143,18 @@ class NightlyRuns:
         return result
 
     async def _tidy(self, result: NightlyResult) -> None:
-        """Retention, once a reply of Zoho's in this run has shown that this machine's clock is right."""
+        """Delete old data, if a reply of Zoho's in this run has shown that this machine's clock is right."""
         skew = self._runs.clock_skew
         if skew is None:
             return
         if abs(skew) >= DAY:
-            words = f"This machine's clock and Zoho's differ by {abs(skew) / DAY:.0f} days, so nothing was deleted."
-            result.failures.append(f"{words} Set the clock (NTP).")
+            text = f"This machine's clock and Zoho's differ by {abs(skew) / DAY:.0f} days, so nothing was deleted."
+            result.failures.append(f"{text} Set the clock (NTP).")
             return
-        tidied = await self._retention.tidy()
-        if tidied.jobs or tidied.files:
+        deleted = await self._retention.tidy()
+        if deleted.jobs or deleted.files:
             days = self._context.settings.retention_days
-            result.deleted = f"Older than {days} days: rows of {tidied.jobs:,} job(s) and {tidied.files:,} file(s)."
+            result.deleted = f"Older than {days} days: rows of {deleted.jobs:,} job(s) and {deleted.files:,} file(s)."
 
     async def _write_metrics(self) -> None:
         from bulkremove.report.metrics import text
@@ -163,7 +163,7 @@ class NightlyRuns:
             _replace(Path(self._context.settings.metrics_file), text(await self._retention.figures()))
 
     async def _fill(self, result: NightlyResult) -> Inbox | None:
-        """The inbox with its files; None, and people told, when its source is not there."""
+        """The inbox with its files; when the source is not there, notify people and return None."""
         try:
             return await self._intake.fill()
         except SourceFailed as failed:
@@ -173,15 +173,16 @@ class NightlyRuns:
             return None
 
     async def _expire(self) -> None:
+        """Cancel held jobs that nobody has approved in time."""
         now = self._context.clock.wall()
         for job in await self._jobs.all(JobState.HELD):
             if job.due_at is None and now - job.created_at > EXPIRES:
                 await self._jobs.cancel(job.id, by=NIGHTLY_RUN)
-                words = f"Nobody approved the plan of {job.source} ({job.id}) within 7 days, so it was given up."
-                await self.outbox.add(f"expired:{job.id}", f"the plan of {job.source} has expired", words)
+                text = f"Nobody approved the plan of {job.source} ({job.id}) within 7 days, so it was cancelled."
+                await self.outbox.add(f"expired:{job.id}", f"the plan of {job.source} has expired", text)
 
     async def _resume_jobs(self, stop: Stop, result: NightlyResult) -> None:
-        """Jobs of earlier nightly runs: approved, due by their delay, left by a kill, or paused by what time mends."""
+        """Run earlier nightly runs' jobs: approved, due after their delay, left by a kill, or auto-resumable."""
         now = self._context.clock.wall()
         states = (JobState.HELD, JobState.READY, JobState.RUNNING, JobState.PAUSED)
         for job in reversed(await self._jobs.all(*states)):
@@ -201,7 +202,7 @@ class NightlyRuns:
         try:
             ended = await self._supervisor.drive(job_id, stop=stop.part(), by=NIGHTLY_RUN)
         except JobBusy:
-            return  # the page or a person goes on with it right now
+            return  # the page or another process runs it right now
         except BulkremoveError as error:
             result.failures.append(f"Job {job_id}: {error}")
             await self.outbox.add(
@@ -209,26 +210,24 @@ class NightlyRuns:
             )
             return
         result.ended.append(ended)
-        words = " ".join(filter(None, (ended.warning, ended.summary, ended.job.reason)))
+        text = " ".join(filter(None, (ended.warning, ended.summary, ended.job.reason)))
         subject = f"{ended.job.state.value}: {ended.job.source}: {counts_in_words(ended.tally)}"
-        await self.outbox.add(f"ended:{job_id}:{await self._run_count(job_id)}", subject, words, ended.report)
+        await self.outbox.add(f"ended:{job_id}:{await self._run_count(job_id)}", subject, text, ended.report)
 
     async def _close_window(self, stop: Stop, until: float) -> None:
+        """Ask the run to stop at ``until`` (epoch seconds); the wall clock is checked every minute."""
         clock = self._context.clock
-        while True:
-            rest = until - clock.wall()
-            if rest <= 0:
-                stop.ask(WINDOW_OVER, EndReason.WINDOW_CLOSED, auto_resumable=True)
-                return
-            await clock.sleep(min(rest, 60.0))
+        while (remaining := until - clock.wall()) > 0:
+            await clock.sleep(min(remaining, 60.0))
+        stop.ask(WINDOW_OVER, EndReason.WINDOW_CLOSED, auto_resumable=True)
 
     async def _run_count(self, job_id: str) -> int:
-        """How often the job was run so far; each run is told once."""
+        """How many runs of the job have started; part of a notice's key, so that each run is reported once."""
         return sum(name == "started" for _, name, _ in await self._storage.jobs.events(job_id))
 
 
 def schedule(settings: Settings) -> Schedule:
-    """When nightly runs start and may send."""
+    """The schedule that the settings describe."""
     window = Window(*settings.nightly_window) if settings.nightly_window else None
     return Schedule(
         settings.nightly_at or time(0), ZoneInfo(settings.nightly_zone), Missed(settings.nightly_missed), window
@@ -236,7 +235,7 @@ def schedule(settings: Settings) -> Schedule:
 
 
 def _replace(path: Path, metrics: bytes) -> None:
-    """Put the metrics where a collector reads them; a folder that can't be written is a warning."""
+    """Replace the metrics file that a collector reads; a failure is only logged."""
     path = path.expanduser()
     partial = path.with_name(f".{path.name}.partial")
     try:

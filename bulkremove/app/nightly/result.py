@@ -1,4 +1,4 @@
-"""What a nightly run came to."""
+"""The result of a nightly run."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from bulkremove.app.results import Ended, Preview
 from bulkremove.domain.job import Job
 
 NIGHTLY_RUN = "the nightly run"
-"""Who acts in a nightly run, for the audit log."""
+"""The actor of nightly runs in the audit log."""
 
 
 @dataclass(slots=True)
 class NightlyResult:
-    """``held`` and ``failures``: sentences."""
+    """What a nightly run did. ``held`` and ``failures``: sentences about files and jobs."""
 
     ended: list[Ended] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
@@ -23,12 +23,14 @@ class NightlyResult:
     deleted: str = ""
     """What retention deleted, in a sentence."""
     plans: list[Preview] = field(default_factory=list)
-    """What a dry run showed."""
+    """Of a dry run only."""
 
     @property
     def ran(self) -> list[Job]:
+        """The jobs that were run, as they ended."""
         return [ended.job for ended in self.ended]
 
     @property
     def good(self) -> bool:
+        """Whether nothing was held, nothing failed, and every job ended well."""
         return not self.held and not self.failures and all(ended.good for ended in self.ended)

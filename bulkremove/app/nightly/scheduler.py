@@ -1,6 +1,6 @@
-"""Wait for each nightly run's start, run it, and send the notices that could not be sent before.
+"""The scheduler: starts each nightly run at its time, and sends the notices that are due.
 
-For `serve` and `worker`, which live long; cron and systemd timers run `bulkremove nightly` instead.
+For `serve` and `worker`, which are long-lived; cron and systemd timers run `bulkremove nightly` instead.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from bulkremove.domain.schedule import LATE, Missed
 from bulkremove.engine.progress import Stop
 
 POLL_SECONDS = 20.0
-"""Seconds between two looks at the clock."""
-STILL_RAN = "The nightly run before still ran when it was due."
+"""Seconds between two checks of the schedule."""
+STILL_RAN = "The previous nightly run was still running when this one was due."
 
 
 class Scheduler:
-    """The nightly runs of a process that lives long. ``stop``: ends one in an orderly way."""
+    """Starts the nightly runs of a long-lived process. ``stop``: ends it and a nightly run under way."""
 
     def __init__(self, context: Context, nightly_runs: NightlyRuns, stop: Stop) -> None:
         self._context, self._nightly_runs, self._stop = context, nightly_runs, stop
         self._since = context.clock.wall()
 
     async def run(self) -> None:
-        """Until it is stopped or cancelled. No failure of a nightly run ends it."""
+        """Run until stopped or cancelled; a nightly run that fails is logged and does not end it."""
         while not self._stop.asked:
             try:
                 await self.run_due()
@@ -35,12 +35,12 @@ class Scheduler:
             await self._context.clock.sleep(POLL_SECONDS)
 
     async def run_due(self) -> None:
-        """Run the nightly run that is due, if one is; else send what waits to be sent. Raises BulkremoveError."""
+        """Run the nightly run that is due; without one, send the notices that are due. Raises BulkremoveError."""
         schedule, now = self._nightly_runs.schedule, self._context.clock.wall()
         last = await self._nightly_runs.last_date()
         day = schedule.due(last, now) if self._context.settings.nightly_at is not None else None
         if day is not None and last is None and schedule.start_of(day) < self._since:
-            day = None  # before the first nightly run there is none to catch up
+            day = None  # before the first nightly run there is none to catch up on
         if day is None:
             await self._nightly_runs.outbox.send_due()
             return
@@ -50,13 +50,13 @@ class Scheduler:
             return
         if late:
             await self._nightly_runs.report_late(day)
-        skips = self._context.settings.nightly_overlap == "skip"
+        skips_overlap = self._context.settings.nightly_overlap == "skip"
         try:
             await self._nightly_runs.run(stop=self._stop.part(), day=day)
         except JobBusy:
-            if skips:
+            if skips_overlap:
                 await self._nightly_runs.leave_out(day, STILL_RAN)
             return
-        passed = schedule.due(day, self._context.clock.wall())
-        if passed is not None and skips:
-            await self._nightly_runs.leave_out(passed, STILL_RAN)
+        overlapped = schedule.due(day, self._context.clock.wall())
+        if overlapped is not None and skips_overlap:
+            await self._nightly_runs.leave_out(overlapped, STILL_RAN)

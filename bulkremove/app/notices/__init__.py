@@ -1,4 +1,4 @@
-"""Notices to people: written to the outbox together with what they tell, sent when they can be."""
+"""Notices to people: stored in the outbox in the transaction of the event they report, and sent later."""
 
 from bulkremove.app.notices.notifier import Notifier
 from bulkremove.app.notices.outbox import Outbox

@@ -1,6 +1,6 @@
-"""The notifier: e-mail, Slack, Teams and the rest, through apprise. Addresses hold secrets and are never shown.
+"""The notifier: sends to e-mail, Slack, Teams and others through apprise. Addresses hold secrets and are never shown.
 
-It sends one notice and says whether it left; what is told, and when it is tried again, is decided elsewhere.
+It tries to send one notice; the texts and the retries are decided elsewhere.
 """
 
 from __future__ import annotations
@@ -11,18 +11,17 @@ from typing import TYPE_CHECKING
 
 from bulkremove.domain.errors import NoticeFailed, SettingsError
 
-if TYPE_CHECKING:  # an extra, and slow to load
+if TYPE_CHECKING:  # an optional dependency, and slow to import
     from apprise import Apprise
-
 
 PING_TIMEOUT = 10.0
 """Seconds."""
 
 
 class Notifier:
-    """Sends to all addresses (apprise URLs). ``ping_url``: a dead man's switch.
+    """Sends notices to all addresses (apprise URLs). ``ping_url``: the URL of a dead man's switch.
 
-    Raises SettingsError for an address that is none, or without the extra.
+    Raises SettingsError for an invalid address, or when apprise is not installed.
     """
 
     def __init__(self, addresses: list[str], ping_url: str = "") -> None:
@@ -35,7 +34,7 @@ class Notifier:
             from apprise import Apprise
         except ImportError:
             raise SettingsError(
-                "Notices are set up, but what sends them is not installed.",
+                "Notices are set up, but apprise, which sends them, is not installed.",
                 hint='Install it with: pip install "bulkremove[notices]"',
             ) from None
         self._apprise = Apprise()
@@ -47,32 +46,32 @@ class Notifier:
                 )
 
     async def send(self, subject: str, body: str, attachment: Path | None) -> None:
-        """Send to every address. Raises NoticeFailed when one of them did not take it."""
+        """Send to every address. Raises NoticeFailed when one of them did not accept it."""
         if self._apprise is None:
             return
-        if not await self._apprise.async_notify(title=subject, body=body, attach=_there(attachment)):
+        if not await self._apprise.async_notify(title=subject, body=body, attach=_existing(attachment)):
             raise NoticeFailed("A notice could not be sent; it is tried again later.")
 
-    async def ping(self, what: str) -> None:
-        """Tell the dead man's switch that a nightly run begins (``/start``), ended well (nothing) or not (``/fail``).
+    async def ping(self, suffix: str) -> None:
+        """Ping the dead man's switch: a nightly run begins (``/start``), ended well (empty) or did not (``/fail``).
 
-        It is no harm when that fails: the switch then says that nobody called it.
+        A failed ping is only logged, since the switch raises an alarm by itself when it is not called.
         """
         if not self._ping_url:
             return
         import aiohttp
 
-        limit = aiohttp.ClientTimeout(total=PING_TIMEOUT)
+        timeout = aiohttp.ClientTimeout(total=PING_TIMEOUT)
         try:
             async with (
-                aiohttp.ClientSession(timeout=limit, trust_env=False) as session,
-                session.get(self._ping_url + what) as reply,
+                aiohttp.ClientSession(timeout=timeout, trust_env=False) as session,
+                session.get(self._ping_url + suffix) as reply,
             ):
                 reply.raise_for_status()
         except (aiohttp.ClientError, TimeoutError) as error:
             logging.getLogger(__name__).warning("The ping could not be sent (%s).", type(error).__name__)
 
 
-def _there(attachment: Path | None) -> str | None:
-    """A report may have been moved since; the words of the notice are worth sending without it."""
+def _existing(attachment: Path | None) -> str | None:
+    """The attachment's path; None for a report that was moved since, as the notice is sent without it then."""
     return str(attachment) if attachment is not None and attachment.is_file() else None

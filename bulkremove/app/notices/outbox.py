@@ -1,4 +1,4 @@
-"""The outbox: notices stay in the journal until they are sent; neither a kill nor a dead network loses one."""
+"""The outbox: notices stay in the journal until they are sent; neither a kill nor a network failure loses one."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from bulkremove.platform.secure_files import read_private
 from bulkremove.storage.interface.records import Notice
 
 MAX_WAIT = 3600.0
-"""Seconds between two tries to send a notice, at most."""
+"""Seconds between two attempts to send a notice, at most."""
 
 
 class Outbox:
     """The notices of one context."""
 
     def __init__(self, context: Context) -> None:
-        """Raises SettingsError for addresses of notices that won't do."""
+        """Raises SettingsError for an invalid address."""
         self._context = context
         self.notifier = Notifier(_addresses(context), context.settings.ping_url)
 
     def notice(self, key: str, subject: str, body: str, attachment: Path | None = None) -> Notice:
-        """A notice to be stored with other records; no ids and no names of learners are in its words.
+        """A notice to be stored with other records; its text holds no ids or names of learners.
 
-        ``key``: of two notices with the same one, the first is sent.
+        ``key``: of several notices with the same key only the first is stored.
         """
         subject = f"bulkremove{' SANDBOX' if self._context.settings.sandbox else ''}: {subject}"
         return Notice(key, subject, body, str(attachment) if attachment else None, self._context.clock.wall())
@@ -35,7 +35,7 @@ class Outbox:
         await self._context.storage.record(self.notice(key, subject, body, attachment))
 
     async def send_due(self) -> int:
-        """Send the notices that wait and are due; how many still wait."""
+        """Send the notices that are due; returns how many are still unsent."""
         nightly, clock = self._context.storage.nightly, self._context.clock
         now = clock.wall()
         for notice in await nightly.due_notices(now):
@@ -49,12 +49,12 @@ class Outbox:
         return await nightly.waiting_notices()
 
     async def send_test(self) -> int:
-        """Send a notice that says that notices arrive; to how many addresses. Raises NoticeFailed."""
+        """Send a test notice; returns the number of addresses. Raises NoticeFailed."""
         await self.notifier.send("bulkremove: a test", "If you read this, notices arrive.", None)
         return self.notifier.addresses
 
 
 def _addresses(context: Context) -> list[str]:
-    """Where notices go: BULKREMOVE_NOTIFY, else the private file notify.txt in the home folder, one a line."""
+    """Addresses from BULKREMOVE_NOTIFY, else from the private file notify.txt in the home folder, one per line."""
     text = context.environ.get("BULKREMOVE_NOTIFY") or read_private(context.settings.home / "notify.txt") or ""
     return [line.strip() for line in text.split("\n") if line.strip() and not line.startswith("#")]

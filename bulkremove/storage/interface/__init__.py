@@ -1,9 +1,9 @@
-"""What the rest of the program may ask of the storage: one protocol for each consumer, and the values they exchange.
+"""The interface of the storage: one protocol for each consumer, and the values that they exchange.
 
-Every method is one durable transaction, or a series of short ones where it says so; none stays open while its caller
-does something else. A method that returns has its writes on disk. All of them raise JournalFailed when the storage
-can't be read or written; nothing may be sent after that. Rules come in as pure values, so that a slot is taken by the
-same transaction that looked at the ledger. tests/test_storage_contract.py holds what every implementation must pass.
+Every method is one durable transaction, or a series of short ones where its docstring says so; no transaction stays
+open between calls. When a method returns, its writes are on disk. All methods raise JournalFailed when the storage
+can't be read or written; nothing may be sent after that. Rules are passed in as pure objects, so that the transaction
+that reads the ledger also takes the slot. tests/test_storage_contract.py is the test suite for every implementation.
 
-``sqlite`` implements them on one file of one machine.
+``sqlite`` implements the interface on one file of one machine.
 """

@@ -1,4 +1,4 @@
-"""Attempts and the rate limit: one transaction takes a slot and opens an attempt, one closes it and frees the slot."""
+"""Attempts and the rate limit: one transaction takes a slot and opens an attempt, another closes both."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ R_co = TypeVar("R_co", covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class SlotDecision(Generic[R_co]):
-    """What a rule decides about a row that asks for a slot.
+    """The decision of a rule about a row that asks for a slot.
 
-    ``free_at``: the row gets a slot, which is released then if no answer ever comes; None: it gets ``refusal``.
-    ``ledger``: to be written; None: nothing has changed.
+    ``free_at`` (monotonic seconds): the row gets a slot, which is released then if no response ever comes; None: it
+    gets ``refusal`` instead. ``ledger``: the new ledger to be written; None: it has not changed.
     """
 
     refusal: R_co | None
@@ -27,82 +27,85 @@ class SlotDecision(Generic[R_co]):
 
 
 class RestartRule(Protocol):
-    """What becomes of an account's ledger after a reboot, when its monotonic times mean nothing any more."""
+    """The rule that adapts a ledger after a reboot, when its monotonic times mean nothing any more. Pure."""
 
     def restarted(self, ledger: Ledger, now: float) -> tuple[Ledger, float]:
-        """The ledger for this boot, and when at the latest each of its slots is released. Pure."""
+        """Return the ledger for this boot, and the latest time at which each of its slots is released."""
         ...
 
 
 class SlotRule(RestartRule, Protocol[R_co]):
-    """Whether a row gets a slot. Pure: the storage asks it within the transaction that takes the slot."""
+    """The rule that decides whether a row gets a slot, within the transaction that takes it. Pure."""
 
     @property
     def key(self) -> str:
-        """The account's ledger."""
+        """Key of the account's ledger."""
         ...
 
     @property
     def window(self) -> float:
-        """Seconds; slots that were released longer ago are deleted."""
+        """Seconds after its release in which a slot is kept; older ones are deleted."""
         ...
 
     @property
     def daily(self) -> int | None:
-        """Calls in 24 hours; None for no cap."""
+        """Maximum calls in 24 hours; None for no limit."""
         ...
 
     def slots(self, ledger: Ledger, now: float) -> int:
-        """How many slots may be taken at the same time."""
+        """The number of slots that may be taken at the same time."""
         ...
 
     def decide(
         self, ledger: Ledger, now: float, *, full_until: float | None, wall: float, nth_last_call: float | None
     ) -> SlotDecision[R_co]:
-        """Decide. ``full_until``: when a slot is released, if none is free; ``nth_last_call``: when (epoch seconds)
-        the ``daily``-th last call of the account left, if there were so many."""
+        """Decide whether the row gets a slot. ``now``: monotonic seconds; ``wall``: epoch seconds.
+
+        ``full_until``: when the next slot is released, if none is free. ``nth_last_call``: when (epoch seconds) the
+        ``daily``-th last call of the account was made, if there were so many.
+        """
         ...
 
 
 class AnswerRule(RestartRule, Protocol[R_co]):
-    """What the end of an attempt does to the ledger. Pure."""
+    """The rule that updates the ledger at the end of an attempt. Pure."""
 
     @property
     def key(self) -> str:
-        """The account's ledger."""
+        """Key of the account's ledger."""
         ...
 
     def released_at(self, now: float) -> float:
-        """When the attempt's slot is released."""
+        """When (monotonic seconds) the attempt's slot is released."""
         ...
 
     def recent_since(self) -> float | None:
-        """Calls that left after this moment (monotonic seconds) are counted for ``answered``; None: none are."""
+        """Time (monotonic seconds) since which calls are counted for ``answered``; None: they are not counted."""
         ...
 
     def answered(self, ledger: Ledger, now: float, *, recent: int) -> tuple[Ledger, R_co]:
-        """The ledger afterwards, and what the caller wants to know."""
+        """Return the new ledger, and a result for the caller. ``recent``: the calls since ``recent_since``, or 0."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptOutcome:
-    """How an attempt ended: the raw outcome, and where its row stands now.
+    """How an attempt ended: its raw outcome, and the new state of its row.
 
-    ``left``: a byte of the request may have left. One that never left is deleted, and its slot cancelled.
+    ``left``: whether a byte of the request may have been sent; if not, the attempt is deleted and its slot cancelled.
     """
 
     attempt: Attempt
     state: RowState | Status
     detail: str = ""
     learner: str | None = None
-    """The learner whom the answer names."""
+    """The learner id in the response."""
     left: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerChange(Generic[R_co]):
-    """The ledger before and after the end of an attempt, and what its rule found."""
+    """The ledger before and after the end of an attempt, and the result of the ``AnswerRule``."""
 
     before: Ledger
     after: Ledger
@@ -110,39 +113,39 @@ class LedgerChange(Generic[R_co]):
 
 
 class AttemptStore(Protocol):
-    """Attempts and their slots: intent before, outcome after."""
+    """The store of attempts and their slots: an attempt is written before its request and closed after it."""
 
     async def take(self, pending_row: PendingRow, rule: SlotRule[R]) -> Permit | R:
-        """A slot and the attempt's intent, both on disk; or the rule's refusal, and nothing.
+        """Take a slot and write the attempt, or return the rule's refusal and write neither.
 
-        A caller that is cancelled meanwhile leaves neither.
+        If the caller is cancelled meanwhile, neither is left.
         """
         ...
 
     async def close(self, permit: Permit, outcome: AttemptOutcome, rule: AnswerRule[R]) -> LedgerChange[R]:
-        """The outcome of an attempt, the state of its row and the ledger afterwards."""
+        """Write the outcome of an attempt, the state of its row and the new ledger."""
         ...
 
     async def settle(self, pending_row: PendingRow, status: Status, detail: str) -> None:
-        """Give a row its status without another attempt. A settled row never changes."""
+        """Give a row its status without another attempt. Raises JournalFailed for a row that is settled already."""
         ...
 
 
 class RateLimitStore(Protocol):
-    """What all processes share about an account's rate limit, to look at."""
+    """Read access to the rate limits of accounts, which all processes share."""
 
     async def ledger(self, key: str) -> tuple[Ledger, bool]:
-        """The ledger as it is on disk, and whether its times belong to this boot.
+        """The ledger on disk, and whether its times belong to this boot.
 
-        Raises JournalFailed too after a failed commit, and when another journal took the place of the one that was
-        written to last, so that nothing is sent then.
+        Also raises JournalFailed after a failed commit, and when the journal was replaced since the last write, so
+        that nothing is sent then.
         """
         ...
 
     async def calls(self, key: str, *, since: float, wall_since: float) -> tuple[int, int]:
-        """Slots taken since ``since`` (monotonic seconds), and calls that left since ``wall_since`` (epoch seconds)."""
+        """Slots taken since ``since`` (monotonic seconds), and calls made since ``wall_since`` (epoch seconds)."""
         ...
 
     async def send_times(self, key: str, *, since: float) -> list[float]:
-        """When the account's calls left (monotonic seconds of this boot), in ascending order."""
+        """When the account's calls were made (monotonic seconds of this boot), in ascending order."""
         ...

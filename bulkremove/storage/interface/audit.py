@@ -1,4 +1,4 @@
-"""The audit log: who did what, as a chain of hashes."""
+"""The audit log: who did what and when, as a chain of hashes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bulkremove.storage.interface.records import Act
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One act as it was recorded; ``hash`` covers it and the entry before it."""
+    """One recorded act. ``at``: epoch seconds; ``hash`` covers the entry and the one before it."""
 
     id: int
     at: float
@@ -23,7 +23,7 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class AuditCheck:
-    """The result of verifying the chain. ``broken``: the first entry that does not fit, and why."""
+    """The result of verifying the chain. ``head``: the last valid hash; ``broken``: the first bad entry, and why."""
 
     entries: int
     head: str
@@ -31,13 +31,16 @@ class AuditCheck:
 
 
 class AuditLog(Protocol):
-    """Who did what and when, each entry bound to the one before it by a hash."""
+    """The audit log, in which each entry is bound to the one before it by a hash."""
 
-    async def append(self, *acts: Act) -> None: ...
+    async def append(self, *acts: Act) -> None:
+        """Add entries, in this order."""
+        ...
+
     async def newest(self, limit: int) -> list[AuditEntry]:
         """The newest entries, the newest first."""
         ...
 
     async def verify(self) -> AuditCheck:
-        """Compute the whole chain again, in short reads, and compare it."""
+        """Recompute the whole chain, in short reads, and compare it."""
         ...

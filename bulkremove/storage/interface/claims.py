@@ -1,4 +1,4 @@
-"""Claims: only one process at a time may do something."""
+"""Claims: named locks between processes, each held by one process at a time."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds a claim (host and process), and since when (epoch seconds)."""
+    """The holder of a claim. ``name``: host and process; ``since``: epoch seconds."""
 
     name: str
     since: float
 
 
 class Claims(Protocol):
-    """Who may run a job, store a plan, serve the page: one process at a time, freed by its death."""
+    """The claims to run a job, store a plan or serve the page, which end when their process dies."""
 
     def hold(self, name: str) -> AbstractAsyncContextManager[None]:
-        """Hold a claim alone while the context lasts. Raises JobBusy when another holder has it."""
+        """Hold a claim until the context ends. Raises JobBusy when it is held already."""
         ...
 
     async def holder(self, name: str) -> Holder | None:
-        """Who holds the claim right now; asking disturbs nobody who wants to take it."""
+        """The present holder of the claim, if any. Does not prevent anybody from taking it meanwhile."""
         ...

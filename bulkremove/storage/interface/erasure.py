@@ -1,4 +1,4 @@
-"""Deleting rows after their time, and erasing those of one learner."""
+"""Deletion of rows after their retention period, and erasure of the data of one learner."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from typing import Protocol
 
 
 class ErasureStore(Protocol):
-    """What ends the life of rows."""
+    """The store's operations that delete or erase rows."""
 
     async def delete_rows(self, job_id: str) -> None:
-        """Delete the rows of a job that is over, in short transactions; its totals stay."""
+        """Delete the rows of a job that is over, in short transactions; its totals are kept."""
         ...
 
     async def delete_rows_left(self) -> None:
-        """Go on with deletions that a kill has cut short."""
+        """Complete the deletions of rows that were interrupted by the end of their process."""
         ...
 
     async def open_rows_of(self, learner: str) -> int:
-        """How many rows of a learner may still be sent."""
+        """Number of rows of a learner that may still be sent."""
         ...
 
     async def rows_of(self, learner: str) -> Mapping[str, int]:
-        """How many rows of a learner there are, by job."""
+        """Number of rows of a learner, by job id."""
         ...
 
     async def erase(self, learner: str) -> Mapping[str, int]:
-        """Empty the cells and ids of a learner's rows that are not sent any more; how many, by job."""
+        """Empty the cells and ids of a learner's rows that are not sent any more; their number, by job id."""
         ...

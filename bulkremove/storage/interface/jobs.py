@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from bulkremove.domain.job import EndReason, Job, JobState, Tally
 from bulkremove.domain.plan import PlannedRow
 from bulkremove.storage.interface.records import Record
 
-R = TypeVar("R")
-
 VISIBLE = tuple(state for state in JobState if state is not JobState.STORING)
-"""The states of jobs that are stored whole."""
+"""The states of jobs that are stored completely."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,28 +29,28 @@ class JobEnd:
 
 
 class JobStore(Protocol):
-    """Jobs and their events."""
+    """The store of jobs and their events."""
 
     async def create(self, job: Job, rows: Iterable[PlannedRow], *records: Record) -> None:
-        """Store a confirmed plan as a job, in short transactions; visible to others when it is whole.
+        """Store a confirmed plan as a job, in short transactions; it becomes visible when it is complete.
 
         The caller holds the job's claim meanwhile. ``records`` are written when the job becomes visible.
         """
         ...
 
     async def abandoned(self) -> list[str]:
-        """Jobs that are being stored, or were when their process died."""
+        """Ids of the jobs that are being stored, or were when their process died."""
         ...
 
     async def remove_abandoned(self, job_id: str) -> None:
-        """Delete a job that was never stored whole, in short transactions; one that is whole by now stays.
+        """Delete a job that was not stored completely, in short transactions; a complete one stays.
 
-        The caller holds its claim.
+        The caller holds the job's claim.
         """
         ...
 
     async def get(self, job_id: str) -> Job:
-        """The job of that id. Raises JobNotFound."""
+        """The job with this id. Raises JobNotFound."""
         ...
 
     async def exists(self, job_id: str) -> bool:
@@ -64,27 +62,32 @@ class JobStore(Protocol):
     ) -> list[Job]:
         """A page of the jobs in these states whose file's name contains ``source``, the newest first.
 
-        Without a limit, all of them.
+        ``limit``: -1 for all of them.
         """
         ...
 
     async def newest_unfinished(self) -> Job | None:
-        """The newest job with rows left or without its report."""
+        """The newest job that may be run or whose last run wrote no report."""
         ...
 
-    async def newest_of_plan(self, plan_hash: str) -> Job | None: ...
+    async def newest_of_plan(self, plan_hash: str) -> Job | None:
+        """The newest job made from the plan with this hash."""
+        ...
+
     async def newest_nightly(self) -> Job | None:
-        """The newest job of a nightly run that was allowed to run."""
+        """The newest job of a nightly run that was confirmed."""
         ...
 
-    async def retries(self, job_id: str) -> list[Job]: ...
+    async def retries(self, job_id: str) -> list[Job]:
+        """The jobs that retry this one, also those that are being stored."""
+        ...
 
     async def start(self, job_id: str, *records: Record) -> Job:
-        """A process runs the job from now on."""
+        """Put a job into the state ``running``."""
         ...
 
     async def end(self, job_id: str, decide: Callable[[Tally], JobEnd], *records: Record) -> Job:
-        """The run is over, as ``decide`` (pure) says from the tally; its event is written with it."""
+        """Record the end of a run, and its event. ``decide`` (pure) gives the new state from the tally."""
         ...
 
     async def cancel(self, job_id: str, check: Callable[[Job], None], end: JobEnd, *records: Record) -> Job:
@@ -92,17 +95,17 @@ class JobStore(Protocol):
         ...
 
     async def release(self, job_id: str, check: Callable[[Job], None], *records: Record, by: str) -> Job | None:
-        """Let a held job run; None when it is not held. Raises what ``check`` raises, and then nothing has changed."""
+        """Make a held job ready; None if it is not held. Raises what ``check`` raises, and then nothing has changed."""
         ...
 
     async def events(self, job_id: str) -> list[tuple[float, str, str]]:
-        """When (epoch seconds), the stable name, and the words, the oldest first."""
+        """The events of a job as time (epoch seconds), name and text, the oldest first."""
         ...
 
     async def is_reported(self, job_id: str) -> bool:
-        """Whether the report of the last run was put into place; a kill may come before that."""
+        """Whether the report of the last run was written; a process may be killed before that."""
         ...
 
     async def counts(self) -> tuple[Mapping[str, int], Mapping[str, int], int]:
-        """Rows by status, jobs by state, and lockouts, over all jobs."""
+        """Totals over all jobs: rows by status, jobs by state, and lockouts."""
         ...

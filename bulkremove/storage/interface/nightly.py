@@ -1,4 +1,4 @@
-"""What nightly runs remember: when they ran, what they took, and the notices that wait."""
+"""Nightly runs, the files that they took, and the outbox of notices."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from bulkremove.storage.interface.records import Notice, Record
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A content that a nightly run took: under which name, when (epoch seconds), and what became of it.
+    """A file content that a nightly run took, and what became of it.
 
-    ``place``: the file's name in ``working``.
+    ``digest``: its hash; ``name``: the file's name in the source; ``taken_at``: epoch seconds; ``place``: the file's
+    name in the folder ``working``; ``job``: id of the job made of it; ``held``: why it was held, or empty.
     """
 
     digest: str
@@ -24,46 +25,52 @@ class Taken:
 
 
 class NightlyStore(Protocol):
-    """Nightly runs, the files they took, and the outbox."""
+    """The store of nightly runs, of the files that they took, and of the outbox."""
 
     async def begin(self, date: str, *, at: float) -> int:
-        """A nightly run starts; its number."""
+        """Record the start of a nightly run; its number. ``date``: local date."""
         ...
 
-    async def end(self, run: int, *, at: float, good: bool) -> None: ...
+    async def end(self, run: int, *, at: float, good: bool) -> None:
+        """Record the end of a nightly run. ``at``: epoch seconds; ``good``: whether it succeeded."""
+        ...
+
     async def leave_out(self, date: str, *records: Record, at: float) -> None:
-        """A nightly run does not take place."""
+        """Record that the nightly run of this local date does not take place."""
         ...
 
     async def last_date(self) -> str | None:
-        """The local date of the last nightly run that started or was left out."""
+        """Local date of the last nightly run that was started or left out."""
         ...
 
     async def last_good(self) -> float | None:
-        """When the last good nightly run ended (epoch seconds)."""
+        """When the last successful nightly run ended (epoch seconds)."""
         ...
 
     async def sizes(self, count: int) -> list[int]:
-        """How many rows each of the last nightly jobs that ran was to remove, the newest first."""
+        """Number of rows to be removed in each of the last ``count`` nightly jobs that ran, the newest first."""
         ...
 
     async def taken(self, digest: str) -> Taken | None:
-        """What became of that content, if it was taken before."""
+        """The record of the content with this hash, if it was taken before."""
         ...
 
     async def take(self, digest: str, name: str, place: str, *, at: float) -> None:
-        """A content is taken, or taken again."""
+        """Record that a content is taken, perhaps not for the first time."""
         ...
 
     async def due_notices(self, now: float) -> list[Notice]:
-        """The notices that wait and are due, the oldest first."""
+        """The unsent notices that are due, the oldest first."""
         ...
 
     async def waiting_notices(self) -> int:
-        """How many notices were not sent yet."""
+        """Number of unsent notices."""
         ...
 
-    async def notice_sent(self, key: str, *, at: float) -> None: ...
+    async def notice_sent(self, key: str, *, at: float) -> None:
+        """Record that a notice was sent. ``at``: epoch seconds."""
+        ...
+
     async def notice_failed(self, key: str, *, next_at: float) -> None:
-        """It could not be sent; it is tried again at ``next_at`` (epoch seconds)."""
+        """Record that a notice could not be sent; it is due again at ``next_at`` (epoch seconds)."""
         ...

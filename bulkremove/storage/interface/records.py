@@ -1,4 +1,4 @@
-"""Records: facts that are written in one transaction with something else, or neither is."""
+"""Records: entries that are written in the same transaction as another change, so that neither exists alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """An entry for the audit log. ``act``: a stable word; ``facts``: names, numbers and hashes, never a cell."""
+    """An entry for the audit log. ``act``: a stable name; ``facts``: names, numbers and hashes, never a cell's text."""
 
     actor: str
     act: str
@@ -19,9 +19,9 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class JobEvent:
-    """Something about a job that a person will want to read later. ``name``: a stable word; ``at``: epoch seconds.
+    """An event of a job, for people to read later. ``name``: a stable name; ``at``: epoch seconds.
 
-    ``locked`` also counts as a lockout of the job.
+    An event with the name ``locked`` also counts as a lockout of the job.
     """
 
     job: str
@@ -32,13 +32,13 @@ class JobEvent:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A message for people, kept in the outbox until it is sent; of two with one ``key`` the first alone is kept."""
+    """A message for people, kept in the outbox until it is sent; a second one with the same ``key`` is dropped."""
 
     key: str
     subject: str
     body: str
     attachment: str | None
-    """Path of a report."""
+    """Path of a report to send with it."""
     at: float
     """Epoch seconds."""
     tries: int = 0
@@ -46,7 +46,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class IntakeResult:
-    """What the content of a nightly file has become: a job, or nothing and why."""
+    """What became of a content that a nightly run took: the id of its job, and why it was held, or empty."""
 
     digest: str
     job: str | None

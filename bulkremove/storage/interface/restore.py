@@ -1,4 +1,4 @@
-"""A journal that was put back from a copy."""
+"""The detection and acceptance of a journal that was restored from a copy."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from bulkremove.storage.interface.records import Record
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """Another journal, or an older copy, is in the place of the one that was used last.
+    """What was lost because another journal, or an older copy, replaced the one that was used last.
 
-    ``changes``: attempts and audit entries that are lost; None when that is not known. ``rows``: by job, open rows that
-    may have been sent since; ``unfinished``: ids of the jobs that are not over in it; ``jobs``: ids of lost jobs.
+    ``changes``: number of lost attempts and audit entries; None when it is not known. ``rows``: by job id, the number
+    of open rows that may have been sent since; ``unfinished``: ids of the jobs that are not over; ``jobs``: ids of the
+    lost jobs.
     """
 
     changes: int | None
@@ -25,25 +26,24 @@ class Restored:
 
 
 class RestoreCheck(Protocol):
-    """Whether the journal has lost what was done since a copy of it was made."""
+    """The check for a replaced journal, and its restore and acceptance."""
 
     async def check(self) -> Restored | None:
-        """What is lost; None when this is the journal that was used last."""
+        """What was lost; None when this is the journal that was used last."""
         ...
 
     async def put_back(self, copy: Path, *records: Record) -> None:
-        """Replace the journal by a copy with these records, in one transaction; it waits to be accepted then.
+        """Replace the journal by a copy, with these records, in one transaction; nothing is sent before ``accept``.
 
         Raises JournalFailed for a copy that is damaged or no journal, and then nothing has changed.
         """
         ...
 
     async def accept(self, *records: Record, keys: Collection[str], slots: int, held_seconds: float, why: str) -> None:
-        """Go on with this journal: rows that may have been sent since become ``unknown``, no others.
+        """Accept a replaced journal: rows that may have been sent since the copy was made become ``unknown``.
 
-        Its jobs that are not over are paused, or wait for an approval: what was decided about them since is not known.
-        Notices that it would still send are deleted. ``why``: for people, at each of the jobs. ``slots`` slots of each
-        account are held for ``held_seconds``, since the calls that were made meanwhile are not known: of the ledgers
-        ``keys``, and of all that the copy or its mark have.
+        Jobs that are not over are paused, or stay held, with the reason ``why``: what was decided about them meanwhile
+        is not known. Unsent notices are deleted. ``slots`` slots are taken for ``held_seconds`` in the ledgers ``keys``
+        and in those that the copy or the mark names, since the calls that were made meanwhile are not known.
         """
         ...

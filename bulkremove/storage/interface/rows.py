@@ -1,4 +1,4 @@
-"""The rows of jobs, and people's notes about them."""
+"""The rows of jobs, and the notes about them."""
 
 from __future__ import annotations
 
@@ -15,53 +15,55 @@ R = TypeVar("R")
 
 
 class RowStore(Protocol):
-    """Rows, read and counted; what changes a row's state is in ``AttemptStore``, except for ``protect``."""
+    """The store of rows and notes. Except for ``protect``, only ``AttemptStore`` changes the state of a row."""
 
     async def tally(self, job_id: str, *, as_reported: bool = False) -> Tally:
-        """How many rows have which status. ``as_reported``: open rows count as what a report calls them."""
+        """Number of rows by status. ``as_reported``: open rows are counted under the status of a report."""
         ...
 
     async def tallies(self, job_ids: Collection[str]) -> Mapping[str, Tally]:
-        """The tallies of several jobs, by job."""
+        """The tallies of several jobs, by job id."""
         ...
 
     async def export(self, job: Job, work: Callable[[Iterator[Outcome]], R]) -> R:
-        """What ``work`` makes of all rows in file order. It runs in a thread of its own and may take long.
+        """Call ``work`` with all rows in file order; its result. It runs in a thread of its own and may take long.
 
-        In a job that is not over, an open row is given as ``not_sent``, or as ``unknown`` when an attempt may have had
-        an effect.
+        An open row of a job that is not over is passed as ``not_sent``, or as ``unknown`` if an attempt may have had an
+        effect.
         """
         ...
 
     async def search(self, job: Job, *, status: Status | None, text: str, offset: int, limit: int) -> list[Outcome]:
-        """Rows that have a status and contain a text in some cell (ignoring case), in file order."""
+        """A page of the rows with this status (None: any) and this text in a cell (ignoring case), in file order."""
         ...
 
     def open_rows(self, job_id: str) -> AsyncGenerator[PendingRow]:
-        """The rows still to be sent: first those with an open attempt, whose time runs out, then in file order."""
+        """The rows still to be sent, in file order, but first those with an open attempt, whose time runs out."""
         ...
 
     async def numbers(self, job_id: str) -> set[int]:
-        """The rows' numbers as the spreadsheet shows them."""
+        """The numbers of all rows, as the spreadsheet shows them."""
         ...
 
     async def removal_times(self, job_id: str) -> list[float]:
-        """When (epoch seconds) each removal was settled, in ascending order."""
+        """When each removal was settled (epoch seconds), in ascending order."""
         ...
 
-    async def first_call_after(self, job_id: str, thens: Sequence[float]) -> list[float | None]:
-        """For each moment (epoch seconds), when the job's first call after it left."""
+    async def first_call_after(self, job_id: str, times: Sequence[float]) -> list[float | None]:
+        """For each of the times, when the job's first call after it was made; None if there is none. Epoch seconds."""
         ...
 
     async def add_note(self, job_id: str, number: int, note: Note, *records: Record) -> bool:
-        """Keep a person's note about the unknown row of that number; False if the job has none such."""
+        """Add a note to the unknown row with this number; False if the job has no such row."""
         ...
 
-    async def unknown_without_note(self, job_id: str) -> int: ...
+    async def unknown_without_note(self, job_id: str) -> int:
+        """Number of unknown rows without a note."""
+        ...
 
     async def protect(self, job_id: str, protected: ProtectedLearners, *, why: str, at: float) -> int:
-        """Settle the open rows of protected learners, in short transactions; how many there were.
+        """Settle the open rows of protected learners, in short transactions; their number.
 
-        They are ``not_sent``, or ``unknown`` after an attempt that may have had an effect.
+        They become ``not_sent``, or ``unknown`` after an attempt that may have had an effect. ``why``: their detail.
         """
         ...

@@ -1,4 +1,4 @@
-"""The storage as a whole."""
+"""The interface of the storage as a whole."""
 
 from __future__ import annotations
 
@@ -18,49 +18,78 @@ from bulkremove.storage.interface.users import UserStore
 
 
 class Storage(Protocol):
-    """The storage of one home folder, by consumer."""
+    """The storage of one home folder: one store for each consumer, and what concerns all of them."""
 
     @property
-    def jobs(self) -> JobStore: ...
+    def jobs(self) -> JobStore:
+        """Jobs and their events."""
+        ...
+
     @property
-    def rows(self) -> RowStore: ...
+    def rows(self) -> RowStore:
+        """Rows of jobs, and notes about them."""
+        ...
+
     @property
-    def attempts(self) -> AttemptStore: ...
+    def attempts(self) -> AttemptStore:
+        """Attempts and their slots."""
+        ...
+
     @property
-    def rate_limit(self) -> RateLimitStore: ...
+    def rate_limit(self) -> RateLimitStore:
+        """Rate limit of each account, to be read."""
+        ...
+
     @property
-    def claims(self) -> Claims: ...
+    def claims(self) -> Claims:
+        """Locks between processes."""
+        ...
+
     @property
-    def users(self) -> UserStore: ...
+    def users(self) -> UserStore:
+        """Users and API tokens."""
+        ...
+
     @property
-    def audit(self) -> AuditLog: ...
+    def audit(self) -> AuditLog:
+        """Audit log."""
+        ...
+
     @property
-    def nightly(self) -> NightlyStore: ...
+    def nightly(self) -> NightlyStore:
+        """Nightly runs and the outbox of notices."""
+        ...
+
     @property
-    def erasure(self) -> ErasureStore: ...
+    def erasure(self) -> ErasureStore:
+        """Deletion and erasure of rows."""
+        ...
+
     @property
-    def restore(self) -> RestoreCheck: ...
+    def restore(self) -> RestoreCheck:
+        """Restore of the journal from a copy."""
+        ...
 
     async def record(self, *records: Record) -> None:
-        """Write these together."""
+        """Write these records in one transaction."""
         ...
 
     async def backup(self, path: Path) -> None:
-        """A consistent copy, also while it is written to. Raises JournalFailed when the file exists."""
+        """Write a consistent copy to a new file; others may write to the storage meanwhile. Raises JournalFailed."""
         ...
 
     async def shrink(self) -> None:
-        """Return the space of what was deleted to the file system, in short transactions."""
+        """Return the space of deleted data to the file system, in short transactions."""
         ...
 
     async def overwrite_deleted(self) -> bool:
-        """See to it that what was deleted or erased stands nowhere on the disk; False when that can't be yet."""
+        """Remove deleted and erased data from all files of the storage; False when a reader prevents it for now."""
         ...
 
     async def damage(self) -> str:
-        """What is wrong with the stored content, in a technical word; empty when nothing is."""
+        """The first damage of the stored content, in technical words; empty if there is none."""
         ...
 
     def close(self) -> None:
-        """End this use of the storage."""
+        """End this use of the storage. Other uses in the same process continue."""
         ...

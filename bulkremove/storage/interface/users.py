@@ -1,4 +1,4 @@
-"""Users and tokens."""
+"""Users of the page and API tokens."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A program's access, without its secret. Times are epoch seconds."""
+    """The API token of a program, without its secret. Times are epoch seconds."""
 
     id: str
     name: str
@@ -30,37 +30,40 @@ class Token:
 
 
 class UserStore(Protocol):
-    """Users and tokens; hashes only."""
+    """The store of users and tokens; of passwords and tokens it keeps only hashes."""
 
     async def users(self) -> list[User]:
         """All users, by name."""
         ...
 
     async def credentials(self, name: str) -> tuple[Role, str] | None:
-        """A user's role and password hash; None if there is none of that name."""
+        """A user's role and password hash; None if there is no such user."""
         ...
 
     async def add_user(self, user: User, password: str, *records: Record) -> bool:
-        """Store a user; False, and nothing changes, when the name is taken. ``password``: its hash."""
+        """Add a user. ``password``: its hash. False, and nothing changes, if the name is taken."""
         ...
 
     async def set_password(self, name: str, password: str, *records: Record) -> bool:
-        """Replace a user's hash; False if there is none of that name."""
+        """Replace a user's password hash; False if there is no such user."""
         ...
 
     async def remove_user(self, name: str, *records: Record) -> bool:
-        """Delete a user; False if there is none of that name."""
+        """Delete a user; False if there is no such user."""
         ...
 
     async def tokens(self) -> list[Token]:
-        """All tokens, revoked ones too, the oldest first."""
+        """All tokens, including the revoked ones, the oldest first."""
         ...
 
     async def token_of(self, digest: str) -> Token | None:
-        """The token of that SHA-256 (hex), unless it was revoked."""
+        """The token with this SHA-256 (hex); None if there is none or it was revoked."""
         ...
 
-    async def add_token(self, token: Token, digest: str, *records: Record) -> None: ...
+    async def add_token(self, token: Token, digest: str, *records: Record) -> None:
+        """Add a token. ``digest``: SHA-256 (hex) of its secret."""
+        ...
+
     async def revoke_token(self, token_id: str, *records: Record, at: float) -> bool:
-        """End a token; False if there is none of that id that is still valid."""
+        """Revoke a token. ``at``: epoch seconds. False if there is no valid token with this id."""
         ...

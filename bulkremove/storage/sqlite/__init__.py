@@ -1,4 +1,4 @@
-"""The storage on one SQLite file of one machine. ``schema`` and ``queries`` hold its SQL."""
+"""The storage in one SQLite file on one machine. ``schema`` and ``queries`` hold its SQL."""
 
 from bulkremove.storage.sqlite.storage import SqliteStorage
 

@@ -1,7 +1,7 @@
 """Attempts and the rate limit of each account, in SQLite.
 
-A slot is written as if no answer ever came and released early at the answer, so that a crash, a kill or a reboot needs
-no further code. Times are read within the transaction, after the wait for other writers.
+A slot is written as if no response ever came, and released early when one does, so that a crash, a kill or a reboot
+needs no further code. The clock is read within the transaction, after the wait for other writers.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ _ATTEMPTS, _LIMIT = Queries("attempts.sql"), Queries("rate_limit.sql")
 
 
 class SqliteAttempts:
-    """``AttemptStore`` on a database. The clock is that of the runs; its monotonic times hold within one boot."""
+    """``AttemptStore`` on a database. ``clock``: that of the runs; its monotonic times are valid within one boot."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database, self._clock = database, clock
 
     async def take(self, pending_row: PendingRow, rule: SlotRule[R]) -> Permit | R:
-        taken: list[Permit] = []
+        permits: list[Permit] = []
 
         def take(transaction: Transaction) -> Permit | R:
-            found = self._take(transaction, pending_row, rule)
-            if isinstance(found, Permit):
-                taken.append(found)
-            return found
+            result = self._take(transaction, pending_row, rule)
+            if isinstance(result, Permit):
+                permits.append(result)
+            return result
 
         try:
             return await self._database.write(take)
         except asyncio.CancelledError:
-            if taken:  # on disk, and nobody will use it
-                await self._database.write(lambda transaction: _withdraw(transaction, taken[0]))
+            if permits:  # on disk, and never to be used
+                await self._database.write(lambda transaction: _withdraw(transaction, permits[0]))
             raise
 
     async def close(self, permit: Permit, outcome: AttemptOutcome, rule: AnswerRule[R]) -> LedgerChange[R]:
@@ -63,10 +63,10 @@ class SqliteAttempts:
             since, recent = rule.recent_since(), 0
             if since is not None:
                 (recent,) = transaction.execute(_LIMIT.count_taken_since, key=rule.key, then=since).fetchone()
-            after, said = rule.answered(before, now, recent=recent)
+            after, result = rule.answered(before, now, recent=recent)
             if after != before:
                 _save(transaction, rule.key, self._clock.boot, after)
-            return LedgerChange(before, after, said)
+            return LedgerChange(before, after, result)
 
         return await self._database.write(close)
 
@@ -79,16 +79,16 @@ class SqliteAttempts:
         now, wall, boot = self._clock.monotonic(), self._clock.wall(), self._clock.boot
         ledger = _current_ledger(transaction, rule.key, rule, boot, now)
         slots = rule.slots(ledger, now)
-        full = transaction.execute(_LIMIT.full_until, key=rule.key, now=now, calls=slots).fetchone()
-        last = None
+        full_until = transaction.execute(_LIMIT.full_until, key=rule.key, now=now, calls=slots).fetchone()
+        nth_last_call = None
         if rule.daily is not None:
-            last = transaction.execute(_ATTEMPTS.nth_last_call, ledger=rule.key, n=rule.daily).fetchone()
+            nth_last_call = transaction.execute(_ATTEMPTS.nth_last_call, ledger=rule.key, n=rule.daily).fetchone()
         decision = rule.decide(
             ledger,
             now,
-            full_until=full[0] if full else None,
+            full_until=full_until[0] if full_until else None,
             wall=wall,
-            nth_last_call=last[0] if last else None,
+            nth_last_call=nth_last_call[0] if nth_last_call else None,
         )
         if decision.ledger is not None:
             _save(transaction, rule.key, boot, decision.ledger)
@@ -97,7 +97,8 @@ class SqliteAttempts:
         assert decision.free_at is not None  # noqa: S101 - narrows the type; a rule refuses or gives a time
         transaction.execute(_LIMIT.delete_old_slots, key=rule.key, then=now - rule.window)
         slot = transaction.execute(_LIMIT.take_slot, key=rule.key, now=now, free_at=decision.free_at).lastrowid
-        attempt = Attempt(1 + max((one.number for one in pending_row.attempts), default=0), wall, now, boot)
+        number = 1 + max((attempt.number for attempt in pending_row.attempts), default=0)
+        attempt = Attempt(number, wall, now, boot)
         _open(transaction, pending_row, attempt, rule.key)
         return Permit(pending_row, attempt, int(slot or 0), now)
 
@@ -132,7 +133,7 @@ class SqliteRateLimit:
 
 
 def _open(transaction: Transaction, pending_row: PendingRow, attempt: Attempt, ledger: str) -> None:
-    """The intent: this row is about to be sent."""
+    """Write the attempt before its request is sent. Raises JournalFailed for a row that is settled already."""
     transaction.execute(
         _ATTEMPTS.insert_attempt,
         job=pending_row.job,
@@ -179,7 +180,7 @@ def _close(transaction: Transaction, permit: Permit, outcome: AttemptOutcome, at
 
 
 def _withdraw(transaction: Transaction, permit: Permit) -> None:
-    """Undo a permit of which no byte left, so that a network or a disk that fails for hours adds no rows."""
+    """Undo a permit on which no byte was sent, so that hours of network or disk failures leave no attempts behind."""
     pending_row = permit.pending_row
     transaction.execute(
         _ATTEMPTS.delete_attempt, job=pending_row.job, position=pending_row.position, number=permit.attempt.number
@@ -200,9 +201,9 @@ def _settle(
 
 
 def _current_ledger(transaction: Transaction, key: str, rule: RestartRule, boot: str, now: float) -> Ledger:
-    """The ledger with times of this boot; one of an earlier boot is made safe for it first."""
-    ledger, written = _ledger(transaction, key, boot)
-    if written == boot:
+    """The ledger with times of this boot; one of an earlier boot is adapted and saved first."""
+    ledger, ledger_boot = _ledger(transaction, key, boot)
+    if ledger_boot == boot:
         return ledger
     ledger, free_at = rule.restarted(ledger, now)
     transaction.execute(_LIMIT.clamp_slots, key=key, now=now, free_at=free_at)
@@ -211,14 +212,14 @@ def _current_ledger(transaction: Transaction, key: str, rule: RestartRule, boot:
 
 
 def _ledger(reader: Reader, key: str, boot: str) -> tuple[Ledger, str]:
-    """The ledger and the boot its times belong to; a new one belongs to ``boot``."""
-    found = reader.execute(_LIMIT.get_ledger, key=key).fetchone()
-    if found is None:
+    """The ledger and the boot that its times belong to; a new one belongs to ``boot``."""
+    row = reader.execute(_LIMIT.get_ledger, key=key).fetchone()
+    if row is None:
         return Ledger(), boot
-    written, next_at, burst, last_at, suspension, individually_limited_row, budget, budget_at = found
+    ledger_boot, next_at, burst, last_at, suspension, individually_limited_row, budget, budget_at = row
     return Ledger(
         next_at, burst, last_at, _suspension(suspension), individually_limited_row, budget, budget_at
-    ), written
+    ), ledger_boot
 
 
 def _save(transaction: Transaction, key: str, boot: str, ledger: Ledger) -> None:
@@ -240,5 +241,5 @@ def _save(transaction: Transaction, key: str, boot: str, ledger: Ledger) -> None
 def _suspension(text: str | None) -> Suspension | None:
     if text is None:
         return None
-    facts = json.loads(text)
-    return Suspension(**{**facts, "reason": SuspensionReason(facts["reason"])})
+    values = json.loads(text)
+    return Suspension(**{**values, "reason": SuspensionReason(values["reason"])})

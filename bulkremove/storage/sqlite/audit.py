@@ -1,6 +1,6 @@
-"""The audit log in SQLite: appended to and read, never changed; the schema refuses anything else.
+"""The audit log in SQLite. Entries are only appended and read; triggers in the schema refuse any change.
 
-Whoever can write the file could still make a whole new chain: docs/decisions/0006-audit.md says what that means.
+Somebody who can write to the file could still replace the whole chain; docs/decisions/0006-audit.md discusses that.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from bulkremove.storage.sqlite.records import AUDIT_START, entry_hash, write_rec
 
 _AUDIT = Queries("audit.sql")
 _PAGE = 1000
+"""Entries that are verified in one read."""
 
 
 class SqliteAudit:
@@ -30,8 +31,8 @@ class SqliteAudit:
     async def newest(self, limit: int) -> list[AuditEntry]:
         return await self._database.read(
             lambda reader: [
-                AuditEntry(number, at, actor, act, json.loads(facts), held)
-                for number, at, actor, act, facts, held in reader.execute(_AUDIT.newest_entries, limit=limit)
+                AuditEntry(number, at, actor, act, json.loads(facts), stored_hash)
+                for number, at, actor, act, facts, stored_hash in reader.execute(_AUDIT.newest_entries, limit=limit)
             ]
         )
 
@@ -39,17 +40,18 @@ class SqliteAudit:
         before, count = AUDIT_START, 0
 
         def page(reader: Reader) -> tuple[Sequence[str], tuple[int, str] | None]:
-            """The hashes of the next entries, as far as they fit, and the first that does not."""
+            """The hashes of the next entries up to the first bad one, and that entry's number with the reason."""
             hashes: list[str] = []
-            (entries,) = reader.execute(_AUDIT.get_counter, name="audit_entries").fetchone()
-            for number, at, actor, act, facts, held in reader.execute(_AUDIT.page_of_entries, after=count, limit=_PAGE):
+            (total,) = reader.execute(_AUDIT.get_counter, name="audit_entries").fetchone()
+            entries = reader.execute(_AUDIT.page_of_entries, after=count, limit=_PAGE)
+            for number, at, actor, act, facts, stored_hash in entries:
                 expected = count + len(hashes) + 1
                 if number != expected:
                     return hashes, (expected, "it is missing")
-                if entry_hash(hashes[-1] if hashes else before, number, at, actor, act, facts) != held:
+                if entry_hash(hashes[-1] if hashes else before, number, at, actor, act, facts) != stored_hash:
                     return hashes, (number, "it was changed, or the one before it was")
-                hashes.append(held)
-            if not hashes and count < entries:
+                hashes.append(stored_hash)
+            if not hashes and count < total:
                 return hashes, (count + 1, "it is missing, and so are all after it")
             return hashes, None
 

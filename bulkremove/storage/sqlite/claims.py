@@ -1,7 +1,7 @@
-"""Claims: locks of the operating system, which it frees at the death of their process.
+"""Claims as file locks, which the operating system releases when their process dies.
 
-A row in a table would outlive a killed process, and a process id means nothing in another container; so the row beside
-each lock only says who holds it, for people.
+A row in a table would outlive a killed process, and a process id means nothing in another container. So the row of a
+claim only tells people who holds it.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ from bulkremove.storage.sqlite.database import Database, Reader
 from bulkremove.storage.sqlite.queries import Queries
 
 TRIES, PAUSE_SECONDS = 10, 0.02
-"""A claim that is taken is tried again for 0.2 s: somebody may only be looking whether a dead process held it."""
+"""A claim that is held is tried again for 0.2 s: ``holder`` takes its lock for a moment to see whether it is free."""
 
-_OTHERS = {
+_OTHER_CLAIMS = {
     "nightly": "The nightly run is being done",
     "serve": "The page is being served",
     "retry": "A retry of this job is being made",
 }
-"""What is claimed that is no job, by the first word of its name."""
+"""What is being done under a claim that is not for a job, by the part of its name before the hyphen."""
 
 _CLAIMS = Queries("claims.sql")
 
 
 class SqliteClaims:
-    """``Claims``: lock files in ``folder``, and a row for each claim that is held."""
+    """``Claims`` as lock files in ``folder``, with a row for each claim that is held."""
 
     def __init__(self, database: Database, folder: Path, clock: Clock) -> None:
         self._database, self._folder, self._clock = database, folder, clock
 
     def hold(self, name: str) -> AbstractAsyncContextManager[None]:
-        return _Hold(self, name)
+        return _ClaimContext(self, name)
 
     async def take(self, name: str) -> FileLock:
-        """The claim's lock, taken, and its row. Raises JobBusy."""
+        """Take the lock of a claim and write its row. Raises JobBusy."""
         lock = self._lock(name)
         for _ in range(TRIES):
             if self._try(lock):
@@ -56,7 +56,7 @@ class SqliteClaims:
         try:
             await self._database.write(
                 lambda transaction: transaction.execute(
-                    _CLAIMS.set_claim, name=name, holder=_me(), since=self._clock.wall()
+                    _CLAIMS.set_claim, name=name, holder=_this_process(), since=self._clock.wall()
                 )
             )
         except BaseException:
@@ -65,27 +65,27 @@ class SqliteClaims:
         return lock
 
     async def give_up(self, name: str, lock: FileLock) -> None:
-        """End the claim."""
+        """Delete the row of a claim and release its lock."""
         try:
-            with contextlib.suppress(JournalFailed):  # the row is for people; the lock is freed all the same
+            with contextlib.suppress(JournalFailed):  # the row only informs people; the lock is released anyway
                 await self._database.write(
-                    lambda transaction: transaction.execute(_CLAIMS.delete_claim, name=name, holder=_me())
+                    lambda transaction: transaction.execute(_CLAIMS.delete_claim, name=name, holder=_this_process())
                 )
         finally:
             lock.release()
 
     async def holder(self, name: str) -> Holder | None:
         def find(reader: Reader) -> Holder | None:
-            found = reader.execute(_CLAIMS.get_claim, name=name).fetchone()
-            return None if found is None else Holder(*found)
+            row = reader.execute(_CLAIMS.get_claim, name=name).fetchone()
+            return None if row is None else Holder(*row)
 
         holder = await self._database.read(find)
         if holder is None:
-            return None  # the usual case takes no lock
+            return None  # most calls end here, without taking the lock
         lock = self._lock(name)
         if not self._try(lock):
             return holder
-        lock.release()  # its process died
+        lock.release()  # the holder's process died
         return None
 
     def _lock(self, name: str) -> FileLock:
@@ -106,17 +106,17 @@ class SqliteClaims:
 
     async def _busy(self, name: str) -> JobBusy:
         holder = await self.holder(name)
-        who = f" ({holder.name})" if holder else ""
-        if what := _OTHERS.get(name.partition("-")[0]):
-            return JobBusy(f"{what} by another process right now{who}.", hint="Wait for it.")
+        details = f" ({holder.name})" if holder else ""
+        if activity := _OTHER_CLAIMS.get(name.partition("-")[0]):
+            return JobBusy(f"{activity} by another process right now{details}.", hint="Wait for it.")
         return JobBusy(
-            f"Job {name} is run by another process right now{who}.",
+            f"Job {name} is run by another process right now{details}.",
             hint=f"Wait for it, or watch it with `bulkremove show {name}`.",
         )
 
 
-class _Hold:
-    """A claim while the context lasts. No async generator: a loop that ends closes those, and with them the claim."""
+class _ClaimContext:
+    """The context of a claim. No async generator: a loop that ends closes those, and with them the claim."""
 
     def __init__(self, claims: SqliteClaims, name: str) -> None:
         self._claims, self._name = claims, name
@@ -130,5 +130,5 @@ class _Hold:
             await self._claims.give_up(self._name, self._lock)
 
 
-def _me() -> str:
+def _this_process() -> str:
     return f"{platform.node()}, process {os.getpid()}"

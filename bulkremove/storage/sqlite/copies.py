@@ -1,6 +1,6 @@
-"""Copies of the database: made from one that others write to, checked, and put in the place of another.
+"""Copies of the database: made while others write to it, checked, and restored.
 
-Nothing is put back that was not migrated and found sound before: a copy comes from a file that anybody may have made.
+A copy is migrated and checked before it is restored, since its file is not trusted.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from bulkremove.domain.errors import JournalFailed
 from bulkremove.storage.sqlite.migrations import migrate, version
 
 BUSY_SECONDS = 0.05
-"""How long a copy waits between two tries to write while another process does."""
+"""Seconds between two attempts of a restore to write while another process writes."""
 
 
 def create(path: Path) -> None:
-    """Make a missing file, private from its first moment; an existing one is never opened. Raises OSError."""
+    """Create a missing file with private permissions; an existing one is never opened. Raises OSError."""
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def copy_out(source: sqlite3.Connection, path: Path) -> None:
     """Copy the database to a new private file, and check the copy. Raises JournalFailed.
 
-    In one step: one that lets go of the database in between begins anew whenever somebody else has written to it.
+    The copy is made in one step: SQLite restarts a backup in several steps whenever another process has written.
     """
     try:
         create(path)
@@ -44,7 +44,7 @@ def copy_out(source: sqlite3.Connection, path: Path) -> None:
 
 
 def damage_of(connection: sqlite3.Connection) -> str:
-    """What is wrong with the content of a database, in SQLite's words; empty when nothing is."""
+    """The first damage of a database, in SQLite's words; empty if there is none."""
     try:
         (first,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     except sqlite3.DatabaseError as error:
@@ -54,7 +54,7 @@ def damage_of(connection: sqlite3.Connection) -> str:
 
 @contextmanager
 def checked(path: Path) -> Iterator[sqlite3.Connection]:
-    """A copy of a journal, brought to the newest schema and found sound. Raises JournalFailed."""
+    """Open a copy of a journal, migrate it to the newest schema and check it. Raises JournalFailed."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.row_factory = sqlite3.Row
         try:
@@ -79,9 +79,9 @@ def checked(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def put_back(source: sqlite3.Connection, target: sqlite3.Connection, on_busy: Callable[[], None]) -> None:
-    """Replace all content of ``target``, in one transaction, also under processes that have it open.
+    """Replace all content of ``target``, in one transaction, even while other processes have it open.
 
-    ``on_busy`` is called whenever another process's transaction is waited for. Raises sqlite3.Error.
+    ``on_busy`` is called whenever the restore waits for a transaction of another process. Raises sqlite3.Error.
     """
 
     def progress(status: int, remaining: int, total: int) -> None:
@@ -92,10 +92,10 @@ def put_back(source: sqlite3.Connection, target: sqlite3.Connection, on_busy: Ca
 
 
 def _schema(connection: sqlite3.Connection) -> set[tuple[str, ...]]:
-    """What tables, indexes and triggers there are; SQLite's versions quote renamed tables in different ways."""
-    found = connection.execute("SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master")
-    return {(*names, "".join(sql.replace('"', "").split())) for *names, sql in found}
+    """The tables, indexes and triggers, without quotes: versions of SQLite quote renamed tables differently."""
+    rows = connection.execute("SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master")
+    return {(*names, "".join(sql.replace('"', "").split())) for *names, sql in rows}
 
 
-def _refused(why: str) -> JournalFailed:
-    return JournalFailed(f"This journal can't be put back: {why}. Nothing was changed.")
+def _refused(reason: str) -> JournalFailed:
+    return JournalFailed(f"This journal can't be put back: {reason}. Nothing was changed.")

@@ -1,8 +1,8 @@
-"""One SQLite file in one process: opened by one object, written by one thread, read by a few.
+"""One SQLite file in one process: opened by one object, written by one thread, read by several.
 
 SQLite's locks are POSIX locks, and a process that closes any descriptor of a file drops all its locks on it (SQLite,
-"How To Corrupt An SQLite Database File", 2.2). So nothing opens the file beside SQLite, and whoever opens the same
-file in this process is given the same object. docs/decisions/0010-storage.md has the reasons and the measurements.
+"How To Corrupt An SQLite Database File", 2.2). So nothing but SQLite opens the file, and all users of a file within a
+process share one object. docs/decisions/0010-storage.md has the reasons and the measurements.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ T = TypeVar("T")
 READERS = 4
 """Threads that read at the same time, each for a few milliseconds."""
 LONG_READERS = 2
-"""Threads for what may take long: no export keeps a request from its last look before it leaves."""
+"""Threads for long reads, so that an export does not delay the last check before a request is sent."""
 
 _IDENTITY = Queries("identity.sql")
 _log = logging.getLogger("bulkremove.storage")
@@ -57,16 +57,16 @@ class Transaction(Reader):
         self._after_commit: list[Callable[[], None]] = []
 
     def executemany(self, sql: str, rows: Iterable[Mapping[str, object]]) -> int:
-        """Execute a statement once for each row; the number of rows changed."""
+        """Execute a statement once for each row; the number of changed rows."""
         return self.connection.executemany(sql, rows).rowcount
 
     def after_commit(self, call: Callable[[], None]) -> None:
-        """Call this in the writer thread once the transaction is on disk, before its caller gets the result."""
+        """Call ``call`` in the writer thread once the transaction is on disk, before its caller gets the result."""
         self._after_commit.append(call)
 
 
 class _Write(Generic[T]):
-    """A piece of work that waits for the writer, and then its outcome."""
+    """A unit of work for the writer thread, and its result or error."""
 
     def __init__(self, work: Callable[[Transaction], T], *, accepts_restore: bool = False) -> None:
         self.work = work
@@ -81,71 +81,74 @@ class _Write(Generic[T]):
 
 
 class Database:
-    """The one owner of a database file in this process. Get it with ``open_database``; raises nothing until it is used.
+    """The only owner of a database file in this process, made by ``open_database``. The first use opens the file.
 
-    Usable from any thread and any event loop. SQLite runs in threads of this object only: one that writes, and some
-    that read through read-only connections. What waits for the writer at the same time shares one commit; each caller
-    gets its own result or its own error, after the commit.
+    Usable from any thread and any event loop. SQLite runs only in threads of this object: one that writes, and several
+    that read through read-only connections. Writes that are queued at the same time share one commit; each caller gets
+    its own result or its own error, after the commit.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.users = 0
-        """How many callers have it open (guarded by the lock of ``open_database``)."""
-        self._failed: JournalFailed | None = None
+        """Number of callers that have it open, guarded by ``_registry_lock``."""
+        self._failure: JournalFailed | None = None
+        """Why nothing is written any more."""
         self._closed = False
-        self._opening = threading.Lock()
+        self._opening_lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
-        self._queue = threading.Lock()
-        """Guards the two below."""
-        self._waiting: list[_Write[object]] = []
-        self._turns: dict[asyncio.AbstractEventLoop, asyncio.Future[None]] = {}
-        """For each event loop, the writer's next turn, in which all that waits is written."""
+        self._queue_lock = threading.Lock()
+        """Guards ``_queue`` and ``_commits``."""
+        self._queue: list[_Write[object]] = []
+        self._commits: dict[asyncio.AbstractEventLoop, asyncio.Future[None]] = {}
+        """For each event loop, its scheduled call of ``_commit_queue``."""
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="journal-writer")
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="journal-reader")
         self._long_readers = ThreadPoolExecutor(LONG_READERS, thread_name_prefix="journal-long-reader")
         self._local = threading.local()
         self.mark = HighWaterMark(path.parent)
         self._journal = ""
-        """Id of the journal that was written to last; empty before that."""
+        """Id of the journal at the last write; empty before the first."""
         self._file: tuple[int, int] | None = None
-        """Device and number of the file that is open."""
+        """Device and inode of the open file."""
         self._read_connections: list[sqlite3.Connection] = []
 
     async def write(self, work: Callable[[Transaction], T], *, accepts_restore: bool = False) -> T:
-        """Run ``work`` within a durable transaction; its result, once that is on disk.
+        """Run ``work`` within a durable transaction; return its result once that is on disk.
 
-        ``work`` runs in the writer thread and must not wait for anything. What it raises undoes its own writes only.
-        A cancelled caller still waits until the outcome is certain. Raises JournalFailed when the disk refuses; after
-        that nothing is written any more, since what SQLite holds in memory need not be what the disk holds. Raises it
-        too when the journal was replaced by an older copy, until a write that ``accepts_restore`` has gone through.
+        ``work`` runs in the writer thread and must not wait for anything. If it raises, only its own writes are undone.
+        A cancelled caller still waits until the outcome is certain. Raises JournalFailed when the disk fails; after
+        that nothing is written any more, since SQLite's memory may differ from the disk. Also raises it when the
+        journal was replaced by an older copy, until a write with ``accepts_restore`` has succeeded.
         """
         self._check_open()
         write = _Write(work, accepts_restore=accepts_restore)
         loop = asyncio.get_running_loop()
-        with self._queue:
-            turn = self._turns.get(loop)
-            if turn is None:
-                turn = self._turns[loop] = loop.run_in_executor(self._writer, self._commit_waiting)
-            self._waiting.append(write)  # type: ignore[arg-type] # the list does not care what a result is
-        await _certainly(turn)
+        with self._queue_lock:
+            commit = self._commits.get(loop)
+            if commit is None:
+                commit = self._commits[loop] = loop.run_in_executor(self._writer, self._commit_queue)
+            self._queue.append(write)  # type: ignore[arg-type] # the type of the results does not matter to the queue
+        await _wait_despite_cancellation(commit)
         return write.outcome()
 
     async def read(self, work: Callable[[Reader], T]) -> T:
-        """Run ``work``, which is short, on a consistent, read-only view; its result. It never waits for a writer."""
+        """Run ``work``, which must be short, on a consistent, read-only view; its result. Never waits for a writer."""
         self._check_open()
         return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, work)
 
     async def read_long(self, work: Callable[[], T]) -> T:
-        """Run ``work`` in a thread of its own; it may take long, and reads as often as it likes with ``read_now``."""
+        """Run ``work``, which may take long and reads with ``read_now``, in a thread for long reads; its result."""
         self._check_open()
         return await asyncio.get_running_loop().run_in_executor(self._long_readers, work)
 
     def check_current(self, reader: Reader) -> None:
-        """Raise JournalFailed when nothing may be sent any more: after a failed commit, or when a copy was put back
-        since the last one, which does not know of the attempt that is about to leave."""
-        if self._failed:
-            raise self._failure_again(self._failed)
+        """Raise JournalFailed when nothing may be sent: after a failed commit, or when the journal was replaced.
+
+        A journal that was replaced since the last commit lacks the attempt whose request is about to be sent.
+        """
+        if self._failure:
+            raise self._repeated_failure(self._failure)
         identity = identity_of(reader.connection)
         if self._journal and (identity.id != self._journal or identity.state == "restored"):
             raise JournalFailed(
@@ -154,39 +157,38 @@ class Database:
             )
 
     async def backup(self, path: Path) -> None:
-        """Copy the database to a new private file, also while it is written to. Raises JournalFailed."""
+        """Copy the database to a new private file, even while it is written to. Raises JournalFailed."""
         await self.read_long(lambda: self._backup(path))
 
     async def restore(self, copy: Path, work: Callable[[Transaction], None]) -> None:
-        """Replace everything by a copy, once ``work`` has been done in it, for all who have the file open.
+        """Run ``work`` in a copy, then replace the content of the database by it, for all processes that have it open.
 
-        SQLite's backup does it within one transaction; a file that was renamed into place would be another one than
-        those that others have open. Nothing can be written then until a write that ``accepts_restore``. Raises
-        JournalFailed, and then nothing has changed.
+        SQLite's backup does this in one transaction; a file renamed into place would not be the one that others have
+        open. After it nothing can be written before a write with ``accepts_restore``. Raises JournalFailed, and then
+        nothing has changed.
         """
         self._check_open()
         await asyncio.get_running_loop().run_in_executor(self._writer, self._restore, copy, work)
 
     async def shrink(self, pages: int) -> bool:
-        """Return up to ``pages`` deleted pages to the file system; whether there may be more.
-
-        Only ``executescript`` steps the pragma to its end: ``execute`` frees one page (measured).
-        """
+        """Return up to ``pages`` deleted pages to the file system; whether there may be more."""
         self._check_open()
         return await asyncio.get_running_loop().run_in_executor(self._writer, self._shrink, pages)
 
     async def checkpoint(self) -> bool:
-        """Bring the file up to date and empty its write-ahead log, so that what was deleted stands in neither; False
-        when somebody's reading kept it from that."""
+        """Move the write-ahead log into the file and empty it, so that neither holds deleted content.
+
+        False when a reader prevents that.
+        """
         self._check_open()
         return await asyncio.get_running_loop().run_in_executor(self._writer, self._checkpoint)
 
     async def damage(self) -> str:
-        """What is wrong with the file's content, in SQLite's words; empty when nothing is. Raises JournalFailed."""
+        """The first damage of the file, in SQLite's words; empty if there is none. Raises JournalFailed."""
         return await self.read_long(lambda: self.read_now(lambda reader: copies.damage_of(reader.connection)))
 
     def close(self) -> None:
-        """End the threads and close the connections; what waits is written first."""
+        """Write what is queued, end the threads and close the connections."""
         self._closed = True
         self._writer.shutdown(wait=True)
         self._readers.shutdown(wait=True)
@@ -197,38 +199,38 @@ class Database:
         self._read_connections.clear()
         self._connection = None
 
-    # The writer's thread
+    # In the writer thread
 
-    def _commit_waiting(self) -> None:
-        """Write everything that waits, in one transaction."""
-        with self._queue:
-            group, self._waiting = self._waiting, []
-            self._turns.clear()
+    def _commit_queue(self) -> None:
+        """Write everything in the queue, in one transaction."""
+        with self._queue_lock:
+            group, self._queue = self._queue, []
+            self._commits.clear()
         if not group:
-            return  # another event loop's turn has written it
+            return  # the call for another event loop has written it
         try:
             connection = self._opened()
-            if self._failed:
-                raise self._failure_again(self._failed)
+            if self._failure:
+                raise self._repeated_failure(self._failure)
             if file_at(self.path) != self._file:
                 raise self._moved()
             self._begin(connection)
-        except JournalFailed as failed:
+        except JournalFailed as error:
             for write in group:
-                write.error = failed
+                write.error = error
             return
         transaction = Transaction(connection, self.mark)
         try:
             journal = identity_of(connection)
             try:
-                why_not = self._not_ours(connection, journal)
-            except JournalFailed as failed:
-                why_not = failed
+                replaced = self._replaced(connection, journal)
+            except JournalFailed as error:
+                replaced = error
             for write in group:
-                if why_not is None or write.accepts_restore:
+                if replaced is None or write.accepts_restore:
                     self._run(connection, transaction, write)
                 else:
-                    write.error = why_not
+                    write.error = replaced
             if any(write.accepts_restore for write in group):
                 journal = identity_of(connection)
             connection.execute("COMMIT")
@@ -241,30 +243,28 @@ class Database:
                 call()
             self.mark.write(journal.id)
         except Exception as error:
-            # It is committed, but nobody may act on it: a request that leaves now would be ahead of the mark.
-            words = f"The high-water mark of the journal {self.path} can't be written: {error}."
-            self._failed = error if isinstance(error, JournalFailed) else JournalFailed(words)
+            # The writes are committed, but must not be acted on: a request sent now would be ahead of the mark.
+            message = f"The high-water mark of the journal {self.path} can't be written: {error}."
+            self._failure = error if isinstance(error, JournalFailed) else JournalFailed(message)
             for write in group:
-                write.error = write.error or self._failed
+                write.error = write.error or self._failure
 
-    def _not_ours(self, connection: sqlite3.Connection, identity: Identity) -> JournalFailed | None:
-        """Why nothing may be written: another journal, or an older copy, is in the place of the one used last.
+    def _replaced(self, connection: sqlite3.Connection, identity: Identity) -> JournalFailed | None:
+        """The error if another journal, or an older copy, is in the place of the one that was used last.
 
-        Asked within the transaction: nobody else can commit meanwhile, and the mark is never ahead of a commit. Raises
-        JournalFailed.
+        A new journal is named in the mark. Called within the transaction, so that no other process can commit meanwhile
+        and the mark is never ahead of a commit. Raises JournalFailed if the mark can't be read or written.
         """
         difference = identity.difference(self.mark.read())
-        if difference is None and identity.state == "new":
-            self.mark.name(identity.id)
-            connection.execute(_IDENTITY.set_state, {"state": "marked"})
-        return (
-            None
-            if difference is None
-            else JournalFailed(
+        if difference is not None:
+            return JournalFailed(
                 f"The journal {self.path} {difference} Nothing was sent.",
                 hint="`bulkremove journal accept-restore` shows what can't be known any more, and continues with it.",
             )
-        )
+        if identity.state == "new":
+            self.mark.name(identity.id)
+            connection.execute(_IDENTITY.set_state, {"state": "marked"})
+        return None
 
     def _moved(self) -> JournalFailed:
         return JournalFailed(
@@ -273,14 +273,14 @@ class Database:
         )
 
     def _run(self, connection: sqlite3.Connection, transaction: Transaction, write: _Write[object]) -> None:
-        """One piece of work within a savepoint. Raises sqlite3.Error when the whole transaction is lost."""
+        """Run one write within a savepoint. Raises sqlite3.Error when the whole transaction is lost."""
         calls = len(transaction._after_commit)
         connection.execute("SAVEPOINT part")
         try:
             write.result = write.work(transaction)
         except Exception as error:
-            # A full disk and an I/O error roll the whole transaction back; a savepoint set after that would open a new
-            # one, whose commit would look like success (measured).
+            # A full disk or an I/O error rolls the whole transaction back. A savepoint set after that would begin a new
+            # transaction, whose commit would look like success (measured).
             lost = not connection.in_transaction
             if isinstance(error, sqlite3.Error) and (lost or not isinstance(error, sqlite3.IntegrityError)):
                 raise
@@ -292,16 +292,18 @@ class Database:
         connection.execute("RELEASE part")
 
     def _begin(self, connection: sqlite3.Connection) -> None:
-        """Begin to write. Raises JournalFailed."""
+        """Begin a transaction. Raises JournalFailed."""
         try:
-            self._patiently(lambda: connection.execute("BEGIN IMMEDIATE"))
+            self._retry_while_busy(lambda: connection.execute("BEGIN IMMEDIATE"))
         except sqlite3.Error as error:
             self._fail(connection, error, [])
-            raise self._failed or JournalFailed(str(error)) from error
+            raise self._failure or JournalFailed(str(error)) from error
 
-    def _patiently(self, call: Callable[[], object]) -> None:
-        """Make a call that needs the write lock. Another process's transaction is waited for: a busy file is not a
-        broken one. Raises sqlite3.Error for any other error, JournalFailed when this object is closed meanwhile."""
+    def _retry_while_busy(self, call: Callable[[], object]) -> None:
+        """Make a call that needs the write lock, and repeat it as long as another process holds that.
+
+        Raises sqlite3.Error for any other error, JournalFailed if this object is closed by the first wait.
+        """
         reported = False
         while True:
             try:
@@ -320,16 +322,16 @@ class Database:
         _log.warning("Another process is writing to the journal %s; waiting for it.", self.path)
 
     def _fail(self, connection: sqlite3.Connection, error: sqlite3.Error, group: list[_Write[object]]) -> None:
-        self._failed = journal_failed(self.path, error)
+        self._failure = journal_failed(self.path, error)
         for write in group:
-            write.error = self._failed
+            write.error = self._failure
         with contextlib.suppress(sqlite3.Error):
             if connection.in_transaction:
-                connection.execute("ROLLBACK")  # others must not wait for a transaction that never ends
+                connection.execute("ROLLBACK")  # other processes must not wait for a transaction that never ends
 
-    def _failure_again(self, failed: JournalFailed) -> JournalFailed:
-        # A later caller may be the only one who is heard, so the first cause is given again.
-        return JournalFailed(f"{failed.message} It is not used any more.", hint=failed.hint)
+    def _repeated_failure(self, failure: JournalFailed) -> JournalFailed:
+        # With the first cause, since the error of a later caller may be the only one that is reported.
+        return JournalFailed(f"{failure.message} It is not used any more.", hint=failure.hint)
 
     def _refused(self, error: sqlite3.IntegrityError) -> JournalFailed:
         return JournalFailed(f"The journal {self.path} refused an entry ({error}); nothing was sent.")
@@ -338,8 +340,9 @@ class Database:
         connection = self._opened()
         with translated(self.path):
             before = _deleted_pages(connection)
-            self._patiently(lambda: connection.executescript(f"PRAGMA incremental_vacuum({pages});"))
-            return 0 < _deleted_pages(connection) < before  # a file from elsewhere may not know this way to shrink
+            # `execute` would free only one page (measured).
+            self._retry_while_busy(lambda: connection.executescript(f"PRAGMA incremental_vacuum({pages});"))
+            return 0 < _deleted_pages(connection) < before  # no progress if the file has no incremental vacuum
 
     def _checkpoint(self) -> bool:
         connection = self._opened()
@@ -353,14 +356,14 @@ class Database:
             source.execute(_IDENTITY.set_state, {"state": "restored"})
             source.execute("COMMIT")
             connection = self._opened()
-            busy = iter([self._report_busy])  # once
+            reports = iter([self._report_busy])  # only the first wait is reported
             with translated(self.path):
-                copies.put_back(source, connection, lambda: next(busy, lambda: None)())
+                copies.put_back(source, connection, lambda: next(reports, lambda: None)())
 
-    # The readers' threads
+    # In the reader threads
 
     def read_now(self, work: Callable[[Reader], T]) -> T:
-        """``read`` for code that runs in a reader's thread already."""
+        """``read`` for code that already runs in a reader thread."""
         self._opened()
         with translated(self.path):
             connection = self._read_connection()
@@ -391,7 +394,7 @@ class Database:
 
     def _opened(self) -> sqlite3.Connection:
         """The writer's connection; the first call opens the file. Raises JournalFailed."""
-        with self._opening:
+        with self._opening_lock:
             if self._connection is None:
                 with translated(self.path):
                     self._connection = open_writer(self.path, self.mark)
@@ -400,46 +403,46 @@ class Database:
 
 
 _databases: dict[Path, Database] = {}
-_registry = threading.Lock()
+_registry_lock = threading.Lock()
 
 
 def open_database(path: Path, databases: dict[Path, Database] | None = None) -> Database:
-    """The process's one owner of the file, opened or shared; each caller ends its use with ``close_database``.
+    """The process's only ``Database`` for the file, new or shared; each caller ends its use with ``close_database``.
 
-    ``databases``: the owners of the process, by real path; those of this process unless a test simulates others.
+    ``databases``: the databases of the process, by real path; given only by tests that simulate several processes.
     """
-    owners = _databases if databases is None else databases
-    with _registry:
+    databases = _databases if databases is None else databases
+    with _registry_lock:
         real = Path(os.path.realpath(path.parent)) / path.name
-        database = owners.get(real)
+        database = databases.get(real)
         if database is None:
-            database = owners[real] = Database(real)
+            database = databases[real] = Database(real)
         database.users += 1
         return database
 
 
 def close_database(database: Database, databases: dict[Path, Database] | None = None) -> None:
-    """End one use of the database; the last one closes it."""
-    owners = _databases if databases is None else databases
-    with _registry:
+    """End one use of the database; the end of the last use closes it."""
+    databases = _databases if databases is None else databases
+    with _registry_lock:
         database.users -= 1
         if database.users:
             return
-        owners.pop(database.path, None)
+        databases.pop(database.path, None)
     database.close()
 
 
-async def _certainly(turn: asyncio.Future[None]) -> None:
-    """Wait until the writer's turn is over, also when the caller is cancelled meanwhile; only then raise that."""
-    cancelled: asyncio.CancelledError | None = None
-    while not turn.done():
+async def _wait_despite_cancellation(commit: asyncio.Future[None]) -> None:
+    """Wait until the commit is done, even when the caller is cancelled meanwhile; only then raise CancelledError."""
+    cancellation: asyncio.CancelledError | None = None
+    while not commit.done():
         try:
-            await asyncio.shield(turn)
+            await asyncio.shield(commit)
         except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled
-    await turn
+            cancellation = error
+    if cancellation is not None:
+        raise cancellation
+    await commit
 
 
 def _deleted_pages(connection: sqlite3.Connection) -> int:

@@ -1,4 +1,4 @@
-"""Deleting the rows of ended jobs, and erasing those of one learner."""
+"""Deletion of the rows of ended jobs, and erasure of the data of one learner, in SQLite."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class SqliteErasure:
         await self._delete_rows(job_id)
 
     async def delete_rows_left(self) -> None:
-        left = await self._database.read(
-            lambda reader: [job for (job,) in reader.execute(_ROWS.jobs_to_delete_rows_of)]
+        job_ids = await self._database.read(
+            lambda reader: [job_id for (job_id,) in reader.execute(_ROWS.jobs_to_delete_rows_of)]
         )
-        for job in left:
-            await self._delete_rows(job)
+        for job_id in job_ids:
+            await self._delete_rows(job_id)
 
     async def _delete_rows(self, job_id: str) -> None:
         while await self._database.write(lambda transaction: delete_piece(transaction, job_id)):
@@ -49,8 +49,8 @@ class SqliteErasure:
         )
 
     async def rows_of(self, learner: str) -> Mapping[str, int]:
-        found = await self._rows_of(learner)
-        return Counter(job for job, _, _ in found)
+        rows = await self._rows_of(learner)
+        return Counter(job for job, _, _ in rows)
 
     async def _rows_of(self, learner: str) -> Sequence[tuple[str, int, int]]:
         def find(reader: Reader) -> Sequence[tuple[str, int, int]]:
@@ -59,11 +59,11 @@ class SqliteErasure:
         return await self._database.read_long(lambda: self._database.read_now(find))
 
     async def erase(self, learner: str) -> Mapping[str, int]:
-        found = await self._rows_of(learner)
+        rows = await self._rows_of(learner)
 
         def erase(transaction: Transaction) -> Mapping[str, int]:
             erased = Counter[str]()
-            for job, position, width in found:
+            for job, position, width in rows:
                 cells = json.dumps([""] * width)
                 if not transaction.execute(_ROWS.erase_row, job=job, position=position, cells=cells).rowcount:
                     continue  # it may still be sent
@@ -76,18 +76,18 @@ class SqliteErasure:
 
 
 def _rows_of(reader: Reader, learner: str) -> Sequence[tuple[str, int, int]]:
-    """Job, position and number of cells of a learner's rows; of a row without readable ids, any cell counts."""
+    """Job, position and number of cells of a learner's rows, and of rows without ids that hold the id in a cell."""
     rows = reader.execute(_ROWS.rows_of_learner, learner=learner)
     return [
         (job, position, len(texts))
-        for job, position, known, cells in rows
+        for job, position, has_ids, cells in rows
         for texts in [json.loads(cells)]
-        if known or learner in (text.strip(OUTER) for text in texts)
+        if has_ids or learner in (text.strip(OUTER) for text in texts)
     ]
 
 
 def delete_piece(transaction: Transaction, job_id: str) -> bool:
-    """Delete some rows of a job and their attempts; whether there were any."""
+    """Delete up to ``PIECE`` rows of a job, with their attempts and notes; whether there were any."""
     transaction.execute(_JOBS.delete_some_notes, job=job_id, limit=PIECE)
     transaction.execute(_ATTEMPTS.delete_some_attempts, job=job_id, limit=PIECE)
     return transaction.execute(_ROWS.delete_some_rows, job=job_id, limit=PIECE).rowcount > 0

@@ -1,4 +1,4 @@
-"""What SQLite and the system refuse, in sentences for a person."""
+"""Errors of SQLite and of the operating system as messages for people."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bulkremove.domain.errors import BulkremoveError, JournalFailed
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Raise JournalFailed for what SQLite or the system refuses about the journal at ``path``."""
+    """Raise JournalFailed in place of an error of SQLite or the operating system about the journal at ``path``."""
     try:
         yield
     except BulkremoveError:
@@ -24,18 +24,18 @@ def translated(path: Path) -> Iterator[None]:
 
 
 def journal_failed(path: Path, error: sqlite3.Error | OSError) -> JournalFailed:
-    """The error in a sentence, and what to do about it."""
+    """Make a JournalFailed that says what happened and what to do about it."""
     return JournalFailed(f"The journal {path} {_reason(error)}", hint=_advice(error))
 
 
 def is_busy(error: sqlite3.Error) -> bool:
-    """Whether another process's transaction is in the way; nothing has changed then."""
+    """Whether the cause is a transaction of another process; nothing has changed then."""
     return getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def _reason(error: sqlite3.Error | OSError) -> str:
     if isinstance(error, Timeout):
-        return "is being opened by another process that does not end."
+        return "is locked by another process, which has been opening it for too long."
     if isinstance(error, OSError):
         return f"can't be opened: {error.strerror}."
     return f"can't be used: {error}."
@@ -48,7 +48,7 @@ def _advice(error: sqlite3.Error | OSError) -> str:
     if "i/o error" in text:
         return "Check whether the disk is full or failing; nothing is sent until it can be written."
     if "locked" in text or isinstance(error, Timeout):
-        return "Another process holds it for too long; end that one, then resume."
+        return "Another process has locked it for too long; end that process, then resume."
     if "malformed" in text or "not a database" in text:
         return "The file is damaged: put it aside and restore it from a backup, or start with a new BULKREMOVE_HOME."
-    return "Check the folder's permissions (it must be yours and writable), then try again."
+    return "Check the folder's permissions (you must own it and be able to write to it), then try again."

@@ -1,9 +1,9 @@
-"""The high-water mark: a small file beside the journal that shows when another, or an older copy, is in its place.
+"""The high-water mark: a small file that shows when the journal beside it was replaced by another or an older copy.
 
-A counter in the journal rises with every attempt and every audit entry, and the mark follows each commit: first COMMIT,
-then the mark, then the request. So the mark is never ahead of the journal, whenever a process is killed, and a journal
-that is behind the mark has lost what was done since its copy was made. The mark is synced when it first names a
-journal, and not after that: after a power cut its counter may be behind the journal's, which says nothing.
+A counter in the journal rises with every attempt and every audit entry, and the mark is updated after each commit:
+first COMMIT, then the mark, then the request. So the mark is never ahead of the journal, whenever a process is killed,
+and a journal that is behind the mark has lost what was done since its copy was made. The mark is synced to disk only
+when it first names a journal. After a power cut its counter may be behind the journal's, which is harmless.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from bulkremove.platform.secure_files import keep_names
 
 FILE = "journal.mark"
 LOCK_SECONDS = 20.0
-"""How long the mark waits for another process, which holds it for well under a millisecond."""
+"""Maximum wait for another process, which locks the mark for well under a millisecond."""
 MAX_COUNTER = 2**53
-"""No counter and no position comes near it."""
+"""An upper bound that no counter or position reaches."""
 
 
 class MarkDamaged(JournalFailed):
-    """The mark's content means nothing."""
+    """The content of the mark can't be parsed or is out of range."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What the mark says; the empty one says nothing.
+    """The content of the mark; ``Mark()`` if there is none.
 
-    ``ids``: of the journals that were used here, the last one's last; an accepted restore begins a new one.
-    ``changes``: the counter; ``rows``: for each job that was run, the highest position that was sent; ``ledgers``:
-    those that took slots; ``deleted_until``: the creation (epoch seconds) of the newest job whose rows retention has
-    deleted.
+    ``ids``: ids of the journals that were used here, in order; accepting a restored journal gives it a new id.
+    ``changes``: the counter; ``rows``: for each job that was run, the highest position that was sent; ``ledgers``: keys
+    of those in which slots were taken; ``deleted_until``: creation time (epoch seconds) of the newest job whose rows
+    were deleted by retention.
     """
 
     ids: tuple[str, ...] = ()
@@ -49,37 +49,37 @@ class Mark:
     deleted_until: float = 0.0
 
     def knows(self, journal: str) -> bool:
-        """Whether the journal of that id was used here."""
-        return journal in self.ids or (not self.ids and self.changes > 0)  # marks had no ids at first
+        """Whether the journal with this id was used here."""
+        return journal in self.ids or (not self.ids and self.changes > 0)  # early marks had no ids
 
 
 class HighWaterMark:
-    """The mark of one home folder. Called in the writer's thread, except ``read``."""
+    """The mark of one home folder. Methods that change it are called in the writer thread."""
 
     def __init__(self, home: Path) -> None:
         self._path = home / FILE
         self._lock = FileLock(f"{self._path}.lock", LOCK_SECONDS, 0o600, poll_interval=0.001)
         self._pending: Mark | None = None
-        """What was committed since the last ``write``."""
-        self._last_read = b"", Mark()
-        """The content as it was last read, and what it says: most commits find it as they left it."""
+        """Changes that were committed since the last ``write``."""
+        self._cached = b"", Mark()
+        """The last content of the file and its ``Mark``: at most commits the file has not changed since."""
 
     def read(self) -> Mark:
-        """The mark on disk; an empty one if there is none. Raises JournalFailed, MarkDamaged for a damaged one."""
+        """The mark on disk; ``Mark()`` if there is none. Raises JournalFailed, MarkDamaged for a damaged one."""
         try:
-            return self._parsed()
+            return self._load()
         except MarkDamaged:
-            with self._locked():  # it may have been in the middle of being written
-                return self._parsed()
+            with self._locked():  # another process may have been writing it
+                return self._load()
 
     def read_or_nothing(self) -> Mark:
-        """The mark on disk; an empty one when it is damaged. Raises JournalFailed when it can't be read at all."""
+        """The mark on disk; ``Mark()`` if there is none or it is damaged. Raises JournalFailed if it can't be read."""
         try:
             return self.read()
         except MarkDamaged:
             return Mark()
 
-    def _parsed(self) -> Mark:
+    def _load(self) -> Mark:
         try:
             with self._path.open("rb", buffering=0) as file:
                 text = file.readall()
@@ -87,24 +87,24 @@ class HighWaterMark:
             return Mark()
         except OSError as error:
             raise JournalFailed(f"The file {self._path} can't be read: {error.strerror or error}.") from None
-        last, mark = self._last_read
-        if text == last:
+        cached_text, mark = self._cached
+        if text == cached_text:
             return mark
-        mark = self._meaning(text)
-        self._last_read = text, mark
+        mark = self._parse(text)
+        self._cached = text, mark
         return mark
 
-    def _meaning(self, text: bytes) -> Mark:
+    def _parse(self, text: bytes) -> Mark:
         if not text.strip(b"\0 "):
             return Mark()  # a power cut came before its first content reached the disk
         try:
-            facts = json.loads(text)
+            values = json.loads(text)
             mark = Mark(
-                tuple(map(str, facts.get("ids", ()))),
-                int(facts["changes"]),
-                {str(job): int(position) for job, position in facts["rows"].items()},
-                tuple(map(str, facts.get("ledgers", ()))),
-                float(facts.get("deleted_until", 0.0)),
+                tuple(map(str, values.get("ids", ()))),
+                int(values["changes"]),
+                {str(job): int(position) for job, position in values["rows"].items()},
+                tuple(map(str, values.get("ledgers", ()))),
+                float(values.get("deleted_until", 0.0)),
             )
             if not all(
                 0 <= number <= MAX_COUNTER for number in (mark.changes, mark.deleted_until, *mark.rows.values())
@@ -118,51 +118,50 @@ class HighWaterMark:
         return mark
 
     def name(self, journal: str) -> None:
-        """From now on this mark belongs to the journal of that id; on disk when this returns. Raises JournalFailed."""
+        """Make this the mark of the journal with this id, and sync it to disk. Raises JournalFailed."""
         with self._locked():
             mark = self.read_or_nothing()
-            ids = (*(one for one in mark.ids if one != journal), journal)
-            self._put(replace(mark, ids=ids), durable=True)
+            ids = (*(known_id for known_id in mark.ids if known_id != journal), journal)
+            self._write_content(replace(mark, ids=ids), durable=True)
 
     def raise_to(self, changes: int, *, job: str = "", position: int = 0, ledger: str = "") -> None:
-        """Note what was committed; ``write`` brings it to the file. ``job``: its row at ``position`` is sent."""
+        """Remember a committed change for the next ``write``. ``job``: its row at ``position`` is about to be sent."""
         rows, ledgers = ({job: position}, (ledger,)) if job else ({}, ())
-        self._pending = _higher(self._pending or Mark(), Mark((), changes, rows, ledgers))
+        self._pending = _merged(self._pending or Mark(), Mark((), changes, rows, ledgers))
 
     def forget(self, job: str, created_at: float) -> None:
-        """The rows of the job were deleted by retention."""
+        """Record that the rows of the job were deleted. ``created_at``: of the job, in epoch seconds."""
         with self._locked():
-            mark = self._parsed()
+            mark = self._load()
             rows = {key: position for key, position in mark.rows.items() if key != job}
-            self._put(replace(mark, rows=rows, deleted_until=max(mark.deleted_until, created_at)))
+            self._write_content(replace(mark, rows=rows, deleted_until=max(mark.deleted_until, created_at)))
 
     def write(self, journal: str) -> None:
-        """Bring the mark up to what was committed to the journal of that id; never down: other processes write it too.
+        """Raise the mark to what was committed to the journal with this id; other processes may have raised it more.
 
-        Raises JournalFailed, also when the mark belongs to another journal by now: a copy was put back and accepted
-        between the commit and this call, and it knows nothing of what was committed.
+        Raises JournalFailed, also when the mark belongs to another journal by now: a copy that lacks the commit was put
+        back and accepted meanwhile.
         """
         if self._pending is None:
             return
         with self._locked():
-            mark = self._parsed()
+            mark = self._load()
             if mark.ids[-1:] != (journal,):
                 raise JournalFailed(f"The journal beside {self._path} was replaced by another while it was in use.")
-            self._put(_higher(mark, self._pending))
+            self._write_content(_merged(mark, self._pending))
         self._pending = None
 
-    def _put(self, mark: Mark, *, durable: bool = False) -> None:
-        """Replace the content in one write, which a kill can't cut in two; it never gets shorter."""
+    def _write_content(self, mark: Mark, *, durable: bool = False) -> None:
+        """Replace the content in one write, which a kill can't split, padded so that the file never gets shorter."""
         try:
             descriptor = os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600)
             try:
-                text = _content(mark)
-                text = text.ljust(os.fstat(descriptor).st_size)
+                text = _serialized(mark).ljust(os.fstat(descriptor).st_size)
                 if os.pwrite(descriptor, text, 0) != len(text):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 if durable:
                     os.fsync(descriptor)
-                self._last_read = text, mark
+                self._cached = text, mark
             finally:
                 os.close(descriptor)
             if durable:
@@ -170,28 +169,28 @@ class HighWaterMark:
         except OSError as error:
             raise JournalFailed(
                 f"The file {self._path} can't be written: {error.strerror}.",
-                hint="Free some disk space or mend the folder, then start again what was running.",
+                hint="Free some disk space or make the folder writable, then start again what was running.",
             ) from None
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Alone among all processes. Raises JournalFailed."""
+        """Lock the mark for this process. Raises JournalFailed."""
         try:
             with self._lock:
                 yield
         except Timeout:
-            raise JournalFailed(f"The file {self._path} is held by another process that does not end.") from None
+            raise JournalFailed(f"The file {self._path} has been locked by another process for too long.") from None
         except OSError as error:
             raise JournalFailed(f"The file {self._path} can't be used: {error.strerror or error}.") from None
 
 
-def _content(mark: Mark) -> bytes:
-    facts = {"changes": mark.changes, "ids": mark.ids, "rows": mark.rows, "ledgers": mark.ledgers}
-    return json.dumps({**facts, "deleted_until": mark.deleted_until}).encode("ascii")
+def _serialized(mark: Mark) -> bytes:
+    values = {"changes": mark.changes, "ids": mark.ids, "rows": mark.rows, "ledgers": mark.ledgers}
+    return json.dumps({**values, "deleted_until": mark.deleted_until}).encode("ascii")
 
 
-def _higher(mark: Mark, other: Mark) -> Mark:
-    """``mark``, raised to what ``other`` says."""
+def _merged(mark: Mark, other: Mark) -> Mark:
+    """``mark`` with the counter, positions and ledgers of ``other`` where those are higher or new."""
     rows = {job: max(mark.rows.get(job, 0), position) for job, position in other.rows.items()}
     return replace(
         mark,

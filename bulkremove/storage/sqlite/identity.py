@@ -1,4 +1,4 @@
-"""Which journal a file is, and whether it is the one that was used here last, as the mark beside it says."""
+"""The identity of a journal: its id, and whether the mark beside it names it as the one that was used last."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ _IDENTITY = Queries("identity.sql")
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a journal says of itself. ``state``: `new` (no mark names it yet), `marked`, or `restored` (put back from a
-    backup, and not accepted yet); ``changes``: its counter."""
+    """The identity of a journal, as stored in it.
+
+    ``state``: ``new`` (no mark names it yet), ``marked``, or ``restored`` (put back from a backup, not accepted yet).
+    ``changes``: its counter of attempts and audit entries.
+    """
 
     id: str
     state: str
     changes: int
 
     def difference(self, mark: Mark) -> str | None:
-        """Why this is not the journal that was used last, in the rest of a sentence; None if it is."""
+        """How this differs from the journal that was used last, as the end of a sentence; None if it does not."""
         if self.state == "restored":
             return "was put back from a backup, and nobody has accepted that yet."
         if mark.ids[-1:] != (self.id,) and (self.state == "marked" or mark.ids):

@@ -1,4 +1,4 @@
-"""Jobs, their states and events."""
+"""Jobs, their states and events, in SQLite."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import islice
-from typing import TypeVar
 
 from bulkremove.domain.errors import JobNotFound
 from bulkremove.domain.job import EndReason, Job, JobState, Tally
@@ -20,8 +19,6 @@ from bulkremove.storage.sqlite.erasure import delete_piece
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import write_records
 from bulkremove.storage.sqlite.rows import PIECE, SETTLED_BY_END, row_values, tally_of
-
-R = TypeVar("R")
 
 _JOBS, _ROWS = Queries("jobs.sql"), Queries("rows.sql")
 
@@ -80,25 +77,25 @@ class SqliteJobs:
     async def page(
         self, *, states: Collection[JobState] = VISIBLE, source: str = "", limit: int = -1, offset: int = 0
     ) -> list[Job]:
-        wanted = {"states": json.dumps(list(states)), "source": source, "limit": limit, "offset": offset}
-        return await self._database.read(lambda reader: [*_jobs(reader.execute(_JOBS.list_jobs, **wanted))])
+        filters = {"states": json.dumps(list(states)), "source": source, "limit": limit, "offset": offset}
+        return await self._database.read(lambda reader: [*_jobs(reader.execute(_JOBS.list_jobs, **filters))])
 
     async def newest_unfinished(self) -> Job | None:
-        return await self._one(_JOBS.newest_unfinished)
+        return await self._first(_JOBS.newest_unfinished)
 
     async def newest_of_plan(self, plan_hash: str) -> Job | None:
-        return await self._one(_JOBS.newest_of_plan, plan_hash=plan_hash)
+        return await self._first(_JOBS.newest_of_plan, plan_hash=plan_hash)
 
     async def newest_nightly(self) -> Job | None:
-        return await self._one(_JOBS.newest_nightly)
+        return await self._first(_JOBS.newest_nightly)
 
     async def retries(self, job_id: str) -> list[Job]:
         return await self._database.read(lambda reader: [*_jobs(reader.execute(_JOBS.list_retries, job=job_id))])
 
-    async def _one(self, sql: str, **values: object) -> Job | None:
+    async def _first(self, sql: str, **values: object) -> Job | None:
         return await self._database.read(lambda reader: next(_jobs(reader.execute(sql, **values)), None))
 
-    # Their states
+    # States of jobs
 
     async def start(self, job_id: str, *records: Record) -> Job:
         def start(transaction: Transaction) -> Job:
@@ -110,8 +107,7 @@ class SqliteJobs:
 
     async def end(self, job_id: str, decide: Callable[[Tally], JobEnd], *records: Record) -> Job:
         def end(transaction: Transaction) -> Job:
-            ending = decide(tally_of(transaction, job_id))
-            return _end(transaction, job_id, ending, records)
+            return _end(transaction, job_id, decide(tally_of(transaction, job_id)), records)
 
         return await self._database.write(end)
 
@@ -139,8 +135,8 @@ class SqliteJobs:
 
     async def is_reported(self, job_id: str) -> bool:
         def look(reader: Reader) -> bool:
-            found = reader.execute(_JOBS.last_start_or_report, job=job_id).fetchone()
-            return found is not None and found[0] == "reported"
+            row = reader.execute(_JOBS.last_start_or_report, job=job_id).fetchone()
+            return row is not None and row[0] == "reported"
 
         return await self._database.read(look)
 
@@ -200,19 +196,19 @@ def _end(transaction: Transaction, job_id: str, end: JobEnd, records: Iterable[R
         peak_calls=end.peak,
         auto_resumable=int(end.auto_resumable),
     )
-    words = end.reason or "Every row has its status."
-    write_records(transaction, (*records, JobEvent(job_id, end.state.value, words, end.at)))
+    text = end.reason or "Every row has its status."
+    write_records(transaction, (*records, JobEvent(job_id, end.state.value, text, end.at)))
     return _get(transaction, job_id)
 
 
-def _jobs(found: sqlite3.Cursor) -> Iterator[Job]:
-    for row in found:
-        facts = dict(row)
-        facts["header"] = tuple(json.loads(facts["header"]))
-        facts["roles"] = Roles(*json.loads(facts["roles"]))
-        facts["options"] = json.loads(facts["options"])
-        facts["state"] = JobState(facts["state"])
-        facts["reason_code"] = EndReason(facts["reason_code"])
-        facts["auto_resumable"] = bool(facts["auto_resumable"])
-        facts["dropped"] = facts.pop("totals") is not None
-        yield Job(**facts)
+def _jobs(rows: sqlite3.Cursor) -> Iterator[Job]:
+    for row in rows:
+        values = dict(row)
+        values["header"] = tuple(json.loads(values["header"]))
+        values["roles"] = Roles(*json.loads(values["roles"]))
+        values["options"] = json.loads(values["options"])
+        values["state"] = JobState(values["state"])
+        values["reason_code"] = EndReason(values["reason_code"])
+        values["auto_resumable"] = bool(values["auto_resumable"])
+        values["dropped"] = values.pop("totals") is not None
+        yield Job(**values)

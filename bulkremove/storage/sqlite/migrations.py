@@ -1,4 +1,4 @@
-"""The schema: migrations that make each version out of the one before it."""
+"""Migrations of the schema, each from one version to the next."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ MIGRATIONS = (
     "8-end-reasons.sql",
     "9-names.sql",
 )
-"""A new file goes through all of them."""
+"""Files in ``schema``, in order; a new journal goes through all of them."""
 WITH_COUNTER = 4
-"""The version since which a counter shows that a copy was put back."""
+"""The first version with a counter, which shows that a copy was put back."""
 
 
 def version(connection: sqlite3.Connection) -> int:
@@ -30,9 +30,10 @@ def version(connection: sqlite3.Connection) -> int:
 
 
 def migrate(connection: sqlite3.Connection, *, marked: bool) -> None:
-    """Bring the schema to the newest version, in one transaction. Raises sqlite3.Error, and JournalFailed for a newer.
+    """Bring the schema to the newest version, in one transaction.
 
-    ``marked``: a mark is beside the file, which is younger than ``WITH_COUNTER``: a file from before is a copy then.
+    ``marked``: whether there is a mark beside the file. Marks came with ``WITH_COUNTER``, so a file of an older version
+    must be a copy then. Raises sqlite3.Error, and JournalFailed for a file of a newer bulkremove.
     """
     before = version(connection)
     if before > len(MIGRATIONS):
@@ -59,7 +60,7 @@ def migrate(connection: sqlite3.Connection, *, marked: bool) -> None:
 
 
 def _statements(script: str) -> Iterator[str]:
-    """The script's statements one by one, so that they run inside one transaction."""
+    """The script's statements one by one: ``executescript`` would commit the open transaction first."""
     statement = ""
     for line in script.splitlines(keepends=True):
         statement += line

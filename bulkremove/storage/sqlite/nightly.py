@@ -1,4 +1,4 @@
-"""Nightly runs, the files they took, and the outbox, in SQLite."""
+"""Nightly runs, the files that they took, and the outbox, in SQLite."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class SqliteNightly:
 
     async def last_date(self) -> str | None:
         def find(reader: Reader) -> str | None:
-            found = reader.execute(_NIGHTLY.last_date).fetchone()
-            return None if found is None else str(found[0])
+            row = reader.execute(_NIGHTLY.last_date).fetchone()
+            return None if row is None else str(row[0])
 
         return await self._database.read(find)
 
@@ -54,8 +54,8 @@ class SqliteNightly:
 
     async def taken(self, digest: str) -> Taken | None:
         def find(reader: Reader) -> Taken | None:
-            found = reader.execute(_NIGHTLY.get_taken, digest=digest).fetchone()
-            return None if found is None else Taken(*found)
+            row = reader.execute(_NIGHTLY.get_taken, digest=digest).fetchone()
+            return None if row is None else Taken(*row)
 
         return await self._database.read(find)
 
@@ -64,9 +64,9 @@ class SqliteNightly:
 
     async def due_notices(self, now: float) -> list[Notice]:
         def find(reader: Reader) -> list[Notice]:
-            found = reader.execute(_NIGHTLY.due_notices, now=now)
+            rows = reader.execute(_NIGHTLY.due_notices, now=now)
             return [
-                Notice(key, subject, body, attachment, at, tries) for key, at, subject, body, attachment, tries in found
+                Notice(key, subject, body, attachment, at, tries) for key, at, subject, body, attachment, tries in rows
             ]
 
         return await self._database.read(find)

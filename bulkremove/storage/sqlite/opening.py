@@ -1,4 +1,4 @@
-"""Opening the database file: created privately, checked, migrated, and set to survive a power cut."""
+"""Opens the database file: creates it with private permissions, checks and migrates it, and makes commits durable."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from bulkremove.storage.sqlite.high_water import HighWaterMark, Mark
 from bulkremove.storage.sqlite.migrations import migrate
 
 OPEN_SECONDS = 20.0
-"""How long opening waits for another process that is opening the same file."""
+"""Maximum wait for another process that is opening the same file."""
 BUSY_SECONDS = 1.0
-"""How long SQLite waits for another process's transaction before we report it and wait again."""
+"""How long SQLite waits for the transaction of another process before the wait is logged and continued."""
 
 
 def open_writer(path: Path, mark: HighWaterMark) -> sqlite3.Connection:
-    """The connection that writes; the file is created and migrated where needed.
+    """Open the connection that writes; create and migrate the file if necessary.
 
     Raises JournalFailed, sqlite3.Error or OSError.
     """
     make_folder(path.parent)
-    # SQLite does not wait while another process turns a new file to WAL: it fails at once (measured).
+    # SQLite fails at once while another process switches a new file to WAL, instead of waiting (measured).
     with FileLock(path.with_suffix(".lock"), timeout=OPEN_SECONDS, mode=0o600):
         with suppress(FileExistsError):
             copies.create(path)
@@ -42,7 +42,7 @@ def open_writer(path: Path, mark: HighWaterMark) -> sqlite3.Connection:
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
-    """A connection that can only read. Raises sqlite3.Error."""
+    """Open a read-only connection. Raises sqlite3.Error."""
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=ro",
         uri=True,
@@ -55,18 +55,18 @@ def open_reader(path: Path) -> sqlite3.Connection:
 
 
 def file_at(path: Path) -> tuple[int, int] | None:
-    """Device and number of the file of that name, without opening it; None if there is none."""
+    """Device and inode of the file at ``path``, without opening it; None if there is none."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 def _check_file(path: Path) -> None:
-    """SQLite keeps two files beside it that belong to its one name. Raises JournalFailed."""
-    found, folder = path.lstat(), path.parent.stat()
-    if path.is_symlink() or found.st_nlink > 1 or found.st_dev != folder.st_dev:
+    """Raise JournalFailed if the file is a link, has a second name or is mounted alone: SQLite could miss its log."""
+    file, folder = path.lstat(), path.parent.stat()
+    if path.is_symlink() or file.st_nlink > 1 or file.st_dev != folder.st_dev:
         raise JournalFailed(
             f"The journal {path} is a link, has a second name, or is mounted alone: its write-ahead log would "
             "not be with it.",
@@ -77,23 +77,23 @@ def _check_file(path: Path) -> None:
 def _prepare(connection: sqlite3.Connection, mark: HighWaterMark) -> None:
     _set_up(connection)
     if not connection.execute("PRAGMA page_count").fetchone()[0]:
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # nothing later, but it would wait for a writer
-    connection.execute("PRAGMA secure_delete = ON")  # what is erased is overwritten
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # without effect later, and it would wait for a writer
+    connection.execute("PRAGMA secure_delete = ON")  # deleted content is overwritten
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA fullfsync = ON")
     migrate(connection, marked=mark.read_or_nothing() != Mark())
-    connection.execute("PRAGMA foreign_keys = ON")  # after it, since a migration may rebuild a table
+    connection.execute("PRAGMA foreign_keys = ON")  # after the migration, which may rebuild a table
     connection.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}")
 
 
 def _set_up(connection: sqlite3.Connection) -> None:
     connection.row_factory = sqlite3.Row
-    connection.create_function("holds", 2, _holds, deterministic=True)
+    connection.create_function("holds", 2, _any_cell_contains, deterministic=True)
 
 
-def _holds(cells: str, wanted: str) -> bool:
-    """Whether one of the cells (a JSON list) contains the text, ignoring case; ``wanted`` is casefolded already."""
-    if "\\" not in cells and wanted not in cells.casefold():
-        return False  # most rows, without parsing them: nothing in this one is escaped
-    return any(wanted in cell.casefold() for cell in json.loads(cells))
+def _any_cell_contains(cells: str, text: str) -> bool:
+    """Whether one of the cells (a JSON list) contains the text, which is casefolded already, ignoring case."""
+    if "\\" not in cells and text not in cells.casefold():
+        return False  # nothing is escaped, so most rows need no parsing
+    return any(text in cell.casefold() for cell in json.loads(cells))

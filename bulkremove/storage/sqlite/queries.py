@@ -1,4 +1,4 @@
-"""The SQL statements, which stand in .sql files: each with a name and a sentence."""
+"""SQL statements loaded from .sql files, each with a name and a description."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from importlib.resources import files
 
 
 class Queries:
-    """The statements of one file, as attributes. ``-- name: get_job`` begins each, and its sentence follows."""
+    """The statements of one file as attributes. Each begins with ``-- name: get_job`` and a comment about it."""
 
     def __init__(self, file: str) -> None:
         text = files("bulkremove.storage.sqlite").joinpath("queries", file).read_text(encoding="utf-8")

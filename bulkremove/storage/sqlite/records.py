@@ -1,4 +1,4 @@
-"""What is written together with something else: audit entries, events, notices, results of an intake."""
+"""Writes records as part of a transaction: audit entries, events, notices, results of an intake."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from bulkremove.storage.sqlite.database import Transaction
 from bulkremove.storage.sqlite.queries import Queries
 
 AUDIT_START = "bulkremove audit 1"
-"""What takes the place of the hash before the first entry."""
+"""The value in place of a hash before the first entry."""
 
 _JOBS, _AUDIT, _NIGHTLY = Queries("jobs.sql"), Queries("audit.sql"), Queries("nightly.sql")
-_events = logging.getLogger("bulkremove.events")
-"""What happens to jobs, for log collectors; silent unless a handler listens."""
+_event_log = logging.getLogger("bulkremove.events")
+"""The events of jobs, for log collectors; there is no output without a handler."""
 
 
 def write_records(transaction: Transaction, records: Iterable[Record]) -> None:
-    """Write each of them, as part of the transaction."""
+    """Write the records as part of the transaction."""
     for record in records:
         match record:
             case Act():
@@ -45,23 +45,23 @@ def append_act(transaction: Transaction, act: Act) -> None:
     """Append an entry to the chain of the audit log."""
     last = transaction.execute(_AUDIT.last_entry).fetchone()
     number, before = (last[0] + 1, last[1]) if last else (1, AUDIT_START)
-    facts = json.dumps(act.facts, sort_keys=True)
-    digest = entry_hash(before, number, act.at, act.actor, act.act, facts)
+    facts_json = json.dumps(act.facts, sort_keys=True)
+    digest = entry_hash(before, number, act.at, act.actor, act.act, facts_json)
     transaction.execute(
-        _AUDIT.insert_entry, id=number, at=act.at, actor=act.actor, act=act.act, facts=facts, hash=digest
+        _AUDIT.insert_entry, id=number, at=act.at, actor=act.actor, act=act.act, facts=facts_json, hash=digest
     )
     transaction.execute(_AUDIT.count_entry)
     count_change(transaction)
 
 
 def count_change(transaction: Transaction, *, job: str = "", position: int = 0, ledger: str = "") -> None:
-    """Let the counter rise by which a copy that was put back is noticed; ``job``: its row at ``position`` is sent."""
+    """Increment the counter that reveals a restored copy. ``job``: its row at ``position`` is about to be sent."""
     (changes,) = transaction.execute(_AUDIT.count_change).fetchone()
     transaction.after_commit(partial(transaction.mark.raise_to, changes, job=job, position=position, ledger=ledger))
 
 
 def entry_hash(before: str, number: int, at: float, actor: str, act: str, facts: str) -> str:
-    """The hash (SHA-256, hex) of an entry, over its values and the hash before it. ``facts``: JSON."""
+    """The SHA-256 (hex) of an entry, over its values and the hash of the entry before it. ``facts``: JSON."""
     return hashlib.sha256(json.dumps([before, number, at, actor, act, facts]).encode()).hexdigest()
 
 
@@ -69,7 +69,7 @@ def _add_event(transaction: Transaction, event: JobEvent) -> None:
     transaction.execute(_JOBS.insert_event, job=event.job, at=event.at, name=event.name, text=event.text)
     if event.name == "locked":
         transaction.execute(_JOBS.count_lockout, job=event.job)
-    if _events.isEnabledFor(logging.INFO):
-        found = transaction.execute(_JOBS.get_job, job=event.job).fetchone()
-        facts = {"event": event.name, "job": event.job, "account": found["account"] if found else ""}
-        transaction.after_commit(partial(_events.info, "%s", event.text, extra=facts))
+    if _event_log.isEnabledFor(logging.INFO):
+        job = transaction.execute(_JOBS.get_job, job=event.job).fetchone()
+        extra = {"event": event.name, "job": event.job, "account": job["account"] if job else ""}
+        transaction.after_commit(partial(_event_log.info, "%s", event.text, extra=extra))

@@ -1,4 +1,4 @@
-"""Putting a copy of the journal back, noticing that, and going on with it once a person has accepted it."""
+"""Restores the journal from a copy, detects a replaced journal, and accepts one at a person's request."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class SqliteRestore:
                 job: reader.execute(_ROWS.count_open_up_to, job=job, position=position).fetchone()[0]
                 for job, position in reached.items()
             }
-            lost = [job for job in sorted(mark.rows) if reader.execute(_JOBS.get_job, job=job).fetchone() is None]
+            lost_jobs = [job for job in sorted(mark.rows) if reader.execute(_JOBS.get_job, job=job).fetchone() is None]
             changes = max(0, mark.changes - identity.changes) if mark.knows(identity.id) else None
-            return Restored(changes, {job: count for job, count in rows.items() if count}, [*reached], lost)
+            return Restored(changes, {job: count for job, count in rows.items() if count}, [*reached], lost_jobs)
 
         return await self._database.read_long(lambda: self._database.read_now(look))
 
@@ -70,18 +70,18 @@ class SqliteRestore:
             write_records(transaction, records)
             journal = secrets.token_hex(8)
             transaction.execute(_IDENTITY.renew, id=journal)
-            transaction.mark.name(journal)  # before the commit: a kill in between leads to the same question again
+            transaction.mark.name(journal)  # before the commit: after a kill in between, it is to be accepted again
 
         await self._database.write(accept, accepts_restore=True)
 
 
 def _reached(reader: Reader, mark: Mark) -> Mapping[str, int]:
-    """For each job that is not over, the last position that may have been sent since; -1 when none can have been."""
-    known = mark.knows(identity_of(reader.connection).id)
+    """For each job that is not over, the last position that may have been sent since; -1 if none can have been."""
+    is_known = mark.knows(identity_of(reader.connection).id)
     reached = {}
     for job, created_at in reader.execute(_JOBS.list_unfinished).fetchall():
-        if known and (job in mark.rows or created_at > mark.deleted_until):
+        if is_known and (job in mark.rows or created_at > mark.deleted_until):
             reached[job] = mark.rows.get(job, -1)
-        else:  # another folder may have gone on with it, or its rows were deleted here
+        else:  # it may have been continued in another folder, or its rows were deleted here
             reached[job] = MAX_COUNTER
     return reached

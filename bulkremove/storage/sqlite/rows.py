@@ -1,4 +1,4 @@
-"""Rows of jobs: tallies, exports, searches, what is still to be sent, and people's notes."""
+"""Rows of jobs and their notes in SQLite: tallies, export, search and the rows still to be sent."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from bulkremove.storage.sqlite.records import write_records
 R = TypeVar("R")
 
 PAGE = 500
-"""Rows that are read at a time."""
+"""Rows that are read in one query."""
 PIECE = 1000
-"""Rows that are written in one transaction: a few milliseconds, in which other writers wait."""
+"""Rows that are written in one transaction, which makes other writers wait for a few milliseconds."""
 _OPEN = (RowState.SENDING, RowState.PENDING)
 
 _JOBS, _ROWS, _ATTEMPTS = Queries("jobs.sql"), Queries("rows.sql"), Queries("attempts.sql")
@@ -48,8 +48,8 @@ class SqliteRows:
         after = -1
 
         def page(reader: Reader) -> Sequence[Outcome]:
-            found = reader.execute(_ROWS.page_of_rows, job=job.id, after=after, limit=PAGE)
-            return [_outcome(row, job, notes) for row in found]
+            rows = reader.execute(_ROWS.page_of_rows, job=job.id, after=after, limit=PAGE)
+            return [_outcome(row, job, notes) for row in rows]
 
         while outcomes := self._database.read_now(page):
             yield from outcomes
@@ -57,12 +57,12 @@ class SqliteRows:
 
     async def search(self, job: Job, *, status: Status | None, text: str, offset: int, limit: int) -> list[Outcome]:
         states = [state for state in (*Status, *RowState) if status in (None, _reported(state, "", job)[0])]
-        wanted = {"job": job.id, "states": json.dumps(states), "text": text.casefold()}
+        filters = {"job": job.id, "states": json.dumps(states), "text": text.casefold()}
 
         def search(reader: Reader) -> Sequence[Outcome]:
             notes = _notes(reader, job.id)
-            found = reader.execute(_ROWS.search_rows, **wanted, limit=limit, offset=offset)
-            return [_outcome(row, job, notes) for row in found]
+            rows = reader.execute(_ROWS.search_rows, **filters, limit=limit, offset=offset)
+            return [_outcome(row, job, notes) for row in rows]
 
         return [*await self._database.read_long(lambda: self._database.read_now(search))]
 
@@ -105,14 +105,14 @@ class SqliteRows:
             lambda reader: [at for (at,) in reader.execute(_ROWS.removal_times, job=job_id)]
         )
 
-    async def first_call_after(self, job_id: str, thens: Sequence[float]) -> list[float | None]:
+    async def first_call_after(self, job_id: str, times: Sequence[float]) -> list[float | None]:
         def find(reader: Reader) -> Sequence[float | None]:
-            return [reader.execute(_ATTEMPTS.first_call_after, job=job_id, then=then).fetchone()[0] for then in thens]
+            return [reader.execute(_ATTEMPTS.first_call_after, job=job_id, then=time).fetchone()[0] for time in times]
 
         return [*await self._database.read(find)]
 
     async def protect(self, job_id: str, protected: ProtectedLearners, *, why: str, at: float) -> int:
-        found = [
+        rows = [
             (pending_row.position, state)
             for state in _OPEN
             async for page in self._open_pages(job_id, state)
@@ -120,7 +120,7 @@ class SqliteRows:
             if pending_row.removal in protected
         ]
         count = 0
-        for start in range(0, len(found), PIECE):
+        for start in range(0, len(rows), PIECE):
             piece = [
                 {
                     "job": job_id,
@@ -129,10 +129,10 @@ class SqliteRows:
                     "detail": why,
                     "at": at,
                 }
-                for position, state in found[start : start + PIECE]
+                for position, state in rows[start : start + PIECE]
             ]
             count += await self._database.write(
-                lambda transaction, piece=piece: transaction.executemany(_ROWS.settle_row, piece)  # type: ignore[misc] # the default binds this turn's piece
+                lambda transaction, piece=piece: transaction.executemany(_ROWS.settle_row, piece)  # type: ignore[misc] # the default binds the piece of this iteration
             )
         return count
 
@@ -156,7 +156,7 @@ class SqliteRows:
 
 
 def row_values(job_id: str, position: int, planned: PlannedRow) -> Mapping[str, object]:
-    """The columns of a row that is stored."""
+    """The values of a planned row by column."""
     removal, exclusion = planned.removal, planned.exclusion
     return {
         "job": job_id,
@@ -172,7 +172,7 @@ def row_values(job_id: str, position: int, planned: PlannedRow) -> Mapping[str, 
 
 
 SETTLED_BY_END = {RowState.PENDING.value: Status.NOT_SENT.value, RowState.SENDING.value: Status.UNKNOWN.value}
-"""What a row that is still open becomes when its job is over: the state of the job settles it, without a write."""
+"""The status of an open row when its job is over: the state of the job settles it, without a write."""
 
 
 def tally_of(reader: Reader, job_id: str, *, as_reported: bool = False) -> Tally:
@@ -181,25 +181,24 @@ def tally_of(reader: Reader, job_id: str, *, as_reported: bool = False) -> Tally
 
 
 def tallies_of(reader: Reader, job_ids: Collection[str], *, as_reported: bool = False) -> Mapping[str, Tally]:
-    """The tallies of several jobs, by job."""
+    """The tallies of several jobs, by job id."""
     jobs = json.dumps(list(job_ids))
-    found: dict[str, Tally] = {}
+    tallies: dict[str, Tally] = {}
     counts = defaultdict[str, Counter[str]](Counter)
     for job_id, state, count in reader.execute(_ROWS.count_by_state, jobs=jobs):
         counts[job_id][state] = count
     for job_id, totals, state in reader.execute(_JOBS.get_totals, jobs=jobs):
         if totals is not None:
-            found[job_id] = Tally({Status(status): count for status, count in json.loads(totals).items()})
+            tallies[job_id] = Tally({Status(status): count for status, count in json.loads(totals).items()})
             continue
-        mine = counts[job_id]
-        left = (
-            sum(mine.pop(state.value, 0) for state in RowState) if not as_reported and not JobState(state).over else 0
-        )
+        job_counts, unsettled = counts[job_id], 0
+        if not as_reported and not JobState(state).over:
+            unsettled = sum(job_counts.pop(state.value, 0) for state in RowState)
         settled = Counter[Status]()
-        for name, count in mine.items():
+        for name, count in job_counts.items():
             settled[Status(SETTLED_BY_END.get(name, name))] += count
-        found[job_id] = Tally(dict(settled), left)
-    return found
+        tallies[job_id] = Tally(dict(settled), unsettled)
+    return tallies
 
 
 def _notes(reader: Reader, job_id: str) -> Mapping[int, Sequence[Note]]:
@@ -218,7 +217,7 @@ def _attempts(reader: Reader, job_id: str, first: int, last: int) -> Mapping[int
 
 def _outcome(row: sqlite3.Row, job: Job, notes: Mapping[int, Sequence[Note]]) -> Outcome:
     status, detail = _reported(row["state"], row["detail"], job)
-    open_ = row["state"] in SETTLED_BY_END
+    is_open = row["state"] in SETTLED_BY_END
     return Outcome(
         row["position"],
         row["number"],
@@ -229,17 +228,17 @@ def _outcome(row: sqlite3.Row, job: Job, notes: Mapping[int, Sequence[Note]]) ->
         row["api_code"],
         row["attempts"],
         row["first_sent_at"],
-        job.finished_at if open_ and job.state.over else row["finished_at"],
+        job.finished_at if is_open and job.state.over else row["finished_at"],
         tuple(notes.get(row["position"], ())),
     )
 
 
 def _reported(state: str, detail: str, job: Job) -> tuple[Status, str]:
-    """The status and detail of a row as a report gives them now."""
+    """The status and detail that a report would give a row now."""
     if state == RowState.PENDING:
         return Status.NOT_SENT, job.reason or "Not sent yet."
     if state == RowState.SENDING:
         if job.state.over:
             return Status.UNKNOWN, UNSETTLED
-        return Status.UNKNOWN, f"An attempt got no answer. {job.reason or 'The job is still running.'}"
+        return Status.UNKNOWN, f"An attempt got no response. {job.reason or 'The job is still running.'}"
     return Status(state), detail

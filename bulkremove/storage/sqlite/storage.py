@@ -1,4 +1,4 @@
-"""The storage of one home folder on one SQLite file."""
+"""The storage of one home folder in one SQLite file."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from bulkremove.storage.sqlite.users import SqliteUsers
 
 FILE = "journal.db"
 _SHRINK_PAGES = 500
+"""Pages that are returned to the file system in one transaction."""
 
 
 class SqliteStorage:
-    """``Storage`` for a home folder. The file is opened at the first use, by one owner for the whole process.
+    """``Storage`` for a home folder. The file is opened at the first use, once for the whole process.
 
-    ``clock``: that of the runs, for what is shared between processes.
+    ``clock``: that of the runs; its times are stored in the ledger. ``databases``: see ``open_database``.
     """
 
     def __init__(self, home: Path, clock: Clock, databases: dict[Path, Database] | None = None) -> None:
@@ -52,7 +53,7 @@ class SqliteStorage:
     async def shrink(self) -> None:
         while await self._database.shrink(_SHRINK_PAGES):
             pass
-        await self._database.checkpoint()  # the file shrinks with it
+        await self._database.checkpoint()  # only this shrinks the file
 
     async def overwrite_deleted(self) -> bool:
         return await self._database.checkpoint()

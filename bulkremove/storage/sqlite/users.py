@@ -1,4 +1,4 @@
-"""Users and tokens in SQLite: hashes only. Whether a password is right is decided elsewhere."""
+"""Users and tokens in SQLite, with hashes only. Passwords are verified in ``app.users``."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class SqliteUsers:
 
     async def credentials(self, name: str) -> tuple[Role, str] | None:
         def find(reader: Reader) -> tuple[Role, str] | None:
-            found = reader.execute(_USERS.get_user, name=name).fetchone()
-            return None if found is None else (Role(found[0]), found[1])
+            row = reader.execute(_USERS.get_user, name=name).fetchone()
+            return None if row is None else (Role(row[0]), row[1])
 
         return await self._database.read(find)
 
@@ -48,8 +48,8 @@ class SqliteUsers:
 
     async def token_of(self, digest: str) -> Token | None:
         def find(reader: Reader) -> Token | None:
-            found = reader.execute(_USERS.get_token, digest=digest).fetchone()
-            return None if found is None else _token(found)
+            row = reader.execute(_USERS.get_token, digest=digest).fetchone()
+            return None if row is None else _token(row)
 
         return await self._database.read(find)
 
@@ -80,5 +80,5 @@ class SqliteUsers:
 
 
 def _token(row: Iterable[object]) -> Token:
-    key, name, role, added_at, revoked_at = row
-    return Token(str(key), str(name), Role(str(role)), added_at, revoked_at)  # type: ignore[arg-type] # STRICT columns
+    token_id, name, role, added_at, revoked_at = row
+    return Token(str(token_id), str(name), Role(str(role)), added_at, revoked_at)  # type: ignore[arg-type] # STRICT columns

@@ -1,45 +1,45 @@
--- Attempts: physical requests, each written before a byte leaves.
+-- Attempts: physical requests, each written before a byte is sent.
 
 -- name: insert_attempt
--- The intent: this row is about to be sent.
+-- Write an attempt before its request is sent.
 INSERT INTO attempt (job, position, number, ledger, sent_at, sent_mono, boot)
 VALUES (:job, :position, :number, :ledger, :sent_at, :sent_mono, :boot);
 
 -- name: close_attempt
--- The raw outcome of an attempt.
+-- Set the raw outcome of an attempt.
 UPDATE attempt SET answered_at = :at, response_kind = :response_kind, http_status = :http_status, api_code = :api_code,
     text = :text, learner = :learner WHERE job = :job AND position = :position AND number = :number;
 
 -- name: delete_attempt
--- An attempt of which no byte left.
+-- Delete an attempt of which no byte was sent.
 DELETE FROM attempt WHERE job = :job AND position = :position AND number = :number;
 
 -- name: list_attempts
--- The attempts of some rows.
+-- The attempts for the rows between two positions.
 SELECT position, number, sent_at, sent_mono, boot, response_kind, http_status, api_code, text FROM attempt
 WHERE job = :job AND position BETWEEN :first AND :last ORDER BY position, number;
 
 -- name: send_times
--- When the account's calls left since a moment of this boot, in ascending order.
+-- When the account's calls since a time of this boot were made, in ascending order.
 SELECT sent_mono FROM attempt WHERE ledger = :ledger AND boot = :boot AND sent_mono >= :since ORDER BY sent_mono;
 
 -- name: count_since
--- How many calls of the account left since a moment.
+-- The number of calls of the account since a time.
 SELECT count(*) FROM attempt WHERE ledger = :ledger AND sent_at >= :then;
 
 -- name: nth_last_call
--- When the n-th last call of the account left.
+-- When the n-th last call of the account was made.
 SELECT sent_at FROM attempt WHERE ledger = :ledger ORDER BY sent_at DESC LIMIT 1 OFFSET :n - 1;
 
 -- name: first_call_after
--- When the job's first call after a moment left.
+-- When the job's first call after a time was made.
 SELECT min(sent_at) FROM attempt WHERE job = :job AND sent_at > :then;
 
 -- name: erase_attempts
--- Empty what the attempts of a row say about a person.
+-- Empty the personal data in the attempts for a row.
 UPDATE attempt SET text = '', learner = '' WHERE job = :job AND position = :position;
 
 -- name: delete_some_attempts
--- Delete the attempts of the first rows of a job.
+-- Delete the attempts for the first rows of a job.
 DELETE FROM attempt WHERE job = :job AND position IN (SELECT position FROM row WHERE job = :job ORDER BY position
     LIMIT :limit);

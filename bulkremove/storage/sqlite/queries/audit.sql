@@ -1,7 +1,7 @@
--- The audit log: appended to and read, never changed.
+-- The audit log. Entries are only appended and read, never changed.
 
 -- name: last_entry
--- The newest entry's number and hash.
+-- The number and hash of the newest entry.
 SELECT id, hash FROM audit ORDER BY id DESC LIMIT 1;
 
 -- name: insert_entry
@@ -13,15 +13,15 @@ INSERT INTO audit (id, at, actor, act, facts, hash) VALUES (:id, :at, :actor, :a
 SELECT id, at, actor, act, facts, hash FROM audit ORDER BY id DESC LIMIT :limit;
 
 -- name: page_of_entries
--- The entries after a number.
+-- The entries with a higher number.
 SELECT id, at, actor, act, facts, hash FROM audit WHERE id > :after ORDER BY id LIMIT :limit;
 
 -- name: count_change
--- The counter rises with every attempt and every audit entry.
+-- Increment the counter of attempts and audit entries.
 UPDATE counter SET value = value + 1 WHERE name = 'changes' RETURNING value;
 
 -- name: count_entry
--- The number of entries that the audit log must have.
+-- Increment the number of entries that the audit log must have.
 UPDATE counter SET value = value + 1 WHERE name = 'audit_entries';
 
 -- name: get_counter
@@ -29,5 +29,5 @@ UPDATE counter SET value = value + 1 WHERE name = 'audit_entries';
 SELECT value FROM counter WHERE name = :name;
 
 -- name: set_changes
--- The counter of a restored journal passes that of the lost one.
+-- Raise the counter of a restored journal to that of the lost one.
 UPDATE counter SET value = max(value, :changes) WHERE name = 'changes';

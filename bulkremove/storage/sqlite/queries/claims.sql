@@ -1,14 +1,14 @@
--- Who holds a claim. The lock of the operating system decides; these rows are for people.
+-- The holders of claims, for people: a claim itself is a lock of the operating system.
 
 -- name: set_claim
--- Somebody holds the claim from now on.
+-- Set the holder of a claim.
 INSERT INTO claim (name, holder, since) VALUES (:name, :holder, :since)
 ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, since = excluded.since;
 
 -- name: delete_claim
--- The holder has ended its claim.
+-- Delete a claim that its holder has ended.
 DELETE FROM claim WHERE name = :name AND holder = :holder;
 
 -- name: get_claim
--- Who holds the claim, if anybody does or died with it.
+-- The holder of a claim, whose process may have died.
 SELECT holder, since FROM claim WHERE name = :name;

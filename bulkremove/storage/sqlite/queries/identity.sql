@@ -1,13 +1,13 @@
--- Which journal this is.
+-- The identity of the journal.
 
 -- name: get
--- Which journal this is, and its counter.
+-- The identity of the journal, and its counter of attempts and audit entries.
 SELECT identity.id, identity.state, counter.value FROM identity, counter WHERE counter.name = 'changes';
 
 -- name: set_state
--- Whether the mark names this journal, or it was put back from a backup.
+-- Set the state: 'marked' if the mark names this journal, 'restored' if it was put back from a backup.
 UPDATE identity SET state = :state;
 
 -- name: renew
--- An accepted restore makes another journal of it, which the mark names already.
+-- Give an accepted journal a new id, which the mark names already.
 UPDATE identity SET id = :id, state = 'marked';

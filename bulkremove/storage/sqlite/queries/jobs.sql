@@ -8,11 +8,11 @@ VALUES (:id, :account, :host, :source, :folder, :sheet, :header, :roles, :plan_h
         :retry_of, :options, :prepared_by, :confirmed_by, :origin, :due_at, :operation);
 
 -- name: set_state
--- Put a job from one state into another.
+-- Change the state of a job that is in state :before.
 UPDATE job SET state = :state WHERE id = :job AND state = :before;
 
 -- name: get_created_at
--- When a job was made.
+-- When a job was created.
 SELECT created_at FROM job WHERE id = :job;
 
 -- name: get_job
@@ -33,31 +33,31 @@ ORDER BY created_at DESC, id DESC LIMIT :limit OFFSET :offset;
 SELECT * FROM job WHERE retry_of = :job;
 
 -- name: newest_of_plan
--- The newest job of exactly this plan.
+-- The newest job with this plan hash.
 SELECT * FROM job WHERE plan_hash = :plan_hash AND state != 'storing' ORDER BY created_at DESC, id DESC LIMIT 1;
 
 -- name: newest_unfinished
--- The newest job with rows left, or whose last run was killed between its end and its report.
+-- The newest job that may be run, or whose last run was killed between its end and its report.
 SELECT * FROM job WHERE state IN ('ready', 'running', 'paused') OR (state IN ('finished', 'stopped') AND 'started' = (
     SELECT name FROM event WHERE job = job.id AND name IN ('started', 'reported') ORDER BY event.id DESC LIMIT 1))
 ORDER BY created_at DESC, id DESC LIMIT 1;
 
 -- name: newest_nightly
--- The newest job of a nightly run that was allowed to run.
+-- The newest job of a nightly run that was confirmed.
 SELECT * FROM job WHERE origin = 'nightly' AND confirmed_by != '' AND state != 'storing'
 ORDER BY created_at DESC, id DESC LIMIT 1;
 
 -- name: start_job
--- A process runs the job from now on.
+-- Put a job into state running.
 UPDATE job SET state = 'running', reason = '', reason_code = '', finished_at = NULL, auto_resumable = 0 WHERE id = :job;
 
 -- name: end_job
--- The run is over; its seconds are added, its peak compared.
+-- Record the end of a run; add its seconds, and keep the higher peak.
 UPDATE job SET state = :state, reason = :reason, reason_code = :reason_code, finished_at = :at,
     seconds = seconds + :seconds, peak_calls = max(peak_calls, :peak_calls), auto_resumable = :auto_resumable WHERE id = :job;
 
 -- name: release_job
--- A held job may run.
+-- Make a held job ready.
 UPDATE job SET state = 'ready', reason = '', confirmed_by = :by WHERE id = :job AND state = 'held';
 
 -- name: list_unfinished
@@ -65,25 +65,25 @@ UPDATE job SET state = 'ready', reason = '', confirmed_by = :by WHERE id = :job 
 SELECT id, created_at FROM job WHERE state IN ('ready', 'running', 'paused', 'held') ORDER BY created_at, id;
 
 -- name: pause_restored
--- A job of a journal that was put back: it goes on when a person says so.
+-- Pause a job of a restored journal, so that it is not resumed without a person; a held job stays held.
 UPDATE job SET state = CASE state WHEN 'held' THEN state ELSE 'paused' END,
     finished_at = CASE state WHEN 'held' THEN finished_at ELSE :at END,
     reason = :reason, reason_code = :code, auto_resumable = 0, due_at = NULL WHERE id = :job;
 
 -- name: count_lockout
--- One more lockout of the job.
+-- Increment the job's number of lockouts.
 UPDATE job SET lockouts = lockouts + 1 WHERE id = :job;
 
 -- name: count_mismatch
--- One more response that named another learner.
+-- Increment the job's number of responses that named another learner.
 UPDATE job SET mismatched = mismatched + 1 WHERE id = :job;
 
 -- name: get_totals
--- The job's totals, once its rows were deleted, and its state.
+-- The totals (set once the rows are deleted) and states of some jobs.
 SELECT id, totals, state FROM job WHERE id IN (SELECT value FROM json_each(:jobs));
 
 -- name: set_totals
--- The rows are about to be deleted; the totals stay.
+-- Keep the totals of a job whose rows are about to be deleted.
 UPDATE job SET totals = :totals WHERE id = :job;
 
 -- name: list_totals
@@ -91,19 +91,19 @@ UPDATE job SET totals = :totals WHERE id = :job;
 SELECT totals FROM job WHERE totals IS NOT NULL;
 
 -- name: count_jobs
--- How many jobs there are in each state.
+-- The number of jobs in each state.
 SELECT state, count(*) FROM job GROUP BY state;
 
 -- name: sum_lockouts
--- The lockouts of all jobs.
+-- The number of lockouts of all jobs.
 SELECT coalesce(sum(lockouts), 0) FROM job;
 
 -- name: delete_job
--- Remove a job that was never stored whole.
+-- Delete a job that was not stored completely.
 DELETE FROM job WHERE id = :job AND state = 'storing';
 
 -- name: insert_event
--- Something that a person will want to read later.
+-- Add an event of a job.
 INSERT INTO event (job, at, name, text) VALUES (:job, :at, :name, :text);
 
 -- name: list_events
@@ -111,11 +111,11 @@ INSERT INTO event (job, at, name, text) VALUES (:job, :at, :name, :text);
 SELECT at, name, text FROM event WHERE job = :job ORDER BY id;
 
 -- name: last_start_or_report
--- Whether the report of the last run was written: 'reported' if so.
+-- 'reported' if the report of the last run was written, else 'started'; no row if the job never ran.
 SELECT name FROM event WHERE job = :job AND name IN ('started', 'reported') ORDER BY id DESC LIMIT 1;
 
 -- name: insert_note
--- What a person found out about a row.
+-- Add a note about a row.
 INSERT INTO note (job, position, at, author, text) VALUES (:job, :position, :at, :author, :text);
 
 -- name: list_notes
@@ -123,14 +123,14 @@ INSERT INTO note (job, position, at, author, text) VALUES (:job, :position, :at,
 SELECT position, at, author, text FROM note WHERE job = :job ORDER BY id;
 
 -- name: is_storing
--- Whether a job is not stored whole yet.
+-- Whether a job is not stored completely yet.
 SELECT 1 FROM job WHERE id = :job AND state = 'storing';
 
 -- name: delete_some_notes
--- Delete the notes of the first rows of a job.
+-- Delete the notes about the first rows of a job.
 DELETE FROM note WHERE job = :job AND position IN (SELECT position FROM row WHERE job = :job ORDER BY position
     LIMIT :limit);
 
 -- name: delete_notes_of_row
--- The notes of one row.
+-- Delete the notes about one row.
 DELETE FROM note WHERE job = :job AND position = :position;

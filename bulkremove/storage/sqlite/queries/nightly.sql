@@ -1,23 +1,23 @@
--- Nightly runs, the files they took, and the outbox of notices.
+-- Nightly runs, the files that they took, and the outbox of notices.
 
 -- name: begin_run
--- A nightly run starts.
+-- Record the start of a nightly run.
 INSERT INTO nightly_run (date, started_at) VALUES (:date, :at);
 
 -- name: end_run
--- A nightly run is over.
+-- Record the end of a nightly run.
 UPDATE nightly_run SET ended_at = :at, good = :good WHERE id = :run;
 
 -- name: last_date
--- The local date of the last nightly run that started.
+-- The local date of the last nightly run that was started or left out.
 SELECT date FROM nightly_run ORDER BY id DESC LIMIT 1;
 
 -- name: last_good
--- When the last good nightly run ended.
+-- When the last successful nightly run ended.
 SELECT max(ended_at) FROM nightly_run WHERE good = 1;
 
 -- name: recent_sizes
--- How many rows each of the last nightly jobs that ran was to remove, the newest first.
+-- The number of rows to be removed in each of the last nightly jobs that ran, the newest first.
 SELECT CASE WHEN totals IS NULL
     THEN (SELECT count(*) FROM row WHERE row.job = job.id AND state NOT IN ('duplicate', 'invalid', 'done_before'))
     ELSE (SELECT sum(value) FROM json_each(totals) WHERE key NOT IN ('duplicate', 'invalid', 'done_before')) END
@@ -25,40 +25,40 @@ FROM job WHERE origin = 'nightly' AND state IN ('finished', 'stopped', 'paused',
 ORDER BY created_at DESC LIMIT :limit;
 
 -- name: get_taken
--- What became of a content.
+-- The record of a content that was taken.
 SELECT digest, name, taken_at, place, job, held FROM taken WHERE digest = :digest;
 
 -- name: take
--- A content is taken, or taken anew.
+-- Record that a content is taken; clear the result if it was taken before.
 INSERT INTO taken (digest, name, place, taken_at) VALUES (:digest, :name, :place, :at)
 ON CONFLICT (digest) DO UPDATE SET name = excluded.name, place = excluded.place, taken_at = excluded.taken_at,
     job = NULL, held = '';
 
 -- name: set_result
--- What a content has become.
+-- Set what became of a content: its job, and why it was held.
 UPDATE taken SET job = :job, held = :held WHERE digest = :digest;
 
 -- name: insert_notice
--- Put a notice into the outbox unless one of that key was put there before.
+-- Add a notice to the outbox unless there was one with the same key before.
 INSERT INTO notice (key, at, subject, body, attachment, next_at)
 VALUES (:key, :at, :subject, :body, :attachment, :at) ON CONFLICT DO NOTHING;
 
 -- name: due_notices
--- The notices that are to be sent now, the oldest first.
+-- The unsent notices that are due, the oldest first.
 SELECT key, at, subject, body, attachment, tries FROM notice WHERE sent_at IS NULL AND next_at <= :now ORDER BY at, key;
 
 -- name: count_waiting
--- How many notices were not sent yet.
+-- The number of unsent notices.
 SELECT count(*) FROM notice WHERE sent_at IS NULL;
 
 -- name: notice_sent
--- A notice was taken by its addresses.
+-- Record that a notice was sent.
 UPDATE notice SET sent_at = :at WHERE key = :key;
 
 -- name: notice_failed
--- A notice could not be sent; it is tried again.
+-- Record that a notice could not be sent, and when it is due again.
 UPDATE notice SET tries = tries + 1, next_at = :next_at WHERE key = :key;
 
 -- name: delete_waiting_notices
--- What was to be told when a copy was made may have been told since, or be true no more.
+-- Delete unsent notices of a restored copy: they may have been sent since it was made, or may no longer be true.
 DELETE FROM notice WHERE sent_at IS NULL;

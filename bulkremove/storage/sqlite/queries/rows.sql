@@ -1,4 +1,4 @@
--- The rows of jobs. In a job that is over, a row in 'pending' is reported as not sent, one in 'sending' as unknown.
+-- The rows of jobs. In a job that is over, a row in state 'pending' counts as not sent, one in 'sending' as unknown.
 
 -- name: insert_row
 -- Add a row of a plan.
@@ -11,7 +11,7 @@ SELECT position, number, cells, state, detail, http_status, api_code, attempts, 
 WHERE job = :job AND position > :after ORDER BY position LIMIT :limit;
 
 -- name: search_rows
--- Rows in some states that contain a text, in file order.
+-- A page of the rows in some states with a text in a cell, in file order.
 SELECT position, number, cells, state, detail, http_status, api_code, attempts, first_sent_at, finished_at FROM row
 WHERE job = :job AND state IN (SELECT value FROM json_each(:states)) AND (:text = '' OR holds(cells, :text))
 ORDER BY position LIMIT :limit OFFSET :offset;
@@ -22,25 +22,25 @@ SELECT position, number, course, batch, learner FROM row
 WHERE job = :job AND position > :after AND state = :state ORDER BY position LIMIT :limit;
 
 -- name: count_by_state
--- How many rows of some jobs are in each state.
+-- The number of rows of some jobs in each state.
 SELECT job, state, count(*) FROM row WHERE job IN (SELECT value FROM json_each(:jobs)) GROUP BY job, state;
 
 -- name: count_all_by_state
--- How many rows of all jobs are in each state, and whether their job is over.
+-- The number of rows of all jobs in each state, and whether their job is over.
 SELECT row.state, job.state IN ('stopped', 'cancelled', 'finished'), count(*)
 FROM row JOIN job ON job.id = row.job WHERE job.state != 'storing' AND totals IS NULL GROUP BY 1, 2;
 
 -- name: list_numbers
--- The rows' numbers as the spreadsheet shows them.
+-- The numbers of all rows of a job, as the spreadsheet shows them.
 SELECT number FROM row WHERE job = :job;
 
 -- name: unknown_row
--- The position of the row of that number, if it is unknown.
+-- The position of the row with this number, if it is unknown.
 SELECT position FROM row JOIN job ON job.id = row.job WHERE job = :job AND number = :number AND totals IS NULL
     AND (row.state = 'unknown' OR (row.state = 'sending' AND job.state IN ('stopped', 'cancelled', 'finished')));
 
 -- name: count_unknown_without_note
--- How many unknown rows nobody has noted anything about.
+-- The number of unknown rows without a note.
 SELECT count(*) FROM row JOIN job ON job.id = row.job WHERE job = :job
     AND (row.state = 'unknown' OR (row.state = 'sending' AND job.state IN ('stopped', 'cancelled', 'finished')))
     AND NOT EXISTS (SELECT 1 FROM note WHERE note.job = row.job AND note.position = row.position);
@@ -50,43 +50,43 @@ SELECT count(*) FROM row JOIN job ON job.id = row.job WHERE job = :job
 SELECT finished_at FROM row WHERE job = :job AND state IN ('removed', 'removed_inferred') ORDER BY 1;
 
 -- name: send_row
--- An attempt begins.
+-- Record that an attempt for a row begins.
 UPDATE row SET state = 'sending', attempts = attempts + 1, first_sent_at = coalesce(first_sent_at, :at)
 WHERE job = :job AND position = :position AND state IN ('pending', 'sending');
 
 -- name: note_response
--- What the last response of the row was.
+-- Set the HTTP status and API code of the last response for a row.
 UPDATE row SET http_status = :http_status, api_code = :api_code WHERE job = :job AND position = :position;
 
 -- name: withdraw_attempt
--- The row as it was before an attempt that never left.
+-- Undo what an attempt changed whose request was never sent.
 UPDATE row SET state = CASE attempts WHEN 1 THEN 'pending' ELSE state END, attempts = attempts - 1,
     first_sent_at = CASE attempts WHEN 1 THEN NULL ELSE first_sent_at END WHERE job = :job AND position = :position;
 
 -- name: settle_row
--- Where the row stands after an attempt; a settled row never changes.
+-- Set the state of a row that is not settled; a settled row never changes.
 UPDATE row SET state = :state, detail = :detail, finished_at = :at
 WHERE job = :job AND position = :position AND state IN ('pending', 'sending');
 
 -- name: count_open_up_to
--- How many rows up to a position are not settled.
+-- The number of unsettled rows up to a position, in a job that is not over.
 SELECT count(*) FROM row JOIN job ON job.id = row.job WHERE job = :job AND position <= :position
     AND row.state IN ('pending', 'sending') AND job.state NOT IN ('storing', 'stopped', 'cancelled', 'finished');
 
 -- name: settle_up_to
--- Rows up to a position that may have been sent by a journal that is lost.
+-- Make unsettled rows up to a position unknown: they may have been sent by a journal that was lost.
 UPDATE row SET state = 'unknown', detail = :detail, finished_at = :at, attempts = max(attempts, 1),
     first_sent_at = coalesce(first_sent_at, :at)
 WHERE job = :job AND position <= :position AND state IN ('pending', 'sending')
     AND (SELECT state FROM job WHERE id = row.job) NOT IN ('storing', 'stopped', 'cancelled', 'finished');
 
 -- name: count_open_rows_of_learner
--- How many rows of a learner may still be sent.
+-- The number of rows of a learner that may still be sent.
 SELECT count(*) FROM row JOIN job ON job.id = row.job WHERE learner = :learner AND row.state IN ('pending', 'sending')
     AND job.state NOT IN ('stopped', 'cancelled', 'finished');
 
 -- name: rows_of_learner
--- Where a learner stands: in the learner column, or perhaps in some cell of a row without readable ids.
+-- The rows of a learner, and rows without ids that may hold the id in a cell.
 SELECT job, position, learner IS NOT NULL, cells FROM row
 WHERE learner = :learner OR (learner IS NULL AND instr(cells, :learner));
 

@@ -1,4 +1,4 @@
--- Users and tokens; hashes only.
+-- Users and tokens; of passwords and tokens only hashes are stored.
 
 -- name: list_users
 -- All users, by name.
@@ -17,7 +17,7 @@ INSERT INTO user (name, role, password, added_at) VALUES (:name, :role, :passwor
 UPDATE user SET password = :password WHERE name = :name;
 
 -- name: delete_user
--- Remove a user.
+-- Delete a user.
 DELETE FROM user WHERE name = :name;
 
 -- name: list_tokens
@@ -25,7 +25,7 @@ DELETE FROM user WHERE name = :name;
 SELECT id, name, role, added_at, revoked_at FROM token ORDER BY added_at, id;
 
 -- name: get_token
--- The token of a digest, unless it was revoked.
+-- The token with a digest, unless it was revoked.
 SELECT id, name, role, added_at, NULL FROM token WHERE digest = :digest AND revoked_at IS NULL;
 
 -- name: insert_token
@@ -33,5 +33,5 @@ SELECT id, name, role, added_at, NULL FROM token WHERE digest = :digest AND revo
 INSERT INTO token (id, name, role, digest, added_at) VALUES (:id, :name, :role, :digest, :added_at);
 
 -- name: revoke_token
--- End a token that is still valid.
+-- Revoke a token that is still valid.
 UPDATE token SET revoked_at = :at WHERE id = :id AND revoked_at IS NULL;
