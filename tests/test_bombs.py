@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import struct
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.workbooks import archive
+from bulkremove.reading.reader import read
+from tests.workbooks import Book, Sheet, archive
 
 MEGABYTES = 300
 HEAD = "course,batch,learner\n"
@@ -42,6 +46,14 @@ def sheet(rows: str, shared: str = "") -> bytes:
     return archive({name: part.encode() for name, part in parts.items()})
 
 
+def contradictory_xls() -> bytes:
+    """An .xls whose first claim of its size is large, and the last one small."""
+    row, size = b"\x08\x02\x10\x00", b"\x00\x02\x10\x00"
+    head, first, second = Book([Sheet([["course", "batch", "learner"], ["1", "2", "3"]])]).as_bytes("xls").split(row)
+    large, small = (struct.pack("<IIHH", 0, rows, 0, 4) for rows in (16_711_683, 3))
+    return head + size + large + first[12:] + size + small + second[12:]
+
+
 BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "too many rows": (lambda: (HEAD + "1,2,3\n" * 1_300_000).encode(), "more than 1,000,000 rows"),
     "one endless cell": (lambda: (HEAD + "1,2," + "3" * 98_000_000).encode(), "a line has 98,000,005 bytes"),
@@ -52,8 +64,21 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "too many cells": (lambda: sheet(f"<row>{'<c/>' * 1000}</row>" * 12_000), "more than 8,000,000 cells"),
     "too many formulas": (lambda: sheet("<row><c><f>1</f></c></row>" * 900_000), "more than 500,000 formulas"),
     "too many texts": (lambda: sheet("", "<si><t>a</t></si>" * 5_000_000), "different texts"),
+    "a formula outside every cell": (lambda: sheet('<f r="A1"/>'), "outside every cell"),
+    "a large sheet that calls itself small": (contradictory_xls, "it claims 16,711,683 rows"),
     "a far corner": (lambda: sheet('<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'), "it claims"),
 }
+
+
+def test_the_formulas_of_sparklines_behind_the_rows_belong_to_no_cell() -> None:
+    whole = Book([Sheet([["course", "batch", "learner"], ["1", "2", "3"]])]).as_bytes("xlsx")
+    with zipfile.ZipFile(io.BytesIO(whole)) as file:
+        parts = {name: file.read(name) for name in file.namelist()}
+    formula = b'<xm:f xmlns:xm="http://schemas.microsoft.com/office/excel/2006/main">Leavers!A1:B2</xm:f>'
+    place = "xl/worksheets/sheet1.xml"
+    parts[place] = parts[place].replace(b"</worksheet>", b"<extLst><ext>" + formula + b"</ext></extLst></worksheet>")
+    table = read(io.BytesIO(archive(parts)), name="list")
+    assert [("1", "2", "3")] == [row.cells for row in table.rows()]
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak is read from /proc")

@@ -80,7 +80,7 @@ def _grid(book: object, kind: str, scan: xlsx.SheetFacts, name: str) -> Grid:
     rows = sheet.to_python(skip_empty_area=False)
     columns: list[list[object]] = [[row[i] for row in rows] for i in range(len(rows[0]) if rows else 0)]
     for row, column in scan.formulas:
-        if column < len(columns) and row <= len(rows):
+        if column < len(columns) and row <= len(rows):  # others have no value that is read
             columns[column][row - 1] = Formula(columns[column][row - 1])
     return Grid(kind, range(1, len(rows) + 1), columns, scan.name, scan.hidden_rows, scan.merged)
 

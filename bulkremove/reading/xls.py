@@ -91,9 +91,10 @@ def _check_extent(stream: bytes, offset: int, title: str, name: str) -> None:
     cells = set[tuple[int, int]]()
     for kind, body in _records(stream, offset):
         if kind == _DIMENSIONS:
-            top, claimed_rows, left, width = struct.unpack_from("<HHHH" if len(body) == 10 else "<IIHH", body)
-            if top > claimed_rows or left > width:
+            top, bottom, left, right = struct.unpack_from("<HHHH" if len(body) == 10 else "<IIHH", body)
+            if top > bottom or left > right:
                 raise FileRefused(f"{name}, sheet {title!r}: it ends before it begins.", hint="Save it as .xlsx.")
+            claimed_rows, width = max(claimed_rows, bottom), max(width, right)  # python-calamine obeys each claim
         elif kind in _CELLS:
             row, column = last = struct.unpack_from("<HH", body)
             if kind in _MULTIPLE_CELLS:

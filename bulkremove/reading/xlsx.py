@@ -21,6 +21,8 @@ from bulkremove.reading.grid import MAX_CELLS, MAX_ROWS, column_of
 
 MAX_FORMULAS = 500_000
 MAX_TEXTS = 3_000_000
+_EXTENSION = "http://schemas.microsoft.com/office/excel/2006/main "
+"""The namespace of formulas that belong to sparklines and rules, behind all rows."""
 _CELL_REFERENCE = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
 
 
@@ -95,7 +97,9 @@ class _SheetScan:
                 self._next_row(attributes.get("r"))
                 if attributes.get("hidden", "0") in ("1", "true"):
                     self._hidden.add(self._row)
-            case "f":
+            case "f" if not tag.startswith(_EXTENSION):
+                if self._column < 0:
+                    raise self._out_of_order("a formula stands outside every cell")
                 self._formulas.add((self._row, self._column))
                 if len(self._formulas) > MAX_FORMULAS:
                     raise self._refused(
