@@ -24,8 +24,8 @@ from bulkremove.domain.plan import PlannedRow
 from bulkremove.domain.row import Removal, Roles, Row, RowState, Status
 from bulkremove.engine.fair_queue import FairQueue
 from bulkremove.engine.rate_limit import Signal
-from bulkremove.engine.rate_limiter import Closing, RateLimiter
-from bulkremove.sandbox import Rule, Threshold
+from bulkremove.engine.rate_limiter import AttemptEnd, RateLimiter
+from bulkremove.sandbox import CountingRule, Threshold
 from bulkremove.storage import SqliteStorage
 from bulkremove.storage.interface.attempts import AttemptOutcome
 from tests.virtual_time import VirtualClock, run
@@ -36,7 +36,7 @@ SUBJECT = ("bulkremove/engine/rate_limiter.py", "bulkremove/engine/rate_limit.py
 ROWS = 3000
 IDEAL = (ROWS - 30) / 30 * 60.0
 """Seconds for ``ROWS``: the first 30 calls leave at once, then 30 a minute."""
-SERVERS = [*((rule, False) for rule in Rule), (Rule.ROLLING, True)]
+SERVERS = [*((rule, False) for rule in CountingRule), (CountingRule.ROLLING, True)]
 """How each server counts, and whether calls during a lock extend it."""
 
 
@@ -92,11 +92,11 @@ async def ours(
             attempt = replace(permit.attempt, response_kind="removed" if passed else "limited", http_status=200)
             attempts[position].append(attempt)
             if passed:
-                await limiter.complete(permit, Closing(AttemptOutcome(attempt, Status.REMOVED)))
+                await limiter.complete(permit, AttemptEnd(AttemptOutcome(attempt, Status.REMOVED)))
             else:
                 locked = Signal(SuspensionReason.LOCKED)
                 await limiter.complete(
-                    permit, Closing(AttemptOutcome(attempt, RowState.PENDING), locked, proves_reachable=False)
+                    permit, AttemptEnd(AttemptOutcome(attempt, RowState.PENDING), locked, proves_reachable=False)
                 )
                 positions.append(position)
 
@@ -163,7 +163,7 @@ class PyrateLike:
             await self._clock.sleep(0.25)
 
 
-def one(limiter: str, rule: Rule, extend: bool, kind: str, seed: int) -> dict[str, object]:
+def one(limiter: str, rule: CountingRule, extend: bool, kind: str, seed: int) -> dict[str, object]:
     """Run one limiter against one kind of server and return its row. ``extend``: calls during a lock extend it."""
     threshold = Threshold(rule=rule, extend=extend)
 
@@ -220,11 +220,12 @@ def measure() -> list[dict[str, object]]:
     others = ("AsyncLimiter(30, 60)", "AsyncLimiter(1, 2.2)", "sleep(2)", "pyrate-limiter 30/min")
     for limiter in others:
         rows += [
-            one(limiter, rule, False, "300 ms tail 8 s", 1) for rule in (Rule.ROLLING, Rule.FIXED, Rule.TWO_BUCKET)
+            one(limiter, rule, False, "300 ms tail 8 s", 1)
+            for rule in (CountingRule.ROLLING, CountingRule.FIXED, CountingRule.TWO_BUCKET)
         ]
     for limiter in ("bulkremove, 19 kills", "bulkremove, 3 processes"):
-        rows.append(one(limiter, Rule.ROLLING, False, "300 ms tail 8 s", 1))
-    runs = [one("bulkremove", Rule.TWO_BUCKET, False, "300 ms tail 8 s", seed) for seed in range(12)]
+        rows.append(one(limiter, CountingRule.ROLLING, False, "300 ms tail 8 s", 1))
+    runs = [one("bulkremove", CountingRule.TWO_BUCKET, False, "300 ms tail 8 s", seed) for seed in range(12)]
     minimum = min(float(str(run["efficiency"])) for run in runs)
     sums = {key: sum(int(str(run[key])) for run in runs) for key in ("lock-outs", "refused")}
     rows.append({**runs[0], "limiter": "bulkremove, 12 runs together", "efficiency": minimum, **sums})

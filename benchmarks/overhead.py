@@ -28,7 +28,7 @@ from bulkremove.platform.system_clock import SystemClock
 from bulkremove.storage import SqliteStorage
 from bulkremove.storage.sqlite.attempts import SqliteRateLimit
 from bulkremove.storage.sqlite.high_water import HighWaterMark, Mark
-from bulkremove.zoho.client import connected
+from bulkremove.zoho.client import open_client
 from tests.cli_fixtures import crowd, sandbox
 
 SUBJECT = (
@@ -137,7 +137,7 @@ async def _job_run(
         stop=Stop(),
         on_progress=lambda progress: None,
     )
-    async with connected(settings, base=URL(url)) as client:
+    async with open_client(settings, base=URL(url)) as client:
         end = await run.run(client, FixedToken(token))
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
     assert end.state is JobState.FINISHED, end.reason

@@ -20,10 +20,10 @@ from bulkremove.domain.row import Removal, Roles, Row, Status
 from bulkremove.engine.fair_queue import FairQueue
 from bulkremove.engine.job_run import JobRun
 from bulkremove.engine.progress import Progress, Stop
-from bulkremove.sandbox import Batch, Client, Fault, Faults, LockTold, Rule, Sandbox, Threshold, World
+from bulkremove.sandbox import Batch, Client, CountingRule, Fault, Faults, LockResponse, Sandbox, Threshold, World
 from bulkremove.storage import SqliteStorage
 from bulkremove.zoho.accounts import Credentials
-from bulkremove.zoho.client import connected
+from bulkremove.zoho.client import open_client
 from bulkremove.zoho.oauth import AccessTokens
 from tests.virtual_time import VirtualClock, run
 
@@ -85,8 +85,8 @@ class Stage:
     rows: int = 1
     enrolled: int | None = None
     faults: Faults = field(default_factory=Faults)
-    rule: Rule = Rule.ROLLING
-    told: LockTold = LockTold.STATUS_422
+    rule: CountingRule = CountingRule.ROLLING
+    told: LockResponse = LockResponse.STATUS_422
     quota: Quota = field(default_factory=Quota)
     threshold: Threshold | None = None
     concurrency: int = 4
@@ -144,7 +144,7 @@ class Stage:
                 on_progress=progress.append,
                 expect_missing=self.expect_missing,
             )
-            async with connected(settings, base=URL(sandbox.url)) as zoho:
+            async with open_client(settings, base=URL(sandbox.url)) as zoho:
                 tokens = AccessTokens(
                     Credentials("us", client.client_id, client.client_secret, client.refresh_token),
                     accounts_url=sandbox.url,

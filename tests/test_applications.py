@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkremove.app import App, Consent, Ended, Stop
+from bulkremove.app import App, Consent, RunResult, Stop
 from bulkremove.config import load
 from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import JobState
@@ -35,7 +35,7 @@ def application(environ: Mapping[str, str]) -> App:
     return App(load({}, environ), environ=environ)
 
 
-async def run_job(app: App, folder: Path, number: int) -> Ended:
+async def run_job(app: App, folder: Path, number: int) -> RunResult:
     file = folder / f"{number}.csv"
     file.write_text(triples(ROWS, first=number * ROWS))
     shown = app.plans.preview(file, name=file.name, options=ReadOptions())
@@ -43,7 +43,7 @@ async def run_job(app: App, folder: Path, number: int) -> Ended:
     return await app.runs.run(job.id, stop=Stop(), on_progress=lambda progress: None, by="jo")
 
 
-def check(folder: Path, ended: list[Ended]) -> None:
+def check(folder: Path, ended: list[RunResult]) -> None:
     """Each row was sent once and is reported as removed."""
     assert [JobState.FINISHED] * len(ended) == [one.job.state for one in ended]
     assert [ROWS] * len(ended) == [one.tally[Status.REMOVED] for one in ended]
@@ -64,7 +64,7 @@ async def test_applications_in_one_event_loop_run_their_jobs_side_by_side(tmp_pa
 def test_applications_in_threads_of_their_own_run_their_jobs_side_by_side(tmp_path: Path) -> None:
     with account(tmp_path) as environ:
 
-        def run(number: int) -> Ended:
+        def run(number: int) -> RunResult:
             with closing(application(environ)) as app:
                 return asyncio.run(run_job(app, tmp_path, number))
 

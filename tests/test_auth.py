@@ -13,6 +13,7 @@ import pytest
 from bulkremove.config import load
 from bulkremove.domain.attempt import Reply
 from bulkremove.domain.errors import LocalFileFailed, NotAuthorized, SettingsError, TokenDelayed, Unanswered
+from bulkremove.platform.secure_files import write_private
 from bulkremove.zoho.accounts import AccountStore, Credentials, from_environment, ledger_key
 from bulkremove.zoho.oauth import AccessTokens, exchange
 from tests.virtual_time import VirtualClock, run
@@ -203,6 +204,13 @@ def test_a_wall_clock_that_is_set_back_does_not_end_the_token_lock(tmp_path: Pat
         assert told.value.retry_in <= 600.0
 
     run(main)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"default": {"dc": "us"}}'])
+def test_a_damaged_list_of_accounts_is_named_and_says_what_to_do(tmp_path: Path, text: str) -> None:
+    write_private(tmp_path / "accounts.json", text)
+    with pytest.raises(LocalFileFailed, match=r"accounts\.json is damaged.*log"):
+        AccountStore(tmp_path, None).all()
 
 
 def test_tokens_and_accounts_are_private_from_the_first_moment(tmp_path: Path) -> None:

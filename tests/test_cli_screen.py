@@ -13,7 +13,7 @@ import pytest
 
 from bulkremove.app import Progress
 from bulkremove.cli.console import Screen, shown
-from bulkremove.cli.progress_line import Live
+from bulkremove.cli.progress_line import ProgressDisplay
 from bulkremove.domain.job import Job, JobState, Tally
 from bulkremove.domain.row import Roles, Status
 from bulkremove.engine.rate_limit import Waiting
@@ -156,10 +156,12 @@ def test_login_stores_the_account_that_the_options_name(tmp_path: Path) -> None:
     assert "'other'" in done.stdout
 
 
-def _said_in(capsys: pytest.CaptureFixture[str], act: Callable[[Live, virtual_time.VirtualClock], None]) -> list[str]:
+def _said_in(
+    capsys: pytest.CaptureFixture[str], act: Callable[[ProgressDisplay, virtual_time.VirtualClock], None]
+) -> list[str]:
     async def main() -> None:
         clock = virtual_time.VirtualClock()
-        live = Live(Screen({}, quiet=False, verbose=False, color=False), clock=clock)
+        live = ProgressDisplay(Screen({}, quiet=False, verbose=False, color=False), clock=clock)
         ticking = asyncio.create_task(live.tick())
         act(live, clock)
         await clock.sleep(150)
@@ -172,7 +174,7 @@ def _said_in(capsys: pytest.CaptureFixture[str], act: Callable[[Live, virtual_ti
 def test_without_a_terminal_a_line_a_minute_is_said_also_while_the_run_waits(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def act(live: Live, clock: virtual_time.VirtualClock) -> None:
+    def act(live: ProgressDisplay, clock: virtual_time.VirtualClock) -> None:
         until = clock.monotonic() + 300
         live.show(Progress(job(), Tally({Status.REMOVED: 2}, 3), Waiting.LOCKED, until, 6.3))
 

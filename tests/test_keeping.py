@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkremove.app.retention import Tidied
+from bulkremove.app.retention import DeletionCounts
 from bulkremove.domain.errors import ConsentMissing, JournalFailed, ReportFailed
 from bulkremove.domain.job import JobState
 from bulkremove.domain.permissions import Role
@@ -34,11 +34,11 @@ async def test_after_its_time_a_job_keeps_its_totals_and_nothing_of_people(tmp_p
         await one.run()
         job, totals = await one.job(), (await one.app.jobs.tally(await one.job())).counts
         one.clock.ahead = 89 * DAY
-        assert Tidied(0, 0) == await one.app.retention.tidy()
+        assert DeletionCounts(0, 0) == await one.app.retention.tidy()
         one.clock.ahead = 91 * DAY
-        assert Tidied(1, 2) == await one.app.retention.tidy()
+        assert DeletionCounts(1, 2) == await one.app.retention.tidy()
         assert {"jobs": 1, "files": 2} == (await one.app.audit.newest(1))[0].facts
-        assert (await one.job()).dropped
+        assert (await one.job()).rows_deleted
         assert totals == (await one.app.jobs.tally(job)).counts
         assert [] == list(await one.app.jobs.outcomes(job))
         with pytest.raises(ReportFailed, match="deleted"):
@@ -58,10 +58,10 @@ async def test_a_clock_that_is_wrong_for_one_night_deletes_nothing(tmp_path: Pat
         one.drop("more.csv", triples(3, first=5))
         found = await one.run()
         assert any("400 days, so nothing was deleted" in sentence for sentence in found.failures)
-        assert not (await one.app.jobs.find(job.id)).dropped
+        assert not (await one.app.jobs.find(job.id)).rows_deleted
         one.clock.ahead = 0.0
         assert "" == (await one.run()).deleted
-        assert not (await one.app.jobs.find(job.id)).dropped
+        assert not (await one.app.jobs.find(job.id)).rows_deleted
 
 
 async def test_a_forgotten_person_stands_nowhere_and_it_is_said_where_they_stood(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from bulkremove.engine.fair_queue import FairQueue
 from bulkremove.engine.rate_limit import Signal, Waiting, WaitsExhausted, YieldToOtherRow
 from bulkremove.engine.rate_limiter import (
     DAY,
-    Closing,
+    AttemptEnd,
     DayUsedUp,
     NoSlot,
     RateLimiter,
@@ -107,7 +107,7 @@ class Account:
         response_kind = "limited" if signal else "removed" if status else "unanswered" if left else "never_sent"
         attempt = replace(permit.attempt, response_kind=response_kind, http_status=status)
         settled: RowState | Status = Status.REMOVED if response_kind == "removed" else RowState.PENDING
-        closing = Closing(AttemptOutcome(attempt, settled, left=left), signal, response_kind == "removed")
+        closing = AttemptEnd(AttemptOutcome(attempt, settled, left=left), signal, response_kind == "removed")
         lockout, self.exhausted = await self.limiter().complete(permit, closing)
         return lockout
 

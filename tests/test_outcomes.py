@@ -14,7 +14,7 @@ from bulkremove.domain.job import JobState
 from bulkremove.domain.ledger import Quota
 from bulkremove.domain.row import Removal, Status
 from bulkremove.engine.rows import SHUTDOWN_GRACE
-from bulkremove.sandbox import Fault, LockTold, Threshold
+from bulkremove.sandbox import Fault, LockResponse, Threshold
 from bulkremove.zoho.client import Admission, Exchange, ZohoClient
 from bulkremove.zoho.oauth import AccessTokens
 from tests.run_scenario import Stage, faults, learner
@@ -251,8 +251,8 @@ def test_a_missing_scope_or_a_wrong_data_centre_ends_the_job_at_once(
     assert 0 == played.renewals
 
 
-@pytest.mark.parametrize("told", list(LockTold))
-def test_a_lock_is_waited_out_with_one_probe_however_it_is_told(tmp_path: Path, told: LockTold) -> None:
+@pytest.mark.parametrize("told", list(LockResponse))
+def test_a_lock_is_waited_out_with_one_probe_however_it_is_told(tmp_path: Path, told: LockResponse) -> None:
     busy = Threshold(calls=5)
     played = Stage(tmp_path, rows=12, told=told, threshold=busy, concurrency=2).play()
     assert [Status.REMOVED] * 12 == played.statuses

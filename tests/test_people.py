@@ -17,7 +17,7 @@ from bulkremove.domain.permissions import Right, Role, may
 from bulkremove.platform.system_clock import SystemClock
 from bulkremove.storage import SqliteStorage
 from bulkremove.storage.interface.records import Act
-from bulkremove.web.sessions import FREE_ATTEMPTS, MAX_WAIT, Sessions, SignIns, TooSoon
+from bulkremove.web.sessions import FREE_ATTEMPTS, MAX_WAIT, Sessions, SignInThrottle, SignInThrottled
 from tests.cli_fixtures import SAMPLES, Bulkremove, environment
 from tests.web_fixtures import CREDENTIALS, PASSWORD, free_port
 
@@ -115,7 +115,7 @@ class Guesser:
 
     def __init__(self) -> None:
         self.now, self.slept = 0.0, 0.0
-        self.sign_ins = SignIns(lambda: self.now, self._sleep)
+        self.sign_ins = SignInThrottle(lambda: self.now, self._sleep)
 
     async def _sleep(self, seconds: float) -> None:
         self.slept += seconds
@@ -131,7 +131,7 @@ async def test_guessing_is_slowed_per_address_and_never_for_good() -> None:
     guesser = Guesser()
     for _ in range(FREE_ATTEMPTS):
         assert not await guesser.guess("a")
-    with pytest.raises(TooSoon):
+    with pytest.raises(SignInThrottled):
         await guesser.guess("a", right=True)
     assert await guesser.guess("b", right=True), "another address is not held up"
     tried, waits = 0, list[float]()
@@ -139,7 +139,7 @@ async def test_guessing_is_slowed_per_address_and_never_for_good() -> None:
         try:
             await guesser.guess("a")
             tried += 1
-        except TooSoon as soon:
+        except SignInThrottled as soon:
             waits.append(soon.seconds)
             guesser.now += soon.seconds
     assert tried <= 70
@@ -152,7 +152,7 @@ async def test_a_whole_network_of_one_visitor_counts_as_one() -> None:
     guesser = Guesser()
     for i in range(FREE_ATTEMPTS):
         assert not await guesser.guess(f"2001:db8::{i + 1}")
-    with pytest.raises(TooSoon):
+    with pytest.raises(SignInThrottled):
         await guesser.guess("2001:db8::ffff")
     assert await guesser.guess("2001:db8:0:1::1", right=True)
 

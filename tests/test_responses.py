@@ -35,19 +35,19 @@ def legacy(code: object, message: str = "x") -> object:
         (ResponseKind.REMOVED, 200, OK),
         (ResponseKind.REMOVED, 200, {**OK, "code": 200}),
         (ResponseKind.REMOVED, 201, OK),
-        (ResponseKind.MUDDLED, 202, OK),
-        (ResponseKind.MUDDLED, 204, b""),
-        (ResponseKind.MUDDLED, 200, b""),
-        (ResponseKind.MUDDLED, 200, {"message": "success"}),
-        (ResponseKind.MUDDLED, 200, {**OK, "code": "201"}),
-        (ResponseKind.MUDDLED, 200, {**OK, "error": "no"}),
-        (ResponseKind.MUDDLED, 200, {**OK, "errors": [{"code": 1}]}),
-        (ResponseKind.MUDDLED, 200, {**OK, "status": "failure"}),
-        (ResponseKind.MUDDLED, 200, {**OK, "response": {"status": 1}}),
-        (ResponseKind.MUDDLED, 200, b'{"code": "200", "code": "200"}'),
-        (ResponseKind.MUDDLED, 200, {"code": True}),
+        (ResponseKind.CONTRADICTORY, 202, OK),
+        (ResponseKind.CONTRADICTORY, 204, b""),
+        (ResponseKind.CONTRADICTORY, 200, b""),
+        (ResponseKind.CONTRADICTORY, 200, {"message": "success"}),
+        (ResponseKind.CONTRADICTORY, 200, {**OK, "code": "201"}),
+        (ResponseKind.CONTRADICTORY, 200, {**OK, "error": "no"}),
+        (ResponseKind.CONTRADICTORY, 200, {**OK, "errors": [{"code": 1}]}),
+        (ResponseKind.CONTRADICTORY, 200, {**OK, "status": "failure"}),
+        (ResponseKind.CONTRADICTORY, 200, {**OK, "response": {"status": 1}}),
+        (ResponseKind.CONTRADICTORY, 200, b'{"code": "200", "code": "200"}'),
+        (ResponseKind.CONTRADICTORY, 200, {"code": True}),
         (ResponseKind.NOT_JSON, 200, b"<html>sign in</html>"),
-        (ResponseKind.NOT_FOUND_ELSEWHERE, 404, b"<html><script>run(function($rootScope){})</script>Not here</html>"),
+        (ResponseKind.NOT_FOUND_FOREIGN, 404, b"<html><script>run(function($rootScope){})</script>Not here</html>"),
         (ResponseKind.SEE_OTHER, 303, b"<html>please try again after some time</html>"),
         (ResponseKind.REDIRECTED, 302, b"<html>too many requests</html>"),
         (ResponseKind.LIMITED_UNPROVEN, 200, {**OK, "error": {"code": "X", "message": "threshold"}}),
@@ -56,8 +56,8 @@ def legacy(code: object, message: str = "x") -> object:
         (ResponseKind.NOT_FOUND, 404, {"code": "404", "message": "Not found"}),
         (ResponseKind.NOT_FOUND, 404, legacy(7049)),
         (ResponseKind.NOT_FOUND, 200, {"code": "404"}),
-        (ResponseKind.NOT_FOUND_ELSEWHERE, 404, b"<html>"),
-        (ResponseKind.NOT_FOUND_ELSEWHERE, 404, {"message": "nothing here"}),
+        (ResponseKind.NOT_FOUND_FOREIGN, 404, b"<html>"),
+        (ResponseKind.NOT_FOUND_FOREIGN, 404, {"message": "nothing here"}),
         (ResponseKind.BAD_REQUEST, 400, {"code": "INVALID_INPUT"}),
         (ResponseKind.BAD_REQUEST, 200, {"code": "INVALID_INPUT"}),
         (ResponseKind.FORBIDDEN, 403, {"code": "403"}),
@@ -82,9 +82,9 @@ def legacy(code: object, message: str = "x") -> object:
         (ResponseKind.SERVER_ERROR, 502, b"<html>"),
         (ResponseKind.REDIRECTED, 302, b""),
         (ResponseKind.SEE_OTHER, 303, b""),
-        (ResponseKind.STRANGE, 418, b""),
-        (ResponseKind.STRANGE, 400, OK),
-        (ResponseKind.STRANGE, 304, b""),
+        (ResponseKind.UNEXPECTED, 418, b""),
+        (ResponseKind.UNEXPECTED, 400, OK),
+        (ResponseKind.UNEXPECTED, 304, b""),
     ],
 )
 def test_each_answer_comes_to_its_finding(expected: ResponseKind, status: int, body: object) -> None:
@@ -191,7 +191,7 @@ def test_a_lock_in_between_neither_makes_nor_breaks_a_sequence() -> None:
         assert run_end is None
         breaker, run_end, _ = observe(breaker, Response(found, 403))
     assert run_end is not None
-    assert run_end.for_good
+    assert run_end.is_final
 
 
 @given(repeat=st.integers(1, 9), dice=st.floats(0, 1, exclude_max=True))

@@ -20,11 +20,11 @@ from bulkremove.domain.row import Removal
 from bulkremove.sandbox import (
     Batch,
     Client,
-    Entry,
     Fault,
     Faults,
     Latency,
-    LockTold,
+    LockResponse,
+    LoggedRequest,
     Sandbox,
     Threshold,
     World,
@@ -264,16 +264,16 @@ def test_everything_else_is_not_found_and_in_the_log(method: str, path: str) -> 
 @pytest.mark.parametrize(
     ("told", "expected", "words", "header"),
     [
-        (LockTold.STATUS_422, 422, '"code": "422"', None),
-        (LockTold.STATUS_429, 429, '"code": "429"', None),
-        (LockTold.RETRY_AFTER, 429, '"code": "429"', "300"),
-        (LockTold.TITLE_400, 400, "URL_ROLLING_THROTTLES_LIMIT_EXCEEDED", None),
-        (LockTold.TITLE_400, 400, "Try again after 5 minutes", None),
-        (LockTold.CODE_7209, 200, '"code": 7209', None),
-        (LockTold.HTML_400, 400, "<h1>Too many requests", None),
+        (LockResponse.STATUS_422, 422, '"code": "422"', None),
+        (LockResponse.STATUS_429, 429, '"code": "429"', None),
+        (LockResponse.RETRY_AFTER, 429, '"code": "429"', "300"),
+        (LockResponse.TITLE_400, 400, "URL_ROLLING_THROTTLES_LIMIT_EXCEEDED", None),
+        (LockResponse.TITLE_400, 400, "Try again after 5 minutes", None),
+        (LockResponse.CODE_7209, 200, '"code": 7209', None),
+        (LockResponse.HTML_400, 400, "<h1>Too many requests", None),
     ],
 )
-def test_the_31st_call_is_told_of_the_lock(told: LockTold, expected: int, words: str, header: str | None) -> None:
+def test_the_31st_call_is_told_of_the_lock(told: LockResponse, expected: int, words: str, header: str | None) -> None:
     """Thirty pass, the next is refused in the chosen way without effect, and 300 s later all is well again."""
 
     async def main(caller: Caller) -> None:
@@ -303,7 +303,7 @@ def test_a_short_lock_is_told_in_seconds() -> None:
         await caller.remove(who())
         assert "Try again after 20 seconds" in json.dumps(await caller.remove(who(1)))
 
-    on_sandbox(main, threshold=Threshold(1, 4, 20), lock_told_as=LockTold.TITLE_400)
+    on_sandbox(main, threshold=Threshold(1, 4, 20), lock_told_as=LockResponse.TITLE_400)
 
 
 def test_refused_calls_count_too_and_token_calls_do_not() -> None:
@@ -698,7 +698,7 @@ def test_the_log_can_be_read_while_the_sandbox_runs_and_is_the_same_as_in_memory
     """Each entry is in the file before its answer arrives; a half-written line is left out."""
     path = tmp_path / "log.jsonl"
 
-    async def main(caller: Caller) -> list[Entry]:
+    async def main(caller: Caller) -> list[LoggedRequest]:
         for n in range(5):
             with suppress(Repeated):
                 await caller.call("DELETE", path_of(n))

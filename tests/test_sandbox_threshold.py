@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkremove.domain.errors import SandboxError
-from bulkremove.sandbox import Foreign, Rule, Threshold
+from bulkremove.sandbox import CountingRule, Foreign, Threshold
 
 T0 = 1200.0
 """A full minute of the server's clock."""
@@ -22,8 +22,8 @@ def times(gaps: list[float], start: float = T0) -> list[float]:
     return found
 
 
-@pytest.mark.parametrize("rule", Rule)
-def test_the_31st_call_of_a_burst_is_refused_and_locks_for_five_minutes(rule: Rule) -> None:
+@pytest.mark.parametrize("rule", CountingRule)
+def test_the_31st_call_of_a_burst_is_refused_and_locks_for_five_minutes(rule: CountingRule) -> None:
     """Thirty at once pass whatever the rule, the next is refused until the lock has run out."""
     threshold = Threshold(rule=rule)
     assert [True] * 30 + [False] == [threshold.arrive(T0 + i / 100) for i in range(31)]
@@ -35,14 +35,14 @@ def test_the_31st_call_of_a_burst_is_refused_and_locks_for_five_minutes(rule: Ru
 @pytest.mark.parametrize(
     ("rule", "expected"),
     [
-        (Rule.ROLLING, 1),
-        (Rule.FIXED, 0),
-        (Rule.FIRST_CALL, 1),
-        (Rule.TWO_BUCKET, 1),
-        (Rule.TOKEN_BUCKET, 1),
+        (CountingRule.ROLLING, 1),
+        (CountingRule.FIXED, 0),
+        (CountingRule.FIRST_CALL, 1),
+        (CountingRule.TWO_BUCKET, 1),
+        (CountingRule.TOKEN_BUCKET, 1),
     ],
 )
-def test_only_a_fixed_minute_lets_two_bursts_pass_its_border(rule: Rule, expected: int) -> None:
+def test_only_a_fixed_minute_lets_two_bursts_pass_its_border(rule: CountingRule, expected: int) -> None:
     """Thirty calls just before the full minute and thirty just after are sixty in a second."""
     threshold = Threshold(rule=rule)
     for i in range(60):
@@ -53,14 +53,14 @@ def test_only_a_fixed_minute_lets_two_bursts_pass_its_border(rule: Rule, expecte
 @pytest.mark.parametrize(
     ("rule", "expected"),
     [
-        (Rule.ROLLING, 0),
-        (Rule.FIXED, 0),
-        (Rule.FIRST_CALL, 0),
-        (Rule.TWO_BUCKET, 1),
-        (Rule.TOKEN_BUCKET, 0),
+        (CountingRule.ROLLING, 0),
+        (CountingRule.FIXED, 0),
+        (CountingRule.FIRST_CALL, 0),
+        (CountingRule.TWO_BUCKET, 1),
+        (CountingRule.TOKEN_BUCKET, 0),
     ],
 )
-def test_only_two_buckets_refuse_a_second_burst_after_a_minute_and_a_second(rule: Rule, expected: int) -> None:
+def test_only_two_buckets_refuse_a_second_burst_after_a_minute_and_a_second(rule: CountingRule, expected: int) -> None:
     """Two bursts 61 s apart never share a minute, but the guess from two counts still sees most of the first."""
     threshold = Threshold(rule=rule)
     for i in range(60):
@@ -68,8 +68,10 @@ def test_only_two_buckets_refuse_a_second_burst_after_a_minute_and_a_second(rule
     assert expected == threshold.lockouts
 
 
-@pytest.mark.parametrize(("rule", "pace"), [(rule, 2.1 if rule is Rule.TWO_BUCKET else 2.0) for rule in Rule])
-def test_an_even_pace_of_the_limit_is_never_locked(rule: Rule, pace: float) -> None:
+@pytest.mark.parametrize(
+    ("rule", "pace"), [(rule, 2.1 if rule is CountingRule.TWO_BUCKET else 2.0) for rule in CountingRule]
+)
+def test_an_even_pace_of_the_limit_is_never_locked(rule: CountingRule, pace: float) -> None:
     """18,000 calls, one each two seconds, pass every rule; two buckets want it slower, since they guess too high."""
     threshold = Threshold(rule=rule)
     assert all(threshold.arrive(T0 + pace * i) for i in range(18_000))
@@ -79,13 +81,13 @@ def test_an_even_pace_of_the_limit_is_never_locked(rule: Rule, pace: float) -> N
 
 def test_two_buckets_refuse_an_even_pace_of_exactly_the_limit() -> None:
     """At the full minute the last one's thirty still count whole, so its first call is the 31st."""
-    threshold = Threshold(rule=Rule.TWO_BUCKET)
+    threshold = Threshold(rule=CountingRule.TWO_BUCKET)
     assert [True] * 30 + [False] == [threshold.arrive(T0 + 2 * i) for i in range(31)]
 
 
 def test_a_window_from_the_first_call_begins_with_the_first_call_after_the_last_one_ended() -> None:
     """One call, then 29 and 30 around the end of its minute: the 30 belong to a new one."""
-    threshold = Threshold(rule=Rule.FIRST_CALL)
+    threshold = Threshold(rule=CountingRule.FIRST_CALL)
     arrivals = [T0, *(T0 + 59 + i / 100 for i in range(29)), *(T0 + 60 + i / 100 for i in range(30))]
     assert all(map(threshold.arrive, arrivals))
     assert not threshold.arrive(T0 + 119.9)
@@ -93,7 +95,7 @@ def test_a_window_from_the_first_call_begins_with_the_first_call_after_the_last_
 
 def test_a_token_comes_back_each_two_seconds() -> None:
     """After a burst of thirty, one call passes two seconds later and a second one does not."""
-    threshold = Threshold(rule=Rule.TOKEN_BUCKET, lock=0)
+    threshold = Threshold(rule=CountingRule.TOKEN_BUCKET, lock=0)
     assert all(threshold.arrive(T0) for _ in range(30))
     assert [True, False] == [threshold.arrive(T0 + 2), threshold.arrive(T0 + 2.1)]
 
@@ -109,8 +111,8 @@ def test_a_rolling_window_refuses_exactly_the_calls_that_are_one_too_many(gaps: 
         assert expected == threshold.arrive(now)
 
 
-@given(gaps, st.sampled_from(Rule), st.integers(1, 5))
-def test_what_the_record_says_is_what_arrived(gaps: list[float], rule: Rule, calls: int) -> None:
+@given(gaps, st.sampled_from(CountingRule), st.integers(1, 5))
+def test_what_the_record_says_is_what_arrived(gaps: list[float], rule: CountingRule, calls: int) -> None:
     """The peak is the largest number of arrivals in 60 s, and every call is let through or refused."""
     threshold = Threshold(calls, 60, 30, rule)
     arrivals = times(gaps)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bulkremove.domain.errors import SandboxError
 from bulkremove.domain.row import Removal
 from bulkremove.sandbox import Fault, Faults, Latency, load, parse
-from bulkremove.sandbox.faults import KINDS, Turns
+from bulkremove.sandbox.faults import KINDS, FaultSelector
 
 COURSE, BATCH, LEARNER, OTHER = "478346000000645203", "478346000000645215", "478346000019558209", "478346000019558211"
 
@@ -206,14 +206,14 @@ def test_every_kind_can_be_written(kind: str) -> None:
 
 def test_a_sequence_goes_on_with_its_last_member() -> None:
     """Two members for a learner: the first call meets the first, all later ones the second."""
-    turns = Turns(Faults(learners={LEARNER: (Fault("reset"), Fault("403"))}))
+    turns = FaultSelector(Faults(learners={LEARNER: (Fault("reset"), Fault("403"))}))
     assert ["reset", "403", "403"] == [turns.removal(LEARNER).kind for _ in range(3)]
     assert "ok" == turns.removal(OTHER).kind
 
 
 def test_the_first_that_names_a_call_decides() -> None:
     """A learner's own sequence stands above the call's number, that above every n-th, that above the rates."""
-    turns = Turns(
+    turns = FaultSelector(
         Faults(
             learners={LEARNER: (Fault(),)},
             calls={2: Fault("403")},
@@ -231,7 +231,7 @@ def test_rates_depend_on_the_seed_and_not_on_the_order_of_calls(seed: int, order
     faults = Faults(rates={Fault("reset"): 0.3, Fault("503"): 0.3}, latency=Latency(0.3, 8), seed=seed)
 
     def met(learners: list[str]) -> dict[str, tuple[str, float]]:
-        turns = Turns(faults)
+        turns = FaultSelector(faults)
         return {learner: (turns.removal(learner).kind, turns.latency(learner)) for learner in learners}
 
     assert met(sorted(order)) == met(order)
@@ -240,10 +240,10 @@ def test_rates_depend_on_the_seed_and_not_on_the_order_of_calls(seed: int, order
 def test_rates_are_shares() -> None:
     """Of 5,000 calls about a tenth is reset and a fifth fails, and another seed picks others."""
     faults = Faults(rates={Fault("reset"): 0.1, Fault("503"): 0.2})
-    kinds = [Turns(faults).removal(str(n)).kind for n in range(5_000)]
+    kinds = [FaultSelector(faults).removal(str(n)).kind for n in range(5_000)]
     assert pytest.approx(500, rel=0.15) == kinds.count("reset")
     assert pytest.approx(1_000, rel=0.15) == kinds.count("503")
-    assert kinds != [Turns(Faults(rates=faults.rates, seed=1)).removal(str(n)).kind for n in range(5_000)]
+    assert kinds != [FaultSelector(Faults(rates=faults.rates, seed=1)).removal(str(n)).kind for n in range(5_000)]
 
 
 def test_a_latency_has_its_median_and_its_tail() -> None:

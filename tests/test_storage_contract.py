@@ -309,8 +309,8 @@ async def test_deleted_rows_leave_their_totals_and_a_cut_short_deletion_goes_on(
     await taken(storage, first)
     await storage.jobs.cancel("job", lambda one: None, end(JobState.CANCELLED))
     await storage.erasure.delete_rows("job")
-    await storage.erasure.delete_rows_left()
-    assert (await storage.jobs.get("job")).dropped
+    await storage.erasure.resume_deletions()
+    assert (await storage.jobs.get("job")).rows_deleted
     assert Tally({Status.UNKNOWN: 1, Status.NOT_SENT: 2499}) == await storage.rows.tally("job")
     assert [] == await storage.rows.export(await storage.jobs.get("job"), list)
 
@@ -502,7 +502,7 @@ async def test_records_are_written_together_and_a_notice_once(storage: Storage) 
 async def test_nightly_runs_remember_their_date_and_the_sizes_of_their_jobs(storage: Storage) -> None:
     night = await storage.nightly.begin("2026-11-25", at=1.0)
     await storage.nightly.end(night, at=2.0, good=True)
-    await storage.nightly.leave_out("2026-11-26", ACT, at=3.0)
+    await storage.nightly.skip("2026-11-26", ACT, at=3.0)
     assert ("2026-11-26", 2.0) == (await storage.nightly.last_date(), await storage.nightly.last_good())
     await storage.jobs.create(replace(job(), origin="nightly", confirmed_by="the nightly run"), planned(7))
     assert [] == await storage.nightly.sizes(5)

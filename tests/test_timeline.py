@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkremove.report import Quiet, timeline
+from bulkremove.report import SilentPeriod, timeline
 from bulkremove.report.timeline import MAX_POINTS
 from bulkremove.web.chart import HEIGHT, WIDTH, chart
 
@@ -20,7 +20,7 @@ def test_the_line_climbs_to_the_last_removal_in_few_points(times: list[float]) -
 
 def test_a_wait_lasts_until_the_next_call_and_one_without_is_left_out() -> None:
     found = timeline([100.0, 500.0], [(110.0, 410.0, "locked"), (510.0, None, "failing")])
-    assert (Quiet(10.0, 310.0, "locked"),) == found.quiet
+    assert (SilentPeriod(10.0, 310.0, "locked"),) == found.quiet
     assert (100.0, 400.0) == (found.began_at, found.seconds)
 
 

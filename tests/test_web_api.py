@@ -96,7 +96,7 @@ async def test_a_job_is_paused_resumed_and_cancelled_by_a_program(tmp_path: Path
         ("/plans", "", 422, "is empty"),
         ("/plans?hidden=maybe", triples(1), 400, "hidden must be one of"),
         ("/plans?columns=odd", triples(1), 422, "is not understood"),
-        ("/plans?sheet=One", triples(1), 422, "no workbook"),
+        ("/plans?sheet=One", triples(1), 422, "not a workbook"),
         ("/plans/none/confirm", {"plan_hash": "x"}, 404, "not kept any more"),
     ],
 )

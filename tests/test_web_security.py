@@ -24,7 +24,7 @@ class Attacked:
     """What is known of an address: the least role, None for those whom everybody may ask, and what a POST takes."""
 
     least: Role | None
-    takes: str = ""
+    content_type: str = ""
 
 
 P, A, D = Role.PREPARER, Role.APPROVER, Role.ADMIN
@@ -90,8 +90,10 @@ def headers(
 ) -> dict[str, str]:
     """What an honest request for that address carries."""
     found = {"Origin": one.url, "Sec-Fetch-Site": "same-origin"}
-    if known.takes:
-        found["Content-Type"] = f"{known.takes}; boundary=b" if "multipart" in known.takes else known.takes
+    if known.content_type:
+        found["Content-Type"] = (
+            f"{known.content_type}; boundary=b" if "multipart" in known.content_type else known.content_type
+        )
     if path.startswith(API) and role is not None:
         found |= tokens[role]
     return found
@@ -144,7 +146,7 @@ async def test_every_address_asks_for_its_role_and_its_content_type(tmp_path: Pa
                     if known.least is None or path == "/sign-out":
                         continue
                     asked = headers(one, path, known, role, tokens)
-                    body = b"--b--\r\n" if "multipart" in known.takes else None
+                    body = b"--b--\r\n" if "multipart" in known.content_type else None
                     allowed = list(Role).index(role) >= list(Role).index(known.least)
                     got = await visitor.ask(method, address(path), headers=asked, data=body, allow_redirects=False)
                     where = f"{role} {method} {path}: {got.status} {got.text[:200]}"
@@ -153,7 +155,7 @@ async def test_every_address_asks_for_its_role_and_its_content_type(tmp_path: Pa
                         continue
                     assert got.status == NO_DOORS.get((method, path), got.status), where
                     assert got.status in (200, 201, 303, 400, 404, 405, 409, 422), where
-                    if known.takes:
+                    if known.content_type:
                         wrong = {**asked, "Content-Type": "text/plain"}
                         got = await visitor.ask(method, address(path), headers=wrong, data=b"x", allow_redirects=False)
                         assert 415 == got.status, where

@@ -21,7 +21,7 @@ from bulkremove.config import Settings
 from bulkremove.domain.permissions import Role
 from bulkremove.web.security import Address
 from bulkremove.web.server import make_site
-from bulkremove.web.sessions import Sessions, SignIns
+from bulkremove.web.sessions import Sessions, SignInThrottle
 
 PASSWORD = "correct horse battery"
 CREDENTIALS = {"BULKREMOVE_CLIENT_ID": "c", "BULKREMOVE_CLIENT_SECRET": "s", "BULKREMOVE_REFRESH_TOKEN": "r"}
@@ -150,7 +150,7 @@ async def running_site(
     listening = free_port()
     own = frozenset({f"127.0.0.1:{listening}", f"localhost:{listening}"})
     address = replace(address, hosts=own) if address else Address(own)
-    site = make_site(app, supervisor, sessions, SignIns(), address)
+    site = make_site(app, supervisor, sessions, SignInThrottle(), address)
     runner = web.AppRunner(site, access_log=None, shutdown_timeout=1.0)
     async with app.runs.in_sandbox():
         await runner.setup()

@@ -6,19 +6,19 @@ Every use case is given a ``Context``; ``App`` builds them. Nothing here prints 
 from bulkremove.app.application import App
 from bulkremove.app.consent import Consent
 from bulkremove.app.doctor import Check
-from bulkremove.app.results import Allowance, Ended, Preview
+from bulkremove.app.results import Preview, QuotaUsage, RunResult
 from bulkremove.app.sandbox_run import SandboxOptions
 from bulkremove.app.users import SessionUser, Users, this_person
 from bulkremove.engine.progress import Progress, Stop
 
 __all__ = [
-    "Allowance",
     "App",
     "Check",
     "Consent",
-    "Ended",
     "Preview",
     "Progress",
+    "QuotaUsage",
+    "RunResult",
     "SandboxOptions",
     "SessionUser",
     "Stop",

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from bulkremove.app.context import Context
-from bulkremove.app.results import Allowance
+from bulkremove.app.results import QuotaUsage
 from bulkremove.config import Settings
 from bulkremove.domain.data_centers import DATA_CENTERS
 from bulkremove.domain.errors import BulkremoveError, SettingsError
@@ -57,13 +57,13 @@ class Accounts:
                 keys.append(self.ledger_key(settled(replace(settings, account=name))))
         return keys
 
-    async def allowance(self) -> Allowance:
+    async def allowance(self) -> QuotaUsage:
         """How much of the account's quota is used. Raises NotAuthorized where there are no credentials."""
         settings, clock, store = self._context.settings, self._context.clock, self._context.storage.rate_limit
         key, quota, now = self.ledger_key(settings), settings.quota, clock.monotonic()
         ledger, is_this_boot = await store.ledger(key)
         recent, today = await store.calls(key, since=now - quota.window, wall_since=clock.wall() - DAY)
-        return Allowance(
+        return QuotaUsage(
             recent,
             rate_limit.budget(ledger, quota, now) if is_this_boot else quota.calls,
             today,
@@ -76,21 +76,21 @@ class Accounts:
 
         Raises NotAuthorized, TokenDelayed, SettingsError or LocalFileFailed.
         """
-        from bulkremove.zoho.client import connected
-        from bulkremove.zoho.oauth import exchange, missing_scope
+        from bulkremove.zoho.client import open_client
+        from bulkremove.zoho.oauth import exchange, is_scope_missing
 
         if dc not in DATA_CENTERS:
             raise SettingsError(f"{dc!r} is no data centre of Zoho.", hint=f"There are: {', '.join(DATA_CENTERS)}.")
         settings = replace(self._context.settings, dc=dc)
         credentials = Credentials(dc, client_id, client_secret, "")
-        async with connected(settings) as zoho:
+        async with open_client(settings) as zoho:
             grant = await exchange(zoho.post_form, settings.token_url, credentials, code)
         account = self._store().add(name, replace(credentials, refresh_token=grant.refresh_token))
         sentences = [
             f"Logged in: account {name!r}, data centre {dc} ({settings.host}). Its secrets are kept in the "
-            f"{'system keyring' if account.kept_in == 'keyring' else 'private folder ' + str(settings.home)}."
+            f"{'system keyring' if account.stored_in == 'keyring' else 'private folder ' + str(settings.home)}."
         ]
-        if missing_scope(grant.scopes):
+        if is_scope_missing(grant.scopes):
             sentences.append(
                 "WARNING: this grant does not let a learner be removed. Make a new code with the scope "
                 f"{REMOVE_LEARNER.scopes[0]} and log in again."
@@ -99,13 +99,13 @@ class Accounts:
 
     async def forget(self, name: str) -> list[str]:
         """Revoke the account's refresh token at Zoho and delete the account here; returns sentences to show."""
-        from bulkremove.zoho.client import connected
+        from bulkremove.zoho.client import open_client
         from bulkremove.zoho.oauth import revoke
 
         store = self._store()
         credentials, settings = store.get(name), settled(replace(self._context.settings, account=name))
         try:
-            async with connected(settings) as zoho:
+            async with open_client(settings) as zoho:
                 await revoke(zoho.post_form, settings.token_url, credentials)
             message = "Its refresh token was revoked at Zoho."
         except BulkremoveError as error:

@@ -55,7 +55,7 @@ def check_consent(plan: Plan, consent: Consent) -> None:
         raise ConsentMissing("Nobody agreed to this plan. Nothing was sent.", hint="Give --plan HASH or --yes.")
 
 
-def check_eyes(prepared_by: Collection[str], by: str, settings: Settings) -> None:
+def check_four_eyes(prepared_by: Collection[str], by: str, settings: Settings) -> None:
     """Check, where ``four_eyes`` is set, that who approves a plan did not prepare it. Raises ConsentMissing."""
     if settings.four_eyes and by in prepared_by:
         raise ConsentMissing(

@@ -27,12 +27,12 @@ MAX_SKEW = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The result of one check. ``words``: what it found; ``mend``: what to do when it failed."""
+    """The result of one check. ``words``: what it found; ``hint``: what to do when it failed."""
 
     name: str
     ok: bool
     words: str
-    mend: str = ""
+    hint: str = ""
 
 
 async def checks(context: Context) -> list[Check]:
@@ -85,11 +85,11 @@ async def _journal(storage: Storage) -> Check:
 
 
 async def _token_and_clock(settings: Settings, credentials: Credentials, clock: Clock) -> list[Check]:
-    from bulkremove.zoho.client import connected
+    from bulkremove.zoho.client import open_client
     from bulkremove.zoho.oauth import AccessTokens
 
     dates: list[str] = []
-    async with connected(settings) as zoho:
+    async with open_client(settings) as zoho:
 
         async def post(url: str, form: Mapping[str, str]) -> Reply:
             reply = await zoho.post_form(url, form)

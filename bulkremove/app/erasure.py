@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bulkremove.domain.errors import FileRefused, LocalFileFailed
-from bulkremove.domain.ids import OUTER
+from bulkremove.domain.ids import TRIMMED_CHARACTERS
 from bulkremove.platform.secure_files import replace_content
 from bulkremove.reading.delimited import without_rows
 from bulkremove.reading.options import ReadOptions
-from bulkremove.reading.subprocess_reader import read_apart
+from bulkremove.reading.subprocess_reader import read_in_subprocess
 
 _ENCODINGS = ("ascii", "utf-16-le", "utf-16-be")
 _WORKBOOK_SIGNATURES = (b"PK", b"\xd0\xcf\x11\xe0")
@@ -29,7 +29,7 @@ MAX_FILE_BYTES = 100 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FileMatch:
     """The numbers of the rows of a file that name the learner, and the SHA-256 of the content that was searched."""
 
     numbers: frozenset[int]
@@ -45,7 +45,7 @@ class Erasure:
 
     learner: str
     rows: Mapping[str, int]
-    files: Mapping[Path, Found]
+    files: Mapping[Path, FileMatch]
     by_hand: tuple[str, ...]
 
     @property
@@ -56,12 +56,12 @@ class Erasure:
 
 async def search_files(
     learner: str, editable: Iterable[Path], waiting: Iterable[Path]
-) -> tuple[Mapping[Path, Found], tuple[str, ...]]:
+) -> tuple[Mapping[Path, FileMatch], tuple[str, ...]]:
     """Search the files of some folders for a learner; ``waiting``: folders whose files are never edited.
 
     Returns matches in files that can be edited, and sentences about the others. Raises LocalFileFailed.
     """
-    files: dict[Path, Found] = {}
+    files: dict[Path, FileMatch] = {}
     by_hand: list[str] = []
     for folders, edit in ((editable, True), (waiting, False)):
         for path in (path for folder in folders for path in _files(folder)):
@@ -87,11 +87,11 @@ async def search_files(
             elif workbook:
                 by_hand.append(f"{path} is a workbook and was not changed; this learner is in row {rows}.")
             else:
-                files[path] = Found(numbers, hashlib.sha256(raw).digest())
+                files[path] = FileMatch(numbers, hashlib.sha256(raw).digest())
     return files, tuple(by_hand)
 
 
-def erase_from(path: Path, match: Found) -> None:
+def erase_from(path: Path, match: FileMatch) -> None:
     """Replace a file by one without the matching rows; a file that no longer exists is skipped.
 
     Raises LocalFileFailed, or FileRefused when the file has changed since it was searched.
@@ -113,16 +113,18 @@ async def _numbers(path: Path, raw: bytes, learner: str) -> frozenset[int]:
     """The numbers of the rows with the id in their learner column. Raises FileRefused."""
     if path.suffix == ".jsonl":
         return frozenset(_json_numbers(raw, learner))
-    table = await read_apart(path, name=path.name, options=ReadOptions())
+    table = await read_in_subprocess(path, name=path.name, options=ReadOptions())
     column = table.columns[table.roles.learner]
-    return frozenset(number for number, cell in zip(table.numbers, column, strict=True) if cell.strip(OUTER) == learner)
+    return frozenset(
+        number for number, cell in zip(table.numbers, column, strict=True) if cell.strip(TRIMMED_CHARACTERS) == learner
+    )
 
 
 def _json_numbers(raw: bytes, learner: str) -> Iterator[int]:
     for number, line in enumerate(raw.splitlines(), start=1):
         try:
             cells = json.loads(line)["cells"]
-            is_match = any(text.strip(OUTER) == learner for _, text in cells)
+            is_match = any(text.strip(TRIMMED_CHARACTERS) == learner for _, text in cells)
         except (ValueError, TypeError, KeyError, AttributeError):
             raise FileRefused(f"line {number} is no line of a report.") from None
         if is_match:

@@ -13,7 +13,7 @@ from typing import Any
 
 from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
-from bulkremove.app.results import Ended
+from bulkremove.app.results import RunResult
 from bulkremove.app.runs import Runs
 from bulkremove.domain.errors import BulkremoveError, JobBusy
 from bulkremove.domain.job import EndReason, Job, JobState
@@ -30,7 +30,7 @@ ACTOR = "bulkremove itself"
 
 
 @dataclass(slots=True)
-class Running:
+class RunningJob:
     """A job under way and its latest progress."""
 
     job: Job
@@ -51,7 +51,7 @@ class JobSupervisor:
 
     def __init__(self, context: Context, jobs: Jobs, runs: Runs) -> None:
         self._context, self._jobs, self._runs = context, jobs, runs
-        self._running: dict[str, Running] = {}
+        self._running: dict[str, RunningJob] = {}
         self._tasks: dict[str, asyncio.Task[Any]] = {}
         self.failures: dict[str, str] = {}
         """Why a job could not be started or ended badly: a sentence by job id."""
@@ -63,7 +63,9 @@ class JobSupervisor:
         for job in await jobs.all(JobState.READY, JobState.RUNNING, JobState.PAUSED):
             if job.state is JobState.PAUSED and job.reason_code is not EndReason.SERVER_STOPPED:
                 continue
-            if job.origin == "nightly" or await jobs.driven(job):  # the next nightly run resumes jobs of nightly runs
+            if job.origin == "nightly" or await jobs.is_running(
+                job
+            ):  # the next nightly run resumes jobs of nightly runs
                 continue
             await jobs.add_event(job.id, "taken_up", "The server was started again; the job goes on by itself.")
             self.start(job, by=ACTOR)
@@ -75,20 +77,20 @@ class JobSupervisor:
         if job.id in self._tasks:
             return
         self.failures.pop(job.id, None)
-        self._running[job.id] = Running(job)
+        self._running[job.id] = RunningJob(job)
         self._tasks[job.id] = asyncio.create_task(self._run(job.id, self._running[job.id], by))
 
-    async def drive(self, job_id: str, *, stop: Stop, by: str) -> Ended:
+    async def drive(self, job_id: str, *, stop: Stop, by: str) -> RunResult:
         """Run a nightly run's job, visible on the page; jobs that people started go first. Raises as ``Runs.run``."""
         if job_id in self._tasks:
             raise JobBusy(f"Job {job_id} runs already; somebody started it on the page.")
-        running = Running(await self._jobs.find(job_id), stop)
+        running = RunningJob(await self._jobs.find(job_id), stop)
         if job_id in self._tasks:
             raise JobBusy(f"Job {job_id} runs already; somebody started it on the page.")
         self._running[job_id] = running
         task = asyncio.create_task(
             self._runs.run(
-                job_id, stop=stop, on_progress=running.update, by=by, behind=lambda: self._runs_for_people(job_id)
+                job_id, stop=stop, on_progress=running.update, by=by, must_yield=lambda: self._runs_for_people(job_id)
             )
         )
         self._tasks[job_id] = task
@@ -110,7 +112,7 @@ class JobSupervisor:
         ends = shared_ends(open_rows, self._context.settings.quota)
         return sorted(zip(jobs, ends, strict=True), key=lambda job_and_end: job_and_end[1])
 
-    def running(self, job_id: str) -> Running | None:
+    def running(self, job_id: str) -> RunningJob | None:
         """A job under way; None when it does not run in this process."""
         return self._running.get(job_id)
 
@@ -119,7 +121,7 @@ class JobSupervisor:
         if job_id in self._running:
             await self._context.record(by, "paused", job=job_id)
             await self._stop(job_id, f"{by} paused it.", EndReason.PAUSED)
-        elif await self._jobs.driven(await self._jobs.find(job_id)):
+        elif await self._jobs.is_running(await self._jobs.find(job_id)):
             raise JobBusy(f"Job {job_id} is driven by another process of this machine; pause it there.")
 
     async def cancel(self, job_id: str, *, by: str) -> None:
@@ -136,7 +138,7 @@ class JobSupervisor:
             running.stop.ask(why, code, auto_resumable=code is EndReason.SERVER_STOPPED)
             await asyncio.wait([self._tasks[job_id]])
 
-    async def _run(self, job_id: str, running: Running, by: str) -> None:
+    async def _run(self, job_id: str, running: RunningJob, by: str) -> None:
         try:
             await self._runs.run(job_id, stop=running.stop, on_progress=running.update, by=by)
         except BulkremoveError as error:

@@ -8,9 +8,9 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bulkremove.app.consent import check_eyes
+from bulkremove.app.consent import check_four_eyes
 from bulkremove.app.context import Context
-from bulkremove.app.results import PAGE, Ended
+from bulkremove.app.results import PAGE, RunResult
 from bulkremove.domain.attempt import Note, Outcome
 from bulkremove.domain.errors import ConsentMissing, JobBusy, JobNotFound, NoteRejected, ReportFailed
 from bulkremove.domain.job import EndReason, Job, JobState, Tally
@@ -83,7 +83,7 @@ class Jobs:
             return job
         raise JobNotFound("There is no unfinished job.", hint="`bulkremove jobs` lists all of them.")
 
-    def retrying_alone(self, job_id: str) -> AbstractAsyncContextManager[None]:
+    def claim_retry(self, job_id: str) -> AbstractAsyncContextManager[None]:
         """Hold the claim to make a retry of the job. Raises JobBusy while another process holds it."""
         return self._storage.claims.hold(f"retry-{job_id}")
 
@@ -110,7 +110,7 @@ class Jobs:
         """The tallies of several jobs, by their ids."""
         return await self._storage.rows.tallies([job.id for job in jobs])
 
-    async def driven(self, job: Job) -> bool:
+    async def is_running(self, job: Job) -> bool:
         """Whether a process of this machine runs the job right now."""
         return job.state.resumable and await self._storage.claims.holder(job.id) is not None
 
@@ -159,7 +159,7 @@ class Jobs:
             raise NoteRejected(f"Row {number} of job {job.id} is not unknown, so there is nothing to find out.")
 
     async def approve(self, job_id: str, *, by: str) -> Job:
-        """Let a held job run. Raises ConsentMissing when it is not held, or by the rule of ``check_eyes``."""
+        """Let a held job run. Raises ConsentMissing when it is not held, or by the rule of ``check_four_eyes``."""
         at, job = self._context.clock.wall(), await self._storage.jobs.get(job_id)
         records = (
             Act(by, "approved", {"job": job.id, "plan": job.plan_hash}, at),
@@ -167,7 +167,7 @@ class Jobs:
         )
 
         def check(job: Job) -> None:
-            check_eyes(job.prepared_by.split(", "), by, self._context.settings)
+            check_four_eyes(job.prepared_by.split(", "), by, self._context.settings)
 
         released = await self._storage.jobs.release(job.id, check, *records, by=by)
         if released is None:
@@ -193,7 +193,7 @@ class Jobs:
         from bulkremove import report as reports
 
         job = await self._storage.jobs.get(job_id)
-        if job.dropped:
+        if job.rows_deleted:
             raise ReportFailed(f"The rows of job {job.id} were deleted after their time; only its totals are left.")
         total = (await self._storage.rows.tally(job.id)).total
         file = reports.reserve(path or reports.default_path(job, Path(job.folder)), job=job, rows=total)
@@ -205,7 +205,7 @@ class Jobs:
         finally:
             file.discard()
 
-    async def publish(self, job: Job, file: ReportFile, retry_file: ReportFile) -> Ended:
+    async def publish(self, job: Job, file: ReportFile, retry_file: ReportFile) -> RunResult:
         """Write report and retry file of a run that has ended into the files reserved for them."""
         from bulkremove.report import Rows, first_line, summary
 
@@ -220,7 +220,7 @@ class Jobs:
         else:
             await self.add_event(job.id, "reported", f"The report is in {report}.")
         text = summary(job, tally, report=str(report) if report else None)
-        return Ended(job, tally, report, retry, text, " ".join(filter(None, warnings)) or None)
+        return RunResult(job, tally, report, retry, text, " ".join(filter(None, warnings)) or None)
 
     async def _publish(self, job: Job, file: ReportFile, rows: Rows | None) -> Path | None:
         total = (await self._storage.rows.tally(job.id)).total

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bulkremove.app.accounts import Accounts
-from bulkremove.app.consent import Consent, check_consent, check_eyes, over_a_cap
+from bulkremove.app.consent import Consent, check_consent, check_four_eyes, over_a_cap
 from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.results import PAGE, Preview
@@ -26,7 +26,7 @@ from bulkremove.domain.table import Table
 from bulkremove.engine import rate_limit
 from bulkremove.platform.local_time import local
 from bulkremove.reading.options import ReadOptions
-from bulkremove.reading.subprocess_reader import read_apart
+from bulkremove.reading.subprocess_reader import read_in_subprocess
 from bulkremove.storage.interface.records import Record
 
 _LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
@@ -45,19 +45,19 @@ class Plans:
 
         return self._preview(read(source, name=name, options=options))
 
-    async def preview_apart(self, path: Path, *, name: str, options: ReadOptions) -> Preview:
+    async def preview_in_subprocess(self, path: Path, *, name: str, options: ReadOptions) -> Preview:
         """Preview an untrusted file, which is read in a child process with limits on memory and time."""
-        return await asyncio.to_thread(self._preview, await read_apart(path, name=name, options=options))
+        return await asyncio.to_thread(self._preview, await read_in_subprocess(path, name=name, options=options))
 
-    async def some_rows(
+    async def filter_rows(
         self, plan: Plan, *, status: Status | None, to_remove: bool, text: str, page: int
     ) -> tuple[list[PlannedRow], bool]:
-        """A page (from 1) of a plan's rows, and whether more follow; see ``planner.some_rows``."""
-        from bulkremove.domain.planner import some_rows
+        """A page (from 1) of a plan's rows, and whether more follow; see ``planner.filter_rows``."""
+        from bulkremove.domain.planner import filter_rows
 
         offset = (page - 1) * PAGE
         rows = await asyncio.to_thread(
-            some_rows, plan, status=status, to_remove=to_remove, text=text, offset=offset, limit=PAGE + 1
+            filter_rows, plan, status=status, to_remove=to_remove, text=text, offset=offset, limit=PAGE + 1
         )
         return rows[:PAGE], len(rows) > PAGE
 
@@ -67,7 +67,7 @@ class Plans:
         ``unknown_checked``: a person has looked the ``unknown`` rows up, so that they are sent again too.
         """
         job = await self._jobs.find(job_id)
-        if job.dropped:
+        if job.rows_deleted:
             raise ConsentMissing(f"The rows of job {job.id} were deleted after their time; only its totals are left.")
         if not job.state.over:
             raise ConsentMissing(f"Job {job.id} is not over.", hint=f"`bulkremove resume {job.id}` goes on with it.")
@@ -100,11 +100,11 @@ class Plans:
         """
         if preview.refusal:
             raise preview.refusal
-        check_eyes(prepared_by, by, self._context.settings)
+        check_four_eyes(prepared_by, by, self._context.settings)
         check_consent(preview.plan, consent)
         async with AsyncExitStack() as stack:
             if preview.retry_of is not None:  # held from the check until the new job is visible
-                await stack.enter_async_context(self._jobs.retrying_alone(preview.retry_of))
+                await stack.enter_async_context(self._jobs.claim_retry(preview.retry_of))
                 await self._check_retried(preview.retry_of, preview.plan)
             job = await self._new_job(preview, folder=folder, prepared_by=", ".join(prepared_by), confirmed_by=by)
             await self._jobs.add(job, preview.plan, "confirmed", by=by, claim=claim)

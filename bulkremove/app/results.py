@@ -71,7 +71,7 @@ class Preview:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class RunResult:
     """A run that has ended, finished or not. ``retry``: its retry file; ``warning`` is shown before the summary."""
 
     job: Job
@@ -88,7 +88,7 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
+class QuotaUsage:
     """The used part of an account's quota: ``calls`` of ``limit`` in a window, ``today`` of ``daily`` in 24 hours."""
 
     calls: int

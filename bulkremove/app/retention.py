@@ -15,7 +15,7 @@ from bulkremove.app.accounts import Accounts
 from bulkremove.app.backup import sweep_copies
 from bulkremove.app.context import Context
 from bulkremove.app.plans import protected_learners
-from bulkremove.app.results import Allowance
+from bulkremove.app.results import QuotaUsage
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing, LocalFileFailed, NotAuthorized, SettingsError
 from bulkremove.domain.job import Job
 from bulkremove.sources import source_of
@@ -30,7 +30,7 @@ DAY = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Tidied:
+class DeletionCounts:
     """How much retention deleted: ``jobs`` whose rows were deleted, and ``files``."""
 
     jobs: int
@@ -43,13 +43,13 @@ class Retention:
     def __init__(self, context: Context, accounts: Accounts) -> None:
         self._context, self._accounts, self._storage = context, accounts, context.storage
 
-    async def tidy(self) -> Tidied:
+    async def tidy(self) -> DeletionCounts:
         """Delete rows and files that are older than ``retention_days``; returns how many.
 
         The caller makes sure that the clock is right: one that is a year ahead would delete everything.
         """
         settings, now = self._context.settings, self._context.clock.wall()
-        await self._storage.erasure.delete_rows_left()
+        await self._storage.erasure.resume_deletions()
         tidied = await expire(self._storage, settings.home, self._inboxes(), now=now, days=settings.retention_days)
         if tidied.jobs or tidied.files:
             await self._context.record("retention", "deleted", jobs=tidied.jobs, files=tidied.files)
@@ -126,7 +126,7 @@ class Retention:
         try:
             allowance = await self._accounts.allowance()
         except (NotAuthorized, SettingsError, LocalFileFailed):  # no account yet, so no call was ever made
-            allowance = Allowance(0, self._context.settings.quota.calls, 0, None, 0.0)
+            allowance = QuotaUsage(0, self._context.settings.quota.calls, 0, None, 0.0)
         nightly = self._storage.nightly
         return Figures(
             rows,
@@ -147,13 +147,13 @@ class Retention:
         return [source_of(settings.nightly_source, self._context.environ).inbox(settings.home)]
 
 
-async def expire(storage: Storage, home: Path, inboxes: list[Inbox], *, now: float, days: int) -> Tidied:
+async def expire(storage: Storage, home: Path, inboxes: list[Inbox], *, now: float, days: int) -> DeletionCounts:
     """Delete rows and files of jobs that ended over ``days`` days ago, and inbox files that old; 0 deletes nothing."""
     if not days:
-        return Tidied(0, 0)
+        return DeletionCounts(0, 0)
     cutoff, jobs, files = now - days * DAY, 0, 0
     for job in await storage.jobs.page():
-        if job.state.over and not job.dropped and (job.finished_at or job.created_at) < cutoff:
+        if job.state.over and not job.rows_deleted and (job.finished_at or job.created_at) < cutoff:
             for path in own_files(home, inboxes, job):
                 path.unlink(missing_ok=True)
                 files += 1
@@ -163,7 +163,7 @@ async def expire(storage: Storage, home: Path, inboxes: list[Inbox], *, now: flo
         if path.stat().st_ctime < cutoff:
             path.unlink(missing_ok=True)
             files += 1
-    return Tidied(jobs, files)
+    return DeletionCounts(jobs, files)
 
 
 def own_files(home: Path, inboxes: list[Inbox], job: Job) -> list[Path]:

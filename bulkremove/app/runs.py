@@ -14,7 +14,7 @@ from bulkremove.app.accounts import Accounts
 from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.plans import protected_learners
-from bulkremove.app.results import Ended
+from bulkremove.app.results import RunResult
 from bulkremove.app.sandbox_run import RunningSandbox, SandboxOptions
 from bulkremove.config import Settings
 from bulkremove.domain.errors import ConsentMissing, JobBusy, JournalFailed, SettingsError
@@ -47,13 +47,13 @@ class Runs:
         by: str,
         report: Path | None = None,
         expect_missing: bool = False,
-        behind: Callable[[], bool] = lambda: False,
+        must_yield: Callable[[], bool] = lambda: False,
         claimed: bool = False,
-    ) -> Ended:
+    ) -> RunResult:
         """Send the pending rows of a job and write its report, whose file is reserved before the first removal.
 
-        ``expect_missing``: go on even if Zoho knows none of the first learners. While ``behind`` returns true, no new
-        row is begun. ``claimed``: the caller holds the job's claim already.
+        ``expect_missing``: go on even if Zoho knows none of the first learners. While ``must_yield`` returns true, no
+        new row is begun. ``claimed``: the caller holds the job's claim already.
 
         Raises JobBusy, ReportFailed and SettingsError before anything is sent; JournalFailed ends a run at once.
         """
@@ -61,7 +61,7 @@ class Runs:
 
         from bulkremove import report as reports
         from bulkremove.engine.job_run import JobRun
-        from bulkremove.zoho.client import connected
+        from bulkremove.zoho.client import open_client
         from bulkremove.zoho.oauth import AccessTokens
 
         storage = self._context.storage
@@ -93,7 +93,7 @@ class Runs:
                     credentials = self._accounts.credentials(settings)
                     async with (
                         self.in_sandbox() as sandbox,
-                        connected(
+                        open_client(
                             settings,
                             base=URL(sandbox.url) if sandbox else None,
                             operation=OPERATIONS[job.operation],
@@ -118,7 +118,7 @@ class Runs:
                             queue=self._queue(settings),
                             stop=stop,
                             on_progress=on_progress,
-                            behind=behind,
+                            must_yield=must_yield,
                             expect_missing=expect_missing,
                         )
                         job = await run.run(client, tokens)

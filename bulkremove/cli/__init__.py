@@ -8,14 +8,14 @@ from __future__ import annotations
 import sys
 
 from bulkremove.cli.exit_codes import EXIT_CODES, of_error
-from bulkremove.cli.output_streams import stand_in
+from bulkremove.cli.output_streams import install_streams
 
 __all__ = ["EXIT_CODES", "main", "report_error"]
 
 
 def main() -> None:
     """Run the command line and exit the process with its exit code."""
-    stand_in()
+    install_streams()
     if sys.argv[1:] == ["--help"]:
         sys.exit(_help())
     from bulkremove.cli.program import run

@@ -62,13 +62,13 @@ def accounts(context: click.Context, as_json: bool) -> None:
     with screen.app() as app:
         stored_accounts = app.accounts.all()
     if as_json:
-        screen.answer(json.dumps([{"name": a.name, "dc": a.dc, "kept_in": a.kept_in} for a in stored_accounts]))
+        screen.answer(json.dumps([{"name": a.name, "dc": a.dc, "stored_in": a.stored_in} for a in stored_accounts]))
         return
     if not stored_accounts:
         screen.answer("There are no accounts yet. `bulkremove login` stores one.")
     for account in stored_accounts:
         client = f"client id ...{account.client_id_ends}"
-        screen.answer(f"{account.name:<20}  {account.dc}  {client}  kept in the {account.kept_in}")
+        screen.answer(f"{account.name:<20}  {account.dc}  {client}  kept in the {account.stored_in}")
 
 
 @accounts.command()
@@ -92,9 +92,9 @@ def doctor(screen: Screen, as_json: bool) -> int:
 
     checks = screen.call(lambda app: run_checks(app.context))
     if as_json:
-        screen.answer(json.dumps([{"name": c.name, "ok": c.ok, "words": c.words, "mend": c.mend} for c in checks]))
+        screen.answer(json.dumps([{"name": c.name, "ok": c.ok, "words": c.words, "mend": c.hint} for c in checks]))
     else:
         for check in checks:
-            screen.answer(f"{'ok ' if check.ok else 'BAD'}  {check.name:<11} {check.words} {check.mend}".rstrip())
+            screen.answer(f"{'ok ' if check.ok else 'BAD'}  {check.name:<11} {check.words} {check.hint}".rstrip())
     bad = {check.name for check in checks if not check.ok}
     return 7 if bad & {"credentials", "token"} else 1 if bad else 0

@@ -97,7 +97,7 @@ def shown(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def also_after_the_command(group: click.Group, shared: Sequence[click.Option]) -> None:
+def accept_global_options(group: click.Group, shared: Sequence[click.Option]) -> None:
     """Let every command of the group accept the group's own options too: people also type them after the command."""
     for command in group.commands.values():
         for option in shared:
@@ -106,7 +106,7 @@ def also_after_the_command(group: click.Group, shared: Sequence[click.Option]) -
             hidden_option.callback = _apply_global_option
             command.params.append(hidden_option)
         if isinstance(command, click.Group):
-            also_after_the_command(command, shared)
+            accept_global_options(command, shared)
 
 
 def _apply_global_option(context: click.Context, option: click.Parameter, value: object) -> None:

@@ -15,7 +15,7 @@ from bulkremove.domain.ids import MAX_ID_DIGITS
 if TYPE_CHECKING:  # commands load the app when they run
     from bulkremove.app import App
 
-SHOWN_LINES = 40
+MAX_PREVIEW_LINES = 40
 """Lines shown of each file from a backup before it is restored."""
 
 
@@ -90,10 +90,10 @@ def restore_backup(screen: Screen, file: str, yes: bool) -> None:
     for place, text in backup.files.items():
         lines = text.splitlines()
         screen.warn(f"{place} is taken from the backup, {len(lines):,} line(s):")
-        for line in lines[:SHOWN_LINES]:
+        for line in lines[:MAX_PREVIEW_LINES]:
             screen.warn(f"  {line}")
-        if len(lines) > SHOWN_LINES:
-            screen.warn(f"  ... and {len(lines) - SHOWN_LINES:,} more")
+        if len(lines) > MAX_PREVIEW_LINES:
+            screen.warn(f"  ... and {len(lines) - MAX_PREVIEW_LINES:,} more")
     for place in backup.differing:
         screen.warn(f"{place} differs from the one in the backup and is left as it is.")
     _confirm(f"Replace the journal with the one in {path}? What was done since then is lost.", yes)

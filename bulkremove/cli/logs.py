@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 EVENTS = "bulkremove.events"
 
 
-class Lines(logging.Formatter):
+class EventFormatter(logging.Formatter):
     """Formatter of an event as one line.
 
     As text: ``2026-11-23T02:30:00.000+00:00 locked job=20261123-k3f9 account=default Zoho says ...``
@@ -40,7 +40,7 @@ class Lines(logging.Formatter):
 def start(form: str) -> None:
     """Log events to standard error; ``form``: ``text`` or ``json``."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Lines(as_json=form == "json"))
+    handler.setFormatter(EventFormatter(as_json=form == "json"))
     log = logging.getLogger(EVENTS)
     log.addHandler(handler)
     log.setLevel(logging.INFO)

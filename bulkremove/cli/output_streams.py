@@ -57,7 +57,7 @@ class Stream(TextIOWrapper):
             ) from None
 
 
-def stand_in() -> None:
+def install_streams() -> None:
     """Replace sys.stdout and sys.stderr by such streams; one that a test has replaced already is left alone."""
     if type(sys.stdout) is TextIOWrapper:
         sys.stdout = Stream(sys.stdout, answers=True)

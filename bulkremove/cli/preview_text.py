@@ -20,7 +20,7 @@ _MAX_ITEMS = 20
 
 def lines(preview: Preview, command: str | None) -> Iterator[str]:
     """Yield the text line by line. With ``command``, which runs the plan, the first and last line say DRY RUN."""
-    from bulkremove.report import duration, many
+    from bulkremove.report import duration, pluralize
 
     plan, table = preview.plan, preview.plan.table
     if command is not None:
@@ -32,7 +32,10 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
     yield f"Columns   {shown(ids)}"
     yield f"Account   {plan.account} on {host}"
     counts = plan.not_sent()
-    learners, batches = many(plan.removals, "learner", "learners"), many(len(plan.batches), "batch", "batches")
+    learners, batches = (
+        pluralize(plan.removals, "learner", "learners"),
+        pluralize(len(plan.batches), "batch", "batches"),
+    )
     yield f"Remove    {learners} from {batches}"
     courses = preview.courses()
     for course, count in list(courses.items())[:_MAX_ITEMS]:

@@ -23,7 +23,7 @@ from bulkremove.cli import (
     serve_command,
     user_commands,
 )
-from bulkremove.cli.console import Screen, also_after_the_command
+from bulkremove.cli.console import Screen, accept_global_options
 from bulkremove.cli.exit_codes import epilog
 
 
@@ -73,7 +73,7 @@ nightly_commands.add_to(cli)
 data_commands.add_to(cli)
 sandbox_command.add_to(cli)
 serve_command.add_to(cli)
-also_after_the_command(cli, [param for param in cli.params if isinstance(param, click.Option) and param.expose_value])
+accept_global_options(cli, [param for param in cli.params if isinstance(param, click.Option) and param.expose_value])
 
 
 def run() -> int:

@@ -18,7 +18,7 @@ _LOG_INTERVAL = 60.0
 """Seconds of the run's clock between two log lines."""
 
 
-class Live:
+class ProgressDisplay:
     """Context manager that displays a run's progress on standard error. ``clock``: the clock of the run."""
 
     def __init__(self, screen: Screen, *, clock: Clock) -> None:
@@ -33,7 +33,7 @@ class Live:
             console = Console(stderr=True, no_color=not screen.color, highlight=False)
             self._status = Spinner("", console=console, spinner="line")
 
-    def __enter__(self) -> Live:
+    def __enter__(self) -> ProgressDisplay:
         if self._status is not None:
             self._status.start()  # type: ignore[attr-defined] # rich is imported late
         return self

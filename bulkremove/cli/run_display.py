@@ -14,7 +14,7 @@ from bulkremove.domain.errors import BulkremoveError, JobBusy
 from bulkremove.domain.job import EndReason
 
 if TYPE_CHECKING:
-    from bulkremove.app import App, Ended
+    from bulkremove.app import App, RunResult
 
 
 def run_job(
@@ -67,14 +67,14 @@ def _resumable(app: App, job_id: str) -> bool:
 
 async def _run(
     screen: Screen, app: App, job_id: str, report: Path | None, expect_missing: bool, resume_command: str, claimed: bool
-) -> Ended:
+) -> RunResult:
     import asyncio
 
     from bulkremove.app import Stop, this_person
-    from bulkremove.cli.progress_line import Live
+    from bulkremove.cli.progress_line import ProgressDisplay
 
     stop = Stop()
-    live = Live(screen, clock=app.clock)
+    live = ProgressDisplay(screen, clock=app.clock)
     loop = asyncio.get_running_loop()
 
     def request_stop(reason: str, code: EndReason) -> None:
@@ -111,7 +111,7 @@ async def _run(
         ticking.cancel()
 
 
-def _show_end(screen: Screen, ended: Ended, as_json: bool) -> None:
+def _show_end(screen: Screen, ended: RunResult, as_json: bool) -> None:
     if ended.warning:
         (screen.warn if as_json else screen.answer)(ended.warning, bold=True, fg="red")
     if as_json:

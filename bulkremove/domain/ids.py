@@ -11,7 +11,7 @@ from collections.abc import Sequence
 MAX_ID_DIGITS = 19
 """Zoho's ids have 18 digits, and a signed 64-bit number has at most 19."""
 
-OUTER = " \t\xa0"
+TRIMMED_CHARACTERS = " \t\xa0"
 """The only characters that are trimmed around the digits: space, tab and no-break space."""
 
 

@@ -150,7 +150,7 @@ class Job:
     """Paused for a reason that passes by itself, so that the next nightly run may resume it."""
     operation: str = REMOVE_LEARNER.name
     """The name of its ``Operation``."""
-    dropped: bool = False
+    rows_deleted: bool = False
     """Its rows were deleted after the retention period; only the totals are left."""
 
     @property

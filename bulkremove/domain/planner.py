@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
-from bulkremove.domain.ids import MAX_ID_DIGITS, OUTER, all_digits
+from bulkremove.domain.ids import MAX_ID_DIGITS, TRIMMED_CHARACTERS, all_digits
 from bulkremove.domain.operation import REMOVE_LEARNER, Operation
 from bulkremove.domain.plan import Plan, PlannedRow, ProtectedLearners
 from bulkremove.domain.row import Exclusion, Removal, Status
@@ -59,7 +59,7 @@ def plan(
     return Plan(account, host, table, (course, batch, learner), excluded, dict(batches), fingerprint, operation)
 
 
-def some_rows(
+def filter_rows(
     plan: Plan, *, status: Status | None, to_remove: bool, text: str, offset: int, limit: int
 ) -> list[PlannedRow]:
     """Return a page of rows, in file order: those excluded with ``status``, those ``to_remove``, or else all.
@@ -82,7 +82,7 @@ def _trim_and_check(cells: Sequence[str]) -> tuple[Sequence[str], Mapping[int, s
     """Return the trimmed cells, and by index the problem of each that is no id; fast when all cells are ids."""
     if all_digits(cells) and max(map(len, cells), default=0) <= MAX_ID_DIGITS:
         return cells, {}
-    trimmed = [cell.strip(OUTER) for cell in cells]
+    trimmed = [cell.strip(TRIMMED_CHARACTERS) for cell in cells]
     return trimmed, {index: problem for index, cell in enumerate(trimmed) if (problem := _problem(cell)) is not None}
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-LATE = 3600.0
+LATE_SECONDS = 3600.0
 """A nightly run that starts up to so many seconds after its time is not missed."""
 
 

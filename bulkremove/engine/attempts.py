@@ -25,7 +25,7 @@ from bulkremove.engine.decision_table import RULES, Step, Verdict
 from bulkremove.engine.events import Deferred, Event, Lockout, RunEnd, Settled, TokenWait
 from bulkremove.engine.progress import Stop
 from bulkremove.engine.rate_limit import OwnLimit, Signal, WaitsExhausted, YieldToOtherRow
-from bulkremove.engine.rate_limiter import Closing, RateLimiter
+from bulkremove.engine.rate_limiter import AttemptEnd, RateLimiter
 from bulkremove.storage.interface.attempts import AttemptOutcome
 from bulkremove.zoho import response_parser
 from bulkremove.zoho.client import Admission, Exchange
@@ -220,7 +220,7 @@ class Attempts:
         row.last_response = response
         state = verdict.status or row.open_state
         outcome = AttemptOutcome(attempt, state, verdict.detail, response.learner, was_sent)
-        return await self._limiter.complete(permit, Closing(outcome, signal, rule.proves_reachable))
+        return await self._limiter.complete(permit, AttemptEnd(outcome, signal, rule.proves_reachable))
 
     async def _renew(self, row: _Row, refused_token: str, response: Response) -> RunEnd | TokenWait | None:
         """Replace the token, in one request for all rows that were refused with it, so that the row is sent once more.
@@ -253,7 +253,7 @@ class Attempts:
     def _individually_refused(self, row: _Row, response: Response) -> Verdict:
         """The verdict for a row that Zoho refuses while it accepts others."""
         if row.open_state is RowState.SENDING:
-            return decision_table.given_up("an attempt got no response, and the next was refused")
+            return decision_table.unknown_verdict("an attempt got no response, and the next was refused")
         return decision_table.refused(response)
 
     async def _settle(self, row: _Row, verdict: Verdict) -> Settled:

@@ -17,11 +17,11 @@ from bulkremove.engine.events import RunEnd
 from bulkremove.engine.rate_limit import MAX_WAIT, Signal
 from bulkremove.zoho.response_kind import Response, ResponseKind
 
-ALL_MISSING = 10
+MAX_LEADING_NOT_FOUND = 10
 """If this many first rows are all not found, the file or the account is wrong."""
-IN_A_ROW = {ResponseKind.BAD_REQUEST: 3, ResponseKind.FORBIDDEN: 3, ResponseKind.MUDDLED: 2}
+MAX_CONSECUTIVE = {ResponseKind.BAD_REQUEST: 3, ResponseKind.FORBIDDEN: 3, ResponseKind.CONTRADICTORY: 2}
 """Consecutive responses of a kind that end the run; bad requests only at its start."""
-FAILED_OF_LAST_TEN = 5
+MAX_FAILURES_OF_LAST_TEN = 5
 """Server errors among the last ten responses that make all rows wait."""
 
 
@@ -62,7 +62,7 @@ def observe(breaker: Breaker, response: Response) -> tuple[Breaker, RunEnd | Non
         failed=(*breaker.failed[-9:], response_kind is ResponseKind.SERVER_ERROR),
     )
     if response_kind is ResponseKind.SERVER_ERROR:
-        if sum(breaker.failed) >= FAILED_OF_LAST_TEN:
+        if sum(breaker.failed) >= MAX_FAILURES_OF_LAST_TEN:
             signal = Signal(SuspensionReason.FAILING, None)
         elif response.wait is not None:
             signal = Signal(SuspensionReason.FAILING, min(response.wait, MAX_WAIT))
@@ -72,25 +72,25 @@ def observe(breaker: Breaker, response: Response) -> tuple[Breaker, RunEnd | Non
 def _run_end(breaker: Breaker, response: Response) -> RunEnd | None:
     quote = f': "{response.text}"' if response.text else ""
     details = f" (HTTP {response.http_status}{quote})"
-    enough = breaker.repeated >= IN_A_ROW.get(response.kind, 1)
+    enough = breaker.repeated >= MAX_CONSECUTIVE.get(response.kind, 1)
     match response.kind:
         case ResponseKind.NOT_JSON:
             return RunEnd(
                 f"Something other than Zoho People answered{details}: a proxy, a sign-in page or maintenance. "
                 "Open Zoho People in a browser on this machine, then resume."
             )
-        case ResponseKind.NOT_FOUND_ELSEWHERE:
+        case ResponseKind.NOT_FOUND_FOREIGN:
             return RunEnd(
                 f"The address was not found, and the response is not in Zoho's form{details}. "
                 "Check the data centre and the proxy, then resume."
             )
-        case ResponseKind.STRANGE:
+        case ResponseKind.UNEXPECTED:
             return RunEnd(f"A response came that this program does not know{details}. Find out why before you resume.")
         case ResponseKind.REDIRECTED | ResponseKind.SEE_OTHER:
             return RunEnd(
                 f"The call was redirected{details}, and redirects are never followed: wrong data centre or a proxy. "
                 "Correct it, then retry.",
-                for_good=True,
+                is_final=True,
             )
         case ResponseKind.SCOPE_MISSING:
             return RunEnd(
@@ -102,14 +102,14 @@ def _run_end(breaker: Breaker, response: Response) -> RunEnd | None:
             return RunEnd(
                 f"This token belongs to another data centre{details}. Run `bulkremove login` with the right one, "
                 "then retry.",
-                for_good=True,
+                is_final=True,
                 code=EndReason.NOT_AUTHORIZED,
             )
         case ResponseKind.FORBIDDEN if enough:
             return RunEnd(
                 f"Zoho forbade 3 removals in succession{details}. The user who made the grant code is probably not an "
                 "admin of these courses. Correct that, then retry.",
-                for_good=True,
+                is_final=True,
                 code=EndReason.NOT_AUTHORIZED,
             )
         case ResponseKind.BAD_REQUEST if enough and breaker.responses == breaker.repeated:
@@ -117,16 +117,16 @@ def _run_end(breaker: Breaker, response: Response) -> RunEnd | None:
                 f"Zoho refused the first 3 rows as malformed{details}. Check that the columns hold Zoho's course, "
                 "batch and learner ids, then resume."
             )
-        case ResponseKind.MUDDLED if enough:
+        case ResponseKind.CONTRADICTORY if enough:
             return RunEnd(
                 f"2 responses in a row could not be understood{details}. Look in Zoho People whether the learners are "
                 "still in their batches, then resume."
             )
         case ResponseKind.NOT_FOUND if (
-            breaker.responses == breaker.missing == ALL_MISSING and not breaker.expect_missing
+            breaker.responses == breaker.missing == MAX_LEADING_NOT_FOUND and not breaker.expect_missing
         ):
             return RunEnd(
-                f"Zoho knew none of the first {ALL_MISSING} learners: wrong organisation, wrong columns, or "
+                f"Zoho knew none of the first {MAX_LEADING_NOT_FOUND} learners: wrong organisation, wrong columns, or "
                 "employee record numbers instead of learner ids? If they are expected to be gone, resume with "
                 "--expect-missing."
             )

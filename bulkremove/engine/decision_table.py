@@ -20,7 +20,7 @@ from bulkremove.zoho.response_kind import Response, ResponseKind
 MAX_ATTEMPTS = 3
 """Attempts of a row that may have had an effect; after so many it is not sent again."""
 
-REPEAT_WITHIN = 900.0
+MAX_REPEAT_AGE = 900.0
 """Seconds after the first unanswered attempt in which a row may be sent again. Later, the learner may have been
 enrolled again, and a repeat would remove somebody who should stay."""
 
@@ -102,20 +102,20 @@ RULES: dict[ResponseKind, Rule] = {
     ResponseKind.REDIRECTED: Rule(Step.LEAVE, False, "301, 302, 307, 308", "never followed; left for later"),
     ResponseKind.SEE_OTHER: Rule(Step.LEAVE, True, "303", "never followed; open"),
     ResponseKind.NOT_JSON: Rule(Step.LEAVE, True, "2xx with HTML or anything that is not JSON", "open"),
-    ResponseKind.MUDDLED: Rule(
+    ResponseKind.CONTRADICTORY: Rule(
         Step.REPEAT,
         True,
         "2xx empty, 202, 204, contradictory or unknown JSON",
         "open; sent again within 15 minutes, else `unknown`",
     ),
-    ResponseKind.NOT_FOUND_ELSEWHERE: Rule(Step.LEAVE, True, "404 in any other form", "open"),
+    ResponseKind.NOT_FOUND_FOREIGN: Rule(Step.LEAVE, True, "404 in any other form", "open"),
     ResponseKind.SERVER_ERROR: Rule(
         Step.REPEAT,
         True,
         "5xx",
         "open; sent again within 15 minutes, else `unknown`",
     ),
-    ResponseKind.STRANGE: Rule(Step.LEAVE, True, "anything else", "open"),
+    ResponseKind.UNEXPECTED: Rule(Step.LEAVE, True, "anything else", "open"),
     ResponseKind.UNANSWERED: Rule(
         Step.REPEAT,
         True,
@@ -143,7 +143,7 @@ def judge(response: Response, earlier_attempts: Sequence[Attempt]) -> Verdict:
     rule = RULES[response.kind]
     unanswered = sum(map(is_open, earlier_attempts))
     if rule.step is Step.REPEAT and unanswered + 1 >= MAX_ATTEMPTS:
-        return given_up(f"{MAX_ATTEMPTS} attempts brought no usable response")
+        return unknown_verdict(f"{MAX_ATTEMPTS} attempts brought no usable response")
     if rule.step is not Step.SETTLE:
         return Verdict(rule.step)
     match response.kind:
@@ -164,7 +164,7 @@ def judge(response: Response, earlier_attempts: Sequence[Attempt]) -> Verdict:
             )
     if unanswered:
         # The refusal is about this attempt only; an earlier one may have removed the learner.
-        return given_up(f"an attempt got no response, and the next was refused ({_described(response)})")
+        return unknown_verdict(f"an attempt got no response, and the next was refused ({_described(response)})")
     return refused(response)
 
 
@@ -173,7 +173,7 @@ def refused(response: Response) -> Verdict:
     return Verdict(Step.SETTLE, Status.REFUSED, f"Zoho refused this row: {_described(response)}.")
 
 
-def given_up(reason: str) -> Verdict:
+def unknown_verdict(reason: str) -> Verdict:
     """The verdict for a row of which an attempt may have had an effect, and nothing can settle it any more."""
     return Verdict(
         Step.SETTLE,
@@ -192,11 +192,11 @@ def too_late(attempts: Sequence[Attempt], clock: Clock) -> Verdict | None:
     if not unanswered:
         return None
     if len(unanswered) >= MAX_ATTEMPTS:
-        return given_up(f"{MAX_ATTEMPTS} attempts brought no usable response")
+        return unknown_verdict(f"{MAX_ATTEMPTS} attempts brought no usable response")
     first = unanswered[0]
     age = max(clock.wall() - first.sent_at, clock.monotonic() - first.sent_mono)
-    if first.boot != clock.boot or not 0 <= age <= REPEAT_WITHIN:
-        return given_up("an attempt got no response, and more than 15 minutes may have passed since")
+    if first.boot != clock.boot or not 0 <= age <= MAX_REPEAT_AGE:
+        return unknown_verdict("an attempt got no response, and more than 15 minutes may have passed since")
     return None
 
 

@@ -44,11 +44,11 @@ class TokenWait:
 
 @dataclass(frozen=True, slots=True)
 class RunEnd:
-    """Why the run ends early. ``for_good``: the remaining rows are ``not_sent``; otherwise the job can be resumed."""
+    """Why the run ends early. ``is_final``: the remaining rows are ``not_sent``; otherwise the job can be resumed."""
 
     reason: str
     code: EndReason = EndReason.ANSWERS
-    for_good: bool = False
+    is_final: bool = False
     auto_resumable: bool = False
     """Whether waiting solves the problem, so that a nightly run may resume the job; otherwise a person must act."""
 

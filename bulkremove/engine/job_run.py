@@ -36,8 +36,8 @@ class JobRun:
     """One run of one job.
 
     The settings' times are seconds of ``clock``. ``random`` returns numbers in [0, 1) for the back-off; ``queue`` is
-    shared by all jobs that this process runs on the account. While ``behind`` returns true no new row is begun, since
-    another job goes first.
+    shared by all jobs that this process runs on the account. While ``must_yield`` returns true no new row is begun,
+    since another job goes first.
     """
 
     def __init__(
@@ -52,12 +52,12 @@ class JobRun:
         queue: FairQueue,
         stop: Stop,
         on_progress: Callable[[Progress], None],
-        behind: Callable[[], bool] = lambda: False,
+        must_yield: Callable[[], bool] = lambda: False,
         expect_missing: bool = False,
     ) -> None:
         self._storage, self._job = storage, job
         self._settings, self._quota, self._clock, self._random = settings, settings.quota, clock, random
-        self._ledger, self._queue, self._behind = ledger, queue, behind
+        self._ledger, self._queue, self._behind = ledger, queue, must_yield
         self._stop, self._on_progress = stop.part(), on_progress
         self._expect_missing = expect_missing
         self._run_end: RunEnd | None = None
@@ -197,7 +197,7 @@ class JobRun:
             if tally.open == 0:
                 # The response that ended the run early may also have settled the last row.
                 return JobEnd(JobState.FINISHED, "", EndReason.NONE, at, seconds, peak)
-            if run_end.for_good:
+            if run_end.is_final:
                 return JobEnd(JobState.STOPPED, run_end.reason, run_end.code, at, seconds, peak)
             return JobEnd(JobState.PAUSED, run_end.reason, run_end.code, at, seconds, peak, run_end.auto_resumable)
 

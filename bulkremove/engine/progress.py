@@ -26,7 +26,7 @@ class Progress:
     """A change of state as a sentence; empty when only the numbers have changed."""
     settled: tuple[int, Status] | None = None
     """The row that was just settled (its number in the file) and its status."""
-    in_hand: tuple[int, ...] = ()
+    rows_in_flight: tuple[int, ...] = ()
     """The rows that are being sent or wait for a slot (their numbers in the file)."""
 
 

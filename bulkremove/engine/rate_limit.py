@@ -166,7 +166,7 @@ def ask(
     )
 
 
-def overtaken(ledger: Ledger, now: float, *, key: str) -> bool:
+def is_suspended_since(ledger: Ledger, now: float, *, key: str) -> bool:
     """Whether a wait has begun, for this row too, since the row ``key`` got its slot."""
     suspension = ledger.suspension
     return suspension is not None and (now < suspension.until or suspension.probe != key)

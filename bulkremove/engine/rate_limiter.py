@@ -23,7 +23,7 @@ from bulkremove.engine.rate_limit import Go, OwnLimit, Postponed, Signal, Wait, 
 from bulkremove.storage.interface.attempts import AttemptOutcome, AttemptStore, RateLimitStore, SlotDecision
 from bulkremove.zoho.response_kind import ResponseKind
 
-POLL = 1.0
+POLL_SECONDS = 1.0
 """Seconds between two reads of the ledger while waiting: another process may have changed it."""
 
 MAX_IDLE_SECONDS = 1.0
@@ -52,7 +52,7 @@ Refusal = Wait | Postponed | NoSlot
 
 
 @dataclass(frozen=True, slots=True)
-class Closing:
+class AttemptEnd:
     """How an attempt ended, for the journal and the ledger together.
 
     ``signal``: all rows must wait because of it. ``proves_reachable``: it shows that calls get through again.
@@ -111,7 +111,7 @@ class _AnswerRule(_RestartRule):
     """``AnswerRule`` for one closed attempt. Pure."""
 
     permit: Permit
-    closing: Closing
+    closing: AttemptEnd
 
     def released_at(self, now: float) -> float:
         """When the slot is released: later for an open attempt, which a proxy may still deliver."""
@@ -167,7 +167,7 @@ class RateLimiter:
         spaced = False
         with self._queue.place() as place:
             while in_time():
-                if not await place.is_first(POLL):
+                if not await place.is_first(POLL_SECONDS):
                     continue
                 result = await self._take_slot(pending_row, alone)
                 if isinstance(result, Postponed):
@@ -183,7 +183,7 @@ class RateLimiter:
                     await self._queue.spacing.acquire()
                     spaced = True
                 else:
-                    await self._clock.sleep(max(0.0, min(result.until - self._clock.monotonic(), POLL)))
+                    await self._clock.sleep(max(0.0, min(result.until - self._clock.monotonic(), POLL_SECONDS)))
         return None
 
     async def _take_slot(self, pending_row: PendingRow, alone: Callable[[], bool]) -> Permit | Refusal:
@@ -200,7 +200,7 @@ class RateLimiter:
         has_open_attempt = any(map(decision_table.is_open, permit.pending_row.attempts))
         state = RowState.SENDING if has_open_attempt else RowState.PENDING
         await asyncio.shield(
-            self.complete(permit, Closing(AttemptOutcome(unused, state, left=False), proves_reachable=False))
+            self.complete(permit, AttemptEnd(AttemptOutcome(unused, state, left=False), proves_reachable=False))
         )
 
     def is_fresh(self, permit: Permit) -> bool:
@@ -211,9 +211,11 @@ class RateLimiter:
     async def is_still_valid(self, permit: Permit) -> bool:
         """Check, just before the first byte is sent, that no wait has begun since. Raises JournalFailed."""
         ledger, of_this_boot = await self._rate_limit.ledger(self._key)
-        return of_this_boot and not rate_limit.overtaken(ledger, self._clock.monotonic(), key=permit.pending_row.key)
+        return of_this_boot and not rate_limit.is_suspended_since(
+            ledger, self._clock.monotonic(), key=permit.pending_row.key
+        )
 
-    async def complete(self, permit: Permit, closing: Closing) -> tuple[Lockout | None, WaitsExhausted | None]:
+    async def complete(self, permit: Permit, closing: AttemptEnd) -> tuple[Lockout | None, WaitsExhausted | None]:
         """Record how the attempt ended, and schedule the release of its slot; the wait that this began, if any."""
         rule = _AnswerRule(self._key, self._quota, permit, closing)
         change = await self._attempts.close(permit, closing.outcome, rule)

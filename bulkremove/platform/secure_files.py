@@ -20,10 +20,10 @@ def make_folder(path: Path) -> None:
     if path.parent != path:
         make_folder(path.parent)
     path.mkdir(mode=0o700, exist_ok=True)
-    keep_names(path.parent)
+    sync_folder(path.parent)
 
 
-def keep_names(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Sync the names in a folder to disk: otherwise a power cut may undo a rename. Raises OSError."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
@@ -62,7 +62,7 @@ def replace_content(path: Path, content: bytes, *, mode: int = 0o600) -> None:
             if mode != 0o600:
                 Path(name).chmod(mode)
             Path(name).replace(path)
-            keep_names(path.parent)
+            sync_folder(path.parent)
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.row import Roles
 from bulkremove.domain.table import Choices, column_letter
-from bulkremove.reading.grid import column_of
+from bulkremove.reading.grid import column_index
 from bulkremove.reading.options import ROLES
 
 _SPELLINGS = {role: frozenset({role, f"{role}id", f"{role}ids", f"zoho{role}id"}) for role in ROLES}
@@ -59,8 +59,8 @@ def _resolve(header: Sequence[str], column: str | int, role: str, name: str) -> 
     matches = [i for i, heading in enumerate(header) if heading.strip() == column]
     if matches:
         return matches
-    if re.fullmatch(r"[A-Za-z]{1,3}", column) and column_of(column) < len(header):
-        return [column_of(column)]
+    if re.fullmatch(r"[A-Za-z]{1,3}", column) and column_index(column) < len(header):
+        return [column_index(column)]
     raise FileRefused(
         f"{name} has no column {column!r} for the {role} id. Headings found: {_headings(header)}.",
         hint="Give a heading exactly as in the file, or a column letter.",

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 
 from bulkremove.domain.errors import FileRefused
-from bulkremove.domain.ids import OUTER, all_digits
+from bulkremove.domain.ids import TRIMMED_CHARACTERS, all_digits
 from bulkremove.domain.table import column_letter
 from bulkremove.reading.grid import Formula, Grid
 
@@ -26,7 +26,7 @@ _DAMAGED_TEXT = re.compile(
 )
 
 
-def undamaged(grid: Grid, column: int, start: int, name: str, heading: str) -> bool:
+def convert_id_column(grid: Grid, column: int, start: int, name: str, heading: str) -> bool:
     """Turn an id column into texts, in place; return whether every cell from row ``start`` is digits only.
 
     Raises FileRefused, listing the damaged cells.
@@ -71,7 +71,7 @@ def _damage(cells: Sequence[object], start: int) -> Iterator[tuple[int, str, str
         if isinstance(cell, str):
             if cell.isdigit():
                 continue
-            text = cell.strip(OUTER)
+            text = cell.strip(TRIMMED_CHARACTERS)
             if _DAMAGED_TEXT.fullmatch(text):
                 yield index, repr(text), "no plain whole number"
         elif reason := _damage_reason(cell):
@@ -97,7 +97,7 @@ def _damage_reason(cell: object) -> str | None:
 
 
 def shown(cell: object) -> str:
-    """Convert a cell to readable text; for ids use ``undamaged``, which checks them."""
+    """Convert a cell to readable text; for ids use ``convert_id_column``, which checks them."""
     if isinstance(cell, Formula):
         return shown(cell.value)
     if isinstance(cell, str):

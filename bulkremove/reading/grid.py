@@ -40,7 +40,7 @@ class Grid:
     notes: list[str] = field(default_factory=list)
 
 
-def column_of(name: str) -> int:
+def column_index(name: str) -> int:
     """Convert a column letter to its index: 0 for ``A``, 26 for ``AA``."""
     number = 0
     for letter in name.upper():

@@ -37,6 +37,6 @@ def settled(columns: Sequence[Sequence[str]]) -> Mapping[int, Exclusion]:
     return exclusions
 
 
-def as_it_was(cells: Sequence[str]) -> list[str]:
+def strip_apostrophes(cells: Sequence[str]) -> list[str]:
     """Remove the leading apostrophes that the report added against formulas (docs/decisions/0003-report-cells.md)."""
     return [_ADDED_APOSTROPHE.sub("", cell, count=1) if cell.startswith("'") else cell for cell in cells]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bulkremove.domain.errors import FileRefused
-from bulkremove.domain.ids import MAX_ID_DIGITS, OUTER
+from bulkremove.domain.ids import MAX_ID_DIGITS, TRIMMED_CHARACTERS
 from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.domain.plan import ProtectedLearners
 from bulkremove.domain.row import Removal
@@ -42,8 +42,8 @@ def protected_learners(grid: Grid, path: Path) -> ProtectedLearners:
 
 
 def _ids(grid: Grid, column: int, header: tuple[str, ...], path: Path) -> list[str]:
-    damaged_ids.undamaged(grid, column, 1, path.name, header[column])
-    ids = [damaged_ids.shown(cell).strip(OUTER) for cell in grid.columns[column][1:]]
+    damaged_ids.convert_id_column(grid, column, 1, path.name, header[column])
+    ids = [damaged_ids.shown(cell).strip(TRIMMED_CHARACTERS) for cell in grid.columns[column][1:]]
     for number, cell in zip(grid.numbers[1:], ids, strict=True):
         if cell and not (cell.isascii() and cell.isdigit() and len(cell) <= MAX_ID_DIGITS):
             raise FileRefused(

@@ -14,7 +14,7 @@ from bulkremove.reading.delimited import read_delimited
 from bulkremove.reading.grid import MAX_FILE_BYTES, Grid
 from bulkremove.reading.options import ReadOptions
 from bulkremove.reading.protected_learners import protected_learners
-from bulkremove.reading.table import table_of
+from bulkremove.reading.table import build_table
 from bulkremove.reading.workbook import read_ole, read_zip
 
 
@@ -22,7 +22,7 @@ def read(source: Path | BinaryIO, *, name: str, options: ReadOptions | None = No
     """Read a CSV, TSV, .xlsx, .xls or .ods file to its end. ``name`` is used in messages. Raises FileRefused."""
     options = options or ReadOptions()
     grid = _grid(_bytes(source, name), name, options)
-    return table_of(grid, name, options)
+    return build_table(grid, name, options)
 
 
 def read_protected_learners(path: Path) -> ProtectedLearners:

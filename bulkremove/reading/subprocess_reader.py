@@ -29,7 +29,7 @@ TIMEOUT_SECONDS = 90.0
 """Seconds of real time until the child is killed."""
 
 
-async def read_apart(path: Path, *, name: str, options: ReadOptions) -> Table:
+async def read_in_subprocess(path: Path, *, name: str, options: ReadOptions) -> Table:
     """Call ``reader.read`` in a child process with limits on memory and time. Raises FileRefused."""
     request = json.dumps({"path": str(path), "name": name, "options": asdict(options)})
     child = await asyncio.create_subprocess_exec(

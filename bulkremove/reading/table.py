@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from bulkremove.domain.errors import FileRefused
-from bulkremove.domain.ids import OUTER
+from bulkremove.domain.ids import TRIMMED_CHARACTERS
 from bulkremove.domain.row import Roles
 from bulkremove.domain.table import REPORT_COLUMNS, Choices, Table
 from bulkremove.reading import columns, damaged_ids, previous_report
@@ -16,7 +16,7 @@ FIRST_ROWS = 5
 """Rows that are shown with the headings when the user must choose the columns."""
 
 
-def table_of(grid: Grid, name: str, options: ReadOptions) -> Table:
+def build_table(grid: Grid, name: str, options: ReadOptions) -> Table:
     """Build the table from a grid. Raises FileRefused when it is empty, damaged or needs a decision by the user."""
     top = next((i for i in range(len(grid.numbers)) if any(_filled(column[i]) for column in grid.columns)), None)
     if top is None:
@@ -27,7 +27,7 @@ def table_of(grid: Grid, name: str, options: ReadOptions) -> Table:
     rows = [[damaged_ids.shown(column[i]) for column in grid.columns] for i in first_rows]
     roles = columns.roles(header, options.columns, name, rows)
     hidden = _hidden(grid, top, name, options)
-    digits_only = [damaged_ids.undamaged(grid, column, top + 1, name, header[column]) for column in roles]
+    digits_only = [damaged_ids.convert_id_column(grid, column, top + 1, name, header[column]) for column in roles]
     empty = set() if any(digits_only) else _empty_rows(grid, roles, top + 1)
     left_out = {i for i in range(top + 1, len(grid.numbers)) if grid.numbers[i] in hidden} - empty if hidden else set()
     cells = _text_columns(grid, top + 1, empty | left_out)
@@ -39,7 +39,7 @@ def table_of(grid: Grid, name: str, options: ReadOptions) -> Table:
     if previous_report.is_report(header):
         width = len(header) - len(REPORT_COLUMNS)
         settled = dict(previous_report.settled(cells[width:]))
-        cells, header = [previous_report.as_it_was(column) for column in cells[:width]], header[:width]
+        cells, header = [previous_report.strip_apostrophes(column) for column in cells[:width]], header[:width]
         notes.append(f"This is a report of an earlier job; {len(settled):,} rows were settled then and are not sent.")
     return Table(
         name,
@@ -129,7 +129,7 @@ def _notes(cells: list[list[str]], roles: Roles, header: tuple[str, ...], digits
     notes = []
     for column, is_plain in zip(roles, digits_only, strict=True):
         ids = cells[column]
-        trimmed = 0 if is_plain else sum(cell != cell.strip(OUTER) for cell in ids)
+        trimmed = 0 if is_plain else sum(cell != cell.strip(TRIMMED_CHARACTERS) for cell in ids)
         if trimmed:
             notes.append(f"Column {header[column]!r}: outer blanks of {trimmed:,} cells are trimmed.")
         if _rounded(_sample(ids)) and _rounded(ids):

@@ -17,7 +17,7 @@ from defusedxml.ElementTree import fromstring
 
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.table import column_letter
-from bulkremove.reading.grid import MAX_CELLS, MAX_ROWS, column_of
+from bulkremove.reading.grid import MAX_CELLS, MAX_ROWS, column_index
 
 MAX_FORMULAS = 500_000
 MAX_TEXTS = 3_000_000
@@ -126,7 +126,7 @@ class _SheetScan:
             match = _CELL_REFERENCE.fullmatch(reference)
             if match is None:
                 raise self._out_of_order(f"cell {reference[:20]!r} is no place")
-            self._column = column_of(match[1])
+            self._column = column_index(match[1])
             if int(match[2]) != self._row or self._column <= last:
                 after = f" after column {column_letter(last)}" if last >= 0 else ""
                 raise self._out_of_order(f"cell {reference} stands in row {self._row}{after}")

@@ -6,22 +6,22 @@ never writes a cell that a spreadsheet would run as a formula.
 
 from bulkremove.report.files import ReportFile, default_path, reserve, retry_path, write
 from bulkremove.report.plan_file import write_plan
-from bulkremove.report.summary import as_json, counts_in_words, duration, first_line, many, summary
+from bulkremove.report.summary import as_json, duration, first_line, format_counts, pluralize, summary
 from bulkremove.report.tables import Rows, columns
-from bulkremove.report.timeline import Quiet, Timeline, timeline
+from bulkremove.report.timeline import SilentPeriod, Timeline, timeline
 
 __all__ = [
-    "Quiet",
     "ReportFile",
     "Rows",
+    "SilentPeriod",
     "Timeline",
     "as_json",
     "columns",
-    "counts_in_words",
     "default_path",
     "duration",
     "first_line",
-    "many",
+    "format_counts",
+    "pluralize",
     "reserve",
     "retry_path",
     "summary",

@@ -12,7 +12,7 @@ from pathlib import Path
 from bulkremove.domain.attempt import Outcome
 from bulkremove.domain.errors import ReportFailed
 from bulkremove.domain.job import Job
-from bulkremove.platform.secure_files import keep_names
+from bulkremove.platform.secure_files import sync_folder
 from bulkremove.report.formats import XLSX_ROWS, writer_for
 from bulkremove.report.tables import Rows, cells, columns, original_cells
 
@@ -111,7 +111,7 @@ def _link(partial: Path, path: Path) -> None:
     except OSError:  # a file system without hard links
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         partial.replace(path)
-    keep_names(path.parent)
+    sync_folder(path.parent)
 
 
 def _write_error(path: Path, error: OSError, hint: str) -> ReportFailed:

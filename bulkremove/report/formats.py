@@ -11,7 +11,7 @@ from pathlib import Path
 from bulkremove.domain.errors import ReportFailed
 from bulkremove.domain.row import Roles
 from bulkremove.domain.table import REPORT_COLUMNS
-from bulkremove.report.tables import harmless, id_cell, readable
+from bulkremove.report.tables import escape_formula, id_cell, replace_unwritable
 
 XLSX_ROWS = 1_048_576
 """Rows of a sheet, Excel's limit."""
@@ -26,9 +26,9 @@ def write_csv(path: Path, header: Sequence[str], roles: Roles, rows: Iterable[Se
     ids = set(roles)
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow([harmless(name) for name in header])
+        writer.writerow([escape_formula(name) for name in header])
         for row in rows:
-            writer.writerow([id_cell(cell) if i in ids else harmless(cell) for i, cell in enumerate(row)])
+            writer.writerow([id_cell(cell) if i in ids else escape_formula(cell) for i, cell in enumerate(row)])
 
 
 def write_xlsx(path: Path, header: Sequence[str], roles: Roles, rows: Iterable[Sequence[str]]) -> None:
@@ -44,10 +44,10 @@ def write_xlsx(path: Path, header: Sequence[str], roles: Roles, rows: Iterable[S
         sheet.freeze_panes(1, 0)
         sheet.set_column(0, len(header) - 1, 22, text)
         for column, name in enumerate(header):
-            sheet.write_string(0, column, harmless(name)[:XLSX_CELL], text)
+            sheet.write_string(0, column, escape_formula(name)[:XLSX_CELL], text)
         for number, row in enumerate(rows, start=1):
             for column, cell in enumerate(row):
-                content = id_cell(cell).lstrip("\t") if column in ids else harmless(cell)
+                content = id_cell(cell).lstrip("\t") if column in ids else escape_formula(cell)
                 sheet.write_string(number, column, content[:XLSX_CELL], text)
 
 
@@ -56,8 +56,13 @@ def write_jsonl(path: Path, header: Sequence[str], roles: Roles, rows: Iterable[
     width = len(header) - len(REPORT_COLUMNS)
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for row in rows:
-            pairs = [[readable(name), readable(cell)] for name, cell in zip(header[:width], row[:width], strict=True)]
-            result = {name: readable(cell) or None for name, cell in zip(header[width:], row[width:], strict=True)}
+            pairs = [
+                [replace_unwritable(name), replace_unwritable(cell)]
+                for name, cell in zip(header[:width], row[:width], strict=True)
+            ]
+            result = {
+                name: replace_unwritable(cell) or None for name, cell in zip(header[width:], row[width:], strict=True)
+            }
             file.write(json.dumps({"cells": pairs, **result}, ensure_ascii=False) + "\n")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bulkremove.domain.errors import ReportFailed
 from bulkremove.domain.plan import Plan
-from bulkremove.report.tables import harmless, id_cell
+from bulkremove.report.tables import escape_formula, id_cell
 
 PLAN_COLUMNS = ("row", "planned", "course_id", "batch_id", "learner_id", "detail")
 
@@ -28,7 +28,7 @@ def write_plan(path: Path, plan: Plan) -> None:
             writer = csv.writer(file)
             writer.writerow(PLAN_COLUMNS)
             for number, planned, *ids, detail in _rows(plan):
-                writer.writerow([number, planned, *(id_cell(str(cell)) for cell in ids), harmless(str(detail))])
+                writer.writerow([number, planned, *(id_cell(str(cell)) for cell in ids), escape_formula(str(detail))])
     except FileExistsError:
         raise ReportFailed(f"{path} exists already and is not overwritten.", hint="Name another file.") from None
     except OSError as error:

@@ -13,13 +13,13 @@ _ORDER = (Status.NOT_FOUND, Status.REFUSED, Status.UNKNOWN, Status.NOT_SENT, Sta
 def summary(job: Job, tally: Tally, *, report: str | None = None) -> str:
     """Summarize a job in one line whose counts add up to the file's rows. ``report``: its path, if it was written."""
     line = (
-        f"{counts_in_words(tally)} of {tally.total:,} rows in {duration(job.seconds)}; "
+        f"{format_counts(tally)} of {tally.total:,} rows in {duration(job.seconds)}; "
         f"at most {job.peak_calls} of {job.options.get('calls', '?')} calls in a window, {job.lockouts} lock-outs."
     )
     return ("SANDBOX: " if job.sandbox else "") + line + (f" Report: {report}" if report else "")
 
 
-def counts_in_words(tally: Tally) -> str:
+def format_counts(tally: Tally) -> str:
     """The rows by status as text, such as ``Removed 3 (0 inferred), not found 1, ...``; they add up to all rows."""
     inferred = tally[Status.REMOVED_INFERRED]
     parts = [f"Removed {tally[Status.REMOVED] + inferred:,} ({inferred:,} inferred)"]
@@ -82,6 +82,6 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"
 
 
-def many(number: int, singular: str, plural: str) -> str:
+def pluralize(number: int, singular: str, plural: str) -> str:
     """Format a number with its noun: ``1 learner``, ``12,345 learners``."""
     return f"{number:,} {singular if number == 1 else plural}"

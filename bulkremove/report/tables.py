@@ -76,18 +76,18 @@ def utc(seconds: float | None) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def readable(text: str) -> str:
+def replace_unwritable(text: str) -> str:
     """Replace each character that a file or a terminal can't hold with U+FFFD."""
     return _UNWRITABLE.sub("\ufffd", text)
 
 
-def harmless(text: str) -> str:
+def escape_formula(text: str) -> str:
     """Make the text a cell that no spreadsheet runs as a formula."""
-    safe = readable(text)
+    safe = replace_unwritable(text)
     return f"'{safe}" if _FORMULA_START.match(text) else safe
 
 
 def id_cell(text: str) -> str:
     """Prefix an id with a tab, so that Excel keeps its digits when it opens a CSV; any other text is made harmless."""
     match = _ID.fullmatch(text)
-    return f"\t{match[1]}" if match else harmless(text)
+    return f"\t{match[1]}" if match else escape_formula(text)

@@ -10,7 +10,7 @@ MAX_POINTS = 120
 
 
 @dataclass(frozen=True, slots=True)
-class Quiet:
+class SilentPeriod:
     """A wait without calls, in seconds after the start, and the event that began it (``locked``, ``failing``...)."""
 
     start: float
@@ -26,7 +26,7 @@ class Timeline:
     """Epoch seconds of the start: the first removal or wait; 0 without either."""
     seconds: float
     points: tuple[tuple[float, int], ...]
-    quiet: tuple[Quiet, ...]
+    quiet: tuple[SilentPeriod, ...]
 
 
 def timeline(removed_at: Sequence[float], waits: Iterable[tuple[float, float | None, str]]) -> Timeline:
@@ -42,5 +42,5 @@ def timeline(removed_at: Sequence[float], waits: Iterable[tuple[float, float | N
     step = max(1, -(-total // MAX_POINTS))
     counts = [n for n in range(1, total + 1) if n % step == 0 or n in (1, total)]
     points = tuple((removed_at[n - 1] - start, n) for n in counts)
-    quiet = tuple(Quiet(begin - start, end - start, name) for begin, end, name in ended_waits)
+    quiet = tuple(SilentPeriod(begin - start, end - start, name) for begin, end, name in ended_waits)
     return Timeline(start, max(times) - start, points, quiet)

@@ -5,22 +5,22 @@ with what really happened. Shares no code with the product's HTTP client, and ne
 """
 
 from bulkremove.sandbox.faults import Fault, Faults, Latency
-from bulkremove.sandbox.log import Entry, read_log
-from bulkremove.sandbox.replies import LockTold
+from bulkremove.sandbox.log import LoggedRequest, read_log
+from bulkremove.sandbox.replies import LockResponse
 from bulkremove.sandbox.server import Sandbox, build
-from bulkremove.sandbox.threshold import Foreign, Rule, Threshold
+from bulkremove.sandbox.threshold import CountingRule, Foreign, Threshold
 from bulkremove.sandbox.world import Batch, Client, World, load, parse
 
 __all__ = [
     "Batch",
     "Client",
-    "Entry",
+    "CountingRule",
     "Fault",
     "Faults",
     "Foreign",
     "Latency",
-    "LockTold",
-    "Rule",
+    "LockResponse",
+    "LoggedRequest",
     "Sandbox",
     "Threshold",
     "World",

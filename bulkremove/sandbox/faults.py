@@ -105,7 +105,7 @@ class Faults:
     seed: int = 0
 
 
-class Turns:
+class FaultSelector:
     """Counts the calls and picks the fault of each."""
 
     def __init__(self, faults: Faults) -> None:

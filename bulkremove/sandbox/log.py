@@ -20,7 +20,7 @@ MAX_PATH_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LoggedRequest:
     """One request, and what the sandbox did about it."""
 
     time: float
@@ -57,7 +57,7 @@ class Log:
     """All entries in memory; those between ``open`` and ``close`` are also appended to the file ``path``, if given."""
 
     def __init__(self, path: Path | None) -> None:
-        self.entries: list[Entry] = []
+        self.entries: list[LoggedRequest] = []
         self._path = path
         self._file: FileIO | None = None
 
@@ -68,7 +68,7 @@ class Log:
         except OSError as error:
             raise SandboxError(f"The sandbox's log {self._path} can't be written: {error.strerror}.") from None
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: LoggedRequest) -> None:
         """Append an entry; it is in the file when this returns."""
         self.entries.append(entry)
         if self._file:
@@ -80,11 +80,11 @@ class Log:
             self._file.close()
 
 
-def read_log(path: Path) -> Iterator[Entry]:
+def read_log(path: Path) -> Iterator[LoggedRequest]:
     """Yield the entries of a log file, also of one that is still being written: an unfinished last line is skipped."""
     with path.open(encoding="utf-8") as file:
         for line in file:
             if line.endswith("\n"):
                 members = json.loads(line)
                 removal = members.pop("removal")
-                yield Entry(removal=Removal(*removal) if removal else None, **members)
+                yield LoggedRequest(removal=Removal(*removal) if removal else None, **members)

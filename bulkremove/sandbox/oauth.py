@@ -16,9 +16,9 @@ from bulkremove.sandbox.replies import Answer
 from bulkremove.sandbox.threshold import FirstCall
 from bulkremove.sandbox.world import Client
 
-TOKENS = 10
+MAX_TOKENS = 10
 TOKENS_WINDOW = 600.0
-"""At most ``TOKENS`` access tokens are issued from one refresh token in ``TOKENS_WINDOW`` seconds."""
+"""At most ``MAX_TOKENS`` access tokens are issued from one refresh token in ``TOKENS_WINDOW`` seconds."""
 MAX_LIVE_TOKENS = 15
 """Access tokens of one refresh token that are valid at the same time."""
 SCHEME = "Zoho-oauthtoken "
@@ -81,7 +81,7 @@ class IssuedTokens:
             live.pop((header or "").removeprefix(SCHEME), None)
 
     def _issue(self, refresh_token: str, now: float, extra: Mapping[str, str]) -> Answer:
-        if self._issued.setdefault(refresh_token, FirstCall(TOKENS, TOKENS_WINDOW)).full(now):
+        if self._issued.setdefault(refresh_token, FirstCall(MAX_TOKENS, TOKENS_WINDOW)).full(now):
             return replies.token_throttled(self._client.throttled_with)
         live = self._live[refresh_token]
         for token in [token for token, end in live.items() if end <= now]:

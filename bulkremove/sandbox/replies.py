@@ -30,7 +30,7 @@ def _json_answer(status: int, members: Mapping[str, object]) -> Answer:
     return Answer(status, json.dumps(members).encode())
 
 
-class LockTold(StrEnum):
+class LockResponse(StrEnum):
     """The form of the answer to a call while the account is locked."""
 
     STATUS_422 = "422"
@@ -45,26 +45,26 @@ class LockTold(StrEnum):
     """A web page instead of JSON, seen on Zoho CRM."""
 
 
-def locked(form: LockTold, *, calls: int, window: float, remaining: float) -> Answer:
+def locked(form: LockResponse, *, calls: int, window: float, remaining: float) -> Answer:
     """The answer of an account that allows ``calls`` in ``window`` seconds and is locked for ``remaining`` seconds."""
     remaining = round(remaining, 6)  # a rounding error of a float would become one more second, or minute
     match form:
-        case LockTold.STATUS_422:
+        case LockResponse.STATUS_422:
             return plain(422, "422", "Maximum limit exceeded")
-        case LockTold.STATUS_429:
+        case LockResponse.STATUS_429:
             return plain(429, "429", "Too many requests")
-        case LockTold.RETRY_AFTER:
+        case LockResponse.RETRY_AFTER:
             answer = plain(429, "429", "Too many requests")
             return Answer(429, answer.body, headers={"Retry-After": str(math.ceil(remaining))})
-        case LockTold.TITLE_400:
+        case LockResponse.TITLE_400:
             wait = f"{math.ceil(remaining)} seconds" if remaining < 60 else f"{math.ceil(remaining / 60)} minutes"
             text = f"Cannot execute more than {calls} requests per API in {window:g} seconds. Try again after {wait}."
             title = "URL_ROLLING_THROTTLES_LIMIT_EXCEEDED"
             return _json_answer(400, {"error": {"status_code": 400, "title": title, "details": {"message": text}}})
-        case LockTold.CODE_7209:
+        case LockResponse.CODE_7209:
             text = "API access blocked since threshold limit exceeded. Please try after some time"
             return envelope(200, 7209, text)
-        case LockTold.HTML_400:
+        case LockResponse.HTML_400:
             return page(400, "Too many requests. Please try again after some time.")
 
 

@@ -24,9 +24,9 @@ from bulkremove.domain.hosts import is_loopback
 from bulkremove.domain.row import Removal
 from bulkremove.sandbox import replies
 from bulkremove.sandbox.faults import BROKEN, Faults
-from bulkremove.sandbox.log import MAX_PATH_LENGTH, Entry, Log
-from bulkremove.sandbox.replies import LockTold
-from bulkremove.sandbox.threshold import Rule, Threshold
+from bulkremove.sandbox.log import MAX_PATH_LENGTH, Log, LoggedRequest
+from bulkremove.sandbox.replies import LockResponse
+from bulkremove.sandbox.threshold import CountingRule, Threshold
 from bulkremove.sandbox.world import World, load
 from bulkremove.sandbox.zoho import Treatment, Zoho
 
@@ -55,15 +55,15 @@ class Sandbox:
         threshold: Threshold,
         faults: Faults | None = None,
         log: Path | None = None,
-        lock_told_as: LockTold | str = LockTold.STATUS_422,
+        lock_told_as: LockResponse | str = LockResponse.STATUS_422,
     ) -> None:
-        if lock_told_as not in tuple(LockTold):
-            hint = f"There are: {', '.join(LockTold)}."
+        if lock_told_as not in tuple(LockResponse):
+            hint = f"There are: {', '.join(LockResponse)}."
             raise SandboxError(f"The sandbox can't answer a locked account with {lock_told_as!r}.", hint=hint)
         self.world = world
         self.threshold = threshold
         faults = world.faults if faults is None else faults
-        self._zoho = Zoho(world, faults, threshold, LockTold(lock_told_as))
+        self._zoho = Zoho(world, faults, threshold, LockResponse(lock_told_as))
         self._clock = clock
         self._log = Log(log)
         self._runner: web.ServerRunner | None = None
@@ -81,12 +81,12 @@ class Sandbox:
         return self._zoho.removed
 
     @property
-    def requests(self) -> list[Entry]:
+    def requests(self) -> list[LoggedRequest]:
         """Every request that arrived, in order."""
         return self._log.entries
 
     @property
-    def alarms(self) -> list[Entry]:
+    def alarms(self) -> list[LoggedRequest]:
         """The requests that could have done damage on the real service, in order."""
         return [entry for entry in self.requests if entry.alarm]
 
@@ -151,7 +151,7 @@ class Sandbox:
         header = request.headers.get("Authorization")
         treatment = self._zoho.answer(request.method, path, query, header=header, form=form, now=now)
         self._log.add(
-            Entry(
+            LoggedRequest(
                 now,
                 self._clock.wall(),
                 request.method[:20],
@@ -217,8 +217,8 @@ def build(
     calls: int = 30,
     window: float = 60.0,
     lock: float = 300.0,
-    rule: Rule | str = Rule.ROLLING,
-    lock_told_as: LockTold | str = LockTold.STATUS_422,
+    rule: CountingRule | str = CountingRule.ROLLING,
+    lock_told_as: LockResponse | str = LockResponse.STATUS_422,
     extend: bool = False,
     foreign_per_minute: float = 0.0,
     log: Path | None = None,

@@ -16,7 +16,7 @@ _ROUNDING = 1e-9
 """Calls; a tolerance, so that an even pace of exactly the limit is not refused over a rounding error."""
 
 
-class Rule(StrEnum):
+class CountingRule(StrEnum):
     """How calls are counted in windows."""
 
     ROLLING = "rolling"
@@ -133,12 +133,12 @@ class Recent:
         return len(self._times)
 
 
-_COUNTERS: dict[Rule, type[Counter]] = {
-    Rule.ROLLING: Rolling,
-    Rule.FIXED: Fixed,
-    Rule.FIRST_CALL: FirstCall,
-    Rule.TWO_BUCKET: TwoBucket,
-    Rule.TOKEN_BUCKET: TokenBucket,
+_COUNTERS: dict[CountingRule, type[Counter]] = {
+    CountingRule.ROLLING: Rolling,
+    CountingRule.FIXED: Fixed,
+    CountingRule.FIRST_CALL: FirstCall,
+    CountingRule.TWO_BUCKET: TwoBucket,
+    CountingRule.TOKEN_BUCKET: TokenBucket,
 }
 
 
@@ -155,19 +155,19 @@ class Threshold:
         calls: int = 30,
         window: float = 60.0,
         lock: float = 300.0,
-        rule: Rule | str = Rule.ROLLING,
+        rule: CountingRule | str = CountingRule.ROLLING,
         *,
         extend: bool = False,
     ) -> None:
-        if rule not in tuple(Rule):
-            raise SandboxError(f"{rule!r} is no rule of the sandbox.", hint=f"There are: {', '.join(Rule)}.")
+        if rule not in tuple(CountingRule):
+            raise SandboxError(f"{rule!r} is no rule of the sandbox.", hint=f"There are: {', '.join(CountingRule)}.")
         if calls < 1 or not window > 0 or not lock >= 0:
             raise SandboxError(
                 f"The sandbox can't keep a limit of {calls} calls in {window:g} s with a lock of {lock:g} s.",
                 hint="Give at least 1 call, more than 0 seconds and a lock of 0 seconds or more.",
             )
         self.calls, self.window, self.lock, self.extend = calls, window, lock, extend
-        self.rule = Rule(rule)
+        self.rule = CountingRule(rule)
         self.locked_until = float("-inf")
         self.lockouts = 0
         """Locks that began, by a call of any client."""

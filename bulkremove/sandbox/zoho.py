@@ -16,9 +16,9 @@ from urllib.parse import parse_qs, unquote
 from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.domain.row import Removal
 from bulkremove.sandbox import replies
-from bulkremove.sandbox.faults import BROKEN, OK, Fault, Faults, Turns
+from bulkremove.sandbox.faults import BROKEN, OK, Fault, Faults, FaultSelector
 from bulkremove.sandbox.oauth import IssuedTokens
-from bulkremove.sandbox.replies import Answer, LockTold
+from bulkremove.sandbox.replies import Answer, LockResponse
 from bulkremove.sandbox.threshold import Foreign, Threshold
 from bulkremove.sandbox.world import World
 
@@ -62,13 +62,13 @@ class Treatment:
 class Zoho:
     """The state of one organisation. Times are seconds of the sandbox's clock and never go back."""
 
-    def __init__(self, world: World, faults: Faults, threshold: Threshold, lock_told_as: LockTold) -> None:
+    def __init__(self, world: World, faults: Faults, threshold: Threshold, lock_told_as: LockResponse) -> None:
         self.enrolled: set[Removal] = world.enrolled()
         self.removed: set[Removal] = set()
         self._threshold = threshold
         self._lock_told_as = lock_told_as
         self._throttled_with = world.client.throttled_with
-        self._turns = Turns(faults)
+        self._turns = FaultSelector(faults)
         self._foreign = Foreign(faults.foreign_per_minute)
         self._tokens = IssuedTokens(world.client)
 

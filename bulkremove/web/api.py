@@ -20,7 +20,7 @@ from bulkremove.domain.plan import PlannedRow
 from bulkremove.domain.row import UNPLANNED
 from bulkremove.reading.options import Hidden, ReadOptions, parse_columns
 from bulkremove.report import as_json
-from bulkremove.report.metrics import KIND, text
+from bulkremove.report.metrics import CONTENT_TYPE, text
 from bulkremove.storage.interface.jobs import VISIBLE
 from bulkremove.web.openapi import PREFIX, document, query_names
 from bulkremove.web.plan_pages import TO_REMOVE, confirm
@@ -62,7 +62,7 @@ class Api:
 
     async def metrics(self, request: web.Request) -> web.StreamResponse:
         """Return the metrics in Prometheus' text format."""
-        return web.Response(body=text(await self._app.retention.figures()), headers={"Content-Type": KIND})
+        return web.Response(body=text(await self._app.retention.figures()), headers={"Content-Type": CONTENT_TYPE})
 
     async def openapi(self, request: web.Request) -> web.StreamResponse:
         """Return the OpenAPI document."""
@@ -91,7 +91,7 @@ class Api:
         preview = await self._uploads.preview(upload)
         to_remove = request.query.get("status") == TO_REMOVE
         text = request.query.get("q", "")
-        rows, more = await self._app.plans.some_rows(
+        rows, more = await self._app.plans.filter_rows(
             preview.plan, status=status, to_remove=to_remove, text=text, page=page
         )
         return web.json_response({"rows": [_row(row) for row in rows], "more": more})

@@ -16,7 +16,7 @@ _STATUS: dict[type[BulkremoveError], int] = {FileRefused: 422, ConsentMissing: 4
 
 
 @web.middleware
-async def failures(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def error_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn errors into responses, as the outermost middleware: an error page, or a JSON object under ``API``."""
     headers: dict[str, str] = {}
     try:

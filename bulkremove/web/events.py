@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp_sse import sse_response
 
 from bulkremove.app import App
-from bulkremove.app.job_supervisor import JobSupervisor, Running
+from bulkremove.app.job_supervisor import JobSupervisor, RunningJob
 from bulkremove.domain.attempt import Outcome
 from bulkremove.domain.job import Job, JobState
 from bulkremove.domain.permissions import Right
@@ -36,13 +36,13 @@ class _RenderedJob:
 
     at: float
     """When they were rendered, in seconds of the event loop's clock."""
-    running: Running | None
+    running: RunningJob | None
     moving: bool
     """Whether they can still change."""
     parts: dict[str, str]
 
 
-class Live:
+class LiveUpdates:
     """The live parts of the jobs' pages: the event stream and its cache of rendered parts."""
 
     def __init__(self, app: App, supervisor: JobSupervisor, sessions: Sessions) -> None:
@@ -94,7 +94,7 @@ class Live:
         app, running = self._app, self._supervisor.running(job.id)
         progress = running.progress if running else None
         tally = progress.tally if progress else await app.jobs.tally(job)
-        runs_elsewhere = running is None and await app.jobs.driven(job)
+        runs_elsewhere = running is None and await app.jobs.is_running(job)
         at_rest = running is None and not runs_elsewhere
         unknown: list[Outcome] = []
         if at_rest and tally[Status.UNKNOWN]:

@@ -14,7 +14,7 @@ from bulkremove.domain.job import Job
 from bulkremove.domain.permissions import Right
 from bulkremove.domain.row import Status
 from bulkremove.report import Rows
-from bulkremove.web.events import Live
+from bulkremove.web.events import LiveUpdates
 from bulkremove.web.responses import download, page, page_number, parse_number, read_form
 from bulkremove.web.routes import FORM, Route, person
 from bulkremove.web.uploads import Uploads
@@ -26,7 +26,7 @@ AUDIT_ENTRIES = 200
 class JobPages:
     """The handlers of the pages of a job and of the audit log."""
 
-    def __init__(self, app: App, supervisor: JobSupervisor, uploads: Uploads, live: Live) -> None:
+    def __init__(self, app: App, supervisor: JobSupervisor, uploads: Uploads, live: LiveUpdates) -> None:
         self._app, self._supervisor, self._uploads, self._live = app, supervisor, uploads, live
 
     def routes(self) -> list[Route]:

@@ -11,7 +11,7 @@ from bulkremove.domain.permissions import Right
 from bulkremove.web.responses import page, read_form
 from bulkremove.web.routes import FORM, SOURCE, Route, person
 from bulkremove.web.security import COOKIE
-from bulkremove.web.sessions import MAX_LOCAL_SESSION, Sessions, SignIns, TooSoon
+from bulkremove.web.sessions import MAX_LOCAL_SESSION, Sessions, SignInThrottle, SignInThrottled
 
 _FILES = Path(__file__).parent / "static"
 _OPEN_FILES = ("page.css", "icon.svg")
@@ -19,10 +19,10 @@ _OPEN_FILES = ("page.css", "icon.svg")
 _CACHE_CONTROL = "private, max-age=300"
 
 
-class Entry:
+class LoginPages:
     """The handlers of start link, sign-in, sign-out and static files. ``secure``: cookies are sent over HTTPS only."""
 
-    def __init__(self, app: App, sessions: Sessions, sign_ins: SignIns, *, secure: bool) -> None:
+    def __init__(self, app: App, sessions: Sessions, sign_ins: SignInThrottle, *, secure: bool) -> None:
         self._app, self._sessions, self._sign_ins, self._secure = app, sessions, sign_ins, secure
 
     def routes(self) -> list[Route]:
@@ -63,7 +63,7 @@ class Entry:
         headers: dict[str, str] = {}
         try:
             user = await self._sign_ins.attempt(request[SOURCE], lambda: self._app.users.sign_in(name, password))
-        except TooSoon as too_soon:
+        except SignInThrottled as too_soon:
             seconds = int(too_soon.seconds) + 1
             status, headers = 429, {"Retry-After": str(seconds)}
             error = f"Too many tries. Try again in {seconds} seconds."

@@ -100,7 +100,7 @@ class PlanPages:
         plan, status_filter = preview.plan, request.query.get("status", "")
         text, number = request.query.get("q", "").strip(), page_number(request)
         status = Status(status_filter) if status_filter in set(Status) else None
-        rows, more = await self._app.plans.some_rows(
+        rows, more = await self._app.plans.filter_rows(
             plan, status=status, to_remove=status_filter == TO_REMOVE, text=text, page=number
         )
         roles = dict(zip(plan.operation.roles, plan.table.roles, strict=True))

@@ -24,20 +24,20 @@ class Person:
     """The name in the audit log."""
     role: Role
 
-    def may(self, right: Right) -> bool:
+    def may(self, permission: Right) -> bool:
         """Tell whether the role has this permission."""
-        return may(self.role, right)
+        return may(self.role, permission)
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method and path with its handler. ``right`` is the permission it needs; None: no authentication."""
+    """One method and path with its handler. ``permission`` is the permission it needs; None: no authentication."""
 
     method: str
     path: str
     answer: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    right: Right | None
-    takes: str = ""
+    permission: Right | None
+    content_type: str = ""
     """The content type that a request must have; empty: any, for requests without a body and uploads to the API."""
 
 
@@ -47,5 +47,5 @@ SOURCE = web.RequestKey("source", str)
 
 
 def person(request: web.Request) -> Person:
-    """Return the author of a request. Raises KeyError on a route without a ``right``."""
+    """Return the author of a request. Raises KeyError on a route without a ``permission``."""
     return request[PERSON]

@@ -77,14 +77,14 @@ def make_security_middleware(
         _check_site(request, client)
         request[SOURCE] = client.source
         route = routes.get(request.match_info.route)
-        right = route.right if route else Right.LOOK
-        if right is not None:
+        permission = route.permission if route else Right.LOOK
+        if permission is not None:
             person = await _person(request, app, sessions)
-            if not person.may(right):
+            if not person.may(permission):
                 raise web.HTTPForbidden(text=f"{person.name} may not do that. Ask somebody who may.")
             request[PERSON] = person
-        if route and route.takes and request.content_type != route.takes:
-            raise web.HTTPUnsupportedMediaType(text=f"The content type must be {route.takes}.")
+        if route and route.content_type and request.content_type != route.content_type:
+            raise web.HTTPUnsupportedMediaType(text=f"The content type must be {route.content_type}.")
         return await handler(request)
 
     return security

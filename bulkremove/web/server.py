@@ -22,29 +22,29 @@ from bulkremove.domain.errors import SettingsError
 from bulkremove.domain.hosts import is_loopback
 from bulkremove.domain.job import EndReason
 from bulkremove.domain.row import Status
-from bulkremove.report import duration, many
+from bulkremove.report import duration, pluralize
 from bulkremove.web import filters
 from bulkremove.web.api import Api
-from bulkremove.web.error_pages import failures
-from bulkremove.web.events import Live
+from bulkremove.web.error_pages import error_middleware
+from bulkremove.web.events import LiveUpdates
 from bulkremove.web.job_pages import JobPages
-from bulkremove.web.login import Entry
+from bulkremove.web.login import LoginPages
 from bulkremove.web.plan_pages import PlanPages
 from bulkremove.web.routes import Route
 from bulkremove.web.security import MAX_FORM_BYTES, Address, make_guard, make_security_middleware
-from bulkremove.web.sessions import Sessions, SignIns
+from bulkremove.web.sessions import Sessions, SignInThrottle
 from bulkremove.web.uploads import Uploads
 
 _HERE = Path(__file__).parent
 
 
 def make_site(
-    app: App, supervisor: JobSupervisor, sessions: Sessions, sign_ins: SignIns, address: Address
+    app: App, supervisor: JobSupervisor, sessions: Sessions, sign_ins: SignInThrottle, address: Address
 ) -> web.Application:
     """Build the aiohttp application: all routes behind the security checks, and the templates."""
-    uploads, live = Uploads(app), Live(app, supervisor, sessions)
+    uploads, live = Uploads(app), LiveUpdates(app, supervisor, sessions)
     all_routes = [
-        *Entry(app, sessions, sign_ins, secure=address.tls or bool(address.proxy)).routes(),
+        *LoginPages(app, sessions, sign_ins, secure=address.tls or bool(address.proxy)).routes(),
         *PlanPages(app, supervisor, uploads).routes(),
         *JobPages(app, supervisor, uploads, live).routes(),
         *live.routes(),
@@ -52,7 +52,7 @@ def make_site(
     ]
     routes: dict[web.AbstractRoute, Route] = {}
     security = make_security_middleware(address, app, sessions, routes)
-    site = web.Application(middlewares=[failures, security], client_max_size=MAX_FORM_BYTES)
+    site = web.Application(middlewares=[error_middleware, security], client_max_size=MAX_FORM_BYTES)
     site.on_response_prepare.append(make_guard(address))
     for route in all_routes:
         routes[site.router.add_route(route.method, route.path, route.answer)] = route
@@ -73,7 +73,7 @@ def _add_templates(site: web.Application, settings: Settings, sessions: Sessions
         account=settings.account, host=settings.host, sandbox=settings.sandbox, Status=Status, users=sessions.users
     )
     environment.filters.update(
-        grouped=filters.grouped, local=filters.local, lasts=duration, name=filters.name, many=many
+        grouped=filters.grouped, local=filters.local, lasts=duration, name=filters.name, pluralize=pluralize
     )
 
 
@@ -98,7 +98,7 @@ async def serve(app: App, *, host: str, port: int, say: Callable[[str], None]) -
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(app.runs.serving())
         await stack.enter_async_context(app.runs.in_sandbox())
-        site = make_site(app, supervisor, sessions, SignIns(), address)
+        site = make_site(app, supervisor, sessions, SignInThrottle(), address)
         runner = web.AppRunner(site, access_log=None, handle_signals=False, shutdown_timeout=2.0)
         await runner.setup()
         try:

@@ -103,11 +103,11 @@ FORGET_AFTER = 900.0
 """Seconds after its last failed sign-in at which the failures of an address may be forgotten."""
 MAX_SIGN_INS_AT_ONCE = 50
 """Sign-ins in progress at the same time, at most one from each address."""
-BUSY = 20
+MAX_RECENT_FAILURES = 20
 """Failed sign-ins in the last minute, from all addresses, beyond which each sign-in takes a second longer."""
 
 
-class TooSoon(Exception):
+class SignInThrottled(Exception):
     """A sign-in was refused without a look at the password. ``seconds``: how long to wait before another try."""
 
     def __init__(self, seconds: float) -> None:
@@ -115,7 +115,7 @@ class TooSoon(Exception):
         self.seconds = seconds
 
 
-class SignIns:
+class SignInThrottle:
     """The throttle against password guessing, per address and in total; it runs sign-ins one at a time, in order."""
 
     def __init__(
@@ -141,12 +141,12 @@ class SignIns:
         source = _throttle_key(source)
         wait = self._remaining_wait(source)
         if wait > 0 or source in self._in_progress or len(self._in_progress) >= MAX_SIGN_INS_AT_ONCE:
-            raise TooSoon(max(wait, 1.0))
+            raise SignInThrottled(max(wait, 1.0))
         self._in_progress.add(source)
         try:
             async with self._lock:
                 self._recent_failures = [at for at in self._recent_failures if self._clock() - at < 60.0]
-                if len(self._recent_failures) > BUSY:
+                if len(self._recent_failures) > MAX_RECENT_FAILURES:
                     await self._sleep(1.0)
                 user = await sign_in()
         finally:

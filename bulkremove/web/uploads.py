@@ -182,7 +182,7 @@ class Uploads:
             return await self._app.plans.retry(upload.retry[0], unknown_checked=upload.retry[1])
         if upload.path is None or upload.job is not None:
             raise FileRefused("This plan was confirmed; its rows are in the job.")
-        return await self._app.plans.preview_apart(upload.path, name=upload.name, options=upload.options)
+        return await self._app.plans.preview_in_subprocess(upload.path, name=upload.name, options=upload.options)
 
     @contextmanager
     def _transfer(self) -> Iterator[None]:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from bulkremove.domain.errors import NotAuthorized, SettingsError
+from bulkremove.domain.errors import LocalFileFailed, NotAuthorized, SettingsError
 from bulkremove.platform.secure_files import read_private, write_private
 
 SERVICE = "bulkremove"
@@ -42,7 +42,7 @@ class Account:
     dc: str
     client_id_ends: str
     """The last four characters of the client id."""
-    kept_in: str
+    stored_in: str
     """``keyring`` or ``file``."""
 
 
@@ -99,38 +99,38 @@ class AccountStore:
 
     def all(self) -> list[Account]:
         """List the accounts, sorted by name."""
-        return [Account(name, **fields) for name, fields in sorted(self._load().items())]
+        return [account for _, account in sorted(self._load().items())]
 
     def add(self, name: str, credentials: Credentials) -> Account:
         """Store an account, in place of an earlier one of the same name."""
         secret = json.dumps(asdict(credentials))
-        kept_in = "file"
+        stored_in = "file"
         if self._keyring is not None:
             try:
                 self._keyring.set_password(SERVICE, name, secret)
-                kept_in = "keyring"
+                stored_in = "keyring"
             except Exception:  # noqa: S110 - each back end has exceptions of its own; the file is the fallback
                 pass
-        if kept_in == "file":
+        if stored_in == "file":
             write_private(self._file(name), secret)
         else:
             self._file(name).unlink(missing_ok=True)
-        fields = {"dc": credentials.dc, "client_id_ends": credentials.client_id[-4:], "kept_in": kept_in}
-        self._save(self._load() | {name: fields})
-        return Account(name, **fields)
+        account = Account(name, credentials.dc, credentials.client_id[-4:], stored_in)
+        self._save(self._load() | {name: account})
+        return account
 
     def get(self, name: str) -> Credentials:
         """Return the credentials of an account.
 
         Raises NotAuthorized if there are none, LocalFileFailed if other users can read their file.
         """
-        fields = self._load().get(name)
-        if fields is None:
+        account = self._load().get(name)
+        if account is None:
             raise NotAuthorized(
                 f"There is no account {name!r} on this machine.",
                 hint="Run `bulkremove login`, or `bulkremove accounts` to list the accounts.",
             )
-        secret = self._keyring_text(name) if fields["kept_in"] == "keyring" else read_private(self._file(name))
+        secret = self._keyring_text(name) if account.stored_in == "keyring" else read_private(self._file(name))
         if secret is None:
             raise NotAuthorized(f"The secrets of account {name!r} are gone.", hint="Run `bulkremove login` again.")
         return Credentials(**json.loads(secret))
@@ -138,10 +138,10 @@ class AccountStore:
     def remove(self, name: str) -> None:
         """Delete the account and its secrets. Raises NotAuthorized if there is no such account."""
         accounts = self._load()
-        fields = accounts.pop(name, None)
-        if fields is None:
+        account = accounts.pop(name, None)
+        if account is None:
             raise NotAuthorized(f"There is no account {name!r} on this machine.")
-        if fields["kept_in"] == "keyring" and self._keyring_text(name) is not None and self._keyring is not None:
+        if account.stored_in == "keyring" and self._keyring_text(name) is not None and self._keyring is not None:
             self._keyring.delete_password(SERVICE, name)
         self._file(name).unlink(missing_ok=True)
         self._save(accounts)
@@ -152,9 +152,16 @@ class AccountStore:
     def _file(self, name: str) -> Path:
         return self._folder / f"{name}.json"
 
-    def _load(self) -> dict[str, dict[str, str]]:
+    def _load(self) -> dict[str, Account]:
         text = read_private(self._list)
-        return {} if text is None else dict(json.loads(text))
+        try:
+            return {name: Account(**fields) for name, fields in json.loads(text or "{}").items()}
+        except (ValueError, TypeError, AttributeError):
+            raise LocalFileFailed(
+                f"{self._list} is damaged, so no account can be used.",
+                hint="Take it away and run `bulkremove login` again for each account.",
+            ) from None
 
-    def _save(self, accounts: Mapping[str, Mapping[str, str]]) -> None:
-        write_private(self._list, json.dumps(accounts, indent=1))
+    def _save(self, accounts: Mapping[str, Account]) -> None:
+        fields = {name: asdict(account) for name, account in accounts.items()}
+        write_private(self._list, json.dumps(fields, indent=1))

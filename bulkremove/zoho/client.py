@@ -135,7 +135,7 @@ class ZohoClient:
             try:
                 async with asyncio.timeout(self._exchange):
                     response = await send(request)
-                    exchange = Exchange(admission, withhold(await self._reply(response), admission.token))
+                    exchange = Exchange(admission, redact(await self._reply(response), admission.token))
             except (aiohttp.ClientError, OSError, ValueError) as error:
                 if request.is_checking and isinstance(error, TimeoutError):
                     raise _Withdrawn from None
@@ -188,7 +188,7 @@ class ZohoClient:
 
 
 @asynccontextmanager
-async def connected(
+async def open_client(
     settings: Settings,
     *,
     base: URL | None = None,
@@ -251,6 +251,6 @@ class _ReplyTooLarge(ValueError):
     """The body is larger than MAX_RESPONSE_BYTES."""
 
 
-def withhold(reply: Reply, secret: str) -> Reply:
+def redact(reply: Reply, secret: str) -> Reply:
     """Remove the secret from a reply: a proxy's error page may quote the request, and part of its text is stored."""
     return replace(reply, body=reply.body.replace(secret.encode(), b"(withheld)"))

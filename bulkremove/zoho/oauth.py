@@ -59,7 +59,7 @@ class _TokenState:
 
 
 @dataclass(frozen=True, slots=True)
-class Granted:
+class Grant:
     """The result of exchanging a grant code. ``scopes`` is empty when the reply names none."""
 
     refresh_token: str = field(repr=False)
@@ -217,7 +217,7 @@ class AccessTokens:
         write_private(self._file, json.dumps(asdict(state)))
 
 
-async def exchange(post: Post, accounts_url: str, credentials: Credentials, code: str) -> Granted:
+async def exchange(post: Post, accounts_url: str, credentials: Credentials, code: str) -> Grant:
     """Exchange a grant code of Zoho's self client for a refresh token. Raises NotAuthorized or TokenDelayed."""
     form = {"grant_type": "authorization_code", "code": code}
     members = await _post_form(post, f"{accounts_url}/oauth/v2/token", credentials, form)
@@ -235,7 +235,7 @@ async def exchange(post: Post, accounts_url: str, credentials: Credentials, code
             "Zoho's answer held no refresh token.", hint="Make a new grant code in the API console and paste that."
         )
     scope = members.get("scope")
-    return Granted(token, tuple(scope.replace(",", " ").split()) if isinstance(scope, str) else ())
+    return Grant(token, tuple(scope.replace(",", " ").split()) if isinstance(scope, str) else ())
 
 
 async def revoke(post: Post, accounts_url: str, credentials: Credentials) -> None:
@@ -285,6 +285,6 @@ def _delayed(message: str, seconds: float) -> TokenDelayed:
     return TokenDelayed(message, retry_in=seconds, hint="The rows wait; nothing is lost.")
 
 
-def missing_scope(scopes: tuple[str, ...]) -> bool:
+def is_scope_missing(scopes: tuple[str, ...]) -> bool:
     """Whether the granted scopes do not allow removing a learner; with no scopes known, False."""
     return bool(scopes) and not any(scope in scopes for scope in REMOVE_LEARNER.scopes)

@@ -87,15 +87,15 @@ def _classify(reply: Reply, body: _Body | None) -> ResponseKind:
     if 300 <= status <= 399:
         if status == 303:
             return ResponseKind.SEE_OTHER
-        return ResponseKind.REDIRECTED if status in (301, 302, 307, 308) else ResponseKind.STRANGE
+        return ResponseKind.REDIRECTED if status in (301, 302, 307, 308) else ResponseKind.UNEXPECTED
     if success and body is None:
         empty = not reply.body.strip() or status in (202, 204)
-        return ResponseKind.MUDDLED if empty else ResponseKind.NOT_JSON
+        return ResponseKind.CONTRADICTORY if empty else ResponseKind.NOT_JSON
     if success and (reports_success or not (body and body.failed)):
         done = reports_success and status not in (202, 204)
-        return ResponseKind.REMOVED if done else ResponseKind.MUDDLED
+        return ResponseKind.REMOVED if done else ResponseKind.CONTRADICTORY
     if body is not None and body.code == "200":
-        return ResponseKind.MUDDLED if success else ResponseKind.STRANGE
+        return ResponseKind.CONTRADICTORY if success else ResponseKind.UNEXPECTED
     return _classify_refusal(status, success, codes, text, body)
 
 
@@ -110,10 +110,10 @@ def _classify_refusal(status: int, success: bool, codes: frozenset[str], text: s
     if status == 403 or (success and (codes & _FORBIDDEN_CODES or "403" in codes)):
         return ResponseKind.FORBIDDEN
     if status == 404 or (success and "404" in codes):
-        return ResponseKind.NOT_FOUND if body is not None and codes else ResponseKind.NOT_FOUND_ELSEWHERE
+        return ResponseKind.NOT_FOUND if body is not None and codes else ResponseKind.NOT_FOUND_FOREIGN
     if status == 400 or (success and (codes & _BAD_REQUEST_CODES or "400" in codes)):
         return ResponseKind.BAD_REQUEST
-    return ResponseKind.MUDDLED if success else ResponseKind.STRANGE
+    return ResponseKind.CONTRADICTORY if success else ResponseKind.UNEXPECTED
 
 
 def _parse_body(raw: bytes) -> _Body | None:

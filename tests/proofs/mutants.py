@@ -70,7 +70,7 @@ _read = response_parser.parse
 
 def _generous(reply: Reply, *, now: float) -> Response:
     response = _read(reply, now=now)
-    return replace(response, kind=ResponseKind.REMOVED) if response.kind is ResponseKind.MUDDLED else response
+    return replace(response, kind=ResponseKind.REMOVED) if response.kind is ResponseKind.CONTRADICTORY else response
 
 
 _judge = decision_table.judge

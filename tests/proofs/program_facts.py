@@ -11,7 +11,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
-from bulkremove.sandbox import Entry
+from bulkremove.sandbox import LoggedRequest
 
 CALLS, WINDOW = 30, 60.0
 MAX_ATTEMPTS = 3
@@ -139,7 +139,7 @@ class Facts:
         for name in (*names, "settled"):
             setattr(self, name, deepcopy(getattr(copy, name)))
 
-    def check_lost(self, entries: Sequence[Entry]) -> None:
+    def check_lost(self, entries: Sequence[LoggedRequest]) -> None:
         """After a copy was put back: no row that was sent since is left to be sent again. ``entries``: before that."""
         calls, rows = _calls(entries), self._rows()
         self.lost = set(calls) - set(rows)
@@ -225,7 +225,7 @@ class Facts:
             require(before.status == row.status, "rows", f"it was settled as {before.status}, {where}")
             require(before.attempts == row.attempts, "once", f"a settled row had {before.attempts}, {where}")
 
-    def check_removals(self, earlier: Sequence[Entry], later: Sequence[Entry], *, whole: bool) -> None:
+    def check_removals(self, earlier: Sequence[LoggedRequest], later: Sequence[LoggedRequest], *, whole: bool) -> None:
         """All reports against what the sandbox saw: before the reports were made, and after.
 
         ``whole``: the reports are of one time; else only what needs no report is compared.
@@ -290,7 +290,7 @@ class Facts:
             require(after == before[1], "once", f"it was settled after {before[1]} calls, now {after}, {words}")
         self.settled[learner] = jobs, after
 
-    def _check_calls(self, entries: Sequence[Entry]) -> None:
+    def _check_calls(self, entries: Sequence[LoggedRequest]) -> None:
         """What needs no report: who was called at all, how many calls came in a window, no lock, nothing odd."""
         allowed = {learner for file in self.files.values() if file.allowed for learner in file.planned}
         for entry in entries:
@@ -340,9 +340,9 @@ def _about(facts: Mapping[str, Any]) -> Iterable[str]:
     yield ""
 
 
-def _calls(entries: Iterable[Entry]) -> Counter[str]:
+def _calls(entries: Iterable[LoggedRequest]) -> Counter[str]:
     return Counter(entry.removal.learner for entry in entries if entry.removal)
 
 
-def _effects(entries: Iterable[Entry]) -> set[str]:
+def _effects(entries: Iterable[LoggedRequest]) -> set[str]:
     return {entry.removal.learner for entry in entries if entry.removal and entry.effect}

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from bulkremove.sandbox import Entry, read_log
+from bulkremove.sandbox import LoggedRequest, read_log
 from tests.cli_fixtures import PROGRAM, Bulkremove, environment, sandbox
 from tests.proofs.full_disk import SmallDisk, small_disk
 from tests.proofs.program_facts import CALLS, OVER, WINDOW, Facts, ListFile, Report, Told, Violation, require
@@ -173,7 +173,7 @@ class Sequences:
             self._check()
         self._end()
 
-    def log(self) -> list[Entry]:
+    def log(self) -> list[LoggedRequest]:
         """What the sandbox has seen so far."""
         path = self._folder / "log.jsonl"
         return list(read_log(path)) if path.exists() else []

@@ -13,7 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from bulkremove.sandbox import Entry, read_log
+from bulkremove.sandbox import LoggedRequest, read_log
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ class Ends:
         return self.folder / "home"
 
     @property
-    def requests(self) -> list[Entry]:
+    def requests(self) -> list[LoggedRequest]:
         """All that reached the sandbox."""
         log = self.folder / "log.jsonl"
         return list(read_log(log)) if log.exists() else []
 
     @property
-    def removals(self) -> list[Entry]:
+    def removals(self) -> list[LoggedRequest]:
         """The DELETEs that reached the sandbox."""
         return [entry for entry in self.requests if entry.removal]
 

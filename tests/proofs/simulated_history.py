@@ -27,7 +27,7 @@ from bulkremove.domain.job import EndReason, JobState
 from bulkremove.domain.row import Removal
 from bulkremove.engine.progress import Stop
 from bulkremove.reading.options import ReadOptions
-from bulkremove.sandbox import Batch, Client, Fault, Faults, LockTold, Rule, Threshold, World
+from bulkremove.sandbox import Batch, Client, CountingRule, Fault, Faults, LockResponse, Threshold, World
 from bulkremove.sandbox.faults import TOKEN_KINDS, Latency
 from bulkremove.sandbox.zoho import Zoho
 from bulkremove.storage import SqliteStorage
@@ -85,7 +85,7 @@ class History:
     files: dict[str, File]
     world: World
     threshold: Threshold
-    told: LockTold
+    told: LockResponse
     weather: Weather
     concurrency: int
     kills: float
@@ -140,14 +140,14 @@ def drawn(seed: int, rows: int = ROWS) -> History:
         foreign_per_minute=dice.choice((0.0, 0.0, 0.0, 3.0, 10.0, 25.0)),
         seed=seed,
     )
-    rule = dice.choice((Rule.ROLLING, Rule.FIXED, Rule.FIRST_CALL))
+    rule = dice.choice((CountingRule.ROLLING, CountingRule.FIXED, CountingRule.FIRST_CALL))
     return History(
         seed,
         dice,
         files,
         World("Org", client, batches, faults),
         Threshold(30, 60.0, 300.0, rule, extend=dice.random() < 0.5),
-        dice.choice(tuple(LockTold)),
+        dice.choice(tuple(LockResponse)),
         Weather(
             latency=dice.choice((0.05, 0.3, 1.0)),
             tail=dice.choice((1.0, 8.0, 40.0)),

@@ -23,7 +23,7 @@ from bulkremove.platform.secure_files import private_folder
 from bulkremove.reading.options import ReadOptions
 from bulkremove.sources import Source, source_of
 from bulkremove.sources.inbox import Inbox, digest, original_name
-from bulkremove.storage.interface.nightly import Taken
+from bulkremove.storage.interface.nightly import TakenFile
 from bulkremove.storage.interface.records import IntakeResult, Notice, Record
 
 DAY = 86_400.0
@@ -120,7 +120,7 @@ class Intake:
             result.held.append(f"{name}: {why}")
         return None if why or due_at else job.id
 
-    async def _put_repeated(self, inbox: Inbox, path: Path, earlier: Taken, result: NightlyResult) -> None:
+    async def _put_repeated(self, inbox: Inbox, path: Path, earlier: TakenFile, result: NightlyResult) -> None:
         """Hold a file whose content was taken before; an unchanged export goes to ``done`` without a notice."""
         if self.source.is_export:
             inbox.put(path, inbox.done)
@@ -133,7 +133,7 @@ class Intake:
 
     async def read(self, path: Path, name: str) -> Preview:
         """The plan of a file. Raises FileRefused."""
-        return await self._plans.preview_apart(path, name=name, options=ReadOptions())
+        return await self._plans.preview_in_subprocess(path, name=name, options=ReadOptions())
 
     async def why_held(self, preview: Preview, path: Path) -> str | None:
         """Why a person must look at the plan first, in sentences; None when it may run."""

@@ -80,10 +80,10 @@ class NightlyRuns:
         last = await self._storage.nightly.last_date()
         return date.fromisoformat(last) if last else None
 
-    async def leave_out(self, day: date, why: str) -> None:
+    async def skip(self, day: date, why: str) -> None:
         """Record that a nightly run does not take place, and notify people."""
         notice = self.outbox.notice(f"left_out:{day}", f"the nightly run of {day} was left out", why)
-        await self._storage.nightly.leave_out(day.isoformat(), notice, at=self._context.clock.wall())
+        await self._storage.nightly.skip(day.isoformat(), notice, at=self._context.clock.wall())
 
     async def report_late(self, day: date) -> None:
         """Notify people that a nightly run starts long after its time, since something must have gone wrong."""
@@ -197,7 +197,7 @@ class NightlyRuns:
             await self._run_job(job.id, stop, result)
 
     async def _run_job(self, job_id: str, stop: Stop, result: NightlyResult) -> None:
-        from bulkremove.report import counts_in_words
+        from bulkremove.report import format_counts
 
         try:
             ended = await self._supervisor.drive(job_id, stop=stop.part(), by=NIGHTLY_RUN)
@@ -211,7 +211,7 @@ class NightlyRuns:
             return
         result.ended.append(ended)
         text = " ".join(filter(None, (ended.warning, ended.summary, ended.job.reason)))
-        subject = f"{ended.job.state.value}: {ended.job.source}: {counts_in_words(ended.tally)}"
+        subject = f"{ended.job.state.value}: {ended.job.source}: {format_counts(ended.tally)}"
         await self.outbox.add(f"ended:{job_id}:{await self._run_count(job_id)}", subject, text, ended.report)
 
     async def _close_window(self, stop: Stop, until: float) -> None:

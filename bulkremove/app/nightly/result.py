@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bulkremove.app.results import Ended, Preview
+from bulkremove.app.results import Preview, RunResult
 from bulkremove.domain.job import Job
 
 NIGHTLY_RUN = "the nightly run"
@@ -15,7 +15,7 @@ NIGHTLY_RUN = "the nightly run"
 class NightlyResult:
     """What a nightly run did. ``held`` and ``failures``: sentences about files and jobs."""
 
-    ended: list[Ended] = field(default_factory=list)
+    ended: list[RunResult] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
     """Files that are still being written."""

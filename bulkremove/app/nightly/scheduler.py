@@ -10,7 +10,7 @@ import logging
 from bulkremove.app.context import Context
 from bulkremove.app.nightly.nightly_run import NightlyRuns
 from bulkremove.domain.errors import BulkremoveError, JobBusy
-from bulkremove.domain.schedule import LATE, Missed
+from bulkremove.domain.schedule import LATE_SECONDS, Missed
 from bulkremove.engine.progress import Stop
 
 POLL_SECONDS = 20.0
@@ -44,9 +44,9 @@ class Scheduler:
         if day is None:
             await self._nightly_runs.outbox.send_due()
             return
-        late = last is not None and now - schedule.start_of(day) > LATE
+        late = last is not None and now - schedule.start_of(day) > LATE_SECONDS
         if late and schedule.missed is Missed.SKIP:
-            await self._nightly_runs.leave_out(day, "This machine could not start it in time.")
+            await self._nightly_runs.skip(day, "This machine could not start it in time.")
             return
         if late:
             await self._nightly_runs.report_late(day)
@@ -55,8 +55,8 @@ class Scheduler:
             await self._nightly_runs.run(stop=self._stop.part(), day=day)
         except JobBusy:
             if skips_overlap:
-                await self._nightly_runs.leave_out(day, STILL_RAN)
+                await self._nightly_runs.skip(day, STILL_RAN)
             return
         overlapped = schedule.due(day, self._context.clock.wall())
         if overlapped is not None and skips_overlap:
-            await self._nightly_runs.leave_out(overlapped, STILL_RAN)
+            await self._nightly_runs.skip(overlapped, STILL_RAN)

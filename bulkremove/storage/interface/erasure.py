@@ -13,7 +13,7 @@ class ErasureStore(Protocol):
         """Delete the rows of a job that is over, in short transactions; its totals are kept."""
         ...
 
-    async def delete_rows_left(self) -> None:
+    async def resume_deletions(self) -> None:
         """Complete the deletions of rows that were interrupted by the end of their process."""
         ...
 

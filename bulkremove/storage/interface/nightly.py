@@ -9,7 +9,7 @@ from bulkremove.storage.interface.records import Notice, Record
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class TakenFile:
     """A file content that a nightly run took, and what became of it.
 
     ``digest``: its hash; ``name``: the file's name in the source; ``taken_at``: epoch seconds; ``place``: the file's
@@ -35,7 +35,7 @@ class NightlyStore(Protocol):
         """Record the end of a nightly run. ``at``: epoch seconds; ``good``: whether it succeeded."""
         ...
 
-    async def leave_out(self, date: str, *records: Record, at: float) -> None:
+    async def skip(self, date: str, *records: Record, at: float) -> None:
         """Record that the nightly run of this local date does not take place."""
         ...
 
@@ -51,7 +51,7 @@ class NightlyStore(Protocol):
         """Number of rows to be removed in each of the last ``count`` nightly jobs that ran, the newest first."""
         ...
 
-    async def taken(self, digest: str) -> Taken | None:
+    async def taken(self, digest: str) -> TakenFile | None:
         """The record of the content with this hash, if it was taken before."""
         ...
 

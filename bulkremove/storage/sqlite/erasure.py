@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from bulkremove.domain.ids import OUTER
+from bulkremove.domain.ids import TRIMMED_CHARACTERS
 from bulkremove.storage.sqlite.database import Database, Reader, Transaction
 from bulkremove.storage.sqlite.queries import Queries
-from bulkremove.storage.sqlite.rows import PIECE, tally_of
+from bulkremove.storage.sqlite.rows import BATCH, tally_of
 
 _JOBS, _ROWS, _ATTEMPTS = Queries("jobs.sql"), Queries("rows.sql"), Queries("attempts.sql")
 
@@ -32,7 +32,7 @@ class SqliteErasure:
         await self._database.write(keep_totals)
         await self._delete_rows(job_id)
 
-    async def delete_rows_left(self) -> None:
+    async def resume_deletions(self) -> None:
         job_ids = await self._database.read(
             lambda reader: [job_id for (job_id,) in reader.execute(_ROWS.jobs_to_delete_rows_of)]
         )
@@ -82,12 +82,12 @@ def _rows_of(reader: Reader, learner: str) -> Sequence[tuple[str, int, int]]:
         (job, position, len(texts))
         for job, position, has_ids, cells in rows
         for texts in [json.loads(cells)]
-        if has_ids or learner in (text.strip(OUTER) for text in texts)
+        if has_ids or learner in (text.strip(TRIMMED_CHARACTERS) for text in texts)
     ]
 
 
 def delete_piece(transaction: Transaction, job_id: str) -> bool:
-    """Delete up to ``PIECE`` rows of a job, with their attempts and notes; whether there were any."""
-    transaction.execute(_JOBS.delete_some_notes, job=job_id, limit=PIECE)
-    transaction.execute(_ATTEMPTS.delete_some_attempts, job=job_id, limit=PIECE)
-    return transaction.execute(_ROWS.delete_some_rows, job=job_id, limit=PIECE).rowcount > 0
+    """Delete up to ``BATCH`` rows of a job, with their attempts and notes; whether there were any."""
+    transaction.execute(_JOBS.delete_some_notes, job=job_id, limit=BATCH)
+    transaction.execute(_ATTEMPTS.delete_some_attempts, job=job_id, limit=BATCH)
+    return transaction.execute(_ROWS.delete_some_rows, job=job_id, limit=BATCH).rowcount > 0

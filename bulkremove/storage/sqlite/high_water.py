@@ -19,7 +19,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from bulkremove.domain.errors import JournalFailed
-from bulkremove.platform.secure_files import keep_names
+from bulkremove.platform.secure_files import sync_folder
 
 FILE = "journal.mark"
 LOCK_SECONDS = 20.0
@@ -165,7 +165,7 @@ class HighWaterMark:
             finally:
                 os.close(descriptor)
             if durable:
-                keep_names(self._path.parent)
+                sync_folder(self._path.parent)
         except OSError as error:
             raise JournalFailed(
                 f"The file {self._path} can't be written: {error.strerror}.",

@@ -18,7 +18,7 @@ from bulkremove.storage.sqlite.database import Database, Reader, Transaction
 from bulkremove.storage.sqlite.erasure import delete_piece
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import write_records
-from bulkremove.storage.sqlite.rows import PIECE, SETTLED_BY_END, row_values, tally_of
+from bulkremove.storage.sqlite.rows import BATCH, SETTLED_BY_END, row_values, tally_of
 
 _JOBS, _ROWS = Queries("jobs.sql"), Queries("rows.sql")
 
@@ -37,7 +37,7 @@ class SqliteJobs:
 
         def insert(transaction: Transaction) -> int:
             return transaction.executemany(
-                _ROWS.insert_row, (row_values(job.id, position, row) for position, row in islice(planned, PIECE))
+                _ROWS.insert_row, (row_values(job.id, position, row) for position, row in islice(planned, BATCH))
             )
 
         while await self._database.write(insert) > 0:
@@ -210,5 +210,5 @@ def _jobs(rows: sqlite3.Cursor) -> Iterator[Job]:
         values["state"] = JobState(values["state"])
         values["reason_code"] = EndReason(values["reason_code"])
         values["auto_resumable"] = bool(values["auto_resumable"])
-        values["dropped"] = values.pop("totals") is not None
+        values["rows_deleted"] = values.pop("totals") is not None
         yield Job(**values)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bulkremove.storage.interface.nightly import Taken
+from bulkremove.storage.interface.nightly import TakenFile
 from bulkremove.storage.interface.records import Notice, Record
 from bulkremove.storage.sqlite.database import Database, Reader, Transaction
 from bulkremove.storage.sqlite.queries import Queries
@@ -25,13 +25,13 @@ class SqliteNightly:
     async def end(self, run: int, *, at: float, good: bool) -> None:
         await self._execute(_NIGHTLY.end_run, run=run, at=at, good=int(good))
 
-    async def leave_out(self, date: str, *records: Record, at: float) -> None:
-        def leave_out(transaction: Transaction) -> None:
+    async def skip(self, date: str, *records: Record, at: float) -> None:
+        def skip(transaction: Transaction) -> None:
             run = transaction.execute(_NIGHTLY.begin_run, date=date, at=at).lastrowid
             transaction.execute(_NIGHTLY.end_run, run=run, at=at, good=0)
             write_records(transaction, records)
 
-        await self._database.write(leave_out)
+        await self._database.write(skip)
 
     async def last_date(self) -> str | None:
         def find(reader: Reader) -> str | None:
@@ -52,10 +52,10 @@ class SqliteNightly:
             lambda reader: [size for (size,) in reader.execute(_NIGHTLY.recent_sizes, limit=count)]
         )
 
-    async def taken(self, digest: str) -> Taken | None:
-        def find(reader: Reader) -> Taken | None:
+    async def taken(self, digest: str) -> TakenFile | None:
+        def find(reader: Reader) -> TakenFile | None:
             row = reader.execute(_NIGHTLY.get_taken, digest=digest).fetchone()
-            return None if row is None else Taken(*row)
+            return None if row is None else TakenFile(*row)
 
         return await self._database.read(find)
 

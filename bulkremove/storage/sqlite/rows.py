@@ -21,7 +21,7 @@ R = TypeVar("R")
 
 PAGE = 500
 """Rows that are read in one query."""
-PIECE = 1000
+BATCH = 1000
 """Rows that are written in one transaction, which makes other writers wait for a few milliseconds."""
 _OPEN = (RowState.SENDING, RowState.PENDING)
 
@@ -120,7 +120,7 @@ class SqliteRows:
             if pending_row.removal in protected
         ]
         count = 0
-        for start in range(0, len(rows), PIECE):
+        for start in range(0, len(rows), BATCH):
             piece = [
                 {
                     "job": job_id,
@@ -129,7 +129,7 @@ class SqliteRows:
                     "detail": why,
                     "at": at,
                 }
-                for position, state in rows[start : start + PIECE]
+                for position, state in rows[start : start + BATCH]
             ]
             count += await self._database.write(
                 lambda transaction, piece=piece: transaction.executemany(_ROWS.settle_row, piece)  # type: ignore[misc] # the default binds the piece of this iteration
