@@ -15,7 +15,7 @@ from bulkremove.domain.attempt import Reply
 from bulkremove.domain.errors import LocalFileFailed, NotAuthorized, SettingsError, TokenDelayed, Unanswered
 from bulkremove.platform.secure_files import write_private
 from bulkremove.zoho.accounts import AccountStore, Credentials, from_environment, ledger_key
-from bulkremove.zoho.oauth import AccessTokens, exchange
+from bulkremove.zoho.oauth import AccessTokens, exchange, revoke
 from tests.virtual_time import VirtualClock, run
 
 WHO = Credentials("us", "client", "the-secret", "the-refresh")
@@ -39,7 +39,7 @@ class Zoho:
             raise answer
         if answer is None:
             answer = {"access_token": f"token-{self.asked}", "expires_in": 3600}
-        return Reply(200, json.dumps(answer).encode())
+        return answer if isinstance(answer, Reply) else Reply(200, json.dumps(answer).encode())
 
 
 def tokens(zoho: Zoho, home: Path, clock: VirtualClock) -> AccessTokens:
@@ -204,6 +204,12 @@ def test_a_wall_clock_that_is_set_back_does_not_end_the_token_lock(tmp_path: Pat
         assert told.value.retry_in <= 600.0
 
     run(main)
+
+
+@pytest.mark.parametrize("reply", [{"error": "invalid_token"}, Reply(500, b"<html>")])
+def test_a_token_that_zoho_did_not_revoke_is_not_reported_as_revoked(reply: object) -> None:
+    with pytest.raises(TokenDelayed, match="did not revoke"):
+        asyncio.run(revoke(Zoho(reply).post, "https://accounts.zoho.com", WHO))
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"default": {"dc": "us"}}'])

@@ -54,6 +54,21 @@ def contradictory_xls() -> bytes:
     return head + size + large + first[12:] + size + small + second[12:]
 
 
+def twins() -> bytes:
+    """An .xlsx with two sheets of one name, letters' case aside."""
+    with zipfile.ZipFile(
+        file := io.BytesIO(Book([Sheet([["course", "batch", "learner"]])]).as_bytes("xlsx")), "a"
+    ) as book:
+        book.writestr("xl/worksheets/SHEET1.xml", "<worksheet/>")
+    return file.getvalue()
+
+
+def without_relations() -> bytes:
+    """An .xlsx that does not say where its sheets are."""
+    with zipfile.ZipFile(io.BytesIO(sheet(""))) as file:
+        return archive({name: file.read(name) for name in file.namelist() if not name.endswith(".rels")})
+
+
 BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "too many rows": (lambda: (HEAD + "1,2,3\n" * 1_300_000).encode(), "more than 1,000,000 rows"),
     "one endless cell": (lambda: (HEAD + "1,2," + "3" * 98_000_000).encode(), "a line has 98,000,005 bytes"),
@@ -66,6 +81,8 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "too many texts": (lambda: sheet("", "<si><t>a</t></si>" * 5_000_000), "different texts"),
     "a formula outside every cell": (lambda: sheet('<f r="A1"/>'), "outside every cell"),
     "a large sheet that calls itself small": (contradictory_xls, "it claims 16,711,683 rows"),
+    "two parts of one name": (twins, "two parts of one name"),
+    "no relations": (without_relations, "damaged"),
     "a far corner": (lambda: sheet('<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'), "it claims"),
 }
 

@@ -117,6 +117,17 @@ async def test_who_is_still_to_be_removed_is_not_forgotten(tmp_path: Path) -> No
             await one.app.retention.find_learner(LEARNER)
 
 
+async def test_a_course_with_the_number_of_a_learner_stays_in_a_report_as_lines_of_json(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path) as one:
+        done = one.folder / "done"
+        done.mkdir()
+        cells = [[["course", "4711"], ["batch", "2"], ["learner", str(learner)]] for learner in (1, 4711)]
+        lines = [json.dumps({"cells": row}) + "\n" for row in cells]
+        (done / "old.jsonl").write_text("".join(lines))
+        await one.app.retention.forget(await one.app.retention.find_learner("4711"), by="kim")
+        assert lines[0] == (done / "old.jsonl").read_text()
+
+
 LEAVERS = 'course,batch,learner,note\n1,2,4711,"two\nlines"\n1,2,14711,"4711"\n1,2,47110,x\n1,2, 4711 ,y\n'
 
 

@@ -142,6 +142,34 @@ async def test_a_forgotten_plan_expires_after_seven_days_and_says_so(tmp_path: P
         assert "the plan of leavers.csv has expired" in one.notices()
 
 
+async def test_a_plan_that_is_approved_while_others_expire_is_not_cancelled(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path, max_removals=4) as one:
+        one.drop("leavers.csv", triples(5))
+        await one.run()
+        job = await one.app.jobs.approve((await one.job()).id, by="kim")
+        assert not await one.app.jobs.expire(job.id, by="the nightly run")
+        assert JobState.READY == (await one.job()).state
+
+
+async def test_an_error_nobody_foresaw_does_not_end_the_schedule(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with nightly_site(tmp_path) as one:
+        stop, runs = Stop(), 0
+
+        async def fail() -> None:
+            nonlocal runs
+            runs += 1
+            if runs == 2:
+                stop.ask("Enough.", EndReason.TERMINATED)
+            raise ZeroDivisionError
+
+        scheduler = Scheduler(one.app.context, one.app.nightly_runs(one.app.supervisor()), stop)
+        monkeypatch.setattr(scheduler, "run_due", fail)
+        await scheduler.run()
+        assert 2 == runs
+
+
 async def test_an_announced_plan_runs_when_its_day_comes_without_those_on_the_protected_list(tmp_path: Path) -> None:
     async with nightly_site(tmp_path, delay_days=2) as one:
         one.drop("leavers.csv", triples(5))
@@ -464,7 +492,7 @@ async def test_a_held_plan_is_approved_on_the_page_by_typing_its_number(tmp_path
         wrong = await visitor.post(f"/jobs/{job}/approve", number="4", plan=page.field("plan"))
         assert 409 == wrong.status
         assert JobState.HELD == (await one.app.jobs.find(job)).state
-        await visitor.post(f"/jobs/{job}/approve", number="5", plan=page.field("plan"))
+        await visitor.post(f"/jobs/{job}/approve", number=" 5 ", plan=page.field("plan"))
         await until(lambda: one.supervisor.running(job) is None)
         assert JobState.FINISHED == (await one.app.jobs.find(job)).state
         assert 5 == (await one.app.jobs.tally(await one.app.jobs.find(job)))[Status.REMOVED]
@@ -488,6 +516,9 @@ def test_the_schedule_is_shown_and_what_starts_it_is_printed(tmp_path: Path) -> 
     assert f"--home {tmp_path / 'home'} nightly" in line
     relative = program("schedule", "cron", "--home", "home").stdout  # as it may be typed; cron starts elsewhere
     assert f"--home {tmp_path / 'home'} nightly" in relative
+    percent = Bulkremove(tmp_path / "100%", environment())
+    assert "100\\%" in percent("schedule", "cron").stdout  # cron ends a command at a bare one
+    assert "100%%" in percent("schedule", "systemd").stdout
     units = program("schedule", "systemd").stdout
     assert "OnCalendar=*-*-* 02:30:00 Europe/Berlin" in units
     if shutil.which("systemd-analyze"):

@@ -148,6 +148,16 @@ async def test_guessing_is_slowed_per_address_and_never_for_good() -> None:
     assert await guesser.guess("a", right=True), "the admin is not shut out for good"
 
 
+async def test_an_address_that_guesses_for_days_is_still_answered_in_words() -> None:
+    guesser = Guesser()
+    for _ in range(1100):
+        assert not await guesser.guess("a")
+        guesser.now += MAX_WAIT
+    assert not await guesser.guess("a")
+    with pytest.raises(SignInThrottled):
+        await guesser.guess("a")
+
+
 async def test_a_whole_network_of_one_visitor_counts_as_one() -> None:
     guesser = Guesser()
     for i in range(FREE_ATTEMPTS):

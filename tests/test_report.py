@@ -19,6 +19,7 @@ from bulkremove.domain.row import Roles, Status
 from bulkremove.domain.table import REPORT_COLUMNS
 from bulkremove.reading.reader import read
 from bulkremove.report import Rows, default_path, first_line, reserve, retry_path, summary, write
+from bulkremove.report.formats import write_xlsx
 
 JOB = Job(
     "20261123-abcd", "default", "people.zoho.com", "leavers.csv", "", None,
@@ -67,6 +68,19 @@ def test_xlsx_cells_are_all_texts(tmp_path: Path) -> None:
 def test_json_lines_keep_cells_in_order_and_raw(tmp_path: Path) -> None:
     found = json.loads(write(tmp_path / "r.jsonl", JOB, [outcome(note="=1")], rows=1).read_text())
     assert [["Course ID", IDS[0]], ["Batch ID", IDS[1]], ["Learner ID", IDS[2]], ["Note", "=1"]] == found["cells"]
+
+
+def test_rows_for_a_retry_keep_their_cells_in_json_lines_too(tmp_path: Path) -> None:
+    reserved = reserve(tmp_path / "r.jsonl", job=JOB, rows=1)
+    path = reserved.publish_input(JOB, [outcome(Status.NOT_SENT)], Rows.RETRY)
+    assert path is not None
+    assert {"cells": [list(pair) for pair in zip(JOB.header, (*IDS, ""), strict=True)]} == json.loads(path.read_text())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_at_the_end_of_a_workbook_is_an_error_of_the_file() -> None:
+    with pytest.raises(OSError, match="No space"):
+        write_xlsx(Path("/dev/full"), JOB.header, JOB.roles, [[*IDS, "x"]])
 
 
 def test_a_file_that_is_there_is_never_overwritten(tmp_path: Path) -> None:

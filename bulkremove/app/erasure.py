@@ -18,6 +18,7 @@ from pathlib import Path
 from bulkremove.domain.errors import FileRefused, LocalFileFailed
 from bulkremove.domain.ids import TRIMMED_CHARACTERS
 from bulkremove.platform.secure_files import replace_content
+from bulkremove.reading.columns import find_roles
 from bulkremove.reading.delimited import without_rows
 from bulkremove.reading.options import ReadOptions
 from bulkremove.reading.subprocess_reader import read_in_subprocess
@@ -112,7 +113,7 @@ def erase_from(path: Path, match: FileMatch) -> None:
 async def _numbers(path: Path, raw: bytes, learner: str) -> frozenset[int]:
     """The numbers of the rows with the id in their learner column. Raises FileRefused."""
     if path.suffix == ".jsonl":
-        return frozenset(_json_numbers(raw, learner))
+        return frozenset(_json_numbers(raw, path.name, learner))
     table = await read_in_subprocess(path, name=path.name, options=ReadOptions())
     column = table.columns[table.roles.learner]
     return frozenset(
@@ -120,11 +121,12 @@ async def _numbers(path: Path, raw: bytes, learner: str) -> frozenset[int]:
     )
 
 
-def _json_numbers(raw: bytes, learner: str) -> Iterator[int]:
+def _json_numbers(raw: bytes, name: str, learner: str) -> Iterator[int]:
     for number, line in enumerate(raw.splitlines(), start=1):
         try:
             cells = json.loads(line)["cells"]
-            is_match = any(text.strip(TRIMMED_CHARACTERS) == learner for _, text in cells)
+            column = find_roles(tuple(heading for heading, _ in cells), {}, name, []).learner
+            is_match = cells[column][1].strip(TRIMMED_CHARACTERS) == learner
         except (ValueError, TypeError, KeyError, AttributeError):
             raise FileRefused(f"line {number} is no line of a report.") from None
         if is_match:

@@ -184,6 +184,17 @@ class Jobs:
         async with self._storage.claims.hold(job_id):
             return await self._storage.jobs.cancel(job_id, _not_over, end, Act(by, "cancelled", {"job": job_id}, at))
 
+    async def expire(self, job_id: str, *, by: str) -> bool:
+        """Cancel a held job that nobody approved in time; False when it is not held any more."""
+        at = self._context.clock.wall()
+        end = JobEnd(JobState.CANCELLED, "Nobody approved it in time.", EndReason.CANCELLED, at)
+        try:
+            async with self._storage.claims.hold(job_id):
+                await self._storage.jobs.cancel(job_id, _held, end, Act(by, "cancelled", {"job": job_id}, at))
+        except (ConsentMissing, JobBusy):
+            return False
+        return True
+
     async def report(self, job_id: str, path: Path | None, *, rows: Rows | None = None, by: str) -> Path | None:
         """Write the job's report, with the same bytes for the same state. Raises ReportFailed.
 
@@ -248,6 +259,11 @@ class Jobs:
         """Whether rows are left, or the run was killed between its end and its report."""
         ended = job.state in (JobState.FINISHED, JobState.STOPPED)
         return job.state.resumable or (ended and not await self._storage.jobs.is_reported(job.id))
+
+
+def _held(job: Job) -> None:
+    if job.state is not JobState.HELD:
+        raise ConsentMissing(f"Job {job.id} is {job.state.value}.")
 
 
 def _not_over(job: Job) -> None:

@@ -115,7 +115,8 @@ def cron(screen: Screen) -> None:
     with screen.app() as app:
         at, command = app.settings.nightly_at, _command(screen, app)
     minute, hour = (at.minute, at.hour) if at else (30, 2)
-    screen.answer(f"{minute} {hour} * * * {command}")
+    escaped = command.replace("%", r"\%")  # cron ends a command at a bare one
+    screen.answer(f"{minute} {hour} * * * {escaped}")
 
 
 @schedule.command()
@@ -128,7 +129,7 @@ def systemd(screen: Screen) -> None:
     lines = [
         "# /etc/systemd/system/bulkremove.service",
         *("[Unit]", "Description=Nightly run of bulkremove", "[Service]", "Type=oneshot"),
-        f"ExecStart={command}",
+        f"ExecStart={command.replace('%', '%%')}",
         "# 3, 4: some rows or files need a person, who was notified; 5: the next nightly run goes on",
         *("SuccessExitStatus=3 4 5", ""),
         "# /etc/systemd/system/bulkremove.timer",

@@ -24,6 +24,9 @@ def members(raw: bytes, name: str) -> dict[str, bytes]:
             infos = archive.infolist()
             if len(infos) > 10_000:
                 raise FileRefused(f"{name} holds {len(infos):,} parts: it is not an ordinary workbook.")
+            if len({info.filename.lower() for info in infos}) < len(infos):
+                # Readers differ in which of them they read, so one of them would not have been checked.
+                raise FileRefused(f"{name} holds two parts of one name.", hint="Open it and save it again.")
             for info in infos:
                 if info.flag_bits & 1:
                     raise FileRefused(f"{name} is protected by a password.", hint="Save it without one.")

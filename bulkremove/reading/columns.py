@@ -14,7 +14,9 @@ from bulkremove.reading.options import ROLES
 _SPELLINGS = {role: frozenset({role, f"{role}id", f"{role}ids", f"zoho{role}id"}) for role in ROLES}
 
 
-def roles(header: Sequence[str], chosen: Mapping[str, str | int], name: str, rows: Sequence[Sequence[str]]) -> Roles:
+def find_roles(
+    header: Sequence[str], chosen: Mapping[str, str | int], name: str, rows: Sequence[Sequence[str]]
+) -> Roles:
     """Find the columns (0-based) of course, batch and learner.
 
     ``chosen``: the columns that the user named, by role. ``rows``: the first rows below the headings; FileRefused

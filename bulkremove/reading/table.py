@@ -25,7 +25,7 @@ def build_table(grid: Grid, name: str, options: ReadOptions) -> Table:
     header = tuple(damaged_ids.shown(column[top]).strip() for column in grid.columns)
     first_rows = range(top + 1, min(top + 1 + FIRST_ROWS, len(grid.numbers)))
     rows = [[damaged_ids.shown(column[i]) for column in grid.columns] for i in first_rows]
-    roles = columns.roles(header, options.columns, name, rows)
+    roles = columns.find_roles(header, options.columns, name, rows)
     hidden = _hidden(grid, top, name, options)
     digits_only = [damaged_ids.convert_id_column(grid, column, top + 1, name, header[column]) for column in roles]
     empty = set() if any(digits_only) else _empty_rows(grid, roles, top + 1)

@@ -52,7 +52,7 @@ def facts(parts: Mapping[str, bytes], name: str) -> list[SheetFacts]:
 def _sheets(parts: Mapping[str, bytes]) -> Iterator[tuple[str, bool, str]]:
     """Iterate over the sheets: name, whether it is visible, and its path in the archive."""
     book = next(path for path in parts if path.lower() == "xl/workbook.xml")
-    relations = fromstring(parts[next(p for p in parts if p.lower() == "xl/_rels/workbook.xml.rels")])
+    relations = fromstring(parts[next((p for p in parts if p.lower() == "xl/_rels/workbook.xml.rels"), "")])
     targets = {relation.get("Id"): relation.get("Target", "") for relation in relations}
     for element in fromstring(parts[book]).iter():
         if _tag(element) == "sheet":

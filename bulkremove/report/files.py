@@ -69,13 +69,11 @@ def reserve(path: Path, *, job: Job, rows: int) -> ReportFile:
     partial = path.with_name(f".{path.name}.{job.id}.partial")
     try:
         if path.exists() or path.is_symlink():
-            raise ReportFailed(
-                f"{path} exists already and is not overwritten.", hint="Name another file with --report."
-            )
+            raise ReportFailed(f"{path} exists already and is not overwritten.", hint="Name another file.")
         partial.unlink(missing_ok=True)
         os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except OSError as error:
-        raise _write_error(path, error, "Name a file in another folder with --report.") from None
+        raise _write_error(path, error, "Name a file in another folder.") from None
     return ReportFile(path, partial)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
@@ -37,7 +38,8 @@ def write_xlsx(path: Path, header: Sequence[str], roles: Roles, rows: Iterable[S
 
     ids = set(roles)
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    with Workbook(str(path), options) as book:
+    content = io.BytesIO()  # on a full disk xlsxwriter would hide the error, and Python would print another at its end
+    with Workbook(content, options) as book:
         book.set_properties({"created": datetime(2000, 1, 1)})  # noqa: DTZ001 - the file format knows no zone
         text = book.add_format({"num_format": "@"})
         sheet = book.add_worksheet("Report")
@@ -47,13 +49,15 @@ def write_xlsx(path: Path, header: Sequence[str], roles: Roles, rows: Iterable[S
             sheet.write_string(0, column, escape_formula(name)[:XLSX_CELL], text)
         for number, row in enumerate(rows, start=1):
             for column, cell in enumerate(row):
-                content = id_cell(cell).lstrip("\t") if column in ids else escape_formula(cell)
-                sheet.write_string(number, column, content[:XLSX_CELL], text)
+                shown = id_cell(cell).lstrip("\t") if column in ids else escape_formula(cell)
+                sheet.write_string(number, column, shown[:XLSX_CELL], text)
+    path.write_bytes(content.getbuffer())
 
 
 def write_jsonl(path: Path, header: Sequence[str], roles: Roles, rows: Iterable[Sequence[str]]) -> None:
     """Write one JSON object a line. ``cells`` holds [name, text] pairs, since two columns may have one name."""
-    width = len(header) - len(REPORT_COLUMNS)
+    is_report = tuple(header[-len(REPORT_COLUMNS) :]) == tuple(REPORT_COLUMNS)  # else the input's own columns alone
+    width = len(header) - len(REPORT_COLUMNS) * is_report
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for row in rows:
             pairs = [

@@ -202,6 +202,8 @@ class Foreign:
     """Calls of other clients that spend the same limit, evenly spaced, from the first ``until`` on."""
 
     def __init__(self, per_minute: float) -> None:
+        if not 0.0 <= per_minute <= 100_000.0:
+            raise SandboxError(f"{per_minute:g} calls of others a minute is no number from 0 to 100,000.")
         self._gap = 60.0 / per_minute if per_minute else float("inf")
         self._next: float | None = None
 

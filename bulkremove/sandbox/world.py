@@ -7,7 +7,6 @@ JSON number may have lost its last digits.
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -189,7 +188,7 @@ def _id(where: str, value: object) -> str:
 
 
 def _number(where: str, value: object, minimum: float = 0.0) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not minimum <= value < math.inf:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not minimum <= value < 1e300:
         raise SandboxError(f"{where} must be a number of at least {minimum:g}, not {value!r}.")
     return float(value)
 

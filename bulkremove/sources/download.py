@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -19,7 +20,7 @@ MAX_BYTES = 100 * 1024 * 1024
 
 async def download(pieces: AsyncGenerator[bytes], folder: Path) -> Path:
     """Write ``pieces`` to a new file in ``folder``, marked as whole. Raises SourceFailed, and then leaves none."""
-    target = folder / f"{time.strftime('%Y%m%d-%H%M%S')}.csv"
+    target = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}.csv"
     partial = folder / f"{target.name}.part"
     try:
         with os.fdopen(os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:

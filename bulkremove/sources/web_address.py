@@ -43,10 +43,11 @@ class WebAddress:
     async def _body(self) -> AsyncGenerator[bytes]:
         import aiohttp
 
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=30.0, sock_read=60.0)  # `download` bounds the whole
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         try:
             async with (
-                aiohttp.ClientSession(headers=headers, trust_env=False) as session,
+                aiohttp.ClientSession(headers=headers, trust_env=False, timeout=timeout) as session,
                 session.get(self._url, allow_redirects=False) as reply,
             ):
                 if reply.status != 200:

@@ -93,7 +93,8 @@ class JobPages:
         """Approve and start a held job of a nightly run; the form has the plan's hash and the number of removals."""
         job, form = await self._job(request), await read_form(request)
         removals = (await self._app.jobs.tally(job)).open
-        if form.get("number", "") != str(removals) or form.get("plan") != job.plan_hash:
+        number = parse_number(str(form.get("number", "")).strip().replace(",", ""), -1)
+        if number != removals or form.get("plan") != job.plan_hash:
             raise ConsentMissing(f"That is not the number of removals of this plan ({removals:,}). Nothing was sent.")
         approved = await self._app.jobs.approve(job.id, by=person(request).name)
         self._supervisor.start(approved, by=person(request).name)

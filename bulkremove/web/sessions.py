@@ -162,7 +162,7 @@ class SignInThrottle:
         count, last = self._failures.get(source, (0, 0.0))
         if count < FREE_ATTEMPTS:
             return 0.0
-        return min(2.0 ** (count - FREE_ATTEMPTS), MAX_WAIT) - (self._clock() - last)
+        return min(2.0 ** min(count - FREE_ATTEMPTS, 30), MAX_WAIT) - (self._clock() - last)
 
     def _record_failure(self, source: str) -> None:
         now = self._clock()

@@ -147,7 +147,10 @@ class AccountStore:
         self._save(accounts)
 
     def _keyring_text(self, name: str) -> str | None:
-        return None if self._keyring is None else self._keyring.get_password(SERVICE, name)
+        try:
+            return None if self._keyring is None else self._keyring.get_password(SERVICE, name)
+        except Exception:  # each back end has exceptions of its own
+            raise NotAuthorized("The system's keyring can't be read.", hint="Unlock it and try again.") from None
 
     def _file(self, name: str) -> Path:
         return self._folder / f"{name}.json"

@@ -239,8 +239,11 @@ async def exchange(post: Post, accounts_url: str, credentials: Credentials, code
 
 
 async def revoke(post: Post, accounts_url: str, credentials: Credentials) -> None:
-    """Revoke the refresh token at Zoho. Raises TokenDelayed when Zoho can't be reached."""
-    await _post_form(post, f"{accounts_url}/oauth/v2/token/revoke", credentials, {"token": credentials.refresh_token})
+    """Revoke the refresh token at Zoho. Raises TokenDelayed when Zoho can't be reached or refuses."""
+    url, form = f"{accounts_url}/oauth/v2/token/revoke", {"token": credentials.refresh_token}
+    members = await _post_form(post, url, credentials, form)
+    if members.get("error"):
+        raise TokenDelayed("Zoho did not revoke the refresh token.", retry_in=None)
 
 
 async def _post_form(post: Post, url: str, credentials: Credentials, form: Mapping[str, str]) -> Mapping[str, object]:
@@ -252,11 +255,12 @@ async def _post_form(post: Post, url: str, credentials: Credentials, form: Mappi
         raise _delayed(f"Zoho's accounts host can't be reached. {error.message}", RETRY_SOON) from None
     if reply.status == 429:
         return {"error": "too many requests"}
+    failure = {"error": f"HTTP {reply.status}"} if reply.status >= 300 else {}
     try:
         members = json.loads(reply.body)
     except (ValueError, RecursionError):
-        return {}
-    return members if isinstance(members, dict) else {}
+        return failure
+    return {**failure, **members} if isinstance(members, dict) else failure
 
 
 def _is_throttled(members: Mapping[str, object]) -> bool:

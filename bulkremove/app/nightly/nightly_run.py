@@ -177,7 +177,8 @@ class NightlyRuns:
         now = self._context.clock.wall()
         for job in await self._jobs.all(JobState.HELD):
             if job.due_at is None and now - job.created_at > EXPIRES:
-                await self._jobs.cancel(job.id, by=NIGHTLY_RUN)
+                if not await self._jobs.expire(job.id, by=NIGHTLY_RUN):
+                    continue
                 text = f"Nobody approved the plan of {job.source} ({job.id}) within 7 days, so it was cancelled."
                 await self.outbox.add(f"expired:{job.id}", f"the plan of {job.source} has expired", text)
 

@@ -32,6 +32,8 @@ class Scheduler:
                 await self.run_due()
             except (BulkremoveError, OSError) as error:
                 logging.getLogger(__name__).warning("%s", error)
+            except Exception as error:  # or no nightly run would start any more, and nobody would be told
+                logging.getLogger(__name__).warning("A nightly run ended unexpectedly: %s", type(error).__name__)
             await self._context.clock.sleep(POLL_SECONDS)
 
     async def run_due(self) -> None:

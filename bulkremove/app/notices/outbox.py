@@ -57,4 +57,4 @@ class Outbox:
 def _addresses(context: Context) -> list[str]:
     """Addresses from BULKREMOVE_NOTIFY, else from the private file notify.txt in the home folder, one per line."""
     text = context.environ.get("BULKREMOVE_NOTIFY") or read_private(context.settings.home / "notify.txt") or ""
-    return [line.strip() for line in text.split("\n") if line.strip() and not line.startswith("#")]
+    return [line.strip() for line in text.split("\n") if line.strip() and not line.strip().startswith("#")]
