@@ -11,7 +11,8 @@ from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import EndReason, Job, Tally
 from bulkremove.domain.ledger import Quota
 from bulkremove.domain.plan import Plan
-from bulkremove.domain.row import UNPLANNED
+from bulkremove.domain.row import Status
+from bulkremove.report.json_types import PlanJson
 
 PAGE = 50
 """Rows of a page of a table."""
@@ -37,7 +38,7 @@ class Preview:
             courses[course] += count
         return courses
 
-    def as_json(self) -> dict[str, object]:
+    def as_json(self) -> PlanJson:
         """The plan for programs; ``seconds`` of the run's clock, ``ends_at`` in epoch seconds."""
         plan, table, counts = self.plan, self.plan.table, self.plan.not_sent()
         return {
@@ -52,7 +53,10 @@ class Preview:
             "columns": {"course": table.roles.course, "batch": table.roles.batch, "learner": table.roles.learner},
             "rows": len(table),
             "removals": plan.removals,
-            **{status.value: counts.get(status, 0) for status in UNPLANNED},
+            "duplicate": counts.get(Status.DUPLICATE, 0),
+            "invalid": counts.get(Status.INVALID, 0),
+            "done_before": counts.get(Status.DONE_BEFORE, 0),
+            "not_sent": counts.get(Status.NOT_SENT, 0),
             "empty_rows": table.empty_rows,
             "hidden_rows": table.hidden_rows,
             "notes": list(table.notes),
@@ -60,7 +64,7 @@ class Preview:
             "courses": [{"course": course, "removals": n} for course, n in self.courses().items()],
             "batches": [{"course": c, "batch": b, "removals": n} for (c, b), n in plan.batches.items()],
             "excluded": [
-                {"row": table.numbers[i], "status": e.status.value, "detail": e.detail}
+                {"row": table.numbers[i], "status": e.status, "detail": e.detail}
                 for i, e in sorted(plan.excluded.items())
             ],
             "calls": plan.removals,

@@ -81,9 +81,12 @@ def show(screen: Screen, job: str, as_json: bool) -> None:
     if as_json:
         from bulkremove.report import as_json as report_json
 
-        document = {**report_json(stored_job, tally, report=None, retry=None), "exit_code": of_job(stored_job, tally)}
-        document["events"] = [{"at": at, "name": name, "text": text} for at, name, text in events]
-        document["unknown_rows"] = [outcome.number for outcome in unknown]
+        document = {
+            **report_json(stored_job, tally),
+            "exit_code": of_job(stored_job, tally),
+            "events": [{"at": at, "name": name, "text": text} for at, name, text in events],
+            "unknown_rows": [outcome.number for outcome in unknown],
+        }
         screen.answer(json.dumps(document))
         return
     screen.answer(f"Job {stored_job.id}: {stored_job.state.value}. {stored_job.reason}".strip())

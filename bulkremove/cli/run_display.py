@@ -118,8 +118,8 @@ def _show_end(screen: Screen, ended: RunResult, as_json: bool) -> None:
         from bulkremove.report import as_json as report_json
 
         paths = {name: str(path) if path else None for name, path in (("report", ended.report), ("retry", ended.retry))}
-        document = report_json(ended.job, ended.tally, **paths)
-        screen.answer(json.dumps({**document, "exit_code": of_job(ended.job, ended.tally)}))
+        document = report_json(ended.job, ended.tally)
+        screen.answer(json.dumps({**document, **paths, "exit_code": of_job(ended.job, ended.tally)}))
     else:
         screen.answer(ended.summary)
     if ended.retry:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from bulkremove.domain.job import Job, Tally
 from bulkremove.domain.row import Status
+from bulkremove.report.json_types import JobJson
 
 _ORDER = (Status.NOT_FOUND, Status.REFUSED, Status.UNKNOWN, Status.NOT_SENT, Status.DUPLICATE, Status.INVALID)
 
@@ -47,20 +46,20 @@ def first_line(job: Job, tally: Tally) -> str | None:
     return " ".join(warnings) or None
 
 
-def as_json(job: Job, tally: Tally, *, report: str | None, retry: str | None) -> Mapping[str, object]:
-    """The summary for programs. Times are epoch seconds, durations seconds; ``report``, ``retry``: paths."""
+def as_json(job: Job, tally: Tally) -> JobJson:
+    """The job for programs."""
     return {
         "job": job.id,
-        "state": job.state.value,
+        "state": job.state,
         "reason": job.reason,
-        "end_reason": job.reason_code.value,
+        "end_reason": job.reason_code,
         "account": job.account,
         "host": job.host,
         "sandbox": job.sandbox,
         "source": job.source,
         "plan_hash": job.plan_hash,
         "rows": tally.total,
-        "counts": {status.value: tally[status] for status in Status},
+        "counts": {status: tally[status] for status in Status},
         "open": tally.open,
         "seconds": round(job.seconds, 3),
         "peak_calls": job.peak_calls,
@@ -68,8 +67,6 @@ def as_json(job: Job, tally: Tally, *, report: str | None, retry: str | None) ->
         "mismatched": job.mismatched,
         "created_at": job.created_at,
         "finished_at": job.finished_at,
-        "report": report,
-        "retry": retry,
     }
 
 

@@ -20,9 +20,19 @@ from bulkremove.domain.plan import PlannedRow
 from bulkremove.domain.row import UNPLANNED
 from bulkremove.reading.options import Hidden, ReadOptions, parse_columns
 from bulkremove.report import as_json
+from bulkremove.report.json_types import RowJson
 from bulkremove.report.metrics import CONTENT_TYPE, text
 from bulkremove.storage.interface.jobs import VISIBLE
-from bulkremove.web.openapi import PREFIX, document, query_names
+from bulkremove.web.openapi import (
+    PREFIX,
+    JobEvents,
+    JobsPage,
+    RowsPage,
+    SupervisedJob,
+    UploadedPlan,
+    document,
+    query_names,
+)
 from bulkremove.web.plan_pages import TO_REMOVE, confirm
 from bulkremove.web.responses import download
 from bulkremove.web.routes import JSON, Route, person
@@ -94,7 +104,8 @@ class Api:
         rows, more = await self._app.plans.filter_rows(
             preview.plan, status=status, to_remove=to_remove, text=text, page=page
         )
-        return web.json_response({"rows": [_row(row) for row in rows], "more": more})
+        body: RowsPage = {"rows": [_row(row) for row in rows], "more": more}
+        return web.json_response(body)
 
     async def confirm(self, request: web.Request) -> web.StreamResponse:
         """Confirm a plan by its hash and start its job: 201 with the new job, 200 if the plan was confirmed before."""
@@ -111,7 +122,8 @@ class Api:
         state = _choice(request, "state", {state.value: state for state in VISIBLE})
         source = request.query.get("q", "")
         jobs, tallies, more = await self._app.jobs.page(page=_page(request), limit=100, state=state, source=source)
-        return web.json_response({"jobs": [self._job_json(job, tallies[job.id]) for job in jobs], "more": more})
+        body: JobsPage = {"jobs": [self._job_json(job, tallies[job.id]) for job in jobs], "more": more}
+        return web.json_response(body)
 
     async def job(self, request: web.Request) -> web.StreamResponse:
         """Return a job with its counts."""
@@ -120,7 +132,8 @@ class Api:
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Return the events of a job, the oldest first."""
         events = await self._app.jobs.events(await self._job(request))
-        return web.json_response({"events": [{"at": at, "name": name, "text": text} for at, name, text in events]})
+        body: JobEvents = {"events": [{"at": at, "name": name, "text": text} for at, name, text in events]}
+        return web.json_response(body)
 
     async def report(self, request: web.Request) -> web.StreamResponse:
         """Return the report of a job as a CSV, Excel or JSON Lines file."""
@@ -156,7 +169,7 @@ class Api:
     async def _job(self, request: web.Request) -> Job:
         return await self._app.jobs.find(request.match_info["job"])
 
-    async def _plan(self, upload: Upload) -> dict[str, object]:
+    async def _plan(self, upload: Upload) -> UploadedPlan:
         if upload.job is not None:
             raise ConsentMissing(f"This plan was confirmed: it is job {upload.job} now.")
         preview = await self._uploads.preview(upload)
@@ -165,10 +178,9 @@ class Api:
     async def _job_response(self, job: Job, *, status: int = 200) -> web.Response:
         return web.json_response(self._job_json(job, await self._app.jobs.tally(job)), status=status)
 
-    def _job_json(self, job: Job, tally: Tally) -> dict[str, object]:
-        members = dict(as_json(job, tally, report=None, retry=None))
-        del members["report"], members["retry"]  # file paths, which only the command line has
-        return members | {
+    def _job_json(self, job: Job, tally: Tally) -> SupervisedJob:
+        return {
+            **as_json(job, tally),
             "running": self._supervisor.running(job.id) is not None,
             "failure": self._supervisor.failures.get(job.id),
         }
@@ -187,7 +199,7 @@ def _strict(handler: Handler, names: frozenset[str]) -> Handler:
     return checked
 
 
-def _row(row: PlannedRow) -> dict[str, object]:
+def _row(row: PlannedRow) -> RowJson:
     planned, detail = (row.exclusion.status.value, row.exclusion.detail) if row.exclusion else (TO_REMOVE, "")
     return {"row": row.row.number, "planned": planned, "detail": detail, "cells": list(row.row.cells)}
 

@@ -3,22 +3,62 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
+
+from msgspec.json import schema_components
 
 from bulkremove import __version__
-from bulkremove.domain.job import EndReason, JobState
-from bulkremove.domain.row import UNPLANNED, Status
+from bulkremove.domain.row import UNPLANNED
 from bulkremove.reading.options import Hidden
+from bulkremove.report.json_types import EventJson, JobJson, PlanJson, RowJson
 from bulkremove.storage.interface.jobs import VISIBLE
 
 PREFIX = "/api/v1"
 
 _TEXT = {"type": "string"}
-_WHOLE = {"type": "integer"}
-_NUMBER = {"type": "number"}
-_FLAG = {"type": "boolean"}
-_TEXTS = {"type": "array", "items": _TEXT}
+
+
+class UploadedPlan(PlanJson):
+    """A plan that waits for its confirmation; ``id``: in its address."""
+
+    id: str
+    prepared_by: str
+
+
+class RowsPage(TypedDict):
+    """A page of a plan's rows; ``more``: there is another page."""
+
+    rows: list[RowJson]
+    more: bool
+
+
+class SupervisedJob(JobJson):
+    """A job; ``failure``: why this server could not run it."""
+
+    running: bool
+    failure: str | None
+
+
+class JobsPage(TypedDict):
+    """A page of jobs; ``more``: there is another page."""
+
+    jobs: list[SupervisedJob]
+    more: bool
+
+
+class JobEvents(TypedDict):
+    """The events of a job, the oldest first."""
+
+    events: list[EventJson]
+
+
+class Error(TypedDict):
+    """What went wrong, and what to do."""
+
+    error: str
+
+
+_MODELS = (UploadedPlan, RowsPage, SupervisedJob, JobsPage, JobEvents, Error)
 
 
 def document() -> dict[str, object]:
@@ -35,7 +75,7 @@ def document() -> dict[str, object]:
         "paths": {f"{PREFIX}{path}": methods for path, methods in _paths().items()},
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-            "schemas": {"Plan": _plan(), "Rows": _rows(), "Job": _job(), "Error": _object({"error": _TEXT})},
+            "schemas": schema_components(_MODELS, ref_template="#/components/schemas/{name}")[1],
         },
     }
 
@@ -51,7 +91,7 @@ def _paths() -> dict[str, Any]:
     page = _query("page", {"type": "integer", "minimum": 1, "maximum": 99_999_999})
     planned = [*(status.value for status in UNPLANNED), "remove"]
     states = [state.value for state in VISIBLE]
-    job_response, not_found = _json("Job", "The job and its counts."), (404,)
+    job_response, not_found = _json(SupervisedJob, "The job and its counts."), (404,)
     return {
         "/openapi.json": {
             "get": _operation(
@@ -61,7 +101,7 @@ def _paths() -> dict[str, Any]:
         "/plans": {
             "post": _operation(
                 "Make a plan from a file (CSV, TSV, .xlsx, .xls or .ods, detected by content). Removes nothing.",
-                {201: _json("Plan", "The plan.")},
+                {201: _json(UploadedPlan, "The plan.")},
                 parameters=[
                     _query("name", _TEXT, "The file's name in messages."),
                     _query("sheet", _TEXT, "The sheet to read, where there are several."),
@@ -73,12 +113,14 @@ def _paths() -> dict[str, Any]:
             )
         },
         "/plans/{plan}": {
-            "get": _operation("An unconfirmed plan.", {200: _json("Plan", "The plan.")}, [plan], errors=(404, 409, 422))
+            "get": _operation(
+                "An unconfirmed plan.", {200: _json(UploadedPlan, "The plan.")}, [plan], errors=(404, 409, 422)
+            )
         },
         "/plans/{plan}/rows": {
             "get": _operation(
                 "Rows of a plan, 50 a page.",
-                {200: _json("Rows", "A page of rows.")},
+                {200: _json(RowsPage, "A page of rows.")},
                 [plan, page, _query("status", {"type": "string", "enum": planned}), _query("q", _TEXT)],
                 errors=(404, 422),
             )
@@ -86,7 +128,10 @@ def _paths() -> dict[str, Any]:
         "/plans/{plan}/confirm": {
             "post": _operation(
                 "Confirm exactly this plan and start its job. A second request returns the same job.",
-                {201: _json("Job", "The new job."), 200: _json("Job", "The job that the plan became before.")},
+                {
+                    201: _json(SupervisedJob, "The new job."),
+                    200: _json(SupervisedJob, "The job that the plan became before."),
+                },
                 [plan],
                 body={
                     "required": True,
@@ -106,12 +151,7 @@ def _paths() -> dict[str, Any]:
         "/jobs": {
             "get": _operation(
                 "The jobs, the newest first, 100 a page. `q`: part of the file's name.",
-                {
-                    200: _inline(
-                        _object({"jobs": {"type": "array", "items": _ref("Job")}, "more": {"type": "boolean"}}),
-                        "A page of jobs.",
-                    )
-                },
+                {200: _json(JobsPage, "A page of jobs.")},
                 [page, _query("state", {"type": "string", "enum": states}), _query("q", _TEXT)],
             )
         },
@@ -119,7 +159,7 @@ def _paths() -> dict[str, Any]:
         "/jobs/{job}/events": {
             "get": _operation(
                 "The events of a job, the oldest first.",
-                {200: _inline(_object({"events": {"type": "array", "items": _event()}}), "The events.")},
+                {200: _json(JobEvents, "The events.")},
                 [job],
                 errors=not_found,
             )
@@ -149,88 +189,6 @@ def _paths() -> dict[str, Any]:
     }
 
 
-def _plan() -> dict[str, object]:
-    batch = {"course": _TEXT, "batch": _TEXT, "removals": _WHOLE}
-    return _object(
-        {
-            "id": _TEXT,
-            "prepared_by": _TEXT,
-            "dry_run": {"const": True},
-            "account": _TEXT,
-            "host": _TEXT,
-            "sandbox": _FLAG,
-            "source": _TEXT,
-            "kind": _TEXT,
-            "sheet": {"type": ["string", "null"]},
-            "header": _TEXTS,
-            "columns": _object({"course": _WHOLE, "batch": _WHOLE, "learner": _WHOLE}),
-            "rows": _WHOLE,
-            "removals": _WHOLE,
-            "duplicate": _WHOLE,
-            "invalid": _WHOLE,
-            "done_before": _WHOLE,
-            "not_sent": _WHOLE,
-            "empty_rows": _WHOLE,
-            "hidden_rows": _WHOLE,
-            "notes": _TEXTS,
-            "refusal": {"type": ["string", "null"]},
-            "courses": {"type": "array", "items": _object({"course": _TEXT, "removals": _WHOLE})},
-            "batches": {"type": "array", "items": _object(batch)},
-            "excluded": {"type": "array", "items": _object({"row": _WHOLE, "status": _TEXT, "detail": _TEXT})},
-            "calls": _WHOLE,
-            "seconds": _NUMBER,
-            "ends_at": _NUMBER,
-            "plan_hash": _TEXT,
-        }
-    )
-
-
-def _rows() -> dict[str, object]:
-    row = _object({"row": _WHOLE, "planned": _TEXT, "detail": _TEXT, "cells": _TEXTS})
-    return _object({"rows": {"type": "array", "items": row}, "more": _FLAG})
-
-
-def _job() -> dict[str, object]:
-    return _object(
-        {
-            "job": _TEXT,
-            "state": {"type": "string", "enum": [state.value for state in JobState]},
-            "reason": _TEXT,
-            "end_reason": {"type": "string", "enum": [reason.value for reason in EndReason]},
-            "account": _TEXT,
-            "host": _TEXT,
-            "sandbox": _FLAG,
-            "source": _TEXT,
-            "plan_hash": _TEXT,
-            "rows": _WHOLE,
-            "counts": _object({status.value: _WHOLE for status in Status}),
-            "open": _WHOLE,
-            "seconds": _NUMBER,
-            "peak_calls": _WHOLE,
-            "lockouts": _WHOLE,
-            "mismatched": _WHOLE,
-            "created_at": _NUMBER,
-            "finished_at": {"type": ["number", "null"]},
-            "running": _FLAG,
-            "failure": {"type": ["string", "null"]},
-        }
-    )
-
-
-def _event() -> dict[str, object]:
-    return _object({"at": _NUMBER, "name": _TEXT, "text": _TEXT})
-
-
-def _object(properties: Mapping[str, object]) -> dict[str, object]:
-    """Return the schema of an object with exactly these members."""
-    return {
-        "type": "object",
-        "properties": dict(properties),
-        "required": list(properties),
-        "additionalProperties": False,
-    }
-
-
 def _operation(
     summary: str,
     responses: dict[int, object],
@@ -240,7 +198,7 @@ def _operation(
     errors: tuple[int, ...] = (),
 ) -> dict[str, object]:
     """Return an OpenAPI operation object. ``errors``: status codes beside those that every operation may return."""
-    failures = {code: _json("Error", "What went wrong, and what to do.") for code in (400, 401, 403, 421, *errors)}
+    failures = {code: _json(Error, "What went wrong, and what to do.") for code in (400, 401, 403, 421, *errors)}
     operation: dict[str, object] = {
         "summary": summary,
         "responses": {str(code): response for code, response in sorted((responses | failures).items())},
@@ -252,15 +210,8 @@ def _operation(
     return operation
 
 
-def _ref(schema: str) -> dict[str, object]:
-    return {"$ref": f"#/components/schemas/{schema}"}
-
-
-def _json(schema: str, description: str) -> dict[str, object]:
-    return _inline(_ref(schema), description)
-
-
-def _inline(schema: dict[str, object], description: str) -> dict[str, object]:
+def _json(model: type, description: str) -> dict[str, object]:
+    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
     return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 

@@ -1,0 +1,111 @@
+"""The JSON of plans, rows, jobs and events: one definition for the command line, the API and its OpenAPI document.
+
+Times are epoch seconds, durations seconds.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+from bulkremove.domain.job import EndReason, JobState
+from bulkremove.domain.row import Status
+
+
+class ColumnsJson(TypedDict):
+    """The columns of the ids, from 0."""
+
+    course: int
+    batch: int
+    learner: int
+
+
+class CourseJson(TypedDict):
+    """How many learners are to be removed from a course."""
+
+    course: str
+    removals: int
+
+
+class BatchJson(CourseJson):
+    """How many learners are to be removed from a batch."""
+
+    batch: str
+
+
+class ExcludedJson(TypedDict):
+    """A row that is not sent; ``row``: its number as the spreadsheet shows it."""
+
+    row: int
+    status: Status
+    detail: str
+
+
+class PlanJson(TypedDict):
+    """A plan; ``calls`` are made when each row is answered at once."""
+
+    dry_run: Literal[True]
+    account: str
+    host: str
+    sandbox: bool
+    source: str
+    kind: str
+    sheet: str | None
+    header: list[str]
+    columns: ColumnsJson
+    rows: int
+    removals: int
+    duplicate: int
+    invalid: int
+    done_before: int
+    not_sent: int
+    empty_rows: int
+    hidden_rows: int
+    notes: list[str]
+    refusal: str | None
+    courses: list[CourseJson]
+    batches: list[BatchJson]
+    excluded: list[ExcludedJson]
+    calls: int
+    seconds: float
+    ends_at: float
+    plan_hash: str
+
+
+class RowJson(TypedDict):
+    """A row of a plan; ``planned``: ``remove``, or why it is not sent."""
+
+    row: int
+    planned: str
+    detail: str
+    cells: list[str]
+
+
+class JobJson(TypedDict):
+    """A job and its counts."""
+
+    job: str
+    state: JobState
+    reason: str
+    end_reason: EndReason
+    account: str
+    host: str
+    sandbox: bool
+    source: str
+    plan_hash: str
+    rows: int
+    counts: dict[Status, int]
+    open: int
+    seconds: float
+    peak_calls: int
+    lockouts: int
+    mismatched: int
+    created_at: float
+    finished_at: float | None
+
+
+class EventJson(TypedDict):
+    """What happened to a job."""
+
+    at: float
+    name: str
+    text: str
