@@ -5,7 +5,6 @@ Every use case is given a ``Context``; ``App`` builds them. Nothing here prints 
 
 from bulkremove.app.application import App
 from bulkremove.app.consent import Consent
-from bulkremove.app.doctor import Check
 from bulkremove.app.results import Preview, QuotaUsage, RunResult
 from bulkremove.app.sandbox_run import SandboxOptions
 from bulkremove.app.users import SessionUser, Users, this_person
@@ -13,7 +12,6 @@ from bulkremove.engine.progress import Progress, Stop
 
 __all__ = [
     "App",
-    "Check",
     "Consent",
     "Preview",
     "Progress",

@@ -13,25 +13,26 @@ from random import Random, SystemRandom
 from typing import TYPE_CHECKING
 
 from bulkremove.app import sandbox_run
-from bulkremove.app.accounts import Accounts, settled
-from bulkremove.app.backup import Backups
+from bulkremove.app.accounts import Accounts
 from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
-from bulkremove.app.plans import Plans
-from bulkremove.app.retention import Retention
-from bulkremove.app.runs import Runs
 from bulkremove.app.sandbox_run import SandboxOptions
-from bulkremove.app.users import Users
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Clock
 from bulkremove.domain.hosts import SANDBOX_HOST
 from bulkremove.platform.system_clock import SystemClock
 from bulkremove.storage import SqliteStorage, Storage
 from bulkremove.storage.interface.audit import AuditLog
+from bulkremove.zoho.accounts import with_data_center
 
-if TYPE_CHECKING:  # they import aiohttp, which most commands do not need
+if TYPE_CHECKING:  # they import what most commands do not need
+    from bulkremove.app.backup import Backups
     from bulkremove.app.job_supervisor import JobSupervisor
     from bulkremove.app.nightly import NightlyRuns
+    from bulkremove.app.plans import Plans
+    from bulkremove.app.retention import Retention
+    from bulkremove.app.runs import Runs
+    from bulkremove.app.users import Users
 
 
 class App:
@@ -52,7 +53,7 @@ class App:
             environ = {**environ, **sandbox_run.credentials(sandbox)}
             url = f"http://{SANDBOX_HOST}"
             settings = replace(settings, api_url=url, accounts_url=url, account=sandbox.account)
-        settings = settled(settings)
+        settings = with_data_center(settings)
         self.context = Context(settings, environ, clock, random or SystemRandom(), storage(settings.home, clock))
         self.settings, self.clock, self.record = settings, clock, self.context.record
         self._sandbox = sandbox
@@ -69,6 +70,8 @@ class App:
     @cached_property
     def plans(self) -> Plans:
         """Plans made from files, and the jobs made from plans."""
+        from bulkremove.app.plans import Plans
+
         return Plans(self.context, self.accounts, self.jobs)
 
     @cached_property
@@ -79,21 +82,29 @@ class App:
     @cached_property
     def runs(self) -> Runs:
         """Runs, which send the pending rows of jobs."""
+        from bulkremove.app.runs import Runs
+
         return Runs(self.context, self.accounts, self.jobs, self._sandbox)
 
     @cached_property
     def retention(self) -> Retention:
         """Deletion of old data, erasure of one learner's data, and the figures for Prometheus."""
+        from bulkremove.app.retention import Retention
+
         return Retention(self.context, self.accounts)
 
     @cached_property
     def backups(self) -> Backups:
         """Backups of the journal, and restoring one."""
+        from bulkremove.app.backup import Backups
+
         return Backups(self.context, self.accounts)
 
     @cached_property
     def users(self) -> Users:
         """Users, tokens and signing in."""
+        from bulkremove.app.users import Users
+
         return Users(self.context)
 
     @property

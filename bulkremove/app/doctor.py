@@ -20,6 +20,8 @@ from bulkremove.domain.errors import BulkremoveError
 from bulkremove.platform.secure_files import make_folder
 from bulkremove.storage import Storage
 from bulkremove.zoho.accounts import Credentials
+from bulkremove.zoho.client import open_client
+from bulkremove.zoho.oauth import AccessTokens
 
 MAX_SKEW = 60.0
 """Seconds by which this machine's clock may differ from Zoho's before the check fails."""
@@ -85,9 +87,6 @@ async def _journal(storage: Storage) -> Check:
 
 
 async def _token_and_clock(settings: Settings, credentials: Credentials, clock: Clock) -> list[Check]:
-    from bulkremove.zoho.client import open_client
-    from bulkremove.zoho.oauth import AccessTokens
-
     dates: list[str] = []
     async with open_client(settings) as zoho:
 

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bulkremove.app.consent import check_four_eyes
 from bulkremove.app.context import Context
@@ -16,11 +15,18 @@ from bulkremove.domain.errors import ConsentMissing, JobBusy, JobNotFound, NoteR
 from bulkremove.domain.job import EndReason, Job, JobState, Tally
 from bulkremove.domain.plan import Plan
 from bulkremove.domain.row import Status
+from bulkremove.report import (
+    ReportFile,
+    Rows,
+    Timeline,
+    default_path,
+    first_line,
+    reserve,
+    summary,
+    timeline,
+)
 from bulkremove.storage.interface.jobs import VISIBLE, JobEnd
 from bulkremove.storage.interface.records import Act, JobEvent, Record
-
-if TYPE_CHECKING:  # most commands do not need reports
-    from bulkremove.report import ReportFile, Rows, Timeline
 
 MAX_NOTE_LENGTH = 500
 """Characters."""
@@ -137,8 +143,6 @@ class Jobs:
 
     async def timeline(self, job: Job) -> Timeline:
         """The job's removals over time, and the waits in which no row was sent."""
-        from bulkremove.report import timeline
-
         waits = [(at, name) for at, name, _ in await self._storage.jobs.events(job.id) if name in WAITS]
         ends = await self._storage.rows.first_call_after(job.id, [at for at, _ in waits])
         removed_at = await self._storage.rows.removal_times(job.id)
@@ -201,13 +205,11 @@ class Jobs:
         ``rows``: write the input columns of these rows instead, as a file to be read in again; None, and no file, when
         there are no such rows.
         """
-        from bulkremove import report as reports
-
         job = await self._storage.jobs.get(job_id)
         if job.rows_deleted:
             raise ReportFailed(f"The rows of job {job.id} were deleted after their time; only its totals are left.")
         total = (await self._storage.rows.tally(job.id)).total
-        file = reports.reserve(path or reports.default_path(job, Path(job.folder)), job=job, rows=total)
+        file = reserve(path or default_path(job, Path(job.folder)), job=job, rows=total)
         try:
             written = await self._publish(job, file, rows)
             if written:
@@ -218,8 +220,6 @@ class Jobs:
 
     async def publish(self, job: Job, file: ReportFile, retry_file: ReportFile) -> RunResult:
         """Write report and retry file of a run that has ended into the files reserved for them."""
-        from bulkremove.report import Rows, first_line, summary
-
         tally = await self._storage.rows.tally(job.id, as_reported=True)
         warnings = [first_line(job, tally)]
         report = retry = None
@@ -251,8 +251,6 @@ class Jobs:
 
     async def summary(self, job: Job) -> str:
         """The summary of the job in its present state, in one line."""
-        from bulkremove.report import summary
-
         return summary(job, await self._storage.rows.tally(job.id, as_reported=True))
 
     async def resumable(self, job: Job) -> bool:

@@ -18,6 +18,7 @@ from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.results import PAGE, Preview
 from bulkremove.config import Settings, protected_path
+from bulkremove.domain import planner
 from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import Job, JobState
 from bulkremove.domain.plan import Plan, PlannedRow, ProtectedLearners
@@ -26,6 +27,7 @@ from bulkremove.domain.table import Table
 from bulkremove.engine import rate_limit
 from bulkremove.platform.local_time import local
 from bulkremove.reading.options import ReadOptions
+from bulkremove.reading.reader import read, read_protected_learners
 from bulkremove.reading.subprocess_reader import read_in_subprocess
 from bulkremove.storage.interface.records import Record
 
@@ -41,8 +43,6 @@ class Plans:
 
     def preview(self, source: Path | BinaryIO, *, name: str, options: ReadOptions) -> Preview:
         """Read a file to its end and plan what a run would do. Blocks the event loop. Raises FileRefused."""
-        from bulkremove.reading.reader import read
-
         return self._preview(read(source, name=name, options=options))
 
     async def preview_in_subprocess(self, path: Path, *, name: str, options: ReadOptions) -> Preview:
@@ -53,11 +53,9 @@ class Plans:
         self, plan: Plan, *, status: Status | None, to_remove: bool, text: str, page: int
     ) -> tuple[list[PlannedRow], bool]:
         """A page (from 1) of a plan's rows, and whether more follow; see ``planner.filter_rows``."""
-        from bulkremove.domain.planner import filter_rows
-
         offset = (page - 1) * PAGE
         rows = await asyncio.to_thread(
-            filter_rows, plan, status=status, to_remove=to_remove, text=text, offset=offset, limit=PAGE + 1
+            planner.filter_rows, plan, status=status, to_remove=to_remove, text=text, offset=offset, limit=PAGE + 1
         )
         return rows[:PAGE], len(rows) > PAGE
 
@@ -142,10 +140,8 @@ class Plans:
 
     def _preview(self, table: Table, settings: Settings | None = None) -> Preview:
         """Plan a table. ``settings``: those of a job's own account, where it is not the context's."""
-        from bulkremove.domain.planner import plan
-
         settings = settings or self._context.settings
-        planned = plan(
+        planned = planner.plan(
             table, account=settings.account, host=settings.host, protected=protected_learners(self._context.settings)
         )
         quota = settings.quota
@@ -188,6 +184,4 @@ def protected_learners(settings: Settings) -> ProtectedLearners:
     path = protected_path(settings)
     if not settings.protected_list and not path.exists():
         return ProtectedLearners()
-    from bulkremove.reading.reader import read_protected_learners
-
     return read_protected_learners(path)

@@ -9,22 +9,19 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bulkremove.app.accounts import Accounts
 from bulkremove.app.backup import sweep_copies
 from bulkremove.app.context import Context
+from bulkremove.app.erasure import Erasure, erase_from, search_files
 from bulkremove.app.plans import protected_learners
 from bulkremove.app.results import QuotaUsage
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing, LocalFileFailed, NotAuthorized, SettingsError
 from bulkremove.domain.job import Job
+from bulkremove.report.metrics import Figures
 from bulkremove.sources import source_of
 from bulkremove.sources.inbox import Inbox
 from bulkremove.storage import Storage
-
-if TYPE_CHECKING:  # erasing reads files, which imports pandas
-    from bulkremove.app.erasure import Erasure
-    from bulkremove.report.metrics import Figures
 
 DAY = 86_400.0
 
@@ -58,8 +55,6 @@ class Retention:
 
     async def find_learner(self, learner: str) -> Erasure:
         """Where a learner's data are. Raises ConsentMissing for one with rows still to be sent, or without data."""
-        from bulkremove.app.erasure import Erasure, search_files
-
         if open_rows := await self._storage.erasure.open_rows_of(learner):
             raise ConsentMissing(
                 f"{open_rows} row(s) of this learner are still to be sent, so nothing was erased.",
@@ -96,8 +91,6 @@ class Retention:
 
         The audit log records that it was done, without the id.
         """
-        from bulkremove.app.erasure import erase_from
-
         rows = sum((await self._storage.erasure.erase(erasure.learner)).values())
         failures = []
         if remaining := sum(erasure.rows.values()) - rows:
@@ -120,8 +113,6 @@ class Retention:
 
     async def figures(self) -> Figures:
         """The figures for Prometheus."""
-        from bulkremove.report.metrics import Figures
-
         rows, jobs, lockouts = await self._storage.jobs.counts()
         try:
             allowance = await self._accounts.allowance()

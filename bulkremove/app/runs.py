@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from yarl import URL
 
 from bulkremove.app import sandbox_run
 from bulkremove.app.accounts import Accounts
@@ -21,11 +22,13 @@ from bulkremove.domain.errors import ConsentMissing, JobBusy, JournalFailed, Set
 from bulkremove.domain.job import EndReason, Job, JobState
 from bulkremove.domain.operation import OPERATIONS
 from bulkremove.domain.planner import PROTECTED
+from bulkremove.engine.fair_queue import FairQueue
+from bulkremove.engine.job_run import JobRun
+from bulkremove.engine.progress import Progress, Stop
+from bulkremove.report import default_path, reserve, retry_path
 from bulkremove.storage.interface.jobs import JobEnd
-
-if TYPE_CHECKING:  # most commands do not need them
-    from bulkremove.engine.fair_queue import FairQueue
-    from bulkremove.engine.progress import Progress, Stop
+from bulkremove.zoho.client import open_client
+from bulkremove.zoho.oauth import AccessTokens
 
 
 class Runs:
@@ -57,13 +60,6 @@ class Runs:
 
         Raises JobBusy, ReportFailed and SettingsError before anything is sent; JournalFailed ends a run at once.
         """
-        from yarl import URL
-
-        from bulkremove import report as reports
-        from bulkremove.engine.job_run import JobRun
-        from bulkremove.zoho.client import open_client
-        from bulkremove.zoho.oauth import AccessTokens
-
         storage = self._context.storage
         async with nullcontext() if claimed else storage.claims.hold(job_id):
             job = await self._jobs.find(job_id)
@@ -85,10 +81,10 @@ class Runs:
             if not tally.total:
                 raise JournalFailed(f"Job {job.id} has no rows in the journal, so nothing was sent.")
             await self._context.record(by, "run", job=job.id)
-            path = report or reports.default_path(job, Path(job.folder))
-            files = [reports.reserve(path, job=job, rows=tally.total)]
+            path = report or default_path(job, Path(job.folder))
+            files = [reserve(path, job=job, rows=tally.total)]
             try:
-                files.append(reports.reserve(reports.retry_path(path, job), job=job, rows=tally.total))
+                files.append(reserve(retry_path(path, job), job=job, rows=tally.total))
                 if tally.open:
                     credentials = self._accounts.credentials(settings)
                     async with (
@@ -158,8 +154,6 @@ class Runs:
 
     def _queue(self, settings: Settings) -> FairQueue:
         """The queue that the account's jobs in this process share; each event loop has its own."""
-        from bulkremove.engine.fair_queue import FairQueue
-
         loop, ledger = asyncio.get_running_loop(), self._accounts.ledger_key(settings)
         if (loop, ledger) not in self._queues:
             queues = {key: queue for key, queue in self._queues.items() if key[0] is loop}

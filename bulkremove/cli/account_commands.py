@@ -29,6 +29,8 @@ def login(screen: Screen, name: str | None) -> None:
     """
     import asyncio
 
+    from bulkremove.app.login import log_in
+
     dc = click.prompt("Data centre", type=click.Choice(list(DATA_CENTERS)), default="us", err=True)
     client_id = click.prompt("Client id", err=True)
     secret = click.prompt("Client secret (not shown)", hide_input=True, err=True)
@@ -36,7 +38,8 @@ def login(screen: Screen, name: str | None) -> None:
 
     with screen.app() as app:
         sentences = asyncio.run(
-            app.accounts.login(
+            log_in(
+                app.context,
                 name=name or app.settings.account,
                 dc=dc,
                 client_id=client_id.strip(),
@@ -76,7 +79,9 @@ def accounts(context: click.Context, as_json: bool) -> None:
 @click.pass_obj
 def remove(screen: Screen, name: str) -> None:
     """Revoke the token of account NAME at Zoho and delete the account from this machine."""
-    for sentence in screen.call(lambda app: app.accounts.forget(name)):
+    from bulkremove.app.login import log_out
+
+    for sentence in screen.call(lambda app: log_out(app.context, name)):
         screen.answer(sentence)
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+from bulkremove.config import Settings
 from bulkremove.domain.errors import LocalFileFailed, NotAuthorized, SettingsError
 from bulkremove.platform.secure_files import read_private, write_private
 
@@ -168,3 +169,13 @@ class AccountStore:
     def _save(self, accounts: Mapping[str, Account]) -> None:
         fields = {name: asdict(account) for name, account in accounts.items()}
         write_private(self._list, json.dumps(fields, indent=1))
+
+
+def with_data_center(settings: Settings) -> Settings:
+    """The settings with the data centre of their account, unless they name a data centre or an address themselves."""
+    if "dc" in settings.sources or settings.api_url:
+        return settings
+    for account in AccountStore(settings.home, None).all():
+        if account.name == settings.account:
+            return replace(settings, dc=account.dc)
+    return settings

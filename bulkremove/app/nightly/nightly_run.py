@@ -29,6 +29,8 @@ from bulkremove.domain.job import EndReason, JobState
 from bulkremove.domain.schedule import Missed, Schedule, Window
 from bulkremove.engine.progress import Stop
 from bulkremove.platform.local_time import local
+from bulkremove.report import format_counts
+from bulkremove.report.metrics import text as metrics_text
 from bulkremove.sources.inbox import Inbox
 
 EXPIRES = 7 * 86_400.0
@@ -157,10 +159,8 @@ class NightlyRuns:
             result.deleted = f"Older than {days} days: rows of {deleted.jobs:,} job(s) and {deleted.files:,} file(s)."
 
     async def _write_metrics(self) -> None:
-        from bulkremove.report.metrics import text
-
         if self._context.settings.metrics_file:
-            _replace(Path(self._context.settings.metrics_file), text(await self._retention.figures()))
+            _replace(Path(self._context.settings.metrics_file), metrics_text(await self._retention.figures()))
 
     async def _fill(self, result: NightlyResult) -> Inbox | None:
         """The inbox with its files; when the source is not there, notify people and return None."""
@@ -198,8 +198,6 @@ class NightlyRuns:
             await self._run_job(job.id, stop, result)
 
     async def _run_job(self, job_id: str, stop: Stop, result: NightlyResult) -> None:
-        from bulkremove.report import format_counts
-
         try:
             ended = await self._supervisor.drive(job_id, stop=stop.part(), by=NIGHTLY_RUN)
         except JobBusy:

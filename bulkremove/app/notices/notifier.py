@@ -9,6 +9,8 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import aiohttp
+
 from bulkremove.domain.errors import NoticeFailed, SettingsError
 
 if TYPE_CHECKING:  # an optional dependency, and slow to import
@@ -59,8 +61,6 @@ class Notifier:
         """
         if not self._ping_url:
             return
-        import aiohttp
-
         timeout = aiohttp.ClientTimeout(total=PING_TIMEOUT)
         try:
             async with (

@@ -1,0 +1,53 @@
+"""Use cases for credentials: logging in with a grant code, and removing an account with its refresh token."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bulkremove.app.context import Context
+from bulkremove.domain.data_centers import DATA_CENTERS
+from bulkremove.domain.errors import BulkremoveError, SettingsError
+from bulkremove.domain.operation import REMOVE_LEARNER
+from bulkremove.zoho.accounts import AccountStore, Credentials, system_keyring, with_data_center
+from bulkremove.zoho.client import open_client
+from bulkremove.zoho.oauth import exchange, is_scope_missing, revoke
+
+
+async def log_in(context: Context, *, name: str, dc: str, client_id: str, client_secret: str, code: str) -> list[str]:
+    """Exchange a grant code for a refresh token and store it; returns sentences to show, without secrets.
+
+    Raises NotAuthorized, TokenDelayed, SettingsError or LocalFileFailed.
+    """
+    if dc not in DATA_CENTERS:
+        raise SettingsError(f"{dc!r} is no data centre of Zoho.", hint=f"There are: {', '.join(DATA_CENTERS)}.")
+    settings = replace(context.settings, dc=dc)
+    credentials = Credentials(dc, client_id, client_secret, "")
+    async with open_client(settings) as zoho:
+        grant = await exchange(zoho.post_form, settings.token_url, credentials, code)
+    account = AccountStore(context.settings.home, system_keyring()).add(
+        name, replace(credentials, refresh_token=grant.refresh_token)
+    )
+    sentences = [
+        f"Logged in: account {name!r}, data centre {dc} ({settings.host}). Its secrets are kept in the "
+        f"{'system keyring' if account.stored_in == 'keyring' else 'private folder ' + str(settings.home)}."
+    ]
+    if is_scope_missing(grant.scopes):
+        sentences.append(
+            "WARNING: this grant does not let a learner be removed. Make a new code with the scope "
+            f"{REMOVE_LEARNER.scopes[0]} and log in again."
+        )
+    return sentences
+
+
+async def log_out(context: Context, name: str) -> list[str]:
+    """Revoke the account's refresh token at Zoho and delete the account here; returns sentences to show."""
+    store = AccountStore(context.settings.home, system_keyring())
+    credentials, settings = store.get(name), with_data_center(replace(context.settings, account=name))
+    try:
+        async with open_client(settings) as zoho:
+            await revoke(zoho.post_form, settings.token_url, credentials)
+        message = "Its refresh token was revoked at Zoho."
+    except BulkremoveError as error:
+        message = f"Its refresh token could not be revoked ({error.message}); revoke it in Zoho's API console."
+    store.remove(name)
+    return [f"Account {name!r} was removed from this machine.", message]
