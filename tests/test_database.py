@@ -293,10 +293,11 @@ async def test_an_older_file_is_migrated_and_keeps_its_rows(tmp_path: Path) -> N
         closed = "The server was stopped. The job goes on by itself when it is started again."
         db.execute(
             "INSERT INTO job (id, account, host, source, folder, header, roles, plan_hash, state, reason, created_at,"
-            """ options) VALUES ('old', 'a', 'h', 'f', '', '["c"]', '[0, 1, 2]', 'hash', 'paused', ?, 1.0,"""
-            """ '{"limit": "30/60s"}')""",
+            """ options, origin, worst_minute) VALUES ('old', 'a', 'h', 'f', '', '["c"]', '[0, 1, 2]', 'hash',"""
+            """ 'paused', ?, 1.0, '{"limit": "30/60s"}', 'night', 29)""",
             (closed,),
         )
+        db.execute("INSERT INTO night (date, started_at) VALUES ('2026-11-01', 1.0)")
         db.execute(
             "INSERT INTO row (job, position, number, cells, course, batch, learner, state)"
             """ VALUES ('old', 0, 2, '["1"]', '1', '2', '3', 'pending')"""
@@ -314,7 +315,9 @@ async def test_an_older_file_is_migrated_and_keeps_its_rows(tmp_path: Path) -> N
     database = Database(tmp_path / "journal.db")
 
     def look(reader: Reader) -> tuple[object, ...]:
-        job = reader.execute("SELECT id, state, reason_code, options ->> '$.calls' FROM job").fetchone()
+        job = reader.execute(
+            "SELECT job.id, state, reason_code, options ->> '$.calls', origin, peak_calls, date FROM job, nightly_run"
+        ).fetchone()
         attempts = reader.execute("SELECT number FROM attempt").fetchall()
         broken = reader.execute("PRAGMA foreign_key_check").fetchall()
         notes = [text for (text,) in reader.execute("SELECT text FROM note")]
@@ -325,8 +328,8 @@ async def test_an_older_file_is_migrated_and_keeps_its_rows(tmp_path: Path) -> N
         return (*job, [number for (number,) in attempts], notes, tuple(ledger), broken)
 
     found = await database.read(look)
-    assert ("old", "paused", "server_stopped", "30", [1]) == found[:5]
-    assert (["She is gone."], ("old:2", "old:0", "old:1"), []) == found[5:]
+    assert ("old", "paused", "server_stopped", "30", "nightly", 29, "2026-11-01", [1]) == found[:8]
+    assert (["She is gone."], ("old:2", "old:0", "old:1"), []) == found[8:]
     await database.write(lambda transaction: transaction.execute("UPDATE job SET state = 'ready'"))
     database.close()
 
