@@ -93,6 +93,55 @@ def test_three_malformed_rows_at_the_start_pause_the_job(tmp_path: Path) -> None
     assert (JobState.PAUSED, 5) == (played.job.state, played.exit_code)
 
 
+def test_a_completed_course_is_refused_in_its_own_words_and_stops_nothing(tmp_path: Path) -> None:
+    played = Stage(tmp_path, rows=6, faults=faults({i: ["completed"] for i in range(5)}), concurrency=1).play()
+    assert [Status.REFUSED] * 5 + [Status.REMOVED] == played.statuses
+    assert played.outcomes[0].detail.startswith("The course or batch is completed")
+    assert JobState.FINISHED == played.job.state
+
+
+@pytest.mark.parametrize("fault", ["failure_in_200", "failed_learners", "null"])
+def test_a_success_that_is_not_proven_is_unknown_and_the_second_pauses(tmp_path: Path, fault: str) -> None:
+    played = Stage(tmp_path, rows=4, faults=faults({i: [fault] for i in range(4)}), concurrency=1).play()
+    assert [Status.UNKNOWN, *[Status.NOT_SENT] * 3] == played.statuses
+    assert (JobState.PAUSED, 2) == (played.job.state, len(played.calls))
+
+
+def test_a_page_that_tells_of_a_limit_twice_is_somebody_elses(tmp_path: Path) -> None:
+    played = Stage(tmp_path, rows=4, faults=faults({0: ["blocked_page"]}), concurrency=1).play()
+    assert [Status.NOT_SENT] * 4 == played.statuses
+    assert "Something between" in played.job.reason
+    assert (JobState.PAUSED, 2) == (played.job.state, len(played.calls))
+
+
+def test_the_rules_about_the_first_rows_know_the_runs_before(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, rows=60, enrolled=34, concurrency=1, stop_after=1.0)
+    assert JobState.PAUSED == stage.play().job.state
+    stage.stop_after = None
+    played = stage.play()
+    assert [Status.REMOVED] * 34 + [Status.NOT_FOUND] * 26 == played.statuses
+    assert JobState.FINISHED == played.job.state
+
+
+def test_ten_first_rows_not_found_over_two_runs_pause_the_job(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, rows=30, enrolled=0, concurrency=1, faults=faults({5: ["scope_missing", "ok"]}))
+    assert 5 == stage.play().statuses.count(Status.NOT_FOUND)
+    second = stage.play()
+    assert (10, JobState.PAUSED) == (second.statuses.count(Status.NOT_FOUND), second.job.state)
+
+
+def test_the_row_that_ended_a_run_is_named(tmp_path: Path) -> None:
+    played = Stage(tmp_path, rows=3, faults=faults({1: ["html_200"]}), concurrency=1).play()
+    assert f"row {played.outcomes[1].number}, learner {learner(1)} in batch" in played.job.reason
+
+
+def test_a_token_that_is_evicted_again_and_again_is_no_fault_of_the_row(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, rows=12, faults=faults({0: ["expired_token", "expired_token", "ok"]}), concurrency=1)
+    played = stage.play()
+    assert [Status.REMOVED] * 12 == played.statuses
+    assert JobState.FINISHED == played.job.state
+
+
 def test_three_forbidden_rows_stop_the_job(tmp_path: Path) -> None:
     stage = Stage(tmp_path, rows=6, faults=faults({i: ["403"] for i in range(1, 6)}), concurrency=1)
     played = stage.play()

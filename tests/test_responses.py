@@ -18,6 +18,21 @@ from bulkremove.zoho.response_kind import Response, ResponseKind
 
 OK = {"code": "200", "learnerId": "5", "message": "success"}
 NOW = 1_700_000_000.0
+NOT_DONE: list[dict[str, object]] = [
+    {"message": "failure"},
+    {"message": "Learner could not be removed"},
+    {"success": False},
+    {"success": "no"},
+    {"status": "failed"},
+    {"status": 1},
+    {"result": "failure"},
+    {"result": False},
+    {"failedLearners": ["5"]},
+    {"errorMessage": "no such learner"},
+    {"data": [{"status": "error"}]},
+    {"data": {"learners": [{"failed": 1}]}},
+]
+"""Members beside a documented success that take it back."""
 
 
 def response_kind(status: int, body: object, **headers: str) -> ResponseKind:
@@ -50,9 +65,34 @@ def legacy(code: object, message: str = "x") -> object:
         (ResponseKind.NOT_FOUND_FOREIGN, 404, b"<html><script>run(function($rootScope){})</script>Not here</html>"),
         (ResponseKind.SEE_OTHER, 303, b"<html>please try again after some time</html>"),
         (ResponseKind.REDIRECTED, 302, b"<html>too many requests</html>"),
-        (ResponseKind.LIMITED_UNPROVEN, 200, {**OK, "error": {"code": "X", "message": "threshold"}}),
-        (ResponseKind.NOT_JSON, 200, b"[1]"),
-        (ResponseKind.NOT_JSON, 200, b"[" * 100_000),
+        (ResponseKind.LIMITED_UNPROVEN, 200, {**OK, "error": {"code": "X", "message": "threshold limit exceeded"}}),
+        (ResponseKind.LIMITED_UNPROVEN, 200, {**OK, "message": "API access blocked since threshold limit exceeded"}),
+        *((ResponseKind.CONTRADICTORY, 200, {**OK, **wrong}) for wrong in NOT_DONE),
+        (ResponseKind.REMOVED, 200, {"code": 200}),
+        (ResponseKind.REMOVED, 200, {**OK, "message": "Success", "success": True, "failedLearners": [], "result": {}}),
+        (ResponseKind.REMOVED, 200, {**OK, "batchName": "Threshold concepts", "courseName": "Telescope"}),
+        (ResponseKind.CONTRADICTORY, 200, b"[1]"),
+        (ResponseKind.CONTRADICTORY, 200, b"[" * 100_000),
+        (ResponseKind.CONTRADICTORY, 200, b"null"),
+        (ResponseKind.CONTRADICTORY, 200, b'"success"'),
+        (ResponseKind.CONTRADICTORY, 200, b'{"code": "200", "mess'),
+        (ResponseKind.NOT_FOUND, 404, {"code": "404", "message": "No learner in the course Threshold limit"}),
+        (ResponseKind.NOT_FOUND, 404, {"code": "404", "message": "The scope of Telescope is missing"}),
+        (ResponseKind.REFUSED_BY_RULE, 400, {"code": "COURSE_ALREADY_COMPLETED", "message": "x"}),
+        (ResponseKind.REFUSED_BY_RULE, 400, {"code": "UNSUPPORTED_OPERATION", "message": "Not found"}),
+        (ResponseKind.REFUSED_BY_RULE, 200, {"code": "COURSE_ALREADY_COMPLETED"}),
+        (ResponseKind.BAD_REQUEST, 400, {"code": "INVALID_INPUT", "message": "Invalid scope Telescope"}),
+        (ResponseKind.BAD_REQUEST, 400, {"code": "INVALID_INPUT", "message": "threshold limit exceeded, as a name"}),
+        (ResponseKind.BAD_REQUEST, 400, {"code": "NEW_CODE", "message": "Threshold concepts is over"}),
+        (ResponseKind.BAD_REQUEST, 400, {"code": "NEW_CODE", "message": 'The course "Too many requests" is over'}),
+        (
+            ResponseKind.LIMITED,
+            400,
+            {"code": "NEW_CODE", "message": "Try again after 22 minutes."},
+        ),
+        (ResponseKind.LIMITED, 403, {"code": "NEW_CODE", "message": "API access blocked. Please try after some time"}),
+        (ResponseKind.SCOPE_MISSING, 403, {"message": "Invalid OAuth scope"}),
+        (ResponseKind.FORBIDDEN, 403, {"code": "1", "message": "No access to Telescope"}),
         (ResponseKind.NOT_FOUND, 404, {"code": "404", "message": "Not found"}),
         (ResponseKind.NOT_FOUND, 404, legacy(7049)),
         (ResponseKind.NOT_FOUND, 200, {"code": "404"}),

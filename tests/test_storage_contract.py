@@ -453,6 +453,16 @@ async def test_a_job_s_first_call_after_a_moment_is_found(storage: Storage) -> N
     assert [1e9 + 1000.0, None] == await storage.rows.first_call_after("job", [1e9, 2e9])
 
 
+async def test_a_job_s_responses_are_counted_by_kind(storage: Storage) -> None:
+    await storage.jobs.create(job(), planned(2))
+    first, second = await rows(storage)
+    permit = await taken(storage, first)
+    attempt = replace(permit.attempt, response_kind="removed")
+    await storage.attempts.close(permit, AttemptOutcome(attempt, Status.REMOVED), Answered())
+    await taken(storage, second, Rule(allowed=9))  # it has none yet
+    assert {"removed": 1} == await storage.rows.response_kinds("job")
+
+
 # People, the audit log, nightly runs
 
 

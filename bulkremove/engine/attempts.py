@@ -90,12 +90,12 @@ class Attempts:
         self._count_unsettled = count_unsettled
         self._clock = clock
         self._random = random
-        self._accepted_tokens: set[str] = set()
-        """Access tokens with which Zoho answered about a row and which it has not refused since."""
+        self._accepted_at: dict[str, float] = {}
+        """By access token that Zoho has not refused since: when the last request that it accepted left (monotonic)."""
         self._deferred_rows: set[str] = set()
         """Keys of the rows that were deferred since the last response."""
-        self._refused_renewals: dict[str, tuple[str, Response]] = {}
-        """By row key: the new token that Zoho refused too, and its response."""
+        self._refused_renewals: dict[str, tuple[str, float, Response]] = {}
+        """By row key: the new token that Zoho refused too, when the request left (monotonic), and the response."""
 
     async def settle(self, pending_row: PendingRow) -> AsyncGenerator[Event]:
         """Send one row until it is settled, and yield each event as soon as it occurs.
@@ -142,7 +142,9 @@ class Attempts:
         verdict = decision_table.judge(response, row.pending_row.attempts)
         self._breaker, run_end, signal = circuit_breaker.observe(self._breaker, response)
         if run_end is not None:
-            yield run_end  # before the write, so that no other row is sent meanwhile
+            yield _naming(
+                run_end, row.pending_row, response
+            )  # before the write, so that no other row is sent meanwhile
         lockout, exhausted = await self._close(row, exchange, response, verdict, signal)
         row.step = verdict.step
         self._deferred_rows.clear()
@@ -152,12 +154,12 @@ class Attempts:
             yield waits_exhausted(exhausted)
         token = exchange.admission.token
         if verdict.step is Step.RENEW:
-            self._accepted_tokens.discard(token)
-            event = await self._renew(row, token, response)
+            self._accepted_at.pop(token, None)
+            event = await self._renew(row, exchange, response)
             if event is not None:
                 yield event
         elif RULES[response.kind].proves_reachable:
-            self._accepted_tokens.add(token)
+            self._accepted_at[token] = exchange.admission.permit.attempt.sent_mono
         if verdict.status is not None:
             yield Settled(verdict.status)
 
@@ -222,13 +224,14 @@ class Attempts:
         outcome = AttemptOutcome(attempt, state, verdict.detail, response.learner, was_sent)
         return await self._limiter.complete(permit, AttemptEnd(outcome, signal, rule.proves_reachable))
 
-    async def _renew(self, row: _Row, refused_token: str, response: Response) -> RunEnd | TokenWait | None:
+    async def _renew(self, row: _Row, exchange: Exchange, response: Response) -> RunEnd | TokenWait | None:
         """Replace the token, in one request for all rows that were refused with it, so that the row is sent once more.
 
         Only the first refusal of a row does that; a second one is left to ``_resolve_refused_renewal``.
         """
+        refused_token, sent_at = exchange.admission.token, exchange.admission.permit.attempt.sent_mono
         if row.token_renewed or row.refused_token not in ("", refused_token):
-            self._refused_renewals[row.pending_row.key] = refused_token, response
+            self._refused_renewals[row.pending_row.key] = refused_token, sent_at, response
             return None
         row.refused_token = refused_token
         token = await or_event(self._tokens.renew(refused_token))
@@ -237,11 +240,21 @@ class Attempts:
             return None
         return token
 
-    async def _resolve_refused_renewal(self, row: _Row) -> Event:
-        """Settle a row for which Zoho refused a new token too, if it accepts that for another row; else end the run."""
-        token, response = self._refused_renewals[row.pending_row.key]
-        if token in self._accepted_tokens:
+    async def _resolve_refused_renewal(self, row: _Row) -> Event | None:
+        """Decide about a row for which Zoho refused a new token too. None: send it again, with a token newer than that.
+
+        If Zoho has accepted the token for a row that was sent later, it refuses this row alone. Otherwise the token may
+        have been evicted, as Zoho does with the oldest of several, or the account may not remove learners any more.
+        """
+        token, sent_at, response = self._refused_renewals[row.pending_row.key]
+        if self._accepted_at.get(token, sent_at) > sent_at:
             return await self._settle(row, self._individually_refused(row, response))
+        current = await or_event(self._tokens.token())
+        if not isinstance(current, str):
+            return current
+        if current != token:
+            del self._refused_renewals[row.pending_row.key]
+            return None
         if not self._is_alone(row) and len(self._refused_renewals) == 1:
             return await self._defer(row)
         return RunEnd(
@@ -262,6 +275,15 @@ class Attempts:
         self._refused_renewals.pop(row.pending_row.key, None)
         await self._limiter.settle_without_sending(row.pending_row, verdict.status, verdict.detail)
         return Settled(verdict.status)
+
+
+def _naming(run_end: RunEnd, pending_row: PendingRow, response: Response) -> RunEnd:
+    """The end of a run with the row whose response caused it, if a person must look at that row."""
+    if not RULES[response.kind].open and response.kind is not ResponseKind.BAD_REQUEST:
+        return run_end
+    removal = pending_row.removal
+    row = f"row {pending_row.number}, learner {removal.learner} in batch {removal.batch}"
+    return replace(run_end, reason=f"{run_end.reason} This was {row}; look them up in Zoho People.")
 
 
 def _last_response(pending_row: PendingRow) -> Response:

@@ -7,6 +7,7 @@ thousands of calls.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from bulkremove.domain.job import EndReason
@@ -27,11 +28,11 @@ MAX_FAILURES_OF_LAST_TEN = 5
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """The state of the circuit breaker: what the rules need to know of a run's earlier responses."""
+    """The state of the circuit breaker: what the rules need to know of a job's earlier responses."""
 
     expect_missing: bool = False
     responses: int = 0
-    """Responses so far, without those of ``_NOT_ABOUT_A_ROW``."""
+    """Answers of Zoho People about a row so far."""
     missing: int = 0
     """How many of them were ``NOT_FOUND``."""
     last: ResponseKind | None = None
@@ -39,10 +40,29 @@ class Breaker:
     """How many times in succession ``last`` has come."""
     failed: tuple[bool, ...] = ()
     """For each of the last ten responses, whether it was a 5xx."""
+    limited_by_page: bool = False
+    """The last response about a limit was a page, not JSON."""
 
 
 _NOT_ABOUT_A_ROW = frozenset({ResponseKind.LIMITED, ResponseKind.UNAUTHORIZED, ResponseKind.NEVER_SENT})
 """Responses that say nothing about a row; they neither continue nor interrupt a sequence."""
+
+
+def resumed(response_kinds: Mapping[str, int], *, expect_missing: bool) -> Breaker:
+    """Return the state after a job's earlier runs: the rules about first rows are about the job, not about each run.
+
+    ``response_kinds``: how many responses of which kind the job got.
+    """
+    counts = {ResponseKind(kind): count for kind, count in response_kinds.items()}
+    responses = sum(count for kind, count in counts.items() if RULES[kind].proves_reachable)
+    bad_requests = counts.get(ResponseKind.BAD_REQUEST, 0)
+    return Breaker(
+        expect_missing,
+        responses,
+        counts.get(ResponseKind.NOT_FOUND, 0),
+        ResponseKind.BAD_REQUEST if bad_requests == responses else None,
+        bad_requests if bad_requests == responses else 0,
+    )
 
 
 def observe(breaker: Breaker, response: Response) -> tuple[Breaker, RunEnd | None, Signal | None]:
@@ -50,12 +70,18 @@ def observe(breaker: Breaker, response: Response) -> tuple[Breaker, RunEnd | Non
     response_kind = response.kind
     suspension = RULES[response_kind].suspension
     signal = Signal(suspension, response.wait) if suspension else None
+    if response_kind in (ResponseKind.LIMITED, ResponseKind.LIMITED_UNPROVEN):
+        repeats, breaker = breaker.limited_by_page, replace(breaker, limited_by_page=not response.is_json)
+        if repeats and not response.is_json:
+            return breaker, _something_between(response), signal
+    elif response.is_json and response_kind not in _NOT_ABOUT_A_ROW:
+        breaker = replace(breaker, limited_by_page=False)
     if response_kind in _NOT_ABOUT_A_ROW:
         return breaker, None, signal
     repeated = breaker.repeated + 1 if response_kind is breaker.last else 1
     breaker = replace(
         breaker,
-        responses=breaker.responses + 1,
+        responses=breaker.responses + RULES[response_kind].proves_reachable,
         missing=breaker.missing + (response_kind is ResponseKind.NOT_FOUND),
         last=response_kind,
         repeated=repeated,
@@ -67,6 +93,14 @@ def observe(breaker: Breaker, response: Response) -> tuple[Breaker, RunEnd | Non
         elif response.wait is not None:
             signal = Signal(SuspensionReason.FAILING, min(response.wait, MAX_WAIT))
     return breaker, _run_end(breaker, response), signal
+
+
+def _something_between(response: Response) -> RunEnd:
+    """Zoho People itself tells of its limit in JSON; a page that does so again after the wait is somebody else's."""
+    return RunEnd(
+        f'Something between this machine and Zoho People answers, for the second time with a page ("{response.text}"): '
+        "a proxy, a firewall or maintenance. Open Zoho People in a browser on this machine, then resume."
+    )
 
 
 def _run_end(breaker: Breaker, response: Response) -> RunEnd | None:

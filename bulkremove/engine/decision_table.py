@@ -66,7 +66,11 @@ class Rule:
 
 RULES: dict[ResponseKind, Rule] = {
     ResponseKind.REMOVED: Rule(
-        Step.SETTLE, False, "2xx, JSON, code 200, no error member", "`removed`", proves_reachable=True
+        Step.SETTLE,
+        False,
+        '2xx, JSON, code 200, message absent or "success", no member that says otherwise',
+        "`removed`",
+        proves_reachable=True,
     ),
     ResponseKind.NOT_FOUND: Rule(
         Step.SETTLE,
@@ -75,7 +79,20 @@ RULES: dict[ResponseKind, Rule] = {
         "`not_found`, or `removed_inferred` after an unanswered attempt",
         proves_reachable=True,
     ),
-    ResponseKind.BAD_REQUEST: Rule(Step.SETTLE, False, "400", "`refused`", proves_reachable=True),
+    ResponseKind.BAD_REQUEST: Rule(
+        Step.SETTLE,
+        False,
+        "400 with INVALID_INPUT, INPUT_PARAMETER_MISSING or an unknown code",
+        "`refused`",
+        proves_reachable=True,
+    ),
+    ResponseKind.REFUSED_BY_RULE: Rule(
+        Step.SETTLE,
+        False,
+        "another documented code, such as COURSE_ALREADY_COMPLETED",
+        "`refused`, in its own words",
+        proves_reachable=True,
+    ),
     ResponseKind.FORBIDDEN: Rule(Step.SETTLE, False, "403", "`refused`", proves_reachable=True),
     ResponseKind.UNAUTHORIZED: Rule(
         Step.RENEW,
@@ -83,25 +100,27 @@ RULES: dict[ResponseKind, Rule] = {
         "401, or code 7213, or 400 with code 7202",
         "sent once more with a new token",
     ),
-    ResponseKind.SCOPE_MISSING: Rule(Step.LEAVE, False, "code 7218 or a text about scope", "left for later"),
+    ResponseKind.SCOPE_MISSING: Rule(
+        Step.LEAVE, False, "code 7218, or a text that a scope is missing or invalid", "left for later"
+    ),
     ResponseKind.WRONG_DATA_CENTER: Rule(Step.LEAVE, False, "code 7201", "left for later"),
     ResponseKind.LIMITED: Rule(
         Step.ASK_AGAIN,
         False,
-        "429, 422, code 7209, or a text about the threshold",
+        "429, 422, code 7209, or a text that the threshold is exceeded",
         "sent again after the lock; the attempt does not count",
         SuspensionReason.LOCKED,
     ),
     ResponseKind.LIMITED_UNPROVEN: Rule(
         Step.REPEAT,
         True,
-        "a text about the threshold in a 5xx or in a 2xx that is not JSON",
+        "a text that the threshold is exceeded, in a 5xx or in a 2xx that is not JSON",
         "open; sent again after the lock within 15 minutes, else `unknown`",
         SuspensionReason.LOCKED,
     ),
     ResponseKind.REDIRECTED: Rule(Step.LEAVE, False, "301, 302, 307, 308", "never followed; left for later"),
     ResponseKind.SEE_OTHER: Rule(Step.LEAVE, True, "303", "never followed; open"),
-    ResponseKind.NOT_JSON: Rule(Step.LEAVE, True, "2xx with HTML or anything that is not JSON", "open"),
+    ResponseKind.NOT_JSON: Rule(Step.LEAVE, True, "2xx with HTML or anything else that is no JSON", "open"),
     ResponseKind.CONTRADICTORY: Rule(
         Step.REPEAT,
         True,
@@ -170,7 +189,8 @@ def judge(response: Response, earlier_attempts: Sequence[Attempt]) -> Verdict:
 
 def refused(response: Response) -> Verdict:
     """The verdict for a row that Zoho refused for good, without effect."""
-    return Verdict(Step.SETTLE, Status.REFUSED, f"Zoho refused this row: {_described(response)}.")
+    meaning = f"{response.meaning} " if response.meaning else ""
+    return Verdict(Step.SETTLE, Status.REFUSED, f"{meaning}Zoho refused this row: {_described(response)}.")
 
 
 def unknown_verdict(reason: str) -> Verdict:

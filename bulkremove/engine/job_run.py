@@ -16,10 +16,9 @@ from bulkremove.domain.clock import Clock
 from bulkremove.domain.job import EndReason, Job, JobState, Tally
 from bulkremove.domain.ledger import SuspensionReason
 from bulkremove.domain.row import Status
-from bulkremove.engine import rate_limit
+from bulkremove.engine import circuit_breaker, rate_limit
 from bulkremove.engine.admission import TokenProvider
 from bulkremove.engine.attempts import Attempts, Sender
-from bulkremove.engine.circuit_breaker import Breaker
 from bulkremove.engine.events import Deferred, Event, Lockout, RunEnd, Settled, TokenWait
 from bulkremove.engine.fair_queue import FairQueue
 from bulkremove.engine.progress import Progress, Stop
@@ -89,11 +88,13 @@ class JobRun:
             queue=self._queue,
             on_wait=self._on_wait,
         )
+        kinds = await self._storage.rows.response_kinds(self._job.id)
+        breaker = circuit_breaker.resumed(kinds, expect_missing=self._expect_missing)
         attempts = Attempts(
             sender,
             limiter,
             tokens,
-            breaker=Breaker(self._expect_missing),
+            breaker=breaker,
             stop=self._stop,
             count_unsettled=lambda: self._unsettled,
             clock=self._clock,

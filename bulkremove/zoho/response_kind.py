@@ -12,6 +12,8 @@ class ResponseKind(StrEnum):
     REMOVED = "removed"
     NOT_FOUND = "not_found"
     BAD_REQUEST = "bad_request"
+    REFUSED_BY_RULE = "refused_by_rule"
+    """A rule of Zoho's forbids it for this course or batch: final for the row, and no sign of a mistake in the file."""
     FORBIDDEN = "forbidden"
     UNAUTHORIZED = "unauthorised"
     SCOPE_MISSING = "scope_missing"
@@ -46,3 +48,7 @@ class Response:
     """The learner that a success names."""
     wait: float | None = None
     """Seconds to wait, as the server asked."""
+    meaning: str = ""
+    """What the code means, in a sentence of ours, where ``error_codes`` has one."""
+    is_json: bool = True
+    """Whether the body was a JSON object; a page is not from Zoho People itself."""

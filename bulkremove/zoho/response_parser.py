@@ -14,26 +14,38 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 
 from bulkremove.domain.attempt import Reply
+from bulkremove.zoho import error_codes
+from bulkremove.zoho.error_codes import HTTP_CODES
 from bulkremove.zoho.response_kind import Response, ResponseKind
 
+_JSON_BEGIN = re.compile(rb"\s*([\[{\"]|null\b|true\b|false\b|-?\d)")
+"""What JSON begins with: such a body is unknown or cut-off JSON, and no page of a proxy."""
 MAX_TEXT_LENGTH = 300
 """Characters of Zoho's message that are stored."""
 
 _LIMIT_TEXT = re.compile(
-    r"threshold|throttl|too many requests|access blocked|try again after|try after some ?time|"
-    r"URL_ROLLING_THROTTLES_LIMIT_EXCEEDED|URL_FIXED_",
+    r"\bthreshold\b[^.]{0,40}\b(exceeded|reached|crossed|limit)\b|\b(exceeded|reached|crossed)\b[^.]{0,40}\bthreshold\b|"
+    r"\bthrottl(ed|ing|es)\b|\btoo many requests\b|\bapi access (is )?blocked\b|\baccess blocked\b|\brate limit\b|"
+    r"\btry again after \d|\btry (again )?after some ?time\b|\bURL_(ROLLING|FIXED)_",
     re.IGNORECASE,
 )
-_SCOPE_TEXT = re.compile(r"scope", re.IGNORECASE)
+"""Whole phrases, since "threshold" alone may stand in the name of a course."""
+_SCOPE_TEXT = re.compile(
+    r"\b(invalid|missing|insufficient|wrong)\b[^.]{0,30}\bscopes?\b|\bscopes? (is |are )?"
+    r"(invalid|missing|insufficient|mismatch|not\b)|\bOAUTH_?SCOPE",
+    re.IGNORECASE,
+)
+_QUOTED = re.compile(r"\"[^\"]{1,200}\"|(?<!\w)'[^']{1,200}'(?!\w)|\u201c[^\u201d]{1,200}\u201d")
+"""Names that a message quotes are not its own words."""
 _AFTER = re.compile(r"try again after (\d{1,6}) ?(second|minute|hour)s?", re.IGNORECASE)
 _UNIT = {"second": 1.0, "minute": 60.0, "hour": 3600.0}
 
-_BAD_REQUEST_CODES = frozenset(
-    {"INVALID_INPUT", "INPUT_PARAMETER_MISSING", "UNSUPPORTED_OPERATION", "COURSE_ALREADY_COMPLETED"}
-)
-"""Codes that Zoho's LMS error page lists with status 400 and that a removal can meet."""
-_FORBIDDEN_CODES = frozenset({"7037", "7038", "7039", "7040", "9000", "9009"})
-"""Zoho People's codes for a missing permission."""
+_OK_STATUSES = frozenset({"0", "200", "success", "ok", "true"})
+"""What a member ``status`` or ``success`` may say about a success; "0" is that of the legacy envelope."""
+_FAILURE_WORDS = frozenset({"false", "fail", "failed", "failure", "error", "no"})
+_EMPTY: tuple[object, ...] = (None, "", False, 0, [], {})
+MAX_DEPTH = 20
+"""Levels of a body that are searched for a failure; a deeper one counts as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +56,7 @@ class _Body:
     error_codes: tuple[str, ...]
     texts: tuple[str, ...]
     failed: bool
+    """A member says that the call failed, or the message is another one than "success"."""
     learner: str | None
 
     @property
@@ -57,10 +70,11 @@ def parse(reply: Reply, *, now: float) -> Response:
     response_kind = _classify(reply, body)
     if body is None:
         text = "" if response_kind is ResponseKind.REMOVED else _shorten(_plain(reply.body))
-        code = None
+        code = known = None
     else:
         text = _shorten("; ".join(dict.fromkeys(body.texts)))
         code = next((c for c in body.error_codes if c), body.code)
+        known = error_codes.find(body.codes)
     return Response(
         response_kind,
         reply.status,
@@ -68,52 +82,65 @@ def parse(reply: Reply, *, now: float) -> Response:
         text,
         body.learner if body and response_kind is ResponseKind.REMOVED else None,
         _wait(reply, text, now),
+        known.meaning if known is not None and known.kind is response_kind else "",
+        is_json=body is not None,
     )
 
 
 def _classify(reply: Reply, body: _Body | None) -> ResponseKind:
-    status = reply.status
-    codes = body.codes if body else frozenset[str]()
-    text = " ".join((*body.texts, *codes)) if body else _plain(reply.body)
-    success = 200 <= status <= 299
-    reports_success = body is not None and body.code == "200" and not body.failed
-    limit_text = _LIMIT_TEXT.search(text) and not reports_success and (body is not None or not 300 <= status <= 399)
-    if status in (422, 429) or "7209" in codes or limit_text:
-        contradicts = body is not None and body.code == "200"
-        proven = status < 500 and (body is not None or not success) and not contradicts
-        return ResponseKind.LIMITED if proven else ResponseKind.LIMITED_UNPROVEN
+    """Codes in the body decide first, then a sound answer about the row, then whole phrases, then the status."""
+    status, is_success = reply.status, 200 <= reply.status <= 299
+    if body is None:
+        return _classify_other(reply)
+    contradicts = body.code == "200"
+    if is_success and contradicts and not body.failed:
+        return ResponseKind.CONTRADICTORY if status in (202, 204) else ResponseKind.REMOVED
+    known = error_codes.find(body.codes)
+    text = _QUOTED.sub(" ", " ".join((*body.texts, *body.codes)))
+    is_not_found = status == 404 and bool(body.codes) and known is None
+    is_limited = known is not None and known.kind is ResponseKind.LIMITED
+    if not is_not_found and (is_limited or (known is None and _LIMIT_TEXT.search(text))):
+        return ResponseKind.LIMITED_UNPROVEN if contradicts or status >= 500 else ResponseKind.LIMITED
+    if status in (422, 429) and known is None:
+        return ResponseKind.LIMITED_UNPROVEN if contradicts else ResponseKind.LIMITED
+    if status >= 500 or 300 <= status <= 399:
+        return _classify_status(status)
+    if contradicts:
+        return ResponseKind.CONTRADICTORY if is_success else ResponseKind.UNEXPECTED
+    if known is not None:
+        return known.kind
+    if not is_not_found and _SCOPE_TEXT.search(text):
+        return ResponseKind.SCOPE_MISSING
+    if is_success:
+        return next((kind for code, kind in HTTP_CODES.items() if code in body.codes), ResponseKind.CONTRADICTORY)
+    if status == 404 and not is_not_found:
+        return ResponseKind.NOT_FOUND_FOREIGN
+    return _classify_status(status)
+
+
+def _classify_other(reply: Reply) -> ResponseKind:
+    """Classify a reply whose body is no JSON object."""
+    status, text = reply.status, _plain(reply.body)
+    is_success = 200 <= status <= 299
+    if status in (422, 429) or (_LIMIT_TEXT.search(text) and not 300 <= status <= 399):
+        return ResponseKind.LIMITED_UNPROVEN if is_success or status >= 500 else ResponseKind.LIMITED
+    if status in (401, 403) and _SCOPE_TEXT.search(text):
+        return ResponseKind.SCOPE_MISSING
+    if is_success:
+        is_unknown_json = not reply.body.strip() or status in (202, 204) or _JSON_BEGIN.match(reply.body)
+        return ResponseKind.CONTRADICTORY if is_unknown_json else ResponseKind.NOT_JSON
+    return ResponseKind.NOT_FOUND_FOREIGN if status == 404 else _classify_status(status)
+
+
+def _classify_status(status: int) -> ResponseKind:
+    """Classify by the HTTP status alone."""
     if status >= 500:
         return ResponseKind.SERVER_ERROR
-    if 300 <= status <= 399:
-        if status == 303:
-            return ResponseKind.SEE_OTHER
-        return ResponseKind.REDIRECTED if status in (301, 302, 307, 308) else ResponseKind.UNEXPECTED
-    if success and body is None:
-        empty = not reply.body.strip() or status in (202, 204)
-        return ResponseKind.CONTRADICTORY if empty else ResponseKind.NOT_JSON
-    if success and (reports_success or not (body and body.failed)):
-        done = reports_success and status not in (202, 204)
-        return ResponseKind.REMOVED if done else ResponseKind.CONTRADICTORY
-    if body is not None and body.code == "200":
-        return ResponseKind.CONTRADICTORY if success else ResponseKind.UNEXPECTED
-    return _classify_refusal(status, success, codes, text, body)
-
-
-def _classify_refusal(status: int, success: bool, codes: frozenset[str], text: str, body: _Body | None) -> ResponseKind:
-    """Classify a 4xx, or a 2xx whose body reports an error."""
-    if "7201" in codes:
-        return ResponseKind.WRONG_DATA_CENTER
-    if "7218" in codes or ((body is not None or status in (401, 403)) and _SCOPE_TEXT.search(text)):
-        return ResponseKind.SCOPE_MISSING
-    if status == 401 or "7213" in codes or "7202" in codes or (success and "401" in codes):
-        return ResponseKind.UNAUTHORIZED
-    if status == 403 or (success and (codes & _FORBIDDEN_CODES or "403" in codes)):
-        return ResponseKind.FORBIDDEN
-    if status == 404 or (success and "404" in codes):
-        return ResponseKind.NOT_FOUND if body is not None and codes else ResponseKind.NOT_FOUND_FOREIGN
-    if status == 400 or (success and (codes & _BAD_REQUEST_CODES or "400" in codes)):
-        return ResponseKind.BAD_REQUEST
-    return ResponseKind.CONTRADICTORY if success else ResponseKind.UNEXPECTED
+    if status in (301, 302, 307, 308):
+        return ResponseKind.REDIRECTED
+    if status == 303:
+        return ResponseKind.SEE_OTHER
+    return HTTP_CODES.get(str(status), ResponseKind.UNEXPECTED)
 
 
 def _parse_body(raw: bytes) -> _Body | None:
@@ -141,7 +168,13 @@ def _parse_body(raw: bytes) -> _Body | None:
         details = error.get("details")
         texts += [_text(error.get(name)) or "" for name in ("message", "title", "description")]
         texts += [_text(details.get("message")) or ""] if isinstance(details, dict) else []
-    failed = bool(errors) or has_repeated_name or _reports_failure(tree) or code not in (None, "200")
+    message = _text(tree.get("message")) or ""
+    failed = (
+        has_repeated_name
+        or message.lower() not in ("", "success")
+        or code not in (None, "200")
+        or _reports_failure(tree)
+    )
     return _Body(code, error_codes, tuple(t for t in texts if t), failed, learner)
 
 
@@ -158,11 +191,26 @@ def _errors(tree: dict[str, object]) -> Iterator[dict[str, object]]:
                     yield {"message": _text(error) or "an error of unknown form"}
 
 
-def _reports_failure(tree: dict[str, object]) -> bool:
-    response = tree.get("response")
-    if isinstance(response, dict) and _text(response.get("status")) not in (None, "0", "success"):
+def _reports_failure(value: object, depth: int = 0) -> bool:
+    """Whether a member says that the call failed, at whatever depth."""
+    if depth > MAX_DEPTH:
         return True
-    return _text(tree.get("status")) not in (None, "0", "200", "success")
+    if isinstance(value, list):
+        return any(_reports_failure(item, depth + 1) for item in value)
+    if not isinstance(value, dict):
+        return False
+    return any(
+        _says_failure(name.lower(), member) or _reports_failure(member, depth + 1) for name, member in value.items()
+    )
+
+
+def _says_failure(name: str, value: object) -> bool:
+    if "error" in name or "fail" in name:
+        return value not in _EMPTY
+    text = (_text(value) or "").lower()
+    if name in ("status", "success"):
+        return value is not None and not isinstance(value, dict | list) and text not in _OK_STATUSES
+    return name == "result" and text in _FAILURE_WORDS
 
 
 def _text(value: object) -> str | None:

@@ -49,6 +49,10 @@ class RowStore(Protocol):
         """When each removal was settled (epoch seconds), in ascending order."""
         ...
 
+    async def response_kinds(self, job_id: str) -> Mapping[str, int]:
+        """How many attempts of the job got which kind of response (the values of ``zoho.response_kind``)."""
+        ...
+
     async def first_call_after(self, job_id: str, times: Sequence[float]) -> list[float | None]:
         """For each of the times, when the job's first call after it was made; None if there is none. Epoch seconds."""
         ...

@@ -105,6 +105,11 @@ class SqliteRows:
             lambda reader: [at for (at,) in reader.execute(_ROWS.removal_times, job=job_id)]
         )
 
+    async def response_kinds(self, job_id: str) -> Mapping[str, int]:
+        return await self._database.read(
+            lambda reader: dict(reader.execute(_ATTEMPTS.count_response_kinds, job=job_id).fetchall())
+        )
+
     async def first_call_after(self, job_id: str, times: Sequence[float]) -> list[float | None]:
         def find(reader: Reader) -> Sequence[float | None]:
             return [reader.execute(_ATTEMPTS.first_call_after, job=job_id, then=time).fetchone()[0] for time in times]

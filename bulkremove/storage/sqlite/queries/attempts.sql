@@ -31,6 +31,10 @@ SELECT count(*) FROM attempt WHERE ledger = :ledger AND sent_at >= :then;
 -- When the n-th last call of the account was made.
 SELECT sent_at FROM attempt WHERE ledger = :ledger ORDER BY sent_at DESC LIMIT 1 OFFSET :n - 1;
 
+-- name: count_response_kinds
+-- How many attempts of a job got which kind of response.
+SELECT response_kind, count(*) FROM attempt WHERE job = :job AND response_kind IS NOT NULL GROUP BY response_kind;
+
 -- name: first_call_after
 -- When the job's first call after a time was made.
 SELECT min(sent_at) FROM attempt WHERE job = :job AND sent_at > :then;
