@@ -35,6 +35,8 @@ class Fault:
     plant: Callable[[], None]
     slow: bool = False
     """Whether many steps may be needed until it shows."""
+    often: tuple[str, ...] = ()
+    """Kinds of steps that come more often, where it shows after these alone."""
 
     @property
     def program(self) -> tuple[str, ...]:
@@ -233,7 +235,14 @@ FAULTS = (
         _hide_a_full_disk,
         True,
     ),
-    Fault("copy", "a copy that was put back sends again what was sent since", ("once",), _forget_what_was_sent, True),
+    Fault(
+        "copy",
+        "a copy that was put back sends again what was sent since",
+        ("once",),
+        _forget_what_was_sent,
+        True,
+        ("run", "back up", "put a backup back", "resume"),
+    ),
     Fault("hurry", "a clock runs three times too fast", ("limit",), _hurry, True),
 )
 

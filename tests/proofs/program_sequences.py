@@ -74,13 +74,19 @@ class Played:
         return "\n".join(["", f"{self.violation}", f"Replay it: {command}", *self.trace])
 
 
-def play(seed: int, steps: int, folder: Path, program: tuple[str, ...] = PROGRAM) -> Played:
-    """Play the sequence of a seed in an empty folder; ``program`` stands in for the product's processes."""
+def play(
+    seed: int, steps: int, folder: Path, program: tuple[str, ...] = PROGRAM, often: tuple[str, ...] = ()
+) -> Played:
+    """Play the sequence of a seed in an empty folder; ``program`` stands in for the product's processes.
+
+    ``often``: kinds of steps that come more often than in life.
+    """
     played = Played(seed)
     with ExitStack() as held:
         disk = held.enter_context(small_disk(folder / "disk"))
         played.without = disk.why_not
         sequence = Sequences(seed, folder, disk, played, program, held)
+        sequence.prefer(often)
         try:
             sequence.play(steps)
         except Violation as violation:
@@ -162,6 +168,10 @@ class Sequences:
             "worker": (1, self._worker),
             "fill the disk": (0 if disk.why_not else 3, self._fill),
         }
+
+    def prefer(self, kinds: tuple[str, ...]) -> None:
+        """Let these kinds of steps come five times as often."""
+        self._kinds |= {kind: (5 * self._kinds[kind][0], self._kinds[kind][1]) for kind in kinds}
 
     def play(self, steps: int) -> None:
         """All steps and their checks, then the end of everything, and the last check. Raises Violation."""

@@ -73,7 +73,7 @@ def _first_found(fault: Fault, folder: Path) -> tuple[Played, Violation]:
     for seed in range(1, MOST_SEEDS + 1):
         place = folder / str(seed)
         place.mkdir()
-        played = play(seed, STEPS, place, fault.program)
+        played = play(seed, STEPS, place, fault.program, fault.often)
         if played.violation is not None:
             return played, played.violation
     raise AssertionError(f"nobody noticed that {fault.mistake}")
