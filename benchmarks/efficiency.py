@@ -92,12 +92,12 @@ async def ours(
             attempt = replace(permit.attempt, response_kind="removed" if passed else "limited", http_status=200)
             attempts[position].append(attempt)
             if passed:
-                await limiter.complete(permit, AttemptEnd(AttemptOutcome(attempt, Status.REMOVED)))
+                await limiter.complete(
+                    permit, AttemptEnd(AttemptOutcome(attempt, Status.REMOVED), proves_reachable=True)
+                )
             else:
                 locked = Signal(SuspensionReason.LOCKED)
-                await limiter.complete(
-                    permit, AttemptEnd(AttemptOutcome(attempt, RowState.PENDING), locked, proves_reachable=False)
-                )
+                await limiter.complete(permit, AttemptEnd(AttemptOutcome(attempt, RowState.PENDING), locked))
                 positions.append(position)
 
     def start() -> list[asyncio.Task[None]]:

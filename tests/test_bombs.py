@@ -63,6 +63,17 @@ def twins() -> bytes:
     return file.getvalue()
 
 
+def wide_ods() -> bytes:
+    """An .ods of one row that would have 200 million cells."""
+    whole = Book([Sheet([["course", "batch", "learner"]])]).as_bytes("ods")
+    with zipfile.ZipFile(io.BytesIO(whole)) as file:
+        parts = {name: file.read(name) for name in file.namelist()}
+    head, found, rest = parts["content.xml"].partition(b"</table:table-row>")
+    repeated = b'<table:table-cell table:number-columns-repeated="16384"/>' * 12_000
+    parts["content.xml"] = head + repeated + found + rest
+    return archive(parts)
+
+
 def without_relations() -> bytes:
     """An .xlsx that does not say where its sheets are."""
     with zipfile.ZipFile(io.BytesIO(sheet(""))) as file:
@@ -81,6 +92,7 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "too many texts": (lambda: sheet("", "<si><t>a</t></si>" * 5_000_000), "different texts"),
     "a formula outside every cell": (lambda: sheet('<f r="A1"/>'), "outside every cell"),
     "a large sheet that calls itself small": (contradictory_xls, "it claims 16,711,683 rows"),
+    "repeats within a row of an .ods": (wide_ods, "more rows or cells"),
     "two parts of one name": (twins, "two parts of one name"),
     "no relations": (without_relations, "damaged"),
     "a far corner": (lambda: sheet('<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'), "it claims"),

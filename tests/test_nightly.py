@@ -30,6 +30,7 @@ from bulkremove.domain.row import Status
 from bulkremove.reading.options import ReadOptions
 from bulkremove.reading.reader import read
 from bulkremove.sandbox import read_log
+from bulkremove.sources.inbox import digest
 from tests.cli_fixtures import Bulkremove, crowd, environment, sandbox
 from tests.nightly_fixtures import LateClock, nightly_site
 from tests.web_fixtures import CREDENTIALS, running_site, triples, until
@@ -317,6 +318,30 @@ async def test_a_source_that_gives_nothing_is_told(tmp_path: Path, source: str) 
         assert ["the nightly run's source is not there"] == one.notices()
 
 
+async def test_a_dry_run_asks_a_command_too_and_leaves_nothing_of_it(tmp_path: Path) -> None:
+    (tmp_path / "leavers.csv").write_text(triples(3))
+    async with nightly_site(tmp_path, nightly_source=f"command cat {tmp_path / 'leavers.csv'}") as one:
+        result = await one.app.nightly_runs(one.app.supervisor()).dry_run()
+        assert [3] == [preview.plan.removals for preview in result.plans]
+        assert not (one.app.settings.home / "nightly").exists()
+        job = (await one.run()).ran[0]
+        assert job.source.endswith("-cat.csv")
+
+
+async def test_an_announced_job_that_a_killed_run_left_waits_for_its_day(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path, delay_days=2) as one:
+        file = one.drop("leavers.csv", triples(2))
+        await one.run()
+        done = one.folder / "done" / "leavers.csv"
+        place = one.app.context.storage.nightly
+        taken = await place.taken(digest(done))
+        assert taken is not None
+        done.rename(one.folder / "working" / taken.place)  # where it was when the run was killed
+        result = await one.run()
+        assert ([], [], JobState.HELD) == (result.failures, result.ran, (await one.job()).state)
+        assert not file.exists()
+
+
 async def test_a_dry_run_shows_tonight_and_takes_nothing(tmp_path: Path) -> None:
     async with nightly_site(tmp_path, max_removals=4) as one:
         one.drop("small.csv", triples(2))
@@ -569,7 +594,8 @@ def test_a_night_by_hand_ends_with_the_codes_of_the_core(tmp_path: Path) -> None
         (drop / name).write_text(triples(count, first=first))
         (drop / f"{name}.ready").touch()
     shown = program("nightly", "--dry-run", *again)
-    assert (0, 2) == (shown.returncode, shown.stdout.count("To run exactly this plan:"))
+    assert (0, 2) == (shown.returncode, shown.stdout.count("Plan      "))
+    assert "To run exactly this plan" not in shown.stdout  # a nightly run takes whatever is there by then
     done = program("nightly", *again)
     assert 4 == done.returncode
     assert "held: large.csv" in done.stdout

@@ -25,6 +25,8 @@ from bulkremove.reading.subprocess_reader import read_in_subprocess
 
 _ENCODINGS = ("ascii", "utf-16-le", "utf-16-be")
 _WORKBOOK_SIGNATURES = (b"PK", b"\xd0\xcf\x11\xe0")
+_MAX_ROWS = 10
+"""Rows of a file that are listed."""
 MAX_FILE_BYTES = 100 * 1024 * 1024
 """Larger files are named and not searched."""
 
@@ -80,13 +82,14 @@ async def search_files(
                 continue
             if not numbers:
                 continue
-            rows = ", ".join(f"{number:,}" for number in sorted(numbers)[:10])
+            rows = ", ".join(f"{number:,}" for number in sorted(numbers)[:_MAX_ROWS])
+            rows += f" and {len(numbers) - _MAX_ROWS:,} more" * (len(numbers) > _MAX_ROWS)
             if not edit:
                 by_hand.append(
-                    f"{path} still waits for a nightly run and was not changed; this learner is in row {rows}."
+                    f"{path} still waits for a nightly run and was not changed; this learner is in rows {rows}."
                 )
             elif workbook:
-                by_hand.append(f"{path} is a workbook and was not changed; this learner is in row {rows}.")
+                by_hand.append(f"{path} is a workbook and was not changed; this learner is in rows {rows}.")
             else:
                 files[path] = FileMatch(numbers, hashlib.sha256(raw).digest())
     return files, tuple(by_hand)

@@ -47,8 +47,9 @@ def nightly(
     result = screen.call(use_case, sandbox=sandbox, speed=speed)
     if dry_run:
         for preview in result.plans:
-            for line in preview_text.lines(preview, "bulkremove nightly"):
+            for line in preview_text.lines(preview, None):
                 screen.answer(line)
+        screen.answer(f"{preview_text.DRY_RUN}, and no file was taken")
     for job in result.ran:
         screen.answer(f"{job.id}  {job.state.value:<9}  {job.source}  {job.reason}".rstrip())
     for label, texts in (("held", result.held), ("waits", result.waiting), ("FAILED", result.failures)):

@@ -60,7 +60,7 @@ class AttemptEnd:
 
     outcome: AttemptOutcome
     signal: Signal | None = None
-    proves_reachable: bool = True
+    proves_reachable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,9 +199,7 @@ class RateLimiter:
         unused = replace(permit.attempt, response_kind=ResponseKind.NEVER_SENT.value)
         has_open_attempt = any(map(decision_table.is_open, permit.pending_row.attempts))
         state = RowState.SENDING if has_open_attempt else RowState.PENDING
-        await asyncio.shield(
-            self.complete(permit, AttemptEnd(AttemptOutcome(unused, state, left=False), proves_reachable=False))
-        )
+        await asyncio.shield(self.complete(permit, AttemptEnd(AttemptOutcome(unused, state, left=False))))
 
     def is_fresh(self, permit: Permit) -> bool:
         """Whether the permit is recent enough for its request to be sent."""

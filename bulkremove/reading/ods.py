@@ -18,6 +18,9 @@ from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.table import column_letter
 from bulkremove.reading.grid import MAX_CELL_LENGTH, MAX_CELLS, MAX_ROWS, Formula, Grid
 
+_XLSX_COLUMNS = 16_384
+"""Columns of the widest sheet that any program writes."""
+
 
 def read_ods(parts: Mapping[str, bytes], name: str) -> list[tuple[bool, Grid]]:
     """Read each sheet: whether it is visible, and its grid. Raises FileRefused."""
@@ -58,7 +61,7 @@ def read_ods(parts: Mapping[str, bytes], name: str) -> list[tuple[bool, Grid]]:
 
 
 class _Sheet:
-    """Collects the rows of one sheet; repeated empty rows and cells take no memory."""
+    """Collects the rows of one sheet; repeated empty rows take no memory."""
 
     def __init__(self, title: str, name: str) -> None:
         self._title = title
@@ -78,7 +81,7 @@ class _Sheet:
             value = _value(cell)
             if _get(cell, "number-columns-spanned", "1") != "1" or _get(cell, "number-rows-spanned", "1") != "1":
                 self._merged.append(f"{column_letter(len(cells))}{self._next}")
-            if repeat > 16_384:
+            if repeat > _XLSX_COLUMNS or len(cells) + repeat > MAX_CELLS:
                 self._refuse()
             cells += [value] * repeat
         while cells and cells[-1] == "":
@@ -107,7 +110,7 @@ class _Sheet:
 
     def _refuse(self) -> None:
         raise FileRefused(
-            f"{self._name}, sheet {self._title!r}: it repeats rows or cells more often than a list of people needs.",
+            f"{self._name}, sheet {self._title!r}: it has more rows or cells than a list of people needs.",
             hint="Copy the rows into a new workbook.",
         )
 

@@ -33,8 +33,7 @@ class Command:
             raise SourceFailed("The source's command has a quote that is not closed.") from None
         if not arguments:
             raise SourceFailed("The source's command is empty.", hint='Write it as "command PROGRAM ARGUMENTS".')
-        path = await download(_output(arguments), folder)
-        return [SourceFile(path, f"{Path(arguments[0]).name}.csv")]
+        return [await download(_output(arguments), folder, f"{Path(arguments[0]).name}.csv")]
 
 
 async def _output(arguments: list[str]) -> AsyncGenerator[bytes]:

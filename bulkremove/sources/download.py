@@ -12,15 +12,21 @@ from pathlib import Path
 
 from bulkremove.domain.errors import SourceFailed
 from bulkremove.sources.inbox import MARK
+from bulkremove.sources.interface import SourceFile
 
 TIMEOUT_SECONDS = 600.0
 """Seconds that a command or a web address may take."""
 MAX_BYTES = 100 * 1024 * 1024
+_MAX_NAME = 80
+"""Characters of the source's name for a file."""
 
 
-async def download(pieces: AsyncGenerator[bytes], folder: Path) -> Path:
-    """Write ``pieces`` to a new file in ``folder``, marked as whole. Raises SourceFailed, and then leaves none."""
-    target = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}.csv"
+async def download(pieces: AsyncGenerator[bytes], folder: Path, name: str) -> SourceFile:
+    """Write ``pieces`` to a new file in ``folder``, marked as whole. Raises SourceFailed, and then leaves none.
+
+    ``name``: what the source calls it; the file's own name begins with the time, since exports come again and again.
+    """
+    target = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}-{name[-_MAX_NAME:]}"
     partial = folder / f"{target.name}.part"
     try:
         with os.fdopen(os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
@@ -36,7 +42,8 @@ async def download(pieces: AsyncGenerator[bytes], folder: Path) -> Path:
     except TimeoutError:
         raise SourceFailed(f"The source did not end within {TIMEOUT_SECONDS / 60:.0f} minutes.") from None
     except OSError as error:
+        target.unlink(missing_ok=True)
         raise SourceFailed(f"The source's output can't be saved: {error.strerror}.") from None
     finally:
         partial.unlink(missing_ok=True)
-    return target
+    return SourceFile(target, name)

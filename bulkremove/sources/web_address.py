@@ -38,7 +38,7 @@ class WebAddress:
             )
         if self._token and parts.scheme != "https" and not is_loopback(parts.hostname or ""):
             raise SourceFailed("A bearer token is sent to an https address only.", hint="Change the source's address.")
-        return [SourceFile(await download(self._body(), folder), Path(parts.path).name or f"{parts.hostname}.csv")]
+        return [await download(self._body(), folder, Path(parts.path).name or f"{parts.hostname}.csv")]
 
     async def _body(self) -> AsyncGenerator[bytes]:
         import aiohttp

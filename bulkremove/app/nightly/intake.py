@@ -17,11 +17,11 @@ from bulkremove.app.plans import Plans
 from bulkremove.app.results import Preview
 from bulkremove.config import PROTECTED_FILE
 from bulkremove.domain.errors import FileRefused, SourceFailed
-from bulkremove.domain.job import Job
+from bulkremove.domain.job import Job, JobState
 from bulkremove.platform.local_time import local
 from bulkremove.platform.secure_files import private_folder
 from bulkremove.reading.options import ReadOptions
-from bulkremove.sources import Source, source_of
+from bulkremove.sources import Source, SourceFile, source_of
 from bulkremove.sources.inbox import Inbox, digest, original_name
 from bulkremove.storage.interface.nightly import TakenFile
 from bulkremove.storage.interface.records import IntakeResult, Notice, Record
@@ -42,7 +42,7 @@ class Intake:
         text = self._context.settings.nightly_source
         if not text:
             raise SourceFailed(
-                "There is no nightly_source.", hint="Set it in bulkremove.toml: a folder, or an address."
+                "There is no nightly_source.", hint="Set it in bulkremove.toml: a folder, an address or a command."
             )
         return source_of(text, self._context.environ)
 
@@ -59,6 +59,17 @@ class Intake:
             await source.fetch(inbox.path)
         inbox.prepare()
         return inbox
+
+    async def look(self, scratch: Path) -> AsyncGenerator[tuple[SourceFile, bool]]:
+        """Iterate over what a run would take in now, and whether it is whole. An export goes to ``scratch``."""
+        source, inbox = self.source, self.inbox
+        if source.is_export:
+            for file in await source.fetch(scratch):
+                yield file, True
+        if not source.is_export or inbox.path.exists():
+            inbox.prepare()
+            for path, is_whole in inbox.waiting(self._context.clock.wall()):
+                yield SourceFile(path, path.name), is_whole
 
     async def take(
         self, inbox: Inbox, result: NightlyResult, again: str | None, stopping: Callable[[], bool]
@@ -92,7 +103,9 @@ class Intake:
                 return None
             if earlier.job:
                 inbox.put(path, inbox.done)
-                return None if (await self._jobs.find(earlier.job)).state.over else earlier.job
+                job = await self._jobs.find(earlier.job)
+                # A held job waits for its day or for a person.
+                return None if job.state.over or job.state is JobState.HELD else job.id
         elif earlier is not None and not repeat and (earlier.job or earlier.held):
             await self._put_repeated(inbox, path, earlier, result)
             return None

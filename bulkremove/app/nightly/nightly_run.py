@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from datetime import date, time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
 from bulkremove.app.context import Context
@@ -95,19 +96,18 @@ class NightlyRuns:
     async def dry_run(self) -> NightlyResult:
         """Plan the files that a nightly run would take in now; moves, stores and sends nothing."""
         result = NightlyResult()
-        inbox = self._intake.inbox
-        inbox.prepare()
-        for path, is_whole in inbox.waiting(self._context.clock.wall()):
-            if not is_whole:
-                result.waiting.append(path.name)
-                continue
-            try:
-                preview = await self._intake.read(path, path.name)
-                result.plans.append(preview)
-                if why := await self._intake.why_held(preview, path):
-                    result.held.append(f"{path.name}: {why}")
-            except FileRefused as refused:
-                result.held.append(f"{path.name}: {refused}")
+        with TemporaryDirectory(prefix="bulkremove-") as scratch:
+            async for file, is_whole in self._intake.look(Path(scratch)):
+                if not is_whole:
+                    result.waiting.append(file.name)
+                    continue
+                try:
+                    preview = await self._intake.read(file.path, file.name)
+                    result.plans.append(preview)
+                    if why := await self._intake.why_held(preview, file.path):
+                        result.held.append(f"{file.name}: {why}")
+                except FileRefused as refused:
+                    result.held.append(f"{file.name}: {refused}")
         return result
 
     async def _run(self, stop: Stop, again: str | None, day: date) -> NightlyResult:
