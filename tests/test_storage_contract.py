@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from bulkremove.domain.attempt import Note, Outcome, PendingRow, Permit
+from bulkremove.domain.clock import Epoch, Monotonic
 from bulkremove.domain.errors import ConsentMissing, JobBusy, JobNotFound, JournalFailed
 from bulkremove.domain.job import EndReason, Job, JobState, Tally
 from bulkremove.domain.ledger import Ledger
@@ -37,11 +38,11 @@ class Clock:
     boot: str = "boot-1"
     speed: float = 1.0
 
-    def monotonic(self) -> float:
-        return self.now
+    def monotonic(self) -> Monotonic:
+        return Monotonic(self.now)
 
-    def wall(self) -> float:
-        return 1e9 + self.now
+    def wall(self) -> Epoch:
+        return Epoch(1e9 + self.now)
 
     async def sleep(self, seconds: float) -> None:
         self.now += seconds
