@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.reading import best
 from bulkremove.domain.attempt import PendingRow, Permit
+from bulkremove.domain.clock import Epoch, Monotonic, later
 from bulkremove.domain.job import EndReason, Job, JobState
 from bulkremove.domain.ledger import Ledger
 from bulkremove.domain.plan import PlannedRow
@@ -42,24 +43,30 @@ class _UnlimitedRule:
 
     key, window, daily = "ledger", 60.0, None
 
-    def restarted(self, ledger: Ledger, now: float) -> tuple[Ledger, float]:
+    def restarted(self, ledger: Ledger, now: Monotonic) -> tuple[Ledger, Monotonic]:
         return ledger, now
 
-    def slots(self, ledger: Ledger, now: float) -> int:
+    def slots(self, ledger: Ledger, now: Monotonic) -> int:
         return 1_000_000
 
     def decide(
-        self, ledger: Ledger, now: float, *, full_until: float | None, wall: float, nth_last_call: float | None
+        self,
+        ledger: Ledger,
+        now: Monotonic,
+        *,
+        full_until: Monotonic | None,
+        wall: Epoch,
+        nth_last_call: Epoch | None,
     ) -> SlotDecision[str]:
-        return SlotDecision(None, ledger, now + 1.0)
+        return SlotDecision(None, ledger, later(now, 1.0))
 
-    def released_at(self, now: float) -> float:
+    def released_at(self, now: Monotonic) -> Monotonic:
         return now
 
-    def recent_since(self) -> float | None:
-        return 0.0
+    def recent_since(self) -> Monotonic | None:
+        return Monotonic(0.0)
 
-    def answered(self, ledger: Ledger, now: float, *, recent: int) -> tuple[Ledger, int]:
+    def answered(self, ledger: Ledger, now: Monotonic, *, recent: int) -> tuple[Ledger, int]:
         return ledger, recent
 
 
@@ -75,7 +82,7 @@ async def _large_plan(home: Path) -> list[dict[str, object]]:
     with closing(storage):
         await storage.jobs.create(_job("runs"), _rows(5_000))
         large, positions = _job("large"), count()
-        end = JobEnd(JobState.CANCELLED, "Cancelled.", EndReason.CANCELLED, 1.0)
+        end = JobEnd(JobState.CANCELLED, "Cancelled.", EndReason.CANCELLED, Epoch(1.0))
 
         async def search() -> None:
             await storage.rows.search(large, status=None, text="nobody has this", offset=0, limit=50)
@@ -108,7 +115,7 @@ async def _beside(
     async def write() -> None:
         while not done.is_set():
             start = time.perf_counter()
-            await storage.audit.append(Act("bench", "wrote", {}, 1.0))
+            await storage.audit.append(Act("bench", "wrote", {}, Epoch(1.0)))
             waits.append(time.perf_counter() - start)
             await asyncio.sleep(0.02)
 
@@ -142,7 +149,7 @@ async def _beside(
 async def _many_jobs(home: Path) -> list[dict[str, object]]:
     storage = SqliteStorage(home, SystemClock())
     for number in range(JOBS):
-        await storage.jobs.create(_job(f"job-{number:04}", at=float(number)), _rows(ROWS_EACH))
+        await storage.jobs.create(_job(f"job-{number:04}", at=Epoch(number)), _rows(ROWS_EACH))
     storage.close()
     program = [*PROGRAM, "--home", str(home)]
     rows = []
@@ -158,7 +165,7 @@ async def _many_jobs(home: Path) -> list[dict[str, object]]:
     return rows
 
 
-def _job(name: str, at: float = 1.0) -> Job:
+def _job(name: str, at: Epoch = Epoch(1.0)) -> Job:
     header = ("course", "batch", "learner", "note")
     return Job(name, "a", "h", "f", "", None, header, Roles(0, 1, 2), "hash", JobState.READY, created_at=at)
 

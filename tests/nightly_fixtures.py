@@ -14,6 +14,7 @@ from typing import Any
 from bulkremove.app import App, SandboxOptions, Stop
 from bulkremove.app.nightly import NightlyResult
 from bulkremove.config import Settings
+from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import Job
 from bulkremove.domain.row import Status
 from bulkremove.platform.system_clock import SystemClock
@@ -29,8 +30,8 @@ class LateClock(SystemClock):
 
     ahead = 0.0
 
-    def wall(self) -> float:
-        return time.time() + self.ahead
+    def wall(self) -> Epoch:
+        return Epoch(time.time() + self.ahead)
 
 
 @dataclass

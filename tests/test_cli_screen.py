@@ -14,6 +14,7 @@ import pytest
 from bulkremove.app import Progress
 from bulkremove.cli.console import Screen, shown
 from bulkremove.cli.progress_line import ProgressDisplay
+from bulkremove.domain.clock import later
 from bulkremove.domain.job import Job, JobState, Tally
 from bulkremove.domain.row import Roles, Status
 from bulkremove.engine.rate_limit import Waiting
@@ -175,7 +176,7 @@ def test_without_a_terminal_a_line_a_minute_is_said_also_while_the_run_waits(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     def act(live: ProgressDisplay, clock: virtual_time.VirtualClock) -> None:
-        until = clock.monotonic() + 300
+        until = later(clock.monotonic(), 300)
         live.show(Progress(job(), Tally({Status.REMOVED: 2}, 3), Waiting.LOCKED, until, 6.3))
 
     lines = _said_in(capsys, act)

@@ -11,12 +11,14 @@ import pytest
 from yarl import URL
 
 from bulkremove.domain.attempt import Attempt, PendingRow, Permit
+from bulkremove.domain.clock import Epoch, Monotonic
 from bulkremove.domain.errors import NeverSent, Unanswered
 from bulkremove.domain.row import Removal
 from bulkremove.zoho.client import Admission, Exchange, ZohoClient, translate
 
 REMOVAL = Removal("1", "2", "3")
-PERMIT = Permit(PendingRow("job", 0, 2, REMOVAL), Attempt(1, 0.0, 0.0, "boot"), 1, 0.0)
+ATTEMPT = Attempt(1, Epoch(0.0), Monotonic(0.0), "boot")
+PERMIT = Permit(PendingRow("job", 0, 2, REMOVAL), ATTEMPT, 1, ATTEMPT.sent_mono)
 OK = b'{"code": "200", "learnerId": "3", "message": "success"}'
 
 

@@ -14,6 +14,7 @@ from typing import TypeVar
 import pytest
 
 from bulkremove.domain.attempt import Outcome, PendingRow, Permit
+from bulkremove.domain.clock import Monotonic, later
 from bulkremove.domain.job import EndReason, Job, JobState
 from bulkremove.domain.ledger import Quota, SuspensionReason
 from bulkremove.domain.plan import PlannedRow
@@ -111,7 +112,7 @@ class Account:
         lockout, self.exhausted = await self.limiter().complete(permit, closing)
         return lockout
 
-    def now(self) -> float:
+    def now(self) -> Monotonic:
         return self.clock.monotonic()
 
 
@@ -277,7 +278,7 @@ def test_a_disk_on_which_no_permit_can_be_used_in_time_is_reported_after_three(t
         assert isinstance(run_end, RunEnd)
         assert (EndReason.TOO_SLOW, True) == (run_end.code, "takes 25.0 s" in run_end.reason)
         assert 3 * 25.0 == pytest.approx(account.now() - begun, abs=1.0)
-        assert [] == await account.storage.rate_limit.send_times("key", since=0.0)
+        assert [] == await account.storage.rate_limit.send_times("key", since=Monotonic(0.0))
 
     played(tmp_path, play)
 
@@ -380,7 +381,7 @@ def test_foreign_traffic_lowers_the_budget_for_every_gate_and_quiet_minutes_rais
         await account.complete(await account.acquire(0))
         after, _ = await account.storage.rate_limit.ledger("key")
         assert 15 == rate_limit.budget(after, account.quota, account.now())
-        assert 18 == rate_limit.budget(after, account.quota, account.now() + 6 * 60.0 + 10.0)
+        assert 18 == rate_limit.budget(after, account.quota, later(account.now(), 6 * 60.0 + 10.0))
 
     played(tmp_path, play)
 

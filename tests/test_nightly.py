@@ -23,6 +23,7 @@ from bulkremove.app.nightly.hold_rules import why_held
 from bulkremove.app.nightly.nightly_run import EXPIRES
 from bulkremove.cli.exit_codes import of_nightly_run
 from bulkremove.config import Settings, load
+from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing, FileRefused, JobBusy, SettingsError
 from bulkremove.domain.job import EndReason, JobState
 from bulkremove.domain.planner import plan
@@ -444,8 +445,8 @@ def test_what_is_usual_is_told_by_the_last_nights(tmp_path: Path) -> None:
 class YearClock(LateClock):
     """A wall clock that only moves when it is told to."""
 
-    def wall(self) -> float:
-        return self.ahead
+    def wall(self) -> Epoch:
+        return Epoch(self.ahead)
 
 
 async def test_a_year_of_nights_by_two_workers_is_one_night_a_date(tmp_path: Path) -> None:

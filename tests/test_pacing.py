@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulkremove.domain.clock import Monotonic, later
 from bulkremove.domain.ledger import Ledger, Quota, SuspensionReason
 from bulkremove.engine import rate_limit
 from bulkremove.engine.rate_limit import Go, OwnLimit, Postponed, Signal, Wait, Waiting, WaitsExhausted, YieldToOtherRow
@@ -16,6 +17,9 @@ from bulkremove.engine.rate_limit import Go, OwnLimit, Postponed, Signal, Wait, 
 QUOTA = Quota(calls=6, window=60.0, slack=1.0)
 TRIALS = 300
 LOCKED = Signal(SuspensionReason.LOCKED)
+USED = Ledger(last_at=Monotonic(0.0))
+"""A ledger after its first call."""
+NEVER = Monotonic(float("inf"))
 
 
 class History:
@@ -25,12 +29,12 @@ class History:
         self.dice = random.Random(seed)
         self.quota = replace(QUOTA, margin=margin, grace=grace)
         self.from_answer = from_answer
-        self.slots: list[float] = []
+        self.slots: list[Monotonic] = []
         self.counted: list[float] = []
 
     def play(self, calls: int) -> int:
         """The most calls that the server counts in any window."""
-        ledger, now, flying = Ledger(), 1000.0, list[tuple[float, int]]()
+        ledger, now, flying = Ledger(), Monotonic(1000.0), list[tuple[Monotonic, int]]()
         for _ in range(calls):
             taken = sorted((free for free in self.slots if free > now), reverse=True)
             full = taken[self.quota.calls - 1] if len(taken) >= self.quota.calls else None
@@ -39,7 +43,7 @@ class History:
                 ledger = asked.ledger
                 self.slots.append(asked.free_at)
                 flying.append((self._send(now), len(self.slots) - 1))
-                now += self.dice.choice([0.0, 0.001, 0.3])
+                now = later(now, self.dice.choice([0.0, 0.001, 0.3]))
             else:
                 assert isinstance(asked, Wait)
                 landed = min((at for at, _ in flying), default=asked.until)
@@ -52,18 +56,18 @@ class History:
                 )
         return rate_limit.peak_calls(sorted(self.counted), 60.0)
 
-    def _send(self, now: float) -> float:
+    def _send(self, now: Monotonic) -> Monotonic:
         """When the answer comes; never, for a call whose process dies. Counted late where that hurts most."""
         fate = self.dice.random()
         if fate < 0.1:
             self.counted.append(now + self.quota.exchange + self.dice.random() * 59.0)
-            return float("inf")
+            return NEVER
         latency = self.dice.choice([0.05, 0.3, 2.0, 8.0, 40.0])
         self.counted.append(now + latency * self.dice.choice([0.0, 0.5, 1.0]))
         if not self.from_answer:
-            self.slots[-1] = now + self.quota.window
-            return float("inf")
-        return now + latency
+            self.slots[-1] = later(now, self.quota.window)
+            return NEVER
+        return later(now, latency)
 
 
 def test_no_window_ever_sees_more_than_the_limit() -> None:
@@ -81,77 +85,85 @@ def test_the_same_histories_catch_a_broken_rule(broken: dict[str, float]) -> Non
 
 
 def go(ledger: Ledger, now: float, key: str = "a", *, alone: bool = False) -> Ledger:
-    asked = rate_limit.ask(ledger, Quota(), now, key=key, alone=alone, full_until=None)
+    asked = ask(ledger, now, key, alone=alone)
     assert isinstance(asked, Go), asked
     return asked.ledger
+
+
+def passed(ledger: Ledger, now: float, key: str = "a", *, took: float = 0.0) -> Ledger:
+    """The ledger after an answer that shows that calls get through."""
+    return rate_limit.answered(
+        ledger, Quota(), Monotonic(now), key=key, signal=None, proves_reachable=True, recent=1, took=took
+    )[0]
+
+
+def lock(
+    ledger: Ledger, now: float, key: str, *, recent: int = 30, signal: Signal = LOCKED
+) -> tuple[Ledger, WaitsExhausted | None]:
+    return rate_limit.answered(
+        ledger, Quota(), Monotonic(now), key=key, signal=signal, proves_reachable=False, recent=recent
+    )
+
+
+def ask(ledger: Ledger, now: float, key: str, *, alone: bool = False) -> object:
+    return rate_limit.ask(ledger, Quota(), Monotonic(now), key=key, alone=alone, full_until=None)
 
 
 def test_the_first_thirty_go_at_once_and_the_rest_at_the_pace() -> None:
     ledger = Ledger()
     for _ in range(30):
         ledger = go(ledger, 1000.0)
-    asked = rate_limit.ask(ledger, Quota(), 1000.0, key="a", alone=False, full_until=None)
+    asked = ask(ledger, 1000.0, "a")
     assert Wait(pytest.approx(1002.11), Waiting.PACE) == asked  # type: ignore[arg-type] # approx stands for a float
 
 
-@pytest.mark.parametrize(("took", "later"), [(0.3, 0.0), (8.0, 0.2 * 2.11)])
-def test_after_a_slow_answer_the_next_call_keeps_its_distance(took: float, later: float) -> None:
-    ledger = Ledger(next_at=1001.0, last_at=1000.0)
-    ledger, _ = rate_limit.answered(
-        ledger, Quota(), 1000.5, key="a", signal=None, proves_reachable=True, recent=0, took=took
-    )
-    assert 1001.0 + later == pytest.approx(ledger.next_at)
+@pytest.mark.parametrize(("took", "delay"), [(0.3, 0.0), (8.0, 0.2 * 2.11)])
+def test_after_a_slow_answer_the_next_call_keeps_its_distance(took: float, delay: float) -> None:
+    ledger = passed(Ledger(Monotonic(1001.0), last_at=Monotonic(1000.0)), 1000.5, took=took)
+    assert 1001.0 + delay == pytest.approx(ledger.next_at)
 
 
 @pytest.mark.parametrize(("idle", "burst"), [(119.0, 0), (120.0, 29)])
 def test_only_two_idle_minutes_arm_the_burst_again(idle: float, burst: int) -> None:
-    ledger = go(Ledger(next_at=0.0, burst=0, last_at=1000.0), 1000.0 + idle)
+    ledger = go(Ledger(last_at=Monotonic(1000.0)), 1000.0 + idle)
     assert burst == ledger.burst
 
 
-def lock(ledger: Ledger, now: float, key: str, *, recent: int = 30) -> tuple[Ledger, WaitsExhausted | None]:
-    return rate_limit.answered(ledger, Quota(), now, key=key, signal=LOCKED, proves_reachable=False, recent=recent)
-
-
-def ask(ledger: Ledger, now: float, key: str, *, alone: bool = False) -> object:
-    return rate_limit.ask(ledger, Quota(), now, key=key, alone=alone, full_until=None)
-
-
 def test_a_lock_is_everybodys_and_ends_with_one_probe() -> None:
-    ledger, _ = lock(Ledger(last_at=0.0), 1000.0, "a")
-    assert Wait(1301.1, Waiting.LOCKED) == ask(ledger, 1001.0, "b")
-    assert Wait(1303.1, Waiting.PROBE) == ask(ledger, 1302.0, "b")
+    ledger, _ = lock(USED, 1000.0, "a")
+    assert Wait(Monotonic(1301.1), Waiting.LOCKED) == ask(ledger, 1001.0, "b")
+    assert Wait(Monotonic(1303.1), Waiting.PROBE) == ask(ledger, 1302.0, "b")
     ledger = go(ledger, 1302.0, "a")
     assert isinstance(ask(ledger, 1303.0, "b"), Wait)
-    ledger, _ = rate_limit.answered(ledger, Quota(), 1304.0, key="a", signal=None, proves_reachable=True, recent=1)
+    ledger = passed(ledger, 1304.0)
     assert ledger.suspension is None
 
 
 @pytest.mark.parametrize("key", ["a", "b", "c"])
 def test_after_a_lost_trial_of_another_row_there_is_a_full_wait_and_no_second_trial(key: str) -> None:
     """Its process died: it may have been answered inside the lock that the first row was told."""
-    ledger, _ = lock(Ledger(last_at=0.0), 1000.0, "a")
+    ledger, _ = lock(USED, 1000.0, "a")
     ledger, _ = lock(go(ledger, 1302.0, "a"), 1302.5, "a", recent=1)
     ledger = go(ledger, 1310.0, "b")
-    assert Wait(1415.0, Waiting.PROBE) == ask(ledger, 1414.0, key)
+    assert Wait(Monotonic(1415.0), Waiting.PROBE) == ask(ledger, 1414.0, key)
     asked = ask(ledger, 1416.0, key)
     assert isinstance(asked, Postponed), asked
-    assert Wait(1716.0 + 1.1, Waiting.LOCKED) == ask(asked.ledger, 1420.0, key)
+    assert Wait(Monotonic(1716.0 + 1.1), Waiting.LOCKED) == ask(asked.ledger, 1420.0, key)
 
 
 def test_a_row_with_a_limit_of_its_own_is_told_from_the_accounts() -> None:
-    ledger, _ = lock(Ledger(last_at=0.0), 1000.0, "a", recent=3)
+    ledger, _ = lock(USED, 1000.0, "a", recent=3)
     assert 15 == ledger.budget
     ledger, _ = lock(go(ledger, 1302.0, "a"), 1302.5, "a", recent=1)
     assert isinstance(ask(ledger, 1303.0, "a"), YieldToOtherRow)
     ledger = go(ledger, 1310.0, "b")
-    ledger, _ = rate_limit.answered(ledger, Quota(), 1311.0, key="b", signal=None, proves_reachable=True, recent=1)
+    ledger = passed(ledger, 1311.0, "b")
     assert (None, None) == (ledger.suspension, ledger.budget)
     assert isinstance(ask(ledger, 1312.0, "a"), OwnLimit)
 
 
 def test_three_full_waits_and_no_way_through_pause_the_job() -> None:
-    ledger, _ = lock(Ledger(last_at=0.0), 1000.0, "a")
+    ledger, _ = lock(USED, 1000.0, "a")
     now = 1000.0
     ends = []
     for _ in range(3):
@@ -164,13 +176,13 @@ def test_three_full_waits_and_no_way_through_pause_the_job() -> None:
 
 
 def test_the_only_row_left_waits_in_full_instead_of_for_another() -> None:
-    ledger, _ = lock(Ledger(last_at=0.0), 1000.0, "a")
+    ledger, _ = lock(USED, 1000.0, "a")
     ledger, _ = lock(go(ledger, 1302.0, "a", alone=True), 1302.0, "a")
     assert isinstance(ask(ledger, 1303.0, "a", alone=True), Postponed)
 
 
 def test_a_probe_whose_process_died_is_given_up() -> None:
-    ledger, _ = lock(Ledger(last_at=0.0), 1000.0, "a")
+    ledger, _ = lock(USED, 1000.0, "a")
     ledger = go(ledger, 1302.0, "a")
     assert isinstance(ask(ledger, 1302.0 + 104.0, "b"), Wait)
     assert isinstance(ask(ledger, 1302.0 + 106.0, "b"), Go)
@@ -178,16 +190,13 @@ def test_a_probe_whose_process_died_is_given_up() -> None:
 
 @pytest.mark.parametrize(("asked", "until"), [(None, 1301.1), (120.0, 1301.1), (900.0, 1901.1), (9e9, 4601.1)])
 def test_what_the_server_asks_for_lengthens_a_lock_up_to_an_hour(asked: float | None, until: float) -> None:
-    signal = Signal(SuspensionReason.LOCKED, asked)
-    ledger, _ = rate_limit.answered(
-        Ledger(), Quota(), 1000.0, key="a", signal=signal, proves_reachable=False, recent=30
-    )
+    ledger, _ = lock(Ledger(), 1000.0, "a", signal=Signal(SuspensionReason.LOCKED, asked))
     assert ledger.suspension is not None
     assert until == pytest.approx(ledger.suspension.until)
 
 
 def test_foreign_traffic_halves_the_budget_down_to_eight_and_quiet_raises_it() -> None:
-    budgets, ledger, now = [], Ledger(last_at=0.0), 1000.0
+    budgets, ledger, now = [], USED, Monotonic(1000.0)
     for _ in range(3):
         ledger, _ = lock(ledger, now, "a", recent=3)
         budgets.append(ledger.budget)
@@ -195,15 +204,21 @@ def test_foreign_traffic_halves_the_budget_down_to_eight_and_quiet_raises_it() -
         now = ledger.suspension.until
         ledger = replace(ledger, suspension=None)
     assert [15, 8, 8] == budgets
-    assert [8, 9, 30] == [rate_limit.budget(ledger, Quota(), now + quiet) for quiet in (119.0, 120.0, 9000.0)]
+    assert [8, 9, 30] == [rate_limit.budget(ledger, Quota(), later(now, quiet)) for quiet in (119.0, 120.0, 9000.0)]
 
 
 def test_a_lock_that_our_own_calls_explain_lowers_nothing() -> None:
     assert lock(Ledger(), 1000.0, "a", recent=30)[0].budget is None
 
 
-@given(now=st.floats(0, 1e6), until=st.floats(0, 1e7), next_at=st.floats(0, 1e7))
-def test_after_a_reboot_no_wait_is_longer_than_it_was_set_for(now: float, until: float, next_at: float) -> None:
+@given(
+    now=st.floats(0, 1e6).map(Monotonic),
+    until=st.floats(0, 1e7).map(Monotonic),
+    next_at=st.floats(0, 1e7).map(Monotonic),
+)
+def test_after_a_reboot_no_wait_is_longer_than_it_was_set_for(
+    now: Monotonic, until: Monotonic, next_at: Monotonic
+) -> None:
     ledger, _ = lock(Ledger(), until, "a")
     ledger = rate_limit.after_reboot(replace(ledger, next_at=next_at, last_at=until), Quota(), now)
     assert ledger.suspension is not None

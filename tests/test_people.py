@@ -12,6 +12,7 @@ import pytest
 
 from bulkremove.app import App, SessionUser
 from bulkremove.config import Settings
+from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import SettingsError, UserError
 from bulkremove.domain.permissions import Right, Role, may
 from bulkremove.platform.system_clock import SystemClock
@@ -211,7 +212,7 @@ def test_the_audit_log_names_the_first_entry_that_was_changed_or_lost(program: B
 async def test_an_entry_that_is_put_in_between_is_found(tmp_path: Path) -> None:
     storage = SqliteStorage(tmp_path, SystemClock())
     for act in ("first", "second"):
-        await storage.audit.append(Act("jo", act, {"n": 1}, 1.0))
+        await storage.audit.append(Act("jo", act, {"n": 1}, Epoch(1.0)))
     storage.close()
     with closing(sqlite3.connect(tmp_path / "journal.db")) as db, db:
         db.execute("INSERT INTO audit SELECT 3, at, actor, 'forged', facts, hash FROM audit WHERE id = 2")

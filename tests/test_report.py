@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from openpyxl import load_workbook
 
 from bulkremove.domain.attempt import Outcome
+from bulkremove.domain.clock import Epoch, later
 from bulkremove.domain.errors import ReportFailed
 from bulkremove.domain.job import Job, JobState, Tally
 from bulkremove.domain.row import Roles, Status
@@ -27,11 +28,12 @@ JOB = Job(
     Roles(0, 1, 2), "f" * 64, JobState.FINISHED, seconds=852.0, peak_calls=30,
     options={"limit": "30/60s", "calls": "30"},
 )  # fmt: skip
+SENT = Epoch(1_700_000_000.5)
 IDS = ("478346000019501001", "478346000019502001", "478346000019558209")
 
 
 def outcome(status: Status = Status.REMOVED, note: str = "", number: int = 2) -> Outcome:
-    return Outcome(0, number, (*IDS, note), status, "Said so.", 200, "200", 1, 1_700_000_000.5, 1_700_000_001.0)
+    return Outcome(0, number, (*IDS, note), status, "Said so.", 200, "200", 1, SENT, later(SENT, 0.5))
 
 
 def lines(path: Path) -> list[list[str]]:

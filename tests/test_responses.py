@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkremove.domain.attempt import Attempt, Reply
+from bulkremove.domain.clock import Epoch, Monotonic, later
 from bulkremove.domain.row import Status
 from bulkremove.engine import decision_table
 from bulkremove.engine.circuit_breaker import Breaker, observe
@@ -17,7 +18,8 @@ from bulkremove.zoho import response_parser
 from bulkremove.zoho.response_kind import Response, ResponseKind
 
 OK = {"code": "200", "learnerId": "5", "message": "success"}
-NOW = 1_700_000_000.0
+NOW = Epoch(1_700_000_000.0)
+MONO = Monotonic(1000.0)
 NOT_DONE: list[dict[str, object]] = [
     {"message": "failure"},
     {"message": "Learner could not be removed"},
@@ -167,7 +169,7 @@ def test_nothing_raises_and_success_is_only_the_documented_one(status: int, body
 
 
 def attempt(found: ResponseKind | None) -> Attempt:
-    return Attempt(1, NOW, 1000.0, "boot", found.value if found else None)
+    return Attempt(1, NOW, MONO, "boot", found.value if found else None)
 
 
 OPEN = [None, *(found for found, rule in RULES.items() if rule.open)]
@@ -190,13 +192,13 @@ class Clock:
     boot = "boot"
     speed = 1.0
 
-    def __init__(self, wall: float, mono: float) -> None:
+    def __init__(self, wall: Epoch, mono: Monotonic) -> None:
         self._wall, self._mono = wall, mono
 
-    def wall(self) -> float:
+    def wall(self) -> Epoch:
         return self._wall
 
-    def monotonic(self) -> float:
+    def monotonic(self) -> Monotonic:
         return self._mono
 
     async def sleep(self, seconds: float) -> None:
@@ -214,7 +216,7 @@ class Clock:
     ],
 )
 def test_fifteen_minutes_count_by_the_more_pessimistic_clock(late: bool, wall: float, mono: float, boot: str) -> None:
-    clock = Clock(NOW + wall, 1000.0 + mono)
+    clock = Clock(later(NOW, wall), later(MONO, mono))
     clock.boot = boot
     assert late == (decision_table.too_late([attempt(None)], clock) is not None)
 
@@ -229,7 +231,7 @@ def test_a_lock_in_between_neither_makes_nor_breaks_a_sequence() -> None:
         ResponseKind.FORBIDDEN,
     ):
         assert run_end is None
-        breaker, run_end, _ = observe(breaker, Response(found, 403))
+        breaker, run_end, _ = observe(breaker, Response(found, 403), sent_at=MONO, now=MONO)
     assert run_end is not None
     assert run_end.is_final
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import JournalFailed
 from bulkremove.domain.job import EndReason, JobState, Tally
 from bulkremove.domain.row import Status
@@ -28,7 +29,7 @@ from bulkremove.storage.interface.records import JobEvent, Notice
 from bulkremove.storage.sqlite.high_water import HighWaterMark, Mark
 from tests.cli_fixtures import Bulkremove, environment
 from tests.nightly_fixtures import nightly_site
-from tests.test_storage_contract import ACT, Clock, Rule, end, job, planned, rows, taken
+from tests.test_storage_contract import ACT, Clock, Rule, calls, end, job, planned, rows, taken
 
 UNFINISHED = (JobState.READY, JobState.RUNNING, JobState.PAUSED, JobState.HELD)
 
@@ -77,7 +78,7 @@ async def test_a_backup_in_a_new_folder_waits_and_then_nothing_may_be_sent_that_
 @pytest.mark.parametrize("state", UNFINISHED)
 async def test_no_job_of_a_journal_that_was_put_back_goes_on_by_itself(tmp_path: Path, state: JobState) -> None:
     storage = opened(tmp_path / "home")
-    await storage.jobs.create(replace(job(state=JobState.HELD), due_at=5.0), planned(3))
+    await storage.jobs.create(replace(job(state=JobState.HELD), due_at=Epoch(5.0)), planned(3))
     if state is not JobState.HELD:
         await storage.jobs.release("job", lambda one: None, by="jo")
     if state is JobState.RUNNING:
@@ -192,12 +193,12 @@ def test_the_mark_of_a_journal_that_was_replaced_is_not_raised_by_what_the_old_o
 
 async def test_the_accounts_that_sent_here_are_held_and_old_notices_are_not_sent(tmp_path: Path) -> None:
     storage = opened(tmp_path / "home")
-    await storage.jobs.create(job(), planned(5), Notice("old", "subject", "body", "/etc/passwd", 3.0))
+    await storage.jobs.create(job(), planned(5), Notice("old", "subject", "body", "/etc/passwd", Epoch(3.0)))
     await storage.backup(tmp_path / "copy.db")
     await taken(storage, (await rows(storage))[0], replace(RULE, key="used-since"))
     await storage.restore.put_back(tmp_path / "copy.db")
     await accept(storage, slots=3)
-    assert (3, 0) == await storage.rate_limit.calls("used-since", since=0.0, wall_since=0.0)
+    assert (3, 0) == await calls(storage, "used-since")
     assert 0 == await storage.nightly.waiting_notices()
     storage.close()
 
@@ -455,7 +456,7 @@ def test_a_backup_ends_beside_a_process_that_never_stops_writing(tmp_path: Path)
     async def prepare() -> SqliteStorage:
         storage = await started(tmp_path / "home")
         for _ in range(60):
-            await storage.record(JobEvent("job", "large", "x" * 1_000_000, 1.0))
+            await storage.record(JobEvent("job", "large", "x" * 1_000_000, Epoch(1.0)))
         return storage
 
     storage = asyncio.run(prepare())

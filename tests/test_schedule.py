@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulkremove.domain.clock import Epoch, later
 from bulkremove.domain.schedule import Schedule, Window
 
 ZONES = [
@@ -22,18 +23,18 @@ ZONES = [
 ]
 zones = st.sampled_from(ZONES).map(ZoneInfo)
 times = st.times(max_value=time(23, 59)).map(lambda at: at.replace(second=0, microsecond=0))
-nows = st.floats(1_767_225_600.0, 1_830_297_600.0)
+nows = st.floats(1_767_225_600.0, 1_830_297_600.0).map(Epoch)
 
 
-def local(text: str, zone: str = "Europe/Berlin") -> float:
-    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC).timestamp()
+def local(text: str, zone: str = "Europe/Berlin") -> Epoch:
+    return Epoch(datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC).timestamp())
 
 
 @given(zones, times)
 def test_a_year_has_one_night_on_every_date(zone: ZoneInfo, at: time) -> None:
     schedule, last, now, ran = Schedule(at, zone), None, local("2026-01-01T00:00", "UTC"), list[date]()
     for _ in range(366 * 12):
-        now += 7200.0
+        now = later(now, 7200.0)
         night = schedule.due(last, now)
         if night is not None:
             last = night
@@ -64,7 +65,7 @@ def test_missed_nights_are_due_once() -> None:
 
 
 @given(zones, times, nows)
-def test_the_next_starts_lie_ahead_one_a_date(zone: ZoneInfo, at: time, now: float) -> None:
+def test_the_next_starts_lie_ahead_one_a_date(zone: ZoneInfo, at: time, now: Epoch) -> None:
     found = Schedule(at, zone).next_starts(now, 10)
     assert all(start > now for _, start in found)
     assert [found[0][0] + timedelta(days=i) for i in range(10)] == [day for day, _ in found]
@@ -73,7 +74,7 @@ def test_the_next_starts_lie_ahead_one_a_date(zone: ZoneInfo, at: time, now: flo
 
 @given(zones, times, times, nows)
 def test_a_window_is_open_between_its_times_and_closes_at_its_end(
-    zone: ZoneInfo, begin: time, end: time, now: float
+    zone: ZoneInfo, begin: time, end: time, now: Epoch
 ) -> None:
     schedule = Schedule(begin, zone, window=Window(begin, end))
     until = schedule.open_until(now)
@@ -88,4 +89,4 @@ def test_a_window_is_open_between_its_times_and_closes_at_its_end(
 
 
 def test_without_a_window_it_is_always_open() -> None:
-    assert Schedule(time(2), ZoneInfo("UTC")).open_until(0.0) is not None
+    assert Schedule(time(2), ZoneInfo("UTC")).open_until(Epoch(0.0)) is not None

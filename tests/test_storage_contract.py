@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from bulkremove.domain.attempt import Note, Outcome, PendingRow, Permit
+from bulkremove.domain.clock import Epoch, Monotonic, later
 from bulkremove.domain.errors import ConsentMissing, JobBusy, JobNotFound, JournalFailed
 from bulkremove.domain.job import EndReason, Job, JobState, Tally
 from bulkremove.domain.ledger import Ledger
@@ -26,7 +27,7 @@ from bulkremove.storage.interface.records import Act, IntakeResult, JobEvent, No
 from bulkremove.storage.interface.users import Token, User
 
 CELLS = ("1", "2", "3", "\ud800 \x00 'x'")
-ACT = Act("jo", "looked", {"n": 1}, 1.0)
+ACT = Act("jo", "looked", {"n": 1}, Epoch(1.0))
 
 
 @dataclass
@@ -37,11 +38,11 @@ class Clock:
     boot: str = "boot-1"
     speed: float = 1.0
 
-    def monotonic(self) -> float:
-        return self.now
+    def monotonic(self) -> Monotonic:
+        return Monotonic(self.now)
 
-    def wall(self) -> float:
-        return 1e9 + self.now
+    def wall(self) -> Epoch:
+        return Epoch(1e9 + self.now)
 
     async def sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -82,11 +83,11 @@ def planned(count: int = 1, *, learner: str | None = None) -> list[PlannedRow]:
 
 
 def job(name: str = "job", state: JobState = JobState.READY, at: float = 1.0) -> Job:
-    return Job(name, "a", "h", "f", "", None, ("c", "b", "l", "n"), Roles(0, 1, 2), "hash", state, created_at=at)
+    return Job(name, "a", "h", "f", "", None, ("c", "b", "l", "n"), Roles(0, 1, 2), "hash", state, created_at=Epoch(at))
 
 
 def end(state: JobState = JobState.PAUSED, reason: str = "Stopped.") -> JobEnd:
-    return JobEnd(state, reason, EndReason.INTERRUPTED, 9.0, seconds=2.0, peak=3, auto_resumable=True)
+    return JobEnd(state, reason, EndReason.INTERRUPTED, Epoch(9.0), seconds=2.0, peak=3, auto_resumable=True)
 
 
 async def rows(storage: Storage, name: str = "job") -> list[PendingRow]:
@@ -103,17 +104,23 @@ class Rule:
     window: float = 60.0
     daily: int | None = None
     allowed: int = 1
-    free_at: float = 2000.0
+    free_at: Monotonic = Monotonic(2000.0)
 
-    def restarted(self, ledger: Ledger, now: float) -> tuple[Ledger, float]:
-        return replace(ledger, next_at=now), now + 50.0
+    def restarted(self, ledger: Ledger, now: Monotonic) -> tuple[Ledger, Monotonic]:
+        return replace(ledger, next_at=now), later(now, 50.0)
 
-    def slots(self, ledger: Ledger, now: float) -> int:
+    def slots(self, ledger: Ledger, now: Monotonic) -> int:
         return self.allowed
 
     def decide(
-        self, ledger: Ledger, now: float, *, full_until: float | None, wall: float, nth_last_call: float | None
-    ) -> SlotDecision[tuple[float | None, float | None]]:
+        self,
+        ledger: Ledger,
+        now: Monotonic,
+        *,
+        full_until: Monotonic | None,
+        wall: Epoch,
+        nth_last_call: Epoch | None,
+    ) -> SlotDecision[tuple[Monotonic | None, Epoch | None]]:
         if full_until is not None or nth_last_call is not None:
             return SlotDecision((full_until, nth_last_call), None)
         return SlotDecision(None, replace(ledger, last_at=now), self.free_at)
@@ -123,15 +130,15 @@ class Rule:
 class Answered(Rule):
     """Releases the slot at a given time, and says how many calls were counted."""
 
-    released: float = 1100.0
+    released: Monotonic = Monotonic(1100.0)
 
-    def released_at(self, now: float) -> float:
+    def released_at(self, now: Monotonic) -> Monotonic:
         return self.released
 
-    def recent_since(self) -> float | None:
-        return 0.0
+    def recent_since(self) -> Monotonic | None:
+        return Monotonic(0.0)
 
-    def answered(self, ledger: Ledger, now: float, *, recent: int) -> tuple[Ledger, int]:
+    def answered(self, ledger: Ledger, now: Monotonic, *, recent: int) -> tuple[Ledger, int]:
         return replace(ledger, budget=8), recent
 
 
@@ -139,6 +146,11 @@ async def taken(storage: Storage, pending_row: PendingRow, rule: Rule | None = N
     found = await storage.attempts.take(pending_row, rule or Rule())
     assert isinstance(found, Permit)
     return found
+
+
+async def calls(storage: Storage, key: str = "ledger") -> tuple[int, int]:
+    """How many slots were ever taken, and how many calls made."""
+    return await storage.rate_limit.calls(key, since=Monotonic(0.0), wall_since=Epoch(0.0))
 
 
 # Jobs
@@ -219,20 +231,21 @@ async def test_the_jobs_come_newest_first_a_page_at_a_time_and_by_state(storage:
 
 async def test_a_run_that_ends_is_decided_by_its_tally_and_told_with_its_events(storage: Storage) -> None:
     await storage.jobs.create(job(), planned(2))
-    assert JobState.RUNNING is (await storage.jobs.start("job", JobEvent("job", "started", "2 rows.", 5.0))).state
+    started = await storage.jobs.start("job", JobEvent("job", "started", "2 rows.", Epoch(5.0)))
+    assert JobState.RUNNING is started.state
     seen: list[Tally] = []
 
     def decide(tally: Tally) -> JobEnd:
         seen.append(tally)
         return end()
 
-    ended = await storage.jobs.end("job", decide, JobEvent("job", "halted", "Why.", 6.0))
+    ended = await storage.jobs.end("job", decide, JobEvent("job", "halted", "Why.", Epoch(6.0)))
     assert [Tally({}, 2)] == seen
     assert (JobState.PAUSED, EndReason.INTERRUPTED, True) == (ended.state, ended.reason_code, ended.auto_resumable)
     assert (2.0, 3) == (ended.seconds, ended.peak_calls)
     assert ["started", "halted", "paused"] == [name for _, name, _ in await storage.jobs.events("job")]
     assert not await storage.jobs.is_reported("job")
-    await storage.record(JobEvent("job", "reported", "It is in r.csv.", 7.0))
+    await storage.record(JobEvent("job", "reported", "It is in r.csv.", Epoch(7.0)))
     assert await storage.jobs.is_reported("job")
 
 
@@ -269,7 +282,7 @@ async def test_the_end_of_a_job_settles_its_open_rows_at_once(storage: Storage) 
     assert (Status.NOT_SENT, "A person cancelled the job.", 9.0) == told[1]
     assert [0] == [row.position for row in await search(storage, ended, Status.UNKNOWN)]
     assert 1 == await storage.rows.unknown_without_note("job")
-    assert await storage.rows.add_note("job", first.number, Note(10.0, "jo", "gone"), ACT)
+    assert await storage.rows.add_note("job", first.number, Note(Epoch(10.0), "jo", "gone"), ACT)
     assert 0 == await storage.rows.unknown_without_note("job")
     assert ({"unknown": 1, "not_sent": 2}, {"cancelled": 1}, 0) == await storage.jobs.counts()
     assert 0 == await storage.erasure.open_rows_of("1")
@@ -297,7 +310,7 @@ async def test_protected_learners_are_never_sent_again_even_after_an_open_attemp
     (first, *_) = await rows(storage)
     await taken(storage, first)
     protected = ProtectedLearners(learners=frozenset({"0", "2"}))
-    assert 2 == await storage.rows.protect("job", protected, why="Protected.", at=2.0)
+    assert 2 == await storage.rows.protect("job", protected, why="Protected.", at=Epoch(2.0))
     told = await storage.rows.export(await storage.jobs.get("job"), list)
     assert [Status.UNKNOWN, Status.NOT_SENT, Status.NOT_SENT] == [row.status for row in told]
     assert ["1"] == [row.removal.learner for row in await rows(storage)]
@@ -344,9 +357,9 @@ async def test_a_slot_and_its_attempt_are_taken_together_or_not_at_all(storage: 
     assert (2000.0, None) == await storage.attempts.take(second, Rule())
     (row, _) = await rows(storage)
     assert (permit.attempt,) == row.attempts
-    assert (1, 1) == await storage.rate_limit.calls("ledger", since=0.0, wall_since=0.0)
-    assert [1000.0] == await storage.rate_limit.send_times("ledger", since=0.0)
-    assert (Ledger(last_at=1000.0), True) == await storage.rate_limit.ledger("ledger")
+    assert (1, 1) == await calls(storage)
+    assert [1000.0] == await storage.rate_limit.send_times("ledger", since=Monotonic(0.0))
+    assert (Ledger(last_at=permit.taken_at), True) == await storage.rate_limit.ledger("ledger")
 
 
 async def test_an_answer_settles_its_row_and_releases_its_slot_early(storage: Storage, clock: Clock) -> None:
@@ -356,7 +369,8 @@ async def test_an_answer_settles_its_row_and_releases_its_slot_early(storage: St
     answered = replace(permit.attempt, response_kind="removed", http_status=200, api_code="200", text="Done.")
     outcome = AttemptOutcome(answered, Status.REMOVED, "Zoho confirmed it.", learner="another")
     change = await storage.attempts.close(permit, outcome, Answered())
-    assert (Ledger(last_at=1000.0), Ledger(last_at=1000.0, budget=8), 1) == (change.before, change.after, change.result)
+    used = Ledger(last_at=permit.taken_at)
+    assert (used, replace(used, budget=8), 1) == (change.before, change.after, change.result)
     told, _ = await storage.rows.export(await storage.jobs.get("job"), list)
     assert (Status.REMOVED, 200, "200", 1) == (told.status, told.http_status, told.api_code, told.attempts)
     assert 1 == (await storage.jobs.get("job")).mismatched
@@ -372,7 +386,7 @@ async def test_an_answer_never_holds_a_slot_for_longer_than_it_was_taken_for(sto
     first, second = await rows(storage)
     permit = await taken(storage, first)
     attempt = replace(permit.attempt, response_kind="removed")
-    await storage.attempts.close(permit, AttemptOutcome(attempt, Status.REMOVED), Answered(released=5000.0))
+    await storage.attempts.close(permit, AttemptOutcome(attempt, Status.REMOVED), Answered(released=Monotonic(5000.0)))
     clock.now = Rule().free_at + 1.0
     await taken(storage, second)
 
@@ -385,7 +399,7 @@ async def test_an_attempt_that_never_left_leaves_nothing_behind(storage: Storage
     await storage.attempts.close(permit, unused, Answered())
     (row,) = await rows(storage)
     assert () == row.attempts
-    assert (0, 0) == await storage.rate_limit.calls("ledger", since=0.0, wall_since=0.0)
+    assert (0, 0) == await calls(storage)
     again = await taken(storage, row)
     assert 1 == again.attempt.number
 
@@ -400,7 +414,7 @@ async def test_a_caller_that_is_cancelled_while_it_takes_a_slot_leaves_neither(s
         if taking.cancel():
             with pytest.raises(asyncio.CancelledError):
                 await taking
-            assert (0, 0) == await storage.rate_limit.calls("ledger", since=0.0, wall_since=0.0)
+            assert (0, 0) == await calls(storage)
             (row,) = await rows(storage)
             assert () == row.attempts
 
@@ -418,14 +432,14 @@ async def test_a_settled_row_never_changes_and_is_never_sent_again(storage: Stor
     (row,) = await rows(storage)
     permit = await taken(storage, row)
     answered = AttemptOutcome(replace(permit.attempt, response_kind="forbidden", http_status=403), RowState.PENDING)
-    await storage.attempts.close(permit, answered, Answered(released=0.0))
+    await storage.attempts.close(permit, answered, Answered(released=Monotonic(0.0)))
     (row,) = await rows(storage)
     await storage.attempts.settle(row, Status.REFUSED, "No.")
     with pytest.raises(JournalFailed, match="settled already"):
         await storage.attempts.settle(row, Status.REMOVED, "Yes.")
     with pytest.raises(JournalFailed, match="settled already"):
         await storage.attempts.take(row, Rule())
-    assert (1, 1) == await storage.rate_limit.calls("ledger", since=0.0, wall_since=0.0)
+    assert (1, 1) == await calls(storage)
     assert Tally({Status.REFUSED: 1}) == await storage.rows.tally("job")
 
 
@@ -436,7 +450,7 @@ async def test_after_a_reboot_the_ledger_is_made_safe_before_it_is_asked(storage
     clock.boot, clock.now = "boot-2", 10.0
     assert not (await storage.rate_limit.ledger("ledger"))[1]
     assert (60.0, None) == await storage.attempts.take(second, Rule())  # 50 s after the reboot at the latest
-    assert (Ledger(next_at=10.0, last_at=1000.0), True) == await storage.rate_limit.ledger("ledger")
+    assert (Ledger(Monotonic(10.0), last_at=Monotonic(1000.0)), True) == await storage.rate_limit.ledger("ledger")
 
 
 async def test_the_day_s_cap_sees_when_the_call_before_it_left(storage: Storage) -> None:
@@ -450,7 +464,7 @@ async def test_the_day_s_cap_sees_when_the_call_before_it_left(storage: Storage)
 async def test_a_job_s_first_call_after_a_moment_is_found(storage: Storage) -> None:
     await storage.jobs.create(job(), planned(1))
     await taken(storage, (await rows(storage))[0])
-    assert [1e9 + 1000.0, None] == await storage.rows.first_call_after("job", [1e9, 2e9])
+    assert [1e9 + 1000.0, None] == await storage.rows.first_call_after("job", [Epoch(1e9), Epoch(2e9)])
 
 
 async def test_a_job_s_responses_are_counted_by_kind(storage: Storage) -> None:
@@ -467,17 +481,17 @@ async def test_a_job_s_responses_are_counted_by_kind(storage: Storage) -> None:
 
 
 async def test_users_and_tokens_change_together_with_their_audit_entries(storage: Storage) -> None:
-    assert await storage.users.add_user(User("jo", Role.ADMIN, 1.0), "hash", ACT)
-    assert not await storage.users.add_user(User("jo", Role.PREPARER, 2.0), "other", ACT)
+    assert await storage.users.add_user(User("jo", Role.ADMIN, Epoch(1.0)), "hash", ACT)
+    assert not await storage.users.add_user(User("jo", Role.PREPARER, Epoch(2.0)), "other", ACT)
     assert (Role.ADMIN, "hash") == await storage.users.credentials("jo")
     assert await storage.users.set_password("jo", "another", ACT)
     assert not await storage.users.set_password("al", "another", ACT)
     assert await storage.users.remove_user("jo", ACT)
     assert [] == await storage.users.users()
-    token = Token("t", "hr", Role.PREPARER, 1.0, None)
+    token = Token("t", "hr", Role.PREPARER, Epoch(1.0), None)
     await storage.users.add_token(token, "digest", ACT)
     assert token == await storage.users.token_of("digest")
-    assert await storage.users.revoke_token("t", ACT, at=3.0)
+    assert await storage.users.revoke_token("t", ACT, at=Epoch(3.0))
     assert await storage.users.token_of("digest") is None
     assert [3.0] == [one.revoked_at for one in await storage.users.tokens()]
     assert 5 == (await storage.audit.verify()).entries
@@ -493,26 +507,26 @@ async def test_the_chain_of_the_audit_log_holds_over_many_pages(storage: Storage
 
 async def test_records_are_written_together_and_a_notice_once(storage: Storage) -> None:
     await storage.jobs.create(job(), planned())
-    await storage.nightly.take("digest", "f.csv", "1~f.csv", at=1.0)
-    notice = Notice("key", "subject", "body", None, 3.0)
+    await storage.nightly.take("digest", "f.csv", "1~f.csv", at=Epoch(1.0))
+    notice = Notice("key", "subject", "body", None, Epoch(3.0))
     records: list[Record] = [ACT, notice, replace(notice, subject="again"), IntakeResult("digest", "job")]
-    await storage.record(*records, JobEvent("job", "locked", "Wait.", 4.0))
-    assert [notice] == await storage.nightly.due_notices(3.0)
+    await storage.record(*records, JobEvent("job", "locked", "Wait.", Epoch(4.0)))
+    assert [notice] == await storage.nightly.due_notices(notice.at)
     taken_before = await storage.nightly.taken("digest")
     assert taken_before is not None
     assert ("job", "") == (taken_before.job, taken_before.held)
     assert 1 == (await storage.jobs.get("job")).lockouts
-    await storage.nightly.notice_failed("key", next_at=60.0)
-    assert [] == await storage.nightly.due_notices(59.0)
-    assert [1] == [one.tries for one in await storage.nightly.due_notices(60.0)]
-    await storage.nightly.notice_sent("key", at=61.0)
+    await storage.nightly.notice_failed("key", next_at=Epoch(60.0))
+    assert [] == await storage.nightly.due_notices(Epoch(59.0))
+    assert [1] == [one.tries for one in await storage.nightly.due_notices(Epoch(60.0))]
+    await storage.nightly.notice_sent("key", at=Epoch(61.0))
     assert 0 == await storage.nightly.waiting_notices()
 
 
 async def test_nightly_runs_remember_their_date_and_the_sizes_of_their_jobs(storage: Storage) -> None:
-    night = await storage.nightly.begin("2026-11-25", at=1.0)
-    await storage.nightly.end(night, at=2.0, good=True)
-    await storage.nightly.skip("2026-11-26", ACT, at=3.0)
+    night = await storage.nightly.begin("2026-11-25", at=Epoch(1.0))
+    await storage.nightly.end(night, at=Epoch(2.0), good=True)
+    await storage.nightly.skip("2026-11-26", ACT, at=Epoch(3.0))
     assert ("2026-11-26", 2.0) == (await storage.nightly.last_date(), await storage.nightly.last_good())
     await storage.jobs.create(replace(job(), origin="nightly", confirmed_by="the nightly run"), planned(7))
     assert [] == await storage.nightly.sizes(5)
@@ -621,7 +635,7 @@ async def test_a_restore_is_noticed_by_a_process_that_had_the_journal_open(tmp_p
         assert ({"job": 1}, ["job"]) == (restored.rows, restored.unfinished)
     await idle.restore.accept(ACT, keys=["new"], slots=2, held_seconds=100.0, why="Restored.")
     assert ["1", "2"] == [row.removal.learner for row in await rows(other)]
-    assert (2, 0) == await other.rate_limit.calls("new", since=0.0, wall_since=0.0)
+    assert (2, 0) == await calls(other, "new")
     await other.audit.append(ACT)
     for process in (idle, other):
         process.close()

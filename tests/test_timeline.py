@@ -5,27 +5,35 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkremove.report import SilentPeriod, timeline
+from bulkremove.domain.clock import Epoch
+from bulkremove.report import SilentPeriod, Timeline, timeline
 from bulkremove.report.timeline import MAX_POINTS
 from bulkremove.web.chart import HEIGHT, WIDTH, chart
 
 
+def made(removed_at: list[float], *waits: tuple[float, float | None, str]) -> Timeline:
+    return timeline(
+        [Epoch(at) for at in removed_at],
+        [(Epoch(begin), None if end is None else Epoch(end), name) for begin, end, name in waits],
+    )
+
+
 @given(st.lists(st.floats(0, 1e6), max_size=500))
 def test_the_line_climbs_to_the_last_removal_in_few_points(times: list[float]) -> None:
-    found = timeline(sorted(times), [])
+    found = made(sorted(times))
     assert len(found.points) <= MAX_POINTS + 2
     assert sorted(found.points) == list(found.points)
     assert len(times) == (found.points[-1][1] if found.points else 0)
 
 
 def test_a_wait_lasts_until_the_next_call_and_one_without_is_left_out() -> None:
-    found = timeline([100.0, 500.0], [(110.0, 410.0, "locked"), (510.0, None, "failing")])
+    found = made([100.0, 500.0], (110.0, 410.0, "locked"), (510.0, None, "failing"))
     assert (SilentPeriod(10.0, 310.0, "locked"),) == found.quiet
     assert (100.0, 400.0) == (found.began_at, found.seconds)
 
 
 def test_the_drawing_fills_its_frame_and_is_told_in_words() -> None:
-    drawn = chart(timeline([100.0, 500.0], [(110.0, 410.0, "locked")]))
+    drawn = chart(made([100.0, 500.0], (110.0, 410.0, "locked")))
     assert drawn is not None
     assert f"{WIDTH:.1f},0.0" == drawn.line.split()[-1]
     assert f"0.0,{HEIGHT / 2:.1f}" == drawn.line.split()[0]
@@ -34,5 +42,5 @@ def test_the_drawing_fills_its_frame_and_is_told_in_words() -> None:
 
 
 def test_one_removal_makes_no_line() -> None:
-    assert chart(timeline([100.0], [])) is None
-    assert chart(timeline([], [])) is None
+    assert chart(made([100.0])) is None
+    assert chart(made([])) is None

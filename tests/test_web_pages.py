@@ -13,6 +13,7 @@ import pytest
 
 from bulkremove.app import Consent, Stop
 from bulkremove.app.job_supervisor import CLOSED
+from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import JobBusy
 from bulkremove.domain.job import Job, JobState
 from bulkremove.domain.permissions import Role
@@ -311,7 +312,7 @@ async def test_the_jobs_are_shown_a_page_at_a_time_and_by_state_and_file(tmp_pat
             job = Job(
                 f"job-{number:02}", "a", "h", f"file{number % 2}.csv", "", None, ("c",), Roles(0, 0, 0), "x", state
             )
-            await one.app.context.storage.jobs.create(replace(job, created_at=float(number)), [])
+            await one.app.context.storage.jobs.create(replace(job, created_at=Epoch(number)), [])
         first = await visitor.get("/")
         assert ("job-59" in first.text, "job-10" in first.text, "job-09" in first.text) == (True, True, False)
         assert "Older jobs" in first.text

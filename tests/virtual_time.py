@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, TypeVarTuple, Unpack
 from weakref import WeakSet
 
+from bulkremove.domain.clock import Epoch, Monotonic
+
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
@@ -107,11 +109,11 @@ class VirtualClock:
     booted: float = 0.0
     """The loop's time at which the machine started."""
 
-    def monotonic(self) -> float:
-        return _now() - self.booted
+    def monotonic(self) -> Monotonic:
+        return Monotonic(_now() - self.booted)
 
-    def wall(self) -> float:
-        return self.epoch + _now()
+    def wall(self) -> Epoch:
+        return Epoch(self.epoch + _now())
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(0.0, seconds))

@@ -8,6 +8,7 @@ from dataclasses import replace
 from bulkremove.app.context import Context
 from bulkremove.app.results import QuotaUsage
 from bulkremove.config import Settings
+from bulkremove.domain.clock import later, seconds_between
 from bulkremove.domain.errors import BulkremoveError, SettingsError
 from bulkremove.domain.job import Job
 from bulkremove.engine import rate_limit
@@ -68,13 +69,14 @@ class Accounts:
         settings, clock, store = self._context.settings, self._context.clock, self._context.storage.rate_limit
         key, quota, now = self.ledger_key(settings), settings.quota, clock.monotonic()
         ledger, is_this_boot = await store.ledger(key)
-        recent, today = await store.calls(key, since=now - quota.window, wall_since=clock.wall() - DAY)
+        since, wall_since = later(now, -quota.window), later(clock.wall(), -DAY)
+        recent, today = await store.calls(key, since=since, wall_since=wall_since)
         return QuotaUsage(
             recent,
             rate_limit.budget(ledger, quota, now) if is_this_boot else quota.calls,
             today,
             quota.daily,
-            max(0.0, ledger.suspension.until - now if ledger.suspension and is_this_boot else 0.0),
+            max(0.0, seconds_between(now, ledger.suspension.until)) if ledger.suspension and is_this_boot else 0.0,
         )
 
     def _store(self) -> AccountStore:

@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 from bulkremove.app.accounts import Accounts
 from bulkremove.app.context import Context
 from bulkremove.config import OLD_PROTECTED_FILE, PROTECTED_FILE, protected_path
+from bulkremove.domain.clock import seconds_between
 from bulkremove.domain.errors import JournalFailed
 from bulkremove.engine import rate_limit
 from bulkremove.platform.secure_files import make_folder, write_private
@@ -101,7 +102,8 @@ class Backups:
         The calls made since then are not known, so the account's slots are held as if all had been taken just now.
         """
         quota, clock = self._context.settings.quota, self._context.clock
-        held_seconds = rate_limit.released_unanswered(quota, clock.monotonic()) - clock.monotonic()
+        now = clock.monotonic()
+        held_seconds = seconds_between(now, rate_limit.released_unanswered(quota, now))
         details = {"lost": restored.changes, "rows": sum(restored.rows.values()), "jobs": len(restored.jobs)}
         entry = Act(by, "restore_accepted", details, clock.wall())
         keys = self._accounts.ledger_keys()

@@ -15,7 +15,7 @@ from bulkremove.app.accounts import Accounts
 from bulkremove.app.context import Context
 from bulkremove.config import Settings
 from bulkremove.domain.attempt import Reply
-from bulkremove.domain.clock import Clock
+from bulkremove.domain.clock import Clock, Epoch, seconds_between
 from bulkremove.domain.errors import BulkremoveError
 from bulkremove.platform.secure_files import make_folder
 from bulkremove.storage import Storage
@@ -111,7 +111,7 @@ async def _token_and_clock(settings: Settings, credentials: Credentials, clock: 
 
 def _clock(dates: list[str], clock: Clock) -> list[Check]:
     try:
-        skew = clock.wall() - parsedate_to_datetime(dates[-1]).timestamp()
+        skew = seconds_between(Epoch(parsedate_to_datetime(dates[-1]).timestamp()), clock.wall())
     except (IndexError, ValueError):
         return [Check("clock", True, "Not compared: Zoho's time is not known.")]
     message = f"This machine's clock and Zoho's differ by {abs(skew):.0f} s."

@@ -11,6 +11,7 @@ from bulkremove.app.consent import check_four_eyes
 from bulkremove.app.context import Context
 from bulkremove.app.results import PAGE, RunResult
 from bulkremove.domain.attempt import Note, Outcome
+from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing, JobBusy, JobNotFound, NoteRejected, ReportFailed
 from bulkremove.domain.job import EndReason, Job, JobState, Tally
 from bulkremove.domain.plan import Plan
@@ -120,8 +121,8 @@ class Jobs:
         """Whether a process of this machine runs the job right now."""
         return job.state.resumable and await self._storage.claims.holder(job.id) is not None
 
-    async def events(self, job: Job) -> list[tuple[float, str, str]]:
-        """The job's events: time (epoch seconds), stable name and text."""
+    async def events(self, job: Job) -> list[tuple[Epoch, str, str]]:
+        """The job's events: time, stable name and text."""
         return await self._storage.jobs.events(job.id)
 
     async def add_event(self, job_id: str, name: str, text: str) -> None:

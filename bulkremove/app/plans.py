@@ -19,6 +19,7 @@ from bulkremove.app.jobs import Jobs
 from bulkremove.app.results import PAGE, Preview
 from bulkremove.config import Settings, protected_path
 from bulkremove.domain import planner
+from bulkremove.domain.clock import Epoch, later
 from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import Job, JobState
 from bulkremove.domain.plan import Plan, PlannedRow, ProtectedLearners
@@ -115,13 +116,12 @@ class Plans:
         *,
         folder: Path,
         held: str | None,
-        due_at: float | None,
+        due_at: Epoch | None,
         by: str,
     ) -> Job:
         """Store a nightly run's plan as a job, together with the records that ``records`` makes for it.
 
-        ``held``: why it must not run before somebody approves it; ``due_at``: when it may run at the earliest (epoch
-        seconds).
+        ``held``: why it must not run before somebody approves it; ``due_at``: when it may run at the earliest.
         """
         state = JobState.HELD if held or due_at else JobState.READY
         job = await self._new_job(preview, folder=folder, prepared_by=by, confirmed_by="" if held else by)
@@ -147,7 +147,7 @@ class Plans:
         quota = settings.quota
         seconds = rate_limit.forecast(planned.removals, quota)
         refusal = over_a_cap(planned, settings)
-        ends_at = self._context.clock.wall() + seconds / self._context.clock.speed
+        ends_at = later(self._context.clock.wall(), seconds / self._context.clock.speed)
         return Preview(planned, quota, seconds, ends_at, self._context.clock.speed, refusal=refusal)
 
     async def _new_job(self, preview: Preview, *, folder: Path, prepared_by: str, confirmed_by: str) -> Job:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import EndReason, Job, Tally
 from bulkremove.domain.ledger import Quota
@@ -20,12 +21,12 @@ PAGE = 50
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A plan and its forecast: ``seconds`` of the run's clock at the limit, ending at ``ends_at`` (epoch seconds)."""
+    """A plan and its forecast: ``seconds`` of the run's clock at the limit, ending at ``ends_at``."""
 
     plan: Plan
     quota: Quota
     seconds: float
-    ends_at: float
+    ends_at: Epoch
     speed: float = 1.0
     retry_of: str | None = None
     refusal: ConsentMissing | None = None

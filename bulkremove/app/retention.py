@@ -16,6 +16,7 @@ from bulkremove.app.context import Context
 from bulkremove.app.erasure import Erasure, erase_from, search_files
 from bulkremove.app.plans import protected_learners
 from bulkremove.app.results import QuotaUsage
+from bulkremove.domain.clock import Epoch, later
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing, LocalFileFailed, NotAuthorized, SettingsError
 from bulkremove.domain.job import Job
 from bulkremove.report.metrics import Figures
@@ -138,11 +139,11 @@ class Retention:
         return [source_of(settings.nightly_source, self._context.environ).inbox(settings.home)]
 
 
-async def expire(storage: Storage, home: Path, inboxes: list[Inbox], *, now: float, days: int) -> DeletionCounts:
+async def expire(storage: Storage, home: Path, inboxes: list[Inbox], *, now: Epoch, days: int) -> DeletionCounts:
     """Delete rows and files of jobs that ended over ``days`` days ago, and inbox files that old; 0 deletes nothing."""
     if not days:
         return DeletionCounts(0, 0)
-    cutoff, jobs, files = now - days * DAY, 0, 0
+    cutoff, jobs, files = later(now, -days * DAY), 0, 0
     for job in await storage.jobs.page():
         if job.state.over and not job.rows_deleted and (job.finished_at or job.created_at) < cutoff:
             for path in own_files(home, inboxes, job):

@@ -18,6 +18,7 @@ from bulkremove.app.plans import protected_learners
 from bulkremove.app.results import RunResult
 from bulkremove.app.sandbox_run import RunningSandbox, SandboxOptions
 from bulkremove.config import Settings
+from bulkremove.domain.clock import Epoch, seconds_between
 from bulkremove.domain.errors import ConsentMissing, JobBusy, JournalFailed, SettingsError
 from bulkremove.domain.job import EndReason, Job, JobState
 from bulkremove.domain.operation import OPERATIONS
@@ -164,7 +165,8 @@ class Runs:
     def _note_date(self, date: str) -> None:
         """Compare this machine's clock with the Date header of a reply."""
         with suppress(ValueError):
-            self.clock_skew = self._context.clock.wall() - parsedate_to_datetime(date).timestamp()
+            zoho = Epoch(parsedate_to_datetime(date).timestamp())
+            self.clock_skew = seconds_between(zoho, self._context.clock.wall())
 
     async def _finish(self, job: Job) -> Job:
         """End a job that has no rows to send."""

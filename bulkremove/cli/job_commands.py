@@ -11,6 +11,7 @@ import click
 from bulkremove.cli.console import Screen, json_option, shown
 from bulkremove.cli.exit_codes import of_job
 from bulkremove.domain.attempt import Outcome
+from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import Job, JobState, Tally
 from bulkremove.domain.row import Status
 from bulkremove.platform.local_time import local
@@ -72,7 +73,7 @@ def show(screen: Screen, job: str, as_json: bool) -> None:
     Example: bulkremove show 20261123-k3f9
     """
 
-    async def load(app: App) -> tuple[Job, Tally, str, list[tuple[float, str, str]], list[Outcome]]:
+    async def load(app: App) -> tuple[Job, Tally, str, list[tuple[Epoch, str, str]], list[Outcome]]:
         jobs, stored = app.jobs, await app.jobs.find(job)
         unknown = await jobs.outcomes(stored, Status.UNKNOWN)
         return stored, await jobs.tally(stored), await jobs.summary(stored), await jobs.events(stored), unknown

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from bulkremove.cli.console import Screen
-from bulkremove.domain.clock import Clock
+from bulkremove.domain.clock import Clock, later, seconds_between
 from bulkremove.domain.row import Status
 from bulkremove.platform.local_time import local
 from bulkremove.report import duration
@@ -71,7 +71,7 @@ class ProgressDisplay:
         counts = ", ".join(f"{tally[status]:,} {status.value.replace('_', ' ')}" for status in Status if tally[status])
         parts = [f"{'SANDBOX ' if progress.job.sandbox else ''}{tally.total - tally.open:,}/{tally.total:,}", counts]
         if progress.waiting is not None and progress.until is not None:
-            wait_seconds = max(0.0, progress.until - self._clock.monotonic()) / self._clock.speed
+            wait_seconds = max(0.0, seconds_between(self._clock.monotonic(), progress.until)) / self._clock.speed
             parts.append(f"waiting ({progress.waiting.value}) until {self._time_in(wait_seconds)}")
         parts.append(f"about {duration(progress.eta / self._clock.speed)} left")
         return " | ".join(part for part in parts if part)
@@ -81,4 +81,4 @@ class ProgressDisplay:
 
     def _time_in(self, seconds: float) -> str:
         """The local time in ``seconds`` real seconds from now."""
-        return f"{local(self._clock.wall() + seconds):%H:%M:%S}"
+        return f"{local(later(self._clock.wall(), seconds)):%H:%M:%S}"

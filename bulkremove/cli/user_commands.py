@@ -11,6 +11,7 @@ import sys
 import click
 
 from bulkremove.cli.console import Screen, json_option, shown
+from bulkremove.domain.clock import Epoch
 from bulkremove.domain.permissions import Role
 from bulkremove.platform.local_time import local
 
@@ -188,5 +189,5 @@ def _read_password() -> str:
     return sys.stdin.readline().rstrip("\r\n")
 
 
-def _local_time(seconds: float) -> str:
-    return f"{local(seconds):%Y-%m-%d %H:%M:%S}"
+def _local_time(at: Epoch) -> str:
+    return f"{local(at):%Y-%m-%d %H:%M:%S}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bulkremove.domain.clock import Epoch, LoopTime, Monotonic
 from bulkremove.domain.row import Removal, Status
 
 
@@ -21,12 +22,11 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One physical request for one row, as stored in the journal. ``sent_at``: epoch seconds."""
+    """One physical request for one row, as stored in the journal."""
 
     number: int
-    sent_at: float
-    sent_mono: float
-    """Monotonic seconds."""
+    sent_at: Epoch
+    sent_mono: Monotonic
     boot: str
     """The boot of the machine that ``sent_mono`` belongs to; monotonic times of two boots can't be compared."""
     response_kind: str | None = None
@@ -61,26 +61,26 @@ class Permit:
     pending_row: PendingRow
     attempt: Attempt
     slot: int
-    taken_at: float
-    """When the slot was taken, in monotonic seconds of the run's clock."""
-    committed_at: float = 0.0
-    """When slot and attempt were on disk, in seconds of the event loop's clock (real time)."""
+    taken_at: Monotonic
+    """When the slot was taken."""
+    committed_at: LoopTime = LoopTime(0.0)
+    """When slot and attempt were on disk."""
     commit_seconds: float = 0.0
     """Real seconds that it took to write them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What a person found out about an unknown row. ``at``: epoch seconds."""
+    """What a person found out about an unknown row."""
 
-    at: float
+    at: Epoch
     author: str
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The outcome of one row, as the report shows it. Times are epoch seconds."""
+    """The outcome of one row, as the report shows it."""
 
     position: int
     number: int
@@ -90,7 +90,7 @@ class Outcome:
     http_status: int | None = None
     api_code: str | None = None
     attempts: int = 0
-    first_sent_at: float | None = None
-    finished_at: float | None = None
+    first_sent_at: Epoch | None = None
+    finished_at: Epoch | None = None
     notes: tuple[Note, ...] = ()
     """What people found out later; the status does not change with them."""

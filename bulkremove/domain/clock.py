@@ -1,8 +1,31 @@
-"""The clock: the interface through which all code reads the time and sleeps."""
+"""The clock: the interface through which all code reads the time and sleeps, and the types of the times.
+
+A time is seconds after a zero, and its type says which zero; a duration is a plain float in seconds.
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NewType, Protocol, TypeVar, cast
+
+Epoch = NewType("Epoch", float)
+"""A time of the wall clock, in seconds since the Unix epoch; the clock may be set, so it can go back."""
+Monotonic = NewType("Monotonic", float)
+"""A time of ``Clock.monotonic``, in seconds of the run's clock; comparable only within one boot of one machine."""
+LoopTime = NewType("LoopTime", float)
+"""A time of an event loop, in real seconds; comparable only within its process."""
+
+Time = TypeVar("Time", Epoch, Monotonic, LoopTime)
+"""Any of the three; a function that uses it more than once takes and returns times of one kind."""
+
+
+def later(at: Time, seconds: float) -> Time:
+    """Return the time ``seconds`` after ``at``; before it, if they are negative."""
+    return cast(Time, at + seconds)
+
+
+def seconds_between(earlier: Time, later: Time) -> float:
+    """Return the seconds from ``earlier`` to ``later``; negative, if they are the other way round."""
+    return later - earlier
 
 
 class Clock(Protocol):
@@ -21,11 +44,11 @@ class Clock(Protocol):
         """An id of this boot of the machine; monotonic times are comparable only within one boot."""
         ...
 
-    def monotonic(self) -> float:
+    def monotonic(self) -> Monotonic:
         """Monotonic seconds, the same for all processes of one boot."""
         ...
 
-    def wall(self) -> float:
+    def wall(self) -> Epoch:
         """Seconds since the epoch."""
         ...
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from bulkremove.domain.clock import Epoch
 from bulkremove.domain.hosts import is_sandbox
 from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.domain.row import Roles, Status
@@ -107,7 +108,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A plan that was confirmed and stored, with its progress. Times are epoch seconds."""
+    """A plan that was confirmed and stored, with its progress."""
 
     id: str
     account: str
@@ -125,8 +126,8 @@ class Job:
     """Why it ended early, in a sentence for an HR admin; empty otherwise."""
     reason_code: EndReason = EndReason.NONE
     """The reason as a code."""
-    created_at: float = 0.0
-    finished_at: float | None = None
+    created_at: Epoch = Epoch(0.0)
+    finished_at: Epoch | None = None
     seconds: float = 0.0
     """Duration of all its runs together, in seconds of the run's clock."""
     peak_calls: int = 0
@@ -144,7 +145,7 @@ class Job:
     """The user who confirmed its plan."""
     origin: str = "person"
     """``person``, or ``nightly`` for a job of a nightly run."""
-    due_at: float | None = None
+    due_at: Epoch | None = None
     """When a held job starts without approval; None when it needs one."""
     auto_resumable: bool = False
     """Paused for a reason that passes by itself, so that the next nightly run may resume it."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bulkremove.domain.clock import Monotonic
+
 
 @dataclass(frozen=True, slots=True)
 class Quota:
@@ -42,10 +44,10 @@ class SuspensionReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Suspension:
-    """A wait of all rows of an account; after it one row is sent alone as a probe. Monotonic seconds."""
+    """A wait of all rows of an account; after it one row is sent alone as a probe."""
 
     reason: SuspensionReason
-    until: float
+    until: Monotonic
     seconds: float
     """The length that was set; after a reboot it lasts that long at most."""
     rounds: int = 1
@@ -56,7 +58,7 @@ class Suspension:
     """Key of a row whose probe was refused; one other row is tried before the next full wait."""
     probe: str | None = None
     """Key of the row that is being sent as the probe."""
-    probe_until: float = 0.0
+    probe_until: Monotonic = Monotonic(0.0)
     """When a probe without a response, whose process may have died, no longer blocks other rows."""
     budget_before: int | None = None
     """The budget to restore if the retesting row turns out to have a limit of its own."""
@@ -64,18 +66,18 @@ class Suspension:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The state of one account's rate limit, shared by all processes of the machine. Monotonic seconds."""
+    """The state of one account's rate limit, shared by all processes of the machine."""
 
-    next_at: float = 0.0
+    next_at: Monotonic = Monotonic(0.0)
     """No call that is not part of a burst is made before this time."""
     burst: int = 0
     """Calls that may still be made without a pause."""
-    last_at: float | None = None
+    last_at: Monotonic | None = None
     """When a call was last sent or answered; None before the first."""
     suspension: Suspension | None = None
     individually_limited_row: str | None = None
     """Key of a row that hit a limit of its own, not the account's."""
     budget: int | None = None
     """Lowered number of calls per window while other programs use the same limit; None: not lowered."""
-    budget_at: float = 0.0
+    budget_at: Monotonic = Monotonic(0.0)
     """From when on time without lockouts raises the budget again."""

@@ -1,4 +1,4 @@
-"""The schedule: which nightly run is due, and until when it may send. Pure: ``now`` is a parameter, in epoch seconds.
+"""The schedule: which nightly run is due, and until when it may send. Pure: ``now`` is a parameter.
 
 A nightly run belongs to a local date and starts once on it, even when the clock changes: a local time that is skipped
 counts as if the clock had not changed, and of a local time that occurs twice the first one counts.
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
+
+from bulkremove.domain.clock import Epoch, later
 
 LATE_SECONDS = 3600.0
 """A nightly run that starts up to so many seconds after its time is not missed."""
@@ -41,21 +43,21 @@ class Schedule:
     missed: Missed = Missed.RUN
     window: Window | None = None
 
-    def start_of(self, day: date) -> float:
-        """Return when the nightly run of a local date starts (epoch seconds)."""
+    def start_of(self, day: date) -> Epoch:
+        """Return when the nightly run of a local date starts."""
         return _instant(day, self.at, self.zone)
 
-    def next_starts(self, now: float, count: int) -> list[tuple[date, float]]:
-        """Return dates and starts (epoch seconds) of the next ``count`` nightly runs after ``now``."""
+    def next_starts(self, now: Epoch, count: int) -> list[tuple[date, Epoch]]:
+        """Return dates and starts of the next ``count`` nightly runs after ``now``."""
         day = _local_date(now, self.zone) - timedelta(days=1)
-        starts: list[tuple[date, float]] = []
+        starts: list[tuple[date, Epoch]] = []
         while len(starts) < count:
             if self.start_of(day) > now:
                 starts.append((day, self.start_of(day)))
             day += timedelta(days=1)
         return starts
 
-    def due(self, last: date | None, now: float) -> date | None:
+    def due(self, last: date | None, now: Epoch) -> date | None:
         """Return the date of the nightly run that is due, if any. ``last``: that of the last one run or skipped."""
         day = _local_date(now, self.zone)
         if self.start_of(day) > now:
@@ -64,10 +66,10 @@ class Schedule:
             return None
         return day
 
-    def open_until(self, now: float) -> float | None:
-        """Return until when rows may be sent (epoch seconds), None if not now; without a window, a year from now."""
+    def open_until(self, now: Epoch) -> Epoch | None:
+        """Return until when rows may be sent, None if not now; without a window, a year from now."""
         if self.window is None:
-            return now + 365 * 86_400.0
+            return later(now, 365 * 86_400.0)
         today = _local_date(now, self.zone)
         for day in (today - timedelta(days=1), today):
             begin = _instant(day, self.window.begin, self.zone)
@@ -78,9 +80,9 @@ class Schedule:
         return None
 
 
-def _local_date(now: float, zone: ZoneInfo) -> date:
+def _local_date(now: Epoch, zone: ZoneInfo) -> date:
     return datetime.fromtimestamp(now, zone).date()
 
 
-def _instant(day: date, at: time, zone: ZoneInfo) -> float:
-    return datetime.combine(day, at, zone).astimezone(UTC).timestamp()
+def _instant(day: date, at: time, zone: ZoneInfo) -> Epoch:
+    return Epoch(datetime.combine(day, at, zone).astimezone(UTC).timestamp())

@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
 
 from bulkremove.domain.attempt import PendingRow
-from bulkremove.domain.clock import Clock
+from bulkremove.domain.clock import Clock, Monotonic
 from bulkremove.domain.errors import NeverSent
 from bulkremove.domain.job import EndReason
 from bulkremove.domain.row import Removal, RowState
@@ -90,12 +90,12 @@ class Attempts:
         self._count_unsettled = count_unsettled
         self._clock = clock
         self._random = random
-        self._accepted_at: dict[str, float] = {}
-        """By access token that Zoho has not refused since: when the last request that it accepted left (monotonic)."""
+        self._accepted_at: dict[str, Monotonic] = {}
+        """By access token that Zoho has not refused since: when the last request that it accepted left."""
         self._deferred_rows: set[str] = set()
         """Keys of the rows that were deferred since the last response."""
-        self._refused_renewals: dict[str, tuple[str, float, Response]] = {}
-        """By row key: the new token that Zoho refused too, when the request left (monotonic), and the response."""
+        self._refused_renewals: dict[str, tuple[str, Monotonic, Response]] = {}
+        """By row key: the new token that Zoho refused too, when the request left, and the response."""
 
     async def settle(self, pending_row: PendingRow) -> AsyncGenerator[Event]:
         """Send one row until it is settled, and yield each event as soon as it occurs.
@@ -140,7 +140,9 @@ class Attempts:
             return
         response = self._parse(exchange)
         verdict = decision_table.judge(response, row.pending_row.attempts)
-        self._breaker, run_end, signal = circuit_breaker.observe(self._breaker, response)
+        self._breaker, run_end, signal = circuit_breaker.observe(
+            self._breaker, response, sent_at=exchange.admission.permit.attempt.sent_mono, now=self._clock.monotonic()
+        )
         if run_end is not None:
             yield _naming(
                 run_end, row.pending_row, response

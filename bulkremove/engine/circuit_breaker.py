@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from bulkremove.domain.clock import Monotonic
 from bulkremove.domain.job import EndReason
 from bulkremove.domain.ledger import SuspensionReason
 from bulkremove.domain.operation import REMOVE_LEARNER
@@ -40,8 +41,8 @@ class Breaker:
     """How many times in succession ``last`` has come."""
     failed: tuple[bool, ...] = ()
     """For each of the last ten responses, whether it was a 5xx."""
-    limited_by_page: bool = False
-    """The last response about a limit was a page, not JSON."""
+    page_limited_at: Monotonic | None = None
+    """When a page, not JSON, told of a limit, if nothing of Zoho People's own came since."""
 
 
 _NOT_ABOUT_A_ROW = frozenset({ResponseKind.LIMITED, ResponseKind.UNAUTHORIZED, ResponseKind.NEVER_SENT})
@@ -65,17 +66,24 @@ def resumed(response_kinds: Mapping[str, int], *, expect_missing: bool) -> Break
     )
 
 
-def observe(breaker: Breaker, response: Response) -> tuple[Breaker, RunEnd | None, Signal | None]:
-    """Return the state after ``response``, the end of the run if it must end, and the signal if all rows must wait."""
+def observe(
+    breaker: Breaker, response: Response, *, sent_at: Monotonic, now: Monotonic
+) -> tuple[Breaker, RunEnd | None, Signal | None]:
+    """Return the state after ``response``, the end of the run if it must end, and the signal if all rows must wait.
+
+    ``sent_at``: when the request left; ``now``: when the response came.
+    """
     response_kind = response.kind
     suspension = RULES[response_kind].suspension
     signal = Signal(suspension, response.wait) if suspension else None
-    if response_kind in (ResponseKind.LIMITED, ResponseKind.LIMITED_UNPROVEN):
-        repeats, breaker = breaker.limited_by_page, replace(breaker, limited_by_page=not response.is_json)
-        if repeats and not response.is_json:
-            return breaker, _something_between(response), signal
-    elif response.is_json and response_kind not in _NOT_ABOUT_A_ROW:
-        breaker = replace(breaker, limited_by_page=False)
+    limited_at = breaker.page_limited_at
+    if limited_at is None or sent_at > limited_at:  # the others were under way when the first page came
+        if response_kind in (ResponseKind.LIMITED, ResponseKind.LIMITED_UNPROVEN) and not response.is_json:
+            if limited_at is not None:
+                return breaker, _something_between(response), signal
+            breaker = replace(breaker, page_limited_at=now)
+        elif response.is_json and response.http_status is not None:
+            breaker = replace(breaker, page_limited_at=None)
     if response_kind in _NOT_ABOUT_A_ROW:
         return breaker, None, signal
     repeated = breaker.repeated + 1 if response_kind is breaker.last else 1

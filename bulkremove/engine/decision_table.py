@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from bulkremove.domain.attempt import Attempt
-from bulkremove.domain.clock import Clock
+from bulkremove.domain.clock import Clock, seconds_between
 from bulkremove.domain.ledger import SuspensionReason
 from bulkremove.domain.row import Status
 from bulkremove.zoho.response_kind import Response, ResponseKind
@@ -214,7 +214,7 @@ def too_late(attempts: Sequence[Attempt], clock: Clock) -> Verdict | None:
     if len(unanswered) >= MAX_ATTEMPTS:
         return unknown_verdict(f"{MAX_ATTEMPTS} attempts brought no usable response")
     first = unanswered[0]
-    age = max(clock.wall() - first.sent_at, clock.monotonic() - first.sent_mono)
+    age = max(seconds_between(first.sent_at, clock.wall()), seconds_between(first.sent_mono, clock.monotonic()))
     if first.boot != clock.boot or not 0 <= age <= MAX_REPEAT_AGE:
         return unknown_verdict("an attempt got no response, and more than 15 minutes may have passed since")
     return None

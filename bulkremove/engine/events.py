@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bulkremove.domain.attempt import PendingRow
+from bulkremove.domain.clock import Monotonic
 from bulkremove.domain.job import EndReason
 from bulkremove.domain.ledger import SuspensionReason
 from bulkremove.domain.row import Status
@@ -26,10 +27,10 @@ class Deferred:
 
 @dataclass(frozen=True, slots=True)
 class Lockout:
-    """A wait of all rows of the account has begun. ``until``: monotonic seconds."""
+    """A wait of all rows of the account has begun."""
 
     reason: SuspensionReason
-    until: float
+    until: Monotonic
     lowered_to: int | None
     """Calls per window from now on, if other traffic shares the allowance; None: the budget is unchanged."""
 

@@ -12,7 +12,7 @@ from contextlib import aclosing
 
 from bulkremove.config import Settings
 from bulkremove.domain.attempt import PendingRow
-from bulkremove.domain.clock import Clock
+from bulkremove.domain.clock import Clock, Epoch, Monotonic, later, seconds_between
 from bulkremove.domain.job import EndReason, Job, JobState, Tally
 from bulkremove.domain.ledger import SuspensionReason
 from bulkremove.domain.row import Status
@@ -65,8 +65,8 @@ class JobRun:
         self._unsettled = 0
         self._wait: Wait | None = None
         self._in_hand: list[int] = []
-        self._token_at = 0.0
-        """Until when (epoch seconds) the rows wait for an access token, as last reported."""
+        self._token_at = Epoch(0.0)
+        """Until when the rows wait for an access token, as last reported."""
 
     async def run(self, sender: Sender, tokens: TokenProvider) -> Job:
         """Send the unsettled rows of the job; return the job as it stands afterwards.
@@ -158,8 +158,8 @@ class JobRun:
         await self._record(lockout.reason.value, text)
 
     async def _wait_for_token(self, wait: TokenWait) -> None:
-        until = self._clock.wall() + wait.seconds
-        if until > self._token_at + 1.0:  # each row in flight reports the same wait
+        until = later(self._clock.wall(), wait.seconds)
+        if seconds_between(self._token_at, until) > 1.0:  # each row in flight reports the same wait
             self._token_at = until
             await self._record("no_token", f"{wait.message} It is requested again at {local(until):%H:%M:%S}.")
 
@@ -186,9 +186,9 @@ class JobRun:
         reason, until = (wait.reason, wait.until) if wait else (None, None)
         self._on_progress(Progress(self._job, tally, reason, until, eta, news, settled, tuple(self._in_hand)))
 
-    async def _end(self, started: float) -> Job:
+    async def _end(self, started: Monotonic) -> Job:
         """Record how the run ended: finished, or early with rows left."""
-        at, seconds = self._clock.wall(), self._clock.monotonic() - started
+        at, seconds = self._clock.wall(), seconds_between(started, self._clock.monotonic())
         sent = await self._storage.rate_limit.send_times(self._ledger, since=started)
         peak = rate_limit.peak_calls(sent, self._quota.window)
         stop = self._stop

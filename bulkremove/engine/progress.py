@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from bulkremove.domain.clock import Clock
+from bulkremove.domain.clock import Clock, Monotonic
 from bulkremove.domain.job import EndReason, Job, Tally
 from bulkremove.domain.row import Status
 from bulkremove.engine.rate_limit import Waiting
@@ -13,13 +13,13 @@ from bulkremove.engine.rate_limit import Waiting
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a running job stands, for live display. ``until``: monotonic seconds of the run's clock."""
+    """Where a running job stands, for live display."""
 
     job: Job
     tally: Tally
     waiting: Waiting | None
     """What the next row waits for; None while calls are under way."""
-    until: float | None
+    until: Monotonic | None
     eta: float
     """Seconds that the remaining rows take at the limit, without the present wait."""
     news: str = ""

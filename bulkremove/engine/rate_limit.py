@@ -2,7 +2,7 @@
 
 A slot that is released ``window + margin`` after the *response* to its call allows at most one call in any window, so
 ``calls`` slots allow at most ``calls``, whatever the latency; docs/decisions/0001-limiter.md has the proof. Nothing
-here waits, reads a clock or stores anything: functions take ``now`` (monotonic seconds) and return the new ledger.
+here waits, reads a clock or stores anything: functions take ``now`` and return the new ledger.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from bulkremove.domain.clock import Monotonic, later, seconds_between
 from bulkremove.domain.ledger import Ledger, Quota, Suspension, SuspensionReason
 
 MIN_BUDGET = 8
@@ -51,14 +52,14 @@ class Go:
     """The call may be sent now. ``free_at``: when its slot is released if no response ever comes."""
 
     ledger: Ledger
-    free_at: float
+    free_at: Monotonic
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """The call may not be sent before ``until`` (monotonic seconds); ask again then."""
+    """The call may not be sent before ``until``; ask again then."""
 
-    until: float
+    until: Monotonic
     reason: Waiting
 
 
@@ -97,11 +98,11 @@ class Signal:
     seconds: float | None = None
 
 
-def budget(ledger: Ledger, quota: Quota, now: float) -> int:
+def budget(ledger: Ledger, quota: Quota, now: Monotonic) -> int:
     """Calls that are allowed per window now: the quota, or the lowered budget plus one for every two quiet windows."""
     if ledger.budget is None:
         return quota.calls
-    quiet = max(0.0, now - ledger.budget_at)
+    quiet = max(0.0, seconds_between(ledger.budget_at, now))
     return min(quota.calls, ledger.budget + int(quiet // (2 * quota.window)))
 
 
@@ -110,18 +111,18 @@ def pace(calls: int, quota: Quota) -> float:
     return quota.window / calls * quota.slack
 
 
-def released_at(quota: Quota, answered_at: float) -> float:
+def released_at(quota: Quota, answered_at: Monotonic) -> Monotonic:
     """When the slot of a call may be used again whose response came at ``answered_at``."""
-    return answered_at + quota.window + quota.margin
+    return later(answered_at, quota.window + quota.margin)
 
 
-def released_unanswered(quota: Quota, taken_at: float) -> float:
+def released_unanswered(quota: Quota, taken_at: Monotonic) -> Monotonic:
     """The same for a call without a response: time-out, the latest delivery by a proxy, then a window."""
-    return released_at(quota, taken_at + quota.exchange + quota.grace)
+    return released_at(quota, later(taken_at, quota.exchange + quota.grace))
 
 
 def ask(
-    ledger: Ledger, quota: Quota, now: float, *, key: str, alone: bool, full_until: float | None
+    ledger: Ledger, quota: Quota, now: Monotonic, *, key: str, alone: bool, full_until: Monotonic | None
 ) -> Go | Wait | Postponed | YieldToOtherRow | OwnLimit | WaitsExhausted:
     """Decide whether the row ``key`` may be sent now.
 
@@ -146,27 +147,33 @@ def ask(
         if (
             suspension.retesting_row is None
             and suspension.limited_row not in (None, key)
-            and now < suspension.until + HEAD_START
+            and now < later(suspension.until, HEAD_START)
         ):
             # The row that began the wait is the first probe, which shows whether the limit is its own or the account's.
-            return Wait(suspension.until + HEAD_START, Waiting.PROBE)
+            return Wait(later(suspension.until, HEAD_START), Waiting.PROBE)
     if full_until is not None and full_until > now:
         return Wait(full_until, Waiting.WINDOW)
     calls = budget(ledger, quota, now)
-    idle = ledger.last_at is None or now - ledger.last_at >= 2 * quota.window
+    idle = ledger.last_at is None or seconds_between(ledger.last_at, now) >= 2 * quota.window
     burst = calls if idle else min(ledger.burst, calls)
     if burst <= 0 and now < ledger.next_at:
         return Wait(ledger.next_at, Waiting.PACE)
     free_at = released_unanswered(quota, now)
     if suspension is not None:
-        suspension = replace(suspension, probe=key, probe_until=now + quota.exchange + quota.grace)
+        suspension = replace(suspension, probe=key, probe_until=later(now, quota.exchange + quota.grace))
     return Go(
-        replace(ledger, next_at=now + pace(calls, quota), burst=max(0, burst - 1), last_at=now, suspension=suspension),
+        replace(
+            ledger,
+            next_at=later(now, pace(calls, quota)),
+            burst=max(0, burst - 1),
+            last_at=now,
+            suspension=suspension,
+        ),
         free_at,
     )
 
 
-def is_suspended_since(ledger: Ledger, now: float, *, key: str) -> bool:
+def is_suspended_since(ledger: Ledger, now: Monotonic, *, key: str) -> bool:
     """Whether a wait has begun, for this row too, since the row ``key`` got its slot."""
     suspension = ledger.suspension
     return suspension is not None and (now < suspension.until or suspension.probe != key)
@@ -175,7 +182,7 @@ def is_suspended_since(ledger: Ledger, now: float, *, key: str) -> bool:
 def answered(
     ledger: Ledger,
     quota: Quota,
-    now: float,
+    now: Monotonic,
     *,
     key: str,
     signal: Signal | None,
@@ -191,7 +198,8 @@ def answered(
     """
     ledger = replace(ledger, last_at=now)
     if took > SLOW_RESPONSE:
-        ledger = replace(ledger, next_at=max(ledger.next_at, now) + SLOW_RESPONSE_PENALTY * pace(quota.calls, quota))
+        penalty = SLOW_RESPONSE_PENALTY * pace(quota.calls, quota)
+        ledger = replace(ledger, next_at=later(max(ledger.next_at, now), penalty))
     suspension = ledger.suspension
     probing = suspension is not None and suspension.probe == key
     if suspension is not None and probing:
@@ -222,8 +230,9 @@ def answered(
     if suspension is None or (new_reason and (probing or signal.reason is SuspensionReason.LOCKED)):
         return _first_wait(ledger, quota, now, key, signal, recent), None
     if not probing:
-        until = max(suspension.until, now + _wait_seconds(quota, signal, suspension.rounds))
-        return replace(ledger, suspension=replace(suspension, until=until, seconds=until - now)), None
+        until = max(suspension.until, later(now, _wait_seconds(quota, signal, suspension.rounds)))
+        suspension = replace(suspension, until=until, seconds=seconds_between(now, until))
+        return replace(ledger, suspension=suspension), None
     if signal.reason is SuspensionReason.LOCKED and suspension.retesting_row is None and suspension.limited_row == key:
         return replace(ledger, suspension=replace(suspension, retesting_row=key)), None
     if suspension.retesting_row is None:
@@ -231,14 +240,14 @@ def answered(
     return _wait_again(ledger, suspension, quota, now, signal)
 
 
-def after_reboot(ledger: Ledger, quota: Quota, now: float) -> Ledger:
+def after_reboot(ledger: Ledger, quota: Quota, now: Monotonic) -> Ledger:
     """Adapt the ledger of an earlier boot, whose monotonic times mean nothing any more, to this one."""
     suspension = ledger.suspension
     if suspension is not None:
-        suspension = replace(suspension, until=min(suspension.until, now + suspension.seconds), probe=None)
+        suspension = replace(suspension, until=min(suspension.until, later(now, suspension.seconds)), probe=None)
     return replace(
         ledger,
-        next_at=min(ledger.next_at, now + pace(budget(ledger, quota, now), quota)),
+        next_at=min(ledger.next_at, later(now, pace(budget(ledger, quota, now), quota))),
         last_at=None if ledger.last_at is None else now,
         burst=0,
         suspension=suspension,
@@ -284,10 +293,12 @@ def _wait_seconds(quota: Quota, signal: Signal, rounds: int) -> float:
             return UNREACHABLE_WAITS[min(rounds, len(UNREACHABLE_WAITS)) - 1]
 
 
-def _first_wait(ledger: Ledger, quota: Quota, now: float, key: str, signal: Signal, recent: int) -> Ledger:
-    seconds = _wait_seconds(quota, signal, 1)
-    until = max(now + seconds, ledger.suspension.until if ledger.suspension else 0.0)
-    suspension = Suspension(signal.reason, until, until - now, limited_row=key, budget_before=ledger.budget)
+def _first_wait(ledger: Ledger, quota: Quota, now: Monotonic, key: str, signal: Signal, recent: int) -> Ledger:
+    until = later(now, _wait_seconds(quota, signal, 1))
+    if ledger.suspension is not None:
+        until = max(until, ledger.suspension.until)
+    seconds = seconds_between(now, until)
+    suspension = Suspension(signal.reason, until, seconds, limited_row=key, budget_before=ledger.budget)
     if signal.reason is SuspensionReason.LOCKED and recent < quota.calls:
         # Our own calls can't have filled the window: other traffic uses the same allowance.
         lowered = max(min(MIN_BUDGET, quota.calls), budget(ledger, quota, now) // 2)
@@ -296,12 +307,13 @@ def _first_wait(ledger: Ledger, quota: Quota, now: float, key: str, signal: Sign
 
 
 def _wait_again(
-    ledger: Ledger, suspension: Suspension, quota: Quota, now: float, signal: Signal
+    ledger: Ledger, suspension: Suspension, quota: Quota, now: Monotonic, signal: Signal
 ) -> tuple[Ledger, WaitsExhausted | None]:
     """Begin the next full wait, which is the first of a new series if all that are allowed are over."""
     exhausted = suspension.rounds >= FULL_WAITS[suspension.reason]
     rounds = 1 if exhausted else suspension.rounds + 1
-    until = max(suspension.until, now + _wait_seconds(quota, signal, rounds))
-    wait = replace(suspension, until=until, seconds=until - now, rounds=rounds, retesting_row=None, probe=None)
+    until = max(suspension.until, later(now, _wait_seconds(quota, signal, rounds)))
+    seconds = seconds_between(now, until)
+    wait = replace(suspension, until=until, seconds=seconds, rounds=rounds, retesting_row=None, probe=None)
     ledger = replace(ledger, suspension=wait)
     return ledger, WaitsExhausted(ledger, suspension.reason) if exhausted else None

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from bulkremove.domain.attempt import PendingRow, Permit
-from bulkremove.domain.clock import Clock
+from bulkremove.domain.clock import Clock, Epoch, LoopTime, Monotonic, later, seconds_between
 from bulkremove.domain.ledger import Ledger, Quota
 from bulkremove.domain.row import RowState, Status
 from bulkremove.engine import decision_table, rate_limit
@@ -39,9 +39,9 @@ DAY = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class DayUsedUp:
-    """The day's allowance is used up until ``until`` (epoch seconds)."""
+    """The day's allowance is used up until ``until``."""
 
-    until: float
+    until: Epoch
 
 
 NoSlot = YieldToOtherRow | OwnLimit | WaitsExhausted | DayUsedUp
@@ -70,7 +70,7 @@ class _RestartRule:
     key: str
     quota: Quota
 
-    def restarted(self, ledger: Ledger, now: float) -> tuple[Ledger, float]:
+    def restarted(self, ledger: Ledger, now: Monotonic) -> tuple[Ledger, Monotonic]:
         return rate_limit.after_reboot(ledger, self.quota, now), rate_limit.released_unanswered(self.quota, now)
 
 
@@ -89,17 +89,23 @@ class _SlotRule(_RestartRule):
     def daily(self) -> int | None:
         return self.quota.daily
 
-    def slots(self, ledger: Ledger, now: float) -> int:
+    def slots(self, ledger: Ledger, now: Monotonic) -> int:
         return rate_limit.budget(ledger, self.quota, now)
 
     def decide(
-        self, ledger: Ledger, now: float, *, full_until: float | None, wall: float, nth_last_call: float | None
+        self,
+        ledger: Ledger,
+        now: Monotonic,
+        *,
+        full_until: Monotonic | None,
+        wall: Epoch,
+        nth_last_call: Epoch | None,
     ) -> SlotDecision[Refusal]:
         decision = rate_limit.ask(ledger, self.quota, now, key=self.row, alone=self.alone, full_until=full_until)
         match decision:
             case Go():
-                if nth_last_call is not None and wall < nth_last_call + DAY:
-                    return SlotDecision(DayUsedUp(nth_last_call + DAY), None)
+                if nth_last_call is not None and wall < later(nth_last_call, DAY):
+                    return SlotDecision(DayUsedUp(later(nth_last_call, DAY)), None)
                 return SlotDecision(None, decision.ledger, decision.free_at)
             case Wait() | YieldToOtherRow():
                 return SlotDecision(decision, None)
@@ -113,15 +119,15 @@ class _AnswerRule(_RestartRule):
     permit: Permit
     closing: AttemptEnd
 
-    def released_at(self, now: float) -> float:
+    def released_at(self, now: Monotonic) -> Monotonic:
         """When the slot is released: later for an open attempt, which a proxy may still deliver."""
         is_open = decision_table.is_open(self.closing.outcome.attempt)
-        return rate_limit.released_at(self.quota, now + self.quota.grace if is_open else now)
+        return rate_limit.released_at(self.quota, later(now, self.quota.grace) if is_open else now)
 
-    def recent_since(self) -> float | None:
-        return self.permit.taken_at - self.quota.window if self.closing.signal else None
+    def recent_since(self) -> Monotonic | None:
+        return later(self.permit.taken_at, -self.quota.window) if self.closing.signal else None
 
-    def answered(self, ledger: Ledger, now: float, *, recent: int) -> tuple[Ledger, WaitsExhausted | None]:
+    def answered(self, ledger: Ledger, now: Monotonic, *, recent: int) -> tuple[Ledger, WaitsExhausted | None]:
         closing = self.closing
         return rate_limit.answered(
             ledger,
@@ -131,7 +137,7 @@ class _AnswerRule(_RestartRule):
             signal=closing.signal,
             proves_reachable=closing.proves_reachable,
             recent=recent,
-            took=now - self.permit.taken_at if closing.outcome.left else 0.0,
+            took=seconds_between(self.permit.taken_at, now) if closing.outcome.left else 0.0,
         )
 
 
@@ -183,7 +189,8 @@ class RateLimiter:
                     await self._queue.spacing.acquire()
                     spaced = True
                 else:
-                    await self._clock.sleep(max(0.0, min(result.until - self._clock.monotonic(), POLL_SECONDS)))
+                    seconds = seconds_between(self._clock.monotonic(), result.until)
+                    await self._clock.sleep(max(0.0, min(seconds, POLL_SECONDS)))
         return None
 
     async def _take_slot(self, pending_row: PendingRow, alone: Callable[[], bool]) -> Permit | Refusal:
@@ -191,7 +198,7 @@ class RateLimiter:
         started = loop.time()
         result = await self._attempts.take(pending_row, _SlotRule(self._key, self._quota, pending_row.key, alone()))
         if isinstance(result, Permit):
-            return replace(result, committed_at=loop.time(), commit_seconds=loop.time() - started)
+            return replace(result, committed_at=LoopTime(loop.time()), commit_seconds=loop.time() - started)
         return result
 
     async def cancel_slot(self, permit: Permit) -> None:
@@ -203,8 +210,9 @@ class RateLimiter:
 
     def is_fresh(self, permit: Permit) -> bool:
         """Whether the permit is recent enough for its request to be sent."""
-        idle = asyncio.get_running_loop().time() - permit.committed_at
-        return idle <= MAX_IDLE_SECONDS and self._clock.monotonic() - permit.taken_at <= MAX_AGE_SECONDS
+        idle = seconds_between(permit.committed_at, LoopTime(asyncio.get_running_loop().time()))
+        age = seconds_between(permit.taken_at, self._clock.monotonic())
+        return idle <= MAX_IDLE_SECONDS and age <= MAX_AGE_SECONDS
 
     async def is_still_valid(self, permit: Permit) -> bool:
         """Check, just before the first byte is sent, that no wait has begun since. Raises JournalFailed."""

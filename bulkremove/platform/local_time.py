@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from bulkremove.domain.clock import Epoch
 
-def local(seconds: float) -> datetime:
-    """Epoch seconds as a datetime in this machine's time zone."""
-    return datetime.fromtimestamp(seconds, UTC).astimezone()
+
+def local(at: Epoch) -> datetime:
+    """The time as a datetime in this machine's time zone."""
+    return datetime.fromtimestamp(at, UTC).astimezone()

@@ -11,6 +11,8 @@ import time
 from functools import cached_property
 from pathlib import Path
 
+from bulkremove.domain.clock import Epoch, Monotonic
+
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -30,13 +32,13 @@ class SystemClock:
             return _BOOT_ID.read_text(encoding="ascii").strip()
         return f"{platform.node()}-{round((time.time() - time.monotonic()) / 600)}"
 
-    def monotonic(self) -> float:
+    def monotonic(self) -> Monotonic:
         """Monotonic seconds times ``speed``."""
-        return time.monotonic() * self.speed
+        return Monotonic(time.monotonic() * self.speed)
 
-    def wall(self) -> float:
+    def wall(self) -> Epoch:
         """Epoch seconds."""
-        return time.time()
+        return Epoch(time.time())
 
     async def sleep(self, seconds: float) -> None:
         """Sleep for seconds of this clock, which are ``speed`` times shorter than real ones."""

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
+from bulkremove.domain.clock import Epoch
+
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 """Content type of the text for the HTTP response."""
 
@@ -25,8 +27,8 @@ class Figures:
     calls_day: int
     budget: int
     locked_seconds: float
-    last_good_nightly_run: float | None
-    """When it ended, in epoch seconds; None before the first."""
+    last_good_nightly_run: Epoch | None
+    """When it ended; None before the first."""
     notices_waiting: int
 
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from bulkremove.domain.attempt import Outcome
+from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import Job
 from bulkremove.domain.row import Status
 from bulkremove.domain.table import REPORT_COLUMNS
@@ -69,11 +70,11 @@ def original_cells(outcomes: Iterable[Outcome], rows: Rows) -> Iterator[tuple[st
     return (outcome.cells for outcome in outcomes if outcome.status in _STATUSES[rows])
 
 
-def utc(seconds: float | None) -> str:
-    """Format epoch seconds as ISO 8601 with milliseconds and Z; empty for None."""
-    if seconds is None:
+def utc(at: Epoch | None) -> str:
+    """Format a time as ISO 8601 with milliseconds and Z; empty for None."""
+    if at is None:
         return ""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def replace_unwritable(text: str) -> str:

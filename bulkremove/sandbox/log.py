@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
+from bulkremove.domain.clock import Epoch, Monotonic
 from bulkremove.domain.errors import SandboxError
 from bulkremove.domain.row import Removal
 
@@ -23,10 +24,10 @@ MAX_PATH_LENGTH = 200
 class LoggedRequest:
     """One request, and what the sandbox did about it."""
 
-    time: float
-    """Arrival, in monotonic seconds of the sandbox's clock."""
-    at: float
-    """Arrival, in seconds since the epoch."""
+    time: Monotonic
+    """Arrival, by the sandbox's clock."""
+    at: Epoch
+    """Arrival, by the wall clock."""
     method: str
     path: str
     removal: Removal | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from bulkremove.domain.clock import Epoch
 from bulkremove.sources.inbox import Inbox
 from bulkremove.sources.interface import SourceFile
 
@@ -40,4 +41,4 @@ class Folder:
 
     async def fetch(self, folder: Path) -> list[SourceFile]:
         """The whole files, the oldest first. Raises SourceFailed."""
-        return [SourceFile(path, path.name) for path, is_whole in self._inbox.waiting(time.time()) if is_whole]
+        return [SourceFile(path, path.name) for path, is_whole in self._inbox.waiting(Epoch(time.time())) if is_whole]

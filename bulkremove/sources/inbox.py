@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+from bulkremove.domain.clock import Epoch, seconds_between
 from bulkremove.domain.errors import SourceFailed
 
 QUIET_SECONDS = 60.0
@@ -40,10 +41,10 @@ class Inbox:
         except OSError as error:
             raise SourceFailed(f"The folder {self.path} can't be used: {error.strerror}.") from None
 
-    def waiting(self, now: float) -> Iterator[tuple[Path, bool]]:
+    def waiting(self, now: Epoch) -> Iterator[tuple[Path, bool]]:
         """The files to be taken, the oldest first, each with whether it is whole and readable. Raises SourceFailed.
 
-        ``now``: epoch seconds of the clock that sets the files' times.
+        ``now``: by the clock that sets the files' times.
         """
         files = []
         try:
@@ -52,8 +53,8 @@ class Inbox:
                 path = self.path / name
                 if name.startswith((".", "~$")) or name.endswith(_UNFINISHED) or not path.is_file():
                     continue
-                changed_at = path.stat().st_mtime
-                is_whole = f"{name}{MARK}" in names or now - changed_at >= QUIET_SECONDS
+                changed_at = Epoch(path.stat().st_mtime)
+                is_whole = f"{name}{MARK}" in names or seconds_between(changed_at, now) >= QUIET_SECONDS
                 files.append((changed_at, name, is_whole and _readable(path)))
         except OSError as error:
             raise SourceFailed(f"The folder {self.path} can't be read: {error.strerror}.") from None

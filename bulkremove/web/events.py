@@ -12,6 +12,7 @@ from aiohttp_sse import sse_response
 from bulkremove.app import App
 from bulkremove.app.job_supervisor import JobSupervisor, RunningJob
 from bulkremove.domain.attempt import Outcome
+from bulkremove.domain.clock import LoopTime, later, seconds_between
 from bulkremove.domain.job import Job, JobState
 from bulkremove.domain.permissions import Right
 from bulkremove.domain.row import Status
@@ -34,8 +35,8 @@ _TEMPLATES = {"panel": "_progress.html", "controls": "_controls.html"}
 class _RenderedJob:
     """The live parts of a job's page as HTML, by event, and the run that they show."""
 
-    at: float
-    """When they were rendered, in seconds of the event loop's clock."""
+    at: LoopTime
+    """When they were rendered."""
     running: RunningJob | None
     moving: bool
     """Whether they can still change."""
@@ -77,10 +78,10 @@ class LiveUpdates:
 
     async def _parts(self, request: web.Request, job_id: str) -> tuple[bool, dict[str, str]]:
         """Return whether the job's page can still change, and its live parts as HTML on one line, by event."""
-        now, running = asyncio.get_running_loop().time(), self._supervisor.running(job_id)
+        now, running = LoopTime(asyncio.get_running_loop().time()), self._supervisor.running(job_id)
         key = job_id, person(request).may(Right.APPROVE)
         rendered = self._rendered.get(key)
-        if rendered is None or rendered.running is not running or now - rendered.at >= POLL_SECONDS / 2:
+        if rendered is None or rendered.running is not running or seconds_between(rendered.at, now) >= POLL_SECONDS / 2:
             context = await self.facts(await self._app.jobs.find(job_id))
             parts = {event: part(template, request, context) for event, template in _TEMPLATES.items()}
             rendered = _RenderedJob(now, running, context["moving"], parts)
@@ -101,8 +102,8 @@ class LiveUpdates:
             unknown, _ = await app.jobs.some_outcomes(job, status=Status.UNKNOWN, text="", page=1)
         wait = None
         if progress and progress.waiting and progress.until is not None:
-            remaining = max(0.0, progress.until - app.clock.monotonic()) / app.clock.speed
-            wait = (progress.waiting.value, remaining, app.clock.wall() + remaining)
+            remaining = max(0.0, seconds_between(app.clock.monotonic(), progress.until)) / app.clock.speed
+            wait = (progress.waiting.value, remaining, later(app.clock.wall(), remaining))
         order = await self._supervisor.order()
         return {
             "job": job,

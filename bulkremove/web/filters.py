@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bulkremove.domain.clock import Epoch
 from bulkremove.platform import local_time
 
 
@@ -10,9 +11,9 @@ def grouped(number: int) -> str:
     return f"{number:,}"
 
 
-def local(seconds: float | None) -> str:
-    """Format epoch seconds as local time with its zone; empty for None."""
-    return "" if seconds is None else f"{local_time.local(seconds):%Y-%m-%d %H:%M:%S %Z}"
+def local(at: Epoch | None) -> str:
+    """Format a time as local time with its zone; empty for None."""
+    return "" if at is None else f"{local_time.local(at):%Y-%m-%d %H:%M:%S %Z}"
 
 
 def name(value: str) -> str:

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from bulkremove.app import App, Consent, Preview
 from bulkremove.app.job_supervisor import JobSupervisor
+from bulkremove.domain.clock import later
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing
 from bulkremove.domain.job import JobState
 from bulkremove.domain.operation import REMOVE_LEARNER
@@ -61,7 +62,7 @@ class PlanPages:
         now, speed = self._app.clock.wall(), self._app.clock.speed
         locked = allowance.locked if allowance else 0.0
         ends = [(job, (seconds + locked) / speed) for job, seconds in await self._supervisor.order()]
-        order = [(job, seconds, now + seconds) for job, seconds in ends]
+        order = [(job, seconds, later(now, seconds)) for job, seconds in ends]
         context: dict[str, Any] = {"allowance": allowance, "failure": failure, "order": order, "states": VISIBLE}
         context |= {"jobs": [(job, tallies[job.id]) for job in jobs], "waiting": self._uploads.waiting()}
         context |= {"wanted": state_filter, "text": text, "page": number, "more": more, "speed": speed}

@@ -19,6 +19,7 @@ from pathlib import Path
 from aiohttp import BodyPartReader, http_exceptions, web
 
 from bulkremove.app import App, Preview
+from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing, FileRefused
 from bulkremove.platform.secure_files import private_folder
 from bulkremove.reading.options import ReadOptions
@@ -47,8 +48,7 @@ class Upload:
     name: str
     by: list[str]
     """Who uploaded it and who chose its sheet or columns; with ``four_eyes`` none of them may confirm its plan."""
-    came_at: float
-    """Epoch seconds."""
+    came_at: Epoch
     path: Path | None = None
     retry: tuple[str, bool] | None = None
     """The id of the job to retry, and whether its unknown rows are included; None for a file."""
@@ -109,7 +109,7 @@ class Uploads:
 
     def of_job(self, job: str, *, unknown_checked: bool, source: str, by: str) -> Upload:
         """Add an upload of the rows of a job that are to be retried; its plan is confirmed like that of a file."""
-        return self._add(Upload(self._new_id(), source, [by], time.time(), retry=(job, unknown_checked)))
+        return self._add(Upload(self._new_id(), source, [by], Epoch(time.time()), retry=(job, unknown_checked)))
 
     async def preview(self, upload: Upload) -> Preview:
         """Return the upload's plan, read again if it is not in memory. Raises FileRefused."""
@@ -197,7 +197,7 @@ class Uploads:
 
     async def _store(self, chunks: AsyncIterator[bytes], name: str, by: str) -> Upload:
         """Write the chunks to a new file, which is deleted if that fails. Raises HTTPRequestEntityTooLarge."""
-        upload, size = Upload(self._new_id(), _displayable(name), [by], time.time()), 0
+        upload, size = Upload(self._new_id(), _displayable(name), [by], Epoch(time.time())), 0
         path = upload.path = self._folder / upload.id
         try:
             with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:

@@ -17,7 +17,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from bulkremove.domain.attempt import Reply
-from bulkremove.domain.clock import Clock
+from bulkremove.domain.clock import Clock, Epoch, Monotonic, later, seconds_between
 from bulkremove.domain.errors import ExchangeFailed, LocalFileFailed, NotAuthorized, TokenDelayed
 from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.platform.secure_files import private_folder, read_private, write_private
@@ -46,14 +46,14 @@ _FATAL_ERRORS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class _TokenState:
-    """The content of the token file. Times are epoch seconds, since monotonic times are not valid after a reboot."""
+    """The content of the token file. Times are of the wall clock, since monotonic ones are not valid after a reboot."""
 
     token: str = field(default="", repr=False)
-    made_at: float = 0.0
-    ends_at: float = 0.0
-    refreshed: tuple[float, ...] = ()
+    made_at: Epoch = Epoch(0.0)
+    ends_at: Epoch = Epoch(0.0)
+    refreshed: tuple[Epoch, ...] = ()
     """When tokens were requested in the last REFRESH_WINDOW seconds."""
-    locked_until: float = 0.0
+    locked_until: Epoch = Epoch(0.0)
     locks: int = 0
     """Token locks in a row, with no token in between."""
 
@@ -81,8 +81,8 @@ class AccessTokens:
         self._task_lock = asyncio.Lock()
         self._cached: _TokenState | None = None
         self._failures = 0
-        self._retry_at = 0.0
-        """Monotonic seconds; until then, after a failure, no token is requested."""
+        self._retry_at = Monotonic(0.0)
+        """Until then, after a failure, no token is requested."""
 
     async def ensure(self) -> None:
         """Check that the account gets tokens: request one unless one is cached.
@@ -125,21 +125,22 @@ class AccessTokens:
 
     def _is_valid(self, state: _TokenState) -> bool:
         """Whether the token can be used; not if the wall clock was set back to before it was made."""
-        margin = min(EXPIRY_MARGIN, EXPIRY_SHARE * (state.ends_at - state.made_at))
-        return bool(state.token) and state.made_at - 60 <= self._clock.wall() < state.ends_at - margin
+        margin = min(EXPIRY_MARGIN, EXPIRY_SHARE * seconds_between(state.made_at, state.ends_at))
+        return bool(state.token) and later(state.made_at, -60.0) <= self._clock.wall() < later(state.ends_at, -margin)
 
     async def _refresh(self, state: _TokenState) -> _TokenState:
-        if (wait := self._retry_at - self._clock.monotonic()) > 0:
+        if (wait := seconds_between(self._clock.monotonic(), self._retry_at)) > 0:
             raise _delayed("Zoho gave no access token a moment ago.", wait)
         now = self._clock.wall()
         # After the wall clock was set back, stored times may lie in the future: count them as if they were now.
         if now < state.locked_until:
-            state = replace(state, locked_until=min(state.locked_until, now + TOKEN_LOCK))
+            state = replace(state, locked_until=min(state.locked_until, later(now, TOKEN_LOCK)))
             self._write(state)
-            raise _delayed("Zoho gives no access tokens at the moment (too many requests).", state.locked_until - now)
-        recent = tuple(min(at, now) for at in state.refreshed if now - REFRESH_WINDOW < at)
+            wait = seconds_between(now, state.locked_until)
+            raise _delayed("Zoho gives no access tokens at the moment (too many requests).", wait)
+        recent = tuple(min(at, now) for at in state.refreshed if later(now, -REFRESH_WINDOW) < at)
         if len(recent) >= MAX_REFRESHES:
-            wait = recent[-MAX_REFRESHES] + REFRESH_WINDOW - now
+            wait = seconds_between(now, later(recent[-MAX_REFRESHES], REFRESH_WINDOW))
             raise _delayed(f"{MAX_REFRESHES} access tokens were requested within ten minutes.", wait)
         state = replace(state, token="", refreshed=(*recent, now))
         self._write(state)  # before the call, so that it counts even if the process is killed meanwhile
@@ -155,8 +156,8 @@ class AccessTokens:
             _raise_if_fatal(members)
             raise self._count_failure(_delayed("Zoho's answer held no access token.", RETRY_SOON))
         self._failures = 0
-        lifetime = _lifetime(members.get("expires_in"))
-        state = replace(state, token=token, made_at=now, ends_at=now + lifetime, locked_until=0.0, locks=0)
+        ends_at = later(now, _lifetime(members.get("expires_in")))
+        state = replace(state, token=token, made_at=now, ends_at=ends_at, locked_until=Epoch(0.0), locks=0)
         self._write(state)
         return state
 
@@ -164,7 +165,7 @@ class AccessTokens:
         """Return the same error, or after MAX_CONSECUTIVE_FAILURES one that pauses the run (``retry_in`` None)."""
         self._failures += 1
         if self._failures < MAX_CONSECUTIVE_FAILURES:
-            self._retry_at = self._clock.monotonic() + RETRY_SOON
+            self._retry_at = later(self._clock.monotonic(), RETRY_SOON)
             return delayed
         self._failures = 0
         return TokenDelayed(
@@ -176,7 +177,8 @@ class AccessTokens:
     def _record_token_lock(self, state: _TokenState) -> TokenDelayed:
         """Store the token lock that Zoho began, and return the error to raise."""
         locks = state.locks + 1
-        self._write(replace(state, locked_until=self._clock.wall() + TOKEN_LOCK, locks=locks % MAX_TOKEN_LOCKS))
+        locked_until = later(self._clock.wall(), TOKEN_LOCK)
+        self._write(replace(state, locked_until=locked_until, locks=locks % MAX_TOKEN_LOCKS))
         if locks >= MAX_TOKEN_LOCKS:
             return TokenDelayed(
                 "Zoho gave no access token, three times ten minutes apart (too many requests).",

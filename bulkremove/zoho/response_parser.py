@@ -14,6 +14,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 
 from bulkremove.domain.attempt import Reply
+from bulkremove.domain.clock import Epoch, seconds_between
 from bulkremove.zoho import error_codes
 from bulkremove.zoho.error_codes import HTTP_CODES
 from bulkremove.zoho.response_kind import Response, ResponseKind
@@ -64,8 +65,8 @@ class _Body:
         return frozenset({*self.error_codes, self.code or ""} - {""})
 
 
-def parse(reply: Reply, *, now: float) -> Response:
-    """Parse a reply. ``now``: epoch seconds, for a Retry-After that is a date."""
+def parse(reply: Reply, *, now: Epoch) -> Response:
+    """Parse a reply. ``now``: for a Retry-After that is a date."""
     body = _parse_body(reply.body)
     response_kind = _classify(reply, body)
     if body is None:
@@ -230,7 +231,7 @@ def _shorten(text: str) -> str:
     return text if len(text) <= MAX_TEXT_LENGTH else text[: MAX_TEXT_LENGTH - 1] + "…"
 
 
-def _wait(reply: Reply, text: str, now: float) -> float | None:
+def _wait(reply: Reply, text: str, now: Epoch) -> float | None:
     """Return the seconds to wait from Retry-After (seconds or a date) or the text; the longer of the two."""
     waits: list[float] = []
     header = (reply.retry_after or "").strip()
@@ -239,7 +240,7 @@ def _wait(reply: Reply, text: str, now: float) -> float | None:
     elif header:
         try:
             date: datetime = parsedate_to_datetime(header)
-            waits.append(max(0.0, date.timestamp() - now))
+            waits.append(max(0.0, seconds_between(now, Epoch(date.timestamp()))))
         except (ValueError, OverflowError):
             pass
     if match := _AFTER.search(text):

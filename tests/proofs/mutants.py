@@ -17,6 +17,7 @@ from unittest.mock import patch
 from bulkremove.app.accounts import Accounts
 from bulkremove.config import Settings
 from bulkremove.domain.attempt import Attempt, PendingRow, Permit, Reply
+from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import Job
 from bulkremove.domain.ledger import Quota
 from bulkremove.domain.row import Removal
@@ -53,7 +54,7 @@ _open, _close = attempts._open, attempts._close
 def _write_it_later(transaction: Transaction, pending_row: PendingRow, attempt: Attempt, ledger: str) -> None: ...
 
 
-def _write_both(transaction: Transaction, permit: Permit, outcome: AttemptOutcome, at: float) -> None:
+def _write_both(transaction: Transaction, permit: Permit, outcome: AttemptOutcome, at: Epoch) -> None:
     _open(transaction, permit.pending_row, permit.attempt, "ledger")
     _close(transaction, permit, outcome, at)
 
@@ -68,7 +69,7 @@ def _but_the_last(self: ReportFile, header: Sequence[str], job: Job, rows: Itera
 _read = response_parser.parse
 
 
-def _generous(reply: Reply, *, now: float) -> Response:
+def _generous(reply: Reply, *, now: Epoch) -> Response:
     response = _read(reply, now=now)
     return replace(response, kind=ResponseKind.REMOVED) if response.kind is ResponseKind.CONTRADICTORY else response
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from bulkremove.domain.attempt import Attempt, PendingRow, Permit
+from bulkremove.domain.clock import Epoch, Monotonic
 from bulkremove.domain.errors import ExchangeFailed, FileRefused
 from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.domain.planner import plan
@@ -153,7 +154,8 @@ async def test_of_a_hundred_thousand_cells_only_the_one_shape_of_call_leaves(pro
         return admission
 
     pending_row = PendingRow("job", 0, 2, Removal("1", "2", "3"))
-    admission = Admission(Permit(pending_row, Attempt(1, 0.0, 0.0, "boot"), 1, 0.0), "a token")
+    attempt = Attempt(1, Epoch(0.0), Monotonic(0.0), "boot")
+    admission = Admission(Permit(pending_row, attempt, 1, attempt.sent_mono), "a token")
     server = await asyncio.start_server(answer, "127.0.0.1")
     people = ZohoClient(URL.build(scheme="http", host="127.0.0.1", port=server.sockets[0].getsockname()[1]))
     for _ in range(count):

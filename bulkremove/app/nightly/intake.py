@@ -16,6 +16,7 @@ from bulkremove.app.notices import Outbox
 from bulkremove.app.plans import Plans
 from bulkremove.app.results import Preview
 from bulkremove.config import PROTECTED_FILE
+from bulkremove.domain.clock import Epoch, later, seconds_between
 from bulkremove.domain.errors import FileRefused, SourceFailed
 from bulkremove.domain.job import Job, JobState
 from bulkremove.platform.local_time import local
@@ -120,7 +121,7 @@ class Intake:
             await self._hold(inbox, path, key, str(refused), result, text=text)
             return None
         why, delay = await self.why_held(preview, path), self._context.settings.delay_days
-        due_at = self._context.clock.wall() + delay * DAY if delay and not why else None
+        due_at = later(self._context.clock.wall(), delay * DAY) if delay and not why else None
         folder = inbox.held if why else inbox.done
 
         def records(job: Job) -> list[Record]:
@@ -156,7 +157,7 @@ class Intake:
             self._context.settings,
             sizes=await self._storage.nightly.sizes(BASELINE_RUNS),
             header_before=last.header if last else None,
-            age=self._context.clock.wall() - _changed_at(path),
+            age=seconds_between(_changed_at(path), self._context.clock.wall()),
         )
 
     async def _hold(
@@ -187,5 +188,5 @@ class Intake:
         return None
 
 
-def _changed_at(path: Path) -> float:
-    return path.stat().st_mtime
+def _changed_at(path: Path) -> Epoch:
+    return Epoch(path.stat().st_mtime)

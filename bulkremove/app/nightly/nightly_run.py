@@ -25,6 +25,7 @@ from bulkremove.app.plans import Plans
 from bulkremove.app.retention import Retention
 from bulkremove.app.runs import Runs
 from bulkremove.config import Settings
+from bulkremove.domain.clock import Epoch, seconds_between
 from bulkremove.domain.errors import BulkremoveError, FileRefused, JobBusy, JournalFailed, SourceFailed
 from bulkremove.domain.job import EndReason, JobState
 from bulkremove.domain.schedule import Missed, Schedule, Window
@@ -176,7 +177,7 @@ class NightlyRuns:
         """Cancel held jobs that nobody has approved in time."""
         now = self._context.clock.wall()
         for job in await self._jobs.all(JobState.HELD):
-            if job.due_at is None and now - job.created_at > EXPIRES:
+            if job.due_at is None and seconds_between(job.created_at, now) > EXPIRES:
                 if not await self._jobs.expire(job.id, by=NIGHTLY_RUN):
                     continue
                 text = f"Nobody approved the plan of {job.source} ({job.id}) within 7 days, so it was cancelled."
@@ -213,10 +214,10 @@ class NightlyRuns:
         subject = f"{ended.job.state.value}: {ended.job.source}: {format_counts(ended.tally)}"
         await self.outbox.add(f"ended:{job_id}:{await self._run_count(job_id)}", subject, text, ended.report)
 
-    async def _close_window(self, stop: Stop, until: float) -> None:
-        """Ask the run to stop at ``until`` (epoch seconds); the wall clock is checked every minute."""
+    async def _close_window(self, stop: Stop, until: Epoch) -> None:
+        """Ask the run to stop at ``until``; the wall clock is checked every minute."""
         clock = self._context.clock
-        while (remaining := until - clock.wall()) > 0:
+        while (remaining := seconds_between(clock.wall(), until)) > 0:
             await clock.sleep(min(remaining, 60.0))
         stop.ask(WINDOW_OVER, EndReason.WINDOW_CLOSED, auto_resumable=True)
 

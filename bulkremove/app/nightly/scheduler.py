@@ -9,6 +9,7 @@ import logging
 
 from bulkremove.app.context import Context
 from bulkremove.app.nightly.nightly_run import NightlyRuns
+from bulkremove.domain.clock import seconds_between
 from bulkremove.domain.errors import BulkremoveError, JobBusy
 from bulkremove.domain.schedule import LATE_SECONDS, Missed
 from bulkremove.engine.progress import Stop
@@ -46,7 +47,7 @@ class Scheduler:
         if day is None:
             await self._nightly_runs.outbox.send_due()
             return
-        late = last is not None and now - schedule.start_of(day) > LATE_SECONDS
+        late = last is not None and seconds_between(schedule.start_of(day), now) > LATE_SECONDS
         if late and schedule.missed is Missed.SKIP:
             await self._nightly_runs.skip(day, "This machine could not start it in time.")
             return

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bulkremove.app.context import Context
 from bulkremove.app.notices.notifier import Notifier
+from bulkremove.domain.clock import later
 from bulkremove.domain.errors import NoticeFailed
 from bulkremove.platform.secure_files import read_private
 from bulkremove.storage.interface.records import Notice
@@ -43,7 +44,7 @@ class Outbox:
                 attachment = Path(notice.attachment) if notice.attachment else None
                 await self.notifier.send(notice.subject, notice.body, attachment)
             except NoticeFailed:
-                await nightly.notice_failed(notice.key, next_at=now + min(60.0 * 2**notice.tries, MAX_WAIT))
+                await nightly.notice_failed(notice.key, next_at=later(now, min(60.0 * 2**notice.tries, MAX_WAIT)))
             else:
                 await nightly.notice_sent(notice.key, at=clock.wall())
         return await nightly.waiting_notices()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from bulkremove.domain.attempt import Attempt, PendingRow, Permit
+from bulkremove.domain.clock import Epoch, Monotonic
 from bulkremove.domain.ledger import Ledger
 from bulkremove.domain.row import RowState, Status
 
@@ -17,19 +18,19 @@ R_co = TypeVar("R_co", covariant=True)
 class SlotDecision(Generic[R_co]):
     """The decision of a rule about a row that asks for a slot.
 
-    ``free_at`` (monotonic seconds): the row gets a slot, which is released then if no response ever comes; None: it
+    ``free_at``: the row gets a slot, which is released then if no response ever comes; None: it
     gets ``refusal`` instead. ``ledger``: the new ledger to be written; None: it has not changed.
     """
 
     refusal: R_co | None
     ledger: Ledger | None
-    free_at: float | None = None
+    free_at: Monotonic | None = None
 
 
 class RestartRule(Protocol):
     """The rule that adapts a ledger after a reboot, when its monotonic times mean nothing any more. Pure."""
 
-    def restarted(self, ledger: Ledger, now: float) -> tuple[Ledger, float]:
+    def restarted(self, ledger: Ledger, now: Monotonic) -> tuple[Ledger, Monotonic]:
         """Return the ledger for this boot, and the latest time at which each of its slots is released."""
         ...
 
@@ -52,17 +53,23 @@ class SlotRule(RestartRule, Protocol[R_co]):
         """Maximum calls in 24 hours; None for no limit."""
         ...
 
-    def slots(self, ledger: Ledger, now: float) -> int:
+    def slots(self, ledger: Ledger, now: Monotonic) -> int:
         """The number of slots that may be taken at the same time."""
         ...
 
     def decide(
-        self, ledger: Ledger, now: float, *, full_until: float | None, wall: float, nth_last_call: float | None
+        self,
+        ledger: Ledger,
+        now: Monotonic,
+        *,
+        full_until: Monotonic | None,
+        wall: Epoch,
+        nth_last_call: Epoch | None,
     ) -> SlotDecision[R_co]:
-        """Decide whether the row gets a slot. ``now``: monotonic seconds; ``wall``: epoch seconds.
+        """Decide whether the row gets a slot.
 
-        ``full_until``: when the next slot is released, if none is free. ``nth_last_call``: when (epoch seconds) the
-        ``daily``-th last call of the account was made, if there were so many.
+        ``full_until``: when the next slot is released, if none is free. ``nth_last_call``: when the ``daily``-th
+        last call of the account was made, if there were so many.
         """
         ...
 
@@ -75,15 +82,15 @@ class AnswerRule(RestartRule, Protocol[R_co]):
         """Key of the account's ledger."""
         ...
 
-    def released_at(self, now: float) -> float:
-        """When (monotonic seconds) the attempt's slot is released."""
+    def released_at(self, now: Monotonic) -> Monotonic:
+        """When the attempt's slot is released."""
         ...
 
-    def recent_since(self) -> float | None:
-        """Time (monotonic seconds) since which calls are counted for ``answered``; None: they are not counted."""
+    def recent_since(self) -> Monotonic | None:
+        """Time since which calls are counted for ``answered``; None: they are not counted."""
         ...
 
-    def answered(self, ledger: Ledger, now: float, *, recent: int) -> tuple[Ledger, R_co]:
+    def answered(self, ledger: Ledger, now: Monotonic, *, recent: int) -> tuple[Ledger, R_co]:
         """Return the new ledger, and a result for the caller. ``recent``: the calls since ``recent_since``, or 0."""
         ...
 
@@ -142,10 +149,10 @@ class RateLimitStore(Protocol):
         """
         ...
 
-    async def calls(self, key: str, *, since: float, wall_since: float) -> tuple[int, int]:
-        """Slots taken since ``since`` (monotonic seconds), and calls made since ``wall_since`` (epoch seconds)."""
+    async def calls(self, key: str, *, since: Monotonic, wall_since: Epoch) -> tuple[int, int]:
+        """Slots taken since ``since``, and calls made since ``wall_since``."""
         ...
 
-    async def send_times(self, key: str, *, since: float) -> list[float]:
-        """When the account's calls were made (monotonic seconds of this boot), in ascending order."""
+    async def send_times(self, key: str, *, since: Monotonic) -> list[Monotonic]:
+        """When the account's calls of this boot were made, in ascending order."""
         ...

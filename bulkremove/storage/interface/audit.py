@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from bulkremove.domain.clock import Epoch
 from bulkremove.storage.interface.records import Act
 
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One recorded act. ``at``: epoch seconds; ``hash`` covers the entry and the one before it."""
+    """One recorded act. ``hash`` covers the entry and the one before it."""
 
     id: int
-    at: float
+    at: Epoch
     actor: str
     act: str
     facts: Mapping[str, object]

@@ -6,13 +6,15 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from bulkremove.domain.clock import Epoch
+
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The holder of a claim. ``name``: host and process; ``since``: epoch seconds."""
+    """The holder of a claim. ``name``: host and process."""
 
     name: str
-    since: float
+    since: Epoch
 
 
 class Claims(Protocol):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import EndReason, Job, JobState, Tally
 from bulkremove.domain.plan import PlannedRow
 from bulkremove.storage.interface.records import Record
@@ -21,8 +22,7 @@ class JobEnd:
     state: JobState
     reason: str
     code: EndReason
-    at: float
-    """Epoch seconds."""
+    at: Epoch
     seconds: float = 0.0
     peak: int = 0
     auto_resumable: bool = False
@@ -98,8 +98,8 @@ class JobStore(Protocol):
         """Make a held job ready; None if it is not held. Raises what ``check`` raises, and then nothing has changed."""
         ...
 
-    async def events(self, job_id: str) -> list[tuple[float, str, str]]:
-        """The events of a job as time (epoch seconds), name and text, the oldest first."""
+    async def events(self, job_id: str) -> list[tuple[Epoch, str, str]]:
+        """The events of a job as time, name and text, the oldest first."""
         ...
 
     async def is_reported(self, job_id: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from bulkremove.domain.clock import Epoch
 from bulkremove.storage.interface.records import Notice, Record
 
 
@@ -12,13 +13,13 @@ from bulkremove.storage.interface.records import Notice, Record
 class TakenFile:
     """A file content that a nightly run took, and what became of it.
 
-    ``digest``: its hash; ``name``: the file's name in the source; ``taken_at``: epoch seconds; ``place``: the file's
-    name in the folder ``working``; ``job``: id of the job made of it; ``held``: why it was held, or empty.
+    ``digest``: its hash; ``name``: the file's name in the source; ``place``: the file's name in the folder ``working``;
+    ``job``: id of the job made of it; ``held``: why it was held, or empty.
     """
 
     digest: str
     name: str
-    taken_at: float
+    taken_at: Epoch
     place: str
     job: str | None
     held: str
@@ -27,15 +28,15 @@ class TakenFile:
 class NightlyStore(Protocol):
     """The store of nightly runs, of the files that they took, and of the outbox."""
 
-    async def begin(self, date: str, *, at: float) -> int:
+    async def begin(self, date: str, *, at: Epoch) -> int:
         """Record the start of a nightly run; its number. ``date``: local date."""
         ...
 
-    async def end(self, run: int, *, at: float, good: bool) -> None:
-        """Record the end of a nightly run. ``at``: epoch seconds; ``good``: whether it succeeded."""
+    async def end(self, run: int, *, at: Epoch, good: bool) -> None:
+        """Record the end of a nightly run. ``good``: whether it succeeded."""
         ...
 
-    async def skip(self, date: str, *records: Record, at: float) -> None:
+    async def skip(self, date: str, *records: Record, at: Epoch) -> None:
         """Record that the nightly run of this local date does not take place."""
         ...
 
@@ -43,8 +44,8 @@ class NightlyStore(Protocol):
         """Local date of the last nightly run that was started or left out."""
         ...
 
-    async def last_good(self) -> float | None:
-        """When the last successful nightly run ended (epoch seconds)."""
+    async def last_good(self) -> Epoch | None:
+        """When the last successful nightly run ended."""
         ...
 
     async def sizes(self, count: int) -> list[int]:
@@ -55,11 +56,11 @@ class NightlyStore(Protocol):
         """The record of the content with this hash, if it was taken before."""
         ...
 
-    async def take(self, digest: str, name: str, place: str, *, at: float) -> None:
+    async def take(self, digest: str, name: str, place: str, *, at: Epoch) -> None:
         """Record that a content is taken, perhaps not for the first time."""
         ...
 
-    async def due_notices(self, now: float) -> list[Notice]:
+    async def due_notices(self, now: Epoch) -> list[Notice]:
         """The unsent notices that are due, the oldest first."""
         ...
 
@@ -67,10 +68,10 @@ class NightlyStore(Protocol):
         """Number of unsent notices."""
         ...
 
-    async def notice_sent(self, key: str, *, at: float) -> None:
-        """Record that a notice was sent. ``at``: epoch seconds."""
+    async def notice_sent(self, key: str, *, at: Epoch) -> None:
+        """Record that a notice was sent."""
         ...
 
-    async def notice_failed(self, key: str, *, next_at: float) -> None:
-        """Record that a notice could not be sent; it is due again at ``next_at`` (epoch seconds)."""
+    async def notice_failed(self, key: str, *, next_at: Epoch) -> None:
+        """Record that a notice could not be sent; it is due again at ``next_at``."""
         ...

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bulkremove.domain.clock import Epoch
+
 
 @dataclass(frozen=True, slots=True)
 class Act:
@@ -13,13 +15,12 @@ class Act:
     actor: str
     act: str
     facts: Mapping[str, object]
-    at: float
-    """Epoch seconds."""
+    at: Epoch
 
 
 @dataclass(frozen=True, slots=True)
 class JobEvent:
-    """An event of a job, for people to read later. ``name``: a stable name; ``at``: epoch seconds.
+    """An event of a job, for people to read later. ``name``: a stable name.
 
     An event with the name ``locked`` also counts as a lockout of the job.
     """
@@ -27,7 +28,7 @@ class JobEvent:
     job: str
     name: str
     text: str
-    at: float
+    at: Epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,7 @@ class Notice:
     body: str
     attachment: str | None
     """Path of a report to send with it."""
-    at: float
-    """Epoch seconds."""
+    at: Epoch
     tries: int = 0
 
 

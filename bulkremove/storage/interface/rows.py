@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapp
 from typing import Protocol, TypeVar
 
 from bulkremove.domain.attempt import Note, Outcome, PendingRow
+from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import Job, Tally
 from bulkremove.domain.plan import ProtectedLearners
 from bulkremove.domain.row import Status
@@ -45,16 +46,16 @@ class RowStore(Protocol):
         """The numbers of all rows, as the spreadsheet shows them."""
         ...
 
-    async def removal_times(self, job_id: str) -> list[float]:
-        """When each removal was settled (epoch seconds), in ascending order."""
+    async def removal_times(self, job_id: str) -> list[Epoch]:
+        """When each removal was settled, in ascending order."""
         ...
 
     async def response_kinds(self, job_id: str) -> Mapping[str, int]:
         """How many attempts of the job got which kind of response (the values of ``zoho.response_kind``)."""
         ...
 
-    async def first_call_after(self, job_id: str, times: Sequence[float]) -> list[float | None]:
-        """For each of the times, when the job's first call after it was made; None if there is none. Epoch seconds."""
+    async def first_call_after(self, job_id: str, times: Sequence[Epoch]) -> list[Epoch | None]:
+        """For each of the times, when the job's first call after it was made; None if there is none."""
         ...
 
     async def add_note(self, job_id: str, number: int, note: Note, *records: Record) -> bool:
@@ -65,7 +66,7 @@ class RowStore(Protocol):
         """Number of unknown rows without a note."""
         ...
 
-    async def protect(self, job_id: str, protected: ProtectedLearners, *, why: str, at: float) -> int:
+    async def protect(self, job_id: str, protected: ProtectedLearners, *, why: str, at: Epoch) -> int:
         """Settle the open rows of protected learners, in short transactions; their number.
 
         They become ``not_sent``, or ``unknown`` after an attempt that may have had an effect. ``why``: their detail.

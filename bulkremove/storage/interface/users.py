@@ -5,28 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from bulkremove.domain.clock import Epoch
 from bulkremove.domain.permissions import Role
 from bulkremove.storage.interface.records import Record
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person who signs in on the page. ``added_at``: epoch seconds."""
+    """A person who signs in on the page."""
 
     name: str
     role: Role
-    added_at: float
+    added_at: Epoch
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """The API token of a program, without its secret. Times are epoch seconds."""
+    """The API token of a program, without its secret."""
 
     id: str
     name: str
     role: Role
-    added_at: float
-    revoked_at: float | None
+    added_at: Epoch
+    revoked_at: Epoch | None
 
 
 class UserStore(Protocol):
@@ -64,6 +65,6 @@ class UserStore(Protocol):
         """Add a token. ``digest``: SHA-256 (hex) of its secret."""
         ...
 
-    async def revoke_token(self, token_id: str, *records: Record, at: float) -> bool:
-        """Revoke a token. ``at``: epoch seconds. False if there is no valid token with this id."""
+    async def revoke_token(self, token_id: str, *records: Record, at: Epoch) -> bool:
+        """Revoke a token. False if there is no valid token with this id."""
         ...

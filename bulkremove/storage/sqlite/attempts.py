@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import TypeVar
 
 from bulkremove.domain.attempt import Attempt, PendingRow, Permit
-from bulkremove.domain.clock import Clock
+from bulkremove.domain.clock import Clock, Epoch, Monotonic, later
 from bulkremove.domain.errors import JournalFailed
 from bulkremove.domain.ledger import Ledger, Suspension, SuspensionReason
 from bulkremove.domain.row import RowState, Status
@@ -95,7 +95,7 @@ class SqliteAttempts:
         if decision.refusal is not None:
             return decision.refusal
         assert decision.free_at is not None  # noqa: S101 - narrows the type; a rule refuses or gives a time
-        transaction.execute(_LIMIT.delete_old_slots, key=rule.key, then=now - rule.window)
+        transaction.execute(_LIMIT.delete_old_slots, key=rule.key, then=later(now, -rule.window))
         slot = transaction.execute(_LIMIT.take_slot, key=rule.key, now=now, free_at=decision.free_at).lastrowid
         number = 1 + max((attempt.number for attempt in pending_row.attempts), default=0)
         attempt = Attempt(number, wall, now, boot)
@@ -117,15 +117,15 @@ class SqliteRateLimit:
         ledger, boot = await self._database.read(look)
         return ledger, boot == self._clock.boot
 
-    async def calls(self, key: str, *, since: float, wall_since: float) -> tuple[int, int]:
+    async def calls(self, key: str, *, since: Monotonic, wall_since: Epoch) -> tuple[int, int]:
         def count(reader: Reader) -> tuple[int, int]:
             recent = reader.execute(_LIMIT.count_taken_since, key=key, then=since).fetchone()[0]
             return int(recent), int(reader.execute(_ATTEMPTS.count_since, ledger=key, then=wall_since).fetchone()[0])
 
         return await self._database.read(count)
 
-    async def send_times(self, key: str, *, since: float) -> list[float]:
-        def find(reader: Reader) -> list[float]:
+    async def send_times(self, key: str, *, since: Monotonic) -> list[Monotonic]:
+        def find(reader: Reader) -> list[Monotonic]:
             times = reader.execute(_ATTEMPTS.send_times, ledger=key, boot=self._clock.boot, since=since)
             return [at for (at,) in times]
 
@@ -154,7 +154,7 @@ def _open(transaction: Transaction, pending_row: PendingRow, attempt: Attempt, l
     count_change(transaction, job=pending_row.job, position=pending_row.position, ledger=ledger)
 
 
-def _close(transaction: Transaction, permit: Permit, outcome: AttemptOutcome, at: float) -> None:
+def _close(transaction: Transaction, permit: Permit, outcome: AttemptOutcome, at: Epoch) -> None:
     pending_row, attempt = permit.pending_row, outcome.attempt
     transaction.execute(
         _ATTEMPTS.close_attempt,
@@ -190,7 +190,7 @@ def _withdraw(transaction: Transaction, permit: Permit) -> None:
 
 
 def _settle(
-    transaction: Transaction, pending_row: PendingRow, state: RowState | Status, detail: str, wall: float
+    transaction: Transaction, pending_row: PendingRow, state: RowState | Status, detail: str, wall: Epoch
 ) -> None:
     at = wall if isinstance(state, Status) else None
     changed = transaction.execute(
@@ -200,7 +200,7 @@ def _settle(
         raise JournalFailed(f"Row {pending_row.number} of job {pending_row.job} is settled already and can't change.")
 
 
-def _current_ledger(transaction: Transaction, key: str, rule: RestartRule, boot: str, now: float) -> Ledger:
+def _current_ledger(transaction: Transaction, key: str, rule: RestartRule, boot: str, now: Monotonic) -> Ledger:
     """The ledger with times of this boot; one of an earlier boot is adapted and saved first."""
     ledger, ledger_boot = _ledger(transaction, key, boot)
     if ledger_boot == boot:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import JournalFailed
 from bulkremove.platform.secure_files import sync_folder
 
@@ -38,7 +39,7 @@ class Mark:
 
     ``ids``: ids of the journals that were used here, in order; accepting a restored journal gives it a new id.
     ``changes``: the counter; ``rows``: for each job that was run, the highest position that was sent; ``ledgers``: keys
-    of those in which slots were taken; ``deleted_until``: creation time (epoch seconds) of the newest job whose rows
+    of those in which slots were taken; ``deleted_until``: creation time of the newest job whose rows
     were deleted by retention.
     """
 
@@ -46,7 +47,7 @@ class Mark:
     changes: int = 0
     rows: dict[str, int] = field(default_factory=dict)
     ledgers: tuple[str, ...] = ()
-    deleted_until: float = 0.0
+    deleted_until: Epoch = Epoch(0.0)
 
     def knows(self, journal: str) -> bool:
         """Whether the journal with this id was used here."""
@@ -104,7 +105,7 @@ class HighWaterMark:
                 int(values["changes"]),
                 {str(job): int(position) for job, position in values["rows"].items()},
                 tuple(map(str, values.get("ledgers", ()))),
-                float(values.get("deleted_until", 0.0)),
+                Epoch(float(values.get("deleted_until", 0.0))),
             )
             if not all(
                 0 <= number <= MAX_COUNTER for number in (mark.changes, mark.deleted_until, *mark.rows.values())
@@ -129,8 +130,8 @@ class HighWaterMark:
         rows, ledgers = ({job: position}, (ledger,)) if job else ({}, ())
         self._pending = _merged(self._pending or Mark(), Mark((), changes, rows, ledgers))
 
-    def forget(self, job: str, created_at: float) -> None:
-        """Record that the rows of the job were deleted. ``created_at``: of the job, in epoch seconds."""
+    def forget(self, job: str, created_at: Epoch) -> None:
+        """Record that the rows of the job were deleted. ``created_at``: of the job."""
         with self._locked():
             mark = self._load()
             rows = {key: position for key, position in mark.rows.items() if key != job}

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import islice
 
+from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import JobNotFound
 from bulkremove.domain.job import EndReason, Job, JobState, Tally
 from bulkremove.domain.plan import PlannedRow
@@ -128,7 +129,7 @@ class SqliteJobs:
 
         return await self._database.write(release)
 
-    async def events(self, job_id: str) -> list[tuple[float, str, str]]:
+    async def events(self, job_id: str) -> list[tuple[Epoch, str, str]]:
         return await self._database.read(
             lambda reader: [(at, name, text) for at, name, text in reader.execute(_JOBS.list_events, job=job_id)]
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bulkremove.domain.clock import Epoch
 from bulkremove.storage.interface.nightly import TakenFile
 from bulkremove.storage.interface.records import Notice, Record
 from bulkremove.storage.sqlite.database import Database, Reader, Transaction
@@ -17,15 +18,15 @@ class SqliteNightly:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def begin(self, date: str, *, at: float) -> int:
+    async def begin(self, date: str, *, at: Epoch) -> int:
         return await self._database.write(
             lambda transaction: int(transaction.execute(_NIGHTLY.begin_run, date=date, at=at).lastrowid or 0)
         )
 
-    async def end(self, run: int, *, at: float, good: bool) -> None:
+    async def end(self, run: int, *, at: Epoch, good: bool) -> None:
         await self._execute(_NIGHTLY.end_run, run=run, at=at, good=int(good))
 
-    async def skip(self, date: str, *records: Record, at: float) -> None:
+    async def skip(self, date: str, *records: Record, at: Epoch) -> None:
         def skip(transaction: Transaction) -> None:
             run = transaction.execute(_NIGHTLY.begin_run, date=date, at=at).lastrowid
             transaction.execute(_NIGHTLY.end_run, run=run, at=at, good=0)
@@ -40,9 +41,9 @@ class SqliteNightly:
 
         return await self._database.read(find)
 
-    async def last_good(self) -> float | None:
-        def find(reader: Reader) -> float | None:
-            at: float | None = reader.execute(_NIGHTLY.last_good).fetchone()[0]
+    async def last_good(self) -> Epoch | None:
+        def find(reader: Reader) -> Epoch | None:
+            at: Epoch | None = reader.execute(_NIGHTLY.last_good).fetchone()[0]
             return at
 
         return await self._database.read(find)
@@ -59,10 +60,10 @@ class SqliteNightly:
 
         return await self._database.read(find)
 
-    async def take(self, digest: str, name: str, place: str, *, at: float) -> None:
+    async def take(self, digest: str, name: str, place: str, *, at: Epoch) -> None:
         await self._execute(_NIGHTLY.take, digest=digest, name=name, place=place, at=at)
 
-    async def due_notices(self, now: float) -> list[Notice]:
+    async def due_notices(self, now: Epoch) -> list[Notice]:
         def find(reader: Reader) -> list[Notice]:
             rows = reader.execute(_NIGHTLY.due_notices, now=now)
             return [
@@ -74,10 +75,10 @@ class SqliteNightly:
     async def waiting_notices(self) -> int:
         return await self._database.read(lambda reader: int(reader.execute(_NIGHTLY.count_waiting).fetchone()[0]))
 
-    async def notice_sent(self, key: str, *, at: float) -> None:
+    async def notice_sent(self, key: str, *, at: Epoch) -> None:
         await self._execute(_NIGHTLY.notice_sent, key=key, at=at)
 
-    async def notice_failed(self, key: str, *, next_at: float) -> None:
+    async def notice_failed(self, key: str, *, next_at: Epoch) -> None:
         await self._execute(_NIGHTLY.notice_failed, key=key, next_at=next_at)
 
     async def _execute(self, sql: str, **values: object) -> None:

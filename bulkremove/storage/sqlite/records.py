@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterable
 from functools import partial
 
+from bulkremove.domain.clock import Epoch
 from bulkremove.storage.interface.records import Act, IntakeResult, JobEvent, Notice, Record
 from bulkremove.storage.sqlite.database import Transaction
 from bulkremove.storage.sqlite.queries import Queries
@@ -60,7 +61,7 @@ def count_change(transaction: Transaction, *, job: str = "", position: int = 0, 
     transaction.after_commit(partial(transaction.mark.raise_to, changes, job=job, position=position, ledger=ledger))
 
 
-def entry_hash(before: str, number: int, at: float, actor: str, act: str, facts: str) -> str:
+def entry_hash(before: str, number: int, at: Epoch, actor: str, act: str, facts: str) -> str:
     """The SHA-256 (hex) of an entry, over its values and the hash of the entry before it. ``facts``: JSON."""
     return hashlib.sha256(json.dumps([before, number, at, actor, act, facts]).encode()).hexdigest()
 

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from bulkremove.domain.clock import Clock
+from bulkremove.domain.clock import Clock, later
 from bulkremove.domain.job import EndReason
 from bulkremove.storage.interface.records import JobEvent, Record
 from bulkremove.storage.interface.restore import Restored
@@ -60,11 +60,12 @@ class SqliteRestore:
                 transaction.execute(_JOBS.pause_restored, job=job, reason=why, code=EndReason.RESTORED, at=at)
                 write_records(transaction, [JobEvent(job, "restored", why, at)])
             transaction.execute(_NIGHTLY.delete_waiting_notices)
+            free_at = later(now, held_seconds)
             for key in (*keys, *mark.ledgers):
                 transaction.execute(_LIMIT.add_ledger, key=key, boot=self._clock.boot)
             for (key,) in transaction.execute(_LIMIT.list_ledgers).fetchall():
                 for _ in range(slots):
-                    transaction.execute(_LIMIT.take_slot, key=key, now=now, free_at=now + held_seconds)
+                    transaction.execute(_LIMIT.take_slot, key=key, now=now, free_at=free_at)
             transaction.execute(_AUDIT.set_changes, changes=mark.changes)
             count_change(transaction)
             write_records(transaction, records)

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapp
 from typing import TypeVar
 
 from bulkremove.domain.attempt import Attempt, Note, Outcome, PendingRow
+from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import Job, JobState, Tally
 from bulkremove.domain.plan import PlannedRow, ProtectedLearners
 from bulkremove.domain.row import UNSETTLED, Removal, RowState, Status
@@ -100,7 +101,7 @@ class SqliteRows:
             lambda reader: {number for (number,) in reader.execute(_ROWS.list_numbers, job=job_id)}
         )
 
-    async def removal_times(self, job_id: str) -> list[float]:
+    async def removal_times(self, job_id: str) -> list[Epoch]:
         return await self._database.read(
             lambda reader: [at for (at,) in reader.execute(_ROWS.removal_times, job=job_id)]
         )
@@ -110,13 +111,13 @@ class SqliteRows:
             lambda reader: dict(reader.execute(_ATTEMPTS.count_response_kinds, job=job_id).fetchall())
         )
 
-    async def first_call_after(self, job_id: str, times: Sequence[float]) -> list[float | None]:
-        def find(reader: Reader) -> Sequence[float | None]:
+    async def first_call_after(self, job_id: str, times: Sequence[Epoch]) -> list[Epoch | None]:
+        def find(reader: Reader) -> Sequence[Epoch | None]:
             return [reader.execute(_ATTEMPTS.first_call_after, job=job_id, then=time).fetchone()[0] for time in times]
 
         return [*await self._database.read(find)]
 
-    async def protect(self, job_id: str, protected: ProtectedLearners, *, why: str, at: float) -> int:
+    async def protect(self, job_id: str, protected: ProtectedLearners, *, why: str, at: Epoch) -> int:
         rows = [
             (pending_row.position, state)
             for state in _OPEN

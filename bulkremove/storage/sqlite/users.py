@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from bulkremove.domain.clock import Epoch
 from bulkremove.domain.permissions import Role
 from bulkremove.storage.interface.records import Record
 from bulkremove.storage.interface.users import Token, User
@@ -64,7 +65,7 @@ class SqliteUsers:
             added_at=token.added_at,
         )
 
-    async def revoke_token(self, token_id: str, *records: Record, at: float) -> bool:
+    async def revoke_token(self, token_id: str, *records: Record, at: Epoch) -> bool:
         return await self._change(records, _USERS.revoke_token, id=token_id, at=at)
 
     async def _change(self, records: Iterable[Record], sql: str, **values: object) -> bool:
