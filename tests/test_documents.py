@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.__main__ import MEASURES, OLD, renewed
 from bulkremove.cli import EXIT_CODES
+from bulkremove.domain.data_centers import DATA_CENTERS
 from bulkremove.domain.job import JobState
 from bulkremove.domain.ledger import SuspensionReason
 from bulkremove.domain.row import RowState, Status
@@ -16,6 +17,10 @@ from bulkremove.engine.decision_table import RULES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_lists_the_data_centers() -> None:
+    assert f"`us`; also {', '.join(code for code in DATA_CENTERS if code != 'us')} |" in README
 
 
 def test_the_readme_has_every_line_of_the_decision_table() -> None:

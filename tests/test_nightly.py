@@ -19,7 +19,7 @@ import pytest
 
 from bulkremove.app import App, Consent, Stop
 from bulkremove.app.nightly import Scheduler
-from bulkremove.app.nightly.hold_rules import why_held
+from bulkremove.app.nightly.hold_rules import reasons_to_hold
 from bulkremove.app.nightly.nightly_run import EXPIRES
 from bulkremove.cli.exit_codes import of_nightly_run
 from bulkremove.config import Settings, load
@@ -61,7 +61,7 @@ async def test_files_are_taken_oldest_first_and_unfinished_ones_wait(tmp_path: P
             one.drop(name, "x")
         found = await one.run()
         assert ["first.csv", "second.csv", "marked.csv"] == [job.source for job in found.ran]
-        assert ["fresh.csv"] == found.waiting
+        assert ["fresh.csv"] == found.unfinished
         assert [".hidden.csv", "fresh.csv", "half.csv.part", "~$open.xlsx"] == one.where()[""]
 
 
@@ -72,7 +72,7 @@ async def test_a_file_that_can_not_be_read_waits_and_holds_up_no_other(tmp_path:
         (one.folder / "lost.csv.ready").touch()
         found = await one.run()
         assert ["leavers.csv"] == [job.source for job in found.ran]
-        assert ["lost.csv"] == found.waiting
+        assert ["lost.csv"] == found.unfinished
 
 
 async def test_the_same_content_under_another_name_is_held_until_it_is_asked_for_anew(tmp_path: Path) -> None:
@@ -431,13 +431,13 @@ def test_what_is_usual_is_told_by_the_last_nights(tmp_path: Path) -> None:
     made = plan(read(file, name="f.csv"), account="a", host="h")
     settings = Settings(tmp_path)
     same = {"header_before": ("course", "batch", "learner", "reason"), "age": 60.0}
-    assert why_held(made, settings, sizes=[10] * 10, **same) is not None  # type: ignore[arg-type] # as the call takes them
-    assert why_held(made, settings, sizes=[11] * 10, **same) is None  # type: ignore[arg-type] # as the call takes them
-    assert why_held(made, settings, sizes=[1, 1], **same) is None, "two nightly runs make no habit"  # type: ignore[arg-type]
-    other = why_held(made, settings, sizes=[], header_before=("a",), age=60.0)
+    assert reasons_to_hold(made, settings, sizes=[10] * 10, **same) is not None  # type: ignore[arg-type] # as the call takes them
+    assert reasons_to_hold(made, settings, sizes=[11] * 10, **same) is None  # type: ignore[arg-type] # as the call takes them
+    assert reasons_to_hold(made, settings, sizes=[1, 1], **same) is None, "two nightly runs make no habit"  # type: ignore[arg-type]
+    other = reasons_to_hold(made, settings, sizes=[], header_before=("a",), age=60.0)
     assert other is not None
     assert "other columns" in other
-    stale = why_held(made, settings, sizes=[], header_before=None, age=2 * 86_400.0)
+    stale = reasons_to_hold(made, settings, sizes=[], header_before=None, age=2 * 86_400.0)
     assert stale is not None
     assert "days old" in stale
 

@@ -28,7 +28,7 @@ from bulkremove.sandbox import (
     Sandbox,
     Threshold,
     World,
-    build,
+    build_sandbox,
     read_log,
 )
 from bulkremove.sandbox.faults import BROKEN, KINDS
@@ -896,7 +896,7 @@ def test_a_sandbox_is_built_from_a_world_file(tmp_path: Path) -> None:
     async def main() -> list[tuple[int, bool]]:
         clock = VirtualClock()
         options: dict[str, Any] = {"calls": 4, "window": 10, "lock": 20, "rule": "fixed", "lock_told_as": "429"}
-        built = build(path, clock=clock, **options, extend=True, foreign_per_minute=18, log=tmp_path / "log")
+        built = build_sandbox(path, clock=clock, **options, extend=True, foreign_per_minute=18, log=tmp_path / "log")
         assert (4, 10, 20, "fixed", True) == (
             built.threshold.calls,
             built.threshold.window,

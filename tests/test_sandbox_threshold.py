@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkremove.domain.errors import SandboxError
-from bulkremove.sandbox import CountingRule, Foreign, Threshold
+from bulkremove.sandbox import CountingRule, ForeignCalls, Threshold
 
 T0 = 1200.0
 """A full minute of the server's clock."""
@@ -148,14 +148,14 @@ def test_calls_of_others_fill_the_window_but_are_not_counted_as_our_refusals() -
 @given(st.integers(1, 60), st.lists(st.floats(0, 90), max_size=20))
 def test_foreign_calls_come_evenly_however_often_one_looks(per_minute: int, gaps: list[float]) -> None:
     """All looks together find the calls since the first look, each once, as many a minute as asked for."""
-    foreign = Foreign(per_minute)
+    foreign = ForeignCalls(per_minute)
     assert [] == foreign.until(T0)
     looks = times(gaps)
     found = [time for look in looks for time in foreign.until(look)]
     ends = looks[-1] if looks else T0
     assert sorted(found) == found
     assert pytest.approx((ends - T0) * per_minute / 60, abs=1.001) == len(found)
-    assert [] == Foreign(0).until(T0 + 1e6)
+    assert [] == ForeignCalls(0).until(T0 + 1e6)
 
 
 @pytest.mark.parametrize("figures", [(0, 60, 300), (30, 0, 300), (30, 60, -1), (30, float("nan"), 300)])

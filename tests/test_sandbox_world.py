@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bulkremove.domain.errors import SandboxError
 from bulkremove.domain.row import Removal
-from bulkremove.sandbox import Fault, Faults, Latency, load, parse
+from bulkremove.sandbox import Fault, Faults, Latency, load_world, parse_world
 from bulkremove.sandbox.faults import KINDS, FaultSelector
 
 COURSE, BATCH, LEARNER, OTHER = "478346000000645203", "478346000000645215", "478346000019558209", "478346000019558211"
@@ -44,7 +44,7 @@ def test_a_world_is_read_from_its_file(tmp_path: Path) -> None:
         "seed": 7,
     }
     path.write_text(json.dumps(tree(faults=faults)), "utf-8")
-    world = load(path)
+    world = load_world(path)
     assert {Removal(COURSE, BATCH, LEARNER), Removal(COURSE, BATCH, OTHER)} == world.enrolled()
     assert ("Example", "1000.ID", "Batch 1") == (world.organisation, world.client.client_id, world.batches[0].name)
     expected = Faults(
@@ -64,7 +64,7 @@ def test_no_secret_of_a_world_is_shown() -> None:
     """The world's text form names neither the client secret nor the refresh token nor a grant code."""
     world = tree()
     world["client"]["grant_codes"] = ["made-up code"]
-    assert "made-up" not in repr(parse(world))
+    assert "made-up" not in repr(parse_world(world))
 
 
 def _id_as_number(world: dict[str, Any]) -> None:
@@ -129,7 +129,7 @@ def test_a_mistake_is_told_with_its_place(spoil: Callable[[dict[str, Any]], None
     path = tmp_path / "world.json"
     path.write_text(json.dumps(world), "utf-8")
     with pytest.raises(SandboxError, match=rf"world\.json: .*{told}"):
-        load(path)
+        load_world(path)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_a_mistake_is_told_with_its_place(spoil: Callable[[dict[str, Any]], None
 def test_a_mistake_in_the_faults_is_told_too(faults: object, told: str) -> None:
     """A fault that is misspelt never passes as no fault."""
     with pytest.raises(SandboxError, match=told):
-        parse(tree(faults=faults))
+        parse_world(tree(faults=faults))
 
 
 @pytest.mark.parametrize("content", [b"{", b"\xff\xfe\x00", b"[" * 100_000, b"[]", b""])
@@ -164,13 +164,13 @@ def test_a_file_that_is_no_world_is_refused_plainly(content: bytes, tmp_path: Pa
     path = tmp_path / "world.json"
     path.write_bytes(content)
     with pytest.raises(SandboxError, match=r"world\.json"):
-        load(path)
+        load_world(path)
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     """The message names the file."""
     with pytest.raises(SandboxError, match=r"none\.json can't be read"):
-        load(tmp_path / "none.json")
+        load_world(tmp_path / "none.json")
 
 
 @pytest.mark.parametrize(

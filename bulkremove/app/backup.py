@@ -28,7 +28,7 @@ from bulkremove.domain.errors import JournalFailed
 from bulkremove.engine import rate_limit
 from bulkremove.platform.secure_files import make_folder, write_private
 from bulkremove.storage.interface.records import Act
-from bulkremove.storage.interface.restore import Restored
+from bulkremove.storage.interface.restore import RestoreLosses
 
 JOURNAL, SETTINGS, PROTECTED, CONTENTS = "journal.db", "bulkremove.toml", PROTECTED_FILE, "CONTENTS.txt"
 MAX_FILE_BYTES = 100 * 1024 * 1024
@@ -92,11 +92,11 @@ class Backups:
         for place, text in backup.files.items():
             write_private(place, text)
 
-    async def restored(self) -> Restored | None:
+    async def restored(self) -> RestoreLosses | None:
         """What was lost because another journal, or an older copy, is in place; None when that is not so."""
         return await self._storage.restore.check()
 
-    async def accept(self, restored: Restored, *, by: str) -> None:
+    async def accept(self, restored: RestoreLosses, *, by: str) -> None:
         """Continue with a restored journal: only rows that may have been sent since the backup become ``unknown``.
 
         The calls made since then are not known, so the account's slots are held as if all had been taken just now.

@@ -22,6 +22,7 @@ from bulkremove.domain import planner
 from bulkremove.domain.clock import Epoch, later
 from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import Job, JobState
+from bulkremove.domain.operation import OPERATIONS, REMOVE_LEARNER, Operation
 from bulkremove.domain.plan import Plan, PlannedRow, ProtectedLearners
 from bulkremove.domain.row import Status
 from bulkremove.domain.table import Table
@@ -78,9 +79,12 @@ class Plans:
                 hint="Look its unknown rows up first, if it has any; `bulkremove show` lists them.",
             )
         settings = self._accounts.settings_of(job)
+        if job.operation not in OPERATIONS:
+            raise ConsentMissing(f"Job {job.id} makes calls that this version does not know ({job.operation}).")
         columns = tuple(zip(*(row.cells for row in rows), strict=True)) or tuple(() for _ in job.header)
         table = Table(job.source, "job", job.header, job.roles, [row.number for row in rows], columns, job.sheet)
-        return replace(await asyncio.to_thread(self._preview, table, settings), retry_of=job.id)
+        preview = await asyncio.to_thread(self._preview, table, settings, OPERATIONS[job.operation])
+        return replace(preview, retry_of=job.id)
 
     async def submit(
         self,
@@ -138,11 +142,17 @@ class Plans:
                 hint="Go on with that one, or retry what it did not send.",
             )
 
-    def _preview(self, table: Table, settings: Settings | None = None) -> Preview:
+    def _preview(
+        self, table: Table, settings: Settings | None = None, operation: Operation = REMOVE_LEARNER
+    ) -> Preview:
         """Plan a table. ``settings``: those of a job's own account, where it is not the context's."""
         settings = settings or self._context.settings
         planned = planner.plan(
-            table, account=settings.account, host=settings.host, protected=protected_learners(self._context.settings)
+            table,
+            account=settings.account,
+            host=settings.host,
+            protected=protected_learners(self._context.settings),
+            operation=operation,
         )
         quota = settings.quota
         seconds = rate_limit.forecast(planned.removals, quota)

@@ -36,9 +36,9 @@ class RunningSandbox:
 @asynccontextmanager
 async def sandbox(options: SandboxOptions, *, quota: Quota, clock: Clock) -> AsyncIterator[RunningSandbox]:
     """Run the sandbox on a free port while the context lasts. Raises SandboxError for a bad world."""
-    from bulkremove.sandbox import build
+    from bulkremove.sandbox import build_sandbox
 
-    server = build(options.world, clock=clock, calls=quota.calls, window=quota.window, lock=quota.lock)
+    server = build_sandbox(options.world, clock=clock, calls=quota.calls, window=quota.window, lock=quota.lock)
     await server.start()
     try:
         with TemporaryDirectory(prefix="bulkremove-") as folder:
@@ -49,9 +49,9 @@ async def sandbox(options: SandboxOptions, *, quota: Quota, clock: Clock) -> Asy
 
 def credentials(options: SandboxOptions) -> Mapping[str, str]:
     """The made-up credentials of the world, as environment variables."""
-    from bulkremove.sandbox import load
+    from bulkremove.sandbox import load_world
 
-    client = load(options.world).client
+    client = load_world(options.world).client
     return {
         "BULKREMOVE_CLIENT_ID": client.client_id,
         "BULKREMOVE_CLIENT_SECRET": client.client_secret,

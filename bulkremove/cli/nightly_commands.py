@@ -52,12 +52,12 @@ def nightly(
         screen.answer(f"{preview_text.DRY_RUN}, and no file was taken")
     for job in result.ran:
         screen.answer(f"{job.id}  {job.state.value:<9}  {job.source}  {job.reason}".rstrip())
-    for label, texts in (("held", result.held), ("waits", result.waiting), ("FAILED", result.failures)):
+    for label, texts in (("held", result.held), ("unfinished", result.unfinished), ("failed", result.failures)):
         for text in texts:
             screen.answer(f"{label}: {text}")
     if result.deleted:
         screen.answer(f"deleted: {result.deleted}")
-    if not (result.ran or result.held or result.waiting or result.failures or result.plans):
+    if not (result.ran or result.held or result.unfinished or result.failures or result.plans):
         screen.answer("There was nothing to do.")
     return 0 if dry_run else of_nightly_run(result)
 

@@ -49,13 +49,13 @@ async def _serve(screen: Screen, params: dict[str, Any]) -> None:
     from bulkremove.app.sandbox_run import SandboxOptions, credentials
     from bulkremove.config import load
     from bulkremove.platform.system_clock import SystemClock
-    from bulkremove.sandbox import build
+    from bulkremove.sandbox import build_sandbox
 
     url = f"http://127.0.0.1:{params['port']}"
     flags = {name: params[name] for name in ("limit", "lock", "speed")}
     settings = load({**flags, "api_url": url, "accounts_url": url}, {})
     world = Path(params["world"])
-    server = build(
+    server = build_sandbox(
         world,
         clock=SystemClock(params["speed"]),
         calls=settings.limit[0],

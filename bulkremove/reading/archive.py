@@ -10,9 +10,12 @@ from bulkremove.domain.errors import FileRefused
 from bulkremove.reading.grid import MAX_FILE_BYTES
 
 _CHUNK_BYTES = 1 << 16
+_ENCRYPTED = 1
+"""Bit of a member's flags."""
+MAX_MEMBERS = 10_000
 
 
-def members(raw: bytes, name: str) -> dict[str, bytes]:
+def inflate_members(raw: bytes, name: str) -> dict[str, bytes]:
     """Inflate all members; return them by name, with the content of XML members only (others: empty).
 
     Raises FileRefused before more than MAX_FILE_BYTES are inflated, and for encrypted, nested, damaged or DTD content.
@@ -22,25 +25,26 @@ def members(raw: bytes, name: str) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             infos = archive.infolist()
-            if len(infos) > 10_000:
+            if len(infos) > MAX_MEMBERS:
                 raise FileRefused(f"{name} holds {len(infos):,} parts: it is not an ordinary workbook.")
             if len({info.filename.lower() for info in infos}) < len(infos):
-                # Readers differ in which of them they read, so one of them would not have been checked.
+                # Libraries differ in which of two equal names they open; it might be the one not checked here.
                 raise FileRefused(f"{name} holds two parts of one name.", hint="Open it and save it again.")
             for info in infos:
-                if info.flag_bits & 1:
+                if info.flag_bits & _ENCRYPTED:
                     raise FileRefused(f"{name} is protected by a password.", hint="Save it without one.")
-                parts: list[bytes] = []
+                chunks: list[bytes] = []
                 with archive.open(info) as member:
                     while chunk := member.read(_CHUNK_BYTES):
                         total += len(chunk)
                         if total > MAX_FILE_BYTES:
                             raise FileRefused(f"{name} inflates to more than 100 MB: too large, or a zip bomb.")
-                        if not parts and chunk.startswith(b"PK\x03\x04"):
+                        if not chunks and chunk.startswith(b"PK\x03\x04"):
                             raise FileRefused(f"{name} holds another archive ({info.filename}) and is not opened.")
                         if info.filename.endswith((".xml", ".rels")):
-                            parts.append(chunk)
-                content = b"".join(parts)
+                            chunks.append(chunk)
+                content = b"".join(chunks)
+                # The last form is UTF-16, in both byte orders.
                 if b"<!DOCTYPE" in content or b"<!ENTITY" in content or b"<\0!\0D\0O" in content:
                     raise FileRefused(f"{name} holds an XML document type, which no spreadsheet writes: not opened.")
                 contents[info.filename] = content

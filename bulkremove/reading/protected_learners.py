@@ -16,7 +16,7 @@ from bulkremove.reading import columns, damaged_ids
 from bulkremove.reading.grid import Grid
 
 
-def protected_learners(grid: Grid, path: Path) -> ProtectedLearners:
+def parse_protected_learners(grid: Grid, path: Path) -> ProtectedLearners:
     """Parse a sheet with a learner column, and either both or neither of the columns course and batch.
 
     Raises FileRefused.

@@ -13,7 +13,7 @@ from bulkremove.domain.table import Table
 from bulkremove.reading.delimited import read_delimited
 from bulkremove.reading.grid import MAX_FILE_BYTES, Grid
 from bulkremove.reading.options import ReadOptions
-from bulkremove.reading.protected_learners import protected_learners
+from bulkremove.reading.protected_learners import parse_protected_learners
 from bulkremove.reading.table import build_table
 from bulkremove.reading.workbook import read_ole, read_zip
 
@@ -34,7 +34,7 @@ def read_protected_learners(path: Path) -> ProtectedLearners:
     grid = _grid(raw, path.name, ReadOptions())
     if not grid.columns or not len(grid.numbers):
         raise FileRefused(f"{path.name} is empty.", hint="Give it the heading Learner ID, or remove the file.")
-    return protected_learners(grid, path)
+    return parse_protected_learners(grid, path)
 
 
 def _bytes(source: Path | BinaryIO, name: str) -> bytes:

@@ -21,7 +21,7 @@ from bulkremove.reading.options import Hidden, ReadOptions
 
 def read_zip(raw: bytes, name: str, options: ReadOptions) -> Grid:
     """Read the chosen sheet of an .xlsx or .ods file. Raises FileRefused."""
-    parts = archive.members(raw, name)
+    parts = archive.inflate_members(raw, name)
     if "content.xml" in parts:
         sheets = ods.read_ods(parts, name)
         return _choose([(visible, grid.sheet or "", grid) for visible, grid in sheets], name, options)

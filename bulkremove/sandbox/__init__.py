@@ -7,9 +7,9 @@ with what really happened. Shares no code with the product's HTTP client, and ne
 from bulkremove.sandbox.faults import Fault, Faults, Latency
 from bulkremove.sandbox.log import LoggedRequest, read_log
 from bulkremove.sandbox.replies import LockResponse
-from bulkremove.sandbox.server import Sandbox, build
-from bulkremove.sandbox.threshold import CountingRule, Foreign, Threshold
-from bulkremove.sandbox.world import Batch, Client, World, load, parse
+from bulkremove.sandbox.server import Sandbox, build_sandbox
+from bulkremove.sandbox.threshold import CountingRule, ForeignCalls, Threshold
+from bulkremove.sandbox.world import Batch, Client, World, load_world, parse_world
 
 __all__ = [
     "Batch",
@@ -17,15 +17,15 @@ __all__ = [
     "CountingRule",
     "Fault",
     "Faults",
-    "Foreign",
+    "ForeignCalls",
     "Latency",
     "LockResponse",
     "LoggedRequest",
     "Sandbox",
     "Threshold",
     "World",
-    "build",
-    "load",
-    "parse",
+    "build_sandbox",
+    "load_world",
+    "parse_world",
     "read_log",
 ]

@@ -27,7 +27,7 @@ from bulkremove.sandbox.faults import BROKEN, Faults
 from bulkremove.sandbox.log import MAX_PATH_LENGTH, Log, LoggedRequest
 from bulkremove.sandbox.replies import LockResponse
 from bulkremove.sandbox.threshold import CountingRule, Threshold
-from bulkremove.sandbox.world import World, load
+from bulkremove.sandbox.world import World, load_world
 from bulkremove.sandbox.zoho import Treatment, Zoho
 
 _SHUTDOWN_TIMEOUT = 0.05
@@ -210,7 +210,7 @@ class Sandbox:
             request.transport.abort()
 
 
-def build(
+def build_sandbox(
     world_path: Path,
     *,
     clock: Clock,
@@ -227,7 +227,7 @@ def build(
 
     ``foreign_per_minute``: 0 for the world's own. Raises SandboxError for a mistake in the world or in an option.
     """
-    world = load(world_path)
+    world = load_world(world_path)
     faults = world.faults
     if foreign_per_minute:
         faults = replace(faults, foreign_per_minute=foreign_per_minute)

@@ -198,7 +198,7 @@ class Threshold:
         return False
 
 
-class Foreign:
+class ForeignCalls:
     """Calls of other clients that spend the same limit, evenly spaced, from the first ``until`` on."""
 
     def __init__(self, per_minute: float) -> None:

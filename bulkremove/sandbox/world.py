@@ -60,7 +60,7 @@ class World:
         return {Removal(b.course, b.batch, learner) for b in self.batches for learner in b.learners}
 
 
-def load(path: Path) -> World:
+def load_world(path: Path) -> World:
     """Load the world in the JSON file ``path``. Raises SandboxError, naming the place of the mistake."""
     try:
         text = path.read_text("utf-8-sig")
@@ -71,12 +71,12 @@ def load(path: Path) -> World:
     except (ValueError, RecursionError) as error:
         raise SandboxError(f"The sandbox's world {path} is no valid JSON: {error}.") from None
     try:
-        return parse(tree)
+        return parse_world(tree)
     except SandboxError as error:
         raise SandboxError(f"The sandbox's world {path}: {error.message}", hint=error.hint) from None
 
 
-def parse(tree: object) -> World:
+def parse_world(tree: object) -> World:
     """Build the world that a JSON value describes. Raises SandboxError, naming the place of the mistake."""
     top = _Members("the world", tree, {"organisation", "client", "batches", "faults"})
     batches = tuple(_batches(top.array("batches")))

@@ -19,7 +19,7 @@ from bulkremove.sandbox import replies
 from bulkremove.sandbox.faults import BROKEN, OK, Fault, Faults, FaultSelector
 from bulkremove.sandbox.oauth import IssuedTokens
 from bulkremove.sandbox.replies import Answer, LockResponse
-from bulkremove.sandbox.threshold import Foreign, Threshold
+from bulkremove.sandbox.threshold import ForeignCalls, Threshold
 from bulkremove.sandbox.world import World
 
 TOKEN_PATH = "/oauth/v2/token"  # noqa: S105 - a path, not a secret
@@ -69,7 +69,7 @@ class Zoho:
         self._lock_told_as = lock_told_as
         self._throttled_with = world.client.throttled_with
         self._turns = FaultSelector(faults)
-        self._foreign = Foreign(faults.foreign_per_minute)
+        self._foreign = ForeignCalls(faults.foreign_per_minute)
         self._tokens = IssuedTokens(world.client)
 
     def begin(self, now: float) -> None:

@@ -41,4 +41,6 @@ class Folder:
 
     async def fetch(self, folder: Path) -> list[SourceFile]:
         """The whole files, the oldest first. Raises SourceFailed."""
-        return [SourceFile(path, path.name) for path, is_whole in self._inbox.waiting(Epoch(time.time())) if is_whole]
+        return [
+            SourceFile(path, path.name) for path, is_whole in self._inbox.dropped_files(Epoch(time.time())) if is_whole
+        ]

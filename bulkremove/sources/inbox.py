@@ -41,7 +41,7 @@ class Inbox:
         except OSError as error:
             raise SourceFailed(f"The folder {self.path} can't be used: {error.strerror}.") from None
 
-    def waiting(self, now: Epoch) -> Iterator[tuple[Path, bool]]:
+    def dropped_files(self, now: Epoch) -> Iterator[tuple[Path, bool]]:
         """The files to be taken, the oldest first, each with whether it is whole and readable. Raises SourceFailed.
 
         ``now``: by the clock that sets the files' times.
@@ -61,7 +61,7 @@ class Inbox:
         for _, name, is_whole in sorted(files):
             yield self.path / name, is_whole
 
-    def take(self, path: Path) -> Path | None:
+    def claim(self, path: Path) -> Path | None:
         """Move a file to ``working``; returns its new path, or None when another host took it first."""
         target = self.working_folder / f"{secrets.token_hex(4)}~{path.name}"
         try:

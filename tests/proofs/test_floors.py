@@ -32,7 +32,7 @@ def floors() -> Iterator[str]:
     """Each dependency, of the extras too, in its oldest version."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     for wanted in chain(project["dependencies"], *project["optional-dependencies"].values()):
-        found = re.fullmatch(r"([a-z0-9-]+)>=([0-9.]+)", wanted)
+        found = re.fullmatch(r"([a-z0-9-]+)>=([0-9.]+)(,<\d+)?", wanted)
         assert found, f"{wanted} has no floor, or more than that"
         yield f"{found[1]}=={found[2]}"
 

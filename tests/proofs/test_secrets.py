@@ -166,7 +166,7 @@ def test_the_search_finds_a_secret_in_whatever_it_is_packed(tmp_path: Path) -> N
 def test_the_search_finds_a_planted_leak(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     planted = (
-        "import bulkremove.zoho.client as c; c.withhold = lambda reply, _: reply; import bulkremove.cli as d; d.main()"
+        "import bulkremove.zoho.client as c; c.redact = lambda reply, _: reply; import bulkremove.cli as d; d.main()"
     )
     with bench.open() as variables:
         leaking = Bulkremove(tmp_path / "home", environment(**variables), program=(sys.executable, "-c", planted))

@@ -20,7 +20,7 @@ MAX_FILE_AGE = 86_400.0 + 3600.0
 """Seconds: a day, as nightly files are made daily, and an hour's grace."""
 
 
-def why_held(
+def reasons_to_hold(
     plan: Plan, settings: Settings, *, sizes: Sequence[int], header_before: tuple[str, ...] | None, age: float
 ) -> str | None:
     """Why a person must look at the plan first, in sentences; None when a nightly run may run it.

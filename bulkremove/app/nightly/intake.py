@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
-from bulkremove.app.nightly.hold_rules import BASELINE_RUNS, why_held
+from bulkremove.app.nightly.hold_rules import BASELINE_RUNS, reasons_to_hold
 from bulkremove.app.nightly.result import NIGHTLY_RUN, NightlyResult
 from bulkremove.app.notices import Outbox
 from bulkremove.app.plans import Plans
@@ -31,7 +31,7 @@ DAY = 86_400.0
 
 
 class Intake:
-    """The files of one context's ``nightly_source``."""
+    """Takes in the files of the ``nightly_source``."""
 
     def __init__(self, context: Context, jobs: Jobs, plans: Plans, outbox: Outbox) -> None:
         self._context, self._jobs, self._plans, self._outbox = context, jobs, plans, outbox
@@ -69,10 +69,10 @@ class Intake:
                 yield file, True
         if not source.is_export or inbox.path.exists():
             inbox.prepare()
-            for path, is_whole in inbox.waiting(self._context.clock.wall()):
+            for path, is_whole in inbox.dropped_files(self._context.clock.wall()):
                 yield SourceFile(path, path.name), is_whole
 
-    async def take(
+    async def take_in(
         self, inbox: Inbox, result: NightlyResult, again: str | None, stopping: Callable[[], bool]
     ) -> AsyncGenerator[str, None]:
         """Take in the files of the inbox one by one; yields the ids of jobs that may run now.
@@ -83,17 +83,17 @@ class Intake:
         if again is not None:
             inbox.bring_back(again)
         for path in inbox.working():
-            if job_id := await self._take(inbox, path, result, repeat=False):
+            if job_id := await self._take_in(inbox, path, result, is_again=False):
                 yield job_id
-        for path, is_whole in list(inbox.waiting(self._context.clock.wall())):
-            if path.name != again and not is_whole:
-                result.waiting.append(path.name)
-            elif not stopping() and (taken := inbox.take(path)) is not None:
-                job_id = await self._take(inbox, taken, result, repeat=path.name == again)
+        for path, is_whole in list(inbox.dropped_files(self._context.clock.wall())):
+            if path.name != again and not is_whole:  # a held file that is asked for anew is whole
+                result.unfinished.append(path.name)
+            elif not stopping() and (taken := inbox.claim(path)) is not None:
+                job_id = await self._take_in(inbox, taken, result, is_again=path.name == again)
                 if job_id:
                     yield job_id
 
-    async def _take(self, inbox: Inbox, path: Path, result: NightlyResult, *, repeat: bool) -> str | None:
+    async def _take_in(self, inbox: Inbox, path: Path, result: NightlyResult, *, is_again: bool) -> str | None:
         """Make a job of a file in ``working``, which a killed run may have left there; its id if it may run now."""
         nightly, name = self._storage.nightly, original_name(path)
         key = digest(path)
@@ -107,25 +107,25 @@ class Intake:
                 job = await self._jobs.find(earlier.job)
                 # A held job waits for its day or for a person.
                 return None if job.state.over or job.state is JobState.HELD else job.id
-        elif earlier is not None and not repeat and (earlier.job or earlier.held):
+        elif earlier is not None and not is_again and (earlier.job or earlier.held):
             await self._put_repeated(inbox, path, earlier, result)
             return None
         await nightly.take(key, name, path.name, at=self._context.clock.wall())
         try:
-            preview = await self.read(path, name)
+            preview = await self.preview(path, name)
         except FileRefused as refused:
             await self._storage.record(IntakeResult(key, None, str(refused)))
             # The refusal quotes cells, and a notice may be read by more people than the file.
             hint = f"`bulkremove preview {inbox.held / name}` says which cells, and how to mend them."
             text = f"It is damaged, empty or doubtful: {hint}"
-            await self._hold(inbox, path, key, str(refused), result, text=text)
+            await self._hold(inbox, path, key, str(refused), result, notice_text=text)
             return None
-        why, delay = await self.why_held(preview, path), self._context.settings.delay_days
+        why, delay = await self.reasons_to_hold(preview, path), self._context.settings.delay_days
         due_at = later(self._context.clock.wall(), delay * DAY) if delay and not why else None
         folder = inbox.held if why else inbox.done
 
         def records(job: Job) -> list[Record]:
-            notice = self._announcement(job, preview, why) if why or due_at else None
+            notice = self._notice_about(job, preview, why) if why or due_at else None
             return [IntakeResult(key, job.id, why or ""), *filter(None, [notice])]
 
         job = await self._plans.submit_nightly(preview, records, folder=folder, held=why, due_at=due_at, by=NIGHTLY_RUN)
@@ -145,14 +145,14 @@ class Intake:
         why = f"Its content was taken before, as {earlier.name} on {when}. {hint}"
         await self._hold(inbox, path, path.name, why, result)
 
-    async def read(self, path: Path, name: str) -> Preview:
+    async def preview(self, path: Path, name: str) -> Preview:
         """The plan of a file. Raises FileRefused."""
         return await self._plans.preview_in_subprocess(path, name=name, options=ReadOptions())
 
-    async def why_held(self, preview: Preview, path: Path) -> str | None:
+    async def reasons_to_hold(self, preview: Preview, path: Path) -> str | None:
         """Why a person must look at the plan first, in sentences; None when it may run."""
         last = await self._storage.jobs.newest_nightly()
-        return why_held(
+        return reasons_to_hold(
             preview.plan,
             self._context.settings,
             sizes=await self._storage.nightly.sizes(BASELINE_RUNS),
@@ -161,20 +161,20 @@ class Intake:
         )
 
     async def _hold(
-        self, inbox: Inbox, path: Path, key: str, why: str, result: NightlyResult, *, text: str = ""
+        self, inbox: Inbox, path: Path, notice_key: str, why: str, result: NightlyResult, *, notice_text: str = ""
     ) -> None:
-        """Hold a file that no job was made of. ``text``: for the notice, where it must not say ``why``."""
+        """Hold a file that no job was made of. ``notice_text``: for the notice, where it must not say ``why``."""
         name = original_name(path)
-        body = f"{name} was put aside and nothing of it was sent. {text or why}"
-        await self._outbox.add(f"held:{key}", f"held: {name}", body)
+        body = f"{name} is held, and nothing of it was sent. {notice_text or why}"
+        await self._outbox.add(f"held:{notice_key}", f"held: {name}", body)
         await self._context.record(NIGHTLY_RUN, "held", name=name)
         inbox.put(path, inbox.held)
         result.held.append(f"{name}: {why}")
 
-    def _announcement(self, job: Job, preview: Preview, why: str | None) -> Notice | None:
+    def _notice_about(self, job: Job, preview: Preview, why: str | None) -> Notice | None:
         if why:
             text = (
-                f"{job.source} was put aside and nothing of it was sent. {why} To run it all the same: "
+                f"{job.source} is held, and nothing of it was sent. {why} To run it all the same: "
                 f"`bulkremove approve {job.id}`, or the page. It expires in 7 days."
             )
             return self._outbox.notice(f"held:{job.id}", f"held: {job.source}", text)

@@ -100,12 +100,12 @@ class NightlyRuns:
         with TemporaryDirectory(prefix="bulkremove-") as scratch:
             async for file, is_whole in self._intake.look(Path(scratch)):
                 if not is_whole:
-                    result.waiting.append(file.name)
+                    result.unfinished.append(file.name)
                     continue
                 try:
-                    preview = await self._intake.read(file.path, file.name)
+                    preview = await self._intake.preview(file.path, file.name)
                     result.plans.append(preview)
-                    if why := await self._intake.why_held(preview, file.path):
+                    if why := await self._intake.reasons_to_hold(preview, file.path):
                         result.held.append(f"{file.name}: {why}")
                 except FileRefused as refused:
                     result.held.append(f"{file.name}: {refused}")
@@ -129,7 +129,7 @@ class NightlyRuns:
             try:
                 await self._resume_jobs(stop, result)
                 if inbox is not None:
-                    async with aclosing(self._intake.take(inbox, result, again, lambda: stop.asked)) as job_ids:
+                    async with aclosing(self._intake.take_in(inbox, result, again, lambda: stop.asked)) as job_ids:
                         async for job_id in job_ids:
                             if not stop.asked:
                                 await self._run_job(job_id, stop, result)

@@ -17,7 +17,7 @@ class NightlyResult:
 
     ended: list[RunResult] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
-    waiting: list[str] = field(default_factory=list)
+    unfinished: list[str] = field(default_factory=list)
     """Files that are still being written."""
     failures: list[str] = field(default_factory=list)
     deleted: str = ""

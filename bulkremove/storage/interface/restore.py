@@ -1,4 +1,4 @@
-"""The detection and acceptance of a journal that was restored from a copy."""
+"""Restoring the journal from a copy, noticing that it was replaced, and accepting it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from bulkremove.storage.interface.records import Record
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
+class RestoreLosses:
     """What was lost because another journal, or an older copy, replaced the one that was used last.
 
     ``changes``: number of lost attempts and audit entries; None when it is not known. ``rows``: by job id, the number
-    of open rows that may have been sent since; ``unfinished``: ids of the jobs that are not over; ``jobs``: ids of the
-    lost jobs.
+    of unsettled rows that may have been sent since the copy was made; ``unfinished``: ids of the jobs that are not
+    over; ``jobs``: ids of the lost jobs.
     """
 
     changes: int | None
@@ -25,15 +25,15 @@ class Restored:
     jobs: Sequence[str]
 
 
-class RestoreCheck(Protocol):
-    """The check for a replaced journal, and its restore and acceptance."""
+class RestoreStore(Protocol):
+    """A journal that was, or is to be, replaced by a copy."""
 
-    async def check(self) -> Restored | None:
+    async def check(self) -> RestoreLosses | None:
         """What was lost; None when this is the journal that was used last."""
         ...
 
     async def put_back(self, copy: Path, *records: Record) -> None:
-        """Replace the journal by a copy, with these records, in one transaction; nothing is sent before ``accept``.
+        """Replace the journal by a copy and write these records, in one transaction; nothing is sent before ``accept``.
 
         Raises JournalFailed for a copy that is damaged or no journal, and then nothing has changed.
         """
@@ -43,7 +43,7 @@ class RestoreCheck(Protocol):
         """Accept a replaced journal: rows that may have been sent since the copy was made become ``unknown``.
 
         Jobs that are not over are paused, or stay held, with the reason ``why``: what was decided about them meanwhile
-        is not known. Unsent notices are deleted. ``slots`` slots are taken for ``held_seconds`` in the ledgers ``keys``
-        and in those that the copy or the mark names, since the calls that were made meanwhile are not known.
+        is not known. Unsent notices are deleted. In each ledger of ``keys``, and in each that the copy or the storage
+        remembers, ``slots`` slots are taken for ``held_seconds``: the calls made meanwhile are not known.
         """
         ...

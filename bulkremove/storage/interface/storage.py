@@ -12,7 +12,7 @@ from bulkremove.storage.interface.erasure import ErasureStore
 from bulkremove.storage.interface.jobs import JobStore
 from bulkremove.storage.interface.nightly import NightlyStore
 from bulkremove.storage.interface.records import Record
-from bulkremove.storage.interface.restore import RestoreCheck
+from bulkremove.storage.interface.restore import RestoreStore
 from bulkremove.storage.interface.rows import RowStore
 from bulkremove.storage.interface.users import UserStore
 
@@ -66,7 +66,7 @@ class Storage(Protocol):
         ...
 
     @property
-    def restore(self) -> RestoreCheck:
+    def restore(self) -> RestoreStore:
         """Restore of the journal from a copy."""
         ...
 

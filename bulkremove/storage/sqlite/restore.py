@@ -9,7 +9,7 @@ from pathlib import Path
 from bulkremove.domain.clock import Clock, later
 from bulkremove.domain.job import EndReason
 from bulkremove.storage.interface.records import JobEvent, Record
-from bulkremove.storage.interface.restore import Restored
+from bulkremove.storage.interface.restore import RestoreLosses
 from bulkremove.storage.sqlite.database import Database, Reader, Transaction
 from bulkremove.storage.sqlite.high_water import MAX_COUNTER, Mark
 from bulkremove.storage.sqlite.identity import identity_of
@@ -24,15 +24,15 @@ LOST = (
 
 
 class SqliteRestore:
-    """``RestoreCheck`` on a database and its high-water mark."""
+    """``RestoreStore`` on a database and its high-water mark."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database, self._clock = database, clock
 
-    async def check(self) -> Restored | None:
+    async def check(self) -> RestoreLosses | None:
         mark = self._database.mark.read_or_nothing()
 
-        def look(reader: Reader) -> Restored | None:
+        def look(reader: Reader) -> RestoreLosses | None:
             identity = identity_of(reader.connection)
             if identity.difference(mark) is None:
                 return None
@@ -43,7 +43,7 @@ class SqliteRestore:
             }
             lost_jobs = [job for job in sorted(mark.rows) if reader.execute(_JOBS.get_job, job=job).fetchone() is None]
             changes = max(0, mark.changes - identity.changes) if mark.knows(identity.id) else None
-            return Restored(changes, {job: count for job, count in rows.items() if count}, [*reached], lost_jobs)
+            return RestoreLosses(changes, {job: count for job, count in rows.items() if count}, [*reached], lost_jobs)
 
         return await self._database.read_long(lambda: self._database.read_now(look))
 
