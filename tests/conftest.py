@@ -17,8 +17,20 @@ _LINES = "lines"
 SLOW = frozenset(
     f"test_{name}.py"
     for name in (
-        *("applications", "bombs", "browser", "cli", "keeping", "nightly", "notices", "people", "restore", "wire"),
-        *("web_api", "web_pages", "web_security", "workbooks"),
+        *(
+            "applications",
+            "protected_list",
+            "bombs",
+            "browser",
+            "cli",
+            "keeping",
+            "nightly",
+            "notices",
+            "people",
+            "restore",
+            "wire",
+        ),
+        *("restore", "wire", "web_api", "web_pages", "web_security", "workbooks"),
     )
 )
 """They start programs, servers or browsers; so do all proofs."""

@@ -3,36 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from bulkremove.app import App, Consent, RunResult, Stop
-from bulkremove.config import load
 from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import JobState
 from bulkremove.domain.row import Status
 from bulkremove.reading.options import ReadOptions
 from bulkremove.sandbox import read_log
-from tests.cli_fixtures import crowd, sandbox
+from tests.application_fixtures import JOBS, ROWS, account, application
 from tests.web_fixtures import triples
-
-ROWS, JOBS = 40, 3
-
-
-@contextmanager
-def account(folder: Path) -> Iterator[dict[str, str]]:
-    """The environment of an account with a sandbox of its own, whose limit is lifted."""
-    world, _ = crowd(folder, ROWS * JOBS)
-    with sandbox(world, folder / "log.jsonl", "--limit", "100000/60s") as variables:
-        yield {**variables, "BULKREMOVE_HOME": str(folder / "home"), "BULKREMOVE_LIMIT": "100000/60s"}
-
-
-def application(environ: Mapping[str, str]) -> App:
-    return App(load({}, environ), environ=environ)
 
 
 async def run_job(app: App, folder: Path, number: int) -> RunResult:

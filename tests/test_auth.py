@@ -13,6 +13,7 @@ import pytest
 from bulkremove.config import load
 from bulkremove.domain.attempt import Reply
 from bulkremove.domain.errors import LocalFileFailed, NotAuthorized, SettingsError, TokenDelayed, Unanswered
+from bulkremove.domain.hosts import is_loopback
 from bulkremove.platform.secure_files import write_private
 from bulkremove.zoho.accounts import AccountStore, Credentials, from_environment, ledger_key
 from bulkremove.zoho.oauth import AccessTokens, exchange, revoke
@@ -281,6 +282,10 @@ def test_flags_stand_above_the_environment_above_the_file(tmp_path: Path) -> Non
         ({"api_url": "https://people.zoho.com.evil.example"}, "Zoho's own hosts"),
         ({"api_url": "http://people.zoho.com"}, "over https"),
         ({"api_url": "http://127.0.0.1:8030"}, "both"),
+        ({"api_url": "https://localhost:x@people.zoho.com"}, "no user name"),
+        ({"api_url": "https://localhost@people.zoho.com"}, "no user name"),
+        ({"ping_url": "https://name:secret@example.com/ping"}, "no user name"),
+        ({"api_url": "http://localhost.example.com"}, "over https"),
         ({"speed": "2"}, "sandbox"),
         ({"dc": "xx"}, "data centre"),
         ({"concurrency": 0}, "1 to 16"),
@@ -289,6 +294,25 @@ def test_flags_stand_above_the_environment_above_the_file(tmp_path: Path) -> Non
 def test_wrong_settings_are_refused_with_what_is_accepted(tmp_path: Path, flags: dict[str, object], says: str) -> None:
     with pytest.raises(SettingsError, match=says):
         load(flags, {"BULKREMOVE_HOME": str(tmp_path)})
+
+
+def test_an_account_by_name_and_another_by_environment_are_refused_together(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="--account names a stored account"):
+        load({"account": "a"}, {"BULKREMOVE_HOME": str(tmp_path), "BULKREMOVE_CLIENT_ID": "c"})
+
+
+@pytest.mark.parametrize(
+    ("host", "local"),
+    [
+        *((host, True) for host in ("localhost", "localhost:80", "127.0.0.1", "127.0.0.1:8030", "[::1]:80", "::1")),
+        *(
+            (host, False)
+            for host in ("localhost:x@people.zoho.com", "people.zoho.com", "localhost.example", "", "[::1")
+        ),
+    ],
+)
+def test_this_machine_is_told_by_the_host_alone(host: str, local: bool) -> None:
+    assert local == is_loopback(host)
 
 
 def test_an_unknown_setting_names_its_line_and_the_nearest_name(tmp_path: Path) -> None:

@@ -186,6 +186,20 @@ async def test_an_announced_plan_runs_when_its_day_comes_without_those_on_the_pr
         assert (4, 1) == (tally[Status.REMOVED], tally[Status.NOT_SENT])
 
 
+@pytest.mark.parametrize(
+    ("content", "words"), [("Learner ID\n", "names nobody"), ("Learner ID\n0478346000019558001\n", "holds no id")]
+)
+async def test_a_protected_list_that_protects_nobody_as_written_is_refused(
+    tmp_path: Path, content: str, words: str
+) -> None:
+    async with nightly_site(tmp_path) as one:
+        (tmp_path / "home").mkdir()
+        (tmp_path / "home" / "protected.csv").write_text(content)
+        file = one.drop("f.csv", triples(1))
+        with pytest.raises(FileRefused, match=words):
+            one.app.plans.preview(file, name="f.csv", options=ReadOptions())
+
+
 @pytest.mark.parametrize("name", ["protected.csv", "keep.csv"])
 async def test_the_protected_list_protects_previews_too_under_its_old_name_as_well(tmp_path: Path, name: str) -> None:
     async with nightly_site(tmp_path) as one:

@@ -73,7 +73,22 @@ def test_a_damaged_text_in_an_id_column_refuses_the_file(damaged: str, column: i
 
 @pytest.mark.parametrize(
     "bad",
-    ["", "47 83", "\uff14\uff17", "4783\u200b", "+5", "-5", "4_7", "'478", "\u0664\u0667", "4" * 20, "n/a", "²"],
+    [
+        "",
+        "47 83",
+        "\uff14\uff17",
+        "4783\u200b",
+        "+5",
+        "-5",
+        "4_7",
+        "'478",
+        "\u0664\u0667",
+        "4" * 20,
+        "n/a",
+        "²",
+        "0",
+        "0478346000019558209",
+    ],
 )
 def test_what_is_no_id_is_invalid_and_never_made_into_one(bad: str) -> None:
     made = plan(of(text([*HEADER, "x"], [*IDS[:2], bad, "x"]).encode()), account="a", host="h")

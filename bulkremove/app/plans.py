@@ -16,20 +16,21 @@ from bulkremove.app.accounts import Accounts
 from bulkremove.app.consent import Consent, check_consent, check_four_eyes, over_a_cap
 from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
+from bulkremove.app.protected_list import protected_learners
 from bulkremove.app.results import PAGE, Preview
-from bulkremove.config import Settings, protected_path
+from bulkremove.config import Settings
 from bulkremove.domain import planner
 from bulkremove.domain.clock import Epoch, later
 from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import Job, JobState
 from bulkremove.domain.operation import OPERATIONS, REMOVE_LEARNER, Operation
-from bulkremove.domain.plan import Plan, PlannedRow, ProtectedLearners
+from bulkremove.domain.plan import Plan, PlannedRow
 from bulkremove.domain.row import Status
 from bulkremove.domain.table import Table
 from bulkremove.engine import rate_limit
 from bulkremove.platform.local_time import local
 from bulkremove.reading.options import ReadOptions
-from bulkremove.reading.reader import read, read_protected_learners
+from bulkremove.reading.reader import read
 from bulkremove.reading.subprocess_reader import read_in_subprocess
 from bulkremove.storage.interface.records import Record
 
@@ -187,11 +188,3 @@ class Plans:
             job_id = f"{day:%Y%m%d}-{''.join(self._context.random.choice(_LETTERS) for _ in range(4))}"
             if not await self._jobs.is_known(job_id):
                 return job_id
-
-
-def protected_learners(settings: Settings) -> ProtectedLearners:
-    """The learners who are never removed. Raises FileRefused for an unreadable list, SettingsError for two lists."""
-    path = protected_path(settings)
-    if not settings.protected_list and not path.exists():
-        return ProtectedLearners()
-    return read_protected_learners(path)

@@ -14,7 +14,7 @@ from bulkremove.app.accounts import Accounts
 from bulkremove.app.backup import sweep_copies
 from bulkremove.app.context import Context
 from bulkremove.app.erasure import Erasure, erase_from, search_files
-from bulkremove.app.plans import protected_learners
+from bulkremove.app.protected_list import protected_learners
 from bulkremove.app.results import QuotaUsage
 from bulkremove.domain.clock import Epoch, later
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing, LocalFileFailed, NotAuthorized, SettingsError

@@ -14,7 +14,7 @@ from bulkremove.app import sandbox_run
 from bulkremove.app.accounts import Accounts
 from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
-from bulkremove.app.plans import protected_learners
+from bulkremove.app.protected_list import ProtectedList, protected_learners
 from bulkremove.app.results import RunResult
 from bulkremove.app.sandbox_run import RunningSandbox, SandboxOptions
 from bulkremove.config import Settings
@@ -117,6 +117,7 @@ class Runs:
                             on_progress=on_progress,
                             must_yield=must_yield,
                             expect_missing=expect_missing,
+                            is_protected=ProtectedList(self._context.settings).is_protected,
                         )
                         job = await run.run(client, tokens)
                 elif job.state.resumable:

@@ -10,7 +10,7 @@ import click
 
 from bulkremove.cli.console import Screen
 from bulkremove.domain.errors import ConsentMissing
-from bulkremove.domain.ids import MAX_ID_DIGITS
+from bulkremove.domain.ids import is_id
 
 if TYPE_CHECKING:  # commands load the app when they run
     from bulkremove.app import App
@@ -38,7 +38,7 @@ def forget(screen: Screen, learner: str, yes: bool) -> int:
     """
     from bulkremove.app import this_person
 
-    if not (learner.isascii() and learner.isdigit() and len(learner) <= MAX_ID_DIGITS):
+    if not is_id(learner):
         raise click.UsageError(f"{learner!r} is not a learner id.")
     erasure = screen.call(lambda app: app.retention.find_learner(learner))
     for job, count in erasure.rows.items():

@@ -47,6 +47,11 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
     values = {name: _parse(name, value, source) for name, (value, source) in entries.items()}
     sources = {name: source for name, (_, source) in entries.items()}
     settings = Settings(folder, **values, sources=sources, file=path if path.is_file() else None)  # type: ignore[arg-type] # each was parsed for its field
+    if sources.get("account") == "--account" and environ.get("BULKREMOVE_CLIENT_ID"):
+        raise SettingsError(
+            "--account names a stored account, but BULKREMOVE_CLIENT_ID and its like name another one.",
+            hint="Leave --account out, or unset these variables.",
+        )
     _check_together(settings)
     return settings
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from datetime import time
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
 from bulkremove.domain.data_centers import ACCOUNTS_HOSTS, DATA_CENTERS, PEOPLE_HOSTS
@@ -30,9 +30,17 @@ def _dc(value: object) -> str:
     return code
 
 
+def _split(value: object) -> SplitResult:
+    """Split a URL; refuse one with a user name or password, which hides its host and stands in logs."""
+    parts = urlsplit(str(value))
+    if "@" in parts.netloc:
+        raise ValueError("an address here has no user name and no password.")
+    return parts
+
+
 def _url(hosts: frozenset[str]) -> Callable[[object], str]:
     def parse(value: object) -> str:
-        parts = urlsplit(str(value))
+        parts = _split(value)
         loopback = is_loopback(parts.netloc) and parts.scheme in ("http", "https")
         if not loopback and not (parts.scheme == "https" and parts.netloc in hosts):
             names = ", ".join(sorted(hosts))
@@ -138,7 +146,7 @@ def _factor(value: object) -> float:
 
 
 def _https(value: object) -> str:
-    parts = urlsplit(str(value))
+    parts = _split(value)
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.netloc)):
         raise ValueError("give an https URL.")
     return str(value)

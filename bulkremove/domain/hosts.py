@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 SANDBOX_HOST = "sandbox"
 """The host of a plan that is made for the bundled sandbox, which takes a free port at each start."""
 
@@ -12,6 +14,10 @@ def is_sandbox(host: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether ``host`` (``name`` or ``name:port``) is this machine."""
-    name = host.rpartition(":")[0] if host.count(":") == 1 or host.startswith("[") else host
-    return name.strip("[]") in ("127.0.0.1", "::1", "localhost")
+    """Whether ``host`` (``name``, ``name:port`` or a bare IPv6 address) is this machine."""
+    try:
+        # Of "localhost:x@people.zoho.com" the host is what follows the @.
+        name = urlsplit(f"//{f'[{host}]' if host.count(':') > 1 and not host.startswith('[') else host}").hostname
+    except ValueError:
+        return False
+    return name in ("127.0.0.1", "::1", "localhost")

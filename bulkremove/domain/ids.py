@@ -1,4 +1,4 @@
-"""The definition of an id: 1 to 19 ASCII digits; blanks around them may be trimmed.
+"""The definition of an id: 1 to 19 ASCII digits, the first not 0; blanks around them may be trimmed.
 
 Shared by reading, which detects ids that a spreadsheet has changed, and planning, which excludes cells without an id.
 Pure.
@@ -13,6 +13,19 @@ MAX_ID_DIGITS = 19
 
 TRIMMED_CHARACTERS = " \t\xa0"
 """The only characters that are trimmed around the digits: space, tab and no-break space."""
+
+
+def is_id(cell: str) -> bool:
+    """Whether a trimmed cell is an id. With a 0 in front it would have two forms, and only one of them protected."""
+    return cell.isascii() and cell.isdigit() and len(cell) <= MAX_ID_DIGITS and not cell.startswith("0")
+
+
+def all_ids(cells: Sequence[str]) -> bool:
+    """Whether every cell is an id as it stands; fast enough for a million cells."""
+    if not all_digits(cells) or max(map(len, cells), default=0) > MAX_ID_DIGITS:
+        return False
+    lines = "\n".join(cells)
+    return not lines.startswith("0") and "\n0" not in lines
 
 
 def all_digits(cells: Sequence[str]) -> bool:

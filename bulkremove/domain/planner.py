@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
-from bulkremove.domain.ids import MAX_ID_DIGITS, TRIMMED_CHARACTERS, all_digits
+from bulkremove.domain.ids import MAX_ID_DIGITS, TRIMMED_CHARACTERS, all_ids, is_id
 from bulkremove.domain.operation import REMOVE_LEARNER, Operation
 from bulkremove.domain.plan import Plan, PlannedRow, ProtectedLearners
 from bulkremove.domain.row import Exclusion, Removal, Status
@@ -80,7 +80,7 @@ def filter_rows(
 
 def _trim_and_check(cells: Sequence[str]) -> tuple[Sequence[str], Mapping[int, str]]:
     """Return the trimmed cells, and by index the problem of each that is no id; fast when all cells are ids."""
-    if all_digits(cells) and max(map(len, cells), default=0) <= MAX_ID_DIGITS:
+    if all_ids(cells):
         return cells, {}
     trimmed = [cell.strip(TRIMMED_CHARACTERS) for cell in cells]
     return trimmed, {index: problem for index, cell in enumerate(trimmed) if (problem := _problem(cell)) is not None}
@@ -88,10 +88,12 @@ def _trim_and_check(cells: Sequence[str]) -> tuple[Sequence[str], Mapping[int, s
 
 def _problem(cell: str) -> str | None:
     """Why a cell is no id, or None if it is one. The text is part of the plan's fingerprint."""
-    if cell.isascii() and cell.isdigit() and len(cell) <= MAX_ID_DIGITS:
+    if is_id(cell):
         return None
     if not cell:
         return "is empty"
+    if cell.isascii() and cell.isdigit() and cell[0] == "0":
+        return "begins with 0, as no id does"
     if cell.isascii() and cell.isdigit():
         return f"has {len(cell)} digits, and an id has {MAX_ID_DIGITS} at most"
     if cell.startswith("'"):

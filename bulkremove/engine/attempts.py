@@ -15,7 +15,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_
 
 from bulkremove.domain.attempt import PendingRow
 from bulkremove.domain.clock import Clock, Monotonic
-from bulkremove.domain.errors import NeverSent
+from bulkremove.domain.errors import BulkremoveError, NeverSent
 from bulkremove.domain.job import EndReason
 from bulkremove.domain.row import Removal, RowState
 from bulkremove.engine import circuit_breaker, decision_table
@@ -66,6 +66,7 @@ class _Row:
 class Attempts:
     """The attempts of one run, for several rows at a time.
 
+    ``is_protected`` is asked before each call whether the learner must not be removed, and may raise a BulkremoveError;
     ``count_unsettled`` returns how many rows of the job are not settled; ``random``, a number in [0, 1) for back-offs.
     """
 
@@ -78,6 +79,7 @@ class Attempts:
         breaker: Breaker,
         stop: Stop,
         count_unsettled: Callable[[], int],
+        is_protected: Callable[[Removal], bool],
         clock: Clock,
         random: Callable[[], float],
     ) -> None:
@@ -88,6 +90,7 @@ class Attempts:
         self._breaker = breaker
         self._stop = stop
         self._count_unsettled = count_unsettled
+        self._is_protected = is_protected
         self._clock = clock
         self._random = random
         self._accepted_at: dict[str, Monotonic] = {}
@@ -169,6 +172,12 @@ class Attempts:
         """Return the exchange with Zoho, an event if no call was made, or None to try again if the run goes on."""
         if row.pending_row.key in self._refused_renewals:
             return await self._resolve_refused_renewal(row)
+        try:
+            is_protected = self._is_protected(row.pending_row.removal)
+        except BulkremoveError as error:  # a list that can't be read protects nobody, so nobody is removed
+            return RunEnd(str(error), EndReason.SETTINGS)
+        if is_protected:
+            return await self._settle(row, decision_table.protected(row.pending_row.attempts))
         too_late = decision_table.too_late(row.pending_row.attempts, self._clock)
         if too_late is not None:
             return await self._settle(row, too_late)
@@ -185,11 +194,22 @@ class Attempts:
         return result
 
     async def _admit(self, row: _Row) -> Admission | NotAdmitted:
-        return await self._admissions.admit(
+        admission = await self._admissions.admit(
             row.pending_row,
             alone=lambda: self._is_alone(row),
             in_time=lambda: not self._stop.asked and not decision_table.too_late(row.pending_row.attempts, self._clock),
         )
+        if not isinstance(admission, Admission):
+            return admission
+
+        async def is_still_valid() -> bool:
+            try:
+                is_protected = self._is_protected(row.pending_row.removal)
+            except BulkremoveError:
+                return False  # the next look at the row says why
+            return not is_protected and await admission.is_still_valid()
+
+        return replace(admission, is_still_valid=is_still_valid)
 
     def _is_alone(self, row: _Row) -> bool:
         """Whether no other row could be sent now."""

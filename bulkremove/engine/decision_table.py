@@ -14,6 +14,7 @@ from enum import Enum
 from bulkremove.domain.attempt import Attempt
 from bulkremove.domain.clock import Clock, seconds_between
 from bulkremove.domain.ledger import SuspensionReason
+from bulkremove.domain.planner import PROTECTED
 from bulkremove.domain.row import Status
 from bulkremove.zoho.response_kind import Response, ResponseKind
 
@@ -191,6 +192,12 @@ def refused(response: Response) -> Verdict:
     """The verdict for a row that Zoho refused for good, without effect."""
     meaning = f"{response.meaning} " if response.meaning else ""
     return Verdict(Step.SETTLE, Status.REFUSED, f"{meaning}Zoho refused this row: {_described(response)}.")
+
+
+def protected(attempts: Sequence[Attempt]) -> Verdict:
+    """The verdict for a row whose learner is on the list of those who are never removed, by now."""
+    status = Status.UNKNOWN if any(map(is_open, attempts)) else Status.NOT_SENT
+    return Verdict(Step.SETTLE, status, PROTECTED)
 
 
 def unknown_verdict(reason: str) -> Verdict:

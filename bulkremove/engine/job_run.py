@@ -15,7 +15,7 @@ from bulkremove.domain.attempt import PendingRow
 from bulkremove.domain.clock import Clock, Epoch, Monotonic, later, seconds_between
 from bulkremove.domain.job import EndReason, Job, JobState, Tally
 from bulkremove.domain.ledger import SuspensionReason
-from bulkremove.domain.row import Status
+from bulkremove.domain.row import Removal, Status
 from bulkremove.engine import circuit_breaker, rate_limit
 from bulkremove.engine.admission import TokenProvider
 from bulkremove.engine.attempts import Attempts, Sender
@@ -53,12 +53,13 @@ class JobRun:
         on_progress: Callable[[Progress], None],
         must_yield: Callable[[], bool] = lambda: False,
         expect_missing: bool = False,
+        is_protected: Callable[[Removal], bool] = lambda removal: False,
     ) -> None:
         self._storage, self._job = storage, job
         self._settings, self._quota, self._clock, self._random = settings, settings.quota, clock, random
         self._ledger, self._queue, self._behind = ledger, queue, must_yield
         self._stop, self._on_progress = stop.part(), on_progress
-        self._expect_missing = expect_missing
+        self._expect_missing, self._is_protected = expect_missing, is_protected
         self._run_end: RunEnd | None = None
         self._early_end: JobEvent | None = None
         self._counts = Counter[Status]()
@@ -97,6 +98,7 @@ class JobRun:
             breaker=breaker,
             stop=self._stop,
             count_unsettled=lambda: self._unsettled,
+            is_protected=self._is_protected,
             clock=self._clock,
             random=self._random,
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bulkremove.domain.errors import FileRefused
-from bulkremove.domain.ids import MAX_ID_DIGITS, TRIMMED_CHARACTERS
+from bulkremove.domain.ids import TRIMMED_CHARACTERS, is_id
 from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.domain.plan import ProtectedLearners
 from bulkremove.domain.row import Removal
@@ -31,6 +31,11 @@ def parse_protected_learners(grid: Grid, path: Path) -> ProtectedLearners:
             hint="Correct it; until then nothing is planned or sent.",
         )
     ids = [_ids(grid, candidates[role][0], header, path) for role in candidates if role not in missing]
+    if not any(map(any, ids)):
+        raise FileRefused(
+            f"{path.name}, the list of those who are never removed, names nobody.",
+            hint="Add the learners, or take the file away; until then nothing is planned or sent.",
+        )
     if missing:
         return ProtectedLearners(learners=frozenset(filter(None, ids[0])))
     triples = [triple for triple in zip(*ids, strict=True) if any(triple)]
@@ -45,7 +50,7 @@ def _ids(grid: Grid, column: int, header: tuple[str, ...], path: Path) -> list[s
     damaged_ids.convert_id_column(grid, column, 1, path.name, header[column])
     ids = [damaged_ids.shown(cell).strip(TRIMMED_CHARACTERS) for cell in grid.columns[column][1:]]
     for number, cell in zip(grid.numbers[1:], ids, strict=True):
-        if cell and not (cell.isascii() and cell.isdigit() and len(cell) <= MAX_ID_DIGITS):
+        if cell and not is_id(cell):
             raise FileRefused(
                 f"{path.name}, row {number}: {header[column]!r} holds no id.",
                 hint="Correct it; until then nothing is planned or sent.",

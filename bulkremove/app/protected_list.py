@@ -1,0 +1,47 @@
+"""The list of those who are never removed, as it is on disk now."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from bulkremove.config import OLD_PROTECTED_FILE, PROTECTED_FILE, Settings, protected_path
+from bulkremove.domain.plan import ProtectedLearners
+from bulkremove.domain.row import Removal
+from bulkremove.reading.reader import read_protected_learners
+
+
+def protected_learners(settings: Settings) -> ProtectedLearners:
+    """The learners who are never removed. Raises FileRefused for an unreadable list, SettingsError for two lists."""
+    path = protected_path(settings)
+    if not settings.protected_list and not path.exists():
+        return ProtectedLearners()
+    return read_protected_learners(path)
+
+
+class ProtectedList:
+    """The list during a run: looked at before each call, since a run may take half a day; read when it has changed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        places = (settings.home / PROTECTED_FILE, settings.home / OLD_PROTECTED_FILE)
+        self._places = (Path(settings.protected_list),) if settings.protected_list else places
+        self._seen: list[tuple[int, int, int] | None] | None = None
+        self._learners = ProtectedLearners()
+
+    def is_protected(self, removal: Removal) -> bool:
+        """Whether the learner is protected now. Raises FileRefused or SettingsError for a list that can't be used."""
+        present = [_state(path) for path in self._places]
+        if present != self._seen:
+            self._learners = protected_learners(self._settings)
+            self._seen = present
+        return removal in self._learners
+
+
+def _state(path: Path) -> tuple[int, int, int] | None:
+    """What changes with a file's content; None where there is none."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - three times as fast, before each call
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns

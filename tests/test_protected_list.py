@@ -1,0 +1,56 @@
+"""The list of those who are never removed is obeyed at each call, not only when a run begins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bulkremove.app import Consent, RunResult, Stop
+from bulkremove.domain.job import EndReason, JobState
+from bulkremove.domain.row import Status
+from bulkremove.engine.progress import Progress
+from bulkremove.reading.options import ReadOptions
+from bulkremove.sandbox import read_log
+from tests.application_fixtures import ROWS, account, application
+from tests.web_fixtures import triples
+
+LAST = str(478346000019558000 + ROWS - 1)
+
+
+def write(path: Path, content: str) -> None:
+    path.write_text(content)
+
+
+async def run_with(tmp_path: Path, change: Callable[[Path], None]) -> tuple[RunResult, list[str]]:
+    """Run a job whose list is changed once five rows are settled; the result, and the learners that calls were for."""
+    with account(tmp_path) as environ, closing(application({**environ, "BULKREMOVE_CONCURRENCY": "1"})) as app:
+        file = tmp_path / "f.csv"
+        file.write_text(triples(ROWS))
+        preview = app.plans.preview(file, name="f.csv", options=ReadOptions())
+        job = await app.plans.submit(preview, consent=Consent(yes=True), folder=tmp_path, prepared_by=["jo"], by="jo")
+
+        def follow(progress: Progress) -> None:
+            if progress.settled is not None and progress.tally[Status.REMOVED] == 5:
+                change(app.settings.home / "protected.csv")
+
+        result = await app.runs.run(job.id, stop=Stop(), on_progress=follow, by="jo")
+    calls = [entry.removal.learner for entry in read_log(tmp_path / "log.jsonl") if entry.removal]
+    return result, calls
+
+
+async def test_who_is_put_on_the_list_during_a_run_is_not_removed(tmp_path: Path) -> None:
+    result, calls = await run_with(tmp_path, lambda path: write(path, f"Learner ID\n{LAST}\n"))
+    assert (ROWS - 1, 1) == (result.tally[Status.REMOVED], result.tally[Status.NOT_SENT])
+    assert LAST not in calls
+    assert JobState.FINISHED == result.job.state
+
+
+@pytest.mark.parametrize("content", ["Learner ID\n", "nothing of the kind\n"])
+async def test_a_list_that_can_not_be_used_any_more_ends_the_run(tmp_path: Path, content: str) -> None:
+    result, calls = await run_with(tmp_path, lambda path: write(path, content))
+    assert (JobState.PAUSED, EndReason.SETTINGS) == (result.job.state, result.job.reason_code)
+    assert "protected.csv" in result.job.reason
+    assert 5 == len(calls)
