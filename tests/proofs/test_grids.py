@@ -118,7 +118,7 @@ def _meant(cell: Cell) -> str:
 
 
 def test_ids_of_a_hundred_thousand_cells_leave_as_they_stand_or_not_at_all(proving: Proving) -> None:
-    """The oracle knows nothing of the product: ASCII digits, at most 19 of them, with outer blanks or none."""
+    """The oracle knows nothing of the product: 1 to 19 ASCII digits, the first not 0, with outer blanks or none."""
     count = proving.count(sample=5_000, deep=100_000)
     dice, planned = random.Random(1), 0
     for _ in range(count // 500):
@@ -128,6 +128,8 @@ def test_ids_of_a_hundred_thousand_cells_leave_as_they_stand_or_not_at_all(provi
         table = read(io.BytesIO(out.getvalue().encode()), name="list.csv")
         for cell, row in zip(cells, plan(table, account="a", host="h").rows(), strict=True):
             expected = _plain(cell)
+            if expected is not None and expected.startswith("0"):
+                expected = None
             duplicate = row.exclusion is not None and row.exclusion.status == "duplicate"
             assert (row.removal.learner if row.removal else None) == expected or (duplicate and expected), cell
             if row.removal and not duplicate:
