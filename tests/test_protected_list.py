@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from bulkremove.app import Consent, RunResult, Stop
+from bulkremove.app.protected_list import protected_learners
+from bulkremove.config import Settings
+from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.job import EndReason, JobState
 from bulkremove.domain.row import Status
 from bulkremove.engine.progress import Progress
@@ -54,3 +57,18 @@ async def test_a_list_that_can_not_be_used_any_more_ends_the_run(tmp_path: Path,
     assert (JobState.PAUSED, EndReason.SETTINGS) == (result.job.state, result.job.reason_code)
     assert "protected.csv" in result.job.reason
     assert 5 == len(calls)
+
+
+async def test_a_list_that_disappears_during_a_run_pauses_it(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    write(home / "protected.csv", "Learner ID\n1\n")
+    result, calls = await run_with(tmp_path, lambda path: path.unlink())
+    assert (JobState.PAUSED, EndReason.SETTINGS) == (result.job.state, result.job.reason_code)
+    assert 5 == len(calls)
+
+
+def test_a_link_to_a_list_that_is_not_there_is_no_empty_list(tmp_path: Path) -> None:
+    (tmp_path / "protected.csv").symlink_to(tmp_path / "not mounted.csv")
+    with pytest.raises(FileRefused):
+        protected_learners(Settings(tmp_path))

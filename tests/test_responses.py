@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import given
@@ -20,7 +21,7 @@ from bulkremove.zoho.response_kind import Response, ResponseKind
 OK = {"code": "200", "learnerId": "5", "message": "success"}
 NOW = Epoch(1_700_000_000.0)
 MONO = Monotonic(1000.0)
-NOT_DONE: list[dict[str, object]] = [
+NOT_DONE: list[Mapping[str, object]] = [
     {"message": "failure"},
     {"message": "Learner could not be removed"},
     {"success": False},
@@ -33,6 +34,12 @@ NOT_DONE: list[dict[str, object]] = [
     {"errorMessage": "no such learner"},
     {"data": [{"status": "error"}]},
     {"data": {"learners": [{"failed": 1}]}},
+    *({"success": no} for no in (0, "0", "maybe")),
+    *({"message": said} for said in (["Learner is not in this batch"], {"text": "failure"})),
+    *({"data": said} for said in ({"message": "could not be removed"}, [{"code": "COURSE_ALREADY_COMPLETED"}])),
+    *({"status": said} for said in ({"code": 1}, ["failure"])),
+    *({name: no} for name, no in (("statusCode", 500), ("status_code", 404), ("Code", 400), ("Message", "Failed"))),
+    *({name: no} for name, no in (("exception", "NPE"), ("removed", False), ("result", "not removed"), ("result", 0))),
 ]
 """Members beside a documented success that take it back."""
 
@@ -71,6 +78,11 @@ def legacy(code: object, message: str = "x") -> object:
         (ResponseKind.LIMITED_UNPROVEN, 200, {**OK, "message": "API access blocked since threshold limit exceeded"}),
         *((ResponseKind.CONTRADICTORY, 200, {**OK, **wrong}) for wrong in NOT_DONE),
         (ResponseKind.REMOVED, 200, {"code": 200}),
+        *((ResponseKind.CONTRADICTORY, status, OK) for status in (206, 207)),
+        (ResponseKind.CONTRADICTORY, 200, {"code": "404", "message": "success", "learnerId": "1"}),
+        (ResponseKind.CONTRADICTORY, 200, {"code": "INVALID_INPUT", "message": "success"}),
+        (ResponseKind.CONTRADICTORY, 202, {"code": "404"}),
+        *((ResponseKind.LIMITED, 429, {"code": code}) for code in ("INVALID_INPUT", "7202")),
         (ResponseKind.REMOVED, 200, {**OK, "message": "Success", "success": True, "failedLearners": [], "result": {}}),
         (ResponseKind.REMOVED, 200, {**OK, "batchName": "Threshold concepts", "courseName": "Telescope"}),
         (ResponseKind.CONTRADICTORY, 200, b"[1]"),

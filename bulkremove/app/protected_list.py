@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from bulkremove.config import OLD_PROTECTED_FILE, PROTECTED_FILE, Settings, protected_path
+from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.plan import ProtectedLearners
 from bulkremove.domain.row import Removal
 from bulkremove.reading.reader import read_protected_learners
@@ -14,7 +15,7 @@ from bulkremove.reading.reader import read_protected_learners
 def protected_learners(settings: Settings) -> ProtectedLearners:
     """The learners who are never removed. Raises FileRefused for an unreadable list, SettingsError for two lists."""
     path = protected_path(settings)
-    if not settings.protected_list and not path.exists():
+    if not settings.protected_list and not os.path.lexists(path):  # a link to what is not mounted is a list
         return ProtectedLearners()
     return read_protected_learners(path)
 
@@ -33,6 +34,11 @@ class ProtectedList:
         """Whether the learner is protected now. Raises FileRefused or SettingsError for a list that can't be used."""
         present = [_state(path) for path in self._places]
         if present != self._seen:
+            if self._seen is not None and any(self._seen) and not any(present):
+                raise FileRefused(
+                    "The list of those who are never removed is gone since this run began.",
+                    hint="Put it back, or resume without it if nobody is to be protected any more.",
+                )
             self._learners = protected_learners(self._settings)
             self._seen = present
         return removal in self._learners

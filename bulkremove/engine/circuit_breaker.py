@@ -41,6 +41,8 @@ class Breaker:
     """How many times in succession ``last`` has come."""
     failed: tuple[bool, ...] = ()
     """For each of the last ten responses, whether it was a 5xx."""
+    max_missing: int = MAX_LEADING_NOT_FOUND
+    """So many not found, and nothing else, end the run; each time that a person resumes it, as many more."""
     page_limited_at: Monotonic | None = None
     """When a page, not JSON, told of a limit, if nothing of Zoho People's own came since."""
 
@@ -56,13 +58,14 @@ def resumed(response_kinds: Mapping[str, int], *, expect_missing: bool) -> Break
     """
     counts = {ResponseKind(kind): count for kind, count in response_kinds.items()}
     responses = sum(count for kind, count in counts.items() if RULES[kind].proves_reachable)
-    bad_requests = counts.get(ResponseKind.BAD_REQUEST, 0)
+    bad_requests, missing = counts.get(ResponseKind.BAD_REQUEST, 0), counts.get(ResponseKind.NOT_FOUND, 0)
     return Breaker(
         expect_missing,
         responses,
-        counts.get(ResponseKind.NOT_FOUND, 0),
+        missing,
         ResponseKind.BAD_REQUEST if bad_requests == responses else None,
         bad_requests if bad_requests == responses else 0,
+        max_missing=MAX_LEADING_NOT_FOUND + (missing if missing >= MAX_LEADING_NOT_FOUND else 0),
     )
 
 
@@ -165,7 +168,7 @@ def _run_end(breaker: Breaker, response: Response) -> RunEnd | None:
                 "still in their batches, then resume."
             )
         case ResponseKind.NOT_FOUND if (
-            breaker.responses == breaker.missing == MAX_LEADING_NOT_FOUND and not breaker.expect_missing
+            breaker.responses == breaker.missing >= breaker.max_missing and not breaker.expect_missing
         ):
             return RunEnd(
                 f"Zoho knew none of the first {MAX_LEADING_NOT_FOUND} learners: wrong organisation, wrong columns, or "

@@ -52,6 +52,10 @@ class WebAddress:
             ):
                 if reply.status != 200:
                     raise SourceFailed(f"The source's address answered with {reply.status}; nothing of it was used.")
+                if "Content-Length" not in reply.headers and "chunked" not in reply.headers.get(
+                    "Transfer-Encoding", ""
+                ):
+                    raise SourceFailed("The source's address does not say where its answer ends; it may be cut off.")
                 async for piece in reply.content.iter_chunked(64 * 1024):
                     yield piece
         except (aiohttp.ClientError, ValueError):

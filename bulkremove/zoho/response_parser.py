@@ -41,9 +41,18 @@ _QUOTED = re.compile(r"\"[^\"]{1,200}\"|(?<!\w)'[^']{1,200}'(?!\w)|\u201c[^\u201
 _AFTER = re.compile(r"try again after (\d{1,6}) ?(second|minute|hour)s?", re.IGNORECASE)
 _UNIT = {"second": 1.0, "minute": 60.0, "hour": 3600.0}
 
-_OK_STATUSES = frozenset({"0", "200", "success", "ok", "true"})
-"""What a member ``status`` or ``success`` may say about a success; "0" is that of the legacy envelope."""
-_FAILURE_WORDS = frozenset({"false", "fail", "failed", "failure", "error", "no"})
+_YES = frozenset({"true", "success", "ok", "1", "yes"})
+_ALLOWED = {
+    "code": frozenset({"200"}),
+    "message": frozenset({"", "success"}),
+    "success": _YES,
+    "removed": _YES,
+    "deleted": _YES,
+    "status": _YES - {"1"} | {"0", "200"},  # 0 is a success of the legacy envelope, and 1 a failure
+    "statuscode": frozenset({"200"}),
+    "result": _YES | {"removed", "deleted", ""},
+}
+"""What members may say beside a success, at whatever depth; letters' case and underscores in names aside."""
 _EMPTY: tuple[object, ...] = (None, "", False, 0, [], {})
 MAX_DEPTH = 20
 """Levels of a body that are searched for a failure; a deeper one counts as one."""
@@ -59,6 +68,8 @@ class _Body:
     failed: bool
     """A member says that the call failed, or the message is another one than "success"."""
     learner: str | None
+    says_success: bool
+    """The message is "success", whatever the code says."""
 
     @property
     def codes(self) -> frozenset[str]:
@@ -95,19 +106,21 @@ def _classify(reply: Reply, body: _Body | None) -> ResponseKind:
         return _classify_other(reply)
     contradicts = body.code == "200"
     if is_success and contradicts and not body.failed:
-        return ResponseKind.CONTRADICTORY if status in (202, 204) else ResponseKind.REMOVED
+        return ResponseKind.REMOVED if status in (200, 201) else ResponseKind.CONTRADICTORY
     known = error_codes.find(body.codes)
     text = _QUOTED.sub(" ", " ".join((*body.texts, *body.codes)))
     is_not_found = status == 404 and bool(body.codes) and known is None
     is_limited = known is not None and known.kind is ResponseKind.LIMITED
     if not is_not_found and (is_limited or (known is None and _LIMIT_TEXT.search(text))):
         return ResponseKind.LIMITED_UNPROVEN if contradicts or status >= 500 else ResponseKind.LIMITED
-    if status in (422, 429) and known is None:
+    if status == 429 or (status == 422 and known is None):
         return ResponseKind.LIMITED_UNPROVEN if contradicts else ResponseKind.LIMITED
     if status >= 500 or 300 <= status <= 399:
         return _classify_status(status)
     if contradicts:
         return ResponseKind.CONTRADICTORY if is_success else ResponseKind.UNEXPECTED
+    if is_success and (body.says_success or status not in (200, 201)):
+        return ResponseKind.CONTRADICTORY
     if known is not None:
         return known.kind
     if not is_not_found and _SCOPE_TEXT.search(text):
@@ -172,11 +185,11 @@ def _parse_body(raw: bytes) -> _Body | None:
     message = _text(tree.get("message")) or ""
     failed = (
         has_repeated_name
-        or message.lower() not in ("", "success")
         or code not in (None, "200")
+        or isinstance(tree.get("message"), list | dict)
         or _reports_failure(tree)
     )
-    return _Body(code, error_codes, tuple(t for t in texts if t), failed, learner)
+    return _Body(code, error_codes, tuple(t for t in texts if t), failed, learner, message.lower() == "success")
 
 
 def _errors(tree: dict[str, object]) -> Iterator[dict[str, object]]:
@@ -201,17 +214,19 @@ def _reports_failure(value: object, depth: int = 0) -> bool:
     if not isinstance(value, dict):
         return False
     return any(
-        _says_failure(name.lower(), member) or _reports_failure(member, depth + 1) for name, member in value.items()
+        _says_failure(name.lower().replace("_", ""), member) or _reports_failure(member, depth + 1)
+        for name, member in value.items()
     )
 
 
 def _says_failure(name: str, value: object) -> bool:
-    if "error" in name or "fail" in name:
+    if "error" in name or "fail" in name or "exception" in name:
         return value not in _EMPTY
-    text = (_text(value) or "").lower()
-    if name in ("status", "success"):
-        return value is not None and not isinstance(value, dict | list) and text not in _OK_STATUSES
-    return name == "result" and text in _FAILURE_WORDS
+    allowed = _ALLOWED.get(name)
+    if allowed is None or value is None:
+        return False
+    values = value if isinstance(value, list) else [value]
+    return any((_text(item) or "").lower() not in allowed for item in values if not isinstance(item, dict | list))
 
 
 def _text(value: object) -> str | None:

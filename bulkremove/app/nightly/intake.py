@@ -105,8 +105,8 @@ class Intake:
             if earlier.job:
                 inbox.put(path, inbox.done)
                 job = await self._jobs.find(earlier.job)
-                # A held job waits for its day or for a person.
-                return None if job.state.over or job.state is JobState.HELD else job.id
+                # A held job waits for its day or for a person; a paused one was looked at in this run already.
+                return job.id if job.state in (JobState.READY, JobState.RUNNING) else None
         elif earlier is not None and not is_again and (earlier.job or earlier.held):
             await self._put_repeated(inbox, path, earlier, result)
             return None

@@ -187,9 +187,12 @@ class NightlyRuns:
         """Run earlier nightly runs' jobs: approved, due after their delay, left by a kill, or auto-resumable."""
         now = self._context.clock.wall()
         states = (JobState.HELD, JobState.READY, JobState.RUNNING, JobState.PAUSED)
-        for job in reversed(await self._jobs.all(*states)):
+        for listed in reversed(await self._jobs.all(*states)):
             if stop.asked:
                 return
+            job = await self._jobs.find(listed.id)  # people may have acted while the jobs before it ran
+            if job.state not in states:
+                continue
             if job.origin != "nightly" or (job.state is JobState.PAUSED and not job.auto_resumable):
                 continue
             if job.state is JobState.HELD:
