@@ -13,6 +13,7 @@ from aiohttp import web
 
 from bulkremove.domain.errors import SourceFailed
 from bulkremove.sources import SourceFile, source_of
+from bulkremove.sources.inbox import Inbox
 
 CSV = b"Course ID,Batch ID,Learner ID\n1,2,3\n"
 
@@ -98,3 +99,14 @@ def test_an_address_counts_with_status_200_alone(tmp_path: Path, status: int, bo
             asyncio.run(fetch())
         assert [] == list(tmp_path.iterdir())
     assert ["Bearer t"] == seen
+
+
+def test_a_mark_that_can_not_be_removed_is_told_and_the_file_stays(tmp_path: Path) -> None:
+    inbox = Inbox(tmp_path)
+    inbox.prepare()
+    file = tmp_path / "leavers.csv"
+    file.write_text("x")
+    (tmp_path / "leavers.csv.ready").mkdir()
+    with pytest.raises(SourceFailed, match="can't be taken"):
+        inbox.claim(file)
+    assert file.exists()

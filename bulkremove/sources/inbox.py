@@ -64,9 +64,9 @@ class Inbox:
     def claim(self, path: Path) -> Path | None:
         """Move a file to ``working``; returns its new path, or None when another host took it first."""
         target = self.working_folder / f"{secrets.token_hex(4)}~{path.name}"
-        # Before the file: a mark that a kill left behind would make the next file of this name count as whole.
-        path.with_name(f"{path.name}{MARK}").unlink(missing_ok=True)
         try:
+            # Before the file: a mark that a kill left behind would make the next file of this name count as whole.
+            path.with_name(f"{path.name}{MARK}").unlink(missing_ok=True)
             path.rename(target)
         except FileNotFoundError:
             return None
