@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
-from bulkremove.app import App
+from bulkremove.app import App, Consent, Preview, RunResult, Stop
 from bulkremove.config import load
+from bulkremove.domain.clock import Epoch
+from bulkremove.domain.job import FrontEnd, Job
+from bulkremove.engine.progress import Progress
+from bulkremove.platform.system_clock import SystemClock
 from tests.cli_fixtures import crowd, sandbox
 
 ROWS, JOBS = 40, 3
+
+
+class LateClock(SystemClock):
+    """The system's clock, with a wall clock that can be set forward."""
+
+    ahead = 0.0
+
+    def wall(self) -> Epoch:
+        return Epoch(time.time() + self.ahead)
 
 
 @contextmanager
@@ -23,3 +37,36 @@ def account(folder: Path) -> Iterator[dict[str, str]]:
 
 def application(environ: Mapping[str, str]) -> App:
     return App(load({}, environ), environ=environ)
+
+
+async def stored(app: App, preview: Preview, folder: Path, *, claim: AsyncExitStack | None = None) -> Job:
+    """The job of a plan that a command has confirmed."""
+    return await app.plans.submit(
+        preview,
+        consent=Consent(yes=True),
+        folder=folder,
+        prepared_by=["jo"],
+        by="jo",
+        front_end=FrontEnd.COMMAND,
+        claim=claim,
+    )
+
+
+async def run(
+    app: App,
+    job: Job,
+    *,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+    claimed: bool = False,
+    rows_reviewed: int | None = None,
+) -> RunResult:
+    """Run or resume a job as a command does."""
+    return await app.runs.run(
+        job.id,
+        stop=Stop(),
+        on_progress=on_progress,
+        by="jo",
+        front_end=FrontEnd.COMMAND,
+        claimed=claimed,
+        rows_reviewed=rows_reviewed,
+    )

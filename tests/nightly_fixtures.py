@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, replace
@@ -14,24 +13,14 @@ from typing import Any
 from bulkremove.app import App, SandboxOptions, Stop
 from bulkremove.app.nightly import NightlyResult
 from bulkremove.config import Settings
-from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import Job
 from bulkremove.domain.row import Status
-from bulkremove.platform.system_clock import SystemClock
+from tests.application_fixtures import LateClock
 from tests.cli_fixtures import crowd
 from tests.web_fixtures import CREDENTIALS
 
 OLD = 3600.0
 """Seconds: long enough at rest, and not stale."""
-
-
-class LateClock(SystemClock):
-    """The system's clock, with a wall clock that can be set forward."""
-
-    ahead = 0.0
-
-    def wall(self) -> Epoch:
-        return Epoch(time.time() + self.ahead)
 
 
 @dataclass

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from bulkremove.app import App, Consent, RunResult, Stop
+from bulkremove.app import App, RunResult
 from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import JobState
 from bulkremove.domain.row import Status
 from bulkremove.reading.options import ReadOptions
 from bulkremove.sandbox import read_log
-from tests.application_fixtures import JOBS, ROWS, account, application
+from tests.application_fixtures import JOBS, ROWS, account, application, run, stored
 from tests.web_fixtures import triples
 
 
@@ -23,8 +23,8 @@ async def run_job(app: App, folder: Path, number: int) -> RunResult:
     file = folder / f"{number}.csv"
     file.write_text(triples(ROWS, first=number * ROWS))
     shown = app.plans.preview(file, name=file.name, options=ReadOptions())
-    job = await app.plans.submit(shown, consent=Consent(yes=True), folder=folder, prepared_by=["jo"], by="jo")
-    return await app.runs.run(job.id, stop=Stop(), on_progress=lambda progress: None, by="jo")
+    job = await stored(app, shown, folder)
+    return await run(app, job)
 
 
 def check(folder: Path, ended: list[RunResult]) -> None:

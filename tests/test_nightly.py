@@ -25,15 +25,16 @@ from bulkremove.cli.exit_codes import of_nightly_run
 from bulkremove.config import Settings, load
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing, FileRefused, JobBusy, SettingsError
-from bulkremove.domain.job import EndReason, JobState
+from bulkremove.domain.job import EndReason, FrontEnd, JobState
 from bulkremove.domain.planner import plan
 from bulkremove.domain.row import Status
 from bulkremove.reading.options import ReadOptions
 from bulkremove.reading.reader import read
 from bulkremove.sandbox import read_log
 from bulkremove.sources.inbox import digest
+from tests.application_fixtures import LateClock, run, stored
 from tests.cli_fixtures import Bulkremove, crowd, environment, sandbox
-from tests.nightly_fixtures import LateClock, nightly_site
+from tests.nightly_fixtures import nightly_site
 from tests.web_fixtures import CREDENTIALS, running_site, triples, until
 
 
@@ -124,7 +125,7 @@ async def test_a_held_plan_runs_after_one_approval_and_never_before(tmp_path: Pa
         held = await one.job()
         assert JobState.HELD == held.state
         assert (await one.run()).ran == []
-        assert await one.app.supervisor().resume_interrupted() == []
+        assert await one.app.supervisor().resume_interrupted() == ([], [])
         await one.app.jobs.approve(held.id, by="kim")
         with pytest.raises(ConsentMissing):
             await one.app.jobs.approve(held.id, by="kim")
@@ -222,14 +223,13 @@ async def test_two_protected_lists_are_refused_before_anything_is_planned_or_sen
         file = tmp_path / "f.csv"
         file.write_text(triples(4))
         shown = one.app.plans.preview(file, name="f.csv", options=ReadOptions())
-        consent = Consent(yes=True)
-        job = await one.app.plans.submit(shown, consent=consent, folder=tmp_path, prepared_by=["jo"], by="jo")
+        job = await stored(one.app, shown, tmp_path)
         for name in ("protected.csv", "keep.csv"):
             (tmp_path / "home" / name).write_text("Learner ID\n478346000019558001\n")
         with pytest.raises(SettingsError, match="two lists"):
             one.app.plans.preview(file, name="f.csv", options=ReadOptions())
         with pytest.raises(SettingsError, match="two lists"):
-            await one.app.runs.run(job.id, stop=Stop(), on_progress=lambda progress: None, by="jo")
+            await run(one.app, job)
         assert 4 == (await one.app.jobs.tally(await one.app.jobs.find(job.id))).open
 
 
@@ -419,7 +419,7 @@ async def test_by_day_people_go_first(tmp_path: Path) -> None:
         file.write_text(triples(10, first=130))
         shown = one.app.plans.preview(file, name="mine.csv", options=ReadOptions())
         mine = await one.app.plans.submit(
-            shown, consent=Consent(yes=True), folder=tmp_path, prepared_by=("jo",), by="kim"
+            shown, consent=Consent(yes=True), folder=tmp_path, prepared_by=("jo",), by="kim", front_end=FrontEnd.PAGE
         )
         supervisor.start(mine, by="kim")
         await until(lambda: supervisor.running(mine.id) is None)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkremove.app import App, Consent, SandboxOptions, Stop
+from bulkremove.app import App, SandboxOptions
 from bulkremove.config import Settings
 from bulkremove.domain.errors import JournalFailed
 from bulkremove.domain.operation import OPERATIONS, REMOVE_LEARNER
@@ -19,6 +19,7 @@ from bulkremove.domain.planner import plan
 from bulkremove.domain.row import Status
 from bulkremove.reading.options import ReadOptions
 from bulkremove.reading.reader import read
+from tests.application_fixtures import run, stored
 from tests.cli_fixtures import crowd
 
 DIGITS = st.text("0123456789", min_size=1, max_size=19)
@@ -64,11 +65,11 @@ async def test_a_job_whose_operation_is_unknown_is_refused_before_anything_is_se
     app = App(Settings(tmp_path / "home"), environ={}, sandbox=SandboxOptions(world, 60.0))
     with closing(app):
         preview = app.plans.preview(file, name=file.name, options=ReadOptions())
-        job = await app.plans.submit(preview, consent=Consent(yes=True), folder=tmp_path, prepared_by=["jo"], by="jo")
+        job = await stored(app, preview, tmp_path)
         assert "remove learner from batch" == job.operation
         with closing(sqlite3.connect(tmp_path / "home" / "journal.db", isolation_level=None)) as journal:
             journal.execute("UPDATE job SET operation = 'remove learner from course'")
         with pytest.raises(JournalFailed, match="does not know"):
-            await app.runs.run(job.id, stop=Stop(), on_progress=lambda progress: None, by="jo")
+            await run(app, job)
         tally = await app.jobs.tally(await app.jobs.find(job.id))
         assert (2, 0) == (tally.open, tally[Status.REMOVED])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkremove.app import Consent, RunResult, Stop
+from bulkremove.app import RunResult
 from bulkremove.app.protected_list import protected_learners
 from bulkremove.config import Settings
 from bulkremove.domain.errors import FileRefused
@@ -17,7 +17,7 @@ from bulkremove.domain.row import Status
 from bulkremove.engine.progress import Progress
 from bulkremove.reading.options import ReadOptions
 from bulkremove.sandbox import read_log
-from tests.application_fixtures import ROWS, account, application
+from tests.application_fixtures import ROWS, account, application, run, stored
 from tests.web_fixtures import triples
 
 LAST = str(478346000019558000 + ROWS - 1)
@@ -33,13 +33,13 @@ async def run_with(tmp_path: Path, change: Callable[[Path], None]) -> tuple[RunR
         file = tmp_path / "f.csv"
         file.write_text(triples(ROWS))
         preview = app.plans.preview(file, name="f.csv", options=ReadOptions())
-        job = await app.plans.submit(preview, consent=Consent(yes=True), folder=tmp_path, prepared_by=["jo"], by="jo")
+        job = await stored(app, preview, tmp_path)
 
         def follow(progress: Progress) -> None:
             if progress.settled is not None and progress.tally[Status.REMOVED] == 5:
                 change(app.settings.home / "protected.csv")
 
-        result = await app.runs.run(job.id, stop=Stop(), on_progress=follow, by="jo")
+        result = await run(app, job, on_progress=follow)
     calls = [entry.removal.learner for entry in read_log(tmp_path / "log.jsonl") if entry.removal]
     return result, calls
 

@@ -27,6 +27,7 @@ from bulkremove.domain.row import Status
 from bulkremove.storage import SqliteStorage
 from bulkremove.storage.interface.records import JobEvent, Notice
 from bulkremove.storage.sqlite.high_water import HighWaterMark, Mark
+from bulkremove.storage.sqlite.migrations import MIGRATIONS
 from tests.cli_fixtures import Bulkremove, environment
 from tests.nightly_fixtures import nightly_site
 from tests.test_storage_contract import ACT, Clock, Rule, calls, end, job, planned, rows, taken
@@ -80,7 +81,7 @@ async def test_no_job_of_a_journal_that_was_put_back_goes_on_by_itself(tmp_path:
     storage = opened(tmp_path / "home")
     await storage.jobs.create(replace(job(state=JobState.HELD), due_at=Epoch(5.0)), planned(3))
     if state is not JobState.HELD:
-        await storage.jobs.release("job", lambda one: None, by="jo")
+        await storage.jobs.release("job", lambda one: None, by="jo", at=Epoch(1.0))
     if state is JobState.RUNNING:
         await storage.jobs.start("job")
     if state is JobState.PAUSED:
@@ -262,10 +263,8 @@ async def test_what_is_no_journal_of_ours_is_not_put_back_and_the_journal_stays_
 
 async def test_a_backup_of_an_older_version_is_put_back_and_migrated(tmp_path: Path) -> None:
     copy = tmp_path / "copy.db"
-    for script in sorted(files("bulkremove.storage.sqlite").joinpath("schema").iterdir(), key=lambda file: file.name)[
-        :4
-    ]:
-        _change(script.read_text(encoding="utf-8"))(copy)
+    for script in MIGRATIONS[:4]:
+        _change(files("bulkremove.storage.sqlite").joinpath("schema", script).read_text(encoding="utf-8"))(copy)
     _change(
         "INSERT INTO job (id, account, host, source, folder, header, roles, plan_hash, state, created_at)"
         """ VALUES ('old', 'a', 'h', 'f', '', '["c"]', '[0, 1, 2]', 'hash', 'ready', 1.0); PRAGMA user_version = 4;"""

@@ -15,7 +15,7 @@ import pytest
 from bulkremove.domain.attempt import Note, Outcome, PendingRow, Permit
 from bulkremove.domain.clock import Epoch, Monotonic, later
 from bulkremove.domain.errors import ConsentMissing, JobBusy, JobNotFound, JournalFailed
-from bulkremove.domain.job import EndReason, Job, JobState, Tally
+from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState, Tally
 from bulkremove.domain.ledger import Ledger
 from bulkremove.domain.permissions import Role
 from bulkremove.domain.plan import PlannedRow, ProtectedLearners
@@ -258,13 +258,13 @@ async def test_a_check_that_refuses_leaves_everything_as_it_was(storage: Storage
     with pytest.raises(ConsentMissing, match="Not job"):
         await storage.jobs.cancel("job", refuse, end(JobState.CANCELLED), ACT)
     with pytest.raises(ConsentMissing, match="Not job"):
-        await storage.jobs.release("job", refuse, ACT, by="kim")
+        await storage.jobs.release("job", refuse, ACT, by="kim", at=Epoch(7.0))
     assert JobState.HELD is (await storage.jobs.get("job")).state
     assert [] == await storage.audit.newest(5)
-    released = await storage.jobs.release("job", lambda one: None, ACT, by="kim")
+    released = await storage.jobs.release("job", lambda one: None, ACT, by="kim", at=Epoch(7.0))
     assert released is not None
     assert (JobState.READY, "kim") == (released.state, released.confirmed_by)
-    assert await storage.jobs.release("job", lambda one: None, ACT, by="kim") is None
+    assert await storage.jobs.release("job", lambda one: None, ACT, by="kim", at=Epoch(7.0)) is None
     assert 1 == len(await storage.audit.newest(5))
 
 
@@ -528,7 +528,7 @@ async def test_nightly_runs_remember_their_date_and_the_sizes_of_their_jobs(stor
     await storage.nightly.end(night, at=Epoch(2.0), good=True)
     await storage.nightly.skip("2026-11-26", ACT, at=Epoch(3.0))
     assert ("2026-11-26", 2.0) == (await storage.nightly.last_date(), await storage.nightly.last_good())
-    await storage.jobs.create(replace(job(), origin="nightly", confirmed_by="the nightly run"), planned(7))
+    await storage.jobs.create(replace(job(), origin=FrontEnd.NIGHTLY, confirmed_by="the nightly run"), planned(7))
     assert [] == await storage.nightly.sizes(5)
     await storage.jobs.end("job", lambda tally: end(JobState.FINISHED))
     assert [7] == await storage.nightly.sizes(5)

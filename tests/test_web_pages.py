@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from bulkremove.app import Consent, Stop
 from bulkremove.app.job_supervisor import CLOSED
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import JobBusy
@@ -20,6 +19,7 @@ from bulkremove.domain.permissions import Role
 from bulkremove.domain.row import Roles, Status
 from bulkremove.reading.options import ReadOptions
 from bulkremove.web import uploads
+from tests.application_fixtures import run, stored
 from tests.cli_fixtures import Bulkremove, crowd, environment
 from tests.web_fixtures import Reply, RunningSite, Visitor, running_site, triples, until
 from tests.workbooks import Book, Cell, Sheet
@@ -300,7 +300,7 @@ async def test_a_restarted_server_goes_on_by_itself(tmp_path: Path) -> None:
         await removed(one, job, 1)
     async with running_site(home, world=world, speed=60.0) as one:
         assert CLOSED == (await one.app.jobs.find(job)).reason
-        assert [job] == [taken.id for taken in await one.supervisor.resume_interrupted()]
+        assert [job] == [taken.id for taken in (await one.supervisor.resume_interrupted())[0]]
         assert JobState.FINISHED == await ended(one, job)
         assert 120 == sum((await one.app.jobs.tally(await one.app.jobs.find(job))).counts.values())
 
@@ -333,9 +333,7 @@ async def test_a_plan_whose_storing_is_cut_off_leaves_nothing_that_can_run(tmp_p
     async with running_site(tmp_path / "home", world=world) as one:
         shown = one.app.plans.preview(file, name="crowd.csv", options=ReadOptions())
         for turns in range(0, 60, 3):
-            storing = asyncio.ensure_future(
-                one.app.plans.submit(shown, consent=Consent(yes=True), folder=tmp_path, prepared_by=["jo"], by="jo")
-            )
+            storing = asyncio.ensure_future(stored(one.app, shown, tmp_path))
             for _ in range(turns):
                 await asyncio.sleep(0.0005)
             if storing.cancel():
@@ -344,7 +342,7 @@ async def test_a_plan_whose_storing_is_cut_off_leaves_nothing_that_can_run(tmp_p
                 assert [] == await one.app.jobs.all(JobState.READY)
             else:
                 await one.app.jobs.cancel((await storing).id, by="jo")
-        assert [] == await one.app.supervisor().resume_interrupted()
+        assert ([], []) == await one.app.supervisor().resume_interrupted()
 
 
 async def test_a_server_leaves_a_job_to_the_command_that_has_just_stored_it(tmp_path: Path) -> None:
@@ -352,14 +350,10 @@ async def test_a_server_leaves_a_job_to_the_command_that_has_just_stored_it(tmp_
     async with running_site(tmp_path / "home", world=world) as one:
         shown = one.app.plans.preview(file, name="crowd.csv", options=ReadOptions())
         async with AsyncExitStack() as claim:
-            job = await one.app.plans.submit(
-                shown, consent=Consent(yes=True), folder=tmp_path, prepared_by=["jo"], by="jo", claim=claim
-            )
+            job = await stored(one.app, shown, tmp_path, claim=claim)
             assert JobState.READY is job.state
-            assert [] == await one.app.supervisor().resume_interrupted()
-            ended_ = await one.app.runs.run(
-                job.id, stop=Stop(), on_progress=lambda progress: None, by="jo", claimed=True
-            )
+            assert ([], []) == await one.app.supervisor().resume_interrupted()
+            ended_ = await run(one.app, job, claimed=True)
         assert JobState.FINISHED is ended_.job.state
 
 
@@ -517,7 +511,7 @@ async def test_what_another_process_drives_is_left_to_it(tmp_path: Path) -> None
         job = await confirmed(visitor, triples(200))
         await removed(one, job, 1)
         other = one.app.supervisor()
-        assert [] == await other.resume_interrupted()
+        assert ([], []) == await other.resume_interrupted()
         with pytest.raises(JobBusy, match="another process"):
             await other.pause(job, by="jo")
 

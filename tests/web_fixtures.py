@@ -18,6 +18,7 @@ from aiohttp import web
 from bulkremove.app import App, SandboxOptions
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.config import Settings
+from bulkremove.domain.clock import Clock
 from bulkremove.domain.permissions import Role
 from bulkremove.web.security import Address
 from bulkremove.web.server import make_site
@@ -138,12 +139,13 @@ async def running_site(
     speed: float = 60.0,
     roles: tuple[Role, ...] = (),
     address: Address | None = None,
+    clock: Clock | None = None,
     **settings: object,
 ) -> AsyncIterator[RunningSite]:
     """A server, with a user of each role (named like it) and a sandbox with ``world``."""
     play = SandboxOptions(world, speed) if world else None
     base = Settings(home, api_url="http://127.0.0.1:9", accounts_url="http://127.0.0.1:9")
-    app = App(replace(base, **settings), environ=CREDENTIALS, sandbox=play)  # type: ignore[arg-type] # fields of Settings
+    app = App(replace(base, **settings), environ=CREDENTIALS, sandbox=play, clock=clock)  # type: ignore[arg-type] # fields of Settings
     for role in roles:
         await app.users.add_user(role.value, role, PASSWORD, by="a test")
     supervisor, sessions = app.supervisor(), Sessions(app.users, users=bool(roles))

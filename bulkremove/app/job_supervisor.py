@@ -8,22 +8,24 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from bulkremove.app.context import Context
+from bulkremove.app.driving import check_reviewed
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.results import RunResult
 from bulkremove.app.runs import Runs
-from bulkremove.domain.errors import BulkremoveError, JobBusy
-from bulkremove.domain.job import EndReason, Job, JobState
+from bulkremove.domain.errors import BulkremoveError, ConsentMissing, JobBusy
+from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState
 from bulkremove.domain.row import Status
 from bulkremove.engine.progress import Progress, Stop
 from bulkremove.engine.rate_limit import shared_ends
 
 RECENT_ROWS = 12
 """Latest settled rows of a job that are kept for display."""
-CLOSED = "The server was stopped. The job goes on by itself when it is started again."
+CLOSED = "The server was stopped. The job goes on by itself if it is started again within an hour."
 
 ACTOR = "bulkremove itself"
 """The actor in the audit log when a job is resumed after a restart."""
@@ -56,29 +58,46 @@ class JobSupervisor:
         self.failures: dict[str, str] = {}
         """Why a job could not be started or ended badly: a sentence by job id."""
 
-    async def resume_interrupted(self) -> list[Job]:
-        """Resume the jobs that a stopped or killed server left unfinished, and return them."""
-        jobs, resumed = self._jobs, []
+    async def resume_interrupted(self) -> tuple[list[Job], list[Job]]:
+        """Resume what a stopped or killed server drove within the last hour; also return the jobs that need review.
+
+        Jobs that a command or a nightly run drove last are theirs to resume.
+        """
+        jobs, now, resumed, need_review = self._jobs, self._context.clock.wall(), [], []
         await jobs.remove_abandoned()
         for job in await jobs.all(JobState.READY, JobState.RUNNING, JobState.PAUSED):
-            if job.state is JobState.PAUSED and job.reason_code is not EndReason.SERVER_STOPPED:
+            if await jobs.is_running(job):
                 continue
-            if job.origin == "nightly" or await jobs.is_running(
-                job
-            ):  # the next nightly run resumes jobs of nightly runs
-                continue
-            await jobs.add_event(job.id, "taken_up", "The server was started again; the job goes on by itself.")
-            self.start(job, by=ACTOR)
-            resumed.append(job)
-        return resumed
+            if job.needs_review(now):
+                need_review.append(job)
+            elif job.driven_by is FrontEnd.PAGE and (
+                job.state is not JobState.PAUSED or job.reason_code is EndReason.SERVER_STOPPED
+            ):
+                await jobs.add_event(job.id, "taken_up", "The server was started again; the job goes on by itself.")
+                self.start(job, by=ACTOR)
+                resumed.append(job)
+        return resumed, need_review
 
-    def start(self, job: Job, *, by: str) -> None:
-        """Run or resume a job in the background; nothing happens when it runs already."""
+    async def resume(self, job_id: str, *, by: str, rows_reviewed: int | None) -> Job:
+        """Resume a job in the background. ``rows_reviewed``: the number of rows left that the person saw, if any.
+
+        Raises ConsentMissing when nothing is left, or when the job needs review and that is not its number of rows.
+        """
+        job = await self._jobs.find(job_id)
+        if not job.state.resumable:
+            raise ConsentMissing(f"Job {job.id} is {job.state.value}; nothing is left to resume.")
+        rows_left = (await self._jobs.tally(job)).open
+        check_reviewed(job, rows_left, rows_reviewed=rows_reviewed, now=self._context.clock.wall())
+        self.start(job, by=by, rows_reviewed=rows_reviewed)
+        return job
+
+    def start(self, job: Job, *, by: str, rows_reviewed: int | None = None) -> None:
+        """Run a job in the background; nothing happens when it runs already."""
         if job.id in self._tasks:
             return
         self.failures.pop(job.id, None)
         self._running[job.id] = RunningJob(job)
-        self._tasks[job.id] = asyncio.create_task(self._run(job.id, self._running[job.id], by))
+        self._tasks[job.id] = asyncio.create_task(self._run(job, self._running[job.id], by, rows_reviewed))
 
     async def drive(self, job_id: str, *, stop: Stop, by: str) -> RunResult:
         """Run a nightly run's job, visible on the page; jobs that people started go first. Raises as ``Runs.run``."""
@@ -90,7 +109,12 @@ class JobSupervisor:
         self._running[job_id] = running
         task = asyncio.create_task(
             self._runs.run(
-                job_id, stop=stop, on_progress=running.update, by=by, must_yield=lambda: self._runs_for_people(job_id)
+                job_id,
+                stop=stop,
+                on_progress=running.update,
+                by=by,
+                must_yield=lambda: self._runs_for_people(job_id),
+                front_end=FrontEnd.NIGHTLY,
             )
         )
         self._tasks[job_id] = task
@@ -101,7 +125,7 @@ class JobSupervisor:
 
     def _runs_for_people(self, job_id: str) -> bool:
         """Whether another job, which no nightly run started, is under way."""
-        return any(other.job.origin != "nightly" for key, other in self._running.items() if key != job_id)
+        return any(other.job.origin is not FrontEnd.NIGHTLY for key, other in self._running.items() if key != job_id)
 
     async def order(self) -> list[tuple[Job, float]]:
         """The jobs under way by their expected end, each with the seconds of the run's clock until then."""
@@ -130,7 +154,7 @@ class JobSupervisor:
         await self._jobs.cancel(job_id, by=by)
 
     async def close(self) -> None:
-        """Stop all jobs; they are resumed when the server is started again."""
+        """Stop all jobs; they are resumed when the server is started again within an hour."""
         await asyncio.gather(*(self._stop(key, CLOSED, EndReason.SERVER_STOPPED) for key in list(self._tasks)))
 
     async def _stop(self, job_id: str, why: str, code: EndReason) -> None:
@@ -138,11 +162,22 @@ class JobSupervisor:
             running.stop.ask(why, code, auto_resumable=code is EndReason.SERVER_STOPPED)
             await asyncio.wait([self._tasks[job_id]])
 
-    async def _run(self, job_id: str, running: RunningJob, by: str) -> None:
+    async def _run(self, job: Job, running: RunningJob, by: str, rows_reviewed: int | None) -> None:
+        job_id = job.id
         try:
-            await self._runs.run(job_id, stop=running.stop, on_progress=running.update, by=by)
+            await self._runs.run(
+                job_id,
+                stop=running.stop,
+                on_progress=running.update,
+                by=by,
+                front_end=FrontEnd.PAGE,
+                rows_reviewed=rows_reviewed,
+            )
         except BulkremoveError as error:
             self.failures[job_id] = str(error)
+            if not isinstance(error, JobBusy) and job.origin is not FrontEnd.NIGHTLY:
+                with suppress(BulkremoveError):
+                    await self._jobs.withdraw(job_id, by=by)
         except Exception as error:
             logging.getLogger(__name__).warning("Job %s ended unexpectedly: %s", job_id, type(error).__name__)
             self.failures[job_id] = "Something unexpected ended this job. Start the server with --debug and resume it."

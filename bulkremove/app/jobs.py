@@ -174,7 +174,7 @@ class Jobs:
         def check(job: Job) -> None:
             check_four_eyes(job.prepared_by.split(", "), by, self._context.settings)
 
-        released = await self._storage.jobs.release(job.id, check, *records, by=by)
+        released = await self._storage.jobs.release(job.id, check, *records, by=by, at=at)
         if released is None:
             raise ConsentMissing(f"Job {job.id} is {job.state.value}; only a held one can be approved.")
         return released
@@ -188,6 +188,19 @@ class Jobs:
         end = JobEnd(JobState.CANCELLED, why, EndReason.CANCELLED, at)
         async with self._storage.claims.hold(job_id):
             return await self._storage.jobs.cancel(job_id, _not_over, end, Act(by, "cancelled", {"job": job_id}, at))
+
+    async def withdraw(self, job_id: str, *, by: str) -> bool:
+        """Cancel a job that was refused before its first row, so that nothing can run it later; False if it has begun.
+
+        The caller holds the job's claim, or knows that no process runs it.
+        """
+        at = self._context.clock.wall()
+        end = JobEnd(JobState.CANCELLED, "It was refused before its first row.", EndReason.CANCELLED, at)
+        try:
+            await self._storage.jobs.cancel(job_id, _never_run, end, Act(by, "cancelled", {"job": job_id}, at))
+        except ConsentMissing:
+            return False
+        return True
 
     async def expire(self, job_id: str, *, by: str) -> bool:
         """Cancel a held job that nobody approved in time; False when it is not held any more."""
@@ -262,6 +275,11 @@ class Jobs:
 
 def _held(job: Job) -> None:
     if job.state is not JobState.HELD:
+        raise ConsentMissing(f"Job {job.id} is {job.state.value}.")
+
+
+def _never_run(job: Job) -> None:
+    if job.state is not JobState.READY:
         raise ConsentMissing(f"Job {job.id} is {job.state.value}.")
 
 

@@ -22,7 +22,7 @@ from bulkremove.config import Settings
 from bulkremove.domain import planner
 from bulkremove.domain.clock import Epoch, later
 from bulkremove.domain.errors import ConsentMissing
-from bulkremove.domain.job import Job, JobState
+from bulkremove.domain.job import FrontEnd, Job, JobState
 from bulkremove.domain.operation import OPERATIONS, REMOVE_LEARNER, Operation
 from bulkremove.domain.plan import Plan, PlannedRow
 from bulkremove.domain.row import Status
@@ -32,6 +32,7 @@ from bulkremove.platform.local_time import local
 from bulkremove.reading.options import ReadOptions
 from bulkremove.reading.reader import read
 from bulkremove.reading.subprocess_reader import read_in_subprocess
+from bulkremove.report import reserve_both
 from bulkremove.storage.interface.records import Record
 
 _LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
@@ -95,9 +96,14 @@ class Plans:
         folder: Path,
         prepared_by: Collection[str],
         by: str,
+        front_end: FrontEnd,
+        report: Path | None = None,
         claim: AsyncExitStack | None = None,
     ) -> Job:
-        """Store a confirmed plan as a job, whose report goes to ``folder``. Raises ConsentMissing.
+        """Store a confirmed plan as a job, whose report goes to ``folder`` or is the file ``report``.
+
+        Raises ConsentMissing, and what would make its run fail at once (no credentials, no place for the report):
+        NotAuthorized, SettingsError or ReportFailed. A plan that is refused leaves nothing that can run.
 
         ``prepared_by``: everybody who uploaded the file or chose how it is read; ``by`` confirms the plan. ``claim``:
         keeps the job's claim for ``Runs.run``, so that no server resumes the job in between.
@@ -110,7 +116,9 @@ class Plans:
             if preview.retry_of is not None:  # held from the check until the new job is visible
                 await stack.enter_async_context(self._jobs.claim_retry(preview.retry_of))
                 await self._check_retried(preview.retry_of, preview.plan)
-            job = await self._new_job(preview, folder=folder, prepared_by=", ".join(prepared_by), confirmed_by=by)
+            prepared = ", ".join(prepared_by)
+            job = await self._new_job(preview, folder=folder, prepared_by=prepared, confirmed_by=by, origin=front_end)
+            self._check_can_run(job, preview.plan, report)
             await self._jobs.add(job, preview.plan, "confirmed", by=by, claim=claim)
         return job
 
@@ -129,11 +137,19 @@ class Plans:
         ``held``: why it must not run before somebody approves it; ``due_at``: when it may run at the earliest.
         """
         state = JobState.HELD if held or due_at else JobState.READY
-        job = await self._new_job(preview, folder=folder, prepared_by=by, confirmed_by="" if held else by)
-        job = replace(job, state=state, reason=held or "", origin="nightly", due_at=due_at)
+        confirmed_by, origin = "" if held else by, FrontEnd.NIGHTLY
+        job = await self._new_job(preview, folder=folder, prepared_by=by, confirmed_by=confirmed_by, origin=origin)
+        job = replace(job, state=state, reason=held or "", due_at=due_at)
         act = "held" if held else "announced" if due_at else "confirmed"
         await self._jobs.add(job, preview.plan, act, *records(job), by=by)
         return job
+
+    def _check_can_run(self, job: Job, plan: Plan, report: Path | None) -> None:
+        """Check what can be checked before the job is stored. Raises NotAuthorized, SettingsError or ReportFailed."""
+        if plan.removals:
+            self._accounts.credentials(self._accounts.settings_of(job))
+        for file in reserve_both(job, report, rows=len(plan.table)):
+            file.discard()
 
     async def _check_retried(self, job_id: str, plan: Plan) -> None:
         """Check that no row of the plan is in a retry of the job already. Raises ConsentMissing."""
@@ -161,7 +177,9 @@ class Plans:
         ends_at = later(self._context.clock.wall(), seconds / self._context.clock.speed)
         return Preview(planned, quota, seconds, ends_at, self._context.clock.speed, refusal=refusal)
 
-    async def _new_job(self, preview: Preview, *, folder: Path, prepared_by: str, confirmed_by: str) -> Job:
+    async def _new_job(
+        self, preview: Preview, *, folder: Path, prepared_by: str, confirmed_by: str, origin: FrontEnd
+    ) -> Job:
         plan, quota = preview.plan, self._context.settings.quota
         return Job(
             await self._new_id(),
@@ -180,6 +198,7 @@ class Plans:
             prepared_by=prepared_by,
             confirmed_by=confirmed_by,
             operation=plan.operation.name,
+            origin=origin,
         )
 
     async def _new_id(self) -> str:

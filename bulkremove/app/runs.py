@@ -13,6 +13,7 @@ from yarl import URL
 from bulkremove.app import sandbox_run
 from bulkremove.app.accounts import Accounts
 from bulkremove.app.context import Context
+from bulkremove.app.driving import Driving, check_reviewed
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.protected_list import ProtectedList, protected_learners
 from bulkremove.app.results import RunResult
@@ -20,15 +21,16 @@ from bulkremove.app.sandbox_run import RunningSandbox, SandboxOptions
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch, seconds_between
 from bulkremove.domain.errors import ConsentMissing, JobBusy, JournalFailed, SettingsError
-from bulkremove.domain.job import EndReason, Job, JobState
+from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState
 from bulkremove.domain.operation import OPERATIONS
 from bulkremove.domain.planner import PROTECTED
+from bulkremove.domain.row import Removal
 from bulkremove.engine.fair_queue import FairQueue
 from bulkremove.engine.job_run import JobRun
 from bulkremove.engine.progress import Progress, Stop
-from bulkremove.report import default_path, reserve, retry_path
+from bulkremove.report import reserve_both
 from bulkremove.storage.interface.jobs import JobEnd
-from bulkremove.zoho.client import open_client
+from bulkremove.zoho.client import ZohoClient, open_client
 from bulkremove.zoho.oauth import AccessTokens
 
 
@@ -53,72 +55,58 @@ class Runs:
         expect_missing: bool = False,
         must_yield: Callable[[], bool] = lambda: False,
         claimed: bool = False,
+        front_end: FrontEnd,
+        rows_reviewed: int | None = None,
     ) -> RunResult:
         """Send the pending rows of a job and write its report, whose file is reserved before the first removal.
 
         ``expect_missing``: go on even if Zoho knows none of the first learners. While ``must_yield`` returns true, no
-        new row is begun. ``claimed``: the caller holds the job's claim already.
+        new row is begun. ``claimed``: the caller holds the job's claim already. ``front_end``: who drives the job.
+        ``rows_reviewed``: the number of rows left that a person saw, if the job needs review; a nightly run has looked
+        at the job's age by its own rule.
 
-        Raises JobBusy, ReportFailed and SettingsError before anything is sent; JournalFailed ends a run at once.
+        Raises ConsentMissing, JobBusy, ReportFailed and SettingsError before anything is sent; JournalFailed ends a run
+        at once.
         """
         storage = self._context.storage
         async with nullcontext() if claimed else storage.claims.hold(job_id):
             job = await self._jobs.find(job_id)
-            if not await self._jobs.resumable(job):
-                raise ConsentMissing(
-                    f"Job {job.id} is {job.state.value}; nothing is left to resume.",
-                    hint=f"`bulkremove report {job.id}` writes its report again, `bulkremove retry {job.id}` makes a "
-                    "new job of the rows that were not sent.",
-                )
-            if job.operation not in OPERATIONS:
-                raise JournalFailed(
-                    f"Job {job.id} makes calls that this version does not know ({job.operation}). Nothing was sent.",
-                    hint="Update bulkremove.",
-                )
+            await self._check(job)
             settings = self._accounts.settings_of(job)
+            if front_end is not FrontEnd.NIGHTLY:
+                rows_left = (await storage.rows.tally(job.id)).open
+                check_reviewed(job, rows_left, rows_reviewed=rows_reviewed, now=self._context.clock.wall())
             if protected := protected_learners(self._context.settings):
                 await storage.rows.protect(job.id, protected, why=PROTECTED, at=self._context.clock.wall())
             tally = await storage.rows.tally(job.id)
             if not tally.total:
                 raise JournalFailed(f"Job {job.id} has no rows in the journal, so nothing was sent.")
             await self._context.record(by, "run", job=job.id)
-            path = report or default_path(job, Path(job.folder))
-            files = [reserve(path, job=job, rows=tally.total)]
+            files = reserve_both(job, report, rows=tally.total)
             try:
-                files.append(reserve(retry_path(path, job), job=job, rows=tally.total))
                 if tally.open:
-                    credentials = self._accounts.credentials(settings)
-                    async with (
-                        self.in_sandbox() as sandbox,
-                        open_client(
-                            settings,
-                            base=URL(sandbox.url) if sandbox else None,
-                            operation=OPERATIONS[job.operation],
-                            speed=self._context.clock.speed,
-                            on_date=self._note_date,
-                        ) as client,
-                    ):
-                        tokens = AccessTokens(
-                            credentials,
-                            accounts_url=sandbox.url if sandbox else settings.token_url,
-                            home=sandbox.tokens if sandbox else settings.home,
-                            clock=self._context.clock,
-                            post=client.post_form,
-                        )
-                        run = JobRun(
-                            storage,
-                            job,
-                            settings=settings,
-                            clock=self._context.clock,
-                            random=self._context.random.random,
-                            ledger=self._accounts.ledger_key(settings),
-                            queue=self._queue(settings),
-                            stop=stop,
-                            on_progress=on_progress,
-                            must_yield=must_yield,
-                            expect_missing=expect_missing,
-                            is_protected=ProtectedList(self._context.settings).is_protected,
-                        )
+                    driving = Driving(storage.jobs, job, front_end, self._context.clock)
+                    protected_list = ProtectedList(self._context.settings)
+
+                    def is_protected(removal: Removal) -> bool:
+                        driving.check()
+                        return protected_list.is_protected(removal)
+
+                    run = JobRun(
+                        storage,
+                        job,
+                        settings=settings,
+                        clock=self._context.clock,
+                        random=self._context.random.random,
+                        ledger=self._accounts.ledger_key(settings),
+                        queue=self._queue(settings),
+                        stop=stop,
+                        on_progress=on_progress,
+                        must_yield=must_yield,
+                        expect_missing=expect_missing,
+                        is_protected=is_protected,
+                    )
+                    async with self._connected(job, settings) as (client, tokens), driving.recorded():
                         job = await run.run(client, tokens)
                 elif job.state.resumable:
                     job = await self._finish(job)
@@ -126,6 +114,44 @@ class Runs:
             finally:
                 for file in files:
                     file.discard()
+
+    async def _check(self, job: Job) -> None:
+        """Check that something is left to do that this version can do. Raises ConsentMissing or JournalFailed."""
+        if not await self._jobs.resumable(job):
+            raise ConsentMissing(
+                f"Job {job.id} is {job.state.value}; nothing is left to resume.",
+                hint=f"`bulkremove report {job.id}` writes its report again, `bulkremove retry {job.id}` makes a "
+                "new job of the rows that were not sent.",
+            )
+        if job.operation not in OPERATIONS:
+            raise JournalFailed(
+                f"Job {job.id} makes calls that this version does not know ({job.operation}). Nothing was sent.",
+                hint="Update bulkremove.",
+            )
+
+    @asynccontextmanager
+    async def _connected(self, job: Job, settings: Settings) -> AsyncIterator[tuple[ZohoClient, AccessTokens]]:
+        """A client for the job's calls, and the access tokens of its account. Raises NotAuthorized or SettingsError."""
+        credentials = self._accounts.credentials(settings)
+        async with self.in_sandbox() as sandbox:
+            client = open_client(
+                settings,
+                base=URL(sandbox.url) if sandbox else None,
+                operation=OPERATIONS[job.operation],
+                speed=self._context.clock.speed,
+                on_date=self._note_date,
+            )
+            async with client as open_one:
+                yield (
+                    open_one,
+                    AccessTokens(
+                        credentials,
+                        accounts_url=sandbox.url if sandbox else settings.token_url,
+                        home=sandbox.tokens if sandbox else settings.home,
+                        clock=self._context.clock,
+                        post=open_one.post_form,
+                    ),
+                )
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,9 +43,12 @@ def jobs(screen: Screen, state: str | None, source: str, newest: int, page: int,
     Example: bulkremove jobs --state paused
     """
     job_state = JobState(state) if state else None
-    matches, tallies, has_more = screen.call(
-        lambda app: app.jobs.page(page=page, limit=newest, state=job_state, source=source)
-    )
+
+    async def load(app: App) -> tuple[list[Job], Mapping[str, Tally], bool, Epoch]:
+        page_of_jobs = await app.jobs.page(page=page, limit=newest, state=job_state, source=source)
+        return *page_of_jobs, app.clock.wall()
+
+    matches, tallies, has_more, now = screen.call(load)
     if as_json:
         items = [{"job": job.id, "state": job.state.value, "source": job.source, "host": job.host} for job in matches]
         screen.answer(json.dumps(items))
@@ -58,7 +62,8 @@ def jobs(screen: Screen, state: str | None, source: str, newest: int, page: int,
         created = f"{local(job.created_at):%Y-%m-%d %H:%M}"
         settled = f"{tally.total - tally.open:,}/{tally.total:,}"
         source_name = ("SANDBOX " if job.sandbox else "") + shown(job.source)
-        screen.answer(f"{job.id}  {created}  {job.state.value:<9}  {settled:>15}  {source_name}")
+        review = "  (needs review)" if job.needs_review(now) else ""
+        screen.answer(f"{job.id}  {created}  {job.state.value:<9}  {settled:>15}  {source_name}{review}")
     if has_more:
         screen.say(f"There are more: --page {page + 1}")
 
@@ -73,17 +78,19 @@ def show(screen: Screen, job: str, as_json: bool) -> None:
     Example: bulkremove show 20261123-k3f9
     """
 
-    async def load(app: App) -> tuple[Job, Tally, str, list[tuple[Epoch, str, str]], list[Outcome]]:
-        jobs, stored = app.jobs, await app.jobs.find(job)
+    async def load(app: App) -> tuple[Job, Tally, str, list[tuple[Epoch, str, str]], list[Outcome], Epoch]:
+        jobs, stored, now = app.jobs, await app.jobs.find(job), app.clock.wall()
         unknown = await jobs.outcomes(stored, Status.UNKNOWN)
-        return stored, await jobs.tally(stored), await jobs.summary(stored), await jobs.events(stored), unknown
+        return stored, await jobs.tally(stored), await jobs.summary(stored), await jobs.events(stored), unknown, now
 
-    stored_job, tally, summary, events, unknown = screen.call(load)
+    stored_job, tally, summary, events, unknown, now = screen.call(load)
+    needs_review = tally.open > 0 and stored_job.needs_review(now)
     if as_json:
         from bulkremove.report import as_json as report_json
 
         document = {
             **report_json(stored_job, tally),
+            "needs_review": needs_review,
             "exit_code": of_job(stored_job, tally),
             "events": [{"at": at, "name": name, "text": text} for at, name, text in events],
             "unknown_rows": [outcome.number for outcome in unknown],
@@ -98,6 +105,10 @@ def show(screen: Screen, job: str, as_json: bool) -> None:
             screen.answer(f"    {row_note.author} noted: {shown(row_note.text)}")
     if len(unknown) > _MAX_UNKNOWN_ROWS:
         screen.answer(f"  ... and {len(unknown) - _MAX_UNKNOWN_ROWS:,} more unknown rows")
+    if needs_review:
+        from bulkremove.app.driving import review_text
+
+        screen.answer(f"It needs review. {review_text(stored_job, tally.open, now)}")
     if stored_job.state.resumable:
         screen.answer(f"To go on: {screen.command('resume', stored_job.id)}")
     if unknown and stored_job.state.over:

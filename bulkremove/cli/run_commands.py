@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bulkremove.cli import preview_text
-from bulkremove.cli.console import Screen, json_option, options, sandbox_options
+from bulkremove.cli.console import Screen, json_option, options, sandbox_options, shown
 from bulkremove.cli.run_display import run_job
 from bulkremove.domain.errors import ConsentMissing, FileRefused
+from bulkremove.domain.job import FrontEnd
 
 if TYPE_CHECKING:
     from bulkremove.app import App, Preview
@@ -109,15 +110,25 @@ def run(
 
 @click.command()
 @click.argument("job", required=False)
+@click.option("--rows", type=int, metavar="N", help="The number of rows left, of a job that needs review.")
 @run_options
 @limit_options
 @json_option
 @sandbox_options
 @click.pass_obj
 def resume(
-    screen: Screen, /, job: str | None, report: str | None, expect_missing: bool, as_json: bool, **params: Any
+    screen: Screen,
+    /,
+    job: str | None,
+    rows: int | None,
+    report: str | None,
+    expect_missing: bool,
+    as_json: bool,
+    **params: Any,
 ) -> int:
     """Go on with JOB, or with the latest unfinished one. The file is not needed any more.
+
+    A job that nobody drove for an hour needs review: it shows what is left and asks.
 
     Example: bulkremove resume
     """
@@ -125,8 +136,16 @@ def resume(
 
     _, settings, sandbox = _split(params)
     with screen.app(**settings, **sandbox) as app:
-        job_id = asyncio.run(app.jobs.find(job)).id
-        return run_job(screen, app, job_id, report, expect_missing, as_json, params)
+        stored = asyncio.run(app.jobs.find(job))
+        rows_left = asyncio.run(app.jobs.tally(stored)).open
+        if rows is None and rows_left and stored.needs_review(app.clock.wall()) and sys.stdin.isatty():
+            from bulkremove.app.driving import review_text
+
+            review = review_text(stored, rows_left, app.clock.wall())
+            screen.warn(f"Job {stored.id} ({shown(stored.source)}) needs review. {review}")
+            screen.warn(f"Its rows: {screen.command('report', stored.id)}")
+            rows = _ask_number(f"Type the number of rows left ({rows_left:,}) to remove these learners")
+        return run_job(screen, app, stored.id, report, expect_missing, as_json, params, rows_reviewed=rows)
 
 
 @click.command()
@@ -238,9 +257,19 @@ def _confirm_and_run(
     if must_ask:
         if preview.refusal:
             raise preview.refusal
-        consent = Consent(number=_ask_number(preview))
+        prompt = f"Type the number of removals ({preview.plan.removals:,}) to remove these learners"
+        consent = Consent(number=_ask_number(prompt))
     by, claim = this_person(), AsyncExitStack()
-    submission = app.plans.submit(preview, consent=consent, folder=folder, prepared_by=(by,), by=by, claim=claim)
+    submission = app.plans.submit(
+        preview,
+        consent=consent,
+        folder=folder,
+        prepared_by=(by,),
+        by=by,
+        front_end=FrontEnd.COMMAND,
+        report=Path(report).absolute() if report else None,
+        claim=claim,
+    )
     try:
         job = asyncio.run(submission)
         return run_job(screen, app, job.id, report, expect_missing, as_json, params, claimed=True)
@@ -248,14 +277,13 @@ def _confirm_and_run(
         asyncio.run(claim.aclose())
 
 
-def _ask_number(preview: Preview) -> int:
-    """Ask a person to type the number of removals. Raises ConsentMissing without a terminal or a number."""
+def _ask_number(prompt: str) -> int:
+    """Ask a person to type a number. Raises ConsentMissing without a terminal or a number."""
     if not sys.stdin.isatty():
         raise ConsentMissing(
             "There is no terminal to ask on. Nothing was sent.",
             hint="Preview the file, then give --plan HASH, or --yes.",
         )
-    prompt = f"Type the number of removals ({preview.plan.removals:,}) to remove these learners"
     number = click.prompt(prompt, default="", show_default=False, err=True).strip().replace(",", "")
     if not number.isdecimal():
         raise ConsentMissing("That is not a number, so nothing was sent.")

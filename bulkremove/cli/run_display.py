@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from bulkremove.cli.console import Screen
 from bulkremove.cli.exit_codes import of_job
-from bulkremove.domain.errors import BulkremoveError, JobBusy
-from bulkremove.domain.job import EndReason
+from bulkremove.domain.errors import BulkremoveError, ConsentMissing, JobBusy
+from bulkremove.domain.job import EndReason, FrontEnd
 
 if TYPE_CHECKING:
     from bulkremove.app import App, RunResult
@@ -27,10 +27,12 @@ def run_job(
     params: dict[str, Any],
     *,
     claimed: bool = False,
+    rows_reviewed: int | None = None,
 ) -> int:
     """Run a job until it ends or is stopped, show its result, and return the exit code. Errors are printed.
 
-    ``params``: the parameters of the command; ``claimed``: the caller holds the job's claim already.
+    ``params``: the parameters of the command; ``claimed``: the job is new and the caller holds its claim, so that it is
+    withdrawn if it is refused; ``rows_reviewed``: the number of rows left that the person saw.
     """
     import asyncio
 
@@ -40,10 +42,12 @@ def run_job(
     resume_command = _resume_command(screen, job_id, {**params, "report": report})
     path = Path(report).absolute() if report else None
     try:
-        ended = asyncio.run(_run(screen, app, job_id, path, expect_missing, resume_command, claimed))
+        ended = asyncio.run(_run(screen, app, job_id, path, expect_missing, resume_command, claimed, rows_reviewed))
     except (Exception, KeyboardInterrupt) as error:
         code = report_error(error) if isinstance(error, Exception) else 130
-        if not isinstance(error, JobBusy) and _resumable(app, job_id):
+        if claimed and asyncio.run(_withdrawn(app, job_id)):
+            screen.warn(f"Job {job_id} was cancelled before its first row.")
+        elif not isinstance(error, JobBusy | ConsentMissing) and _resumable(app, job_id):
             screen.warn(f"Job {job_id} is kept. To go on: {resume_command}")
         return code
     if ended.report:
@@ -56,6 +60,15 @@ def run_job(
     return of_job(ended.job, ended.tally)
 
 
+async def _withdrawn(app: App, job_id: str) -> bool:
+    from bulkremove.app import this_person
+
+    try:
+        return await app.jobs.withdraw(job_id, by=this_person())
+    except BulkremoveError:
+        return False  # the journal can't be written
+
+
 def _resumable(app: App, job_id: str) -> bool:
     import asyncio
 
@@ -66,7 +79,14 @@ def _resumable(app: App, job_id: str) -> bool:
 
 
 async def _run(
-    screen: Screen, app: App, job_id: str, report: Path | None, expect_missing: bool, resume_command: str, claimed: bool
+    screen: Screen,
+    app: App,
+    job_id: str,
+    report: Path | None,
+    expect_missing: bool,
+    resume_command: str,
+    claimed: bool,
+    rows_reviewed: int | None,
 ) -> RunResult:
     import asyncio
 
@@ -106,6 +126,8 @@ async def _run(
                 report=report,
                 expect_missing=expect_missing,
                 claimed=claimed,
+                front_end=FrontEnd.COMMAND,
+                rows_reviewed=rows_reviewed,
             )
     finally:
         ticking.cancel()

@@ -7,10 +7,28 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from bulkremove.domain.clock import Epoch
+from bulkremove.domain.clock import Epoch, seconds_between
 from bulkremove.domain.hosts import is_sandbox
 from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.domain.row import Roles, Status
+
+CONSENT_SECONDS = 3600.0
+"""Seconds after which what is left of a job needs a person's review (OUTCOMES: an hour from when nobody drives it)."""
+ANNOUNCED_WAIT = 86_400.0
+"""Seconds that a wait for the daily quota or for the next window may last; the plan announced it."""
+CLOCK_STEP = 60.0
+"""Seconds that the wall clock may have been set back without making the age of a consent unknown."""
+
+
+class FrontEnd(StrEnum):
+    """What drives jobs. The values are stored in the journal."""
+
+    COMMAND = "command"
+    """A command that a person or a script runs."""
+    PAGE = "page"
+    """The page or the HTTP API of a server."""
+    NIGHTLY = "nightly"
+    """A nightly run."""
 
 
 class JobState(StrEnum):
@@ -71,6 +89,8 @@ class EndReason(StrEnum):
     """A lock, failures or a broken connection lasted longer than all waits."""
     DAY_USED_UP = "day_used_up"
     """The daily quota is used up."""
+    STANDSTILL = "standstill"
+    """The process stood still, as on a machine that sleeps, for longer than consent lasts."""
     TOO_SLOW = "too_slow"
     """Disk or CPU are too slow to use a slot in time."""
     RESTORED = "restored"
@@ -143,8 +163,12 @@ class Job:
     """The user who provided the file."""
     confirmed_by: str = ""
     """The user who confirmed its plan."""
-    origin: str = "person"
-    """``person``, or ``nightly`` for a job of a nightly run."""
+    origin: FrontEnd = FrontEnd.COMMAND
+    """The front end that made it."""
+    driven_at: Epoch = Epoch(0.0)
+    """When a process drove it last, to the minute; at first when it was made or approved."""
+    driven_by: FrontEnd = FrontEnd.COMMAND
+    """The front end that drove it last; at first the one that made it."""
     due_at: Epoch | None = None
     """When a held job starts without approval; None when it needs one."""
     auto_resumable: bool = False
@@ -158,3 +182,16 @@ class Job:
     def sandbox(self) -> bool:
         """Whether its host can only be a sandbox on this machine."""
         return is_sandbox(self.host)
+
+    def needs_review(self, now: Epoch) -> bool:
+        """Whether a person must look at what is left before it goes on: learners may have been enrolled anew since.
+
+        Consent lasts for ``CONSENT_SECONDS`` from when nobody drives the job, and an announced wait belongs to the run.
+        """
+        waits = self.state is JobState.PAUSED and self.reason_code in (EndReason.DAY_USED_UP, EndReason.WINDOW_CLOSED)
+        return self.state.resumable and not is_recent(self.driven_at, now, CONSENT_SECONDS + waits * ANNOUNCED_WAIT)
+
+
+def is_recent(at: Epoch, now: Epoch, seconds: float) -> bool:
+    """Whether ``at`` is at most so many seconds ago; not if it lies ahead, since a clock was wrong then."""
+    return -CLOCK_STEP <= seconds_between(at, now) <= seconds

@@ -15,7 +15,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_
 
 from bulkremove.domain.attempt import PendingRow
 from bulkremove.domain.clock import Clock, Monotonic
-from bulkremove.domain.errors import BulkremoveError, NeverSent
+from bulkremove.domain.errors import BulkremoveError, ConsentMissing, NeverSent
 from bulkremove.domain.job import EndReason
 from bulkremove.domain.row import Removal, RowState
 from bulkremove.engine import circuit_breaker, decision_table
@@ -66,7 +66,8 @@ class _Row:
 class Attempts:
     """The attempts of one run, for several rows at a time.
 
-    ``is_protected`` is asked before each call whether the learner must not be removed, and may raise a BulkremoveError;
+    ``is_protected`` is asked before each call whether the learner must not be removed, and may raise ConsentMissing if
+    nothing may be sent any more, or another BulkremoveError;
     ``count_unsettled`` returns how many rows of the job are not settled; ``random``, a number in [0, 1) for back-offs.
     """
 
@@ -174,6 +175,8 @@ class Attempts:
             return await self._resolve_refused_renewal(row)
         try:
             is_protected = self._is_protected(row.pending_row.removal)
+        except ConsentMissing as error:
+            return RunEnd(str(error), EndReason.STANDSTILL)
         except BulkremoveError as error:  # a list that can't be read protects nobody, so nobody is removed
             return RunEnd(str(error), EndReason.SETTINGS)
         if is_protected:

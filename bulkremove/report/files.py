@@ -77,6 +77,17 @@ def reserve(path: Path, *, job: Job, rows: int) -> ReportFile:
     return ReportFile(path, partial)
 
 
+def reserve_both(job: Job, path: Path | None, *, rows: int) -> tuple[ReportFile, ReportFile]:
+    """Reserve a job's report and its retry file. ``path``: of the report, if not the default. Raises ReportFailed."""
+    path = path or default_path(job, Path(job.folder))
+    report = reserve(path, job=job, rows=rows)
+    try:
+        return report, reserve(retry_path(path, job), job=job, rows=rows)
+    except BaseException:
+        report.discard()
+        raise
+
+
 def default_path(job: Job, folder: Path) -> Path:
     """The first of ``<job>-report.csv``, ``<job>-report-2.csv``... in ``folder`` that is free, as is its retry path."""
     number = 1

@@ -151,10 +151,12 @@ class Api:
 
     async def resume(self, request: web.Request) -> web.StreamResponse:
         """Resume a job and return it. Raises ConsentMissing."""
-        job = await self._job(request)
-        if not job.state.resumable:
-            raise ConsentMissing(f"Job {job.id} is {job.state.value}; nothing is left to resume.")
-        self._supervisor.start(job, by=person(request).name)
+        rows = request.query.get("rows")
+        if rows is not None and not (rows.isascii() and rows.isdigit() and len(rows) < 9):
+            raise web.HTTPBadRequest(text="rows must be the number of rows left.")
+        job = await self._supervisor.resume(
+            request.match_info["job"], by=person(request).name, rows_reviewed=None if rows is None else int(rows)
+        )
         return await self._job_response(job)
 
     async def cancel(self, request: web.Request) -> web.StreamResponse:
@@ -179,9 +181,11 @@ class Api:
         return web.json_response(self._job_json(job, await self._app.jobs.tally(job)), status=status)
 
     def _job_json(self, job: Job, tally: Tally) -> SupervisedJob:
+        running = self._supervisor.running(job.id) is not None
         return {
             **as_json(job, tally),
-            "running": self._supervisor.running(job.id) is not None,
+            "needs_review": not running and job.needs_review(self._app.clock.wall()),
+            "running": running,
             "failure": self._supervisor.failures.get(job.id),
         }
 

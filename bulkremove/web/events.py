@@ -10,6 +10,7 @@ from aiohttp import web
 from aiohttp_sse import sse_response
 
 from bulkremove.app import App
+from bulkremove.app.driving import review_text
 from bulkremove.app.job_supervisor import JobSupervisor, RunningJob
 from bulkremove.domain.attempt import Outcome
 from bulkremove.domain.clock import LoopTime, later, seconds_between
@@ -121,5 +122,8 @@ class LiveUpdates:
             "chart": chart(await app.jobs.timeline(job)) if at_rest else None,
             "failure": self._supervisor.failures.get(job.id, ""),
             "over": job.state.over,
+            "review": review_text(job, tally.open, app.clock.wall())
+            if at_rest and tally.open and job.needs_review(app.clock.wall())
+            else "",
             "paused": at_rest and job.state in (JobState.PAUSED, JobState.READY, JobState.RUNNING),
         }

@@ -83,10 +83,11 @@ class JobPages:
 
     async def resume(self, request: web.Request) -> web.StreamResponse:
         """Resume a job and redirect to its page. Raises ConsentMissing."""
-        job = await self._job(request)
-        if not job.state.resumable:
-            raise ConsentMissing(f"Job {job.id} is {job.state.value}; nothing is left to resume.")
-        self._supervisor.start(job, by=person(request).name)
+        form = await read_form(request)
+        rows = str(form.get("rows", "")).strip().replace(",", "")
+        job = await self._supervisor.resume(
+            request.match_info["job"], by=person(request).name, rows_reviewed=parse_number(rows, -1) if rows else None
+        )
         return _back_to(job)
 
     async def approve(self, request: web.Request) -> web.StreamResponse:

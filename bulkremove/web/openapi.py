@@ -33,8 +33,9 @@ class RowsPage(TypedDict):
 
 
 class SupervisedJob(JobJson):
-    """A job; ``failure``: why this server could not run it."""
+    """A job; ``needs_review``: nobody drove it for an hour; ``failure``: why this server could not run it."""
 
+    needs_review: bool
     running: bool
     failure: str | None
 
@@ -182,7 +183,14 @@ def _paths() -> dict[str, Any]:
             )
         },
         "/jobs/{job}/pause": {"post": _operation("Pause a job.", {200: job_response}, [job], errors=not_found)},
-        "/jobs/{job}/resume": {"post": _operation("Resume a job.", {200: job_response}, [job], errors=(404, 409))},
+        "/jobs/{job}/resume": {
+            "post": _operation(
+                "Resume a job. One that nobody drove for an hour needs review: `rows` is the number of rows left.",
+                {200: job_response},
+                [job, _query("rows", {"type": "integer", "minimum": 0, "maximum": 99_999_999})],
+                errors=(404, 409),
+            )
+        },
         "/jobs/{job}/cancel": {
             "post": _operation("Cancel a job for good.", {200: job_response}, [job], errors=(404, 409))
         },

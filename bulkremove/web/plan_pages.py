@@ -15,7 +15,7 @@ from bulkremove.app import App, Consent, Preview
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.domain.clock import later
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing
-from bulkremove.domain.job import JobState
+from bulkremove.domain.job import FrontEnd, JobState
 from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.domain.permissions import Right
 from bulkremove.domain.row import Status
@@ -66,6 +66,7 @@ class PlanPages:
         context: dict[str, Any] = {"allowance": allowance, "failure": failure, "order": order, "states": VISIBLE}
         context |= {"jobs": [(job, tallies[job.id]) for job in jobs], "waiting": self._uploads.waiting()}
         context |= {"wanted": state_filter, "text": text, "page": number, "more": more, "speed": speed}
+        context |= {"need_review": {job.id for job in jobs if job.needs_review(now)}}
         return page("home.html", request, context)
 
     async def upload(self, request: web.Request) -> web.StreamResponse:
@@ -138,7 +139,9 @@ async def confirm(
 
     async def submit(preview: Preview) -> str:
         reports = private_folder(app.settings.home / "reports")
-        job = await app.plans.submit(preview, consent=consent, folder=reports, prepared_by=upload.by, by=by)
+        job = await app.plans.submit(
+            preview, consent=consent, folder=reports, prepared_by=upload.by, by=by, front_end=FrontEnd.PAGE
+        )
         return job.id
 
     try:

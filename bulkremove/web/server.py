@@ -104,11 +104,13 @@ async def serve(app: App, *, host: str, port: int, say: Callable[[str], None]) -
         try:
             await web.SockSite(runner, listener, ssl_context=tls).start()
             # Before the link is printed: a journal that can't be written ends the server.
-            resumed_jobs = await supervisor.resume_interrupted()
+            resumed_jobs, need_review = await supervisor.resume_interrupted()
             for line in _greeting(settings, sessions, host, port, secure=tls is not None):
                 say(line)
             for job in resumed_jobs:
                 say(f"Job {job.id} goes on.")
+            for job in need_review:
+                say(f"Job {job.id} needs review before it goes on: open its page.")
             if settings.nightly_source and settings.nightly_at is not None:
                 scheduler = asyncio.create_task(
                     Scheduler(app.context, app.nightly_runs(supervisor), nightly_stop).run()
@@ -178,7 +180,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _greeting(settings: Settings, sessions: Sessions, host: str, port: int, *, secure: bool) -> list[str]:
     """Return the lines that the server prints when it is ready: where to open the page, and how to end the server."""
-    last_line = "Ctrl-C ends the server; unfinished jobs go on when it is started again."
+    last_line = "Ctrl-C ends the server; unfinished jobs go on when it is started again within an hour."
     scheme = "https" if secure else "http"
     if sessions.start_token is not None:
         url = f"{scheme}://{'[::1]' if ':' in host else '127.0.0.1'}:{port}"

@@ -23,7 +23,7 @@ from bulkremove.app import App
 from bulkremove.app.consent import Consent
 from bulkremove.config import Settings
 from bulkremove.domain.errors import BulkremoveError
-from bulkremove.domain.job import EndReason, JobState
+from bulkremove.domain.job import EndReason, FrontEnd, JobState
 from bulkremove.domain.row import Removal
 from bulkremove.engine.progress import Stop
 from bulkremove.reading.options import ReadOptions
@@ -202,7 +202,12 @@ class _Play:
             app = self._app()
             preview = app.plans.preview(io.BytesIO(file.text.encode()), name=f"{name}.csv", options=ReadOptions())
             job = await app.plans.submit(
-                preview, consent=Consent(yes=True), folder=self._folder, prepared_by=["ann"], by="ann"
+                preview,
+                consent=Consent(yes=True),
+                folder=self._folder,
+                prepared_by=["ann"],
+                by="ann",
+                front_end=FrontEnd.COMMAND,
             )
             self._witness.jobs[name] = job.id
             app.close()
@@ -265,12 +270,15 @@ class _Play:
         if self._dice.random() < 0.1:  # somebody presses Ctrl-C
             self._machine.call_later(self._dice.uniform(0.0, 200.0), stop.ask, "Interrupted.", EndReason.INTERRUPTED)
         try:
+            rows_left = (await app.jobs.tally(await app.jobs.find(self._witness.jobs[name]))).open
             ended = await app.runs.run(
                 self._witness.jobs[name],
                 stop=stop,
                 on_progress=lambda progress: None,
                 by="ann",
                 expect_missing=True,
+                front_end=FrontEnd.COMMAND,
+                rows_reviewed=rows_left,
             )
         except BulkremoveError as error:
             self._witness.note(f"{process.name}: {type(error).__name__}: {error}")

@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
 from bulkremove.app.context import Context
+from bulkremove.app.driving import review_text
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.nightly.intake import Intake
@@ -27,16 +28,17 @@ from bulkremove.app.runs import Runs
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch, seconds_between
 from bulkremove.domain.errors import BulkremoveError, FileRefused, JobBusy, JournalFailed, SourceFailed
-from bulkremove.domain.job import EndReason, JobState
+from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState, is_recent
 from bulkremove.domain.schedule import Missed, Schedule, Window
 from bulkremove.engine.progress import Stop
 from bulkremove.platform.local_time import local
 from bulkremove.report import format_counts
 from bulkremove.report.metrics import text as metrics_text
 from bulkremove.sources.inbox import Inbox
+from bulkremove.storage.interface.records import Act
 
 EXPIRES = 7 * 86_400.0
-"""Seconds after which a plan that nobody approved is cancelled."""
+"""Seconds after which a plan that nobody approved is cancelled, and a job that no run went on with is held."""
 DAY = 86_400.0
 WINDOW_OVER = "The time window for nightly runs is over; the next one goes on."
 
@@ -177,7 +179,7 @@ class NightlyRuns:
         """Cancel held jobs that nobody has approved in time."""
         now = self._context.clock.wall()
         for job in await self._jobs.all(JobState.HELD):
-            if job.due_at is None and seconds_between(job.created_at, now) > EXPIRES:
+            if job.due_at is None and seconds_between(job.driven_at, now) > EXPIRES:
                 if not await self._jobs.expire(job.id, by=NIGHTLY_RUN):
                     continue
                 text = f"Nobody approved the plan of {job.source} ({job.id}) within 7 days, so it was cancelled."
@@ -193,13 +195,32 @@ class NightlyRuns:
             job = await self._jobs.find(listed.id)  # people may have acted while the jobs before it ran
             if job.state not in states:
                 continue
-            if job.origin != "nightly" or (job.state is JobState.PAUSED and not job.auto_resumable):
+            if job.origin is not FrontEnd.NIGHTLY or (job.state is JobState.PAUSED and not job.auto_resumable):
+                continue
+            if job.state is JobState.HELD and (job.due_at is None or job.due_at > now):
+                continue
+            if await self._jobs.is_running(job):
+                continue
+            if not is_recent(max(job.driven_at, job.due_at or job.driven_at), now, EXPIRES):
+                await self._hold_for_review(job, result)
                 continue
             if job.state is JobState.HELD:
-                if job.due_at is None or job.due_at > now:
-                    continue
-                await self._storage.jobs.release(job.id, lambda job: None, by=NIGHTLY_RUN)
+                await self._storage.jobs.release(job.id, lambda job: None, by=NIGHTLY_RUN, at=now)
             await self._run_job(job.id, stop, result)
+
+    async def _hold_for_review(self, job: Job, result: NightlyResult) -> None:
+        """Hold a job that no nightly run could go on with for so long that its consent has expired."""
+        rows_left = (await self._jobs.tally(job)).open
+        why = f"It needs review. {review_text(job, rows_left, self._context.clock.wall())}"
+        now = self._context.clock.wall()
+        text = (
+            f"What is left of {job.source} ({job.id}) is held, and nothing of it was sent. {why} To run it all the "
+            f"same: `bulkremove approve {job.id}`, or the page. It expires in 7 days."
+        )
+        key = f"review:{job.id}:{await self._run_count(job.id)}"
+        notice = self.outbox.notice(key, f"needs review: {job.source}", text)
+        if await self._storage.jobs.hold(job.id, why, notice, Act(NIGHTLY_RUN, "held", {"job": job.id}, now), at=now):
+            result.held.append(f"{job.source}: {why}")
 
     async def _run_job(self, job_id: str, stop: Stop, result: NightlyResult) -> None:
         try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bulkremove.domain.clock import Epoch
-from bulkremove.domain.job import EndReason, Job, JobState, Tally
+from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState, Tally
 from bulkremove.domain.plan import PlannedRow
 from bulkremove.storage.interface.records import Record
 
@@ -94,8 +94,18 @@ class JobStore(Protocol):
         """End a job for good. Raises what ``check`` raises, and then nothing has changed."""
         ...
 
-    async def release(self, job_id: str, check: Callable[[Job], None], *records: Record, by: str) -> Job | None:
+    async def drive(self, job_id: str, *, by: FrontEnd, at: Epoch) -> None:
+        """Record that a process drives the job."""
+        ...
+
+    async def release(
+        self, job_id: str, check: Callable[[Job], None], *records: Record, by: str, at: Epoch
+    ) -> Job | None:
         """Make a held job ready; None if it is not held. Raises what ``check`` raises, and then nothing has changed."""
+        ...
+
+    async def hold(self, job_id: str, reason: str, *records: Record, at: Epoch) -> bool:
+        """Hold a job until a person approves what is left of it. ``reason``: a sentence. False if it is over."""
         ...
 
     async def events(self, job_id: str) -> list[tuple[Epoch, str, str]]:

@@ -10,7 +10,7 @@ from itertools import islice
 
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import JobNotFound
-from bulkremove.domain.job import EndReason, Job, JobState, Tally
+from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState, Tally
 from bulkremove.domain.plan import PlannedRow
 from bulkremove.domain.row import Roles
 from bulkremove.storage.interface.jobs import VISIBLE, JobEnd
@@ -119,15 +119,29 @@ class SqliteJobs:
 
         return await self._database.write(cancel)
 
-    async def release(self, job_id: str, check: Callable[[Job], None], *records: Record, by: str) -> Job | None:
+    async def drive(self, job_id: str, *, by: FrontEnd, at: Epoch) -> None:
+        await self._database.write(lambda transaction: transaction.execute(_JOBS.drive_job, job=job_id, by=by, at=at))
+
+    async def release(
+        self, job_id: str, check: Callable[[Job], None], *records: Record, by: str, at: Epoch
+    ) -> Job | None:
         def release(transaction: Transaction) -> Job | None:
             check(_get(transaction, job_id))
-            if transaction.execute(_JOBS.release_job, job=job_id, by=by).rowcount != 1:
+            if transaction.execute(_JOBS.release_job, job=job_id, by=by, at=at).rowcount != 1:
                 return None
             write_records(transaction, records)
             return _get(transaction, job_id)
 
         return await self._database.write(release)
+
+    async def hold(self, job_id: str, reason: str, *records: Record, at: Epoch) -> bool:
+        def hold(transaction: Transaction) -> bool:
+            if transaction.execute(_JOBS.hold_job, job=job_id, reason=reason, at=at).rowcount != 1:
+                return False
+            write_records(transaction, (*records, JobEvent(job_id, JobState.HELD.value, reason, at)))
+            return True
+
+        return await self._database.write(hold)
 
     async def events(self, job_id: str) -> list[tuple[Epoch, str, str]]:
         return await self._database.read(
@@ -210,6 +224,7 @@ def _jobs(rows: sqlite3.Cursor) -> Iterator[Job]:
         values["options"] = json.loads(values["options"])
         values["state"] = JobState(values["state"])
         values["reason_code"] = EndReason(values["reason_code"])
+        values["origin"], values["driven_by"] = FrontEnd(values["origin"]), FrontEnd(values["driven_by"])
         values["auto_resumable"] = bool(values["auto_resumable"])
         values["rows_deleted"] = values.pop("totals") is not None
         yield Job(**values)

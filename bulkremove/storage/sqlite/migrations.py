@@ -18,6 +18,7 @@ MIGRATIONS = (
     "7-operation.sql",
     "8-end-reasons.sql",
     "9-names.sql",
+    "10-consent.sql",
 )
 """Files in ``schema``, in order; a new journal goes through all of them."""
 WITH_COUNTER = 4

@@ -3,9 +3,9 @@
 -- name: insert_job
 -- Add a job.
 INSERT INTO job (id, account, host, source, folder, sheet, header, roles, plan_hash, state, reason, created_at,
-                 retry_of, options, prepared_by, confirmed_by, origin, due_at, operation)
+                 retry_of, options, prepared_by, confirmed_by, origin, due_at, operation, driven_at, driven_by)
 VALUES (:id, :account, :host, :source, :folder, :sheet, :header, :roles, :plan_hash, :state, :reason, :created_at,
-        :retry_of, :options, :prepared_by, :confirmed_by, :origin, :due_at, :operation);
+        :retry_of, :options, :prepared_by, :confirmed_by, :origin, :due_at, :operation, :created_at, :origin);
 
 -- name: set_state
 -- Change the state of a job that is in state :before.
@@ -54,11 +54,21 @@ UPDATE job SET state = 'running', reason = '', reason_code = '', finished_at = N
 -- name: end_job
 -- Record the end of a run; add its seconds, and keep the higher peak.
 UPDATE job SET state = :state, reason = :reason, reason_code = :reason_code, finished_at = :at,
-    seconds = seconds + :seconds, peak_calls = max(peak_calls, :peak_calls), auto_resumable = :auto_resumable WHERE id = :job;
+    seconds = seconds + :seconds, peak_calls = max(peak_calls, :peak_calls), auto_resumable = :auto_resumable
+WHERE id = :job;
+
+-- name: drive_job
+-- Record that a process drives a job.
+UPDATE job SET driven_at = :at, driven_by = :by WHERE id = :job;
 
 -- name: release_job
 -- Make a held job ready.
-UPDATE job SET state = 'ready', reason = '', confirmed_by = :by WHERE id = :job AND state = 'held';
+UPDATE job SET state = 'ready', reason = '', confirmed_by = :by, driven_at = :at WHERE id = :job AND state = 'held';
+
+-- name: hold_job
+-- Hold a job that is not over until a person approves what is left of it.
+UPDATE job SET state = 'held', reason = :reason, reason_code = '', due_at = NULL, auto_resumable = 0, driven_at = :at
+WHERE id = :job AND state IN ('ready', 'running', 'paused', 'held');
 
 -- name: list_unfinished
 -- The jobs that are not over.

@@ -1,0 +1,265 @@
+"""Consent has an owner, an age and an end: what resumes a job by itself, and what a person must look at first."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bulkremove.app import App, SandboxOptions, Stop
+from bulkremove.app.nightly.nightly_run import EXPIRES
+from bulkremove.config import Settings
+from bulkremove.domain.clock import Epoch
+from bulkremove.domain.errors import ConsentMissing, NotAuthorized, ReportFailed
+from bulkremove.domain.job import CONSENT_SECONDS, EndReason, FrontEnd, Job, JobState
+from bulkremove.domain.permissions import Role
+from bulkremove.domain.row import Roles, Status
+from bulkremove.engine.progress import Progress
+from bulkremove.reading.options import ReadOptions
+from tests.application_fixtures import LateClock, run, stored
+from tests.cli_fixtures import Bulkremove, crowd, environment
+from tests.nightly_fixtures import nightly_site
+from tests.web_fixtures import RunningSite, running_site, triples, until
+
+MONTH = 30 * 86_400.0
+
+
+async def interrupted(tmp_path: Path, *, rows: int = 40) -> str:
+    """The id of a job that a server has driven, and that its end has interrupted."""
+    world, _ = crowd(tmp_path, rows)
+    async with running_site(tmp_path / "home", world=world, speed=20.0) as one, one.visitor() as visitor:
+        await visitor.confirm(await visitor.upload(triples(rows)))
+        (job,) = await one.app.jobs.all()
+
+        async def has_begun() -> bool:
+            return (await one.app.jobs.tally(job))[Status.REMOVED] > 0
+
+        await until(has_begun)
+    return job.id
+
+
+async def later(tmp_path: Path, seconds: float, job_id: str) -> tuple[RunningSite, list[str], list[str], int]:
+    clock = LateClock(60.0)
+    clock.ahead = seconds
+    async with running_site(tmp_path / "home", world=tmp_path / "world.json", clock=clock) as one:
+        resumed, need_review = await one.supervisor.resume_interrupted()
+        if resumed:
+            await until(lambda: one.supervisor.running(job_id) is None)
+        open_rows = (await one.app.jobs.tally(await one.app.jobs.find(job_id))).open
+        return one, [job.id for job in resumed], [job.id for job in need_review], open_rows
+
+
+@asynccontextmanager
+async def a_month_later(tmp_path: Path) -> AsyncIterator[RunningSite]:
+    clock = LateClock(60.0)
+    clock.ahead = MONTH
+    async with running_site(tmp_path / "home", world=tmp_path / "world.json", clock=clock) as one:
+        yield one
+
+
+async def test_a_server_resumes_its_own_job_within_the_hour_and_not_after_it(tmp_path: Path) -> None:
+    job = await interrupted(tmp_path)
+    _, resumed, need_review, rows_left = await later(tmp_path, MONTH, job)
+    assert ([], [job], True) == (resumed, need_review, rows_left > 0)
+    _, resumed, need_review, _ = await later(tmp_path, CONSENT_SECONDS + 120.0, job)
+    assert ([], [job]) == (resumed, need_review)
+    _, resumed, need_review, rows_left = await later(tmp_path, CONSENT_SECONDS - 300.0, job)
+    assert ([job], [], 0) == (resumed, need_review, rows_left)
+
+
+async def test_a_clock_that_was_set_back_makes_no_consent_young(tmp_path: Path) -> None:
+    job = await interrupted(tmp_path)
+    _, resumed, need_review, _ = await later(tmp_path, -86_400.0, job)
+    assert ([], [job]) == (resumed, need_review)
+
+
+async def test_a_server_leaves_a_job_to_the_command_that_drove_it(tmp_path: Path) -> None:
+    world, file = crowd(tmp_path, 3)
+    async with running_site(tmp_path / "home", world=world) as one:
+        job = await stored(one.app, one.app.plans.preview(file, name="f.csv", options=ReadOptions()), tmp_path)
+        assert ([], []) == await one.supervisor.resume_interrupted()
+        assert JobState.READY is (await one.app.jobs.find(job.id)).state
+
+
+async def test_a_reviewed_job_goes_on_only_with_the_number_of_rows_left(tmp_path: Path) -> None:
+    job = await interrupted(tmp_path)
+    async with a_month_later(tmp_path) as one, one.visitor() as person:
+        left = (await one.app.jobs.tally(await one.app.jobs.find(job))).open
+        assert "needs review (paused)" in (await person.get("/")).text
+        shown = await person.get(f"/jobs/{job}")
+        assert f"It was driven last 30 days ago, and {left} rows are left." in shown.text
+        assert f'data-wanted="{left}"' in shown.text
+        assert 409 == (await person.post(f"/jobs/{job}/resume")).status
+        assert 409 == (await person.post(f"/jobs/{job}/resume", rows=str(left + 1))).status
+        program = await one.program(Role.ADMIN)
+        answer = await person.ask("POST", f"/api/v1/jobs/{job}/resume", headers=program)
+        assert (409, True) == (answer.status, "needs review" in answer.text)
+        assert left == (await one.app.jobs.tally(await one.app.jobs.find(job))).open
+        await person.post(f"/jobs/{job}/resume", rows=str(left))
+        await until(lambda: one.supervisor.running(job) is None)
+        assert JobState.FINISHED is (await one.app.jobs.find(job)).state
+
+
+async def test_the_api_resumes_a_reviewed_job_with_the_number_of_rows_left(tmp_path: Path) -> None:
+    job = await interrupted(tmp_path)
+    async with a_month_later(tmp_path) as one, one.visitor() as person:
+        program = await one.program(Role.ADMIN)
+        stored_job = (await person.ask("GET", f"/api/v1/jobs/{job}", headers=program)).json
+        assert stored_job["needs_review"] is True
+        path = f"/api/v1/jobs/{job}/resume?rows={stored_job['open']}"
+        assert 200 == (await person.ask("POST", path, headers=program)).status
+        await until(lambda: one.supervisor.running(job) is None)
+        assert JobState.FINISHED is (await one.app.jobs.find(job)).state
+
+
+def site_app(tmp_path: Path, rows: int, clock: LateClock) -> tuple[App, Path]:
+    world, file = crowd(tmp_path, rows)
+    return App(Settings(tmp_path / "home"), environ={}, sandbox=SandboxOptions(world, 60.0), clock=clock), file
+
+
+async def test_a_process_that_stood_still_sends_no_further_row(tmp_path: Path) -> None:
+    clock = LateClock(60.0)
+    app, file = site_app(tmp_path, 40, clock)
+    with closing(app):
+        job = await stored(app, app.plans.preview(file, name="f.csv", options=ReadOptions()), tmp_path)
+        at_the_step: list[int] = []
+
+        def sleep(progress: Progress) -> None:
+            if progress.settled is not None and progress.tally[Status.REMOVED] == 5 and not at_the_step:
+                clock.ahead = 3 * 86_400.0  # the lid was closed over the weekend
+                at_the_step.append(5)
+
+        ended = await run(app, job, on_progress=sleep)
+        assert (JobState.PAUSED, EndReason.STANDSTILL) == (ended.job.state, ended.job.reason_code)
+        assert ended.tally[Status.REMOVED] <= 5 + app.settings.concurrency  # what was under way already
+        assert "stood still for 3 days" in ended.job.reason
+        with pytest.raises(ConsentMissing, match="needs review"):
+            await run(app, await app.jobs.find(job.id))
+        left = (await app.jobs.tally(ended.job)).open
+        ended = await run(app, job, rows_reviewed=left)
+        assert (JobState.FINISHED, 40) == (ended.job.state, ended.tally[Status.REMOVED])
+
+
+async def test_a_long_run_keeps_its_consent_while_a_process_drives_it(tmp_path: Path) -> None:
+    clock = LateClock(60.0)
+    app, file = site_app(tmp_path, 100, clock)
+    with closing(app):
+        job = await stored(app, app.plans.preview(file, name="f.csv", options=ReadOptions()), tmp_path)
+        before = (await app.jobs.find(job.id)).driven_at
+
+        def pass_time(progress: Progress) -> None:
+            if progress.settled is not None:
+                clock.ahead += 60.0  # 100 rows: more than an hour and a half
+
+        stop = Stop()
+        result = await app.runs.run(job.id, stop=stop, on_progress=pass_time, by="jo", front_end=FrontEnd.COMMAND)
+        assert JobState.FINISHED is result.job.state
+        assert result.job.driven_at > before
+
+
+@pytest.mark.parametrize(("reason", "hours", "needed"), [
+    (EndReason.DAY_USED_UP, 24.5, False),
+    (EndReason.DAY_USED_UP, 26.0, True),
+    (EndReason.WINDOW_CLOSED, 24.5, False),
+    (EndReason.PAUSED, 0.9, False),
+    (EndReason.PAUSED, 1.1, True),
+])  # fmt: skip
+def test_an_announced_wait_belongs_to_the_run(reason: EndReason, hours: float, *, needed: bool) -> None:
+    job = Job("j", "a", "h", "f.csv", "", None, ("c",), Roles(0, 0, 0), "x", JobState.PAUSED, reason_code=reason)
+    assert needed == replace(job, driven_at=Epoch(1e9)).needs_review(Epoch(1e9 + hours * 3600.0))
+
+
+# A run that is refused before its first row
+
+
+async def test_a_plan_that_could_not_run_is_not_stored(tmp_path: Path) -> None:
+    async with running_site(tmp_path / "home") as one:
+        environ = {"BULKREMOVE_HOME": str(tmp_path / "home")}
+        app = App(Settings(tmp_path / "home"), environ=environ)
+        file = tmp_path / "f.csv"
+        file.write_text(triples(3))
+        preview = app.plans.preview(file, name="f.csv", options=ReadOptions())
+        with pytest.raises(NotAuthorized):
+            await stored(app, preview, tmp_path)
+        preview = one.app.plans.preview(file, name="f.csv", options=ReadOptions())
+        with pytest.raises(ReportFailed):
+            await stored(one.app, preview, tmp_path / "no such folder")
+        assert [] == await one.app.jobs.all()
+        app.close()
+
+
+@pytest.mark.slow
+def test_a_refused_run_leaves_no_job(tmp_path: Path) -> None:
+    world, file = crowd(tmp_path, 12)
+    program = Bulkremove(tmp_path / "home", environment())
+    refused = program("run", str(file), "--yes", "--sandbox", str(world), "--report", "/nowhere/report.csv")
+    assert (2, True) == (refused.returncode, "can't be written" in refused.stderr)
+    refused = program("run", str(file), "--yes")
+    assert 7 == refused.returncode, refused.stderr
+    assert "There are no jobs yet" in program("jobs").stdout
+
+
+@pytest.mark.slow
+def test_a_command_resumes_an_old_job_only_with_the_number_of_rows_left(tmp_path: Path) -> None:
+    clock = LateClock(60.0)
+    clock.ahead = -2 * 86_400.0
+    app, file = site_app(tmp_path, 6, clock)
+
+    async def begin() -> Job:
+        return await stored(app, app.plans.preview(file, name="f.csv", options=ReadOptions()), tmp_path)
+
+    job = asyncio.run(begin())
+    app.close()
+    program, world = Bulkremove(tmp_path / "home", environment()), str(tmp_path / "world.json")
+    assert "(needs review)" in program("jobs").stdout
+    shown = program("show", job.id).stdout
+    assert "It needs review. It was driven last 2 days ago, and 6 rows are left." in shown
+    refused = program("resume", job.id, "--sandbox", world, "--speed", "60")
+    assert (4, True) == (refused.returncode, "--rows 6" in refused.stderr), refused.stderr
+    assert 4 == program("resume", job.id, "--rows", "5", "--sandbox", world, "--speed", "60").returncode
+    assert 0 == program("resume", job.id, "--rows", "6", "--sandbox", world, "--speed", "60").returncode
+
+
+# Nightly runs
+
+
+async def test_a_nightly_job_that_no_run_went_on_with_is_held_after_its_days(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path, count=30) as one:
+        one.drop("leavers.csv", triples(30))
+        stop = Stop()
+        night = asyncio.create_task(one.run(stop=stop))
+
+        async def has_begun() -> bool:
+            return await one.removed() > 0
+
+        await until(has_begun)
+        stop.ask("The machine was switched off.", EndReason.TERMINATED, auto_resumable=True)
+        await night
+        job = await one.job()
+        left = (await one.app.jobs.tally(job)).open
+        assert (JobState.PAUSED, True) == (job.state, left > 0)
+        one.clock.ahead = EXPIRES + 86_400.0
+        result = await one.run()
+        assert ([], 1) == (result.ran, len(result.held))
+        assert JobState.HELD is (await one.job()).state
+        assert "needs review: leavers.csv" in one.notices()
+        one.clock.ahead += 86_400.0
+        assert [] == (await one.run()).ran  # a person has not looked yet, and the plan has not expired
+        await one.app.jobs.approve(job.id, by="kim")
+        assert 1 == len((await one.run()).ran)
+        assert (JobState.FINISHED, 0) == ((await one.job()).state, (await one.app.jobs.tally(job)).open)
+
+
+async def test_an_announced_job_whose_day_is_long_past_is_held(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path, delay_days=1) as one:
+        one.drop("leavers.csv", triples(3))
+        await one.run()
+        assert JobState.HELD is (await one.job()).state
+        one.clock.ahead = 86_400.0 + EXPIRES + 3600.0
+        result = await one.run()
+        assert ([], 1) == (result.ran, len(result.held))
+        assert (JobState.HELD, None) == ((await one.job()).state, (await one.job()).due_at)
