@@ -59,11 +59,12 @@ async def run(
     on_progress: Callable[[Progress], None] = lambda progress: None,
     claimed: bool = False,
     rows_reviewed: int | None = None,
+    stop: Stop | None = None,
 ) -> RunResult:
     """Run or resume a job as a command does."""
     return await app.runs.run(
         job.id,
-        stop=Stop(),
+        stop=stop or Stop(),
         on_progress=on_progress,
         by="jo",
         front_end=FrontEnd.COMMAND,

@@ -22,7 +22,7 @@ from tests.web_fixtures import triples
 async def run_job(app: App, folder: Path, number: int) -> RunResult:
     file = folder / f"{number}.csv"
     file.write_text(triples(ROWS, first=number * ROWS))
-    shown = app.plans.preview(file, name=file.name, options=ReadOptions())
+    shown = await app.plans.preview(file, name=file.name, options=ReadOptions())
     job = await stored(app, shown, folder)
     return await run(app, job)
 

@@ -198,7 +198,7 @@ async def test_a_protected_list_that_protects_nobody_as_written_is_refused(
         (tmp_path / "home" / "protected.csv").write_text(content)
         file = one.drop("f.csv", triples(1))
         with pytest.raises(FileRefused, match=words):
-            one.app.plans.preview(file, name="f.csv", options=ReadOptions())
+            await one.app.plans.preview(file, name="f.csv", options=ReadOptions())
 
 
 @pytest.mark.parametrize("name", ["protected.csv", "keep.csv"])
@@ -210,11 +210,11 @@ async def test_the_protected_list_protects_previews_too_under_its_old_name_as_we
         protected.write_text(f"Course ID,Batch ID,Learner ID\n{ids}\n,,478346000019558002\n")
         file = tmp_path / "f.csv"
         file.write_text(triples(4))
-        shown = one.app.plans.preview(file, name="f.csv", options=ReadOptions())
+        shown = await one.app.plans.preview(file, name="f.csv", options=ReadOptions())
         assert 2 == shown.plan.removals
         protected.write_text("Learner ID\n4.78E+17\n")
         with pytest.raises(FileRefused, match=name):
-            one.app.plans.preview(file, name="f.csv", options=ReadOptions())
+            await one.app.plans.preview(file, name="f.csv", options=ReadOptions())
 
 
 async def test_two_protected_lists_are_refused_before_anything_is_planned_or_sent(tmp_path: Path) -> None:
@@ -222,12 +222,12 @@ async def test_two_protected_lists_are_refused_before_anything_is_planned_or_sen
         (tmp_path / "home").mkdir()
         file = tmp_path / "f.csv"
         file.write_text(triples(4))
-        shown = one.app.plans.preview(file, name="f.csv", options=ReadOptions())
+        shown = await one.app.plans.preview(file, name="f.csv", options=ReadOptions())
         job = await stored(one.app, shown, tmp_path)
         for name in ("protected.csv", "keep.csv"):
             (tmp_path / "home" / name).write_text("Learner ID\n478346000019558001\n")
         with pytest.raises(SettingsError, match="two lists"):
-            one.app.plans.preview(file, name="f.csv", options=ReadOptions())
+            await one.app.plans.preview(file, name="f.csv", options=ReadOptions())
         with pytest.raises(SettingsError, match="two lists"):
             await run(one.app, job)
         assert 4 == (await one.app.jobs.tally(await one.app.jobs.find(job.id))).open
@@ -417,7 +417,7 @@ async def test_by_day_people_go_first(tmp_path: Path) -> None:
         nightly = (await one.job()).id
         file = tmp_path / "mine.csv"
         file.write_text(triples(10, first=130))
-        shown = one.app.plans.preview(file, name="mine.csv", options=ReadOptions())
+        shown = await one.app.plans.preview(file, name="mine.csv", options=ReadOptions())
         mine = await one.app.plans.submit(
             shown, consent=Consent(yes=True), folder=tmp_path, prepared_by=("jo",), by="kim", front_end=FrontEnd.PAGE
         )
@@ -448,10 +448,10 @@ def test_what_is_usual_is_told_by_the_last_nights(tmp_path: Path) -> None:
     assert reasons_to_hold(made, settings, sizes=[10] * 10, **same) is not None  # type: ignore[arg-type] # as the call takes them
     assert reasons_to_hold(made, settings, sizes=[11] * 10, **same) is None  # type: ignore[arg-type] # as the call takes them
     assert reasons_to_hold(made, settings, sizes=[1, 1], **same) is None, "two nightly runs make no habit"  # type: ignore[arg-type]
-    other = reasons_to_hold(made, settings, sizes=[], header_before=("a",), age=60.0)
+    other = reasons_to_hold(made, settings, sizes=[], header_before=("a",), age=60.0, refusal=None)
     assert other is not None
     assert "other columns" in other
-    stale = reasons_to_hold(made, settings, sizes=[], header_before=None, age=2 * 86_400.0)
+    stale = reasons_to_hold(made, settings, sizes=[], header_before=None, age=2 * 86_400.0, refusal=None)
     assert stale is not None
     assert "days old" in stale
 

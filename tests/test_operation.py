@@ -64,7 +64,7 @@ async def test_a_job_whose_operation_is_unknown_is_refused_before_anything_is_se
     world, file = crowd(tmp_path, 2)
     app = App(Settings(tmp_path / "home"), environ={}, sandbox=SandboxOptions(world, 60.0))
     with closing(app):
-        preview = app.plans.preview(file, name=file.name, options=ReadOptions())
+        preview = await app.plans.preview(file, name=file.name, options=ReadOptions())
         job = await stored(app, preview, tmp_path)
         assert "remove learner from batch" == job.operation
         with closing(sqlite3.connect(tmp_path / "home" / "journal.db", isolation_level=None)) as journal:

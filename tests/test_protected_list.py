@@ -32,7 +32,7 @@ async def run_with(tmp_path: Path, change: Callable[[Path], None]) -> tuple[RunR
     with account(tmp_path) as environ, closing(application({**environ, "BULKREMOVE_CONCURRENCY": "1"})) as app:
         file = tmp_path / "f.csv"
         file.write_text(triples(ROWS))
-        preview = app.plans.preview(file, name="f.csv", options=ReadOptions())
+        preview = await app.plans.preview(file, name="f.csv", options=ReadOptions())
         job = await stored(app, preview, tmp_path)
 
         def follow(progress: Progress) -> None:

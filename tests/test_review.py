@@ -80,7 +80,7 @@ async def test_a_clock_that_was_set_back_makes_no_consent_young(tmp_path: Path) 
 async def test_a_server_leaves_a_job_to_the_command_that_drove_it(tmp_path: Path) -> None:
     world, file = crowd(tmp_path, 3)
     async with running_site(tmp_path / "home", world=world) as one:
-        job = await stored(one.app, one.app.plans.preview(file, name="f.csv", options=ReadOptions()), tmp_path)
+        job = await stored(one.app, await one.app.plans.preview(file, name="f.csv", options=ReadOptions()), tmp_path)
         assert ([], []) == await one.supervisor.resume_interrupted()
         assert JobState.READY is (await one.app.jobs.find(job.id)).state
 
@@ -125,7 +125,7 @@ async def test_a_process_that_stood_still_sends_no_further_row(tmp_path: Path) -
     clock = LateClock(60.0)
     app, file = site_app(tmp_path, 40, clock)
     with closing(app):
-        job = await stored(app, app.plans.preview(file, name="f.csv", options=ReadOptions()), tmp_path)
+        job = await stored(app, await app.plans.preview(file, name="f.csv", options=ReadOptions()), tmp_path)
         at_the_step: list[int] = []
 
         def sleep(progress: Progress) -> None:
@@ -148,7 +148,7 @@ async def test_a_long_run_keeps_its_consent_while_a_process_drives_it(tmp_path: 
     clock = LateClock(60.0)
     app, file = site_app(tmp_path, 100, clock)
     with closing(app):
-        job = await stored(app, app.plans.preview(file, name="f.csv", options=ReadOptions()), tmp_path)
+        job = await stored(app, await app.plans.preview(file, name="f.csv", options=ReadOptions()), tmp_path)
         before = (await app.jobs.find(job.id)).driven_at
 
         def pass_time(progress: Progress) -> None:
@@ -182,10 +182,10 @@ async def test_a_plan_that_could_not_run_is_not_stored(tmp_path: Path) -> None:
         app = App(Settings(tmp_path / "home"), environ=environ)
         file = tmp_path / "f.csv"
         file.write_text(triples(3))
-        preview = app.plans.preview(file, name="f.csv", options=ReadOptions())
+        preview = await app.plans.preview(file, name="f.csv", options=ReadOptions())
         with pytest.raises(NotAuthorized):
             await stored(app, preview, tmp_path)
-        preview = one.app.plans.preview(file, name="f.csv", options=ReadOptions())
+        preview = await one.app.plans.preview(file, name="f.csv", options=ReadOptions())
         with pytest.raises(ReportFailed):
             await stored(one.app, preview, tmp_path / "no such folder")
         assert [] == await one.app.jobs.all()
@@ -210,7 +210,7 @@ def test_a_command_resumes_an_old_job_only_with_the_number_of_rows_left(tmp_path
     app, file = site_app(tmp_path, 6, clock)
 
     async def begin() -> Job:
-        return await stored(app, app.plans.preview(file, name="f.csv", options=ReadOptions()), tmp_path)
+        return await stored(app, await app.plans.preview(file, name="f.csv", options=ReadOptions()), tmp_path)
 
     job = asyncio.run(begin())
     app.close()

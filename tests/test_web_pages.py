@@ -331,7 +331,7 @@ async def test_the_jobs_are_shown_a_page_at_a_time_and_by_state_and_file(tmp_pat
 async def test_a_plan_whose_storing_is_cut_off_leaves_nothing_that_can_run(tmp_path: Path) -> None:
     world, file = crowd(tmp_path, 3)
     async with running_site(tmp_path / "home", world=world) as one:
-        shown = one.app.plans.preview(file, name="crowd.csv", options=ReadOptions())
+        shown = await one.app.plans.preview(file, name="crowd.csv", options=ReadOptions())
         for turns in range(0, 60, 3):
             storing = asyncio.ensure_future(stored(one.app, shown, tmp_path))
             for _ in range(turns):
@@ -348,7 +348,7 @@ async def test_a_plan_whose_storing_is_cut_off_leaves_nothing_that_can_run(tmp_p
 async def test_a_server_leaves_a_job_to_the_command_that_has_just_stored_it(tmp_path: Path) -> None:
     world, file = crowd(tmp_path, 3)
     async with running_site(tmp_path / "home", world=world) as one:
-        shown = one.app.plans.preview(file, name="crowd.csv", options=ReadOptions())
+        shown = await one.app.plans.preview(file, name="crowd.csv", options=ReadOptions())
         async with AsyncExitStack() as claim:
             job = await stored(one.app, shown, tmp_path, claim=claim)
             assert JobState.READY is job.state

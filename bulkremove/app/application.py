@@ -18,7 +18,7 @@ from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.sandbox_run import SandboxOptions
 from bulkremove.config import Settings
-from bulkremove.domain.clock import Clock
+from bulkremove.domain.clock import Clock, Epoch
 from bulkremove.domain.hosts import SANDBOX_HOST
 from bulkremove.platform.system_clock import SystemClock
 from bulkremove.storage import SqliteStorage, Storage
@@ -54,7 +54,10 @@ class App:
             url = f"http://{SANDBOX_HOST}"
             settings = replace(settings, api_url=url, accounts_url=url, account=sandbox.account)
         settings = with_data_center(settings)
-        self.context = Context(settings, environ, clock, random or SystemRandom(), storage(settings.home, clock))
+        counted_from = clock.wall() if sandbox else Epoch(0.0)
+        self.context = Context(
+            settings, environ, clock, random or SystemRandom(), storage(settings.home, clock), counted_from
+        )
         self.settings, self.clock, self.record = settings, clock, self.context.record
         self._sandbox = sandbox
 

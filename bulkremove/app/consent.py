@@ -23,9 +23,19 @@ class Consent:
     yes: bool = False
 
 
-def over_a_cap(plan: Plan, settings: Settings) -> ConsentMissing | None:
-    """The error for a plan over a cap of the settings; None for a plan within all caps."""
+def over_a_cap(plan: Plan, settings: Settings, *, today: int) -> ConsentMissing | None:
+    """The error for a plan over a cap of the settings; None for a plan within all caps.
+
+    ``today``: removals of the account that were sent, or confirmed, on this local calendar day. The cap holds for a
+    day, since many small files remove as many people as a large one.
+    """
     cap, max_percent = settings.max_removals, settings.max_invalid
+    if today and plan.removals and plan.removals + today > cap:
+        return ConsentMissing(
+            f"The plan removes {plan.removals:,} learners, today {today:,} were removed or confirmed already, and the "
+            f"cap is {cap:,} a day.",
+            hint=f"Nothing was sent. If that is meant, give --max-removals {plan.removals + today}, or wait a day.",
+        )
     if plan.removals > cap:
         return ConsentMissing(
             f"The plan removes {plan.removals:,} learners, and the cap is {cap:,}.",
@@ -43,8 +53,9 @@ def over_a_cap(plan: Plan, settings: Settings) -> ConsentMissing | None:
 def check_consent(plan: Plan, consent: Consent) -> None:
     """Check that somebody agreed to exactly this plan. Raises ConsentMissing."""
     if consent.plan_hash is not None and consent.plan_hash != plan.fingerprint:
+        jobs = f", or rows of it are still to be sent by job {', '.join(plan.open_in)}" if plan.open_in else ""
         raise ConsentMissing(
-            "This is not the plan that was previewed: the file, the account or an option has changed. "
+            f"This is not the plan that was previewed: the file, the account or an option has changed{jobs}. "
             "Nothing was sent.",
             hint="Preview it again.",
         )

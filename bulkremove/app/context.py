@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from random import Random
 
 from bulkremove.config import Settings
-from bulkremove.domain.clock import Clock
+from bulkremove.domain.clock import Clock, Epoch
 from bulkremove.storage import Storage
 from bulkremove.storage.interface.records import Act
 
@@ -21,6 +21,8 @@ class Context:
     clock: Clock
     random: Random
     storage: Storage
+    counted_from: Epoch = Epoch(0.0)
+    """Removals before this time are not counted against the cap of a day: a bundled sandbox begins anew each time."""
 
     async def record(self, by: str, act: str, **details: object) -> None:
         """Append an act to the audit log. ``details``: names, numbers and hashes; never a cell of a file."""

@@ -31,6 +31,8 @@ from bulkremove.storage.interface.records import Act, JobEvent, Record
 
 MAX_NOTE_LENGTH = 500
 """Characters."""
+PLAN_WAIT = 30.0
+"""Seconds that a confirmation waits for another one, which may store a large plan."""
 WAITS = frozenset({"locked", "failing", "unreachable", "no_token"})
 """Names of the events that begin a wait in which no row is sent."""
 
@@ -90,9 +92,12 @@ class Jobs:
             return job
         raise JobNotFound("There is no unfinished job.", hint="`bulkremove jobs` lists all of them.")
 
-    def claim_retry(self, job_id: str) -> AbstractAsyncContextManager[None]:
-        """Hold the claim to make a retry of the job. Raises JobBusy while another process holds it."""
-        return self._storage.claims.hold(f"retry-{job_id}")
+    def claim_plan(self) -> AbstractAsyncContextManager[None]:
+        """Hold the claim to confirm a plan, so that no two plans with the same rows or the same cap pass at once.
+
+        Raises JobBusy while another process holds it for long.
+        """
+        return self._storage.claims.hold("plan", wait=PLAN_WAIT)
 
     async def is_known(self, job_id: str) -> bool:
         """Whether a job of that id exists or is being stored."""
@@ -222,6 +227,11 @@ class Jobs:
         job = await self._storage.jobs.get(job_id)
         if job.rows_deleted:
             raise ReportFailed(f"The rows of job {job.id} were deleted after their time; only its totals are left.")
+        if rows is Rows.RETRY and not job.state.over:
+            raise ReportFailed(
+                f"Job {job.id} is {job.state.value} and can still send its rows, so there is no retry file yet.",
+                hint=f"Go on with `bulkremove resume {job.id}`, or end it with `bulkremove cancel {job.id}`.",
+            )
         total = (await self._storage.rows.tally(job.id)).total
         file = reserve(path or default_path(job, Path(job.folder)), job=job, rows=total)
         try:
@@ -239,7 +249,8 @@ class Jobs:
         report = retry = None
         try:
             report = await self._publish(job, file, None)
-            retry = await self._publish(job, retry_file, Rows.RETRY)
+            if job.state.over:  # until then it can be resumed, and a retry file beside it would remove people twice
+                retry = await self._publish(job, retry_file, Rows.RETRY)
         except ReportFailed as failed:
             warnings.append(str(failed))
         else:

@@ -6,7 +6,7 @@ The journal is opened when a plan is confirmed; a dry run does not need one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +25,7 @@ from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import FrontEnd, Job, JobState
 from bulkremove.domain.operation import OPERATIONS, REMOVE_LEARNER, Operation
 from bulkremove.domain.plan import Plan, PlannedRow
-from bulkremove.domain.row import Status
+from bulkremove.domain.row import Removal, Status
 from bulkremove.domain.table import Table
 from bulkremove.engine import rate_limit
 from bulkremove.platform.local_time import local
@@ -45,13 +45,21 @@ class Plans:
     def __init__(self, context: Context, accounts: Accounts, jobs: Jobs) -> None:
         self._context, self._accounts, self._jobs = context, accounts, jobs
 
-    def preview(self, source: Path | BinaryIO, *, name: str, options: ReadOptions) -> Preview:
-        """Read a file to its end and plan what a run would do. Blocks the event loop. Raises FileRefused."""
-        return self._preview(read(source, name=name, options=options))
+    async def preview(
+        self, source: Path | BinaryIO, *, name: str, options: ReadOptions, include_open: bool = False
+    ) -> Preview:
+        """Read a file to its end and plan what a run would do. Blocks the event loop. Raises FileRefused.
 
-    async def preview_in_subprocess(self, path: Path, *, name: str, options: ReadOptions) -> Preview:
+        ``include_open``: plan rows too that another job of the account may still send.
+        """
+        return await self._preview(read(source, name=name, options=options), include_open=include_open)
+
+    async def preview_in_subprocess(
+        self, path: Path, *, name: str, options: ReadOptions, include_open: bool = False
+    ) -> Preview:
         """Preview an untrusted file, which is read in a child process with limits on memory and time."""
-        return await asyncio.to_thread(self._preview, await read_in_subprocess(path, name=name, options=options))
+        table = await read_in_subprocess(path, name=name, options=options)
+        return await self._preview(table, include_open=include_open)
 
     async def filter_rows(
         self, plan: Plan, *, status: Status | None, to_remove: bool, text: str, page: int
@@ -85,7 +93,7 @@ class Plans:
             raise ConsentMissing(f"Job {job.id} makes calls that this version does not know ({job.operation}).")
         columns = tuple(zip(*(row.cells for row in rows), strict=True)) or tuple(() for _ in job.header)
         table = Table(job.source, "job", job.header, job.roles, [row.number for row in rows], columns, job.sheet)
-        preview = await asyncio.to_thread(self._preview, table, settings, OPERATIONS[job.operation])
+        preview = await self._preview(table, settings, OPERATIONS[job.operation])
         return replace(preview, retry_of=job.id)
 
     async def submit(
@@ -112,10 +120,8 @@ class Plans:
             raise preview.refusal
         check_four_eyes(prepared_by, by, self._context.settings)
         check_consent(preview.plan, consent)
-        async with AsyncExitStack() as stack:
-            if preview.retry_of is not None:  # held from the check until the new job is visible
-                await stack.enter_async_context(self._jobs.claim_retry(preview.retry_of))
-                await self._check_retried(preview.retry_of, preview.plan)
+        async with self._jobs.claim_plan():  # held from the checks until the new job is visible
+            await self._check_unclaimed(preview)
             prepared = ", ".join(prepared_by)
             job = await self._new_job(preview, folder=folder, prepared_by=prepared, confirmed_by=by, origin=front_end)
             self._check_can_run(job, preview.plan, report)
@@ -141,7 +147,8 @@ class Plans:
         job = await self._new_job(preview, folder=folder, prepared_by=by, confirmed_by=confirmed_by, origin=origin)
         job = replace(job, state=state, reason=held or "", due_at=due_at)
         act = "held" if held else "announced" if due_at else "confirmed"
-        await self._jobs.add(job, preview.plan, act, *records(job), by=by)
+        async with self._jobs.claim_plan():
+            await self._jobs.add(job, preview.plan, act, *records(job), by=by)
         return job
 
     def _check_can_run(self, job: Job, plan: Plan, report: Path | None) -> None:
@@ -151,31 +158,64 @@ class Plans:
         for file in reserve_both(job, report, rows=len(plan.table)):
             file.discard()
 
-    async def _check_retried(self, job_id: str, plan: Plan) -> None:
-        """Check that no row of the plan is in a retry of the job already. Raises ConsentMissing."""
-        if other := await self._jobs.retrying(job_id, plan.table.numbers):
+    async def _check_unclaimed(self, preview: Preview) -> None:
+        """Check what another plan may have changed since the preview. Raises ConsentMissing."""
+        plan = preview.plan
+        if preview.retry_of and (other := await self._jobs.retrying(preview.retry_of, plan.table.numbers)):
             raise ConsentMissing(
                 f"These rows are in job {other.id} already, which is {other.state.value}. Nothing was sent.",
                 hint="Go on with that one, or retry what it did not send.",
             )
+        if not preview.include_open and (open_elsewhere := await self._open_elsewhere(plan.account, plan.host)):
+            jobs = {open_elsewhere.get(row.removal, "") for row in plan.rows() if row.removal} - {""}
+            if jobs:
+                raise ConsentMissing(
+                    f"Rows of this plan are still to be sent by job {', '.join(sorted(jobs))}. Nothing was sent.",
+                    hint="Preview the file again, which leaves these rows out, or cancel that job.",
+                )
+        if refusal := over_a_cap(
+            plan, self._context.settings, today=await self._removals_today(plan.account, plan.host)
+        ):
+            raise refusal
 
-    def _preview(
-        self, table: Table, settings: Settings | None = None, operation: Operation = REMOVE_LEARNER
+    async def _open_elsewhere(self, account: str, host: str) -> Mapping[Removal, str]:
+        storage = self._context.storage
+        return await storage.rows.open_elsewhere(account, host) if storage.exists else {}
+
+    async def _removals_today(self, account: str, host: str) -> int:
+        """How many removals of this local calendar day were sent, or confirmed and are still to be sent."""
+        storage, now = self._context.storage, self._context.clock.wall()
+        midnight = Epoch(local(now).replace(hour=0, minute=0, second=0, microsecond=0).timestamp())
+        since = max(midnight, self._context.counted_from)
+        return await storage.rows.removals_since(account, host, since) if storage.exists else 0
+
+    async def _preview(
+        self,
+        table: Table,
+        settings: Settings | None = None,
+        operation: Operation = REMOVE_LEARNER,
+        *,
+        include_open: bool = False,
     ) -> Preview:
         """Plan a table. ``settings``: those of a job's own account, where it is not the context's."""
         settings = settings or self._context.settings
-        planned = planner.plan(
+        account, host, clock = settings.account, settings.host, self._context.clock
+        planned = await asyncio.to_thread(
+            planner.plan,
             table,
-            account=settings.account,
-            host=settings.host,
+            account=account,
+            host=host,
             protected=protected_learners(self._context.settings),
+            open_elsewhere={} if include_open else await self._open_elsewhere(account, host),
             operation=operation,
         )
-        quota = settings.quota
+        quota, now = settings.quota, clock.wall()
         seconds = rate_limit.forecast(planned.removals, quota)
-        refusal = over_a_cap(planned, settings)
-        ends_at = later(self._context.clock.wall(), seconds / self._context.clock.speed)
-        return Preview(planned, quota, seconds, ends_at, self._context.clock.speed, refusal=refusal)
+        refusal = over_a_cap(planned, settings, today=await self._removals_today(account, host))
+        ends_at = later(now, seconds / clock.speed)
+        return Preview(
+            planned, quota, seconds, ends_at, clock.speed, made_at=now, include_open=include_open, refusal=refusal
+        )
 
     async def _new_job(
         self, preview: Preview, *, folder: Path, prepared_by: str, confirmed_by: str, origin: FrontEnd
@@ -193,6 +233,7 @@ class Plans:
             plan.fingerprint,
             JobState.READY,
             created_at=self._context.clock.wall(),
+            planned_at=preview.made_at,
             retry_of=preview.retry_of,
             options={"limit": self._context.settings.limit_text, "calls": str(quota.calls)},
             prepared_by=prepared_by,

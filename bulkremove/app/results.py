@@ -28,7 +28,10 @@ class Preview:
     seconds: float
     ends_at: Epoch
     speed: float = 1.0
+    made_at: Epoch = Epoch(0.0)
     retry_of: str | None = None
+    include_open: bool = False
+    """Whether a person wants rows sent too that other jobs may still send."""
     refusal: ConsentMissing | None = None
     """Why a run of this plan would be refused with the present caps."""
 

@@ -33,6 +33,9 @@ from bulkremove.storage.interface.jobs import JobEnd
 from bulkremove.zoho.client import ZohoClient, open_client
 from bulkremove.zoho.oauth import AccessTokens
 
+MAX_NAMED = 50
+"""Rows that an event names by their numbers."""
+
 
 class Runs:
     """The runs of one context. ``sandbox``: they send to the bundled sandbox, not to Zoho People."""
@@ -78,6 +81,7 @@ class Runs:
                 check_reviewed(job, rows_left, rows_reviewed=rows_reviewed, now=self._context.clock.wall())
             if protected := protected_learners(self._context.settings):
                 await storage.rows.protect(job.id, protected, why=PROTECTED, at=self._context.clock.wall())
+            await self._leave_out_done(job)
             tally = await storage.rows.tally(job.id)
             if not tally.total:
                 raise JournalFailed(f"Job {job.id} has no rows in the journal, so nothing was sent.")
@@ -114,6 +118,14 @@ class Runs:
             finally:
                 for file in files:
                     file.discard()
+
+    async def _leave_out_done(self, job: Job) -> None:
+        """Leave out the rows that another job of the account has settled since the job was planned, and name them."""
+        numbers = await self._context.storage.rows.settle_done_elsewhere(job, at=self._context.clock.wall())
+        if numbers:
+            named = ", ".join(map(str, numbers[:MAX_NAMED])) + (", ..." if len(numbers) > MAX_NAMED else "")
+            text = f"Other jobs have settled rows of this one since it was planned, so they are not sent: {named}."
+            await self._jobs.add_event(job.id, "left_out", text)
 
     async def _check(self, job: Job) -> None:
         """Check that something is left to do that this version can do. Raises ConsentMissing or JournalFailed."""

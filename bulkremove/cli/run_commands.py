@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ reading_options = options(
     click.option("--columns", metavar="MAP", help="course=A,batch=B,learner=C by heading or letter."),
     click.option("--visible-only", is_flag=True, help="Leave out hidden and filtered rows and sheets."),
     click.option("--include-hidden", is_flag=True, help="Read hidden and filtered rows and sheets too."),
+    click.option("--include-open", is_flag=True, help="Send rows too that another job may still send."),
 )
 limit_options = options(
     click.option("--limit", metavar="30/60s", help="Calls per time; never more than Zoho's own."),
@@ -186,9 +188,13 @@ def retry(
 
 def _split(params: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Split a command's parameters into those for reading, for the settings and for the sandbox."""
-    reading = {name: params.get(name) for name in ("sheet", "columns", "visible_only", "include_hidden")}
-    names = ("limit", "lock", "daily_limit", "concurrency", "max_removals", "max_invalid")
-    return reading, {name: params.get(name) for name in names}, {name: params[name] for name in ("sandbox", "speed")}
+    reading, settings, sandbox = (
+        ("sheet", "columns", "visible_only", "include_hidden", "include_open"),
+        ("limit", "lock", "daily_limit", "concurrency", "max_removals", "max_invalid"),
+        ("sandbox", "speed"),
+    )
+    of_reading, of_settings = ({name: params.get(name) for name in names} for names in (reading, settings))
+    return of_reading, of_settings, {name: params[name] for name in sandbox}
 
 
 def _read(app: App, file: str, reading: dict[str, Any]) -> tuple[Preview, Path]:
@@ -204,8 +210,9 @@ def _read(app: App, file: str, reading: dict[str, Any]) -> tuple[Preview, Path]:
     hidden = Hidden.LEAVE_OUT if visible_only else Hidden.INCLUDE if include_hidden else Hidden.REFUSE
     columns = parse_columns(reading["columns"]) if reading["columns"] else {}
     read_options = ReadOptions(reading["sheet"], columns, hidden)
+    plan = partial(app.plans.preview, include_open=bool(reading["include_open"]))
     if file == "-":
-        return app.plans.preview(sys.stdin.buffer, name="standard input", options=read_options), Path.cwd()
+        return asyncio.run(plan(sys.stdin.buffer, name="standard input", options=read_options)), Path.cwd()
     source = source_of(file, os.environ)
     with TemporaryDirectory(prefix="bulkremove-") as scratch:
         files = asyncio.run(source.fetch(Path(scratch)))
@@ -214,7 +221,7 @@ def _read(app: App, file: str, reading: dict[str, Any]) -> tuple[Preview, Path]:
                 f"{file} holds {len(files)} files that can be read now.",
                 hint="Name one of them; `bulkremove nightly --dry-run` shows those of the source for nightly runs.",
             )
-        preview = app.plans.preview(files[0].path, name=files[0].name, options=read_options)
+        preview = asyncio.run(plan(files[0].path, name=files[0].name, options=read_options))
         return preview, Path.cwd() if source.is_export else files[0].path.absolute().parent
 
 

@@ -147,6 +147,8 @@ class Job:
     reason_code: EndReason = EndReason.NONE
     """The reason as a code."""
     created_at: Epoch = Epoch(0.0)
+    planned_at: Epoch = Epoch(0.0)
+    """When its plan was made, which a person may have confirmed much later."""
     finished_at: Epoch | None = None
     seconds: float = 0.0
     """Duration of all its runs together, in seconds of the run's clock."""

@@ -39,6 +39,8 @@ class Plan:
     """Removals by (course, batch), in order of first appearance."""
     fingerprint: str
     operation: Operation = REMOVE_LEARNER
+    open_in: tuple[str, ...] = ()
+    """The ids of the jobs that may still send rows which the plan leaves out for that."""
 
     @property
     def removals(self) -> int:

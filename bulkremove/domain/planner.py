@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import islice
+from types import MappingProxyType
 
 from bulkremove.domain.ids import MAX_ID_DIGITS, TRIMMED_CHARACTERS, all_ids, is_id
 from bulkremove.domain.operation import REMOVE_LEARNER, Operation
@@ -23,6 +24,8 @@ _UNIT_SEPARATOR = "\x1f"
 """Separates the texts of a column; ASCII's unit separator."""
 
 PROTECTED = "This learner is on the list of those who are never removed."
+OPEN_ELSEWHERE = "This row is still to be sent by job"
+"""Followed by the job's id."""
 
 
 def plan(
@@ -31,11 +34,13 @@ def plan(
     account: str,
     host: str,
     protected: ProtectedLearners | None = None,
+    open_elsewhere: Mapping[Removal, str] = MappingProxyType({}),
     operation: Operation = REMOVE_LEARNER,
 ) -> Plan:
     """Make the plan for a table, with ``account`` on ``host``. Every row of the table is in it exactly once.
 
-    ``protected``: learners who are never removed; their rows are ``not_sent``.
+    ``protected``: learners who are never removed; ``open_elsewhere``: removals that other jobs may still send, each
+    with the job's id. The rows of both are ``not_sent``.
     """
     (course, _), (batch, _), (learner, _) = checked = [_trim_and_check(table.columns[column]) for column in table.roles]
     excluded = dict(table.settled)
@@ -46,17 +51,23 @@ def plan(
                 place = f"Cell {column_letter(column)}{table.numbers[index]} ({table.header[column]})"
                 excluded[index] = Exclusion(Status.INVALID, f"{place} is no {role} id: {_quoted(raw)} {problem}.")
     _exclude_duplicates(table, course, batch, learner, excluded)
-    if protected:
+    open_in: set[str] = set()
+    if protected or open_elsewhere:
         for index, triple in enumerate(zip(course, batch, learner, strict=True)):
-            if index not in excluded and Removal(*triple) in protected:
+            removal = Removal(*triple)
+            if index not in excluded and protected and removal in protected:
                 excluded[index] = Exclusion(Status.NOT_SENT, PROTECTED)
+            elif index not in excluded and removal in open_elsewhere:
+                open_in.add(open_elsewhere[removal])
+                excluded[index] = Exclusion(Status.NOT_SENT, f"{OPEN_ELSEWHERE} {open_elsewhere[removal]}.")
     if excluded:
         pairs = ((c, b) for i, (c, b) in enumerate(zip(course, batch, strict=True)) if i not in excluded)
         batches = Counter(pairs)
     else:
         batches = Counter(zip(course, batch, strict=True))
     fingerprint = _fingerprint(operation, table, excluded, account, host)
-    return Plan(account, host, table, (course, batch, learner), excluded, dict(batches), fingerprint, operation)
+    ids, jobs = (course, batch, learner), tuple(sorted(open_in))
+    return Plan(account, host, table, ids, excluded, dict(batches), fingerprint, operation, jobs)
 
 
 def filter_rows(

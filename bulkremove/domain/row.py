@@ -19,7 +19,7 @@ class Status(StrEnum):
     INVALID = "invalid"
     NOT_SENT = "not_sent"
     DONE_BEFORE = "done_before"
-    """The input is the report of an earlier job, which settled this row; nothing was sent."""
+    """An earlier job whose report is the input, or another job meanwhile, settled this row; nothing was sent."""
 
 
 UNPLANNED = (Status.DUPLICATE, Status.INVALID, Status.DONE_BEFORE, Status.NOT_SENT)
@@ -78,7 +78,10 @@ class Roles:
 
 @dataclass(frozen=True, slots=True)
 class Exclusion:
-    """Why a row of the file is not sent, as a status and a sentence; ``not_sent`` means a protected learner."""
+    """Why a row of the file is not sent, as a status and a sentence.
+
+    ``not_sent`` means a protected learner, or a row that another job may still send.
+    """
 
     status: Status
     detail: str

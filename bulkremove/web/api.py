@@ -84,7 +84,10 @@ class Api:
         name, columns = query.get("name", "upload"), query.get("columns")
         hidden = _choice(request, "hidden", {option.value: option for option in Hidden}) or Hidden.REFUSE
         options = ReadOptions(query.get("sheet"), parse_columns(columns) if columns is not None else {}, hidden)
-        upload = await self._uploads.of_body(request, name=name, options=options, by=person(request).name)
+        include_open = _choice(request, "open", {"leave_out": False, "include": True}) or False
+        upload = await self._uploads.of_body(
+            request, name=name, options=options, include_open=include_open, by=person(request).name
+        )
         if upload.refusal is not None:
             raise upload.refusal
         return web.json_response(await self._plan(upload), status=201)

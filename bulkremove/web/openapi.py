@@ -108,6 +108,11 @@ def _paths() -> dict[str, Any]:
                     _query("sheet", _TEXT, "The sheet to read, where there are several."),
                     _query("columns", _TEXT, "The id columns by heading or letter: course=A,batch=B,learner=C."),
                     _query("hidden", {"type": "string", "enum": [option.value for option in Hidden]}),
+                    _query(
+                        "open",
+                        {"type": "string", "enum": ["leave_out", "include"]},
+                        "Rows that another job may still send.",
+                    ),
                 ],
                 body={"content": {"application/octet-stream": {}}, "required": True},
                 errors=(408, 413, 422, 503),

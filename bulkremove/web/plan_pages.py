@@ -18,6 +18,7 @@ from bulkremove.domain.errors import BulkremoveError, ConsentMissing
 from bulkremove.domain.job import FrontEnd, JobState
 from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.domain.permissions import Right
+from bulkremove.domain.planner import OPEN_ELSEWHERE
 from bulkremove.domain.row import Status
 from bulkremove.domain.table import column_letter
 from bulkremove.platform.secure_files import private_folder
@@ -86,7 +87,8 @@ class PlanPages:
         }
         hidden = Hidden(fields["hidden"]) if fields["hidden"] in set(Hidden) else previous.hidden
         options = ReadOptions(fields["sheet"] or previous.sheet, columns or previous.columns, hidden)
-        await self._uploads.read_as(upload, options, by=person(request).name)
+        include_open = form.get("open") == "include"
+        await self._uploads.read_as(upload, options, include_open=include_open, by=person(request).name)
         raise web.HTTPSeeOther(f"/uploads/{upload.id}")
 
     async def plan(self, request: web.Request) -> web.StreamResponse:
@@ -110,6 +112,7 @@ class PlanPages:
         context |= {"rows": rows, "more": more, "page": number, "wanted": status_filter, "text": text}
         context |= {"courses": len({course for course, _ in plan.batches}), "own": person(request).name in upload.by}
         context |= {"same": await self._app.jobs.of_plan(plan), "four_eyes": self._app.settings.four_eyes}
+        context |= {"open_rows": sum(e.detail.startswith(OPEN_ELSEWHERE) for e in plan.excluded.values())}
         context |= {"roles": roles, "read_from": [(role, plan.table.header[column]) for role, column in roles.items()]}
         return page("plan.html", request, context | {"letters": letters(plan.table.header)})
 

@@ -13,7 +13,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from aiohttp import BodyPartReader, http_exceptions, web
@@ -53,6 +53,8 @@ class Upload:
     retry: tuple[str, bool] | None = None
     """The id of the job to retry, and whether its unknown rows are included; None for a file."""
     options: ReadOptions = field(default_factory=ReadOptions)
+    include_open: bool = False
+    """Whether rows are planned too that another job may still send."""
     refusal: FileRefused | None = None
     """Why the file could not be read with ``options``."""
     removals: int = 0
@@ -99,12 +101,14 @@ class Uploads:
         await self.read_as(upload, ReadOptions(), by=by)
         return upload
 
-    async def of_body(self, request: web.Request, *, name: str, options: ReadOptions, by: str) -> Upload:
+    async def of_body(
+        self, request: web.Request, *, name: str, options: ReadOptions, include_open: bool, by: str
+    ) -> Upload:
         """Store and read the body of a request as a file. Raises what ``of_form`` raises, but not HTTPBadRequest."""
         with self._transfer():
             async with asyncio.timeout(UPLOAD_TIMEOUT):
                 upload = await self._store(request.content.iter_chunked(_CHUNK_BYTES), name, by)
-        await self.read_as(upload, options, by=by)
+        await self.read_as(upload, options, include_open=include_open, by=by)
         return upload
 
     def of_job(self, job: str, *, unknown_checked: bool, source: str, by: str) -> Upload:
@@ -116,12 +120,12 @@ class Uploads:
         async with upload.lock:
             return await self._preview(upload)
 
-    async def read_as(self, upload: Upload, options: ReadOptions, *, by: str) -> None:
+    async def read_as(self, upload: Upload, options: ReadOptions, *, include_open: bool = False, by: str) -> None:
         """Read the file with these options; on failure ``refusal`` of the upload says why. A confirmed one is left."""
         async with upload.lock:
             if upload.job is not None:
                 return
-            upload.options, upload.refusal = options, None
+            upload.options, upload.include_open, upload.refusal = options, include_open, None
             if by not in upload.by:
                 upload.by.append(by)
             self._previews.pop(upload.id, None)
@@ -129,7 +133,8 @@ class Uploads:
                 await self._preview(upload)
             except FileRefused as error:
                 upload.refusal = error
-        values = {"sheet": options.sheet, "columns": dict(options.columns), "hidden": options.hidden.value}
+        values: dict[str, object] = {"sheet": options.sheet, "columns": dict(options.columns)}
+        values |= {"hidden": options.hidden.value, "include_open": include_open}
         await self._app.record(by, "read", name=upload.name, plan=self.fingerprint(upload), **values)
 
     async def confirm(self, upload: Upload, submit: Callable[[Preview], Awaitable[str]]) -> tuple[str, bool]:
@@ -172,7 +177,8 @@ class Uploads:
         if preview is None:
             async with self._reading:
                 self._previews.clear()  # before the next one is made, or memory would hold two
-                preview = await self._read(upload)
+                # What other jobs did counts from when the file came, also when the plan is made again from it.
+                preview = replace(await self._read(upload), made_at=upload.came_at)
             self._previews = {upload.id: preview}
             upload.removals = preview.plan.removals
         return preview
@@ -182,7 +188,9 @@ class Uploads:
             return await self._app.plans.retry(upload.retry[0], unknown_checked=upload.retry[1])
         if upload.path is None or upload.job is not None:
             raise FileRefused("This plan was confirmed; its rows are in the job.")
-        return await self._app.plans.preview_in_subprocess(upload.path, name=upload.name, options=upload.options)
+        return await self._app.plans.preview_in_subprocess(
+            upload.path, name=upload.name, options=upload.options, include_open=upload.include_open
+        )
 
     @contextmanager
     def _transfer(self) -> Iterator[None]:

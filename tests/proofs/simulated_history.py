@@ -200,7 +200,7 @@ class _Play:
     async def __call__(self) -> Told:
         for name, file in self._history.files.items():
             app = self._app()
-            preview = app.plans.preview(io.BytesIO(file.text.encode()), name=f"{name}.csv", options=ReadOptions())
+            preview = await app.plans.preview(io.BytesIO(file.text.encode()), name=f"{name}.csv", options=ReadOptions())
             job = await app.plans.submit(
                 preview,
                 consent=Consent(yes=True),

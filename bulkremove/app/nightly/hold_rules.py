@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 
-from bulkremove.app.consent import over_a_cap
 from bulkremove.config import Settings
+from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.plan import Plan
 
 BASELINE_RUNS = 10
@@ -21,15 +21,21 @@ MAX_FILE_AGE = 86_400.0 + 3600.0
 
 
 def reasons_to_hold(
-    plan: Plan, settings: Settings, *, sizes: Sequence[int], header_before: tuple[str, ...] | None, age: float
+    plan: Plan,
+    settings: Settings,
+    *,
+    refusal: ConsentMissing | None,
+    sizes: Sequence[int],
+    header_before: tuple[str, ...] | None,
+    age: float,
 ) -> str | None:
     """Why a person must look at the plan first, in sentences; None when a nightly run may run it.
 
-    ``sizes``: removals of the last nightly runs; ``header_before``: the columns of the file before this one; ``age``:
-    seconds since the file was changed.
+    ``refusal``: the cap that the plan is over, if any; ``sizes``: removals of the last nightly runs; ``header_before``:
+    the columns of the file before this one; ``age``: seconds since the file was changed.
     """
     reasons = []
-    if refusal := over_a_cap(plan, settings):
+    if refusal:
         reasons.append(refusal.message)
     baseline = median(sizes[:BASELINE_RUNS]) if len(sizes) >= MIN_RUNS else None
     if baseline and plan.removals > settings.baseline_factor * baseline:

@@ -155,6 +155,7 @@ class Intake:
         return reasons_to_hold(
             preview.plan,
             self._context.settings,
+            refusal=preview.refusal,
             sizes=await self._storage.nightly.sizes(BASELINE_RUNS),
             header_before=last.header if last else None,
             age=seconds_between(_changed_at(path), self._context.clock.wall()),

@@ -20,8 +20,8 @@ class Holder:
 class Claims(Protocol):
     """The claims to run a job, store a plan or serve the page, which end when their process dies."""
 
-    def hold(self, name: str) -> AbstractAsyncContextManager[None]:
-        """Hold a claim until the context ends. Raises JobBusy when it is held already."""
+    def hold(self, name: str, *, wait: float = 0.0) -> AbstractAsyncContextManager[None]:
+        """Hold a claim until the context ends. Raises JobBusy when it is held already and for ``wait`` real seconds."""
         ...
 
     async def holder(self, name: str) -> Holder | None:

@@ -9,14 +9,17 @@ from bulkremove.domain.attempt import Note, Outcome, PendingRow
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import Job, Tally
 from bulkremove.domain.plan import ProtectedLearners
-from bulkremove.domain.row import Status
+from bulkremove.domain.row import Removal, Status
 from bulkremove.storage.interface.records import Record
 
 R = TypeVar("R")
 
 
 class RowStore(Protocol):
-    """The store of rows and notes. Except for ``protect``, only ``AttemptStore`` changes the state of a row."""
+    """The store of rows and notes.
+
+    Except for ``protect`` and ``settle_done_elsewhere``, only ``AttemptStore`` changes the state of a row.
+    """
 
     async def tally(self, job_id: str, *, as_reported: bool = False) -> Tally:
         """Number of rows by status. ``as_reported``: open rows are counted under the status of a report."""
@@ -56,6 +59,21 @@ class RowStore(Protocol):
 
     async def first_call_after(self, job_id: str, times: Sequence[Epoch]) -> list[Epoch | None]:
         """For each of the times, when the job's first call after it was made; None if there is none."""
+        ...
+
+    async def open_elsewhere(self, account: str, host: str, *, besides: str = "") -> Mapping[Removal, str]:
+        """The removals that jobs of the account may still send, each with the job's id. ``besides``: a job left out."""
+        ...
+
+    async def settle_done_elsewhere(self, job: Job, *, at: Epoch) -> list[int]:
+        """Settle the open rows whose removal another job of the account has settled since the job was planned.
+
+        They become ``done_before``, or ``unknown`` after an attempt that may have had an effect; the rows' numbers.
+        """
+        ...
+
+    async def removals_since(self, account: str, host: str, since: Epoch) -> int:
+        """How many rows of an account were sent since then, or are still to be sent by jobs confirmed since then."""
         ...
 
     async def add_note(self, job_id: str, number: int, note: Note, *records: Record) -> bool:

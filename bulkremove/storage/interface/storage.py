@@ -70,6 +70,11 @@ class Storage(Protocol):
         """Restore of the journal from a copy."""
         ...
 
+    @property
+    def exists(self) -> bool:
+        """Whether anything was ever stored. A dry run stores nothing, and makes no empty storage either."""
+        ...
+
     async def record(self, *records: Record) -> None:
         """Write these records in one transaction."""
         ...

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import platform
 from contextlib import AbstractAsyncContextManager
@@ -28,7 +29,7 @@ TRIES, PAUSE_SECONDS = 10, 0.02
 _OTHER_CLAIMS = {
     "nightly": "The nightly run is being done",
     "serve": "The page is being served",
-    "retry": "A retry of this job is being made",
+    "plan": "A plan is being confirmed",
 }
 """What is being done under a claim that is not for a job, by the part of its name before the hyphen."""
 
@@ -41,13 +42,13 @@ class SqliteClaims:
     def __init__(self, database: Database, folder: Path, clock: Clock) -> None:
         self._database, self._folder, self._clock = database, folder, clock
 
-    def hold(self, name: str) -> AbstractAsyncContextManager[None]:
-        return _ClaimContext(self, name)
+    def hold(self, name: str, *, wait: float = 0.0) -> AbstractAsyncContextManager[None]:
+        return _ClaimContext(self, name, wait)
 
-    async def take(self, name: str) -> FileLock:
-        """Take the lock of a claim and write its row. Raises JobBusy."""
+    async def take(self, name: str, wait: float) -> FileLock:
+        """Take the lock of a claim and write its row. Raises JobBusy when it is held for ``wait`` seconds."""
         lock = self._lock(name)
-        for _ in range(TRIES):
+        for _ in range(TRIES + math.ceil(wait / PAUSE_SECONDS)):
             if self._try(lock):
                 break
             await asyncio.sleep(PAUSE_SECONDS)
@@ -118,12 +119,12 @@ class SqliteClaims:
 class _ClaimContext:
     """The context of a claim. No async generator: a loop that ends closes those, and with them the claim."""
 
-    def __init__(self, claims: SqliteClaims, name: str) -> None:
-        self._claims, self._name = claims, name
+    def __init__(self, claims: SqliteClaims, name: str, wait: float) -> None:
+        self._claims, self._name, self._wait = claims, name, wait
         self._lock: FileLock | None = None
 
     async def __aenter__(self) -> None:
-        self._lock = await self._claims.take(self._name)
+        self._lock = await self._claims.take(self._name, self._wait)
 
     async def __aexit__(self, *error: object) -> None:
         if self._lock is not None:

@@ -190,6 +190,7 @@ def _insert_job(transaction: Transaction, job: Job) -> None:
         origin=job.origin,
         due_at=job.due_at,
         operation=job.operation,
+        planned_at=job.planned_at,
     )
 
 

@@ -125,18 +125,52 @@ class SqliteRows:
             for pending_row in page
             if pending_row.removal in protected
         ]
+        return await self._settle_all(
+            [
+                {"job": job_id, "position": position, "state": settled(state, Status.NOT_SENT), "detail": why, "at": at}
+                for position, state in rows
+            ]
+        )
+
+    async def open_elsewhere(self, account: str, host: str, *, besides: str = "") -> Mapping[Removal, str]:
+        def find(reader: Reader) -> Mapping[Removal, str]:
+            rows = reader.execute(_ROWS.open_rows_of_account, account=account, host=host, besides=besides)
+            return {Removal(course, batch, learner): job for course, batch, learner, job in rows}
+
+        return await self._database.read_long(lambda: self._database.read_now(find))
+
+    async def settle_done_elsewhere(self, job: Job, *, at: Epoch) -> list[int]:
+        account = {"job": job.id, "account": job.account, "host": job.host, "since": job.planned_at}
+        rows = await self._database.read_long(
+            lambda: self._database.read_now(
+                lambda reader: reader.execute(_ROWS.settled_elsewhere, **account).fetchall()
+            )
+        )
+        by_position = {
+            position: {
+                "job": job.id,
+                "position": position,
+                "state": settled(RowState(state), Status.DONE_BEFORE),
+                "detail": f"Job {other} settled this row meanwhile: {SETTLED_BY_END.get(result, result)}. Not sent.",
+                "at": at,
+            }
+            for position, _, state, other, result, _ in rows
+        }
+        await self._settle_all(list(by_position.values()))
+        return sorted({number for _, number, *_ in rows})
+
+    async def removals_since(self, account: str, host: str, since: Epoch) -> int:
+        def count(reader: Reader) -> int:
+            row = reader.execute(_ROWS.count_removals_since, account=account, host=host, since=since).fetchone()
+            return int(row[0])
+
+        return await self._database.read_long(lambda: self._database.read_now(count))
+
+    async def _settle_all(self, rows: Sequence[Mapping[str, object]]) -> int:
+        """Settle rows in short transactions; how many were open."""
         count = 0
         for start in range(0, len(rows), BATCH):
-            piece = [
-                {
-                    "job": job_id,
-                    "position": position,
-                    "state": Status.NOT_SENT if state is RowState.PENDING else Status.UNKNOWN,
-                    "detail": why,
-                    "at": at,
-                }
-                for position, state in rows[start : start + BATCH]
-            ]
+            piece = rows[start : start + BATCH]
             count += await self._database.write(
                 lambda transaction, piece=piece: transaction.executemany(_ROWS.settle_row, piece)  # type: ignore[misc] # the default binds the piece of this iteration
             )
@@ -175,6 +209,11 @@ def row_values(job_id: str, position: int, planned: PlannedRow) -> Mapping[str, 
         "state": exclusion.status if exclusion else RowState.PENDING,
         "detail": exclusion.detail if exclusion else "",
     }
+
+
+def settled(state: RowState, status: Status) -> Status:
+    """The status of an open row that is not sent any more: unknown after an attempt that may have had an effect."""
+    return status if state is RowState.PENDING else Status.UNKNOWN
 
 
 SETTLED_BY_END = {RowState.PENDING.value: Status.NOT_SENT.value, RowState.SENDING.value: Status.UNKNOWN.value}

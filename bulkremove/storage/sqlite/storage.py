@@ -30,7 +30,7 @@ class SqliteStorage:
     """
 
     def __init__(self, home: Path, clock: Clock, databases: dict[Path, Database] | None = None) -> None:
-        self._databases = databases
+        self._databases, self._path = databases, home / FILE
         self._database = open_database(home / FILE, databases)
         self._closed = False
         self.jobs = SqliteJobs(self._database)
@@ -43,6 +43,10 @@ class SqliteStorage:
         self.nightly = SqliteNightly(self._database)
         self.erasure = SqliteErasure(self._database)
         self.restore = SqliteRestore(self._database, clock)
+
+    @property
+    def exists(self) -> bool:
+        return self._path.exists()
 
     async def record(self, *records: Record) -> None:
         await self._database.write(lambda transaction: write_records(transaction, records))

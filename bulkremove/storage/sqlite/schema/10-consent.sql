@@ -1,7 +1,10 @@
 -- Consent ends with the run that used it: a job knows when a process drove it last, and which front end that was.
+-- A plan may wait for its confirmation: what other jobs do meanwhile counts from when it was made.
 
 ALTER TABLE job ADD COLUMN driven_at REAL NOT NULL DEFAULT 0;
 ALTER TABLE job ADD COLUMN driven_by TEXT NOT NULL DEFAULT 'command';
+ALTER TABLE job ADD COLUMN planned_at REAL NOT NULL DEFAULT 0;
+UPDATE job SET planned_at = created_at;
 UPDATE job SET origin = 'command' WHERE origin = 'person';
 UPDATE job SET driven_by = origin, driven_at = coalesce(
     finished_at, (SELECT max(at) FROM event WHERE event.job = job.id AND name = 'started'), created_at);
