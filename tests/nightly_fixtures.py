@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sqlite3
 from collections.abc import AsyncIterator
@@ -13,11 +14,16 @@ from typing import Any
 from bulkremove.app import App, SandboxOptions, Stop
 from bulkremove.app.nightly import NightlyResult
 from bulkremove.config import Settings
-from bulkremove.domain.job import Job
+from bulkremove.domain.clock import Epoch
+from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState
+from bulkremove.domain.planner import plan
 from bulkremove.domain.row import Status
+from bulkremove.reading.options import ReadOptions
+from bulkremove.reading.reader import read
+from bulkremove.storage.interface.jobs import JobEnd
 from tests.application_fixtures import LateClock
 from tests.cli_fixtures import crowd
-from tests.web_fixtures import CREDENTIALS
+from tests.web_fixtures import CREDENTIALS, triples
 
 OLD = 3600.0
 """Seconds: long enough at rest, and not stale."""
@@ -44,7 +50,7 @@ class NightlySite:
 
     async def removed(self) -> int:
         """How many learners the newest job has removed so far."""
-        jobs = await self.app.jobs.all()
+        jobs = await self.jobs()
         return (await self.app.jobs.tally(jobs[0]))[Status.REMOVED] if jobs else 0
 
     async def run(self, again: str | None = None, stop: Stop | None = None) -> NightlyResult:
@@ -64,12 +70,18 @@ class NightlySite:
             found = [subject for (subject,) in db.execute("SELECT subject FROM notice ORDER BY at, key")]
         return [subject.removeprefix("bulkremove SANDBOX: ") for subject in found]
 
+    async def jobs(self) -> list[Job]:
+        return [job for job in await self.app.jobs.all() if job.id != EARLIER]
+
     async def job(self) -> Job:
-        return (await self.app.jobs.all())[0]
+        return (await self.jobs())[0]
 
 
 @asynccontextmanager
-async def nightly_site(tmp_path: Path, *, count: int = 30, **settings: Any) -> AsyncIterator[NightlySite]:
+async def nightly_site(
+    tmp_path: Path, *, count: int = 30, has_past: bool = True, **settings: Any
+) -> AsyncIterator[NightlySite]:
+    """``has_past``: an earlier nightly run removed ``count`` learners."""
     world, _ = crowd(tmp_path, count)
     folder = tmp_path / "drop"
     folder.mkdir(exist_ok=True)
@@ -77,6 +89,26 @@ async def nightly_site(tmp_path: Path, *, count: int = 30, **settings: Any) -> A
     base = Settings(tmp_path / "home", nightly_source=str(folder))
     clock = LateClock(60.0)
     app = App(replace(base, **settings), environ=CREDENTIALS, sandbox=play, clock=clock)
+    if has_past and not await app.jobs.all():
+        await remember(app, count)
     async with app.runs.in_sandbox():
         yield NightlySite(app, folder, clock)
     app.close()
+
+
+EARLIER = "earlier"
+"""The id of the job that ``remember`` stores."""
+
+
+async def remember(app: App, removals: int) -> None:
+    """Store a job of a nightly run that is long over, so that the next one has something to compare with."""
+    table = read(io.BytesIO(triples(removals).encode()), name="usual.csv", options=ReadOptions())
+    made = plan(table, account="earlier", host="h")
+    storage, at = app.context.storage, Epoch(1.0)
+    job = Job(
+        EARLIER, "earlier", "h", "usual.csv", "", None, table.header, table.roles, made.fingerprint, JobState.READY,
+        created_at=at, confirmed_by="the nightly run", origin=FrontEnd.NIGHTLY,
+    )  # fmt: skip
+    await storage.jobs.create(job, made.rows())
+    await storage.jobs.end(job.id, lambda tally: JobEnd(JobState.FINISHED, "", EndReason.NONE, at))
+    await storage.erasure.delete_rows(job.id)

@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import time
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as daytime
 from pathlib import Path
@@ -20,12 +21,11 @@ import pytest
 from bulkremove.app import App, Consent, Stop
 from bulkremove.app.nightly import Scheduler
 from bulkremove.app.nightly.hold_rules import reasons_to_hold
-from bulkremove.app.nightly.nightly_run import EXPIRES
 from bulkremove.cli.exit_codes import of_nightly_run
 from bulkremove.config import Settings, load
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing, FileRefused, JobBusy, SettingsError
-from bulkremove.domain.job import EndReason, FrontEnd, JobState
+from bulkremove.domain.job import APPROVAL_SECONDS, EndReason, FrontEnd, JobState
 from bulkremove.domain.planner import plan
 from bulkremove.domain.row import Status
 from bulkremove.reading.options import ReadOptions
@@ -34,7 +34,7 @@ from bulkremove.sandbox import read_log
 from bulkremove.sources.inbox import digest
 from tests.application_fixtures import LateClock, run, stored
 from tests.cli_fixtures import Bulkremove, crowd, environment, sandbox
-from tests.nightly_fixtures import nightly_site
+from tests.nightly_fixtures import EARLIER, nightly_site, remember
 from tests.web_fixtures import CREDENTIALS, running_site, triples, until
 
 
@@ -139,7 +139,7 @@ async def test_a_forgotten_plan_expires_after_seven_days_and_says_so(tmp_path: P
     async with nightly_site(tmp_path, max_removals=4) as one:
         one.drop("leavers.csv", triples(5))
         await one.run()
-        one.clock.ahead = EXPIRES + 60.0
+        one.clock.ahead = APPROVAL_SECONDS + 60.0
         await one.run()
         assert JobState.CANCELLED == (await one.job()).state
         assert "the plan of leavers.csv has expired" in one.notices()
@@ -194,7 +194,7 @@ async def test_a_protected_list_that_protects_nobody_as_written_is_refused(
     tmp_path: Path, content: str, words: str
 ) -> None:
     async with nightly_site(tmp_path) as one:
-        (tmp_path / "home").mkdir()
+        (tmp_path / "home").mkdir(exist_ok=True)
         (tmp_path / "home" / "protected.csv").write_text(content)
         file = one.drop("f.csv", triples(1))
         with pytest.raises(FileRefused, match=words):
@@ -204,7 +204,7 @@ async def test_a_protected_list_that_protects_nobody_as_written_is_refused(
 @pytest.mark.parametrize("name", ["protected.csv", "keep.csv"])
 async def test_the_protected_list_protects_previews_too_under_its_old_name_as_well(tmp_path: Path, name: str) -> None:
     async with nightly_site(tmp_path) as one:
-        (tmp_path / "home").mkdir()
+        (tmp_path / "home").mkdir(exist_ok=True)
         protected = tmp_path / "home" / name
         ids = "478346000019501001,478346000019502001,478346000019558001"
         protected.write_text(f"Course ID,Batch ID,Learner ID\n{ids}\n,,478346000019558002\n")
@@ -219,7 +219,7 @@ async def test_the_protected_list_protects_previews_too_under_its_old_name_as_we
 
 async def test_two_protected_lists_are_refused_before_anything_is_planned_or_sent(tmp_path: Path) -> None:
     async with nightly_site(tmp_path) as one:
-        (tmp_path / "home").mkdir()
+        (tmp_path / "home").mkdir(exist_ok=True)
         file = tmp_path / "f.csv"
         file.write_text(triples(4))
         shown = await one.app.plans.preview(file, name="f.csv", options=ReadOptions())
@@ -365,7 +365,7 @@ async def test_a_dry_run_shows_tonight_and_takes_nothing(tmp_path: Path) -> None
         assert [2, 9] == [shown.plan.removals for shown in found.plans]
         assert 1 == len(found.held)
         assert ["large.csv", "small.csv"] == one.where()[""]
-        assert [] == await one.app.jobs.all()
+        assert [] == await one.jobs()
 
 
 async def test_a_job_that_somebody_runs_already_is_left_to_them(tmp_path: Path) -> None:
@@ -444,16 +444,69 @@ def test_what_is_usual_is_told_by_the_last_nights(tmp_path: Path) -> None:
     file.write_text(triples(31))
     made = plan(read(file, name="f.csv"), account="a", host="h")
     settings = Settings(tmp_path)
-    same = {"header_before": ("course", "batch", "learner", "reason"), "age": 60.0}
-    assert reasons_to_hold(made, settings, sizes=[10] * 10, **same) is not None  # type: ignore[arg-type] # as the call takes them
-    assert reasons_to_hold(made, settings, sizes=[11] * 10, **same) is None  # type: ignore[arg-type] # as the call takes them
-    assert reasons_to_hold(made, settings, sizes=[1, 1], **same) is None, "two nightly runs make no habit"  # type: ignore[arg-type]
-    other = reasons_to_hold(made, settings, sizes=[], header_before=("a",), age=60.0, refusal=None)
-    assert other is not None
-    assert "other columns" in other
-    stale = reasons_to_hold(made, settings, sizes=[], header_before=None, age=2 * 86_400.0, refusal=None)
-    assert stale is not None
-    assert "days old" in stale
+    header = ("course", "batch", "learner", "reason")
+
+    def reasons(
+        sizes: list[int],
+        *,
+        before: tuple[str, ...] | None = header,
+        age: float = 60.0,
+        lists: tuple[int, int | None] = (0, 0),
+        four_eyes: bool = False,
+    ) -> str:
+        return (
+            reasons_to_hold(
+                made,
+                replace(settings, four_eyes=four_eyes),
+                refusal=None,
+                sizes=sizes,
+                header_before=before,
+                protected=lists[0],
+                protected_before=lists[1],
+                age=age,
+            )
+            or ""
+        )
+
+    assert "median of the last nightly runs is 10" in reasons([10] * 10)
+    assert "" == reasons([11] * 10)
+    assert "median of the last nightly runs is 1" in reasons([1, 1])
+    assert "median of the last nightly runs is 10" in reasons([10])
+    assert "No nightly run has removed anybody yet" in reasons([])
+    assert "other columns" in reasons([11], before=("a",))
+    assert "days old" in reasons([11], age=2 * 86_400.0)
+    assert "never removed has 3 entries; it had 4 before" in reasons([11], lists=(3, 4))
+    assert "" == reasons([11], lists=(4, 3))
+    assert "" == reasons([11], lists=(4, None))
+    assert "Two people must agree" in reasons([11], four_eyes=True)
+
+
+async def test_the_first_nightly_file_ever_is_held(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path, has_past=False) as one:
+        one.drop("leavers.csv", triples(3))
+        result = await one.run()
+        assert ([], 1) == (result.ran, len(result.held))
+        await one.app.jobs.approve((await one.job()).id, by="kim")
+        one.drop("more.csv", triples(4, first=5))
+        assert 2 == len((await one.run()).ran)
+
+
+async def test_a_protected_list_that_became_shorter_holds_the_file(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path) as one:
+        protected = tmp_path / "home" / "protected.csv"
+        protected.write_text("Learner ID\n111\n222\n333\n")
+        one.drop("first.csv", triples(3))
+        assert 1 == len((await one.run()).ran)
+        protected.write_text("Learner ID\n111\n222\n")
+        one.drop("second.csv", triples(3, first=5))
+        result = await one.run()
+        assert "never removed has 2 entries; it had 3 before" in result.held[0]
+        one.drop("third.csv", triples(3, first=10))
+        assert "it had 3 before" in (await one.run()).held[0], "nobody has looked yet"
+        await one.app.jobs.approve((await one.job()).id, by="kim")
+        one.drop("fourth.csv", triples(3, first=15))
+        result = await one.run()
+        assert (2, []) == (len(result.ran), result.held)
 
 
 class YearClock(LateClock):
@@ -498,11 +551,11 @@ async def test_a_missed_night_is_caught_up_or_left_out_and_told(tmp_path: Path, 
         one.clock.ahead += 5 * 86_400.0 + 4 * 3600.0
         one.drop("leavers.csv", triples(2))
         await worker.run_due()
-        assert rows == len(await one.app.jobs.all())
+        assert rows == len(await one.jobs())
         assert ("late" if rows else "left out") in " ".join(one.notices())
         one.clock.ahead += 20 * 3600.0
         await worker.run_due()
-        assert 1 == len(await one.app.jobs.all())
+        assert 1 == len(await one.jobs())
 
 
 async def test_whoever_starts_the_first_worker_at_noon_starts_no_night(tmp_path: Path) -> None:
@@ -511,10 +564,10 @@ async def test_whoever_starts_the_first_worker_at_noon_starts_no_night(tmp_path:
         one.drop("leavers.csv", triples(2))
         worker = Scheduler(one.app.context, one.app.nightly_runs(one.app.supervisor()), Stop())
         await worker.run_due()
-        assert [] == await one.app.jobs.all()
+        assert [] == await one.jobs()
         one.clock.ahead += 15 * 3600.0
         await worker.run_due()
-        assert 1 == len(await one.app.jobs.all())
+        assert 1 == len(await one.jobs())
 
 
 async def test_a_held_plan_is_approved_on_the_page_by_typing_its_number(tmp_path: Path) -> None:
@@ -539,7 +592,9 @@ async def test_a_held_plan_is_approved_on_the_page_by_typing_its_number(tmp_path
 
 
 def program_of(tmp_path: Path, settings: str) -> Bulkremove:
-    (tmp_path / "home").mkdir()
+    """The program with these settings, whose nightly runs have a past."""
+    with closing(App(Settings(tmp_path / "home"), environ={})) as app:
+        asyncio.run(remember(app, 10))
     (tmp_path / "home" / "bulkremove.toml").write_text(settings)
     return Bulkremove(tmp_path / "home", environment())
 
@@ -647,7 +702,7 @@ def test_killed_nights_lose_no_file_and_run_none_twice(tmp_path: Path) -> None:
     places = [path.name for path in drop.rglob("*.csv") if "-report" not in path.name and "-retry" not in path.name]
     assert names == sorted(places), "each file is in one place"
     assert names == sorted(path.name for path in (drop / "done").iterdir() if "-re" not in path.name)
-    jobs = json.loads(program("jobs", "--json").stdout)
+    jobs = [job for job in json.loads(program("jobs", "--json").stdout) if job["job"] != EARLIER]
     assert sorted(names) == sorted(job["source"] for job in jobs)
     assert {"finished"} == {job["state"] for job in jobs}
     with closing(sqlite3.connect(program.home / "journal.db")) as db:
@@ -673,6 +728,6 @@ def test_two_nights_started_at_once_are_one_run(tmp_path: Path) -> None:
             night.communicate()
     assert 0 in codes
     assert set(codes) <= {0, 6}, "one runs, the others are told that it does"
-    assert 1 == len(json.loads(program("jobs", "--json").stdout))
+    assert 2 == len(json.loads(program("jobs", "--json").stdout)), "the earlier one and this"
     sent = [entry.removal for entry in read_log(tmp_path / "log") if entry.removal]
     assert 20 == len(sent) == len(set(sent))

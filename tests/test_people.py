@@ -10,17 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from bulkremove.app import App, SessionUser
-from bulkremove.config import Settings
+from bulkremove.app import App, SandboxOptions, SessionUser
+from bulkremove.config import Settings, load
 from bulkremove.domain.clock import Epoch
-from bulkremove.domain.errors import SettingsError, UserError
+from bulkremove.domain.errors import ConsentMissing, SettingsError, UserError
+from bulkremove.domain.job import APPROVAL_SECONDS, JobState
 from bulkremove.domain.permissions import Right, Role, may
+from bulkremove.domain.row import Status
 from bulkremove.platform.system_clock import SystemClock
+from bulkremove.reading.options import ReadOptions
 from bulkremove.storage import SqliteStorage
 from bulkremove.storage.interface.records import Act
 from bulkremove.web.sessions import FREE_ATTEMPTS, MAX_WAIT, Sessions, SignInThrottle, SignInThrottled
-from tests.cli_fixtures import SAMPLES, Bulkremove, environment
-from tests.web_fixtures import CREDENTIALS, PASSWORD, free_port
+from tests.application_fixtures import LateClock, run, stored
+from tests.cli_fixtures import SAMPLES, Bulkremove, crowd, environment
+from tests.web_fixtures import CREDENTIALS, PASSWORD, free_port, triples
 
 
 @pytest.fixture
@@ -233,9 +237,53 @@ def test_a_run_leaves_its_confirmation_in_the_audit_log(program: Bulkremove) -> 
 
 def test_with_four_eyes_one_person_alone_can_not_run(program: Bulkremove) -> None:
     program.env["BULKREMOVE_FOUR_EYES"] = "true"
-    done = program("run", str(SAMPLES / "leavers.csv"), "--sandbox", str(SAMPLES / "world.json"), "--yes")
+    words = (str(SAMPLES / "leavers.csv"), "--sandbox", str(SAMPLES / "world.json"))
+    done = program("run", *words, "--yes")
     assert 4 == done.returncode
     assert "four_eyes" in done.stderr
+    (job,) = [line.split()[0] for line in program("jobs", "--state", "held").stdout.splitlines()]
+    assert f"approve {job}" in done.stderr
+    alone = program("approve", job)
+    assert (4, True) == (alone.returncode, "prepared this plan" in alone.stderr)
+    assert 4 == program("resume", job, *words[1:]).returncode
+    counts = json.loads(program("show", job, "--json").stdout)
+    assert (60, 0) == (counts["open"], counts["counts"]["removed"])
+
+
+async def test_another_person_approves_what_a_command_has_planned(tmp_path: Path) -> None:
+    clock = LateClock(60.0)
+    world, file = crowd(tmp_path, 3)
+    settings = Settings(tmp_path / "home", four_eyes=True)
+    with closing(App(settings, environ={}, sandbox=SandboxOptions(world, 60.0), clock=clock)) as app:
+        job = await stored(app, await app.plans.preview(file, name="f.csv", options=ReadOptions()), tmp_path)
+        assert (JobState.HELD, "") == (job.state, job.confirmed_by)
+        approved = await app.jobs.approve(job.id, by="kim")
+        assert (JobState.READY, "kim") == (approved.state, approved.confirmed_by)
+        assert 3 == (await run(app, approved)).tally[Status.REMOVED]
+        (tmp_path / "late.csv").write_text(triples(3))
+        late = await stored(
+            app, await app.plans.preview(tmp_path / "late.csv", name="late.csv", options=ReadOptions()), tmp_path
+        )
+        clock.ahead = APPROVAL_SECONDS + 60.0
+        with pytest.raises(ConsentMissing, match="expired"):
+            await app.jobs.approve(late.id, by="kim")
+
+
+@pytest.mark.parametrize(("by_file", "by_environment", "is_refused"), [
+    ("true", "false", True),
+    ("true", "true", False),
+    ("false", "true", False),
+])  # fmt: skip
+def test_the_environment_tightens_four_eyes_and_never_loosens_it(
+    tmp_path: Path, by_file: str, by_environment: str, *, is_refused: bool
+) -> None:
+    (tmp_path / "bulkremove.toml").write_text(f"four_eyes = {by_file}\n")
+    environ = {"BULKREMOVE_HOME": str(tmp_path), "BULKREMOVE_FOUR_EYES": by_environment}
+    if is_refused:
+        with pytest.raises(SettingsError, match=r"can't loosen four_eyes, which bulkremove\.toml line 1 sets"):
+            load({}, environ)
+    else:
+        assert load({}, environ).four_eyes is True
 
 
 @pytest.mark.parametrize(

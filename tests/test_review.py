@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 
 from bulkremove.app import App, SandboxOptions, Stop
-from bulkremove.app.nightly.nightly_run import EXPIRES
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing, NotAuthorized, ReportFailed
-from bulkremove.domain.job import CONSENT_SECONDS, EndReason, FrontEnd, Job, JobState
+from bulkremove.domain.job import APPROVAL_SECONDS, CONSENT_SECONDS, EndReason, FrontEnd, Job, JobState
 from bulkremove.domain.permissions import Role
 from bulkremove.domain.row import Roles, Status
 from bulkremove.engine.progress import Progress
@@ -242,7 +241,7 @@ async def test_a_nightly_job_that_no_run_went_on_with_is_held_after_its_days(tmp
         job = await one.job()
         left = (await one.app.jobs.tally(job)).open
         assert (JobState.PAUSED, True) == (job.state, left > 0)
-        one.clock.ahead = EXPIRES + 86_400.0
+        one.clock.ahead = APPROVAL_SECONDS + 86_400.0
         result = await one.run()
         assert ([], 1) == (result.ran, len(result.held))
         assert JobState.HELD is (await one.job()).state
@@ -259,7 +258,7 @@ async def test_an_announced_job_whose_day_is_long_past_is_held(tmp_path: Path) -
         one.drop("leavers.csv", triples(3))
         await one.run()
         assert JobState.HELD is (await one.job()).state
-        one.clock.ahead = 86_400.0 + EXPIRES + 3600.0
+        one.clock.ahead = 86_400.0 + APPROVAL_SECONDS + 3600.0
         result = await one.run()
         assert ([], 1) == (result.ran, len(result.held))
         assert (JobState.HELD, None) == ((await one.job()).state, (await one.job()).due_at)

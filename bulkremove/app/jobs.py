@@ -13,7 +13,7 @@ from bulkremove.app.results import PAGE, RunResult
 from bulkremove.domain.attempt import Note, Outcome
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing, JobBusy, JobNotFound, NoteRejected, ReportFailed
-from bulkremove.domain.job import EndReason, Job, JobState, Tally
+from bulkremove.domain.job import APPROVAL_SECONDS, EndReason, Job, JobState, Tally, is_recent
 from bulkremove.domain.plan import Plan
 from bulkremove.domain.row import Status
 from bulkremove.report import (
@@ -169,7 +169,7 @@ class Jobs:
             raise NoteRejected(f"Row {number} of job {job.id} is not unknown, so there is nothing to find out.")
 
     async def approve(self, job_id: str, *, by: str) -> Job:
-        """Let a held job run. Raises ConsentMissing when it is not held, or by the rule of ``check_four_eyes``."""
+        """Let a held job run. Raises ConsentMissing when it is not held or has expired, or by ``check_four_eyes``."""
         at, job = self._context.clock.wall(), await self._storage.jobs.get(job_id)
         records = (
             Act(by, "approved", {"job": job.id, "plan": job.plan_hash}, at),
@@ -177,6 +177,11 @@ class Jobs:
         )
 
         def check(job: Job) -> None:
+            if job.state is JobState.HELD and not is_recent(job.driven_at, at, APPROVAL_SECONDS):
+                raise ConsentMissing(
+                    f"The plan of job {job.id} has waited for more than 7 days, so it has expired.",
+                    hint=f"Preview the file again, and `bulkremove cancel {job.id}`.",
+                )
             check_four_eyes(job.prepared_by.split(", "), by, self._context.settings)
 
         released = await self._storage.jobs.release(job.id, check, *records, by=by, at=at)

@@ -111,21 +111,27 @@ class Plans:
         """Store a confirmed plan as a job, whose report goes to ``folder`` or is the file ``report``.
 
         Raises ConsentMissing, and what would make its run fail at once (no credentials, no place for the report):
-        NotAuthorized, SettingsError or ReportFailed. A plan that is refused leaves nothing that can run.
+        NotAuthorized, SettingsError or ReportFailed. A plan that is refused leaves nothing that can run. Under
+        ``four_eyes`` a command's job is held until somebody else approves it.
 
         ``prepared_by``: everybody who uploaded the file or chose how it is read; ``by`` confirms the plan. ``claim``:
         keeps the job's claim for ``Runs.run``, so that no server resumes the job in between.
         """
         if preview.refusal:
             raise preview.refusal
-        check_four_eyes(prepared_by, by, self._context.settings)
+        needs_other = front_end is FrontEnd.COMMAND and self._context.settings.four_eyes and by in prepared_by
+        if not needs_other:
+            check_four_eyes(prepared_by, by, self._context.settings)
         check_consent(preview.plan, consent)
         async with self._jobs.claim_plan():  # held from the checks until the new job is visible
             await self._check_unclaimed(preview)
             prepared = ", ".join(prepared_by)
             job = await self._new_job(preview, folder=folder, prepared_by=prepared, confirmed_by=by, origin=front_end)
+            if needs_other:
+                reason = "Two people must agree (four_eyes), so somebody else has to approve it."
+                job = replace(job, state=JobState.HELD, reason=reason, confirmed_by="")
             self._check_can_run(job, preview.plan, report)
-            await self._jobs.add(job, preview.plan, "confirmed", by=by, claim=claim)
+            await self._jobs.add(job, preview.plan, "held" if needs_other else "confirmed", by=by, claim=claim)
         return job
 
     async def submit_nightly(
@@ -200,12 +206,13 @@ class Plans:
         """Plan a table. ``settings``: those of a job's own account, where it is not the context's."""
         settings = settings or self._context.settings
         account, host, clock = settings.account, settings.host, self._context.clock
+        protected = protected_learners(self._context.settings)
         planned = await asyncio.to_thread(
             planner.plan,
             table,
             account=account,
             host=host,
-            protected=protected_learners(self._context.settings),
+            protected=protected,
             open_elsewhere={} if include_open else await self._open_elsewhere(account, host),
             operation=operation,
         )
@@ -214,7 +221,15 @@ class Plans:
         refusal = over_a_cap(planned, settings, today=await self._removals_today(account, host))
         ends_at = later(now, seconds / clock.speed)
         return Preview(
-            planned, quota, seconds, ends_at, clock.speed, made_at=now, include_open=include_open, refusal=refusal
+            planned,
+            quota,
+            seconds,
+            ends_at,
+            clock.speed,
+            made_at=now,
+            protected=len(protected),
+            include_open=include_open,
+            refusal=refusal,
         )
 
     async def _new_job(
@@ -235,7 +250,11 @@ class Plans:
             created_at=self._context.clock.wall(),
             planned_at=preview.made_at,
             retry_of=preview.retry_of,
-            options={"limit": self._context.settings.limit_text, "calls": str(quota.calls)},
+            options={
+                "limit": self._context.settings.limit_text,
+                "calls": str(quota.calls),
+                "protected": str(preview.protected),
+            },
             prepared_by=prepared_by,
             confirmed_by=confirmed_by,
             operation=plan.operation.name,

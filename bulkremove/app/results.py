@@ -29,6 +29,8 @@ class Preview:
     ends_at: Epoch
     speed: float = 1.0
     made_at: Epoch = Epoch(0.0)
+    protected: int = 0
+    """Entries of the list of protected learners."""
     retry_of: str | None = None
     include_open: bool = False
     """Whether a person wants rows sent too that other jobs may still send."""
@@ -61,6 +63,7 @@ class Preview:
             "invalid": counts.get(Status.INVALID, 0),
             "done_before": counts.get(Status.DONE_BEFORE, 0),
             "not_sent": counts.get(Status.NOT_SENT, 0),
+            "protected_list": self.protected,
             "empty_rows": table.empty_rows,
             "hidden_rows": table.hidden_rows,
             "notes": list(table.notes),

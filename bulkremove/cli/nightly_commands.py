@@ -15,7 +15,7 @@ from bulkremove.cli import preview_text
 from bulkremove.cli.console import Screen, sandbox_options
 from bulkremove.cli.exit_codes import of_nightly_run
 from bulkremove.domain.errors import SettingsError
-from bulkremove.domain.job import EndReason
+from bulkremove.domain.job import EndReason, FrontEnd
 
 if TYPE_CHECKING:
     from bulkremove.app import App, Stop
@@ -77,14 +77,18 @@ def worker(screen: Screen, sandbox: str | None, speed: float | None) -> None:
 @click.argument("job")
 @click.pass_obj
 def approve(screen: Screen, job: str) -> None:
-    """Release the held JOB to the next nightly run; `bulkremove resume JOB` then runs it at once.
+    """Release the held JOB. One of a nightly run runs in the next one, or at once by `bulkremove resume JOB`.
 
     Example: bulkremove approve 20261123-k3f9
     """
     from bulkremove.app import this_person
 
     approved = screen.call(lambda app: app.jobs.approve(job, by=this_person()))
-    screen.answer(f"Job {approved.id} runs in the next nightly run. At once: {screen.command('resume', approved.id)}")
+    resume_command = screen.command("resume", approved.id)
+    if approved.origin is FrontEnd.NIGHTLY:
+        screen.answer(f"Job {approved.id} runs in the next nightly run. At once: {resume_command}")
+    else:
+        screen.answer(f"Job {approved.id} may run within an hour: {resume_command}")
 
 
 @click.group()

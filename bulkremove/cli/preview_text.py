@@ -53,6 +53,7 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
                 yield f"          row {table.numbers[index]}: {shown(plan.excluded[index].detail)}"
             if counts[status] > _MAX_ITEMS:
                 yield f"          ... and {counts[status] - _MAX_ITEMS:,} more"
+    yield f"Protected list of {pluralize(preview.protected, 'entry', 'entries')}"
     if table.empty_rows:
         yield f"Empty     {table.empty_rows:,} rows are skipped"
     if table.hidden_rows:

@@ -17,7 +17,7 @@ from bulkremove.cli import preview_text
 from bulkremove.cli.console import Screen, json_option, options, sandbox_options, shown
 from bulkremove.cli.run_display import run_job
 from bulkremove.domain.errors import ConsentMissing, FileRefused
-from bulkremove.domain.job import FrontEnd
+from bulkremove.domain.job import FrontEnd, JobState
 
 if TYPE_CHECKING:
     from bulkremove.app import App, Preview
@@ -279,6 +279,10 @@ def _confirm_and_run(
     )
     try:
         job = asyncio.run(submission)
+        if job.state is JobState.HELD:
+            screen.warn(f"Job {job.id} is held, and nothing was sent. {job.reason}")
+            screen.warn(f"Another person of this system: {screen.command('approve', job.id)}; or a user of the page.")
+            return 4
         return run_job(screen, app, job.id, report, expect_missing, as_json, params, claimed=True)
     finally:
         asyncio.run(claim.aclose())

@@ -33,10 +33,12 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
     folder = _path(home) if home else default_home()
     path = _path(config) if config else folder / "bulkremove.toml"
     entries = _from_file(path, must_exist=bool(config))
+    by_file = dict(entries)
     for name in (*_OLD_NAMES, *PARSERS):
         variable = f"BULKREMOVE_{name.upper()}"
         if environ.get(variable, "") != "":
             entries[name] = (environ[variable], variable)
+    _check_tightened(by_file, {**entries, **{name: (value, f"--{name}") for name, value in given.items()}})
     for old, name in _OLD_NAMES.items():
         if old in entries and name in entries:
             places = f"{entries[old][1]} and {entries[name][1]}"
@@ -54,6 +56,15 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
         )
     _check_together(settings)
     return settings
+
+
+def _check_tightened(by_file: Mapping[str, tuple[object, str]], entries: Mapping[str, tuple[object, str]]) -> None:
+    """Check that environment and flags loosen no rule of the settings file that protects people."""
+    if "four_eyes" not in by_file or not _parse("four_eyes", *by_file["four_eyes"]):
+        return
+    value, source = entries["four_eyes"]
+    if not _parse("four_eyes", value, source):
+        raise SettingsError(f"{source} can't loosen four_eyes, which {by_file['four_eyes'][1]} sets.")
 
 
 def default_home() -> Path:

@@ -83,5 +83,9 @@ class ProtectedLearners:
     def __contains__(self, removal: Removal) -> bool:
         return removal.learner in self.learners or removal in self.removals
 
+    def __len__(self) -> int:
+        """The number of entries of the list."""
+        return len(self.learners) + len(self.removals)
+
     def __bool__(self) -> bool:
         return bool(self.learners or self.removals)

@@ -41,7 +41,7 @@ class ExcludedJson(TypedDict):
 
 
 class PlanJson(TypedDict):
-    """A plan; ``calls`` are made when each row is answered at once."""
+    """A plan; ``calls`` are made when each row is answered at once. ``protected_list``: its number of entries."""
 
     dry_run: Literal[True]
     account: str
@@ -58,6 +58,7 @@ class PlanJson(TypedDict):
     invalid: int
     done_before: int
     not_sent: int
+    protected_list: int
     empty_rows: int
     hidden_rows: int
     notes: list[str]

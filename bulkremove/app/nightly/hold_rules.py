@@ -14,8 +14,6 @@ from bulkremove.domain.plan import Plan
 
 BASELINE_RUNS = 10
 """The number of latest nightly runs that make the baseline."""
-MIN_RUNS = 3
-"""With fewer nightly runs there is no baseline."""
 MAX_FILE_AGE = 86_400.0 + 3600.0
 """Seconds: a day, as nightly files are made daily, and an hour's grace."""
 
@@ -27,21 +25,32 @@ def reasons_to_hold(
     refusal: ConsentMissing | None,
     sizes: Sequence[int],
     header_before: tuple[str, ...] | None,
+    protected: int,
+    protected_before: int | None,
     age: float,
 ) -> str | None:
     """Why a person must look at the plan first, in sentences; None when a nightly run may run it.
 
     ``refusal``: the cap that the plan is over, if any; ``sizes``: removals of the last nightly runs; ``header_before``:
-    the columns of the file before this one; ``age``: seconds since the file was changed.
+    the columns of the file before this one; ``protected``: entries of the protected list, now and before; ``age``:
+    seconds since the file was changed.
     """
     reasons = []
     if refusal:
         reasons.append(refusal.message)
-    baseline = median(sizes[:BASELINE_RUNS]) if len(sizes) >= MIN_RUNS else None
-    if baseline and plan.removals > settings.baseline_factor * baseline:
+    baseline = median(sizes[:BASELINE_RUNS]) if sizes else None
+    if plan.removals and baseline is None:
+        reasons.append("No nightly run has removed anybody yet, so there is nothing to compare it with.")
+    elif baseline is not None and plan.removals > settings.baseline_factor * baseline:
         reasons.append(
             f"It removes {plan.removals:,} learners; the median of the last nightly runs is {baseline:,.0f}."
         )
+    if protected < (protected_before or 0):
+        reasons.append(
+            f"The list of those who are never removed has {protected:,} entries; it had {protected_before:,} before."
+        )
+    if settings.four_eyes and plan.removals:
+        reasons.append("Two people must agree (four_eyes), so one has to approve it.")
     if not plan.removals:
         reasons.append("There is nobody to remove in it.")
     if header_before is not None and plan.table.header != header_before:

@@ -158,6 +158,8 @@ class Intake:
             refusal=preview.refusal,
             sizes=await self._storage.nightly.sizes(BASELINE_RUNS),
             header_before=last.header if last else None,
+            protected=preview.protected,
+            protected_before=int(last.options.get("protected", 0)) if last else None,
             age=seconds_between(_changed_at(path), self._context.clock.wall()),
         )
 

@@ -28,7 +28,7 @@ from bulkremove.app.runs import Runs
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch, seconds_between
 from bulkremove.domain.errors import BulkremoveError, FileRefused, JobBusy, JournalFailed, SourceFailed
-from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState, is_recent
+from bulkremove.domain.job import APPROVAL_SECONDS, EndReason, FrontEnd, Job, JobState, is_recent
 from bulkremove.domain.schedule import Missed, Schedule, Window
 from bulkremove.engine.progress import Stop
 from bulkremove.platform.local_time import local
@@ -37,8 +37,6 @@ from bulkremove.report.metrics import text as metrics_text
 from bulkremove.sources.inbox import Inbox
 from bulkremove.storage.interface.records import Act
 
-EXPIRES = 7 * 86_400.0
-"""Seconds after which a plan that nobody approved is cancelled, and a job that no run went on with is held."""
 DAY = 86_400.0
 WINDOW_OVER = "The time window for nightly runs is over; the next one goes on."
 
@@ -179,7 +177,7 @@ class NightlyRuns:
         """Cancel held jobs that nobody has approved in time."""
         now = self._context.clock.wall()
         for job in await self._jobs.all(JobState.HELD):
-            if job.due_at is None and seconds_between(job.driven_at, now) > EXPIRES:
+            if job.due_at is None and seconds_between(job.driven_at, now) > APPROVAL_SECONDS:
                 if not await self._jobs.expire(job.id, by=NIGHTLY_RUN):
                     continue
                 text = f"Nobody approved the plan of {job.source} ({job.id}) within 7 days, so it was cancelled."
@@ -201,7 +199,7 @@ class NightlyRuns:
                 continue
             if await self._jobs.is_running(job):
                 continue
-            if not is_recent(max(job.driven_at, job.due_at or job.driven_at), now, EXPIRES):
+            if not is_recent(max(job.driven_at, job.due_at or job.driven_at), now, APPROVAL_SECONDS):
                 await self._hold_for_review(job, result)
                 continue
             if job.state is JobState.HELD:
