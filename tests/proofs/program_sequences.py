@@ -32,8 +32,8 @@ T = TypeVar("T")
 COURSE, BATCH, FIRST = "478346000019501001", "478346000019502001", 478346000019558000
 LEARNERS = 1000
 SPEED = 12
-CAP = 22
-"""Most removals of a plan; a nightly run holds a larger one."""
+MOST_ROWS = 22
+"""Rows of a file that may run at once; a nightly run holds one with many invalid rows beside more of them."""
 PATIENCE = 90.0
 """Seconds in which a job must come to its end once nobody disturbs it."""
 DAMAGE = ("malformed", "not a database", "Traceback", "unexpected", "disk I/O", "can't be used", "can't be opened")
@@ -113,7 +113,8 @@ class Sequences:
         home.mkdir(mode=0o700)
         at = time.gmtime(time.time() + 60.0)
         (home / "bulkremove.toml").write_text(
-            f'max_removals = {CAP}\nnightly_source = "{self._nights}"\nnightly_at = "{at.tm_hour:02}:{at.tm_min:02}"\n'
+            f"max_removals = {LEARNERS * 10}\nbaseline_factor = 999\n"
+            f'nightly_source = "{self._nights}"\nnightly_at = "{at.tm_hour:02}:{at.tm_min:02}"\n'
         )
         told = (str(folder / "log.jsonl"), "--speed", str(SPEED), "--limit", f"{CALLS}/{WINDOW:g}s")
         variables = held.enter_context(sandbox(folder / "world.json", Path(told[0]), *told[1:]))
@@ -252,7 +253,7 @@ class Sequences:
     def _upload(self) -> str | None:
         if not self._serve.running or len(self._uploads) > 3:
             return None
-        file = self._new_file(self._dice.randint(4, CAP - 2))
+        file = self._new_file(self._dice.randint(4, MOST_ROWS - 2))
         made = self._serve.api("POST", f"/plans?name={file.name}", file.text.encode())
         if not self._answered(made, 201):
             return made.text
@@ -482,7 +483,7 @@ class Sequences:
     def _run(self) -> str | None:
         if len(self._background) > 2:
             return None
-        file = self._new_file(self._dice.randint(4, CAP - 2))
+        file = self._new_file(self._dice.randint(4, MOST_ROWS - 2))
         file.allowed = True
         path = self._folder / file.name
         path.write_text(file.text)
@@ -587,8 +588,9 @@ class Sequences:
 
     def _drop(self) -> str:
         large = self._dice.random() < 0.4
-        file = self._new_file(self._dice.randint(CAP + 8, CAP + 12) if large else self._dice.randint(3, 10))
-        file.allowed = not large  # a large one waits for its approval
+        many = MOST_ROWS + self._dice.randint(8, 12)
+        file = self._new_file(many, invalid=many // 4) if large else self._new_file(self._dice.randint(3, 10))
+        file.allowed = not large  # a large one, over the cap of invalid rows, waits for its approval
         (self._nights / f"{file.name}.part").write_text(file.text)
         (self._nights / f"{file.name}.part").rename(self._nights / file.name)
         (self._nights / f"{file.name}.ready").touch()
@@ -650,7 +652,7 @@ class Sequences:
         (self._folder / "world.json").write_text(json.dumps(tree))
         return missing
 
-    def _new_file(self, removals: int) -> ListFile:
+    def _new_file(self, removals: int, *, invalid: int = 0) -> ListFile:
         """A file of learners whom no other file names; some rows are doubled, and now and then one is invalid."""
         rows, kinds = list[tuple[str, str, str, str]](), list[str]()
         for _ in range(removals):
@@ -660,9 +662,10 @@ class Sequences:
             if self._dice.random() < 0.05:
                 rows.append(rows[-1])
                 kinds.append("duplicate")
-        if removals > 12 and self._dice.random() < 0.4:
-            rows.append((COURSE, BATCH, "nobody", "no id"))
-            kinds.append("invalid")
+        if removals > 12 and not invalid and self._dice.random() < 0.4:
+            invalid = 1
+        rows += [(COURSE, BATCH, "nobody", "no id")] * invalid
+        kinds += ["invalid"] * invalid
         file = ListFile(f"list{len(self._facts.files) + 1}.csv", rows, kinds)
         self._facts.files[file.name] = file
         return file

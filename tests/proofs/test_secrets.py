@@ -135,7 +135,7 @@ def test_no_secret_stays_behind_a_run_in_which_every_answer_quotes_the_request(
         assert process.returncode in (3, 5), err
         bench.say("the run's words", out, err)
         for _ in range(6):  # some of the answers end it
-            done = bulkremove(*loud, "run", str(bench.file), "--yes")
+            done = bulkremove(*loud, "run", str(bench.file), "--yes", "--include-open")
             bench.say("the words of another run", done.stdout, done.stderr)
         for words in COMMANDS:
             done = bulkremove(*loud, *words)
@@ -331,7 +331,8 @@ def test_a_program_killed_between_a_token_and_its_saving_starts_anew(tmp_path: P
     with bench.open() as variables:
         bulkremove = Bulkremove(tmp_path / "home", environment(**variables))
         for number in range(1, 9):
-            killed = run_with("signal=SIGKILL", "rename", str(number), bulkremove, "run", str(bench.file), "--yes")
+            words = ("run", str(bench.file), "--yes", "--include-open")
+            killed = run_with("signal=SIGKILL", "rename", str(number), bulkremove, *words)
             assert killed.killed
             if _token_calls(tmp_path):
                 break
