@@ -58,7 +58,7 @@ async def test_rows_that_another_job_may_still_send_are_left_out(tmp_path: Path)
         left = (await app.jobs.tally(job)).open
         (tmp_path / "f.csv").write_text(triples(35))
         preview = await app.plans.preview(tmp_path / "f.csv", name="f.csv", options=ReadOptions())
-        assert left == preview.plan.not_sent()[Status.NOT_SENT]
+        assert left == preview.plan.not_sent()[Status.DUPLICATE]
         assert {f"This row is still to be sent by job {job.id}."} == {
             one.detail for one in preview.plan.excluded.values()
         }

@@ -436,7 +436,7 @@ async def test_rows_are_tried_again_in_one_job_only(tmp_path: Path) -> None:
         retried = job_of(await visitor.confirm(first))
         refused = await visitor.confirm(second)
         assert 409 == refused.status
-        assert f"in job {retried} already" in refused.text
+        assert f"rows of it are still to be sent by job {retried}" in refused.text
 
 
 async def test_unknown_rows_are_sent_again_only_when_each_was_looked_up(tmp_path: Path) -> None:

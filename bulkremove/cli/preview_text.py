@@ -58,6 +58,8 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
         yield f"Empty     {table.empty_rows:,} rows are skipped"
     if table.hidden_rows:
         yield f"Hidden    {table.hidden_rows:,} hidden or filtered rows are left out"
+    if table.unchosen_rows:
+        yield f"Unchosen  {table.unchosen_rows:,} rows are left out"
     for note in table.notes:
         yield f"Note      {shown(note)}"
     calls = f"{plan.removals:,} calls at the limit take about {duration(preview.seconds)}"

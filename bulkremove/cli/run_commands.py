@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 reading_options = options(
     click.option("--sheet", metavar="NAME", help="The sheet to read."),
     click.option("--columns", metavar="MAP", help="course=A,batch=B,learner=C by heading or letter."),
+    click.option("--only", metavar="COLUMN=VALUE", help="Which rows are meant, if a column says who stays; or: all."),
+    click.option("--header-row", type=click.IntRange(1), metavar="N", help="The row with the headings."),
+    click.option("--no-header", is_flag=True, help="The file has no headings; name the columns by letter."),
     click.option("--visible-only", is_flag=True, help="Leave out hidden and filtered rows and sheets."),
     click.option("--include-hidden", is_flag=True, help="Read hidden and filtered rows and sheets too."),
     click.option("--include-open", is_flag=True, help="Send rows too that another job may still send."),
@@ -189,7 +192,7 @@ def retry(
 def _split(params: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Split a command's parameters into those for reading, for the settings and for the sandbox."""
     reading, settings, sandbox = (
-        ("sheet", "columns", "visible_only", "include_hidden", "include_open"),
+        ("sheet", "columns", "only", "header_row", "no_header", "visible_only", "include_hidden", "include_open"),
         ("limit", "lock", "daily_limit", "concurrency", "max_removals", "max_invalid"),
         ("sandbox", "speed"),
     )
@@ -209,7 +212,10 @@ def _read(app: App, file: str, reading: dict[str, Any]) -> tuple[Preview, Path]:
         raise click.UsageError("--visible-only and --include-hidden exclude each other.")
     hidden = Hidden.LEAVE_OUT if visible_only else Hidden.INCLUDE if include_hidden else Hidden.REFUSE
     columns = parse_columns(reading["columns"]) if reading["columns"] else {}
-    read_options = ReadOptions(reading["sheet"], columns, hidden)
+    if reading["no_header"] and reading["header_row"]:
+        raise click.UsageError("--no-header and --header-row exclude each other.")
+    header_row = 0 if reading["no_header"] else reading["header_row"]
+    read_options = ReadOptions(reading["sheet"], columns, hidden, reading["only"], header_row)
     plan = partial(app.plans.preview, include_open=bool(reading["include_open"]))
     if file == "-":
         return asyncio.run(plan(sys.stdin.buffer, name="standard input", options=read_options)), Path.cwd()

@@ -197,6 +197,8 @@ PARSERS: dict[str, Callable[[object], object]] = {
     "largest_upload": _whole(1, 100),
     "protected_list": _file,
     "nightly_source": str,
+    "nightly_only": str,
+    "nightly_header_row": _whole(1, 1_000),
     "nightly_at": _time,
     "nightly_zone": _zone,
     "nightly_window": _window,

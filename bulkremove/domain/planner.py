@@ -40,7 +40,7 @@ def plan(
     """Make the plan for a table, with ``account`` on ``host``. Every row of the table is in it exactly once.
 
     ``protected``: learners who are never removed; ``open_elsewhere``: removals that other jobs may still send, each
-    with the job's id. The rows of both are ``not_sent``.
+    with the job's id. The rows of the former are ``not_sent``, those of the latter ``duplicate``.
     """
     (course, _), (batch, _), (learner, _) = checked = [_trim_and_check(table.columns[column]) for column in table.roles]
     excluded = dict(table.settled)
@@ -59,7 +59,7 @@ def plan(
                 excluded[index] = Exclusion(Status.NOT_SENT, PROTECTED)
             elif index not in excluded and removal in open_elsewhere:
                 open_in.add(open_elsewhere[removal])
-                excluded[index] = Exclusion(Status.NOT_SENT, f"{OPEN_ELSEWHERE} {open_elsewhere[removal]}.")
+                excluded[index] = Exclusion(Status.DUPLICATE, f"{OPEN_ELSEWHERE} {open_elsewhere[removal]}.")
     if excluded:
         pairs = ((c, b) for i, (c, b) in enumerate(zip(course, batch, strict=True)) if i not in excluded)
         batches = Counter(pairs)

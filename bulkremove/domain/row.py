@@ -80,7 +80,7 @@ class Roles:
 class Exclusion:
     """Why a row of the file is not sent, as a status and a sentence.
 
-    ``not_sent`` means a protected learner, or a row that another job may still send.
+    ``not_sent`` means a protected learner, ``duplicate`` an earlier row or a row that another job may still send.
     """
 
     status: Status

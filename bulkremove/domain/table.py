@@ -20,11 +20,15 @@ REPORT_COLUMNS = (
     "plan_hash",
 )
 """The columns that a report appends to those of the file, in this order."""
+PLAN_COLUMNS = ("row", "planned", "course_id", "batch_id", "learner_id", "detail")
+"""The columns of a plan file."""
+UNDO_COLUMN = "undo_of"
+"""The column that an undo list appends to those of the file: the job that removed these people."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What the user must decide about an ambiguous file: its sheet, its id columns, or hidden rows."""
+    """What the user must decide about an ambiguous file: its sheet, its headings, its id columns, or which rows."""
 
     sheets: tuple[str, ...] = ()
     """Names of the sheets with data, when one must be chosen."""
@@ -34,6 +38,10 @@ class Choices:
     """The first rows below the headings, as displayed."""
     guesses: Mapping[str, int] = field(default_factory=dict)
     """Role (course, batch, learner) -> the only column (from 0) with a heading for it."""
+    only: tuple[str, tuple[tuple[str, int], ...]] | None = None
+    """A column that seems to say who stays: its heading, and its values with how many rows have each."""
+    header_row: int | None = None
+    """The row that seems to hold the headings, below a title; 0: the file seems to have no headings."""
     hidden: bool = False
     """Whether hidden rows, hidden sheets or merged cells must be decided on."""
 
@@ -60,6 +68,8 @@ class Table:
     empty_rows: int = 0
     hidden_rows: int = 0
     """How many hidden or filtered rows were left out, as the user chose."""
+    unchosen_rows: int = 0
+    """How many rows were left out, since the user chose others by a column such as Action or Status."""
     settled: Mapping[int, Exclusion] = field(default_factory=dict)
     """Rows (by index) that an earlier job settled, if the input is its report."""
 

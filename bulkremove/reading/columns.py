@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from bulkremove.domain.errors import FileRefused
+from bulkremove.domain.ids import all_digits
 from bulkremove.domain.row import Roles
 from bulkremove.domain.table import Choices, column_letter
 from bulkremove.reading.grid import column_index
@@ -39,7 +40,7 @@ def _roles(header: Sequence[str], chosen: Mapping[str, str | int], name: str) ->
         if len(columns) != 1:
             count = "no column" if not columns else f"{len(columns)} columns"
             raise FileRefused(
-                f"{name} has {count} for the {role} id. Headings found: {_headings(header)}.",
+                f"{name} has {count} for the {role} id. Headings found: {headings(header)}.",
                 hint=f"Name the column with --columns {role}=HEADING or {role}=LETTER; nothing is guessed.",
             )
     id_columns = Roles(*(columns[0] for columns in candidates.values()))
@@ -50,24 +51,57 @@ def _roles(header: Sequence[str], chosen: Mapping[str, str | int], name: str) ->
 
 def by_name(header: Sequence[str], role: str) -> list[int]:
     """Return the columns (0-based) whose heading is a common spelling of the role."""
-    return [i for i, heading in enumerate(header) if re.sub(r"[\s_\-]", "", heading).casefold() in _SPELLINGS[role]]
+    return [i for i, heading in enumerate(header) if _spelling(heading) in _SPELLINGS[role]]
+
+
+def _spelling(heading: str) -> str:
+    return re.sub(r"[\s_\-]", "", heading).casefold()
+
+
+def check_headings_inside(
+    cells: Sequence[Sequence[str]], roles: Roles, header: Sequence[str], numbers: Sequence[int], name: str
+) -> None:
+    """Check that no second list with its columns in another order stands below the first one. Raises FileRefused.
+
+    ``cells``: by column, without the headings. Headings that are repeated in the same order change no row's meaning.
+    """
+    spellings = frozenset().union(*_SPELLINGS.values())
+    for column in roles:
+        if all_digits(cells[column]):
+            continue
+        for index, cell in enumerate(cells[column]):
+            if cell.isdigit() or _spelling(cell) not in spellings:
+                continue
+            again = [by_name([texts[index] for texts in cells], role) for role in ROLES]
+            if all(len(found) == 1 for found in again) and [found[0] for found in again] != list(roles):
+                raise FileRefused(
+                    f"{name}, row {numbers[index]}: headings stand here again, in another order than in the first "
+                    "row, so the ids below them would be mixed up.",
+                    hint="Nothing was sent. Make two files of it.",
+                )
+
+
+def named(header: Sequence[str], column: str) -> list[int]:
+    """Return the columns (0-based) with this heading; without any, the one with this spreadsheet letter."""
+    matches = [i for i, heading in enumerate(header) if heading.strip() == column]
+    if not matches and re.fullmatch(r"[A-Za-z]{1,3}", column) and column_index(column) < len(header):
+        return [column_index(column)]
+    return matches
 
 
 def _resolve(header: Sequence[str], column: str | int, role: str, name: str) -> list[int]:
     if isinstance(column, int):
         if column in range(len(header)):
             return [column]
-        raise FileRefused(f"{name} has no column {column + 1} for the {role} id. Headings found: {_headings(header)}.")
-    matches = [i for i, heading in enumerate(header) if heading.strip() == column]
-    if matches:
+        raise FileRefused(f"{name} has no column {column + 1} for the {role} id. Headings found: {headings(header)}.")
+    if matches := named(header, column):
         return matches
-    if re.fullmatch(r"[A-Za-z]{1,3}", column) and column_index(column) < len(header):
-        return [column_index(column)]
     raise FileRefused(
-        f"{name} has no column {column!r} for the {role} id. Headings found: {_headings(header)}.",
+        f"{name} has no column {column!r} for the {role} id. Headings found: {headings(header)}.",
         hint="Give a heading exactly as in the file, or a column letter.",
     )
 
 
-def _headings(header: Sequence[str]) -> str:
+def headings(header: Sequence[str]) -> str:
+    """List the headings with their letters, for a message."""
     return ", ".join(f"{column_letter(i)} {heading!r}" for i, heading in enumerate(header)) or "none"

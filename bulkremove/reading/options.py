@@ -24,12 +24,16 @@ class Hidden(StrEnum):
 class ReadOptions:
     """How to read one file.
 
-    ``columns``: role (course, batch, learner) -> a heading, a column letter or a column index (from 0).
+    ``columns``: role (course, batch, learner) -> a heading, a column letter or a column index (from 0). ``only``: which
+    rows are meant, as ``COLUMN=VALUE``, or ``all``. ``header_row``: the number of the row with the headings; 0: there
+    are none, and the columns are named by letters; None: the first row that is not empty.
     """
 
     sheet: str | None = None
     columns: Mapping[str, str | int] = field(default_factory=dict)
     hidden: Hidden = Hidden.REFUSE
+    only: str | None = None
+    header_row: int | None = None
 
 
 def parse_columns(text: str) -> Mapping[str, str]:

@@ -1,21 +1,54 @@
-"""Recognize a report of an earlier job that is given as input: strip its columns, and do not resend settled rows."""
+"""Recognize files that this program wrote and that are given as input: reports, undo lists and plan files.
+
+A report's own columns are stripped, and the rows that its job settled are not sent again. A report that was changed so
+that not all of its columns are known any more is refused: read as an ordinary list, it would remove people again.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 
+from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.row import Exclusion, Status
-from bulkremove.domain.table import REPORT_COLUMNS
+from bulkremove.domain.table import PLAN_COLUMNS, REPORT_COLUMNS, UNDO_COLUMN
 
 _ADDED_APOSTROPHE = re.compile(r"'(?=[=+\-@\x00-\x1f\ufffd])")
+_TELLING = frozenset(REPORT_COLUMNS) - {"row", "status", "detail", "job"}
+"""Columns of a report that hardly another list has."""
 _NEEDED = ("status", "detail", "finished_at", "job")
 _SETTLED = (Status.REMOVED, Status.REMOVED_INFERRED, Status.NOT_FOUND, Status.REFUSED, Status.DONE_BEFORE)
 
 
-def is_report(header: Sequence[str]) -> bool:
-    """Whether the last columns are all columns of a report, in order; some of them alone are ordinary columns."""
-    return tuple(header[-len(REPORT_COLUMNS) :]) == REPORT_COLUMNS
+def report_columns(header: Sequence[str], name: str) -> tuple[int, ...] | None:
+    """Return where the columns of a report stand, in the order of REPORT_COLUMNS; None if the file is no report.
+
+    Raises FileRefused for a report that was changed, an undo list or a plan file.
+    """
+    names = [heading.strip().casefold() for heading in header]
+    if UNDO_COLUMN in names:
+        raise FileRefused(
+            f"{name} is an undo list: it names people who were removed and are to be enrolled again.",
+            hint="Nothing was sent. It is not a list of people to remove.",
+        )
+    if set(PLAN_COLUMNS) <= set(names):
+        raise FileRefused(
+            f"{name} is a plan file: it shows what would be done with each row of another file.",
+            hint="Nothing was sent. Give the file that it was made from.",
+        )
+    if tuple(names[-len(REPORT_COLUMNS) :]) == REPORT_COLUMNS:  # the file itself may have columns of these names too
+        return tuple(range(len(names) - len(REPORT_COLUMNS), len(names)))
+    if len(_TELLING.intersection(names)) < 2:
+        return None
+    places = tuple(names.index(column) for column in REPORT_COLUMNS if names.count(column) == 1)
+    if len(places) < len(REPORT_COLUMNS):
+        doubtful = ", ".join(column for column in REPORT_COLUMNS if names.count(column) != 1)
+        raise FileRefused(
+            f"{name} looks like a report of an earlier job, but these of its columns are missing, renamed or doubled: "
+            f"{doubtful}. Its rows may have been removed already.",
+            hint="Nothing was sent. Give the report as it was written, or the original file.",
+        )
+    return places
 
 
 def settled(columns: Sequence[Sequence[str]]) -> Mapping[int, Exclusion]:
@@ -28,6 +61,8 @@ def settled(columns: Sequence[Sequence[str]]) -> Mapping[int, Exclusion]:
                 details[index] if status == Status.DONE_BEFORE else f"Job {jobs[index]} at {finished[index]}: {status}."
             )
             exclusions[index] = Exclusion(Status.DONE_BEFORE, detail)
+        elif status == Status.DUPLICATE:  # another row, or another job, has the say
+            exclusions[index] = Exclusion(Status.DUPLICATE, details[index])
         elif status == Status.UNKNOWN:
             exclusions[index] = Exclusion(
                 Status.DONE_BEFORE,

@@ -10,6 +10,7 @@ from typing import BinaryIO
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.plan import ProtectedLearners
 from bulkremove.domain.table import Table
+from bulkremove.reading import heading_row
 from bulkremove.reading.delimited import read_delimited
 from bulkremove.reading.grid import MAX_FILE_BYTES, Grid
 from bulkremove.reading.options import ReadOptions
@@ -60,4 +61,12 @@ def _grid(raw: bytes, name: str, options: ReadOptions) -> Grid:
         raise FileRefused(f"{name} is not a workbook and has no sheets.", hint="Leave --sheet out.")
     if raw.startswith(b"%PDF") or raw.lstrip()[:1] in (b"<", b"{"):
         raise FileRefused(f"{name} is no CSV and no workbook.", hint="Give a CSV, .xlsx, .xls or .ods file.")
-    return read_delimited(raw, name)
+    if options.header_row:
+        return read_delimited(heading_row.blank_above(raw, options.header_row), name)
+    try:
+        return read_delimited(raw, name)
+    except FileRefused:
+        row = heading_row.find_in_text(raw)
+        if row is None or row == 1 or options.header_row is not None:
+            raise
+        raise heading_row.offer(name, row) from None

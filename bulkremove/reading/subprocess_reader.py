@@ -83,7 +83,16 @@ def _choices(fields: dict[str, Any] | None) -> Choices | None:
     if fields is None:
         return None
     rows = tuple(map(tuple, fields["rows"]))
-    return Choices(tuple(fields["sheets"]), tuple(fields["header"]), rows, fields["guesses"], fields["hidden"])
+    heading, values = fields["only"] or (None, ())
+    return Choices(
+        tuple(fields["sheets"]),
+        tuple(fields["header"]),
+        rows,
+        fields["guesses"],
+        None if heading is None else (heading, tuple((value, count) for value, count in values)),
+        fields["header_row"],
+        fields["hidden"],
+    )
 
 
 def _table(fields: dict[str, Any]) -> Table:
@@ -118,6 +127,7 @@ def _head(table: Table) -> Mapping[str, object]:
         "notes": table.notes,
         "empty_rows": table.empty_rows,
         "hidden_rows": table.hidden_rows,
+        "unchosen_rows": table.unchosen_rows,
         "settled": [[i, exclusion.status, exclusion.detail] for i, exclusion in table.settled.items()],
     }
 
@@ -133,8 +143,7 @@ def _main() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         resource.setrlimit(resource.RLIMIT_CPU, (CPU, CPU))
     request = json.load(sys.stdin)
-    fields = request["options"]
-    options = ReadOptions(fields["sheet"], fields["columns"], Hidden(fields["hidden"]))
+    options = ReadOptions(**{**request["options"], "hidden": Hidden(request["options"]["hidden"])})
     try:
         table = read(Path(request["path"]), name=request["name"], options=options)
     except FileRefused as refused:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.ids import TRIMMED_CHARACTERS
-from bulkremove.domain.row import Roles
-from bulkremove.domain.table import REPORT_COLUMNS, Choices, Table
-from bulkremove.reading import columns, damaged_ids, previous_report
+from bulkremove.domain.row import Exclusion, Roles
+from bulkremove.domain.table import Choices, Table
+from bulkremove.reading import columns, damaged_ids, heading_row, previous_report, row_choice
 from bulkremove.reading.grid import Grid
 from bulkremove.reading.options import Hidden, ReadOptions
 
@@ -18,11 +19,11 @@ FIRST_ROWS = 5
 
 def build_table(grid: Grid, name: str, options: ReadOptions) -> Table:
     """Build the table from a grid. Raises FileRefused when it is empty, damaged or needs a decision by the user."""
-    top = next((i for i in range(len(grid.numbers)) if any(_filled(column[i]) for column in grid.columns)), None)
-    if top is None:
-        raise FileRefused(f"{name} is empty.")
-    _trim_width(grid, top, name)
-    header = tuple(damaged_ids.shown(column[top]).strip() for column in grid.columns)
+    top, header = heading_row.place(grid, name, options)
+    if options.header_row != heading_row.NO_HEADINGS:
+        _trim_width(grid, top, name)
+        header = header[: len(grid.columns)]
+    own_columns = previous_report.report_columns(header, name)
     first_rows = range(top + 1, min(top + 1 + FIRST_ROWS, len(grid.numbers)))
     rows = [[damaged_ids.shown(column[i]) for column in grid.columns] for i in first_rows]
     roles = columns.find_roles(header, options.columns, name, rows)
@@ -34,13 +35,24 @@ def build_table(grid: Grid, name: str, options: ReadOptions) -> Table:
     numbers = grid.numbers[top + 1 :]
     if empty or left_out:
         numbers = [number for i, number in enumerate(numbers, start=top + 1) if i not in empty and i not in left_out]
+    columns.check_headings_inside(cells, roles, header, numbers, name)
     notes = [*grid.notes, *_notes(cells, roles, header, digits_only)]
-    settled = {}
-    if previous_report.is_report(header):
-        width = len(header) - len(REPORT_COLUMNS)
-        settled = dict(previous_report.settled(cells[width:]))
-        cells, header = [previous_report.strip_apostrophes(column) for column in cells[:width]], header[:width]
+    settled: Mapping[int, Exclusion] = {}
+    if own_columns is not None:
+        settled = previous_report.settled([cells[column] for column in own_columns])
+        kept = [column for column in range(len(header)) if column not in own_columns]
+        cells, header = (
+            [previous_report.strip_apostrophes(cells[column]) for column in kept],
+            tuple(header[column] for column in kept),
+        )
+        roles = Roles(*map(kept.index, roles))
         notes.append(f"This is a report of an earlier job; {len(settled):,} rows were settled then and are not sent.")
+    unchosen, note = row_choice.rows_left_out(header, cells, roles, options.only, name)
+    if unchosen:
+        notes.append(note)
+        kept = [index for index in range(len(numbers)) if index not in unchosen]
+        cells, numbers = [[column[index] for index in kept] for column in cells], [numbers[index] for index in kept]
+        settled = {place: settled[index] for place, index in enumerate(kept) if index in settled}
     return Table(
         name,
         grid.kind,
@@ -52,6 +64,7 @@ def build_table(grid: Grid, name: str, options: ReadOptions) -> Table:
         tuple(notes),
         len(empty),
         len(left_out),
+        len(unchosen),
         settled,
     )
 

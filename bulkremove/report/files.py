@@ -12,6 +12,7 @@ from pathlib import Path
 from bulkremove.domain.attempt import Outcome
 from bulkremove.domain.errors import ReportFailed
 from bulkremove.domain.job import Job
+from bulkremove.domain.table import UNDO_COLUMN
 from bulkremove.platform.secure_files import sync_folder
 from bulkremove.report.formats import XLSX_ROWS, writer_for
 from bulkremove.report.tables import Rows, cells, columns, original_cells
@@ -31,12 +32,15 @@ class ReportFile:
     def publish_input(self, job: Job, outcomes: Iterable[Outcome], rows: Rows) -> Path | None:
         """Write the input's own columns of some rows, as a file to read again; None, and no file, without any row.
 
+        An undo list gets one more column, and can't be read again.
         Raises ReportFailed.
         """
         selected = list(original_cells(outcomes, rows))
         if not selected:
             self.discard()
             return None
+        if rows is Rows.UNDO:  # so that it is known if it comes back as a list of people to remove
+            return self._publish((*job.header, UNDO_COLUMN), job, [(*cells, job.id) for cells in selected])
         return self._publish(job.header, job, selected)
 
     def discard(self) -> None:

@@ -9,9 +9,8 @@ from pathlib import Path
 
 from bulkremove.domain.errors import ReportFailed
 from bulkremove.domain.plan import Plan
+from bulkremove.domain.table import PLAN_COLUMNS
 from bulkremove.report.tables import escape_formula, id_cell
-
-PLAN_COLUMNS = ("row", "planned", "course_id", "batch_id", "learner_id", "detail")
 
 
 def write_plan(path: Path, plan: Plan) -> None:

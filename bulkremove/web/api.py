@@ -83,7 +83,9 @@ class Api:
         query = request.query
         name, columns = query.get("name", "upload"), query.get("columns")
         hidden = _choice(request, "hidden", {option.value: option for option in Hidden}) or Hidden.REFUSE
-        options = ReadOptions(query.get("sheet"), parse_columns(columns) if columns is not None else {}, hidden)
+        columns_by_role = parse_columns(columns) if columns is not None else {}
+        header_row = _whole_number(request, "header_row")
+        options = ReadOptions(query.get("sheet"), columns_by_role, hidden, query.get("only"), header_row)
         include_open = _choice(request, "open", {"leave_out": False, "include": True}) or False
         upload = await self._uploads.of_body(
             request, name=name, options=options, include_open=include_open, by=person(request).name
@@ -154,12 +156,8 @@ class Api:
 
     async def resume(self, request: web.Request) -> web.StreamResponse:
         """Resume a job and return it. Raises ConsentMissing."""
-        rows = request.query.get("rows")
-        if rows is not None and not (rows.isascii() and rows.isdigit() and len(rows) < 9):
-            raise web.HTTPBadRequest(text="rows must be the number of rows left.")
-        job = await self._supervisor.resume(
-            request.match_info["job"], by=person(request).name, rows_reviewed=None if rows is None else int(rows)
-        )
+        rows, job_id = _whole_number(request, "rows"), request.match_info["job"]
+        job = await self._supervisor.resume(job_id, by=person(request).name, rows_reviewed=rows)
         return await self._job_response(job)
 
     async def cancel(self, request: web.Request) -> web.StreamResponse:
@@ -230,6 +228,14 @@ def _choice(request: web.Request, name: str, values: Mapping[str, T]) -> T | Non
     if text not in values:
         raise web.HTTPBadRequest(text=f"{name} must be one of: {', '.join(values)}.")
     return values[text]
+
+
+def _whole_number(request: web.Request, name: str) -> int | None:
+    """Return a query parameter that is a whole number from 0; None when it is not given. Raises HTTPBadRequest."""
+    text = request.query.get(name)
+    if text is not None and not (text.isascii() and text.isdigit() and len(text) < 9):
+        raise web.HTTPBadRequest(text=f"{name} must be a whole number.")
+    return None if text is None else int(text)
 
 
 def _page(request: web.Request) -> int:

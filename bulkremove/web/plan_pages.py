@@ -86,7 +86,14 @@ class PlanPages:
             if re.fullmatch(r"[0-9]{1,4}", fields[role], re.ASCII)
         }
         hidden = Hidden(fields["hidden"]) if fields["hidden"] in set(Hidden) else previous.hidden
-        options = ReadOptions(fields["sheet"] or previous.sheet, columns or previous.columns, hidden)
+        only, row = str(form.get("only", "")), str(form.get("header_row", ""))
+        options = ReadOptions(
+            fields["sheet"] or previous.sheet,
+            columns or previous.columns,
+            hidden,
+            only or previous.only,
+            parse_number(row, 0) if row else previous.header_row,
+        )
         include_open = form.get("open") == "include"
         await self._uploads.read_as(upload, options, include_open=include_open, by=person(request).name)
         raise web.HTTPSeeOther(f"/uploads/{upload.id}")

@@ -147,7 +147,9 @@ class Intake:
 
     async def preview(self, path: Path, name: str) -> Preview:
         """The plan of a file. Raises FileRefused."""
-        return await self._plans.preview_in_subprocess(path, name=name, options=ReadOptions())
+        settings = self._context.settings
+        options = ReadOptions(only=settings.nightly_only or None, header_row=settings.nightly_header_row)
+        return await self._plans.preview_in_subprocess(path, name=name, options=options)
 
     async def reasons_to_hold(self, preview: Preview, path: Path) -> str | None:
         """Why a person must look at the plan first, in sentences; None when it may run."""

@@ -1,0 +1,298 @@
+"""What a file says beside its ids: who stays, where the headings stand, and whether this program wrote it itself."""
+
+from __future__ import annotations
+
+import csv
+import io
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bulkremove.domain.errors import FileRefused
+from bulkremove.domain.planner import plan
+from bulkremove.domain.row import Status
+from bulkremove.domain.table import REPORT_COLUMNS, Table
+from bulkremove.reading.options import ReadOptions
+from bulkremove.reading.reader import read
+from bulkremove.reading.subprocess_reader import read_in_subprocess
+from bulkremove.report import Rows, write_plan
+from tests.application_fixtures import account, application, run, stored
+from tests.cli_fixtures import Bulkremove, crowd, environment
+from tests.nightly_fixtures import nightly_site
+from tests.web_fixtures import running_site, triples
+from tests.workbooks import Book, Sheet
+
+COURSE, BATCH = "478346000019501001", "478346000019502001"
+HEADER = ["Course ID", "Batch ID", "Learner ID"]
+
+
+def learner(number: int) -> str:
+    return str(478346000019558000 + number)
+
+
+def listed(*rows: list[str]) -> bytes:
+    out = io.StringIO(newline="")
+    csv.writer(out).writerows(rows)
+    return out.getvalue().encode()
+
+
+def roster(heading: str, values: list[str]) -> bytes:
+    """A list with one more column, one row for each value."""
+    return listed([*HEADER, heading], *([COURSE, BATCH, learner(i), value] for i, value in enumerate(values)))
+
+
+def of(data: bytes, **options: object) -> Table:
+    return read(io.BytesIO(data), name="list.csv", options=ReadOptions(**options))  # type: ignore[arg-type] # fields by name
+
+
+# Who stays
+
+
+@pytest.mark.parametrize(
+    ("heading", "values", "shown"),
+    [
+        ("Action", ["add", "del", "add"], "add (2), del (1)"),
+        ("action", ["del", " DEL ", "add"], "del (2), add (1)"),
+        ("Status", ["active", "deleted", "active"], "active (2), deleted (1)"),
+        ("Enrolment status", ["Enrolled", "", "Dropped"], "Enrolled (1), blank (1), Dropped (1)"),
+        ("employeeStatus", ["a", "b", "c", "d", "e"], "a (1), b (1), c (1), d (1), e (1)"),
+        ("Unenroll", ["1", "", ""], "1 (1), blank (2)"),
+        ("Keep", ["y", "n", "n"], "y (1), n (2)"),
+        ("Status", ["active", "active"], "active (2)"),
+        ("Keep?", ["y", "y"], "y (2)"),
+        ("Remove", ["no", "no"], "no (2)"),
+        ("Action", ["add", "Add"], "add (2)"),
+    ],
+)
+def test_a_column_that_says_who_stays_is_never_passed_over(heading: str, values: list[str], shown: str) -> None:
+    with pytest.raises(FileRefused) as refused:
+        of(roster(heading, values))
+    assert f"column {heading!r} seems to say who stays and who goes; it holds {shown}." in refused.value.message
+    assert refused.value.choices is not None
+    assert refused.value.choices.only is not None
+    assert (heading, len(values)) == (refused.value.choices.only[0], sum(n for _, n in refused.value.choices.only[1]))
+
+
+@pytest.mark.parametrize(
+    ("heading", "values"),
+    [
+        ("Status", ["a", "b", "c", "d", "e", "f"]),
+        ("Action", ["del", "del"]),
+        ("Remove", ["yes", "yes"]),
+        ("Unenroll", ["1", "1"]),
+        ("Status", ["deleted"] * 3),
+        ("Status", ["", ""]),
+        ("Reason", ["left", "moved", "left"]),
+        ("Statue", ["active", "deleted"]),
+        ("Name", ["Active", "Keep"]),
+    ],
+)
+def test_columns_that_say_something_else_are_passed_over(heading: str, values: list[str]) -> None:
+    assert len(values) == len(of(roster(heading, values)))
+
+
+def test_only_the_rows_that_were_meant_are_in_the_table() -> None:
+    table = of(roster("Action", ["add", "del", "add", " Del"]), only="Action=del")
+    assert [3, 5] == list(table.numbers)
+    assert [learner(1), learner(3)] == list(table.columns[2])
+    assert (2, "2 rows are left out, since 'Action' is not 'del' there.") == (table.unchosen_rows, table.notes[-1])
+    assert [2, 4] == list(of(roster("Unenroll", ["", "1", ""]), only="Unenroll=").numbers)
+    assert 4 == len(of(roster("Action", ["add", "del", "add", " Del"]), only="all"))
+
+
+@pytest.mark.parametrize(
+    ("only", "words"),
+    [("Action=remove", "no row has 'remove'"), ("Status=del", "names no column"), ("Action", "names no column")],
+)
+def test_a_choice_that_fits_no_row_is_refused(only: str, words: str) -> None:
+    with pytest.raises(FileRefused, match=words):
+        of(roster("Action", ["add", "del"]), only=only)
+
+
+async def test_a_night_holds_a_roster_and_the_setting_decides(tmp_path: Path) -> None:
+    roster_file = roster("Action", ["add"] * 8 + ["del"] * 4).decode()
+    async with nightly_site(tmp_path) as one:
+        one.drop("roster.csv", roster_file)
+        result = await one.run()
+        assert ([], 1) == (result.ran, len(result.held))
+        assert "add (8), del (4)" in result.held[0]
+    (tmp_path / "second").mkdir()
+    async with nightly_site(tmp_path / "second", nightly_only="Action=del") as one:
+        one.drop("roster.csv", roster_file)
+        result = await one.run()
+        (held,) = result.held
+        assert "It has other columns" in held
+        await one.app.jobs.approve((await one.job()).id, by="kim")
+        (ended,) = (await one.run()).ended
+        assert (4, 4) == (ended.tally[Status.REMOVED], ended.tally.total)
+
+
+async def test_the_page_offers_the_values_with_their_counts(tmp_path: Path) -> None:
+    async with running_site(tmp_path / "home") as one, one.visitor() as visitor:
+        asked = await visitor.upload(roster("Action", ["add"] * 8 + ["del"] * 4))
+        assert 422 == asked.status
+        assert 'value="Action=del" required> del (4 rows)' in asked.text
+        plan_page = await visitor.post(asked.url, only="Action=del")
+        assert 'data-wanted="4"' in plan_page.text
+        assert "8 rows are left out" in plan_page.text
+
+
+# Where the headings stand
+
+
+def test_a_title_above_the_headings_is_found_and_offered() -> None:
+    lines = [["Leavers, March 2026"], [], HEADER, [COURSE, BATCH, learner(1)]]
+    with pytest.raises(FileRefused, match="seem to stand in row 3") as refused:
+        of(listed(*lines))
+    assert refused.value.choices is not None
+    assert 3 == refused.value.choices.header_row
+    table = of(listed(*lines), header_row=3)
+    assert (tuple(HEADER), [4], [learner(1)]) == (table.header, list(table.numbers), list(table.columns[2]))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_lines_above_the_headings_may_have_more_fields_and_line_ends_in_quotes(encoding: str) -> None:
+    title = 'Exported,by,HR,on,Monday\r\n"two\r\nlines"\r\n'
+    data = (title + listed(HEADER, [COURSE, BATCH, learner(7)]).decode()).encode(encoding)
+    with pytest.raises(FileRefused, match="seem to stand in row 3"):
+        of(data)
+    table = of(data, header_row=3)
+    assert ([4], [learner(7)]) == (list(table.numbers), list(table.columns[2]))
+
+
+@pytest.mark.parametrize("kind", ["xlsx", "xls", "ods"])
+def test_a_workbook_with_a_title_is_asked_about_too(kind: str) -> None:
+    sheet = Sheet([["Leavers"], ["as of March"], [*HEADER, "Name"], [COURSE, BATCH, learner(1), "A"]])
+    data = Book([sheet]).as_bytes(kind)
+    with pytest.raises(FileRefused, match="seem to stand in row 3"):
+        of(data)
+    table = of(data, header_row=3)
+    assert ([4], [learner(1)]) == (list(table.numbers), list(table.columns[2]))
+
+
+def test_a_row_of_headings_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(FileRefused):
+        of(listed(HEADER, [COURSE, BATCH, learner(1)]), header_row=9)
+
+
+@pytest.mark.parametrize("columns", [{}, {"course": "A", "batch": "B", "learner": "C"}, {"learner": 2}])
+def test_the_first_person_never_becomes_the_heading(columns: dict[str, str | int]) -> None:
+    data = listed(*([COURSE, BATCH, learner(i)] for i in range(3)))
+    with pytest.raises(FileRefused, match="row 1 holds ids, not headings") as refused:
+        of(data, columns=columns)
+    assert refused.value.choices is not None
+    assert 0 == refused.value.choices.header_row
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_a_file_without_headings_is_read_by_letters(kind: str) -> None:
+    rows = [[COURSE, BATCH, learner(i)] for i in range(3)]
+    data = listed(*rows) if kind == "csv" else Book([Sheet([[*row] for row in rows])]).as_bytes("xlsx")
+    table = of(data, header_row=0, columns={"course": "A", "batch": "B", "learner": "C"})
+    assert ([1, 2, 3], ("A", "B", "C")) == (list(table.numbers), table.header)
+    assert [learner(0), learner(1), learner(2)] == list(table.columns[2])
+
+
+def test_digits_in_a_heading_that_is_no_id_are_a_heading() -> None:
+    assert 1 == len(of(listed([*HEADER, "20260331"], [COURSE, BATCH, learner(1), "x"])))
+
+
+def test_headings_in_another_order_inside_the_list_are_refused() -> None:
+    rows = [HEADER, [COURSE, BATCH, learner(1)], ["Learner ID", "Course ID", "Batch ID"], [learner(2), COURSE, BATCH]]
+    with pytest.raises(FileRefused, match="row 3: headings stand here again, in another order"):
+        of(listed(*rows))
+    same = of(listed(HEADER, [COURSE, BATCH, learner(1)], HEADER, [COURSE, BATCH, learner(2)]))
+    made = plan(same, account="a", host="h")
+    assert ({1: Status.INVALID}, 2) == ({i: e.status for i, e in made.excluded.items()}, made.removals)
+
+
+async def test_the_page_and_the_process_that_reads_untrusted_files_take_the_same_choices(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_bytes(listed(["Title"], HEADER, [COURSE, BATCH, learner(1)]))
+    with pytest.raises(FileRefused) as refused:
+        await read_in_subprocess(path, name="list.csv", options=ReadOptions())
+    assert refused.value.choices is not None
+    assert 2 == refused.value.choices.header_row
+    table = await read_in_subprocess(path, name="list.csv", options=ReadOptions(header_row=2))
+    assert [3] == list(table.numbers)
+    path.write_bytes(roster("Action", ["add", "del"]))
+    with pytest.raises(FileRefused) as refused:
+        await read_in_subprocess(path, name="list.csv", options=ReadOptions())
+    assert refused.value.choices is not None
+    assert ("Action", (("add", 1), ("del", 1))) == refused.value.choices.only
+    async with running_site(tmp_path / "home") as one, one.visitor() as visitor:
+        asked = await visitor.upload(listed(["Title"], HEADER, [COURSE, BATCH, learner(1)]))
+        assert "The headings stand in row 2" in asked.text
+        assert 'data-wanted="1"' in (await visitor.post(asked.url, header_row="2")).text
+        asked = await visitor.upload(listed(*([COURSE, BATCH, learner(i)] for i in range(3))))
+        assert "its first row is a person, too" in asked.text
+        chosen = await visitor.post(asked.url, header_row="0", course="0", batch="1", learner="2")
+        assert 'data-wanted="3"' in chosen.text
+
+
+# What this program wrote itself
+
+
+async def reported(tmp_path: Path) -> tuple[list[list[str]], Path, Path]:
+    """The report of a job that removed three learners, its undo list, and its plan file."""
+    with account(tmp_path) as environ, closing(application(environ)) as app:
+        (tmp_path / "f.csv").write_text(triples(3))
+        preview = await app.plans.preview(tmp_path / "f.csv", name="f.csv", options=ReadOptions())
+        write_plan(tmp_path / "plan.csv", preview.plan)
+        ended = await run(app, await stored(app, preview, tmp_path))
+        await app.jobs.report(ended.job.id, tmp_path / "undo.csv", rows=Rows.UNDO, by="jo")
+        assert ended.report is not None
+        with ended.report.open(encoding="utf-8-sig", newline="") as file:
+            return list(csv.reader(file)), tmp_path / "undo.csv", tmp_path / "plan.csv"
+
+
+async def test_a_report_is_known_wherever_its_columns_stand(tmp_path: Path) -> None:
+    rows, _, _ = await reported(tmp_path)
+    more = [[*row, "checked" if i == 0 else "yes"] for i, row in enumerate(rows)]
+    turned = [[*row[4:], *row[:4]] for row in rows]
+    typed = [[cell.upper() if i == 0 else cell for cell in row] for i, row in enumerate(rows)]
+    for changed in (rows, more, turned, typed):
+        table = of(listed(*changed))
+        made = plan(table, account="a", host="h")
+        assert (0, 3) == (made.removals, made.not_sent()[Status.DONE_BEFORE])
+        assert learner(0) == made.removal(0).learner
+    assert "checked" in of(listed(*more)).header
+
+
+@pytest.mark.parametrize("column", [name for name in REPORT_COLUMNS if name not in ("row", "status")])
+async def test_a_report_that_lacks_a_column_is_refused(tmp_path: Path, column: str) -> None:
+    rows, _, _ = await reported(tmp_path)
+    place = rows[0].index(column)
+    fewer = [[cell for i, cell in enumerate(row) if i != place] for row in rows]
+    renamed = [[*rows[0][:place], f"{column} (old)", *rows[0][place + 1 :]], *rows[1:]]
+    for changed in (fewer, renamed):
+        with pytest.raises(FileRefused, match=f"looks like a report of an earlier job.*{column}"):
+            of(listed(*changed), only="all")
+
+
+async def test_undo_lists_and_plan_files_are_no_lists_of_people_to_remove(tmp_path: Path) -> None:
+    _, undo, plan_file = await reported(tmp_path)
+    with pytest.raises(FileRefused, match="is an undo list: it names people who were removed"):
+        of(undo.read_bytes())
+    with pytest.raises(FileRefused, match="is a plan file"):
+        of(plan_file.read_bytes())
+
+
+@pytest.mark.slow
+def test_the_command_line_takes_the_choices(tmp_path: Path) -> None:
+    _, file = crowd(tmp_path, 3)
+    program = Bulkremove(tmp_path / "home", environment())
+    file.write_bytes(roster("Action", ["add"] * 6 + ["del"] * 6))
+    asked = program("preview", str(file))
+    assert (2, True) == (asked.returncode, '--only "Action=VALUE"' in asked.stderr)
+    shown = program("preview", str(file), "--only", "Action=del").stdout
+    assert ("Remove    6 learners" in shown, "--only Action=del" in shown) == (True, True)
+    file.write_bytes(listed(["Title"], HEADER, [COURSE, BATCH, learner(1)]))
+    assert "--header-row 2" in program("preview", str(file)).stderr
+    assert "Remove    1 learner " in program("preview", str(file), "--header-row", "2").stdout
+    file.write_bytes(listed(*([COURSE, BATCH, learner(i)] for i in range(3))))
+    assert "--no-header" in program("preview", str(file)).stderr
+    letters = ("--no-header", "--columns", "course=A,batch=B,learner=C")
+    assert "Remove    3 learners" in program("preview", str(file), *letters).stdout
+    assert 2 == program("preview", str(file), "--no-header", "--header-row", "1").returncode
