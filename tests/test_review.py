@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
@@ -13,12 +14,13 @@ import pytest
 from bulkremove.app import App, SandboxOptions, Stop
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch
-from bulkremove.domain.errors import ConsentMissing, NotAuthorized, ReportFailed
+from bulkremove.domain.errors import ConsentMissing, NotAuthorized, ReportFailed, SettingsError
 from bulkremove.domain.job import APPROVAL_SECONDS, CONSENT_SECONDS, EndReason, FrontEnd, Job, JobState
 from bulkremove.domain.permissions import Role
 from bulkremove.domain.row import Roles, Status
 from bulkremove.engine.progress import Progress
 from bulkremove.reading.options import ReadOptions
+from bulkremove.zoho.accounts import VARIABLES, AccountStore, Credentials, client_hash
 from tests.application_fixtures import LateClock, run, stored
 from tests.cli_fixtures import Bulkremove, crowd, environment
 from tests.nightly_fixtures import nightly_site
@@ -221,6 +223,61 @@ def test_a_command_resumes_an_old_job_only_with_the_number_of_rows_left(tmp_path
     assert (4, True) == (refused.returncode, "--rows 6" in refused.stderr), refused.stderr
     assert 4 == program("resume", job.id, "--rows", "5", "--sandbox", world, "--speed", "60").returncode
     assert 0 == program("resume", job.id, "--rows", "6", "--sandbox", world, "--speed", "60").returncode
+
+
+# The account that was confirmed
+
+
+def logged_in(home: Path, client_id: str) -> None:
+    AccountStore(home, None).add("default", Credentials("us", client_id, "secret", "refresh"))
+
+
+async def test_a_job_runs_for_no_other_client_of_the_same_account_name(tmp_path: Path) -> None:
+    file, home = tmp_path / "f.csv", tmp_path / "home"
+    file.write_text(triples(3))
+    logged_in(home, "client of one organisation")
+    with closing(App(Settings(home), environ={})) as app:
+        preview = await app.plans.preview(file, name="f.csv", options=ReadOptions())
+        job = await stored(app, preview, tmp_path)
+        file.write_text(triples(3, first=10))
+        waiting = await app.plans.preview(file, name="f.csv", options=ReadOptions())
+        file.write_text(triples(3))
+        logged_in(home, "client of another organisation")
+        again = await app.plans.preview(file, name="f.csv", options=ReadOptions())
+        assert again.plan.fingerprint != preview.plan.fingerprint
+        assert 3 == again.plan.removals, "another client's open rows are other people"
+        with pytest.raises(SettingsError, match="another client of Zoho than account 'default' has now"):
+            await run(app, job)
+        with pytest.raises(SettingsError, match="another client"):
+            await stored(app, waiting, tmp_path)
+        assert 3 == (await app.jobs.tally(job)).open
+        environ = dict(zip(VARIABLES.values(), ("client of a third", "s", "r"), strict=True))
+        with (
+            closing(App(Settings(home), environ=environ)) as third,
+            pytest.raises(SettingsError, match="another client"),
+        ):
+            await run(third, job)
+
+
+async def test_a_plan_that_was_made_without_credentials_can_not_be_run(tmp_path: Path) -> None:
+    file, home = tmp_path / "f.csv", tmp_path / "home"
+    file.write_text(triples(3))
+    with closing(App(Settings(home), environ={})) as app:
+        preview = await app.plans.preview(file, name="f.csv", options=ReadOptions())
+        assert (3, "") == (preview.plan.removals, preview.plan.client)
+        logged_in(home, "client")
+        with pytest.raises(SettingsError, match="another client"):
+            await stored(app, preview, tmp_path)
+
+
+async def test_an_account_that_an_older_version_stored_has_its_client_too(tmp_path: Path) -> None:
+    logged_in(tmp_path, "client")
+    path = tmp_path / "accounts.json"
+    fields = json.loads(path.read_text())
+    del fields["default"]["client"]
+    path.write_text(json.dumps(fields))
+    with closing(App(Settings(tmp_path), environ={})) as app:
+        assert client_hash("client") == app.accounts.client(app.settings)
 
 
 # Nightly runs

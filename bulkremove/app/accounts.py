@@ -16,6 +16,7 @@ from bulkremove.zoho.accounts import (
     Account,
     AccountStore,
     Credentials,
+    client_hash,
     from_environment,
     ledger_key,
     system_keyring,
@@ -38,6 +39,27 @@ class Accounts:
     def credentials(self, settings: Settings) -> Credentials:
         """Credentials of the environment, else stored ones. Raises NotAuthorized, SettingsError or LocalFileFailed."""
         return from_environment(self._context.environ, settings.dc) or self._store().get(settings.account)
+
+    def client(self, settings: Settings) -> str:
+        """The identity of the account's client, without reading a secret where possible; empty without credentials."""
+        if credentials := from_environment(self._context.environ, settings.dc):
+            return client_hash(credentials.client_id)
+        account = next((account for account in self.all() if account.name == settings.account), None)
+        if account is None or account.client:
+            return account.client if account else ""
+        return client_hash(self.credentials(settings).client_id)
+
+    def check_client(self, job: Job, settings: Settings) -> None:
+        """Check that the credentials are those of the client that the job was planned for.
+
+        Raises SettingsError if not, NotAuthorized where there are none.
+        """
+        if client_hash(self.credentials(settings).client_id) != job.client:
+            raise SettingsError(
+                f"Job {job.id} was planned for another client of Zoho than account {job.account!r} has now, so its "
+                "rows may belong to another organisation. Nothing was sent.",
+                hint="Log in with the client that it was planned for, or preview the file again.",
+            )
 
     def settings_of(self, job: Job) -> Settings:
         """The settings for a job's own account. Raises SettingsError when they lead to another account or host."""

@@ -160,7 +160,7 @@ class Plans:
     def _check_can_run(self, job: Job, plan: Plan, report: Path | None) -> None:
         """Check what can be checked before the job is stored. Raises NotAuthorized, SettingsError or ReportFailed."""
         if plan.removals:
-            self._accounts.credentials(self._accounts.settings_of(job))
+            self._accounts.check_client(job, self._accounts.settings_of(job))
         for file in reserve_both(job, report, rows=len(plan.table)):
             file.discard()
 
@@ -172,7 +172,7 @@ class Plans:
                 f"These rows are in job {other.id} already, which is {other.state.value}. Nothing was sent.",
                 hint="Go on with that one, or retry what it did not send.",
             )
-        if not preview.include_open and (open_elsewhere := await self._open_elsewhere(plan.account, plan.host)):
+        if not preview.include_open and (open_elsewhere := await self._open_elsewhere(plan.client, plan.host)):
             jobs = {open_elsewhere.get(row.removal, "") for row in plan.rows() if row.removal} - {""}
             if jobs:
                 raise ConsentMissing(
@@ -180,20 +180,20 @@ class Plans:
                     hint="Preview the file again, which leaves these rows out, or cancel that job.",
                 )
         if refusal := over_a_cap(
-            plan, self._context.settings, today=await self._removals_today(plan.account, plan.host)
+            plan, self._context.settings, today=await self._removals_today(plan.client, plan.host)
         ):
             raise refusal
 
-    async def _open_elsewhere(self, account: str, host: str) -> Mapping[Removal, str]:
+    async def _open_elsewhere(self, client: str, host: str) -> Mapping[Removal, str]:
         storage = self._context.storage
-        return await storage.rows.open_elsewhere(account, host) if storage.exists else {}
+        return await storage.rows.open_elsewhere(client, host) if client and storage.exists else {}
 
-    async def _removals_today(self, account: str, host: str) -> int:
+    async def _removals_today(self, client: str, host: str) -> int:
         """How many removals of this local calendar day were sent, or confirmed and are still to be sent."""
         storage, now = self._context.storage, self._context.clock.wall()
         midnight = Epoch(local(now).replace(hour=0, minute=0, second=0, microsecond=0).timestamp())
         since = max(midnight, self._context.counted_from)
-        return await storage.rows.removals_since(account, host, since) if storage.exists else 0
+        return await storage.rows.removals_since(client, host, since) if client and storage.exists else 0
 
     async def _preview(
         self,
@@ -205,20 +205,21 @@ class Plans:
     ) -> Preview:
         """Plan a table. ``settings``: those of a job's own account, where it is not the context's."""
         settings = settings or self._context.settings
-        account, host, clock = settings.account, settings.host, self._context.clock
+        client, host, clock = self._accounts.client(settings), settings.host, self._context.clock
         protected = protected_learners(self._context.settings)
         planned = await asyncio.to_thread(
             planner.plan,
             table,
-            account=account,
+            account=settings.account,
+            client=client,
             host=host,
             protected=protected,
-            open_elsewhere={} if include_open else await self._open_elsewhere(account, host),
+            open_elsewhere={} if include_open else await self._open_elsewhere(client, host),
             operation=operation,
         )
         quota, now = settings.quota, clock.wall()
         seconds = rate_limit.forecast(planned.removals, quota)
-        refusal = over_a_cap(planned, settings, today=await self._removals_today(account, host))
+        refusal = over_a_cap(planned, settings, today=await self._removals_today(client, host))
         ends_at = later(now, seconds / clock.speed)
         return Preview(
             planned,
@@ -258,6 +259,7 @@ class Plans:
             prepared_by=prepared_by,
             confirmed_by=confirmed_by,
             operation=plan.operation.name,
+            client=plan.client,
             origin=origin,
         )
 

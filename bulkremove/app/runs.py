@@ -76,6 +76,8 @@ class Runs:
             job = await self._jobs.find(job_id)
             await self._check(job)
             settings = self._accounts.settings_of(job)
+            if (await storage.rows.tally(job.id)).open:
+                self._accounts.check_client(job, settings)
             if front_end is not FrontEnd.NIGHTLY:
                 rows_left = (await storage.rows.tally(job.id)).open
                 check_reviewed(job, rows_left, rows_reviewed=rows_reviewed, now=self._context.clock.wall())

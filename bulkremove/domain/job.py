@@ -177,6 +177,8 @@ class Job:
     """When a held job starts without approval; None when it needs one."""
     auto_resumable: bool = False
     """Paused for a reason that passes by itself, so that the next nightly run may resume it."""
+    client: str = ""
+    """The identity of the client at Zoho that its plan was made for."""
     operation: str = REMOVE_LEARNER.name
     """The name of its ``Operation``."""
     rows_deleted: bool = False

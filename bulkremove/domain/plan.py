@@ -26,7 +26,7 @@ class Plan:
     """What a run would do, row by row; the same object is previewed, confirmed, stored and run.
 
     ``ids``: the trimmed course, batch and learner columns, as long as the table. ``excluded``: the rows that are not
-    sent, by index in the table. ``fingerprint``: SHA-256 (hex) over operation, account, host and the ordered rows;
+    sent, by index in the table. ``fingerprint``: SHA-256 (hex) over operation, account, client, host and ordered rows;
     one changed byte gives another fingerprint.
     """
 
@@ -41,6 +41,8 @@ class Plan:
     operation: Operation = REMOVE_LEARNER
     open_in: tuple[str, ...] = ()
     """The ids of the jobs that may still send rows which the plan leaves out for that."""
+    client: str = ""
+    """The identity of the account's client at Zoho; empty where there were no credentials."""
 
     @property
     def removals(self) -> int:

@@ -19,7 +19,7 @@ from bulkremove.domain.plan import Plan, PlannedRow, ProtectedLearners
 from bulkremove.domain.row import Exclusion, Removal, Status
 from bulkremove.domain.table import Table, column_letter
 
-_FORMAT = "bulkremove plan 2"
+_FORMAT = "bulkremove plan 3"
 _UNIT_SEPARATOR = "\x1f"
 """Separates the texts of a column; ASCII's unit separator."""
 
@@ -33,12 +33,14 @@ def plan(
     *,
     account: str,
     host: str,
+    client: str = "",
     protected: ProtectedLearners | None = None,
     open_elsewhere: Mapping[Removal, str] = MappingProxyType({}),
     operation: Operation = REMOVE_LEARNER,
 ) -> Plan:
     """Make the plan for a table, with ``account`` on ``host``. Every row of the table is in it exactly once.
 
+    ``client``: the identity of the account's client; empty where there are no credentials, and then it can't be run.
     ``protected``: learners who are never removed; ``open_elsewhere``: removals that other jobs may still send, each
     with the job's id. The rows of the former are ``not_sent``, those of the latter ``duplicate``.
     """
@@ -65,9 +67,9 @@ def plan(
         batches = Counter(pairs)
     else:
         batches = Counter(zip(course, batch, strict=True))
-    fingerprint = _fingerprint(operation, table, excluded, account, host)
+    fingerprint = _fingerprint(operation, table, excluded, (account, client, host))
     ids, jobs = (course, batch, learner), tuple(sorted(open_in))
-    return Plan(account, host, table, ids, excluded, dict(batches), fingerprint, operation, jobs)
+    return Plan(account, host, table, ids, excluded, dict(batches), fingerprint, operation, jobs, client)
 
 
 def filter_rows(
@@ -137,10 +139,12 @@ def _exclude_duplicates(
             excluded[index] = Exclusion(Status.DUPLICATE, detail)
 
 
-def _fingerprint(operation: Operation, table: Table, excluded: Mapping[int, Exclusion], account: str, host: str) -> str:
+def _fingerprint(
+    operation: Operation, table: Table, excluded: Mapping[int, Exclusion], whose: tuple[str, str, str]
+) -> str:
     """Compute the SHA-256 (hex) over everything that the plan would do, in an unambiguous encoding."""
     call = [operation.name, operation.method, operation.path]
-    head = [_FORMAT, *call, account, host, list(table.header), list(table.roles), table.sheet]
+    head = [_FORMAT, *call, *whose, list(table.header), list(table.roles), table.sheet]
     digest = hashlib.sha256(json.dumps(head).encode())
     digest.update(json.dumps([[i, e.status.value, e.detail] for i, e in sorted(excluded.items())]).encode())
     numbers = table.numbers

@@ -45,6 +45,8 @@ class Account:
     """The last four characters of the client id."""
     stored_in: str
     """``keyring`` or ``file``."""
+    client: str = ""
+    """The ``client_hash`` of the client id; empty for an account that an older version stored."""
 
 
 class Keyring(Protocol):
@@ -85,9 +87,14 @@ def from_environment(environ: Mapping[str, str], dc: str) -> Credentials | None:
     return Credentials(dc, **values)
 
 
+def client_hash(client_id: str) -> str:
+    """Return the identity of a client (16 hexadecimal digits): plans, jobs and ledgers belong to it, not to a name."""
+    return hashlib.sha256(client_id.encode()).hexdigest()[:16]
+
+
 def ledger_key(host: str, client_id: str) -> str:
     """Return the key of the quota ledger: the same for one client under two account names, which share one quota."""
-    return f"{host}|{hashlib.sha256(client_id.encode()).hexdigest()[:16]}"
+    return f"{host}|{client_hash(client_id)}"
 
 
 class AccountStore:
@@ -116,7 +123,9 @@ class AccountStore:
             write_private(self._file(name), secret)
         else:
             self._file(name).unlink(missing_ok=True)
-        account = Account(name, credentials.dc, credentials.client_id[-4:], stored_in)
+        account = Account(
+            name, credentials.dc, credentials.client_id[-4:], stored_in, client_hash(credentials.client_id)
+        )
         self._save(self._load() | {name: account})
         return account
 

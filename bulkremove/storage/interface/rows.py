@@ -61,8 +61,8 @@ class RowStore(Protocol):
         """For each of the times, when the job's first call after it was made; None if there is none."""
         ...
 
-    async def open_elsewhere(self, account: str, host: str, *, besides: str = "") -> Mapping[Removal, str]:
-        """The removals that jobs of the account may still send, each with the job's id. ``besides``: a job left out."""
+    async def open_elsewhere(self, client: str, host: str, *, besides: str = "") -> Mapping[Removal, str]:
+        """The removals that jobs of the client may still send, each with the job's id. ``besides``: a job left out."""
         ...
 
     async def settle_done_elsewhere(self, job: Job, *, at: Epoch) -> list[int]:
@@ -72,8 +72,8 @@ class RowStore(Protocol):
         """
         ...
 
-    async def removals_since(self, account: str, host: str, since: Epoch) -> int:
-        """How many rows of an account were sent since then, or are still to be sent by jobs confirmed since then."""
+    async def removals_since(self, client: str, host: str, since: Epoch) -> int:
+        """How many rows of a client were sent since then, or are still to be sent by jobs confirmed since then."""
         ...
 
     async def add_note(self, job_id: str, number: int, note: Note, *records: Record) -> bool:

@@ -191,6 +191,7 @@ def _insert_job(transaction: Transaction, job: Job) -> None:
         due_at=job.due_at,
         operation=job.operation,
         planned_at=job.planned_at,
+        client=job.client,
     )
 
 

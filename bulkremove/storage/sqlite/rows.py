@@ -132,19 +132,17 @@ class SqliteRows:
             ]
         )
 
-    async def open_elsewhere(self, account: str, host: str, *, besides: str = "") -> Mapping[Removal, str]:
+    async def open_elsewhere(self, client: str, host: str, *, besides: str = "") -> Mapping[Removal, str]:
         def find(reader: Reader) -> Mapping[Removal, str]:
-            rows = reader.execute(_ROWS.open_rows_of_account, account=account, host=host, besides=besides)
+            rows = reader.execute(_ROWS.open_rows_of_account, client=client, host=host, besides=besides)
             return {Removal(course, batch, learner): job for course, batch, learner, job in rows}
 
         return await self._database.read_long(lambda: self._database.read_now(find))
 
     async def settle_done_elsewhere(self, job: Job, *, at: Epoch) -> list[int]:
-        account = {"job": job.id, "account": job.account, "host": job.host, "since": job.planned_at}
+        whose = {"job": job.id, "client": job.client, "host": job.host, "since": job.planned_at}
         rows = await self._database.read_long(
-            lambda: self._database.read_now(
-                lambda reader: reader.execute(_ROWS.settled_elsewhere, **account).fetchall()
-            )
+            lambda: self._database.read_now(lambda reader: reader.execute(_ROWS.settled_elsewhere, **whose).fetchall())
         )
         by_position = {
             position: {
@@ -159,9 +157,9 @@ class SqliteRows:
         await self._settle_all(list(by_position.values()))
         return sorted({number for _, number, *_ in rows})
 
-    async def removals_since(self, account: str, host: str, since: Epoch) -> int:
+    async def removals_since(self, client: str, host: str, since: Epoch) -> int:
         def count(reader: Reader) -> int:
-            row = reader.execute(_ROWS.count_removals_since, account=account, host=host, since=since).fetchone()
+            row = reader.execute(_ROWS.count_removals_since, client=client, host=host, since=since).fetchone()
             return int(row[0])
 
         return await self._database.read_long(lambda: self._database.read_now(count))

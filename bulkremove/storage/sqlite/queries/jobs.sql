@@ -4,10 +4,10 @@
 -- Add a job.
 INSERT INTO job (id, account, host, source, folder, sheet, header, roles, plan_hash, state, reason, created_at,
                  retry_of, options, prepared_by, confirmed_by, origin, due_at, operation, driven_at, driven_by,
-                 planned_at)
+                 planned_at, client)
 VALUES (:id, :account, :host, :source, :folder, :sheet, :header, :roles, :plan_hash, :state, :reason, :created_at,
         :retry_of, :options, :prepared_by, :confirmed_by, :origin, :due_at, :operation, :created_at, :origin,
-        :planned_at);
+        :planned_at, :client);
 
 -- name: set_state
 -- Change the state of a job that is in state :before.

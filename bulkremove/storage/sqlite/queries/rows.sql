@@ -109,7 +109,7 @@ SELECT id FROM job WHERE totals IS NOT NULL AND EXISTS (SELECT 1 FROM row WHERE 
 -- name: open_rows_of_account
 -- The ids of the rows that jobs of an account may still send, with the job.
 SELECT course, batch, learner, job.id FROM row JOIN job ON job.id = row.job
-WHERE account = :account AND host = :host AND job.state IN ('ready', 'running', 'paused', 'held')
+WHERE client = :client AND host = :host AND job.state IN ('ready', 'running', 'paused', 'held')
     AND row.state IN ('pending', 'sending') AND job.id != :besides;
 
 -- name: settled_elsewhere
@@ -118,7 +118,7 @@ SELECT mine.position, mine.number, mine.state, other.job, other.state, coalesce(
 FROM job JOIN row AS other ON other.job = job.id
     JOIN row AS mine ON mine.learner = other.learner AND mine.batch = other.batch AND mine.course = other.course
 WHERE mine.job = :job AND mine.state IN ('pending', 'sending') AND job.id != :job
-    AND account = :account AND host = :host AND (job.finished_at IS NULL OR job.finished_at >= :since)
+    AND client = :client AND host = :host AND (job.finished_at IS NULL OR job.finished_at >= :since)
     AND (other.state IN ('removed', 'removed_inferred', 'not_found', 'unknown')
         OR (other.state = 'sending' AND job.state IN ('stopped', 'cancelled', 'finished')))
     AND coalesce(other.finished_at, job.finished_at) >= :since
@@ -127,6 +127,6 @@ ORDER BY mine.position;
 -- name: count_removals_since
 -- How many rows of an account were sent since a time, or are still to be sent by jobs that were confirmed since then.
 SELECT count(*) FROM job JOIN row ON row.job = job.id
-WHERE account = :account AND host = :host AND (job.finished_at IS NULL OR job.finished_at >= :since)
+WHERE client = :client AND host = :host AND (job.finished_at IS NULL OR job.finished_at >= :since)
     AND (first_sent_at >= :since OR (job.created_at >= :since AND row.state = 'pending'
         AND job.state IN ('ready', 'running', 'paused')));

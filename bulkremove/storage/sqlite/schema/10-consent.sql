@@ -1,8 +1,10 @@
 -- Consent ends with the run that used it: a job knows when a process drove it last, and which front end that was.
+-- A job belongs to the client that its plan was made for: the account's name may lead to another one later.
 -- A plan may wait for its confirmation: what other jobs do meanwhile counts from when it was made.
 
 ALTER TABLE job ADD COLUMN driven_at REAL NOT NULL DEFAULT 0;
 ALTER TABLE job ADD COLUMN driven_by TEXT NOT NULL DEFAULT 'command';
+ALTER TABLE job ADD COLUMN client TEXT NOT NULL DEFAULT '';
 ALTER TABLE job ADD COLUMN planned_at REAL NOT NULL DEFAULT 0;
 UPDATE job SET planned_at = created_at;
 UPDATE job SET origin = 'command' WHERE origin = 'person';
