@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from bulkremove.app import App, Consent, Stop
+from bulkremove.app import App, Consent, Preview, Stop
 from bulkremove.app.nightly import Scheduler
 from bulkremove.app.nightly.hold_rules import reasons_to_hold
 from bulkremove.cli.exit_codes import of_nightly_run
@@ -444,7 +444,7 @@ def test_what_is_usual_is_told_by_the_last_nights(tmp_path: Path) -> None:
     file.write_text(triples(31))
     made = plan(read(file, name="f.csv"), account="a", host="h")
     settings = Settings(tmp_path)
-    header = ("course", "batch", "learner", "reason")
+    header, preview = ("course", "batch", "learner", "reason"), Preview(made, settings.quota, 0.0, Epoch(0.0))
 
     def reasons(
         sizes: list[int],
@@ -453,15 +453,14 @@ def test_what_is_usual_is_told_by_the_last_nights(tmp_path: Path) -> None:
         age: float = 60.0,
         lists: tuple[int, int | None] = (0, 0),
         four_eyes: bool = False,
+        is_canary: bool = False,
     ) -> str:
         return (
             reasons_to_hold(
-                made,
+                replace(preview, protected=lists[0], is_canary=is_canary),
                 replace(settings, four_eyes=four_eyes),
-                refusal=None,
                 sizes=sizes,
                 header_before=before,
-                protected=lists[0],
                 protected_before=lists[1],
                 age=age,
             )
@@ -479,6 +478,7 @@ def test_what_is_usual_is_told_by_the_last_nights(tmp_path: Path) -> None:
     assert "" == reasons([11], lists=(4, 3))
     assert "" == reasons([11], lists=(4, None))
     assert "Two people must agree" in reasons([11], four_eyes=True)
+    assert "the first one is made by hand" in reasons([11], is_canary=True)
 
 
 async def test_the_first_nightly_file_ever_is_held(tmp_path: Path) -> None:

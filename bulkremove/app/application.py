@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from bulkremove.app import sandbox_run
 from bulkremove.app.accounts import Accounts
+from bulkremove.app.canary import Canaries
 from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.sandbox_run import SandboxOptions
@@ -75,7 +76,7 @@ class App:
         """Plans made from files, and the jobs made from plans."""
         from bulkremove.app.plans import Plans
 
-        return Plans(self.context, self.accounts, self.jobs)
+        return Plans(self.context, self.accounts, self.jobs, self.canaries)
 
     @cached_property
     def jobs(self) -> Jobs:
@@ -83,11 +84,16 @@ class App:
         return Jobs(self.context)
 
     @cached_property
+    def canaries(self) -> Canaries:
+        """First removals of accounts, which a person confirms."""
+        return Canaries(self.context)
+
+    @cached_property
     def runs(self) -> Runs:
         """Runs, which send the pending rows of jobs."""
         from bulkremove.app.runs import Runs
 
-        return Runs(self.context, self.accounts, self.jobs, self._sandbox)
+        return Runs(self.context, self.accounts, self.jobs, self.canaries, self._sandbox)
 
     @cached_property
     def retention(self) -> Retention:

@@ -12,14 +12,16 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
 from bulkremove.app.accounts import Accounts
+from bulkremove.app.canary import Canaries
 from bulkremove.app.context import Context
 from bulkremove.config import Settings
 from bulkremove.domain.attempt import Reply
 from bulkremove.domain.clock import Clock, Epoch, seconds_between
 from bulkremove.domain.errors import BulkremoveError
+from bulkremove.platform.local_time import local
 from bulkremove.platform.secure_files import make_folder
 from bulkremove.storage import Storage
-from bulkremove.zoho.accounts import Credentials
+from bulkremove.zoho.accounts import Credentials, client_hash
 from bulkremove.zoho.client import open_client
 from bulkremove.zoho.oauth import AccessTokens
 
@@ -46,6 +48,7 @@ async def checks(context: Context) -> list[Check]:
     except BulkremoveError as error:
         return [*results, Check("credentials", False, error.message, error.hint)]
     results.append(Check("credentials", True, f"There are some for account {settings.account!r}."))
+    results.append(await _canary(context, credentials))
     return [*results, *await _token_and_clock(settings, credentials, context.clock)]
 
 
@@ -84,6 +87,23 @@ async def _journal(storage: Storage) -> Check:
         return Check("journal", False, message, "Run `bulkremove journal accept-restore`.")
     unfinished = sum(job.state.resumable for job in jobs)
     return Check("journal", True, f"It opens; {len(jobs)} jobs, {unfinished} of them unfinished.")
+
+
+async def _canary(context: Context, credentials: Credentials) -> Check:
+    client, host = client_hash(credentials.client_id), context.settings.host
+    try:
+        passed = await context.storage.canaries.find(client, host)
+        is_due = await Canaries(context).is_due(client, host)
+    except BulkremoveError as error:
+        return Check("first removal", False, error.message, error.hint)
+    if passed is not None:
+        day = f"{local(passed.passed_at):%Y-%m-%d}"
+        return Check("first removal", True, f"{passed.by} confirmed it on {day}, in job {passed.job}.")
+    return Check(
+        "first removal",
+        True,
+        "Not confirmed yet: the first run sends one row alone." if is_due else "A sandbox needs none.",
+    )
 
 
 async def _token_and_clock(settings: Settings, credentials: Credentials, clock: Clock) -> list[Check]:

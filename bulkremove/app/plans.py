@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bulkremove.app.accounts import Accounts
+from bulkremove.app.canary import Canaries
 from bulkremove.app.consent import Consent, check_consent, check_four_eyes, over_a_cap
 from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
@@ -42,8 +43,8 @@ _LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
 class Plans:
     """Plans for one context's account, and the jobs made from them."""
 
-    def __init__(self, context: Context, accounts: Accounts, jobs: Jobs) -> None:
-        self._context, self._accounts, self._jobs = context, accounts, jobs
+    def __init__(self, context: Context, accounts: Accounts, jobs: Jobs, canaries: Canaries) -> None:
+        self._context, self._accounts, self._jobs, self._canaries = context, accounts, jobs, canaries
 
     async def preview(
         self, source: Path | BinaryIO, *, name: str, options: ReadOptions, include_open: bool = False
@@ -229,6 +230,7 @@ class Plans:
             clock.speed,
             made_at=now,
             protected=len(protected),
+            is_canary=await self._canaries.is_due(client, host),
             include_open=include_open,
             refusal=refusal,
         )

@@ -31,6 +31,8 @@ class Preview:
     made_at: Epoch = Epoch(0.0)
     protected: int = 0
     """Entries of the list of protected learners."""
+    is_canary: bool = False
+    """Whether a run would send one row alone, since nobody has confirmed a removal on this account yet."""
     retry_of: str | None = None
     include_open: bool = False
     """Whether a person wants rows sent too that other jobs may still send."""
@@ -64,6 +66,7 @@ class Preview:
             "done_before": counts.get(Status.DONE_BEFORE, 0),
             "not_sent": counts.get(Status.NOT_SENT, 0),
             "protected_list": self.protected,
+            "first_row_alone": self.is_canary and plan.removals > 0,
             "empty_rows": table.empty_rows,
             "hidden_rows": table.hidden_rows,
             "notes": list(table.notes),

@@ -12,6 +12,7 @@ from yarl import URL
 
 from bulkremove.app import sandbox_run
 from bulkremove.app.accounts import Accounts
+from bulkremove.app.canary import FIRST_ROW_ALONE, Canaries
 from bulkremove.app.context import Context
 from bulkremove.app.driving import Driving, check_reviewed
 from bulkremove.app.jobs import Jobs
@@ -40,8 +41,11 @@ MAX_NAMED = 50
 class Runs:
     """The runs of one context. ``sandbox``: they send to the bundled sandbox, not to Zoho People."""
 
-    def __init__(self, context: Context, accounts: Accounts, jobs: Jobs, sandbox: SandboxOptions | None) -> None:
+    def __init__(
+        self, context: Context, accounts: Accounts, jobs: Jobs, canaries: Canaries, sandbox: SandboxOptions | None
+    ) -> None:
         self._context, self._accounts, self._jobs, self._sandbox = context, accounts, jobs, sandbox
+        self._canaries = canaries
         self._running_sandbox: RunningSandbox | None = None
         self._queues: dict[tuple[asyncio.AbstractEventLoop, str], FairQueue] = {}
         self.clock_skew: float | None = None
@@ -78,12 +82,13 @@ class Runs:
             settings = self._accounts.settings_of(job)
             if (await storage.rows.tally(job.id)).open:
                 self._accounts.check_client(job, settings)
+            rows_left = (await storage.rows.tally(job.id)).open
             if front_end is not FrontEnd.NIGHTLY:
-                rows_left = (await storage.rows.tally(job.id)).open
                 check_reviewed(job, rows_left, rows_reviewed=rows_reviewed, now=self._context.clock.wall())
             if protected := protected_learners(self._context.settings):
                 await storage.rows.protect(job.id, protected, why=PROTECTED, at=self._context.clock.wall())
             await self._leave_out_done(job)
+            is_canary = await self._canaries.check(job) if rows_left else False
             tally = await storage.rows.tally(job.id)
             if not tally.total:
                 raise JournalFailed(f"Job {job.id} has no rows in the journal, so nothing was sent.")
@@ -111,9 +116,13 @@ class Runs:
                         must_yield=must_yield,
                         expect_missing=expect_missing,
                         is_protected=is_protected,
+                        first_row_alone=FIRST_ROW_ALONE if is_canary else "",
                     )
-                    async with self._connected(job, settings) as (client, tokens), driving.recorded():
+                    alone = storage.claims.hold(f"canary-{job.client}") if is_canary else nullcontext()
+                    async with alone, self._connected(job, settings) as (client, tokens), driving.recorded():
                         job = await run.run(client, tokens)
+                    if is_canary and (question := await self._canaries.question(job)):
+                        await self._jobs.add_event(job.id, "canary", question)
                 elif job.state.resumable:
                     job = await self._finish(job)
                 return await self._jobs.publish(job, *files)

@@ -26,7 +26,7 @@ _MAX_UNKNOWN_ROWS = 20
 
 def add_to(group: click.Group) -> None:
     """Add these commands to the group."""
-    for command in (jobs, show, cancel, report, note):
+    for command in (jobs, show, cancel, canary, report, note):
         group.add_command(command)
 
 
@@ -118,6 +118,27 @@ def show(screen: Screen, job: str, as_json: bool) -> None:
         )
     for at, _, text in events:
         screen.answer(f"  {local(at):%Y-%m-%d %H:%M:%S}  {shown(text)}")
+
+
+@click.command()
+@click.argument("job")
+@click.option("--gone", is_flag=True, help="A person has looked: the learner is gone from the batch.")
+@click.pass_obj
+def canary(screen: Screen, job: str, gone: bool) -> None:
+    """Show the first removal of an account, which JOB made alone; --gone lets the other rows follow.
+
+    Example: bulkremove canary 20261123-k3f9 --gone
+    """
+    from bulkremove.app import this_person
+
+    async def answer(app: App) -> str:
+        stored = await app.jobs.find(job)
+        if not gone:
+            return await app.canaries.question(stored) or f"No removal of job {job} waits to be confirmed."
+        await app.canaries.confirm(stored, by=this_person())
+        return f"Confirmed. The other rows may follow: {screen.command('resume', job)}"
+
+    screen.answer(screen.call(answer))
 
 
 @click.command()

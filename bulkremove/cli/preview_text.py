@@ -54,6 +54,8 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
             if counts[status] > _MAX_ITEMS:
                 yield f"          ... and {counts[status] - _MAX_ITEMS:,} more"
     yield f"Protected list of {pluralize(preview.protected, 'entry', 'entries')}"
+    if preview.is_canary and plan.removals:
+        yield "First     One row is sent alone; the others wait until somebody has confirmed it in Zoho People"
     if table.empty_rows:
         yield f"Empty     {table.empty_rows:,} rows are skipped"
     if table.hidden_rows:

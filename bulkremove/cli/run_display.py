@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import click
 
 from bulkremove.cli.console import Screen
 from bulkremove.cli.exit_codes import of_job
@@ -36,6 +39,7 @@ def run_job(
     """
     import asyncio
 
+    from bulkremove.app import this_person
     from bulkremove.cli import report_error
 
     params = {**params, "expect_missing": expect_missing}
@@ -53,6 +57,17 @@ def run_job(
     if ended.report:
         resume_command = _resume_command(screen, job_id, params)
     _show_end(screen, ended, as_json)
+    question = asyncio.run(app.canaries.question(ended.job))
+    if question and sys.stdin.isatty() and not as_json:
+        screen.warn(question)
+        typed = click.prompt("Type gone to send the other rows", default="", show_default=False, err=True)
+        if typed.strip().casefold() == "gone":
+            asyncio.run(app.canaries.confirm(ended.job, by=this_person()))
+            question = ""
+            if ended.job.state.resumable:
+                return run_job(screen, app, job_id, None, expect_missing, as_json, params, claimed=claimed)
+    if question:
+        screen.warn(f"{question} If so: {screen.command('canary', job_id, said={'gone': True})}")
     if ended.job.state.resumable:
         screen.warn(f"{ended.job.reason}\nTo go on: {resume_command}")
     elif ended.job.reason:

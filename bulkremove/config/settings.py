@@ -46,6 +46,8 @@ class Settings:
     """How many times faster than real time the clock runs; for the sandbox only."""
     connect_timeout: float = 10.0
     read_timeout: float = 30.0
+    canary: str = "live"
+    """``always``: the first run of a sandbox sends one row alone too, as that of each live account does."""
     four_eyes: bool = False
     """Whether a plan must be confirmed by a person who did not prepare it."""
     allowed_hosts: tuple[str, ...] = ()

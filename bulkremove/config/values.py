@@ -190,6 +190,7 @@ PARSERS: dict[str, Callable[[object], object]] = {
     "connect_timeout": _timeout,
     "read_timeout": _timeout,
     "four_eyes": _boolean,
+    "canary": _choice("live", "always"),
     "allowed_hosts": _hosts,
     "proxy": _ip_address,
     "tls_certificate": _file,

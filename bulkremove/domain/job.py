@@ -79,6 +79,8 @@ class EndReason(StrEnum):
     """A person paused it."""
     CANCELLED = "cancelled"
     """A person cancelled it, or nobody approved it in time."""
+    CANARY = "canary"
+    """One row was sent alone, and a person must confirm it before the others are sent."""
     WINDOW_CLOSED = "window_closed"
     """The time window for nightly runs was over."""
     ANSWERS = "answers"

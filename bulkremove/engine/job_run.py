@@ -36,7 +36,7 @@ class JobRun:
 
     The settings' times are seconds of ``clock``. ``random`` returns numbers in [0, 1) for the back-off; ``queue`` is
     shared by all jobs that this process runs on the account. While ``must_yield`` returns true no new row is begun,
-    since another job goes first.
+    since another job goes first. ``first_row_alone``: why the run ends after one row; empty if it does not.
     """
 
     def __init__(
@@ -54,12 +54,14 @@ class JobRun:
         must_yield: Callable[[], bool] = lambda: False,
         expect_missing: bool = False,
         is_protected: Callable[[Removal], bool] = lambda removal: False,
+        first_row_alone: str = "",
     ) -> None:
         self._storage, self._job = storage, job
         self._settings, self._quota, self._clock, self._random = settings, settings.quota, clock, random
         self._ledger, self._queue, self._behind = ledger, queue, must_yield
         self._stop, self._on_progress = stop.part(), on_progress
         self._expect_missing, self._is_protected = expect_missing, is_protected
+        self._first_row_alone = first_row_alone
         self._run_end: RunEnd | None = None
         self._early_end: JobEvent | None = None
         self._counts = Counter[Status]()
@@ -114,7 +116,8 @@ class JobRun:
                 self._in_hand.remove(pending_row.number)
 
         rows = self._storage.rows.open_rows(self._job.id)
-        settled = settle_rows(rows, settle, concurrency=self._settings.concurrency, stop=self._stop.asked_event)
+        concurrency = 1 if self._first_row_alone else self._settings.concurrency
+        settled = settle_rows(rows, settle, concurrency=concurrency, stop=self._stop.asked_event)
         async with aclosing(rows), aclosing(settled):
             async for pending_row, status in settled:
                 if status is not None:
@@ -122,6 +125,8 @@ class JobRun:
                     self._unsettled -= 1
                     self._wait = None
                     self._publish(settled=(pending_row.number, status))
+                    if self._first_row_alone:  # asked before the next row is taken
+                        self._stop.ask(self._first_row_alone, EndReason.CANARY)
         return await self._end(started)
 
     # Events of a row's attempts

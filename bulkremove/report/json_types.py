@@ -59,6 +59,7 @@ class PlanJson(TypedDict):
     done_before: int
     not_sent: int
     protected_list: int
+    first_row_alone: bool
     empty_rows: int
     hidden_rows: int
     notes: list[str]

@@ -66,6 +66,7 @@ class Api:
                 ("GET", "/jobs/{job}/report.{ending:csv|xlsx|jsonl}", self.report, Right.LOOK, ""),
                 ("POST", "/jobs/{job}/pause", self.pause, Right.PAUSE, ""),
                 ("POST", "/jobs/{job}/resume", self.resume, Right.APPROVE, ""),
+                ("POST", "/jobs/{job}/canary", self.confirm_canary, Right.APPROVE, ""),
                 ("POST", "/jobs/{job}/cancel", self.cancel, Right.APPROVE, ""),
             )
         ]
@@ -158,6 +159,12 @@ class Api:
         """Resume a job and return it. Raises ConsentMissing."""
         rows, job_id = _whole_number(request, "rows"), request.match_info["job"]
         job = await self._supervisor.resume(job_id, by=person(request).name, rows_reviewed=rows)
+        return await self._job_response(job)
+
+    async def confirm_canary(self, request: web.Request) -> web.StreamResponse:
+        """Record that the learner of the first row is gone, and return the job. Raises ConsentMissing."""
+        job = await self._job(request)
+        await self._app.canaries.confirm(job, by=person(request).name)
         return await self._job_response(job)
 
     async def cancel(self, request: web.Request) -> web.StreamResponse:

@@ -122,6 +122,7 @@ class LiveUpdates:
             "chart": chart(await app.jobs.timeline(job)) if at_rest else None,
             "failure": self._supervisor.failures.get(job.id, ""),
             "over": job.state.over,
+            "canary": await app.canaries.question(job) if at_rest else "",
             "review": review_text(job, tally.open, app.clock.wall())
             if at_rest and tally.open and job.needs_review(app.clock.wall())
             else "",

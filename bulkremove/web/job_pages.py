@@ -38,6 +38,7 @@ class JobPages:
             Route("GET", "/jobs/{job}/{rows:retry|undo}.csv", self.rows_file, Right.LOOK),
             Route("POST", "/jobs/{job}/pause", self.pause, Right.PAUSE, FORM),
             Route("POST", "/jobs/{job}/resume", self.resume, Right.APPROVE, FORM),
+            Route("POST", "/jobs/{job}/canary", self.confirm_canary, Right.APPROVE, FORM),
             Route("POST", "/jobs/{job}/approve", self.approve, Right.APPROVE, FORM),
             Route("POST", "/jobs/{job}/cancel", self.cancel, Right.APPROVE, FORM),
             Route("POST", "/jobs/{job}/retry", self.retry, Right.APPROVE, FORM),
@@ -99,6 +100,14 @@ class JobPages:
             raise ConsentMissing(f"That is not the number of removals of this plan ({removals:,}). Nothing was sent.")
         approved = await self._app.jobs.approve(job.id, by=person(request).name)
         self._supervisor.start(approved, by=person(request).name)
+        return _back_to(job)
+
+    async def confirm_canary(self, request: web.Request) -> web.StreamResponse:
+        """Record that the learner of the first row is gone, and resume the job."""
+        job, by = await self._job(request), person(request).name
+        await self._app.canaries.confirm(job, by=by)
+        if job.state.resumable:
+            await self._supervisor.resume(job.id, by=by, rows_reviewed=(await self._app.jobs.tally(job)).open)
         return _back_to(job)
 
     async def cancel(self, request: web.Request) -> web.StreamResponse:

@@ -202,6 +202,14 @@ def _paths() -> dict[str, Any]:
                 errors=(404, 409),
             )
         },
+        "/jobs/{job}/canary": {
+            "post": _operation(
+                "Confirm that the learner of an account's first removal is gone, so that other rows may be sent.",
+                {200: job_response},
+                [job],
+                errors=(404, 409),
+            )
+        },
         "/jobs/{job}/cancel": {
             "post": _operation("Cancel a job for good.", {200: job_response}, [job], errors=(404, 409))
         },

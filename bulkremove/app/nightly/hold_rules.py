@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 
+from bulkremove.app.results import Preview
 from bulkremove.config import Settings
-from bulkremove.domain.errors import ConsentMissing
-from bulkremove.domain.plan import Plan
 
 BASELINE_RUNS = 10
 """The number of latest nightly runs that make the baseline."""
@@ -19,25 +18,22 @@ MAX_FILE_AGE = 86_400.0 + 3600.0
 
 
 def reasons_to_hold(
-    plan: Plan,
+    preview: Preview,
     settings: Settings,
     *,
-    refusal: ConsentMissing | None,
     sizes: Sequence[int],
     header_before: tuple[str, ...] | None,
-    protected: int,
     protected_before: int | None,
     age: float,
 ) -> str | None:
     """Why a person must look at the plan first, in sentences; None when a nightly run may run it.
 
-    ``refusal``: the cap that the plan is over, if any; ``sizes``: removals of the last nightly runs; ``header_before``:
-    the columns of the file before this one; ``protected``: entries of the protected list, now and before; ``age``:
-    seconds since the file was changed.
+    ``sizes``: removals of the last nightly runs; ``header_before``: the columns of the file before this one;
+    ``protected_before``: entries of the protected list then; ``age``: seconds since the file was changed.
     """
-    reasons = []
-    if refusal:
-        reasons.append(refusal.message)
+    plan, protected, reasons = preview.plan, preview.protected, []
+    if preview.refusal:
+        reasons.append(preview.refusal.message)
     baseline = median(sizes[:BASELINE_RUNS]) if sizes else None
     if plan.removals and baseline is None:
         reasons.append("No nightly run has removed anybody yet, so there is nothing to compare it with.")
@@ -49,6 +45,8 @@ def reasons_to_hold(
         reasons.append(
             f"The list of those who are never removed has {protected:,} entries; it had {protected_before:,} before."
         )
+    if preview.is_canary and plan.removals:
+        reasons.append("Nobody has confirmed a removal on this account yet, and the first one is made by hand.")
     if settings.four_eyes and plan.removals:
         reasons.append("Two people must agree (four_eyes), so one has to approve it.")
     if not plan.removals:

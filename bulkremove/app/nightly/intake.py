@@ -155,12 +155,10 @@ class Intake:
         """Why a person must look at the plan first, in sentences; None when it may run."""
         last = await self._storage.jobs.newest_nightly()
         return reasons_to_hold(
-            preview.plan,
+            preview,
             self._context.settings,
-            refusal=preview.refusal,
             sizes=await self._storage.nightly.sizes(BASELINE_RUNS),
             header_before=last.header if last else None,
-            protected=preview.protected,
             protected_before=int(last.options.get("protected", 0)) if last else None,
             age=seconds_between(_changed_at(path), self._context.clock.wall()),
         )

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from bulkremove.storage.interface.attempts import AttemptStore, RateLimitStore
 from bulkremove.storage.interface.audit import AuditLog
+from bulkremove.storage.interface.canaries import CanaryStore
 from bulkremove.storage.interface.claims import Claims
 from bulkremove.storage.interface.erasure import ErasureStore
 from bulkremove.storage.interface.jobs import JobStore
@@ -38,6 +39,11 @@ class Storage(Protocol):
     @property
     def rate_limit(self) -> RateLimitStore:
         """Rate limit of each account, to be read."""
+        ...
+
+    @property
+    def canaries(self) -> CanaryStore:
+        """Confirmed first removals."""
         ...
 
     @property

@@ -8,6 +8,7 @@ from bulkremove.domain.clock import Clock
 from bulkremove.storage.interface.records import Record
 from bulkremove.storage.sqlite.attempts import SqliteAttempts, SqliteRateLimit
 from bulkremove.storage.sqlite.audit import SqliteAudit
+from bulkremove.storage.sqlite.canaries import SqliteCanaries
 from bulkremove.storage.sqlite.claims import SqliteClaims
 from bulkremove.storage.sqlite.database import Database, close_database, open_database
 from bulkremove.storage.sqlite.erasure import SqliteErasure
@@ -37,6 +38,7 @@ class SqliteStorage:
         self.rows = SqliteRows(self._database)
         self.attempts = SqliteAttempts(self._database, clock)
         self.rate_limit = SqliteRateLimit(self._database, clock)
+        self.canaries = SqliteCanaries(self._database)
         self.claims = SqliteClaims(self._database, home / "driving", clock)
         self.users = SqliteUsers(self._database)
         self.audit = SqliteAudit(self._database)

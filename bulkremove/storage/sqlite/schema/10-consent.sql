@@ -10,3 +10,13 @@ UPDATE job SET planned_at = created_at;
 UPDATE job SET origin = 'command' WHERE origin = 'person';
 UPDATE job SET driven_by = origin, driven_at = coalesce(
     finished_at, (SELECT max(at) FROM event WHERE event.job = job.id AND name = 'started'), created_at);
+
+-- The first removal of each client is confirmed by a person before any other row is sent.
+CREATE TABLE canary (
+    client    TEXT NOT NULL,
+    host      TEXT NOT NULL,
+    passed_at REAL NOT NULL,
+    by        TEXT NOT NULL,
+    job       TEXT NOT NULL,
+    PRIMARY KEY (client, host)
+) STRICT;

@@ -1,0 +1,49 @@
+"""Canaries: the first removal of each client, which a person confirms before any other row is sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from bulkremove.domain.clock import Epoch
+from bulkremove.domain.row import Removal
+from bulkremove.storage.interface.records import Record
+
+
+@dataclass(frozen=True, slots=True)
+class RemovedRow:
+    """A row that Zoho said it removed, with the last response. ``number``: as the spreadsheet shows it."""
+
+    job: str
+    number: int
+    removal: Removal
+    http_status: int | None
+    api_code: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """A client whose first removal was confirmed. ``by``: who looked it up; ``job``: that of the row."""
+
+    client: str
+    host: str
+    passed_at: Epoch
+    by: str
+    job: str
+
+
+class CanaryStore(Protocol):
+    """The store of confirmed first removals."""
+
+    async def find(self, client: str, host: str) -> Canary | None:
+        """The confirmation of this client on this host, if there is one."""
+        ...
+
+    async def add(self, canary: Canary, *records: Record) -> None:
+        """Record that a person confirmed the first removal; an earlier confirmation stays."""
+        ...
+
+    async def last_removed(self, client: str, host: str) -> RemovedRow | None:
+        """The row that was removed last for this client on this host, of all jobs."""
+        ...

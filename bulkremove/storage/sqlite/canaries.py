@@ -1,0 +1,42 @@
+"""Confirmed first removals in SQLite."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from bulkremove.domain.row import Removal
+from bulkremove.storage.interface.canaries import Canary, RemovedRow
+from bulkremove.storage.interface.records import Record
+from bulkremove.storage.sqlite.database import Database, Reader, Transaction
+from bulkremove.storage.sqlite.queries import Queries
+from bulkremove.storage.sqlite.records import write_records
+
+_CANARIES = Queries("canaries.sql")
+
+
+class SqliteCanaries:
+    """``CanaryStore`` on a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find(self, client: str, host: str) -> Canary | None:
+        def find(reader: Reader) -> Canary | None:
+            row = reader.execute(_CANARIES.find_canary, client=client, host=host).fetchone()
+            return None if row is None else Canary(*row)
+
+        return await self._database.read(find)
+
+    async def add(self, canary: Canary, *records: Record) -> None:
+        def add(transaction: Transaction) -> None:
+            transaction.execute(_CANARIES.add_canary, **asdict(canary))
+            write_records(transaction, records)
+
+        await self._database.write(add)
+
+    async def last_removed(self, client: str, host: str) -> RemovedRow | None:
+        def find(reader: Reader) -> RemovedRow | None:
+            row = reader.execute(_CANARIES.last_removed, client=client, host=host).fetchone()
+            return None if row is None else RemovedRow(row[0], row[1], Removal(*row[2:5]), *row[5:])
+
+        return await self._database.read_long(lambda: self._database.read_now(find))

@@ -1,0 +1,163 @@
+"""The first run of an account sends one row alone, and a person says whether that learner is gone."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bulkremove.app import App, SandboxOptions
+from bulkremove.app.doctor import checks
+from bulkremove.config import Settings
+from bulkremove.domain.clock import Epoch
+from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.job import EndReason, Job, JobState
+from bulkremove.domain.permissions import Role
+from bulkremove.domain.row import Status
+from bulkremove.reading.options import ReadOptions
+from bulkremove.zoho.accounts import client_hash
+from tests.application_fixtures import run, stored
+from tests.cli_fixtures import Bulkremove, crowd, environment
+from tests.nightly_fixtures import nightly_site
+from tests.web_fixtures import running_site, triples, until
+
+
+def careful(tmp_path: Path, rows: int = 6) -> App:
+    world, _ = crowd(tmp_path, rows, missing=0)
+    return App(Settings(tmp_path / "home", canary="always"), environ={}, sandbox=SandboxOptions(world, 60.0))
+
+
+async def planned(app: App, folder: Path, text: str, name: str = "f.csv") -> Job:
+    (folder / name).write_text(text)
+    return await stored(app, await app.plans.preview(folder / name, name=name, options=ReadOptions()), folder)
+
+
+async def test_one_row_is_sent_alone_and_the_others_follow_a_persons_word(tmp_path: Path) -> None:
+    with closing(careful(tmp_path)) as app:
+        (tmp_path / "f.csv").write_text(triples(6))
+        preview = await app.plans.preview(tmp_path / "f.csv", name="f.csv", options=ReadOptions())
+        assert preview.is_canary
+        job = await stored(app, preview, tmp_path)
+        ended = await run(app, job)
+        assert (JobState.PAUSED, EndReason.CANARY) == (ended.job.state, ended.job.reason_code)
+        assert (1, 5) == (ended.tally[Status.REMOVED], (await app.jobs.tally(job)).open)
+        question = await app.canaries.question(ended.job)
+        assert "row 2, learner 478346000019558000 in batch 478346000019502001" in question
+        assert "Zoho answered HTTP 200, code 200" in question
+        assert any(name == "canary" and text == question for _, name, text in await app.jobs.events(job))
+        with pytest.raises(ConsentMissing, match="are they gone from the batch"):
+            await run(app, job)
+        assert 5 == (await app.jobs.tally(job)).open
+        await app.canaries.confirm(job, by="kim")
+        with pytest.raises(ConsentMissing, match="waits to be confirmed"):
+            await app.canaries.confirm(job, by="kim")
+        assert 6 == (await run(app, job)).tally[Status.REMOVED]
+        assert not (await app.plans.preview(tmp_path / "f.csv", name="f.csv", options=ReadOptions())).is_canary
+
+
+async def test_no_other_job_of_the_account_sends_a_row_meanwhile(tmp_path: Path) -> None:
+    with closing(careful(tmp_path, 12)) as app:
+        first = await planned(app, tmp_path, triples(3))
+        await run(app, first)
+        second = await planned(app, tmp_path, triples(3, first=6), "second.csv")
+        with pytest.raises(ConsentMissing, match=f"bulkremove canary {first.id} --gone"):
+            await run(app, second)
+        assert 3 == (await app.jobs.tally(second)).open
+        await app.jobs.cancel(first.id, by="jo")  # the learner was not gone
+        with pytest.raises(ConsentMissing):
+            await run(app, second)
+
+
+async def test_a_row_that_was_not_removed_confirms_nothing(tmp_path: Path) -> None:
+    with closing(careful(tmp_path, 3)) as app:
+        job = await planned(app, tmp_path, triples(1, first=50) + "\n".join(triples(2).splitlines()[1:]))
+        ended = await run(app, job)
+        assert (1, 2) == (ended.tally[Status.NOT_FOUND], (await app.jobs.tally(job)).open)
+        assert await app.canaries.question(job) == ""
+        with pytest.raises(ConsentMissing):
+            await app.canaries.confirm(job, by="kim")
+        ended = await run(app, job)
+        assert (1, 1, 1) == tuple(ended.tally[s] for s in (Status.NOT_FOUND, Status.REMOVED, Status.NOT_SENT))
+        assert await app.canaries.question(job)
+
+
+async def test_each_client_and_host_has_a_canary_of_its_own_and_a_sandbox_none(tmp_path: Path) -> None:
+    with closing(careful(tmp_path, 1)) as app:
+        job = await planned(app, tmp_path, triples(1))
+        ended = await run(app, job)
+        assert JobState.FINISHED is ended.job.state
+        await app.canaries.confirm(job, by="kim")
+        assert not await app.canaries.is_due(job.client, job.host)
+        assert await app.canaries.is_due("another", job.host)
+        assert await app.canaries.is_due(job.client, "people.zoho.com")
+    live = Settings(tmp_path / "live")
+    with closing(App(live, environ={})) as app:
+        assert await app.canaries.is_due(client_hash("c"), "people.zoho.com")
+        assert not await app.canaries.is_due(client_hash("c"), "127.0.0.1:8030")
+
+
+async def test_a_night_waits_for_the_first_removal_by_hand(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path, canary="always") as one:
+        one.drop("leavers.csv", triples(4))
+        result = await one.run()
+        assert ([], True) == (result.ran, "the first one is made by hand" in result.held[0])
+        job = await one.job()
+        await one.app.jobs.approve(job.id, by="kim")
+        (ended,) = (await one.run()).ended
+        assert (EndReason.CANARY, 1) == (ended.job.reason_code, ended.tally[Status.REMOVED])
+        assert [] == (await one.run()).ran
+        await one.app.canaries.confirm(ended.job, by="kim")
+        assert 4 == (await run(one.app, job)).tally[Status.REMOVED]
+        one.drop("more.csv", triples(2, first=10))
+        assert 1 == len((await one.run()).ran)
+
+
+async def test_page_and_api_ask_for_the_first_removal(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 5)
+    async with running_site(tmp_path / "home", world=world, canary="always") as one, one.visitor() as visitor:
+        plan = await visitor.upload(triples(5))
+        assert "one row is sent alone" in plan.text
+        job = (await visitor.confirm(plan)).url.rpartition("/")[2]
+        await until(lambda: one.supervisor.running(job) is None)
+        shown = await visitor.get(f"/jobs/{job}")
+        assert "are they gone from the batch?" in shown.text
+        assert "<button>Go on</button>" not in shown.text
+        program = await one.program(Role.APPROVER)
+        refused = await visitor.ask("POST", f"/api/v1/jobs/{job}/resume", headers=program)
+        assert refused.status in (200, 409)
+        await until(lambda: one.supervisor.running(job) is None)
+        assert 1 == (await one.app.jobs.tally(await one.app.jobs.find(job)))[Status.REMOVED]
+        await visitor.post(f"/jobs/{job}/canary")
+        await until(lambda: one.supervisor.running(job) is None)
+        assert 5 == (await one.app.jobs.tally(await one.app.jobs.find(job)))[Status.REMOVED]
+        assert 409 == (await visitor.ask("POST", f"/api/v1/jobs/{job}/canary", headers=program)).status
+
+
+async def test_the_doctor_says_who_confirmed_it(tmp_path: Path) -> None:
+    with closing(careful(tmp_path, 1)) as app:
+        job = await planned(app, tmp_path, triples(1))
+        await run(app, job)
+        words = {check.name: check.words for check in await checks(app.context)}
+        assert "Not confirmed yet: the first run sends one row alone." == words["first removal"]
+        await app.canaries.confirm(job, by="kim")
+        words = {check.name: check.words for check in await checks(app.context)}
+        assert words["first removal"].startswith("kim confirmed it on ")
+        assert words["first removal"].endswith(f"in job {job.id}.")
+        assert Epoch(0.0) < (await app.context.storage.canaries.find(job.client, job.host)).passed_at  # type: ignore[union-attr] # it is there
+
+
+@pytest.mark.slow
+def test_the_command_line_asks_for_the_first_removal(tmp_path: Path) -> None:
+    world, file = crowd(tmp_path, 4)
+    program = Bulkremove(tmp_path / "home", environment(BULKREMOVE_CANARY="always"))
+    here = ("--sandbox", str(world), "--speed", "60")
+    assert "One row is sent alone" in program("preview", str(file), *here).stdout
+    done = program("run", str(file), "--yes", *here)
+    (job,) = [line.split()[0] for line in program("jobs").stdout.splitlines()]
+    assert (5, True) == (done.returncode, f"canary {job} --gone" in done.stderr), done.stderr
+    assert "are they gone from the batch?" in program("canary", job).stdout
+    assert 4 == program("resume", job, *here).returncode
+    assert "Confirmed" in program("canary", job, "--gone").stdout
+    assert 4 == program("canary", job, "--gone").returncode
+    assert 0 == program("resume", job, *here).returncode
