@@ -103,12 +103,15 @@ EARLIER = "earlier"
 async def remember(app: App, removals: int) -> None:
     """Store a job of a nightly run that is long over, so that the next one has something to compare with."""
     table = read(io.BytesIO(triples(removals).encode()), name="usual.csv", options=ReadOptions())
-    made = plan(table, account="earlier", host="h")
+    client, host = app.accounts.client(app.settings), app.settings.host
+    made = plan(table, account="earlier", client=client, host=host)
     storage, at = app.context.storage, Epoch(1.0)
     job = Job(
-        EARLIER, "earlier", "h", "usual.csv", "", None, table.header, table.roles, made.fingerprint, JobState.READY,
-        created_at=at, confirmed_by="the nightly run", origin=FrontEnd.NIGHTLY,
+        EARLIER, "earlier", host, "usual.csv", "", None, table.header, table.roles, made.fingerprint, JobState.READY,
+        created_at=at, confirmed_by="the nightly run", origin=FrontEnd.NIGHTLY, client=client,
     )  # fmt: skip
     await storage.jobs.create(job, made.rows())
     await storage.jobs.end(job.id, lambda tally: JobEnd(JobState.FINISHED, "", EndReason.NONE, at))
     await storage.erasure.delete_rows(job.id)
+    with closing(sqlite3.connect(app.settings.home / "journal.db", isolation_level=None)) as journal:
+        journal.execute("UPDATE job SET totals = ? WHERE id = ?", (f'{{"removed": {removals}}}', EARLIER))

@@ -32,7 +32,7 @@ from bulkremove.engine.rate_limiter import (
     RateLimiter,
 )
 from bulkremove.storage import SqliteStorage
-from bulkremove.storage.interface.attempts import AttemptOutcome, AttemptStore, SlotRule
+from bulkremove.storage.interface.attempts import AttemptOutcome, AttemptStore, DoneElsewhere, SlotRule
 from bulkremove.storage.sqlite.attempts import SqliteAttempts
 from bulkremove.storage.sqlite.database import Transaction
 from tests.virtual_time import VirtualClock, run
@@ -207,7 +207,7 @@ class SlowDisk(SqliteAttempts):
 
     seconds = 0.0
 
-    async def take(self, pending_row: PendingRow, rule: SlotRule[R]) -> Permit | R:
+    async def take(self, pending_row: PendingRow, rule: SlotRule[R]) -> Permit | DoneElsewhere | R:
         found = await super().take(pending_row, rule)
         await asyncio.sleep(self.seconds)
         return found
@@ -220,7 +220,7 @@ class UnevenDisk(SqliteAttempts):
         super().__init__(account.storage._database, account.clock)
         self.dice = random.Random(seed)
 
-    async def take(self, pending_row: PendingRow, rule: SlotRule[R]) -> Permit | R:
+    async def take(self, pending_row: PendingRow, rule: SlotRule[R]) -> Permit | DoneElsewhere | R:
         await asyncio.sleep(self.dice.random() * 0.2)
         return await super().take(pending_row, rule)
 

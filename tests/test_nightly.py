@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from bulkremove.app import App, Consent, Preview, Stop
+from bulkremove.app import App, Consent, Preview, SandboxOptions, Stop
 from bulkremove.app.nightly import Scheduler
 from bulkremove.app.nightly.hold_rules import reasons_to_hold
 from bulkremove.cli.exit_codes import of_nightly_run
@@ -491,6 +491,23 @@ async def test_the_first_nightly_file_ever_is_held(tmp_path: Path) -> None:
         assert 2 == len((await one.run()).ran)
 
 
+async def test_the_past_of_another_account_and_this_very_night_are_no_baseline(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path, count=60, max_removals=400) as one:
+        storage = one.app.context.storage.nightly
+        client, host = one.app.accounts.client(one.app.settings), one.app.settings.host
+        at = one.clock.wall()
+        assert [60] == await storage.sizes(client, host, before=at, count=10)
+        assert [] == await storage.sizes(client, "people.zoho.com", before=at, count=10)
+        with closing(sqlite3.connect(tmp_path / "home" / "journal.db", isolation_level=None)) as journal:
+            journal.execute("UPDATE job SET totals = json_object('removed', 5)")
+        for number, count in enumerate((15, 20, 60)):
+            one.drop(f"{number}.csv", triples(count, first=number))
+        result = await one.run()
+        assert (1, 2) == (len(result.ran), len(result.held)), (
+            "each is compared with the nights before, not with this one"
+        )
+
+
 async def test_a_protected_list_that_became_shorter_holds_the_file(tmp_path: Path) -> None:
     async with nightly_site(tmp_path) as one:
         protected = tmp_path / "home" / "protected.csv"
@@ -592,11 +609,18 @@ async def test_a_held_plan_is_approved_on_the_page_by_typing_its_number(tmp_path
 
 
 def program_of(tmp_path: Path, settings: str) -> Bulkremove:
-    """The program with these settings, whose nightly runs have a past."""
-    with closing(App(Settings(tmp_path / "home"), environ={})) as app:
-        asyncio.run(remember(app, 10))
+    """The program with these settings."""
+    (tmp_path / "home").mkdir()
     (tmp_path / "home" / "bulkremove.toml").write_text(settings)
     return Bulkremove(tmp_path / "home", environment())
+
+
+def has_past(program: Bulkremove, world: Path | None = None) -> None:
+    """Give the nightly runs of the program's account, or of the sandbox with this world, a past."""
+    play = SandboxOptions(world, 60.0) if world else None
+    settings = Settings(program.home) if world else load({}, {**program.env, "BULKREMOVE_HOME": str(program.home)})
+    with closing(App(settings, environ={} if world else program.env, sandbox=play)) as app:
+        asyncio.run(remember(app, 12))
 
 
 def test_the_schedule_is_shown_and_what_starts_it_is_printed(tmp_path: Path) -> None:
@@ -658,6 +682,7 @@ def test_a_night_by_hand_ends_with_the_codes_of_the_core(tmp_path: Path) -> None
     drop = tmp_path / "drop"
     drop.mkdir()
     program = program_of(tmp_path, f'nightly_source = "{drop}"\nmax_removals = 3\n')
+    has_past(program, world)
     again = ("--sandbox", str(world), "--speed", "60")
     assert "nothing to do" in program("nightly", *again).stdout
     for name, count, first in (("good.csv", 2, 0), ("large.csv", 4, 1)):
@@ -692,6 +717,7 @@ def test_killed_nights_lose_no_file_and_run_none_twice(tmp_path: Path) -> None:
     dice = random.Random(7)
     with sandbox(world, tmp_path / "log", "--speed", "60") as variables:
         program.env |= variables | {"BULKREMOVE_SPEED": "60"}
+        has_past(program)
         for _ in range(8):
             night = program.start("nightly")
             time.sleep(0.7 + dice.random() * 1.2)
@@ -722,6 +748,7 @@ def test_two_nights_started_at_once_are_one_run(tmp_path: Path) -> None:
     (drop / "leavers.csv.ready").touch()
     with sandbox(world, tmp_path / "log", "--speed", "60") as variables:
         program.env |= variables | {"BULKREMOVE_SPEED": "60"}
+        has_past(program)
         nights = [program.start("nightly") for _ in range(3)]
         codes = [night.wait(60) for night in nights]
         for night in nights:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from bulkremove.app import App
 from bulkremove.domain.errors import ConsentMissing, ReportFailed
-from bulkremove.domain.job import EndReason, Job, JobState
+from bulkremove.domain.job import APPROVAL_SECONDS, EndReason, FrontEnd, Job, JobState
 from bulkremove.domain.permissions import Role
 from bulkremove.domain.row import Status
 from bulkremove.engine.progress import Progress, Stop
@@ -87,11 +90,8 @@ async def test_a_resumed_job_leaves_out_what_another_one_has_settled(tmp_path: P
         assert JobState.FINISHED is ended.job.state
         assert (left, 30 - left) == (ended.tally[Status.DONE_BEFORE], ended.tally[Status.REMOVED])
         (outcome, *_) = await app.jobs.outcomes(job, Status.DONE_BEFORE)
-        assert (f"Job {again.id} settled this row meanwhile: removed.", 0) == (
-            outcome.detail.removesuffix(" Not sent."),
-            outcome.attempts,
-        )
-        assert any(name == "left_out" and str(outcome.number) in text for _, name, text in await app.jobs.events(job))
+        words = f"Job {again.id} settled this removal meanwhile: removed. Not sent."
+        assert (words, 0) == (outcome.detail, outcome.attempts)
 
 
 async def test_a_plan_that_waited_leaves_out_what_another_job_settled_meanwhile(tmp_path: Path) -> None:
@@ -101,6 +101,70 @@ async def test_a_plan_that_waited_leaves_out_what_another_job_settled_meanwhile(
         await run(app, await planned(app, tmp_path, 3, name="first.csv"))
         ended = await run(app, await stored(app, waiting, tmp_path))
         assert (3, 2) == (ended.tally[Status.DONE_BEFORE], ended.tally[Status.REMOVED])
+
+
+async def test_a_running_job_leaves_out_what_another_one_settles_meanwhile(tmp_path: Path) -> None:
+    with account(tmp_path) as environ, closing(application(environ)) as app:
+        job = await planned(app, tmp_path, 30)
+        other = await planned(app, tmp_path, 30, include_open=True, name="other.csv")
+        yields, over = asyncio.Event(), asyncio.Event()
+
+        def give_way(progress: Progress) -> None:
+            if progress.tally[Status.REMOVED] >= 5 and not over.is_set():
+                yields.set()
+
+        task = asyncio.create_task(
+            app.runs.run(
+                job.id,
+                stop=Stop(),
+                on_progress=give_way,
+                by="jo",
+                must_yield=yields.is_set,
+                front_end=FrontEnd.COMMAND,
+            )
+        )
+        await yields.wait()
+        await run(app, other)
+        over.set()
+        yields.clear()
+        ended = await task
+        removed = ended.tally[Status.REMOVED] + ended.tally[Status.NOT_FOUND]
+        assert removed <= 5 + app.settings.concurrency, "and those that were under way"
+        assert 30 == removed + ended.tally[Status.DONE_BEFORE]
+
+
+async def test_a_retry_leaves_out_what_another_job_has_settled_since(tmp_path: Path) -> None:
+    with account(tmp_path) as environ, closing(application(environ)) as app:
+        job = await planned(app, tmp_path, 6)
+        await app.jobs.cancel(job.id, by="jo")
+        await run(app, await planned(app, tmp_path, 6, name="again.csv"))
+        preview = await app.plans.retry(job.id, unknown_checked=False)
+        ended = await run(app, await stored(app, preview, tmp_path))
+        assert (6, 0) == (ended.tally[Status.DONE_BEFORE], ended.tally[Status.REMOVED])
+
+
+async def test_two_account_names_of_one_client_are_one_account(tmp_path: Path) -> None:
+    with account(tmp_path) as environ:
+        with closing(application({**environ, "BULKREMOVE_ACCOUNT": "first"})) as app:
+            job = await planned(app, tmp_path, 6)
+        with closing(application({**environ, "BULKREMOVE_ACCOUNT": "second"})) as app:
+            preview = await app.plans.preview(tmp_path / "f.csv", name="f.csv", options=ReadOptions())
+            assert ((job.id,), 0) == (preview.plan.open_in, preview.plan.removals)
+
+
+async def test_a_held_plan_that_has_expired_keeps_no_rows(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path, max_removals=4) as one:
+        one.drop("leavers.csv", triples(5))
+        await one.run()
+        (tmp_path / "f.csv").write_text(triples(4))
+
+        async def plan() -> tuple[str, ...]:
+            preview = await one.app.plans.preview(tmp_path / "f.csv", name="f.csv", options=ReadOptions())
+            return preview.plan.open_in
+
+        assert ((await one.job()).id,) == await plan()
+        one.clock.ahead = APPROVAL_SECONDS + 60.0
+        assert () == await plan()
 
 
 async def test_the_same_file_confirmed_twice_over_http_makes_one_job(tmp_path: Path) -> None:
@@ -161,6 +225,48 @@ async def test_the_cap_holds_for_all_files_of_a_day(tmp_path: Path) -> None:
         assert 1 == len((await one.run()).ran)
 
 
+async def test_announced_plans_keep_to_the_cap_of_the_day_they_run_on(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path, max_removals=5, delay_days=2) as one:
+        one.drop("first.csv", triples(4))
+        one.drop("second.csv", triples(4, first=10))
+        await one.run()
+        one.clock.ahead = 2 * 86_400.0 + 60.0
+        result = await one.run()
+        assert (1, 1) == (len(result.ran), len(result.held))
+        assert "It removes 4 learners and 4 count for today already; the cap is 5 a day." in result.held[0]
+
+
+async def test_what_was_confirmed_before_midnight_counts_for_the_day_it_is_sent_on(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path, max_removals=5) as one:
+        (tmp_path / "f.csv").write_text(triples(4))
+        await stored(
+            one.app, await one.app.plans.preview(tmp_path / "f.csv", name="f.csv", options=ReadOptions()), tmp_path
+        )
+        one.clock.ahead = 86_400.0
+        (tmp_path / "g.csv").write_text(triples(4, first=10))
+        preview = await one.app.plans.preview(tmp_path / "g.csv", name="g.csv", options=ReadOptions())
+        assert preview.refusal is not None
+        assert "4 were removed or confirmed already" in preview.refusal.message
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the zone can't be set here")
+async def test_a_day_of_25_hours_is_one_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        async with nightly_site(tmp_path, max_removals=5) as one:
+            one.clock.ahead = datetime(2027, 10, 30, 22, 30, tzinfo=UTC).timestamp() - time.time()  # 00:30 there
+            (tmp_path / "f.csv").write_text(triples(4))
+            preview = await one.app.plans.preview(tmp_path / "f.csv", name="f.csv", options=ReadOptions())
+            await run(one.app, await stored(one.app, preview, tmp_path))
+            one.clock.ahead += 12 * 3600.0  # 11:30 of the same day
+            preview = await one.app.plans.preview(tmp_path / "f.csv", name="f.csv", options=ReadOptions())
+            assert preview.refusal is not None
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
 async def test_the_cap_counts_what_people_confirmed_on_the_same_day(tmp_path: Path) -> None:
     with account(tmp_path) as environ, closing(application({**environ, "BULKREMOVE_MAX_REMOVALS": "5"})) as app:
         await planned(app, tmp_path, 4, name="confirmed.csv")
@@ -178,8 +284,6 @@ def test_a_second_run_of_the_same_file_names_the_job_that_is_open(tmp_path: Path
     with sandbox(world, tmp_path / "log.jsonl") as variables:
         program = Bulkremove(tmp_path / "home", environment(**variables))
         with closing(application({**variables, "BULKREMOVE_HOME": str(tmp_path / "home")})) as app:
-            import asyncio
-
             job = asyncio.run(planned(app, tmp_path, 4))
         preview = program("preview", str(file))
         assert f"still to be sent by job {job.id}" in preview.stdout

@@ -250,6 +250,25 @@ def test_with_four_eyes_one_person_alone_can_not_run(program: Bulkremove) -> Non
     assert (60, 0) == (counts["open"], counts["counts"]["removed"])
 
 
+def test_a_variable_makes_nobody_a_second_person(program: Bulkremove) -> None:
+    program.env["BULKREMOVE_FOUR_EYES"] = "true"
+    program("run", str(SAMPLES / "leavers.csv"), "--sandbox", str(SAMPLES / "world.json"), "--yes")
+    (job,) = [line.split()[0] for line in program("jobs", "--state", "held").stdout.splitlines()]
+    program.env |= {"LOGNAME": "kim", "USER": "kim", "LNAME": "kim", "USERNAME": "kim"}
+    assert 4 == program("approve", job).returncode
+    held = program("resume", job, "--sandbox", str(SAMPLES / "world.json"))
+    assert (4, True) == (held.returncode, f"approve {job}" in held.stderr)
+
+
+def test_another_settings_file_does_not_loosen_four_eyes(tmp_path: Path) -> None:
+    (tmp_path / "bulkremove.toml").write_text("four_eyes = true\n")
+    (tmp_path / "other.toml").write_text("max_removals = 5\n")
+    with pytest.raises(SettingsError, match="Another settings file can't loosen four_eyes"):
+        load({"config": str(tmp_path / "other.toml")}, {"BULKREMOVE_HOME": str(tmp_path)})
+    (tmp_path / "other.toml").write_text("four_eyes = true\n")
+    assert load({"config": str(tmp_path / "other.toml")}, {"BULKREMOVE_HOME": str(tmp_path)}).four_eyes
+
+
 async def test_another_person_approves_what_a_command_has_planned(tmp_path: Path) -> None:
     clock = LateClock(60.0)
     world, file = crowd(tmp_path, 3)

@@ -310,6 +310,86 @@ async def test_a_nightly_job_that_no_run_went_on_with_is_held_after_its_days(tmp
         assert (JobState.FINISHED, 0) == ((await one.job()).state, (await one.app.jobs.tally(job)).open)
 
 
+async def test_a_nightly_run_that_stood_still_sends_no_later_job(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path, count=40) as one:
+        one.drop("first.csv", triples(20))
+        one.drop("second.csv", triples(20, first=20))
+        night = asyncio.create_task(one.run())
+
+        async def has_begun() -> bool:
+            return await one.removed() > 0
+
+        await until(has_begun)
+        one.clock.ahead = 10 * 86_400.0
+        result = await night
+        (ended,) = result.ended
+        assert EndReason.STANDSTILL is ended.job.reason_code
+        result = await one.run()
+        assert "first.csv: It needs review" in " ".join(result.held)
+        assert "needs review: first.csv" in one.notices()
+
+
+async def test_what_a_person_drove_and_died_on_is_held_by_the_night_after_an_hour(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path, max_removals=4) as one:
+        one.drop("leavers.csv", triples(5))
+        await one.run()
+        job = await one.app.jobs.approve((await one.job()).id, by="kim")
+        await one.app.context.storage.jobs.drive(job.id, by=FrontEnd.COMMAND, at=one.clock.wall())
+        await one.app.context.storage.jobs.start(job.id)  # and its process was killed
+        assert ([], []) == ((result := await one.run()).ran, result.held), "theirs to resume for an hour"
+        one.clock.ahead = 6 * 86_400.0
+        result = await one.run()
+        assert ([], 1) == (result.ran, len(result.held))
+        assert JobState.HELD is (await one.job()).state
+
+
+async def test_an_approved_announcement_runs_in_the_next_night_and_has_no_day_any_more(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path, delay_days=20) as one:
+        one.drop("leavers.csv", triples(3))
+        await one.run()
+        one.clock.ahead = 8 * 86_400.0
+        job = await one.app.jobs.approve((await one.job()).id, by="kim")
+        assert job.due_at is None
+        assert 1 == len((await one.run()).ran)
+
+
+async def test_an_announced_plan_is_held_if_two_people_must_agree_by_then(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path, delay_days=2) as one:
+        one.drop("leavers.csv", triples(3))
+        await one.run()
+    async with nightly_site(tmp_path, delay_days=2, four_eyes=True) as one:
+        one.clock.ahead = 2 * 86_400.0 + 60.0
+        result = await one.run()
+        assert ([], True) == (result.ran, "Two people must agree" in result.held[0])
+
+
+async def test_who_prepared_a_plan_can_not_renew_its_consent_alone(tmp_path: Path) -> None:
+    clock = LateClock(60.0)
+    world, file = crowd(tmp_path, 3)
+    settings = Settings(tmp_path / "home", four_eyes=True)
+    with closing(App(settings, environ={}, sandbox=SandboxOptions(world, 60.0), clock=clock)) as app:
+        job = await stored(app, await app.plans.preview(file, name="f.csv", options=ReadOptions()), tmp_path)
+        await app.jobs.approve(job.id, by="kim")
+        clock.ahead = 6 * 86_400.0
+        with pytest.raises(ConsentMissing, match="jo prepared this plan"):
+            await run(app, job, rows_reviewed=3)
+        assert 3 == (await app.jobs.tally(job)).open
+
+
+async def test_a_wrong_number_of_rows_is_refused_for_a_young_job_too(tmp_path: Path) -> None:
+    app, file = site_app(tmp_path, 6, LateClock(60.0))
+    with closing(app):
+        job = await stored(app, await app.plans.preview(file, name="f.csv", options=ReadOptions()), tmp_path)
+        with pytest.raises(ConsentMissing, match="3 is not the number of rows left"):
+            await run(app, job, rows_reviewed=3)
+
+
+def test_a_job_of_a_restored_backup_needs_review_whatever_its_age() -> None:
+    job = Job("j", "a", "h", "f.csv", "", None, ("c",), Roles(0, 0, 0), "x", JobState.PAUSED, driven_at=Epoch(1e9))
+    assert replace(job, reason_code=EndReason.RESTORED).needs_review(Epoch(1e9))
+    assert not replace(job, reason_code=EndReason.PAUSED).needs_review(Epoch(1e9))
+
+
 async def test_an_announced_job_whose_day_is_long_past_is_held(tmp_path: Path) -> None:
     async with nightly_site(tmp_path, delay_days=1) as one:
         one.drop("leavers.csv", triples(3))

@@ -21,7 +21,7 @@ from bulkremove.domain.permissions import Role
 from bulkremove.domain.plan import PlannedRow, ProtectedLearners
 from bulkremove.domain.row import UNSETTLED, Exclusion, Removal, Roles, Row, RowState, Status
 from bulkremove.storage import SqliteStorage, Storage
-from bulkremove.storage.interface.attempts import AttemptOutcome, SlotDecision
+from bulkremove.storage.interface.attempts import AttemptOutcome, DoneElsewhere, SlotDecision
 from bulkremove.storage.interface.jobs import JobEnd
 from bulkremove.storage.interface.records import Act, IntakeResult, JobEvent, Notice, Record
 from bulkremove.storage.interface.users import Token, User
@@ -528,15 +528,41 @@ async def test_nightly_runs_remember_their_date_and_the_sizes_of_their_jobs(stor
     await storage.nightly.end(night, at=Epoch(2.0), good=True)
     await storage.nightly.skip("2026-11-26", ACT, at=Epoch(3.0))
     assert ("2026-11-26", 2.0) == (await storage.nightly.last_date(), await storage.nightly.last_good())
-    await storage.jobs.create(replace(job(), origin=FrontEnd.NIGHTLY, confirmed_by="the nightly run"), planned(7))
-    assert [] == await storage.nightly.sizes(5)
+    own = replace(job(), origin=FrontEnd.NIGHTLY, confirmed_by="the nightly run", client="c")
+    await storage.jobs.create(own, planned(7))
+
+    async def sizes(client: str = "c", host: str = "h", before: float = 5.0) -> list[int]:
+        return await storage.nightly.sizes(client, host, before=Epoch(before), count=5)
+
+    assert [] == await sizes()
+    for pending_row in (await rows(storage))[:3]:
+        permit = await taken(storage, pending_row, Rule(allowed=9))
+        await storage.attempts.close(permit, AttemptOutcome(permit.attempt, Status.REMOVED), Answered())
     await storage.jobs.end("job", lambda tally: end(JobState.FINISHED))
-    assert [7] == await storage.nightly.sizes(5)
+    assert [3] == await sizes(), "those who were removed, not those who were planned"
+    assert [[], [], []] == [await sizes(client="other"), await sizes(host="other"), await sizes(before=1.0)]
     await storage.erasure.delete_rows("job")
-    assert [7] == await storage.nightly.sizes(5)
-    newest = await storage.jobs.newest_nightly()
+    assert [3] == await sizes()
+    assert await storage.jobs.newest_nightly("other", "h") is None
+    newest = await storage.jobs.newest_nightly("c", "h")
     assert newest is not None
     assert "job" == newest.id
+
+
+async def test_a_row_whose_removal_another_job_has_settled_gets_no_slot(storage: Storage) -> None:
+    for name, client in (("mine", "c"), ("other", "c"), ("stranger", "d")):
+        await storage.jobs.create(replace(job(name), client=client, planned_at=Epoch(5.0)), planned(2))
+    mine, _ = await rows(storage, "mine")
+    other, _ = await rows(storage, "other")
+    stranger, _ = await rows(storage, "stranger")
+    permit = await taken(storage, other, Rule(allowed=9))
+    await storage.attempts.close(permit, AttemptOutcome(permit.attempt, Status.REMOVED), Answered())
+    assert DoneElsewhere("other", Status.REMOVED) == await storage.attempts.take(mine, Rule(allowed=9))
+    assert isinstance(await storage.attempts.take(stranger, Rule(allowed=9)), Permit)
+    late = replace(job("late"), client="c", planned_at=Epoch(1e12))
+    await storage.jobs.create(late, planned(1))
+    (later_row,) = await rows(storage, "late")
+    assert isinstance(await storage.attempts.take(later_row, Rule(allowed=9)), Permit), "planned after that"
 
 
 # Claims

@@ -466,10 +466,10 @@ async def test_a_job_of_another_account_changes_nothing_for_the_next_file(tmp_pa
         await ended(one, job)
     async with running_site(tmp_path) as one, one.visitor() as visitor:
         assert "other" == (await one.app.jobs.find(job)).account
-        plan = await visitor.upload(triples(2))
+        plan = await visitor.upload(triples(2, first=10))
         await visitor.post(f"/jobs/{job}/resume")
         assert "default" == one.app.settings.account
-        assert plan.field("plan") == (await visitor.upload(triples(2))).field("plan")
+        assert plan.field("plan") == (await visitor.upload(triples(2, first=10))).field("plan")
 
 
 async def test_a_name_that_is_no_text_harms_no_page(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+from bulkremove.app.consent import check_four_eyes
+from bulkremove.config import Settings
 from bulkremove.domain.clock import Clock, Epoch, seconds_between
 from bulkremove.domain.errors import ConsentMissing, JournalFailed
 from bulkremove.domain.job import CONSENT_SECONDS, FrontEnd, Job, is_recent
@@ -20,15 +22,21 @@ BEAT_SECONDS = 60.0
 """Seconds of the run's clock between two records that the job is driven."""
 
 
-def check_reviewed(job: Job, rows_left: int, *, rows_reviewed: int | None, now: Epoch) -> None:
+def check_reviewed(
+    job: Job, rows_left: int, *, rows_reviewed: int | None, by: str, settings: Settings, now: Epoch
+) -> None:
     """Check that a person has looked at an old job before it goes on. Raises ConsentMissing.
 
-    ``rows_reviewed``: the number of rows left that the person saw; None if nobody looked.
+    ``rows_reviewed``: the number of rows left that the person ``by`` saw; None if nobody looked. Under ``four_eyes``
+    who prepared the plan can't renew the consent alone.
     """
-    if not rows_left or not job.needs_review(now) or rows_reviewed == rows_left:
+    if rows_reviewed not in (None, rows_left):
+        raise ConsentMissing(f"{rows_reviewed:,} is not the number of rows left ({rows_left:,}). Nothing was sent.")
+    if not rows_left or not job.needs_review(now):
         return
     if rows_reviewed is not None:
-        raise ConsentMissing(f"{rows_reviewed:,} is not the number of rows left ({rows_left:,}). Nothing was sent.")
+        check_four_eyes(job.prepared_by.split(", "), by, settings)
+        return
     raise ConsentMissing(
         f"Job {job.id} needs review. {review_text(job, rows_left, now)} Nothing was sent.",
         hint=f"Look at its rows, then `bulkremove resume {job.id} --rows {rows_left}`, or cancel it.",

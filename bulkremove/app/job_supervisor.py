@@ -84,10 +84,13 @@ class JobSupervisor:
         Raises ConsentMissing when nothing is left, or when the job needs review and that is not its number of rows.
         """
         job = await self._jobs.find(job_id)
+        if job.state is JobState.HELD:
+            raise ConsentMissing(f"Job {job.id} is held, so it must be approved first. {job.reason}")
         if not job.state.resumable:
             raise ConsentMissing(f"Job {job.id} is {job.state.value}; nothing is left to resume.")
         rows_left = (await self._jobs.tally(job)).open
-        check_reviewed(job, rows_left, rows_reviewed=rows_reviewed, now=self._context.clock.wall())
+        settings, now = self._context.settings, self._context.clock.wall()
+        check_reviewed(job, rows_left, rows_reviewed=rows_reviewed, by=by, settings=settings, now=now)
         self.start(job, by=by, rows_reviewed=rows_reviewed)
         return job
 

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from datetime import datetime, time
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,7 +24,7 @@ from bulkremove.config import Settings
 from bulkremove.domain import planner
 from bulkremove.domain.clock import Epoch, later
 from bulkremove.domain.errors import ConsentMissing
-from bulkremove.domain.job import FrontEnd, Job, JobState
+from bulkremove.domain.job import APPROVAL_SECONDS, FrontEnd, Job, JobState
 from bulkremove.domain.operation import OPERATIONS, REMOVE_LEARNER, Operation
 from bulkremove.domain.plan import Plan, PlannedRow
 from bulkremove.domain.row import Removal, Status
@@ -81,7 +82,8 @@ class Plans:
         if job.rows_deleted:
             raise ConsentMissing(f"The rows of job {job.id} were deleted after their time; only its totals are left.")
         if not job.state.over:
-            raise ConsentMissing(f"Job {job.id} is not over.", hint=f"`bulkremove resume {job.id}` goes on with it.")
+            command = "approve" if job.state is JobState.HELD else "resume"
+            raise ConsentMissing(f"Job {job.id} is not over.", hint=f"`bulkremove {command} {job.id}` goes on with it.")
         statuses = (Status.NOT_SENT, Status.UNKNOWN) if unknown_checked else (Status.NOT_SENT,)
         rows = await self._jobs.outcomes(job, *statuses)
         if not rows:
@@ -95,7 +97,7 @@ class Plans:
         columns = tuple(zip(*(row.cells for row in rows), strict=True)) or tuple(() for _ in job.header)
         table = Table(job.source, "job", job.header, job.roles, [row.number for row in rows], columns, job.sheet)
         preview = await self._preview(table, settings, OPERATIONS[job.operation])
-        return replace(preview, retry_of=job.id)
+        return replace(preview, retry_of=job.id, made_at=job.planned_at)  # rows that others settled since are left out
 
     async def submit(
         self,
@@ -149,12 +151,17 @@ class Plans:
 
         ``held``: why it must not run before somebody approves it; ``due_at``: when it may run at the earliest.
         """
-        state = JobState.HELD if held or due_at else JobState.READY
-        confirmed_by, origin = "" if held else by, FrontEnd.NIGHTLY
-        job = await self._new_job(preview, folder=folder, prepared_by=by, confirmed_by=confirmed_by, origin=origin)
-        job = replace(job, state=state, reason=held or "", due_at=due_at)
-        act = "held" if held else "announced" if due_at else "confirmed"
         async with self._jobs.claim_plan():
+            try:
+                if not held:
+                    await self._check_unclaimed(preview)
+            except ConsentMissing as missing:  # something was confirmed since the preview
+                held = missing.message
+            state, due_at = JobState.HELD if held or due_at else JobState.READY, None if held else due_at
+            confirmed_by, origin = "" if held else by, FrontEnd.NIGHTLY
+            job = await self._new_job(preview, folder=folder, prepared_by=by, confirmed_by=confirmed_by, origin=origin)
+            job = replace(job, state=state, reason=held or "", due_at=due_at)
+            act = "held" if held else "announced" if due_at else "confirmed"
             await self._jobs.add(job, preview.plan, act, *records(job), by=by)
         return job
 
@@ -180,19 +187,22 @@ class Plans:
                     f"Rows of this plan are still to be sent by job {', '.join(sorted(jobs))}. Nothing was sent.",
                     hint="Preview the file again, which leaves these rows out, or cancel that job.",
                 )
-        if refusal := over_a_cap(
-            plan, self._context.settings, today=await self._removals_today(plan.client, plan.host)
-        ):
+        if refusal := over_a_cap(plan, self._context.settings, today=await self.removals_today(plan.client, plan.host)):
             raise refusal
 
     async def _open_elsewhere(self, client: str, host: str) -> Mapping[Removal, str]:
         storage = self._context.storage
-        return await storage.rows.open_elsewhere(client, host) if client and storage.exists else {}
+        if not client or not storage.exists:
+            return {}
+        held_since = later(self._context.clock.wall(), -APPROVAL_SECONDS)
+        return await storage.rows.open_elsewhere(client, host, held_since=held_since)
 
-    async def _removals_today(self, client: str, host: str) -> int:
+    async def removals_today(self, client: str, host: str) -> int:
         """How many removals of this local calendar day were sent, or confirmed and are still to be sent."""
-        storage, now = self._context.storage, self._context.clock.wall()
-        midnight = Epoch(local(now).replace(hour=0, minute=0, second=0, microsecond=0).timestamp())
+        storage, day = self._context.storage, local(self._context.clock.wall()).date()
+        midnight = Epoch(
+            datetime.combine(day, time()).timestamp()
+        )  # local time of that very night: the clock may change
         since = max(midnight, self._context.counted_from)
         return await storage.rows.removals_since(client, host, since) if client and storage.exists else 0
 
@@ -220,7 +230,7 @@ class Plans:
         )
         quota, now = settings.quota, clock.wall()
         seconds = rate_limit.forecast(planned.removals, quota)
-        refusal = over_a_cap(planned, settings, today=await self._removals_today(client, host))
+        refusal = over_a_cap(planned, settings, today=await self.removals_today(client, host))
         ends_at = later(now, seconds / clock.speed)
         return Preview(
             planned,

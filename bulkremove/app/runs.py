@@ -34,9 +34,6 @@ from bulkremove.storage.interface.jobs import JobEnd
 from bulkremove.zoho.client import ZohoClient, open_client
 from bulkremove.zoho.oauth import AccessTokens
 
-MAX_NAMED = 50
-"""Rows that an event names by their numbers."""
-
 
 class Runs:
     """The runs of one context. ``sandbox``: they send to the bundled sandbox, not to Zoho People."""
@@ -84,10 +81,16 @@ class Runs:
                 self._accounts.check_client(job, settings)
             rows_left = (await storage.rows.tally(job.id)).open
             if front_end is not FrontEnd.NIGHTLY:
-                check_reviewed(job, rows_left, rows_reviewed=rows_reviewed, now=self._context.clock.wall())
+                check_reviewed(
+                    job,
+                    rows_left,
+                    rows_reviewed=rows_reviewed,
+                    by=by,
+                    settings=self._context.settings,
+                    now=self._context.clock.wall(),
+                )
             if protected := protected_learners(self._context.settings):
                 await storage.rows.protect(job.id, protected, why=PROTECTED, at=self._context.clock.wall())
-            await self._leave_out_done(job)
             is_canary = await self._canaries.check(job) if rows_left else False
             tally = await storage.rows.tally(job.id)
             if not tally.total:
@@ -130,16 +133,13 @@ class Runs:
                 for file in files:
                     file.discard()
 
-    async def _leave_out_done(self, job: Job) -> None:
-        """Leave out the rows that another job of the account has settled since the job was planned, and name them."""
-        numbers = await self._context.storage.rows.settle_done_elsewhere(job, at=self._context.clock.wall())
-        if numbers:
-            named = ", ".join(map(str, numbers[:MAX_NAMED])) + (", ..." if len(numbers) > MAX_NAMED else "")
-            text = f"Other jobs have settled rows of this one since it was planned, so they are not sent: {named}."
-            await self._jobs.add_event(job.id, "left_out", text)
-
     async def _check(self, job: Job) -> None:
         """Check that something is left to do that this version can do. Raises ConsentMissing or JournalFailed."""
+        if job.state is JobState.HELD:
+            raise ConsentMissing(
+                f"Job {job.id} is held. {job.reason}",
+                hint=f"To let it run: `bulkremove approve {job.id}`, or the page.",
+            )
         if not await self._jobs.resumable(job):
             raise ConsentMissing(
                 f"Job {job.id} is {job.state.value}; nothing is left to resume.",

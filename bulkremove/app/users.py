@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import hashlib
+import os
 import re
 import secrets
 from dataclasses import dataclass
@@ -39,11 +40,19 @@ class SessionUser:
 
 
 def this_person() -> str:
-    """The operating system's user who runs this program, as the audit log names them."""
+    """The operating system's user who runs this program, as the audit log names them.
+
+    By the process's user id, not by LOGNAME or USER, which anybody may set to pass for a second person.
+    """
     try:
+        import pwd
+    except ImportError:  # Windows
         name = getpass.getuser()
-    except (OSError, KeyError):  # an id without a name, as in some containers
-        name = "somebody"
+    else:
+        try:
+            name = pwd.getpwuid(os.getuid()).pw_name
+        except KeyError:  # an id without a name, as in some containers
+            name = f"user {os.getuid()}"
     return f"{name} on this machine"
 
 

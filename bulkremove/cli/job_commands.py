@@ -105,6 +105,8 @@ def show(screen: Screen, job: str, as_json: bool) -> None:
             screen.answer(f"    {row_note.author} noted: {shown(row_note.text)}")
     if len(unknown) > _MAX_UNKNOWN_ROWS:
         screen.answer(f"  ... and {len(unknown) - _MAX_UNKNOWN_ROWS:,} more unknown rows")
+    if stored_job.state is JobState.HELD:
+        screen.answer(f"To let it run: {screen.command('approve', stored_job.id)}")
     if needs_review:
         from bulkremove.app.driving import review_text
 

@@ -286,6 +286,11 @@ def _confirm_and_run(
     try:
         job = asyncio.run(submission)
         if job.state is JobState.HELD:
+            if as_json:
+                from bulkremove.report import as_json as report_json
+
+                tally = asyncio.run(app.jobs.tally(job))
+                screen.answer(json.dumps({**report_json(job, tally), "report": None, "retry": None, "exit_code": 4}))
             screen.warn(f"Job {job.id} is held, and nothing was sent. {job.reason}")
             screen.warn(f"Another person of this system: {screen.command('approve', job.id)}; or a user of the page.")
             return 4

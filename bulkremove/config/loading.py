@@ -34,6 +34,8 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
     path = _path(config) if config else folder / "bulkremove.toml"
     entries = _from_file(path, must_exist=bool(config))
     by_file = dict(entries)
+    if (own := folder / "bulkremove.toml") != path:  # another file in its place loosens nothing either
+        by_file |= {name: entry for name, entry in _from_file(own, must_exist=False).items() if name == "four_eyes"}
     for name in (*_OLD_NAMES, *PARSERS):
         variable = f"BULKREMOVE_{name.upper()}"
         if environ.get(variable, "") != "":
@@ -62,7 +64,7 @@ def _check_tightened(by_file: Mapping[str, tuple[object, str]], entries: Mapping
     """Check that environment and flags loosen no rule of the settings file that protects people."""
     if "four_eyes" not in by_file or not _parse("four_eyes", *by_file["four_eyes"]):
         return
-    value, source = entries["four_eyes"]
+    value, source = entries.get("four_eyes", (False, "Another settings file"))
     if not _parse("four_eyes", value, source):
         raise SettingsError(f"{source} can't loosen four_eyes, which {by_file['four_eyes'][1]} sets.")
 

@@ -196,6 +196,8 @@ class Job:
 
         Consent lasts for ``CONSENT_SECONDS`` from when nobody drives the job, and an announced wait belongs to the run.
         """
+        if self.reason_code is EndReason.RESTORED:
+            return self.state.resumable  # what was decided about it since the backup is not known
         waits = self.state is JobState.PAUSED and self.reason_code in (EndReason.DAY_USED_UP, EndReason.WINDOW_CLOSED)
         return self.state.resumable and not is_recent(self.driven_at, now, CONSENT_SECONDS + waits * ANNOUNCED_WAIT)
 

@@ -14,6 +14,7 @@ from bulkremove.engine.events import RunEnd, TokenWait
 from bulkremove.engine.rate_limit import OwnLimit, WaitsExhausted, YieldToOtherRow
 from bulkremove.engine.rate_limiter import MAX_IDLE_SECONDS, DayUsedUp, RateLimiter
 from bulkremove.platform.local_time import local
+from bulkremove.storage.interface.attempts import DoneElsewhere
 from bulkremove.zoho.client import Admission
 
 T = TypeVar("T")
@@ -21,7 +22,7 @@ T = TypeVar("T")
 MAX_STALE_PERMITS = 3
 """After so many consecutive permits that were too old to be used, the run ends instead of taking slots for ever."""
 
-NotAdmitted = YieldToOtherRow | OwnLimit | RunEnd | TokenWait | None
+NotAdmitted = YieldToOtherRow | OwnLimit | DoneElsewhere | RunEnd | TokenWait | None
 """Why a row was not admitted; None: its ``in_time`` turned false."""
 
 

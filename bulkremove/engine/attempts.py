@@ -26,7 +26,7 @@ from bulkremove.engine.events import Deferred, Event, Lockout, RunEnd, Settled, 
 from bulkremove.engine.progress import Stop
 from bulkremove.engine.rate_limit import OwnLimit, Signal, WaitsExhausted, YieldToOtherRow
 from bulkremove.engine.rate_limiter import AttemptEnd, RateLimiter
-from bulkremove.storage.interface.attempts import AttemptOutcome
+from bulkremove.storage.interface.attempts import AttemptOutcome, DoneElsewhere
 from bulkremove.zoho import response_parser
 from bulkremove.zoho.client import Admission, Exchange
 from bulkremove.zoho.response_kind import Response, ResponseKind
@@ -191,6 +191,8 @@ class Attempts:
                 return None
             case YieldToOtherRow():
                 return await self._defer(row)
+            case DoneElsewhere():
+                return await self._settle(row, decision_table.done_elsewhere(result, row.pending_row.attempts))
             case OwnLimit():
                 response = row.last_response or _last_response(row.pending_row)
                 return await self._settle(row, self._individually_refused(row, response))

@@ -16,6 +16,7 @@ from bulkremove.domain.clock import Clock, seconds_between
 from bulkremove.domain.ledger import SuspensionReason
 from bulkremove.domain.planner import PROTECTED
 from bulkremove.domain.row import Status
+from bulkremove.storage.interface.attempts import DoneElsewhere
 from bulkremove.zoho.response_kind import Response, ResponseKind
 
 MAX_ATTEMPTS = 3
@@ -198,6 +199,14 @@ def protected(attempts: Sequence[Attempt]) -> Verdict:
     """The verdict for a row whose learner is on the list of those who are never removed, by now."""
     status = Status.UNKNOWN if any(map(is_open, attempts)) else Status.NOT_SENT
     return Verdict(Step.SETTLE, status, PROTECTED)
+
+
+def done_elsewhere(done: DoneElsewhere, attempts: Sequence[Attempt]) -> Verdict:
+    """The verdict for a row whose removal another job has settled since this job was planned."""
+    words = f"Job {done.job} settled this removal meanwhile: {done.status.value}."
+    if any(map(is_open, attempts)):
+        return Verdict(Step.SETTLE, Status.UNKNOWN, f"An attempt got no response. {words}")
+    return Verdict(Step.SETTLE, Status.DONE_BEFORE, f"{words} Not sent.")
 
 
 def unknown_verdict(reason: str) -> Verdict:

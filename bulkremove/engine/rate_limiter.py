@@ -20,7 +20,13 @@ from bulkremove.engine import decision_table, rate_limit
 from bulkremove.engine.events import Lockout
 from bulkremove.engine.fair_queue import FairQueue
 from bulkremove.engine.rate_limit import Go, OwnLimit, Postponed, Signal, Wait, Waiting, WaitsExhausted, YieldToOtherRow
-from bulkremove.storage.interface.attempts import AttemptOutcome, AttemptStore, RateLimitStore, SlotDecision
+from bulkremove.storage.interface.attempts import (
+    AttemptOutcome,
+    AttemptStore,
+    DoneElsewhere,
+    RateLimitStore,
+    SlotDecision,
+)
 from bulkremove.zoho.response_kind import ResponseKind
 
 POLL_SECONDS = 1.0
@@ -44,7 +50,7 @@ class DayUsedUp:
     until: Epoch
 
 
-NoSlot = YieldToOtherRow | OwnLimit | WaitsExhausted | DayUsedUp
+NoSlot = YieldToOtherRow | OwnLimit | WaitsExhausted | DayUsedUp | DoneElsewhere
 """Why a row gets no slot, however long it waits."""
 
 Refusal = Wait | Postponed | NoSlot

@@ -178,7 +178,8 @@ class Uploads:
             async with self._reading:
                 self._previews.clear()  # before the next one is made, or memory would hold two
                 # What other jobs did counts from when the file came, also when the plan is made again from it.
-                preview = replace(await self._read(upload), made_at=upload.came_at)
+                preview = await self._read(upload)
+                preview = replace(preview, made_at=min(preview.made_at, upload.came_at))
             self._previews = {upload.id: preview}
             upload.removals = preview.plan.removals
         return preview

@@ -49,7 +49,9 @@ def reasons_to_hold(
         reasons.append("Nobody has confirmed a removal on this account yet, and the first one is made by hand.")
     if settings.four_eyes and plan.removals:
         reasons.append("Two people must agree (four_eyes), so one has to approve it.")
-    if not plan.removals:
+    if not plan.removals and plan.open_in:
+        reasons.append(f"All its rows are still to be sent by job {', '.join(plan.open_in)}.")
+    elif not plan.removals:
         reasons.append("There is nobody to remove in it.")
     if header_before is not None and plan.table.header != header_before:
         reasons.append("It has other columns than the file of the last nightly run.")

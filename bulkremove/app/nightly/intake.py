@@ -36,6 +36,8 @@ class Intake:
     def __init__(self, context: Context, jobs: Jobs, plans: Plans, outbox: Outbox) -> None:
         self._context, self._jobs, self._plans, self._outbox = context, jobs, plans, outbox
         self._storage = context.storage
+        self.began_at = context.clock.wall()
+        """When the nightly run began; its own jobs are no baseline."""
 
     @property
     def source(self) -> Source:
@@ -122,17 +124,17 @@ class Intake:
             return None
         why, delay = await self.reasons_to_hold(preview, path), self._context.settings.delay_days
         due_at = later(self._context.clock.wall(), delay * DAY) if delay and not why else None
-        folder = inbox.held if why else inbox.done
 
         def records(job: Job) -> list[Record]:
-            notice = self._notice_about(job, preview, why) if why or due_at else None
-            return [IntakeResult(key, job.id, why or ""), *filter(None, [notice])]
+            notice = self._notice_about(job, preview) if job.state is JobState.HELD else None
+            return [IntakeResult(key, job.id, job.reason), *filter(None, [notice])]
 
+        folder = inbox.held if why else inbox.done
         job = await self._plans.submit_nightly(preview, records, folder=folder, held=why, due_at=due_at, by=NIGHTLY_RUN)
-        inbox.put(path, folder)
-        if why:
-            result.held.append(f"{name}: {why}")
-        return None if why or due_at else job.id
+        inbox.put(path, inbox.held if job.reason else inbox.done)
+        if job.reason:
+            result.held.append(f"{name}: {job.reason}")
+        return None if job.state is JobState.HELD else job.id
 
     async def _put_repeated(self, inbox: Inbox, path: Path, earlier: TakenFile, result: NightlyResult) -> None:
         """Hold a file whose content was taken before; an unchanged export goes to ``done`` without a notice."""
@@ -153,11 +155,12 @@ class Intake:
 
     async def reasons_to_hold(self, preview: Preview, path: Path) -> str | None:
         """Why a person must look at the plan first, in sentences; None when it may run."""
-        last = await self._storage.jobs.newest_nightly()
+        whose = preview.plan.client, preview.plan.host
+        last = await self._storage.jobs.newest_nightly(*whose)
         return reasons_to_hold(
             preview,
             self._context.settings,
-            sizes=await self._storage.nightly.sizes(BASELINE_RUNS),
+            sizes=await self._storage.nightly.sizes(*whose, before=self.began_at, count=BASELINE_RUNS),
             header_before=last.header if last else None,
             protected_before=int(last.options.get("protected", 0)) if last else None,
             age=seconds_between(_changed_at(path), self._context.clock.wall()),
@@ -174,10 +177,10 @@ class Intake:
         inbox.put(path, inbox.held)
         result.held.append(f"{name}: {why}")
 
-    def _notice_about(self, job: Job, preview: Preview, why: str | None) -> Notice | None:
-        if why:
+    def _notice_about(self, job: Job, preview: Preview) -> Notice | None:
+        if job.reason:
             text = (
-                f"{job.source} is held, and nothing of it was sent. {why} To run it all the same: "
+                f"{job.source} is held, and nothing of it was sent. {job.reason} To run it all the same: "
                 f"`bulkremove approve {job.id}`, or the page. It expires in 7 days."
             )
             return self._outbox.notice(f"held:{job.id}", f"held: {job.source}", text)

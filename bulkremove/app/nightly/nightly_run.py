@@ -48,7 +48,7 @@ class NightlyRuns:
         self, context: Context, jobs: Jobs, plans: Plans, runs: Runs, retention: Retention, supervisor: JobSupervisor
     ) -> None:
         """Raises SettingsError for an invalid address of notices."""
-        self._context, self._storage = context, context.storage
+        self._context, self._storage, self._plans = context, context.storage, plans
         self._jobs, self._runs, self._retention, self._supervisor = jobs, runs, retention, supervisor
         self.outbox = Outbox(context)
         self._intake = Intake(context, jobs, plans, self.outbox)
@@ -114,6 +114,7 @@ class NightlyRuns:
     async def _run(self, stop: Stop, again: str | None, day: date) -> NightlyResult:
         clock, result = self._context.clock, NightlyResult()
         self._runs.clock_skew = None  # the clock may have been changed since the last run
+        self._intake.began_at = clock.wall()
         run = await self._storage.nightly.begin(day.isoformat(), at=clock.wall())
         await self.outbox.notifier.ping("/start")
         try:
@@ -185,7 +186,6 @@ class NightlyRuns:
 
     async def _resume_jobs(self, stop: Stop, result: NightlyResult) -> None:
         """Run earlier nightly runs' jobs: approved, due after their delay, left by a kill, or auto-resumable."""
-        now = self._context.clock.wall()
         states = (JobState.HELD, JobState.READY, JobState.RUNNING, JobState.PAUSED)
         for listed in reversed(await self._jobs.all(*states)):
             if stop.asked:
@@ -193,23 +193,40 @@ class NightlyRuns:
             job = await self._jobs.find(listed.id)  # people may have acted while the jobs before it ran
             if job.state not in states:
                 continue
-            if job.origin is not FrontEnd.NIGHTLY or (job.state is JobState.PAUSED and not job.auto_resumable):
+            if job.origin is not FrontEnd.NIGHTLY or await self._jobs.is_running(job):
                 continue
-            if job.state is JobState.HELD and (job.due_at is None or job.due_at > now):
+            now, is_due = self._context.clock.wall(), job.state is JobState.HELD
+            if is_due and (job.due_at is None or job.due_at > now):
                 continue
-            if await self._jobs.is_running(job):
+            if job.state is JobState.PAUSED and not job.auto_resumable and job.reason_code is not EndReason.STANDSTILL:
+                continue  # for a person, who was notified
+            if not is_due and job.driven_by is not FrontEnd.NIGHTLY and not job.needs_review(now):
+                continue  # a person's run that ended or died: theirs to resume for an hour
+            if why := await self._why_hold(job, now):
+                await self._hold_for_review(job, why, result)
                 continue
-            if not is_recent(max(job.driven_at, job.due_at or job.driven_at), now, APPROVAL_SECONDS):
-                await self._hold_for_review(job, result)
-                continue
-            if job.state is JobState.HELD:
+            if is_due:
                 await self._storage.jobs.release(job.id, lambda job: None, by=NIGHTLY_RUN, at=now)
             await self._run_job(job.id, stop, result)
 
-    async def _hold_for_review(self, job: Job, result: NightlyResult) -> None:
-        """Hold a job that no nightly run could go on with for so long that its consent has expired."""
+    async def _why_hold(self, job: Job, now: Epoch) -> str | None:
+        """Why a person must look at an earlier job before it goes on; None if a nightly run may go on with it."""
+        since = job.driven_at if job.due_at is None else max(job.driven_at, job.due_at)
+        is_theirs = job.state is not JobState.HELD and job.driven_by is not FrontEnd.NIGHTLY
         rows_left = (await self._jobs.tally(job)).open
-        why = f"It needs review. {review_text(job, rows_left, self._context.clock.wall())}"
+        if is_theirs or job.reason_code is EndReason.STANDSTILL or not is_recent(since, now, APPROVAL_SECONDS):
+            return f"It needs review. {review_text(job, rows_left, now)}"
+        if job.state is not JobState.HELD:
+            return None
+        if self._context.settings.four_eyes:
+            return "Two people must agree (four_eyes), so one has to approve it."
+        cap, today = self._context.settings.max_removals, await self._plans.removals_today(job.client, job.host)
+        if today + rows_left > cap:
+            return f"It removes {rows_left:,} learners and {today:,} count for today already; the cap is {cap:,} a day."
+        return None
+
+    async def _hold_for_review(self, job: Job, why: str, result: NightlyResult) -> None:
+        """Hold an earlier job that no nightly run may go on with by itself, and notify people."""
         now = self._context.clock.wall()
         text = (
             f"What is left of {job.source} ({job.id}) is held, and nothing of it was sent. {why} To run it all the "
@@ -232,6 +249,8 @@ class NightlyRuns:
             )
             return
         result.ended.append(ended)
+        if ended.job.reason_code is EndReason.STANDSTILL:  # this process stood still, so this nightly run is over too
+            stop.ask(ended.job.reason, EndReason.STANDSTILL)
         text = " ".join(filter(None, (ended.warning, ended.summary, ended.job.reason)))
         subject = f"{ended.job.state.value}: {ended.job.source}: {format_counts(ended.tally)}"
         await self.outbox.add(f"ended:{job_id}:{await self._run_count(job_id)}", subject, text, ended.report)

@@ -96,6 +96,14 @@ class AnswerRule(RestartRule, Protocol[R_co]):
 
 
 @dataclass(frozen=True, slots=True)
+class DoneElsewhere:
+    """Another job of the client has settled the row's removal since the row's job was planned, or may have made it."""
+
+    job: str
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptOutcome:
     """How an attempt ended: its raw outcome, and the new state of its row.
 
@@ -122,8 +130,8 @@ class LedgerChange(Generic[R_co]):
 class AttemptStore(Protocol):
     """The store of attempts and their slots: an attempt is written before its request and closed after it."""
 
-    async def take(self, pending_row: PendingRow, rule: SlotRule[R]) -> Permit | R:
-        """Take a slot and write the attempt, or return the rule's refusal and write neither.
+    async def take(self, pending_row: PendingRow, rule: SlotRule[R]) -> Permit | DoneElsewhere | R:
+        """Take a slot and write the attempt, or return why not, or the rule's refusal, and write neither.
 
         If the caller is cancelled meanwhile, neither is left.
         """

@@ -74,8 +74,8 @@ class JobStore(Protocol):
         """The newest job made from the plan with this hash."""
         ...
 
-    async def newest_nightly(self) -> Job | None:
-        """The newest job of a nightly run that was confirmed."""
+    async def newest_nightly(self, client: str, host: str) -> Job | None:
+        """The newest job of a client's nightly runs that was confirmed."""
         ...
 
     async def retries(self, job_id: str) -> list[Job]:

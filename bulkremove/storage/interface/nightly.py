@@ -48,8 +48,11 @@ class NightlyStore(Protocol):
         """When the last successful nightly run ended."""
         ...
 
-    async def sizes(self, count: int) -> list[int]:
-        """Number of rows to be removed in each of the last ``count`` nightly jobs that ran, the newest first."""
+    async def sizes(self, client: str, host: str, *, before: Epoch, count: int) -> list[int]:
+        """How many learners each of a client's last ``count`` nightly jobs has removed, the newest first.
+
+        ``before``: only jobs that were made earlier. Jobs that removed nobody are left out.
+        """
         ...
 
     async def taken(self, digest: str) -> TakenFile | None:

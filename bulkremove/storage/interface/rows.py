@@ -16,10 +16,7 @@ R = TypeVar("R")
 
 
 class RowStore(Protocol):
-    """The store of rows and notes.
-
-    Except for ``protect`` and ``settle_done_elsewhere``, only ``AttemptStore`` changes the state of a row.
-    """
+    """The store of rows and notes. Except for ``protect``, only ``AttemptStore`` changes the state of a row."""
 
     async def tally(self, job_id: str, *, as_reported: bool = False) -> Tally:
         """Number of rows by status. ``as_reported``: open rows are counted under the status of a report."""
@@ -61,19 +58,15 @@ class RowStore(Protocol):
         """For each of the times, when the job's first call after it was made; None if there is none."""
         ...
 
-    async def open_elsewhere(self, client: str, host: str, *, besides: str = "") -> Mapping[Removal, str]:
-        """The removals that jobs of the client may still send, each with the job's id. ``besides``: a job left out."""
-        ...
+    async def open_elsewhere(self, client: str, host: str, *, held_since: Epoch) -> Mapping[Removal, str]:
+        """The removals that jobs of the client may still send, each with the job's id.
 
-    async def settle_done_elsewhere(self, job: Job, *, at: Epoch) -> list[int]:
-        """Settle the open rows whose removal another job of the account has settled since the job was planned.
-
-        They become ``done_before``, or ``unknown`` after an attempt that may have had an effect; the rows' numbers.
+        ``held_since``: jobs that wait for approval since before then have expired.
         """
         ...
 
     async def removals_since(self, client: str, host: str, since: Epoch) -> int:
-        """How many rows of a client were sent since then, or are still to be sent by jobs confirmed since then."""
+        """How many rows of a client were sent since then, or are to be sent by jobs that run or were confirmed."""
         ...
 
     async def add_note(self, job_id: str, number: int, note: Note, *records: Record) -> bool:

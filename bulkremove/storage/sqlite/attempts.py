@@ -16,10 +16,18 @@ from bulkremove.domain.clock import Clock, Epoch, Monotonic, later
 from bulkremove.domain.errors import JournalFailed
 from bulkremove.domain.ledger import Ledger, Suspension, SuspensionReason
 from bulkremove.domain.row import RowState, Status
-from bulkremove.storage.interface.attempts import AnswerRule, AttemptOutcome, LedgerChange, RestartRule, SlotRule
+from bulkremove.storage.interface.attempts import (
+    AnswerRule,
+    AttemptOutcome,
+    DoneElsewhere,
+    LedgerChange,
+    RestartRule,
+    SlotRule,
+)
 from bulkremove.storage.sqlite.database import Database, Reader, Transaction
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import count_change
+from bulkremove.storage.sqlite.rows import SETTLED_BY_END
 
 R = TypeVar("R")
 
@@ -33,10 +41,10 @@ class SqliteAttempts:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database, self._clock = database, clock
 
-    async def take(self, pending_row: PendingRow, rule: SlotRule[R]) -> Permit | R:
+    async def take(self, pending_row: PendingRow, rule: SlotRule[R]) -> Permit | DoneElsewhere | R:
         permits: list[Permit] = []
 
-        def take(transaction: Transaction) -> Permit | R:
+        def take(transaction: Transaction) -> Permit | DoneElsewhere | R:
             result = self._take(transaction, pending_row, rule)
             if isinstance(result, Permit):
                 permits.append(result)
@@ -75,7 +83,12 @@ class SqliteAttempts:
             lambda transaction: _settle(transaction, pending_row, status, detail, self._clock.wall())
         )
 
-    def _take(self, transaction: Transaction, pending_row: PendingRow, rule: SlotRule[R]) -> Permit | R:
+    def _take(self, transaction: Transaction, pending_row: PendingRow, rule: SlotRule[R]) -> Permit | DoneElsewhere | R:
+        removal = pending_row.removal
+        ids = {"course": removal.course, "batch": removal.batch, "learner": removal.learner}
+        settled = transaction.execute(_ROWS.settled_elsewhere, job=pending_row.job, **ids).fetchone()
+        if settled is not None:
+            return DoneElsewhere(settled[0], Status(SETTLED_BY_END.get(settled[1], settled[1])))
         now, wall, boot = self._clock.monotonic(), self._clock.wall(), self._clock.boot
         ledger = _current_ledger(transaction, rule.key, rule, boot, now)
         slots = rule.slots(ledger, now)

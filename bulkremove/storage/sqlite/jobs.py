@@ -87,8 +87,8 @@ class SqliteJobs:
     async def newest_of_plan(self, plan_hash: str) -> Job | None:
         return await self._first(_JOBS.newest_of_plan, plan_hash=plan_hash)
 
-    async def newest_nightly(self) -> Job | None:
-        return await self._first(_JOBS.newest_nightly)
+    async def newest_nightly(self, client: str, host: str) -> Job | None:
+        return await self._first(_JOBS.newest_nightly, client=client, host=host)
 
     async def retries(self, job_id: str) -> list[Job]:
         return await self._database.read(lambda reader: [*_jobs(reader.execute(_JOBS.list_retries, job=job_id))])

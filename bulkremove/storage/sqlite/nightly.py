@@ -48,9 +48,10 @@ class SqliteNightly:
 
         return await self._database.read(find)
 
-    async def sizes(self, count: int) -> list[int]:
+    async def sizes(self, client: str, host: str, *, before: Epoch, count: int) -> list[int]:
+        whose = {"client": client, "host": host, "before": before, "limit": count}
         return await self._database.read(
-            lambda reader: [size for (size,) in reader.execute(_NIGHTLY.recent_sizes, limit=count)]
+            lambda reader: [size for (size,) in reader.execute(_NIGHTLY.recent_sizes, **whose)]
         )
 
     async def taken(self, digest: str) -> TakenFile | None:

@@ -132,30 +132,12 @@ class SqliteRows:
             ]
         )
 
-    async def open_elsewhere(self, client: str, host: str, *, besides: str = "") -> Mapping[Removal, str]:
+    async def open_elsewhere(self, client: str, host: str, *, held_since: Epoch) -> Mapping[Removal, str]:
         def find(reader: Reader) -> Mapping[Removal, str]:
-            rows = reader.execute(_ROWS.open_rows_of_account, client=client, host=host, besides=besides)
+            rows = reader.execute(_ROWS.open_rows_of_account, client=client, host=host, held_since=held_since)
             return {Removal(course, batch, learner): job for course, batch, learner, job in rows}
 
         return await self._database.read_long(lambda: self._database.read_now(find))
-
-    async def settle_done_elsewhere(self, job: Job, *, at: Epoch) -> list[int]:
-        whose = {"job": job.id, "client": job.client, "host": job.host, "since": job.planned_at}
-        rows = await self._database.read_long(
-            lambda: self._database.read_now(lambda reader: reader.execute(_ROWS.settled_elsewhere, **whose).fetchall())
-        )
-        by_position = {
-            position: {
-                "job": job.id,
-                "position": position,
-                "state": settled(RowState(state), Status.DONE_BEFORE),
-                "detail": f"Job {other} settled this row meanwhile: {SETTLED_BY_END.get(result, result)}. Not sent.",
-                "at": at,
-            }
-            for position, _, state, other, result, _ in rows
-        }
-        await self._settle_all(list(by_position.values()))
-        return sorted({number for _, number, *_ in rows})
 
     async def removals_since(self, client: str, host: str, since: Epoch) -> int:
         def count(reader: Reader) -> int:

@@ -45,8 +45,8 @@ SELECT * FROM job WHERE state IN ('ready', 'running', 'paused') OR (state IN ('f
 ORDER BY created_at DESC, id DESC LIMIT 1;
 
 -- name: newest_nightly
--- The newest job of a nightly run that was confirmed.
-SELECT * FROM job WHERE origin = 'nightly' AND confirmed_by != '' AND state != 'storing'
+-- The newest job of a client's nightly runs that was confirmed.
+SELECT * FROM job WHERE origin = 'nightly' AND client = :client AND host = :host AND confirmed_by != '' AND state != 'storing'
 ORDER BY created_at DESC, id DESC LIMIT 1;
 
 -- name: start_job
@@ -65,7 +65,8 @@ UPDATE job SET driven_at = :at, driven_by = :by WHERE id = :job;
 
 -- name: release_job
 -- Make a held job ready.
-UPDATE job SET state = 'ready', reason = '', confirmed_by = :by, driven_at = :at WHERE id = :job AND state = 'held';
+UPDATE job SET state = 'ready', reason = '', confirmed_by = :by, driven_at = :at, due_at = NULL
+WHERE id = :job AND state = 'held';
 
 -- name: hold_job
 -- Hold a job that is not over until a person approves what is left of it.

@@ -17,12 +17,14 @@ SELECT date FROM nightly_run ORDER BY id DESC LIMIT 1;
 SELECT max(ended_at) FROM nightly_run WHERE good = 1;
 
 -- name: recent_sizes
--- The number of rows to be removed in each of the last nightly jobs that ran, the newest first.
-SELECT CASE WHEN totals IS NULL
-    THEN (SELECT count(*) FROM row WHERE row.job = job.id AND state NOT IN ('duplicate', 'invalid', 'done_before'))
-    ELSE (SELECT sum(value) FROM json_each(totals) WHERE key NOT IN ('duplicate', 'invalid', 'done_before')) END
-FROM job WHERE origin = 'nightly' AND state IN ('finished', 'stopped', 'paused', 'running')
-ORDER BY created_at DESC LIMIT :limit;
+-- How many learners each of the last nightly jobs of a client has removed, the newest first, without those that none.
+SELECT removed FROM (
+    SELECT created_at, CASE WHEN totals IS NULL
+        THEN (SELECT count(*) FROM row WHERE row.job = job.id AND state IN ('removed', 'removed_inferred'))
+        ELSE (SELECT sum(value) FROM json_each(totals) WHERE key IN ('removed', 'removed_inferred')) END AS removed
+    FROM job WHERE origin = 'nightly' AND client = :client AND host = :host AND created_at < :before
+        AND state IN ('finished', 'stopped', 'cancelled', 'paused'))
+WHERE removed > 0 ORDER BY created_at DESC LIMIT :limit;
 
 -- name: get_taken
 -- The record of a content that was taken.

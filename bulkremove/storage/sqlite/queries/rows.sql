@@ -109,24 +109,24 @@ SELECT id FROM job WHERE totals IS NOT NULL AND EXISTS (SELECT 1 FROM row WHERE 
 -- name: open_rows_of_account
 -- The ids of the rows that jobs of an account may still send, with the job.
 SELECT course, batch, learner, job.id FROM row JOIN job ON job.id = row.job
-WHERE client = :client AND host = :host AND job.state IN ('ready', 'running', 'paused', 'held')
-    AND row.state IN ('pending', 'sending') AND job.id != :besides;
+WHERE client = :client AND host = :host
+    AND (job.state IN ('ready', 'running', 'paused')
+        OR (job.state = 'held' AND (job.due_at IS NOT NULL OR job.driven_at >= :held_since)))
+    AND row.state IN ('pending', 'sending');
 
 -- name: settled_elsewhere
--- The open rows of a job whose removal another job of the account has settled, or may have made, since a time.
-SELECT mine.position, mine.number, mine.state, other.job, other.state, coalesce(other.finished_at, job.finished_at)
-FROM job JOIN row AS other ON other.job = job.id
-    JOIN row AS mine ON mine.learner = other.learner AND mine.batch = other.batch AND mine.course = other.course
-WHERE mine.job = :job AND mine.state IN ('pending', 'sending') AND job.id != :job
-    AND client = :client AND host = :host AND (job.finished_at IS NULL OR job.finished_at >= :since)
+-- Another job of the same client that has settled the removal of a row, or may have made it, since the job was planned.
+SELECT other.job, other.state FROM row AS other JOIN job ON job.id = other.job JOIN job AS mine ON mine.id = :job
+WHERE other.learner = :learner AND other.batch = :batch AND other.course = :course AND other.job != :job
+    AND job.client = mine.client AND job.host = mine.host
     AND (other.state IN ('removed', 'removed_inferred', 'not_found', 'unknown')
         OR (other.state = 'sending' AND job.state IN ('stopped', 'cancelled', 'finished')))
-    AND coalesce(other.finished_at, job.finished_at) >= :since
-ORDER BY mine.position;
+    AND coalesce(other.finished_at, job.finished_at) >= mine.planned_at
+LIMIT 1;
 
 -- name: count_removals_since
--- How many rows of an account were sent since a time, or are still to be sent by jobs that were confirmed since then.
+-- How many rows of a client were sent since a time, or are to be sent by jobs that run or were confirmed since then.
 SELECT count(*) FROM job JOIN row ON row.job = job.id
 WHERE client = :client AND host = :host AND (job.finished_at IS NULL OR job.finished_at >= :since)
-    AND (first_sent_at >= :since OR (job.created_at >= :since AND row.state = 'pending'
-        AND job.state IN ('ready', 'running', 'paused')));
+    AND (first_sent_at >= :since OR (row.state = 'pending'
+        AND (job.state IN ('ready', 'running') OR (job.state = 'paused' AND job.created_at >= :since))));

@@ -11,6 +11,9 @@ UPDATE job SET origin = 'command' WHERE origin = 'person';
 UPDATE job SET driven_by = origin, driven_at = coalesce(
     finished_at, (SELECT max(at) FROM event WHERE event.job = job.id AND name = 'started'), created_at);
 
+-- Before each call it is looked up whether another job has settled the same removal.
+CREATE INDEX row_by_learner ON row (learner);
+
 -- The first removal of each client is confirmed by a person before any other row is sent.
 CREATE TABLE canary (
     client    TEXT NOT NULL,
