@@ -7,6 +7,7 @@ import zipfile
 import zlib
 
 from bulkremove.domain.errors import FileRefused
+from bulkremove.reading import other_formats
 from bulkremove.reading.grid import MAX_FILE_BYTES
 
 _CHUNK_BYTES = 1 << 16
@@ -27,12 +28,13 @@ def inflate_members(raw: bytes, name: str) -> dict[str, bytes]:
             infos = archive.infolist()
             if len(infos) > MAX_MEMBERS:
                 raise FileRefused(f"{name} holds {len(infos):,} parts: it is not an ordinary workbook.")
+            other_formats.check_members([info.filename for info in infos], name)
             if len({info.filename.lower() for info in infos}) < len(infos):
                 # Libraries differ in which of two equal names they open; it might be the one not checked here.
                 raise FileRefused(f"{name} holds two parts of one name.", hint="Open it and save it again.")
             for info in infos:
                 if info.flag_bits & _ENCRYPTED:
-                    raise FileRefused(f"{name} is protected by a password.", hint="Save it without one.")
+                    raise other_formats.PROTECTED.refused(name)
                 chunks: list[bytes] = []
                 with archive.open(info) as member:
                     while chunk := member.read(_CHUNK_BYTES):
@@ -48,6 +50,6 @@ def inflate_members(raw: bytes, name: str) -> dict[str, bytes]:
                 if b"<!DOCTYPE" in content or b"<!ENTITY" in content or b"<\0!\0D\0O" in content:
                     raise FileRefused(f"{name} holds an XML document type, which no spreadsheet writes: not opened.")
                 contents[info.filename] = content
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
-        raise FileRefused(f"{name} is damaged or cut off ({type(error).__name__}).", hint="Export it again.") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError):
+        raise FileRefused(f"{name} is damaged or cut off.", hint="Export it again.") from None
     return contents

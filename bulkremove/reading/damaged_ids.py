@@ -6,13 +6,15 @@ Zoho's ids have 18 digits and a spreadsheet number keeps 15 (â€¦479103 becomes â
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
+from typing import NamedTuple
 
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.ids import TRIMMED_CHARACTERS, all_digits
 from bulkremove.domain.table import column_letter
-from bulkremove.reading.grid import Formula, Grid
+from bulkremove.reading.grid import CellError, Formula, Grid
 
 EXACT = 10**15
 """Numbers of this size or more may have lost digits."""
@@ -26,28 +28,104 @@ _DAMAGED_TEXT = re.compile(
 )
 
 
-def convert_id_column(grid: Grid, column: int, start: int, name: str, heading: str) -> bool:
-    """Turn an id column into texts, in place; return whether every cell from row ``start`` is digits only.
+_AS_VALUES = "Copy the column, paste it as values (Paste Special, Values), and save the file again."
+_DELETE_TOTALS = "Delete the totals row, and save the file again."
+_ERROR = "an error value"
+_FORMULA = "a formula"
+_TOTALS = "in the totals row"
 
-    Raises FileRefused, listing the damaged cells.
+
+class _Damage(NamedTuple):
+    """One damaged cell, in that row and column of the grid, both from 0."""
+
+    row: int
+    column: int
+    cell: object
+    text: str
+    reason: str
+
+
+def convert_id_columns(grid: Grid, columns: Sequence[int], start: int, name: str, header: Sequence[str]) -> list[bool]:
+    """Turn id columns into texts, in place; return for each whether every cell from row ``start`` is digits only.
+
+    Raises FileRefused, listing the damaged cells of all these columns.
     """
-    cells = grid.columns[column]
-    if _plain(cells[start:]):
-        return True
-    damaged = [
-        f"{column_letter(column)}{grid.numbers[index]} shows {text} ({reason})"
-        for index, text, reason in _damage(cells, start)
-    ]
+    totals = [damage for column in columns for damage in _declared_totals(grid, column, start)]
+    is_plain = [_plain(grid.columns[column][start:]) for column in columns]
+    if not totals and all(is_plain):
+        return is_plain
+    damaged = totals or sorted(
+        (
+            damage
+            for column, plain in zip(columns, is_plain, strict=True)
+            if not plain
+            for damage in _damaged(grid.columns[column], column, start)
+        ),
+        key=lambda damage: damage[:2],
+    )
     if damaged:
-        sheet = f", sheet {grid.sheet!r}" if grid.sheet else ""
-        more = f" and {len(damaged) - NAMED:,} more" if len(damaged) > NAMED else ""
-        raise FileRefused(
-            f"{name}{sheet}, column {heading!r}: {len(damaged):,} cells hold ids that a spreadsheet has changed or "
-            f"computed: {'; '.join(damaged[:NAMED])}{more}. Nothing was sent.",
-            hint="Format the column as Text, fill in the ids again from Zoho, and export the file again.",
-        )
-    cells[start:] = [cell if isinstance(cell, str) else f"{cell:.0f}" for cell in cells[start:]]
-    return False
+        raise _refused(grid, damaged, start, name, header)
+    for column, plain in zip(columns, is_plain, strict=True):
+        if not plain:
+            cells = grid.columns[column]
+            cells[start:] = [cell if isinstance(cell, str) else f"{cell:.0f}" for cell in cells[start:]]
+    return is_plain
+
+
+def _refused(grid: Grid, damaged: Sequence[_Damage], start: int, name: str, header: Sequence[str]) -> FileRefused:
+    named = damaged[:NAMED]
+    places = [f"{column_letter(d.column)}{grid.numbers[d.row]} shows {d.text} ({d.reason})" for d in named]
+    headings = [repr(header[column]) for column in sorted({d.column for d in damaged})]
+    more = f" and {len(damaged) - NAMED:,} more" if len(damaged) > NAMED else ""
+    return FileRefused(
+        f"{name}{f', sheet {grid.sheet!r}' if grid.sheet else ''}, {'columns' if len(headings) > 1 else 'column'} "
+        f"{', '.join(headings)}: {len(damaged):,} {'cells hold' if len(damaged) > 1 else 'cell holds'} ids that a "
+        f"spreadsheet has changed or computed: {'; '.join(places)}{more}. Nothing was sent.",
+        hint=_hint(grid, damaged, start),
+    )
+
+
+def _declared_totals(grid: Grid, column: int, start: int) -> list[_Damage]:
+    """The cells of the column that belong to the totals row of an Excel table, and are not empty."""
+    damaged = []
+    for totals in grid.totals:
+        for number in range(max(totals.top, grid.numbers[0]), min(totals.bottom, grid.numbers[-1]) + 1):
+            index = bisect_left(grid.numbers, number)
+            cell = grid.columns[column][index]
+            if totals.holds(number, column) and index >= start and grid.numbers[index] == number and cell != "":
+                damaged.append(_Damage(index, column, cell, _text(cell), _TOTALS))
+    return damaged
+
+
+def _looks_like_totals(grid: Grid, damaged: Sequence[_Damage], start: int) -> bool:
+    """Whether the only damage is one row of formulas below ids, which is the last row and has no id."""
+    row = damaged[0].row
+    if row == start or any(d.row != row or not isinstance(d.cell, Formula) for d in damaged):
+        return False
+    is_below_ids = all(_is_digits(grid.columns[d.column][row - 1]) for d in damaged)
+    is_last = all(cell == "" for column in grid.columns for cell in column[row + 1 :])
+    return is_below_ids and is_last and not any(_is_digits(column[row]) for column in grid.columns)
+
+
+def _hint(grid: Grid, damaged: Sequence[_Damage], start: int) -> str:
+    if damaged[0].reason == _TOTALS or _looks_like_totals(grid, damaged, start):
+        return _DELETE_TOTALS
+    as_values = [isinstance(d.cell, Formula) and _is_digits(d.cell.value) for d in damaged]
+    if all(as_values):
+        return _AS_VALUES
+    if all(is_text or d.reason == _ERROR for is_text, d in zip(as_values, damaged, strict=True)):
+        return f"{_AS_VALUES if any(as_values) else ''} Fill in the cells with an error again from Zoho.".strip()
+    return "Format the column as Text, fill in the ids again from Zoho, and export the file again."
+
+
+def _is_digits(cell: object) -> bool:
+    return isinstance(cell, str) and cell.strip(TRIMMED_CHARACTERS).isdigit()
+
+
+def _text(cell: object) -> str:
+    """A cell's text as the message shows it."""
+    value = cell.value if isinstance(cell, Formula) else cell
+    return (value.text if isinstance(value, CellError) else str(value)) or "nothing"
 
 
 def texts(cells: Sequence[object]) -> bool:
@@ -64,8 +142,8 @@ def _plain(cells: Sequence[object]) -> bool:
     return texts(cells) and all_digits(cells)  # type: ignore[arg-type] # texts, as just checked
 
 
-def _damage(cells: Sequence[object], start: int) -> Iterator[tuple[int, str, str]]:
-    """Index, text and reason of each damaged cell."""
+def _damaged(cells: Sequence[object], column: int, start: int) -> Iterator[_Damage]:
+    """Find each damaged cell."""
     for index in range(start, len(cells)):
         cell = cells[index]
         if isinstance(cell, str):
@@ -73,14 +151,16 @@ def _damage(cells: Sequence[object], start: int) -> Iterator[tuple[int, str, str
                 continue
             text = cell.strip(TRIMMED_CHARACTERS)
             if _DAMAGED_TEXT.fullmatch(text):
-                yield index, repr(text), "no plain whole number"
+                yield _Damage(index, column, cell, repr(text), "no plain whole number")
         elif reason := _damage_reason(cell):
-            yield index, str(cell.value if isinstance(cell, Formula) else cell), reason
+            yield _Damage(index, column, cell, _text(cell), reason)
 
 
 def _damage_reason(cell: object) -> str | None:
+    if isinstance(cell, CellError) or (isinstance(cell, Formula) and isinstance(cell.value, CellError)):
+        return _ERROR
     if isinstance(cell, Formula):
-        return "a formula"
+        return _FORMULA
     if isinstance(cell, bool):
         return "true or false"
     if isinstance(cell, date | datetime | time | timedelta):
@@ -97,9 +177,11 @@ def _damage_reason(cell: object) -> str | None:
 
 
 def shown(cell: object) -> str:
-    """Convert a cell to readable text; for ids use ``convert_id_column``, which checks them."""
+    """Convert a cell to readable text; for ids use ``convert_id_columns``, which checks them."""
     if isinstance(cell, Formula):
         return shown(cell.value)
+    if isinstance(cell, CellError):
+        return cell.text
     if isinstance(cell, str):
         return cell
     if isinstance(cell, bool):

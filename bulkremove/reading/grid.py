@@ -22,11 +22,31 @@ class Formula(NamedTuple):
     value: object
 
 
+class CellError(NamedTuple):
+    """A cell that shows an error value, such as ``#N/A``."""
+
+    text: str
+
+
+class CellRange(NamedTuple):
+    """Cells from ``top`` to ``bottom`` (row numbers from 1) and ``left`` to ``right`` (columns from 0), inclusive."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    def holds(self, row: int, column: int) -> bool:
+        """Whether the cell lies in the range."""
+        return self.top <= row <= self.bottom and self.left <= column <= self.right
+
+
 @dataclass(slots=True)
 class Grid:
     """Columns of cells; ``numbers[i]`` is the spreadsheet's number of row ``i``.
 
-    A text cell is a str; other cells keep their type: float, bool, date and time types, ``Formula``.
+    A text cell is a str; other cells keep their type: float, bool, date and time types, ``Formula``,
+    ``CellError``.
     """
 
     kind: str
@@ -37,6 +57,8 @@ class Grid:
     """Spreadsheet numbers of rows that are hidden or filtered out."""
     merged: tuple[str, ...] = ()
     """Ranges of merged cells."""
+    totals: tuple[CellRange, ...] = ()
+    """Totals rows of Excel tables."""
     notes: list[str] = field(default_factory=list)
 
 

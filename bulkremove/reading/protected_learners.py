@@ -47,7 +47,7 @@ def parse_protected_learners(grid: Grid, path: Path) -> ProtectedLearners:
 
 
 def _ids(grid: Grid, column: int, header: tuple[str, ...], path: Path) -> list[str]:
-    damaged_ids.convert_id_column(grid, column, 1, path.name, header[column])
+    damaged_ids.convert_id_columns(grid, [column], 1, path.name, header)
     ids = [damaged_ids.shown(cell).strip(TRIMMED_CHARACTERS) for cell in grid.columns[column][1:]]
     for number, cell in zip(grid.numbers[1:], ids, strict=True):
         if cell and not is_id(cell):

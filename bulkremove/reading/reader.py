@@ -10,7 +10,7 @@ from typing import BinaryIO
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.plan import ProtectedLearners
 from bulkremove.domain.table import Table
-from bulkremove.reading import heading_row
+from bulkremove.reading import heading_row, other_formats
 from bulkremove.reading.delimited import read_delimited
 from bulkremove.reading.grid import MAX_FILE_BYTES, Grid
 from bulkremove.reading.options import ReadOptions
@@ -57,10 +57,9 @@ def _grid(raw: bytes, name: str, options: ReadOptions) -> Grid:
         return read_zip(raw, name, options)
     if raw.startswith(b"\xd0\xcf\x11\xe0"):
         return read_ole(raw, name, options)
+    other_formats.check_content(raw, name)
     if options.sheet is not None:
         raise FileRefused(f"{name} is not a workbook and has no sheets.", hint="Leave --sheet out.")
-    if raw.startswith(b"%PDF") or raw.lstrip()[:1] in (b"<", b"{"):
-        raise FileRefused(f"{name} is no CSV and no workbook.", hint="Give a CSV, .xlsx, .xls or .ods file.")
     if options.header_row:
         return read_delimited(heading_row.blank_above(raw, options.header_row), name)
     try:

@@ -28,7 +28,7 @@ def build_table(grid: Grid, name: str, options: ReadOptions) -> Table:
     rows = [[damaged_ids.shown(column[i]) for column in grid.columns] for i in first_rows]
     roles = columns.find_roles(header, options.columns, name, rows)
     hidden = _hidden(grid, top, name, options)
-    digits_only = [damaged_ids.convert_id_column(grid, column, top + 1, name, header[column]) for column in roles]
+    digits_only = damaged_ids.convert_id_columns(grid, list(roles), top + 1, name, header)
     empty = set() if any(digits_only) else _empty_rows(grid, roles, top + 1)
     left_out = {i for i in range(top + 1, len(grid.numbers)) if grid.numbers[i] in hidden} - empty if hidden else set()
     cells = _text_columns(grid, top + 1, empty | left_out)

@@ -10,13 +10,15 @@ import io
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.table import Choices, column_letter
 from bulkremove.reading import archive, damaged_ids, ods, xls, xlsx
-from bulkremove.reading.grid import MAX_CELL_LENGTH, MAX_ROWS, Formula, Grid
+from bulkremove.reading.grid import MAX_CELL_LENGTH, MAX_CELLS, MAX_ROWS, CellError, Formula, Grid
 from bulkremove.reading.options import Hidden, ReadOptions
+from bulkremove.reading.sheet_facts import SheetFacts
 
 
 def read_zip(raw: bytes, name: str, options: ReadOptions) -> Grid:
@@ -35,7 +37,7 @@ def read_ole(raw: bytes, name: str, options: ReadOptions) -> Grid:
     return _read(raw, "xls", xls.facts(raw, name), name, options)
 
 
-def _read(raw: bytes, kind: str, sheets: Sequence[xlsx.SheetFacts], name: str, options: ReadOptions) -> Grid:
+def _read(raw: bytes, kind: str, sheets: Sequence[SheetFacts], name: str, options: ReadOptions) -> Grid:
     import pandas as pd
     from python_calamine import CalamineError
 
@@ -46,8 +48,8 @@ def _read(raw: bytes, kind: str, sheets: Sequence[xlsx.SheetFacts], name: str, o
                 if options.sheet is not None and scan.name != options.sheet:
                     continue
                 grids.append((scan.visible, scan.name, _grid(book.book, kind, scan, name)))
-    except (CalamineError, ValueError, KeyError) as error:
-        raise FileRefused(f"{name} is damaged ({type(error).__name__}).", hint="Export it again.") from None
+    except (CalamineError, ValueError, KeyError):
+        raise FileRefused(f"{name} is damaged.", hint="Export it again.") from None
     except BaseException as error:
         # A panic in python-calamine's Rust code is no subclass of Exception, and its class can't be imported.
         if type(error).__module__ != "pyo3_runtime":
@@ -73,16 +75,75 @@ def _stderr_discarded() -> Iterator[None]:
         os.close(stderr)
 
 
-def _grid(book: object, kind: str, scan: xlsx.SheetFacts, name: str) -> Grid:
+def _grid(book: object, kind: str, scan: SheetFacts, name: str) -> Grid:
     sheet = book.get_sheet_by_name(scan.name)  # type: ignore[attr-defined] # pandas types its book as object
     if sheet.total_height > MAX_ROWS + 1:
         raise FileRefused(f"{name}, sheet {scan.name!r} has more than {MAX_ROWS:,} rows.", hint="Split it.")
     rows = sheet.to_python(skip_empty_area=False)
-    columns: list[list[object]] = [[row[i] for row in rows] for i in range(len(rows[0]) if rows else 0)]
+    _check_rows(rows, scan, name)
+    width, height = len(rows[0]) if rows else 0, len(rows)
+    columns: list[list[object]] = [[row[i] for row in rows] for i in range(width)]
+    # Formulas and errors of forms that python-calamine does not read may stand outside of what it returns.
+    columns += [[""] * height for _ in range(scan.width - width)]
+    if len(scan.filled) > height:
+        columns = [column + [""] * (len(scan.filled) - height) for column in columns]
+    _mark_computed(columns, scan, name)
+    return Grid(
+        kind,
+        range(1, len(columns[0]) + 1 if columns else 1),
+        columns,
+        scan.name,
+        scan.hidden_rows,
+        scan.merged,
+        scan.totals,
+    )
+
+
+def _check_rows(rows: Sequence[Sequence[object]], scan: SheetFacts, name: str) -> None:
+    """Refuse the sheet unless the rows that were read have values exactly where the scan found some."""
+    blank = [""] * len(rows[0]) if rows else []
+    read = bytearray(max(len(rows), len(scan.filled)))
+    for index, row in enumerate(rows):
+        if row != blank:
+            read[index] = 1
+    scanned = scan.filled + bytes(len(read) - len(scan.filled))
+    for number, _ in chain(scan.formulas, scan.errors):
+        if number <= len(read) and scanned[number - 1]:
+            read[number - 1] = 1
+    if read == scanned:
+        return
+    for index, (is_read, is_scanned) in enumerate(zip(read, scanned, strict=True)):
+        if is_scanned != is_read and (is_scanned or any(str(cell).strip() for cell in rows[index])):
+            raise FileRefused(
+                f"{name}, sheet {scan.name!r}: {sum(scanned):,} rows have values but {sum(read):,} were read; they "
+                f"differ first in row {index + 1}, so a row might get lost.",
+                hint="Open the file in Excel, save it as .xlsx under a new name, and compare the rows.",
+            )
+
+
+def _mark_computed(columns: list[list[object]], scan: SheetFacts, name: str) -> None:
+    """Mark the cells that hold formulas, results of array formulas, and errors, in place."""
+    height = len(columns[0]) if columns else 0
+    for (row, column), text in scan.errors.items():
+        if column < len(columns) and row <= height:
+            columns[column][row - 1] = CellError(text)
     for row, column in scan.formulas:
-        if column < len(columns) and row <= len(rows):  # others have no value that is read
+        if column < len(columns) and row <= height:  # others have no value
             columns[column][row - 1] = Formula(columns[column][row - 1])
-    return Grid(kind, range(1, len(rows) + 1), columns, scan.name, scan.hidden_rows, scan.merged)
+    marked = 0
+    for top, bottom, left, right in scan.computed:
+        bottom, right = min(bottom, height), min(right, len(columns) - 1)
+        marked += max(0, bottom - top + 1) * max(0, right - left + 1)
+        if marked > MAX_CELLS:
+            raise FileRefused(
+                f"{name}, sheet {scan.name!r}: its array formulas fill more than {MAX_CELLS:,} cells.",
+                hint="Copy the rows into a new workbook as values.",
+            )
+        for column in range(left, right + 1):
+            cells = columns[column]
+            for index in range(top - 1, bottom):
+                if cells[index] != "" and not isinstance(cells[index], Formula):
+                    cells[index] = Formula(cells[index])
 
 
 def _choose(sheets: Sequence[tuple[bool, str, Grid]], name: str, options: ReadOptions) -> Grid:
