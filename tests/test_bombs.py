@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import xlwt
 
 from bulkremove.reading.reader import read
 from tests.workbooks import Book, Sheet, archive
@@ -80,6 +81,31 @@ def without_relations() -> bytes:
         return archive({name: file.read(name) for name in file.namelist() if not name.endswith(".rels")})
 
 
+def far_xls(*, sheets: int = 1, kind: int = 0) -> bytes:
+    """An .xls of some 20 kB whose sheets have two distant cells each; they are chart sheets when ``kind`` is 2."""
+    book = xlwt.Workbook()
+    for number in range(sheets):
+        sheet = book.add_sheet(f"S{number}")
+        for column, heading in enumerate(["course", "batch", "learner"]):
+            sheet.write(0, column, heading)
+        sheet.write(65_535, 115, xlwt.Formula("1+1"))
+    book.save(out := io.BytesIO())
+    whole = bytearray(out.getvalue())
+    first = whole.find(struct.pack("<HH", 0x0085, 10))  # BOUNDSHEET of a name of two letters
+    for number in range(sheets - 1 if kind else 0):
+        whole[first + 14 * (number + 1) + 9] = kind
+    return bytes(whole)
+
+
+def plain_ods() -> bytes:
+    """An .ods of more plain rows than are read."""
+    with zipfile.ZipFile(io.BytesIO(Book([Sheet([["course", "batch", "learner"]])]).as_bytes("ods"))) as file:
+        parts = {name: file.read(name) for name in file.namelist()}
+    row = b"<table:table-row><table:table-cell><text:p>1</text:p></table:table-cell></table:table-row>"
+    parts["content.xml"] = parts["content.xml"].replace(b"</table:table>", row * 1_100_000 + b"</table:table>")
+    return archive(parts)
+
+
 BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "too many rows": (lambda: (HEAD + "1,2,3\n" * 1_300_000).encode(), "more than 1,000,000 rows"),
     "one endless cell": (lambda: (HEAD + "1,2," + "3" * 98_000_000).encode(), "a line has 98,000,005 bytes"),
@@ -93,6 +119,10 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "a formula outside every cell": (lambda: sheet('<f r="A1"/>'), "outside every cell"),
     "a large sheet that calls itself small": (contradictory_xls, "it claims 16,711,683 rows"),
     "repeats within a row of an .ods": (wide_ods, "more rows or cells"),
+    "more plain rows than are read": (plain_ods, "more rows or cells"),
+    "two distant cells of an .xls": (far_xls, "it claims 65,536 rows of 116 columns"),
+    "two distant cells in each of ten sheets": (lambda: far_xls(sheets=10), "it claims 65,536 rows of 116 columns"),
+    "two distant cells in a chart sheet": (lambda: far_xls(sheets=2, kind=2), "it claims 65,536 rows of 116 columns"),
     "two parts of one name": (twins, "two parts of one name"),
     "no relations": (without_relations, "damaged"),
     "a far corner": (lambda: sheet('<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'), "it claims"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import io
+import re
 from functools import cache
 
 import pytest
@@ -14,7 +15,7 @@ from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.table import Table
 from bulkremove.reading.options import Hidden, ReadOptions
 from bulkremove.reading.reader import read
-from tests.workbooks import KINDS, Book, Cell, Formula, Sheet
+from tests.workbooks import KINDS, Book, Cell, Error, Formula, Sheet
 
 HEADER: list[Cell] = ["Course ID", "Batch ID", "Learner ID"]
 IDS: list[Cell] = ["478346000019501001", "478346000019502001", "478346000019558209"]
@@ -65,6 +66,32 @@ def test_a_damaged_id_refuses_the_file_and_names_the_cell(kind: str, damaged: Ce
     with pytest.raises(FileRefused, match=rf"sheet 'Leavers'.*{'ABC'[column]}3 shows .*{why}") as refused:
         of(kind, Sheet([HEADER, IDS, row]))
     assert "format the column as text" in str(refused.value).lower()
+
+
+@pytest.mark.parametrize("text", ["#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!"])
+def test_an_error_value_in_an_id_column_refuses_the_file_and_names_the_cell(kind: str, text: str) -> None:
+    with pytest.raises(
+        FileRefused, match=rf"1 cell holds .*: C3 shows {re.escape(text)} \(an error value\)\. "
+    ) as refused:
+        of(kind, Sheet([HEADER, IDS, [*IDS[:2], Error(text)], OTHER]))
+    assert "Fill in the cells with an error again from Zoho." == refused.value.hint
+
+
+def test_a_row_of_errors_alone_is_not_empty(kind: str) -> None:
+    errors: list[Cell] = [Error("#N/A")] * 3
+    told = r"'Batch ID', 'Learner ID': 4 cells hold .*: C2 .*; A4 .*; B4 .*; C4 shows #N/A \(an error value\)\. "
+    with pytest.raises(FileRefused, match=told):
+        of(kind, Sheet([HEADER, [*IDS[:2], Error("#REF!")], IDS, errors]))
+
+
+def test_an_error_value_elsewhere_is_read_as_it_is_shown(kind: str) -> None:
+    assert (*IDS, "#N/A") == of(kind, Sheet([[*HEADER, "Note"], [*IDS, Error("#N/A")]])).row(0).cells
+
+
+def test_a_formula_in_the_last_row_below_ids_is_a_totals_row(kind: str) -> None:
+    with pytest.raises(FileRefused, match=r"1 cell holds .*: C4 shows \w.* \(a formula\)") as refused:
+        of(kind, Sheet([HEADER, IDS, OTHER, ["Total", None, Formula("1+1")]]))
+    assert "Delete the totals row, and save the file again." == refused.value.hint
 
 
 def test_a_short_whole_number_is_its_digits(kind: str) -> None:

@@ -21,7 +21,15 @@ class Formula(NamedTuple):
     text: str
 
 
-Cell = str | float | bool | datetime.date | Formula | None
+class Error(NamedTuple):
+    """A cell that shows an error value, such as ``#N/A``."""
+
+    text: str
+
+
+XLS_ERRORS = {"#NULL!": 0, "#DIV/0!": 7, "#VALUE!": 15, "#REF!": 23, "#NAME?": 29, "#NUM!": 36, "#N/A": 42}
+"""xlwt's own names are wrong: its #VALUE! is #NUM!."""
+Cell = str | float | bool | datetime.date | Formula | Error | None
 
 
 @dataclass
@@ -49,9 +57,10 @@ class Book:
             made = book.create_sheet(sheet.name)
             for i, row in enumerate(sheet.rows, start=1):
                 for j, cell in enumerate(row, start=1):
-                    target = made.cell(i, j, f"={cell.text}" if isinstance(cell, Formula) else cell)
-                    if isinstance(cell, str):
-                        target.data_type = "s"
+                    value = f"={cell.text}" if isinstance(cell, Formula) else cell
+                    target = made.cell(i, j, value.text if isinstance(value, Error) else value)
+                    if isinstance(cell, str | Error):
+                        target.data_type = "e" if isinstance(cell, Error) else "s"
             for number in sheet.hidden_rows:
                 made.row_dimensions[number].hidden = True
             if sheet.hidden:
@@ -74,6 +83,8 @@ class Book:
                 for j, cell in enumerate(row):
                     if isinstance(cell, Formula):
                         made.write(i, j, xlwt.Formula(cell.text))
+                    elif isinstance(cell, Error):
+                        made.row(i).set_cell_error(j, XLS_ERRORS[cell.text])
                     elif isinstance(cell, datetime.date):
                         made.write(i, j, cell, date)
                     elif cell is not None:
@@ -95,7 +106,8 @@ class Book:
             ' xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0"'
             ' xmlns:style="urn:oasis:names:tc:opendocument:xmlns:style:1.0"'
             ' xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0"'
-            ' xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0">'
+            ' xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"'
+            ' xmlns:calcext="urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0">'
             f'<office:automatic-styles><style:style style:name="gone" style:family="table">{hidden}</style:style>'
             f"</office:automatic-styles><office:body><office:spreadsheet>{tables}</office:spreadsheet></office:body>"
             "</office:document-content>"
@@ -133,6 +145,8 @@ def _ods_cell(cell: Cell, span: str) -> str:
     facts, shown = "", str(cell)
     if isinstance(cell, Formula):
         facts, shown = f' table:formula={quoteattr(f"of:={cell.text}")} office:value-type="float" office:value="2"', "2"
+    elif isinstance(cell, Error):
+        facts, shown = ' office:value-type="string" office:string-value="" calcext:value-type="error"', cell.text
     elif isinstance(cell, bool):
         facts = f' office:value-type="boolean" office:boolean-value="{str(cell).lower()}"'
     elif isinstance(cell, float | int):
