@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import xlsxwriter
 import xlwt
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.table import Table
@@ -259,6 +261,28 @@ def test_an_ods_as_excel_saves_it_is_read_whole() -> None:
     table = of(ods("".join(rows)))
     assert [2, 3, 5, 6, 7] == list(table.numbers)
     assert [IDS, OTHER, [*IDS[:2], "478346000019558299"], ["Zoë & Kim", "", ""], OTHER] == cells(table)
+
+
+PIECES = [ods_row(*IDS), ods_row(*OTHER, more=BLANKS), ods_row("", "Zoë"), ods_row(more=BLANKS), "<text:p>", "<", "47"]
+
+
+@given(data=st.data())
+@settings(max_examples=100, deadline=None)
+def test_plain_rows_of_an_ods_are_read_as_any_others(data: st.DataObject) -> None:
+    """A comment anywhere makes the reader parse all rows as XML."""
+    rows = "".join(data.draw(st.lists(st.sampled_from(PIECES), min_size=1, max_size=6)))
+    at = data.draw(st.integers(0, len(rows)))
+    odd = data.draw(st.sampled_from(["", "", "&amp;", "<", "</table:table-row>", "<table:table-row>"]))
+    rows = rows[:at] + odd + rows[at:]
+    outcomes = list[tuple[str, list[list[Cell]]]]()
+    for content in (rows, f"<!-- -->{rows}"):
+        try:
+            table = of(ods(content))
+        except FileRefused as refused:
+            outcomes.append((str(refused), []))
+        else:
+            outcomes.append((str(list(table.numbers)), cells(table)))
+    assert outcomes[0] == outcomes[1]
 
 
 def test_plain_rows_of_an_ods_in_a_closed_group_are_hidden() -> None:
