@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import sys
 import zipfile
 from pathlib import Path
@@ -35,7 +36,7 @@ def text(*rows: list[str], separator: str = ",") -> str:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
-@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
 def test_every_encoding_and_separator_gives_the_same_cells(encoding: str, separator: str) -> None:
     data = text([*HEADER, "Näme"], [*IDS, "Zoë"], separator=separator).encode(encoding)
     table = of(data)
@@ -116,7 +117,7 @@ def test_columns_are_found_by_common_spellings_in_any_order(names: list[str]) ->
 
 
 @pytest.mark.parametrize(
-    "names", [["Course ID", "Batch ID"], ["Course ID", "Batch ID", "Learner", "Learner ID"], ["a", "b", "c"]]
+    "names", [["Course ID", "Batch ID"], ["Course ID", "Batch ID", "learner_id", "Learner ID"], ["a", "b", "c"]]
 )
 def test_a_missing_or_a_double_column_refuses_and_lists_the_headings(names: list[str]) -> None:
     with pytest.raises(FileRefused, match="Headings found"):
@@ -193,7 +194,7 @@ ID = st.integers(0, 10**19 - 1).map(str)
 
 @given(
     rows=st.lists(st.tuples(ID, ID, ID, CELL), min_size=1, max_size=8),
-    separator=st.sampled_from(",;\t"),
+    separator=st.sampled_from(",;\t|"),
     quoting=st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]),
     end=st.sampled_from(["\n", "\r\n"]),
     encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
@@ -220,7 +221,8 @@ def test_no_cell_ever_becomes_another_id(cell: str) -> None:
         return
     for row in made.rows():
         if row.removal:
-            assert row.removal.learner == cell.strip(" \t\xa0")
+            written = re.sub(r'^="([0-9]+)"$', r"\1", cell)  # how a CSV keeps an id from being rounded in Excel
+            assert row.removal.learner == written.strip(" \t\xa0")
             assert row.removal.learner.isascii()
             assert row.removal.learner.isdigit()
 

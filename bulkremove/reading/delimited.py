@@ -13,15 +13,23 @@ import re
 from collections.abc import Collection, Iterator
 
 from bulkremove.domain.errors import FileRefused
-from bulkremove.reading import damaged_ids
+from bulkremove.reading import damaged_ids, encodings
+from bulkremove.reading.columns import by_name
 from bulkremove.reading.grid import MAX_CELL_LENGTH, MAX_COLUMNS, MAX_ROWS, Grid
+from bulkremove.reading.options import ROLES
 
 _CHUNK_ROWS = 100_000
 _SCAN_BYTES = 1 << 22
 _MAX_QUOTED_BYTES = 1 << 20
 """More bytes between two quotation marks than a cell can hold."""
-_SEP_LINE = re.compile(r'"?sep=(.)"?\r?\n', re.IGNORECASE)
+_SEP_LINE = re.compile(r'"?sep=(.)"?(?:\r\n|\r|\n)', re.IGNORECASE)
+_BLANK_LINES = re.compile(r"(?:[ \t]*(?:\r\n|\r|\n))*")
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _SEPARATORS = frozenset(",;\t| :")
+_END_OF_FILE = b"\x1a"
+"""Ctrl-Z, with which old DOS programs end a text."""
+_DETECTED = ",;\t|"
+"""The separators that need no ``sep=`` line."""
 
 
 def read_delimited(raw: bytes, name: str) -> Grid:
@@ -30,7 +38,7 @@ def read_delimited(raw: bytes, name: str) -> Grid:
     if encoding != "utf-8":
         text = raw.decode(encoding)
         raw = text.encode()
-    raw = raw.removeprefix(codecs.BOM_UTF8)
+    raw = raw.removeprefix(codecs.BOM_UTF8).rstrip(_END_OF_FILE)
     if b"\0" in raw:
         raise FileRefused(
             f"{name} holds NUL characters: it is damaged or not a text file.", hint="Export it again as CSV."
@@ -72,23 +80,31 @@ def _start(raw: bytes, name: str) -> tuple[int, int, str]:
     if sep_line and sep_line[1] not in _SEPARATORS:
         raise FileRefused(f"{name}, row 1: {sep_line[1]!r} is no separator.", hint="Use a comma, semicolon or tab.")
     start = len(sep_line[0]) if sep_line else 0
-    blank = re.match(r"(?:[ \t]*\r?\n)*", head[start:])
-    skipped = blank[0].count("\n") if blank else 0
+    blank = _BLANK_LINES.match(head, start)
+    skipped = len(_LINE_END.findall(blank[0])) if blank else 0
     start += len(blank[0]) if blank else 0
     separator = sep_line[1] if sep_line else _separator(head[start:], name)
     return len(head[:start].encode()), skipped, separator
 
 
 def _encoding(raw: bytes, name: str) -> tuple[str, list[str]]:
-    """Return the encoding and the notes for the preview: UTF-16 by its mark, else UTF-8, else Windows-1252."""
-    for bom, encoding in ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")):
-        if raw.startswith(bom):
-            return _require_decodable(raw, encoding, name), []
+    """Return the encoding and the notes for the preview: UTF-16, else UTF-8, else Windows-1252. Raises FileRefused."""
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return _require_utf16(raw, "utf-16", name), []
+    if unmarked := encodings.unmarked_utf16(raw):
+        return _require_utf16(raw, unmarked, name), [
+            "The file has no byte order mark; it was read as UTF-16. Check names with accents."
+        ]
     if _is_utf8(raw):
         return "utf-8", []
-    return _require_decodable(raw, "cp1252", name), [
-        "The file is not UTF-8; it was read as Windows-1252. Check names with accents."
-    ]
+    if (position := encodings.not_windows_1252(raw)) is not None:
+        kind = ": it seems to be Shift_JIS (Japanese)" if encodings.is_shift_jis(raw) else ""
+        raise FileRefused(
+            f"{name} is neither UTF-8 nor Windows-1252{kind}. Line {_line(raw, position)} holds other characters.",
+            hint="Open it in a text editor, see that the names are right, and save it as UTF-8. Don't do that in "
+            "Excel, which rounds long numbers.",
+        )
+    return "cp1252", ["The file is not UTF-8; it was read as Windows-1252. Check names with accents."]
 
 
 def _is_utf8(raw: bytes) -> bool:
@@ -103,29 +119,42 @@ def _is_utf8(raw: bytes) -> bool:
     return True
 
 
-def _require_decodable(raw: bytes, encoding: str, name: str) -> str:
+def _line(raw: bytes, position: int) -> int:
+    """Return the number of the line (from 1) with this byte; lines end in LF, CR or both."""
+    return 1 + sum(raw.count(end, 0, position) for end in (b"\n", b"\r")) - raw.count(b"\r\n", 0, position)
+
+
+def _require_utf16(raw: bytes, encoding: str, name: str) -> str:
     try:
         raw.decode(encoding)
     except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
+        line = 1 + len(_LINE_END.findall(raw[: error.start].decode(encoding, "ignore")))
         raise FileRefused(
-            f"{name} can't be read as text: line {line} holds bytes that are not valid in {encoding}.",
-            hint='Save it again as "CSV UTF-8".',
+            f"{name} can't be read as text: line {line} holds bytes that are no UTF-16; it is damaged or cut off.",
+            hint="Export it again.",
         ) from None
     return encoding
 
 
 def _separator(head: str, name: str) -> str:
-    """Return the separator that gives the header the most fields."""
+    """Return the separator under which the first line has headings for all three ids.
+
+    If none does: the one that gives it the most fields; of two such, the one that gives the second line as many.
+    """
     if not head.strip():
         raise FileRefused(f"{name} is empty.")
-    fields = {sep: len(next(csv.reader(io.StringIO(head, newline=""), delimiter=sep), [])) for sep in ",;\t"}
-    best = max(fields, key=lambda sep: fields[sep])
-    if fields[best] > MAX_COLUMNS:
-        raise FileRefused(f"{name} has {fields[best]:,} columns or more.", hint="Leave out columns without ids.")
-    if fields[best] < 2:
+    found: dict[str, tuple[bool, int, bool]] = {}
+    for separator in _DETECTED:
+        lines = csv.reader(io.StringIO(head, newline=""), delimiter=separator)
+        first, second = next(lines, []), next(lines, [])
+        found[separator] = all(by_name(first, role) for role in ROLES), len(first), len(first) == len(second)
+    best = max(found, key=lambda separator: found[separator])
+    _, fields, _ = found[best]
+    if fields > MAX_COLUMNS:
+        raise FileRefused(f"{name} has {fields:,} columns or more.", hint="Leave out columns without ids.")
+    if fields < 2:
         raise FileRefused(
-            f"{name} has only one column: no comma, semicolon or tab separates its header.",
+            f"{name} has only one column: no comma, semicolon, tab or | separates its headings.",
             hint="Save it as CSV with the columns Course ID, Batch ID and Learner ID.",
         )
     return best
@@ -138,6 +167,8 @@ def _columns(raw: bytes, separator: str, name: str, skipped: int) -> list[list[o
     rows = 0
     quoted = b'"' in raw  # if not, no cell is longer than its line
     longest = max(_stretches(raw, "\n"))
+    if longest > MAX_CELL_LENGTH and b"\r" in raw:  # the lines may end in CR alone
+        longest = max(_stretches(raw.replace(b"\r", b"\n"), "\n"))
     if not quoted and longest > MAX_COLUMNS * (MAX_CELL_LENGTH + 1) * 4:
         raise FileRefused(
             f"{name}: a line has {longest:,} bytes.", hint="It is damaged or not a list of rows; export it again."
@@ -182,7 +213,7 @@ def _check_ids_in_quotes(raw: bytes, separator: str, name: str, skipped: int) ->
     """Refuse digits directly after a quoted number: a CSV reader joins the two into one number."""
     match = re.search(rb'(?:^|[\r\n]|%s)"[0-9]+"[0-9]' % re.escape(separator.encode()), raw)
     if match:
-        line = raw.count(b"\n", 0, match.end()) + 1 + skipped
+        line = _line(raw, match.end() - 1) + skipped
         raise FileRefused(f"{name}, line {line}: digits follow a closing quotation mark.", hint="Correct the cell.")
 
 

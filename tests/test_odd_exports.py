@@ -1,0 +1,183 @@
+"""Exports as other programs write them: each is read exactly, or refused with words that say what to do next."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+
+import pytest
+
+from bulkremove.domain.errors import FileRefused
+from bulkremove.domain.planner import plan
+from bulkremove.domain.row import Status
+from bulkremove.domain.table import Table
+from bulkremove.reading.delimited import without_rows
+from bulkremove.reading.options import ReadOptions, parse_columns
+from bulkremove.reading.reader import read
+
+HEADER = ("Course ID", "Batch ID", "Learner ID")
+ROWS = [("478346000019501001", "478346000019502002", str(478346000019558010 + 7 * n)) for n in range(6)]
+
+
+def of(data: bytes | str, name: str = "list.csv", **options: object) -> Table:
+    raw = data.encode() if isinstance(data, str) else data
+    return read(io.BytesIO(raw), name=name, options=ReadOptions(**options))  # type: ignore[arg-type] # fields by name
+
+
+def text(*rows: Sequence[str], separator: str = ",", end: str = "\r\n") -> str:
+    return "".join(separator.join(row) + end for row in rows)
+
+
+def ids(table: Table) -> list[tuple[str, ...]]:
+    return [tuple(row.cells[column] for column in table.roles) for row in table.rows()]
+
+
+def refused(data: bytes | str, name: str = "list.csv", **options: object) -> str:
+    """The message and hint with which the file is refused; they name no class of Python."""
+    with pytest.raises(FileRefused) as info:
+        of(data, name, **options)
+    said = f"{info.value.message} {info.value.hint}"
+    assert not re.search(r"[a-z](?:Error|Exception|Zip|File)\b|codec|byte 0x", said)
+    return said
+
+
+# Separators
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_the_separator_is_the_one_that_gives_the_headings_of_all_three_ids(separator: str) -> None:
+    for other in {",", ";", "\t", "|"} - {separator}:
+        heading = f"Notes (a{other}b{other}c{other}d{other}e)"
+        table = of(text((*HEADER, heading), *[(*row, "x") for row in ROWS], separator=separator))
+        assert (*HEADER, heading) == table.header
+        assert ROWS == ids(table)
+        assert list(range(2, 8)) == list(table.numbers)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_without_headings_of_ids_it_is_the_one_with_most_fields_that_fits_the_second_line(separator: str) -> None:
+    for other in {",", ";", "\t", "|"} - {separator}:
+        # Both give the first line three fields; only one gives the second line as many.
+        names = (f"one{other}1", f"two{other}2", "three")
+        chosen = parse_columns("course=A,batch=B,learner=C")
+        table = of(text(names, *ROWS, separator=separator), columns=chosen)
+        assert (names, ROWS) == (table.header, ids(table))
+        most = of(text(("a", "b", f"c{other}d"), *ROWS, separator=separator), columns=chosen)
+        assert (("a", "b", f"c{other}d"), ROWS) == (most.header, ids(most))
+
+
+def test_one_column_is_refused_with_the_separators_named() -> None:
+    assert "no comma, semicolon, tab or | separates its headings" in refused("Course ID\r\n478346000019501001\r\n")
+
+
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_a_sep_line_is_read_with_any_line_ends(separator: str, end: str, quote: str) -> None:
+    data = f"{quote}sep={separator}{quote}{end}" + text(HEADER, *ROWS, separator=separator, end=end)
+    table = of(data)
+    assert (ROWS, list(range(2, 8))) == (ids(table), list(table.numbers))
+
+
+def test_blank_lines_above_the_headings_are_counted_with_cr_line_ends() -> None:
+    table = of("\r \r" + text(HEADER, *ROWS, end="\r"))
+    assert (ROWS, list(range(4, 10))) == (ids(table), list(table.numbers))
+
+
+def test_a_large_file_with_cr_line_ends_is_no_single_line() -> None:
+    rows = [("1", "2", str(478346000000000000 + n)) for n in range(180_000)]
+    table = of(text(HEADER, *rows, end="\r"))
+    assert rows == ids(table)
+
+
+def test_a_line_is_named_with_cr_line_ends() -> None:
+    said = refused(text(HEADER, ROWS[0], ("1", '"2"3', "4"), end="\r"))
+    assert "line 3: digits follow a closing quotation mark" in said
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-16-be"])
+def test_rows_are_taken_out_of_such_a_file_and_all_else_stays(encoding: str) -> None:
+    head = "sep=|\r" + text(HEADER, end="\r", separator="|")
+    lines = [text(row, end="\r", separator="|") for row in ROWS]
+    raw = (head + "".join(lines) + "\x1a").encode(encoding)
+    assert ROWS == ids(of(raw))
+    left = without_rows(raw, "list.csv", {3, 7})
+    assert (head + lines[0] + "".join(lines[2:5]) + "\x1a").encode(encoding) == left
+
+
+# Encodings
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("end", ["\r\n", "\n", "\r"])
+def test_utf_16_without_a_byte_order_mark_is_read_with_a_note(encoding: str, end: str) -> None:
+    rows = [(*row, "Zoë 山田") for row in ROWS]
+    table = of(text((*HEADER, "Näme"), *rows, end=end).encode(encoding))
+    assert rows == [row.cells for row in table.rows()]
+    assert ("The file has no byte order mark; it was read as UTF-16. Check names with accents.",) == table.notes
+
+
+def test_half_a_character_of_utf_16_refuses_the_file() -> None:
+    for encoding in ("utf-16", "utf-16-le"):
+        assert refused(text(HEADER, *ROWS).encode(encoding) + b"1") == (
+            "list.csv can't be read as text: line 8 holds bytes that are no UTF-16; it is damaged or cut off. "
+            "Export it again."
+        )
+
+
+@pytest.mark.parametrize("end", ["\x1a", "\r\n\x1a", "\r\n\x1a\x1a"])
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "utf-16", "utf-16-le"])
+def test_a_final_ctrl_z_is_ignored(end: str, encoding: str) -> None:
+    table = of((text((*HEADER, "é"), *[(*row, "x") for row in ROWS]).rstrip() + end).encode(encoding))
+    assert [(*row, "x") for row in ROWS] == [row.cells for row in table.rows()]
+
+
+def test_a_ctrl_z_elsewhere_is_a_character_as_any_other() -> None:
+    made = plan(of(text(HEADER, ROWS[0], ("1", "2", "3\x1a"), ROWS[1])), account="a", host="h")
+    assert (2, Status.INVALID) == (made.removals, made.excluded[1].status)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "heading", "name", "told"),
+    [
+        ("shift_jis", "氏名", "山田 太郎", "it seems to be Shift_JIS (Japanese)"),
+        ("gbk", "姓名", "张伟", "Line 1 holds other characters"),
+        ("big5", "姓名", "陳大文", "Line 2 holds other characters"),
+        ("euc-kr", "Name", "김철수", "Line 2 holds other characters"),
+        ("euc-jp", "Name", "山田 太郎", "Line 2 holds other characters"),
+        ("cp1251", "Имя", "Иван Петров", "Line 1 holds other characters"),
+        ("koi8-r", "Name", "Иван Петров", "Line 2 holds other characters"),
+        ("cp1253", "Name", "Γιώργος", "Line 2 holds other characters"),
+        ("cp850", "Name", "René Müller", "Line 2 holds other characters"),
+        ("mac-roman", "Name", "Genève", "Line 2 holds other characters"),
+    ],
+)
+def test_other_encodings_are_refused_with_the_way_to_utf_8(encoding: str, heading: str, name: str, told: str) -> None:
+    said = refused(text((*HEADER, heading), *[(*row, name) for row in ROWS]).encode(encoding))
+    assert said.startswith("list.csv is neither UTF-8 nor Windows-1252")
+    assert told in said
+    assert said.endswith(
+        "Open it in a text editor, see that the names are right, and save it as UTF-8. Don't do that in Excel, which "
+        "rounds long numbers."
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Zoë",
+        "Þórður Þórðarson",
+        "Määttä",
+        "O\N{RIGHT SINGLE QUOTATION MARK}Brien \N{EN DASH} Šimek",
+        "ÄÖÜäöüß",
+        "\xa0\xa0\xa0\xa0\xa0é",
+        "„créée“ €",
+        "£££££",
+    ],
+)
+def test_western_names_in_windows_1252_are_read_with_a_note(name: str) -> None:
+    rows = [(*row, name) for row in ROWS]
+    table = of(text((*HEADER, "Name"), *rows).encode("cp1252"))
+    assert rows == [row.cells for row in table.rows()]
+    assert ("The file is not UTF-8; it was read as Windows-1252. Check names with accents.",) == table.notes
