@@ -106,6 +106,63 @@ def test_rows_are_taken_out_of_such_a_file_and_all_else_stays(encoding: str) -> 
     assert (head + lines[0] + "".join(lines[2:5]) + "\x1a").encode(encoding) == left
 
 
+# What only looks like another format
+
+
+def test_a_first_heading_that_begins_with_pk_is_no_zip() -> None:
+    table = of(text(("PK", *HEADER), *[(str(n), *row) for n, row in enumerate(ROWS)]))
+    assert (("PK", *HEADER), ROWS) == (table.header, ids(table))
+
+
+@pytest.mark.parametrize("signature", [b"PK\x03\x04", b"PK\x05\x06"])
+def test_a_zip_by_its_signature_is_no_csv(signature: bytes) -> None:
+    with pytest.raises(FileRefused, match="damaged"):
+        of(signature + text(HEADER, *ROWS).encode())
+
+
+PAGE = "<html><body><table><tr><td>Course ID</td></tr></table></body></html>"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
+@pytest.mark.parametrize("start", ["", "\r\n  ", "<!doctype html>\n", "<!-- made by HR -->\n"])
+def test_a_web_page_is_named_as_one(encoding: str, start: str) -> None:
+    said = refused((start + PAGE).encode(encoding), "leavers.xls")
+    assert said == (
+        "leavers.xls is a web page, whatever its name says. "
+        "Open it in Excel, save it as .xlsx, and compare the ids with Zoho People: Excel rounds long numbers."
+    )
+
+
+def test_a_web_page_without_a_table_may_be_a_sign_in_page() -> None:
+    said = refused("<!DOCTYPE html><html><body>Sign in</body></html>")
+    assert said == (
+        "list.csv is a web page, whatever its name says. It may be a sign-in or error page that was saved in place of "
+        "the list. Download the list again."
+    )
+
+
+def test_xml_is_no_web_page() -> None:
+    assert "list.csv is no CSV and no workbook." in refused('<?xml version="1.0"?><table><row/></table>')
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"course": "1", "batch": "2", "learner": "3"}\n',
+        '[{"course": "1", "batch": "2"}]',
+        '\ufeff[\n  ["Course ID", "Batch ID", "Learner ID"]\n]',
+        "[]",
+    ],
+)
+def test_json_is_named_as_such(content: str) -> None:
+    assert refused(content) == "list.csv is JSON, not a table. Export the list as CSV or .xlsx."
+
+
+def test_a_heading_in_brackets_is_no_json() -> None:
+    table = of(text(("[Nr]", *HEADER), *[("1", *row) for row in ROWS]))
+    assert ROWS == ids(table)
+
+
 # Encodings
 
 

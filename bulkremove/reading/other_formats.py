@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Collection
 from pathlib import PurePath
@@ -10,7 +9,7 @@ from typing import NamedTuple
 
 from bulkremove.domain.errors import FileRefused
 
-_HEAD_BYTES = 4096
+_HEAD_BYTES = 65_536
 """Bytes at the beginning of a file that tell its format."""
 
 
@@ -42,6 +41,11 @@ _XML = OtherFormat(
     "Open it in Excel, save it as .xlsx, and compare the ids with the old file.",
 )
 _WEB_HINT = "Open it in Excel, save it as .xlsx, and compare the ids: Excel may have rounded long numbers."
+_SIGN_IN_HINT = "It may be a sign-in or error page that was saved in place of the list. Download the list again."
+_FILLING = re.compile(rb"\0|^(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)")
+"""The other bytes of ASCII in UTF-16, and byte order marks."""
+_JSON = re.compile(r"\{|\[\s*(?:[\[{\"]|\]\s*$)")
+"""A list of JSON, unlike a heading in brackets, goes on with a list, an object or a text, or is empty."""
 _TAG = re.compile(r"<(?:!doctype\s+)?(?:html|head|body|table|meta|style|title|div|script|tr)\b", re.IGNORECASE)
 _LEADING = re.compile(r"(?:\s|<\?xml[^>]*>|<!--.*?-->)*", re.DOTALL)
 
@@ -54,25 +58,26 @@ def check_content(raw: bytes, name: str) -> None:
         raise OLD_EXCEL.refused(name)
     if raw.startswith(b"%PDF"):
         raise FileRefused(f"{name} is no CSV and no workbook.", hint="Give a CSV, .xlsx, .xls or .ods file.")
-    head = raw[:_HEAD_BYTES]
-    utf16 = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    text = head.decode("utf-16" if utf16 else "utf-8", "ignore").lstrip("\ufeff")
+    text = _FILLING.sub(b"", raw[:_HEAD_BYTES]).decode("latin-1")  # of any Unicode encoding: all marks are ASCII
     if text.startswith("MIME-Version:"):
-        raise _web_page(name).refused(name)
+        raise _web_page(text, name).refused(name)
     text = text.lstrip()
-    if not text.startswith(("<", "{")):
+    if _JSON.match(text):
+        raise FileRefused(f"{name} is JSON, not a table.", hint="Export the list as CSV or .xlsx.")
+    if not text.startswith("<"):
         return
     if _TAG.match(text, _LEADING.match(text).end()):  # type: ignore[union-attr] # matches an empty text, too
-        raise _web_page(name).refused(name)
+        raise _web_page(text, name).refused(name)
     if "urn:schemas-microsoft-com:office:spreadsheet" in text or 'progid="Excel.Sheet"' in text:
         raise _XML.refused(name)
     raise FileRefused(f"{name} is no CSV and no workbook.", hint="Give a CSV, .xlsx, .xls or .ods file.")
 
 
-def _web_page(name: str) -> OtherFormat:
+def _web_page(text: str, name: str) -> OtherFormat:
     suffix = PurePath(name).suffix.lower()
     named = f" named {suffix}" if suffix in (".xls", ".xlsx", ".csv", ".ods", ".txt", ".tsv") else ""
-    return OtherFormat(f"a web page{named}", _WEB_HINT)
+    has_table = "<table" in text.casefold() or suffix in (".xls", ".xlsx")
+    return OtherFormat(f"a web page{named}", _WEB_HINT if has_table else _SIGN_IN_HINT)
 
 
 def check_members(members: Collection[str], name: str) -> None:

@@ -18,6 +18,9 @@ from bulkremove.reading.protected_learners import parse_protected_learners
 from bulkremove.reading.table import build_table
 from bulkremove.reading.workbook import read_ole, read_zip
 
+_ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06")
+"""Of the first member, and of a zip without members. A CSV's first heading may begin with PK, too."""
+
 
 def read(source: Path | BinaryIO, *, name: str, options: ReadOptions | None = None) -> Table:
     """Read a CSV, TSV, .xlsx, .xls or .ods file to its end. ``name`` is used in messages. Raises FileRefused."""
@@ -29,8 +32,8 @@ def read(source: Path | BinaryIO, *, name: str, options: ReadOptions | None = No
 def read_protected_learners(path: Path) -> ProtectedLearners:
     """Read the list of learners who are never removed. Raises FileRefused."""
     raw = _bytes(path, path.name).removeprefix(codecs.BOM_UTF8)
-    heading = raw.partition(b"\n")[0]
-    if re.fullmatch(rb"[\w \-\"]+\r?", heading):  # one column only: no separator to detect
+    heading = re.split(rb"[\r\n]", raw, maxsplit=1)[0]
+    if re.fullmatch(rb"[\w \-\"*#:()\[\]]+", heading):  # one column only: no separator to detect
         raw = b"sep=,\n" + raw
     grid = _grid(raw, path.name, ReadOptions())
     if not grid.columns or not len(grid.numbers):
@@ -53,7 +56,7 @@ def _bytes(source: Path | BinaryIO, name: str) -> bytes:
 
 
 def _grid(raw: bytes, name: str, options: ReadOptions) -> Grid:
-    if raw.startswith(b"PK"):
+    if raw.startswith(_ZIP_SIGNATURES):
         return read_zip(raw, name, options)
     if raw.startswith(b"\xd0\xcf\x11\xe0"):
         return read_ole(raw, name, options)

@@ -28,7 +28,7 @@ FIRST_THREE = ReadOptions(columns={"course": 0, "batch": 1, "learner": 2})
 MOST_SECONDS, MOST_MEGABYTES = 10.0, 300
 
 WHOLE: dict[str, int | str] = {
-    "blns/blns.json": "only one column",
+    "blns/blns.json": "is JSON, not a table",
     "calamine/empty_shared_string.xlsx": "no column 2",
     "calamine/encoded_entities.xlsx": "Headings found: A '&'",
     "calamine/has_x000D_.xlsx": "no column 2",
