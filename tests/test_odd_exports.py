@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import re
 from collections.abc import Sequence
@@ -238,3 +239,40 @@ def test_western_names_in_windows_1252_are_read_with_a_note(name: str) -> None:
     table = of(text((*HEADER, "Name"), *rows).encode("cp1252"))
     assert rows == [row.cells for row in table.rows()]
     assert ("The file is not UTF-8; it was read as Windows-1252. Check names with accents.",) == table.notes
+
+
+# Headings
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("Course ID*", "Batch ID*", "Learner ID*"),
+        ("Course #", "Batch #", "Learner #"),
+        ("Course ID:", "Batch ID :", "Learner ID *:"),
+        ("Course ID (18 digits)", "Batch ID [text]", "Learner ID (18 digits, required)*"),
+        ("Course ID* (Zoho)", "BATCH_ID(number)", "learner-id [Zoho People]"),
+    ],
+)
+def test_marks_and_units_behind_a_heading_do_not_hide_it(names: tuple[str, ...]) -> None:
+    for separator in ",;\t|":
+        out = io.StringIO(newline="")
+        csv.writer(out, delimiter=separator).writerows([("Name", *reversed(names)), *[("x", *r[::-1]) for r in ROWS]])
+        table = of(out.getvalue())
+        assert (names[::-1], ROWS) == (table.header[1:], ids(table))
+
+
+@pytest.mark.parametrize("heading", ["Learner ID (manager)", "Learner ID [old]", "Learner (name)", "*", "(18 digits)"])
+def test_what_stands_in_parentheses_may_make_it_another_column(heading: str) -> None:
+    assert "no column for the learner id" in refused(text((*HEADER[:2], heading), *ROWS))
+
+
+def test_the_exact_heading_wins_over_a_similar_one() -> None:
+    names = ("Course", "Batch", "Learner", "Learner ID", "Batch ID*", "Course ID")
+    table = of(text(names, *[("Safety", "May", "Zoë", *row[::-1]) for row in ROWS]))
+    assert ((5, 4, 3), ROWS) == (tuple(table.roles), ids(table))
+
+
+@pytest.mark.parametrize("pair", [("Batch ID", "batch_id"), ("Batch ID", "Batch ID*"), ("Batch", "Batch #")])
+def test_two_headings_that_are_equally_near_are_asked_about(pair: tuple[str, str]) -> None:
+    assert "2 columns for the batch id" in refused(text((*pair, "Course ID", "Learner ID"), ("1", "2", "3", "4")))

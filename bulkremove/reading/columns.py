@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.ids import all_digits
@@ -12,7 +13,17 @@ from bulkremove.domain.table import Choices, column_letter
 from bulkremove.reading.grid import column_index
 from bulkremove.reading.options import ROLES
 
-_SPELLINGS = {role: frozenset({role, f"{role}id", f"{role}ids", f"zoho{role}id"}) for role in ROLES}
+_EXACT = {role: frozenset({f"{role}id", f"zoho{role}id"}) for role in ROLES}
+_SIMILAR = {role: frozenset({role, f"{role}ids"}) for role in ROLES}
+_TAIL = re.compile(r"[*#:]|\([^()]*\)|\[[^\[\]]*\]")
+"""A mark, or a text in parentheses or brackets, as it may stand behind a heading."""
+_UNITS = frozenset(
+    {"as", "digit", "digits", "format", "id", "ids", "integer", "mandatory", "number", "numbers", "numeric", "required"}
+    | {"string", "text", "zoho", "people"}
+)
+"""Words that may stand in those parentheses, beside numbers. Others make another column: "Learner ID (manager)"."""
+_MAX_HEADING = 200
+"""Characters. A longer heading is no name of an id column, and is not searched for its tail."""
 
 
 def find_roles(
@@ -50,12 +61,23 @@ def _roles(header: Sequence[str], chosen: Mapping[str, str | int], name: str) ->
 
 
 def by_name(header: Sequence[str], role: str) -> list[int]:
-    """Return the columns (0-based) whose heading is a common spelling of the role."""
-    return [i for i, heading in enumerate(header) if _spelling(heading) in _SPELLINGS[role]]
+    """Return the columns (0-based) whose heading is the exact name of the role's id, or else one similar to it."""
+    names = [_bare(heading) for heading in header]
+    exact = [i for i, name in enumerate(names) if name in _EXACT[role]]
+    return exact or [i for i, name in enumerate(names) if name in _SIMILAR[role]]
 
 
-def _spelling(heading: str) -> str:
-    return re.sub(r"[\s_\-]", "", heading).casefold()
+@lru_cache(maxsize=1024)
+def _bare(heading: str) -> str:
+    """Return a heading in lower case without blanks, ``_``, ``-``, and without marks and units behind it."""
+    if len(heading) > _MAX_HEADING:
+        return ""
+    name = heading.rstrip()
+    while tail := next((match for match in _TAIL.finditer(name) if match.end() == len(name)), None):
+        if not all(word.isdigit() or word in _UNITS for word in re.findall(r"\w+", tail[0].lower())):
+            break
+        name = name[: tail.start()].rstrip()
+    return re.sub(r"[\s_\-]", "", name).casefold()
 
 
 def check_headings_inside(
@@ -65,12 +87,12 @@ def check_headings_inside(
 
     ``cells``: by column, without the headings. Headings that are repeated in the same order change no row's meaning.
     """
-    spellings = frozenset().union(*_SPELLINGS.values())
+    spellings = frozenset[str]().union(*_EXACT.values(), *_SIMILAR.values())
     for column in roles:
         if all_digits(cells[column]):
             continue
         for index, cell in enumerate(cells[column]):
-            if cell.isdigit() or _spelling(cell) not in spellings:
+            if cell.isdigit() or _bare(cell) not in spellings:
                 continue
             again = [by_name([texts[index] for texts in cells], role) for role in ROLES]
             if all(len(found) == 1 for found in again) and [found[0] for found in again] != list(roles):
