@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,8 @@ from bulkremove.domain.row import Status
 from bulkremove.domain.table import Table
 from bulkremove.reading.delimited import without_rows
 from bulkremove.reading.options import ReadOptions, parse_columns
-from bulkremove.reading.reader import read
+from bulkremove.reading.reader import read, read_protected_learners
+from tests.workbooks import Book, Cell, Sheet
 
 HEADER = ("Course ID", "Batch ID", "Learner ID")
 ROWS = [("478346000019501001", "478346000019502002", str(478346000019558010 + 7 * n)) for n in range(6)]
@@ -239,6 +241,74 @@ def test_western_names_in_windows_1252_are_read_with_a_note(name: str) -> None:
     table = of(text((*HEADER, "Name"), *rows).encode("cp1252"))
     assert rows == [row.cells for row in table.rows()]
     assert ("The file is not UTF-8; it was read as Windows-1252. Check names with accents.",) == table.notes
+
+
+# Ids that Excel shall keep as text
+
+
+def test_an_id_written_as_a_text_formula_is_read_as_its_digits_and_counted() -> None:
+    rows = [*[[f'="{one}"' for one in row] for row in ROWS], [*ROWS[0][:2], "478346000019559999"]]
+    raw = text(HEADER, *rows)
+    out = io.StringIO(newline="")
+    csv.writer(out).writerows([HEADER, *rows])  # "=""478..."""
+    assert '"=""478' in out.getvalue()
+    for data in (raw, out.getvalue()):
+        table = of(data)
+        assert [*ROWS, (*ROWS[0][:2], "478346000019559999")] == ids(table)
+        assert table.notes == tuple(
+            f"Column '{heading}': {count} cells written as =\"digits\" are read as the digits."
+            for heading, count in zip(HEADER, (6, 6, 6), strict=True)
+        )
+        assert 7 == plan(table, account="a", host="h").removals
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        '=""',
+        '="478 "',
+        '=" 478"',
+        '="47"&"8"',
+        "=478",
+        '="478',
+        '=478"',
+        '="478""',
+        "='478'",
+        '="\uff14\uff17\uff18"',
+        '="478"1',
+        '= "478"',
+        '="478";',
+        '=T("478")',
+        '+"478"',
+        '="478E5"',
+    ],
+)
+def test_any_other_text_that_begins_with_an_equals_sign_stays_damage(cell: str) -> None:
+    out = io.StringIO(newline="")
+    csv.writer(out).writerows([HEADER, ['="1"', "2", "3"], ["1", "2", cell]])
+    if cell.startswith("+"):
+        made = plan(of(out.getvalue()), account="a", host="h")
+        assert Status.INVALID is made.excluded[1].status
+    else:
+        assert "C3 shows" in refused(out.getvalue())
+
+
+def test_a_text_formula_outside_the_id_columns_is_left_as_it_is() -> None:
+    assert '="5"' == of(text((*HEADER, "Nr"), (*ROWS[0], '="5"'))).row(0).cells[3]
+
+
+def test_a_text_cell_of_a_workbook_with_such_a_text_is_read_as_its_digits() -> None:
+    rows: list[list[Cell]] = [[*HEADER], [*ROWS[0][:2], f'="{ROWS[0][2]}"'], [1, 2, 3]]
+    table = of(Book([Sheet(rows)]).as_bytes("xls"))
+    assert [ROWS[0], ("1", "2", "3")] == ids(table)
+
+
+def test_protected_learners_may_be_written_so_too(tmp_path: Path) -> None:
+    path = tmp_path / "protected.csv"
+    for heading in ("Learner ID", "Learner ID*", "Learner ID (18 digits)", "Learner ID [text]:"):
+        for end in ("\n", "\r\n", "\r"):
+            path.write_bytes(f'{heading}{end}="{ROWS[0][2]}"{end}{ROWS[1][2]}{end}'.encode())
+            assert {ROWS[0][2], ROWS[1][2]} == read_protected_learners(path).learners
 
 
 # Headings

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 
@@ -26,6 +27,12 @@ _DAMAGED_TEXT = re.compile(
     r"#(?:ref!|n/a|value!|name\?|div/0!|num!|null!|spill!|calc!).*",
     re.IGNORECASE | re.ASCII | re.DOTALL,
 )
+_TEXT_FORMULA = re.compile(r'="([0-9]+)"')
+"""The usual way to make a spreadsheet keep an id of a CSV as text; no digit can have been lost in it.
+
+The digits take the cell's place, in the report too: they are what is sent, and there a cell that begins with = would be
+led by an apostrophe, so that the report would not be an input again (docs/decisions/0003-report-cells.md).
+"""
 
 
 _AS_VALUES = "Copy the column, paste it as values (Paste Special, Values), and save the file again."
@@ -48,10 +55,10 @@ class _Damage(NamedTuple):
 def convert_id_columns(grid: Grid, columns: Sequence[int], start: int, name: str, header: Sequence[str]) -> list[bool]:
     """Turn id columns into texts, in place; return for each whether every cell from row ``start`` is digits only.
 
-    Raises FileRefused, listing the damaged cells of all these columns.
+    Raises FileRefused, listing the damaged cells of all these columns. Adds a note for cells such as ``="478"``.
     """
     totals = [damage for column in columns for damage in _declared_totals(grid, column, start)]
-    is_plain = [_plain(grid.columns[column][start:]) for column in columns]
+    is_plain = [_is_plain(grid, column, start, header[column]) for column in columns]
     if not totals and all(is_plain):
         return is_plain
     damaged = totals or sorted(
@@ -70,6 +77,18 @@ def convert_id_columns(grid: Grid, columns: Sequence[int], start: int, name: str
             cells = grid.columns[column]
             cells[start:] = [cell if isinstance(cell, str) else f"{cell:.0f}" for cell in cells[start:]]
     return is_plain
+
+
+def _is_plain(grid: Grid, column: int, start: int, heading: str) -> bool:
+    """Whether every cell of an id column is digits only, once texts such as ``="478"`` are replaced by their digits."""
+    cells = grid.columns[column]
+    if _plain(cells[start:]):
+        return True
+    if unwrapped := _unwrap(cells, start):
+        written, are = ("cell written as", "is") if unwrapped == 1 else ("cells written as", "are")
+        grid.notes.append(f'Column {heading!r}: {unwrapped:,} {written} ="digits" {are} read as the digits.')
+        return _plain(cells[start:])
+    return False
 
 
 def _refused(grid: Grid, damaged: Sequence[_Damage], start: int, name: str, header: Sequence[str]) -> FileRefused:
@@ -140,6 +159,20 @@ def texts(cells: Sequence[object]) -> bool:
 def _plain(cells: Sequence[object]) -> bool:
     """Whether all cells are texts of ASCII digits alone, none of them empty."""
     return texts(cells) and all_digits(cells)  # type: ignore[arg-type] # texts, as just checked
+
+
+def _unwrap(cells: list[object], start: int) -> int:
+    """Replace texts such as ``="478"`` by their digits, from row ``start`` on and in place; return how many."""
+    part = cells[start:]
+    with suppress(TypeError):  # as ``texts`` has it; fast enough for a million rows
+        if '="' not in "".join(part):  # type: ignore[arg-type] # raises TypeError for a cell that is not a text
+            return 0
+    count = 0
+    for index, cell in enumerate(part, start):
+        if isinstance(cell, str) and (match := _TEXT_FORMULA.fullmatch(cell)):
+            cells[index] = match[1]
+            count += 1
+    return count
 
 
 def _damaged(cells: Sequence[object], column: int, start: int) -> Iterator[_Damage]:
