@@ -346,3 +346,53 @@ def test_the_exact_heading_wins_over_a_similar_one() -> None:
 @pytest.mark.parametrize("pair", [("Batch ID", "batch_id"), ("Batch ID", "Batch ID*"), ("Batch", "Batch #")])
 def test_two_headings_that_are_equally_near_are_asked_about(pair: tuple[str, str]) -> None:
     assert "2 columns for the batch id" in refused(text((*pair, "Course ID", "Learner ID"), ("1", "2", "3", "4")))
+
+
+# Groups and footers
+
+
+def grouped(groups: int, members: int, course: str = "", batch: str = "") -> list[tuple[str, str, str]]:
+    return [
+        ("47", str(480 + group), str(1 + members * group + n))
+        if n == 0
+        else (course, batch, str(1 + members * group + n))
+        for group in range(groups)
+        for n in range(members)
+    ]
+
+
+@pytest.mark.parametrize(("course", "batch", "column"), [("", "", "A"), (" ", "\xa0", "A"), ("47", "", "B")])
+def test_ids_in_the_first_row_of_a_group_only_refuse_the_file(course: str, batch: str, column: str) -> None:
+    said = refused(text(HEADER, *grouped(5, 6, course, batch)))
+    heading = {"A": "Course ID", "B": "Batch ID"}[column]
+    assert said == (
+        f"list.csv, row 3: column '{heading}' is blank, as in 25 of 30 rows with a learner id; it seems to be filled "
+        "in the first row of each group only. Fill the blanks down, so that each row has its own ids, and export the "
+        "file again."
+    )
+
+
+def test_a_row_above_each_group_counts_as_its_first() -> None:
+    rows = [("47", "48", ""), ("", "", "1"), ("", "", "2")]
+    assert "row 3: column 'Course ID' is blank, as in 2 of 2 rows" in refused(text(HEADER, *rows))
+
+
+@pytest.mark.parametrize("kind", ["xlsx", "xls", "ods"])
+def test_groups_in_a_workbook_refuse_it_too(kind: str) -> None:
+    rows: list[list[Cell]] = [[*HEADER], *[list[Cell](row) for row in grouped(2, 3)]]
+    assert "row 3: column 'Course ID' is blank, as in 4 of 6 rows" in refused(Book([Sheet(rows)]).as_bytes(kind))
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        grouped(3, 2),  # half of them
+        [("", "", "1"), ("47", "48", "2"), ("", "", "3")],  # the first row is blank itself
+        [("47", "48", "1"), ("", "", ""), ("", "", "x"), ("", "", "y")],  # no learner ids
+    ],
+)
+def test_some_blank_ids_are_invalid_rows_as_before(rows: list[tuple[str, ...]]) -> None:
+    made = plan(of(text(HEADER, *rows)), account="a", host="h")
+    blank = [i for i, row in enumerate([row for row in rows if any(row)]) if not row[0]]
+    assert blank == sorted(made.excluded)
+    assert {Status.INVALID} == {exclusion.status for exclusion in made.excluded.values()}

@@ -9,7 +9,7 @@ from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.ids import TRIMMED_CHARACTERS
 from bulkremove.domain.row import Exclusion, Roles
 from bulkremove.domain.table import Choices, Table
-from bulkremove.reading import columns, damaged_ids, heading_row, previous_report, row_choice
+from bulkremove.reading import columns, damaged_ids, groups, heading_row, previous_report, row_choice
 from bulkremove.reading.grid import Grid
 from bulkremove.reading.options import Hidden, ReadOptions
 
@@ -35,7 +35,9 @@ def build_table(grid: Grid, name: str, options: ReadOptions) -> Table:
     numbers = grid.numbers[top + 1 :]
     if empty or left_out:
         numbers = [number for i, number in enumerate(numbers, start=top + 1) if i not in empty and i not in left_out]
-    columns.check_headings_inside(cells, roles, header, numbers, name)
+    if not all(digits_only):
+        columns.check_headings_inside(cells, roles, header, numbers, name)
+        groups.refuse_groups(cells, roles, numbers, header, name)
     notes = [*grid.notes, *_notes(cells, roles, header, digits_only)]
     settled: Mapping[int, Exclusion] = {}
     if own_columns is not None:
