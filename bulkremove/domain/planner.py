@@ -23,6 +23,7 @@ _FORMAT = "bulkremove plan 3"
 _UNIT_SEPARATOR = "\x1f"
 """Separates the texts of a column; ASCII's unit separator."""
 
+_FOOTER_ROWS = 10
 PROTECTED = "This learner is on the list of those who are never removed."
 OPEN_ELSEWHERE = "This row is still to be sent by job"
 """Followed by the job's id."""
@@ -46,12 +47,15 @@ def plan(
     """
     (course, _), (batch, _), (learner, _) = checked = [_trim_and_check(table.columns[column]) for column in table.roles]
     excluded = dict(table.settled)
+    footer = _footer(table) if any(invalid for _, invalid in checked) else range(0)
     for role, column, (_, invalid) in zip(operation.roles, table.roles, checked, strict=True):
         for index, problem in invalid.items():
             if index not in excluded:
                 raw = table.columns[column][index]
                 place = f"Cell {column_letter(column)}{table.numbers[index]} ({table.header[column]})"
-                excluded[index] = Exclusion(Status.INVALID, f"{place} is no {role} id: {_quoted(raw)} {problem}.")
+                looks = " The row looks like a footer of the list." if index in footer else ""
+                detail = f"{place} is no {role} id: {_quoted(raw)} {problem}.{looks}"
+                excluded[index] = Exclusion(Status.INVALID, detail)
     _exclude_duplicates(table, course, batch, learner, excluded)
     open_in: set[str] = set()
     if protected or open_elsewhere:
@@ -89,6 +93,17 @@ def filter_rows(
 
     indexes = islice(filter(matches, range(len(plan.table))), offset, offset + limit)
     return [plan.row(index) for index in indexes]
+
+
+def _footer(table: Table) -> range:
+    """Return the indexes of the last rows, ten at most, that hold nothing but a text in the first cell."""
+    end = start = len(table)
+    while start and end - start < _FOOTER_ROWS:
+        first, *others = (column[start - 1].strip() for column in table.columns)
+        if not first or first.isdecimal() or any(others):
+            break
+        start -= 1
+    return range(start, end)
 
 
 def _trim_and_check(cells: Sequence[str]) -> tuple[Sequence[str], Mapping[int, str]]:
