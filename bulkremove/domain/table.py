@@ -50,7 +50,7 @@ class Choices:
 class Table:
     """A file that was read to its end and is not damaged, stored by column.
 
-    ``columns[c][i]`` is the unchanged text of column ``c`` in data row ``i``; of ``="478"`` in an id column, the digits.
+    ``columns[c][i]`` is the unchanged text of column ``c`` in row ``i``; of ``="478"`` in an id column, the digits.
     ``numbers[i]`` is the number of that row as the spreadsheet shows it. By column, because a million row objects would
     need too much memory.
     """
