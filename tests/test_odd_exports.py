@@ -131,16 +131,16 @@ PAGE = "<html><body><table><tr><td>Course ID</td></tr></table></body></html>"
 def test_a_web_page_is_named_as_one(encoding: str, start: str) -> None:
     said = refused((start + PAGE).encode(encoding), "leavers.xls")
     assert said == (
-        "leavers.xls is a web page, whatever its name says. "
-        "Open it in Excel, save it as .xlsx, and compare the ids with Zoho People: Excel rounds long numbers."
+        "leavers.xls is a web page named .xls. Open it in Excel, save it as .xlsx, and compare the ids: Excel may have "
+        "rounded long numbers."
     )
 
 
 def test_a_web_page_without_a_table_may_be_a_sign_in_page() -> None:
     said = refused("<!DOCTYPE html><html><body>Sign in</body></html>")
     assert said == (
-        "list.csv is a web page, whatever its name says. It may be a sign-in or error page that was saved in place of "
-        "the list. Download the list again."
+        "list.csv is a web page named .csv. It may be a sign-in or error page that was saved in place of the list. "
+        "Download the list again."
     )
 
 
