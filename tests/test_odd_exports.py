@@ -144,10 +144,6 @@ def test_a_web_page_without_a_table_may_be_a_sign_in_page() -> None:
     )
 
 
-def test_xml_is_no_web_page() -> None:
-    assert "list.csv is no CSV and no workbook." in refused('<?xml version="1.0"?><table><row/></table>')
-
-
 @pytest.mark.parametrize(
     "content",
     [

@@ -38,7 +38,7 @@ FORMATS: dict[str, tuple[bytes, str, str]] = {
     "page.xls": (HTML, "a web page named .xls", "save it as .xlsx, and compare the ids"),
     "utf16.xls": (HTML.decode().encode("utf-16"), "a web page named .xls", "save it as .xlsx, and compare the ids"),
     "table.xls": (b"\xef\xbb\xbf\n<TABLE><tr></tr></TABLE>", "a web page named .xls", "compare the ids"),
-    "page.html": (b"<!DOCTYPE html>\n<p>x", "a web page", "save it as .xlsx, and compare the ids"),
+    "page.html": (b"<!DOCTYPE html>\n<p>x", "a web page", "Download the list again"),
     "2003.xls": (
         b'<?xml version="1.0"?><?mso-application progid="Excel.Sheet"?><Workbook/>',
         "a workbook in the XML form of Excel 2003",
