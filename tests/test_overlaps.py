@@ -190,6 +190,32 @@ async def test_the_same_file_confirmed_twice_over_http_makes_one_job(tmp_path: P
         assert 1 == len(await one.app.jobs.all())
 
 
+async def test_a_confirmation_with_a_key_is_known_after_a_restart(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 5)
+    body = {"Content-Type": "application/json", "Idempotency-Key": "leavers-2026-11"}
+    async with running_site(tmp_path / "home", world=world) as one, one.visitor(known=False) as program:
+        headers = await one.program(Role.APPROVER)
+        made = (await program.ask("POST", "/api/v1/plans", data=triples(3), headers=headers)).json
+        path, confirmed = f"/api/v1/plans/{made['id']}/confirm", json.dumps({"plan_hash": made["plan_hash"]})
+        first = await program.ask("POST", path, data=confirmed, headers={**headers, **body})
+        assert 201 == first.status
+        await until(lambda: one.supervisor.running(str(first.json["job"])) is None)
+    async with running_site(tmp_path / "home", world=world) as one, one.visitor(known=False) as program:
+        again = await program.ask("POST", path, data=confirmed, headers={**headers, **body})
+        assert (200, first.json["job"]) == (again.status, again.json["job"])
+        made = (await program.ask("POST", "/api/v1/plans", data=triples(3), headers=headers)).json
+        path = f"/api/v1/plans/{made['id']}/confirm"
+        again = await program.ask("POST", path, data=confirmed, headers={**headers, **body})
+        assert (200, first.json["job"]) == (again.status, again.json["job"])
+        made = (await program.ask("POST", "/api/v1/plans", data=triples(4), headers=headers)).json
+        path, other = f"/api/v1/plans/{made['id']}/confirm", json.dumps({"plan_hash": made["plan_hash"]})
+        refused = await program.ask("POST", path, data=other, headers={**headers, **body})
+        assert (409, True) == (refused.status, str(first.json["job"]) in refused.text)
+        long = {**headers, **body, "Idempotency-Key": "x" * 256}
+        assert 400 == (await program.ask("POST", path, data=other, headers=long)).status
+        assert 1 == len(await one.app.jobs.all())
+
+
 async def test_the_page_says_which_rows_another_job_may_still_send(tmp_path: Path) -> None:
     world, _ = crowd(tmp_path, 60)
     async with running_site(tmp_path / "home", world=world, speed=1.0) as one, one.visitor() as visitor:

@@ -107,6 +107,16 @@ class Jobs:
         """The newest job of exactly this plan; None if it was never confirmed."""
         return await self._storage.jobs.newest_of_plan(plan.fingerprint)
 
+    async def of_key(self, key: str, plan_hash: str) -> Job | None:
+        """The job that a program confirmed with this idempotency key; None if there is none.
+
+        Raises ConsentMissing when it was confirmed for another plan.
+        """
+        job = await self._storage.jobs.of_key(key)
+        if job is not None and job.plan_hash != plan_hash:
+            raise ConsentMissing(f"This Idempotency-Key was used for job {job.id}, of another plan. Nothing was sent.")
+        return job
+
     async def retrying(self, job_id: str, numbers: Collection[int]) -> Job | None:
         """A retry of the job with any of these rows (their numbers in the file); None if there is none."""
         for job in await self._storage.jobs.retries(job_id):

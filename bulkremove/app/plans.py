@@ -110,6 +110,7 @@ class Plans:
         front_end: FrontEnd,
         report: Path | None = None,
         claim: AsyncExitStack | None = None,
+        idempotency_key: str = "",
     ) -> Job:
         """Store a confirmed plan as a job, whose report goes to ``folder`` or is the file ``report``.
 
@@ -118,7 +119,8 @@ class Plans:
         ``four_eyes`` a command's job is held until somebody else approves it.
 
         ``prepared_by``: everybody who uploaded the file or chose how it is read; ``by`` confirms the plan. ``claim``:
-        keeps the job's claim for ``Runs.run``, so that no server resumes the job in between.
+        keeps the job's claim for ``Runs.run``, so that no server resumes the job in between. ``idempotency_key``: kept
+        with the job, so that a program that repeats its request finds it.
         """
         if preview.refusal:
             raise preview.refusal
@@ -127,9 +129,15 @@ class Plans:
             check_four_eyes(prepared_by, by, self._context.settings)
         check_consent(preview.plan, consent)
         async with self._jobs.claim_plan():  # held from the checks until the new job is visible
+            if idempotency_key and (known := await self._jobs.of_key(idempotency_key, preview.plan.fingerprint)):
+                raise ConsentMissing(
+                    f"This Idempotency-Key was used for job {known.id} just now. Nothing more was sent."
+                )
             await self._check_unclaimed(preview)
             prepared = ", ".join(prepared_by)
             job = await self._new_job(preview, folder=folder, prepared_by=prepared, confirmed_by=by, origin=front_end)
+            if idempotency_key:
+                job = replace(job, options={**job.options, "idempotency_key": idempotency_key})
             if needs_other:
                 reason = "Two people must agree (four_eyes), so somebody else has to approve it."
                 job = replace(job, state=JobState.HELD, reason=reason, confirmed_by="")

@@ -40,6 +40,9 @@ from bulkremove.web.uploads import Upload, Uploads
 
 T = TypeVar("T")
 
+MAX_KEY_LENGTH = 255
+"""Characters of an Idempotency-Key."""
+
 
 class Api:
     """The handlers of the HTTP API and of the metrics."""
@@ -114,13 +117,23 @@ class Api:
         return web.json_response(body)
 
     async def confirm(self, request: web.Request) -> web.StreamResponse:
-        """Confirm a plan by its hash and start its job: 201 with the new job, 200 if the plan was confirmed before."""
-        upload, body = self._upload(request), await _json_object(request)
+        """Confirm a plan by its hash and start its job: 201 with the new job, 200 if it was confirmed before.
+
+        With an ``Idempotency-Key`` it is known as confirmed also after a restart, when the plan itself is gone.
+        """
+        body, key = await _json_object(request), request.headers.get("Idempotency-Key", "")
         plan_hash, number = body.get("plan_hash"), body.get("removals")
         if not isinstance(plan_hash, str) or not (number is None or type(number) is int):
             raise web.HTTPBadRequest(text="plan_hash must be a string; removals, if it is given, a whole number.")
+        if len(key) > MAX_KEY_LENGTH:
+            raise web.HTTPBadRequest(text=f"Idempotency-Key has more than {MAX_KEY_LENGTH} characters.")
+        if key and (known := await self._app.jobs.of_key(key, plan_hash)):
+            return await self._job_response(known)
+        upload = self._upload(request)
         consent, by = Consent(plan_hash=plan_hash, number=number), person(request).name
-        job_id, is_new = await confirm(self._app, self._supervisor, self._uploads, upload, consent, by=by)
+        job_id, is_new = await confirm(
+            self._app, self._supervisor, self._uploads, upload, consent, by=by, idempotency_key=key
+        )
         return await self._job_response(await self._app.jobs.find(job_id), status=201 if is_new else 200)
 
     async def jobs(self, request: web.Request) -> web.StreamResponse:

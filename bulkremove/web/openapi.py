@@ -139,12 +139,13 @@ def _paths() -> dict[str, Any]:
         },
         "/plans/{plan}/confirm": {
             "post": _operation(
-                "Confirm exactly this plan and start its job. A second request returns the same job.",
+                "Confirm exactly this plan and start its job. A second request returns the same job, with an "
+                "Idempotency-Key also after a restart of the server.",
                 {
                     201: _json(SupervisedJob, "The new job."),
                     200: _json(SupervisedJob, "The job that the plan became before."),
                 },
-                [plan],
+                [plan, {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": 255}}],
                 body={
                     "required": True,
                     "content": {

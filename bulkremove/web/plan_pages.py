@@ -143,14 +143,27 @@ class PlanPages:
 
 
 async def confirm(
-    app: App, supervisor: JobSupervisor, uploads: Uploads, upload: Upload, consent: Consent, *, by: str
+    app: App,
+    supervisor: JobSupervisor,
+    uploads: Uploads,
+    upload: Upload,
+    consent: Consent,
+    *,
+    by: str,
+    idempotency_key: str = "",
 ) -> tuple[str, bool]:
     """Store an upload's plan as a job and start it; return its id and whether it is new. Raises ConsentMissing."""
 
     async def submit(preview: Preview) -> str:
         reports = private_folder(app.settings.home / "reports")
         job = await app.plans.submit(
-            preview, consent=consent, folder=reports, prepared_by=upload.by, by=by, front_end=FrontEnd.PAGE
+            preview,
+            consent=consent,
+            folder=reports,
+            prepared_by=upload.by,
+            by=by,
+            front_end=FrontEnd.PAGE,
+            idempotency_key=idempotency_key,
         )
         return job.id
 

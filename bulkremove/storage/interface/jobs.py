@@ -74,6 +74,10 @@ class JobStore(Protocol):
         """The newest job made from the plan with this hash."""
         ...
 
+    async def of_key(self, key: str) -> Job | None:
+        """The job that a program confirmed with this idempotency key."""
+        ...
+
     async def newest_nightly(self, client: str, host: str) -> Job | None:
         """The newest job of a client's nightly runs that was confirmed."""
         ...

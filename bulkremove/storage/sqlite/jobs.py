@@ -87,6 +87,9 @@ class SqliteJobs:
     async def newest_of_plan(self, plan_hash: str) -> Job | None:
         return await self._first(_JOBS.newest_of_plan, plan_hash=plan_hash)
 
+    async def of_key(self, key: str) -> Job | None:
+        return await self._first(_JOBS.job_of_key, key=key)
+
     async def newest_nightly(self, client: str, host: str) -> Job | None:
         return await self._first(_JOBS.newest_nightly, client=client, host=host)
 

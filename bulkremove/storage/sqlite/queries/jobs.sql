@@ -38,6 +38,10 @@ SELECT * FROM job WHERE retry_of = :job;
 -- The newest job with this plan hash.
 SELECT * FROM job WHERE plan_hash = :plan_hash AND state != 'storing' ORDER BY created_at DESC, id DESC LIMIT 1;
 
+-- name: job_of_key
+-- The job that was confirmed with this idempotency key.
+SELECT * FROM job WHERE options ->> '$.idempotency_key' = :key AND state != 'storing' LIMIT 1;
+
 -- name: newest_unfinished
 -- The newest job that may be run, or whose last run was killed between its end and its report.
 SELECT * FROM job WHERE state IN ('ready', 'running', 'paused') OR (state IN ('finished', 'stopped') AND 'started' = (
