@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import closing
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from bulkremove.app import App, SandboxOptions
 from bulkremove.app.doctor import checks
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch
-from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.errors import ConsentMissing, JobBusy
 from bulkremove.domain.job import EndReason, Job, JobState
 from bulkremove.domain.permissions import Role
 from bulkremove.domain.row import Status
@@ -80,6 +81,45 @@ async def test_a_row_that_was_not_removed_confirms_nothing(tmp_path: Path) -> No
         ended = await run(app, job)
         assert (1, 1, 1) == tuple(ended.tally[s] for s in (Status.NOT_FOUND, Status.REMOVED, Status.NOT_SENT))
         assert await app.canaries.question(job)
+
+
+@pytest.mark.parametrize("fault", ["reset_after_effect", "silence_after_effect", "500_after_effect"])
+async def test_a_first_row_whose_fate_is_unknown_is_asked_about(tmp_path: Path, fault: str) -> None:
+    world, _ = crowd(tmp_path, 3, faults={"learners": {"478346000019558000": [fault] * 3}})
+    settings = Settings(tmp_path / "home", canary="always", read_timeout=0.5)
+    with closing(App(settings, environ={}, sandbox=SandboxOptions(world, 60.0))) as app:
+        job = await planned(app, tmp_path, triples(3))
+        for _ in range(3):
+            try:
+                ended = await run(app, job)
+            except ConsentMissing:
+                break
+        tally = await app.jobs.tally(await app.jobs.find(job.id))
+        assert tally.open >= 2, "no second row is sent unasked"
+        assert 0 == tally[Status.REMOVED]
+        assert JobState.PAUSED is ended.job.state
+        if tally[Status.UNKNOWN]:
+            assert "row 2, learner 478346000019558000" in await app.canaries.question(job)
+
+
+async def test_a_limited_first_row_yields_to_no_other(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 3, faults={"learners": {"478346000019558000": ["429"] * 9}})
+    settings = Settings(tmp_path / "home", canary="always", lock=300.0)
+    with closing(App(settings, environ={}, sandbox=SandboxOptions(world, 600.0))) as app:
+        job = await planned(app, tmp_path, triples(3))
+        ended = await run(app, job)
+        outcomes = {outcome.number: outcome.attempts for outcome in await app.jobs.outcomes(ended.job)}
+        assert (0, 0) == (outcomes[3], outcomes[4])
+
+
+async def test_two_runs_at_once_send_one_first_row(tmp_path: Path) -> None:
+    with closing(careful(tmp_path, 12)) as app:
+        first = await planned(app, tmp_path, triples(3))
+        second = await planned(app, tmp_path, triples(3, first=6), "second.csv")
+        results = await asyncio.gather(run(app, first), run(app, second), return_exceptions=True)
+        removed = [(await app.jobs.tally(await app.jobs.find(job.id)))[Status.REMOVED] for job in (first, second)]
+        assert 1 == sum(removed)
+        assert 1 == sum(isinstance(result, ConsentMissing | JobBusy) for result in results)
 
 
 async def test_each_client_and_host_has_a_canary_of_its_own_and_a_sandbox_none(tmp_path: Path) -> None:

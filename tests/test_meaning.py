@@ -21,7 +21,7 @@ from tests.application_fixtures import account, application, run, stored
 from tests.cli_fixtures import Bulkremove, crowd, environment
 from tests.nightly_fixtures import nightly_site
 from tests.web_fixtures import running_site, triples
-from tests.workbooks import Book, Sheet
+from tests.workbooks import Book, Cell, Sheet
 
 COURSE, BATCH = "478346000019501001", "478346000019502001"
 HEADER = ["Course ID", "Batch ID", "Learner ID"]
@@ -63,6 +63,20 @@ def of(data: bytes, **options: object) -> Table:
         ("Keep?", ["y", "y"], "y (2)"),
         ("Remove", ["no", "no"], "no (2)"),
         ("Action", ["add", "Add"], "add (2)"),
+        ("Do not remove", ["yes", "yes"], "yes (2)"),
+        ("Don't delete", ["x"], "x (1)"),
+        ("Not active", ["no"], "no (1)"),
+        ("Action", ["none", "none"], "none (2)"),
+        ("Status", ["In progress"], "In progress (1)"),
+        ("Status", ["removed", "removed"], "removed (2)"),
+        ("Retained", ["yes"], "yes (1)"),
+        ("Statut", ["active", "deleted"], "active (1), deleted (1)"),
+        ("Comment", ["KEEP", "remove", "ask Kim"], "KEEP (1), remove (1), ask Kim (1)"),
+        (
+            "Status",
+            ["Active", "Enrolled", "Left", "Dropped", "Suspended", "Completed"],
+            "Active (1), Enrolled (1), Left (1), Dropped (1), Suspended (1), Completed (1)",
+        ),
     ],
 )
 def test_a_column_that_says_who_stays_is_never_passed_over(heading: str, values: list[str], shown: str) -> None:
@@ -84,7 +98,9 @@ def test_a_column_that_says_who_stays_is_never_passed_over(heading: str, values:
         ("Status", ["deleted"] * 3),
         ("Status", ["", ""]),
         ("Reason", ["left", "moved", "left"]),
-        ("Statue", ["active", "deleted"]),
+        ("Inactive", ["yes", "yes"]),
+        ("Not active", ["yes", "yes"]),
+        ("Course status", [f"step {number}" for number in range(7)]),
         ("Name", ["Active", "Keep"]),
     ],
 )
@@ -99,6 +115,12 @@ def test_only_the_rows_that_were_meant_are_in_the_table() -> None:
     assert (2, "2 rows are left out, since 'Action' is not 'del' there.") == (table.unchosen_rows, table.notes[-1])
     assert [2, 4] == list(of(roster("Unenroll", ["", "1", ""]), only="Unenroll=").numbers)
     assert 4 == len(of(roster("Action", ["add", "del", "add", " Del"]), only="all"))
+
+
+def test_a_learner_who_stays_in_one_row_and_goes_in_another_is_refused() -> None:
+    rows = [[COURSE, BATCH, learner(0), "keep"], [COURSE, BATCH, learner(0), "remove"]]
+    with pytest.raises(FileRefused, match="rows 2 and 3 name the same learner"):
+        of(listed([*HEADER, "Action"], *rows), only="Action=remove")
 
 
 @pytest.mark.parametrize(
@@ -194,6 +216,51 @@ def test_a_file_without_headings_is_read_by_letters(kind: str) -> None:
     assert [learner(0), learner(1), learner(2)] == list(table.columns[2])
 
 
+@pytest.mark.parametrize("kind", ["xlsx", "xls", "ods"])
+def test_hidden_rows_are_asked_about_without_headings_too(kind: str) -> None:
+    sheet = Sheet([[COURSE, BATCH, learner(i)] for i in range(4)], hidden_rows=(2, 3))
+    letters = {"course": "A", "batch": "B", "learner": "C"}
+    with pytest.raises(FileRefused, match="2 hidden or filtered rows and 2 that can be seen"):
+        of(Book([sheet]).as_bytes(kind), header_row=0, columns=letters)
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_nobody_vanishes_above_a_row_that_is_called_the_headings(kind: str) -> None:
+    people: list[list[Cell]] = [[COURSE, BATCH, learner(i)] for i in range(3)]
+    rows: list[list[Cell]] = [[*HEADER], *people[:2], [*HEADER], people[2]]
+    texts = ([str(cell) for cell in row] for row in rows)
+    data = listed(*texts) if kind == "csv" else Book([Sheet(rows)]).as_bytes(kind)
+    letters = {"course": "A", "batch": "B", "learner": "C"}
+    with pytest.raises(FileRefused, match="row 2 holds ids"):
+        of(data, header_row=4)
+    with pytest.raises(FileRefused, match="row 2 holds ids"):
+        of(data, header_row=2, columns=letters)
+    with pytest.raises(FileRefused, match="row 1 holds headings"):
+        of(data, header_row=0, columns=letters)
+
+
+@pytest.mark.parametrize("around", ['="{}"', "'{}", "\u200b{}", "{}\xa0"])
+def test_an_id_with_something_around_it_is_no_heading(around: str) -> None:
+    rows = [[around.format(COURSE), BATCH, around.format(learner(i))] for i in range(3)]
+    with pytest.raises(FileRefused, match="row 1 holds ids, not headings"):
+        of(listed(*rows), columns={"course": "A", "batch": "B", "learner": "C"})
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_quotes_in_a_title_are_read_with_the_separator_of_the_list(separator: str) -> None:
+    lines = ['Leavers,"Q3', *(separator.join(row) for row in ([*HEADER, "Size"], [COURSE, BATCH, learner(1), '5" x']))]
+    title = lines[0] if separator != "," else "Leavers"
+    table = of("\n".join([title, *lines[1:], separator.join([COURSE, BATCH, learner(2), "x"])]).encode(), header_row=2)
+    assert [3, 4] == list(table.numbers)
+    assert [learner(1), learner(2)] == list(table.columns[2])
+
+
+def test_damaged_utf_16_is_refused_below_a_title_too() -> None:
+    data = ("Title\n" + listed(HEADER, [COURSE, BATCH, learner(1)]).decode()).encode("utf-16") + b"1"
+    with pytest.raises(FileRefused, match="not valid UTF-16"):
+        of(data, header_row=2)
+
+
 def test_digits_in_a_heading_that_is_no_id_are_a_heading() -> None:
     assert 1 == len(of(listed([*HEADER, "20260331"], [COURSE, BATCH, learner(1), "x"])))
 
@@ -269,6 +336,26 @@ async def test_a_report_that_lacks_a_column_is_refused(tmp_path: Path, column: s
     for changed in (fewer, renamed):
         with pytest.raises(FileRefused, match=f"looks like a report of an earlier job.*{column}"):
             of(listed(*changed), only="all")
+
+
+async def test_a_report_with_other_statuses_or_ids_elsewhere_is_refused(tmp_path: Path) -> None:
+    rows, _, _ = await reported(tmp_path)
+    place = rows[0].index("status")
+    for status, words in (("entfernt", "is no status of a report"), ("", "is no status of a report")):
+        changed = [rows[0], *([*row[:place], status, *row[place + 1 :]] for row in rows[1:])]
+        with pytest.raises(FileRefused, match=words):
+            of(listed(*changed))
+    shouted = [rows[0], *([*row[:place], " REMOVED ", *row[place + 1 :]] for row in rows[1:])]
+    assert 0 == plan(of(listed(*shouted)), account="a", host="h").removals
+    with pytest.raises(FileRefused, match="a column of the report can't hold ids"):
+        of(listed(*rows), columns={"course": "course", "batch": "batch", "learner": "row"})
+    short = [[row[i] for i in (0, 1, 2, place)] for row in rows]
+    with pytest.raises(FileRefused, match="it holds removed"):
+        of(listed(*short))
+
+
+def test_an_export_of_another_system_with_such_columns_is_an_ordinary_list() -> None:
+    assert 1 == len(of(listed([*HEADER, "Attempts", "finished_at"], [COURSE, BATCH, learner(1), "2", "2026-01-01"])))
 
 
 async def test_undo_lists_and_plan_files_are_no_lists_of_people_to_remove(tmp_path: Path) -> None:

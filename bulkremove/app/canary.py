@@ -58,9 +58,9 @@ class Canaries:
 
 
 def _question(row: RemovedRow) -> str:
-    answer = ", ".join(
-        filter(None, [f"HTTP {row.http_status}", row.api_code and f"code {row.api_code}", row.text and repr(row.text)])
-    )
+    status = f"HTTP {row.http_status}" if row.http_status else ""
+    code = f"code {row.api_code}" if row.api_code else ""
+    answer = ", ".join(filter(None, [status, code, row.text and repr(row.text)])) or "nothing that could be read"
     return (
         f"One row was sent alone: row {row.number}, learner {row.removal.learner} in batch {row.removal.batch}. Zoho "
         f"answered {answer}. Look this learner up in Zoho People: are they gone from the batch?"

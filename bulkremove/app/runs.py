@@ -73,7 +73,7 @@ class Runs:
         at once.
         """
         storage = self._context.storage
-        async with nullcontext() if claimed else storage.claims.hold(job_id):
+        async with nullcontext() if claimed else storage.claims.hold(job_id), AsyncExitStack() as alone:
             job = await self._jobs.find(job_id)
             await self._check(job)
             settings = self._accounts.settings_of(job)
@@ -91,7 +91,10 @@ class Runs:
                 )
             if protected := protected_learners(self._context.settings):
                 await storage.rows.protect(job.id, protected, why=PROTECTED, at=self._context.clock.wall())
-            is_canary = await self._canaries.check(job) if rows_left else False
+            is_canary = False
+            if rows_left and await self._canaries.is_due(job.client, job.host):
+                await alone.enter_async_context(storage.claims.hold(f"canary-{job.client}"))
+                is_canary = await self._canaries.check(job)
             tally = await storage.rows.tally(job.id)
             if not tally.total:
                 raise JournalFailed(f"Job {job.id} has no rows in the journal, so nothing was sent.")
@@ -121,8 +124,7 @@ class Runs:
                         is_protected=is_protected,
                         first_row_alone=FIRST_ROW_ALONE if is_canary else "",
                     )
-                    alone = storage.claims.hold(f"canary-{job.client}") if is_canary else nullcontext()
-                    async with alone, self._connected(job, settings) as (client, tokens), driving.recorded():
+                    async with self._connected(job, settings) as (client, tokens), driving.recorded():
                         job = await run.run(client, tokens)
                     if is_canary and (question := await self._canaries.question(job)):
                         await self._jobs.add_event(job.id, "canary", question)

@@ -99,7 +99,8 @@ class JobRun:
             tokens,
             breaker=breaker,
             stop=self._stop,
-            count_unsettled=lambda: self._unsettled,
+            # A row that is sent alone yields to no other one.
+            count_unsettled=lambda: 1 if self._first_row_alone else self._unsettled,
             is_protected=self._is_protected,
             clock=self._clock,
             random=self._random,

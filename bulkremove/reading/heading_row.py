@@ -21,6 +21,10 @@ NO_HEADINGS = 0
 """The ``header_row`` of a file without headings."""
 SEARCHED = 20
 """Rows among which headings are searched."""
+_AROUND = 4
+"""Characters around the digits of an id, at most."""
+_IDS_OF_A_PERSON = 2
+"""Ids in a row that names a person; a title may hold one number."""
 _HEAD_BYTES = 65_536
 _MIN_ID_DIGITS = 6
 """Fewer digits may be a heading, such as a year."""
@@ -35,12 +39,19 @@ def place(grid: Grid, name: str, options: ReadOptions) -> tuple[int, tuple[str, 
     if first is None:
         raise FileRefused(f"{name} is empty.")
     if options.header_row == NO_HEADINGS:
+        if _has_roles(_texts(grid, first)):
+            raise FileRefused(f"{name}: row {grid.numbers[first]} holds headings.", hint="Leave --no-header out.")
         return first - 1, tuple(column_letter(column) for column in range(len(grid.columns)))
     if options.header_row is not None:
         if options.header_row not in grid.numbers:
             raise FileRefused(f"{name} has no row {options.header_row}.", hint="Check --header-row.")
         top = grid.numbers.index(options.header_row)
-        return top, _texts(grid, top)
+        for index in range(first, top):
+            _check_no_person(_texts(grid, index), grid.numbers[index], name)
+        header = _texts(grid, top)
+        if any(map(_is_id, _id_headings(header, options))):
+            raise FileRefused(f"{name}: row {grid.numbers[top]} holds ids, not headings.", hint="Check --header-row.")
+        return top, header
     header = _texts(grid, first)
     if any(map(_is_id, _id_headings(header, options))):
         raise FileRefused(
@@ -86,24 +97,57 @@ def find_in_text(raw: bytes) -> int | None:
     return None
 
 
-def blank_above(raw: bytes, row: int) -> bytes:
-    """Return a CSV file with empty lines in place of the rows above this one, so that the others keep their numbers."""
+def blank_above(raw: bytes, row: int, name: str) -> bytes:
+    """Return a CSV file with empty lines in place of the rows above this one, so that the others keep their numbers.
+
+    Raises FileRefused where a row above names a person, or where the file can't be decoded.
+    """
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raw = raw.decode("utf-16", "replace").encode()
+        try:
+            raw = raw.decode("utf-16").encode()
+        except UnicodeDecodeError:
+            raise FileRefused(
+                f"{name} is damaged or cut off: it is not valid UTF-16.", hint="Export it again."
+            ) from None
     raw = raw.removeprefix(codecs.BOM_UTF8)
     head = raw[: 1 << 20].decode("latin-1")  # byte by byte: only line ends and quotation marks matter here
-    length, lines = 0, io.StringIO(head, newline="")
+    splits = [_split(head, row, separator) for separator in ",;\t|"]
+    above, cells, length = max(splits, key=lambda split: (_has_roles(split[1]), len(split[1])))
+    for number, texts in enumerate(above, start=1):
+        _check_no_person(texts, number, name)
+    if not any(cells):
+        raise FileRefused(f"{name}: row {row} is empty or does not exist.", hint="Check --header-row.")
+    return b"\n" * (row - 1) + raw[length:]
+
+
+def _split(head: str, row: int, separator: str) -> tuple[list[list[str]], list[str], int]:
+    """Read a CSV's first rows with this separator: the rows above ``row``, that row, and the characters above it."""
+    lengths, lines, read = [0], io.StringIO(head, newline=""), 0
 
     def counted() -> Iterator[str]:
-        nonlocal length
+        nonlocal read
         for line in lines:
-            length += len(line)
+            read += len(line)
             yield line
 
-    rows = csv.reader(counted())
-    for _ in zip(range(row - 1), _readable(rows), strict=False):
-        pass
-    return b"\n" * (row - 1) + raw[length:]
+    rows = []
+    for cells in _readable(csv.reader(counted(), delimiter=separator)):
+        rows.append([cell.strip() for cell in cells])
+        lengths.append(read)
+        if len(rows) == row:
+            break
+    if len(rows) < row:
+        return rows, [], lengths[-1]
+    return rows[:-1], rows[-1], lengths[-2]
+
+
+def _check_no_person(texts: Sequence[str], number: int, name: str) -> None:
+    """Check that a row above the headings holds no ids, since nobody may vanish with it. Raises FileRefused."""
+    if sum(map(_is_id, texts)) >= _IDS_OF_A_PERSON:
+        raise FileRefused(
+            f"{name}: row {number} holds ids, and it stands above the row with the headings.",
+            hint="Check --header-row; people above the headings would be left out.",
+        )
 
 
 def _readable(rows: Iterable[list[str]]) -> Iterator[list[str]]:
@@ -133,7 +177,9 @@ def _has_roles(header: Sequence[str]) -> bool:
 
 
 def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) >= _MIN_ID_DIGITS
+    """Whether a text is an id, perhaps with something around it: an apostrophe, ``="..."``, unseen blanks."""
+    digits = sum(character.isdigit() for character in text)
+    return digits >= _MIN_ID_DIGITS and digits >= len(text) - _AROUND
 
 
 def _filled(cell: object) -> bool:

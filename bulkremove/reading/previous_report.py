@@ -14,9 +14,10 @@ from bulkremove.domain.row import Exclusion, Status
 from bulkremove.domain.table import PLAN_COLUMNS, REPORT_COLUMNS, UNDO_COLUMN
 
 _ADDED_APOSTROPHE = re.compile(r"'(?=[=+\-@\x00-\x1f\ufffd])")
-_TELLING = frozenset(REPORT_COLUMNS) - {"row", "status", "detail", "job"}
+_TELLING = frozenset(REPORT_COLUMNS) - {"row", "status", "detail", "job", "attempts"}
 """Columns of a report that hardly another list has."""
 _NEEDED = ("status", "detail", "finished_at", "job")
+_STATUSES = frozenset(status.value for status in Status)
 _SETTLED = (Status.REMOVED, Status.REMOVED_INFERRED, Status.NOT_FOUND, Status.REFUSED, Status.DONE_BEFORE)
 
 
@@ -26,7 +27,7 @@ def report_columns(header: Sequence[str], name: str) -> tuple[int, ...] | None:
     Raises FileRefused for a report that was changed, an undo list or a plan file.
     """
     names = [heading.strip().casefold() for heading in header]
-    if UNDO_COLUMN in names:
+    if any(re.sub(r"\s", "_", name).startswith(UNDO_COLUMN) for name in names):
         raise FileRefused(
             f"{name} is an undo list: it names people who were removed and are to be enrolled again.",
             hint="Nothing was sent. It is not a list of people to remove.",
@@ -51,11 +52,20 @@ def report_columns(header: Sequence[str], name: str) -> tuple[int, ...] | None:
     return places
 
 
-def settled(columns: Sequence[Sequence[str]]) -> Mapping[int, Exclusion]:
-    """Return the exclusions of rows (by index) that an earlier job settled. ``columns``: those of REPORT_COLUMNS."""
+def settled(columns: Sequence[Sequence[str]], numbers: Sequence[int], name: str) -> Mapping[int, Exclusion]:
+    """Return the exclusions of rows (by index) that an earlier job settled. ``columns``: those of REPORT_COLUMNS.
+
+    Raises FileRefused for a status that no report has: somebody changed it, and the row may have been removed already.
+    """
     statuses, details, finished, jobs = (columns[REPORT_COLUMNS.index(name)] for name in _NEEDED)
     exclusions = {}
-    for index, status in enumerate(statuses):
+    for index, text in enumerate(statuses):
+        status = text.strip().casefold()
+        if status not in _STATUSES:
+            raise FileRefused(
+                f"{name}, row {numbers[index]}: {text!r} is no status of a report, so it was changed.",
+                hint="Nothing was sent. Give the report as it was written, or the original file.",
+            )
         if status in _SETTLED:
             detail = (
                 details[index] if status == Status.DONE_BEFORE else f"Job {jobs[index]} at {finished[index]}: {status}."

@@ -64,7 +64,7 @@ def _grid(raw: bytes, name: str, options: ReadOptions) -> Grid:
     if options.sheet is not None:
         raise FileRefused(f"{name} is not a workbook and has no sheets.", hint="Leave --sheet out.")
     if options.header_row:
-        return read_delimited(heading_row.blank_above(raw, options.header_row), name)
+        return read_delimited(heading_row.blank_above(raw, options.header_row, name), name)
     try:
         return read_delimited(raw, name)
     except FileRefused:

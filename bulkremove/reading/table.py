@@ -27,6 +27,8 @@ def build_table(grid: Grid, name: str, options: ReadOptions) -> Table:
     first_rows = range(top + 1, min(top + 1 + FIRST_ROWS, len(grid.numbers)))
     rows = [[damaged_ids.shown(column[i]) for column in grid.columns] for i in first_rows]
     roles = columns.find_roles(header, options.columns, name, rows)
+    if own_columns is not None and set(own_columns).intersection(roles):
+        raise FileRefused(f"{name}: a column of the report can't hold ids.", hint="Check --columns.")
     hidden = _hidden(grid, top, name, options)
     digits_only = damaged_ids.convert_id_columns(grid, list(roles), top + 1, name, header)
     empty = set() if any(digits_only) else _empty_rows(grid, roles, top + 1)
@@ -41,7 +43,7 @@ def build_table(grid: Grid, name: str, options: ReadOptions) -> Table:
     notes = [*grid.notes, *_notes(cells, roles, header, digits_only)]
     settled: Mapping[int, Exclusion] = {}
     if own_columns is not None:
-        settled = previous_report.settled([cells[column] for column in own_columns])
+        settled = previous_report.settled([cells[column] for column in own_columns], numbers, name)
         kept = [column for column in range(len(header)) if column not in own_columns]
         cells, header = (
             [previous_report.strip_apostrophes(cells[column]) for column in kept],
@@ -49,7 +51,7 @@ def build_table(grid: Grid, name: str, options: ReadOptions) -> Table:
         )
         roles = Roles(*map(kept.index, roles))
         notes.append(f"This is a report of an earlier job; {len(settled):,} rows were settled then and are not sent.")
-    unchosen, note = row_choice.rows_left_out(header, cells, roles, options.only, name)
+    unchosen, note = row_choice.rows_left_out(header, cells, roles, numbers, options.only, name)
     if unchosen:
         notes.append(note)
         kept = [index for index in range(len(numbers)) if index not in unchosen]
@@ -90,7 +92,9 @@ def _trim_width(grid: Grid, top: int, name: str) -> None:
 
 def _hidden(grid: Grid, top: int, name: str, options: ReadOptions) -> frozenset[int]:
     """Return the numbers of the rows to leave out. Raises FileRefused when the user must decide."""
-    hidden = [number for number in grid.numbers[top:] if number in grid.hidden_rows] if grid.hidden_rows else []
+    hidden = (
+        [number for number in grid.numbers[max(top, 0) :] if number in grid.hidden_rows] if grid.hidden_rows else []
+    )
     visible = len(grid.numbers) - top - 1 - len(hidden)
     if options.hidden is Hidden.REFUSE and (hidden or grid.merged):
         counts = f"{len(hidden):,} hidden or filtered rows and {visible:,} that can be seen"

@@ -12,7 +12,7 @@ from bulkremove.storage.interface.records import Record
 
 @dataclass(frozen=True, slots=True)
 class RemovedRow:
-    """A row that Zoho said it removed, with the last response. ``number``: as the spreadsheet shows it."""
+    """A row that was removed, or may have been, with the last response. ``number``: as the spreadsheet shows it."""
 
     job: str
     number: int
@@ -45,5 +45,5 @@ class CanaryStore(Protocol):
         ...
 
     async def last_removed(self, client: str, host: str) -> RemovedRow | None:
-        """The row that was removed last for this client on this host, of all jobs."""
+        """The row that was removed last for this client on this host, or may have been, of all jobs."""
         ...

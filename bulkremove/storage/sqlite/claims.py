@@ -30,6 +30,7 @@ _OTHER_CLAIMS = {
     "nightly": "The nightly run is being done",
     "serve": "The page is being served",
     "plan": "A plan is being confirmed",
+    "canary": "The first row of this account is being sent",
 }
 """What is being done under a claim that is not for a job, by the part of its name before the hyphen."""
 
