@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from datetime import datetime, time
 from pathlib import Path
@@ -23,7 +23,7 @@ from bulkremove.app.results import PAGE, Preview
 from bulkremove.config import Settings
 from bulkremove.domain import planner
 from bulkremove.domain.clock import Epoch, later
-from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.errors import BulkremoveError, ConsentMissing
 from bulkremove.domain.job import APPROVAL_SECONDS, FrontEnd, Job, JobState
 from bulkremove.domain.operation import OPERATIONS, REMOVE_LEARNER, Operation
 from bulkremove.domain.plan import Plan, PlannedRow
@@ -128,21 +128,30 @@ class Plans:
         if not needs_other:
             check_four_eyes(prepared_by, by, self._context.settings)
         check_consent(preview.plan, consent)
-        async with self._jobs.claim_plan():  # held from the checks until the new job is visible
-            if idempotency_key and (known := await self._jobs.of_key(idempotency_key, preview.plan.fingerprint)):
-                raise ConsentMissing(
-                    f"This Idempotency-Key was used for job {known.id} just now. Nothing more was sent."
+        job: Job | None = None
+        try:
+            async with self._jobs.claim_plan():  # held from the checks until the new job is visible
+                if idempotency_key and (known := await self._jobs.of_key(idempotency_key, preview.plan.fingerprint)):
+                    raise ConsentMissing(
+                        f"This Idempotency-Key was used for job {known.id} just now. Nothing more was sent."
+                    )
+                await self._check_unclaimed(preview)
+                prepared = ", ".join(prepared_by)
+                job = await self._new_job(
+                    preview, folder=folder, prepared_by=prepared, confirmed_by=by, origin=front_end
                 )
-            await self._check_unclaimed(preview)
-            prepared = ", ".join(prepared_by)
-            job = await self._new_job(preview, folder=folder, prepared_by=prepared, confirmed_by=by, origin=front_end)
-            if idempotency_key:
-                job = replace(job, options={**job.options, "idempotency_key": idempotency_key})
-            if needs_other:
-                reason = "Two people must agree (four_eyes), so somebody else has to approve it."
-                job = replace(job, state=JobState.HELD, reason=reason, confirmed_by="")
-            self._check_can_run(job, preview.plan, report)
-            await self._jobs.add(job, preview.plan, "held" if needs_other else "confirmed", by=by, claim=claim)
+                if idempotency_key:
+                    job = replace(job, options={**job.options, "idempotency_key": idempotency_key})
+                if needs_other:
+                    reason = "Two people must agree (four_eyes), so somebody else has to approve it."
+                    job = replace(job, state=JobState.HELD, reason=reason, confirmed_by="")
+                self._check_can_run(job, preview.plan, report)
+                await self._jobs.add(job, preview.plan, "held" if needs_other else "confirmed", by=by, claim=claim)
+        except asyncio.CancelledError:  # by Ctrl-C, perhaps just after it was stored: no job that could run may remain
+            with suppress(BulkremoveError):
+                if job is not None:
+                    await self._jobs.withdraw(job.id, by=by)
+            raise
         return job
 
     async def submit_nightly(

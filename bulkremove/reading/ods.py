@@ -55,7 +55,7 @@ def read_ods(parts: Mapping[str, bytes], name: str) -> list[tuple[bool, Grid]]:
     try:
         content, runs = _cut_plain_rows(parts["content.xml"])
         # defusedxml's parser is far slower; archive.inflate_members has refused document types before.
-        for event, element in iterparse(io.BytesIO(content), events=("start", "end")):  # noqa: S314
+        for event, element in iterparse(io.BytesIO(content), events=("start", "end")):  # noqa: S314 # nosec B314
             tag = _local(element.tag)
             if event == "start" and tag == "style":
                 style = _get(element, "name")
