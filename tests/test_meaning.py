@@ -173,7 +173,7 @@ def test_a_title_above_the_headings_is_found_and_offered() -> None:
     assert (tuple(HEADER), [4], [learner(1)]) == (table.header, list(table.numbers), list(table.columns[2]))
 
 
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
 def test_lines_above_the_headings_may_have_more_fields_and_line_ends_in_quotes(encoding: str) -> None:
     title = 'Exported,by,HR,on,Monday\r\n"two\r\nlines"\r\n'
     data = (title + listed(HEADER, [COURSE, BATCH, learner(7)]).decode()).encode(encoding)
@@ -336,6 +336,13 @@ async def test_a_report_that_lacks_a_column_is_refused(tmp_path: Path, column: s
     for changed in (fewer, renamed):
         with pytest.raises(FileRefused, match=f"looks like a report of an earlier job.*{column}"):
             of(listed(*changed), only="all")
+
+
+async def test_the_note_about_a_report_counts_the_rows_that_were_meant(tmp_path: Path) -> None:
+    rows, _, _ = await reported(tmp_path)
+    own = [["Action", *rows[0]], *([value, *row] for value, row in zip(("del", "add", "del"), rows[1:], strict=True))]
+    table = of(listed(*own), only="Action=del")
+    assert (2, True) == (len(table), any("2 rows were settled then" in note for note in table.notes))
 
 
 async def test_a_report_with_other_statuses_or_ids_elsewhere_is_refused(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from bulkremove.reading.options import ReadOptions
 from bulkremove.reading.subprocess_reader import read_in_subprocess
 
 _ENCODINGS = ("ascii", "utf-16-le", "utf-16-be")
-_WORKBOOK_SIGNATURES = (b"PK", b"\xd0\xcf\x11\xe0")
+_WORKBOOK_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06", b"\xd0\xcf\x11\xe0")
 _MAX_ROWS = 10
 """Rows of a file that are listed."""
 MAX_FILE_BYTES = 100 * 1024 * 1024

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.table import Choices, column_letter
-from bulkremove.reading import damaged_ids
+from bulkremove.reading import damaged_ids, encodings
 from bulkremove.reading.columns import by_name, named
 from bulkremove.reading.grid import Grid
 from bulkremove.reading.options import ROLES, ReadOptions
@@ -102,9 +102,9 @@ def blank_above(raw: bytes, row: int, name: str) -> bytes:
 
     Raises FileRefused where a row above names a person, or where the file can't be decoded.
     """
-    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    if encoding := _utf_16(raw):
         try:
-            raw = raw.decode("utf-16").encode()
+            raw = raw.decode(encoding).encode()
         except UnicodeDecodeError:
             raise FileRefused(
                 f"{name} is damaged or cut off: it is not valid UTF-16.", hint="Export it again."
@@ -159,9 +159,14 @@ def _readable(rows: Iterable[list[str]]) -> Iterator[list[str]]:
 
 def _decoded(raw: bytes) -> str:
     head = raw[: _HEAD_BYTES * 2]
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return head.decode("utf-16", "ignore")
+    if encoding := _utf_16(raw):
+        return head.decode(encoding, "ignore")
     return head.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace")
+
+
+def _utf_16(raw: bytes) -> str | None:
+    has_mark = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return "utf-16" if has_mark else encodings.unmarked_utf16(raw)
 
 
 def _texts(grid: Grid, index: int) -> tuple[str, ...]:

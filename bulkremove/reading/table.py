@@ -50,13 +50,14 @@ def build_table(grid: Grid, name: str, options: ReadOptions) -> Table:
             tuple(header[column] for column in kept),
         )
         roles = Roles(*map(kept.index, roles))
-        notes.append(f"This is a report of an earlier job; {len(settled):,} rows were settled then and are not sent.")
     unchosen, note = row_choice.rows_left_out(header, cells, roles, numbers, options.only, name)
     if unchosen:
         notes.append(note)
         kept = [index for index in range(len(numbers)) if index not in unchosen]
         cells, numbers = [[column[index] for index in kept] for column in cells], [numbers[index] for index in kept]
         settled = {place: settled[index] for place, index in enumerate(kept) if index in settled}
+    if own_columns is not None:
+        notes.append(f"This is a report of an earlier job; {len(settled):,} rows were settled then and are not sent.")
     return Table(
         name,
         grid.kind,
