@@ -60,11 +60,13 @@ async def test_one_row_is_sent_alone_and_the_others_follow_a_persons_word(tmp_pa
 async def test_no_other_job_of_the_account_sends_a_row_meanwhile(tmp_path: Path) -> None:
     with closing(careful(tmp_path, 12)) as app:
         first = await planned(app, tmp_path, triples(3))
-        await run(app, first)
         second = await planned(app, tmp_path, triples(3, first=6), "second.csv")
+        await run(app, first)
         with pytest.raises(ConsentMissing, match=f"bulkremove canary {first.id} --gone"):
             await run(app, second)
         assert 3 == (await app.jobs.tally(second)).open
+        with pytest.raises(ConsentMissing, match="are they gone from the batch"):
+            await planned(app, tmp_path, triples(2, first=9), "third.csv")
         await app.jobs.cancel(first.id, by="jo")  # the learner was not gone
         with pytest.raises(ConsentMissing):
             await run(app, second)

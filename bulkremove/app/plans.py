@@ -146,6 +146,7 @@ class Plans:
                     reason = "Two people must agree (four_eyes), so somebody else has to approve it."
                     job = replace(job, state=JobState.HELD, reason=reason, confirmed_by="")
                 self._check_can_run(job, preview.plan, report)
+                await self._canaries.check(job)  # a run would be refused while a first removal waits for an answer
                 await self._jobs.add(job, preview.plan, "held" if needs_other else "confirmed", by=by, claim=claim)
         except asyncio.CancelledError:  # by Ctrl-C, perhaps just after it was stored: no job that could run may remain
             with suppress(BulkremoveError):
