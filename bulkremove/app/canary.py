@@ -1,7 +1,7 @@
 """The canary: the first run of an account sends one row alone, and a person says whether that learner is gone.
 
 What Zoho answers to a removal is known from documents and observations, not from each account. So the other rows wait
-until somebody has seen in Zoho People that the first removal did what it should (OUTCOMES, "Consent and account").
+until somebody has seen in Zoho People that the first removal did what it should (docs/decisions/0011-consent.md).
 """
 
 from __future__ import annotations

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bulkremove.app.context import Context
-from bulkremove.app.driving import check_reviewed
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.results import RunResult
+from bulkremove.app.review import check_reviewed
 from bulkremove.app.runs import Runs
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing, JobBusy
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState

@@ -14,10 +14,11 @@ from bulkremove.app import sandbox_run
 from bulkremove.app.accounts import Accounts
 from bulkremove.app.canary import FIRST_ROW_ALONE, Canaries
 from bulkremove.app.context import Context
-from bulkremove.app.driving import Driving, check_reviewed
+from bulkremove.app.heartbeat import Heartbeat
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.protected_list import ProtectedList, protected_learners
 from bulkremove.app.results import RunResult
+from bulkremove.app.review import check_reviewed
 from bulkremove.app.sandbox_run import RunningSandbox, SandboxOptions
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch, seconds_between
@@ -77,9 +78,9 @@ class Runs:
             job = await self._jobs.find(job_id)
             await self._check(job)
             settings = self._accounts.settings_of(job)
-            if (await storage.rows.tally(job.id)).open:
-                self._accounts.check_client(job, settings)
             rows_left = (await storage.rows.tally(job.id)).open
+            if rows_left:
+                self._accounts.check_client(job, settings)
             if front_end is not FrontEnd.NIGHTLY:
                 check_reviewed(
                     job,
@@ -102,11 +103,11 @@ class Runs:
             files = reserve_both(job, report, rows=tally.total)
             try:
                 if tally.open:
-                    driving = Driving(storage.jobs, job, front_end, self._context.clock)
+                    heartbeat = Heartbeat(storage.jobs, job, front_end, self._context.clock)
                     protected_list = ProtectedList(self._context.settings)
 
                     def is_protected(removal: Removal) -> bool:
-                        driving.check()
+                        heartbeat.check()
                         return protected_list.is_protected(removal)
 
                     run = JobRun(
@@ -124,7 +125,7 @@ class Runs:
                         is_protected=is_protected,
                         first_row_alone=FIRST_ROW_ALONE if is_canary else "",
                     )
-                    async with self._connected(job, settings) as (client, tokens), driving.recorded():
+                    async with self._connected(job, settings) as (client, tokens), heartbeat.recorded():
                         job = await run.run(client, tokens)
                     if is_canary and (question := await self._canaries.question(job)):
                         await self._jobs.add_event(job.id, "canary", question)

@@ -108,7 +108,7 @@ def show(screen: Screen, job: str, as_json: bool) -> None:
     if stored_job.state is JobState.HELD:
         screen.answer(f"To let it run: {screen.command('approve', stored_job.id)}")
     if needs_review:
-        from bulkremove.app.driving import review_text
+        from bulkremove.app.review import review_text
 
         screen.answer(f"It needs review. {review_text(stored_job, tally.open, now)}")
     if stored_job.state.resumable:

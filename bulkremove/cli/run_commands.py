@@ -144,7 +144,7 @@ def resume(
         stored = asyncio.run(app.jobs.find(job))
         rows_left = asyncio.run(app.jobs.tally(stored)).open
         if rows is None and rows_left and stored.needs_review(app.clock.wall()) and sys.stdin.isatty():
-            from bulkremove.app.driving import review_text
+            from bulkremove.app.review import review_text
 
             review = review_text(stored, rows_left, app.clock.wall())
             screen.warn(f"Job {stored.id} ({shown(stored.source)}) needs review. {review}")

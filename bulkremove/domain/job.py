@@ -13,7 +13,7 @@ from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.domain.row import Roles, Status
 
 CONSENT_SECONDS = 3600.0
-"""Seconds after which what is left of a job needs a person's review (OUTCOMES: an hour from when nobody drives it)."""
+"""Seconds after which what is left of a job needs a person's review (an hour from when nobody drives it)."""
 APPROVAL_SECONDS = 7 * 86_400.0
 """Seconds after which a plan that nobody approved has expired, and a job that no nightly run went on with is held."""
 ANNOUNCED_WAIT = 86_400.0

@@ -68,3 +68,8 @@ def column_index(name: str) -> int:
     for letter in name.upper():
         number = number * 26 + ord(letter) - 64
     return number - 1
+
+
+def filled(cell: object) -> bool:
+    """Whether a cell holds something to be seen."""
+    return bool(cell.strip()) if isinstance(cell, str) else cell is not None

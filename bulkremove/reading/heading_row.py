@@ -14,7 +14,7 @@ from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.table import Choices, column_letter
 from bulkremove.reading import damaged_ids, encodings
 from bulkremove.reading.columns import by_name, named
-from bulkremove.reading.grid import Grid
+from bulkremove.reading.grid import Grid, filled
 from bulkremove.reading.options import ROLES, ReadOptions
 
 NO_HEADINGS = 0
@@ -35,7 +35,7 @@ def place(grid: Grid, name: str, options: ReadOptions) -> tuple[int, tuple[str, 
 
     Raises FileRefused for an empty file, for a row that does not exist, and where the user must decide.
     """
-    first = next((i for i in range(len(grid.numbers)) if any(_filled(column[i]) for column in grid.columns)), None)
+    first = next((i for i in range(len(grid.numbers)) if any(filled(column[i]) for column in grid.columns)), None)
     if first is None:
         raise FileRefused(f"{name} is empty.")
     if options.header_row == NO_HEADINGS:
@@ -185,7 +185,3 @@ def _is_id(text: str) -> bool:
     """Whether a text is an id, perhaps with something around it: an apostrophe, ``="..."``, unseen blanks."""
     digits = sum(character.isdigit() for character in text)
     return digits >= _MIN_ID_DIGITS and digits >= len(text) - _AROUND
-
-
-def _filled(cell: object) -> bool:
-    return bool(cell.strip()) if isinstance(cell, str) else cell is not None

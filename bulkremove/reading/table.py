@@ -10,7 +10,7 @@ from bulkremove.domain.ids import TRIMMED_CHARACTERS
 from bulkremove.domain.row import Exclusion, Roles
 from bulkremove.domain.table import Choices, Table
 from bulkremove.reading import columns, damaged_ids, groups, heading_row, previous_report, row_choice
-from bulkremove.reading.grid import Grid
+from bulkremove.reading.grid import Grid, filled
 from bulkremove.reading.options import Hidden, ReadOptions
 
 FIRST_ROWS = 5
@@ -74,15 +74,11 @@ def build_table(grid: Grid, name: str, options: ReadOptions) -> Table:
     )
 
 
-def _filled(cell: object) -> bool:
-    return bool(cell.strip()) if isinstance(cell, str) else cell is not None
-
-
 def _trim_width(grid: Grid, top: int, name: str) -> None:
     """Drop empty columns at the right end, in place; refuse a column there that has data but no heading."""
-    while grid.columns and not _filled(grid.columns[-1][top]):
+    while grid.columns and not filled(grid.columns[-1][top]):
         column = grid.columns[-1]
-        stray = next((i for i in range(top + 1, len(column)) if column[i] != "" and _filled(column[i])), None)
+        stray = next((i for i in range(top + 1, len(column)) if column[i] != "" and filled(column[i])), None)
         if stray is not None:
             raise FileRefused(
                 f"{name}, row {grid.numbers[stray]}: it has more fields than the header.",
@@ -117,7 +113,7 @@ def _empty_rows(grid: Grid, roles: Roles, start: int) -> set[int]:
     """Return the indexes of rows with nothing in any cell."""
     learners = grid.columns[roles.learner]
     candidates = [i for i in range(start, len(learners)) if not str(learners[i]).strip()]
-    return {i for i in candidates if not any(_filled(column[i]) for column in grid.columns)}
+    return {i for i in candidates if not any(filled(column[i]) for column in grid.columns)}
 
 
 def _text_columns(grid: Grid, start: int, excluded: set[int]) -> list[list[str]]:

@@ -10,8 +10,8 @@ from aiohttp import web
 from aiohttp_sse import sse_response
 
 from bulkremove.app import App
-from bulkremove.app.driving import review_text
 from bulkremove.app.job_supervisor import JobSupervisor, RunningJob
+from bulkremove.app.review import review_text
 from bulkremove.domain.attempt import Outcome
 from bulkremove.domain.clock import LoopTime, later, seconds_between
 from bulkremove.domain.job import Job, JobState

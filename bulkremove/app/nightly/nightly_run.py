@@ -16,7 +16,6 @@ from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
 from bulkremove.app.context import Context
-from bulkremove.app.driving import review_text
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.nightly.intake import Intake
@@ -24,6 +23,7 @@ from bulkremove.app.nightly.result import NIGHTLY_RUN, NightlyResult
 from bulkremove.app.notices import Outbox
 from bulkremove.app.plans import Plans
 from bulkremove.app.retention import Retention
+from bulkremove.app.review import review_text
 from bulkremove.app.runs import Runs
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch, seconds_between
@@ -214,6 +214,8 @@ class NightlyRuns:
         since = job.driven_at if job.due_at is None else max(job.driven_at, job.due_at)
         is_theirs = job.state is not JobState.HELD and job.driven_by is not FrontEnd.NIGHTLY
         rows_left = (await self._jobs.tally(job)).open
+        if not rows_left:
+            return None  # it was killed before its report; nothing can be sent
         if is_theirs or job.reason_code is EndReason.STANDSTILL or not is_recent(since, now, APPROVAL_SECONDS):
             return f"It needs review. {review_text(job, rows_left, now)}"
         if job.state is not JobState.HELD:
