@@ -62,7 +62,7 @@ class FixedToken:
 
 
 async def _token(url: str) -> str:
-    form = {"grant_type": "refresh_token", "refresh_token": "r", "client_id": "c", "client_secret": "s"}
+    form = {"grant_type": "refresh_token", "refresh_token": "r", "client_id": "sandbox", "client_secret": "s"}
     async with aiohttp.ClientSession() as session, session.post(f"{url}/oauth/v2/token", data=form) as reply:
         members: Mapping[str, str] = await reply.json()
         return members["access_token"]

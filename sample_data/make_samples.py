@@ -83,7 +83,7 @@ def world() -> dict[str, object]:
     return {
         "organisation": "Sandbox Ltd",
         "client": {
-            "client_id": "1000.SANDBOX",
+            "client_id": "sandbox-client",
             "client_secret": "sandbox-secret",
             "refresh_token": "1000.sandbox.refresh",
             "grant_codes": ["1000.sandbox.grant"],

@@ -85,7 +85,7 @@ def crowd(folder: Path, count: int, faults: dict[str, object] | None = None, mis
     learners = [str(478346000019558000 + i) for i in range(count)]
     tree = {
         "organisation": "Crowd",
-        "client": {"client_id": "c", "client_secret": "s", "refresh_token": "r"},
+        "client": {"client_id": "sandbox", "client_secret": "s", "refresh_token": "r"},
         "batches": [{"courseId": course, "batchId": batch, "name": "B", "learners": learners[: count - missing]}],
         "faults": faults or {},
     }

@@ -108,7 +108,7 @@ class Stage:
         await self.clock.sleep(self.between)
         enrolled = self.rows if self.enrolled is None else self.enrolled
         batch = Batch(COURSE, BATCH, "A batch", tuple(learner(i) for i in range(enrolled)))
-        client = Client("client", "secret", "refresh", scope=self.scope)
+        client = Client("sandbox-client", "secret", "refresh", scope=self.scope)
         threshold = self.threshold or Threshold(self.quota.calls, self.quota.window, self.quota.lock, self.rule)
         if self.sandbox is None:
             self.sandbox = Sandbox(

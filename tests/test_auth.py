@@ -15,7 +15,7 @@ from bulkremove.domain.attempt import Reply
 from bulkremove.domain.errors import LocalFileFailed, NotAuthorized, SettingsError, TokenDelayed, Unanswered
 from bulkremove.domain.hosts import is_loopback
 from bulkremove.platform.secure_files import write_private
-from bulkremove.zoho.accounts import AccountStore, Credentials, from_environment, ledger_key
+from bulkremove.zoho.accounts import AccountStore, Credentials, from_environment
 from bulkremove.zoho.oauth import AccessTokens, exchange, revoke
 from tests.virtual_time import VirtualClock, run
 
@@ -247,11 +247,6 @@ def test_the_environment_gives_all_three_or_none() -> None:
     assert from_environment({}, "us") is None
     with pytest.raises(SettingsError, match="BULKREMOVE_REFRESH_TOKEN"):
         from_environment({"BULKREMOVE_CLIENT_ID": "a", "BULKREMOVE_CLIENT_SECRET": "b"}, "us")
-
-
-def test_one_client_shares_one_ledger_under_any_name() -> None:
-    assert ledger_key("h", "a") == ledger_key("h", "a")
-    assert 3 == len({ledger_key("h", "a"), ledger_key("h", "b"), ledger_key("i", "a")})
 
 
 def test_a_grant_code_gives_a_refresh_token_and_its_scopes(tmp_path: Path) -> None:

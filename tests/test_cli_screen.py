@@ -152,7 +152,7 @@ def test_login_stores_the_account_that_the_options_name(tmp_path: Path) -> None:
     with sandbox(world, tmp_path / "log.jsonl") as variables:
         addresses = {name: value for name, value in variables.items() if name.endswith("_URL")}
         bulkremove = Bulkremove(tmp_path / "home", environment(**addresses))
-        done = bulkremove("--account", "other", "login", stdin="us\nc\ns\ng\n")
+        done = bulkremove("--account", "other", "login", stdin="us\nAcme\nsandbox\ns\ng\n")
     assert 0 == done.returncode, done.stderr
     assert "'other'" in done.stdout
 

@@ -130,7 +130,9 @@ def played(home: Path, play: Callable[[Account], Awaitable[None]], quota: Quota 
 
 def test_three_gates_on_one_ledger_send_no_more_than_one_may(tmp_path: Path) -> None:
     async def play(account: Account) -> None:
-        todo = list(range(ROWS))
+        await account.complete(await account.acquire(0))
+        await account.clock.sleep(120)  # a ledger that was used, and then rested, begins with a burst
+        todo = list(range(1, ROWS))
 
         async def work(limiter: RateLimiter) -> None:
             while todo:
@@ -143,7 +145,7 @@ def test_three_gates_on_one_ledger_send_no_more_than_one_may(tmp_path: Path) -> 
             *(work(limiter) for limiter in [account.limiter(), account.limiter(), account.limiter()] for _ in range(4))
         )
         sent = await account.storage.rate_limit.send_times("key", since=started)
-        assert (ROWS, 30) == (len(sent), rate_limit.peak_calls(sent, 60.0))
+        assert (ROWS - 1, 30) == (len(sent), rate_limit.peak_calls(sent, 60.0))
         assert ROWS == (await account.storage.rows.tally("job"))[Status.REMOVED]
 
     played(tmp_path, play)

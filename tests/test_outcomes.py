@@ -14,7 +14,7 @@ from bulkremove.domain.job import JobState
 from bulkremove.domain.ledger import Quota
 from bulkremove.domain.row import Removal, Status
 from bulkremove.engine.rows import SHUTDOWN_GRACE
-from bulkremove.sandbox import Fault, LockResponse, Threshold
+from bulkremove.sandbox import Fault, Latency, LockResponse, Threshold
 from bulkremove.zoho.client import Admission, Exchange, ZohoClient
 from bulkremove.zoho.oauth import AccessTokens
 from tests.run_scenario import Stage, faults, learner
@@ -256,7 +256,8 @@ def test_a_token_s_file_that_fails_after_the_slot_was_taken_leaves_no_open_attem
 def test_rows_whose_new_token_is_delayed_wait_for_it_and_are_not_refused(tmp_path: Path) -> None:
     # The endpoint gives one token, then says that there were too many requests.
     stage = Stage(tmp_path, rows=6, faults=faults({i: ["401", "ok"] for i in (0, 1, 2)}), concurrency=3)
-    stage.faults = replace(stage.faults, token=(Fault("ok"), Fault("throttled"), Fault("ok")))
+    token = (Fault("ok"), Fault("throttled"), Fault("ok"))
+    stage.faults = replace(stage.faults, token=token, latency=Latency(7.0))  # longer than three rows take to be sent
     played = stage.play()
     assert [Status.REMOVED] * 6 == played.statuses
     assert "no_token" in played.events

@@ -34,7 +34,7 @@ class History:
 
     def play(self, calls: int) -> int:
         """The most calls that the server counts in any window."""
-        ledger, now, flying = Ledger(), Monotonic(1000.0), list[tuple[Monotonic, int]]()
+        ledger, now, flying = USED, Monotonic(1000.0), list[tuple[Monotonic, int]]()
         for _ in range(calls):
             taken = sorted((free for free in self.slots if free > now), reverse=True)
             full = taken[self.quota.calls - 1] if len(taken) >= self.quota.calls else None
@@ -110,11 +110,17 @@ def ask(ledger: Ledger, now: float, key: str, *, alone: bool = False) -> object:
 
 
 def test_the_first_thirty_go_at_once_and_the_rest_at_the_pace() -> None:
-    ledger = Ledger()
+    ledger = USED
     for _ in range(30):
         ledger = go(ledger, 1000.0)
     asked = ask(ledger, 1000.0, "a")
     assert Wait(pytest.approx(1002.11), Waiting.PACE) == asked  # type: ignore[arg-type] # approx stands for a float
+
+
+def test_a_ledger_that_was_never_used_starts_at_the_pace() -> None:
+    ledger = go(Ledger(), 1000.0)
+    assert Wait(pytest.approx(1002.11), Waiting.PACE) == ask(ledger, 1000.0, "a")  # type: ignore[arg-type] # approx stands for a float
+    assert 0 == ledger.burst
 
 
 @pytest.mark.parametrize(("took", "delay"), [(0.3, 0.0), (8.0, 0.2 * 2.11)])
@@ -236,7 +242,13 @@ def test_the_worst_window_is_the_one_that_counting_finds(times: list[float]) -> 
 
 @pytest.mark.parametrize(("calls", "seconds"), [(0, 0.0), (30, 0.0), (31, 61.1), (3000, 61.1 + 2969 * 2.11)])
 def test_the_forecast_is_a_burst_then_the_pace(calls: int, seconds: float) -> None:
-    assert seconds == pytest.approx(rate_limit.forecast(calls, Quota()))
+    assert seconds == pytest.approx(rate_limit.forecast(calls, Quota(), is_new=False))
+
+
+def test_the_forecast_for_a_ledger_that_was_never_used_has_no_burst() -> None:
+    assert [0.0, 0.0, pytest.approx(29 * 2.11)] == [
+        rate_limit.forecast(calls, Quota(), is_new=True) for calls in (0, 1, 30)
+    ]
 
 
 def turns(lefts: list[int]) -> list[int]:

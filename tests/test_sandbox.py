@@ -36,7 +36,7 @@ from tests.virtual_time import VirtualClock, run
 
 COURSE, BATCH = "478346000000645203", "478346000000645215"
 LEARNERS = tuple(f"4783460000195582{n:02}" for n in range(60))
-CLIENT = Client("1000.ID", "made-up secret", "1000.made-up.refresh", ("1000.made-up.code",))
+CLIENT = Client("sandbox-client", "made-up secret", "1000.made-up.refresh", ("1000.made-up.code",))
 WORLD = World("Example", CLIENT, (Batch(COURSE, BATCH, "Batch 1", LEARNERS),))
 
 
@@ -887,7 +887,7 @@ def test_a_sandbox_is_built_from_a_world_file(tmp_path: Path) -> None:
     path = tmp_path / "world.json"
     tree = {
         "organisation": "Example",
-        "client": {"client_id": "1000.ID", "client_secret": "made-up", "refresh_token": "1000.made-up"},
+        "client": {"client_id": "sandbox-client", "client_secret": "made-up", "refresh_token": "1000.made-up"},
         "batches": [{"courseId": COURSE, "batchId": BATCH, "name": "Batch 1", "learners": list(LEARNERS)}],
         "faults": {"foreign_per_minute": 1},
     }

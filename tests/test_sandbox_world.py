@@ -24,7 +24,11 @@ def tree(**changes: Any) -> dict[str, Any]:
     """A small world as JSON has it."""
     return {
         "organisation": "Example",
-        "client": {"client_id": "1000.ID", "client_secret": "made-up secret", "refresh_token": "1000.made-up.refresh"},
+        "client": {
+            "client_id": "sandbox-client",
+            "client_secret": "made-up secret",
+            "refresh_token": "1000.made-up.refresh",
+        },
         "batches": [{"courseId": COURSE, "batchId": BATCH, "name": "Batch 1", "learners": [LEARNER, OTHER]}],
         **changes,
     }
@@ -46,7 +50,11 @@ def test_a_world_is_read_from_its_file(tmp_path: Path) -> None:
     path.write_text(json.dumps(tree(faults=faults)), "utf-8")
     world = load_world(path)
     assert {Removal(COURSE, BATCH, LEARNER), Removal(COURSE, BATCH, OTHER)} == world.enrolled()
-    assert ("Example", "1000.ID", "Batch 1") == (world.organisation, world.client.client_id, world.batches[0].name)
+    assert ("Example", "sandbox-client", "Batch 1") == (
+        world.organisation,
+        world.client.client_id,
+        world.batches[0].name,
+    )
     expected = Faults(
         learners={LEARNER: (Fault("reset", effect=True), Fault())},
         calls={3: Fault("503", seconds=120)},

@@ -25,7 +25,7 @@ from bulkremove.web.server import make_site
 from bulkremove.web.sessions import Sessions, SignInThrottle
 
 PASSWORD = "correct horse battery"
-CREDENTIALS = {"BULKREMOVE_CLIENT_ID": "c", "BULKREMOVE_CLIENT_SECRET": "s", "BULKREMOVE_REFRESH_TOKEN": "r"}
+CREDENTIALS = {"BULKREMOVE_CLIENT_ID": "sandbox", "BULKREMOVE_CLIENT_SECRET": "s", "BULKREMOVE_REFRESH_TOKEN": "r"}
 IDS = ("478346000019501001", "478346000019502001", "478346000019558000")
 
 

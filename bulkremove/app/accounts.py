@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 
 from bulkremove.app.context import Context
@@ -12,6 +12,7 @@ from bulkremove.domain.clock import later, seconds_between
 from bulkremove.domain.errors import BulkremoveError, SettingsError
 from bulkremove.domain.job import Job
 from bulkremove.engine import rate_limit
+from bulkremove.platform.sending_homes import claim_limits, state_folder
 from bulkremove.zoho.accounts import (
     Account,
     AccountStore,
@@ -38,7 +39,34 @@ class Accounts:
 
     def credentials(self, settings: Settings) -> Credentials:
         """Credentials of the environment, else stored ones. Raises NotAuthorized, SettingsError or LocalFileFailed."""
-        return from_environment(self._context.environ, settings.dc) or self._store().get(settings.account)
+        credentials = from_environment(self._context.environ, settings.dc) or self._store().get(settings.account)
+        credentials.check_host(settings)
+        return credentials
+
+    def organization(self, settings: Settings) -> str:
+        """The organisation at Zoho that the account's calls count for; empty while there is only one.
+
+        Raises NotAuthorized where there are no credentials, SettingsError where the organisation must be named.
+        """
+        client, stored = client_hash(self.credentials(settings).client_id), self.all()
+        if settings.sandbox:
+            return settings.organization
+        own = [account for account in stored if (account.client, account.dc) == (client, settings.dc)]
+        others = [account for account in stored if account.dc == settings.dc and account.client != client]
+        named = next((account.organization for account in own if account.organization), "")
+        if named and settings.organization and ledger_key("", named) != ledger_key("", settings.organization):
+            raise SettingsError(
+                f"These credentials belong to the organisation {named!r}, but the settings name "
+                f"{settings.organization!r} ({settings.sources.get('organization', 'given')}).",
+                hint="Correct `organization`, or log in again and give another name.",
+            )
+        if others and not named and not settings.organization:
+            raise SettingsError(
+                f"More than one client of the data centre {settings.dc} is in use here, and it is not known which "
+                "organisation at Zoho these credentials belong to. Clients of one organisation share one limit.",
+                hint="Log in again, which asks for it; or set `organization`, where they come from the environment.",
+            )
+        return named or settings.organization
 
     def client(self, settings: Settings) -> str:
         """The identity of the account's client, without reading a secret where possible; empty without credentials."""
@@ -76,7 +104,19 @@ class Accounts:
 
     def ledger_key(self, settings: Settings) -> str:
         """The key of the account's ledger. Raises NotAuthorized or SettingsError where there are no credentials."""
-        return ledger_key(f"{settings.host}x{self._context.clock.speed:g}", self.credentials(settings).client_id)
+        return ledger_key(f"{settings.host}x{self._context.clock.speed:g}", self.organization(settings))
+
+    def sole_home(self, settings: Settings) -> AbstractContextManager[None]:
+        """The claim that a run needs in order to send: no other home folder uses the account's limit meanwhile.
+
+        Two names of one organisation can't be recognized, but its client can, so both are claimed. A sandbox needs no
+        claim. Entering it raises OtherHomeSends or LocalFileFailed.
+        """
+        if settings.sandbox:
+            return nullcontext()
+        client = client_hash(self.credentials(settings).client_id)
+        keys = (f"client {client}", f"organisation {ledger_key(settings.host, self.organization(settings))}")
+        return claim_limits(keys, settings.home, state=state_folder())
 
     def ledger_keys(self) -> list[str]:
         """The keys of the ledgers of all accounts that this machine has credentials for."""
@@ -85,6 +125,15 @@ class Accounts:
             with suppress(BulkremoveError):
                 keys.append(self.ledger_key(with_data_center(replace(settings, account=name))))
         return keys
+
+    async def is_new(self, settings: Settings) -> bool:
+        """Whether the account's ledger was never used, so that its first calls are paced and not sent at once."""
+        if not self._context.storage.exists:
+            return True
+        with suppress(BulkremoveError):  # without credentials nothing is sent at all
+            ledger, _ = await self._context.storage.rate_limit.ledger(self.ledger_key(settings))
+            return ledger.last_at is None
+        return True
 
     async def allowance(self) -> QuotaUsage:
         """How much of the account's quota is used. Raises NotAuthorized where there are no credentials."""

@@ -43,11 +43,13 @@ async def checks(context: Context) -> list[Check]:
     """Check settings, folder, journal, credentials, token (at most one refresh) and clock, in this order."""
     settings = context.settings
     results = [_settings(settings), _folder(settings), await _journal(context.storage)]
+    accounts = Accounts(context)
     try:
-        credentials = Accounts(context).credentials(settings)
+        credentials = accounts.credentials(settings)
     except BulkremoveError as error:
         return [*results, Check("credentials", False, error.message, error.hint)]
     results.append(Check("credentials", True, f"There are some for account {settings.account!r}."))
+    results.append(_organization(accounts, settings))
     results.append(await _canary(context, credentials))
     return [*results, *await _token_and_clock(settings, credentials, context.clock)]
 
@@ -87,6 +89,22 @@ async def _journal(storage: Storage) -> Check:
         return Check("journal", False, message, "Run `bulkremove journal accept-restore`.")
     unfinished = sum(job.state.resumable for job in jobs)
     return Check("journal", True, f"It opens; {len(jobs)} jobs, {unfinished} of them unfinished.")
+
+
+def _organization(accounts: Accounts, settings: Settings) -> Check:
+    try:
+        name = accounts.organization(settings)
+        with accounts.sole_home(settings):
+            pass
+    except BulkremoveError as error:
+        return Check("limit", False, error.message, error.hint)
+    whose = f"It is that of {name!r}" if name else "There is one organisation, without a name"
+    return Check(
+        "limit",
+        True,
+        f"{whose}, and no other home folder of yours sends to it. Other system users, machines and programs can't be "
+        "seen from here: their calls count for the same limit.",
+    )
 
 
 async def _canary(context: Context, credentials: Credentials) -> Check:

@@ -13,8 +13,12 @@ from bulkremove.zoho.client import open_client
 from bulkremove.zoho.oauth import exchange, is_scope_missing, revoke
 
 
-async def log_in(context: Context, *, name: str, dc: str, client_id: str, client_secret: str, code: str) -> list[str]:
+async def log_in(
+    context: Context, *, name: str, dc: str, organization: str, client_id: str, client_secret: str, code: str
+) -> list[str]:
     """Exchange a grant code for a refresh token and store it; returns sentences to show, without secrets.
+
+    ``organization``: the organisation at Zoho whose limit the account's calls use.
 
     Raises NotAuthorized, TokenDelayed, SettingsError or LocalFileFailed.
     """
@@ -22,13 +26,15 @@ async def log_in(context: Context, *, name: str, dc: str, client_id: str, client
         raise SettingsError(f"{dc!r} is no data centre of Zoho.", hint=f"There are: {', '.join(DATA_CENTERS)}.")
     settings = replace(context.settings, dc=dc)
     credentials = Credentials(dc, client_id, client_secret, "")
+    credentials.check_host(settings)
     async with open_client(settings) as zoho:
         grant = await exchange(zoho.post_form, settings.token_url, credentials, code)
     account = AccountStore(context.settings.home, system_keyring()).add(
-        name, replace(credentials, refresh_token=grant.refresh_token)
+        name, replace(credentials, refresh_token=grant.refresh_token), organization
     )
     sentences = [
-        f"Logged in: account {name!r}, data centre {dc} ({settings.host}). Its secrets are kept in the "
+        f"Logged in: account {name!r}, organisation {organization!r}, data centre {dc} ({settings.host}). Its secrets "
+        "are kept in the "
         f"{'system keyring' if account.stored_in == 'keyring' else 'private folder ' + str(settings.home)}."
     ]
     if is_scope_missing(grant.scopes):
@@ -44,6 +50,7 @@ async def log_out(context: Context, name: str) -> list[str]:
     store = AccountStore(context.settings.home, system_keyring())
     credentials, settings = store.get(name), with_data_center(replace(context.settings, account=name))
     try:
+        credentials.check_host(settings)
         async with open_client(settings) as zoho:
             await revoke(zoho.post_form, settings.token_url, credentials)
         message = "Its refresh token was revoked at Zoho."

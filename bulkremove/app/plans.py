@@ -247,7 +247,7 @@ class Plans:
             operation=operation,
         )
         quota, now = settings.quota, clock.wall()
-        seconds = rate_limit.forecast(planned.removals, quota)
+        seconds = rate_limit.forecast(planned.removals, quota, is_new=await self._accounts.is_new(settings))
         refusal = over_a_cap(planned, settings, today=await self.removals_today(client, host))
         ends_at = later(now, seconds / clock.speed)
         return Preview(

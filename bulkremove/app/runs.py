@@ -81,6 +81,7 @@ class Runs:
             rows_left = (await storage.rows.tally(job.id)).open
             if rows_left:
                 self._accounts.check_client(job, settings)
+                alone.enter_context(self._accounts.sole_home(settings))
             if front_end is not FrontEnd.NIGHTLY:
                 check_reviewed(
                     job,

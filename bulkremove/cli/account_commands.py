@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import click
 
 from bulkremove.cli.console import Screen, json_option
 from bulkremove.domain.data_centers import DATA_CENTERS
+
+if TYPE_CHECKING:
+    from bulkremove.zoho.accounts import Account
 
 
 def add_to(group: click.Group) -> None:
@@ -31,7 +35,10 @@ def login(screen: Screen, name: str | None) -> None:
 
     from bulkremove.app.login import log_in
 
+    with screen.app() as app:
+        account, organization, stored = name or app.settings.account, app.settings.organization, app.accounts.all()
     dc = click.prompt("Data centre", type=click.Choice(list(DATA_CENTERS)), default="us", err=True)
+    organization = organization or _ask_organization(account, [other for other in stored if other.dc == dc])
     client_id = click.prompt("Client id", err=True)
     secret = click.prompt("Client secret (not shown)", hide_input=True, err=True)
     code = click.prompt("Grant code (not shown)", hide_input=True, err=True)
@@ -40,8 +47,9 @@ def login(screen: Screen, name: str | None) -> None:
         sentences = asyncio.run(
             log_in(
                 app.context,
-                name=name or app.settings.account,
+                name=account,
                 dc=dc,
+                organization=organization,
                 client_id=client_id.strip(),
                 client_secret=secret.strip(),
                 code=code.strip(),
@@ -49,6 +57,22 @@ def login(screen: Screen, name: str | None) -> None:
         )
     for sentence in sentences:
         screen.answer(sentence)
+
+
+def _ask_organization(name: str, in_data_center: list[Account]) -> str:
+    """Ask whose limit the account uses; no answer is assumed where another account may belong to it."""
+    known = next((account.organization for account in in_data_center if account.name == name), "")
+    others = {account.organization or f"that of account {account.name}" for account in in_data_center}
+    if any(account.name != name for account in in_data_center):
+        click.echo(
+            f"Accounts of one organisation share its limit. Known here: {', '.join(sorted(others))}. If this account "
+            "belongs to one of these, give the same name.",
+            err=True,
+        )
+        return str(click.prompt("Organisation at Zoho", default=known or None, err=True))
+    return str(
+        click.prompt("Organisation at Zoho (any name that tells it from others)", default=known or name, err=True)
+    )
 
 
 @click.group(invoke_without_command=True)
@@ -65,13 +89,21 @@ def accounts(context: click.Context, as_json: bool) -> None:
     with screen.app() as app:
         stored_accounts = app.accounts.all()
     if as_json:
-        screen.answer(json.dumps([{"name": a.name, "dc": a.dc, "stored_in": a.stored_in} for a in stored_accounts]))
+        screen.answer(
+            json.dumps(
+                [
+                    {"name": a.name, "organization": a.organization, "dc": a.dc, "stored_in": a.stored_in}
+                    for a in stored_accounts
+                ]
+            )
+        )
         return
     if not stored_accounts:
         screen.answer("There are no accounts yet. `bulkremove login` stores one.")
     for account in stored_accounts:
         client = f"client id ...{account.client_id_ends}"
-        screen.answer(f"{account.name:<20}  {account.dc}  {client}  kept in the {account.stored_in}")
+        organization = account.organization or "organisation not named"
+        screen.answer(f"{account.name:<20}  {account.dc}  {organization}  {client}  kept in the {account.stored_in}")
 
 
 @accounts.command()

@@ -19,7 +19,7 @@ EXIT_CODES = {
     3: "finished, but some rows are refused, unknown or invalid",
     4: "refused by a cap or for want of consent; nothing was sent",
     5: "stopped early; it can be resumed",
-    6: "the job is driven by another process",
+    6: "another process drives the job, or another home folder uses the same limit",
     7: "not authorised",
     130: "stopped by Ctrl-C",
 }
@@ -57,7 +57,7 @@ def of_error(error: BulkremoveError) -> int:
     match error:
         case errors.NotAuthorized():
             return 7
-        case errors.JobBusy():
+        case errors.JobBusy() | errors.OtherHomeSends():
             return 6
         case errors.TokenDelayed():
             return 5

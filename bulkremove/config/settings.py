@@ -26,6 +26,8 @@ class Settings:
 
     home: Path
     account: str = "default"
+    organization: str = ""
+    """Name of the organisation at Zoho, for credentials from the environment; `login` asks for that of an account."""
     dc: str = "us"
     api_url: str = ""
     """Empty for the data centre's own host."""

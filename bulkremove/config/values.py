@@ -23,6 +23,13 @@ def _account(value: object) -> str:
     return value
 
 
+def _organization(value: object) -> str:
+    text = " ".join(str(value).split())
+    if not text.isprintable() or not 1 <= len(text) <= 100:
+        raise ValueError(f"{value!r} is no name of an organisation: 1 to 100 characters.")
+    return text
+
+
 def _dc(value: object) -> str:
     code = str(value).lower()
     if code not in DATA_CENTERS:
@@ -176,6 +183,7 @@ def _file(value: object) -> str:
 
 PARSERS: dict[str, Callable[[object], object]] = {
     "account": _account,
+    "organization": _organization,
     "dc": _dc,
     "api_url": _url(PEOPLE_HOSTS),
     "accounts_url": _url(ACCOUNTS_HOSTS),

@@ -14,6 +14,7 @@
     ├── SourceFailed        sources, app: the folder, command or address can't be read
     ├── NoticeFailed        app: a notice could not be delivered
     ├── JobBusy             app: the job is running already
+    ├── OtherHomeSends      platform: another home folder sends to the same organisation right now
     ├── NotAuthorized       zoho: there are no credentials, or Zoho does not accept them
     ├── TokenDelayed        zoho: no access token is available right now; no row is affected
     ├── JournalFailed       storage, app: the journal or a backup of it can't be written or read
@@ -91,6 +92,10 @@ class NoticeFailed(BulkremoveError):
 
 class JobBusy(BulkremoveError):
     """The job is running already, in this process or another one."""
+
+
+class OtherHomeSends(BulkremoveError):
+    """Another home folder, with a ledger of its own, sends to the same organisation right now."""
 
 
 class NotAuthorized(BulkremoveError):

@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 SANDBOX_HOST = "sandbox"
 """The host of a plan that is made for the bundled sandbox, which takes a free port at each start."""
+SANDBOX_CLIENT = "sandbox"
+"""What the client ids of a sandbox begin with; Zoho's own begin with 1000."""
 
 
 def is_sandbox(host: str) -> bool:

@@ -73,7 +73,7 @@ class Ledger:
     burst: int = 0
     """Calls that may still be made without a pause."""
     last_at: Monotonic | None = None
-    """When a call was last sent or answered; None before the first."""
+    """When a call was last sent or answered; None before the first, and then the ledger proves nothing."""
     suspension: Suspension | None = None
     individually_limited_row: str | None = None
     """Key of a row that hit a limit of its own, not the account's."""

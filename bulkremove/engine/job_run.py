@@ -160,7 +160,8 @@ class JobRun:
         text = _LOCKOUT_TEXTS[lockout.reason]
         if lockout.lowered_to is not None:
             text += (
-                " Our own calls can't have used it up: other programs use the same allowance. "
+                " Our own calls can't have used it up: another program, system user or machine "
+                "uses the same organisation's allowance. "
                 f"From now on at most {lockout.lowered_to} calls per window are made."
             )
         await self._record(lockout.reason.value, text)

@@ -154,7 +154,8 @@ def ask(
     if full_until is not None and full_until > now:
         return Wait(full_until, Waiting.WINDOW)
     calls = budget(ledger, quota, now)
-    idle = ledger.last_at is None or seconds_between(ledger.last_at, now) >= 2 * quota.window
+    # A ledger that was never used proves nothing: its home may be new, and the account's calls be those of another.
+    idle = ledger.last_at is not None and seconds_between(ledger.last_at, now) >= 2 * quota.window
     burst = calls if idle else min(ledger.burst, calls)
     if burst <= 0 and now < ledger.next_at:
         return Wait(ledger.next_at, Waiting.PACE)
@@ -265,8 +266,13 @@ def shared_ends(row_counts: Sequence[int], quota: Quota) -> list[float]:
     return ends
 
 
-def forecast(calls: int, quota: Quota) -> float:
-    """Seconds that ``calls`` removals take at the limit without other traffic: one burst, then the pace."""
+def forecast(calls: int, quota: Quota, *, is_new: bool) -> float:
+    """Seconds that ``calls`` removals take at the limit without other traffic: one burst, then the pace.
+
+    ``is_new``: the ledger was never used, so there is no burst.
+    """
+    if is_new:
+        return max(0, calls - 1) * pace(quota.calls, quota)
     if calls <= quota.calls:
         return 0.0
     return quota.window + quota.margin + (calls - quota.calls - 1) * pace(quota.calls, quota)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bulkremove.domain.errors import SandboxError
+from bulkremove.domain.hosts import SANDBOX_CLIENT
 from bulkremove.domain.row import Removal
 from bulkremove.sandbox.faults import KINDS, TOKEN_KINDS, Fault, Faults, Latency
 
@@ -87,6 +88,10 @@ def _client(tree: object) -> Client:
     names = {"client_id", "client_secret", "refresh_token", "grant_codes", "scope", "expires_in", "throttled_with"}
     client = _Members("client", tree, names)
     throttled_with = client.get("throttled_with", 200)
+    if not client.text("client_id").startswith(SANDBOX_CLIENT):
+        raise SandboxError(
+            f"client.client_id must begin with {SANDBOX_CLIENT!r}, so that no real one gets into a world."
+        )
     if throttled_with not in (200, 400):
         raise SandboxError("client.throttled_with must be 200 or 400.")
     codes = client.array("grant_codes", [])

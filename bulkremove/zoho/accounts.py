@@ -15,6 +15,7 @@ from typing import Protocol
 
 from bulkremove.config import Settings
 from bulkremove.domain.errors import LocalFileFailed, NotAuthorized, SettingsError
+from bulkremove.domain.hosts import SANDBOX_CLIENT
 from bulkremove.platform.secure_files import read_private, write_private
 
 SERVICE = "bulkremove"
@@ -34,6 +35,18 @@ class Credentials:
     client_secret: str = field(repr=False)
     refresh_token: str = field(repr=False)
 
+    def check_host(self, settings: Settings) -> None:
+        """Check that these are no real credentials for a program on this machine. Raises SettingsError.
+
+        Whatever listens on the loopback address would get them.
+        """
+        if settings.sandbox and not self.client_id.startswith(SANDBOX_CLIENT):
+            raise SettingsError(
+                f"The credentials are real ones, and {settings.host} is a sandbox on this machine. They were not sent.",
+                hint=f"Use credentials that were made up for the sandbox: a client id that begins with "
+                f"{SANDBOX_CLIENT!r}, as `bulkremove sandbox` prints.",
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -47,6 +60,8 @@ class Account:
     """``keyring`` or ``file``."""
     client: str = ""
     """The ``client_hash`` of the client id; empty for an account that an older version stored."""
+    organization: str = ""
+    """The organisation at Zoho that its calls count for; empty for an account that an older version stored."""
 
 
 class Keyring(Protocol):
@@ -92,9 +107,9 @@ def client_hash(client_id: str) -> str:
     return hashlib.sha256(client_id.encode()).hexdigest()[:16]
 
 
-def ledger_key(host: str, client_id: str) -> str:
-    """Return the key of the quota ledger: the same for one client under two account names, which share one quota."""
-    return f"{host}|{client_hash(client_id)}"
+def ledger_key(host: str, organization: str) -> str:
+    """Return the key of the quota ledger: two clients of one organisation share its quota. Letter case is ignored."""
+    return f"{host}|{' '.join(organization.casefold().split())}"
 
 
 class AccountStore:
@@ -109,7 +124,7 @@ class AccountStore:
         """List the accounts, sorted by name."""
         return [account for _, account in sorted(self._load().items())]
 
-    def add(self, name: str, credentials: Credentials) -> Account:
+    def add(self, name: str, credentials: Credentials, organization: str = "") -> Account:
         """Store an account, in place of an earlier one of the same name."""
         secret = json.dumps(asdict(credentials))
         stored_in = "file"
@@ -124,7 +139,12 @@ class AccountStore:
         else:
             self._file(name).unlink(missing_ok=True)
         account = Account(
-            name, credentials.dc, credentials.client_id[-4:], stored_in, client_hash(credentials.client_id)
+            name,
+            credentials.dc,
+            credentials.client_id[-4:],
+            stored_in,
+            client_hash(credentials.client_id),
+            organization,
         )
         self._save(self._load() | {name: account})
         return account

@@ -645,7 +645,7 @@ class Sequences:
         batch = {"courseId": COURSE, "batchId": BATCH, "name": "B", "learners": sorted(set(learners) - missing)}
         tree = {
             "organisation": "Sequences",
-            "client": {"client_id": "c", "client_secret": "s", "refresh_token": "r"},
+            "client": {"client_id": "sandbox", "client_secret": "s", "refresh_token": "r"},
             "batches": [batch],
             "faults": {"learners": met, "latency": 0.5, "seed": self._seed},
         }

@@ -127,7 +127,7 @@ def drawn(seed: int, rows: int = ROWS) -> History:
     batches = tuple(
         Batch(course, BATCH, "B", tuple(one.learner for one in enrolled if one.course == course)) for course in COURSES
     )
-    client = Client("client", "secret", "refresh", expires_in=dice.choice((3600, 3600, 400)))
+    client = Client("sandbox-client", "secret", "refresh", expires_in=dice.choice((3600, 3600, 400)))
     bad = dice.random()  # how bad a day it is
     kinds = dice.sample(_FAULTS, dice.randint(0, 6)) + (dice.sample(_HALTING, 1) if dice.random() < 0.3 else [])
     rates = {Fault.parse(kind): dice.uniform(0.005, 0.12) * bad for kind in kinds}

@@ -81,7 +81,7 @@ class Bench:
         self.folder = folder
         world, self.file = crowd(folder, ROWS)
         tree = json.loads(world.read_text())
-        client = {"client_id": "c", "client_secret": SECRETS["client secret"]}
+        client = {"client_id": "sandbox", "client_secret": SECRETS["client secret"]}
         world.write_text(json.dumps({**tree, "client": {**client, "refresh_token": SECRETS["refresh token"]}}))
         self.world = world
         self.said: list[tuple[str, bytes]] = []
@@ -92,7 +92,7 @@ class Bench:
     def open(self) -> Iterator[dict[str, str]]:
         with sandbox(self.world, self.folder / "log.jsonl") as variables, self.server.listening() as port:
             secrets = {
-                "BULKREMOVE_CLIENT_ID": "c",  # a shell would need quotes around them, which the printed lines have
+                "BULKREMOVE_CLIENT_ID": "sandbox",  # the printed lines have quotes for a shell
                 "BULKREMOVE_CLIENT_SECRET": SECRETS["client secret"],
                 "BULKREMOVE_REFRESH_TOKEN": SECRETS["refresh token"],
             }
