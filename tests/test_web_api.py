@@ -171,7 +171,7 @@ def served(home: Path) -> Iterator[tuple[str, dict[str, str], dict[str, str]]]:
 
     thread = threading.Thread(target=asyncio.run, args=(serve(),))
     thread.start()
-    assert ready.wait(20)
+    assert ready.wait(120)
     try:
         yield found[0]
     finally:

@@ -20,6 +20,7 @@ from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Clock
 from bulkremove.domain.permissions import Role
+from bulkremove.web.connections import listening
 from bulkremove.web.security import Address
 from bulkremove.web.server import make_site
 from bulkremove.web.sessions import Sessions, SignInThrottle
@@ -84,6 +85,10 @@ class Visitor:
             text = body.decode("utf-8", "replace")
             return Reply(reply.status, text, dict(reply.headers), reply.url.path_qs, body)
 
+    def cookie(self, name: str) -> str:
+        """The value of a cookie that it keeps."""
+        return next(cookie.value for cookie in self._session.cookie_jar if cookie.key == name)
+
     async def sign_in(self, name: str, password: str = PASSWORD) -> Reply:
         return await self.post("/sign-in", name=name, password=password)
 
@@ -103,6 +108,8 @@ class RunningSite:
     sessions: Sessions
     site: web.Application
     url: str
+    cookie: str
+    """The name of the session's cookie."""
 
     @asynccontextmanager
     async def visitor(self, *, known: bool = True, **headers: str) -> AsyncIterator[Visitor]:
@@ -149,20 +156,20 @@ async def running_site(
     for role in roles:
         await app.users.add_user(role.value, role, PASSWORD, by="a test")
     supervisor, sessions = app.supervisor(), Sessions(app.users, users=bool(roles))
-    listening = free_port()
-    own = frozenset({f"127.0.0.1:{listening}", f"localhost:{listening}"})
-    address = replace(address, hosts=own) if address else Address(own)
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    address = replace(
+        address or Address(frozenset()), hosts=frozenset({f"127.0.0.1:{port}", f"localhost:{port}"}), port=port
+    )
     site = make_site(app, supervisor, sessions, SignInThrottle(), address)
-    runner = web.AppRunner(site, access_log=None, shutdown_timeout=1.0)
-    async with app.runs.in_sandbox():
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", listening).start()
-        try:
-            yield RunningSite(app, supervisor, sessions, site, f"http://127.0.0.1:{listening}")
-        finally:
-            await supervisor.close()
-            await runner.cleanup()
-            app.close()
+    try:
+        async with app.runs.in_sandbox(), listening(site, listener, address):
+            try:
+                yield RunningSite(app, supervisor, sessions, site, f"http://127.0.0.1:{port}", address.cookie)
+            finally:
+                await supervisor.close()
+    finally:
+        app.close()
 
 
 async def until(so: Callable[[], object | Awaitable[object]]) -> None:

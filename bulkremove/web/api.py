@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,7 +35,7 @@ from bulkremove.web.openapi import (
     query_names,
 )
 from bulkremove.web.plan_pages import TO_REMOVE, confirm
-from bulkremove.web.responses import download
+from bulkremove.web.responses import BODY_TIMEOUT, download
 from bulkremove.web.routes import JSON, Route, person
 from bulkremove.web.uploads import Upload, Uploads
 
@@ -230,9 +231,10 @@ def _row(row: PlannedRow) -> RowJson:
 
 
 async def _json_object(request: web.Request) -> dict[str, object]:
-    """Parse the body. Raises HTTPBadRequest when it is not a JSON object."""
+    """Parse the body. Raises HTTPBadRequest when it is not a JSON object, TimeoutError when it comes too slowly."""
     try:
-        body = json.loads(await request.text())
+        async with asyncio.timeout(BODY_TIMEOUT):
+            body = json.loads(await request.text())
     except (ValueError, LookupError, RecursionError):
         body = None
     if not isinstance(body, dict):

@@ -20,8 +20,7 @@ from bulkremove.domain.row import Status
 from bulkremove.report import first_line
 from bulkremove.web.chart import chart
 from bulkremove.web.responses import part
-from bulkremove.web.routes import Route, person
-from bulkremove.web.security import COOKIE
+from bulkremove.web.routes import PERSON, SESSION, Route, person
 from bulkremove.web.sessions import Sessions
 
 POLL_SECONDS = 0.5
@@ -59,9 +58,9 @@ class LiveUpdates:
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Stream the live parts of a job's page whenever they change, until the job is at rest or the session ends."""
         job_id, sent = (await self._app.jobs.find(request.match_info["job"])).id, dict.fromkeys(_TEMPLATES, "")
-        session = request.cookies.get(COOKIE, "")
         async with sse_response(request) as stream:
-            while stream.is_connected() and await self._sessions.who(session, watching=True):
+            while stream.is_connected() and (who := await self._sessions.who(request[SESSION], watching=True)):
+                request[PERSON] = who  # with the present role
                 moving, parts = await self._parts(request, job_id)
                 for event, html in parts.items():
                     if html != sent[event]:

@@ -9,8 +9,8 @@ from aiohttp import web
 from bulkremove.app import App
 from bulkremove.domain.permissions import Right
 from bulkremove.web.responses import page, read_form
-from bulkremove.web.routes import FORM, SOURCE, Route, person
-from bulkremove.web.security import COOKIE
+from bulkremove.web.routes import FORM, HEALTH, SESSION, SOURCE, Route, person
+from bulkremove.web.security import Address
 from bulkremove.web.sessions import MAX_LOCAL_SESSION, Sessions, SignInThrottle, SignInThrottled
 
 _FILES = Path(__file__).parent / "static"
@@ -20,10 +20,10 @@ _CACHE_CONTROL = "private, max-age=300"
 
 
 class LoginPages:
-    """The handlers of start link, sign-in, sign-out and static files. ``secure``: cookies are sent over HTTPS only."""
+    """The handlers of start link, sign-in, sign-out and static files, and whether the server answers at all."""
 
-    def __init__(self, app: App, sessions: Sessions, sign_ins: SignInThrottle, *, secure: bool) -> None:
-        self._app, self._sessions, self._sign_ins, self._secure = app, sessions, sign_ins, secure
+    def __init__(self, app: App, sessions: Sessions, sign_ins: SignInThrottle, address: Address) -> None:
+        self._app, self._sessions, self._sign_ins, self._address = app, sessions, sign_ins, address
 
     def routes(self) -> list[Route]:
         """List the routes of these handlers; each static file has its own."""
@@ -33,6 +33,7 @@ class LoginPages:
         ]
         return [
             *files,
+            Route("GET", HEALTH, self.health, None),
             Route("GET", "/start", self.start, None),
             Route("GET", "/sign-in", self.sign_in_page, None),
             Route("POST", "/sign-in", self.sign_in, None, FORM),
@@ -43,12 +44,16 @@ class LoginPages:
         """Serve a static file; each has a route of its own, so no request can name another file."""
         return web.FileResponse(_FILES / request.path.rpartition("/")[2], headers={"Cache-Control": _CACHE_CONTROL})
 
+    async def health(self, request: web.Request) -> web.StreamResponse:
+        """Say that the server answers."""
+        return web.Response(text="ok")
+
     async def start(self, request: web.Request) -> web.StreamResponse:
         """Open the local user's session with the one-time token of the start link, and redirect to the home page."""
         session = self._sessions.open_by_token(request.query.get("token", ""))
         if session is None:
             raise web.HTTPForbidden(text="This link was used already. Start `bulkremove serve` again for a new one.")
-        return self._signed_in(session, int(MAX_LOCAL_SESSION))
+        return self._signed_in(request, session, int(MAX_LOCAL_SESSION))
 
     async def sign_in_page(self, request: web.Request) -> web.StreamResponse:
         """Show the form for name and password."""
@@ -69,25 +74,37 @@ class LoginPages:
             error = f"Too many tries. Try again in {seconds} seconds."
         else:
             if user is not None:
-                return self._signed_in(self._sessions.open(user), None)
+                return self._signed_in(request, self._sessions.open(user), None)
             status = 403
             error = "Name or password is wrong. An admin can set another one: `bulkremove users password`."
         return page("sign_in.html", request, {"error": error, "user": name}, status=status, headers=headers)
 
     async def sign_out(self, request: web.Request) -> web.StreamResponse:
         """End the session."""
-        self._sessions.close(request.cookies.get(COOKIE, ""))
+        self._sessions.close(request[SESSION])
         await self._app.record(person(request).name, "signed_out")
         if not self._sessions.users:
             return web.Response(text="You are signed out. Start `bulkremove serve` again for a new link.")
         redirect = web.HTTPSeeOther("/sign-in")
-        redirect.del_cookie(COOKIE, path="/")
+        redirect.del_cookie(
+            self._address.cookie, path="/", secure=self._address.secure, httponly=True, samesite="Strict"
+        )
         raise redirect
 
-    def _signed_in(self, session: str, max_age: int | None) -> web.StreamResponse:
-        """Set the session cookie and redirect to the home page. ``max_age``: seconds; None: until the browser ends."""
+    def _signed_in(self, request: web.Request, session: str, max_age: int | None) -> web.StreamResponse:
+        """Set the session cookie, in place of an earlier session, and redirect to the home page.
+
+        ``max_age``: seconds; None: until the browser ends.
+        """
+        self._sessions.close(request[SESSION])
         redirect = web.Response(status=303, headers={"Location": "/"})
         redirect.set_cookie(
-            COOKIE, session, max_age=max_age, httponly=True, samesite="Strict", secure=self._secure, path="/"
+            self._address.cookie,
+            session,
+            max_age=max_age,
+            httponly=True,
+            samesite="Strict",
+            secure=self._address.secure,
+            path="/",
         )
         return redirect

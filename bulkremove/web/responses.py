@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,6 +10,9 @@ from aiohttp import web
 from aiohttp_jinja2 import render_string, render_template
 
 from bulkremove.web.routes import PERSON
+
+BODY_TIMEOUT = 20.0
+"""Seconds for the body of a request that is no upload, 64 kB at most."""
 
 KINDS = {
     ".csv": "text/csv",
@@ -37,9 +41,10 @@ def part(template: str, request: web.Request, context: Mapping[str, object]) -> 
 
 
 async def read_form(request: web.Request) -> Mapping[str, object]:
-    """Read the fields of a form. Raises HTTPBadRequest for a body that can't be decoded."""
+    """Read the fields of a form. Raises HTTPBadRequest for a body that can't be decoded, or TimeoutError."""
     try:
-        return await request.post()
+        async with asyncio.timeout(BODY_TIMEOUT):
+            return await request.post()
     except (LookupError, ValueError):  # an unknown charset, bytes that are no text
         raise web.HTTPBadRequest(text="This form can't be read. Go back and try again.") from None
 

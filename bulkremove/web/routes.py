@@ -15,6 +15,9 @@ JSON = "application/json"
 API = ("/api/", "/metrics")
 """Path prefixes of the routes for programs, which authenticate with a bearer token, never with a cookie."""
 
+HEALTH = "/healthz"
+"""The one path without any check: it says that the server answers, and nothing else."""
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
@@ -42,6 +45,8 @@ class Route:
 
 
 PERSON = web.RequestKey("person", Person)
+SESSION = web.RequestKey("session", str)
+"""The key of the session that the request's cookie names; it may have ended, and is empty without a cookie."""
 SOURCE = web.RequestKey("source", str)
 """IP address of the client: from ``X-Forwarded-For`` where the request came through the configured proxy."""
 

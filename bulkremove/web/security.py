@@ -1,4 +1,6 @@
-"""The security checks of every request, in this order: host, origin, authentication, permission, content type.
+"""The security checks of every request, in this order.
+
+Encoding, host, origin, authentication, permission, content type.
 
 They also run for paths and methods without a route. The host is checked against DNS rebinding, the origin against
 cross-site requests, and the headers of each response let a browser load and run nothing but the files of this server.
@@ -16,14 +18,13 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from bulkremove.app import App
 from bulkremove.domain.permissions import Right
-from bulkremove.web.routes import API, PERSON, SOURCE, Person, Route
+from bulkremove.web.routes import API, HEALTH, PERSON, SESSION, SOURCE, Person, Route
 from bulkremove.web.sessions import Sessions
 
-COOKIE = "bulkremove"
 MAX_FORM_BYTES = 64 * 1024
 """Largest body of a request that is not an upload."""
 
-_HEADERS = CIMultiDict(
+HEADERS = CIMultiDict(
     {
         "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
         "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -49,6 +50,17 @@ class Address:
     only_by_proxy: bool = False
     """Whether requests that did not come through the proxy are refused."""
     tls: bool = False
+    port: int = 0
+
+    @property
+    def secure(self) -> bool:
+        """Whether browsers reach it over TLS, its own or the proxy's."""
+        return self.tls or bool(self.proxy)
+
+    @property
+    def cookie(self) -> str:
+        """The name of the session's cookie: no other host and no server on another port may set or overwrite it."""
+        return "__Host-bulkremove" if self.secure else f"bulkremove-{self.port}"
 
     def is_ours(self, host: str) -> bool:
         """Tell whether a Host header, in lower case, names this server."""
@@ -71,11 +83,15 @@ def make_security_middleware(
 
     @web.middleware
     async def security(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path == HEALTH:
+            return await handler(request)
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise web.HTTPUnsupportedMediaType(text="Send the body as it is, not compressed.")
         client = _client(request, address)
         if not address.is_ours(client.host):
             raise web.HTTPMisdirectedRequest(text="This address is not served here.")
         _check_site(request, client)
-        request[SOURCE] = client.source
+        request[SOURCE], request[SESSION] = client.source, request.cookies.get(address.cookie, "")
         route = routes.get(request.match_info.route)
         permission = route.permission if route else Right.LOOK
         if permission is not None:
@@ -138,7 +154,7 @@ async def _person(request: web.Request, app: App, sessions: Sessions) -> Person:
                 headers={"WWW-Authenticate": "Bearer"},
             )
         return Person(f"token {token.name}", token.role)
-    person = await sessions.who(request.cookies.get(COOKIE, ""))
+    person = await sessions.who(request[SESSION])
     if person is not None:
         return person
     if not sessions.users:
@@ -152,9 +168,9 @@ def make_guard(address: Address) -> Callable[[web.Request, web.StreamResponse], 
     """Make the signal handler that sets the security headers of every response, errors and files included."""
 
     async def guard(request: web.Request, response: web.StreamResponse) -> None:
-        response.headers.update(_HEADERS)
+        response.headers.update(HEADERS)
         response.headers.setdefault("Cache-Control", "no-store")
-        if address.tls:
+        if address.secure:  # a browser heeds it over TLS only
             response.headers["Strict-Transport-Security"] = "max-age=31536000"
 
     return guard

@@ -25,6 +25,7 @@ from bulkremove.domain.row import Status
 from bulkremove.report import duration, pluralize
 from bulkremove.web import filters
 from bulkremove.web.api import Api
+from bulkremove.web.connections import listening
 from bulkremove.web.error_pages import error_middleware
 from bulkremove.web.events import LiveUpdates
 from bulkremove.web.job_pages import JobPages
@@ -44,7 +45,7 @@ def make_site(
     """Build the aiohttp application: all routes behind the security checks, and the templates."""
     uploads, live = Uploads(app), LiveUpdates(app, supervisor, sessions)
     all_routes = [
-        *LoginPages(app, sessions, sign_ins, secure=address.tls or bool(address.proxy)).routes(),
+        *LoginPages(app, sessions, sign_ins, address).routes(),
         *PlanPages(app, supervisor, uploads).routes(),
         *JobPages(app, supervisor, uploads, live).routes(),
         *live.routes(),
@@ -94,15 +95,14 @@ async def serve(app: App, *, host: str, port: int, say: Callable[[str], None]) -
     port = listener.getsockname()[1]
     own_hosts = _own_hosts(port) if is_loopback(host) else frozenset()
     only_by_proxy = not is_loopback(host) and tls is None
-    address = Address(own_hosts, frozenset(settings.allowed_hosts), settings.proxy, only_by_proxy, tls is not None)
+    names = frozenset(settings.allowed_hosts)
+    address = Address(own_hosts, names, settings.proxy, only_by_proxy, tls is not None, port)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(app.runs.serving())
         await stack.enter_async_context(app.runs.in_sandbox())
         site = make_site(app, supervisor, sessions, SignInThrottle(), address)
-        runner = web.AppRunner(site, access_log=None, handle_signals=False, shutdown_timeout=2.0)
-        await runner.setup()
+        await stack.enter_async_context(listening(site, listener, address, tls=tls))
         try:
-            await web.SockSite(runner, listener, ssl_context=tls).start()
             # Before the link is printed: a journal that can't be written ends the server.
             resumed_jobs, need_review = await supervisor.resume_interrupted()
             for line in _greeting(settings, sessions, host, port, secure=tls is not None):
@@ -124,7 +124,6 @@ async def serve(app: App, *, host: str, port: int, say: Callable[[str], None]) -
             if scheduler is not None:
                 scheduler.cancel()
                 await asyncio.gather(scheduler, return_exceptions=True)
-            await runner.cleanup()
 
 
 def _own_hosts(port: int) -> frozenset[str]:
