@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -21,7 +22,15 @@ from bulkremove.platform.system_clock import SystemClock
 from bulkremove.reading.options import ReadOptions
 from bulkremove.storage import SqliteStorage
 from bulkremove.storage.interface.records import Act
-from bulkremove.web.sessions import FREE_ATTEMPTS, MAX_WAIT, Sessions, SignInThrottle, SignInThrottled
+from bulkremove.web.login_throttle import (
+    FREE_ATTEMPTS,
+    MAX_SIGN_INS_AT_ONCE,
+    MAX_WAIT,
+    KnownBrowsers,
+    SignInThrottle,
+    SignInThrottled,
+)
+from bulkremove.web.sessions import Sessions
 from tests.application_fixtures import LateClock, run, stored
 from tests.cli_fixtures import SAMPLES, Bulkremove, crowd, environment
 from tests.web_fixtures import CREDENTIALS, PASSWORD, free_port, triples
@@ -64,6 +73,44 @@ async def test_a_password_that_is_too_short_or_too_long_is_refused(app: App, pas
     with pytest.raises(UserError, match="12 to 200"):
         await app.users.add_user("jo", Role.ADMIN, password, by="a test")
     assert [] == await app.users.all()
+
+
+@pytest.mark.parametrize(
+    "password", ["password1234", "qwertyuiop123", "xxxxxxxxxxxx", "bulkremove2026", "christopher1"]
+)
+async def test_a_password_that_is_easily_guessed_is_refused(app: App, password: str) -> None:
+    with pytest.raises(UserError, match="easily guessed"):
+        await app.users.add_user("christopher", Role.ADMIN, password, by="a test")
+    assert [] == await app.users.all()
+
+
+async def test_one_person_has_one_name_in_whatever_letter_case(app: App) -> None:
+    await app.users.add_user("Kim", Role.ADMIN, PASSWORD, by="a test")
+    with pytest.raises(UserError, match="already"):
+        await app.users.add_user("kim", Role.APPROVER, PASSWORD, by="a test")
+    known = await app.users.sign_in("KIM", PASSWORD)
+    assert known is not None
+    assert "Kim" == known.name, "four_eyes compares names"
+    await app.users.remove_user("kIM", by="a test")
+    assert [] == await app.users.all()
+
+
+async def test_failed_sign_ins_are_counted_and_do_not_fill_the_audit_log(tmp_path: Path) -> None:
+    clock = LateClock()
+    with closing(App(Settings(tmp_path), environ={}, clock=clock)) as app:
+        await app.users.add_user("jo", Role.ADMIN, PASSWORD, by="a test")
+        for name in ("jo", "al", "bo") * 5:
+            assert await app.users.sign_in(name, "wrong") is None
+        clock.ahead = 3601.0
+        assert await app.users.sign_in("al", "wrong") is None
+        assert await app.users.sign_in("jo", PASSWORD) is not None
+        entries = [(entry.actor, entry.act, dict(entry.facts)) for entry in await app.audit.newest(10)][:-1]
+    assert [
+        ("jo", "signed_in", {"failed_before": 4}),
+        ("an unknown name", "sign_in_failed", {"failed_before": 9}),
+        ("an unknown name", "sign_in_failed", {}),
+        ("jo", "sign_in_failed", {}),
+    ] == entries
 
 
 @pytest.mark.parametrize("name", ["", " jo", "jo\n", "../jo", "x" * 65, "jö"])
@@ -169,7 +216,41 @@ async def test_a_whole_network_of_one_visitor_counts_as_one() -> None:
         assert not await guesser.guess(f"2001:db8::{i + 1}")
     with pytest.raises(SignInThrottled):
         await guesser.guess("2001:db8::ffff")
-    assert await guesser.guess("2001:db8:0:1::1", right=True)
+    with pytest.raises(SignInThrottled):
+        await guesser.guess("2001:db8:0:ffff::1")
+    assert await guesser.guess("2001:db8:1::1", right=True)
+
+
+async def test_a_known_browser_does_not_wait_for_strangers(tmp_path: Path) -> None:
+    guesser, browsers = Guesser(), KnownBrowsers(tmp_path)
+    mark = browsers.mark("Jo")
+    assert browsers.knows("jo", mark)
+    assert KnownBrowsers(tmp_path).knows("jo", mark), "after a restart too"
+    assert not any(browsers.knows(*other) for other in (("al", mark), ("jo", ""), ("jo", "a.b"), ("jo", f"{mark}0")))
+    for source in range(60):
+        await guesser.guess(str(source))
+    slept, release = guesser.slept, asyncio.Event()
+
+    async def never() -> SessionUser | None:
+        await release.wait()
+        return None
+
+    waiting = [asyncio.create_task(guesser.sign_ins.attempt(f"10.0.{i}.1", never)) for i in range(MAX_SIGN_INS_AT_ONCE)]
+    await asyncio.sleep(0)
+    with pytest.raises(SignInThrottled):
+        await guesser.guess("another", right=True)
+
+    async def right() -> SessionUser | None:
+        return SessionUser("jo", Role.ADMIN, "")
+
+    assert await guesser.sign_ins.attempt("10.0.1.1", right, browser=mark) is not None
+    release.set()
+    await asyncio.gather(*waiting)
+    assert guesser.slept > slept, "only strangers wait"
+    for _ in range(FREE_ATTEMPTS):
+        assert await guesser.sign_ins.attempt("9.9.9.9", never, browser=mark) is None
+    with pytest.raises(SignInThrottled):  # a stolen mark guesses no faster
+        await guesser.sign_ins.attempt("9.9.9.8", right, browser=mark)
 
 
 async def test_what_was_typed_as_a_name_may_be_a_password_and_is_not_kept(app: App) -> None:

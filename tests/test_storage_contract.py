@@ -24,7 +24,7 @@ from bulkremove.storage import SqliteStorage, Storage
 from bulkremove.storage.interface.attempts import AttemptOutcome, DoneElsewhere, SlotDecision
 from bulkremove.storage.interface.jobs import JobEnd
 from bulkremove.storage.interface.records import Act, IntakeResult, JobEvent, Notice, Record
-from bulkremove.storage.interface.users import Token, User
+from bulkremove.storage.interface.users import Token, User, UserCredentials
 
 CELLS = ("1", "2", "3", "\ud800 \x00 'x'")
 ACT = Act("jo", "looked", {"n": 1}, Epoch(1.0))
@@ -483,10 +483,12 @@ async def test_a_job_s_responses_are_counted_by_kind(storage: Storage) -> None:
 async def test_users_and_tokens_change_together_with_their_audit_entries(storage: Storage) -> None:
     assert await storage.users.add_user(User("jo", Role.ADMIN, Epoch(1.0)), "hash", ACT)
     assert not await storage.users.add_user(User("jo", Role.PREPARER, Epoch(2.0)), "other", ACT)
-    assert (Role.ADMIN, "hash") == await storage.users.credentials("jo")
-    assert await storage.users.set_password("jo", "another", ACT)
+    assert not await storage.users.add_user(User("JO", Role.PREPARER, Epoch(2.0)), "other", ACT)
+    assert UserCredentials("jo", Role.ADMIN, "hash") == await storage.users.credentials("Jo")
+    assert await storage.users.set_password("jO", "another", ACT, one_time=True)
+    assert UserCredentials("jo", Role.ADMIN, "another", one_time=True) == await storage.users.credentials("jo")
     assert not await storage.users.set_password("al", "another", ACT)
-    assert await storage.users.remove_user("jo", ACT)
+    assert await storage.users.remove_user("JO", ACT)
     assert [] == await storage.users.users()
     token = Token("t", "hr", Role.PREPARER, Epoch(1.0), None)
     await storage.users.add_token(token, "digest", ACT)

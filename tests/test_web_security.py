@@ -41,6 +41,9 @@ TABLE = {
     ("GET", "/sign-in"): Attacked(None),
     ("POST", "/sign-in"): Attacked(None, FORM),
     ("POST", "/sign-out"): Attacked(P, FORM),
+    ("GET", "/account"): Attacked(P),
+    ("POST", "/account/password"): Attacked(P, FORM),
+    ("POST", "/account/sessions/{session}/end"): Attacked(P, FORM),
     ("GET", "/"): Attacked(P),
     ("POST", "/uploads"): Attacked(P, "multipart/form-data"),
     ("GET", "/uploads/{upload}"): Attacked(P),
@@ -79,7 +82,7 @@ TABLE = {
     ("PUT", "/api/v1/jobs"): Attacked(P),
 }
 NO_DOORS = {("GET", "/no/such/page"): 404, ("DELETE", "/jobs/{job}"): 405, ("PUT", "/api/v1/jobs"): 405}
-FILLED = {"{upload}": "x", "{job}": "x", "{plan}": "x", "{ending}": "csv", "{rows}": "retry"}
+FILLED = {"{session}": "x", "{upload}": "x", "{job}": "x", "{plan}": "x", "{ending}": "csv", "{rows}": "retry"}
 
 
 def address(path: str) -> str:

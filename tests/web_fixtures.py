@@ -21,9 +21,10 @@ from bulkremove.config import Settings
 from bulkremove.domain.clock import Clock
 from bulkremove.domain.permissions import Role
 from bulkremove.web.connections import listening
+from bulkremove.web.login_throttle import SignInThrottle
 from bulkremove.web.security import Address
 from bulkremove.web.server import make_site
-from bulkremove.web.sessions import Sessions, SignInThrottle
+from bulkremove.web.sessions import Sessions
 
 PASSWORD = "correct horse battery"
 CREDENTIALS = {"BULKREMOVE_CLIENT_ID": "sandbox", "BULKREMOVE_CLIENT_SECRET": "s", "BULKREMOVE_REFRESH_TOKEN": "r"}

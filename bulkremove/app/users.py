@@ -16,10 +16,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from bulkremove.app.context import Context
+from bulkremove.domain.clock import Epoch, seconds_between
 from bulkremove.domain.errors import UserError
 from bulkremove.domain.permissions import Role
 from bulkremove.storage.interface.records import Act
-from bulkremove.storage.interface.users import Token, User
+from bulkremove.storage.interface.users import Token, User, UserCredentials
 
 if TYPE_CHECKING:  # it loads a C library that most commands do not need
     from argon2 import PasswordHasher
@@ -27,6 +28,12 @@ if TYPE_CHECKING:  # it loads a C library that most commands do not need
 MIN_PASSWORD_LENGTH = 12
 MAX_PASSWORD_LENGTH = 200
 """Characters."""
+MIN_SCORE = 3
+"""zxcvbn's score from which on a password is safe against guessing (10**8 guesses)."""
+MAX_GUESSED_LENGTH = 72
+"""Characters that zxcvbn looks at; it takes no more."""
+FAILURES_TOGETHER = 3600.0
+"""Seconds after a recorded failed sign-in in which those of the same name are only counted."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", re.ASCII)
 
 
@@ -37,6 +44,8 @@ class SessionUser:
     name: str
     role: Role
     stamp: str
+    one_time: bool = False
+    """Whether the password was set by somebody else, and must be replaced before anything else."""
 
 
 def this_person() -> str:
@@ -61,25 +70,40 @@ class Users:
 
     def __init__(self, context: Context) -> None:
         self._storage, self._clock = context.storage, context.clock
+        self._failures: dict[str, tuple[Epoch, int]] = {}
+        """By name: when a failed sign-in was last recorded, and how many came since."""
 
     async def all(self) -> list[User]:
         """All users, by name."""
         return await self._storage.users.users()
 
-    async def add_user(self, name: str, role: Role, password: str, *, by: str) -> None:
-        """Add a user, who may sign in on the page. Raises UserError for a taken or invalid name, or a bad password."""
+    async def add_user(self, name: str, role: Role, password: str, *, by: str, one_time: bool = False) -> None:
+        """Add a user, who may sign in on the page. Raises UserError for a taken or invalid name, or a bad password.
+
+        ``one_time``: at the first sign-in the user must choose another password.
+        """
         if _NAME.fullmatch(name) is None:
             raise UserError(f"{name!r} is no user name: letters, digits, '.', '_', '@' and '-' only, at most 64.")
-        password_hash = await self._hash(password)
+        password_hash = await self._hash(password, name)
         entry = self._act(by, "user_added", user=name, role=role.value)
-        if not await self._storage.users.add_user(User(name, role, entry.at), password_hash, entry):
+        user = User(name, role, entry.at)
+        if not await self._storage.users.add_user(user, password_hash, entry, one_time=one_time):
             raise UserError(f"There is a user {name!r} already.", hint="`bulkremove users` lists them.")
 
-    async def set_password(self, name: str, password: str, *, by: str) -> None:
+    async def set_password(self, name: str, password: str, *, by: str, one_time: bool = False) -> None:
         """Replace a user's password, which ends their sessions. Raises UserError."""
-        password_hash = await self._hash(password)
-        if not await self._storage.users.set_password(name, password_hash, self._act(by, "password_set", user=name)):
+        password_hash, entry = await self._hash(password, name), self._act(by, "password_set", user=name)
+        if not await self._storage.users.set_password(name, password_hash, entry, one_time=one_time):
             raise _no_such_user(name)
+
+    async def change_password(self, name: str, old: str, new: str) -> SessionUser | None:
+        """Replace a user's own password; None when ``old`` is wrong. Raises UserError for a bad or unchanged one."""
+        if old == new:
+            raise UserError("The new password is the present one. Nothing was changed.")
+        user = await self.sign_in(name, old)
+        if user is not None:
+            await self.set_password(user.name, new, by=user.name)
+        return user and await self._present(user.name)
 
     async def remove_user(self, name: str, *, by: str) -> None:
         """Delete a user, which ends their sessions. Raises UserError."""
@@ -89,21 +113,36 @@ class Users:
     async def sign_in(self, name: str, password: str) -> SessionUser | None:
         """The user, or None for a wrong name or password; it takes the same time for a name that does not exist."""
         credentials = await self._storage.users.credentials(name)
-        password_hash = credentials[1] if credentials else await asyncio.to_thread(lambda: self._dummy_hash)
+        password_hash = credentials.password if credentials else await asyncio.to_thread(lambda: self._dummy_hash)
         is_correct = await asyncio.to_thread(self._verify, password_hash, password[:MAX_PASSWORD_LENGTH])
         if credentials is None or not is_correct:
             # An unknown name is not logged: a password may have been typed into its field.
-            await self._storage.audit.append(self._act(name if credentials else "an unknown name", "sign_in_failed"))
+            await self._record_failure(credentials.name if credentials else "an unknown name")
             return None
-        await self._storage.audit.append(self._act(name, "signed_in"))
-        return SessionUser(name, credentials[0], _stamp(password_hash))
+        _, failed = self._failures.pop(credentials.name, (0.0, 0))
+        facts = {"failed_before": failed} if failed else {}
+        await self._storage.audit.append(self._act(credentials.name, "signed_in", **facts))
+        return _session_user(credentials)
+
+    async def _record_failure(self, name: str) -> None:
+        """Record a failed sign-in; those of the next hour are counted, so that guessing does not fill the audit log."""
+        now = self._clock.wall()
+        recorded_at, since = self._failures.get(name, (None, 0))
+        if recorded_at is not None and seconds_between(recorded_at, now) < FAILURES_TOGETHER:
+            self._failures[name] = recorded_at, since + 1
+            return
+        facts = {"failed_before": since} if since else {}
+        self._failures[name] = now, 0
+        await self._storage.audit.append(self._act(name, "sign_in_failed", **facts))
 
     async def refresh(self, user: SessionUser) -> SessionUser | None:
         """The user with their present role; None once they were removed or have another password."""
-        credentials = await self._storage.users.credentials(user.name)
-        if credentials is None or _stamp(credentials[1]) != user.stamp:
-            return None
-        return SessionUser(user.name, credentials[0], user.stamp)
+        present = await self._present(user.name)
+        return present if present is not None and present.stamp == user.stamp else None
+
+    async def _present(self, name: str) -> SessionUser | None:
+        credentials = await self._storage.users.credentials(name)
+        return None if credentials is None else _session_user(credentials)
 
     async def tokens(self) -> list[Token]:
         """All tokens, revoked ones too."""
@@ -142,11 +181,16 @@ class Users:
     def _dummy_hash(self) -> str:
         return self._hasher.hash(secrets.token_urlsafe(16))
 
-    async def _hash(self, password: str) -> str:
+    async def _hash(self, password: str, name: str) -> str:
         if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
             raise UserError(
                 f"A password has {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters. Nothing was changed.",
                 hint="A few words that you don't forget will do.",
+            )
+        if await asyncio.to_thread(_is_guessable, password, name):
+            raise UserError(
+                "This password is easily guessed. Nothing was changed.",
+                hint="A few words that don't belong together do.",
             )
         return await asyncio.to_thread(self._hasher.hash, password)
 
@@ -157,6 +201,18 @@ class Users:
             return self._hasher.verify(password_hash, password)
         except VerificationError:
             return False
+
+
+def _session_user(credentials: UserCredentials) -> SessionUser:
+    stamp = _stamp(credentials.password)
+    return SessionUser(credentials.name, credentials.role, stamp, credentials.one_time)
+
+
+def _is_guessable(password: str, name: str) -> bool:
+    from zxcvbn import zxcvbn
+
+    guess = zxcvbn(password[:MAX_GUESSED_LENGTH], user_inputs=[name, "bulkremove", "zoho", "people"])
+    return int(guess["score"]) < MIN_SCORE
 
 
 def _no_such_user(name: str) -> UserError:

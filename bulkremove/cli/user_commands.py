@@ -18,6 +18,7 @@ from bulkremove.platform.local_time import local
 role_option = click.option(
     "--role", type=click.Choice([role.value for role in Role]), required=True, help="What they may do."
 )
+one_time_option = click.option("--one-time", is_flag=True, help="They must choose another one when they sign in.")
 
 
 def add_to(group: click.Group) -> None:
@@ -56,25 +57,27 @@ def users(context: click.Context, as_json: bool) -> None:
 @users.command("add")
 @click.argument("name")
 @role_option
+@one_time_option
 @click.pass_obj
-def add_user(screen: Screen, name: str, role: str) -> None:
+def add_user(screen: Screen, name: str, role: str, one_time: bool) -> None:
     """Let NAME sign in. The password is asked for, or read from standard input."""
     from bulkremove.app import this_person
 
     new_password = _read_password()
-    screen.call(lambda app: app.users.add_user(name, Role(role), new_password, by=this_person()))
+    screen.call(lambda app: app.users.add_user(name, Role(role), new_password, by=this_person(), one_time=one_time))
     screen.answer(f"User {name} may sign in as {role}.")
 
 
 @users.command()
 @click.argument("name")
+@one_time_option
 @click.pass_obj
-def password(screen: Screen, name: str) -> None:
+def password(screen: Screen, name: str, one_time: bool) -> None:
     """Give NAME a new password; their sessions end."""
     from bulkremove.app import this_person
 
     new_password = _read_password()
-    screen.call(lambda app: app.users.set_password(name, new_password, by=this_person()))
+    screen.call(lambda app: app.users.set_password(name, new_password, by=this_person(), one_time=one_time))
     screen.answer(f"User {name} has a new password.")
 
 

@@ -8,15 +8,18 @@ from aiohttp import web
 
 from bulkremove.app import App
 from bulkremove.domain.permissions import Right
+from bulkremove.web.login_throttle import KnownBrowsers, SignInThrottle, SignInThrottled
 from bulkremove.web.responses import page, read_form
 from bulkremove.web.routes import FORM, HEALTH, SESSION, SOURCE, Route, person
 from bulkremove.web.security import Address
-from bulkremove.web.sessions import MAX_LOCAL_SESSION, Sessions, SignInThrottle, SignInThrottled
+from bulkremove.web.sessions import MAX_LOCAL_SESSION, Sessions
 
 _FILES = Path(__file__).parent / "static"
 _OPEN_FILES = ("page.css", "icon.svg")
 """The static files that are served without authentication, because the sign-in page needs them."""
 _CACHE_CONTROL = "private, max-age=300"
+KNOWN_SECONDS = 365 * 24 * 3600
+"""Seconds for which a browser on which somebody has signed in is known."""
 
 
 class LoginPages:
@@ -24,11 +27,18 @@ class LoginPages:
 
     def __init__(self, app: App, sessions: Sessions, sign_ins: SignInThrottle, address: Address) -> None:
         self._app, self._sessions, self._sign_ins, self._address = app, sessions, sign_ins, address
+        self._browsers = KnownBrowsers(app.settings.home)
 
     def routes(self) -> list[Route]:
         """List the routes of these handlers; each static file has its own."""
         files = [
-            Route("GET", f"/static/{path.name}", self.file, None if path.name in _OPEN_FILES else Right.LOOK)
+            Route(
+                "GET",
+                f"/static/{path.name}",
+                self.file,
+                None if path.name in _OPEN_FILES else Right.LOOK,
+                for_one_time=True,
+            )
             for path in sorted(_FILES.iterdir())
         ]
         return [
@@ -37,7 +47,7 @@ class LoginPages:
             Route("GET", "/start", self.start, None),
             Route("GET", "/sign-in", self.sign_in_page, None),
             Route("POST", "/sign-in", self.sign_in, None, FORM),
-            Route("POST", "/sign-out", self.sign_out, Right.LOOK, FORM),
+            Route("POST", "/sign-out", self.sign_out, Right.LOOK, FORM, for_one_time=True),
         ]
 
     async def file(self, request: web.Request) -> web.StreamResponse:
@@ -50,7 +60,9 @@ class LoginPages:
 
     async def start(self, request: web.Request) -> web.StreamResponse:
         """Open the local user's session with the one-time token of the start link, and redirect to the home page."""
-        session = self._sessions.open_by_token(request.query.get("token", ""))
+        session = self._sessions.open_by_token(
+            request.query.get("token", ""), source=request[SOURCE], browser=_browser(request)
+        )
         if session is None:
             raise web.HTTPForbidden(text="This link was used already. Start `bulkremove serve` again for a new one.")
         return self._signed_in(request, session, int(MAX_LOCAL_SESSION))
@@ -66,15 +78,22 @@ class LoginPages:
         form = await read_form(request)
         name, password = str(form.get("name", "")), str(form.get("password", ""))
         headers: dict[str, str] = {}
+        mark = request.cookies.get(self._known_cookie, "")
+        browser = mark if self._browsers.knows(name, mark) else ""
         try:
-            user = await self._sign_ins.attempt(request[SOURCE], lambda: self._app.users.sign_in(name, password))
+            user = await self._sign_ins.attempt(
+                request[SOURCE], lambda: self._app.users.sign_in(name, password), browser=browser
+            )
         except SignInThrottled as too_soon:
             seconds = int(too_soon.seconds) + 1
             status, headers = 429, {"Retry-After": str(seconds)}
             error = f"Too many tries. Try again in {seconds} seconds."
         else:
             if user is not None:
-                return self._signed_in(request, self._sessions.open(user), None)
+                session = self._sessions.open(user, source=request[SOURCE], browser=_browser(request))
+                response = self._signed_in(request, session, None)
+                self._set_cookie(response, self._known_cookie, self._browsers.mark(user.name), KNOWN_SECONDS)
+                return response
             status = 403
             error = "Name or password is wrong. An admin can set another one: `bulkremove users password`."
         return page("sign_in.html", request, {"error": error, "user": name}, status=status, headers=headers)
@@ -98,13 +117,17 @@ class LoginPages:
         """
         self._sessions.close(request[SESSION])
         redirect = web.Response(status=303, headers={"Location": "/"})
-        redirect.set_cookie(
-            self._address.cookie,
-            session,
-            max_age=max_age,
-            httponly=True,
-            samesite="Strict",
-            secure=self._address.secure,
-            path="/",
-        )
+        self._set_cookie(redirect, self._address.cookie, session, max_age)
         return redirect
+
+    def _set_cookie(self, response: web.StreamResponse, name: str, value: str, max_age: int | None) -> None:
+        secure = self._address.secure
+        response.set_cookie(name, value, max_age=max_age, httponly=True, samesite="Strict", secure=secure, path="/")
+
+    @property
+    def _known_cookie(self) -> str:
+        return f"{self._address.cookie}-known"
+
+
+def _browser(request: web.Request) -> str:
+    return "".join(c for c in request.headers.get("User-Agent", "") if c.isprintable())

@@ -26,6 +26,8 @@ class Person:
     name: str
     """The name in the audit log."""
     role: Role
+    one_time: bool = False
+    """Whether they must choose a password of their own before anything else."""
 
     def may(self, permission: Right) -> bool:
         """Tell whether the role has this permission."""
@@ -42,6 +44,8 @@ class Route:
     permission: Right | None
     content_type: str = ""
     """The content type that a request must have; empty: any, for requests without a body and uploads to the API."""
+    for_one_time: bool = False
+    """Whether a user with a one-time password may use it."""
 
 
 PERSON = web.RequestKey("person", Person)

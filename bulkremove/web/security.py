@@ -99,6 +99,10 @@ def make_security_middleware(
             if not person.may(permission):
                 raise web.HTTPForbidden(text=f"{person.name} may not do that. Ask somebody who may.")
             request[PERSON] = person
+            if person.one_time and not (route and route.for_one_time):
+                if request.method == "GET":
+                    raise web.HTTPSeeOther("/account")
+                raise web.HTTPForbidden(text="Choose a password of your own first.")
         if route and route.content_type and request.content_type != route.content_type:
             raise web.HTTPUnsupportedMediaType(text=f"The content type must be {route.content_type}.")
         return await handler(request)

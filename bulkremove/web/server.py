@@ -24,16 +24,18 @@ from bulkremove.domain.job import EndReason
 from bulkremove.domain.row import Status
 from bulkremove.report import duration, pluralize
 from bulkremove.web import filters
+from bulkremove.web.account_pages import AccountPages
 from bulkremove.web.api import Api
 from bulkremove.web.connections import listening
 from bulkremove.web.error_pages import error_middleware
 from bulkremove.web.events import LiveUpdates
 from bulkremove.web.job_pages import JobPages
 from bulkremove.web.login import LoginPages
+from bulkremove.web.login_throttle import SignInThrottle
 from bulkremove.web.plan_pages import PlanPages
 from bulkremove.web.routes import Route
 from bulkremove.web.security import MAX_FORM_BYTES, Address, make_guard, make_security_middleware
-from bulkremove.web.sessions import Sessions, SignInThrottle
+from bulkremove.web.sessions import Sessions
 from bulkremove.web.uploads import Uploads
 
 _HERE = Path(__file__).parent
@@ -46,6 +48,7 @@ def make_site(
     uploads, live = Uploads(app), LiveUpdates(app, supervisor, sessions)
     all_routes = [
         *LoginPages(app, sessions, sign_ins, address).routes(),
+        *AccountPages(app, sessions, sign_ins).routes(),
         *PlanPages(app, supervisor, uploads).routes(),
         *JobPages(app, supervisor, uploads, live).routes(),
         *live.routes(),

@@ -1,16 +1,15 @@
-"""Sessions of users and of the start link, and the throttling of sign-ins.
+"""Sessions of users and of the start link.
 
 All of it is in memory: a restart ends every session, and no session can be stolen from the disk.
 """
 
 from __future__ import annotations
 
-import asyncio
+import hashlib
 import hmac
-import ipaddress
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bulkremove.app import SessionUser, Users, this_person
@@ -23,6 +22,8 @@ MAX_SESSION = 12 * 3600.0
 """Seconds after which a user's session ends, even if it is in use."""
 MAX_LOCAL_SESSION = 7 * 24 * 3600.0
 """Seconds after which the start link's session ends: long enough for a job of 20,000 rows, which takes half a day."""
+MAX_BROWSER_LENGTH = 100
+"""Characters of a browser's name that are stored."""
 MAX_SESSIONS = 1000
 """Open sessions; one more ends the one that was unused for longest."""
 
@@ -34,6 +35,22 @@ class _Session:
     began: float
     """Monotonic seconds, as is ``used``, the time of the last request."""
     used: float
+    source: str = ""
+    browser: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """An open session as its user sees it. ``id``: names it without being its key; ``age``, ``idle``: seconds."""
+
+    id: str
+    source: str
+    """IP address of its browser at sign-in."""
+    browser: str
+    """The name that the browser gave itself."""
+    age: float
+    idle: float
+    is_this: bool
 
 
 class Sessions:
@@ -51,22 +68,25 @@ class Sessions:
         """The token of the start link; None when it was used or when users sign in."""
         return self._start_token
 
-    def open_by_token(self, token: str) -> str | None:
+    def open_by_token(self, token: str, *, source: str = "", browser: str = "") -> str | None:
         """Open a session for the start token, which becomes invalid; its key, or None for any other token."""
         expected = self._start_token
         if expected is None or not hmac.compare_digest(expected.encode(), token.encode("utf-8", "replace")):
             return None
         self._start_token = None
-        return self.open(None)
+        return self.open(None, source=source, browser=browser)
 
-    def open(self, user: SessionUser | None) -> str:
-        """Open a session for a user, or for the local user (None), and return its key."""
+    def open(self, user: SessionUser | None, *, source: str = "", browser: str = "") -> str:
+        """Open a session for a user, or for the local user (None), and return its key.
+
+        ``source``: IP address of the browser; ``browser``: the name that it gives itself.
+        """
         now = self._clock()
         self._sessions = {key: session for key, session in self._sessions.items() if self._is_alive(session)}
         if len(self._sessions) >= MAX_SESSIONS:
             del self._sessions[min(self._sessions, key=lambda key: self._sessions[key].used)]
         key = secrets.token_urlsafe(32)
-        self._sessions[key] = _Session(user, now, now)
+        self._sessions[key] = _Session(user, now, now, source, browser[:MAX_BROWSER_LENGTH])
         return key
 
     async def who(self, key: str, *, watching: bool = False) -> Person | None:
@@ -82,7 +102,30 @@ class Sessions:
         if user is None:
             self.close(key)
             return None
-        return Person(user.name, user.role)
+        return Person(user.name, user.role, user.one_time)
+
+    def renew(self, key: str, user: SessionUser) -> None:
+        """Keep a session whose user has changed the password, which ends all their others."""
+        if session := self._sessions.get(key):
+            session.known = user
+
+    def of_same_user(self, key: str) -> list[OpenSession]:
+        """List the open sessions of the user of a session, that one included, the newest first."""
+        now, found = self._clock(), []
+        own = self._sessions[key].known
+        for other, session in self._sessions.items():
+            if session.known == own and self._is_alive(session):
+                age, idle = now - session.began, now - session.used
+                found.append(OpenSession(_id(other), session.source, session.browser, age, idle, other == key))
+        return sorted(found, key=lambda session: session.age)
+
+    def end(self, key: str, session_id: str) -> bool:
+        """End another session of the user of a session; False if there is none of this id."""
+        others = {session.id for session in self.of_same_user(key) if not session.is_this}
+        ended = [other for other in self._sessions if _id(other) == session_id and session_id in others]
+        for other in ended:
+            self.close(other)
+        return bool(ended)
 
     def close(self, key: str) -> None:
         """End a session, if there is one of that key."""
@@ -95,88 +138,6 @@ class Sessions:
         return now - session.began < MAX_SESSION and now - session.used < MAX_IDLE
 
 
-FREE_ATTEMPTS = 3
-"""Failed sign-ins from one address before it must wait."""
-MAX_WAIT = 60.0
-"""Longest wait of an address after a failed sign-in, in seconds: nobody is locked out for good."""
-FORGET_AFTER = 900.0
-"""Seconds after its last failed sign-in at which the failures of an address may be forgotten."""
-MAX_SIGN_INS_AT_ONCE = 50
-"""Sign-ins in progress at the same time, at most one from each address."""
-MAX_RECENT_FAILURES = 20
-"""Failed sign-ins in the last minute, from all addresses, beyond which each sign-in takes a second longer."""
-
-
-class SignInThrottled(Exception):
-    """A sign-in was refused without a look at the password. ``seconds``: how long to wait before another try."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__()
-        self.seconds = seconds
-
-
-class SignInThrottle:
-    """The throttle against password guessing, per address and in total; it runs sign-ins one at a time, in order."""
-
-    def __init__(
-        self,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    ) -> None:
-        self._clock = clock
-        self._sleep = sleep
-        self._lock = asyncio.Lock()
-        self._in_progress: set[str] = set()
-        self._failures: dict[str, tuple[int, float]] = {}
-        """By address: the count of failed sign-ins, and the time of the last one (monotonic seconds)."""
-        self._recent_failures: list[float] = []
-        """Times of the last minute's failed sign-ins from all addresses."""
-
-    async def attempt(self, source: str, sign_in: Callable[[], Awaitable[SessionUser | None]]) -> SessionUser | None:
-        """Call ``sign_in`` and return its result. Raises TooSoon instead when ``source``, an IP address, must wait.
-
-        It must wait after failed sign-ins, while it has one in progress, and while all addresses together have
-        MAX_SIGN_INS_AT_ONCE in progress.
-        """
-        source = _throttle_key(source)
-        wait = self._remaining_wait(source)
-        if wait > 0 or source in self._in_progress or len(self._in_progress) >= MAX_SIGN_INS_AT_ONCE:
-            raise SignInThrottled(max(wait, 1.0))
-        self._in_progress.add(source)
-        try:
-            async with self._lock:
-                self._recent_failures = [at for at in self._recent_failures if self._clock() - at < 60.0]
-                if len(self._recent_failures) > MAX_RECENT_FAILURES:
-                    await self._sleep(1.0)
-                user = await sign_in()
-        finally:
-            self._in_progress.discard(source)
-        if user is None:
-            self._record_failure(source)
-        else:
-            self._failures.pop(source, None)
-        return user
-
-    def _remaining_wait(self, source: str) -> float:
-        """Seconds until the address may try again; zero or less: now."""
-        count, last = self._failures.get(source, (0, 0.0))
-        if count < FREE_ATTEMPTS:
-            return 0.0
-        return min(2.0 ** min(count - FREE_ATTEMPTS, 30), MAX_WAIT) - (self._clock() - last)
-
-    def _record_failure(self, source: str) -> None:
-        now = self._clock()
-        self._failures = {key: failure for key, failure in self._failures.items() if now - failure[1] < FORGET_AFTER}
-        self._failures[source] = self._failures.get(source, (0, 0.0))[0] + 1, now
-        self._recent_failures.append(now)
-
-
-def _throttle_key(source: str) -> str:
-    """Return an IPv4 address itself, and the /64 network of an IPv6 address: one client may own all of it."""
-    try:
-        address = ipaddress.ip_address(source)
-    except ValueError:
-        return source
-    if address.version == 4:
-        return source
-    return str(ipaddress.ip_network((address, 64), strict=False))
+def _id(key: str) -> str:
+    """A short digest of a session's key, which names it on a page without giving it away."""
+    return hashlib.sha256(key.encode()).hexdigest()[:16]

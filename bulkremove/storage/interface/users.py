@@ -20,6 +20,16 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
+class UserCredentials:
+    """What a sign-in is checked against. ``password``: its hash; ``one_time``: it must be replaced at once."""
+
+    name: str
+    role: Role
+    password: str
+    one_time: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Token:
     """The API token of a program, without its secret."""
 
@@ -37,15 +47,15 @@ class UserStore(Protocol):
         """All users, by name."""
         ...
 
-    async def credentials(self, name: str) -> tuple[Role, str] | None:
-        """A user's role and password hash; None if there is no such user."""
+    async def credentials(self, name: str) -> UserCredentials | None:
+        """The credentials of a user; None if there is no such user. Letter case is ignored here and below."""
         ...
 
-    async def add_user(self, user: User, password: str, *records: Record) -> bool:
+    async def add_user(self, user: User, password: str, *records: Record, one_time: bool = False) -> bool:
         """Add a user. ``password``: its hash. False, and nothing changes, if the name is taken."""
         ...
 
-    async def set_password(self, name: str, password: str, *records: Record) -> bool:
+    async def set_password(self, name: str, password: str, *records: Record, one_time: bool = False) -> bool:
         """Replace a user's password hash; False if there is no such user."""
         ...
 

@@ -19,6 +19,7 @@ MIGRATIONS = (
     "8-end-reasons.sql",
     "9-names.sql",
     "10-consent.sql",
+    "13-one-time.sql",
 )
 """Files in ``schema``, in order; a new journal goes through all of them."""
 WITH_COUNTER = 4

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.permissions import Role
 from bulkremove.storage.interface.records import Record
-from bulkremove.storage.interface.users import Token, User
+from bulkremove.storage.interface.users import Token, User, UserCredentials
 from bulkremove.storage.sqlite.database import Database, Reader, Transaction
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import write_records
@@ -26,20 +26,26 @@ class SqliteUsers:
             lambda reader: [User(name, Role(role), at) for name, role, at in reader.execute(_USERS.list_users)]
         )
 
-    async def credentials(self, name: str) -> tuple[Role, str] | None:
-        def find(reader: Reader) -> tuple[Role, str] | None:
+    async def credentials(self, name: str) -> UserCredentials | None:
+        def find(reader: Reader) -> UserCredentials | None:
             row = reader.execute(_USERS.get_user, name=name).fetchone()
-            return None if row is None else (Role(row[0]), row[1])
+            return None if row is None else UserCredentials(row[0], Role(row[1]), row[2], bool(row[3]))
 
         return await self._database.read(find)
 
-    async def add_user(self, user: User, password: str, *records: Record) -> bool:
+    async def add_user(self, user: User, password: str, *records: Record, one_time: bool = False) -> bool:
         return await self._change(
-            records, _USERS.insert_user, name=user.name, role=user.role, password=password, at=user.added_at
+            records,
+            _USERS.insert_user,
+            name=user.name,
+            role=user.role,
+            password=password,
+            at=user.added_at,
+            one_time=one_time,
         )
 
-    async def set_password(self, name: str, password: str, *records: Record) -> bool:
-        return await self._change(records, _USERS.set_password, name=name, password=password)
+    async def set_password(self, name: str, password: str, *records: Record, one_time: bool = False) -> bool:
+        return await self._change(records, _USERS.set_password, name=name, password=password, one_time=one_time)
 
     async def remove_user(self, name: str, *records: Record) -> bool:
         return await self._change(records, _USERS.delete_user, name=name)

@@ -5,20 +5,22 @@
 SELECT name, role, added_at FROM user ORDER BY name;
 
 -- name: get_user
--- A user's role and password hash.
-SELECT role, password FROM user WHERE name = :name;
+-- A user's name, role and password hash, and whether it is a one-time password. Letter case is ignored.
+SELECT name, role, password, one_time FROM user WHERE name = :name COLLATE NOCASE;
 
 -- name: insert_user
--- Add a user unless the name is taken.
-INSERT INTO user (name, role, password, added_at) VALUES (:name, :role, :password, :at) ON CONFLICT DO NOTHING;
+-- Add a user unless the name is taken, in whatever letter case.
+INSERT INTO user (name, role, password, added_at, one_time)
+SELECT :name, :role, :password, :at, :one_time
+WHERE NOT EXISTS (SELECT 1 FROM user WHERE name = :name COLLATE NOCASE);
 
 -- name: set_password
 -- Replace a user's password hash.
-UPDATE user SET password = :password WHERE name = :name;
+UPDATE user SET password = :password, one_time = :one_time WHERE name = :name COLLATE NOCASE;
 
 -- name: delete_user
 -- Delete a user.
-DELETE FROM user WHERE name = :name;
+DELETE FROM user WHERE name = :name COLLATE NOCASE;
 
 -- name: list_tokens
 -- All tokens, revoked ones too, the oldest first.
