@@ -13,6 +13,7 @@ from aiohttp import web
 
 from bulkremove.domain.errors import SourceFailed
 from bulkremove.sources import SourceFile, source_of
+from bulkremove.sources.command import without_secrets
 from bulkremove.sources.inbox import Inbox
 
 CSV = b"Course ID,Batch ID,Learner ID\n1,2,3\n"
@@ -51,7 +52,10 @@ def test_a_command_gives_what_it_prints(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        (printed("print(1); raise SystemExit(3)"), "ended with code 3"),
+        (printed("print(1); raise SystemExit(3)"), r"ended with code 3; nothing of it was used\.$"),
+        (printed("import sys; sys.exit('x' * 9999 + ' no such table: leavers')"), "code 1.* no such table: leavers$"),
+        ("file:///etc/passwd", "can't begin with 'file:'"),
+        ("ftp://hr.example.com/leavers.csv", "can't begin with 'ftp:'"),
         ("command no-such-program-here", "can't be started"),
         ("command 'unclosed", "a quote that is not closed"),
         ("command  ", "command is empty"),
@@ -67,9 +71,44 @@ def test_a_source_that_fails_leaves_nothing(tmp_path: Path, source: str, message
     assert [] == list((tmp_path / "scratch").iterdir())
 
 
-def test_a_token_is_sent_to_no_host_without_encryption(tmp_path: Path) -> None:
+def test_a_command_that_says_much_is_not_held_up(tmp_path: Path) -> None:
+    [file] = fetched(printed("import sys; sys.stderr.write('x' * 10_000_000); print(1)"), tmp_path / "scratch")
+    assert b"1\n" == file.path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "login failed: password=hunter2",
+        'connect failed {"password": "hunter2", "host": "db"}',
+        "can't open postgresql://hr:hunter2@db/people",
+        "Authorization: Bearer hunter2",
+        "token hunter2 has expired",
+        "DB_PASSWORD='hunter2' is wrong",
+        "--api-key hunter2",
+        "client_secret: hunter2",
+    ],
+)
+def test_the_last_words_of_a_command_are_told_without_secrets(said: str) -> None:
+    told = without_secrets(f"trying\n\x1b[2J{said}\n".encode())
+    assert "***" in told
+    assert "hunter2" not in told
+    assert told.isprintable()
+    assert told.startswith("trying ")
+
+
+def test_a_command_does_not_know_the_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BULKREMOVE_CLIENT_SECRET", "hunter2")
+    monkeypatch.setenv("HR_EXPORT_USER", "hr")
+    [file] = fetched(printed("import os; print(dict(os.environ))"), tmp_path / "scratch")
+    assert b"hunter2" not in file.path.read_bytes()
+    assert b"HR_EXPORT_USER" in file.path.read_bytes()
+
+
+@pytest.mark.parametrize("environ", [{}, {"BULKREMOVE_SOURCE_TOKEN": "t"}])
+def test_nothing_is_fetched_from_elsewhere_without_encryption(tmp_path: Path, environ: dict[str, str]) -> None:
     with pytest.raises(SourceFailed, match="https"):
-        fetched("http://hr.example.com/leavers.csv", tmp_path / "scratch", BULKREMOVE_SOURCE_TOKEN="t")
+        fetched("http://hr.example.com/leavers.csv", tmp_path / "scratch", **environ)
 
 
 @pytest.mark.parametrize(("status", "body"), [(200, CSV), (404, CSV), (302, CSV)])

@@ -25,6 +25,7 @@ from bulkremove.cli import (
 )
 from bulkremove.cli.console import Screen, accept_global_options
 from bulkremove.cli.exit_codes import epilog
+from bulkremove.platform.child_process import forbid_core_dumps
 
 
 @click.group(epilog=epilog(), context_settings={"help_option_names": ["-h", "--help"]})
@@ -53,6 +54,7 @@ def cli(
 
     Example: bulkremove preview leavers.xlsx
     """
+    forbid_core_dumps()
     # Only this program's own records: apprise logs its addresses, which hold secrets (apprise 2.2, measured).
     logging.basicConfig(stream=sys.stderr, level=logging.CRITICAL)
     logging.getLogger("bulkremove").setLevel(logging.DEBUG if debug else logging.WARNING)

@@ -17,6 +17,7 @@ from typing import Any
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.row import Exclusion, Roles, Status
 from bulkremove.domain.table import Choices, Table
+from bulkremove.platform.child_process import child_environment
 from bulkremove.reading.options import Hidden, ReadOptions
 
 MEMORY = 1 << 30
@@ -40,6 +41,7 @@ async def read_in_subprocess(path: Path, *, name: str, options: ReadOptions) -> 
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
+        env=child_environment(),
     )
     try:
         output, _ = await asyncio.wait_for(child.communicate(request.encode()), TIMEOUT_SECONDS)

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shlex
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from bulkremove.domain.errors import SourceFailed
+from bulkremove.platform.child_process import child_environment
 from bulkremove.sources.download import download
 from bulkremove.sources.inbox import Inbox
 from bulkremove.sources.interface import SourceFile
+
+MAX_STDERR = 500
+"""Bytes of what a command wrote last to its standard error that are told to people."""
+_USER_INFO = re.compile(r"//[^/\s@]*@")
+_SECRET = re.compile(
+    r"((?:pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|credential|authorization|bearer)[\w-]*[\"']?\s*[=:\s]\s*)"
+    r"(?:(?:bearer|basic)\s+)?(?:\"[^\"]*\"|'[^']*'|\S+)",
+    re.IGNORECASE,
+)
 
 
 class Command:
@@ -42,17 +53,39 @@ async def _output(arguments: list[str]) -> AsyncGenerator[bytes]:
             *arguments,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            env=child_environment(),
         )
     except OSError as error:
         raise SourceFailed(f"The source's command can't be started: {error.strerror}.") from None
+    assert child.stdout is not None  # noqa: S101 - both are pipes, see above
+    assert child.stderr is not None  # noqa: S101 - both are pipes, see above
+    last_words = asyncio.create_task(_end_of(child.stderr))
     try:
-        assert child.stdout is not None  # noqa: S101 - stdout is a pipe, see above
         while piece := await child.stdout.read(64 * 1024):
             yield piece
         if await child.wait() != 0:
-            raise SourceFailed(f"The source's command ended with code {child.returncode}; nothing of it was used.")
+            said = without_secrets(await last_words)
+            raise SourceFailed(
+                f"The source's command ended with code {child.returncode}; nothing of it was used."
+                + (f" Its last words: {said}" if said else "")
+            )
     finally:
+        last_words.cancel()
         if child.returncode is None:
             child.kill()
             await child.wait()
+
+
+async def _end_of(stream: asyncio.StreamReader) -> bytes:
+    """Read a stream to its end, so that its writer never waits, and return the last MAX_STDERR bytes."""
+    end = b""
+    while piece := await stream.read(64 * 1024):
+        end = (end + piece)[-MAX_STDERR:]
+    return end
+
+
+def without_secrets(raw: bytes) -> str:
+    """What a program wrote to its standard error, on one line, without what looks like a password or a token."""
+    text = " ".join("".join(c if c.isprintable() else " " for c in raw.decode("utf-8", "replace")).split())
+    return _SECRET.sub(lambda match: f"{match[1]}***", _USER_INFO.sub("//***@", text))

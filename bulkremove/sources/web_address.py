@@ -36,8 +36,11 @@ class WebAddress:
                 "The source's address holds a name or password.",
                 hint="Leave it out, and set BULKREMOVE_SOURCE_TOKEN if the address asks for a bearer token.",
             )
-        if self._token and parts.scheme != "https" and not is_loopback(parts.hostname or ""):
-            raise SourceFailed("A bearer token is sent to an https address only.", hint="Change the source's address.")
+        if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+            raise SourceFailed(
+                "The source's address is not https, so anybody on the way could change who is removed.",
+                hint="Change the source's address.",
+            )
         return [await download(self._body(), folder, Path(parts.path).name or f"{parts.hostname}.csv")]
 
     async def _body(self) -> AsyncGenerator[bytes]:

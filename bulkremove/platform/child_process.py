@@ -1,0 +1,21 @@
+"""What a child process may know: the environment without this program's own variables, which hold secrets."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+
+def child_environment() -> dict[str, str]:
+    """Return this process's environment without the variables of this program."""
+    return {name: value for name, value in os.environ.items() if not name.upper().startswith("BULKREMOVE_")}
+
+
+def forbid_core_dumps() -> None:
+    """Let neither this process nor its children write their memory, which holds secrets, to disk when they crash."""
+    try:
+        import resource
+    except ImportError:  # Windows has no core files
+        return
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
