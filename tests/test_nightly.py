@@ -491,6 +491,31 @@ async def test_the_first_nightly_file_ever_is_held(tmp_path: Path) -> None:
         assert 2 == len((await one.run()).ran)
 
 
+async def test_the_files_of_one_night_are_compared_together_with_the_nights_before(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path, count=60, max_removals=400) as one:
+        with closing(sqlite3.connect(tmp_path / "home" / "journal.db", isolation_level=None)) as journal:
+            journal.execute("UPDATE job SET totals = json_object('removed', 5)")
+        for number in range(5):
+            one.drop(f"{number}.csv", triples(5, first=5 * number))
+        dry = await one.app.nightly_runs(one.app.supervisor()).dry_run()
+        result = await one.run()
+        assert (3, 2) == (len(result.ran), len(result.held))
+        assert result.held == dry.held
+        assert result.held[0] == (
+            "3.csv: It removes 5 learners, after 15 of the files before it in this night; the median of the last "
+            "nightly runs is 5."
+        )
+        for job in await one.jobs():
+            if job.state is JobState.HELD:
+                await one.app.jobs.approve(job.id, by="kim")
+        assert 2 == len((await one.run()).ran)
+        one.clock.ahead += 86_400.0
+        for number in range(2):
+            one.drop(f"{number}-tuesday.csv", triples(6, first=30 + 6 * number))
+        result = await one.run()
+        assert (2, []) == (len(result.ran), result.held), "that is 12; the nights before had 25 and 5"
+
+
 async def test_the_past_of_another_account_and_this_very_night_are_no_baseline(tmp_path: Path) -> None:
     async with nightly_site(tmp_path, count=60, max_removals=400) as one:
         storage = one.app.context.storage.nightly
@@ -709,7 +734,7 @@ def test_killed_nights_lose_no_file_and_run_none_twice(tmp_path: Path) -> None:
     world, _ = crowd(tmp_path, 60)
     drop = tmp_path / "drop"
     drop.mkdir()
-    program = program_of(tmp_path, f'nightly_source = "{drop}"\n')
+    program = program_of(tmp_path, f'nightly_source = "{drop}"\nbaseline_factor = 4\n')
     names = [f"{i}.csv" for i in range(4)]
     for i, name in enumerate(names):
         (drop / name).write_text(triples(12, first=12 * i))

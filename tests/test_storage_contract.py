@@ -536,11 +536,14 @@ async def test_nightly_runs_remember_their_date_and_the_sizes_of_their_jobs(stor
     async def sizes(client: str = "c", host: str = "h", before: float = 5.0) -> list[int]:
         return await storage.nightly.sizes(client, host, before=Epoch(before), count=5)
 
+    async def remove(name: str, count: int) -> None:
+        for pending_row in (await rows(storage, name))[:count]:
+            permit = await taken(storage, pending_row, Rule(allowed=99))
+            await storage.attempts.close(permit, AttemptOutcome(permit.attempt, Status.REMOVED), Answered())
+        await storage.jobs.end(name, lambda tally: end(JobState.FINISHED))
+
     assert [] == await sizes()
-    for pending_row in (await rows(storage))[:3]:
-        permit = await taken(storage, pending_row, Rule(allowed=9))
-        await storage.attempts.close(permit, AttemptOutcome(permit.attempt, Status.REMOVED), Answered())
-    await storage.jobs.end("job", lambda tally: end(JobState.FINISHED))
+    await remove("job", 3)
     assert [3] == await sizes(), "those who were removed, not those who were planned"
     assert [[], [], []] == [await sizes(client="other"), await sizes(host="other"), await sizes(before=1.0)]
     await storage.erasure.delete_rows("job")
@@ -549,6 +552,13 @@ async def test_nightly_runs_remember_their_date_and_the_sizes_of_their_jobs(stor
     newest = await storage.jobs.newest_nightly("c", "h")
     assert newest is not None
     assert "job" == newest.id
+    await storage.nightly.begin("2026-11-27", at=Epoch(4.0))
+    for number, (at, count) in enumerate([(1.5, 2), (4.5, 1), (4.6, 4), (3.5, 0), (0.5, 6), (0.6, 7)]):
+        made = replace(own, id=f"job-{number}", created_at=Epoch(at))
+        others = [replace(row, removal=Removal(str(number), "2", row.row.cells[2])) for row in planned(7)]
+        await storage.jobs.create(made, others)
+        await remove(made.id, count)
+    assert [5, 5, 7, 6] == await sizes(), "by run; jobs from before the first run known count each for itself"
 
 
 async def test_a_row_whose_removal_another_job_has_settled_gets_no_slot(storage: Storage) -> None:

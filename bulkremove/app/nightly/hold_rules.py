@@ -25,11 +25,14 @@ def reasons_to_hold(
     header_before: tuple[str, ...] | None,
     protected_before: int | None,
     age: float,
+    tonight: int = 0,
 ) -> str | None:
     """Why a person must look at the plan first, in sentences; None when a nightly run may run it.
 
-    ``sizes``: removals of the last nightly runs; ``header_before``: the columns of the file before this one;
-    ``protected_before``: entries of the protected list then; ``age``: seconds since the file was changed.
+    ``sizes``: removals of the last nightly runs; ``tonight``: those of the files before this one in the same run, which
+    count too, since many files of usual size remove as many people as a large one; ``header_before``: the columns of
+    the file before this one; ``protected_before``: entries of the protected list then; ``age``: seconds since the file
+    was changed.
     """
     plan, protected, reasons = preview.plan, preview.protected, []
     if preview.refusal:
@@ -37,9 +40,10 @@ def reasons_to_hold(
     baseline = median(sizes[:BASELINE_RUNS]) if sizes else None
     if plan.removals and baseline is None:
         reasons.append("No nightly run has removed anybody yet, so there is nothing to compare it with.")
-    elif baseline is not None and plan.removals > settings.baseline_factor * baseline:
+    elif baseline is not None and plan.removals and plan.removals + tonight > settings.baseline_factor * baseline:
+        after = f", after {tonight:,} of the files before it in this night" if tonight else ""
         reasons.append(
-            f"It removes {plan.removals:,} learners; the median of the last nightly runs is {baseline:,.0f}."
+            f"It removes {plan.removals:,} learners{after}; the median of the last nightly runs is {baseline:,.0f}."
         )
     if protected < (protected_before or 0):
         reasons.append(

@@ -36,8 +36,11 @@ class Intake:
     def __init__(self, context: Context, jobs: Jobs, plans: Plans, outbox: Outbox) -> None:
         self._context, self._jobs, self._plans, self._outbox = context, jobs, plans, outbox
         self._storage = context.storage
-        self.began_at = context.clock.wall()
-        """When the nightly run began; its own jobs are no baseline."""
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin a nightly run: its own jobs are no baseline, and the removals of its files are counted together."""
+        self._began_at, self._removals = self._context.clock.wall(), 0
 
     @property
     def source(self) -> Source:
@@ -154,17 +157,21 @@ class Intake:
         return await self._plans.preview_in_subprocess(path, name=name, options=options)
 
     async def reasons_to_hold(self, preview: Preview, path: Path) -> str | None:
-        """Why a person must look at the plan first, in sentences; None when it may run."""
+        """Why a person must look at the plan first, in sentences; None when it may run, which counts its removals."""
         whose = preview.plan.client, preview.plan.host
         last = await self._storage.jobs.newest_nightly(*whose)
-        return reasons_to_hold(
+        why = reasons_to_hold(
             preview,
             self._context.settings,
-            sizes=await self._storage.nightly.sizes(*whose, before=self.began_at, count=BASELINE_RUNS),
+            sizes=await self._storage.nightly.sizes(*whose, before=self._began_at, count=BASELINE_RUNS),
+            tonight=self._removals,
             header_before=last.header if last else None,
             protected_before=int(last.options.get("protected", 0)) if last else None,
             age=seconds_between(_changed_at(path), self._context.clock.wall()),
         )
+        if why is None:
+            self._removals += preview.plan.removals
+        return why
 
     async def _hold(
         self, inbox: Inbox, path: Path, notice_key: str, why: str, result: NightlyResult, *, notice_text: str = ""

@@ -97,6 +97,7 @@ class NightlyRuns:
     async def dry_run(self) -> NightlyResult:
         """Plan the files that a nightly run would take in now; moves, stores and sends nothing."""
         result = NightlyResult()
+        self._intake.begin()
         with TemporaryDirectory(prefix="bulkremove-") as scratch:
             async for file, is_whole in self._intake.look(Path(scratch)):
                 if not is_whole:
@@ -114,7 +115,7 @@ class NightlyRuns:
     async def _run(self, stop: Stop, again: str | None, day: date) -> NightlyResult:
         clock, result = self._context.clock, NightlyResult()
         self._runs.clock_skew = None  # the clock may have been changed since the last run
-        self._intake.began_at = clock.wall()
+        self._intake.begin()
         run = await self._storage.nightly.begin(day.isoformat(), at=clock.wall())
         await self.outbox.notifier.ping("/start")
         try:

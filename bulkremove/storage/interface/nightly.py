@@ -49,9 +49,9 @@ class NightlyStore(Protocol):
         ...
 
     async def sizes(self, client: str, host: str, *, before: Epoch, count: int) -> list[int]:
-        """How many learners each of a client's last ``count`` nightly jobs has removed, the newest first.
+        """How many learners were removed by the files of each of a client's last ``count`` nightly runs, newest first.
 
-        ``before``: only jobs that were made earlier. Jobs that removed nobody are left out.
+        ``before``: only jobs that were made earlier. Runs whose files removed nobody are left out.
         """
         ...
 

@@ -17,14 +17,15 @@ SELECT date FROM nightly_run ORDER BY id DESC LIMIT 1;
 SELECT max(ended_at) FROM nightly_run WHERE good = 1;
 
 -- name: recent_sizes
--- How many learners each of the last nightly jobs of a client has removed, the newest first, without those that none.
-SELECT removed FROM (
-    SELECT created_at, CASE WHEN totals IS NULL
+-- How many learners the jobs of each of a client's last nightly runs have removed, the newest first, without none.
+SELECT sum(removed) FROM (
+    SELECT created_at, coalesce(
+        (SELECT id FROM nightly_run WHERE started_at <= job.created_at ORDER BY id DESC LIMIT 1), job.id) AS run, CASE WHEN totals IS NULL
         THEN (SELECT count(*) FROM row WHERE row.job = job.id AND state IN ('removed', 'removed_inferred'))
         ELSE (SELECT sum(value) FROM json_each(totals) WHERE key IN ('removed', 'removed_inferred')) END AS removed
     FROM job WHERE origin = 'nightly' AND client = :client AND host = :host AND created_at < :before
         AND state IN ('finished', 'stopped', 'cancelled', 'paused'))
-WHERE removed > 0 ORDER BY created_at DESC LIMIT :limit;
+GROUP BY run HAVING sum(removed) > 0 ORDER BY max(created_at) DESC LIMIT :limit;
 
 -- name: get_taken
 -- The record of a content that was taken.
