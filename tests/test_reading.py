@@ -178,11 +178,6 @@ def test_repeat_counts_that_lie_are_refused(place: str, lie: str) -> None:
         of(archive({"content.xml": spoilt.encode()}))
 
 
-def test_ids_that_nearly_all_end_in_000_are_pointed_out() -> None:
-    rows = [[*IDS[:2], f"478346000019{n:03d}000"] for n in range(10)]
-    assert any("000" in note for note in of(text(HEADER, *rows).encode()).notes)
-
-
 def test_nothing_of_a_missing_file_is_guessed(tmp_path: Path) -> None:
     with pytest.raises(FileRefused):
         read(tmp_path / "none.csv", name="none.csv")

@@ -120,6 +120,27 @@ async def test_a_confirmation_needs_the_very_hash(tmp_path: Path, body: dict[str
         assert [] == await one.app.jobs.all()
 
 
+@pytest.mark.parametrize(
+    ("settings", "rows", "words"),
+    [
+        ({"max_removals": 2}, triples(3), "Shorten the list, or let an admin set max_removals to 3 on the server."),
+        ({}, triples(1) + "x,1,2,odd\n", "Correct the file, or let an admin raise max_invalid on the server."),
+    ],
+)
+async def test_a_plan_over_a_cap_says_what_to_do_there_without_an_option_of_the_command_line(
+    tmp_path: Path, settings: dict[str, object], rows: str, words: str
+) -> None:
+    async with running_site(tmp_path, **settings) as one, one.visitor(known=False) as visitor:  # type: ignore[arg-type] # by name
+        program = Program(visitor, await one.program(Role.APPROVER))
+        plan = (await program.post("/plans", rows)).json
+        refused = await program.post(f"/plans/{plan['id']}/confirm", {"plan_hash": plan["plan_hash"]})
+        assert 409 == refused.status
+        async with one.visitor() as person:
+            page = await person.upload(rows)
+        for text in (str(plan["refusal"]), str(refused.json["error"]), page.text):
+            assert (True, False) == (words in text, "--max" in text)
+
+
 async def test_rows_of_a_plan_are_paged_and_filtered(tmp_path: Path) -> None:
     async with running_site(tmp_path, max_removals=1000, max_invalid=100.0) as one, one.visitor(known=False) as visitor:
         program = Program(visitor, await one.program(Role.PREPARER))

@@ -37,6 +37,8 @@ class Canaries:
                 f"{_question(row)} Nothing more is sent until somebody has answered.",
                 hint=f"If the learner is gone: `bulkremove canary {row.job} --gone`, or the page of job {row.job}. If "
                 "not, cancel the job and ask for help.",
+                page_hint=f"If the learner is gone, say so on the page of job {row.job}. If not, cancel the job and "
+                "ask for help.",
             )
         return True
 

@@ -16,11 +16,15 @@ from bulkremove.domain.row import Status
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """How a person agreed to a plan: by its hash, by typing the number of removals, or in advance (``yes``)."""
+    """How a person agreed to a plan: by its hash, by typing the number of removals, or in advance (``yes``).
+
+    ``compared``: the number of doubtful ids, from a person who compared them with Zoho; needed beside the others.
+    """
 
     plan_hash: str | None = None
     number: int | None = None
     yes: bool = False
+    compared: int | None = None
 
 
 def over_a_cap(plan: Plan, settings: Settings, *, today: int) -> ConsentMissing | None:
@@ -35,17 +39,22 @@ def over_a_cap(plan: Plan, settings: Settings, *, today: int) -> ConsentMissing 
             f"The plan removes {plan.removals:,} learners, today {today:,} were removed or confirmed already, and the "
             f"cap is {cap:,} a day.",
             hint=f"Nothing was sent. If that is meant, give --max-removals {plan.removals + today}, or wait a day.",
+            page_hint=f"Nothing was sent. Wait a day, or let an admin set max_removals to {plan.removals + today} on "
+            "the server.",
         )
     if plan.removals > cap:
         return ConsentMissing(
             f"The plan removes {plan.removals:,} learners, and the cap is {cap:,}.",
             hint=f"Nothing was sent. If that is meant, give --max-removals {plan.removals} or set max_removals.",
+            page_hint=f"Nothing was sent. Shorten the list, or let an admin set max_removals to {plan.removals} on the "
+            "server.",
         )
     invalid = sum(exclusion.status is Status.INVALID for exclusion in plan.excluded.values())
     if 100.0 * invalid > max_percent * len(plan.table):
         return ConsentMissing(
             f"{invalid:,} of {len(plan.table):,} rows are invalid, and the cap is {max_percent:g} % of them.",
             hint="Nothing was sent. Mend the file; if the other rows are right all the same, raise --max-invalid.",
+            page_hint="Nothing was sent. Correct the file, or let an admin raise max_invalid on the server.",
         )
     return None
 
@@ -64,6 +73,18 @@ def check_consent(plan: Plan, consent: Consent) -> None:
     has_consent = consent.yes or consent.plan_hash is not None or consent.number is not None
     if plan.removals and not has_consent:
         raise ConsentMissing("Nobody agreed to this plan. Nothing was sent.", hint="Give --plan HASH or --yes.")
+    if plan.doubts and consent.compared is None:
+        count = plan.doubtful_ids
+        raise ConsentMissing(
+            f"{' '.join(doubt.text for doubt in plan.doubts)} Nothing was sent.",
+            hint=f"Compare these ids with Zoho People. If they are right, give --compared {count}.",
+            page_hint=f"Compare these ids with Zoho People. If they are right, tick the box that says so; a program "
+            f"sends compared = {count}.",
+        )
+    if (plan.doubts or consent.compared) and consent.compared != plan.doubtful_ids:
+        raise ConsentMissing(
+            f"{consent.compared:,} is not the number of doubtful ids, which is {plan.doubtful_ids:,}. Nothing was sent."
+        )
 
 
 def check_four_eyes(prepared_by: Collection[str], by: str, settings: Settings) -> None:

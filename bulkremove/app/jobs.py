@@ -52,6 +52,8 @@ class Jobs:
         the caller, so that no other process can run the job first.
         """
         details = {"job": job.id, "plan": plan.fingerprint, "removals": plan.removals, "source": job.source}
+        if compared := job.options.get("compared"):
+            details["compared"] = int(compared)
         entry = Act(by, act, details, job.created_at)
         await self.remove_abandoned()
         try:
@@ -191,6 +193,7 @@ class Jobs:
                 raise ConsentMissing(
                     f"The plan of job {job.id} has waited for more than 7 days, so it has expired.",
                     hint=f"Preview the file again, and `bulkremove cancel {job.id}`.",
+                    page_hint="Preview the file again, and cancel this job.",
                 )
             check_four_eyes(job.prepared_by.split(", "), by, self._context.settings)
 

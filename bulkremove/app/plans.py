@@ -83,13 +83,18 @@ class Plans:
             raise ConsentMissing(f"The rows of job {job.id} were deleted after their time; only its totals are left.")
         if not job.state.over:
             command = "approve" if job.state is JobState.HELD else "resume"
-            raise ConsentMissing(f"Job {job.id} is not over.", hint=f"`bulkremove {command} {job.id}` goes on with it.")
+            raise ConsentMissing(
+                f"Job {job.id} is not over.",
+                hint=f"`bulkremove {command} {job.id}` goes on with it.",
+                page_hint=f"It can still go on: {command} it.",
+            )
         statuses = (Status.NOT_SENT, Status.UNKNOWN) if unknown_checked else (Status.NOT_SENT,)
         rows = await self._jobs.outcomes(job, *statuses)
         if not rows:
             raise ConsentMissing(
                 f"Job {job.id} has no rows to send again, so nothing was made or sent.",
                 hint="Look its unknown rows up first, if it has any; `bulkremove show` lists them.",
+                page_hint="Look its unknown rows up first, if it has any.",
             )
         settings = self._accounts.settings_of(job)
         if job.operation not in OPERATIONS:
@@ -142,9 +147,12 @@ class Plans:
                 )
                 if idempotency_key:
                     job = replace(job, options={**job.options, "idempotency_key": idempotency_key})
+                if consent.compared:
+                    job = replace(job, options={**job.options, "compared": str(consent.compared)})
                 if needs_other:
-                    reason = "Two people must agree (four_eyes), so somebody else has to approve it."
-                    job = replace(job, state=JobState.HELD, reason=reason, confirmed_by="")
+                    reasons = ["Two people must agree (four_eyes), so somebody else has to approve it."]
+                    reasons += [doubt.text for doubt in preview.plan.doubts]
+                    job = replace(job, state=JobState.HELD, reason=" ".join(reasons), confirmed_by="")
                 self._check_can_run(job, preview.plan, report)
                 await self._canaries.check(job)  # a run would be refused while a first removal waits for an answer
                 await self._jobs.add(job, preview.plan, "held" if needs_other else "confirmed", by=by, claim=claim)

@@ -70,6 +70,8 @@ class Preview:
             "empty_rows": table.empty_rows,
             "hidden_rows": table.hidden_rows,
             "notes": list(table.notes),
+            "doubts": [{"code": doubt.code, "ids": doubt.ids, "text": doubt.text} for doubt in plan.doubts],
+            "doubtful_ids": plan.doubtful_ids,
             "refusal": str(self.refusal) if self.refusal else None,
             "courses": [{"course": course, "removals": n} for course, n in self.courses().items()],
             "batches": [{"course": c, "batch": b, "removals": n} for (c, b), n in plan.batches.items()],

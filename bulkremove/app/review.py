@@ -28,6 +28,7 @@ def check_reviewed(
     raise ConsentMissing(
         f"Job {job.id} needs review. {review_text(job, rows_left, now)} Nothing was sent.",
         hint=f"Look at its rows, then `bulkremove resume {job.id} --rows {rows_left}`, or cancel it.",
+        page_hint=f"Look at its rows, then resume it with the number of rows left, {rows_left:,}, or cancel it.",
     )
 
 

@@ -143,12 +143,14 @@ class Runs:
             raise ConsentMissing(
                 f"Job {job.id} is held. {job.reason}",
                 hint=f"To let it run: `bulkremove approve {job.id}`, or the page.",
+                page_hint="Approve it first.",
             )
         if not await self._jobs.resumable(job):
             raise ConsentMissing(
                 f"Job {job.id} is {job.state.value}; nothing is left to resume.",
                 hint=f"`bulkremove report {job.id}` writes its report again, `bulkremove retry {job.id}` makes a "
                 "new job of the rows that were not sent.",
+                page_hint="Its report can be downloaded, and what was not sent can be retried.",
             )
         if job.operation not in OPERATIONS:
             raise JournalFailed(

@@ -67,9 +67,17 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
     calls = f"{plan.removals:,} calls at the limit take about {duration(preview.seconds)}"
     yield f"Time      {calls}, until {local(preview.ends_at):%Y-%m-%d %H:%M %Z}"
     yield f"Plan      {plan.fingerprint}"
+    for doubt in plan.doubts:
+        yield f"Doubt     {shown(doubt.text)}"
     if preview.refusal:
         yield f"Refused   A run would be refused: {preview.refusal}"
     if command is not None:
-        yield "To run exactly this plan:"
+        if plan.doubts:
+            yield (
+                f"To run exactly this plan, compare the doubtful ids with Zoho People, and add --compared "
+                f"{plan.doubtful_ids}:"
+            )
+        else:
+            yield "To run exactly this plan:"
         yield f"  {command}"
         yield DRY_RUN

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +21,7 @@ from bulkremove.domain.errors import ConsentMissing, FileRefused
 from bulkremove.domain.job import FrontEnd, JobState
 
 if TYPE_CHECKING:
-    from bulkremove.app import App, Preview
+    from bulkremove.app import App, Consent, Preview
 
 reading_options = options(
     click.option("--sheet", metavar="NAME", help="The sheet to read."),
@@ -41,6 +42,11 @@ limit_options = options(
 cap_options = options(
     click.option("--max-removals", type=int, metavar="N", help="Refuse a plan with more removals.  [default: 500]"),
     click.option("--max-invalid", metavar="PERCENT", help="Refuse a file with more invalid rows.  [default: 10]"),
+)
+consent_options = options(
+    click.option("--plan", "plan_hash", metavar="HASH", help="Run exactly the plan that was previewed; asks nothing."),
+    click.option("--yes", is_flag=True, help="Ask nothing."),
+    click.option("--compared", type=int, metavar="N", help="The number of doubtful ids, compared with Zoho People."),
 )
 run_options = options(
     click.option("--report", metavar="FILE", help="Where the report goes: .csv, .xlsx or .jsonl."),
@@ -76,8 +82,7 @@ def preview(screen: Screen, /, file: str, output: str | None, as_json: bool, **p
 @click.command()
 @click.argument("file")
 @click.option("--dry-run", is_flag=True, help="The same as preview: shows the plan and removes nothing.")
-@click.option("--plan", "plan_hash", metavar="HASH", help="Run exactly the plan that was previewed; asks nothing.")
-@click.option("--yes", is_flag=True, help="Ask nothing.")
+@consent_options
 @cap_options
 @run_options
 @reading_options
@@ -92,6 +97,7 @@ def run(
     dry_run: bool,
     plan_hash: str | None,
     yes: bool,
+    compared: int | None,
     report: str | None,
     expect_missing: bool,
     as_json: bool,
@@ -107,10 +113,13 @@ def run(
         params |= {"report": report, "expect_missing": expect_missing}
         _dry_run(screen, file, None, as_json, params)
         return 0
+    from bulkremove.app import Consent
+
     reading, settings, sandbox = _split(params)
     with screen.app(**settings, **sandbox) as app:
         preview, folder = _read(app, file, reading)
-        return _confirm_and_run(screen, app, preview, folder, plan_hash, yes, report, expect_missing, as_json, params)
+        consent = Consent(plan_hash, None, yes, compared)
+        return _confirm_and_run(screen, app, preview, folder, consent, report, expect_missing, as_json, params)
 
 
 @click.command()
@@ -156,8 +165,7 @@ def resume(
 @click.command()
 @click.argument("job")
 @click.option("--unknown-checked", is_flag=True, help="Send unknown rows too: each was looked up in Zoho People.")
-@click.option("--plan", "plan_hash", metavar="HASH", help="Run exactly this plan; asks nothing.")
-@click.option("--yes", is_flag=True, help="Ask nothing.")
+@consent_options
 @cap_options
 @run_options
 @limit_options
@@ -171,6 +179,7 @@ def retry(
     unknown_checked: bool,
     plan_hash: str | None,
     yes: bool,
+    compared: int | None,
     report: str | None,
     expect_missing: bool,
     as_json: bool,
@@ -182,11 +191,14 @@ def retry(
     """
     import asyncio
 
+    from bulkremove.app import Consent
+
     _, settings, sandbox = _split(params)
     with screen.app(**settings, **sandbox) as app:
         preview = asyncio.run(app.plans.retry(job, unknown_checked=unknown_checked))
         folder = Path(asyncio.run(app.jobs.find(job)).folder)
-        return _confirm_and_run(screen, app, preview, folder, plan_hash, yes, report, expect_missing, as_json, params)
+        consent = Consent(plan_hash, None, yes, compared)
+        return _confirm_and_run(screen, app, preview, folder, consent, report, expect_missing, as_json, params)
 
 
 def _split(params: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
@@ -252,26 +264,30 @@ def _confirm_and_run(
     app: App,
     preview: Preview,
     folder: Path,
-    plan_hash: str | None,
-    yes: bool,
+    consent: Consent,
     report: str | None,
     expect_missing: bool,
     as_json: bool,
     params: dict[str, Any],
 ) -> int:
+    """Show the plan, ask for consent where ``consent`` has none yet, store the plan as a job, and run it."""
     import asyncio
 
-    from bulkremove.app import Consent, this_person
+    from bulkremove.app import this_person
 
-    must_ask = plan_hash is None and not yes and preview.plan.removals > 0
+    must_ask = consent.plan_hash is None and not consent.yes and preview.plan.removals > 0
     for line in preview_text.lines(preview, None):
         (screen.warn if must_ask else screen.say)(line)
-    consent = Consent(plan_hash, None, yes)
     if must_ask:
         if preview.refusal:
             raise preview.refusal
+        if preview.plan.doubts and consent.compared is None:
+            prompt = (
+                f"If you compared the doubtful ids with Zoho People, type their number ({preview.plan.doubtful_ids:,})"
+            )
+            consent = replace(consent, compared=_ask_number(prompt))
         prompt = f"Type the number of removals ({preview.plan.removals:,}) to remove these learners"
-        consent = Consent(number=_ask_number(prompt))
+        consent = replace(consent, number=_ask_number(prompt))
     by, claim = this_person(), AsyncExitStack()
     submission = app.plans.submit(
         preview,

@@ -69,6 +69,16 @@ class SandboxError(BulkremoveError):
 class ConsentMissing(BulkremoveError):
     """The action was not confirmed, or a limit or the job's state forbids it. Nothing was sent."""
 
+    def __init__(self, message: str, *, hint: str = "", page_hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.page_hint = hint if page_hint is None else page_hint
+        """What to do next on the page or in the API, where nobody can give an option of the command line."""
+
+    @property
+    def page_text(self) -> str:
+        """The message, and what to do next on the page or in the API."""
+        return f"{self.message} {self.page_hint}".rstrip()
+
 
 class JobNotFound(BulkremoveError):
     """There is no such job in the journal; ``bulkremove jobs`` lists all."""

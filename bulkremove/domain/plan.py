@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from bulkremove.domain.doubts import Doubt
 from bulkremove.domain.hosts import is_sandbox
 from bulkremove.domain.operation import REMOVE_LEARNER, Operation
 from bulkremove.domain.row import Exclusion, Removal, Row, Status
@@ -43,6 +44,13 @@ class Plan:
     """The ids of the jobs that may still send rows which the plan leaves out for that."""
     client: str = ""
     """The identity of the account's client at Zoho; empty where there were no credentials."""
+    doubts: tuple[Doubt, ...] = ()
+    """Signs that the file was damaged; a person must compare these ids with Zoho before anything is sent."""
+
+    @property
+    def doubtful_ids(self) -> int:
+        """The number of ids that its doubts are about; who has compared them says this number."""
+        return sum(doubt.ids for doubt in self.doubts)
 
     @property
     def removals(self) -> int:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from types import MappingProxyType
 
+from bulkremove.domain.doubts import find_doubts
 from bulkremove.domain.ids import MAX_ID_DIGITS, TRIMMED_CHARACTERS, all_ids, is_id
 from bulkremove.domain.operation import REMOVE_LEARNER, Operation
 from bulkremove.domain.plan import Plan, PlannedRow, ProtectedLearners
@@ -73,7 +74,8 @@ def plan(
         batches = Counter(zip(course, batch, strict=True))
     fingerprint = _fingerprint(operation, table, excluded, (account, client, host))
     ids, jobs = (course, batch, learner), tuple(sorted(open_in))
-    return Plan(account, host, table, ids, excluded, dict(batches), fingerprint, operation, jobs, client)
+    doubts = find_doubts(table, ids, excluded, batches)
+    return Plan(account, host, table, ids, excluded, dict(batches), fingerprint, operation, jobs, client, doubts)
 
 
 def filter_rows(

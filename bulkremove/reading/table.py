@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping
 
 from bulkremove.domain.errors import FileRefused
@@ -129,18 +128,6 @@ def _text_columns(grid: Grid, start: int, excluded: set[int]) -> list[list[str]]
     return texts  # type: ignore[return-value] # every cell is a text by now
 
 
-def _rounded(ids: list[str]) -> bool:
-    """Whether nearly all long ids end in 000; try a sample first, since this reads every cell."""
-    long = [cell for cell in ids if len(cell) >= 16]
-    return len(long) >= 5 and sum(cell.endswith("000") for cell in long) >= 0.9 * len(long)
-
-
-def _sample(ids: list[str]) -> list[str]:
-    """Draw up to 1,000 ids, the same at each call; at a fixed step, consecutive ids might all end alike."""
-    generator = random.Random(len(ids))  # noqa: S311 - not for security
-    return generator.sample(ids, min(1000, len(ids)))
-
-
 def _notes(cells: list[list[str]], roles: Roles, header: tuple[str, ...], digits_only: list[bool]) -> list[str]:
     notes = []
     for column, is_plain in zip(roles, digits_only, strict=True):
@@ -148,9 +135,4 @@ def _notes(cells: list[list[str]], roles: Roles, header: tuple[str, ...], digits
         trimmed = 0 if is_plain else sum(cell != cell.strip(TRIMMED_CHARACTERS) for cell in ids)
         if trimmed:
             notes.append(f"Column {header[column]!r}: outer blanks of {trimmed:,} cells are trimmed.")
-        if _rounded(_sample(ids)) and _rounded(ids):
-            notes.append(
-                f"Column {header[column]!r}: nearly all ids end in 000, like ids that a spreadsheet has rounded. "
-                "Compare some of them with Zoho before you go on."
-            )
     return notes

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Literal, TypedDict
 
+from bulkremove.domain.doubts import DoubtCode
 from bulkremove.domain.job import EndReason, JobState
 from bulkremove.domain.row import Status
 
@@ -40,8 +41,19 @@ class ExcludedJson(TypedDict):
     detail: str
 
 
+class DoubtJson(TypedDict):
+    """A sign that the file was damaged, and how many different ids show it."""
+
+    code: DoubtCode
+    ids: int
+    text: str
+
+
 class PlanJson(TypedDict):
-    """A plan; ``calls`` are made when each row is answered at once. ``protected_list``: its number of entries."""
+    """A plan; ``calls`` are made when each row is answered at once. ``protected_list``: its number of entries.
+
+    ``doubtful_ids``: the sum of the doubts' ids; who confirms the plan must have compared them with Zoho.
+    """
 
     dry_run: Literal[True]
     account: str
@@ -63,6 +75,8 @@ class PlanJson(TypedDict):
     empty_rows: int
     hidden_rows: int
     notes: list[str]
+    doubts: list[DoubtJson]
+    doubtful_ids: int
     refusal: str | None
     courses: list[CourseJson]
     batches: list[BatchJson]

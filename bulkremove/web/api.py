@@ -123,15 +123,17 @@ class Api:
         With an ``Idempotency-Key`` it is known as confirmed also after a restart, when the plan itself is gone.
         """
         body, key = await _json_object(request), request.headers.get("Idempotency-Key", "")
-        plan_hash, number = body.get("plan_hash"), body.get("removals")
-        if not isinstance(plan_hash, str) or not (number is None or type(number) is int):
-            raise web.HTTPBadRequest(text="plan_hash must be a string; removals, if it is given, a whole number.")
+        plan_hash, number, compared = body.get("plan_hash"), body.get("removals"), body.get("compared")
+        if not isinstance(plan_hash, str):
+            raise web.HTTPBadRequest(text="plan_hash must be a string.")
+        if not (number is None or type(number) is int) or not (compared is None or type(compared) is int):
+            raise web.HTTPBadRequest(text="removals and compared, if they are given, must be whole numbers.")
         if len(key) > MAX_KEY_LENGTH:
             raise web.HTTPBadRequest(text=f"Idempotency-Key has more than {MAX_KEY_LENGTH} characters.")
         if key and (known := await self._app.jobs.of_key(key, plan_hash)):
             return await self._job_response(known)
         upload = self._upload(request)
-        consent, by = Consent(plan_hash=plan_hash, number=number), person(request).name
+        consent, by = Consent(plan_hash=plan_hash, number=number, compared=compared), person(request).name
         job_id, is_new = await confirm(
             self._app, self._supervisor, self._uploads, upload, consent, by=by, idempotency_key=key
         )
@@ -197,7 +199,8 @@ class Api:
         if upload.job is not None:
             raise ConsentMissing(f"This plan was confirmed: it is job {upload.job} now.")
         preview = await self._uploads.preview(upload)
-        return {"id": upload.id, "prepared_by": ", ".join(upload.by), **preview.as_json()}
+        refusal = preview.refusal.page_text if preview.refusal else None
+        return {"id": upload.id, "prepared_by": ", ".join(upload.by), **preview.as_json(), "refusal": refusal}
 
     async def _job_response(self, job: Job, *, status: int = 200) -> web.Response:
         return web.json_response(self._job_json(job, await self._app.jobs.tally(job)), status=status)

@@ -15,6 +15,13 @@ from bulkremove.web.routes import API, PERSON
 _STATUS: dict[type[BulkremoveError], int] = {FileRefused: 422, ConsentMissing: 409, JobBusy: 409, JobNotFound: 404}
 
 
+def _text(error: BulkremoveError) -> str:
+    """The message and hint of an error, without a hint that is written for the command line."""
+    if isinstance(error, ConsentMissing):
+        return error.page_text
+    return error.message if isinstance(error, (JobBusy, JobNotFound, NoteRejected)) else str(error)
+
+
 @web.middleware
 async def error_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn errors into responses, as the outermost middleware: an error page, or a JSON object under ``API``."""
@@ -29,8 +36,7 @@ async def error_middleware(request: web.Request, handler: Handler) -> web.Stream
             name: error.headers[name] for name in ("Allow", "WWW-Authenticate", "Retry-After") if name in error.headers
         }
     except BulkremoveError as error:
-        # The hints of these three are written for the command line.
-        message = error.message if isinstance(error, (JobBusy, JobNotFound, NoteRejected)) else str(error)
+        message = _text(error)
         status = _STATUS.get(type(error), 400)
     except TimeoutError:
         message, status = "That took too long and was stopped. Try again.", 408

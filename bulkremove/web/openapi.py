@@ -152,7 +152,14 @@ def _paths() -> dict[str, Any]:
                         "application/json": {
                             "schema": {
                                 "type": "object",
-                                "properties": {"plan_hash": _TEXT, "removals": {"type": ["integer", "null"]}},
+                                "properties": {
+                                    "plan_hash": _TEXT,
+                                    "removals": {"type": ["integer", "null"]},
+                                    "compared": {
+                                        "type": ["integer", "null"],
+                                        "description": "The plan's doubtful_ids, once a person has compared them.",
+                                    },
+                                },
                                 "required": ["plan_hash"],
                             }
                         }

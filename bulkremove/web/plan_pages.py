@@ -134,10 +134,14 @@ class PlanPages:
             return download(path)
 
     async def confirm(self, request: web.Request) -> web.StreamResponse:
-        """Confirm the plan of an upload and redirect to its job; the form has the plan's hash and the number typed."""
+        """Confirm the plan of an upload and redirect to its job.
+
+        The form has the plan's hash, the number typed, and, if there are doubts, the number of ids in its ticked box.
+        """
         upload, form = self._uploads.get(request.match_info["upload"]), await read_form(request)
         number = parse_number(str(form.get("number", "")).strip().replace(",", ""), -1)
-        consent = Consent(plan_hash=str(form.get("plan", "")), number=number)
+        compared = parse_number(str(form["compared"]), -1) if "compared" in form else None
+        consent = Consent(plan_hash=str(form.get("plan", "")), number=number, compared=compared)
         job_id, _ = await confirm(self._app, self._supervisor, self._uploads, upload, consent, by=person(request).name)
         raise web.HTTPSeeOther(f"/jobs/{job_id}")
 

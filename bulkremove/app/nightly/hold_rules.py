@@ -37,6 +37,7 @@ def reasons_to_hold(
     plan, protected, reasons = preview.plan, preview.protected, []
     if preview.refusal:
         reasons.append(preview.refusal.message)
+    reasons += [doubt.text for doubt in plan.doubts]
     baseline = median(sizes[:BASELINE_RUNS]) if sizes else None
     if plan.removals and baseline is None:
         reasons.append("No nightly run has removed anybody yet, so there is nothing to compare it with.")

@@ -1,0 +1,247 @@
+"""Signs that a file was damaged, which prove nothing: a person compares the ids before anything is sent."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bulkremove.app import Consent, this_person
+from bulkremove.domain.doubts import DoubtCode
+from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.job import FrontEnd, JobState
+from bulkremove.domain.permissions import Role
+from bulkremove.domain.plan import Plan
+from bulkremove.domain.planner import plan
+from bulkremove.domain.row import Status
+from bulkremove.reading.options import ReadOptions
+from bulkremove.reading.reader import read
+from tests.application_fixtures import account, application
+from tests.cli_fixtures import Bulkremove, crowd, environment
+from tests.nightly_fixtures import nightly_site
+from tests.test_web_api import Program
+from tests.web_fixtures import running_site
+
+COURSES = ("478346000019501001", "478346000019501002")
+BATCHES = ("478346000019502001", "478346000019502002")
+HEADER = ["Course ID", "Batch ID", "Learner ID"]
+
+
+def learner(number: int) -> str:
+    return str(478346000019558001 + number)
+
+
+def listed(*rows: Sequence[str], header: Sequence[str] = HEADER) -> str:
+    out = io.StringIO(newline="")
+    csv.writer(out).writerows([header, *rows])
+    return out.getvalue()
+
+
+MIXED = listed(
+    (COURSES[0], BATCHES[0], learner(0)),
+    (COURSES[1], BATCHES[1], learner(1)),
+    (COURSES[0], BATCHES[1], learner(2)),
+)
+"""Rows of two batches, the courses of which were sorted without the batches."""
+
+
+def planned(text: str) -> Plan:
+    return plan(read(io.BytesIO(text.encode()), name="list.csv"), account="a", host="h")
+
+
+def rounded(count: int, of: int, *, step: int = 1000) -> str:
+    """A list of ``of`` learners of one batch; the ids of the first ``count`` end in 000."""
+    first = [str(478346000019000000 + step * number) for number in range(count)]
+    return listed(*((COURSES[0], BATCHES[0], one) for one in [*first, *map(learner, range(of - count))]))
+
+
+def test_a_batch_under_several_courses_is_named_with_its_rows() -> None:
+    (doubt,) = planned(MIXED).doubts
+    assert (DoubtCode.BATCH_OF_SEVERAL_COURSES, 1) == (doubt.code, doubt.ids)
+    assert doubt.text == (
+        "1 batch stands under more than one course, and in Zoho a batch belongs to one: a column may have been sorted "
+        "without the others, which mixes the ids of different people. In this list: batch 478346000019502002 under "
+        "course 478346000019501002 (row 3) and course 478346000019501001 (row 4)."
+    )
+
+
+def test_a_column_that_was_sorted_alone_is_seen_however_long_the_list_is() -> None:
+    rows = [(COURSES[0], str(478346000019600001 + number % 7), learner(number)) for number in range(350)]
+    rows += [(COURSES[1], str(478346000019700001 + number % 7), learner(350 + number)) for number in range(350)]
+    assert () == planned(listed(*rows)).doubts
+    shuffled = [*rows[::2], *rows[1::2]]
+    in_order = sorted(course for course, _, _ in shuffled)
+    mixed = planned(listed(*((course, *row[1:]) for course, row in zip(in_order, shuffled, strict=True))))
+    assert [(DoubtCode.BATCH_OF_SEVERAL_COURSES, 14)] == [(doubt.code, doubt.ids) for doubt in mixed.doubts]
+    assert mixed.doubts[0].text.endswith("; and 11 more.")
+
+
+def test_a_batch_counts_in_rows_that_are_not_sent_but_not_in_rows_without_ids() -> None:
+    row = (COURSES[0], BATCHES[0], learner(0))
+    protected = planned(listed(row, (COURSES[1], "", learner(1)), (COURSES[1], "x", learner(2))))
+    assert () == protected.doubts
+    report = "row,status,detail,http_status,api_code,attempts,first_sent_at,finished_at,job,plan_hash"
+    settled = ["2", "removed", "", "200", "200", "1", "t", "t", "20260101-abcd", "0" * 64]
+    waiting = ["3", "not_sent", "", "", "", "0", "", "", "20260101-abcd", "0" * 64]
+    given_back = listed(
+        [*row, *settled], [COURSES[1], BATCHES[0], learner(1), *waiting], header=[*HEADER, *report.split(",")]
+    )
+    assert [1] == [doubt.ids for doubt in planned(given_back).doubts]
+    assert () == planned(given_back.replace("not_sent", "removed")).doubts, "nothing is sent"
+
+
+@pytest.mark.parametrize(
+    ("ending", "of", "is_doubtful"),
+    [(1, 1, False), (1, 2, False), (2, 2, True), (2, 4, True), (2, 5, False), (10, 10, True), (50, 100, True)],
+)
+def test_ids_that_end_in_000_more_often_than_chance_makes_them_are_doubtful(
+    ending: int, of: int, is_doubtful: bool
+) -> None:
+    found = planned(rounded(ending, of)).doubts
+    assert [(DoubtCode.ROUNDED_IDS, ending)] * is_doubtful == [(doubt.code, doubt.ids) for doubt in found]
+
+
+def test_a_run_of_ids_in_sequence_is_no_sign() -> None:
+    assert () == planned(listed(*((COURSES[0], BATCHES[0], str(10**17 + n)) for n in range(3000)))).doubts
+
+
+def test_the_text_names_column_share_and_a_row() -> None:
+    (doubt,) = planned(rounded(3, 4)).doubts
+    assert doubt.text == (
+        "Column 'Learner ID': ids end in 000 (3 of 4 different ones), such as 478346000019000000 in row 2. A "
+        "spreadsheet may have rounded them, and a rounded id may be that of another person."
+    )
+
+
+def test_one_id_in_every_row_is_one_id_and_short_numbers_are_never_rounded() -> None:
+    rows = [("478346000019501000", "478346000019502000", learner(number)) for number in range(20)]
+    assert () == planned(listed(*rows)).doubts
+    assert () == planned(listed(*((COURSES[0], BATCHES[0], str(1000 * n)) for n in range(1, 20)))).doubts
+    everywhere = [(COURSES[0], batch, "478346000019558000") for batch in BATCHES]
+    assert () == planned(listed(*everywhere)).doubts, "one person in two batches"
+
+
+def test_learners_that_rounding_has_made_one_are_seen() -> None:
+    made = planned(listed(*((COURSES[0], BATCHES[0], "478346000019558000") for _ in range(9))))
+    assert (1, 8) == (made.removals, made.not_sent()[Status.DUPLICATE])
+    assert [(DoubtCode.ROUNDED_IDS, 1)] == [(doubt.code, doubt.ids) for doubt in made.doubts]
+
+
+async def test_neither_yes_nor_a_hash_nor_a_number_is_enough(tmp_path: Path) -> None:
+    with account(tmp_path) as environ, closing(application(environ)) as app:
+        preview = await app.plans.preview(io.BytesIO(MIXED.encode()), name="f.csv", options=ReadOptions())
+        by = this_person()
+
+        async def submit(consent: Consent) -> JobState:
+            job = await app.plans.submit(
+                preview, consent=consent, folder=tmp_path, prepared_by=[by], by=by, front_end=FrontEnd.COMMAND
+            )
+            return job.state
+
+        for consent in (Consent(yes=True), Consent(plan_hash=preview.plan.fingerprint), Consent(number=3)):
+            with pytest.raises(ConsentMissing, match=r"1 batch stands under more than one course.*--compared 1"):
+                await submit(consent)
+        for wrong in (0, 2, -1):
+            with pytest.raises(ConsentMissing, match="not the number of doubtful ids, which is 1"):
+                await submit(Consent(yes=True, compared=wrong))
+        with pytest.raises(ConsentMissing, match="Nobody agreed"):
+            await submit(Consent(compared=1))
+        assert [] == await app.jobs.all()
+        assert JobState.READY is await submit(Consent(yes=True, compared=1))
+        (entry,) = await app.audit.newest(1)
+        assert ("confirmed", 1) == (entry.act, entry.facts["compared"])
+
+
+async def test_who_compares_a_plan_without_doubts_means_another_plan(tmp_path: Path) -> None:
+    with account(tmp_path) as environ, closing(application(environ)) as app:
+        text = listed((COURSES[0], BATCHES[0], learner(0)))
+        preview = await app.plans.preview(io.BytesIO(text.encode()), name="f.csv", options=ReadOptions())
+        with pytest.raises(ConsentMissing, match="3 is not the number of doubtful ids, which is 0"):
+            await app.plans.submit(
+                preview,
+                consent=Consent(yes=True, compared=3),
+                folder=tmp_path,
+                prepared_by=["jo"],
+                by="jo",
+                front_end=FrontEnd.COMMAND,
+            )
+
+
+async def test_the_page_asks_with_a_box_beside_the_number(tmp_path: Path) -> None:
+    async with running_site(tmp_path) as one, one.visitor() as visitor:
+        page = await visitor.upload(MIXED)
+        assert "1 batch stands under more than one course" in page.text
+        assert 'name="compared" value="1" required> I compared 1 doubtful id with Zoho People' in page.text
+        given = {"plan": page.field("plan"), "number": "3"}
+        refused = await visitor.post(f"{page.url}/confirm", **given)
+        assert (409, True, False) == (refused.status, "tick the box" in refused.text, "--compared" in refused.text)
+        for wrong in ("", "2", "on"):
+            assert 409 == (await visitor.post(f"{page.url}/confirm", **given, compared=wrong)).status
+        assert [] == await one.app.jobs.all()
+        assert (await visitor.post(f"{page.url}/confirm", **given, compared="1")).url.startswith("/jobs/")
+
+
+async def test_a_program_sends_the_number_that_a_person_compared(tmp_path: Path) -> None:
+    async with running_site(tmp_path) as one, one.visitor(known=False) as visitor:
+        program = Program(visitor, await one.program(Role.APPROVER))
+        made = (await program.post("/plans", rounded(4, 4))).json
+        assert (4, "rounded_ids") == (made["doubtful_ids"], made["doubts"][0]["code"])  # type: ignore[index] # a list
+        address, agreed = f"/plans/{made['id']}/confirm", {"plan_hash": made["plan_hash"]}
+        refused = await program.post(address, agreed)
+        assert (409, True) == (refused.status, "compared = 4" in str(refused.json["error"]))
+        assert 409 == (await program.post(address, {**agreed, "compared": 3})).status
+        assert 400 == (await program.post(address, {**agreed, "compared": "4"})).status
+        assert 400 == (await program.post(address, {**agreed, "compared": True})).status
+        assert 201 == (await program.post(address, {**agreed, "compared": 4})).status
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [(MIXED, "1 batch stands under more than one course"), (rounded(5, 5), "end in 000")]
+)
+async def test_a_night_holds_it_until_it_is_approved(tmp_path: Path, text: str, words: str) -> None:
+    async with nightly_site(tmp_path) as one:
+        one.drop("leavers.csv", text)
+        result = await one.run()
+        assert ([], 1) == (result.ran, len(result.held))
+        assert words in result.held[0]
+        assert words in (await one.job()).reason
+        await one.app.jobs.approve((await one.job()).id, by="kim")
+        assert 1 == len((await one.run()).ran)
+
+
+async def test_the_second_person_reads_of_the_doubt_too(tmp_path: Path) -> None:
+    with account(tmp_path) as environ, closing(application({**environ, "BULKREMOVE_FOUR_EYES": "true"})) as app:
+        preview = await app.plans.preview(io.BytesIO(MIXED.encode()), name="f.csv", options=ReadOptions())
+        job = await app.plans.submit(
+            preview,
+            consent=Consent(yes=True, compared=1),
+            folder=tmp_path,
+            prepared_by=["jo"],
+            by="jo",
+            front_end=FrontEnd.COMMAND,
+        )
+        assert JobState.HELD is job.state
+        assert "1 batch stands under more than one course" in job.reason
+
+
+@pytest.mark.slow
+def test_the_command_line_shows_the_doubt_and_needs_its_number(tmp_path: Path) -> None:
+    world, file = crowd(tmp_path, 3)
+    file.write_text(MIXED)
+    program = Bulkremove(tmp_path / "home", environment())
+    place = (str(file), "--sandbox", str(world), "--speed", "60")
+    shown = program("preview", *place).stdout
+    assert "Doubt     1 batch stands under more than one course" in shown
+    assert "add --compared 1:" in shown
+    answer = json.loads(program("preview", *place, "--json").stdout)
+    assert (1, False) == (answer["doubtful_ids"], "--compared" in answer["command"])
+    for consent in (("--yes",), ("--plan", answer["plan_hash"])):
+        refused = program("run", *place, *consent)
+        assert (4, True) == (refused.returncode, "give --compared 1" in refused.stderr)
+    assert 4 == program("run", *place, "--yes", "--compared", "2").returncode
+    assert 3 >= program("run", *place, "--yes", "--compared", "1").returncode
