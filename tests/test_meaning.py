@@ -9,16 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from bulkremove.domain.errors import FileRefused
+from bulkremove.config import load
+from bulkremove.domain.errors import FileRefused, SettingsError
+from bulkremove.domain.permissions import Role
 from bulkremove.domain.planner import plan
 from bulkremove.domain.row import Status
-from bulkremove.domain.table import REPORT_COLUMNS, Table
+from bulkremove.domain.table import PLAN_COLUMNS, REPORT_COLUMNS, Table
 from bulkremove.reading.options import ReadOptions
 from bulkremove.reading.reader import read
 from bulkremove.reading.subprocess_reader import read_in_subprocess
 from bulkremove.report import Rows, write_plan
 from tests.application_fixtures import account, application, run, stored
-from tests.cli_fixtures import Bulkremove, crowd, environment
+from tests.cli_fixtures import SAMPLES, Bulkremove, crowd, environment
 from tests.nightly_fixtures import nightly_site
 from tests.web_fixtures import running_site, triples
 from tests.workbooks import Book, Cell, Sheet
@@ -42,8 +44,9 @@ def roster(heading: str, values: list[str]) -> bytes:
     return listed([*HEADER, heading], *([COURSE, BATCH, learner(i), value] for i, value in enumerate(values)))
 
 
-def of(data: bytes, **options: object) -> Table:
-    return read(io.BytesIO(data), name="list.csv", options=ReadOptions(**options))  # type: ignore[arg-type] # fields by name
+def of(data: bytes, *only: str, **options: object) -> Table:
+    """``only``: which rows are meant."""
+    return read(io.BytesIO(data), name="list.csv", options=ReadOptions(only=only, **options))  # type: ignore[arg-type] # fields by name
 
 
 # Who stays
@@ -84,8 +87,8 @@ def test_a_column_that_says_who_stays_is_never_passed_over(heading: str, values:
         of(roster(heading, values))
     assert f"column {heading!r} seems to say who stays and who goes; it holds {shown}." in refused.value.message
     assert refused.value.choices is not None
-    assert refused.value.choices.only is not None
-    assert (heading, len(values)) == (refused.value.choices.only[0], sum(n for _, n in refused.value.choices.only[1]))
+    ((asked, counts),) = refused.value.choices.only
+    assert (heading, len(values)) == (asked, sum(count for _, count in counts))
 
 
 @pytest.mark.parametrize(
@@ -109,18 +112,18 @@ def test_columns_that_say_something_else_are_passed_over(heading: str, values: l
 
 
 def test_only_the_rows_that_were_meant_are_in_the_table() -> None:
-    table = of(roster("Action", ["add", "del", "add", " Del"]), only="Action=del")
+    table = of(roster("Action", ["add", "del", "add", " Del"]), "Action=del")
     assert [3, 5] == list(table.numbers)
     assert [learner(1), learner(3)] == list(table.columns[2])
     assert (2, "2 rows are left out, since 'Action' is not 'del' there.") == (table.unchosen_rows, table.notes[-1])
-    assert [2, 4] == list(of(roster("Unenroll", ["", "1", ""]), only="Unenroll=").numbers)
-    assert 4 == len(of(roster("Action", ["add", "del", "add", " Del"]), only="all"))
+    assert [2, 4] == list(of(roster("Unenroll", ["", "1", ""]), "Unenroll=").numbers)
+    assert 4 == len(of(roster("Action", ["add", "del", "add", " Del"]), "all"))
 
 
 def test_a_learner_who_stays_in_one_row_and_goes_in_another_is_refused() -> None:
     rows = [[COURSE, BATCH, learner(0), "keep"], [COURSE, BATCH, learner(0), "remove"]]
     with pytest.raises(FileRefused, match="rows 2 and 3 name the same learner"):
-        of(listed([*HEADER, "Action"], *rows), only="Action=remove")
+        of(listed([*HEADER, "Action"], *rows), "Action=remove")
 
 
 @pytest.mark.parametrize(
@@ -129,7 +132,112 @@ def test_a_learner_who_stays_in_one_row_and_goes_in_another_is_refused() -> None
 )
 def test_a_choice_that_fits_no_row_is_refused(only: str, words: str) -> None:
     with pytest.raises(FileRefused, match=words):
-        of(roster("Action", ["add", "del"]), only=only)
+        of(roster("Action", ["add", "del"]), only)
+
+
+TWO = listed(
+    [*HEADER, "Status", "Name", "Keep"],
+    *(
+        [COURSE, BATCH, learner(number), status, "A", keep]
+        for number, (status, keep) in enumerate(
+            [("active", "y"), ("left", "y"), ("left", "n"), ("dropped", "n"), ("left", "n"), ("active", "n")]
+        )
+    ),
+)
+"""A list in which two columns say who stays."""
+
+
+def test_two_columns_that_say_who_stays_are_both_asked_about() -> None:
+    with pytest.raises(FileRefused) as refused:
+        of(TWO)
+    assert refused.value.message == (
+        "list.csv: columns 'Status' and 'Keep' seem to say who stays and who goes; 'Status' holds active (2), "
+        "left (3), dropped (1); 'Keep' holds y (2), n (4)."
+    )
+    assert '--only "Status=VALUE" --only "Keep=VALUE"' in refused.value.hint
+    assert refused.value.choices is not None
+    assert ["Status", "Keep"] == [heading for heading, _ in refused.value.choices.only]
+
+
+def test_who_decided_on_one_column_is_asked_about_the_other_one_in_the_rows_that_are_left() -> None:
+    with pytest.raises(FileRefused, match=r"column 'Keep' seems .* it holds y \(1\), n \(2\)") as refused:
+        of(TWO, "Status=left")
+    assert '--only "Status=left" --only "Keep=VALUE"' in refused.value.hint
+    with pytest.raises(FileRefused, match=r"column 'Status' seems"):
+        of(TWO, "Keep=n")
+    table = of(TWO, "Status=left", "Keep=n")
+    assert ([4, 6], 4) == (list(table.numbers), table.unchosen_rows)
+    assert ("4 rows are left out, since 'Status' is not 'left' or 'Keep' is not 'n' there.",) == table.notes
+    plainly = roster("Action", ["del", "add", "del"]).decode().replace("Learner ID,", "Learner ID,Keep,")
+    assert 2 == len(of(plainly.replace(",del", ",no,del").replace(",add", ",yes,add").encode(), "Action=del"))
+
+
+def test_every_row_that_is_left_or_several_values_of_a_column_can_be_meant() -> None:
+    assert [3, 4, 6] == list(of(TWO, "Status=left", "all").numbers)
+    assert [3, 4, 5, 6] == list(of(TWO, "Status=left", "Status=dropped", "all").numbers)
+    assert [4, 5, 6] == list(of(TWO, "Status=left", "Keep=n", "Status=dropped").numbers)
+    note = "3 rows are left out, since 'Status' is not 'left' or 'dropped' or 'Keep' is not 'n' there."
+    assert (note,) == of(TWO, "Status=left", "Keep=n", "Status=dropped").notes
+    assert 6 == len(of(TWO, "all"))
+
+
+@pytest.mark.parametrize(
+    ("only", "words"),
+    [(("Status=left", "Keep=maybe"), "no row has 'maybe'"), (("Status=active", "Keep=x"), "no row has 'x'")],
+)
+def test_each_choice_must_fit_a_row(only: tuple[str, ...], words: str) -> None:
+    with pytest.raises(FileRefused, match=words):
+        of(TWO, *only)
+
+
+def test_choices_that_fit_no_row_together_are_refused() -> None:
+    data = roster("Action", ["add", "del"]).decode().replace("Learner ID,", "Learner ID,Keep,")
+    with pytest.raises(FileRefused, match="no row has all that --only names"):
+        of(data.replace(",del", ",no,del").replace(",add", ",yes,add").encode(), "Action=del", "Keep=yes")
+
+
+async def test_the_page_and_the_night_ask_about_both_columns(tmp_path: Path) -> None:
+    async with running_site(tmp_path / "home") as one, one.visitor() as visitor:
+        asked = await visitor.upload(TWO)
+        assert 'name="only0" value="Status=left" required>' in asked.text
+        assert 'name="only1" value="Keep=n" required>' in asked.text
+        assert 'data-wanted="2"' in (await visitor.post(asked.url, only0="Status=left", only1="Keep=n")).text
+        asked = await visitor.upload(TWO)
+        assert 'data-wanted="3"' in (await visitor.post(asked.url, only0="Status=left", only1="all")).text
+        asked = await visitor.upload(TWO)
+        again = await visitor.post(asked.url, only0="Status=left")
+        assert (True, False) == ('name="only0" value="Keep=n"' in again.text, "Status=" in again.text)
+        assert 'data-wanted="2"' in (await visitor.post(asked.url, only0="Keep=n")).text
+    async with running_site(tmp_path / "api") as one, one.visitor(known=False) as visitor:
+        headers = await one.program(Role.PREPARER)
+        for query, status in (("only=Status%3Dleft", 422), ("only=Status%3Dleft&only=Keep%3Dn", 201)):
+            reply = await visitor.ask("POST", f"/api/v1/plans?{query}", headers=headers, data=TWO)
+            assert status == reply.status
+    for number, only in enumerate([("Status=left",), ("Status=left", "Keep=n")]):
+        (tmp_path / str(number)).mkdir()
+        async with nightly_site(tmp_path / str(number), nightly_only=only) as night:
+            night.drop("two.csv", TWO.decode())
+            (held,) = (await night.run()).held
+            assert ("column 'Keep' seems" in held, "other columns" in held) == (number == 0, number == 1)
+
+
+@pytest.mark.parametrize(
+    ("line", "values"),
+    [
+        ('nightly_only = "Action=del"', ("Action=del",)),
+        ('nightly_only = ["Status=left", "Keep=n"]', ("Status=left", "Keep=n")),
+        ('nightly_only = "Reason=moved, left"', ("Reason=moved, left",)),
+    ],
+)
+def test_the_setting_takes_one_choice_or_a_list(tmp_path: Path, line: str, values: tuple[str, ...]) -> None:
+    (tmp_path / "bulkremove.toml").write_text(line)
+    assert values == load({"home": str(tmp_path)}, {}).nightly_only
+    (tmp_path / "bulkremove.toml").write_text("nightly_only = [1]")
+    with pytest.raises(SettingsError, match=r"line 1: write \"COLUMN=VALUE\", or a list"):
+        load({"home": str(tmp_path)}, {})
+    assert ("Action=del",) == load(
+        {"home": str(tmp_path / "x")}, {"BULKREMOVE_NIGHTLY_ONLY": "Action=del"}
+    ).nightly_only
 
 
 async def test_a_night_holds_a_roster_and_the_setting_decides(tmp_path: Path) -> None:
@@ -140,7 +248,7 @@ async def test_a_night_holds_a_roster_and_the_setting_decides(tmp_path: Path) ->
         assert ([], 1) == (result.ran, len(result.held))
         assert "add (8), del (4)" in result.held[0]
     (tmp_path / "second").mkdir()
-    async with nightly_site(tmp_path / "second", nightly_only="Action=del") as one:
+    async with nightly_site(tmp_path / "second", nightly_only=("Action=del",)) as one:
         one.drop("roster.csv", roster_file)
         result = await one.run()
         (held,) = result.held
@@ -155,7 +263,7 @@ async def test_the_page_offers_the_values_with_their_counts(tmp_path: Path) -> N
         asked = await visitor.upload(roster("Action", ["add"] * 8 + ["del"] * 4))
         assert 422 == asked.status
         assert 'value="Action=del" required> del (4 rows)' in asked.text
-        plan_page = await visitor.post(asked.url, only="Action=del")
+        plan_page = await visitor.post(asked.url, only0="Action=del")
         assert 'data-wanted="4"' in plan_page.text
         assert "8 rows are left out" in plan_page.text
 
@@ -191,6 +299,25 @@ def test_a_workbook_with_a_title_is_asked_about_too(kind: str) -> None:
         of(data)
     table = of(data, header_row=3)
     assert ([4], [learner(1)]) == (list(table.numbers), list(table.columns[2]))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("line", ["sep=;", '"sep=;"', "SEP=;"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
+def test_a_sep_line_is_no_row_above_the_headings_either(line: str, end: str, encoding: str) -> None:
+    rows = ["Leavers, March, 2026", "", ";".join(HEADER), f"{COURSE};{BATCH};{learner(1)}", f"{COURSE};{BATCH};x"]
+    data = end.join([line, *rows, ""]).encode(encoding)
+    with pytest.raises(FileRefused, match="seem to stand in row 3"):
+        of(data)
+    table = of(data, header_row=3)
+    assert (tuple(HEADER), [4, 5]) == (table.header, list(table.numbers))
+    assert "Cell C5" in plan(table, account="a", host="h").excluded[1].detail
+    with pytest.raises(FileRefused, match="row 4 holds ids, not headings"):
+        of(data, header_row=4)
+    without = of(end.join([line, *rows[2:], ""]).encode(encoding), header_row=1)
+    assert [2, 3] == list(without.numbers)
+    with pytest.raises(FileRefused, match="row 2 holds ids"):
+        of(end.join([line, *rows[2:], rows[2], ""]).encode(encoding), header_row=4)
 
 
 def test_a_row_of_headings_that_does_not_exist_is_refused() -> None:
@@ -287,7 +414,7 @@ async def test_the_page_and_the_process_that_reads_untrusted_files_take_the_same
     with pytest.raises(FileRefused) as refused:
         await read_in_subprocess(path, name="list.csv", options=ReadOptions())
     assert refused.value.choices is not None
-    assert ("Action", (("add", 1), ("del", 1))) == refused.value.choices.only
+    assert (("Action", (("add", 1), ("del", 1))),) == refused.value.choices.only
     async with running_site(tmp_path / "home") as one, one.visitor() as visitor:
         asked = await visitor.upload(listed(["Title"], HEADER, [COURSE, BATCH, learner(1)]))
         assert "The headings stand in row 2" in asked.text
@@ -327,6 +454,92 @@ async def test_a_report_is_known_wherever_its_columns_stand(tmp_path: Path) -> N
     assert "checked" in of(listed(*more)).header
 
 
+async def test_a_report_is_known_beside_columns_of_the_same_names(tmp_path: Path) -> None:
+    rows, _, _ = await reported(tmp_path)
+    own = [["Status", "Row", *row] for row in rows]
+    own[1:] = [["moved", "7", *row[2:]] for row in own[1:]]
+    for changed in (own, [[*row, "checked"] for row in own], [["x", *row, "", "y"] for row in own]):
+        changed[0] = [name or "More" for name in changed[0]]
+        table = of(listed(*changed), "Status=moved")
+        made = plan(table, account="a", host="h")
+        assert (0, 3) == (made.removals, made.not_sent()[Status.DONE_BEFORE])
+        assert "Status" in table.header
+        assert not {"status", "plan_hash"} & set(table.header)
+
+
+async def test_a_report_without_its_headings_is_refused(tmp_path: Path) -> None:
+    rows, undo, _ = await reported(tmp_path)
+    letters: dict[str, str | int] = {"course": "A", "batch": "B", "learner": "C"}
+    for changed in (rows[1:], [row[:6] for row in rows[1:]], [[*row[:3], "checked", *row[3:]] for row in rows[1:]]):
+        with pytest.raises(FileRefused, match="report of an earlier job"):
+            of(listed(*changed), header_row=0, columns=letters)
+        with pytest.raises(FileRefused, match="report of an earlier job"):
+            of(listed(*changed), "all", header_row=0, columns=letters)
+    with undo.open(encoding="utf-8-sig", newline="") as file:
+        taken = list(csv.reader(file))
+    with pytest.raises(FileRefused, match="undo list"):
+        of(listed(*taken[1:]), header_row=0, columns=letters)
+    fresh = [[COURSE, BATCH, learner(number), "remove", "unknown to us"] for number in range(3)]
+    assert 3 == len(of(listed(*fresh), header_row=0, columns=letters))
+
+
+@pytest.mark.parametrize(
+    ("words", "is_report"),
+    [
+        (["removed", "removed", "removed"], True),
+        (["removed", "not_sent", " REFUSED "], True),
+        (["unknown", "unknown", "unknown"], True),
+        (["removed"] * 19 + ["checked"], True),
+        (["removed", "", ""], True),
+        (["remove", "remove", "remove"], False),
+        (["remove", "remove", "done_before"], True),
+        (["removed", "left", "moved"], False),
+        (["", "", ""], False),
+    ],
+)
+def test_a_column_of_our_statuses_without_headings_is_that_of_a_report(words: list[str], is_report: bool) -> None:
+    data = listed(*([COURSE, BATCH, learner(number), word] for number, word in enumerate(words)))
+    letters: dict[str, str | int] = {"course": "A", "batch": "B", "learner": "C"}
+    if is_report:
+        with pytest.raises(FileRefused, match="column 'D' holds statuses"):
+            of(data, "all", header_row=0, columns=letters)
+    else:
+        assert len(words) == len(of(data, header_row=0, columns=letters))
+
+
+@pytest.mark.parametrize(
+    ("words", "is_asked"),
+    [
+        (["removed", "removed"], True),
+        (["not_found", "not_sent"], True),
+        (["removed", ""], True),
+        (["unknown", "unknown"], False),
+        (["removed", "checked"], False),
+    ],
+)
+def test_a_column_of_our_statuses_under_another_heading_is_asked_about(words: list[str], is_asked: bool) -> None:
+    data = roster("Ergebnis", words)
+    if is_asked:
+        with pytest.raises(FileRefused, match="column 'Ergebnis' seems to say who stays"):
+            of(data)
+    else:
+        assert 2 == len(of(data))
+
+
+async def test_a_report_or_an_undo_list_whose_headings_are_all_renamed_is_refused(tmp_path: Path) -> None:
+    rows, undo, _ = await reported(tmp_path)
+    renamed = [[*HEADER, *(f"Spalte {number}" for number in range(len(rows[0]) - 3))], *rows[1:]]
+    with pytest.raises(FileRefused, match="column 'Spalte 9' holds the numbers of jobs"):
+        of(listed(*renamed), "all")
+    with undo.open(encoding="utf-8-sig", newline="") as file:
+        taken = list(csv.reader(file))
+    taken[0] = [name.replace("undo_of", "Auftrag") for name in taken[0]]
+    with pytest.raises(FileRefused, match="column 'Auftrag' holds the numbers of jobs"):
+        of(listed(*taken))
+    tickets = [[COURSE, BATCH, learner(number), f"2026112{number}-4242"] for number in range(3)]
+    assert 3 == len(of(listed([*HEADER, "Ticket"], *tickets)))
+
+
 @pytest.mark.parametrize("column", [name for name in REPORT_COLUMNS if name not in ("row", "status")])
 async def test_a_report_that_lacks_a_column_is_refused(tmp_path: Path, column: str) -> None:
     rows, _, _ = await reported(tmp_path)
@@ -335,13 +548,13 @@ async def test_a_report_that_lacks_a_column_is_refused(tmp_path: Path, column: s
     renamed = [[*rows[0][:place], f"{column} (old)", *rows[0][place + 1 :]], *rows[1:]]
     for changed in (fewer, renamed):
         with pytest.raises(FileRefused, match=f"looks like a report of an earlier job.*{column}"):
-            of(listed(*changed), only="all")
+            of(listed(*changed), "all")
 
 
 async def test_the_note_about_a_report_counts_the_rows_that_were_meant(tmp_path: Path) -> None:
     rows, _, _ = await reported(tmp_path)
     own = [["Action", *rows[0]], *([value, *row] for value, row in zip(("del", "add", "del"), rows[1:], strict=True))]
-    table = of(listed(*own), only="Action=del")
+    table = of(listed(*own), "Action=del")
     assert (2, True) == (len(table), any("2 rows were settled then" in note for note in table.notes))
 
 
@@ -369,8 +582,32 @@ async def test_undo_lists_and_plan_files_are_no_lists_of_people_to_remove(tmp_pa
     _, undo, plan_file = await reported(tmp_path)
     with pytest.raises(FileRefused, match="is an undo list: it names people who were removed"):
         of(undo.read_bytes())
-    with pytest.raises(FileRefused, match="is a plan file"):
+    with pytest.raises(FileRefused, match="is or was a plan file"):
         of(plan_file.read_bytes())
+
+
+@pytest.mark.parametrize("column", PLAN_COLUMNS)
+@pytest.mark.parametrize("change", ["renamed", "left out"])
+async def test_a_plan_file_with_a_changed_column_is_refused(tmp_path: Path, column: str, change: str) -> None:
+    _, _, plan_file = await reported(tmp_path)
+    with plan_file.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.reader(file))
+    place, titles = rows[0].index(column), {"course_id": "Course", "batch_id": "Batch", "learner_id": "Learner"}
+    rows[0][place] = titles.get(column, f"{column} (old)")
+    if change == "left out" and column not in titles:
+        rows = [[cell for index, cell in enumerate(row) if index != place] for row in rows]
+    with pytest.raises(FileRefused, match="plan file"):
+        of(listed(*rows), "all")
+    with pytest.raises(FileRefused, match="plan file"):
+        of(listed(*([*row, "x"] for row in rows)), "all")
+
+
+async def test_the_word_of_a_plan_alone_shows_it(tmp_path: Path) -> None:
+    rows = [["Row", COURSE, BATCH, learner(0), "remove"], ["3", COURSE, BATCH, learner(1), "done_before"]]
+    with pytest.raises(FileRefused, match="plan file"):
+        of(listed([*HEADER, "planned"], *(row[1:] for row in rows)), "all")
+    day = listed([*HEADER, "planned"], *([*row[1:4], "2026-03-31"] for row in rows))
+    assert 2 == len(of(day))
 
 
 @pytest.mark.slow
@@ -382,6 +619,10 @@ def test_the_command_line_takes_the_choices(tmp_path: Path) -> None:
     assert (2, True) == (asked.returncode, '--only "Action=VALUE"' in asked.stderr)
     shown = program("preview", str(file), "--only", "Action=del").stdout
     assert ("Remove    6 learners" in shown, "--only Action=del" in shown) == (True, True)
+    file.write_bytes(TWO)
+    shown = program("preview", str(file), "--only", "Status=left", "--only", "Keep=n").stdout
+    assert ("Remove    2 learners" in shown, "--only Status=left --only Keep=n" in shown) == (True, True)
+    assert "--only" not in program("preview", str(SAMPLES / "leavers.csv")).stdout
     file.write_bytes(listed(["Title"], HEADER, [COURSE, BATCH, learner(1)]))
     assert "--header-row 2" in program("preview", str(file)).stderr
     assert "Remove    1 learner " in program("preview", str(file), "--header-row", "2").stdout

@@ -84,12 +84,13 @@ class Screen:
 
 
 def _arguments(options: Mapping[str, object]) -> Iterator[str]:
-    """Options as command-line arguments; one that is None or False was not given."""
-    for name, value in options.items():
-        if value is not None and value is not False:
-            yield f"--{name.replace('_', '-')}"
-            if value is not True:
-                yield str(value)
+    """Options as command-line arguments; one that is None or False was not given, a tuple was given several times."""
+    for name, given in options.items():
+        for value in given if isinstance(given, tuple) else (given,):
+            if value is not None and value is not False:
+                yield f"--{name.replace('_', '-')}"
+                if value is not True:
+                    yield str(value)
 
 
 def shown(text: str) -> str:

@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 reading_options = options(
     click.option("--sheet", metavar="NAME", help="The sheet to read."),
     click.option("--columns", metavar="MAP", help="course=A,batch=B,learner=C by heading or letter."),
-    click.option("--only", metavar="COLUMN=VALUE", help="Which rows are meant, if a column says who stays; or: all."),
+    click.option(
+        "--only",
+        multiple=True,
+        metavar="COLUMN=VALUE",
+        help="Which rows are meant, if a column says who stays; or: all. It may be repeated.",
+    ),
     click.option("--header-row", type=click.IntRange(1), metavar="N", help="The row with the headings."),
     click.option("--no-header", is_flag=True, help="The file has no headings; name the columns by letter."),
     click.option("--visible-only", is_flag=True, help="Leave out hidden and filtered rows and sheets."),

@@ -63,8 +63,8 @@ class Settings:
     """File of protected learners; empty for protected.csv in the home folder, if it is there."""
     nightly_source: str = ""
     """Where nightly runs find their files: a folder, ``command ...`` or an https URL; empty for no nightly runs."""
-    nightly_only: str = ""
-    """Which rows of a nightly run's file are meant, if a column says who stays: ``COLUMN=VALUE``; empty: ask."""
+    nightly_only: tuple[str, ...] = ()
+    """Which rows of a nightly run's file are meant, if columns say who stays: ``COLUMN=VALUE`` each; empty: ask."""
     nightly_header_row: int | None = None
     """The row with the headings in a nightly run's file; None: the first row that is not empty."""
     nightly_at: time | None = None

@@ -168,6 +168,13 @@ def _hosts(value: object) -> tuple[str, ...]:
     return hosts
 
 
+def _choices_of_rows(value: object) -> tuple[str, ...]:
+    choices = value if isinstance(value, list) else [value] * bool(value)
+    if not all(isinstance(choice, str) and ("=" in choice or choice == "all") for choice in choices):
+        raise ValueError('write "COLUMN=VALUE", or a list of them in brackets.')
+    return tuple(choices)
+
+
 def _ip_address(value: object) -> str:
     try:
         return str(ipaddress.ip_address(str(value)))
@@ -206,7 +213,7 @@ PARSERS: dict[str, Callable[[object], object]] = {
     "largest_upload": _whole(1, 100),
     "protected_list": _file,
     "nightly_source": str,
-    "nightly_only": str,
+    "nightly_only": _choices_of_rows,
     "nightly_header_row": _whole(1, 1_000),
     "nightly_at": _time,
     "nightly_zone": _zone,

@@ -38,8 +38,8 @@ class Choices:
     """The first rows below the headings, as displayed."""
     guesses: Mapping[str, int] = field(default_factory=dict)
     """Role (course, batch, learner) -> the only column (from 0) with a heading for it."""
-    only: tuple[str, tuple[tuple[str, int], ...]] | None = None
-    """A column that seems to say who stays: its heading, and its values with how many rows have each."""
+    only: tuple[tuple[str, tuple[tuple[str, int], ...]], ...] = ()
+    """The columns that seem to say who stays: heading (or letter), and the values with how many rows have each."""
     header_row: int | None = None
     """The row that seems to hold the headings, below a title; 0: the file seems to have no headings."""
     hidden: bool = False

@@ -28,7 +28,7 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 _SEPARATORS = frozenset(",;\t| :")
 _END_OF_FILE = b"\x1a"
 """Ctrl-Z, with which old DOS programs end a text."""
-_DETECTED = ",;\t|"
+DETECTED = ",;\t|"
 """The separators that need no ``sep=`` line."""
 
 
@@ -76,15 +76,25 @@ def without_rows(raw: bytes, name: str, numbers: Collection[int]) -> bytes:
 def _start(raw: bytes, name: str) -> tuple[int, int, str]:
     """Return the bytes before the first row, the number of blank lines in them, and the separator."""
     head = raw[:65_536].decode("utf-8", "ignore")
-    sep_line = _SEP_LINE.match(head)
-    if sep_line and sep_line[1] not in _SEPARATORS:
-        raise FileRefused(f"{name}, row 1: {sep_line[1]!r} is no separator.", hint="Use a comma, semicolon or tab.")
-    start = len(sep_line[0]) if sep_line else 0
+    start, declared = sep_line(head, name)
     blank = _BLANK_LINES.match(head, start)
     skipped = len(_LINE_END.findall(blank[0])) if blank else 0
     start += len(blank[0]) if blank else 0
-    separator = sep_line[1] if sep_line else _separator(head[start:], name)
+    separator = declared or _separator(head[start:], name)
     return len(head[:start].encode()), skipped, separator
+
+
+def sep_line(text: str, name: str) -> tuple[int, str]:
+    """Return the length of a first line such as ``sep=;``, which is no row, and its separator; 0 and "" without one.
+
+    Raises FileRefused for a separator that is none.
+    """
+    line = _SEP_LINE.match(text)
+    if line is None:
+        return 0, ""
+    if line[1] not in _SEPARATORS:
+        raise FileRefused(f"{name}, row 1: {line[1]!r} is no separator.", hint="Use a comma, semicolon or tab.")
+    return len(line[0]), line[1]
 
 
 def _encoding(raw: bytes, name: str) -> tuple[str, list[str]]:
@@ -144,7 +154,7 @@ def _separator(head: str, name: str) -> str:
     if not head.strip():
         raise FileRefused(f"{name} is empty.")
     found: dict[str, tuple[bool, int, bool]] = {}
-    for separator in _DETECTED:
+    for separator in DETECTED:
         lines = csv.reader(io.StringIO(head, newline=""), delimiter=separator)
         first, second = next(lines, []), next(lines, [])
         found[separator] = all(by_name(first, role) for role in ROLES), len(first), len(first) == len(second)

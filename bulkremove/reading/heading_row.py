@@ -14,6 +14,7 @@ from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.table import Choices, column_letter
 from bulkremove.reading import damaged_ids, encodings
 from bulkremove.reading.columns import by_name, named
+from bulkremove.reading.delimited import DETECTED, sep_line
 from bulkremove.reading.grid import Grid, filled
 from bulkremove.reading.options import ROLES, ReadOptions
 
@@ -84,13 +85,15 @@ def offer(name: str, row: int) -> FileRefused:
     )
 
 
-def find_in_text(raw: bytes) -> int | None:
-    """Return the number of the first row of a CSV file that has headings for all three ids; None without one."""
+def find_in_text(raw: bytes, name: str) -> int | None:
+    """Return the number of the first row of a CSV file that has headings for all three ids; None without one.
+
+    Raises FileRefused for a ``sep=`` line with another separator than a reader knows.
+    """
     text = _decoded(raw)[:_HEAD_BYTES]
-    if text[:5].strip('"').casefold().startswith("sep="):
-        return None  # this line itself is no row, and its fault is told by the reader
-    for separator in ",;\t|":
-        rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    start, separators = sep_line(text, name)
+    for separator in separators or DETECTED:
+        rows = csv.reader(io.StringIO(text[start:], newline=""), delimiter=separator)
         for number, row in zip(range(1, SEARCHED + 1), _readable(rows), strict=False):
             if _has_roles([cell.strip() for cell in row]):
                 return number
@@ -100,7 +103,8 @@ def find_in_text(raw: bytes) -> int | None:
 def blank_above(raw: bytes, row: int, name: str) -> bytes:
     """Return a CSV file with empty lines in place of the rows above this one, so that the others keep their numbers.
 
-    Raises FileRefused where a row above names a person, or where the file can't be decoded.
+    A ``sep=`` line is no row and stays. Raises FileRefused where a row above names a person, or where the file can't be
+    decoded.
     """
     if encoding := _utf_16(raw):
         try:
@@ -111,13 +115,15 @@ def blank_above(raw: bytes, row: int, name: str) -> bytes:
             ) from None
     raw = raw.removeprefix(codecs.BOM_UTF8)
     head = raw[: 1 << 20].decode("latin-1")  # byte by byte: only line ends and quotation marks matter here
-    splits = [_split(head, row, separator) for separator in ",;\t|"]
+    start, separators = sep_line(head, name)
+    splits = [_split(head[start:], row, separator) for separator in separators or DETECTED]
     above, cells, length = max(splits, key=lambda split: (_has_roles(split[1]), len(split[1])))
     for number, texts in enumerate(above, start=1):
         _check_no_person(texts, number, name)
     if not any(cells):
         raise FileRefused(f"{name}: row {row} is empty or does not exist.", hint="Check --header-row.")
-    return b"\n" * (row - 1) + raw[length:]
+    line_end = b"\r" if head[:start].endswith("\r") else b"\n"  # a \n behind \r would be part of the same line end
+    return raw[:start] + line_end * (row - 1) + raw[start + length :]
 
 
 def _split(head: str, row: int, separator: str) -> tuple[list[list[str]], list[str], int]:

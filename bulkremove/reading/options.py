@@ -25,14 +25,15 @@ class ReadOptions:
     """How to read one file.
 
     ``columns``: role (course, batch, learner) -> a heading, a column letter or a column index (from 0). ``only``: which
-    rows are meant, as ``COLUMN=VALUE``, or ``all``. ``header_row``: the number of the row with the headings; 0: there
-    are none, and the columns are named by letters; None: the first row that is not empty.
+    rows are meant, as ``COLUMN=VALUE`` for one or more columns; ``all``: other columns do not matter. ``header_row``:
+    the number of the row with the headings; 0: there are none, and the columns are named by letters; None: the first
+    row that is not empty.
     """
 
     sheet: str | None = None
     columns: Mapping[str, str | int] = field(default_factory=dict)
     hidden: Hidden = Hidden.REFUSE
-    only: str | None = None
+    only: tuple[str, ...] = ()
     header_row: int | None = None
 
 

@@ -1,16 +1,18 @@
 """Recognize files that this program wrote and that are given as input: reports, undo lists and plan files.
 
-A report's own columns are stripped, and the rows that its job settled are not sent again. A report that was changed so
-that not all of its columns are known any more is refused: read as an ordinary list, it would remove people again.
+A report's own columns are stripped, and the rows that its job settled are not sent again. A file of ours that was
+changed so that not all of its columns are known any more, or that has lost its headings, is refused: read as an
+ordinary list, it would remove people again.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 
 from bulkremove.domain.errors import FileRefused
-from bulkremove.domain.row import Exclusion, Status
+from bulkremove.domain.row import Exclusion, Roles, Status
 from bulkremove.domain.table import PLAN_COLUMNS, REPORT_COLUMNS, UNDO_COLUMN
 
 _ADDED_APOSTROPHE = re.compile(r"'(?=[=+\-@\x00-\x1f\ufffd])")
@@ -18,6 +20,14 @@ _TELLING = frozenset(REPORT_COLUMNS) - {"row", "status", "detail", "job", "attem
 """Columns of a report that hardly another list has."""
 _NEEDED = ("status", "detail", "finished_at", "job")
 _STATUSES = frozenset(status.value for status in Status)
+_COMMON_WORDS = frozenset({Status.UNKNOWN, Status.INVALID, Status.DUPLICATE, Status.REFUSED})
+"""Statuses that other lists hold too."""
+_PLANNED, _TO_REMOVE = "planned", "remove"
+"""The column of a plan file that says what happens to a row, and its word for rows that are sent."""
+_NEARLY_ALL = 0.9
+_JOB_ID = re.compile("20[0-9]{6}-(?=[2-9]*[a-z])[2-9a-hjkmnp-z]{4}")
+"""A job's id as app/plans.py makes it; one without a letter might be the number of something else."""
+_HINT = "Nothing was sent. Give the report as it was written, or the original file."
 _SETTLED = (Status.REMOVED, Status.REMOVED_INFERRED, Status.NOT_FOUND, Status.REFUSED, Status.DONE_BEFORE)
 
 
@@ -32,13 +42,13 @@ def report_columns(header: Sequence[str], name: str) -> tuple[int, ...] | None:
             f"{name} is an undo list: it names people who were removed and are to be enrolled again.",
             hint="Nothing was sent. It is not a list of people to remove.",
         )
-    if set(PLAN_COLUMNS) <= set(names):
-        raise FileRefused(
-            f"{name} is a plan file: it shows what would be done with each row of another file.",
-            hint="Nothing was sent. Give the file that it was made from.",
-        )
-    if tuple(names[-len(REPORT_COLUMNS) :]) == REPORT_COLUMNS:  # the file itself may have columns of these names too
-        return tuple(range(len(names) - len(REPORT_COLUMNS), len(names)))
+    known = set(PLAN_COLUMNS).intersection(names)
+    if len(known) >= len(PLAN_COLUMNS) - 1 or (_PLANNED in known and not known.isdisjoint({"row", "detail"})):
+        raise _plan_file(name)
+    width = len(REPORT_COLUMNS)
+    for start in range(len(names) - width, -1, -1):  # the file itself may have columns of these names too
+        if tuple(names[start : start + width]) == REPORT_COLUMNS:
+            return tuple(range(start, start + width))
     if len(_TELLING.intersection(names)) < 2:
         return None
     places = tuple(names.index(column) for column in REPORT_COLUMNS if names.count(column) == 1)
@@ -47,9 +57,67 @@ def report_columns(header: Sequence[str], name: str) -> tuple[int, ...] | None:
         raise FileRefused(
             f"{name} looks like a report of an earlier job, but these of its columns are missing, renamed or doubled: "
             f"{doubtful}. Its rows may have been removed already.",
-            hint="Nothing was sent. Give the report as it was written, or the original file.",
+            hint=_HINT,
         )
     return places
+
+
+def check_cells(
+    header: Sequence[str], cells: Sequence[Sequence[str]], roles: Roles, name: str, *, has_headings: bool
+) -> None:
+    """Check that a file that is no report by its headings is none by its cells. Raises FileRefused.
+
+    ``cells``: by column. Statuses refuse a file without headings only: under a heading, the user is asked which
+    rows are meant (``row_choice``).
+    """
+    for column, heading in enumerate(header):
+        if column in roles:
+            continue
+        words = _words(cells[column])
+        if words and heading.strip().casefold() == _PLANNED and words.keys() <= {_TO_REMOVE, *_STATUSES}:
+            raise _plan_file(name)
+        others = "with other headings" if has_headings else "without its headings"
+        if _are_nearly_all(words, {word for word in words if _JOB_ID.fullmatch(word)}):
+            raise FileRefused(
+                f"{name}: column {heading!r} holds the numbers of jobs of this program, so the file seems to be a "
+                f"report of an earlier job or an undo list {others}. Its rows may have been removed already.",
+                hint=f"{_HINT} If it is something else, take this column out.",
+            )
+        if not has_headings and _are_nearly_all(words, _STATUSES | {_TO_REMOVE}) and not words.keys() <= {_TO_REMOVE}:
+            raise FileRefused(
+                f"{name}: column {heading!r} holds statuses of this program ({', '.join(words)}), so the file seems to "
+                "be a report of an earlier job without its headings. Its rows may have been removed already.",
+                hint=f"{_HINT} If it is something else, take this column out.",
+            )
+
+
+def are_statuses(words: Collection[str]) -> bool:
+    """Whether the words, in lower case, are statuses of a report, and not only such as other lists hold too."""
+    found = _STATUSES.intersection(words)
+    return len(found) == len(words) and not found <= _COMMON_WORDS
+
+
+def _words(cells: Sequence[str]) -> Mapping[str, int]:
+    """The words of a column in lower case, with how often each stands there; none if most cells differ."""
+    raw = Counter(cells)
+    if len(raw) > max(len(cells) // 2, len(Status) + 1):
+        return {}
+    words = Counter[str]()
+    for cell, count in raw.items():
+        if word := cell.strip().casefold():
+            words[word] += count
+    return words
+
+
+def _are_nearly_all(words: Mapping[str, int], wanted: Collection[str]) -> bool:
+    return bool(words) and sum(words.get(word, 0) for word in wanted) >= _NEARLY_ALL * sum(words.values())
+
+
+def _plan_file(name: str) -> FileRefused:
+    return FileRefused(
+        f"{name} is or was a plan file: it shows what would be done with each row of another file.",
+        hint="Nothing was sent. Give the file that it was made from.",
+    )
 
 
 def settled(columns: Sequence[Sequence[str]], numbers: Sequence[int], name: str) -> Mapping[int, Exclusion]:
@@ -64,7 +132,7 @@ def settled(columns: Sequence[Sequence[str]], numbers: Sequence[int], name: str)
         if status not in _STATUSES:
             raise FileRefused(
                 f"{name}, row {numbers[index]}: {text!r} is no status of a report, so it was changed.",
-                hint="Nothing was sent. Give the report as it was written, or the original file.",
+                hint=_HINT,
             )
         if status in _SETTLED:
             detail = (

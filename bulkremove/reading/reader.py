@@ -68,7 +68,7 @@ def _grid(raw: bytes, name: str, options: ReadOptions) -> Grid:
     try:
         return read_delimited(raw, name)
     except FileRefused:
-        row = heading_row.find_in_text(raw)
+        row = heading_row.find_in_text(raw, name)
         if row is None or row == 1 or options.header_row is not None:
             raise
         raise heading_row.offer(name, row) from None

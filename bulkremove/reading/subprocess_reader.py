@@ -85,13 +85,12 @@ def _choices(fields: dict[str, Any] | None) -> Choices | None:
     if fields is None:
         return None
     rows = tuple(map(tuple, fields["rows"]))
-    heading, values = fields["only"] or (None, ())
     return Choices(
         tuple(fields["sheets"]),
         tuple(fields["header"]),
         rows,
         fields["guesses"],
-        None if heading is None else (heading, tuple((value, count) for value, count in values)),
+        tuple((label, tuple((value, count) for value, count in values)) for label, values in fields["only"]),
         fields["header_row"],
         fields["hidden"],
     )
@@ -145,7 +144,8 @@ def _main() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         resource.setrlimit(resource.RLIMIT_CPU, (CPU, CPU))
     request = json.load(sys.stdin)
-    options = ReadOptions(**{**request["options"], "hidden": Hidden(request["options"]["hidden"])})
+    options = request["options"]
+    options = ReadOptions(**{**options, "hidden": Hidden(options["hidden"]), "only": tuple(options["only"])})
     try:
         table = read(Path(request["path"]), name=request["name"], options=options)
     except FileRefused as refused:

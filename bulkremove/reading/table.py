@@ -39,6 +39,9 @@ def build_table(grid: Grid, name: str, options: ReadOptions) -> Table:
     if not all(digits_only):
         columns.check_headings_inside(cells, roles, header, numbers, name)
         groups.refuse_groups(cells, roles, numbers, header, name)
+    if own_columns is None:
+        has_headings = options.header_row != heading_row.NO_HEADINGS
+        previous_report.check_cells(header, cells, roles, name, has_headings=has_headings)
     notes = [*grid.notes, *_notes(cells, roles, header, digits_only)]
     settled: Mapping[int, Exclusion] = {}
     if own_columns is not None:

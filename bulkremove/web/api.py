@@ -90,7 +90,7 @@ class Api:
         hidden = _choice(request, "hidden", {option.value: option for option in Hidden}) or Hidden.REFUSE
         columns_by_role = parse_columns(columns) if columns is not None else {}
         header_row = _whole_number(request, "header_row")
-        options = ReadOptions(query.get("sheet"), columns_by_role, hidden, query.get("only"), header_row)
+        options = ReadOptions(query.get("sheet"), columns_by_role, hidden, tuple(query.getall("only", [])), header_row)
         include_open = _choice(request, "open", {"leave_out": False, "include": True}) or False
         upload = await self._uploads.of_body(
             request, name=name, options=options, include_open=include_open, by=person(request).name

@@ -107,7 +107,11 @@ def _paths() -> dict[str, Any]:
                     _query("name", _TEXT, "The file's name in messages."),
                     _query("sheet", _TEXT, "The sheet to read, where there are several."),
                     _query("columns", _TEXT, "The id columns by heading or letter: course=A,batch=B,learner=C."),
-                    _query("only", _TEXT, "Which rows are meant, if a column says who stays: COLUMN=VALUE, or all."),
+                    _query(
+                        "only",
+                        {"type": "array", "items": _TEXT},
+                        "Which rows are meant, if a column says who stays: COLUMN=VALUE, or all. It may be repeated.",
+                    ),
                     _query(
                         "header_row",
                         {"type": "integer", "minimum": 0, "maximum": 99_999_999},

@@ -86,12 +86,13 @@ class PlanPages:
             if re.fullmatch(r"[0-9]{1,4}", fields[role], re.ASCII)
         }
         hidden = Hidden(fields["hidden"]) if fields["hidden"] in set(Hidden) else previous.hidden
-        only, row = str(form.get("only", "")), str(form.get("header_row", ""))
+        only = tuple(str(value) for name, value in form.items() if name.startswith("only") and value)
+        row = str(form.get("header_row", ""))
         options = ReadOptions(
             fields["sheet"] or previous.sheet,
             columns or previous.columns,
             hidden,
-            only or previous.only,
+            tuple(dict.fromkeys((*previous.only, *only))),
             parse_number(row, 0) if row else previous.header_row,
         )
         include_open = form.get("open") == "include"

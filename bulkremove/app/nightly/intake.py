@@ -153,7 +153,7 @@ class Intake:
     async def preview(self, path: Path, name: str) -> Preview:
         """The plan of a file. Raises FileRefused."""
         settings = self._context.settings
-        options = ReadOptions(only=settings.nightly_only or None, header_row=settings.nightly_header_row)
+        options = ReadOptions(only=settings.nightly_only, header_row=settings.nightly_header_row)
         return await self._plans.preview_in_subprocess(path, name=name, options=options)
 
     async def reasons_to_hold(self, preview: Preview, path: Path) -> str | None:
