@@ -112,6 +112,13 @@ def test_a_formula_and_a_hidden_row_are_seen_however_the_part_is_spelt(path: str
     assert 0 == len(of(xlsx(hidden, path), hidden=Hidden.LEAVE_OUT))
 
 
+@pytest.mark.parametrize("height", ["0", "0.0", "00"])
+def test_a_row_of_no_height_in_an_xlsx_is_hidden(height: str) -> None:
+    rows = f"<row r='2' ht='{height}' customHeight='1'>{text(1)}{text(2)}{text(3)}</row><row r='3' ht='15'></row>"
+    with pytest.raises(FileRefused, match="1 hidden or filtered rows"):
+        of(xlsx(rows))
+
+
 @pytest.mark.parametrize("second", [2, 1])
 def test_a_row_that_stands_twice_in_an_xlsx_refuses_the_file(second: int) -> None:
     rows = f"<row r='2'>{text(1)}{text(2)}{text(3)}</row><row r='{second}'>{text(1)}{text(2)}{text(4)}</row>"

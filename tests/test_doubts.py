@@ -92,7 +92,35 @@ def test_a_batch_counts_in_rows_that_are_not_sent_but_not_in_rows_without_ids() 
         [*row, *settled], [COURSES[1], BATCHES[0], learner(1), *waiting], header=[*HEADER, *report.split(",")]
     )
     assert [1] == [doubt.ids for doubt in planned(given_back).doubts]
-    assert () == planned(given_back.replace("not_sent", "removed")).doubts, "nothing is sent"
+    assert () == planned(given_back.replace("not_sent", "not_found")).doubts, "nothing is sent"
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([(COURSES[0], COURSES[0], learner(0))], f"{COURSES[0]} as course id (row 2) and as batch id (row 2)"),
+        (
+            [(COURSES[0], BATCHES[0], learner(0)), (BATCHES[0], COURSES[1], learner(1))],
+            f"{BATCHES[0]} as course id (row 3) and as batch id (row 2)",
+        ),
+        (
+            [(COURSES[0], BATCHES[0], learner(0)), (COURSES[0], BATCHES[0], BATCHES[0])],
+            f"{BATCHES[0]} as batch id (row 2) and as learner id (row 3)",
+        ),
+    ],
+)
+def test_an_id_in_two_columns_is_named_with_its_rows(rows: list[tuple[str, ...]], words: str) -> None:
+    (doubt,) = planned(listed(*rows)).doubts
+    assert (DoubtCode.ID_IN_TWO_COLUMNS, 1) == (doubt.code, doubt.ids)
+    assert doubt.text == (
+        "1 id stands in two columns, and in Zoho no course, batch or learner has the id of another: ids may stand in "
+        f"the wrong column. In this list: {words}."
+    )
+
+
+def test_short_ids_and_rows_without_ids_are_in_two_columns_without_doubt() -> None:
+    assert () == planned(listed(("1", "1", "1"), ("2", "3", "1"))).doubts
+    assert () == planned(listed((COURSES[0], BATCHES[0], learner(0)), (BATCHES[0], learner(1), ""))).doubts
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,18 @@ def of(data: bytes, *only: str, **options: object) -> Table:
         ("Retained", ["yes"], "yes (1)"),
         ("Statut", ["active", "deleted"], "active (1), deleted (1)"),
         ("Comment", ["KEEP", "remove", "ask Kim"], "KEEP (1), remove (1), ask Kim (1)"),
+        ("Comment", ["", "Do not remove!", ""], "blank (2), Do not remove! (1)"),
+        ("Notes", ["moved", "don\u2019t delete her yet"], "moved (1), don\u2019t delete her yet (1)"),
+        ("Remark", ["please keep him", "left"], "please keep him (1), left (1)"),
+        ("Include", ["x", "", "x"], "x (2), blank (1)"),
+        ("Approved", ["yes", "no", "yes"], "yes (2), no (1)"),
+        ("Approved", ["no", "no"], "no (2)"),
+        ("Done?", ["yes", "", ""], "yes (1), blank (2)"),
+        ("Processed", ["yes", "yes"], "yes (2)"),
+        ("Mark", ["x", "", ""], "x (1), blank (2)"),
+        ("HR", ["", "\u2713"], "blank (1), \u2713 (1)"),
+        ("Termination date", ["", *(f"2026-03-0{day}" for day in range(1, 7)), ""], "blank (2), any value: * (6)"),
+        ("Leaving reason", ["", *"abcdef"], "blank (1), any value: * (6)"),
         (
             "Status",
             ["Active", "Enrolled", "Left", "Dropped", "Suspended", "Completed"],
@@ -105,6 +117,16 @@ def test_a_column_that_says_who_stays_is_never_passed_over(heading: str, values:
         ("Not active", ["yes", "yes"]),
         ("Course status", [f"step {number}" for number in range(7)]),
         ("Name", ["Active", "Keep"]),
+        ("Done", []),
+        ("Action", []),
+        ("Termination date", [f"2026-03-0{day}" for day in range(1, 8)]),
+        ("Birthday", ["", *(f"2026-03-0{day}" for day in range(1, 8))]),
+        ("Approved", ["yes", "yes"]),
+        ("Approved by", ["Kim", "Jo"]),
+        ("Done", ["no", "no"]),
+        ("Manager", ["yes", "no"]),
+        ("Title", ["Dr", ""]),
+        ("Comment", ["remove", "please remove her"]),
     ],
 )
 def test_columns_that_say_something_else_are_passed_over(heading: str, values: list[str]) -> None:
@@ -118,6 +140,27 @@ def test_only_the_rows_that_were_meant_are_in_the_table() -> None:
     assert (2, "2 rows are left out, since 'Action' is not 'del' there.") == (table.unchosen_rows, table.notes[-1])
     assert [2, 4] == list(of(roster("Unenroll", ["", "1", ""]), "Unenroll=").numbers)
     assert 4 == len(of(roster("Action", ["add", "del", "add", " Del"]), "all"))
+
+
+@pytest.mark.parametrize("heading", ["Action", "Mark"])
+def test_a_footer_says_nothing_about_who_stays(heading: str) -> None:
+    value = "del" if heading == "Action" else "x"
+    table = of(roster(heading, [value] * 5) + b"\r\nTotal,,,\r\nEnd,,5,\r\n")
+    assert 5 == plan(table, account="a", host="h").removals
+
+
+def test_whoever_has_any_value_can_be_meant() -> None:
+    data = roster("Exit date", ["", "2026-03-01", " ", *(f"2026-04-0{day}" for day in range(1, 8))])
+    assert [3, *range(5, 12)] == list(of(data, "Exit date=*").numbers)
+    assert ("2 rows are left out, since 'Exit date' is blank there.",) == of(data, "Exit date=*").notes
+    assert [2, 4] == list(of(data, "Exit date=").numbers)
+    assert ("8 rows are left out, since 'Exit date' is not blank there.",) == of(data, "Exit date=").notes
+    many = [f"2026-{month:02}-{day:02}" for month in range(1, 13) for day in range(1, 29)]
+    with pytest.raises(FileRefused, match=r"blank \(1\), any value: \* \(336\)"):
+        of(roster("Exit date", ["", *many]))
+    assert [2, 5] == list(of(roster("Exit", ["*", "x", "y", "*"]), "Exit=*").numbers), "here it is a value"
+    with pytest.raises(FileRefused, match="no row has"):
+        of(roster("Exit", ["", ""]), "Exit=*")
 
 
 def test_a_learner_who_stays_in_one_row_and_goes_in_another_is_refused() -> None:
@@ -178,6 +221,7 @@ def test_every_row_that_is_left_or_several_values_of_a_column_can_be_meant() -> 
     assert [4, 5, 6] == list(of(TWO, "Status=left", "Keep=n", "Status=dropped").numbers)
     note = "3 rows are left out, since 'Status' is not 'left' or 'dropped' or 'Keep' is not 'n' there."
     assert (note,) == of(TWO, "Status=left", "Keep=n", "Status=dropped").notes
+    assert [3, 4, 6] == list(of(TWO, "Status=left", "Status=expelled", "all").numbers), "a night may have none of these"
     assert 6 == len(of(TWO, "all"))
 
 
@@ -576,6 +620,32 @@ async def test_a_report_with_other_statuses_or_ids_elsewhere_is_refused(tmp_path
 
 def test_an_export_of_another_system_with_such_columns_is_an_ordinary_list() -> None:
     assert 1 == len(of(listed([*HEADER, "Attempts", "finished_at"], [COURSE, BATCH, learner(1), "2", "2026-01-01"])))
+
+
+@pytest.mark.parametrize(
+    ("statuses", "is_whole"),
+    [
+        (["removed", "removed", "removed"], True),
+        (["removed", "not_sent", "removed"], True),
+        (["removed", "removed", "not_sent"], False),
+        (["removed", "invalid", "removed"], True),
+        (["invalid", "removed", "removed"], False),
+    ],
+)
+async def test_a_report_whose_status_column_was_sorted_alone_is_refused(
+    tmp_path: Path, statuses: list[str], is_whole: bool
+) -> None:
+    rows, _, _ = await reported(tmp_path)
+    status, http_status = rows[0].index("status"), rows[0].index("http_status")
+    for row, word in zip(rows[1:], statuses, strict=True):
+        row[status] = word
+    if "removed" != statuses[1] or not is_whole:
+        rows[2][http_status] = ""
+    if is_whole:
+        assert 3 == len(of(listed(*rows)))
+    else:
+        with pytest.raises(FileRefused, match=r"row [23]: .* do not belong together"):
+            of(listed(*rows))
 
 
 async def test_undo_lists_and_plan_files_are_no_lists_of_people_to_remove(tmp_path: Path) -> None:

@@ -7,11 +7,13 @@ Damage that is certain refuses the file while it is read; these signs may have a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 
 from bulkremove.domain.ids import is_id
+from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.domain.row import Exclusion, Status
 from bulkremove.domain.table import Table
 
@@ -20,16 +22,19 @@ MIN_ROUNDED = 2
 ROUNDED_SHARE = 2
 """At least every second id must end in 000. By chance that is so in one of 100,000 lists (two of four ids)."""
 _MIN_DIGITS = 16
-"""A spreadsheet keeps 15 digits, and changes no shorter number."""
+"""A spreadsheet keeps 15 digits, and changes no shorter number; Zoho's own ids are longer."""
 _ZEROS = "000"
+_Ids = tuple[Sequence[str], Sequence[str], Sequence[str]]
+"""The trimmed columns of course, batch and learner."""
 _EXAMPLES = 3
-"""Batches that a text names."""
+"""Ids that a text names."""
 
 
 class DoubtCode(StrEnum):
     """The sign that was found."""
 
     BATCH_OF_SEVERAL_COURSES = "batch_of_several_courses"
+    ID_IN_TWO_COLUMNS = "id_in_two_columns"
     ROUNDED_IDS = "rounded_ids"
 
 
@@ -44,7 +49,7 @@ class Doubt:
 
 def find_doubts(
     table: Table,
-    ids: tuple[Sequence[str], Sequence[str], Sequence[str]],
+    ids: _Ids,
     excluded: Mapping[int, Exclusion],
     batches: Iterable[tuple[str, str]],
 ) -> tuple[Doubt, ...]:
@@ -56,12 +61,13 @@ def find_doubts(
     if len(excluded) == len(table):
         return ()
     invalid = frozenset(index for index, exclusion in excluded.items() if exclusion.status is Status.INVALID)
-    return (*_mixed(table, ids, excluded, batches, invalid), *_rounded(table, ids, invalid))
+    mixed = _mixed(table, ids, excluded, batches, invalid)
+    return (*mixed, *_misplaced(table, ids, invalid), *_rounded(table, ids, invalid))
 
 
 def _mixed(
     table: Table,
-    ids: tuple[Sequence[str], Sequence[str], Sequence[str]],
+    ids: _Ids,
     excluded: Mapping[int, Exclusion],
     batches: Iterable[tuple[str, str]],
     invalid: frozenset[int],
@@ -87,18 +93,40 @@ def _mixed(
                     break
         places = " and ".join(f"course {its_course} (row {number})" for its_course, number in first.items())
         examples.append(f"batch {one} under {places}")
-    more = f"; and {len(several) - _EXAMPLES:,} more" if len(several) > _EXAMPLES else ""
     stand = "1 batch stands" if len(several) == 1 else f"{len(several):,} batches stand"
     text = (
         f"{stand} under more than one course, and in Zoho a batch belongs to one: a column may have been sorted "
-        f"without the others, which mixes the ids of different people. In this list: {'; '.join(examples)}{more}."
+        f"without the others, which mixes the ids of different people. {_named(examples, several)}"
     )
     return [Doubt(DoubtCode.BATCH_OF_SEVERAL_COURSES, len(several), text)]
 
 
-def _rounded(
-    table: Table, ids: tuple[Sequence[str], Sequence[str], Sequence[str]], invalid: frozenset[int]
-) -> list[Doubt]:
+def _misplaced(table: Table, ids: _Ids, invalid: frozenset[int]) -> list[Doubt]:
+    """Long ids that stand in two columns, as they do when a cell or a part of a list stands in the wrong columns."""
+    courses, batches = set(ids[0]), set(ids[1])
+    both = (courses & batches) | (courses | batches).intersection(ids[2])  # fast for a million rows
+    first: dict[str, dict[str, int]] = {one: {} for one in both if len(one) >= _MIN_DIGITS and is_id(one)}
+    if first:
+        for index, row in enumerate(zip(*ids, strict=True)):
+            for role, one in zip(REMOVE_LEARNER.roles, row, strict=True):
+                if one in first and index not in invalid:
+                    first[one].setdefault(role, table.numbers[index])
+    misplaced = {one: rows for one, rows in first.items() if len(rows) > 1}
+    if not misplaced:
+        return []
+    examples = []
+    for one, rows in islice(misplaced.items(), _EXAMPLES):
+        places = (f"as {role} id (row {rows[role]})" for role in REMOVE_LEARNER.roles if role in rows)
+        examples.append(f"{one} {' and '.join(places)}")
+    stand = "1 id stands" if len(misplaced) == 1 else f"{len(misplaced):,} ids stand"
+    text = (
+        f"{stand} in two columns, and in Zoho no course, batch or learner has the id of another: ids may stand in the "
+        f"wrong column. {_named(examples, misplaced)}"
+    )
+    return [Doubt(DoubtCode.ID_IN_TWO_COLUMNS, len(misplaced), text)]
+
+
+def _rounded(table: Table, ids: _Ids, invalid: frozenset[int]) -> list[Doubt]:
     """Columns whose long ids end in 000 far more often than chance makes them.
 
     Each different id counts once, since a list of one course repeats its id in every row. A row that repeats an earlier
@@ -130,3 +158,9 @@ def _rounded(
         )
         doubts.append(Doubt(DoubtCode.ROUNDED_IDS, len(ending), text))
     return doubts
+
+
+def _named(examples: Sequence[str], found: Sized) -> str:
+    """The sentence that names the first of the ids found."""
+    more = f"; and {len(found) - len(examples):,} more" if len(found) > len(examples) else ""
+    return f"In this list: {'; '.join(examples)}{more}."

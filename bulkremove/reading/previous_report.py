@@ -18,7 +18,7 @@ from bulkremove.domain.table import PLAN_COLUMNS, REPORT_COLUMNS, UNDO_COLUMN
 _ADDED_APOSTROPHE = re.compile(r"'(?=[=+\-@\x00-\x1f\ufffd])")
 _TELLING = frozenset(REPORT_COLUMNS) - {"row", "status", "detail", "job", "attempts"}
 """Columns of a report that hardly another list has."""
-_NEEDED = ("status", "detail", "finished_at", "job")
+_NEEDED = ("status", "detail", "http_status", "finished_at", "job")
 _STATUSES = frozenset(status.value for status in Status)
 _COMMON_WORDS = frozenset({Status.UNKNOWN, Status.INVALID, Status.DUPLICATE, Status.REFUSED})
 """Statuses that other lists hold too."""
@@ -28,6 +28,7 @@ _NEARLY_ALL = 0.9
 _JOB_ID = re.compile("20[0-9]{6}-(?=[2-9]*[a-z])[2-9a-hjkmnp-z]{4}")
 """A job's id as app/plans.py makes it; one without a letter might be the number of something else."""
 _HINT = "Nothing was sent. Give the report as it was written, or the original file."
+_NEVER_SENT = (Status.DUPLICATE, Status.INVALID, Status.DONE_BEFORE)
 _SETTLED = (Status.REMOVED, Status.REMOVED_INFERRED, Status.NOT_FOUND, Status.REFUSED, Status.DONE_BEFORE)
 
 
@@ -123,15 +124,23 @@ def _plan_file(name: str) -> FileRefused:
 def settled(columns: Sequence[Sequence[str]], numbers: Sequence[int], name: str) -> Mapping[int, Exclusion]:
     """Return the exclusions of rows (by index) that an earlier job settled. ``columns``: those of REPORT_COLUMNS.
 
-    Raises FileRefused for a status that no report has: somebody changed it, and the row may have been removed already.
+    Raises FileRefused for a status that no report has, or that does not belong to its row: somebody changed it, or
+    sorted this column alone, and the row may have been removed already.
     """
-    statuses, details, finished, jobs = (columns[REPORT_COLUMNS.index(name)] for name in _NEEDED)
+    statuses, details, http_statuses, finished, jobs = (columns[REPORT_COLUMNS.index(name)] for name in _NEEDED)
     exclusions = {}
     for index, text in enumerate(statuses):
         status = text.strip().casefold()
         if status not in _STATUSES:
             raise FileRefused(
                 f"{name}, row {numbers[index]}: {text!r} is no status of a report, so it was changed.",
+                hint=_HINT,
+            )
+        http_status = http_statuses[index].strip()
+        if (status == Status.REMOVED and not http_status.startswith("2")) or (status in _NEVER_SENT and http_status):
+            raise FileRefused(
+                f"{name}, row {numbers[index]}: status {status!r} and HTTP status {http_status!r} do not belong "
+                "together: a column of the report was changed, or sorted without the others.",
                 hint=_HINT,
             )
         if status in _SETTLED:

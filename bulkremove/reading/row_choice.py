@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from bulkremove.domain.errors import FileRefused
+from bulkremove.domain.ids import TRIMMED_CHARACTERS, all_ids, is_id
 from bulkremove.domain.row import Roles
 from bulkremove.domain.table import Choices, column_letter
 from bulkremove.reading.columns import headings, named
 from bulkremove.reading.previous_report import are_statuses
 
+ANY = "*"
+"""The value of a choice that means any cell that is not blank, unless a cell holds just this."""
 ALL = "all"
 """The choice of ``ReadOptions.only`` that means every row, or every row that the other choices leave."""
 MAX_VALUES = 5
@@ -27,7 +30,11 @@ _GOING_OR_STAYING = re.compile(
     "stays?|terminat(?:ed|ion)|withdrawn?"
 )
 """Words of a heading under which values may say who stays."""
-_STAYING = re.compile("active|current|enroll?(?:ed|ment)?|exclu(?:de|ded|sion)|kee?pt?|retain(?:ed)?|skip|stays?")
+_FLAG = re.compile("approved|confirmed|done|included?|processed|selected")
+"""Words of a heading under which yes and no, or a mark, may say who stays; other values say something else."""
+_STAYING = re.compile(
+    "active|current|done|enroll?(?:ed|ment)?|exclu(?:de|ded|sion)|kee?pt?|processed|retain(?:ed)?|skip|stays?"
+)
 """Words of a heading under which yes means staying; a negation turns that round."""
 _NEGATION = re.compile("dont|doesnt|no|non|not|never")
 _STAYING_VALUE = re.compile(
@@ -36,7 +43,12 @@ _STAYING_VALUE = re.compile(
 _GOING_VALUE = re.compile(
     "del(?:ete|eted)?|drop(?:ped)?|exit(?:ed)?|inactive|left|remov(?:e|al)|terminated|unenroll?(?:ed)?|withdrawn"
 )
-_YES, _NO = re.compile("1|true|x|y|yes"), re.compile("0|false|n|no")
+_STAYING_REMARK = re.compile(
+    r"\b(?:do not|don['\u2019]?t|never|not to be|not be) (?:delete|drop|remove|unenroll?)d?\b|"
+    r"\b(?:please|must|should) (?:keep|stay)\b|\bkeep (?:enroll?ed|her|him|them)\b"
+)
+"""A remark that somebody stays, wherever it stands."""
+_YES, _NO = re.compile("1|true|x|y|yes|[\u2713\u2714\u2611]"), re.compile("0|false|n|no")
 
 
 def rows_left_out(
@@ -53,15 +65,21 @@ def rows_left_out(
     values; and ``all``, if the other columns do not matter. FileRefused offers the values of the columns that seem to
     say who stays in the rows that are left, and that nobody has decided on.
     """
-    wanted = _wanted(header, cells, only, name)
+    wanted = _wanted(header, only, name)
     left_out, note = _chosen(header, cells, roles, numbers, wanted, name) if wanted else (frozenset[int](), "")
     if ALL in only:
         return left_out, note
+    ids = [cells[column] for column in roles]
+    asked: Sequence[int] = range(len(numbers))
+    if left_out or not all(map(all_ids, ids)):  # a footer says nothing about anybody
+        asked = [
+            i for i in asked if i not in left_out and all(is_id(column[i].strip(TRIMMED_CHARACTERS)) for column in ids)
+        ]
     undecided = {}
     for column, heading in enumerate(header):
         if column not in roles and column not in wanted:
-            remaining = [cell for index, cell in enumerate(cells[column]) if index not in left_out]
-            if counts := _values(heading, remaining if left_out else cells[column]):
+            texts = cells[column]
+            if counts := _values(heading, texts if len(asked) == len(texts) else [texts[i] for i in asked]):
                 undecided[_label(header, column)] = counts
     if undecided:
         raise _asked(undecided, only, name)
@@ -71,7 +89,7 @@ def rows_left_out(
 def _asked(undecided: Mapping[str, Mapping[str, int]], only: Sequence[str], name: str) -> FileRefused:
     """The question which rows are meant. ``undecided``: by column, the values and how many rows have each."""
     holds = {
-        label: ", ".join(f"{value or 'blank'} ({count:,})" for value, count in counts.items())
+        label: ", ".join(f"{_shown(value)} ({count:,})" for value, count in counts.items())
         for label, counts in undecided.items()
     }
     columns = " and ".join(map(repr, undecided))
@@ -81,7 +99,7 @@ def _asked(undecided: Mapping[str, Mapping[str, int]], only: Sequence[str], name
         values = "; ".join(f"{label!r} holds {shown}" for label, shown in holds.items())
         says = f"columns {columns} seem to say who stays and who goes; {values}"
     options = " ".join(f'--only "{choice}"' for choice in (*only, *(f"{label}=VALUE" for label in undecided)))
-    every = "every row" if not only else "every other row"
+    every = "every row that is left" if only else "every row"
     return FileRefused(
         f"{name}: {says}.",
         hint=f"Say which rows are meant: {options}, or --only {ALL} for {every}; for nightly runs set nightly_only.",
@@ -89,10 +107,8 @@ def _asked(undecided: Mapping[str, Mapping[str, int]], only: Sequence[str], name
     )
 
 
-def _wanted(
-    header: Sequence[str], cells: Sequence[Sequence[str]], only: Sequence[str], name: str
-) -> Mapping[int, Sequence[str]]:
-    """The values that were chosen, by column. Raises FileRefused for a choice that fits no column or no row."""
+def _wanted(header: Sequence[str], only: Sequence[str], name: str) -> Mapping[int, Sequence[str]]:
+    """The values that were chosen, by column. Raises FileRefused for a choice that fits no column."""
     wanted: dict[int, list[str]] = {}
     for choice in only:
         if choice == ALL:
@@ -106,8 +122,6 @@ def _wanted(
                 hint="Write --only COLUMN=VALUE.",
             )
         column, value = columns[-1]
-        if _normal(value) not in map(_normal, set(cells[column])):
-            raise FileRefused(f"{name}: no row has {value!r} in column {header[column]!r}.", hint="Check --only.")
         wanted.setdefault(column, []).append(value)
     return wanted
 
@@ -121,14 +135,19 @@ def _chosen(
     name: str,
 ) -> tuple[frozenset[int], str]:
     """The rows that were not meant, and the note. Raises FileRefused for nobody, and for one who stays and goes."""
-    left_out = frozenset(
-        index
-        for column, values in wanted.items()
-        for spelled in [frozenset(map(_normal, values))]
-        for index, cell in enumerate(cells[column])
-        if _normal(cell) not in spelled
-    )
-    meant = " or ".join(f"{_label(header, column)!r} is not {_either(values)}" for column, values in wanted.items())
+    left_out: set[int] = set()
+    reasons = []
+    for column, values in wanted.items():
+        found = set(map(_normal, cells[column]))
+        spelled = set(map(_normal, values))
+        if ANY in spelled and ANY not in found:
+            spelled |= found - {""}
+        shown = " or ".join(repr(value) if value else "blank" for value in values)
+        if found.isdisjoint(spelled):
+            raise FileRefused(f"{name}: no row has {shown} in column {header[column]!r}.", hint="Check --only.")
+        left_out.update(index for index, cell in enumerate(cells[column]) if _normal(cell) not in spelled)
+        others = "blank" if found - spelled == {""} else f"not {shown}"
+        reasons.append(f"{_label(header, column)!r} is {others}")
     if len(left_out) == len(numbers):
         raise FileRefused(f"{name}: no row has all that --only names.", hint="Check --only.")
     triples = list(zip(*(map(str.strip, cells[column]) for column in roles), strict=True))
@@ -140,11 +159,12 @@ def _chosen(
                 f"meant by {' and '.join(repr(_label(header, column)) for column in wanted)}.",
                 hint="Nothing was sent. Correct one of the two rows.",
             )
-    return left_out, f"{len(left_out):,} rows are left out, since {meant} there."
+    rows = "1 row is" if len(left_out) == 1 else f"{len(left_out):,} rows are"
+    return frozenset(left_out), f"{rows} left out, since {' or '.join(reasons)} there."
 
 
-def _either(values: Sequence[str]) -> str:
-    return " or ".join(map(repr, values))
+def _shown(value: str) -> str:
+    return "any value: *" if value == ANY else value or "blank"
 
 
 def _label(header: Sequence[str], column: int) -> str:
@@ -155,21 +175,47 @@ def _label(header: Sequence[str], column: int) -> str:
 
 def _values(heading: str, cells: Sequence[str]) -> Mapping[str, int]:
     """The values of a column that seems to say who stays, with how many rows have each; empty for other columns."""
+    plain = re.sub("(?<=[a-z])(?=[A-Z])", " ", heading.replace("'", "").replace("\u2019", "")).casefold()
+    words = re.findall("[a-z]+", plain)
+    is_named = any(map(_GOING_OR_STAYING.fullmatch, words))
     raw = Counter(cells)
     if len(raw) > 4 * MAX_MIXED:
-        return {}
+        return _filled_or_blank(raw) if is_named else {}
     spelled: dict[str, str] = {}
     counts = Counter[str]()
     for cell, count in raw.items():
         counts[spelled.setdefault(_normal(cell), cell.strip())] += count
     stays, goes = (any(map(pattern.fullmatch, spelled)) for pattern in (_STAYING_VALUE, _GOING_VALUE))
-    plain = re.sub("(?<=[a-z])(?=[A-Z])", " ", heading.replace("'", "").replace("\u2019", "")).casefold()
-    words = re.findall("[a-z]+", plain)
-    if not any(map(_GOING_OR_STAYING.fullmatch, words)):
-        return counts if (stays and goes and len(counts) <= MAX_MIXED) or are_statuses(spelled.keys() - {""}) else {}
+    if not is_named:
+        return counts if _says_so_itself(words, spelled, stays and goes) else {}
     if len(counts) == 1:
         return {} if _all_go(words, *spelled) else counts
-    return counts if len(counts) <= (MAX_MIXED if stays or goes else MAX_VALUES) else {}
+    return counts if len(counts) <= (MAX_MIXED if stays or goes else MAX_VALUES) else _filled_or_blank(counts)
+
+
+def _filled_or_blank(counts: Mapping[str, int]) -> Mapping[str, int]:
+    """How many cells are blank and how many are not, as of a date that only those have who leave; empty without blanks.
+
+    ``counts``: the cells, and how many rows have each.
+    """
+    blank = sum(count for cell, count in counts.items() if not cell.strip())
+    return {"": blank, ANY: sum(counts.values()) - blank} if blank else {}
+
+
+def _says_so_itself(words: Sequence[str], spelled: Collection[str], is_mixed: bool) -> bool:
+    """Whether the values of a column say who stays, whatever its heading: as words, as a remark, or as marks.
+
+    ``spelled``: the values in lower case; ``is_mixed``: one plainly means staying, and one going.
+    """
+    if not spelled or len(spelled) > MAX_MIXED:
+        return False
+    if is_mixed or are_statuses(set(spelled) - {""}) or any(map(_STAYING_REMARK.search, spelled)):
+        return True
+    if not all(value == "" or _YES.fullmatch(value) or _NO.fullmatch(value) for value in spelled):
+        return False
+    if any(map(_FLAG.fullmatch, words)):
+        return len(spelled) > 1 or not _all_go(words, *spelled)
+    return len(spelled) == 2 and "" in spelled and not any(map(_NO.fullmatch, spelled))
 
 
 def _all_go(words: Sequence[str], value: str) -> bool:

@@ -162,7 +162,8 @@ class _SheetScan:
             case "row":
                 self._end_cell()
                 self._next_row(attributes.get("r"))
-                if attributes.get("hidden", "0") in ("1", "true"):
+                height = attributes.get("ht", "")
+                if attributes.get("hidden", "0") in ("1", "true") or (height and not height.strip("0.")):
                     self._hidden.add(self._row)
             case "f" if not tag.startswith(_EXTENSION):
                 self._formula(attributes)
