@@ -130,6 +130,14 @@ def test_ten_first_rows_not_found_over_two_runs_pause_the_job(tmp_path: Path) ->
     assert (10, JobState.PAUSED) == (second.statuses.count(Status.NOT_FOUND), second.job.state)
 
 
+def test_learners_whose_removal_was_inferred_are_not_missing_in_a_later_run_either(tmp_path: Path) -> None:
+    lost = faults({i: ["reset_after_effect", "ok"] for i in range(12)} | {12: ["scope_missing", "ok"]})
+    stage = Stage(tmp_path, rows=14, enrolled=12, faults=lost, concurrency=1)
+    assert 12 == stage.play().statuses.count(Status.REMOVED_INFERRED)
+    played = stage.play()
+    assert (JobState.FINISHED, 2) == (played.job.state, played.statuses.count(Status.NOT_FOUND)), played.job.reason
+
+
 def test_the_row_that_ended_a_run_is_named(tmp_path: Path) -> None:
     played = Stage(tmp_path, rows=3, faults=faults({1: ["html_200"]}), concurrency=1).play()
     assert f"row {played.outcomes[1].number}, learner {learner(1)} in batch" in played.job.reason
@@ -161,7 +169,7 @@ def test_expected_missing_rows_do_not_pause_the_job(tmp_path: Path) -> None:
     assert JobState.FINISHED == played.job.state
 
 
-@pytest.mark.parametrize("fault", ["html_200", "html_404"])
+@pytest.mark.parametrize("fault", ["html_200", "html_404", "gateway_404"])
 def test_an_answer_that_is_not_zohos_pauses_at_the_first_and_is_not_repeated(tmp_path: Path, fault: str) -> None:
     played = Stage(tmp_path, rows=3, faults=faults({0: [fault]}), concurrency=1).play()
     assert [Status.UNKNOWN, Status.NOT_SENT, Status.NOT_SENT] == played.statuses
@@ -181,6 +189,14 @@ def test_a_redirect_is_never_followed_and_stops_the_job(tmp_path: Path, fault: s
     assert [Status.NOT_SENT, Status.NOT_SENT] == played.statuses
     assert JobState.STOPPED == played.job.state
     assert 1 == len(played.calls)
+    assert (1, int(fault)) == (played.outcomes[0].attempts, played.outcomes[0].http_status)
+    assert f"row 2, learner {learner(0)} in batch" in played.outcomes[0].detail, "what was sent can be looked up"
+
+
+def test_a_gateway_s_404_after_an_unanswered_attempt_proves_no_removal(tmp_path: Path) -> None:
+    played = Stage(tmp_path, rows=2, faults=faults({0: ["500", "gateway_404"]}), concurrency=1).play()
+    assert [Status.UNKNOWN, Status.NOT_SENT] == played.statuses
+    assert JobState.PAUSED == played.job.state
 
 
 def test_303_leaves_the_row_open(tmp_path: Path) -> None:

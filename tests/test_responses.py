@@ -13,8 +13,9 @@ from bulkremove.domain.attempt import Attempt, Reply
 from bulkremove.domain.clock import Epoch, Monotonic, later
 from bulkremove.domain.row import Status
 from bulkremove.engine import decision_table
-from bulkremove.engine.circuit_breaker import Breaker, observe
+from bulkremove.engine.circuit_breaker import MAX_LEADING_NOT_FOUND, Breaker, observe
 from bulkremove.engine.decision_table import RULES, Step
+from bulkremove.engine.events import RunEnd
 from bulkremove.zoho import response_parser
 from bulkremove.zoho.response_kind import Response, ResponseKind
 
@@ -39,9 +40,45 @@ NOT_DONE: list[Mapping[str, object]] = [
     *({"data": said} for said in ({"message": "could not be removed"}, [{"code": "COURSE_ALREADY_COMPLETED"}])),
     *({"status": said} for said in ({"code": 1}, ["failure"])),
     *({name: no} for name, no in (("statusCode", 500), ("status_code", 404), ("Code", 400), ("Message", "Failed"))),
+    *({name: no} for name, no in (("removedCount", 0), ("deleted_learners", []))),
     *({name: no} for name, no in (("exception", "NPE"), ("removed", False), ("result", "not removed"), ("result", 0))),
 ]
 """Members beside a documented success that take it back."""
+
+
+ZOHO_NOT_FOUND: list[object] = [
+    {"code": "LEARNER_NOT_FOUND", "message": "No such learner"},
+    {"code": "404", "message": "Not found", "learnerId": "5"},
+    {"code": "NO_SUCH_LEARNER", "message": "x", "details": {}, "status": "error"},
+    {"response": {"message": "Error occurred", "uri": "/x", "errors": [{"code": 7048, "message": "x"}], "status": 1}},
+    {"errors": {"code": "7049", "message": "x"}, "status": 1},
+    {"error": {"code": 7049, "message": "x"}},
+]
+"""What a 404 of Zoho People may look like: its documented success and error formats, with a code of its own."""
+FOREIGN_NOT_FOUND: list[object] = [
+    {"message": "no Route matched with those values"},
+    {"message": "Not Found"},
+    {"code": 404, "message": "Not Found"},
+    {"code": 404, "message": "HTTP 404 Not Found"},
+    {"code": 5, "message": "Not Found", "details": []},
+    {"status": 404, "error": "Not Found", "path": "/api/v1/courses"},
+    {"timestamp": "2026-01-01", "status": 404, "error": "Not Found", "message": "", "code": "404", "path": "/x"},
+    {"error": {"code": 404, "message": "Not found", "status": "NOT_FOUND"}},
+    {"error": {"code": "ResourceNotFound", "message": "x"}},
+    {"error": {"code": "404", "message": "Resource not found"}},
+    {"errors": [{"code": "404", "title": "Not found"}]},
+    {"statusCode": 404, "message": "Resource not found"},
+    {"code": "404", "type": "Status report", "message": "Not Found", "description": "The resource is not available."},
+    {"code": "not_found", "message": "x"},
+    {"code": "404", "message": "x", "request_id": "abc"},
+    {"code": "404", "status": 404, "message": "x"},
+    {"code": "500", "message": "x"},
+    {"code": "404", "errors": [{"code": 500, "message": "x"}]},
+    b'{"code": "500", "code": "404", "message": "x"}',
+    {"code": "INVALID_URL_PATTERN", "message": "Please check if the URL is a correct one", "status": "error"},
+    {"type": "about:blank", "title": "Not Found", "status": 404, "detail": "x"},
+]
+"""Bodies of gateways and frameworks in front of Zoho People, and codes that are about the address, not the learner."""
 
 
 def response_kind(status: int, body: object, **headers: str) -> ResponseKind:
@@ -112,6 +149,12 @@ def legacy(code: object, message: str = "x") -> object:
         (ResponseKind.NOT_FOUND, 200, {"code": "404"}),
         (ResponseKind.NOT_FOUND_FOREIGN, 404, b"<html>"),
         (ResponseKind.NOT_FOUND_FOREIGN, 404, {"message": "nothing here"}),
+        *((ResponseKind.NOT_FOUND, 404, body) for body in ZOHO_NOT_FOUND),
+        *((ResponseKind.NOT_FOUND_FOREIGN, 404, body) for body in FOREIGN_NOT_FOUND),
+        *((ResponseKind.CONTRADICTORY, 200, body) for body in FOREIGN_NOT_FOUND),
+        (ResponseKind.LIMITED, 404, {"code": 404, "message": "Too many requests"}),
+        (ResponseKind.UNEXPECTED, 404, {"code": "404", "message": "success"}),
+        (ResponseKind.UNEXPECTED, 400, {"code": "INVALID_INPUT", "message": "success"}),
         (ResponseKind.BAD_REQUEST, 400, {"code": "INVALID_INPUT"}),
         (ResponseKind.BAD_REQUEST, 200, {"code": "INVALID_INPUT"}),
         (ResponseKind.FORBIDDEN, 403, {"code": "403"}),
@@ -139,6 +182,8 @@ def legacy(code: object, message: str = "x") -> object:
         (ResponseKind.UNEXPECTED, 418, b""),
         (ResponseKind.UNEXPECTED, 400, OK),
         (ResponseKind.UNEXPECTED, 304, b""),
+        *((ResponseKind.UNEXPECTED, status, OK) for status in (301, 302, 303, 307, 308)),
+        (ResponseKind.LIMITED_UNPROVEN, 303, {"code": "303", "message": "too many requests"}),
     ],
 )
 def test_each_answer_comes_to_its_finding(expected: ResponseKind, status: int, body: object) -> None:
@@ -243,7 +288,7 @@ def test_a_lock_in_between_neither_makes_nor_breaks_a_sequence() -> None:
         ResponseKind.FORBIDDEN,
     ):
         assert run_end is None
-        breaker, run_end, _ = observe(breaker, Response(found, 403), sent_at=MONO, now=MONO)
+        breaker, run_end, _ = observe(breaker, Response(found, 403), inferred=False, sent_at=MONO, now=MONO)
     assert run_end is not None
     assert run_end.is_final
 
@@ -251,3 +296,20 @@ def test_a_lock_in_between_neither_makes_nor_breaks_a_sequence() -> None:
 @given(repeat=st.integers(1, 9), dice=st.floats(0, 1, exclude_max=True))
 def test_the_back_off_is_jittered_and_bounded(repeat: int, dice: float) -> None:
     assert 0 <= decision_table.back_off(repeat, dice) <= min(60.0, 4.0 * 2 ** (repeat - 1))
+
+
+def observed(breaker: Breaker, kind: ResponseKind, *, inferred: bool = False) -> tuple[Breaker, RunEnd | None]:
+    after, run_end, _ = observe(breaker, Response(kind, 404), inferred=inferred, sent_at=MONO, now=MONO)
+    return after, run_end
+
+
+def test_a_404_that_proves_a_removal_is_no_missing_learner() -> None:
+    breaker, run_end = Breaker(), None
+    for _ in range(MAX_LEADING_NOT_FOUND + 2):
+        breaker, run_end = observed(breaker, ResponseKind.NOT_FOUND, inferred=True)
+        assert run_end is None
+    for _ in range(MAX_LEADING_NOT_FOUND - 1):
+        breaker, run_end = observed(breaker, ResponseKind.NOT_FOUND)
+        assert run_end is None
+    _, run_end = observed(breaker, ResponseKind.NOT_FOUND)
+    assert run_end is not None, "a lost answer for a wrong id looks like a removal, so it doesn't prove the ids right"

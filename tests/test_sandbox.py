@@ -476,6 +476,7 @@ CANNED = {
     "failure_in_200": (200, '"failure"'),
     "expired_token": (401, "7213"),
     "forbidden_in_200": (200, "9009"),
+    "gateway_404": (404, "Not Found"),
     "html_200": (200, "<!DOCTYPE html>"),
     "html_404": (404, "<!DOCTYPE html>"),
     "html_502": (502, "<!DOCTYPE html>"),

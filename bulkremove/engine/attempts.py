@@ -17,7 +17,7 @@ from bulkremove.domain.attempt import PendingRow
 from bulkremove.domain.clock import Clock, Monotonic
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing, NeverSent
 from bulkremove.domain.job import EndReason
-from bulkremove.domain.row import Removal, RowState
+from bulkremove.domain.row import Removal, RowState, Status
 from bulkremove.engine import circuit_breaker, decision_table
 from bulkremove.engine.admission import Admissions, NotAdmitted, TokenProvider, or_event, waits_exhausted
 from bulkremove.engine.circuit_breaker import Breaker
@@ -145,7 +145,11 @@ class Attempts:
         response = self._parse(exchange)
         verdict = decision_table.judge(response, row.pending_row.attempts)
         self._breaker, run_end, signal = circuit_breaker.observe(
-            self._breaker, response, sent_at=exchange.admission.permit.attempt.sent_mono, now=self._clock.monotonic()
+            self._breaker,
+            response,
+            inferred=verdict.status is Status.REMOVED_INFERRED,
+            sent_at=exchange.admission.permit.attempt.sent_mono,
+            now=self._clock.monotonic(),
         )
         if run_end is not None:
             yield _naming(
@@ -306,7 +310,7 @@ class Attempts:
 
 def _naming(run_end: RunEnd, pending_row: PendingRow, response: Response) -> RunEnd:
     """The end of a run with the row whose response caused it, if a person must look at that row."""
-    if not RULES[response.kind].open and response.kind is not ResponseKind.BAD_REQUEST:
+    if not RULES[response.kind].open and response.kind not in (ResponseKind.BAD_REQUEST, ResponseKind.REDIRECTED):
         return run_end
     removal = pending_row.removal
     row = f"row {pending_row.number}, learner {removal.learner} in batch {removal.batch}"

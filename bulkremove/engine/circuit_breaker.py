@@ -35,7 +35,7 @@ class Breaker:
     responses: int = 0
     """Answers of Zoho People about a row so far."""
     missing: int = 0
-    """How many of them were ``NOT_FOUND``."""
+    """How many of them were ``NOT_FOUND``, without those that prove a removal: they are not counted at all."""
     last: ResponseKind | None = None
     repeated: int = 0
     """How many times in succession ``last`` has come."""
@@ -54,7 +54,7 @@ _NOT_ABOUT_A_ROW = frozenset({ResponseKind.LIMITED, ResponseKind.UNAUTHORIZED, R
 def resumed(response_kinds: Mapping[str, int], *, expect_missing: bool) -> Breaker:
     """Return the state after a job's earlier runs: the rules about first rows are about the job, not about each run.
 
-    ``response_kinds``: how many responses of which kind the job got.
+    ``response_kinds``: how many responses of which kind the job got, without those that proved a removal.
     """
     counts = {ResponseKind(kind): count for kind, count in response_kinds.items()}
     responses = sum(count for kind, count in counts.items() if RULES[kind].proves_reachable)
@@ -70,11 +70,13 @@ def resumed(response_kinds: Mapping[str, int], *, expect_missing: bool) -> Break
 
 
 def observe(
-    breaker: Breaker, response: Response, *, sent_at: Monotonic, now: Monotonic
+    breaker: Breaker, response: Response, *, inferred: bool, sent_at: Monotonic, now: Monotonic
 ) -> tuple[Breaker, RunEnd | None, Signal | None]:
     """Return the state after ``response``, the end of the run if it must end, and the signal if all rows must wait.
 
-    ``sent_at``: when the request left; ``now``: when the response came.
+    ``inferred``: it proves that an earlier attempt removed the learner. It counts neither as missing nor as found: a
+    wrong id whose first answer was lost looks the same. ``sent_at``: when the request left; ``now``: when the response
+    came.
     """
     response_kind = response.kind
     suspension = RULES[response_kind].suspension
@@ -92,8 +94,8 @@ def observe(
     repeated = breaker.repeated + 1 if response_kind is breaker.last else 1
     breaker = replace(
         breaker,
-        responses=breaker.responses + RULES[response_kind].proves_reachable,
-        missing=breaker.missing + (response_kind is ResponseKind.NOT_FOUND),
+        responses=breaker.responses + (RULES[response_kind].proves_reachable and not inferred),
+        missing=breaker.missing + (response_kind is ResponseKind.NOT_FOUND and not inferred),
         last=response_kind,
         repeated=repeated,
         failed=(*breaker.failed[-9:], response_kind is ResponseKind.SERVER_ERROR),

@@ -152,6 +152,7 @@ CANNED: dict[str, Answer] = {
     "empty_200": Answer(200),
     "expired_token": INVALID_TOKEN,
     "forbidden_in_200": envelope(200, 9009, "Permission denied"),
+    "gateway_404": _json_answer(404, {"code": 404, "message": "Not Found"}),
     "html_200": page(200, "Please sign in"),
     "html_404": page(404, "This page does not exist"),
     "html_502": page(502, "Bad gateway"),

@@ -17,6 +17,7 @@ from bulkremove.domain.attempt import Reply
 from bulkremove.domain.clock import Epoch, seconds_between
 from bulkremove.zoho import error_codes
 from bulkremove.zoho.error_codes import HTTP_CODES
+from bulkremove.zoho.not_found import is_zoho_not_found
 from bulkremove.zoho.response_kind import Response, ResponseKind
 
 _JSON_BEGIN = re.compile(rb"\s*([\[{\"]|null\b|true\b|false\b|-?\d)")
@@ -70,6 +71,8 @@ class _Body:
     learner: str | None
     says_success: bool
     """The message is "success", whatever the code says."""
+    is_zohos_not_found: bool
+    """If it came as "not found", it has the form of Zoho People."""
 
     @property
     def codes(self) -> frozenset[str]:
@@ -109,24 +112,29 @@ def _classify(reply: Reply, body: _Body | None) -> ResponseKind:
         return ResponseKind.REMOVED if status in (200, 201) else ResponseKind.CONTRADICTORY
     known = error_codes.find(body.codes)
     text = _QUOTED.sub(" ", " ".join((*body.texts, *body.codes)))
-    is_not_found = status == 404 and bool(body.codes) and known is None
+    is_not_found = status == 404 and body.is_zohos_not_found and known is None
     is_limited = known is not None and known.kind is ResponseKind.LIMITED
     if not is_not_found and (is_limited or (known is None and _LIMIT_TEXT.search(text))):
-        return ResponseKind.LIMITED_UNPROVEN if contradicts or status >= 500 else ResponseKind.LIMITED
+        is_unproven = contradicts or status >= 500 or status == 303
+        return ResponseKind.LIMITED_UNPROVEN if is_unproven else ResponseKind.LIMITED
     if status == 429 or (status == 422 and known is None):
         return ResponseKind.LIMITED_UNPROVEN if contradicts else ResponseKind.LIMITED
-    if status >= 500 or 300 <= status <= 399:
+    if status >= 500:
         return _classify_status(status)
-    if contradicts:
+    if contradicts or body.says_success:
         return ResponseKind.CONTRADICTORY if is_success else ResponseKind.UNEXPECTED
-    if is_success and (body.says_success or status not in (200, 201)):
+    if 300 <= status <= 399:
+        return _classify_status(status)
+    if is_success and status not in (200, 201):
         return ResponseKind.CONTRADICTORY
     if known is not None:
         return known.kind
     if not is_not_found and _SCOPE_TEXT.search(text):
         return ResponseKind.SCOPE_MISSING
     if is_success:
-        return next((kind for code, kind in HTTP_CODES.items() if code in body.codes), ResponseKind.CONTRADICTORY)
+        kind = next((kind for code, kind in HTTP_CODES.items() if code in body.codes), ResponseKind.CONTRADICTORY)
+        is_foreign = kind is ResponseKind.NOT_FOUND and not body.is_zohos_not_found
+        return ResponseKind.CONTRADICTORY if is_foreign else kind
     if status == 404 and not is_not_found:
         return ResponseKind.NOT_FOUND_FOREIGN
     return _classify_status(status)
@@ -189,7 +197,9 @@ def _parse_body(raw: bytes) -> _Body | None:
         or isinstance(tree.get("message"), list | dict)
         or _reports_failure(tree)
     )
-    return _Body(code, error_codes, tuple(t for t in texts if t), failed, learner, message.lower() == "success")
+    says_success = message.lower() == "success"
+    is_not_found = not has_repeated_name and is_zoho_not_found(tree, errors)
+    return _Body(code, error_codes, tuple(t for t in texts if t), failed, learner, says_success, is_not_found)
 
 
 def _errors(tree: dict[str, object]) -> Iterator[dict[str, object]]:
@@ -222,6 +232,8 @@ def _reports_failure(value: object, depth: int = 0) -> bool:
 def _says_failure(name: str, value: object) -> bool:
     if "error" in name or "fail" in name or "exception" in name:
         return value not in _EMPTY
+    if name not in _ALLOWED and ("removed" in name or "deleted" in name):
+        return value in (False, 0, "0", [])  # so many, or these: none
     allowed = _ALLOWED.get(name)
     if allowed is None or value is None:
         return False

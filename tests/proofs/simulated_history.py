@@ -55,6 +55,7 @@ _HALTING = (
     "html_200",
     "html_200_after_effect",
     "html_404",
+    "gateway_404",
     "html_502",
     "301",
     "303",

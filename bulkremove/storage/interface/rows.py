@@ -51,7 +51,10 @@ class RowStore(Protocol):
         ...
 
     async def response_kinds(self, job_id: str) -> Mapping[str, int]:
-        """How many attempts of the job got which kind of response (the values of ``zoho.response_kind``)."""
+        """How many attempts of the job got which kind of response (the values of ``zoho.response_kind``).
+
+        A ``not_found`` that proved an earlier attempt's removal is not counted.
+        """
         ...
 
     async def first_call_after(self, job_id: str, times: Sequence[Epoch]) -> list[Epoch | None]:

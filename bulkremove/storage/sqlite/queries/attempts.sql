@@ -32,8 +32,10 @@ SELECT count(*) FROM attempt WHERE ledger = :ledger AND sent_at >= :then;
 SELECT sent_at FROM attempt WHERE ledger = :ledger ORDER BY sent_at DESC LIMIT 1 OFFSET :n - 1;
 
 -- name: count_response_kinds
--- How many attempts of a job got which kind of response.
-SELECT response_kind, count(*) FROM attempt WHERE job = :job AND response_kind IS NOT NULL GROUP BY response_kind;
+-- How many attempts of a job got which kind of response, without a "not found" that proved a removal.
+SELECT response_kind, count(*) FROM attempt JOIN row USING (job, position) WHERE job = :job
+    AND response_kind IS NOT NULL AND NOT (response_kind = 'not_found' AND state = 'removed_inferred')
+GROUP BY response_kind;
 
 -- name: first_call_after
 -- When the job's first call after a time was made.

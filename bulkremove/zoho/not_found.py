@@ -1,0 +1,50 @@
+"""Whether a body that says "not found" is Zoho People's own, and not that of a gateway in front of it. Pure.
+
+How the LMS API writes a 404 is not documented. The formats of its other answers are, and none of them has what the
+bodies of gateways and frameworks (Kong, AWS, Spring, WSO2, gRPC, RFC 9457) have: no code, a code that is the number
+404, or members of their own. A foreign 404 that is taken for Zoho's tells a row's fate wrongly; one of Zoho's that is
+taken for foreign costs a pause. So whatever isn't recognized is foreign (docs/decisions/0002-careful-readings.md).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+_MEMBERS = frozenset(
+    {"code", "message", "status", "details", "data", "uri", "error", "errors", "response"}
+    | {"courseId", "batchId", "learnerId"}
+)
+"""Members at the top level of Zoho's documented and observed bodies."""
+_STATUS = frozenset({"error", "failure", "failed", "0", "1"})
+_CODE_IN_WORDS = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
+"""As the LMS error page lists them, such as INPUT_PARAMETER_MISSING."""
+_ABOUT_ADDRESS = re.compile(
+    r"(^|_)(URLS?|URI|ROUTE|PATH|PATTERN|METHOD|API|ENDPOINT|SERVICE|HOST|DOMAIN|PAGE|SITE)(_|$)"
+)
+"""Words of a code that is about the address of the call, not about the learner."""
+_PEOPLE_CODE = re.compile(r"[79]\d{3}")
+"""Zoho People's general codes, such as 7049; these come inside of an error, in whatever type."""
+
+
+def is_zoho_not_found(body: Mapping[str, object], errors: Iterable[Mapping[str, object]]) -> bool:
+    """Whether a JSON object that came as "not found" has the form of Zoho People. ``errors``: the errors in it."""
+    if not body.keys() <= _MEMBERS or isinstance(body.get("error"), str):
+        return False
+    if body.get("status") is not None and str(body["status"]).lower() not in _STATUS:
+        return False
+    inner = [_text(error.get(name)) for error in errors for name in ("code", "status_code")]
+    outer = body.get("code")
+    if any(code is not None and not (_is_in_words(code) or _PEOPLE_CODE.fullmatch(code)) for code in inner):
+        return False
+    if outer is None:
+        return any(inner)
+    return isinstance(outer, str) and (outer.strip() == "404" or _is_in_words(outer.strip()))
+
+
+def _is_in_words(code: str) -> bool:
+    return bool(_CODE_IN_WORDS.fullmatch(code)) and not _ABOUT_ADDRESS.search(code)
+
+
+def _text(code: object) -> str | None:
+    return None if code is None else str(code).strip()
