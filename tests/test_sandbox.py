@@ -482,6 +482,7 @@ CANNED = {
     "html_502": (502, "<!DOCTYPE html>"),
     "limit_text_502": (502, "Too many requests"),
     "null": (200, "null"),
+    "other_wording": (200, "removed successfully"),
     "scope_missing": (401, "7218"),
     "unknown_json": (200, "done"),
     "wrong_data_centre": (400, "7201"),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkremove.domain.attempt import Note, Outcome, PendingRow, Permit
+from bulkremove.domain.attempt import LookupResult, Note, Outcome, PendingRow, Permit
 from bulkremove.domain.clock import Epoch, Monotonic, later
 from bulkremove.domain.errors import ConsentMissing, JobBusy, JobNotFound, JournalFailed
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState, Tally
@@ -20,11 +20,13 @@ from bulkremove.domain.ledger import Ledger
 from bulkremove.domain.permissions import Role
 from bulkremove.domain.plan import PlannedRow, ProtectedLearners
 from bulkremove.domain.row import UNSETTLED, Exclusion, Removal, Roles, Row, RowState, Status
+from bulkremove.domain.wording import Wording
 from bulkremove.storage import SqliteStorage, Storage
 from bulkremove.storage.interface.attempts import AttemptOutcome, DoneElsewhere, SlotDecision
 from bulkremove.storage.interface.jobs import JobEnd
 from bulkremove.storage.interface.records import Act, IntakeResult, JobEvent, Notice, Record
 from bulkremove.storage.interface.users import Token, User, UserCredentials
+from bulkremove.storage.interface.wordings import AcceptedWording, WordingEvidence
 
 CELLS = ("1", "2", "3", "\ud800 \x00 'x'")
 ACT = Act("jo", "looked", {"n": 1}, Epoch(1.0))
@@ -733,3 +735,45 @@ async def test_a_backup_is_consistent_while_others_write(storage: Storage, tmp_p
     assert 100 == (await restored.rows.tally("job")).open
     assert (await restored.audit.verify()).broken is None
     restored.close()
+
+
+async def test_a_wording_is_accepted_on_its_evidence_and_withdrawn_by_a_note_of_its_client(storage: Storage) -> None:
+    wording = Wording(200, "200", "Learner removed")
+    one = replace(job(), client="c", accepted_wordings=(wording,))
+    await storage.jobs.create(one, planned(2))
+    assert (wording,) == (await storage.jobs.get("job")).accepted_wordings
+    for row in await rows(storage):
+        permit = await taken(storage, row, Rule(allowed=9))
+        attempt = replace(permit.attempt, response_kind="other_wording", http_status=200, api_code="200")
+        outcome = AttemptOutcome(replace(attempt, text=wording.message), Status.UNKNOWN)
+        await storage.attempts.close(permit, outcome, Answered())
+    assert await storage.rows.add_note("job", 2, Note(Epoch(2e9), "jo", "", LookupResult.GONE))
+    (evidence,) = await storage.wordings.looked_up("job")
+    assert WordingEvidence("c", "h", wording, 2, True, True, 2, "") == evidence
+    seen: list[WordingEvidence | None] = []
+
+    def decide(found: WordingEvidence | None) -> tuple[AcceptedWording, list[Act]]:
+        seen.append(found)
+        if found is None or not found.is_gone:
+            raise ConsentMissing("No.")
+        return AcceptedWording("c", "h", wording, Epoch(3.0), "kim", "job"), [ACT]
+
+    for number in (3, 9):  # nobody looked the one up, the other does not exist
+        with pytest.raises(ConsentMissing):
+            await storage.wordings.accept("job", number, decide)
+    assert (False, None) == (seen[0] is None or seen[0].is_gone, seen[1])
+    assert [] == await storage.audit.newest(5)
+    accepted = await storage.wordings.accept("job", 2, decide)
+    assert accepted == await storage.wordings.accept("job", 2, decide)
+    assert 1 == len(await storage.audit.newest(5))
+    assert ([accepted], []) == (
+        await storage.wordings.accepted("c", "h"),
+        await storage.wordings.accepted("another", "h"),
+    )
+    assert await storage.wordings.withdraw(accepted.number, ACT)
+    assert not await storage.wordings.withdraw(accepted.number, ACT)
+    again = await storage.wordings.accept("job", 2, decide)
+    assert again.number > accepted.number
+    assert await storage.rows.add_note("job", 3, Note(Epoch(2e9), "jo", "", LookupResult.STILL_THERE))
+    assert [] == await storage.wordings.all()
+    assert ["row 3 of job job"] == [one.still_there for one in await storage.wordings.looked_up("job")]

@@ -62,6 +62,8 @@ TABLE = {
     ("POST", "/jobs/{job}/canary"): Attacked(A, FORM),
     ("POST", "/jobs/{job}/retry"): Attacked(A, FORM),
     ("POST", "/jobs/{job}/notes"): Attacked(A, FORM),
+    ("POST", "/jobs/{job}/wordings"): Attacked(A, FORM),
+    ("POST", "/jobs/{job}/wordings/withdraw"): Attacked(A, FORM),
     ("GET", "/audit"): Attacked(D),
     ("GET", "/metrics"): Attacked(P),
     ("GET", "/api/v1/openapi.json"): Attacked(P),

@@ -18,6 +18,7 @@ from bulkremove.app.canary import Canaries
 from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.sandbox_run import SandboxOptions
+from bulkremove.app.wordings import Wordings
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Clock, Epoch
 from bulkremove.domain.hosts import SANDBOX_HOST
@@ -76,7 +77,7 @@ class App:
         """Plans made from files, and the jobs made from plans."""
         from bulkremove.app.plans import Plans
 
-        return Plans(self.context, self.accounts, self.jobs, self.canaries)
+        return Plans(self.context, self.accounts, self.jobs, self.canaries, self.wordings)
 
     @cached_property
     def jobs(self) -> Jobs:
@@ -87,6 +88,11 @@ class App:
     def canaries(self) -> Canaries:
         """First removals of accounts, which a person confirms."""
         return Canaries(self.context)
+
+    @cached_property
+    def wordings(self) -> Wordings:
+        """Answers that people accepted as the proof of a removal."""
+        return Wordings(self.context)
 
     @cached_property
     def runs(self) -> Runs:

@@ -14,6 +14,7 @@ from email.utils import parsedate_to_datetime
 from bulkremove.app.accounts import Accounts
 from bulkremove.app.canary import Canaries
 from bulkremove.app.context import Context
+from bulkremove.app.wordings import Wordings
 from bulkremove.config import Settings
 from bulkremove.domain.attempt import Reply
 from bulkremove.domain.clock import Clock, Epoch, seconds_between
@@ -50,7 +51,7 @@ async def checks(context: Context) -> list[Check]:
         return [*results, Check("credentials", False, error.message, error.hint)]
     results.append(Check("credentials", True, f"There are some for account {settings.account!r}."))
     results.append(_organization(accounts, settings))
-    results.append(await _canary(context, credentials))
+    results += [await _canary(context, credentials), await _wordings(context, credentials)]
     return [*results, *await _token_and_clock(settings, credentials, context.clock)]
 
 
@@ -122,6 +123,18 @@ async def _canary(context: Context, credentials: Credentials) -> Check:
         True,
         "Not confirmed yet: the first run sends one row alone." if is_due else "A sandbox needs none.",
     )
+
+
+async def _wordings(context: Context, credentials: Credentials) -> Check:
+    try:
+        accepted = await Wordings(context).accepted(client_hash(credentials.client_id), context.settings.host)
+    except BulkremoveError as error:
+        return Check("answers", False, error.message, error.hint)
+    words = [
+        f"{one.by} accepted {one.wording} on {local(one.accepted_at):%Y-%m-%d} as the proof of a removal."
+        for one in accepted
+    ]
+    return Check("answers", True, " ".join(words) or "Only Zoho's documented success proves a removal.")
 
 
 async def _token_and_clock(settings: Settings, credentials: Credentials, clock: Clock) -> list[Check]:

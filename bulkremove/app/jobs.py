@@ -10,7 +10,7 @@ from pathlib import Path
 from bulkremove.app.consent import check_four_eyes
 from bulkremove.app.context import Context
 from bulkremove.app.results import PAGE, RunResult
-from bulkremove.domain.attempt import Note, Outcome
+from bulkremove.domain.attempt import LookupResult, Note, Outcome
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing, JobBusy, JobNotFound, NoteRejected, ReportFailed
 from bulkremove.domain.job import APPROVAL_SECONDS, EndReason, Job, JobState, Tally, is_recent
@@ -170,14 +170,20 @@ class Jobs:
         """How many unknown rows of the job have no note."""
         return await self._storage.rows.unknown_without_note(job.id)
 
-    async def add_note(self, job_id: str, number: int, text: str, *, by: str) -> None:
-        """Add a note to an unknown row (its number in the file). Raises NoteRejected for no text or another row."""
+    async def add_note(
+        self, job_id: str, number: int, text: str, *, result: LookupResult | None = None, by: str
+    ) -> None:
+        """Add a note to an unknown row (its number in the file). Raises NoteRejected for no text or another row.
+
+        ``result``: what a person saw, for which no text is needed. ``still_there`` withdraws an accepted wording that
+        the row was answered with.
+        """
         text, at = text.strip()[:MAX_NOTE_LENGTH], self._context.clock.wall()
-        if not text:
+        if not text and result is None:
             raise NoteRejected("Nothing was written, so nothing was noted.", hint="Say what you found in Zoho People.")
         job = await self._storage.jobs.get(job_id)
-        entry = Act(by, "noted", {"job": job.id, "row": number}, at)
-        if not await self._storage.rows.add_note(job.id, number, Note(at, by, text), entry):
+        entry = Act(by, "noted", {"job": job.id, "row": number, "result": result or ""}, at)
+        if not await self._storage.rows.add_note(job.id, number, Note(at, by, text, result), entry):
             raise NoteRejected(f"Row {number} of job {job.id} is not unknown, so there is nothing to find out.")
 
     async def approve(self, job_id: str, *, by: str) -> Job:

@@ -20,6 +20,7 @@ from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.protected_list import protected_learners
 from bulkremove.app.results import PAGE, Preview
+from bulkremove.app.wordings import Wordings
 from bulkremove.config import Settings
 from bulkremove.domain import planner
 from bulkremove.domain.clock import Epoch, later
@@ -44,8 +45,11 @@ _LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
 class Plans:
     """Plans for one context's account, and the jobs made from them."""
 
-    def __init__(self, context: Context, accounts: Accounts, jobs: Jobs, canaries: Canaries) -> None:
-        self._context, self._accounts, self._jobs, self._canaries = context, accounts, jobs, canaries
+    def __init__(
+        self, context: Context, accounts: Accounts, jobs: Jobs, canaries: Canaries, wordings: Wordings
+    ) -> None:
+        self._context, self._accounts, self._jobs = context, accounts, jobs
+        self._canaries, self._wordings = canaries, wordings
 
     async def preview(
         self, source: Path | BinaryIO, *, name: str, options: ReadOptions, include_open: bool = False
@@ -206,6 +210,12 @@ class Plans:
                 f"These rows are in job {other.id} already, which is {other.state.value}. Nothing was sent.",
                 hint="Go on with that one, or retry what it did not send.",
             )
+        accepted = {one.wording for one in await self._wordings.accepted(plan.client, plan.host)}
+        if accepted != {*plan.accepted_wordings}:
+            raise ConsentMissing(
+                "What counts as the proof of a removal was changed since this plan was made. Nothing was sent.",
+                hint="Preview the file again.",
+            )
         if not preview.include_open and (open_elsewhere := await self._open_elsewhere(plan.client, plan.host)):
             jobs = {open_elsewhere.get(row.removal, "") for row in plan.rows() if row.removal} - {""}
             if jobs:
@@ -253,6 +263,7 @@ class Plans:
             protected=protected,
             open_elsewhere={} if include_open else await self._open_elsewhere(client, host),
             operation=operation,
+            accepted_wordings=[one.wording for one in await self._wordings.accepted(client, host)],
         )
         quota, now = settings.quota, clock.wall()
         seconds = rate_limit.forecast(planned.removals, quota, is_new=await self._accounts.is_new(settings))
@@ -298,6 +309,7 @@ class Plans:
             confirmed_by=confirmed_by,
             operation=plan.operation.name,
             client=plan.client,
+            accepted_wordings=plan.accepted_wordings,
             origin=origin,
         )
 

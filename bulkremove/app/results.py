@@ -67,6 +67,10 @@ class Preview:
             "not_sent": counts.get(Status.NOT_SENT, 0),
             "protected_list": self.protected,
             "first_row_alone": self.is_canary and plan.removals > 0,
+            "accepted_wordings": [
+                {"http_status": one.http_status, "code": one.api_code, "message": one.message}
+                for one in plan.accepted_wordings
+            ],
             "empty_rows": table.empty_rows,
             "hidden_rows": table.hidden_rows,
             "notes": list(table.notes),

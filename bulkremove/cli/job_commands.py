@@ -11,7 +11,7 @@ import click
 
 from bulkremove.cli.console import Screen, json_option, shown
 from bulkremove.cli.exit_codes import of_job
-from bulkremove.domain.attempt import Outcome
+from bulkremove.domain.attempt import LookupResult, Outcome
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import Job, JobState, Tally
 from bulkremove.domain.row import Status
@@ -102,7 +102,7 @@ def show(screen: Screen, job: str, as_json: bool) -> None:
     for outcome in unknown[:_MAX_UNKNOWN_ROWS]:
         screen.answer(f"  row {outcome.number}: {shown(outcome.detail)}")
         for row_note in outcome.notes:
-            screen.answer(f"    {row_note.author} noted: {shown(row_note.text)}")
+            screen.answer(f"    {row_note.author} noted: {shown(row_note.words)}")
     if len(unknown) > _MAX_UNKNOWN_ROWS:
         screen.answer(f"  ... and {len(unknown) - _MAX_UNKNOWN_ROWS:,} more unknown rows")
     if stored_job.state is JobState.HELD:
@@ -187,14 +187,19 @@ def report(screen: Screen, job: str, output: str | None, rows: str | None) -> No
 @click.command()
 @click.argument("job")
 @click.argument("row", type=click.IntRange(min=1))
-@click.argument("text")
+@click.argument("text", required=False, default="")
+@click.option("--gone", is_flag=True, help="The learner is gone from the batch.")
+@click.option("--still-there", is_flag=True, help="The learner is still in the batch.")
 @click.pass_obj
-def note(screen: Screen, job: str, row: int, text: str) -> None:
+def note(screen: Screen, job: str, row: int, text: str, gone: bool, still_there: bool) -> None:
     """Note what you found in Zoho People about an unknown ROW of JOB; report and page show it with name and time.
 
-    Example: bulkremove note 20261123-k3f9 17 "still enrolled"
+    Example: bulkremove note 20261123-k3f9 17 --still-there "asked the trainer"
     """
     from bulkremove.app import this_person
 
-    screen.call(lambda app: app.jobs.add_note(job, row, text, by=this_person()))
+    if gone and still_there:
+        raise click.UsageError("--gone and --still-there exclude each other.")
+    result = LookupResult.GONE if gone else LookupResult.STILL_THERE if still_there else None
+    screen.call(lambda app: app.jobs.add_note(job, row, text, result=result, by=this_person()))
     screen.answer(f"Noted for row {row} of job {job}.")

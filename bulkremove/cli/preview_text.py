@@ -56,6 +56,8 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
     yield f"Protected list of {pluralize(preview.protected, 'entry', 'entries')}"
     if preview.is_canary and plan.removals:
         yield "First     One row is sent alone; the others wait until somebody has confirmed it in Zoho People"
+    for wording in plan.accepted_wordings:
+        yield f"Accepted  {wording} counts as the proof of a removal"
     if table.empty_rows:
         yield f"Empty     {table.empty_rows:,} rows are skipped"
     if table.hidden_rows:

@@ -22,6 +22,7 @@ from bulkremove.cli import (
     sandbox_command,
     serve_command,
     user_commands,
+    wording_commands,
 )
 from bulkremove.cli.console import Screen, accept_global_options
 from bulkremove.cli.exit_codes import epilog
@@ -73,6 +74,7 @@ account_commands.add_to(cli)
 user_commands.add_to(cli)
 nightly_commands.add_to(cli)
 data_commands.add_to(cli)
+wording_commands.add_to(cli)
 sandbox_command.add_to(cli)
 serve_command.add_to(cli)
 accept_global_options(cli, [param for param in cli.params if isinstance(param, click.Option) and param.expose_value])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from bulkremove.domain.clock import Epoch, LoopTime, Monotonic
 from bulkremove.domain.row import Removal, Status
@@ -69,13 +70,28 @@ class Permit:
     """Real seconds that it took to write them."""
 
 
+class LookupResult(StrEnum):
+    """What a person saw who looked a learner up in Zoho People. The values are stored in the journal."""
+
+    GONE = "gone"
+    """The learner is not in the batch any more."""
+    STILL_THERE = "still_there"
+    """The learner is still in the batch."""
+
+
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What a person found out about an unknown row."""
+    """What a person found out about an unknown row. ``result``: None if only the text says it."""
 
     at: Epoch
     author: str
     text: str
+    result: LookupResult | None = None
+
+    @property
+    def words(self) -> str:
+        """Result and text, as report and page show them."""
+        return ": ".join(filter(None, [self.result.value.replace("_", " ") if self.result else "", self.text]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from bulkremove.domain.clock import Epoch, seconds_between
 from bulkremove.domain.hosts import is_sandbox
 from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.domain.row import Roles, Status
+from bulkremove.domain.wording import Wording
 
 CONSENT_SECONDS = 3600.0
 """Seconds after which what is left of a job needs a person's review (an hour from when nobody drives it)."""
@@ -181,6 +182,8 @@ class Job:
     """Paused for a reason that passes by itself, so that the next nightly run may resume it."""
     client: str = ""
     """The identity of the client at Zoho that its plan was made for."""
+    accepted_wordings: tuple[Wording, ...] = ()
+    """The wordings that its plan counts as a proven removal."""
     operation: str = REMOVE_LEARNER.name
     """The name of its ``Operation``."""
     rows_deleted: bool = False

@@ -15,7 +15,7 @@ class Right(StrEnum):
     PAUSE = "pause"
     """Pause a job so that it can be resumed; every role has this right, since anybody may notice a mistake."""
     APPROVE = "approve"
-    """Confirm a plan; resume, cancel or retry a job; add a note to an unknown row."""
+    """Confirm a plan; resume, cancel or retry a job; add a note to an unknown row; accept a wording."""
     AUDIT = "audit"
     """Read the audit log."""
 

@@ -11,6 +11,7 @@ from bulkremove.domain.hosts import is_sandbox
 from bulkremove.domain.operation import REMOVE_LEARNER, Operation
 from bulkremove.domain.row import Exclusion, Removal, Row, Status
 from bulkremove.domain.table import Table
+from bulkremove.domain.wording import Wording
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ class Plan:
     """The identity of the account's client at Zoho; empty where there were no credentials."""
     doubts: tuple[Doubt, ...] = ()
     """Signs that the file was damaged; a person must compare these ids with Zoho before anything is sent."""
+    accepted_wordings: tuple[Wording, ...] = ()
+    """The wordings that count as a proven removal besides the documented success, in order."""
 
     @property
     def doubtful_ids(self) -> int:

@@ -9,7 +9,8 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple
 from itertools import islice
 from types import MappingProxyType
 
@@ -19,8 +20,9 @@ from bulkremove.domain.operation import REMOVE_LEARNER, Operation
 from bulkremove.domain.plan import Plan, PlannedRow, ProtectedLearners
 from bulkremove.domain.row import Exclusion, Removal, Status
 from bulkremove.domain.table import Table, column_letter
+from bulkremove.domain.wording import Wording
 
-_FORMAT = "bulkremove plan 3"
+_FORMAT = "bulkremove plan 4"
 _UNIT_SEPARATOR = "\x1f"
 """Separates the texts of a column; ASCII's unit separator."""
 
@@ -39,12 +41,14 @@ def plan(
     protected: ProtectedLearners | None = None,
     open_elsewhere: Mapping[Removal, str] = MappingProxyType({}),
     operation: Operation = REMOVE_LEARNER,
+    accepted_wordings: Iterable[Wording] = (),
 ) -> Plan:
     """Make the plan for a table, with ``account`` on ``host``. Every row of the table is in it exactly once.
 
     ``client``: the identity of the account's client; empty where there are no credentials, and then it can't be run.
     ``protected``: learners who are never removed; ``open_elsewhere``: removals that other jobs may still send, each
-    with the job's id. The rows of the former are ``not_sent``, those of the latter ``duplicate``.
+    with the job's id. ``accepted_wordings``: what counts as a proven removal besides the documented success; they are
+    part of the fingerprint. The rows of the former are ``not_sent``, those of the latter ``duplicate``.
     """
     (course, _), (batch, _), (learner, _) = checked = [_trim_and_check(table.columns[column]) for column in table.roles]
     excluded = dict(table.settled)
@@ -72,10 +76,13 @@ def plan(
         batches = Counter(pairs)
     else:
         batches = Counter(zip(course, batch, strict=True))
-    fingerprint = _fingerprint(operation, table, excluded, (account, client, host))
+    wordings = tuple(sorted(accepted_wordings))
+    fingerprint = _fingerprint(operation, table, excluded, (account, client, host), wordings)
     ids, jobs = (course, batch, learner), tuple(sorted(open_in))
     doubts = find_doubts(table, ids, excluded, batches)
-    return Plan(account, host, table, ids, excluded, dict(batches), fingerprint, operation, jobs, client, doubts)
+    return Plan(
+        account, host, table, ids, excluded, dict(batches), fingerprint, operation, jobs, client, doubts, wordings
+    )
 
 
 def filter_rows(
@@ -157,11 +164,15 @@ def _exclude_duplicates(
 
 
 def _fingerprint(
-    operation: Operation, table: Table, excluded: Mapping[int, Exclusion], whose: tuple[str, str, str]
+    operation: Operation,
+    table: Table,
+    excluded: Mapping[int, Exclusion],
+    whose: tuple[str, str, str],
+    wordings: Iterable[Wording],
 ) -> str:
     """Compute the SHA-256 (hex) over everything that the plan would do, in an unambiguous encoding."""
     call = [operation.name, operation.method, operation.path]
-    head = [_FORMAT, *call, *whose, list(table.header), list(table.roles), table.sheet]
+    head = [_FORMAT, *call, *whose, list(table.header), list(table.roles), table.sheet, [*map(astuple, wordings)]]
     digest = hashlib.sha256(json.dumps(head).encode())
     digest.update(json.dumps([[i, e.status.value, e.detail] for i, e in sorted(excluded.items())]).encode())
     numbers = table.numbers

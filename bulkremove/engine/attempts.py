@@ -18,6 +18,7 @@ from bulkremove.domain.clock import Clock, Monotonic
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing, NeverSent
 from bulkremove.domain.job import EndReason
 from bulkremove.domain.row import Removal, RowState, Status
+from bulkremove.domain.wording import Wording
 from bulkremove.engine import circuit_breaker, decision_table
 from bulkremove.engine.admission import Admissions, NotAdmitted, TokenProvider, or_event, waits_exhausted
 from bulkremove.engine.circuit_breaker import Breaker
@@ -67,7 +68,7 @@ class Attempts:
     """The attempts of one run, for several rows at a time.
 
     ``is_protected`` is asked before each call whether the learner must not be removed, and may raise ConsentMissing if
-    nothing may be sent any more, or another BulkremoveError;
+    nothing may be sent any more, or another BulkremoveError; ``is_accepted``: whether a wording counts as a removal;
     ``count_unsettled`` returns how many rows of the job are not settled; ``random``, a number in [0, 1) for back-offs.
     """
 
@@ -81,6 +82,7 @@ class Attempts:
         stop: Stop,
         count_unsettled: Callable[[], int],
         is_protected: Callable[[Removal], bool],
+        is_accepted: Callable[[Wording], Awaitable[bool]],
         clock: Clock,
         random: Callable[[], float],
     ) -> None:
@@ -91,7 +93,7 @@ class Attempts:
         self._breaker = breaker
         self._stop = stop
         self._count_unsettled = count_unsettled
-        self._is_protected = is_protected
+        self._is_protected, self._is_accepted = is_protected, is_accepted
         self._clock = clock
         self._random = random
         self._accepted_at: dict[str, Monotonic] = {}
@@ -142,7 +144,7 @@ class Attempts:
         if not isinstance(exchange, Exchange):
             yield exchange
             return
-        response = self._parse(exchange)
+        response = await self._with_accepted_wording(self._parse(exchange))
         verdict = decision_table.judge(response, row.pending_row.attempts)
         self._breaker, run_end, signal = circuit_breaker.observe(
             self._breaker,
@@ -234,6 +236,15 @@ class Attempts:
             return response_parser.parse(exchange.reply, now=self._clock.wall())
         response_kind = ResponseKind.NEVER_SENT if isinstance(exchange.failure, NeverSent) else ResponseKind.UNANSWERED
         return Response(response_kind, text=str(exchange.failure))
+
+    async def _with_accepted_wording(self, response: Response) -> Response:
+        """Return the response as a proven removal if a person has accepted exactly its wording."""
+        if response.kind is not ResponseKind.OTHER_WORDING:
+            return response
+        wording = Wording(response.http_status or 0, response.api_code or "", response.text)
+        if await self._is_accepted(wording):
+            return replace(response, kind=ResponseKind.ACCEPTED_WORDING)
+        return replace(response, learner=None)
 
     async def _close(
         self, row: _Row, exchange: Exchange, response: Response, verdict: Verdict, signal: Signal | None

@@ -47,6 +47,8 @@ class Breaker:
     """When a page, not JSON, told of a limit, if nothing of Zoho People's own came since."""
 
 
+_SAME_SEQUENCE = {ResponseKind.OTHER_WORDING: ResponseKind.CONTRADICTORY}
+"""Kinds that continue a sequence of another one."""
 _NOT_ABOUT_A_ROW = frozenset({ResponseKind.LIMITED, ResponseKind.UNAUTHORIZED, ResponseKind.NEVER_SENT})
 """Responses that say nothing about a row; they neither continue nor interrupt a sequence."""
 
@@ -91,12 +93,13 @@ def observe(
             breaker = replace(breaker, page_limited_at=None)
     if response_kind in _NOT_ABOUT_A_ROW:
         return breaker, None, signal
-    repeated = breaker.repeated + 1 if response_kind is breaker.last else 1
+    sequence = _SAME_SEQUENCE.get(response_kind, response_kind)
+    repeated = breaker.repeated + 1 if sequence is breaker.last else 1
     breaker = replace(
         breaker,
         responses=breaker.responses + (RULES[response_kind].proves_reachable and not inferred),
         missing=breaker.missing + (response_kind is ResponseKind.NOT_FOUND and not inferred),
-        last=response_kind,
+        last=sequence,
         repeated=repeated,
         failed=(*breaker.failed[-9:], response_kind is ResponseKind.SERVER_ERROR),
     )
@@ -119,7 +122,8 @@ def _something_between(response: Response) -> RunEnd:
 def _run_end(breaker: Breaker, response: Response) -> RunEnd | None:
     quote = f': "{response.text}"' if response.text else ""
     details = f" (HTTP {response.http_status}{quote})"
-    enough = breaker.repeated >= MAX_CONSECUTIVE.get(response.kind, 1)
+    sequence = _SAME_SEQUENCE.get(response.kind, response.kind)
+    enough = breaker.repeated >= MAX_CONSECUTIVE.get(sequence, 1)
     match response.kind:
         case ResponseKind.NOT_JSON:
             return RunEnd(
@@ -168,6 +172,12 @@ def _run_end(breaker: Breaker, response: Response) -> RunEnd | None:
             return RunEnd(
                 f"2 responses in a row could not be understood{details}. Look in Zoho People whether the learners are "
                 "still in their batches, then resume."
+            )
+        case ResponseKind.OTHER_WORDING if enough:
+            return RunEnd(
+                f"Zoho reports a success in words that nobody has accepted yet{details}. Cancel the job, look in "
+                "Zoho People whether the learners are gone from their batches, and note it. Then these words can be "
+                "accepted for this account, and the rows that were not sent can be retried."
             )
         case ResponseKind.NOT_FOUND if (
             breaker.responses == breaker.missing >= breaker.max_missing and not breaker.expect_missing

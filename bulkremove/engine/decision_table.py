@@ -74,6 +74,19 @@ RULES: dict[ResponseKind, Rule] = {
         "`removed`",
         proves_reachable=True,
     ),
+    ResponseKind.ACCEPTED_WORDING: Rule(
+        Step.SETTLE,
+        False,
+        "the same with another message, word for word one that a person has accepted (`bulkremove wordings`)",
+        "`removed`",
+        proves_reachable=True,
+    ),
+    ResponseKind.OTHER_WORDING: Rule(
+        Step.REPEAT,
+        True,
+        "the same with another message that reports a success, which nobody has accepted",
+        "open; sent again within 15 minutes, else `unknown`",
+    ),
     ResponseKind.NOT_FOUND: Rule(
         Step.SETTLE,
         False,
@@ -170,6 +183,9 @@ def judge(response: Response, earlier_attempts: Sequence[Attempt]) -> Verdict:
     match response.kind:
         case ResponseKind.REMOVED:
             return Verdict(Step.SETTLE, Status.REMOVED, "Zoho confirmed the removal.")
+        case ResponseKind.ACCEPTED_WORDING:
+            words = f"Zoho answered {_described(response)}, which a person has accepted as the proof of a removal."
+            return Verdict(Step.SETTLE, Status.REMOVED, words)
         case ResponseKind.NOT_FOUND if unanswered:
             return Verdict(
                 Step.SETTLE,

@@ -16,6 +16,7 @@ from bulkremove.domain.clock import Clock, Epoch, Monotonic, later, seconds_betw
 from bulkremove.domain.job import EndReason, Job, JobState, Tally
 from bulkremove.domain.ledger import SuspensionReason
 from bulkremove.domain.row import Removal, Status
+from bulkremove.domain.wording import Wording
 from bulkremove.engine import circuit_breaker, rate_limit
 from bulkremove.engine.admission import TokenProvider
 from bulkremove.engine.attempts import Attempts, Sender
@@ -102,6 +103,7 @@ class JobRun:
             # A row that is sent alone yields to no other one.
             count_unsettled=lambda: 1 if self._first_row_alone else self._unsettled,
             is_protected=self._is_protected,
+            is_accepted=self._is_accepted,
             clock=self._clock,
             random=self._random,
         )
@@ -129,6 +131,13 @@ class JobRun:
                     if self._first_row_alone:  # asked before the next row is taken
                         self._stop.ask(self._first_row_alone, EndReason.CANARY)
         return await self._end(started)
+
+    async def _is_accepted(self, wording: Wording) -> bool:
+        """Whether the job's plan held this wording, and nobody has withdrawn it since."""
+        if wording not in self._job.accepted_wordings:
+            return False
+        accepted = await self._storage.wordings.accepted(self._job.client, self._job.host)
+        return wording in (one.wording for one in accepted)
 
     # Events of a row's attempts
 

@@ -49,6 +49,14 @@ class DoubtJson(TypedDict):
     text: str
 
 
+class WordingJson(TypedDict):
+    """An answer of Zoho's, word for word, that a person has accepted as the proof of a removal."""
+
+    http_status: int
+    code: str
+    message: str
+
+
 class PlanJson(TypedDict):
     """A plan; ``calls`` are made when each row is answered at once. ``protected_list``: its number of entries.
 
@@ -72,6 +80,7 @@ class PlanJson(TypedDict):
     not_sent: int
     protected_list: int
     first_row_alone: bool
+    accepted_wordings: list[WordingJson]
     empty_rows: int
     hidden_rows: int
     notes: list[str]

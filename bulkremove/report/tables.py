@@ -36,7 +36,7 @@ def cells(job: Job, outcome: Outcome) -> tuple[str, ...]:
         *outcome.cells,
         str(outcome.number),
         outcome.status.value,
-        " ".join([outcome.detail, *(f"{note.author} noted on {utc(note.at)}: {note.text}" for note in outcome.notes)]),
+        " ".join([outcome.detail, *(f"{note.author} noted on {utc(note.at)}: {note.words}" for note in outcome.notes)]),
         "" if outcome.http_status is None else str(outcome.http_status),
         outcome.api_code or "",
         str(outcome.attempts),

@@ -157,6 +157,7 @@ CANNED: dict[str, Answer] = {
     "html_404": page(404, "This page does not exist"),
     "html_502": page(502, "Bad gateway"),
     "limit_text_502": page(502, "Too many requests, try again after some time"),
+    "other_wording": plain(200, "200", "Learner removed successfully"),
     "scope_missing": NO_SCOPE,
     "unknown_json": Answer(200, b'{"result": "done"}'),
     "wrong_data_centre": WRONG_DATA_CENTER,

@@ -125,5 +125,7 @@ class LiveUpdates:
             "review": review_text(job, tally.open, app.clock.wall())
             if at_rest and tally.open and job.needs_review(app.clock.wall())
             else "",
+            "offered": await app.wordings.offered(job) if at_rest else [],
+            "accepted": await app.wordings.accepted(job.client, job.host) if at_rest else [],
             "paused": at_rest and job.state in (JobState.PAUSED, JobState.READY, JobState.RUNNING),
         }

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from bulkremove.app import App
 from bulkremove.app.job_supervisor import JobSupervisor
+from bulkremove.domain.attempt import LookupResult
 from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import Job
 from bulkremove.domain.permissions import Right
@@ -43,6 +44,8 @@ class JobPages:
             Route("POST", "/jobs/{job}/cancel", self.cancel, Right.APPROVE, FORM),
             Route("POST", "/jobs/{job}/retry", self.retry, Right.APPROVE, FORM),
             Route("POST", "/jobs/{job}/notes", self.add_note, Right.APPROVE, FORM),
+            Route("POST", "/jobs/{job}/wordings", self.accept_wording, Right.APPROVE, FORM),
+            Route("POST", "/jobs/{job}/wordings/withdraw", self.withdraw_wording, Right.APPROVE, FORM),
             Route("GET", "/audit", self.audit, Right.AUDIT),
         ]
 
@@ -133,7 +136,23 @@ class JobPages:
         """Store a note about an unknown row and redirect to the job's page."""
         job, form = await self._job(request), await read_form(request)
         row_number = parse_number(str(form.get("row", "")), 0)  # 0 is the number of no row
-        await self._app.jobs.add_note(job.id, row_number, str(form.get("text", "")), by=person(request).name)
+        found = str(form.get("result", ""))
+        result = LookupResult(found) if found in set(LookupResult) else None
+        text = str(form.get("text", ""))
+        await self._app.jobs.add_note(job.id, row_number, text, result=result, by=person(request).name)
+        return _back_to(job)
+
+    async def accept_wording(self, request: web.Request) -> web.StreamResponse:
+        """Accept the answer to a row as the proof of a removal, and redirect. Raises ConsentMissing."""
+        job, form = await self._job(request), await read_form(request)
+        row_number = parse_number(str(form.get("row", "")), 0)
+        await self._app.wordings.accept(job.id, row_number, by=person(request).name)
+        return _back_to(job)
+
+    async def withdraw_wording(self, request: web.Request) -> web.StreamResponse:
+        """Withdraw an accepted answer and redirect to the job's page. Raises ConsentMissing if there is none."""
+        job, form = await self._job(request), await read_form(request)
+        await self._app.wordings.withdraw(parse_number(str(form.get("number", "")), 0), by=person(request).name)
         return _back_to(job)
 
     async def audit(self, request: web.Request) -> web.StreamResponse:

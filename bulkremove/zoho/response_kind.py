@@ -10,6 +10,10 @@ class ResponseKind(StrEnum):
     """The result of one attempt. The values are stored in the journal."""
 
     REMOVED = "removed"
+    OTHER_WORDING = "other_wording"
+    """All of a proven success but the message, which reports one in other words; text and wording are the same."""
+    ACCEPTED_WORDING = "accepted_wording"
+    """The same, and a person has accepted exactly this wording for the account; never made from a reply alone."""
     NOT_FOUND = "not_found"
     BAD_REQUEST = "bad_request"
     REFUSED_BY_RULE = "refused_by_rule"

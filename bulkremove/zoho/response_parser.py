@@ -15,6 +15,7 @@ from email.utils import parsedate_to_datetime
 
 from bulkremove.domain.attempt import Reply
 from bulkremove.domain.clock import Epoch, seconds_between
+from bulkremove.domain.wording import is_acceptable
 from bulkremove.zoho import error_codes
 from bulkremove.zoho.error_codes import HTTP_CODES
 from bulkremove.zoho.not_found import is_zoho_not_found
@@ -71,6 +72,8 @@ class _Body:
     learner: str | None
     says_success: bool
     """The message is "success", whatever the code says."""
+    is_other_wording: bool
+    """Nothing but the message speaks against a success, and it reports one in words that a person may accept."""
     is_zohos_not_found: bool
     """If it came as "not found", it has the form of Zoho People."""
 
@@ -95,7 +98,7 @@ def parse(reply: Reply, *, now: Epoch) -> Response:
         reply.status,
         code[:100] if code else None,
         text,
-        body.learner if body and response_kind is ResponseKind.REMOVED else None,
+        body.learner if body and response_kind in (ResponseKind.REMOVED, ResponseKind.OTHER_WORDING) else None,
         _wait(reply, text, now),
         known.meaning if known is not None and known.kind is response_kind else "",
         is_json=body is not None,
@@ -122,6 +125,8 @@ def _classify(reply: Reply, body: _Body | None) -> ResponseKind:
     if status >= 500:
         return _classify_status(status)
     if contradicts or body.says_success:
+        if body.is_other_wording and status in (200, 201) and known is None:
+            return ResponseKind.OTHER_WORDING
         return ResponseKind.CONTRADICTORY if is_success else ResponseKind.UNEXPECTED
     if 300 <= status <= 399:
         return _classify_status(status)
@@ -199,7 +204,26 @@ def _parse_body(raw: bytes) -> _Body | None:
     )
     says_success = message.lower() == "success"
     is_not_found = not has_repeated_name and is_zoho_not_found(tree, errors)
-    return _Body(code, error_codes, tuple(t for t in texts if t), failed, learner, says_success, is_not_found)
+    is_other_wording = code == "200" and not has_repeated_name and _is_other_wording(tree)
+    return _Body(
+        code,
+        error_codes,
+        tuple(t for t in texts if t),
+        failed,
+        learner,
+        says_success,
+        is_other_wording,
+        is_not_found,
+    )
+
+
+def _is_other_wording(tree: dict[str, object]) -> bool:
+    """Whether the message alone speaks against a success, may be accepted, and is stored whole and unchanged."""
+    message = tree.get("message")
+    if not isinstance(message, str) or _shorten(message.strip()) != message.strip():
+        return False
+    others = {name: value for name, value in tree.items() if name != "message"}
+    return is_acceptable(message.strip()) and not _reports_failure(others)
 
 
 def _errors(tree: dict[str, object]) -> Iterator[dict[str, object]]:

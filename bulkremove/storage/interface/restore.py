@@ -42,8 +42,9 @@ class RestoreStore(Protocol):
     async def accept(self, *records: Record, keys: Collection[str], slots: int, held_seconds: float, why: str) -> None:
         """Accept a replaced journal: rows that may have been sent since the copy was made become ``unknown``.
 
-        Jobs that are not over are paused, or stay held, with the reason ``why``: what was decided about them meanwhile
-        is not known. Unsent notices are deleted. In each ledger of ``keys``, and in each that the copy or the storage
-        remembers, ``slots`` slots are taken for ``held_seconds``: the calls made meanwhile are not known.
+        Jobs that are not over are paused, or stay held, with the reason ``why``: what was decided about them
+        meanwhile is not known. Unsent notices are deleted, and accepted wordings withdrawn. In each ledger of
+        ``keys``, and in each that the copy or the storage remembers, ``slots`` slots are taken for ``held_seconds``:
+        the calls made meanwhile are not known.
         """
         ...

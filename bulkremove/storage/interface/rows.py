@@ -73,7 +73,11 @@ class RowStore(Protocol):
         ...
 
     async def add_note(self, job_id: str, number: int, note: Note, *records: Record) -> bool:
-        """Add a note to the unknown row with this number; False if the job has no such row."""
+        """Add a note to the unknown row with this number; False if the job has no such row.
+
+        A row that an accepted wording proved to be removed has notes too. One that a learner is still there withdraws
+        the accepted wordings that the row was answered with.
+        """
         ...
 
     async def unknown_without_note(self, job_id: str) -> int:

@@ -16,6 +16,7 @@ from bulkremove.storage.interface.records import Record
 from bulkremove.storage.interface.restore import RestoreStore
 from bulkremove.storage.interface.rows import RowStore
 from bulkremove.storage.interface.users import UserStore
+from bulkremove.storage.interface.wordings import WordingStore
 
 
 class Storage(Protocol):
@@ -44,6 +45,11 @@ class Storage(Protocol):
     @property
     def canaries(self) -> CanaryStore:
         """Confirmed first removals."""
+        ...
+
+    @property
+    def wordings(self) -> WordingStore:
+        """Accepted wordings."""
         ...
 
     @property

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import astuple
 from itertools import islice
 
 from bulkremove.domain.clock import Epoch
@@ -13,6 +14,7 @@ from bulkremove.domain.errors import JobNotFound
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState, Tally
 from bulkremove.domain.plan import PlannedRow
 from bulkremove.domain.row import Roles
+from bulkremove.domain.wording import Wording
 from bulkremove.storage.interface.jobs import VISIBLE, JobEnd
 from bulkremove.storage.interface.records import JobEvent, Record
 from bulkremove.storage.sqlite.database import Database, Reader, Transaction
@@ -195,6 +197,7 @@ def _insert_job(transaction: Transaction, job: Job) -> None:
         operation=job.operation,
         planned_at=job.planned_at,
         client=job.client,
+        accepted_wordings=json.dumps([astuple(wording) for wording in job.accepted_wordings]),
     )
 
 
@@ -226,6 +229,7 @@ def _jobs(rows: sqlite3.Cursor) -> Iterator[Job]:
         values = dict(row)
         values["header"] = tuple(json.loads(values["header"]))
         values["roles"] = Roles(*json.loads(values["roles"]))
+        values["accepted_wordings"] = tuple(Wording(*one) for one in json.loads(values["accepted_wordings"]))
         values["options"] = json.loads(values["options"])
         values["state"] = JobState(values["state"])
         values["reason_code"] = EndReason(values["reason_code"])

@@ -20,8 +20,9 @@ MIGRATIONS = (
     "9-names.sql",
     "10-consent.sql",
     "13-one-time.sql",
+    "11-wordings.sql",
 )
-"""Files in ``schema``, in order; a new journal goes through all of them."""
+"""Files in ``schema``, in the order in which they were added; a new journal goes through all of them."""
 WITH_COUNTER = 4
 """The first version with a counter, which shows that a copy was put back."""
 

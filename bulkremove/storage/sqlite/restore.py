@@ -17,7 +17,7 @@ from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import count_change, write_records
 
 _AUDIT, _IDENTITY, _JOBS, _ROWS = map(Queries, ("audit.sql", "identity.sql", "jobs.sql", "rows.sql"))
-_LIMIT, _NIGHTLY = Queries("rate_limit.sql"), Queries("nightly.sql")
+_LIMIT, _NIGHTLY, _WORDINGS = map(Queries, ("rate_limit.sql", "nightly.sql", "wordings.sql"))
 LOST = (
     "The journal was restored from a copy, and this row may have been sent since. Look the learner up in Zoho People."
 )
@@ -60,6 +60,7 @@ class SqliteRestore:
                 transaction.execute(_JOBS.pause_restored, job=job, reason=why, code=EndReason.RESTORED, at=at)
                 write_records(transaction, [JobEvent(job, "restored", why, at)])
             transaction.execute(_NIGHTLY.delete_waiting_notices)
+            transaction.execute(_WORDINGS.withdraw_all_wordings)  # one may have been withdrawn since
             free_at = later(now, held_seconds)
             for key in (*keys, *mark.ledgers):
                 transaction.execute(_LIMIT.add_ledger, key=key, boot=self._clock.boot)

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from bulkremove.domain.attempt import Attempt, Note, Outcome, PendingRow
+from bulkremove.domain.attempt import Attempt, LookupResult, Note, Outcome, PendingRow
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import Job, JobState, Tally
 from bulkremove.domain.plan import PlannedRow, ProtectedLearners
@@ -17,6 +17,7 @@ from bulkremove.storage.interface.records import Record
 from bulkremove.storage.sqlite.database import Database, Reader, Transaction
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import write_records
+from bulkremove.storage.sqlite.wordings import withdraw_refuted
 
 R = TypeVar("R")
 
@@ -162,8 +163,15 @@ class SqliteRows:
             if row is None:
                 return False
             transaction.execute(
-                _JOBS.insert_note, job=job_id, position=row[0], at=note.at, author=note.author, text=note.text
+                _JOBS.insert_note,
+                job=job_id,
+                position=row[0],
+                at=note.at,
+                author=note.author,
+                text=note.text,
+                result=note.result or "",
             )
+            withdraw_refuted(transaction, job_id, row[0], number, note)
             write_records(transaction, records)
             return True
 
@@ -228,8 +236,8 @@ def tallies_of(reader: Reader, job_ids: Collection[str], *, as_reported: bool = 
 
 def _notes(reader: Reader, job_id: str) -> Mapping[int, Sequence[Note]]:
     notes = defaultdict[int, list[Note]](list)
-    for position, *values in reader.execute(_JOBS.list_notes, job=job_id):
-        notes[position].append(Note(*values))
+    for position, at, author, text, result in reader.execute(_JOBS.list_notes, job=job_id):
+        notes[position].append(Note(at, author, text, LookupResult(result) if result else None))
     return notes
 
 

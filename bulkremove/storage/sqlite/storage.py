@@ -18,6 +18,7 @@ from bulkremove.storage.sqlite.records import write_records
 from bulkremove.storage.sqlite.restore import SqliteRestore
 from bulkremove.storage.sqlite.rows import SqliteRows
 from bulkremove.storage.sqlite.users import SqliteUsers
+from bulkremove.storage.sqlite.wordings import SqliteWordings
 
 FILE = "journal.db"
 _SHRINK_PAGES = 500
@@ -39,6 +40,7 @@ class SqliteStorage:
         self.attempts = SqliteAttempts(self._database, clock)
         self.rate_limit = SqliteRateLimit(self._database, clock)
         self.canaries = SqliteCanaries(self._database)
+        self.wordings = SqliteWordings(self._database)
         self.claims = SqliteClaims(self._database, home / "driving", clock)
         self.users = SqliteUsers(self._database)
         self.audit = SqliteAudit(self._database)

@@ -4,10 +4,10 @@
 -- Add a job.
 INSERT INTO job (id, account, host, source, folder, sheet, header, roles, plan_hash, state, reason, created_at,
                  retry_of, options, prepared_by, confirmed_by, origin, due_at, operation, driven_at, driven_by,
-                 planned_at, client)
+                 planned_at, client, accepted_wordings)
 VALUES (:id, :account, :host, :source, :folder, :sheet, :header, :roles, :plan_hash, :state, :reason, :created_at,
         :retry_of, :options, :prepared_by, :confirmed_by, :origin, :due_at, :operation, :created_at, :origin,
-        :planned_at, :client);
+        :planned_at, :client, :accepted_wordings);
 
 -- name: set_state
 -- Change the state of a job that is in state :before.
@@ -133,11 +133,11 @@ SELECT name FROM event WHERE job = :job AND name IN ('started', 'reported') ORDE
 
 -- name: insert_note
 -- Add a note about a row.
-INSERT INTO note (job, position, at, author, text) VALUES (:job, :position, :at, :author, :text);
+INSERT INTO note (job, position, at, author, text, result) VALUES (:job, :position, :at, :author, :text, :result);
 
 -- name: list_notes
 -- The notes of a job, the oldest first.
-SELECT position, at, author, text FROM note WHERE job = :job ORDER BY id;
+SELECT position, at, author, text, result FROM note WHERE job = :job ORDER BY id;
 
 -- name: is_storing
 -- Whether a job is not stored completely yet.

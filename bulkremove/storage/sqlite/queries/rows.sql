@@ -35,9 +35,11 @@ FROM row JOIN job ON job.id = row.job WHERE job.state != 'storing' AND totals IS
 SELECT number FROM row WHERE job = :job;
 
 -- name: unknown_row
--- The position of the row with this number, if it is unknown.
+-- The position of the row with this number, if it is unknown, or was removed by the word of a person only.
 SELECT position FROM row JOIN job ON job.id = row.job WHERE job = :job AND number = :number AND totals IS NULL
-    AND (row.state = 'unknown' OR (row.state = 'sending' AND job.state IN ('stopped', 'cancelled', 'finished')));
+    AND (row.state = 'unknown' OR (row.state = 'sending' AND job.state IN ('stopped', 'cancelled', 'finished'))
+        OR (row.state = 'removed' AND EXISTS (SELECT 1 FROM attempt WHERE attempt.job = row.job
+            AND attempt.position = row.position AND response_kind = 'accepted_wording')));
 
 -- name: count_unknown_without_note
 -- The number of unknown rows without a note.

@@ -1,0 +1,55 @@
+-- Accepted wordings, and the evidence for accepting one.
+
+-- name: list_wordings
+-- All accepted wordings.
+SELECT client, host, http_status, api_code, message, accepted_at, by, job, number FROM wording ORDER BY number;
+
+-- name: accept_wording
+-- Accept a wording, unless it is accepted.
+INSERT INTO wording (client, host, http_status, api_code, message, accepted_at, by, job)
+VALUES (:client, :host, :http_status, :api_code, :message, :accepted_at, :by, :job) ON CONFLICT DO NOTHING;
+
+-- name: withdraw_wording
+-- Withdraw an accepted wording.
+DELETE FROM wording WHERE number = :number;
+
+-- name: withdraw_all_wordings
+-- Withdraw all accepted wordings.
+DELETE FROM wording;
+
+-- name: wordings_of_row
+-- The numbers of the accepted wordings that a row was answered with.
+SELECT DISTINCT wording.number FROM attempt JOIN job ON job.id = attempt.job
+JOIN wording ON wording.client = job.client AND wording.host = job.host
+    AND wording.http_status = attempt.http_status AND wording.api_code = attempt.api_code AND message = text
+WHERE attempt.job = :job AND position = :position;
+
+-- name: rows_with_wording
+-- The rows of a job that were answered in other words, the last words first.
+SELECT position, row.number, client, host, attempt.http_status, attempt.api_code, text FROM job
+JOIN row ON row.job = job.id JOIN attempt USING (job, position)
+WHERE job.id = :job AND response_kind = 'other_wording' AND (:number = 0 OR row.number = :number)
+ORDER BY position, attempt.number DESC;
+
+-- name: has_other_response
+-- Whether an attempt for a row was answered in another way.
+SELECT 1 FROM attempt WHERE job = :job AND position = :position AND NOT (response_kind IS 'other_wording'
+    AND http_status IS :http_status AND api_code IS :api_code AND text = :message);
+
+-- name: looked_up_rows
+-- What people found last about the rows of a client that came with a wording, after its last attempt.
+SELECT note.job, row.number, result FROM note JOIN job ON job.id = note.job
+JOIN row ON row.job = note.job AND row.position = note.position
+WHERE client = :client AND host = :host AND result != '' AND note.id = (
+        SELECT max(id) FROM note AS other WHERE other.job = note.job AND other.position = note.position AND result != '')
+    AND note.at >= (SELECT max(sent_at) FROM attempt WHERE attempt.job = note.job AND attempt.position = note.position)
+    AND EXISTS (SELECT 1 FROM attempt WHERE attempt.job = note.job AND attempt.position = note.position
+        AND response_kind IN ('other_wording', 'accepted_wording')
+        AND attempt.http_status = :http_status AND attempt.api_code = :api_code AND attempt.text = :message)
+ORDER BY note.id;
+
+-- name: count_learners_with_wording
+-- For how many learners of a client a wording came.
+SELECT count(DISTINCT row.learner) FROM attempt JOIN row USING (job, position) JOIN job ON job.id = attempt.job
+WHERE response_kind = 'other_wording' AND client = :client AND host = :host
+    AND attempt.http_status = :http_status AND attempt.api_code = :api_code AND text = :message;

@@ -1,0 +1,105 @@
+"""Accepted wordings in SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+
+from bulkremove.domain.attempt import LookupResult, Note
+from bulkremove.domain.wording import Wording
+from bulkremove.storage.interface.records import Act, Record
+from bulkremove.storage.interface.wordings import AcceptedWording, WordingEvidence
+from bulkremove.storage.sqlite.database import Database, Reader, Transaction
+from bulkremove.storage.sqlite.queries import Queries
+from bulkremove.storage.sqlite.records import write_records
+
+_WORDINGS = Queries("wordings.sql")
+
+
+class SqliteWordings:
+    """``WordingStore`` on a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def all(self) -> list[AcceptedWording]:
+        return await self._database.read(_all)
+
+    async def accepted(self, client: str, host: str) -> list[AcceptedWording]:
+        return [one for one in await self.all() if (one.client, one.host) == (client, host)]
+
+    async def looked_up(self, job_id: str) -> list[WordingEvidence]:
+        def find(reader: Reader) -> list[WordingEvidence]:
+            by_wording: dict[Wording, WordingEvidence] = {}
+            for evidence in _evidence(reader, job_id):
+                if evidence.is_gone:
+                    by_wording.setdefault(evidence.wording, evidence)
+            return [*by_wording.values()]
+
+        return await self._database.read_long(lambda: self._database.read_now(find))
+
+    async def accept(
+        self,
+        job_id: str,
+        number: int,
+        decide: Callable[[WordingEvidence | None], tuple[AcceptedWording, Sequence[Record]]],
+    ) -> AcceptedWording:
+        def accept(transaction: Transaction) -> AcceptedWording:
+            accepted, records = decide(next(_evidence(transaction, job_id, number), None))
+            values = {name: value for name, value in asdict(accepted).items() if name not in ("wording", "number")}
+            if transaction.execute(_WORDINGS.accept_wording, **values, **asdict(accepted.wording)).rowcount:
+                write_records(transaction, records)
+            whose = (accepted.client, accepted.host, accepted.wording)
+            return next(one for one in _all(transaction) if (one.client, one.host, one.wording) == whose)
+
+        return await self._database.write(accept)
+
+    async def withdraw(self, number: int, *records: Record) -> bool:
+        def withdraw(transaction: Transaction) -> bool:
+            if not transaction.execute(_WORDINGS.withdraw_wording, number=number).rowcount:
+                return False
+            write_records(transaction, records)
+            return True
+
+        return await self._database.write(withdraw)
+
+
+def withdraw_refuted(transaction: Transaction, job_id: str, position: int, row_number: int, note: Note) -> None:
+    """Withdraw the accepted wordings that a row was answered with, if its learner is still there."""
+    if note.result is not LookupResult.STILL_THERE:
+        return
+    for (number,) in transaction.execute(_WORDINGS.wordings_of_row, job=job_id, position=position).fetchall():
+        transaction.execute(_WORDINGS.withdraw_wording, number=number)
+        facts = {"number": number, "job": job_id, "row": row_number, "reason": "still_there"}
+        write_records(transaction, [Act(note.author, "wording_withdrawn", facts, note.at)])
+
+
+def _all(reader: Reader) -> list[AcceptedWording]:
+    return [
+        AcceptedWording(client, host, Wording(*wording), *rest)
+        for client, host, *values in reader.execute(_WORDINGS.list_wordings)
+        for wording, rest in [(values[:3], values[3:])]
+    ]
+
+
+def _evidence(reader: Reader, job_id: str, number: int = 0) -> Iterator[WordingEvidence]:
+    """The evidence of the rows of a job that were answered in other words; ``number``: of this row only."""
+    rows = reader.execute(_WORDINGS.rows_with_wording, job=job_id, number=number).fetchall()
+    results: dict[Wording, list[tuple[str, int, str]]] = {}
+    for position, row_number, client, host, *values in rows:
+        wording = Wording(*values)
+        whose = {"client": client, "host": host, **asdict(wording)}
+        if wording not in results:
+            found = reader.execute(_WORDINGS.looked_up_rows, **whose).fetchall()
+            results[wording] = [(job, row, result) for job, row, result in found]
+        yield WordingEvidence(
+            client,
+            host,
+            wording,
+            row_number,
+            (job_id, row_number, LookupResult.GONE) in results[wording],
+            reader.execute(_WORDINGS.has_other_response, job=job_id, position=position, **asdict(wording)).fetchone()
+            is None,
+            reader.execute(_WORDINGS.count_learners_with_wording, **whose).fetchone()[0],
+            next((f"row {n} of job {j}" for j, n, found in results[wording] if found == LookupResult.STILL_THERE), ""),
+        )
