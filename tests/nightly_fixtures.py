@@ -1,4 +1,7 @@
-"""A folder that files are dropped into, and an application whose nightly runs take them, on a real sandbox."""
+"""A folder that files are dropped into, and an application whose nightly runs take them.
+
+It is set up for Zoho People's own host, so that its nightly runs are real ones; only its calls go to a sandbox.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from typing import Any
 
 from bulkremove.app import App, SandboxOptions, Stop
 from bulkremove.app.nightly import NightlyResult
+from bulkremove.app.runs import Runs
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState
@@ -20,7 +24,9 @@ from bulkremove.domain.planner import plan
 from bulkremove.domain.row import Status
 from bulkremove.reading.options import ReadOptions
 from bulkremove.reading.reader import read
+from bulkremove.storage.interface.canaries import Canary
 from bulkremove.storage.interface.jobs import JobEnd
+from bulkremove.storage.interface.records import Act
 from tests.application_fixtures import LateClock
 from tests.cli_fixtures import crowd
 from tests.web_fixtures import CREDENTIALS, triples
@@ -68,10 +74,10 @@ class NightlySite:
         """The subjects of the notices, in order."""
         with closing(sqlite3.connect(self.app.settings.home / "journal.db")) as db:
             found = [subject for (subject,) in db.execute("SELECT subject FROM notice ORDER BY at, key")]
-        return [subject.removeprefix("bulkremove SANDBOX: ") for subject in found]
+        return [subject.removeprefix("bulkremove: ") for subject in found]
 
     async def jobs(self) -> list[Job]:
-        return [job for job in await self.app.jobs.all() if job.id != EARLIER]
+        return [job for job in await self.app.jobs.all() if not job.id.startswith(EARLIER)]
 
     async def job(self) -> Job:
         return (await self.jobs())[0]
@@ -79,39 +85,58 @@ class NightlySite:
 
 @asynccontextmanager
 async def nightly_site(
-    tmp_path: Path, *, count: int = 30, has_past: bool = True, **settings: Any
+    tmp_path: Path, *, count: int = 30, has_past: bool = True, sandbox: bool = False, **settings: Any
 ) -> AsyncIterator[NightlySite]:
-    """``has_past``: an earlier nightly run removed ``count`` learners."""
+    """``has_past``: an earlier nightly run removed ``count`` learners. ``sandbox``: as the option --sandbox."""
     world, _ = crowd(tmp_path, count)
     folder = tmp_path / "drop"
     folder.mkdir(exist_ok=True)
-    play = SandboxOptions(world, 60.0)
+    options = SandboxOptions(world, 60.0)
     base = Settings(tmp_path / "home", nightly_source=str(folder))
     clock = LateClock(60.0)
-    app = App(replace(base, **settings), environ=CREDENTIALS, sandbox=play, clock=clock)
-    if has_past and not await app.jobs.all():
+    app = App(replace(base, **settings), environ=CREDENTIALS, sandbox=options if sandbox else None, clock=clock)
+    if not sandbox:  # the settings lead to Zoho's own host, and only the calls go to the sandbox
+        app.runs = Runs(app.context, app.accounts, app.jobs, app.canaries, options)
+        if "canary" not in settings:
+            await confirm_canary(app)
+    if has_past and not await app.context.storage.jobs.newest_nightly(*account_of(app)):
         await remember(app, count)
     async with app.runs.in_sandbox():
         yield NightlySite(app, folder, clock)
     app.close()
 
 
+def account_of(app: App) -> tuple[str, str]:
+    """The client and the host of the app's account."""
+    return app.accounts.client(app.settings), app.settings.host
+
+
+async def confirm_canary(app: App) -> None:
+    """Record that a person has confirmed the first removal of the app's account."""
+    client, host = account_of(app)
+    if await app.context.storage.canaries.find(client, host) is None:
+        at = Epoch(1.0)
+        canary = Canary(client, host, at, "kim", EARLIER)
+        await app.context.storage.canaries.add(canary, Act("kim", "canary_confirmed", {}, at))
+
+
 EARLIER = "earlier"
-"""The id of the job that ``remember`` stores."""
+"""What the ids of the jobs that ``remember`` stores begin with."""
 
 
 async def remember(app: App, removals: int) -> None:
     """Store a job of a nightly run that is long over, so that the next one has something to compare with."""
     table = read(io.BytesIO(triples(removals).encode()), name="usual.csv", options=ReadOptions())
-    client, host = app.accounts.client(app.settings), app.settings.host
+    client, host = account_of(app)
     made = plan(table, account="earlier", client=client, host=host)
     storage, at = app.context.storage, Epoch(1.0)
+    job_id = f"{EARLIER}-{host}" if await app.jobs.is_known(EARLIER) else EARLIER
     job = Job(
-        EARLIER, "earlier", host, "usual.csv", "", None, table.header, table.roles, made.fingerprint, JobState.READY,
+        job_id, "earlier", host, "usual.csv", "", None, table.header, table.roles, made.fingerprint, JobState.READY,
         created_at=at, confirmed_by="the nightly run", origin=FrontEnd.NIGHTLY, client=client,
     )  # fmt: skip
     await storage.jobs.create(job, made.rows())
     await storage.jobs.end(job.id, lambda tally: JobEnd(JobState.FINISHED, "", EndReason.NONE, at))
     await storage.erasure.delete_rows(job.id)
     with closing(sqlite3.connect(app.settings.home / "journal.db", isolation_level=None)) as journal:
-        journal.execute("UPDATE job SET totals = ? WHERE id = ?", (f'{{"removed": {removals}}}', EARLIER))
+        journal.execute("UPDATE job SET totals = ? WHERE id = ?", (f'{{"removed": {removals}}}', job_id))

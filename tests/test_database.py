@@ -384,6 +384,30 @@ async def test_a_file_that_is_no_database_is_refused(tmp_path: Path, content: st
     database.close()
 
 
+async def test_contents_that_only_sandbox_runs_took_may_run_for_real_in_an_older_file_too(tmp_path: Path) -> None:
+    hosts = ("people.zoho.com", "sandbox", "127.0.0.1:8030", "localhost", "[::1]:1")
+    schema = files("bulkremove.storage.sqlite").joinpath("schema")
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as db:
+        for version in MIGRATIONS[:10]:
+            db.executescript(schema.joinpath(version).read_text(encoding="utf-8"))
+        db.execute("PRAGMA user_version = 10")
+        for host in hosts:
+            db.execute(
+                "INSERT INTO job (id, account, host, source, folder, header, roles, plan_hash, state, created_at,"
+                " options) VALUES (?, 'a', ?, 'f', '', '[]', '[0, 1, 2]', 'hash', 'finished', 1.0, '{}')",
+                (host, host),
+            )
+            db.execute(
+                "INSERT INTO taken (digest, name, taken_at, place, job) VALUES (?, 'f', 1, 'p', ?)", (host, host)
+            )
+        db.execute("INSERT INTO taken (digest, name, taken_at, place, held) VALUES ('damaged', 'f', 1, 'p', 'why')")
+        db.commit()
+    database = Database(tmp_path / "journal.db")
+    found = await database.read(lambda reader: dict(reader.execute("SELECT digest, sandbox FROM taken").fetchall()))
+    database.close()
+    assert {**{host: host for host in hosts}, "people.zoho.com": "", "damaged": ""} == found
+
+
 async def test_a_home_that_is_no_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("a file")
     database = Database(tmp_path / "home" / "journal.db")

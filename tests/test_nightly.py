@@ -8,6 +8,7 @@ import random
 import shutil
 import sqlite3
 import subprocess
+import sys
 import time
 from contextlib import closing
 from dataclasses import replace
@@ -74,6 +75,39 @@ async def test_a_file_that_can_not_be_read_waits_and_holds_up_no_other(tmp_path:
         found = await one.run()
         assert ["leavers.csv"] == [job.source for job in found.ran]
         assert ["lost.csv"] == found.unfinished
+
+
+@pytest.mark.parametrize("sandbox", [False, True])
+async def test_folders_and_names_that_are_too_long_are_named_and_hold_up_no_file(tmp_path: Path, sandbox: bool) -> None:
+    async with nightly_site(tmp_path, sandbox=sandbox) as one:
+        (one.folder / "march").mkdir()
+        (one.folder / "working" / "april").mkdir(parents=True)
+        long = one.drop(f"{'é' * 120}{'x' * 4}.csv", triples(2)).name  # 248 bytes
+        longest = one.drop(f"{'é' * 120}{'y' * 2}.csv", triples(2, first=2)).name
+        one.drop("last.csv", triples(2, first=4))
+        dry = await one.app.nightly_runs(one.app.supervisor()).dry_run()
+        for _ in range(2):
+            found = await one.run()
+            assert found.left == dry.left
+            assert ["march", "working/april", long] == [sentence.partition(":")[0] for sentence in found.left]
+            assert ([], []) == (found.failures, found.held)
+        assert [2, 2] == [preview.plan.removals for preview in dry.plans]
+        assert {longest, "last.csv"} == {job.source for job in await one.jobs()}
+        assert (one.folder / long).exists()
+        if not sandbox:
+            assert 3 == one.notices().count("something is left in the folder")
+
+
+async def test_a_file_that_can_not_be_taken_is_a_failure_and_holds_up_no_other(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path) as one:
+        one.drop("first.csv", triples(2))
+        (one.folder / "first.csv.ready").mkdir()
+        one.drop("last.csv", triples(2, first=4))
+        found = await one.run()
+        assert ["last.csv"] == [job.source for job in found.ran]
+        assert "first.csv can't be taken" in found.failures[0]
+        assert 5 == of_nightly_run(found)
+        assert ["first.csv"] == one.where()[""]
 
 
 async def test_the_same_content_under_another_name_is_held_until_it_is_asked_for_anew(tmp_path: Path) -> None:
@@ -349,7 +383,7 @@ async def test_an_announced_job_that_a_killed_run_left_waits_for_its_day(tmp_pat
         await one.run()
         done = one.folder / "done" / "leavers.csv"
         place = one.app.context.storage.nightly
-        taken = await place.taken(digest(done))
+        taken = await place.taken(digest(done), sandbox="")
         assert taken is not None
         done.rename(one.folder / "working" / taken.place)  # where it was when the run was killed
         result = await one.run()
@@ -522,7 +556,7 @@ async def test_the_past_of_another_account_and_this_very_night_are_no_baseline(t
         client, host = one.app.accounts.client(one.app.settings), one.app.settings.host
         at = one.clock.wall()
         assert [60] == await storage.sizes(client, host, before=at, count=10)
-        assert [] == await storage.sizes(client, "people.zoho.com", before=at, count=10)
+        assert [] == await storage.sizes(client, "people.zoho.eu", before=at, count=10)
         with closing(sqlite3.connect(tmp_path / "home" / "journal.db", isolation_level=None)) as journal:
             journal.execute("UPDATE job SET totals = json_object('removed', 5)")
         for number, count in enumerate((15, 20, 60)):
@@ -718,9 +752,11 @@ def test_a_night_by_hand_ends_with_the_codes_of_the_core(tmp_path: Path) -> None
     assert "To run exactly this plan" not in shown.stdout  # a nightly run takes whatever is there by then
     done = program("nightly", *again)
     assert 4 == done.returncode
-    assert "held: large.csv" in done.stdout
+    assert "SANDBOX held: large.csv" in done.stdout
+    assert "finished   SANDBOX good.csv" in done.stdout
+    assert ["good.csv", "large.csv"] == sorted(path.name for path in drop.glob("*.csv")), "the source is left as it was"
     held = next(line.split()[0] for line in program("jobs").stdout.splitlines() if "held" in line)
-    assert "runs in the next nightly run" in program("approve", held).stdout
+    assert "runs in the next nightly run against the sandbox" in program("approve", held).stdout
     logged = program("--events", "json", "nightly", *again)
     assert 0 == logged.returncode
     lines = [json.loads(line) for line in logged.stderr.splitlines() if line.startswith("{")]
@@ -741,14 +777,16 @@ def test_killed_nights_lose_no_file_and_run_none_twice(tmp_path: Path) -> None:
         (drop / f"{name}.ready").touch()
     dice = random.Random(7)
     with sandbox(world, tmp_path / "log", "--speed", "60") as variables:
-        program.env |= variables | {"BULKREMOVE_SPEED": "60"}
-        has_past(program)
+        address = {"SANDBOX_URL": variables["BULKREMOVE_API_URL"], "BULKREMOVE_HOME": str(program.home)}
+        env = {**program.env, **CREDENTIALS, **address, "PYTHONPATH": str(Path(__file__).parent.parent)}
+        real = Bulkremove(program.home, env, (sys.executable, "-m", "tests.nightly_program"))
+        assert 0 == real("past").returncode
         for _ in range(8):
-            night = program.start("nightly")
+            night = real.start("nightly")
             time.sleep(0.7 + dice.random() * 1.2)
             night.kill()
             night.communicate()
-        last = program("nightly")
+        last = real("nightly")
         assert last.returncode in (0, 3), last.stdout + last.stderr
     places = [path.name for path in drop.rglob("*.csv") if "-report" not in path.name and "-retry" not in path.name]
     assert names == sorted(places), "each file is in one place"

@@ -93,7 +93,7 @@ async def test_a_notice_waits_for_the_mail_server_and_is_sent_once(tmp_path: Pat
         nights = one.app.nightly_runs(one.app.supervisor())
         assert 0 == await nights.outbox.send_due()
         assert 0 == await nights.outbox.send_due()
-    assert ["held: leavers.csv"] == [mail["Subject"].partition("SANDBOX: ")[2] for mail in box.mails]
+    assert ["held: leavers.csv"] == [mail["Subject"].removeprefix("bulkremove: ") for mail in box.mails]
 
 
 async def test_a_notice_is_written_together_with_what_it_tells(tmp_path: Path) -> None:

@@ -286,7 +286,8 @@ async def test_the_end_of_a_job_settles_its_open_rows_at_once(storage: Storage) 
     assert 1 == await storage.rows.unknown_without_note("job")
     assert await storage.rows.add_note("job", first.number, Note(Epoch(10.0), "jo", "gone"), ACT)
     assert 0 == await storage.rows.unknown_without_note("job")
-    assert ({"unknown": 1, "not_sent": 2}, {"cancelled": 1}, 0) == await storage.jobs.counts()
+    assert ({"unknown": 1, "not_sent": 2}, {"cancelled": 1}, 0) == await storage.jobs.counts("h")
+    assert ({}, {}, 0) == await storage.jobs.counts("sandbox")
     assert 0 == await storage.erasure.open_rows_of("1")
 
 
@@ -511,12 +512,13 @@ async def test_the_chain_of_the_audit_log_holds_over_many_pages(storage: Storage
 
 async def test_records_are_written_together_and_a_notice_once(storage: Storage) -> None:
     await storage.jobs.create(job(), planned())
-    await storage.nightly.take("digest", "f.csv", "1~f.csv", at=Epoch(1.0))
+    await storage.nightly.take("digest", "f.csv", "1~f.csv", sandbox="", at=Epoch(1.0))
     notice = Notice("key", "subject", "body", None, Epoch(3.0))
-    records: list[Record] = [ACT, notice, replace(notice, subject="again"), IntakeResult("digest", "job")]
+    records: list[Record] = [ACT, notice, replace(notice, subject="again"), IntakeResult("digest", "", "job")]
     await storage.record(*records, JobEvent("job", "locked", "Wait.", Epoch(4.0)))
     assert [notice] == await storage.nightly.due_notices(notice.at)
-    taken_before = await storage.nightly.taken("digest")
+    assert await storage.nightly.taken("digest", sandbox="sandbox") is None
+    taken_before = await storage.nightly.taken("digest", sandbox="")
     assert taken_before is not None
     assert ("job", "") == (taken_before.job, taken_before.held)
     assert 1 == (await storage.jobs.get("job")).lockouts
@@ -528,10 +530,16 @@ async def test_records_are_written_together_and_a_notice_once(storage: Storage) 
 
 
 async def test_nightly_runs_remember_their_date_and_the_sizes_of_their_jobs(storage: Storage) -> None:
-    night = await storage.nightly.begin("2026-11-25", at=Epoch(1.0))
+    night = await storage.nightly.begin("2026-11-25", sandbox="", at=Epoch(1.0))
     await storage.nightly.end(night, at=Epoch(2.0), good=True)
-    await storage.nightly.skip("2026-11-26", ACT, at=Epoch(3.0))
-    assert ("2026-11-26", 2.0) == (await storage.nightly.last_date(), await storage.nightly.last_good())
+    await storage.nightly.skip("2026-11-26", ACT, sandbox="", at=Epoch(3.0))
+    night = await storage.nightly.begin("2026-11-27", sandbox="sandbox", at=Epoch(4.0))
+    await storage.nightly.end(night, at=Epoch(5.0), good=True)
+    for sandbox, last in (("", ("2026-11-26", 2.0)), ("sandbox", ("2026-11-27", 5.0)), ("127.0.0.1:1", (None, None))):
+        assert last == (
+            await storage.nightly.last_date(sandbox=sandbox),
+            await storage.nightly.last_good(sandbox=sandbox),
+        )
     own = replace(job(), origin=FrontEnd.NIGHTLY, confirmed_by="the nightly run", client="c")
     await storage.jobs.create(own, planned(7))
 
@@ -554,7 +562,7 @@ async def test_nightly_runs_remember_their_date_and_the_sizes_of_their_jobs(stor
     newest = await storage.jobs.newest_nightly("c", "h")
     assert newest is not None
     assert "job" == newest.id
-    await storage.nightly.begin("2026-11-27", at=Epoch(4.0))
+    await storage.nightly.begin("2026-11-27", sandbox="", at=Epoch(4.0))
     for number, (at, count) in enumerate([(1.5, 2), (4.5, 1), (4.6, 4), (3.5, 0), (0.5, 6), (0.6, 7)]):
         made = replace(own, id=f"job-{number}", created_at=Epoch(at))
         others = [replace(row, removal=Removal(str(number), "2", row.row.cells[2])) for row in planned(7)]

@@ -6,6 +6,7 @@ until somebody has seen in Zoho People that the first removal did what it should
 
 from __future__ import annotations
 
+from bulkremove.app.consent import check_not_real
 from bulkremove.app.context import Context
 from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.hosts import is_sandbox
@@ -51,6 +52,7 @@ class Canaries:
 
     async def confirm(self, job: Job, *, by: str) -> None:
         """Record that a person saw that the learner is gone. Raises ConsentMissing if there is nothing to confirm."""
+        check_not_real(job, self._context.settings)
         if not await self.question(job):
             raise ConsentMissing(f"No removal of job {job.id} waits to be confirmed.")
         at = self._context.clock.wall()

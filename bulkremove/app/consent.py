@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from bulkremove.config import Settings
 from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.job import Job
 from bulkremove.domain.plan import Plan
 from bulkremove.domain.row import Status
 
@@ -84,6 +85,15 @@ def check_consent(plan: Plan, consent: Consent) -> None:
     if (plan.doubts or consent.compared) and consent.compared != plan.doubtful_ids:
         raise ConsentMissing(
             f"{consent.compared:,} is not the number of doubtful ids, which is {plan.doubtful_ids:,}. Nothing was sent."
+        )
+
+
+def check_not_real(job: Job, settings: Settings) -> None:
+    """Check that nobody lets a real job go on where everything is marked as SANDBOX. Raises ConsentMissing."""
+    if settings.sandbox and not job.sandbox:
+        raise ConsentMissing(
+            f"Job {job.id} is a real one on {job.host}, and this is the SANDBOX. Nothing was changed or sent.",
+            hint="Look after it without the sandbox.",
         )
 
 

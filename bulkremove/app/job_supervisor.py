@@ -12,12 +12,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from bulkremove.app.consent import check_not_real
 from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.results import RunResult
 from bulkremove.app.review import check_reviewed
 from bulkremove.app.runs import Runs
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing, JobBusy
+from bulkremove.domain.hosts import lead_alike
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState
 from bulkremove.domain.row import Status
 from bulkremove.engine.progress import Progress, Stop
@@ -66,7 +68,7 @@ class JobSupervisor:
         jobs, now, resumed, need_review = self._jobs, self._context.clock.wall(), [], []
         await jobs.remove_abandoned()
         for job in await jobs.all(JobState.READY, JobState.RUNNING, JobState.PAUSED):
-            if await jobs.is_running(job):
+            if not lead_alike(job.host, self._context.settings.host) or await jobs.is_running(job):
                 continue
             if job.needs_review(now):
                 need_review.append(job)
@@ -84,6 +86,7 @@ class JobSupervisor:
         Raises ConsentMissing when nothing is left, or when the job needs review and that is not its number of rows.
         """
         job = await self._jobs.find(job_id)
+        check_not_real(job, self._context.settings)
         if job.state is JobState.HELD:
             raise ConsentMissing(f"Job {job.id} is held, so it must be approved first. {job.reason}")
         if not job.state.resumable:

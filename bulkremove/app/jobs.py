@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from pathlib import Path
 
-from bulkremove.app.consent import check_four_eyes
+from bulkremove.app.consent import check_four_eyes, check_not_real
 from bulkremove.app.context import Context
 from bulkremove.app.results import PAGE, RunResult
 from bulkremove.domain.attempt import LookupResult, Note, Outcome
@@ -189,6 +189,7 @@ class Jobs:
     async def approve(self, job_id: str, *, by: str) -> Job:
         """Let a held job run. Raises ConsentMissing when it is not held or has expired, or by ``check_four_eyes``."""
         at, job = self._context.clock.wall(), await self._storage.jobs.get(job_id)
+        check_not_real(job, self._context.settings)
         records = (
             Act(by, "approved", {"job": job.id, "plan": job.plan_hash}, at),
             JobEvent(job.id, "approved", f"{by} approved it.", at),

@@ -21,7 +21,7 @@ from bulkremove.domain.errors import BulkremoveError, ConsentMissing, LocalFileF
 from bulkremove.domain.job import Job
 from bulkremove.report.metrics import Figures
 from bulkremove.sources import source_of
-from bulkremove.sources.inbox import Inbox
+from bulkremove.sources.inbox import Inbox, sandbox_inbox
 from bulkremove.storage import Storage
 
 DAY = 86_400.0
@@ -114,7 +114,7 @@ class Retention:
 
     async def figures(self) -> Figures:
         """The figures for Prometheus."""
-        rows, jobs, lockouts = await self._storage.jobs.counts()
+        rows, jobs, lockouts = await self._storage.jobs.counts(self._context.settings.host)
         try:
             allowance = await self._accounts.allowance()
         except (NotAuthorized, SettingsError, LocalFileFailed):  # no account yet, so no call was ever made
@@ -128,15 +128,16 @@ class Retention:
             allowance.today,
             allowance.limit,
             allowance.locked,
-            await nightly.last_good(),
+            await nightly.last_good(sandbox=self._context.settings.sandbox_host),
             await nightly.waiting_notices(),
         )
 
     def _inboxes(self) -> list[Inbox]:
         settings = self._context.settings
+        copies = sandbox_inbox(settings.home)
         if not settings.nightly_source:
-            return []
-        return [source_of(settings.nightly_source, self._context.environ).inbox(settings.home)]
+            return [copies]
+        return [source_of(settings.nightly_source, self._context.environ).inbox(settings.home), copies]
 
 
 async def expire(storage: Storage, home: Path, inboxes: list[Inbox], *, now: Epoch, days: int) -> DeletionCounts:

@@ -39,26 +39,36 @@ def nightly(
 ) -> int:
     """Make one nightly run: take the source's files that are whole, run what may run, hold the rest.
 
+    Against a sandbox it takes copies, and nothing that a real nightly run reads is changed.
+
     Example: bulkremove nightly --dry-run
     """
     if test_notice:
         return screen.call(lambda app: _test_notice(screen, app), sandbox=sandbox, speed=speed)
     use_case = _dry_run if dry_run else lambda app: _run_once(screen, app, again)
     result = screen.call(use_case, sandbox=sandbox, speed=speed)
+    mark = "SANDBOX " if result.sandbox else ""
     if dry_run:
         for preview in result.plans:
             for line in preview_text.lines(preview, None):
                 screen.answer(line)
         screen.answer(f"{preview_text.DRY_RUN}, and no file was taken")
     for job in result.ran:
-        screen.answer(f"{job.id}  {job.state.value:<9}  {job.source}  {job.reason}".rstrip())
-    for label, texts in (("held", result.held), ("unfinished", result.unfinished), ("failed", result.failures)):
+        screen.answer(f"{job.id}  {job.state.value:<9}  {mark}{job.source}  {job.reason}".rstrip())
+    groups = {
+        "held": result.held,
+        "unfinished": result.unfinished,
+        "left": result.left,
+        "unchanged": result.unchanged,
+        "failed": result.failures,
+    }
+    for label, texts in groups.items():
         for text in texts:
-            screen.answer(f"{label}: {text}")
+            screen.answer(f"{mark}{label}: {text}")
     if result.deleted:
         screen.answer(f"deleted: {result.deleted}")
-    if not (result.ran or result.held or result.unfinished or result.failures or result.plans):
-        screen.answer("There was nothing to do.")
+    if not (result.ran or result.plans or any(groups.values())):
+        screen.answer(f"{mark and 'SANDBOX: '}There was nothing to do.")
     return 0 if dry_run else of_nightly_run(result)
 
 
@@ -86,7 +96,8 @@ def approve(screen: Screen, job: str) -> None:
     approved = screen.call(lambda app: app.jobs.approve(job, by=this_person()))
     resume_command = screen.command("resume", approved.id)
     if approved.origin is FrontEnd.NIGHTLY:
-        screen.answer(f"Job {approved.id} runs in the next nightly run. At once: {resume_command}")
+        which = "nightly run against the sandbox" if approved.sandbox else "nightly run"
+        screen.answer(f"Job {approved.id} runs in the next {which}. At once: {resume_command}")
     else:
         screen.answer(f"Job {approved.id} may run within an hour: {resume_command}")
 
@@ -183,7 +194,8 @@ async def _run_scheduler(screen: Screen, app: App) -> None:
         raise SettingsError("There is no nightly_at, so no nightly run ever starts.", hint='Set nightly_at = "02:30".')
     stop = _stop_on_signals(screen)
     async with app.runs.in_sandbox():
-        screen.say("Waiting for the nightly runs; Ctrl-C ends.")
+        mark = "SANDBOX: on copies of the files. " if app.settings.sandbox else ""
+        screen.say(f"{mark}Waiting for the nightly runs; Ctrl-C ends.")
         await Scheduler(app.context, app.nightly_runs(app.supervisor()), stop).run()
 
 

@@ -114,6 +114,11 @@ class Settings:
         return is_sandbox(self.host)
 
     @property
+    def sandbox_host(self) -> str:
+        """The host of the sandbox that runs go to; empty for Zoho's own."""
+        return self.host if self.sandbox else ""
+
+    @property
     def quota(self) -> Quota:
         """The account's quota; an exchange may take both timeouts and 5 s more."""
         calls, window = self.limit

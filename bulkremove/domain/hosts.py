@@ -15,6 +15,11 @@ def is_sandbox(host: str) -> bool:
     return host == SANDBOX_HOST or is_loopback(host)
 
 
+def lead_alike(host: str, other: str) -> bool:
+    """Whether both hosts are Zoho's, or both are the same sandbox: jobs for the one are no business of the other's."""
+    return host == other or not (is_sandbox(host) or is_sandbox(other))
+
+
 def is_loopback(host: str) -> bool:
     """Whether ``host`` (``name``, ``name:port`` or a bare IPv6 address) is this machine."""
     try:

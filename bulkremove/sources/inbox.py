@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from bulkremove.domain.errors import SourceFailed
 QUIET_SECONDS = 60.0
 """Seconds since its last change after which a file counts as whole; with a mark NAME.ready beside it, at once."""
 MARK = ".ready"
+MAX_NAME_BYTES = 246
+"""Bytes of a file's name: file systems allow 255, and nine are put before it when the file is taken."""
 _UNFINISHED = (".part", ".partial", ".tmp", ".filepart", ".crdownload", MARK)
 
 
@@ -28,13 +31,17 @@ class Inbox:
         self.path = path
         self.working_folder, self.done, self.held = (path / name for name in ("working", "done", "held"))
 
-    def prepare(self) -> None:
-        """Make the subfolders. Raises SourceFailed, also when the folder itself is not there."""
+    def check(self) -> None:
+        """Check that the folder is there. Raises SourceFailed."""
         if not self.path.is_dir():
             raise SourceFailed(
                 f"There is no folder {self.path}, so nobody knows whether there was something to do.",
                 hint="Check that it is mounted and may be read.",
             )
+
+    def prepare(self) -> None:
+        """Make the subfolders. Raises SourceFailed, also when the folder itself is not there."""
+        self.check()
         try:
             for folder in (self.working_folder, self.done, self.held):
                 folder.mkdir(exist_ok=True)
@@ -51,7 +58,7 @@ class Inbox:
             names = {entry.name for entry in os.scandir(self.path)}
             for name in names:
                 path = self.path / name
-                if name.startswith((".", "~$")) or name.endswith(_UNFINISHED) or not path.is_file():
+                if _is_passed_over(name) or _obstacle(path):
                     continue
                 changed_at = Epoch(path.stat().st_mtime)
                 is_whole = f"{name}{MARK}" in names or seconds_between(changed_at, now) >= QUIET_SECONDS
@@ -60,6 +67,31 @@ class Inbox:
             raise SourceFailed(f"The folder {self.path} can't be read: {error.strerror}.") from None
         for _, name, is_whole in sorted(files):
             yield self.path / name, is_whole
+
+    def obstacles(self) -> list[str]:
+        """Sentences about what lies there and can't be taken, such as a folder. Raises SourceFailed."""
+        own = (self.working_folder, self.done, self.held)
+        try:
+            dropped = [path for path in self.path.iterdir() if path not in own and not _is_passed_over(path.name)]
+            taken = self.working_folder.iterdir() if self.working_folder.is_dir() else ()
+            found = [(path, _obstacle(path)) for path in dropped] + [(path, _no_file(path)) for path in taken]
+        except OSError as error:
+            raise SourceFailed(f"The folder {self.path} can't be read: {error.strerror}.") from None
+        return [f"{path.relative_to(self.path)}: {why}" for path, why in sorted(found) if why]
+
+    def copy(self, path: Path) -> None:
+        """Put a copy of a whole file here, with its name and time; an earlier copy is replaced. Raises SourceFailed."""
+        target = self.path / path.name
+        partial = target.with_name(f"{target.name}.part")
+        try:
+            with path.open("rb") as file, open(partial, "wb", opener=_private) as copy:
+                shutil.copyfileobj(file, copy)
+                changed_at = os.fstat(file.fileno()).st_mtime_ns
+            os.utime(partial, ns=(changed_at, changed_at))
+            partial.replace(target)
+            target.with_name(f"{target.name}{MARK}").touch()
+        except OSError as error:
+            raise SourceFailed(f"{path} can't be copied to {self.path}: {error.strerror}.") from None
 
     def claim(self, path: Path) -> Path | None:
         """Move a file to ``working``; returns its new path, or None when another host took it first."""
@@ -85,7 +117,7 @@ class Inbox:
 
     def working(self) -> list[Path]:
         """The files in ``working``, including those that a killed run took."""
-        return sorted(self.working_folder.iterdir())
+        return sorted(path for path in self.working_folder.iterdir() if path.is_file())
 
     def put(self, path: Path, folder: Path) -> Path:
         """Move a file from ``working`` to ``done`` or ``held``, with a number in its name if that is taken."""
@@ -96,6 +128,34 @@ class Inbox:
             target = folder / f"{Path(name).stem}-{number}{Path(name).suffix}"
         path.rename(target)
         return target
+
+
+def sandbox_inbox(home: Path) -> Inbox:
+    """The inbox in ``home`` that nightly runs against a sandbox take files from: copies of those of the source."""
+    return Inbox(home / "sandbox")
+
+
+def _is_passed_over(name: str) -> bool:
+    """Whether the name is that of a hidden file, or of one that is still being written."""
+    return name.startswith((".", "~$")) or name.endswith(_UNFINISHED)
+
+
+def _obstacle(path: Path) -> str:
+    """Why what lies there can't be taken, in a sentence; empty for a file that can."""
+    if len(os.fsencode(path.name)) > MAX_NAME_BYTES:
+        return f"Its name has more than {MAX_NAME_BYTES} bytes, so it can't be taken. Give it a shorter one."
+    return _no_file(path)
+
+
+def _no_file(path: Path) -> str:
+    """Why what lies there is no file, in a sentence; empty for a file."""
+    if path.is_file():
+        return ""
+    return "It is a folder, and its files are not taken." if path.is_dir() else "It is no file that can be read."
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _readable(path: Path) -> bool:

@@ -118,7 +118,8 @@ async def serve(app: App, *, host: str, port: int, say: Callable[[str], None]) -
                 scheduler = asyncio.create_task(
                     Scheduler(app.context, app.nightly_runs(supervisor), nightly_stop).run()
                 )
-                say(f"Nightly runs start at {settings.nightly_at:%H:%M} ({settings.nightly_zone}).")
+                mark = "SANDBOX: on copies of the files. " if settings.sandbox else ""
+                say(f"{mark}Nightly runs start at {settings.nightly_at:%H:%M} ({settings.nightly_zone}).")
             await stop.wait()
             say("Stopping; the rows in flight are finished first.")
         finally:

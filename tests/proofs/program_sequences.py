@@ -565,6 +565,7 @@ class Sequences:
         path, facts = self._copies[-1]
         for one in self._background:
             one.full = True  # it may meet the journal before it is accepted
+        self._clear_nights()
         self._command("restore-backup", str(path), "--yes")
         time.sleep(self._dice.choice((0.0, 0.0, 0.5)))
         self._command("journal", "accept-restore", "--yes")
@@ -596,9 +597,18 @@ class Sequences:
         (self._nights / f"{file.name}.ready").touch()
         return f"{file.name} with {len(file.planned)} removals"
 
+    def _clear_nights(self) -> None:
+        """Take away what was taken as a copy for the sandbox, as a real nightly run would have done."""
+        copies = self._disk.path / "home" / "sandbox"
+        taken = {path.name.rpartition("~")[2] for path in copies.rglob("*.csv") if path.parent != copies}
+        for path in self._nights.glob("*.csv"):
+            if path.name in taken:
+                path.unlink()
+
     def _nightly(self) -> str | None:
         if any(one.words[0] == "nightly" for one in self._background):
             return None
+        self._clear_nights()
         if not any(self._nights.glob("*.csv")):
             self._drop()
         self._start({0, 3, 4, 5, 6}, "nightly")
@@ -790,7 +800,8 @@ class Sequences:
 
     def _check_published(self, report: Report) -> None:
         """A job that came to its end has its report in its place, with the same rows."""
-        places = [self._folder, self._disk.path / "home" / "reports", self._nights / "done", self._nights / "held"]
+        home = self._disk.path / "home"
+        places = [self._folder, home / "reports", home / "sandbox" / "done", home / "sandbox" / "held"]
         found = [path for place in places for path in place.glob(f"{report.job}-report*.csv")]
         require(found, "rows", f"the report of {report.job} is nowhere")
         last = max(found, key=lambda path: int((path.stem.partition("-report")[2] or "-1")[1:]))  # one for each run

@@ -1,5 +1,6 @@
 """Intake: makes jobs of the files that a nightly run finds in its inbox, or holds the files for a person.
 
+A run against a sandbox takes copies of the source's files, in an inbox of its own, and leaves the source as it is.
 It may be killed at any moment: the next run finds each file in one folder of the inbox and each row in the journal.
 """
 
@@ -23,7 +24,7 @@ from bulkremove.platform.local_time import local
 from bulkremove.platform.secure_files import private_folder
 from bulkremove.reading.options import ReadOptions
 from bulkremove.sources import Source, SourceFile, source_of
-from bulkremove.sources.inbox import Inbox, digest, original_name
+from bulkremove.sources.inbox import Inbox, digest, original_name, sandbox_inbox
 from bulkremove.storage.interface.nightly import TakenFile
 from bulkremove.storage.interface.records import IntakeResult, Notice, Record
 
@@ -35,7 +36,7 @@ class Intake:
 
     def __init__(self, context: Context, jobs: Jobs, plans: Plans, outbox: Outbox) -> None:
         self._context, self._jobs, self._plans, self._outbox = context, jobs, plans, outbox
-        self._storage = context.storage
+        self._storage, self._sandbox = context.storage, context.settings.sandbox_host
         self.begin()
 
     def begin(self) -> None:
@@ -55,27 +56,71 @@ class Intake:
     @property
     def inbox(self) -> Inbox:
         """The folder that files are taken from. Raises SourceFailed when no source is set."""
-        return self.source.inbox(self._context.settings.home)
+        home = self._context.settings.home
+        inbox = self.source.inbox(home)
+        return sandbox_inbox(home) if self._sandbox else inbox
 
-    async def fill(self) -> Inbox:
-        """The inbox, after an export has been fetched into it. Raises SourceFailed or LocalFileFailed."""
+    @property
+    def finds_all_again(self) -> bool:
+        """Whether each run finds all contents anew, changed or not: those of an export, or of copies for a sandbox."""
+        return self.source.is_export or bool(self._sandbox)
+
+    async def fill(self, result: NightlyResult, again: str | None) -> Inbox:
+        """The inbox, after an export, or copies, have been put there. Raises SourceFailed or LocalFileFailed."""
         source, inbox = self.source, self.inbox
-        if source.is_export:
+        if self.finds_all_again:
             private_folder(inbox.path)
+        if self._sandbox:
+            inbox.prepare()
+            await self._copy_files(inbox, result, again)
+        elif source.is_export:
             await source.fetch(inbox.path)
         inbox.prepare()
+        result.left += self.obstacles()
+        for sentence in result.left:
+            await self._outbox.add(f"left:{sentence}", "something is left in the folder", f"{inbox.path}: {sentence}")
         return inbox
 
+    def obstacles(self) -> list[str]:
+        """Sentences about what lies in the source's folder and can't be taken. Raises SourceFailed."""
+        real = self.source.inbox(self._context.settings.home)
+        return real.obstacles() if real.path.is_dir() else []
+
     async def look(self, scratch: Path) -> AsyncGenerator[tuple[SourceFile, bool]]:
-        """Iterate over what a run would take in now, and whether it is whole. An export goes to ``scratch``."""
-        source, inbox = self.source, self.inbox
+        """Iterate over what a real run would take in now, and whether it is whole. An export goes to ``scratch``."""
+        source = self.source
+        inbox = source.inbox(self._context.settings.home)
         if source.is_export:
             for file in await source.fetch(scratch):
                 yield file, True
         if not source.is_export or inbox.path.exists():
-            inbox.prepare()
+            inbox.check()
             for path, is_whole in inbox.dropped_files(self._context.clock.wall()):
                 yield SourceFile(path, path.name), is_whole
+
+    async def _copy_files(self, inbox: Inbox, result: NightlyResult, again: str | None) -> None:
+        """Copy what a real run would take in now to the ``inbox``, and what a run took before if it is asked for."""
+        async for file, is_whole in self.look(inbox.path):
+            try:
+                if not is_whole:
+                    result.unfinished.append(file.name)
+                elif file.path.parent == inbox.path:
+                    continue  # an export, which was written there
+                elif file.name != again and (why := await self.why_repeated(file.path)):
+                    result.unchanged.append(f"{file.name}: {why} `--again {file.name}` runs it anew.")
+                else:
+                    inbox.copy(file.path)
+            except SourceFailed as failed:
+                if file.path.exists():  # else a real run has taken it meanwhile
+                    result.failures.append(str(failed))
+        held = self.source.inbox(self._context.settings.home).held
+        if again is not None and again in (path.name for path in held.glob("*")):
+            inbox.copy(held / again)
+
+    async def why_repeated(self, path: Path) -> str:
+        """Which file of the same content was taken before, in a sentence; empty if none. Raises SourceFailed."""
+        earlier = await self._storage.nightly.taken(digest(path), sandbox=self._sandbox)
+        return _repeated(earlier) if earlier is not None and (earlier.job or earlier.held) else ""
 
     async def take_in(
         self, inbox: Inbox, result: NightlyResult, again: str | None, stopping: Callable[[], bool]
@@ -85,24 +130,36 @@ class Intake:
         ``again``: the name of a held file whose content was run before and is to be run once more. While ``stopping``
         returns true, no file is begun.
         """
-        if again is not None:
+        if again is not None and not (self._sandbox and (inbox.path / again).is_file()):
             inbox.bring_back(again)
         for path in inbox.working():
-            if job_id := await self._take_in(inbox, path, result, is_again=False):
+            if job_id := await self._try(inbox, path, result, again):
                 yield job_id
         for path, is_whole in list(inbox.dropped_files(self._context.clock.wall())):
             if path.name != again and not is_whole:  # a held file that is asked for anew is whole
                 result.unfinished.append(path.name)
-            elif not stopping() and (taken := inbox.claim(path)) is not None:
-                job_id = await self._take_in(inbox, taken, result, is_again=path.name == again)
-                if job_id:
-                    yield job_id
+            elif not stopping() and (job_id := await self._try(inbox, path, result, again)):
+                yield job_id
+
+    async def _try(self, inbox: Inbox, path: Path, result: NightlyResult, again: str | None) -> str | None:
+        """Take in one file; if it can't be moved or read, report that, so that the others are taken all the same."""
+        is_taken = path.parent == inbox.working_folder
+        try:
+            taken = path if is_taken else inbox.claim(path)
+            if taken is None:
+                return None
+            return await self._take_in(inbox, taken, result, is_again=not is_taken and path.name == again)
+        except SourceFailed as failed:
+            result.failures.append(str(failed))
+            day = f"{local(self._context.clock.wall()):%Y-%m-%d}"
+            await self._outbox.add(f"not_taken:{day}:{path.name}", f"not taken: {original_name(path)}", str(failed))
+            return None
 
     async def _take_in(self, inbox: Inbox, path: Path, result: NightlyResult, *, is_again: bool) -> str | None:
         """Make a job of a file in ``working``, which a killed run may have left there; its id if it may run now."""
         nightly, name = self._storage.nightly, original_name(path)
         key = digest(path)
-        earlier = await nightly.taken(key)
+        earlier = await nightly.taken(key, sandbox=self._sandbox)
         if earlier is not None and earlier.place == path.name:  # a killed nightly run left it here
             if earlier.held:
                 inbox.put(path, inbox.held)
@@ -115,11 +172,11 @@ class Intake:
         elif earlier is not None and not is_again and (earlier.job or earlier.held):
             await self._put_repeated(inbox, path, earlier, result)
             return None
-        await nightly.take(key, name, path.name, at=self._context.clock.wall())
+        await nightly.take(key, name, path.name, sandbox=self._sandbox, at=self._context.clock.wall())
         try:
             preview = await self.preview(path, name)
         except FileRefused as refused:
-            await self._storage.record(IntakeResult(key, None, str(refused)))
+            await self._storage.record(IntakeResult(key, self._sandbox, None, str(refused)))
             # The refusal quotes cells, and a notice may be read by more people than the file.
             hint = f"`bulkremove preview {inbox.held / name}` says which cells, and how to mend them."
             text = f"It is damaged, empty or doubtful: {hint}"
@@ -129,8 +186,8 @@ class Intake:
         due_at = later(self._context.clock.wall(), delay * DAY) if delay and not why else None
 
         def records(job: Job) -> list[Record]:
-            notice = self._notice_about(job, preview) if job.state is JobState.HELD else None
-            return [IntakeResult(key, job.id, job.reason), *filter(None, [notice])]
+            notices = self._notices_about(job, preview) if job.state is JobState.HELD else ()
+            return [IntakeResult(key, self._sandbox, job.id, job.reason), *notices]
 
         folder = inbox.held if why else inbox.done
         job = await self._plans.submit_nightly(preview, records, folder=folder, held=why, due_at=due_at, by=NIGHTLY_RUN)
@@ -140,14 +197,13 @@ class Intake:
         return None if job.state is JobState.HELD else job.id
 
     async def _put_repeated(self, inbox: Inbox, path: Path, earlier: TakenFile, result: NightlyResult) -> None:
-        """Hold a file whose content was taken before; an unchanged export goes to ``done`` without a notice."""
-        if self.source.is_export:
+        """Hold a file whose content was taken before; one that each run finds anew goes to ``done`` instead."""
+        name, why = original_name(path), _repeated(earlier)
+        if self.finds_all_again:
             inbox.put(path, inbox.done)
+            result.unchanged.append(f"{name}: {why}")
             return
-        when = f"{local(earlier.taken_at):%Y-%m-%d %H:%M}"
-        name = original_name(path)
-        hint = f"`bulkremove nightly --again {name}` runs it anew."
-        why = f"Its content was taken before, as {earlier.name} on {when}. {hint}"
+        why = f"{why} `bulkremove nightly --again {name}` runs it anew."
         await self._hold(inbox, path, path.name, why, result)
 
     async def preview(self, path: Path, name: str) -> Preview:
@@ -180,25 +236,29 @@ class Intake:
         name = original_name(path)
         body = f"{name} is held, and nothing of it was sent. {notice_text or why}"
         await self._outbox.add(f"held:{notice_key}", f"held: {name}", body)
-        await self._context.record(NIGHTLY_RUN, "held", name=name)
+        await self._context.record(NIGHTLY_RUN, "held", name=name, host=self._context.settings.host)
         inbox.put(path, inbox.held)
         result.held.append(f"{name}: {why}")
 
-    def _notice_about(self, job: Job, preview: Preview) -> Notice | None:
+    def _notices_about(self, job: Job, preview: Preview) -> tuple[Notice, ...]:
         if job.reason:
             text = (
                 f"{job.source} is held, and nothing of it was sent. {job.reason} To run it all the same: "
                 f"`bulkremove approve {job.id}`, or the page. It expires in 7 days."
             )
-            return self._outbox.notice(f"held:{job.id}", f"held: {job.source}", text)
+            return self._outbox.notices(f"held:{job.id}", f"held: {job.source}", text)
         if job.due_at is not None:
             text = (
                 f"{job.source} removes {preview.plan.removals:,} learners on {local(job.due_at):%Y-%m-%d}. "
                 f"`bulkremove cancel {job.id}` keeps it from running; who is in {PROTECTED_FILE} by then is not "
                 "removed."
             )
-            return self._outbox.notice(f"announced:{job.id}", f"announced: {job.source}", text)
-        return None
+            return self._outbox.notices(f"announced:{job.id}", f"announced: {job.source}", text)
+        return ()
+
+
+def _repeated(earlier: TakenFile) -> str:
+    return f"Its content was taken before, as {earlier.name} on {local(earlier.taken_at):%Y-%m-%d %H:%M}."
 
 
 def _changed_at(path: Path) -> Epoch:

@@ -1,7 +1,8 @@
 """One nightly run: resume jobs that are due, take in files, run or hold their jobs, notify people, delete old data.
 
 It may be killed at any moment: the next one finds each file in one folder of the inbox and each row in the journal.
-What a person must decide is held, and no nightly run sends it before it is approved.
+What a person must decide is held, and no nightly run sends it before it is approved. A run against a sandbox does the
+same with copies of the files, and touches nothing that a real one reads (docs/decisions/0007-nightly-runs.md).
 """
 
 from __future__ import annotations
@@ -27,11 +28,13 @@ from bulkremove.app.review import review_text
 from bulkremove.app.runs import Runs
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch, seconds_between
-from bulkremove.domain.errors import BulkremoveError, FileRefused, JobBusy, JournalFailed, SourceFailed
+from bulkremove.domain.errors import BulkremoveError, FileRefused, JobBusy, JournalFailed, LocalFileFailed, SourceFailed
+from bulkremove.domain.hosts import lead_alike
 from bulkremove.domain.job import APPROVAL_SECONDS, EndReason, FrontEnd, Job, JobState, is_recent
 from bulkremove.domain.schedule import Missed, Schedule, Window
 from bulkremove.engine.progress import Stop
 from bulkremove.platform.local_time import local
+from bulkremove.platform.secure_files import replace_content
 from bulkremove.report import format_counts
 from bulkremove.report.metrics import text as metrics_text
 from bulkremove.sources.inbox import Inbox
@@ -49,6 +52,7 @@ class NightlyRuns:
     ) -> None:
         """Raises SettingsError for an invalid address of notices."""
         self._context, self._storage, self._plans = context, context.storage, plans
+        self._sandbox = context.settings.sandbox_host
         self._jobs, self._runs, self._retention, self._supervisor = jobs, runs, retention, supervisor
         self.outbox = Outbox(context)
         self._intake = Intake(context, jobs, plans, self.outbox)
@@ -73,7 +77,9 @@ class NightlyRuns:
         """Hold the claim of nightly runs. The dead man's switch is pinged even when the journal can't be written."""
         async with AsyncExitStack() as stack:
             try:
-                await stack.enter_async_context(self._storage.claims.hold("nightly"))
+                await stack.enter_async_context(
+                    self._storage.claims.hold("nightly-sandbox" if self._sandbox else "nightly")
+                )
             except JournalFailed:
                 await self.outbox.notifier.ping("/fail")
                 raise
@@ -81,13 +87,14 @@ class NightlyRuns:
 
     async def last_date(self) -> date | None:
         """The local date of the last nightly run that started or was left out."""
-        last = await self._storage.nightly.last_date()
+        last = await self._storage.nightly.last_date(sandbox=self._sandbox)
         return date.fromisoformat(last) if last else None
 
     async def skip(self, day: date, why: str) -> None:
         """Record that a nightly run does not take place, and notify people."""
-        notice = self.outbox.notice(f"left_out:{day}", f"the nightly run of {day} was left out", why)
-        await self._storage.nightly.skip(day.isoformat(), notice, at=self._context.clock.wall())
+        notices = self.outbox.notices(f"left_out:{day}", f"the nightly run of {day} was left out", why)
+        at = self._context.clock.wall()
+        await self._storage.nightly.skip(day.isoformat(), *notices, sandbox=self._sandbox, at=at)
 
     async def report_late(self, day: date) -> None:
         """Notify people that a nightly run starts long after its time, since something must have gone wrong."""
@@ -96,7 +103,7 @@ class NightlyRuns:
 
     async def dry_run(self) -> NightlyResult:
         """Plan the files that a nightly run would take in now; moves, stores and sends nothing."""
-        result = NightlyResult()
+        result = NightlyResult(sandbox=bool(self._sandbox), left=self._intake.obstacles())
         self._intake.begin()
         with TemporaryDirectory(prefix="bulkremove-") as scratch:
             async for file, is_whole in self._intake.look(Path(scratch)):
@@ -104,23 +111,27 @@ class NightlyRuns:
                     result.unfinished.append(file.name)
                     continue
                 try:
+                    if repeated := await self._intake.why_repeated(file.path):
+                        texts = result.unchanged if self._intake.finds_all_again else result.held
+                        texts.append(f"{file.name}: {repeated}")
+                        continue
                     preview = await self._intake.preview(file.path, file.name)
                     result.plans.append(preview)
                     if why := await self._intake.reasons_to_hold(preview, file.path):
                         result.held.append(f"{file.name}: {why}")
-                except FileRefused as refused:
+                except (FileRefused, SourceFailed) as refused:
                     result.held.append(f"{file.name}: {refused}")
         return result
 
     async def _run(self, stop: Stop, again: str | None, day: date) -> NightlyResult:
-        clock, result = self._context.clock, NightlyResult()
+        clock, result = self._context.clock, NightlyResult(sandbox=bool(self._sandbox))
         self._runs.clock_skew = None  # the clock may have been changed since the last run
         self._intake.begin()
-        run = await self._storage.nightly.begin(day.isoformat(), at=clock.wall())
+        run = await self._storage.nightly.begin(day.isoformat(), sandbox=self._sandbox, at=clock.wall())
         await self.outbox.notifier.ping("/start")
         try:
             await self._expire()
-            inbox = await self._fill(result)
+            inbox = await self._fill(result, again)
             until = self.schedule.open_until(clock.wall())
             if until is None:
                 result.failures.append(
@@ -150,7 +161,7 @@ class NightlyRuns:
     async def _tidy(self, result: NightlyResult) -> None:
         """Delete old data, if a reply of Zoho's in this run has shown that this machine's clock is right."""
         skew = self._runs.clock_skew
-        if skew is None:
+        if skew is None or self._sandbox:
             return
         if abs(skew) >= DAY:
             text = f"This machine's clock and Zoho's differ by {abs(skew) / DAY:.0f} days, so nothing was deleted."
@@ -162,13 +173,13 @@ class NightlyRuns:
             result.deleted = f"Older than {days} days: rows of {deleted.jobs:,} job(s) and {deleted.files:,} file(s)."
 
     async def _write_metrics(self) -> None:
-        if self._context.settings.metrics_file:
+        if self._context.settings.metrics_file and not self._sandbox:
             _replace(Path(self._context.settings.metrics_file), metrics_text(await self._retention.figures()))
 
-    async def _fill(self, result: NightlyResult) -> Inbox | None:
+    async def _fill(self, result: NightlyResult, again: str | None) -> Inbox | None:
         """The inbox with its files; when the source is not there, notify people and return None."""
         try:
-            return await self._intake.fill()
+            return await self._intake.fill(result, again)
         except SourceFailed as failed:
             result.failures.append(str(failed))
             day = f"{local(self._context.clock.wall()):%Y-%m-%d}"
@@ -178,17 +189,22 @@ class NightlyRuns:
     async def _expire(self) -> None:
         """Cancel held jobs that nobody has approved in time."""
         now = self._context.clock.wall()
-        for job in await self._jobs.all(JobState.HELD):
+        for job in await self._own_jobs(JobState.HELD):
             if job.due_at is None and seconds_between(job.driven_at, now) > APPROVAL_SECONDS:
                 if not await self._jobs.expire(job.id, by=NIGHTLY_RUN):
                     continue
                 text = f"Nobody approved the plan of {job.source} ({job.id}) within 7 days, so it was cancelled."
                 await self.outbox.add(f"expired:{job.id}", f"the plan of {job.source} has expired", text)
 
+    async def _own_jobs(self, *states: JobState) -> list[Job]:
+        """The jobs in these states that go where this run goes: to Zoho, or to the same sandbox."""
+        host = self._context.settings.host
+        return [job for job in await self._jobs.all(*states) if lead_alike(job.host, host)]
+
     async def _resume_jobs(self, stop: Stop, result: NightlyResult) -> None:
         """Run earlier nightly runs' jobs: approved, due after their delay, left by a kill, or auto-resumable."""
         states = (JobState.HELD, JobState.READY, JobState.RUNNING, JobState.PAUSED)
-        for listed in reversed(await self._jobs.all(*states)):
+        for listed in reversed(await self._own_jobs(*states)):
             if stop.asked:
                 return
             job = await self._jobs.find(listed.id)  # people may have acted while the jobs before it ran
@@ -236,8 +252,8 @@ class NightlyRuns:
             f"same: `bulkremove approve {job.id}`, or the page. It expires in 7 days."
         )
         key = f"review:{job.id}:{await self._run_count(job.id)}"
-        notice = self.outbox.notice(key, f"needs review: {job.source}", text)
-        if await self._storage.jobs.hold(job.id, why, notice, Act(NIGHTLY_RUN, "held", {"job": job.id}, now), at=now):
+        notices = self.outbox.notices(key, f"needs review: {job.source}", text)
+        if await self._storage.jobs.hold(job.id, why, *notices, Act(NIGHTLY_RUN, "held", {"job": job.id}, now), at=now):
             result.held.append(f"{job.source}: {why}")
 
     async def _run_job(self, job_id: str, stop: Stop, result: NightlyResult) -> None:
@@ -279,12 +295,8 @@ def schedule(settings: Settings) -> Schedule:
 
 
 def _replace(path: Path, metrics: bytes) -> None:
-    """Replace the metrics file that a collector reads; a failure is only logged."""
-    path = path.expanduser()
-    partial = path.with_name(f".{path.name}.partial")
+    """Replace the metrics file, which a collector may read; a failure is only logged."""
     try:
-        partial.write_bytes(metrics)
-        partial.chmod(0o644)
-        partial.replace(path)
-    except OSError as error:
-        logging.getLogger(__name__).warning("The metrics can't be written to %s: %s", path, error.strerror)
+        replace_content(path.expanduser(), metrics, mode=0o644)
+    except LocalFileFailed as failed:
+        logging.getLogger(__name__).warning("The metrics were not written: %s", failed)

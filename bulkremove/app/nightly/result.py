@@ -15,10 +15,16 @@ NIGHTLY_RUN = "the nightly run"
 class NightlyResult:
     """What a nightly run did. ``held`` and ``failures``: sentences about files and jobs."""
 
+    sandbox: bool = False
+    """Whether it ran against a sandbox, on copies of the files."""
     ended: list[RunResult] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
     """Files that are still being written."""
+    left: list[str] = field(default_factory=list)
+    """Sentences about what lies in the folder and can't be taken."""
+    unchanged: list[str] = field(default_factory=list)
+    """Sentences about contents that each run finds anew and that were taken before."""
     failures: list[str] = field(default_factory=list)
     deleted: str = ""
     """What retention deleted, in a sentence."""

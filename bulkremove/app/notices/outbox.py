@@ -7,7 +7,7 @@ from pathlib import Path
 from bulkremove.app.context import Context
 from bulkremove.app.notices.notifier import Notifier
 from bulkremove.domain.clock import later
-from bulkremove.domain.errors import NoticeFailed
+from bulkremove.domain.errors import NoticeFailed, SettingsError
 from bulkremove.platform.secure_files import read_private
 from bulkremove.storage.interface.records import Notice
 
@@ -16,27 +16,33 @@ MAX_WAIT = 3600.0
 
 
 class Outbox:
-    """The notices of one context."""
+    """The notices of one context. Of runs against a sandbox nobody is notified, and no dead man's switch is pinged."""
 
     def __init__(self, context: Context) -> None:
         """Raises SettingsError for an invalid address."""
-        self._context = context
-        self.notifier = Notifier(_addresses(context), context.settings.ping_url)
+        self._context, self._is_sandbox = context, context.settings.sandbox
+        addresses, ping_url = ([], "") if self._is_sandbox else (_addresses(context), context.settings.ping_url)
+        self.notifier = Notifier(addresses, ping_url)
 
-    def notice(self, key: str, subject: str, body: str, attachment: Path | None = None) -> Notice:
-        """A notice to be stored with other records; its text holds no ids or names of learners.
+    def notices(self, key: str, subject: str, body: str, attachment: Path | None = None) -> tuple[Notice, ...]:
+        """The notice to be stored with other records, if anybody is notified; its text names no learner.
 
         ``key``: of several notices with the same key only the first is stored.
         """
-        subject = f"bulkremove{' SANDBOX' if self._context.settings.sandbox else ''}: {subject}"
-        return Notice(key, subject, body, str(attachment) if attachment else None, self._context.clock.wall())
+        if self._is_sandbox:
+            return ()
+        at, path = self._context.clock.wall(), str(attachment) if attachment else None
+        return (Notice(key, f"bulkremove: {subject}", body, path, at),)
 
     async def add(self, key: str, subject: str, body: str, attachment: Path | None = None) -> None:
         """Put a notice into the outbox."""
-        await self._context.storage.record(self.notice(key, subject, body, attachment))
+        if notices := self.notices(key, subject, body, attachment):
+            await self._context.storage.record(*notices)
 
     async def send_due(self) -> int:
         """Send the notices that are due; returns how many are still unsent."""
+        if self._is_sandbox:
+            return 0
         nightly, clock = self._context.storage.nightly, self._context.clock
         now = clock.wall()
         for notice in await nightly.due_notices(now):
@@ -50,7 +56,12 @@ class Outbox:
         return await nightly.waiting_notices()
 
     async def send_test(self) -> int:
-        """Send a test notice; returns the number of addresses. Raises NoticeFailed."""
+        """Send a test notice; returns the number of addresses. Raises NoticeFailed, or SettingsError in a sandbox."""
+        if self._is_sandbox:
+            raise SettingsError(
+                "Nobody is notified of runs against a sandbox, so there is nothing to test.",
+                hint="Leave --sandbox out, and unset BULKREMOVE_API_URL.",
+            )
         await self.notifier.send("bulkremove: a test", "If you read this, notices arrive.", None)
         return self.notifier.addresses
 

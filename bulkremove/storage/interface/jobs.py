@@ -120,6 +120,9 @@ class JobStore(Protocol):
         """Whether the report of the last run was written; a process may be killed before that."""
         ...
 
-    async def counts(self) -> tuple[Mapping[str, int], Mapping[str, int], int]:
-        """Totals over all jobs: rows by status, jobs by state, and lockouts."""
+    async def counts(self, host: str) -> tuple[Mapping[str, int], Mapping[str, int], int]:
+        """Totals over all jobs for Zoho, or for one sandbox: rows by status, jobs by state, and lockouts.
+
+        ``host``: one of Zoho's, or the sandbox's.
+        """
         ...

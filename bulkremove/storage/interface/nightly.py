@@ -26,9 +26,13 @@ class TakenFile:
 
 
 class NightlyStore(Protocol):
-    """The store of nightly runs, of the files that they took, and of the outbox."""
+    """The store of nightly runs, of the files that they took, and of the outbox.
 
-    async def begin(self, date: str, *, at: Epoch) -> int:
+    ``sandbox``: the host of the sandbox that a run goes to, empty for Zoho's own. What runs against a sandbox record is
+    known to runs against the same one alone.
+    """
+
+    async def begin(self, date: str, *, sandbox: str, at: Epoch) -> int:
         """Record the start of a nightly run; its number. ``date``: local date."""
         ...
 
@@ -36,15 +40,15 @@ class NightlyStore(Protocol):
         """Record the end of a nightly run. ``good``: whether it succeeded."""
         ...
 
-    async def skip(self, date: str, *records: Record, at: Epoch) -> None:
+    async def skip(self, date: str, *records: Record, sandbox: str, at: Epoch) -> None:
         """Record that the nightly run of this local date does not take place."""
         ...
 
-    async def last_date(self) -> str | None:
+    async def last_date(self, *, sandbox: str) -> str | None:
         """Local date of the last nightly run that was started or left out."""
         ...
 
-    async def last_good(self) -> Epoch | None:
+    async def last_good(self, *, sandbox: str) -> Epoch | None:
         """When the last successful nightly run ended."""
         ...
 
@@ -55,11 +59,11 @@ class NightlyStore(Protocol):
         """
         ...
 
-    async def taken(self, digest: str) -> TakenFile | None:
+    async def taken(self, digest: str, *, sandbox: str) -> TakenFile | None:
         """The record of the content with this hash, if it was taken before."""
         ...
 
-    async def take(self, digest: str, name: str, place: str, *, at: Epoch) -> None:
+    async def take(self, digest: str, name: str, place: str, *, sandbox: str, at: Epoch) -> None:
         """Record that a content is taken, perhaps not for the first time."""
         ...
 

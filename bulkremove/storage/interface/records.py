@@ -46,9 +46,13 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class IntakeResult:
-    """What became of a content that a nightly run took: the id of its job, and why it was held, or empty."""
+    """What became of a content that a nightly run took: the id of its job, and why it was held, or empty.
+
+    ``sandbox``: the host of the sandbox that it was taken for; empty for Zoho's own.
+    """
 
     digest: str
+    sandbox: str
     job: str | None
     held: str = ""
 

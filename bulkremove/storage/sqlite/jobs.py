@@ -11,6 +11,7 @@ from itertools import islice
 
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import JobNotFound
+from bulkremove.domain.hosts import lead_alike
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState, Tally
 from bulkremove.domain.plan import PlannedRow
 from bulkremove.domain.row import Roles
@@ -160,15 +161,16 @@ class SqliteJobs:
 
         return await self._database.read(look)
 
-    async def counts(self) -> tuple[Mapping[str, int], Mapping[str, int], int]:
+    async def counts(self, host: str) -> tuple[Mapping[str, int], Mapping[str, int], int]:
         def count(reader: Reader) -> tuple[Mapping[str, int], Mapping[str, int], int]:
             rows = Counter[str]()
-            for state, over, number in reader.execute(_ROWS.count_all_by_state):
+            hosts = json.dumps([other for (other,) in reader.execute(_JOBS.list_hosts) if lead_alike(host, other)])
+            for state, over, number in reader.execute(_ROWS.count_all_by_state, hosts=hosts):
                 rows[SETTLED_BY_END.get(state, state) if over else state] += number
-            for (totals,) in reader.execute(_JOBS.list_totals):
+            for (totals,) in reader.execute(_JOBS.list_totals, hosts=hosts):
                 rows.update(json.loads(totals))
-            jobs = dict(reader.execute(_JOBS.count_jobs))
-            return rows, jobs, int(reader.execute(_JOBS.sum_lockouts).fetchone()[0])
+            jobs = dict(reader.execute(_JOBS.count_jobs, hosts=hosts))
+            return rows, jobs, int(reader.execute(_JOBS.sum_lockouts, hosts=hosts).fetchone()[0])
 
         return await self._database.read_long(lambda: self._database.read_now(count))
 

@@ -19,8 +19,9 @@ MIGRATIONS = (
     "8-end-reasons.sql",
     "9-names.sql",
     "10-consent.sql",
-    "13-one-time.sql",
     "11-wordings.sql",
+    "12-one-time.sql",
+    "13-sandbox-nights.sql",
 )
 """Files in ``schema``, in the order in which they were added; a new journal goes through all of them."""
 WITH_COUNTER = 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bulkremove.domain.clock import Epoch
+from bulkremove.domain.hosts import is_sandbox
 from bulkremove.storage.interface.nightly import TakenFile
 from bulkremove.storage.interface.records import Notice, Record
 from bulkremove.storage.sqlite.database import Database, Reader, Transaction
@@ -18,51 +19,53 @@ class SqliteNightly:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def begin(self, date: str, *, at: Epoch) -> int:
-        return await self._database.write(
-            lambda transaction: int(transaction.execute(_NIGHTLY.begin_run, date=date, at=at).lastrowid or 0)
-        )
+    async def begin(self, date: str, *, sandbox: str, at: Epoch) -> int:
+        def begin(transaction: Transaction) -> int:
+            return int(transaction.execute(_NIGHTLY.begin_run, date=date, sandbox=sandbox, at=at).lastrowid or 0)
+
+        return await self._database.write(begin)
 
     async def end(self, run: int, *, at: Epoch, good: bool) -> None:
         await self._execute(_NIGHTLY.end_run, run=run, at=at, good=int(good))
 
-    async def skip(self, date: str, *records: Record, at: Epoch) -> None:
+    async def skip(self, date: str, *records: Record, sandbox: str, at: Epoch) -> None:
         def skip(transaction: Transaction) -> None:
-            run = transaction.execute(_NIGHTLY.begin_run, date=date, at=at).lastrowid
+            run = transaction.execute(_NIGHTLY.begin_run, date=date, sandbox=sandbox, at=at).lastrowid
             transaction.execute(_NIGHTLY.end_run, run=run, at=at, good=0)
             write_records(transaction, records)
 
         await self._database.write(skip)
 
-    async def last_date(self) -> str | None:
+    async def last_date(self, *, sandbox: str) -> str | None:
         def find(reader: Reader) -> str | None:
-            row = reader.execute(_NIGHTLY.last_date).fetchone()
+            row = reader.execute(_NIGHTLY.last_date, sandbox=sandbox).fetchone()
             return None if row is None else str(row[0])
 
         return await self._database.read(find)
 
-    async def last_good(self) -> Epoch | None:
+    async def last_good(self, *, sandbox: str) -> Epoch | None:
         def find(reader: Reader) -> Epoch | None:
-            at: Epoch | None = reader.execute(_NIGHTLY.last_good).fetchone()[0]
+            at: Epoch | None = reader.execute(_NIGHTLY.last_good, sandbox=sandbox).fetchone()[0]
             return at
 
         return await self._database.read(find)
 
     async def sizes(self, client: str, host: str, *, before: Epoch, count: int) -> list[int]:
-        whose = {"client": client, "host": host, "before": before, "limit": count}
+        sandbox = host if is_sandbox(host) else ""
+        whose = {"client": client, "host": host, "sandbox": sandbox, "before": before, "limit": count}
         return await self._database.read(
             lambda reader: [size for (size,) in reader.execute(_NIGHTLY.recent_sizes, **whose)]
         )
 
-    async def taken(self, digest: str) -> TakenFile | None:
+    async def taken(self, digest: str, *, sandbox: str) -> TakenFile | None:
         def find(reader: Reader) -> TakenFile | None:
-            row = reader.execute(_NIGHTLY.get_taken, digest=digest).fetchone()
+            row = reader.execute(_NIGHTLY.get_taken, digest=digest, sandbox=sandbox).fetchone()
             return None if row is None else TakenFile(*row)
 
         return await self._database.read(find)
 
-    async def take(self, digest: str, name: str, place: str, *, at: Epoch) -> None:
-        await self._execute(_NIGHTLY.take, digest=digest, name=name, place=place, at=at)
+    async def take(self, digest: str, name: str, place: str, *, sandbox: str, at: Epoch) -> None:
+        await self._execute(_NIGHTLY.take, digest=digest, sandbox=sandbox, name=name, place=place, at=at)
 
     async def due_notices(self, now: Epoch) -> list[Notice]:
         def find(reader: Reader) -> list[Notice]:

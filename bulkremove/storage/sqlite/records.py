@@ -39,7 +39,13 @@ def write_records(transaction: Transaction, records: Iterable[Record]) -> None:
                     attachment=record.attachment,
                 )
             case IntakeResult():
-                transaction.execute(_NIGHTLY.set_result, digest=record.digest, job=record.job, held=record.held)
+                transaction.execute(
+                    _NIGHTLY.set_result,
+                    digest=record.digest,
+                    sandbox=record.sandbox,
+                    job=record.job,
+                    held=record.held,
+                )
 
 
 def append_act(transaction: Transaction, act: Act) -> None:

@@ -104,16 +104,20 @@ SELECT id, totals, state FROM job WHERE id IN (SELECT value FROM json_each(:jobs
 UPDATE job SET totals = :totals WHERE id = :job;
 
 -- name: list_totals
--- The totals of all jobs whose rows were deleted.
-SELECT totals FROM job WHERE totals IS NOT NULL;
+-- The totals of the jobs of some hosts whose rows were deleted.
+SELECT totals FROM job WHERE totals IS NOT NULL AND host IN (SELECT value FROM json_each(:hosts));
 
 -- name: count_jobs
--- The number of jobs in each state.
-SELECT state, count(*) FROM job GROUP BY state;
+-- The number of jobs of some hosts in each state.
+SELECT state, count(*) FROM job WHERE host IN (SELECT value FROM json_each(:hosts)) GROUP BY state;
 
 -- name: sum_lockouts
--- The number of lockouts of all jobs.
-SELECT coalesce(sum(lockouts), 0) FROM job;
+-- The number of lockouts of all jobs of some hosts.
+SELECT coalesce(sum(lockouts), 0) FROM job WHERE host IN (SELECT value FROM json_each(:hosts));
+
+-- name: list_hosts
+-- The hosts of all jobs.
+SELECT DISTINCT host FROM job;
 
 -- name: delete_job
 -- Delete a job that was not stored completely.

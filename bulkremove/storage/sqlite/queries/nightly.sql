@@ -2,25 +2,26 @@
 
 -- name: begin_run
 -- Record the start of a nightly run.
-INSERT INTO nightly_run (date, started_at) VALUES (:date, :at);
+INSERT INTO nightly_run (date, sandbox, started_at) VALUES (:date, :sandbox, :at);
 
 -- name: end_run
 -- Record the end of a nightly run.
 UPDATE nightly_run SET ended_at = :at, good = :good WHERE id = :run;
 
 -- name: last_date
--- The local date of the last nightly run that was started or left out.
-SELECT date FROM nightly_run ORDER BY id DESC LIMIT 1;
+-- The local date of the last nightly run that was started or left out, for Zoho or for a sandbox.
+SELECT date FROM nightly_run WHERE sandbox = :sandbox ORDER BY id DESC LIMIT 1;
 
 -- name: last_good
--- When the last successful nightly run ended.
-SELECT max(ended_at) FROM nightly_run WHERE good = 1;
+-- When the last successful nightly run ended, for Zoho or for a sandbox.
+SELECT max(ended_at) FROM nightly_run WHERE good = 1 AND sandbox = :sandbox;
 
 -- name: recent_sizes
 -- How many learners the jobs of each of a client's last nightly runs have removed, the newest first, without none.
 SELECT sum(removed) FROM (
     SELECT created_at, coalesce(
-        (SELECT id FROM nightly_run WHERE started_at <= job.created_at ORDER BY id DESC LIMIT 1), job.id) AS run, CASE WHEN totals IS NULL
+        (SELECT id FROM nightly_run WHERE started_at <= job.created_at AND sandbox = :sandbox ORDER BY id DESC LIMIT 1),
+        job.id) AS run, CASE WHEN totals IS NULL
         THEN (SELECT count(*) FROM row WHERE row.job = job.id AND state IN ('removed', 'removed_inferred'))
         ELSE (SELECT sum(value) FROM json_each(totals) WHERE key IN ('removed', 'removed_inferred')) END AS removed
     FROM job WHERE origin = 'nightly' AND client = :client AND host = :host AND created_at < :before
@@ -29,17 +30,17 @@ GROUP BY run HAVING sum(removed) > 0 ORDER BY max(created_at) DESC LIMIT :limit;
 
 -- name: get_taken
 -- The record of a content that was taken.
-SELECT digest, name, taken_at, place, job, held FROM taken WHERE digest = :digest;
+SELECT digest, name, taken_at, place, job, held FROM taken WHERE digest = :digest AND sandbox = :sandbox;
 
 -- name: take
 -- Record that a content is taken; clear the result if it was taken before.
-INSERT INTO taken (digest, name, place, taken_at) VALUES (:digest, :name, :place, :at)
-ON CONFLICT (digest) DO UPDATE SET name = excluded.name, place = excluded.place, taken_at = excluded.taken_at,
+INSERT INTO taken (digest, sandbox, name, place, taken_at) VALUES (:digest, :sandbox, :name, :place, :at)
+ON CONFLICT (digest, sandbox) DO UPDATE SET name = excluded.name, place = excluded.place, taken_at = excluded.taken_at,
     job = NULL, held = '';
 
 -- name: set_result
 -- Set what became of a content: its job, and why it was held.
-UPDATE taken SET job = :job, held = :held WHERE digest = :digest;
+UPDATE taken SET job = :job, held = :held WHERE digest = :digest AND sandbox = :sandbox;
 
 -- name: insert_notice
 -- Add a notice to the outbox unless there was one with the same key before.

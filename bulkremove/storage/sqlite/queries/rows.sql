@@ -26,9 +26,10 @@ WHERE job = :job AND position > :after AND state = :state ORDER BY position LIMI
 SELECT job, state, count(*) FROM row WHERE job IN (SELECT value FROM json_each(:jobs)) GROUP BY job, state;
 
 -- name: count_all_by_state
--- The number of rows of all jobs in each state, and whether their job is over.
+-- The number of rows of all jobs of some hosts in each state, and whether their job is over.
 SELECT row.state, job.state IN ('stopped', 'cancelled', 'finished'), count(*)
-FROM row JOIN job ON job.id = row.job WHERE job.state != 'storing' AND totals IS NULL GROUP BY 1, 2;
+FROM row JOIN job ON job.id = row.job WHERE job.state != 'storing' AND totals IS NULL
+    AND host IN (SELECT value FROM json_each(:hosts)) GROUP BY 1, 2;
 
 -- name: list_numbers
 -- The numbers of all rows of a job, as the spreadsheet shows them.
