@@ -177,7 +177,7 @@ def test_a_report_given_back_sends_nothing_again(alone: Bulkremove, tmp_path: Pa
     sandbox_run = ["--sandbox", str(folder / "world.json"), "--speed", "100", "--yes"]
     assert 0 == alone("run", str(folder / "leavers.csv"), *sandbox_run).returncode
     (report,) = folder.glob("*-report.csv")
-    plan = json.loads(alone("preview", str(report), "--json").stdout)
+    plan = json.loads(alone("preview", str(report), "--json", *sandbox_run[:2]).stdout)
     assert (60, 0, 60) == (plan["rows"], plan["removals"], plan["done_before"])
     assert ["Course ID", "Batch ID", "Learner ID", "Name", "E-mail", "Reason"] == plan["header"]
 

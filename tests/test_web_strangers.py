@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -88,14 +88,17 @@ async def test_a_head_that_does_not_end_is_not_waited_for(
     async with running_site(tmp_path) as one, connected(one, 1) as opened:
         reader, writer = opened[0]
         writer.write(begin)
-        read = asyncio.create_task(reader.read())
-        while not read.done():  # a byte at a time keeps it open no longer
-            try:
+        answers = 0
+        with suppress(ConnectionError):  # it may be reset, since the server has not read the last byte
+            if begin.count(b"healthz"):
+                assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+                answers = 1
+            while not reader.at_eof():  # a byte at a time keeps it open no longer
                 writer.write(b"a")
-                await asyncio.wait([read], timeout=0.05)
-            except ConnectionError:
-                break
-        assert (await read).count(b"HTTP/1.1") == begin.count(b"healthz")
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(0.05):
+                        answers += (await reader.readline()).count(b"HTTP/1.1")
+        assert answers == begin.count(b"healthz")
 
 
 async def test_a_form_that_does_not_end_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

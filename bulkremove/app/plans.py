@@ -58,14 +58,18 @@ class Plans:
 
         ``include_open``: plan rows too that another job of the account may still send.
         """
-        return await self._preview(read(source, name=name, options=options), include_open=include_open)
+        table = read(source, name=name, options=self._for_run(options))
+        return await self._preview(table, include_open=include_open)
 
     async def preview_in_subprocess(
         self, path: Path, *, name: str, options: ReadOptions, include_open: bool = False
     ) -> Preview:
         """Preview an untrusted file, which is read in a child process with limits on memory and time."""
-        table = await read_in_subprocess(path, name=name, options=options)
+        table = await read_in_subprocess(path, name=name, options=self._for_run(options))
         return await self._preview(table, include_open=include_open)
+
+    def _for_run(self, options: ReadOptions) -> ReadOptions:
+        return replace(options, sandbox=self._context.settings.sandbox)
 
     async def filter_rows(
         self, plan: Plan, *, status: Status | None, to_remove: bool, text: str, page: int

@@ -22,6 +22,8 @@ REPORT_COLUMNS = (
 """The columns that a report appends to those of the file, in this order."""
 PLAN_COLUMNS = ("row", "planned", "course_id", "batch_id", "learner_id", "detail")
 """The columns of a plan file."""
+SANDBOX_COLUMN, SANDBOX_MARK = "sandbox", "SANDBOX"
+"""The column, and what stands in each row of it, that every file of a sandbox run has beside the file's own."""
 UNDO_COLUMN = "undo_of"
 """The column that an undo list appends to those of the file: the job that removed these people."""
 

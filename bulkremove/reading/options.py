@@ -27,7 +27,7 @@ class ReadOptions:
     ``columns``: role (course, batch, learner) -> a heading, a column letter or a column index (from 0). ``only``: which
     rows are meant, as ``COLUMN=VALUE`` for one or more columns; ``all``: other columns do not matter. ``header_row``:
     the number of the row with the headings; 0: there are none, and the columns are named by letters; None: the first
-    row that is not empty.
+    row that is not empty. ``sandbox``: the rows are for a sandbox run, so a report of another one may be given back.
     """
 
     sheet: str | None = None
@@ -35,6 +35,7 @@ class ReadOptions:
     hidden: Hidden = Hidden.REFUSE
     only: tuple[str, ...] = ()
     header_row: int | None = None
+    sandbox: bool = False
 
 
 def parse_columns(text: str) -> Mapping[str, str]:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.row import Exclusion, Roles, Status
-from bulkremove.domain.table import PLAN_COLUMNS, REPORT_COLUMNS, UNDO_COLUMN
+from bulkremove.domain.table import PLAN_COLUMNS, REPORT_COLUMNS, SANDBOX_COLUMN, SANDBOX_MARK, UNDO_COLUMN
 
 _ADDED_APOSTROPHE = re.compile(r"'(?=[=+\-@\x00-\x1f\ufffd])")
 _TELLING = frozenset(REPORT_COLUMNS) - {"row", "status", "detail", "job", "attempts"}
@@ -61,6 +61,25 @@ def report_columns(header: Sequence[str], name: str) -> tuple[int, ...] | None:
             hint=_HINT,
         )
     return places
+
+
+def sandbox_column(
+    header: Sequence[str], cells: Sequence[Sequence[str]], name: str, *, is_report: bool, is_allowed: bool
+) -> int | None:
+    """Return where the mark of a sandbox run's file stands; None if it has none.
+
+    ``is_allowed``: the rows are for a sandbox run too. Raises FileRefused for a report otherwise: in it, removed means
+    that nobody was removed.
+    """
+    for column, heading in enumerate(header):
+        if heading.strip().casefold() == SANDBOX_COLUMN and {cell.strip() for cell in cells[column]} == {SANDBOX_MARK}:
+            if is_report and not is_allowed:
+                raise FileRefused(
+                    f"{name} is the report of a sandbox run: nobody in it was really removed.",
+                    hint="Nothing was sent. Give the original file.",
+                )
+            return column
+    return None
 
 
 def check_cells(

@@ -43,14 +43,15 @@ def build_table(grid: Grid, name: str, options: ReadOptions) -> Table:
         has_headings = options.header_row != heading_row.NO_HEADINGS
         previous_report.check_cells(header, cells, roles, name, has_headings=has_headings)
     notes = [*grid.notes, *_notes(cells, roles, header, digits_only)]
+    is_report = own_columns is not None
+    mark = previous_report.sandbox_column(header, cells, name, is_report=is_report, is_allowed=options.sandbox)
     settled: Mapping[int, Exclusion] = {}
     if own_columns is not None:
         settled = previous_report.settled([cells[column] for column in own_columns], numbers, name)
-        kept = [column for column in range(len(header)) if column not in own_columns]
-        cells, header = (
-            [previous_report.strip_apostrophes(cells[column]) for column in kept],
-            tuple(header[column] for column in kept),
-        )
+        cells = [previous_report.strip_apostrophes(column) for column in cells]
+    if own_columns is not None or mark is not None:
+        kept = [column for column in range(len(header)) if column not in (*(own_columns or ()), mark)]
+        cells, header = [cells[column] for column in kept], tuple(header[column] for column in kept)
         roles = Roles(*map(kept.index, roles))
     unchosen, note = row_choice.rows_left_out(header, cells, roles, numbers, options.only, name)
     if unchosen:

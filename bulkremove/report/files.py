@@ -12,10 +12,10 @@ from pathlib import Path
 from bulkremove.domain.attempt import Outcome
 from bulkremove.domain.errors import ReportFailed
 from bulkremove.domain.job import Job
-from bulkremove.domain.table import UNDO_COLUMN
+from bulkremove.domain.table import SANDBOX_COLUMN, UNDO_COLUMN
 from bulkremove.platform.secure_files import sync_folder
 from bulkremove.report.formats import XLSX_ROWS, writer_for
-from bulkremove.report.tables import Rows, cells, columns, original_cells
+from bulkremove.report.tables import Rows, cells, columns, mark, original_cells
 
 
 class ReportFile:
@@ -39,9 +39,10 @@ class ReportFile:
         if not selected:
             self.discard()
             return None
-        if rows is Rows.UNDO:  # so that it is known if it comes back as a list of people to remove
-            return self._publish((*job.header, UNDO_COLUMN), job, [(*cells, job.id) for cells in selected])
-        return self._publish(job.header, job, selected)
+        undo = (UNDO_COLUMN,) if rows is Rows.UNDO else ()  # so that it is known if it comes back as people to remove
+        header = (*job.header, *undo, *mark(job, SANDBOX_COLUMN))
+        more = (*(job.id for _ in undo), *mark(job))
+        return self._publish(header, job, [(*cells, *more) for cells in selected])
 
     def discard(self) -> None:
         """Delete the partial file; a published report stays."""
@@ -93,20 +94,28 @@ def reserve_both(job: Job, path: Path | None, *, rows: int) -> tuple[ReportFile,
 
 
 def default_path(job: Job, folder: Path) -> Path:
-    """The first of ``<job>-report.csv``, ``<job>-report-2.csv``... in ``folder`` that is free, as is its retry path."""
+    """The first of ``<job>-report.csv``, ``<job>-report-2.csv``... in ``folder`` that is free, as is its retry path.
+
+    A sandbox run's are ``<job>-SANDBOX-report.csv``...
+    """
     number = 1
     while True:
-        path = folder / f"{job.id}-report{'' if number == 1 else f'-{number}'}.csv"
+        path = folder / file_name(job, f"report{'' if number == 1 else f'-{number}'}.csv")
         if not (path.exists() or retry_path(path, job).exists()):
             return path
         number += 1
 
 
+def file_name(job: Job, name: str) -> str:
+    """The name of a job's file: the job's id, the mark of a sandbox run, and ``name``."""
+    return "-".join([job.id, *mark(job), name])
+
+
 def retry_path(report: Path, job: Job) -> Path:
     """The path of the retry file: beside the report, named ``<job>-retry*.csv`` or ``<report>-retry.csv``."""
     stem = report.name[: -len(report.suffix)]
-    prefix = f"{job.id}-report"
-    name = stem.replace(prefix, f"{job.id}-retry") if stem.startswith(prefix) else f"{stem}-retry"
+    prefix = file_name(job, "report")
+    name = stem.replace(prefix, file_name(job, "retry")) if stem.startswith(prefix) else f"{stem}-retry"
     return report.with_name(f"{name}.csv")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bulkremove.domain.errors import ReportFailed
 from bulkremove.domain.plan import Plan
-from bulkremove.domain.table import PLAN_COLUMNS
+from bulkremove.domain.table import PLAN_COLUMNS, SANDBOX_COLUMN, SANDBOX_MARK
 from bulkremove.report.tables import escape_formula, id_cell
 
 
@@ -22,12 +22,16 @@ def write_plan(path: Path, plan: Plan) -> None:
         with path.open("x", encoding="utf-8-sig" if ending == ".csv" else "utf-8", newline="") as file:
             if ending == ".jsonl":
                 for cells in _rows(plan):
-                    file.write(json.dumps(dict(zip(PLAN_COLUMNS, cells, strict=True))) + "\n")
+                    named = dict(zip(PLAN_COLUMNS, cells, strict=True))
+                    if plan.sandbox:
+                        named[SANDBOX_COLUMN] = SANDBOX_MARK
+                    file.write(json.dumps(named) + "\n")
                 return
             writer = csv.writer(file)
-            writer.writerow(PLAN_COLUMNS)
+            writer.writerow([*PLAN_COLUMNS, *[SANDBOX_COLUMN] * plan.sandbox])
             for number, planned, *ids, detail in _rows(plan):
-                writer.writerow([number, planned, *(id_cell(str(cell)) for cell in ids), escape_formula(str(detail))])
+                shown = [*(id_cell(str(cell)) for cell in ids), escape_formula(str(detail))]
+                writer.writerow([number, planned, *shown, *[SANDBOX_MARK] * plan.sandbox])
     except FileExistsError:
         raise ReportFailed(f"{path} exists already and is not overwritten.", hint="Name another file.") from None
     except OSError as error:

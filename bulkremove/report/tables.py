@@ -16,7 +16,7 @@ from bulkremove.domain.attempt import Outcome
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import Job
 from bulkremove.domain.row import Status
-from bulkremove.domain.table import REPORT_COLUMNS
+from bulkremove.domain.table import REPORT_COLUMNS, SANDBOX_COLUMN, SANDBOX_MARK
 
 _ID = re.compile(r"[ \t\xa0]*([0-9]+)[ \t\xa0]*", re.ASCII)
 _FORMULA_START = re.compile(r"[=+\-@\x00-\x1f\x7f-\x9f\uff1d\uff0b\uff0d\uff20]")
@@ -26,14 +26,20 @@ _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufff
 
 
 def columns(job: Job) -> tuple[str, ...]:
-    """The header of the report: the input's own columns, then REPORT_COLUMNS."""
-    return (*job.header, *REPORT_COLUMNS)
+    """The header of the report: the input's own columns, the mark of a sandbox run, then REPORT_COLUMNS."""
+    return (*job.header, *mark(job, SANDBOX_COLUMN), *REPORT_COLUMNS)
+
+
+def mark(job: Job, text: str = SANDBOX_MARK) -> tuple[str, ...]:
+    """The text as a cell that a file of a sandbox run has in addition; none for a file of a real run."""
+    return (text,) if job.sandbox else ()
 
 
 def cells(job: Job, outcome: Outcome) -> tuple[str, ...]:
     """One row of the report, not yet safe for a spreadsheet. Times are UTC (ISO 8601); unknown values are empty."""
     return (
         *outcome.cells,
+        *mark(job),
         str(outcome.number),
         outcome.status.value,
         " ".join([outcome.detail, *(f"{note.author} noted on {utc(note.at)}: {note.words}" for note in outcome.notes)]),

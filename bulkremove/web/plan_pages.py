@@ -20,7 +20,7 @@ from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.domain.permissions import Right
 from bulkremove.domain.planner import OPEN_ELSEWHERE
 from bulkremove.domain.row import Status
-from bulkremove.domain.table import column_letter
+from bulkremove.domain.table import SANDBOX_MARK, column_letter
 from bulkremove.platform.secure_files import private_folder
 from bulkremove.reading.options import Hidden, ReadOptions
 from bulkremove.report import write_plan
@@ -129,7 +129,7 @@ class PlanPages:
         upload = self._uploads.get(request.match_info["upload"])
         preview = await self._uploads.preview(upload)
         with TemporaryDirectory() as folder:
-            path = Path(folder) / "plan.csv"
+            path = Path(folder) / f"plan{f'-{SANDBOX_MARK}' if preview.plan.sandbox else ''}.csv"
             await asyncio.to_thread(write_plan, path, preview.plan)
             await self._app.record(person(request).name, "plan_taken", name=upload.name, plan=preview.plan.fingerprint)
             return download(path)

@@ -1,0 +1,102 @@
+"""Each file of a sandbox run says so in its name and in each row, and none of its rows counts in reality."""
+
+from __future__ import annotations
+
+import csv
+import json
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bulkremove.app import App, SandboxOptions
+from bulkremove.config import Settings
+from bulkremove.domain.errors import FileRefused
+from bulkremove.domain.plan import ProtectedLearners
+from bulkremove.reading.options import ReadOptions
+from bulkremove.report import Rows, write_plan
+from tests.application_fixtures import run, stored
+from tests.cli_fixtures import crowd
+from tests.web_fixtures import running_site, triples, until
+
+FIRST = ProtectedLearners(frozenset({"478346000019558000"}))
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+async def sandbox_files(folder: Path) -> dict[str, Path]:
+    """A report, a retry file, an undo list and a plan file of a sandbox run, and another report as JSON Lines."""
+    world, file = crowd(folder, 6, missing=1)
+    with closing(App(Settings(folder / "home"), environ={}, sandbox=SandboxOptions(world, 600.0))) as app:
+        preview = await app.plans.preview(file, name="crowd.csv", options=ReadOptions())
+        write_plan(folder / "plan.csv", preview.plan)
+        job = await stored(app, preview, folder)
+        await app.context.storage.rows.protect(job.id, FIRST, why="protected", at=job.created_at)
+        ended = await run(app, job)
+        assert ended.report is not None
+        assert ended.retry is not None
+        undo = await app.jobs.report(job.id, folder / "undo.csv", rows=Rows.UNDO, by="jo")
+        lines = await app.jobs.report(job.id, folder / "report.jsonl", by="jo")
+        assert undo is not None
+        assert lines is not None
+        assert (f"{job.id}-SANDBOX-report.csv", f"{job.id}-SANDBOX-retry.csv") == (ended.report.name, ended.retry.name)
+    found = {"report": ended.report, "retry": ended.retry, "undo": undo, "lines": lines}
+    return {**found, "plan": folder / "plan.csv"}
+
+
+async def test_each_row_of_a_file_of_a_sandbox_run_is_marked(tmp_path: Path) -> None:
+    files = await sandbox_files(tmp_path)
+    for name in ("report", "retry", "undo", "plan"):
+        rows = read_rows(files[name])
+        assert rows, name
+        assert {"SANDBOX"} == {row["sandbox"] for row in rows}, name
+    for line in files["lines"].read_text().splitlines():
+        assert ["sandbox", "SANDBOX"] in json.loads(line)["cells"]
+
+
+async def test_a_report_of_a_sandbox_run_settles_nothing_in_reality(tmp_path: Path) -> None:
+    files = await sandbox_files(tmp_path)
+    with closing(App(Settings(tmp_path / "real"), environ={})) as app:
+        with pytest.raises(FileRefused, match="nobody in it was really removed"):
+            await app.plans.preview(files["report"], name="report.csv", options=ReadOptions())
+        with pytest.raises(FileRefused, match="undo list"):
+            await app.plans.preview(files["undo"], name="undo.csv", options=ReadOptions())
+        preview = await app.plans.preview(files["retry"], name="retry.csv", options=ReadOptions())
+        assert (1, ("course", "batch", "learner")) == (preview.plan.removals, preview.plan.table.header)
+
+
+async def test_a_report_of_a_sandbox_run_is_known_in_the_sandbox(tmp_path: Path) -> None:
+    files = await sandbox_files(tmp_path)
+    world, _ = crowd(tmp_path, 6)
+    with closing(App(Settings(tmp_path / "home"), environ={}, sandbox=SandboxOptions(world, 600.0))) as app:
+        preview = await app.plans.preview(files["report"], name="report.csv", options=ReadOptions())
+        assert (1, ("course", "batch", "learner")) == (preview.plan.removals, preview.plan.table.header)
+        erasure = await app.retention.find_learner("478346000019558001")
+        assert not [sentence for sentence in erasure.by_hand if "can't be searched" in sentence]
+
+
+async def test_files_of_real_runs_have_no_mark(tmp_path: Path) -> None:
+    (tmp_path / "f.csv").write_text(triples(2))
+    with closing(App(Settings(tmp_path / "home"), environ={})) as app:
+        preview = await app.plans.preview(tmp_path / "f.csv", name="f.csv", options=ReadOptions())
+        write_plan(tmp_path / "plan.csv", preview.plan)
+    assert all("sandbox" not in row for row in read_rows(tmp_path / "plan.csv"))
+
+
+async def test_downloads_of_the_page_are_marked_too(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 3)
+    async with running_site(tmp_path / "home", world=world, speed=600.0) as one, one.visitor() as visitor:
+        plan = await visitor.upload(triples(3))
+        names = [(await visitor.get(f"{plan.url}/plan.csv")).headers["Content-Disposition"]]
+        job = (await visitor.confirm(plan)).url.rpartition("/")[2]
+
+        async def is_over() -> bool:
+            return (await one.app.jobs.find(job)).state.over
+
+        await until(is_over)
+        for file in ("report.csv", "report.xlsx", "undo.csv"):
+            names.append((await visitor.get(f"/jobs/{job}/{file}")).headers["Content-Disposition"])
+    assert 4 == sum("SANDBOX" in name for name in names)
