@@ -5,28 +5,30 @@ from __future__ import annotations
 import asyncio
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bulkremove.app import App, SandboxOptions
 from bulkremove.app.doctor import checks
 from bulkremove.config import Settings
-from bulkremove.domain.clock import Epoch
+from bulkremove.domain.clock import Clock, Epoch
 from bulkremove.domain.errors import ConsentMissing, JobBusy
 from bulkremove.domain.job import EndReason, Job, JobState
 from bulkremove.domain.permissions import Role
 from bulkremove.domain.row import Status
 from bulkremove.reading.options import ReadOptions
 from bulkremove.zoho.accounts import client_hash
-from tests.application_fixtures import run, stored
+from tests.application_fixtures import LateClock, run, stored
 from tests.cli_fixtures import Bulkremove, crowd, environment
 from tests.nightly_fixtures import nightly_site
 from tests.web_fixtures import running_site, triples, until
 
 
-def careful(tmp_path: Path, rows: int = 6) -> App:
+def careful(tmp_path: Path, rows: int = 6, clock: Clock | None = None, **settings: Any) -> App:
     world, _ = crowd(tmp_path, rows, missing=0)
-    return App(Settings(tmp_path / "home", canary="always"), environ={}, sandbox=SandboxOptions(world, 60.0))
+    made = Settings(tmp_path / "home", canary="always", **settings)
+    return App(made, environ={}, sandbox=SandboxOptions(world, 60.0), clock=clock)
 
 
 async def planned(app: App, folder: Path, text: str, name: str = "f.csv") -> Job:
@@ -46,7 +48,9 @@ async def test_one_row_is_sent_alone_and_the_others_follow_a_persons_word(tmp_pa
         question = await app.canaries.question(ended.job)
         assert "row 2, learner 478346000019558000 in batch 478346000019502001" in question
         assert "Zoho answered HTTP 200, code 200" in question
-        assert any(name == "canary" and text == question for _, name, text in await app.jobs.events(job))
+        (recorded,) = [text for _, name, text in await app.jobs.events(job) if name == "canary"]
+        assert f"row 2 of job {job.id}. Zoho answered HTTP 200, code 200." in recorded
+        assert "478346" not in recorded
         with pytest.raises(ConsentMissing, match="are they gone from the batch"):
             await run(app, job)
         assert 5 == (await app.jobs.tally(job)).open
@@ -140,7 +144,7 @@ async def test_each_client_and_host_has_a_canary_of_its_own_and_a_sandbox_none(t
 
 
 async def test_a_night_waits_for_the_first_removal_by_hand(tmp_path: Path) -> None:
-    async with nightly_site(tmp_path, canary="always") as one:
+    async with nightly_site(tmp_path, canary="always", has_past=False) as one:
         one.drop("leavers.csv", triples(4))
         result = await one.run()
         assert ([], True) == (result.ran, "the first one is made by hand" in result.held[0])
@@ -153,6 +157,86 @@ async def test_a_night_waits_for_the_first_removal_by_hand(tmp_path: Path) -> No
         assert 4 == (await run(one.app, job)).tally[Status.REMOVED]
         one.drop("more.csv", triples(2, first=10))
         assert 1 == len((await one.run()).ran)
+
+
+FIRST = "478346000019558000"
+
+
+async def test_an_erased_first_learner_is_never_confirmed_and_one_row_is_sent_alone_again(tmp_path: Path) -> None:
+    with closing(careful(tmp_path)) as app:
+        job = await planned(app, tmp_path, triples(6))
+        job = (await run(app, job)).job
+        with pytest.raises(ConsentMissing, match="can still be looked up"):
+            await app.canaries.give_up(job, by="kim")
+        found = await app.retention.find_learner(FIRST)
+        assert any("Nobody has confirmed the first removal" in sentence for sentence in found.by_hand)
+        await app.retention.forget(found, by="kim")
+        assert "nobody can look them up" in await app.canaries.question(job)
+        with pytest.raises(ConsentMissing, match="Nothing was confirmed"):
+            await app.canaries.confirm(job, by="kim")
+        with pytest.raises(ConsentMissing, match=f"bulkremove canary {job.id} --again"):
+            await run(app, job)
+        await app.canaries.give_up(job, by="kim")
+        assert ("canary_given_up", "kim") == ((entry := (await app.audit.newest(1))[0]).act, entry.actor)
+        assert await app.canaries.is_due(job.client, job.host)
+        ended = await run(app, job)
+        assert (2, 4) == (ended.tally[Status.REMOVED], (await app.jobs.tally(job)).open)
+        assert "row 3, learner 478346000019558001" in await app.canaries.question(job)
+        await app.canaries.confirm(job, by="kim")
+        assert 6 == (await run(app, job)).tally[Status.REMOVED]
+
+
+@pytest.mark.parametrize("is_over", [True, False], ids=["cancelled", "finished"])
+async def test_a_first_removal_whose_rows_retention_deleted_is_not_begun_anew_unasked(
+    tmp_path: Path, *, is_over: bool
+) -> None:
+    clock = LateClock(60.0)
+    with closing(careful(tmp_path, clock=clock, retention_days=30)) as app:
+        job = await planned(app, tmp_path, triples(2 if is_over else 1))
+        job = (await run(app, job)).job
+        if is_over:
+            await app.jobs.cancel(job.id, by="jo")
+        clock.ahead = 31 * 86_400.0
+        assert 1 == (await app.retention.tidy()).jobs
+        with pytest.raises(ConsentMissing, match="its rows were deleted after their time"):
+            await planned(app, tmp_path, triples(3, first=3), "second.csv")
+        with pytest.raises(ConsentMissing, match="Nothing was confirmed"):
+            await app.canaries.confirm(job, by="kim")
+        await app.canaries.give_up(job, by="kim")
+        second = await planned(app, tmp_path, triples(3, first=3), "second.csv")
+        ended = await run(app, second)
+        assert (1, EndReason.CANARY) == (ended.tally[Status.REMOVED], ended.job.reason_code)
+        assert "learner 478346000019558003" in await app.canaries.question(second)
+
+
+async def test_a_canary_that_was_given_up_asks_whatever_the_clock_was(tmp_path: Path) -> None:
+    clock = LateClock(60.0)
+    with closing(careful(tmp_path, clock=clock)) as app:
+        clock.ahead = 400 * 86_400.0
+        first = await planned(app, tmp_path, triples(2))
+        await run(app, first)
+        await app.retention.forget(await app.retention.find_learner(FIRST), by="kim")
+        await app.canaries.give_up(first, by="kim")
+        clock.ahead = 0.0
+        second = await planned(app, tmp_path, triples(3, first=3), "second.csv")
+        await run(app, second)
+        with pytest.raises(ConsentMissing, match="are they gone from the batch"):
+            await run(app, second)
+        assert 1 == (await app.jobs.tally(second))[Status.REMOVED]
+
+
+async def test_a_first_removal_that_a_restored_journal_lost_is_asked_about(tmp_path: Path) -> None:
+    with closing(careful(tmp_path)) as app:
+        job = await planned(app, tmp_path, triples(6))
+        await app.backups.make(tmp_path / "b.zip", by="jo")
+        await run(app, job)
+        await app.backups.put_back(tmp_path / "b.zip", await app.backups.inspect(tmp_path / "b.zip"), by="jo")
+        restored = await app.backups.restored()
+        assert restored is not None
+        await app.backups.accept(restored, by="jo")
+        with pytest.raises(ConsentMissing, match="are they gone from the batch"):
+            await run(app, job, rows_reviewed=5)
+        assert "row 2, learner 478346000019558000" in await app.canaries.question(job)
 
 
 async def test_page_and_api_ask_for_the_first_removal(tmp_path: Path) -> None:
@@ -174,6 +258,30 @@ async def test_page_and_api_ask_for_the_first_removal(tmp_path: Path) -> None:
         await until(lambda: one.supervisor.running(job) is None)
         assert 5 == (await one.app.jobs.tally(await one.app.jobs.find(job)))[Status.REMOVED]
         assert 409 == (await visitor.ask("POST", f"/api/v1/jobs/{job}/canary", headers=program)).status
+
+
+@pytest.mark.parametrize("way", ["page", "api"])
+async def test_page_and_api_send_one_row_alone_again(tmp_path: Path, way: str) -> None:
+    world, _ = crowd(tmp_path, 5)
+    async with running_site(tmp_path / "home", world=world, canary="always") as one, one.visitor() as visitor:
+        job = (await visitor.confirm(await visitor.upload(triples(5)))).url.rpartition("/")[2]
+        await until(lambda: one.supervisor.running(job) is None)
+        program = await one.program(Role.APPROVER)
+        again = f"/api/v1/jobs/{job}/canary?answer=again"
+        assert 409 == (await visitor.ask("POST", again, headers=program)).status
+        await one.app.retention.forget(await one.app.retention.find_learner(FIRST), by="kim")
+        shown = await visitor.get(f"/jobs/{job}")
+        assert "this learner is gone" not in shown.text
+        assert "Confirm nothing: send one row alone again" in shown.text
+        assert 409 == (await visitor.post(f"/jobs/{job}/canary")).status
+        if way == "page":
+            assert 200 == (await visitor.post(f"/jobs/{job}/canary", answer="again")).status
+        else:
+            assert 200 == (await visitor.ask("POST", again, headers=program)).status
+        await visitor.post(f"/jobs/{job}/resume")
+        await until(lambda: one.supervisor.running(job) is None)
+        assert 2 == (await one.app.jobs.tally(await one.app.jobs.find(job)))[Status.REMOVED]
+        assert "row 3, learner 478346000019558001" in (await visitor.get(f"/jobs/{job}")).text
 
 
 async def test_the_doctor_says_who_confirmed_it(tmp_path: Path) -> None:

@@ -178,9 +178,9 @@ async def test_waiting_files_workbooks_and_links_are_named_or_left_and_never_cha
         before = {path: path.read_bytes() for path in (waiting, book, protected)}
         found = await one.app.retention.find_learner("4711")
         assert ({}, {}) == (found.rows, found.files)
-        assert ["rows 2." in sentence for sentence in found.by_hand] == [True, False]
-        assert "old.xlsx is a workbook" in found.by_hand[0]
-        assert "tonight.csv still waits for a nightly run" in found.by_hand[1]
+        assert ["rows 2." in sentence for sentence in found.by_hand] == [False, True]
+        assert "tonight.csv still waits for a nightly run" in found.by_hand[0]
+        assert "old.xlsx is a workbook" in found.by_hand[1]
         await one.app.retention.forget(found, by="kim")
         assert before == {path: path.read_bytes() for path in before}
         assert link.is_symlink()

@@ -14,7 +14,7 @@ from bulkremove.domain.job import JobState
 from bulkremove.domain.ledger import Quota
 from bulkremove.domain.row import Removal, Status
 from bulkremove.engine.rows import SHUTDOWN_GRACE
-from bulkremove.sandbox import Fault, Latency, LockResponse, Threshold
+from bulkremove.sandbox import Fault, Latency, LockResponse, Threshold, replies
 from bulkremove.zoho.client import Admission, Exchange, ZohoClient
 from bulkremove.zoho.oauth import AccessTokens
 from tests.run_scenario import Stage, faults, learner
@@ -140,7 +140,17 @@ def test_learners_whose_removal_was_inferred_are_not_missing_in_a_later_run_eith
 
 def test_the_row_that_ended_a_run_is_named(tmp_path: Path) -> None:
     played = Stage(tmp_path, rows=3, faults=faults({1: ["html_200"]}), concurrency=1).play()
-    assert f"row {played.outcomes[1].number}, learner {learner(1)} in batch" in played.job.reason
+    assert f"This was row {played.outcomes[1].number};" in played.job.reason
+    assert learner(1) not in played.job.reason, "a notice and the other rows of the report tell the reason too"
+
+
+def test_an_answer_that_quotes_the_learner_is_told_without_the_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(replies.CANNED, "html_200", replies.page(200, f"No learner {learner(1)} here"))
+    played = Stage(tmp_path, rows=3, faults=faults({1: ["html_200"]}), concurrency=1).play()
+    assert 'HTTP 200: "200 No learner … here"' in played.job.reason
+    assert learner(1) not in "".join(played.events)
 
 
 def test_a_token_that_is_evicted_again_and_again_is_no_fault_of_the_row(tmp_path: Path) -> None:
@@ -190,7 +200,7 @@ def test_a_redirect_is_never_followed_and_stops_the_job(tmp_path: Path, fault: s
     assert JobState.STOPPED == played.job.state
     assert 1 == len(played.calls)
     assert (1, int(fault)) == (played.outcomes[0].attempts, played.outcomes[0].http_status)
-    assert f"row 2, learner {learner(0)} in batch" in played.outcomes[0].detail, "what was sent can be looked up"
+    assert "This was row 2; look the learner up" in played.outcomes[0].detail, "what was sent can be looked up"
 
 
 def test_a_gateway_s_404_after_an_unanswered_attempt_proves_no_removal(tmp_path: Path) -> None:

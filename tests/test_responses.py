@@ -41,6 +41,9 @@ NOT_DONE: list[Mapping[str, object]] = [
     *({"status": said} for said in ({"code": 1}, ["failure"])),
     *({name: no} for name, no in (("statusCode", 500), ("status_code", 404), ("Code", 400), ("Message", "Failed"))),
     *({name: no} for name, no in (("removedCount", 0), ("deleted_learners", []))),
+    *({name: no} for name, no in (("isSuccess", False), ("successful", "no"), ("ok", False), ("is_deleted", "false"))),
+    *({name: ["5"]} for name in ("notRemoved", "undeleted", "unprocessed", "skippedLearners", "rejected", "pending")),
+    *({name: True} for name in ("denied", "isRefused", "unsuccessful")),
     *({name: no} for name, no in (("exception", "NPE"), ("removed", False), ("result", "not removed"), ("result", 0))),
 ]
 """Members beside a documented success that take it back."""

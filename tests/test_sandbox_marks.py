@@ -57,13 +57,23 @@ async def test_each_row_of_a_file_of_a_sandbox_run_is_marked(tmp_path: Path) -> 
         assert ["sandbox", "SANDBOX"] in json.loads(line)["cells"]
 
 
-async def test_a_report_of_a_sandbox_run_settles_nothing_in_reality(tmp_path: Path) -> None:
+async def test_no_file_of_a_sandbox_run_is_a_list_in_reality(tmp_path: Path) -> None:
     files = await sandbox_files(tmp_path)
+    changed = files["report"].read_text("utf-8-sig").replace("SANDBOX", "", 1).replace("SANDBOX", "real", 1)
+    (tmp_path / "changed.csv").write_text(changed)
+    (tmp_path / "emptied.csv").write_text(changed.replace("SANDBOX", ""))
     with closing(App(Settings(tmp_path / "real"), environ={})) as app:
-        with pytest.raises(FileRefused, match="nobody in it was really removed"):
-            await app.plans.preview(files["report"], name="report.csv", options=ReadOptions())
+        for path in (files["report"], files["retry"], tmp_path / "changed.csv", tmp_path / "emptied.csv"):
+            with pytest.raises(FileRefused, match="written by a sandbox run"):
+                await app.plans.preview(path, name=path.name, options=ReadOptions())
         with pytest.raises(FileRefused, match="undo list"):
             await app.plans.preview(files["undo"], name="undo.csv", options=ReadOptions())
+
+
+async def test_a_retry_file_of_a_sandbox_run_is_read_in_the_sandbox(tmp_path: Path) -> None:
+    files = await sandbox_files(tmp_path)
+    world, _ = crowd(tmp_path, 6)
+    with closing(App(Settings(tmp_path / "home"), environ={}, sandbox=SandboxOptions(world, 600.0))) as app:
         preview = await app.plans.preview(files["retry"], name="retry.csv", options=ReadOptions())
         assert (1, ("course", "batch", "learner")) == (preview.plan.removals, preview.plan.table.header)
 

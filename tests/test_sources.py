@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -47,6 +48,36 @@ def test_a_command_gives_what_it_prints(tmp_path: Path) -> None:
     [file] = fetched(printed("print(1, 2)"), tmp_path / "scratch")
     assert (b"1 2\n", 0o600) == (file.path.read_bytes(), file.path.stat().st_mode & 0o777)
     assert f"{Path(sys.executable).name}.csv" == file.name
+
+
+def test_what_a_killed_download_left_is_deleted_by_the_next(tmp_path: Path) -> None:
+    """And nothing else: others may be writing a file of theirs."""
+    killed = subprocess.Popen(
+        [sys.executable, "-c", KILLED_DOWNLOAD, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    assert killed.stdout is not None
+    assert b"begun" in killed.stdout.readline()
+    killed.kill()
+    killed.communicate()
+    (left,) = tmp_path.iterdir()
+    assert left.name.endswith(".csv.part")
+    (tmp_path / "theirs.csv.part").write_bytes(CSV)
+    [file] = fetched(printed("print(1, 2)"), tmp_path)
+    assert {file.path.name, f"{file.path.name}.ready", "theirs.csv.part"} == {path.name for path in tmp_path.iterdir()}
+
+
+KILLED_DOWNLOAD = """
+import asyncio, sys
+from pathlib import Path
+from bulkremove.sources.download import download
+
+async def pieces():
+    yield b"people"
+    print("begun", flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(download(pieces(), Path(sys.argv[1]), "leavers.csv"))
+"""
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from bulkremove.storage import SqliteStorage, Storage
 from bulkremove.storage.interface.attempts import AttemptOutcome, DoneElsewhere, SlotDecision
 from bulkremove.storage.interface.jobs import JobEnd
 from bulkremove.storage.interface.records import Act, IntakeResult, JobEvent, Notice, Record
+from bulkremove.storage.interface.restore import LostCalls
 from bulkremove.storage.interface.users import Token, User, UserCredentials
 from bulkremove.storage.interface.wordings import AcceptedWording, WordingEvidence
 
@@ -339,14 +340,25 @@ async def test_an_erased_learner_stands_in_no_row_that_is_not_sent_any_more(stor
     await storage.jobs.cancel("old", lambda one: None, end(JobState.CANCELLED))
     assert 1 == await storage.erasure.open_rows_of("4711")
     await taken(storage, (await rows(storage, "new"))[0])
-    assert {"old": 2} == await storage.erasure.erase("4711")
+
+    def record(count: int) -> Record:
+        return Act("jo", "forgot", {"rows": count}, Epoch(1.0))
+
+    assert not await storage.erasure.erase("4711", record)
+    assert ([], "") == (await storage.audit.newest(1), await storage.generation())
     (open_row,) = await rows(storage, "new")
     assert ("4711", 1) == (open_row.removal.learner, len(open_row.attempts))
     await storage.jobs.cancel("new", lambda one: None, end(JobState.CANCELLED))
-    assert {"new": 1} == await storage.erasure.erase("4711")
+    assert {"old": 2, "new": 1} == await storage.erasure.rows_of("4711")
+    assert await storage.erasure.erase("4711", record)
+    assert ("forgot", {"rows": 3}) == ((await storage.audit.newest(1))[0].act, (await storage.audit.newest(1))[0].facts)
+    first_generation = await storage.generation()
+    assert {} == await storage.erasure.rows_of("4711")
     first, second, third = await storage.rows.export(await storage.jobs.get("old"), list)
     assert ({""}, {""}) == (set(first.cells), set(third.cells))
     assert "14711" in second.cells
+    assert await storage.erasure.erase("14711", record)
+    assert 3 == len({"", first_generation, await storage.generation()})
 
 
 # Attempts and slots
@@ -681,9 +693,11 @@ async def test_a_restore_is_noticed_by_a_process_that_had_the_journal_open(tmp_p
         restored = await process.restore.check()
         assert restored is not None
         assert ({"job": 1}, ["job"]) == (restored.rows, restored.unfinished)
-    await idle.restore.accept(ACT, keys=["new"], slots=2, held_seconds=100.0, why="Restored.")
+    await idle.restore.accept(
+        ACT, keys=["new"], slots=2, held_seconds=100.0, why="Restored.", if_unknown=LostCalls(0, 0)
+    )
     assert ["1", "2"] == [row.removal.learner for row in await rows(other)]
-    assert (2, 0) == await calls(other, "new")
+    assert (2, 1) == await calls(other, "new")
     await other.audit.append(ACT)
     for process in (idle, other):
         process.close()
@@ -700,7 +714,7 @@ async def test_an_accepted_restore_leaves_jobs_alone_that_were_over(tmp_path: Pa
     restored = await storage.restore.check()
     assert restored is not None
     assert {} == restored.rows
-    await storage.restore.accept(ACT, keys=[], slots=1, held_seconds=1.0, why="Restored.")
+    await storage.restore.accept(ACT, keys=[], slots=1, held_seconds=1.0, why="Restored.", if_unknown=LostCalls(0, 0))
     assert Tally({Status.UNKNOWN: 1, Status.NOT_SENT: 2}) == await storage.rows.tally("job")
     storage.close()
 
@@ -721,7 +735,7 @@ async def test_a_mark_that_can_not_be_read_stops_all_writes_until_a_person_has_l
         mark.write_text(damage)
         with pytest.raises(JournalFailed, match=r"journal\.mark.* is damaged"):
             await storage.audit.append(ACT)
-    await storage.restore.accept(ACT, keys=[], slots=1, held_seconds=1.0, why="Restored.")
+    await storage.restore.accept(ACT, keys=[], slots=1, held_seconds=1.0, why="Restored.", if_unknown=LostCalls(0, 0))
     await storage.audit.append(ACT)
     assert 3 == (await storage.audit.verify()).entries
     storage.close()

@@ -18,6 +18,7 @@ from bulkremove.domain.job import Job, JobState
 from bulkremove.domain.row import Status
 from bulkremove.domain.wording import Wording, is_acceptable
 from bulkremove.reading.options import ReadOptions
+from bulkremove.storage.interface.restore import LostCalls
 from bulkremove.zoho import response_parser
 from bulkremove.zoho.response_kind import ResponseKind
 from tests.application_fixtures import run, stored
@@ -174,10 +175,11 @@ async def test_a_restored_journal_accepts_nothing_and_a_forgotten_learner_is_no_
         job = await unanswered(app, tmp_path)
         await note(app, job, 2)
         await app.wordings.accept(job.id, 2, by="kim")
-        assert 1 == sum((await app.context.storage.erasure.erase(learner(0))).values())
+        assert [] == await app.retention.forget(await app.retention.find_learner(learner(0)), by="kim")
         assert [] == await app.wordings.offered(job)
         assert [WORDING] == [one.wording for one in await app.wordings.all()], "it is about nobody"
-        await app.context.storage.restore.accept(keys=[], slots=1, held_seconds=0.0, why="x")
+        lost = LostCalls(0, 0)
+        await app.context.storage.restore.accept(keys=[], slots=1, held_seconds=0.0, why="x", if_unknown=lost)
         assert [] == await app.wordings.all()
 
 
@@ -188,6 +190,12 @@ def kind(body: dict[str, object], status: int = 200) -> ResponseKind:
 @pytest.mark.parametrize(
     ("words", "acceptable"),
     [
+        ("Removal postponed", False),
+        ("Removal impossible", False),
+        ("Removal prohibited by admin", False),
+        ("Insufficient rights for removal", False),
+        ("Removed on approval", False),
+        ("Learner has been removed before", False),
         (WORDS, True),
         ("The learner has been removed from the batch.", True),
         ("1 learner removed", True),

@@ -106,7 +106,7 @@ class App:
         """Deletion of old data, erasure of one learner's data, and the figures for Prometheus."""
         from bulkremove.app.retention import Retention
 
-        return Retention(self.context, self.accounts)
+        return Retention(self.context, self.accounts, self.jobs, self.canaries)
 
     @cached_property
     def backups(self) -> Backups:

@@ -28,7 +28,7 @@ from bulkremove.domain.errors import JournalFailed
 from bulkremove.engine import rate_limit
 from bulkremove.platform.secure_files import make_folder, write_private
 from bulkremove.storage.interface.records import Act
-from bulkremove.storage.interface.restore import RestoreLosses
+from bulkremove.storage.interface.restore import LostCalls, RestoreLosses
 
 JOURNAL, SETTINGS, PROTECTED, CONTENTS = "journal.db", "bulkremove.toml", PROTECTED_FILE, "CONTENTS.txt"
 MAX_FILE_BYTES = 100 * 1024 * 1024
@@ -99,15 +99,23 @@ class Backups:
     async def accept(self, restored: RestoreLosses, *, by: str) -> None:
         """Continue with a restored journal: only rows that may have been sent since the backup become ``unknown``.
 
-        The calls made since then are not known, so the account's slots are held as if all had been taken just now.
+        The calls made since then are not known, so the account's slots are held as if all had been taken just now, and
+        the cap of the day and the daily limit count as many as there may have been: all, where nothing tells.
         """
-        quota, clock = self._context.settings.quota, self._context.clock
+        settings, clock = self._context.settings, self._context.clock
+        quota = settings.quota
         now = clock.monotonic()
         held_seconds = seconds_between(now, rate_limit.released_unanswered(quota, now))
         details = {"lost": restored.changes, "rows": sum(restored.rows.values()), "jobs": len(restored.jobs)}
         entry = Act(by, "restore_accepted", details, clock.wall())
-        keys = self._accounts.ledger_keys()
-        await self._storage.restore.accept(entry, keys=keys, slots=quota.calls, held_seconds=held_seconds, why=RESTORED)
+        await self._storage.restore.accept(
+            entry,
+            keys=self._accounts.ledger_keys(),
+            slots=quota.calls,
+            held_seconds=held_seconds,
+            why=RESTORED,
+            if_unknown=LostCalls(settings.max_removals, quota.daily or 0),
+        )
 
     def _unpack(self, path: Path, folder: Path) -> Backup:
         """Unpack the journal into ``folder`` and compare the other files with those here. Raises JournalFailed."""
@@ -131,7 +139,18 @@ class Backups:
 
 @contextmanager
 def _copies_folder(home: Path) -> Iterator[Path]:
-    """A temporary private folder in the home folder; also deletes those that a killed backup or restore has left.
+    """A temporary private folder in the home folder. Raises what ``without_copies`` raises."""
+    with without_copies(home), ExitStack() as stack:
+        try:
+            folder = stack.enter_context(TemporaryDirectory(dir=home, prefix=".copy-"))
+        except OSError as error:
+            raise _folder_failed(home, error) from None
+        yield Path(folder)
+
+
+@contextmanager
+def without_copies(home: Path) -> Iterator[None]:
+    """Delete copies of the journal that a killed backup or restore has left, and let no other begin meanwhile.
 
     Raises JournalFailed, also while another backup or restore runs.
     """
@@ -139,19 +158,17 @@ def _copies_folder(home: Path) -> Iterator[Path]:
         try:
             make_folder(home)
             stack.enter_context(FileLock(home / "copies.lock", timeout=0, mode=0o600))
-            sweep_copies(home)
-            folder = stack.enter_context(TemporaryDirectory(dir=home, prefix=".copy-"))
+            for folder in home.glob(".copy-*"):
+                shutil.rmtree(folder)
         except Timeout:
-            raise JournalFailed("Another backup is being made or put back right now.", hint="Wait for it.") from None
+            raise JournalFailed("A backup is being made or put back right now.", hint="Wait for it.") from None
         except OSError as error:
-            raise JournalFailed(f"The folder {home} can't be used: {error.strerror or error}.") from None
-        yield Path(folder)
+            raise _folder_failed(home, error) from None
+        yield
 
 
-def sweep_copies(home: Path) -> None:
-    """Delete copies of the journal that a killed backup or restore has left. Raises OSError."""
-    for folder in home.glob(".copy-*"):
-        shutil.rmtree(folder)
+def _folder_failed(home: Path, error: OSError) -> JournalFailed:
+    return JournalFailed(f"The folder {home} can't be used: {error.strerror or error}.")
 
 
 def _write_zip(path: Path, files: Mapping[str, Path]) -> None:

@@ -28,17 +28,20 @@ class Consent:
     compared: int | None = None
 
 
-def over_a_cap(plan: Plan, settings: Settings, *, today: int) -> ConsentMissing | None:
+def over_a_cap(plan: Plan, settings: Settings, *, today: int, lost: int = 0) -> ConsentMissing | None:
     """The error for a plan over a cap of the settings; None for a plan within all caps.
 
     ``today``: removals of the account that were sent, or confirmed, on this local calendar day. The cap holds for a
-    day, since many small files remove as many people as a large one.
+    day, since many small files remove as many people as a large one. ``lost``: how many of them may have been removed,
+    and a restored journal can't tell.
     """
     cap, max_percent = settings.max_removals, settings.max_invalid
     if today and plan.removals and plan.removals + today > cap:
+        known = f"{today - lost:,} were removed or confirmed already"
+        if lost:
+            known += f", {lost:,} more may have been (the journal was restored, and does not know)"
         return ConsentMissing(
-            f"The plan removes {plan.removals:,} learners, today {today:,} were removed or confirmed already, and the "
-            f"cap is {cap:,} a day.",
+            f"The plan removes {plan.removals:,} learners, today {known}, and the cap is {cap:,} a day.",
             hint=f"Nothing was sent. If that is meant, give --max-removals {plan.removals + today}, or wait a day.",
             page_hint=f"Nothing was sent. Wait a day, or let an admin set max_removals to {plan.removals + today} on "
             "the server.",

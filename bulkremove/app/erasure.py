@@ -1,7 +1,8 @@
 """Erasing one learner's data from files: first a search that shows what would change, then the change itself.
 
 Ids are compared with whole cells of the learner column, as the reader reads them. An edited file replaces the old
-one by a rename; a link is never followed; a file that still waits for a nightly run is never edited, only named.
+one by a rename; a link is never followed; a file that still waits for a nightly run is never edited, only named. An
+upload, which is this program's own copy of a person's file, is deleted if any cell is the id.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,94 +34,142 @@ MAX_FILE_BYTES = 100 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class FileMatch:
-    """The numbers of the rows of a file that name the learner, and the SHA-256 of the content that was searched."""
+    """The numbers of the rows of a file that name the learner, and the SHA-256 of the content that was searched.
+
+    ``is_upload``: the file is deleted as a whole.
+    """
 
     numbers: frozenset[int]
     digest: bytes
+    is_upload: bool = False
+    is_workbook: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Folders to search: files that can be edited, uploads, and files that wait for a nightly run."""
+
+    editable: Sequence[Path]
+    uploads: Path
+    waiting: Sequence[Path]
 
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """Where a learner's data are. ``rows``: how many in the journal, by job id; ``files``: matches in files to edit.
+    """Where a learner's data are. ``rows``: how many in the journal, by job id; ``files``: matches in files to change.
 
-    ``by_hand``: sentences about files that a person must look at.
+    ``texts``: number of other texts in the journal that name the learner; ``by_hand``: sentences about what a person
+    must look at.
     """
 
     learner: str
     rows: Mapping[str, int]
+    texts: int
     files: Mapping[Path, FileMatch]
     by_hand: tuple[str, ...]
 
     @property
     def found(self) -> bool:
         """Whether there is anything to erase or to look at."""
-        return bool(self.rows or self.files or self.by_hand)
+        return bool(self.erasable or self.by_hand)
+
+    @property
+    def erasable(self) -> bool:
+        """Whether there is anything to erase."""
+        return bool(self.rows or self.texts or self.files)
 
 
-async def search_files(
-    learner: str, editable: Iterable[Path], waiting: Iterable[Path]
-) -> tuple[Mapping[Path, FileMatch], tuple[str, ...]]:
-    """Search the files of some folders for a learner; ``waiting``: folders whose files are never edited.
+async def search_files(learner: str, folders: Folders) -> tuple[Mapping[Path, FileMatch], tuple[str, ...]]:
+    """Search the files of some folders for a learner.
 
-    Returns matches in files that can be edited, and sentences about the others. Raises LocalFileFailed.
+    Returns matches in files that can be changed, and sentences about the others. Raises LocalFileFailed.
     """
     files: dict[Path, FileMatch] = {}
     by_hand: list[str] = []
-    for folders, edit in ((editable, True), (waiting, False)):
-        for path in (path for folder in folders for path in _files(folder)):
-            raw = await asyncio.to_thread(_content, path)
-            if raw is None:
-                by_hand.append(f"{path} is larger than 100 MB and was not searched.")
-                continue
-            workbook = raw.startswith(_WORKBOOK_SIGNATURES)
-            if not workbook and not any(learner.encode(encoding) in raw for encoding in _ENCODINGS):
-                continue
-            try:
-                numbers = await _numbers(path, raw, learner)
-            except FileRefused as refused:
-                by_hand.append(f"{path} can't be searched: {refused.message}")
-                continue
-            if not numbers:
-                continue
-            rows = ", ".join(f"{number:,}" for number in sorted(numbers)[:_MAX_ROWS])
-            rows += f" and {len(numbers) - _MAX_ROWS:,} more" * (len(numbers) > _MAX_ROWS)
-            if not edit:
-                by_hand.append(
-                    f"{path} still waits for a nightly run and was not changed; this learner is in rows {rows}."
-                )
-            elif workbook:
-                by_hand.append(f"{path} is a workbook and was not changed; this learner is in rows {rows}.")
-            else:
-                files[path] = FileMatch(numbers, hashlib.sha256(raw).digest())
+    # Those that wait come first: a nightly run that moves a file on meanwhile moves it to where it is found later.
+    for path in (path for folder in folders.waiting for path in _files(folder)):
+        match = await _search(learner, path, by_hand)
+        if match is not None:
+            rows = _listed(match.numbers)
+            by_hand.append(f"{path} still waits for a nightly run and was not changed; this learner is in rows {rows}.")
+    for path in (path for folder in folders.editable for path in _files(folder)):
+        match = await _search(learner, path, by_hand)
+        if match is not None and match.is_workbook:
+            rows = _listed(match.numbers)
+            by_hand.append(f"{path} is a workbook and was not changed; this learner is in rows {rows}.")
+        elif match is not None:
+            files[path] = match
+    for path in _files(folders.uploads):
+        match = await _search(learner, path, by_hand, is_upload=True)
+        if match is not None:
+            files[path] = match
     return files, tuple(by_hand)
 
 
+async def _search(learner: str, path: Path, by_hand: list[str], *, is_upload: bool = False) -> FileMatch | None:
+    """The rows of a file that name the learner; None if none does, or if a sentence in ``by_hand`` says why not."""
+    raw = await asyncio.to_thread(_content, path)
+    if raw is None:
+        return None  # it was moved meanwhile
+    if len(raw) > MAX_FILE_BYTES:
+        by_hand.append(f"{path} is larger than 100 MB and was not searched.")
+        return None
+    is_workbook = raw.startswith(_WORKBOOK_SIGNATURES)
+    if not is_workbook and not any(learner.encode(encoding) in raw for encoding in _ENCODINGS):
+        return None
+    try:
+        numbers = await _numbers(path, raw, learner, any_cell=is_upload)
+    except FileRefused as refused:
+        if not is_upload or is_workbook:
+            ending = " It is an upload, which is deleted a day later." if is_upload else ""
+            by_hand.append(f"{path} can't be searched: {refused.message}{ending}")
+            return None
+        numbers = frozenset({0})  # an upload in which a person must still choose something
+    if not numbers:
+        return None
+    return FileMatch(numbers, hashlib.sha256(raw).digest(), is_upload, is_workbook)
+
+
+def _listed(numbers: Collection[int]) -> str:
+    rows = ", ".join(f"{number:,}" for number in sorted(numbers)[:_MAX_ROWS])
+    return rows + f" and {len(numbers) - _MAX_ROWS:,} more" * (len(numbers) > _MAX_ROWS)
+
+
 def erase_from(path: Path, match: FileMatch) -> None:
-    """Replace a file by one without the matching rows; a file that no longer exists is skipped.
+    """Replace a file by one without the matching rows, or delete an upload; one that no longer exists is skipped.
 
     Raises LocalFileFailed, or FileRefused when the file has changed since it was searched.
     """
-    if not path.exists():
-        return
     raw, numbers = _content(path), match.numbers
-    if raw is None or hashlib.sha256(raw).digest() != match.digest:
+    if raw is None:
+        return
+    if hashlib.sha256(raw).digest() != match.digest:
         raise FileRefused(f"{path} has changed meanwhile and was left as it is.", hint="Run the command again.")
+    try:
+        if match.is_upload:
+            path.unlink(missing_ok=True)
+            return
+        mode = stat.S_IMODE(path.lstat().st_mode)
+    except OSError as error:
+        raise LocalFileFailed(f"The file {path} can't be changed: {error.strerror}.") from None
     if path.suffix == ".jsonl":
         lines = raw.splitlines(keepends=True)
         content = b"".join(line for number, line in enumerate(lines, start=1) if number not in numbers)
     else:
         content = without_rows(raw, path.name, numbers)
-    replace_content(path, content, mode=stat.S_IMODE(path.lstat().st_mode))
+    replace_content(path, content, mode=mode)
 
 
-async def _numbers(path: Path, raw: bytes, learner: str) -> frozenset[int]:
-    """The numbers of the rows with the id in their learner column. Raises FileRefused."""
+async def _numbers(path: Path, raw: bytes, learner: str, *, any_cell: bool) -> frozenset[int]:
+    """The numbers of the rows with the id in their learner column, or in any cell. Raises FileRefused."""
     if path.suffix == ".jsonl":
         return frozenset(_json_numbers(raw, path.name, learner))
     table = await read_in_subprocess(path, name=path.name, options=ReadOptions(only=("all",), sandbox=True))
-    column = table.columns[table.roles.learner]
     return frozenset(
-        number for number, cell in zip(table.numbers, column, strict=True) if cell.strip(TRIMMED_CHARACTERS) == learner
+        number
+        for column in (table.columns if any_cell else [table.columns[table.roles.learner]])
+        for number, cell in zip(table.numbers, column, strict=True)
+        if cell.strip(TRIMMED_CHARACTERS) == learner
     )
 
 
@@ -137,17 +186,21 @@ def _json_numbers(raw: bytes, name: str, learner: str) -> Iterator[int]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """The regular files of a folder, without symbolic links."""
-    if folder.is_dir() and not folder.is_symlink():
-        yield from (path for path in sorted(folder.iterdir()) if stat.S_ISREG(path.lstat().st_mode))
+    """The regular files of a folder, without symbolic links. Raises LocalFileFailed."""
+    try:
+        if folder.is_dir() and not folder.is_symlink():
+            yield from (path for path in sorted(folder.iterdir()) if not path.is_symlink() and path.is_file())
+    except OSError as error:
+        raise LocalFileFailed(f"The folder {folder} can't be read: {error.strerror}.") from None
 
 
 def _content(path: Path) -> bytes | None:
-    """The content of a regular file; None for one over MAX_FILE_BYTES. Raises LocalFileFailed."""
+    """The content of a file, up to a byte over MAX_FILE_BYTES; None if there is none. Raises LocalFileFailed."""
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
         with os.fdopen(descriptor, "rb") as file:
-            raw = file.read(MAX_FILE_BYTES + 1)
+            return file.read(MAX_FILE_BYTES + 1)
+    except FileNotFoundError:
+        return None
     except OSError as error:
         raise LocalFileFailed(f"The file {path} can't be read: {error.strerror}.") from None
-    return None if len(raw) > MAX_FILE_BYTES else raw

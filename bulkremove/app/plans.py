@@ -58,15 +58,22 @@ class Plans:
 
         ``include_open``: plan rows too that another job of the account may still send.
         """
+        generation = await self.generation()
         table = read(source, name=name, options=self._for_run(options))
-        return await self._preview(table, include_open=include_open)
+        return await self._preview(table, generation=generation, include_open=include_open)
 
     async def preview_in_subprocess(
         self, path: Path, *, name: str, options: ReadOptions, include_open: bool = False
     ) -> Preview:
         """Preview an untrusted file, which is read in a child process with limits on memory and time."""
+        generation = await self.generation()
         table = await read_in_subprocess(path, name=name, options=self._for_run(options))
-        return await self._preview(table, include_open=include_open)
+        return await self._preview(table, generation=generation, include_open=include_open)
+
+    async def generation(self) -> str:
+        """The generation of the storage, empty while there is none; a plan of another one can't be confirmed."""
+        storage = self._context.storage
+        return await storage.generation() if storage.exists else ""
 
     def _for_run(self, options: ReadOptions) -> ReadOptions:
         return replace(options, sandbox=self._context.settings.sandbox)
@@ -86,6 +93,7 @@ class Plans:
 
         ``unknown_checked``: a person has looked the ``unknown`` rows up, so that they are sent again too.
         """
+        generation = await self.generation()
         job = await self._jobs.find(job_id)
         if job.rows_deleted:
             raise ConsentMissing(f"The rows of job {job.id} were deleted after their time; only its totals are left.")
@@ -97,7 +105,7 @@ class Plans:
                 page_hint=f"It can still go on: {command} it.",
             )
         statuses = (Status.NOT_SENT, Status.UNKNOWN) if unknown_checked else (Status.NOT_SENT,)
-        rows = await self._jobs.outcomes(job, *statuses)
+        rows = [row for row in await self._jobs.outcomes(job, *statuses) if any(row.cells)]  # not those erased since
         if not rows:
             raise ConsentMissing(
                 f"Job {job.id} has no rows to send again, so nothing was made or sent.",
@@ -109,7 +117,7 @@ class Plans:
             raise ConsentMissing(f"Job {job.id} makes calls that this version does not know ({job.operation}).")
         columns = tuple(zip(*(row.cells for row in rows), strict=True)) or tuple(() for _ in job.header)
         table = Table(job.source, "job", job.header, job.roles, [row.number for row in rows], columns, job.sheet)
-        preview = await self._preview(table, settings, OPERATIONS[job.operation])
+        preview = await self._preview(table, settings, OPERATIONS[job.operation], generation=generation)
         return replace(preview, retry_of=job.id, made_at=job.planned_at)  # rows that others settled since are left out
 
     async def submit(
@@ -207,8 +215,14 @@ class Plans:
             file.discard()
 
     async def _check_unclaimed(self, preview: Preview) -> None:
-        """Check what another plan may have changed since the preview. Raises ConsentMissing."""
+        """Check what another plan or an erasure may have changed since the preview. Raises ConsentMissing."""
         plan = preview.plan
+        if preview.generation != await self.generation():
+            raise ConsentMissing(
+                "The data of a learner were erased since this plan was made, or the journal was put back from a "
+                "backup. Nothing was sent.",
+                hint="Preview the file again.",
+            )
         if preview.retry_of and (other := await self._jobs.retrying(preview.retry_of, plan.table.numbers)):
             raise ConsentMissing(
                 f"These rows are in job {other.id} already, which is {other.state.value}. Nothing was sent.",
@@ -227,7 +241,7 @@ class Plans:
                     f"Rows of this plan are still to be sent by job {', '.join(sorted(jobs))}. Nothing was sent.",
                     hint="Preview the file again, which leaves these rows out, or cancel that job.",
                 )
-        if refusal := over_a_cap(plan, self._context.settings, today=await self.removals_today(plan.client, plan.host)):
+        if refusal := await self._over_a_cap(plan, self._context.settings):
             raise refusal
 
     async def _open_elsewhere(self, client: str, host: str) -> Mapping[Removal, str]:
@@ -238,13 +252,25 @@ class Plans:
         return await storage.rows.open_elsewhere(client, host, held_since=held_since)
 
     async def removals_today(self, client: str, host: str) -> int:
-        """How many removals of this local calendar day were sent, or confirmed and are still to be sent."""
-        storage, day = self._context.storage, local(self._context.clock.wall()).date()
+        """How many removals of this local calendar day were sent, or confirmed and are still to be sent.
+
+        Those that a journal may have lost that was accepted today count as well.
+        """
+        storage = self._context.storage
+        return await storage.rows.removals_since(client, host, self._today()) if client and storage.exists else 0
+
+    async def _over_a_cap(self, plan: Plan, settings: Settings) -> ConsentMissing | None:
+        storage, today = self._context.storage, await self.removals_today(plan.client, plan.host)
+        lost = await storage.restore.lost_removals(self._today()) if today else 0
+        return over_a_cap(plan, settings, today=today, lost=lost)
+
+    def _today(self) -> Epoch:
+        """When this local calendar day began, or later: a bundled sandbox has removed nobody before its start."""
+        day = local(self._context.clock.wall()).date()
         midnight = Epoch(
             datetime.combine(day, time()).timestamp()
         )  # local time of that very night: the clock may change
-        since = max(midnight, self._context.counted_from)
-        return await storage.rows.removals_since(client, host, since) if client and storage.exists else 0
+        return max(midnight, self._context.counted_from)
 
     async def _preview(
         self,
@@ -252,6 +278,7 @@ class Plans:
         settings: Settings | None = None,
         operation: Operation = REMOVE_LEARNER,
         *,
+        generation: str,
         include_open: bool = False,
     ) -> Preview:
         """Plan a table. ``settings``: those of a job's own account, where it is not the context's."""
@@ -271,7 +298,7 @@ class Plans:
         )
         quota, now = settings.quota, clock.wall()
         seconds = rate_limit.forecast(planned.removals, quota, is_new=await self._accounts.is_new(settings))
-        refusal = over_a_cap(planned, settings, today=await self.removals_today(client, host))
+        refusal = await self._over_a_cap(planned, settings)
         ends_at = later(now, seconds / clock.speed)
         return Preview(
             planned,
@@ -284,6 +311,7 @@ class Plans:
             is_canary=await self._canaries.is_due(client, host),
             include_open=include_open,
             refusal=refusal,
+            generation=generation,
         )
 
     async def _new_job(

@@ -38,6 +38,8 @@ class Preview:
     """Whether a person wants rows sent too that other jobs may still send."""
     refusal: ConsentMissing | None = None
     """Why a run of this plan would be refused with the present caps."""
+    generation: str = ""
+    """The generation of the storage before the file was read; another one's plan can't be confirmed."""
 
     def courses(self) -> Mapping[str, int]:
         """Removals by course, in order of first appearance."""

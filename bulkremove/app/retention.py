@@ -11,18 +11,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bulkremove.app.accounts import Accounts
-from bulkremove.app.backup import sweep_copies
+from bulkremove.app.backup import without_copies
+from bulkremove.app.canary import Canaries
 from bulkremove.app.context import Context
-from bulkremove.app.erasure import Erasure, erase_from, search_files
+from bulkremove.app.erasure import Erasure, FileMatch, Folders, erase_from, search_files
+from bulkremove.app.jobs import Jobs
 from bulkremove.app.protected_list import protected_learners
 from bulkremove.app.results import QuotaUsage
 from bulkremove.domain.clock import Epoch, later
-from bulkremove.domain.errors import BulkremoveError, ConsentMissing, LocalFileFailed, NotAuthorized, SettingsError
+from bulkremove.domain.errors import (
+    BulkremoveError,
+    ConsentMissing,
+    JournalFailed,
+    LocalFileFailed,
+    NotAuthorized,
+    SettingsError,
+)
 from bulkremove.domain.job import Job
 from bulkremove.report.metrics import Figures
 from bulkremove.sources import source_of
 from bulkremove.sources.inbox import Inbox, sandbox_inbox
 from bulkremove.storage import Storage
+from bulkremove.storage.interface.records import Act
 
 DAY = 86_400.0
 
@@ -38,8 +48,9 @@ class DeletionCounts:
 class Retention:
     """Retention of one context's data: in its journal, its home folder and the inbox of its nightly runs."""
 
-    def __init__(self, context: Context, accounts: Accounts) -> None:
+    def __init__(self, context: Context, accounts: Accounts, jobs: Jobs, canaries: Canaries) -> None:
         self._context, self._accounts, self._storage = context, accounts, context.storage
+        self._jobs, self._canaries = jobs, canaries
 
     async def tidy(self) -> DeletionCounts:
         """Delete rows and files that are older than ``retention_days``; returns how many.
@@ -56,23 +67,38 @@ class Retention:
 
     async def find_learner(self, learner: str) -> Erasure:
         """Where a learner's data are. Raises ConsentMissing for one with rows still to be sent, or without data."""
+        await self._jobs.remove_abandoned()
         if open_rows := await self._storage.erasure.open_rows_of(learner):
-            raise ConsentMissing(
-                f"{open_rows} row(s) of this learner are still to be sent, so nothing was erased.",
-                hint="Let their jobs end, or cancel them.",
-            )
-        home, inboxes = self._context.settings.home, self._inboxes()
-        editable = [home / "reports", home / "uploads", *_ended_folders(inboxes)]
-        waiting = [folder for inbox in inboxes for folder in (inbox.path, inbox.working_folder)]
-        files, by_hand = await search_files(learner, editable, waiting)
+            raise _still_to_be_sent(open_rows)
+        files, by_hand = await self._search(learner)
         rows = await self._storage.erasure.rows_of(learner)
-        erasure = Erasure(learner, rows, files, (*by_hand, *await self._outside(learner, rows)))
+        texts = await self._storage.erasure.texts_of(learner)
+        by_hand = (*by_hand, *await self._canaries_of(learner, rows), *await self._outside(learner, rows))
+        erasure = Erasure(learner, rows, texts, files, by_hand)
         if not erasure.found:
             raise ConsentMissing(
                 f"No job and no kept file knows the learner id {learner}, so nothing was changed.",
                 hint="Check the id; it is compared as a whole.",
             )
         return erasure
+
+    async def _search(self, learner: str) -> tuple[Mapping[Path, FileMatch], tuple[str, ...]]:
+        home, inboxes = self._context.settings.home, self._inboxes()
+        waiting = [folder for inbox in inboxes for folder in (inbox.path, inbox.working_folder)]
+        return await search_files(
+            learner, Folders([home / "reports", *_ended_folders(inboxes)], home / "uploads", waiting)
+        )
+
+    async def _canaries_of(self, learner: str, rows: Mapping[str, int]) -> list[str]:
+        """Sentences about first removals that nobody can confirm any more once the learner's data are erased."""
+        jobs = [await self._storage.jobs.get(job_id) for job_id in rows]
+        waiting = [await self._canaries.waiting(job) for job in jobs]
+        return [
+            f"Nobody has confirmed the first removal of this account, row {row.number} of job {row.job}. Look this "
+            "learner up first: after that nobody can, and one row must be sent alone again."
+            for row in waiting
+            if row is not None and row.removal is not None and row.removal.learner == learner
+        ]
 
     async def _outside(self, learner: str, rows: Mapping[str, int]) -> list[str]:
         """Sentences about a learner's data in files that this program must not change."""
@@ -90,27 +116,45 @@ class Retention:
     async def forget(self, erasure: Erasure, *, by: str) -> list[str]:
         """Erase a learner's data, first in the journal; returns sentences about what could not be erased.
 
-        The audit log records that it was done, without the id.
+        The audit log records that it was done, without the id. Raises ConsentMissing or JobBusy, and then nothing has
+        changed, when a row may still be sent by now, or a plan is being confirmed for long; JournalFailed.
         """
-        rows = sum((await self._storage.erasure.erase(erasure.learner)).values())
-        failures = []
-        if remaining := sum(erasure.rows.values()) - rows:
-            failures.append(f"{remaining} row(s) were left as they are: a job that sends them has begun meanwhile.")
-        files = 0
+        learner, failures, files = erasure.learner, list[str](), 0
+        at = self._context.clock.wall()
+        async with self._jobs.claim_plan():  # no job is stored meanwhile, and a plan made before is refused after it
+            await self._jobs.remove_abandoned()
+            if not await self._storage.erasure.erase(learner, lambda rows: Act(by, "forgot", {"rows": rows}, at)):
+                raise _still_to_be_sent(await self._storage.erasure.open_rows_of(learner))
         for path, match in erasure.files.items():
             try:
                 await asyncio.to_thread(erase_from, path, match)
                 files += 1
             except BulkremoveError as error:
                 failures.append(str(error))
-        sweep_copies(self._context.settings.home)
-        await self._context.record(by, "forgot", rows=rows, files=files, failed=len(failures))
+        try:
+            with without_copies(self._context.settings.home):
+                pass
+        except JournalFailed as error:
+            failures.append(f"A copy of the journal may still hold what was erased. {error}")
+        failures += await self._left_over(erasure)
+        if erasure.files or failures:
+            await self._context.record(by, "forgot_files", files=files, failed=len(failures))
         if not await self._storage.overwrite_deleted():
             failures.append(
                 "The journal's write-ahead log still holds what was erased, since another process was reading it. "
                 "It is emptied when the last process that uses the journal ends, such as `bulkremove serve`."
             )
         return failures
+
+    async def _left_over(self, erasure: Erasure) -> list[str]:
+        """Sentences about files that name the learner and did not before: written meanwhile, or moved there."""
+        try:
+            files, by_hand = await self._search(erasure.learner)
+        except LocalFileFailed as error:
+            return [str(error)]
+        again = "Run the command again."
+        new = [f"{path} names this learner, and did not before. {again}" for path in files if path not in erasure.files]
+        return new + [f"{sentence} {again}" for sentence in by_hand if sentence not in erasure.by_hand]
 
     async def figures(self) -> Figures:
         """The figures for Prometheus."""
@@ -140,23 +184,47 @@ class Retention:
         return [source_of(settings.nightly_source, self._context.environ).inbox(settings.home), copies]
 
 
+def _still_to_be_sent(rows: int) -> ConsentMissing:
+    return ConsentMissing(
+        f"{rows} row(s) of this learner are still to be sent, so nothing was erased.",
+        hint="Let their jobs end, or cancel them.",
+    )
+
+
 async def expire(storage: Storage, home: Path, inboxes: list[Inbox], *, now: Epoch, days: int) -> DeletionCounts:
     """Delete rows and files of jobs that ended over ``days`` days ago, and inbox files that old; 0 deletes nothing."""
     if not days:
         return DeletionCounts(0, 0)
     cutoff, jobs, files = later(now, -days * DAY), 0, 0
-    for job in await storage.jobs.page():
-        if job.state.over and not job.rows_deleted and (job.finished_at or job.created_at) < cutoff:
-            for path in own_files(home, inboxes, job):
-                path.unlink(missing_ok=True)
-                files += 1
-            await storage.erasure.delete_rows(job.id)
-            jobs += 1
+    for job in await _due(storage, cutoff):
+        for path in own_files(home, inboxes, job):
+            path.unlink(missing_ok=True)
+            files += 1
+        await storage.erasure.delete_rows(job.id)
+        jobs += 1
     for path in (path for folder in _ended_folders(inboxes) for path in _files(folder)):
         if path.stat().st_ctime < cutoff:
             path.unlink(missing_ok=True)
             files += 1
     return DeletionCounts(jobs, files)
+
+
+async def _due(storage: Storage, cutoff: Epoch) -> list[Job]:
+    """The jobs that ended before ``cutoff``, without those whose rows another job needs.
+
+    A row that another job may still send, or be made to retry, is left out if a job has settled it since. So that job's
+    rows are kept until those of the other are deleted.
+    """
+    due = {
+        job.id: job
+        for job in await storage.jobs.page()
+        if job.state.over and not job.rows_deleted and (job.finished_at or job.created_at) < cutoff
+    }
+    needed_by = {job_id: await storage.erasure.jobs_with_open_removals_of(job_id) for job_id in due}
+    while needed := [job_id for job_id in due if not due.keys() >= set(needed_by[job_id])]:
+        for job_id in needed:
+            del due[job_id]
+    return [*due.values()]
 
 
 def own_files(home: Path, inboxes: list[Inbox], job: Job) -> list[Path]:

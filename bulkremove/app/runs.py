@@ -128,8 +128,8 @@ class Runs:
                     )
                     async with self._connected(job, settings) as (client, tokens), heartbeat.recorded():
                         job = await run.run(client, tokens)
-                    if is_canary and (question := await self._canaries.question(job)):
-                        await self._jobs.add_event(job.id, "canary", question)
+                    if is_canary:
+                        await self._canaries.add_event(job)
                 elif job.state.resumable:
                     job = await self._finish(job)
                 return await self._jobs.publish(job, *files)

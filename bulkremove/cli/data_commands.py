@@ -43,18 +43,22 @@ def forget(screen: Screen, learner: str, yes: bool) -> int:
     erasure = screen.call(lambda app: app.retention.find_learner(learner))
     for job, count in erasure.rows.items():
         screen.answer(f"Job {job}: {count:,} row(s) are emptied.")
-    for path, rows in erasure.files.items():
-        screen.answer(f"{path}: {len(rows.numbers):,} row(s) are taken out.")
+    if erasure.texts:
+        screen.answer(f"{erasure.texts:,} other text(s) of the journal lose the id.")
+    for path, match in erasure.files.items():
+        what = "the upload is deleted" if match.is_upload else f"{len(match.numbers):,} row(s) are taken out"
+        screen.answer(f"{path}: {what}.")
     for sentence in erasure.by_hand:
         screen.answer(sentence)
-    if not (erasure.rows or erasure.files):
+    if not erasure.erasable:
         screen.answer("There is nothing that this command may change.")
         return 0
     _confirm("Erase this learner's data?", yes)
     failures = screen.call(lambda app: app.retention.forget(erasure, by=this_person()))
-    for sentence in failures:
-        screen.answer(sentence)
     if failures:
+        screen.answer("The learner's data were erased, but for this:")
+        for sentence in failures:
+            screen.answer(sentence)
         return 1
     screen.answer("The learner's data were erased.")
     return 0
@@ -134,6 +138,11 @@ def accept_restore(screen: Screen, yes: bool) -> None:
         screen.warn(f"Job {job} is not over; it is not sent before somebody resumes or approves it.")
     for job in restored.jobs:
         screen.warn(f"Job {job} was made since and is lost; its report, if it has one, is all that is left of it.")
+    if restored.calls is None:
+        screen.warn("How many learners were removed since is not known, so today's cap counts as used up.")
+    elif restored.calls.removals:
+        screen.warn(f"Up to {restored.calls.removals:,} removals of lost jobs count for today's cap.")
+    screen.warn("Learners whose data were erased since the copy was made are in it again; erase them anew.")
     for name in screen.call(_names_with_access):
         screen.warn(f"{name} may use the page or the HTTP API again; revoke that if it was revoked since.")
     _confirm("Continue with this journal?", yes)

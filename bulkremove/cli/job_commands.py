@@ -125,16 +125,23 @@ def show(screen: Screen, job: str, as_json: bool) -> None:
 @click.command()
 @click.argument("job")
 @click.option("--gone", is_flag=True, help="A person has looked: the learner is gone from the batch.")
+@click.option("--again", is_flag=True, help="The learner's data were erased or deleted: send one row alone again.")
 @click.pass_obj
-def canary(screen: Screen, job: str, gone: bool) -> None:
+def canary(screen: Screen, job: str, gone: bool, again: bool) -> None:
     """Show the first removal of an account, which JOB made alone; --gone lets the other rows follow.
 
     Example: bulkremove canary 20261123-k3f9 --gone
     """
     from bulkremove.app import this_person
 
+    if gone and again:
+        raise click.UsageError("Give --gone or --again, not both.")
+
     async def answer(app: App) -> str:
         stored = await app.jobs.find(job)
+        if again:
+            await app.canaries.give_up(stored, by=this_person())
+            return "Nothing is confirmed. The next run sends one row alone again."
         if not gone:
             return await app.canaries.question(stored) or f"No removal of job {job} waits to be confirmed."
         await app.canaries.confirm(stored, by=this_person())

@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_REMOVAL = re.compile(
-    r"\b(remov(ed|al)|delet(ed|ion)|unenrol(led|ed|lment)?|success(ful|fully)?|done|completed?|ok)\b", re.I
-)
-"""What a wording must name."""
+_REMOVAL = re.compile(r"\b(removed|deleted|unenrol(led|ed)|success(ful|fully)?|done|completed|ok)\b", re.I)
+"""What a wording must say: that something was done. A noun, as in "removal postponed", says nothing of it."""
 _DOUBT = re.compile(
     r"n't\b|\b(no|not|non|none|nobody|nothing|never|neither|nor|zero|without|cannot|cant|unable|un\w*success\w*|false|null|"
     r"undefined|unknown|fail\w*|err\w*|exception\w*|den(y|ied|ial)|refus\w*|reject\w*|forbid\w*|invalid|wrong|missing|"
@@ -17,6 +15,8 @@ _DOUBT = re.compile(
     r"might|could\w*|would|should|must|can|to be|pending|queued?|scheduled?|request\w*|accepted|received|process\w*|"
     r"progress|start\w*|initiat\w*|submit\w*|background|already|earlier|previous\w*|still|remain\w*|but|however|except|"
     r"only|some|unless|if|when|add(ed)?|enrol(led|ed)?|assign\w*|creat\w*|updat\w*|invit\w*|restor\w*|revert\w*|undo\w*|undone|"
+    r"postpon\w*|impossible|prohibit\w*|insufficient\w*|approv\w*|before|after|sent|rights?|allowed|"
+    r"disallow\w*|on hold|"
     r"warn\w*|login|sign|nicht|kein\w*|nie|pas|aucune?|sin|ningun\w*|nao|niet|geen|inte)\b",
     re.I,
 )

@@ -6,6 +6,7 @@ no retry: all rows of the account wait for its end in the limiter. What concerns
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -148,7 +149,7 @@ class Attempts:
         verdict = decision_table.judge(response, row.pending_row.attempts)
         self._breaker, run_end, signal = circuit_breaker.observe(
             self._breaker,
-            response,
+            _without_id(response, row.pending_row),
             inferred=verdict.status is Status.REMOVED_INFERRED,
             sent_at=exchange.admission.permit.attempt.sent_mono,
             now=self._clock.monotonic(),
@@ -319,13 +320,23 @@ class Attempts:
         return Settled(verdict.status)
 
 
+def _without_id(response: Response, pending_row: PendingRow) -> Response:
+    """The response without the learner's id in its text, which the reason of a run's end may quote."""
+    learner = re.escape(pending_row.removal.learner)
+    return replace(response, text=re.sub(f"(?<![0-9]){learner}(?![0-9])", "…", response.text))
+
+
 def _naming(run_end: RunEnd, pending_row: PendingRow, response: Response) -> RunEnd:
-    """The end of a run with the row whose response caused it, if a person must look at that row."""
+    """The end of a run with the row whose response caused it, if a person must look at that row.
+
+    It names no learner: it is stored as the job's reason, and goes into events, notices and the report's other rows.
+    """
     if not RULES[response.kind].open and response.kind not in (ResponseKind.BAD_REQUEST, ResponseKind.REDIRECTED):
         return run_end
-    removal = pending_row.removal
-    row = f"row {pending_row.number}, learner {removal.learner} in batch {removal.batch}"
-    return replace(run_end, reason=f"{run_end.reason} This was {row}; look them up in Zoho People.")
+    return replace(
+        run_end,
+        reason=f"{run_end.reason} This was row {pending_row.number}; look the learner up in Zoho People.",
+    )
 
 
 def _last_response(pending_row: PendingRow) -> Response:

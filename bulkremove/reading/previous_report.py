@@ -68,14 +68,15 @@ def sandbox_column(
 ) -> int | None:
     """Return where the mark of a sandbox run's file stands; None if it has none.
 
-    ``is_allowed``: the rows are for a sandbox run too. Raises FileRefused for a report otherwise: in it, removed means
-    that nobody was removed.
+    ``is_allowed``: the rows are for a sandbox run too. Raises FileRefused otherwise: in its report, removed means that
+    nobody was removed, and its retry file lacks those people. One marked cell is enough, and in a report the heading.
     """
     for column, heading in enumerate(header):
-        if heading.strip().casefold() == SANDBOX_COLUMN and {cell.strip() for cell in cells[column]} == {SANDBOX_MARK}:
-            if is_report and not is_allowed:
+        is_named = heading.strip().casefold() == SANDBOX_COLUMN
+        if is_named and (is_report or any(cell.strip() == SANDBOX_MARK for cell in cells[column])):
+            if not is_allowed:
                 raise FileRefused(
-                    f"{name} is the report of a sandbox run: nobody in it was really removed.",
+                    f"{name} was written by a sandbox run: nobody was really removed then.",
                     hint="Nothing was sent. Give the original file.",
                 )
             return column

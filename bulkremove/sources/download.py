@@ -19,16 +19,20 @@ TIMEOUT_SECONDS = 600.0
 MAX_BYTES = 100 * 1024 * 1024
 _MAX_NAME = 80
 """Characters of the source's name for a file."""
+_PARTIAL = "[0-9]" * 8 + "-" + "[0-9]" * 6 + "-????-*.part"
+"""Pattern of the names of files that are being downloaded."""
 
 
 async def download(pieces: AsyncGenerator[bytes], folder: Path, name: str) -> SourceFile:
     """Write ``pieces`` to a new file in ``folder``, marked as whole. Raises SourceFailed, and then leaves none.
 
     ``name``: what the source calls it; the file's own name begins with the time, since exports come again and again.
+    Only one download at a time uses a folder; what a killed one has left is deleted.
     """
     target = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}-{name[-_MAX_NAME:]}"
     partial = folder / f"{target.name}.part"
     try:
+        _delete_partial(folder)
         with os.fdopen(os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
             async with asyncio.timeout(TIMEOUT_SECONDS), aclosing(pieces):
                 size = 0
@@ -47,3 +51,8 @@ async def download(pieces: AsyncGenerator[bytes], folder: Path, name: str) -> So
     finally:
         partial.unlink(missing_ok=True)
     return SourceFile(target, name)
+
+
+def _delete_partial(folder: Path) -> None:
+    for path in folder.glob(_PARTIAL):
+        path.unlink(missing_ok=True)

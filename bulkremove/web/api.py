@@ -178,9 +178,13 @@ class Api:
         return await self._job_response(job)
 
     async def confirm_canary(self, request: web.Request) -> web.StreamResponse:
-        """Record that the learner of the first row is gone, and return the job. Raises ConsentMissing."""
-        job = await self._job(request)
-        await self._app.canaries.confirm(job, by=person(request).name)
+        """Record that the learner of the first row is gone, or can't be known, and return the job.
+
+        Raises ConsentMissing.
+        """
+        job, canaries = await self._job(request), self._app.canaries
+        answer = _choice(request, "answer", {"gone": canaries.confirm, "again": canaries.give_up}) or canaries.confirm
+        await answer(job, by=person(request).name)
         return await self._job_response(job)
 
     async def cancel(self, request: web.Request) -> web.StreamResponse:

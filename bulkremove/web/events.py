@@ -105,6 +105,7 @@ class LiveUpdates:
             remaining = max(0.0, seconds_between(app.clock.monotonic(), progress.until)) / app.clock.speed
             wait = (progress.waiting.value, remaining, later(app.clock.wall(), remaining))
         order = await self._supervisor.order()
+        waiting = await app.canaries.waiting(job) if at_rest else None
         return {
             "job": job,
             "tally": tally,
@@ -121,7 +122,8 @@ class LiveUpdates:
             "chart": chart(await app.jobs.timeline(job)) if at_rest else None,
             "failure": self._supervisor.failures.get(job.id, ""),
             "over": job.state.over,
-            "canary": await app.canaries.question(job) if at_rest else "",
+            "canary": await app.canaries.question(job) if waiting else "",
+            "canary_lost": waiting is not None and waiting.removal is None,
             "review": review_text(job, tally.open, app.clock.wall())
             if at_rest and tally.open and job.needs_review(app.clock.wall())
             else "",

@@ -106,8 +106,11 @@ class JobPages:
         return _back_to(job)
 
     async def confirm_canary(self, request: web.Request) -> web.StreamResponse:
-        """Record that the learner of the first row is gone, and resume the job."""
-        job, by = await self._job(request), person(request).name
+        """Record that the learner of the first row is gone, and resume the job; or that nobody can know it any more."""
+        job, by, form = await self._job(request), person(request).name, await read_form(request)
+        if form.get("answer") == "again":
+            await self._app.canaries.give_up(job, by=by)
+            return _back_to(job)
         await self._app.canaries.confirm(job, by=by)
         if job.state.resumable:
             await self._supervisor.resume(job.id, by=by, rows_reviewed=(await self._app.jobs.tally(job)).open)

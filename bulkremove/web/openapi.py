@@ -216,9 +216,10 @@ def _paths() -> dict[str, Any]:
         },
         "/jobs/{job}/canary": {
             "post": _operation(
-                "Confirm that the learner of an account's first removal is gone, so that other rows may be sent.",
+                "Confirm that the learner of an account's first removal is `gone`, so that other rows may be sent; or "
+                "send one row alone `again`, where the learner's data were erased or deleted, so that nobody can tell.",
                 {200: job_response},
-                [job],
+                [job, _query("answer", {"type": "string", "enum": ["gone", "again"]})],
                 errors=(404, 409),
             )
         },

@@ -58,6 +58,8 @@ class Upload:
     refusal: FileRefused | None = None
     """Why the file could not be read with ``options``."""
     removals: int = 0
+    generation: str = ""
+    """The generation of the storage in which its plan was shown."""
     job: str | None = None
     """The id of the job that its plan became; None before it is confirmed. A second confirmation returns it again."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -79,7 +81,7 @@ class Uploads:
         self._transfers = 0
         self._reading = asyncio.Semaphore(MAX_READS_AT_ONCE)
         for path in self._folder.iterdir():
-            path.unlink()
+            path.unlink(missing_ok=True)
 
     async def of_form(self, request: web.Request, *, by: str) -> Upload:
         """Store and read the file of a form.
@@ -116,9 +118,12 @@ class Uploads:
         return self._add(Upload(self._new_id(), source, [by], Epoch(time.time()), retry=(job, unknown_checked)))
 
     async def preview(self, upload: Upload) -> Preview:
-        """Return the upload's plan, read again if it is not in memory. Raises FileRefused."""
+        """Return the upload's plan to be shown, read again if it is not in memory. Raises FileRefused.
+
+        It is also read again in another generation of the storage: a learner's data were erased since.
+        """
         async with upload.lock:
-            return await self._preview(upload)
+            return await self._shown(upload)
 
     async def read_as(self, upload: Upload, options: ReadOptions, *, include_open: bool = False, by: str) -> None:
         """Read the file with these options; on failure ``refusal`` of the upload says why. A confirmed one is left."""
@@ -130,7 +135,7 @@ class Uploads:
                 upload.by.append(by)
             self._previews.pop(upload.id, None)
             try:
-                await self._preview(upload)
+                await self._shown(upload)
             except FileRefused as error:
                 upload.refusal = error
         values: dict[str, object] = {"sheet": options.sheet, "columns": dict(options.columns)}
@@ -140,14 +145,16 @@ class Uploads:
     async def confirm(self, upload: Upload, submit: Callable[[Preview], Awaitable[str]]) -> tuple[str, bool]:
         """Return the id of the job that the plan became, and whether this call made it, with ``submit``.
 
-        Raises ConsentMissing, and FileRefused if the plan has to be read again and can't be.
+        Raises ConsentMissing, also if the plan was shown in another generation of the storage, and FileRefused if the
+        plan has to be read again and can't be.
         """
         async with upload.lock:
             if upload.job is not None:
                 return upload.job, False
             if upload.refusal is not None:
                 raise ConsentMissing("This file was refused, so there is nothing to confirm.")
-            upload.job = await submit(await self._preview(upload))
+            preview = await self._preview(upload)
+            upload.job = await submit(replace(preview, generation=upload.generation))
             self._previews.pop(upload.id, None)
             if upload.path is not None:
                 upload.path.unlink(missing_ok=True)  # the journal has all rows of the job
@@ -172,9 +179,14 @@ class Uploads:
         uploads = [upload for upload, _ in self._uploads.values() if upload.job is None and upload.refusal is None]
         return sorted(uploads, key=lambda upload: upload.came_at, reverse=True)
 
+    async def _shown(self, upload: Upload) -> Preview:
+        preview = await self._preview(upload)
+        upload.generation = preview.generation
+        return preview
+
     async def _preview(self, upload: Upload) -> Preview:
         preview = self._previews.get(upload.id)
-        if preview is None:
+        if preview is None or preview.generation != await self._app.plans.generation():
             async with self._reading:
                 self._previews.clear()  # before the next one is made, or memory would hold two
                 # What other jobs did counts from when the file came, also when the plan is made again from it.
@@ -189,6 +201,8 @@ class Uploads:
             return await self._app.plans.retry(upload.retry[0], unknown_checked=upload.retry[1])
         if upload.path is None or upload.job is not None:
             raise FileRefused("This plan was confirmed; its rows are in the job.")
+        if not upload.path.exists():  # another process has just erased the data of a learner in it
+            raise FileRefused("This upload is not kept any more.", hint="Upload the file again.")
         return await self._app.plans.preview_in_subprocess(
             upload.path, name=upload.name, options=upload.options, include_open=upload.include_open
         )
@@ -231,10 +245,15 @@ class Uploads:
         return upload
 
     def _sweep(self, *, room: int = 0) -> None:
-        """Delete the uploads older than MAX_AGE, and the oldest so that ``room`` more fit into MAX_UPLOADS."""
+        """Delete the uploads older than MAX_AGE, and the oldest so that ``room`` more fit into MAX_UPLOADS.
+
+        Those are deleted as well whose files are gone: they named a learner whose data another process has erased.
+        """
         oldest_first = sorted(self._uploads.values(), key=lambda entry: entry[1])
         for index, (upload, added_at) in enumerate(oldest_first):
-            if len(oldest_first) - index > MAX_UPLOADS - room or self._clock() - added_at > MAX_AGE:
+            is_erased = upload.job is None and upload.path is not None and not upload.path.exists()
+            is_old = self._clock() - added_at > MAX_AGE
+            if is_erased or is_old or len(oldest_first) - index > MAX_UPLOADS - room:
                 if upload.path is not None:
                     upload.path.unlink(missing_ok=True)
                 self._previews.pop(upload.id, None)

@@ -48,6 +48,12 @@ _ALLOWED = {
     "code": frozenset({"200"}),
     "message": frozenset({"", "success"}),
     "success": _YES,
+    "issuccess": _YES,
+    "successful": _YES,
+    "succeeded": _YES,
+    "ok": _YES,
+    "isremoved": _YES,
+    "isdeleted": _YES,
     "removed": _YES,
     "deleted": _YES,
     "status": _YES - {"1"} | {"0", "200"},  # 0 is a success of the legacy envelope, and 1 a failure
@@ -55,6 +61,11 @@ _ALLOWED = {
     "result": _YES | {"removed", "deleted", ""},
 }
 """What members may say beside a success, at whatever depth; letters' case and underscores in names aside."""
+_FAILURE_NAME = re.compile(
+    "error|fail|exception|unsuccess|denied|refused|reject|skipped|pending|unprocessed|^not(removed|deleted|done)|"
+    "^un(removed|deleted)"
+)
+"""Members that say a failure unless they are empty; letters' case and underscores in names aside."""
 _EMPTY: tuple[object, ...] = (None, "", False, 0, [], {})
 MAX_DEPTH = 20
 """Levels of a body that are searched for a failure; a deeper one counts as one."""
@@ -254,7 +265,7 @@ def _reports_failure(value: object, depth: int = 0) -> bool:
 
 
 def _says_failure(name: str, value: object) -> bool:
-    if "error" in name or "fail" in name or "exception" in name:
+    if _FAILURE_NAME.search(name):
         return value not in _EMPTY
     if name not in _ALLOWED and ("removed" in name or "deleted" in name):
         return value in (False, 0, "0", [])  # so many, or these: none

@@ -158,7 +158,10 @@ class RateLimitStore(Protocol):
         ...
 
     async def calls(self, key: str, *, since: Monotonic, wall_since: Epoch) -> tuple[int, int]:
-        """Slots taken since ``since``, and calls made since ``wall_since``."""
+        """Slots taken since ``since``, and calls made since ``wall_since``.
+
+        Those that a journal may have lost count as made when it was accepted.
+        """
         ...
 
     async def send_times(self, key: str, *, since: Monotonic) -> list[Monotonic]:

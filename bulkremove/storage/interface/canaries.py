@@ -12,11 +12,15 @@ from bulkremove.storage.interface.records import Record
 
 @dataclass(frozen=True, slots=True)
 class RemovedRow:
-    """A row that was removed, or may have been, with the last response. ``number``: as the spreadsheet shows it."""
+    """A row that was removed, or may have been, with the last response.
+
+    ``number``: as the spreadsheet shows it; None once the rows of the job were deleted. ``removal``: None once they
+    were, or once the learner's data were erased, so that nobody can look the learner up any more.
+    """
 
     job: str
-    number: int
-    removal: Removal
+    number: int | None
+    removal: Removal | None
     http_status: int | None
     api_code: str | None
     text: str
@@ -45,5 +49,8 @@ class CanaryStore(Protocol):
         ...
 
     async def last_removed(self, client: str, host: str) -> RemovedRow | None:
-        """The row that was removed last for this client on this host, or may have been, of all jobs."""
+        """The row that was removed last for this client on this host, or may have been, of all jobs.
+
+        A person may have given up a canary (an event ``canary_given_up``): only jobs that were run since then count.
+        """
         ...

@@ -69,7 +69,10 @@ class RowStore(Protocol):
         ...
 
     async def removals_since(self, client: str, host: str, since: Epoch) -> int:
-        """How many rows of a client were sent since then, or are to be sent by jobs that run or were confirmed."""
+        """How many rows of a client were sent since then, or are to be sent by jobs that run or were confirmed.
+
+        What a journal may have lost that was accepted since then counts as well.
+        """
         ...
 
     async def add_note(self, job_id: str, number: int, note: Note, *records: Record) -> bool:

@@ -87,6 +87,13 @@ class Storage(Protocol):
         """Whether anything was ever stored. A dry run stores nothing, and makes no empty storage either."""
         ...
 
+    async def generation(self) -> str:
+        """The generation of the storage, a random id: erasing a learner or accepting a restored copy begins a new one.
+
+        A plan of another generation must be made again: it may hold the learner, or what a lost job has settled since.
+        """
+        ...
+
     async def record(self, *records: Record) -> None:
         """Write these records in one transaction."""
         ...

@@ -31,6 +31,9 @@ from bulkremove.storage.sqlite.rows import SETTLED_BY_END
 
 R = TypeVar("R")
 
+_LOST_SECONDS = 2 * 86_400.0
+"""Seconds after its acceptance in which the calls that a journal has lost are looked at; rules look at one day."""
+
 _JOBS, _ROWS = Queries("jobs.sql"), Queries("rows.sql")
 _ATTEMPTS, _LIMIT = Queries("attempts.sql"), Queries("rate_limit.sql")
 
@@ -93,15 +96,12 @@ class SqliteAttempts:
         ledger = _current_ledger(transaction, rule.key, rule, boot, now)
         slots = rule.slots(ledger, now)
         full_until = transaction.execute(_LIMIT.full_until, key=rule.key, now=now, calls=slots).fetchone()
-        nth_last_call = None
-        if rule.daily is not None:
-            nth_last_call = transaction.execute(_ATTEMPTS.nth_last_call, ledger=rule.key, n=rule.daily).fetchone()
         decision = rule.decide(
             ledger,
             now,
             full_until=full_until[0] if full_until else None,
             wall=wall,
-            nth_last_call=nth_last_call[0] if nth_last_call else None,
+            nth_last_call=None if rule.daily is None else _nth_last_call(transaction, rule.key, rule.daily, wall),
         )
         if decision.ledger is not None:
             _save(transaction, rule.key, boot, decision.ledger)
@@ -143,6 +143,22 @@ class SqliteRateLimit:
             return [at for (at,) in times]
 
         return await self._database.read_long(lambda: self._database.read_now(find))
+
+
+def _nth_last_call(reader: Reader, key: str, n: int, wall: Epoch) -> Epoch | None:
+    """When the n-th last call was made, if those that a journal has lost were made at the time of its acceptance."""
+
+    def recorded(n: int) -> Epoch | None:
+        row = reader.execute(_ATTEMPTS.nth_last_call, ledger=key, n=n).fetchone()
+        return row[0] if row else None
+
+    accepted_at, _, lost = reader.execute(_LIMIT.get_lost_calls, since=later(wall, -_LOST_SECONDS)).fetchone()
+    nth = recorded(n)
+    if not lost:
+        return nth
+    earlier = accepted_at if n <= lost else recorded(n - lost)
+    with_lost = None if earlier is None else min(earlier, accepted_at)
+    return max((time for time in (nth, with_lost) if time is not None), default=None)
 
 
 def _open(transaction: Transaction, pending_row: PendingRow, attempt: Attempt, ledger: str) -> None:

@@ -36,7 +36,12 @@ class SqliteCanaries:
 
     async def last_removed(self, client: str, host: str) -> RemovedRow | None:
         def find(reader: Reader) -> RemovedRow | None:
-            row = reader.execute(_CANARIES.last_removed, client=client, host=host).fetchone()
-            return None if row is None else RemovedRow(row[0], row[1], Removal(*row[2:5]), *row[5:])
+            (event,) = reader.execute(_CANARIES.last_given_up, client=client, host=host).fetchone()
+            whose = {"client": client, "host": host, "event": event}
+            row = reader.execute(_CANARIES.last_removed, **whose).fetchone()
+            if row is not None:
+                return RemovedRow(row[0], row[1], Removal(*row[2:5]) if row[4] else None, *row[5:])
+            row = reader.execute(_CANARIES.last_removed_and_deleted, **whose).fetchone()
+            return None if row is None else RemovedRow(row[0], None, None, None, None, "")
 
         return await self._database.read_long(lambda: self._database.read_now(find))

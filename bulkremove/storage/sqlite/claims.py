@@ -29,7 +29,7 @@ TRIES, PAUSE_SECONDS = 10, 0.02
 _OTHER_CLAIMS = {
     "nightly": "The nightly run is being done",
     "serve": "The page is being served",
-    "plan": "A plan is being confirmed",
+    "plan": "A plan is being confirmed, or a learner's data are being erased,",
     "canary": "The first row of this account is being sent",
 }
 """What is being done under a claim that is not for a job, by the part of its name before the hyphen."""

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from bulkremove.domain.ids import TRIMMED_CHARACTERS
+from bulkremove.storage.interface.records import Record
 from bulkremove.storage.sqlite.database import Database, Reader, Transaction
+from bulkremove.storage.sqlite.identity import begin_generation, identity_of
 from bulkremove.storage.sqlite.queries import Queries
+from bulkremove.storage.sqlite.records import write_records
 from bulkremove.storage.sqlite.rows import BATCH, tally_of
 
 _JOBS, _ROWS, _ATTEMPTS = Queries("jobs.sql"), Queries("rows.sql"), Queries("attempts.sql")
+_ERASURE = Queries("erasure.sql")
+_TEXTS = (
+    _ERASURE.erase_from_events,
+    _ERASURE.erase_from_notices,
+    _ERASURE.erase_from_notes,
+    _ERASURE.erase_from_reasons,
+    _ERASURE.erase_from_refusals,
+    _ERASURE.erase_from_details,
+    _ERASURE.erase_from_responses,
+)
+"""The statements that take a learner's id out of texts."""
 
 
 class SqliteErasure:
@@ -27,7 +41,8 @@ class SqliteErasure:
             counts = tally_of(transaction, job_id, as_reported=True).counts
             totals = json.dumps({status.value: count for status, count in counts.items()})
             transaction.execute(_JOBS.set_totals, job=job_id, totals=totals)
-            transaction.after_commit(partial(transaction.mark.forget, job_id, created_at))
+            journal = identity_of(transaction.connection).id
+            transaction.after_commit(partial(transaction.mark.forget, journal, job_id, created_at))
 
         await self._database.write(keep_totals)
         await self._delete_rows(job_id)
@@ -43,14 +58,24 @@ class SqliteErasure:
         while await self._database.write(lambda transaction: delete_piece(transaction, job_id)):
             pass
 
+    async def jobs_with_open_removals_of(self, job_id: str) -> list[str]:
+        def find(reader: Reader) -> list[str]:
+            return [job for (job,) in reader.execute(_ROWS.jobs_with_open_removals_of, job=job_id)]
+
+        return await self._database.read_long(lambda: self._database.read_now(find))
+
     async def open_rows_of(self, learner: str) -> int:
-        return await self._database.read(
-            lambda reader: int(reader.execute(_ROWS.count_open_rows_of_learner, learner=learner).fetchone()[0])
-        )
+        return await self._database.read(lambda reader: _open_rows_of(reader, learner))
 
     async def rows_of(self, learner: str) -> Mapping[str, int]:
         rows = await self._rows_of(learner)
         return Counter(job for job, _, _ in rows)
+
+    async def texts_of(self, learner: str) -> int:
+        def count(reader: Reader) -> int:
+            return int(reader.execute(_ERASURE.count_texts, learner=learner).fetchone()[0])
+
+        return await self._database.read_long(lambda: self._database.read_now(count))
 
     async def _rows_of(self, learner: str) -> Sequence[tuple[str, int, int]]:
         def find(reader: Reader) -> Sequence[tuple[str, int, int]]:
@@ -58,26 +83,35 @@ class SqliteErasure:
 
         return await self._database.read_long(lambda: self._database.read_now(find))
 
-    async def erase(self, learner: str) -> Mapping[str, int]:
+    async def erase(self, learner: str, record: Callable[[int], Record]) -> bool:
         rows = await self._rows_of(learner)
 
-        def erase(transaction: Transaction) -> Mapping[str, int]:
-            erased = Counter[str]()
+        def erase(transaction: Transaction) -> bool:
+            if _open_rows_of(transaction, learner):
+                return False
+            erased = 0
             for job, position, width in rows:
+                of_row = {"job": job, "position": position}
                 cells = json.dumps([""] * width)
-                if not transaction.execute(_ROWS.erase_row, job=job, position=position, cells=cells).rowcount:
-                    continue  # it may still be sent
-                transaction.execute(_ATTEMPTS.erase_attempts, job=job, position=position)
-                transaction.execute(_JOBS.delete_notes_of_row, job=job, position=position)
-                erased[job] += 1
-            return erased
+                erased += transaction.execute(_ERASURE.erase_row, cells=cells, **of_row).rowcount
+                transaction.execute(_ERASURE.erase_attempts, **of_row)
+                transaction.execute(_ERASURE.delete_notes, **of_row)
+            for statement in _TEXTS:
+                transaction.execute(statement, learner=learner)
+            begin_generation(transaction.connection)
+            write_records(transaction, [record(erased)])
+            return True
 
         return await self._database.write(erase)
 
 
+def _open_rows_of(reader: Reader, learner: str) -> int:
+    return int(reader.execute(_ERASURE.count_open_rows, learner=learner).fetchone()[0])
+
+
 def _rows_of(reader: Reader, learner: str) -> Sequence[tuple[str, int, int]]:
     """Job, position and number of cells of a learner's rows, and of rows without ids that hold the id in a cell."""
-    rows = reader.execute(_ROWS.rows_of_learner, learner=learner)
+    rows = reader.execute(_ERASURE.list_rows, learner=learner)
     return [
         (job, position, len(texts))
         for job, position, has_ids, cells in rows

@@ -130,10 +130,13 @@ class HighWaterMark:
         rows, ledgers = ({job: position}, (ledger,)) if job else ({}, ())
         self._pending = _merged(self._pending or Mark(), Mark((), changes, rows, ledgers))
 
-    def forget(self, job: str, created_at: Epoch) -> None:
-        """Record that the rows of the job were deleted. ``created_at``: of the job."""
+    def forget(self, journal: str, job: str, created_at: Epoch) -> None:
+        """Record that the rows of the job were deleted in the journal with this id. ``created_at``: of the job.
+
+        Raises JournalFailed, also when the mark belongs to another journal by now.
+        """
         with self._locked():
-            mark = self._load()
+            mark = self._load_of(journal)
             rows = {key: position for key, position in mark.rows.items() if key != job}
             self._write_content(replace(mark, rows=rows, deleted_until=max(mark.deleted_until, created_at)))
 
@@ -146,11 +149,15 @@ class HighWaterMark:
         if self._pending is None:
             return
         with self._locked():
-            mark = self._load()
-            if mark.ids[-1:] != (journal,):
-                raise JournalFailed(f"The journal beside {self._path} was replaced by another while it was in use.")
-            self._write_content(_merged(mark, self._pending))
+            self._write_content(_merged(self._load_of(journal), self._pending))
         self._pending = None
+
+    def _load_of(self, journal: str) -> Mark:
+        """The mark on disk. Raises JournalFailed, also when it belongs to another journal."""
+        mark = self._load()
+        if mark.ids[-1:] != (journal,):
+            raise JournalFailed(f"The journal beside {self._path} was replaced by another while it was in use.")
+        return mark
 
     def _write_content(self, mark: Mark, *, durable: bool = False) -> None:
         """Replace the content in one write, which a kill can't split, padded so that the file never gets shorter."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 from dataclasses import dataclass
 
@@ -40,3 +41,13 @@ class Identity:
 def identity_of(connection: sqlite3.Connection) -> Identity:
     """The identity of an open journal. Raises sqlite3.Error."""
     return Identity(*connection.execute(_IDENTITY.get).fetchone())
+
+
+def generation_of(connection: sqlite3.Connection) -> str:
+    """The generation of an open journal. Raises sqlite3.Error."""
+    return str(connection.execute(_IDENTITY.get_generation).fetchone()[0])
+
+
+def begin_generation(connection: sqlite3.Connection) -> None:
+    """Begin a new generation, as part of a transaction. Raises sqlite3.Error."""
+    connection.execute(_IDENTITY.set_generation, {"id": secrets.token_hex(8)})

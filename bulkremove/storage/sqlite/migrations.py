@@ -22,6 +22,7 @@ MIGRATIONS = (
     "11-wordings.sql",
     "12-one-time.sql",
     "13-sandbox-nights.sql",
+    "14-keeping.sql",
 )
 """Files in ``schema``, in the order in which they were added; a new journal goes through all of them."""
 WITH_COUNTER = 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
@@ -90,6 +91,7 @@ def _prepare(connection: sqlite3.Connection, mark: HighWaterMark) -> None:
 def _set_up(connection: sqlite3.Connection) -> None:
     connection.row_factory = sqlite3.Row
     connection.create_function("holds", 2, _any_cell_contains, deterministic=True)
+    connection.create_function("without", 2, _without, deterministic=True)
 
 
 def _any_cell_contains(cells: str, text: str) -> bool:
@@ -97,3 +99,8 @@ def _any_cell_contains(cells: str, text: str) -> bool:
     if "\\" not in cells and text not in cells.casefold():
         return False  # nothing is escaped, so most rows need no parsing
     return any(text in cell.casefold() for cell in json.loads(cells))
+
+
+def _without(text: str, number: str) -> str:
+    """The text without a number; longer numbers that contain it stay."""
+    return re.sub(f"(?<![0-9]){re.escape(number)}(?![0-9])", "(erased)", text)

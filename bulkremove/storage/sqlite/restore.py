@@ -6,13 +6,13 @@ import secrets
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from bulkremove.domain.clock import Clock, later
+from bulkremove.domain.clock import Clock, Epoch, later
 from bulkremove.domain.job import EndReason
 from bulkremove.storage.interface.records import JobEvent, Record
-from bulkremove.storage.interface.restore import RestoreLosses
+from bulkremove.storage.interface.restore import LostCalls, RestoreLosses
 from bulkremove.storage.sqlite.database import Database, Reader, Transaction
 from bulkremove.storage.sqlite.high_water import MAX_COUNTER, Mark
-from bulkremove.storage.sqlite.identity import identity_of
+from bulkremove.storage.sqlite.identity import begin_generation, identity_of
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import count_change, write_records
 
@@ -41,20 +41,35 @@ class SqliteRestore:
                 job: reader.execute(_ROWS.count_open_up_to, job=job, position=position).fetchone()[0]
                 for job, position in reached.items()
             }
-            lost_jobs = [job for job in sorted(mark.rows) if reader.execute(_JOBS.get_job, job=job).fetchone() is None]
             changes = max(0, mark.changes - identity.changes) if mark.knows(identity.id) else None
-            return RestoreLosses(changes, {job: count for job, count in rows.items() if count}, [*reached], lost_jobs)
+            return RestoreLosses(
+                changes,
+                _lost_calls(reader, mark),
+                {job: count for job, count in rows.items() if count},
+                [*reached],
+                _lost_jobs(reader, mark),
+            )
 
         return await self._database.read_long(lambda: self._database.read_now(look))
 
     async def put_back(self, copy: Path, *records: Record) -> None:
         await self._database.restore(copy, lambda transaction: write_records(transaction, records))
 
-    async def accept(self, *records: Record, keys: Collection[str], slots: int, held_seconds: float, why: str) -> None:
+    async def accept(
+        self,
+        *records: Record,
+        keys: Collection[str],
+        slots: int,
+        held_seconds: float,
+        why: str,
+        if_unknown: LostCalls,
+    ) -> None:
         mark = self._database.mark.read_or_nothing()
 
         def accept(transaction: Transaction) -> None:
             at, now = self._clock.wall(), self._clock.monotonic()
+            lost = _lost_calls(transaction, mark) or if_unknown
+            transaction.execute(_LIMIT.count_lost_calls, at=at, removals=lost.removals, calls=lost.calls)
             for job, position in _reached(transaction, mark).items():
                 transaction.execute(_ROWS.settle_up_to, job=job, position=position, detail=LOST, at=at)
                 transaction.execute(_JOBS.pause_restored, job=job, reason=why, code=EndReason.RESTORED, at=at)
@@ -72,9 +87,30 @@ class SqliteRestore:
             write_records(transaction, records)
             journal = secrets.token_hex(8)
             transaction.execute(_IDENTITY.renew, id=journal)
+            begin_generation(transaction.connection)
             transaction.mark.name(journal)  # before the commit: after a kill in between, it is to be accepted again
 
         await self._database.write(accept, accepts_restore=True)
+
+    async def lost_removals(self, since: Epoch) -> int:
+        return await self._database.read(
+            lambda reader: int(reader.execute(_LIMIT.get_lost_calls, since=since).fetchone()[1])
+        )
+
+
+def _lost_jobs(reader: Reader, mark: Mark) -> list[str]:
+    """The jobs that the mark knows and the journal does not."""
+    return [job for job in sorted(mark.rows) if reader.execute(_JOBS.find_id, job=job).fetchone() is None]
+
+
+def _lost_calls(reader: Reader, mark: Mark) -> LostCalls | None:
+    """What lost jobs may have sent, at most; None if the mark can't tell. Rows of other jobs become ``unknown``."""
+    identity = identity_of(reader.connection)
+    if not mark.knows(identity.id):
+        return None
+    calls = max(0, mark.changes - identity.changes)
+    rows = sum(mark.rows[job] + 1 for job in _lost_jobs(reader, mark))
+    return LostCalls(min(rows, calls), calls)
 
 
 def _reached(reader: Reader, mark: Mark) -> Mapping[str, int]:

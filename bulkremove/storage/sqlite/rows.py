@@ -143,7 +143,7 @@ class SqliteRows:
     async def removals_since(self, client: str, host: str, since: Epoch) -> int:
         def count(reader: Reader) -> int:
             row = reader.execute(_ROWS.count_removals_since, client=client, host=host, since=since).fetchone()
-            return int(row[0])
+            return int(row[0] + row[1])
 
         return await self._database.read_long(lambda: self._database.read_now(count))
 

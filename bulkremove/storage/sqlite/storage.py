@@ -12,6 +12,7 @@ from bulkremove.storage.sqlite.canaries import SqliteCanaries
 from bulkremove.storage.sqlite.claims import SqliteClaims
 from bulkremove.storage.sqlite.database import Database, close_database, open_database
 from bulkremove.storage.sqlite.erasure import SqliteErasure
+from bulkremove.storage.sqlite.identity import generation_of
 from bulkremove.storage.sqlite.jobs import SqliteJobs
 from bulkremove.storage.sqlite.nightly import SqliteNightly
 from bulkremove.storage.sqlite.records import write_records
@@ -51,6 +52,9 @@ class SqliteStorage:
     @property
     def exists(self) -> bool:
         return self._path.exists()
+
+    async def generation(self) -> str:
+        return await self._database.read(lambda reader: generation_of(reader.connection))
 
     async def record(self, *records: Record) -> None:
         await self._database.write(lambda transaction: write_records(transaction, records))

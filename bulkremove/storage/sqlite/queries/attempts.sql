@@ -24,8 +24,9 @@ WHERE job = :job AND position BETWEEN :first AND :last ORDER BY position, number
 SELECT sent_mono FROM attempt WHERE ledger = :ledger AND boot = :boot AND sent_mono >= :since ORDER BY sent_mono;
 
 -- name: count_since
--- The number of calls of the account since a time.
-SELECT count(*) FROM attempt WHERE ledger = :ledger AND sent_at >= :then;
+-- The number of calls of the account since a time, with those that a journal restored since then may have lost.
+SELECT count(*) + (SELECT coalesce(sum(calls), 0) FROM restore WHERE at >= :then) FROM attempt
+WHERE ledger = :ledger AND sent_at >= :then;
 
 -- name: nth_last_call
 -- When the n-th last call of the account was made.
@@ -40,10 +41,6 @@ GROUP BY response_kind;
 -- name: first_call_after
 -- When the job's first call after a time was made.
 SELECT min(sent_at) FROM attempt WHERE job = :job AND sent_at > :then;
-
--- name: erase_attempts
--- Empty the personal data in the attempts for a row.
-UPDATE attempt SET text = '', learner = '' WHERE job = :job AND position = :position;
 
 -- name: delete_some_attempts
 -- Delete the attempts for the first rows of a job.

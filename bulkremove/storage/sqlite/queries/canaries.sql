@@ -8,10 +8,28 @@ SELECT client, host, passed_at, by, job FROM canary WHERE client = :client AND h
 -- Record a confirmation, unless there is one.
 INSERT INTO canary (client, host, passed_at, by, job) VALUES (:client, :host, :passed_at, :by, :job) ON CONFLICT DO NOTHING;
 
+-- name: last_given_up
+-- The number of the event with which a person gave up a canary of a client on a host last; 0 if nobody did.
+SELECT coalesce(max(event.id), 0) FROM event JOIN job ON job.id = event.job
+WHERE name = 'canary_given_up' AND client = :client AND host = :host;
+
 -- name: last_removed
--- The row that was removed last for a client on a host, or may have been, with its last response.
-SELECT row.job, row.number, course, batch, row.learner, attempt.http_status, attempt.api_code, text
-FROM job JOIN row ON row.job = job.id JOIN attempt ON attempt.job = row.job AND attempt.position = row.position
+-- The row that was removed last for a client on a host, or may have been, with its last response, if there is one.
+-- Only jobs count that were run since an event, or any if that is 0.
+SELECT row.job, row.number, course, batch, row.learner, attempt.http_status, attempt.api_code, coalesce(text, '')
+FROM job JOIN row ON row.job = job.id
+LEFT JOIN attempt ON attempt.job = row.job AND attempt.position = row.position
 WHERE client = :client AND host = :host AND (row.state IN ('removed', 'removed_inferred', 'unknown')
     OR (row.state = 'sending' AND job.state IN ('stopped', 'cancelled', 'finished')))
-ORDER BY sent_at DESC LIMIT 1;
+    AND (:event = 0 OR EXISTS (SELECT 1 FROM event WHERE event.job = job.id AND event.id > :event
+        AND name IN ('started', 'restored')))
+ORDER BY coalesce(sent_at, first_sent_at) DESC LIMIT 1;
+
+-- name: last_removed_and_deleted
+-- The newest job of a client on a host that has removed learners, or may have, and whose rows were deleted since.
+-- Only jobs count that were run since an event, or any if that is 0.
+SELECT id FROM job WHERE client = :client AND host = :host AND EXISTS (
+        SELECT 1 FROM json_each(totals) WHERE key IN ('removed', 'removed_inferred', 'unknown') AND value > 0)
+    AND (:event = 0 OR EXISTS (SELECT 1 FROM event WHERE event.job = job.id AND event.id > :event
+        AND name IN ('started', 'restored')))
+ORDER BY created_at DESC, id DESC LIMIT 1;

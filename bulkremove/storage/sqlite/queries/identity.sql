@@ -11,3 +11,11 @@ UPDATE identity SET state = :state;
 -- name: renew
 -- Give an accepted journal a new id, which the mark names already.
 UPDATE identity SET id = :id, state = 'marked';
+
+-- name: get_generation
+-- The generation of the journal, a random id; empty for the first one.
+SELECT generation FROM identity;
+
+-- name: set_generation
+-- Begin a new generation: plans of earlier ones must be made again.
+UPDATE identity SET generation = :id;

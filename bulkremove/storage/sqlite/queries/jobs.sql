@@ -151,7 +151,3 @@ SELECT 1 FROM job WHERE id = :job AND state = 'storing';
 -- Delete the notes about the first rows of a job.
 DELETE FROM note WHERE job = :job AND position IN (SELECT position FROM row WHERE job = :job ORDER BY position
     LIMIT :limit);
-
--- name: delete_notes_of_row
--- Delete the notes about one row.
-DELETE FROM note WHERE job = :job AND position = :position;

@@ -47,3 +47,11 @@ SELECT count(*) FROM slot WHERE ledger = :key AND taken_mono > :then;
 -- name: clamp_slots
 -- Adapt slots after a reboot: release none later than free_at, and count none as taken in the future.
 UPDATE slot SET free_mono = min(free_mono, :free_at), taken_mono = min(taken_mono, :now) WHERE ledger = :key;
+
+-- name: count_lost_calls
+-- Add what a journal may have lost that is being accepted.
+INSERT INTO restore (at, removals, calls) VALUES (:at, :removals, :calls);
+
+-- name: get_lost_calls
+-- When a journal was accepted last since a time, and the removals and calls that those since then may have lost.
+SELECT max(at), coalesce(sum(removals), 0), coalesce(sum(calls), 0) FROM restore WHERE at >= :since;

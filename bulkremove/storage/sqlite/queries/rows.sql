@@ -83,23 +83,6 @@ UPDATE row SET state = 'unknown', detail = :detail, finished_at = :at, attempts 
 WHERE job = :job AND position <= :position AND state IN ('pending', 'sending')
     AND (SELECT state FROM job WHERE id = row.job) NOT IN ('storing', 'stopped', 'cancelled', 'finished');
 
--- name: count_open_rows_of_learner
--- The number of rows of a learner that may still be sent.
-SELECT count(*) FROM row JOIN job ON job.id = row.job WHERE learner = :learner AND row.state IN ('pending', 'sending')
-    AND job.state NOT IN ('stopped', 'cancelled', 'finished');
-
--- name: rows_of_learner
--- The rows of a learner, and rows without ids that may hold the id in a cell.
-SELECT job, position, learner IS NOT NULL, cells FROM row
-WHERE learner = :learner OR (learner IS NULL AND instr(cells, :learner));
-
--- name: erase_row
--- Empty the cells and the learner id of a row that is not sent any more.
-UPDATE row SET cells = :cells, learner = CASE WHEN learner IS NULL THEN NULL ELSE '' END,
-    detail = 'The data of this person were erased.'
-WHERE job = :job AND position = :position AND (state NOT IN ('pending', 'sending')
-    OR (SELECT state FROM job WHERE id = row.job) IN ('stopped', 'cancelled', 'finished'));
-
 -- name: delete_some_rows
 -- Delete the first rows of a job.
 DELETE FROM row WHERE job = :job AND position IN (SELECT position FROM row WHERE job = :job ORDER BY position
@@ -119,17 +102,29 @@ WHERE client = :client AND host = :host
 
 -- name: settled_elsewhere
 -- Another job of the same client that has settled the removal of a row, or may have made it, since the job was planned.
+-- A job that was made later has done so, whatever the times: a clock may have been wrong.
 SELECT other.job, other.state FROM row AS other JOIN job ON job.id = other.job JOIN job AS mine ON mine.id = :job
 WHERE other.learner = :learner AND other.batch = :batch AND other.course = :course AND other.job != :job
     AND job.client = mine.client AND job.host = mine.host
     AND (other.state IN ('removed', 'removed_inferred', 'not_found', 'unknown')
         OR (other.state = 'sending' AND job.state IN ('stopped', 'cancelled', 'finished')))
-    AND coalesce(other.finished_at, job.finished_at) >= mine.planned_at
+    AND (coalesce(other.finished_at, job.finished_at) >= mine.planned_at OR job.rowid > mine.rowid)
 LIMIT 1;
+
+-- name: jobs_with_open_removals_of
+-- Jobs that may still send, or be made to retry, a removal which this one has settled since they were planned.
+SELECT DISTINCT mine.id FROM row AS other JOIN job ON job.id = other.job
+JOIN row ON row.learner = other.learner AND row.batch = other.batch AND row.course = other.course AND row.job != other.job
+JOIN job AS mine ON mine.id = row.job
+WHERE other.job = :job AND mine.client = job.client AND mine.host = job.host
+    AND other.state IN ('removed', 'removed_inferred', 'not_found', 'unknown', 'sending')
+    AND row.state IN ('pending', 'sending', 'not_sent', 'unknown')
+    AND (coalesce(other.finished_at, job.finished_at) >= mine.planned_at OR job.rowid > mine.rowid);
 
 -- name: count_removals_since
 -- How many rows of a client were sent since a time, or are to be sent by jobs that run or were confirmed since then.
-SELECT count(*) FROM job JOIN row ON row.job = job.id
+-- And how many removals a journal may have lost that was accepted since then.
+SELECT count(*), (SELECT coalesce(sum(removals), 0) FROM restore WHERE at >= :since) FROM job JOIN row ON row.job = job.id
 WHERE client = :client AND host = :host AND (job.finished_at IS NULL OR job.finished_at >= :since)
     AND (first_sent_at >= :since OR (row.state = 'pending'
         AND (job.state IN ('ready', 'running') OR (job.state = 'paused' AND job.created_at >= :since))));

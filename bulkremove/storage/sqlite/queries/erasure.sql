@@ -1,0 +1,66 @@
+-- Erasure of one learner. Texts that name the learner's id lose it; longer numbers that contain it stay.
+
+-- name: count_open_rows
+-- The number of rows of a learner that may still be sent.
+SELECT count(*) FROM row JOIN job ON job.id = row.job WHERE learner = :learner AND row.state IN ('pending', 'sending')
+    AND job.state NOT IN ('stopped', 'cancelled', 'finished');
+
+-- name: list_rows
+-- The rows of a learner, and rows without ids that may hold the id in a cell.
+SELECT job, position, learner IS NOT NULL, cells FROM row
+WHERE learner = :learner OR (learner IS NULL AND instr(cells, :learner));
+
+-- name: erase_row
+-- Empty the cells and the learner id of a row.
+UPDATE row SET cells = :cells, learner = CASE WHEN learner IS NULL THEN NULL ELSE '' END,
+    detail = 'The data of this person were erased.' WHERE job = :job AND position = :position;
+
+-- name: erase_attempts
+-- Empty the personal data in the attempts for a row.
+UPDATE attempt SET text = '', learner = '' WHERE job = :job AND position = :position;
+
+-- name: delete_notes
+-- Delete the notes about a row.
+DELETE FROM note WHERE job = :job AND position = :position;
+
+-- name: count_texts
+-- The number of texts that name the learner: of events, notices, notes, reasons and responses.
+SELECT (SELECT count(*) FROM event WHERE instr(text, :learner) AND text != without(text, :learner))
+    + (SELECT count(*) FROM notice WHERE instr(subject || ' ' || body, :learner)
+        AND (subject != without(subject, :learner) OR body != without(body, :learner)))
+    + (SELECT count(*) FROM note WHERE instr(text, :learner) AND text != without(text, :learner))
+    + (SELECT count(*) FROM job WHERE instr(reason, :learner) AND reason != without(reason, :learner))
+    + (SELECT count(*) FROM taken WHERE instr(held, :learner) AND held != without(held, :learner))
+    + (SELECT count(*) FROM row WHERE instr(detail, :learner) AND detail != without(detail, :learner))
+    + (SELECT count(*) FROM attempt WHERE instr(text, :learner) AND text != without(text, :learner)
+        OR learner = :learner);
+
+-- name: erase_from_events
+-- Take the id out of the events of all jobs.
+UPDATE event SET text = without(text, :learner) WHERE instr(text, :learner);
+
+-- name: erase_from_notices
+-- Take the id out of all notices, sent or not.
+UPDATE notice SET subject = without(subject, :learner), body = without(body, :learner)
+WHERE instr(subject || ' ' || body, :learner);
+
+-- name: erase_from_notes
+-- Take the id out of notes about other rows.
+UPDATE note SET text = without(text, :learner) WHERE instr(text, :learner);
+
+-- name: erase_from_reasons
+-- Take the id out of the reasons why runs of jobs ended.
+UPDATE job SET reason = without(reason, :learner) WHERE instr(reason, :learner);
+
+-- name: erase_from_refusals
+-- Take the id out of the reasons why files were held.
+UPDATE taken SET held = without(held, :learner) WHERE instr(held, :learner);
+
+-- name: erase_from_details
+-- Take the id out of the details of other rows.
+UPDATE row SET detail = without(detail, :learner) WHERE instr(detail, :learner);
+
+-- name: erase_from_responses
+-- Take the id out of the responses to the calls for other rows.
+UPDATE attempt SET text = without(text, :learner), learner = CASE learner WHEN :learner THEN '' ELSE learner END
+WHERE instr(text, :learner) OR learner = :learner;
