@@ -204,7 +204,7 @@ class _Play:
             preview = await app.plans.preview(io.BytesIO(file.text.encode()), name=f"{name}.csv", options=ReadOptions())
             job = await app.plans.submit(
                 preview,
-                consent=Consent(yes=True),
+                consent=Consent(yes=True, compared=preview.plan.doubtful_ids),  # its courses share a batch
                 folder=self._folder,
                 prepared_by=["ann"],
                 by="ann",
