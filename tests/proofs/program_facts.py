@@ -11,6 +11,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
+from bulkremove.domain.table import SANDBOX_COLUMN
 from bulkremove.sandbox import LoggedRequest
 
 CALLS, WINDOW = 30, 60.0
@@ -74,7 +75,7 @@ class Told:
 
     @classmethod
     def of(cls, line: Mapping[str, Any]) -> Told:
-        cells = tuple(text for _, text in line["cells"])
+        cells = tuple(text for name, text in line["cells"] if name != SANDBOX_COLUMN)
         return cls(int(line["row"]), cells, line["status"], line["detail"] or "", int(line["attempts"]))
 
 

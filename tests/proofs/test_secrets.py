@@ -290,8 +290,8 @@ def test_no_secret_stays_behind_a_night_whose_source_and_notices_fail(tmp_path: 
         bulkremove = Bulkremove(home, env)
         said = []
         for words in (
-            *(("nightly", "--sandbox", str(world)), ("nightly", "--test-notice"), ("schedule", "show"), ("audit",)),
-            *(("schedule", "cron"), ("schedule", "systemd"), ("doctor",), ("jobs",)),
+            *(("nightly",), ("nightly", "--sandbox", str(world)), ("nightly", "--test-notice"), ("schedule", "show")),
+            *(("audit",), ("schedule", "cron"), ("schedule", "systemd"), ("doctor",), ("jobs",)),
         ):
             done = bulkremove("--debug", "--verbose", "--events", "json", *words)
             said += [(f"{' '.join(words)}", (done.stdout + done.stderr).encode())]
