@@ -194,7 +194,7 @@ ID = st.integers(0, 10**19 - 1).map(str)
     end=st.sampled_from(["\n", "\r\n"]),
     encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
 )
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 def test_a_grid_written_as_csv_is_read_back_exactly(
     rows: list[tuple[str, ...]], separator: str, quoting: int, end: str, encoding: str
 ) -> None:
@@ -206,7 +206,7 @@ def test_a_grid_written_as_csv_is_read_back_exactly(
 
 
 @given(cell=st.text(max_size=30))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_cell_ever_becomes_another_id(cell: str) -> None:
     out = io.StringIO(newline="")
     csv.writer(out, quoting=csv.QUOTE_ALL).writerows([HEADER, [*IDS[:2], cell]])

@@ -126,7 +126,7 @@ def test_a_sheet_that_would_overflow_is_told_beforehand(tmp_path: Path) -> None:
 
 
 @given(note=st.text(max_size=40), name=st.text(max_size=20))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_text_breaks_a_report_or_becomes_a_formula(tmp_path: Path, note: str, name: str) -> None:
     job = Job(**{**{f: getattr(JOB, f) for f in JOB.__slots__}, "header": (*JOB.header[:3], name)})
     (tmp_path / "r.csv").unlink(missing_ok=True)

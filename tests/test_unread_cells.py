@@ -267,7 +267,7 @@ PIECES = [ods_row(*IDS), ods_row(*OTHER, more=BLANKS), ods_row("", "Zoë"), ods_
 
 
 @given(data=st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_plain_rows_of_an_ods_are_read_as_any_others(data: st.DataObject) -> None:
     """A comment anywhere makes the reader parse all rows as XML."""
     rows = "".join(data.draw(st.lists(st.sampled_from(PIECES), min_size=1, max_size=6)))

@@ -223,7 +223,7 @@ def test_whatever_is_asked_gets_an_answer_that_the_document_names(
     excluded: list[Any] = [positive_data_acceptance] if operation.label == f"POST {PREFIX}/plans" else []
     tried = 0
 
-    @settings(max_examples=12, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=12, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
     @given(
         case=operation.as_strategy(mode)
         if not known

@@ -144,7 +144,7 @@ ID = st.integers(0, 10**19 - 1).map(str)
 
 
 @given(rows=st.lists(st.tuples(ID, ID, ID, CELL), min_size=1, max_size=6))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 def test_a_grid_of_texts_is_read_back_exactly(kind: str, rows: list[tuple[str, ...]]) -> None:
     table = of(kind, Sheet([[*HEADER, "Note"], *map(list[Cell], rows)]))
     assert rows == [row.cells for row in table.rows()]
@@ -157,7 +157,7 @@ def small_book(kind: str) -> bytes:
 
 
 @given(data=st.data())
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 def test_a_broken_book_is_refused_with_a_sentence_or_read_right(kind: str, data: st.DataObject) -> None:
     whole = small_book(kind)
     at = data.draw(st.integers(0, len(whole) - 1))
