@@ -45,6 +45,13 @@ NOT_DONE: list[Mapping[str, object]] = [
     *({name: ["5"]} for name in ("notRemoved", "undeleted", "unprocessed", "skippedLearners", "rejected", "pending")),
     *({name: True} for name in ("denied", "isRefused", "unsuccessful")),
     *({name: no} for name, no in (("exception", "NPE"), ("removed", False), ("result", "not removed"), ("result", 0))),
+    *({name: True} for name in ("dryRun", "dry_run", "isSimulation", "queued", "testMode", "partial", "noChange")),
+    *(
+        {name: no}
+        for name, no in (("state", "PENDING"), ("warnings", ["not enrolled"]), ("warning", "x"), ("ignored", 1))
+    ),
+    *({name: no} for name, no in (("state", ["SCHEDULED"]), ("removalStatus", "QUEUED"), ("jobState", "accepted"))),
+    *({"data": said} for said in ({"state": "in progress"}, {"outcome": "none"}, [{"affected": 0}])),
 ]
 """Members beside a documented success that take it back."""
 
@@ -56,6 +63,7 @@ ZOHO_NOT_FOUND: list[object] = [
     {"response": {"message": "Error occurred", "uri": "/x", "errors": [{"code": 7048, "message": "x"}], "status": 1}},
     {"errors": {"code": "7049", "message": "x"}, "status": 1},
     {"error": {"code": 7049, "message": "x"}},
+    {"error": {"code": 7024, "message": "No records found"}},
 ]
 """What a 404 of Zoho People may look like: its documented success and error formats, with a code of its own."""
 FOREIGN_NOT_FOUND: list[object] = [
@@ -79,6 +87,12 @@ FOREIGN_NOT_FOUND: list[object] = [
     {"code": "404", "errors": [{"code": 500, "message": "x"}]},
     b'{"code": "500", "code": "404", "message": "x"}',
     {"code": "INVALID_URL_PATTERN", "message": "Please check if the URL is a correct one", "status": "error"},
+    {"error": {"code": 7011, "message": "Invalid form name"}},
+    {"error": {"code": 7020, "message": "No such field"}},
+    {"response": {"message": "Error occurred", "uri": "/x", "errors": [{"code": 9001, "message": "x"}], "status": 1}},
+    {"code": "404", "data": {"success": True}},
+    {"code": "404", "message": "x", "details": [{"status": "removed"}]},
+    {"code": "404", "message": "x", "data": {"learner": {"removed": "true"}}},
     {"type": "about:blank", "title": "Not Found", "status": 404, "detail": "x"},
 ]
 """Bodies of gateways and frameworks in front of Zoho People, and codes that are about the address, not the learner."""
@@ -124,6 +138,12 @@ def legacy(code: object, message: str = "x") -> object:
         (ResponseKind.CONTRADICTORY, 202, {"code": "404"}),
         *((ResponseKind.LIMITED, 429, {"code": code}) for code in ("INVALID_INPUT", "7202")),
         (ResponseKind.REMOVED, 200, {**OK, "message": "Success", "success": True, "failedLearners": [], "result": {}}),
+        (
+            ResponseKind.REMOVED,
+            200,
+            {**OK, "state": "removed", "warnings": [], "dryRun": False, "batchStatus": "active"},
+        ),
+        (ResponseKind.REMOVED, 200, {**OK, "batchName": "Pending", "data": {"courseTitle": "Queued"}}),
         (ResponseKind.REMOVED, 200, {**OK, "batchName": "Threshold concepts", "courseName": "Telescope"}),
         (ResponseKind.CONTRADICTORY, 200, b"[1]"),
         (ResponseKind.CONTRADICTORY, 200, b"[" * 100_000),

@@ -23,23 +23,39 @@ _ABOUT_ADDRESS = re.compile(
     r"(^|_)(URLS?|URI|ROUTE|PATH|PATTERN|METHOD|API|ENDPOINT|SERVICE|HOST|DOMAIN|PAGE|SITE)(_|$)"
 )
 """Words of a code that is about the address of the call, not about the learner."""
-_PEOPLE_CODE = re.compile(r"[79]\d{3}")
-"""Zoho People's general codes, such as 7049; these come inside of an error, in whatever type."""
+_PEOPLE_CODES = frozenset({"7024", "7048", "7049"})
+"""Zoho People's general codes for no records, no such user and no such record; these come inside of an error, in
+whatever type. Its other codes are about the call (7011: invalid form name)."""
+_SUCCESS = frozenset({"true", "success", "removed", "deleted", "done", "ok"})
 
 
 def is_zoho_not_found(body: Mapping[str, object], errors: Iterable[Mapping[str, object]]) -> bool:
     """Whether a JSON object that came as "not found" has the form of Zoho People. ``errors``: the errors in it."""
-    if not body.keys() <= _MEMBERS or isinstance(body.get("error"), str):
+    if not body.keys() <= _MEMBERS or isinstance(body.get("error"), str) or _claims_success(body):
         return False
     if body.get("status") is not None and str(body["status"]).lower() not in _STATUS:
         return False
     inner = [_text(error.get(name)) for error in errors for name in ("code", "status_code")]
     outer = body.get("code")
-    if any(code is not None and not (_is_in_words(code) or _PEOPLE_CODE.fullmatch(code)) for code in inner):
+    if any(code is not None and not (_is_in_words(code) or code in _PEOPLE_CODES) for code in inner):
         return False
     if outer is None:
         return any(inner)
     return isinstance(outer, str) and (outer.strip() == "404" or _is_in_words(outer.strip()))
+
+
+def _claims_success(value: object) -> bool:
+    """Whether anything in the body, at whatever depth, says that the learner was removed by this very call."""
+    pending = [value]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, Mapping):
+            pending += value.values()
+        elif isinstance(value, list):
+            pending += value
+        elif str(value).strip().lower() in _SUCCESS:
+            return True
+    return False
 
 
 def _is_in_words(code: str) -> bool:

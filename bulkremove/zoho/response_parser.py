@@ -17,6 +17,7 @@ from bulkremove.domain.attempt import Reply
 from bulkremove.domain.clock import Epoch, seconds_between
 from bulkremove.domain.wording import is_acceptable
 from bulkremove.zoho import error_codes
+from bulkremove.zoho.contradictions import reports_failure, text_of
 from bulkremove.zoho.error_codes import HTTP_CODES
 from bulkremove.zoho.not_found import is_zoho_not_found
 from bulkremove.zoho.response_kind import Response, ResponseKind
@@ -42,33 +43,6 @@ _QUOTED = re.compile(r"\"[^\"]{1,200}\"|(?<!\w)'[^']{1,200}'(?!\w)|\u201c[^\u201
 """Names that a message quotes are not its own words."""
 _AFTER = re.compile(r"try again after (\d{1,6}) ?(second|minute|hour)s?", re.IGNORECASE)
 _UNIT = {"second": 1.0, "minute": 60.0, "hour": 3600.0}
-
-_YES = frozenset({"true", "success", "ok", "1", "yes"})
-_ALLOWED = {
-    "code": frozenset({"200"}),
-    "message": frozenset({"", "success"}),
-    "success": _YES,
-    "issuccess": _YES,
-    "successful": _YES,
-    "succeeded": _YES,
-    "ok": _YES,
-    "isremoved": _YES,
-    "isdeleted": _YES,
-    "removed": _YES,
-    "deleted": _YES,
-    "status": _YES - {"1"} | {"0", "200"},  # 0 is a success of the legacy envelope, and 1 a failure
-    "statuscode": frozenset({"200"}),
-    "result": _YES | {"removed", "deleted", ""},
-}
-"""What members may say beside a success, at whatever depth; letters' case and underscores in names aside."""
-_FAILURE_NAME = re.compile(
-    "error|fail|exception|unsuccess|denied|refused|reject|skipped|pending|unprocessed|^not(removed|deleted|done)|"
-    "^un(removed|deleted)"
-)
-"""Members that say a failure unless they are empty; letters' case and underscores in names aside."""
-_EMPTY: tuple[object, ...] = (None, "", False, 0, [], {})
-MAX_DEPTH = 20
-"""Levels of a body that are searched for a failure; a deeper one counts as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,20 +172,20 @@ def _parse_body(raw: bytes) -> _Body | None:
     if not isinstance(tree, dict):
         return None
     errors = list(_errors(tree))
-    code = _text(tree.get("code"))
-    learner = _text(tree.get("learnerId"))
-    error_codes = tuple(_text(e.get(name)) or "" for e in errors for name in ("code", "status_code", "title"))
-    texts = [_text(tree.get("message")) or ""]
+    code = text_of(tree.get("code"))
+    learner = text_of(tree.get("learnerId"))
+    error_codes = tuple(text_of(e.get(name)) or "" for e in errors for name in ("code", "status_code", "title"))
+    texts = [text_of(tree.get("message")) or ""]
     for error in errors:
         details = error.get("details")
-        texts += [_text(error.get(name)) or "" for name in ("message", "title", "description")]
-        texts += [_text(details.get("message")) or ""] if isinstance(details, dict) else []
-    message = _text(tree.get("message")) or ""
+        texts += [text_of(error.get(name)) or "" for name in ("message", "title", "description")]
+        texts += [text_of(details.get("message")) or ""] if isinstance(details, dict) else []
+    message = text_of(tree.get("message")) or ""
     failed = (
         has_repeated_name
         or code not in (None, "200")
         or isinstance(tree.get("message"), list | dict)
-        or _reports_failure(tree)
+        or reports_failure(tree)
     )
     says_success = message.lower() == "success"
     is_not_found = not has_repeated_name and is_zoho_not_found(tree, errors)
@@ -234,7 +208,7 @@ def _is_other_wording(tree: dict[str, object]) -> bool:
     if not isinstance(message, str) or _shorten(message.strip()) != message.strip():
         return False
     others = {name: value for name, value in tree.items() if name != "message"}
-    return is_acceptable(message.strip()) and not _reports_failure(others)
+    return is_acceptable(message.strip()) and not reports_failure(others)
 
 
 def _errors(tree: dict[str, object]) -> Iterator[dict[str, object]]:
@@ -247,41 +221,7 @@ def _errors(tree: dict[str, object]) -> Iterator[dict[str, object]]:
                 if isinstance(error, dict):
                     yield error
                 elif error not in (None, "", False):
-                    yield {"message": _text(error) or "an error of unknown form"}
-
-
-def _reports_failure(value: object, depth: int = 0) -> bool:
-    """Whether a member says that the call failed, at whatever depth."""
-    if depth > MAX_DEPTH:
-        return True
-    if isinstance(value, list):
-        return any(_reports_failure(item, depth + 1) for item in value)
-    if not isinstance(value, dict):
-        return False
-    return any(
-        _says_failure(name.lower().replace("_", ""), member) or _reports_failure(member, depth + 1)
-        for name, member in value.items()
-    )
-
-
-def _says_failure(name: str, value: object) -> bool:
-    if _FAILURE_NAME.search(name):
-        return value not in _EMPTY
-    if name not in _ALLOWED and ("removed" in name or "deleted" in name):
-        return value in (False, 0, "0", [])  # so many, or these: none
-    allowed = _ALLOWED.get(name)
-    if allowed is None or value is None:
-        return False
-    values = value if isinstance(value, list) else [value]
-    return any((_text(item) or "").lower() not in allowed for item in values if not isinstance(item, dict | list))
-
-
-def _text(value: object) -> str | None:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str | int | float):
-        return str(value).strip()
-    return None
+                    yield {"message": text_of(error) or "an error of unknown form"}
 
 
 def _plain(raw: bytes) -> str:
