@@ -771,19 +771,19 @@ async def test_a_wording_is_accepted_on_its_evidence_and_withdrawn_by_a_note_of_
         await storage.attempts.close(permit, outcome, Answered())
     assert await storage.rows.add_note("job", 2, Note(Epoch(2e9), "jo", "", LookupResult.GONE))
     (evidence,) = await storage.wordings.looked_up("job")
-    assert WordingEvidence("c", "h", wording, 2, True, True, 2, "") == evidence
+    assert WordingEvidence("c", "h", wording, 2, "jo", True, 2, "") == evidence
     seen: list[WordingEvidence | None] = []
 
     def decide(found: WordingEvidence | None) -> tuple[AcceptedWording, list[Act]]:
         seen.append(found)
-        if found is None or not found.is_gone:
+        if found is None or not found.gone_by:
             raise ConsentMissing("No.")
         return AcceptedWording("c", "h", wording, Epoch(3.0), "kim", "job"), [ACT]
 
     for number in (3, 9):  # nobody looked the one up, the other does not exist
         with pytest.raises(ConsentMissing):
             await storage.wordings.accept("job", number, decide)
-    assert (False, None) == (seen[0] is None or seen[0].is_gone, seen[1])
+    assert ("", None) == (seen[0] and seen[0].gone_by, seen[1])
     assert [] == await storage.audit.newest(5)
     accepted = await storage.wordings.accept("job", 2, decide)
     assert accepted == await storage.wordings.accept("job", 2, decide)
@@ -792,8 +792,8 @@ async def test_a_wording_is_accepted_on_its_evidence_and_withdrawn_by_a_note_of_
         await storage.wordings.accepted("c", "h"),
         await storage.wordings.accepted("another", "h"),
     )
-    assert await storage.wordings.withdraw(accepted.number, ACT)
-    assert not await storage.wordings.withdraw(accepted.number, ACT)
+    assert await storage.wordings.withdraw(accepted.number, "jo withdrew it", ACT)
+    assert not await storage.wordings.withdraw(accepted.number, "jo withdrew it", ACT)
     again = await storage.wordings.accept("job", 2, decide)
     assert again.number > accepted.number
     assert await storage.rows.add_note("job", 3, Note(Epoch(2e9), "jo", "", LookupResult.STILL_THERE))

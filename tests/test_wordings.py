@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 
@@ -34,11 +36,11 @@ def learner(index: int) -> str:
     return str(478346000019558000 + index)
 
 
-def site(tmp_path: Path, rows: int = 8, faults: dict[int, list[str]] | None = None) -> App:
+def site(tmp_path: Path, rows: int = 8, faults: dict[int, list[str]] | None = None, *, four_eyes: bool = False) -> App:
     """An account whose Zoho reports every removal in other words, but for the rows in ``faults``."""
     met = {learner(i): [OTHER] * 9 for i in range(rows)} | {learner(i): f for i, f in (faults or {}).items()}
     world, _ = crowd(tmp_path, rows, missing=0, faults={"learners": met})
-    settings = Settings(tmp_path / "home", concurrency=2)
+    settings = Settings(tmp_path / "home", concurrency=2, four_eyes=four_eyes)
     return App(settings, environ={}, sandbox=SandboxOptions(world, 600.0))
 
 
@@ -145,9 +147,50 @@ async def test_a_learner_who_is_still_there_withdraws_it_at_once(tmp_path: Path)
         assert 1 == len(await app.wordings.all())
         await note(app, ended.job, 2, LookupResult.STILL_THERE)  # a row that only these words proved
         assert [] == await app.wordings.all()
+        assert 2 == (await app.jobs.tally(ended.job))[Status.UNKNOWN], "nothing proves the other row either"
+        details = [one.detail for one in await app.jobs.outcomes(ended.job)]
+        assert all(detail.startswith("What proved this removal was withdrawn later") for detail in details)
+        why = f"The learner of row 2 of job {ended.job.id} is still there, as kim noted"
+        (event,) = [text for _, name, text in await app.jobs.events(ended.job) if name == "wording_withdrawn"]
+        assert event.startswith(why)
+        assert event.endswith("Rows that have become unknown: 2.")
         assert ("kim", "wording_withdrawn") in [(entry.actor, entry.act) for entry in await app.audit.newest(2)]
         with pytest.raises(ConsentMissing, match="still there"):
             await app.wordings.accept(job.id, 2, by="kim")
+
+
+async def test_still_there_counts_whatever_the_clock_said(tmp_path: Path) -> None:
+    with closing(site(tmp_path)) as app:
+        job = await unanswered(app, tmp_path)
+        await note(app, job, 2)
+        connection = sqlite3.connect(tmp_path / "home" / "journal.db")
+        with contextlib.closing(connection), connection:  # the calls were made before the clock was set back by an hour
+            connection.execute("UPDATE attempt SET sent_at = sent_at + 3600")
+        await note(app, job, 3, LookupResult.STILL_THERE)
+        with pytest.raises(ConsentMissing, match="row 3 of job"):
+            await app.wordings.accept(job.id, 2, by="kim")
+
+
+async def test_under_four_eyes_another_person_accepts_the_words(tmp_path: Path) -> None:
+    with closing(site(tmp_path)) as app:
+        job = await unanswered(app, tmp_path)
+    with closing(site(tmp_path, four_eyes=True)) as app:
+        await note(app, job, 2)
+        with pytest.raises(ConsentMissing, match="Two people must agree"):
+            await app.wordings.accept(job.id, 2, by="kim")
+        assert "jo" == (await app.wordings.accept(job.id, 2, by="jo")).by
+
+
+async def test_who_was_found_gone_is_not_sent_again(tmp_path: Path) -> None:
+    with closing(site(tmp_path)) as app:
+        job = await unanswered(app, tmp_path)
+        await note(app, job, 2)
+        await note(app, job, 3, LookupResult.STILL_THERE)
+        plan = (await app.plans.retry(job.id, unknown_checked=True)).plan
+        assert 2 not in plan.table.numbers, "whoever is there now was enrolled anew"
+        assert 3 in plan.table.numbers
+        await note(app, job, 2, LookupResult.STILL_THERE)
+        assert 2 in (await app.plans.retry(job.id, unknown_checked=True)).plan.table.numbers
 
 
 async def test_words_for_one_learner_only_and_rows_with_other_answers_are_no_evidence(tmp_path: Path) -> None:
@@ -256,9 +299,16 @@ async def test_the_page_notes_accepts_and_withdraws(tmp_path: Path) -> None:
         shown = await visitor.get(f"/jobs/{job}")
         assert f"accepted by {accepted.by}" in shown.text
         assert "Accept this answer" not in shown.text
+        await visitor.post(f"/jobs/{job}/wordings/withdraw", number=str(accepted.number))
+        assert [] == await one.app.wordings.all()
+        await visitor.post(f"/jobs/{job}/wordings", row="2")
         plan = await visitor.upload(triples(1, first=3))
         assert "has accepted this answer of Zoho as the proof of a removal" in plan.text
-        await visitor.post(f"/jobs/{job}/wordings/withdraw", number=str(accepted.number))
+        later = (await visitor.confirm(plan)).url.rpartition("/")[2]
+        await until(lambda: one.supervisor.running(later) is None)
+        assert "Row whose learner is still there" not in shown.text, "no row of this job was proved by these words"
+        assert "Row whose learner is still there" in (await visitor.get(f"/jobs/{later}")).text
+        await visitor.post(f"/jobs/{later}/notes", row="2", result="still_there")
         assert [] == await one.app.wordings.all()
 
 

@@ -91,7 +91,8 @@ class Plans:
     async def retry(self, job_id: str, *, unknown_checked: bool) -> Preview:
         """Preview a new job of an ended job's rows that are ``not_sent``. Raises ConsentMissing when there are none.
 
-        ``unknown_checked``: a person has looked the ``unknown`` rows up, so that they are sent again too.
+        ``unknown_checked``: a person has looked the ``unknown`` rows up, so that they are sent again too, but for those
+        whose learner is gone.
         """
         generation = await self.generation()
         job = await self._jobs.find(job_id)
@@ -105,7 +106,8 @@ class Plans:
                 page_hint=f"It can still go on: {command} it.",
             )
         statuses = (Status.NOT_SENT, Status.UNKNOWN) if unknown_checked else (Status.NOT_SENT,)
-        rows = [row for row in await self._jobs.outcomes(job, *statuses) if any(row.cells)]  # not those erased since
+        outcomes = await self._jobs.outcomes(job, *statuses)
+        rows = [row for row in outcomes if any(row.cells) and not row.was_found_gone]  # nor those erased since
         if not rows:
             raise ConsentMissing(
                 f"Job {job.id} has no rows to send again, so nothing was made or sent.",

@@ -54,6 +54,11 @@ class Wordings:
                 )
             if why := _refusal(evidence):
                 raise ConsentMissing(f"These words can't be accepted yet: {evidence.wording}. {why}")
+            if self._context.settings.four_eyes and evidence.gone_by == by:
+                raise ConsentMissing(
+                    f"Two people must agree (four_eyes): {by} found the learner of row {number} gone, so somebody "
+                    "else has to accept these words. Nothing was changed."
+                )
             accepted = AcceptedWording(evidence.client, evidence.host, evidence.wording, at, by, job.id)
             facts = {"job": job.id, "row": number, "wording": str(evidence.wording), "client": evidence.client}
             text = f"{by} accepted {evidence.wording} as the proof of a removal, for plans that are made from now on."
@@ -65,9 +70,13 @@ class Wordings:
         return await self._store.accept(job.id, number, decide)
 
     async def withdraw(self, number: int, *, by: str) -> None:
-        """Withdraw an accepted wording, also for jobs that run. Raises ConsentMissing for an unknown number."""
+        """Withdraw an accepted wording, also for jobs that run; what only it proves to be removed becomes unknown.
+
+        Raises ConsentMissing for an unknown number.
+        """
         at: Epoch = self._context.clock.wall()
-        if not await self._store.withdraw(number, Act(by, "wording_withdrawn", {"number": number}, at)):
+        act = Act(by, "wording_withdrawn", {"number": number}, at)
+        if not await self._store.withdraw(number, f"{by} withdrew it", act):
             raise ConsentMissing(f"There is no accepted wording {number}.", hint="`bulkremove wordings` lists them.")
 
 
@@ -76,7 +85,7 @@ def _refusal(evidence: WordingEvidence) -> str:
     row = f"row {evidence.number}"
     if evidence.still_there:
         return f"The learner of {evidence.still_there} got the same answer and is still there, as somebody noted."
-    if not evidence.is_gone:
+    if not evidence.gone_by:
         return f"Look the learner of {row} up in Zoho People, and note that they are gone."
     if not evidence.is_only:
         return (

@@ -110,3 +110,9 @@ class Outcome:
     finished_at: Epoch | None = None
     notes: tuple[Note, ...] = ()
     """What people found out later; the status does not change with them."""
+
+    @property
+    def was_found_gone(self) -> bool:
+        """Whether a person saw last that the learner is gone: a removal sent now would hit whoever is enrolled anew."""
+        results = [note.result for note in self.notes if note.result]
+        return bool(results) and results[-1] is LookupResult.GONE

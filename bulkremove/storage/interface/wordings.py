@@ -8,7 +8,7 @@ from typing import Protocol
 
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.wording import Wording
-from bulkremove.storage.interface.records import Record
+from bulkremove.storage.interface.records import Act, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,8 @@ class WordingEvidence:
     host: str
     wording: Wording
     number: int
-    is_gone: bool
-    """A person has looked the row up since, and the learner is gone."""
+    gone_by: str
+    """Who has looked the row up since and found the learner gone; empty if nobody has."""
     is_only: bool
     """All attempts of the row were answered with this wording, so that no other one can have removed the learner."""
     learners: int
@@ -47,7 +47,10 @@ class WordingEvidence:
 
 
 class WordingStore(Protocol):
-    """The store of accepted wordings. A note that a learner is still there withdraws those that the row came with."""
+    """The store of accepted wordings. A note that a learner is still there withdraws those that the row came with.
+
+    With a wording that is withdrawn, the rows that nothing else proves to be removed become unknown.
+    """
 
     async def all(self) -> list[AcceptedWording]:
         """All accepted wordings, the oldest first."""
@@ -74,6 +77,6 @@ class WordingStore(Protocol):
         """
         ...
 
-    async def withdraw(self, number: int, *records: Record) -> bool:
-        """Withdraw an accepted wording; False if there is none with this number."""
+    async def withdraw(self, number: int, why: str, act: Act) -> bool:
+        """Withdraw an accepted wording; False if there is none with this number. ``why``: for the jobs' events."""
         ...

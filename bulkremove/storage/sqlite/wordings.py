@@ -7,13 +7,15 @@ from dataclasses import asdict
 
 from bulkremove.domain.attempt import LookupResult, Note
 from bulkremove.domain.wording import Wording
-from bulkremove.storage.interface.records import Act, Record
+from bulkremove.storage.interface.records import Act, JobEvent, Record
 from bulkremove.storage.interface.wordings import AcceptedWording, WordingEvidence
 from bulkremove.storage.sqlite.database import Database, Reader, Transaction
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import write_records
 
 _WORDINGS = Queries("wordings.sql")
+UNPROVEN = "What proved this removal was withdrawn later: look this learner up in Zoho People. "
+"""Begins the detail of a row that has become unknown with the wording that proved it."""
 
 
 class SqliteWordings:
@@ -32,7 +34,7 @@ class SqliteWordings:
         def find(reader: Reader) -> list[WordingEvidence]:
             by_wording: dict[Wording, WordingEvidence] = {}
             for evidence in _evidence(reader, job_id):
-                if evidence.is_gone:
+                if evidence.gone_by:
                     by_wording.setdefault(evidence.wording, evidence)
             return [*by_wording.values()]
 
@@ -54,14 +56,8 @@ class SqliteWordings:
 
         return await self._database.write(accept)
 
-    async def withdraw(self, number: int, *records: Record) -> bool:
-        def withdraw(transaction: Transaction) -> bool:
-            if not transaction.execute(_WORDINGS.withdraw_wording, number=number).rowcount:
-                return False
-            write_records(transaction, records)
-            return True
-
-        return await self._database.write(withdraw)
+    async def withdraw(self, number: int, why: str, act: Act) -> bool:
+        return await self._database.write(lambda transaction: _withdraw(transaction, number, why, act))
 
 
 def withdraw_refuted(transaction: Transaction, job_id: str, position: int, row_number: int, note: Note) -> None:
@@ -69,9 +65,23 @@ def withdraw_refuted(transaction: Transaction, job_id: str, position: int, row_n
     if note.result is not LookupResult.STILL_THERE:
         return
     for (number,) in transaction.execute(_WORDINGS.wordings_of_row, job=job_id, position=position).fetchall():
-        transaction.execute(_WORDINGS.withdraw_wording, number=number)
         facts = {"number": number, "job": job_id, "row": row_number, "reason": "still_there"}
-        write_records(transaction, [Act(note.author, "wording_withdrawn", facts, note.at)])
+        why = f"The learner of row {row_number} of job {job_id} is still there, as {note.author} noted"
+        _withdraw(transaction, number, why, Act(note.author, "wording_withdrawn", facts, note.at))
+
+
+def _withdraw(transaction: Transaction, number: int, why: str, act: Act) -> bool:
+    wording = next((str(one.wording) for one in _all(transaction) if one.number == number), None)
+    if wording is None:
+        return False
+    records: list[Record] = [act]
+    for job, rows in transaction.execute(_WORDINGS.jobs_proved_by, number=number).fetchall():
+        transaction.execute(_WORDINGS.unsettle_proved_by, job=job, number=number, detail=UNPROVEN)
+        text = f"{why}, so {wording} proves no removal any more. Rows that have become unknown: {rows}."
+        records.append(JobEvent(job, "wording_withdrawn", text, act.at))
+    transaction.execute(_WORDINGS.withdraw_wording, number=number)
+    write_records(transaction, records)
+    return True
 
 
 def _all(reader: Reader) -> list[AcceptedWording]:
@@ -85,21 +95,23 @@ def _all(reader: Reader) -> list[AcceptedWording]:
 def _evidence(reader: Reader, job_id: str, number: int = 0) -> Iterator[WordingEvidence]:
     """The evidence of the rows of a job that were answered in other words; ``number``: of this row only."""
     rows = reader.execute(_WORDINGS.rows_with_wording, job=job_id, number=number).fetchall()
-    results: dict[Wording, list[tuple[str, int, str]]] = {}
+    results: dict[Wording, list[tuple[str, int, str, str]]] = {}
     for position, row_number, client, host, *values in rows:
         wording = Wording(*values)
         whose = {"client": client, "host": host, **asdict(wording)}
         if wording not in results:
             found = reader.execute(_WORDINGS.looked_up_rows, **whose).fetchall()
-            results[wording] = [(job, row, result) for job, row, result in found]
+            results[wording] = [(job, row, result, author) for job, row, result, author in found]
         yield WordingEvidence(
             client,
             host,
             wording,
             row_number,
-            (job_id, row_number, LookupResult.GONE) in results[wording],
+            next((by for *row, by in results[wording] if row == [job_id, row_number, LookupResult.GONE]), ""),
             reader.execute(_WORDINGS.has_other_response, job=job_id, position=position, **asdict(wording)).fetchone()
             is None,
             reader.execute(_WORDINGS.count_learners_with_wording, **whose).fetchone()[0],
-            next((f"row {n} of job {j}" for j, n, found in results[wording] if found == LookupResult.STILL_THERE), ""),
+            next(
+                (f"row {n} of job {j}" for j, n, found, _ in results[wording] if found == LookupResult.STILL_THERE), ""
+            ),
         )

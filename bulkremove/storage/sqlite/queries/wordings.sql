@@ -24,6 +24,21 @@ JOIN wording ON wording.client = job.client AND wording.host = job.host
     AND wording.http_status = attempt.http_status AND wording.api_code = attempt.api_code AND message = text
 WHERE attempt.job = :job AND position = :position;
 
+-- name: jobs_proved_by
+-- The jobs with rows that only an accepted wording proves to be removed, and the number of these rows.
+SELECT row.job, count(*) FROM wording JOIN job USING (client, host) JOIN row ON row.job = job.id
+WHERE wording.number = :number AND row.state = 'removed' AND EXISTS (SELECT 1 FROM attempt
+    WHERE attempt.job = row.job AND attempt.position = row.position AND response_kind = 'accepted_wording'
+        AND attempt.http_status = wording.http_status AND attempt.api_code = wording.api_code AND text = message)
+GROUP BY row.job;
+
+-- name: unsettle_proved_by
+-- Make the rows of a job unknown that only an accepted wording proves to be removed.
+UPDATE row SET state = 'unknown', detail = :detail || detail WHERE job = :job AND state = 'removed' AND EXISTS (
+    SELECT 1 FROM attempt JOIN wording ON wording.number = :number
+    WHERE attempt.job = row.job AND attempt.position = row.position AND response_kind = 'accepted_wording'
+        AND attempt.http_status = wording.http_status AND attempt.api_code = wording.api_code AND text = message);
+
 -- name: rows_with_wording
 -- The rows of a job that were answered in other words, the last words first.
 SELECT position, row.number, client, host, attempt.http_status, attempt.api_code, text FROM job
@@ -37,12 +52,12 @@ SELECT 1 FROM attempt WHERE job = :job AND position = :position AND NOT (respons
     AND http_status IS :http_status AND api_code IS :api_code AND text = :message);
 
 -- name: looked_up_rows
--- What people found last about the rows of a client that came with a wording, after its last attempt.
-SELECT note.job, row.number, result FROM note JOIN job ON job.id = note.job
+-- What people found last about the rows of a client that came with a wording, and who; "gone" only after the last attempt.
+SELECT note.job, row.number, result, author FROM note JOIN job ON job.id = note.job
 JOIN row ON row.job = note.job AND row.position = note.position
 WHERE client = :client AND host = :host AND result != '' AND note.id = (
         SELECT max(id) FROM note AS other WHERE other.job = note.job AND other.position = note.position AND result != '')
-    AND note.at >= (SELECT max(sent_at) FROM attempt WHERE attempt.job = note.job AND attempt.position = note.position)
+    AND (result != 'gone' OR note.at >= (SELECT max(sent_at) FROM attempt WHERE attempt.job = note.job AND attempt.position = note.position))
     AND EXISTS (SELECT 1 FROM attempt WHERE attempt.job = note.job AND attempt.position = note.position
         AND response_kind IN ('other_wording', 'accepted_wording')
         AND attempt.http_status = :http_status AND attempt.api_code = :api_code AND attempt.text = :message)
