@@ -73,6 +73,12 @@ def of(data: bytes, *only: str, **options: object) -> Table:
         ("Status", ["In progress"], "In progress (1)"),
         ("Status", ["removed", "removed"], "removed (2)"),
         ("Retained", ["yes"], "yes (1)"),
+        ("Behalten", ["ja", "nein"], "ja (1), nein (1)"),
+        ("Nicht l\u00f6schen", ["ja", "ja"], "ja (2)"),
+        ("Bemerkung", ["behalten", "l\u00f6schen", ""], "behalten (1), l\u00f6schen (1), blank (1)"),
+        ("Aktion", ["behalten", "behalten"], "behalten (2)"),
+        ("\u00c0 garder", ["oui", "non"], "oui (1), non (1)"),
+        ("Estado", ["activo", "inactivo"], "activo (1), inactivo (1)"),
         ("Statut", ["active", "deleted"], "active (1), deleted (1)"),
         ("Comment", ["KEEP", "remove", "ask Kim"], "KEEP (1), remove (1), ask Kim (1)"),
         ("Comment", ["", "Do not remove!", ""], "blank (2), Do not remove! (1)"),
@@ -110,6 +116,9 @@ def test_a_column_that_says_who_stays_is_never_passed_over(heading: str, values:
         ("Action", ["del", "del"]),
         ("Remove", ["yes", "yes"]),
         ("Unenroll", ["1", "1"]),
+        ("L\u00f6schen", ["ja", "ja"]),
+        ("Supprimer", ["oui"]),
+        ("Status", ["ausgetreten"] * 2),
         ("Status", ["deleted"] * 3),
         ("Status", ["", ""]),
         ("Reason", ["left", "moved", "left"]),
@@ -391,7 +400,7 @@ def test_a_file_without_headings_is_read_by_letters(kind: str) -> None:
 def test_hidden_rows_are_asked_about_without_headings_too(kind: str) -> None:
     sheet = Sheet([[COURSE, BATCH, learner(i)] for i in range(4)], hidden_rows=(2, 3))
     letters = {"course": "A", "batch": "B", "learner": "C"}
-    with pytest.raises(FileRefused, match="2 hidden or filtered rows and 2 that can be seen"):
+    with pytest.raises(FileRefused, match="2 hidden, filtered or struck-through rows and 2 that can be seen"):
         of(Book([sheet]).as_bytes(kind), header_row=0, columns=letters)
 
 

@@ -41,6 +41,8 @@ class Sheet:
     hidden: bool = False
     hidden_rows: tuple[int, ...] = ()
     merged: tuple[int, int, int, int] | None = None
+    struck: tuple[int, int] | None = None
+    """The cell that is struck through, from 1."""
 
 
 @dataclass
@@ -63,6 +65,8 @@ class Book:
                         target.data_type = "e" if isinstance(cell, Error) else "s"
             for number in sheet.hidden_rows:
                 made.row_dimensions[number].hidden = True
+            if sheet.struck:
+                made.cell(*sheet.struck).font = openpyxl.styles.Font(strike=True)
             if sheet.hidden:
                 made.sheet_state = "hidden"
             if sheet.merged:
@@ -74,7 +78,8 @@ class Book:
 
     def _xls(self) -> bytes:
         book = xlwt.Workbook()
-        date = xlwt.easyxf(num_format_str="YYYY-MM-DD")
+        date, plain = xlwt.easyxf(num_format_str="YYYY-MM-DD"), xlwt.Style.default_style
+        struck = xlwt.easyxf("font: struck_out on")
         for sheet in self.sheets:
             made = book.add_sheet(sheet.name)
             if sheet.hidden:
@@ -88,7 +93,7 @@ class Book:
                     elif isinstance(cell, datetime.date):
                         made.write(i, j, cell, date)
                     elif cell is not None:
-                        made.write(i, j, cell)
+                        made.write(i, j, cell, struck if (i + 1, j + 1) == sheet.struck else plain)
             for number in sheet.hidden_rows:
                 made.row(number - 1).hidden = True
             if sheet.merged:
@@ -100,6 +105,8 @@ class Book:
 
     def _ods(self) -> bytes:
         hidden = '<style:table-properties table:display="false"/>'
+        struck = '<style:text-properties style:text-line-through-style="solid"/>'
+        struck = struck if any(sheet.struck for sheet in self.sheets) else ""
         tables = "".join(self._ods_table(sheet) for sheet in self.sheets)
         content = (
             '<?xml version="1.0" encoding="UTF-8"?><office:document-content'
@@ -109,6 +116,7 @@ class Book:
             ' xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"'
             ' xmlns:calcext="urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0">'
             f'<office:automatic-styles><style:style style:name="gone" style:family="table">{hidden}</style:style>'
+            f'<style:style style:name="out" style:family="table-cell">{struck}</style:style>'
             f"</office:automatic-styles><office:body><office:spreadsheet>{tables}</office:spreadsheet></office:body>"
             "</office:document-content>"
         )
@@ -123,6 +131,8 @@ class Book:
                 span = ""
                 if sheet.merged and (i, j) == (sheet.merged[0], sheet.merged[2]):
                     span = f' table:number-rows-spanned="{sheet.merged[1] - sheet.merged[0] + 1}"'
+                if (i, j) == sheet.struck:
+                    span += ' table:style-name="out"'
                 cells.append(_ods_cell(cell, span))
             hidden = ' table:visibility="filter"' if i in sheet.hidden_rows else ""
             rows.append(f"<table:table-row{hidden}>{''.join(cells)}</table:table-row>")

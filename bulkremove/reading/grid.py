@@ -54,7 +54,7 @@ class Grid:
     columns: list[list[object]]
     sheet: str | None = None
     hidden_rows: frozenset[int] = frozenset()
-    """Spreadsheet numbers of rows that are hidden or filtered out."""
+    """Spreadsheet numbers of rows that are hidden, filtered out or struck through."""
     merged: tuple[str, ...] = ()
     """Ranges of merged cells."""
     totals: tuple[CellRange, ...] = ()

@@ -1,4 +1,4 @@
-"""Read OpenDocument sheets: cell values, hidden rows and merged cells from content.xml, in one pass.
+"""Read OpenDocument sheets: cell values, hidden and struck-through rows and merged cells from content.xml, in one pass.
 
 The format is parsed here, not by a library, because its repeat counts can turn a few bytes into billions of cells; the
 cells are counted before they are created.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date, datetime
 from functools import lru_cache
 from itertools import islice
@@ -41,14 +41,15 @@ _PLAIN_ROW = re.compile(
         b"</table:table-row>"
     ).replace(b"STYLE", _STYLE)
 )
+_STRUCK = re.compile(rb"text-line-through-(?:style|type)=[\"'](?!none)")
 _PLAIN_TEXT = re.compile(b"<text:p>([^<]*)<")
 
 
 def read_ods(parts: Mapping[str, bytes], name: str) -> list[tuple[bool, Grid]]:
     """Read each sheet: whether it is visible, and its grid. Raises FileRefused."""
-    hidden_styles: set[str] = set()
+    hidden_styles, struck_styles = set[str](), set[str]()
     sheets: list[tuple[bool, Grid]] = []
-    sheet = _Sheet("", name)
+    sheet = _Sheet("", name, struck_styles)
     visible = True
     style = ""
     tables = closed_groups = 0
@@ -61,6 +62,10 @@ def read_ods(parts: Mapping[str, bytes], name: str) -> list[tuple[bool, Grid]]:
                 style = _get(element, "name")
             elif event == "end" and tag == "table-properties" and _get(element, "display") == "false":
                 hidden_styles.add(style)
+            elif event == "end" and tag == "text-properties":
+                attributes = _attributes(element)
+                if any(attributes.get(f"text-line-through-{of}", "none") != "none" for of in ("style", "type")):
+                    struck_styles.add(style)
             elif event == "start" and tag == "table-row-group":
                 closed_groups += bool(closed_groups) or _get(element, "display") == "false"
             elif event == "end" and tag == "table-row-group":
@@ -69,7 +74,7 @@ def read_ods(parts: Mapping[str, bytes], name: str) -> list[tuple[bool, Grid]]:
                 tables += 1
                 if tables > 1:
                     raise FileRefused(f"{name} holds a table within a table.", hint="Save it as .xlsx or CSV.")
-                sheet = _Sheet(_get(element, "name"), name)
+                sheet = _Sheet(_get(element, "name"), name, struck_styles)
                 visible = _get(element, "style-name") not in hidden_styles
             elif event == "end" and tag == "table-row":
                 if not tables:
@@ -97,6 +102,7 @@ def _cut_plain_rows(content: bytes) -> tuple[bytes, Iterator[list[list[str]]]]:
     if (
         not _UTF8.match(content)
         or content.count(b"<?") > 1
+        or _STRUCK.search(content)  # the styles of cells matter then
         or any(special in content for special in (b"<!", b"\xef\xbf\xbe", b"\xef\xbf\xbf", _RUN.encode()))
     ):
         return content, iter(())
@@ -116,8 +122,9 @@ def _cut_plain_rows(content: bytes) -> tuple[bytes, Iterator[list[list[str]]]]:
 class _Sheet:
     """Collects the rows of one sheet; repeated empty rows take no memory."""
 
-    def __init__(self, title: str, name: str) -> None:
+    def __init__(self, title: str, name: str, struck_styles: Collection[str]) -> None:
         self._title = title
+        self._struck_styles = struck_styles
         self._name = name
         self._next = 1
         self._rows: list[list[Any]] = []
@@ -129,6 +136,7 @@ class _Sheet:
 
     def add_row(self, element: Element, *, hidden: bool = False) -> None:
         cells: list[object] = []
+        is_struck = False
         blanks = 0
         """Blank cells that end the row until another cell follows."""
         for cell in element:
@@ -149,11 +157,19 @@ class _Sheet:
             if value == "":
                 blanks += repeat
             else:
+                is_struck = is_struck or self._is_struck(cell)
                 cells += [""] * blanks + [value] * repeat
                 blanks = 0
         attributes = _attributes(element)
-        is_hidden = hidden or attributes.get("visibility", "visible") != "visible"
+        is_struck = is_struck or attributes.get("default-cell-style-name", "") in self._struck_styles
+        is_hidden = hidden or is_struck or attributes.get("visibility", "visible") != "visible"
         self.add_cells(cells, repeat=_repeats(attributes, "number-rows-repeated"), hidden=is_hidden)
+
+    def _is_struck(self, cell: Element) -> bool:
+        """Whether the cell, or a part of its text, is struck through."""
+        return bool(self._struck_styles) and any(
+            _get(element, "style-name") in self._struck_styles for element in cell.iter()
+        )
 
     def add_cells(self, cells: list[Any], *, repeat: int = 1, hidden: bool = False) -> None:
         """Add ``repeat`` rows of these cells; blank ones are dropped from their end, in place."""

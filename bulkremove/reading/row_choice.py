@@ -27,28 +27,36 @@ MAX_MIXED = 50
 _GOING_OR_STAYING = re.compile(
     "actions?|(?:in)?activ(?:e|ity)|changes?|decision|delet(?:e|ed|ing|ion)|drop(?:ped)?|(?:un)?enroll?(?:ed|ment)?|"
     "exclu(?:de|ded|sion)|exit|kee?pt?|leav(?:er|ing)|operation|remov(?:e|ed|al|ing)|retain(?:ed)?|skip|state|status|"
-    "stays?|terminat(?:ed|ion)|withdrawn?"
+    "stays?|terminat(?:ed|ion)|withdrawn?|"
+    "aktiv|aktion|(?:aus|ein)treten|austritt|ausgetreten|austragen|ausgetragen|behalten|bleib(?:t|en)|entfern(?:en|t)|"
+    "gel\u00f6scht|l(?:\u00f6|oe)schen|"
+    "(?:in)?acti(?:f|ve|vo|va)|acci[o\u00f3]n|baja|conserv(?:er|ar)|d[e\u00e9]part|eliminar|estado|garder|mantener|retirer|"
+    "statut|supprim(?:er|[e\u00e9])"
 )
 """Words of a heading under which values may say who stays."""
 _FLAG = re.compile("approved|confirmed|done|included?|processed|selected")
 """Words of a heading under which yes and no, or a mark, may say who stays; other values say something else."""
 _STAYING = re.compile(
-    "active|current|done|enroll?(?:ed|ment)?|exclu(?:de|ded|sion)|kee?pt?|processed|retain(?:ed)?|skip|stays?"
+    "active|current|done|enroll?(?:ed|ment)?|exclu(?:de|ded|sion)|kee?pt?|processed|retain(?:ed)?|skip|stays?|"
+    "acti(?:f|vo|va)|aktiv|behalten|bleib(?:t|en)|conserv(?:er|ar)|garder|mantener"
 )
 """Words of a heading under which yes means staying; a negation turns that round."""
-_NEGATION = re.compile("dont|doesnt|no|non|not|never")
+_NEGATION = re.compile("dont|doesnt|no|non|not|never|ne|nicht|pas")
 _STAYING_VALUE = re.compile(
-    "active.*|add(?:ed)?|current.*|enroll?(?:ed)?|kee?pt?\\b.*|present|retain(?:ed)?|stay(?:s|ing)?"
+    "active.*|add(?:ed)?|current.*|enroll?(?:ed)?|kee?pt?\\b.*|present|retain(?:ed)?|stay(?:s|ing)?|"
+    "acti(?:f|vo|va)|aktiv|behalten|bleib(?:t|en)|conserv(?:er|ar)|garder|mantener"
 )
 _GOING_VALUE = re.compile(
-    "del(?:ete|eted)?|drop(?:ped)?|exit(?:ed)?|inactive|left|remov(?:e|al)|terminated|unenroll?(?:ed)?|withdrawn"
+    "del(?:ete|eted)?|drop(?:ped)?|exit(?:ed)?|inactive|left|remov(?:e|al)|terminated|unenroll?(?:ed)?|withdrawn|"
+    "baja|eliminar|eliminado|entfern(?:en|t)|ausgetreten|austragen|gel\u00f6scht|inakti(?:v|f)|inactivo|"
+    "l(?:\u00f6|oe)schen|retirer|supprim(?:er|[e\u00e9])"
 )
 _STAYING_REMARK = re.compile(
     r"\b(?:do not|don['\u2019]?t|never|not to be|not be) (?:delete|drop|remove|unenroll?)d?\b|"
     r"\b(?:please|must|should) (?:keep|stay)\b|\bkeep (?:enroll?ed|her|him|them)\b"
 )
 """A remark that somebody stays, wherever it stands."""
-_YES, _NO = re.compile("1|true|x|y|yes|[\u2713\u2714\u2611]"), re.compile("0|false|n|no")
+_YES, _NO = re.compile("1|true|x|y|yes|ja|oui|s[i\u00ed]|[\u2713\u2714\u2611]"), re.compile("0|false|n|no|nein|non")
 
 
 def rows_left_out(
@@ -176,7 +184,7 @@ def _label(header: Sequence[str], column: int) -> str:
 def _values(heading: str, cells: Sequence[str]) -> Mapping[str, int]:
     """The values of a column that seems to say who stays, with how many rows have each; empty for other columns."""
     plain = re.sub("(?<=[a-z])(?=[A-Z])", " ", heading.replace("'", "").replace("\u2019", "")).casefold()
-    words = re.findall("[a-z]+", plain)
+    words = re.findall(r"[^\W\d_]+", plain)
     is_named = any(map(_GOING_OR_STAYING.fullmatch, words))
     raw = Counter(cells)
     if len(raw) > 4 * MAX_MIXED:

@@ -18,6 +18,7 @@ class SheetFacts:
     name: str
     visible: bool
     hidden_rows: frozenset[int] = frozenset()
+    """Hidden rows, and rows with a value that is struck through: somebody may have crossed that person out."""
     merged: tuple[str, ...] = ()
     formulas: frozenset[tuple[int, int]] = frozenset()
     """Cells with a formula."""

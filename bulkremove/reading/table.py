@@ -97,7 +97,7 @@ def _hidden(grid: Grid, top: int, name: str, options: ReadOptions) -> frozenset[
     )
     visible = len(grid.numbers) - top - 1 - len(hidden)
     if options.hidden is Hidden.REFUSE and (hidden or grid.merged):
-        counts = f"{len(hidden):,} hidden or filtered rows and {visible:,} that can be seen"
+        counts = f"{len(hidden):,} hidden, filtered or struck-through rows and {visible:,} that can be seen"
         if grid.merged:
             counts += f", and {len(grid.merged):,} merged ranges ({', '.join(grid.merged[:5])})"
         raise FileRefused(
@@ -108,7 +108,8 @@ def _hidden(grid: Grid, top: int, name: str, options: ReadOptions) -> frozenset[
     if options.hidden is Hidden.LEAVE_OUT:
         return grid.hidden_rows
     if hidden:
-        grid.notes.append(f"{len(hidden):,} hidden or filtered rows are included, beside {visible:,} that can be seen.")
+        counts = f"{len(hidden):,} hidden, filtered or struck-through rows"
+        grid.notes.append(f"{counts} are included, beside {visible:,} that can be seen.")
     return frozenset()
 
 

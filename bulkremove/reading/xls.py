@@ -17,7 +17,7 @@ from bulkremove.reading.other_formats import OLD_EXCEL, PROTECTED
 from bulkremove.reading.sheet_facts import SheetFacts
 
 _BOF, _EOF, _FILEPASS, _BOUNDSHEET, _MERGED, _ROW = 0x0809, 0x000A, 0x002F, 0x0085, 0x00E5, 0x0208
-_DIMENSIONS, _SST, _CONTINUE = 0x0200, 0x00FC, 0x003C
+_DIMENSIONS, _SST, _CONTINUE, _FONT, _FORMAT = 0x0200, 0x00FC, 0x003C, 0x0031, 0x00E0
 _FORMULA, _OLD_FORMULAS, _STRING = 0x0006, frozenset({0x0206, 0x0406}), 0x0207
 _MULRK, _MULBLANK, _BLANK, _LABELSST, _LABEL, _BOOLERR = 0x00BD, 0x00BE, 0x0201, 0x00FD, 0x0204, 0x0205
 _NUMBER, _RK = 0x0203, 0x027E
@@ -52,7 +52,7 @@ _ERRORS = {
 }
 _BIFF8 = 0x0600
 _WORKSHEET = 0
-_HIDDEN_ROW = 0x20
+_HIDDEN_ROW, _STRUCK = 0x20, 0x08
 MAX_HEIGHT, MAX_WIDTH = 65_536, 256
 """Most rows and columns that the format allows."""
 
@@ -115,6 +115,7 @@ class _Workbook:
 
     def sheets(self) -> list[SheetFacts]:
         bound, texts, last = list[bytes](), list[bytes](), 0
+        struck, fonts = list[bool](), list[int]()
         for kind, body, _ in _records(self._stream, 0):
             if kind == _BOF and struct.unpack_from("<H", body)[0] != _BIFF8:
                 raise OLD_EXCEL.refused(self._name)
@@ -122,6 +123,10 @@ class _Workbook:
                 raise PROTECTED.refused(self._name)
             if kind == _BOUNDSHEET:
                 bound.append(body)
+            if kind == _FONT:
+                struck += [bool(body[2] & _STRUCK)] * (2 if len(struck) == 3 else 1)  # no font has the index 4
+            if kind == _FORMAT:
+                fonts.append(struct.unpack_from("<H", body)[0])
             if kind == _SST or (kind == _CONTINUE and last == _SST):
                 texts.append(body)
             last = _SST if kind == _CONTINUE and last == _SST else kind
@@ -129,11 +134,12 @@ class _Workbook:
         if len(set(offsets)) < len(offsets):
             raise ValueError(offsets)
         blank_texts = self._blank_texts(texts)
+        formats = frozenset(index for index, font in enumerate(fonts) if font < len(struck) and struck[font])
         sheets = []
         for offset, body in zip(offsets, bound, strict=True):
             wide = body[7] & 1
             title = body[8:].decode("utf-16-le" if wide else "latin-1")
-            scan = _SheetScan(self._name, title, blank_texts, is_worksheet=body[5] == _WORKSHEET)
+            scan = _SheetScan(self._name, title, blank_texts, formats, is_worksheet=body[5] == _WORKSHEET)
             scan.scan(self._stream, offset)
             self._claimed += scan.claimed
             self._cells += scan.cells
@@ -164,8 +170,11 @@ class _SheetScan:
     It passes over records that it does not know, and drops the first of two cells at one place.
     """
 
-    def __init__(self, name: str, title: str, blank_texts: frozenset[int], *, is_worksheet: bool) -> None:
+    def __init__(
+        self, name: str, title: str, blank_texts: frozenset[int], struck_formats: frozenset[int], *, is_worksheet: bool
+    ) -> None:
         self._name, self._title, self._blank_texts, self._is_worksheet = name, title, blank_texts, is_worksheet
+        self._struck_formats = struck_formats
         self._claimed_rows = self._claimed_width = self._rows = self._width = self._filled_width = 0
         self._taken = bytearray(MAX_HEIGHT * MAX_WIDTH) if is_worksheet else bytearray()
         self._filled = bytearray()
@@ -251,6 +260,9 @@ class _SheetScan:
         if len(self._filled) <= row:
             self._filled += bytes(row + 1 - len(self._filled))
         self._filled[row] = 1
+        formats = struct.iter_unpack("<HI", body[4:-2]) if kind == _MULRK else [struct.unpack_from("<H", body, 4)]
+        if self._struck_formats and any(index in self._struck_formats for index, *_ in formats):
+            self._hidden.add(row + 1)
         self._filled_width = max(self._filled_width, last + 1)
 
     def _take(self, row: int, left: int, right: int) -> None:

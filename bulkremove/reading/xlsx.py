@@ -24,7 +24,7 @@ MAX_FORMULAS = 500_000
 MAX_TEXTS = 3_000_000
 _EXTENSION = "http://schemas.microsoft.com/office/excel/2006/main "
 """The namespace of formulas that belong to sparklines and rules, behind all rows."""
-_TEXTS = "xl/sharedstrings.xml"
+_TEXTS, _STYLES = "xl/sharedstrings.xml", "xl/styles.xml"
 _EMPTY_TEXT = re.compile(rb"<(?:\w+:)?(?:t|si)\b[^<>]*(?:/>|>\s*(?:</|&#))")
 """An element of a shared text that may hold no letter."""
 _CELL_REFERENCE = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
@@ -38,9 +38,9 @@ def facts(parts: Mapping[str, bytes], name: str) -> list[SheetFacts]:
         raise FileRefused(f"{name} holds more than {MAX_TEXTS:,} different texts.", hint="Split it.")
     sheets = []
     try:
-        blank_texts = _blank_texts(texts)
+        blank_texts, struck_styles = _blank_texts(texts), _struck_styles(lowered.get(_STYLES, b""))
         for sheet, visible, path in _sheets(parts):
-            scan = _SheetScan(name, sheet, blank_texts)
+            scan = _SheetScan(name, sheet, blank_texts, struck_styles)
             sheets.append(scan.scan(lowered[path.lower()], visible, _totals(lowered, path.lower())))
     except (ParseError, expat.ExpatError, DefusedXmlException, LookupError, ValueError):
         raise FileRefused(f"{name} is damaged.", hint="Export it again.") from None
@@ -65,6 +65,32 @@ def _blank_texts(xml: bytes) -> frozenset[int]:
     parser.StartElementHandler, parser.CharacterDataHandler = start, characters
     parser.Parse(xml, True)
     return frozenset(index for index, has_text in enumerate(filled) if not has_text)
+
+
+def _struck_styles(xml: bytes) -> frozenset[str]:
+    """Return the indexes, as cells name them, of the formats whose font is struck through."""
+    struck: list[bool] = []
+    """By font."""
+    fonts: list[int] = []
+    """By format: its font."""
+    path: list[str] = []
+
+    def start(tag: str, attributes: Mapping[str, str]) -> None:
+        path.append(tag.rpartition(" ")[2])
+        match path[1:]:
+            case ["fonts", "font"]:
+                struck.append(False)
+            case ["fonts", "font", "strike"]:
+                struck[-1] = attributes.get("val", "1") not in ("0", "false")
+            case ["cellXfs", "xf"]:
+                fonts.append(int(attributes.get("fontId", "0")))
+
+    if b"strike" not in xml:
+        return frozenset()
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.StartElementHandler, parser.EndElementHandler = start, lambda _tag: path.pop()
+    parser.Parse(xml, True)
+    return frozenset(str(index) for index, font in enumerate(fonts) if font < len(struck) and struck[font])
 
 
 def _totals(parts: Mapping[str, bytes], sheet: str) -> tuple[CellRange, ...]:
@@ -120,10 +146,10 @@ class _SheetScan:
     and allocates memory for all cells between two distant ones, which can end the whole process.
     """
 
-    def __init__(self, name: str, sheet: str, blank_texts: frozenset[int]) -> None:
-        self._name, self._sheet, self._blank_texts = name, sheet, blank_texts
+    def __init__(self, name: str, sheet: str, blank_texts: frozenset[int], struck_styles: frozenset[str]) -> None:
+        self._name, self._sheet, self._blank_texts, self._struck_styles = name, sheet, blank_texts, struck_styles
         self._row, self._column, self._kind = 0, -1, ""
-        self._in_value = self._lacks_result = False
+        self._in_value = self._lacks_result = self._is_struck = False
         self._rows = self._cells = self._height = self._width = self._filled_width = 0
         self._filled = bytearray()
         self._hidden, self._merged, self._formulas = set[int](), list[str](), set[tuple[int, int]]()
@@ -156,6 +182,7 @@ class _SheetScan:
                 self._end_cell()
                 self._cell(attributes.get("r"))
                 self._kind = attributes.get("t", "")
+                self._is_struck = bool(self._struck_styles) and attributes.get("s", "0") in self._struck_styles
             case "v" | "t" if self._column >= 0:
                 self._in_value, self._lacks_result = True, False
                 self._height, self._width = self._row, max(self._width, self._column + 1)
@@ -189,6 +216,8 @@ class _SheetScan:
                 self._check_extent()
             self._filled += bytes(missing)
         self._filled[self._row - 1] = 1
+        if self._is_struck:
+            self._hidden.add(self._row)
         self._filled_width = max(self._filled_width, self._column + 1)
 
     def _end_cell(self) -> None:
