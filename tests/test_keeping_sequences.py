@@ -133,7 +133,7 @@ def test_a_paused_job_goes_on_after_one_of_its_learners_was_erased(tmp_path: Pat
         assert 0 == one.program("resume", job).returncode
         assert dict.fromkeys(range(30), 1) == one.calls()
         assert {"removed": 30} == one.counts(job)
-        lines = (one.folder / f"{job}-SANDBOX-report-2.csv").read_text(encoding="utf-8-sig").splitlines()
+        lines = (one.folder / f"{job}-report-2.csv").read_text(encoding="utf-8-sig").splitlines()
         assert [""] == [line["learner"] for line in csv.DictReader(lines) if line["learner"] in ("", str(FIRST))]
 
 

@@ -14,7 +14,7 @@ from bulkremove.domain.errors import FileRefused, SettingsError
 from bulkremove.domain.permissions import Role
 from bulkremove.domain.planner import plan
 from bulkremove.domain.row import Status
-from bulkremove.domain.table import PLAN_COLUMNS, REPORT_COLUMNS, SANDBOX_COLUMN, Table
+from bulkremove.domain.table import PLAN_COLUMNS, REPORT_COLUMNS, SANDBOX_COLUMN, SANDBOX_MARK, Table
 from bulkremove.reading.options import ReadOptions
 from bulkremove.reading.reader import read
 from bulkremove.reading.subprocess_reader import read_in_subprocess
@@ -493,7 +493,9 @@ async def reported(tmp_path: Path) -> tuple[list[list[str]], Path, Path]:
         with ended.report.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.reader(file))
         mark = rows[0].index(SANDBOX_COLUMN)
-        rows = [row[:mark] + row[mark + 1 :] for row in rows]
+        rows = [
+            [cell.replace(f"-{SANDBOX_MARK}-", "-") for place, cell in enumerate(row) if place != mark] for row in rows
+        ]
         return rows, tmp_path / "undo.csv", tmp_path / "plan.csv"
 
 

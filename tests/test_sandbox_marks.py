@@ -42,7 +42,8 @@ async def sandbox_files(folder: Path) -> dict[str, Path]:
         lines = await app.jobs.report(job.id, folder / "report.jsonl", by="jo")
         assert undo is not None
         assert lines is not None
-        assert (f"{job.id}-SANDBOX-report.csv", f"{job.id}-SANDBOX-retry.csv") == (ended.report.name, ended.retry.name)
+        assert (f"{job.id}-report.csv", f"{job.id}-retry.csv") == (ended.report.name, ended.retry.name)
+        assert "-SANDBOX-" in job.id
     found = {"report": ended.report, "retry": ended.retry, "undo": undo, "lines": lines}
     return {**found, "plan": folder / "plan.csv"}
 
@@ -62,8 +63,17 @@ async def test_no_file_of_a_sandbox_run_is_a_list_in_reality(tmp_path: Path) -> 
     changed = files["report"].read_text("utf-8-sig").replace("SANDBOX", "", 1).replace("SANDBOX", "real", 1)
     (tmp_path / "changed.csv").write_text(changed)
     (tmp_path / "emptied.csv").write_text(changed.replace("SANDBOX", ""))
+    rows = read_rows(files["report"])
+    with (tmp_path / "cut.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, [name for name in rows[0] if name != "sandbox"], extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
     with closing(App(Settings(tmp_path / "real"), environ={})) as app:
-        for path in (files["report"], files["retry"], tmp_path / "changed.csv", tmp_path / "emptied.csv"):
+        for path in (
+            files["report"],
+            files["retry"],
+            *(tmp_path / f"{name}.csv" for name in ("changed", "emptied", "cut")),
+        ):
             with pytest.raises(FileRefused, match="written by a sandbox run"):
                 await app.plans.preview(path, name=path.name, options=ReadOptions())
         with pytest.raises(FileRefused, match="undo list"):

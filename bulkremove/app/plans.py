@@ -29,7 +29,7 @@ from bulkremove.domain.job import APPROVAL_SECONDS, FrontEnd, Job, JobState
 from bulkremove.domain.operation import OPERATIONS, REMOVE_LEARNER, Operation
 from bulkremove.domain.plan import Plan, PlannedRow
 from bulkremove.domain.row import Removal, Status
-from bulkremove.domain.table import Table
+from bulkremove.domain.table import SANDBOX_MARK, Table
 from bulkremove.engine import rate_limit
 from bulkremove.platform.local_time import local
 from bulkremove.reading.options import ReadOptions
@@ -321,7 +321,7 @@ class Plans:
     ) -> Job:
         plan, quota = preview.plan, self._context.settings.quota
         return Job(
-            await self._new_id(),
+            await self._new_id(mark=f"{SANDBOX_MARK}-" if plan.sandbox else ""),
             plan.account,
             plan.host,
             plan.table.source,
@@ -347,9 +347,9 @@ class Plans:
             origin=origin,
         )
 
-    async def _new_id(self) -> str:
+    async def _new_id(self, *, mark: str) -> str:
         day = local(self._context.clock.wall())
         while True:
-            job_id = f"{day:%Y%m%d}-{''.join(self._context.random.choice(_LETTERS) for _ in range(4))}"
+            job_id = f"{day:%Y%m%d}-{mark}{''.join(self._context.random.choice(_LETTERS) for _ in range(4))}"
             if not await self._jobs.is_known(job_id):
                 return job_id

@@ -25,8 +25,8 @@ _COMMON_WORDS = frozenset({Status.UNKNOWN, Status.INVALID, Status.DUPLICATE, Sta
 _PLANNED, _TO_REMOVE = "planned", "remove"
 """The column of a plan file that says what happens to a row, and its word for rows that are sent."""
 _NEARLY_ALL = 0.9
-_JOB_ID = re.compile("20[0-9]{6}-(?=[2-9]*[a-z])[2-9a-hjkmnp-z]{4}")
-"""A job's id as app/plans.py makes it; one without a letter might be the number of something else."""
+_JOB_ID = re.compile("20[0-9]{6}-(?:sandbox-)?(?=[2-9]*[a-z])[2-9a-hjkmnp-z]{4}")
+"""A job's id as app/plans.py makes it, in lower case; one without a letter might be the number of something else."""
 _HINT = "Nothing was sent. Give the report as it was written, or the original file."
 _NEVER_SENT = (Status.DUPLICATE, Status.INVALID, Status.DONE_BEFORE)
 _SETTLED = (Status.REMOVED, Status.REMOVED_INFERRED, Status.NOT_FOUND, Status.REFUSED, Status.DONE_BEFORE)
@@ -64,23 +64,35 @@ def report_columns(header: Sequence[str], name: str) -> tuple[int, ...] | None:
 
 
 def sandbox_column(
-    header: Sequence[str], cells: Sequence[Sequence[str]], name: str, *, is_report: bool, is_allowed: bool
+    header: Sequence[str],
+    cells: Sequence[Sequence[str]],
+    own_columns: Sequence[int] | None,
+    name: str,
+    *,
+    is_allowed: bool,
 ) -> int | None:
     """Return where the mark of a sandbox run's file stands; None if it has none.
 
-    ``is_allowed``: the rows are for a sandbox run too. Raises FileRefused otherwise: in its report, removed means that
-    nobody was removed, and its retry file lacks those people. One marked cell is enough, and in a report the heading.
+    ``own_columns``: those of a report. ``is_allowed``: the rows are for a sandbox run too. Raises FileRefused
+    otherwise: in its report, removed means that nobody was removed, and its retry file lacks those people. One marked
+    cell is enough, and in a report the heading, or the id of one job.
     """
-    for column, heading in enumerate(header):
-        is_named = heading.strip().casefold() == SANDBOX_COLUMN
-        if is_named and (is_report or any(cell.strip() == SANDBOX_MARK for cell in cells[column])):
-            if not is_allowed:
-                raise FileRefused(
-                    f"{name} was written by a sandbox run: nobody was really removed then.",
-                    hint="Nothing was sent. Give the original file.",
-                )
-            return column
-    return None
+    column = next(
+        (
+            place
+            for place, heading in enumerate(header)
+            if heading.strip().casefold() == SANDBOX_COLUMN
+            and (own_columns or any(cell.strip() == SANDBOX_MARK for cell in cells[place]))
+        ),
+        None,
+    )
+    jobs = cells[own_columns[REPORT_COLUMNS.index("job")]] if own_columns else ()
+    if not is_allowed and (column is not None or any(f"-{SANDBOX_MARK}-" in job for job in jobs)):
+        raise FileRefused(
+            f"{name} was written by a sandbox run: nobody was really removed then.",
+            hint="Nothing was sent. Give the original file.",
+        )
+    return column
 
 
 def check_cells(

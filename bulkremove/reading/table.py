@@ -43,8 +43,7 @@ def build_table(grid: Grid, name: str, options: ReadOptions) -> Table:
         has_headings = options.header_row != heading_row.NO_HEADINGS
         previous_report.check_cells(header, cells, roles, name, has_headings=has_headings)
     notes = [*grid.notes, *_notes(cells, roles, header, digits_only)]
-    is_report = own_columns is not None
-    mark = previous_report.sandbox_column(header, cells, name, is_report=is_report, is_allowed=options.sandbox)
+    mark = previous_report.sandbox_column(header, cells, own_columns, name, is_allowed=options.sandbox)
     settled: Mapping[int, Exclusion] = {}
     if own_columns is not None:
         settled = previous_report.settled([cells[column] for column in own_columns], numbers, name)

@@ -4,7 +4,7 @@ It is made from outcomes in the journal alone; the same outcomes make the same b
 never writes a cell that a spreadsheet would run as a formula.
 """
 
-from bulkremove.report.files import ReportFile, default_path, file_name, reserve, reserve_both, retry_path, write
+from bulkremove.report.files import ReportFile, default_path, reserve, reserve_both, retry_path, write
 from bulkremove.report.plan_file import write_plan
 from bulkremove.report.summary import as_json, duration, first_line, format_counts, pluralize, summary
 from bulkremove.report.tables import Rows, columns
@@ -19,7 +19,6 @@ __all__ = [
     "columns",
     "default_path",
     "duration",
-    "file_name",
     "first_line",
     "format_counts",
     "pluralize",

@@ -94,28 +94,20 @@ def reserve_both(job: Job, path: Path | None, *, rows: int) -> tuple[ReportFile,
 
 
 def default_path(job: Job, folder: Path) -> Path:
-    """The first of ``<job>-report.csv``, ``<job>-report-2.csv``... in ``folder`` that is free, as is its retry path.
-
-    A sandbox run's are ``<job>-SANDBOX-report.csv``...
-    """
+    """The first of ``<job>-report.csv``, ``<job>-report-2.csv``... in ``folder`` that is free, as is its retry path."""
     number = 1
     while True:
-        path = folder / file_name(job, f"report{'' if number == 1 else f'-{number}'}.csv")
+        path = folder / f"{job.id}-report{'' if number == 1 else f'-{number}'}.csv"
         if not (path.exists() or retry_path(path, job).exists()):
             return path
         number += 1
 
 
-def file_name(job: Job, name: str) -> str:
-    """The name of a job's file: the job's id, the mark of a sandbox run, and ``name``."""
-    return "-".join([job.id, *mark(job), name])
-
-
 def retry_path(report: Path, job: Job) -> Path:
     """The path of the retry file: beside the report, named ``<job>-retry*.csv`` or ``<report>-retry.csv``."""
     stem = report.name[: -len(report.suffix)]
-    prefix = file_name(job, "report")
-    name = stem.replace(prefix, file_name(job, "retry")) if stem.startswith(prefix) else f"{stem}-retry"
+    prefix = f"{job.id}-report"
+    name = stem.replace(prefix, f"{job.id}-retry") if stem.startswith(prefix) else f"{stem}-retry"
     return report.with_name(f"{name}.csv")
 
 

@@ -20,7 +20,7 @@ from bulkremove.domain.permissions import Right
 from bulkremove.domain.plan import PlannedRow
 from bulkremove.domain.row import UNPLANNED
 from bulkremove.reading.options import Hidden, ReadOptions, parse_columns
-from bulkremove.report import as_json, file_name
+from bulkremove.report import as_json
 from bulkremove.report.json_types import RowJson
 from bulkremove.report.metrics import CONTENT_TYPE, text
 from bulkremove.storage.interface.jobs import VISIBLE
@@ -161,7 +161,7 @@ class Api:
         """Return the report of a job as a CSV, Excel or JSON Lines file."""
         job = await self._job(request)
         with TemporaryDirectory() as folder:
-            path = Path(folder) / file_name(job, f"report.{request.match_info['ending']}")
+            path = Path(folder) / f"{job.id}-report.{request.match_info['ending']}"
             await self._app.jobs.report(job.id, path, by=person(request).name)
             return download(path)
 

@@ -14,7 +14,7 @@ from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import Job
 from bulkremove.domain.permissions import Right
 from bulkremove.domain.row import Status
-from bulkremove.report import Rows, file_name
+from bulkremove.report import Rows
 from bulkremove.web.events import LiveUpdates
 from bulkremove.web.responses import download, page, page_number, parse_number, read_form
 from bulkremove.web.routes import FORM, Route, person
@@ -66,7 +66,7 @@ class JobPages:
         """Download the report of a job, as CSV or Excel file."""
         job = await self._job(request)
         with TemporaryDirectory() as folder:
-            path = Path(folder) / file_name(job, f"report.{request.match_info['ending']}")
+            path = Path(folder) / f"{job.id}-report.{request.match_info['ending']}"
             await self._app.jobs.report(job.id, path, by=person(request).name)
             return download(path)
 
@@ -74,7 +74,7 @@ class JobPages:
         """Download the rows of a job that can be retried, or those that were removed, as CSV."""
         job, rows = await self._job(request), Rows(request.match_info["rows"])
         with TemporaryDirectory() as folder:
-            path = Path(folder) / file_name(job, f"{rows.value}.csv")
+            path = Path(folder) / f"{job.id}-{rows.value}.csv"
             if await self._app.jobs.report(job.id, path, rows=rows, by=person(request).name) is None:
                 raise web.HTTPNotFound(text="This job has no rows for that file.")
             return download(path)

@@ -802,7 +802,7 @@ class Sequences:
         """A job that came to its end has its report in its place, with the same rows."""
         home = self._disk.path / "home"
         places = [self._folder, home / "reports", home / "sandbox" / "done", home / "sandbox" / "held"]
-        found = [path for place in places for path in place.glob(f"{report.job}-SANDBOX-report*.csv")]
+        found = [path for place in places for path in place.glob(f"{report.job}-report*.csv")]
         require(found, "rows", f"the report of {report.job} is nowhere")
         last = max(found, key=lambda path: int((path.stem.partition("-report")[2] or "-1")[1:]))  # one for each run
         with last.open(encoding="utf-8-sig", newline="") as file:
