@@ -212,6 +212,26 @@ async def test_no_text_of_the_journal_names_an_erased_learner(tmp_path: Path) ->
             await one.app.retention.find_learner(LEARNER)
 
 
+async def test_an_answer_of_zoho_that_may_name_the_learner_leaves_all_texts(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 3)
+    async with running_site(tmp_path / "home", world=world) as one, one.visitor() as visitor:
+        job = await finished(one, visitor, triples(3))
+        answer = "Kim Example is not in this batch"
+        said = f'Zoho refused it (HTTP 400: "{answer}").'
+        with closing(sqlite3.connect(tmp_path / "home" / "journal.db")) as db, db:
+            db.execute("UPDATE attempt SET text = ? WHERE job = ? AND position = 0", (answer, job))
+            db.execute("UPDATE job SET reason = ? WHERE id = ?", (said, job))
+        notice = Notice("key", f"{job} paused", f"{said} Job {job}.", None, Epoch(0.0))
+        other = Notice("other", "another job", f"{answer}, as somebody wrote", None, Epoch(0.0))
+        await one.app.context.storage.record(JobEvent(job, "paused", said, Epoch(0.0)), notice, other)
+        await forgotten(one.app)
+        with closing(sqlite3.connect(tmp_path / "home" / "journal.db")) as db:
+            found = [line for line in db.iterdump() if answer in line]
+        assert 1 == len(found), found
+        assert "another job" in found[0]
+        assert 'Zoho refused it (HTTP 400: "(erased)").' == (await one.app.jobs.find(job)).reason
+
+
 async def test_a_learner_whom_only_a_text_names_is_erased_from_it(tmp_path: Path) -> None:
     async with nightly_site(tmp_path) as one:
         one.drop("leavers.csv", triples(1))

@@ -27,6 +27,8 @@ _TEXTS = (
     _ERASURE.erase_from_responses,
 )
 """The statements that take a learner's id out of texts."""
+_QUOTES = (_ERASURE.erase_quotes_in_events, _ERASURE.erase_quotes_in_reason, _ERASURE.erase_quotes_in_notices)
+"""The statements that take what Zoho answered about a learner, which may be a name, out of texts of the job."""
 
 
 class SqliteErasure:
@@ -94,6 +96,9 @@ class SqliteErasure:
                 of_row = {"job": job, "position": position}
                 cells = json.dumps([""] * width)
                 erased += transaction.execute(_ERASURE.erase_row, cells=cells, **of_row).rowcount
+                for (quote,) in transaction.execute(_ERASURE.list_responses, **of_row).fetchall():
+                    for statement in _QUOTES:
+                        transaction.execute(statement, job=job, quote=quote)
                 transaction.execute(_ERASURE.erase_attempts, **of_row)
                 transaction.execute(_ERASURE.delete_notes, **of_row)
             for statement in _TEXTS:

@@ -15,6 +15,23 @@ WHERE learner = :learner OR (learner IS NULL AND instr(cells, :learner));
 UPDATE row SET cells = :cells, learner = CASE WHEN learner IS NULL THEN NULL ELSE '' END,
     detail = 'The data of this person were erased.' WHERE job = :job AND position = :position;
 
+-- name: list_responses
+-- What Zoho answered about a row in more than a word, as events, reasons and notices of its job may quote it.
+SELECT DISTINCT text FROM attempt WHERE job = :job AND position = :position AND instr(text, ' ');
+
+-- name: erase_quotes_in_events
+-- Take a quoted response out of the events of a job.
+UPDATE event SET text = replace(text, :quote, '(erased)') WHERE job = :job AND instr(text, :quote);
+
+-- name: erase_quotes_in_reason
+-- Take a quoted response out of the reason why a job's run ended.
+UPDATE job SET reason = replace(reason, :quote, '(erased)') WHERE id = :job AND instr(reason, :quote);
+
+-- name: erase_quotes_in_notices
+-- Take a quoted response out of the notices about a job.
+UPDATE notice SET subject = replace(subject, :quote, '(erased)'), body = replace(body, :quote, '(erased)')
+WHERE instr(subject || ' ' || body, :quote) AND instr(subject || ' ' || body, :job);
+
 -- name: erase_attempts
 -- Empty the personal data in the attempts for a row.
 UPDATE attempt SET text = '', learner = '' WHERE job = :job AND position = :position;
