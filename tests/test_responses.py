@@ -13,7 +13,7 @@ from bulkremove.domain.attempt import Attempt, Reply
 from bulkremove.domain.clock import Epoch, Monotonic, later
 from bulkremove.domain.row import Status
 from bulkremove.engine import decision_table
-from bulkremove.engine.circuit_breaker import MAX_LEADING_NOT_FOUND, Breaker, observe
+from bulkremove.engine.circuit_breaker import MAX_LEADING_NOT_FOUND, Breaker, observe, resumed
 from bulkremove.engine.decision_table import RULES, Step
 from bulkremove.engine.events import RunEnd
 from bulkremove.zoho import response_parser
@@ -324,6 +324,19 @@ def test_the_back_off_is_jittered_and_bounded(repeat: int, dice: float) -> None:
 def observed(breaker: Breaker, kind: ResponseKind, *, inferred: bool = False) -> tuple[Breaker, RunEnd | None]:
     after, run_end, _ = observe(breaker, Response(kind, 404), inferred=inferred, sent_at=MONO, now=MONO)
     return after, run_end
+
+
+def test_each_resume_allows_ten_more_missing_learners_and_no_resume_eleven_before() -> None:
+    for before, allowed in ((0, 10), (9, 1), (10, 10), (20, 10)):
+        breaker, run_end, seen = resumed({"not_found": before}, expect_missing=False), None, 0
+        while run_end is None and seen < 30:
+            breaker, run_end = observed(breaker, ResponseKind.NOT_FOUND)
+            seen += 1
+        assert allowed == seen, f"{before} were missing before"
+    breaker, run_end = observed(resumed({"not_found": 9, "forbidden": 1}, expect_missing=False), ResponseKind.NOT_FOUND)
+    assert run_end is None, "Zoho knew one of them"
+    breaker = resumed({"not_found": 50}, expect_missing=True)
+    assert observed(breaker, ResponseKind.NOT_FOUND)[1] is None
 
 
 def test_a_404_that_proves_a_removal_is_no_missing_learner() -> None:

@@ -142,6 +142,39 @@ def test_nothing_is_fetched_from_elsewhere_without_encryption(tmp_path: Path, en
         fetched("http://hr.example.com/leavers.csv", tmp_path / "scratch", **environ)
 
 
+@pytest.mark.parametrize(
+    ("header", "body", "is_whole"),
+    [
+        ("Connection: close", CSV, False),
+        (f"Content-Length: {len(CSV)}", CSV, True),
+        (f"Content-Length: {len(CSV) + 1}", CSV, False),
+        ("Transfer-Encoding: chunked", b"%x\r\n%b\r\n0\r\n\r\n" % (len(CSV), CSV), True),
+        ("Transfer-Encoding: chunked", b"%x\r\n%b\r\n" % (len(CSV), CSV), False),
+    ],
+)
+def test_an_answer_counts_only_if_its_end_is_known(tmp_path: Path, header: str, body: bytes, is_whole: bool) -> None:
+    """A connection that breaks looks like the end of an answer whose length nobody told."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 200 OK\r\n{header}\r\n\r\n".encode() + body)
+        writer.close()
+
+    async def fetch() -> list[SourceFile]:
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        async with server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/leavers.csv"
+            return await source_of(url, {}).fetch(tmp_path)
+
+    if is_whole:
+        [file] = asyncio.run(fetch())
+        assert CSV == file.path.read_bytes()
+    else:
+        with pytest.raises(SourceFailed):
+            asyncio.run(fetch())
+        assert [] == list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(("status", "body"), [(200, CSV), (404, CSV), (302, CSV)])
 def test_an_address_counts_with_status_200_alone(tmp_path: Path, status: int, body: bytes) -> None:
     seen: list[str | None] = []
