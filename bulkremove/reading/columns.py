@@ -56,7 +56,7 @@ def _roles(header: Sequence[str], chosen: Mapping[str, str | int], name: str) ->
             )
     id_columns = Roles(*(columns[0] for columns in candidates.values()))
     if len(set(id_columns)) < len(ROLES):
-        raise FileRefused(f"{name}: one column can't hold two of the three ids.", hint="Check --columns.")
+        raise FileRefused(f"{name}: one column can't hold two of the three ids.", hint="Check the columns.")
     return id_columns
 
 

@@ -41,17 +41,17 @@ def place(grid: Grid, name: str, options: ReadOptions) -> tuple[int, tuple[str, 
         raise FileRefused(f"{name} is empty.")
     if options.header_row == NO_HEADINGS:
         if _has_roles(_texts(grid, first)):
-            raise FileRefused(f"{name}: row {grid.numbers[first]} holds headings.", hint="Leave --no-header out.")
+            raise FileRefused(f"{name}: row {grid.numbers[first]} holds headings.", hint="Read it with headings.")
         return first - 1, tuple(column_letter(column) for column in range(len(grid.columns)))
     if options.header_row is not None:
         if options.header_row not in grid.numbers:
-            raise FileRefused(f"{name} has no row {options.header_row}.", hint="Check --header-row.")
+            raise FileRefused(f"{name} has no row {options.header_row}.", hint="Name another row.")
         top = grid.numbers.index(options.header_row)
         for index in range(first, top):
             _check_no_person(_texts(grid, index), grid.numbers[index], name)
         header = _texts(grid, top)
         if any(map(_is_id, _id_headings(header, options))):
-            raise FileRefused(f"{name}: row {grid.numbers[top]} holds ids, not headings.", hint="Check --header-row.")
+            raise FileRefused(f"{name}: row {grid.numbers[top]} holds ids, not headings.", hint="Name another row.")
         return top, header
     header = _texts(grid, first)
     if any(map(_is_id, _id_headings(header, options))):
@@ -121,7 +121,7 @@ def blank_above(raw: bytes, row: int, name: str) -> bytes:
     for number, texts in enumerate(above, start=1):
         _check_no_person(texts, number, name)
     if not any(cells):
-        raise FileRefused(f"{name}: row {row} is empty or does not exist.", hint="Check --header-row.")
+        raise FileRefused(f"{name}: row {row} is empty or does not exist.", hint="Name another row.")
     line_end = b"\r" if head[:start].endswith("\r") else b"\n"  # a \n behind \r would be part of the same line end
     return raw[:start] + line_end * (row - 1) + raw[start + length :]
 
@@ -152,7 +152,7 @@ def _check_no_person(texts: Sequence[str], number: int, name: str) -> None:
     if sum(map(_is_id, texts)) >= _IDS_OF_A_PERSON:
         raise FileRefused(
             f"{name}: row {number} holds ids, and it stands above the row with the headings.",
-            hint="Check --header-row; people above the headings would be left out.",
+            hint="Name another row; people above the headings would be left out.",
         )
 
 

@@ -44,6 +44,6 @@ def parse_columns(text: str) -> Mapping[str, str]:
     for part in text.split(","):
         role, equals, column = (piece.strip() for piece in part.partition("="))
         if role not in ROLES or not equals or not column or role in columns:
-            raise FileRefused(f"--columns {text!r} is not understood.", hint="Write course=A,batch=B,learner=C.")
+            raise FileRefused(f"The columns {text!r} are not understood.", hint="Write course=A,batch=B,learner=C.")
         columns[role] = column
     return columns

@@ -62,7 +62,7 @@ def _grid(raw: bytes, name: str, options: ReadOptions) -> Grid:
         return read_ole(raw, name, options)
     other_formats.check_content(raw, name)
     if options.sheet is not None:
-        raise FileRefused(f"{name} is not a workbook and has no sheets.", hint="Leave --sheet out.")
+        raise FileRefused(f"{name} is not a workbook and has no sheets.", hint="Name no sheet.")
     if options.header_row:
         return read_delimited(heading_row.blank_above(raw, options.header_row, name), name)
     try:

@@ -126,8 +126,8 @@ def _wanted(header: Sequence[str], only: Sequence[str], name: str) -> Mapping[in
         columns = [(columns[0], value) for columns, value in found if len(columns) == 1]
         if not columns:
             raise FileRefused(
-                f"{name}: --only {choice!r} names no column of this file. Headings found: {headings(header)}.",
-                hint="Write --only COLUMN=VALUE.",
+                f"{name}: {choice!r} names no column of this file. Headings found: {headings(header)}.",
+                hint="Write COLUMN=VALUE.",
             )
         column, value = columns[-1]
         wanted.setdefault(column, []).append(value)
@@ -152,12 +152,12 @@ def _chosen(
             spelled |= found - {""}
         shown = " or ".join(repr(value) if value else "blank" for value in values)
         if found.isdisjoint(spelled):
-            raise FileRefused(f"{name}: no row has {shown} in column {header[column]!r}.", hint="Check --only.")
+            raise FileRefused(f"{name}: no row has {shown} in column {header[column]!r}.", hint="Check the choice.")
         left_out.update(index for index, cell in enumerate(cells[column]) if _normal(cell) not in spelled)
         others = "blank" if found - spelled == {""} else f"not {shown}"
         reasons.append(f"{_label(header, column)!r} is {others}")
     if len(left_out) == len(numbers):
-        raise FileRefused(f"{name}: no row has all that --only names.", hint="Check --only.")
+        raise FileRefused(f"{name}: no row has all the values that were chosen.", hint="Check the choice.")
     triples = list(zip(*(map(str.strip, cells[column]) for column in roles), strict=True))
     staying = {triples[index]: numbers[index] for index in left_out}
     for index, triple in enumerate(triples):

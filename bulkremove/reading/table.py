@@ -27,7 +27,7 @@ def build_table(grid: Grid, name: str, options: ReadOptions) -> Table:
     rows = [[damaged_ids.shown(column[i]) for column in grid.columns] for i in first_rows]
     roles = columns.find_roles(header, options.columns, name, rows)
     if own_columns is not None and set(own_columns).intersection(roles):
-        raise FileRefused(f"{name}: a column of the report can't hold ids.", hint="Check --columns.")
+        raise FileRefused(f"{name}: a column of the report can't hold ids.", hint="Check the columns.")
     hidden = _hidden(grid, top, name, options)
     digits_only = damaged_ids.convert_id_columns(grid, list(roles), top + 1, name, header)
     empty = set() if any(digits_only) else _empty_rows(grid, roles, top + 1)

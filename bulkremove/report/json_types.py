@@ -96,6 +96,33 @@ class PlanJson(TypedDict):
     plan_hash: str
 
 
+class ValueJson(TypedDict):
+    """A value of a column, and how many rows have it; ``*``: any that is not blank."""
+
+    value: str
+    rows: int
+
+
+class ColumnValuesJson(TypedDict):
+    """A column that seems to say who stays."""
+
+    column: str
+    values: list[ValueJson]
+
+
+class ChoicesJson(TypedDict):
+    """What must be decided about a file, each by the query parameter of that name (``header``: by ``columns``).
+
+    ``header_row``: where the headings seem to stand; 0: there seem to be none.
+    """
+
+    sheet: list[str]
+    header: list[str]
+    header_row: int | None
+    only: list[ColumnValuesJson]
+    hidden: bool
+
+
 class RowJson(TypedDict):
     """A row of a plan; ``planned``: ``remove``, or why it is not sent."""
 

@@ -9,6 +9,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing, FileRefused, JobBusy, JobNotFound, NoteRejected
+from bulkremove.domain.table import Choices
+from bulkremove.report.json_types import ChoicesJson, ColumnValuesJson
 from bulkremove.web.responses import page
 from bulkremove.web.routes import API, PERSON
 
@@ -19,13 +21,30 @@ def _text(error: BulkremoveError) -> str:
     """The message and hint of an error, without a hint that is written for the command line."""
     if isinstance(error, ConsentMissing):
         return error.page_text
+    if isinstance(error, FileRefused) and error.choices:
+        return error.message
     return error.message if isinstance(error, (JobBusy, JobNotFound, NoteRejected)) else str(error)
+
+
+def _as_json(choices: Choices) -> ChoicesJson:
+    only: list[ColumnValuesJson] = [
+        {"column": column, "values": [{"value": value, "rows": rows} for value, rows in values]}
+        for column, values in choices.only
+    ]
+    return {
+        "sheet": [*choices.sheets],
+        "header": [*choices.header],
+        "header_row": choices.header_row,
+        "only": only,
+        "hidden": choices.hidden,
+    }
 
 
 @web.middleware
 async def error_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn errors into responses, as the outermost middleware: an error page, or a JSON object under ``API``."""
     headers: dict[str, str] = {}
+    more: dict[str, object] = {}
     try:
         return await handler(request)
     except web.HTTPRedirection:
@@ -38,6 +57,8 @@ async def error_middleware(request: web.Request, handler: Handler) -> web.Stream
     except BulkremoveError as error:
         message = _text(error)
         status = _STATUS.get(type(error), 400)
+        if isinstance(error, FileRefused) and error.choices:
+            more = {"choices": _as_json(error.choices)}
     except TimeoutError:
         message, status = "That took too long and was stopped. Try again.", 408
     except (ConnectionError, asyncio.CancelledError):
@@ -46,7 +67,7 @@ async def error_middleware(request: web.Request, handler: Handler) -> web.Stream
         logging.getLogger(__name__).debug("%s", type(error).__name__, exc_info=error)  # --debug shows it
         message, status = "Something unexpected happened. Nothing was sent because of it; go back and try again.", 500
     if request.path.startswith(API):
-        return web.json_response({"error": message}, status=status, headers=headers)
+        return web.json_response({"error": message, **more}, status=status, headers=headers)
     if PERSON not in request:  # not authenticated: only the message, no page
         return web.Response(text=message, status=status, headers=headers)
     return page("error.html", request, {"message": message}, status=status, headers=headers)

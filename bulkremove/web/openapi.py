@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from msgspec.json import schema_components
 
 from bulkremove import __version__
 from bulkremove.domain.row import UNPLANNED
 from bulkremove.reading.options import Hidden
-from bulkremove.report.json_types import EventJson, JobJson, PlanJson, RowJson
+from bulkremove.report.json_types import ChoicesJson, EventJson, JobJson, PlanJson, RowJson
 from bulkremove.storage.interface.jobs import VISIBLE
 
 PREFIX = "/api/v1"
@@ -54,9 +54,10 @@ class JobEvents(TypedDict):
 
 
 class Error(TypedDict):
-    """What went wrong, and what to do."""
+    """What went wrong, and what to do; ``choices``: of a file that can be read in more than one way."""
 
     error: str
+    choices: NotRequired[ChoicesJson]
 
 
 _MODELS = (UploadedPlan, RowsPage, SupervisedJob, JobsPage, JobEvents, Error)
