@@ -15,19 +15,20 @@ from typing import Protocol, TypeVar
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
 
 from bulkremove.domain.attempt import PendingRow
-from bulkremove.domain.clock import Clock, Monotonic
+from bulkremove.domain.clock import Clock
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing, NeverSent
 from bulkremove.domain.job import EndReason
 from bulkremove.domain.row import Removal, RowState, Status
 from bulkremove.domain.wording import Wording
 from bulkremove.engine import circuit_breaker, decision_table
-from bulkremove.engine.admission import Admissions, NotAdmitted, TokenProvider, or_event, waits_exhausted
+from bulkremove.engine.admission import Admissions, NotAdmitted, TokenProvider, waits_exhausted
 from bulkremove.engine.circuit_breaker import Breaker
 from bulkremove.engine.decision_table import RULES, Step, Verdict
 from bulkremove.engine.events import Deferred, Event, Lockout, RunEnd, Settled, TokenWait
 from bulkremove.engine.progress import Stop
 from bulkremove.engine.rate_limit import OwnLimit, Signal, WaitsExhausted, YieldToOtherRow
 from bulkremove.engine.rate_limiter import AttemptEnd, RateLimiter
+from bulkremove.engine.refused_tokens import Cause, RefusedTokens
 from bulkremove.storage.interface.attempts import AttemptOutcome, DoneElsewhere
 from bulkremove.zoho import response_parser
 from bulkremove.zoho.client import Admission, Exchange
@@ -53,10 +54,6 @@ class _Row:
 
     pending_row: PendingRow
     last_response: Response | None = None
-    refused_token: str = ""
-    """The first access token that Zoho refused for this row; empty if there is none."""
-    token_renewed: bool = False
-    """Whether it was replaced by another."""
     step: Step = Step.ASK_AGAIN
     """What follows the last attempt."""
 
@@ -89,7 +86,6 @@ class Attempts:
     ) -> None:
         self._sender = sender
         self._limiter = limiter
-        self._tokens = tokens
         self._admissions = Admissions(limiter, tokens)
         self._breaker = breaker
         self._stop = stop
@@ -97,12 +93,9 @@ class Attempts:
         self._is_protected, self._is_accepted = is_protected, is_accepted
         self._clock = clock
         self._random = random
-        self._accepted_at: dict[str, Monotonic] = {}
-        """By access token that Zoho has not refused since: when the last request that it accepted left."""
+        self._refused_tokens = RefusedTokens(tokens)
         self._deferred_rows: set[str] = set()
         """Keys of the rows that were deferred since the last response."""
-        self._refused_renewals: dict[str, tuple[str, Monotonic, Response]] = {}
-        """By row key: the new token that Zoho refused too, when the request left, and the response."""
 
     async def settle(self, pending_row: PendingRow) -> AsyncGenerator[Event]:
         """Send one row until it is settled, and yield each event as soon as it occurs.
@@ -165,21 +158,20 @@ class Attempts:
             yield lockout
         if exhausted is not None:
             yield waits_exhausted(exhausted)
-        token = exchange.admission.token
+        token, sent_at = exchange.admission.token, exchange.admission.permit.attempt.sent_mono
         if verdict.step is Step.RENEW:
-            self._accepted_at.pop(token, None)
-            event = await self._renew(row, exchange, response)
+            event = await self._refused_tokens.refused(row.pending_row.key, token, sent_at, response)
             if event is not None:
                 yield event
         elif RULES[response.kind].proves_reachable:
-            self._accepted_at[token] = exchange.admission.permit.attempt.sent_mono
+            self._refused_tokens.accepted(token, sent_at)
         if verdict.status is not None:
             yield Settled(verdict.status)
 
     async def _send(self, row: _Row) -> Exchange | Event | None:
         """Return the exchange with Zoho, an event if no call was made, or None to try again if the run goes on."""
-        if row.pending_row.key in self._refused_renewals:
-            return await self._resolve_refused_renewal(row)
+        if (response := self._refused_tokens.response(row.pending_row.key)) is not None:
+            return await self._resolve_refusal(row, response)
         try:
             is_protected = self._is_protected(row.pending_row.removal)
         except ConsentMissing as error:
@@ -201,8 +193,8 @@ class Attempts:
             case DoneElsewhere():
                 return await self._settle(row, decision_table.done_elsewhere(result, row.pending_row.attempts))
             case OwnLimit():
-                response = row.last_response or _last_response(row.pending_row)
-                return await self._settle(row, self._individually_refused(row, response))
+                last = row.last_response or _last_response(row.pending_row)
+                return await self._settle(row, self._individually_refused(row, last))
         return result
 
     async def _admit(self, row: _Row) -> Admission | NotAdmitted:
@@ -267,44 +259,25 @@ class Attempts:
         outcome = AttemptOutcome(attempt, state, verdict.detail, response.learner, was_sent)
         return await self._limiter.complete(permit, AttemptEnd(outcome, signal, rule.proves_reachable))
 
-    async def _renew(self, row: _Row, exchange: Exchange, response: Response) -> RunEnd | TokenWait | None:
-        """Replace the token, in one request for all rows that were refused with it, so that the row is sent once more.
-
-        Only the first refusal of a row does that; a second one is left to ``_resolve_refused_renewal``.
-        """
-        refused_token, sent_at = exchange.admission.token, exchange.admission.permit.attempt.sent_mono
-        if row.token_renewed or row.refused_token not in ("", refused_token):
-            self._refused_renewals[row.pending_row.key] = refused_token, sent_at, response
-            return None
-        row.refused_token = refused_token
-        token = await or_event(self._tokens.renew(refused_token))
-        if isinstance(token, str):
-            row.token_renewed = True
-            return None
-        return token
-
-    async def _resolve_refused_renewal(self, row: _Row) -> Event | None:
-        """Decide about a row for which Zoho refused a new token too. None: send it again, with a token newer than that.
-
-        If Zoho has accepted the token for a row that was sent later, it refuses this row alone. Otherwise the token may
-        have been evicted, as Zoho does with the oldest of several, or the account may not remove learners any more.
-        """
-        token, sent_at, response = self._refused_renewals[row.pending_row.key]
-        if self._accepted_at.get(token, sent_at) > sent_at:
-            return await self._settle(row, self._individually_refused(row, response))
-        current = await or_event(self._tokens.token())
-        if not isinstance(current, str):
-            return current
-        if current != token:
-            del self._refused_renewals[row.pending_row.key]
-            return None
-        if not self._is_alone(row) and len(self._refused_renewals) == 1:
-            return await self._defer(row)
-        return RunEnd(
-            "Authorisation failed: Zoho refuses a new access token too. Check that the account may still "
-            "remove learners, run `bulkremove doctor`, then resume.",
-            EndReason.NOT_AUTHORIZED,
-        )
+    async def _resolve_refusal(self, row: _Row, response: Response) -> Event | None:
+        """Decide about a row for which Zoho refused a renewed token too. None: send it again, with a newer one."""
+        key = row.pending_row.key
+        match await self._refused_tokens.cause(key):
+            case Cause.ROW:
+                return await self._settle(row, self._individually_refused(row, response))
+            case Cause.TOKEN:
+                self._refused_tokens.forget(key)
+                return None
+            case Cause.UNKNOWN:
+                if not self._is_alone(row) and len(self._refused_tokens) == 1:
+                    return await self._defer(row)
+                return RunEnd(
+                    "Authorisation failed: Zoho refuses a new access token too. Check that the account may still "
+                    "remove learners, run `bulkremove doctor`, then resume.",
+                    EndReason.NOT_AUTHORIZED,
+                )
+            case event:
+                return event
 
     def _individually_refused(self, row: _Row, response: Response) -> Verdict:
         """The verdict for a row that Zoho refuses while it accepts others."""
@@ -315,7 +288,7 @@ class Attempts:
     async def _settle(self, row: _Row, verdict: Verdict) -> Settled:
         """Give the row its status without another call."""
         assert verdict.status is not None  # noqa: S101 - narrows the type; only settling verdicts come here
-        self._refused_renewals.pop(row.pending_row.key, None)
+        self._refused_tokens.forget(row.pending_row.key)
         await self._limiter.settle_without_sending(row.pending_row, verdict.status, verdict.detail)
         return Settled(verdict.status)
 
