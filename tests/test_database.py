@@ -20,10 +20,12 @@ import pytest
 from bulkremove.domain.errors import ConsentMissing, JournalFailed
 from bulkremove.domain.job import EndReason
 from bulkremove.storage.sqlite import opening
-from bulkremove.storage.sqlite.database import Database, Reader, Transaction, close_database, open_database
+from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.jobs import SqliteJobs
 from bulkremove.storage.sqlite.migrations import MIGRATIONS
 from bulkremove.storage.sqlite.queries import Queries
+from bulkremove.storage.sqlite.registry import close_database, open_database
+from bulkremove.storage.sqlite.transaction import Reader, Transaction
 
 QUERIES = sorted(path.name for path in (Path(opening.__file__).parent / "queries").iterdir())
 

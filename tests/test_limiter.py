@@ -34,7 +34,7 @@ from bulkremove.engine.rate_limiter import (
 from bulkremove.storage import SqliteStorage
 from bulkremove.storage.interface.attempts import AttemptOutcome, AttemptStore, DoneElsewhere, SlotRule
 from bulkremove.storage.sqlite.attempts import SqliteAttempts
-from bulkremove.storage.sqlite.database import Transaction
+from bulkremove.storage.sqlite.transaction import Transaction
 from tests.virtual_time import VirtualClock, run
 
 R = TypeVar("R")

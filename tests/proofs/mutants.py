@@ -29,8 +29,9 @@ from bulkremove.report import ReportFile
 from bulkremove.storage.interface.attempts import AttemptOutcome
 from bulkremove.storage.interface.records import Act, Record
 from bulkremove.storage.sqlite import attempts, records
-from bulkremove.storage.sqlite.database import Database, Transaction, _Write
 from bulkremove.storage.sqlite.jobs import SqliteJobs
+from bulkremove.storage.sqlite.transaction import Transaction
+from bulkremove.storage.sqlite.writer import Writer, _Write
 from bulkremove.zoho import response_parser
 from bulkremove.zoho.response_kind import Response, ResponseKind
 
@@ -82,7 +83,7 @@ def _forgetful(answer: Response, before: Sequence[object]) -> Verdict:
 
 
 def _done_anyway(
-    self: Database, connection: sqlite3.Connection, error: sqlite3.Error, group: list[_Write[object]]
+    self: Writer, connection: sqlite3.Connection, error: sqlite3.Error, group: list[_Write[object]]
 ) -> None: ...
 
 
@@ -150,7 +151,7 @@ MUTANTS = (
     Mutant(
         "I2",
         "a commit that failed counts as done",
-        lambda: patch.object(Database, "_fail", _done_anyway),
+        lambda: patch.object(Writer, "_fail", _done_anyway),
     ),
     Mutant("I3", "the report ends one row early", lambda: patch.object(ReportFile, "_publish", _but_the_last)),
     Mutant(

@@ -24,10 +24,11 @@ from bulkremove.storage.interface.attempts import (
     RestartRule,
     SlotRule,
 )
-from bulkremove.storage.sqlite.database import Database, Reader, Transaction
+from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import count_change
 from bulkremove.storage.sqlite.rows import SETTLED_BY_END
+from bulkremove.storage.sqlite.transaction import Reader, Transaction
 
 R = TypeVar("R")
 

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 
 from bulkremove.storage.interface.audit import AuditCheck, AuditEntry
 from bulkremove.storage.interface.records import Act
-from bulkremove.storage.sqlite.database import Database, Reader
+from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import AUDIT_START, entry_hash, write_records
+from bulkremove.storage.sqlite.transaction import Reader
 
 _AUDIT = Queries("audit.sql")
 _PAGE = 1000

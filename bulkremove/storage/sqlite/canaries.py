@@ -7,9 +7,10 @@ from dataclasses import asdict
 from bulkremove.domain.row import Removal
 from bulkremove.storage.interface.canaries import Canary, RemovedRow
 from bulkremove.storage.interface.records import Record
-from bulkremove.storage.sqlite.database import Database, Reader, Transaction
+from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import write_records
+from bulkremove.storage.sqlite.transaction import Reader, Transaction
 
 _CANARIES = Queries("canaries.sql")
 

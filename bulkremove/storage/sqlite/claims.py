@@ -20,8 +20,9 @@ from bulkremove.domain.clock import Clock
 from bulkremove.domain.errors import JobBusy, JournalFailed
 from bulkremove.platform.secure_files import make_folder
 from bulkremove.storage.interface.claims import Holder
-from bulkremove.storage.sqlite.database import Database, Reader
+from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.queries import Queries
+from bulkremove.storage.sqlite.transaction import Reader
 
 TRIES, PAUSE_SECONDS = 10, 0.02
 """A claim that is held is tried again for 0.2 s: ``holder`` takes its lock for a moment to see whether it is free."""

@@ -9,11 +9,12 @@ from functools import partial
 
 from bulkremove.domain.ids import TRIMMED_CHARACTERS
 from bulkremove.storage.interface.records import Record
-from bulkremove.storage.sqlite.database import Database, Reader, Transaction
+from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.identity import begin_generation, identity_of
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import write_records
 from bulkremove.storage.sqlite.rows import BATCH, tally_of
+from bulkremove.storage.sqlite.transaction import Reader, Transaction
 
 _JOBS, _ROWS, _ATTEMPTS = Queries("jobs.sql"), Queries("rows.sql"), Queries("attempts.sql")
 _ERASURE = Queries("erasure.sql")

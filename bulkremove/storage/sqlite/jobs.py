@@ -18,11 +18,12 @@ from bulkremove.domain.row import Roles
 from bulkremove.domain.wording import Wording
 from bulkremove.storage.interface.jobs import VISIBLE, JobEnd
 from bulkremove.storage.interface.records import JobEvent, Record
-from bulkremove.storage.sqlite.database import Database, Reader, Transaction
+from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.erasure import delete_piece
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import write_records
 from bulkremove.storage.sqlite.rows import BATCH, SETTLED_BY_END, row_values, tally_of
+from bulkremove.storage.sqlite.transaction import Reader, Transaction
 
 _JOBS, _ROWS = Queries("jobs.sql"), Queries("rows.sql")
 

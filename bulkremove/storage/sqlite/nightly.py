@@ -6,9 +6,10 @@ from bulkremove.domain.clock import Epoch
 from bulkremove.domain.hosts import is_sandbox
 from bulkremove.storage.interface.nightly import TakenFile
 from bulkremove.storage.interface.records import Notice, Record
-from bulkremove.storage.sqlite.database import Database, Reader, Transaction
+from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import write_records
+from bulkremove.storage.sqlite.transaction import Reader, Transaction
 
 _NIGHTLY = Queries("nightly.sql")
 

@@ -10,8 +10,8 @@ from functools import partial
 
 from bulkremove.domain.clock import Epoch
 from bulkremove.storage.interface.records import Act, IntakeResult, JobEvent, Notice, Record
-from bulkremove.storage.sqlite.database import Transaction
 from bulkremove.storage.sqlite.queries import Queries
+from bulkremove.storage.sqlite.transaction import Transaction
 
 AUDIT_START = "bulkremove audit 1"
 """The value in place of a hash before the first entry."""

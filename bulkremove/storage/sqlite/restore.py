@@ -10,11 +10,12 @@ from bulkremove.domain.clock import Clock, Epoch, later
 from bulkremove.domain.job import EndReason
 from bulkremove.storage.interface.records import JobEvent, Record
 from bulkremove.storage.interface.restore import LostCalls, RestoreLosses
-from bulkremove.storage.sqlite.database import Database, Reader, Transaction
+from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.high_water import MAX_COUNTER, Mark
 from bulkremove.storage.sqlite.identity import begin_generation, identity_of
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import count_change, write_records
+from bulkremove.storage.sqlite.transaction import Reader, Transaction
 
 _AUDIT, _IDENTITY, _JOBS, _ROWS = map(Queries, ("audit.sql", "identity.sql", "jobs.sql", "rows.sql"))
 _LIMIT, _NIGHTLY, _WORDINGS = map(Queries, ("rate_limit.sql", "nightly.sql", "wordings.sql"))

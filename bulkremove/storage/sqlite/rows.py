@@ -14,9 +14,10 @@ from bulkremove.domain.job import Job, JobState, Tally
 from bulkremove.domain.plan import PlannedRow, ProtectedLearners
 from bulkremove.domain.row import UNSETTLED, Removal, RowState, Status
 from bulkremove.storage.interface.records import Record
-from bulkremove.storage.sqlite.database import Database, Reader, Transaction
+from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import write_records
+from bulkremove.storage.sqlite.transaction import Reader, Transaction
 from bulkremove.storage.sqlite.wordings import withdraw_refuted
 
 R = TypeVar("R")

@@ -10,12 +10,13 @@ from bulkremove.storage.sqlite.attempts import SqliteAttempts, SqliteRateLimit
 from bulkremove.storage.sqlite.audit import SqliteAudit
 from bulkremove.storage.sqlite.canaries import SqliteCanaries
 from bulkremove.storage.sqlite.claims import SqliteClaims
-from bulkremove.storage.sqlite.database import Database, close_database, open_database
+from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.erasure import SqliteErasure
 from bulkremove.storage.sqlite.identity import generation_of
 from bulkremove.storage.sqlite.jobs import SqliteJobs
 from bulkremove.storage.sqlite.nightly import SqliteNightly
 from bulkremove.storage.sqlite.records import write_records
+from bulkremove.storage.sqlite.registry import close_database, open_database
 from bulkremove.storage.sqlite.restore import SqliteRestore
 from bulkremove.storage.sqlite.rows import SqliteRows
 from bulkremove.storage.sqlite.users import SqliteUsers

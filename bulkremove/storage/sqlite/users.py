@@ -8,9 +8,10 @@ from bulkremove.domain.clock import Epoch
 from bulkremove.domain.permissions import Role
 from bulkremove.storage.interface.records import Record
 from bulkremove.storage.interface.users import Token, User, UserCredentials
-from bulkremove.storage.sqlite.database import Database, Reader, Transaction
+from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import write_records
+from bulkremove.storage.sqlite.transaction import Reader, Transaction
 
 _USERS = Queries("users.sql")
 

@@ -9,9 +9,10 @@ from bulkremove.domain.attempt import LookupResult, Note
 from bulkremove.domain.wording import Wording
 from bulkremove.storage.interface.records import Act, JobEvent, Record
 from bulkremove.storage.interface.wordings import AcceptedWording, WordingEvidence
-from bulkremove.storage.sqlite.database import Database, Reader, Transaction
+from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import write_records
+from bulkremove.storage.sqlite.transaction import Reader, Transaction
 
 _WORDINGS = Queries("wordings.sql")
 UNPROVEN = "What proved this removal was withdrawn later: look this learner up in Zoho People. "
