@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from bulkremove.domain.row import UNSETTLED, Exclusion, Removal, Roles, Row, Row
 from bulkremove.domain.wording import Wording
 from bulkremove.storage import SqliteStorage, Storage
 from bulkremove.storage.interface.attempts import AttemptOutcome, DoneElsewhere, SlotDecision
+from bulkremove.storage.interface.claims import StopAction, StopRequest
 from bulkremove.storage.interface.jobs import JobEnd
 from bulkremove.storage.interface.records import Act, IntakeResult, JobEvent, Notice, Record
 from bulkremove.storage.interface.restore import LostCalls
@@ -605,15 +607,29 @@ async def test_a_row_whose_removal_another_job_has_settled_gets_no_slot(storage:
 async def test_a_claim_is_held_by_one_at_a_time(storage: Storage, another: Open) -> None:
     other = another()
     async with storage.claims.hold("job"):
-        with pytest.raises(JobBusy, match="another process"):
+        with pytest.raises(JobBusy, match=f"pid {os.getpid()}"):
             async with other.claims.hold("job"):
                 pass
         holder = await other.claims.holder("job")
         assert holder is not None
-        assert "process" in holder.name
+        assert os.getpid() == holder.pid
+        assert {"job": holder} == await other.claims.holders()
     assert await storage.claims.holder("job") is None
     async with other.claims.hold("job"):
         pass
+
+
+async def test_a_request_reaches_the_present_holder_and_no_later_one(storage: Storage, another: Open) -> None:
+    other, pause = another(), StopRequest(StopAction.PAUSE, "jo", Epoch(5.0))
+    cancel = StopRequest(StopAction.CANCEL, "kim", Epoch(6.0))
+    async with storage.claims.hold("job"):
+        assert await storage.claims.stop_request("job") is None
+        for request in (pause, cancel, pause):  # the last one would weaken it
+            await other.claims.request_stop("job", request, ACT)
+        assert cancel == await storage.claims.stop_request("job")
+    async with storage.claims.hold("job"):
+        assert await storage.claims.stop_request("job") is None
+    assert 3 == len(await storage.audit.newest(10))
 
 
 def test_a_claim_outlives_the_event_loop_in_which_it_was_taken(storage: Storage, another: Open) -> None:

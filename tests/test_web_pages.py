@@ -13,7 +13,6 @@ import pytest
 
 from bulkremove.app.job_supervisor import CLOSED
 from bulkremove.domain.clock import Epoch
-from bulkremove.domain.errors import JobBusy
 from bulkremove.domain.job import Job, JobState
 from bulkremove.domain.permissions import Role
 from bulkremove.domain.row import Roles, Status
@@ -505,15 +504,16 @@ async def test_a_file_waits_a_day_and_no_longer(tmp_path: Path, monkeypatch: pyt
         assert [] == list((tmp_path / "uploads").iterdir())
 
 
-async def test_what_another_process_drives_is_left_to_it(tmp_path: Path) -> None:
+async def test_what_another_process_drives_is_not_taken_up_but_can_be_paused(tmp_path: Path) -> None:
     world, _ = crowd(tmp_path, 200)
     async with running_site(tmp_path / "home", world=world, speed=20.0) as one, one.visitor() as visitor:
         job = await confirmed(visitor, triples(200))
         await removed(one, job, 1)
         other = one.app.supervisor()
         assert ([], []) == await other.resume_interrupted()
-        with pytest.raises(JobBusy, match="another process"):
-            await other.pause(job, by="jo")
+        await other.pause(job, by="jo")
+        paused = await one.app.jobs.find(job)
+        assert (JobState.PAUSED, "jo paused it.") == (paused.state, paused.reason)
 
 
 async def test_nothing_that_the_person_did_is_missing_from_the_audit_log(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from bulkremove.app.canary import Canaries
 from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.sandbox_run import SandboxOptions
+from bulkremove.app.stopping import Stopping
 from bulkremove.app.wordings import Wordings
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Clock, Epoch
@@ -85,6 +86,11 @@ class App:
         return Jobs(self.context)
 
     @cached_property
+    def stopping(self) -> Stopping:
+        """Pausing and cancelling jobs, whichever process runs them."""
+        return Stopping(self.context, self.jobs)
+
+    @cached_property
     def canaries(self) -> Canaries:
         """First removals of accounts, which a person confirms."""
         return Canaries(self.context)
@@ -99,7 +105,7 @@ class App:
         """Runs, which send the pending rows of jobs."""
         from bulkremove.app.runs import Runs
 
-        return Runs(self.context, self.accounts, self.jobs, self.canaries, self._sandbox)
+        return Runs(self.context, self.accounts, self.jobs, self.canaries, self.stopping, self._sandbox)
 
     @cached_property
     def retention(self) -> Retention:
@@ -131,10 +137,10 @@ class App:
         """A new supervisor, which runs several jobs concurrently in a long-lived process."""
         from bulkremove.app.job_supervisor import JobSupervisor
 
-        return JobSupervisor(self.context, self.jobs, self.runs)
+        return JobSupervisor(self.context, self.jobs, self.runs, self.stopping)
 
     def nightly_runs(self, supervisor: JobSupervisor) -> NightlyRuns:
         """The unattended runs. Raises SettingsError for an invalid address of notices."""
         from bulkremove.app.nightly import NightlyRuns
 
-        return NightlyRuns(self.context, self.jobs, self.plans, self.runs, self.retention, supervisor)
+        return NightlyRuns(self.context, self.jobs, self.plans, self.runs, self.retention, self.stopping, supervisor)

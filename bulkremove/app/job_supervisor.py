@@ -18,6 +18,7 @@ from bulkremove.app.jobs import Jobs
 from bulkremove.app.results import RunResult
 from bulkremove.app.review import check_reviewed
 from bulkremove.app.runs import Runs
+from bulkremove.app.stopping import Stopping
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing, JobBusy
 from bulkremove.domain.hosts import lead_alike
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState
@@ -28,6 +29,8 @@ from bulkremove.engine.rate_limit import shared_ends
 RECENT_ROWS = 12
 """Latest settled rows of a job that are kept for display."""
 CLOSED = "The server was stopped. The job goes on by itself if it is started again within an hour."
+OTHER_PROCESS_SECONDS = 10.0
+"""Real seconds that the page waits for another process to stop; the request stands after that too."""
 
 ACTOR = "bulkremove itself"
 """The actor in the audit log when a job is resumed after a restart."""
@@ -53,8 +56,8 @@ class RunningJob:
 class JobSupervisor:
     """Runs jobs as tasks of the running event loop."""
 
-    def __init__(self, context: Context, jobs: Jobs, runs: Runs) -> None:
-        self._context, self._jobs, self._runs = context, jobs, runs
+    def __init__(self, context: Context, jobs: Jobs, runs: Runs, stopping: Stopping) -> None:
+        self._context, self._jobs, self._runs, self._stopping = context, jobs, runs, stopping
         self._running: dict[str, RunningJob] = {}
         self._tasks: dict[str, asyncio.Task[Any]] = {}
         self.failures: dict[str, str] = {}
@@ -147,17 +150,20 @@ class JobSupervisor:
         return self._running.get(job_id)
 
     async def pause(self, job_id: str, *, by: str) -> None:
-        """Stop a job, to be resumed later; returns once it has stopped. Raises JobBusy when another process runs it."""
+        """Stop a job, to be resumed later; returns once it has stopped, in this process or another one.
+
+        Raises JobBusy when another process has not stopped it soon, ConsentMissing when it is held or over.
+        """
         if job_id in self._running:
             await self._context.record(by, "paused", job=job_id)
             await self._stop(job_id, f"{by} paused it.", EndReason.PAUSED)
-        elif await self._jobs.is_running(await self._jobs.find(job_id)):
-            raise JobBusy(f"Job {job_id} is driven by another process of this machine; pause it there.")
+        else:
+            await self._stopping.pause(job_id, by=by, wait=OTHER_PROCESS_SECONDS)
 
     async def cancel(self, job_id: str, *, by: str) -> None:
-        """End a job for good. Raises ConsentMissing when it is over, JobBusy when another process runs it."""
+        """End a job for good. Raises ConsentMissing when it is over, JobBusy as ``pause``."""
         await self._stop(job_id, "It is being cancelled.", EndReason.CANCELLED)
-        await self._jobs.cancel(job_id, by=by)
+        await self._stopping.cancel(job_id, by=by, wait=OTHER_PROCESS_SECONDS)
 
     async def close(self) -> None:
         """Stop all jobs; they are resumed when the server is started again within an hour."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext, suppress
 from pathlib import Path
 
 from bulkremove.app.consent import check_four_eyes, check_not_real
@@ -209,14 +209,15 @@ class Jobs:
             raise ConsentMissing(f"Job {job.id} is {job.state.value}; only a held one can be approved.")
         return released
 
-    async def cancel(self, job_id: str, *, by: str) -> Job:
+    async def cancel(self, job_id: str, *, by: str, claimed: bool = False) -> Job:
         """End a job for good; its open rows are reported as ``not_sent`` or ``unknown``.
 
-        Raises JobBusy while a process runs it, ConsentMissing when it is over already.
+        ``claimed``: the caller holds the job's claim. Raises JobBusy while a process runs it, ConsentMissing when it is
+        over already.
         """
         at, why = self._context.clock.wall(), "A person cancelled the job."
         end = JobEnd(JobState.CANCELLED, why, EndReason.CANCELLED, at)
-        async with self._storage.claims.hold(job_id):
+        async with nullcontext() if claimed else self._storage.claims.hold(job_id):
             return await self._storage.jobs.cancel(job_id, _not_over, end, Act(by, "cancelled", {"job": job_id}, at))
 
     async def withdraw(self, job_id: str, *, by: str) -> bool:

@@ -20,6 +20,7 @@ from bulkremove.app.protected_list import ProtectedList, protected_learners
 from bulkremove.app.results import RunResult
 from bulkremove.app.review import check_reviewed
 from bulkremove.app.sandbox_run import RunningSandbox, SandboxOptions
+from bulkremove.app.stopping import Stopping
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch, seconds_between
 from bulkremove.domain.errors import ConsentMissing, JobBusy, JournalFailed, SettingsError
@@ -40,10 +41,16 @@ class Runs:
     """The runs of one context. ``sandbox``: they send to the bundled sandbox, not to Zoho People."""
 
     def __init__(
-        self, context: Context, accounts: Accounts, jobs: Jobs, canaries: Canaries, sandbox: SandboxOptions | None
+        self,
+        context: Context,
+        accounts: Accounts,
+        jobs: Jobs,
+        canaries: Canaries,
+        stopping: Stopping,
+        sandbox: SandboxOptions | None,
     ) -> None:
         self._context, self._accounts, self._jobs, self._sandbox = context, accounts, jobs, sandbox
-        self._canaries = canaries
+        self._canaries, self._stopping = canaries, stopping
         self._running_sandbox: RunningSandbox | None = None
         self._queues: dict[tuple[asyncio.AbstractEventLoop, str], FairQueue] = {}
         self.clock_skew: float | None = None
@@ -127,7 +134,9 @@ class Runs:
                         first_row_alone=FIRST_ROW_ALONE if is_canary else "",
                     )
                     async with self._connected(job, settings) as (client, tokens), heartbeat.recorded():
-                        job = await run.run(client, tokens)
+                        async with self._stopping.obeyed(job.id, stop):
+                            job = await run.run(client, tokens)
+                        job = await self._stopping.after_run(job)
                     if is_canary:
                         await self._canaries.add_event(job)
                 elif job.state.resumable:

@@ -1,4 +1,4 @@
-"""The commands jobs, show, cancel, report and note, for jobs that are stored in the journal."""
+"""The commands jobs, show, canary, report and note, for jobs that are stored in the journal."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MAX_UNKNOWN_ROWS = 20
 
 def add_to(group: click.Group) -> None:
     """Add these commands to the group."""
-    for command in (jobs, show, cancel, canary, report, note):
+    for command in (jobs, show, canary, report, note):
         group.add_command(command)
 
 
@@ -148,22 +148,6 @@ def canary(screen: Screen, job: str, gone: bool, again: bool) -> None:
         return f"Confirmed. The other rows may follow: {screen.command('resume', job)}"
 
     screen.answer(screen.call(answer))
-
-
-@click.command()
-@click.argument("job")
-@click.pass_obj
-def cancel(screen: Screen, job: str) -> None:
-    """End JOB for good; the rows that were not sent stay where they are.
-
-    Example: bulkremove cancel 20261123-k3f9
-    """
-    from bulkremove.app import this_person
-
-    async def cancel_job(app: App) -> str:
-        return await app.jobs.summary(await app.jobs.cancel(job, by=this_person()))
-
-    screen.answer(screen.call(cancel_job))
 
 
 @click.command()

@@ -21,6 +21,7 @@ from bulkremove.cli import (
     run_commands,
     sandbox_command,
     serve_command,
+    stop_commands,
     user_commands,
     wording_commands,
 )
@@ -70,6 +71,7 @@ def cli(
 
 run_commands.add_to(cli)
 job_commands.add_to(cli)
+stop_commands.add_to(cli)
 account_commands.add_to(cli)
 user_commands.add_to(cli)
 nightly_commands.add_to(cli)

@@ -95,8 +95,8 @@ class LiveUpdates:
         app, running = self._app, self._supervisor.running(job.id)
         progress = running.progress if running else None
         tally = progress.tally if progress else await app.jobs.tally(job)
-        runs_elsewhere = running is None and await app.jobs.is_running(job)
-        at_rest = running is None and not runs_elsewhere
+        holder, request = (None, None) if running else await app.stopping.request(job)
+        at_rest = running is None and holder is None
         unknown: list[Outcome] = []
         if at_rest and tally[Status.UNKNOWN]:
             unknown, _ = await app.jobs.some_outcomes(job, status=Status.UNKNOWN, text="", page=1)
@@ -110,7 +110,8 @@ class LiveUpdates:
             "job": job,
             "tally": tally,
             "running": running,
-            "elsewhere": runs_elsewhere,
+            "elsewhere": holder.described(app.clock.wall()) if holder else "",
+            "request": request,
             "moving": not at_rest,
             "wait": wait,
             "eta": next((seconds / app.clock.speed for other, seconds in order if other.id == job.id), None),

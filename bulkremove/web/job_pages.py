@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,7 +11,7 @@ from aiohttp import web
 from bulkremove.app import App
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.domain.attempt import LookupResult
-from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.errors import ConsentMissing, JobBusy
 from bulkremove.domain.job import Job
 from bulkremove.domain.permissions import Right
 from bulkremove.domain.row import Status
@@ -82,7 +83,8 @@ class JobPages:
     async def pause(self, request: web.Request) -> web.StreamResponse:
         """Pause a job and redirect to its page once the rows in flight are finished."""
         job = await self._job(request)
-        await self._supervisor.pause(job.id, by=person(request).name)
+        with suppress(JobBusy):  # another process was asked; the page says so
+            await self._supervisor.pause(job.id, by=person(request).name)
         return _back_to(job)
 
     async def resume(self, request: web.Request) -> web.StreamResponse:
@@ -119,7 +121,8 @@ class JobPages:
     async def cancel(self, request: web.Request) -> web.StreamResponse:
         """Cancel a job for good and redirect to its page."""
         job = await self._job(request)
-        await self._supervisor.cancel(job.id, by=person(request).name)
+        with suppress(JobBusy):  # as in ``pause``
+            await self._supervisor.cancel(job.id, by=person(request).name)
         return _back_to(job)
 
     async def retry(self, request: web.Request) -> web.StreamResponse:

@@ -26,6 +26,7 @@ from bulkremove.app.plans import Plans
 from bulkremove.app.retention import Retention
 from bulkremove.app.review import review_text
 from bulkremove.app.runs import Runs
+from bulkremove.app.stopping import NIGHTLY_CLAIMS, Stopping
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch, seconds_between
 from bulkremove.domain.errors import BulkremoveError, FileRefused, JobBusy, JournalFailed, LocalFileFailed, SourceFailed
@@ -48,12 +49,20 @@ class NightlyRuns:
     """The nightly runs of one context; ``supervisor`` runs their jobs."""
 
     def __init__(
-        self, context: Context, jobs: Jobs, plans: Plans, runs: Runs, retention: Retention, supervisor: JobSupervisor
+        self,
+        context: Context,
+        jobs: Jobs,
+        plans: Plans,
+        runs: Runs,
+        retention: Retention,
+        stopping: Stopping,
+        supervisor: JobSupervisor,
     ) -> None:
         """Raises SettingsError for an invalid address of notices."""
         self._context, self._storage, self._plans = context, context.storage, plans
         self._sandbox = context.settings.sandbox_host
         self._jobs, self._runs, self._retention, self._supervisor = jobs, runs, retention, supervisor
+        self._stopping, self._claim = stopping, NIGHTLY_CLAIMS[bool(self._sandbox)]
         self.outbox = Outbox(context)
         self._intake = Intake(context, jobs, plans, self.outbox)
 
@@ -69,7 +78,7 @@ class NightlyRuns:
         date that the run belongs to, today without it.
         """
         _ = self._intake.inbox  # raises SourceFailed
-        async with self._claimed():
+        async with self._claimed(), self._stopping.obeyed(self._claim, stop):
             return await self._run(stop, again, day or local(self._context.clock.wall()).date())
 
     @asynccontextmanager
@@ -77,9 +86,7 @@ class NightlyRuns:
         """Hold the claim of nightly runs. The dead man's switch is pinged even when the journal can't be written."""
         async with AsyncExitStack() as stack:
             try:
-                await stack.enter_async_context(
-                    self._storage.claims.hold("nightly-sandbox" if self._sandbox else "nightly")
-                )
+                await stack.enter_async_context(self._storage.claims.hold(self._claim))
             except JournalFailed:
                 await self.outbox.notifier.ping("/fail")
                 raise

@@ -1,29 +1,70 @@
-"""Claims: named locks between processes, each held by one process at a time."""
+"""Claims: named locks between processes, each held by one process at a time, and requests to their holders."""
 
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from bulkremove.domain.clock import Epoch
+from bulkremove.platform.local_time import local
+from bulkremove.storage.interface.records import Record
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The holder of a claim. ``name``: host and process."""
+    """The process that holds a claim."""
 
-    name: str
+    host: str
+    pid: int
     since: Epoch
+
+    def described(self, now: Epoch) -> str:
+        """Since when and by which process the claim is held; with the date if that was on another day than ``now``."""
+        since = local(self.since)
+        day = "" if since.date() == local(now).date() else f"{since:%Y-%m-%d} "
+        return f"since {day}{since:%H:%M} (pid {self.pid} on {self.host})"
+
+
+class StopAction(StrEnum):
+    """What the holder of a claim is asked to do. The values are stored in the journal."""
+
+    PAUSE = "pause"
+    CANCEL = "cancel"
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequest:
+    """A request to the process that holds a claim to end what it does; another holder never sees it."""
+
+    action: StopAction
+    by: str
+    at: Epoch
 
 
 class Claims(Protocol):
     """The claims to run a job, store a plan or serve the page, which end when their process dies."""
 
     def hold(self, name: str, *, wait: float = 0.0) -> AbstractAsyncContextManager[None]:
-        """Hold a claim until the context ends. Raises JobBusy when it is held already and for ``wait`` real seconds."""
+        """Hold a claim until the context ends. Raises JobBusy when it is held already and for ``wait`` real seconds.
+
+        Requests to an earlier holder are dropped.
+        """
         ...
 
     async def holder(self, name: str) -> Holder | None:
         """The present holder of the claim, if any. Does not prevent anybody from taking it meanwhile."""
+        ...
+
+    async def holders(self) -> dict[str, Holder]:
+        """The holders of all claims by name, those that have been held longest first."""
+        ...
+
+    async def request_stop(self, name: str, request: StopRequest, *records: Record) -> None:
+        """Store a request to the present holder of the claim. A request to cancel is never weakened to a pause."""
+        ...
+
+    async def stop_request(self, name: str) -> StopRequest | None:
+        """The request to the present holder of the claim, if any."""
         ...

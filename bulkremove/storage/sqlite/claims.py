@@ -1,4 +1,4 @@
-"""Claims as file locks, which the operating system releases when their process dies.
+"""Claims as file locks, which the operating system releases when their process dies; requests to holders as rows.
 
 A row in a table would outlive a killed process, and a process id means nothing in another container. So the row of a
 claim only tells people who holds it.
@@ -19,23 +19,26 @@ from filelock import FileLock, Timeout
 from bulkremove.domain.clock import Clock
 from bulkremove.domain.errors import JobBusy, JournalFailed
 from bulkremove.platform.secure_files import make_folder
-from bulkremove.storage.interface.claims import Holder
+from bulkremove.storage.interface.claims import Holder, StopAction, StopRequest
+from bulkremove.storage.interface.records import Record
 from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.queries import Queries
-from bulkremove.storage.sqlite.transaction import Reader
+from bulkremove.storage.sqlite.records import write_records
+from bulkremove.storage.sqlite.transaction import Reader, Transaction
 
 TRIES, PAUSE_SECONDS = 10, 0.02
 """A claim that is held is tried again for 0.2 s: ``holder`` takes its lock for a moment to see whether it is free."""
 
 _OTHER_CLAIMS = {
-    "nightly": "The nightly run is being done",
-    "serve": "The page is being served",
+    "nightly": "A nightly run has been going on",
+    "serve": "The page has been served",
     "plan": "A plan is being confirmed, or a learner's data are being erased,",
     "canary": "The first row of this account is being sent",
 }
 """What is being done under a claim that is not for a job, by the part of its name before the hyphen."""
 
 _CLAIMS = Queries("claims.sql")
+_THIS_PROCESS: dict[str, object] = {"host": platform.node(), "pid": os.getpid()}
 
 
 class SqliteClaims:
@@ -49,6 +52,11 @@ class SqliteClaims:
 
     async def take(self, name: str, wait: float) -> FileLock:
         """Take the lock of a claim and write its row. Raises JobBusy when it is held for ``wait`` seconds."""
+
+        def set_holder(transaction: Transaction) -> None:
+            transaction.execute(_CLAIMS.set_claim, name=name, **_THIS_PROCESS, since=self._clock.wall())
+            transaction.execute(_CLAIMS.delete_stop_request, name=name)
+
         lock = self._lock(name)
         for _ in range(TRIES + math.ceil(wait / PAUSE_SECONDS)):
             if self._try(lock):
@@ -57,11 +65,7 @@ class SqliteClaims:
         else:
             raise await self._busy(name)
         try:
-            await self._database.write(
-                lambda transaction: transaction.execute(
-                    _CLAIMS.set_claim, name=name, holder=_this_process(), since=self._clock.wall()
-                )
-            )
+            await self._database.write(set_holder)
         except BaseException:
             lock.release()
             raise
@@ -72,7 +76,7 @@ class SqliteClaims:
         try:
             with contextlib.suppress(JournalFailed):  # the row only informs people; the lock is released anyway
                 await self._database.write(
-                    lambda transaction: transaction.execute(_CLAIMS.delete_claim, name=name, holder=_this_process())
+                    lambda transaction: transaction.execute(_CLAIMS.delete_claim, name=name, **_THIS_PROCESS)
                 )
         finally:
             lock.release()
@@ -90,6 +94,26 @@ class SqliteClaims:
             return holder
         lock.release()  # the holder's process died
         return None
+
+    async def holders(self) -> dict[str, Holder]:
+        names = await self._database.read(lambda reader: [name for (name,) in reader.execute(_CLAIMS.list_claims)])
+        return {name: holder for name in names if (holder := await self.holder(name)) is not None}
+
+    async def request_stop(self, name: str, request: StopRequest, *records: Record) -> None:
+        def store(transaction: Transaction) -> None:
+            transaction.execute(
+                _CLAIMS.set_stop_request, name=name, action=request.action, by=request.by, at=request.at
+            )
+            write_records(transaction, records)
+
+        await self._database.write(store)
+
+    async def stop_request(self, name: str) -> StopRequest | None:
+        def find(reader: Reader) -> StopRequest | None:
+            row = reader.execute(_CLAIMS.get_stop_request, name=name).fetchone()
+            return None if row is None else StopRequest(StopAction(row["action"]), row["by"], row["at"])
+
+        return await self._database.read(find)
 
     def _lock(self, name: str) -> FileLock:
         try:
@@ -109,12 +133,16 @@ class SqliteClaims:
 
     async def _busy(self, name: str) -> JobBusy:
         holder = await self.holder(name)
-        details = f" ({holder.name})" if holder else ""
+        by = holder.described(self._clock.wall()) if holder else "in another process"
         if activity := _OTHER_CLAIMS.get(name.partition("-")[0]):
-            return JobBusy(f"{activity} by another process right now{details}.", hint="Wait for it.")
+            return JobBusy(
+                f"{activity} {by}.",
+                hint=f"Wait for it{', or end it with `bulkremove stop`' * name.startswith('nightly')}.",
+            )
         return JobBusy(
-            f"Job {name} is run by another process right now{details}.",
-            hint=f"Wait for it, or watch it with `bulkremove show {name}`.",
+            f"Job {name} has been running {by}.",
+            hint=f"`bulkremove show {name}` shows how far it is; `bulkremove pause {name}` and `bulkremove cancel "
+            f"{name}` reach it.",
         )
 
 
@@ -131,7 +159,3 @@ class _ClaimContext:
     async def __aexit__(self, *error: object) -> None:
         if self._lock is not None:
             await self._claims.give_up(self._name, self._lock)
-
-
-def _this_process() -> str:
-    return f"{platform.node()}, process {os.getpid()}"

@@ -23,6 +23,7 @@ MIGRATIONS = (
     "12-one-time.sql",
     "13-sandbox-nights.sql",
     "14-keeping.sql",
+    "15-stop-requests.sql",
 )
 """Files in ``schema``, in the order in which they were added; a new journal goes through all of them."""
 WITH_COUNTER = 4

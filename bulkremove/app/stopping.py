@@ -1,0 +1,166 @@
+"""Pausing and cancelling jobs, and stopping nightly runs, whichever process of this home folder runs them.
+
+A process that runs a job holds its claim and looks for a request to it each second; a job whose process died is free,
+and is paused or cancelled at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+from bulkremove.app.consent import check_not_real
+from bulkremove.app.context import Context
+from bulkremove.app.jobs import Jobs
+from bulkremove.domain.clock import seconds_between
+from bulkremove.domain.errors import ConsentMissing, JobBusy, JournalFailed
+from bulkremove.domain.job import EndReason, Job, JobState
+from bulkremove.engine.progress import Stop
+from bulkremove.storage.interface.claims import Holder, StopAction, StopRequest
+from bulkremove.storage.interface.jobs import JobEnd
+from bulkremove.storage.interface.records import Act
+
+POLL_SECONDS = 1.0
+"""Real seconds between two looks of a running process for a request."""
+LOOK_SECONDS = 0.1
+"""Real seconds between two looks of whoever waits for its effect."""
+STOP_SECONDS = 120.0
+"""Real seconds after which a process that was asked to stop is said not to answer; its rows take 45 s at most."""
+NIGHTLY_CLAIMS = ("nightly", "nightly-sandbox")
+"""The claims of nightly runs: of real ones, and of those against a sandbox."""
+
+
+class Stopping:
+    """Stops the jobs and the nightly runs of one context's home folder. The callers' ``notify`` is told of waits."""
+
+    def __init__(self, context: Context, jobs: Jobs) -> None:
+        self._context, self._jobs, self._claims = context, jobs, context.storage.claims
+
+    @asynccontextmanager
+    async def obeyed(self, claim: str, stop: Stop) -> AsyncIterator[None]:
+        """Ask ``stop`` within the context as soon as somebody requests it from the holder of the claim: the caller."""
+        task = asyncio.create_task(self._look(claim, stop))
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def after_run(self, job: Job) -> Job:
+        """Cancel a job whose run has ended, if its process was asked for that. The caller holds the job's claim."""
+        request = await self._claims.stop_request(job.id)
+        if request is None or request.action is not StopAction.CANCEL or job.state.over:
+            return job
+        return await self._jobs.cancel(job.id, by=request.by, claimed=True)
+
+    async def pause(
+        self, job_id: str, *, by: str, notify: Callable[[str], None] = lambda text: None, wait: float = STOP_SECONDS
+    ) -> Job:
+        """Stop a job, to be resumed later by a person; the job as it stands once it has stopped.
+
+        ``wait``: at most so many real seconds. Raises JobBusy when it has not stopped by then, ConsentMissing when
+        nothing of it can be running.
+        """
+        while True:
+            job = await self._jobs.find(job_id)
+            check_not_real(job, self._context.settings)
+            if job.state is JobState.HELD or job.state.over:
+                raise ConsentMissing(
+                    f"Job {job.id} is {job.state.value}, so there is nothing to pause.",
+                    hint=f"To end it for good: `bulkremove cancel {job.id}`." if not job.state.over else "",
+                    page_hint="",
+                )
+            try:
+                return await self._pause_at_rest(job, by)
+            except JobBusy:
+                record = Act(by, "paused", {"job": job.id}, self._context.clock.wall())
+                await self._request(job.id, StopAction.PAUSE, record, by=by, notify=notify, wait=wait)
+            job = await self._jobs.find(job_id)
+            if job.state is not JobState.RUNNING:  # it is, if its process died before it saw the request
+                return job
+
+    async def cancel(
+        self, job_id: str, *, by: str, notify: Callable[[str], None] = lambda text: None, wait: float = STOP_SECONDS
+    ) -> Job:
+        """End a job for good; the job as it stands then. Raises as ``pause``, and ConsentMissing when it is over."""
+        while True:
+            try:
+                return await self._jobs.cancel(job_id, by=by)
+            except JobBusy:
+                await self._request(job_id, StopAction.CANCEL, by=by, notify=notify, wait=wait)
+            job = await self._jobs.find(job_id)
+            if job.state.over:
+                return job
+
+    async def stop_all(
+        self, *, by: str, notify: Callable[[str], None] = lambda text: None, wait: float = STOP_SECONDS
+    ) -> tuple[list[str], list[Job]]:
+        """End the nightly runs under way and pause all jobs under way: the claims of these runs, and these jobs.
+
+        Raises JobBusy when a process has not stopped in time.
+        """
+        holders = await self._claims.holders()
+        nights = [name for name in NIGHTLY_CLAIMS if name in holders]
+        for name in nights:  # first, or they would begin their next job
+            record = Act(by, "stopped", {"run": name}, self._context.clock.wall())
+            await self._request(name, StopAction.PAUSE, record, by=by, notify=notify, wait=wait)
+        jobs = [job for job in await self._jobs.all() if job.id in holders and job.state.resumable]
+        return nights, [await self.pause(job.id, by=by, notify=notify, wait=wait) for job in jobs]
+
+    async def request(self, job: Job) -> tuple[Holder | None, StopRequest | None]:
+        """The process that runs a job, and what it was asked to do and has not done yet; None each if there is none."""
+        holder = await self._claims.holder(job.id) if job.state.resumable else None
+        return holder, await self._claims.stop_request(job.id) if holder else None
+
+    async def _look(self, claim: str, stop: Stop) -> None:
+        while not stop.asked:
+            with suppress(JournalFailed):  # the run itself ends for it
+                if request := await self._claims.stop_request(claim):
+                    stop.ask(*_ENDS[request.action](request.by))
+                    return
+            await self._context.clock.sleep(POLL_SECONDS * self._context.clock.speed)
+
+    async def _pause_at_rest(self, job: Job, by: str) -> Job:
+        """Pause a job that no process runs, so that none resumes it by itself. Raises JobBusy."""
+        at, why = self._context.clock.wall(), f"{by} paused it."
+        async with self._claims.hold(job.id):
+            job = await self._jobs.find(job.id)
+            if job.state is JobState.PAUSED and not job.auto_resumable:
+                return job
+            end = JobEnd(JobState.PAUSED, why, EndReason.PAUSED, at)
+            record = Act(by, "paused", {"job": job.id}, at)
+            return await self._context.storage.jobs.cancel(job.id, _resumable, end, record)
+
+    async def _request(
+        self, claim: str, action: StopAction, *records: Act, by: str, notify: Callable[[str], None], wait: float
+    ) -> None:
+        """Ask the holder of a claim to stop, and wait until it holds it no more. Raises JobBusy after ``wait``."""
+        holder, clock = await self._claims.holder(claim), self._context.clock
+        if holder is None:
+            return
+        what = "The nightly run" if claim in NIGHTLY_CLAIMS else f"Job {claim}"
+        since = holder.described(clock.wall())
+        await self._claims.request_stop(claim, StopRequest(action, by, clock.wall()), *records)
+        notify(f"{what} has been running {since}. It ends as soon as the rows in flight are finished.")
+        began = clock.monotonic()
+        while await self._claims.holder(claim) == holder:
+            if seconds_between(began, clock.monotonic()) > wait * clock.speed:
+                raise JobBusy(
+                    f"{what} has been running {since}. It was asked to {action.value} and has not done so yet.",
+                    hint=f"If it does not within two minutes, its process stands still: end process {holder.pid} on "
+                    f"{holder.host}, and give the command again. No row is lost by that.",
+                )
+            await clock.sleep(LOOK_SECONDS * clock.speed)
+
+
+def _resumable(job: Job) -> None:
+    if not job.state.resumable:
+        raise ConsentMissing(f"Job {job.id} is {job.state.value}, so there is nothing to pause.")
+
+
+_ENDS: dict[StopAction, Callable[[str], tuple[str, EndReason]]] = {
+    StopAction.PAUSE: lambda by: (f"{by} paused it.", EndReason.PAUSED),
+    StopAction.CANCEL: lambda by: (f"{by} is cancelling it.", EndReason.CANCELLED),
+}
+"""By the action: why a run ends, given who asked for it."""

@@ -1,0 +1,82 @@
+"""The commands pause, cancel and stop, which reach whatever runs in this home folder, in any process."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from bulkremove.cli.console import Screen, json_option
+
+
+def add_to(group: click.Group) -> None:
+    """Add these commands to the group."""
+    for command in (pause, cancel, stop):
+        group.add_command(command)
+
+
+@click.command()
+@click.argument("job")
+@json_option
+@click.pass_obj
+def pause(screen: Screen, job: str, as_json: bool) -> None:
+    """Pause JOB, whichever process runs it; `bulkremove resume JOB` goes on.
+
+    The rows in flight are finished first. No nightly run and no server resumes it by itself.
+
+    Example: bulkremove pause 20261123-k3f9
+    """
+    from bulkremove.app import this_person
+
+    stopped = screen.call(lambda app: app.stopping.pause(job, by=this_person(), notify=screen.say))
+    if as_json:
+        screen.answer(json.dumps({"job": stopped.id, "state": stopped.state.value, "reason": stopped.reason}))
+        return
+    screen.answer(f"Job {stopped.id}: {stopped.state.value}. {stopped.reason}".rstrip())
+    if stopped.state.resumable:
+        screen.say(f"To go on: {screen.command('resume', stopped.id)}")
+
+
+@click.command()
+@click.argument("job")
+@json_option
+@click.pass_obj
+def cancel(screen: Screen, job: str, as_json: bool) -> None:
+    """End JOB for good, whichever process runs it; the rows that were not sent stay where they are.
+
+    Example: bulkremove cancel 20261123-k3f9
+    """
+    from bulkremove.app import App, this_person
+    from bulkremove.report import as_json as report_json
+
+    async def end(app: App) -> str:
+        ended = await app.stopping.cancel(job, by=this_person(), notify=screen.say)
+        tally = await app.jobs.tally(ended)
+        return json.dumps(report_json(ended, tally)) if as_json else await app.jobs.summary(ended)
+
+    screen.answer(screen.call(end))
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def stop(screen: Screen, as_json: bool) -> None:
+    """End the nightly run under way and pause every job under way, in all processes of this home folder.
+
+    `serve` and `worker` stay; a nightly run begins again at its time, and takes the files that are left.
+
+    Example: bulkremove stop
+    """
+    from bulkremove.app import this_person
+
+    nights, jobs = screen.call(lambda app: app.stopping.stop_all(by=this_person(), notify=screen.say))
+    if as_json:
+        states = [{"job": job.id, "state": job.state.value, "reason": job.reason} for job in jobs]
+        screen.answer(json.dumps({"nightly_runs": len(nights), "jobs": states}))
+        return
+    for _ in nights:
+        screen.answer("The nightly run has ended.")
+    for job in jobs:
+        screen.answer(f"Job {job.id}: {job.state.value}. {job.reason}".rstrip())
+    if not nights and not jobs:
+        screen.answer("Nothing is running.")
