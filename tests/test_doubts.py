@@ -5,11 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
+from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bulkremove.app import Consent, this_person
 from bulkremove.domain.doubts import DoubtCode
@@ -123,15 +127,50 @@ def test_short_ids_and_rows_without_ids_are_in_two_columns_without_doubt() -> No
     assert () == planned(listed((COURSES[0], BATCHES[0], learner(0)), (BATCHES[0], learner(1), ""))).doubts
 
 
+def as_doubles(ids: Iterable[int], *, shown: bool) -> list[str]:
+    """Ids as a program writes them that read them as numbers; ``shown``: as JavaScript shows such a number."""
+    return [str(int(Decimal(repr(float(one))))) if shown else f"{float(one):.0f}" for one in ids]
+
+
+@pytest.mark.parametrize("shown", [False, True])
+@pytest.mark.parametrize("count", [4, 12, 500])
+def test_ids_that_a_program_read_as_numbers_are_doubtful(count: int, shown: bool) -> None:
+    dice = Random(count)
+    ids = [478346000019000000 + dice.randrange(10**7) for _ in range(count)]
+    (doubt,) = planned(listed(*((COURSES[0], BATCHES[0], one) for one in as_doubles(ids, shown=shown)))).doubts
+    assert DoubtCode.ROUNDED_IDS is doubt.code
+    assert "are numbers that a computer's calculations round to" in doubt.text
+    assert () == planned(listed(*((COURSES[0], BATCHES[0], str(one)) for one in ids))).doubts
+
+
+@given(
+    first=st.integers(10**17, 9 * 10**17), step=st.integers(1, 9), count=st.integers(1, 300), digits=st.integers(15, 19)
+)
+def test_whole_ids_in_sequence_are_not_doubtful(first: int, step: int, count: int, digits: int) -> None:
+    first = first // 10**9 * 10**9 % 10**digits + 10 ** (digits - 1) + 1
+    ids = [str(first + step * number) for number in range(count)]
+    assert () == planned(listed(*((COURSES[0], BATCHES[0], one) for one in ids if len(one) == len(ids[0])))).doubts
+
+
+@pytest.mark.parametrize(("odd", "of", "is_doubtful"), [(1, 10, True), (2, 20, True), (2, 9, False), (0, 30, False)])
+def test_ids_of_another_length_than_nearly_all_others_are_doubtful(odd: int, of: int, is_doubtful: bool) -> None:
+    ids = [learner(number) + "1" * (number < odd) for number in range(of)]
+    found = planned(listed(*((COURSES[0], BATCHES[0], one) for one in ids))).doubts
+    assert [(DoubtCode.ODD_LENGTHS, odd)] * is_doubtful == [(doubt.code, doubt.ids) for doubt in found]
+    if is_doubtful:
+        assert f"such as {ids[0]} in row 2" in found[0].text
+
+
 @pytest.mark.parametrize(
     ("ending", "of", "is_doubtful"),
-    [(1, 1, False), (1, 2, False), (2, 2, True), (2, 4, True), (2, 5, False), (10, 10, True), (50, 100, True)],
+    [(1, 1, False), (1, 2, False), (2, 2, True), (2, 4, True), (2, 6, False), (3, 13, True), (30, 100, True)],
 )
 def test_ids_that_end_in_000_more_often_than_chance_makes_them_are_doubtful(
     ending: int, of: int, is_doubtful: bool
 ) -> None:
     found = planned(rounded(ending, of)).doubts
-    assert [(DoubtCode.ROUNDED_IDS, ending)] * is_doubtful == [(doubt.code, doubt.ids) for doubt in found]
+    assert [DoubtCode.ROUNDED_IDS] * is_doubtful == [doubt.code for doubt in found]
+    assert all(doubt.ids >= ending for doubt in found)
 
 
 def test_a_run_of_ids_in_sequence_is_no_sign() -> None:

@@ -6,9 +6,11 @@ Damage that is certain refuses the file while it is read; these signs may have a
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Sized
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from itertools import islice
 
@@ -18,9 +20,15 @@ from bulkremove.domain.row import Exclusion, Status
 from bulkremove.domain.table import Table
 
 MIN_ROUNDED = 2
-"""Ids of a column that end in 000, at least. One in a thousand does so by chance, so two of two in a million lists."""
-ROUNDED_SHARE = 2
-"""At least every second id must end in 000. By chance that is so in one of 100,000 lists (two of four ids)."""
+"""Ids of a column that look rounded, at least."""
+_ACCIDENT = 1e-5
+"""In how many lists whole ids may look rounded by accident. Two of four ids end in 000 in 6 of a million lists."""
+_UNLIKELY = 2.0
+"""Fewer than so many times the expected number are no sign."""
+_SAMPLE = 10_000
+"""Ids that are looked at closely."""
+_USUAL_SHARE = 0.9
+"""Share of a column's different ids that have the same number of digits, where another number is unusual."""
 _MIN_DIGITS = 16
 """A spreadsheet keeps 15 digits, and changes no shorter number; Zoho's own ids are longer."""
 _ZEROS = "000"
@@ -36,6 +44,7 @@ class DoubtCode(StrEnum):
     BATCH_OF_SEVERAL_COURSES = "batch_of_several_courses"
     ID_IN_TWO_COLUMNS = "id_in_two_columns"
     ROUNDED_IDS = "rounded_ids"
+    ODD_LENGTHS = "odd_lengths"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +71,12 @@ def find_doubts(
         return ()
     invalid = frozenset(index for index, exclusion in excluded.items() if exclusion.status is Status.INVALID)
     mixed = _mixed(table, ids, excluded, batches, invalid)
-    return (*mixed, *_misplaced(table, ids, invalid), *_rounded(table, ids, invalid))
+    return (
+        *mixed,
+        *_misplaced(table, ids, invalid),
+        *_rounded(table, ids, invalid),
+        *_odd_lengths(table, ids, invalid),
+    )
 
 
 def _mixed(
@@ -127,36 +141,118 @@ def _misplaced(table: Table, ids: _Ids, invalid: frozenset[int]) -> list[Doubt]:
 
 
 def _rounded(table: Table, ids: _Ids, invalid: frozenset[int]) -> list[Doubt]:
-    """Columns whose long ids end in 000 far more often than chance makes them.
+    """Columns whose long ids look rounded far more often than chance makes them: by a spreadsheet, or by a program.
 
     Each different id counts once, since a list of one course repeats its id in every row. A row that repeats an earlier
-    row counts once more, since rounding makes one id of the ids of several learners.
+    row counts once more as rounded by a spreadsheet, since rounding makes one id of the ids of several learners.
     """
     doubts = []
     for position, column in enumerate(table.roles):
         cells = ids[position]
-        rows = "\n".join([*cells, ""]).count(f"{_ZEROS}\n")
-        if rows < MIN_ROUNDED:
+        different, triples_of = set(cells), ids if column == table.roles.learner else None
+        signs = [*_ending_in_zeros(cells, different, triples_of, invalid), *_doubles(different)]
+        if not signs:
             continue
-        different = set(cells)
-        if rows * ROUNDED_SHARE < sum(map(_MIN_DIGITS.__le__, map(len, different))):  # fast for a million rows
-            continue
-        counts = Counter({one for one in different if len(one) >= _MIN_DIGITS and is_id(one)})
-        if column == table.roles.learner:
-            triples = Counter(row for index, row in enumerate(zip(*ids, strict=True)) if index not in invalid)
-            for (_, _, one), count in triples.items():
-                if one in counts:
-                    counts[one] += count - 1
-        ending = {one: count for one, count in counts.items() if one.endswith(_ZEROS)}
-        if sum(ending.values()) < MIN_ROUNDED or sum(ending.values()) * ROUNDED_SHARE < counts.total():
-            continue
-        first = next(index for index, cell in enumerate(cells) if cell in ending)
+        count, sign, found = max(signs, key=lambda one: len(one[2]))
+        first = next(index for index, cell in enumerate(cells) if cell in found)
         text = (
-            f"Column {table.header[column]!r}: ids end in 000 ({len(ending):,} of {len(counts):,} different ones), "
-            f"such as {cells[first]} in row {table.numbers[first]}. A spreadsheet may have rounded them, and a rounded "
-            "id may be that of another person."
+            f"Column {table.header[column]!r}: ids {sign.words} ({len(found):,} of {count:,} different ones), such as "
+            f"{cells[first]} in row {table.numbers[first]}. {sign.cause} may have rounded them, and a rounded id may "
+            "be that of another person."
         )
-        doubts.append(Doubt(DoubtCode.ROUNDED_IDS, len(ending), text))
+        doubts.append(Doubt(DoubtCode.ROUNDED_IDS, len(found), text))
+    return doubts
+
+
+@dataclass(frozen=True, slots=True)
+class _Sign:
+    """A form that rounding gives to ids, in words."""
+
+    words: str
+    cause: str
+
+
+_END_IN_ZEROS = _Sign(f"end in {_ZEROS}", "A spreadsheet")
+_ARE_DOUBLES = _Sign("are numbers that a computer's calculations round to", "A program that read them as numbers")
+
+
+def _ending_in_zeros(
+    cells: Sequence[str], different: Collection[str], triples_of: _Ids | None, invalid: frozenset[int]
+) -> Iterator[tuple[int, _Sign, set[str]]]:
+    """The different ids of a column that end in 000, and of how many, if they are too many.
+
+    ``triples_of``: the three columns, where each row that repeats an earlier one counts once more.
+    """
+    chance, rows = 10.0 ** -len(_ZEROS), "\n".join([*cells, ""]).count(f"{_ZEROS}\n")  # fast for a million rows
+    if rows < MIN_ROUNDED:
+        return
+    most = sum(count for length, count in Counter(map(len, different)).items() if length >= _MIN_DIGITS)
+    if rows <= _UNLIKELY * chance * most:
+        return
+    counts = Counter(filter(_is_long_id, different))
+    count = len(counts)
+    if triples_of:
+        triples = Counter(row for index, row in enumerate(zip(*triples_of, strict=True)) if index not in invalid)
+        for (_, _, one), repeated in triples.items():
+            if one in counts:
+                counts[one] += repeated - 1
+    found = {one for one in counts if one.endswith(_ZEROS)}
+    if _is_unlikely(sum(counts[one] for one in found), counts.total(), chance):
+        yield count, _END_IN_ZEROS, found
+
+
+def _doubles(different: Collection[str]) -> Iterator[tuple[int, _Sign, set[str]]]:
+    """The different ids of a column that are numbers of double precision, and of how many, if they are too many.
+
+    Of the ids between two such numbers, one is such a number, and one is how such a number is shown.
+    """
+    sample = set(filter(_is_long_id, islice(different, None, None, max(1, len(different) // _SAMPLE))))
+    chance = max((2.0 / math.ulp(float(one)) for one in sample), default=1.0)
+    found = set(filter(_is_double, sample))
+    if _is_unlikely(len(found), len(sample), chance):
+        yield len(sample), _ARE_DOUBLES, found
+
+
+def _is_long_id(one: str) -> bool:
+    return len(one) >= _MIN_DIGITS and is_id(one)
+
+
+def _is_double(one: str) -> bool:
+    """Whether a number of double precision is the id exactly, or is shown as it with zeros for its last digits."""
+    number = float(one)
+    return int(number) == int(one) or int(Decimal(repr(number))) == int(one)
+
+
+def _is_unlikely(found: int, count: int, chance: float) -> bool:
+    """Whether at least ``found`` of ``count`` happen by accident in fewer than one of 100,000 lists."""
+    if found < MIN_ROUNDED or chance >= 1.0 or found <= _UNLIKELY * chance * count:
+        return False
+    ways = math.lgamma(count + 1) - math.lgamma(found + 1) - math.lgamma(count - found + 1)
+    return ways + found * math.log(chance) + (count - found) * math.log1p(-chance) < math.log(_ACCIDENT)
+
+
+def _odd_lengths(table: Table, ids: _Ids, invalid: frozenset[int]) -> list[Doubt]:
+    """Ids with more or fewer digits than nearly all of their column, as a lost digit or a footnote mark makes them."""
+    doubts = []
+    for position, column in enumerate(table.roles):
+        cells = ids[position]
+        lengths = Counter(map(len, cells))
+        if len(lengths) == 1 or not cells:
+            continue
+        counts = Counter(len(one) for one in set(cells) if is_id(one))
+        usual, most = counts.most_common(1)[0] if counts else (0, 0)
+        odd = {one for one in set(cells) if is_id(one) and len(one) != usual}
+        if usual < _MIN_DIGITS or not odd or most < _USUAL_SHARE * counts.total():
+            continue
+        first = next((index for index, cell in enumerate(cells) if cell in odd and index not in invalid), None)
+        if first is None:
+            continue
+        text = (
+            f"Column {table.header[column]!r}: {len(odd):,} of {counts.total():,} different ids have another number of "
+            f"digits than {usual}, such as {cells[first]} in row {table.numbers[first]}. A digit may be missing, or "
+            "something else may have been added."
+        )
+        doubts.append(Doubt(DoubtCode.ODD_LENGTHS, len(odd), text))
     return doubts
 
 
