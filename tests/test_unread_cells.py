@@ -251,7 +251,7 @@ def test_an_ods_as_excel_saves_it_is_read_whole() -> None:
         ods_row(*OTHER, more=BLANKS),
         ods_row(more='<table:table-cell table:number-columns-repeated="16384"/>'),
         ods_row(*IDS[:2], more=linked + BLANKS),
-        ods_row("Zoë &amp; Kim", more=BLANKS),
+        ods_row("Zoë &amp; Kim", "5", more=BLANKS),
         ods_row(*OTHER, more=BLANKS),
         ods_row(
             more='<table:table-cell table:number-columns-repeated="16384"/>',
@@ -260,7 +260,7 @@ def test_an_ods_as_excel_saves_it_is_read_whole() -> None:
     ]
     table = of(ods("".join(rows)))
     assert [2, 3, 5, 6, 7] == list(table.numbers)
-    assert [IDS, OTHER, [*IDS[:2], "478346000019558299"], ["Zoë & Kim", "", ""], OTHER] == cells(table)
+    assert [IDS, OTHER, [*IDS[:2], "478346000019558299"], ["Zoë & Kim", "5", ""], OTHER] == cells(table)
 
 
 PIECES = [ods_row(*IDS), ods_row(*OTHER, more=BLANKS), ods_row("", "Zoë"), ods_row(more=BLANKS), "<text:p>", "<", "47"]

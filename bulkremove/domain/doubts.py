@@ -149,40 +149,52 @@ def _rounded(table: Table, ids: _Ids, invalid: frozenset[int]) -> list[Doubt]:
     doubts = []
     for position, column in enumerate(table.roles):
         cells = ids[position]
-        different, triples_of = set(cells), ids if column == table.roles.learner else None
-        signs = [*_ending_in_zeros(cells, different, triples_of, invalid), *_doubles(different)]
-        if not signs:
-            continue
-        count, sign, found = max(signs, key=lambda one: len(one[2]))
-        first = next(index for index, cell in enumerate(cells) if cell in found)
-        text = (
-            f"Column {table.header[column]!r}: ids {sign.words} ({len(found):,} of {count:,} different ones), such as "
-            f"{cells[first]} in row {table.numbers[first]}. {sign.cause} may have rounded them, and a rounded id may "
-            "be that of another person."
-        )
-        doubts.append(Doubt(DoubtCode.ROUNDED_IDS, len(found), text))
+        repeated = ids if column == table.roles.learner else None
+        if sign := rounding(cells, repeated=repeated, invalid=invalid):
+            text = (
+                f"Column {table.header[column]!r}: {sign.text}, such as {cells[sign.first]} in row "
+                f"{table.numbers[sign.first]}. {sign.cause} may have rounded them, and a rounded id may be that of "
+                "another person."
+            )
+            doubts.append(Doubt(DoubtCode.ROUNDED_IDS, sign.ids, text))
     return doubts
 
 
 @dataclass(frozen=True, slots=True)
-class _Sign:
-    """A form that rounding gives to ids, in words."""
+class Rounding:
+    """The sign that a column's ids were rounded: how many different ids show it, in words, and the first by index."""
 
-    words: str
+    ids: int
+    text: str
     cause: str
+    first: int
 
 
-_END_IN_ZEROS = _Sign(f"end in {_ZEROS}", "A spreadsheet")
-_ARE_DOUBLES = _Sign("are numbers that a computer's calculations round to", "A program that read them as numbers")
+def rounding(
+    cells: Sequence[str], *, repeated: _Ids | None = None, invalid: frozenset[int] = frozenset()
+) -> Rounding | None:
+    """Whether the long ids among the cells look rounded far more often than chance makes them.
+
+    ``repeated``: all columns, where a row that repeats an earlier one counts once more; ``invalid``: rows that don't.
+    """
+    different = set(cells)
+    signs = [*_ending_in_zeros(cells, different, repeated, invalid), *_doubles(different)]
+    if not signs:
+        return None
+    count, (words, cause), found = max(signs, key=lambda sign: len(sign[2]))
+    first = next(index for index, cell in enumerate(cells) if cell in found)
+    return Rounding(len(found), f"ids {words} ({len(found):,} of {count:,} different ones)", cause, first)
+
+
+_END_IN_ZEROS = f"end in {_ZEROS}", "A spreadsheet"
+_ARE_DOUBLES = "are numbers that a computer's calculations round to", "A program that read them as numbers"
+"""Each sign in words, and what makes it."""
 
 
 def _ending_in_zeros(
-    cells: Sequence[str], different: Collection[str], triples_of: _Ids | None, invalid: frozenset[int]
-) -> Iterator[tuple[int, _Sign, set[str]]]:
-    """The different ids of a column that end in 000, and of how many, if they are too many.
-
-    ``triples_of``: the three columns, where each row that repeats an earlier one counts once more.
-    """
+    cells: Sequence[str], different: Collection[str], repeated: _Ids | None, invalid: frozenset[int]
+) -> Iterator[tuple[int, tuple[str, str], set[str]]]:
+    """The different ids of a column that end in 000, and of how many, if they are too many."""
     chance, rows = 10.0 ** -len(_ZEROS), "\n".join([*cells, ""]).count(f"{_ZEROS}\n")  # fast for a million rows
     if rows < MIN_ROUNDED:
         return
@@ -191,17 +203,17 @@ def _ending_in_zeros(
         return
     counts = Counter(filter(_is_long_id, different))
     count = len(counts)
-    if triples_of:
-        triples = Counter(row for index, row in enumerate(zip(*triples_of, strict=True)) if index not in invalid)
-        for (_, _, one), repeated in triples.items():
+    if repeated:
+        triples = Counter(row for index, row in enumerate(zip(*repeated, strict=True)) if index not in invalid)
+        for (_, _, one), rows_of_it in triples.items():
             if one in counts:
-                counts[one] += repeated - 1
+                counts[one] += rows_of_it - 1
     found = {one for one in counts if one.endswith(_ZEROS)}
     if _is_unlikely(sum(counts[one] for one in found), counts.total(), chance):
         yield count, _END_IN_ZEROS, found
 
 
-def _doubles(different: Collection[str]) -> Iterator[tuple[int, _Sign, set[str]]]:
+def _doubles(different: Collection[str]) -> Iterator[tuple[int, tuple[str, str], set[str]]]:
     """The different ids of a column that are numbers of double precision, and of how many, if they are too many.
 
     Of the ids between two such numbers, one is such a number, and one is how such a number is shown.

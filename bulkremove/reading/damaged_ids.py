@@ -79,6 +79,23 @@ def convert_id_columns(grid: Grid, columns: Sequence[int], start: int, name: str
     return is_plain
 
 
+def refuse_uncomputed(grid: Grid, id_columns: Sequence[int], start: int, name: str, header: Sequence[str]) -> None:
+    """Raise FileRefused for a column of formulas without any result: what it would say is not known.
+
+    Programs that write workbooks don't compute; a spreadsheet does when it opens them.
+    """
+    for column, cells in enumerate(grid.columns):
+        if column in id_columns or texts(cells[start:]):
+            continue
+        formulas = [index for index in range(start, len(cells)) if isinstance(cells[index], Formula)]
+        if formulas and not any(shown(cell).strip() for cell in cells[start:]):
+            raise FileRefused(
+                f"{name}: column {header[column]!r} holds formulas without results, such as in cell "
+                f"{column_letter(column)}{grid.numbers[formulas[0]]}, so what it says is not known.",
+                hint="Open the file in a spreadsheet and save it, or take this column out.",
+            )
+
+
 def _is_plain(grid: Grid, column: int, start: int, heading: str) -> bool:
     """Whether every cell of an id column is digits only, once texts such as ``="478"`` are replaced by their digits."""
     cells = grid.columns[column]

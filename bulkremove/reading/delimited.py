@@ -13,6 +13,7 @@ import re
 from collections.abc import Collection, Iterator
 
 from bulkremove.domain.errors import FileRefused
+from bulkremove.domain.ids import is_id
 from bulkremove.reading import damaged_ids, encodings
 from bulkremove.reading.columns import by_name
 from bulkremove.reading.grid import MAX_CELL_LENGTH, MAX_COLUMNS, MAX_ROWS, Grid
@@ -26,6 +27,8 @@ _SEP_LINE = re.compile(r'"?sep=(.)"?(?:\r\n|\r|\n)', re.IGNORECASE)
 _BLANK_LINES = re.compile(r"(?:[ \t]*(?:\r\n|\r|\n))*")
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _SEPARATORS = frozenset(",;\t| :")
+_LONG_ID = 12
+"""Digits that stand alone in a line of a cell, from which on they are taken for an id."""
 _END_OF_FILE = b"\x1a"
 """Ctrl-Z, with which old DOS programs end a text."""
 DETECTED = ",;\t|"
@@ -46,7 +49,9 @@ def read_delimited(raw: bytes, name: str) -> Grid:
     start, skipped, separator = _start(raw, name)
     columns = _columns(raw[start:], separator, name, skipped)
     kind = "tsv" if separator == "\t" else "csv"
-    return Grid(kind, range(skipped + 1, skipped + 1 + len(columns[0])), columns, notes=notes)
+    numbers = range(skipped + 1, skipped + 1 + len(columns[0]))
+    short_rows = _short_rows(raw[start:], separator, columns, skipped)
+    return Grid(kind, numbers, columns, notes=notes, short_rows=short_rows)
 
 
 def without_rows(raw: bytes, name: str, numbers: Collection[int]) -> bytes:
@@ -212,6 +217,8 @@ def _columns(raw: bytes, separator: str, name: str, skipped: int) -> list[list[o
                     raise FileRefused(f"{name} has more than {MAX_ROWS:,} rows.", hint="Split it.")
                 if may_be_long:
                     _check_lengths(columns, rows - len(chunk), name, skipped)
+                if quoted:
+                    _check_line_ends(columns, rows - len(chunk), separator, name, skipped)
     except pd.errors.EmptyDataError:
         raise FileRefused(f"{name} is empty.") from None
     except pd.errors.ParserError as error:
@@ -264,6 +271,15 @@ def _stretches(raw: bytes, mark: str) -> tuple[int, int]:
     return longest[0], longest[1]
 
 
+def _short_rows(raw: bytes, separator: str, columns: list[list[object]], skipped: int) -> dict[int, int]:
+    """How many fields each row has that has fewer than the first one, by its number."""
+    width, height = len(columns), len(columns[0])
+    if "" not in columns[-1] or (b'"' not in raw and raw.count(separator.encode()) == (width - 1) * height):
+        return {}  # fast for a million rows
+    rows = csv.reader(io.TextIOWrapper(io.BytesIO(raw), "utf-8", newline=""), delimiter=separator)
+    return {number: len(row) for number, row in enumerate(rows, start=skipped + 1) if 0 < len(row) < width}
+
+
 def _fill_missing(cells: list[object]) -> list[object]:
     """Replace NaN, which pandas gives for the missing last cells of a short row, by an empty text."""
     return [cell if isinstance(cell, str) else "" for cell in cells]
@@ -278,6 +294,24 @@ def _check_lengths(columns: list[list[object]], start: int, name: str, skipped: 
                 f"{name}, row {skipped + start + row + 1}: a cell has more than {MAX_CELL_LENGTH:,} characters.",
                 hint="An unclosed quotation mark can cause this too. Correct the row.",
             )
+
+
+def _check_line_ends(columns: list[list[object]], start: int, separator: str, name: str, skipped: int) -> None:
+    """Refuse a cell that has swallowed other rows: a line in it has ids as a row has them."""
+    for column in columns:
+        part: list[str] = column[start:]  # type: ignore[assignment] # texts only
+        joined = "".join(part)  # fast for a million rows
+        if "\n" not in joined and "\r" not in joined:
+            continue
+        for index, cell in enumerate(part):
+            for line in cell.splitlines() if "\n" in cell or "\r" in cell else ():
+                ids = [field for field in map(str.strip, line.split(separator)) if is_id(field)]
+                if len(ids) > 1 or any(len(one) >= _LONG_ID for one in ids):
+                    raise FileRefused(
+                        f"{name}, row {skipped + start + index + 1}: a cell holds several lines, one of them with ids "
+                        f"({ids[0]}), so a quotation mark may have joined rows.",
+                        hint="Correct the quotation marks in this row, or take the line with ids out of the cell.",
+                    )
 
 
 def _explain(error: str, name: str, skipped: int) -> str:

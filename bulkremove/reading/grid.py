@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -60,6 +60,10 @@ class Grid:
     totals: tuple[CellRange, ...] = ()
     """Totals rows of Excel tables."""
     notes: list[str] = field(default_factory=list)
+    short_rows: Mapping[int, int] = field(default_factory=dict)
+    """By number, how many fields those rows have that have fewer than the others; their last cells are blank."""
+    hidden_columns: frozenset[int] = frozenset()
+    """Columns (from 0) that are hidden."""
 
 
 def column_index(name: str) -> int:

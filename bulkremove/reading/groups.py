@@ -1,4 +1,4 @@
-"""Refuse a list whose course or batch stands in the first row of each group only, as in a pivot table."""
+"""Refuse a list in groups: with its course or batch in the first row of each only, or with titles between them."""
 
 from __future__ import annotations
 
@@ -35,6 +35,26 @@ def refuse_groups(
             "each group only.",
             hint="Fill the blanks down, so that each row has its own ids, and export the file again.",
         )
+
+
+def refuse_sections(cells: Sequence[Sequence[str]], roles: Roles, numbers: Sequence[int], name: str) -> None:
+    """Raise FileRefused if a title stands within the list, which may say that the people below it stay.
+
+    A title is a row with words in one cell alone, with ids in rows above and below it. ``cells``: the columns without
+    headings; ``numbers``: of their rows.
+    """
+    has_ids = [all(map(_is_id, row)) for row in zip(*(cells[column] for column in roles), strict=True)]
+    last = max((index for index, is_row in enumerate(has_ids) if is_row), default=-1)
+    for index in range(has_ids.index(True) if True in has_ids else 0, last):
+        if has_ids[index]:
+            continue
+        filled = [text for column in cells if (text := column[index].strip())]
+        if len(filled) == 1 and any(map(str.isalpha, filled[0])):
+            raise FileRefused(
+                f"{name}, row {numbers[index]}: {filled[0][:60]!r} stands between the rows of the list, and may say "
+                "what the rows below it are for.",
+                hint="Nothing was sent. Make two files of it, or take this row out if all rows are meant.",
+            )
 
 
 def _with_id(learners: Sequence[str], most: int) -> int:

@@ -50,11 +50,11 @@ def place(grid: Grid, name: str, options: ReadOptions) -> tuple[int, tuple[str, 
         for index in range(first, top):
             _check_no_person(_texts(grid, index), grid.numbers[index], name)
         header = _texts(grid, top)
-        if any(map(_is_id, _id_headings(header, options))):
+        if any(map(_is_id, _id_headings(header, options))) or _are_digits(_id_headings(header, options)):
             raise FileRefused(f"{name}: row {grid.numbers[top]} holds ids, not headings.", hint="Name another row.")
         return top, header
     header = _texts(grid, first)
-    if any(map(_is_id, _id_headings(header, options))):
+    if any(map(_is_id, _id_headings(header, options))) or _are_digits(_id_headings(header, options)):
         raise FileRefused(
             f"{name}: row {grid.numbers[first]} holds ids, not headings.",
             hint="If the file has no headings, give --no-header and the columns by letter "
@@ -149,7 +149,7 @@ def _split(head: str, row: int, separator: str) -> tuple[list[list[str]], list[s
 
 def _check_no_person(texts: Sequence[str], number: int, name: str) -> None:
     """Check that a row above the headings holds no ids, since nobody may vanish with it. Raises FileRefused."""
-    if sum(map(_is_id, texts)) >= _IDS_OF_A_PERSON:
+    if sum(map(_is_id, texts)) >= _IDS_OF_A_PERSON or _are_digits([text for text in texts if text]):
         raise FileRefused(
             f"{name}: row {number} holds ids, and it stands above the row with the headings.",
             hint="Name another row; people above the headings would be left out.",
@@ -185,6 +185,11 @@ def _rows(grid: Grid, start: int) -> tuple[tuple[str, ...], ...]:
 
 def _has_roles(header: Sequence[str]) -> bool:
     return all(by_name(header, role) for role in ROLES)
+
+
+def _are_digits(texts: Sequence[str]) -> bool:
+    """Whether as many texts as a row has ids are digits alone, and no other text is there: short ids, not headings."""
+    return len(texts) >= len(ROLES) and all(text.isdigit() for text in texts)
 
 
 def _is_id(text: str) -> bool:

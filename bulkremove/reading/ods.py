@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from functools import lru_cache
 from itertools import islice
@@ -41,31 +41,41 @@ _PLAIN_ROW = re.compile(
         b"</table:table-row>"
     ).replace(b"STYLE", _STYLE)
 )
-_STRUCK = re.compile(rb"text-line-through-(?:style|type)=[\"'](?!none)")
+_STRUCK = re.compile(rb"text-(?:line-through-(?:style|type)|crossing-out)=[\"'](?!none)")
+_MAX_PARENTS = 20
+"""Styles that one style can be made from, one after the other."""
+_NO_STYLES = b"<none/>"
 _PLAIN_TEXT = re.compile(b"<text:p>([^<]*)<")
 
 
 def read_ods(parts: Mapping[str, bytes], name: str) -> list[tuple[bool, Grid]]:
     """Read each sheet: whether it is visible, and its grid. Raises FileRefused."""
-    hidden_styles, struck_styles = set[str](), set[str]()
+    hidden_styles, styles = set[str](), _Styles()
     sheets: list[tuple[bool, Grid]] = []
-    sheet = _Sheet("", name, struck_styles)
+    sheet = _Sheet("", name, styles)
     visible = True
     style = ""
     tables = closed_groups = 0
     try:
-        content, runs = _cut_plain_rows(parts["content.xml"])
+        for _, element in iterparse(io.BytesIO(parts.get("styles.xml", _NO_STYLES))):  # noqa: S314 # nosec B314
+            if _local(element.tag) == "style":
+                styles.begin(element)
+                for properties in element:
+                    styles.add(properties)
+        plain = not styles.may_strike and not _STRUCK.search(parts["content.xml"])
+        content, runs = _cut_plain_rows(parts["content.xml"]) if plain else (parts["content.xml"], iter(()))
         # defusedxml's parser is far slower; archive.inflate_members has refused document types before.
         for event, element in iterparse(io.BytesIO(content), events=("start", "end")):  # noqa: S314 # nosec B314
             tag = _local(element.tag)
             if event == "start" and tag == "style":
                 style = _get(element, "name")
+                styles.begin(element)
             elif event == "end" and tag == "table-properties" and _get(element, "display") == "false":
                 hidden_styles.add(style)
             elif event == "end" and tag == "text-properties":
-                attributes = _attributes(element)
-                if any(attributes.get(f"text-line-through-{of}", "none") != "none" for of in ("style", "type")):
-                    struck_styles.add(style)
+                styles.add(element)
+            elif event == "start" and tag == "table-column" and tables == 1:
+                sheet.add_columns(_attributes(element))
             elif event == "start" and tag == "table-row-group":
                 closed_groups += bool(closed_groups) or _get(element, "display") == "false"
             elif event == "end" and tag == "table-row-group":
@@ -74,7 +84,7 @@ def read_ods(parts: Mapping[str, bytes], name: str) -> list[tuple[bool, Grid]]:
                 tables += 1
                 if tables > 1:
                     raise FileRefused(f"{name} holds a table within a table.", hint="Save it as .xlsx or CSV.")
-                sheet = _Sheet(_get(element, "name"), name, struck_styles)
+                sheet = _Sheet(_get(element, "name"), name, styles)
                 visible = _get(element, "style-name") not in hidden_styles
             elif event == "end" and tag == "table-row":
                 if not tables:
@@ -102,7 +112,6 @@ def _cut_plain_rows(content: bytes) -> tuple[bytes, Iterator[list[list[str]]]]:
     if (
         not _UTF8.match(content)
         or content.count(b"<?") > 1
-        or _STRUCK.search(content)  # the styles of cells matter then
         or any(special in content for special in (b"<!", b"\xef\xbf\xbe", b"\xef\xbf\xbf", _RUN.encode()))
     ):
         return content, iter(())
@@ -119,12 +128,50 @@ def _cut_plain_rows(content: bytes) -> tuple[bytes, Iterator[list[list[str]]]]:
     return b"".join(kept), iter(runs)
 
 
+class _Styles:
+    """The styles of cells and texts: which of them strike through."""
+
+    def __init__(self) -> None:
+        self._struck: dict[str, bool] = {}
+        """By name, where a style says so itself."""
+        self._parents: dict[str, str] = {}
+        self._name = ""
+
+    @property
+    def may_strike(self) -> bool:
+        """Whether any style strikes through, so that the styles of cells matter."""
+        return any(self._struck.values())
+
+    def begin(self, element: Element) -> None:
+        """Begin a style; its properties follow."""
+        self._name = _get(element, "name")
+        self._parents[self._name] = _get(element, "parent-style-name")
+
+    def add(self, properties: Element) -> None:
+        """Add properties of the style that was begun last."""
+        attributes = _attributes(properties)
+        names = ("text-line-through-style", "text-line-through-type", "text-crossing-out")
+        if values := [attributes[name] for name in names if name in attributes]:
+            self._struck[self._name] = any(value != "none" for value in values)
+
+    def is_struck(self, name: str) -> bool:
+        """Whether the style of this name strikes through, by itself or by those that it is made from."""
+        for _ in range(_MAX_PARENTS):
+            if name in self._struck:
+                return self._struck[name]
+            name = self._parents.get(name, "")
+        return False
+
+
 class _Sheet:
     """Collects the rows of one sheet; repeated empty rows take no memory."""
 
-    def __init__(self, title: str, name: str, struck_styles: Collection[str]) -> None:
+    def __init__(self, title: str, name: str, styles: _Styles) -> None:
         self._title = title
-        self._struck_styles = struck_styles
+        self._styles = styles
+        self._column_styles: list[tuple[int, str]] = []
+        """The default style of the cells, each with the number of columns up to the last that has it."""
+        self._hidden_columns: set[int] = set()
         self._name = name
         self._next = 1
         self._rows: list[list[Any]] = []
@@ -157,19 +204,30 @@ class _Sheet:
             if value == "":
                 blanks += repeat
             else:
-                is_struck = is_struck or self._is_struck(cell)
+                is_struck = is_struck or self._is_struck(cell, column)
                 cells += [""] * blanks + [value] * repeat
                 blanks = 0
         attributes = _attributes(element)
-        is_struck = is_struck or attributes.get("default-cell-style-name", "") in self._struck_styles
+        is_struck = is_struck or self._styles.is_struck(attributes.get("default-cell-style-name", ""))
         is_hidden = hidden or is_struck or attributes.get("visibility", "visible") != "visible"
         self.add_cells(cells, repeat=_repeats(attributes, "number-rows-repeated"), hidden=is_hidden)
 
-    def _is_struck(self, cell: Element) -> bool:
-        """Whether the cell, or a part of its text, is struck through."""
-        return bool(self._struck_styles) and any(
-            _get(element, "style-name") in self._struck_styles for element in cell.iter()
-        )
+    def add_columns(self, attributes: Mapping[str, str]) -> None:
+        """Add the next columns: their default style, and whether they are hidden."""
+        first = self._column_styles[-1][0] if self._column_styles else 0
+        last = first + _repeats(attributes, "number-columns-repeated")
+        self._column_styles.append((last, attributes.get("default-cell-style-name", "")))
+        if attributes.get("visibility", "visible") != "visible":
+            self._hidden_columns.update(range(first, min(last, _XLSX_COLUMNS)))
+
+    def _is_struck(self, cell: Element, column: int) -> bool:
+        """Whether the cell in this column, or a part of its text, is struck through."""
+        if not self._styles.may_strike:
+            return False
+        names = [_get(element, "style-name") for element in cell.iter()]
+        if not names[0]:
+            names[0] = next((style for last, style in self._column_styles if column < last), "")
+        return any(map(self._styles.is_struck, names))
 
     def add_cells(self, cells: list[Any], *, repeat: int = 1, hidden: bool = False) -> None:
         """Add ``repeat`` rows of these cells; blank ones are dropped from their end, in place."""
@@ -194,7 +252,15 @@ class _Sheet:
             [cells[i] if i < len(cells) else "" for cells in self._rows] for i in range(width)
         ]
         self._mark_computed(columns)
-        return Grid("ods", self._numbers, columns, self._title, frozenset(self._hidden), tuple(self._merged))
+        return Grid(
+            "ods",
+            self._numbers,
+            columns,
+            self._title,
+            frozenset(self._hidden),
+            tuple(self._merged),
+            hidden_columns=frozenset(self._hidden_columns),
+        )
 
     def _mark_computed(self, columns: list[list[object]]) -> None:
         """Mark the results of array formulas as formulas, in place."""

@@ -25,8 +25,10 @@ _COMMON_WORDS = frozenset({Status.UNKNOWN, Status.INVALID, Status.DUPLICATE, Sta
 _PLANNED, _TO_REMOVE = "planned", "remove"
 """The column of a plan file that says what happens to a row, and its word for rows that are sent."""
 _NEARLY_ALL = 0.9
-_JOB_ID = re.compile("20[0-9]{6}-(?:sandbox-)?(?=[2-9]*[a-z])[2-9a-hjkmnp-z]{4}")
-"""A job's id as app/plans.py makes it, in lower case; one without a letter might be the number of something else."""
+_JOB_ID = re.compile(
+    r"^[ \t]*20[0-9]{6}-(?:sandbox-)?(?=[2-9]*[a-z])[2-9a-hjkmnp-z]{4}[ \t]*$", re.MULTILINE | re.IGNORECASE
+)
+"""A line with a job's id alone, as app/plans.py makes it. One without a letter might be the number of another thing."""
 _HINT = "Nothing was sent. Give the report as it was written, or the original file."
 _NEVER_SENT = (Status.DUPLICATE, Status.INVALID, Status.DONE_BEFORE)
 _SETTLED = (Status.REMOVED, Status.REMOVED_INFERRED, Status.NOT_FOUND, Status.REFUSED, Status.DONE_BEFORE)
@@ -75,14 +77,13 @@ def sandbox_column(
 
     ``own_columns``: those of a report. ``is_allowed``: the rows are for a sandbox run too. Raises FileRefused
     otherwise: in its report, removed means that nobody was removed, and its retry file lacks those people. One marked
-    cell is enough, and in a report the heading, or the id of one job.
+    cell is enough, under whatever heading, and in a report the heading, or the id of one job.
     """
     column = next(
         (
             place
             for place, heading in enumerate(header)
-            if heading.strip().casefold() == SANDBOX_COLUMN
-            and (own_columns or any(cell.strip() == SANDBOX_MARK for cell in cells[place]))
+            if (own_columns and heading.strip().casefold() == SANDBOX_COLUMN) or SANDBOX_MARK in cells[place]
         ),
         None,
     )
@@ -110,7 +111,7 @@ def check_cells(
         if words and heading.strip().casefold() == _PLANNED and words.keys() <= {_TO_REMOVE, *_STATUSES}:
             raise _plan_file(name)
         others = "with other headings" if has_headings else "without its headings"
-        if _are_nearly_all(words, {word for word in words if _JOB_ID.fullmatch(word)}):
+        if _JOB_ID.search("\n".join(cells[column])):  # one is enough: the list may be pasted below another
             raise FileRefused(
                 f"{name}: column {heading!r} holds the numbers of jobs of this program, so the file seems to be a "
                 f"report of an earlier job or an undo list {others}. Its rows may have been removed already.",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bulkremove.domain.doubts import rounding
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.ids import TRIMMED_CHARACTERS, is_id
 from bulkremove.domain.operation import REMOVE_LEARNER
@@ -14,6 +15,7 @@ from bulkremove.domain.plan import ProtectedLearners
 from bulkremove.domain.row import Removal
 from bulkremove.reading import columns, damaged_ids
 from bulkremove.reading.grid import Grid
+from bulkremove.reading.short_rows import refuse_short_rows
 
 
 def parse_protected_learners(grid: Grid, path: Path) -> ProtectedLearners:
@@ -30,7 +32,16 @@ def parse_protected_learners(grid: Grid, path: Path) -> ProtectedLearners:
             "Learner ID, or Learner ID alone.",
             hint="Correct it; until then nothing is planned or sent.",
         )
-    ids = [_ids(grid, candidates[role][0], header, path) for role in candidates if role not in missing]
+    places = [found[0] for role, found in candidates.items() if role not in missing]
+    ids = [_ids(grid, column, header, path) for column in places]
+    shown = [[damaged_ids.shown(cell) for cell in column[1:]] for column in grid.columns]
+    refuse_short_rows(grid.short_rows, places, shown, grid.numbers[1:], path.name)
+    if sign := rounding(ids[-1], repeated=(ids[0], ids[-1], ids[-1])):
+        raise FileRefused(
+            f"{path.name}, the list of those who are never removed: {sign.text}, such as {ids[-1][sign.first]} in row "
+            f"{grid.numbers[sign.first + 1]}. {sign.cause} may have rounded them, and then they protect nobody.",
+            hint="Fill in the ids again from Zoho; until then nothing is planned or sent.",
+        )
     if not any(map(any, ids)):
         raise FileRefused(
             f"{path.name}, the list of those who are never removed, names nobody.",

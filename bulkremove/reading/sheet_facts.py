@@ -28,6 +28,7 @@ class SheetFacts:
     """Cells with an error value, such as ``#N/A``; python-calamine reads them as empty."""
     totals: tuple[CellRange, ...] = ()
     """Totals rows of Excel tables."""
+    hidden_columns: frozenset[int] = frozenset()
     filled: bytes = b""
     """One byte a row, up to the last row with a value: 1 when the row has one. A formula without a result counts."""
     width: int = 0

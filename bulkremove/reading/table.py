@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.ids import TRIMMED_CHARACTERS
@@ -11,6 +11,7 @@ from bulkremove.domain.table import Choices, Table
 from bulkremove.reading import columns, damaged_ids, groups, heading_row, previous_report, row_choice
 from bulkremove.reading.grid import Grid, filled
 from bulkremove.reading.options import Hidden, ReadOptions
+from bulkremove.reading.short_rows import refuse_short_rows
 
 FIRST_ROWS = 5
 """Rows that are shown with the headings when the user must choose the columns."""
@@ -28,7 +29,9 @@ def build_table(grid: Grid, name: str, options: ReadOptions) -> Table:
     roles = columns.find_roles(header, options.columns, name, rows)
     if own_columns is not None and set(own_columns).intersection(roles):
         raise FileRefused(f"{name}: a column of the report can't hold ids.", hint="Check the columns.")
+    _check_hidden_columns(grid, roles, header, name, options)
     hidden = _hidden(grid, top, name, options)
+    damaged_ids.refuse_uncomputed(grid, tuple(roles), top + 1, name, header)
     digits_only = damaged_ids.convert_id_columns(grid, list(roles), top + 1, name, header)
     empty = set() if any(digits_only) else _empty_rows(grid, roles, top + 1)
     left_out = {i for i in range(top + 1, len(grid.numbers)) if grid.numbers[i] in hidden} - empty if hidden else set()
@@ -39,6 +42,8 @@ def build_table(grid: Grid, name: str, options: ReadOptions) -> Table:
     if not all(digits_only):
         columns.check_headings_inside(cells, roles, header, numbers, name)
         groups.refuse_groups(cells, roles, numbers, header, name)
+        groups.refuse_sections(cells, roles, numbers, name)
+    refuse_short_rows(grid.short_rows, tuple(roles), cells, numbers, name)
     if own_columns is None:
         has_headings = options.header_row != heading_row.NO_HEADINGS
         previous_report.check_cells(header, cells, roles, name, has_headings=has_headings)
@@ -89,11 +94,22 @@ def _trim_width(grid: Grid, top: int, name: str) -> None:
         grid.columns.pop()
 
 
+def _check_hidden_columns(grid: Grid, roles: Roles, header: Sequence[str], name: str, options: ReadOptions) -> None:
+    """Check that the ids stand where people look. Raises FileRefused when the user must decide."""
+    hidden = [header[column] for column in roles if column in grid.hidden_columns]
+    if not hidden or options.hidden is Hidden.INCLUDE:
+        return
+    raise FileRefused(
+        f"{name}: column {' and '.join(map(repr, hidden))} with ids is hidden.",
+        hint="Show it in the spreadsheet and compare it, or name other columns with --columns; or decide with "
+        "--include-hidden.",
+        choices=Choices(hidden=True) if options.hidden is Hidden.REFUSE else None,
+    )
+
+
 def _hidden(grid: Grid, top: int, name: str, options: ReadOptions) -> frozenset[int]:
     """Return the numbers of the rows to leave out. Raises FileRefused when the user must decide."""
-    hidden = (
-        [number for number in grid.numbers[max(top, 0) :] if number in grid.hidden_rows] if grid.hidden_rows else []
-    )
+    hidden = [number for number in grid.numbers[top + 1 :] if number in grid.hidden_rows] if grid.hidden_rows else []
     visible = len(grid.numbers) - top - 1 - len(hidden)
     if options.hidden is Hidden.REFUSE and (hidden or grid.merged):
         counts = f"{len(hidden):,} hidden, filtered or struck-through rows and {visible:,} that can be seen"

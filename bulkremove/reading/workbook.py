@@ -96,6 +96,7 @@ def _grid(book: object, kind: str, scan: SheetFacts, name: str) -> Grid:
         scan.hidden_rows,
         scan.merged,
         scan.totals,
+        hidden_columns=scan.hidden_columns,
     )
 
 

@@ -17,7 +17,7 @@ from bulkremove.reading.other_formats import OLD_EXCEL, PROTECTED
 from bulkremove.reading.sheet_facts import SheetFacts
 
 _BOF, _EOF, _FILEPASS, _BOUNDSHEET, _MERGED, _ROW = 0x0809, 0x000A, 0x002F, 0x0085, 0x00E5, 0x0208
-_DIMENSIONS, _SST, _CONTINUE, _FONT, _FORMAT = 0x0200, 0x00FC, 0x003C, 0x0031, 0x00E0
+_DIMENSIONS, _SST, _CONTINUE, _FONT, _FORMAT, _COLUMNS = 0x0200, 0x00FC, 0x003C, 0x0031, 0x00E0, 0x007D
 _FORMULA, _OLD_FORMULAS, _STRING = 0x0006, frozenset({0x0206, 0x0406}), 0x0207
 _MULRK, _MULBLANK, _BLANK, _LABELSST, _LABEL, _BOOLERR = 0x00BD, 0x00BE, 0x0201, 0x00FD, 0x0204, 0x0205
 _NUMBER, _RK = 0x0203, 0x027E
@@ -133,13 +133,13 @@ class _Workbook:
         offsets = [struct.unpack_from("<I", body)[0] for body in bound]
         if len(set(offsets)) < len(offsets):
             raise ValueError(offsets)
-        blank_texts = self._blank_texts(texts)
+        blank_texts, struck_texts = self._blank_texts(texts), self._struck_texts(texts, struck)
         formats = frozenset(index for index, font in enumerate(fonts) if font < len(struck) and struck[font])
         sheets = []
         for offset, body in zip(offsets, bound, strict=True):
             wide = body[7] & 1
             title = body[8:].decode("utf-16-le" if wide else "latin-1")
-            scan = _SheetScan(self._name, title, blank_texts, formats, is_worksheet=body[5] == _WORKSHEET)
+            scan = _SheetScan(self._name, title, blank_texts, struck_texts, formats, is_worksheet=body[5] == _WORKSHEET)
             scan.scan(self._stream, offset)
             self._claimed += scan.claimed
             self._cells += scan.cells
@@ -162,6 +162,16 @@ class _Workbook:
         strings, _ = unpack_SST_table(records, count)
         return frozenset(index for index, text in enumerate(strings) if not text.strip())
 
+    @staticmethod
+    def _struck_texts(records: list[bytes], struck: list[bool]) -> frozenset[int]:
+        """Return the indexes of the shared texts of which a part is struck through. ``struck``: by font."""
+        if not records or not any(struck):
+            return frozenset()
+        _, runs = unpack_SST_table(records, struct.unpack_from("<I", records[0], 4)[0])
+        return frozenset(
+            index for index, fonts in runs.items() if any(font < len(struck) and struck[font] for _, font in fonts)
+        )
+
 
 class _SheetScan:
     """One pass over the records of a sheet, before python-calamine reads them.
@@ -171,10 +181,18 @@ class _SheetScan:
     """
 
     def __init__(
-        self, name: str, title: str, blank_texts: frozenset[int], struck_formats: frozenset[int], *, is_worksheet: bool
+        self,
+        name: str,
+        title: str,
+        blank_texts: frozenset[int],
+        struck_texts: frozenset[int],
+        struck_formats: frozenset[int],
+        *,
+        is_worksheet: bool,
     ) -> None:
         self._name, self._title, self._blank_texts, self._is_worksheet = name, title, blank_texts, is_worksheet
-        self._struck_formats = struck_formats
+        self._struck_texts, self._struck_formats = struck_texts, struck_formats
+        self._hidden_columns = set[int]()
         self._claimed_rows = self._claimed_width = self._rows = self._width = self._filled_width = 0
         self._taken = bytearray(MAX_HEIGHT * MAX_WIDTH) if is_worksheet else bytearray()
         self._filled = bytearray()
@@ -207,6 +225,10 @@ class _SheetScan:
                 )
             elif kind == _ROW and struct.unpack_from("<I", body, 12)[0] & _HIDDEN_ROW:
                 self._hidden.add(struct.unpack_from("<H", body)[0] + 1)
+            elif kind == _COLUMNS:
+                first, last_column, _, _, flags = struct.unpack_from("<HHHHH", body)
+                if flags & 1:
+                    self._hidden_columns.update(range(first, min(last_column, MAX_WIDTH - 1) + 1))
             elif kind == _MERGED:
                 for index in range(struct.unpack_from("<H", body)[0]):
                     first, last, left, right = struct.unpack_from("<HHHH", body, 2 + 8 * index)
@@ -224,6 +246,7 @@ class _SheetScan:
             tuple(self._merged),
             frozenset(self._formulas),
             errors=self._errors,
+            hidden_columns=frozenset(self._hidden_columns),
             filled=bytes(self._filled),
             width=self._filled_width,
         )
@@ -261,7 +284,8 @@ class _SheetScan:
             self._filled += bytes(row + 1 - len(self._filled))
         self._filled[row] = 1
         formats = struct.iter_unpack("<HI", body[4:-2]) if kind == _MULRK else [struct.unpack_from("<H", body, 4)]
-        if self._struck_formats and any(index in self._struck_formats for index, *_ in formats):
+        is_struck = kind == _LABELSST and struct.unpack_from("<I", body, 6)[0] in self._struck_texts
+        if is_struck or (self._struck_formats and any(index in self._struck_formats for index, *_ in formats)):
             self._hidden.add(row + 1)
         self._filled_width = max(self._filled_width, last + 1)
 

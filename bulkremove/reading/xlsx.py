@@ -22,6 +22,8 @@ from bulkremove.reading.sheet_facts import SheetFacts, parse_range
 
 MAX_FORMULAS = 500_000
 MAX_TEXTS = 3_000_000
+_COLUMNS = 16_384
+"""Columns of the widest sheet."""
 _EXTENSION = "http://schemas.microsoft.com/office/excel/2006/main "
 """The namespace of formulas that belong to sparklines and rules, behind all rows."""
 _TEXTS, _STYLES = "xl/sharedstrings.xml", "xl/styles.xml"
@@ -38,9 +40,10 @@ def facts(parts: Mapping[str, bytes], name: str) -> list[SheetFacts]:
         raise FileRefused(f"{name} holds more than {MAX_TEXTS:,} different texts.", hint="Split it.")
     sheets = []
     try:
-        blank_texts, struck_styles = _blank_texts(texts), _struck_styles(lowered.get(_STYLES, b""))
+        blank_texts, struck_texts = _blank_texts(texts), _struck_texts(texts)
+        struck_styles = _struck_styles(lowered.get(_STYLES, b""))
         for sheet, visible, path in _sheets(parts):
-            scan = _SheetScan(name, sheet, blank_texts, struck_styles)
+            scan = _SheetScan(name, sheet, blank_texts, struck_texts, struck_styles)
             sheets.append(scan.scan(lowered[path.lower()], visible, _totals(lowered, path.lower())))
     except (ParseError, expat.ExpatError, DefusedXmlException, LookupError, ValueError):
         raise FileRefused(f"{name} is damaged.", hint="Export it again.") from None
@@ -67,6 +70,31 @@ def _blank_texts(xml: bytes) -> frozenset[int]:
     return frozenset(index for index, has_text in enumerate(filled) if not has_text)
 
 
+def _is_on(attributes: Mapping[str, str]) -> bool:
+    """Whether an element for a property of a font is not switched off."""
+    return attributes.get("val", "1") not in ("0", "false")
+
+
+def _struck_texts(xml: bytes) -> frozenset[int]:
+    """Return the indexes of the shared texts of which a part is struck through."""
+    if b"strike" not in xml:
+        return frozenset()
+    struck: set[int] = set()
+    count = 0
+
+    def start(tag: str, attributes: Mapping[str, str]) -> None:
+        nonlocal count
+        name = tag.rpartition(" ")[2]
+        count += name == "si"
+        if name == "strike" and _is_on(attributes):
+            struck.add(count - 1)
+
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.StartElementHandler = start
+    parser.Parse(xml, True)
+    return frozenset(struck)
+
+
 def _struck_styles(xml: bytes) -> frozenset[str]:
     """Return the indexes, as cells name them, of the formats whose font is struck through."""
     struck: list[bool] = []
@@ -81,7 +109,7 @@ def _struck_styles(xml: bytes) -> frozenset[str]:
             case ["fonts", "font"]:
                 struck.append(False)
             case ["fonts", "font", "strike"]:
-                struck[-1] = attributes.get("val", "1") not in ("0", "false")
+                struck[-1] = _is_on(attributes)
             case ["cellXfs", "xf"]:
                 fonts.append(int(attributes.get("fontId", "0")))
 
@@ -146,14 +174,23 @@ class _SheetScan:
     and allocates memory for all cells between two distant ones, which can end the whole process.
     """
 
-    def __init__(self, name: str, sheet: str, blank_texts: frozenset[int], struck_styles: frozenset[str]) -> None:
-        self._name, self._sheet, self._blank_texts, self._struck_styles = name, sheet, blank_texts, struck_styles
+    def __init__(
+        self,
+        name: str,
+        sheet: str,
+        blank_texts: frozenset[int],
+        struck_texts: frozenset[int],
+        struck_styles: frozenset[str],
+    ) -> None:
+        self._name, self._sheet, self._blank_texts = name, sheet, blank_texts
+        self._struck_texts, self._struck_styles = struck_texts, struck_styles
         self._row, self._column, self._kind = 0, -1, ""
         self._in_value = self._lacks_result = self._is_struck = False
         self._rows = self._cells = self._height = self._width = self._filled_width = 0
         self._filled = bytearray()
         self._hidden, self._merged, self._formulas = set[int](), list[str](), set[tuple[int, int]]()
         self._computed, self._errors = list[CellRange](), dict[tuple[int, int], str]()
+        self._hidden_columns = set[int]()
 
     def scan(self, xml: bytes, visible: bool, totals: tuple[CellRange, ...]) -> SheetFacts:
         parser = expat.ParserCreate(namespace_separator=" ")
@@ -171,6 +208,7 @@ class _SheetScan:
             tuple(self._computed),
             self._errors,
             totals,
+            frozenset(self._hidden_columns),
             bytes(self._filled),
             self._filled_width,
         )
@@ -194,6 +232,11 @@ class _SheetScan:
                     self._hidden.add(self._row)
             case "f" if not tag.startswith(_EXTENSION):
                 self._formula(attributes)
+            case "strike" if self._column >= 0 and _is_on(attributes):  # of a text within the cell
+                self._hidden.add(self._row)
+            case "col" if attributes.get("hidden", "0") in ("1", "true"):
+                first, last = int(attributes.get("min", "1")), min(int(attributes.get("max", "1")), _COLUMNS)
+                self._hidden_columns.update(range(first - 1, last))
             case "mergeCell":
                 self._merged.append(attributes.get("ref", ""))
 
@@ -202,6 +245,8 @@ class _SheetScan:
             return
         if self._kind == "s" and self._blank_texts and int(data) in self._blank_texts:
             return
+        if self._kind == "s" and self._struck_texts and int(data) in self._struck_texts:
+            self._hidden.add(self._row)
         if self._kind == "e":
             cell = self._row, self._column
             self._errors[cell] = self._errors.get(cell, "") + data.strip()
