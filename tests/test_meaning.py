@@ -51,6 +51,23 @@ def of(data: bytes, *only: str, **options: object) -> Table:
 
 # Who stays
 
+GOING_HEADINGS = (
+    "Current", "Still employed", "Left", "Leaves", "Going", "Gone", "Resigned", "Cancelled", "Offboarding", "Ignore",
+    "Protected", "Exempt", "Deactivated", "Deregister", "Disenroll", "Registered", "Enabled", "Disabled", "Terminate",
+    "Staying", "Remains", "Dropout", "Quit", "Void", "isactive", "isdeleted", "removeflag", "Ausgeschieden",
+    "Gek\u00fcndigt", "Abmelden", "Besch\u00e4ftigt", "Streichen", "Verbleibt", "Abgang", "Sortie", "Pr\u00e9sent",
+    "Reste", "Quitte", "D\u00e9sinscrire", "Parti", "Supprim\u00e9s", "Licenci\u00e9", "Salida", "Permanece",
+    "Se queda", "Retirar", "Quitar", "Borrar", "Eliminado", "Desmatricular", "Despedido",
+)  # fmt: skip
+DATES = (
+    "End date", "Last working day", "Resignation date", "Relieving date", "Separation date", "Leave date", "Left on",
+    "Austrittsdatum", "K\u00fcndigungsdatum", "Date de sortie", "Fecha de salida",
+)  # fmt: skip
+REMARKS = (
+    "keep", "stays", "bleibt", "bitte behalten", "nicht l\u00f6schen!", "ne pas supprimer", "no eliminar",
+    "keep in course", "shouldn't be removed", "cannot remove", "no removal", "wrong person",
+)  # fmt: skip
+
 
 @pytest.mark.parametrize(
     ("heading", "values", "shown"),
@@ -73,6 +90,22 @@ def of(data: bytes, *only: str, **options: object) -> Table:
         ("Status", ["In progress"], "In progress (1)"),
         ("Status", ["removed", "removed"], "removed (2)"),
         ("Retained", ["yes"], "yes (1)"),
+        *((heading, ["yes", "no"], "yes (1), no (1)") for heading in GOING_HEADINGS),
+        *(
+            (heading, ["2026-03-01", "", "2026-03-02"], "2026-03-01 (1), blank (1), 2026-03-02 (1)")
+            for heading in DATES
+        ),
+        *((heading, ["x", "aktiv"], "x (1), aktiv (1)") for heading in ("Mitarbeiterstatus", "empstatus", "STATUS")),
+        ("Exit date", [*(f"2026-03-0{day}" for day in range(1, 8)), "-", "-"], "- (2), any value: * (7)"),
+        ("Termination reason", [*"abcdefg", "none"], "none (1), any value: * (7)"),
+        *(("Comment", ["", remark], f"blank (1), {remark} (1)") for remark in REMARKS),
+        ("X", ["keep", "remove."], "keep (1), remove. (1)"),
+        ("X", ["(keep)", "(remove)"], "(keep) (1), (remove) (1)"),
+        ("X", ["to keep", "to remove"], "to keep (1), to remove (1)"),
+        ("Mark", ["\u2705", ""], "\u2705 (1), blank (1)"),
+        ("Mark", ["ok", ""], "ok (1), blank (1)"),
+        ("\u200bSta\u00adtus", ["a", "b"], "a (1), b (1)"),
+        ("L\u006f\u0308schen", ["ja", "nein"], "ja (1), nein (1)"),
         ("Behalten", ["ja", "nein"], "ja (1), nein (1)"),
         ("Nicht l\u00f6schen", ["ja", "ja"], "ja (2)"),
         ("Bemerkung", ["behalten", "l\u00f6schen", ""], "behalten (1), l\u00f6schen (1), blank (1)"),
@@ -136,10 +169,34 @@ def test_a_column_that_says_who_stays_is_never_passed_over(heading: str, values:
         ("Manager", ["yes", "no"]),
         ("Title", ["Dr", ""]),
         ("Comment", ["remove", "please remove her"]),
+        ("Surname", ["Keep", "Jones"]),
+        ("Department", ["HR", "IT"]),
     ],
 )
 def test_columns_that_say_something_else_are_passed_over(heading: str, values: list[str]) -> None:
     assert len(values) == len(of(roster(heading, values)))
+
+
+def test_a_column_with_few_values_that_nobody_recognizes_is_shown_with_them() -> None:
+    text = listed(
+        [*HEADER, "Manager", "Dzia\u0142anie"],
+        *([COURSE, BATCH, learner(number), "Kim", "zostaje" if number else "usun"] for number in range(3)),
+    )
+    assert (
+        "If one of these columns says who stays, leave these people out of the file. "
+        "'Dzia\u0142anie': usun (1), zostaje (2).",
+    ) == of(text).notes
+    assert () == of(text, "all").notes
+
+
+def test_one_remark_among_many_different_ones_is_asked_about() -> None:
+    with pytest.raises(FileRefused, match=r"it holds Do not remove \(1\)"):
+        of(roster("Comment", [*(f"c{number}" for number in range(300)), "Do not remove"]))
+
+
+def test_what_stands_for_a_blank_is_none_of_any_values() -> None:
+    dates = [*(f"2026-03-0{day}" for day in range(1, 8)), "-", "n/a"]
+    assert 7 == len(of(roster("Exit date", dates), "Exit date=*"))
 
 
 def test_only_the_rows_that_were_meant_are_in_the_table() -> None:

@@ -5,9 +5,9 @@ A roster with such a column names people who keep their place, so reading all it
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice
 
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.ids import TRIMMED_CHARACTERS, all_ids, is_id
@@ -15,6 +15,22 @@ from bulkremove.domain.row import Roles
 from bulkremove.domain.table import Choices, column_letter
 from bulkremove.reading.columns import headings, named
 from bulkremove.reading.previous_report import are_statuses
+from bulkremove.reading.staying_words import (
+    FLAG,
+    GOING_OR_STAYING,
+    GOING_PHRASE,
+    GOING_VALUE,
+    NEGATION,
+    NO,
+    PLACEHOLDERS,
+    PLAINLY_STAYING_VALUE,
+    STAYING,
+    STAYING_REMARK,
+    STAYING_VALUE,
+    YES,
+    plain,
+    words_of,
+)
 
 ANY = "*"
 """The value of a choice that means any cell that is not blank, unless a cell holds just this."""
@@ -24,39 +40,10 @@ MAX_VALUES = 5
 """A column with more different values says something else, such as a reason or a date."""
 MAX_MIXED = 50
 """The same for a column among whose values one plainly means staying or going."""
-_GOING_OR_STAYING = re.compile(
-    "actions?|(?:in)?activ(?:e|ity)|changes?|decision|delet(?:e|ed|ing|ion)|drop(?:ped)?|(?:un)?enroll?(?:ed|ment)?|"
-    "exclu(?:de|ded|sion)|exit|kee?pt?|leav(?:er|ing)|operation|remov(?:e|ed|al|ing)|retain(?:ed)?|skip|state|status|"
-    "stays?|terminat(?:ed|ion)|withdrawn?|"
-    "aktiv|aktion|(?:aus|ein)treten|austritt|ausgetreten|austragen|ausgetragen|behalten|bleib(?:t|en)|entfern(?:en|t)|"
-    "gel\u00f6scht|l(?:\u00f6|oe)schen|"
-    "(?:in)?acti(?:f|ve|vo|va)|acci[o\u00f3]n|baja|conserv(?:er|ar)|d[e\u00e9]part|eliminar|estado|garder|mantener|retirer|"
-    "statut|supprim(?:er|[e\u00e9])"
-)
-"""Words of a heading under which values may say who stays."""
-_FLAG = re.compile("approved|confirmed|done|included?|processed|selected")
-"""Words of a heading under which yes and no, or a mark, may say who stays; other values say something else."""
-_STAYING = re.compile(
-    "active|current|done|enroll?(?:ed|ment)?|exclu(?:de|ded|sion)|kee?pt?|processed|retain(?:ed)?|skip|stays?|"
-    "acti(?:f|vo|va)|aktiv|behalten|bleib(?:t|en)|conserv(?:er|ar)|garder|mantener"
-)
-"""Words of a heading under which yes means staying; a negation turns that round."""
-_NEGATION = re.compile("dont|doesnt|no|non|not|never|ne|nicht|pas")
-_STAYING_VALUE = re.compile(
-    "active.*|add(?:ed)?|current.*|enroll?(?:ed)?|kee?pt?\\b.*|present|retain(?:ed)?|stay(?:s|ing)?|"
-    "acti(?:f|vo|va)|aktiv|behalten|bleib(?:t|en)|conserv(?:er|ar)|garder|mantener"
-)
-_GOING_VALUE = re.compile(
-    "del(?:ete|eted)?|drop(?:ped)?|exit(?:ed)?|inactive|left|remov(?:e|al)|terminated|unenroll?(?:ed)?|withdrawn|"
-    "baja|eliminar|eliminado|entfern(?:en|t)|ausgetreten|austragen|gel\u00f6scht|inakti(?:v|f)|inactivo|"
-    "l(?:\u00f6|oe)schen|retirer|supprim(?:er|[e\u00e9])"
-)
-_STAYING_REMARK = re.compile(
-    r"\b(?:do not|don['\u2019]?t|never|not to be|not be) (?:delete|drop|remove|unenroll?)d?\b|"
-    r"\b(?:please|must|should) (?:keep|stay)\b|\bkeep (?:enroll?ed|her|him|them)\b"
-)
-"""A remark that somebody stays, wherever it stands."""
-_YES, _NO = re.compile("1|true|x|y|yes|ja|oui|s[i\u00ed]|[\u2713\u2714\u2611]"), re.compile("0|false|n|no|nein|non")
+MAX_REMARKS = 20_000
+"""Different texts of a column among which a remark that somebody stays is looked for."""
+_SHOWN = 5
+"""Columns and values that a note names."""
 
 
 def rows_left_out(
@@ -66,8 +53,8 @@ def rows_left_out(
     numbers: Sequence[int],
     only: Sequence[str],
     name: str,
-) -> tuple[frozenset[int], str]:
-    """Return the rows (by index) that the user did not mean, and the note that says so.
+) -> tuple[frozenset[int], tuple[str, ...]]:
+    """Return the rows (by index) that the user did not mean, and the notes for the preview.
 
     ``cells``: by column. ``only``: ``COLUMN=VALUE`` for each column that somebody decided on, several times for several
     values; and ``all``, if the other columns do not matter. FileRefused offers the values of the columns that seem to
@@ -75,8 +62,9 @@ def rows_left_out(
     """
     wanted = _wanted(header, only, name)
     left_out, note = _chosen(header, cells, roles, numbers, wanted, name) if wanted else (frozenset[int](), "")
+    notes = (note,) if note else ()
     if ALL in only:
-        return left_out, note
+        return left_out, notes
     ids = [cells[column] for column in roles]
     asked: Sequence[int] = range(len(numbers))
     if left_out or not all(map(all_ids, ids)):  # a footer says nothing about anybody
@@ -91,7 +79,24 @@ def rows_left_out(
                 undecided[_label(header, column)] = counts
     if undecided:
         raise _asked(undecided, only, name)
-    return left_out, note
+    decided = {*roles, *wanted}
+    others = {_label(header, column): cells[column] for column in range(len(header)) if column not in decided}
+    return left_out, (*notes, *_few_values(others))
+
+
+def _few_values(columns: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """The note about columns with few different values, one of which may say who stays in words that nobody knew.
+
+    ``columns``: the cells, by what names the column.
+    """
+    shown = []
+    for label, cells in columns.items():
+        if len(set(islice(cells, 4 * MAX_MIXED))) <= MAX_VALUES and 1 < len(counts := Counter(cells)) <= MAX_VALUES:
+            shown.append(f"{label!r}: {', '.join(f'{_shown(value)[:40]} ({n:,})' for value, n in counts.items())}")
+    if shown:
+        more = f"; and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
+        columns_shown = f"{'; '.join(shown[:_SHOWN])}{more}"
+        yield f"If one of these columns says who stays, leave these people out of the file. {columns_shown}."
 
 
 def _asked(undecided: Mapping[str, Mapping[str, int]], only: Sequence[str], name: str) -> FileRefused:
@@ -146,14 +151,14 @@ def _chosen(
     left_out: set[int] = set()
     reasons = []
     for column, values in wanted.items():
-        found = set(map(_normal, cells[column]))
-        spelled = set(map(_normal, values))
+        found = set(map(plain, cells[column]))
+        spelled = set(map(plain, values))
         if ANY in spelled and ANY not in found:
-            spelled |= found - {""}
+            spelled |= found - {"", *PLACEHOLDERS}
         shown = " or ".join(repr(value) if value else "blank" for value in values)
         if found.isdisjoint(spelled):
             raise FileRefused(f"{name}: no row has {shown} in column {header[column]!r}.", hint="Check the choice.")
-        left_out.update(index for index, cell in enumerate(cells[column]) if _normal(cell) not in spelled)
+        left_out.update(index for index, cell in enumerate(cells[column]) if plain(cell) not in spelled)
         others = "blank" if found - spelled == {""} else f"not {shown}"
         reasons.append(f"{_label(header, column)!r} is {others}")
     if len(left_out) == len(numbers):
@@ -183,54 +188,67 @@ def _label(header: Sequence[str], column: int) -> str:
 
 def _values(heading: str, cells: Sequence[str]) -> Mapping[str, int]:
     """The values of a column that seems to say who stays, with how many rows have each; empty for other columns."""
-    plain = re.sub("(?<=[a-z])(?=[A-Z])", " ", heading.replace("'", "").replace("\u2019", "")).casefold()
-    words = re.findall(r"[^\W\d_]+", plain)
-    is_named = any(map(_GOING_OR_STAYING.fullmatch, words))
+    words = words_of(heading)
+    is_named = any(map(GOING_OR_STAYING.fullmatch, words)) or bool(GOING_PHRASE.search(" ".join(words)))
     raw = Counter(cells)
     if len(raw) > 4 * MAX_MIXED:
-        return _filled_or_blank(raw) if is_named else {}
+        return (_filled_or_blank(raw) if is_named else {}) or _remarks(raw)
     spelled: dict[str, str] = {}
     counts = Counter[str]()
     for cell, count in raw.items():
-        counts[spelled.setdefault(_normal(cell), cell.strip())] += count
-    stays, goes = (any(map(pattern.fullmatch, spelled)) for pattern in (_STAYING_VALUE, _GOING_VALUE))
+        counts[spelled.setdefault(plain(cell), cell.strip())] += count
+    stays, goes = (any(map(pattern.fullmatch, spelled)) for pattern in (STAYING_VALUE, GOING_VALUE))
     if not is_named:
-        return counts if _says_so_itself(words, spelled, stays and goes) else {}
+        return counts if _says_so_itself(words, spelled, stays and goes) else _remarks(counts)
     if len(counts) == 1:
         return {} if _all_go(words, *spelled) else counts
-    return counts if len(counts) <= (MAX_MIXED if stays or goes else MAX_VALUES) else _filled_or_blank(counts)
+    if len(counts) <= (MAX_MIXED if stays or goes else MAX_VALUES):
+        return counts
+    return _filled_or_blank(counts) or _remarks(counts)
 
 
 def _filled_or_blank(counts: Mapping[str, int]) -> Mapping[str, int]:
     """How many cells are blank and how many are not, as of a date that only those have who leave; empty without blanks.
 
-    ``counts``: the cells, and how many rows have each.
+    ``counts``: the cells, and how many rows have each. What stands for a blank is counted by itself.
     """
-    blank = sum(count for cell, count in counts.items() if not cell.strip())
-    return {"": blank, ANY: sum(counts.values()) - blank} if blank else {}
+    blank = Counter[str]()
+    for cell, count in counts.items():
+        if not cell.strip() or plain(cell) in PLACEHOLDERS or cell.strip() in PLACEHOLDERS:
+            blank[cell.strip()] += count
+    return {**blank, ANY: sum(counts.values()) - blank.total()} if blank else {}
+
+
+def _remarks(counts: Mapping[str, int]) -> Mapping[str, int]:
+    """The remarks that somebody stays, of a column with too many different texts to choose from all of them."""
+    if len(counts) > MAX_REMARKS:
+        return {}
+    return {cell: count for cell, count in counts.items() if STAYING_REMARK.search(plain(cell))}
 
 
 def _says_so_itself(words: Sequence[str], spelled: Collection[str], is_mixed: bool) -> bool:
     """Whether the values of a column say who stays, whatever its heading: as words, as a remark, or as marks.
 
-    ``spelled``: the values in lower case; ``is_mixed``: one plainly means staying, and one going.
+    ``spelled``: the values as ``plain`` makes them; ``is_mixed``: one plainly means staying, and one going.
     """
     if not spelled or len(spelled) > MAX_MIXED:
         return False
-    if is_mixed or are_statuses(set(spelled) - {""}) or any(map(_STAYING_REMARK.search, spelled)):
+    if is_mixed or are_statuses(set(spelled) - {""}) or any(map(STAYING_REMARK.search, spelled)):
         return True
-    if not all(value == "" or _YES.fullmatch(value) or _NO.fullmatch(value) for value in spelled):
+    if len(spelled) > 1 and not _is_name(words) and any(map(PLAINLY_STAYING_VALUE.fullmatch, spelled)):
+        return True
+    if not all(value == "" or YES.fullmatch(value) or NO.fullmatch(value) for value in spelled):
         return False
-    if any(map(_FLAG.fullmatch, words)):
+    if any(map(FLAG.fullmatch, words)):
         return len(spelled) > 1 or not _all_go(words, *spelled)
-    return len(spelled) == 2 and "" in spelled and not any(map(_NO.fullmatch, spelled))
+    return len(spelled) == 2 and "" in spelled and not any(map(NO.fullmatch, spelled))
+
+
+def _is_name(words: Sequence[str]) -> bool:
+    return not {"name", "surname", "nachname", "vorname", "nom", "nombre"}.isdisjoint(words)
 
 
 def _all_go(words: Sequence[str], value: str) -> bool:
     """Whether the only value of a column plainly means going, or nothing at all."""
-    means_staying = any(map(_STAYING.fullmatch, words)) != any(map(_NEGATION.fullmatch, words))
-    return not value or bool((_NO if means_staying else _YES).fullmatch(value)) or bool(_GOING_VALUE.fullmatch(value))
-
-
-def _normal(cell: str) -> str:
-    return cell.strip().casefold()
+    means_staying = any(map(STAYING.fullmatch, words)) != any(map(NEGATION.fullmatch, words))
+    return not value or bool((NO if means_staying else YES).fullmatch(value)) or bool(GOING_VALUE.fullmatch(value))

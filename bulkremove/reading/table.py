@@ -57,9 +57,9 @@ def build_table(grid: Grid, name: str, options: ReadOptions) -> Table:
         kept = [column for column in range(len(header)) if column not in (*(own_columns or ()), mark)]
         cells, header = [cells[column] for column in kept], tuple(header[column] for column in kept)
         roles = Roles(*map(kept.index, roles))
-    unchosen, note = row_choice.rows_left_out(header, cells, roles, numbers, options.only, name)
+    unchosen, more_notes = row_choice.rows_left_out(header, cells, roles, numbers, options.only, name)
+    notes += more_notes
     if unchosen:
-        notes.append(note)
         kept = [index for index in range(len(numbers)) if index not in unchosen]
         cells, numbers = [[column[index] for index in kept] for column in cells], [numbers[index] for index in kept]
         settled = {place: settled[index] for place, index in enumerate(kept) if index in settled}
