@@ -255,8 +255,8 @@ async def test_after_a_full_disk_nothing_is_written_any_more_and_the_first_cause
     )
     # SQLite has rolled the whole transaction back: nobody of the group may be told that it is done.
     assert [JournalFailed] * 3 == [type(result) for result in results]
-    assert "disk is full" in str(results[0])
-    with pytest.raises(JournalFailed, match=r"disk is full.*not used any more"):
+    assert "is full, or your share" in str(results[0])
+    with pytest.raises(JournalFailed, match=r"is full, or your share.*not used any more"):
         await database.write(lambda transaction: insert(transaction, "later"))
     with pytest.raises(JournalFailed, match="not used any more"):
         await database.read(database.check_current)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, nullcontext, suppress
 from pathlib import Path
 
 from bulkremove.app.consent import check_four_eyes, check_not_real
@@ -185,6 +186,11 @@ class Jobs:
         entry = Act(by, "noted", {"job": job.id, "row": number, "result": result or ""}, at)
         if not await self._storage.rows.add_note(job.id, number, Note(at, by, text, result), entry):
             raise NoteRejected(f"Row {number} of job {job.id} is not unknown, so there is nothing to find out.")
+
+    async def open_batches(self, job: Job) -> Counter[tuple[str, str]]:
+        """How many rows of each course and batch are still to be sent."""
+        async with aclosing(self._storage.rows.open_rows(job.id)) as rows:
+            return Counter([(row.removal.course, row.removal.batch) async for row in rows])
 
     async def approve(self, job_id: str, *, by: str) -> Job:
         """Let a held job run. Raises ConsentMissing when it is not held or has expired, or by ``check_four_eyes``."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shlex
+import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from bulkremove.domain.errors import ConsentMissing
 
 if TYPE_CHECKING:
     from bulkremove.app import App
@@ -96,6 +99,19 @@ def _arguments(options: Mapping[str, object]) -> Iterator[str]:
 def shown(text: str) -> str:
     """Replace unprintable characters, so that a cell can neither control the terminal nor imitate a line of output."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def ask_number(prompt: str) -> int:
+    """Ask a person to type a number. Raises ConsentMissing without a terminal or a number."""
+    if not sys.stdin.isatty():
+        raise ConsentMissing(
+            "There is no terminal to ask on. Nothing was sent.",
+            hint="Preview the file, then give --plan HASH, or --yes.",
+        )
+    number = click.prompt(prompt, default="", show_default=False, err=True).strip().replace(",", "")
+    if not number.isdecimal():
+        raise ConsentMissing("That is not a number, so nothing was sent.")
+    return int(number)
 
 
 def accept_global_options(group: click.Group, shared: Sequence[click.Option]) -> None:

@@ -1,4 +1,4 @@
-"""The commands nightly, worker, approve and schedule: unattended runs over the files of a source."""
+"""The commands nightly, worker and schedule: unattended runs over the files of a source."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bulkremove.cli import preview_text
 from bulkremove.cli.console import Screen, sandbox_options
 from bulkremove.cli.exit_codes import of_nightly_run
 from bulkremove.domain.errors import SettingsError
-from bulkremove.domain.job import EndReason, FrontEnd
+from bulkremove.domain.job import EndReason
 
 if TYPE_CHECKING:
     from bulkremove.app import App, Stop
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def add_to(group: click.Group) -> None:
     """Add these commands to the group."""
-    for command in (nightly, worker, approve, schedule):
+    for command in (nightly, worker, schedule):
         group.add_command(command)
 
 
@@ -81,25 +81,6 @@ def worker(screen: Screen, sandbox: str | None, speed: float | None) -> None:
     Example: bulkremove worker
     """
     screen.call(lambda app: _run_scheduler(screen, app), sandbox=sandbox, speed=speed)
-
-
-@click.command()
-@click.argument("job")
-@click.pass_obj
-def approve(screen: Screen, job: str) -> None:
-    """Release the held JOB. One of a nightly run runs in the next one, or at once by `bulkremove resume JOB`.
-
-    Example: bulkremove approve 20261123-k3f9
-    """
-    from bulkremove.app import this_person
-
-    approved = screen.call(lambda app: app.jobs.approve(job, by=this_person()))
-    resume_command = screen.command("resume", approved.id)
-    if approved.origin is FrontEnd.NIGHTLY:
-        which = "nightly run against the sandbox" if approved.sandbox else "nightly run"
-        screen.answer(f"Job {approved.id} runs in the next {which}. At once: {resume_command}")
-    else:
-        screen.answer(f"Job {approved.id} may run within an hour: {resume_command}")
 
 
 @click.group()

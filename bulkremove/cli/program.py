@@ -14,6 +14,7 @@ import click
 from bulkremove import __version__
 from bulkremove.cli import (
     account_commands,
+    approve_command,
     data_commands,
     job_commands,
     nightly_commands,
@@ -75,6 +76,7 @@ stop_commands.add_to(cli)
 account_commands.add_to(cli)
 user_commands.add_to(cli)
 nightly_commands.add_to(cli)
+approve_command.add_to(cli)
 data_commands.add_to(cli)
 wording_commands.add_to(cli)
 sandbox_command.add_to(cli)

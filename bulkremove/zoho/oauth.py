@@ -14,12 +14,13 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from bulkremove.domain.attempt import Reply
 from bulkremove.domain.clock import Clock, Epoch, Monotonic, later, seconds_between
 from bulkremove.domain.errors import ExchangeFailed, LocalFileFailed, NotAuthorized, TokenDelayed
 from bulkremove.domain.operation import REMOVE_LEARNER
+from bulkremove.platform.file_lock import file_lock
 from bulkremove.platform.secure_files import private_folder, read_private, write_private
 from bulkremove.zoho.accounts import Credentials
 
@@ -191,10 +192,10 @@ class AccessTokens:
     async def _file_lock(self) -> AsyncIterator[None]:
         """Hold the token file's lock against other processes; waiting for it does not block the event loop."""
         private_folder(self._folder)
-        lock = FileLock(self._file.with_suffix(".lock"), mode=0o600)
+        lock = file_lock(self._file.with_suffix(".lock"), timeout=0)
         while True:
             try:
-                lock.acquire(timeout=0)
+                lock.acquire()
                 break
             except Timeout:
                 await asyncio.sleep(0.05)
