@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,6 +43,8 @@ class RunningJob:
 
     job: Job
     stop: Stop = field(default_factory=Stop)
+    watch: Callable[[Progress], None] = lambda progress: None
+    """Called with each progress of the run."""
     progress: Progress | None = None
     rows: deque[tuple[int, Status]] = field(default_factory=lambda: deque(maxlen=RECENT_ROWS))
     """The rows settled last, the newest first: number in the file, and status."""
@@ -49,14 +52,23 @@ class RunningJob:
     def update(self, progress: Progress) -> None:
         """Store the run's progress."""
         self.progress = progress
+        self.watch(progress)
         if progress.settled is not None:
             self.rows.appendleft(progress.settled)
 
 
 class JobSupervisor:
-    """Runs jobs as tasks of the running event loop."""
+    """Runs jobs as tasks of the running event loop. ``watch`` is called with the progress of nightly runs' jobs."""
 
-    def __init__(self, context: Context, jobs: Jobs, runs: Runs, stopping: Stopping) -> None:
+    def __init__(
+        self,
+        context: Context,
+        jobs: Jobs,
+        runs: Runs,
+        stopping: Stopping,
+        watch: Callable[[Progress], None] = lambda progress: None,
+    ) -> None:
+        self._watch = watch
         self._context, self._jobs, self._runs, self._stopping = context, jobs, runs, stopping
         self._running: dict[str, RunningJob] = {}
         self._tasks: dict[str, asyncio.Task[Any]] = {}
@@ -112,7 +124,7 @@ class JobSupervisor:
         """Run a nightly run's job, visible on the page; jobs that people started go first. Raises as ``Runs.run``."""
         if job_id in self._tasks:
             raise JobBusy(f"Job {job_id} runs already; somebody started it on the page.")
-        running = RunningJob(await self._jobs.find(job_id), stop)
+        running = RunningJob(await self._jobs.find(job_id), stop, self._watch)
         if job_id in self._tasks:
             raise JobBusy(f"Job {job_id} runs already; somebody started it on the page.")
         self._running[job_id] = running

@@ -79,11 +79,15 @@ class Jobs:
         return await self._storage.jobs.page(states=states or VISIBLE)
 
     async def page(
-        self, *, page: int = 1, limit: int = PAGE, state: JobState | None = None, source: str = ""
+        self, *, page: int = 1, limit: int = PAGE, state: JobState | None = None, source: str = "", account: str = ""
     ) -> tuple[list[Job], Mapping[str, Tally], bool]:
-        """A page (from 1) of jobs by state and part of the file name; their tallies by id; whether more follow."""
+        """A page (from 1) of jobs by state, file name and account; their tallies by id; whether more follow."""
         jobs = await self._storage.jobs.page(
-            states=[state] if state else VISIBLE, source=source, limit=limit + 1, offset=(page - 1) * limit
+            states=[state] if state else VISIBLE,
+            source=source,
+            account=account,
+            limit=limit + 1,
+            offset=(page - 1) * limit,
         )
         return jobs[:limit], await self.tallies(jobs[:limit]), len(jobs) > limit
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import json
 import os
 import shlex
 import sys
@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from bulkremove.cli.logs import Logs
 from bulkremove.domain.errors import ConsentMissing
 
 if TYPE_CHECKING:
     from bulkremove.app import App
+
+JSON_HELP = "Print JSON for programs."
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -32,6 +35,9 @@ class Screen:
     quiet: bool
     verbose: bool
     color: bool
+    as_json: bool = False
+    """Whether each answer is printed as a JSON object; commands with a document of their own print that instead."""
+    logs: Logs | None = None
 
     @contextmanager
     def app(self, *, sandbox: str | None = None, speed: float | None = None, **flags: object) -> Iterator[App]:
@@ -80,8 +86,11 @@ class Screen:
             styled = click.style(shown(line), bold=bold or None, fg=fg)
             click.echo(styled, err=True, color=None if self.color else False)
 
-    def answer(self, text: str, *, bold: bool = False, fg: str | None = None) -> None:
-        """Print one line of the result to standard output."""
+    def answer(self, text: str, *, bold: bool = False, fg: str | None = None, **facts: object) -> None:
+        """Print one line of the result to standard output; as JSON with ``facts``, values that programs look for."""
+        if self.as_json:
+            click.echo(json.dumps({"text": text, **facts}))
+            return
         styled = click.style(shown(text), bold=bold or None, fg=fg) if bold or fg else shown(text)
         click.echo(styled, color=None if self.color else False)
 
@@ -137,14 +146,38 @@ def _apply_global_option(context: click.Context, option: click.Parameter, value:
             context.obj = replace(screen, verbose=True)
         case "no_color":
             context.obj = replace(screen, color=False)
-        case "events":
-            from bulkremove.cli.logs import start
-
-            start(str(value))
-        case "debug":
-            logging.getLogger("bulkremove").setLevel(logging.DEBUG)
+        case "events" | "log_file" | "log_level" | "debug":
+            if screen.logs is not None:
+                _configure(screen.logs, option.name, str(value))
         case name:
             context.obj = replace(screen, flags={**screen.flags, str(name): value})
+
+
+def _configure(logs: Logs, name: str, value: str) -> None:
+    match name:
+        case "events":
+            logs.configure(form=value)
+        case "log_file":
+            logs.configure(file=value)
+        case _:
+            logs.configure(level="debug" if name == "debug" else value)
+
+
+def accept_json(group: click.Group) -> None:
+    """Let every command that prints something and has no document of its own take --json: an object for each line."""
+    for command in group.commands.values():
+        if isinstance(command, click.Group):
+            accept_json(command)
+        if (not isinstance(command, click.Group) or command.invoke_without_command) and not any(
+            "--json" in param.opts for param in command.params
+        ):
+            flag = click.Option(["--json"], is_flag=True, expose_value=False, callback=_set_json, help=JSON_HELP)
+            command.params.append(flag)
+
+
+def _set_json(context: click.Context, option: click.Parameter, value: bool) -> None:
+    if value and (screen := context.find_object(Screen)) is not None:
+        context.obj = replace(screen, as_json=True)
 
 
 def options(*decorators: Callable[[F], F]) -> Callable[[F], F]:
@@ -162,4 +195,4 @@ sandbox_options = options(
     click.option("--sandbox", metavar="WORLD", help="Run against the sandbox, started with this world file."),
     click.option("--speed", type=float, metavar="N", help="The sandbox's clock runs N times faster."),
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+json_option = click.option("--json", "as_json", is_flag=True, help=JSON_HELP)

@@ -54,7 +54,8 @@ def nightly(
                 screen.answer(line)
         screen.answer(f"{preview_text.DRY_RUN}, and no file was taken")
     for job in result.ran:
-        screen.answer(f"{job.id}  {job.state.value:<9}  {mark}{job.source}  {job.reason}".rstrip())
+        text = f"{job.id}  {job.state.value:<9}  {mark}{job.source}  {job.reason}".rstrip()
+        screen.answer(text, kind="job", job=job.id, state=job.state.value, reason=job.reason)
     groups = {
         "held": result.held,
         "unfinished": result.unfinished,
@@ -64,7 +65,7 @@ def nightly(
     }
     for label, texts in groups.items():
         for text in texts:
-            screen.answer(f"{mark}{label}: {text}")
+            screen.answer(f"{mark}{label}: {text}", kind=label)
     if result.deleted:
         screen.answer(f"deleted: {result.deleted}")
     if not (result.ran or result.plans or any(groups.values())):
@@ -102,7 +103,8 @@ def show(screen: Screen) -> None:
             raise SettingsError("There is no nightly_at.", hint='Set nightly_at = "02:30" in bulkremove.toml.')
         plan = schedule_of(app.settings)
         for _, start in plan.next_starts(app.clock.wall(), 10):
-            screen.answer(f"{datetime.fromtimestamp(start, UTC).astimezone(plan.zone):%a %Y-%m-%d %H:%M %Z}")
+            text = f"{datetime.fromtimestamp(start, UTC).astimezone(plan.zone):%a %Y-%m-%d %H:%M %Z}"
+            screen.answer(text, at=start)
 
 
 @schedule.command()
@@ -152,9 +154,18 @@ async def _dry_run(app: App) -> NightlyResult:
 
 
 async def _run_once(screen: Screen, app: App, again: str | None) -> NightlyResult:
-    stop = _stop_on_signals(screen)
-    async with app.runs.in_sandbox():
-        return await app.nightly_runs(app.supervisor()).run(stop=stop, again=again)
+    import asyncio
+
+    from bulkremove.cli.progress_line import ProgressDisplay
+
+    stop, live = _stop_on_signals(screen), ProgressDisplay(screen, clock=app.clock, names_jobs=True)
+    ticking = asyncio.create_task(live.tick())
+    try:
+        with live:
+            async with app.runs.in_sandbox():
+                return await app.nightly_runs(app.supervisor(live.show)).run(stop=stop, again=again)
+    finally:
+        ticking.cancel()
 
 
 async def _test_notice(screen: Screen, app: App) -> int:

@@ -19,11 +19,14 @@ _LOG_INTERVAL = 60.0
 
 
 class ProgressDisplay:
-    """Context manager that displays a run's progress on standard error. ``clock``: the clock of the run."""
+    """Context manager that displays a run's progress on standard error.
 
-    def __init__(self, screen: Screen, *, clock: Clock) -> None:
+    ``clock``: the clock of the run; ``names_jobs``: each line names its job, as several are run one after the other.
+    """
+
+    def __init__(self, screen: Screen, *, clock: Clock, names_jobs: bool = False) -> None:
         self._screen = screen
-        self._clock = clock
+        self._clock, self._names_jobs = clock, names_jobs
         self._last: Progress | None = None
         self._status: object = None
         if sys.stderr.isatty() and not screen.quiet:
@@ -54,7 +57,7 @@ class ProgressDisplay:
         """Display a change of the run's progress."""
         is_first, self._last = self._last is None, progress
         if progress.news:
-            self._log(progress.news)
+            self._log(f"{self._name(progress)}{progress.news}")
         if progress.settled is not None and self._screen.verbose:
             number, status = progress.settled
             self._screen.say(f"row {number}: {status.value}")
@@ -69,12 +72,16 @@ class ProgressDisplay:
         """Format the progress: settled/total rows, counts by status, the present wait, and the time left without it."""
         tally = progress.tally
         counts = ", ".join(f"{tally[status]:,} {status.value.replace('_', ' ')}" for status in Status if tally[status])
-        parts = [f"{'SANDBOX ' if progress.job.sandbox else ''}{tally.total - tally.open:,}/{tally.total:,}", counts]
+        name = f"{self._name(progress)}{'SANDBOX ' if progress.job.sandbox else ''}"
+        parts = [f"{name}{tally.total - tally.open:,}/{tally.total:,}", counts]
         if progress.waiting is not None and progress.until is not None:
             wait_seconds = max(0.0, seconds_between(self._clock.monotonic(), progress.until)) / self._clock.speed
             parts.append(f"waiting ({progress.waiting.value}) until {self._time_in(wait_seconds)}")
         parts.append(f"about {duration(progress.eta / self._clock.speed)} left")
         return " | ".join(part for part in parts if part)
+
+    def _name(self, progress: Progress) -> str:
+        return f"{progress.job.id} " if self._names_jobs else ""
 
     def _log(self, text: str) -> None:
         self._screen.say(f"{self._time_in(0.0)} {text}")

@@ -252,7 +252,7 @@ def translate(error: Exception) -> ExchangeFailed:
     return Unanswered(f"The connection broke ({type(error).__name__}).")
 
 
-def _certificate_text(error: Exception) -> str:
+def _certificate_text(error: object) -> str:
     """What is wrong with the certificate that was shown in Zoho's name: its date, its name or its issuer."""
     match getattr(error, "verify_code", None):
         case 9 | 10:  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED
