@@ -50,6 +50,15 @@ def claim_limits(keys: Sequence[str], home: Path, *, state: Path) -> Iterator[No
         yield
 
 
+def other_homes(keys: Sequence[str], home: Path, *, state: Path) -> list[Path]:
+    """The other home folders that have ever claimed one of these limits and still hold a journal."""
+    names: set[str] = set()
+    for key in keys:
+        for path in (state / "sending" / _short_hash(key)).glob("*.home"):
+            names.add(path.read_text(encoding="utf-8", errors="replace"))
+    return sorted(path for path in map(Path, names - {str(home.resolve())}) if (path / "journal.db").exists())
+
+
 @contextmanager
 def _registered(folder: Path, home: Path) -> Iterator[None]:
     """Hold a lock of the home's own in the folder. A lock whose process died is free, and is deleted."""

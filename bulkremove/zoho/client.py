@@ -170,6 +170,17 @@ class ZohoClient:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise translate(error) from None
 
+    async def look(self, url: str) -> Reply:
+        """Make a HEAD request without credentials, to see whether a host answers. Raises NeverSent or Unanswered."""
+        try:
+            async with (
+                asyncio.timeout(self._exchange),
+                self._session.head(url, allow_redirects=False) as response,
+            ):
+                return await self._reply(response)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise translate(error) from None
+
     async def _reply(self, response: aiohttp.ClientResponse) -> Reply:
         body = bytearray()
         async for chunk in response.content.iter_chunked(16 * 1024):
