@@ -182,7 +182,18 @@ def test_without_a_terminal_a_line_a_minute_is_said_also_while_the_run_waits(
     lines = _said_in(capsys, act)
     assert 3 == len(lines)
     assert all("2/5 | 2 removed | waiting (locked) until " in line for line in lines)
-    assert 1 == len({line.partition(" until ")[2] for line in lines})
+    assert 1 == len({line.partition(" until ")[2].partition(" | ")[0] for line in lines})
+    assert ["5 min 6 s", "4 min 6 s", "3 min 6 s"] == [
+        line.partition("about ")[2].removesuffix(" left") for line in lines
+    ]
+
+
+def test_the_time_left_includes_the_turns_of_other_jobs(capsys: pytest.CaptureFixture[str]) -> None:
+    def act(live: ProgressDisplay, _: virtual_time.VirtualClock) -> None:
+        live.other_rows = [30]
+        live.show(Progress(job(), Tally({}, 30), None, None, 63.3))
+
+    assert all(line.endswith("about 2 min 7 s left, in turn with 1 other job(s)") for line in _said_in(capsys, act))
 
 
 def test_the_sandbox_stands_in_every_line_of_a_sandbox_run(capsys: pytest.CaptureFixture[str]) -> None:

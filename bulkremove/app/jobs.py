@@ -143,6 +143,18 @@ class Jobs:
         """Whether a process of this machine runs the job right now."""
         return job.state.resumable and await self._storage.claims.holder(job.id) is not None
 
+    async def rows_beside(self, job: Job) -> list[int]:
+        """The rows left of each other job of the same client that a process runs right now."""
+        running = await self._storage.jobs.page(states=[JobState.RUNNING])
+        beside = [
+            other
+            for other in running
+            if other.id != job.id
+            and (other.client, other.host) == (job.client, job.host)
+            and await self.is_running(other)
+        ]
+        return [tally.open for tally in (await self.tallies(beside)).values()]
+
     async def events(self, job: Job) -> list[tuple[Epoch, str, str]]:
         """The job's events: time, stable name and text."""
         return await self._storage.jobs.events(job.id)

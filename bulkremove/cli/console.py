@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from bulkremove.cli.logs import Logs
-from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.errors import AnswerLost, ConsentMissing
 
 if TYPE_CHECKING:
     from bulkremove.app import App
@@ -93,6 +93,19 @@ class Screen:
             return
         styled = click.style(shown(text), bold=bold or None, fg=fg) if bold or fg else shown(text)
         click.echo(styled, color=None if self.color else False)
+
+    def copy(self, path: Path) -> None:
+        """Print a file's bytes to standard output, unchanged, as far as they are read. Raises AnswerLost."""
+        sys.stdout.flush()
+        try:
+            with path.open("rb") as file:
+                for part in iter(lambda: file.read(1 << 16), b""):
+                    sys.stdout.buffer.write(part)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            return  # whoever reads has seen enough
+        except OSError as error:
+            raise AnswerLost(f"The report can't be written: {error.strerror}.") from None
 
 
 def _arguments(options: Mapping[str, object]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import click
@@ -179,7 +180,7 @@ def canary(screen: Screen, job: str, gone: bool, again: bool) -> None:
 
 @click.command()
 @click.argument("job")
-@click.option("-o", "output", metavar="FILE", help="Where it goes: .csv, .xlsx or .jsonl.")
+@click.option("-o", "output", metavar="FILE", help="Where it goes: .csv, .xlsx or .jsonl; - prints CSV.")
 @click.option(
     "--rows",
     type=click.Choice(["retry", "undo"]),
@@ -196,8 +197,14 @@ def report(screen: Screen, job: str, output: str | None, rows: str | None) -> No
 
     if rows and output is None:
         raise click.UsageError("--rows needs -o FILE.")
-    path = Path(output).absolute() if output else None
     selection = Rows(rows) if rows else None
+    if output == "-":
+        with TemporaryDirectory(prefix="bulkremove-") as folder:
+            copy = Path(folder) / "report.csv"
+            if screen.call(lambda app: app.jobs.report(job, copy, rows=selection, by=this_person())):
+                screen.copy(copy)
+        return
+    path = Path(output).absolute() if output else None
     written = screen.call(lambda app: app.jobs.report(job, path, rows=selection, by=this_person()))
     text = str(written) if written else "There are no such rows, so no file was written."
     screen.answer(text, job=job, file=str(written) if written else None)

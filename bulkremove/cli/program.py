@@ -20,6 +20,7 @@ from bulkremove.cli import (
     run_commands,
     sandbox_command,
     serve_command,
+    shell_help,
     stop_commands,
     user_commands,
     wording_commands,
@@ -79,6 +80,7 @@ data_commands.add_to(cli)
 wording_commands.add_to(cli)
 sandbox_command.add_to(cli)
 serve_command.add_to(cli)
+shell_help.add_to(cli)
 accept_json(cli)
 accept_global_options(cli, [param for param in cli.params if isinstance(param, click.Option) and param.expose_value])
 

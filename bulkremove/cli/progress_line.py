@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bulkremove.cli.console import Screen
+from bulkremove.config.settings import ZOHO
 from bulkremove.domain.clock import Clock, later, seconds_between
+from bulkremove.domain.ledger import Quota
 from bulkremove.domain.row import Status
+from bulkremove.engine.rate_limit import Waiting, shared_ends
 from bulkremove.platform.local_time import local
 from bulkremove.report import duration
 
@@ -21,12 +25,15 @@ _LOG_INTERVAL = 60.0
 class ProgressDisplay:
     """Context manager that displays a run's progress on standard error.
 
-    ``clock``: the clock of the run; ``names_jobs``: each line names its job, as several are run one after the other.
+    ``clock``: the clock of the run; ``quota``: of its account; ``names_jobs``: each line names its job, as
+    several are run one after the other.
     """
 
-    def __init__(self, screen: Screen, *, clock: Clock, names_jobs: bool = False) -> None:
+    def __init__(self, screen: Screen, *, clock: Clock, quota: Quota = ZOHO, names_jobs: bool = False) -> None:
         self._screen = screen
-        self._clock, self._names_jobs = clock, names_jobs
+        self._clock, self._quota, self._names_jobs = clock, quota, names_jobs
+        self.other_rows: Sequence[int] = ()
+        """The rows left of each other job that takes turns with this one, in any process."""
         self._last: Progress | None = None
         self._status: object = None
         if sys.stderr.isatty() and not screen.quiet:
@@ -64,20 +71,30 @@ class ProgressDisplay:
         if self._status is not None:
             from rich.text import Text
 
-            self._status.update(Text(self.line(progress)))  # type: ignore[attr-defined] # rich is imported late
+            # One line, however narrow the terminal is: only that can be erased without a trace.
+            self._status.update(Text(self.line(progress), no_wrap=True, overflow="ellipsis"))  # type: ignore[attr-defined] # rich is imported late
         elif is_first:
             self._log(self.line(progress))
 
     def line(self, progress: Progress) -> str:
-        """Format the progress: settled/total rows, counts by status, the present wait, and the time left without it."""
+        """Format the progress: settled/total rows, counts by status, the present wait, and the time left.
+
+        The time left includes a lock, and the turns of other jobs.
+        """
         tally = progress.tally
         counts = ", ".join(f"{tally[status]:,} {status.value.replace('_', ' ')}" for status in Status if tally[status])
         name = f"{self._name(progress)}{'SANDBOX ' if progress.job.sandbox else ''}"
         parts = [f"{name}{tally.total - tally.open:,}/{tally.total:,}", counts]
+        eta = progress.eta
+        if self.other_rows:
+            eta = shared_ends([tally.open, *self.other_rows], self._quota)[0]
         if progress.waiting is not None and progress.until is not None:
             wait_seconds = max(0.0, seconds_between(self._clock.monotonic(), progress.until)) / self._clock.speed
             parts.append(f"waiting ({progress.waiting.value}) until {self._time_in(wait_seconds)}")
-        parts.append(f"about {duration(progress.eta / self._clock.speed)} left")
+            if progress.waiting not in (Waiting.PACE, Waiting.WINDOW):  # those are part of the limit's pace
+                eta += wait_seconds * self._clock.speed
+        beside = f", in turn with {len(self.other_rows)} other job(s)" if self.other_rows else ""
+        parts.append(f"about {duration(eta / self._clock.speed)} left{beside}")
         return " | ".join(part for part in parts if part)
 
     def _name(self, progress: Progress) -> str:
