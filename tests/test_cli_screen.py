@@ -145,6 +145,26 @@ def test_the_sandbox_s_variables_are_quoted_for_a_shell(tmp_path: Path) -> None:
         assert "'$(id)'" == variables["BULKREMOVE_CLIENT_SECRET"]
 
 
+def test_the_sandbox_reads_the_settings_of_the_home_folder_that_it_is_given(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 1)
+    own, given = tmp_path / "data" / "bulkremove", tmp_path / "given"
+    for folder, line in ((own, "nonsense = 1"), (given, "retention_days = 1")):
+        folder.mkdir(parents=True)
+        (folder / "bulkremove.toml").write_text(line)
+    process = subprocess.Popen(
+        [*PROGRAM, "--home", str(given), "sandbox", "--world", str(world), "--port", "0"],
+        env=environment(XDG_DATA_HOME=str(tmp_path / "data"), PYTHONUNBUFFERED="1"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    process.terminate()
+    _, said = process.communicate(timeout=20)
+    assert first.startswith("export BULKREMOVE_API_URL="), said
+
+
 def test_login_stores_the_account_that_the_options_name(tmp_path: Path) -> None:
     world, _ = crowd(tmp_path, 1)
     tree = world.read_text().replace('"client": {', '"client": {"grant_codes": ["g"], ')
