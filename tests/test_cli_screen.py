@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
+import pty
 import signal
+import struct
 import subprocess
+import termios
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -219,3 +224,35 @@ def test_the_time_left_includes_the_turns_of_other_jobs(capsys: pytest.CaptureFi
 def test_the_sandbox_stands_in_every_line_of_a_sandbox_run(capsys: pytest.CaptureFixture[str]) -> None:
     lines = _said_in(capsys, lambda live, _: live.show(Progress(job("127.0.0.1:8030"), Tally({}, 1), None, None, 2.0)))
     assert all("SANDBOX 0/1" in line for line in lines)
+
+
+def _on_a_terminal(words: list[str], *, columns: int, folder: Path) -> str:
+    """What the program writes to a terminal so wide, with all its control sequences."""
+    main, side = pty.openpty()
+    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    process = subprocess.Popen(
+        [*PROGRAM, "--home", str(folder / "home"), *words],
+        env=environment(TERM="xterm", COLUMNS=str(columns)),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=side,
+    )
+    os.close(side)
+    written = b""
+    with suppress(OSError):  # the terminal is closed
+        while part := os.read(main, 4096):
+            written += part
+    os.close(main)
+    assert 0 == process.wait(20)
+    return written.decode()
+
+
+def test_the_live_line_stays_one_line_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    world, file = crowd(tmp_path, 40)
+    words = ["run", str(file), "--yes", "--sandbox", str(world), "--speed", "30"]
+    written = _on_a_terminal(words, columns=24, folder=tmp_path)
+    frames = written.partition("SANDBOX 0/40")[2]
+    assert frames.count("\x1b[2K") > 2, "it was drawn and erased"
+    assert "\x1b[1A\x1b[2K\x1b[1A" not in frames, "a frame of more than one line"
+    _, _, end = written.rpartition("\x1b[2K")
+    assert "left" not in end

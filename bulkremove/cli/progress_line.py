@@ -17,6 +17,7 @@ from bulkremove.report import duration
 
 if TYPE_CHECKING:
     from bulkremove.app import Progress
+    from bulkremove.cli.live_line import LiveLine
 
 _LOG_INTERVAL = 60.0
 """Seconds of the run's clock between two log lines."""
@@ -35,29 +36,27 @@ class ProgressDisplay:
         self.other_rows: Sequence[int] = ()
         """The rows left of each other job that takes turns with this one, in any process."""
         self._last: Progress | None = None
-        self._status: object = None
+        self._live: LiveLine | None = None
         if sys.stderr.isatty() and not screen.quiet:
-            from rich.console import Console
-            from rich.status import Status as Spinner
+            from bulkremove.cli.live_line import LiveLine
 
-            console = Console(stderr=True, no_color=not screen.color, highlight=False)
-            self._status = Spinner("", console=console, spinner="line")
+            self._live = LiveLine(color=screen.color)
 
     def __enter__(self) -> ProgressDisplay:
-        if self._status is not None:
-            self._status.start()  # type: ignore[attr-defined] # rich is imported late
+        if self._live is not None:
+            self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._status is not None:
-            self._status.stop()  # type: ignore[attr-defined] # rich is imported late
-            self._status = None
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
 
     async def tick(self) -> None:
         """Without a terminal, log the progress each minute, also while the run waits. Runs until cancelled."""
         while True:
             await self._clock.sleep(_LOG_INTERVAL)
-            if self._last is not None and self._status is None:
+            if self._last is not None and self._live is None:
                 self._log(self.line(self._last))
 
     def show(self, progress: Progress) -> None:
@@ -68,11 +67,8 @@ class ProgressDisplay:
         if progress.settled is not None and self._screen.verbose:
             number, status = progress.settled
             self._screen.say(f"row {number}: {status.value}")
-        if self._status is not None:
-            from rich.text import Text
-
-            # One line, however narrow the terminal is: only that can be erased without a trace.
-            self._status.update(Text(self.line(progress), no_wrap=True, overflow="ellipsis"))  # type: ignore[attr-defined] # rich is imported late
+        if self._live is not None:
+            self._live.update(self.line(progress))
         elif is_first:
             self._log(self.line(progress))
 
