@@ -12,6 +12,7 @@ import pytest
 
 from bulkremove.config import load
 from bulkremove.domain.attempt import Reply
+from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import LocalFileFailed, NotAuthorized, SettingsError, TokenDelayed, Unanswered
 from bulkremove.domain.hosts import is_loopback
 from bulkremove.platform.secure_files import write_private
@@ -54,6 +55,31 @@ def test_a_hundred_waiting_calls_and_a_second_process_make_one_refresh(tmp_path:
         assert {"token-1"} == set(await asyncio.gather(*(t.token() for t in [one, two] * 50)))
         assert {"token-2"} == set(await asyncio.gather(*(t.renew("token-1") for t in [one, two] * 50)))
         assert 2 == zoho.asked
+
+    run(main)
+
+
+class FastClock(VirtualClock):
+    """A sandbox's clock: its seconds pass ``speed`` times faster than those of the wall."""
+
+    def wall(self) -> Epoch:
+        return Epoch(self.epoch + self.monotonic() / self.speed)
+
+
+@pytest.mark.parametrize("speed", [1.0, 60.0])
+def test_a_delay_is_told_in_seconds_of_the_run_s_clock_and_is_over_then(tmp_path: Path, speed: float) -> None:
+    async def main() -> None:
+        zoho, clock = Zoho(THROTTLED, None), FastClock(speed=speed)
+        one = tokens(zoho, tmp_path, clock)
+        for _ in range(2):  # the second one is told without asking
+            with pytest.raises(TokenDelayed) as delayed:
+                await one.token()
+        assert 1 == zoho.asked
+        wait = delayed.value.retry_in
+        assert wait is not None
+        assert 590 < wait <= 600
+        await clock.sleep(wait + 1)
+        assert "token-2" == await one.token()
 
     run(main)
 

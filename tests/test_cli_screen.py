@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
+import pty
 import signal
+import struct
 import subprocess
+import termios
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -145,6 +150,26 @@ def test_the_sandbox_s_variables_are_quoted_for_a_shell(tmp_path: Path) -> None:
         assert "'$(id)'" == variables["BULKREMOVE_CLIENT_SECRET"]
 
 
+def test_the_sandbox_reads_the_settings_of_the_home_folder_that_it_is_given(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 1)
+    own, given = tmp_path / "data" / "bulkremove", tmp_path / "given"
+    for folder, line in ((own, "nonsense = 1"), (given, "retention_days = 1")):
+        folder.mkdir(parents=True)
+        (folder / "bulkremove.toml").write_text(line)
+    process = subprocess.Popen(
+        [*PROGRAM, "--home", str(given), "sandbox", "--world", str(world), "--port", "0"],
+        env=environment(XDG_DATA_HOME=str(tmp_path / "data"), PYTHONUNBUFFERED="1"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    process.terminate()
+    _, said = process.communicate(timeout=20)
+    assert first.startswith("export BULKREMOVE_API_URL="), said
+
+
 def test_login_stores_the_account_that_the_options_name(tmp_path: Path) -> None:
     world, _ = crowd(tmp_path, 1)
     tree = world.read_text().replace('"client": {', '"client": {"grant_codes": ["g"], ')
@@ -182,9 +207,52 @@ def test_without_a_terminal_a_line_a_minute_is_said_also_while_the_run_waits(
     lines = _said_in(capsys, act)
     assert 3 == len(lines)
     assert all("2/5 | 2 removed | waiting (locked) until " in line for line in lines)
-    assert 1 == len({line.partition(" until ")[2] for line in lines})
+    assert 1 == len({line.partition(" until ")[2].partition(" | ")[0] for line in lines})
+    assert ["5 min 6 s", "4 min 6 s", "3 min 6 s"] == [
+        line.partition("about ")[2].removesuffix(" left") for line in lines
+    ]
+
+
+def test_the_time_left_includes_the_turns_of_other_jobs(capsys: pytest.CaptureFixture[str]) -> None:
+    def act(live: ProgressDisplay, _: virtual_time.VirtualClock) -> None:
+        live.other_rows = [30]
+        live.show(Progress(job(), Tally({}, 30), None, None, 63.3))
+
+    assert all(line.endswith("about 2 min 7 s left, in turn with 1 other job(s)") for line in _said_in(capsys, act))
 
 
 def test_the_sandbox_stands_in_every_line_of_a_sandbox_run(capsys: pytest.CaptureFixture[str]) -> None:
     lines = _said_in(capsys, lambda live, _: live.show(Progress(job("127.0.0.1:8030"), Tally({}, 1), None, None, 2.0)))
     assert all("SANDBOX 0/1" in line for line in lines)
+
+
+def _on_a_terminal(words: list[str], *, columns: int, folder: Path) -> str:
+    """What the program writes to a terminal so wide, with all its control sequences."""
+    main, side = pty.openpty()
+    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    process = subprocess.Popen(
+        [*PROGRAM, "--home", str(folder / "home"), *words],
+        env=environment(TERM="xterm", COLUMNS=str(columns)),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=side,
+    )
+    os.close(side)
+    written = b""
+    with suppress(OSError):  # the terminal is closed
+        while part := os.read(main, 4096):
+            written += part
+    os.close(main)
+    assert 0 == process.wait(20)
+    return written.decode()
+
+
+def test_the_live_line_stays_one_line_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    world, file = crowd(tmp_path, 40)
+    words = ["run", str(file), "--yes", "--sandbox", str(world), "--speed", "30"]
+    written = _on_a_terminal(words, columns=24, folder=tmp_path)
+    frames = written.partition("SANDBOX 0/40")[2]
+    assert frames.count("\x1b[2K") > 2, "it was drawn and erased"
+    assert "\x1b[1A\x1b[2K\x1b[1A" not in frames, "a frame of more than one line"
+    _, _, end = written.rpartition("\x1b[2K")
+    assert "left" not in end

@@ -756,13 +756,13 @@ def test_a_night_by_hand_ends_with_the_codes_of_the_core(tmp_path: Path) -> None
     assert "finished   SANDBOX good.csv" in done.stdout
     assert ["good.csv", "large.csv"] == sorted(path.name for path in drop.glob("*.csv")), "the source is left as it was"
     held = next(line.split()[0] for line in program("jobs").stdout.splitlines() if "held" in line)
-    assert "runs in the next nightly run against the sandbox" in program("approve", held).stdout
+    assert "runs in the next nightly run against the sandbox" in program("approve", held, "--yes").stdout
     logged = program("--events", "json", "nightly", *again)
     assert 0 == logged.returncode
     lines = [json.loads(line) for line in logged.stderr.splitlines() if line.startswith("{")]
     assert {"at", "event", "job", "account", "text"} == set(lines[0])
     assert {"started", "finished", "reported"} <= {line["event"] for line in lines}
-    assert {held} == {line["job"] for line in lines}
+    assert {held, ""} == {line["job"] for line in lines}
     assert 2 == program("nightly", "--test-notice").returncode
 
 

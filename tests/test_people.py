@@ -324,7 +324,7 @@ def test_with_four_eyes_one_person_alone_can_not_run(program: Bulkremove) -> Non
     assert "four_eyes" in done.stderr
     (job,) = [line.split()[0] for line in program("jobs", "--state", "held").stdout.splitlines()]
     assert f"approve {job}" in done.stderr
-    alone = program("approve", job)
+    alone = program("approve", job, "--yes")
     assert (4, True) == (alone.returncode, "prepared this plan" in alone.stderr)
     assert 4 == program("resume", job, *words[1:]).returncode
     counts = json.loads(program("show", job, "--json").stdout)
@@ -336,7 +336,7 @@ def test_a_variable_makes_nobody_a_second_person(program: Bulkremove) -> None:
     program("run", str(SAMPLES / "leavers.csv"), "--sandbox", str(SAMPLES / "world.json"), "--yes")
     (job,) = [line.split()[0] for line in program("jobs", "--state", "held").stdout.splitlines()]
     program.env |= {"LOGNAME": "kim", "USER": "kim", "LNAME": "kim", "USERNAME": "kim"}
-    assert 4 == program("approve", job).returncode
+    assert 4 == program("approve", job, "--yes").returncode
     held = program("resume", job, "--sandbox", str(SAMPLES / "world.json"))
     assert (4, True) == (held.returncode, f"approve {job}" in held.stderr)
 

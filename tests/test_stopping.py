@@ -110,7 +110,7 @@ def test_a_second_nightly_run_says_which_one_runs_and_stop_ends_it(tmp_path: Pat
     held = bulkremove(*night)
     assert 4 == held.returncode, held.stderr
     (job,) = json.loads(bulkremove("jobs", "--json").stdout)
-    assert 0 == bulkremove("approve", job["job"]).returncode
+    assert 0 == bulkremove("approve", job["job"], "--yes").returncode
     process = bulkremove.start("-v", "--events", "text", *night)
     assert process.stderr is not None
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
+from pathlib import Path
 
 from bulkremove.app.context import Context
 from bulkremove.app.results import QuotaUsage
@@ -12,7 +13,7 @@ from bulkremove.domain.clock import later, seconds_between
 from bulkremove.domain.errors import BulkremoveError, SettingsError
 from bulkremove.domain.job import Job
 from bulkremove.engine import rate_limit
-from bulkremove.platform.sending_homes import claim_limits, state_folder
+from bulkremove.platform.sending_homes import claim_limits, other_homes, state_folder
 from bulkremove.zoho.accounts import (
     Account,
     AccountStore,
@@ -106,6 +107,16 @@ class Accounts:
         """The key of the account's ledger. Raises NotAuthorized or SettingsError where there are no credentials."""
         return ledger_key(f"{settings.host}x{self._context.clock.speed:g}", self.organization(settings))
 
+    def other_homes(self, settings: Settings) -> list[Path]:
+        """The other home folders of this user that have sent for the account's limit, and still have a journal."""
+        if settings.sandbox:
+            return []
+        return other_homes(self._limit_keys(settings), settings.home, state=state_folder())
+
+    def _limit_keys(self, settings: Settings) -> tuple[str, str]:
+        client = client_hash(self.credentials(settings).client_id)
+        return f"client {client}", f"organisation {ledger_key(settings.host, self.organization(settings))}"
+
     def sole_home(self, settings: Settings) -> AbstractContextManager[None]:
         """The claim that a run needs in order to send: no other home folder uses the account's limit meanwhile.
 
@@ -114,9 +125,7 @@ class Accounts:
         """
         if settings.sandbox:
             return nullcontext()
-        client = client_hash(self.credentials(settings).client_id)
-        keys = (f"client {client}", f"organisation {ledger_key(settings.host, self.organization(settings))}")
-        return claim_limits(keys, settings.home, state=state_folder())
+        return claim_limits(self._limit_keys(settings), settings.home, state=state_folder())
 
     def ledger_keys(self) -> list[str]:
         """The keys of the ledgers of all accounts that this machine has credentials for."""

@@ -36,6 +36,7 @@ if TYPE_CHECKING:  # they import what most commands do not need
     from bulkremove.app.retention import Retention
     from bulkremove.app.runs import Runs
     from bulkremove.app.users import Users
+    from bulkremove.engine.progress import Progress
 
 
 class App:
@@ -133,11 +134,11 @@ class App:
         """The audit log: who did what."""
         return self.context.storage.audit
 
-    def supervisor(self) -> JobSupervisor:
-        """A new supervisor, which runs several jobs concurrently in a long-lived process."""
+    def supervisor(self, watch: Callable[[Progress], None] = lambda progress: None) -> JobSupervisor:
+        """A new supervisor, which runs several jobs concurrently in a long-lived process. ``watch``: see there."""
         from bulkremove.app.job_supervisor import JobSupervisor
 
-        return JobSupervisor(self.context, self.jobs, self.runs, self.stopping)
+        return JobSupervisor(self.context, self.jobs, self.runs, self.stopping, watch)
 
     def nightly_runs(self, supervisor: JobSupervisor) -> NightlyRuns:
         """The unattended runs. Raises SettingsError for an invalid address of notices."""

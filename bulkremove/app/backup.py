@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from bulkremove.app.accounts import Accounts
 from bulkremove.app.context import Context
@@ -26,6 +26,7 @@ from bulkremove.config import OLD_PROTECTED_FILE, PROTECTED_FILE, protected_path
 from bulkremove.domain.clock import seconds_between
 from bulkremove.domain.errors import JournalFailed
 from bulkremove.engine import rate_limit
+from bulkremove.platform.file_lock import file_lock
 from bulkremove.platform.secure_files import make_folder, write_private
 from bulkremove.storage.interface.records import Act
 from bulkremove.storage.interface.restore import LostCalls, RestoreLosses
@@ -157,7 +158,7 @@ def without_copies(home: Path) -> Iterator[None]:
     with ExitStack() as stack:
         try:
             make_folder(home)
-            stack.enter_context(FileLock(home / "copies.lock", timeout=0, mode=0o600))
+            stack.enter_context(file_lock(home / "copies.lock", timeout=0))
             for folder in home.glob(".copy-*"):
                 shutil.rmtree(folder)
         except Timeout:

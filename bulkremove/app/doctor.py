@@ -1,31 +1,42 @@
 """The checks of ``bulkremove doctor``, for the time before the first run or when something is wrong.
 
-They remove nothing. A failed check does not prevent the others, except that token and clock need credentials.
+They remove nothing, and spend no access token unless that is asked for. A failed check does not prevent the others,
+except that token and clock need credentials.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import stat
-from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
 from bulkremove.app.accounts import Accounts
 from bulkremove.app.canary import Canaries
 from bulkremove.app.context import Context
+from bulkremove.app.notices import Outbox
+from bulkremove.app.protected_list import protected_learners
+from bulkremove.app.setting_checks import contradictions
 from bulkremove.app.wordings import Wordings
 from bulkremove.config import Settings
-from bulkremove.domain.attempt import Reply
 from bulkremove.domain.clock import Clock, Epoch, seconds_between
 from bulkremove.domain.errors import BulkremoveError
 from bulkremove.platform.local_time import local
 from bulkremove.platform.secure_files import make_folder
+from bulkremove.sources import source_of
+from bulkremove.sources.files import File
 from bulkremove.storage import Storage
 from bulkremove.zoho.accounts import Credentials, client_hash
 from bulkremove.zoho.client import open_client
 from bulkremove.zoho.oauth import AccessTokens
 
+MIN_FREE_BYTES = 100_000_000
+"""Free space below which the check fails: a job of 5,000 rows takes some megabytes, and its report as much."""
+MAX_NIGHT_AGE = 2 * 86_400.0
+"""Seconds since the last nightly run that ended well after which the check fails."""
+NETWORK_HINT = "Check the network of this machine, and whether a proxy or a firewall lets it reach Zoho's hosts."
 MAX_SKEW = 60.0
 """Seconds by which this machine's clock may differ from Zoho's before the check fails."""
 
@@ -40,26 +51,35 @@ class Check:
     hint: str = ""
 
 
-async def checks(context: Context) -> list[Check]:
-    """Check settings, folder, journal, credentials, token (at most one refresh) and clock, in this order."""
-    settings = context.settings
-    results = [_settings(settings), _folder(settings), await _journal(context.storage)]
+async def checks(context: Context, *, fresh: bool = False) -> list[Check]:
+    """Check settings, folders, journal, nights, notices, credentials, token and clock, in this order.
+
+    ``fresh``: request a new access token, which counts for Zoho's limit of tokens; without it none is spent.
+    """
+    settings, storage = context.settings, context.storage
+    results = [await _settings(context), _folder(settings), _space(settings), await _journal(storage)]
+    results += [await _nights(context), await _notices(context)]
     accounts = Accounts(context)
     try:
         credentials = accounts.credentials(settings)
     except BulkremoveError as error:
         return [*results, Check("credentials", False, error.message, error.hint)]
     results.append(Check("credentials", True, f"There are some for account {settings.account!r}."))
-    results.append(_organization(accounts, settings))
+    results += [_organization(accounts, settings), _homes(accounts, settings)]
     results += [await _canary(context, credentials), await _wordings(context, credentials)]
-    return [*results, *await _token_and_clock(settings, credentials, context.clock)]
+    return [*results, *await _token_and_clock(settings, credentials, context.clock, fresh=fresh)]
 
 
-def _settings(settings: Settings) -> Check:
-    sources = ", ".join(f"{name} from {source}" for name, source in sorted(settings.sources.items()))
+async def _settings(context: Context) -> Check:
+    settings, users = context.settings, 0
+    with suppress(BulkremoveError):  # the journal has a check of its own
+        users = len(await context.storage.users.users()) if context.storage.exists else 0
     where = f"{'SANDBOX ' if settings.sandbox else ''}{settings.host}"
-    account = f"Account {settings.account!r} on {where}, {settings.limit_text}, lock {settings.lock:g} s"
-    return Check("settings", True, f"{account}. {f'Set: {sources}' if sources else 'All defaults'}.")
+    account = f"Account {settings.account!r} on {where}, {settings.limit_text}, lock {settings.lock:g} s."
+    found = [*contradictions(settings, context.environ, users=users)]
+    return Check(
+        "settings", not found, " ".join([account, *(text for text, _ in found)]), " ".join(hint for _, hint in found)
+    )
 
 
 def _folder(settings: Settings) -> Check:
@@ -74,6 +94,72 @@ def _folder(settings: Settings) -> Check:
     if not os.access(home, os.W_OK):
         return Check("folder", False, f"{home} can't be written to.", f"Run `chmod 700 {home}`.")
     return Check("folder", True, f"{home} is yours alone.")
+
+
+def _space(settings: Settings) -> Check:
+    folder = settings.home
+    while not folder.exists() and folder.parent != folder:
+        folder = folder.parent
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return Check("space", False, f"The free space of {folder} is not known: {error.strerror}.")
+    message = f"{free / 1e9:,.1f} GB are free on the disk of {folder}."
+    if free < MIN_FREE_BYTES:
+        return Check("space", False, message, "Free some: a full disk stops every run.")
+    return Check("space", True, message)
+
+
+async def _nights(context: Context) -> Check:
+    settings, nightly, now = context.settings, context.storage.nightly, context.clock.wall()
+    if not settings.nightly_source:
+        return Check("nights", True, "There are none: nightly_source is not set.")
+    try:
+        source = source_of(settings.nightly_source, context.environ)
+        protected_learners(settings)
+        last = await nightly.last_date(sandbox=settings.sandbox_host)
+        good = await nightly.last_good(sandbox=settings.sandbox_host)
+    except BulkremoveError as error:
+        return Check("nights", False, error.message, error.hint)
+    if isinstance(source, File):
+        return Check(
+            "nights", False, f"There is no folder {settings.nightly_source}.", "Make it, or correct nightly_source."
+        )
+    if last is None:
+        return Check("nights", True, "None has run yet; `bulkremove nightly --dry-run` shows the first one.")
+    ended = f"{local(good):%Y-%m-%d %H:%M}" if good is not None else "never"
+    message = f"The last one began on {last}; the last one that ended well: {ended}."
+    if good is None or seconds_between(good, now) > MAX_NIGHT_AGE:
+        return Check("nights", False, message, "See `bulkremove jobs --state held`, and the mails of the last nights.")
+    return Check("nights", True, message)
+
+
+async def _notices(context: Context) -> Check:
+    try:
+        addresses = Outbox(context).notifier.addresses
+        waiting = await context.storage.nightly.waiting_notices() if context.storage.exists else 0
+    except BulkremoveError as error:
+        return Check("notices", False, error.message, error.hint)
+    try_it = "Try them: `bulkremove nightly --test-notice`."
+    if waiting and addresses:
+        return Check("notices", False, f"{waiting:,} are not delivered yet, to {addresses} address(es).", try_it)
+    settings = context.settings
+    if not addresses and not settings.ping_url and settings.nightly_source and not settings.sandbox:
+        hint = "Write apprise URLs to notify.txt in the home folder (chmod 600), one a line."
+        return Check("notices", False, "Nobody is notified of nightly runs.", hint)
+    return Check("notices", True, f"They go to {addresses} address(es)." if addresses else "Nobody is notified.")
+
+
+def _homes(accounts: Accounts, settings: Settings) -> Check:
+    try:
+        others = accounts.other_homes(settings)
+    except BulkremoveError as error:
+        return Check("other homes", False, error.message, error.hint)
+    if not others:
+        return Check("other homes", True, "No other home folder of yours has sent for this organisation.")
+    names = ", ".join(map(str, others))
+    hint = "Use one home folder for an organisation, and take the other's journal away once its jobs are over."
+    return Check("other homes", False, f"This organisation was also sent to from {names}.", hint)
 
 
 async def _journal(storage: Storage) -> Check:
@@ -137,27 +223,25 @@ async def _wordings(context: Context, credentials: Credentials) -> Check:
     return Check("answers", True, " ".join(words) or "Only Zoho's documented success proves a removal.")
 
 
-async def _token_and_clock(settings: Settings, credentials: Credentials, clock: Clock) -> list[Check]:
+async def _token_and_clock(settings: Settings, credentials: Credentials, clock: Clock, *, fresh: bool) -> list[Check]:
     dates: list[str] = []
-    async with open_client(settings) as zoho:
-
-        async def post(url: str, form: Mapping[str, str]) -> Reply:
-            reply = await zoho.post_form(url, form)
-            dates.append(reply.date or "")
-            return reply
-
+    async with open_client(settings, on_date=dates.append) as zoho:
         tokens = AccessTokens(
-            credentials,
-            accounts_url=settings.token_url,
-            home=settings.home,
-            clock=clock,
-            post=post,
+            credentials, accounts_url=settings.token_url, home=settings.home, clock=clock, post=zoho.post_form
         )
         try:
-            await tokens.renew(await tokens.cached())
+            known = await tokens.cached()
+            if fresh:
+                await tokens.renew(known)
+            else:
+                await zoho.look(settings.token_url)
         except BulkremoveError as error:
-            return [Check("token", False, error.message, error.hint), *_clock(dates, clock)]
-    return [Check("token", True, "Zoho gave an access token."), *_clock(dates, clock)]
+            return [Check("token", False, error.message, error.hint or NETWORK_HINT), *_clock(dates, clock)]
+    if fresh:
+        return [Check("token", True, "Zoho gave an access token."), *_clock(dates, clock)]
+    message = "There is one on disk" if known else "There is none on disk; the first run gets one"
+    text = f"{message}. Zoho's accounts host answers. To request a new one: `bulkremove doctor --fresh`."
+    return [Check("token", True, text), *_clock(dates, clock)]
 
 
 def _clock(dates: list[str], clock: Clock) -> list[Check]:

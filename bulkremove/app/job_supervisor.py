@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +30,8 @@ from bulkremove.engine.rate_limit import shared_ends
 RECENT_ROWS = 12
 """Latest settled rows of a job that are kept for display."""
 CLOSED = "The server was stopped. The job goes on by itself if it is started again within an hour."
+CLOSE_SECONDS = 60.0
+"""Real seconds that the end of a server waits for its jobs; a row in flight takes 45 s at most."""
 OTHER_PROCESS_SECONDS = 10.0
 """Real seconds that the page waits for another process to stop; the request stands after that too."""
 
@@ -42,6 +45,8 @@ class RunningJob:
 
     job: Job
     stop: Stop = field(default_factory=Stop)
+    watch: Callable[[Progress], None] = lambda progress: None
+    """Called with each progress of the run."""
     progress: Progress | None = None
     rows: deque[tuple[int, Status]] = field(default_factory=lambda: deque(maxlen=RECENT_ROWS))
     """The rows settled last, the newest first: number in the file, and status."""
@@ -49,14 +54,23 @@ class RunningJob:
     def update(self, progress: Progress) -> None:
         """Store the run's progress."""
         self.progress = progress
+        self.watch(progress)
         if progress.settled is not None:
             self.rows.appendleft(progress.settled)
 
 
 class JobSupervisor:
-    """Runs jobs as tasks of the running event loop."""
+    """Runs jobs as tasks of the running event loop. ``watch`` is called with the progress of nightly runs' jobs."""
 
-    def __init__(self, context: Context, jobs: Jobs, runs: Runs, stopping: Stopping) -> None:
+    def __init__(
+        self,
+        context: Context,
+        jobs: Jobs,
+        runs: Runs,
+        stopping: Stopping,
+        watch: Callable[[Progress], None] = lambda progress: None,
+    ) -> None:
+        self._watch = watch
         self._context, self._jobs, self._runs, self._stopping = context, jobs, runs, stopping
         self._running: dict[str, RunningJob] = {}
         self._tasks: dict[str, asyncio.Task[Any]] = {}
@@ -112,7 +126,7 @@ class JobSupervisor:
         """Run a nightly run's job, visible on the page; jobs that people started go first. Raises as ``Runs.run``."""
         if job_id in self._tasks:
             raise JobBusy(f"Job {job_id} runs already; somebody started it on the page.")
-        running = RunningJob(await self._jobs.find(job_id), stop)
+        running = RunningJob(await self._jobs.find(job_id), stop, self._watch)
         if job_id in self._tasks:
             raise JobBusy(f"Job {job_id} runs already; somebody started it on the page.")
         self._running[job_id] = running
@@ -166,8 +180,25 @@ class JobSupervisor:
         await self._stopping.cancel(job_id, by=by, wait=OTHER_PROCESS_SECONDS)
 
     async def close(self) -> None:
-        """Stop all jobs; they are resumed when the server is started again within an hour."""
-        await asyncio.gather(*(self._stop(key, CLOSED, EndReason.SERVER_STOPPED) for key in list(self._tasks)))
+        """Stop all jobs; they are resumed when the server is started again within an hour.
+
+        Waits for the rows in flight, but for CLOSE_SECONDS at most: another process may keep the journal busy for ever,
+        and a run that is ended by force loses no row.
+        """
+        for running in self._running.values():
+            running.stop.ask(CLOSED, EndReason.SERVER_STOPPED, auto_resumable=True)
+        tasks = list(self._tasks.values())
+        if not tasks:
+            return
+        grace = asyncio.create_task(self._context.clock.sleep(CLOSE_SECONDS * self._context.clock.speed))
+        ended = asyncio.gather(*tasks, return_exceptions=True)
+        waits: list[asyncio.Future[Any]] = [grace, ended]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        grace.cancel()
+        if not ended.done():
+            logging.getLogger(__name__).warning("The jobs under way did not end in time; they are ended by force.")
+            await asyncio.to_thread(self._context.storage.close)  # their writes fail now, and end them
+            await ended
 
     async def _stop(self, job_id: str, why: str, code: EndReason) -> None:
         if running := self._running.get(job_id):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, nullcontext, suppress
 from pathlib import Path
 
 from bulkremove.app.consent import check_four_eyes, check_not_real
@@ -78,11 +79,15 @@ class Jobs:
         return await self._storage.jobs.page(states=states or VISIBLE)
 
     async def page(
-        self, *, page: int = 1, limit: int = PAGE, state: JobState | None = None, source: str = ""
+        self, *, page: int = 1, limit: int = PAGE, state: JobState | None = None, source: str = "", account: str = ""
     ) -> tuple[list[Job], Mapping[str, Tally], bool]:
-        """A page (from 1) of jobs by state and part of the file name; their tallies by id; whether more follow."""
+        """A page (from 1) of jobs by state, file name and account; their tallies by id; whether more follow."""
         jobs = await self._storage.jobs.page(
-            states=[state] if state else VISIBLE, source=source, limit=limit + 1, offset=(page - 1) * limit
+            states=[state] if state else VISIBLE,
+            source=source,
+            account=account,
+            limit=limit + 1,
+            offset=(page - 1) * limit,
         )
         return jobs[:limit], await self.tallies(jobs[:limit]), len(jobs) > limit
 
@@ -138,6 +143,18 @@ class Jobs:
         """Whether a process of this machine runs the job right now."""
         return job.state.resumable and await self._storage.claims.holder(job.id) is not None
 
+    async def rows_beside(self, job: Job) -> list[int]:
+        """The rows left of each other job of the same client that a process runs right now."""
+        running = await self._storage.jobs.page(states=[JobState.RUNNING])
+        beside = [
+            other
+            for other in running
+            if other.id != job.id
+            and (other.client, other.host) == (job.client, job.host)
+            and await self.is_running(other)
+        ]
+        return [tally.open for tally in (await self.tallies(beside)).values()]
+
     async def events(self, job: Job) -> list[tuple[Epoch, str, str]]:
         """The job's events: time, stable name and text."""
         return await self._storage.jobs.events(job.id)
@@ -185,6 +202,11 @@ class Jobs:
         entry = Act(by, "noted", {"job": job.id, "row": number, "result": result or ""}, at)
         if not await self._storage.rows.add_note(job.id, number, Note(at, by, text, result), entry):
             raise NoteRejected(f"Row {number} of job {job.id} is not unknown, so there is nothing to find out.")
+
+    async def open_batches(self, job: Job) -> Counter[tuple[str, str]]:
+        """How many rows of each course and batch are still to be sent."""
+        async with aclosing(self._storage.rows.open_rows(job.id)) as rows:
+            return Counter([(row.removal.course, row.removal.batch) async for row in rows])
 
     async def approve(self, job_id: str, *, by: str) -> Job:
         """Let a held job run. Raises ConsentMissing when it is not held or has expired, or by ``check_four_eyes``."""

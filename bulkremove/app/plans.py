@@ -101,7 +101,7 @@ class Plans:
         if not job.state.over:
             command = "approve" if job.state is JobState.HELD else "resume"
             raise ConsentMissing(
-                f"Job {job.id} is not over.",
+                f"Job {job.id} is {job.state.value}, not over: its rows can still be sent. {job.reason}".rstrip(),
                 hint=f"`bulkremove {command} {job.id}` goes on with it.",
                 page_hint=f"It can still go on: {command} it.",
             )

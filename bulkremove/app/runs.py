@@ -197,10 +197,11 @@ class Runs:
         async with AsyncExitStack() as stack:
             try:
                 await stack.enter_async_context(self._context.storage.claims.hold("serve"))
-            except JobBusy:
+            except JobBusy as busy:
                 raise SettingsError(
-                    f"Another `bulkremove serve` runs with the home folder {self._context.settings.home}.",
-                    hint="Use that one, or end it.",
+                    f"Another `bulkremove serve` uses the home folder {self._context.settings.home}. {busy.message}",
+                    hint="Use that one, end it, or give this one a home folder of its own (--home), also for "
+                    "--sandbox: both would clear away each other's uploads.",
                 ) from None
             yield
 

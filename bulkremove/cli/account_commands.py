@@ -11,6 +11,7 @@ from bulkremove.cli.console import Screen, json_option
 from bulkremove.domain.data_centers import DATA_CENTERS
 
 if TYPE_CHECKING:
+    from bulkremove.app import App
     from bulkremove.zoho.accounts import Account
 
 
@@ -118,20 +119,36 @@ def remove(screen: Screen, name: str) -> None:
 
 
 @click.command()
+@click.option("--fresh", is_flag=True, help="Request a new access token; without it none is spent.")
 @json_option
 @click.pass_obj
-def doctor(screen: Screen, as_json: bool) -> int:
-    """Check settings, folder, journal, token and clock, and say what to mend. Removes nothing.
+def doctor(screen: Screen, fresh: bool, as_json: bool) -> int:
+    """Check settings, folders, journal, nights, notices, credentials and clock, and say what to mend. Removes nothing.
+
+    It ends with 0 if all is well, 7 if credentials or token are not, and 1 for anything else.
 
     Example: bulkremove doctor
     """
+    from bulkremove.app.doctor import Check
     from bulkremove.app.doctor import checks as run_checks
+    from bulkremove.app.setting_checks import SettingValue, setting_values
 
-    checks = screen.call(lambda app: run_checks(app.context))
-    if as_json:
-        screen.answer(json.dumps([{"name": c.name, "ok": c.ok, "words": c.words, "mend": c.hint} for c in checks]))
-    else:
-        for check in checks:
-            screen.answer(f"{'ok ' if check.ok else 'BAD'}  {check.name:<11} {check.words} {check.hint}".rstrip())
+    async def look(app: App) -> tuple[list[Check], list[SettingValue]]:
+        return await run_checks(app.context, fresh=fresh), setting_values(app.settings)
+
+    checks, settings = screen.call(look)
     bad = {check.name for check in checks if not check.ok}
-    return 7 if bad & {"credentials", "token"} else 1 if bad else 0
+    code = 7 if bad & {"credentials", "token"} else 1 if bad else 0
+    if as_json:
+        document = {
+            "exit_code": code,
+            "checks": [{"name": c.name, "ok": c.ok, "words": c.words, "mend": c.hint} for c in checks],
+            "settings": [{"name": s.name, "value": s.value, "source": s.source} for s in settings],
+        }
+        screen.answer(json.dumps(document))
+        return code
+    for setting in settings:
+        screen.answer(f"     {setting.name:<18} {setting.value}  ({setting.source})")
+    for check in checks:
+        screen.answer(f"{'ok ' if check.ok else 'BAD'}  {check.name:<13} {check.words} {check.hint}".rstrip())
+    return code

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import logging
+import json
 import os
 import shlex
+import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
@@ -14,8 +15,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from bulkremove.cli.logs import Logs
+from bulkremove.domain.errors import AnswerLost, ConsentMissing
+
 if TYPE_CHECKING:
     from bulkremove.app import App
+
+JSON_HELP = "Print JSON for programs."
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -29,6 +35,9 @@ class Screen:
     quiet: bool
     verbose: bool
     color: bool
+    as_json: bool = False
+    """Whether each answer is printed as a JSON object; commands with a document of their own print that instead."""
+    logs: Logs | None = None
 
     @contextmanager
     def app(self, *, sandbox: str | None = None, speed: float | None = None, **flags: object) -> Iterator[App]:
@@ -77,10 +86,26 @@ class Screen:
             styled = click.style(shown(line), bold=bold or None, fg=fg)
             click.echo(styled, err=True, color=None if self.color else False)
 
-    def answer(self, text: str, *, bold: bool = False, fg: str | None = None) -> None:
-        """Print one line of the result to standard output."""
+    def answer(self, text: str, *, bold: bool = False, fg: str | None = None, **facts: object) -> None:
+        """Print one line of the result to standard output; as JSON with ``facts``, values that programs look for."""
+        if self.as_json:
+            click.echo(json.dumps({"text": text, **facts}))
+            return
         styled = click.style(shown(text), bold=bold or None, fg=fg) if bold or fg else shown(text)
         click.echo(styled, color=None if self.color else False)
+
+    def copy(self, path: Path) -> None:
+        """Print a file's bytes to standard output, unchanged, as far as they are read. Raises AnswerLost."""
+        sys.stdout.flush()
+        try:
+            with path.open("rb") as file:
+                for part in iter(lambda: file.read(1 << 16), b""):
+                    sys.stdout.buffer.write(part)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            return  # whoever reads has seen enough
+        except OSError as error:
+            raise AnswerLost(f"The report can't be written: {error.strerror}.") from None
 
 
 def _arguments(options: Mapping[str, object]) -> Iterator[str]:
@@ -96,6 +121,19 @@ def _arguments(options: Mapping[str, object]) -> Iterator[str]:
 def shown(text: str) -> str:
     """Replace unprintable characters, so that a cell can neither control the terminal nor imitate a line of output."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def ask_number(prompt: str) -> int:
+    """Ask a person to type a number. Raises ConsentMissing without a terminal or a number."""
+    if not sys.stdin.isatty():
+        raise ConsentMissing(
+            "There is no terminal to ask on. Nothing was sent.",
+            hint="Preview the file, then give --plan HASH, or --yes.",
+        )
+    number = click.prompt(prompt, default="", show_default=False, err=True).strip().replace(",", "")
+    if not number.isdecimal():
+        raise ConsentMissing("That is not a number, so nothing was sent.")
+    return int(number)
 
 
 def accept_global_options(group: click.Group, shared: Sequence[click.Option]) -> None:
@@ -121,14 +159,38 @@ def _apply_global_option(context: click.Context, option: click.Parameter, value:
             context.obj = replace(screen, verbose=True)
         case "no_color":
             context.obj = replace(screen, color=False)
-        case "events":
-            from bulkremove.cli.logs import start
-
-            start(str(value))
-        case "debug":
-            logging.getLogger("bulkremove").setLevel(logging.DEBUG)
+        case "events" | "log_file" | "log_level" | "debug":
+            if screen.logs is not None:
+                _configure(screen.logs, option.name, str(value))
         case name:
             context.obj = replace(screen, flags={**screen.flags, str(name): value})
+
+
+def _configure(logs: Logs, name: str, value: str) -> None:
+    match name:
+        case "events":
+            logs.configure(form=value)
+        case "log_file":
+            logs.configure(file=value)
+        case _:
+            logs.configure(level="debug" if name == "debug" else value)
+
+
+def accept_json(group: click.Group) -> None:
+    """Let every command that prints something and has no document of its own take --json: an object for each line."""
+    for command in group.commands.values():
+        if isinstance(command, click.Group):
+            accept_json(command)
+        if (not isinstance(command, click.Group) or command.invoke_without_command) and not any(
+            "--json" in param.opts for param in command.params
+        ):
+            flag = click.Option(["--json"], is_flag=True, expose_value=False, callback=_set_json, help=JSON_HELP)
+            command.params.append(flag)
+
+
+def _set_json(context: click.Context, option: click.Parameter, value: bool) -> None:
+    if value and (screen := context.find_object(Screen)) is not None:
+        context.obj = replace(screen, as_json=True)
 
 
 def options(*decorators: Callable[[F], F]) -> Callable[[F], F]:
@@ -146,4 +208,4 @@ sandbox_options = options(
     click.option("--sandbox", metavar="WORLD", help="Run against the sandbox, started with this world file."),
     click.option("--speed", type=float, metavar="N", help="The sandbox's clock runs N times faster."),
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+json_option = click.option("--json", "as_json", is_flag=True, help=JSON_HELP)

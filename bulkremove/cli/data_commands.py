@@ -75,7 +75,8 @@ def backup(screen: Screen, file: str) -> None:
     from bulkremove.app import this_person
 
     screen.call(lambda app: app.backups.make(Path(file).absolute(), by=this_person()))
-    screen.answer(f"Journal, settings and protected list are in {Path(file).absolute()}; credentials are not.")
+    where = str(Path(file).absolute())
+    screen.answer(f"Journal, settings and protected list are in {where}; credentials are not.", file=where)
 
 
 @click.command("restore-backup")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import click
@@ -19,6 +20,7 @@ from bulkremove.platform.local_time import local
 
 if TYPE_CHECKING:
     from bulkremove.app import App
+    from bulkremove.storage.interface.claims import Holder
 
 _MAX_UNKNOWN_ROWS = 20
 """Unknown rows that ``show`` lists."""
@@ -33,27 +35,39 @@ def add_to(group: click.Group) -> None:
 @click.command()
 @click.option("--state", type=click.Choice([state.value for state in JobState if state is not JobState.STORING]))
 @click.option("--file", "source", metavar="TEXT", default="", help="Only jobs whose file's name contains TEXT.")
-@click.option("-n", "--newest", type=click.IntRange(1, 100_000), default=50, show_default=True, help="Jobs on a page.")
+@click.option(
+    "-n", "--limit", "--newest", type=click.IntRange(1, 100_000), default=50, show_default=True, help="Jobs on a page."
+)
 @click.option("--page", type=click.IntRange(1, 1_000_000), default=1, show_default=True, help="Which page.")
 @json_option
 @click.pass_obj
-def jobs(screen: Screen, state: str | None, source: str, newest: int, page: int, as_json: bool) -> None:
-    """List jobs, the newest first.
+def jobs(screen: Screen, state: str | None, source: str, limit: int, page: int, as_json: bool) -> None:
+    """List jobs, the newest first; with --account only those of that account.
 
-    Example: bulkremove jobs --state paused
+    Example: bulkremove jobs --state paused --account acme
     """
-    job_state = JobState(state) if state else None
+    job_state, account = JobState(state) if state else None, str(screen.flags.get("account") or "")
 
-    async def load(app: App) -> tuple[list[Job], Mapping[str, Tally], bool, Epoch]:
-        page_of_jobs = await app.jobs.page(page=page, limit=newest, state=job_state, source=source)
-        return *page_of_jobs, app.clock.wall()
+    async def load(app: App) -> tuple[list[Job], Mapping[str, Tally], bool, Mapping[str, Holder], Epoch]:
+        found = await app.jobs.page(page=page, limit=limit, state=job_state, source=source, account=account)
+        return *found, await app.context.storage.claims.holders(), app.clock.wall()
 
-    matches, tallies, has_more, now = screen.call(load)
+    matches, tallies, has_more, holders, now = screen.call(load)
     if as_json:
-        items = [{"job": job.id, "state": job.state.value, "source": job.source, "host": job.host} for job in matches]
-        screen.answer(json.dumps(items))
+        from bulkremove.report import as_json as report_json
+
+        documents = []
+        for job in matches:
+            tally, holder = tallies[job.id], holders.get(job.id)
+            running = {"pid": holder.pid, "machine": holder.host, "since": holder.since} if holder else None
+            step = _next_step(screen, job, tally, now, is_running=holder is not None)
+            needs_review = tally.open > 0 and job.needs_review(now)
+            documents.append(
+                {**report_json(job, tally), "needs_review": needs_review, "running": running, "next_step": step}
+            )
+        screen.answer(json.dumps(documents))
         return
-    if not matches and (job_state or source or page > 1):
+    if not matches and (job_state or source or account or page > 1):
         screen.answer("No job matches.")
     elif not matches:
         screen.answer("There are no jobs yet. `bulkremove preview FILE` shows what a file would remove.")
@@ -66,6 +80,20 @@ def jobs(screen: Screen, state: str | None, source: str, newest: int, page: int,
         screen.answer(f"{job.id}  {created}  {job.state.value:<9}  {settled:>15}  {source_name}{review}")
     if has_more:
         screen.say(f"There are more: --page {page + 1}")
+
+
+def _next_step(screen: Screen, job: Job, tally: Tally, now: Epoch, *, is_running: bool) -> str:
+    """The command that goes on with a job, or looks after what is left of it; empty if nothing is to be done."""
+    if is_running:
+        return screen.command("show", job.id)
+    if job.state is JobState.HELD:
+        return screen.command("approve", job.id)
+    if job.state.resumable:
+        rows = tally.open if tally.open and job.needs_review(now) else None
+        return screen.command("resume", job.id, said={"rows": rows})
+    if tally[Status.UNKNOWN]:
+        return screen.command("show", job.id)
+    return screen.command("retry", job.id) if tally[Status.NOT_SENT] else ""
 
 
 @click.command()
@@ -147,12 +175,12 @@ def canary(screen: Screen, job: str, gone: bool, again: bool) -> None:
         await app.canaries.confirm(stored, by=this_person())
         return f"Confirmed. The other rows may follow: {screen.command('resume', job)}"
 
-    screen.answer(screen.call(answer))
+    screen.answer(screen.call(answer), job=job)
 
 
 @click.command()
 @click.argument("job")
-@click.option("-o", "output", metavar="FILE", help="Where it goes: .csv, .xlsx or .jsonl.")
+@click.option("-o", "output", metavar="FILE", help="Where it goes: .csv, .xlsx or .jsonl; - prints CSV.")
 @click.option(
     "--rows",
     type=click.Choice(["retry", "undo"]),
@@ -169,10 +197,17 @@ def report(screen: Screen, job: str, output: str | None, rows: str | None) -> No
 
     if rows and output is None:
         raise click.UsageError("--rows needs -o FILE.")
-    path = Path(output).absolute() if output else None
     selection = Rows(rows) if rows else None
+    if output == "-":
+        with TemporaryDirectory(prefix="bulkremove-") as folder:
+            copy = Path(folder) / "report.csv"
+            if screen.call(lambda app: app.jobs.report(job, copy, rows=selection, by=this_person())):
+                screen.copy(copy)
+        return
+    path = Path(output).absolute() if output else None
     written = screen.call(lambda app: app.jobs.report(job, path, rows=selection, by=this_person()))
-    screen.answer(str(written) if written else "There are no such rows, so no file was written.")
+    text = str(written) if written else "There are no such rows, so no file was written."
+    screen.answer(text, job=job, file=str(written) if written else None)
 
 
 @click.command()
@@ -193,4 +228,4 @@ def note(screen: Screen, job: str, row: int, text: str, gone: bool, still_there:
         raise click.UsageError("--gone and --still-there exclude each other.")
     result = LookupResult.GONE if gone else LookupResult.STILL_THERE if still_there else None
     screen.call(lambda app: app.jobs.add_note(job, row, text, result=result, by=this_person()))
-    screen.answer(f"Noted for row {row} of job {job}.")
+    screen.answer(f"Noted for row {row} of job {job}.", job=job, row=row)

@@ -1,6 +1,7 @@
-"""A log of job events on standard error, one line each, as text or JSON. No line holds a cell or an id of a row.
+"""Logs on standard error and in a file: messages of this program, and events, one line each, as text or JSON.
 
-Each line has its time (UTC), the event's stable name, the job, its account and a text.
+Each line of an event has its time (UTC), the event's stable name, the job, its account and a text. No line holds a cell
+or an id of a row.
 """
 
 from __future__ import annotations
@@ -9,12 +10,18 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
+
+import click
 
 EVENTS = "bulkremove.events"
+LEVELS = ("debug", "info", "warning", "error")
+
+_OURS = logging.getLogger("bulkremove")
 
 
 class EventFormatter(logging.Formatter):
-    """Formatter of an event as one line.
+    """Formatter of a record as one line.
 
     As text: ``2026-11-23T02:30:00.000+00:00 locked job=20261123-k3f9 account=default Zoho says ...``
     """
@@ -25,23 +32,61 @@ class EventFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Format a record; its extra attributes ``event``, ``job`` and ``account`` may be missing."""
+        text = record.getMessage()
+        if record.exc_info:
+            text = f"{text}\n{self.formatException(record.exc_info)}"
         fields = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "event": getattr(record, "event", record.name),
             "job": getattr(record, "job", ""),
             "account": getattr(record, "account", ""),
-            "text": record.getMessage(),
+            "text": text,
         }
         if self._as_json:
             return json.dumps(fields, ensure_ascii=False)
-        return f"{fields['at']} {fields['event']} job={fields['job']} account={fields['account']} {fields['text']}"
+        return f"{fields['at']} {fields['event']} job={fields['job']} account={fields['account']} {text}"
 
 
-def start(form: str) -> None:
-    """Log events to standard error; ``form``: ``text`` or ``json``."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(EventFormatter(as_json=form == "json"))
-    log = logging.getLogger(EVENTS)
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    log.propagate = False
+class Logs:
+    """The logs of one command. Each option may be given before and after the command; the last one counts."""
+
+    def __init__(self) -> None:
+        self._form, self._file, self._level = "", "", "warning"
+        # Only this program's own records: apprise logs its addresses, which hold secrets (apprise 2.2, measured).
+        logging.basicConfig(stream=sys.stderr, level=logging.CRITICAL)
+
+    def configure(self, *, form: str | None = None, file: str | None = None, level: str | None = None) -> None:
+        """Change what was given and set the handlers anew. Raises click.UsageError for a file that can't be written.
+
+        ``form``: of events, ``text`` or ``json``; ``file``: gets events and messages; ``level``: of messages.
+        """
+        self._form, self._file, self._level = form or self._form, file or self._file, level or self._level
+        events = logging.getLogger(EVENTS)
+        for handler in (*events.handlers, *_OURS.handlers):
+            events.removeHandler(handler)
+            _OURS.removeHandler(handler)
+            handler.close()
+        formatter = EventFormatter(as_json=self._form == "json")
+        handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)] if self._form else []
+        if self._file:
+            in_file = _open(self._file)
+            in_file.setFormatter(formatter)
+            _OURS.addHandler(in_file)
+            handlers.append(in_file)
+        for handler in handlers:
+            handler.setFormatter(formatter)
+            events.addHandler(handler)
+        events.propagate = False
+        events.setLevel(logging.INFO if handlers else logging.CRITICAL)
+        _OURS.setLevel(self._level.upper())
+
+
+def _open(file: str) -> logging.Handler:
+    path = Path(file).expanduser()
+    try:
+        path.touch(mode=0o600)  # only when it is new
+        return logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise click.UsageError(
+            f"The log {path} can't be written: {error.strerror}. Name a file in a folder that is there."
+        ) from None

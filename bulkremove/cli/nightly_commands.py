@@ -1,4 +1,4 @@
-"""The commands nightly, worker, approve and schedule: unattended runs over the files of a source."""
+"""The commands nightly, worker and schedule: unattended runs over the files of a source."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bulkremove.cli import preview_text
 from bulkremove.cli.console import Screen, sandbox_options
 from bulkremove.cli.exit_codes import of_nightly_run
 from bulkremove.domain.errors import SettingsError
-from bulkremove.domain.job import EndReason, FrontEnd
+from bulkremove.domain.job import EndReason
 
 if TYPE_CHECKING:
     from bulkremove.app import App, Stop
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def add_to(group: click.Group) -> None:
     """Add these commands to the group."""
-    for command in (nightly, worker, approve, schedule):
+    for command in (nightly, worker, schedule):
         group.add_command(command)
 
 
@@ -54,7 +54,8 @@ def nightly(
                 screen.answer(line)
         screen.answer(f"{preview_text.DRY_RUN}, and no file was taken")
     for job in result.ran:
-        screen.answer(f"{job.id}  {job.state.value:<9}  {mark}{job.source}  {job.reason}".rstrip())
+        text = f"{job.id}  {job.state.value:<9}  {mark}{job.source}  {job.reason}".rstrip()
+        screen.answer(text, kind="job", job=job.id, state=job.state.value, reason=job.reason)
     groups = {
         "held": result.held,
         "unfinished": result.unfinished,
@@ -64,7 +65,7 @@ def nightly(
     }
     for label, texts in groups.items():
         for text in texts:
-            screen.answer(f"{mark}{label}: {text}")
+            screen.answer(f"{mark}{label}: {text}", kind=label)
     if result.deleted:
         screen.answer(f"deleted: {result.deleted}")
     if not (result.ran or result.plans or any(groups.values())):
@@ -81,25 +82,6 @@ def worker(screen: Screen, sandbox: str | None, speed: float | None) -> None:
     Example: bulkremove worker
     """
     screen.call(lambda app: _run_scheduler(screen, app), sandbox=sandbox, speed=speed)
-
-
-@click.command()
-@click.argument("job")
-@click.pass_obj
-def approve(screen: Screen, job: str) -> None:
-    """Release the held JOB. One of a nightly run runs in the next one, or at once by `bulkremove resume JOB`.
-
-    Example: bulkremove approve 20261123-k3f9
-    """
-    from bulkremove.app import this_person
-
-    approved = screen.call(lambda app: app.jobs.approve(job, by=this_person()))
-    resume_command = screen.command("resume", approved.id)
-    if approved.origin is FrontEnd.NIGHTLY:
-        which = "nightly run against the sandbox" if approved.sandbox else "nightly run"
-        screen.answer(f"Job {approved.id} runs in the next {which}. At once: {resume_command}")
-    else:
-        screen.answer(f"Job {approved.id} may run within an hour: {resume_command}")
 
 
 @click.group()
@@ -121,7 +103,8 @@ def show(screen: Screen) -> None:
             raise SettingsError("There is no nightly_at.", hint='Set nightly_at = "02:30" in bulkremove.toml.')
         plan = schedule_of(app.settings)
         for _, start in plan.next_starts(app.clock.wall(), 10):
-            screen.answer(f"{datetime.fromtimestamp(start, UTC).astimezone(plan.zone):%a %Y-%m-%d %H:%M %Z}")
+            text = f"{datetime.fromtimestamp(start, UTC).astimezone(plan.zone):%a %Y-%m-%d %H:%M %Z}"
+            screen.answer(text, at=start)
 
 
 @schedule.command()
@@ -171,9 +154,18 @@ async def _dry_run(app: App) -> NightlyResult:
 
 
 async def _run_once(screen: Screen, app: App, again: str | None) -> NightlyResult:
-    stop = _stop_on_signals(screen)
-    async with app.runs.in_sandbox():
-        return await app.nightly_runs(app.supervisor()).run(stop=stop, again=again)
+    import asyncio
+
+    from bulkremove.cli.progress_line import ProgressDisplay
+
+    stop, live = _stop_on_signals(screen), ProgressDisplay(screen, clock=app.clock, names_jobs=True)
+    ticking = asyncio.create_task(live.tick())
+    try:
+        with live:
+            async with app.runs.in_sandbox():
+                return await app.nightly_runs(app.supervisor(live.show)).run(stop=stop, again=again)
+    finally:
+        ticking.cancel()
 
 
 async def _test_notice(screen: Screen, app: App) -> int:

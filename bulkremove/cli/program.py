@@ -5,15 +5,14 @@ The package's ``__init__`` imports this module only when it is needed: it answer
 
 from __future__ import annotations
 
-import logging
 import os
-import sys
 
 import click
 
 from bulkremove import __version__
 from bulkremove.cli import (
     account_commands,
+    approve_command,
     data_commands,
     job_commands,
     nightly_commands,
@@ -21,12 +20,14 @@ from bulkremove.cli import (
     run_commands,
     sandbox_command,
     serve_command,
+    shell_help,
     stop_commands,
     user_commands,
     wording_commands,
 )
-from bulkremove.cli.console import Screen, accept_global_options
+from bulkremove.cli.console import Screen, accept_global_options, accept_json
 from bulkremove.cli.exit_codes import epilog
+from bulkremove.cli.logs import LEVELS, Logs
 from bulkremove.platform.child_process import forbid_core_dumps
 
 
@@ -37,7 +38,9 @@ from bulkremove.platform.child_process import forbid_core_dumps
 @click.option("-q", "--quiet", is_flag=True, help="Only answers and errors.")
 @click.option("-v", "--verbose", is_flag=True, help="A line for every row.")
 @click.option("--debug", is_flag=True, help="Log tracebacks too; never secrets.")
-@click.option("--events", type=click.Choice(["text", "json"]), help="Log what happens to jobs, a line each.")
+@click.option("--events", type=click.Choice(["text", "json"]), help="Log jobs, nights, notices, sign-ins, a line each.")
+@click.option("--log-file", metavar="FILE", help="Append messages and events to FILE.")
+@click.option("--log-level", type=click.Choice(LEVELS), help="Which messages to log.  [default: warning]")
 @click.option("--no-color", is_flag=True, help="No colours; the variable NO_COLOR does the same.")
 @click.version_option(__version__, prog_name="bulkremove")
 @click.pass_context
@@ -50,6 +53,8 @@ def cli(
     verbose: bool,
     debug: bool,
     events: str | None,
+    log_file: str | None,
+    log_level: str | None,
     no_color: bool,
 ) -> None:
     """Take learners off Zoho People training batches in bulk, at most 30 a minute, every row accounted for.
@@ -57,16 +62,11 @@ def cli(
     Example: bulkremove preview leavers.xlsx
     """
     forbid_core_dumps()
-    # Only this program's own records: apprise logs its addresses, which hold secrets (apprise 2.2, measured).
-    logging.basicConfig(stream=sys.stderr, level=logging.CRITICAL)
-    logging.getLogger("bulkremove").setLevel(logging.DEBUG if debug else logging.WARNING)
-    logging.getLogger("bulkremove.events").setLevel(logging.CRITICAL)
-    if events:
-        from bulkremove.cli.logs import start
-
-        start(events)
+    logs = Logs()
+    logs.configure(form=events, file=log_file, level="debug" if debug else log_level)
     flags = {"account": account, "home": home, "config": config}
-    context.obj = Screen(flags, quiet=quiet, verbose=verbose, color=not (no_color or os.environ.get("NO_COLOR")))
+    color = not (no_color or os.environ.get("NO_COLOR"))
+    context.obj = Screen(flags, quiet=quiet, verbose=verbose, color=color, logs=logs)
 
 
 run_commands.add_to(cli)
@@ -75,10 +75,13 @@ stop_commands.add_to(cli)
 account_commands.add_to(cli)
 user_commands.add_to(cli)
 nightly_commands.add_to(cli)
+approve_command.add_to(cli)
 data_commands.add_to(cli)
 wording_commands.add_to(cli)
 sandbox_command.add_to(cli)
 serve_command.add_to(cli)
+shell_help.add_to(cli)
+accept_json(cli)
 accept_global_options(cli, [param for param in cli.params if isinstance(param, click.Option) and param.expose_value])
 
 

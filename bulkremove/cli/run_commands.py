@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bulkremove.cli import preview_text
-from bulkremove.cli.console import Screen, json_option, options, sandbox_options, shown
+from bulkremove.cli.console import Screen, ask_number, json_option, options, sandbox_options, shown
 from bulkremove.cli.run_display import run_job
-from bulkremove.domain.errors import ConsentMissing, FileRefused
+from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.job import FrontEnd, JobState
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def resume(
             review = review_text(stored, rows_left, app.clock.wall())
             screen.warn(f"Job {stored.id} ({shown(stored.source)}) needs review. {review}")
             screen.warn(f"Its rows: {screen.command('report', stored.id)}")
-            rows = _ask_number(f"Type the number of rows left ({rows_left:,}) to remove these learners")
+            rows = ask_number(f"Type the number of rows left ({rows_left:,}) to remove these learners")
         return run_job(screen, app, stored.id, report, expect_missing, as_json, params, rows_reviewed=rows)
 
 
@@ -292,9 +292,9 @@ def _confirm_and_run(
             prompt = (
                 f"If you compared the doubtful ids with Zoho People, type their number ({preview.plan.doubtful_ids:,})"
             )
-            consent = replace(consent, compared=_ask_number(prompt))
+            consent = replace(consent, compared=ask_number(prompt))
         prompt = f"Type the number of removals ({preview.plan.removals:,}) to remove these learners"
-        consent = replace(consent, number=_ask_number(prompt))
+        consent = replace(consent, number=ask_number(prompt))
     by, claim = this_person(), AsyncExitStack()
     submission = app.plans.submit(
         preview,
@@ -320,16 +320,3 @@ def _confirm_and_run(
         return run_job(screen, app, job.id, report, expect_missing, as_json, params, claimed=True)
     finally:
         asyncio.run(claim.aclose())
-
-
-def _ask_number(prompt: str) -> int:
-    """Ask a person to type a number. Raises ConsentMissing without a terminal or a number."""
-    if not sys.stdin.isatty():
-        raise ConsentMissing(
-            "There is no terminal to ask on. Nothing was sent.",
-            hint="Preview the file, then give --plan HASH, or --yes.",
-        )
-    number = click.prompt(prompt, default="", show_default=False, err=True).strip().replace(",", "")
-    if not number.isdecimal():
-        raise ConsentMissing("That is not a number, so nothing was sent.")
-    return int(number)

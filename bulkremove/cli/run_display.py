@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,10 @@ from bulkremove.domain.job import EndReason, FrontEnd
 
 if TYPE_CHECKING:
     from bulkremove.app import App, RunResult
+    from bulkremove.cli.progress_line import ProgressDisplay
+
+OTHERS_SECONDS = 10.0
+"""Real seconds between two looks at the jobs that other processes run."""
 
 
 def run_job(
@@ -109,7 +114,7 @@ async def _run(
     from bulkremove.cli.progress_line import ProgressDisplay
 
     stop = Stop()
-    live = ProgressDisplay(screen, clock=app.clock)
+    live = ProgressDisplay(screen, clock=app.clock, quota=app.settings.quota)
     loop = asyncio.get_running_loop()
 
     def request_stop(reason: str, code: EndReason) -> None:
@@ -130,7 +135,7 @@ async def _run(
             loop.add_signal_handler(getattr(signal, name), request_stop, reason, code)
         except (AttributeError, NotImplementedError):  # Windows: Ctrl-C ends the loop by itself
             break
-    ticking = asyncio.create_task(live.tick())
+    tasks = [asyncio.create_task(live.tick()), asyncio.create_task(_watch_others(app, job_id, live))]
     try:
         with live:
             return await app.runs.run(
@@ -145,7 +150,16 @@ async def _run(
                 rows_reviewed=rows_reviewed,
             )
     finally:
-        ticking.cancel()
+        for task in tasks:
+            task.cancel()
+
+
+async def _watch_others(app: App, job_id: str, live: ProgressDisplay) -> None:
+    """Keep up to date how many rows the other jobs of the account have left. Runs until cancelled."""
+    while True:
+        with suppress(BulkremoveError):  # the run itself ends for it
+            live.other_rows = await app.jobs.rows_beside(await app.jobs.find(job_id))
+        await app.clock.sleep(OTHERS_SECONDS * app.clock.speed)
 
 
 def _show_end(screen: Screen, ended: RunResult, as_json: bool) -> None:

@@ -53,7 +53,8 @@ async def _serve(screen: Screen, params: dict[str, Any]) -> None:
 
     url = f"http://127.0.0.1:{params['port']}"
     flags = {name: params[name] for name in ("limit", "lock", "speed")}
-    settings = load({**flags, "api_url": url, "accounts_url": url}, {})
+    places = {name: screen.flags.get(name) for name in ("home", "config")}
+    settings = load({**places, **flags, "api_url": url, "accounts_url": url}, {})
     world = Path(params["world"])
     server = build_sandbox(
         world,

@@ -65,7 +65,7 @@ def add_user(screen: Screen, name: str, role: str, one_time: bool) -> None:
 
     new_password = _read_password()
     screen.call(lambda app: app.users.add_user(name, Role(role), new_password, by=this_person(), one_time=one_time))
-    screen.answer(f"User {name} may sign in as {role}.")
+    screen.answer(f"User {name} may sign in as {role}.", user=name, role=role)
 
 
 @users.command()
@@ -78,7 +78,7 @@ def password(screen: Screen, name: str, one_time: bool) -> None:
 
     new_password = _read_password()
     screen.call(lambda app: app.users.set_password(name, new_password, by=this_person(), one_time=one_time))
-    screen.answer(f"User {name} has a new password.")
+    screen.answer(f"User {name} has a new password.", user=name)
 
 
 @users.command("remove")
@@ -89,7 +89,7 @@ def remove_user(screen: Screen, name: str) -> None:
     from bulkremove.app import this_person
 
     screen.call(lambda app: app.users.remove_user(name, by=this_person()))
-    screen.answer(f"User {name} may not sign in any more.")
+    screen.answer(f"User {name} may not sign in any more.", user=name)
 
 
 @click.group(invoke_without_command=True)
@@ -125,7 +125,7 @@ def add_token(screen: Screen, name: str, role: str) -> None:
 
     token, secret = screen.call(lambda app: app.users.add_token(name, Role(role), by=this_person()))
     screen.say(f"Token {token.id} for {name} as {role}. It is not shown again:")
-    screen.answer(secret)
+    screen.answer(secret, id=token.id, name=name, role=role)
 
 
 @tokens.command()
@@ -136,7 +136,7 @@ def revoke(screen: Screen, token: str) -> None:
     from bulkremove.app import this_person
 
     screen.call(lambda app: app.users.revoke_token(token, by=this_person()))
-    screen.answer(f"Token {token} is revoked.")
+    screen.answer(f"Token {token} is revoked.", id=token)
 
 
 @click.group(invoke_without_command=True)
@@ -181,7 +181,11 @@ def verify(screen: Screen) -> int:
             f"What is left of the audit log is whole: {check.entries:,} entries, last hash {check.head}."
         )
         return 1
-    screen.answer(f"The audit log is sound: {check.entries:,} entries, last hash {check.head}.")
+    screen.answer(
+        f"The audit log is sound: {check.entries:,} entries, last hash {check.head}.",
+        entries=check.entries,
+        head=check.head,
+    )
     return 0
 
 

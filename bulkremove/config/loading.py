@@ -50,6 +50,8 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
     entries |= {name: (value, f"--{name.replace('_', '-')}") for name, value in given.items()}
     values = {name: _parse(name, value, source) for name, (value, source) in entries.items()}
     sources = {name: source for name, (_, source) in entries.items()}
+    sources |= {"home": "--home" if flags.get("home") else "BULKREMOVE_HOME"} if home else {}
+    sources |= {"file": "--config" if flags.get("config") else "BULKREMOVE_CONFIG"} if config else {}
     settings = Settings(folder, **values, sources=sources, file=path if path.is_file() else None)  # type: ignore[arg-type] # each was parsed for its field
     if sources.get("account") == "--account" and environ.get("BULKREMOVE_CLIENT_ID"):
         raise SettingsError(

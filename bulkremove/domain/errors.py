@@ -113,7 +113,7 @@ class NotAuthorized(BulkremoveError):
 
 
 class TokenDelayed(BulkremoveError):
-    """No access token is available right now. ``retry_in``: seconds; None: do not retry within this run."""
+    """No access token is available right now. ``retry_in``: seconds of the run's clock; None: not in this run."""
 
     def __init__(self, message: str, *, retry_in: float | None, hint: str = "") -> None:
         super().__init__(message, hint=hint)

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from bulkremove.domain.attempt import PendingRow, Permit
-from bulkremove.domain.errors import LocalFileFailed, NotAuthorized, TokenDelayed
+from bulkremove.domain.errors import ExchangeFailed, LocalFileFailed, NotAuthorized, TokenDelayed
 from bulkremove.domain.job import EndReason
 from bulkremove.domain.ledger import SuspensionReason
 from bulkremove.engine.events import RunEnd, TokenWait
@@ -112,13 +112,13 @@ async def or_event(call: Awaitable[T]) -> T | RunEnd | TokenWait:
         return TokenWait(error.message, error.retry_in)
 
 
-def waits_exhausted(exhausted: WaitsExhausted) -> RunEnd:
-    """The end of a run whose calls still did not get through after all full waits."""
+def waits_exhausted(exhausted: WaitsExhausted, failure: ExchangeFailed | None = None) -> RunEnd:
+    """The end of a run whose calls still did not get through after all full waits. ``failure``: that of the last."""
     reasons = {
         SuspensionReason.LOCKED: "Zoho's lock is still in force after three full waits: "
         "perhaps the day's allowance is used up.",
         SuspensionReason.FAILING: "Zoho People keeps failing; three waits did not help.",
-        SuspensionReason.UNREACHABLE: "Zoho can't be reached. Check the network of this machine.",
+        SuspensionReason.UNREACHABLE: f"Zoho can't be reached. {failure or 'Check the network of this machine.'}",
     }
     return RunEnd(reasons[exhausted.reason], EndReason.WAITS_EXHAUSTED, auto_resumable=True)
 

@@ -157,7 +157,7 @@ class Attempts:
         if lockout is not None:
             yield lockout
         if exhausted is not None:
-            yield waits_exhausted(exhausted)
+            yield waits_exhausted(exhausted, exchange.failure)
         token, sent_at = exchange.admission.token, exchange.admission.permit.attempt.sent_mono
         if verdict.step is Step.RENEW:
             event = await self._refused_tokens.refused(row.pending_row.key, token, sent_at, response)

@@ -37,7 +37,7 @@ class Lockout:
 
 @dataclass(frozen=True, slots=True)
 class TokenWait:
-    """All rows wait ``seconds`` from now for an access token; ``message`` says why."""
+    """All rows wait ``seconds`` of the run's clock from now for an access token; ``message`` says why."""
 
     message: str
     seconds: float

@@ -176,7 +176,7 @@ class JobRun:
         await self._record(lockout.reason.value, text)
 
     async def _wait_for_token(self, wait: TokenWait) -> None:
-        until = later(self._clock.wall(), wait.seconds)
+        until = later(self._clock.wall(), wait.seconds / self._clock.speed)
         if seconds_between(self._token_at, until) > 1.0:  # each row in flight reports the same wait
             self._token_at = until
             await self._record("no_token", f"{wait.message} It is requested again at {local(until):%H:%M:%S}.")

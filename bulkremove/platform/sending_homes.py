@@ -12,9 +12,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from bulkremove.domain.errors import LocalFileFailed, OtherHomeSends
+from bulkremove.platform.file_lock import file_lock
 from bulkremove.platform.secure_files import make_folder, write_private
 
 GATE_SECONDS = 10.0
@@ -49,12 +50,21 @@ def claim_limits(keys: Sequence[str], home: Path, *, state: Path) -> Iterator[No
         yield
 
 
+def other_homes(keys: Sequence[str], home: Path, *, state: Path) -> list[Path]:
+    """The other home folders that have ever claimed one of these limits and still hold a journal."""
+    names: set[str] = set()
+    for key in keys:
+        for path in (state / "sending" / _short_hash(key)).glob("*.home"):
+            names.add(path.read_text(encoding="utf-8", errors="replace"))
+    return sorted(path for path in map(Path, names - {str(home.resolve())}) if (path / "journal.db").exists())
+
+
 @contextmanager
 def _registered(folder: Path, home: Path) -> Iterator[None]:
     """Hold a lock of the home's own in the folder. A lock whose process died is free, and is deleted."""
     make_folder(folder)
     own = _short_hash(str(home))
-    with FileLock(folder / "gate.lock", timeout=GATE_SECONDS, mode=0o600):
+    with file_lock(folder / "gate.lock", timeout=GATE_SECONDS):
         for path in sorted(folder.glob("*-*.lock")):
             if not _delete_if_free(path) and not path.name.startswith(f"{own}-"):
                 other = (folder / f"{path.name.partition('-')[0]}.home").read_text(encoding="utf-8", errors="replace")
@@ -65,7 +75,7 @@ def _registered(folder: Path, home: Path) -> Iterator[None]:
                     "in again and give each its name.",
                 )
         write_private(folder / f"{own}.home", str(home))
-        lock = FileLock(folder / f"{own}-{secrets.token_hex(8)}.lock", timeout=0, mode=0o600, thread_local=False)
+        lock = file_lock(folder / f"{own}-{secrets.token_hex(8)}.lock", timeout=0)
         lock.acquire()
     try:
         yield
@@ -76,7 +86,7 @@ def _registered(folder: Path, home: Path) -> Iterator[None]:
 
 def _delete_if_free(path: Path) -> bool:
     try:
-        with FileLock(path, timeout=0, mode=0o600, thread_local=False):
+        with file_lock(path, timeout=0):
             path.unlink(missing_ok=True)
     except Timeout:
         return False

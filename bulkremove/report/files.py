@@ -5,6 +5,7 @@ The rows go to a private partial file beside the target; once it is complete and
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -129,4 +130,16 @@ def _link(partial: Path, path: Path) -> None:
 
 
 def _write_error(path: Path, error: OSError, hint: str) -> ReportFailed:
-    return ReportFailed(f"The report {path} can't be written: {error.strerror or error}.", hint=hint)
+    folder = path.parent
+    match error.errno:
+        case errno.ENOENT:
+            why, hint = f"there is no folder {folder}", "Make it, or name a file in another folder."
+        case errno.ENOTDIR:
+            why, hint = f"{folder} is no folder", "Name a file in another folder."
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            why = f"the folder {folder} can't be written to ({error.strerror})"
+        case errno.ENOSPC | errno.EDQUOT:
+            why, hint = f"the disk of {folder} is full", f"Free some disk space there. {hint}"
+        case _:
+            why = error.strerror or str(error)
+    return ReportFailed(f"The report {path} can't be written: {why}.", hint=hint)

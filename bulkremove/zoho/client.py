@@ -170,6 +170,17 @@ class ZohoClient:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise translate(error) from None
 
+    async def look(self, url: str) -> Reply:
+        """Make a HEAD request without credentials, to see whether a host answers. Raises NeverSent or Unanswered."""
+        try:
+            async with (
+                asyncio.timeout(self._exchange),
+                self._session.head(url, allow_redirects=False) as response,
+            ):
+                return await self._reply(response)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise translate(error) from None
+
     async def _reply(self, response: aiohttp.ClientResponse) -> Reply:
         body = bytearray()
         async for chunk in response.content.iter_chunked(16 * 1024):
@@ -226,8 +237,13 @@ def translate(error: Exception) -> ExchangeFailed:
     match error:
         case aiohttp.ClientConnectorDNSError():
             return NeverSent("The name of Zoho's host can't be looked up.")
-        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
-            return NeverSent("No trusted encrypted connection can be made (TLS).")
+        case aiohttp.ClientConnectorCertificateError():
+            return NeverSent(_certificate_text(getattr(error, "certificate_error", error)))
+        case aiohttp.ClientConnectorSSLError():
+            return NeverSent(
+                "No encrypted connection can be made (TLS): something between this machine and Zoho does not "
+                "speak it, or only an old version of it."
+            )
         case aiohttp.ClientHttpProxyError():
             return NeverSent("The proxy lets no connection through.")
         case aiohttp.ClientConnectorError():
@@ -245,6 +261,27 @@ def translate(error: Exception) -> ExchangeFailed:
         case _ReplyTooLarge():
             return Unanswered("The answer was larger than any answer to this call can be.")
     return Unanswered(f"The connection broke ({type(error).__name__}).")
+
+
+def _certificate_text(error: object) -> str:
+    """What is wrong with the certificate that was shown in Zoho's name: its date, its name or its issuer."""
+    match getattr(error, "verify_code", None):
+        case 9 | 10:  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED
+            return (
+                "The certificate is not valid at this date (TLS): set this machine's clock, or let whoever runs the "
+                "proxy renew it."
+            )
+        case 62 | 64:  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
+            return (
+                "The certificate carries another name than Zoho's (TLS): a sign-in page or a proxy answers in its "
+                "place. Let this machine reach Zoho's hosts directly."
+            )
+        case 18 | 19 | 20 | 21:  # self-signed, or an issuer that is not known here
+            return (
+                "The certificate's issuer is not trusted here (TLS): a proxy that looks into encrypted traffic makes "
+                "its own. Name the file with its issuer's certificate in SSL_CERT_FILE, or let Zoho's hosts pass."
+            )
+    return "The certificate can't be trusted (TLS)."
 
 
 class _ReplyTooLarge(ValueError):

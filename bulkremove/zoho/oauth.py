@@ -14,12 +14,13 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from bulkremove.domain.attempt import Reply
 from bulkremove.domain.clock import Clock, Epoch, Monotonic, later, seconds_between
 from bulkremove.domain.errors import ExchangeFailed, LocalFileFailed, NotAuthorized, TokenDelayed
 from bulkremove.domain.operation import REMOVE_LEARNER
+from bulkremove.platform.file_lock import file_lock
 from bulkremove.platform.secure_files import private_folder, read_private, write_private
 from bulkremove.zoho.accounts import Credentials
 
@@ -125,8 +126,17 @@ class AccessTokens:
 
     def _is_valid(self, state: _TokenState) -> bool:
         """Whether the token can be used; not if the wall clock was set back to before it was made."""
-        margin = min(EXPIRY_MARGIN, EXPIRY_SHARE * seconds_between(state.made_at, state.ends_at))
-        return bool(state.token) and later(state.made_at, -60.0) <= self._clock.wall() < later(state.ends_at, -margin)
+        margin = min(EXPIRY_MARGIN, EXPIRY_SHARE * self._seconds(state.made_at, state.ends_at))
+        ends_at = self._after(state.ends_at, -margin)
+        return bool(state.token) and later(state.made_at, -60.0) <= self._clock.wall() < ends_at
+
+    def _after(self, at: Epoch, seconds: float) -> Epoch:
+        """The wall time ``seconds`` of the run's clock after ``at``; that clock may be faster (``Clock.speed``)."""
+        return later(at, seconds / self._clock.speed)
+
+    def _seconds(self, earlier: Epoch, later: Epoch) -> float:
+        """The seconds of the run's clock between two wall times."""
+        return seconds_between(earlier, later) * self._clock.speed
 
     async def _refresh(self, state: _TokenState) -> _TokenState:
         if (wait := seconds_between(self._clock.monotonic(), self._retry_at)) > 0:
@@ -134,13 +144,13 @@ class AccessTokens:
         now = self._clock.wall()
         # After the wall clock was set back, stored times may lie in the future: count them as if they were now.
         if now < state.locked_until:
-            state = replace(state, locked_until=min(state.locked_until, later(now, TOKEN_LOCK)))
+            state = replace(state, locked_until=min(state.locked_until, self._after(now, TOKEN_LOCK)))
             self._write(state)
-            wait = seconds_between(now, state.locked_until)
+            wait = self._seconds(now, state.locked_until)
             raise _delayed("Zoho gives no access tokens at the moment (too many requests).", wait)
-        recent = tuple(min(at, now) for at in state.refreshed if later(now, -REFRESH_WINDOW) < at)
+        recent = tuple(min(at, now) for at in state.refreshed if self._after(now, -REFRESH_WINDOW) < at)
         if len(recent) >= MAX_REFRESHES:
-            wait = seconds_between(now, later(recent[-MAX_REFRESHES], REFRESH_WINDOW))
+            wait = self._seconds(now, self._after(recent[-MAX_REFRESHES], REFRESH_WINDOW))
             raise _delayed(f"{MAX_REFRESHES} access tokens were requested within ten minutes.", wait)
         state = replace(state, token="", refreshed=(*recent, now))
         self._write(state)  # before the call, so that it counts even if the process is killed meanwhile
@@ -156,7 +166,7 @@ class AccessTokens:
             _raise_if_fatal(members)
             raise self._count_failure(_delayed("Zoho's answer held no access token.", RETRY_SOON))
         self._failures = 0
-        ends_at = later(now, _lifetime(members.get("expires_in")))
+        ends_at = self._after(now, _lifetime(members.get("expires_in")))
         state = replace(state, token=token, made_at=now, ends_at=ends_at, locked_until=Epoch(0.0), locks=0)
         self._write(state)
         return state
@@ -177,7 +187,7 @@ class AccessTokens:
     def _record_token_lock(self, state: _TokenState) -> TokenDelayed:
         """Store the token lock that Zoho began, and return the error to raise."""
         locks = state.locks + 1
-        locked_until = later(self._clock.wall(), TOKEN_LOCK)
+        locked_until = self._after(self._clock.wall(), TOKEN_LOCK)
         self._write(replace(state, locked_until=locked_until, locks=locks % MAX_TOKEN_LOCKS))
         if locks >= MAX_TOKEN_LOCKS:
             return TokenDelayed(
@@ -191,10 +201,10 @@ class AccessTokens:
     async def _file_lock(self) -> AsyncIterator[None]:
         """Hold the token file's lock against other processes; waiting for it does not block the event loop."""
         private_folder(self._folder)
-        lock = FileLock(self._file.with_suffix(".lock"), mode=0o600)
+        lock = file_lock(self._file.with_suffix(".lock"), timeout=0)
         while True:
             try:
-                lock.acquire(timeout=0)
+                lock.acquire()
                 break
             except Timeout:
                 await asyncio.sleep(0.05)

@@ -387,7 +387,7 @@ class Sequences:
         if job is None:
             return None
         self._facts.files[self._facts.jobs[job]].allowed = True
-        done = self._command("approve", job)
+        done = self._command("approve", job, "--yes")
         if done.returncode == 0:
             self._facts.act("approved", job)
             self._facts.states[job] = "ready"

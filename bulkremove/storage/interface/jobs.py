@@ -58,11 +58,17 @@ class JobStore(Protocol):
         ...
 
     async def page(
-        self, *, states: Collection[JobState] = VISIBLE, source: str = "", limit: int = -1, offset: int = 0
+        self,
+        *,
+        states: Collection[JobState] = VISIBLE,
+        source: str = "",
+        account: str = "",
+        limit: int = -1,
+        offset: int = 0,
     ) -> list[Job]:
         """A page of the jobs in these states whose file's name contains ``source``, the newest first.
 
-        ``limit``: -1 for all of them.
+        ``account``: only those of this account; ``limit``: -1 for all of them.
         """
         ...
 

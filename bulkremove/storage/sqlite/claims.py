@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from bulkremove.domain.clock import Clock
 from bulkremove.domain.errors import JobBusy, JournalFailed
+from bulkremove.platform.file_lock import file_lock
 from bulkremove.platform.secure_files import make_folder
 from bulkremove.storage.interface.claims import Holder, StopAction, StopRequest
 from bulkremove.storage.interface.records import Record
@@ -120,7 +121,7 @@ class SqliteClaims:
             make_folder(self._folder)
         except OSError as error:
             raise JournalFailed(f"The folder {self._folder} can't be used: {error.strerror}.") from None
-        return FileLock(self._folder / f"{name}.lock", timeout=0, mode=0o600, thread_local=False)
+        return file_lock(self._folder / f"{name}.lock", timeout=0)
 
     def _try(self, lock: FileLock) -> bool:
         try:

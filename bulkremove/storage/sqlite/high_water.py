@@ -59,7 +59,7 @@ class HighWaterMark:
 
     def __init__(self, home: Path) -> None:
         self._path = home / FILE
-        self._lock = FileLock(f"{self._path}.lock", LOCK_SECONDS, 0o600, poll_interval=0.001)
+        self._lock = FileLock(f"{self._path}.lock", LOCK_SECONDS, 0o600, poll_interval=0.001, fallback_to_soft=False)
         self._pending: Mark | None = None
         """Changes that were committed since the last ``write``."""
         self._cached = b"", Mark()

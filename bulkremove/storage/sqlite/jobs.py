@@ -80,9 +80,16 @@ class SqliteJobs:
         )
 
     async def page(
-        self, *, states: Collection[JobState] = VISIBLE, source: str = "", limit: int = -1, offset: int = 0
+        self,
+        *,
+        states: Collection[JobState] = VISIBLE,
+        source: str = "",
+        account: str = "",
+        limit: int = -1,
+        offset: int = 0,
     ) -> list[Job]:
-        filters = {"states": json.dumps(list(states)), "source": source, "limit": limit, "offset": offset}
+        wanted = {"states": json.dumps(list(states)), "source": source, "account": account}
+        filters = {**wanted, "limit": limit, "offset": offset}
         return await self._database.read(lambda reader: [*_jobs(reader.execute(_JOBS.list_jobs, **filters))])
 
     async def newest_unfinished(self) -> Job | None:

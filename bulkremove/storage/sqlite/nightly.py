@@ -8,7 +8,7 @@ from bulkremove.storage.interface.nightly import TakenFile
 from bulkremove.storage.interface.records import Notice, Record
 from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.queries import Queries
-from bulkremove.storage.sqlite.records import write_records
+from bulkremove.storage.sqlite.records import log_event, write_records
 from bulkremove.storage.sqlite.transaction import Reader, Transaction
 
 _NIGHTLY = Queries("nightly.sql")
@@ -22,17 +22,25 @@ class SqliteNightly:
 
     async def begin(self, date: str, *, sandbox: str, at: Epoch) -> int:
         def begin(transaction: Transaction) -> int:
-            return int(transaction.execute(_NIGHTLY.begin_run, date=date, sandbox=sandbox, at=at).lastrowid or 0)
+            run = transaction.execute(_NIGHTLY.begin_run, date=date, sandbox=sandbox, at=at).lastrowid
+            log_event(transaction, "nightly_started", _mark(sandbox, f"The nightly run of {date} has begun."))
+            return int(run or 0)
 
         return await self._database.write(begin)
 
     async def end(self, run: int, *, at: Epoch, good: bool) -> None:
-        await self._execute(_NIGHTLY.end_run, run=run, at=at, good=int(good))
+        def end(transaction: Transaction) -> None:
+            transaction.execute(_NIGHTLY.end_run, run=run, at=at, good=int(good))
+            text = "It ended well." if good else "It ended, and something needs a person."
+            log_event(transaction, "nightly_ended", text)
+
+        await self._database.write(end)
 
     async def skip(self, date: str, *records: Record, sandbox: str, at: Epoch) -> None:
         def skip(transaction: Transaction) -> None:
             run = transaction.execute(_NIGHTLY.begin_run, date=date, sandbox=sandbox, at=at).lastrowid
             transaction.execute(_NIGHTLY.end_run, run=run, at=at, good=0)
+            log_event(transaction, "nightly_skipped", _mark(sandbox, f"The nightly run of {date} does not take place."))
             write_records(transaction, records)
 
         await self._database.write(skip)
@@ -81,10 +89,19 @@ class SqliteNightly:
         return await self._database.read(lambda reader: int(reader.execute(_NIGHTLY.count_waiting).fetchone()[0]))
 
     async def notice_sent(self, key: str, *, at: Epoch) -> None:
-        await self._execute(_NIGHTLY.notice_sent, key=key, at=at)
+        await self._execute(_NIGHTLY.notice_sent, event=("notice_sent", key), key=key, at=at)
 
     async def notice_failed(self, key: str, *, next_at: Epoch) -> None:
-        await self._execute(_NIGHTLY.notice_failed, key=key, next_at=next_at)
+        await self._execute(_NIGHTLY.notice_failed, event=("notice_failed", key), key=key, next_at=next_at)
 
-    async def _execute(self, sql: str, **values: object) -> None:
-        await self._database.write(lambda transaction: transaction.execute(sql, **values))
+    async def _execute(self, sql: str, *, event: tuple[str, str] | None = None, **values: object) -> None:
+        def execute(transaction: Transaction) -> None:
+            transaction.execute(sql, **values)
+            if event is not None:
+                log_event(transaction, *event)
+
+        await self._database.write(execute)
+
+
+def _mark(sandbox: str, text: str) -> str:
+    return f"SANDBOX: {text}" if sandbox else text

@@ -8,11 +8,11 @@ import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
-from filelock import FileLock
-
 from bulkremove.domain.errors import JournalFailed
+from bulkremove.platform.file_lock import file_lock
 from bulkremove.platform.secure_files import make_folder
 from bulkremove.storage.sqlite import copies
+from bulkremove.storage.sqlite.failures import check_owner
 from bulkremove.storage.sqlite.high_water import HighWaterMark, Mark
 from bulkremove.storage.sqlite.migrations import migrate
 
@@ -27,9 +27,10 @@ def open_writer(path: Path, mark: HighWaterMark) -> sqlite3.Connection:
 
     Raises JournalFailed, sqlite3.Error or OSError.
     """
+    check_owner(path.parent)
     make_folder(path.parent)
     # SQLite fails at once while another process switches a new file to WAL, instead of waiting (measured).
-    with FileLock(path.with_suffix(".lock"), timeout=OPEN_SECONDS, mode=0o600):
+    with file_lock(path.with_suffix(".lock"), timeout=OPEN_SECONDS):
         with suppress(FileExistsError):
             copies.create(path)
         _check_file(path)

@@ -18,7 +18,7 @@ AUDIT_START = "bulkremove audit 1"
 
 _JOBS, _AUDIT, _NIGHTLY = Queries("jobs.sql"), Queries("audit.sql"), Queries("nightly.sql")
 _event_log = logging.getLogger("bulkremove.events")
-"""The events of jobs, for log collectors; there is no output without a handler."""
+"""What happens to jobs, nights and notices, and who did what, for log collectors; no output without a handler."""
 
 
 def write_records(transaction: Transaction, records: Iterable[Record]) -> None:
@@ -30,7 +30,7 @@ def write_records(transaction: Transaction, records: Iterable[Record]) -> None:
             case JobEvent():
                 _add_event(transaction, record)
             case Notice():
-                transaction.execute(
+                stored = transaction.execute(
                     _NIGHTLY.insert_notice,
                     key=record.key,
                     at=record.at,
@@ -38,6 +38,8 @@ def write_records(transaction: Transaction, records: Iterable[Record]) -> None:
                     body=record.body,
                     attachment=record.attachment,
                 )
+                if stored.rowcount == 1:  # not a second one with the same key
+                    log_event(transaction, "notice", record.subject)
             case IntakeResult():
                 transaction.execute(
                     _NIGHTLY.set_result,
@@ -59,6 +61,9 @@ def append_act(transaction: Transaction, act: Act) -> None:
     )
     transaction.execute(_AUDIT.count_entry)
     count_change(transaction)
+    facts = ", ".join(f"{name} {value}" for name, value in act.facts.items() if name != "job" and value != "")
+    text = f"{act.actor}: {facts}" if facts else act.actor
+    log_event(transaction, f"audit.{act.act}", text, job=str(act.facts.get("job", "")))
 
 
 def count_change(transaction: Transaction, *, job: str = "", position: int = 0, ledger: str = "") -> None:
@@ -76,7 +81,12 @@ def _add_event(transaction: Transaction, event: JobEvent) -> None:
     transaction.execute(_JOBS.insert_event, job=event.job, at=event.at, name=event.name, text=event.text)
     if event.name == "locked":
         transaction.execute(_JOBS.count_lockout, job=event.job)
+    log_event(transaction, event.name, event.text, job=event.job)
+
+
+def log_event(transaction: Transaction, name: str, text: str, *, job: str = "") -> None:
+    """Log an event once the transaction is on disk. ``job``: its id, whose account is added."""
     if _event_log.isEnabledFor(logging.INFO):
-        job = transaction.execute(_JOBS.get_job, job=event.job).fetchone()
-        extra = {"event": event.name, "job": event.job, "account": job["account"] if job else ""}
-        transaction.after_commit(partial(_event_log.info, "%s", event.text, extra=extra))
+        row = transaction.execute(_JOBS.get_job, job=job).fetchone() if job else None
+        extra = {"event": name, "job": job, "account": row["account"] if row else ""}
+        transaction.after_commit(partial(_event_log.info, "%s", text, extra=extra))

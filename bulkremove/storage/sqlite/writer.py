@@ -227,7 +227,7 @@ class Writer:
     def retry_while_busy(self, call: Callable[[], object]) -> None:
         """Make a call that needs the write lock, and repeat it as long as another process holds that.
 
-        Raises sqlite3.Error for any other error, JournalFailed if this object is closed by the first wait.
+        Raises sqlite3.Error for any other error, JournalFailed once this object is closed.
         """
         reported = False
         while True:
@@ -237,13 +237,17 @@ class Writer:
             except sqlite3.Error as error:
                 if not is_busy(error):
                     raise
+            self._check_open()
             if not reported:
                 self.report_busy()
                 reported = True
 
-    def report_busy(self) -> None:
+    def _check_open(self) -> None:
         if self._closed:
             raise JournalFailed(f"The journal {self._path} was closed while another process was writing to it.")
+
+    def report_busy(self) -> None:
+        self._check_open()
         _log.warning("Another process is writing to the journal %s; waiting for it.", self._path)
 
     def _fail(self, connection: sqlite3.Connection, error: sqlite3.Error, group: list[_Write[object]]) -> None:

@@ -26,8 +26,9 @@ SELECT * FROM job WHERE id = :job AND state != 'storing';
 SELECT 1 FROM job WHERE id = :job;
 
 -- name: list_jobs
--- A page of the jobs in some states whose file's name contains a text (ignoring ASCII case), the newest first.
+-- A page of jobs by state, account (or all) and text in the file's name (ignoring ASCII case), the newest first.
 SELECT * FROM job WHERE state IN (SELECT value FROM json_each(:states)) AND instr(lower(source), lower(:source))
+AND :account IN ('', account)
 ORDER BY created_at DESC, id DESC LIMIT :limit OFFSET :offset;
 
 -- name: list_retries

@@ -1,0 +1,114 @@
+"""The settings as ``bulkremove doctor`` shows them: each with its value and source, and what does not fit together.
+
+No secret is shown: an address keeps its host only, and a command its program.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from datetime import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bulkremove.config import Settings
+
+HIDDEN = frozenset({"sources"})
+"""Fields of the settings that are no settings."""
+_PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+
+
+@dataclass(frozen=True, slots=True)
+class SettingValue:
+    """A setting for display. ``source``: a flag, a variable, a line of the settings file, or ``default``."""
+
+    name: str
+    value: str
+    source: str
+
+
+def setting_values(settings: Settings) -> list[SettingValue]:
+    """Each setting with its value, without secrets, and where it comes from."""
+    return [
+        SettingValue(
+            field.name,
+            _shown(field.name, getattr(settings, field.name)),
+            settings.sources.get(field.name, "default"),
+        )
+        for field in fields(settings)
+        if field.name not in HIDDEN
+    ]
+
+
+def contradictions(settings: Settings, environ: Mapping[str, str], *, users: int) -> Iterator[tuple[str, str]]:
+    """What does not fit together in the settings: a sentence and what to do. ``users``: how many may sign in."""
+    at, window = settings.nightly_at, settings.nightly_window
+    if at is not None and not settings.nightly_source:
+        yield "nightly_at is set and nightly_source is not, so nightly runs find no files.", "Set nightly_source."
+    if at is not None and window is not None and not _contains(window, at):
+        begin, end = (f"{moment:%H:%M}" for moment in window)
+        yield (
+            f"nightly_at ({at:%H:%M}) lies outside nightly_window ({begin}-{end}), so nightly runs send nothing.",
+            "Move one of them.",
+        )
+    if settings.ping_url and not settings.nightly_source:
+        yield "ping_url is set, but without nightly_source no nightly run ever calls it.", "Set nightly_source."
+    if settings.four_eyes and users == 1:
+        yield "four_eyes asks for two people, and only one may sign in.", "Add another: `bulkremove users add NAME`."
+    if settings.allowed_hosts and not users:
+        yield "allowed_hosts lets others reach the page, and nobody may sign in.", "Run `bulkremove users add NAME`."
+    if settings.daily_limit is not None and settings.daily_limit < settings.max_removals:
+        yield (
+            f"daily_limit ({settings.daily_limit:,}) is below max_removals ({settings.max_removals:,}): a plan at the "
+            "cap can't end within a day.",
+            "Lower max_removals, or raise daily_limit if Zoho allows more.",
+        )
+    if settings.metrics_file and not os.access(Path(settings.metrics_file).expanduser().parent, os.W_OK):
+        yield (
+            f"metrics_file can't be written: {Path(settings.metrics_file).expanduser().parent} is not there, or not "
+            "writable.",
+            "Make the folder, or let this user write to it.",
+        )
+    ignored = [name for name in _PROXY_VARIABLES if environ.get(name)]
+    if ignored and not settings.trust_proxy and not settings.sandbox:
+        yield f"{' and '.join(ignored)} is ignored, since trust_proxy is false.", "Set trust_proxy = true, or unset it."
+
+
+def _contains(window: tuple[time, time], at: time) -> bool:
+    begin, end = window
+    return begin <= at < end if begin < end else at >= begin or at < end
+
+
+def _shown(name: str, value: object) -> str:
+    match value:
+        case None | "" | ():
+            return "none"
+        case bool():
+            return str(value).lower()
+        case time():
+            return f"{value:%H:%M}"
+        case (time() as begin, time() as end):
+            return f"{begin:%H:%M}-{end:%H:%M}"
+        case (int() as calls, float() as seconds):
+            return f"{calls}/{seconds:g}s"
+        case tuple():
+            return ", ".join(map(str, value))
+        case float():
+            return f"{value:g}"
+    text = str(value)
+    if name == "nightly_source" and text.startswith("command "):
+        return f"command {_program(text.removeprefix('command '))} ... (its arguments are not shown)"
+    if "://" in text:
+        parts = urlsplit(text)
+        rest = " (the rest is not shown)" if parts.path.strip("/") or parts.query or "@" in parts.netloc else ""
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{rest}"
+    return text
+
+
+def _program(command: str) -> str:
+    try:
+        return shlex.split(command)[0]
+    except (ValueError, IndexError):
+        return "..."

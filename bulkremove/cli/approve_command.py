@@ -1,0 +1,85 @@
+"""The command approve: it shows what is left of a held job, asks for the number, and releases it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import click
+
+from bulkremove.cli.console import Screen, ask_number, json_option, shown
+from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.job import FrontEnd, Job, JobState
+
+if TYPE_CHECKING:
+    from bulkremove.app import App
+
+_MAX_BATCHES = 20
+"""Batches that are listed."""
+
+
+def add_to(group: click.Group) -> None:
+    """Add this command to the group."""
+    group.add_command(approve)
+
+
+@click.command()
+@click.argument("job")
+@click.option("--plan", "plan_hash", metavar="HASH", help="Approve exactly the plan that was looked at; asks nothing.")
+@click.option("--yes", is_flag=True, help="Ask nothing.")
+@json_option
+@click.pass_obj
+def approve(screen: Screen, job: str, plan_hash: str | None, yes: bool, as_json: bool) -> None:
+    """Show what the held JOB would remove, ask for the number, and release it.
+
+    One of a nightly run runs in the next one, or at once by `bulkremove resume JOB`.
+
+    Example: bulkremove approve 20261123-k3f9
+    """
+    from bulkremove.app import this_person
+
+    held, batches = screen.call(lambda app: _load(app, job))
+    removals = batches.total()
+    if held.state is JobState.HELD and plan_hash is None and not yes:
+        _show(screen, held, batches)
+        if not sys.stdin.isatty():
+            raise ConsentMissing(
+                "There is no terminal to ask on. Nothing was approved.",
+                hint=f"Look at its rows (`bulkremove report {held.id}`), then give --plan {held.plan_hash}, or --yes.",
+            )
+        typed = ask_number(f"Type the number of removals ({removals:,}) to let this job remove these learners")
+        if typed != removals:
+            raise ConsentMissing(f"{typed:,} is not the number of removals. Nothing was approved.")
+    if plan_hash is not None and plan_hash != held.plan_hash:
+        raise ConsentMissing(f"This is not the plan of job {held.id}. Nothing was approved.")
+    approved = screen.call(lambda app: app.jobs.approve(job, by=this_person()))
+    resume_command = screen.command("resume", approved.id)
+    if as_json:
+        document = {"job": approved.id, "state": approved.state.value, "removals": removals, "command": resume_command}
+        screen.answer(json.dumps(document))
+    elif approved.origin is FrontEnd.NIGHTLY:
+        which = "nightly run against the sandbox" if approved.sandbox else "nightly run"
+        screen.answer(f"Job {approved.id} runs in the next {which}. At once: {resume_command}")
+    else:
+        screen.answer(f"Job {approved.id} may run within an hour: {resume_command}")
+
+
+async def _load(app: App, job_id: str) -> tuple[Job, Counter[tuple[str, str]]]:
+    job = await app.jobs.find(job_id)
+    return job, await app.jobs.open_batches(job)
+
+
+def _show(screen: Screen, job: Job, batches: Counter[tuple[str, str]]) -> None:
+    """Show the plan of a held job, as far as it is not done yet."""
+    screen.warn(f"File      {shown(job.source)}, prepared by {shown(job.prepared_by) or 'the nightly run'}")
+    screen.warn(f"Account   {job.account} on {'SANDBOX ' if job.sandbox else ''}{job.host}")
+    screen.warn(f"Held      {job.reason}")
+    screen.warn(f"Remove    {batches.total():,} learner(s) from {len(batches):,} batch(es)")
+    for (course, batch), count in batches.most_common(_MAX_BATCHES):
+        screen.warn(f"          {count:>7,}  course {course}, batch {batch}")
+    if len(batches) > _MAX_BATCHES:
+        screen.warn(f"          ... and {len(batches) - _MAX_BATCHES:,} more batches")
+    screen.warn(f"Plan      {job.plan_hash}")
+    screen.warn(f"Its rows  {screen.command('report', job.id)}")
