@@ -81,8 +81,8 @@ def test_rows_for_a_retry_keep_their_cells_in_json_lines_too(tmp_path: Path) -> 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 def test_a_full_disk_at_the_end_of_a_workbook_is_an_error_of_the_file() -> None:
-    with pytest.raises(OSError, match="No space"):
-        write_xlsx(Path("/dev/full"), JOB.header, JOB.roles, [[*IDS, "x"]])
+    with pytest.raises(OSError, match="No space"), Path("/dev/full").open("wb", buffering=0) as file:
+        write_xlsx(file, JOB.header, JOB.roles, [[*IDS, "x"]])
 
 
 def test_a_file_that_is_there_is_never_overwritten(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import os
 import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,8 @@ from pathlib import Path
 
 from bulkremove.domain.errors import FileRefused, LocalFileFailed
 from bulkremove.domain.ids import TRIMMED_CHARACTERS
-from bulkremove.platform.secure_files import replace_content
+from bulkremove.platform.open_folder import OpenFolder, open_folder
+from bulkremove.platform.secure_files import replace_in
 from bulkremove.reading.columns import find_roles
 from bulkremove.reading.delimited import without_rows
 from bulkremove.reading.options import ReadOptions
@@ -140,24 +140,28 @@ def erase_from(path: Path, match: FileMatch) -> None:
 
     Raises LocalFileFailed, or FileRefused when the file has changed since it was searched.
     """
-    raw, numbers = _content(path), match.numbers
+    try:
+        with open_folder(path.parent, is_own=not match.is_upload) as folder:
+            _erase_from(folder, path, match)
+    except OSError as error:
+        raise LocalFileFailed(f"The file {path} can't be changed: {error.strerror}.") from None
+
+
+def _erase_from(folder: OpenFolder, path: Path, match: FileMatch) -> None:
+    raw, numbers = _content_in(folder, path.name), match.numbers
     if raw is None:
         return
     if hashlib.sha256(raw).digest() != match.digest:
         raise FileRefused(f"{path} has changed meanwhile and was left as it is.", hint="Run the command again.")
-    try:
-        if match.is_upload:
-            path.unlink(missing_ok=True)
-            return
-        mode = stat.S_IMODE(path.lstat().st_mode)
-    except OSError as error:
-        raise LocalFileFailed(f"The file {path} can't be changed: {error.strerror}.") from None
+    if match.is_upload:
+        folder.remove(path.name)
+        return
     if path.suffix == ".jsonl":
         lines = raw.splitlines(keepends=True)
         content = b"".join(line for number, line in enumerate(lines, start=1) if number not in numbers)
     else:
         content = without_rows(raw, path.name, numbers)
-    replace_content(path, content, mode=mode)
+    replace_in(folder, path.name, content, mode=stat.S_IMODE(folder.status(path.name).st_mode))
 
 
 async def _numbers(path: Path, raw: bytes, learner: str, *, any_cell: bool) -> frozenset[int]:
@@ -197,10 +201,15 @@ def _files(folder: Path) -> Iterator[Path]:
 def _content(path: Path) -> bytes | None:
     """The content of a file, up to a byte over MAX_FILE_BYTES; None if there is none. Raises LocalFileFailed."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
-        with os.fdopen(descriptor, "rb") as file:
+        with open_folder(path.parent) as folder:
+            return _content_in(folder, path.name)
+    except OSError as error:
+        raise LocalFileFailed(f"The file {path} can't be read: {error.strerror}.") from None
+
+
+def _content_in(folder: OpenFolder, name: str) -> bytes | None:
+    try:
+        with folder.open(name) as file:
             return file.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
         return None
-    except OSError as error:
-        raise LocalFileFailed(f"The file {path} can't be read: {error.strerror}.") from None
