@@ -47,8 +47,8 @@ async def test_a_file_is_run_once_and_ends_in_done_with_its_report(tmp_path: Pat
         assert [JobState.FINISHED] == [job.state for job in found.ran]
         assert 0 == of_nightly_run(found)
         assert {"": [], "working": [], "done": ["leavers.csv"], "held": []} == one.where()
-        assert [f"{(await one.job()).id}-report.csv"] == [
-            path.name for path in (one.folder / "done").glob("*-report.csv")
+        assert [f"{(await one.job()).id}-report.xlsx"] == [
+            path.name for path in (one.folder / "done").glob("*-report.*")
         ]
         assert (await one.run()).ran == []
         assert 1 == len(one.notices())

@@ -2,7 +2,8 @@
 
 Ids are compared with whole cells of the learner column, as the reader reads them. An edited file replaces the old
 one by a rename; a link is never followed; a file that still waits for a nightly run is never edited, only named. An
-upload, which is this program's own copy of a person's file, is deleted if any cell is the id.
+upload, which is this program's own copy of a person's file, is deleted if any cell is the id; so is a report that is a
+workbook, since the journal makes it again.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +28,8 @@ from bulkremove.reading.subprocess_reader import read_in_subprocess
 
 _ENCODINGS = ("ascii", "utf-16-le", "utf-16-be")
 _WORKBOOK_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06", b"\xd0\xcf\x11\xe0")
+_REPORT = re.compile(r"20[0-9]{6}-(SANDBOX-)?[2-9a-z]{4}(-SANDBOX)?-report(-[0-9]+)?\.xlsx", re.ASCII)
+"""Names of the workbooks that nightly runs write."""
 _MAX_ROWS = 10
 """Rows of a file that are listed."""
 MAX_FILE_BYTES = 100 * 1024 * 1024
@@ -36,12 +40,13 @@ MAX_FILE_BYTES = 100 * 1024 * 1024
 class FileMatch:
     """The numbers of the rows of a file that name the learner, and the SHA-256 of the content that was searched.
 
-    ``is_upload``: the file is deleted as a whole.
+    ``is_upload``: it is an upload; ``is_deleted``: the file is deleted as a whole.
     """
 
     numbers: frozenset[int]
     digest: bytes
     is_upload: bool = False
+    is_deleted: bool = False
     is_workbook: bool = False
 
 
@@ -94,7 +99,7 @@ async def search_files(learner: str, folders: Folders) -> tuple[Mapping[Path, Fi
             by_hand.append(f"{path} still waits for a nightly run and was not changed; this learner is in rows {rows}.")
     for path in (path for folder in folders.editable for path in _files(folder)):
         match = await _search(learner, path, by_hand)
-        if match is not None and match.is_workbook:
+        if match is not None and match.is_workbook and not match.is_deleted:
             rows = _listed(match.numbers)
             by_hand.append(f"{path} is a workbook and was not changed; this learner is in rows {rows}.")
         elif match is not None:
@@ -127,7 +132,8 @@ async def _search(learner: str, path: Path, by_hand: list[str], *, is_upload: bo
         numbers = frozenset({0})  # an upload in which a person must still choose something
     if not numbers:
         return None
-    return FileMatch(numbers, hashlib.sha256(raw).digest(), is_upload, is_workbook)
+    is_deleted = is_upload or (is_workbook and _REPORT.fullmatch(path.name) is not None)
+    return FileMatch(numbers, hashlib.sha256(raw).digest(), is_upload, is_deleted, is_workbook)
 
 
 def _listed(numbers: Collection[int]) -> str:
@@ -153,7 +159,7 @@ def _erase_from(folder: OpenFolder, path: Path, match: FileMatch) -> None:
         return
     if hashlib.sha256(raw).digest() != match.digest:
         raise FileRefused(f"{path} has changed meanwhile and was left as it is.", hint="Run the command again.")
-    if match.is_upload:
+    if match.is_deleted:
         folder.remove(path.name)
         return
     if path.suffix == ".jsonl":

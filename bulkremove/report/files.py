@@ -92,7 +92,7 @@ def reserve(path: Path, *, job: Job, rows: int) -> ReportFile:
 
 def reserve_both(job: Job, path: Path | None, *, rows: int) -> tuple[ReportFile, ReportFile]:
     """Reserve a job's report and its retry file. ``path``: of the report, if not the default. Raises ReportFailed."""
-    path = path or default_path(job, Path(job.folder))
+    path = path or default_path(job, Path(job.folder), rows=rows)
     report = reserve(path, job=job, rows=rows)
     try:
         return report, reserve(retry_path(path, job), job=job, rows=rows)
@@ -101,11 +101,14 @@ def reserve_both(job: Job, path: Path | None, *, rows: int) -> tuple[ReportFile,
         raise
 
 
-def default_path(job: Job, folder: Path) -> Path:
-    """The first of ``<job>-report.csv``, ``<job>-report-2.csv``... in ``folder`` that is free, as is its retry path."""
-    number = 1
+def default_path(job: Job, folder: Path, *, rows: int) -> Path:
+    """The first of ``<job>-report.csv``, ``<job>-report-2.csv``... in ``folder`` that is free, as is its retry path.
+
+    People read that of a nightly run, so it is a workbook, if its ``rows`` fit into one.
+    """
+    number, ending = 1, ".xlsx" if job.origin is FrontEnd.NIGHTLY and rows < XLSX_ROWS else ".csv"
     while True:
-        path = folder / f"{job.id}-report{'' if number == 1 else f'-{number}'}.csv"
+        path = folder / f"{job.id}-report{'' if number == 1 else f'-{number}'}{ending}"
         if not (path.exists() or retry_path(path, job).exists()):
             return path
         number += 1

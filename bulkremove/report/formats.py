@@ -24,10 +24,10 @@ ReportWriter = Callable[[BinaryIO, Sequence[str], Roles, Iterable[Sequence[str]]
 
 
 def write_csv(file: BinaryIO, header: Sequence[str], roles: Roles, rows: Iterable[Sequence[str]]) -> None:
-    """Write CSV in UTF-8 with a BOM and CRLF, as Excel expects it. ``roles``: the columns of the ids."""
+    """Write CSV in UTF-8 with a BOM and CRLF, all cells quoted. ``roles``: the columns of the ids, which stay exact."""
     ids = set(roles)
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
-    writer = csv.writer(text)
+    writer = csv.writer(text, quoting=csv.QUOTE_ALL)
     writer.writerow([escape_formula(name) for name in header])
     for row in rows:
         writer.writerow([id_cell(cell) if i in ids else escape_formula(cell) for i, cell in enumerate(row)])
@@ -51,7 +51,7 @@ def write_xlsx(file: BinaryIO, header: Sequence[str], roles: Roles, rows: Iterab
             sheet.write_string(0, column, escape_formula(name)[:XLSX_CELL], text)
         for number, row in enumerate(rows, start=1):
             for column, cell in enumerate(row):
-                shown = id_cell(cell).lstrip("\t") if column in ids else escape_formula(cell)
+                shown = id_cell(cell) if column in ids else escape_formula(cell)
                 sheet.write_string(number, column, shown[:XLSX_CELL], text)
     file.write(content.getbuffer())
 
