@@ -53,7 +53,7 @@ class LiveUpdates:
 
     def routes(self) -> list[Route]:
         """List the route of the event stream."""
-        return [Route("GET", "/jobs/{job}/events", self.events, Right.LOOK)]
+        return [Route("GET", "/jobs/{job}/events", self.events, Right.LOOK, is_stream=True)]
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Stream the live parts of a job's page whenever they change, until the job is at rest or the session ends."""

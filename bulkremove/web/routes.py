@@ -46,6 +46,8 @@ class Route:
     """The content type that a request must have; empty: any, for requests without a body and uploads to the API."""
     for_one_time: bool = False
     """Whether a user with a one-time password may use it."""
+    is_stream: bool = False
+    """Whether its response goes on for as long as the page is open."""
 
 
 PERSON = web.RequestKey("person", Person)

@@ -1,6 +1,6 @@
 """The security checks of every request, in this order.
 
-Encoding, host, origin, authentication, permission, content type.
+Encoding, host, origin, authentication, permission, content type, and the person's fair share of the server.
 
 They also run for paths and methods without a route. The host is checked against DNS rebinding, the origin against
 cross-site requests, and the headers of each response let a browser load and run nothing but the files of this server.
@@ -18,11 +18,16 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from bulkremove.app import App
 from bulkremove.domain.permissions import Right
+from bulkremove.web.fair_share import FairShare
 from bulkremove.web.routes import API, HEALTH, PERSON, SESSION, SOURCE, Person, Route
 from bulkremove.web.sessions import Sessions
 
 MAX_FORM_BYTES = 64 * 1024
 """Largest body of a request that is not an upload."""
+MAX_REQUESTS_OF_PERSON, MAX_WAITING_OF_PERSON = 4, 20
+"""Requests of one person that are answered at the same time, and that wait for it; the next is refused."""
+MAX_STREAMS_OF_PERSON = 20
+"""Pages of running jobs that one person may have open."""
 
 HEADERS = CIMultiDict(
     {
@@ -80,6 +85,8 @@ def make_security_middleware(
     address: Address, app: App, sessions: Sessions, routes: Mapping[web.AbstractRoute, Route]
 ) -> Middleware:
     """Make the middleware that runs the checks; ``routes`` has the Route of each aiohttp route."""
+    requests = FairShare(MAX_REQUESTS_OF_PERSON, waiting=MAX_WAITING_OF_PERSON)
+    streams = FairShare(MAX_STREAMS_OF_PERSON, waiting=0)
 
     @web.middleware
     async def security(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -105,7 +112,11 @@ def make_security_middleware(
                 raise web.HTTPForbidden(text="Choose a password of your own first.")
         if route and route.content_type and request.content_type != route.content_type:
             raise web.HTTPUnsupportedMediaType(text=f"The content type must be {route.content_type}.")
-        return await handler(request)
+        if permission is None:
+            return await handler(request)
+        share = streams if route and route.is_stream else requests
+        async with share.turn(request[PERSON].name):
+            return await handler(request)
 
     return security
 
