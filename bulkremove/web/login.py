@@ -41,9 +41,11 @@ class LoginPages:
             )
             for path in sorted(_FILES.iterdir())
         ]
+        files.append(Route("GET", HEALTH, self.health, None))
+        if self._address.sign_on is not None:  # nobody signs in or out here
+            return files
         return [
             *files,
-            Route("GET", HEALTH, self.health, None),
             Route("GET", "/start", self.start, None),
             Route("GET", "/sign-in", self.sign_in_page, None),
             Route("POST", "/sign-in", self.sign_in, None, FORM),

@@ -28,6 +28,8 @@ class Person:
     role: Role
     one_time: bool = False
     """Whether they must choose a password of their own before anything else."""
+    is_signed_on: bool = False
+    """Whether the proxy's single sign-on names them, so that they have neither session nor password here."""
 
     def may(self, permission: Right) -> bool:
         """Tell whether the role has this permission."""
