@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from bulkremove.app import App, SandboxOptions, SessionUser
+from bulkremove.app.audit_text import facts_in_words
 from bulkremove.config import Settings, load
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing, SettingsError, UserError
@@ -292,6 +294,28 @@ def test_the_audit_log_names_the_first_entry_that_was_changed_or_lost(program: B
         db.execute("DROP TRIGGER audit_is_not_deleted")
         db.execute("DELETE FROM audit WHERE id = 1")
     assert "broken at entry 1: it is missing" in program("audit", "verify").stdout
+
+
+def test_a_log_that_was_made_anew_lacks_the_hash_of_an_old_notice(program: Bulkremove, tmp_path: Path) -> None:
+    program("tokens", "add", "one", "--role", "preparer")
+    known = re.search(r"hash ([0-9a-f]{64})\.", program("audit", "verify").stdout)
+    assert known is not None
+    program("tokens", "add", "two", "--role", "preparer")
+    assert 0 == program("audit", "verify", "--hash", known[1]).returncode
+    for path in program.home.glob("journal*"):
+        path.unlink()
+    program("tokens", "add", "one", "--role", "preparer")
+    assert "sound: 1 entries" in program("audit", "verify").stdout
+    lost = program("audit", "verify", "--hash", known[1])
+    assert (1, True) == (lost.returncode, "cut short or made anew" in lost.stdout)
+
+
+def test_the_audit_log_is_read_as_sentences(program: Bulkremove) -> None:
+    program("tokens", "add", "hr", "--role", "preparer")
+    line = program("audit").stdout
+    assert re.search(r"on this machine: token added  name hr, role preparer, token [0-9a-f]{8}\n$", line)
+    facts = {"columns": {"course": 1, "batch": 2}, "sheet": None, "open": False, "sign_on": True, "plan": "a" * 64}
+    assert "columns course 1 and batch 2, sign on, plan aaaaaaaaaaaa..." == facts_in_words(facts)
 
 
 async def test_an_entry_that_is_put_in_between_is_found(tmp_path: Path) -> None:

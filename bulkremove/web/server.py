@@ -16,6 +16,7 @@ import jinja2
 from aiohttp import web
 
 from bulkremove.app import App, Stop
+from bulkremove.app.audit_text import facts_in_words
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.app.nightly import Scheduler
 from bulkremove.config import Settings
@@ -80,7 +81,12 @@ def _add_templates(site: web.Application, settings: Settings, sessions: Sessions
         account=settings.account, host=settings.host, sandbox=settings.sandbox, Status=Status, users=sessions.users
     )
     environment.filters.update(
-        grouped=filters.grouped, local=filters.local, lasts=duration, name=filters.name, pluralize=pluralize
+        grouped=filters.grouped,
+        local=filters.local,
+        lasts=duration,
+        name=filters.name,
+        pluralize=pluralize,
+        facts=facts_in_words,
     )
 
 
