@@ -139,7 +139,10 @@ async def test_a_wrong_name_and_a_wrong_password_are_the_same_answer(app: App) -
     assert SessionUser("jo", Role.ADMIN, "") != await app.users.sign_in("jo", "wrong")
     assert await app.users.sign_in("jo", "wrong") is None
     assert await app.users.sign_in("al", PASSWORD) is None
-    known = await app.users.sign_in("jo", PASSWORD)
+    longest = "a long sentence that nobody guesses " * 5 + "x" * 20
+    await app.users.set_password("jo", longest[:200], by="a test")
+    assert await app.users.sign_in("jo", longest[:200] + "y") is None  # what is too long is not cut off
+    known = await app.users.sign_in("jo", longest[:200])
     assert known is not None
     assert known == await app.users.refresh(known)
 

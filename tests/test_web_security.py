@@ -312,3 +312,12 @@ async def test_no_file_outside_can_be_asked_for(tmp_path: Path, path: str) -> No
         answer = (await reader.read()).split(b"\r\n")[0]
         writer.close()
         assert any(code in answer for code in (b"403", b"404"))
+
+
+async def test_who_asks_for_more_than_they_may_is_refused_and_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running_site(tmp_path, roles=(Role.PREPARER,)) as one, one.visitor(known=False) as visitor:
+        await visitor.sign_in("preparer")
+        assert 403 == (await visitor.get("/audit")).status
+    assert "preparer (preparer) may not audit, asked for by <PlainResource  /audit>" in caplog.text

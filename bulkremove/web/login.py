@@ -106,7 +106,7 @@ class LoginPages:
         await self._app.record(person(request).name, "signed_out")
         if not self._sessions.users:
             return web.Response(text="You are signed out. Start `bulkremove serve` again for a new link.")
-        redirect = web.HTTPSeeOther("/sign-in")
+        redirect = web.HTTPSeeOther("/sign-in", headers={"Clear-Site-Data": '"cache", "storage"'})
         redirect.del_cookie(
             self._address.cookie, path="/", secure=self._address.secure, httponly=True, samesite="Strict"
         )

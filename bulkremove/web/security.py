@@ -9,6 +9,7 @@ cross-site requests, and the headers of each response let a browser load and run
 from __future__ import annotations
 
 import ipaddress
+import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from bulkremove.web.routes import API, HEALTH, PERSON, SESSION, SOURCE, Person, 
 from bulkremove.web.sessions import Sessions
 from bulkremove.web.single_sign_on import SignOn
 
+_LOG = logging.getLogger(__name__)
 MAX_FORM_BYTES = 64 * 1024
 """Largest body of a request that is not an upload."""
 MAX_REQUESTS_OF_PERSON, MAX_WAITING_OF_PERSON = 4, 20
@@ -115,6 +117,8 @@ def make_security_middleware(
         if permission is not None:
             person = await _person(request, app, sessions, address)
             if not person.may(permission):
+                place = request.match_info.route.resource
+                _LOG.warning("%s (%s) may not %s, asked for by %s", person.name, person.role, permission, place)
                 raise web.HTTPForbidden(text=f"{person.name} may not do that. Ask somebody who may.")
             request[PERSON] = person
             if person.one_time and not (route and route.for_one_time):
