@@ -434,6 +434,12 @@ def test_a_page_that_others_could_reach_unsafely_is_not_served(
     assert words in done.stderr
 
 
+def test_a_proxy_that_could_not_reach_the_page_is_told_at_the_start(program: Bulkremove) -> None:
+    program.env["BULKREMOVE_PROXY"] = "10.0.0.0/24"
+    done = program("serve", "--port", str(free_port()))
+    assert (2, True) == (done.returncode, "where the proxy 10.0.0.0/24 can't reach it" in done.stderr)
+
+
 def test_with_users_but_without_tls_or_a_proxy_it_is_not_served_either(program: Bulkremove) -> None:
     program("users", "add", "jo", "--role", "admin", stdin=f"{PASSWORD}\n")
     program.env["BULKREMOVE_ALLOWED_HOSTS"] = "bulkremove.example.com"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
 import json
 import re
@@ -23,7 +24,7 @@ from bulkremove.domain.row import Roles, Status
 from bulkremove.domain.table import REPORT_COLUMNS
 from bulkremove.reading.reader import read
 from bulkremove.report import Rows, default_path, first_line, reserve, retry_path, summary, write
-from bulkremove.report.formats import write_xlsx
+from bulkremove.report.formats import write_csv, write_xlsx
 
 JOB = Job(
     "20261123-abcd", "default", "people.zoho.com", "leavers.csv", "", None,
@@ -119,6 +120,13 @@ def test_rows_for_a_retry_keep_their_cells_in_json_lines_too(tmp_path: Path) -> 
 def test_a_full_disk_at_the_end_of_a_workbook_is_an_error_of_the_file() -> None:
     with pytest.raises(OSError, match="No space"), Path("/dev/full").open("wb", buffering=0) as file:
         write_xlsx(file, JOB.header, JOB.roles, [[*IDS, "x"]])
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_in_the_middle_of_a_csv_is_an_error_and_leaves_no_second_one() -> None:
+    with pytest.raises(OSError, match="No space"), Path("/dev/full").open("wb") as file:
+        write_csv(file, JOB.header, JOB.roles, [[*IDS, "x" * 100]] * 1000)
+    gc.collect()  # an error here would fail the test (filterwarnings)
 
 
 def test_a_file_that_is_there_is_never_overwritten(tmp_path: Path) -> None:

@@ -141,13 +141,13 @@ def _listed(numbers: Collection[int]) -> str:
     return rows + f" and {len(numbers) - _MAX_ROWS:,} more" * (len(numbers) > _MAX_ROWS)
 
 
-def erase_from(path: Path, match: FileMatch) -> None:
+def erase_from(path: Path, match: FileMatch, *, home: Path) -> None:
     """Replace a file by one without the matching rows, or delete an upload; one that no longer exists is skipped.
 
     Raises LocalFileFailed, or FileRefused when the file has changed since it was searched.
     """
     try:
-        with open_folder(path.parent, is_own=not match.is_upload) as folder:
+        with open_folder(path.parent, is_own=path.parent.parent != home) as folder:
             _erase_from(folder, path, match)
     except OSError as error:
         raise LocalFileFailed(f"The file {path} can't be changed: {error.strerror}.") from None

@@ -130,7 +130,7 @@ class Retention:
                 raise _still_to_be_sent(await self._storage.erasure.open_rows_of(learner))
         for path, match in erasure.files.items():
             try:
-                await asyncio.to_thread(erase_from, path, match)
+                await asyncio.to_thread(erase_from, path, match, home=self._context.settings.home)
                 files += 1
             except BulkremoveError as error:
                 failures.append(str(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -26,12 +27,21 @@ ReportWriter = Callable[[BinaryIO, Sequence[str], Roles, Iterable[Sequence[str]]
 def write_csv(file: BinaryIO, header: Sequence[str], roles: Roles, rows: Iterable[Sequence[str]]) -> None:
     """Write CSV in UTF-8 with a BOM and CRLF, all cells quoted. ``roles``: the columns of the ids, which stay exact."""
     ids = set(roles)
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
-    writer = csv.writer(text, quoting=csv.QUOTE_ALL)
+    file.write(codecs.BOM_UTF8)
+    writer = csv.writer(_Utf8(file), quoting=csv.QUOTE_ALL)
     writer.writerow([escape_formula(name) for name in header])
     for row in rows:
         writer.writerow([id_cell(cell) if i in ids else escape_formula(cell) for i, cell in enumerate(row)])
-    text.detach()
+
+
+class _Utf8:
+    """The text side of a binary file. io.TextIOWrapper would write once more, unasked, after an error of the disk."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> int:
+        return self._file.write(text.encode())
 
 
 def write_xlsx(file: BinaryIO, header: Sequence[str], roles: Roles, rows: Iterable[Sequence[str]]) -> None:
