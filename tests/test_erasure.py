@@ -275,7 +275,7 @@ async def test_a_file_that_fails_is_named_and_the_rest_is_done(tmp_path: Path, m
         monkeypatch.setattr(os, "replace", fails_once)
         (sentence,) = await one.app.retention.forget(found, by="kim")
         assert f"/{failed[0]} can't be changed" in sentence
-        left = [path for path in found.files if LEARNER in path.read_text()]
+        left = [path for path in found.files if path.exists() and LEARNER in path.read_text()]
         assert failed == [path.name for path in left]
         entry, *_ = await one.app.audit.newest(1)
         assert ("forgot_files", {"files": 1, "failed": 1}) == (entry.act, entry.facts)
