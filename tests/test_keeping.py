@@ -71,12 +71,13 @@ async def test_a_forgotten_person_stands_nowhere_and_it_is_said_where_they_stood
         found = await one.app.retention.find_learner(LEARNER)
         job = await one.job()
         assert {job.id: 1} == found.rows
-        assert {"leavers.csv", f"{job.id}-report.csv"} == {path.name for path in found.files}
+        assert {"leavers.csv", f"{job.id}-report.xlsx"} == {path.name for path in found.files}
         assert () == found.by_hand
         await one.app.retention.forget(found, by="kim")
         left = b"".join(path.read_bytes() for path in one.folder.rglob("*") if path.is_file())
         assert LEARNER.encode() not in left
         assert b"478346000019558002" in left
+        assert not (one.folder / "done" / f"{job.id}-report.xlsx").exists()  # the journal makes it again
         outcomes = list(await one.app.jobs.outcomes(await one.job()))
         assert 1 == sum(set(row.cells) == {""} for row in outcomes)
         assert 5 == (await one.app.jobs.tally(await one.job()))[Status.REMOVED]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import shutil
 import sqlite3
@@ -32,7 +33,7 @@ from bulkremove.domain.row import Status
 from bulkremove.reading.options import ReadOptions
 from bulkremove.reading.reader import read
 from bulkremove.sandbox import read_log
-from bulkremove.sources.inbox import digest
+from bulkremove.sources.inbox import Inbox
 from tests.application_fixtures import LateClock, run, stored
 from tests.cli_fixtures import Bulkremove, crowd, environment, sandbox
 from tests.nightly_fixtures import EARLIER, nightly_site, remember
@@ -46,8 +47,8 @@ async def test_a_file_is_run_once_and_ends_in_done_with_its_report(tmp_path: Pat
         assert [JobState.FINISHED] == [job.state for job in found.ran]
         assert 0 == of_nightly_run(found)
         assert {"": [], "working": [], "done": ["leavers.csv"], "held": []} == one.where()
-        assert [f"{(await one.job()).id}-report.csv"] == [
-            path.name for path in (one.folder / "done").glob("*-report.csv")
+        assert [f"{(await one.job()).id}-report.xlsx"] == [
+            path.name for path in (one.folder / "done").glob("*-report.*")
         ]
         assert (await one.run()).ran == []
         assert 1 == len(one.notices())
@@ -67,11 +68,20 @@ async def test_files_are_taken_oldest_first_and_unfinished_ones_wait(tmp_path: P
         assert [".hidden.csv", "fresh.csv", "half.csv.part", "~$open.xlsx"] == one.where()[""]
 
 
-async def test_a_file_that_can_not_be_read_waits_and_holds_up_no_other(tmp_path: Path) -> None:
+async def test_a_file_that_can_not_be_read_waits_and_holds_up_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = os.open
+
+    def fails_for_one(path: str, flags: int, *arguments: int, dir_fd: int | None = None) -> int:
+        if str(path).endswith("lost.csv"):
+            raise OSError(5, "Input/output error")
+        return opened(path, flags, *arguments, dir_fd=dir_fd)
+
     async with nightly_site(tmp_path) as one:
         one.drop("leavers.csv", triples(2))
-        (one.folder / "lost.csv").symlink_to("/proc/self/mem")  # it opens, and reading it fails
-        (one.folder / "lost.csv.ready").touch()
+        one.drop("lost.csv", triples(2, first=2))
+        monkeypatch.setattr(os, "open", fails_for_one)
         found = await one.run()
         assert ["leavers.csv"] == [job.source for job in found.ran]
         assert ["lost.csv"] == found.unfinished
@@ -383,7 +393,7 @@ async def test_an_announced_job_that_a_killed_run_left_waits_for_its_day(tmp_pat
         await one.run()
         done = one.folder / "done" / "leavers.csv"
         place = one.app.context.storage.nightly
-        taken = await place.taken(digest(done), sandbox="")
+        taken = await place.taken(Inbox(one.folder).digest(done), sandbox="")
         assert taken is not None
         done.rename(one.folder / "working" / taken.place)  # where it was when the run was killed
         result = await one.run()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import email
 import email.policy
+import io
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,6 +17,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiosmtpd.controller import Controller
+from openpyxl import load_workbook
 
 from bulkremove.app.notices import Notifier
 from bulkremove.domain.errors import NoticeFailed, SettingsError
@@ -57,14 +60,21 @@ async def test_a_night_is_told_by_mail_with_its_report_attached(tmp_path: Path, 
         await one.run()
         await one.run()
         job = (await one.job()).id
+        chain = {entry.hash for entry in await one.app.audit.newest(100)}
     (mail,) = box.mails
     assert "finished: leavers.csv: Removed 5" in mail["Subject"]
     body = mail.get_body(("plain", "html"))
     assert body is not None
     assert "478346" not in body.get_content()
+    (hashed,) = re.findall(r"Audit log: entry [0-9]+, hash ([0-9a-f]{64})", body.get_content().replace("\n", " "))
+    assert hashed in chain
     (attached,) = mail.iter_attachments()
-    assert attached.get_filename() == f"{job}-report.csv"
-    assert b"478346000019558000" in attached.get_payload(decode=True)
+    assert attached.get_filename() == f"{job}-report.xlsx"
+    content = attached.get_payload(decode=True)
+    assert isinstance(content, bytes)
+    sheet = load_workbook(io.BytesIO(content)).active
+    assert sheet is not None
+    assert "478346000019558000" == sheet["C2"].value
 
 
 async def test_no_cell_of_a_file_stands_in_a_notice(tmp_path: Path) -> None:

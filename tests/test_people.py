@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from bulkremove.app import App, SandboxOptions, SessionUser
+from bulkremove.app.audit_text import facts_in_words
 from bulkremove.config import Settings, load
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing, SettingsError, UserError
@@ -137,7 +139,10 @@ async def test_a_wrong_name_and_a_wrong_password_are_the_same_answer(app: App) -
     assert SessionUser("jo", Role.ADMIN, "") != await app.users.sign_in("jo", "wrong")
     assert await app.users.sign_in("jo", "wrong") is None
     assert await app.users.sign_in("al", PASSWORD) is None
-    known = await app.users.sign_in("jo", PASSWORD)
+    longest = "a long sentence that nobody guesses " * 5 + "x" * 20
+    await app.users.set_password("jo", longest[:200], by="a test")
+    assert await app.users.sign_in("jo", longest[:200] + "y") is None  # what is too long is not cut off
+    known = await app.users.sign_in("jo", longest[:200])
     assert known is not None
     assert known == await app.users.refresh(known)
 
@@ -294,6 +299,28 @@ def test_the_audit_log_names_the_first_entry_that_was_changed_or_lost(program: B
     assert "broken at entry 1: it is missing" in program("audit", "verify").stdout
 
 
+def test_a_log_that_was_made_anew_lacks_the_hash_of_an_old_notice(program: Bulkremove, tmp_path: Path) -> None:
+    program("tokens", "add", "one", "--role", "preparer")
+    known = re.search(r"hash ([0-9a-f]{64})\.", program("audit", "verify").stdout)
+    assert known is not None
+    program("tokens", "add", "two", "--role", "preparer")
+    assert 0 == program("audit", "verify", "--hash", known[1]).returncode
+    for path in program.home.glob("journal*"):
+        path.unlink()
+    program("tokens", "add", "one", "--role", "preparer")
+    assert "sound: 1 entries" in program("audit", "verify").stdout
+    lost = program("audit", "verify", "--hash", known[1])
+    assert (1, True) == (lost.returncode, "cut short or made anew" in lost.stdout)
+
+
+def test_the_audit_log_is_read_as_sentences(program: Bulkremove) -> None:
+    program("tokens", "add", "hr", "--role", "preparer")
+    line = program("audit").stdout
+    assert re.search(r"on this machine: token added  name hr, role preparer, token [0-9a-f]{8}\n$", line)
+    facts = {"columns": {"course": 1, "batch": 2}, "sheet": None, "open": False, "sign_on": True, "plan": "a" * 64}
+    assert "columns course 1 and batch 2, sign on, plan aaaaaaaaaaaa..." == facts_in_words(facts)
+
+
 async def test_an_entry_that_is_put_in_between_is_found(tmp_path: Path) -> None:
     storage = SqliteStorage(tmp_path, SystemClock())
     for act in ("first", "second"):
@@ -405,6 +432,12 @@ def test_a_page_that_others_could_reach_unsafely_is_not_served(
     done = program("serve", "--host", "0.0.0.0", "--port", str(free_port()))  # noqa: S104 - that is what is refused
     assert 2 == done.returncode
     assert words in done.stderr
+
+
+def test_a_proxy_that_could_not_reach_the_page_is_told_at_the_start(program: Bulkremove) -> None:
+    program.env["BULKREMOVE_PROXY"] = "10.0.0.0/24"
+    done = program("serve", "--port", str(free_port()))
+    assert (2, True) == (done.returncode, "where the proxy 10.0.0.0/24 can't reach it" in done.stderr)
 
 
 def test_with_users_but_without_tls_or_a_proxy_it_is_not_served_either(program: Bulkremove) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
+import pandas
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,12 +19,12 @@ from openpyxl import load_workbook
 from bulkremove.domain.attempt import Outcome
 from bulkremove.domain.clock import Epoch, later
 from bulkremove.domain.errors import ReportFailed
-from bulkremove.domain.job import Job, JobState, Tally
+from bulkremove.domain.job import FrontEnd, Job, JobState, Tally
 from bulkremove.domain.row import Roles, Status
 from bulkremove.domain.table import REPORT_COLUMNS
 from bulkremove.reading.reader import read
 from bulkremove.report import Rows, default_path, first_line, reserve, retry_path, summary, write
-from bulkremove.report.formats import write_xlsx
+from bulkremove.report.formats import write_csv, write_xlsx
 
 JOB = Job(
     "20261123-abcd", "default", "people.zoho.com", "leavers.csv", "", None,
@@ -48,10 +52,43 @@ def test_the_original_columns_stand_first_then_ours(tmp_path: Path) -> None:
     assert "2023-11-14T22:13:20.500Z" == row[10]
 
 
-def test_ids_are_led_by_a_tab_in_csv_and_read_back_exactly(tmp_path: Path) -> None:
-    path = write(tmp_path / "r.csv", JOB, [outcome(Status.NOT_SENT)], rows=1)
-    assert [f"\t{one}" for one in IDS] == lines(path)[1][:3]
-    assert list(IDS) == [cell.strip("\t") for cell in read(path, name="r").row(0).cells[:3]]
+def test_a_program_joins_a_report_with_its_input_on_the_ids_as_they_are(tmp_path: Path) -> None:
+    ids = [IDS, (f" {IDS[0]}", f"{IDS[1]}\xa0", "478346000019558210"), (*IDS[:2], "007")]
+    path = tmp_path / "leavers.csv"
+    pandas.DataFrame([(*row, "=1+1") for row in ids], columns=JOB.header).to_csv(path, index=False)
+    given = pandas.read_csv(path, dtype=str)
+    outcomes = [replace(outcome(number=n), cells=(*row, "=1+1")) for n, row in enumerate(ids)]
+    report = pandas.read_csv(write(tmp_path / "r.csv", JOB, outcomes, rows=3), dtype=str)
+    merged = given.merge(report, on=list(JOB.header[:3]), how="left")
+    assert ["removed"] * 3 == list(merged["status"])
+    assert ["'=1+1"] * 3 == list(merged["Note_y"])
+    numbers = pandas.read_csv(path).merge(pandas.read_csv(tmp_path / "r.csv"), on=list(JOB.header[:3]))
+    assert ["removed"] * 3 == list(numbers["status"])
+
+
+def test_every_cell_of_a_csv_is_quoted(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.csv", JOB, [outcome(note='x;"y"')], rows=1)
+    for line in path.read_text("utf-8-sig").splitlines():
+        assert re.fullmatch(r'"(?:[^"]|"")*"(?:,"(?:[^"]|"")*")*', line)
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_a_cell_that_a_spreadsheet_could_run_is_led_by_an_apostrophe(tmp_path: Path, start: str) -> None:
+    cells = (f"{start}1+cmd|'/c calc'!A1", IDS[1], IDS[2], f"{start}1")
+    row = lines(write(tmp_path / "r.csv", JOB, [replace(outcome(), cells=cells)], rows=1))[1]
+    assert {"'"} == {row[0][0], row[3][0]}
+
+
+def test_a_report_of_an_earlier_version_with_tabs_before_its_ids_is_still_recognized(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.csv", JOB, [outcome(), outcome(Status.NOT_SENT, number=3)], rows=2)
+    old = path.read_text("utf-8-sig").replace('"', "")
+    for one in IDS:
+        old = old.replace(one, f"\t{one}")
+    path.write_text(old, "utf-8-sig")
+    table = read(path, name="r")
+    assert ({0}, [*JOB.header]) == (set(table.settled), [*table.header])
+    again = write(tmp_path / "again.csv", JOB, [replace(outcome(), cells=table.row(1).cells)], rows=1)
+    assert list(IDS) == lines(again)[1][:3]
 
 
 @pytest.mark.parametrize("ending", [".csv", ".xlsx", ".jsonl"])
@@ -81,8 +118,15 @@ def test_rows_for_a_retry_keep_their_cells_in_json_lines_too(tmp_path: Path) -> 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 def test_a_full_disk_at_the_end_of_a_workbook_is_an_error_of_the_file() -> None:
-    with pytest.raises(OSError, match="No space"):
-        write_xlsx(Path("/dev/full"), JOB.header, JOB.roles, [[*IDS, "x"]])
+    with pytest.raises(OSError, match="No space"), Path("/dev/full").open("wb", buffering=0) as file:
+        write_xlsx(file, JOB.header, JOB.roles, [[*IDS, "x"]])
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_in_the_middle_of_a_csv_is_an_error_and_leaves_no_second_one() -> None:
+    with pytest.raises(OSError, match="No space"), Path("/dev/full").open("wb") as file:
+        write_csv(file, JOB.header, JOB.roles, [[*IDS, "x" * 100]] * 1000)
+    gc.collect()  # an error here would fail the test (filterwarnings)
 
 
 def test_a_file_that_is_there_is_never_overwritten(tmp_path: Path) -> None:
@@ -98,18 +142,21 @@ def test_a_file_that_is_there_is_never_overwritten(tmp_path: Path) -> None:
 
 
 def test_default_names_count_up_and_the_retry_file_follows(tmp_path: Path) -> None:
-    first = default_path(JOB, tmp_path)
+    first = default_path(JOB, tmp_path, rows=1)
     first.write_text("")
-    second = default_path(JOB, tmp_path)
+    second = default_path(JOB, tmp_path, rows=1)
     assert ("20261123-abcd-report.csv", "20261123-abcd-report-2.csv") == (first.name, second.name)
     assert "20261123-abcd-retry-2.csv" == retry_path(second, JOB).name
+    nightly = replace(JOB, origin=FrontEnd.NIGHTLY)
+    assert "20261123-abcd-report.xlsx" == default_path(nightly, tmp_path / "done", rows=1).name
+    assert "20261123-abcd-report.csv" == default_path(nightly, tmp_path / "done", rows=1_048_576).name
 
 
 def test_the_retry_file_holds_the_original_columns_of_rows_not_sent(tmp_path: Path) -> None:
     rows = [outcome(), outcome(Status.NOT_SENT, number=3), outcome(Status.UNKNOWN, number=4)]
     path = reserve(tmp_path / "retry.csv", job=JOB, rows=3).publish_input(JOB, rows, Rows.RETRY)
     assert path is not None
-    assert [list(JOB.header), [*(f"\t{one}" for one in IDS), ""]] == lines(path)
+    assert [list(JOB.header), [*IDS, ""]] == lines(path)
     assert reserve(tmp_path / "none.csv", job=JOB, rows=1).publish_input(JOB, [outcome()], Rows.RETRY) is None
     assert ["retry.csv"] == [one.name for one in tmp_path.iterdir()]
 

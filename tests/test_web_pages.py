@@ -71,6 +71,7 @@ async def test_the_whole_way_from_a_file_to_the_downloads(tmp_path: Path) -> Non
         rows = list(csv.DictReader(io.StringIO(report.body.decode("utf-8-sig"))))
         assert 22 == len(rows)
         assert "attachment" in report.headers["Content-Disposition"]
+        assert "text/csv; charset=utf-8" == report.headers["Content-Type"]
         assert (await visitor.get(f"/jobs/{job}/report.xlsx")).body.startswith(b"PK")
         undo = (await visitor.get(f"/jobs/{job}/undo.csv")).body.decode("utf-8-sig").splitlines()
         assert 18 == len(undo) - 1
@@ -551,7 +552,11 @@ async def test_signing_out_ends_the_session(tmp_path: Path) -> None:
         assert "wrong" in (await visitor.sign_in("admin", "not the password")).text
         assert "wrong" in (await visitor.sign_in("nobody")).text
         assert "/" == (await visitor.sign_in("admin")).url
-        assert "/sign-in" == (await visitor.post("/sign-out")).url
+        origin = {"Origin": one.url, "Content-Type": "application/x-www-form-urlencoded"}
+        out = await visitor.ask("POST", "/sign-out", headers=origin, allow_redirects=False)
+        assert (303, "/sign-in", '"cache", "storage"') == (
+            out.status, out.headers["Location"], out.headers["Clear-Site-Data"]
+        )  # fmt: skip
         assert "/sign-in" == (await visitor.get("/")).url
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
@@ -230,21 +231,31 @@ async def test_the_start_link_is_good_once(tmp_path: Path) -> None:
             assert 403 == (await second.get("/")).status
 
 
+FORWARDED = {"X-Forwarded-For": "192.0.2.7", "X-Forwarded-Proto": "https"}
+"""What a proxy must say of each request."""
+
+
 async def test_a_cookie_is_for_tls_only_where_there_is_tls(tmp_path: Path) -> None:
     by_proxy = Address(frozenset(), frozenset({"bulkremove.example.com"}), proxy="127.0.0.1")
     async with running_site(tmp_path, address=by_proxy) as one, one.visitor(known=False) as visitor:
-        told = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "bulkremove.example.com"}
+        told = {**FORWARDED, "X-Forwarded-Host": "bulkremove.example.com"}
         link = f"/start?token={one.sessions.start_token}"
         assert "Secure" in (await visitor.ask("GET", link, headers=told, allow_redirects=False)).headers["Set-Cookie"]
 
 
 async def test_forwarded_headers_count_from_the_named_proxy_only(tmp_path: Path) -> None:
-    told = {"X-Forwarded-Host": "bulkremove.example.com", "X-Forwarded-Proto": "https"}
+    told = {**FORWARDED, "X-Forwarded-Host": "bulkremove.example.com"}
     names = frozenset({"bulkremove.example.com"})
-    for proxy, host, wanted in (("127.0.0.1", "", 303), ("10.0.0.9", "evil.example", 421)):
+    for proxy, host, wanted in (
+        ("127.0.0.1", "", 303),
+        ("127.0.0.0/30", "", 303),
+        ("10.0.0.9", "", 403),
+        ("127.0.0.2/31", "", 403),
+        ("", "evil.example", 421),
+    ):
         place = Address(frozenset(), names, proxy=proxy)
         async with (
-            running_site(tmp_path / proxy, address=place, roles=(D,)) as one,
+            running_site(tmp_path / (proxy or "none").replace("/", "-"), address=place, roles=(D,)) as one,
             one.visitor(known=False) as visitor,
         ):
             asked = {**told, **({"Host": host} if host else {})}
@@ -252,12 +263,32 @@ async def test_forwarded_headers_count_from_the_named_proxy_only(tmp_path: Path)
             assert wanted == got.status
 
 
+@pytest.mark.parametrize(
+    ("changed", "word"),
+    [
+        ({"X-Forwarded-For": ""}, "X-Forwarded-For must be the browser's IP address"),
+        ({"X-Forwarded-For": "192.0.2.7:4711"}, "it has '192.0.2.7:4711'"),
+        ({"X-Forwarded-Proto": ""}, "X-Forwarded-Proto must be https"),
+        ({"X-Forwarded-Proto": "http"}, "it has 'http'"),
+    ],
+)
+async def test_a_proxy_that_does_not_say_who_asks_is_told_what_is_missing(
+    tmp_path: Path, changed: dict[str, str], word: str
+) -> None:
+    place = Address(frozenset(), frozenset({"bulkremove.example.com"}), proxy="127.0.0.1")
+    async with running_site(tmp_path, address=place, roles=(D,)) as one, one.visitor(known=False) as visitor:
+        headers = {"Host": "bulkremove.example.com", **FORWARDED, **changed}
+        reply = await visitor.ask("GET", "/sign-in", headers=headers)
+        assert (502, True) == (reply.status, word in html.unescape(reply.text))
+
+
 async def test_the_proxys_own_word_is_the_last_one(tmp_path: Path) -> None:
     place = Address(frozenset(), frozenset({"bulkremove.example.com"}), proxy="127.0.0.1")
     async with running_site(tmp_path, address=place, roles=(D,)) as one, one.visitor(known=False) as visitor:
         statuses = []
         for i in range(6):
-            headers = CIMultiDict({"Origin": "http://bulkremove.example.com", "Host": "bulkremove.example.com"})
+            headers = CIMultiDict({"Origin": "https://bulkremove.example.com", "Host": "bulkremove.example.com"})
+            headers["X-Forwarded-Proto"] = "https"
             headers.add("X-Forwarded-For", f"10.9.9.{i}")  # the client's own
             headers.add("X-Forwarded-For", "192.0.2.7")  # the proxy's
             data = {"name": "jo", "password": "guessed"}
@@ -266,7 +297,7 @@ async def test_the_proxys_own_word_is_the_last_one(tmp_path: Path) -> None:
 
 
 async def test_a_server_that_is_for_its_proxy_only_answers_nobody_else(tmp_path: Path) -> None:
-    place = Address(frozenset(), frozenset({"bulkremove.example.com"}), proxy="10.0.0.9", only_by_proxy=True)
+    place = Address(frozenset(), frozenset({"bulkremove.example.com"}), proxy="10.0.0.9")
     async with running_site(tmp_path, address=place, roles=(D,)) as one, one.visitor(known=False) as visitor:
         assert 403 == (await visitor.get("/sign-in", Host="bulkremove.example.com")).status
 
@@ -281,3 +312,12 @@ async def test_no_file_outside_can_be_asked_for(tmp_path: Path, path: str) -> No
         answer = (await reader.read()).split(b"\r\n")[0]
         writer.close()
         assert any(code in answer for code in (b"403", b"404"))
+
+
+async def test_who_asks_for_more_than_they_may_is_refused_and_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running_site(tmp_path, roles=(Role.PREPARER,)) as one, one.visitor(known=False) as visitor:
+        await visitor.sign_in("preparer")
+        assert 403 == (await visitor.get("/audit")).status
+    assert "preparer (preparer) may not audit, asked for by <PlainResource  /audit>" in caplog.text

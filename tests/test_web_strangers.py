@@ -40,8 +40,11 @@ async def said(streams: Streams, request: bytes = b"") -> bytes:
         return b""
 
 
-def asked(one: RunningSite, path: str = "/healthz") -> bytes:
-    return f"GET {path} HTTP/1.1\r\nHost: {one.url[7:]}\r\nConnection: close\r\n\r\n".encode()
+FORWARDED = "X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: https\r\n"
+
+
+def asked(one: RunningSite, path: str = "/healthz", headers: str = "") -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: {one.url[7:]}\r\n{headers}Connection: close\r\n\r\n".encode()
 
 
 async def test_connections_of_one_source_and_of_all_are_capped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,12 +69,12 @@ async def test_the_proxy_is_not_capped_like_one_source(tmp_path: Path, monkeypat
 
 
 async def test_only_the_proxy_and_this_machine_may_connect_where_there_is_a_proxy(tmp_path: Path) -> None:
-    address = Address(frozenset(), frozenset({"bulkremove.example.com"}), proxy="127.0.0.2", only_by_proxy=True)
+    address = Address(frozenset(), frozenset({"bulkremove.example.com"}), proxy="127.0.0.2")
     async with running_site(tmp_path, address=address, roles=(Role.ADMIN,)) as one:
         answers = {}
         for source in ("127.0.0.1", "127.0.0.2", "127.0.0.3"):
             async with connected(one, 2, source) as (first, second):
-                health, page = await said(first, asked(one)), await said(second, asked(one, "/sign-in"))
+                health, page = await said(first, asked(one)), await said(second, asked(one, "/sign-in", FORWARDED))
                 answers[source] = health[9:12], page[9:12]
     assert {"127.0.0.1": (b"200", b"403"), "127.0.0.2": (b"200", b"200"), "127.0.0.3": (b"", b"")} == answers
 
@@ -166,7 +169,7 @@ async def test_browsers_come_back_over_tls_only_also_behind_a_proxy(tmp_path: Pa
     address = Address(frozenset(), frozenset({"bulkremove.example.com"}), proxy="127.0.0.1")
     site = running_site(tmp_path / "proxy", address=address, roles=(Role.ADMIN,))
     async with site as one, one.visitor(known=False) as visitor:
-        told = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "bulkremove.example.com"}
+        told = {"X-Forwarded-For": "192.0.2.7", "X-Forwarded-Proto": "https"}
         assert "max-age" in (await visitor.get("/sign-in", **told)).headers["Strict-Transport-Security"]
     async with running_site(tmp_path / "local") as one, one.visitor() as visitor:
         assert "Strict-Transport-Security" not in (await visitor.get("/")).headers

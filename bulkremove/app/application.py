@@ -23,6 +23,7 @@ from bulkremove.app.wordings import Wordings
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Clock, Epoch
 from bulkremove.domain.hosts import SANDBOX_HOST
+from bulkremove.platform.secure_files import check_not_shared
 from bulkremove.platform.system_clock import SystemClock
 from bulkremove.storage import SqliteStorage, Storage
 from bulkremove.storage.interface.audit import AuditLog
@@ -40,7 +41,10 @@ if TYPE_CHECKING:  # they import what most commands do not need
 
 
 class App:
-    """All use cases for one set of settings. ``sandbox``: runs go to the bundled sandbox, not to Zoho People."""
+    """All use cases for one set of settings. ``sandbox``: runs go to the bundled sandbox, not to Zoho People.
+
+    Raises LocalFileFailed when others may write to the home folder.
+    """
 
     def __init__(
         self,
@@ -52,6 +56,7 @@ class App:
         sandbox: SandboxOptions | None = None,
         storage: Callable[[Path, Clock], Storage] = SqliteStorage,
     ) -> None:
+        check_not_shared(settings.home)
         clock = clock or SystemClock(sandbox.speed if sandbox else settings.speed)
         if sandbox is not None:
             environ = {**environ, **sandbox_run.credentials(sandbox)}

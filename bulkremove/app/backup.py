@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import shutil
 import tomllib
 import zipfile
@@ -27,7 +26,7 @@ from bulkremove.domain.clock import seconds_between
 from bulkremove.domain.errors import JournalFailed
 from bulkremove.engine import rate_limit
 from bulkremove.platform.file_lock import file_lock
-from bulkremove.platform.secure_files import make_folder, write_private
+from bulkremove.platform.secure_files import make_folder, new_file, write_private
 from bulkremove.storage.interface.records import Act
 from bulkremove.storage.interface.restore import LostCalls, RestoreLosses
 
@@ -175,22 +174,15 @@ def _folder_failed(home: Path, error: OSError) -> JournalFailed:
 def _write_zip(path: Path, files: Mapping[str, Path]) -> None:
     """Write files, by their names in the zip, to a new private zip. Raises JournalFailed, and then leaves no zip."""
     try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with (
+            new_file(path) as file,
+            zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as packed,
+        ):
+            packed.writestr(CONTENTS, _CONTENTS.format(names=", ".join(files)))
+            for name, place in files.items():
+                packed.write(place, name)
     except OSError as error:
         raise JournalFailed(f"The backup {path} can't be made: {error.strerror}.", hint="Name a new file.") from None
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as packed:
-                packed.writestr(CONTENTS, _CONTENTS.format(names=", ".join(files)))
-                for name, place in files.items():
-                    packed.write(place, name)
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException as error:
-        path.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise JournalFailed(f"The backup {path} can't be written: {error.strerror}.") from None
-        raise
 
 
 def _unzip(path: Path, folder: Path) -> tuple[str, Mapping[str, str]]:

@@ -2,7 +2,8 @@
 
 Ids are compared with whole cells of the learner column, as the reader reads them. An edited file replaces the old
 one by a rename; a link is never followed; a file that still waits for a nightly run is never edited, only named. An
-upload, which is this program's own copy of a person's file, is deleted if any cell is the id.
+upload, which is this program's own copy of a person's file, is deleted if any cell is the id; so is a report that is a
+workbook, since the journal makes it again.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import os
+import re
 import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ from pathlib import Path
 
 from bulkremove.domain.errors import FileRefused, LocalFileFailed
 from bulkremove.domain.ids import TRIMMED_CHARACTERS
-from bulkremove.platform.secure_files import replace_content
+from bulkremove.platform.open_folder import OpenFolder, open_folder
+from bulkremove.platform.secure_files import replace_in
 from bulkremove.reading.columns import find_roles
 from bulkremove.reading.delimited import without_rows
 from bulkremove.reading.options import ReadOptions
@@ -26,6 +28,8 @@ from bulkremove.reading.subprocess_reader import read_in_subprocess
 
 _ENCODINGS = ("ascii", "utf-16-le", "utf-16-be")
 _WORKBOOK_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06", b"\xd0\xcf\x11\xe0")
+_REPORT = re.compile(r"20[0-9]{6}-(SANDBOX-)?[2-9a-z]{4}(-SANDBOX)?-report(-[0-9]+)?\.xlsx", re.ASCII)
+"""Names of the workbooks that nightly runs write."""
 _MAX_ROWS = 10
 """Rows of a file that are listed."""
 MAX_FILE_BYTES = 100 * 1024 * 1024
@@ -36,12 +40,13 @@ MAX_FILE_BYTES = 100 * 1024 * 1024
 class FileMatch:
     """The numbers of the rows of a file that name the learner, and the SHA-256 of the content that was searched.
 
-    ``is_upload``: the file is deleted as a whole.
+    ``is_upload``: it is an upload; ``is_deleted``: the file is deleted as a whole.
     """
 
     numbers: frozenset[int]
     digest: bytes
     is_upload: bool = False
+    is_deleted: bool = False
     is_workbook: bool = False
 
 
@@ -94,7 +99,7 @@ async def search_files(learner: str, folders: Folders) -> tuple[Mapping[Path, Fi
             by_hand.append(f"{path} still waits for a nightly run and was not changed; this learner is in rows {rows}.")
     for path in (path for folder in folders.editable for path in _files(folder)):
         match = await _search(learner, path, by_hand)
-        if match is not None and match.is_workbook:
+        if match is not None and match.is_workbook and not match.is_deleted:
             rows = _listed(match.numbers)
             by_hand.append(f"{path} is a workbook and was not changed; this learner is in rows {rows}.")
         elif match is not None:
@@ -127,7 +132,8 @@ async def _search(learner: str, path: Path, by_hand: list[str], *, is_upload: bo
         numbers = frozenset({0})  # an upload in which a person must still choose something
     if not numbers:
         return None
-    return FileMatch(numbers, hashlib.sha256(raw).digest(), is_upload, is_workbook)
+    is_deleted = is_upload or (is_workbook and _REPORT.fullmatch(path.name) is not None)
+    return FileMatch(numbers, hashlib.sha256(raw).digest(), is_upload, is_deleted, is_workbook)
 
 
 def _listed(numbers: Collection[int]) -> str:
@@ -135,29 +141,33 @@ def _listed(numbers: Collection[int]) -> str:
     return rows + f" and {len(numbers) - _MAX_ROWS:,} more" * (len(numbers) > _MAX_ROWS)
 
 
-def erase_from(path: Path, match: FileMatch) -> None:
+def erase_from(path: Path, match: FileMatch, *, home: Path) -> None:
     """Replace a file by one without the matching rows, or delete an upload; one that no longer exists is skipped.
 
     Raises LocalFileFailed, or FileRefused when the file has changed since it was searched.
     """
-    raw, numbers = _content(path), match.numbers
+    try:
+        with open_folder(path.parent, is_own=path.parent.parent != home) as folder:
+            _erase_from(folder, path, match)
+    except OSError as error:
+        raise LocalFileFailed(f"The file {path} can't be changed: {error.strerror}.") from None
+
+
+def _erase_from(folder: OpenFolder, path: Path, match: FileMatch) -> None:
+    raw, numbers = _content_in(folder, path.name), match.numbers
     if raw is None:
         return
     if hashlib.sha256(raw).digest() != match.digest:
         raise FileRefused(f"{path} has changed meanwhile and was left as it is.", hint="Run the command again.")
-    try:
-        if match.is_upload:
-            path.unlink(missing_ok=True)
-            return
-        mode = stat.S_IMODE(path.lstat().st_mode)
-    except OSError as error:
-        raise LocalFileFailed(f"The file {path} can't be changed: {error.strerror}.") from None
+    if match.is_deleted:
+        folder.remove(path.name)
+        return
     if path.suffix == ".jsonl":
         lines = raw.splitlines(keepends=True)
         content = b"".join(line for number, line in enumerate(lines, start=1) if number not in numbers)
     else:
         content = without_rows(raw, path.name, numbers)
-    replace_content(path, content, mode=mode)
+    replace_in(folder, path.name, content, mode=stat.S_IMODE(folder.status(path.name).st_mode))
 
 
 async def _numbers(path: Path, raw: bytes, learner: str, *, any_cell: bool) -> frozenset[int]:
@@ -197,10 +207,15 @@ def _files(folder: Path) -> Iterator[Path]:
 def _content(path: Path) -> bytes | None:
     """The content of a file, up to a byte over MAX_FILE_BYTES; None if there is none. Raises LocalFileFailed."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
-        with os.fdopen(descriptor, "rb") as file:
+        with open_folder(path.parent) as folder:
+            return _content_in(folder, path.name)
+    except OSError as error:
+        raise LocalFileFailed(f"The file {path} can't be read: {error.strerror}.") from None
+
+
+def _content_in(folder: OpenFolder, name: str) -> bytes | None:
+    try:
+        with folder.open(name) as file:
             return file.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
         return None
-    except OSError as error:
-        raise LocalFileFailed(f"The file {path} can't be read: {error.strerror}.") from None

@@ -281,7 +281,7 @@ class Jobs:
                 hint=f"Go on with `bulkremove resume {job.id}`, or end it with `bulkremove cancel {job.id}`.",
             )
         total = (await self._storage.rows.tally(job.id)).total
-        file = reserve(path or default_path(job, Path(job.folder)), job=job, rows=total)
+        file = reserve(path or default_path(job, Path(job.folder), rows=total), job=job, rows=total)
         try:
             written = await self._publish(job, file, rows)
             if written:

@@ -63,11 +63,11 @@ class Plans:
         return await self._preview(table, generation=generation, include_open=include_open)
 
     async def preview_in_subprocess(
-        self, path: Path, *, name: str, options: ReadOptions, include_open: bool = False
+        self, source: Path | BinaryIO, *, name: str, options: ReadOptions, include_open: bool = False
     ) -> Preview:
         """Preview an untrusted file, which is read in a child process with limits on memory and time."""
         generation = await self.generation()
-        table = await read_in_subprocess(path, name=name, options=self._for_run(options))
+        table = await read_in_subprocess(source, name=name, options=self._for_run(options))
         return await self._preview(table, generation=generation, include_open=include_open)
 
     async def generation(self) -> str:

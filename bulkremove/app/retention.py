@@ -6,7 +6,9 @@ The audit log stays whole: it holds no cell of any file.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +30,7 @@ from bulkremove.domain.errors import (
     SettingsError,
 )
 from bulkremove.domain.job import Job
+from bulkremove.platform.open_folder import open_folder
 from bulkremove.report.metrics import Figures
 from bulkremove.sources import source_of
 from bulkremove.sources.inbox import Inbox, sandbox_inbox
@@ -127,7 +130,7 @@ class Retention:
                 raise _still_to_be_sent(await self._storage.erasure.open_rows_of(learner))
         for path, match in erasure.files.items():
             try:
-                await asyncio.to_thread(erase_from, path, match)
+                await asyncio.to_thread(erase_from, path, match, home=self._context.settings.home)
                 files += 1
             except BulkremoveError as error:
                 failures.append(str(error))
@@ -197,15 +200,13 @@ async def expire(storage: Storage, home: Path, inboxes: list[Inbox], *, now: Epo
         return DeletionCounts(0, 0)
     cutoff, jobs, files = later(now, -days * DAY), 0, 0
     for job in await _due(storage, cutoff):
-        for path in own_files(home, inboxes, job):
-            path.unlink(missing_ok=True)
-            files += 1
+        prefixes = (f"{job.id}-", f".{job.id}-")
+        for folder in [home / "reports", *_ended_folders(inboxes)]:
+            files += _delete_files(folder, home, lambda name, _: name.startswith(prefixes))  # noqa: B023 - called at once
         await storage.erasure.delete_rows(job.id)
         jobs += 1
-    for path in (path for folder in _ended_folders(inboxes) for path in _files(folder)):
-        if path.stat().st_ctime < cutoff:
-            path.unlink(missing_ok=True)
-            files += 1
+    for folder in _ended_folders(inboxes):
+        files += _delete_files(folder, home, lambda _, status: status.st_ctime < cutoff)
     return DeletionCounts(jobs, files)
 
 
@@ -227,17 +228,20 @@ async def _due(storage: Storage, cutoff: Epoch) -> list[Job]:
     return [*due.values()]
 
 
-def own_files(home: Path, inboxes: list[Inbox], job: Job) -> list[Path]:
-    """The reports and retry files of a job in this program's folders; those in a person's own folder are theirs."""
-    folders, prefixes = [home / "reports", *_ended_folders(inboxes)], (f"{job.id}-", f".{job.id}-")
-    return [path for folder in folders for path in _files(folder) if path.name.startswith(prefixes)]
-
-
 def _ended_folders(inboxes: list[Inbox]) -> list[Path]:
     """The inboxes' folders of files that nightly runs have dealt with."""
     return [folder for inbox in inboxes for folder in (inbox.done, inbox.held)]
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    if folder.is_dir():
-        yield from (path for path in sorted(folder.iterdir()) if path.is_file())
+def _delete_files(folder: Path, home: Path, is_due: Callable[[str, os.stat_result], bool]) -> int:
+    """Delete files of one of this program's folders by name and status; returns how many. Raises LocalFileFailed."""
+    count = 0
+    if not os.path.lexists(folder):
+        return count
+    with open_folder(folder, is_own=folder.parent != home) as opened:
+        for name in opened.files():
+            with suppress(FileNotFoundError):  # it was moved meanwhile
+                if is_due(name, opened.status(name)):
+                    opened.remove(name)
+                    count += 1
+    return count

@@ -115,7 +115,8 @@ class Users:
         credentials = await self._storage.users.credentials(name)
         password_hash = credentials.password if credentials else await asyncio.to_thread(lambda: self._dummy_hash)
         is_correct = await asyncio.to_thread(self._verify, password_hash, password[:MAX_PASSWORD_LENGTH])
-        if credentials is None or not is_correct:
+        # A longer one is none of ours; the hash is computed all the same, so that it takes the same time.
+        if credentials is None or not is_correct or len(password) > MAX_PASSWORD_LENGTH:
             # An unknown name is not logged: a password may have been typed into its field.
             await self._record_failure(credentials.name if credentials else "an unknown name")
             return None

@@ -46,7 +46,9 @@ def forget(screen: Screen, learner: str, yes: bool) -> int:
     if erasure.texts:
         screen.answer(f"{erasure.texts:,} other text(s) of the journal lose the id.")
     for path, match in erasure.files.items():
-        what = "the upload is deleted" if match.is_upload else f"{len(match.numbers):,} row(s) are taken out"
+        what = f"{len(match.numbers):,} row(s) are taken out"
+        if match.is_deleted:
+            what = "the upload is deleted" if match.is_upload else "it is deleted; `bulkremove report` makes it again"
         screen.answer(f"{path}: {what}.")
     for sentence in erasure.by_hand:
         screen.answer(sentence)

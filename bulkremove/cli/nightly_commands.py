@@ -70,6 +70,8 @@ def nightly(
         screen.answer(f"deleted: {result.deleted}")
     if not (result.ran or result.plans or any(groups.values())):
         screen.answer(f"{mark and 'SANDBOX: '}There was nothing to do.")
+    if result.evidence:
+        screen.answer(result.evidence)
     return 0 if dry_run else of_nightly_run(result)
 
 

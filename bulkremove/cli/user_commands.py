@@ -150,6 +150,8 @@ def audit(context: click.Context, newest: int, as_json: bool) -> None:
     """
     if context.invoked_subcommand is not None:
         return
+    from bulkremove.app.audit_text import facts_in_words
+
     screen: Screen = context.obj
     entries = screen.call(lambda app: app.audit.newest(newest))
     if as_json:
@@ -157,22 +159,29 @@ def audit(context: click.Context, newest: int, as_json: bool) -> None:
         screen.answer(json.dumps([{name: getattr(entry, name) for name in names} for entry in entries]))
         return
     for entry in entries:
-        details = shown(", ".join(f"{name} {value}" for name, value in entry.facts.items()))
-        screen.answer(f"{entry.id:>6}  {_local_time(entry.at)}  {shown(entry.actor)}  {entry.act}  {details}".rstrip())
+        details, act = shown(facts_in_words(entry.facts)), entry.act.replace("_", " ")
+        screen.answer(f"{entry.id:>6}  {_local_time(entry.at)}  {shown(entry.actor)}: {act}  {details}".rstrip())
 
 
 @audit.command()
+@click.option("--hash", "known", metavar="HASH", default="", help="A hash from a notice: is its entry still there?")
 @click.pass_obj
-def verify(screen: Screen) -> int:
+def verify(screen: Screen, known: str) -> int:
     """Check the whole hash chain of the audit log; names the first entry that does not fit.
 
-    Keep the last hash somewhere else: with it you can tell a chain that was cut short or made again.
+    Notices and nightly runs name the last hash: with one of them you can tell a chain that was cut short or made again.
     """
-    check = screen.call(lambda app: app.audit.verify())
+    check = screen.call(lambda app: app.audit.verify(known=known.strip().rstrip(".").lower()))
     if check.broken:
         number, reason = check.broken
         screen.answer(
             f"The audit log is broken at entry {number}: {reason}. The {check.entries:,} before it are sound."
+        )
+        return 1
+    if not check.has_known:
+        screen.answer(
+            f"No entry of the audit log has the hash {shown(known)}: the log was cut short or made anew since, or the "
+            "hash is of another home folder."
         )
         return 1
     if screen.call(lambda app: app.backups.restored()) is not None:

@@ -81,6 +81,15 @@ def default_home() -> Path:
 def _check_together(settings: Settings) -> None:
     if bool(settings.tls_certificate) != bool(settings.tls_key):
         raise SettingsError("tls_certificate and tls_key belong together; only one of them is set.")
+    sign_on = [name for name in ("auth_header", "auth_groups_header", "auth_roles") if getattr(settings, name)]
+    if sign_on and (len(sign_on) < 3 or not settings.proxy):
+        raise SettingsError(
+            f"{settings.sources[sign_on[0]]}: single sign-on needs auth_header, auth_groups_header, auth_roles "
+            "and proxy.",
+            hint="The headers are believed from the address of the proxy only, since anybody can send them.",
+        )
+    if sign_on and settings.auth_header.lower() == settings.auth_groups_header.lower():
+        raise SettingsError("auth_header and auth_groups_header name the same header.")
     loopback = {is_loopback(urlsplit(url).netloc) for url in (settings.people_url, settings.token_url)}
     if len(loopback) == 2:
         raise SettingsError(

@@ -55,7 +55,13 @@ class Settings:
     allowed_hosts: tuple[str, ...] = ()
     """Names under which the page may be reached from elsewhere, in lower case, without a port."""
     proxy: str = ""
-    """IP address of the one proxy whose X-Forwarded headers are trusted; empty for none."""
+    """IP address or network of the one proxy whose X-Forwarded headers are trusted; empty for none."""
+    auth_header: str = ""
+    """Header in which the proxy's single sign-on names the person; empty: people sign in on the page."""
+    auth_groups_header: str = ""
+    """Header in which it names the person's groups, separated by commas."""
+    auth_roles: tuple[tuple[str, str], ...] = ()
+    """Groups, each with the role that its members have."""
     tls_certificate: str = ""
     tls_key: str = ""
     """PEM files for a page that serves TLS itself; both or none."""

@@ -12,8 +12,14 @@ from zoneinfo import ZoneInfo
 
 from bulkremove.domain.data_centers import ACCOUNTS_HOSTS, DATA_CENTERS, PEOPLE_HOSTS
 from bulkremove.domain.hosts import is_loopback
+from bulkremove.domain.permissions import Role
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_OTHER_HEADERS = frozenset(
+    {"authorization", "connection", "content-length", "content-type", "cookie", "host", "origin", "sec-fetch-site"}
+    | {"transfer-encoding", "user-agent", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"}
+)
+"""Headers that mean something else here, in lower case."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 
 
@@ -175,11 +181,33 @@ def _choices_of_rows(value: object) -> tuple[str, ...]:
     return tuple(choices)
 
 
-def _ip_address(value: object) -> str:
+def _ip_network(value: object) -> str:
     try:
-        return str(ipaddress.ip_address(str(value)))
+        network = ipaddress.ip_network(str(value))
     except ValueError:
-        raise ValueError(f"{value!r} is no IP address of a proxy.") from None
+        raise ValueError(f"{value!r} is no IP address and no network of a proxy, such as 10.0.0.0/24.") from None
+    if network.prefixlen == 0:
+        raise ValueError(f"{value!r} would take everybody for the proxy.")
+    return str(network.network_address) if network.num_addresses == 1 else str(network)
+
+
+def _header(value: object) -> str:
+    name = str(value)
+    if re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,63}", name, re.ASCII) is None or name.lower() in _OTHER_HEADERS:
+        raise ValueError(f"{name!r} is no header that names people or groups, such as X-Forwarded-User.")
+    return name
+
+
+def _roles(value: object) -> tuple[tuple[str, str], ...]:
+    if isinstance(value, dict):
+        pairs = [(str(group), str(role)) for group, role in value.items()]
+    else:
+        pairs = [(group.strip(), role.strip()) for group, _, role in (p.rpartition("=") for p in str(value).split(","))]
+    names = [role.value for role in Role]
+    for group, role in pairs:
+        if not group or "," in group or role not in names:
+            raise ValueError(f'write groups with roles ({", ".join(names)}), like {{ "hr-admins" = "approver" }}.')
+    return tuple(pairs)
 
 
 def _file(value: object) -> str:
@@ -207,7 +235,10 @@ PARSERS: dict[str, Callable[[object], object]] = {
     "four_eyes": _boolean,
     "canary": _choice("live", "always"),
     "allowed_hosts": _hosts,
-    "proxy": _ip_address,
+    "proxy": _ip_network,
+    "auth_header": _header,
+    "auth_groups_header": _header,
+    "auth_roles": _roles,
     "tls_certificate": _file,
     "tls_key": _file,
     "largest_upload": _whole(1, 100),

@@ -22,6 +22,7 @@
     ├── AnswerLost          cli: standard output can't be written
     └── ExchangeFailed      zoho: one request brought no usable response
         ├── NeverSent       no byte of the request left this machine
+        │   └── NoDescriptors  this machine lets the program open no more files and connections
         └── Unanswered      bytes may have left, and no usable response came
 
 A message is for an HR admin: what happened, which row or file, what to do next. No message holds a secret.
@@ -138,6 +139,10 @@ class ExchangeFailed(BulkremoveError):
 
 class NeverSent(ExchangeFailed):
     """No byte of the request left this machine: name look-up, connection or TLS failed."""
+
+
+class NoDescriptors(NeverSent):
+    """The system lets this program open no more files and connections; it says nothing about Zoho or the network."""
 
 
 class Unanswered(ExchangeFailed):

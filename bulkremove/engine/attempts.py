@@ -40,6 +40,10 @@ DEFERRAL_SECONDS = 1.0
 """Minimum seconds before a deferred row may ask for a slot again."""
 
 
+DESCRIPTOR_WAIT_SECONDS, MAX_DESCRIPTOR_WAITS = 5.0, 60
+"""Seconds between two tries where the machine lets the program open no connection, and how many there are in a row."""
+
+
 class Sender(Protocol):
     """A client that sends removals, implemented by ``zoho.client.ZohoClient``."""
 
@@ -88,6 +92,8 @@ class Attempts:
         self._limiter = limiter
         self._admissions = Admissions(limiter, tokens)
         self._breaker = breaker
+        self._descriptor_waits = 0
+        """Waits for a file descriptor since the last call that was made."""
         self._stop = stop
         self._count_unsettled = count_unsettled
         self._is_protected, self._is_accepted = is_protected, is_accepted
@@ -187,7 +193,7 @@ class Attempts:
         match result:
             case Exchange(withdrawn=True):
                 await self._limiter.cancel_slot(result.admission.permit)
-                return None
+                return await self._wait_for_descriptors() if result.no_descriptors else None
             case YieldToOtherRow():
                 return await self._defer(row)
             case DoneElsewhere():
@@ -195,7 +201,21 @@ class Attempts:
             case OwnLimit():
                 last = row.last_response or _last_response(row.pending_row)
                 return await self._settle(row, self._individually_refused(row, last))
+        self._descriptor_waits = 0
         return result
+
+    async def _wait_for_descriptors(self) -> RunEnd | None:
+        """Wait until this machine may let the program open a connection; it says nothing about Zoho."""
+        self._descriptor_waits += 1
+        if self._descriptor_waits > MAX_DESCRIPTOR_WAITS:
+            return RunEnd(
+                "This machine lets the program open no more files and connections, so nothing more was sent. Raise its "
+                "limit (ulimit -n, or LimitNOFILE of the service), then resume.",
+                EndReason.SETTINGS,
+                auto_resumable=True,
+            )
+        await self._pause(DESCRIPTOR_WAIT_SECONDS)
+        return None
 
     async def _admit(self, row: _Row) -> Admission | NotAdmitted:
         admission = await self._admissions.admit(

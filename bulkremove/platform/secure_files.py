@@ -5,12 +5,17 @@ For tokens and credentials. On systems without POSIX permissions only the folder
 
 from __future__ import annotations
 
+import errno
 import os
+import secrets
 import stat
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from bulkremove.domain.errors import LocalFileFailed
+from bulkremove.platform.open_folder import OpenFolder, open_folder
 
 
 def make_folder(path: Path) -> None:
@@ -44,6 +49,29 @@ def private_folder(path: Path) -> Path:
     return path
 
 
+def check_not_shared(home: Path) -> None:
+    """Check that nobody else may write to the home folder, if it is there. Raises LocalFileFailed.
+
+    Who could put files there would decide what this program does: its settings, its protected list, its journal.
+    """
+    if os.name != "posix":
+        return
+    try:
+        status = home.stat()
+    except OSError:  # it is made later, or whoever uses it says why it can't be used
+        return
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        why, hint = (
+            "others may write to it",
+            f"Run `chmod 700 {home}`, and look whether somebody has changed something.",
+        )
+    elif status.st_uid not in (0, os.geteuid()) and os.geteuid():
+        why, hint = "it belongs to another user of this system", "Set BULKREMOVE_HOME to a folder of your own."
+    else:
+        return
+    raise LocalFileFailed(f"The home folder {home} is not used: {why}, and so could change what is removed.", hint=hint)
+
+
 def write_private(path: Path, text: str) -> None:
     """Replace a text file atomically; a crash leaves the old one. Raises LocalFileFailed."""
     private_folder(path.parent)
@@ -51,23 +79,53 @@ def write_private(path: Path, text: str) -> None:
 
 
 def replace_content(path: Path, content: bytes, *, mode: int = 0o600) -> None:
-    """Replace a file by renaming a temporary one; a crash leaves the old one. Raises LocalFileFailed."""
+    """Replace a file by renaming a temporary one; a crash leaves the old one. Raises LocalFileFailed.
+
+    A link of this name is replaced, not followed. ``mode``: the file's rights.
+    """
     try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # 0600, whatever the umask
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            if mode != 0o600:
-                Path(name).chmod(mode)
-            Path(name).replace(path)
-            sync_folder(path.parent)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        with open_folder(path.parent) as folder:
+            replace_in(folder, path.name, content, mode=mode)
     except OSError as error:
         raise LocalFileFailed(f"The file {path} can't be written: {error.strerror}.") from None
+
+
+def replace_in(folder: OpenFolder, name: str, content: bytes, *, mode: int = 0o600) -> None:
+    """Replace a file of an open folder as ``replace_content`` does. Raises OSError."""
+    temporary = f".{secrets.token_hex(8)}.tmp"
+    try:
+        with folder.create(temporary) as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            if mode != 0o600:
+                folder.change_mode(file, mode)
+        folder.move(temporary, folder, name)
+        folder.sync()
+    except BaseException:
+        folder.remove(temporary)
+        raise
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a private file to be written, which gets its name once it is complete and on disk.
+
+    Raises OSError; FileExistsError where there is a file or link of this name, which stays.
+    """
+    partial = f".{secrets.token_hex(8)}.partial"
+    with open_folder(path.parent) as folder:
+        if folder.has(path.name):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+        try:
+            with folder.create(partial) as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            folder.link(partial, path.name)
+            folder.sync()
+        finally:
+            folder.remove(partial)
 
 
 def read_private(path: Path) -> str | None:

@@ -1,23 +1,26 @@
 """Read untrusted files in a subprocess with memory and CPU limits, so that a zip bomb can't take the server down.
 
-The child gets the file's path and returns the table as JSON lines, one for each piece of a column; nothing of its
-output is executed. Pieces, because parsing everything in one call would block all threads of the server.
+The child gets the open file as its standard input and returns the table as JSON lines, one for each piece of a column;
+nothing of its output is executed. Pieces, because parsing everything in one call would block all threads of the server.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.row import Exclusion, Roles, Status
 from bulkremove.domain.table import Choices, Table
 from bulkremove.platform.child_process import child_environment
+from bulkremove.platform.open_folder import open_folder
 from bulkremove.reading.options import Hidden, ReadOptions
 
 MEMORY = 1 << 30
@@ -28,23 +31,38 @@ PIECE = 2000
 """Cells in one line of the output; parsing it takes a few milliseconds."""
 TIMEOUT_SECONDS = 90.0
 """Seconds of real time until the child is killed."""
+_REQUEST = "READ_REQUEST"
+"""The variable that tells the child the file's name and how to read it."""
 
 
-async def read_in_subprocess(path: Path, *, name: str, options: ReadOptions) -> Table:
-    """Call ``reader.read`` in a child process with limits on memory and time. Raises FileRefused."""
-    request = json.dumps({"path": str(path), "name": name, "options": asdict(options)})
+async def read_in_subprocess(source: Path | BinaryIO, *, name: str, options: ReadOptions) -> Table:
+    """Call ``reader.read`` in a child process with limits on memory and time. Raises FileRefused.
+
+    ``source``: the path of a file, which is no link, or an open file with a descriptor.
+    """
+    try:
+        with ExitStack() as stack:
+            if isinstance(source, Path):
+                source = stack.enter_context(stack.enter_context(open_folder(source.parent)).open(source.name))
+            return await _read(source, name, options)
+    except OSError as error:
+        raise FileRefused(f"{name} can't be read: {error.strerror}.") from None
+
+
+async def _read(file: BinaryIO, name: str, options: ReadOptions) -> Table:
+    request = json.dumps({"name": name, "options": asdict(options)})
     child = await asyncio.create_subprocess_exec(
         sys.executable,
         "-P",  # import nothing from the working directory
         "-m",
         "bulkremove.reading.subprocess_reader",
-        stdin=asyncio.subprocess.PIPE,
+        stdin=file,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
-        env=child_environment(),
+        env={**child_environment(), _REQUEST: request},  # not as an argument, which all users of the machine can read
     )
     try:
-        output, _ = await asyncio.wait_for(child.communicate(request.encode()), TIMEOUT_SECONDS)
+        output, _ = await asyncio.wait_for(child.communicate(), TIMEOUT_SECONDS)
     except TimeoutError:
         output = b""
     finally:
@@ -143,11 +161,12 @@ def _main() -> None:
     else:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         resource.setrlimit(resource.RLIMIT_CPU, (CPU, CPU))
-    request = json.load(sys.stdin)
+    request = json.loads(os.environ[_REQUEST])
     options = request["options"]
     options = ReadOptions(**{**options, "hidden": Hidden(options["hidden"]), "only": tuple(options["only"])})
     try:
-        table = read(Path(request["path"]), name=request["name"], options=options)
+        sys.stdin.buffer.seek(0)  # the parent may have read it
+        table = read(sys.stdin.buffer, name=request["name"], options=options)
     except FileRefused as refused:
         choices = asdict(refused.choices) if refused.choices else None
         print(json.dumps({"refused": refused.message, "hint": refused.hint, "choices": choices}))  # noqa: T201 - to the parent

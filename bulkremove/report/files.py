@@ -1,6 +1,7 @@
 """Report files: reserved before the first removal, published atomically, never over another file.
 
 The rows go to a private partial file beside the target; once it is complete and on disk, it is linked to the name.
+The report of a nightly run goes to a folder that others can write beside, so that one is opened with care each time.
 """
 
 from __future__ import annotations
@@ -8,13 +9,14 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from bulkremove.domain.attempt import Outcome
-from bulkremove.domain.errors import ReportFailed
-from bulkremove.domain.job import Job
+from bulkremove.domain.errors import LocalFileFailed, ReportFailed
+from bulkremove.domain.job import FrontEnd, Job
 from bulkremove.domain.table import SANDBOX_COLUMN, UNDO_COLUMN
-from bulkremove.platform.secure_files import sync_folder
+from bulkremove.platform.open_folder import open_folder
 from bulkremove.report.formats import XLSX_ROWS, writer_for
 from bulkremove.report.tables import Rows, cells, columns, mark, original_cells
 
@@ -22,9 +24,9 @@ from bulkremove.report.tables import Rows, cells, columns, mark, original_cells
 class ReportFile:
     """A reserved report: its path is free, and a partial file beside it shows that the folder can be written to."""
 
-    def __init__(self, path: Path, partial: Path) -> None:
+    def __init__(self, path: Path, partial: str, *, is_own_folder: bool) -> None:
         self.path = path
-        self._partial = partial
+        self._partial, self._is_own_folder = partial, is_own_folder
 
     def publish(self, job: Job, outcomes: Iterable[Outcome]) -> Path:
         """Write the rows in file order and put the file in place. Raises ReportFailed; no partial file is left then."""
@@ -47,15 +49,19 @@ class ReportFile:
 
     def discard(self) -> None:
         """Delete the partial file; a published report stays."""
-        self._partial.unlink(missing_ok=True)
+        with suppress(OSError, LocalFileFailed), open_folder(self.path.parent, is_own=self._is_own_folder) as folder:
+            folder.remove(self._partial)
 
     def _publish(self, header: Sequence[str], job: Job, rows: Iterable[Sequence[str]]) -> Path:
         try:
-            writer_for(self.path)(self._partial, header, job.roles, rows)
-            with self._partial.open("rb") as file:
-                os.fsync(file.fileno())
-            _link(self._partial, self.path)
-        except OSError as error:
+            with open_folder(self.path.parent, is_own=self._is_own_folder) as folder:
+                with folder.reopen(self._partial) as file:
+                    writer_for(self.path)(file, header, job.roles, rows)
+                    file.flush()
+                    os.fsync(file.fileno())
+                folder.link(self._partial, self.path.name)
+                folder.sync()
+        except (OSError, LocalFileFailed) as error:
             raise _write_error(self.path, error, f"`bulkremove report {job.id} -o FILE` makes it again.") from None
         finally:
             self.discard()
@@ -72,20 +78,22 @@ def reserve(path: Path, *, job: Job, rows: int) -> ReportFile:
         raise ReportFailed(
             f"{path.name} can't hold {rows:,} rows: a sheet ends at {XLSX_ROWS:,}.", hint="Write a .csv report instead."
         )
-    partial = path.with_name(f".{path.name}.{job.id}.partial")
+    partial = f".{path.name}.{job.id}.partial"
+    is_own_folder = job.origin is FrontEnd.NIGHTLY and path.parent == Path(job.folder)
     try:
-        if path.exists() or path.is_symlink():
-            raise ReportFailed(f"{path} exists already and is not overwritten.", hint="Name another file.")
-        partial.unlink(missing_ok=True)
-        os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    except OSError as error:
+        with open_folder(path.parent, is_own=is_own_folder) as folder:
+            if folder.has(path.name):
+                raise ReportFailed(f"{path} exists already and is not overwritten.", hint="Name another file.")
+            folder.remove(partial)
+            folder.create(partial).close()
+    except (OSError, LocalFileFailed) as error:
         raise _write_error(path, error, "Name a file in another folder.") from None
-    return ReportFile(path, partial)
+    return ReportFile(path, partial, is_own_folder=is_own_folder)
 
 
 def reserve_both(job: Job, path: Path | None, *, rows: int) -> tuple[ReportFile, ReportFile]:
     """Reserve a job's report and its retry file. ``path``: of the report, if not the default. Raises ReportFailed."""
-    path = path or default_path(job, Path(job.folder))
+    path = path or default_path(job, Path(job.folder), rows=rows)
     report = reserve(path, job=job, rows=rows)
     try:
         return report, reserve(retry_path(path, job), job=job, rows=rows)
@@ -94,11 +102,14 @@ def reserve_both(job: Job, path: Path | None, *, rows: int) -> tuple[ReportFile,
         raise
 
 
-def default_path(job: Job, folder: Path) -> Path:
-    """The first of ``<job>-report.csv``, ``<job>-report-2.csv``... in ``folder`` that is free, as is its retry path."""
-    number = 1
+def default_path(job: Job, folder: Path, *, rows: int) -> Path:
+    """The first of ``<job>-report.csv``, ``<job>-report-2.csv``... in ``folder`` that is free, as is its retry path.
+
+    People read that of a nightly run, so it is a workbook, if its ``rows`` fit into one.
+    """
+    number, ending = 1, ".xlsx" if job.origin is FrontEnd.NIGHTLY and rows < XLSX_ROWS else ".csv"
     while True:
-        path = folder / f"{job.id}-report{'' if number == 1 else f'-{number}'}.csv"
+        path = folder / f"{job.id}-report{'' if number == 1 else f'-{number}'}{ending}"
         if not (path.exists() or retry_path(path, job).exists()):
             return path
         number += 1
@@ -117,19 +128,9 @@ def write(path: Path, job: Job, outcomes: Iterable[Outcome], *, rows: int) -> Pa
     return reserve(path, job=job, rows=rows).publish(job, outcomes)
 
 
-def _link(partial: Path, path: Path) -> None:
-    """Put the partial file in place without replacing another file. Raises OSError."""
-    try:
-        os.link(partial, path)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without hard links
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        partial.replace(path)
-    sync_folder(path.parent)
-
-
-def _write_error(path: Path, error: OSError, hint: str) -> ReportFailed:
+def _write_error(path: Path, error: OSError | LocalFileFailed, hint: str) -> ReportFailed:
+    if isinstance(error, LocalFileFailed):
+        return ReportFailed(f"The report {path} can't be written. {error.message}", hint=error.hint)
     folder = path.parent
     match error.errno:
         case errno.ENOENT:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from bulkremove.domain.errors import ReportFailed
 from bulkremove.domain.row import Roles
@@ -19,20 +21,30 @@ XLSX_ROWS = 1_048_576
 XLSX_CELL = 32_767
 """Characters of a cell, Excel's limit."""
 
-ReportWriter = Callable[[Path, Sequence[str], Roles, Iterable[Sequence[str]]], None]
+ReportWriter = Callable[[BinaryIO, Sequence[str], Roles, Iterable[Sequence[str]]], None]
 
 
-def write_csv(path: Path, header: Sequence[str], roles: Roles, rows: Iterable[Sequence[str]]) -> None:
-    """Write CSV in UTF-8 with a BOM and CRLF, as Excel expects it. ``roles``: the columns of the ids."""
+def write_csv(file: BinaryIO, header: Sequence[str], roles: Roles, rows: Iterable[Sequence[str]]) -> None:
+    """Write CSV in UTF-8 with a BOM and CRLF, all cells quoted. ``roles``: the columns of the ids, which stay exact."""
     ids = set(roles)
-    with path.open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow([escape_formula(name) for name in header])
-        for row in rows:
-            writer.writerow([id_cell(cell) if i in ids else escape_formula(cell) for i, cell in enumerate(row)])
+    file.write(codecs.BOM_UTF8)
+    writer = csv.writer(_Utf8(file), quoting=csv.QUOTE_ALL)
+    writer.writerow([escape_formula(name) for name in header])
+    for row in rows:
+        writer.writerow([id_cell(cell) if i in ids else escape_formula(cell) for i, cell in enumerate(row)])
 
 
-def write_xlsx(path: Path, header: Sequence[str], roles: Roles, rows: Iterable[Sequence[str]]) -> None:
+class _Utf8:
+    """The text side of a binary file. io.TextIOWrapper would write once more, unasked, after an error of the disk."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> int:
+        return self._file.write(text.encode())
+
+
+def write_xlsx(file: BinaryIO, header: Sequence[str], roles: Roles, rows: Iterable[Sequence[str]]) -> None:
     """Write a workbook with text cells only, so that no id is rounded and no cell is a formula."""
     from xlsxwriter import Workbook
 
@@ -49,25 +61,24 @@ def write_xlsx(path: Path, header: Sequence[str], roles: Roles, rows: Iterable[S
             sheet.write_string(0, column, escape_formula(name)[:XLSX_CELL], text)
         for number, row in enumerate(rows, start=1):
             for column, cell in enumerate(row):
-                shown = id_cell(cell).lstrip("\t") if column in ids else escape_formula(cell)
+                shown = id_cell(cell) if column in ids else escape_formula(cell)
                 sheet.write_string(number, column, shown[:XLSX_CELL], text)
-    path.write_bytes(content.getbuffer())
+    file.write(content.getbuffer())
 
 
-def write_jsonl(path: Path, header: Sequence[str], roles: Roles, rows: Iterable[Sequence[str]]) -> None:
+def write_jsonl(file: BinaryIO, header: Sequence[str], roles: Roles, rows: Iterable[Sequence[str]]) -> None:
     """Write one JSON object a line. ``cells`` holds [name, text] pairs, since two columns may have one name."""
     is_report = tuple(header[-len(REPORT_COLUMNS) :]) == tuple(REPORT_COLUMNS)  # else the input's own columns alone
     width = len(header) - len(REPORT_COLUMNS) * is_report
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        for row in rows:
-            pairs = [
-                [replace_unwritable(name), replace_unwritable(cell)]
-                for name, cell in zip(header[:width], row[:width], strict=True)
-            ]
-            result = {
-                name: replace_unwritable(cell) or None for name, cell in zip(header[width:], row[width:], strict=True)
-            }
-            file.write(json.dumps({"cells": pairs, **result}, ensure_ascii=False) + "\n")
+    for row in rows:
+        pairs = [
+            [replace_unwritable(name), replace_unwritable(cell)]
+            for name, cell in zip(header[:width], row[:width], strict=True)
+        ]
+        result = {
+            name: replace_unwritable(cell) or None for name, cell in zip(header[width:], row[width:], strict=True)
+        }
+        file.write(json.dumps({"cells": pairs, **result}, ensure_ascii=False).encode() + b"\n")
 
 
 FORMATS: dict[str, ReportWriter] = {".csv": write_csv, ".xlsx": write_xlsx, ".jsonl": write_jsonl}

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from bulkremove.domain.errors import ReportFailed
 from bulkremove.domain.plan import Plan
+from bulkremove.domain.row import Roles
 from bulkremove.domain.table import PLAN_COLUMNS, SANDBOX_COLUMN, SANDBOX_MARK
-from bulkremove.report.tables import escape_formula, id_cell
+from bulkremove.platform.secure_files import new_file
+from bulkremove.report.formats import write_csv
 
 
 def write_plan(path: Path, plan: Plan) -> None:
@@ -19,23 +21,22 @@ def write_plan(path: Path, plan: Plan) -> None:
     if ending not in (".csv", ".jsonl"):
         raise ReportFailed(f"A plan can't be written as {path.name}.", hint="Its name must end in .csv or .jsonl.")
     try:
-        with path.open("x", encoding="utf-8-sig" if ending == ".csv" else "utf-8", newline="") as file:
-            if ending == ".jsonl":
-                for cells in _rows(plan):
-                    named = dict(zip(PLAN_COLUMNS, cells, strict=True))
-                    if plan.sandbox:
-                        named[SANDBOX_COLUMN] = SANDBOX_MARK
-                    file.write(json.dumps(named) + "\n")
-                return
-            writer = csv.writer(file)
-            writer.writerow([*PLAN_COLUMNS, *[SANDBOX_COLUMN] * plan.sandbox])
-            for number, planned, *ids, detail in _rows(plan):
-                shown = [*(id_cell(str(cell)) for cell in ids), escape_formula(str(detail))]
-                writer.writerow([number, planned, *shown, *[SANDBOX_MARK] * plan.sandbox])
+        with new_file(path) as file:
+            _write(file, plan, as_csv=ending == ".csv")
     except FileExistsError:
         raise ReportFailed(f"{path} exists already and is not overwritten.", hint="Name another file.") from None
     except OSError as error:
         raise ReportFailed(f"{path} can't be written: {error.strerror}.", hint="Name another file.") from None
+
+
+def _write(file: BinaryIO, plan: Plan, *, as_csv: bool) -> None:
+    marks = [SANDBOX_MARK] * plan.sandbox
+    header = (*PLAN_COLUMNS, *[SANDBOX_COLUMN] * plan.sandbox)
+    if as_csv:
+        write_csv(file, header, Roles(2, 3, 4), ((*map(str, cells), *marks) for cells in _rows(plan)))
+        return
+    for cells in _rows(plan):
+        file.write(json.dumps(dict(zip(header, (*cells, *marks), strict=True))).encode() + b"\n")
 
 
 def _rows(plan: Plan) -> Iterator[tuple[int | str, ...]]:

@@ -1,8 +1,7 @@
 """The cells of a report, and how a cell is made safe for a spreadsheet.
 
-A cell that a spreadsheet could run as a formula is prefixed with an apostrophe. In CSV an id is prefixed with a tab,
-because Excel rounds bare 18-digit numbers; the reader trims the tab (docs/decisions/0003-report-cells.md). The same
-input gives the same text.
+A cell that a spreadsheet could run as a formula is prefixed with an apostrophe. An id stands there as it stands in the
+input, so that programs can join both (docs/decisions/0016-csv-for-programs.md). The same input gives the same text.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from bulkremove.domain.job import Job
 from bulkremove.domain.row import Status
 from bulkremove.domain.table import REPORT_COLUMNS, SANDBOX_COLUMN, SANDBOX_MARK
 
-_ID = re.compile(r"[ \t\xa0]*([0-9]+)[ \t\xa0]*", re.ASCII)
+_ID = re.compile(r"[ \xa0]*[0-9]+[ \xa0]*", re.ASCII)
 _FORMULA_START = re.compile(r"[=+\-@\x00-\x1f\x7f-\x9f\uff1d\uff0b\uff0d\uff20]")
 """First characters that make some spreadsheet run the cell (OWASP, "CSV injection"), full-width forms included."""
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -95,6 +94,5 @@ def escape_formula(text: str) -> str:
 
 
 def id_cell(text: str) -> str:
-    """Prefix an id with a tab, so that Excel keeps its digits when it opens a CSV; any other text is made harmless."""
-    match = _ID.fullmatch(text)
-    return f"\t{match[1]}" if match else escape_formula(text)
+    """The id as it is, but for tabs around it, which earlier reports have; any other text is made harmless."""
+    return text.strip("\t") if _ID.fullmatch(text.strip("\t")) else escape_formula(text)

@@ -2,6 +2,9 @@
 
 A file is taken by an atomic rename into ``working`` and ends in ``done`` or ``held``, so that it is always in exactly
 one folder, even after a kill. Files are not parsed here, and none is ever deleted.
+
+Anybody may put things into the inbox. So a link or FIFO there is never opened, and a subfolder is used only while it is
+no link and belongs to this user: others could lead the files of a nightly run to where only this program may write.
 """
 
 from __future__ import annotations
@@ -10,11 +13,15 @@ import hashlib
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 
 from bulkremove.domain.clock import Epoch, seconds_between
-from bulkremove.domain.errors import SourceFailed
+from bulkremove.domain.errors import LocalFileFailed, SourceFailed
+from bulkremove.platform.open_folder import OpenFolder, open_folder
 
 QUIET_SECONDS = 60.0
 """Seconds since its last change after which a file counts as whole; with a mark NAME.ready beside it, at once."""
@@ -40,13 +47,44 @@ class Inbox:
             )
 
     def prepare(self) -> None:
-        """Make the subfolders. Raises SourceFailed, also when the folder itself is not there."""
+        """Make the subfolders, or check those that are there. Raises SourceFailed, also when the folder is missing."""
         self.check()
-        try:
-            for folder in (self.working_folder, self.done, self.held):
-                folder.mkdir(exist_ok=True)
-        except OSError as error:
-            raise SourceFailed(f"The folder {self.path} can't be used: {error.strerror}.") from None
+        for folder in (self.working_folder, self.done, self.held):
+            try:
+                if not folder.is_symlink():
+                    folder.mkdir(exist_ok=True)
+            except OSError as error:
+                raise SourceFailed(f"The folder {self.path} can't be used: {error.strerror}.") from None
+            with self._opened(folder):
+                pass
+
+    @contextmanager
+    def _opened(self, folder: Path) -> Iterator[OpenFolder]:
+        """Open the inbox, or a subfolder that is safe to use. Raises SourceFailed."""
+        with ExitStack() as stack:
+            try:
+                opened = stack.enter_context(open_folder(folder, is_own=folder != self.path))
+            except LocalFileFailed as failed:
+                raise SourceFailed(failed.message, hint=failed.hint) from None
+            except OSError as error:
+                raise SourceFailed(f"The folder {folder} can't be used: {error.strerror}.") from None
+            yield opened
+
+    @contextmanager
+    def open(self, path: Path) -> Iterator[BufferedReader]:
+        """Open a file in the inbox or in a subfolder; no link is followed. Raises SourceFailed."""
+        with self._opened(path.parent) as folder:
+            try:
+                file = folder.open(path.name)
+            except OSError as error:
+                raise SourceFailed(f"{path} can't be read: {error.strerror}.") from None
+            with file:
+                yield file
+
+    def digest(self, path: Path) -> str:
+        """SHA-256 (hex) of a file's bytes. Raises SourceFailed."""
+        with self.open(path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     def dropped_files(self, now: Epoch) -> Iterator[tuple[Path, bool]]:
         """The files to be taken, the oldest first, each with whether it is whole and readable. Raises SourceFailed.
@@ -60,9 +98,10 @@ class Inbox:
                 path = self.path / name
                 if _is_passed_over(name) or _obstacle(path):
                     continue
-                changed_at = Epoch(path.stat().st_mtime)
-                is_whole = f"{name}{MARK}" in names or seconds_between(changed_at, now) >= QUIET_SECONDS
-                files.append((changed_at, name, is_whole and _readable(path)))
+                with suppress(FileNotFoundError):  # it was moved meanwhile
+                    changed_at = Epoch(path.lstat().st_mtime)
+                    is_whole = f"{name}{MARK}" in names or seconds_between(changed_at, now) >= QUIET_SECONDS
+                    files.append((changed_at, name, is_whole and self._is_readable(path)))
         except OSError as error:
             raise SourceFailed(f"The folder {self.path} can't be read: {error.strerror}.") from None
         for _, name, is_whole in sorted(files):
@@ -73,18 +112,21 @@ class Inbox:
         own = (self.working_folder, self.done, self.held)
         try:
             dropped = [path for path in self.path.iterdir() if path not in own and not _is_passed_over(path.name)]
-            taken = self.working_folder.iterdir() if self.working_folder.is_dir() else ()
+            taken = self.working_folder.iterdir() if _is_folder(self.working_folder) else ()
             found = [(path, _obstacle(path)) for path in dropped] + [(path, _no_file(path)) for path in taken]
         except OSError as error:
             raise SourceFailed(f"The folder {self.path} can't be read: {error.strerror}.") from None
         return [f"{path.relative_to(self.path)}: {why}" for path, why in sorted(found) if why]
 
-    def copy(self, path: Path) -> None:
-        """Put a copy of a whole file here, with its name and time; an earlier copy is replaced. Raises SourceFailed."""
+    def copy(self, path: Path, source: Inbox) -> None:
+        """Put a copy of a whole file of ``source`` here, with its name and time; an earlier one is replaced.
+
+        Raises SourceFailed.
+        """
         target = self.path / path.name
         partial = target.with_name(f"{target.name}.part")
         try:
-            with path.open("rb") as file, open(partial, "wb", opener=_private) as copy:
+            with source.open(path) as file, open(partial, "wb", opener=_private) as copy:
                 shutil.copyfileobj(file, copy)
                 changed_at = os.fstat(file.fileno()).st_mtime_ns
             os.utime(partial, ns=(changed_at, changed_at))
@@ -97,9 +139,10 @@ class Inbox:
         """Move a file to ``working``; returns its new path, or None when another host took it first."""
         target = self.working_folder / f"{secrets.token_hex(4)}~{path.name}"
         try:
-            # Before the file: a mark that a kill left behind would make the next file of this name count as whole.
-            path.with_name(f"{path.name}{MARK}").unlink(missing_ok=True)
-            path.rename(target)
+            with self._opened(self.path) as inbox, self._opened(self.working_folder) as working:
+                # Before the file: a mark that a kill left behind would make the next file of this name count as whole.
+                inbox.remove(f"{path.name}{MARK}")
+                inbox.move(path.name, working, target.name)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -108,26 +151,39 @@ class Inbox:
 
     def bring_back(self, name: str) -> None:
         """Move a file from ``held`` back to the inbox, never over another one. Raises SourceFailed."""
-        held, target = self.held / name, self.path / name
-        if Path(name).name != name or not held.is_file():
-            raise SourceFailed(f"There is no file {name!r} in {self.held}.")
-        if target.exists():
-            raise SourceFailed(f"A file {name!r} lies there already.", hint="Let a nightly run take that one first.")
-        held.rename(target)
+        with self._opened(self.path) as inbox, self._opened(self.held) as held:
+            if Path(name).name != name or name not in held.files():
+                raise SourceFailed(f"There is no file {name!r} in {self.held}.")
+            if inbox.has(name):
+                raise SourceFailed(
+                    f"A file {name!r} lies there already.", hint="Let a nightly run take that one first."
+                )
+            held.move(name, inbox, name)
 
     def working(self) -> list[Path]:
-        """The files in ``working``, including those that a killed run took."""
-        return sorted(path for path in self.working_folder.iterdir() if path.is_file())
+        """The files in ``working``, including those that a killed run took. Raises SourceFailed."""
+        with self._opened(self.working_folder) as working:
+            return [self.working_folder / name for name in working.files()]
 
     def put(self, path: Path, folder: Path) -> Path:
         """Move a file from ``working`` to ``done`` or ``held``, with a number in its name if that is taken."""
-        name, number = original_name(path), 1
-        target = folder / name
-        while target.exists():
-            number += 1
-            target = folder / f"{Path(name).stem}-{number}{Path(name).suffix}"
-        path.rename(target)
-        return target
+        first, number = original_name(path), 1
+        name = first
+        with self._opened(self.working_folder) as working, self._opened(folder) as ended:
+            while ended.has(name):
+                number += 1
+                name = f"{Path(first).stem}-{number}{Path(first).suffix}"
+            working.move(path.name, ended, name)
+        return folder / name
+
+    def _is_readable(self, path: Path) -> bool:
+        """Whether its first byte can be read; a file that is locked, or whose network drive fails, has to wait."""
+        try:
+            with self.open(path) as file:
+                file.read(1)
+        except (SourceFailed, OSError):
+            return False
+        return True
 
 
 def sandbox_inbox(home: Path) -> Inbox:
@@ -148,35 +204,26 @@ def _obstacle(path: Path) -> str:
 
 
 def _no_file(path: Path) -> str:
-    """Why what lies there is no file, in a sentence; empty for a file."""
-    if path.is_file():
+    """Why what lies there is no file, in a sentence; empty for a file, and for what was moved meanwhile."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
         return ""
-    return "It is a folder, and its files are not taken." if path.is_dir() else "It is no file that can be read."
+    if stat.S_ISREG(mode):
+        return ""
+    if stat.S_ISLNK(mode):
+        return "It is a link, and links are not followed."
+    return "It is a folder, and its files are not taken." if stat.S_ISDIR(mode) else "It is no file that can be read."
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _readable(path: Path) -> bool:
-    """Whether its first byte can be read; a file that is locked, or whose network drive fails, has to wait."""
-    try:
-        with path.open("rb") as file:
-            file.read(1)
-    except OSError:
-        return False
-    return True
-
-
 def original_name(path: Path) -> str:
     """The name that a file in ``working`` had before it was taken."""
     return path.name.partition("~")[2] or path.name
-
-
-def digest(path: Path) -> str:
-    """SHA-256 (hex) of the file's bytes. Raises SourceFailed."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise SourceFailed(f"{path} can't be read: {error.strerror}.") from None

@@ -97,18 +97,18 @@ class Api:
         )
         if upload.refusal is not None:
             raise upload.refusal
-        return web.json_response(await self._plan(upload), status=201)
+        return web.json_response(await self._plan(request, upload), status=201)
 
     async def plan(self, request: web.Request) -> web.StreamResponse:
         """Return a plan that is not confirmed yet."""
-        return web.json_response(await self._plan(self._upload(request)))
+        return web.json_response(await self._plan(request, self._upload(request)))
 
     async def plan_rows(self, request: web.Request) -> web.StreamResponse:
         """Return a page of a plan's rows, filtered by status and text."""
         upload, page = self._upload(request), _page(request)
         excluded = {reason.value: reason for reason in UNPLANNED}
         status = _choice(request, "status", excluded | {TO_REMOVE: None})
-        preview = await self._uploads.preview(upload)
+        preview = await self._uploads.preview(upload, by=person(request).name)
         to_remove = request.query.get("status") == TO_REMOVE
         text = request.query.get("q", "")
         rows, more = await self._app.plans.filter_rows(
@@ -163,7 +163,7 @@ class Api:
         with TemporaryDirectory() as folder:
             path = Path(folder) / f"{job.id}-report.{request.match_info['ending']}"
             await self._app.jobs.report(job.id, path, by=person(request).name)
-            return download(path)
+            return await download(path)
 
     async def pause(self, request: web.Request) -> web.StreamResponse:
         """Pause a job and return it once the rows in flight are finished."""
@@ -199,10 +199,10 @@ class Api:
     async def _job(self, request: web.Request) -> Job:
         return await self._app.jobs.find(request.match_info["job"])
 
-    async def _plan(self, upload: Upload) -> UploadedPlan:
+    async def _plan(self, request: web.Request, upload: Upload) -> UploadedPlan:
         if upload.job is not None:
             raise ConsentMissing(f"This plan was confirmed: it is job {upload.job} now.")
-        preview = await self._uploads.preview(upload)
+        preview = await self._uploads.preview(upload, by=person(request).name)
         refusal = preview.refusal.page_text if preview.refusal else None
         return {"id": upload.id, "prepared_by": ", ".join(upload.by), **preview.as_json(), "refusal": refusal}
 

@@ -67,8 +67,8 @@ class _Connections:
         return _Connection(self, self._server)
 
     def may_open(self, source: str) -> bool:
-        is_proxy = bool(self._address.proxy) and source == self._address.proxy
-        if self._address.only_by_proxy and not is_proxy and source not in _THIS_MACHINE:
+        is_proxy = self._address.is_proxy(source)
+        if self._address.proxy and not is_proxy and source not in _THIS_MACHINE:
             return False
         return self.by_source.total() < MAX_CONNECTIONS and (
             is_proxy or self.by_source[source] < MAX_CONNECTIONS_OF_SOURCE

@@ -20,8 +20,9 @@ from bulkremove.domain.row import Status
 from bulkremove.report import first_line
 from bulkremove.web.chart import chart
 from bulkremove.web.responses import part
-from bulkremove.web.routes import PERSON, SESSION, Route, person
+from bulkremove.web.routes import PERSON, SESSION, Person, Route, person
 from bulkremove.web.sessions import Sessions
+from bulkremove.web.single_sign_on import MAX_STREAM_SECONDS
 
 POLL_SECONDS = 0.5
 """Seconds between two checks of a running job for changes."""
@@ -53,13 +54,14 @@ class LiveUpdates:
 
     def routes(self) -> list[Route]:
         """List the route of the event stream."""
-        return [Route("GET", "/jobs/{job}/events", self.events, Right.LOOK)]
+        return [Route("GET", "/jobs/{job}/events", self.events, Right.LOOK, is_stream=True)]
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Stream the live parts of a job's page whenever they change, until the job is at rest or the session ends."""
         job_id, sent = (await self._app.jobs.find(request.match_info["job"])).id, dict.fromkeys(_TEMPLATES, "")
+        began = self._now()
         async with sse_response(request) as stream:
-            while stream.is_connected() and (who := await self._sessions.who(request[SESSION], watching=True)):
+            while stream.is_connected() and (who := await self._viewer(request)):
                 request[PERSON] = who  # with the present role
                 moving, parts = await self._parts(request, job_id)
                 for event, html in parts.items():
@@ -69,6 +71,8 @@ class LiveUpdates:
                 if not moving:
                     await stream.send("", event="done")
                     break
+                if who.is_signed_on and seconds_between(began, self._now()) > MAX_STREAM_SECONDS:
+                    break  # the browser asks anew, through the proxy
                 await asyncio.sleep(POLL_SECONDS)
             else:
                 if stream.is_connected():
@@ -76,9 +80,18 @@ class LiveUpdates:
                     await stream.send("", event="done")
         return stream
 
+    async def _viewer(self, request: web.Request) -> Person | None:
+        """Return who looks at the stream; None once their session has ended."""
+        if person(request).is_signed_on:
+            return person(request)
+        return await self._sessions.who(request[SESSION], watching=True)
+
+    def _now(self) -> LoopTime:
+        return LoopTime(asyncio.get_running_loop().time())
+
     async def _parts(self, request: web.Request, job_id: str) -> tuple[bool, dict[str, str]]:
         """Return whether the job's page can still change, and its live parts as HTML on one line, by event."""
-        now, running = LoopTime(asyncio.get_running_loop().time()), self._supervisor.running(job_id)
+        now, running = self._now(), self._supervisor.running(job_id)
         key = job_id, person(request).may(Right.APPROVE)
         rendered = self._rendered.get(key)
         if rendered is None or rendered.running is not running or seconds_between(rendered.at, now) >= POLL_SECONDS / 2:

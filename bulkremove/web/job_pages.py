@@ -69,7 +69,7 @@ class JobPages:
         with TemporaryDirectory() as folder:
             path = Path(folder) / f"{job.id}-report.{request.match_info['ending']}"
             await self._app.jobs.report(job.id, path, by=person(request).name)
-            return download(path)
+            return await download(path)
 
     async def rows_file(self, request: web.Request) -> web.StreamResponse:
         """Download the rows of a job that can be retried, or those that were removed, as CSV."""
@@ -78,7 +78,7 @@ class JobPages:
             path = Path(folder) / f"{job.id}-{rows.value}.csv"
             if await self._app.jobs.report(job.id, path, rows=rows, by=person(request).name) is None:
                 raise web.HTTPNotFound(text="This job has no rows for that file.")
-            return download(path)
+            return await download(path)
 
     async def pause(self, request: web.Request) -> web.StreamResponse:
         """Pause a job and redirect to its page once the rows in flight are finished."""
@@ -135,7 +135,7 @@ class JobPages:
         if checked and await self._app.jobs.unknown_without_note(job):
             raise ConsentMissing("Note first what you found in Zoho People about each of the unknown rows.")
         upload = self._uploads.of_job(job.id, unknown_checked=checked, source=job.source, by=person(request).name)
-        await self._uploads.preview(upload)
+        await self._uploads.preview(upload, by=person(request).name)
         raise web.HTTPSeeOther(f"/uploads/{upload.id}")
 
     async def add_note(self, request: web.Request) -> web.StreamResponse:

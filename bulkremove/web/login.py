@@ -41,9 +41,11 @@ class LoginPages:
             )
             for path in sorted(_FILES.iterdir())
         ]
+        files.append(Route("GET", HEALTH, self.health, None))
+        if self._address.sign_on is not None:  # nobody signs in or out here
+            return files
         return [
             *files,
-            Route("GET", HEALTH, self.health, None),
             Route("GET", "/start", self.start, None),
             Route("GET", "/sign-in", self.sign_in_page, None),
             Route("POST", "/sign-in", self.sign_in, None, FORM),
@@ -104,7 +106,7 @@ class LoginPages:
         await self._app.record(person(request).name, "signed_out")
         if not self._sessions.users:
             return web.Response(text="You are signed out. Start `bulkremove serve` again for a new link.")
-        redirect = web.HTTPSeeOther("/sign-in")
+        redirect = web.HTTPSeeOther("/sign-in", headers={"Clear-Site-Data": '"cache", "storage"'})
         redirect.del_cookie(
             self._address.cookie, path="/", secure=self._address.secure, httponly=True, samesite="Strict"
         )

@@ -108,7 +108,7 @@ class PlanPages:
             header = upload.refusal.choices.header if upload.refusal.choices else ()
             context: dict[str, Any] = {"upload": upload, "letters": letters(header)}
             return page("refused.html", request, context, status=422)
-        preview = await self._uploads.preview(upload)
+        preview = await self._uploads.preview(upload, by=person(request).name)
         plan, status_filter = preview.plan, request.query.get("status", "")
         text, number = request.query.get("q", "").strip(), page_number(request)
         status = Status(status_filter) if status_filter in set(Status) else None
@@ -127,12 +127,12 @@ class PlanPages:
     async def plan_file(self, request: web.Request) -> web.StreamResponse:
         """Download the plan as CSV, one line for each row of the file."""
         upload = self._uploads.get(request.match_info["upload"])
-        preview = await self._uploads.preview(upload)
+        preview = await self._uploads.preview(upload, by=person(request).name)
         with TemporaryDirectory() as folder:
             path = Path(folder) / f"plan{f'-{SANDBOX_MARK}' if preview.plan.sandbox else ''}.csv"
             await asyncio.to_thread(write_plan, path, preview.plan)
             await self._app.record(person(request).name, "plan_taken", name=upload.name, plan=preview.plan.fingerprint)
-            return download(path)
+            return await download(path)
 
     async def confirm(self, request: web.Request) -> web.StreamResponse:
         """Confirm the plan of an upload and redirect to its job.
@@ -173,7 +173,7 @@ async def confirm(
         return job.id
 
     try:
-        job_id, is_new = await uploads.confirm(upload, submit)
+        job_id, is_new = await uploads.confirm(upload, submit, by=by)
     except ConsentMissing as missing:
         await app.record(by, "confirmation_refused", name=upload.name, why=missing.message)
         raise

@@ -49,10 +49,12 @@ async def read_form(request: web.Request) -> Mapping[str, object]:
         raise web.HTTPBadRequest(text="This form can't be read. Go back and try again.") from None
 
 
-def download(path: Path) -> web.Response:
+async def download(path: Path) -> web.Response:
     """Return a file as a download under its own name, which must be ASCII and never come from a user."""
     headers = {"Content-Disposition": f'attachment; filename="{path.name}"'}
-    return web.Response(body=path.read_bytes(), content_type=KINDS[path.suffix], headers=headers)
+    charset = None if path.suffix == ".xlsx" else "utf-8"
+    body = await asyncio.to_thread(path.read_bytes)
+    return web.Response(body=body, content_type=KINDS[path.suffix], charset=charset, headers=headers)
 
 
 def parse_number(text: str, default: int) -> int:

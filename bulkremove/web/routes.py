@@ -28,6 +28,8 @@ class Person:
     role: Role
     one_time: bool = False
     """Whether they must choose a password of their own before anything else."""
+    is_signed_on: bool = False
+    """Whether the proxy's single sign-on names them, so that they have neither session nor password here."""
 
     def may(self, permission: Right) -> bool:
         """Tell whether the role has this permission."""
@@ -46,6 +48,8 @@ class Route:
     """The content type that a request must have; empty: any, for requests without a body and uploads to the API."""
     for_one_time: bool = False
     """Whether a user with a one-time password may use it."""
+    is_stream: bool = False
+    """Whether its response goes on for as long as the page is open."""
 
 
 PERSON = web.RequestKey("person", Person)

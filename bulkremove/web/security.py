@@ -1,6 +1,6 @@
 """The security checks of every request, in this order.
 
-Encoding, host, origin, authentication, permission, content type.
+Encoding, host, origin, authentication, permission, content type, and the person's fair share of the server.
 
 They also run for paths and methods without a route. The host is checked against DNS rebinding, the origin against
 cross-site requests, and the headers of each response let a browser load and run nothing but the files of this server.
@@ -8,6 +8,8 @@ cross-site requests, and the headers of each response let a browser load and run
 
 from __future__ import annotations
 
+import ipaddress
+import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -18,11 +20,18 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from bulkremove.app import App
 from bulkremove.domain.permissions import Right
+from bulkremove.web.fair_share import FairShare
 from bulkremove.web.routes import API, HEALTH, PERSON, SESSION, SOURCE, Person, Route
 from bulkremove.web.sessions import Sessions
+from bulkremove.web.single_sign_on import SignOn
 
+_LOG = logging.getLogger(__name__)
 MAX_FORM_BYTES = 64 * 1024
 """Largest body of a request that is not an upload."""
+MAX_REQUESTS_OF_PERSON, MAX_WAITING_OF_PERSON = 4, 20
+"""Requests of one person that are answered at the same time, and that wait for it; the next is refused."""
+MAX_STREAMS_OF_PERSON = 20
+"""Pages of running jobs that one person may have open."""
 
 HEADERS = CIMultiDict(
     {
@@ -46,11 +55,11 @@ class Address:
     names: frozenset[str] = frozenset()
     """Host names that are accepted with any port or none."""
     proxy: str = ""
-    """IP address of the only client whose ``X-Forwarded-*`` headers are trusted; empty: there is none."""
-    only_by_proxy: bool = False
-    """Whether requests that did not come through the proxy are refused."""
+    """IP address or network of the only client, whose ``X-Forwarded-*`` headers are trusted; empty: there is none."""
     tls: bool = False
     port: int = 0
+    sign_on: SignOn | None = None
+    """The proxy's single sign-on; None: people sign in here."""
 
     @property
     def secure(self) -> bool:
@@ -61,6 +70,15 @@ class Address:
     def cookie(self) -> str:
         """The name of the session's cookie: no other host and no server on another port may set or overwrite it."""
         return "__Host-bulkremove" if self.secure else f"bulkremove-{self.port}"
+
+    def is_proxy(self, source: str) -> bool:
+        """Whether this IP address is the proxy's."""
+        try:
+            address = ipaddress.ip_address(source)
+        except ValueError:
+            return False
+        mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+        return bool(self.proxy) and (mapped or address) in ipaddress.ip_network(self.proxy)
 
     def is_ours(self, host: str) -> bool:
         """Tell whether a Host header, in lower case, names this server."""
@@ -80,6 +98,8 @@ def make_security_middleware(
     address: Address, app: App, sessions: Sessions, routes: Mapping[web.AbstractRoute, Route]
 ) -> Middleware:
     """Make the middleware that runs the checks; ``routes`` has the Route of each aiohttp route."""
+    requests = FairShare(MAX_REQUESTS_OF_PERSON, waiting=MAX_WAITING_OF_PERSON)
+    streams = FairShare(MAX_STREAMS_OF_PERSON, waiting=0)
 
     @web.middleware
     async def security(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -95,8 +115,10 @@ def make_security_middleware(
         route = routes.get(request.match_info.route)
         permission = route.permission if route else Right.LOOK
         if permission is not None:
-            person = await _person(request, app, sessions)
+            person = await _person(request, app, sessions, address)
             if not person.may(permission):
+                place = request.match_info.route.resource
+                _LOG.warning("%s (%s) may not %s, asked for by %s", person.name, person.role, permission, place)
                 raise web.HTTPForbidden(text=f"{person.name} may not do that. Ask somebody who may.")
             request[PERSON] = person
             if person.one_time and not (route and route.for_one_time):
@@ -105,23 +127,43 @@ def make_security_middleware(
                 raise web.HTTPForbidden(text="Choose a password of your own first.")
         if route and route.content_type and request.content_type != route.content_type:
             raise web.HTTPUnsupportedMediaType(text=f"The content type must be {route.content_type}.")
-        return await handler(request)
+        if permission is None:
+            return await handler(request)
+        share = streams if route and route.is_stream else requests
+        async with share.turn(request[PERSON].name):
+            return await handler(request)
 
     return security
 
 
 def _client(request: web.Request, address: Address) -> _Client:
     remote = request.remote or ""
-    by_proxy = bool(address.proxy) and remote == address.proxy
-    if address.only_by_proxy and not by_proxy:
+    headers, host = request.headers, request.headers.get("Host", "")
+    if not address.proxy:
+        return _Client(host.lower(), "https" if address.tls else "http", remote)
+    if not address.is_proxy(remote):
         raise web.HTTPForbidden(text="This server is reached through its proxy only.")
-    headers, scheme = request.headers, "https" if address.tls else "http"
-    host = headers.get("Host", "")
-    if by_proxy:
-        scheme = _last(headers, "X-Forwarded-Proto", scheme).lower()
-        host = _last(headers, "X-Forwarded-Host", host)
-        remote = _last(headers, "X-Forwarded-For", remote)
-    return _Client(host.lower(), scheme, remote)
+    scheme = _last(headers, "X-Forwarded-Proto", "").lower()
+    source = _last(headers, "X-Forwarded-For", "")
+    if scheme != "https":
+        raise _proxy_fault("X-Forwarded-Proto", "https, the scheme that browsers must use", scheme)
+    if not _is_ip_address(source):
+        raise _proxy_fault("X-Forwarded-For", "the browser's IP address, without a port", source)
+    return _Client(_last(headers, "X-Forwarded-Host", host).lower(), scheme, source)
+
+
+def _proxy_fault(name: str, wanted: str, found: str) -> web.HTTPBadGateway:
+    """The refusal of a request of the proxy that lacks what this server needs to know about the browser."""
+    has = f"it has {found[:100]!r}" if found else "it is missing"
+    return web.HTTPBadGateway(text=f"The proxy is not set up for this page: its header {name} must be {wanted}; {has}.")
+
+
+def _is_ip_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _last(headers: CIMultiDictProxy[str], name: str, default: str) -> str:
@@ -147,7 +189,7 @@ def _check_site(request: web.Request, client: _Client) -> None:
         raise web.HTTPForbidden(text="This request does not say which site it came from, so it was refused.")
 
 
-async def _person(request: web.Request, app: App, sessions: Sessions) -> Person:
+async def _person(request: web.Request, app: App, sessions: Sessions, address: Address) -> Person:
     """Authenticate a request. Raises HTTPUnauthorized, HTTPForbidden, or HTTPSeeOther to the sign-in page."""
     if request.path.startswith(API):
         scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
@@ -158,6 +200,8 @@ async def _person(request: web.Request, app: App, sessions: Sessions) -> Person:
                 headers={"WWW-Authenticate": "Bearer"},
             )
         return Person(f"token {token.name}", token.role)
+    if address.sign_on is not None:  # the request came from the proxy; `_client` has refused any other
+        return await address.sign_on.person(request.headers, app)
     person = await sessions.who(request[SESSION])
     if person is not None:
         return person

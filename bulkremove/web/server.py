@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import signal
 import socket
 import ssl
@@ -15,12 +16,14 @@ import jinja2
 from aiohttp import web
 
 from bulkremove.app import App, Stop
+from bulkremove.app.audit_text import facts_in_words
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.app.nightly import Scheduler
 from bulkremove.config import Settings
 from bulkremove.domain.errors import SettingsError
 from bulkremove.domain.hosts import is_loopback
 from bulkremove.domain.job import EndReason
+from bulkremove.domain.permissions import Role
 from bulkremove.domain.row import Status
 from bulkremove.report import duration, pluralize
 from bulkremove.web import filters
@@ -36,6 +39,7 @@ from bulkremove.web.plan_pages import PlanPages
 from bulkremove.web.routes import Route
 from bulkremove.web.security import MAX_FORM_BYTES, Address, make_guard, make_security_middleware
 from bulkremove.web.sessions import Sessions
+from bulkremove.web.single_sign_on import SignOn
 from bulkremove.web.uploads import Uploads
 
 _HERE = Path(__file__).parent
@@ -46,9 +50,9 @@ def make_site(
 ) -> web.Application:
     """Build the aiohttp application: all routes behind the security checks, and the templates."""
     uploads, live = Uploads(app), LiveUpdates(app, supervisor, sessions)
-    all_routes = [
+    all_routes: list[Route] = [
         *LoginPages(app, sessions, sign_ins, address).routes(),
-        *AccountPages(app, sessions, sign_ins).routes(),
+        *(AccountPages(app, sessions, sign_ins).routes() if address.sign_on is None else ()),
         *PlanPages(app, supervisor, uploads).routes(),
         *JobPages(app, supervisor, uploads, live).routes(),
         *live.routes(),
@@ -77,7 +81,12 @@ def _add_templates(site: web.Application, settings: Settings, sessions: Sessions
         account=settings.account, host=settings.host, sandbox=settings.sandbox, Status=Status, users=sessions.users
     )
     environment.filters.update(
-        grouped=filters.grouped, local=filters.local, lasts=duration, name=filters.name, pluralize=pluralize
+        grouped=filters.grouped,
+        local=filters.local,
+        lasts=duration,
+        name=filters.name,
+        pluralize=pluralize,
+        facts=facts_in_words,
     )
 
 
@@ -88,7 +97,8 @@ async def serve(app: App, *, host: str, port: int, say: Callable[[str], None]) -
     """
     settings, has_users = app.settings, bool(await app.users.all())
     _check(settings, host, has_users)
-    sessions, supervisor = Sessions(app.users, users=has_users), app.supervisor()
+    sign_on = _sign_on(settings)
+    sessions, supervisor = Sessions(app.users, users=has_users or sign_on is not None), app.supervisor()
     nightly_stop, scheduler = Stop(), None
     stop = asyncio.Event()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
@@ -97,9 +107,8 @@ async def serve(app: App, *, host: str, port: int, say: Callable[[str], None]) -
     listener = _listen(host, port)
     port = listener.getsockname()[1]
     own_hosts = _own_hosts(port) if is_loopback(host) else frozenset()
-    only_by_proxy = not is_loopback(host) and tls is None
     names = frozenset(settings.allowed_hosts)
-    address = Address(own_hosts, names, settings.proxy, only_by_proxy, tls is not None, port)
+    address = Address(own_hosts, names, settings.proxy, tls is not None, port, sign_on)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(app.runs.serving())
         await stack.enter_async_context(app.runs.in_sandbox())
@@ -139,6 +148,12 @@ def _own_hosts(port: int) -> frozenset[str]:
 
 def _check(settings: Settings, host: str, has_users: bool) -> None:
     """Check that users, host names and TLS are set where they are needed. Raises SettingsError."""
+    if settings.proxy and is_loopback(host) and not ipaddress.ip_network(settings.proxy).is_loopback:
+        raise SettingsError(
+            f"The page would listen on {host}, where the proxy {settings.proxy} can't reach it.",
+            hint="Give --host, such as --host 0.0.0.0; where there is a proxy, nobody else is answered.",
+        )
+    has_users = has_users or bool(settings.auth_header)
     if settings.four_eyes and not has_users:
         raise SettingsError(
             "four_eyes is set, but there are no users, so nobody could ever confirm a plan.",
@@ -158,6 +173,13 @@ def _check(settings: Settings, host: str, has_users: bool) -> None:
             f"The page is not served on {host}, where others could reach it, without {'; '.join(missing)}.",
             hint="Or leave --host out: then only this machine can reach it.",
         )
+
+
+def _sign_on(settings: Settings) -> SignOn | None:
+    if not settings.auth_header:
+        return None
+    roles = {group: Role(role) for group, role in settings.auth_roles}
+    return SignOn(settings.auth_header, settings.auth_groups_header, roles)
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:

@@ -11,6 +11,7 @@ import asyncio
 import os
 import secrets
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,7 @@ from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing, FileRefused
 from bulkremove.platform.secure_files import private_folder
 from bulkremove.reading.options import ReadOptions
+from bulkremove.web.fair_share import FairShare
 from bulkremove.web.security import MAX_FORM_BYTES
 
 UPLOAD_TIMEOUT = 120.0
@@ -30,11 +32,11 @@ UPLOAD_TIMEOUT = 120.0
 MAX_UPLOADS_AT_ONCE = 16
 """Requests that may send a file at the same time; more get 503."""
 MAX_READS_AT_ONCE = 2
-"""Files that are read at the same time, each in a process of its own."""
+"""Files that are read at the same time, each in a process of its own, for one person one after the other."""
 MAX_AGE = 24 * 3600.0
 """Seconds after which an upload is deleted, at the next use of any upload."""
-MAX_UPLOADS = 50
-"""Uploads that are stored; one more deletes the oldest."""
+MAX_UPLOADS_OF_PERSON = 20
+"""Uploads of one person that are stored; one more deletes their oldest, never that of somebody else."""
 MAX_NAME_LENGTH = 200
 """Characters of a file's name that are displayed."""
 _CHUNK_BYTES = 64 * 1024
@@ -80,6 +82,7 @@ class Uploads:
         """By the upload's id: at most one, the newest."""
         self._transfers = 0
         self._reading = asyncio.Semaphore(MAX_READS_AT_ONCE)
+        self._readers = FairShare(1, waiting=MAX_UPLOADS_OF_PERSON)
         for path in self._folder.iterdir():
             path.unlink(missing_ok=True)
 
@@ -117,13 +120,13 @@ class Uploads:
         """Add an upload of the rows of a job that are to be retried; its plan is confirmed like that of a file."""
         return self._add(Upload(self._new_id(), source, [by], Epoch(time.time()), retry=(job, unknown_checked)))
 
-    async def preview(self, upload: Upload) -> Preview:
+    async def preview(self, upload: Upload, *, by: str) -> Preview:
         """Return the upload's plan to be shown, read again if it is not in memory. Raises FileRefused.
 
         It is also read again in another generation of the storage: a learner's data were erased since.
         """
         async with upload.lock:
-            return await self._shown(upload)
+            return await self._shown(upload, by)
 
     async def read_as(self, upload: Upload, options: ReadOptions, *, include_open: bool = False, by: str) -> None:
         """Read the file with these options; on failure ``refusal`` of the upload says why. A confirmed one is left."""
@@ -135,14 +138,16 @@ class Uploads:
                 upload.by.append(by)
             self._previews.pop(upload.id, None)
             try:
-                await self._shown(upload)
+                await self._shown(upload, by)
             except FileRefused as error:
                 upload.refusal = error
         values: dict[str, object] = {"sheet": options.sheet, "columns": dict(options.columns)}
         values |= {"hidden": options.hidden.value, "include_open": include_open}
         await self._app.record(by, "read", name=upload.name, plan=self.fingerprint(upload), **values)
 
-    async def confirm(self, upload: Upload, submit: Callable[[Preview], Awaitable[str]]) -> tuple[str, bool]:
+    async def confirm(
+        self, upload: Upload, submit: Callable[[Preview], Awaitable[str]], *, by: str
+    ) -> tuple[str, bool]:
         """Return the id of the job that the plan became, and whether this call made it, with ``submit``.
 
         Raises ConsentMissing, also if the plan was shown in another generation of the storage, and FileRefused if the
@@ -153,7 +158,7 @@ class Uploads:
                 return upload.job, False
             if upload.refusal is not None:
                 raise ConsentMissing("This file was refused, so there is nothing to confirm.")
-            preview = await self._preview(upload)
+            preview = await self._preview(upload, by)
             upload.job = await submit(replace(preview, generation=upload.generation))
             self._previews.pop(upload.id, None)
             if upload.path is not None:
@@ -179,15 +184,15 @@ class Uploads:
         uploads = [upload for upload, _ in self._uploads.values() if upload.job is None and upload.refusal is None]
         return sorted(uploads, key=lambda upload: upload.came_at, reverse=True)
 
-    async def _shown(self, upload: Upload) -> Preview:
-        preview = await self._preview(upload)
+    async def _shown(self, upload: Upload, by: str) -> Preview:
+        preview = await self._preview(upload, by)
         upload.generation = preview.generation
         return preview
 
-    async def _preview(self, upload: Upload) -> Preview:
+    async def _preview(self, upload: Upload, by: str) -> Preview:
         preview = self._previews.get(upload.id)
         if preview is None or preview.generation != await self._app.plans.generation():
-            async with self._reading:
+            async with self._readers.turn(by), self._reading:
                 self._previews.clear()  # before the next one is made, or memory would hold two
                 # What other jobs did counts from when the file came, also when the plan is made again from it.
                 preview = await self._read(upload)
@@ -240,20 +245,21 @@ class Uploads:
         return web.HTTPRequestEntityTooLarge(self._max_bytes, size, text=text)
 
     def _add(self, upload: Upload) -> Upload:
-        self._sweep(room=1)
         self._uploads[upload.id] = upload, self._clock()
+        self._sweep()
         return upload
 
-    def _sweep(self, *, room: int = 0) -> None:
-        """Delete the uploads older than MAX_AGE, and the oldest so that ``room`` more fit into MAX_UPLOADS.
+    def _sweep(self) -> None:
+        """Delete the uploads older than MAX_AGE, and the oldest of a person who has more than MAX_UPLOADS_OF_PERSON.
 
         Those are deleted as well whose files are gone: they named a learner whose data another process has erased.
         """
-        oldest_first = sorted(self._uploads.values(), key=lambda entry: entry[1])
-        for index, (upload, added_at) in enumerate(oldest_first):
+        counts = Counter[str]()
+        for upload, added_at in sorted(self._uploads.values(), key=lambda entry: entry[1], reverse=True):
+            counts[upload.by[0]] += 1
             is_erased = upload.job is None and upload.path is not None and not upload.path.exists()
             is_old = self._clock() - added_at > MAX_AGE
-            if is_erased or is_old or len(oldest_first) - index > MAX_UPLOADS - room:
+            if is_erased or is_old or counts[upload.by[0]] > MAX_UPLOADS_OF_PERSON:
                 if upload.path is not None:
                     upload.path.unlink(missing_ok=True)
                 self._previews.pop(upload.id, None)

@@ -8,6 +8,8 @@ aiohttp's hidden repeat of a DELETE is refused, and a reply is limited in size a
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -20,7 +22,7 @@ from yarl import URL
 from bulkremove import __version__
 from bulkremove.config import Settings
 from bulkremove.domain.attempt import Permit, Reply
-from bulkremove.domain.errors import ExchangeFailed, NeverSent, Unanswered
+from bulkremove.domain.errors import ExchangeFailed, NeverSent, NoDescriptors, Unanswered
 from bulkremove.domain.operation import REMOVE_LEARNER, Operation
 from bulkremove.domain.row import Removal
 
@@ -56,6 +58,8 @@ class Exchange:
     failure: ExchangeFailed | None = None
     withdrawn: bool = False
     """The admission was no longer valid when the connection was open; no byte left."""
+    no_descriptors: bool = False
+    """It was withdrawn because this machine lets the program open no connection."""
 
 
 class _Request(aiohttp.ClientRequest):
@@ -154,6 +158,8 @@ class ZohoClient:
         except (_Withdrawn, ExchangeFailed) as error:
             if exchange is None:
                 raise
+            if isinstance(error, NoDescriptors):
+                return Exchange(exchange.admission, withdrawn=True, no_descriptors=True)
             failure = error if isinstance(error, ExchangeFailed) else None
             return Exchange(exchange.admission, failure=failure, withdrawn=failure is None)
         assert exchange is not None  # noqa: S101 - narrows the type; a request that succeeded was admitted
@@ -235,6 +241,10 @@ class _Withdrawn(Exception):
 def translate(error: Exception) -> ExchangeFailed:
     """Convert an exception of aiohttp; unless it proves that no byte left, the request counts as sent (Unanswered)."""
     match error:
+        case aiohttp.ClientConnectorError() if _lacks_descriptors():  # the look-up and TLS open files, too
+            return NoDescriptors(
+                "This machine lets the program open no more files and connections.", hint="Raise its limit (ulimit -n)."
+            )
         case aiohttp.ClientConnectorDNSError():
             return NeverSent("The name of Zoho's host can't be looked up.")
         case aiohttp.ClientConnectorCertificateError():
@@ -282,6 +292,15 @@ def _certificate_text(error: object) -> str:
                 "its own. Name the file with its issuer's certificate in SSL_CERT_FILE, or let Zoho's hosts pass."
             )
     return "The certificate can't be trusted (TLS)."
+
+
+def _lacks_descriptors() -> bool:
+    """Whether this process, or the whole system, has no file descriptor left."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return error.errno in (errno.EMFILE, errno.ENFILE)
+    return False
 
 
 class _ReplyTooLarge(ValueError):

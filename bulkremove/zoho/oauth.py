@@ -18,7 +18,7 @@ from filelock import Timeout
 
 from bulkremove.domain.attempt import Reply
 from bulkremove.domain.clock import Clock, Epoch, Monotonic, later, seconds_between
-from bulkremove.domain.errors import ExchangeFailed, LocalFileFailed, NotAuthorized, TokenDelayed
+from bulkremove.domain.errors import ExchangeFailed, LocalFileFailed, NoDescriptors, NotAuthorized, TokenDelayed
 from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.platform.file_lock import file_lock
 from bulkremove.platform.secure_files import private_folder, read_private, write_private
@@ -263,6 +263,8 @@ async def _post_form(post: Post, url: str, credentials: Credentials, form: Mappi
     client = {"client_id": credentials.client_id, "client_secret": credentials.client_secret}
     try:
         reply = await post(url, {**client, **form})
+    except NoDescriptors as error:
+        raise _delayed(error.message, RETRY_SOON) from None
     except ExchangeFailed as error:
         raise _delayed(f"Zoho's accounts host can't be reached. {error.message}", RETRY_SOON) from None
     if reply.status == 429:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from tests.cli_fixtures import PROGRAM, Bulkremove
 from tests.proofs.system_calls import strace
 
-KINDS = ("pwrite64", "write", "fdatasync", "fsync", "sendto", "recvfrom", "rename", "link")
+KINDS = ("pwrite64", "write", "fdatasync", "fsync", "sendto", "recvfrom", "renameat", "linkat")
 """Durable writes, syncs, sends, receives and renames, as the program makes them."""
 _LEARNER = re.compile(r"DELETE /api/v1/courses/\d+/batches/\d+/learners/(\d+)")
 

@@ -332,7 +332,7 @@ def test_a_program_killed_between_a_token_and_its_saving_starts_anew(tmp_path: P
         bulkremove = Bulkremove(tmp_path / "home", environment(**variables))
         for number in range(1, 9):
             words = ("run", str(bench.file), "--yes", "--include-open")
-            killed = run_with("signal=SIGKILL", "rename", str(number), bulkremove, *words)
+            killed = run_with("signal=SIGKILL", "renameat", str(number), bulkremove, *words)
             assert killed.killed
             if _token_calls(tmp_path):
                 break

@@ -21,7 +21,16 @@ CONCURRENCY = 4
 LIFTED = ("--limit", "100000/60s")
 PARTS = {kind: 4 if kind == "pwrite64" else 1 for kind in KINDS}
 """The many calls of a kind are shared out."""
-SAMPLED = {"pwrite64": 20, "write": 8, "fdatasync": 9, "fsync": 4, "sendto": 4, "recvfrom": 5, "rename": 2, "link": 1}
+SAMPLED = {
+    "pwrite64": 20,
+    "write": 8,
+    "fdatasync": 9,
+    "fsync": 4,
+    "sendto": 4,
+    "recvfrom": 5,
+    "renameat": 2,
+    "linkat": 1,
+}
 """In ``make test`` this one call of a kind; of the parts each so many later."""
 
 

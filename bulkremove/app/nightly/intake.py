@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
+from typing import BinaryIO
 
 from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
@@ -24,7 +25,7 @@ from bulkremove.platform.local_time import local
 from bulkremove.platform.secure_files import private_folder
 from bulkremove.reading.options import ReadOptions
 from bulkremove.sources import Source, SourceFile, source_of
-from bulkremove.sources.inbox import Inbox, digest, original_name, sandbox_inbox
+from bulkremove.sources.inbox import Inbox, original_name, sandbox_inbox
 from bulkremove.storage.interface.nightly import TakenFile
 from bulkremove.storage.interface.records import IntakeResult, Notice, Record
 
@@ -100,6 +101,7 @@ class Intake:
 
     async def _copy_files(self, inbox: Inbox, result: NightlyResult, again: str | None) -> None:
         """Copy what a real run would take in now to the ``inbox``, and what a run took before if it is asked for."""
+        source = self.source.inbox(self._context.settings.home)
         async for file, is_whole in self.look(inbox.path):
             try:
                 if not is_whole:
@@ -109,17 +111,16 @@ class Intake:
                 elif file.name != again and (why := await self.why_repeated(file.path)):
                     result.unchanged.append(f"{file.name}: {why} `--again {file.name}` runs it anew.")
                 else:
-                    inbox.copy(file.path)
+                    inbox.copy(file.path, source)
             except SourceFailed as failed:
                 if file.path.exists():  # else a real run has taken it meanwhile
                     result.failures.append(str(failed))
-        held = self.source.inbox(self._context.settings.home).held
-        if again is not None and again in (path.name for path in held.glob("*")):
-            inbox.copy(held / again)
+        if again is not None and again in (path.name for path in source.held.glob("*")):
+            inbox.copy(source.held / again, source)
 
     async def why_repeated(self, path: Path) -> str:
         """Which file of the same content was taken before, in a sentence; empty if none. Raises SourceFailed."""
-        earlier = await self._storage.nightly.taken(digest(path), sandbox=self._sandbox)
+        earlier = await self._storage.nightly.taken(Inbox(path.parent).digest(path), sandbox=self._sandbox)
         return _repeated(earlier) if earlier is not None and (earlier.job or earlier.held) else ""
 
     async def take_in(
@@ -158,7 +159,7 @@ class Intake:
     async def _take_in(self, inbox: Inbox, path: Path, result: NightlyResult, *, is_again: bool) -> str | None:
         """Make a job of a file in ``working``, which a killed run may have left there; its id if it may run now."""
         nightly, name = self._storage.nightly, original_name(path)
-        key = digest(path)
+        key = inbox.digest(path)
         earlier = await nightly.taken(key, sandbox=self._sandbox)
         if earlier is not None and earlier.place == path.name:  # a killed nightly run left it here
             if earlier.held:
@@ -174,7 +175,8 @@ class Intake:
             return None
         await nightly.take(key, name, path.name, sandbox=self._sandbox, at=self._context.clock.wall())
         try:
-            preview = await self.preview(path, name)
+            with inbox.open(path) as file:
+                preview = await self.preview(file, name)
         except FileRefused as refused:
             await self._storage.record(IntakeResult(key, self._sandbox, None, str(refused)))
             # The refusal quotes cells, and a notice may be read by more people than the file.
@@ -206,11 +208,11 @@ class Intake:
         why = f"{why} `bulkremove nightly --again {name}` runs it anew."
         await self._hold(inbox, path, path.name, why, result)
 
-    async def preview(self, path: Path, name: str) -> Preview:
+    async def preview(self, file: Path | BinaryIO, name: str) -> Preview:
         """The plan of a file. Raises FileRefused."""
         settings = self._context.settings
         options = ReadOptions(only=settings.nightly_only, header_row=settings.nightly_header_row)
-        return await self._plans.preview_in_subprocess(path, name=name, options=options)
+        return await self._plans.preview_in_subprocess(file, name=name, options=options)
 
     async def reasons_to_hold(self, preview: Preview, path: Path) -> str | None:
         """Why a person must look at the plan first, in sentences; None when it may run, which counts its removals."""
@@ -262,4 +264,4 @@ def _repeated(earlier: TakenFile) -> str:
 
 
 def _changed_at(path: Path) -> Epoch:
-    return Epoch(path.stat().st_mtime)
+    return Epoch(path.lstat().st_mtime)

@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
+from bulkremove.app.audit_text import evidence
 from bulkremove.app.context import Context
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.app.jobs import Jobs
@@ -160,6 +161,7 @@ class NightlyRuns:
             result.failures.append(str(error))
             await self.outbox.add(f"nightly:{run}", "the nightly run did not end well", str(error))
         await self._storage.nightly.end(run, at=clock.wall(), good=result.good)
+        result.evidence = await evidence(self._storage.audit)
         await self.outbox.send_due()
         await self.outbox.notifier.ping("" if result.good else "/fail")
         await self._write_metrics()

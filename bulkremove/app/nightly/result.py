@@ -26,6 +26,8 @@ class NightlyResult:
     unchanged: list[str] = field(default_factory=list)
     """Sentences about contents that each run finds anew and that were taken before."""
     failures: list[str] = field(default_factory=list)
+    evidence: str = ""
+    """The newest entry of the audit log at its end, in a sentence."""
     deleted: str = ""
     """What retention deleted, in a sentence."""
     plans: list[Preview] = field(default_factory=list)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bulkremove.app.audit_text import evidence
 from bulkremove.app.context import Context
 from bulkremove.app.notices.notifier import Notifier
 from bulkremove.domain.clock import later
@@ -45,10 +46,11 @@ class Outbox:
             return 0
         nightly, clock = self._context.storage.nightly, self._context.clock
         now = clock.wall()
+        chain = await evidence(self._context.storage.audit)
         for notice in await nightly.due_notices(now):
             try:
                 attachment = Path(notice.attachment) if notice.attachment else None
-                await self.notifier.send(notice.subject, notice.body, attachment)
+                await self.notifier.send(notice.subject, f"{notice.body}\n\n{chain}".rstrip(), attachment)
             except NoticeFailed:
                 await nightly.notice_failed(notice.key, next_at=later(now, min(60.0 * 2**notice.tries, MAX_WAIT)))
             else:

@@ -24,11 +24,15 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class AuditCheck:
-    """The result of verifying the chain. ``head``: the last valid hash; ``broken``: the first bad entry, and why."""
+    """The result of verifying the chain. ``head``: the last valid hash; ``broken``: the first bad entry, and why.
+
+    ``has_known``: whether a valid entry has the hash that was asked for; True if none was.
+    """
 
     entries: int
     head: str
     broken: tuple[int, str] | None = None
+    has_known: bool = True
 
 
 class AuditLog(Protocol):
@@ -42,6 +46,6 @@ class AuditLog(Protocol):
         """The newest entries, the newest first."""
         ...
 
-    async def verify(self) -> AuditCheck:
-        """Recompute the whole chain, in short reads, and compare it."""
+    async def verify(self, *, known: str = "") -> AuditCheck:
+        """Recompute the whole chain, in short reads, and compare it. ``known``: a hash that was kept elsewhere."""
         ...

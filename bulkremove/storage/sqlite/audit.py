@@ -37,8 +37,8 @@ class SqliteAudit:
             ]
         )
 
-    async def verify(self) -> AuditCheck:
-        before, count = AUDIT_START, 0
+    async def verify(self, *, known: str = "") -> AuditCheck:
+        before, count, has_known = AUDIT_START, 0, not known
 
         def page(reader: Reader) -> tuple[Sequence[str], tuple[int, str] | None]:
             """The hashes of the next entries up to the first bad one, and that entry's number with the reason."""
@@ -59,5 +59,6 @@ class SqliteAudit:
         while True:
             hashes, broken = await self._database.read(page)
             count, before = count + len(hashes), hashes[-1] if hashes else before
+            has_known = has_known or known in hashes
             if broken or not hashes:
-                return AuditCheck(count, before, broken)
+                return AuditCheck(count, before, broken, has_known)

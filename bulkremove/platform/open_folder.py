@@ -1,0 +1,149 @@
+"""A folder that is held open: what is done in it happens there, whatever others put under its name meanwhile.
+
+Who may write beside a folder can replace it with a link. So it is opened without following one, and its files are
+reached through it. On systems without such calls (Windows) the folder's own access rights protect it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import BufferedReader
+from pathlib import Path
+from typing import BinaryIO
+
+from bulkremove.domain.errors import LocalFileFailed
+
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # opening a FIFO would wait for its writer
+_BINARY = getattr(os, "O_BINARY", 0)
+_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+
+
+class OpenFolder:
+    """A folder; all names are those of its entries. Every method raises OSError."""
+
+    def __init__(self, path: Path, descriptor: int | None) -> None:
+        self.path = path
+        self._descriptor = descriptor
+
+    def files(self) -> list[str]:
+        """The names of the files, sorted; links, folders and FIFOs are no files."""
+        names = os.listdir(self.path if self._descriptor is None else self._descriptor)  # noqa: PTH208 - by its descriptor
+        found = []
+        for name in sorted(names):
+            with suppress(FileNotFoundError):  # it was moved meanwhile
+                if stat.S_ISREG(self.status(name).st_mode):
+                    found.append(name)
+        return found
+
+    def status(self, name: str) -> os.stat_result:
+        """The status of an entry itself, also of a link."""
+        return os.stat(self._at(name), dir_fd=self._descriptor, follow_symlinks=False)
+
+    def has(self, name: str) -> bool:
+        """Whether there is an entry of this name, whatever it is."""
+        try:
+            self.status(name)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def open(self, name: str) -> BufferedReader:
+        """Open a file to be read; anything that is no regular file is refused."""
+        flags = os.O_RDONLY | _NO_LINK | _NO_WAIT | _BINARY
+        descriptor = os.open(self._at(name), flags, dir_fd=self._descriptor)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise OSError(errno.EINVAL, "it is no file")
+        return os.fdopen(descriptor, "rb")
+
+    def create(self, name: str) -> BinaryIO:
+        """Make a new file that only this user can read, and open it to be written."""
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | _NO_LINK | _BINARY
+        return os.fdopen(os.open(self._at(name), flags, 0o600, dir_fd=self._descriptor), "wb")
+
+    def change_mode(self, file: BinaryIO, mode: int) -> None:
+        """Change the rights of a file that is open."""
+        if self._descriptor is not None:
+            os.fchmod(file.fileno(), mode)
+
+    def reopen(self, name: str) -> BinaryIO:
+        """Open a file that ``create`` has made, to be written anew."""
+        flags = os.O_WRONLY | os.O_TRUNC | _NO_LINK | _NO_WAIT | _BINARY
+        return os.fdopen(os.open(self._at(name), flags, dir_fd=self._descriptor), "wb")
+
+    def move(self, name: str, to: OpenFolder, new_name: str) -> None:
+        """Rename an entry, into another folder too; one of the new name is replaced."""
+        self._replace(name, to, new_name)
+
+    def link(self, name: str, new_name: str) -> None:
+        """Give a file a second name. Raises FileExistsError, and then the entry of that name stays."""
+        old, new = self._at(name), self._at(new_name)
+        try:
+            os.link(old, new, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor, follow_symlinks=False)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without hard links
+            self.create(new_name).close()
+            self._replace(name, self, new_name)
+
+    def remove(self, name: str) -> None:
+        """Delete an entry, if it is there; of a link, only the link."""
+        with suppress(FileNotFoundError):
+            os.unlink(self._at(name), dir_fd=self._descriptor)
+
+    def sync(self) -> None:
+        """Sync the names to disk: otherwise a power cut may undo a rename."""
+        if self._descriptor is not None:
+            os.fsync(self._descriptor)
+
+    def _replace(self, name: str, to: OpenFolder, new_name: str) -> None:
+        os.replace(self._at(name), to._at(new_name), src_dir_fd=self._descriptor, dst_dir_fd=to._descriptor)
+
+    def _at(self, name: str) -> str:
+        if os.path.basename(name) != name or name in ("", ".", ".."):  # noqa: PTH119 - it is a name, no path
+            raise OSError(errno.EINVAL, f"{name!r} is no name of a file")
+        return str(self.path / name) if self._descriptor is None else name
+
+
+@contextmanager
+def open_folder(path: Path, *, is_own: bool = False) -> Iterator[OpenFolder]:
+    """Open a folder while the context lasts. Raises OSError, or LocalFileFailed for one that is not safe.
+
+    ``is_own``: it must be no link, belong to this user, and be one that nobody else may write to; that right is taken
+    from others where they have it.
+    """
+    if os.name != "posix":
+        yield OpenFolder(path, None)
+        return
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | (_NO_LINK if is_own else 0))
+    except OSError as error:
+        if is_own and path.is_symlink():
+            raise _unsafe(path, "it is a link, which could lead anywhere") from None
+        raise OSError(error.errno, error.strerror, str(path)) from None
+    try:
+        if is_own:
+            _check_own(path, descriptor)
+        yield OpenFolder(path, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _check_own(path: Path, descriptor: int) -> None:
+    status = os.fstat(descriptor)
+    if status.st_uid != os.geteuid():
+        raise _unsafe(path, "it belongs to another user of this system, who could put anything in its place")
+    if status.st_mode & _BY_OTHERS:
+        os.fchmod(descriptor, stat.S_IMODE(status.st_mode) & ~_BY_OTHERS)
+
+
+def _unsafe(path: Path, why: str) -> LocalFileFailed:
+    return LocalFileFailed(
+        f"The folder {path} is not used: {why}.",
+        hint="Look who has put it there, and move it away; a folder is made in its place.",
+    )
