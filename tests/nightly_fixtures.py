@@ -29,6 +29,7 @@ from bulkremove.storage.interface.jobs import JobEnd
 from bulkremove.storage.interface.records import Act
 from tests.application_fixtures import LateClock
 from tests.cli_fixtures import crowd
+from tests.virtual_time import VirtualClock
 from tests.web_fixtures import CREDENTIALS, triples
 
 OLD = 3600.0
@@ -41,7 +42,8 @@ class NightlySite:
 
     app: App
     folder: Path
-    clock: LateClock
+    clock: Any
+    """A ``LateClock``, or a ``VirtualClock``."""
     drops: int = 0
 
     def drop(self, name: str, content: str, *, age: float = OLD, ready: bool = False) -> Path:
@@ -85,7 +87,13 @@ class NightlySite:
 
 @asynccontextmanager
 async def nightly_site(
-    tmp_path: Path, *, count: int = 30, has_past: bool = True, sandbox: bool = False, **settings: Any
+    tmp_path: Path,
+    *,
+    count: int = 30,
+    has_past: bool = True,
+    sandbox: bool = False,
+    clock: LateClock | VirtualClock | None = None,
+    **settings: Any,
 ) -> AsyncIterator[NightlySite]:
     """``has_past``: an earlier nightly run removed ``count`` learners. ``sandbox``: as the option --sandbox."""
     world, _ = crowd(tmp_path, count)
@@ -93,7 +101,7 @@ async def nightly_site(
     folder.mkdir(exist_ok=True)
     options = SandboxOptions(world, 60.0)
     base = Settings(tmp_path / "home", nightly_source=str(folder))
-    clock = LateClock(60.0)
+    clock = clock or LateClock(60.0)
     app = App(replace(base, **settings), environ=CREDENTIALS, sandbox=options if sandbox else None, clock=clock)
     if not sandbox:  # the settings lead to Zoho's own host, and only the calls go to the sandbox
         app.runs = Runs(app.context, app.accounts, app.jobs, app.canaries, app.stopping, options)

@@ -19,6 +19,7 @@ from bulkremove.app.results import RunResult
 from bulkremove.app.review import check_reviewed
 from bulkremove.app.runs import Runs
 from bulkremove.app.stopping import Stopping
+from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing, JobBusy
 from bulkremove.domain.hosts import lead_alike
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState
@@ -108,8 +109,11 @@ class JobSupervisor:
         self._running[job.id] = RunningJob(job)
         self._tasks[job.id] = asyncio.create_task(self._run(job, self._running[job.id], by, rows_reviewed))
 
-    async def drive(self, job_id: str, *, stop: Stop, by: str) -> RunResult:
-        """Run a nightly run's job, visible on the page; jobs that people started go first. Raises as ``Runs.run``."""
+    async def drive(self, job_id: str, *, stop: Stop, by: str, open_until: Epoch | None) -> RunResult:
+        """Run a nightly run's job, visible on the page; jobs that people started go first.
+
+        ``open_until``: when the nightly run's time window ends, if it has one. Raises as ``Runs.run``.
+        """
         if job_id in self._tasks:
             raise JobBusy(f"Job {job_id} runs already; somebody started it on the page.")
         running = RunningJob(await self._jobs.find(job_id), stop)
@@ -124,6 +128,7 @@ class JobSupervisor:
                 by=by,
                 must_yield=lambda: self._runs_for_people(job_id),
                 front_end=FrontEnd.NIGHTLY,
+                open_until=open_until,
             )
         )
         self._tasks[job_id] = task

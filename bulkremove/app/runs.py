@@ -69,13 +69,14 @@ class Runs:
         claimed: bool = False,
         front_end: FrontEnd,
         rows_reviewed: int | None = None,
+        open_until: Epoch | None = None,
     ) -> RunResult:
         """Send the pending rows of a job and write its report, whose file is reserved before the first removal.
 
         ``expect_missing``: go on even if Zoho knows none of the first learners. While ``must_yield`` returns true, no
         new row is begun. ``claimed``: the caller holds the job's claim already. ``front_end``: who drives the job.
         ``rows_reviewed``: the number of rows left that a person saw, if the job needs review; a nightly run has looked
-        at the job's age by its own rule.
+        at the job's age by its own rule. ``open_until``: when the time window of a nightly run ends.
 
         Raises ConsentMissing, JobBusy, ReportFailed and SettingsError before anything is sent; JournalFailed ends a run
         at once.
@@ -132,6 +133,7 @@ class Runs:
                         expect_missing=expect_missing,
                         is_protected=is_protected,
                         first_row_alone=FIRST_ROW_ALONE if is_canary else "",
+                        open_until=open_until,
                     )
                     async with self._connected(job, settings) as (client, tokens), heartbeat.recorded():
                         async with self._stopping.obeyed(job.id, stop):

@@ -265,7 +265,9 @@ class NightlyRuns:
 
     async def _run_job(self, job_id: str, stop: Stop, result: NightlyResult) -> None:
         try:
-            ended = await self._supervisor.drive(job_id, stop=stop.part(), by=NIGHTLY_RUN)
+            schedule = self.schedule
+            open_until = schedule.open_until(self._context.clock.wall()) if schedule.window else None
+            ended = await self._supervisor.drive(job_id, stop=stop.part(), by=NIGHTLY_RUN, open_until=open_until)
         except JobBusy:
             return  # the page or another process runs it right now
         except BulkremoveError as error:
