@@ -29,6 +29,7 @@ from bulkremove.domain.errors import ConsentMissing, FileRefused, JobBusy, Setti
 from bulkremove.domain.job import APPROVAL_SECONDS, EndReason, FrontEnd, JobState
 from bulkremove.domain.planner import plan
 from bulkremove.domain.row import Status
+from bulkremove.platform.local_time import local
 from bulkremove.reading.options import ReadOptions
 from bulkremove.reading.reader import read
 from bulkremove.sandbox import read_log
@@ -106,7 +107,7 @@ async def test_a_file_that_can_not_be_taken_is_a_failure_and_holds_up_no_other(t
         found = await one.run()
         assert ["last.csv"] == [job.source for job in found.ran]
         assert "first.csv can't be taken" in found.failures[0]
-        assert 5 == of_nightly_run(found)
+        assert 8 == of_nightly_run(found)
         assert ["first.csv"] == one.where()[""]
 
 
@@ -335,7 +336,7 @@ async def test_a_folder_that_is_gone_is_told_and_is_not_nothing_to_do(tmp_path: 
         one.folder.rmdir()
         found = await one.run()
         assert "There is no folder" in found.failures[0]
-        assert 5 == of_nightly_run(found)
+        assert 8 == of_nightly_run(found)
         assert ["the nightly run's source is not there"] == one.notices()
 
 
@@ -359,6 +360,40 @@ async def test_a_command_and_what_it_gave_are_a_source(tmp_path: Path) -> None:
         assert {path.read_text() for path in kept if "-report" not in path.name} == {triples(3)}
 
 
+async def test_an_unchanged_export_is_passed_over_only_if_nothing_of_it_is_left_to_do(tmp_path: Path) -> None:
+    export = tmp_path / "export.csv"
+    export.write_text(triples(3))
+    async with nightly_site(tmp_path, nightly_source=f"command cat {export}", max_removals=2) as one:
+        held = await one.run()
+        assert 1 == len(held.held)
+        again = await one.run()
+        assert (1, 1, []) == (len(again.waiting), len(again.unchanged), again.held)
+        assert "is held" in again.unchanged[0]
+        await one.app.jobs.cancel((await one.job()).id, by="kim")
+        anew = await one.run()
+        assert "of the same content was cancelled" in anew.held[0], "a person said no, so a person must say yes"
+        await one.app.jobs.approve((await one.job()).id, by="kim")
+        assert 1 == len((await one.run()).ran)
+        assert (1, []) == (len((await one.run()).unchanged), (await one.run()).ran)
+
+
+async def test_an_export_that_was_another_one_meanwhile_is_planned_anew(tmp_path: Path) -> None:
+    """Who was enrolled again since may have left again."""
+    export = tmp_path / "export.csv"
+    async with nightly_site(tmp_path, nightly_source=f"command cat {export}") as one:
+        for content, runs in ((triples(3), 1), (triples(3), 0), (triples(2, first=5), 1), (triples(3), 1)):
+            export.write_text(content)
+            assert runs == len((await one.run()).ran)
+
+
+async def test_an_export_that_could_not_be_read_is_tried_again(tmp_path: Path) -> None:
+    export = tmp_path / "export.csv"
+    export.write_text(triples(3).replace("learner", "person"))
+    async with nightly_site(tmp_path, nightly_source=f"command cat {export}") as one:
+        for _ in range(2):
+            assert "no column" in (await one.run()).held[0]
+
+
 @pytest.mark.parametrize("source", ["command false", "command no-such-program-here", "http://127.0.0.1:9/leavers.csv"])
 async def test_a_source_that_gives_nothing_is_told(tmp_path: Path, source: str) -> None:
     async with nightly_site(tmp_path, nightly_source=source) as one:
@@ -377,6 +412,35 @@ async def test_a_dry_run_asks_a_command_too_and_leaves_nothing_of_it(tmp_path: P
         assert job.source.endswith("-cat.csv")
 
 
+async def test_a_scheduled_plan_is_named_with_its_day_everywhere(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path, delay_days=2, max_removals=4) as one:
+        one.drop("leavers.csv", triples(3))
+        one.drop("larger.csv", triples(5, first=5))
+        for _ in range(2):
+            result = await one.run()
+            assert "leavers.csv (" in result.scheduled[0]
+            assert ([], 1) == (result.ran, len(result.scheduled))
+        job = next(job for job in await one.jobs() if job.source == "leavers.csv")
+        assert JobState.SCHEDULED is job.state
+        assert job.due_at is not None
+        assert [job] == await one.app.jobs.all(JobState.SCHEDULED)
+        assert ["larger.csv"] == [held.source for held in await one.app.jobs.all(JobState.HELD)]
+        _, jobs, _ = await one.app.context.storage.jobs.counts(one.app.settings.host)
+        assert (1, 1) == (jobs["scheduled"], jobs["held"])
+        with pytest.raises(ConsentMissing, match="is scheduled for "):
+            await run(one.app, job)
+        home, due = tmp_path / "home", f"{local(job.due_at):%Y-%m-%d %H:%M}"
+        program = Bulkremove(home, environment())
+        assert f"leavers.csv  (runs from {due} on)" in program("jobs", "--state", "scheduled").stdout
+        shown = program("show", job.id).stdout
+        assert f"Job {job.id}: scheduled. It runs from {due} on." in shown
+        assert "To let it run before: " in shown
+        told = json.loads(program("show", "--json", job.id).stdout)
+        assert ("scheduled", job.due_at) == (told["state"], told["due_at"])
+        assert JobState.READY is (await one.app.jobs.approve(job.id, by="kim")).state
+        assert [job.id] == [done.id for done in (await one.run()).ran]
+
+
 async def test_an_announced_job_that_a_killed_run_left_waits_for_its_day(tmp_path: Path) -> None:
     async with nightly_site(tmp_path, delay_days=2) as one:
         file = one.drop("leavers.csv", triples(2))
@@ -387,7 +451,7 @@ async def test_an_announced_job_that_a_killed_run_left_waits_for_its_day(tmp_pat
         assert taken is not None
         done.rename(one.folder / "working" / taken.place)  # where it was when the run was killed
         result = await one.run()
-        assert ([], [], JobState.HELD) == (result.failures, result.ran, (await one.job()).state)
+        assert ([], [], JobState.SCHEDULED) == (result.failures, result.ran, (await one.job()).state)
         assert not file.exists()
 
 
@@ -435,7 +499,7 @@ async def test_a_folder_whose_places_can_not_be_made_is_trouble(tmp_path: Path) 
         (one.folder / "held").mkdir()
         found = await one.run()
         assert found.failures
-        assert 5 == of_nightly_run(found)
+        assert 8 == of_nightly_run(found)
 
 
 async def test_by_day_people_go_first(tmp_path: Path) -> None:
@@ -733,7 +797,7 @@ def test_a_mistake_in_the_settings_is_told_with_its_line(tmp_path: Path, line: s
 
 def test_without_a_source_there_is_no_night(tmp_path: Path) -> None:
     done = program_of(tmp_path, "")("nightly")
-    assert (2, True) == (done.returncode, "There is no nightly_source" in done.stderr)
+    assert (8, True) == (done.returncode, "There is no nightly_source" in done.stderr)
 
 
 def test_a_night_by_hand_ends_with_the_codes_of_the_core(tmp_path: Path) -> None:

@@ -91,8 +91,10 @@ class JobSupervisor:
         """
         job = await self._jobs.find(job_id)
         check_not_real(job, self._context.settings)
-        if job.state is JobState.HELD:
-            raise ConsentMissing(f"Job {job.id} is held, so it must be approved first. {job.reason}")
+        if job.state.approvable:
+            raise ConsentMissing(
+                f"Job {job.id} is {job.state.value}, so it must be approved first. {job.reason}".strip()
+            )
         if not job.state.resumable:
             raise ConsentMissing(f"Job {job.id} is {job.state.value}; nothing is left to resume.")
         rows_left = (await self._jobs.tally(job)).open

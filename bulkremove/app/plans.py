@@ -99,7 +99,7 @@ class Plans:
         if job.rows_deleted:
             raise ConsentMissing(f"The rows of job {job.id} were deleted after their time; only its totals are left.")
         if not job.state.over:
-            command = "approve" if job.state is JobState.HELD else "resume"
+            command = "approve" if job.state.approvable else "resume"
             raise ConsentMissing(
                 f"Job {job.id} is not over.",
                 hint=f"`bulkremove {command} {job.id}` goes on with it.",
@@ -201,7 +201,8 @@ class Plans:
                     await self._check_unclaimed(preview)
             except ConsentMissing as missing:  # something was confirmed since the preview
                 held = missing.message
-            state, due_at = JobState.HELD if held or due_at else JobState.READY, None if held else due_at
+            state = JobState.HELD if held else JobState.SCHEDULED if due_at else JobState.READY
+            due_at = None if held else due_at
             confirmed_by, origin = "" if held else by, FrontEnd.NIGHTLY
             job = await self._new_job(preview, folder=folder, prepared_by=by, confirmed_by=confirmed_by, origin=origin)
             job = replace(job, state=state, reason=held or "", due_at=due_at)

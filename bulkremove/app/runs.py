@@ -31,6 +31,7 @@ from bulkremove.domain.row import Removal
 from bulkremove.engine.fair_queue import FairQueue
 from bulkremove.engine.job_run import JobRun
 from bulkremove.engine.progress import Progress, Stop
+from bulkremove.platform.local_time import local
 from bulkremove.report import reserve_both
 from bulkremove.storage.interface.jobs import JobEnd
 from bulkremove.zoho.client import ZohoClient, open_client
@@ -150,9 +151,10 @@ class Runs:
 
     async def _check(self, job: Job) -> None:
         """Check that something is left to do that this version can do. Raises ConsentMissing or JournalFailed."""
-        if job.state is JobState.HELD:
+        if job.state.approvable:
+            day = f" for {local(job.due_at):%Y-%m-%d %H:%M}" if job.due_at else ""
             raise ConsentMissing(
-                f"Job {job.id} is held. {job.reason}",
+                f"Job {job.id} is {job.state.value}{day}. {job.reason}".strip(),
                 hint=f"To let it run: `bulkremove approve {job.id}`, or the page.",
                 page_hint="Approve it first.",
             )

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bulkremove.cli import preview_text
+from bulkremove.cli import preview_text, report_error
 from bulkremove.cli.console import Screen, sandbox_options
-from bulkremove.cli.exit_codes import of_nightly_run
-from bulkremove.domain.errors import SettingsError
+from bulkremove.cli.exit_codes import of_nightly_error, of_nightly_run
+from bulkremove.domain.errors import BulkremoveError, SettingsError
 from bulkremove.domain.job import EndReason, FrontEnd
 
 if TYPE_CHECKING:
@@ -46,7 +46,13 @@ def nightly(
     if test_notice:
         return screen.call(lambda app: _test_notice(screen, app), sandbox=sandbox, speed=speed)
     use_case = _dry_run if dry_run else lambda app: _run_once(screen, app, again)
-    result = screen.call(use_case, sandbox=sandbox, speed=speed)
+    try:
+        result = screen.call(use_case, sandbox=sandbox, speed=speed)
+    except SettingsError:
+        raise
+    except BulkremoveError as error:
+        report_error(error)
+        return of_nightly_error(error)
     mark = "SANDBOX " if result.sandbox else ""
     if dry_run:
         for preview in result.plans:
@@ -57,6 +63,8 @@ def nightly(
         screen.answer(f"{job.id}  {job.state.value:<9}  {mark}{job.source}  {job.reason}".rstrip())
     groups = {
         "held": result.held,
+        "waits for a person": result.waiting,
+        "scheduled": result.scheduled,
         "unfinished": result.unfinished,
         "left": result.left,
         "unchanged": result.unchanged,
@@ -146,7 +154,7 @@ def systemd(screen: Screen) -> None:
         "# /etc/systemd/system/bulkremove.service",
         *("[Unit]", "Description=Nightly run of bulkremove", "[Service]", "Type=oneshot"),
         f"ExecStart={command.replace('%', '%%')}",
-        "# 3, 4: some rows or files need a person, who was notified; 5: the next nightly run goes on",
+        "# 3, 4: rows, files or plans wait for a person, who was notified; 5: the next nightly run goes on by itself",
         *("SuccessExitStatus=3 4 5", ""),
         "# /etc/systemd/system/bulkremove.timer",
         *("[Unit]", "Description=Nightly runs of bulkremove"),

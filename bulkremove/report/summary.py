@@ -67,6 +67,7 @@ def as_json(job: Job, tally: Tally) -> JobJson:
         "mismatched": job.mismatched,
         "created_at": job.created_at,
         "finished_at": job.finished_at,
+        "due_at": job.due_at,
     }
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.nightly.hold_rules import BASELINE_RUNS, reasons_to_hold
-from bulkremove.app.nightly.result import NIGHTLY_RUN, NightlyResult
+from bulkremove.app.nightly.result import NIGHTLY_RUN, NightlyResult, scheduled_text
 from bulkremove.app.notices import Outbox
 from bulkremove.app.plans import Plans
 from bulkremove.app.results import Preview
@@ -20,6 +20,7 @@ from bulkremove.config import PROTECTED_FILE
 from bulkremove.domain.clock import Epoch, later, seconds_between
 from bulkremove.domain.errors import FileRefused, SourceFailed
 from bulkremove.domain.job import Job, JobState
+from bulkremove.domain.row import Status
 from bulkremove.platform.local_time import local
 from bulkremove.platform.secure_files import private_folder
 from bulkremove.reading.options import ReadOptions
@@ -120,7 +121,26 @@ class Intake:
     async def why_repeated(self, path: Path) -> str:
         """Which file of the same content was taken before, in a sentence; empty if none. Raises SourceFailed."""
         earlier = await self._storage.nightly.taken(digest(path), sandbox=self._sandbox)
-        return _repeated(earlier) if earlier is not None and (earlier.job or earlier.held) else ""
+        return await self._why_passed_over(earlier) if earlier is not None else ""
+
+    async def _why_passed_over(self, earlier: TakenFile) -> str:
+        """Why a content that was taken before is not planned anew, in sentences; empty if it is.
+
+        An export has the same content again when nothing has changed. Its last job is passed over only if nothing is
+        left to do: a job that was stopped is planned anew, and so is an export that was another one meanwhile, since
+        who was enrolled again may have left again.
+        """
+        if not (earlier.job or earlier.held):
+            return ""
+        repeated = f"Its content was taken before, as {earlier.name} on {local(earlier.taken_at):%Y-%m-%d %H:%M}."
+        if not self.source.is_export:
+            return repeated
+        if earlier.job is None or await self._storage.nightly.newest_taken(sandbox=self._sandbox) != earlier.digest:
+            return ""
+        job = await self._jobs.find(earlier.job)
+        if not job.state.over:
+            return f"{repeated} Job {job.id} of it is {job.state.value}."
+        return "" if (await self._jobs.tally(job))[Status.NOT_SENT] else repeated
 
     async def take_in(
         self, inbox: Inbox, result: NightlyResult, again: str | None, stopping: Callable[[], bool]
@@ -167,10 +187,10 @@ class Intake:
             if earlier.job:
                 inbox.put(path, inbox.done)
                 job = await self._jobs.find(earlier.job)
-                # A held job waits for its day or for a person; a paused one was looked at in this run already.
+                # A held one waits for a person, a scheduled one for its day; a paused one was looked at already.
                 return job.id if job.state in (JobState.READY, JobState.RUNNING) else None
-        elif earlier is not None and not is_again and (earlier.job or earlier.held):
-            await self._put_repeated(inbox, path, earlier, result)
+        elif earlier is not None and not is_again and (repeated := await self._why_passed_over(earlier)):
+            await self._put_repeated(inbox, path, repeated, result)
             return None
         await nightly.take(key, name, path.name, sandbox=self._sandbox, at=self._context.clock.wall())
         try:
@@ -182,23 +202,26 @@ class Intake:
             text = f"It is damaged, empty or doubtful: {hint}"
             await self._hold(inbox, path, key, str(refused), result, notice_text=text)
             return None
-        why, delay = await self.reasons_to_hold(preview, path), self._context.settings.delay_days
+        why = await self.reasons_to_hold(preview, path, earlier=None if is_again else earlier)
+        delay = self._context.settings.delay_days
         due_at = later(self._context.clock.wall(), delay * DAY) if delay and not why else None
 
         def records(job: Job) -> list[Record]:
-            notices = self._notices_about(job, preview) if job.state is JobState.HELD else ()
+            notices = self._notices_about(job, preview)
             return [IntakeResult(key, self._sandbox, job.id, job.reason), *notices]
 
         folder = inbox.held if why else inbox.done
         job = await self._plans.submit_nightly(preview, records, folder=folder, held=why, due_at=due_at, by=NIGHTLY_RUN)
         inbox.put(path, inbox.held if job.reason else inbox.done)
         if job.reason:
-            result.held.append(f"{name}: {job.reason}")
-        return None if job.state is JobState.HELD else job.id
+            result.hold(name, job.reason, job.id)
+        if job.due_at is not None:
+            result.scheduled.append(scheduled_text(job, job.due_at))
+        return job.id if job.state is JobState.READY else None
 
-    async def _put_repeated(self, inbox: Inbox, path: Path, earlier: TakenFile, result: NightlyResult) -> None:
+    async def _put_repeated(self, inbox: Inbox, path: Path, why: str, result: NightlyResult) -> None:
         """Hold a file whose content was taken before; one that each run finds anew goes to ``done`` instead."""
-        name, why = original_name(path), _repeated(earlier)
+        name = original_name(path)
         if self.finds_all_again:
             inbox.put(path, inbox.done)
             result.unchanged.append(f"{name}: {why}")
@@ -212,8 +235,11 @@ class Intake:
         options = ReadOptions(only=settings.nightly_only, header_row=settings.nightly_header_row)
         return await self._plans.preview_in_subprocess(path, name=name, options=options)
 
-    async def reasons_to_hold(self, preview: Preview, path: Path) -> str | None:
-        """Why a person must look at the plan first, in sentences; None when it may run, which counts its removals."""
+    async def reasons_to_hold(self, preview: Preview, path: Path, *, earlier: TakenFile | None = None) -> str | None:
+        """Why a person must look at the plan first, in sentences; None when it may run, which counts its removals.
+
+        ``earlier``: when the same content was taken before, if it was.
+        """
         whose = preview.plan.client, preview.plan.host
         last = await self._storage.jobs.newest_nightly(*whose)
         why = reasons_to_hold(
@@ -225,6 +251,9 @@ class Intake:
             protected_before=int(last.options.get("protected", 0)) if last else None,
             age=seconds_between(_changed_at(path), self._context.clock.wall()),
         )
+        last_job = await self._jobs.find(earlier.job) if earlier is not None and earlier.job else None
+        if last_job is not None and last_job.state is JobState.CANCELLED:  # a person said no to exactly these rows
+            why = f"{why or ''} Job {last_job.id} of the same content was cancelled.".strip()
         if why is None:
             self._removals += preview.plan.removals
         return why
@@ -238,7 +267,7 @@ class Intake:
         await self._outbox.add(f"held:{notice_key}", f"held: {name}", body)
         await self._context.record(NIGHTLY_RUN, "held", name=name, host=self._context.settings.host)
         inbox.put(path, inbox.held)
-        result.held.append(f"{name}: {why}")
+        result.hold(name, why)
 
     def _notices_about(self, job: Job, preview: Preview) -> tuple[Notice, ...]:
         if job.reason:
@@ -255,10 +284,6 @@ class Intake:
             )
             return self._outbox.notices(f"announced:{job.id}", f"announced: {job.source}", text)
         return ()
-
-
-def _repeated(earlier: TakenFile) -> str:
-    return f"Its content was taken before, as {earlier.name} on {local(earlier.taken_at):%Y-%m-%d %H:%M}."
 
 
 def _changed_at(path: Path) -> Epoch:

@@ -20,7 +20,7 @@ from bulkremove.app.context import Context
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.nightly.intake import Intake
-from bulkremove.app.nightly.result import NIGHTLY_RUN, NightlyResult
+from bulkremove.app.nightly.result import NIGHTLY_RUN, NightlyResult, scheduled_text, waiting_text
 from bulkremove.app.notices import Outbox
 from bulkremove.app.plans import Plans
 from bulkremove.app.retention import Retention
@@ -156,10 +156,12 @@ class NightlyRuns:
             finally:
                 closing.cancel()
             await self._tidy(result)
+            await self._name_waiting(result)
         except (BulkremoveError, OSError) as error:  # the source's folder may vanish at any moment
             result.failures.append(str(error))
             await self.outbox.add(f"nightly:{run}", "the nightly run did not end well", str(error))
-        await self._storage.nightly.end(run, at=clock.wall(), good=result.good)
+        skew = self._runs.clock_skew
+        await self._storage.nightly.end(run, result.end, at=clock.wall(), good=result.good, clock_skew=skew)
         await self.outbox.send_due()
         await self.outbox.notifier.ping("" if result.good else "/fail")
         await self._write_metrics()
@@ -179,6 +181,15 @@ class NightlyRuns:
             days = self._context.settings.retention_days
             result.deleted = f"Older than {days} days: rows of {deleted.jobs:,} job(s) and {deleted.files:,} file(s)."
 
+    async def _name_waiting(self, result: NightlyResult) -> None:
+        """Name each job that waits for a person, until somebody deals with it."""
+        known = {job.id for job in result.ran}
+        for job in reversed(await self._own_jobs(JobState.HELD, JobState.PAUSED)):
+            if job.origin is not FrontEnd.NIGHTLY or job.id in known or job.id in result.held_jobs:
+                continue
+            if job.state is JobState.HELD or not (job.goes_on_at_night or await self._jobs.is_running(job)):
+                result.waiting.append(waiting_text(job))
+
     async def _write_metrics(self) -> None:
         if self._context.settings.metrics_file and not self._sandbox:
             _replace(Path(self._context.settings.metrics_file), metrics_text(await self._retention.figures()))
@@ -197,7 +208,7 @@ class NightlyRuns:
         """Cancel held jobs that nobody has approved in time."""
         now = self._context.clock.wall()
         for job in await self._own_jobs(JobState.HELD):
-            if job.due_at is None and seconds_between(job.driven_at, now) > APPROVAL_SECONDS:
+            if seconds_between(job.driven_at, now) > APPROVAL_SECONDS:
                 if not await self._jobs.expire(job.id, by=NIGHTLY_RUN):
                     continue
                 text = f"Nobody approved the plan of {job.source} ({job.id}) within 7 days, so it was cancelled."
@@ -210,7 +221,7 @@ class NightlyRuns:
 
     async def _resume_jobs(self, stop: Stop, result: NightlyResult) -> None:
         """Run earlier nightly runs' jobs: approved, due after their delay, left by a kill, or auto-resumable."""
-        states = (JobState.HELD, JobState.READY, JobState.RUNNING, JobState.PAUSED)
+        states = (JobState.SCHEDULED, JobState.READY, JobState.RUNNING, JobState.PAUSED)
         for listed in reversed(await self._own_jobs(*states)):
             if stop.asked:
                 return
@@ -219,10 +230,11 @@ class NightlyRuns:
                 continue
             if job.origin is not FrontEnd.NIGHTLY or await self._jobs.is_running(job):
                 continue
-            now, is_due = self._context.clock.wall(), job.state is JobState.HELD
-            if is_due and (job.due_at is None or job.due_at > now):
+            now, is_due = self._context.clock.wall(), job.state is JobState.SCHEDULED
+            if job.due_at is not None and job.due_at > now:
+                result.scheduled.append(scheduled_text(job, job.due_at))
                 continue
-            if job.state is JobState.PAUSED and not job.auto_resumable and job.reason_code is not EndReason.STANDSTILL:
+            if job.state is JobState.PAUSED and not job.goes_on_at_night:
                 continue  # for a person, who was notified
             if not is_due and job.driven_by is not FrontEnd.NIGHTLY and not job.needs_review(now):
                 continue  # a person's run that ended or died: theirs to resume for an hour
@@ -236,7 +248,7 @@ class NightlyRuns:
     async def _why_hold(self, job: Job, now: Epoch) -> str | None:
         """Why a person must look at an earlier job before it goes on; None if a nightly run may go on with it."""
         since = job.driven_at if job.due_at is None else max(job.driven_at, job.due_at)
-        is_theirs = job.state is not JobState.HELD and job.driven_by is not FrontEnd.NIGHTLY
+        is_theirs = job.state is not JobState.SCHEDULED and job.driven_by is not FrontEnd.NIGHTLY
         rows_left = (await self._jobs.tally(job)).open
         if not rows_left:
             return None  # it was killed before its report; nothing can be sent
@@ -261,7 +273,7 @@ class NightlyRuns:
         key = f"review:{job.id}:{await self._run_count(job.id)}"
         notices = self.outbox.notices(key, f"needs review: {job.source}", text)
         if await self._storage.jobs.hold(job.id, why, *notices, Act(NIGHTLY_RUN, "held", {"job": job.id}, now), at=now):
-            result.held.append(f"{job.source}: {why}")
+            result.hold(job.source, why, job.id)
 
     async def _run_job(self, job_id: str, stop: Stop, result: NightlyResult) -> None:
         try:
