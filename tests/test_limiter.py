@@ -496,6 +496,28 @@ def test_a_year_of_nights_at_the_day_s_allowance_has_none_without_a_call(tmp_pat
     played(tmp_path, play, Quota(daily=calls), rows=366 * calls)
 
 
+@pytest.mark.parametrize("reboots", [False, True])
+def test_calls_of_a_clock_that_was_years_ahead_hold_the_day_s_allowance_for_a_day_at_most(
+    tmp_path: Path, reboots: bool
+) -> None:
+    async def play(account: Account) -> None:
+        account.clock.step_wall(10 * 365 * DAY)
+        for i in range(2):
+            await account.complete(await account.acquire(i))
+        account.clock.step_wall(-10 * 365 * DAY)
+        if reboots:
+            account.clock.reboot()
+        await account.clock.sleep(DAY / 2)
+        await account.complete(await account.acquire(2))
+        used_up = await account.ask(3)
+        assert isinstance(used_up, DayUsedUp)
+        assert account.clock.wall() + DAY / 2 == pytest.approx(used_up.until, abs=10.0)
+        await account.clock.sleep(DAY / 2)
+        await account.complete(await account.acquire(3))
+
+    played(tmp_path, play, Quota(daily=3))
+
+
 def test_a_step_of_the_wall_clock_frees_no_slot(tmp_path: Path) -> None:
     async def play(account: Account) -> None:
         await account.complete(await account.acquire(0))

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openpyxl import Workbook
 
 from bulkremove.app import App, Consent, Preview, SandboxOptions, Stop
 from bulkremove.app.nightly import Scheduler
@@ -34,10 +35,11 @@ from bulkremove.reading.options import ReadOptions
 from bulkremove.reading.reader import read
 from bulkremove.sandbox import read_log
 from bulkremove.sources.inbox import digest
+from bulkremove.storage.interface.records import Notice
 from tests.application_fixtures import LateClock, run, stored
 from tests.cli_fixtures import Bulkremove, crowd, environment, sandbox
 from tests.nightly_fixtures import EARLIER, nightly_site, remember
-from tests.web_fixtures import CREDENTIALS, running_site, triples, until
+from tests.web_fixtures import CREDENTIALS, IDS, running_site, triples, until
 
 
 async def test_a_file_is_run_once_and_ends_in_done_with_its_report(tmp_path: Path) -> None:
@@ -782,6 +784,10 @@ def test_the_schedule_is_shown_and_what_starts_it_is_printed(tmp_path: Path) -> 
         ('nightly_at = "25:00"', "no time of the day"),
         ('nightly_zone = "Mars/Olympus"', "no time zone"),
         ('nightly_window = "22:00"', "no time window"),
+        ('nightly_window = "22:00-22:00"', "no time window"),
+        ('nightly_at = "12:00"\nnightly_window = "22:00-06:00"', "lies outside nightly_window"),
+        ('nightly_columns = "course=A,batch=B"', "write course=A,batch=B,learner=C"),
+        ('nightly_hidden = "maybe"', "must be refuse or leave_out or include"),
         ('nightly_missed = "maybe"', "must be run or skip"),
         ("baseline_factor = 0", "from 1 to 999"),
         ('ping_url = "http://example.com"', "https"),
@@ -793,6 +799,56 @@ def test_a_mistake_in_the_settings_is_told_with_its_line(tmp_path: Path, line: s
     assert 2 == done.returncode
     assert "bulkremove.toml line 2" in done.stderr
     assert words in done.stderr
+
+
+def test_a_time_of_toml_s_own_and_a_window_over_midnight_are_understood(tmp_path: Path) -> None:
+    (tmp_path / "bulkremove.toml").write_text('nightly_at = 02:30:00\nnightly_window = "22:00-06:00"\n')
+    settings = load({}, {"BULKREMOVE_HOME": str(tmp_path)})
+    assert (daytime(2, 30), (daytime(22), daytime(6))) == (settings.nightly_at, settings.nightly_window)
+
+
+async def test_nights_after_one_that_started_in_2036_go_on(tmp_path: Path) -> None:
+    """Dates, the day's cap, the allowance and notices: a clock that was wrong for a moment stops none of them."""
+    async with nightly_site(tmp_path, nightly_at=daytime(2, 30), max_removals=4, daily_limit=5) as one:
+        real = one.clock.ahead = datetime(2030, 1, 2, 2, 31, tzinfo=UTC).timestamp() - time.time()
+        worker = Scheduler(one.app.context, one.app.nightly_runs(one.app.supervisor()), Stop())
+        one.clock.ahead += 6 * 365 * 86_400.0
+        one.drop("first.csv", triples(3))
+        await one.run()
+        assert [JobState.FINISHED] == [job.state for job in await one.jobs()]
+        one.clock.ahead = real
+        one.drop("second.csv", triples(2, first=5))
+        await worker.run_due()
+        assert {"first.csv", "second.csv"} == {job.source for job in await one.jobs()}
+        assert [JobState.FINISHED] * 2 == [job.state for job in await one.jobs()]
+        storage = one.app.context.storage
+        await storage.record(Notice("k", "s", "b", None, Epoch(one.clock.wall() + 5 * 365 * 86_400.0)))
+        assert "k" in [notice.key for notice in await storage.nightly.due_notices(one.clock.wall())]
+
+
+async def test_the_sheet_the_columns_and_hidden_rows_of_nightly_files_are_settings(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "bulkremove.toml").write_text(
+        'nightly_sheet = "March"\nnightly_columns = { course = "A", batch = "Group", learner = "C" }\n'
+        'nightly_hidden = "leave_out"\n'
+    )
+    loaded = load({}, {"BULKREMOVE_HOME": str(tmp_path / "home")})
+    names = ("nightly_sheet", "nightly_columns", "nightly_hidden")
+    settings: dict[str, Any] = {name: getattr(loaded, name) for name in names}
+    course, batch, learner = IDS
+    book = Workbook()
+    book.create_sheet("Notes").append(["Ask Jo"])
+    sheet = book.create_sheet("March")
+    sheet.append(["K", "Group", "P", "reason"])
+    for i in range(3):
+        sheet.append([course, batch, str(int(learner) + i), "left"])
+    sheet.row_dimensions[3].hidden = True
+    async with nightly_site(tmp_path, **settings) as one:
+        book.save(one.drop("leavers.xlsx", ""))
+        (one.folder / "leavers.xlsx.ready").touch()
+        result = await one.run()
+        assert [] == result.held[1:]
+        assert 2 == len(await one.app.jobs.outcomes(await one.job()))
 
 
 def test_without_a_source_there_is_no_night(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from bulkremove.domain.job import Job, JobState
 from bulkremove.domain.row import Status
 from bulkremove.platform.local_time import local
 from bulkremove.platform.secure_files import private_folder
-from bulkremove.reading.options import ReadOptions
+from bulkremove.reading.options import Hidden, ReadOptions
 from bulkremove.sources import Source, SourceFile, source_of
 from bulkremove.sources.inbox import Inbox, digest, original_name, sandbox_inbox
 from bulkremove.storage.interface.nightly import TakenFile
@@ -232,7 +232,13 @@ class Intake:
     async def preview(self, path: Path, name: str) -> Preview:
         """The plan of a file. Raises FileRefused."""
         settings = self._context.settings
-        options = ReadOptions(only=settings.nightly_only, header_row=settings.nightly_header_row)
+        options = ReadOptions(
+            sheet=settings.nightly_sheet or None,
+            columns=dict(settings.nightly_columns),
+            hidden=Hidden(settings.nightly_hidden),
+            only=settings.nightly_only,
+            header_row=settings.nightly_header_row,
+        )
         return await self._plans.preview_in_subprocess(path, name=name, options=options)
 
     async def reasons_to_hold(self, preview: Preview, path: Path, *, earlier: TakenFile | None = None) -> str | None:

@@ -56,8 +56,9 @@ INSERT INTO notice (key, at, subject, body, attachment, next_at)
 VALUES (:key, :at, :subject, :body, :attachment, :at) ON CONFLICT DO NOTHING;
 
 -- name: due_notices
--- The unsent notices that are due, the oldest first.
-SELECT key, at, subject, body, attachment, tries FROM notice WHERE sent_at IS NULL AND next_at <= :now ORDER BY at, key;
+-- The unsent notices that are due, the oldest first; also those that a clock that was wrong has put off for days.
+SELECT key, at, subject, body, attachment, tries FROM notice
+WHERE sent_at IS NULL AND (next_at <= :now OR next_at > :now + 86400) ORDER BY at, key;
 
 -- name: count_waiting
 -- The number of unsent notices.
