@@ -76,7 +76,7 @@ class NightlySite:
         """The subjects of the notices, in order."""
         with closing(sqlite3.connect(self.app.settings.home / "journal.db")) as db:
             found = [subject for (subject,) in db.execute("SELECT subject FROM notice ORDER BY at, key")]
-        return [subject.removeprefix("bulkremove: ") for subject in found]
+        return [subject.partition(": ")[2] for subject in found]
 
     async def jobs(self) -> list[Job]:
         return [job for job in await self.app.jobs.all() if not job.id.startswith(EARLIER)]

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import shutil
 import sqlite3
-import subprocess
 import sys
 import time
 from contextlib import closing
@@ -98,7 +96,7 @@ async def test_folders_and_names_that_are_too_long_are_named_and_hold_up_no_file
         assert {longest, "last.csv"} == {job.source for job in await one.jobs()}
         assert (one.folder / long).exists()
         if not sandbox:
-            assert 3 == one.notices().count("something is left in the folder")
+            assert 3 == one.notices().count("something is left in the folder. Move it away")
 
 
 async def test_a_file_that_can_not_be_taken_is_a_failure_and_holds_up_no_other(tmp_path: Path) -> None:
@@ -150,9 +148,10 @@ async def test_what_a_person_must_see_first_is_held_and_told(
         assert words in found.held[0]
         assert 4 == of_nightly_run(found)
         assert ["leavers.csv"] == one.where()["held"]
-        assert ["held: leavers.csv"] == one.notices()
+        (told,) = one.notices()
+        assert told.startswith("held: leavers.csv. ")
         assert (await one.run()).held == []
-        assert ["held: leavers.csv"] == one.notices()
+        assert [told] == one.notices()
 
 
 async def test_a_held_plan_runs_after_one_approval_and_never_before(tmp_path: Path) -> None:
@@ -179,7 +178,7 @@ async def test_a_forgotten_plan_expires_after_seven_days_and_says_so(tmp_path: P
         one.clock.ahead = APPROVAL_SECONDS + 60.0
         await one.run()
         assert JobState.CANCELLED == (await one.job()).state
-        assert "the plan of leavers.csv has expired" in one.notices()
+        assert "the plan of leavers.csv has expired. Preview the file again" in one.notices()
 
 
 async def test_a_plan_that_is_approved_while_others_expire_is_not_cancelled(tmp_path: Path) -> None:
@@ -214,7 +213,7 @@ async def test_an_announced_plan_runs_when_its_day_comes_without_those_on_the_pr
     async with nightly_site(tmp_path, delay_days=2) as one:
         one.drop("leavers.csv", triples(5))
         assert (await one.run()).ran == []
-        assert ["announced: leavers.csv"] == one.notices()
+        assert ["announced: leavers.csv. Cancel it if it is wrong"] == one.notices()
         one.clock.ahead = 86_400.0
         assert (await one.run()).ran == []
         (tmp_path / "home" / "protected.csv").write_text("Learner ID\n478346000019558001\n")
@@ -339,7 +338,7 @@ async def test_a_folder_that_is_gone_is_told_and_is_not_nothing_to_do(tmp_path: 
         found = await one.run()
         assert "There is no folder" in found.failures[0]
         assert 8 == of_nightly_run(found)
-        assert ["the nightly run's source is not there"] == one.notices()
+        assert ["the nightly run's source is not there. Repair it"] == one.notices()
 
 
 async def test_two_nights_at_once_are_one(tmp_path: Path) -> None:
@@ -401,7 +400,7 @@ async def test_a_source_that_gives_nothing_is_told(tmp_path: Path, source: str) 
     async with nightly_site(tmp_path, nightly_source=source) as one:
         found = await one.run()
         assert found.failures
-        assert ["the nightly run's source is not there"] == one.notices()
+        assert ["the nightly run's source is not there. Repair it"] == one.notices()
 
 
 async def test_a_dry_run_asks_a_command_too_and_leaves_nothing_of_it(tmp_path: Path) -> None:
@@ -746,36 +745,6 @@ def has_past(program: Bulkremove, world: Path | None = None) -> None:
     settings = Settings(program.home) if world else load({}, {**program.env, "BULKREMOVE_HOME": str(program.home)})
     with closing(App(settings, environ={} if world else program.env, sandbox=play)) as app:
         asyncio.run(remember(app, 12))
-
-
-def test_the_schedule_is_shown_and_what_starts_it_is_printed(tmp_path: Path) -> None:
-    program = program_of(
-        tmp_path, 'nightly_at = "02:30"\nnightly_zone = "Europe/Berlin"\nnightly_source = "/srv/leavers"\n'
-    )
-    shown = program("schedule", "show").stdout.splitlines()
-    assert 10 == len(shown)
-    assert all(" 02:30 CE" in line for line in shown)
-    line = program("schedule", "cron").stdout
-    assert line.startswith("30 2 * * * ")
-    assert f"--home {tmp_path / 'home'} nightly" in line
-    relative = program("schedule", "cron", "--home", "home").stdout  # as it may be typed; cron starts elsewhere
-    assert f"--home {tmp_path / 'home'} nightly" in relative
-    percent = Bulkremove(tmp_path / "100%", environment())
-    assert "100\\%" in percent("schedule", "cron").stdout  # cron ends a command at a bare one
-    assert "100%%" in percent("schedule", "systemd").stdout
-    units = program("schedule", "systemd").stdout
-    assert "OnCalendar=*-*-* 02:30:00 Europe/Berlin" in units
-    if shutil.which("systemd-analyze"):
-        service, _, timer = units.partition("# /etc/systemd/system/bulkremove.timer")
-        (tmp_path / "bulkremove.service").write_text(service)
-        (tmp_path / "bulkremove.timer").write_text(timer)
-        done = subprocess.run(
-            ["systemd-analyze", "verify", str(tmp_path / "bulkremove.timer")],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert "bulkremove.timer:" not in done.stderr
 
 
 @pytest.mark.parametrize(

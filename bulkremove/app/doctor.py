@@ -14,6 +14,7 @@ from email.utils import parsedate_to_datetime
 from bulkremove.app.accounts import Accounts
 from bulkremove.app.canary import Canaries
 from bulkremove.app.context import Context
+from bulkremove.app.notices import Outbox
 from bulkremove.app.wordings import Wordings
 from bulkremove.config import Settings
 from bulkremove.domain.attempt import Reply
@@ -44,6 +45,8 @@ async def checks(context: Context) -> list[Check]:
     """Check settings, folder, journal, credentials, token (at most one refresh) and clock, in this order."""
     settings = context.settings
     results = [_settings(settings), _folder(settings), await _journal(context.storage)]
+    if settings.nightly_source:
+        results.append(_notices(context))
     accounts = Accounts(context)
     try:
         credentials = accounts.credentials(settings)
@@ -90,6 +93,14 @@ async def _journal(storage: Storage) -> Check:
         return Check("journal", False, message, "Run `bulkremove journal accept-restore`.")
     unfinished = sum(job.state.resumable for job in jobs)
     return Check("journal", True, f"It opens; {len(jobs)} jobs, {unfinished} of them unfinished.")
+
+
+def _notices(context: Context) -> Check:
+    outbox = Outbox(context)
+    if why := outbox.why_nobody():
+        return Check("notices", context.settings.sandbox, why)
+    count = outbox.notifier.addresses
+    return Check("notices", True, f"{count} address(es); `bulkremove nightly --test-notice` shows whether they work.")
 
 
 def _organization(accounts: Accounts, settings: Settings) -> Check:

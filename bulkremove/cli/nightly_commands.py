@@ -1,12 +1,8 @@
-"""The commands nightly, worker, approve and schedule: unattended runs over the files of a source."""
+"""The commands nightly, worker and approve: unattended runs over the files of a source."""
 
 from __future__ import annotations
 
-import shlex
 import signal
-import sys
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -24,7 +20,7 @@ if TYPE_CHECKING:
 
 def add_to(group: click.Group) -> None:
     """Add these commands to the group."""
-    for command in (nightly, worker, approve, schedule):
+    for command in (nightly, worker, approve):
         group.add_command(command)
 
 
@@ -73,6 +69,8 @@ def nightly(
     for label, texts in groups.items():
         for text in texts:
             screen.answer(f"{mark}{label}: {text}")
+    if result.unsent:
+        screen.answer(f"not sent: {result.unsent}")
     if result.deleted:
         screen.answer(f"deleted: {result.deleted}")
     if not (result.ran or result.plans or any(groups.values())):
@@ -110,70 +108,6 @@ def approve(screen: Screen, job: str) -> None:
         screen.answer(f"Job {approved.id} may run within an hour: {resume_command}")
 
 
-@click.group()
-def schedule() -> None:
-    """Show the next nightly runs, or print what starts them.
-
-    Example: bulkremove schedule show
-    """
-
-
-@schedule.command()
-@click.pass_obj
-def show(screen: Screen) -> None:
-    """Print when the next ten nightly runs start."""
-    from bulkremove.app.nightly import schedule as schedule_of
-
-    with screen.app() as app:
-        if app.settings.nightly_at is None:
-            raise SettingsError("There is no nightly_at.", hint='Set nightly_at = "02:30" in bulkremove.toml.')
-        plan = schedule_of(app.settings)
-        for _, start in plan.next_starts(app.clock.wall(), 10):
-            screen.answer(f"{datetime.fromtimestamp(start, UTC).astimezone(plan.zone):%a %Y-%m-%d %H:%M %Z}")
-
-
-@schedule.command()
-@click.pass_obj
-def cron(screen: Screen) -> None:
-    """Print a line for crontab; cron goes by the machine's own time zone."""
-    with screen.app() as app:
-        at, command = app.settings.nightly_at, _command(screen, app)
-    minute, hour = (at.minute, at.hour) if at else (30, 2)
-    escaped = command.replace("%", r"\%")  # cron ends a command at a bare one
-    screen.answer(f"{minute} {hour} * * * {escaped}")
-
-
-@schedule.command()
-@click.pass_obj
-def systemd(screen: Screen) -> None:
-    """Print a service and a timer for systemd, in one text."""
-    with screen.app() as app:
-        at, zone, command = app.settings.nightly_at, app.settings.nightly_zone, _command(screen, app)
-    start = f"{at:%H:%M}:00" if at else "02:30:00"
-    lines = [
-        "# /etc/systemd/system/bulkremove.service",
-        *("[Unit]", "Description=Nightly run of bulkremove", "[Service]", "Type=oneshot"),
-        f"ExecStart={command.replace('%', '%%')}",
-        "# 3, 4: rows, files or plans wait for a person, who was notified; 5: the next nightly run goes on by itself",
-        *("SuccessExitStatus=3 4 5", ""),
-        "# /etc/systemd/system/bulkremove.timer",
-        *("[Unit]", "Description=Nightly runs of bulkremove"),
-        *("[Timer]", f"OnCalendar=*-*-* {start} {zone}", "Persistent=true"),
-        *("[Install]", "WantedBy=timers.target"),
-    ]
-    for line in lines:
-        screen.answer(line)
-
-
-def _command(screen: Screen, app: App) -> str:
-    """The command that cron and systemd run; its paths are absolute, because they start it from another folder."""
-    program, config = Path(sys.argv[0]).absolute(), screen.flags.get("config")
-    arguments = [str(program) if program.name == "bulkremove" else "bulkremove", "--home", str(app.settings.home)]
-    arguments += ["--config", str(Path(str(config)).absolute())] * bool(config)
-    arguments += ["--account", app.settings.account] * ("account" in app.settings.sources)
-    return shlex.join([*arguments, "nightly"])
-
-
 async def _dry_run(app: App) -> NightlyResult:
     return await app.nightly_runs(app.supervisor()).dry_run()
 
@@ -185,12 +119,10 @@ async def _run_once(screen: Screen, app: App, again: str | None) -> NightlyResul
 
 
 async def _test_notice(screen: Screen, app: App) -> int:
-    addresses = await app.nightly_runs(app.supervisor()).outbox.send_test()
+    outbox = app.nightly_runs(app.supervisor()).outbox
+    addresses = await outbox.send_test()
     if not addresses:
-        raise SettingsError(
-            "There are no addresses for notices.",
-            hint="Write apprise URLs to notify.txt in the home folder (chmod 600), one a line, or BULKREMOVE_NOTIFY.",
-        )
+        raise SettingsError(outbox.why_nobody())
     screen.answer(f"A test notice was sent to {addresses} address(es).")
     return 0
 

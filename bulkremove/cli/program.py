@@ -20,6 +20,7 @@ from bulkremove.cli import (
     report_error,
     run_commands,
     sandbox_command,
+    schedule_commands,
     serve_command,
     stop_commands,
     user_commands,
@@ -75,6 +76,7 @@ stop_commands.add_to(cli)
 account_commands.add_to(cli)
 user_commands.add_to(cli)
 nightly_commands.add_to(cli)
+schedule_commands.add_to(cli)
 data_commands.add_to(cli)
 wording_commands.add_to(cli)
 sandbox_command.add_to(cli)

@@ -79,7 +79,9 @@ class Intake:
         inbox.prepare()
         result.left += self.obstacles()
         for sentence in result.left:
-            await self._outbox.add(f"left:{sentence}", "something is left in the folder", f"{inbox.path}: {sentence}")
+            await self._outbox.add(
+                f"left:{sentence}", "something is left in the folder. Move it away", f"{inbox.path}: {sentence}"
+            )
         return inbox
 
     def obstacles(self) -> list[str]:
@@ -172,7 +174,9 @@ class Intake:
         except SourceFailed as failed:
             result.failures.append(str(failed))
             day = f"{local(self._context.clock.wall()):%Y-%m-%d}"
-            await self._outbox.add(f"not_taken:{day}:{path.name}", f"not taken: {original_name(path)}", str(failed))
+            await self._outbox.add(
+                f"not_taken:{day}:{path.name}", f"not taken: {original_name(path)}. Look at the folder", str(failed)
+            )
             return None
 
     async def _take_in(self, inbox: Inbox, path: Path, result: NightlyResult, *, is_again: bool) -> str | None:
@@ -270,7 +274,7 @@ class Intake:
         """Hold a file that no job was made of. ``notice_text``: for the notice, where it must not say ``why``."""
         name = original_name(path)
         body = f"{name} is held, and nothing of it was sent. {notice_text or why}"
-        await self._outbox.add(f"held:{notice_key}", f"held: {name}", body)
+        await self._outbox.add(f"held:{notice_key}", f"held: {name}. Look at the file", body)
         await self._context.record(NIGHTLY_RUN, "held", name=name, host=self._context.settings.host)
         inbox.put(path, inbox.held)
         result.hold(name, why)
@@ -281,14 +285,16 @@ class Intake:
                 f"{job.source} is held, and nothing of it was sent. {job.reason} To run it all the same: "
                 f"`bulkremove approve {job.id}`, or the page. It expires in 7 days."
             )
-            return self._outbox.notices(f"held:{job.id}", f"held: {job.source}", text)
+            return self._outbox.notices(f"held:{job.id}", f"held: {job.source}. Approve or cancel it", text)
         if job.due_at is not None:
             text = (
                 f"{job.source} removes {preview.plan.removals:,} learners on {local(job.due_at):%Y-%m-%d}. "
                 f"`bulkremove cancel {job.id}` keeps it from running; who is in {PROTECTED_FILE} by then is not "
                 "removed."
             )
-            return self._outbox.notices(f"announced:{job.id}", f"announced: {job.source}", text)
+            return self._outbox.notices(
+                f"announced:{job.id}", f"announced: {job.source}. Cancel it if it is wrong", text
+            )
         return ()
 
 

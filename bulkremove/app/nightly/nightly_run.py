@@ -36,7 +36,7 @@ from bulkremove.domain.schedule import Missed, Schedule, Window
 from bulkremove.engine.progress import Stop
 from bulkremove.platform.local_time import local
 from bulkremove.platform.secure_files import replace_content
-from bulkremove.report import format_counts
+from bulkremove.report import counts_without_zeros
 from bulkremove.report.metrics import text as metrics_text
 from bulkremove.sources.inbox import Inbox
 from bulkremove.storage.interface.records import Act
@@ -79,7 +79,17 @@ class NightlyRuns:
         """
         _ = self._intake.inbox  # raises SourceFailed
         async with self._claimed(), self._stopping.obeyed(self._claim, stop):
-            return await self._run(stop, again, day or local(self._context.clock.wall()).date())
+            number, result = await self._run(stop, again, day or local(self._context.clock.wall()).date())
+        if failure := await self.outbox.send_due():  # after the claim, since a mail server may let us wait
+            result.failures.append(failure)
+        elif (waiting := await self._storage.nightly.waiting_notices()) and not self._sandbox:
+            result.unsent = f"{waiting:,} notice(s). {self.outbox.why_nobody()}".strip()
+        skew = self._runs.clock_skew
+        at = self._context.clock.wall()
+        await self._storage.nightly.end(number, result.end, at=at, good=result.good, clock_skew=skew)
+        await self.outbox.notifier.ping("" if result.good else "/fail")
+        await self._write_metrics()
+        return result
 
     @asynccontextmanager
     async def _claimed(self) -> AsyncIterator[None]:
@@ -99,14 +109,14 @@ class NightlyRuns:
 
     async def skip(self, day: date, why: str) -> None:
         """Record that a nightly run does not take place, and notify people."""
-        notices = self.outbox.notices(f"left_out:{day}", f"the nightly run of {day} was left out", why)
+        notices = self.outbox.notices(f"left_out:{day}", f"the nightly run of {day} was left out. Find out why", why)
         at = self._context.clock.wall()
         await self._storage.nightly.skip(day.isoformat(), *notices, sandbox=self._sandbox, at=at)
 
     async def report_late(self, day: date) -> None:
         """Notify people that a nightly run starts long after its time, since something must have gone wrong."""
         text = f"The nightly run of {day} could not start in time and starts only now."
-        await self.outbox.add(f"late:{day}", f"the nightly run of {day} is late", text)
+        await self.outbox.add(f"late:{day}", f"the nightly run of {day} is late. Find out why", text)
 
     async def dry_run(self) -> NightlyResult:
         """Plan the files that a nightly run would take in now; moves, stores and sends nothing."""
@@ -130,7 +140,8 @@ class NightlyRuns:
                     result.held.append(f"{file.name}: {refused}")
         return result
 
-    async def _run(self, stop: Stop, again: str | None, day: date) -> NightlyResult:
+    async def _run(self, stop: Stop, again: str | None, day: date) -> tuple[int, NightlyResult]:
+        """Do all that nobody else may do meanwhile; the number of the run, and its result."""
         clock, result = self._context.clock, NightlyResult(sandbox=bool(self._sandbox))
         self._runs.clock_skew = None  # the clock may have been changed since the last run
         self._intake.begin()
@@ -159,13 +170,8 @@ class NightlyRuns:
             await self._name_waiting(result)
         except (BulkremoveError, OSError) as error:  # the source's folder may vanish at any moment
             result.failures.append(str(error))
-            await self.outbox.add(f"nightly:{run}", "the nightly run did not end well", str(error))
-        skew = self._runs.clock_skew
-        await self._storage.nightly.end(run, result.end, at=clock.wall(), good=result.good, clock_skew=skew)
-        await self.outbox.send_due()
-        await self.outbox.notifier.ping("" if result.good else "/fail")
-        await self._write_metrics()
-        return result
+            await self.outbox.add(f"nightly:{run}", "the nightly run did not end well. Look at its reason", str(error))
+        return run, result
 
     async def _tidy(self, result: NightlyResult) -> None:
         """Delete old data, if a reply of Zoho's in this run has shown that this machine's clock is right."""
@@ -201,7 +207,7 @@ class NightlyRuns:
         except SourceFailed as failed:
             result.failures.append(str(failed))
             day = f"{local(self._context.clock.wall()):%Y-%m-%d}"
-            await self.outbox.add(f"source:{day}", "the nightly run's source is not there", str(failed))
+            await self.outbox.add(f"source:{day}", "the nightly run's source is not there. Repair it", str(failed))
             return None
 
     async def _expire(self) -> None:
@@ -212,7 +218,9 @@ class NightlyRuns:
                 if not await self._jobs.expire(job.id, by=NIGHTLY_RUN):
                     continue
                 text = f"Nobody approved the plan of {job.source} ({job.id}) within 7 days, so it was cancelled."
-                await self.outbox.add(f"expired:{job.id}", f"the plan of {job.source} has expired", text)
+                await self.outbox.add(
+                    f"expired:{job.id}", f"the plan of {job.source} has expired. Preview the file again", text
+                )
 
     async def _own_jobs(self, *states: JobState) -> list[Job]:
         """The jobs in these states that go where this run goes: to Zoho, or to the same sandbox."""
@@ -271,7 +279,7 @@ class NightlyRuns:
             f"same: `bulkremove approve {job.id}`, or the page. It expires in 7 days."
         )
         key = f"review:{job.id}:{await self._run_count(job.id)}"
-        notices = self.outbox.notices(key, f"needs review: {job.source}", text)
+        notices = self.outbox.notices(key, f"needs review: {job.source}. Approve or cancel it", text)
         if await self._storage.jobs.hold(job.id, why, *notices, Act(NIGHTLY_RUN, "held", {"job": job.id}, now), at=now):
             result.hold(job.source, why, job.id)
 
@@ -285,14 +293,18 @@ class NightlyRuns:
         except BulkremoveError as error:
             result.failures.append(f"Job {job_id}: {error}")
             await self.outbox.add(
-                f"failed:{job_id}:{await self._run_count(job_id)}", f"job {job_id} could not run", str(error)
+                f"failed:{job_id}:{await self._run_count(job_id)}",
+                f"job {job_id} could not run. Look at its reason",
+                str(error),
             )
             return
         result.ended.append(ended)
         if ended.job.reason_code is EndReason.STANDSTILL:  # this process stood still, so this nightly run is over too
             stop.ask(ended.job.reason, EndReason.STANDSTILL)
         text = " ".join(filter(None, (ended.warning, ended.summary, ended.job.reason)))
-        subject = f"{ended.job.state.value}: {ended.job.source}: {format_counts(ended.tally)}"
+        subject = (
+            f"{ended.job.state.value}: {ended.job.source}: {counts_without_zeros(ended.tally)}. {ended.what_to_do}"
+        )
         await self.outbox.add(f"ended:{job_id}:{await self._run_count(job_id)}", subject, text, ended.report)
 
     async def _close_window(self, stop: Stop, until: Epoch) -> None:

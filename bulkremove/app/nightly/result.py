@@ -49,6 +49,8 @@ class NightlyResult:
     unchanged: list[str] = field(default_factory=list)
     """Sentences about contents that each run finds anew and that were taken before."""
     failures: list[str] = field(default_factory=list)
+    unsent: str = ""
+    """How many notices wait, and why, in sentences."""
     deleted: str = ""
     """What retention deleted, in a sentence."""
     plans: list[Preview] = field(default_factory=list)
