@@ -33,7 +33,7 @@ def ended(state: JobState, code: EndReason = EndReason.NONE, *, goes_on: bool = 
         (NightlyResult(ended=[ended(JobState.FINISHED, removed=3, unknown=1)]), 3, False),
         (NightlyResult(ended=[ended(JobState.PAUSED, EndReason.WINDOW_CLOSED, goes_on=True, not_sent=9)]), 5, True),
         (NightlyResult(ended=[ended(JobState.PAUSED, EndReason.DAY_USED_UP, goes_on=True, not_sent=9)]), 5, True),
-        (NightlyResult(ended=[ended(JobState.PAUSED, EndReason.STANDSTILL, not_sent=9)]), 5, True),
+        (NightlyResult(ended=[ended(JobState.PAUSED, EndReason.STANDSTILL, not_sent=9)]), 4, False),
         (
             NightlyResult(ended=[ended(JobState.PAUSED, EndReason.DAY_USED_UP, goes_on=True, not_sent=9, unknown=1)]),
             4,

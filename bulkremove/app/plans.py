@@ -262,6 +262,22 @@ class Plans:
         storage = self._context.storage
         return await storage.rows.removals_since(client, host, self._today()) if client and storage.exists else 0
 
+    async def over_a_cap(self, plan: Plan, *, tonight: int) -> ConsentMissing | None:
+        """Why the plan is over a cap, if ``tonight`` more removals counted for today."""
+        today = tonight + await self.removals_today(plan.client, plan.host)
+        return over_a_cap(plan, self._context.settings, today=today)
+
+    def check_account(self, job: Job) -> None:
+        """Check that the job's account is that of the settings. Raises NotAuthorized or SettingsError."""
+        self._accounts.check_client(job, self._accounts.settings_of(job))
+
+    async def calls_since(self, then: Epoch) -> int:
+        """How many calls of the account were made since a time. Raises NotAuthorized or SettingsError."""
+        key, storage = self._accounts.ledger_key(self._context.settings), self._context.storage
+        if not storage.exists:
+            return 0
+        return (await storage.rate_limit.calls(key, since=self._context.clock.monotonic(), wall_since=then))[1]
+
     async def _over_a_cap(self, plan: Plan, settings: Settings) -> ConsentMissing | None:
         storage, today = self._context.storage, await self.removals_today(plan.client, plan.host)
         lost = await storage.restore.lost_removals(self._today()) if today else 0

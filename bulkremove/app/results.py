@@ -110,7 +110,7 @@ class RunResult:
             return f"Look up {unknown:,} unknown"
         if self.job.state.over:
             return "Look at its report" if self.tally.needs_person else "Nothing to do"
-        return "It goes on by itself" if self.job.goes_on_at_night else "Look at it, then resume or cancel it"
+        return "It goes on by itself" if self.job.auto_resumable else "Look at it, then resume or cancel it"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bulkremove.cli import preview_text, report_error
-from bulkremove.cli.console import Screen, sandbox_options
+from bulkremove.cli.console import Screen, sandbox_options, shown
 from bulkremove.cli.exit_codes import of_nightly_error, of_nightly_run
 from bulkremove.domain.errors import BulkremoveError, SettingsError
 from bulkremove.domain.job import EndReason, FrontEnd
@@ -54,7 +54,8 @@ def nightly(
         for preview in result.plans:
             for line in preview_text.lines(preview, None):
                 screen.answer(line)
-        screen.answer(f"{preview_text.DRY_RUN}, and no file was taken")
+        for job, rows in result.would_run:
+            screen.answer(f"{job.id}  {job.state.value:<9}  {mark}{shown(job.source)}  would go on with {rows:,} rows")
     for job in result.ran:
         screen.answer(f"{job.id}  {job.state.value:<9}  {mark}{job.source}  {job.reason}".rstrip())
     groups = {
@@ -73,9 +74,15 @@ def nightly(
         screen.answer(f"not sent: {result.unsent}")
     if result.deleted:
         screen.answer(f"deleted: {result.deleted}")
-    if not (result.ran or result.plans or any(groups.values())):
-        screen.answer(f"{mark and 'SANDBOX: '}There was nothing to do.")
-    return 0 if dry_run else of_nightly_run(result)
+    if result.rest:
+        screen.answer(result.rest)
+    if not (result.ran or result.plans or result.would_run or any(groups.values())):
+        screen.answer(f"{mark and 'SANDBOX: '}There {'would be' if dry_run else 'was'} nothing to do.")
+    if dry_run:
+        options = {"sandbox": sandbox, "speed": speed}
+        screen.answer(f"To do it: {screen.command('nightly', said=options)}")
+        screen.answer(f"{preview_text.DRY_RUN}, and no file was taken")
+    return of_nightly_run(result)
 
 
 @click.command()

@@ -201,11 +201,6 @@ class Job:
         """Whether its host can only be a sandbox on this machine."""
         return is_sandbox(self.host)
 
-    @property
-    def goes_on_at_night(self) -> bool:
-        """Whether a nightly run may resume the job, once it was paused, without a person."""
-        return self.auto_resumable or self.reason_code is EndReason.STANDSTILL
-
     def needs_review(self, now: Epoch) -> bool:
         """Whether a person must look at what is left before it goes on: learners may have been enrolled anew since.
 

@@ -122,8 +122,14 @@ class Intake:
 
     async def why_repeated(self, path: Path) -> str:
         """Which file of the same content was taken before, in a sentence; empty if none. Raises SourceFailed."""
-        earlier = await self._storage.nightly.taken(digest(path), sandbox=self._sandbox)
+        earlier = await self.taken(path)
         return await self._why_passed_over(earlier) if earlier is not None else ""
+
+    async def taken(self, path: Path) -> TakenFile | None:
+        """The record of the file's content, if it was taken before. Raises SourceFailed."""
+        if not self._storage.exists:
+            return None
+        return await self._storage.nightly.taken(digest(path), sandbox=self._sandbox)
 
     async def _why_passed_over(self, earlier: TakenFile) -> str:
         """Why a content that was taken before is not planned anew, in sentences; empty if it is.
@@ -220,7 +226,7 @@ class Intake:
         if job.reason:
             result.hold(name, job.reason, job.id)
         if job.due_at is not None:
-            result.scheduled.append(scheduled_text(job, job.due_at))
+            result.scheduled.append(scheduled_text(f"{job.source} ({job.id})", job.due_at))
         return job.id if job.state is JobState.READY else None
 
     async def _put_repeated(self, inbox: Inbox, path: Path, why: str, result: NightlyResult) -> None:
@@ -251,11 +257,14 @@ class Intake:
         ``earlier``: when the same content was taken before, if it was.
         """
         whose = preview.plan.client, preview.plan.host
-        last = await self._storage.jobs.newest_nightly(*whose)
+        sizes, last = list[int](), None
+        if self._storage.exists:  # a dry run makes no journal
+            last = await self._storage.jobs.newest_nightly(*whose)
+            sizes = await self._storage.nightly.sizes(*whose, before=self._began_at, count=BASELINE_RUNS)
         why = reasons_to_hold(
             preview,
             self._context.settings,
-            sizes=await self._storage.nightly.sizes(*whose, before=self._began_at, count=BASELINE_RUNS),
+            sizes=sizes,
             tonight=self._removals,
             header_before=last.header if last else None,
             protected_before=int(last.options.get("protected", 0)) if last else None,

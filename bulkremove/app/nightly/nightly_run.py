@@ -13,25 +13,24 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from datetime import date, time
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
 from bulkremove.app.context import Context
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.app.jobs import Jobs
+from bulkremove.app.nightly.dry_run import OUTSIDE_WINDOW, DryRun
+from bulkremove.app.nightly.earlier_jobs import EarlierJobs
 from bulkremove.app.nightly.intake import Intake
-from bulkremove.app.nightly.result import NIGHTLY_RUN, NightlyResult, scheduled_text, waiting_text
+from bulkremove.app.nightly.result import NIGHTLY_RUN, NightlyResult, waiting_text
 from bulkremove.app.notices import Outbox
 from bulkremove.app.plans import Plans
 from bulkremove.app.retention import Retention
-from bulkremove.app.review import review_text
 from bulkremove.app.runs import Runs
 from bulkremove.app.stopping import NIGHTLY_CLAIMS, Stopping
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch, seconds_between
-from bulkremove.domain.errors import BulkremoveError, FileRefused, JobBusy, JournalFailed, LocalFileFailed, SourceFailed
-from bulkremove.domain.hosts import lead_alike
-from bulkremove.domain.job import APPROVAL_SECONDS, EndReason, FrontEnd, Job, JobState, is_recent
+from bulkremove.domain.errors import BulkremoveError, JobBusy, JournalFailed, LocalFileFailed, SourceFailed
+from bulkremove.domain.job import APPROVAL_SECONDS, EndReason, Job, JobState
 from bulkremove.domain.schedule import Missed, Schedule, Window
 from bulkremove.engine.progress import Stop
 from bulkremove.platform.local_time import local
@@ -65,6 +64,7 @@ class NightlyRuns:
         self._stopping, self._claim = stopping, NIGHTLY_CLAIMS[bool(self._sandbox)]
         self.outbox = Outbox(context)
         self._intake = Intake(context, jobs, plans, self.outbox)
+        self._earlier = EarlierJobs(context, jobs, plans)
 
     @property
     def schedule(self) -> Schedule:
@@ -119,26 +119,9 @@ class NightlyRuns:
         await self.outbox.add(f"late:{day}", f"the nightly run of {day} is late. Find out why", text)
 
     async def dry_run(self) -> NightlyResult:
-        """Plan the files that a nightly run would take in now; moves, stores and sends nothing."""
-        result = NightlyResult(sandbox=bool(self._sandbox), left=self._intake.obstacles())
-        self._intake.begin()
-        with TemporaryDirectory(prefix="bulkremove-") as scratch:
-            async for file, is_whole in self._intake.look(Path(scratch)):
-                if not is_whole:
-                    result.unfinished.append(file.name)
-                    continue
-                try:
-                    if repeated := await self._intake.why_repeated(file.path):
-                        texts = result.unchanged if self._intake.finds_all_again else result.held
-                        texts.append(f"{file.name}: {repeated}")
-                        continue
-                    preview = await self._intake.preview(file.path, file.name)
-                    result.plans.append(preview)
-                    if why := await self._intake.reasons_to_hold(preview, file.path):
-                        result.held.append(f"{file.name}: {why}")
-                except (FileRefused, SourceFailed) as refused:
-                    result.held.append(f"{file.name}: {refused}")
-        return result
+        """What a nightly run would do; takes, stores and sends nothing."""
+        dry_run = DryRun(self._context, self._jobs, self._plans, self._intake, self.schedule)
+        return await dry_run.run()
 
     async def _run(self, stop: Stop, again: str | None, day: date) -> tuple[int, NightlyResult]:
         """Do all that nobody else may do meanwhile; the number of the run, and its result."""
@@ -152,9 +135,7 @@ class NightlyRuns:
             inbox = await self._fill(result, again)
             until = self.schedule.open_until(clock.wall())
             if until is None:
-                result.failures.append(
-                    "It is outside the time window for nightly runs, so nothing was taken and nothing sent."
-                )
+                result.failures.append(OUTSIDE_WINDOW)
                 stop.ask(WINDOW_OVER, EndReason.WINDOW_CLOSED, auto_resumable=True)
             closing = asyncio.create_task(self._close_window(stop, until or clock.wall()))
             try:
@@ -167,7 +148,8 @@ class NightlyRuns:
             finally:
                 closing.cancel()
             await self._tidy(result)
-            await self._name_waiting(result)
+            known = {job.id for job in result.ran} | result.held_jobs
+            result.waiting += [waiting_text(job) for job in await self._earlier.waiting(known)]
         except (BulkremoveError, OSError) as error:  # the source's folder may vanish at any moment
             result.failures.append(str(error))
             await self.outbox.add(f"nightly:{run}", "the nightly run did not end well. Look at its reason", str(error))
@@ -187,15 +169,6 @@ class NightlyRuns:
             days = self._context.settings.retention_days
             result.deleted = f"Older than {days} days: rows of {deleted.jobs:,} job(s) and {deleted.files:,} file(s)."
 
-    async def _name_waiting(self, result: NightlyResult) -> None:
-        """Name each job that waits for a person, until somebody deals with it."""
-        known = {job.id for job in result.ran}
-        for job in reversed(await self._own_jobs(JobState.HELD, JobState.PAUSED)):
-            if job.origin is not FrontEnd.NIGHTLY or job.id in known or job.id in result.held_jobs:
-                continue
-            if job.state is JobState.HELD or not (job.goes_on_at_night or await self._jobs.is_running(job)):
-                result.waiting.append(waiting_text(job))
-
     async def _write_metrics(self) -> None:
         if self._context.settings.metrics_file and not self._sandbox:
             _replace(Path(self._context.settings.metrics_file), metrics_text(await self._retention.figures()))
@@ -213,7 +186,7 @@ class NightlyRuns:
     async def _expire(self) -> None:
         """Cancel held jobs that nobody has approved in time."""
         now = self._context.clock.wall()
-        for job in await self._own_jobs(JobState.HELD):
+        for job in await self._earlier.all(JobState.HELD):
             if seconds_between(job.driven_at, now) > APPROVAL_SECONDS:
                 if not await self._jobs.expire(job.id, by=NIGHTLY_RUN):
                     continue
@@ -222,54 +195,19 @@ class NightlyRuns:
                     f"expired:{job.id}", f"the plan of {job.source} has expired. Preview the file again", text
                 )
 
-    async def _own_jobs(self, *states: JobState) -> list[Job]:
-        """The jobs in these states that go where this run goes: to Zoho, or to the same sandbox."""
-        host = self._context.settings.host
-        return [job for job in await self._jobs.all(*states) if lead_alike(job.host, host)]
-
     async def _resume_jobs(self, stop: Stop, result: NightlyResult) -> None:
-        """Run earlier nightly runs' jobs: approved, due after their delay, left by a kill, or auto-resumable."""
-        states = (JobState.SCHEDULED, JobState.READY, JobState.RUNNING, JobState.PAUSED)
-        for listed in reversed(await self._own_jobs(*states)):
-            if stop.asked:
-                return
-            job = await self._jobs.find(listed.id)  # people may have acted while the jobs before it ran
-            if job.state not in states:
-                continue
-            if job.origin is not FrontEnd.NIGHTLY or await self._jobs.is_running(job):
-                continue
-            now, is_due = self._context.clock.wall(), job.state is JobState.SCHEDULED
-            if job.due_at is not None and job.due_at > now:
-                result.scheduled.append(scheduled_text(job, job.due_at))
-                continue
-            if job.state is JobState.PAUSED and not job.goes_on_at_night:
-                continue  # for a person, who was notified
-            if not is_due and job.driven_by is not FrontEnd.NIGHTLY and not job.needs_review(now):
-                continue  # a person's run that ended or died: theirs to resume for an hour
-            if why := await self._why_hold(job, now):
-                await self._hold_for_review(job, why, result)
-                continue
-            if is_due:
-                await self._storage.jobs.release(job.id, lambda job: None, by=NIGHTLY_RUN, at=now)
-            await self._run_job(job.id, stop, result)
-
-    async def _why_hold(self, job: Job, now: Epoch) -> str | None:
-        """Why a person must look at an earlier job before it goes on; None if a nightly run may go on with it."""
-        since = job.driven_at if job.due_at is None else max(job.driven_at, job.due_at)
-        is_theirs = job.state is not JobState.SCHEDULED and job.driven_by is not FrontEnd.NIGHTLY
-        rows_left = (await self._jobs.tally(job)).open
-        if not rows_left:
-            return None  # it was killed before its report; nothing can be sent
-        if is_theirs or job.reason_code is EndReason.STANDSTILL or not is_recent(since, now, APPROVAL_SECONDS):
-            return f"It needs review. {review_text(job, rows_left, now)}"
-        if job.state is not JobState.HELD:
-            return None
-        if self._context.settings.four_eyes:
-            return "Two people must agree (four_eyes), so one has to approve it."
-        cap, today = self._context.settings.max_removals, await self._plans.removals_today(job.client, job.host)
-        if today + rows_left > cap:
-            return f"It removes {rows_left:,} learners and {today:,} count for today already; the cap is {cap:,} a day."
-        return None
+        """Run earlier nightly runs' jobs that go on by themselves, and hold those that a person must look at first."""
+        async with aclosing(self._earlier.in_turn(result)) as jobs:
+            async for job in jobs:
+                if stop.asked:
+                    return
+                now = self._context.clock.wall()
+                if why := await self._earlier.why_hold(job, now):
+                    await self._hold_for_review(job, why, result)
+                    continue
+                if job.state is JobState.SCHEDULED:
+                    await self._storage.jobs.release(job.id, lambda job: None, by=NIGHTLY_RUN, at=now)
+                await self._run_job(job.id, stop, result)
 
     async def _hold_for_review(self, job: Job, why: str, result: NightlyResult) -> None:
         """Hold an earlier job that no nightly run may go on with by itself, and notify people."""

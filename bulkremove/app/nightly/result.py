@@ -54,7 +54,11 @@ class NightlyResult:
     deleted: str = ""
     """What retention deleted, in a sentence."""
     plans: list[Preview] = field(default_factory=list)
-    """Of a dry run only."""
+    """Of a dry run only: the plans of the source's files."""
+    would_run: list[tuple[Job, int]] = field(default_factory=list)
+    """Of a dry run only: earlier jobs that would run, each with its rows left."""
+    rest: str = ""
+    """Of a dry run only: how many rows would be left for the next nightly run, in a sentence; empty for none."""
 
     held_jobs: set[str] = field(default_factory=set)
     """The ids of the jobs that ``held`` names."""
@@ -73,6 +77,8 @@ class NightlyResult:
     def end(self) -> NightEnd:
         """How the nightly run ended: the worst of all that it met."""
         ends = [_end_of(ended) for ended in self.ended]
+        if self.rest:
+            ends.append(NightEnd.GOES_ON)
         if self.held or self.waiting:
             ends.append(NightEnd.NEEDS_PERSON)
         if self.failures:
@@ -90,16 +96,16 @@ def _end_of(ended: RunResult) -> NightEnd:
     to_look_at = any(tally[status] for status in (Status.UNKNOWN, Status.REFUSED, Status.INVALID))
     if job.reason_code is EndReason.NOT_AUTHORIZED:
         return NightEnd.FAILED
-    if job.state is JobState.PAUSED and job.goes_on_at_night:
+    if job.state is JobState.PAUSED and job.auto_resumable:
         return NightEnd.NEEDS_PERSON if tally[Status.UNKNOWN] else NightEnd.GOES_ON
     if job.reason_code is not EndReason.NONE:
         return NightEnd.NEEDS_PERSON
     return NightEnd.ROWS_NEED_PERSON if to_look_at or tally[Status.NOT_SENT] else NightEnd.DONE
 
 
-def scheduled_text(job: Job, due_at: Epoch) -> str:
+def scheduled_text(name: str, due_at: Epoch) -> str:
     """Which plan runs from when on, in a sentence."""
-    return f"{job.source} ({job.id}) runs in the first nightly run after {local(due_at):%Y-%m-%d %H:%M}."
+    return f"{name} runs in the first nightly run after {local(due_at):%Y-%m-%d %H:%M}."
 
 
 def waiting_text(job: Job) -> str:
