@@ -67,7 +67,11 @@ class NightlySite:
     def where(self) -> dict[str, list[str]]:
         places = {"": self.folder, **{name: self.folder / name for name in ("working", "done", "held")}}
         return {
-            name: sorted(path.name for path in place.iterdir() if path.is_file() and "-report" not in path.name)
+            name: sorted(
+                path.name
+                for path in place.iterdir()
+                if path.is_file() and "-report" not in path.name and path.name not in (".lock", ".holder")
+            )
             for name, place in places.items()
             if place.is_dir()
         }
@@ -93,10 +97,11 @@ async def nightly_site(
     has_past: bool = True,
     sandbox: bool = False,
     clock: LateClock | VirtualClock | None = None,
+    faults: dict[str, object] | None = None,
     **settings: Any,
 ) -> AsyncIterator[NightlySite]:
     """``has_past``: an earlier nightly run removed ``count`` learners. ``sandbox``: as the option --sandbox."""
-    world, _ = crowd(tmp_path, count)
+    world, _ = crowd(tmp_path, count, faults)
     folder = tmp_path / "drop"
     folder.mkdir(exist_ok=True)
     options = SandboxOptions(world, 60.0)

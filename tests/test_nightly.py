@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import platform
 import random
+import shutil
 import sqlite3
 import sys
 import time
@@ -19,7 +22,7 @@ import pytest
 from openpyxl import Workbook
 
 from bulkremove.app import App, Consent, Preview, SandboxOptions, Stop
-from bulkremove.app.nightly import Scheduler
+from bulkremove.app.nightly import NightEnd, Scheduler
 from bulkremove.app.nightly.hold_rules import reasons_to_hold
 from bulkremove.cli.exit_codes import of_nightly_run
 from bulkremove.config import Settings, load
@@ -32,7 +35,7 @@ from bulkremove.platform.local_time import local
 from bulkremove.reading.options import ReadOptions
 from bulkremove.reading.reader import read
 from bulkremove.sandbox import read_log
-from bulkremove.sources.inbox import digest
+from bulkremove.sources.inbox import Inbox, digest
 from bulkremove.storage.interface.records import Notice
 from tests.application_fixtures import LateClock, run, stored
 from tests.cli_fixtures import Bulkremove, crowd, environment, sandbox
@@ -76,6 +79,68 @@ async def test_a_file_that_can_not_be_read_waits_and_holds_up_no_other(tmp_path:
         found = await one.run()
         assert ["leavers.csv"] == [job.source for job in found.ran]
         assert ["lost.csv"] == found.unfinished
+
+
+async def test_what_systems_and_editors_leave_in_a_folder_stays_where_it_is(tmp_path: Path) -> None:
+    litter = {"Thumbs.db", "desktop.ini", ".DS_Store", "~$leavers.xlsx", ".~lock.leavers.ods#", "leavers.csv~", "a.lnk"}
+    async with nightly_site(tmp_path) as one:
+        for name in litter:
+            one.drop(name, "x")
+        (one.folder / "$RECYCLE.BIN").mkdir()
+        result = await one.run()
+        assert litter == set(one.where()[""])
+        assert (NightEnd.DONE, [], []) == (result.end, result.left, result.unfinished)
+
+
+async def test_held_files_leave_their_folder_when_their_job_has_ended(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path, max_removals=4) as one:
+        one.drop("approved.csv", triples(5))
+        one.drop("cancelled.csv", triples(6, first=6))
+        one.drop("damaged.csv", "")
+        await one.run()
+        cancelled, approved = await one.jobs()
+        assert ["approved.csv", "cancelled.csv", "damaged.csv"] == one.where()["held"]
+        await one.app.jobs.approve(approved.id, by="kim")
+        await one.app.jobs.cancel(cancelled.id, by="kim")
+        await one.run()
+        assert (["damaged.csv"], ["approved.csv", "cancelled.csv"]) == (one.where()["held"], one.where()["done"])
+        assert "cancelled.csv" in (await one.run(again="cancelled.csv")).held[0], "it can still be asked for anew"
+
+
+async def test_the_umask_decides_no_rights_of_the_folders(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path) as one:
+        one.folder.chmod(0o2770)
+        before = os.umask(0o077)
+        try:
+            await one.run()
+        finally:
+            os.umask(before)
+        modes = {(one.folder / name).stat().st_mode & 0o7777 for name in ("working", "done", "held")}
+        assert {0o2770} == modes
+
+
+async def test_two_hosts_on_one_folder_are_one_after_the_other(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path) as one:
+        one.drop("leavers.csv", triples(3))
+        await one.run()
+        one.drop("more.csv", triples(3, first=5))
+        with Inbox(one.folder).locked():
+            result = await one.run()
+        assert f"Another nightly run (host {platform.node()}, process {os.getpid()}) takes files" in result.failures[0]
+        assert 8 == of_nightly_run(result)
+        assert ["more.csv"] == one.where()[""]
+        assert 1 == len((await one.run()).ran)
+
+
+async def test_a_folder_that_goes_away_in_the_middle_is_told_in_words(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path, count=60) as one:
+        one.drop("leavers.csv", triples(60))
+        night = asyncio.create_task(one.run())
+        await until(one.removed)
+        shutil.rmtree(one.folder)
+        result = await night
+        assert NightEnd.FAILED is result.end
+        assert "[Errno" not in " ".join(result.failures)
 
 
 @pytest.mark.parametrize("sandbox", [False, True])

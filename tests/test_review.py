@@ -394,7 +394,7 @@ async def test_an_announced_job_whose_day_is_long_past_is_held(tmp_path: Path) -
     async with nightly_site(tmp_path, delay_days=1) as one:
         one.drop("leavers.csv", triples(3))
         await one.run()
-        assert JobState.HELD is (await one.job()).state
+        assert JobState.SCHEDULED is (await one.job()).state
         one.clock.ahead = 86_400.0 + APPROVAL_SECONDS + 3600.0
         result = await one.run()
         assert ([], 1) == (result.ran, len(result.held))

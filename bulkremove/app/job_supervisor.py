@@ -111,10 +111,13 @@ class JobSupervisor:
         self._running[job.id] = RunningJob(job)
         self._tasks[job.id] = asyncio.create_task(self._run(job, self._running[job.id], by, rows_reviewed))
 
-    async def drive(self, job_id: str, *, stop: Stop, by: str, open_until: Epoch | None) -> RunResult:
+    async def drive(
+        self, job_id: str, *, stop: Stop, by: str, open_until: Epoch | None, one_at_a_time: bool
+    ) -> RunResult:
         """Run a nightly run's job, visible on the page; jobs that people started go first.
 
-        ``open_until``: when the nightly run's time window ends, if it has one. Raises as ``Runs.run``.
+        ``open_until``: when the nightly run's time window ends, if it has one; ``one_at_a_time`` as for
+        ``Runs.run``, and it raises the same.
         """
         if job_id in self._tasks:
             raise JobBusy(f"Job {job_id} runs already; somebody started it on the page.")
@@ -131,6 +134,7 @@ class JobSupervisor:
                 must_yield=lambda: self._runs_for_people(job_id),
                 front_end=FrontEnd.NIGHTLY,
                 open_until=open_until,
+                one_at_a_time=one_at_a_time,
             )
         )
         self._tasks[job_id] = task

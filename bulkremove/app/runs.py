@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
@@ -71,6 +72,7 @@ class Runs:
         front_end: FrontEnd,
         rows_reviewed: int | None = None,
         open_until: Epoch | None = None,
+        one_at_a_time: bool = False,
     ) -> RunResult:
         """Send the pending rows of a job and write its report, whose file is reserved before the first removal.
 
@@ -78,6 +80,7 @@ class Runs:
         new row is begun. ``claimed``: the caller holds the job's claim already. ``front_end``: who drives the job.
         ``rows_reviewed``: the number of rows left that a person saw, if the job needs review; a nightly run has looked
         at the job's age by its own rule. ``open_until``: when the time window of a nightly run ends.
+        ``one_at_a_time``: no row is begun while another one waits for its answer.
 
         Raises ConsentMissing, JobBusy, ReportFailed and SettingsError before anything is sent; JournalFailed ends a run
         at once.
@@ -123,7 +126,7 @@ class Runs:
                     run = JobRun(
                         storage,
                         job,
-                        settings=settings,
+                        settings=replace(settings, concurrency=1) if one_at_a_time else settings,
                         clock=self._context.clock,
                         random=self._context.random.random,
                         ledger=self._accounts.ledger_key(settings),

@@ -93,6 +93,8 @@ class EndReason(StrEnum):
     """The time window for nightly runs was over."""
     ANSWERS = "answers"
     """Zoho's responses show that something about the file, the account or the network is wrong."""
+    WEB_PAGE = "web_page"
+    """A web page came in place of Zoho's answer: a proxy, a sign-in page or maintenance."""
     NOT_AUTHORIZED = "not_authorized"
     """Zoho refuses the credentials, or a permission is missing."""
     NO_TOKEN = "no_token"  # noqa: S105 - a reason, not a secret

@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from bulkremove.domain.clock import Epoch, seconds_between
 from bulkremove.domain.errors import SourceFailed
@@ -21,7 +26,12 @@ QUIET_SECONDS = 60.0
 MARK = ".ready"
 MAX_NAME_BYTES = 246
 """Bytes of a file's name: file systems allow 255, and nine are put before it when the file is taken."""
-_UNFINISHED = (".part", ".partial", ".tmp", ".filepart", ".crdownload", MARK)
+_LITTER = frozenset(
+    {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "$recycle.bin", "system volume information", "lost+found"}
+    | {"__macosx"}
+)
+"""Names, in lower case, of what systems put into folders; it stays where it is."""
+_UNFINISHED = (".part", ".partial", ".tmp", ".filepart", ".crdownload", "~", ".swp", ".bak", ".lnk", MARK)
 
 
 class Inbox:
@@ -44,9 +54,43 @@ class Inbox:
         self.check()
         try:
             for folder in (self.working_folder, self.done, self.held):
-                folder.mkdir(exist_ok=True)
+                if not folder.is_dir():
+                    folder.mkdir()
+                    folder.chmod(
+                        stat.S_IMODE(self.path.stat().st_mode)
+                    )  # whoever may use the inbox, whatever the umask
         except OSError as error:
             raise SourceFailed(f"The folder {self.path} can't be used: {error.strerror}.") from None
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep nightly runs on other hosts, or with other home folders, from the inbox. Raises SourceFailed.
+
+        For a folder that several hosts share it holds as far as its file system carries locks.
+        """
+        lock, holder = FileLock(self.working_folder / ".lock", timeout=0, mode=0o666), self.working_folder / ".holder"
+        try:
+            lock.acquire()
+        except Timeout:
+            with suppress(OSError):
+                who = holder.read_text(encoding="utf-8", errors="replace")
+                raise SourceFailed(
+                    f"Another nightly run ({who}) takes files from {self.path} right now, so none was taken here.",
+                    hint="Let one machine and one home folder use this folder.",
+                ) from None
+            raise SourceFailed(f"Another nightly run takes files from {self.path} right now.") from None
+        except OSError as error:
+            raise SourceFailed(f"The folder {self.working_folder} can't be locked: {error.strerror}.") from None
+        try:
+            with suppress(OSError):
+                holder.write_text(f"host {platform.node()}, process {os.getpid()}", encoding="utf-8")
+            yield
+        finally:
+            lock.release()
+
+    def held_files(self) -> list[Path]:
+        """The files in ``held``, without what this program wrote."""
+        return sorted(path for path in self.held.iterdir() if path.is_file() and not _is_passed_over(path.name))
 
     def dropped_files(self, now: Epoch) -> Iterator[tuple[Path, bool]]:
         """The files to be taken, the oldest first, each with whether it is whole and readable. Raises SourceFailed.
@@ -60,7 +104,10 @@ class Inbox:
                 path = self.path / name
                 if _is_passed_over(name) or _obstacle(path):
                     continue
-                changed_at = Epoch(path.stat().st_mtime)
+                try:
+                    changed_at = Epoch(path.stat().st_mtime)
+                except FileNotFoundError:  # another host has just taken it
+                    continue
                 is_whole = f"{name}{MARK}" in names or seconds_between(changed_at, now) >= QUIET_SECONDS
                 files.append((changed_at, name, is_whole and _readable(path)))
         except OSError as error:
@@ -107,8 +154,10 @@ class Inbox:
         return target
 
     def bring_back(self, name: str) -> None:
-        """Move a file from ``held`` back to the inbox, never over another one. Raises SourceFailed."""
+        """Move a file from ``held``, or ``done``, back to the inbox, never over another one. Raises SourceFailed."""
         held, target = self.held / name, self.path / name
+        if not held.is_file():
+            held = self.done / name  # its job has ended
         if Path(name).name != name or not held.is_file():
             raise SourceFailed(f"There is no file {name!r} in {self.held}.")
         if target.exists():
@@ -117,16 +166,23 @@ class Inbox:
 
     def working(self) -> list[Path]:
         """The files in ``working``, including those that a killed run took."""
-        return sorted(path for path in self.working_folder.iterdir() if path.is_file())
+        paths = (path for path in self.working_folder.iterdir() if path.name not in (".lock", ".holder"))
+        return sorted(path for path in paths if path.is_file())
 
     def put(self, path: Path, folder: Path) -> Path:
-        """Move a file from ``working`` to ``done`` or ``held``, with a number in its name if that is taken."""
-        name, number = original_name(path), 1
+        """Move a file from ``working`` or ``held`` to another folder, with a number in its name if that is taken.
+
+        Raises SourceFailed.
+        """
+        name, number = original_name(path) if path.parent == self.working_folder else path.name, 1
         target = folder / name
         while target.exists():
             number += 1
             target = folder / f"{Path(name).stem}-{number}{Path(name).suffix}"
-        path.rename(target)
+        try:
+            path.rename(target)
+        except OSError as error:
+            raise SourceFailed(f"{path} can't be moved to {folder}: {error.strerror}.") from None
         return target
 
 
@@ -136,8 +192,8 @@ def sandbox_inbox(home: Path) -> Inbox:
 
 
 def _is_passed_over(name: str) -> bool:
-    """Whether the name is that of a hidden file, or of one that is still being written."""
-    return name.startswith((".", "~$")) or name.endswith(_UNFINISHED)
+    """Whether it is a hidden file, one that is still being written, or what systems and editors leave in folders."""
+    return name.startswith((".", "~$")) or name.endswith(_UNFINISHED) or name.casefold() in _LITTER
 
 
 def _obstacle(path: Path) -> str:

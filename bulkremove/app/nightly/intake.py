@@ -7,6 +7,7 @@ It may be killed at any moment: the next run finds each file in one folder of th
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from bulkremove.app.context import Context
@@ -66,17 +67,20 @@ class Intake:
         """Whether each run finds all contents anew, changed or not: those of an export, or of copies for a sandbox."""
         return self.source.is_export or bool(self._sandbox)
 
-    async def fill(self, result: NightlyResult, again: str | None) -> Inbox:
-        """The inbox, after an export, or copies, have been put there. Raises SourceFailed or LocalFileFailed."""
+    async def fill(self, result: NightlyResult, again: str | None, alone: ExitStack) -> Inbox:
+        """The inbox, after an export, or copies, have been put there. Raises SourceFailed or LocalFileFailed.
+
+        ``alone``: keeps other hosts from the inbox until it is closed.
+        """
         source, inbox = self.source, self.inbox
         if self.finds_all_again:
             private_folder(inbox.path)
+        inbox.prepare()
+        alone.enter_context(inbox.locked())
         if self._sandbox:
-            inbox.prepare()
             await self._copy_files(inbox, result, again)
         elif source.is_export:
             await source.fetch(inbox.path)
-        inbox.prepare()
         result.left += self.obstacles()
         for sentence in result.left:
             await self._outbox.add(
@@ -238,6 +242,13 @@ class Intake:
             return
         why = f"{why} `bulkremove nightly --again {name}` runs it anew."
         await self._hold(inbox, path, path.name, why, result)
+
+    async def put_away(self, inbox: Inbox) -> None:
+        """Move held files whose job has ended to ``done``; those that no job was made of wait for a person."""
+        for path in inbox.held_files():
+            taken = await self.taken(path)
+            if taken is not None and taken.job and (await self._jobs.find(taken.job)).state.over:
+                inbox.put(path, inbox.done)
 
     async def preview(self, path: Path, name: str) -> Preview:
         """The plan of a file. Raises FileRefused."""

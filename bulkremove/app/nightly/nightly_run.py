@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, aclosing, asynccontextmanager
 from datetime import date, time
+from itertools import count
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -24,11 +25,12 @@ from bulkremove.app.nightly.intake import Intake
 from bulkremove.app.nightly.result import NIGHTLY_RUN, NightlyResult, waiting_text
 from bulkremove.app.notices import Outbox
 from bulkremove.app.plans import Plans
+from bulkremove.app.results import RunResult
 from bulkremove.app.retention import Retention
 from bulkremove.app.runs import Runs
 from bulkremove.app.stopping import NIGHTLY_CLAIMS, Stopping
 from bulkremove.config import Settings
-from bulkremove.domain.clock import Epoch, seconds_between
+from bulkremove.domain.clock import Epoch, later, seconds_between
 from bulkremove.domain.errors import BulkremoveError, JobBusy, JournalFailed, LocalFileFailed, SourceFailed
 from bulkremove.domain.job import APPROVAL_SECONDS, EndReason, Job, JobState
 from bulkremove.domain.schedule import Missed, Schedule, Window
@@ -41,6 +43,10 @@ from bulkremove.sources.inbox import Inbox
 from bulkremove.storage.interface.records import Act
 
 DAY = 86_400.0
+PAGE_RETRY_SECONDS = 3600.0
+"""Seconds until a job is tried again that a web page has stopped; more than an unanswered row may be repeated after."""
+MAX_PAGE_RETRIES = 3
+"""How often a job is tried again that a web page has stopped, where there is no time window."""
 WINDOW_OVER = "The time window for nightly runs is over; the next one goes on."
 
 
@@ -130,9 +136,10 @@ class NightlyRuns:
         self._intake.begin()
         run = await self._storage.nightly.begin(day.isoformat(), sandbox=self._sandbox, at=clock.wall())
         await self.outbox.notifier.ping("/start")
+        alone = ExitStack()
         try:
             await self._expire()
-            inbox = await self._fill(result, again)
+            inbox = await self._fill(result, again, alone)
             until = self.schedule.open_until(clock.wall())
             if until is None:
                 result.failures.append(OUTSIDE_WINDOW)
@@ -147,12 +154,19 @@ class NightlyRuns:
                                 await self._run_job(job_id, stop, result)
             finally:
                 closing.cancel()
+            if inbox is not None:
+                await self._intake.put_away(inbox)
             await self._tidy(result)
             known = {job.id for job in result.ran} | result.held_jobs
             result.waiting += [waiting_text(job) for job in await self._earlier.waiting(known)]
         except (BulkremoveError, OSError) as error:  # the source's folder may vanish at any moment
-            result.failures.append(str(error))
-            await self.outbox.add(f"nightly:{run}", "the nightly run did not end well. Look at its reason", str(error))
+            why = str(error)
+            if isinstance(error, OSError):
+                why = f"The folder of the nightly source can't be used: {error.strerror} ({error.filename})."
+            result.failures.append(why)
+            await self.outbox.add(f"nightly:{run}", "the nightly run did not end well. Look at its reason", why)
+        finally:
+            alone.close()
         return run, result
 
     async def _tidy(self, result: NightlyResult) -> None:
@@ -173,10 +187,13 @@ class NightlyRuns:
         if self._context.settings.metrics_file and not self._sandbox:
             _replace(Path(self._context.settings.metrics_file), metrics_text(await self._retention.figures()))
 
-    async def _fill(self, result: NightlyResult, again: str | None) -> Inbox | None:
-        """The inbox with its files; when the source is not there, notify people and return None."""
+    async def _fill(self, result: NightlyResult, again: str | None, alone: ExitStack) -> Inbox | None:
+        """The inbox with its files; when the source is not there, or another host uses it, notify people; then None.
+
+        ``alone``: keeps other hosts from the inbox until it is closed.
+        """
         try:
-            return await self._intake.fill(result, again)
+            return await self._intake.fill(result, again, alone)
         except SourceFailed as failed:
             result.failures.append(str(failed))
             day = f"{local(self._context.clock.wall()):%Y-%m-%d}"
@@ -223,9 +240,7 @@ class NightlyRuns:
 
     async def _run_job(self, job_id: str, stop: Stop, result: NightlyResult) -> None:
         try:
-            schedule = self.schedule
-            open_until = schedule.open_until(self._context.clock.wall()) if schedule.window else None
-            ended = await self._supervisor.drive(job_id, stop=stop.part(), by=NIGHTLY_RUN, open_until=open_until)
+            ended = await self._drive(job_id, stop)
         except JobBusy:
             return  # the page or another process runs it right now
         except BulkremoveError as error:
@@ -237,13 +252,36 @@ class NightlyRuns:
             )
             return
         result.ended.append(ended)
-        if ended.job.reason_code is EndReason.STANDSTILL:  # this process stood still, so this nightly run is over too
-            stop.ask(ended.job.reason, EndReason.STANDSTILL)
+        # This process stood still, or other jobs would meet the same page: this nightly run is over too.
+        if ended.job.reason_code in (EndReason.STANDSTILL, EndReason.WEB_PAGE):
+            stop.ask(ended.job.reason, ended.job.reason_code)
         text = " ".join(filter(None, (ended.warning, ended.summary, ended.job.reason)))
         subject = (
             f"{ended.job.state.value}: {ended.job.source}: {counts_without_zeros(ended.tally)}. {ended.what_to_do}"
         )
         await self.outbox.add(f"ended:{job_id}:{await self._run_count(job_id)}", subject, text, ended.report)
+
+    async def _drive(self, job_id: str, stop: Stop) -> RunResult:
+        """Run a job; while a web page answers in place of Zoho, as in maintenance, try again every hour in the window.
+
+        Without a window it is tried so ``MAX_PAGE_RETRIES`` times. The row that the page answered is not repeated: it
+        is unknown by then. One row at a time is sent, so that each try costs one more at most. Raises as ``Runs.run``.
+        """
+        clock, schedule = self._context.clock, self.schedule
+        for tries in count():
+            open_until = schedule.open_until(clock.wall()) if schedule.window else None
+            ended = await self._supervisor.drive(
+                job_id, stop=stop.part(), by=NIGHTLY_RUN, open_until=open_until, one_at_a_time=tries > 0
+            )
+            again_at = later(clock.wall(), PAGE_RETRY_SECONDS)
+            is_over = tries >= MAX_PAGE_RETRIES if open_until is None else again_at >= open_until
+            if ended.job.reason_code is not EndReason.WEB_PAGE or is_over or stop.asked:
+                break
+            await stop.sleep(PAGE_RETRY_SECONDS * clock.speed, clock)
+            job = await self._jobs.find(job_id)
+            if stop.asked or job.state is not JobState.PAUSED or job.reason_code is not EndReason.WEB_PAGE:
+                break  # a person has acted meanwhile
+        return ended
 
     async def _close_window(self, stop: Stop, until: Epoch) -> None:
         """Ask the run to stop at ``until``; the wall clock is checked every minute."""
