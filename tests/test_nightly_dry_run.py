@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from datetime import UTC, datetime, timedelta
 from datetime import time as daytime
@@ -106,10 +107,7 @@ async def test_a_closed_window_and_a_missing_source_fail_as_the_night_does(tmp_p
         dry, real = await dry_run(one), await one.run()
         assert (dry.failures, 8) == (real.failures, of_nightly_run(dry))
     async with nightly_site(tmp_path) as one:
-        (one.folder / "leavers.csv").unlink()
-        for path in sorted(one.folder.rglob("*"), reverse=True):
-            path.rmdir()
-        one.folder.rmdir()
+        shutil.rmtree(one.folder)
         dry = await one.app.nightly_runs(one.app.supervisor()).dry_run()
         assert (dry.failures, 8) == ((await one.run()).failures, of_nightly_run(dry))
 
@@ -120,6 +118,14 @@ async def test_with_a_time_of_its_own_the_window_counts_from_the_next_start(tmp_
         one.clock.ahead = datetime(2030, 1, 1, 12, tzinfo=UTC).timestamp() - time.time()
         one.drop("leavers.csv", triples(60))
         assert "About 28 of 60 removals" in (await dry_run(one)).rest
+
+
+async def test_what_a_killed_night_left_is_told_too(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path) as one:
+        (one.folder / "working").mkdir()
+        one.drop("leavers.csv", triples(3)).rename(one.folder / "working" / "abcd1234~leavers.csv")
+        assert ["leavers.csv"] == [preview.plan.table.source for preview in (await dry_run(one)).plans]
+        assert ["leavers.csv"] == [job.source for job in (await one.run()).ran]
 
 
 async def test_a_command_that_fails_is_a_failure_and_one_that_works_leaves_nothing(tmp_path: Path) -> None:

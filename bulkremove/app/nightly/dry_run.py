@@ -14,11 +14,11 @@ from bulkremove.app.nightly.result import NightlyResult, scheduled_text, waiting
 from bulkremove.app.plans import Plans
 from bulkremove.domain.clock import Epoch, later, seconds_between
 from bulkremove.domain.errors import BulkremoveError, FileRefused, SourceFailed
-from bulkremove.domain.job import JobState
+from bulkremove.domain.job import APPROVAL_SECONDS, JobState
 from bulkremove.domain.schedule import Schedule
 from bulkremove.engine.rate_limit import pace
 from bulkremove.engine.rate_limiter import MAX_ALLOWANCE_WAIT
-from bulkremove.sources.inbox import digest
+from bulkremove.sources.inbox import digest, original_name
 
 OUTSIDE_WINDOW = "It is outside the time window for nightly runs, so nothing was taken and nothing sent."
 
@@ -56,7 +56,9 @@ class DryRun:
         except BulkremoveError as error:  # no credentials
             result.failures.append(str(error))
         if self._context.storage.exists:
-            result.waiting += [waiting_text(job) for job in await self._earlier.waiting(result.held_jobs)]
+            for job in await self._earlier.waiting(result.held_jobs):
+                expires = job.state is JobState.HELD and seconds_between(job.driven_at, now) > APPROVAL_SECONDS
+                result.waiting += [waiting_text(job)] * (not expires)
         return result
 
     async def _earlier_jobs(self, now: Epoch) -> None:
@@ -80,6 +82,11 @@ class DryRun:
         result, seen = self._result, set[str]()
         self._intake.begin()
         result.left += self._intake.obstacles()
+        inbox = self._intake.inbox
+        for path in inbox.working() if inbox.working_folder.is_dir() else ():  # left there by a killed run
+            taken = await self._intake.taken(path)
+            if taken is None or not (taken.job or taken.held):
+                await self._plan(path, original_name(path))
         with TemporaryDirectory(prefix="bulkremove-") as scratch:
             async for file, is_whole in self._intake.look(Path(scratch)):
                 if not is_whole:
@@ -97,13 +104,15 @@ class DryRun:
                         continue
                     seen.add(digest(file.path))
                     await self._plan(file.path, file.name)
-                except FileRefused as refused:
-                    result.hold(file.name, str(refused))
                 except SourceFailed as failed:
                     result.failures.append(str(failed))
 
     async def _plan(self, path: Path, name: str) -> None:
-        preview = await self._intake.preview(path, name)
+        try:
+            preview = await self._intake.preview(path, name)
+        except FileRefused as refused:
+            self._result.hold(name, str(refused))
+            return
         refusal = await self._plans.over_a_cap(preview.plan, tonight=self._uncounted)
         preview = replace(preview, refusal=refusal)
         self._result.plans.append(preview)

@@ -13,22 +13,22 @@ from pathlib import Path
 from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.nightly.hold_rules import BASELINE_RUNS, reasons_to_hold
+from bulkremove.app.nightly.intake_notices import notices_about
+from bulkremove.app.nightly.repeated_content import why_passed_over
 from bulkremove.app.nightly.result import NIGHTLY_RUN, NightlyResult, scheduled_text
 from bulkremove.app.notices import Outbox
 from bulkremove.app.plans import Plans
 from bulkremove.app.results import Preview
-from bulkremove.config import PROTECTED_FILE
 from bulkremove.domain.clock import Epoch, later, seconds_between
 from bulkremove.domain.errors import FileRefused, SourceFailed
 from bulkremove.domain.job import Job, JobState
-from bulkremove.domain.row import Status
 from bulkremove.platform.local_time import local
 from bulkremove.platform.secure_files import private_folder
 from bulkremove.reading.options import Hidden, ReadOptions
 from bulkremove.sources import Source, SourceFile, source_of
 from bulkremove.sources.inbox import Inbox, digest, original_name, sandbox_inbox
 from bulkremove.storage.interface.nightly import TakenFile
-from bulkremove.storage.interface.records import IntakeResult, Notice, Record
+from bulkremove.storage.interface.records import IntakeResult, Record
 
 DAY = 86_400.0
 
@@ -125,7 +125,7 @@ class Intake:
             inbox.copy(held / again)
 
     async def why_repeated(self, path: Path) -> str:
-        """Which file of the same content was taken before, in a sentence; empty if none. Raises SourceFailed."""
+        """Why a file is not planned, as its content was taken before; empty if it is. Raises SourceFailed."""
         earlier = await self.taken(path)
         return await self._why_passed_over(earlier) if earlier is not None else ""
 
@@ -136,23 +136,8 @@ class Intake:
         return await self._storage.nightly.taken(digest(path), sandbox=self._sandbox)
 
     async def _why_passed_over(self, earlier: TakenFile) -> str:
-        """Why a content that was taken before is not planned anew, in sentences; empty if it is.
-
-        An export has the same content again when nothing has changed. Its last job is passed over only if nothing is
-        left to do: a job that was stopped is planned anew, and so is an export that was another one meanwhile, since
-        who was enrolled again may have left again.
-        """
-        if not (earlier.job or earlier.held):
-            return ""
-        repeated = f"Its content was taken before, as {earlier.name} on {local(earlier.taken_at):%Y-%m-%d %H:%M}."
-        if not self.source.is_export:
-            return repeated
-        if earlier.job is None or await self._storage.nightly.newest_taken(sandbox=self._sandbox) != earlier.digest:
-            return ""
-        job = await self._jobs.find(earlier.job)
-        if not job.state.over:
-            return f"{repeated} Job {job.id} of it is {job.state.value}."
-        return "" if (await self._jobs.tally(job))[Status.NOT_SENT] else repeated
+        is_export, sandbox = self.source.is_export, self._sandbox
+        return await why_passed_over(earlier, self._storage, is_export=is_export, sandbox=sandbox)
 
     async def take_in(
         self, inbox: Inbox, result: NightlyResult, again: str | None, stopping: Callable[[], bool]
@@ -221,7 +206,7 @@ class Intake:
         due_at = later(self._context.clock.wall(), delay * DAY) if delay and not why else None
 
         def records(job: Job) -> list[Record]:
-            notices = self._notices_about(job, preview)
+            notices = notices_about(self._outbox, job, preview.plan.removals)
             return [IntakeResult(key, self._sandbox, job.id, job.reason), *notices]
 
         folder = inbox.held if why else inbox.done
@@ -298,24 +283,6 @@ class Intake:
         await self._context.record(NIGHTLY_RUN, "held", name=name, host=self._context.settings.host)
         inbox.put(path, inbox.held)
         result.hold(name, why)
-
-    def _notices_about(self, job: Job, preview: Preview) -> tuple[Notice, ...]:
-        if job.reason:
-            text = (
-                f"{job.source} is held, and nothing of it was sent. {job.reason} To run it all the same: "
-                f"`bulkremove approve {job.id}`, or the page. It expires in 7 days."
-            )
-            return self._outbox.notices(f"held:{job.id}", f"held: {job.source}. Approve or cancel it", text)
-        if job.due_at is not None:
-            text = (
-                f"{job.source} removes {preview.plan.removals:,} learners on {local(job.due_at):%Y-%m-%d}. "
-                f"`bulkremove cancel {job.id}` keeps it from running; who is in {PROTECTED_FILE} by then is not "
-                "removed."
-            )
-            return self._outbox.notices(
-                f"announced:{job.id}", f"announced: {job.source}. Cancel it if it is wrong", text
-            )
-        return ()
 
 
 def _changed_at(path: Path) -> Epoch:

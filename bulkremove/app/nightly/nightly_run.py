@@ -11,10 +11,9 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack, aclosing, asynccontextmanager
-from datetime import date, time
+from datetime import date
 from itertools import count
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from bulkremove.app.context import Context
 from bulkremove.app.job_supervisor import JobSupervisor
@@ -22,6 +21,7 @@ from bulkremove.app.jobs import Jobs
 from bulkremove.app.nightly.dry_run import OUTSIDE_WINDOW, DryRun
 from bulkremove.app.nightly.earlier_jobs import EarlierJobs
 from bulkremove.app.nightly.intake import Intake
+from bulkremove.app.nightly.nightly_schedule import schedule
 from bulkremove.app.nightly.result import NIGHTLY_RUN, NightlyResult, waiting_text
 from bulkremove.app.notices import Outbox
 from bulkremove.app.plans import Plans
@@ -29,11 +29,10 @@ from bulkremove.app.results import RunResult
 from bulkremove.app.retention import Retention
 from bulkremove.app.runs import Runs
 from bulkremove.app.stopping import NIGHTLY_CLAIMS, Stopping
-from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch, later, seconds_between
 from bulkremove.domain.errors import BulkremoveError, JobBusy, JournalFailed, LocalFileFailed, SourceFailed
 from bulkremove.domain.job import APPROVAL_SECONDS, EndReason, Job, JobState
-from bulkremove.domain.schedule import Missed, Schedule, Window
+from bulkremove.domain.schedule import Schedule
 from bulkremove.engine.progress import Stop
 from bulkremove.platform.local_time import local
 from bulkremove.platform.secure_files import replace_content
@@ -63,7 +62,6 @@ class NightlyRuns:
         stopping: Stopping,
         supervisor: JobSupervisor,
     ) -> None:
-        """Raises SettingsError for an invalid address of notices."""
         self._context, self._storage, self._plans = context, context.storage, plans
         self._sandbox = context.settings.sandbox_host
         self._jobs, self._runs, self._retention, self._supervisor = jobs, runs, retention, supervisor
@@ -293,14 +291,6 @@ class NightlyRuns:
     async def _run_count(self, job_id: str) -> int:
         """How many runs of the job have started; part of a notice's key, so that each run is reported once."""
         return sum(name == "started" for _, name, _ in await self._storage.jobs.events(job_id))
-
-
-def schedule(settings: Settings) -> Schedule:
-    """The schedule that the settings describe."""
-    window = Window(*settings.nightly_window) if settings.nightly_window else None
-    return Schedule(
-        settings.nightly_at or time(0), ZoneInfo(settings.nightly_zone), Missed(settings.nightly_missed), window
-    )
 
 
 def _replace(path: Path, metrics: bytes) -> None:
