@@ -797,6 +797,24 @@ async def test_a_held_plan_is_approved_on_the_page_by_typing_its_number(tmp_path
         assert 5 == (await one.app.jobs.tally(await one.app.jobs.find(job)))[Status.REMOVED]
 
 
+async def test_a_scheduled_plan_shows_its_day_on_the_page_and_can_be_cancelled_there(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 5)
+    drop = tmp_path / "drop"
+    drop.mkdir()
+    (drop / "leavers.csv").write_text(triples(2))
+    (drop / "leavers.csv.ready").touch()
+    settings: dict[str, Any] = {"delay_days": 2, "nightly_source": str(drop)}
+    async with running_site(tmp_path / "home", world=world, **settings) as one, one.visitor() as visitor:
+        await remember(one.app, 5)
+        await one.app.nightly_runs(one.supervisor).run(stop=Stop())
+        (job,) = await one.app.jobs.all(JobState.SCHEDULED)
+        page = await visitor.get(f"/jobs/{job.id}")
+        assert "It runs by itself, in the first nightly run after" in page.text
+        assert "To let it run now, type the number" in page.text
+        await visitor.post(f"/jobs/{job.id}/cancel")
+        assert JobState.CANCELLED is (await one.app.jobs.find(job.id)).state
+
+
 def program_of(tmp_path: Path, settings: str) -> Bulkremove:
     """The program with these settings."""
     (tmp_path / "home").mkdir()

@@ -210,9 +210,11 @@ class RateLimiter:
                     await self._queue.spacing.acquire()
                     spaced = True
                 else:
-                    poll = ALLOWANCE_POLL_SECONDS if result.reason is Waiting.ALLOWANCE else POLL_SECONDS
-                    seconds = seconds_between(self._clock.monotonic(), result.until)
-                    await self._sleep(max(0.0, min(seconds, poll)))
+                    seconds = max(0.0, seconds_between(self._clock.monotonic(), result.until))
+                    if result.reason is Waiting.ALLOWANCE:
+                        await self._sleep(min(seconds, ALLOWANCE_POLL_SECONDS))
+                    else:
+                        await self._clock.sleep(min(seconds, POLL_SECONDS))
         return None
 
     def _wait_for_allowance(self, used_up: DayUsedUp) -> Wait | DayUsedUp:
