@@ -229,10 +229,14 @@ class Intake:
         await self._hold(inbox, path, path.name, why, result)
 
     async def put_away(self, inbox: Inbox) -> None:
-        """Move held files whose job has ended to ``done``; those that no job was made of wait for a person."""
+        """Move held files whose job has ended to ``done``.
+
+        Those that no job was made of wait for a person, and so do those of a content that an earlier file had.
+        """
         for path in inbox.held_files():
             taken = await self.taken(path)
-            if taken is not None and taken.job and (await self._jobs.find(taken.job)).state.over:
+            job = await self._jobs.find(taken.job) if taken is not None and taken.job else None
+            if job is not None and job.state.over and (job.folder, job.source) == (str(inbox.held), path.name):
                 inbox.put(path, inbox.done)
 
     async def preview(self, path: Path, name: str) -> Preview:
