@@ -29,6 +29,7 @@ from bulkremove.storage.interface.jobs import JobEnd
 from bulkremove.storage.interface.records import Act
 from tests.application_fixtures import LateClock
 from tests.cli_fixtures import crowd
+from tests.virtual_time import VirtualClock
 from tests.web_fixtures import CREDENTIALS, triples
 
 OLD = 3600.0
@@ -41,7 +42,8 @@ class NightlySite:
 
     app: App
     folder: Path
-    clock: LateClock
+    clock: Any
+    """A ``LateClock``, or a ``VirtualClock``."""
     drops: int = 0
 
     def drop(self, name: str, content: str, *, age: float = OLD, ready: bool = False) -> Path:
@@ -65,7 +67,11 @@ class NightlySite:
     def where(self) -> dict[str, list[str]]:
         places = {"": self.folder, **{name: self.folder / name for name in ("working", "done", "held")}}
         return {
-            name: sorted(path.name for path in place.iterdir() if path.is_file() and "-report" not in path.name)
+            name: sorted(
+                path.name
+                for path in place.iterdir()
+                if path.is_file() and "-report" not in path.name and path.name not in (".lock", ".holder")
+            )
             for name, place in places.items()
             if place.is_dir()
         }
@@ -74,7 +80,7 @@ class NightlySite:
         """The subjects of the notices, in order."""
         with closing(sqlite3.connect(self.app.settings.home / "journal.db")) as db:
             found = [subject for (subject,) in db.execute("SELECT subject FROM notice ORDER BY at, key")]
-        return [subject.removeprefix("bulkremove: ") for subject in found]
+        return [subject.partition(": ")[2] for subject in found]
 
     async def jobs(self) -> list[Job]:
         return [job for job in await self.app.jobs.all() if not job.id.startswith(EARLIER)]
@@ -85,15 +91,22 @@ class NightlySite:
 
 @asynccontextmanager
 async def nightly_site(
-    tmp_path: Path, *, count: int = 30, has_past: bool = True, sandbox: bool = False, **settings: Any
+    tmp_path: Path,
+    *,
+    count: int = 30,
+    has_past: bool = True,
+    sandbox: bool = False,
+    clock: LateClock | VirtualClock | None = None,
+    faults: dict[str, object] | None = None,
+    **settings: Any,
 ) -> AsyncIterator[NightlySite]:
     """``has_past``: an earlier nightly run removed ``count`` learners. ``sandbox``: as the option --sandbox."""
-    world, _ = crowd(tmp_path, count)
+    world, _ = crowd(tmp_path, count, faults)
     folder = tmp_path / "drop"
     folder.mkdir(exist_ok=True)
     options = SandboxOptions(world, 60.0)
     base = Settings(tmp_path / "home", nightly_source=str(folder))
-    clock = LateClock(60.0)
+    clock = clock or LateClock(60.0)
     app = App(replace(base, **settings), environ=CREDENTIALS, sandbox=options if sandbox else None, clock=clock)
     if not sandbox:  # the settings lead to Zoho's own host, and only the calls go to the sandbox
         app.runs = Runs(app.context, app.accounts, app.jobs, app.canaries, app.stopping, options)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 import sqlite3
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing, closing
 from dataclasses import replace
+from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -19,6 +22,7 @@ from bulkremove.domain.job import EndReason, Job, JobState
 from bulkremove.domain.ledger import Quota, SuspensionReason
 from bulkremove.domain.plan import PlannedRow
 from bulkremove.domain.row import Removal, Roles, Row, RowState, Status
+from bulkremove.domain.schedule import Schedule
 from bulkremove.engine import rate_limit
 from bulkremove.engine.admission import Admissions
 from bulkremove.engine.events import Lockout, RunEnd
@@ -48,8 +52,8 @@ UNANSWERED = 45.0 + 60.0 + 60.0 + 1.1
 class Account:
     """A job of many rows, its journal, and as many limiters on its one ledger as there are processes."""
 
-    def __init__(self, home: Path, quota: Quota | None = None) -> None:
-        self.quota = quota or Quota()
+    def __init__(self, home: Path, quota: Quota | None = None, rows: int = ROWS) -> None:
+        self.quota, self.rows = quota or Quota(), rows
         self.clock = VirtualClock()
         self.home = home
         self.storage = SqliteStorage(home, self.clock)
@@ -60,7 +64,7 @@ class Account:
         """What the last answer found."""
 
     async def prepare(self) -> None:
-        removals = [Removal("1", "2", str(i)) for i in range(ROWS)]
+        removals = [Removal("1", "2", str(i)) for i in range(self.rows)]
         rows = [PlannedRow(Row(i + 2, ("1", "2", str(i))), removal, None) for i, removal in enumerate(removals)]
         job = Job("job", "a", "h", "f", "", None, ("c", "b", "l"), Roles(0, 1, 2), "x", JobState.READY)
         await self.storage.jobs.create(job, rows)
@@ -116,11 +120,13 @@ class Account:
         return self.clock.monotonic()
 
 
-def played(home: Path, play: Callable[[Account], Awaitable[None]], quota: Quota | None = None) -> None:
+def played(
+    home: Path, play: Callable[[Account], Awaitable[None]], quota: Quota | None = None, *, rows: int = ROWS
+) -> None:
     """Run ``play`` at a account, in virtual time."""
 
     async def main() -> None:
-        account = Account(home, quota)
+        account = Account(home, quota, rows)
         await account.prepare()
         await play(account)
         account.storage.close()
@@ -456,6 +462,58 @@ def test_the_day_s_allowance_holds_across_restarts_and_says_when_it_goes_on(tmp_
         assert first + DAY == pytest.approx(used_up.until, abs=0.01)
         await account.clock.sleep(DAY)
         await account.acquire(3)
+
+    played(tmp_path, play, Quota(daily=3))
+
+
+def test_a_year_of_nights_at_the_day_s_allowance_has_none_without_a_call(tmp_path: Path) -> None:
+    """At 02:30 in Berlin, over both changes of the clock: a night of summer time starts 23 hours after the one before.
+
+    5,000 rows at 1,000 a day are 5 nights for the same reason: each night makes as many calls as a day allows.
+    """
+    calls = 2
+
+    async def play(account: Account) -> None:
+        account.clock.epoch = datetime(2026, 1, 5, tzinfo=UTC).timestamp()
+        schedule, limiter = Schedule(time(2, 30), ZoneInfo("Europe/Berlin")), account.limiter()
+        rows = deque([row async for row in account.storage.rows.open_rows("job")])
+        nights: list[int] = []
+        while rows:
+            ((_, start),) = schedule.next_starts(account.clock.wall(), 1)
+            await account.clock.sleep(start - account.clock.wall() + random.Random(len(nights)).uniform(0.0, 5.0))
+            nights.append(0)
+            while rows and isinstance(
+                permit := await limiter.acquire(rows[0], alone=lambda: False, in_time=lambda: True), Permit
+            ):
+                await account.complete(permit)
+                rows.popleft()
+                nights[-1] += 1
+        assert [calls] * 366 == nights
+        assert calls == rate_limit.peak_calls(
+            await account.storage.rate_limit.send_times("key", since=Monotonic(0.0)), DAY
+        )
+
+    played(tmp_path, play, Quota(daily=calls), rows=366 * calls)
+
+
+@pytest.mark.parametrize("reboots", [False, True])
+def test_calls_of_a_clock_that_was_years_ahead_hold_the_day_s_allowance_for_a_day_at_most(
+    tmp_path: Path, reboots: bool
+) -> None:
+    async def play(account: Account) -> None:
+        account.clock.step_wall(10 * 365 * DAY)
+        for i in range(2):
+            await account.complete(await account.acquire(i))
+        account.clock.step_wall(-10 * 365 * DAY)
+        if reboots:
+            account.clock.reboot()
+        await account.clock.sleep(DAY / 2)
+        await account.complete(await account.acquire(2))
+        used_up = await account.ask(3)
+        assert isinstance(used_up, DayUsedUp)
+        assert account.clock.wall() + DAY / 2 == pytest.approx(used_up.until, abs=10.0)
+        await account.clock.sleep(DAY / 2)
+        await account.complete(await account.acquire(3))
 
     played(tmp_path, play, Quota(daily=3))
 

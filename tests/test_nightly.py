@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import platform
 import random
 import shutil
 import sqlite3
-import subprocess
 import sys
 import time
 from contextlib import closing
@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openpyxl import Workbook
 
 from bulkremove.app import App, Consent, Preview, SandboxOptions, Stop
-from bulkremove.app.nightly import Scheduler
+from bulkremove.app.nightly import NightEnd, Scheduler
 from bulkremove.app.nightly.hold_rules import reasons_to_hold
 from bulkremove.cli.exit_codes import of_nightly_run
 from bulkremove.config import Settings, load
@@ -30,14 +31,16 @@ from bulkremove.domain.errors import ConsentMissing, FileRefused, JobBusy, Setti
 from bulkremove.domain.job import APPROVAL_SECONDS, EndReason, FrontEnd, JobState
 from bulkremove.domain.planner import plan
 from bulkremove.domain.row import Status
+from bulkremove.platform.local_time import local
 from bulkremove.reading.options import ReadOptions
 from bulkremove.reading.reader import read
 from bulkremove.sandbox import read_log
 from bulkremove.sources.inbox import Inbox
+from bulkremove.storage.interface.records import Notice
 from tests.application_fixtures import LateClock, run, stored
 from tests.cli_fixtures import Bulkremove, crowd, environment, sandbox
 from tests.nightly_fixtures import EARLIER, nightly_site, remember
-from tests.web_fixtures import CREDENTIALS, running_site, triples, until
+from tests.web_fixtures import CREDENTIALS, IDS, running_site, triples, until
 
 
 async def test_a_file_is_run_once_and_ends_in_done_with_its_report(tmp_path: Path) -> None:
@@ -87,6 +90,68 @@ async def test_a_file_that_can_not_be_read_waits_and_holds_up_no_other(
         assert ["lost.csv"] == found.unfinished
 
 
+async def test_what_systems_and_editors_leave_in_a_folder_stays_where_it_is(tmp_path: Path) -> None:
+    litter = {"Thumbs.db", "desktop.ini", ".DS_Store", "~$leavers.xlsx", ".~lock.leavers.ods#", "leavers.csv~", "a.lnk"}
+    async with nightly_site(tmp_path) as one:
+        for name in litter:
+            one.drop(name, "x")
+        (one.folder / "$RECYCLE.BIN").mkdir()
+        result = await one.run()
+        assert litter == set(one.where()[""])
+        assert (NightEnd.DONE, [], []) == (result.end, result.left, result.unfinished)
+
+
+async def test_held_files_leave_their_folder_when_their_job_has_ended(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path, max_removals=4) as one:
+        one.drop("approved.csv", triples(5))
+        one.drop("cancelled.csv", triples(6, first=6))
+        one.drop("damaged.csv", "")
+        await one.run()
+        cancelled, approved = await one.jobs()
+        assert ["approved.csv", "cancelled.csv", "damaged.csv"] == one.where()["held"]
+        await one.app.jobs.approve(approved.id, by="kim")
+        await one.app.jobs.cancel(cancelled.id, by="kim")
+        await one.run()
+        assert (["damaged.csv"], ["approved.csv", "cancelled.csv"]) == (one.where()["held"], one.where()["done"])
+        assert "cancelled.csv" in (await one.run(again="cancelled.csv")).held[0], "it can still be asked for anew"
+
+
+async def test_the_umask_decides_no_rights_of_the_folders(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path) as one:
+        one.folder.chmod(0o2770)
+        before = os.umask(0o077)
+        try:
+            await one.run()
+        finally:
+            os.umask(before)
+        modes = {(one.folder / name).stat().st_mode & 0o7777 for name in ("working", "done", "held")}
+        assert {0o2750} == modes, "others could put links into them"
+
+
+async def test_two_hosts_on_one_folder_are_one_after_the_other(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path) as one:
+        one.drop("leavers.csv", triples(3))
+        await one.run()
+        one.drop("more.csv", triples(3, first=5))
+        with Inbox(one.folder).locked():
+            result = await one.run()
+        assert f"Another nightly run (host {platform.node()}, process {os.getpid()}) takes files" in result.failures[0]
+        assert 8 == of_nightly_run(result)
+        assert ["more.csv"] == one.where()[""]
+        assert 1 == len((await one.run()).ran)
+
+
+async def test_a_folder_that_goes_away_in_the_middle_is_told_in_words(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path, count=60) as one:
+        one.drop("leavers.csv", triples(60))
+        night = asyncio.create_task(one.run())
+        await until(one.removed)
+        shutil.rmtree(one.folder)
+        result = await night
+        assert NightEnd.FAILED is result.end
+        assert "[Errno" not in " ".join(result.failures)
+
+
 @pytest.mark.parametrize("sandbox", [False, True])
 async def test_folders_and_names_that_are_too_long_are_named_and_hold_up_no_file(tmp_path: Path, sandbox: bool) -> None:
     async with nightly_site(tmp_path, sandbox=sandbox) as one:
@@ -105,7 +170,7 @@ async def test_folders_and_names_that_are_too_long_are_named_and_hold_up_no_file
         assert {longest, "last.csv"} == {job.source for job in await one.jobs()}
         assert (one.folder / long).exists()
         if not sandbox:
-            assert 3 == one.notices().count("something is left in the folder")
+            assert 3 == one.notices().count("something is left in the folder. Move it away")
 
 
 async def test_a_file_that_can_not_be_taken_is_a_failure_and_holds_up_no_other(tmp_path: Path) -> None:
@@ -116,7 +181,7 @@ async def test_a_file_that_can_not_be_taken_is_a_failure_and_holds_up_no_other(t
         found = await one.run()
         assert ["last.csv"] == [job.source for job in found.ran]
         assert "first.csv can't be taken" in found.failures[0]
-        assert 5 == of_nightly_run(found)
+        assert 8 == of_nightly_run(found)
         assert ["first.csv"] == one.where()[""]
 
 
@@ -157,9 +222,10 @@ async def test_what_a_person_must_see_first_is_held_and_told(
         assert words in found.held[0]
         assert 4 == of_nightly_run(found)
         assert ["leavers.csv"] == one.where()["held"]
-        assert ["held: leavers.csv"] == one.notices()
+        (told,) = one.notices()
+        assert told.startswith("held: leavers.csv. ")
         assert (await one.run()).held == []
-        assert ["held: leavers.csv"] == one.notices()
+        assert [told] == one.notices()
 
 
 async def test_a_held_plan_runs_after_one_approval_and_never_before(tmp_path: Path) -> None:
@@ -186,7 +252,7 @@ async def test_a_forgotten_plan_expires_after_seven_days_and_says_so(tmp_path: P
         one.clock.ahead = APPROVAL_SECONDS + 60.0
         await one.run()
         assert JobState.CANCELLED == (await one.job()).state
-        assert "the plan of leavers.csv has expired" in one.notices()
+        assert "the plan of leavers.csv has expired. Preview the file again" in one.notices()
 
 
 async def test_a_plan_that_is_approved_while_others_expire_is_not_cancelled(tmp_path: Path) -> None:
@@ -221,7 +287,7 @@ async def test_an_announced_plan_runs_when_its_day_comes_without_those_on_the_pr
     async with nightly_site(tmp_path, delay_days=2) as one:
         one.drop("leavers.csv", triples(5))
         assert (await one.run()).ran == []
-        assert ["announced: leavers.csv"] == one.notices()
+        assert ["announced: leavers.csv. Cancel it if it is wrong"] == one.notices()
         one.clock.ahead = 86_400.0
         assert (await one.run()).ran == []
         (tmp_path / "home" / "protected.csv").write_text("Learner ID\n478346000019558001\n")
@@ -345,8 +411,8 @@ async def test_a_folder_that_is_gone_is_told_and_is_not_nothing_to_do(tmp_path: 
         one.folder.rmdir()
         found = await one.run()
         assert "There is no folder" in found.failures[0]
-        assert 5 == of_nightly_run(found)
-        assert ["the nightly run's source is not there"] == one.notices()
+        assert 8 == of_nightly_run(found)
+        assert ["the nightly run's source is not there. Repair it"] == one.notices()
 
 
 async def test_two_nights_at_once_are_one(tmp_path: Path) -> None:
@@ -369,12 +435,46 @@ async def test_a_command_and_what_it_gave_are_a_source(tmp_path: Path) -> None:
         assert {path.read_text() for path in kept if "-report" not in path.name} == {triples(3)}
 
 
+async def test_an_unchanged_export_is_passed_over_only_if_nothing_of_it_is_left_to_do(tmp_path: Path) -> None:
+    export = tmp_path / "export.csv"
+    export.write_text(triples(3))
+    async with nightly_site(tmp_path, nightly_source=f"command cat {export}", max_removals=2) as one:
+        held = await one.run()
+        assert 1 == len(held.held)
+        again = await one.run()
+        assert (1, 1, []) == (len(again.waiting), len(again.unchanged), again.held)
+        assert "is held" in again.unchanged[0]
+        await one.app.jobs.cancel((await one.job()).id, by="kim")
+        anew = await one.run()
+        assert "of the same content was cancelled" in anew.held[0], "a person said no, so a person must say yes"
+        await one.app.jobs.approve((await one.job()).id, by="kim")
+        assert 1 == len((await one.run()).ran)
+        assert (1, []) == (len((await one.run()).unchanged), (await one.run()).ran)
+
+
+async def test_an_export_that_was_another_one_meanwhile_is_planned_anew(tmp_path: Path) -> None:
+    """Who was enrolled again since may have left again."""
+    export = tmp_path / "export.csv"
+    async with nightly_site(tmp_path, nightly_source=f"command cat {export}") as one:
+        for content, runs in ((triples(3), 1), (triples(3), 0), (triples(2, first=5), 1), (triples(3), 1)):
+            export.write_text(content)
+            assert runs == len((await one.run()).ran)
+
+
+async def test_an_export_that_could_not_be_read_is_tried_again(tmp_path: Path) -> None:
+    export = tmp_path / "export.csv"
+    export.write_text(triples(3).replace("learner", "person"))
+    async with nightly_site(tmp_path, nightly_source=f"command cat {export}") as one:
+        for _ in range(2):
+            assert "no column" in (await one.run()).held[0]
+
+
 @pytest.mark.parametrize("source", ["command false", "command no-such-program-here", "http://127.0.0.1:9/leavers.csv"])
 async def test_a_source_that_gives_nothing_is_told(tmp_path: Path, source: str) -> None:
     async with nightly_site(tmp_path, nightly_source=source) as one:
         found = await one.run()
         assert found.failures
-        assert ["the nightly run's source is not there"] == one.notices()
+        assert ["the nightly run's source is not there. Repair it"] == one.notices()
 
 
 async def test_a_dry_run_asks_a_command_too_and_leaves_nothing_of_it(tmp_path: Path) -> None:
@@ -387,6 +487,35 @@ async def test_a_dry_run_asks_a_command_too_and_leaves_nothing_of_it(tmp_path: P
         assert job.source.endswith("-cat.csv")
 
 
+async def test_a_scheduled_plan_is_named_with_its_day_everywhere(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path, delay_days=2, max_removals=4) as one:
+        one.drop("leavers.csv", triples(3))
+        one.drop("larger.csv", triples(5, first=5))
+        for _ in range(2):
+            result = await one.run()
+            assert "leavers.csv (" in result.scheduled[0]
+            assert ([], 1) == (result.ran, len(result.scheduled))
+        job = next(job for job in await one.jobs() if job.source == "leavers.csv")
+        assert JobState.SCHEDULED is job.state
+        assert job.due_at is not None
+        assert [job] == await one.app.jobs.all(JobState.SCHEDULED)
+        assert ["larger.csv"] == [held.source for held in await one.app.jobs.all(JobState.HELD)]
+        _, jobs, _ = await one.app.context.storage.jobs.counts(one.app.settings.host)
+        assert (1, 1) == (jobs["scheduled"], jobs["held"])
+        with pytest.raises(ConsentMissing, match="is scheduled for "):
+            await run(one.app, job)
+        home, due = tmp_path / "home", f"{local(job.due_at):%Y-%m-%d %H:%M}"
+        program = Bulkremove(home, environment())
+        assert f"leavers.csv  (runs from {due} on)" in program("jobs", "--state", "scheduled").stdout
+        shown = program("show", job.id).stdout
+        assert f"Job {job.id}: scheduled. It runs from {due} on." in shown
+        assert "To let it run before: " in shown
+        told = json.loads(program("show", "--json", job.id).stdout)
+        assert ("scheduled", job.due_at) == (told["state"], told["due_at"])
+        assert JobState.READY is (await one.app.jobs.approve(job.id, by="kim")).state
+        assert [job.id] == [done.id for done in (await one.run()).ran]
+
+
 async def test_an_announced_job_that_a_killed_run_left_waits_for_its_day(tmp_path: Path) -> None:
     async with nightly_site(tmp_path, delay_days=2) as one:
         file = one.drop("leavers.csv", triples(2))
@@ -397,7 +526,7 @@ async def test_an_announced_job_that_a_killed_run_left_waits_for_its_day(tmp_pat
         assert taken is not None
         done.rename(one.folder / "working" / taken.place)  # where it was when the run was killed
         result = await one.run()
-        assert ([], [], JobState.HELD) == (result.failures, result.ran, (await one.job()).state)
+        assert ([], [], JobState.SCHEDULED) == (result.failures, result.ran, (await one.job()).state)
         assert not file.exists()
 
 
@@ -445,7 +574,7 @@ async def test_a_folder_whose_places_can_not_be_made_is_trouble(tmp_path: Path) 
         (one.folder / "held").mkdir()
         found = await one.run()
         assert found.failures
-        assert 5 == of_nightly_run(found)
+        assert 8 == of_nightly_run(found)
 
 
 async def test_by_day_people_go_first(tmp_path: Path) -> None:
@@ -677,6 +806,24 @@ async def test_a_held_plan_is_approved_on_the_page_by_typing_its_number(tmp_path
         assert 5 == (await one.app.jobs.tally(await one.app.jobs.find(job)))[Status.REMOVED]
 
 
+async def test_a_scheduled_plan_shows_its_day_on_the_page_and_can_be_cancelled_there(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 5)
+    drop = tmp_path / "drop"
+    drop.mkdir()
+    (drop / "leavers.csv").write_text(triples(2))
+    (drop / "leavers.csv.ready").touch()
+    settings: dict[str, Any] = {"delay_days": 2, "nightly_source": str(drop)}
+    async with running_site(tmp_path / "home", world=world, **settings) as one, one.visitor() as visitor:
+        await remember(one.app, 5)
+        await one.app.nightly_runs(one.supervisor).run(stop=Stop())
+        (job,) = await one.app.jobs.all(JobState.SCHEDULED)
+        page = await visitor.get(f"/jobs/{job.id}")
+        assert "It runs by itself, in the first nightly run after" in page.text
+        assert "To let it run now, type the number" in page.text
+        await visitor.post(f"/jobs/{job.id}/cancel")
+        assert JobState.CANCELLED is (await one.app.jobs.find(job.id)).state
+
+
 def program_of(tmp_path: Path, settings: str) -> Bulkremove:
     """The program with these settings."""
     (tmp_path / "home").mkdir()
@@ -692,42 +839,16 @@ def has_past(program: Bulkremove, world: Path | None = None) -> None:
         asyncio.run(remember(app, 12))
 
 
-def test_the_schedule_is_shown_and_what_starts_it_is_printed(tmp_path: Path) -> None:
-    program = program_of(
-        tmp_path, 'nightly_at = "02:30"\nnightly_zone = "Europe/Berlin"\nnightly_source = "/srv/leavers"\n'
-    )
-    shown = program("schedule", "show").stdout.splitlines()
-    assert 10 == len(shown)
-    assert all(" 02:30 CE" in line for line in shown)
-    line = program("schedule", "cron").stdout
-    assert line.startswith("30 2 * * * ")
-    assert f"--home {tmp_path / 'home'} nightly" in line
-    relative = program("schedule", "cron", "--home", "home").stdout  # as it may be typed; cron starts elsewhere
-    assert f"--home {tmp_path / 'home'} nightly" in relative
-    percent = Bulkremove(tmp_path / "100%", environment())
-    assert "100\\%" in percent("schedule", "cron").stdout  # cron ends a command at a bare one
-    assert "100%%" in percent("schedule", "systemd").stdout
-    units = program("schedule", "systemd").stdout
-    assert "OnCalendar=*-*-* 02:30:00 Europe/Berlin" in units
-    if shutil.which("systemd-analyze"):
-        service, _, timer = units.partition("# /etc/systemd/system/bulkremove.timer")
-        (tmp_path / "bulkremove.service").write_text(service)
-        (tmp_path / "bulkremove.timer").write_text(timer)
-        done = subprocess.run(
-            ["systemd-analyze", "verify", str(tmp_path / "bulkremove.timer")],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert "bulkremove.timer:" not in done.stderr
-
-
 @pytest.mark.parametrize(
     ("line", "words"),
     [
         ('nightly_at = "25:00"', "no time of the day"),
         ('nightly_zone = "Mars/Olympus"', "no time zone"),
         ('nightly_window = "22:00"', "no time window"),
+        ('nightly_window = "22:00-22:00"', "no time window"),
+        ('nightly_at = "12:00"\nnightly_window = "22:00-06:00"', "lies outside nightly_window"),
+        ('nightly_columns = "course=A,batch=B"', "write course=A,batch=B,learner=C"),
+        ('nightly_hidden = "maybe"', "must be refuse or leave_out or include"),
         ('nightly_missed = "maybe"', "must be run or skip"),
         ("baseline_factor = 0", "from 1 to 999"),
         ('ping_url = "http://example.com"', "https"),
@@ -741,9 +862,59 @@ def test_a_mistake_in_the_settings_is_told_with_its_line(tmp_path: Path, line: s
     assert words in done.stderr
 
 
+def test_a_time_of_toml_s_own_and_a_window_over_midnight_are_understood(tmp_path: Path) -> None:
+    (tmp_path / "bulkremove.toml").write_text('nightly_at = 02:30:00\nnightly_window = "22:00-06:00"\n')
+    settings = load({}, {"BULKREMOVE_HOME": str(tmp_path)})
+    assert (daytime(2, 30), (daytime(22), daytime(6))) == (settings.nightly_at, settings.nightly_window)
+
+
+async def test_nights_after_one_that_started_in_2036_go_on(tmp_path: Path) -> None:
+    """Dates, the day's cap, the allowance and notices: a clock that was wrong for a moment stops none of them."""
+    async with nightly_site(tmp_path, nightly_at=daytime(2, 30), max_removals=4, daily_limit=5) as one:
+        real = one.clock.ahead = datetime(2030, 1, 2, 2, 31, tzinfo=UTC).timestamp() - time.time()
+        worker = Scheduler(one.app.context, one.app.nightly_runs(one.app.supervisor()), Stop())
+        one.clock.ahead += 6 * 365 * 86_400.0
+        one.drop("first.csv", triples(3))
+        await one.run()
+        assert [JobState.FINISHED] == [job.state for job in await one.jobs()]
+        one.clock.ahead = real
+        one.drop("second.csv", triples(2, first=5))
+        await worker.run_due()
+        assert {"first.csv", "second.csv"} == {job.source for job in await one.jobs()}
+        assert [JobState.FINISHED] * 2 == [job.state for job in await one.jobs()]
+        storage = one.app.context.storage
+        await storage.record(Notice("k", "s", "b", None, Epoch(one.clock.wall() + 5 * 365 * 86_400.0)))
+        assert "k" in [notice.key for notice in await storage.nightly.due_notices(one.clock.wall())]
+
+
+async def test_the_sheet_the_columns_and_hidden_rows_of_nightly_files_are_settings(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "bulkremove.toml").write_text(
+        'nightly_sheet = "March"\nnightly_columns = { course = "A", batch = "Group", learner = "C" }\n'
+        'nightly_hidden = "leave_out"\n'
+    )
+    loaded = load({}, {"BULKREMOVE_HOME": str(tmp_path / "home")})
+    names = ("nightly_sheet", "nightly_columns", "nightly_hidden")
+    settings: dict[str, Any] = {name: getattr(loaded, name) for name in names}
+    course, batch, learner = IDS
+    book = Workbook()
+    book.create_sheet("Notes").append(["Ask Jo"])
+    sheet = book.create_sheet("March")
+    sheet.append(["K", "Group", "P", "reason"])
+    for i in range(3):
+        sheet.append([course, batch, str(int(learner) + i), "left"])
+    sheet.row_dimensions[3].hidden = True
+    async with nightly_site(tmp_path, **settings) as one:
+        book.save(one.drop("leavers.xlsx", ""))
+        (one.folder / "leavers.xlsx.ready").touch()
+        result = await one.run()
+        assert [] == result.held[1:]
+        assert 2 == len(await one.app.jobs.outcomes(await one.job()))
+
+
 def test_without_a_source_there_is_no_night(tmp_path: Path) -> None:
     done = program_of(tmp_path, "")("nightly")
-    assert (2, True) == (done.returncode, "There is no nightly_source" in done.stderr)
+    assert (8, True) == (done.returncode, "There is no nightly_source" in done.stderr)
 
 
 def test_a_night_by_hand_ends_with_the_codes_of_the_core(tmp_path: Path) -> None:
@@ -758,7 +929,7 @@ def test_a_night_by_hand_ends_with_the_codes_of_the_core(tmp_path: Path) -> None
         (drop / name).write_text(triples(count, first=first))
         (drop / f"{name}.ready").touch()
     shown = program("nightly", "--dry-run", *again)
-    assert (0, 2) == (shown.returncode, shown.stdout.count("Plan      "))
+    assert (4, 2) == (shown.returncode, shown.stdout.count("Plan      "))
     assert "To run exactly this plan" not in shown.stdout  # a nightly run takes whatever is there by then
     done = program("nightly", *again)
     assert 4 == done.returncode

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import email
 import email.policy
 import io
+import platform
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -19,10 +21,15 @@ from aiohttp import web
 from aiosmtpd.controller import Controller
 from openpyxl import load_workbook
 
+from bulkremove.app.doctor import checks
 from bulkremove.app.notices import Notifier
+from bulkremove.cli.exit_codes import of_nightly_run
 from bulkremove.domain.errors import NoticeFailed, SettingsError
+from bulkremove.domain.job import JobState
+from bulkremove.storage import SqliteStorage
+from tests.cli_fixtures import Bulkremove, environment
 from tests.nightly_fixtures import NightlySite, nightly_site
-from tests.web_fixtures import free_port, triples
+from tests.web_fixtures import CREDENTIALS, free_port, triples
 
 
 class Mailbox:
@@ -62,7 +69,7 @@ async def test_a_night_is_told_by_mail_with_its_report_attached(tmp_path: Path, 
         job = (await one.job()).id
         chain = {entry.hash for entry in await one.app.audit.newest(100)}
     (mail,) = box.mails
-    assert "finished: leavers.csv: Removed 5" in mail["Subject"]
+    assert ": finished: leavers.csv: removed 5. Nothing to do" in mail["Subject"]
     body = mail.get_body(("plain", "html"))
     assert body is not None
     assert "478346" not in body.get_content()
@@ -98,12 +105,15 @@ async def test_a_notice_waits_for_the_mail_server_and_is_sent_once(tmp_path: Pat
         await one.run()
         assert [] == box.mails
         told_to(one, address)
-        assert 1 == await one.app.nightly_runs(one.app.supervisor()).outbox.send_due(), "not before a minute has passed"
+        waiting = one.app.context.storage.nightly.waiting_notices
+        await one.app.nightly_runs(one.app.supervisor()).outbox.send_due()
+        assert 1 == await waiting(), "not before a minute has passed"
         one.clock.ahead = 120.0
         nights = one.app.nightly_runs(one.app.supervisor())
-        assert 0 == await nights.outbox.send_due()
-        assert 0 == await nights.outbox.send_due()
-    assert ["held: leavers.csv"] == [mail["Subject"].removeprefix("bulkremove: ") for mail in box.mails]
+        for _ in range(2):
+            await nights.outbox.send_due()
+            assert 0 == await waiting()
+    assert ["held: leavers.csv. Approve or cancel it"] == [mail["Subject"].partition(": ")[2] for mail in box.mails]
 
 
 async def test_a_notice_is_written_together_with_what_it_tells(tmp_path: Path) -> None:
@@ -124,6 +134,100 @@ async def test_an_address_that_does_not_answer_is_a_failure() -> None:
     notices = Notifier([f"mailto://127.0.0.1:{free_port()}/?from=a@example.com&to=b@example.com&mode=insecure"])
     with pytest.raises(NoticeFailed):
         await notices.send("subject", "body", None)
+
+
+SILENT = "mailto://jo:open-sesame@127.0.0.1:{}/?from=a@example.com&to=b@example.com&mode=insecure"
+
+
+async def test_a_mail_server_that_does_not_take_a_notice_is_told_with_its_reason_and_no_secret(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with nightly_site(tmp_path) as one:
+        told_to(one, SILENT.format(free_port())).drop("leavers.csv", triples(5))
+        result = await one.run()
+        assert JobState.FINISHED is result.ran[0].state
+        assert "could not be sent" in result.failures[0]
+        assert "Connection refused" in result.failures[0]
+        assert 8 == of_nightly_run(result)
+        assert "Connection refused" in caplog.text
+        assert "open-sesame" not in caplog.text + result.failures[0]
+    program = Bulkremove(tmp_path / "home", environment(**CREDENTIALS, BULKREMOVE_NOTIFY=SILENT.format(free_port())))
+    done = program("nightly", "--test-notice")
+    assert (1, True) == (done.returncode, "Connection refused" in done.stderr)
+    assert "open-sesame" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("content", ["nonsense with secret\n", None])
+async def test_an_unusable_file_of_addresses_is_told_by_name_and_stops_no_night(
+    tmp_path: Path, content: str | None
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "notify.txt").write_text(content or "mailto://a@example.com\n")
+    (home / "notify.txt").chmod(0o600 if content else 0o644)
+    async with nightly_site(tmp_path) as one:
+        one.drop("leavers.csv", triples(5))
+        result = await one.run()
+        assert [JobState.FINISHED] == [job.state for job in result.ran]
+        assert str(home / "notify.txt") in result.failures[0]
+        assert "secret" not in result.failures[0].partition("not shown")[0].replace("which holds secrets", "")
+        assert 8 == of_nightly_run(result)
+        assert 1 == await one.app.context.storage.nightly.waiting_notices()
+
+
+async def test_without_addresses_no_notice_is_marked_as_sent_and_night_and_doctor_say_so(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path) as one:
+        one.drop("leavers.csv", triples(5))
+        result = await one.run()
+        assert result.unsent.startswith("1 notice(s). Nobody is notified")
+        assert 0 == of_nightly_run(result)
+        assert 1 == await one.app.context.storage.nightly.waiting_notices()
+        (check,) = (check for check in await checks(one.app.context) if check.name == "notices")
+        assert (False, True) == (check.ok, "no addresses" in check.words)
+
+
+async def test_a_mail_is_plain_text_and_its_subject_says_where_and_what_to_do(
+    tmp_path: Path, post: tuple[Mailbox, str]
+) -> None:
+    box, address = post
+    name = "<a href='example.com'>click\nBcc: x.csv"
+    async with nightly_site(tmp_path, max_removals=4) as one:
+        told_to(one, address).drop(name, triples(5))
+        await one.run()
+    (mail,) = box.mails
+    assert "text/plain" == mail.get_content_type()
+    assert f"bulkremove on {platform.node()}, account default: held: " in mail["Subject"]
+    assert mail["Subject"].endswith("Approve or cancel it")
+    assert None is mail["Bcc"]
+
+
+async def test_mails_are_sent_together_and_not_while_the_night_keeps_others_out(tmp_path: Path) -> None:
+    most = now = 0
+    night_is_over: list[bool] = []
+    async with nightly_site(tmp_path, max_removals=1) as one:
+
+        class SlowBox(Mailbox):
+            async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
+                nonlocal most, now
+                now += 1
+                most = max(most, now)
+                with closing(SqliteStorage(one.app.settings.home, one.clock)) as other:
+                    night_is_over.append(await other.claims.holder("nightly") is None)
+                await asyncio.sleep(0.3)
+                now -= 1
+                return await super().handle_DATA(server, session, envelope)
+
+        box = SlowBox()
+        server = Controller(box, hostname="127.0.0.1", port=free_port())
+        server.start()
+        told_to(one, f"mailto://127.0.0.1:{server.port}/?from=a@example.com&to=b@example.com&mode=insecure")
+        for number in range(4):
+            one.drop(f"{number}.csv", triples(5, first=5 * number))
+        await one.run()
+        server.stop()
+    assert 4 == len(box.mails)
+    assert most > 1
+    assert {True} == set(night_is_over)
 
 
 async def test_the_dead_mans_switch_hears_of_start_and_end(tmp_path: Path) -> None:

@@ -302,7 +302,7 @@ async def test_a_nightly_job_that_no_run_went_on_with_is_held_after_its_days(tmp
         result = await one.run()
         assert ([], 1) == (result.ran, len(result.held))
         assert JobState.HELD is (await one.job()).state
-        assert "needs review: leavers.csv" in one.notices()
+        assert "needs review: leavers.csv. Approve or cancel it" in one.notices()
         one.clock.ahead += 86_400.0
         assert [] == (await one.run()).ran  # a person has not looked yet, and the plan has not expired
         await one.app.jobs.approve(job.id, by="kim")
@@ -326,7 +326,7 @@ async def test_a_nightly_run_that_stood_still_sends_no_later_job(tmp_path: Path)
         assert EndReason.STANDSTILL is ended.job.reason_code
         result = await one.run()
         assert "first.csv: It needs review" in " ".join(result.held)
-        assert "needs review: first.csv" in one.notices()
+        assert "needs review: first.csv. Approve or cancel it" in one.notices()
 
 
 async def test_what_a_person_drove_and_died_on_is_held_by_the_night_after_an_hour(tmp_path: Path) -> None:
@@ -394,7 +394,7 @@ async def test_an_announced_job_whose_day_is_long_past_is_held(tmp_path: Path) -
     async with nightly_site(tmp_path, delay_days=1) as one:
         one.drop("leavers.csv", triples(3))
         await one.run()
-        assert JobState.HELD is (await one.job()).state
+        assert JobState.SCHEDULED is (await one.job()).state
         one.clock.ahead = 86_400.0 + APPROVAL_SECONDS + 3600.0
         result = await one.run()
         assert ([], 1) == (result.ran, len(result.held))

@@ -64,6 +64,12 @@ def test_missed_nights_are_due_once() -> None:
     assert Schedule(time(2), zone).due(date(2026, 6, 10), now) is None
 
 
+def test_a_night_that_started_while_the_clock_was_wrong_keeps_none_from_running() -> None:
+    schedule, now = Schedule(time(2), ZoneInfo("Europe/Berlin")), local("2026-06-10T12:00")
+    assert date(2026, 6, 10) == schedule.due(date(2036, 1, 1), now)
+    assert schedule.due(date(2026, 6, 11), now) is None, "as it was in a zone further east"
+
+
 @given(zones, times, nows)
 def test_the_next_starts_lie_ahead_one_a_date(zone: ZoneInfo, at: time, now: Epoch) -> None:
     found = Schedule(at, zone).next_starts(now, 10)

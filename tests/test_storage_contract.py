@@ -26,6 +26,7 @@ from bulkremove.storage import SqliteStorage, Storage
 from bulkremove.storage.interface.attempts import AttemptOutcome, DoneElsewhere, SlotDecision
 from bulkremove.storage.interface.claims import StopAction, StopRequest
 from bulkremove.storage.interface.jobs import JobEnd
+from bulkremove.storage.interface.nightly import LastNight
 from bulkremove.storage.interface.records import Act, IntakeResult, JobEvent, Notice, Record
 from bulkremove.storage.interface.restore import LostCalls
 from bulkremove.storage.interface.users import Token, User, UserCredentials
@@ -545,10 +546,11 @@ async def test_records_are_written_together_and_a_notice_once(storage: Storage) 
 
 async def test_nightly_runs_remember_their_date_and_the_sizes_of_their_jobs(storage: Storage) -> None:
     night = await storage.nightly.begin("2026-11-25", sandbox="", at=Epoch(1.0))
-    await storage.nightly.end(night, at=Epoch(2.0), good=True)
+    await storage.nightly.end(night, "done", at=Epoch(2.0), good=True, clock_skew=2.5)
+    assert LastNight(Epoch(1.0), Epoch(2.0), "done", 2.5) == await storage.nightly.last(sandbox="")
     await storage.nightly.skip("2026-11-26", ACT, sandbox="", at=Epoch(3.0))
     night = await storage.nightly.begin("2026-11-27", sandbox="sandbox", at=Epoch(4.0))
-    await storage.nightly.end(night, at=Epoch(5.0), good=True)
+    await storage.nightly.end(night, "goes_on", at=Epoch(5.0), good=True, clock_skew=None)
     for sandbox, last in (("", ("2026-11-26", 2.0)), ("sandbox", ("2026-11-27", 5.0)), ("127.0.0.1:1", (None, None))):
         assert last == (
             await storage.nightly.last_date(sandbox=sandbox),

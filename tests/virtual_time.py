@@ -75,6 +75,24 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(landed)
         return future
 
+    async def subprocess_exec(self, *args: Any, **kwargs: Any) -> Any:
+        """As asyncio's; time stands still until the process has ended."""
+        self._jumping.threads += 1
+        try:
+            transport, protocol = await super().subprocess_exec(*args, **kwargs)
+        except BaseException:
+            self._jumping.threads -= 1
+            raise
+
+        async def wait() -> None:
+            try:
+                await transport._wait()  # type: ignore[attr-defined] # there is no public one for a transport
+            finally:
+                self._jumping.threads -= 1
+
+        self._waits = {*getattr(self, "_waits", ()), asyncio.ensure_future(wait())}
+        return transport, protocol
+
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncio's own
         """Waits for threads, so time stands still; a ``timeout`` (Python 3.12 and newer) could only be real time."""
         self._jumping.threads += 1

@@ -146,7 +146,7 @@ class App:
         return JobSupervisor(self.context, self.jobs, self.runs, self.stopping, watch)
 
     def nightly_runs(self, supervisor: JobSupervisor) -> NightlyRuns:
-        """The unattended runs. Raises SettingsError for an invalid address of notices."""
+        """The unattended runs."""
         from bulkremove.app.nightly import NightlyRuns
 
         return NightlyRuns(self.context, self.jobs, self.plans, self.runs, self.retention, self.stopping, supervisor)

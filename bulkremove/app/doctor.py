@@ -135,19 +135,19 @@ async def _nights(context: Context) -> Check:
 
 
 async def _notices(context: Context) -> Check:
+    outbox, settings = Outbox(context), context.settings
     try:
-        addresses = Outbox(context).notifier.addresses
         waiting = await context.storage.nightly.waiting_notices() if context.storage.exists else 0
     except BulkremoveError as error:
         return Check("notices", False, error.message, error.hint)
+    if why := outbox.why_nobody():
+        is_meant = settings.sandbox or not settings.nightly_source or bool(settings.ping_url)
+        return Check("notices", is_meant and outbox.failure is None, why)
+    addresses = f"{outbox.notifier.addresses} address(es)"
     try_it = "Try them: `bulkremove nightly --test-notice`."
-    if waiting and addresses:
-        return Check("notices", False, f"{waiting:,} are not delivered yet, to {addresses} address(es).", try_it)
-    settings = context.settings
-    if not addresses and not settings.ping_url and settings.nightly_source and not settings.sandbox:
-        hint = "Write apprise URLs to notify.txt in the home folder (chmod 600), one a line."
-        return Check("notices", False, "Nobody is notified of nightly runs.", hint)
-    return Check("notices", True, f"They go to {addresses} address(es)." if addresses else "Nobody is notified.")
+    if waiting:
+        return Check("notices", False, f"{waiting:,} are not delivered yet, to {addresses}.", try_it)
+    return Check("notices", True, f"They go to {addresses}. {try_it}")
 
 
 def _homes(accounts: Accounts, settings: Settings) -> Check:

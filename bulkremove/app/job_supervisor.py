@@ -20,6 +20,7 @@ from bulkremove.app.results import RunResult
 from bulkremove.app.review import check_reviewed
 from bulkremove.app.runs import Runs
 from bulkremove.app.stopping import Stopping
+from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing, JobBusy
 from bulkremove.domain.hosts import lead_alike
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState
@@ -104,8 +105,10 @@ class JobSupervisor:
         """
         job = await self._jobs.find(job_id)
         check_not_real(job, self._context.settings)
-        if job.state is JobState.HELD:
-            raise ConsentMissing(f"Job {job.id} is held, so it must be approved first. {job.reason}")
+        if job.state.approvable:
+            raise ConsentMissing(
+                f"Job {job.id} is {job.state.value}, so it must be approved first. {job.reason}".strip()
+            )
         if not job.state.resumable:
             raise ConsentMissing(f"Job {job.id} is {job.state.value}; nothing is left to resume.")
         rows_left = (await self._jobs.tally(job)).open
@@ -122,8 +125,14 @@ class JobSupervisor:
         self._running[job.id] = RunningJob(job)
         self._tasks[job.id] = asyncio.create_task(self._run(job, self._running[job.id], by, rows_reviewed))
 
-    async def drive(self, job_id: str, *, stop: Stop, by: str) -> RunResult:
-        """Run a nightly run's job, visible on the page; jobs that people started go first. Raises as ``Runs.run``."""
+    async def drive(
+        self, job_id: str, *, stop: Stop, by: str, open_until: Epoch | None, one_at_a_time: bool
+    ) -> RunResult:
+        """Run a nightly run's job, visible on the page; jobs that people started go first.
+
+        ``open_until``: when the nightly run's time window ends, if it has one; ``one_at_a_time`` as for
+        ``Runs.run``, and it raises the same.
+        """
         if job_id in self._tasks:
             raise JobBusy(f"Job {job_id} runs already; somebody started it on the page.")
         running = RunningJob(await self._jobs.find(job_id), stop, self._watch)
@@ -138,6 +147,8 @@ class JobSupervisor:
                 by=by,
                 must_yield=lambda: self._runs_for_people(job_id),
                 front_end=FrontEnd.NIGHTLY,
+                open_until=open_until,
+                one_at_a_time=one_at_a_time,
             )
         )
         self._tasks[job_id] = task

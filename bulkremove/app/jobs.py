@@ -218,7 +218,7 @@ class Jobs:
         )
 
         def check(job: Job) -> None:
-            if job.state is JobState.HELD and job.due_at is None and not is_recent(job.driven_at, at, APPROVAL_SECONDS):
+            if job.state is JobState.HELD and not is_recent(job.driven_at, at, APPROVAL_SECONDS):
                 raise ConsentMissing(
                     f"The plan of job {job.id} has waited for more than 7 days, so it has expired.",
                     hint=f"Preview the file again, and `bulkremove cancel {job.id}`.",

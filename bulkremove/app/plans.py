@@ -99,7 +99,7 @@ class Plans:
         if job.rows_deleted:
             raise ConsentMissing(f"The rows of job {job.id} were deleted after their time; only its totals are left.")
         if not job.state.over:
-            command = "approve" if job.state is JobState.HELD else "resume"
+            command = "approve" if job.state.approvable else "resume"
             raise ConsentMissing(
                 f"Job {job.id} is {job.state.value}, not over: its rows can still be sent. {job.reason}".rstrip(),
                 hint=f"`bulkremove {command} {job.id}` goes on with it.",
@@ -201,7 +201,8 @@ class Plans:
                     await self._check_unclaimed(preview)
             except ConsentMissing as missing:  # something was confirmed since the preview
                 held = missing.message
-            state, due_at = JobState.HELD if held or due_at else JobState.READY, None if held else due_at
+            state = JobState.HELD if held else JobState.SCHEDULED if due_at else JobState.READY
+            due_at = None if held else due_at
             confirmed_by, origin = "" if held else by, FrontEnd.NIGHTLY
             job = await self._new_job(preview, folder=folder, prepared_by=by, confirmed_by=confirmed_by, origin=origin)
             job = replace(job, state=state, reason=held or "", due_at=due_at)
@@ -260,6 +261,22 @@ class Plans:
         """
         storage = self._context.storage
         return await storage.rows.removals_since(client, host, self._today()) if client and storage.exists else 0
+
+    async def over_a_cap(self, plan: Plan, *, tonight: int) -> ConsentMissing | None:
+        """Why the plan is over a cap, if ``tonight`` more removals counted for today."""
+        today = tonight + await self.removals_today(plan.client, plan.host)
+        return over_a_cap(plan, self._context.settings, today=today)
+
+    def check_account(self, job: Job) -> None:
+        """Check that the job's account is that of the settings. Raises NotAuthorized or SettingsError."""
+        self._accounts.check_client(job, self._accounts.settings_of(job))
+
+    async def calls_since(self, then: Epoch) -> int:
+        """How many calls of the account were made since a time. Raises NotAuthorized or SettingsError."""
+        key, storage = self._accounts.ledger_key(self._context.settings), self._context.storage
+        if not storage.exists:
+            return 0
+        return (await storage.rate_limit.calls(key, since=self._context.clock.monotonic(), wall_since=then))[1]
 
     async def _over_a_cap(self, plan: Plan, settings: Settings) -> ConsentMissing | None:
         storage, today = self._context.storage, await self.removals_today(plan.client, plan.host)

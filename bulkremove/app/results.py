@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing
-from bulkremove.domain.job import EndReason, Job, Tally
+from bulkremove.domain.job import Job, Tally
 from bulkremove.domain.ledger import Quota
 from bulkremove.domain.plan import Plan
 from bulkremove.domain.row import Status
@@ -104,9 +104,13 @@ class RunResult:
     warning: str | None
 
     @property
-    def good(self) -> bool:
-        """Whether every row has its status and none needs a person."""
-        return self.job.reason_code is EndReason.NONE and not self.tally.needs_person
+    def what_to_do(self) -> str:
+        """What a person should do now, in a few words."""
+        if unknown := self.tally[Status.UNKNOWN]:
+            return f"Look up {unknown:,} unknown"
+        if self.job.state.over:
+            return "Look at its report" if self.tally.needs_person else "Nothing to do"
+        return "It goes on by itself" if self.job.auto_resumable else "Look at it, then resume or cancel it"
 
 
 @dataclass(frozen=True, slots=True)

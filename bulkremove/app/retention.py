@@ -29,7 +29,8 @@ from bulkremove.domain.errors import (
     NotAuthorized,
     SettingsError,
 )
-from bulkremove.domain.job import Job
+from bulkremove.domain.hosts import lead_alike
+from bulkremove.domain.job import Job, JobState
 from bulkremove.platform.open_folder import open_folder
 from bulkremove.report.metrics import Figures
 from bulkremove.sources import source_of
@@ -166,7 +167,13 @@ class Retention:
             allowance = await self._accounts.allowance()
         except (NotAuthorized, SettingsError, LocalFileFailed):  # no account yet, so no call was ever made
             allowance = QuotaUsage(0, self._context.settings.quota.calls, 0, None, 0.0)
-        nightly = self._storage.nightly
+        nightly, sandbox = self._storage.nightly, self._context.settings.sandbox_host
+        last = await nightly.last(sandbox=sandbox)
+        held = [
+            job.driven_at
+            for job in await self._jobs.all(JobState.HELD)
+            if lead_alike(job.host, self._context.settings.host)
+        ]
         return Figures(
             rows,
             jobs,
@@ -175,8 +182,13 @@ class Retention:
             allowance.today,
             allowance.limit,
             allowance.locked,
-            await nightly.last_good(sandbox=self._context.settings.sandbox_host),
+            await nightly.last_good(sandbox=sandbox),
             await nightly.waiting_notices(),
+            min(held, default=None),
+            last.started_at if last else None,
+            last.ended_at if last else None,
+            last.end if last else "",
+            last.clock_skew if last else None,
         )
 
     def _inboxes(self) -> list[Inbox]:

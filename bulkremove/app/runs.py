@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from bulkremove.domain.row import Removal
 from bulkremove.engine.fair_queue import FairQueue
 from bulkremove.engine.job_run import JobRun
 from bulkremove.engine.progress import Progress, Stop
+from bulkremove.platform.local_time import local
 from bulkremove.report import reserve_both
 from bulkremove.storage.interface.jobs import JobEnd
 from bulkremove.zoho.client import ZohoClient, open_client
@@ -69,13 +71,16 @@ class Runs:
         claimed: bool = False,
         front_end: FrontEnd,
         rows_reviewed: int | None = None,
+        open_until: Epoch | None = None,
+        one_at_a_time: bool = False,
     ) -> RunResult:
         """Send the pending rows of a job and write its report, whose file is reserved before the first removal.
 
         ``expect_missing``: go on even if Zoho knows none of the first learners. While ``must_yield`` returns true, no
         new row is begun. ``claimed``: the caller holds the job's claim already. ``front_end``: who drives the job.
         ``rows_reviewed``: the number of rows left that a person saw, if the job needs review; a nightly run has looked
-        at the job's age by its own rule.
+        at the job's age by its own rule. ``open_until``: when the time window of a nightly run ends.
+        ``one_at_a_time``: no row is begun while another one waits for its answer.
 
         Raises ConsentMissing, JobBusy, ReportFailed and SettingsError before anything is sent; JournalFailed ends a run
         at once.
@@ -121,7 +126,7 @@ class Runs:
                     run = JobRun(
                         storage,
                         job,
-                        settings=settings,
+                        settings=replace(settings, concurrency=1) if one_at_a_time else settings,
                         clock=self._context.clock,
                         random=self._context.random.random,
                         ledger=self._accounts.ledger_key(settings),
@@ -132,6 +137,7 @@ class Runs:
                         expect_missing=expect_missing,
                         is_protected=is_protected,
                         first_row_alone=FIRST_ROW_ALONE if is_canary else "",
+                        open_until=open_until,
                     )
                     async with self._connected(job, settings) as (client, tokens), heartbeat.recorded():
                         async with self._stopping.obeyed(job.id, stop):
@@ -148,9 +154,10 @@ class Runs:
 
     async def _check(self, job: Job) -> None:
         """Check that something is left to do that this version can do. Raises ConsentMissing or JournalFailed."""
-        if job.state is JobState.HELD:
+        if job.state.approvable:
+            day = f" for {local(job.due_at):%Y-%m-%d %H:%M}" if job.due_at else ""
             raise ConsentMissing(
-                f"Job {job.id} is held. {job.reason}",
+                f"Job {job.id} is {job.state.value}{day}. {job.reason}".strip(),
                 hint=f"To let it run: `bulkremove approve {job.id}`, or the page.",
                 page_hint="Approve it first.",
             )

@@ -17,10 +17,11 @@ EXIT_CODES = {
     1: "an unexpected error, or the journal can't be used",
     2: "usage, or the file is refused; nothing was sent",
     3: "finished, but some rows are refused, unknown or invalid",
-    4: "refused by a cap or for want of consent; nothing was sent",
-    5: "stopped early; it can be resumed",
+    4: "refused by a cap or for want of consent; nothing was sent. A nightly run: a file or job waits for a person",
+    5: "stopped early; it can be resumed. A nightly run: the next one goes on by itself",
     6: "another process drives the job, or another home folder uses the same limit",
     7: "not authorised",
+    8: "a nightly run has failed: its source, account, journal, clock or time window",
     130: "stopped by Ctrl-C",
 }
 
@@ -45,9 +46,20 @@ def of_job(job: Job, tally: Tally) -> int:
 
 
 def of_nightly_run(result: NightlyResult) -> int:
-    """The exit code of a nightly run: the highest of its jobs, of held files (4) and of failures (5)."""
-    codes = [of_job(ended.job, ended.tally) for ended in result.ended]
-    return max([*codes, 4 * bool(result.held), 5 * bool(result.failures)])
+    """The exit code of a nightly run."""
+    from bulkremove.app.nightly import NightEnd
+    from bulkremove.domain.job import EndReason
+
+    if any(job.reason_code is EndReason.INTERRUPTED for job in result.ran):
+        return 130
+    codes = {NightEnd.GOES_ON: 5, NightEnd.ROWS_NEED_PERSON: 3, NightEnd.NEEDS_PERSON: 4, NightEnd.FAILED: 8}
+    return codes.get(result.end, 0)
+
+
+def of_nightly_error(error: BulkremoveError) -> int:
+    """The exit code of a nightly run that ended with this error."""
+    code = of_error(error)
+    return code if code == 6 else 8
 
 
 def of_error(error: BulkremoveError) -> int:

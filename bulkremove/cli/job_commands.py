@@ -76,7 +76,7 @@ def jobs(screen: Screen, state: str | None, source: str, limit: int, page: int, 
         created = f"{local(job.created_at):%Y-%m-%d %H:%M}"
         settled = f"{tally.total - tally.open:,}/{tally.total:,}"
         source_name = ("SANDBOX " if job.sandbox else "") + shown(job.source)
-        review = "  (needs review)" if job.needs_review(now) else ""
+        review = "  (needs review)" if job.needs_review(now) else f"  ({due})" if (due := _due(job)) else ""
         screen.answer(f"{job.id}  {created}  {job.state.value:<9}  {settled:>15}  {source_name}{review}")
     if has_more:
         screen.say(f"There are more: --page {page + 1}")
@@ -94,6 +94,10 @@ def _next_step(screen: Screen, job: Job, tally: Tally, now: Epoch, *, is_running
     if tally[Status.UNKNOWN]:
         return screen.command("show", job.id)
     return screen.command("retry", job.id) if tally[Status.NOT_SENT] else ""
+
+
+def _due(job: Job) -> str:
+    return f"runs from {local(job.due_at):%Y-%m-%d %H:%M} on" if job.due_at is not None else ""
 
 
 @click.command()
@@ -125,7 +129,8 @@ def show(screen: Screen, job: str, as_json: bool) -> None:
         }
         screen.answer(json.dumps(document))
         return
-    screen.answer(f"Job {stored_job.id}: {stored_job.state.value}. {stored_job.reason}".strip())
+    due = f"It {_due(stored_job)}." if stored_job.due_at is not None else ""
+    screen.answer(f"Job {stored_job.id}: {stored_job.state.value}. {stored_job.reason}{due}".strip())
     screen.answer(summary)
     for outcome in unknown[:_MAX_UNKNOWN_ROWS]:
         screen.answer(f"  row {outcome.number}: {shown(outcome.detail)}")
@@ -133,8 +138,10 @@ def show(screen: Screen, job: str, as_json: bool) -> None:
             screen.answer(f"    {row_note.author} noted: {shown(row_note.words)}")
     if len(unknown) > _MAX_UNKNOWN_ROWS:
         screen.answer(f"  ... and {len(unknown) - _MAX_UNKNOWN_ROWS:,} more unknown rows")
-    if stored_job.state is JobState.HELD:
-        screen.answer(f"To let it run: {screen.command('approve', stored_job.id)}")
+    if stored_job.state.approvable:
+        screen.answer(
+            f"To let it run{' before' * (stored_job.due_at is not None)}: {screen.command('approve', stored_job.id)}"
+        )
     if needs_review:
         from bulkremove.app.review import review_text
 

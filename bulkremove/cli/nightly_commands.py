@@ -1,20 +1,16 @@
-"""The commands nightly, worker and schedule: unattended runs over the files of a source."""
+"""The commands nightly and worker: unattended runs over the files of a source."""
 
 from __future__ import annotations
 
-import shlex
 import signal
-import sys
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from bulkremove.cli import preview_text
-from bulkremove.cli.console import Screen, sandbox_options
-from bulkremove.cli.exit_codes import of_nightly_run
-from bulkremove.domain.errors import SettingsError
+from bulkremove.cli import preview_text, report_error
+from bulkremove.cli.console import Screen, sandbox_options, shown
+from bulkremove.cli.exit_codes import of_nightly_error, of_nightly_run
+from bulkremove.domain.errors import BulkremoveError, SettingsError
 from bulkremove.domain.job import EndReason
 
 if TYPE_CHECKING:
@@ -24,7 +20,7 @@ if TYPE_CHECKING:
 
 def add_to(group: click.Group) -> None:
     """Add these commands to the group."""
-    for command in (nightly, worker, schedule):
+    for command in (nightly, worker):
         group.add_command(command)
 
 
@@ -46,18 +42,27 @@ def nightly(
     if test_notice:
         return screen.call(lambda app: _test_notice(screen, app), sandbox=sandbox, speed=speed)
     use_case = _dry_run if dry_run else lambda app: _run_once(screen, app, again)
-    result = screen.call(use_case, sandbox=sandbox, speed=speed)
+    try:
+        result = screen.call(use_case, sandbox=sandbox, speed=speed)
+    except SettingsError:
+        raise
+    except BulkremoveError as error:
+        report_error(error)
+        return of_nightly_error(error)
     mark = "SANDBOX " if result.sandbox else ""
     if dry_run:
         for preview in result.plans:
             for line in preview_text.lines(preview, None):
                 screen.answer(line)
-        screen.answer(f"{preview_text.DRY_RUN}, and no file was taken")
+        for job, rows in result.would_run:
+            screen.answer(f"{job.id}  {job.state.value:<9}  {mark}{shown(job.source)}  would go on with {rows:,} rows")
     for job in result.ran:
         text = f"{job.id}  {job.state.value:<9}  {mark}{job.source}  {job.reason}".rstrip()
         screen.answer(text, kind="job", job=job.id, state=job.state.value, reason=job.reason)
     groups = {
         "held": result.held,
+        "waits for a person": result.waiting,
+        "scheduled": result.scheduled,
         "unfinished": result.unfinished,
         "left": result.left,
         "unchanged": result.unchanged,
@@ -66,13 +71,21 @@ def nightly(
     for label, texts in groups.items():
         for text in texts:
             screen.answer(f"{mark}{label}: {text}", kind=label)
+    if result.unsent:
+        screen.answer(f"not sent: {result.unsent}")
     if result.deleted:
         screen.answer(f"deleted: {result.deleted}")
-    if not (result.ran or result.plans or any(groups.values())):
-        screen.answer(f"{mark and 'SANDBOX: '}There was nothing to do.")
+    if result.rest:
+        screen.answer(result.rest)
+    if not (result.ran or result.plans or result.would_run or any(groups.values())):
+        screen.answer(f"{mark and 'SANDBOX: '}There {'would be' if dry_run else 'was'} nothing to do.")
     if result.evidence:
         screen.answer(result.evidence)
-    return 0 if dry_run else of_nightly_run(result)
+    if dry_run:
+        options = {"sandbox": sandbox, "speed": speed}
+        screen.answer(f"To do it: {screen.command('nightly', said=options)}")
+        screen.answer(f"{preview_text.DRY_RUN}, and no file was taken")
+    return of_nightly_run(result)
 
 
 @click.command()
@@ -84,71 +97,6 @@ def worker(screen: Screen, sandbox: str | None, speed: float | None) -> None:
     Example: bulkremove worker
     """
     screen.call(lambda app: _run_scheduler(screen, app), sandbox=sandbox, speed=speed)
-
-
-@click.group()
-def schedule() -> None:
-    """Show the next nightly runs, or print what starts them.
-
-    Example: bulkremove schedule show
-    """
-
-
-@schedule.command()
-@click.pass_obj
-def show(screen: Screen) -> None:
-    """Print when the next ten nightly runs start."""
-    from bulkremove.app.nightly import schedule as schedule_of
-
-    with screen.app() as app:
-        if app.settings.nightly_at is None:
-            raise SettingsError("There is no nightly_at.", hint='Set nightly_at = "02:30" in bulkremove.toml.')
-        plan = schedule_of(app.settings)
-        for _, start in plan.next_starts(app.clock.wall(), 10):
-            text = f"{datetime.fromtimestamp(start, UTC).astimezone(plan.zone):%a %Y-%m-%d %H:%M %Z}"
-            screen.answer(text, at=start)
-
-
-@schedule.command()
-@click.pass_obj
-def cron(screen: Screen) -> None:
-    """Print a line for crontab; cron goes by the machine's own time zone."""
-    with screen.app() as app:
-        at, command = app.settings.nightly_at, _command(screen, app)
-    minute, hour = (at.minute, at.hour) if at else (30, 2)
-    escaped = command.replace("%", r"\%")  # cron ends a command at a bare one
-    screen.answer(f"{minute} {hour} * * * {escaped}")
-
-
-@schedule.command()
-@click.pass_obj
-def systemd(screen: Screen) -> None:
-    """Print a service and a timer for systemd, in one text."""
-    with screen.app() as app:
-        at, zone, command = app.settings.nightly_at, app.settings.nightly_zone, _command(screen, app)
-    start = f"{at:%H:%M}:00" if at else "02:30:00"
-    lines = [
-        "# /etc/systemd/system/bulkremove.service",
-        *("[Unit]", "Description=Nightly run of bulkremove", "[Service]", "Type=oneshot"),
-        f"ExecStart={command.replace('%', '%%')}",
-        "# 3, 4: some rows or files need a person, who was notified; 5: the next nightly run goes on",
-        *("SuccessExitStatus=3 4 5", ""),
-        "# /etc/systemd/system/bulkremove.timer",
-        *("[Unit]", "Description=Nightly runs of bulkremove"),
-        *("[Timer]", f"OnCalendar=*-*-* {start} {zone}", "Persistent=true"),
-        *("[Install]", "WantedBy=timers.target"),
-    ]
-    for line in lines:
-        screen.answer(line)
-
-
-def _command(screen: Screen, app: App) -> str:
-    """The command that cron and systemd run; its paths are absolute, because they start it from another folder."""
-    program, config = Path(sys.argv[0]).absolute(), screen.flags.get("config")
-    arguments = [str(program) if program.name == "bulkremove" else "bulkremove", "--home", str(app.settings.home)]
-    arguments += ["--config", str(Path(str(config)).absolute())] * bool(config)
-    arguments += ["--account", app.settings.account] * ("account" in app.settings.sources)
-    return shlex.join([*arguments, "nightly"])
 
 
 async def _dry_run(app: App) -> NightlyResult:
@@ -171,12 +119,10 @@ async def _run_once(screen: Screen, app: App, again: str | None) -> NightlyResul
 
 
 async def _test_notice(screen: Screen, app: App) -> int:
-    addresses = await app.nightly_runs(app.supervisor()).outbox.send_test()
+    outbox = app.nightly_runs(app.supervisor()).outbox
+    addresses = await outbox.send_test()
     if not addresses:
-        raise SettingsError(
-            "There are no addresses for notices.",
-            hint="Write apprise URLs to notify.txt in the home folder (chmod 600), one a line, or BULKREMOVE_NOTIFY.",
-        )
+        raise SettingsError(outbox.why_nobody())
     screen.answer(f"A test notice was sent to {addresses} address(es).")
     return 0
 

@@ -19,6 +19,7 @@ from bulkremove.cli import (
     report_error,
     run_commands,
     sandbox_command,
+    schedule_commands,
     serve_command,
     shell_help,
     stop_commands,
@@ -76,6 +77,7 @@ account_commands.add_to(cli)
 user_commands.add_to(cli)
 nightly_commands.add_to(cli)
 approve_command.add_to(cli)
+schedule_commands.add_to(cli)
 data_commands.add_to(cli)
 wording_commands.add_to(cli)
 sandbox_command.add_to(cli)

@@ -90,6 +90,15 @@ def _check_together(settings: Settings) -> None:
         )
     if sign_on and settings.auth_header.lower() == settings.auth_groups_header.lower():
         raise SettingsError("auth_header and auth_groups_header name the same header.")
+    at = settings.nightly_at
+    if at is not None and settings.nightly_window is not None:
+        begin, end = settings.nightly_window
+        if not (begin <= at < end if begin < end else at >= begin or at < end):
+            raise SettingsError(
+                f"{settings.sources['nightly_at']}: nightly_at = {at:%H:%M} lies outside nightly_window = "
+                f"{begin:%H:%M}-{end:%H:%M}, so no nightly run could ever send a row.",
+                hint="Start it within the window.",
+            )
     loopback = {is_loopback(urlsplit(url).netloc) for url in (settings.people_url, settings.token_url)}
     if len(loopback) == 2:
         raise SettingsError(

@@ -72,7 +72,13 @@ class Settings:
     nightly_only: tuple[str, ...] = ()
     """Which rows of a nightly run's file are meant, if columns say who stays: ``COLUMN=VALUE`` each; empty: ask."""
     nightly_header_row: int | None = None
-    """The row with the headings in a nightly run's file; None: the first row that is not empty."""
+    """The row with the headings in a nightly run's file; 0: there are none; None: the first row that is not empty."""
+    nightly_sheet: str = ""
+    """The sheet to read of a nightly run's workbook; empty: its only one."""
+    nightly_columns: tuple[tuple[str, str], ...] = ()
+    """Role and column (heading or letter) of each id in a nightly run's file; empty: by their headings."""
+    nightly_hidden: str = "refuse"
+    """What becomes of hidden and struck-through rows of its file: ``refuse``, ``leave_out`` or ``include``."""
     nightly_at: time | None = None
     """Local time when `serve` and `worker` start a nightly run; None when cron or a timer starts them."""
     nightly_zone: str = "UTC"

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from bulkremove.domain.data_centers import ACCOUNTS_HOSTS, DATA_CENTERS, PEOPLE_HOSTS
 from bulkremove.domain.hosts import is_loopback
+from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.domain.permissions import Role
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
@@ -122,7 +123,7 @@ def _boolean(value: object) -> bool:
 
 
 def _time(value: object) -> time:
-    match = re.fullmatch(r"([01][0-9]|2[0-3]):([0-5][0-9])", str(value), re.ASCII)
+    match = re.fullmatch(r"([01][0-9]|2[0-3]):([0-5][0-9])(?::00)?", str(value), re.ASCII)  # TOML's own has seconds
     if match is None:
         raise ValueError(f"{value!r} is no time of the day; write it like 02:30.")
     return time(int(match[1]), int(match[2]))
@@ -130,9 +131,10 @@ def _time(value: object) -> time:
 
 def _window(value: object) -> tuple[time, time]:
     begin, dash, end = str(value).partition("-")
-    if not dash or begin.strip() == end.strip():
+    window = (_time(begin.strip()), _time(end.strip())) if dash else None
+    if window is None or window[0] == window[1]:
         raise ValueError(f"{value!r} is no time window; write it like 22:00-06:00.")
-    return _time(begin.strip()), _time(end.strip())
+    return window
 
 
 def _zone(value: object) -> str:
@@ -179,6 +181,15 @@ def _choices_of_rows(value: object) -> tuple[str, ...]:
     if not all(isinstance(choice, str) and ("=" in choice or choice == "all") for choice in choices):
         raise ValueError('write "COLUMN=VALUE", or a list of them in brackets.')
     return tuple(choices)
+
+
+def _columns(value: object) -> tuple[tuple[str, str], ...]:
+    """Role and column of each id, from ``course=A,batch=B,learner=C`` or a TOML table."""
+    pairs = value.items() if isinstance(value, dict) else (part.split("=", 1) for part in str(value).split(","))
+    columns = {pair[0].strip(): str(pair[1]).strip() for pair in map(tuple, pairs) if len(pair) == 2}
+    if set(columns) != set(REMOVE_LEARNER.roles) or not all(columns.values()):
+        raise ValueError(f"{value!r} is not understood; write course=A,batch=B,learner=C, by heading or letter.")
+    return tuple(columns.items())
 
 
 def _ip_network(value: object) -> str:
@@ -245,7 +256,10 @@ PARSERS: dict[str, Callable[[object], object]] = {
     "protected_list": _file,
     "nightly_source": str,
     "nightly_only": _choices_of_rows,
-    "nightly_header_row": _whole(1, 1_000),
+    "nightly_header_row": _whole(0, 1_000),
+    "nightly_sheet": str,
+    "nightly_columns": _columns,
+    "nightly_hidden": _choice("refuse", "leave_out", "include"),
     "nightly_at": _time,
     "nightly_zone": _zone,
     "nightly_window": _window,

@@ -35,7 +35,7 @@ class FrontEnd(StrEnum):
 
 
 class JobState(StrEnum):
-    """The state of a job. The values are stored in the journal."""
+    """The state of a job. The values are stored in the journal; it stores a scheduled job as a held one with a day."""
 
     STORING = "storing"
     """Its rows are being written; it is not listed yet."""
@@ -52,12 +52,19 @@ class JobState(StrEnum):
     FINISHED = "finished"
     """Every row has its status."""
     HELD = "held"
-    """Stored by a nightly run; not run before a person approves it or its announced day comes."""
+    """Stored by a nightly run, or under ``four_eyes``; not run before a person approves it."""
+    SCHEDULED = "scheduled"
+    """Stored by a nightly run and announced; it runs when its day comes, or when a person approves it before."""
 
     @property
     def resumable(self) -> bool:
         """Whether the job can be run or resumed; also while it is running, since its process may have died."""
         return self in (JobState.READY, JobState.RUNNING, JobState.PAUSED)
+
+    @property
+    def approvable(self) -> bool:
+        """Whether a person may let the job run, which does not run by itself, or not yet."""
+        return self in (JobState.HELD, JobState.SCHEDULED)
 
     @property
     def over(self) -> bool:
@@ -86,6 +93,8 @@ class EndReason(StrEnum):
     """The time window for nightly runs was over."""
     ANSWERS = "answers"
     """Zoho's responses show that something about the file, the account or the network is wrong."""
+    WEB_PAGE = "web_page"
+    """A web page came in place of Zoho's answer: a proxy, a sign-in page or maintenance."""
     NOT_AUTHORIZED = "not_authorized"
     """Zoho refuses the credentials, or a permission is missing."""
     NO_TOKEN = "no_token"  # noqa: S105 - a reason, not a secret
@@ -177,7 +186,7 @@ class Job:
     driven_by: FrontEnd = FrontEnd.COMMAND
     """The front end that drove it last; at first the one that made it."""
     due_at: Epoch | None = None
-    """When a held job starts without approval; None when it needs one."""
+    """When a scheduled job may start."""
     auto_resumable: bool = False
     """Paused for a reason that passes by itself, so that the next nightly run may resume it."""
     client: str = ""

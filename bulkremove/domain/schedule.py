@@ -58,11 +58,13 @@ class Schedule:
         return starts
 
     def due(self, last: date | None, now: Epoch) -> date | None:
-        """Return the date of the nightly run that is due, if any. ``last``: that of the last one run or skipped."""
-        day = _local_date(now, self.zone)
-        if self.start_of(day) > now:
-            day -= timedelta(days=1)
-        if last is not None and day <= last:
+        """Return the date of the nightly run that is due, if any. ``last``: that of the last one run or skipped.
+
+        A last one that lies more than a day ahead was started while the clock was wrong, and keeps none from running.
+        """
+        today = _local_date(now, self.zone)
+        day = today - timedelta(days=1) if self.start_of(today) > now else today
+        if last is not None and day <= last <= today + timedelta(days=1):
             return None
         return day
 

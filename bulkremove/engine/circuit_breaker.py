@@ -115,7 +115,8 @@ def _something_between(response: Response) -> RunEnd:
     """Zoho People itself tells of its limit in JSON; a page that does so again after the wait is somebody else's."""
     return RunEnd(
         f'Something between this machine and Zoho People answers, for the second time with a page ("{response.text}"): '
-        "a proxy, a firewall or maintenance. Open Zoho People in a browser on this machine, then resume."
+        "a proxy, a firewall or maintenance. Open Zoho People in a browser on this machine, then resume.",
+        code=EndReason.WEB_PAGE,
     )
 
 
@@ -128,7 +129,8 @@ def _run_end(breaker: Breaker, response: Response) -> RunEnd | None:
         case ResponseKind.NOT_JSON:
             return RunEnd(
                 f"Something other than Zoho People answered{details}: a proxy, a sign-in page or maintenance. "
-                "Open Zoho People in a browser on this machine, then resume."
+                "Open Zoho People in a browser on this machine, then resume.",
+                code=EndReason.WEB_PAGE,
             )
         case ResponseKind.NOT_FOUND_FOREIGN:
             return RunEnd(

@@ -38,6 +38,7 @@ class JobRun:
     The settings' times are seconds of ``clock``. ``random`` returns numbers in [0, 1) for the back-off; ``queue`` is
     shared by all jobs that this process runs on the account. While ``must_yield`` returns true no new row is begun,
     since another job goes first. ``first_row_alone``: why the run ends after one row; empty if it does not.
+    ``open_until``: when the time window of a nightly run ends.
     """
 
     def __init__(
@@ -56,13 +57,14 @@ class JobRun:
         expect_missing: bool = False,
         is_protected: Callable[[Removal], bool] = lambda removal: False,
         first_row_alone: str = "",
+        open_until: Epoch | None = None,
     ) -> None:
         self._storage, self._job = storage, job
         self._settings, self._quota, self._clock, self._random = settings, settings.quota, clock, random
         self._ledger, self._queue, self._behind = ledger, queue, must_yield
         self._stop, self._on_progress = stop.part(), on_progress
         self._expect_missing, self._is_protected = expect_missing, is_protected
-        self._first_row_alone = first_row_alone
+        self._first_row_alone, self._open_until = first_row_alone, open_until
         self._run_end: RunEnd | None = None
         self._early_end: JobEvent | None = None
         self._counts = Counter[Status]()
@@ -91,6 +93,8 @@ class JobRun:
             self._clock,
             queue=self._queue,
             on_wait=self._on_wait,
+            open_until=self._open_until,
+            sleep=lambda seconds: self._stop.sleep(seconds, self._clock),
         )
         kinds = await self._storage.rows.response_kinds(self._job.id)
         breaker = circuit_breaker.resumed(kinds, expect_missing=self._expect_missing)

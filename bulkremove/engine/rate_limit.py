@@ -45,6 +45,7 @@ class Waiting(StrEnum):
     FAILING = "failing"
     UNREACHABLE = "unreachable"
     PROBE = "probe"
+    ALLOWANCE = "allowance"
 
 
 @dataclass(frozen=True, slots=True)

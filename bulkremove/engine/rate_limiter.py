@@ -9,7 +9,8 @@ response means and never sends anything.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import math
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from bulkremove.domain.attempt import PendingRow, Permit
@@ -31,6 +32,8 @@ from bulkremove.zoho.response_kind import ResponseKind
 
 POLL_SECONDS = 1.0
 """Seconds between two reads of the ledger while waiting: another process may have changed it."""
+ALLOWANCE_POLL_SECONDS = 60.0
+"""The same while waiting for the day's allowance, which takes hours."""
 
 MAX_IDLE_SECONDS = 1.0
 """Real seconds after its commit in which a permit must be used."""
@@ -41,6 +44,9 @@ it, so a longer commit would use up the grace for late deliveries (docs/decision
 
 DAY = 86_400.0
 """Seconds."""
+MAX_ALLOWANCE_WAIT = 5400.0
+"""Seconds that a run without a time window waits for the next call of the day's allowance: an hour, as nights that
+start at the same local time may be 23 hours apart, and what many nights drift (docs/decisions/0012-allowance.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +154,11 @@ class _AnswerRule(_RestartRule):
 
 
 class RateLimiter:
-    """The rate limiter of one account: a request needs its permit. ``on_wait`` is called with what a row waits for."""
+    """The rate limiter of one account: a request needs its permit. ``on_wait`` is called with what a row waits for.
+
+    ``open_until``: when the run's time window ends; a row waits until then for the next call of the day's allowance.
+    ``sleep``: as the clock's, but it wakes up when the run is to end.
+    """
 
     def __init__(
         self,
@@ -160,6 +170,8 @@ class RateLimiter:
         *,
         queue: FairQueue,
         on_wait: Callable[[Wait], None] = lambda wait: None,
+        open_until: Epoch | None = None,
+        sleep: Callable[[float], Awaitable[None]] | None = None,
     ) -> None:
         self._attempts = attempts
         self._rate_limit = rate_limit
@@ -168,6 +180,7 @@ class RateLimiter:
         self._clock = clock
         self._queue = queue
         self._on_wait = on_wait
+        self._open_until, self._sleep = open_until, sleep or clock.sleep
 
     async def acquire(
         self, pending_row: PendingRow, *, alone: Callable[[], bool], in_time: Callable[[], bool]
@@ -182,12 +195,14 @@ class RateLimiter:
                 if not await place.is_first(POLL_SECONDS):
                     continue
                 result = await self._take_slot(pending_row, alone)
+                if isinstance(result, DayUsedUp):
+                    result = self._wait_for_allowance(result)
                 if isinstance(result, Postponed):
                     continue
                 if not isinstance(result, Wait):
                     return result
                 self._on_wait(result)
-                if result.reason in (Waiting.PACE, Waiting.WINDOW):
+                if result.reason in (Waiting.PACE, Waiting.WINDOW, Waiting.ALLOWANCE):
                     place.keep()
                 else:
                     place.give_up()  # all rows wait, and the probe need not be the first in the queue
@@ -195,9 +210,21 @@ class RateLimiter:
                     await self._queue.spacing.acquire()
                     spaced = True
                 else:
-                    seconds = seconds_between(self._clock.monotonic(), result.until)
-                    await self._clock.sleep(max(0.0, min(seconds, POLL_SECONDS)))
+                    seconds = max(0.0, seconds_between(self._clock.monotonic(), result.until))
+                    if result.reason is Waiting.ALLOWANCE:
+                        await self._sleep(min(seconds, ALLOWANCE_POLL_SECONDS))
+                    else:
+                        await self._clock.sleep(min(seconds, POLL_SECONDS))
         return None
+
+    def _wait_for_allowance(self, used_up: DayUsedUp) -> Wait | DayUsedUp:
+        """The wait for the next call of the day's allowance, if it comes soon enough."""
+        now = self._clock.wall()
+        if used_up.until >= (self._open_until or later(now, MAX_ALLOWANCE_WAIT)):
+            return used_up
+        seconds = seconds_between(now, used_up.until) * self._clock.speed
+        # In whole seconds, so that the same wait is reported once.
+        return Wait(Monotonic(math.ceil(later(self._clock.monotonic(), seconds))), Waiting.ALLOWANCE)
 
     async def _take_slot(self, pending_row: PendingRow, alone: Callable[[], bool]) -> Permit | Refusal:
         loop = asyncio.get_running_loop()

@@ -6,7 +6,7 @@ never writes a cell that a spreadsheet would run as a formula.
 
 from bulkremove.report.files import ReportFile, default_path, reserve, reserve_both, retry_path, write
 from bulkremove.report.plan_file import write_plan
-from bulkremove.report.summary import as_json, duration, first_line, format_counts, pluralize, summary
+from bulkremove.report.summary import as_json, counts_without_zeros, duration, first_line, pluralize, summary
 from bulkremove.report.tables import Rows, columns
 from bulkremove.report.timeline import SilentPeriod, Timeline, timeline
 
@@ -17,10 +17,10 @@ __all__ = [
     "Timeline",
     "as_json",
     "columns",
+    "counts_without_zeros",
     "default_path",
     "duration",
     "first_line",
-    "format_counts",
     "pluralize",
     "reserve",
     "reserve_both",

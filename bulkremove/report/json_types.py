@@ -133,7 +133,7 @@ class RowJson(TypedDict):
 
 
 class JobJson(TypedDict):
-    """A job and its counts."""
+    """A job and its counts. ``due_at``: from when on a scheduled one runs."""
 
     job: str
     state: JobState
@@ -153,6 +153,7 @@ class JobJson(TypedDict):
     mismatched: int
     created_at: float
     finished_at: float | None
+    due_at: float | None
 
 
 class EventJson(TypedDict):

@@ -30,6 +30,13 @@ def format_counts(tally: Tally) -> str:
     return ", ".join(parts)
 
 
+def counts_without_zeros(tally: Tally) -> str:
+    """The rows by status as text, without those that no row has, such as ``removed 3, unknown 1``."""
+    counts = {status.value: tally[status] for status in (Status.REMOVED, Status.REMOVED_INFERRED, *_ORDER)}
+    counts |= {Status.DONE_BEFORE.value: tally[Status.DONE_BEFORE], "still open": tally.open}
+    return ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in counts.items() if count) or "no rows"
+
+
 def first_line(job: Job, tally: Tally) -> str | None:
     """The warning to show first: Zoho named a wrong learner, or rows are unknown. None without either."""
     warnings = []
@@ -67,6 +74,7 @@ def as_json(job: Job, tally: Tally) -> JobJson:
         "mismatched": job.mismatched,
         "created_at": job.created_at,
         "finished_at": job.finished_at,
+        "due_at": job.due_at,
     }
 
 

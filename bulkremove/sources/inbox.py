@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 import secrets
 import shutil
 import stat
@@ -19,16 +20,26 @@ from contextlib import ExitStack, contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 
+from filelock import Timeout
+
 from bulkremove.domain.clock import Epoch, seconds_between
 from bulkremove.domain.errors import LocalFileFailed, SourceFailed
+from bulkremove.platform.file_lock import file_lock, has_no_locks
 from bulkremove.platform.open_folder import OpenFolder, open_folder
 
 QUIET_SECONDS = 60.0
 """Seconds since its last change after which a file counts as whole; with a mark NAME.ready beside it, at once."""
 MARK = ".ready"
+_READABLE = 0o7755
+"""Rights of the subfolders, as far as others have them in the inbox: to read, not to write."""
 MAX_NAME_BYTES = 246
 """Bytes of a file's name: file systems allow 255, and nine are put before it when the file is taken."""
-_UNFINISHED = (".part", ".partial", ".tmp", ".filepart", ".crdownload", MARK)
+_LITTER = frozenset(
+    {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "$recycle.bin", "system volume information", "lost+found"}
+    | {"__macosx"}
+)
+"""Names, in lower case, of what systems put into folders; it stays where it is."""
+_UNFINISHED = (".part", ".partial", ".tmp", ".filepart", ".crdownload", "~", ".swp", ".bak", ".lnk", MARK)
 
 
 class Inbox:
@@ -51,8 +62,9 @@ class Inbox:
         self.check()
         for folder in (self.working_folder, self.done, self.held):
             try:
-                if not folder.is_symlink():
-                    folder.mkdir(exist_ok=True)
+                if not folder.is_symlink() and not folder.is_dir():
+                    folder.mkdir()
+                    folder.chmod(stat.S_IMODE(self.path.stat().st_mode) & _READABLE)  # whatever the umask
             except OSError as error:
                 raise SourceFailed(f"The folder {self.path} can't be used: {error.strerror}.") from None
             with self._opened(folder):
@@ -69,6 +81,38 @@ class Inbox:
             except OSError as error:
                 raise SourceFailed(f"The folder {folder} can't be used: {error.strerror}.") from None
             yield opened
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep nightly runs on other hosts, or with other home folders, from the inbox. Raises SourceFailed.
+
+        For a folder that several hosts share it holds as far as its file system carries locks.
+        """
+        lock, holder = file_lock(self.working_folder / ".lock", timeout=0), self.working_folder / ".holder"
+        try:
+            lock.acquire()
+        except Timeout:
+            who = ""
+            with suppress(OSError):
+                who = f" ({holder.read_text(encoding='utf-8', errors='replace')})"
+            raise SourceFailed(
+                f"Another nightly run{who} takes files from {self.path} right now, so none was taken here.",
+                hint="Let one machine and one home folder use this folder.",
+            ) from None
+        except OSError as error:
+            if not has_no_locks(error):
+                raise SourceFailed(f"The folder {self.working_folder} can't be locked: {error.strerror}.") from None
+        try:
+            with suppress(OSError):
+                holder.write_text(f"host {platform.node()}, process {os.getpid()}", encoding="utf-8")
+            yield
+        finally:
+            lock.release()
+
+    def held_files(self) -> list[Path]:
+        """The files in ``held``, without what this program wrote. Raises SourceFailed."""
+        with self._opened(self.held) as held:
+            return [self.held / name for name in held.files() if not _is_passed_over(name)]
 
     @contextmanager
     def open(self, path: Path) -> Iterator[BufferedReader]:
@@ -150,30 +194,41 @@ class Inbox:
         return target
 
     def bring_back(self, name: str) -> None:
-        """Move a file from ``held`` back to the inbox, never over another one. Raises SourceFailed."""
-        with self._opened(self.path) as inbox, self._opened(self.held) as held:
-            if Path(name).name != name or name not in held.files():
+        """Move a file from ``held``, or ``done``, back to the inbox, never over another one. Raises SourceFailed."""
+        with (
+            self._opened(self.path) as inbox,
+            self._opened(self.held) as held,
+            self._opened(self.done) as done,
+        ):
+            folder = next((one for one in (held, done) if name in one.files()), None)  # in ``done``: its job has ended
+            if Path(name).name != name or folder is None:
                 raise SourceFailed(f"There is no file {name!r} in {self.held}.")
             if inbox.has(name):
                 raise SourceFailed(
                     f"A file {name!r} lies there already.", hint="Let a nightly run take that one first."
                 )
-            held.move(name, inbox, name)
+            folder.move(name, inbox, name)
 
     def working(self) -> list[Path]:
         """The files in ``working``, including those that a killed run took. Raises SourceFailed."""
         with self._opened(self.working_folder) as working:
-            return [self.working_folder / name for name in working.files()]
+            return [self.working_folder / name for name in working.files() if name not in (".lock", ".holder")]
 
     def put(self, path: Path, folder: Path) -> Path:
-        """Move a file from ``working`` to ``done`` or ``held``, with a number in its name if that is taken."""
-        first, number = original_name(path), 1
+        """Move a file from ``working`` or ``held`` to another folder, with a number in its name if that is taken.
+
+        Raises SourceFailed.
+        """
+        first, number = original_name(path) if path.parent == self.working_folder else path.name, 1
         name = first
-        with self._opened(self.working_folder) as working, self._opened(folder) as ended:
-            while ended.has(name):
-                number += 1
-                name = f"{Path(first).stem}-{number}{Path(first).suffix}"
-            working.move(path.name, ended, name)
+        with self._opened(path.parent) as place, self._opened(folder) as ended:
+            try:
+                while ended.has(name):
+                    number += 1
+                    name = f"{Path(first).stem}-{number}{Path(first).suffix}"
+                place.move(path.name, ended, name)
+            except OSError as error:
+                raise SourceFailed(f"{path} can't be moved to {folder}: {error.strerror}.") from None
         return folder / name
 
     def _is_readable(self, path: Path) -> bool:
@@ -192,8 +247,8 @@ def sandbox_inbox(home: Path) -> Inbox:
 
 
 def _is_passed_over(name: str) -> bool:
-    """Whether the name is that of a hidden file, or of one that is still being written."""
-    return name.startswith((".", "~$")) or name.endswith(_UNFINISHED)
+    """Whether it is a hidden file, one that is still being written, or what systems and editors leave in folders."""
+    return name.startswith((".", "~$")) or name.endswith(_UNFINISHED) or name.casefold() in _LITTER
 
 
 def _obstacle(path: Path) -> str:

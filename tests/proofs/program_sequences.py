@@ -338,7 +338,7 @@ class Sequences:
         return self._on_job("resume", "paused", "ready", "running")
 
     def _cancel(self) -> str | None:
-        return self._on_job("cancel", "running", "ready", "paused", "held")
+        return self._on_job("cancel", "running", "ready", "paused", "held", "scheduled")
 
     def _on_job(self, act: str, *states: str) -> str | None:
         job = self._chosen(self._facts.in_state(*states))
@@ -550,7 +550,7 @@ class Sequences:
             require(restored["act"] == "restored", "audit", f"the copy: {restored}")
             facts = self._facts.copied(audit=entries, jobs=before.json)
             require("sound" in verified.out, "audit", f"the copy: {verified.out}")
-            waiting = all(one["state"] in (*OVER, "paused", "held") for one in after.json)
+            waiting = all(one["state"] in (*OVER, "paused", "held", "scheduled") for one in after.json)
             require(waiting, "once", f"the copy would go on by itself: {after.out}")
             require(seen == facts.audit[: len(seen)], "audit", "the copy lacks entries that were seen before")
             require(jobs <= set(facts.jobs), "kept", f"the copy lacks jobs: {jobs - set(facts.jobs)}")

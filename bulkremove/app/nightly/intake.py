@@ -7,27 +7,29 @@ It may be killed at any moment: the next run finds each file in one folder of th
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
 
 from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.nightly.hold_rules import BASELINE_RUNS, reasons_to_hold
-from bulkremove.app.nightly.result import NIGHTLY_RUN, NightlyResult
+from bulkremove.app.nightly.intake_notices import notices_about
+from bulkremove.app.nightly.repeated_content import why_passed_over
+from bulkremove.app.nightly.result import NIGHTLY_RUN, NightlyResult, scheduled_text
 from bulkremove.app.notices import Outbox
 from bulkremove.app.plans import Plans
 from bulkremove.app.results import Preview
-from bulkremove.config import PROTECTED_FILE
 from bulkremove.domain.clock import Epoch, later, seconds_between
 from bulkremove.domain.errors import FileRefused, SourceFailed
 from bulkremove.domain.job import Job, JobState
 from bulkremove.platform.local_time import local
 from bulkremove.platform.secure_files import private_folder
-from bulkremove.reading.options import ReadOptions
+from bulkremove.reading.options import Hidden, ReadOptions
 from bulkremove.sources import Source, SourceFile, source_of
 from bulkremove.sources.inbox import Inbox, original_name, sandbox_inbox
 from bulkremove.storage.interface.nightly import TakenFile
-from bulkremove.storage.interface.records import IntakeResult, Notice, Record
+from bulkremove.storage.interface.records import IntakeResult, Record
 
 DAY = 86_400.0
 
@@ -66,20 +68,25 @@ class Intake:
         """Whether each run finds all contents anew, changed or not: those of an export, or of copies for a sandbox."""
         return self.source.is_export or bool(self._sandbox)
 
-    async def fill(self, result: NightlyResult, again: str | None) -> Inbox:
-        """The inbox, after an export, or copies, have been put there. Raises SourceFailed or LocalFileFailed."""
+    async def fill(self, result: NightlyResult, again: str | None, alone: ExitStack) -> Inbox:
+        """The inbox, after an export, or copies, have been put there. Raises SourceFailed or LocalFileFailed.
+
+        ``alone``: keeps other hosts from the inbox until it is closed.
+        """
         source, inbox = self.source, self.inbox
         if self.finds_all_again:
             private_folder(inbox.path)
+        inbox.prepare()
+        alone.enter_context(inbox.locked())
         if self._sandbox:
-            inbox.prepare()
             await self._copy_files(inbox, result, again)
         elif source.is_export:
             await source.fetch(inbox.path)
-        inbox.prepare()
         result.left += self.obstacles()
         for sentence in result.left:
-            await self._outbox.add(f"left:{sentence}", "something is left in the folder", f"{inbox.path}: {sentence}")
+            await self._outbox.add(
+                f"left:{sentence}", "something is left in the folder. Move it away", f"{inbox.path}: {sentence}"
+            )
         return inbox
 
     def obstacles(self) -> list[str]:
@@ -119,9 +126,19 @@ class Intake:
             inbox.copy(source.held / again, source)
 
     async def why_repeated(self, path: Path) -> str:
-        """Which file of the same content was taken before, in a sentence; empty if none. Raises SourceFailed."""
-        earlier = await self._storage.nightly.taken(Inbox(path.parent).digest(path), sandbox=self._sandbox)
-        return _repeated(earlier) if earlier is not None and (earlier.job or earlier.held) else ""
+        """Why a file is not planned, as its content was taken before; empty if it is. Raises SourceFailed."""
+        earlier = await self.taken(path)
+        return await self._why_passed_over(earlier) if earlier is not None else ""
+
+    async def taken(self, path: Path) -> TakenFile | None:
+        """The record of the file's content, if it was taken before. Raises SourceFailed."""
+        if not self._storage.exists:
+            return None
+        return await self._storage.nightly.taken(Inbox(path.parent).digest(path), sandbox=self._sandbox)
+
+    async def _why_passed_over(self, earlier: TakenFile) -> str:
+        is_export, sandbox = self.source.is_export, self._sandbox
+        return await why_passed_over(earlier, self._storage, is_export=is_export, sandbox=sandbox)
 
     async def take_in(
         self, inbox: Inbox, result: NightlyResult, again: str | None, stopping: Callable[[], bool]
@@ -153,7 +170,9 @@ class Intake:
         except SourceFailed as failed:
             result.failures.append(str(failed))
             day = f"{local(self._context.clock.wall()):%Y-%m-%d}"
-            await self._outbox.add(f"not_taken:{day}:{path.name}", f"not taken: {original_name(path)}", str(failed))
+            await self._outbox.add(
+                f"not_taken:{day}:{path.name}", f"not taken: {original_name(path)}. Look at the folder", str(failed)
+            )
             return None
 
     async def _take_in(self, inbox: Inbox, path: Path, result: NightlyResult, *, is_again: bool) -> str | None:
@@ -168,10 +187,10 @@ class Intake:
             if earlier.job:
                 inbox.put(path, inbox.done)
                 job = await self._jobs.find(earlier.job)
-                # A held job waits for its day or for a person; a paused one was looked at in this run already.
+                # A held one waits for a person, a scheduled one for its day; a paused one was looked at already.
                 return job.id if job.state in (JobState.READY, JobState.RUNNING) else None
-        elif earlier is not None and not is_again and (earlier.job or earlier.held):
-            await self._put_repeated(inbox, path, earlier, result)
+        elif earlier is not None and not is_again and (repeated := await self._why_passed_over(earlier)):
+            await self._put_repeated(inbox, path, repeated, result)
             return None
         await nightly.take(key, name, path.name, sandbox=self._sandbox, at=self._context.clock.wall())
         try:
@@ -184,23 +203,26 @@ class Intake:
             text = f"It is damaged, empty or doubtful: {hint}"
             await self._hold(inbox, path, key, str(refused), result, notice_text=text)
             return None
-        why, delay = await self.reasons_to_hold(preview, path), self._context.settings.delay_days
+        why = await self.reasons_to_hold(preview, path, earlier=None if is_again else earlier)
+        delay = self._context.settings.delay_days
         due_at = later(self._context.clock.wall(), delay * DAY) if delay and not why else None
 
         def records(job: Job) -> list[Record]:
-            notices = self._notices_about(job, preview) if job.state is JobState.HELD else ()
+            notices = notices_about(self._outbox, job, preview.plan.removals)
             return [IntakeResult(key, self._sandbox, job.id, job.reason), *notices]
 
         folder = inbox.held if why else inbox.done
         job = await self._plans.submit_nightly(preview, records, folder=folder, held=why, due_at=due_at, by=NIGHTLY_RUN)
         inbox.put(path, inbox.held if job.reason else inbox.done)
         if job.reason:
-            result.held.append(f"{name}: {job.reason}")
-        return None if job.state is JobState.HELD else job.id
+            result.hold(name, job.reason, job.id)
+        if job.due_at is not None:
+            result.scheduled.append(scheduled_text(f"{job.source} ({job.id})", job.due_at))
+        return job.id if job.state is JobState.READY else None
 
-    async def _put_repeated(self, inbox: Inbox, path: Path, earlier: TakenFile, result: NightlyResult) -> None:
+    async def _put_repeated(self, inbox: Inbox, path: Path, why: str, result: NightlyResult) -> None:
         """Hold a file whose content was taken before; one that each run finds anew goes to ``done`` instead."""
-        name, why = original_name(path), _repeated(earlier)
+        name = original_name(path)
         if self.finds_all_again:
             inbox.put(path, inbox.done)
             result.unchanged.append(f"{name}: {why}")
@@ -208,25 +230,51 @@ class Intake:
         why = f"{why} `bulkremove nightly --again {name}` runs it anew."
         await self._hold(inbox, path, path.name, why, result)
 
+    async def put_away(self, inbox: Inbox) -> None:
+        """Move held files whose job has ended to ``done``.
+
+        Those that no job was made of wait for a person, and so do those of a content that an earlier file had.
+        """
+        for path in inbox.held_files():
+            taken = await self.taken(path)
+            job = await self._jobs.find(taken.job) if taken is not None and taken.job else None
+            if job is not None and job.state.over and (job.folder, job.source) == (str(inbox.held), path.name):
+                inbox.put(path, inbox.done)
+
     async def preview(self, file: Path | BinaryIO, name: str) -> Preview:
         """The plan of a file. Raises FileRefused."""
         settings = self._context.settings
-        options = ReadOptions(only=settings.nightly_only, header_row=settings.nightly_header_row)
+        options = ReadOptions(
+            sheet=settings.nightly_sheet or None,
+            columns=dict(settings.nightly_columns),
+            hidden=Hidden(settings.nightly_hidden),
+            only=settings.nightly_only,
+            header_row=settings.nightly_header_row,
+        )
         return await self._plans.preview_in_subprocess(file, name=name, options=options)
 
-    async def reasons_to_hold(self, preview: Preview, path: Path) -> str | None:
-        """Why a person must look at the plan first, in sentences; None when it may run, which counts its removals."""
+    async def reasons_to_hold(self, preview: Preview, path: Path, *, earlier: TakenFile | None = None) -> str | None:
+        """Why a person must look at the plan first, in sentences; None when it may run, which counts its removals.
+
+        ``earlier``: when the same content was taken before, if it was.
+        """
         whose = preview.plan.client, preview.plan.host
-        last = await self._storage.jobs.newest_nightly(*whose)
+        sizes, last = list[int](), None
+        if self._storage.exists:  # a dry run makes no journal
+            last = await self._storage.jobs.newest_nightly(*whose)
+            sizes = await self._storage.nightly.sizes(*whose, before=self._began_at, count=BASELINE_RUNS)
         why = reasons_to_hold(
             preview,
             self._context.settings,
-            sizes=await self._storage.nightly.sizes(*whose, before=self._began_at, count=BASELINE_RUNS),
+            sizes=sizes,
             tonight=self._removals,
             header_before=last.header if last else None,
             protected_before=int(last.options.get("protected", 0)) if last else None,
             age=seconds_between(_changed_at(path), self._context.clock.wall()),
         )
+        last_job = await self._jobs.find(earlier.job) if earlier is not None and earlier.job else None
+        if last_job is not None and last_job.state is JobState.CANCELLED:  # a person said no to exactly these rows
+            why = f"{why or ''} Job {last_job.id} of the same content was cancelled.".strip()
         if why is None:
             self._removals += preview.plan.removals
         return why
@@ -237,30 +285,10 @@ class Intake:
         """Hold a file that no job was made of. ``notice_text``: for the notice, where it must not say ``why``."""
         name = original_name(path)
         body = f"{name} is held, and nothing of it was sent. {notice_text or why}"
-        await self._outbox.add(f"held:{notice_key}", f"held: {name}", body)
+        await self._outbox.add(f"held:{notice_key}", f"held: {name}. Look at the file", body)
         await self._context.record(NIGHTLY_RUN, "held", name=name, host=self._context.settings.host)
         inbox.put(path, inbox.held)
-        result.held.append(f"{name}: {why}")
-
-    def _notices_about(self, job: Job, preview: Preview) -> tuple[Notice, ...]:
-        if job.reason:
-            text = (
-                f"{job.source} is held, and nothing of it was sent. {job.reason} To run it all the same: "
-                f"`bulkremove approve {job.id}`, or the page. It expires in 7 days."
-            )
-            return self._outbox.notices(f"held:{job.id}", f"held: {job.source}", text)
-        if job.due_at is not None:
-            text = (
-                f"{job.source} removes {preview.plan.removals:,} learners on {local(job.due_at):%Y-%m-%d}. "
-                f"`bulkremove cancel {job.id}` keeps it from running; who is in {PROTECTED_FILE} by then is not "
-                "removed."
-            )
-            return self._outbox.notices(f"announced:{job.id}", f"announced: {job.source}", text)
-        return ()
-
-
-def _repeated(earlier: TakenFile) -> str:
-    return f"Its content was taken before, as {earlier.name} on {local(earlier.taken_at):%Y-%m-%d %H:%M}."
+        result.hold(name, why)
 
 
 def _changed_at(path: Path) -> Epoch:

@@ -10,39 +10,42 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from datetime import date, time
+from contextlib import AsyncExitStack, ExitStack, aclosing, asynccontextmanager
+from datetime import date
+from itertools import count
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from zoneinfo import ZoneInfo
 
-from bulkremove.app.audit_text import evidence
 from bulkremove.app.context import Context
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.app.jobs import Jobs
+from bulkremove.app.nightly.dry_run import OUTSIDE_WINDOW, DryRun
+from bulkremove.app.nightly.earlier_jobs import EarlierJobs
 from bulkremove.app.nightly.intake import Intake
-from bulkremove.app.nightly.result import NIGHTLY_RUN, NightlyResult
+from bulkremove.app.nightly.nightly_schedule import schedule
+from bulkremove.app.nightly.result import NIGHTLY_RUN, NightlyResult, waiting_text
 from bulkremove.app.notices import Outbox
 from bulkremove.app.plans import Plans
+from bulkremove.app.results import RunResult
 from bulkremove.app.retention import Retention
-from bulkremove.app.review import review_text
 from bulkremove.app.runs import Runs
 from bulkremove.app.stopping import NIGHTLY_CLAIMS, Stopping
-from bulkremove.config import Settings
-from bulkremove.domain.clock import Epoch, seconds_between
-from bulkremove.domain.errors import BulkremoveError, FileRefused, JobBusy, JournalFailed, LocalFileFailed, SourceFailed
-from bulkremove.domain.hosts import lead_alike
-from bulkremove.domain.job import APPROVAL_SECONDS, EndReason, FrontEnd, Job, JobState, is_recent
-from bulkremove.domain.schedule import Missed, Schedule, Window
+from bulkremove.domain.clock import Epoch, later, seconds_between
+from bulkremove.domain.errors import BulkremoveError, JobBusy, JournalFailed, LocalFileFailed, SourceFailed
+from bulkremove.domain.job import APPROVAL_SECONDS, EndReason, Job, JobState
+from bulkremove.domain.schedule import Schedule
 from bulkremove.engine.progress import Stop
 from bulkremove.platform.local_time import local
 from bulkremove.platform.secure_files import replace_content
-from bulkremove.report import format_counts
+from bulkremove.report import counts_without_zeros
 from bulkremove.report.metrics import text as metrics_text
 from bulkremove.sources.inbox import Inbox
 from bulkremove.storage.interface.records import Act
 
 DAY = 86_400.0
+PAGE_RETRY_SECONDS = 3600.0
+"""Seconds until a job is tried again that a web page has stopped; more than an unanswered row may be repeated after."""
+MAX_PAGE_RETRIES = 3
+"""How often a job is tried again that a web page has stopped, where there is no time window."""
 WINDOW_OVER = "The time window for nightly runs is over; the next one goes on."
 
 
@@ -59,13 +62,13 @@ class NightlyRuns:
         stopping: Stopping,
         supervisor: JobSupervisor,
     ) -> None:
-        """Raises SettingsError for an invalid address of notices."""
         self._context, self._storage, self._plans = context, context.storage, plans
         self._sandbox = context.settings.sandbox_host
         self._jobs, self._runs, self._retention, self._supervisor = jobs, runs, retention, supervisor
         self._stopping, self._claim = stopping, NIGHTLY_CLAIMS[bool(self._sandbox)]
         self.outbox = Outbox(context)
         self._intake = Intake(context, jobs, plans, self.outbox)
+        self._earlier = EarlierJobs(context, jobs, plans)
 
     @property
     def schedule(self) -> Schedule:
@@ -80,7 +83,17 @@ class NightlyRuns:
         """
         _ = self._intake.inbox  # raises SourceFailed
         async with self._claimed(), self._stopping.obeyed(self._claim, stop):
-            return await self._run(stop, again, day or local(self._context.clock.wall()).date())
+            number, result = await self._run(stop, again, day or local(self._context.clock.wall()).date())
+        if failure := await self.outbox.send_due():  # after the claim, since a mail server may let us wait
+            result.failures.append(failure)
+        elif (waiting := await self._storage.nightly.waiting_notices()) and not self._sandbox:
+            result.unsent = f"{waiting:,} notice(s). {self.outbox.why_nobody()}".strip()
+        skew = self._runs.clock_skew
+        at = self._context.clock.wall()
+        await self._storage.nightly.end(number, result.end, at=at, good=result.good, clock_skew=skew)
+        await self.outbox.notifier.ping("" if result.good else "/fail")
+        await self._write_metrics()
+        return result
 
     @asynccontextmanager
     async def _claimed(self) -> AsyncIterator[None]:
@@ -100,51 +113,34 @@ class NightlyRuns:
 
     async def skip(self, day: date, why: str) -> None:
         """Record that a nightly run does not take place, and notify people."""
-        notices = self.outbox.notices(f"left_out:{day}", f"the nightly run of {day} was left out", why)
+        notices = self.outbox.notices(f"left_out:{day}", f"the nightly run of {day} was left out. Find out why", why)
         at = self._context.clock.wall()
         await self._storage.nightly.skip(day.isoformat(), *notices, sandbox=self._sandbox, at=at)
 
     async def report_late(self, day: date) -> None:
         """Notify people that a nightly run starts long after its time, since something must have gone wrong."""
         text = f"The nightly run of {day} could not start in time and starts only now."
-        await self.outbox.add(f"late:{day}", f"the nightly run of {day} is late", text)
+        await self.outbox.add(f"late:{day}", f"the nightly run of {day} is late. Find out why", text)
 
     async def dry_run(self) -> NightlyResult:
-        """Plan the files that a nightly run would take in now; moves, stores and sends nothing."""
-        result = NightlyResult(sandbox=bool(self._sandbox), left=self._intake.obstacles())
-        self._intake.begin()
-        with TemporaryDirectory(prefix="bulkremove-") as scratch:
-            async for file, is_whole in self._intake.look(Path(scratch)):
-                if not is_whole:
-                    result.unfinished.append(file.name)
-                    continue
-                try:
-                    if repeated := await self._intake.why_repeated(file.path):
-                        texts = result.unchanged if self._intake.finds_all_again else result.held
-                        texts.append(f"{file.name}: {repeated}")
-                        continue
-                    preview = await self._intake.preview(file.path, file.name)
-                    result.plans.append(preview)
-                    if why := await self._intake.reasons_to_hold(preview, file.path):
-                        result.held.append(f"{file.name}: {why}")
-                except (FileRefused, SourceFailed) as refused:
-                    result.held.append(f"{file.name}: {refused}")
-        return result
+        """What a nightly run would do; takes, stores and sends nothing."""
+        dry_run = DryRun(self._context, self._jobs, self._plans, self._intake, self.schedule)
+        return await dry_run.run()
 
-    async def _run(self, stop: Stop, again: str | None, day: date) -> NightlyResult:
+    async def _run(self, stop: Stop, again: str | None, day: date) -> tuple[int, NightlyResult]:
+        """Do all that nobody else may do meanwhile; the number of the run, and its result."""
         clock, result = self._context.clock, NightlyResult(sandbox=bool(self._sandbox))
         self._runs.clock_skew = None  # the clock may have been changed since the last run
         self._intake.begin()
         run = await self._storage.nightly.begin(day.isoformat(), sandbox=self._sandbox, at=clock.wall())
         await self.outbox.notifier.ping("/start")
+        alone = ExitStack()
         try:
             await self._expire()
-            inbox = await self._fill(result, again)
+            inbox = await self._fill(result, again, alone)
             until = self.schedule.open_until(clock.wall())
             if until is None:
-                result.failures.append(
-                    "It is outside the time window for nightly runs, so nothing was taken and nothing sent."
-                )
+                result.failures.append(OUTSIDE_WINDOW)
                 stop.ask(WINDOW_OVER, EndReason.WINDOW_CLOSED, auto_resumable=True)
             closing = asyncio.create_task(self._close_window(stop, until or clock.wall()))
             try:
@@ -156,16 +152,20 @@ class NightlyRuns:
                                 await self._run_job(job_id, stop, result)
             finally:
                 closing.cancel()
+            if inbox is not None:
+                await self._intake.put_away(inbox)
             await self._tidy(result)
+            known = {job.id for job in result.ran} | result.held_jobs
+            result.waiting += [waiting_text(job) for job in await self._earlier.waiting(known)]
         except (BulkremoveError, OSError) as error:  # the source's folder may vanish at any moment
-            result.failures.append(str(error))
-            await self.outbox.add(f"nightly:{run}", "the nightly run did not end well", str(error))
-        await self._storage.nightly.end(run, at=clock.wall(), good=result.good)
-        result.evidence = await evidence(self._storage.audit)
-        await self.outbox.send_due()
-        await self.outbox.notifier.ping("" if result.good else "/fail")
-        await self._write_metrics()
-        return result
+            why = str(error)
+            if isinstance(error, OSError):
+                why = f"The folder of the nightly source can't be used: {error.strerror} ({error.filename})."
+            result.failures.append(why)
+            await self.outbox.add(f"nightly:{run}", "the nightly run did not end well. Look at its reason", why)
+        finally:
+            alone.close()
+        return run, result
 
     async def _tidy(self, result: NightlyResult) -> None:
         """Delete old data, if a reply of Zoho's in this run has shown that this machine's clock is right."""
@@ -185,73 +185,44 @@ class NightlyRuns:
         if self._context.settings.metrics_file and not self._sandbox:
             _replace(Path(self._context.settings.metrics_file), metrics_text(await self._retention.figures()))
 
-    async def _fill(self, result: NightlyResult, again: str | None) -> Inbox | None:
-        """The inbox with its files; when the source is not there, notify people and return None."""
+    async def _fill(self, result: NightlyResult, again: str | None, alone: ExitStack) -> Inbox | None:
+        """The inbox with its files; when the source is not there, or another host uses it, notify people; then None.
+
+        ``alone``: keeps other hosts from the inbox until it is closed.
+        """
         try:
-            return await self._intake.fill(result, again)
+            return await self._intake.fill(result, again, alone)
         except SourceFailed as failed:
             result.failures.append(str(failed))
             day = f"{local(self._context.clock.wall()):%Y-%m-%d}"
-            await self.outbox.add(f"source:{day}", "the nightly run's source is not there", str(failed))
+            await self.outbox.add(f"source:{day}", "the nightly run's source is not there. Repair it", str(failed))
             return None
 
     async def _expire(self) -> None:
         """Cancel held jobs that nobody has approved in time."""
         now = self._context.clock.wall()
-        for job in await self._own_jobs(JobState.HELD):
-            if job.due_at is None and seconds_between(job.driven_at, now) > APPROVAL_SECONDS:
+        for job in await self._earlier.all(JobState.HELD):
+            if seconds_between(job.driven_at, now) > APPROVAL_SECONDS:
                 if not await self._jobs.expire(job.id, by=NIGHTLY_RUN):
                     continue
                 text = f"Nobody approved the plan of {job.source} ({job.id}) within 7 days, so it was cancelled."
-                await self.outbox.add(f"expired:{job.id}", f"the plan of {job.source} has expired", text)
-
-    async def _own_jobs(self, *states: JobState) -> list[Job]:
-        """The jobs in these states that go where this run goes: to Zoho, or to the same sandbox."""
-        host = self._context.settings.host
-        return [job for job in await self._jobs.all(*states) if lead_alike(job.host, host)]
+                await self.outbox.add(
+                    f"expired:{job.id}", f"the plan of {job.source} has expired. Preview the file again", text
+                )
 
     async def _resume_jobs(self, stop: Stop, result: NightlyResult) -> None:
-        """Run earlier nightly runs' jobs: approved, due after their delay, left by a kill, or auto-resumable."""
-        states = (JobState.HELD, JobState.READY, JobState.RUNNING, JobState.PAUSED)
-        for listed in reversed(await self._own_jobs(*states)):
-            if stop.asked:
-                return
-            job = await self._jobs.find(listed.id)  # people may have acted while the jobs before it ran
-            if job.state not in states:
-                continue
-            if job.origin is not FrontEnd.NIGHTLY or await self._jobs.is_running(job):
-                continue
-            now, is_due = self._context.clock.wall(), job.state is JobState.HELD
-            if is_due and (job.due_at is None or job.due_at > now):
-                continue
-            if job.state is JobState.PAUSED and not job.auto_resumable and job.reason_code is not EndReason.STANDSTILL:
-                continue  # for a person, who was notified
-            if not is_due and job.driven_by is not FrontEnd.NIGHTLY and not job.needs_review(now):
-                continue  # a person's run that ended or died: theirs to resume for an hour
-            if why := await self._why_hold(job, now):
-                await self._hold_for_review(job, why, result)
-                continue
-            if is_due:
-                await self._storage.jobs.release(job.id, lambda job: None, by=NIGHTLY_RUN, at=now)
-            await self._run_job(job.id, stop, result)
-
-    async def _why_hold(self, job: Job, now: Epoch) -> str | None:
-        """Why a person must look at an earlier job before it goes on; None if a nightly run may go on with it."""
-        since = job.driven_at if job.due_at is None else max(job.driven_at, job.due_at)
-        is_theirs = job.state is not JobState.HELD and job.driven_by is not FrontEnd.NIGHTLY
-        rows_left = (await self._jobs.tally(job)).open
-        if not rows_left:
-            return None  # it was killed before its report; nothing can be sent
-        if is_theirs or job.reason_code is EndReason.STANDSTILL or not is_recent(since, now, APPROVAL_SECONDS):
-            return f"It needs review. {review_text(job, rows_left, now)}"
-        if job.state is not JobState.HELD:
-            return None
-        if self._context.settings.four_eyes:
-            return "Two people must agree (four_eyes), so one has to approve it."
-        cap, today = self._context.settings.max_removals, await self._plans.removals_today(job.client, job.host)
-        if today + rows_left > cap:
-            return f"It removes {rows_left:,} learners and {today:,} count for today already; the cap is {cap:,} a day."
-        return None
+        """Run earlier nightly runs' jobs that go on by themselves, and hold those that a person must look at first."""
+        async with aclosing(self._earlier.in_turn(result)) as jobs:
+            async for job in jobs:
+                if stop.asked:
+                    return
+                now = self._context.clock.wall()
+                if why := await self._earlier.why_hold(job, now):
+                    await self._hold_for_review(job, why, result)
+                    continue
+                if job.state is JobState.SCHEDULED:
+                    await self._storage.jobs.release(job.id, lambda job: None, by=NIGHTLY_RUN, at=now)
+                await self._run_job(job.id, stop, result)
 
     async def _hold_for_review(self, job: Job, why: str, result: NightlyResult) -> None:
         """Hold an earlier job that no nightly run may go on with by itself, and notify people."""
@@ -261,27 +232,54 @@ class NightlyRuns:
             f"same: `bulkremove approve {job.id}`, or the page. It expires in 7 days."
         )
         key = f"review:{job.id}:{await self._run_count(job.id)}"
-        notices = self.outbox.notices(key, f"needs review: {job.source}", text)
+        notices = self.outbox.notices(key, f"needs review: {job.source}. Approve or cancel it", text)
         if await self._storage.jobs.hold(job.id, why, *notices, Act(NIGHTLY_RUN, "held", {"job": job.id}, now), at=now):
-            result.held.append(f"{job.source}: {why}")
+            result.hold(job.source, why, job.id)
 
     async def _run_job(self, job_id: str, stop: Stop, result: NightlyResult) -> None:
         try:
-            ended = await self._supervisor.drive(job_id, stop=stop.part(), by=NIGHTLY_RUN)
+            ended = await self._drive(job_id, stop)
         except JobBusy:
             return  # the page or another process runs it right now
         except BulkremoveError as error:
             result.failures.append(f"Job {job_id}: {error}")
             await self.outbox.add(
-                f"failed:{job_id}:{await self._run_count(job_id)}", f"job {job_id} could not run", str(error)
+                f"failed:{job_id}:{await self._run_count(job_id)}",
+                f"job {job_id} could not run. Look at its reason",
+                str(error),
             )
             return
         result.ended.append(ended)
-        if ended.job.reason_code is EndReason.STANDSTILL:  # this process stood still, so this nightly run is over too
-            stop.ask(ended.job.reason, EndReason.STANDSTILL)
+        # This process stood still, or other jobs would meet the same page: this nightly run is over too.
+        if ended.job.reason_code in (EndReason.STANDSTILL, EndReason.WEB_PAGE):
+            stop.ask(ended.job.reason, ended.job.reason_code)
         text = " ".join(filter(None, (ended.warning, ended.summary, ended.job.reason)))
-        subject = f"{ended.job.state.value}: {ended.job.source}: {format_counts(ended.tally)}"
+        subject = (
+            f"{ended.job.state.value}: {ended.job.source}: {counts_without_zeros(ended.tally)}. {ended.what_to_do}"
+        )
         await self.outbox.add(f"ended:{job_id}:{await self._run_count(job_id)}", subject, text, ended.report)
+
+    async def _drive(self, job_id: str, stop: Stop) -> RunResult:
+        """Run a job; while a web page answers in place of Zoho, as in maintenance, try again every hour in the window.
+
+        Without a window it is tried so ``MAX_PAGE_RETRIES`` times. The row that the page answered is not repeated: it
+        is unknown by then. One row at a time is sent, so that each try costs one more at most. Raises as ``Runs.run``.
+        """
+        clock, schedule = self._context.clock, self.schedule
+        for tries in count():
+            open_until = schedule.open_until(clock.wall()) if schedule.window else None
+            ended = await self._supervisor.drive(
+                job_id, stop=stop.part(), by=NIGHTLY_RUN, open_until=open_until, one_at_a_time=tries > 0
+            )
+            again_at = later(clock.wall(), PAGE_RETRY_SECONDS)
+            is_over = tries >= MAX_PAGE_RETRIES if open_until is None else again_at >= open_until
+            if ended.job.reason_code is not EndReason.WEB_PAGE or is_over or stop.asked:
+                break
+            await stop.sleep(PAGE_RETRY_SECONDS * clock.speed, clock)
+            job = await self._jobs.find(job_id)
+            if stop.asked or job.state is not JobState.PAUSED or job.reason_code is not EndReason.WEB_PAGE:
+                break  # a person has acted meanwhile
+        return ended
 
     async def _close_window(self, stop: Stop, until: Epoch) -> None:
         """Ask the run to stop at ``until``; the wall clock is checked every minute."""
@@ -293,14 +291,6 @@ class NightlyRuns:
     async def _run_count(self, job_id: str) -> int:
         """How many runs of the job have started; part of a notice's key, so that each run is reported once."""
         return sum(name == "started" for _, name, _ in await self._storage.jobs.events(job_id))
-
-
-def schedule(settings: Settings) -> Schedule:
-    """The schedule that the settings describe."""
-    window = Window(*settings.nightly_window) if settings.nightly_window else None
-    return Schedule(
-        settings.nightly_at or time(0), ZoneInfo(settings.nightly_zone), Missed(settings.nightly_missed), window
-    )
 
 
 def _replace(path: Path, metrics: bytes) -> None:

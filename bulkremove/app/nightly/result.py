@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from bulkremove.app.results import Preview, RunResult
-from bulkremove.domain.job import Job
+from bulkremove.domain.clock import Epoch
+from bulkremove.domain.job import EndReason, Job, JobState
+from bulkremove.domain.row import Status
+from bulkremove.platform.local_time import local
 
 NIGHTLY_RUN = "the nightly run"
 """The actor of nightly runs in the audit log."""
+
+
+class NightEnd(StrEnum):
+    """How a nightly run ended, the better before the worse. The values are stored in the journal."""
+
+    DONE = "done"
+    """There was nothing to do, or every row has its status."""
+    GOES_ON = "goes_on"
+    """Rows are left, and the next nightly run goes on with them by itself."""
+    ROWS_NEED_PERSON = "rows_need_person"
+    """Finished, but some rows are refused, unknown, invalid or not sent."""
+    NEEDS_PERSON = "needs_person"
+    """A file, a plan or a job waits for a person."""
+    FAILED = "failed"
+    """Source, account, journal, clock or time window: what was to be done could not be done."""
 
 
 @dataclass(slots=True)
@@ -19,6 +38,10 @@ class NightlyResult:
     """Whether it ran against a sandbox, on copies of the files."""
     ended: list[RunResult] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+    """Sentences about jobs of earlier nightly runs that wait for a person."""
+    scheduled: list[str] = field(default_factory=list)
+    """Sentences about announced plans, each with its day."""
     unfinished: list[str] = field(default_factory=list)
     """Files that are still being written."""
     left: list[str] = field(default_factory=list)
@@ -28,10 +51,24 @@ class NightlyResult:
     failures: list[str] = field(default_factory=list)
     evidence: str = ""
     """The newest entry of the audit log at its end, in a sentence."""
+    unsent: str = ""
+    """How many notices wait, and why, in sentences."""
     deleted: str = ""
     """What retention deleted, in a sentence."""
     plans: list[Preview] = field(default_factory=list)
-    """Of a dry run only."""
+    """Of a dry run only: the plans of the source's files."""
+    would_run: list[tuple[Job, int]] = field(default_factory=list)
+    """Of a dry run only: earlier jobs that would run, each with its rows left."""
+    rest: str = ""
+    """Of a dry run only: how many rows would be left for the next nightly run, in a sentence; empty for none."""
+
+    held_jobs: set[str] = field(default_factory=set)
+    """The ids of the jobs that ``held`` names."""
+
+    def hold(self, name: str, why: str, job_id: str = "") -> None:
+        """Say why a file or a job is held."""
+        self.held.append(f"{name}: {why}")
+        self.held_jobs.add(job_id)
 
     @property
     def ran(self) -> list[Job]:
@@ -39,6 +76,43 @@ class NightlyResult:
         return [ended.job for ended in self.ended]
 
     @property
+    def end(self) -> NightEnd:
+        """How the nightly run ended: the worst of all that it met."""
+        ends = [_end_of(ended) for ended in self.ended]
+        if self.rest:
+            ends.append(NightEnd.GOES_ON)
+        if self.held or self.waiting:
+            ends.append(NightEnd.NEEDS_PERSON)
+        if self.failures:
+            ends.append(NightEnd.FAILED)
+        return max(ends, key=list(NightEnd).index, default=NightEnd.DONE)
+
+    @property
     def good(self) -> bool:
-        """Whether nothing was held, nothing failed, and every job ended well."""
-        return not self.held and not self.failures and all(ended.good for ended in self.ended)
+        """Whether no person must do anything: all is done, or goes on by itself."""
+        return self.end in (NightEnd.DONE, NightEnd.GOES_ON)
+
+
+def _end_of(ended: RunResult) -> NightEnd:
+    job, tally = ended.job, ended.tally
+    to_look_at = any(tally[status] for status in (Status.UNKNOWN, Status.REFUSED, Status.INVALID))
+    if job.reason_code is EndReason.NOT_AUTHORIZED:
+        return NightEnd.FAILED
+    if job.state is JobState.PAUSED and job.auto_resumable:
+        return NightEnd.NEEDS_PERSON if tally[Status.UNKNOWN] else NightEnd.GOES_ON
+    if job.reason_code is not EndReason.NONE:
+        return NightEnd.NEEDS_PERSON
+    return NightEnd.ROWS_NEED_PERSON if to_look_at or tally[Status.NOT_SENT] else NightEnd.DONE
+
+
+def scheduled_text(name: str, due_at: Epoch) -> str:
+    """Which plan runs from when on, in a sentence."""
+    return f"{name} runs in the first nightly run after {local(due_at):%Y-%m-%d %H:%M}."
+
+
+def waiting_text(job: Job) -> str:
+    """Which job waits for a person, why, and what to do, in sentences."""
+    what = f"approve {job.id}" if job.state is JobState.HELD else f"resume {job.id}"
+    return (
+        f"{job.source} ({job.id}): {job.reason} `bulkremove {what}`, or the page; `bulkremove cancel {job.id}` ends it."
+    )

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import platform
+from contextlib import suppress
 from pathlib import Path
 
 from bulkremove.app.audit_text import evidence
 from bulkremove.app.context import Context
 from bulkremove.app.notices.notifier import Notifier
 from bulkremove.domain.clock import later
-from bulkremove.domain.errors import NoticeFailed, SettingsError
+from bulkremove.domain.errors import BulkremoveError, JobBusy, NoticeFailed, SettingsError
 from bulkremove.platform.secure_files import read_private
 from bulkremove.storage.interface.records import Notice
 
+NOTIFY_FILE = "notify.txt"
+MAX_AT_ONCE = 8
+"""Notices that are sent at the same time."""
 MAX_WAIT = 3600.0
 """Seconds between two attempts to send a notice, at most."""
 
@@ -20,55 +27,100 @@ class Outbox:
     """The notices of one context. Of runs against a sandbox nobody is notified, and no dead man's switch is pinged."""
 
     def __init__(self, context: Context) -> None:
-        """Raises SettingsError for an invalid address."""
         self._context, self._is_sandbox = context, context.settings.sandbox
-        addresses, ping_url = ([], "") if self._is_sandbox else (_addresses(context), context.settings.ping_url)
-        self.notifier = Notifier(addresses, ping_url)
+        self.failure: BulkremoveError | None = None
+        """Why the addresses can't be used; the notices wait then."""
+        ping_url = "" if self._is_sandbox else context.settings.ping_url
+        try:
+            addresses, origin = ([], "") if self._is_sandbox else _addresses(context)
+            self.notifier = Notifier(addresses, ping_url, origin)
+        except BulkremoveError as error:
+            self.failure, self.notifier = error, Notifier([], ping_url)
 
     def notices(self, key: str, subject: str, body: str, attachment: Path | None = None) -> tuple[Notice, ...]:
         """The notice to be stored with other records, if anybody is notified; its text names no learner.
 
-        ``key``: of several notices with the same key only the first is stored.
+        ``key``: of several notices with the same key only the first is stored. ``subject``: what happened and what to
+        do; machine and account are named before it.
         """
         if self._is_sandbox:
             return ()
         at, path = self._context.clock.wall(), str(attachment) if attachment else None
-        return (Notice(key, f"bulkremove: {subject}", body, path, at),)
+        where = f"bulkremove on {platform.node()}, account {self._context.settings.account}"
+        subject = "".join(c if c.isprintable() else " " for c in f"{where}: {subject}")
+        return (Notice(key, subject, body, path, at),)
 
     async def add(self, key: str, subject: str, body: str, attachment: Path | None = None) -> None:
         """Put a notice into the outbox."""
         if notices := self.notices(key, subject, body, attachment):
             await self._context.storage.record(*notices)
 
-    async def send_due(self) -> int:
-        """Send the notices that are due; returns how many are still unsent."""
-        if self._is_sandbox:
-            return 0
+    async def send_due(self) -> str:
+        """Send the notices that are due, several at a time; why one could not be sent, in a sentence, else empty.
+
+        Without addresses none is sent, nor marked as sent.
+        """
         nightly, clock = self._context.storage.nightly, self._context.clock
-        now = clock.wall()
+        if self._is_sandbox or self.why_nobody():
+            return str(self.failure or "")
         chain = await evidence(self._context.storage.audit)
-        for notice in await nightly.due_notices(now):
-            try:
-                attachment = Path(notice.attachment) if notice.attachment else None
-                await self.notifier.send(notice.subject, f"{notice.body}\n\n{chain}".rstrip(), attachment)
-            except NoticeFailed:
-                await nightly.notice_failed(notice.key, next_at=later(now, min(60.0 * 2**notice.tries, MAX_WAIT)))
-            else:
-                await nightly.notice_sent(notice.key, at=clock.wall())
-        return await nightly.waiting_notices()
+        failures, at_once = list[str](), asyncio.Semaphore(MAX_AT_ONCE)
+
+        async def send(notice: Notice) -> None:
+            async with at_once:
+                try:
+                    attachment = Path(notice.attachment) if notice.attachment else None
+                    await self.notifier.send(notice.subject, f"{notice.body}\n\n{chain}".rstrip(), attachment)
+                except NoticeFailed as failed:
+                    failures.append(failed.message)
+                    wait = min(60.0 * 2**notice.tries, MAX_WAIT)
+                    await nightly.notice_failed(notice.key, next_at=later(clock.wall(), wait))
+                else:
+                    await nightly.notice_sent(notice.key, at=clock.wall())
+
+        with suppress(JobBusy):  # another process sends them right now
+            async with self._context.storage.claims.hold("notices"):
+                await asyncio.gather(*map(send, await nightly.due_notices(clock.wall())))
+        if failures:
+            logging.getLogger(__name__).warning("%s", failures[0])
+        return failures[0] if failures else ""
+
+    def why_nobody(self) -> str:
+        """Why nobody is notified, in a sentence; empty when there are addresses."""
+        if self.failure is not None:
+            return str(self.failure)
+        if self.notifier.addresses:
+            return ""
+        file = self._context.settings.home / NOTIFY_FILE
+        return (
+            f"Nobody is notified, since there are no addresses. Write apprise URLs to {file} (chmod 600), one a line, "
+            "or set BULKREMOVE_NOTIFY."
+        )
 
     async def send_test(self) -> int:
-        """Send a test notice; returns the number of addresses. Raises NoticeFailed, or SettingsError in a sandbox."""
+        """Send a test notice; returns the number of addresses.
+
+        Raises NoticeFailed, SettingsError (also in a sandbox) or LocalFileFailed.
+        """
         if self._is_sandbox:
             raise SettingsError(
                 "Nobody is notified of runs against a sandbox, so there is nothing to test.",
                 hint="Leave --sandbox out, and unset BULKREMOVE_API_URL.",
             )
-        await self.notifier.send("bulkremove: a test", "If you read this, notices arrive.", None)
+        if self.failure is not None:
+            raise self.failure
+        (notice,) = self.notices("test", "a test. Nothing to do", "If you read this, notices arrive.")
+        await self.notifier.send(notice.subject, notice.body, None)
         return self.notifier.addresses
 
 
-def _addresses(context: Context) -> list[str]:
-    """Addresses from BULKREMOVE_NOTIFY, else from the private file notify.txt in the home folder, one per line."""
-    text = context.environ.get("BULKREMOVE_NOTIFY") or read_private(context.settings.home / "notify.txt") or ""
-    return [line.strip() for line in text.split("\n") if line.strip() and not line.strip().startswith("#")]
+def _addresses(context: Context) -> tuple[list[str], str]:
+    """Addresses from BULKREMOVE_NOTIFY, else from the private file notify.txt in the home folder, and where they stand.
+
+    There is one a line. Raises LocalFileFailed.
+    """
+    path, text = context.settings.home / NOTIFY_FILE, context.environ.get("BULKREMOVE_NOTIFY")
+    lines = (text or read_private(path) or "").split("\n")
+    return [
+        line.strip() for line in lines if line.strip() and not line.strip().startswith("#")
+    ], "BULKREMOVE_NOTIFY" if text else str(path)

@@ -25,6 +25,19 @@ class TakenFile:
     held: str
 
 
+@dataclass(frozen=True, slots=True)
+class LastNight:
+    """A nightly run. ``end``: how it ended, as a code; empty while it runs or if killed, ``skipped`` if left out.
+
+    ``clock_skew``: seconds by which this machine's clock was ahead of Zoho's; None if no reply came.
+    """
+
+    started_at: Epoch
+    ended_at: Epoch | None
+    end: str
+    clock_skew: float | None
+
+
 class NightlyStore(Protocol):
     """The store of nightly runs, of the files that they took, and of the outbox.
 
@@ -36,8 +49,11 @@ class NightlyStore(Protocol):
         """Record the start of a nightly run; its number. ``date``: local date."""
         ...
 
-    async def end(self, run: int, *, at: Epoch, good: bool) -> None:
-        """Record the end of a nightly run. ``good``: whether it succeeded."""
+    async def end(self, run: int, end: str, *, at: Epoch, good: bool, clock_skew: float | None) -> None:
+        """Record the end of a nightly run: how it ended, as a code. ``good``: whether no person must do anything.
+
+        ``clock_skew``: seconds by which this machine's clock was ahead of Zoho's; None if no reply came.
+        """
         ...
 
     async def skip(self, date: str, *records: Record, sandbox: str, at: Epoch) -> None:
@@ -46,6 +62,10 @@ class NightlyStore(Protocol):
 
     async def last_date(self, *, sandbox: str) -> str | None:
         """Local date of the last nightly run that was started or left out."""
+        ...
+
+    async def last(self, *, sandbox: str) -> LastNight | None:
+        """The nightly run that was started or left out last."""
         ...
 
     async def last_good(self, *, sandbox: str) -> Epoch | None:
@@ -61,6 +81,10 @@ class NightlyStore(Protocol):
 
     async def taken(self, digest: str, *, sandbox: str) -> TakenFile | None:
         """The record of the content with this hash, if it was taken before."""
+        ...
+
+    async def newest_taken(self, *, sandbox: str) -> str | None:
+        """The hash of the content that was taken last."""
         ...
 
     async def take(self, digest: str, name: str, place: str, *, sandbox: str, at: Epoch) -> None:

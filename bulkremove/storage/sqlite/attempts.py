@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import TypeVar
 
 from bulkremove.domain.attempt import Attempt, PendingRow, Permit
-from bulkremove.domain.clock import Clock, Epoch, Monotonic, later
+from bulkremove.domain.clock import Clock, Epoch, Monotonic, later, seconds_between
 from bulkremove.domain.errors import JournalFailed
 from bulkremove.domain.ledger import Ledger, Suspension, SuspensionReason
 from bulkremove.domain.row import RowState, Status
@@ -102,7 +102,9 @@ class SqliteAttempts:
             now,
             full_until=full_until[0] if full_until else None,
             wall=wall,
-            nth_last_call=None if rule.daily is None else _nth_last_call(transaction, rule.key, rule.daily, wall),
+            nth_last_call=None
+            if rule.daily is None
+            else _nth_last_call(transaction, rule.key, rule.daily, wall, self._clock),
         )
         if decision.ledger is not None:
             _save(transaction, rule.key, boot, decision.ledger)
@@ -146,12 +148,24 @@ class SqliteRateLimit:
         return await self._database.read_long(lambda: self._database.read_now(find))
 
 
-def _nth_last_call(reader: Reader, key: str, n: int, wall: Epoch) -> Epoch | None:
-    """When the n-th last call was made, if those that a journal has lost were made at the time of its acceptance."""
+def _nth_last_call(reader: Reader, key: str, n: int, wall: Epoch, clock: Clock) -> Epoch | None:
+    """When the n-th last call was made, if those that a journal has lost were made at the time of its acceptance.
+
+    A call whose time lies ahead was made while the wall clock was wrong: it counts from when it was made by the
+    monotonic clock, or from the start of the machine at the latest.
+    """
+    now = clock.monotonic()
+    ahead = [
+        later(wall, -(seconds_between(sent_mono, now) if boot == clock.boot else now) / clock.speed)
+        for sent_mono, boot in reader.execute(_ATTEMPTS.calls_ahead, ledger=key, then=wall)
+    ]
 
     def recorded(n: int) -> Epoch | None:
-        row = reader.execute(_ATTEMPTS.nth_last_call, ledger=key, n=n).fetchone()
-        return row[0] if row else None
+        if not ahead:
+            row = reader.execute(_ATTEMPTS.nth_last_call, ledger=key, n=n, until=wall).fetchone()
+            return row[0] if row else None
+        calls = sorted([*ahead, *(at for (at,) in reader.execute(_ATTEMPTS.last_calls, ledger=key, n=n, until=wall))])
+        return calls[-n] if len(calls) >= n else None
 
     accepted_at, _, lost = reader.execute(_LIMIT.get_lost_calls, since=later(wall, -_LOST_SECONDS)).fetchone()
     nth = recorded(n)

@@ -49,7 +49,9 @@ class SqliteJobs:
             pass
 
         def show(transaction: Transaction) -> None:
-            transaction.execute(_JOBS.set_state, job=job.id, state=job.state, before=JobState.STORING)
+            # The table's check knows no scheduled jobs: they are held ones with a day.
+            state = JobState.HELD if job.state is JobState.SCHEDULED else job.state
+            transaction.execute(_JOBS.set_state, job=job.id, state=state, before=JobState.STORING)
             write_records(transaction, records)
 
         await self._database.write(show)
@@ -242,6 +244,8 @@ def _jobs(rows: sqlite3.Cursor) -> Iterator[Job]:
         values["accepted_wordings"] = tuple(Wording(*one) for one in json.loads(values["accepted_wordings"]))
         values["options"] = json.loads(values["options"])
         values["state"] = JobState(values["state"])
+        if values["state"] is JobState.HELD and values["due_at"] is not None:
+            values["state"] = JobState.SCHEDULED
         values["reason_code"] = EndReason(values["reason_code"])
         values["origin"], values["driven_by"] = FrontEnd(values["origin"]), FrontEnd(values["driven_by"])
         values["auto_resumable"] = bool(values["auto_resumable"])

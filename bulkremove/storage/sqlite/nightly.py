@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.hosts import is_sandbox
-from bulkremove.storage.interface.nightly import TakenFile
+from bulkremove.storage.interface.nightly import LastNight, TakenFile
 from bulkremove.storage.interface.records import Notice, Record
 from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.queries import Queries
@@ -28,18 +28,18 @@ class SqliteNightly:
 
         return await self._database.write(begin)
 
-    async def end(self, run: int, *, at: Epoch, good: bool) -> None:
-        def end(transaction: Transaction) -> None:
-            transaction.execute(_NIGHTLY.end_run, run=run, at=at, good=int(good))
+    async def end(self, run: int, end: str, *, at: Epoch, good: bool, clock_skew: float | None) -> None:
+        def finish(transaction: Transaction) -> None:
+            transaction.execute(_NIGHTLY.end_run, run=run, end=end, at=at, good=int(good), clock_skew=clock_skew)
             text = "It ended well." if good else "It ended, and something needs a person."
             log_event(transaction, "nightly_ended", text)
 
-        await self._database.write(end)
+        await self._database.write(finish)
 
     async def skip(self, date: str, *records: Record, sandbox: str, at: Epoch) -> None:
         def skip(transaction: Transaction) -> None:
             run = transaction.execute(_NIGHTLY.begin_run, date=date, sandbox=sandbox, at=at).lastrowid
-            transaction.execute(_NIGHTLY.end_run, run=run, at=at, good=0)
+            transaction.execute(_NIGHTLY.end_run, run=run, end="skipped", at=at, good=0, clock_skew=None)
             log_event(transaction, "nightly_skipped", _mark(sandbox, f"The nightly run of {date} does not take place."))
             write_records(transaction, records)
 
@@ -49,6 +49,13 @@ class SqliteNightly:
         def find(reader: Reader) -> str | None:
             row = reader.execute(_NIGHTLY.last_date, sandbox=sandbox).fetchone()
             return None if row is None else str(row[0])
+
+        return await self._database.read(find)
+
+    async def last(self, *, sandbox: str) -> LastNight | None:
+        def find(reader: Reader) -> LastNight | None:
+            row = reader.execute(_NIGHTLY.last_run, sandbox=sandbox).fetchone()
+            return None if row is None else LastNight(*row)
 
         return await self._database.read(find)
 
@@ -70,6 +77,13 @@ class SqliteNightly:
         def find(reader: Reader) -> TakenFile | None:
             row = reader.execute(_NIGHTLY.get_taken, digest=digest, sandbox=sandbox).fetchone()
             return None if row is None else TakenFile(*row)
+
+        return await self._database.read(find)
+
+    async def newest_taken(self, *, sandbox: str) -> str | None:
+        def find(reader: Reader) -> str | None:
+            row = reader.execute(_NIGHTLY.newest_taken, sandbox=sandbox).fetchone()
+            return None if row is None else str(row[0])
 
         return await self._database.read(find)
 

@@ -28,9 +28,17 @@ SELECT sent_mono FROM attempt WHERE ledger = :ledger AND boot = :boot AND sent_m
 SELECT count(*) + (SELECT coalesce(sum(calls), 0) FROM restore WHERE at >= :then) FROM attempt
 WHERE ledger = :ledger AND sent_at >= :then;
 
+-- name: calls_ahead
+-- The calls of the account that were made, as it seems, after a time.
+SELECT sent_mono, boot FROM attempt WHERE ledger = :ledger AND sent_at > :then;
+
 -- name: nth_last_call
--- When the n-th last call of the account was made.
-SELECT sent_at FROM attempt WHERE ledger = :ledger ORDER BY sent_at DESC LIMIT 1 OFFSET :n - 1;
+-- When the n-th last call of the account until a time was made.
+SELECT sent_at FROM attempt WHERE ledger = :ledger AND sent_at <= :until ORDER BY sent_at DESC LIMIT 1 OFFSET :n - 1;
+
+-- name: last_calls
+-- When the n last calls of the account until a time were made, the newest first.
+SELECT sent_at FROM attempt WHERE ledger = :ledger AND sent_at <= :until ORDER BY sent_at DESC LIMIT :n;
 
 -- name: count_response_kinds
 -- How many attempts of a job got which kind of response, without a "not found" that proved a removal.

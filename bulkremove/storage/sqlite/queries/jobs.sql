@@ -27,8 +27,8 @@ SELECT 1 FROM job WHERE id = :job;
 
 -- name: list_jobs
 -- A page of jobs by state, account (or all) and text in the file's name (ignoring ASCII case), the newest first.
-SELECT * FROM job WHERE state IN (SELECT value FROM json_each(:states)) AND instr(lower(source), lower(:source))
-AND :account IN ('', account)
+SELECT * FROM job WHERE CASE WHEN state = 'held' AND due_at IS NOT NULL THEN 'scheduled' ELSE state END
+    IN (SELECT value FROM json_each(:states)) AND instr(lower(source), lower(:source)) AND :account IN ('', account)
 ORDER BY created_at DESC, id DESC LIMIT :limit OFFSET :offset;
 
 -- name: list_retries
@@ -110,7 +110,8 @@ SELECT totals FROM job WHERE totals IS NOT NULL AND host IN (SELECT value FROM j
 
 -- name: count_jobs
 -- The number of jobs of some hosts in each state.
-SELECT state, count(*) FROM job WHERE host IN (SELECT value FROM json_each(:hosts)) GROUP BY state;
+SELECT CASE WHEN state = 'held' AND due_at IS NOT NULL THEN 'scheduled' ELSE state END AS shown, count(*) FROM job
+WHERE host IN (SELECT value FROM json_each(:hosts)) GROUP BY shown;
 
 -- name: sum_lockouts
 -- The number of lockouts of all jobs of some hosts.

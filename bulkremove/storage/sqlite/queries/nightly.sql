@@ -6,11 +6,15 @@ INSERT INTO nightly_run (date, sandbox, started_at) VALUES (:date, :sandbox, :at
 
 -- name: end_run
 -- Record the end of a nightly run.
-UPDATE nightly_run SET ended_at = :at, good = :good WHERE id = :run;
+UPDATE nightly_run SET ended_at = :at, good = :good, end_code = :end, clock_skew = :clock_skew WHERE id = :run;
 
 -- name: last_date
 -- The local date of the last nightly run that was started or left out, for Zoho or for a sandbox.
 SELECT date FROM nightly_run WHERE sandbox = :sandbox ORDER BY id DESC LIMIT 1;
+
+-- name: last_run
+-- The nightly run that was started or left out last, for Zoho or for a sandbox.
+SELECT started_at, ended_at, end_code, clock_skew FROM nightly_run WHERE sandbox = :sandbox ORDER BY id DESC LIMIT 1;
 
 -- name: last_good
 -- When the last successful nightly run ended, for Zoho or for a sandbox.
@@ -32,6 +36,10 @@ GROUP BY run HAVING sum(removed) > 0 ORDER BY max(created_at) DESC LIMIT :limit;
 -- The record of a content that was taken.
 SELECT digest, name, taken_at, place, job, held FROM taken WHERE digest = :digest AND sandbox = :sandbox;
 
+-- name: newest_taken
+-- The content that was taken last.
+SELECT digest FROM taken WHERE sandbox = :sandbox ORDER BY taken_at DESC LIMIT 1;
+
 -- name: take
 -- Record that a content is taken; clear the result if it was taken before.
 INSERT INTO taken (digest, sandbox, name, place, taken_at) VALUES (:digest, :sandbox, :name, :place, :at)
@@ -48,8 +56,9 @@ INSERT INTO notice (key, at, subject, body, attachment, next_at)
 VALUES (:key, :at, :subject, :body, :attachment, :at) ON CONFLICT DO NOTHING;
 
 -- name: due_notices
--- The unsent notices that are due, the oldest first.
-SELECT key, at, subject, body, attachment, tries FROM notice WHERE sent_at IS NULL AND next_at <= :now ORDER BY at, key;
+-- The unsent notices that are due, the oldest first; also those that a clock that was wrong has put off for days.
+SELECT key, at, subject, body, attachment, tries FROM notice
+WHERE sent_at IS NULL AND (next_at <= :now OR next_at > :now + 86400) ORDER BY at, key;
 
 -- name: count_waiting
 -- The number of unsent notices.

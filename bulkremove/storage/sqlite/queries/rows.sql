@@ -122,9 +122,10 @@ WHERE other.job = :job AND mine.client = job.client AND mine.host = job.host
     AND (coalesce(other.finished_at, job.finished_at) >= mine.planned_at OR job.rowid > mine.rowid);
 
 -- name: count_removals_since
--- How many rows of a client were sent since a time, or are to be sent by jobs that run or were confirmed since then.
+-- How many rows of a client were sent since a time (and until the day after, since what lies ahead was sent while the clock
+-- was wrong), or are to be sent by jobs that run or were confirmed since then.
 -- And how many removals a journal may have lost that was accepted since then.
 SELECT count(*), (SELECT coalesce(sum(removals), 0) FROM restore WHERE at >= :since) FROM job JOIN row ON row.job = job.id
 WHERE client = :client AND host = :host AND (job.finished_at IS NULL OR job.finished_at >= :since)
-    AND (first_sent_at >= :since OR (row.state = 'pending'
+    AND (first_sent_at BETWEEN :since AND :since + 2 * 86400 OR (row.state = 'pending'
         AND (job.state IN ('ready', 'running') OR (job.state = 'paused' AND job.created_at >= :since))));

@@ -1,0 +1,140 @@
+"""The dry run of a nightly run: what it would do now, without taking, storing or sending anything."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bulkremove.app.context import Context
+from bulkremove.app.jobs import Jobs
+from bulkremove.app.nightly.earlier_jobs import EarlierJobs
+from bulkremove.app.nightly.intake import DAY, Intake
+from bulkremove.app.nightly.result import NightlyResult, scheduled_text, waiting_text
+from bulkremove.app.plans import Plans
+from bulkremove.domain.clock import Epoch, later, seconds_between
+from bulkremove.domain.errors import BulkremoveError, FileRefused, SourceFailed
+from bulkremove.domain.job import APPROVAL_SECONDS, JobState
+from bulkremove.domain.schedule import Schedule
+from bulkremove.engine.rate_limit import pace
+from bulkremove.engine.rate_limiter import MAX_ALLOWANCE_WAIT
+from bulkremove.sources.inbox import Inbox, original_name
+
+OUTSIDE_WINDOW = "It is outside the time window for nightly runs, so nothing was taken and nothing sent."
+
+
+class DryRun:
+    """One dry run; the removals of all its jobs and files are counted together."""
+
+    def __init__(self, context: Context, jobs: Jobs, plans: Plans, intake: Intake, schedule: Schedule) -> None:
+        self._context, self._jobs, self._plans, self._intake = context, jobs, plans, intake
+        self._earlier, self._schedule = EarlierJobs(context, jobs, plans), schedule
+        self._result = NightlyResult(sandbox=context.settings.sandbox)
+        self._removals = 0
+        """Removals that would be sent."""
+        self._uncounted = 0
+        """Those of them that do not count for today's cap yet."""
+
+    async def run(self) -> NightlyResult:
+        """Return what the nightly run would do and say if it started now, or at its next time if it has one."""
+        result, now = self._result, self._context.clock.wall()
+        start = now
+        if self._context.settings.nightly_at is not None:
+            ((_, start),) = self._schedule.next_starts(now, 1)
+        until = self._schedule.open_until(start)
+        if until is None:
+            result.failures.append(OUTSIDE_WINDOW)
+            return result
+        if self._context.storage.exists:
+            await self._earlier_jobs(now)
+        try:
+            await self._files()
+        except BulkremoveError as error:
+            result.failures.append(str(error))
+        try:
+            await self._limits(start, until)
+        except BulkremoveError as error:  # no credentials
+            result.failures.append(str(error))
+        if self._context.storage.exists:
+            for job in await self._earlier.waiting(result.held_jobs):
+                expires = job.state is JobState.HELD and seconds_between(job.driven_at, now) > APPROVAL_SECONDS
+                result.waiting += [waiting_text(job)] * (not expires)
+        return result
+
+    async def _earlier_jobs(self, now: Epoch) -> None:
+        async for job in self._earlier.in_turn(self._result):
+            rows_left = (await self._jobs.tally(job)).open
+            if why := await self._earlier.why_hold(job, now, tonight=self._uncounted):
+                self._result.hold(job.source, why, job.id)
+                continue
+            try:
+                self._plans.check_account(job)
+            except BulkremoveError as error:
+                self._result.failures.append(f"Job {job.id}: {error}")
+                continue
+            self._result.would_run.append((job, rows_left))
+            self._removals += rows_left
+            if job.state in (JobState.SCHEDULED, JobState.PAUSED):
+                self._uncounted += rows_left
+
+    async def _files(self) -> None:
+        """Plan the source's files. Raises SourceFailed."""
+        result, seen = self._result, set[str]()
+        self._intake.begin()
+        result.left += self._intake.obstacles()
+        inbox = self._intake.inbox
+        for path in inbox.working() if inbox.working_folder.is_dir() else ():  # left there by a killed run
+            taken = await self._intake.taken(path)
+            if taken is None or not (taken.job or taken.held):
+                await self._plan(path, original_name(path))
+        with TemporaryDirectory(prefix="bulkremove-") as scratch:
+            async for file, is_whole in self._intake.look(Path(scratch)):
+                if not is_whole:
+                    result.unfinished.append(file.name)
+                    continue
+                try:
+                    repeated = await self._intake.why_repeated(file.path)
+                    digest = Inbox(file.path.parent).digest(file.path)
+                    if not repeated and digest in seen:
+                        repeated = "Its content is that of a file before it."
+                    if repeated:
+                        if self._intake.finds_all_again:
+                            result.unchanged.append(f"{file.name}: {repeated}")
+                        else:
+                            result.hold(file.name, repeated)
+                        continue
+                    seen.add(digest)
+                    await self._plan(file.path, file.name)
+                except SourceFailed as failed:
+                    result.failures.append(str(failed))
+
+    async def _plan(self, path: Path, name: str) -> None:
+        try:
+            preview = await self._intake.preview(path, name)
+        except FileRefused as refused:
+            self._result.hold(name, str(refused))
+            return
+        refusal = await self._plans.over_a_cap(preview.plan, tonight=self._uncounted)
+        preview = replace(preview, refusal=refusal)
+        self._result.plans.append(preview)
+        if why := await self._intake.reasons_to_hold(preview, path, earlier=await self._intake.taken(path)):
+            self._result.hold(name, why)
+        elif days := self._context.settings.delay_days:
+            due_at = later(self._context.clock.wall(), days * DAY)
+            self._result.scheduled.append(scheduled_text(name, due_at))
+        else:
+            self._removals += preview.plan.removals
+            self._uncounted += preview.plan.removals
+
+    async def _limits(self, start: Epoch, until: Epoch) -> None:
+        """Say how many of all removals would be sent before the time window or the day's allowance ends."""
+        quota = self._context.settings.quota
+        most = int(seconds_between(start, until) / pace(quota.calls, quota))
+        if quota.daily is not None and self._removals:
+            calls_until = until if self._schedule.window else later(start, MAX_ALLOWANCE_WAIT)
+            most = min(most, quota.daily - await self._plans.calls_since(later(calls_until, -DAY)))
+        if self._removals > max(0, most):
+            self._result.rest = (
+                f"About {max(0, most):,} of {self._removals:,} removals are sent before the time window or the day's "
+                "allowance ends; the next nightly run goes on with the rest."
+            )

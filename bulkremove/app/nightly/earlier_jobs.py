@@ -1,0 +1,81 @@
+"""Jobs of earlier nightly runs: which go on by themselves, which are held first, and which wait for a person."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Collection
+
+from bulkremove.app.context import Context
+from bulkremove.app.jobs import Jobs
+from bulkremove.app.nightly.result import NightlyResult, scheduled_text
+from bulkremove.app.plans import Plans
+from bulkremove.app.review import review_text
+from bulkremove.domain.clock import Epoch
+from bulkremove.domain.hosts import lead_alike
+from bulkremove.domain.job import APPROVAL_SECONDS, EndReason, FrontEnd, Job, JobState, is_recent
+
+STATES = (JobState.SCHEDULED, JobState.READY, JobState.RUNNING, JobState.PAUSED)
+"""States of jobs that a nightly run may go on with."""
+
+
+class EarlierJobs:
+    """The jobs of one context's earlier nightly runs."""
+
+    def __init__(self, context: Context, jobs: Jobs, plans: Plans) -> None:
+        self._context, self._jobs, self._plans = context, jobs, plans
+
+    async def all(self, *states: JobState) -> list[Job]:
+        """The jobs in these states that go where this run goes: to Zoho, or to the same sandbox."""
+        host = self._context.settings.host
+        return [job for job in await self._jobs.all(*states) if lead_alike(job.host, host)]
+
+    async def in_turn(self, result: NightlyResult) -> AsyncGenerator[Job]:
+        """Iterate over the jobs that go on tonight, the oldest first: approved, due, left by a kill, or auto-resumable.
+
+        Each is looked at when its turn comes, since people may have acted meanwhile. Those whose day is still to come
+        are named in ``result``.
+        """
+        for listed in reversed(await self.all(*STATES)):
+            job, now = await self._jobs.find(listed.id), self._context.clock.wall()
+            if job.state not in STATES or job.origin is not FrontEnd.NIGHTLY or await self._jobs.is_running(job):
+                continue
+            is_scheduled = job.state is JobState.SCHEDULED
+            if job.due_at is not None and job.due_at > now:
+                result.scheduled.append(scheduled_text(f"{job.source} ({job.id})", job.due_at))
+                continue
+            if job.state is JobState.PAUSED and not job.auto_resumable and job.reason_code is not EndReason.STANDSTILL:
+                continue  # for a person, who was notified
+            if not is_scheduled and job.driven_by is not FrontEnd.NIGHTLY and not job.needs_review(now):
+                continue  # a person's run that ended or died: theirs to resume for an hour
+            yield job
+
+    async def why_hold(self, job: Job, now: Epoch, *, tonight: int = 0) -> str | None:
+        """Why a person must look at an earlier job before it goes on; None if a nightly run may go on with it.
+
+        ``tonight``: removals that count for today beside those that were sent or confirmed.
+        """
+        since = job.driven_at if job.due_at is None else max(job.driven_at, job.due_at)
+        is_theirs = job.state is not JobState.SCHEDULED and job.driven_by is not FrontEnd.NIGHTLY
+        rows_left = (await self._jobs.tally(job)).open
+        if not rows_left:
+            return None  # it was killed before its report; nothing can be sent
+        if is_theirs or job.reason_code is EndReason.STANDSTILL or not is_recent(since, now, APPROVAL_SECONDS):
+            return f"It needs review. {review_text(job, rows_left, now)}"
+        if job.state is not JobState.SCHEDULED:
+            return None
+        if self._context.settings.four_eyes:
+            return "Two people must agree (four_eyes), so one has to approve it."
+        today = tonight + await self._plans.removals_today(job.client, job.host)
+        cap = self._context.settings.max_removals
+        if today + rows_left > cap:
+            return f"It removes {rows_left:,} learners and {today:,} count for today already; the cap is {cap:,} a day."
+        return None
+
+    async def waiting(self, named: Collection[str]) -> list[Job]:
+        """The jobs that wait for a person, the oldest first, but for those of these ids."""
+        return [
+            job
+            for job in reversed(await self.all(JobState.HELD, JobState.PAUSED))
+            if job.origin is FrontEnd.NIGHTLY
+            and job.id not in named
+            and (job.state is JobState.HELD or not (job.auto_resumable or await self._jobs.is_running(job)))
+        ]

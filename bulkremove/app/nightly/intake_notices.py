@@ -1,0 +1,26 @@
+"""Notices about the jobs that are made of the files of a nightly run."""
+
+from __future__ import annotations
+
+from bulkremove.app.notices import Outbox
+from bulkremove.config import PROTECTED_FILE
+from bulkremove.domain.job import Job
+from bulkremove.platform.local_time import local
+from bulkremove.storage.interface.records import Notice
+
+
+def notices_about(outbox: Outbox, job: Job, removals: int) -> tuple[Notice, ...]:
+    """The notice about a job that is held or scheduled; none about others, which are told when they have run."""
+    if job.reason:
+        text = (
+            f"{job.source} is held, and nothing of it was sent. {job.reason} To run it all the same: "
+            f"`bulkremove approve {job.id}`, or the page. It expires in 7 days."
+        )
+        return outbox.notices(f"held:{job.id}", f"held: {job.source}. Approve or cancel it", text)
+    if job.due_at is not None:
+        text = (
+            f"{job.source} removes {removals:,} learners on {local(job.due_at):%Y-%m-%d}. `bulkremove cancel {job.id}` "
+            f"keeps it from running; who is in {PROTECTED_FILE} by then is not removed."
+        )
+        return outbox.notices(f"announced:{job.id}", f"announced: {job.source}. Cancel it if it is wrong", text)
+    return ()

@@ -1,0 +1,111 @@
+"""The units that systemd starts nightly runs, the worker or the page by. Pure text.
+
+They may write to the folders of this program alone, and reach nothing but files and the network.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+DESCRIPTIONS = {
+    "nightly": "Nightly run of bulkremove",
+    "worker": "Nightly runs of bulkremove",
+    "serve": "bulkremove's page",
+}
+HARDENING = (
+    "NoNewPrivileges=yes",
+    "CapabilityBoundingSet=",
+    "AmbientCapabilities=",
+    "ProtectSystem=strict",
+    "ProtectHome=read-only",
+    "PrivateTmp=yes",
+    "PrivateDevices=yes",
+    "PrivateUsers=yes",
+    "ProtectKernelTunables=yes",
+    "ProtectKernelModules=yes",
+    "ProtectKernelLogs=yes",
+    "ProtectControlGroups=yes",
+    "ProtectClock=yes",
+    "ProtectHostname=yes",
+    "ProtectProc=invisible",  # not ProcSubset=pid, which hides the id of this boot that the ledger needs
+    "RestrictNamespaces=yes",
+    "RestrictRealtime=yes",
+    "RestrictSUIDSGID=yes",
+    "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK",
+    "LockPersonality=yes",
+    "RemoveIPC=yes",
+    "KeyringMode=private",
+    "SystemCallArchitectures=native",
+    "SystemCallFilter=@system-service",
+    "SystemCallFilter=~@privileged",  # not ~@resources: the process that reads files limits its own memory
+    "UMask=0077",
+)
+
+
+def units(
+    command: str,
+    arguments: Sequence[str],
+    *,
+    home: Path,
+    writable: Iterable[Path],
+    user: str,
+    on_failure: str | None,
+    start: str,
+    catches_up: bool,
+) -> Mapping[str, str]:
+    """The units by the names of their files: a service, and after it the timer of nightly runs.
+
+    ``command``: nightly, worker or serve; ``arguments``: its whole command line; ``writable``: the folders that it
+    writes to; ``start``: time of the day and zone, as OnCalendar has them; ``catches_up``: whether a missed run is
+    made up for.
+    """
+    paths = " ".join(_word(f"-{path}") for path in writable)  # with "-" it starts without one of them, and says so
+    service = [
+        "[Unit]",
+        f"Description={DESCRIPTIONS[command]}",
+        "Wants=network-online.target",
+        "After=network-online.target",
+        *[f"OnFailure={on_failure}"] * bool(on_failure),
+        "",
+        "[Service]",
+        f"ExecStart={' '.join(_word(argument).replace('$', '$$') for argument in arguments)}",
+        f"User={_word(user)}",
+        "# One VARIABLE=VALUE a line, such as BULKREMOVE_REFRESH_TOKEN; chmod 600",
+        f"EnvironmentFile=-{str(home / 'environment').replace('%', '%%')}",
+        "TimeoutStopSec=120",
+    ]
+    if command == "nightly":
+        service += [
+            "Type=oneshot",
+            "# 3, 4: rows, files or plans wait for a person, who was notified; 5: the next run goes on by itself",
+            "SuccessExitStatus=3 4 5",
+        ]
+    else:
+        service += ["Restart=on-failure", "RestartSec=60"]
+    service += [f"ReadWritePaths={paths}", *HARDENING]
+    if command != "nightly":
+        return {f"bulkremove-{command}.service": _text([*service, "", "[Install]", "WantedBy=multi-user.target"])}
+    timer = [
+        "[Unit]",
+        "Description=Nightly runs of bulkremove",
+        "",
+        "[Timer]",
+        f"OnCalendar=*-*-* {start}",
+        f"Persistent={'yes' if catches_up else 'no'}",
+        "",
+        "[Install]",
+        "WantedBy=timers.target",
+    ]
+    return {"bulkremove-nightly.service": _text(service), "bulkremove-nightly.timer": _text(timer)}
+
+
+def _text(lines: Sequence[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _word(text: str) -> str:
+    """One word of a unit's line, where a percent sign begins a specifier and spaces divide words."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return escaped if re.fullmatch(r"[\w@%+=:,./-]+", text) else f'"{escaped}"'

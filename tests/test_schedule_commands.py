@@ -1,0 +1,102 @@
+"""What starts nightly runs: the lines for cron and the units for systemd that `bulkremove schedule` prints."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli_fixtures import Bulkremove, environment
+
+BERLIN = 'nightly_at = "02:30"\nnightly_zone = "Europe/Berlin"\nnightly_source = "/srv/leavers"\n'
+pytestmark = pytest.mark.slow
+
+
+def program_of(home: Path, settings: str = BERLIN, zone: str = "Europe/Berlin") -> Bulkremove:
+    home.mkdir()
+    (home / "bulkremove.toml").write_text(settings)
+    return Bulkremove(home, {**environment(), "TZ": zone})
+
+
+def test_the_next_ten_starts_are_shown_in_the_zone_of_the_nights(tmp_path: Path) -> None:
+    shown = program_of(tmp_path / "home", zone="UTC")("schedule", "show").stdout.splitlines()
+    assert 10 == len(shown)
+    assert all(" 02:30 CE" in line for line in shown)
+
+
+def test_cron_starts_a_quiet_night_with_a_log_in_the_zone_of_the_machine(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    program = program_of(home)
+    done = program("schedule", "cron")
+    assert done.stdout.startswith("30 2 * * * ")
+    assert done.stdout.endswith(f"--home {home} -q nightly >> {home / 'nightly.log'} 2>&1\n")
+    assert "" == done.stderr
+    assert f"--home {home} -q nightly" in program("schedule", "cron", "--home", "home").stdout, "cron starts elsewhere"
+
+
+@pytest.mark.parametrize(
+    ("zone", "start", "warned"),
+    [("UTC", r"30 [01] ", True), ("Europe/Rome", r"30 2 ", False), ("America/Bogota", r"30 (19|20) ", True)],
+)
+def test_cron_in_another_zone_has_the_hour_converted_and_warns_where_it_changes(
+    tmp_path: Path, zone: str, start: str, warned: bool
+) -> None:
+    done = program_of(tmp_path / "home", zone=zone)("schedule", "cron")
+    assert re.match(start, done.stdout)
+    assert warned == ("CRON_TZ=Europe/Berlin" in done.stderr)
+
+
+def test_percent_signs_are_escaped_as_cron_and_systemd_want_them(tmp_path: Path) -> None:
+    program = program_of(tmp_path / "100% of it")
+    line = program("schedule", "cron").stdout
+    assert 2 == line.count("100\\% of it")
+    units = program("schedule", "systemd").stdout
+    assert re.search(r'ExecStart=.* --home "\S+100%% of it" nightly$', units, re.MULTILINE)
+    assert "100% of it" not in units
+
+
+@pytest.mark.parametrize(
+    ("command", "names"),
+    [
+        ("nightly", ["bulkremove-nightly.service", "bulkremove-nightly.timer"]),
+        ("worker", ["bulkremove-worker.service"]),
+        ("serve", ["bulkremove-serve.service"]),
+    ],
+)
+def test_units_are_written_by_name_and_systemd_finds_them_safe(tmp_path: Path, command: str, names: list[str]) -> None:
+    folder = tmp_path / "units"
+    folder.mkdir()
+    (tmp_path / "leavers").mkdir()
+    program = program_of(tmp_path / "home", BERLIN.replace("/srv/leavers", str(tmp_path / "leavers")))
+    options = ("--for", command, "--user", "daemon", "--on-failure", "call-kim.service", "--write", str(folder))
+    assert 0 == program("schedule", "systemd", *options).returncode
+    assert names == sorted(path.name for path in folder.iterdir())
+    service = (folder / names[0]).read_text()
+    for line in (
+        "User=daemon",
+        "OnFailure=call-kim.service",
+        "After=network-online.target",
+        f"EnvironmentFile=-{tmp_path / 'home'}/environment",
+        f"ReadWritePaths=-{tmp_path / 'home'} ",
+    ):
+        assert line in service
+    assert f"-{tmp_path / 'leavers'}" in service.partition("ReadWritePaths=")[2]
+    if len(names) > 1:
+        assert "OnCalendar=*-*-* 02:30:00 Europe/Berlin" in (folder / names[1]).read_text()
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is needed for the rest (apt-get install systemd).")
+    safety = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--no-pager", str(folder / names[0])],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    level = re.search(r"exposure level for \S+: ([0-9.]+)", safety.stdout)
+    assert level, safety.stdout + safety.stderr
+    assert float(level[1]) < 3
+    verified = subprocess.run(
+        ["systemd-analyze", "verify", *(str(folder / name) for name in names)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert not [line for line in verified.stderr.splitlines() if "bulkremove-" in line and "call-kim" not in line]
