@@ -90,12 +90,35 @@ FOREIGN_NOT_FOUND: list[object] = [
     {"error": {"code": 7011, "message": "Invalid form name"}},
     {"error": {"code": 7020, "message": "No such field"}},
     {"response": {"message": "Error occurred", "uri": "/x", "errors": [{"code": 9001, "message": "x"}], "status": 1}},
-    {"code": "404", "data": {"success": True}},
-    {"code": "404", "message": "x", "details": [{"status": "removed"}]},
-    {"code": "404", "message": "x", "data": {"learner": {"removed": "true"}}},
     {"type": "about:blank", "title": "Not Found", "status": 404, "detail": "x"},
 ]
 """Bodies of gateways and frameworks in front of Zoho People, and codes that are about the address, not the learner."""
+REMOVED_IN_WORDS = {"data": {"learnerId": "5"}, "message": "Learner removed successfully", "status": "success"}
+CLAIMS: list[tuple[int, object]] = [
+    *((status, REMOVED_IN_WORDS) for status in (302, 307, 400, 401, 403, 405)),
+    *((status, {"message": "Learner 478346000019558000 was deleted."}) for status in (400, 401, 403)),
+    *((403, {name: value}) for name, value in (("removed", True), ("isDeleted", "true"), ("removedLearners", ["5"]))),
+    *((400, {name: value}) for name, value in (("success", True), ("status", "success"), ("status", 0), ("ok", 1))),
+    *((404, {"code": "404", "message": text}) for text in ("Learner removed successfully", "removed.", "Success")),
+    (404, {"code": "LEARNER_NOT_FOUND", "message": "The learner was removed successfully"}),
+    (404, {"code": "404", "message": "x", "details": {"removed": 1}}),
+    (404, {"code": "404", "data": {"success": True}}),
+    (404, {"code": "404", "message": "x", "details": [{"status": "removed"}]}),
+    (404, {"code": "404", "message": "x", "data": {"learner": {"removed": "true"}}}),
+    (404, {"error": {"code": 7049}, "status": 0}),
+    (400, {"code": "INVALID_INPUT", "message": "Learner removed successfully"}),
+    (400, {"code": "COURSE_ALREADY_COMPLETED", "data": [{"code": 200}]}),
+    (400, b'{"code": "200", "code": "INVALID_INPUT"}'),
+    *((400, {"code": code, "status": "success"}) for code in ("7201", "7202", "7218", "COURSE_ALREADY_COMPLETED")),
+]
+"""Answers that claim a removal beside a status or a code that says otherwise."""
+NO_CLAIMS: list[Mapping[str, object]] = [
+    *({"message": text} for text in ("The learner was not removed", "Could not be deleted", "Already removed")),
+    *({name: value} for name, value in (("removed", 0), ("success", "false"), ("deletedLearners", []), ("ok", None))),
+    *({name: value} for name, value in (("courseName", "Removed"), ("notRemoved", ["5"]), ("unsuccessful", True))),
+    *({"status": value} for value in ("error", 1, "failure", 404)),
+]
+"""Members of a refusal that claim nothing."""
 
 
 def response_kind(status: int, body: object, **headers: str) -> ResponseKind:
@@ -209,8 +232,28 @@ def legacy(code: object, message: str = "x") -> object:
         (ResponseKind.LIMITED_UNPROVEN, 303, {"code": "303", "message": "too many requests"}),
     ],
 )
-def test_each_answer_comes_to_its_finding(expected: ResponseKind, status: int, body: object) -> None:
+def test_each_response_has_its_kind(expected: ResponseKind, status: int, body: object) -> None:
     assert expected == response_kind(status, body)
+
+
+@pytest.mark.parametrize(("status", "body"), CLAIMS)
+def test_whatever_claims_a_removal_beside_something_else_stays_open(status: int, body: object) -> None:
+    assert ResponseKind.UNEXPECTED is response_kind(status, body)
+    assert ResponseKind.CONTRADICTORY is response_kind(200, body)
+    assert ResponseKind.LIMITED_UNPROVEN is response_kind(429, body)
+
+
+def test_a_limit_beside_a_claimed_success_is_a_limit_and_stays_open() -> None:
+    for body in ({"status": "success", "error": {"code": 7209}}, {"message": "success", "error": "too many requests"}):
+        assert ResponseKind.LIMITED_UNPROVEN is response_kind(200, body)
+        assert ResponseKind.LIMITED_UNPROVEN is response_kind(400, body)
+    for status in (422, 429):
+        assert ResponseKind.LIMITED_UNPROVEN is response_kind(status, {"message": "success", "learnerId": "5"})
+
+
+@pytest.mark.parametrize("more", NO_CLAIMS)
+def test_what_claims_no_removal_leaves_a_refusal_a_refusal(more: Mapping[str, object]) -> None:
+    assert ResponseKind.REFUSED_BY_RULE is response_kind(400, {"code": "COURSE_ALREADY_COMPLETED", **more})
 
 
 @pytest.mark.parametrize(

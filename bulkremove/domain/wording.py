@@ -36,6 +36,11 @@ class Wording:
         return f'HTTP {self.http_status}, code {self.api_code}, "{self.message}"'
 
 
+def names_removal(message: str) -> bool:
+    """Whether a message says that something was removed or succeeded, and nothing that casts doubt on it."""
+    return bool(_REMOVAL.search(message)) and not _DOUBT.search(message)
+
+
 def is_acceptable(message: str) -> bool:
     """Whether a message may ever be accepted: plain English that names a removal or a success, and nothing else.
 
@@ -44,4 +49,4 @@ def is_acceptable(message: str) -> bool:
     """
     words = re.sub(r"\b1\b", "", message)
     is_plain = message.isascii() and message.isprintable() and not re.search(r"[\d\"'`<>{}\[\]@=:/\\]", words)
-    return is_plain and bool(_REMOVAL.search(message)) and not _DOUBT.search(message)
+    return is_plain and names_removal(message)

@@ -129,7 +129,7 @@ RULES: dict[ResponseKind, Rule] = {
     ResponseKind.LIMITED_UNPROVEN: Rule(
         Step.REPEAT,
         True,
-        "a text that the threshold is exceeded, in a 5xx or in a 2xx that is not JSON",
+        "the same in a 5xx, in a 2xx that is not JSON, or beside a claimed success",
         "open; sent again after the lock within 15 minutes, else `unknown`",
         SuspensionReason.LOCKED,
     ),
@@ -149,7 +149,9 @@ RULES: dict[ResponseKind, Rule] = {
         "5xx",
         "open; sent again within 15 minutes, else `unknown`",
     ),
-    ResponseKind.UNEXPECTED: Rule(Step.LEAVE, True, "anything else", "open"),
+    ResponseKind.UNEXPECTED: Rule(
+        Step.LEAVE, True, "a claimed success in another status than 2xx, and anything else", "open"
+    ),
     ResponseKind.UNANSWERED: Rule(
         Step.REPEAT,
         True,

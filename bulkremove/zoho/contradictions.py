@@ -29,7 +29,7 @@ _ALLOWED = {
     "outcome": _YES | {"removed", "deleted", "done", "completed"},
 }
 """What members may say beside a success, at whatever depth; letters' case and underscores in names aside."""
-_FAILURE_NAME = re.compile(
+FAILURE_NAME = re.compile(
     "error|fail|exception|unsuccess|denied|refused|reject|skipped|pending|unprocessed|^not(removed|deleted|done)|"
     "^un(removed|deleted)|warning|dryrun|simulat|testmode|queued|partial|ignored|nochange|unchanged"
 )
@@ -53,13 +53,12 @@ def reports_failure(value: object, depth: int = 0) -> bool:
     if not isinstance(value, dict):
         return False
     return any(
-        _says_failure(name.lower().replace("_", ""), member) or reports_failure(member, depth + 1)
-        for name, member in value.items()
+        _says_failure(normalized(name), member) or reports_failure(member, depth + 1) for name, member in value.items()
     )
 
 
 def _says_failure(name: str, value: object) -> bool:
-    if _FAILURE_NAME.search(name):
+    if FAILURE_NAME.search(name):
         return value not in _EMPTY
     if name not in _ALLOWED and re.search("removed|deleted|affected", name):
         return value in (False, 0, "0", [])  # so many, or these: none
@@ -67,10 +66,20 @@ def _says_failure(name: str, value: object) -> bool:
         return False
     values = value if isinstance(value, list) else [value]
     texts = [(text_of(item) or "").lower() for item in values if not isinstance(item, dict | list)]
-    if not name.endswith(("name", "title")) and any(map(_NOT_DONE.fullmatch, texts)):
+    if not is_name(name) and any(map(_NOT_DONE.fullmatch, texts)):
         return True
     allowed = _ALLOWED.get(name)
     return allowed is not None and any(text not in allowed for text in texts)
+
+
+def normalized(name: str) -> str:
+    """The name of a member, letters' case and underscores aside."""
+    return name.lower().replace("_", "")
+
+
+def is_name(name: str) -> bool:
+    """Whether a member (its normalized name) is a name or title that somebody chose, such as that of a course."""
+    return name.endswith(("name", "title"))
 
 
 def text_of(value: object) -> str | None:

@@ -16,7 +16,7 @@ _MEMBERS = frozenset(
     | {"courseId", "batchId", "learnerId"}
 )
 """Members at the top level of Zoho's documented and observed bodies."""
-_STATUS = frozenset({"error", "failure", "failed", "0", "1"})
+_STATUS = frozenset({"error", "failure", "failed", "1"})
 _CODE_IN_WORDS = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
 """As the LMS error page lists them, such as INPUT_PARAMETER_MISSING."""
 _ABOUT_ADDRESS = re.compile(
@@ -26,12 +26,11 @@ _ABOUT_ADDRESS = re.compile(
 _PEOPLE_CODES = frozenset({"7024", "7048", "7049"})
 """Zoho People's general codes for no records, no such user and no such record; these come inside of an error, in
 whatever type. Its other codes are about the call (7011: invalid form name)."""
-_SUCCESS = frozenset({"true", "success", "removed", "deleted", "done", "ok"})
 
 
 def is_zoho_not_found(body: Mapping[str, object], errors: Iterable[Mapping[str, object]]) -> bool:
     """Whether a JSON object that came as "not found" has the form of Zoho People. ``errors``: the errors in it."""
-    if not body.keys() <= _MEMBERS or isinstance(body.get("error"), str) or _claims_success(body):
+    if not body.keys() <= _MEMBERS or isinstance(body.get("error"), str):
         return False
     if body.get("status") is not None and str(body["status"]).lower() not in _STATUS:
         return False
@@ -42,20 +41,6 @@ def is_zoho_not_found(body: Mapping[str, object], errors: Iterable[Mapping[str, 
     if outer is None:
         return any(inner)
     return isinstance(outer, str) and (outer.strip() == "404" or _is_in_words(outer.strip()))
-
-
-def _claims_success(value: object) -> bool:
-    """Whether anything in the body, at whatever depth, says that the learner was removed by this very call."""
-    pending = [value]
-    while pending:
-        value = pending.pop()
-        if isinstance(value, Mapping):
-            pending += value.values()
-        elif isinstance(value, list):
-            pending += value
-        elif str(value).strip().lower() in _SUCCESS:
-            return True
-    return False
 
 
 def _is_in_words(code: str) -> bool:

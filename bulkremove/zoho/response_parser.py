@@ -21,6 +21,7 @@ from bulkremove.zoho.contradictions import reports_failure, text_of
 from bulkremove.zoho.error_codes import HTTP_CODES
 from bulkremove.zoho.not_found import is_zoho_not_found
 from bulkremove.zoho.response_kind import Response, ResponseKind
+from bulkremove.zoho.success_claims import claims_success
 
 _JSON_BEGIN = re.compile(rb"\s*([\[{\"]|null\b|true\b|false\b|-?\d)")
 """What JSON begins with: such a body is unknown or cut-off JSON, and no page of a proxy."""
@@ -55,8 +56,8 @@ class _Body:
     failed: bool
     """A member says that the call failed, or the message is another one than "success"."""
     learner: str | None
-    says_success: bool
-    """The message is "success", whatever the code says."""
+    claims_success: bool
+    """Something in it claims that the learner was removed, whatever the rest says."""
     is_other_wording: bool
     """Nothing but the message speaks against a success, and it reports one in words that a person may accept."""
     is_zohos_not_found: bool
@@ -91,25 +92,24 @@ def parse(reply: Reply, *, now: Epoch) -> Response:
 
 
 def _classify(reply: Reply, body: _Body | None) -> ResponseKind:
-    """Codes in the body decide first, then a sound answer about the row, then whole phrases, then the status."""
+    """A proven success; limits; a success that is claimed beside anything else; codes; whole phrases; the status."""
     status, is_success = reply.status, 200 <= reply.status <= 299
     if body is None:
         return _classify_other(reply)
-    contradicts = body.code == "200"
-    if is_success and contradicts and not body.failed:
+    if is_success and body.code == "200" and not body.failed:
         return ResponseKind.REMOVED if status in (200, 201) else ResponseKind.CONTRADICTORY
     known = error_codes.find(body.codes)
     text = _QUOTED.sub(" ", " ".join((*body.texts, *body.codes)))
-    is_not_found = status == 404 and body.is_zohos_not_found and known is None
+    is_not_found = status == 404 and body.is_zohos_not_found and known is None and not body.claims_success
     is_limited = known is not None and known.kind is ResponseKind.LIMITED
-    if not is_not_found and (is_limited or (known is None and _LIMIT_TEXT.search(text))):
-        is_unproven = contradicts or status >= 500 or status == 303
+    if status == 429 or (known is None and status == 422):
+        is_limited = True
+    if is_limited or (known is None and not is_not_found and _LIMIT_TEXT.search(text)):
+        is_unproven = body.claims_success or status >= 500 or status == 303
         return ResponseKind.LIMITED_UNPROVEN if is_unproven else ResponseKind.LIMITED
-    if status == 429 or (status == 422 and known is None):
-        return ResponseKind.LIMITED_UNPROVEN if contradicts else ResponseKind.LIMITED
     if status >= 500:
         return _classify_status(status)
-    if contradicts or body.says_success:
+    if body.claims_success:
         if body.is_other_wording and status in (200, 201) and known is None:
             return ResponseKind.OTHER_WORDING
         return ResponseKind.CONTRADICTORY if is_success else ResponseKind.UNEXPECTED
@@ -157,12 +157,12 @@ def _classify_status(status: int) -> ResponseKind:
 
 def _parse_body(raw: bytes) -> _Body | None:
     """Parse a JSON object; None for anything else. A repeated name in it counts as a failure."""
-    has_repeated_name = False
+    repeated: list[object] = []
 
     def build_object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        nonlocal has_repeated_name
         members = dict(pairs)
-        has_repeated_name |= len(members) < len(pairs)
+        if len(members) < len(pairs):
+            repeated.extend({name: value} for name, value in pairs)
         return members
 
     try:
@@ -180,23 +180,21 @@ def _parse_body(raw: bytes) -> _Body | None:
         details = error.get("details")
         texts += [text_of(error.get(name)) or "" for name in ("message", "title", "description")]
         texts += [text_of(details.get("message")) or ""] if isinstance(details, dict) else []
-    message = text_of(tree.get("message")) or ""
     failed = (
-        has_repeated_name
+        bool(repeated)
         or code not in (None, "200")
         or isinstance(tree.get("message"), list | dict)
         or reports_failure(tree)
     )
-    says_success = message.lower() == "success"
-    is_not_found = not has_repeated_name and is_zoho_not_found(tree, errors)
-    is_other_wording = code == "200" and not has_repeated_name and _is_other_wording(tree)
+    is_not_found = not repeated and is_zoho_not_found(tree, errors)
+    is_other_wording = code == "200" and not repeated and _is_other_wording(tree)
     return _Body(
         code,
         error_codes,
         tuple(t for t in texts if t),
         failed,
         learner,
-        says_success,
+        claims_success([tree, *repeated]),
         is_other_wording,
         is_not_found,
     )
