@@ -57,6 +57,9 @@ NOT_DONE: list[Mapping[str, object]] = [
 
 
 ZOHO_NOT_FOUND: list[object] = [
+    *({"code": f"{who}_NOT_FOUND"} for who in ("LEARNER", "MEMBER", "EMPLOYEE", "COURSE", "BATCH", "BATCH_MEMBER")),
+    *({"code": code} for code in ("LEARNER_NOT_ENROLLED", "LEARNER_DOES_NOT_EXIST", "COURSE_NOT_EXIST")),
+    {"code": "404", "message": 'The learner is not in the course "Server and API policy"'},
     {"code": "LEARNER_NOT_FOUND", "message": "No such learner"},
     {"code": "404", "message": "Not found", "learnerId": "5"},
     {"code": "NO_SUCH_LEARNER", "message": "x", "details": {}, "status": "error"},
@@ -67,6 +70,51 @@ ZOHO_NOT_FOUND: list[object] = [
 ]
 """What a 404 of Zoho People may look like: its documented success and error formats, with a code of its own."""
 FOREIGN_NOT_FOUND: list[object] = [
+    *(
+        {"code": code, "message": "x"}
+        for code in (
+            "INTERNAL_ERROR",
+            "PERMISSION_DENIED",
+            "NO_HEALTHY_UPSTREAM",
+            "HTTP_404",
+            "ERR_404",
+            "UPSTREAM_NOT_FOUND",
+            "TENANT_NOT_FOUND",
+            "ORG_NOT_FOUND",
+            "DEPLOYMENT_NOT_FOUND",
+            "RESOURCE_NOT_FOUND",
+            "SERVER_NOT_FOUND",
+            "TEMPORARILY_UNAVAILABLE",
+            "REQUEST_BLOCKED",
+            "NOT_FOUND",
+            "USER_NOT_FOUND",
+            "LEARNER_API_NOT_FOUND",
+            "COURSE_SESSION_NOT_FOUND",
+            "LEARNER_LOCKED",
+            "COURSE_UPDATE_FAILED",
+            "learner_not_found",
+        )
+    ),
+    *(
+        {"error": {"code": code, "message": "x"}}
+        for code in ("INTERNAL_ERROR", "DEPLOYMENT_NOT_FOUND", "TENANT_NOT_FOUND")
+    ),
+    *(
+        {"code": "404", "message": text}
+        for text in (
+            "no Route matched with those values",
+            "The requested URL was not found on this server",
+            "no healthy upstream",
+            "HTTP 404 Not Found",
+            "Page not found",
+            "Service unavailable",
+            "Blocked by policy",
+        )
+    ),
+    {"code": "404", "errors": [{"message": "no such page"}]},
+    {"code": "404", "errors": "no such page"},
+    {"code": "LEARNER_NOT_FOUND", "message": "no Route matched with those values"},
+    {"code": "404", "error": {"message": "no healthy upstream"}},
     {"message": "no Route matched with those values"},
     {"message": "Not Found"},
     {"code": 404, "message": "Not Found"},
