@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -167,6 +168,55 @@ NO_CLAIMS: list[Mapping[str, object]] = [
     *({"status": value} for value in ("error", 1, "failure", 404)),
 ]
 """Members of a refusal that claim nothing."""
+BLOCKED = "API access blocked since threshold limit exceeded. Please try after some time"
+LIMITS: list[object] = [
+    {"response": {"message": BLOCKED, "uri": "/x", "status": 1}},
+    *({name: BLOCKED} for name in ("reason", "msg", "errorMessage", "Message", "data", "details")),
+    *({name: {"message": BLOCKED}} for name in ("data", "details", "message")),
+    *({name: [BLOCKED]} for name in ("message", "details")),
+    {"title": "Too Many Requests", "status": 429, "detail": "x"},
+    {
+        "error_description": "You have made too many requests continuously.",
+        "error": "Access Denied",
+        "status": "failure",
+    },
+    {
+        "error": {
+            "status_code": 400,
+            "details": {"reason": "Cannot execute more than 100 requests per API in 2 minutes."},
+        }
+    },
+    *(
+        {"code": code, "message": "Please contact your admin"}
+        for code in (
+            *(
+                "TOO_MANY_REQUESTS",
+                "THRESHOLD_LIMIT_EXCEEDED",
+                "RATE_LIMIT_EXCEEDED",
+                "API_THROTTLED",
+                "LIMIT_EXCEEDED",
+            ),
+            *("URL_CONCURRENCY_THROTTLES_LIMIT_EXCEEDED", "THROTTLES_LIMIT_EXCEEDED", "429", "422", 7209.0),
+        )
+    ),
+    *({"error": {"code": code}} for code in (422, "429")),
+    *({"message": text} for text in ("API throttle limit crossed", "Request limit reached, try again in 5 minutes")),
+    *({"message": text} for text in ("Please retry after 300 seconds", "API call limit exceeded")),
+    {"message": "You have exceeded the maximum number of API calls per day"},
+    *({"message": text} for text in ('Failed: "Too many requests"', f"Error '{BLOCKED}'")),
+    {"errorCode": 7209},
+    [{"code": 7209}],
+    *({name: {name: {"code": 7209}}} for name in ("error", "errors", "data")),
+    {"response": {"result": {"code": 7209}}},
+    {"response": {"errors": [[{"code": 7209}]]}},
+]
+"""Bodies that tell of the limit beside a status that does not."""
+NO_LIMITS: list[object] = [
+    {"code": "NEW_CODE", "data": {"courseName": BLOCKED, "batch": {"title": "Too many requests"}}},
+    {"code": "NEW_CODE", "message": "The batch \"Too many requests\" is over, and so is course 'Rate limit'"},
+    {"code": "NEW_CODE", "message": "Throttle bodies of cars is over"},
+    {"code": "NEW_CODE", "message": "Please try another batch"},
+]
 
 
 def response_kind(status: int, body: object, **headers: str) -> ResponseKind:
@@ -299,6 +349,23 @@ def test_a_limit_beside_a_claimed_success_is_a_limit_and_stays_open() -> None:
         assert ResponseKind.LIMITED_UNPROVEN is response_kind(status, {"message": "success", "learnerId": "5"})
 
 
+@pytest.mark.parametrize("body", LIMITS)
+def test_a_limit_is_recognized_in_whatever_form_it_comes(body: object) -> None:
+    for status in (200, 400, 403, 404):
+        assert ResponseKind.LIMITED is response_kind(status, body)
+
+
+@pytest.mark.parametrize("body", NO_LIMITS)
+def test_what_a_course_is_called_tells_of_no_limit(body: object) -> None:
+    assert ResponseKind.BAD_REQUEST is response_kind(400, body)
+
+
+def test_codes_come_before_the_status_400() -> None:
+    assert ResponseKind.UNAUTHORIZED is response_kind(400, {"code": "401", "message": "x"})
+    assert ResponseKind.FORBIDDEN is response_kind(400, {"error": {"code": 403, "message": "x"}})
+    assert ResponseKind.BAD_REQUEST is response_kind(400, {"code": "404", "message": "x"})
+
+
 @pytest.mark.parametrize("more", NO_CLAIMS)
 def test_what_claims_no_removal_leaves_a_refusal_a_refusal(more: Mapping[str, object]) -> None:
     assert ResponseKind.REFUSED_BY_RULE is response_kind(400, {"code": "COURSE_ALREADY_COMPLETED", **more})
@@ -312,6 +379,7 @@ def test_what_claims_no_removal_leaves_a_refusal_a_refusal(more: Mapping[str, ob
         (0.0, "Tue, 14 Nov 2000 22:14:20 GMT", ""),
         (1320.0, None, "Try again after 22 minutes."),
         (1320.0, "5", "Try again after 22 minutes."),
+        (300.0, None, "Please retry in 300 seconds"),
         (None, "soon", ""),
     ],
 )
@@ -428,6 +496,25 @@ def test_each_resume_allows_ten_more_missing_learners_and_no_resume_eleven_befor
     assert run_end is None, "Zoho knew one of them"
     breaker = resumed({"not_found": 50}, expect_missing=True)
     assert observed(breaker, ResponseKind.NOT_FOUND)[1] is None
+
+
+def test_five_refusals_in_the_same_unknown_words_end_a_run_wherever_they_come() -> None:
+    def after(*responses: Response) -> RunEnd | None:
+        breaker, run_end = observed(Breaker(), ResponseKind.REMOVED)
+        for response in responses:
+            assert run_end is None
+            breaker, run_end, _ = observe(breaker, response, inferred=False, sent_at=MONO, now=MONO)
+        return run_end
+
+    unknown = Response(ResponseKind.BAD_REQUEST, 400, "NEW_CODE", "Please wait")
+    removed, limited = Response(ResponseKind.REMOVED, 200), Response(ResponseKind.LIMITED, 429)
+    assert after(*[unknown] * 4) is None
+    run_end = after(*[unknown] * 2, limited, *[unknown] * 3)
+    assert run_end is not None
+    assert not run_end.is_final, "the rest can be resumed"
+    assert after(*[unknown] * 4, removed, unknown) is None
+    assert after(*[unknown] * 4, replace(unknown, text="Another"), unknown) is None
+    assert after(*[replace(unknown, meaning="Zoho says that an id is wrong.")] * 9) is None, "a known code"
 
 
 def test_a_404_that_proves_a_removal_is_no_missing_learner() -> None:

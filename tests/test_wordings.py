@@ -21,7 +21,7 @@ from bulkremove.domain.row import Status
 from bulkremove.domain.wording import Wording, is_acceptable
 from bulkremove.reading.options import ReadOptions
 from bulkremove.storage.interface.restore import LostCalls
-from bulkremove.zoho import response_parser
+from bulkremove.zoho import response_body, response_parser
 from bulkremove.zoho.response_kind import ResponseKind
 from tests.application_fixtures import run, stored
 from tests.cli_fixtures import Bulkremove, crowd, environment
@@ -265,7 +265,7 @@ def test_only_plain_words_about_a_removal_are_acceptable(words: str, acceptable:
     expected = ResponseKind.OTHER_WORDING if acceptable else None
     found = kind({"code": "200", "learnerId": "5", "message": f" {words} "})
     assert (found is ResponseKind.OTHER_WORDING) == acceptable, expected
-    assert len(words) > response_parser.MAX_TEXT_LENGTH or is_acceptable(words) == acceptable
+    assert len(words) > response_body.MAX_TEXT_LENGTH or is_acceptable(words) == acceptable
 
 
 @pytest.mark.parametrize(

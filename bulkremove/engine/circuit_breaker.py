@@ -23,6 +23,9 @@ MAX_LEADING_NOT_FOUND = 10
 """If this many first rows are all not found, the file or the account is wrong."""
 MAX_CONSECUTIVE = {ResponseKind.BAD_REQUEST: 3, ResponseKind.FORBIDDEN: 3, ResponseKind.CONTRADICTORY: 2}
 """Consecutive responses of a kind that end the run; bad requests only at its start."""
+MAX_SAME_REFUSALS = 5
+"""Consecutive refusals in the same unknown words that end the run wherever they come: it may be a limit in a form
+that this program doesn't know, and each further call would lengthen the lock."""
 MAX_FAILURES_OF_LAST_TEN = 5
 """Server errors among the last ten responses that make all rows wait."""
 
@@ -39,6 +42,10 @@ class Breaker:
     last: ResponseKind | None = None
     repeated: int = 0
     """How many times in succession ``last`` has come."""
+    refusal: tuple[str | None, str] | None = None
+    """The code and text of the last response, if it was a refusal that no known code explains."""
+    same_refusals: int = 0
+    """How many times in succession ``refusal`` has come."""
     failed: tuple[bool, ...] = ()
     """For each of the last ten responses, whether it was a 5xx."""
     max_missing: int = MAX_LEADING_NOT_FOUND
@@ -95,12 +102,16 @@ def observe(
         return breaker, None, signal
     sequence = _SAME_SEQUENCE.get(response_kind, response_kind)
     repeated = breaker.repeated + 1 if sequence is breaker.last else 1
+    is_unexplained = response_kind is ResponseKind.BAD_REQUEST and not response.meaning
+    refusal = (response.api_code, response.text) if is_unexplained else None
     breaker = replace(
         breaker,
         responses=breaker.responses + (RULES[response_kind].proves_reachable and not inferred),
         missing=breaker.missing + (response_kind is ResponseKind.NOT_FOUND and not inferred),
         last=sequence,
         repeated=repeated,
+        refusal=refusal,
+        same_refusals=0 if refusal is None else breaker.same_refusals + 1 if refusal == breaker.refusal else 1,
         failed=(*breaker.failed[-9:], response_kind is ResponseKind.SERVER_ERROR),
     )
     if response_kind is ResponseKind.SERVER_ERROR:
@@ -167,6 +178,11 @@ def _run_end(breaker: Breaker, response: Response) -> RunEnd | None:
             return RunEnd(
                 f"Zoho refused the first 3 rows as malformed{details}. Check that the columns hold Zoho's course, "
                 "batch and learner ids, then resume."
+            )
+        case ResponseKind.BAD_REQUEST if breaker.same_refusals >= MAX_SAME_REFUSALS:
+            return RunEnd(
+                f"Zoho refused {MAX_SAME_REFUSALS} rows in succession with the same words, which this program does not "
+                f"know{details}. If they tell of a limit, wait for its end; then resume."
             )
         case ResponseKind.CONTRADICTORY if enough:
             return RunEnd(

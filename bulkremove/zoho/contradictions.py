@@ -86,6 +86,8 @@ def text_of(value: object) -> str | None:
     """A scalar as text without blanks around it; None for anything else."""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
     if isinstance(value, str | int | float):
         return str(value).strip()
     return None

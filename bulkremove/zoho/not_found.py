@@ -30,23 +30,21 @@ _ABOUT_ADDRESS = re.compile(
     re.IGNORECASE,
 )
 """Words of a text that is about the address of the call or comes from a gateway, not about the learner."""
-_QUOTED = re.compile(r"\"[^\"]*\"|(?<!\w)'[^']*'(?!\w)")
 _PEOPLE_CODES = frozenset({"7024", "7048", "7049"})
 """Zoho People's general codes for no records, no such user and no such record; these come inside of an error, in
 whatever type. Its other codes are about the call (7011: invalid form name)."""
 
 
-def is_zoho_not_found(body: Mapping[str, object], errors: Iterable[Mapping[str, object]]) -> bool:
-    """Whether a JSON object that came as "not found" has the form of Zoho People. ``errors``: the errors in it."""
+def is_zoho_not_found(body: Mapping[str, object], errors: Iterable[Mapping[str, object]], words: str) -> bool:
+    """Whether a JSON object that came as "not found" has the form of Zoho People.
+
+    ``errors``: the errors in it; ``words``: all its texts, without names that somebody chose.
+    """
     if not body.keys() <= _MEMBERS or isinstance(body.get("error"), str):
         return False
     if body.get("status") is not None and str(body["status"]).lower() not in _STATUS:
         return False
-    errors = list(errors)
-    texts = [
-        str(one.get(name, "")) for one in (body, *errors) for name in ("message", "title", "description", "details")
-    ]
-    if _ABOUT_ADDRESS.search(_QUOTED.sub(" ", " ".join(texts))):  # a course may be named after anything
+    if _ABOUT_ADDRESS.search(words):
         return False
     inner = [_text(error.get(name)) for error in errors for name in ("code", "status_code")]
     outer = body.get("code")
