@@ -179,7 +179,7 @@ def test_expected_missing_rows_do_not_pause_the_job(tmp_path: Path) -> None:
     assert JobState.FINISHED == played.job.state
 
 
-@pytest.mark.parametrize("fault", ["html_200", "html_404", "gateway_404"])
+@pytest.mark.parametrize("fault", ["html_200", "html_403", "html_404", "gateway_404"])
 def test_an_answer_that_is_not_zohos_pauses_at_the_first_and_is_not_repeated(tmp_path: Path, fault: str) -> None:
     played = Stage(tmp_path, rows=3, faults=faults({0: [fault]}), concurrency=1).play()
     assert [Status.UNKNOWN, Status.NOT_SENT, Status.NOT_SENT] == played.statuses
@@ -372,6 +372,22 @@ def test_five_server_errors_of_ten_make_the_job_wait(tmp_path: Path) -> None:
     played = Stage(tmp_path, rows=8, faults=faults(broken), concurrency=1).play()
     assert [Status.REMOVED] * 8 == played.statuses
     assert "failing" in played.events
+
+
+def test_a_page_that_forbids_is_no_way_through_a_lock(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, rows=4, faults=faults({0: ["429", "html_403"]}), concurrency=1)
+    played = stage.play()
+    assert [Status.UNKNOWN, *[Status.NOT_SENT] * 3] == played.statuses
+    assert JobState.PAUSED == played.job.state
+    assert 2 == len(played.calls)
+
+
+def test_a_run_in_which_no_call_is_answered_any_more_waits_and_then_pauses(tmp_path: Path) -> None:
+    played = Stage(tmp_path, rows=40, faults=faults({i: ["reset"] for i in range(40)}), concurrency=1).play()
+    assert JobState.PAUSED == played.job.state
+    assert "failing" in played.events
+    assert Status.NOT_SENT in played.statuses
+    assert len(played.calls) < 12, "5 at first, and one after each wait"
 
 
 def test_retry_after_of_a_503_is_waited_for(tmp_path: Path) -> None:

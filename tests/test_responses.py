@@ -322,6 +322,11 @@ def legacy(code: object, message: str = "x") -> object:
         (ResponseKind.SERVER_ERROR, 500, legacy(7213)),
         (ResponseKind.SERVER_ERROR, 502, b"<html>"),
         (ResponseKind.REDIRECTED, 302, b""),
+        *(
+            (ResponseKind.UNEXPECTED, status, body)
+            for status in (400, 403)
+            for body in (b"", b"<html>Sorry</html>", b"null", b'{"code": "INVALID_INP', [], [{"code": "INVALID_INPUT"}])
+        ),
         (ResponseKind.SEE_OTHER, 303, b""),
         (ResponseKind.UNEXPECTED, 418, b""),
         (ResponseKind.UNEXPECTED, 400, OK),

@@ -27,7 +27,7 @@ MAX_SAME_REFUSALS = 5
 """Consecutive refusals in the same unknown words that end the run wherever they come: it may be a limit in a form
 that this program doesn't know, and each further call would lengthen the lock."""
 MAX_FAILURES_OF_LAST_TEN = 5
-"""Server errors among the last ten responses that make all rows wait."""
+"""Server errors and calls without an answer, among the last ten, that make all rows wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Breaker:
     same_refusals: int = 0
     """How many times in succession ``refusal`` has come."""
     failed: tuple[bool, ...] = ()
-    """For each of the last ten responses, whether it was a 5xx."""
+    """For each of the last ten responses, whether it was a 5xx or none at all."""
     max_missing: int = MAX_LEADING_NOT_FOUND
     """So many not found, and nothing else, end the run; each time that a person resumes it, as many more."""
     page_limited_at: Monotonic | None = None
@@ -58,6 +58,8 @@ _SAME_SEQUENCE = {ResponseKind.OTHER_WORDING: ResponseKind.CONTRADICTORY}
 """Kinds that continue a sequence of another one."""
 _NOT_ABOUT_A_ROW = frozenset({ResponseKind.LIMITED, ResponseKind.UNAUTHORIZED, ResponseKind.NEVER_SENT})
 """Responses that say nothing about a row; they neither continue nor interrupt a sequence."""
+
+_FAILED = frozenset({ResponseKind.SERVER_ERROR, ResponseKind.UNANSWERED})
 
 
 def resumed(response_kinds: Mapping[str, int], *, expect_missing: bool) -> Breaker:
@@ -112,9 +114,9 @@ def observe(
         repeated=repeated,
         refusal=refusal,
         same_refusals=0 if refusal is None else breaker.same_refusals + 1 if refusal == breaker.refusal else 1,
-        failed=(*breaker.failed[-9:], response_kind is ResponseKind.SERVER_ERROR),
+        failed=(*breaker.failed[-9:], response_kind in _FAILED),
     )
-    if response_kind is ResponseKind.SERVER_ERROR:
+    if response_kind in _FAILED:
         if sum(breaker.failed) >= MAX_FAILURES_OF_LAST_TEN:
             signal = Signal(SuspensionReason.FAILING, None)
         elif response.wait is not None:

@@ -108,7 +108,7 @@ RULES: dict[ResponseKind, Rule] = {
         "`refused`, in its own words",
         proves_reachable=True,
     ),
-    ResponseKind.FORBIDDEN: Rule(Step.SETTLE, False, "403", "`refused`", proves_reachable=True),
+    ResponseKind.FORBIDDEN: Rule(Step.SETTLE, False, "403 in JSON", "`refused`", proves_reachable=True),
     ResponseKind.UNAUTHORIZED: Rule(
         Step.RENEW,
         False,
@@ -150,7 +150,10 @@ RULES: dict[ResponseKind, Rule] = {
         "open; sent again within 15 minutes, else `unknown`",
     ),
     ResponseKind.UNEXPECTED: Rule(
-        Step.LEAVE, True, "a claimed success in another status than 2xx, and anything else", "open"
+        Step.LEAVE,
+        True,
+        "400 or 403 without a JSON object, a claimed success in another status than 2xx, and anything else",
+        "open",
     ),
     ResponseKind.UNANSWERED: Rule(
         Step.REPEAT,

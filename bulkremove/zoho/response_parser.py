@@ -82,7 +82,7 @@ def _classify(reply: Reply, body: Body | None) -> ResponseKind:
         return ResponseKind.NOT_FOUND_FOREIGN
     if status == 400 and (codes := body.codes & {"401", "403"}):
         return HTTP_CODES[min(codes)]
-    return _classify_status(status)
+    return _classify_status(status) if body.is_object else _classify_foreign(status)
 
 
 def _is_limited(status: int, body: Body) -> bool:
@@ -100,12 +100,18 @@ def _classify_other(reply: Reply) -> ResponseKind:
     is_success = 200 <= status <= 299
     if status in (422, 429) or (reports_limit(text) and not 300 <= status <= 399):
         return ResponseKind.LIMITED_UNPROVEN if is_success or status >= 500 else ResponseKind.LIMITED
-    if status in (401, 403) and _SCOPE_TEXT.search(text):
+    if status == 401 and _SCOPE_TEXT.search(text):
         return ResponseKind.SCOPE_MISSING
     if is_success:
         is_unknown_json = not reply.body.strip() or status in (202, 204) or _JSON_BEGIN.match(reply.body)
         return ResponseKind.CONTRADICTORY if is_unknown_json else ResponseKind.NOT_JSON
-    return ResponseKind.NOT_FOUND_FOREIGN if status == 404 else _classify_status(status)
+    return ResponseKind.NOT_FOUND_FOREIGN if status == 404 else _classify_foreign(status)
+
+
+def _classify_foreign(status: int) -> ResponseKind:
+    """Classify by a status whose body is not of Zoho People, which then refused nothing that it may have done."""
+    kind = _classify_status(status)
+    return ResponseKind.UNEXPECTED if kind in (ResponseKind.BAD_REQUEST, ResponseKind.FORBIDDEN) else kind
 
 
 def _classify_status(status: int) -> ResponseKind:
