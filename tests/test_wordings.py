@@ -126,14 +126,47 @@ async def test_without_a_person_who_found_the_learner_gone_nothing_is_accepted(t
         with pytest.raises(ConsentMissing, match="note that they are gone"):
             await app.wordings.accept(job.id, 2, by="kim")
         await note(app, job, 2)
-        await note(app, job, 2, LookupResult.STILL_THERE)  # the last one counts
-        with pytest.raises(ConsentMissing, match=f"row 2 of job {job.id} got the same answer and is still there"):
-            await app.wordings.accept(job.id, 2, by="kim")
-        await note(app, job, 2)
-        await note(app, job, 3, LookupResult.STILL_THERE)
-        with pytest.raises(ConsentMissing, match="row 3 of job"):
+        await note(app, job, 2, LookupResult.STILL_THERE)
+        with pytest.raises(ConsentMissing, match=f"row 2 of job {job.id} got the same answer and was still there"):
             await app.wordings.accept(job.id, 2, by="kim")
         assert [] == await app.wordings.all()
+
+
+async def test_who_was_found_still_there_and_taken_off_by_hand_later_is_no_evidence(tmp_path: Path) -> None:
+    """The words were sent, the learner stayed: who is gone afterwards was not removed by them."""
+    with closing(site(tmp_path)) as app:
+        job = await unanswered(app, tmp_path)
+        await note(app, job, 2, LookupResult.STILL_THERE)
+        await note(app, job, 2)
+        await note(app, job, 3)
+        for row in (2, 3):
+            with pytest.raises(ConsentMissing, match=f"row 2 of job {job.id} got the same answer and was still there"):
+                await app.wordings.accept(job.id, row, by="kim")
+
+
+async def test_a_removal_that_another_job_may_have_made_is_no_evidence(tmp_path: Path) -> None:
+    with closing(site(tmp_path, faults={0: ["500_after_effect", "500", "500"]})) as app:
+        assert 1 == (await run(app, await planned(app, tmp_path, 1))).tally[Status.UNKNOWN]
+    with closing(site(tmp_path)) as app:
+        (tmp_path / "again.csv").write_text(triples(4))
+        plan = await app.plans.preview(tmp_path / "again.csv", name="again.csv", options=ReadOptions())
+        job = await stored(app, plan, tmp_path)
+        await run(app, job)
+        job = await app.jobs.cancel(job.id, by="jo")
+        await note(app, job, 2)
+        with pytest.raises(ConsentMissing, match="Another attempt for row 2 was answered differently"):
+            await app.wordings.accept(job.id, 2, by="kim")
+
+
+async def test_an_erased_row_that_only_the_words_proved_becomes_unknown_with_the_others(tmp_path: Path) -> None:
+    with closing(site(tmp_path)) as app:
+        job = await unanswered(app, tmp_path)
+        await note(app, job, 2)
+        accepted = await app.wordings.accept(job.id, 2, by="kim")
+        ended = await run(app, await planned(app, tmp_path, 2, first=4))
+        await app.retention.forget(await app.retention.find_learner(learner(4)), by="kim")
+        await app.wordings.withdraw(accepted.number, by="jo")
+        assert 2 == (await app.jobs.tally(ended.job))[Status.UNKNOWN]
 
 
 async def test_a_learner_who_is_still_there_withdraws_it_at_once(tmp_path: Path) -> None:
