@@ -57,7 +57,7 @@ def http(status: str, body: bytes = b"", *headers: str) -> bytes:
     return "\r\n".join(lines).encode() + body
 
 
-async def send(base: URL, removal: Removal = REMOVAL, **options: float) -> Exchange:
+async def send(base: URL, removal: Removal = REMOVAL, **options: object) -> Exchange:
     people = ZohoClient(base, **options)  # type: ignore[arg-type] # options by name
     try:
         exchange = await people.remove(removal, admit)
@@ -82,6 +82,15 @@ async def test_a_dropped_connection_is_unanswered_and_not_repeated(answer: bytes
         exchange = await send(base)
     assert isinstance(exchange.failure, Unanswered)
     assert 1 == len(seen)
+
+
+async def test_whatever_fails_between_an_answer_and_its_caller_leaves_the_request_unanswered() -> None:
+    def fail(date: str) -> None:
+        raise OverflowError(date)
+
+    async with server(http("200 OK", OK)) as (base, _):
+        exchange = await send(base, on_date=fail)
+    assert isinstance(exchange.failure, Unanswered)
 
 
 async def test_a_last_look_that_takes_too_long_withdraws_the_request_of_which_no_byte_left() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -151,6 +152,17 @@ def test_an_answer_that_quotes_the_learner_is_told_without_the_id(
     played = Stage(tmp_path, rows=3, faults=faults({1: ["html_200"]}), concurrency=1).play()
     assert 'HTTP 200: "200 No learner … here"' in played.job.reason
     assert learner(1) not in "".join(played.events)
+
+
+@pytest.mark.parametrize("odd", ["\ud800", "a\nb", "\u202e5", "\x00"])
+def test_odd_characters_in_an_answer_end_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, odd: str) -> None:
+    refusal = json.dumps({"code": odd, "message": odd}).encode()
+    success = json.dumps({"code": "200", "learnerId": odd, "message": "success"}).encode()
+    monkeypatch.setitem(replies.CANNED, "403", replies.Answer(403, refusal))
+    monkeypatch.setitem(replies.CANNED, "other_wording", replies.Answer(200, success))
+    played = Stage(tmp_path, rows=3, faults=faults({0: ["403"], 1: ["other_wording"]}), concurrency=1).play()
+    assert [Status.REFUSED, Status.REMOVED, Status.REMOVED] == played.statuses
+    assert JobState.FINISHED == played.job.state
 
 
 def test_a_token_that_is_evicted_again_and_again_is_no_fault_of_the_row(tmp_path: Path) -> None:

@@ -382,6 +382,7 @@ def test_what_claims_no_removal_leaves_a_refusal_a_refusal(more: Mapping[str, ob
         (120.0, "120", ""),
         (60.0, "Tue, 14 Nov 2023 22:14:20 GMT", ""),
         (0.0, "Tue, 14 Nov 2000 22:14:20 GMT", ""),
+        (None, "Mon, 14 Nov 2023 22:14:20 +99999999999999", ""),
         (1320.0, None, "Try again after 22 minutes."),
         (1320.0, "5", "Try again after 22 minutes."),
         (300.0, None, "Please retry in 300 seconds"),
@@ -410,6 +411,15 @@ def test_nothing_raises_and_success_is_only_the_documented_one(status: int, body
         assert status not in (202, 204)
         assert str(tree["code"]) == "200"
         assert not any(tree.get(name) for name in ("error", "errors"))
+
+
+@given(text=st.text(st.characters(), max_size=12), status=st.sampled_from([200, 400, 404, 429, 500]))
+def test_what_is_stored_of_an_answer_can_be_written_and_shown(text: str, status: int) -> None:
+    bodies = [{"code": text, "message": text, "learnerId": text}, {**OK, "learnerId": text}, {"errors": {"code": text}}]
+    for body in bodies:
+        found = response_parser.parse(Reply(status, json.dumps(body).encode()), now=NOW)
+        for stored in (found.api_code or "", found.learner or "", found.text):
+            assert stored.encode().decode().isprintable()
 
 
 def attempt(found: ResponseKind | None) -> Attempt:

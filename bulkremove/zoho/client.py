@@ -22,7 +22,7 @@ from yarl import URL
 from bulkremove import __version__
 from bulkremove.config import Settings
 from bulkremove.domain.attempt import Permit, Reply
-from bulkremove.domain.errors import ExchangeFailed, NeverSent, NoDescriptors, Unanswered
+from bulkremove.domain.errors import BulkremoveError, ExchangeFailed, NeverSent, NoDescriptors, Unanswered
 from bulkremove.domain.operation import REMOVE_LEARNER, Operation
 from bulkremove.domain.row import Removal
 
@@ -140,7 +140,9 @@ class ZohoClient:
                 async with asyncio.timeout(self._exchange):
                     response = await send(request)
                     exchange = Exchange(admission, redact(await self._reply(response), admission.token))
-            except (aiohttp.ClientError, OSError, ValueError) as error:
+            except (BulkremoveError, _Withdrawn):
+                raise
+            except Exception as error:  # whatever it is, the request may have left
                 if request.is_checking and isinstance(error, TimeoutError):
                     raise _Withdrawn from None
                 raise translate(error) from None

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 
 from bulkremove.domain.clock import Epoch, seconds_between
+from bulkremove.domain.http_date import parse_http_date
 
 _CALLS = r"(api )?(calls?|requests?)"
 _REACHED = r"(is |was |has been |have been )?(exceeded|reached|crossed|exhausted)"
@@ -50,12 +49,8 @@ def seconds_to_wait(retry_after: str | None, text: str, now: Epoch) -> float | N
     header = (retry_after or "").strip()
     if re.fullmatch(r"[0-9]{1,9}", header):
         waits.append(float(header))
-    elif header:
-        try:
-            date: datetime = parsedate_to_datetime(header)
-            waits.append(max(0.0, seconds_between(now, Epoch(date.timestamp()))))
-        except (ValueError, OverflowError):
-            pass
+    elif (date := parse_http_date(header)) is not None:
+        waits.append(max(0.0, seconds_between(now, date)))
     if match := _AFTER.search(text):
         waits.append(float(match[1]) * _UNIT[match[2].lower()])
     return max(waits, default=None)

@@ -39,9 +39,11 @@ def parse(reply: Reply, *, now: Epoch) -> Response:
     return Response(
         response_kind,
         reply.status,
-        code[:100] if code else None,
+        shorten(code)[:100] if code else None,
         text,
-        body.learner if body and response_kind in (ResponseKind.REMOVED, ResponseKind.OTHER_WORDING) else None,
+        shorten(body.learner)
+        if body and body.learner is not None and response_kind in (ResponseKind.REMOVED, ResponseKind.OTHER_WORDING)
+        else None,
         seconds_to_wait(reply.retry_after, text if body is None else body.words, now),
         known.meaning if known is not None and known.kind is response_kind else "",
         is_json=body is not None and body.is_object,
