@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -43,6 +44,8 @@ MAX_CONSECUTIVE_FAILURES = 3
 _FATAL_ERRORS = frozenset(
     {"invalid_code", "invalid_client", "invalid_grant", "invalid_client_secret", "unauthorized_client"}
 )
+_USABLE_TOKEN = re.compile(r"[!-~]{1,2000}")
+"""What can stand in a header; a longer one would be refused by the server before Zoho People sees the call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,8 @@ class AccessTokens:
         """Whether the token can be used; not if the wall clock was set back to before it was made."""
         margin = min(EXPIRY_MARGIN, EXPIRY_SHARE * self._seconds(state.made_at, state.ends_at))
         ends_at = self._after(state.ends_at, -margin)
-        return bool(state.token) and later(state.made_at, -60.0) <= self._clock.wall() < ends_at
+        is_usable = _USABLE_TOKEN.fullmatch(state.token) is not None
+        return is_usable and later(state.made_at, -60.0) <= self._clock.wall() < ends_at
 
     def _after(self, at: Epoch, seconds: float) -> Epoch:
         """The wall time ``seconds`` of the run's clock after ``at``; that clock may be faster (``Clock.speed``)."""
@@ -161,10 +165,10 @@ class AccessTokens:
             raise self._count_failure(delayed) from None
         if _is_throttled(members):
             raise self._record_token_lock(state)
-        token = members.get("access_token")
-        if not isinstance(token, str) or not token:
+        token = _token(members, "access_token")
+        if not token:
             _raise_if_fatal(members)
-            raise self._count_failure(_delayed("Zoho's answer held no access token.", RETRY_SOON))
+            raise self._count_failure(_delayed("Zoho's answer held no usable access token.", RETRY_SOON))
         self._failures = 0
         ends_at = self._after(now, _lifetime(members.get("expires_in")))
         state = replace(state, token=token, made_at=now, ends_at=ends_at, locked_until=Epoch(0.0), locks=0)
@@ -235,9 +239,9 @@ async def exchange(post: Post, accounts_url: str, credentials: Credentials, code
     members = await _post_form(post, f"{accounts_url}/oauth/v2/token", credentials, form)
     if _is_throttled(members):
         raise _delayed("Zoho gives no tokens at the moment (too many requests).", TOKEN_LOCK)
-    token = members.get("refresh_token")
-    if not isinstance(token, str) or not token:
-        if members.get("error") == "invalid_code":
+    token = _token(members, "refresh_token")
+    if not token:
+        if _error(members) == "invalid_code":
             raise NotAuthorized(
                 "Zoho does not know this grant code.",
                 hint="A code is good for one use within 3 minutes and for one data centre; make a new one.",
@@ -269,12 +273,13 @@ async def _post_form(post: Post, url: str, credentials: Credentials, form: Mappi
         raise _delayed(f"Zoho's accounts host can't be reached. {error.message}", RETRY_SOON) from None
     if reply.status == 429:
         return {"error": "too many requests"}
-    failure = {"error": f"HTTP {reply.status}"} if reply.status >= 300 else {}
+    failure = f"HTTP {reply.status}" if reply.status >= 300 else ""
     try:
         members = json.loads(reply.body)
     except (ValueError, RecursionError):
-        return failure
-    return {**failure, **members} if isinstance(members, dict) else failure
+        members = {}
+    members = members if isinstance(members, dict) else {}
+    return {**members, "error": members.get("error") or failure}
 
 
 def _is_throttled(members: Mapping[str, object]) -> bool:
@@ -283,9 +288,22 @@ def _is_throttled(members: Mapping[str, object]) -> bool:
     return "too many requests" in text or "access denied" in text or "access_denied" in text
 
 
-def _raise_if_fatal(members: Mapping[str, object]) -> None:
+def _token(members: Mapping[str, object], name: str) -> str:
+    """The token of a reply; empty if it holds none that can be used, or an error beside it."""
+    token = members.get(name)
+    return token if isinstance(token, str) and _USABLE_TOKEN.fullmatch(token) and not members["error"] else ""
+
+
+def _error(members: Mapping[str, object]) -> str:
+    """The error that a reply names, in small letters, whether it is a text or an object with a code."""
     error = members.get("error")
-    if isinstance(error, str) and error in _FATAL_ERRORS:
+    if isinstance(error, dict):
+        error = error.get("code") or error.get("error")
+    return str(error or "").strip().lower()
+
+
+def _raise_if_fatal(members: Mapping[str, object]) -> None:
+    if (error := _error(members)) in _FATAL_ERRORS:
         raise NotAuthorized(
             f"Zoho refuses the account's credentials ({error}): revoked, mistyped, or of another data centre.",
             hint="A person must run `bulkremove login` again.",
