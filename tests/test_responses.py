@@ -266,6 +266,19 @@ def legacy(code: object, message: str = "x") -> object:
         ),
         (ResponseKind.REMOVED, 200, {**OK, "batchName": "Pending", "data": {"courseTitle": "Queued"}}),
         (ResponseKind.REMOVED, 200, {**OK, "batchName": "Threshold concepts", "courseName": "Telescope"}),
+        *(
+            (ResponseKind.REMOVED, 200, {**OK, **nothing})
+            for nothing in ({"errorCode": "0"}, {"hasErrors": "false"}, {"errors": "false"}, {"warning": "None"})
+        ),
+        *(
+            (ResponseKind.CONTRADICTORY, 200, {**OK, name: text})
+            for name, text in (
+                ("info", "Learner is not in this batch"),
+                ("description", "Request accepted; will be processed"),
+                ("details", ["Learner could not be removed"]),
+            )
+        ),
+        (ResponseKind.REMOVED, 200, {**OK, "info": "One learner removed", "batchName": "Not yet started"}),
         (ResponseKind.CONTRADICTORY, 200, b"[1]"),
         (ResponseKind.CONTRADICTORY, 200, b"[" * 100_000),
         (ResponseKind.CONTRADICTORY, 200, b"null"),
@@ -287,6 +300,8 @@ def legacy(code: object, message: str = "x") -> object:
         ),
         (ResponseKind.LIMITED, 403, {"code": "NEW_CODE", "message": "API access blocked. Please try after some time"}),
         (ResponseKind.SCOPE_MISSING, 403, {"message": "Invalid OAuth scope"}),
+        (ResponseKind.BAD_REQUEST, 400, {"code": "X", "message": "Course scope is not valid for this learner"}),
+        (ResponseKind.BAD_REQUEST, 400, {"code": "X", "message": "Invalid course scope"}),
         (ResponseKind.FORBIDDEN, 403, {"code": "1", "message": "No access to Telescope"}),
         (ResponseKind.NOT_FOUND, 404, {"code": "404", "message": "Not found"}),
         (ResponseKind.NOT_FOUND, 404, legacy(7049)),
@@ -384,6 +399,8 @@ def test_what_claims_no_removal_leaves_a_refusal_a_refusal(more: Mapping[str, ob
         (0.0, "Tue, 14 Nov 2000 22:14:20 GMT", ""),
         (None, "Mon, 14 Nov 2023 22:14:20 +99999999999999", ""),
         (1320.0, None, "Try again after 22 minutes."),
+        (3000.0, "1\n3000", ""),
+        (3000.0, "3000\n1", ""),
         (1320.0, "5", "Try again after 22 minutes."),
         (300.0, None, "Please retry in 300 seconds"),
         (None, "soon", ""),

@@ -290,6 +290,30 @@ def kind(body: dict[str, object], status: int = 200) -> ResponseKind:
             for no in ('Learner "Jo" removed', "Learner 478346000019558000 removed", "jo@example.com removed")
         ),
         *((no, False) for no in ("Removed <b>", "Teilnehmer wurde nicht removed", "supprim\u00e9, removed")),
+        *(
+            (no, False)
+            for no in ("Success", "Done", "ok", "Course completed", "Logged in successfully", "Operation done")
+        ),
+        *(
+            (no, False)
+            for no in ("Dry run: removed", "Removed (simulated)", "Removed in preview mode", "Partly removed")
+        ),
+        *(
+            (no, False)
+            for no in ("Removed in part", "Removed with problems", "Removed, rolled back", "Removed, reinstated")
+        ),
+        *(
+            (no, False)
+            for no in ("Removed and reenrolled", "Removed, joined", "Absent learner deleted", "Hardly removed")
+        ),
+        *(
+            (no, False)
+            for no in ("Nonexistent learner removed", "Validation ok, removed", "Removed one of two learners")
+        ),
+        *(
+            (no, False)
+            for no in ("Removed from waitlist", "Removed from favourites", "Deleted from cache", "Unremoved")
+        ),
         *((no, False) for no in ("", "Hello", "Learner added successfully", "removed\nok", "Completed with warnings")),
         ("Removed " + "very " * 60 + "successfully", False),
     ],

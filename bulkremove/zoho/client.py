@@ -31,6 +31,8 @@ R = TypeVar("R")
 MAX_RESPONSE_BYTES = 64 * 1024
 """Largest body that is read; the documented one has about a hundred bytes."""
 
+MIN_SECRET_LENGTH = 8
+
 
 async def _always_valid() -> bool:
     return True
@@ -197,7 +199,7 @@ class ZohoClient:
                 raise _ReplyTooLarge
         date = response.headers.get("Date")
         self._on_date(date or "")
-        return Reply(response.status, bytes(body), response.headers.get("Retry-After"), date)
+        return Reply(response.status, bytes(body), "\n".join(response.headers.getall("Retry-After", [])), date)
 
     def _check(self, request: aiohttp.ClientRequest, removal: Removal) -> None:
         """Raise NeverSent unless this is the planned call: an id of ``..`` would mean the whole batch (measured)."""
@@ -310,5 +312,10 @@ class _ReplyTooLarge(ValueError):
 
 
 def redact(reply: Reply, secret: str) -> Reply:
-    """Remove the secret from a reply: a proxy's error page may quote the request, and part of its text is stored."""
+    """Remove the secret from a reply: a proxy's error page may quote the request, and part of its text is stored.
+
+    A shorter one than any token of Zoho's may be a word of the answer itself, such as 200, which must not be lost.
+    """
+    if len(secret) < MIN_SECRET_LENGTH:
+        return reply
     return replace(reply, body=reply.body.replace(secret.encode(), b"(withheld)"))

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+from bulkremove.domain.wording import casts_doubt
+
 _YES = frozenset({"true", "success", "ok", "1", "yes"})
 _ALLOWED = {
     "code": frozenset({"200"}),
@@ -38,8 +40,9 @@ _NOT_DONE = re.compile(
     "pending|queued|scheduled|accepted|in[ _]?progress|processing|initiated|failed|failure|error|skipped|ignored|"
     "rejected|refused|denied|partial|not[ _]?(removed|deleted|done|found|enrolled)"
 )
-"""Values that say so, whatever their member is called, unless it is a name or title."""
+"""Values that say so, whatever their member is called, unless it is a name or title; sentences may cast doubt too."""
 _EMPTY: tuple[object, ...] = (None, "", False, 0, [], {})
+_EMPTY_TEXTS = frozenset({"0", "false", "none", "null"})
 MAX_DEPTH = 20
 """Levels of a body that are searched for a failure; a deeper one counts as one."""
 
@@ -59,15 +62,17 @@ def reports_failure(value: object, depth: int = 0) -> bool:
 
 def _says_failure(name: str, value: object) -> bool:
     if FAILURE_NAME.search(name):
-        return value not in _EMPTY
+        return value not in _EMPTY and (text_of(value) or "x").lower() not in _EMPTY_TEXTS
     if name not in _ALLOWED and re.search("removed|deleted|affected", name):
         return value in (False, 0, "0", [])  # so many, or these: none
     if value is None:
         return False
     values = value if isinstance(value, list) else [value]
     texts = [(text_of(item) or "").lower() for item in values if not isinstance(item, dict | list)]
-    if not is_name(name) and any(map(_NOT_DONE.fullmatch, texts)):
-        return True
+    if not is_name(name) and name not in ("message", "uri"):
+        sentences = [text for text in texts if " " in text]
+        if any(map(_NOT_DONE.fullmatch, texts)) or any(map(casts_doubt, sentences)):
+            return True
     allowed = _ALLOWED.get(name)
     return allowed is not None and any(text not in allowed for text in texts)
 

@@ -44,13 +44,13 @@ def reports_limit(text: str) -> bool:
 
 
 def seconds_to_wait(retry_after: str | None, text: str, now: Epoch) -> float | None:
-    """Return the seconds to wait from Retry-After (seconds or a date) or the text; the longer of the two."""
+    """Return the seconds to wait from Retry-After (seconds or a date, one a line) or the text; the longest of all."""
     waits: list[float] = []
-    header = (retry_after or "").strip()
-    if re.fullmatch(r"[0-9]{1,9}", header):
-        waits.append(float(header))
-    elif (date := parse_http_date(header)) is not None:
-        waits.append(max(0.0, seconds_between(now, date)))
+    for header in (retry_after or "").split("\n"):
+        if re.fullmatch(r"[0-9]{1,9}", header.strip()):
+            waits.append(float(header))
+        elif (date := parse_http_date(header)) is not None:
+            waits.append(max(0.0, seconds_between(now, date)))
     if match := _AFTER.search(text):
         waits.append(float(match[1]) * _UNIT[match[2].lower()])
     return max(waits, default=None)

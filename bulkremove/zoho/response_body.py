@@ -119,7 +119,7 @@ def _errors(tree: dict[str, object]) -> Iterator[dict[str, object]]:
             for error in value if isinstance(value, list) else [value]:
                 if isinstance(error, dict):
                     yield error
-                elif error not in (None, "", False):
+                elif error not in (None, "", False) and text_of(error) not in ("0", "false"):
                     yield {"message": text_of(error) or "an error of unknown form"}
 
 

@@ -19,8 +19,8 @@ from bulkremove.zoho.response_kind import Response, ResponseKind
 _JSON_BEGIN = re.compile(rb"\s*([\[{\"]|null\b|true\b|false\b|-?\d)")
 """What JSON begins with: such a body is unknown or cut-off JSON, and no page of a proxy."""
 _SCOPE_TEXT = re.compile(
-    r"\b(invalid|missing|insufficient|wrong)\b[^.]{0,30}\bscopes?\b|\bscopes? (is |are )?"
-    r"(invalid|missing|insufficient|mismatch|not\b)|\bOAUTH_?SCOPE",
+    r"\b(invalid|missing|insufficient|wrong)\b[^.]{0,30}(?<!course )(?<!batch )\bscopes?\b|"
+    r"(?<!course )(?<!batch )\bscopes? (is |are )?(invalid|missing|insufficient|mismatch|not\b)|\bOAUTH_?SCOPE",
     re.IGNORECASE,
 )
 

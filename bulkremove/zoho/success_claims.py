@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from bulkremove.domain.wording import names_removal
+from bulkremove.domain.wording import names_success
 from bulkremove.zoho.contradictions import FAILURE_NAME, is_name, normalized, text_of
 
 _SUCCESS_NAME = re.compile(
@@ -44,4 +44,4 @@ def _is_claim(name: str, value: object) -> bool:
         return bool(value) and text not in _NOT_SO
     if name in _CODE_NAMES and (text == "200" or (name == "status" and text == "0")):
         return True  # 0 is the success of the legacy envelope
-    return bool(_SUCCESS_WORDS.fullmatch(text)) or (isinstance(value, str) and names_removal(value))
+    return bool(_SUCCESS_WORDS.fullmatch(text)) or (isinstance(value, str) and names_success(value))
