@@ -158,6 +158,25 @@ async def test_a_removal_that_another_job_may_have_made_is_no_evidence(tmp_path:
             await app.wordings.accept(job.id, 2, by="kim")
 
 
+async def test_a_report_that_was_written_before_a_withdrawal_proves_nothing_any_more(tmp_path: Path) -> None:
+    with closing(site(tmp_path)) as app:
+        job = await unanswered(app, tmp_path)
+        await note(app, job, 2)
+        accepted = await app.wordings.accept(job.id, 2, by="kim")
+        ended = await run(app, await planned(app, tmp_path, 2, first=4))
+        assert ended.report is not None
+        report = await app.plans.preview(ended.report, name="report.csv", options=ReadOptions())
+        assert all(": removed." in exclusion.detail for exclusion in report.plan.excluded.values())
+        await app.wordings.withdraw(accepted.number, by="jo")
+        for preview in (app.plans.preview, app.plans.preview_in_subprocess):
+            plan = (await preview(ended.report, name="report.csv", options=ReadOptions())).plan
+            assert 0 == plan.removals
+            assert [f"Unknown in job {ended.job.id}: look this learner up in Zoho People"] * 2 == [
+                exclusion.detail.partition(",")[0] for exclusion in plan.excluded.values()
+            ]
+            assert f"Job {ended.job.id} calls 2 of these rows unknown by now" in " ".join(plan.table.notes)
+
+
 async def test_an_erased_row_that_only_the_words_proved_becomes_unknown_with_the_others(tmp_path: Path) -> None:
     with closing(site(tmp_path)) as app:
         job = await unanswered(app, tmp_path)
