@@ -52,6 +52,7 @@ NOT_DONE: list[Mapping[str, object]] = [
         for name, no in (("state", "PENDING"), ("warnings", ["not enrolled"]), ("warning", "x"), ("ignored", 1))
     ),
     *({name: no} for name, no in (("state", ["SCHEDULED"]), ("removalStatus", "QUEUED"), ("jobState", "accepted"))),
+    *({name: said} for name, said in (("isEnrolled", True), ("async", True), ("successCount", 0))),
     *({"data": said} for said in ({"state": "in progress"}, {"outcome": "none"}, [{"affected": 0}])),
 ]
 """Members beside a documented success that take it back."""
@@ -268,7 +269,14 @@ def legacy(code: object, message: str = "x") -> object:
         (ResponseKind.REMOVED, 200, {**OK, "batchName": "Threshold concepts", "courseName": "Telescope"}),
         *(
             (ResponseKind.REMOVED, 200, {**OK, **nothing})
-            for nothing in ({"errorCode": "0"}, {"hasErrors": "false"}, {"errors": "false"}, {"warning": "None"})
+            for nothing in (
+                {"errorCode": "0"},
+                {"hasErrors": "false"},
+                {"errors": "false"},
+                {"warning": "None"},
+                {"isEnrolled": False},
+                {"unenrolled": True},
+            )
         ),
         *(
             (ResponseKind.CONTRADICTORY, 200, {**OK, name: text})

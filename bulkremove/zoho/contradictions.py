@@ -33,7 +33,8 @@ _ALLOWED = {
 """What members may say beside a success, at whatever depth; letters' case and underscores in names aside."""
 FAILURE_NAME = re.compile(
     "error|fail|exception|unsuccess|denied|refused|reject|skipped|pending|unprocessed|^not(removed|deleted|done)|"
-    "^un(removed|deleted)|warning|dryrun|simulat|testmode|queued|partial|ignored|nochange|unchanged"
+    "^un(removed|deleted)|warning|dryrun|simulat|testmode|queued|partial|ignored|nochange|unchanged|"
+    "async|(?<!un)enrolled$"
 )
 """Members that say a failure, or that nothing was done yet, unless they are empty."""
 _NOT_DONE = re.compile(
@@ -63,7 +64,7 @@ def reports_failure(value: object, depth: int = 0) -> bool:
 def _says_failure(name: str, value: object) -> bool:
     if FAILURE_NAME.search(name):
         return value not in _EMPTY and (text_of(value) or "x").lower() not in _EMPTY_TEXTS
-    if name not in _ALLOWED and re.search("removed|deleted|affected", name):
+    if name not in _ALLOWED and re.search("removed|deleted|affected|successcount", name):
         return value in (False, 0, "0", [])  # so many, or these: none
     if value is None:
         return False
