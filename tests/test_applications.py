@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from bulkremove.app import App, RunResult
+from bulkremove.app import App, RunResult, SandboxOptions
+from bulkremove.config import Settings
 from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import JobState
 from bulkremove.domain.row import Status
 from bulkremove.reading.options import ReadOptions
-from bulkremove.sandbox import read_log
+from bulkremove.sandbox import read_log, replies
 from tests.application_fixtures import JOBS, ROWS, account, application, run, stored
+from tests.cli_fixtures import crowd
 from tests.web_fixtures import triples
 
 
@@ -78,3 +80,14 @@ async def test_a_retry_of_a_job_whose_rows_are_all_settled_makes_no_job(tmp_path
         with pytest.raises(ConsentMissing, match="no rows to send again"):
             await app.plans.retry(ended.job.id, unknown_checked=True)
         assert [ended.job.id] == [job.id for job in await app.jobs.all()]
+
+
+async def test_a_date_of_zohos_that_is_none_ends_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = replies.CANNED["completed"].body
+    headers = {"Date": "Mon, 14 Nov 2023 22:14:20 +99999999999999"}
+    monkeypatch.setitem(replies.CANNED, "completed", replies.Answer(400, body, headers=headers))
+    world, file = crowd(tmp_path, 2, missing=0, faults={"learners": {str(478346000019558000): ["completed"]}})
+    with closing(App(Settings(tmp_path / "home"), environ={}, sandbox=SandboxOptions(world, 600.0))) as app:
+        preview = await app.plans.preview(file, name="a.csv", options=ReadOptions())
+        ended = await run(app, await stored(app, preview, tmp_path))
+    assert (1, 1) == (ended.tally[Status.REFUSED], ended.tally[Status.REMOVED])

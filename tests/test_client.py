@@ -15,6 +15,7 @@ from bulkremove.domain.clock import Epoch, Monotonic
 from bulkremove.domain.errors import NeverSent, Unanswered
 from bulkremove.domain.row import Removal
 from bulkremove.zoho.client import Admission, Exchange, ZohoClient, translate
+from bulkremove.zoho.response_parser import parse
 
 REMOVAL = Removal("1", "2", "3")
 ATTEMPT = Attempt(1, Epoch(0.0), Monotonic(0.0), "boot")
@@ -57,7 +58,7 @@ def http(status: str, body: bytes = b"", *headers: str) -> bytes:
     return "\r\n".join(lines).encode() + body
 
 
-async def send(base: URL, removal: Removal = REMOVAL, **options: float) -> Exchange:
+async def send(base: URL, removal: Removal = REMOVAL, **options: object) -> Exchange:
     people = ZohoClient(base, **options)  # type: ignore[arg-type] # options by name
     try:
         exchange = await people.remove(removal, admit)
@@ -82,6 +83,35 @@ async def test_a_dropped_connection_is_unanswered_and_not_repeated(answer: bytes
         exchange = await send(base)
     assert isinstance(exchange.failure, Unanswered)
     assert 1 == len(seen)
+
+
+async def test_whatever_fails_between_an_answer_and_its_caller_leaves_the_request_unanswered() -> None:
+    def fail(date: str) -> None:
+        raise OverflowError(date)
+
+    async with server(http("200 OK", OK)) as (base, _):
+        exchange = await send(base, on_date=fail)
+    assert isinstance(exchange.failure, Unanswered)
+
+
+@pytest.mark.parametrize("token", ["200", "e", "success"])
+async def test_a_token_that_is_a_word_of_the_answer_does_not_spoil_it(token: str) -> None:
+    async def admit_with() -> Admission:
+        return Admission(PERMIT, token)
+
+    async with server(http("200 OK", OK)) as (base, _):
+        people = ZohoClient(base)
+        exchange = await people.remove(REMOVAL, admit_with)
+        await people.close()
+    assert exchange.reply is not None
+    assert OK == exchange.reply.body
+
+
+async def test_of_two_retry_after_headers_the_longer_counts() -> None:
+    async with server(http("429 Too Many", b"{}", "Retry-After: 1", "Retry-After: 3000")) as (base, _):
+        exchange = await send(base)
+    assert exchange.reply is not None
+    assert 3000.0 == parse(exchange.reply, now=Epoch(0.0)).wait
 
 
 async def test_a_last_look_that_takes_too_long_withdraws_the_request_of_which_no_byte_left() -> None:

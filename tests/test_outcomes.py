@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -153,6 +154,17 @@ def test_an_answer_that_quotes_the_learner_is_told_without_the_id(
     assert learner(1) not in "".join(played.events)
 
 
+@pytest.mark.parametrize("odd", ["\ud800", "a\nb", "\u202e5", "\x00"])
+def test_odd_characters_in_an_answer_end_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, odd: str) -> None:
+    refusal = json.dumps({"code": odd, "message": odd}).encode()
+    success = json.dumps({"code": "200", "learnerId": odd, "message": "success"}).encode()
+    monkeypatch.setitem(replies.CANNED, "403", replies.Answer(403, refusal))
+    monkeypatch.setitem(replies.CANNED, "other_wording", replies.Answer(200, success))
+    played = Stage(tmp_path, rows=3, faults=faults({0: ["403"], 1: ["other_wording"]}), concurrency=1).play()
+    assert [Status.REFUSED, Status.REMOVED, Status.REMOVED] == played.statuses
+    assert JobState.FINISHED == played.job.state
+
+
 def test_a_token_that_is_evicted_again_and_again_is_no_fault_of_the_row(tmp_path: Path) -> None:
     stage = Stage(tmp_path, rows=12, faults=faults({0: ["expired_token", "expired_token", "ok"]}), concurrency=1)
     played = stage.play()
@@ -179,7 +191,7 @@ def test_expected_missing_rows_do_not_pause_the_job(tmp_path: Path) -> None:
     assert JobState.FINISHED == played.job.state
 
 
-@pytest.mark.parametrize("fault", ["html_200", "html_404", "gateway_404"])
+@pytest.mark.parametrize("fault", ["html_200", "html_403", "html_404", "gateway_404"])
 def test_an_answer_that_is_not_zohos_pauses_at_the_first_and_is_not_repeated(tmp_path: Path, fault: str) -> None:
     played = Stage(tmp_path, rows=3, faults=faults({0: [fault]}), concurrency=1).play()
     assert [Status.UNKNOWN, Status.NOT_SENT, Status.NOT_SENT] == played.statuses
@@ -372,6 +384,22 @@ def test_five_server_errors_of_ten_make_the_job_wait(tmp_path: Path) -> None:
     played = Stage(tmp_path, rows=8, faults=faults(broken), concurrency=1).play()
     assert [Status.REMOVED] * 8 == played.statuses
     assert "failing" in played.events
+
+
+def test_a_page_that_forbids_is_no_way_through_a_lock(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, rows=4, faults=faults({0: ["429", "html_403"]}), concurrency=1)
+    played = stage.play()
+    assert [Status.UNKNOWN, *[Status.NOT_SENT] * 3] == played.statuses
+    assert JobState.PAUSED == played.job.state
+    assert 2 == len(played.calls)
+
+
+def test_a_run_in_which_no_call_is_answered_any_more_waits_and_then_pauses(tmp_path: Path) -> None:
+    played = Stage(tmp_path, rows=40, faults=faults({i: ["reset"] for i in range(40)}), concurrency=1).play()
+    assert JobState.PAUSED == played.job.state
+    assert "failing" in played.events
+    assert Status.NOT_SENT in played.statuses
+    assert len(played.calls) < 12, "5 at first, and one after each wait"
 
 
 def test_retry_after_of_a_503_is_waited_for(tmp_path: Path) -> None:

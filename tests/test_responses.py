@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -51,12 +52,16 @@ NOT_DONE: list[Mapping[str, object]] = [
         for name, no in (("state", "PENDING"), ("warnings", ["not enrolled"]), ("warning", "x"), ("ignored", 1))
     ),
     *({name: no} for name, no in (("state", ["SCHEDULED"]), ("removalStatus", "QUEUED"), ("jobState", "accepted"))),
+    *({name: said} for name, said in (("isEnrolled", True), ("async", True), ("successCount", 0))),
     *({"data": said} for said in ({"state": "in progress"}, {"outcome": "none"}, [{"affected": 0}])),
 ]
 """Members beside a documented success that take it back."""
 
 
 ZOHO_NOT_FOUND: list[object] = [
+    *({"code": f"{who}_NOT_FOUND"} for who in ("LEARNER", "MEMBER", "EMPLOYEE", "COURSE", "BATCH", "BATCH_MEMBER")),
+    *({"code": code} for code in ("LEARNER_NOT_ENROLLED", "LEARNER_DOES_NOT_EXIST", "COURSE_NOT_EXIST")),
+    {"code": "404", "message": 'The learner is not in the course "Server and API policy"'},
     {"code": "LEARNER_NOT_FOUND", "message": "No such learner"},
     {"code": "404", "message": "Not found", "learnerId": "5"},
     {"code": "NO_SUCH_LEARNER", "message": "x", "details": {}, "status": "error"},
@@ -67,6 +72,51 @@ ZOHO_NOT_FOUND: list[object] = [
 ]
 """What a 404 of Zoho People may look like: its documented success and error formats, with a code of its own."""
 FOREIGN_NOT_FOUND: list[object] = [
+    *(
+        {"code": code, "message": "x"}
+        for code in (
+            "INTERNAL_ERROR",
+            "PERMISSION_DENIED",
+            "NO_HEALTHY_UPSTREAM",
+            "HTTP_404",
+            "ERR_404",
+            "UPSTREAM_NOT_FOUND",
+            "TENANT_NOT_FOUND",
+            "ORG_NOT_FOUND",
+            "DEPLOYMENT_NOT_FOUND",
+            "RESOURCE_NOT_FOUND",
+            "SERVER_NOT_FOUND",
+            "TEMPORARILY_UNAVAILABLE",
+            "REQUEST_BLOCKED",
+            "NOT_FOUND",
+            "USER_NOT_FOUND",
+            "LEARNER_API_NOT_FOUND",
+            "COURSE_SESSION_NOT_FOUND",
+            "LEARNER_LOCKED",
+            "COURSE_UPDATE_FAILED",
+            "learner_not_found",
+        )
+    ),
+    *(
+        {"error": {"code": code, "message": "x"}}
+        for code in ("INTERNAL_ERROR", "DEPLOYMENT_NOT_FOUND", "TENANT_NOT_FOUND")
+    ),
+    *(
+        {"code": "404", "message": text}
+        for text in (
+            "no Route matched with those values",
+            "The requested URL was not found on this server",
+            "no healthy upstream",
+            "HTTP 404 Not Found",
+            "Page not found",
+            "Service unavailable",
+            "Blocked by policy",
+        )
+    ),
+    {"code": "404", "errors": [{"message": "no such page"}]},
+    {"code": "404", "errors": "no such page"},
+    {"code": "LEARNER_NOT_FOUND", "message": "no Route matched with those values"},
+    {"code": "404", "error": {"message": "no healthy upstream"}},
     {"message": "no Route matched with those values"},
     {"message": "Not Found"},
     {"code": 404, "message": "Not Found"},
@@ -90,12 +140,84 @@ FOREIGN_NOT_FOUND: list[object] = [
     {"error": {"code": 7011, "message": "Invalid form name"}},
     {"error": {"code": 7020, "message": "No such field"}},
     {"response": {"message": "Error occurred", "uri": "/x", "errors": [{"code": 9001, "message": "x"}], "status": 1}},
-    {"code": "404", "data": {"success": True}},
-    {"code": "404", "message": "x", "details": [{"status": "removed"}]},
-    {"code": "404", "message": "x", "data": {"learner": {"removed": "true"}}},
     {"type": "about:blank", "title": "Not Found", "status": 404, "detail": "x"},
 ]
 """Bodies of gateways and frameworks in front of Zoho People, and codes that are about the address, not the learner."""
+REMOVED_IN_WORDS = {"data": {"learnerId": "5"}, "message": "Learner removed successfully", "status": "success"}
+CLAIMS: list[tuple[int, object]] = [
+    *((status, REMOVED_IN_WORDS) for status in (302, 307, 400, 401, 403, 405)),
+    *((status, {"message": "Learner 478346000019558000 was deleted."}) for status in (400, 401, 403)),
+    *((403, {name: value}) for name, value in (("removed", True), ("isDeleted", "true"), ("removedLearners", ["5"]))),
+    *((400, {name: value}) for name, value in (("success", True), ("status", "success"), ("status", 0), ("ok", 1))),
+    *((404, {"code": "404", "message": text}) for text in ("Learner removed successfully", "removed.", "Success")),
+    (404, {"code": "LEARNER_NOT_FOUND", "message": "The learner was removed successfully"}),
+    (404, {"code": "404", "message": "x", "details": {"removed": 1}}),
+    (404, {"code": "404", "data": {"success": True}}),
+    (404, {"code": "404", "message": "x", "details": [{"status": "removed"}]}),
+    (404, {"code": "404", "message": "x", "data": {"learner": {"removed": "true"}}}),
+    (404, {"error": {"code": 7049}, "status": 0}),
+    (400, {"code": "INVALID_INPUT", "message": "Learner removed successfully"}),
+    (400, {"code": "COURSE_ALREADY_COMPLETED", "data": [{"code": 200}]}),
+    (400, b'{"code": "200", "code": "INVALID_INPUT"}'),
+    *((400, {"code": code, "status": "success"}) for code in ("7201", "7202", "7218", "COURSE_ALREADY_COMPLETED")),
+]
+"""Answers that claim a removal beside a status or a code that says otherwise."""
+NO_CLAIMS: list[Mapping[str, object]] = [
+    *({"message": text} for text in ("The learner was not removed", "Could not be deleted", "Already removed")),
+    *({name: value} for name, value in (("removed", 0), ("success", "false"), ("deletedLearners", []), ("ok", None))),
+    *({name: value} for name, value in (("courseName", "Removed"), ("notRemoved", ["5"]), ("unsuccessful", True))),
+    *({"status": value} for value in ("error", 1, "failure", 404)),
+]
+"""Members of a refusal that claim nothing."""
+BLOCKED = "API access blocked since threshold limit exceeded. Please try after some time"
+LIMITS: list[object] = [
+    {"response": {"message": BLOCKED, "uri": "/x", "status": 1}},
+    *({name: BLOCKED} for name in ("reason", "msg", "errorMessage", "Message", "data", "details")),
+    *({name: {"message": BLOCKED}} for name in ("data", "details", "message")),
+    *({name: [BLOCKED]} for name in ("message", "details")),
+    {"title": "Too Many Requests", "status": 429, "detail": "x"},
+    {
+        "error_description": "You have made too many requests continuously.",
+        "error": "Access Denied",
+        "status": "failure",
+    },
+    {
+        "error": {
+            "status_code": 400,
+            "details": {"reason": "Cannot execute more than 100 requests per API in 2 minutes."},
+        }
+    },
+    *(
+        {"code": code, "message": "Please contact your admin"}
+        for code in (
+            *(
+                "TOO_MANY_REQUESTS",
+                "THRESHOLD_LIMIT_EXCEEDED",
+                "RATE_LIMIT_EXCEEDED",
+                "API_THROTTLED",
+                "LIMIT_EXCEEDED",
+            ),
+            *("URL_CONCURRENCY_THROTTLES_LIMIT_EXCEEDED", "THROTTLES_LIMIT_EXCEEDED", "429", "422", 7209.0),
+        )
+    ),
+    *({"error": {"code": code}} for code in (422, "429")),
+    *({"message": text} for text in ("API throttle limit crossed", "Request limit reached, try again in 5 minutes")),
+    *({"message": text} for text in ("Please retry after 300 seconds", "API call limit exceeded")),
+    {"message": "You have exceeded the maximum number of API calls per day"},
+    *({"message": text} for text in ('Failed: "Too many requests"', f"Error '{BLOCKED}'")),
+    {"errorCode": 7209},
+    [{"code": 7209}],
+    *({name: {name: {"code": 7209}}} for name in ("error", "errors", "data")),
+    {"response": {"result": {"code": 7209}}},
+    {"response": {"errors": [[{"code": 7209}]]}},
+]
+"""Bodies that tell of the limit beside a status that does not."""
+NO_LIMITS: list[object] = [
+    {"code": "NEW_CODE", "data": {"courseName": BLOCKED, "batch": {"title": "Too many requests"}}},
+    {"code": "NEW_CODE", "message": "The batch \"Too many requests\" is over, and so is course 'Rate limit'"},
+    {"code": "NEW_CODE", "message": "Throttle bodies of cars is over"},
+    {"code": "NEW_CODE", "message": "Please try another batch"},
+]
 
 
 def response_kind(status: int, body: object, **headers: str) -> ResponseKind:
@@ -145,6 +267,26 @@ def legacy(code: object, message: str = "x") -> object:
         ),
         (ResponseKind.REMOVED, 200, {**OK, "batchName": "Pending", "data": {"courseTitle": "Queued"}}),
         (ResponseKind.REMOVED, 200, {**OK, "batchName": "Threshold concepts", "courseName": "Telescope"}),
+        *(
+            (ResponseKind.REMOVED, 200, {**OK, **nothing})
+            for nothing in (
+                {"errorCode": "0"},
+                {"hasErrors": "false"},
+                {"errors": "false"},
+                {"warning": "None"},
+                {"isEnrolled": False},
+                {"unenrolled": True},
+            )
+        ),
+        *(
+            (ResponseKind.CONTRADICTORY, 200, {**OK, name: text})
+            for name, text in (
+                ("info", "Learner is not in this batch"),
+                ("description", "Request accepted; will be processed"),
+                ("details", ["Learner could not be removed"]),
+            )
+        ),
+        (ResponseKind.REMOVED, 200, {**OK, "info": "One learner removed", "batchName": "Not yet started"}),
         (ResponseKind.CONTRADICTORY, 200, b"[1]"),
         (ResponseKind.CONTRADICTORY, 200, b"[" * 100_000),
         (ResponseKind.CONTRADICTORY, 200, b"null"),
@@ -166,6 +308,8 @@ def legacy(code: object, message: str = "x") -> object:
         ),
         (ResponseKind.LIMITED, 403, {"code": "NEW_CODE", "message": "API access blocked. Please try after some time"}),
         (ResponseKind.SCOPE_MISSING, 403, {"message": "Invalid OAuth scope"}),
+        (ResponseKind.BAD_REQUEST, 400, {"code": "X", "message": "Course scope is not valid for this learner"}),
+        (ResponseKind.BAD_REQUEST, 400, {"code": "X", "message": "Invalid course scope"}),
         (ResponseKind.FORBIDDEN, 403, {"code": "1", "message": "No access to Telescope"}),
         (ResponseKind.NOT_FOUND, 404, {"code": "404", "message": "Not found"}),
         (ResponseKind.NOT_FOUND, 404, legacy(7049)),
@@ -201,6 +345,11 @@ def legacy(code: object, message: str = "x") -> object:
         (ResponseKind.SERVER_ERROR, 500, legacy(7213)),
         (ResponseKind.SERVER_ERROR, 502, b"<html>"),
         (ResponseKind.REDIRECTED, 302, b""),
+        *(
+            (ResponseKind.UNEXPECTED, status, body)
+            for status in (400, 403)
+            for body in (b"", b"<html>Sorry</html>", b"null", b'{"code": "INVALID_INP', [], [{"code": "INVALID_INPUT"}])
+        ),
         (ResponseKind.SEE_OTHER, 303, b""),
         (ResponseKind.UNEXPECTED, 418, b""),
         (ResponseKind.UNEXPECTED, 400, OK),
@@ -209,8 +358,45 @@ def legacy(code: object, message: str = "x") -> object:
         (ResponseKind.LIMITED_UNPROVEN, 303, {"code": "303", "message": "too many requests"}),
     ],
 )
-def test_each_answer_comes_to_its_finding(expected: ResponseKind, status: int, body: object) -> None:
+def test_each_response_has_its_kind(expected: ResponseKind, status: int, body: object) -> None:
     assert expected == response_kind(status, body)
+
+
+@pytest.mark.parametrize(("status", "body"), CLAIMS)
+def test_whatever_claims_a_removal_beside_something_else_stays_open(status: int, body: object) -> None:
+    assert ResponseKind.UNEXPECTED is response_kind(status, body)
+    assert ResponseKind.CONTRADICTORY is response_kind(200, body)
+    assert ResponseKind.LIMITED_UNPROVEN is response_kind(429, body)
+
+
+def test_a_limit_beside_a_claimed_success_is_a_limit_and_stays_open() -> None:
+    for body in ({"status": "success", "error": {"code": 7209}}, {"message": "success", "error": "too many requests"}):
+        assert ResponseKind.LIMITED_UNPROVEN is response_kind(200, body)
+        assert ResponseKind.LIMITED_UNPROVEN is response_kind(400, body)
+    for status in (422, 429):
+        assert ResponseKind.LIMITED_UNPROVEN is response_kind(status, {"message": "success", "learnerId": "5"})
+
+
+@pytest.mark.parametrize("body", LIMITS)
+def test_a_limit_is_recognized_in_whatever_form_it_comes(body: object) -> None:
+    for status in (200, 400, 403, 404):
+        assert ResponseKind.LIMITED is response_kind(status, body)
+
+
+@pytest.mark.parametrize("body", NO_LIMITS)
+def test_what_a_course_is_called_tells_of_no_limit(body: object) -> None:
+    assert ResponseKind.BAD_REQUEST is response_kind(400, body)
+
+
+def test_codes_come_before_the_status_400() -> None:
+    assert ResponseKind.UNAUTHORIZED is response_kind(400, {"code": "401", "message": "x"})
+    assert ResponseKind.FORBIDDEN is response_kind(400, {"error": {"code": 403, "message": "x"}})
+    assert ResponseKind.BAD_REQUEST is response_kind(400, {"code": "404", "message": "x"})
+
+
+@pytest.mark.parametrize("more", NO_CLAIMS)
+def test_what_claims_no_removal_leaves_a_refusal_a_refusal(more: Mapping[str, object]) -> None:
+    assert ResponseKind.REFUSED_BY_RULE is response_kind(400, {"code": "COURSE_ALREADY_COMPLETED", **more})
 
 
 @pytest.mark.parametrize(
@@ -219,8 +405,12 @@ def test_each_answer_comes_to_its_finding(expected: ResponseKind, status: int, b
         (120.0, "120", ""),
         (60.0, "Tue, 14 Nov 2023 22:14:20 GMT", ""),
         (0.0, "Tue, 14 Nov 2000 22:14:20 GMT", ""),
+        (None, "Mon, 14 Nov 2023 22:14:20 +99999999999999", ""),
         (1320.0, None, "Try again after 22 minutes."),
+        (3000.0, "1\n3000", ""),
+        (3000.0, "3000\n1", ""),
         (1320.0, "5", "Try again after 22 minutes."),
+        (300.0, None, "Please retry in 300 seconds"),
         (None, "soon", ""),
     ],
 )
@@ -246,6 +436,15 @@ def test_nothing_raises_and_success_is_only_the_documented_one(status: int, body
         assert status not in (202, 204)
         assert str(tree["code"]) == "200"
         assert not any(tree.get(name) for name in ("error", "errors"))
+
+
+@given(text=st.text(st.characters(), max_size=12), status=st.sampled_from([200, 400, 404, 429, 500]))
+def test_what_is_stored_of_an_answer_can_be_written_and_shown(text: str, status: int) -> None:
+    bodies = [{"code": text, "message": text, "learnerId": text}, {**OK, "learnerId": text}, {"errors": {"code": text}}]
+    for body in bodies:
+        found = response_parser.parse(Reply(status, json.dumps(body).encode()), now=NOW)
+        for stored in (found.api_code or "", found.learner or "", found.text):
+            assert stored.encode().decode().isprintable()
 
 
 def attempt(found: ResponseKind | None) -> Attempt:
@@ -337,6 +536,25 @@ def test_each_resume_allows_ten_more_missing_learners_and_no_resume_eleven_befor
     assert run_end is None, "Zoho knew one of them"
     breaker = resumed({"not_found": 50}, expect_missing=True)
     assert observed(breaker, ResponseKind.NOT_FOUND)[1] is None
+
+
+def test_five_refusals_in_the_same_unknown_words_end_a_run_wherever_they_come() -> None:
+    def after(*responses: Response) -> RunEnd | None:
+        breaker, run_end = observed(Breaker(), ResponseKind.REMOVED)
+        for response in responses:
+            assert run_end is None
+            breaker, run_end, _ = observe(breaker, response, inferred=False, sent_at=MONO, now=MONO)
+        return run_end
+
+    unknown = Response(ResponseKind.BAD_REQUEST, 400, "NEW_CODE", "Please wait")
+    removed, limited = Response(ResponseKind.REMOVED, 200), Response(ResponseKind.LIMITED, 429)
+    assert after(*[unknown] * 4) is None
+    run_end = after(*[unknown] * 2, limited, *[unknown] * 3)
+    assert run_end is not None
+    assert not run_end.is_final, "the rest can be resumed"
+    assert after(*[unknown] * 4, removed, unknown) is None
+    assert after(*[unknown] * 4, replace(unknown, text="Another"), unknown) is None
+    assert after(*[replace(unknown, meaning="Zoho says that an id is wrong.")] * 9) is None, "a known code"
 
 
 def test_a_404_that_proves_a_removal_is_no_missing_learner() -> None:

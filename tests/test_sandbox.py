@@ -478,6 +478,7 @@ CANNED = {
     "forbidden_in_200": (200, "9009"),
     "gateway_404": (404, "Not Found"),
     "html_200": (200, "<!DOCTYPE html>"),
+    "html_403": (403, "<!DOCTYPE html>"),
     "html_404": (404, "<!DOCTYPE html>"),
     "html_502": (502, "<!DOCTYPE html>"),
     "limit_text_502": (502, "Too many requests"),

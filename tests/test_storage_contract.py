@@ -817,3 +817,27 @@ async def test_a_wording_is_accepted_on_its_evidence_and_withdrawn_by_a_note_of_
     assert await storage.rows.add_note("job", 3, Note(Epoch(2e9), "jo", "", LookupResult.STILL_THERE))
     assert [] == await storage.wordings.all()
     assert ["row 3 of job job"] == [one.still_there for one in await storage.wordings.looked_up("job")]
+
+
+async def test_a_wording_that_is_withdrawn_before_the_answer_is_written_proves_nothing(storage: Storage) -> None:
+    wording = Wording(200, "200", "Learner removed")
+    await storage.jobs.create(replace(job(), client="c"), planned(3))
+    first, second, third = await rows(storage)
+
+    async def answered(row: PendingRow, kind: str, state: Status) -> None:
+        permit = await taken(storage, row, Rule(allowed=9))
+        attempt = replace(permit.attempt, response_kind=kind, http_status=200, api_code="200", text=wording.message)
+        await storage.attempts.close(permit, AttemptOutcome(attempt, state, "Accepted."), Answered())
+
+    await answered(first, "other_wording", Status.UNKNOWN)
+    accepted = await storage.wordings.accept(
+        "job", 2, lambda found: (AcceptedWording("c", "h", wording, Epoch(3.0), "kim", "job"), [])
+    )
+    await answered(second, "accepted_wording", Status.REMOVED)
+    before = [row.status for row in await search(storage, await storage.jobs.get("job"), None)]
+    assert Status.REMOVED in before
+    await storage.wordings.withdraw(accepted.number, "jo withdrew it", ACT)
+    await answered(third, "accepted_wording", Status.REMOVED)
+    found = await search(storage, await storage.jobs.get("job"), None)
+    assert [Status.UNKNOWN] * 3 == [row.status for row in found]
+    assert found[1].detail == found[2].detail, "as if it had been withdrawn a moment later"

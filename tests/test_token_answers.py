@@ -58,9 +58,14 @@ async def test_a_token_is_asked_for_with_a_form_and_no_secret_in_the_address(tmp
     assert [form] == forms
 
 
-@pytest.mark.parametrize("error", ["invalid_code", "invalid_client", "invalid_grant"])
+@pytest.mark.parametrize(
+    "error",
+    ["invalid_code", "invalid_client", "invalid_grant", "INVALID_CODE", "invalid_code ", {"code": "invalid_code"}],
+)
 @pytest.mark.parametrize("status", [200, 400, 401])
-async def test_dead_credentials_stop_at_once_with_what_a_person_does(tmp_path: Path, error: str, status: int) -> None:
+async def test_dead_credentials_stop_at_once_with_what_a_person_does(
+    tmp_path: Path, error: object, status: int
+) -> None:
     with pytest.raises(NotAuthorized, match="bulkremove login") as told:
         await ask(tmp_path, {"payload": {"error": error}, "status": status})
     assert SECRET not in str(told.value)
@@ -85,8 +90,11 @@ async def test_too_many_requests_are_a_lock_of_ten_minutes_that_outlives_the_pro
         {"payload": {"access_token": ""}},
         {"payload": ["access_token"]},
         {"status": 503},
+        *({"payload": {"access_token": token}} for token in ("1000.a\r\nX: 1", "1000.\ud800", "1000. b", "a" * 9000)),
+        {"payload": {"access_token": "1000.abc", "error": "general_error"}},
+        *({"payload": {"access_token": "1000.abc"}, "status": status} for status in (302, 400, 500)),
+        {"payload": {"access_token": "1000.abc", "error": ""}, "status": 500},
     ],
-    ids=["html", "blank", "list", "503"],
 )
 async def test_anything_else_is_no_token_and_is_never_taken_for_one(tmp_path: Path, answer: dict[str, Any]) -> None:
     with pytest.raises(TokenDelayed):

@@ -21,7 +21,7 @@ from bulkremove.domain.row import Status
 from bulkremove.domain.wording import Wording, is_acceptable
 from bulkremove.reading.options import ReadOptions
 from bulkremove.storage.interface.restore import LostCalls
-from bulkremove.zoho import response_parser
+from bulkremove.zoho import response_body, response_parser
 from bulkremove.zoho.response_kind import ResponseKind
 from tests.application_fixtures import run, stored
 from tests.cli_fixtures import Bulkremove, crowd, environment
@@ -126,14 +126,66 @@ async def test_without_a_person_who_found_the_learner_gone_nothing_is_accepted(t
         with pytest.raises(ConsentMissing, match="note that they are gone"):
             await app.wordings.accept(job.id, 2, by="kim")
         await note(app, job, 2)
-        await note(app, job, 2, LookupResult.STILL_THERE)  # the last one counts
-        with pytest.raises(ConsentMissing, match=f"row 2 of job {job.id} got the same answer and is still there"):
-            await app.wordings.accept(job.id, 2, by="kim")
-        await note(app, job, 2)
-        await note(app, job, 3, LookupResult.STILL_THERE)
-        with pytest.raises(ConsentMissing, match="row 3 of job"):
+        await note(app, job, 2, LookupResult.STILL_THERE)
+        with pytest.raises(ConsentMissing, match=f"row 2 of job {job.id} got the same answer and was still there"):
             await app.wordings.accept(job.id, 2, by="kim")
         assert [] == await app.wordings.all()
+
+
+async def test_who_was_found_still_there_and_taken_off_by_hand_later_is_no_evidence(tmp_path: Path) -> None:
+    """The words were sent, the learner stayed: who is gone afterwards was not removed by them."""
+    with closing(site(tmp_path)) as app:
+        job = await unanswered(app, tmp_path)
+        await note(app, job, 2, LookupResult.STILL_THERE)
+        await note(app, job, 2)
+        await note(app, job, 3)
+        for row in (2, 3):
+            with pytest.raises(ConsentMissing, match=f"row 2 of job {job.id} got the same answer and was still there"):
+                await app.wordings.accept(job.id, row, by="kim")
+
+
+async def test_a_removal_that_another_job_may_have_made_is_no_evidence(tmp_path: Path) -> None:
+    with closing(site(tmp_path, faults={0: ["500_after_effect", "500", "500"]})) as app:
+        assert 1 == (await run(app, await planned(app, tmp_path, 1))).tally[Status.UNKNOWN]
+    with closing(site(tmp_path)) as app:
+        (tmp_path / "again.csv").write_text(triples(4))
+        plan = await app.plans.preview(tmp_path / "again.csv", name="again.csv", options=ReadOptions())
+        job = await stored(app, plan, tmp_path)
+        await run(app, job)
+        job = await app.jobs.cancel(job.id, by="jo")
+        await note(app, job, 2)
+        with pytest.raises(ConsentMissing, match="Another attempt for row 2 was answered differently"):
+            await app.wordings.accept(job.id, 2, by="kim")
+
+
+async def test_a_report_that_was_written_before_a_withdrawal_proves_nothing_any_more(tmp_path: Path) -> None:
+    with closing(site(tmp_path)) as app:
+        job = await unanswered(app, tmp_path)
+        await note(app, job, 2)
+        accepted = await app.wordings.accept(job.id, 2, by="kim")
+        ended = await run(app, await planned(app, tmp_path, 2, first=4))
+        assert ended.report is not None
+        report = await app.plans.preview(ended.report, name="report.csv", options=ReadOptions())
+        assert all(": removed." in exclusion.detail for exclusion in report.plan.excluded.values())
+        await app.wordings.withdraw(accepted.number, by="jo")
+        for preview in (app.plans.preview, app.plans.preview_in_subprocess):
+            plan = (await preview(ended.report, name="report.csv", options=ReadOptions())).plan
+            assert 0 == plan.removals
+            assert [f"Unknown in job {ended.job.id}: look this learner up in Zoho People"] * 2 == [
+                exclusion.detail.partition(",")[0] for exclusion in plan.excluded.values()
+            ]
+            assert f"Job {ended.job.id} calls 2 of these rows unknown by now" in " ".join(plan.table.notes)
+
+
+async def test_an_erased_row_that_only_the_words_proved_becomes_unknown_with_the_others(tmp_path: Path) -> None:
+    with closing(site(tmp_path)) as app:
+        job = await unanswered(app, tmp_path)
+        await note(app, job, 2)
+        accepted = await app.wordings.accept(job.id, 2, by="kim")
+        ended = await run(app, await planned(app, tmp_path, 2, first=4))
+        await app.retention.forget(await app.retention.find_learner(learner(4)), by="kim")
+        await app.wordings.withdraw(accepted.number, by="jo")
+        assert 2 == (await app.jobs.tally(ended.job))[Status.UNKNOWN]
 
 
 async def test_a_learner_who_is_still_there_withdraws_it_at_once(tmp_path: Path) -> None:
@@ -257,6 +309,30 @@ def kind(body: dict[str, object], status: int = 200) -> ResponseKind:
             for no in ('Learner "Jo" removed', "Learner 478346000019558000 removed", "jo@example.com removed")
         ),
         *((no, False) for no in ("Removed <b>", "Teilnehmer wurde nicht removed", "supprim\u00e9, removed")),
+        *(
+            (no, False)
+            for no in ("Success", "Done", "ok", "Course completed", "Logged in successfully", "Operation done")
+        ),
+        *(
+            (no, False)
+            for no in ("Dry run: removed", "Removed (simulated)", "Removed in preview mode", "Partly removed")
+        ),
+        *(
+            (no, False)
+            for no in ("Removed in part", "Removed with problems", "Removed, rolled back", "Removed, reinstated")
+        ),
+        *(
+            (no, False)
+            for no in ("Removed and reenrolled", "Removed, joined", "Absent learner deleted", "Hardly removed")
+        ),
+        *(
+            (no, False)
+            for no in ("Nonexistent learner removed", "Validation ok, removed", "Removed one of two learners")
+        ),
+        *(
+            (no, False)
+            for no in ("Removed from waitlist", "Removed from favourites", "Deleted from cache", "Unremoved")
+        ),
         *((no, False) for no in ("", "Hello", "Learner added successfully", "removed\nok", "Completed with warnings")),
         ("Removed " + "very " * 60 + "successfully", False),
     ],
@@ -265,7 +341,7 @@ def test_only_plain_words_about_a_removal_are_acceptable(words: str, acceptable:
     expected = ResponseKind.OTHER_WORDING if acceptable else None
     found = kind({"code": "200", "learnerId": "5", "message": f" {words} "})
     assert (found is ResponseKind.OTHER_WORDING) == acceptable, expected
-    assert len(words) > response_parser.MAX_TEXT_LENGTH or is_acceptable(words) == acceptable
+    assert len(words) > response_body.MAX_TEXT_LENGTH or is_acceptable(words) == acceptable
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ import shutil
 import stat
 from contextlib import suppress
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 
 from bulkremove.app.accounts import Accounts
 from bulkremove.app.canary import Canaries
@@ -21,8 +20,9 @@ from bulkremove.app.protected_list import protected_learners
 from bulkremove.app.setting_checks import contradictions
 from bulkremove.app.wordings import Wordings
 from bulkremove.config import Settings
-from bulkremove.domain.clock import Clock, Epoch, seconds_between
+from bulkremove.domain.clock import Clock, seconds_between
 from bulkremove.domain.errors import BulkremoveError
+from bulkremove.domain.http_date import parse_http_date
 from bulkremove.platform.local_time import local
 from bulkremove.platform.secure_files import make_folder
 from bulkremove.sources import source_of
@@ -245,9 +245,9 @@ async def _token_and_clock(settings: Settings, credentials: Credentials, clock: 
 
 
 def _clock(dates: list[str], clock: Clock) -> list[Check]:
-    try:
-        skew = seconds_between(Epoch(parsedate_to_datetime(dates[-1]).timestamp()), clock.wall())
-    except (IndexError, ValueError):
+    zoho = parse_http_date(dates[-1]) if dates else None
+    if zoho is None:
         return [Check("clock", True, "Not compared: Zoho's time is not known.")]
+    skew = seconds_between(zoho, clock.wall())
     message = f"This machine's clock and Zoho's differ by {abs(skew):.0f} s."
     return [Check("clock", abs(skew) <= MAX_SKEW, message, "" if abs(skew) <= MAX_SKEW else "Set the clock (NTP).")]

@@ -19,6 +19,7 @@ from bulkremove.app.consent import Consent, check_consent, check_four_eyes, over
 from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.protected_list import protected_learners
+from bulkremove.app.report_states import with_present_states
 from bulkremove.app.results import PAGE, Preview
 from bulkremove.app.wordings import Wordings
 from bulkremove.config import Settings
@@ -306,7 +307,7 @@ class Plans:
         protected = protected_learners(self._context.settings)
         planned = await asyncio.to_thread(
             planner.plan,
-            table,
+            await with_present_states(table, self._context.storage),
             account=settings.account,
             client=client,
             host=host,

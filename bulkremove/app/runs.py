@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import replace
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from yarl import URL
@@ -23,8 +22,9 @@ from bulkremove.app.review import check_reviewed
 from bulkremove.app.sandbox_run import RunningSandbox, SandboxOptions
 from bulkremove.app.stopping import Stopping
 from bulkremove.config import Settings
-from bulkremove.domain.clock import Epoch, seconds_between
+from bulkremove.domain.clock import seconds_between
 from bulkremove.domain.errors import ConsentMissing, JobBusy, JournalFailed, SettingsError
+from bulkremove.domain.http_date import parse_http_date
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState
 from bulkremove.domain.operation import OPERATIONS
 from bulkremove.domain.planner import PROTECTED
@@ -237,8 +237,7 @@ class Runs:
 
     def _note_date(self, date: str) -> None:
         """Compare this machine's clock with the Date header of a reply."""
-        with suppress(ValueError):
-            zoho = Epoch(parsedate_to_datetime(date).timestamp())
+        if (zoho := parse_http_date(date)) is not None:
             self.clock_skew = seconds_between(zoho, self._context.clock.wall())
 
     async def _finish(self, job: Job) -> Job:

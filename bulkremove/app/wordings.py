@@ -84,12 +84,13 @@ def _refusal(evidence: WordingEvidence) -> str:
     """Why the evidence is not enough, and what to do; empty if it is."""
     row = f"row {evidence.number}"
     if evidence.still_there:
-        return f"The learner of {evidence.still_there} got the same answer and is still there, as somebody noted."
+        return f"The learner of {evidence.still_there} got the same answer and was still there, as somebody noted."
     if not evidence.gone_by:
         return f"Look the learner of {row} up in Zoho People, and note that they are gone."
     if not evidence.is_only:
         return (
-            f"Another attempt for {row} was answered differently, and may have removed the learner. Name another row."
+            f"Another attempt for {row} was answered differently, perhaps in another job, and may have removed the "
+            "learner. Name another row."
         )
     if evidence.learners < MIN_LEARNERS:
         return "They came for one learner only, so they may be about this person. A second learner must get them too."

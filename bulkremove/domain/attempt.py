@@ -16,7 +16,7 @@ class Reply:
     status: int
     body: bytes
     retry_after: str | None = None
-    """The header as sent: seconds or an HTTP date."""
+    """The header as sent: seconds or an HTTP date; if it was sent several times, each on a line."""
     date: str | None = None
     """The Date header as sent."""
 

@@ -117,7 +117,7 @@ def waits_exhausted(exhausted: WaitsExhausted, failure: ExchangeFailed | None = 
     reasons = {
         SuspensionReason.LOCKED: "Zoho's lock is still in force after three full waits: "
         "perhaps the day's allowance is used up.",
-        SuspensionReason.FAILING: "Zoho People keeps failing; three waits did not help.",
+        SuspensionReason.FAILING: "Zoho People keeps failing or does not answer; three waits did not help.",
         SuspensionReason.UNREACHABLE: f"Zoho can't be reached. {failure or 'Check the network of this machine.'}",
     }
     return RunEnd(reasons[exhausted.reason], EndReason.WAITS_EXHAUSTED, auto_resumable=True)

@@ -23,8 +23,11 @@ MAX_LEADING_NOT_FOUND = 10
 """If this many first rows are all not found, the file or the account is wrong."""
 MAX_CONSECUTIVE = {ResponseKind.BAD_REQUEST: 3, ResponseKind.FORBIDDEN: 3, ResponseKind.CONTRADICTORY: 2}
 """Consecutive responses of a kind that end the run; bad requests only at its start."""
+MAX_SAME_REFUSALS = 5
+"""Consecutive refusals in the same unknown words that end the run wherever they come: it may be a limit in a form
+that this program doesn't know, and each further call would lengthen the lock."""
 MAX_FAILURES_OF_LAST_TEN = 5
-"""Server errors among the last ten responses that make all rows wait."""
+"""Server errors and calls without an answer, among the last ten, that make all rows wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +42,12 @@ class Breaker:
     last: ResponseKind | None = None
     repeated: int = 0
     """How many times in succession ``last`` has come."""
+    refusal: tuple[str | None, str] | None = None
+    """The code and text of the last response, if it was a refusal that no known code explains."""
+    same_refusals: int = 0
+    """How many times in succession ``refusal`` has come."""
     failed: tuple[bool, ...] = ()
-    """For each of the last ten responses, whether it was a 5xx."""
+    """For each of the last ten responses, whether it was a 5xx or none at all."""
     max_missing: int = MAX_LEADING_NOT_FOUND
     """So many not found, and nothing else, end the run; each time that a person resumes it, as many more."""
     page_limited_at: Monotonic | None = None
@@ -51,6 +58,8 @@ _SAME_SEQUENCE = {ResponseKind.OTHER_WORDING: ResponseKind.CONTRADICTORY}
 """Kinds that continue a sequence of another one."""
 _NOT_ABOUT_A_ROW = frozenset({ResponseKind.LIMITED, ResponseKind.UNAUTHORIZED, ResponseKind.NEVER_SENT})
 """Responses that say nothing about a row; they neither continue nor interrupt a sequence."""
+
+_FAILED = frozenset({ResponseKind.SERVER_ERROR, ResponseKind.UNANSWERED})
 
 
 def resumed(response_kinds: Mapping[str, int], *, expect_missing: bool) -> Breaker:
@@ -95,15 +104,19 @@ def observe(
         return breaker, None, signal
     sequence = _SAME_SEQUENCE.get(response_kind, response_kind)
     repeated = breaker.repeated + 1 if sequence is breaker.last else 1
+    is_unexplained = response_kind is ResponseKind.BAD_REQUEST and not response.meaning
+    refusal = (response.api_code, response.text) if is_unexplained else None
     breaker = replace(
         breaker,
         responses=breaker.responses + (RULES[response_kind].proves_reachable and not inferred),
         missing=breaker.missing + (response_kind is ResponseKind.NOT_FOUND and not inferred),
         last=sequence,
         repeated=repeated,
-        failed=(*breaker.failed[-9:], response_kind is ResponseKind.SERVER_ERROR),
+        refusal=refusal,
+        same_refusals=0 if refusal is None else breaker.same_refusals + 1 if refusal == breaker.refusal else 1,
+        failed=(*breaker.failed[-9:], response_kind in _FAILED),
     )
-    if response_kind is ResponseKind.SERVER_ERROR:
+    if response_kind in _FAILED:
         if sum(breaker.failed) >= MAX_FAILURES_OF_LAST_TEN:
             signal = Signal(SuspensionReason.FAILING, None)
         elif response.wait is not None:
@@ -169,6 +182,11 @@ def _run_end(breaker: Breaker, response: Response) -> RunEnd | None:
             return RunEnd(
                 f"Zoho refused the first 3 rows as malformed{details}. Check that the columns hold Zoho's course, "
                 "batch and learner ids, then resume."
+            )
+        case ResponseKind.BAD_REQUEST if breaker.same_refusals >= MAX_SAME_REFUSALS:
+            return RunEnd(
+                f"Zoho refused {MAX_SAME_REFUSALS} rows in succession with the same words, which this program does not "
+                f"know{details}. If they tell of a limit, wait for its end; then resume."
             )
         case ResponseKind.CONTRADICTORY if enough:
             return RunEnd(

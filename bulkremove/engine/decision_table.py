@@ -108,7 +108,7 @@ RULES: dict[ResponseKind, Rule] = {
         "`refused`, in its own words",
         proves_reachable=True,
     ),
-    ResponseKind.FORBIDDEN: Rule(Step.SETTLE, False, "403", "`refused`", proves_reachable=True),
+    ResponseKind.FORBIDDEN: Rule(Step.SETTLE, False, "403 in JSON", "`refused`", proves_reachable=True),
     ResponseKind.UNAUTHORIZED: Rule(
         Step.RENEW,
         False,
@@ -129,7 +129,7 @@ RULES: dict[ResponseKind, Rule] = {
     ResponseKind.LIMITED_UNPROVEN: Rule(
         Step.REPEAT,
         True,
-        "a text that the threshold is exceeded, in a 5xx or in a 2xx that is not JSON",
+        "the same in a 5xx, in a 2xx that is not JSON, or beside a claimed success",
         "open; sent again after the lock within 15 minutes, else `unknown`",
         SuspensionReason.LOCKED,
     ),
@@ -149,7 +149,12 @@ RULES: dict[ResponseKind, Rule] = {
         "5xx",
         "open; sent again within 15 minutes, else `unknown`",
     ),
-    ResponseKind.UNEXPECTED: Rule(Step.LEAVE, True, "anything else", "open"),
+    ResponseKind.UNEXPECTED: Rule(
+        Step.LEAVE,
+        True,
+        "400 or 403 without a JSON object, a claimed success in another status than 2xx, and anything else",
+        "open",
+    ),
     ResponseKind.UNANSWERED: Rule(
         Step.REPEAT,
         True,

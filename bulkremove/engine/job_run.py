@@ -229,6 +229,6 @@ class JobRun:
 
 _LOCKOUT_TEXTS = {
     SuspensionReason.LOCKED: "Zoho says that the allowance is used up and has locked the account for a while.",
-    SuspensionReason.FAILING: "Zoho People reports errors of its own, so nothing is sent for a while.",
+    SuspensionReason.FAILING: "Zoho People reports errors or does not answer, so nothing is sent for a while.",
     SuspensionReason.UNREACHABLE: "Zoho can't be reached; the connection is tried again soon.",
 }

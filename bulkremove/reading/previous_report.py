@@ -18,7 +18,7 @@ from bulkremove.domain.table import PLAN_COLUMNS, REPORT_COLUMNS, SANDBOX_COLUMN
 _ADDED_APOSTROPHE = re.compile(r"'(?=[=+\-@\x00-\x1f\ufffd])")
 _TELLING = frozenset(REPORT_COLUMNS) - {"row", "status", "detail", "job", "attempts"}
 """Columns of a report that hardly another list has."""
-_NEEDED = ("status", "detail", "http_status", "finished_at", "job")
+_NEEDED = ("status", "detail", "http_status", "finished_at", "job", "row")
 _STATUSES = frozenset(status.value for status in Status)
 _COMMON_WORDS = frozenset({Status.UNKNOWN, Status.INVALID, Status.DUPLICATE, Status.REFUSED})
 """Statuses that other lists hold too."""
@@ -160,7 +160,7 @@ def settled(columns: Sequence[Sequence[str]], numbers: Sequence[int], name: str)
     Raises FileRefused for a status that no report has, or that does not belong to its row: somebody changed it, or
     sorted this column alone, and the row may have been removed already.
     """
-    statuses, details, http_statuses, finished, jobs = (columns[REPORT_COLUMNS.index(name)] for name in _NEEDED)
+    statuses, details, http_statuses, finished, jobs, rows = (columns[REPORT_COLUMNS.index(name)] for name in _NEEDED)
     exclusions = {}
     for index, text in enumerate(statuses):
         status = text.strip().casefold()
@@ -180,16 +180,23 @@ def settled(columns: Sequence[Sequence[str]], numbers: Sequence[int], name: str)
             detail = (
                 details[index] if status == Status.DONE_BEFORE else f"Job {jobs[index]} at {finished[index]}: {status}."
             )
-            exclusions[index] = Exclusion(Status.DONE_BEFORE, detail)
+            row = rows[index].strip()
+            number = int(row) if row.isascii() and row.isdigit() and len(row) < 10 else 0
+            exclusions[index] = Exclusion(Status.DONE_BEFORE, detail, jobs[index].strip(), number)
         elif status == Status.DUPLICATE:  # another row, or another job, has the say
             exclusions[index] = Exclusion(Status.DUPLICATE, details[index])
         elif status == Status.UNKNOWN:
-            exclusions[index] = Exclusion(
-                Status.DONE_BEFORE,
-                f"Unknown in job {jobs[index]}: look this learner up in Zoho People, then run "
-                f"`bulkremove retry {jobs[index]} --unknown-checked`.",
-            )
+            exclusions[index] = unknown_in(jobs[index])
     return exclusions
+
+
+def unknown_in(job: str) -> Exclusion:
+    """The exclusion of a row that is unknown in an earlier job."""
+    return Exclusion(
+        Status.DONE_BEFORE,
+        f"Unknown in job {job}: look this learner up in Zoho People, then run "
+        f"`bulkremove retry {job} --unknown-checked`.",
+    )
 
 
 def strip_apostrophes(cells: Sequence[str]) -> list[str]:

@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -115,7 +115,7 @@ def _choices(fields: dict[str, Any] | None) -> Choices | None:
 
 
 def _table(fields: dict[str, Any]) -> Table:
-    settled = {int(i): Exclusion(Status(status), detail) for i, status, detail in fields.pop("settled")}
+    settled = {int(i): Exclusion(Status(status), *rest) for i, status, *rest in fields.pop("settled")}
     roles, numbers = Roles(*fields.pop("roles")), fields.pop("numbers")
     if fields.pop("counted"):
         numbers = range(*numbers)
@@ -147,7 +147,7 @@ def _head(table: Table) -> Mapping[str, object]:
         "empty_rows": table.empty_rows,
         "hidden_rows": table.hidden_rows,
         "unchosen_rows": table.unchosen_rows,
-        "settled": [[i, exclusion.status, exclusion.detail] for i, exclusion in table.settled.items()],
+        "settled": [[i, *astuple(exclusion)] for i, exclusion in table.settled.items()],
     }
 
 

@@ -154,6 +154,7 @@ CANNED: dict[str, Answer] = {
     "forbidden_in_200": envelope(200, 9009, "Permission denied"),
     "gateway_404": _json_answer(404, {"code": 404, "message": "Not Found"}),
     "html_200": page(200, "Please sign in"),
+    "html_403": page(403, "Access denied by corporate policy"),
     "html_404": page(404, "This page does not exist"),
     "html_502": page(502, "Bad gateway"),
     "limit_text_502": page(502, "Too many requests, try again after some time"),

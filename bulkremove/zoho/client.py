@@ -22,7 +22,7 @@ from yarl import URL
 from bulkremove import __version__
 from bulkremove.config import Settings
 from bulkremove.domain.attempt import Permit, Reply
-from bulkremove.domain.errors import ExchangeFailed, NeverSent, NoDescriptors, Unanswered
+from bulkremove.domain.errors import BulkremoveError, ExchangeFailed, NeverSent, NoDescriptors, Unanswered
 from bulkremove.domain.operation import REMOVE_LEARNER, Operation
 from bulkremove.domain.row import Removal
 
@@ -30,6 +30,8 @@ R = TypeVar("R")
 
 MAX_RESPONSE_BYTES = 64 * 1024
 """Largest body that is read; the documented one has about a hundred bytes."""
+
+MIN_SECRET_LENGTH = 8
 
 
 async def _always_valid() -> bool:
@@ -140,7 +142,9 @@ class ZohoClient:
                 async with asyncio.timeout(self._exchange):
                     response = await send(request)
                     exchange = Exchange(admission, redact(await self._reply(response), admission.token))
-            except (aiohttp.ClientError, OSError, ValueError) as error:
+            except (BulkremoveError, _Withdrawn):
+                raise
+            except Exception as error:  # whatever it is, the request may have left
                 if request.is_checking and isinstance(error, TimeoutError):
                     raise _Withdrawn from None
                 raise translate(error) from None
@@ -195,7 +199,7 @@ class ZohoClient:
                 raise _ReplyTooLarge
         date = response.headers.get("Date")
         self._on_date(date or "")
-        return Reply(response.status, bytes(body), response.headers.get("Retry-After"), date)
+        return Reply(response.status, bytes(body), "\n".join(response.headers.getall("Retry-After", [])), date)
 
     def _check(self, request: aiohttp.ClientRequest, removal: Removal) -> None:
         """Raise NeverSent unless this is the planned call: an id of ``..`` would mean the whole batch (measured)."""
@@ -308,5 +312,10 @@ class _ReplyTooLarge(ValueError):
 
 
 def redact(reply: Reply, secret: str) -> Reply:
-    """Remove the secret from a reply: a proxy's error page may quote the request, and part of its text is stored."""
+    """Remove the secret from a reply: a proxy's error page may quote the request, and part of its text is stored.
+
+    A shorter one than any token of Zoho's may be a word of the answer itself, such as 200, which must not be lost.
+    """
+    if len(secret) < MIN_SECRET_LENGTH:
+        return reply
     return replace(reply, body=reply.body.replace(secret.encode(), b"(withheld)"))

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+from bulkremove.domain.wording import casts_doubt
+
 _YES = frozenset({"true", "success", "ok", "1", "yes"})
 _ALLOWED = {
     "code": frozenset({"200"}),
@@ -29,17 +31,19 @@ _ALLOWED = {
     "outcome": _YES | {"removed", "deleted", "done", "completed"},
 }
 """What members may say beside a success, at whatever depth; letters' case and underscores in names aside."""
-_FAILURE_NAME = re.compile(
+FAILURE_NAME = re.compile(
     "error|fail|exception|unsuccess|denied|refused|reject|skipped|pending|unprocessed|^not(removed|deleted|done)|"
-    "^un(removed|deleted)|warning|dryrun|simulat|testmode|queued|partial|ignored|nochange|unchanged"
+    "^un(removed|deleted)|warning|dryrun|simulat|testmode|queued|partial|ignored|nochange|unchanged|"
+    "async|(?<!un)enrolled$"
 )
 """Members that say a failure, or that nothing was done yet, unless they are empty."""
 _NOT_DONE = re.compile(
     "pending|queued|scheduled|accepted|in[ _]?progress|processing|initiated|failed|failure|error|skipped|ignored|"
     "rejected|refused|denied|partial|not[ _]?(removed|deleted|done|found|enrolled)"
 )
-"""Values that say so, whatever their member is called, unless it is a name or title."""
+"""Values that say so, whatever their member is called, unless it is a name or title; sentences may cast doubt too."""
 _EMPTY: tuple[object, ...] = (None, "", False, 0, [], {})
+_EMPTY_TEXTS = frozenset({"0", "false", "none", "null"})
 MAX_DEPTH = 20
 """Levels of a body that are searched for a failure; a deeper one counts as one."""
 
@@ -53,30 +57,43 @@ def reports_failure(value: object, depth: int = 0) -> bool:
     if not isinstance(value, dict):
         return False
     return any(
-        _says_failure(name.lower().replace("_", ""), member) or reports_failure(member, depth + 1)
-        for name, member in value.items()
+        _says_failure(normalized(name), member) or reports_failure(member, depth + 1) for name, member in value.items()
     )
 
 
 def _says_failure(name: str, value: object) -> bool:
-    if _FAILURE_NAME.search(name):
-        return value not in _EMPTY
-    if name not in _ALLOWED and re.search("removed|deleted|affected", name):
+    if FAILURE_NAME.search(name):
+        return value not in _EMPTY and (text_of(value) or "x").lower() not in _EMPTY_TEXTS
+    if name not in _ALLOWED and re.search("removed|deleted|affected|successcount", name):
         return value in (False, 0, "0", [])  # so many, or these: none
     if value is None:
         return False
     values = value if isinstance(value, list) else [value]
     texts = [(text_of(item) or "").lower() for item in values if not isinstance(item, dict | list)]
-    if not name.endswith(("name", "title")) and any(map(_NOT_DONE.fullmatch, texts)):
-        return True
+    if not is_name(name) and name not in ("message", "uri"):
+        sentences = [text for text in texts if " " in text]
+        if any(map(_NOT_DONE.fullmatch, texts)) or any(map(casts_doubt, sentences)):
+            return True
     allowed = _ALLOWED.get(name)
     return allowed is not None and any(text not in allowed for text in texts)
+
+
+def normalized(name: str) -> str:
+    """The name of a member, letters' case and underscores aside."""
+    return name.lower().replace("_", "")
+
+
+def is_name(name: str) -> bool:
+    """Whether a member (its normalized name) is a name or title that somebody chose, such as that of a course."""
+    return name.endswith(("name", "title"))
 
 
 def text_of(value: object) -> str | None:
     """A scalar as text without blanks around it; None for anything else."""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
     if isinstance(value, str | int | float):
         return str(value).strip()
     return None

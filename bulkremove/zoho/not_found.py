@@ -16,50 +16,43 @@ _MEMBERS = frozenset(
     | {"courseId", "batchId", "learnerId"}
 )
 """Members at the top level of Zoho's documented and observed bodies."""
-_STATUS = frozenset({"error", "failure", "failed", "0", "1"})
-_CODE_IN_WORDS = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
-"""As the LMS error page lists them, such as INPUT_PARAMETER_MISSING."""
-_ABOUT_ADDRESS = re.compile(
-    r"(^|_)(URLS?|URI|ROUTE|PATH|PATTERN|METHOD|API|ENDPOINT|SERVICE|HOST|DOMAIN|PAGE|SITE)(_|$)"
+_STATUS = frozenset({"error", "failure", "failed", "1"})
+_SUBJECT = r"(COURSE_|BATCH_)?(LEARNER|TRAINEE|MEMBER|EMPLOYEE|COURSE|BATCH)"
+"""Who or what must be absent. USER is not among them: in front of an API it is as often the one who calls."""
+_CODE_IN_WORDS = re.compile(
+    rf"(NO_SUCH_{_SUBJECT}|{_SUBJECT}_(NOT_FOUND|NOT_ENROLLED|(DOES_|DO_)?NOT_EXISTS?))(_IN_(COURSE|BATCH))?"
 )
-"""Words of a code that is about the address of the call, not about the learner."""
+"""A code in words, as the LMS error page lists them, that is about the row."""
+_ABOUT_ADDRESS = re.compile(
+    r"\b(urls?|uri|routes?|path|pattern|method|api|endpoint|services?|host|domain|page|site|server|upstream|gateway|proxy|"
+    r"nginx|apache|https?|deployment|application|tenant|org(ani[sz]ation)?|portal|policy|too many requests|"
+    r"access (blocked|denied)|try again|unavailable)\b",
+    re.IGNORECASE,
+)
+"""Words of a text that is about the address of the call or comes from a gateway, not about the learner."""
 _PEOPLE_CODES = frozenset({"7024", "7048", "7049"})
 """Zoho People's general codes for no records, no such user and no such record; these come inside of an error, in
 whatever type. Its other codes are about the call (7011: invalid form name)."""
-_SUCCESS = frozenset({"true", "success", "removed", "deleted", "done", "ok"})
 
 
-def is_zoho_not_found(body: Mapping[str, object], errors: Iterable[Mapping[str, object]]) -> bool:
-    """Whether a JSON object that came as "not found" has the form of Zoho People. ``errors``: the errors in it."""
-    if not body.keys() <= _MEMBERS or isinstance(body.get("error"), str) or _claims_success(body):
+def is_zoho_not_found(body: Mapping[str, object], errors: Iterable[Mapping[str, object]], words: str) -> bool:
+    """Whether a JSON object that came as "not found" has the form of Zoho People.
+
+    ``errors``: the errors in it; ``words``: all its texts, without names that somebody chose.
+    """
+    if not body.keys() <= _MEMBERS or isinstance(body.get("error"), str):
         return False
     if body.get("status") is not None and str(body["status"]).lower() not in _STATUS:
         return False
+    if _ABOUT_ADDRESS.search(words):
+        return False
     inner = [_text(error.get(name)) for error in errors for name in ("code", "status_code")]
     outer = body.get("code")
-    if any(code is not None and not (_is_in_words(code) or code in _PEOPLE_CODES) for code in inner):
+    if any(code is not None and not (_CODE_IN_WORDS.fullmatch(code) or code in _PEOPLE_CODES) for code in inner):
         return False
     if outer is None:
         return any(inner)
-    return isinstance(outer, str) and (outer.strip() == "404" or _is_in_words(outer.strip()))
-
-
-def _claims_success(value: object) -> bool:
-    """Whether anything in the body, at whatever depth, says that the learner was removed by this very call."""
-    pending = [value]
-    while pending:
-        value = pending.pop()
-        if isinstance(value, Mapping):
-            pending += value.values()
-        elif isinstance(value, list):
-            pending += value
-        elif str(value).strip().lower() in _SUCCESS:
-            return True
-    return False
-
-
-def _is_in_words(code: str) -> bool:
-    return bool(_CODE_IN_WORDS.fullmatch(code)) and not _ABOUT_ADDRESS.search(code)
+    return isinstance(outer, str) and (outer.strip() == "404" or bool(_CODE_IN_WORDS.fullmatch(outer.strip())))
 
 
 def _text(code: object) -> str | None:

@@ -1,7 +1,7 @@
 """Access tokens: cached on disk, refreshed once for all callers, and never more often than Zoho allows.
 
 Zoho gives one refresh token 10 access tokens in 10 minutes and then none (Kaizen 43, "Token limits"); this module
-requests at most 3. Replies of the token endpoint contain secrets, so none of their text reaches a message.
+requests at most 3.
 """
 
 from __future__ import annotations
@@ -9,23 +9,31 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from filelock import Timeout
 
-from bulkremove.domain.attempt import Reply
 from bulkremove.domain.clock import Clock, Epoch, Monotonic, later, seconds_between
-from bulkremove.domain.errors import ExchangeFailed, LocalFileFailed, NoDescriptors, NotAuthorized, TokenDelayed
+from bulkremove.domain.errors import LocalFileFailed, NotAuthorized, TokenDelayed
 from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.platform.file_lock import file_lock
 from bulkremove.platform.secure_files import private_folder, read_private, write_private
 from bulkremove.zoho.accounts import Credentials
-
-Post = Callable[[str, Mapping[str, str]], Awaitable[Reply]]
-"""Posts a form to a URL; raises NeverSent or Unanswered."""
+from bulkremove.zoho.token_endpoint import (
+    RETRY_SOON,
+    Post,
+    delayed_by,
+    error_in,
+    is_throttled,
+    is_usable,
+    lifetime,
+    post_to_endpoint,
+    raise_if_fatal,
+    token_in,
+)
 
 EXPIRY_MARGIN, EXPIRY_SHARE = 180.0, 0.2
 """A token is renewed when EXPIRY_MARGIN seconds or EXPIRY_SHARE of its lifetime are left, whichever is less."""
@@ -35,14 +43,8 @@ TOKEN_LOCK = 600.0
 """Seconds after "too many requests" in which no token is requested."""
 MAX_TOKEN_LOCKS = 3
 """After so many token locks in a row the run pauses."""
-RETRY_SOON = 15.0
-"""Seconds until the next attempt after the token endpoint could not be reached or gave no token."""
 MAX_CONSECUTIVE_FAILURES = 3
 """After so many such failures in a row the run pauses."""
-
-_FATAL_ERRORS = frozenset(
-    {"invalid_code", "invalid_client", "invalid_grant", "invalid_client_secret", "unauthorized_client"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ class AccessTokens:
         """Whether the token can be used; not if the wall clock was set back to before it was made."""
         margin = min(EXPIRY_MARGIN, EXPIRY_SHARE * self._seconds(state.made_at, state.ends_at))
         ends_at = self._after(state.ends_at, -margin)
-        return bool(state.token) and later(state.made_at, -60.0) <= self._clock.wall() < ends_at
+        return is_usable(state.token) and later(state.made_at, -60.0) <= self._clock.wall() < ends_at
 
     def _after(self, at: Epoch, seconds: float) -> Epoch:
         """The wall time ``seconds`` of the run's clock after ``at``; that clock may be faster (``Clock.speed``)."""
@@ -140,33 +142,33 @@ class AccessTokens:
 
     async def _refresh(self, state: _TokenState) -> _TokenState:
         if (wait := seconds_between(self._clock.monotonic(), self._retry_at)) > 0:
-            raise _delayed("Zoho gave no access token a moment ago.", wait)
+            raise delayed_by("Zoho gave no access token a moment ago.", wait)
         now = self._clock.wall()
         # After the wall clock was set back, stored times may lie in the future: count them as if they were now.
         if now < state.locked_until:
             state = replace(state, locked_until=min(state.locked_until, self._after(now, TOKEN_LOCK)))
             self._write(state)
             wait = self._seconds(now, state.locked_until)
-            raise _delayed("Zoho gives no access tokens at the moment (too many requests).", wait)
+            raise delayed_by("Zoho gives no access tokens at the moment (too many requests).", wait)
         recent = tuple(min(at, now) for at in state.refreshed if self._after(now, -REFRESH_WINDOW) < at)
         if len(recent) >= MAX_REFRESHES:
             wait = self._seconds(now, self._after(recent[-MAX_REFRESHES], REFRESH_WINDOW))
-            raise _delayed(f"{MAX_REFRESHES} access tokens were requested within ten minutes.", wait)
+            raise delayed_by(f"{MAX_REFRESHES} access tokens were requested within ten minutes.", wait)
         state = replace(state, token="", refreshed=(*recent, now))
         self._write(state)  # before the call, so that it counts even if the process is killed meanwhile
         form = {"grant_type": "refresh_token", "refresh_token": self._credentials.refresh_token}
         try:
-            members = await _post_form(self._post, self._url, self._credentials, form)
+            members = await post_to_endpoint(self._post, self._url, self._credentials, form)
         except TokenDelayed as delayed:
             raise self._count_failure(delayed) from None
-        if _is_throttled(members):
+        if is_throttled(members):
             raise self._record_token_lock(state)
-        token = members.get("access_token")
-        if not isinstance(token, str) or not token:
-            _raise_if_fatal(members)
-            raise self._count_failure(_delayed("Zoho's answer held no access token.", RETRY_SOON))
+        token = token_in(members, "access_token")
+        if not token:
+            raise_if_fatal(members)
+            raise self._count_failure(delayed_by("Zoho's answer held no usable access token.", RETRY_SOON))
         self._failures = 0
-        ends_at = self._after(now, _lifetime(members.get("expires_in")))
+        ends_at = self._after(now, lifetime(members.get("expires_in")))
         state = replace(state, token=token, made_at=now, ends_at=ends_at, locked_until=Epoch(0.0), locks=0)
         self._write(state)
         return state
@@ -195,7 +197,7 @@ class AccessTokens:
                 retry_in=None,
                 hint="Another program keeps requesting tokens for this client; stop it, then resume.",
             )
-        return _delayed("Zoho gives no access tokens at the moment (too many requests).", TOKEN_LOCK)
+        return delayed_by("Zoho gives no access tokens at the moment (too many requests).", TOKEN_LOCK)
 
     @asynccontextmanager
     async def _file_lock(self) -> AsyncIterator[None]:
@@ -232,17 +234,17 @@ class AccessTokens:
 async def exchange(post: Post, accounts_url: str, credentials: Credentials, code: str) -> Grant:
     """Exchange a grant code of Zoho's self client for a refresh token. Raises NotAuthorized or TokenDelayed."""
     form = {"grant_type": "authorization_code", "code": code}
-    members = await _post_form(post, f"{accounts_url}/oauth/v2/token", credentials, form)
-    if _is_throttled(members):
-        raise _delayed("Zoho gives no tokens at the moment (too many requests).", TOKEN_LOCK)
-    token = members.get("refresh_token")
-    if not isinstance(token, str) or not token:
-        if members.get("error") == "invalid_code":
+    members = await post_to_endpoint(post, f"{accounts_url}/oauth/v2/token", credentials, form)
+    if is_throttled(members):
+        raise delayed_by("Zoho gives no tokens at the moment (too many requests).", TOKEN_LOCK)
+    token = token_in(members, "refresh_token")
+    if not token:
+        if error_in(members) == "invalid_code":
             raise NotAuthorized(
                 "Zoho does not know this grant code.",
                 hint="A code is good for one use within 3 minutes and for one data centre; make a new one.",
             )
-        _raise_if_fatal(members)
+        raise_if_fatal(members)
         raise NotAuthorized(
             "Zoho's answer held no refresh token.", hint="Make a new grant code in the API console and paste that."
         )
@@ -253,54 +255,9 @@ async def exchange(post: Post, accounts_url: str, credentials: Credentials, code
 async def revoke(post: Post, accounts_url: str, credentials: Credentials) -> None:
     """Revoke the refresh token at Zoho. Raises TokenDelayed when Zoho can't be reached or refuses."""
     url, form = f"{accounts_url}/oauth/v2/token/revoke", {"token": credentials.refresh_token}
-    members = await _post_form(post, url, credentials, form)
+    members = await post_to_endpoint(post, url, credentials, form)
     if members.get("error"):
         raise TokenDelayed("Zoho did not revoke the refresh token.", retry_in=None)
-
-
-async def _post_form(post: Post, url: str, credentials: Credentials, form: Mapping[str, str]) -> Mapping[str, object]:
-    """Return the members of the JSON reply, none when it is not an object. Secrets go in the body, not in the URL."""
-    client = {"client_id": credentials.client_id, "client_secret": credentials.client_secret}
-    try:
-        reply = await post(url, {**client, **form})
-    except NoDescriptors as error:
-        raise _delayed(error.message, RETRY_SOON) from None
-    except ExchangeFailed as error:
-        raise _delayed(f"Zoho's accounts host can't be reached. {error.message}", RETRY_SOON) from None
-    if reply.status == 429:
-        return {"error": "too many requests"}
-    failure = {"error": f"HTTP {reply.status}"} if reply.status >= 300 else {}
-    try:
-        members = json.loads(reply.body)
-    except (ValueError, RecursionError):
-        return failure
-    return {**failure, **members} if isinstance(members, dict) else failure
-
-
-def _is_throttled(members: Mapping[str, object]) -> bool:
-    """Whether Zoho refuses for too many requests; by the text: the status is 200 (documented) or 400 (observed)."""
-    text = f"{members.get('error', '')} {members.get('error_description', '')}".lower()
-    return "too many requests" in text or "access denied" in text or "access_denied" in text
-
-
-def _raise_if_fatal(members: Mapping[str, object]) -> None:
-    error = members.get("error")
-    if isinstance(error, str) and error in _FATAL_ERRORS:
-        raise NotAuthorized(
-            f"Zoho refuses the account's credentials ({error}): revoked, mistyped, or of another data centre.",
-            hint="A person must run `bulkremove login` again.",
-        )
-
-
-def _lifetime(value: object) -> float:
-    """Convert ``expires_in`` to seconds; 3600, Zoho's own value, when it is missing or not plausible."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 86_400:
-        return float(value)
-    return 3600.0
-
-
-def _delayed(message: str, seconds: float) -> TokenDelayed:
-    return TokenDelayed(message, retry_in=seconds, hint="The rows wait; nothing is lost.")
 
 
 def is_scope_missing(scopes: tuple[str, ...]) -> bool:

@@ -39,17 +39,19 @@ class WordingEvidence:
     gone_by: str
     """Who has looked the row up since and found the learner gone; empty if nobody has."""
     is_only: bool
-    """All attempts of the row were answered with this wording, so that no other one can have removed the learner."""
+    """All attempts to remove the row's learner from the batch, in all jobs on the host, were answered with this
+    wording, so that no other one can have removed the learner."""
     learners: int
     """For how many learners of the client this wording came."""
     still_there: str
-    """A row with this wording whose learner a person found still in the batch; empty if there is none."""
+    """A row with this wording whose learner a person ever found still in the batch; empty if there is none."""
 
 
 class WordingStore(Protocol):
     """The store of accepted wordings. A note that a learner is still there withdraws those that the row came with.
 
-    With a wording that is withdrawn, the rows that nothing else proves to be removed become unknown.
+    With a wording that is withdrawn, the rows that nothing else proves to be removed become unknown; so does
+    a row whose answer is written after that.
     """
 
     async def all(self) -> list[AcceptedWording]:

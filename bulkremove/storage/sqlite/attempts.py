@@ -16,6 +16,7 @@ from bulkremove.domain.clock import Clock, Epoch, Monotonic, later, seconds_betw
 from bulkremove.domain.errors import JournalFailed
 from bulkremove.domain.ledger import Ledger, Suspension, SuspensionReason
 from bulkremove.domain.row import RowState, Status
+from bulkremove.domain.wording import Wording
 from bulkremove.storage.interface.attempts import (
     AnswerRule,
     AttemptOutcome,
@@ -29,6 +30,7 @@ from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import count_change
 from bulkremove.storage.sqlite.rows import SETTLED_BY_END
 from bulkremove.storage.sqlite.transaction import Reader, Transaction
+from bulkremove.storage.sqlite.wordings import UNPROVEN, is_accepted
 
 R = TypeVar("R")
 
@@ -70,7 +72,8 @@ class SqliteAttempts:
                 transaction.execute(_LIMIT.release_early, slot=permit.slot, free_at=free_at)
             else:
                 _withdraw(transaction, permit)
-            _settle(transaction, permit.pending_row, outcome.state, outcome.detail, wall)
+            state, detail = _proven(transaction, permit.pending_row.job, outcome)
+            _settle(transaction, permit.pending_row, state, detail, wall)
             before = _current_ledger(transaction, rule.key, rule, self._clock.boot, now)
             since, recent = rule.recent_since(), 0
             if since is not None:
@@ -221,6 +224,15 @@ def _close(transaction: Transaction, permit: Permit, outcome: AttemptOutcome, at
         http_status=attempt.http_status,
         api_code=attempt.api_code,
     )
+
+
+def _proven(transaction: Transaction, job: str, outcome: AttemptOutcome) -> tuple[RowState | Status, str]:
+    """The row's state and detail; unknown if a wording proves it that was withdrawn since it was looked up."""
+    attempt = outcome.attempt
+    wording = Wording(attempt.http_status or 0, attempt.api_code or "", attempt.text)
+    if attempt.response_kind == "accepted_wording" and not is_accepted(transaction, job, wording):
+        return Status.UNKNOWN, UNPROVEN + outcome.detail
+    return outcome.state, outcome.detail
 
 
 def _withdraw(transaction: Transaction, permit: Permit) -> None:

@@ -61,6 +61,11 @@ class SqliteWordings:
         return await self._database.write(lambda transaction: _withdraw(transaction, number, why, act))
 
 
+def is_accepted(reader: Reader, job_id: str, wording: Wording) -> bool:
+    """Whether a wording is accepted at this moment for the client and host of a job."""
+    return reader.execute(_WORDINGS.proves, job=job_id, **asdict(wording)).fetchone() is not None
+
+
 def withdraw_refuted(transaction: Transaction, job_id: str, position: int, row_number: int, note: Note) -> None:
     """Withdraw the accepted wordings that a row was answered with, if its learner is still there."""
     if note.result is not LookupResult.STILL_THERE:
@@ -109,7 +114,9 @@ def _evidence(reader: Reader, job_id: str, number: int = 0) -> Iterator[WordingE
             wording,
             row_number,
             next((by for *row, by in results[wording] if row == [job_id, row_number, LookupResult.GONE]), ""),
-            reader.execute(_WORDINGS.has_other_response, job=job_id, position=position, **asdict(wording)).fetchone()
+            reader.execute(
+                _WORDINGS.has_other_response, job=job_id, position=position, host=host, **asdict(wording)
+            ).fetchone()
             is None,
             reader.execute(_WORDINGS.count_learners_with_wording, **whose).fetchone()[0],
             next(

@@ -25,11 +25,12 @@ JOIN wording ON wording.client = job.client AND wording.host = job.host
 WHERE attempt.job = :job AND position = :position;
 
 -- name: jobs_proved_by
--- The jobs with rows that only an accepted wording proves to be removed, and the number of these rows.
+-- The jobs with rows that only an accepted wording proves to be removed, and the number of these rows. An erased answer may
+-- have been any wording.
 SELECT row.job, count(*) FROM wording JOIN job USING (client, host) JOIN row ON row.job = job.id
 WHERE wording.number = :number AND row.state = 'removed' AND EXISTS (SELECT 1 FROM attempt
     WHERE attempt.job = row.job AND attempt.position = row.position AND response_kind = 'accepted_wording'
-        AND attempt.http_status = wording.http_status AND attempt.api_code = wording.api_code AND text = message)
+        AND attempt.http_status = wording.http_status AND attempt.api_code = wording.api_code AND text IN (message, ''))
 GROUP BY row.job;
 
 -- name: unsettle_proved_by
@@ -37,7 +38,12 @@ GROUP BY row.job;
 UPDATE row SET state = 'unknown', detail = :detail || detail WHERE job = :job AND state = 'removed' AND EXISTS (
     SELECT 1 FROM attempt JOIN wording ON wording.number = :number
     WHERE attempt.job = row.job AND attempt.position = row.position AND response_kind = 'accepted_wording'
-        AND attempt.http_status = wording.http_status AND attempt.api_code = wording.api_code AND text = message);
+        AND attempt.http_status = wording.http_status AND attempt.api_code = wording.api_code AND text IN (message, ''));
+
+-- name: proves
+-- Whether a wording is accepted for the client and host of a job.
+SELECT 1 FROM wording JOIN job USING (client, host)
+WHERE job.id = :job AND http_status = :http_status AND api_code = :api_code AND message = :message;
 
 -- name: rows_with_wording
 -- The rows of a job that were answered in other words, the last words first.
@@ -47,17 +53,21 @@ WHERE job.id = :job AND response_kind = 'other_wording' AND (:number = 0 OR row.
 ORDER BY position, attempt.number DESC;
 
 -- name: has_other_response
--- Whether an attempt for a row was answered in another way.
-SELECT 1 FROM attempt WHERE job = :job AND position = :position AND NOT (response_kind IS 'other_wording'
-    AND http_status IS :http_status AND api_code IS :api_code AND text = :message);
+-- Whether an attempt to remove a row's learner, in whichever job on the host, was answered in another way.
+SELECT 1 FROM row JOIN row AS same ON same.learner = row.learner AND same.batch = row.batch AND same.course = row.course
+JOIN job ON job.id = same.job JOIN attempt ON attempt.job = same.job AND attempt.position = same.position
+WHERE row.job = :job AND row.position = :position AND host = :host
+    AND NOT (coalesce(response_kind, '') IN ('other_wording', 'accepted_wording')
+        AND attempt.http_status IS :http_status AND attempt.api_code IS :api_code AND text = :message);
 
 -- name: looked_up_rows
--- What people found last about the rows of a client that came with a wording, and who; "gone" only after the last attempt.
+-- What people found about the rows of a client that came with a wording, and who: each time that a learner was still there,
+-- since one who is taken off by hand later proves nothing; "gone" as the last finding, and only after the last attempt.
 SELECT note.job, row.number, result, author FROM note JOIN job ON job.id = note.job
 JOIN row ON row.job = note.job AND row.position = note.position
-WHERE client = :client AND host = :host AND result != '' AND note.id = (
+WHERE client = :client AND host = :host AND (result = 'still_there' OR (result = 'gone' AND note.id = (
         SELECT max(id) FROM note AS other WHERE other.job = note.job AND other.position = note.position AND result != '')
-    AND (result != 'gone' OR note.at >= (SELECT max(sent_at) FROM attempt WHERE attempt.job = note.job AND attempt.position = note.position))
+    AND note.at >= (SELECT max(sent_at) FROM attempt WHERE attempt.job = note.job AND attempt.position = note.position)))
     AND EXISTS (SELECT 1 FROM attempt WHERE attempt.job = note.job AND attempt.position = note.position
         AND response_kind IN ('other_wording', 'accepted_wording')
         AND attempt.http_status = :http_status AND attempt.api_code = :api_code AND attempt.text = :message)
