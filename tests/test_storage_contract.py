@@ -593,7 +593,7 @@ async def test_a_row_whose_removal_another_job_has_settled_gets_no_slot(storage:
     stranger, _ = await rows(storage, "stranger")
     permit = await taken(storage, other, Rule(allowed=9))
     await storage.attempts.close(permit, AttemptOutcome(permit.attempt, Status.REMOVED), Answered())
-    assert DoneElsewhere("other", Status.REMOVED) == await storage.attempts.take(mine, Rule(allowed=9))
+    assert DoneElsewhere("other", mine.number, Status.REMOVED) == await storage.attempts.take(mine, Rule(allowed=9))
     assert isinstance(await storage.attempts.take(stranger, Rule(allowed=9)), Permit)
     late = replace(job("late"), client="c", planned_at=Epoch(1e12))
     await storage.jobs.create(late, planned(1))

@@ -24,6 +24,7 @@ MIGRATIONS = (
     "13-sandbox-nights.sql",
     "14-keeping.sql",
     "15-stop-requests.sql",
+    "18-unknown-elsewhere.sql",
 )
 """Files in ``schema``, in the order in which they were added; a new journal goes through all of them."""
 WITH_COUNTER = 4
