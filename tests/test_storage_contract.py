@@ -184,7 +184,7 @@ async def test_a_plan_that_is_being_stored_is_seen_by_nobody_until_it_is_whole(s
         jobs = await storage.jobs.page(), await storage.jobs.page(states=[JobState.READY])
         return (
             jobs,
-            await storage.jobs.newest_unfinished(),
+            await storage.jobs.newest_unfinished("default", "", "people.zoho.com"),
             await storage.jobs.abandoned(),
             await storage.audit.newest(1),
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bulkremove.app.consent import check_four_eyes, check_not_real
 from bulkremove.app.context import Context
+from bulkremove.app.protected_list import shrunk_list
 from bulkremove.app.results import PAGE, RunResult
 from bulkremove.domain.attempt import LookupResult, Note, Outcome
 from bulkremove.domain.clock import Epoch
@@ -86,13 +87,21 @@ class Jobs:
         )
         return jobs[:limit], await self.tallies(jobs[:limit]), len(jobs) > limit
 
-    async def find(self, job_id: str | None) -> Job:
-        """The job of that id; for None the newest with rows left or without its report. Raises JobNotFound."""
-        if job_id is not None:
-            return await self._storage.jobs.get(job_id)
-        if job := await self._storage.jobs.newest_unfinished():
+    async def find(self, job_id: str) -> Job:
+        """The job of that id. Raises JobNotFound."""
+        return await self._storage.jobs.get(job_id)
+
+    async def newest_unfinished(self, account: str, client: str, host: str) -> Job:
+        """The newest job of an account that a command may go on with unasked. Raises JobNotFound.
+
+        Another front end drove it last, or a person paused it: then it must be named.
+        """
+        if job := await self._storage.jobs.newest_unfinished(account, client, host):
             return job
-        raise JobNotFound("There is no unfinished job.", hint="`bulkremove jobs` lists all of them.")
+        raise JobNotFound(
+            f"There is no unfinished job of account {account!r} on {host} that a command ran and nobody paused.",
+            hint="`bulkremove jobs` lists all of them; name the one that is meant.",
+        )
 
     def claim_plan(self) -> AbstractAsyncContextManager[None]:
         """Hold the claim to confirm a plan, so that no two plans with the same rows or the same cap pass at once.
@@ -203,6 +212,12 @@ class Jobs:
                     page_hint="Preview the file again, and cancel this job.",
                 )
             check_four_eyes(job.prepared_by.split(", "), by, self._context.settings)
+            if shrunk := shrunk_list(job, self._context.settings):
+                raise ConsentMissing(
+                    f"{shrunk} Job {job.id} was not approved.",
+                    hint=f"Put the list back; or preview the file again, and `bulkremove cancel {job.id}`.",
+                    page_hint="Put the list back; or preview the file again, and cancel this job.",
+                )
 
         released = await self._storage.jobs.release(job.id, check, *records, by=by, at=at)
         if released is None:

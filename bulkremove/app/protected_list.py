@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 from bulkremove.config import OLD_PROTECTED_FILE, PROTECTED_FILE, Settings, protected_path
-from bulkremove.domain.errors import FileRefused
+from bulkremove.domain.errors import FileRefused, SettingsError
+from bulkremove.domain.job import Job
 from bulkremove.domain.plan import ProtectedLearners
 from bulkremove.domain.row import Removal
 from bulkremove.reading.reader import read_protected_learners
@@ -18,6 +19,21 @@ def protected_learners(settings: Settings) -> ProtectedLearners:
     if not settings.protected_list and not os.path.lexists(path):  # a link to what is not mounted is a list
         return ProtectedLearners()
     return read_protected_learners(path)
+
+
+def shrunk_list(job: Job, settings: Settings) -> str:
+    """The sentence that the list has fewer entries than the job has known it with; empty if it has not.
+
+    A list that can't be read has no number of entries, and nothing is sent without it either.
+    """
+    before = int(job.options.get("protected", 0))
+    try:
+        entries = len(protected_learners(settings))
+    except (FileRefused, SettingsError):
+        return ""
+    if entries >= before:
+        return ""
+    return f"The list of those who are never removed has {entries:,} entries; it had {before:,} before."
 
 
 class ProtectedList:

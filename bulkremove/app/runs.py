@@ -16,7 +16,7 @@ from bulkremove.app.canary import FIRST_ROW_ALONE, Canaries
 from bulkremove.app.context import Context
 from bulkremove.app.heartbeat import Heartbeat
 from bulkremove.app.jobs import Jobs
-from bulkremove.app.protected_list import ProtectedList, protected_learners
+from bulkremove.app.protected_list import ProtectedList, protected_learners, shrunk_list
 from bulkremove.app.results import RunResult
 from bulkremove.app.review import check_reviewed
 from bulkremove.app.sandbox_run import RunningSandbox, SandboxOptions
@@ -97,8 +97,13 @@ class Runs:
                     by=by,
                     settings=self._context.settings,
                     now=self._context.clock.wall(),
+                    front_end=front_end,
                 )
-            if protected := protected_learners(self._context.settings):
+            protected = protected_learners(self._context.settings)
+            if front_end is FrontEnd.NIGHTLY and rows_left and (shrunk := shrunk_list(job, self._context.settings)):
+                raise ConsentMissing(f"{shrunk} Nothing was sent.")  # since the nightly run looked at it
+            await storage.jobs.set_protected(job.id, len(protected))
+            if protected:
                 await storage.rows.protect(job.id, protected, why=PROTECTED, at=self._context.clock.wall())
             is_canary = False
             if rows_left and await self._canaries.is_due(job.client, job.host):

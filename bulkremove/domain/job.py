@@ -194,6 +194,12 @@ class Job:
         """Whether its host can only be a sandbox on this machine."""
         return is_sandbox(self.host)
 
+    @property
+    def belongs_to_others(self) -> bool:
+        """Whether a person paused it, or another front end than the command line drove it: somebody may know why."""
+        is_theirs = self.driven_by is not FrontEnd.COMMAND or self.reason_code is EndReason.PAUSED
+        return is_theirs and self.state in (JobState.RUNNING, JobState.PAUSED)
+
     def needs_review(self, now: Epoch) -> bool:
         """Whether a person must look at what is left before it goes on: learners may have been enrolled anew since.
 

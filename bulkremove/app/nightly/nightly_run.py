@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from datetime import date, time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,13 +23,22 @@ from bulkremove.app.nightly.intake import Intake
 from bulkremove.app.nightly.result import NIGHTLY_RUN, NightlyResult
 from bulkremove.app.notices import Outbox
 from bulkremove.app.plans import Plans
+from bulkremove.app.protected_list import protected_learners, shrunk_list
 from bulkremove.app.retention import Retention
 from bulkremove.app.review import review_text
 from bulkremove.app.runs import Runs
 from bulkremove.app.stopping import NIGHTLY_CLAIMS, Stopping
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch, seconds_between
-from bulkremove.domain.errors import BulkremoveError, FileRefused, JobBusy, JournalFailed, LocalFileFailed, SourceFailed
+from bulkremove.domain.errors import (
+    BulkremoveError,
+    FileRefused,
+    JobBusy,
+    JournalFailed,
+    LocalFileFailed,
+    SettingsError,
+    SourceFailed,
+)
 from bulkremove.domain.hosts import lead_alike
 from bulkremove.domain.job import APPROVAL_SECONDS, EndReason, FrontEnd, Job, JobState, is_recent
 from bulkremove.domain.schedule import Missed, Schedule, Window
@@ -236,6 +245,8 @@ class NightlyRuns:
     async def _why_hold(self, job: Job, now: Epoch) -> str | None:
         """Why a person must look at an earlier job before it goes on; None if a nightly run may go on with it."""
         since = job.driven_at if job.due_at is None else max(job.driven_at, job.due_at)
+        if shrunk := shrunk_list(job, self._context.settings):
+            return shrunk
         is_theirs = job.state is not JobState.HELD and job.driven_by is not FrontEnd.NIGHTLY
         rows_left = (await self._jobs.tally(job)).open
         if not rows_left:
@@ -260,6 +271,9 @@ class NightlyRuns:
         )
         key = f"review:{job.id}:{await self._run_count(job.id)}"
         notices = self.outbox.notices(key, f"needs review: {job.source}", text)
+        with suppress(FileRefused, SettingsError):  # a list that can't be read holds the run itself
+            entries = len(protected_learners(self._context.settings))
+            await self._storage.jobs.set_protected(job.id, entries)  # who approves it is told of a shorter list
         if await self._storage.jobs.hold(job.id, why, *notices, Act(NIGHTLY_RUN, "held", {"job": job.id}, now), at=now):
             result.held.append(f"{job.source}: {why}")
 
