@@ -205,7 +205,8 @@ class Jobs:
         )
 
         def check(job: Job) -> None:
-            if job.state is JobState.HELD and job.due_at is None and not is_recent(job.driven_at, at, APPROVAL_SECONDS):
+            since, waits = max(job.driven_at, job.due_at or Epoch(0.0)), job.due_at is not None and job.due_at > at
+            if job.state is JobState.HELD and not waits and not is_recent(since, at, APPROVAL_SECONDS):
                 raise ConsentMissing(
                     f"The plan of job {job.id} has waited for more than 7 days, so it has expired.",
                     hint=f"Preview the file again, and `bulkremove cancel {job.id}`.",
