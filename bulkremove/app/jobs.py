@@ -118,6 +118,10 @@ class Jobs:
         """The newest job of exactly this plan; None if it was never confirmed."""
         return await self._storage.jobs.newest_of_plan(plan.fingerprint)
 
+    async def has_begun(self, job: Job) -> bool:
+        """Whether a run of the job ever began to send rows."""
+        return any(name == "started" for _, name, _ in await self._storage.jobs.events(job.id))
+
     async def of_key(self, key: str, plan_hash: str) -> Job | None:
         """The job that a program confirmed with this idempotency key; None if there is none.
 

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from bulkremove.app.accounts import Accounts
 from bulkremove.app.canary import Canaries
-from bulkremove.app.consent import Consent, check_consent, check_four_eyes, over_a_cap
+from bulkremove.app.consent import Consent, check_age, check_consent, check_four_eyes, over_a_cap
 from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.protected_list import protected_learners
@@ -120,7 +120,7 @@ class Plans:
         columns = tuple(zip(*(row.cells for row in rows), strict=True)) or tuple(() for _ in job.header)
         table = Table(job.source, "job", job.header, job.roles, [row.number for row in rows], columns, job.sheet)
         preview = await self._preview(table, settings, OPERATIONS[job.operation], generation=generation)
-        return replace(preview, retry_of=job.id, made_at=job.planned_at)  # rows that others settled since are left out
+        return replace(preview, retry_of=job.id, planned_at=job.planned_at)
 
     async def submit(
         self,
@@ -151,6 +151,7 @@ class Plans:
         if not needs_other:
             check_four_eyes(prepared_by, by, self._context.settings)
         check_consent(preview.plan, consent)
+        check_age(preview.made_at, self._context.clock.wall())
         job: Job | None = None
         try:
             async with self._jobs.claim_plan():  # held from the checks until the new job is visible
@@ -158,6 +159,8 @@ class Plans:
                     raise ConsentMissing(
                         f"This Idempotency-Key was used for job {known.id} just now. Nothing more was sent."
                     )
+                if front_end is FrontEnd.COMMAND and consent.by_hash_alone:
+                    await self._check_never_run(preview.plan)
                 await self._check_unclaimed(preview)
                 prepared = ", ".join(prepared_by)
                 job = await self._new_job(
@@ -215,6 +218,15 @@ class Plans:
             self._accounts.check_client(job, self._accounts.settings_of(job))
         for file in reserve_both(job, report, rows=len(plan.table)):
             file.discard()
+
+    async def _check_never_run(self, plan: Plan) -> None:
+        """Check that the hash of a plan was not used before, which would be consent for ever. Raises ConsentMissing."""
+        same = await self._jobs.of_plan(plan) if plan.removals else None
+        if same is not None and (same.state is not JobState.CANCELLED or await self._jobs.has_begun(same)):
+            raise ConsentMissing(
+                f"This very plan was confirmed before, as job {same.id} ({same.state.value}). Nothing was sent.",
+                hint=f"Look at `bulkremove show {same.id}`. To remove the same learners once more, leave --plan out.",
+            )
 
     async def _check_unclaimed(self, preview: Preview) -> None:
         """Check what another plan or an erasure may have changed since the preview. Raises ConsentMissing."""
@@ -332,7 +344,7 @@ class Plans:
             plan.fingerprint,
             JobState.READY,
             created_at=self._context.clock.wall(),
-            planned_at=preview.made_at,
+            planned_at=preview.made_at if preview.planned_at is None else preview.planned_at,
             retry_of=preview.retry_of,
             options={
                 "limit": self._context.settings.limit_text,

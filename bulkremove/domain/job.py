@@ -17,6 +17,8 @@ CONSENT_SECONDS = 3600.0
 """Seconds after which what is left of a job needs a person's review (an hour from when nobody drives it)."""
 APPROVAL_SECONDS = 7 * 86_400.0
 """Seconds after which a plan that nobody approved has expired, and a job that no nightly run went on with is held."""
+PLAN_SECONDS = 86_400.0
+"""Seconds after which a plan that was shown can't be confirmed any more."""
 ANNOUNCED_WAIT = 86_400.0
 """Seconds that a wait for the daily quota or for the next window may last; the plan announced it."""
 CLOCK_STEP = 60.0
