@@ -76,7 +76,7 @@ UPDATE job SET options = json_set(options, '$.protected', :entries) WHERE id = :
 
 -- name: release_job
 -- Make a held job ready.
-UPDATE job SET state = 'ready', reason = '', confirmed_by = :by, driven_at = :at, due_at = NULL
+UPDATE job SET state = 'ready', reason = '', reason_code = '', confirmed_by = :by, driven_at = :at, due_at = NULL
 WHERE id = :job AND state = 'held';
 
 -- name: hold_job
