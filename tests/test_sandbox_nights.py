@@ -259,5 +259,11 @@ async def test_a_page_in_a_sandbox_neither_resumes_nor_approves_nor_ends_a_real_
             await supervisor.resume(ready.id, by="kim", rows_reviewed=2)
         with pytest.raises(ConsentMissing, match="SANDBOX"):
             await one.app.jobs.approve(held.id, by="kim")
+        with pytest.raises(ConsentMissing, match="SANDBOX"):
+            await supervisor.cancel(ready.id, by="kim")
+        with pytest.raises(ConsentMissing, match="SANDBOX"):
+            await one.app.jobs.add_note(ready.id, 2, "gone", by="kim")
+        with pytest.raises(ConsentMissing, match="SANDBOX"):
+            await one.app.wordings.accept(ready.id, 2, by="kim")
         assert JobState.READY == (await one.app.jobs.find(ready.id)).state
         assert JobState.HELD == (await one.app.jobs.find(held.id)).state

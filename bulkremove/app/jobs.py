@@ -195,6 +195,7 @@ class Jobs:
         if not text and result is None:
             raise NoteRejected("Nothing was written, so nothing was noted.", hint="Say what you found in Zoho People.")
         job = await self._storage.jobs.get(job_id)
+        check_not_real(job, self._context.settings)
         entry = Act(by, "noted", {"job": job.id, "row": number, "result": result or ""}, at)
         if not await self._storage.rows.add_note(job.id, number, Note(at, by, text, result), entry):
             raise NoteRejected(f"Row {number} of job {job.id} is not unknown, so there is nothing to find out.")
@@ -235,6 +236,7 @@ class Jobs:
         ``claimed``: the caller holds the job's claim. Raises JobBusy while a process runs it, ConsentMissing when it is
         over already.
         """
+        check_not_real(await self._storage.jobs.get(job_id), self._context.settings)
         at, why = self._context.clock.wall(), "A person cancelled the job."
         end = JobEnd(JobState.CANCELLED, why, EndReason.CANCELLED, at)
         async with nullcontext() if claimed else self._storage.claims.hold(job_id):
