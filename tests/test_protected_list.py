@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from bulkremove.app import RunResult
-from bulkremove.app.protected_list import protected_learners
+from bulkremove.app.protected_list import ProtectedList, protected_learners
 from bulkremove.config import Settings
 from bulkremove.domain.errors import FileRefused, SettingsError
 from bulkremove.domain.job import EndReason, JobState
-from bulkremove.domain.row import Status
+from bulkremove.domain.row import Removal, Status
 from bulkremove.engine.progress import Progress
 from bulkremove.reading.options import ReadOptions
 from bulkremove.sandbox import read_log
@@ -100,3 +100,13 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
         program.kill()
         program.communicate()
     assert (2, True) == (program.returncode, "protected.csv is not a file" in told)
+
+
+def test_a_list_whose_time_is_set_back_is_read_again(tmp_path: Path) -> None:
+    write(tmp_path / "protected.csv", "Learner ID\n1\n")
+    before = (tmp_path / "protected.csv").stat()
+    protected = ProtectedList(Settings(tmp_path))
+    assert not protected.is_protected(Removal("5", "6", "2"))
+    write(tmp_path / "protected.csv", "Learner ID\n2\n")
+    os.utime(tmp_path / "protected.csv", ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert protected.is_protected(Removal("5", "6", "2"))

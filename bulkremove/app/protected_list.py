@@ -43,7 +43,7 @@ class ProtectedList:
         self._settings = settings
         places = (settings.home / PROTECTED_FILE, settings.home / OLD_PROTECTED_FILE)
         self._places = (Path(settings.protected_list),) if settings.protected_list else places
-        self._seen: list[tuple[int, int, int] | None] | None = None
+        self._seen: list[tuple[int, ...] | None] | None = None
         self._learners = ProtectedLearners()
 
     def is_protected(self, removal: Removal) -> bool:
@@ -60,10 +60,10 @@ class ProtectedList:
         return removal in self._learners
 
 
-def _state(path: Path) -> tuple[int, int, int] | None:
-    """What changes with a file's content; None where there is none."""
+def _state(path: Path) -> tuple[int, ...] | None:
+    """What changes with a file's content, also when its time is set back; None where there is none."""
     try:
         found = os.stat(path)  # noqa: PTH116 - three times as fast, before each call
     except OSError:
         return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
