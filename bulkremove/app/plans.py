@@ -215,7 +215,7 @@ class Plans:
     def _check_can_run(self, job: Job, plan: Plan, report: Path | None) -> None:
         """Check what can be checked before the job is stored. Raises NotAuthorized, SettingsError or ReportFailed."""
         if plan.removals:
-            self._accounts.check_client(job, self._accounts.settings_of(job))
+            self._accounts.job_credentials(job, self._accounts.settings_of(job))
         for file in reserve_both(job, report, rows=len(plan.table)):
             file.discard()
 

@@ -33,6 +33,7 @@ from bulkremove.engine.job_run import JobRun
 from bulkremove.engine.progress import Progress, Stop
 from bulkremove.report import reserve_both
 from bulkremove.storage.interface.jobs import JobEnd
+from bulkremove.zoho.accounts import Credentials
 from bulkremove.zoho.client import ZohoClient, open_client
 from bulkremove.zoho.oauth import AccessTokens
 
@@ -86,9 +87,10 @@ class Runs:
             await self._check(job)
             settings = self._accounts.settings_of(job)
             rows_left = (await storage.rows.tally(job.id)).open
-            if rows_left:
-                self._accounts.check_client(job, settings)
-                alone.enter_context(self._accounts.sole_home(settings))
+            credentials = None
+            if rows_left:  # read once, since a login may give the account's name to another client at any moment
+                credentials = self._accounts.job_credentials(job, settings)
+                alone.enter_context(self._accounts.sole_home(settings, credentials))
             if front_end is not FrontEnd.NIGHTLY:
                 check_reviewed(
                     job,
@@ -115,7 +117,7 @@ class Runs:
             await self._context.record(by, "run", job=job.id)
             files = reserve_both(job, report, rows=tally.total)
             try:
-                if tally.open:
+                if tally.open and credentials:
                     heartbeat = Heartbeat(storage.jobs, job, front_end, self._context.clock)
                     protected_list = ProtectedList(self._context.settings)
 
@@ -129,8 +131,8 @@ class Runs:
                         settings=settings,
                         clock=self._context.clock,
                         random=self._context.random.random,
-                        ledger=self._accounts.ledger_key(settings),
-                        queue=self._queue(settings),
+                        ledger=self._accounts.ledger_key(settings, credentials),
+                        queue=self._queue(settings, credentials),
                         stop=stop,
                         on_progress=on_progress,
                         must_yield=must_yield,
@@ -138,7 +140,7 @@ class Runs:
                         is_protected=is_protected,
                         first_row_alone=FIRST_ROW_ALONE if is_canary else "",
                     )
-                    async with self._connected(job, settings) as (client, tokens), heartbeat.recorded():
+                    async with self._connected(job, settings, credentials) as (client, tokens), heartbeat.recorded():
                         async with self._stopping.obeyed(job.id, stop):
                             job = await run.run(client, tokens)
                         job = await self._stopping.after_run(job)
@@ -173,9 +175,10 @@ class Runs:
             )
 
     @asynccontextmanager
-    async def _connected(self, job: Job, settings: Settings) -> AsyncIterator[tuple[ZohoClient, AccessTokens]]:
+    async def _connected(
+        self, job: Job, settings: Settings, credentials: Credentials
+    ) -> AsyncIterator[tuple[ZohoClient, AccessTokens]]:
         """A client for the job's calls, and the access tokens of its account. Raises NotAuthorized or SettingsError."""
-        credentials = self._accounts.credentials(settings)
         async with self.in_sandbox() as sandbox:
             client = open_client(
                 settings,
@@ -223,9 +226,9 @@ class Runs:
             finally:
                 self._running_sandbox = None
 
-    def _queue(self, settings: Settings) -> FairQueue:
+    def _queue(self, settings: Settings, credentials: Credentials) -> FairQueue:
         """The queue that the account's jobs in this process share; each event loop has its own."""
-        loop, ledger = asyncio.get_running_loop(), self._accounts.ledger_key(settings)
+        loop, ledger = asyncio.get_running_loop(), self._accounts.ledger_key(settings, credentials)
         if (loop, ledger) not in self._queues:
             queues = {key: queue for key, queue in self._queues.items() if key[0] is loop}
             queue = FairQueue(settings.quota, speed=self._context.clock.speed)
