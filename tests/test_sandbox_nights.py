@@ -14,6 +14,7 @@ import pytest
 from aiohttp import web
 
 from bulkremove.app import Consent, Stop
+from bulkremove.app.daily_cap import removals_today
 from bulkremove.app.nightly import Scheduler
 from bulkremove.cli.exit_codes import of_nightly_run
 from bulkremove.domain.errors import ConsentMissing, SettingsError
@@ -125,7 +126,7 @@ async def records(one: NightlySite) -> tuple[object, ...]:
         await nightly.last_good(sandbox=""),
         await nightly.sizes(client, host, before=one.clock.wall(), count=10),
         newest and newest.id,
-        await one.app.plans.removals_today(client, host),
+        await removals_today(one.app.context, client, host),
         replace(await one.app.retention.figures(), calls_minute=0),
     )
 

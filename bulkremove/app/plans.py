@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
-from datetime import datetime, time
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,6 +16,7 @@ from bulkremove.app.accounts import Accounts
 from bulkremove.app.canary import Canaries
 from bulkremove.app.consent import Consent, check_age, check_consent, check_four_eyes, over_a_cap
 from bulkremove.app.context import Context
+from bulkremove.app.daily_cap import removals_today, today
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.protected_list import protected_learners
 from bulkremove.app.results import PAGE, Preview
@@ -265,26 +265,10 @@ class Plans:
         held_since = later(self._context.clock.wall(), -APPROVAL_SECONDS)
         return await storage.rows.open_elsewhere(client, host, held_since=held_since)
 
-    async def removals_today(self, client: str, host: str) -> int:
-        """How many removals of this local calendar day were sent, or confirmed and are still to be sent.
-
-        Those that a journal may have lost that was accepted today count as well.
-        """
-        storage = self._context.storage
-        return await storage.rows.removals_since(client, host, self._today()) if client and storage.exists else 0
-
     async def _over_a_cap(self, plan: Plan, settings: Settings) -> ConsentMissing | None:
-        storage, today = self._context.storage, await self.removals_today(plan.client, plan.host)
-        lost = await storage.restore.lost_removals(self._today()) if today else 0
-        return over_a_cap(plan, settings, today=today, lost=lost)
-
-    def _today(self) -> Epoch:
-        """When this local calendar day began, or later: a bundled sandbox has removed nobody before its start."""
-        day = local(self._context.clock.wall()).date()
-        midnight = Epoch(
-            datetime.combine(day, time()).timestamp()
-        )  # local time of that very night: the clock may change
-        return max(midnight, self._context.counted_from)
+        storage, removed = self._context.storage, await removals_today(self._context, plan.client, plan.host)
+        lost = await storage.restore.lost_removals(today(self._context)) if removed else 0
+        return over_a_cap(plan, settings, today=removed, lost=lost)
 
     async def _preview(
         self,

@@ -14,6 +14,7 @@ from bulkremove.app import sandbox_run
 from bulkremove.app.accounts import Accounts
 from bulkremove.app.canary import FIRST_ROW_ALONE, Canaries
 from bulkremove.app.context import Context
+from bulkremove.app.daily_cap import check_daily_cap
 from bulkremove.app.heartbeat import Heartbeat
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.protected_list import ProtectedList, protected_learners, shrunk_list
@@ -101,6 +102,7 @@ class Runs:
                     now=self._context.clock.wall(),
                     front_end=front_end,
                 )
+            await check_daily_cap(self._context, job, rows_left)
             protected = protected_learners(self._context.settings)
             if front_end is FrontEnd.NIGHTLY and rows_left and (shrunk := shrunk_list(job, self._context.settings)):
                 raise ConsentMissing(f"{shrunk} Nothing was sent.")  # since the nightly run looked at it

@@ -132,6 +132,7 @@ def run(
 @click.command()
 @click.argument("job", required=False)
 @click.option("--rows", type=int, metavar="N", help="The number of rows left, of a job that needs review.")
+@click.option("--max-removals", type=int, metavar="N", help="Go on beyond the cap of the day.  [default: 500]")
 @run_options
 @limit_options
 @json_option

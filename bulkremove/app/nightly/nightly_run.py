@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
 from bulkremove.app.context import Context
+from bulkremove.app.daily_cap import over_daily_cap
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.nightly.intake import Intake
@@ -253,14 +254,9 @@ class NightlyRuns:
             return None  # it was killed before its report; nothing can be sent
         if is_theirs or job.reason_code is EndReason.STANDSTILL or not is_recent(since, now, APPROVAL_SECONDS):
             return f"It needs review. {review_text(job, rows_left, now)}"
-        if job.state is not JobState.HELD:
-            return None
-        if self._context.settings.four_eyes:
+        if job.state is JobState.HELD and self._context.settings.four_eyes:
             return "Two people must agree (four_eyes), so one has to approve it."
-        cap, today = self._context.settings.max_removals, await self._plans.removals_today(job.client, job.host)
-        if today + rows_left > cap:
-            return f"It removes {rows_left:,} learners and {today:,} count for today already; the cap is {cap:,} a day."
-        return None
+        return await over_daily_cap(self._context, job, rows_left) or None
 
     async def _hold_for_review(self, job: Job, why: str, result: NightlyResult) -> None:
         """Hold an earlier job that no nightly run may go on with by itself, and notify people."""

@@ -129,8 +129,8 @@ WHERE other.job = :job AND mine.client = job.client AND mine.host = job.host
 
 -- name: count_removals_since
 -- How many rows of a client were sent since a time, or are to be sent by jobs that run or were confirmed since then.
--- And how many removals a journal may have lost that was accepted since then.
+-- The rows left of the job :starting count too. And how many removals a journal may have lost that was accepted since then.
 SELECT count(*), (SELECT coalesce(sum(removals), 0) FROM restore WHERE at >= :since) FROM job JOIN row ON row.job = job.id
-WHERE client = :client AND host = :host AND (job.finished_at IS NULL OR job.finished_at >= :since)
-    AND (first_sent_at >= :since OR (row.state = 'pending'
+WHERE client = :client AND host = :host AND (job.finished_at IS NULL OR job.finished_at >= :since OR job.id = :starting)
+    AND (first_sent_at >= :since OR (job.id = :starting AND row.state IN ('pending', 'sending')) OR (row.state = 'pending'
         AND (job.state IN ('ready', 'running') OR (job.state = 'paused' AND job.created_at >= :since))));
