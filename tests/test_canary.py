@@ -154,7 +154,7 @@ async def test_a_night_waits_for_the_first_removal_by_hand(tmp_path: Path) -> No
         assert (EndReason.CANARY, 1) == (ended.job.reason_code, ended.tally[Status.REMOVED])
         assert [] == (await one.run()).ran
         await one.app.canaries.confirm(ended.job, by="kim")
-        assert 4 == (await run(one.app, job)).tally[Status.REMOVED]
+        assert 4 == (await run(one.app, job, rows_reviewed=3)).tally[Status.REMOVED]
         one.drop("more.csv", triples(2, first=10))
         assert 1 == len((await one.run()).ran)
 
@@ -258,6 +258,27 @@ async def test_page_and_api_ask_for_the_first_removal(tmp_path: Path) -> None:
         await until(lambda: one.supervisor.running(job) is None)
         assert 5 == (await one.app.jobs.tally(await one.app.jobs.find(job)))[Status.REMOVED]
         assert 409 == (await visitor.ask("POST", f"/api/v1/jobs/{job}/canary", headers=program)).status
+
+
+async def test_the_page_confirms_an_old_first_removal_and_then_asks_for_the_number_of_rows_left(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 5)
+    clock = LateClock(60.0)
+    async with (
+        running_site(tmp_path / "home", world=world, canary="always", clock=clock) as one,
+        one.visitor() as visitor,
+    ):
+        job = (await visitor.confirm(await visitor.upload(triples(5)))).url.rpartition("/")[2]
+        await until(lambda: one.supervisor.running(job) is None)
+        assert "this learner is gone: send the other rows" in (await visitor.get(f"/jobs/{job}")).text
+        clock.ahead = 30 * 86_400.0
+        assert "send the other rows" not in (await visitor.get(f"/jobs/{job}")).text
+        shown = await visitor.post(f"/jobs/{job}/canary")
+        await until(lambda: one.supervisor.running(job) is None)
+        assert (200, True) == (shown.status, 'data-wanted="4"' in shown.text)
+        assert 4 == (await one.app.jobs.tally(await one.app.jobs.find(job))).open
+        await visitor.post(f"/jobs/{job}/resume", rows="4")
+        await until(lambda: one.supervisor.running(job) is None)
+        assert 0 == (await one.app.jobs.tally(await one.app.jobs.find(job))).open
 
 
 @pytest.mark.parametrize("way", ["page", "api"])

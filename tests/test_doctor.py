@@ -104,7 +104,7 @@ def test_another_home_folder_that_sent_for_the_account_is_named(tmp_path: Path) 
     with closing(application({**environ, "BULKREMOVE_HOME": str(tmp_path / "home")})) as app:
         other = tmp_path / "other"
         with closing(application({**environ, "BULKREMOVE_HOME": str(other)})) as second:
-            with second.accounts.sole_home(second.settings):
+            with second.accounts.sole_home(second.settings, second.accounts.credentials(second.settings)):
                 pass
             assert [] == app.accounts.other_homes(app.settings), "it holds no journal"
             (other / "journal.db").parent.mkdir(exist_ok=True)

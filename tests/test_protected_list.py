@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -9,15 +10,16 @@ from pathlib import Path
 import pytest
 
 from bulkremove.app import RunResult
-from bulkremove.app.protected_list import protected_learners
+from bulkremove.app.protected_list import ProtectedList, protected_learners
 from bulkremove.config import Settings
-from bulkremove.domain.errors import FileRefused
+from bulkremove.domain.errors import FileRefused, SettingsError
 from bulkremove.domain.job import EndReason, JobState
-from bulkremove.domain.row import Status
+from bulkremove.domain.row import Removal, Status
 from bulkremove.engine.progress import Progress
 from bulkremove.reading.options import ReadOptions
 from bulkremove.sandbox import read_log
 from tests.application_fixtures import ROWS, account, application, run, stored
+from tests.cli_fixtures import Bulkremove, crowd, environment
 from tests.web_fixtures import triples
 
 LAST = str(478346000019558000 + ROWS - 1)
@@ -72,3 +74,39 @@ def test_a_link_to_a_list_that_is_not_there_is_no_empty_list(tmp_path: Path) -> 
     (tmp_path / "protected.csv").symlink_to(tmp_path / "not mounted.csv")
     with pytest.raises(FileRefused):
         protected_learners(Settings(tmp_path))
+
+
+def test_a_link_of_the_former_name_is_no_empty_list_either(tmp_path: Path) -> None:
+    (tmp_path / "keep.csv").symlink_to(tmp_path / "not mounted.csv")
+    with pytest.raises(FileRefused, match=r"keep\.csv"):
+        protected_learners(Settings(tmp_path))
+
+
+def test_a_link_to_a_list_that_is_not_there_is_one_of_two_lists(tmp_path: Path) -> None:
+    (tmp_path / "protected.csv").symlink_to(tmp_path / "not mounted.csv")
+    write(tmp_path / "keep.csv", "Learner ID\n1\n")
+    with pytest.raises(SettingsError, match="two lists"):
+        protected_learners(Settings(tmp_path))
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    _, file = crowd(tmp_path, 3)
+    (tmp_path / "home").mkdir()
+    os.mkfifo(tmp_path / "home" / "protected.csv")
+    program = Bulkremove(tmp_path / "home", environment()).start("preview", str(file))
+    try:
+        _, told = program.communicate(timeout=30)
+    finally:
+        program.kill()
+        program.communicate()
+    assert (2, True) == (program.returncode, "protected.csv is not a file" in told)
+
+
+def test_a_list_whose_time_is_set_back_is_read_again(tmp_path: Path) -> None:
+    write(tmp_path / "protected.csv", "Learner ID\n1\n")
+    before = (tmp_path / "protected.csv").stat()
+    protected = ProtectedList(Settings(tmp_path))
+    assert not protected.is_protected(Removal("5", "6", "2"))
+    write(tmp_path / "protected.csv", "Learner ID\n2\n")
+    os.utime(tmp_path / "protected.csv", ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert protected.is_protected(Removal("5", "6", "2"))

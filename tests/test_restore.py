@@ -104,6 +104,19 @@ async def test_no_job_of_a_journal_that_was_put_back_goes_on_by_itself(tmp_path:
     storage.close()
 
 
+async def test_a_held_job_of_a_restored_journal_may_run_once_a_person_has_approved_it(tmp_path: Path) -> None:
+    storage = await started(tmp_path / "home")
+    await storage.jobs.create(job("held", state=JobState.HELD), planned(3))
+    await storage.backup(tmp_path / "copy.db")
+    await storage.restore.put_back(tmp_path / "copy.db")
+    await accept(storage)
+    assert EndReason.RESTORED is (await storage.jobs.get("held")).reason_code
+    approved = await storage.jobs.release("held", lambda one: None, by="jo", at=Epoch(100.0))
+    assert approved is not None
+    assert (EndReason.NONE, False) == (approved.reason_code, approved.needs_review(Epoch(100.0)))
+    storage.close()
+
+
 async def test_a_copy_from_before_retention_deleted_a_job_sends_none_of_its_rows_again(tmp_path: Path) -> None:
     storage = await started(tmp_path / "home")
     await storage.jobs.create(job("younger", at=2.0), planned(2))

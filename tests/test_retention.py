@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bulkremove.app import App
+from bulkremove.app.daily_cap import removals_today
 from bulkremove.app.retention import DeletionCounts
 from bulkremove.config import Settings, load
 from bulkremove.domain.clock import Epoch
@@ -215,8 +216,8 @@ async def test_a_backup_of_the_same_moment_counts_nothing(tmp_path: Path) -> Non
 
         await run(app, job, on_progress=pause, stop=stop)
         await app.backups.make(tmp_path / "b.zip", by="jo")
-        today = await app.plans.removals_today(job.client, job.host)
+        today = await removals_today(app.context, job.client, job.host)
         await put_back(app, tmp_path / "b.zip")
         assert 1 <= today <= 4
-        assert today == await app.plans.removals_today(job.client, job.host)
+        assert today == await removals_today(app.context, job.client, job.host)
         assert Epoch(0.0) < job.created_at

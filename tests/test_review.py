@@ -353,6 +353,19 @@ async def test_an_approved_announcement_runs_in_the_next_night_and_has_no_day_an
         assert 1 == len((await one.run()).ran)
 
 
+async def test_an_announced_plan_can_be_approved_for_7_days_from_its_day(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path, delay_days=9) as one:
+        one.drop("leavers.csv", triples(3))
+        one.drop("more.csv", triples(3, first=10))
+        await one.run()
+        first, second = await one.jobs()
+        one.clock.ahead = 8 * 86_400.0
+        assert JobState.READY is (await one.app.jobs.approve(first.id, by="kim")).state
+        one.clock.ahead = 9 * 86_400.0 + APPROVAL_SECONDS + 120.0
+        with pytest.raises(ConsentMissing, match="expired"):
+            await one.app.jobs.approve(second.id, by="kim")
+
+
 async def test_an_announced_plan_is_held_if_two_people_must_agree_by_then(tmp_path: Path) -> None:
     async with nightly_site(tmp_path, delay_days=2) as one:
         one.drop("leavers.csv", triples(3))

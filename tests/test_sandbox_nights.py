@@ -15,6 +15,7 @@ from aiohttp import web
 from openpyxl import load_workbook
 
 from bulkremove.app import Consent, Stop
+from bulkremove.app.daily_cap import removals_today
 from bulkremove.app.nightly import Scheduler
 from bulkremove.cli.exit_codes import of_nightly_run
 from bulkremove.domain.errors import ConsentMissing, SettingsError
@@ -128,7 +129,7 @@ async def records(one: NightlySite) -> tuple[object, ...]:
         await nightly.last_good(sandbox=""),
         await nightly.sizes(client, host, before=one.clock.wall(), count=10),
         newest and newest.id,
-        await one.app.plans.removals_today(client, host),
+        await removals_today(one.app.context, client, host),
         replace(await one.app.retention.figures(), calls_minute=0),
     )
 
@@ -262,5 +263,11 @@ async def test_a_page_in_a_sandbox_neither_resumes_nor_approves_nor_ends_a_real_
             await supervisor.resume(ready.id, by="kim", rows_reviewed=2)
         with pytest.raises(ConsentMissing, match="SANDBOX"):
             await one.app.jobs.approve(held.id, by="kim")
+        with pytest.raises(ConsentMissing, match="SANDBOX"):
+            await supervisor.cancel(ready.id, by="kim")
+        with pytest.raises(ConsentMissing, match="SANDBOX"):
+            await one.app.jobs.add_note(ready.id, 2, "gone", by="kim")
+        with pytest.raises(ConsentMissing, match="SANDBOX"):
+            await one.app.wordings.accept(ready.id, 2, by="kim")
         assert JobState.READY == (await one.app.jobs.find(ready.id)).state
         assert JobState.HELD == (await one.app.jobs.find(held.id)).state

@@ -185,7 +185,7 @@ async def test_a_plan_that_is_being_stored_is_seen_by_nobody_until_it_is_whole(s
         jobs = await storage.jobs.page(), await storage.jobs.page(states=[JobState.READY])
         return (
             jobs,
-            await storage.jobs.newest_unfinished(),
+            await storage.jobs.newest_unfinished("default", "", "people.zoho.com"),
             await storage.jobs.abandoned(),
             await storage.audit.newest(1),
         )
@@ -595,7 +595,7 @@ async def test_a_row_whose_removal_another_job_has_settled_gets_no_slot(storage:
     stranger, _ = await rows(storage, "stranger")
     permit = await taken(storage, other, Rule(allowed=9))
     await storage.attempts.close(permit, AttemptOutcome(permit.attempt, Status.REMOVED), Answered())
-    assert DoneElsewhere("other", Status.REMOVED) == await storage.attempts.take(mine, Rule(allowed=9))
+    assert DoneElsewhere("other", mine.number, Status.REMOVED) == await storage.attempts.take(mine, Rule(allowed=9))
     assert isinstance(await storage.attempts.take(stranger, Rule(allowed=9)), Permit)
     late = replace(job("late"), client="c", planned_at=Epoch(1e12))
     await storage.jobs.create(late, planned(1))

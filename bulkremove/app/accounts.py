@@ -15,6 +15,7 @@ from bulkremove.domain.job import Job
 from bulkremove.engine import rate_limit
 from bulkremove.platform.sending_homes import claim_limits, other_homes, state_folder
 from bulkremove.zoho.accounts import (
+    VARIABLES,
     Account,
     AccountStore,
     Credentials,
@@ -40,16 +41,18 @@ class Accounts:
 
     def credentials(self, settings: Settings) -> Credentials:
         """Credentials of the environment, else stored ones. Raises NotAuthorized, SettingsError or LocalFileFailed."""
-        credentials = from_environment(self._context.environ, settings.dc) or self._store().get(settings.account)
+        credentials = self._of_environment(settings) or self._store().get(settings.account)
         credentials.check_host(settings)
         return credentials
 
-    def organization(self, settings: Settings) -> str:
+    def organization(self, settings: Settings, credentials: Credentials | None = None) -> str:
         """The organisation at Zoho that the account's calls count for; empty while there is only one.
+
+        ``credentials``: those that were read already.
 
         Raises NotAuthorized where there are no credentials, SettingsError where the organisation must be named.
         """
-        client, stored = client_hash(self.credentials(settings).client_id), self.all()
+        client, stored = client_hash((credentials or self.credentials(settings)).client_id), self.all()
         if settings.sandbox:
             return settings.organization
         own = [account for account in stored if (account.client, account.dc) == (client, settings.dc)]
@@ -71,30 +74,46 @@ class Accounts:
 
     def client(self, settings: Settings) -> str:
         """The identity of the account's client, without reading a secret where possible; empty without credentials."""
-        if credentials := from_environment(self._context.environ, settings.dc):
+        if credentials := self._of_environment(settings):
             return client_hash(credentials.client_id)
         account = next((account for account in self.all() if account.name == settings.account), None)
         if account is None or account.client:
             return account.client if account else ""
         return client_hash(self.credentials(settings).client_id)
 
-    def check_client(self, job: Job, settings: Settings) -> None:
-        """Check that the credentials are those of the client that the job was planned for.
+    def _of_environment(self, settings: Settings) -> Credentials | None:
+        """The credentials of the environment, if it has any. Raises SettingsError beside another account's name."""
+        credentials = from_environment(self._context.environ, settings.dc)
+        if credentials and "account" in settings.sources:
+            stored = [account for account in self.all() if account.name == settings.account]
+            clients = [account.client or client_hash(self._store().get(account.name).client_id) for account in stored]
+            if clients and clients[0] != client_hash(credentials.client_id):
+                raise SettingsError(
+                    f"{settings.sources['account']} names the stored account {settings.account!r}, but "
+                    f"{VARIABLES['client_id']} and its like are credentials of another client.",
+                    hint="Name no account, or unset these variables.",
+                )
+        return credentials
+
+    def job_credentials(self, job: Job, settings: Settings) -> Credentials:
+        """The credentials of the client that the job was planned for; a login may change those of the name meanwhile.
 
         Raises SettingsError if not, NotAuthorized where there are none.
         """
-        if client_hash(self.credentials(settings).client_id) != job.client:
+        credentials = self.credentials(settings)
+        if client_hash(credentials.client_id) != job.client:
             raise SettingsError(
                 f"Job {job.id} was planned for another client of Zoho than account {job.account!r} has now, so its "
                 "rows may belong to another organisation. Nothing was sent.",
                 hint="Log in with the client that it was planned for, or preview the file again.",
             )
+        return credentials
 
     def settings_of(self, job: Job) -> Settings:
         """The settings for a job's own account. Raises SettingsError when they lead to another account or host."""
         settings = self._context.settings
         if settings.account != job.account and "account" not in settings.sources:
-            settings = with_data_center(replace(settings, account=job.account))
+            settings = with_data_center(replace(settings, account=job.account), self._context.environ)
         if (settings.account, settings.host) != (job.account, job.host):
             raise SettingsError(
                 f"Job {job.id} belongs to account {job.account!r} on {job.host}, but the settings lead to account "
@@ -103,21 +122,21 @@ class Accounts:
             )
         return settings
 
-    def ledger_key(self, settings: Settings) -> str:
+    def ledger_key(self, settings: Settings, credentials: Credentials | None = None) -> str:
         """The key of the account's ledger. Raises NotAuthorized or SettingsError where there are no credentials."""
-        return ledger_key(f"{settings.host}x{self._context.clock.speed:g}", self.organization(settings))
+        return ledger_key(f"{settings.host}x{self._context.clock.speed:g}", self.organization(settings, credentials))
 
     def other_homes(self, settings: Settings) -> list[Path]:
         """The other home folders of this user that have sent for the account's limit, and still have a journal."""
         if settings.sandbox:
             return []
-        return other_homes(self._limit_keys(settings), settings.home, state=state_folder())
+        return other_homes(self._limit_keys(settings, self.credentials(settings)), settings.home, state=state_folder())
 
-    def _limit_keys(self, settings: Settings) -> tuple[str, str]:
-        client = client_hash(self.credentials(settings).client_id)
-        return f"client {client}", f"organisation {ledger_key(settings.host, self.organization(settings))}"
+    def _limit_keys(self, settings: Settings, credentials: Credentials) -> tuple[str, str]:
+        organisation = ledger_key(settings.host, self.organization(settings, credentials))
+        return f"client {client_hash(credentials.client_id)}", f"organisation {organisation}"
 
-    def sole_home(self, settings: Settings) -> AbstractContextManager[None]:
+    def sole_home(self, settings: Settings, credentials: Credentials) -> AbstractContextManager[None]:
         """The claim that a run needs in order to send: no other home folder uses the account's limit meanwhile.
 
         Two names of one organisation can't be recognized, but its client can, so both are claimed. A sandbox needs no
@@ -125,14 +144,15 @@ class Accounts:
         """
         if settings.sandbox:
             return nullcontext()
-        return claim_limits(self._limit_keys(settings), settings.home, state=state_folder())
+        return claim_limits(self._limit_keys(settings, credentials), settings.home, state=state_folder())
 
     def ledger_keys(self) -> list[str]:
         """The keys of the ledgers of all accounts that this machine has credentials for."""
         settings, keys = self._context.settings, []
         for name in {settings.account, *(account.name for account in self.all())}:
             with suppress(BulkremoveError):
-                keys.append(self.ledger_key(with_data_center(replace(settings, account=name))))
+                own = with_data_center(replace(settings, account=name), self._context.environ)
+                keys.append(self.ledger_key(own))
         return keys
 
     async def is_new(self, settings: Settings) -> bool:

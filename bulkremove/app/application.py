@@ -62,7 +62,7 @@ class App:
             environ = {**environ, **sandbox_run.credentials(sandbox)}
             url = f"http://{SANDBOX_HOST}"
             settings = replace(settings, api_url=url, accounts_url=url, account=sandbox.account)
-        settings = with_data_center(settings)
+        settings = with_data_center(settings, environ)
         counted_from = clock.wall() if sandbox else Epoch(0.0)
         self.context = Context(
             settings, environ, clock, random or SystemRandom(), storage(settings.home, clock), counted_from

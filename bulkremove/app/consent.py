@@ -9,8 +9,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from bulkremove.config import Settings
+from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing
-from bulkremove.domain.job import Job
+from bulkremove.domain.job import PLAN_SECONDS, Job, is_recent
 from bulkremove.domain.plan import Plan
 from bulkremove.domain.row import Status
 
@@ -26,6 +27,11 @@ class Consent:
     number: int | None = None
     yes: bool = False
     compared: int | None = None
+
+    @property
+    def by_hash_alone(self) -> bool:
+        """Whether only the hash says yes, which is not typed anew for each run."""
+        return self.plan_hash is not None and self.number is None and not self.yes
 
 
 def over_a_cap(plan: Plan, settings: Settings, *, today: int, lost: int = 0) -> ConsentMissing | None:
@@ -88,6 +94,14 @@ def check_consent(plan: Plan, consent: Consent) -> None:
     if (plan.doubts or consent.compared) and consent.compared != plan.doubtful_ids:
         raise ConsentMissing(
             f"{consent.compared:,} is not the number of doubtful ids, which is {plan.doubtful_ids:,}. Nothing was sent."
+        )
+
+
+def check_age(made_at: Epoch, now: Epoch) -> None:
+    """Check that a plan was made within the last day: its prompt may have waited. Raises ConsentMissing."""
+    if not is_recent(made_at, now, PLAN_SECONDS):
+        raise ConsentMissing(
+            "This plan was made more than a day ago. Nothing was sent.", hint="Preview the file again."
         )
 
 

@@ -181,7 +181,7 @@ async def _journal(storage: Storage) -> Check:
 def _organization(accounts: Accounts, settings: Settings) -> Check:
     try:
         name = accounts.organization(settings)
-        with accounts.sole_home(settings):
+        with accounts.sole_home(settings, accounts.credentials(settings)):
             pass
     except BulkremoveError as error:
         return Check("limit", False, error.message, error.hint)

@@ -17,7 +17,7 @@ from bulkremove.app.consent import check_not_real
 from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.results import RunResult
-from bulkremove.app.review import check_reviewed
+from bulkremove.app.review import check_reviewed, why_review
 from bulkremove.app.runs import Runs
 from bulkremove.app.stopping import Stopping
 from bulkremove.domain.clock import Epoch
@@ -88,7 +88,8 @@ class JobSupervisor:
         for job in await jobs.all(JobState.READY, JobState.RUNNING, JobState.PAUSED):
             if not lead_alike(job.host, self._context.settings.host) or await jobs.is_running(job):
                 continue
-            if job.needs_review(now):
+            rows_left, settings = (await jobs.tally(job)).open, self._context.settings
+            if job.needs_review(now) or why_review(job, rows_left, settings=settings, now=now, front_end=FrontEnd.PAGE):
                 need_review.append(job)
             elif job.driven_by is FrontEnd.PAGE and (
                 job.state is not JobState.PAUSED or job.reason_code is EndReason.SERVER_STOPPED
@@ -112,8 +113,15 @@ class JobSupervisor:
         if not job.state.resumable:
             raise ConsentMissing(f"Job {job.id} is {job.state.value}; nothing is left to resume.")
         rows_left = (await self._jobs.tally(job)).open
-        settings, now = self._context.settings, self._context.clock.wall()
-        check_reviewed(job, rows_left, rows_reviewed=rows_reviewed, by=by, settings=settings, now=now)
+        check_reviewed(
+            job,
+            rows_left,
+            rows_reviewed=rows_reviewed,
+            by=by,
+            settings=self._context.settings,
+            now=self._context.clock.wall(),
+            front_end=FrontEnd.PAGE,
+        )
         self.start(job, by=by, rows_reviewed=rows_reviewed)
         return job
 

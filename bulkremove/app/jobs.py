@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bulkremove.app.consent import check_four_eyes, check_not_real
 from bulkremove.app.context import Context
+from bulkremove.app.protected_list import shrunk_list
 from bulkremove.app.results import PAGE, RunResult
 from bulkremove.domain.attempt import LookupResult, Note, Outcome
 from bulkremove.domain.clock import Epoch
@@ -91,13 +92,21 @@ class Jobs:
         )
         return jobs[:limit], await self.tallies(jobs[:limit]), len(jobs) > limit
 
-    async def find(self, job_id: str | None) -> Job:
-        """The job of that id; for None the newest with rows left or without its report. Raises JobNotFound."""
-        if job_id is not None:
-            return await self._storage.jobs.get(job_id)
-        if job := await self._storage.jobs.newest_unfinished():
+    async def find(self, job_id: str) -> Job:
+        """The job of that id. Raises JobNotFound."""
+        return await self._storage.jobs.get(job_id)
+
+    async def newest_unfinished(self, account: str, client: str, host: str) -> Job:
+        """The newest job of an account that a command may go on with unasked. Raises JobNotFound.
+
+        Another front end drove it last, or a person paused it: then it must be named.
+        """
+        if job := await self._storage.jobs.newest_unfinished(account, client, host):
             return job
-        raise JobNotFound("There is no unfinished job.", hint="`bulkremove jobs` lists all of them.")
+        raise JobNotFound(
+            f"There is no unfinished job of account {account!r} on {host} that a command ran and nobody paused.",
+            hint="`bulkremove jobs` lists all of them; name the one that is meant.",
+        )
 
     def claim_plan(self) -> AbstractAsyncContextManager[None]:
         """Hold the claim to confirm a plan, so that no two plans with the same rows or the same cap pass at once.
@@ -113,6 +122,10 @@ class Jobs:
     async def of_plan(self, plan: Plan) -> Job | None:
         """The newest job of exactly this plan; None if it was never confirmed."""
         return await self._storage.jobs.newest_of_plan(plan.fingerprint)
+
+    async def has_begun(self, job: Job) -> bool:
+        """Whether a run of the job ever began to send rows."""
+        return any(name == "started" for _, name, _ in await self._storage.jobs.events(job.id))
 
     async def of_key(self, key: str, plan_hash: str) -> Job | None:
         """The job that a program confirmed with this idempotency key; None if there is none.
@@ -199,6 +212,7 @@ class Jobs:
         if not text and result is None:
             raise NoteRejected("Nothing was written, so nothing was noted.", hint="Say what you found in Zoho People.")
         job = await self._storage.jobs.get(job_id)
+        check_not_real(job, self._context.settings)
         entry = Act(by, "noted", {"job": job.id, "row": number, "result": result or ""}, at)
         if not await self._storage.rows.add_note(job.id, number, Note(at, by, text, result), entry):
             raise NoteRejected(f"Row {number} of job {job.id} is not unknown, so there is nothing to find out.")
@@ -218,13 +232,24 @@ class Jobs:
         )
 
         def check(job: Job) -> None:
-            if job.state is JobState.HELD and not is_recent(job.driven_at, at, APPROVAL_SECONDS):
+            since, waits = max(job.driven_at, job.due_at or Epoch(0.0)), job.due_at is not None and job.due_at > at
+            if (
+                job.state in (JobState.HELD, JobState.SCHEDULED)
+                and not waits
+                and not is_recent(since, at, APPROVAL_SECONDS)
+            ):
                 raise ConsentMissing(
                     f"The plan of job {job.id} has waited for more than 7 days, so it has expired.",
                     hint=f"Preview the file again, and `bulkremove cancel {job.id}`.",
                     page_hint="Preview the file again, and cancel this job.",
                 )
             check_four_eyes(job.prepared_by.split(", "), by, self._context.settings)
+            if shrunk := shrunk_list(job, self._context.settings):
+                raise ConsentMissing(
+                    f"{shrunk} Job {job.id} was not approved.",
+                    hint=f"Put the list back; or preview the file again, and `bulkremove cancel {job.id}`.",
+                    page_hint="Put the list back; or preview the file again, and cancel this job.",
+                )
 
         released = await self._storage.jobs.release(job.id, check, *records, by=by, at=at)
         if released is None:
@@ -237,6 +262,7 @@ class Jobs:
         ``claimed``: the caller holds the job's claim. Raises JobBusy while a process runs it, ConsentMissing when it is
         over already.
         """
+        check_not_real(await self._storage.jobs.get(job_id), self._context.settings)
         at, why = self._context.clock.wall(), "A person cancelled the job."
         end = JobEnd(JobState.CANCELLED, why, EndReason.CANCELLED, at)
         async with nullcontext() if claimed else self._storage.claims.hold(job_id):

@@ -48,7 +48,7 @@ async def log_in(
 async def log_out(context: Context, name: str) -> list[str]:
     """Revoke the account's refresh token at Zoho and delete the account here; returns sentences to show."""
     store = AccountStore(context.settings.home, system_keyring())
-    credentials, settings = store.get(name), with_data_center(replace(context.settings, account=name))
+    credentials, settings = store.get(name), with_data_center(replace(context.settings, account=name), {})
     try:
         credentials.check_host(settings)
         async with open_client(settings) as zoho:

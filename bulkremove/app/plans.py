@@ -9,14 +9,14 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
-from datetime import datetime, time
 from pathlib import Path
 from typing import BinaryIO
 
 from bulkremove.app.accounts import Accounts
 from bulkremove.app.canary import Canaries
-from bulkremove.app.consent import Consent, check_consent, check_four_eyes, over_a_cap
+from bulkremove.app.consent import Consent, check_age, check_consent, check_four_eyes, over_a_cap
 from bulkremove.app.context import Context
+from bulkremove.app.daily_cap import removals_today, today
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.protected_list import protected_learners
 from bulkremove.app.report_states import with_present_states
@@ -121,7 +121,7 @@ class Plans:
         columns = tuple(zip(*(row.cells for row in rows), strict=True)) or tuple(() for _ in job.header)
         table = Table(job.source, "job", job.header, job.roles, [row.number for row in rows], columns, job.sheet)
         preview = await self._preview(table, settings, OPERATIONS[job.operation], generation=generation)
-        return replace(preview, retry_of=job.id, made_at=job.planned_at)  # rows that others settled since are left out
+        return replace(preview, retry_of=job.id, planned_at=job.planned_at)
 
     async def submit(
         self,
@@ -152,6 +152,7 @@ class Plans:
         if not needs_other:
             check_four_eyes(prepared_by, by, self._context.settings)
         check_consent(preview.plan, consent)
+        check_age(preview.made_at, self._context.clock.wall())
         job: Job | None = None
         try:
             async with self._jobs.claim_plan():  # held from the checks until the new job is visible
@@ -159,6 +160,8 @@ class Plans:
                     raise ConsentMissing(
                         f"This Idempotency-Key was used for job {known.id} just now. Nothing more was sent."
                     )
+                if front_end is FrontEnd.COMMAND and consent.by_hash_alone:
+                    await self._check_never_run(preview.plan)
                 await self._check_unclaimed(preview)
                 prepared = ", ".join(prepared_by)
                 job = await self._new_job(
@@ -214,9 +217,18 @@ class Plans:
     def _check_can_run(self, job: Job, plan: Plan, report: Path | None) -> None:
         """Check what can be checked before the job is stored. Raises NotAuthorized, SettingsError or ReportFailed."""
         if plan.removals:
-            self._accounts.check_client(job, self._accounts.settings_of(job))
+            self._accounts.job_credentials(job, self._accounts.settings_of(job))
         for file in reserve_both(job, report, rows=len(plan.table)):
             file.discard()
+
+    async def _check_never_run(self, plan: Plan) -> None:
+        """Check that the hash of a plan was not used before, which would be consent for ever. Raises ConsentMissing."""
+        same = await self._jobs.of_plan(plan) if plan.removals else None
+        if same is not None and (same.state is not JobState.CANCELLED or await self._jobs.has_begun(same)):
+            raise ConsentMissing(
+                f"This very plan was confirmed before, as job {same.id} ({same.state.value}). Nothing was sent.",
+                hint=f"Look at `bulkremove show {same.id}`. To remove the same learners once more, leave --plan out.",
+            )
 
     async def _check_unclaimed(self, preview: Preview) -> None:
         """Check what another plan or an erasure may have changed since the preview. Raises ConsentMissing."""
@@ -255,22 +267,14 @@ class Plans:
         held_since = later(self._context.clock.wall(), -APPROVAL_SECONDS)
         return await storage.rows.open_elsewhere(client, host, held_since=held_since)
 
-    async def removals_today(self, client: str, host: str) -> int:
-        """How many removals of this local calendar day were sent, or confirmed and are still to be sent.
-
-        Those that a journal may have lost that was accepted today count as well.
-        """
-        storage = self._context.storage
-        return await storage.rows.removals_since(client, host, self._today()) if client and storage.exists else 0
-
     async def over_a_cap(self, plan: Plan, *, tonight: int) -> ConsentMissing | None:
         """Why the plan is over a cap, if ``tonight`` more removals counted for today."""
-        today = tonight + await self.removals_today(plan.client, plan.host)
-        return over_a_cap(plan, self._context.settings, today=today)
+        counted = tonight + await removals_today(self._context, plan.client, plan.host)
+        return over_a_cap(plan, self._context.settings, today=counted)
 
     def check_account(self, job: Job) -> None:
         """Check that the job's account is that of the settings. Raises NotAuthorized or SettingsError."""
-        self._accounts.check_client(job, self._accounts.settings_of(job))
+        self._accounts.job_credentials(job, self._accounts.settings_of(job))
 
     async def calls_since(self, then: Epoch) -> int:
         """How many calls of the account were made since a time. Raises NotAuthorized or SettingsError."""
@@ -280,17 +284,9 @@ class Plans:
         return (await storage.rate_limit.calls(key, since=self._context.clock.monotonic(), wall_since=then))[1]
 
     async def _over_a_cap(self, plan: Plan, settings: Settings) -> ConsentMissing | None:
-        storage, today = self._context.storage, await self.removals_today(plan.client, plan.host)
-        lost = await storage.restore.lost_removals(self._today()) if today else 0
-        return over_a_cap(plan, settings, today=today, lost=lost)
-
-    def _today(self) -> Epoch:
-        """When this local calendar day began, or later: a bundled sandbox has removed nobody before its start."""
-        day = local(self._context.clock.wall()).date()
-        midnight = Epoch(
-            datetime.combine(day, time()).timestamp()
-        )  # local time of that very night: the clock may change
-        return max(midnight, self._context.counted_from)
+        storage, removed = self._context.storage, await removals_today(self._context, plan.client, plan.host)
+        lost = await storage.restore.lost_removals(today(self._context)) if removed else 0
+        return over_a_cap(plan, settings, today=removed, lost=lost)
 
     async def _preview(
         self,
@@ -350,7 +346,7 @@ class Plans:
             plan.fingerprint,
             JobState.READY,
             created_at=self._context.clock.wall(),
-            planned_at=preview.made_at,
+            planned_at=preview.made_at if preview.planned_at is None else preview.planned_at,
             retry_of=preview.retry_of,
             options={
                 "limit": self._context.settings.limit_text,

@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 from bulkremove.config import OLD_PROTECTED_FILE, PROTECTED_FILE, Settings, protected_path
-from bulkremove.domain.errors import FileRefused
+from bulkremove.domain.errors import FileRefused, SettingsError
+from bulkremove.domain.job import Job
 from bulkremove.domain.plan import ProtectedLearners
 from bulkremove.domain.row import Removal
 from bulkremove.reading.reader import read_protected_learners
@@ -20,6 +21,21 @@ def protected_learners(settings: Settings) -> ProtectedLearners:
     return read_protected_learners(path)
 
 
+def shrunk_list(job: Job, settings: Settings) -> str:
+    """The sentence that the list has fewer entries than the job has known it with; empty if it has not.
+
+    A list that can't be read has no number of entries, and nothing is sent without it either.
+    """
+    before = int(job.options.get("protected", 0))
+    try:
+        entries = len(protected_learners(settings))
+    except (FileRefused, SettingsError):
+        return ""
+    if entries >= before:
+        return ""
+    return f"The list of those who are never removed has {entries:,} entries; it had {before:,} before."
+
+
 class ProtectedList:
     """The list during a run: looked at before each call, since a run may take half a day; read when it has changed."""
 
@@ -27,7 +43,7 @@ class ProtectedList:
         self._settings = settings
         places = (settings.home / PROTECTED_FILE, settings.home / OLD_PROTECTED_FILE)
         self._places = (Path(settings.protected_list),) if settings.protected_list else places
-        self._seen: list[tuple[int, int, int] | None] | None = None
+        self._seen: list[tuple[int, ...] | None] | None = None
         self._learners = ProtectedLearners()
 
     def is_protected(self, removal: Removal) -> bool:
@@ -44,10 +60,10 @@ class ProtectedList:
         return removal in self._learners
 
 
-def _state(path: Path) -> tuple[int, int, int] | None:
-    """What changes with a file's content; None where there is none."""
+def _state(path: Path) -> tuple[int, ...] | None:
+    """What changes with a file's content, also when its time is set back; None where there is none."""
     try:
         found = os.stat(path)  # noqa: PTH116 - three times as fast, before each call
     except OSError:
         return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

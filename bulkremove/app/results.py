@@ -33,6 +33,8 @@ class Preview:
     """Entries of the list of protected learners."""
     is_canary: bool = False
     """Whether a run would send one row alone, since nobody has confirmed a removal on this account yet."""
+    planned_at: Epoch | None = None
+    """For a retry: when the plan of the first job was made, since what others settled since then is left out."""
     retry_of: str | None = None
     include_open: bool = False
     """Whether a person wants rows sent too that other jobs may still send."""

@@ -1,35 +1,57 @@
-"""Review: a person looks at what is left of an old job before it goes on (docs/decisions/0011-consent.md)."""
+"""Review: a person looks at what is left of a job before it goes on (docs/decisions/0011-consent.md)."""
 
 from __future__ import annotations
 
 from bulkremove.app.consent import check_four_eyes
+from bulkremove.app.protected_list import shrunk_list
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch, seconds_between
 from bulkremove.domain.errors import ConsentMissing
-from bulkremove.domain.job import Job
+from bulkremove.domain.job import FrontEnd, Job
 from bulkremove.report.summary import duration
 
 
 def check_reviewed(
-    job: Job, rows_left: int, *, rows_reviewed: int | None, by: str, settings: Settings, now: Epoch
+    job: Job,
+    rows_left: int,
+    *,
+    rows_reviewed: int | None,
+    by: str,
+    settings: Settings,
+    now: Epoch,
+    front_end: FrontEnd,
 ) -> None:
-    """Check that a person has looked at an old job before it goes on. Raises ConsentMissing.
+    """Check that a person has looked at a job before it goes on, if that is needed. Raises ConsentMissing.
 
     ``rows_reviewed``: the number of rows left that the person ``by`` saw; None if nobody looked. Under ``four_eyes``
     who prepared the plan can't renew the consent alone.
     """
     if rows_reviewed not in (None, rows_left):
         raise ConsentMissing(f"{rows_reviewed:,} is not the number of rows left ({rows_left:,}). Nothing was sent.")
-    if not rows_left or not job.needs_review(now):
+    why = why_review(job, rows_left, settings=settings, now=now, front_end=front_end)
+    if not why:
         return
     if rows_reviewed is not None:
-        check_four_eyes(job.prepared_by.split(", "), by, settings)
+        if job.needs_review(now):
+            check_four_eyes(job.prepared_by.split(", "), by, settings)
         return
     raise ConsentMissing(
-        f"Job {job.id} needs review. {review_text(job, rows_left, now)} Nothing was sent.",
+        f"Job {job.id} needs review. {why} Nothing was sent.",
         hint=f"Look at its rows, then `bulkremove resume {job.id} --rows {rows_left}`, or cancel it.",
         page_hint=f"Look at its rows, then resume it with the number of rows left, {rows_left:,}, or cancel it.",
     )
+
+
+def why_review(job: Job, rows_left: int, *, settings: Settings, now: Epoch, front_end: FrontEnd) -> str:
+    """Why a person must look at the job before this front end goes on with it, in sentences; empty if nobody must.
+
+    At a terminal nobody sees who paused it or drives it elsewhere, so a command asks for young jobs of others too.
+    """
+    shrunk = shrunk_list(job, settings)
+    is_others = front_end is FrontEnd.COMMAND and job.belongs_to_others
+    if not rows_left or not (shrunk or is_others or job.needs_review(now)):
+        return ""
+    return f"{shrunk} {review_text(job, rows_left, now)}".lstrip()
 
 
 def review_text(job: Job, rows_left: int, now: Epoch) -> str:
@@ -37,7 +59,8 @@ def review_text(job: Job, rows_left: int, now: Epoch) -> str:
     age = seconds_between(job.driven_at, now)
     when = f"was driven last {lasted(age)} ago" if age >= 0 else "was driven last at a time that lies ahead"
     rows = "1 row is" if rows_left == 1 else f"{rows_left:,} rows are"
-    return f"It {when}, and {rows} left. Learners who were enrolled anew since would be removed too."
+    why = f"{job.reason} " if job.belongs_to_others and job.reason else ""
+    return f"{why}It {when}, and {rows} left. Learners who were enrolled anew since would be removed too."
 
 
 def lasted(seconds: float) -> str:

@@ -14,15 +14,16 @@ from bulkremove.app import sandbox_run
 from bulkremove.app.accounts import Accounts
 from bulkremove.app.canary import FIRST_ROW_ALONE, Canaries
 from bulkremove.app.context import Context
+from bulkremove.app.daily_cap import check_daily_cap
 from bulkremove.app.heartbeat import Heartbeat
 from bulkremove.app.jobs import Jobs
-from bulkremove.app.protected_list import ProtectedList, protected_learners
+from bulkremove.app.protected_list import ProtectedList, protected_learners, shrunk_list
 from bulkremove.app.results import RunResult
 from bulkremove.app.review import check_reviewed
 from bulkremove.app.sandbox_run import RunningSandbox, SandboxOptions
 from bulkremove.app.stopping import Stopping
 from bulkremove.config import Settings
-from bulkremove.domain.clock import seconds_between
+from bulkremove.domain.clock import Epoch, seconds_between
 from bulkremove.domain.errors import ConsentMissing, JobBusy, JournalFailed, SettingsError
 from bulkremove.domain.http_date import parse_http_date
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState
@@ -35,6 +36,7 @@ from bulkremove.engine.progress import Progress, Stop
 from bulkremove.platform.local_time import local
 from bulkremove.report import reserve_both
 from bulkremove.storage.interface.jobs import JobEnd
+from bulkremove.zoho.accounts import Credentials
 from bulkremove.zoho.client import ZohoClient, open_client
 from bulkremove.zoho.oauth import AccessTokens
 
@@ -91,9 +93,10 @@ class Runs:
             await self._check(job)
             settings = self._accounts.settings_of(job)
             rows_left = (await storage.rows.tally(job.id)).open
-            if rows_left:
-                self._accounts.check_client(job, settings)
-                alone.enter_context(self._accounts.sole_home(settings))
+            credentials = None
+            if rows_left:  # read once, since a login may give the account's name to another client at any moment
+                credentials = self._accounts.job_credentials(job, settings)
+                alone.enter_context(self._accounts.sole_home(settings, credentials))
             if front_end is not FrontEnd.NIGHTLY:
                 check_reviewed(
                     job,
@@ -102,8 +105,14 @@ class Runs:
                     by=by,
                     settings=self._context.settings,
                     now=self._context.clock.wall(),
+                    front_end=front_end,
                 )
-            if protected := protected_learners(self._context.settings):
+            await check_daily_cap(self._context, job, rows_left)
+            protected = protected_learners(self._context.settings)
+            if front_end is FrontEnd.NIGHTLY and rows_left and (shrunk := shrunk_list(job, self._context.settings)):
+                raise ConsentMissing(f"{shrunk} Nothing was sent.")  # since the nightly run looked at it
+            await storage.jobs.set_protected(job.id, len(protected))
+            if protected:
                 await storage.rows.protect(job.id, protected, why=PROTECTED, at=self._context.clock.wall())
             is_canary = False
             if rows_left and await self._canaries.is_due(job.client, job.host):
@@ -115,7 +124,7 @@ class Runs:
             await self._context.record(by, "run", job=job.id)
             files = reserve_both(job, report, rows=tally.total)
             try:
-                if tally.open:
+                if tally.open and credentials:
                     heartbeat = Heartbeat(storage.jobs, job, front_end, self._context.clock)
                     protected_list = ProtectedList(self._context.settings)
 
@@ -129,8 +138,8 @@ class Runs:
                         settings=replace(settings, concurrency=1) if one_at_a_time else settings,
                         clock=self._context.clock,
                         random=self._context.random.random,
-                        ledger=self._accounts.ledger_key(settings),
-                        queue=self._queue(settings),
+                        ledger=self._accounts.ledger_key(settings, credentials),
+                        queue=self._queue(settings, credentials),
                         stop=stop,
                         on_progress=on_progress,
                         must_yield=must_yield,
@@ -139,7 +148,7 @@ class Runs:
                         first_row_alone=FIRST_ROW_ALONE if is_canary else "",
                         open_until=open_until,
                     )
-                    async with self._connected(job, settings) as (client, tokens), heartbeat.recorded():
+                    async with self._connected(job, settings, credentials) as (client, tokens), heartbeat.recorded():
                         async with self._stopping.obeyed(job.id, stop):
                             job = await run.run(client, tokens)
                         job = await self._stopping.after_run(job)
@@ -175,9 +184,10 @@ class Runs:
             )
 
     @asynccontextmanager
-    async def _connected(self, job: Job, settings: Settings) -> AsyncIterator[tuple[ZohoClient, AccessTokens]]:
+    async def _connected(
+        self, job: Job, settings: Settings, credentials: Credentials
+    ) -> AsyncIterator[tuple[ZohoClient, AccessTokens]]:
         """A client for the job's calls, and the access tokens of its account. Raises NotAuthorized or SettingsError."""
-        credentials = self._accounts.credentials(settings)
         async with self.in_sandbox() as sandbox:
             client = open_client(
                 settings,
@@ -226,9 +236,9 @@ class Runs:
             finally:
                 self._running_sandbox = None
 
-    def _queue(self, settings: Settings) -> FairQueue:
+    def _queue(self, settings: Settings, credentials: Credentials) -> FairQueue:
         """The queue that the account's jobs in this process share; each event loop has its own."""
-        loop, ledger = asyncio.get_running_loop(), self._accounts.ledger_key(settings)
+        loop, ledger = asyncio.get_running_loop(), self._accounts.ledger_key(settings, credentials)
         if (loop, ledger) not in self._queues:
             queues = {key: queue for key, queue in self._queues.items() if key[0] is loop}
             queue = FairQueue(settings.quota, speed=self._context.clock.speed)

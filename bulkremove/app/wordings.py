@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bulkremove.app.consent import check_not_real
 from bulkremove.app.context import Context
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing
@@ -44,6 +45,7 @@ class Wordings:
     async def accept(self, job_id: str, number: int, *, by: str) -> AcceptedWording:
         """Accept the wording that a job's row was answered with. Raises ConsentMissing without enough evidence."""
         job, at = await self._context.storage.jobs.get(job_id), self._context.clock.wall()
+        check_not_real(job, self._context.settings)
 
         def decide(evidence: WordingEvidence | None) -> tuple[AcceptedWording, Sequence[Act | JobEvent]]:
             if evidence is None or not is_acceptable(evidence.wording.message):
@@ -75,6 +77,9 @@ class Wordings:
         Raises ConsentMissing for an unknown number.
         """
         at: Epoch = self._context.clock.wall()
+        for one in await self.all():
+            if one.number == number:
+                check_not_real(await self._context.storage.jobs.get(one.job), self._context.settings)
         act = Act(by, "wording_withdrawn", {"number": number}, at)
         if not await self._store.withdraw(number, f"{by} withdrew it", act):
             raise ConsentMissing(f"There is no accepted wording {number}.", hint="`bulkremove wordings` lists them.")

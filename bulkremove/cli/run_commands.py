@@ -132,6 +132,7 @@ def run(
 @click.command()
 @click.argument("job", required=False)
 @click.option("--rows", type=int, metavar="N", help="The number of rows left, of a job that needs review.")
+@click.option("--max-removals", type=int, metavar="N", help="Go on beyond the cap of the day.  [default: 500]")
 @run_options
 @limit_options
 @json_option
@@ -147,9 +148,10 @@ def resume(
     as_json: bool,
     **params: Any,
 ) -> int:
-    """Go on with JOB, or with the latest unfinished one. The file is not needed any more.
+    """Go on with JOB, or with the latest one that a command ran. The file is not needed any more.
 
-    A job that nobody drove for an hour needs review: it shows what is left and asks.
+    A job that nobody drove for an hour, that a person paused, or that the page or a nightly run drove needs review: it
+    shows what is left and asks.
 
     Example: bulkremove resume
     """
@@ -157,12 +159,16 @@ def resume(
 
     _, settings, sandbox = _split(params)
     with screen.app(**settings, **sandbox) as app:
-        stored = asyncio.run(app.jobs.find(job))
-        rows_left = asyncio.run(app.jobs.tally(stored)).open
-        if rows is None and rows_left and stored.needs_review(app.clock.wall()) and sys.stdin.isatty():
-            from bulkremove.app.review import review_text
+        from bulkremove.app.review import why_review
 
-            review = review_text(stored, rows_left, app.clock.wall())
+        if job is None:
+            of_account = app.settings.account, app.accounts.client(app.settings), app.settings.host
+            stored = asyncio.run(app.jobs.newest_unfinished(*of_account))
+        else:
+            stored = asyncio.run(app.jobs.find(job))
+        rows_left, now = asyncio.run(app.jobs.tally(stored)).open, app.clock.wall()
+        review = why_review(stored, rows_left, settings=app.settings, now=now, front_end=FrontEnd.COMMAND)
+        if rows is None and review and sys.stdin.isatty():
             screen.warn(f"Job {stored.id} ({shown(stored.source)}) needs review. {review}")
             screen.warn(f"Its rows: {screen.command('report', stored.id)}")
             rows = ask_number(f"Type the number of rows left ({rows_left:,}) to remove these learners")

@@ -178,5 +178,15 @@ def _show_end(screen: Screen, ended: RunResult, as_json: bool) -> None:
 
 
 def _resume_command(screen: Screen, job_id: str, params: dict[str, Any]) -> str:
-    names = ("sandbox", "speed", "limit", "lock", "daily_limit", "concurrency", "expect_missing", "report")
+    names = (
+        "sandbox",
+        "speed",
+        "limit",
+        "lock",
+        "daily_limit",
+        "concurrency",
+        "max_removals",
+        "expect_missing",
+        "report",
+    )
     return screen.command("resume", job_id, said={name: params.get(name) for name in names})

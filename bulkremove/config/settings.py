@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import time
@@ -144,13 +145,16 @@ class Settings:
 
 
 def protected_path(settings: Settings) -> Path:
-    """Path of the list of protected learners, which may not exist. Raises SettingsError when there are two lists."""
+    """Path of the list of protected learners, which may not exist. Raises SettingsError when there are two lists.
+
+    A link to what is not there, such as a drive that is not mounted, is a list that can't be read.
+    """
     path, old = settings.home / PROTECTED_FILE, settings.home / OLD_PROTECTED_FILE
     if settings.protected_list:
         return Path(settings.protected_list)
-    if not old.exists():
+    if not os.path.lexists(old):
         return path
-    if path.exists():
+    if os.path.lexists(path):
         raise SettingsError(
             f"There are two lists of those who are never removed: {path} and {old.name} beside it.",
             hint=f"Put all of them into {path.name} and take {old.name} away; until then nothing is planned or sent.",

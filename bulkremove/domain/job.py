@@ -17,6 +17,8 @@ CONSENT_SECONDS = 3600.0
 """Seconds after which what is left of a job needs a person's review (an hour from when nobody drives it)."""
 APPROVAL_SECONDS = 7 * 86_400.0
 """Seconds after which a plan that nobody approved has expired, and a job that no nightly run went on with is held."""
+PLAN_SECONDS = 86_400.0
+"""Seconds after which a plan that was shown can't be confirmed any more."""
 ANNOUNCED_WAIT = 86_400.0
 """Seconds that a wait for the daily quota or for the next window may last; the plan announced it."""
 CLOCK_STEP = 60.0
@@ -202,6 +204,12 @@ class Job:
     def sandbox(self) -> bool:
         """Whether its host can only be a sandbox on this machine."""
         return is_sandbox(self.host)
+
+    @property
+    def belongs_to_others(self) -> bool:
+        """Whether a person paused it, or another front end than the command line drove it: somebody may know why."""
+        is_theirs = self.driven_by is not FrontEnd.COMMAND or self.reason_code is EndReason.PAUSED
+        return is_theirs and self.state in (JobState.RUNNING, JobState.PAUSED)
 
     def needs_review(self, now: Epoch) -> bool:
         """Whether a person must look at what is left before it goes on: learners may have been enrolled anew since.

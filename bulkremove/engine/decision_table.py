@@ -223,8 +223,13 @@ def protected(attempts: Sequence[Attempt]) -> Verdict:
 
 
 def done_elsewhere(done: DoneElsewhere, attempts: Sequence[Attempt]) -> Verdict:
-    """The verdict for a row whose removal another job has settled since this job was planned."""
+    """The verdict for a row whose removal another job has settled, or may have made, since this job was planned."""
+    place = f"row {done.number} of job {done.job}"
+    if done.status is Status.UNKNOWN and not done.found_gone:
+        return unknown_verdict(f"{place} may have removed them, which is unknown too. Note there what you find")
     words = f"Job {done.job} settled this removal meanwhile: {done.status.value}."
+    if done.found_gone:
+        words = f"A person found this learner gone ({place})."
     if any(map(is_open, attempts)):
         return Verdict(Step.SETTLE, Status.UNKNOWN, f"An attempt got no response. {words}")
     return Verdict(Step.SETTLE, Status.DONE_BEFORE, f"{words} Not sent.")

@@ -31,6 +31,11 @@ def read(source: Path | BinaryIO, *, name: str, options: ReadOptions | None = No
 
 def read_protected_learners(path: Path) -> ProtectedLearners:
     """Read the list of learners who are never removed. Raises FileRefused."""
+    if path.exists() and not path.is_file():  # opening a pipe would wait for whoever writes into it
+        raise FileRefused(
+            f"{path.name} is not a file, so the list of those who are never removed can't be read.",
+            hint="Put a file in its place, or take it away if nobody is to be protected.",
+        )
     raw = _bytes(path, path.name).removeprefix(codecs.BOM_UTF8)
     heading = re.split(rb"[\r\n]", raw, maxsplit=1)[0]
     if re.fullmatch(rb"[\w \-\"*#:()\[\]]+", heading):  # one column only: no separator to detect

@@ -11,10 +11,10 @@ from aiohttp_sse import sse_response
 
 from bulkremove.app import App
 from bulkremove.app.job_supervisor import JobSupervisor, RunningJob
-from bulkremove.app.review import review_text
+from bulkremove.app.review import why_review
 from bulkremove.domain.attempt import Outcome
 from bulkremove.domain.clock import LoopTime, later, seconds_between
-from bulkremove.domain.job import Job, JobState
+from bulkremove.domain.job import FrontEnd, Job, JobState
 from bulkremove.domain.permissions import Right
 from bulkremove.domain.row import Status
 from bulkremove.report import first_line
@@ -138,8 +138,8 @@ class LiveUpdates:
             "over": job.state.over,
             "canary": await app.canaries.question(job) if waiting else "",
             "canary_lost": waiting is not None and waiting.removal is None,
-            "review": review_text(job, tally.open, app.clock.wall())
-            if at_rest and tally.open and job.needs_review(app.clock.wall())
+            "review": why_review(job, tally.open, settings=app.settings, now=app.clock.wall(), front_end=FrontEnd.PAGE)
+            if at_rest and job.state.resumable
             else "",
             "offered": await app.wordings.offered(job) if at_rest else [],
             "accepted": await app.wordings.accepted(job.client, job.host) if at_rest else [],

@@ -108,14 +108,17 @@ class JobPages:
         return _back_to(job)
 
     async def confirm_canary(self, request: web.Request) -> web.StreamResponse:
-        """Record that the learner of the first row is gone, and resume the job; or that nobody can know it any more."""
+        """Record that the learner of the first row is gone, and resume the job; or that nobody can know it any more.
+
+        A job that needs review is not resumed: its page asks for the number of rows left then.
+        """
         job, by, form = await self._job(request), person(request).name, await read_form(request)
         if form.get("answer") == "again":
             await self._app.canaries.give_up(job, by=by)
             return _back_to(job)
         await self._app.canaries.confirm(job, by=by)
-        if job.state.resumable:
-            await self._supervisor.resume(job.id, by=by, rows_reviewed=(await self._app.jobs.tally(job)).open)
+        if job.state.resumable and not job.needs_review(self._app.clock.wall()):
+            await self._supervisor.resume(job.id, by=by, rows_reviewed=None)
         return _back_to(job)
 
     async def cancel(self, request: web.Request) -> web.StreamResponse:

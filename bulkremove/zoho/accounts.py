@@ -200,11 +200,15 @@ class AccountStore:
         write_private(self._list, json.dumps(fields, indent=1))
 
 
-def with_data_center(settings: Settings) -> Settings:
-    """The settings with the data centre of their account, unless they name a data centre or an address themselves."""
+def with_data_center(settings: Settings, environ: Mapping[str, str]) -> Settings:
+    """The settings with the data centre of their account, unless they name a data centre or an address themselves.
+
+    A stored account says nothing about credentials of the environment that belong to another client.
+    """
     if "dc" in settings.sources or settings.api_url:
         return settings
     for account in AccountStore(settings.home, None).all():
-        if account.name == settings.account:
+        client_id = environ.get(VARIABLES["client_id"], "")
+        if account.name == settings.account and (not client_id or account.client == client_hash(client_id)):
             return replace(settings, dc=account.dc)
     return settings

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Collection
 
 from bulkremove.app.context import Context
+from bulkremove.app.daily_cap import over_daily_cap
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.nightly.result import NightlyResult, scheduled_text
 from bulkremove.app.plans import Plans
+from bulkremove.app.protected_list import shrunk_list
 from bulkremove.app.review import review_text
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.hosts import lead_alike
@@ -55,20 +57,16 @@ class EarlierJobs:
         """
         since = job.driven_at if job.due_at is None else max(job.driven_at, job.due_at)
         is_theirs = job.state is not JobState.SCHEDULED and job.driven_by is not FrontEnd.NIGHTLY
+        if shrunk := shrunk_list(job, self._context.settings):
+            return shrunk
         rows_left = (await self._jobs.tally(job)).open
         if not rows_left:
             return None  # it was killed before its report; nothing can be sent
         if is_theirs or job.reason_code is EndReason.STANDSTILL or not is_recent(since, now, APPROVAL_SECONDS):
             return f"It needs review. {review_text(job, rows_left, now)}"
-        if job.state is not JobState.SCHEDULED:
-            return None
-        if self._context.settings.four_eyes:
+        if job.state is JobState.SCHEDULED and self._context.settings.four_eyes:
             return "Two people must agree (four_eyes), so one has to approve it."
-        today = tonight + await self._plans.removals_today(job.client, job.host)
-        cap = self._context.settings.max_removals
-        if today + rows_left > cap:
-            return f"It removes {rows_left:,} learners and {today:,} count for today already; the cap is {cap:,} a day."
-        return None
+        return await over_daily_cap(self._context, job, rows_left, more=tonight) or None
 
     async def waiting(self, named: Collection[str]) -> list[Job]:
         """The jobs that wait for a person, the oldest first, but for those of these ids."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, ExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, aclosing, asynccontextmanager, suppress
 from datetime import date
 from itertools import count
 from pathlib import Path
@@ -25,12 +25,21 @@ from bulkremove.app.nightly.nightly_schedule import schedule
 from bulkremove.app.nightly.result import NIGHTLY_RUN, NightlyResult, waiting_text
 from bulkremove.app.notices import Outbox
 from bulkremove.app.plans import Plans
+from bulkremove.app.protected_list import protected_learners
 from bulkremove.app.results import RunResult
 from bulkremove.app.retention import Retention
 from bulkremove.app.runs import Runs
 from bulkremove.app.stopping import NIGHTLY_CLAIMS, Stopping
 from bulkremove.domain.clock import Epoch, later, seconds_between
-from bulkremove.domain.errors import BulkremoveError, JobBusy, JournalFailed, LocalFileFailed, SourceFailed
+from bulkremove.domain.errors import (
+    BulkremoveError,
+    FileRefused,
+    JobBusy,
+    JournalFailed,
+    LocalFileFailed,
+    SettingsError,
+    SourceFailed,
+)
 from bulkremove.domain.job import APPROVAL_SECONDS, EndReason, Job, JobState
 from bulkremove.domain.schedule import Schedule
 from bulkremove.engine.progress import Stop
@@ -233,6 +242,9 @@ class NightlyRuns:
         )
         key = f"review:{job.id}:{await self._run_count(job.id)}"
         notices = self.outbox.notices(key, f"needs review: {job.source}. Approve or cancel it", text)
+        with suppress(FileRefused, SettingsError):  # a list that can't be read holds the run itself
+            entries = len(protected_learners(self._context.settings))
+            await self._storage.jobs.set_protected(job.id, entries)  # who approves it is told of a shorter list
         if await self._storage.jobs.hold(job.id, why, *notices, Act(NIGHTLY_RUN, "held", {"job": job.id}, now), at=now):
             result.hold(job.source, why, job.id)
 

@@ -100,7 +100,11 @@ class DoneElsewhere:
     """Another job of the client has settled the row's removal since the row's job was planned, or may have made it."""
 
     job: str
+    number: int
+    """The number of its row there, as the spreadsheet shows it."""
     status: Status
+    found_gone: bool = False
+    """That row is unknown, and a person found the learner gone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,8 +72,8 @@ class JobStore(Protocol):
         """
         ...
 
-    async def newest_unfinished(self) -> Job | None:
-        """The newest job that may be run or whose last run wrote no report."""
+    async def newest_unfinished(self, account: str, client: str, host: str) -> Job | None:
+        """The newest job of an account that a command drove last and nobody paused, or that lacks its report."""
         ...
 
     async def newest_of_plan(self, plan_hash: str) -> Job | None:
@@ -106,6 +106,10 @@ class JobStore(Protocol):
 
     async def drive(self, job_id: str, *, by: FrontEnd, at: Epoch) -> None:
         """Record that a process drives the job."""
+        ...
+
+    async def set_protected(self, job_id: str, entries: int) -> None:
+        """Keep how many entries the protected list had when the job was started or held last."""
         ...
 
     async def release(

@@ -68,10 +68,11 @@ class RowStore(Protocol):
         """
         ...
 
-    async def removals_since(self, client: str, host: str, since: Epoch) -> int:
+    async def removals_since(self, client: str, host: str, since: Epoch, *, starting: str = "") -> int:
         """How many rows of a client were sent since then, or are to be sent by jobs that run or were confirmed.
 
-        What a journal may have lost that was accepted since then counts as well.
+        What a journal may have lost that was accepted since then counts as well, and so do the rows left of the job
+        ``starting``, whatever its state.
         """
         ...
 

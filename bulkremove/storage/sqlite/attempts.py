@@ -11,7 +11,7 @@ import json
 from dataclasses import asdict
 from typing import TypeVar
 
-from bulkremove.domain.attempt import Attempt, PendingRow, Permit
+from bulkremove.domain.attempt import Attempt, LookupResult, PendingRow, Permit
 from bulkremove.domain.clock import Clock, Epoch, Monotonic, later, seconds_between
 from bulkremove.domain.errors import JournalFailed
 from bulkremove.domain.ledger import Ledger, Suspension, SuspensionReason
@@ -95,7 +95,8 @@ class SqliteAttempts:
         ids = {"course": removal.course, "batch": removal.batch, "learner": removal.learner}
         settled = transaction.execute(_ROWS.settled_elsewhere, job=pending_row.job, **ids).fetchone()
         if settled is not None:
-            return DoneElsewhere(settled[0], Status(SETTLED_BY_END.get(settled[1], settled[1])))
+            job_id, number, state, found = settled
+            return DoneElsewhere(job_id, number, Status(SETTLED_BY_END.get(state, state)), found == LookupResult.GONE)
         now, wall, boot = self._clock.monotonic(), self._clock.wall(), self._clock.boot
         ledger = _current_ledger(transaction, rule.key, rule, boot, now)
         slots = rule.slots(ledger, now)

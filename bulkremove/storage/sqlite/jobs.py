@@ -94,8 +94,8 @@ class SqliteJobs:
         filters = {**wanted, "limit": limit, "offset": offset}
         return await self._database.read(lambda reader: [*_jobs(reader.execute(_JOBS.list_jobs, **filters))])
 
-    async def newest_unfinished(self) -> Job | None:
-        return await self._first(_JOBS.newest_unfinished)
+    async def newest_unfinished(self, account: str, client: str, host: str) -> Job | None:
+        return await self._first(_JOBS.newest_unfinished, account=account, client=client, host=host)
 
     async def newest_of_plan(self, plan_hash: str) -> Job | None:
         return await self._first(_JOBS.newest_of_plan, plan_hash=plan_hash)
@@ -137,6 +137,11 @@ class SqliteJobs:
 
     async def drive(self, job_id: str, *, by: FrontEnd, at: Epoch) -> None:
         await self._database.write(lambda transaction: transaction.execute(_JOBS.drive_job, job=job_id, by=by, at=at))
+
+    async def set_protected(self, job_id: str, entries: int) -> None:
+        await self._database.write(
+            lambda transaction: transaction.execute(_JOBS.set_protected, job=job_id, entries=str(entries))
+        )
 
     async def release(
         self, job_id: str, check: Callable[[Job], None], *records: Record, by: str, at: Epoch

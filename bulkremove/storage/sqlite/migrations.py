@@ -25,6 +25,7 @@ MIGRATIONS = (
     "14-keeping.sql",
     "15-stop-requests.sql",
     "16-nights.sql",
+    "17-unknown-elsewhere.sql",
 )
 """Files in ``schema``, in the order in which they were added; a new journal goes through all of them."""
 WITH_COUNTER = 4

@@ -141,9 +141,10 @@ class SqliteRows:
 
         return await self._database.read_long(lambda: self._database.read_now(find))
 
-    async def removals_since(self, client: str, host: str, since: Epoch) -> int:
+    async def removals_since(self, client: str, host: str, since: Epoch, *, starting: str = "") -> int:
         def count(reader: Reader) -> int:
-            row = reader.execute(_ROWS.count_removals_since, client=client, host=host, since=since).fetchone()
+            values = {"client": client, "host": host, "since": since, "starting": starting}
+            row = reader.execute(_ROWS.count_removals_since, **values).fetchone()
             return int(row[0] + row[1])
 
         return await self._database.read_long(lambda: self._database.read_now(count))

@@ -44,9 +44,12 @@ SELECT * FROM job WHERE plan_hash = :plan_hash AND state != 'storing' ORDER BY c
 SELECT * FROM job WHERE options ->> '$.idempotency_key' = :key AND state != 'storing' LIMIT 1;
 
 -- name: newest_unfinished
--- The newest job that may be run, or whose last run was killed between its end and its report.
-SELECT * FROM job WHERE state IN ('ready', 'running', 'paused') OR (state IN ('finished', 'stopped') AND 'started' = (
-    SELECT name FROM event WHERE job = job.id AND name IN ('started', 'reported') ORDER BY event.id DESC LIMIT 1))
+-- The newest job of an account that a command drove last and nobody paused; or of which every row is settled, and whose
+-- last run was killed between its end and its report.
+SELECT * FROM job WHERE account = :account AND client = :client AND host = :host AND (
+    (state IN ('ready', 'running', 'paused') AND driven_by = 'command' AND reason_code != 'paused')
+    OR (state IN ('finished', 'stopped') AND 'started' = (SELECT name FROM event WHERE job = job.id
+        AND name IN ('started', 'reported') ORDER BY event.id DESC LIMIT 1)))
 ORDER BY created_at DESC, id DESC LIMIT 1;
 
 -- name: newest_nightly
@@ -68,9 +71,13 @@ WHERE id = :job;
 -- Record that a process drives a job.
 UPDATE job SET driven_at = :at, driven_by = :by WHERE id = :job;
 
+-- name: set_protected
+-- Keep how many entries the protected list has when a job starts.
+UPDATE job SET options = json_set(options, '$.protected', :entries) WHERE id = :job;
+
 -- name: release_job
 -- Make a held job ready.
-UPDATE job SET state = 'ready', reason = '', confirmed_by = :by, driven_at = :at, due_at = NULL
+UPDATE job SET state = 'ready', reason = '', reason_code = '', confirmed_by = :by, driven_at = :at, due_at = NULL
 WHERE id = :job AND state = 'held';
 
 -- name: hold_job

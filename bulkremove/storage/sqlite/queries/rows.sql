@@ -103,13 +103,19 @@ WHERE client = :client AND host = :host
 -- name: settled_elsewhere
 -- Another job of the same client that has settled the removal of a row, or may have made it, since the job was planned.
 -- A job that was made later has done so, whatever the times: a clock may have been wrong.
-SELECT other.job, other.state FROM row AS other JOIN job ON job.id = other.job JOIN job AS mine ON mine.id = :job
+-- What a person found last counts for an unknown row; without that, those that this job sends again don't count.
+WITH RECURSIVE retried(id) AS (SELECT retry_of FROM job WHERE id = :job AND retry_of IS NOT NULL
+    UNION SELECT retry_of FROM job JOIN retried USING (id) WHERE retry_of IS NOT NULL)
+SELECT other.job, other.number, other.state, (SELECT result FROM note WHERE note.job = other.job
+    AND note.position = other.position AND result != '' ORDER BY note.id DESC LIMIT 1) AS found
+FROM row AS other JOIN job ON job.id = other.job JOIN job AS mine ON mine.id = :job
 WHERE other.learner = :learner AND other.batch = :batch AND other.course = :course AND other.job != :job
     AND job.client = mine.client AND job.host = mine.host
-    AND (other.state IN ('removed', 'removed_inferred', 'not_found', 'unknown')
-        OR (other.state = 'sending' AND job.state IN ('stopped', 'cancelled', 'finished')))
+    AND (other.state IN ('removed', 'removed_inferred', 'not_found')
+        OR ((other.state = 'unknown' OR (other.state = 'sending' AND job.state IN ('stopped', 'cancelled', 'finished')))
+            AND (found = 'gone' OR (found IS NULL AND other.job NOT IN retried))))
     AND (coalesce(other.finished_at, job.finished_at) >= mine.planned_at OR job.rowid > mine.rowid)
-LIMIT 1;
+ORDER BY other.state IN ('unknown', 'sending') AND found IS NULL LIMIT 1;
 
 -- name: jobs_with_open_removals_of
 -- Jobs that may still send, or be made to retry, a removal which this one has settled since they were planned.
@@ -123,9 +129,10 @@ WHERE other.job = :job AND mine.client = job.client AND mine.host = job.host
 
 -- name: count_removals_since
 -- How many rows of a client were sent since a time (and until the day after, since what lies ahead was sent while the clock
--- was wrong), or are to be sent by jobs that run or were confirmed since then.
+-- was wrong), or are to be sent by jobs that run or were confirmed since then; the rows left of the job :starting count too.
 -- And how many removals a journal may have lost that was accepted since then.
 SELECT count(*), (SELECT coalesce(sum(removals), 0) FROM restore WHERE at >= :since) FROM job JOIN row ON row.job = job.id
-WHERE client = :client AND host = :host AND (job.finished_at IS NULL OR job.finished_at >= :since)
-    AND (first_sent_at BETWEEN :since AND :since + 2 * 86400 OR (row.state = 'pending'
+WHERE client = :client AND host = :host AND (job.finished_at IS NULL OR job.finished_at >= :since OR job.id = :starting)
+    AND (first_sent_at BETWEEN :since AND :since + 2 * 86400
+        OR (job.id = :starting AND row.state IN ('pending', 'sending')) OR (row.state = 'pending'
         AND (job.state IN ('ready', 'running') OR (job.state = 'paused' AND job.created_at >= :since))));

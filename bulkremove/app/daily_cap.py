@@ -1,0 +1,57 @@
+"""The cap on removals of a local calendar day: what counts for today, and whether a job may go on under it."""
+
+from __future__ import annotations
+
+from datetime import datetime, time
+
+from bulkremove.app.context import Context
+from bulkremove.domain.clock import Epoch
+from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.job import Job
+from bulkremove.platform.local_time import local
+
+
+def today(context: Context) -> Epoch:
+    """When this local calendar day began, or later: a bundled sandbox has removed nobody before its start."""
+    day = local(context.clock.wall()).date()
+    midnight = Epoch(datetime.combine(day, time()).timestamp())  # local time of that very night: the clock may change
+    return max(midnight, context.counted_from)
+
+
+async def removals_today(context: Context, client: str, host: str, *, starting: str = "") -> int:
+    """How many removals of this local calendar day were sent, or confirmed and are still to be sent.
+
+    Those that a journal may have lost that was accepted today count as well. ``starting``: a job whose rows left count,
+    once, whatever its state.
+    """
+    storage = context.storage
+    if not client or not storage.exists:
+        return 0
+    return await storage.rows.removals_since(client, host, today(context), starting=starting)
+
+
+async def over_daily_cap(context: Context, job: Job, rows_left: int, *, more: int = 0) -> str:
+    """Why the job may not go on today, in a sentence; empty if it may. ``more``: removals that count besides.
+
+    An approval is a person's word for the run that follows it, which may exceed the cap.
+    """
+    events = await context.storage.jobs.events(job.id)
+    last = next((name for _, name, _ in reversed(events) if name in ("approved", "started")), "")
+    if not rows_left or last == "approved":
+        return ""
+    cap = context.settings.max_removals
+    before = await removals_today(context, job.client, job.host, starting=job.id) - rows_left + more
+    if before + rows_left <= cap:
+        return ""
+    return f"It removes {rows_left:,} learners and {before:,} count for today already; the cap is {cap:,} a day."
+
+
+async def check_daily_cap(context: Context, job: Job, rows_left: int) -> None:
+    """Check that the job may go on today. Raises ConsentMissing."""
+    if why := await over_daily_cap(context, job, rows_left):
+        total = await removals_today(context, job.client, job.host, starting=job.id)
+        raise ConsentMissing(
+            f"Job {job.id} can't go on today. {why} Nothing was sent.",
+            hint=f"Wait a day, or give --max-removals {total} if that is meant.",
+            page_hint=f"Wait a day, or let an admin set max_removals to {total} on the server.",
+        )

@@ -1,0 +1,105 @@
+"""What is left of a job goes on only under the cap of the day on which it goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bulkremove.app import App, SandboxOptions
+from bulkremove.config import Settings
+from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.job import EndReason, Job
+from bulkremove.domain.row import Status
+from bulkremove.engine.progress import Stop
+from bulkremove.reading.options import ReadOptions
+from tests.application_fixtures import LateClock, run, stored
+from tests.cli_fixtures import crowd
+from tests.nightly_fixtures import nightly_site
+from tests.web_fixtures import triples, until
+
+DAY = 86_400.0
+
+
+async def planned(app: App, folder: Path, text: str, name: str) -> Job:
+    (folder / name).write_text(text)
+    return await stored(app, await app.plans.preview(folder / name, name=name, options=ReadOptions()), folder)
+
+
+def application(tmp_path: Path, clock: LateClock, max_removals: int) -> App:
+    world, _ = crowd(tmp_path, 40)
+    settings = Settings(tmp_path / "home", max_removals=max_removals)
+    return App(settings, environ={}, sandbox=SandboxOptions(world, 600.0), clock=clock)
+
+
+async def test_a_resumed_job_waits_while_others_have_used_the_cap_of_the_day(tmp_path: Path) -> None:
+    clock = LateClock(600.0)
+    with closing(application(tmp_path, clock, 10)) as app:
+        async with app.runs.in_sandbox():
+            job, stop = await planned(app, tmp_path, triples(8), "a.csv"), Stop()
+            stop.ask("Ctrl-C", EndReason.INTERRUPTED)
+            await run(app, job, stop=stop)
+            clock.ahead = DAY
+            assert (
+                8 == (await run(app, await planned(app, tmp_path, triples(8, first=10), "b.csv"))).tally[Status.REMOVED]
+            )
+            with pytest.raises(ConsentMissing, match="removes 8 learners and 8 count for today already; the cap is 10"):
+                await run(app, job, rows_reviewed=8)
+            assert 8 == (await app.jobs.tally(job)).open
+            clock.ahead = 2 * DAY
+            assert 8 == (await run(app, job, rows_reviewed=8)).tally[Status.REMOVED]
+
+
+async def test_the_rows_of_the_resumed_job_count_once(tmp_path: Path) -> None:
+    clock = LateClock(600.0)
+    with closing(application(tmp_path, clock, 10)) as app:
+        async with app.runs.in_sandbox():
+            job, stop = await planned(app, tmp_path, triples(10), "a.csv"), Stop()
+            await run(
+                app,
+                job,
+                on_progress=lambda progress: (
+                    stop.ask("Ctrl-C", EndReason.INTERRUPTED) if progress.tally[Status.REMOVED] >= 3 else None
+                ),
+                stop=stop,
+            )
+            assert 0 < (await app.jobs.tally(job)).open < 10
+            assert 10 == (await run(app, job)).tally[Status.REMOVED]
+
+
+async def test_a_cap_that_was_lowered_holds_for_a_resumed_job(tmp_path: Path) -> None:
+    clock = LateClock(600.0)
+    with closing(application(tmp_path, clock, 10)) as app:
+        async with app.runs.in_sandbox():
+            job, stop = await planned(app, tmp_path, triples(8), "a.csv"), Stop()
+            stop.ask("Ctrl-C", EndReason.INTERRUPTED)
+            await run(app, job, stop=stop)
+    with closing(application(tmp_path, clock, 5)) as app:
+        async with app.runs.in_sandbox():
+            with pytest.raises(ConsentMissing, match="give --max-removals 8"):
+                await run(app, job)
+
+
+async def test_a_night_holds_what_is_left_of_a_job_while_others_have_used_the_cap(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path, count=40, max_removals=10) as one:
+        one.drop("leavers.csv", triples(10))
+        stop = Stop()
+        night = asyncio.create_task(one.run(stop=stop))
+
+        async def has_begun() -> bool:
+            return await one.removed() > 0
+
+        await until(has_begun)
+        stop.ask("The window is over.", EndReason.WINDOW_CLOSED, auto_resumable=True)
+        await night
+        job = await one.job()
+        left = (await one.app.jobs.tally(job)).open
+        assert left
+        one.clock.ahead = DAY
+        await run(one.app, await planned(one.app, tmp_path, triples(10, first=20), "b.csv"))
+        result = await one.run()
+        assert ([], True) == (result.ran, "10 count for today already; the cap is 10 a day" in result.held[0])
+        await one.app.jobs.approve(job.id, by="kim")
+        assert 1 == len((await one.run()).ran), "an approval is a person's word for the run that follows it"
