@@ -251,7 +251,7 @@ def test_the_live_line_stays_one_line_and_leaves_nothing_behind(tmp_path: Path) 
     world, file = crowd(tmp_path, 40)
     words = ["run", str(file), "--yes", "--sandbox", str(world), "--speed", "30"]
     written = _on_a_terminal(words, columns=24, folder=tmp_path)
-    frames = written.partition("SANDBOX 0/40")[2]
+    frames = written.partition("SANDBOX ")[2]
     assert frames.count("\x1b[2K") > 2, "it was drawn and erased"
     assert "\x1b[1A\x1b[2K\x1b[1A" not in frames, "a frame of more than one line"
     _, _, end = written.rpartition("\x1b[2K")

@@ -73,7 +73,6 @@ def test_a_token_is_spent_only_when_that_is_asked_for(tmp_path: Path) -> None:
     ("lines", "words"),
     [
         ('nightly_at = "02:30"', "nightly_source is not"),
-        ('nightly_source = "/srv"\nnightly_at = "12:00"\nnightly_window = "22:00-06:00"', "lies outside"),
         ("daily_limit = 400", "below max_removals"),
         ('metrics_file = "/nowhere/at/all.prom"', "metrics_file can't be written"),
         ('ping_url = "https://example.com/x"', "ever calls it"),

@@ -7,7 +7,7 @@ from datetime import datetime, time
 from bulkremove.app.context import Context
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing
-from bulkremove.domain.job import Job
+from bulkremove.domain.job import Job, JobState
 from bulkremove.platform.local_time import local
 
 
@@ -33,11 +33,12 @@ async def removals_today(context: Context, client: str, host: str, *, starting: 
 async def over_daily_cap(context: Context, job: Job, rows_left: int, *, more: int = 0) -> str:
     """Why the job may not go on today, in a sentence; empty if it may. ``more``: removals that count besides.
 
-    An approval is a person's word for the run that follows it, which may exceed the cap.
+    An approval is a person's word for the run that follows it, which may exceed the cap. The waits that the plan
+    announced, for the time window or the day's allowance, belong to that run.
     """
     events = await context.storage.jobs.events(job.id)
-    last = next((name for _, name, _ in reversed(events) if name in ("approved", "started")), "")
-    if not rows_left or last == "approved":
+    last = next((name for _, name, _ in reversed(events) if name in ("approved", "held")), "")
+    if not rows_left or (last == "approved" and (job.state is not JobState.PAUSED or job.auto_resumable)):
         return ""
     cap = context.settings.max_removals
     before = await removals_today(context, job.client, job.host, starting=job.id) - rows_left + more

@@ -44,15 +44,8 @@ def setting_values(settings: Settings) -> list[SettingValue]:
 
 def contradictions(settings: Settings, environ: Mapping[str, str], *, users: int) -> Iterator[tuple[str, str]]:
     """What does not fit together in the settings: a sentence and what to do. ``users``: how many may sign in."""
-    at, window = settings.nightly_at, settings.nightly_window
-    if at is not None and not settings.nightly_source:
+    if settings.nightly_at is not None and not settings.nightly_source:
         yield "nightly_at is set and nightly_source is not, so nightly runs find no files.", "Set nightly_source."
-    if at is not None and window is not None and not _contains(window, at):
-        begin, end = (f"{moment:%H:%M}" for moment in window)
-        yield (
-            f"nightly_at ({at:%H:%M}) lies outside nightly_window ({begin}-{end}), so nightly runs send nothing.",
-            "Move one of them.",
-        )
     if settings.ping_url and not settings.nightly_source:
         yield "ping_url is set, but without nightly_source no nightly run ever calls it.", "Set nightly_source."
     if settings.four_eyes and users == 1:
@@ -74,11 +67,6 @@ def contradictions(settings: Settings, environ: Mapping[str, str], *, users: int
     ignored = [name for name in _PROXY_VARIABLES if environ.get(name)]
     if ignored and not settings.trust_proxy and not settings.sandbox:
         yield f"{' and '.join(ignored)} is ignored, since trust_proxy is false.", "Set trust_proxy = true, or unset it."
-
-
-def _contains(window: tuple[time, time], at: time) -> bool:
-    begin, end = window
-    return begin <= at < end if begin < end else at >= begin or at < end
 
 
 def _shown(name: str, value: object) -> str:

@@ -44,8 +44,8 @@ SELECT * FROM job WHERE plan_hash = :plan_hash AND state != 'storing' ORDER BY c
 SELECT * FROM job WHERE options ->> '$.idempotency_key' = :key AND state != 'storing' LIMIT 1;
 
 -- name: newest_unfinished
--- The newest job of an account that a command drove last and nobody paused; or of which every row is settled, and whose
--- last run was killed between its end and its report.
+-- The newest job of an account that a command drove last and nobody paused.
+-- Or of which every row is settled, and whose last run was killed between its end and its report.
 SELECT * FROM job WHERE account = :account AND client = :client AND host = :host AND (
     (state IN ('ready', 'running', 'paused') AND driven_by = 'command' AND reason_code != 'paused')
     OR (state IN ('finished', 'stopped') AND 'started' = (SELECT name FROM event WHERE job = job.id

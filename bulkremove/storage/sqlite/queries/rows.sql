@@ -128,8 +128,8 @@ WHERE other.job = :job AND mine.client = job.client AND mine.host = job.host
     AND (coalesce(other.finished_at, job.finished_at) >= mine.planned_at OR job.rowid > mine.rowid);
 
 -- name: count_removals_since
--- How many rows of a client were sent since a time (and until the day after, since what lies ahead was sent while the clock
--- was wrong), or are to be sent by jobs that run or were confirmed since then; the rows left of the job :starting count too.
+-- How many rows of a client were sent since a time, or are to be sent by jobs that run or were confirmed since then.
+-- What lies far ahead was sent while the clock was wrong. The rows left of the job :starting count too.
 -- And how many removals a journal may have lost that was accepted since then.
 SELECT count(*), (SELECT coalesce(sum(removals), 0) FROM restore WHERE at >= :since) FROM job JOIN row ON row.job = job.id
 WHERE client = :client AND host = :host AND (job.finished_at IS NULL OR job.finished_at >= :since OR job.id = :starting)

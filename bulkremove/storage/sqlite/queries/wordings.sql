@@ -25,8 +25,8 @@ JOIN wording ON wording.client = job.client AND wording.host = job.host
 WHERE attempt.job = :job AND position = :position;
 
 -- name: jobs_proved_by
--- The jobs with rows that only an accepted wording proves to be removed, and the number of these rows. An erased answer may
--- have been any wording.
+-- The jobs with rows that only an accepted wording proves to be removed, and the number of these rows.
+-- An erased answer may have been any wording.
 SELECT row.job, count(*) FROM wording JOIN job USING (client, host) JOIN row ON row.job = job.id
 WHERE wording.number = :number AND row.state = 'removed' AND EXISTS (SELECT 1 FROM attempt
     WHERE attempt.job = row.job AND attempt.position = row.position AND response_kind = 'accepted_wording'
@@ -61,8 +61,9 @@ WHERE row.job = :job AND row.position = :position AND host = :host
         AND attempt.http_status IS :http_status AND attempt.api_code IS :api_code AND text = :message);
 
 -- name: looked_up_rows
--- What people found about the rows of a client that came with a wording, and who: each time that a learner was still there,
--- since one who is taken off by hand later proves nothing; "gone" as the last finding, and only after the last attempt.
+-- What people found about the rows of a client that came with a wording, and who.
+-- Each time that a learner was still there, since one who is taken off by hand later proves nothing.
+-- "Gone" only as the last finding, and after the last attempt.
 SELECT note.job, row.number, result, author FROM note JOIN job ON job.id = note.job
 JOIN row ON row.job = note.job AND row.position = note.position
 WHERE client = :client AND host = :host AND (result = 'still_there' OR (result = 'gone' AND note.id = (
