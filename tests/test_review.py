@@ -389,6 +389,17 @@ async def test_who_prepared_a_plan_can_not_renew_its_consent_alone(tmp_path: Pat
         assert 3 == (await app.jobs.tally(job)).open
 
 
+@pytest.mark.parametrize("name", ["jo", "Jo", "JO on this machine"])
+async def test_one_person_under_two_names_is_one_person(tmp_path: Path, name: str) -> None:
+    world, file = crowd(tmp_path, 3)
+    settings = Settings(tmp_path / "home", four_eyes=True)
+    with closing(App(settings, environ={}, sandbox=SandboxOptions(world, 60.0))) as app:
+        job = await stored(app, await app.plans.preview(file, name="f.csv", options=ReadOptions()), tmp_path)
+        with pytest.raises(ConsentMissing, match="prepared this plan"):
+            await app.jobs.approve(job.id, by=name)
+        assert JobState.HELD is (await app.jobs.find(job.id)).state
+
+
 async def test_a_wrong_number_of_rows_is_refused_for_a_young_job_too(tmp_path: Path) -> None:
     app, file = site_app(tmp_path, 6, LateClock(60.0))
     with closing(app):

@@ -15,6 +15,9 @@ from bulkremove.domain.job import PLAN_SECONDS, Job, is_recent
 from bulkremove.domain.plan import Plan
 from bulkremove.domain.row import Status
 
+ON_THIS_MACHINE = " on this machine"
+"""What the names of the operating system's users end in."""
+
 
 @dataclass(frozen=True, slots=True)
 class Consent:
@@ -116,8 +119,13 @@ def check_not_real(job: Job, settings: Settings) -> None:
 
 def check_four_eyes(prepared_by: Collection[str], by: str, settings: Settings) -> None:
     """Check, where ``four_eyes`` is set, that who approves a plan did not prepare it. Raises ConsentMissing."""
-    if settings.four_eyes and by in prepared_by:
+    if settings.four_eyes and any(is_same_person(by, other) for other in prepared_by):
         raise ConsentMissing(
             f"{by} prepared this plan and can't agree to it too: four_eyes is set. Nothing was sent.",
             hint="Let somebody else look at the plan on the page and confirm it.",
         )
+
+
+def is_same_person(one: str, other: str) -> bool:
+    """Whether two names are one person's: the page's user ``Kim`` and the system's user ``kim`` are taken for one."""
+    return one.removesuffix(ON_THIS_MACHINE).casefold() == other.removesuffix(ON_THIS_MACHINE).casefold()

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from bulkremove.app.consent import ON_THIS_MACHINE
 from bulkremove.app.context import Context
 from bulkremove.domain.clock import Epoch, seconds_between
 from bulkremove.domain.errors import UserError
@@ -62,7 +63,7 @@ def this_person() -> str:
             name = pwd.getpwuid(os.getuid()).pw_name
         except KeyError:  # an id without a name, as in some containers
             name = f"user {os.getuid()}"
-    return f"{name} on this machine"
+    return f"{name.replace(',', ' ')}{ON_THIS_MACHINE}"  # names are stored with commas between them
 
 
 class Users:

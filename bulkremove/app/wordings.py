@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bulkremove.app.consent import check_not_real
+from bulkremove.app.consent import check_not_real, is_same_person
 from bulkremove.app.context import Context
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing
@@ -56,7 +56,7 @@ class Wordings:
                 )
             if why := _refusal(evidence):
                 raise ConsentMissing(f"These words can't be accepted yet: {evidence.wording}. {why}")
-            if self._context.settings.four_eyes and evidence.gone_by == by:
+            if self._context.settings.four_eyes and is_same_person(evidence.gone_by, by):
                 raise ConsentMissing(
                     f"Two people must agree (four_eyes): {by} found the learner of row {number} gone, so somebody "
                     "else has to accept these words. Nothing was changed."

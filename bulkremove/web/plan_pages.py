@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from bulkremove.app import App, Consent, Preview
+from bulkremove.app.consent import is_same_person
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.domain.clock import later
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing
@@ -118,7 +119,8 @@ class PlanPages:
         roles = dict(zip(plan.operation.roles, plan.table.roles, strict=True))
         context = {"upload": upload, "preview": preview, "plan": plan, "counts": plan.not_sent()}
         context |= {"rows": rows, "more": more, "page": number, "wanted": status_filter, "text": text}
-        context |= {"courses": len({course for course, _ in plan.batches}), "own": person(request).name in upload.by}
+        context |= {"courses": len({course for course, _ in plan.batches})}
+        context |= {"own": any(is_same_person(person(request).name, other) for other in upload.by)}
         context |= {"same": await self._app.jobs.of_plan(plan), "four_eyes": self._app.settings.four_eyes}
         context |= {"open_rows": sum(e.detail.startswith(OPEN_ELSEWHERE) for e in plan.excluded.values())}
         context |= {"roles": roles, "read_from": [(role, plan.table.header[column]) for role, column in roles.items()]}
