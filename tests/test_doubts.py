@@ -277,8 +277,31 @@ async def test_a_night_holds_it_until_it_is_approved(tmp_path: Path, text: str, 
         assert ([], 1) == (result.ran, len(result.held))
         assert words in result.held[0]
         assert words in (await one.job()).reason
-        await one.app.jobs.approve((await one.job()).id, by="kim")
+        job = await one.job()
+        for compared in (None, job.doubtful_ids + 1):
+            with pytest.raises(ConsentMissing, match=f"doubtful ids.*{words}.*--compared {job.doubtful_ids}"):
+                await one.app.jobs.approve(job.id, by="kim", compared=compared)
+        await one.app.jobs.approve(job.id, by="kim", compared=job.doubtful_ids)
         assert 1 == len((await one.run()).ran)
+
+
+async def test_the_page_asks_who_approves_a_held_plan_too(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 5)
+    async with running_site(tmp_path / "home", world=world) as one, one.visitor() as visitor:
+        preview = await one.app.plans.preview(io.BytesIO(MIXED.encode()), name="f.csv", options=ReadOptions())
+        reserve = tmp_path / "reports"
+        reserve.mkdir()
+        job = await one.app.plans.submit_nightly(
+            preview, lambda job: (), folder=reserve, held=preview.plan.doubts[0].text, due_at=None, by="the nightly run"
+        )
+        shown = await visitor.get(f"/jobs/{job.id}")
+        assert "I compared 1 doubtful id with Zoho People: it is right" in shown.text
+        form = {"plan": job.plan_hash, "number": "3"}
+        refused = await visitor.post(f"/jobs/{job.id}/approve", **form)
+        assert (409, True) == (refused.status, "doubtful ids (1)" in refused.text)
+        assert "--compared" not in refused.text
+        assert 409 != (await visitor.post(f"/jobs/{job.id}/approve", **form, compared="1")).status
+        assert JobState.HELD is not (await one.app.jobs.find(job.id)).state
 
 
 async def test_the_second_person_reads_of_the_doubt_too(tmp_path: Path) -> None:

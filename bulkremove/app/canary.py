@@ -97,7 +97,6 @@ class Canaries:
         Raises ConsentMissing if there is none, or if the learner can still be looked up.
         """
         check_not_real(job, self._context.settings)
-        check_not_real(job, self._context.settings)
         row = await self.waiting(job)
         if row is None:
             raise ConsentMissing(f"No removal of job {job.id} waits to be confirmed.")

@@ -222,12 +222,15 @@ class Jobs:
         async with aclosing(self._storage.rows.open_rows(job.id)) as rows:
             return Counter([(row.removal.course, row.removal.batch) async for row in rows])
 
-    async def approve(self, job_id: str, *, by: str) -> Job:
-        """Let a held job run. Raises ConsentMissing when it is not held or has expired, or by ``check_four_eyes``."""
+    async def approve(self, job_id: str, *, by: str, compared: int | None = None) -> Job:
+        """Let a held job run. ``compared``: the number of its doubtful ids, from a person who compared them with Zoho.
+
+        Raises ConsentMissing when it is not held or has expired, without that number, or by ``check_four_eyes``.
+        """
         at, job = self._context.clock.wall(), await self._storage.jobs.get(job_id)
         check_not_real(job, self._context.settings)
         records = (
-            Act(by, "approved", {"job": job.id, "plan": job.plan_hash}, at),
+            Act(by, "approved", {"job": job.id, "plan": job.plan_hash, "compared": compared or 0}, at),
             JobEvent(job.id, "approved", f"{by} approved it.", at),
         )
 
@@ -244,6 +247,13 @@ class Jobs:
                     page_hint="Preview the file again, and cancel this job.",
                 )
             check_four_eyes(job.prepared_by.split(", "), by, self._context.settings)
+            if job.doubtful_ids and compared != job.doubtful_ids:
+                raise ConsentMissing(
+                    f"The plan of job {job.id} has doubtful ids ({job.doubtful_ids:,}), so it was not approved. "
+                    f"{job.reason}",
+                    hint=f"Compare them with Zoho People. If they are right, give --compared {job.doubtful_ids}.",
+                    page_hint="Compare them with Zoho People. If they are right, say so beside the number of removals.",
+                )
             if shrunk := shrunk_list(job, self._context.settings):
                 raise ConsentMissing(
                     f"{shrunk} Job {job.id} was not approved.",

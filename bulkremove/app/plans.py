@@ -352,6 +352,7 @@ class Plans:
                 "limit": self._context.settings.limit_text,
                 "calls": str(quota.calls),
                 "protected": str(preview.protected),
+                **({"doubtful_ids": str(plan.doubtful_ids)} if plan.doubts else {}),
             },
             prepared_by=prepared_by,
             confirmed_by=confirmed_by,

@@ -29,9 +29,10 @@ def add_to(group: click.Group) -> None:
 @click.argument("job")
 @click.option("--plan", "plan_hash", metavar="HASH", help="Approve exactly the plan that was looked at; asks nothing.")
 @click.option("--yes", is_flag=True, help="Ask nothing.")
+@click.option("--compared", type=int, metavar="N", help="The number of doubtful ids, compared with Zoho People.")
 @json_option
 @click.pass_obj
-def approve(screen: Screen, job: str, plan_hash: str | None, yes: bool, as_json: bool) -> None:
+def approve(screen: Screen, job: str, plan_hash: str | None, yes: bool, compared: int | None, as_json: bool) -> None:
     """Show what the held JOB would remove, ask for the number, and release it.
 
     One of a nightly run runs in the next one, or at once by `bulkremove resume JOB`.
@@ -49,12 +50,15 @@ def approve(screen: Screen, job: str, plan_hash: str | None, yes: bool, as_json:
                 "There is no terminal to ask on. Nothing was approved.",
                 hint=f"Look at its rows (`bulkremove report {held.id}`), then give --plan {held.plan_hash}, or --yes.",
             )
+        if held.doubtful_ids and compared is None:
+            wanted = f"{held.doubtful_ids:,}"
+            compared = ask_number(f"If you compared the doubtful ids with Zoho People, type their number ({wanted})")
         typed = ask_number(f"Type the number of removals ({removals:,}) to let this job remove these learners")
         if typed != removals:
             raise ConsentMissing(f"{typed:,} is not the number of removals. Nothing was approved.")
     if plan_hash is not None and plan_hash != held.plan_hash:
         raise ConsentMissing(f"This is not the plan of job {held.id}. Nothing was approved.")
-    approved = screen.call(lambda app: app.jobs.approve(job, by=this_person()))
+    approved = screen.call(lambda app: app.jobs.approve(job, by=this_person(), compared=compared))
     resume_command = screen.command("resume", approved.id)
     if as_json:
         document = {"job": approved.id, "state": approved.state.value, "removals": removals, "command": resume_command}

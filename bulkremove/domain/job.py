@@ -206,6 +206,11 @@ class Job:
         return is_sandbox(self.host)
 
     @property
+    def doubtful_ids(self) -> int:
+        """How many ids of its plan are doubtful and were compared by nobody yet; who approves it must do so."""
+        return 0 if "compared" in self.options else int(self.options.get("doubtful_ids", 0))
+
+    @property
     def belongs_to_others(self) -> bool:
         """Whether a person paused it, or another front end than the command line drove it: somebody may know why."""
         is_theirs = self.driven_by is not FrontEnd.COMMAND or self.reason_code is EndReason.PAUSED

@@ -103,7 +103,8 @@ class JobPages:
         number = parse_number(str(form.get("number", "")).strip().replace(",", ""), -1)
         if number != removals or form.get("plan") != job.plan_hash:
             raise ConsentMissing(f"That is not the number of removals of this plan ({removals:,}). Nothing was sent.")
-        approved = await self._app.jobs.approve(job.id, by=person(request).name)
+        compared = parse_number(str(form["compared"]), -1) if "compared" in form else None
+        approved = await self._app.jobs.approve(job.id, by=person(request).name, compared=compared)
         self._supervisor.start(approved, by=person(request).name)
         return _back_to(job)
 
