@@ -150,7 +150,7 @@ def test_the_whole_way_from_a_file_to_the_report(
     expect(one.page.get_by_text("Removed 20 (0 inferred)")).to_be_visible()
     one.check()
     with one.page.expect_download() as download:
-        one.page.get_by_role("link", name="Report (CSV)").click()
+        one.page.get_by_role("link", name="Report (CSV, for programs)").click()
     report = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text(encoding="utf-8-sig"))))
     assert ["removed"] * 20 == [row["status"] for row in report]
     assert LEARNER == report[0]["learner"].strip()
@@ -202,7 +202,7 @@ def test_everything_can_be_done_by_keyboard_alone(tmp_path: Path, place: Any, wi
     focus_on("Remove 3 learners")
     keys.press("Enter")
     one.ended()
-    focus_on("Report (CSV)")
+    focus_on("Report (CSV, for programs)")
     with page.expect_download():
         keys.press("Enter")
     assert [] == one.odd

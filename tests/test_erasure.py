@@ -14,6 +14,7 @@ from bulkremove.app import App
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.row import Status
+from bulkremove.platform.open_folder import OpenFolder
 from bulkremove.reading.options import ReadOptions
 from bulkremove.storage.interface.records import JobEvent, Notice
 from tests.application_fixtures import account, application, run, stored
@@ -293,6 +294,8 @@ async def test_an_error_of_the_disk_after_the_journal_ends_in_sentences(
             raise OSError(5, "Input/output error")
 
         monkeypatch.setattr(Path, "lstat", fails)
+        for change in ("_replace", "remove"):
+            monkeypatch.setattr(OpenFolder, change, fails)
         sentences = await one.app.retention.forget(found, by="kim")
         monkeypatch.undo()
         assert len(sentences) >= 2

@@ -170,6 +170,8 @@ def test_a_column_that_says_who_stays_is_never_passed_over(heading: str, values:
         ("Title", ["Dr", ""]),
         ("Comment", ["remove", "please remove her"]),
         ("Surname", ["Keep", "Jones"]),
+        ("Left on", ["2026-03-01", "2026-03-02"]),
+        ("Exit date", ["31.12.2025"]),
         ("Department", ["HR", "IT"]),
     ],
 )

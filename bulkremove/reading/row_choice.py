@@ -16,6 +16,7 @@ from bulkremove.domain.table import Choices, column_letter
 from bulkremove.reading.columns import headings, named
 from bulkremove.reading.previous_report import are_statuses
 from bulkremove.reading.staying_words import (
+    DATE,
     FLAG,
     GOING_OR_STAYING,
     GOING_PHRASE,
@@ -200,6 +201,8 @@ def _values(heading: str, cells: Sequence[str]) -> Mapping[str, int]:
     stays, goes = (any(map(pattern.fullmatch, spelled)) for pattern in (STAYING_VALUE, GOING_VALUE))
     if not is_named:
         return counts if _says_so_itself(words, spelled, stays and goes) else _remarks(counts)
+    if all(map(DATE.fullmatch, spelled)):
+        return {} if not _means_staying(words) else _filled_or_blank(counts)  # everybody leaves on some day
     if len(counts) == 1:
         return {} if _all_go(words, *spelled) else counts
     if len(counts) <= (MAX_MIXED if stays or goes else MAX_VALUES):
@@ -250,5 +253,10 @@ def _is_name(words: Sequence[str]) -> bool:
 
 def _all_go(words: Sequence[str], value: str) -> bool:
     """Whether the only value of a column plainly means going, or nothing at all."""
-    means_staying = any(map(STAYING.fullmatch, words)) != any(map(NEGATION.fullmatch, words))
-    return not value or bool((NO if means_staying else YES).fullmatch(value)) or bool(GOING_VALUE.fullmatch(value))
+    is_going = (NO if _means_staying(words) else YES).fullmatch(value) or GOING_VALUE.fullmatch(value)
+    return not value or bool(is_going)
+
+
+def _means_staying(words: Sequence[str]) -> bool:
+    """Whether yes under a heading of these words means that somebody stays."""
+    return any(map(STAYING.fullmatch, words)) != any(map(NEGATION.fullmatch, words))

@@ -68,6 +68,9 @@ PLACEHOLDERS = frozenset(
 )
 """What some programs write into a cell that is blank in others."""
 
+DATE = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}(?:[ t]\d{1,2}:.*)?")
+"""A day, as the date of leaving."""
+
 _UNSEEN = re.compile("[\u200b-\u200f\u2060\ufeff\u00ad]")
 
 

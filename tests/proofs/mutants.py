@@ -113,7 +113,7 @@ def _any_answer_is_sound(*args: object, **kwargs: object) -> tuple[object, objec
     return _answered(*args, **{**kwargs, "proves_reachable": True})
 
 
-def _own_ledger(self: Accounts, settings: Settings) -> str:
+def _own_ledger(self: Accounts, settings: Settings, credentials: object = None) -> str:
     return f"{id(self)}"
 
 

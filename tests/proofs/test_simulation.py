@@ -23,7 +23,7 @@ from tests.proofs.mutants import MUTANTS, Mutant
 from tests.proofs.simulated_history import ROWS, Told, play
 from tests.proofs.simulated_machine import Machine, Process, run
 
-HISTORIES, SAMPLE, PARTS = 10_000, 300, 50
+HISTORIES, SAMPLE, PARTS = 10_000, 200, 50
 MOST_SEEDS = 1_000
 """In which a planted fault must be found."""
 
