@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from bulkremove.app import App
+from bulkremove.app.daily_cap import removals_today
 from bulkremove.config import Settings, load
-from bulkremove.domain.errors import LocalFileFailed, OtherHomeSends, SettingsError
+from bulkremove.domain.errors import ConsentMissing, LocalFileFailed, OtherHomeSends, SettingsError
 from bulkremove.domain.job import FrontEnd
 from bulkremove.platform.sending_homes import claim_limits
 from bulkremove.reading.options import ReadOptions
@@ -177,6 +178,46 @@ async def test_a_run_is_refused_while_another_home_folder_sends(tmp_path: Path, 
             await run(app, job)
         assert 3 == (await app.jobs.tally(job)).open
         assert FrontEnd.COMMAND is job.origin
+
+
+# Jobs of one organisation's clients
+
+
+def app_of(home: Path, account: str) -> App:
+    return App(load({"home": str(home), "account": account}, {}), environ={})
+
+
+async def test_rows_that_a_client_of_the_same_organisation_may_send_are_left_out(tmp_path: Path) -> None:
+    home, file = tmp_path / "home", tmp_path / "f.csv"
+    file.write_text(triples(3))
+    for name, client, organization in (("a", "1000.A", "Acme"), ("b", "1000.B", " ACME "), ("c", "1000.C", "Other")):
+        log_in(home, name, client, organization)
+    with closing(app_of(home, "a")) as app:
+        first = await stored(app, await app.plans.preview(file, name="f.csv", options=ReadOptions()), tmp_path)
+    with closing(app_of(home, "b")) as app:
+        preview = await app.plans.preview(file, name="f.csv", options=ReadOptions())
+        with pytest.raises(ConsentMissing, match=f"still to be sent by job {first.id}"):
+            await stored(app, preview, tmp_path)  # which organisation this client belongs to is known from here on
+        preview = await app.plans.preview(file, name="f.csv", options=ReadOptions())
+        assert (0, (first.id,)) == (preview.plan.removals, preview.plan.open_in)
+    with closing(app_of(home, "c")) as app:
+        stranger = await stored(app, await app.plans.preview(file, name="f.csv", options=ReadOptions()), tmp_path)
+        assert 3 == (await app.jobs.tally(stranger)).open
+
+
+async def test_the_cap_of_a_day_is_the_organisations(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    for name, client, organization in (("a", "1000.A", "Acme"), ("b", "1000.B", "Acme"), ("c", "1000.C", "Other")):
+        log_in(home, name, client, organization)
+    made = {}
+    for index, name in enumerate("abc"):
+        (tmp_path / f"{name}.csv").write_text(triples(3, first=3 * index))
+        with closing(app_of(home, name)) as app:
+            preview = await app.plans.preview(tmp_path / f"{name}.csv", name="f.csv", options=ReadOptions())
+            made[name] = await stored(app, preview, tmp_path)
+    with closing(app_of(home, "a")) as app:
+        counted = {name: await removals_today(app.context, job.client, job.host) for name, job in made.items()}
+    assert {"a": 6, "b": 6, "c": 3} == counted
 
 
 # A sandbox on this machine

@@ -597,6 +597,15 @@ async def test_a_row_whose_removal_another_job_has_settled_gets_no_slot(storage:
     await storage.attempts.close(permit, AttemptOutcome(permit.attempt, Status.REMOVED), Answered())
     assert DoneElsewhere("other", mine.number, Status.REMOVED) == await storage.attempts.take(mine, Rule(allowed=9))
     assert isinstance(await storage.attempts.take(stranger, Rule(allowed=9)), Permit)
+    for client, host, organization in (("c", "h", "acme"), ("d", "h", "other"), ("e", "g", "acme")):
+        await storage.jobs.set_organization(client, host, organization)
+    _, stranger = await rows(storage, "stranger")
+    assert isinstance(await storage.attempts.take(stranger, Rule(allowed=9)), Permit), "another organisation's"
+    await storage.jobs.set_organization("d", "h", "acme")
+    await storage.jobs.create(replace(job("sibling"), client="d", planned_at=Epoch(5.0)), planned(1))
+    (sibling,) = await rows(storage, "sibling")
+    done = DoneElsewhere("other", mine.number, Status.REMOVED)
+    assert done == await storage.attempts.take(sibling, Rule(allowed=9)), "another client of its organisation"
     late = replace(job("late"), client="c", planned_at=Epoch(1e12))
     await storage.jobs.create(late, planned(1))
     (later_row,) = await rows(storage, "late")

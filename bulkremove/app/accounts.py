@@ -10,7 +10,7 @@ from bulkremove.app.context import Context
 from bulkremove.app.results import QuotaUsage
 from bulkremove.config import Settings
 from bulkremove.domain.clock import later, seconds_between
-from bulkremove.domain.errors import BulkremoveError, SettingsError
+from bulkremove.domain.errors import BulkremoveError, NotAuthorized, SettingsError
 from bulkremove.domain.job import Job
 from bulkremove.engine import rate_limit
 from bulkremove.platform.sending_homes import claim_limits, other_homes, state_folder
@@ -22,6 +22,7 @@ from bulkremove.zoho.accounts import (
     client_hash,
     from_environment,
     ledger_key,
+    organization_key,
     system_keyring,
     with_data_center,
 )
@@ -58,7 +59,7 @@ class Accounts:
         own = [account for account in stored if (account.client, account.dc) == (client, settings.dc)]
         others = [account for account in stored if account.dc == settings.dc and account.client != client]
         named = next((account.organization for account in own if account.organization), "")
-        if named and settings.organization and ledger_key("", named) != ledger_key("", settings.organization):
+        if named and settings.organization and organization_key(named) != organization_key(settings.organization):
             raise SettingsError(
                 f"These credentials belong to the organisation {named!r}, but the settings name "
                 f"{settings.organization!r} ({settings.sources.get('organization', 'given')}).",
@@ -121,6 +122,19 @@ class Accounts:
                 hint="Use the options of its first run (--account, --sandbox or the same environment).",
             )
         return settings
+
+    async def record_organization(self, job: Job) -> None:
+        """Keep which organisation the job's client belongs to: jobs of its other clients must know of the job's rows.
+
+        Where that is not known yet nothing can be sent, so it is kept before the job is run.
+        """
+        organization = ""
+        with suppress(NotAuthorized, SettingsError):
+            settings = self.settings_of(job)
+            if self.client(settings) == job.client:
+                organization = organization_key(self.organization(settings))
+        if organization:
+            await self._context.storage.jobs.set_organization(job.client, job.host, organization)
 
     def ledger_key(self, settings: Settings, credentials: Credentials | None = None) -> str:
         """The key of the account's ledger. Raises NotAuthorized or SettingsError where there are no credentials."""

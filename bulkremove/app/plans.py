@@ -162,11 +162,12 @@ class Plans:
                     )
                 if front_end is FrontEnd.COMMAND and consent.by_hash_alone:
                     await self._check_never_run(preview.plan)
-                await self._check_unclaimed(preview)
                 prepared = ", ".join(prepared_by)
                 job = await self._new_job(
                     preview, folder=folder, prepared_by=prepared, confirmed_by=by, origin=front_end
                 )
+                await self._accounts.record_organization(job)
+                await self._check_unclaimed(preview)
                 if idempotency_key:
                     job = replace(job, options={**job.options, "idempotency_key": idempotency_key})
                 if consent.compared:
@@ -200,16 +201,17 @@ class Plans:
         ``held``: why it must not run before somebody approves it; ``due_at``: when it may run at the earliest.
         """
         async with self._jobs.claim_plan():
+            job = await self._new_job(preview, folder=folder, prepared_by=by, confirmed_by=by, origin=FrontEnd.NIGHTLY)
+            await self._accounts.record_organization(job)
             try:
                 if not held:
                     await self._check_unclaimed(preview)
             except ConsentMissing as missing:  # something was confirmed since the preview
                 held = missing.message
-            state = JobState.HELD if held else JobState.SCHEDULED if due_at else JobState.READY
-            due_at = None if held else due_at
-            confirmed_by, origin = "" if held else by, FrontEnd.NIGHTLY
-            job = await self._new_job(preview, folder=folder, prepared_by=by, confirmed_by=confirmed_by, origin=origin)
-            job = replace(job, state=state, reason=held or "", due_at=due_at)
+            if held:
+                job = replace(job, state=JobState.HELD, reason=held, confirmed_by="")
+            elif due_at:
+                job = replace(job, state=JobState.SCHEDULED, due_at=due_at)
             act = "held" if held else "announced" if due_at else "confirmed"
             await self._jobs.add(job, preview.plan, act, *records(job), by=by)
         return job

@@ -107,6 +107,7 @@ class Runs:
                     now=self._context.clock.wall(),
                     front_end=front_end,
                 )
+            await self._accounts.record_organization(job)
             await check_daily_cap(self._context, job, rows_left)
             protected = protected_learners(self._context.settings)
             if front_end is FrontEnd.NIGHTLY and rows_left and (shrunk := shrunk_list(job, self._context.settings)):

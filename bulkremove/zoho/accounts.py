@@ -109,7 +109,12 @@ def client_hash(client_id: str) -> str:
 
 def ledger_key(host: str, organization: str) -> str:
     """Return the key of the quota ledger: two clients of one organisation share its quota. Letter case is ignored."""
-    return f"{host}|{' '.join(organization.casefold().split())}"
+    return f"{host}|{organization_key(organization)}"
+
+
+def organization_key(organization: str) -> str:
+    """Return a text that is equal for names that differ only in letter case and white space."""
+    return " ".join(organization.casefold().split())
 
 
 class AccountStore:

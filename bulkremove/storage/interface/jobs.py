@@ -108,6 +108,13 @@ class JobStore(Protocol):
         """Record that a process drives the job."""
         ...
 
+    async def set_organization(self, client: str, host: str, organization: str) -> None:
+        """Keep which organisation a client belongs to; jobs of its clients know of each other's rows.
+
+        ``organization``: a text that is equal for equal organisations.
+        """
+        ...
+
     async def set_protected(self, job_id: str, entries: int) -> None:
         """Keep how many entries the protected list had when the job was started or held last."""
         ...

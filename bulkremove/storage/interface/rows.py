@@ -62,14 +62,14 @@ class RowStore(Protocol):
         ...
 
     async def open_elsewhere(self, client: str, host: str, *, held_since: Epoch) -> Mapping[Removal, str]:
-        """The removals that jobs of the client may still send, each with the job's id.
+        """The removals that jobs of the client's organisation may still send, each with the job's id.
 
         ``held_since``: jobs that wait for approval since before then have expired.
         """
         ...
 
     async def removals_since(self, client: str, host: str, since: Epoch, *, starting: str = "") -> int:
-        """How many rows of a client were sent since then, or are to be sent by jobs that run or were confirmed.
+        """How many rows of a client's organisation were sent since then, or are to be sent by jobs that will run.
 
         What a journal may have lost that was accepted since then counts as well, and so do the rows left of the job
         ``starting``, whatever its state.

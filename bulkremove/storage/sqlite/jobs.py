@@ -138,6 +138,10 @@ class SqliteJobs:
     async def drive(self, job_id: str, *, by: FrontEnd, at: Epoch) -> None:
         await self._database.write(lambda transaction: transaction.execute(_JOBS.drive_job, job=job_id, by=by, at=at))
 
+    async def set_organization(self, client: str, host: str, organization: str) -> None:
+        whose = {"client": client, "host": host, "organization": organization}
+        await self._database.write(lambda transaction: transaction.execute(_JOBS.set_organization, **whose))
+
     async def set_protected(self, job_id: str, entries: int) -> None:
         await self._database.write(
             lambda transaction: transaction.execute(_JOBS.set_protected, job=job_id, entries=str(entries))

@@ -26,6 +26,7 @@ MIGRATIONS = (
     "15-stop-requests.sql",
     "16-nights.sql",
     "17-unknown-elsewhere.sql",
+    "18-organizations.sql",
 )
 """Files in ``schema``, in the order in which they were added; a new journal goes through all of them."""
 WITH_COUNTER = 4

@@ -71,6 +71,11 @@ WHERE id = :job;
 -- Record that a process drives a job.
 UPDATE job SET driven_at = :at, driven_by = :by WHERE id = :job;
 
+-- name: set_organization
+-- Keep which organisation a client belongs to, as was said last.
+INSERT INTO client_organization (client, host, organization) VALUES (:client, :host, :organization)
+ON CONFLICT DO UPDATE SET organization = excluded.organization;
+
 -- name: set_protected
 -- Keep how many entries the protected list has when a job starts.
 UPDATE job SET options = json_set(options, '$.protected', :entries) WHERE id = :job;

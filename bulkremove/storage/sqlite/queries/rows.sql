@@ -93,15 +93,17 @@ DELETE FROM row WHERE job = :job AND position IN (SELECT position FROM row WHERE
 SELECT id FROM job WHERE totals IS NOT NULL AND EXISTS (SELECT 1 FROM row WHERE row.job = job.id);
 
 -- name: open_rows_of_account
--- The ids of the rows that jobs of an account may still send, with the job.
+-- The ids of the rows that jobs of a client, or of another client of its organisation, may still send, with the job.
 SELECT course, batch, learner, job.id FROM row JOIN job ON job.id = row.job
-WHERE client = :client AND host = :host
+WHERE host = :host AND (client = :client
+        OR client IN (SELECT other FROM same_organization WHERE client = :client AND host = :host))
     AND (job.state IN ('ready', 'running', 'paused')
         OR (job.state = 'held' AND (job.due_at IS NOT NULL OR job.driven_at >= :held_since)))
     AND row.state IN ('pending', 'sending');
 
 -- name: settled_elsewhere
--- Another job of the same client that has settled the removal of a row, or may have made it, since the job was planned.
+-- Another job of the same organisation that has settled the removal of a row, or may have made it, since the job was
+-- planned.
 -- A job that was made later has done so, whatever the times: a clock may have been wrong.
 -- What a person found last counts for an unknown row; without that, those that this job sends again don't count.
 WITH RECURSIVE retried(id) AS (SELECT retry_of FROM job WHERE id = :job AND retry_of IS NOT NULL
@@ -110,7 +112,9 @@ SELECT other.job, other.number, other.state, (SELECT result FROM note WHERE note
     AND note.position = other.position AND result != '' ORDER BY note.id DESC LIMIT 1) AS found
 FROM row AS other JOIN job ON job.id = other.job JOIN job AS mine ON mine.id = :job
 WHERE other.learner = :learner AND other.batch = :batch AND other.course = :course AND other.job != :job
-    AND job.client = mine.client AND job.host = mine.host
+    AND job.host = mine.host AND (job.client = mine.client OR EXISTS (SELECT 1 FROM same_organization
+        WHERE same_organization.client = mine.client AND same_organization.other = job.client
+        AND same_organization.host = mine.host))
     AND (other.state IN ('removed', 'removed_inferred', 'not_found')
         OR ((other.state = 'unknown' OR (other.state = 'sending' AND job.state IN ('stopped', 'cancelled', 'finished')))
             AND (found = 'gone' OR (found IS NULL AND other.job NOT IN retried))))
@@ -122,17 +126,23 @@ ORDER BY other.state IN ('unknown', 'sending') AND found IS NULL LIMIT 1;
 SELECT DISTINCT mine.id FROM row AS other JOIN job ON job.id = other.job
 JOIN row ON row.learner = other.learner AND row.batch = other.batch AND row.course = other.course AND row.job != other.job
 JOIN job AS mine ON mine.id = row.job
-WHERE other.job = :job AND mine.client = job.client AND mine.host = job.host
+WHERE other.job = :job AND mine.host = job.host
+    AND (mine.client = job.client OR EXISTS (SELECT 1 FROM same_organization
+        WHERE same_organization.client = mine.client AND same_organization.other = job.client
+        AND same_organization.host = mine.host))
     AND other.state IN ('removed', 'removed_inferred', 'not_found', 'unknown', 'sending')
     AND row.state IN ('pending', 'sending', 'not_sent', 'unknown')
     AND (coalesce(other.finished_at, job.finished_at) >= mine.planned_at OR job.rowid > mine.rowid);
 
 -- name: count_removals_since
--- How many rows of a client were sent since a time, or are to be sent by jobs that run or were confirmed since then.
+-- How many rows of a client, or of another client of its organisation, were sent since a time, or are to be sent by
+-- jobs that run or were confirmed since then.
 -- What lies far ahead was sent while the clock was wrong. The rows left of the job :starting count too.
 -- And how many removals a journal may have lost that was accepted since then.
 SELECT count(*), (SELECT coalesce(sum(removals), 0) FROM restore WHERE at >= :since) FROM job JOIN row ON row.job = job.id
-WHERE client = :client AND host = :host AND (job.finished_at IS NULL OR job.finished_at >= :since OR job.id = :starting)
+WHERE host = :host AND (client = :client
+        OR client IN (SELECT other FROM same_organization WHERE client = :client AND host = :host))
+    AND (job.finished_at IS NULL OR job.finished_at >= :since OR job.id = :starting)
     AND (first_sent_at BETWEEN :since AND :since + 2 * 86400
         OR (job.id = :starting AND row.state IN ('pending', 'sending')) OR (row.state = 'pending'
         AND (job.state IN ('ready', 'running') OR (job.state = 'paused' AND job.created_at >= :since))));
