@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkremove.app import App, SandboxOptions, SessionUser
+from bulkremove.app import App, SandboxOptions, SessionUser, this_person
 from bulkremove.app.audit_text import facts_in_words
 from bulkremove.config import Settings, load
 from bulkremove.domain.clock import Epoch
@@ -316,7 +316,9 @@ def test_a_log_that_was_made_anew_lacks_the_hash_of_an_old_notice(program: Bulkr
 def test_the_audit_log_is_read_as_sentences(program: Bulkremove) -> None:
     program("tokens", "add", "hr", "--role", "preparer")
     line = program("audit").stdout
-    assert re.search(r"on this machine: token added  name hr, role preparer, token [0-9a-f]{8}\n$", line)
+    assert re.search(
+        r"on this machine: token added  name hr, owner .* on this machine, role preparer, token [0-9a-f]{8}\n$", line
+    )
     facts = {"columns": {"course": 1, "batch": 2}, "sheet": None, "open": False, "sign_on": True, "plan": "a" * 64}
     assert "columns course 1 and batch 2, sign on, plan aaaaaaaaaaaa..." == facts_in_words(facts)
 
@@ -331,6 +333,17 @@ async def test_an_entry_that_is_put_in_between_is_found(tmp_path: Path) -> None:
     storage = SqliteStorage(tmp_path, SystemClock())
     assert (3, "it was changed, or the one before it was") == (await storage.audit.verify()).broken
     storage.close()
+
+
+@pytest.mark.parametrize("words", [("--owner", "Kim"), ()])
+def test_a_token_is_its_owners_or_of_who_made_it(program: Bulkremove, words: tuple[str, ...]) -> None:
+    assert 0 == program("tokens", "add", "hr", "--role", "preparer", *words).returncode
+    (token,) = json.loads(program("tokens", "--json").stdout)
+    owner = "Kim" if words else this_person()
+    assert owner == token["owner"]
+    assert f"good, of {owner}" in program("tokens").stdout
+    unknown = program("tokens", "add", "hr", "--role", "preparer", "--owner", "jo of kim")
+    assert (True, True) == (unknown.returncode != 0, "is no user name" in unknown.stderr)
 
 
 def test_a_run_leaves_its_confirmation_in_the_audit_log(program: Bulkremove) -> None:

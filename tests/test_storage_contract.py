@@ -508,7 +508,7 @@ async def test_users_and_tokens_change_together_with_their_audit_entries(storage
     assert not await storage.users.set_password("al", "another", ACT)
     assert await storage.users.remove_user("JO", ACT)
     assert [] == await storage.users.users()
-    token = Token("t", "hr", Role.PREPARER, Epoch(1.0), None)
+    token = Token("t", "hr", Role.PREPARER, "kim", Epoch(1.0), None)
     await storage.users.add_token(token, "digest", ACT)
     assert token == await storage.users.token_of("digest")
     assert await storage.users.revoke_token("t", ACT, at=Epoch(3.0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import json
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -410,6 +411,32 @@ async def test_four_eyes_are_two_people(tmp_path: Path) -> None:
         job = job_of(await other.confirm(seen))
         found = await one.app.jobs.find(job)
         assert ("admin", "approver") == (found.prepared_by, found.confirmed_by)
+
+
+@pytest.mark.parametrize("by_token", [True, False])
+async def test_a_token_and_its_owner_are_one_person_under_four_eyes(tmp_path: Path, *, by_token: bool) -> None:
+    world, _ = crowd(tmp_path, 3)
+    async with (
+        running_site(tmp_path / "home", world=world, roles=(Role.APPROVER,), four_eyes=True) as one,
+        one.visitor(known=False) as visitor,
+    ):
+        await visitor.sign_in("approver")
+        token = await one.program(Role.APPROVER, owner="Approver")
+        other = await one.program(Role.APPROVER, owner="kim")
+        if by_token:  # the token's owner confirms on the page what the token has uploaded
+            told = await visitor.ask("POST", "/api/v1/plans?name=f.csv", data=triples(3), headers=token)
+            upload = json.loads(told.text)["id"]
+        else:  # the token confirms what its owner has uploaded
+            upload = (await visitor.upload(triples(3))).url.rpartition("/")[2]
+        page, path = f"/uploads/{upload}", f"/api/v1/plans/{upload}"
+        plan = json.loads((await visitor.ask("GET", path, headers=token)).text)["plan_hash"]
+        assert "somebody else must confirm" in (await visitor.get(page)).text
+        if by_token:
+            refused = await visitor.post(f"{page}/confirm", plan=plan, number="3")
+        else:
+            refused = await visitor.ask("POST", f"{path}/confirm", json={"plan_hash": plan}, headers=token)
+        assert (409, True) == (refused.status, "agree to it too" in refused.text), refused.text
+        assert 400 > (await visitor.ask("POST", f"{path}/confirm", json={"plan_hash": plan}, headers=other)).status
 
 
 async def test_who_says_how_a_file_is_read_shapes_its_plan_too(tmp_path: Path) -> None:

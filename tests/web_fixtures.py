@@ -128,9 +128,9 @@ class RunningSite:
         async with self.visitor(known=False) as first, self.visitor(known=False) as second:
             yield first, second
 
-    async def program(self, role: Role) -> dict[str, str]:
+    async def program(self, role: Role, *, owner: str = "") -> dict[str, str]:
         """The header with which a program comes in."""
-        _, secret = await self.app.users.add_token(f"program-{role}", role, by="a test")
+        _, secret = await self.app.users.add_token(f"program-{role}", role, by="a test", owner=owner)
         return {"Authorization": f"Bearer {secret}"}
 
 

@@ -17,6 +17,7 @@ from bulkremove.domain.row import Status
 
 ON_THIS_MACHINE = " on this machine"
 """What the names of the operating system's users end in."""
+TOKEN, OF_OWNER = "token ", " of "
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,5 +128,19 @@ def check_four_eyes(prepared_by: Collection[str], by: str, settings: Settings) -
 
 
 def is_same_person(one: str, other: str) -> bool:
-    """Whether two names are one person's: the page's user ``Kim`` and the system's user ``kim`` are taken for one."""
-    return one.removesuffix(ON_THIS_MACHINE).casefold() == other.removesuffix(ON_THIS_MACHINE).casefold()
+    """Whether two names are one person's: the page's user ``Kim`` and the system's user ``kim`` are taken for one.
+
+    A token is taken for its owner.
+    """
+    return _person(one) == _person(other)
+
+
+def token_actor(name: str, owner: str) -> str:
+    """Return how a token is named as who did something. ``owner``: empty for one that an older version made."""
+    return f"{TOKEN}{name}{OF_OWNER}{owner}" if owner else f"{TOKEN}{name}"
+
+
+def _person(actor: str) -> str:
+    if actor.startswith(TOKEN):  # no name of a user has a space
+        actor = actor.partition(OF_OWNER)[2] or actor
+    return actor.removesuffix(ON_THIS_MACHINE).casefold()

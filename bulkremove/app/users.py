@@ -150,13 +150,18 @@ class Users:
         """All tokens, revoked ones too."""
         return await self._storage.users.tokens()
 
-    async def add_token(self, name: str, role: Role, *, by: str) -> tuple[Token, str]:
-        """Add a token for a program; returns it and its secret, of which only a digest is stored. Raises UserError."""
+    async def add_token(self, name: str, role: Role, *, by: str, owner: str = "") -> tuple[Token, str]:
+        """Add a token for a program; returns it and its secret, of which only a digest is stored. Raises UserError.
+
+        ``owner``: the person who is responsible for it, else who adds it; under ``four_eyes`` both are one person.
+        """
+        if owner and _NAME.fullmatch(owner) is None:
+            raise UserError(f"{owner!r} is no user name: letters, digits, '.', '_', '@' and '-' only, at most 64.")
         if _NAME.fullmatch(name) is None:
             raise UserError(f"{name!r} is no token name: letters, digits, '.', '_', '@' and '-' only, at most 64.")
-        token = Token(secrets.token_hex(4), name, role, self._clock.wall(), None)
+        token = Token(secrets.token_hex(4), name, role, owner or by, self._clock.wall(), None)
         secret = f"bulkremove_{secrets.token_urlsafe(32)}"
-        entry = self._act(by, "token_added", token=token.id, name=name, role=role.value)
+        entry = self._act(by, "token_added", token=token.id, name=name, role=role.value, owner=token.owner)
         await self._storage.users.add_token(token, _digest(secret), entry)
         return token, secret
 

@@ -105,27 +105,32 @@ def tokens(context: click.Context, as_json: bool) -> None:
     screen: Screen = context.obj
     stored_tokens = screen.call(lambda app: app.users.tokens())
     if as_json:
-        names = ("id", "name", "role", "added_at", "revoked_at")
+        names = ("id", "name", "role", "owner", "added_at", "revoked_at")
         screen.answer(json.dumps([{name: getattr(token, name) for name in names} for token in stored_tokens]))
         return
     if not stored_tokens:
         screen.answer("There are no tokens yet. `bulkremove tokens add NAME --role preparer` makes one.")
     for token in stored_tokens:
         state = "good" if token.revoked_at is None else f"revoked {_local_time(token.revoked_at)}"
-        screen.answer(f"{token.id}  {token.name:<20}  {token.role.value:<9}  {state}")
+        owner = f", of {token.owner}" if token.owner else ""
+        screen.answer(f"{token.id}  {token.name:<20}  {token.role.value:<9}  {state}{owner}")
 
 
 @tokens.command("add")
 @click.argument("name")
 @role_option
+@click.option("--owner", metavar="USER", default="", help="The person who is responsible for it; else you are.")
 @click.pass_obj
-def add_token(screen: Screen, name: str, role: str) -> None:
-    """Make a token for the program NAME. It is shown once and not stored."""
+def add_token(screen: Screen, name: str, role: str, owner: str) -> None:
+    """Make a token for the program NAME. It is shown once and not stored.
+
+    Under `four_eyes` its owner can't approve what it prepared, nor it what its owner prepared.
+    """
     from bulkremove.app import this_person
 
-    token, secret = screen.call(lambda app: app.users.add_token(name, Role(role), by=this_person()))
-    screen.say(f"Token {token.id} for {name} as {role}. It is not shown again:")
-    screen.answer(secret, id=token.id, name=name, role=role)
+    token, secret = screen.call(lambda app: app.users.add_token(name, Role(role), by=this_person(), owner=owner))
+    screen.say(f"Token {token.id} for {name} as {role}, of {token.owner}. It is not shown again:")
+    screen.answer(secret, id=token.id, name=name, role=role, owner=token.owner)
 
 
 @tokens.command()

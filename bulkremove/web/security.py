@@ -19,6 +19,7 @@ from aiohttp.typedefs import Handler, Middleware
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from bulkremove.app import App
+from bulkremove.app.consent import token_actor
 from bulkremove.domain.permissions import Right
 from bulkremove.web.fair_share import FairShare
 from bulkremove.web.routes import API, HEALTH, PERSON, SESSION, SOURCE, Person, Route
@@ -199,7 +200,7 @@ async def _person(request: web.Request, app: App, sessions: Sessions, address: A
                 text="Give a token: `Authorization: Bearer ...`. `bulkremove tokens add` makes one.",
                 headers={"WWW-Authenticate": "Bearer"},
             )
-        return Person(f"token {token.name}", token.role)
+        return Person(token_actor(token.name, token.owner), token.role)
     if address.sign_on is not None:  # the request came from the proxy; `_client` has refused any other
         return await address.sign_on.person(request.headers, app)
     person = await sessions.who(request[SESSION])

@@ -36,6 +36,8 @@ class Token:
     id: str
     name: str
     role: Role
+    owner: str
+    """The person who is responsible for it, as the audit log names them; empty for one that an older version made."""
     added_at: Epoch
     revoked_at: Epoch | None
 

@@ -27,6 +27,7 @@ MIGRATIONS = (
     "16-nights.sql",
     "17-unknown-elsewhere.sql",
     "18-organizations.sql",
+    "19-token-owners.sql",
 )
 """Files in ``schema``, in the order in which they were added; a new journal goes through all of them."""
 WITH_COUNTER = 4

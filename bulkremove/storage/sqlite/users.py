@@ -68,6 +68,7 @@ class SqliteUsers:
             id=token.id,
             name=token.name,
             role=token.role,
+            owner=token.owner,
             digest=digest,
             added_at=token.added_at,
         )
@@ -88,5 +89,5 @@ class SqliteUsers:
 
 
 def _token(row: Iterable[object]) -> Token:
-    token_id, name, role, added_at, revoked_at = row
-    return Token(str(token_id), str(name), Role(str(role)), added_at, revoked_at)  # type: ignore[arg-type] # STRICT columns
+    token_id, name, role, owner, added_at, revoked_at = row
+    return Token(str(token_id), str(name), Role(str(role)), str(owner), added_at, revoked_at)  # type: ignore[arg-type] # STRICT columns

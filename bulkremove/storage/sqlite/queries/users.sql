@@ -24,15 +24,15 @@ DELETE FROM user WHERE name = :name COLLATE NOCASE;
 
 -- name: list_tokens
 -- All tokens, revoked ones too, the oldest first.
-SELECT id, name, role, added_at, revoked_at FROM token ORDER BY added_at, id;
+SELECT id, name, role, owner, added_at, revoked_at FROM token ORDER BY added_at, id;
 
 -- name: get_token
 -- The token with a digest, unless it was revoked.
-SELECT id, name, role, added_at, NULL FROM token WHERE digest = :digest AND revoked_at IS NULL;
+SELECT id, name, role, owner, added_at, NULL FROM token WHERE digest = :digest AND revoked_at IS NULL;
 
 -- name: insert_token
 -- Add a token.
-INSERT INTO token (id, name, role, digest, added_at) VALUES (:id, :name, :role, :digest, :added_at);
+INSERT INTO token (id, name, role, owner, digest, added_at) VALUES (:id, :name, :role, :owner, :digest, :added_at);
 
 -- name: revoke_token
 -- Revoke a token that is still valid.
