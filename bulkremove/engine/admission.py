@@ -20,7 +20,11 @@ from bulkremove.zoho.client import Admission
 T = TypeVar("T")
 
 MAX_STALE_PERMITS = 3
-"""After so many consecutive permits that were too old to be used, the run ends instead of taking slots for ever."""
+"""After so many consecutive permits that were too old to be used, the run ends instead of taking slots for ever.
+
+At a speed of life of 300, a permit is too old after milliseconds, which any computer takes now and then, so that there
+it is so many times the speed.
+"""
 
 NotAdmitted = YieldToOtherRow | OwnLimit | DoneElsewhere | RunEnd | TokenWait | None
 """Why a row was not admitted; None: its ``in_time`` turned false."""
@@ -46,9 +50,10 @@ class TokenProvider(Protocol):
 
 
 class Admissions:
-    """The admissions of one run."""
+    """The admissions of one run. ``speed``: that of its clock."""
 
-    def __init__(self, limiter: RateLimiter, tokens: TokenProvider) -> None:
+    def __init__(self, limiter: RateLimiter, tokens: TokenProvider, *, speed: float) -> None:
+        self._max_stale_permits = max(1.0, speed) * MAX_STALE_PERMITS
         self._limiter = limiter
         self._tokens = tokens
         self._stale_permits = 0
@@ -89,7 +94,7 @@ class Admissions:
                 admission = Admission(permit, token, partial(self._limiter.is_still_valid, permit))
             else:
                 self._stale_permits += 1
-                if self._stale_permits >= MAX_STALE_PERMITS:
+                if self._stale_permits >= self._max_stale_permits:
                     self._stale_permits = 0
                     admission = _too_slow(permit.commit_seconds)
         finally:

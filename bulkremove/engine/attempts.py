@@ -90,7 +90,7 @@ class Attempts:
     ) -> None:
         self._sender = sender
         self._limiter = limiter
-        self._admissions = Admissions(limiter, tokens)
+        self._admissions = Admissions(limiter, tokens, speed=clock.speed)
         self._breaker = breaker
         self._descriptor_waits = 0
         """Waits for a file descriptor since the last call that was made."""
