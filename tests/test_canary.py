@@ -12,6 +12,7 @@ import pytest
 from bulkremove.app import App, SandboxOptions
 from bulkremove.app.doctor import checks
 from bulkremove.config import Settings
+from bulkremove.domain.attempt import LookupResult
 from bulkremove.domain.clock import Clock, Epoch
 from bulkremove.domain.errors import ConsentMissing, JobBusy
 from bulkremove.domain.job import EndReason, Job, JobState
@@ -106,6 +107,23 @@ async def test_a_first_row_whose_fate_is_unknown_is_asked_about(tmp_path: Path, 
         assert JobState.PAUSED is ended.job.state
         if tally[Status.UNKNOWN]:
             assert "row 2, learner 478346000019558000" in await app.canaries.question(job)
+
+
+async def test_a_first_row_that_was_noted_as_still_there_is_not_confirmed(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 3, missing=0, faults={"learners": {"478346000019558000": ["other_wording"] * 3}})
+    settings = Settings(tmp_path / "home", canary="always")
+    with closing(App(settings, environ={}, sandbox=SandboxOptions(world, 60.0))) as app:
+        job = await planned(app, tmp_path, triples(3))
+        await run(app, job)
+        await app.jobs.cancel(job.id, by="jo")
+        (unknown,) = await app.jobs.outcomes(job, Status.UNKNOWN)
+        await app.jobs.add_note(job.id, unknown.number, "", result=LookupResult.STILL_THERE, by="kim")
+        with pytest.raises(ConsentMissing, match=f"Row {unknown.number} of job {job.id} was noted as still there"):
+            await app.canaries.confirm(job, by="jo")
+        assert await app.canaries.question(job)
+        await app.jobs.add_note(job.id, unknown.number, "", result=LookupResult.GONE, by="kim")
+        await app.canaries.confirm(job, by="jo")
+        assert "" == await app.canaries.question(job)
 
 
 async def test_a_limited_first_row_yields_to_no_other(tmp_path: Path) -> None:

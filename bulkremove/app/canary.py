@@ -86,6 +86,15 @@ class Canaries:
                 hint=_again(job.id),
                 page_hint=f"Answer on the page of job {job.id}.",
             )
+        if row.still_there:
+            raise ConsentMissing(
+                f"Row {row.number} of job {job.id} was noted as still there, so this removal did nothing. Nothing was "
+                "confirmed.",
+                hint=f"If the learner is gone after all: `bulkremove note {job.id} {row.number} --gone`, then answer "
+                "again. If not, cancel the job and ask for help.",
+                page_hint=f"If the learner is gone after all, note this for row {row.number}, then answer again. If "
+                "not, cancel the job and ask for help.",
+            )
         at = self._context.clock.wall()
         entry = Act(by, "canary_confirmed", {"job": job.id, "client": job.client, "host": job.host}, at)
         event = JobEvent(job.id, "canary_confirmed", f"{by} saw that the first learner is gone.", at)

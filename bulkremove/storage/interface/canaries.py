@@ -24,6 +24,8 @@ class RemovedRow:
     http_status: int | None
     api_code: str | None
     text: str
+    still_there: bool = False
+    """Whether what a person noted last about the row, if it is unknown, is that the learner is still there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,9 @@ WHERE name = 'canary_given_up' AND client = :client AND host = :host;
 -- name: last_removed
 -- The row that was removed last for a client on a host, or may have been, with its last response, if there is one.
 -- Only jobs count that were run since an event, or any if that is 0.
-SELECT row.job, row.number, course, batch, row.learner, attempt.http_status, attempt.api_code, coalesce(text, '')
+SELECT row.job, row.number, course, batch, row.learner, attempt.http_status, attempt.api_code, coalesce(text, ''),
+    coalesce((SELECT result FROM note WHERE note.job = row.job AND note.position = row.position AND result != ''
+        ORDER BY note.id DESC LIMIT 1), '') = 'still_there'
 FROM job JOIN row ON row.job = job.id
 LEFT JOIN attempt ON attempt.job = row.job AND attempt.position = row.position
 WHERE client = :client AND host = :host AND (row.state IN ('removed', 'removed_inferred', 'unknown')
