@@ -249,7 +249,10 @@ async def test_words_for_one_learner_only_and_rows_with_other_answers_are_no_evi
     mixed = {0: ["500_after_effect", "other_wording", "other_wording"], 1: ["empty_200"] * 9}
     with closing(site(tmp_path, faults=mixed)) as app:
         job = await planned(app, tmp_path, 2)
-        await run(app, job)
+        for _ in range(5):  # the other row may pause the job before the second attempt
+            await run(app, job)
+            if (await app.jobs.outcomes(job))[0].attempts >= 2:
+                break
         job = await app.jobs.cancel(job.id, by="jo")
         await note(app, job, 2)
         with pytest.raises(ConsentMissing, match="Another attempt for row 2 was answered differently"):

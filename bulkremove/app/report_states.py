@@ -1,29 +1,34 @@
-"""Rows of an earlier job's report whose state in the journal has become another since the report was written."""
+"""Reports of earlier jobs that are given as input, against what the journal knows of their rows."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from bulkremove.domain.attempt import Outcome
-from bulkremove.domain.errors import JobNotFound
-from bulkremove.domain.row import Status
+from bulkremove.domain.errors import FileRefused, JobNotFound
+from bulkremove.domain.ids import TRIMMED_CHARACTERS
+from bulkremove.domain.job import Job
+from bulkremove.domain.row import Exclusion, Roles, Status
 from bulkremove.domain.table import Table
-from bulkremove.reading.previous_report import unknown_in
+from bulkremove.reading.previous_report import SETTLED, unknown_in
 from bulkremove.storage import Storage
 
 
 async def with_present_states(table: Table, storage: Storage) -> Table:
-    """Return the table with the rows as unknown that its report calls settled, but the journal calls unknown.
+    """Return the table without the rows to send that the journal has settled since its report was written.
 
-    What proved them may have been withdrawn since. Nothing else of the journal counts against the report: where it was
-    put back from a backup, the report knows more. Such rows are not sent either way; a note says how many they are.
+    Rows that the journal calls unknown are so whatever the report says: what proved them may have been withdrawn. Else
+    a row that the report calls settled stays so: where the journal was put back from a backup, the report knows more.
+    Notes say how many such rows there are.
+
+    Raises FileRefused for a row with other ids than the job had sent it with, or would have: somebody sorted or shifted
+    a column without the others.
     """
-    indexes: dict[str, dict[int, int]] = defaultdict(dict)
-    for index, exclusion in table.settled.items():
-        if exclusion.job and exclusion.number:
-            indexes[exclusion.job][exclusion.number] = index
+    indexes: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for index, (job_id, number) in table.report_rows.items():
+        indexes[job_id][number].append(index)
     if not indexes or not storage.exists:
         return table
     settled, notes = dict(table.settled), []
@@ -33,14 +38,48 @@ async def with_present_states(table: Table, storage: Storage) -> Table:
         except JobNotFound:
             continue
 
-        def unknown(rows: Iterator[Outcome]) -> set[int]:
-            return {row.number for row in rows if row.status is Status.UNKNOWN}
+        def compare(
+            rows: Iterator[Outcome], job: Job = job, index_of: dict[int, list[int]] = index_of
+        ) -> dict[int, Status]:
+            statuses = {}
+            for row in rows:
+                for index in index_of.get(row.number, ()):
+                    _check_ids(table, index, row, job)
+                    statuses[index] = row.status
+            return statuses
 
-        numbers = index_of.keys() & await storage.rows.export(job, unknown)
-        settled.update({index_of[number]: unknown_in(job_id) for number in numbers})
-        if numbers:
+        statuses = await storage.rows.export(job, compare)
+        unknown = [index for index, status in statuses.items() if status is Status.UNKNOWN]
+        since = [index for index, status in statuses.items() if status in SETTLED and index not in table.settled]
+        settled |= {index: unknown_in(job_id) for index in unknown}
+        settled |= {index: _settled_since(job_id, statuses[index]) for index in since}
+        if told_else := [index for index in unknown if table.settled.get(index) != unknown_in(job_id)]:
             notes.append(
-                f"Job {job_id} calls {len(numbers):,} of these rows unknown by now, whatever this report says. They "
+                f"Job {job_id} calls {len(told_else):,} of these rows unknown by now, whatever this report says. They "
                 "are not sent; look these learners up in Zoho People."
             )
+        if since:
+            notes.append(f"Job {job_id} settled {len(since):,} of these rows since this report. They are not sent.")
     return replace(table, settled=settled, notes=(*table.notes, *notes))
+
+
+def _settled_since(job_id: str, status: Status) -> Exclusion:
+    return Exclusion(Status.DONE_BEFORE, f"Job {job_id} settled this row since the report was written: {status.value}.")
+
+
+def _check_ids(table: Table, index: int, row: Outcome, job: Job) -> None:
+    """Check that a row of the report has the ids of the job's row, unless that one has none or was erased."""
+    ids = _ids(row.cells, job.roles)
+    if row.status not in (Status.INVALID, Status.DUPLICATE) and all(ids):
+        found = _ids(table.row(index).cells, table.roles)
+        if found != ids:
+            raise FileRefused(
+                f"{table.source}, row {table.numbers[index]}: the report names learner {found[2]} in batch {found[1]} "
+                f"of course {found[0]}, but row {row.number} of job {job.id} was learner {ids[2]} in batch {ids[1]} of "
+                f"course {ids[0]}. A column was changed, sorted or moved without the others.",
+                hint="Nothing was sent. Give the report as it was written, or the original file.",
+            )
+
+
+def _ids(cells: Sequence[str], roles: Roles) -> list[str]:
+    return [cells[column].strip(TRIMMED_CHARACTERS) if column < len(cells) else "" for column in roles]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -85,7 +85,3 @@ class Exclusion:
 
     status: Status
     detail: str
-    job: str = field(default="", compare=False)
-    """The job whose report says so, if the input is one; empty otherwise."""
-    number: int = field(default=0, compare=False)
-    """The number of the row in that job."""

@@ -75,6 +75,8 @@ class Table:
     """How many rows were left out, since the user chose others by a column such as Action or Status."""
     settled: Mapping[int, Exclusion] = field(default_factory=dict)
     """Rows (by index) that an earlier job settled, if the input is its report."""
+    report_rows: Mapping[int, tuple[str, int]] = field(default_factory=dict)
+    """Of which job's row (its id and the row's number) the report tells in a row (by index), if the input is one."""
 
     def __len__(self) -> int:
         return len(self.numbers)

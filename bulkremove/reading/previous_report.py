@@ -18,7 +18,7 @@ from bulkremove.domain.table import PLAN_COLUMNS, REPORT_COLUMNS, SANDBOX_COLUMN
 _ADDED_APOSTROPHE = re.compile(r"'(?=[=+\-@\x00-\x1f\ufffd])")
 _TELLING = frozenset(REPORT_COLUMNS) - {"row", "status", "detail", "job", "attempts"}
 """Columns of a report that hardly another list has."""
-_NEEDED = ("status", "detail", "http_status", "finished_at", "job", "row")
+_NEEDED = ("status", "detail", "http_status", "finished_at", "job")
 _STATUSES = frozenset(status.value for status in Status)
 _COMMON_WORDS = frozenset({Status.UNKNOWN, Status.INVALID, Status.DUPLICATE, Status.REFUSED})
 """Statuses that other lists hold too."""
@@ -29,9 +29,11 @@ _JOB_ID = re.compile(
     r"^[ \t]*20[0-9]{6}-(?:sandbox-)?(?=[2-9]*[a-z])[2-9a-hjkmnp-z]{4}[ \t]*$", re.MULTILINE | re.IGNORECASE
 )
 """A line with a job's id alone, as app/plans.py makes it. One without a letter might be the number of another thing."""
+_ROW_NUMBER = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 _HINT = "Nothing was sent. Give the report as it was written, or the original file."
 _NEVER_SENT = (Status.DUPLICATE, Status.INVALID, Status.DONE_BEFORE)
-_SETTLED = (Status.REMOVED, Status.REMOVED_INFERRED, Status.NOT_FOUND, Status.REFUSED, Status.DONE_BEFORE)
+SETTLED = (Status.REMOVED, Status.REMOVED_INFERRED, Status.NOT_FOUND, Status.REFUSED, Status.DONE_BEFORE)
+"""The statuses of rows that are not sent again."""
 
 
 def report_columns(header: Sequence[str], name: str) -> tuple[int, ...] | None:
@@ -160,7 +162,7 @@ def settled(columns: Sequence[Sequence[str]], numbers: Sequence[int], name: str)
     Raises FileRefused for a status that no report has, or that does not belong to its row: somebody changed it, or
     sorted this column alone, and the row may have been removed already.
     """
-    statuses, details, http_statuses, finished, jobs, rows = (columns[REPORT_COLUMNS.index(name)] for name in _NEEDED)
+    statuses, details, http_statuses, finished, jobs = (columns[REPORT_COLUMNS.index(name)] for name in _NEEDED)
     exclusions = {}
     for index, text in enumerate(statuses):
         status = text.strip().casefold()
@@ -176,18 +178,29 @@ def settled(columns: Sequence[Sequence[str]], numbers: Sequence[int], name: str)
                 "together: a column of the report was changed, or sorted without the others.",
                 hint=_HINT,
             )
-        if status in _SETTLED:
+        if status in SETTLED:
             detail = (
                 details[index] if status == Status.DONE_BEFORE else f"Job {jobs[index]} at {finished[index]}: {status}."
             )
-            row = rows[index].strip()
-            number = int(row) if row.isascii() and row.isdigit() and len(row) < 10 else 0
-            exclusions[index] = Exclusion(Status.DONE_BEFORE, detail, jobs[index].strip(), number)
+            exclusions[index] = Exclusion(Status.DONE_BEFORE, detail)
         elif status == Status.DUPLICATE:  # another row, or another job, has the say
             exclusions[index] = Exclusion(Status.DUPLICATE, details[index])
         elif status == Status.UNKNOWN:
             exclusions[index] = unknown_in(jobs[index])
     return exclusions
+
+
+def job_rows(columns: Sequence[Sequence[str]]) -> Mapping[int, tuple[str, int]]:
+    """Return of which job's row a report tells in each row (by index). ``columns``: those of REPORT_COLUMNS.
+
+    Rows that name none are left out.
+    """
+    jobs, numbers = (columns[REPORT_COLUMNS.index(name)] for name in ("job", "row"))
+    return {
+        index: (job.strip(), int(number))
+        for index, (job, number) in enumerate(zip(jobs, numbers, strict=True))
+        if job.strip() and _ROW_NUMBER.fullmatch(number.strip())
+    }
 
 
 def unknown_in(job: str) -> Exclusion:

@@ -116,6 +116,7 @@ def _choices(fields: dict[str, Any] | None) -> Choices | None:
 
 def _table(fields: dict[str, Any]) -> Table:
     settled = {int(i): Exclusion(Status(status), *rest) for i, status, *rest in fields.pop("settled")}
+    report_rows = {int(i): (str(job), int(number)) for i, job, number in fields.pop("report_rows")}
     roles, numbers = Roles(*fields.pop("roles")), fields.pop("numbers")
     if fields.pop("counted"):
         numbers = range(*numbers)
@@ -129,6 +130,7 @@ def _table(fields: dict[str, Any]) -> Table:
         roles=roles,
         numbers=numbers,
         settled=settled,
+        report_rows=report_rows,
     )
 
 
@@ -148,6 +150,7 @@ def _head(table: Table) -> Mapping[str, object]:
         "hidden_rows": table.hidden_rows,
         "unchosen_rows": table.unchosen_rows,
         "settled": [[i, *astuple(exclusion)] for i, exclusion in table.settled.items()],
+        "report_rows": [[i, *job_row] for i, job_row in table.report_rows.items()],
     }
 
 

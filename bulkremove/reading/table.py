@@ -50,8 +50,11 @@ def build_table(grid: Grid, name: str, options: ReadOptions) -> Table:
     notes = [*grid.notes, *_notes(cells, roles, header, digits_only)]
     mark = previous_report.sandbox_column(header, cells, own_columns, name, is_allowed=options.sandbox)
     settled: Mapping[int, Exclusion] = {}
+    report_rows: Mapping[int, tuple[str, int]] = {}
     if own_columns is not None:
-        settled = previous_report.settled([cells[column] for column in own_columns], numbers, name)
+        report = [cells[column] for column in own_columns]
+        settled = previous_report.settled(report, numbers, name)
+        report_rows = previous_report.job_rows(report)
         cells = [previous_report.strip_apostrophes(column) for column in cells]
     if own_columns is not None or mark is not None:
         kept = [column for column in range(len(header)) if column not in (*(own_columns or ()), mark)]
@@ -63,6 +66,7 @@ def build_table(grid: Grid, name: str, options: ReadOptions) -> Table:
         kept = [index for index in range(len(numbers)) if index not in unchosen]
         cells, numbers = [[column[index] for index in kept] for column in cells], [numbers[index] for index in kept]
         settled = {place: settled[index] for place, index in enumerate(kept) if index in settled}
+        report_rows = {place: report_rows[index] for place, index in enumerate(kept) if index in report_rows}
     if own_columns is not None:
         notes.append(f"This is a report of an earlier job; {len(settled):,} rows were settled then and are not sent.")
     return Table(
@@ -78,6 +82,7 @@ def build_table(grid: Grid, name: str, options: ReadOptions) -> Table:
         len(left_out),
         len(unchosen),
         settled,
+        report_rows,
     )
 
 

@@ -380,7 +380,9 @@ class Sequences:
         row = self._chosen(self._facts.rows("not_sent"))
         if row is None:
             return None
-        self._facts.files[self._facts.jobs[row[0]]].allowed = True  # of a job that was cancelled before its approval, too
+        self._facts.files[
+            self._facts.jobs[row[0]]
+        ].allowed = True  # of a job that was cancelled before its approval, too
         self._start({0, 3, 4, 5, 6}, "retry", row[0], "--yes", "--expect-missing")
         return row[0]
 

@@ -1,0 +1,91 @@
+"""A report that is given as input, against what the journal knows of its job's rows."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bulkremove.app import App, Preview, SandboxOptions
+from bulkremove.config import Settings
+from bulkremove.domain.errors import FileRefused
+from bulkremove.domain.job import EndReason, Job
+from bulkremove.domain.row import Status
+from bulkremove.engine.progress import Stop
+from bulkremove.reading.options import ReadOptions
+from tests.application_fixtures import run, stored
+from tests.cli_fixtures import crowd
+from tests.web_fixtures import triples
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[App]:
+    world, _ = crowd(tmp_path, 8, missing=0)
+    with closing(App(Settings(tmp_path / "home"), environ={}, sandbox=SandboxOptions(world, 60.0))) as one:
+        yield one
+
+
+async def stopped(app: App, folder: Path) -> tuple[Job, Path]:
+    """A job of six rows that was stopped before its first call, and its report."""
+    (folder / "f.csv").write_text(triples(6))
+    preview = await app.plans.preview(folder / "f.csv", name="f.csv", options=ReadOptions())
+    job, stop = await stored(app, preview, folder), Stop()
+    stop.ask("Ctrl-C", EndReason.INTERRUPTED)
+    ended = await run(app, job, stop=stop)
+    assert ended.report is not None
+    return job, ended.report.rename(folder / "old.csv")
+
+
+async def given_back(app: App, report: Path) -> Preview:
+    """Its plan, which does not depend on where it was read."""
+    preview = await app.plans.preview(report, name="old.csv", options=ReadOptions())
+    other = await app.plans.preview_in_subprocess(report, name="old.csv", options=ReadOptions())
+    assert preview.plan.fingerprint == other.plan.fingerprint
+    return preview
+
+
+async def test_rows_that_were_settled_since_the_report_are_not_sent(app: App, tmp_path: Path) -> None:
+    job, report = await stopped(app, tmp_path)
+    await run(app, job)
+    plan = (await given_back(app, report)).plan
+    assert (0, {Status.DONE_BEFORE: 6}) == (plan.removals, plan.not_sent())
+    assert {f"Job {job.id} settled this row since the report was written: removed."} == {
+        exclusion.detail for exclusion in plan.excluded.values()
+    }
+    assert f"Job {job.id} settled 6 of these rows since this report." in " ".join(plan.table.notes)
+
+
+async def test_rows_that_the_job_did_not_send_are_sent(app: App, tmp_path: Path) -> None:
+    job, report = await stopped(app, tmp_path)
+    await app.jobs.cancel(job.id, by="jo")
+    assert 6 == (await given_back(app, report)).plan.removals
+
+
+@pytest.mark.parametrize("column", ["learner", "batch", "row"])
+async def test_a_column_that_was_moved_without_the_others_is_refused(app: App, tmp_path: Path, column: str) -> None:
+    job, report = await stopped(app, tmp_path)
+    await app.jobs.cancel(job.id, by="jo")
+    with report.open(newline="", encoding="utf-8-sig") as file:
+        heading, *lines = list(csv.reader(file))
+    moved = heading.index(column)
+    if column == "batch":
+        lines[2][moved] = "478346000019502999"
+    else:  # shifted by one from the third row on
+        cells = [line[moved] for line in lines]
+        for line, cell in zip(lines[2:], [*cells[3:], cells[2]], strict=True):
+            line[moved] = cell
+    with report.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([heading, *lines])
+    for read in (app.plans.preview, app.plans.preview_in_subprocess):
+        with pytest.raises(FileRefused, match=f"row 4 of job {job.id} was learner 478346000019558002|row 5 of job"):
+            await read(report, name="old.csv", options=ReadOptions())
+
+
+async def test_who_was_erased_meanwhile_makes_no_report_unusable(app: App, tmp_path: Path) -> None:
+    job, report = await stopped(app, tmp_path)
+    await app.jobs.cancel(job.id, by="jo")
+    await app.retention.forget(await app.retention.find_learner("478346000019558002"), by="jo")
+    assert 6 == (await given_back(app, report)).plan.removals
