@@ -49,6 +49,39 @@ def of(data: bytes, *only: str, **options: object) -> Table:
     return read(io.BytesIO(data), name="list.csv", options=ReadOptions(only=only, **options))  # type: ignore[arg-type] # fields by name
 
 
+# The name of a file or sheet
+
+STAYING_NAMES = (
+    "Do not remove",
+    "DON'T_REMOVE-2026",
+    "keep",
+    "To keep",
+    "active staff",
+    "protected learners",
+    "nicht_l\u00f6schen",
+)
+OTHER_NAMES = ("leavers", "current leavers", "Sheet1", "list", "Leavers 2026-11", "inactive", "to remove")
+
+
+@pytest.mark.parametrize("name", STAYING_NAMES)
+def test_a_file_or_sheet_whose_name_says_that_people_stay_is_refused(name: str) -> None:
+    rows = [HEADER, [COURSE, BATCH, learner(0)]]
+    with pytest.raises(FileRefused, match=r"name of the file.* says that these people stay"):
+        read(io.BytesIO(listed(*rows)), name=f"{name}.csv")
+    book = Book([Sheet([[*row] for row in rows], name)]).as_bytes("xlsx")
+    with pytest.raises(FileRefused, match=r"name of the sheet.* says that these people stay"):
+        read(io.BytesIO(book), name="list.xlsx")
+    chosen = read(io.BytesIO(book), name="list.xlsx", options=ReadOptions(sheet=name))
+    assert 1 == len(chosen), "who names the sheet has read its name"
+
+
+@pytest.mark.parametrize("name", OTHER_NAMES)
+def test_other_names_of_files_and_sheets_are_read(name: str) -> None:
+    rows = [HEADER, [COURSE, BATCH, learner(0)]]
+    assert 1 == len(read(io.BytesIO(listed(*rows)), name=f"{name}.csv"))
+    assert 1 == len(read(io.BytesIO(Book([Sheet([[*row] for row in rows], name)]).as_bytes("xlsx")), name="list.xlsx"))
+
+
 # Who stays
 
 GOING_HEADINGS = (

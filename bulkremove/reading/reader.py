@@ -15,6 +15,7 @@ from bulkremove.reading.delimited import read_delimited
 from bulkremove.reading.grid import MAX_FILE_BYTES, Grid
 from bulkremove.reading.options import ReadOptions
 from bulkremove.reading.protected_learners import parse_protected_learners
+from bulkremove.reading.staying_words import says_who_stays
 from bulkremove.reading.table import build_table
 from bulkremove.reading.workbook import read_ole, read_zip
 
@@ -26,6 +27,13 @@ def read(source: Path | BinaryIO, *, name: str, options: ReadOptions | None = No
     """Read a CSV, TSV, .xlsx, .xls or .ods file to its end. ``name`` is used in messages. Raises FileRefused."""
     options = options or ReadOptions()
     grid = _grid(_bytes(source, name), name, options)
+    named = {"file": name.rpartition(".")[0] or name, "sheet": "" if options.sheet is not None else grid.sheet or ""}
+    for what, text in named.items():
+        if says_who_stays(text):
+            raise FileRefused(
+                f"{name}: the name of the {what}, {text!r}, says that these people stay.",
+                hint=f"If they are to be removed, give the {what} another name. Nothing was sent.",
+            )
     return build_table(grid, name, options)
 
 

@@ -61,6 +61,10 @@ STAYING_REMARK = re.compile(
     r"\bne pas (?:supprimer|retirer|d\u00e9sinscrire)\b|\bno (?:eliminar|borrar|quitar|retirar)\b"
 )
 """A remark that somebody stays, wherever it stands."""
+STAYING_LIST = re.compile(
+    r"exempt(?:ed|ions?)?|exclu(?:ded|sions?)|protected(?: .*)?|remaining|white ?list|allow ?list"
+)
+"""A name of a list of those who stay, besides such values."""
 YES = re.compile("1|true|x|y|yes|ok|j|ja|oui|s[i\u00ed]|[\u2713\u2714\u2611\u2705]\ufe0f?")
 NO = re.compile("0|false|n|no|nein|non|[\u2717\u2718\u274c\u274e]\ufe0f?")
 PLACEHOLDERS = frozenset(
@@ -80,6 +84,15 @@ def plain(text: str) -> str:
         return text.strip(" \t\r\n.!?,;:()[]").lower()
     usual = _UNSEEN.sub("", unicodedata.normalize("NFKC", text))
     return usual.strip(" \t\r\n.!?,;:()[]\u00a0").casefold()
+
+
+def says_who_stays(name: str) -> bool:
+    """Whether the name of a file or sheet says that the people in it stay, as "Do not remove" or "active staff"."""
+    text = plain(re.sub(r"[\W_]+", " ", name.replace("'", "").replace("\u2019", "")))
+    if any(GOING_VALUE.fullmatch(word) for word in text.split()) and not STAYING_REMARK.search(text):
+        return False  # as in "current leavers"
+    patterns = (STAYING_VALUE, PLAINLY_STAYING_VALUE, STAYING_LIST)
+    return bool(STAYING_REMARK.search(text) or any(pattern.fullmatch(text) for pattern in patterns))
 
 
 def words_of(heading: str) -> list[str]:
