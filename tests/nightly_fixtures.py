@@ -109,7 +109,7 @@ async def nightly_site(
     clock = clock or LateClock(60.0)
     app = App(replace(base, **settings), environ=CREDENTIALS, sandbox=options if sandbox else None, clock=clock)
     if not sandbox:  # the settings lead to Zoho's own host, and only the calls go to the sandbox
-        app.runs = Runs(app.context, app.accounts, app.jobs, app.canaries, app.stopping, options)
+        app.runs = Runs(app.context, app.accounts, app.jobs, app.reports, app.canaries, app.stopping, options)
         if "canary" not in settings:
             await confirm_canary(app)
     if has_past and not await app.context.storage.jobs.newest_nightly(*account_of(app)):

@@ -33,7 +33,7 @@ class RunsOfAnotherProcess(Runs):
 
 async def main() -> int:
     app = App(load({}, os.environ), environ=os.environ, clock=SystemClock(60.0))
-    app.runs = RunsOfAnotherProcess(app.context, app.accounts, app.jobs, app.canaries, app.stopping, None)
+    app.runs = RunsOfAnotherProcess(app.context, app.accounts, app.jobs, app.reports, app.canaries, app.stopping, None)
     if "past" in sys.argv:
         await confirm_canary(app)
         await remember(app, 12)

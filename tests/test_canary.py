@@ -116,7 +116,7 @@ async def test_a_first_row_that_was_noted_as_still_there_is_not_confirmed(tmp_pa
         job = await planned(app, tmp_path, triples(3))
         await run(app, job)
         await app.jobs.cancel(job.id, by="jo")
-        (unknown,) = await app.jobs.outcomes(job, Status.UNKNOWN)
+        (unknown,) = await app.reports.outcomes(job, Status.UNKNOWN)
         await app.jobs.add_note(job.id, unknown.number, "", result=LookupResult.STILL_THERE, by="kim")
         with pytest.raises(ConsentMissing, match=f"Row {unknown.number} of job {job.id} was noted as still there"):
             await app.canaries.confirm(job, by="jo")
@@ -132,7 +132,7 @@ async def test_a_limited_first_row_yields_to_no_other(tmp_path: Path) -> None:
     with closing(App(settings, environ={}, sandbox=SandboxOptions(world, 600.0))) as app:
         job = await planned(app, tmp_path, triples(3))
         ended = await run(app, job)
-        outcomes = {outcome.number: outcome.attempts for outcome in await app.jobs.outcomes(ended.job)}
+        outcomes = {outcome.number: outcome.attempts for outcome in await app.reports.outcomes(ended.job)}
         assert (0, 0) == (outcomes[3], outcomes[4])
 
 

@@ -65,6 +65,8 @@ async def test_a_login_while_a_run_begins_changes_no_credentials_of_it(tmp_path:
         await confirm_canary(app)
         job = await stored(app, await app.plans.preview(file, name="f.csv", options=ReadOptions()), tmp_path)
         options = SandboxOptions(world, 600.0)
-        app.runs = Runs(app.context, LoginMeanwhile(app.context), app.jobs, app.canaries, app.stopping, options)
+        app.runs = Runs(
+            app.context, LoginMeanwhile(app.context), app.jobs, app.reports, app.canaries, app.stopping, options
+        )
         async with app.runs.in_sandbox():
             assert 5 == (await run(app, job)).tally[Status.REMOVED]

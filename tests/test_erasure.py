@@ -141,7 +141,7 @@ async def test_a_job_that_was_stored_since_the_search_is_not_passed_over(tmp_pat
             await app.retention.forget(found, by="kim")
         assert "forgot" not in [entry.act for entry in await app.audit.newest(9)]
         assert 3 == (await app.jobs.tally(await app.jobs.find(second))).open
-        assert LEARNER in str(await app.jobs.outcomes(await app.jobs.find(second)))
+        assert LEARNER in str(await app.reports.outcomes(await app.jobs.find(second)))
 
 
 async def test_an_erasure_and_a_confirmation_at_once_never_both_succeed(tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ async def test_neither_reason_event_report_notice_nor_audit_entry_names_a_learne
         job = await one.app.jobs.find(job_id)
         assert "This was row 2; look the learner up in Zoho People." in job.reason
         said = [job.reason, str(await one.app.jobs.events(job)), str(await one.app.audit.newest(50))]
-        said += [outcome.detail for outcome in await one.app.jobs.outcomes(job)]
+        said += [outcome.detail for outcome in await one.app.reports.outcomes(job)]
         assert "478346000019558" not in "".join(said)
 
 

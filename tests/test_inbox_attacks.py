@@ -146,5 +146,5 @@ async def test_a_report_is_not_written_where_a_link_leads(tmp_path: Path) -> Non
         (site.folder / "done").rename(site.folder / "mine")
         (site.folder / "done").symlink_to(target)
         with pytest.raises(ReportFailed, match=r"can't be written\. .* it is a link"):
-            await site.app.jobs.report(job.id, None, by="jo")
+            await site.app.reports.write(job.id, None, by="jo")
     assert [] == planted(target)

@@ -40,9 +40,9 @@ async def test_after_its_time_a_job_keeps_its_totals_and_nothing_of_people(tmp_p
         assert {"jobs": 1, "files": 2} == (await one.app.audit.newest(1))[0].facts
         assert (await one.job()).rows_deleted
         assert totals == (await one.app.jobs.tally(job)).counts
-        assert [] == list(await one.app.jobs.outcomes(job))
+        assert [] == list(await one.app.reports.outcomes(job))
         with pytest.raises(ReportFailed, match="deleted"):
-            await one.app.jobs.report(job.id, tmp_path / "r.csv", by="kim")
+            await one.app.reports.write(job.id, tmp_path / "r.csv", by="kim")
         assert [] == [path.name for path in (one.folder / "done").iterdir()]
         assert (await one.app.audit.verify()).broken is None
         everything = b"".join(path.read_bytes() for path in (tmp_path / "home").rglob("journal.db") if path.is_file())
@@ -78,7 +78,7 @@ async def test_a_forgotten_person_stands_nowhere_and_it_is_said_where_they_stood
         assert LEARNER.encode() not in left
         assert b"478346000019558002" in left
         assert not (one.folder / "done" / f"{job.id}-report.xlsx").exists()  # the journal makes it again
-        outcomes = list(await one.app.jobs.outcomes(await one.job()))
+        outcomes = list(await one.app.reports.outcomes(await one.job()))
         assert 1 == sum(set(row.cells) == {""} for row in outcomes)
         assert 5 == (await one.app.jobs.tally(await one.job()))[Status.REMOVED]
         with pytest.raises(ConsentMissing, match="knows the learner id"):

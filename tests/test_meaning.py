@@ -580,7 +580,7 @@ async def reported(tmp_path: Path) -> tuple[list[list[str]], Path, Path]:
         preview = await app.plans.preview(tmp_path / "f.csv", name="f.csv", options=ReadOptions())
         write_plan(tmp_path / "plan.csv", preview.plan)
         ended = await run(app, await stored(app, preview, tmp_path))
-        await app.jobs.report(ended.job.id, tmp_path / "undo.csv", rows=Rows.UNDO, by="jo")
+        await app.reports.write(ended.job.id, tmp_path / "undo.csv", rows=Rows.UNDO, by="jo")
         assert ended.report is not None
         with ended.report.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.reader(file))

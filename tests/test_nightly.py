@@ -600,11 +600,11 @@ async def test_by_day_people_go_first(tmp_path: Path) -> None:
         await night
         own = [
             (row.first_sent_at or 0.0, row.finished_at or 0.0)
-            for row in await one.app.jobs.outcomes(await one.app.jobs.find(mine.id))
+            for row in await one.app.reports.outcomes(await one.app.jobs.find(mine.id))
         ]
         others = [
             row.first_sent_at or 0.0
-            for row in await one.app.jobs.outcomes(await one.app.jobs.find(nightly))
+            for row in await one.app.reports.outcomes(await one.app.jobs.find(nightly))
             if row.first_sent_at
         ]
         first, last = min(sent for sent, _ in own), max(done for _, done in own)
@@ -909,7 +909,7 @@ async def test_the_sheet_the_columns_and_hidden_rows_of_nightly_files_are_settin
         (one.folder / "leavers.xlsx.ready").touch()
         result = await one.run()
         assert [] == result.held[1:]
-        assert 2 == len(await one.app.jobs.outcomes(await one.job()))
+        assert 2 == len(await one.app.reports.outcomes(await one.job()))
 
 
 def test_without_a_source_there_is_no_night(tmp_path: Path) -> None:

@@ -50,9 +50,9 @@ async def test_a_job_that_can_be_resumed_has_no_retry_file(tmp_path: Path) -> No
     with account(tmp_path) as environ, closing(application(environ)) as app:
         job = await paused(app, tmp_path, 30)
         with pytest.raises(ReportFailed, match="can still send its rows"):
-            await app.jobs.report(job.id, tmp_path / "retry.csv", rows=Rows.RETRY, by="jo")
+            await app.reports.write(job.id, tmp_path / "retry.csv", rows=Rows.RETRY, by="jo")
         await app.jobs.cancel(job.id, by="jo")
-        assert await app.jobs.report(job.id, tmp_path / "retry.csv", rows=Rows.RETRY, by="jo")
+        assert await app.reports.write(job.id, tmp_path / "retry.csv", rows=Rows.RETRY, by="jo")
 
 
 async def test_rows_that_another_job_may_still_send_are_left_out(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ async def test_a_resumed_job_leaves_out_what_another_one_has_settled(tmp_path: P
         ended = await run(app, job, rows_reviewed=left)
         assert JobState.FINISHED is ended.job.state
         assert (left, 30 - left) == (ended.tally[Status.DONE_BEFORE], ended.tally[Status.REMOVED])
-        (outcome, *_) = await app.jobs.outcomes(job, Status.DONE_BEFORE)
+        (outcome, *_) = await app.reports.outcomes(job, Status.DONE_BEFORE)
         words = f"Job {again.id} settled this removal meanwhile: removed. Not sent."
         assert (words, 0) == (outcome.detail, outcome.attempts)
 

@@ -38,8 +38,8 @@ async def sandbox_files(folder: Path) -> dict[str, Path]:
         ended = await run(app, job)
         assert ended.report is not None
         assert ended.retry is not None
-        undo = await app.jobs.report(job.id, folder / "undo.csv", rows=Rows.UNDO, by="jo")
-        lines = await app.jobs.report(job.id, folder / "report.jsonl", by="jo")
+        undo = await app.reports.write(job.id, folder / "undo.csv", rows=Rows.UNDO, by="jo")
+        lines = await app.reports.write(job.id, folder / "report.jsonl", by="jo")
         assert undo is not None
         assert lines is not None
         assert (f"{job.id}-report.csv", f"{job.id}-retry.csv") == (ended.report.name, ended.retry.name)

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,6 +87,43 @@ async def test_a_process_that_stands_still_is_named_with_what_to_do(tmp_path: Pa
                 await app.stopping.pause(job, by="jo", wait=0.5)
             assert f"end process {process.pid}" in str(refused.value)
             await _ended(app, job, process)
+        finally:
+            app.close()
+
+
+HOLD = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=10)
+connection.execute("BEGIN IMMEDIATE")
+print("holds", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def writing(home: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process in the middle of a write, until it is told to end. No process may open the journal beside SQLite."""
+    command = [sys.executable, "-c", HOLD, str(home / "journal.db")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert "holds\n" == process.stdout.readline()
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("act", ["pause", "cancel"])
+async def test_a_process_that_stands_still_in_the_middle_of_a_write_is_named_too(tmp_path: Path, act: str) -> None:
+    with running(tmp_path) as (bulkremove, process, job), writing(bulkremove.home) as writer:
+        os.kill(process.pid, signal.SIGSTOP)
+        app = application({**bulkremove.env, "BULKREMOVE_HOME": str(bulkremove.home)})
+        try:
+            with pytest.raises(JobBusy) as refused:
+                await getattr(app.stopping, act)(job, by="jo", wait=0.5)
+            assert f"end process {process.pid}" in str(refused.value)
+            writer.communicate("")
+            assert await app.context.storage.claims.stop_request(job) is None, "nothing is left of it"
         finally:
             app.close()
 

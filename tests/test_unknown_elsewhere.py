@@ -56,7 +56,7 @@ async def test_a_retry_sends_unknown_rows_whose_learners_are_still_there(
     with closing(application(tmp_path, failures=3)) as app:
         async with app.runs.in_sandbox():
             ended = await retried(app, await unknown_job(app, tmp_path), tmp_path, *notes)
-            (outcome,) = await app.jobs.outcomes(ended.job)
+            (outcome,) = await app.reports.outcomes(ended.job)
             assert (Status.REMOVED, 1) == (outcome.status, outcome.attempts)
 
 
@@ -65,7 +65,7 @@ async def test_a_retry_does_not_send_a_row_whose_learner_was_found_gone_after_it
         async with app.runs.in_sandbox():
             job = await unknown_job(app, tmp_path)
             ended = await retried(app, job, tmp_path, STILL_THERE, GONE)
-            (outcome,) = await app.jobs.outcomes(ended.job)
+            (outcome,) = await app.reports.outcomes(ended.job)
             words = f"A person found this learner gone (row 2 of job {job.id}). Not sent."
             assert (Status.DONE_BEFORE, 0, words) == (outcome.status, outcome.attempts, outcome.detail)
 
@@ -84,7 +84,7 @@ async def test_a_row_that_is_unknown_in_another_job_is_unknown(tmp_path: Path) -
             waiting = await preview(app, tmp_path, "waiting.csv")
             other = await unknown_job(app, tmp_path)
             ended = await run(app, await stored(app, waiting, tmp_path))
-            (outcome,) = await app.jobs.outcomes(ended.job, Status.UNKNOWN)
+            (outcome,) = await app.reports.outcomes(ended.job, Status.UNKNOWN)
             assert (2, 0, True) == (outcome.number, outcome.attempts, f"row 2 of job {other.id}" in outcome.detail)
             assert (3, "Look up 1 unknown") == (of_job(ended.job, ended.tally), ended.what_to_do)
 

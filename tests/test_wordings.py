@@ -57,7 +57,7 @@ async def unanswered(app: App, folder: Path, count: int = 4) -> Job:
     assert JobState.PAUSED is ended.job.state
     assert "in words that nobody has accepted" in ended.job.reason
     job = await app.jobs.cancel(job.id, by="jo")
-    assert [Status.UNKNOWN] * 2 == [one.status for one in await app.jobs.outcomes(job, Status.UNKNOWN)]
+    assert [Status.UNKNOWN] * 2 == [one.status for one in await app.reports.outcomes(job, Status.UNKNOWN)]
     return job
 
 
@@ -91,7 +91,7 @@ async def test_accepted_words_prove_the_removals_of_plans_made_after_that(tmp_pa
             await stored(app, before, tmp_path)
         ended = await run(app, await stored(app, after, tmp_path))
         assert (3, JobState.FINISHED) == (ended.tally[Status.REMOVED], ended.job.state)
-        details = [one.detail for one in await app.jobs.outcomes(ended.job)]
+        details = [one.detail for one in await app.reports.outcomes(ended.job)]
         assert all(WORDS in detail and "which a person has accepted" in detail for detail in details)
         assert 0 == (await run(app, older)).tally[Status.REMOVED], "its plan was made before"
 
@@ -200,7 +200,7 @@ async def test_a_learner_who_is_still_there_withdraws_it_at_once(tmp_path: Path)
         await note(app, ended.job, 2, LookupResult.STILL_THERE)  # a row that only these words proved
         assert [] == await app.wordings.all()
         assert 2 == (await app.jobs.tally(ended.job))[Status.UNKNOWN], "nothing proves the other row either"
-        details = [one.detail for one in await app.jobs.outcomes(ended.job)]
+        details = [one.detail for one in await app.reports.outcomes(ended.job)]
         assert all(detail.startswith("What proved this removal was withdrawn later") for detail in details)
         why = f"The learner of row 2 of job {ended.job.id} is still there, as kim noted"
         (event,) = [text for _, name, text in await app.jobs.events(ended.job) if name == "wording_withdrawn"]
@@ -251,7 +251,7 @@ async def test_words_for_one_learner_only_and_rows_with_other_answers_are_no_evi
         job = await planned(app, tmp_path, 2)
         for _ in range(5):  # the other row may pause the job before the second attempt
             await run(app, job)
-            if (await app.jobs.outcomes(job))[0].attempts >= 2:
+            if (await app.reports.outcomes(job))[0].attempts >= 2:
                 break
         job = await app.jobs.cancel(job.id, by="jo")
         await note(app, job, 2)

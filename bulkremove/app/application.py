@@ -17,6 +17,7 @@ from bulkremove.app.accounts import Accounts
 from bulkremove.app.canary import Canaries
 from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
+from bulkremove.app.reports import Reports
 from bulkremove.app.sandbox_run import SandboxOptions
 from bulkremove.app.stopping import Stopping
 from bulkremove.app.wordings import Wordings
@@ -84,12 +85,17 @@ class App:
         """Plans made from files, and the jobs made from plans."""
         from bulkremove.app.plans import Plans
 
-        return Plans(self.context, self.accounts, self.jobs, self.canaries, self.wordings)
+        return Plans(self.context, self.accounts, self.jobs, self.reports, self.canaries, self.wordings)
 
     @cached_property
     def jobs(self) -> Jobs:
-        """Stored jobs, their rows and reports."""
+        """Stored jobs."""
         return Jobs(self.context)
+
+    @cached_property
+    def reports(self) -> Reports:
+        """The rows of jobs, and their reports."""
+        return Reports(self.context)
 
     @cached_property
     def stopping(self) -> Stopping:
@@ -111,7 +117,7 @@ class App:
         """Runs, which send the pending rows of jobs."""
         from bulkremove.app.runs import Runs
 
-        return Runs(self.context, self.accounts, self.jobs, self.canaries, self.stopping, self._sandbox)
+        return Runs(self.context, self.accounts, self.jobs, self.reports, self.canaries, self.stopping, self._sandbox)
 
     @cached_property
     def retention(self) -> Retention:

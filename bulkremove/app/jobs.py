@@ -1,33 +1,21 @@
-"""Use cases for stored jobs: finding them, their rows and reports, notes, approval and cancellation."""
+"""Use cases for stored jobs: finding them, notes, approval and cancellation."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, nullcontext, suppress
-from pathlib import Path
 
 from bulkremove.app.consent import check_four_eyes, check_not_real
 from bulkremove.app.context import Context
 from bulkremove.app.protected_list import shrunk_list
-from bulkremove.app.results import PAGE, RunResult
-from bulkremove.domain.attempt import LookupResult, Note, Outcome
+from bulkremove.app.results import PAGE
+from bulkremove.domain.attempt import LookupResult, Note
 from bulkremove.domain.clock import Epoch
-from bulkremove.domain.errors import ConsentMissing, JobBusy, JobNotFound, NoteRejected, ReportFailed
+from bulkremove.domain.errors import ConsentMissing, JobBusy, JobNotFound, NoteRejected
 from bulkremove.domain.job import APPROVAL_SECONDS, EndReason, Job, JobState, Tally, is_recent
 from bulkremove.domain.plan import Plan
-from bulkremove.domain.row import Status
-from bulkremove.report import (
-    ReportFile,
-    Rows,
-    Timeline,
-    default_path,
-    first_line,
-    reserve,
-    summary,
-    timeline,
-)
 from bulkremove.storage.interface.jobs import VISIBLE, JobEnd
 from bulkremove.storage.interface.records import Act, JobEvent, Record
 
@@ -35,8 +23,6 @@ MAX_NOTE_LENGTH = 500
 """Characters."""
 PLAN_WAIT = 30.0
 """Seconds that a confirmation waits for another one, which may store a large plan."""
-WAITS = frozenset({"locked", "failing", "unreachable", "no_token"})
-"""Names of the events that begin a wait in which no row is sent."""
 
 
 class Jobs:
@@ -176,26 +162,6 @@ class Jobs:
         """Store an event of a job under a stable name."""
         await self._storage.record(JobEvent(job_id, name, text, self._context.clock.wall()))
 
-    async def outcomes(self, job: Job, *statuses: Status) -> list[Outcome]:
-        """The rows with these statuses, or all, in file order, as a report written now would show them."""
-        return await self._storage.rows.export(
-            job, lambda rows: [row for row in rows if not statuses or row.status in statuses]
-        )
-
-    async def some_outcomes(
-        self, job: Job, *, status: Status | None, text: str, page: int
-    ) -> tuple[list[Outcome], bool]:
-        """A page (from 1) of the job's rows with this status, and this text in some cell; whether more follow."""
-        rows = await self._storage.rows.search(job, status=status, text=text, offset=(page - 1) * PAGE, limit=PAGE + 1)
-        return rows[:PAGE], len(rows) > PAGE
-
-    async def timeline(self, job: Job) -> Timeline:
-        """The job's removals over time, and the waits in which no row was sent."""
-        waits = [(at, name) for at, name, _ in await self._storage.jobs.events(job.id) if name in WAITS]
-        ends = await self._storage.rows.first_call_after(job.id, [at for at, _ in waits])
-        removed_at = await self._storage.rows.removal_times(job.id)
-        return timeline(removed_at, [(at, end, name) for (at, name), end in zip(waits, ends, strict=True)])
-
     async def unknown_without_note(self, job: Job) -> int:
         """How many unknown rows of the job have no note."""
         return await self._storage.rows.unknown_without_note(job.id)
@@ -301,66 +267,6 @@ class Jobs:
         except (ConsentMissing, JobBusy):
             return False
         return True
-
-    async def report(self, job_id: str, path: Path | None, *, rows: Rows | None = None, by: str) -> Path | None:
-        """Write the job's report, with the same bytes for the same state. Raises ReportFailed.
-
-        ``rows``: write the input columns of these rows instead, as a file to be read in again; None, and no file, when
-        there are no such rows.
-        """
-        job = await self._storage.jobs.get(job_id)
-        if job.rows_deleted:
-            raise ReportFailed(f"The rows of job {job.id} were deleted after their time; only its totals are left.")
-        if rows is Rows.RETRY and not job.state.over:
-            raise ReportFailed(
-                f"Job {job.id} is {job.state.value} and can still send its rows, so there is no retry file yet.",
-                hint=f"Go on with `bulkremove resume {job.id}`, or end it with `bulkremove cancel {job.id}`.",
-            )
-        total = (await self._storage.rows.tally(job.id)).total
-        file = reserve(path or default_path(job, Path(job.folder), rows=total), job=job, rows=total)
-        try:
-            written = await self._publish(job, file, rows)
-            if written:
-                await self._context.record(by, "reported", job=job.id, rows="report" if rows is None else rows.value)
-            return written
-        finally:
-            file.discard()
-
-    async def publish(self, job: Job, file: ReportFile, retry_file: ReportFile) -> RunResult:
-        """Write report and retry file of a run that has ended into the files reserved for them."""
-        tally = await self._storage.rows.tally(job.id, as_reported=True)
-        warnings = [first_line(job, tally)]
-        report = retry = None
-        try:
-            report = await self._publish(job, file, None)
-            if job.state.over:  # until then it can be resumed, and a retry file beside it would remove people twice
-                retry = await self._publish(job, retry_file, Rows.RETRY)
-        except ReportFailed as failed:
-            warnings.append(str(failed))
-        else:
-            await self.add_event(job.id, "reported", f"The report is in {report}.")
-        text = summary(job, tally, report=str(report) if report else None)
-        return RunResult(job, tally, report, retry, text, " ".join(filter(None, warnings)) or None)
-
-    async def _publish(self, job: Job, file: ReportFile, rows: Rows | None) -> Path | None:
-        total = (await self._storage.rows.tally(job.id)).total
-
-        def count_checked(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
-            count = 0
-            for count, outcome in enumerate(outcomes, start=1):  # noqa: B007 - the last count is compared below
-                yield outcome
-            if count != total:
-                raise ReportFailed(f"Rows of job {job.id} were deleted while its report was written. Nothing was kept.")
-
-        def write(outcomes: Iterator[Outcome]) -> Path | None:
-            checked = count_checked(outcomes)
-            return file.publish(job, checked) if rows is None else file.publish_input(job, checked, rows)
-
-        return await self._storage.rows.export(job, write)
-
-    async def summary(self, job: Job) -> str:
-        """The summary of the job in its present state, in one line."""
-        return summary(job, await self._storage.rows.tally(job.id, as_reported=True))
 
     async def resumable(self, job: Job) -> bool:
         """Whether rows are left, or the run was killed between its end and its report."""

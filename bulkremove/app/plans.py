@@ -20,6 +20,7 @@ from bulkremove.app.daily_cap import removals_today, today
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.protected_list import protected_learners
 from bulkremove.app.report_states import with_present_states
+from bulkremove.app.reports import Reports
 from bulkremove.app.results import PAGE, Preview
 from bulkremove.app.wordings import Wordings
 from bulkremove.config import Settings
@@ -47,9 +48,15 @@ class Plans:
     """Plans for one context's account, and the jobs made from them."""
 
     def __init__(
-        self, context: Context, accounts: Accounts, jobs: Jobs, canaries: Canaries, wordings: Wordings
+        self,
+        context: Context,
+        accounts: Accounts,
+        jobs: Jobs,
+        reports: Reports,
+        canaries: Canaries,
+        wordings: Wordings,
     ) -> None:
-        self._context, self._accounts, self._jobs = context, accounts, jobs
+        self._context, self._accounts, self._jobs, self._reports = context, accounts, jobs, reports
         self._canaries, self._wordings = canaries, wordings
 
     async def preview(
@@ -107,7 +114,7 @@ class Plans:
                 page_hint=f"It can still go on: {command} it.",
             )
         statuses = (Status.NOT_SENT, Status.UNKNOWN) if unknown_checked else (Status.NOT_SENT,)
-        outcomes = await self._jobs.outcomes(job, *statuses)
+        outcomes = await self._reports.outcomes(job, *statuses)
         rows = [row for row in outcomes if any(row.cells) and not row.was_found_gone]  # nor those erased since
         if not rows:
             raise ConsentMissing(

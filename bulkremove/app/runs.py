@@ -18,6 +18,7 @@ from bulkremove.app.daily_cap import check_daily_cap
 from bulkremove.app.heartbeat import Heartbeat
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.protected_list import ProtectedList, protected_learners, shrunk_list
+from bulkremove.app.reports import Reports
 from bulkremove.app.results import RunResult
 from bulkremove.app.review import check_reviewed
 from bulkremove.app.sandbox_run import RunningSandbox, SandboxOptions
@@ -49,11 +50,13 @@ class Runs:
         context: Context,
         accounts: Accounts,
         jobs: Jobs,
+        reports: Reports,
         canaries: Canaries,
         stopping: Stopping,
         sandbox: SandboxOptions | None,
     ) -> None:
         self._context, self._accounts, self._jobs, self._sandbox = context, accounts, jobs, sandbox
+        self._reports = reports
         self._canaries, self._stopping = canaries, stopping
         self._running_sandbox: RunningSandbox | None = None
         self._queues: dict[tuple[asyncio.AbstractEventLoop, str], FairQueue] = {}
@@ -157,7 +160,7 @@ class Runs:
                         await self._canaries.add_event(job)
                 elif job.state.resumable:
                     job = await self._finish(job)
-                return await self._jobs.publish(job, *files)
+                return await self._reports.publish(job, *files)
             finally:
                 for file in files:
                     file.discard()

@@ -14,7 +14,7 @@ from bulkremove.app.consent import check_not_real
 from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
 from bulkremove.domain.clock import seconds_between
-from bulkremove.domain.errors import ConsentMissing, JobBusy, JournalFailed
+from bulkremove.domain.errors import ConsentMissing, JobBusy, JournalBusy, JournalFailed
 from bulkremove.domain.job import EndReason, Job, JobState
 from bulkremove.engine.progress import Stop
 from bulkremove.storage.interface.claims import Holder, StopAction, StopRequest
@@ -141,16 +141,20 @@ class Stopping:
             return
         what = "The nightly run" if claim in NIGHTLY_CLAIMS else f"Job {claim}"
         since = holder.described(clock.wall())
-        await self._claims.request_stop(claim, StopRequest(action, by, clock.wall()), *records)
-        notify(f"{what} has been running {since}. It ends as soon as the rows in flight are finished.")
+        stands_still = JobBusy(
+            f"{what} has been running {since}. It was asked to {action.value} and has not done so yet.",
+            hint=f"If it does not within two minutes, its process stands still: end process {holder.pid} on "
+            f"{holder.host}, and give the command again. No row is lost by that.",
+        )
         began = clock.monotonic()
+        try:
+            await self._claims.request_stop(claim, StopRequest(action, by, clock.wall()), *records, wait=wait)
+        except JournalBusy:  # it stands still in the middle of a write
+            raise stands_still from None
+        notify(f"{what} has been running {since}. It ends as soon as the rows in flight are finished.")
         while await self._claims.holder(claim) == holder:
             if seconds_between(began, clock.monotonic()) > wait * clock.speed:
-                raise JobBusy(
-                    f"{what} has been running {since}. It was asked to {action.value} and has not done so yet.",
-                    hint=f"If it does not within two minutes, its process stands still: end process {holder.pid} on "
-                    f"{holder.host}, and give the command again. No row is lost by that.",
-                )
+                raise stands_still
             await clock.sleep(LOOK_SECONDS * clock.speed)
 
 

@@ -111,9 +111,9 @@ def show(screen: Screen, job: str, as_json: bool) -> None:
     """
 
     async def load(app: App) -> tuple[Job, Tally, str, list[tuple[Epoch, str, str]], list[Outcome], Epoch]:
-        jobs, stored, now = app.jobs, await app.jobs.find(job), app.clock.wall()
-        unknown = await jobs.outcomes(stored, Status.UNKNOWN)
-        return stored, await jobs.tally(stored), await jobs.summary(stored), await jobs.events(stored), unknown, now
+        jobs, reports, stored, now = app.jobs, app.reports, await app.jobs.find(job), app.clock.wall()
+        unknown = await reports.outcomes(stored, Status.UNKNOWN)
+        return stored, await jobs.tally(stored), await reports.summary(stored), await jobs.events(stored), unknown, now
 
     stored_job, tally, summary, events, unknown, now = screen.call(load)
     needs_review = tally.open > 0 and stored_job.needs_review(now)
@@ -208,11 +208,11 @@ def report(screen: Screen, job: str, output: str | None, rows: str | None) -> No
     if output == "-":
         with TemporaryDirectory(prefix="bulkremove-") as folder:
             copy = Path(folder) / "report.csv"
-            if screen.call(lambda app: app.jobs.report(job, copy, rows=selection, by=this_person())):
+            if screen.call(lambda app: app.reports.write(job, copy, rows=selection, by=this_person())):
                 screen.copy(copy)
         return
     path = Path(output).absolute() if output else None
-    written = screen.call(lambda app: app.jobs.report(job, path, rows=selection, by=this_person()))
+    written = screen.call(lambda app: app.reports.write(job, path, rows=selection, by=this_person()))
     text = str(written) if written else "There are no such rows, so no file was written."
     screen.answer(text, job=job, file=str(written) if written else None)
 

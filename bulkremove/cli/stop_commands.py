@@ -52,7 +52,7 @@ def cancel(screen: Screen, job: str, as_json: bool) -> None:
     async def end(app: App) -> str:
         ended = await app.stopping.cancel(job, by=this_person(), notify=screen.say)
         tally = await app.jobs.tally(ended)
-        return json.dumps(report_json(ended, tally)) if as_json else await app.jobs.summary(ended)
+        return json.dumps(report_json(ended, tally)) if as_json else await app.reports.summary(ended)
 
     screen.answer(screen.call(end))
 

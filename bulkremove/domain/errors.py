@@ -18,6 +18,7 @@
     ├── NotAuthorized       zoho: there are no credentials, or Zoho does not accept them
     ├── TokenDelayed        zoho: no access token is available right now; no row is affected
     ├── JournalFailed       storage, app: the journal or a backup of it can't be written or read
+    │   └── JournalBusy     another process has been writing for as long as the caller would wait; nothing was written
     ├── ReportFailed        report, app: the report can't be written
     ├── AnswerLost          cli: standard output can't be written
     └── ExchangeFailed      zoho: one request brought no usable response
@@ -123,6 +124,10 @@ class TokenDelayed(BulkremoveError):
 
 class JournalFailed(BulkremoveError):
     """The journal can't be read or written (full disk, permissions, newer version). Nothing more is sent."""
+
+
+class JournalBusy(JournalFailed):
+    """Another process has held the journal's write lock for as long as the caller would wait. Nothing was written."""
 
 
 class ReportFailed(BulkremoveError):

@@ -162,7 +162,7 @@ class Api:
         job = await self._job(request)
         with TemporaryDirectory() as folder:
             path = Path(folder) / f"{job.id}-report.{request.match_info['ending']}"
-            await self._app.jobs.report(job.id, path, by=person(request).name)
+            await self._app.reports.write(job.id, path, by=person(request).name)
             return await download(path)
 
     async def pause(self, request: web.Request) -> web.StreamResponse:

@@ -112,7 +112,7 @@ class LiveUpdates:
         at_rest = running is None and holder is None
         unknown: list[Outcome] = []
         if at_rest and tally[Status.UNKNOWN]:
-            unknown, _ = await app.jobs.some_outcomes(job, status=Status.UNKNOWN, text="", page=1)
+            unknown, _ = await app.reports.page(job, status=Status.UNKNOWN, text="", page=1)
         wait = None
         if progress and progress.waiting and progress.until is not None:
             remaining = max(0.0, seconds_between(app.clock.monotonic(), progress.until)) / app.clock.speed
@@ -130,10 +130,10 @@ class LiveUpdates:
             "eta": next((seconds / app.clock.speed for other, seconds in order if other.id == job.id), None),
             "beside": len(order) - 1,
             "events_told": await app.jobs.events(job),
-            "summary": await app.jobs.summary(job),
+            "summary": await app.reports.summary(job),
             "warning": first_line(job, tally) if at_rest else None,
             "unknown": unknown,
-            "chart": chart(await app.jobs.timeline(job)) if at_rest else None,
+            "chart": chart(await app.reports.timeline(job)) if at_rest else None,
             "failure": self._supervisor.failures.get(job.id, ""),
             "over": job.state.over,
             "canary": await app.canaries.question(job) if waiting else "",

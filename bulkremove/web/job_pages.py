@@ -59,7 +59,7 @@ class JobPages:
         job, number = await self._job(request), page_number(request)
         status_filter, text = request.query.get("status", ""), request.query.get("q", "").strip()
         status = Status(status_filter) if status_filter in set(Status) else None
-        rows, more = await self._app.jobs.some_outcomes(job, status=status, text=text, page=number)
+        rows, more = await self._app.reports.page(job, status=status, text=text, page=number)
         context = {"job": job, "counts": (await self._app.jobs.tally(job)).counts, "rows": rows, "more": more}
         return page("rows.html", request, context | {"page": number, "wanted": status_filter, "text": text})
 
@@ -68,7 +68,7 @@ class JobPages:
         job = await self._job(request)
         with TemporaryDirectory() as folder:
             path = Path(folder) / f"{job.id}-report.{request.match_info['ending']}"
-            await self._app.jobs.report(job.id, path, by=person(request).name)
+            await self._app.reports.write(job.id, path, by=person(request).name)
             return await download(path)
 
     async def rows_file(self, request: web.Request) -> web.StreamResponse:
@@ -76,7 +76,7 @@ class JobPages:
         job, rows = await self._job(request), Rows(request.match_info["rows"])
         with TemporaryDirectory() as folder:
             path = Path(folder) / f"{job.id}-{rows.value}.csv"
-            if await self._app.jobs.report(job.id, path, rows=rows, by=person(request).name) is None:
+            if await self._app.reports.write(job.id, path, rows=rows, by=person(request).name) is None:
                 raise web.HTTPNotFound(text="This job has no rows for that file.")
             return await download(path)
 

@@ -324,6 +324,6 @@ class _Play:
     async def _statuses(self) -> list[str]:
         app = self._app()
         jobs = await app.jobs.all()
-        found = [outcome.status.value for job in jobs for outcome in await app.jobs.outcomes(job)]
+        found = [outcome.status.value for job in jobs for outcome in await app.reports.outcomes(job)]
         app.close()
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -61,8 +62,11 @@ class Claims(Protocol):
         """The holders of all claims by name, those that have been held longest first."""
         ...
 
-    async def request_stop(self, name: str, request: StopRequest, *records: Record) -> None:
-        """Store a request to the present holder of the claim. A request to cancel is never weakened to a pause."""
+    async def request_stop(self, name: str, request: StopRequest, *records: Record, wait: float = math.inf) -> None:
+        """Store a request to the present holder of the claim. A request to cancel is never weakened to a pause.
+
+        Raises JournalBusy when another process, which may be the holder, has been writing for ``wait`` seconds.
+        """
         ...
 
     async def stop_request(self, name: str) -> StopRequest | None:

@@ -100,14 +100,14 @@ class SqliteClaims:
         names = await self._database.read(lambda reader: [name for (name,) in reader.execute(_CLAIMS.list_claims)])
         return {name: holder for name in names if (holder := await self.holder(name)) is not None}
 
-    async def request_stop(self, name: str, request: StopRequest, *records: Record) -> None:
+    async def request_stop(self, name: str, request: StopRequest, *records: Record, wait: float = math.inf) -> None:
         def store(transaction: Transaction) -> None:
             transaction.execute(
                 _CLAIMS.set_stop_request, name=name, action=request.action, by=request.by, at=request.at
             )
             write_records(transaction, records)
 
-        await self._database.write(store)
+        await self._database.write(store, wait=wait)
 
     async def stop_request(self, name: str) -> StopRequest | None:
         def find(reader: Reader) -> StopRequest | None:

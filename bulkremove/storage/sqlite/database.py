@@ -8,6 +8,7 @@ process share one object. docs/decisions/0010-storage.md has the reasons and the
 from __future__ import annotations
 
 import asyncio
+import math
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -53,10 +54,12 @@ class Database:
         self._local = threading.local()
         self._read_connections: list[sqlite3.Connection] = []
 
-    async def write(self, work: Callable[[Transaction], T], *, accepts_restore: bool = False) -> T:
+    async def write(
+        self, work: Callable[[Transaction], T], *, accepts_restore: bool = False, wait: float = math.inf
+    ) -> T:
         """Run ``work`` within a durable transaction; see ``Writer.write``."""
         self._check_open()
-        return await self._writer.write(work, accepts_restore=accepts_restore)
+        return await self._writer.write(work, accepts_restore=accepts_restore, wait=wait)
 
     def check_current(self, reader: Reader) -> None:
         """Raise JournalFailed when nothing may be sent; see ``Writer.check_current``."""

@@ -8,14 +8,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from bulkremove.domain.errors import JournalFailed
+from bulkremove.domain.errors import JournalBusy, JournalFailed
 from bulkremove.storage.sqlite.failures import is_busy, journal_failed, translated
 from bulkremove.storage.sqlite.high_water import HighWaterMark
 from bulkremove.storage.sqlite.identity import Identity, identity_of
@@ -32,9 +34,10 @@ _log = logging.getLogger("bulkremove.storage")
 class _Write(Generic[T]):
     """A unit of work for the writer thread, and its result or error."""
 
-    def __init__(self, work: Callable[[Transaction], T], *, accepts_restore: bool = False) -> None:
+    def __init__(self, work: Callable[[Transaction], T], *, accepts_restore: bool, wait: float) -> None:
         self.work = work
         self.accepts_restore = accepts_restore
+        self.begins_until = time.monotonic() + wait
         self.result: T
         self.error: BaseException | None = None
 
@@ -68,15 +71,20 @@ class Writer:
         self._file: tuple[int, int] | None = None
         """Device and inode of the open file."""
 
-    async def write(self, work: Callable[[Transaction], T], *, accepts_restore: bool = False) -> T:
+    async def write(
+        self, work: Callable[[Transaction], T], *, accepts_restore: bool = False, wait: float = math.inf
+    ) -> T:
         """Run ``work`` within a durable transaction; return its result once that is on disk.
 
         ``work`` runs in the writer thread and must not wait for anything. If it raises, only its own writes are undone.
         A cancelled caller still waits until the outcome is certain. Raises JournalFailed when the disk fails; after
         that nothing is written any more, since SQLite's memory may differ from the disk. Also raises it when the
         journal was replaced by an older copy, until a write with ``accepts_restore`` has succeeded.
+
+        ``wait``: raise JournalBusy when another process has been writing for so many seconds, and write nothing; a run
+        waits as long as that takes.
         """
-        write = _Write(work, accepts_restore=accepts_restore)
+        write = _Write(work, accepts_restore=accepts_restore, wait=wait)
         loop = asyncio.get_running_loop()
         with self._queue_lock:
             commit = self._commits.get(loop)
@@ -139,7 +147,8 @@ class Writer:
                 raise self._repeated_failure(self._failure)
             if file_at(self._path) != self._file:
                 raise self._moved()
-            self._begin(connection)
+            if not self._begin(connection, group):
+                return
         except JournalFailed as error:
             for write in group:
                 write.error = error
@@ -216,28 +225,42 @@ class Writer:
             write.error = self._refused(error) if isinstance(error, sqlite3.IntegrityError) else error
         connection.execute("RELEASE part")
 
-    def _begin(self, connection: sqlite3.Connection) -> None:
-        """Begin a transaction. Raises JournalFailed."""
+    def _begin(self, connection: sqlite3.Connection, group: list[_Write[object]]) -> bool:
+        """Begin a transaction; False when nobody waits for it any more. Raises JournalFailed."""
+
+        def is_wanted() -> bool:
+            now = time.monotonic()
+            for write in [write for write in group if write.begins_until < now]:
+                group.remove(write)
+                write.error = JournalBusy(
+                    f"Another process has been writing to the journal {self._path} for long. Nothing was changed.",
+                    hint="If it stands still, end it; no row is lost by that.",
+                )
+            return bool(group)
+
         try:
-            self.retry_while_busy(lambda: connection.execute("BEGIN IMMEDIATE"))
+            return self.retry_while_busy(lambda: connection.execute("BEGIN IMMEDIATE"), is_wanted)
         except sqlite3.Error as error:
             self._fail(connection, error, [])
             raise self._failure or JournalFailed(str(error)) from error
 
-    def retry_while_busy(self, call: Callable[[], object]) -> None:
-        """Make a call that needs the write lock, and repeat it as long as another process holds that.
+    def retry_while_busy(self, call: Callable[[], object], is_wanted: Callable[[], bool] = lambda: True) -> bool:
+        """Make a call that needs the write lock, and repeat it as long as another process holds that; True once done.
 
-        Raises sqlite3.Error for any other error, JournalFailed once this object is closed.
+        False when it is not wanted any more. Raises sqlite3.Error for any other error, JournalFailed once this object
+        is closed.
         """
         reported = False
         while True:
             try:
                 call()
-                return
+                return True
             except sqlite3.Error as error:
                 if not is_busy(error):
                     raise
             self._check_open()
+            if not is_wanted():
+                return False
             if not reported:
                 self.report_busy()
                 reported = True

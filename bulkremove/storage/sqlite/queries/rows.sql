@@ -93,7 +93,7 @@ DELETE FROM row WHERE job = :job AND position IN (SELECT position FROM row WHERE
 SELECT id FROM job WHERE totals IS NOT NULL AND EXISTS (SELECT 1 FROM row WHERE row.job = job.id);
 
 -- name: open_rows_of_account
--- The ids of the rows that jobs of a client, or of another client of its organisation, may still send, with the job.
+-- The ids of the rows that jobs of a client's organisation may still send, with the job.
 SELECT course, batch, learner, job.id FROM row JOIN job ON job.id = row.job
 WHERE host = :host AND (client = :client
         OR client IN (SELECT other FROM same_organization WHERE client = :client AND host = :host))
@@ -102,8 +102,7 @@ WHERE host = :host AND (client = :client
     AND row.state IN ('pending', 'sending');
 
 -- name: settled_elsewhere
--- Another job of the same organisation that has settled the removal of a row, or may have made it, since the job was
--- planned.
+-- Another job of the organisation that has settled the removal of a row, or may have made it, since the job was planned.
 -- A job that was made later has done so, whatever the times: a clock may have been wrong.
 -- What a person found last counts for an unknown row; without that, those that this job sends again don't count.
 WITH RECURSIVE retried(id) AS (SELECT retry_of FROM job WHERE id = :job AND retry_of IS NOT NULL
@@ -135,8 +134,7 @@ WHERE other.job = :job AND mine.host = job.host
     AND (coalesce(other.finished_at, job.finished_at) >= mine.planned_at OR job.rowid > mine.rowid);
 
 -- name: count_removals_since
--- How many rows of a client, or of another client of its organisation, were sent since a time, or are to be sent by
--- jobs that run or were confirmed since then.
+-- How many rows of a client's organisation were sent since a time, or are to be by jobs that run or were confirmed since.
 -- What lies far ahead was sent while the clock was wrong. The rows left of the job :starting count too.
 -- And how many removals a journal may have lost that was accepted since then.
 SELECT count(*), (SELECT coalesce(sum(removals), 0) FROM restore WHERE at >= :since) FROM job JOIN row ON row.job = job.id
