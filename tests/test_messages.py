@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import ssl
 import subprocess
 import sys
@@ -153,7 +155,28 @@ def test_a_held_job_is_not_resumed_or_retried_but_approve_is_named(alone: Bulkre
     for command in ("resume", "retry"):
         done = alone(command, job, "--sandbox", str(tmp_path / "world.json"))
         assert 4 == done.returncode
-        assert f"bulkremove approve {job}" in done.stderr
+        assert f" approve {job}`" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("by_environment", [True, False])
+def test_a_message_names_commands_that_work_in_another_terminal(tmp_path: Path, *, by_environment: bool) -> None:
+    home = tmp_path / "its home"
+    told = environment(**({"BULKREMOVE_HOME": str(home)} if by_environment else {}))
+    option = () if by_environment else ("--home", str(home))
+    program = [sys.executable, "-m", "bulkremove"]
+    failed = subprocess.run(
+        [*program, *option, "users", "password", "nobody"],
+        env=told,
+        input="correct horse battery staple\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    (named,) = re.findall("`(bulkremove [^`]*)`", failed.stderr)
+    assert f"bulkremove --home '{home}' users" == named
+    words = [*program, *shlex.split(named)[1:]]
+    assert 0 == subprocess.run(words, env=environment(), capture_output=True, text=True, check=False).returncode
 
 
 def test_approve_shows_the_plan_and_asks_as_run_does(alone: Bulkremove, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from bulkremove.cli.logs import Logs
-from bulkremove.domain.errors import AnswerLost, ConsentMissing
+from bulkremove.domain.errors import AnswerLost, BulkremoveError, ConsentMissing
 
 if TYPE_CHECKING:
     from bulkremove.app import App
@@ -57,6 +57,9 @@ class Screen:
         app = App(load({**values, "speed": speed}, os.environ), environ=os.environ, sandbox=sandbox_settings)
         try:
             yield app
+        except BulkremoveError as error:
+            error.message, error.hint = self.located(error.message), self.located(error.hint)
+            raise
         finally:
             app.close()
 
@@ -70,9 +73,17 @@ class Screen:
         with self.app(**flags) as app:
             return asyncio.run(main())
 
+    def located(self, text: str) -> str:
+        """The text with the same --home, --config and --account in the commands that it names."""
+        return text.replace("`bulkremove ", f"`{self.command()} ")
+
     def command(self, *arguments: str, said: Mapping[str, object] | None = None) -> str:
-        """Build a command for a person to type, with the same --home, --config and --account. ``said``: its options."""
+        """Build a command for a person to type, with the same --home, --config and --account. ``said``: its options.
+
+        The home folder is named too where the environment gives it, which another terminal does not have.
+        """
         location = {name: self.flags.get(name) for name in ("home", "config", "account")}
+        location["home"] = location["home"] or os.environ.get("BULKREMOVE_HOME") or None
         return shlex.join(["bulkremove", *_arguments(location), *arguments, *_arguments(said or {})])
 
     def say(self, text: str, *, bold: bool = False, fg: str | None = None) -> None:
@@ -82,7 +93,7 @@ class Screen:
 
     def warn(self, text: str, *, bold: bool = False, fg: str | None = None) -> None:
         """Print a message to standard error, also with --quiet. It may have several lines."""
-        for line in text.split("\n"):
+        for line in self.located(text).split("\n"):
             styled = click.style(shown(line), bold=bold or None, fg=fg)
             click.echo(styled, err=True, color=None if self.color else False)
 
