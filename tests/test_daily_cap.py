@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bulkremove.app import App, SandboxOptions
+from bulkremove.app.daily_cap import removals_today, why_over_cap
 from bulkremove.config import Settings
 from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import EndReason, Job
@@ -101,5 +102,70 @@ async def test_a_night_holds_what_is_left_of_a_job_while_others_have_used_the_ca
         await run(one.app, await planned(one.app, tmp_path, triples(10, first=20), "b.csv"))
         result = await one.run()
         assert ([], True) == (result.ran, "10 count for today already; the cap is 10 a day" in result.held[0])
-        await one.app.jobs.approve(job.id, by="kim")
+        await one.app.jobs.approve(job.id, by="kim", rows_left=left)
         assert 1 == len((await one.run()).ran), "an approval is a person's word for the run that follows it"
+
+
+async def test_an_approval_over_the_cap_ends_with_its_day_unless_the_plan_announced_a_wait(tmp_path: Path) -> None:
+    clock = LateClock(600.0)
+    with closing(application(tmp_path, clock, 10)) as app:
+        async with app.runs.in_sandbox():
+            job = await planned(app, tmp_path, triples(10), "a.csv")
+            await app.context.storage.jobs.hold(job.id, "Look at it.", at=clock.wall())
+            assert "" == await why_over_cap(app.context, await app.jobs.find(job.id), 10)
+            await app.jobs.approve(job.id, by="kim")
+            await app.context.storage.jobs.start(job.id)  # and its process dies
+            clock.ahead = DAY
+            assert (
+                10
+                == (await run(app, await planned(app, tmp_path, triples(10, first=10), "b.csv"))).tally[Status.REMOVED]
+            )
+            told = await why_over_cap(app.context, await app.jobs.find(job.id), 10)
+            assert "It removes 10 learners and 10 count for today already; the cap is 10 a day." == told
+            with pytest.raises(
+                ConsentMissing, match="removes 10 learners and 10 count for today already; the cap is 10"
+            ):
+                await run(app, job, rows_reviewed=10)
+
+
+async def test_jobs_that_are_resumed_at_once_do_not_pass_the_cap_together(tmp_path: Path) -> None:
+    clock = LateClock(600.0)
+    with closing(application(tmp_path, clock, 10)) as app:
+        async with app.runs.in_sandbox():
+            jobs = []
+            for index in range(3):
+                clock.ahead = index * DAY
+                job, stop = await planned(app, tmp_path, triples(8, first=8 * index), f"{index}.csv"), Stop()
+                stop.ask("Ctrl-C", EndReason.INTERRUPTED)
+                await run(app, job, stop=stop)
+                jobs.append(job)
+            clock.ahead = 5 * DAY
+            results = await asyncio.gather(*(run(app, job, rows_reviewed=8) for job in jobs), return_exceptions=True)
+            assert 2 == sum(isinstance(result, ConsentMissing) for result in results), results
+            assert [0, 8, 8] == sorted([(await app.jobs.tally(job)).open for job in jobs])
+
+
+async def test_rows_of_a_job_that_died_count_on_its_own_day_only(tmp_path: Path) -> None:
+    clock = LateClock(600.0)
+    with closing(application(tmp_path, clock, 10)) as app:
+        dead = await planned(app, tmp_path, triples(8), "a.csv")
+        await app.context.storage.jobs.start(dead.id)  # and its process dies
+        assert 8 == await removals_today(app.context, dead.client, dead.host)
+        clock.ahead = DAY
+        assert 0 == await removals_today(app.context, dead.client, dead.host)
+
+
+async def test_the_page_names_no_option_of_the_command_line(tmp_path: Path) -> None:
+    clock = LateClock(600.0)
+    with closing(application(tmp_path, clock, 10)) as app:
+        async with app.runs.in_sandbox():
+            job, stop = await planned(app, tmp_path, triples(8), "a.csv"), Stop()
+            stop.ask("Ctrl-C", EndReason.INTERRUPTED)
+            await run(app, job, stop=stop)
+            clock.ahead = DAY
+            await run(app, await planned(app, tmp_path, triples(8, first=10), "b.csv"))
+            supervisor = app.supervisor()
+            await supervisor.resume(job.id, by="jo", rows_reviewed=8)
+            await until(lambda: supervisor.running(job.id) is None)
+            assert "let an admin set max_removals to 16" in supervisor.failures[job.id]
+            assert "--" not in supervisor.failures[job.id]

@@ -73,6 +73,7 @@ def test_a_file_or_sheet_whose_name_says_that_people_stay_is_refused(name: str) 
         read(io.BytesIO(book), name="list.xlsx")
     chosen = read(io.BytesIO(book), name="list.xlsx", options=ReadOptions(sheet=name))
     assert 1 == len(chosen), "who names the sheet has read its name"
+    assert 1 == len(read(io.BytesIO(listed(*rows)), name=f"{name}.csv", options=ReadOptions(only=("all",))))
 
 
 @pytest.mark.parametrize("name", OTHER_NAMES)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
+import sqlite3
 import ssl
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -156,6 +159,27 @@ def test_a_held_job_is_not_resumed_or_retried_but_approve_is_named(alone: Bulkre
         done = alone(command, job, "--sandbox", str(tmp_path / "world.json"))
         assert 4 == done.returncode
         assert f" approve {job}`" in done.stderr
+
+
+@pytest.mark.slow
+def test_nobody_approves_an_announced_plan_without_looking(tmp_path: Path) -> None:
+    world, file = crowd(tmp_path, 5)
+    (tmp_path / "in").mkdir()
+    file.replace(tmp_path / "in" / "leavers.csv")
+    os.utime(tmp_path / "in" / "leavers.csv", (OLD, OLD))
+    (tmp_path / "home").mkdir(mode=0o700)
+    program = Bulkremove(tmp_path / "home", environment())
+    (tmp_path / "home" / "bulkremove.toml").write_text(f'nightly_source = "{tmp_path / "in"}"\n')
+    assert 4 == program("nightly", "--sandbox", str(world), "--speed", "60").returncode
+    (job,) = json.loads(program("jobs", "--json").stdout)
+    with closing(sqlite3.connect(tmp_path / "home" / "journal.db")) as db, db:  # no process has it open
+        db.execute("UPDATE job SET due_at = ?", (time.time() + 86_400.0,))
+    (job,) = json.loads(program("jobs", "--json").stdout)
+    assert "scheduled" == job["state"]
+    refused = program("approve", job["job"])
+    assert (4, True) == (refused.returncode, "Nothing was approved" in refused.stderr)
+    assert "Announced for" in refused.stderr
+    assert 0 == program("approve", job["job"], "--yes").returncode
 
 
 @pytest.mark.slow

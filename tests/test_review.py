@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from bulkremove.app import App, SandboxOptions, Stop
+from bulkremove.app import App, Consent, SandboxOptions, Stop
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch
-from bulkremove.domain.errors import ConsentMissing, NotAuthorized, ReportFailed, SettingsError
+from bulkremove.domain.errors import ConsentMissing, JobNotFound, NotAuthorized, ReportFailed, SettingsError
 from bulkremove.domain.job import APPROVAL_SECONDS, CONSENT_SECONDS, EndReason, FrontEnd, Job, JobState
 from bulkremove.domain.permissions import Role
 from bulkremove.domain.row import Roles, Status
@@ -305,7 +305,7 @@ async def test_a_nightly_job_that_no_run_went_on_with_is_held_after_its_days(tmp
         assert "needs review: leavers.csv. Approve or cancel it" in one.notices()
         one.clock.ahead += 86_400.0
         assert [] == (await one.run()).ran  # a person has not looked yet, and the plan has not expired
-        await one.app.jobs.approve(job.id, by="kim")
+        await one.app.jobs.approve(job.id, by="kim", rows_left=left)
         assert 1 == len((await one.run()).ran)
         assert (JobState.FINISHED, 0) == ((await one.job()).state, (await one.app.jobs.tally(job)).open)
 
@@ -387,6 +387,91 @@ async def test_who_prepared_a_plan_can_not_renew_its_consent_alone(tmp_path: Pat
         with pytest.raises(ConsentMissing, match="jo prepared this plan"):
             await run(app, job, rows_reviewed=3)
         assert 3 == (await app.jobs.tally(job)).open
+
+
+async def test_who_retries_a_job_of_others_shares_its_preparation_with_them(tmp_path: Path) -> None:
+    world, file = crowd(tmp_path, 3)
+    settings = Settings(tmp_path / "home", four_eyes=True)
+    with closing(App(settings, environ={}, sandbox=SandboxOptions(world, 60.0))) as app:
+        job = await stored(app, await app.plans.preview(file, name="f.csv", options=ReadOptions()), tmp_path)
+        for number in range(2):  # a retry of a retry, too
+            await app.jobs.cancel(job.id, by="kim")
+            again = await app.plans.retry(job.id, unknown_checked=False)
+            for person in ("jo", "kim"):
+                with pytest.raises(ConsentMissing, match=f"{person} prepared this plan"):
+                    await app.plans.submit(
+                        again,
+                        consent=Consent(number=3),
+                        folder=tmp_path,
+                        prepared_by=["kim"],
+                        by=person,
+                        front_end=FrontEnd.PAGE,
+                    )
+            job = await app.plans.submit(
+                again,
+                consent=Consent(number=3),
+                folder=tmp_path,
+                prepared_by=["kim"],
+                by=f"person {number}",
+                front_end=FrontEnd.PAGE,
+            )
+            assert "jo, kim" == job.prepared_by
+
+
+async def test_who_prepared_a_plan_goes_on_neither_after_a_pause_nor_with_a_shorter_protected_list(
+    tmp_path: Path,
+) -> None:
+    world, file = crowd(tmp_path, 6)
+    settings = Settings(tmp_path / "home", four_eyes=True)
+    with closing(App(settings, environ={}, sandbox=SandboxOptions(world, 60.0))) as app:
+        protected = tmp_path / "home" / "protected.csv"
+        job = await stored(app, await app.plans.preview(file, name="f.csv", options=ReadOptions()), tmp_path)
+        protected.write_text("Learner ID\n478346000019558901\n478346000019558902\n")
+        await app.jobs.approve(job.id, by="kim")
+        stop = Stop()
+        stop.ask("Ctrl-C", EndReason.INTERRUPTED)
+        await run(app, job, stop=stop)
+        protected.write_text("Learner ID\n478346000019558901\n")
+        with pytest.raises(ConsentMissing, match="jo prepared this plan"):
+            await run(app, job, rows_reviewed=6)
+        protected.write_text("Learner ID\n478346000019558901\n478346000019558902\n")
+        await app.stopping.pause(job.id, by="kim")
+        for rows in (None, 6):
+            with pytest.raises(ConsentMissing, match="jo prepared this plan"):
+                await run(app, job, rows_reviewed=rows)
+        assert 6 == (await app.jobs.tally(job)).open
+
+
+async def test_a_pause_of_a_job_that_stopped_for_another_reason_is_kept_and_recorded(tmp_path: Path) -> None:
+    app, file = site_app(tmp_path, 6, LateClock(60.0))
+    with closing(app):
+        job = await stored(app, await app.plans.preview(file, name="f.csv", options=ReadOptions()), tmp_path)
+        stop = Stop()
+        stop.ask("Stopped by Ctrl-C.", EndReason.INTERRUPTED)
+        await run(app, job, stop=stop)
+        paused = await app.stopping.pause(job.id, by="kim")
+        assert (EndReason.PAUSED, "kim paused it. Stopped by Ctrl-C.") == (paused.reason_code, paused.reason)
+        assert "paused" == (await app.audit.newest(1))[0].act
+        with pytest.raises(JobNotFound):
+            await app.jobs.newest_unfinished(job.account, job.client, job.host)
+
+
+async def test_neither_hash_nor_yes_renews_an_approval(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path, has_past=False) as one:
+        one.drop("leavers.csv", triples(3))
+        await one.run()
+        job = await one.job()
+        assert JobState.HELD is job.state
+        await one.app.jobs.approve(job.id, by="kim")
+        one.clock.ahead = APPROVAL_SECONDS + 3600.0
+        await one.run()
+        assert JobState.HELD is (await one.job()).state, "it needs review"
+        with pytest.raises(ConsentMissing, match="was approved or run before"):
+            await one.app.jobs.approve(job.id, by="kim")
+        with pytest.raises(ConsentMissing, match="2 is not the number of rows left"):
+            await one.app.jobs.approve(job.id, by="kim", rows_left=2)
+        released = await one.app.jobs.approve(job.id, by="kim", rows_left=3)
+        assert (JobState.READY, FrontEnd.NIGHTLY) == (released.state, released.driven_by)
 
 
 @pytest.mark.parametrize("name", ["jo", "Jo", "JO on this machine"])

@@ -91,6 +91,19 @@ async def test_a_process_that_stands_still_is_named_with_what_to_do(tmp_path: Pa
             app.close()
 
 
+def test_a_run_is_reached_whatever_state_was_written_beside_it(tmp_path: Path) -> None:
+    with running(tmp_path) as (bulkremove, process, _):
+        held = "UPDATE job SET state = 'held', reason = 'Look at it.'"
+        change = ("import sqlite3, sys", "with sqlite3.connect(sys.argv[1]) as db: db.execute(sys.argv[2])")
+        subprocess.run(
+            [sys.executable, "-c", "\n".join(change), str(bulkremove.home / "journal.db"), held], check=True, timeout=60
+        )
+        done = bulkremove("stop")
+        assert (0, False) == (done.returncode, "Nothing is running" in done.stdout), done.stderr
+        process.communicate(timeout=60)
+        assert removals(tmp_path) < ROWS
+
+
 HOLD = """
 import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=10)

@@ -128,13 +128,17 @@ class Accounts:
 
         Where that is not known yet nothing can be sent, so it is kept before the job is run.
         """
-        organization = ""
+        known = {}
         with suppress(NotAuthorized, SettingsError):
             settings = self.settings_of(job)
+            if not settings.sandbox:  # a job that ran before its account had a name may be of the same organisation
+                known = {one.client: one.organization for one in self.all() if one.dc == settings.dc and one.client}
             if self.client(settings) == job.client:
-                organization = organization_key(self.organization(settings))
-        if organization:
-            await self._context.storage.jobs.set_organization(job.client, job.host, organization)
+                known[job.client] = self.organization(settings)
+        for client, organization in known.items():
+            if organization:
+                key = organization_key(organization)
+                await self._context.storage.jobs.set_organization(client, job.host, key)
 
     def ledger_key(self, settings: Settings, credentials: Credentials | None = None) -> str:
         """The key of the account's ledger. Raises NotAuthorized or SettingsError where there are no credentials."""

@@ -33,13 +33,20 @@ async def removals_today(context: Context, client: str, host: str, *, starting: 
 async def over_daily_cap(context: Context, job: Job, rows_left: int, *, more: int = 0) -> str:
     """Why the job may not go on today, in a sentence; empty if it may. ``more``: removals that count besides.
 
-    An approval is a person's word for the run that follows it, which may exceed the cap. The waits that the plan
-    announced, for the time window or the day's allowance, belong to that run.
+    An approval is a person's word for the run that follows it, which may exceed the cap on the day on which it runs.
+    The waits that the plan announced, for the time window or the day's allowance, belong to that run; a kill does not.
     """
     events = await context.storage.jobs.events(job.id)
     last = next((name for _, name, _ in reversed(events) if name in ("approved", "held")), "")
-    if not rows_left or (last == "approved" and (job.state is not JobState.PAUSED or job.auto_resumable)):
+    belongs = job.state is JobState.READY or job.waits_as_announced or job.driven_at >= today(context)
+    is_paused_by_person = job.state is JobState.PAUSED and not job.auto_resumable
+    if not rows_left or (last == "approved" and belongs and not is_paused_by_person):
         return ""
+    return await why_over_cap(context, job, rows_left, more=more)
+
+
+async def why_over_cap(context: Context, job: Job, rows_left: int, *, more: int = 0) -> str:
+    """Why the rows left exceed the cap of today, in a sentence; empty if they don't. Any approval aside."""
     cap = context.settings.max_removals
     before = await removals_today(context, job.client, job.host, starting=job.id) - rows_left + more
     if before + rows_left <= cap:

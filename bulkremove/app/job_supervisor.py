@@ -236,7 +236,7 @@ class JobSupervisor:
                 rows_reviewed=rows_reviewed,
             )
         except BulkremoveError as error:
-            self.failures[job_id] = str(error)
+            self.failures[job_id] = error.page_text if isinstance(error, ConsentMissing) else str(error)
             if not isinstance(error, JobBusy) and job.origin is not FrontEnd.NIGHTLY:
                 with suppress(BulkremoveError):
                     await self._jobs.withdraw(job_id, by=by)

@@ -106,12 +106,12 @@ class Jobs:
         return await self._storage.jobs.exists(job_id)
 
     async def of_plan(self, plan: Plan) -> Job | None:
-        """The newest job of exactly this plan; None if it was never confirmed."""
-        return await self._storage.jobs.newest_of_plan(plan.fingerprint)
+        """The newest job of exactly this plan that may have sent a row; None if there is none."""
+        return await self._storage.jobs.run_of_plan(plan.fingerprint)
 
-    async def has_begun(self, job: Job) -> bool:
-        """Whether a run of the job ever began to send rows."""
-        return any(name == "started" for _, name, _ in await self._storage.jobs.events(job.id))
+    async def was_released(self, job: Job) -> bool:
+        """Whether the job was approved before, or a run of it ever began: its plan's hash is no consent any more."""
+        return any(name in ("started", "approved") for _, name, _ in await self._storage.jobs.events(job.id))
 
     async def of_key(self, key: str, plan_hash: str) -> Job | None:
         """The job that a program confirmed with this idempotency key; None if there is none.
@@ -140,7 +140,7 @@ class Jobs:
 
     async def is_running(self, job: Job) -> bool:
         """Whether a process of this machine runs the job right now."""
-        return job.state.resumable and await self._storage.claims.holder(job.id) is not None
+        return not job.state.over and await self._storage.claims.holder(job.id) is not None
 
     async def rows_beside(self, job: Job) -> list[int]:
         """The rows left of each other job of the same client that a process runs right now."""
@@ -188,13 +188,24 @@ class Jobs:
         async with aclosing(self._storage.rows.open_rows(job.id)) as rows:
             return Counter([(row.removal.course, row.removal.batch) async for row in rows])
 
-    async def approve(self, job_id: str, *, by: str, compared: int | None = None) -> Job:
+    async def approve(self, job_id: str, *, by: str, compared: int | None = None, rows_left: int | None = None) -> Job:
         """Let a held job run. ``compared``: the number of its doubtful ids, from a person who compared them with Zoho.
 
-        Raises ConsentMissing when it is not held or has expired, without that number, or by ``check_four_eyes``.
+        ``rows_left``: the number of rows that the person saw, without which no consent is renewed.
+
+        Raises ConsentMissing when it is not held or has expired, without these numbers, or by ``check_four_eyes``.
         """
         at, job = self._context.clock.wall(), await self._storage.jobs.get(job_id)
         check_not_real(job, self._context.settings)
+        present = (await self._storage.rows.tally(job.id)).open
+        if rows_left not in (None, present):
+            raise ConsentMissing(f"{rows_left:,} is not the number of rows left ({present:,}). Nothing was approved.")
+        if rows_left is None and job.state.approvable and await self.was_released(job):
+            raise ConsentMissing(
+                f"Job {job.id} was approved or run before, so neither its hash nor a yes renews that. {job.reason}",
+                hint=f"Look at its rows, then `bulkremove approve {job.id} --rows {present}`, or cancel it.",
+                page_hint=f"Look at its rows, then approve it with the number of rows left, {present:,}, or cancel it.",
+            )
         records = (
             Act(by, "approved", {"job": job.id, "plan": job.plan_hash, "compared": compared or 0}, at),
             JobEvent(job.id, "approved", f"{by} approved it.", at),
@@ -229,7 +240,8 @@ class Jobs:
 
         released = await self._storage.jobs.release(job.id, check, *records, by=by, at=at)
         if released is None:
-            raise ConsentMissing(f"Job {job.id} is {job.state.value}; only a held one can be approved.")
+            state = (await self._storage.jobs.get(job_id)).state.value
+            raise ConsentMissing(f"Job {job.id} is {state}; only a held one can be approved.")
         return released
 
     async def cancel(self, job_id: str, *, by: str, claimed: bool = False) -> Job:

@@ -27,7 +27,7 @@ from bulkremove.config import Settings
 from bulkremove.domain import planner
 from bulkremove.domain.clock import Epoch, later
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing
-from bulkremove.domain.job import APPROVAL_SECONDS, FrontEnd, Job, JobState
+from bulkremove.domain.job import APPROVAL_SECONDS, PLAN_SECONDS, FrontEnd, Job, JobState
 from bulkremove.domain.operation import OPERATIONS, REMOVE_LEARNER, Operation
 from bulkremove.domain.plan import Plan, PlannedRow
 from bulkremove.domain.row import Removal, Status
@@ -85,6 +85,28 @@ class Plans:
 
     def _for_run(self, options: ReadOptions) -> ReadOptions:
         return replace(options, sandbox=self._context.settings.sandbox)
+
+    async def record_shown(self, preview: Preview) -> None:
+        """Keep that a plan was shown with its hash, which is consent to the plan as it was then."""
+        storage, at = self._context.storage, preview.made_at
+        generation = preview.generation or await storage.generation()
+        forget_before = later(at, -PLAN_SECONDS)
+        await storage.jobs.show_plan(
+            preview.plan.fingerprint, at=at, generation=generation, forget_before=forget_before
+        )
+
+    async def _as_shown(self, preview: Preview) -> Preview:
+        """The plan as it was when its hash was shown: what was done since then counts. Raises ConsentMissing."""
+        storage = self._context.storage
+        shown = await storage.jobs.shown_plan(preview.plan.fingerprint) if storage.exists else None
+        if shown is None:
+            raise ConsentMissing(
+                "This plan was not shown here within the last day, so its hash is no consent. Nothing was sent.",
+                hint="Preview the file; then give the hash that the preview shows.",
+            )
+        at, generation = shown
+        planned_at = at if preview.planned_at is None else preview.planned_at
+        return replace(preview, made_at=at, planned_at=planned_at, generation=generation)
 
     async def filter_rows(
         self, plan: Plan, *, status: Status | None, to_remove: bool, text: str, page: int
@@ -155,10 +177,15 @@ class Plans:
         """
         if preview.refusal:
             raise preview.refusal
+        if preview.retry_of:  # who prepared the job that is tried again has prepared this plan, too
+            before = (await self._jobs.find(preview.retry_of)).prepared_by.split(", ")
+            prepared_by = list(dict.fromkeys(filter(None, [*before, *prepared_by])))
         needs_other = front_end is FrontEnd.COMMAND and self._context.settings.four_eyes and by in prepared_by
         if not needs_other:
             check_four_eyes(prepared_by, by, self._context.settings)
         check_consent(preview.plan, consent)
+        if front_end is FrontEnd.COMMAND and consent.by_hash_alone and preview.plan.removals:
+            preview = await self._as_shown(preview)
         check_age(preview.made_at, self._context.clock.wall())
         job: Job | None = None
         try:
@@ -233,7 +260,7 @@ class Plans:
     async def _check_never_run(self, plan: Plan) -> None:
         """Check that the hash of a plan was not used before, which would be consent for ever. Raises ConsentMissing."""
         same = await self._jobs.of_plan(plan) if plan.removals else None
-        if same is not None and (same.state is not JobState.CANCELLED or await self._jobs.has_begun(same)):
+        if same is not None:
             raise ConsentMissing(
                 f"This very plan was confirmed before, as job {same.id} ({same.state.value}). Nothing was sent.",
                 hint=f"Look at `bulkremove show {same.id}`. To remove the same learners once more, leave --plan out.",

@@ -7,7 +7,7 @@ from bulkremove.app.protected_list import shrunk_list
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch, seconds_between
 from bulkremove.domain.errors import ConsentMissing
-from bulkremove.domain.job import FrontEnd, Job
+from bulkremove.domain.job import EndReason, FrontEnd, Job
 from bulkremove.report.summary import duration
 
 
@@ -24,16 +24,17 @@ def check_reviewed(
     """Check that a person has looked at a job before it goes on, if that is needed. Raises ConsentMissing.
 
     ``rows_reviewed``: the number of rows left that the person ``by`` saw; None if nobody looked. Under ``four_eyes``
-    who prepared the plan can't renew the consent alone.
+    who prepared the plan can't renew the consent alone, nor go on with what a person paused.
     """
     if rows_reviewed not in (None, rows_left):
         raise ConsentMissing(f"{rows_reviewed:,} is not the number of rows left ({rows_left:,}). Nothing was sent.")
+    if rows_left and job.reason_code is EndReason.PAUSED and front_end is not FrontEnd.NIGHTLY:
+        check_four_eyes(job.prepared_by.split(", "), by, settings)
     why = why_review(job, rows_left, settings=settings, now=now, front_end=front_end)
     if not why:
         return
     if rows_reviewed is not None:
-        if job.needs_review(now):
-            check_four_eyes(job.prepared_by.split(", "), by, settings)
+        check_four_eyes(job.prepared_by.split(", "), by, settings)
         return
     raise ConsentMissing(
         f"Job {job.id} needs review. {why} Nothing was sent.",
@@ -52,6 +53,11 @@ def why_review(job: Job, rows_left: int, *, settings: Settings, now: Epoch, fron
     if not rows_left or not (shrunk or is_others or job.needs_review(now)):
         return ""
     return f"{shrunk} {review_text(job, rows_left, now)}".lstrip()
+
+
+def rows_to_give(job: Job, rows_left: int, now: Epoch) -> int | None:
+    """The number of rows left, if a command must be given it in order to resume the job; else None."""
+    return rows_left if rows_left and (job.needs_review(now) or job.belongs_to_others) else None
 
 
 def review_text(job: Job, rows_left: int, now: Epoch) -> str:

@@ -111,7 +111,7 @@ class Runs:
                     front_end=front_end,
                 )
             await self._accounts.record_organization(job)
-            await check_daily_cap(self._context, job, rows_left)
+            await check_daily_cap(self._context, job, rows_left)  # before anything is written; again below
             protected = protected_learners(self._context.settings)
             if front_end is FrontEnd.NIGHTLY and rows_left and (shrunk := shrunk_list(job, self._context.settings)):
                 raise ConsentMissing(f"{shrunk} Nothing was sent.")  # since the nightly run looked at it
@@ -129,6 +129,9 @@ class Runs:
             files = reserve_both(job, report, rows=tally.total)
             try:
                 if tally.open and credentials:
+                    async with self._jobs.claim_plan():  # no other job passes the cap before this one's rows count
+                        await check_daily_cap(self._context, job, tally.open)
+                        await storage.jobs.drive(job.id, by=front_end, at=self._context.clock.wall())
                     heartbeat = Heartbeat(storage.jobs, job, front_end, self._context.clock)
                     protected_list = ProtectedList(self._context.settings)
 

@@ -65,7 +65,8 @@ class Stopping:
         while True:
             job = await self._jobs.find(job_id)
             check_not_real(job, self._context.settings)
-            if job.state is JobState.HELD or job.state.over:
+            at_rest = job.state.approvable or job.state.over
+            if at_rest and await self._claims.holder(job.id) is None:  # the state may have changed under a run
                 raise ConsentMissing(
                     f"Job {job.id} is {job.state.value}, so there is nothing to pause.",
                     hint=f"To end it for good: `bulkremove cancel {job.id}`." if not job.state.over else "",
@@ -105,12 +106,12 @@ class Stopping:
         for name in nights:  # first, or they would begin their next job
             record = Act(by, "stopped", {"run": name}, self._context.clock.wall())
             await self._request(name, StopAction.PAUSE, record, by=by, notify=notify, wait=wait)
-        jobs = [job for job in await self._jobs.all() if job.id in holders and job.state.resumable]
+        jobs = [job for job in await self._jobs.all() if job.id in holders]
         return nights, [await self.pause(job.id, by=by, notify=notify, wait=wait) for job in jobs]
 
     async def request(self, job: Job) -> tuple[Holder | None, StopRequest | None]:
         """The process that runs a job, and what it was asked to do and has not done yet; None each if there is none."""
-        holder = await self._claims.holder(job.id) if job.state.resumable else None
+        holder = None if job.state.over else await self._claims.holder(job.id)
         return holder, await self._claims.stop_request(job.id) if holder else None
 
     async def _look(self, claim: str, stop: Stop) -> None:
@@ -123,11 +124,12 @@ class Stopping:
 
     async def _pause_at_rest(self, job: Job, by: str) -> Job:
         """Pause a job that no process runs, so that none resumes it by itself. Raises JobBusy."""
-        at, why = self._context.clock.wall(), f"{by} paused it."
+        at = self._context.clock.wall()
         async with self._claims.hold(job.id):
             job = await self._jobs.find(job.id)
-            if job.state is JobState.PAUSED and not job.auto_resumable:
+            if job.state is JobState.PAUSED and job.reason_code in (EndReason.PAUSED, EndReason.RESTORED):
                 return job
+            why = f"{by} paused it. {job.reason}".rstrip()
             end = JobEnd(JobState.PAUSED, why, EndReason.PAUSED, at)
             record = Act(by, "paused", {"job": job.id}, at)
             return await self._context.storage.jobs.cancel(job.id, _resumable, end, record)

@@ -11,7 +11,8 @@ import click
 
 from bulkremove.cli.console import Screen, ask_number, json_option, shown
 from bulkremove.domain.errors import ConsentMissing
-from bulkremove.domain.job import FrontEnd, Job, JobState
+from bulkremove.domain.job import FrontEnd, Job
+from bulkremove.platform.local_time import local
 
 if TYPE_CHECKING:
     from bulkremove.app import App
@@ -29,10 +30,13 @@ def add_to(group: click.Group) -> None:
 @click.argument("job")
 @click.option("--plan", "plan_hash", metavar="HASH", help="Approve exactly the plan that was looked at; asks nothing.")
 @click.option("--yes", is_flag=True, help="Ask nothing.")
+@click.option("--rows", type=int, metavar="N", help="The number of rows left, of a job that was approved before.")
 @click.option("--compared", type=int, metavar="N", help="The number of doubtful ids, compared with Zoho People.")
 @json_option
 @click.pass_obj
-def approve(screen: Screen, job: str, plan_hash: str | None, yes: bool, compared: int | None, as_json: bool) -> None:
+def approve(
+    screen: Screen, job: str, plan_hash: str | None, yes: bool, rows: int | None, compared: int | None, as_json: bool
+) -> None:
     """Show what the held JOB would remove, ask for the number, and release it.
 
     One of a nightly run runs in the next one, or at once by `bulkremove resume JOB`.
@@ -41,10 +45,10 @@ def approve(screen: Screen, job: str, plan_hash: str | None, yes: bool, compared
     """
     from bulkremove.app import this_person
 
-    held, batches = screen.call(lambda app: _load(app, job))
+    held, batches, over_cap = screen.call(lambda app: _load(app, job))
     removals = batches.total()
-    if held.state is JobState.HELD and plan_hash is None and not yes:
-        _show(screen, held, batches)
+    if held.state.approvable and plan_hash is None and rows is None and not yes:
+        _show(screen, held, batches, over_cap)
         if not sys.stdin.isatty():
             raise ConsentMissing(
                 "There is no terminal to ask on. Nothing was approved.",
@@ -56,9 +60,10 @@ def approve(screen: Screen, job: str, plan_hash: str | None, yes: bool, compared
         typed = ask_number(f"Type the number of removals ({removals:,}) to let this job remove these learners")
         if typed != removals:
             raise ConsentMissing(f"{typed:,} is not the number of removals. Nothing was approved.")
+        rows = typed
     if plan_hash is not None and plan_hash != held.plan_hash:
         raise ConsentMissing(f"This is not the plan of job {held.id}. Nothing was approved.")
-    approved = screen.call(lambda app: app.jobs.approve(job, by=this_person(), compared=compared))
+    approved = screen.call(lambda app: app.jobs.approve(job, by=this_person(), compared=compared, rows_left=rows))
     resume_command = screen.command("resume", approved.id)
     if as_json:
         document = {"job": approved.id, "state": approved.state.value, "removals": removals, "command": resume_command}
@@ -70,16 +75,24 @@ def approve(screen: Screen, job: str, plan_hash: str | None, yes: bool, compared
         screen.answer(f"Job {approved.id} may run within an hour: {resume_command}")
 
 
-async def _load(app: App, job_id: str) -> tuple[Job, Counter[tuple[str, str]]]:
+async def _load(app: App, job_id: str) -> tuple[Job, Counter[tuple[str, str]], str]:
+    from bulkremove.app.daily_cap import why_over_cap
+
     job = await app.jobs.find(job_id)
-    return job, await app.jobs.open_batches(job)
+    batches = await app.jobs.open_batches(job)
+    return job, batches, await why_over_cap(app.context, job, batches.total())
 
 
-def _show(screen: Screen, job: Job, batches: Counter[tuple[str, str]]) -> None:
-    """Show the plan of a held job, as far as it is not done yet."""
+def _show(screen: Screen, job: Job, batches: Counter[tuple[str, str]], over_cap: str) -> None:
+    """Show the plan of a held job, as far as it is not done yet. ``over_cap``: why it exceeds today's cap."""
     screen.warn(f"File      {shown(job.source)}, prepared by {shown(job.prepared_by) or 'the nightly run'}")
     screen.warn(f"Account   {job.account} on {'SANDBOX ' if job.sandbox else ''}{job.host}")
-    screen.warn(f"Held      {job.reason}")
+    if job.due_at is not None:
+        screen.warn(f"Announced for {local(job.due_at):%Y-%m-%d %H:%M}; an approval lets it run at once")
+    else:
+        screen.warn(f"Held      {job.reason}")
+    if over_cap:
+        screen.warn(f"Cap       {over_cap} An approval goes over it.")
     screen.warn(f"Remove    {batches.total():,} learner(s) from {len(batches):,} batch(es)")
     for (course, batch), count in batches.most_common(_MAX_BATCHES):
         screen.warn(f"          {count:>7,}  course {course}, batch {batch}")

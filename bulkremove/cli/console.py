@@ -58,7 +58,7 @@ class Screen:
         try:
             yield app
         except BulkremoveError as error:
-            error.message, error.hint = self.located(error.message), self.located(error.hint)
+            error.hint = self.located(error.hint)
             raise
         finally:
             app.close()

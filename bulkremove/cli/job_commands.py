@@ -48,11 +48,14 @@ def jobs(screen: Screen, state: str | None, source: str, limit: int, page: int, 
     """
     job_state, account = JobState(state) if state else None, str(screen.flags.get("account") or "")
 
-    async def load(app: App) -> tuple[list[Job], Mapping[str, Tally], bool, Mapping[str, Holder], Epoch]:
-        found = await app.jobs.page(page=page, limit=limit, state=job_state, source=source, account=account)
-        return *found, await app.context.storage.claims.holders(), app.clock.wall()
+    async def load(app: App) -> tuple[list[Job], Mapping[str, Tally], bool, Mapping[str, Holder], set[str], Epoch]:
+        found, tallies, has_more = await app.jobs.page(
+            page=page, limit=limit, state=job_state, source=source, account=account
+        )
+        unconfirmed = {job.id for job in found if await app.canaries.waiting(job)} if as_json else set()
+        return found, tallies, has_more, await app.context.storage.claims.holders(), unconfirmed, app.clock.wall()
 
-    matches, tallies, has_more, holders, now = screen.call(load)
+    matches, tallies, has_more, holders, unconfirmed, now = screen.call(load)
     if as_json:
         from bulkremove.report import as_json as report_json
 
@@ -60,7 +63,7 @@ def jobs(screen: Screen, state: str | None, source: str, limit: int, page: int, 
         for job in matches:
             tally, holder = tallies[job.id], holders.get(job.id)
             running = {"pid": holder.pid, "machine": holder.host, "since": holder.since} if holder else None
-            step = _next_step(screen, job, tally, now, is_running=holder is not None)
+            step = _next_step(screen, job, tally, now, is_running=bool(holder), is_unconfirmed=job.id in unconfirmed)
             needs_review = tally.open > 0 and job.needs_review(now)
             documents.append(
                 {**report_json(job, tally), "needs_review": needs_review, "running": running, "next_step": step}
@@ -82,15 +85,21 @@ def jobs(screen: Screen, state: str | None, source: str, limit: int, page: int, 
         screen.say(f"There are more: --page {page + 1}")
 
 
-def _next_step(screen: Screen, job: Job, tally: Tally, now: Epoch, *, is_running: bool) -> str:
-    """The command that goes on with a job, or looks after what is left of it; empty if nothing is to be done."""
+def _next_step(screen: Screen, job: Job, tally: Tally, now: Epoch, *, is_running: bool, is_unconfirmed: bool) -> str:
+    """The command that goes on with a job, or looks after what is left of it; empty if nothing is to be done.
+
+    ``is_unconfirmed``: its first removal waits for a person's answer.
+    """
+    from bulkremove.app.review import rows_to_give
+
     if is_running:
         return screen.command("show", job.id)
+    if is_unconfirmed:
+        return screen.command("canary", job.id)
     if job.state is JobState.HELD:
         return screen.command("approve", job.id)
     if job.state.resumable:
-        rows = tally.open if tally.open and job.needs_review(now) else None
-        return screen.command("resume", job.id, said={"rows": rows})
+        return screen.command("resume", job.id, said={"rows": rows_to_give(job, tally.open, now)})
     if tally[Status.UNKNOWN]:
         return screen.command("show", job.id)
     return screen.command("retry", job.id) if tally[Status.NOT_SENT] else ""
@@ -110,12 +119,14 @@ def show(screen: Screen, job: str, as_json: bool) -> None:
     Example: bulkremove show 20261123-k3f9
     """
 
-    async def load(app: App) -> tuple[Job, Tally, str, list[tuple[Epoch, str, str]], list[Outcome], Epoch]:
+    async def load(app: App) -> tuple[Job, Tally, str, list[tuple[Epoch, str, str]], list[Outcome], bool, Epoch]:
         jobs, reports, stored, now = app.jobs, app.reports, await app.jobs.find(job), app.clock.wall()
         unknown = await reports.outcomes(stored, Status.UNKNOWN)
-        return stored, await jobs.tally(stored), await reports.summary(stored), await jobs.events(stored), unknown, now
+        unconfirmed = await app.canaries.waiting(stored) is not None
+        tally, summary, events = await jobs.tally(stored), await reports.summary(stored), await jobs.events(stored)
+        return stored, tally, summary, events, unknown, unconfirmed, now
 
-    stored_job, tally, summary, events, unknown, now = screen.call(load)
+    stored_job, tally, summary, events, unknown, unconfirmed, now = screen.call(load)
     needs_review = tally.open > 0 and stored_job.needs_review(now)
     if as_json:
         from bulkremove.report import as_json as report_json
@@ -147,7 +158,8 @@ def show(screen: Screen, job: str, as_json: bool) -> None:
 
         screen.answer(f"It needs review. {review_text(stored_job, tally.open, now)}")
     if stored_job.state.resumable:
-        screen.answer(f"To go on: {screen.command('resume', stored_job.id)}")
+        step = _next_step(screen, stored_job, tally, now, is_running=False, is_unconfirmed=unconfirmed)
+        screen.answer(f"To go on: {step}")
     if unknown and stored_job.state.over:
         retry_command = screen.command("retry", stored_job.id, said={"unknown_checked": True})
         screen.answer(
@@ -180,7 +192,9 @@ def canary(screen: Screen, job: str, gone: bool, again: bool) -> None:
         if not gone:
             return await app.canaries.question(stored) or f"No removal of job {job} waits to be confirmed."
         await app.canaries.confirm(stored, by=this_person())
-        return f"Confirmed. The other rows may follow: {screen.command('resume', job)}"
+        tally, now = await app.jobs.tally(stored), app.clock.wall()
+        step = _next_step(screen, stored, tally, now, is_running=False, is_unconfirmed=False)
+        return f"Confirmed. The other rows may follow: {step}" if stored.state.resumable else "Confirmed."
 
     screen.answer(screen.call(answer), job=job)
 

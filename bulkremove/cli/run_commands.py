@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ import click
 from bulkremove.cli import preview_text
 from bulkremove.cli.console import Screen, ask_number, json_option, options, sandbox_options, shown
 from bulkremove.cli.run_display import run_job
-from bulkremove.domain.errors import FileRefused
+from bulkremove.domain.errors import FileRefused, JournalFailed
 from bulkremove.domain.job import FrontEnd, JobState
 
 if TYPE_CHECKING:
@@ -260,6 +260,7 @@ def _dry_run(screen: Screen, file: str, output: str | None, as_json: bool, param
     reading, settings, sandbox = _split(params)
     with screen.app(**settings, **sandbox) as app:
         preview, _ = _read(app, file, reading)
+        _record_shown(app, preview)
     command = screen.command("run", file, said={**params, "plan": preview.plan.fingerprint})
     if output is not None:
         from bulkremove.report import write_plan
@@ -270,6 +271,16 @@ def _dry_run(screen: Screen, file: str, output: str | None, as_json: bool, param
     else:
         for line in preview_text.lines(preview, command):
             screen.answer(line)
+
+
+def _record_shown(app: App, preview: Preview) -> None:
+    """Keep that the plan is shown, so that its hash can be given; a plan without an account can't be run."""
+    import asyncio
+
+    if not preview.plan.client:
+        return
+    with suppress(JournalFailed):  # the plan can be shown all the same
+        asyncio.run(app.plans.record_shown(preview))
 
 
 def _confirm_and_run(
@@ -289,6 +300,8 @@ def _confirm_and_run(
     from bulkremove.app import this_person
 
     must_ask = consent.plan_hash is None and not consent.yes and preview.plan.removals > 0
+    if must_ask:
+        _record_shown(app, preview)
     for line in preview_text.lines(preview, None):
         (screen.warn if must_ask else screen.say)(line)
     if must_ask:

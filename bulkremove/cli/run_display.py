@@ -73,7 +73,9 @@ def run_job(
                 return run_job(screen, app, job_id, None, expect_missing, as_json, params, claimed=claimed)
     if question:
         screen.warn(f"{question} If so: {screen.command('canary', job_id, said={'gone': True})}")
-    if ended.job.state.resumable:
+    if question and ended.job.state.resumable:
+        screen.warn(ended.job.reason)  # it goes on only after the answer
+    elif ended.job.state.resumable:
         screen.warn(f"{ended.job.reason}\nTo go on: {resume_command}")
     elif ended.job.reason:
         screen.warn(f"{ended.job.reason}\nTo send what was not sent: {screen.command('retry', job_id)}")

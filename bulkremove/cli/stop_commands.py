@@ -26,15 +26,21 @@ def pause(screen: Screen, job: str, as_json: bool) -> None:
 
     Example: bulkremove pause 20261123-k3f9
     """
-    from bulkremove.app import this_person
+    from bulkremove.app import App, this_person
+    from bulkremove.app.review import rows_to_give
+    from bulkremove.domain.job import Job
 
-    stopped = screen.call(lambda app: app.stopping.pause(job, by=this_person(), notify=screen.say))
+    async def end(app: App) -> tuple[Job, int | None]:
+        stopped = await app.stopping.pause(job, by=this_person(), notify=screen.say)
+        return stopped, rows_to_give(stopped, (await app.jobs.tally(stopped)).open, app.clock.wall())
+
+    stopped, rows = screen.call(end)
     if as_json:
         screen.answer(json.dumps({"job": stopped.id, "state": stopped.state.value, "reason": stopped.reason}))
         return
     screen.answer(f"Job {stopped.id}: {stopped.state.value}. {stopped.reason}".rstrip())
     if stopped.state.resumable:
-        screen.say(f"To go on: {screen.command('resume', stopped.id)}")
+        screen.say(f"To go on: {screen.command('resume', stopped.id, said={'rows': rows})}")
 
 
 @click.command()

@@ -216,6 +216,11 @@ class Job:
         is_theirs = self.driven_by is not FrontEnd.COMMAND or self.reason_code is EndReason.PAUSED
         return is_theirs and self.state in (JobState.RUNNING, JobState.PAUSED)
 
+    @property
+    def waits_as_announced(self) -> bool:
+        """Whether it is paused for a wait that its plan announced: for the time window or the day's allowance."""
+        return self.state is JobState.PAUSED and self.reason_code in (EndReason.DAY_USED_UP, EndReason.WINDOW_CLOSED)
+
     def needs_review(self, now: Epoch) -> bool:
         """Whether a person must look at what is left before it goes on: learners may have been enrolled anew since.
 
@@ -223,8 +228,8 @@ class Job:
         """
         if self.reason_code is EndReason.RESTORED:
             return self.state.resumable  # what was decided about it since the backup is not known
-        waits = self.state is JobState.PAUSED and self.reason_code in (EndReason.DAY_USED_UP, EndReason.WINDOW_CLOSED)
-        return self.state.resumable and not is_recent(self.driven_at, now, CONSENT_SECONDS + waits * ANNOUNCED_WAIT)
+        lasts = CONSENT_SECONDS + self.waits_as_announced * ANNOUNCED_WAIT
+        return self.state.resumable and not is_recent(self.driven_at, now, lasts)
 
 
 def is_recent(at: Epoch, now: Epoch, seconds: float) -> bool:

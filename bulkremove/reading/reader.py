@@ -29,10 +29,10 @@ def read(source: Path | BinaryIO, *, name: str, options: ReadOptions | None = No
     grid = _grid(_bytes(source, name), name, options)
     named = {"file": name.rpartition(".")[0] or name, "sheet": "" if options.sheet is not None else grid.sheet or ""}
     for what, text in named.items():
-        if says_who_stays(text):
+        if not options.only and says_who_stays(text):
             raise FileRefused(
                 f"{name}: the name of the {what}, {text!r}, says that these people stay.",
-                hint=f"If they are to be removed, give the {what} another name. Nothing was sent.",
+                hint=f"If they are to be removed, give the {what} another name, or --only all. Nothing was sent.",
             )
     return build_table(grid, name, options)
 

@@ -104,7 +104,7 @@ class JobPages:
         if number != removals or form.get("plan") != job.plan_hash:
             raise ConsentMissing(f"That is not the number of removals of this plan ({removals:,}). Nothing was sent.")
         compared = parse_number(str(form["compared"]), -1) if "compared" in form else None
-        approved = await self._app.jobs.approve(job.id, by=person(request).name, compared=compared)
+        approved = await self._app.jobs.approve(job.id, by=person(request).name, compared=compared, rows_left=number)
         self._supervisor.start(approved, by=person(request).name)
         return _back_to(job)
 

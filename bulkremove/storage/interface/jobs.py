@@ -76,8 +76,16 @@ class JobStore(Protocol):
         """The newest job of an account that a command drove last and nobody paused, or that lacks its report."""
         ...
 
-    async def newest_of_plan(self, plan_hash: str) -> Job | None:
-        """The newest job made from the plan with this hash."""
+    async def run_of_plan(self, plan_hash: str) -> Job | None:
+        """The newest job made from the plan with this hash, but for those that were cancelled before they ever ran."""
+        ...
+
+    async def show_plan(self, plan_hash: str, *, at: Epoch, generation: str, forget_before: Epoch) -> None:
+        """Keep that a plan was shown; forget those that were shown before a time."""
+        ...
+
+    async def shown_plan(self, plan_hash: str) -> tuple[Epoch, str] | None:
+        """When a plan was shown last, and in which generation of the storage; None if that is not known."""
         ...
 
     async def of_key(self, key: str) -> Job | None:

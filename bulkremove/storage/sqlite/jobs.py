@@ -97,8 +97,22 @@ class SqliteJobs:
     async def newest_unfinished(self, account: str, client: str, host: str) -> Job | None:
         return await self._first(_JOBS.newest_unfinished, account=account, client=client, host=host)
 
-    async def newest_of_plan(self, plan_hash: str) -> Job | None:
-        return await self._first(_JOBS.newest_of_plan, plan_hash=plan_hash)
+    async def run_of_plan(self, plan_hash: str) -> Job | None:
+        return await self._first(_JOBS.run_of_plan, plan_hash=plan_hash)
+
+    async def show_plan(self, plan_hash: str, *, at: Epoch, generation: str, forget_before: Epoch) -> None:
+        def show(transaction: Transaction) -> None:
+            transaction.execute(_JOBS.forget_shown_plans, before=forget_before)
+            transaction.execute(_JOBS.show_plan, plan_hash=plan_hash, at=at, generation=generation)
+
+        await self._database.write(show)
+
+    async def shown_plan(self, plan_hash: str) -> tuple[Epoch, str] | None:
+        def find(reader: Reader) -> tuple[Epoch, str] | None:
+            row = reader.execute(_JOBS.get_shown_plan, plan_hash=plan_hash).fetchone()
+            return None if row is None else (Epoch(row[0]), str(row[1]))
+
+        return await self._database.read(find)
 
     async def of_key(self, key: str) -> Job | None:
         return await self._first(_JOBS.job_of_key, key=key)

@@ -275,5 +275,5 @@ def _reported(state: str, detail: str, job: Job) -> tuple[Status, str]:
     if state == RowState.SENDING:
         if job.state.over:
             return Status.UNKNOWN, UNSETTLED
-        return Status.UNKNOWN, f"An attempt got no response. {job.reason or 'The job is still running.'}"
+        return Status.UNKNOWN, f"An attempt got no response. {job.reason or 'The job has not ended yet.'}"
     return Status(state), detail

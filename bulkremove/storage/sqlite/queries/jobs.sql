@@ -35,9 +35,23 @@ ORDER BY created_at DESC, id DESC LIMIT :limit OFFSET :offset;
 -- The retries of a job, also one that is being stored.
 SELECT * FROM job WHERE retry_of = :job;
 
--- name: newest_of_plan
--- The newest job with this plan hash.
-SELECT * FROM job WHERE plan_hash = :plan_hash AND state != 'storing' ORDER BY created_at DESC, id DESC LIMIT 1;
+-- name: run_of_plan
+-- The newest job made from a plan that may have sent a row: any but one that was cancelled before it ever ran.
+SELECT * FROM job WHERE plan_hash = :plan_hash AND state != 'storing' AND (state != 'cancelled' OR EXISTS (
+    SELECT 1 FROM event WHERE event.job = job.id AND event.name = 'started')) ORDER BY created_at DESC, id DESC LIMIT 1;
+
+-- name: show_plan
+-- Keep that a plan was shown.
+INSERT INTO shown_plan (plan_hash, shown_at, generation) VALUES (:plan_hash, :at, :generation)
+ON CONFLICT DO UPDATE SET shown_at = excluded.shown_at, generation = excluded.generation;
+
+-- name: forget_shown_plans
+-- Forget the plans that were shown before a time.
+DELETE FROM shown_plan WHERE shown_at < :before;
+
+-- name: get_shown_plan
+-- When a plan was shown last, and in which generation.
+SELECT shown_at, generation FROM shown_plan WHERE plan_hash = :plan_hash;
 
 -- name: job_of_key
 -- The job that was confirmed with this idempotency key.
@@ -81,8 +95,9 @@ ON CONFLICT DO UPDATE SET organization = excluded.organization;
 UPDATE job SET options = json_set(options, '$.protected', :entries) WHERE id = :job;
 
 -- name: release_job
--- Make a held job ready.
-UPDATE job SET state = 'ready', reason = '', reason_code = '', confirmed_by = :by, driven_at = :at, due_at = NULL
+-- Make a held job ready for the front end that made it.
+UPDATE job SET state = 'ready', reason = '', reason_code = '', confirmed_by = :by, driven_at = :at, driven_by = origin,
+    due_at = NULL
 WHERE id = :job AND state = 'held';
 
 -- name: hold_job

@@ -135,12 +135,14 @@ WHERE other.job = :job AND mine.host = job.host
 
 -- name: count_removals_since
 -- How many rows of a client's organisation were sent since a time, or are to be by jobs that run or were confirmed since.
--- What lies far ahead was sent while the clock was wrong. The rows left of the job :starting count too.
+-- What lies far ahead was sent while the clock was wrong. The rows left of the job :starting count too; those of a job that
+-- nobody has driven for an hour do not: a person must look at it first.
 -- And how many removals a journal may have lost that was accepted since then.
 SELECT count(*), (SELECT coalesce(sum(removals), 0) FROM restore WHERE at >= :since) FROM job JOIN row ON row.job = job.id
 WHERE host = :host AND (client = :client
         OR client IN (SELECT other FROM same_organization WHERE client = :client AND host = :host))
     AND (job.finished_at IS NULL OR job.finished_at >= :since OR job.id = :starting)
     AND (first_sent_at BETWEEN :since AND :since + 2 * 86400
-        OR (job.id = :starting AND row.state IN ('pending', 'sending')) OR (row.state = 'pending'
-        AND (job.state IN ('ready', 'running') OR (job.state = 'paused' AND job.created_at >= :since))));
+        OR (job.id = :starting AND row.state IN ('pending', 'sending'))
+        OR (row.state = 'pending' AND (job.state = 'ready'
+            OR (job.state IN ('running', 'paused') AND job.driven_at >= :since - 3600))));
