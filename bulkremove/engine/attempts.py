@@ -26,9 +26,9 @@ from bulkremove.engine.circuit_breaker import Breaker
 from bulkremove.engine.decision_table import RULES, Step, Verdict
 from bulkremove.engine.events import Deferred, Event, Lockout, RunEnd, Settled, TokenWait
 from bulkremove.engine.progress import Stop
-from bulkremove.engine.rate_limit import OwnLimit, Signal, WaitsExhausted, YieldToOtherRow
 from bulkremove.engine.rate_limiter import AttemptEnd, RateLimiter
 from bulkremove.engine.refused_tokens import Cause, RefusedTokens
+from bulkremove.engine.slot_decisions import OwnLimit, Signal, WaitsExhausted, YieldToOtherRow
 from bulkremove.storage.interface.attempts import AttemptOutcome, DoneElsewhere
 from bulkremove.zoho import response_parser
 from bulkremove.zoho.client import Admission, Exchange

@@ -16,7 +16,8 @@ from bulkremove.domain.ledger import SuspensionReason
 from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.engine.decision_table import RULES
 from bulkremove.engine.events import RunEnd
-from bulkremove.engine.rate_limit import MAX_WAIT, Signal
+from bulkremove.engine.rate_limit import MAX_WAIT
+from bulkremove.engine.slot_decisions import Signal
 from bulkremove.zoho.response_kind import Response, ResponseKind
 
 MAX_LEADING_NOT_FOUND = 10
