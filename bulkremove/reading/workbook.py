@@ -93,10 +93,10 @@ def _grid(book: object, kind: str, scan: SheetFacts, name: str) -> Grid:
         range(1, len(columns[0]) + 1 if columns else 1),
         columns,
         scan.name,
-        scan.hidden_rows,
-        scan.merged,
+        frozenset(scan.hidden_rows),
+        tuple(scan.merged),
         scan.totals,
-        hidden_columns=scan.hidden_columns,
+        hidden_columns=frozenset(scan.hidden_columns),
     )
 
 
