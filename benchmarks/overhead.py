@@ -35,6 +35,7 @@ SUBJECT = (
     "bulkremove/engine/rate_limiter.py",
     "bulkremove/engine/admission.py",
     "bulkremove/engine/attempts.py",
+    "bulkremove/engine/responses.py",
     "bulkremove/zoho/client.py",
     "bulkremove/storage",
 )
