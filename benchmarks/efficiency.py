@@ -23,8 +23,8 @@ from bulkremove.domain.ledger import Quota, SuspensionReason
 from bulkremove.domain.plan import PlannedRow
 from bulkremove.domain.row import Removal, Roles, Row, RowState, Status
 from bulkremove.engine.fair_queue import FairQueue
-from bulkremove.engine.rate_limit import Signal
 from bulkremove.engine.rate_limiter import AttemptEnd, RateLimiter
+from bulkremove.engine.slot_decisions import Signal
 from bulkremove.sandbox import CountingRule, Threshold
 from bulkremove.storage import SqliteStorage
 from bulkremove.storage.interface.attempts import AttemptOutcome

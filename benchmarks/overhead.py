@@ -26,8 +26,8 @@ from bulkremove.engine.job_run import JobRun
 from bulkremove.engine.progress import Stop
 from bulkremove.platform.system_clock import SystemClock
 from bulkremove.storage import SqliteStorage
-from bulkremove.storage.sqlite.attempts import SqliteRateLimit
 from bulkremove.storage.sqlite.high_water import HighWaterMark, Mark
+from bulkremove.storage.sqlite.rate_limit import SqliteRateLimit
 from bulkremove.zoho.client import open_client
 from tests.cli_fixtures import crowd, sandbox
 
@@ -35,6 +35,7 @@ SUBJECT = (
     "bulkremove/engine/rate_limiter.py",
     "bulkremove/engine/admission.py",
     "bulkremove/engine/attempts.py",
+    "bulkremove/engine/responses.py",
     "bulkremove/zoho/client.py",
     "bulkremove/storage",
 )

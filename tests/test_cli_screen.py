@@ -22,7 +22,7 @@ from bulkremove.cli.progress_line import ProgressDisplay
 from bulkremove.domain.clock import later
 from bulkremove.domain.job import Job, JobState, Tally
 from bulkremove.domain.row import Roles, Status
-from bulkremove.engine.rate_limit import Waiting
+from bulkremove.engine.slot_decisions import Waiting
 from tests import virtual_time
 from tests.cli_fixtures import PROGRAM, Bulkremove, crowd, environment, sandbox
 

@@ -14,7 +14,8 @@ from bulkremove.domain.attempt import Attempt, PendingRow, Permit
 from bulkremove.domain.clock import Epoch, Monotonic
 from bulkremove.domain.errors import NeverSent, Unanswered
 from bulkremove.domain.row import Removal
-from bulkremove.zoho.client import Admission, Exchange, ZohoClient, translate
+from bulkremove.zoho.client import Admission, Exchange, ZohoClient
+from bulkremove.zoho.connection_errors import translate
 from bulkremove.zoho.response_parser import parse
 
 REMOVAL = Removal("1", "2", "3")

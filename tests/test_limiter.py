@@ -27,7 +27,6 @@ from bulkremove.engine import rate_limit
 from bulkremove.engine.admission import Admissions
 from bulkremove.engine.events import Lockout, RunEnd
 from bulkremove.engine.fair_queue import FairQueue
-from bulkremove.engine.rate_limit import Signal, Waiting, WaitsExhausted, YieldToOtherRow
 from bulkremove.engine.rate_limiter import (
     DAY,
     AttemptEnd,
@@ -35,6 +34,7 @@ from bulkremove.engine.rate_limiter import (
     NoSlot,
     RateLimiter,
 )
+from bulkremove.engine.slot_decisions import Signal, Waiting, WaitsExhausted, YieldToOtherRow
 from bulkremove.storage import SqliteStorage
 from bulkremove.storage.interface.attempts import AttemptOutcome, AttemptStore, DoneElsewhere, SlotRule
 from bulkremove.storage.sqlite.attempts import SqliteAttempts

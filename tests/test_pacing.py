@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 from bulkremove.domain.clock import Monotonic, later
 from bulkremove.domain.ledger import Ledger, Quota, SuspensionReason
 from bulkremove.engine import rate_limit
-from bulkremove.engine.rate_limit import Go, OwnLimit, Postponed, Signal, Wait, Waiting, WaitsExhausted, YieldToOtherRow
+from bulkremove.engine.slot_decisions import (
+    Go,
+    OwnLimit,
+    Postponed,
+    Signal,
+    Wait,
+    Waiting,
+    WaitsExhausted,
+    YieldToOtherRow,
+)
 
 QUOTA = Quota(calls=6, window=60.0, slack=1.0)
 TRIALS = 300

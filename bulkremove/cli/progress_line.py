@@ -11,7 +11,8 @@ from bulkremove.config.settings import ZOHO
 from bulkremove.domain.clock import Clock, later, seconds_between
 from bulkremove.domain.ledger import Quota
 from bulkremove.domain.row import Status
-from bulkremove.engine.rate_limit import Waiting, shared_ends
+from bulkremove.engine.rate_limit import shared_ends
+from bulkremove.engine.slot_decisions import Waiting
 from bulkremove.platform.local_time import local
 from bulkremove.report import duration
 

@@ -15,50 +15,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bulkremove.cli import preview_text
-from bulkremove.cli.console import Screen, ask_number, json_option, options, sandbox_options, shown
+from bulkremove.cli.console import Screen, ask_number, json_option, sandbox_options, shown
 from bulkremove.cli.run_display import run_job
+from bulkremove.cli.run_options import (
+    cap_options,
+    consent_options,
+    limit_options,
+    read_options_of,
+    reading_options,
+    run_options,
+    split_params,
+)
 from bulkremove.domain.errors import FileRefused, JournalFailed
 from bulkremove.domain.job import FrontEnd, JobState
 
 if TYPE_CHECKING:
     from bulkremove.app import App, Consent, Preview
-
-reading_options = options(
-    click.option("--sheet", metavar="NAME", help="The sheet to read."),
-    click.option("--columns", metavar="MAP", help="course=A,batch=B,learner=C by heading or letter."),
-    click.option(
-        "--only",
-        multiple=True,
-        metavar="COLUMN=VALUE",
-        help="Which rows are meant, if a column says who stays; or: all. It may be repeated.",
-    ),
-    click.option("--header-row", type=click.IntRange(1), metavar="N", help="The row with the headings."),
-    click.option("--no-header", is_flag=True, help="The file has no headings; name the columns by letter."),
-    click.option("--visible-only", is_flag=True, help="Leave out hidden, filtered and struck-through rows and sheets."),
-    click.option(
-        "--include-hidden", is_flag=True, help="Read hidden, filtered and struck-through rows and sheets too."
-    ),
-    click.option("--include-open", is_flag=True, help="Send rows too that another job may still send."),
-)
-limit_options = options(
-    click.option("--limit", metavar="30/60s", help="Calls per time; never more than Zoho's own."),
-    click.option("--lock", metavar="300s", help="How long a lock lasts."),
-    click.option("--daily-limit", type=int, metavar="N", help="Calls in 24 hours."),
-    click.option("--concurrency", type=int, metavar="N", help="Calls under way at once.  [default: 4]"),
-)
-cap_options = options(
-    click.option("--max-removals", type=int, metavar="N", help="Refuse a plan with more removals.  [default: 500]"),
-    click.option("--max-invalid", metavar="PERCENT", help="Refuse a file with more invalid rows.  [default: 10]"),
-)
-consent_options = options(
-    click.option("--plan", "plan_hash", metavar="HASH", help="Run exactly the plan that was previewed; asks nothing."),
-    click.option("--yes", is_flag=True, help="Ask nothing."),
-    click.option("--compared", type=int, metavar="N", help="The number of doubtful ids, compared with Zoho People."),
-)
-run_options = options(
-    click.option("--report", metavar="FILE", help="Where the report goes: .csv, .xlsx or .jsonl."),
-    click.option("--expect-missing", is_flag=True, help="Continue although Zoho knows none of the first 10 learners."),
-)
 
 
 def add_to(group: click.Group) -> None:
@@ -122,7 +94,7 @@ def run(
         return 0
     from bulkremove.app import Consent
 
-    reading, settings, sandbox = _split(params)
+    reading, settings, sandbox = split_params(params)
     with screen.app(**settings, **sandbox) as app:
         preview, folder = _read(app, file, reading)
         consent = Consent(plan_hash, None, yes, compared)
@@ -157,7 +129,7 @@ def resume(
     """
     import asyncio
 
-    _, settings, sandbox = _split(params)
+    _, settings, sandbox = split_params(params)
     with screen.app(**settings, **sandbox) as app:
         from bulkremove.app.review import why_review
 
@@ -206,7 +178,7 @@ def retry(
 
     from bulkremove.app import Consent
 
-    _, settings, sandbox = _split(params)
+    _, settings, sandbox = split_params(params)
     with screen.app(**settings, **sandbox) as app:
         preview = asyncio.run(app.plans.retry(job, unknown_checked=unknown_checked))
         folder = Path(asyncio.run(app.jobs.find(job)).folder)
@@ -214,33 +186,13 @@ def retry(
         return _confirm_and_run(screen, app, preview, folder, consent, report, expect_missing, as_json, params)
 
 
-def _split(params: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """Split a command's parameters into those for reading, for the settings and for the sandbox."""
-    reading, settings, sandbox = (
-        ("sheet", "columns", "only", "header_row", "no_header", "visible_only", "include_hidden", "include_open"),
-        ("limit", "lock", "daily_limit", "concurrency", "max_removals", "max_invalid"),
-        ("sandbox", "speed"),
-    )
-    of_reading, of_settings = ({name: params.get(name) for name in names} for names in (reading, settings))
-    return of_reading, of_settings, {name: params[name] for name in sandbox}
-
-
 def _read(app: App, file: str, reading: dict[str, Any]) -> tuple[Preview, Path]:
     """Preview the only file that the source has now; also the folder for its report. Raises FileRefused."""
     import asyncio
 
-    from bulkremove.reading.options import Hidden, ReadOptions, parse_columns
     from bulkremove.sources import source_of
 
-    visible_only, include_hidden = reading["visible_only"], reading["include_hidden"]
-    if visible_only and include_hidden:
-        raise click.UsageError("--visible-only and --include-hidden exclude each other.")
-    hidden = Hidden.LEAVE_OUT if visible_only else Hidden.INCLUDE if include_hidden else Hidden.REFUSE
-    columns = parse_columns(reading["columns"]) if reading["columns"] else {}
-    if reading["no_header"] and reading["header_row"]:
-        raise click.UsageError("--no-header and --header-row exclude each other.")
-    header_row = 0 if reading["no_header"] else reading["header_row"]
-    read_options = ReadOptions(reading["sheet"], columns, hidden, reading["only"], header_row)
+    read_options = read_options_of(reading)
     plan = partial(app.plans.preview, include_open=bool(reading["include_open"]))
     if file == "-":
         return asyncio.run(plan(sys.stdin.buffer, name="standard input", options=read_options)), Path.cwd()
@@ -257,7 +209,7 @@ def _read(app: App, file: str, reading: dict[str, Any]) -> tuple[Preview, Path]:
 
 
 def _dry_run(screen: Screen, file: str, output: str | None, as_json: bool, params: dict[str, Any]) -> None:
-    reading, settings, sandbox = _split(params)
+    reading, settings, sandbox = split_params(params)
     with screen.app(**settings, **sandbox) as app:
         preview, _ = _read(app, file, reading)
         _record_shown(app, preview)

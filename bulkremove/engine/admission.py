@@ -11,8 +11,8 @@ from bulkremove.domain.errors import ExchangeFailed, LocalFileFailed, NotAuthori
 from bulkremove.domain.job import EndReason
 from bulkremove.domain.ledger import SuspensionReason
 from bulkremove.engine.events import RunEnd, TokenWait
-from bulkremove.engine.rate_limit import OwnLimit, WaitsExhausted, YieldToOtherRow
 from bulkremove.engine.rate_limiter import MAX_IDLE_SECONDS, DayUsedUp, RateLimiter
+from bulkremove.engine.slot_decisions import OwnLimit, WaitsExhausted, YieldToOtherRow
 from bulkremove.platform.local_time import local
 from bulkremove.storage.interface.attempts import DoneElsewhere
 from bulkremove.zoho.client import Admission

@@ -6,7 +6,6 @@ no retry: all rows of the account wait for its end in the limiter. What concerns
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_
 
 from bulkremove.domain.attempt import PendingRow
 from bulkremove.domain.clock import Clock
-from bulkremove.domain.errors import BulkremoveError, ConsentMissing, NeverSent
+from bulkremove.domain.errors import BulkremoveError, ConsentMissing
 from bulkremove.domain.job import EndReason
 from bulkremove.domain.row import Removal, RowState, Status
 from bulkremove.domain.wording import Wording
@@ -24,13 +23,14 @@ from bulkremove.engine import circuit_breaker, decision_table
 from bulkremove.engine.admission import Admissions, NotAdmitted, TokenProvider, waits_exhausted
 from bulkremove.engine.circuit_breaker import Breaker
 from bulkremove.engine.decision_table import RULES, Step, Verdict
+from bulkremove.engine.descriptors import DescriptorWaits
 from bulkremove.engine.events import Deferred, Event, Lockout, RunEnd, Settled, TokenWait
 from bulkremove.engine.progress import Stop
-from bulkremove.engine.rate_limit import OwnLimit, Signal, WaitsExhausted, YieldToOtherRow
 from bulkremove.engine.rate_limiter import AttemptEnd, RateLimiter
 from bulkremove.engine.refused_tokens import Cause, RefusedTokens
+from bulkremove.engine.responses import last_response, response_of, with_accepted_wording
+from bulkremove.engine.slot_decisions import OwnLimit, Signal, WaitsExhausted, YieldToOtherRow
 from bulkremove.storage.interface.attempts import AttemptOutcome, DoneElsewhere
-from bulkremove.zoho import response_parser
 from bulkremove.zoho.client import Admission, Exchange
 from bulkremove.zoho.response_kind import Response, ResponseKind
 
@@ -38,10 +38,6 @@ R = TypeVar("R")
 
 DEFERRAL_SECONDS = 1.0
 """Minimum seconds before a deferred row may ask for a slot again."""
-
-
-DESCRIPTOR_WAIT_SECONDS, MAX_DESCRIPTOR_WAITS = 5.0, 60
-"""Seconds between two tries where the machine lets the program open no connection, and how many there are in a row."""
 
 
 class Sender(Protocol):
@@ -92,14 +88,13 @@ class Attempts:
         self._limiter = limiter
         self._admissions = Admissions(limiter, tokens, speed=clock.speed)
         self._breaker = breaker
-        self._descriptor_waits = 0
-        """Waits for a file descriptor since the last call that was made."""
         self._stop = stop
         self._count_unsettled = count_unsettled
         self._is_protected, self._is_accepted = is_protected, is_accepted
         self._clock = clock
         self._random = random
         self._refused_tokens = RefusedTokens(tokens)
+        self._descriptors = DescriptorWaits(self._pause)
         self._deferred_rows: set[str] = set()
         """Keys of the rows that were deferred since the last response."""
 
@@ -144,19 +139,18 @@ class Attempts:
         if not isinstance(exchange, Exchange):
             yield exchange
             return
-        response = await self._with_accepted_wording(self._parse(exchange))
+        response = await with_accepted_wording(response_of(exchange, now=self._clock.wall()), self._is_accepted)
         verdict = decision_table.judge(response, row.pending_row.attempts)
         self._breaker, run_end, signal = circuit_breaker.observe(
             self._breaker,
-            _without_id(response, row.pending_row),
+            circuit_breaker.without_id(response, row.pending_row),
             inferred=verdict.status is Status.REMOVED_INFERRED,
             sent_at=exchange.admission.permit.attempt.sent_mono,
             now=self._clock.monotonic(),
         )
         if run_end is not None:
-            yield _naming(
-                run_end, row.pending_row, response
-            )  # before the write, so that no other row is sent meanwhile
+            # Before the write, so that no other row is sent meanwhile.
+            yield circuit_breaker.with_row(run_end, row.pending_row, response)
         lockout, exhausted = await self._close(row, exchange, response, verdict, signal)
         row.step = verdict.step
         self._deferred_rows.clear()
@@ -193,29 +187,16 @@ class Attempts:
         match result:
             case Exchange(withdrawn=True):
                 await self._limiter.cancel_slot(result.admission.permit)
-                return await self._wait_for_descriptors() if result.no_descriptors else None
+                return await self._descriptors.wait() if result.no_descriptors else None
             case YieldToOtherRow():
                 return await self._defer(row)
             case DoneElsewhere():
                 return await self._settle(row, decision_table.done_elsewhere(result, row.pending_row.attempts))
             case OwnLimit():
-                last = row.last_response or _last_response(row.pending_row)
+                last = row.last_response or last_response(row.pending_row)
                 return await self._settle(row, self._individually_refused(row, last))
-        self._descriptor_waits = 0
+        self._descriptors.opened()
         return result
-
-    async def _wait_for_descriptors(self) -> RunEnd | None:
-        """Wait until this machine may let the program open a connection; it says nothing about Zoho."""
-        self._descriptor_waits += 1
-        if self._descriptor_waits > MAX_DESCRIPTOR_WAITS:
-            return RunEnd(
-                "This machine lets the program open no more files and connections, so nothing more was sent. Raise its "
-                "limit (ulimit -n, or LimitNOFILE of the service), then resume.",
-                EndReason.SETTINGS,
-                auto_resumable=True,
-            )
-        await self._pause(DESCRIPTOR_WAIT_SECONDS)
-        return None
 
     async def _admit(self, row: _Row) -> Admission | NotAdmitted:
         admission = await self._admissions.admit(
@@ -243,21 +224,6 @@ class Attempts:
         self._deferred_rows.add(row.pending_row.key)
         await self._pause(DEFERRAL_SECONDS)
         return Deferred(row.pending_row)
-
-    def _parse(self, exchange: Exchange) -> Response:
-        if exchange.reply is not None:
-            return response_parser.parse(exchange.reply, now=self._clock.wall())
-        response_kind = ResponseKind.NEVER_SENT if isinstance(exchange.failure, NeverSent) else ResponseKind.UNANSWERED
-        return Response(response_kind, text=str(exchange.failure))
-
-    async def _with_accepted_wording(self, response: Response) -> Response:
-        """Return the response as a proven removal if a person has accepted exactly its wording."""
-        if response.kind is not ResponseKind.OTHER_WORDING:
-            return response
-        wording = Wording(response.http_status or 0, response.api_code or "", response.text)
-        if await self._is_accepted(wording):
-            return replace(response, kind=ResponseKind.ACCEPTED_WORDING)
-        return replace(response, learner=None)
 
     async def _close(
         self, row: _Row, exchange: Exchange, response: Response, verdict: Verdict, signal: Signal | None
@@ -311,30 +277,3 @@ class Attempts:
         self._refused_tokens.forget(row.pending_row.key)
         await self._limiter.settle_without_sending(row.pending_row, verdict.status, verdict.detail)
         return Settled(verdict.status)
-
-
-def _without_id(response: Response, pending_row: PendingRow) -> Response:
-    """The response without the learner's id in its text, which the reason of a run's end may quote."""
-    learner = re.escape(pending_row.removal.learner)
-    return replace(response, text=re.sub(f"(?<![0-9]){learner}(?![0-9])", "…", response.text))
-
-
-def _naming(run_end: RunEnd, pending_row: PendingRow, response: Response) -> RunEnd:
-    """The end of a run with the row whose response caused it, if a person must look at that row.
-
-    It names no learner: it is stored as the job's reason, and goes into events, notices and the report's other rows.
-    """
-    if not RULES[response.kind].open and response.kind not in (ResponseKind.BAD_REQUEST, ResponseKind.REDIRECTED):
-        return run_end
-    return replace(
-        run_end,
-        reason=f"{run_end.reason} This was row {pending_row.number}; look the learner up in Zoho People.",
-    )
-
-
-def _last_response(pending_row: PendingRow) -> Response:
-    """The last response as recorded in the journal, for a row that was sent by an earlier run only."""
-    last = pending_row.attempts[-1]
-    return Response(
-        ResponseKind(last.response_kind or ResponseKind.UNANSWERED), last.http_status, last.api_code, last.text
-    )

@@ -7,16 +7,19 @@ thousands of calls.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from bulkremove.domain.attempt import PendingRow
 from bulkremove.domain.clock import Monotonic
 from bulkremove.domain.job import EndReason
 from bulkremove.domain.ledger import SuspensionReason
 from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.engine.decision_table import RULES
 from bulkremove.engine.events import RunEnd
-from bulkremove.engine.rate_limit import MAX_WAIT, Signal
+from bulkremove.engine.rate_limit import MAX_WAIT
+from bulkremove.engine.slot_decisions import Signal
 from bulkremove.zoho.response_kind import Response, ResponseKind
 
 MAX_LEADING_NOT_FOUND = 10
@@ -208,3 +211,22 @@ def _run_end(breaker: Breaker, response: Response) -> RunEnd | None:
                 "--expect-missing."
             )
     return None
+
+
+def without_id(response: Response, pending_row: PendingRow) -> Response:
+    """The response without the learner's id in its text, which the reason of a run's end may quote."""
+    learner = re.escape(pending_row.removal.learner)
+    return replace(response, text=re.sub(f"(?<![0-9]){learner}(?![0-9])", "…", response.text))
+
+
+def with_row(run_end: RunEnd, pending_row: PendingRow, response: Response) -> RunEnd:
+    """The end of a run with the row whose response caused it, if a person must look at that row.
+
+    It names no learner: it is stored as the job's reason, and goes into events, notices and the report's other rows.
+    """
+    if not RULES[response.kind].open and response.kind not in (ResponseKind.BAD_REQUEST, ResponseKind.REDIRECTED):
+        return run_end
+    return replace(
+        run_end,
+        reason=f"{run_end.reason} This was row {pending_row.number}; look the learner up in Zoho People.",
+    )

@@ -23,9 +23,9 @@ from bulkremove.engine.attempts import Attempts, Sender
 from bulkremove.engine.events import Deferred, Event, Lockout, RunEnd, Settled, TokenWait
 from bulkremove.engine.fair_queue import FairQueue
 from bulkremove.engine.progress import Progress, Stop
-from bulkremove.engine.rate_limit import Wait
 from bulkremove.engine.rate_limiter import RateLimiter
 from bulkremove.engine.rows import settle_rows
+from bulkremove.engine.slot_decisions import Wait
 from bulkremove.platform.local_time import local
 from bulkremove.storage import Storage
 from bulkremove.storage.interface.jobs import JobEnd

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from bulkremove.domain.clock import Clock, Monotonic
 from bulkremove.domain.job import EndReason, Job, Tally
 from bulkremove.domain.row import Status
-from bulkremove.engine.rate_limit import Waiting
+from bulkremove.engine.slot_decisions import Waiting
 
 
 @dataclass(frozen=True, slots=True)

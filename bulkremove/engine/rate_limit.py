@@ -8,11 +8,20 @@ here waits, reads a clock or stores anything: functions take ``now`` and return 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 
 from bulkremove.domain.clock import Monotonic, later, seconds_between
 from bulkremove.domain.ledger import Ledger, Quota, Suspension, SuspensionReason
+from bulkremove.engine.slot_decisions import (
+    Go,
+    OwnLimit,
+    Postponed,
+    Signal,
+    Wait,
+    Waiting,
+    WaitsExhausted,
+    YieldToOtherRow,
+)
 
 MIN_BUDGET = 8
 """Minimum of a lowered budget, in calls per window (measured: the best minimum beside other traffic)."""
@@ -34,69 +43,6 @@ of slow responses: 3 lockouts in 36 runs of 3,000 rows instead of 14 (docs/decis
 
 UNREACHABLE_WAITS = (5.0, 30.0)
 """Seconds between the three attempts to connect."""
-
-
-class Waiting(StrEnum):
-    """What a row waits for."""
-
-    PACE = "pace"
-    WINDOW = "window"
-    LOCKED = "locked"
-    FAILING = "failing"
-    UNREACHABLE = "unreachable"
-    PROBE = "probe"
-    ALLOWANCE = "allowance"
-
-
-@dataclass(frozen=True, slots=True)
-class Go:
-    """The call may be sent now. ``free_at``: when its slot is released if no response ever comes."""
-
-    ledger: Ledger
-    free_at: Monotonic
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """The call may not be sent before ``until``; ask again then."""
-
-    until: Monotonic
-    reason: Waiting
-
-
-@dataclass(frozen=True, slots=True)
-class Postponed:
-    """Another full wait has begun; ask again."""
-
-    ledger: Ledger
-
-
-@dataclass(frozen=True, slots=True)
-class YieldToOtherRow:
-    """The row's probe was refused: another row is tried before this one may ask again."""
-
-
-@dataclass(frozen=True, slots=True)
-class OwnLimit:
-    """A limit of this row alone caused the refusals, not the account's: another row got through meanwhile."""
-
-    ledger: Ledger
-
-
-@dataclass(frozen=True, slots=True)
-class WaitsExhausted:
-    """All full waits are over and every probe was refused: the run ends."""
-
-    ledger: Ledger
-    reason: SuspensionReason
-
-
-@dataclass(frozen=True, slots=True)
-class Signal:
-    """What a response says about the account: all rows must wait. ``seconds``: what the server asked for, if it did."""
-
-    reason: SuspensionReason
-    seconds: float | None = None
 
 
 def budget(ledger: Ledger, quota: Quota, now: Monotonic) -> int:

@@ -20,7 +20,16 @@ from bulkremove.domain.row import RowState, Status
 from bulkremove.engine import decision_table, rate_limit
 from bulkremove.engine.events import Lockout
 from bulkremove.engine.fair_queue import FairQueue
-from bulkremove.engine.rate_limit import Go, OwnLimit, Postponed, Signal, Wait, Waiting, WaitsExhausted, YieldToOtherRow
+from bulkremove.engine.slot_decisions import (
+    Go,
+    OwnLimit,
+    Postponed,
+    Signal,
+    Wait,
+    Waiting,
+    WaitsExhausted,
+    YieldToOtherRow,
+)
 from bulkremove.storage.interface.attempts import (
     AttemptOutcome,
     AttemptStore,

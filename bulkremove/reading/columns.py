@@ -67,6 +67,11 @@ def by_name(header: Sequence[str], role: str) -> list[int]:
     return exact or [i for i, name in enumerate(names) if name in _SIMILAR[role]]
 
 
+def has_roles(header: Sequence[str]) -> bool:
+    """Whether there are headings for all three ids."""
+    return all(by_name(header, role) for role in ROLES)
+
+
 @lru_cache(maxsize=1024)
 def _bare(heading: str) -> str:
     """Return a heading in lower case without blanks, ``_``, ``-``, and without marks and units behind it."""

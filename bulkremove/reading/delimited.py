@@ -15,29 +15,22 @@ from collections.abc import Collection, Iterator
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.ids import is_id
 from bulkremove.reading import damaged_ids, encodings
-from bulkremove.reading.columns import by_name
 from bulkremove.reading.grid import MAX_CELL_LENGTH, MAX_COLUMNS, MAX_ROWS, Grid
-from bulkremove.reading.options import ROLES
+from bulkremove.reading.separators import first_row
 
 _CHUNK_ROWS = 100_000
 _SCAN_BYTES = 1 << 22
 _MAX_QUOTED_BYTES = 1 << 20
 """More bytes between two quotation marks than a cell can hold."""
-_SEP_LINE = re.compile(r'"?sep=(.)"?(?:\r\n|\r|\n)', re.IGNORECASE)
-_BLANK_LINES = re.compile(r"(?:[ \t]*(?:\r\n|\r|\n))*")
-_LINE_END = re.compile(r"\r\n|\r|\n")
-_SEPARATORS = frozenset(",;\t| :")
 _LONG_ID = 12
 """Digits that stand alone in a line of a cell, from which on they are taken for an id."""
 _END_OF_FILE = b"\x1a"
 """Ctrl-Z, with which old DOS programs end a text."""
-DETECTED = ",;\t|"
-"""The separators that need no ``sep=`` line."""
 
 
 def read_delimited(raw: bytes, name: str) -> Grid:
     """Read a CSV or TSV file into a grid. Raises FileRefused."""
-    encoding, notes = _encoding(raw, name)
+    encoding, notes = encodings.detect(raw, name)
     if encoding != "utf-8":
         text = raw.decode(encoding)
         raw = text.encode()
@@ -46,7 +39,7 @@ def read_delimited(raw: bytes, name: str) -> Grid:
         raise FileRefused(
             f"{name} holds NUL characters: it is damaged or not a text file.", hint="Export it again as CSV."
         )
-    start, skipped, separator = _start(raw, name)
+    start, skipped, separator = first_row(raw, name)
     columns = _columns(raw[start:], separator, name, skipped)
     kind = "tsv" if separator == "\t" else "csv"
     numbers = range(skipped + 1, skipped + 1 + len(columns[0]))
@@ -56,12 +49,12 @@ def read_delimited(raw: bytes, name: str) -> Grid:
 
 def without_rows(raw: bytes, name: str, numbers: Collection[int]) -> bytes:
     """Remove the rows with these numbers (as in ``Grid.numbers``); all other bytes stay. Raises FileRefused."""
-    encoding, _ = _encoding(raw, name)
+    encoding, _ = encodings.detect(raw, name)
     bom = next((bom for bom in (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) if raw.startswith(bom)), b"")
     if encoding == "utf-16":
         encoding = "utf-16-le" if bom == codecs.BOM_UTF16_LE else "utf-16-be"
     text = raw.removeprefix(bom).decode(encoding)
-    start, skipped, separator = _start(text.encode(), name)
+    start, skipped, separator = first_row(text.encode(), name)
     head = text.encode()[:start].decode()
     lines: list[str] = []  # of the row that csv.reader reads now
 
@@ -76,103 +69,6 @@ def without_rows(raw: bytes, name: str, numbers: Collection[int]) -> bytes:
             remaining += lines
         lines.clear()
     return bom + "".join(remaining).encode(encoding)
-
-
-def _start(raw: bytes, name: str) -> tuple[int, int, str]:
-    """Return the bytes before the first row, the number of blank lines in them, and the separator."""
-    head = raw[:65_536].decode("utf-8", "ignore")
-    start, declared = sep_line(head, name)
-    blank = _BLANK_LINES.match(head, start)
-    skipped = len(_LINE_END.findall(blank[0])) if blank else 0
-    start += len(blank[0]) if blank else 0
-    separator = declared or _separator(head[start:], name)
-    return len(head[:start].encode()), skipped, separator
-
-
-def sep_line(text: str, name: str) -> tuple[int, str]:
-    """Return the length of a first line such as ``sep=;``, which is no row, and its separator; 0 and "" without one.
-
-    Raises FileRefused for a separator that is none.
-    """
-    line = _SEP_LINE.match(text)
-    if line is None:
-        return 0, ""
-    if line[1] not in _SEPARATORS:
-        raise FileRefused(f"{name}, row 1: {line[1]!r} is no separator.", hint="Use a comma, semicolon or tab.")
-    return len(line[0]), line[1]
-
-
-def _encoding(raw: bytes, name: str) -> tuple[str, list[str]]:
-    """Return the encoding and the notes for the preview: UTF-16, else UTF-8, else Windows-1252. Raises FileRefused."""
-    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return _require_utf16(raw, "utf-16", name), []
-    if unmarked := encodings.unmarked_utf16(raw):
-        return _require_utf16(raw, unmarked, name), [
-            "The file has no byte order mark; it was read as UTF-16. Check names with accents."
-        ]
-    if _is_utf8(raw):
-        return "utf-8", []
-    if (position := encodings.not_windows_1252(raw)) is not None:
-        kind = ": it seems to be Shift_JIS (Japanese)" if encodings.is_shift_jis(raw) else ""
-        raise FileRefused(
-            f"{name} is neither UTF-8 nor Windows-1252{kind}. Line {_line(raw, position)} holds other characters.",
-            hint="Open it in a text editor, see that the names are right, and save it as UTF-8. Don't do that in "
-            "Excel, which rounds long numbers.",
-        )
-    return "cp1252", ["The file is not UTF-8; it was read as Windows-1252. Check names with accents."]
-
-
-def _is_utf8(raw: bytes) -> bool:
-    """Whether the bytes are UTF-8; decoded in chunks, since one emoji makes each character of a str take four bytes."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        for start in range(0, len(raw), 1 << 20):
-            decoder.decode(raw[start : start + (1 << 20)])
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _line(raw: bytes, position: int) -> int:
-    """Return the number of the line (from 1) with this byte; lines end in LF, CR or both."""
-    return 1 + sum(raw.count(end, 0, position) for end in (b"\n", b"\r")) - raw.count(b"\r\n", 0, position)
-
-
-def _require_utf16(raw: bytes, encoding: str, name: str) -> str:
-    try:
-        raw.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = 1 + len(_LINE_END.findall(raw[: error.start].decode(encoding, "ignore")))
-        raise FileRefused(
-            f"{name} can't be read as text: line {line} holds bytes that are no UTF-16; it is damaged or cut off.",
-            hint="Export it again.",
-        ) from None
-    return encoding
-
-
-def _separator(head: str, name: str) -> str:
-    """Return the separator under which the first line has headings for all three ids.
-
-    If none does: the one that gives it the most fields; of two such, the one that gives the second line as many.
-    """
-    if not head.strip():
-        raise FileRefused(f"{name} is empty.")
-    found: dict[str, tuple[bool, int, bool]] = {}
-    for separator in DETECTED:
-        lines = csv.reader(io.StringIO(head, newline=""), delimiter=separator)
-        first, second = next(lines, []), next(lines, [])
-        found[separator] = all(by_name(first, role) for role in ROLES), len(first), len(first) == len(second)
-    best = max(found, key=lambda separator: found[separator])
-    _, fields, _ = found[best]
-    if fields > MAX_COLUMNS:
-        raise FileRefused(f"{name} has {fields:,} columns or more.", hint="Leave out columns without ids.")
-    if fields < 2:
-        raise FileRefused(
-            f"{name} has only one column: no comma, semicolon, tab or | separates its headings.",
-            hint="Save it as CSV with the columns Course ID, Batch ID and Learner ID.",
-        )
-    return best
 
 
 def _columns(raw: bytes, separator: str, name: str, skipped: int) -> list[list[object]]:
@@ -230,7 +126,7 @@ def _check_ids_in_quotes(raw: bytes, separator: str, name: str, skipped: int) ->
     """Refuse digits directly after a quoted number: a CSV reader joins the two into one number."""
     match = re.search(rb'(?:^|[\r\n]|%s)"[0-9]+"[0-9]' % re.escape(separator.encode()), raw)
     if match:
-        line = _line(raw, match.end() - 1) + skipped
+        line = encodings.line_number(raw, match.end() - 1) + skipped
         raise FileRefused(f"{name}, line {line}: digits follow a closing quotation mark.", hint="Correct the cell.")
 
 

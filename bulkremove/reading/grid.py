@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -64,6 +65,24 @@ class Grid:
     """By number, how many fields those rows have that have fewer than the others; their last cells are blank."""
     hidden_columns: frozenset[int] = frozenset()
     """Columns (from 0) that are hidden."""
+
+
+def mark_array_formulas(columns: Sequence[list[object]], numbers: Sequence[int], results: Iterable[CellRange]) -> bool:
+    """Mark the results of array formulas as formulas, in place; False when they fill more than MAX_CELLS.
+
+    ``numbers``: as in ``Grid``; ``results``: the range that each formula fills.
+    """
+    marked = 0
+    for top, bottom, left, right in results:
+        rows = range(bisect_left(numbers, top), bisect_right(numbers, bottom))
+        marked += len(rows) * max(0, min(right + 1, len(columns)) - left)
+        if marked > MAX_CELLS:
+            return False
+        for cells in columns[left : right + 1]:
+            for index in rows:
+                if cells[index] != "" and not isinstance(cells[index], Formula):
+                    cells[index] = Formula(cells[index])
+    return True
 
 
 def column_index(name: str) -> int:

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.table import Choices, column_letter
 from bulkremove.reading import damaged_ids, encodings
-from bulkremove.reading.columns import by_name, named
-from bulkremove.reading.delimited import DETECTED, sep_line
+from bulkremove.reading.columns import has_roles, named
 from bulkremove.reading.grid import Grid, filled
 from bulkremove.reading.options import ROLES, ReadOptions
+from bulkremove.reading.separators import DETECTED, sep_line
 
 NO_HEADINGS = 0
 """The ``header_row`` of a file without headings."""
@@ -40,7 +40,7 @@ def place(grid: Grid, name: str, options: ReadOptions) -> tuple[int, tuple[str, 
     if first is None:
         raise FileRefused(f"{name} is empty.")
     if options.header_row == NO_HEADINGS:
-        if _has_roles(_texts(grid, first)):
+        if has_roles(_texts(grid, first)):
             raise FileRefused(f"{name}: row {grid.numbers[first]} holds headings.", hint="Read it with headings.")
         return first - 1, tuple(column_letter(column) for column in range(len(grid.columns)))
     if options.header_row is not None:
@@ -61,9 +61,9 @@ def place(grid: Grid, name: str, options: ReadOptions) -> tuple[int, tuple[str, 
             "(--columns course=A,batch=B,learner=C); for nightly runs add a row with headings.",
             choices=Choices(header_row=NO_HEADINGS, header=header, rows=_rows(grid, first)),
         )
-    if not options.columns and not _has_roles(header):
+    if not options.columns and not has_roles(header):
         for index in range(first + 1, min(first + SEARCHED, len(grid.numbers))):
-            if _has_roles(_texts(grid, index)):
+            if has_roles(_texts(grid, index)):
                 raise offer(name, grid.numbers[index])
     return first, header
 
@@ -71,7 +71,7 @@ def place(grid: Grid, name: str, options: ReadOptions) -> tuple[int, tuple[str, 
 def _id_headings(header: Sequence[str], options: ReadOptions) -> Sequence[str]:
     """The headings of the id columns; all of them where nothing says yet which these are."""
     if not options.columns:
-        return () if _has_roles(header) else header
+        return () if has_roles(header) else header
     columns = (named(header, column) if isinstance(column, str) else [column] for column in options.columns.values())
     return [header[index] for found in columns for index in found if index < len(header)]
 
@@ -95,7 +95,7 @@ def find_in_text(raw: bytes, name: str) -> int | None:
     for separator in separators or DETECTED:
         rows = csv.reader(io.StringIO(text[start:], newline=""), delimiter=separator)
         for number, row in zip(range(1, SEARCHED + 1), _readable(rows), strict=False):
-            if _has_roles([cell.strip() for cell in row]):
+            if has_roles([cell.strip() for cell in row]):
                 return number
     return None
 
@@ -106,7 +106,7 @@ def blank_above(raw: bytes, row: int, name: str) -> bytes:
     A ``sep=`` line is no row and stays. Raises FileRefused where a row above names a person, or where the file can't be
     decoded.
     """
-    if encoding := _utf_16(raw):
+    if encoding := encodings.utf16(raw):
         try:
             raw = raw.decode(encoding).encode()
         except UnicodeDecodeError:
@@ -117,7 +117,7 @@ def blank_above(raw: bytes, row: int, name: str) -> bytes:
     head = raw[: 1 << 20].decode("latin-1")  # byte by byte: only line ends and quotation marks matter here
     start, separators = sep_line(head, name)
     splits = [_split(head[start:], row, separator) for separator in separators or DETECTED]
-    above, cells, length = max(splits, key=lambda split: (_has_roles(split[1]), len(split[1])))
+    above, cells, length = max(splits, key=lambda split: (has_roles(split[1]), len(split[1])))
     for number, texts in enumerate(above, start=1):
         _check_no_person(texts, number, name)
     if not any(cells):
@@ -165,14 +165,9 @@ def _readable(rows: Iterable[list[str]]) -> Iterator[list[str]]:
 
 def _decoded(raw: bytes) -> str:
     head = raw[: _HEAD_BYTES * 2]
-    if encoding := _utf_16(raw):
+    if encoding := encodings.utf16(raw):
         return head.decode(encoding, "ignore")
     return head.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace")
-
-
-def _utf_16(raw: bytes) -> str | None:
-    has_mark = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return "utf-16" if has_mark else encodings.unmarked_utf16(raw)
 
 
 def _texts(grid: Grid, index: int) -> tuple[str, ...]:
@@ -181,10 +176,6 @@ def _texts(grid: Grid, index: int) -> tuple[str, ...]:
 
 def _rows(grid: Grid, start: int) -> tuple[tuple[str, ...], ...]:
     return tuple(_texts(grid, index) for index in range(start, min(start + 5, len(grid.numbers))))
-
-
-def _has_roles(header: Sequence[str]) -> bool:
-    return all(by_name(header, role) for role in ROLES)
 
 
 def _are_digits(texts: Sequence[str]) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bulkremove.reading.grid import CellRange, column_index
@@ -11,28 +10,37 @@ from bulkremove.reading.grid import CellRange, column_index
 _RANGE = re.compile(r"\$?([A-Z]{1,3})\$?([1-9][0-9]{0,6})(?::\$?([A-Z]{1,3})\$?([1-9][0-9]{0,6}))?")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SheetFacts:
     """What a scan of one sheet found beside its values. A cell is (row number from 1, column from 0)."""
 
     name: str
     visible: bool
-    hidden_rows: frozenset[int] = frozenset()
+    hidden_rows: set[int] = field(default_factory=set)
     """Hidden rows, and rows with a value that is struck through: somebody may have crossed that person out."""
-    merged: tuple[str, ...] = ()
-    formulas: frozenset[tuple[int, int]] = frozenset()
+    merged: list[str] = field(default_factory=list)
+    formulas: set[tuple[int, int]] = field(default_factory=set)
     """Cells with a formula."""
-    computed: tuple[CellRange, ...] = ()
+    computed: list[CellRange] = field(default_factory=list)
     """Ranges that one formula fills with its results."""
-    errors: Mapping[tuple[int, int], str] = field(default_factory=dict)
+    errors: dict[tuple[int, int], str] = field(default_factory=dict)
     """Cells with an error value, such as ``#N/A``; python-calamine reads them as empty."""
     totals: tuple[CellRange, ...] = ()
     """Totals rows of Excel tables."""
-    hidden_columns: frozenset[int] = frozenset()
-    filled: bytes = b""
+    hidden_columns: set[int] = field(default_factory=set)
+    filled: bytearray = field(default_factory=bytearray)
     """One byte a row, up to the last row with a value: 1 when the row has one. A formula without a result counts."""
     width: int = 0
     """Columns up to the last one with a value."""
+
+    def fill(self, row: int, column: int) -> None:
+        """Note that the cell has a value."""
+        missing = row - len(self.filled)
+        if missing > 0:
+            self.filled += bytes(missing)
+        self.filled[row - 1] = 1
+        if column >= self.width:
+            self.width = column + 1
 
 
 def parse_range(text: str) -> CellRange:

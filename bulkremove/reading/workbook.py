@@ -16,7 +16,7 @@ from pathlib import Path
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.table import Choices, column_letter
 from bulkremove.reading import archive, damaged_ids, ods, xls, xlsx
-from bulkremove.reading.grid import MAX_CELL_LENGTH, MAX_CELLS, MAX_ROWS, CellError, Formula, Grid
+from bulkremove.reading.grid import MAX_CELL_LENGTH, MAX_CELLS, MAX_ROWS, CellError, Formula, Grid, mark_array_formulas
 from bulkremove.reading.options import Hidden, ReadOptions
 from bulkremove.reading.sheet_facts import SheetFacts
 
@@ -93,10 +93,10 @@ def _grid(book: object, kind: str, scan: SheetFacts, name: str) -> Grid:
         range(1, len(columns[0]) + 1 if columns else 1),
         columns,
         scan.name,
-        scan.hidden_rows,
-        scan.merged,
+        frozenset(scan.hidden_rows),
+        tuple(scan.merged),
         scan.totals,
-        hidden_columns=scan.hidden_columns,
+        hidden_columns=frozenset(scan.hidden_columns),
     )
 
 
@@ -131,20 +131,11 @@ def _mark_computed(columns: list[list[object]], scan: SheetFacts, name: str) -> 
     for row, column in scan.formulas:
         if column < len(columns) and row <= height:  # others have no value
             columns[column][row - 1] = Formula(columns[column][row - 1])
-    marked = 0
-    for top, bottom, left, right in scan.computed:
-        bottom, right = min(bottom, height), min(right, len(columns) - 1)
-        marked += max(0, bottom - top + 1) * max(0, right - left + 1)
-        if marked > MAX_CELLS:
-            raise FileRefused(
-                f"{name}, sheet {scan.name!r}: its array formulas fill more than {MAX_CELLS:,} cells.",
-                hint="Copy the rows into a new workbook as values.",
-            )
-        for column in range(left, right + 1):
-            cells = columns[column]
-            for index in range(top - 1, bottom):
-                if cells[index] != "" and not isinstance(cells[index], Formula):
-                    cells[index] = Formula(cells[index])
+    if not mark_array_formulas(columns, range(1, height + 1), scan.computed):
+        raise FileRefused(
+            f"{name}, sheet {scan.name!r}: its array formulas fill more than {MAX_CELLS:,} cells.",
+            hint="Copy the rows into a new workbook as values.",
+        )
 
 
 def _choose(sheets: Sequence[tuple[bool, str, Grid]], name: str, options: ReadOptions) -> Grid:

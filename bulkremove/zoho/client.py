@@ -8,8 +8,6 @@ aiohttp's hidden repeat of a DELETE is refused, and a reply is limited in size a
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -25,6 +23,7 @@ from bulkremove.domain.attempt import Permit, Reply
 from bulkremove.domain.errors import BulkremoveError, ExchangeFailed, NeverSent, NoDescriptors, Unanswered
 from bulkremove.domain.operation import REMOVE_LEARNER, Operation
 from bulkremove.domain.row import Removal
+from bulkremove.zoho.connection_errors import ReplyTooLarge, translate
 
 R = TypeVar("R")
 
@@ -171,21 +170,17 @@ class ZohoClient:
 
     async def post_form(self, url: str, form: Mapping[str, str]) -> Reply:
         """POST a form to the token endpoint; this takes no slot. Raises NeverSent or Unanswered."""
-        try:
-            async with (
-                asyncio.timeout(self._exchange),
-                self._session.post(url, data=dict(form), allow_redirects=False) as response,
-            ):
-                return await self._reply(response)
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise translate(error) from None
+        return await self._send("POST", url, dict(form))
 
     async def look(self, url: str) -> Reply:
         """Make a HEAD request without credentials, to see whether a host answers. Raises NeverSent or Unanswered."""
+        return await self._send("HEAD", url)
+
+    async def _send(self, method: str, url: str, form: dict[str, str] | None = None) -> Reply:
         try:
             async with (
                 asyncio.timeout(self._exchange),
-                self._session.head(url, allow_redirects=False) as response,
+                self._session.request(method, url, data=form, allow_redirects=False) as response,
             ):
                 return await self._reply(response)
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -196,7 +191,7 @@ class ZohoClient:
         async for chunk in response.content.iter_chunked(16 * 1024):
             body += chunk
             if len(body) > MAX_RESPONSE_BYTES:
-                raise _ReplyTooLarge
+                raise ReplyTooLarge
         date = response.headers.get("Date")
         self._on_date(date or "")
         return Reply(response.status, bytes(body), "\n".join(response.headers.getall("Retry-After", [])), date)
@@ -240,75 +235,6 @@ class _NotAdmitted(Exception):
 
 class _Withdrawn(Exception):
     """The admission was no longer valid when the connection was open."""
-
-
-def translate(error: Exception) -> ExchangeFailed:
-    """Convert an exception of aiohttp; unless it proves that no byte left, the request counts as sent (Unanswered)."""
-    match error:
-        case aiohttp.ClientConnectorError() if _lacks_descriptors():  # the look-up and TLS open files, too
-            return NoDescriptors(
-                "This machine lets the program open no more files and connections.", hint="Raise its limit (ulimit -n)."
-            )
-        case aiohttp.ClientConnectorDNSError():
-            return NeverSent("The name of Zoho's host can't be looked up.")
-        case aiohttp.ClientConnectorCertificateError():
-            return NeverSent(_certificate_text(getattr(error, "certificate_error", error)))
-        case aiohttp.ClientConnectorSSLError():
-            return NeverSent(
-                "No encrypted connection can be made (TLS): something between this machine and Zoho does not "
-                "speak it, or only an old version of it."
-            )
-        case aiohttp.ClientHttpProxyError():
-            return NeverSent("The proxy lets no connection through.")
-        case aiohttp.ClientConnectorError():
-            return NeverSent("No connection can be made.")
-        case aiohttp.ConnectionTimeoutError():
-            return NeverSent("The connection was not made in time.")
-        case aiohttp.InvalidURL():
-            return NeverSent("The address is not valid.")
-        case TimeoutError():
-            return Unanswered("No answer came in time.")
-        case aiohttp.ServerDisconnectedError():
-            return Unanswered("The connection was closed before an answer came.")
-        case aiohttp.ClientPayloadError():
-            return Unanswered("The answer broke off.")
-        case _ReplyTooLarge():
-            return Unanswered("The answer was larger than any answer to this call can be.")
-    return Unanswered(f"The connection broke ({type(error).__name__}).")
-
-
-def _certificate_text(error: object) -> str:
-    """What is wrong with the certificate that was shown in Zoho's name: its date, its name or its issuer."""
-    match getattr(error, "verify_code", None):
-        case 9 | 10:  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED
-            return (
-                "The certificate is not valid at this date (TLS): set this machine's clock, or let whoever runs the "
-                "proxy renew it."
-            )
-        case 62 | 64:  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
-            return (
-                "The certificate carries another name than Zoho's (TLS): a sign-in page or a proxy answers in its "
-                "place. Let this machine reach Zoho's hosts directly."
-            )
-        case 18 | 19 | 20 | 21:  # self-signed, or an issuer that is not known here
-            return (
-                "The certificate's issuer is not trusted here (TLS): a proxy that looks into encrypted traffic makes "
-                "its own. Name the file with its issuer's certificate in SSL_CERT_FILE, or let Zoho's hosts pass."
-            )
-    return "The certificate can't be trusted (TLS)."
-
-
-def _lacks_descriptors() -> bool:
-    """Whether this process, or the whole system, has no file descriptor left."""
-    try:
-        os.close(os.open(os.devnull, os.O_RDONLY))
-    except OSError as error:
-        return error.errno in (errno.EMFILE, errno.ENFILE)
-    return False
-
-
-class _ReplyTooLarge(ValueError):
-    """The body is larger than MAX_RESPONSE_BYTES."""
 
 
 def redact(reply: Reply, secret: str) -> Reply:

@@ -23,8 +23,8 @@ from bulkremove.domain.ledger import Quota
 from bulkremove.domain.row import Removal
 from bulkremove.engine import decision_table, rate_limit
 from bulkremove.engine.decision_table import Verdict
-from bulkremove.engine.rate_limit import Signal
 from bulkremove.engine.rate_limiter import RateLimiter
+from bulkremove.engine.slot_decisions import Signal
 from bulkremove.report import ReportFile
 from bulkremove.storage.interface.attempts import AttemptOutcome
 from bulkremove.storage.interface.records import Act, Record

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bulkremove.domain.clock import Clock
 from bulkremove.storage.interface.records import Record
-from bulkremove.storage.sqlite.attempts import SqliteAttempts, SqliteRateLimit
+from bulkremove.storage.sqlite.attempts import SqliteAttempts
 from bulkremove.storage.sqlite.audit import SqliteAudit
 from bulkremove.storage.sqlite.canaries import SqliteCanaries
 from bulkremove.storage.sqlite.claims import SqliteClaims
@@ -15,6 +15,7 @@ from bulkremove.storage.sqlite.erasure import SqliteErasure
 from bulkremove.storage.sqlite.identity import generation_of
 from bulkremove.storage.sqlite.jobs import SqliteJobs
 from bulkremove.storage.sqlite.nightly import SqliteNightly
+from bulkremove.storage.sqlite.rate_limit import SqliteRateLimit
 from bulkremove.storage.sqlite.records import write_records
 from bulkremove.storage.sqlite.registry import close_database, open_database
 from bulkremove.storage.sqlite.restore import SqliteRestore

@@ -103,8 +103,7 @@ class Writer:
 
         A journal that was replaced since the last commit lacks the attempt whose request is about to be sent.
         """
-        if self._failure:
-            raise self._repeated_failure(self._failure)
+        self._check_failure()
         identity = identity_of(reader.connection)
         if self._journal and (identity.id != self._journal or identity.state == "restored"):
             raise JournalFailed(
@@ -143,10 +142,8 @@ class Writer:
             return  # the call for another event loop has written it
         try:
             connection = self.open()
-            if self._failure:
-                raise self._repeated_failure(self._failure)
-            if file_at(self._path) != self._file:
-                raise self._moved()
+            self._check_failure()
+            self._check_place()
             if not self._begin(connection, group):
                 return
         except JournalFailed as error:
@@ -200,11 +197,12 @@ class Writer:
             connection.execute(_IDENTITY.set_state, {"state": "marked"})
         return None
 
-    def _moved(self) -> JournalFailed:
-        return JournalFailed(
-            f"The file {self._path} was moved or replaced while it was in use. Nothing was sent.",
-            hint="End every bulkremove that uses this folder, put the right journal in its place, and start again.",
-        )
+    def _check_place(self) -> None:
+        if file_at(self._path) != self._file:
+            raise JournalFailed(
+                f"The file {self._path} was moved or replaced while it was in use. Nothing was sent.",
+                hint="End every bulkremove that uses this folder, put the right journal in its place, and start again.",
+            )
 
     def _run(self, connection: sqlite3.Connection, transaction: Transaction, write: _Write[object]) -> None:
         """Run one write within a savepoint. Raises sqlite3.Error when the whole transaction is lost."""
@@ -222,7 +220,9 @@ class Writer:
                 raise sqlite3.OperationalError("the transaction was rolled back") from error
             connection.execute("ROLLBACK TO part")
             del transaction.after[calls:]
-            write.error = self._refused(error) if isinstance(error, sqlite3.IntegrityError) else error
+            write.error = error
+            if isinstance(error, sqlite3.IntegrityError):
+                write.error = JournalFailed(f"The journal {self._path} refused an entry ({error}); nothing was sent.")
         connection.execute("RELEASE part")
 
     def _begin(self, connection: sqlite3.Connection, group: list[_Write[object]]) -> bool:
@@ -281,12 +281,10 @@ class Writer:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")  # other processes must not wait for a transaction that never ends
 
-    def _repeated_failure(self, failure: JournalFailed) -> JournalFailed:
+    def _check_failure(self) -> None:
         # With the first cause, since the error of a later caller may be the only one that is reported.
-        return JournalFailed(f"{failure.message} It is not used any more.", hint=failure.hint)
-
-    def _refused(self, error: sqlite3.IntegrityError) -> JournalFailed:
-        return JournalFailed(f"The journal {self._path} refused an entry ({error}); nothing was sent.")
+        if self._failure:
+            raise JournalFailed(f"{self._failure.message} It is not used any more.", hint=self._failure.hint)
 
 
 async def _wait_despite_cancellation(commit: asyncio.Future[None]) -> None:

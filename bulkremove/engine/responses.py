@@ -1,0 +1,40 @@
+"""The response to a row's last call, from an exchange or the journal, and what an accepted wording proves."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from bulkremove.domain.attempt import PendingRow
+from bulkremove.domain.clock import Epoch
+from bulkremove.domain.errors import NeverSent
+from bulkremove.domain.wording import Wording
+from bulkremove.zoho import response_parser
+from bulkremove.zoho.client import Exchange
+from bulkremove.zoho.response_kind import Response, ResponseKind
+
+
+def response_of(exchange: Exchange, *, now: Epoch) -> Response:
+    """The response of an exchange, also of one without a reply."""
+    if exchange.reply is not None:
+        return response_parser.parse(exchange.reply, now=now)
+    response_kind = ResponseKind.NEVER_SENT if isinstance(exchange.failure, NeverSent) else ResponseKind.UNANSWERED
+    return Response(response_kind, text=str(exchange.failure))
+
+
+async def with_accepted_wording(response: Response, is_accepted: Callable[[Wording], Awaitable[bool]]) -> Response:
+    """Return the response as a proven removal if a person has accepted exactly its wording."""
+    if response.kind is not ResponseKind.OTHER_WORDING:
+        return response
+    wording = Wording(response.http_status or 0, response.api_code or "", response.text)
+    if await is_accepted(wording):
+        return replace(response, kind=ResponseKind.ACCEPTED_WORDING)
+    return replace(response, learner=None)
+
+
+def last_response(pending_row: PendingRow) -> Response:
+    """The last response as recorded in the journal, for a row that was sent by an earlier run only."""
+    last = pending_row.attempts[-1]
+    return Response(
+        ResponseKind(last.response_kind or ResponseKind.UNANSWERED), last.http_status, last.api_code, last.text
+    )
