@@ -369,6 +369,7 @@ class Plans:
             client=plan.client,
             accepted_wordings=plan.accepted_wordings,
             origin=origin,
+            night=self._context.night.name if origin is FrontEnd.NIGHTLY else "",
         )
 
     async def _new_id(self, *, mark: str) -> str:

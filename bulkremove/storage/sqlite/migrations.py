@@ -28,6 +28,7 @@ MIGRATIONS = (
     "17-unknown-elsewhere.sql",
     "18-organizations.sql",
     "19-token-owners.sql",
+    "20-several-nights.sql",
 )
 """Files in ``schema``, in the order in which they were added; a new journal goes through all of them."""
 WITH_COUNTER = 4
