@@ -10,14 +10,16 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from bulkremove.app import App, SandboxOptions, Stop
 from bulkremove.app.nightly import NightlyResult
 from bulkremove.app.runs import Runs
-from bulkremove.config import Settings
+from bulkremove.app.sandbox_run import SharedByRuns
+from bulkremove.config import DEFAULT_NIGHT, Night, Settings
+from bulkremove.config.nights import OVERRIDES
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState
 from bulkremove.domain.planner import plan
@@ -34,6 +36,8 @@ from tests.web_fixtures import CREDENTIALS, triples
 
 OLD = 3600.0
 """Seconds: long enough at rest, and not stale."""
+NIGHT_ONLY = {field.name for field in fields(Night)} - {*OVERRIDES}
+"""Settings that a night has in its block alone."""
 
 
 @dataclass
@@ -100,23 +104,35 @@ async def nightly_site(
     faults: dict[str, object] | None = None,
     **settings: Any,
 ) -> AsyncIterator[NightlySite]:
-    """``has_past``: an earlier nightly run removed ``count`` learners. ``sandbox``: as the option --sandbox."""
+    """``has_past``: an earlier nightly run removed ``count`` learners. ``sandbox``: as the option --sandbox.
+
+    ``settings``: of the installation, or of its one night.
+    """
     world, _ = crowd(tmp_path, count, faults)
     folder = tmp_path / "drop"
     folder.mkdir(exist_ok=True)
     options = SandboxOptions(world, 60.0)
-    base = Settings(tmp_path / "home", nightly_source=str(folder))
+    of_night = {name: settings.pop(name) for name in tuple(settings) if name in NIGHT_ONLY}
+    night = Night(**{"source": str(folder), **of_night})
     clock = clock or LateClock(60.0)
-    app = App(replace(base, **settings), environ=CREDENTIALS, sandbox=options if sandbox else None, clock=clock)
+    base = Settings(tmp_path / "home", nights=(night,), **settings)
+    app = App(base, environ=CREDENTIALS, sandbox=options if sandbox else None, clock=clock)
+    app = app.for_night(app.settings.nights[0])
     if not sandbox:  # the settings lead to Zoho's own host, and only the calls go to the sandbox
-        app.runs = Runs(app.context, app.accounts, app.jobs, app.reports, app.canaries, app.stopping, options)
+        send_to(app, options)
         if "canary" not in settings:
             await confirm_canary(app)
-    if has_past and not await app.context.storage.jobs.newest_nightly(*account_of(app)):
+    if has_past and not await app.context.storage.jobs.newest_nightly(*account_of(app), night=DEFAULT_NIGHT):
         await remember(app, count)
     async with app.runs.in_sandbox():
         yield NightlySite(app, folder, clock)
     app.close()
+
+
+def send_to(app: App, options: SandboxOptions) -> None:
+    """Send the calls of an app, whose settings lead to Zoho's own host, to a bundled sandbox."""
+    use_cases = (app.accounts, app.jobs, app.reports, app.canaries, app.stopping)
+    app.runs = Runs(app.context, *use_cases, options, SharedByRuns())
 
 
 def account_of(app: App) -> tuple[str, str]:
@@ -139,6 +155,7 @@ EARLIER = "earlier"
 
 async def remember(app: App, removals: int) -> None:
     """Store a job of a nightly run that is long over, so that the next one has something to compare with."""
+    night = app.settings.night.name if app.settings.night else DEFAULT_NIGHT
     table = read(io.BytesIO(triples(removals).encode()), name="usual.csv", options=ReadOptions())
     client, host = account_of(app)
     made = plan(table, account="earlier", client=client, host=host)
@@ -146,7 +163,7 @@ async def remember(app: App, removals: int) -> None:
     job_id = f"{EARLIER}-{host}" if await app.jobs.is_known(EARLIER) else EARLIER
     job = Job(
         job_id, "earlier", host, "usual.csv", "", None, table.header, table.roles, made.fingerprint, JobState.READY,
-        created_at=at, confirmed_by="the nightly run", origin=FrontEnd.NIGHTLY, client=client,
+        created_at=at, confirmed_by="the nightly run", origin=FrontEnd.NIGHTLY, client=client, night=night,
     )  # fmt: skip
     await storage.jobs.create(job, made.rows())
     await storage.jobs.end(job.id, lambda tally: JobEnd(JobState.FINISHED, "", EndReason.NONE, at))

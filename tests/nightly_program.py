@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 from bulkremove.app import App, Stop
 from bulkremove.app.runs import Runs
-from bulkremove.app.sandbox_run import RunningSandbox
+from bulkremove.app.sandbox_run import RunningSandbox, SharedByRuns
 from bulkremove.cli.exit_codes import of_nightly_run
 from bulkremove.config import load
 from bulkremove.platform.system_clock import SystemClock
@@ -33,7 +33,9 @@ class RunsOfAnotherProcess(Runs):
 
 async def main() -> int:
     app = App(load({}, os.environ), environ=os.environ, clock=SystemClock(60.0))
-    app.runs = RunsOfAnotherProcess(app.context, app.accounts, app.jobs, app.reports, app.canaries, app.stopping, None)
+    app = app.for_night(app.settings.nights[0])
+    use_cases = (app.accounts, app.jobs, app.reports, app.canaries, app.stopping)
+    app.runs = RunsOfAnotherProcess(app.context, *use_cases, None, SharedByRuns())
     if "past" in sys.argv:
         await confirm_canary(app)
         await remember(app, 12)

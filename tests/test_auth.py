@@ -305,7 +305,6 @@ def test_flags_stand_above_the_environment_above_the_file(tmp_path: Path) -> Non
         ({"api_url": "http://127.0.0.1:8030"}, "both"),
         ({"api_url": "https://localhost:x@people.zoho.com"}, "no user name"),
         ({"api_url": "https://localhost@people.zoho.com"}, "no user name"),
-        ({"ping_url": "https://name:secret@example.com/ping"}, "no user name"),
         ({"api_url": "http://localhost.example.com"}, "over https"),
         ({"speed": "2"}, "sandbox"),
         ({"dc": "xx"}, "data centre"),

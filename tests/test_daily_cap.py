@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bulkremove.app import App, SandboxOptions
-from bulkremove.app.daily_cap import removals_today, why_over_cap
+from bulkremove.app.daily_cap import removals_today
 from bulkremove.config import Settings
 from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import EndReason, Job
@@ -112,7 +112,7 @@ async def test_an_approval_over_the_cap_ends_with_its_day_unless_the_plan_announ
         async with app.runs.in_sandbox():
             job = await planned(app, tmp_path, triples(10), "a.csv")
             await app.context.storage.jobs.hold(job.id, "Look at it.", at=clock.wall())
-            assert "" == await why_over_cap(app.context, await app.jobs.find(job.id), 10)
+            assert "" == await app.plans.why_over_cap(await app.jobs.find(job.id), 10)
             await app.jobs.approve(job.id, by="kim")
             await app.context.storage.jobs.start(job.id)  # and its process dies
             clock.ahead = DAY
@@ -120,7 +120,7 @@ async def test_an_approval_over_the_cap_ends_with_its_day_unless_the_plan_announ
                 10
                 == (await run(app, await planned(app, tmp_path, triples(10, first=10), "b.csv"))).tally[Status.REMOVED]
             )
-            told = await why_over_cap(app.context, await app.jobs.find(job.id), 10)
+            told = await app.plans.why_over_cap(await app.jobs.find(job.id), 10)
             assert "It removes 10 learners and 10 count for today already; the cap is 10 a day." == told
             with pytest.raises(
                 ConsentMissing, match="removes 10 learners and 10 count for today already; the cap is 10"

@@ -17,12 +17,14 @@ from pathlib import Path
 
 import pytest
 
+from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing, JournalFailed
 from bulkremove.domain.job import EndReason
 from bulkremove.storage.sqlite import opening
 from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.jobs import SqliteJobs
 from bulkremove.storage.sqlite.migrations import MIGRATIONS
+from bulkremove.storage.sqlite.nightly import SqliteNightly
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.registry import close_database, open_database
 from bulkremove.storage.sqlite.transaction import Reader, Transaction
@@ -376,6 +378,39 @@ async def test_exit_codes_of_older_files_become_reasons(tmp_path: Path) -> None:
         "by-ctrl-c": (EndReason.INTERRUPTED, operation),
         "by-system": (EndReason.TERMINATED, operation),
     } == found
+    database.close()
+
+
+async def test_what_nights_without_names_have_left_belongs_to_the_night_nightly(tmp_path: Path) -> None:
+    schema = files("bulkremove.storage.sqlite").joinpath("schema")
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as db:
+        before = MIGRATIONS.index("21-several-nights.sql")
+        for name in MIGRATIONS[:before]:
+            db.executescript(schema.joinpath(name).read_text(encoding="utf-8"))
+        db.execute(f"PRAGMA user_version = {before}")
+        for job, origin in (("of-a-night", "nightly"), ("of-a-person", "command")):
+            db.execute(
+                "INSERT INTO job (id, account, host, source, folder, header, roles, plan_hash, state, created_at,"
+                " origin) VALUES (?, 'a', 'h', 'f', '', '[]', '[0, 1, 2]', 'hash', 'finished', 1.0, ?)",
+                (job, origin),
+            )
+        db.execute("INSERT INTO nightly_run (date, started_at) VALUES ('2026-11-01', 1.0)")
+        db.execute(
+            "INSERT INTO taken (digest, sandbox, name, taken_at, place, job)"
+            " VALUES ('d', '', 'f', 1, 'p', 'of-a-night')"
+        )
+        db.execute("INSERT INTO notice (key, at, subject, body, next_at) VALUES ('k', 1.0, 's', 'b', 2.0)")
+        db.commit()
+    database = Database(tmp_path / "journal.db")
+    nightly = SqliteNightly(database)
+    jobs = await SqliteJobs(database).page()
+    assert {"of-a-night": "nightly", "of-a-person": ""} == {job.id: job.night for job in jobs}
+    assert "2026-11-01" == await nightly.last_date(night="nightly", sandbox="")
+    taken = await nightly.taken("d", night="nightly", sandbox="")
+    assert taken is not None
+    assert "of-a-night" == taken.job
+    assert ["k"] == [notice.key for notice in await nightly.due_notices(Epoch(3.0), night="nightly")]
+    assert [] == await database.read(lambda reader: reader.execute("PRAGMA foreign_key_check").fetchall())
     database.close()
 
 

@@ -39,9 +39,11 @@ def test_every_setting_is_shown_with_its_value_and_source(tmp_path: Path) -> Non
 
 
 def test_no_secret_of_a_setting_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir(mode=0o700)
+    block = f'[[nights]]\nping_url = "https://ping.example.com/{SECRET}"\nsource = '
+    settings = tmp_path / "home" / "bulkremove.toml"
+    settings.write_text(f'{block}"command /usr/bin/export --password {SECRET}"\n')
     secrets = {
-        "BULKREMOVE_PING_URL": f"https://ping.example.com/{SECRET}",
-        "BULKREMOVE_NIGHTLY_SOURCE": f"command /usr/bin/export --password {SECRET}",
         "BULKREMOVE_NOTIFY": f"nosuchthing://user:{SECRET}@example.com",
         "BULKREMOVE_CLIENT_SECRET": SECRET,
     }
@@ -51,7 +53,7 @@ def test_no_secret_of_a_setting_is_shown(tmp_path: Path) -> None:
         assert SECRET not in done.stdout + done.stderr
         assert "ping.example.com" in done.stdout
         assert "/usr/bin/export" in done.stdout
-    bulkremove.env["BULKREMOVE_NIGHTLY_SOURCE"] = f"https://user:{SECRET}@example.com/export?key={SECRET}"
+    settings.write_text(f'{block}"https://user:{SECRET}@example.com/export?key={SECRET}"\n')
     assert SECRET not in bulkremove("doctor").stdout
 
 
@@ -72,10 +74,8 @@ def test_a_token_is_spent_only_when_that_is_asked_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
-        ('nightly_at = "02:30"', "nightly_source is not"),
         ("daily_limit = 400", "below max_removals"),
         ('metrics_file = "/nowhere/at/all.prom"', "metrics_file can't be written"),
-        ('ping_url = "https://example.com/x"', "ever calls it"),
     ],
 )
 def test_settings_that_do_not_fit_together_are_named(tmp_path: Path, lines: str, words: str) -> None:
@@ -89,10 +89,10 @@ def test_settings_that_do_not_fit_together_are_named(tmp_path: Path, lines: str,
 def test_nights_notices_and_the_exit_code_are_told(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
-    (home / "bulkremove.toml").write_text(f'nightly_source = "{tmp_path / "missing"}"\n')
+    (home / "bulkremove.toml").write_text(f'[[nights]]\nsource = "{tmp_path / "missing"}"\n')
     document = _document(Bulkremove(home, environment()))
-    assert (False, True) == (_words(document, "nights")[0], "no folder" in _words(document, "nights")[1])
-    assert "notify.txt" in _words(document, "notices")[1]
+    assert (False, True) == (_words(document, "night nightly")[0], "no folder" in _words(document, "night nightly")[1])
+    assert "notify.txt" in _words(document, "notices of nightly")[1]
     assert _words(document, "space")[0]
     assert 7 == document["exit_code"], "there are no credentials"
 

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkremove.app import Consent, this_person
+from bulkremove.config import Night
 from bulkremove.domain.doubts import DoubtCode
 from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import FrontEnd, JobState
@@ -287,11 +288,12 @@ async def test_a_night_holds_it_until_it_is_approved(tmp_path: Path, text: str, 
 
 async def test_the_page_asks_who_approves_a_held_plan_too(tmp_path: Path) -> None:
     world, _ = crowd(tmp_path, 5)
-    async with running_site(tmp_path / "home", world=world) as one, one.visitor() as visitor:
+    nights = (Night("/srv/leavers"),)
+    async with running_site(tmp_path / "home", world=world, nights=nights) as one, one.visitor() as visitor:
         preview = await one.app.plans.preview(io.BytesIO(MIXED.encode()), name="f.csv", options=ReadOptions())
         reserve = tmp_path / "reports"
         reserve.mkdir()
-        job = await one.app.plans.submit_nightly(
+        job = await one.app.for_night(*nights).plans.submit_nightly(
             preview, lambda job: (), folder=reserve, held=preview.plan.doubts[0].text, due_at=None, by="the nightly run"
         )
         shown = await visitor.get(f"/jobs/{job.id}")

@@ -10,6 +10,7 @@ import pytest
 from bulkremove.app import App, SandboxOptions
 from bulkremove.app.accounts import Accounts
 from bulkremove.app.runs import Runs
+from bulkremove.app.sandbox_run import SharedByRuns
 from bulkremove.config import Settings, load
 from bulkremove.domain.errors import SettingsError
 from bulkremove.domain.job import Job
@@ -65,8 +66,7 @@ async def test_a_login_while_a_run_begins_changes_no_credentials_of_it(tmp_path:
         await confirm_canary(app)
         job = await stored(app, await app.plans.preview(file, name="f.csv", options=ReadOptions()), tmp_path)
         options = SandboxOptions(world, 600.0)
-        app.runs = Runs(
-            app.context, LoginMeanwhile(app.context), app.jobs, app.reports, app.canaries, app.stopping, options
-        )
+        use_cases = (LoginMeanwhile(app.context), app.jobs, app.reports, app.canaries, app.stopping)
+        app.runs = Runs(app.context, *use_cases, options, SharedByRuns())
         async with app.runs.in_sandbox():
             assert 5 == (await run(app, job)).tally[Status.REMOVED]

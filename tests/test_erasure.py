@@ -194,7 +194,7 @@ async def test_no_text_of_the_journal_names_an_erased_learner(tmp_path: Path) ->
         text, other = f"Row 2, learner {LEARNER} in batch 1.", f"Learner 1{LEARNER}2 is another."
         for number, said in enumerate((text, other)):
             await storage.record(JobEvent(job.id, "halted", said, Epoch(1.0)))
-            await storage.record(Notice(f"key-{number}", said, said, None, Epoch(1.0)))
+            await storage.record(Notice(f"key-{number}", said, said, None, Epoch(1.0), "nightly"))
         with closing(sqlite3.connect(tmp_path / "home" / "journal.db")) as db, db:
             db.execute("UPDATE job SET reason = ? WHERE id = ?", (text, job.id))
             db.execute("UPDATE taken SET held = ?", (text,))
@@ -222,8 +222,8 @@ async def test_an_answer_of_zoho_that_may_name_the_learner_leaves_all_texts(tmp_
         with closing(sqlite3.connect(tmp_path / "home" / "journal.db")) as db, db:
             db.execute("UPDATE attempt SET text = ? WHERE job = ? AND position = 0", (answer, job))
             db.execute("UPDATE job SET reason = ? WHERE id = ?", (said, job))
-        notice = Notice("key", f"{job} paused", f"{said} Job {job}.", None, Epoch(0.0))
-        other = Notice("other", "another job", f"{answer}, as somebody wrote", None, Epoch(0.0))
+        notice = Notice("key", f"{job} paused", f"{said} Job {job}.", None, Epoch(0.0), "nightly")
+        other = Notice("other", "another job", f"{answer}, as somebody wrote", None, Epoch(0.0), "nightly")
         await one.app.context.storage.record(JobEvent(job, "paused", said, Epoch(0.0)), notice, other)
         await forgotten(one.app)
         with closing(sqlite3.connect(tmp_path / "home" / "journal.db")) as db:

@@ -104,7 +104,7 @@ async def test_it_is_said_what_an_erasure_does_not_reach(tmp_path: Path) -> None
     async with nightly_site(tmp_path, protected_list=str(protected)) as one:
         found = await one.app.retention.find_learner(LEARNER)
         assert ("The protected list names this learner, and was not changed.",) == found.by_hand
-    async with nightly_site(tmp_path, protected_list=str(protected), nightly_source="") as one:
+    async with nightly_site(tmp_path, protected_list=str(protected), source=str(tmp_path / "elsewhere")) as one:
         found = await one.app.retention.find_learner(LEARNER)
         assert "are yours and were not searched" in found.by_hand[0]
 
@@ -236,7 +236,7 @@ async def test_the_page_gives_the_figures_to_whoever_has_a_token(tmp_path: Path)
         assert 401 == (await visitor.get("/metrics")).status
         told = await visitor.ask("GET", "/metrics", headers=await one.program(Role.PREPARER))
         assert 200 == told.status
-        assert "bulkremove_calls_last_minute 0.0" in told.text
+        assert 'bulkremove_calls_last_minute{account="default"} 0.0' in told.text
 
 
 def test_a_copy_of_the_middle_of_a_run_that_is_put_back_leads_to_unknown_rows_and_no_second_call(

@@ -361,7 +361,7 @@ async def test_the_page_and_the_night_ask_about_both_columns(tmp_path: Path) -> 
             assert status == reply.status
     for number, only in enumerate([("Status=left",), ("Status=left", "Keep=n")]):
         (tmp_path / str(number)).mkdir()
-        async with nightly_site(tmp_path / str(number), nightly_only=only) as night:
+        async with nightly_site(tmp_path / str(number), only=only) as night:
             night.drop("two.csv", TWO.decode())
             (held,) = (await night.run()).held
             assert ("column 'Keep' seems" in held, "other columns" in held) == (number == 0, number == 1)
@@ -370,20 +370,18 @@ async def test_the_page_and_the_night_ask_about_both_columns(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("line", "values"),
     [
-        ('nightly_only = "Action=del"', ("Action=del",)),
-        ('nightly_only = ["Status=left", "Keep=n"]', ("Status=left", "Keep=n")),
-        ('nightly_only = "Reason=moved, left"', ("Reason=moved, left",)),
+        ('only = "Action=del"', ("Action=del",)),
+        ('only = ["Status=left", "Keep=n"]', ("Status=left", "Keep=n")),
+        ('only = "Reason=moved, left"', ("Reason=moved, left",)),
     ],
 )
 def test_the_setting_takes_one_choice_or_a_list(tmp_path: Path, line: str, values: tuple[str, ...]) -> None:
-    (tmp_path / "bulkremove.toml").write_text(line)
-    assert values == load({"home": str(tmp_path)}, {}).nightly_only
-    (tmp_path / "bulkremove.toml").write_text("nightly_only = [1]")
-    with pytest.raises(SettingsError, match=r"line 1: write \"COLUMN=VALUE\", or a list"):
+    block = '[[nights]]\nsource = "/srv/leavers"\n'
+    (tmp_path / "bulkremove.toml").write_text(f"{block}{line}")
+    assert values == load({"home": str(tmp_path)}, {}).nights[0].only
+    (tmp_path / "bulkremove.toml").write_text(f"{block}only = [1]")
+    with pytest.raises(SettingsError, match=r"line 3: write \"COLUMN=VALUE\", or a list"):
         load({"home": str(tmp_path)}, {})
-    assert ("Action=del",) == load(
-        {"home": str(tmp_path / "x")}, {"BULKREMOVE_NIGHTLY_ONLY": "Action=del"}
-    ).nightly_only
 
 
 async def test_a_night_holds_a_roster_and_the_setting_decides(tmp_path: Path) -> None:
@@ -394,7 +392,7 @@ async def test_a_night_holds_a_roster_and_the_setting_decides(tmp_path: Path) ->
         assert ([], 1) == (result.ran, len(result.held))
         assert "add (8), del (4)" in result.held[0]
     (tmp_path / "second").mkdir()
-    async with nightly_site(tmp_path / "second", nightly_only=("Action=del",)) as one:
+    async with nightly_site(tmp_path / "second", only=("Action=del",)) as one:
         one.drop("roster.csv", roster_file)
         result = await one.run()
         (held,) = result.held

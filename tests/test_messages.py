@@ -148,7 +148,7 @@ def _held(alone: Bulkremove, tmp_path: Path) -> str:
     at = file.stat().st_mtime - OLD
     os.utime(file.replace(tmp_path / "source" / "leavers.csv"), (at, at))
     alone.home.mkdir(mode=0o700)
-    (alone.home / "bulkremove.toml").write_text(f'nightly_source = "{tmp_path / "source"}"\n')
+    (alone.home / "bulkremove.toml").write_text(f'[[nights]]\nsource = "{tmp_path / "source"}"\n')
     assert 4 == alone("nightly", "--sandbox", str(world)).returncode
     return alone("jobs").stdout.split()[0]
 

@@ -25,7 +25,7 @@ from bulkremove.app import App, Consent, Preview, SandboxOptions, Stop
 from bulkremove.app.nightly import NightEnd, Scheduler
 from bulkremove.app.nightly.hold_rules import reasons_to_hold
 from bulkremove.cli.exit_codes import of_nightly_run
-from bulkremove.config import Settings, load
+from bulkremove.config import DEFAULT_NIGHT, Night, Settings, load
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing, FileRefused, JobBusy, SettingsError
 from bulkremove.domain.job import APPROVAL_SECONDS, EndReason, FrontEnd, JobState
@@ -398,7 +398,7 @@ async def test_what_a_person_paused_stays_paused(tmp_path: Path) -> None:
 async def test_outside_the_window_nothing_is_taken(tmp_path: Path) -> None:
     now = datetime.now(UTC)
     window = ((now + timedelta(hours=2)).time().replace(second=0), (now + timedelta(hours=3)).time().replace(second=0))
-    async with nightly_site(tmp_path, nightly_window=window) as one:
+    async with nightly_site(tmp_path, window=window) as one:
         one.drop("leavers.csv", triples(3))
         found = await one.run()
         assert found.ran == []
@@ -427,7 +427,7 @@ async def test_two_nights_at_once_are_one(tmp_path: Path) -> None:
 
 async def test_a_command_and_what_it_gave_are_a_source(tmp_path: Path) -> None:
     (tmp_path / "export.csv").write_text(triples(3))
-    async with nightly_site(tmp_path, nightly_source=f"command cat {tmp_path / 'export.csv'}") as one:
+    async with nightly_site(tmp_path, source=f"command cat {tmp_path / 'export.csv'}") as one:
         assert 3 == (await one.app.jobs.tally((await one.run()).ran[0]))[Status.REMOVED]
         unchanged = await one.run()
         assert (unchanged.ran, unchanged.held, unchanged.failures) == ([], [], [])
@@ -438,7 +438,7 @@ async def test_a_command_and_what_it_gave_are_a_source(tmp_path: Path) -> None:
 async def test_an_unchanged_export_is_passed_over_only_if_nothing_of_it_is_left_to_do(tmp_path: Path) -> None:
     export = tmp_path / "export.csv"
     export.write_text(triples(3))
-    async with nightly_site(tmp_path, nightly_source=f"command cat {export}", max_removals=2) as one:
+    async with nightly_site(tmp_path, source=f"command cat {export}", max_removals=2) as one:
         held = await one.run()
         assert 1 == len(held.held)
         again = await one.run()
@@ -455,7 +455,7 @@ async def test_an_unchanged_export_is_passed_over_only_if_nothing_of_it_is_left_
 async def test_an_export_that_was_another_one_meanwhile_is_planned_anew(tmp_path: Path) -> None:
     """Who was enrolled again since may have left again."""
     export = tmp_path / "export.csv"
-    async with nightly_site(tmp_path, nightly_source=f"command cat {export}") as one:
+    async with nightly_site(tmp_path, source=f"command cat {export}") as one:
         for content, runs in ((triples(3), 1), (triples(3), 0), (triples(2, first=5), 1), (triples(3), 1)):
             export.write_text(content)
             assert runs == len((await one.run()).ran)
@@ -464,14 +464,14 @@ async def test_an_export_that_was_another_one_meanwhile_is_planned_anew(tmp_path
 async def test_an_export_that_could_not_be_read_is_tried_again(tmp_path: Path) -> None:
     export = tmp_path / "export.csv"
     export.write_text(triples(3).replace("learner", "person"))
-    async with nightly_site(tmp_path, nightly_source=f"command cat {export}") as one:
+    async with nightly_site(tmp_path, source=f"command cat {export}") as one:
         for _ in range(2):
             assert "no column" in (await one.run()).held[0]
 
 
 @pytest.mark.parametrize("source", ["command false", "command no-such-program-here", "http://127.0.0.1:9/leavers.csv"])
 async def test_a_source_that_gives_nothing_is_told(tmp_path: Path, source: str) -> None:
-    async with nightly_site(tmp_path, nightly_source=source) as one:
+    async with nightly_site(tmp_path, source=source) as one:
         found = await one.run()
         assert found.failures
         assert ["the nightly run's source is not there. Repair it"] == one.notices()
@@ -479,7 +479,7 @@ async def test_a_source_that_gives_nothing_is_told(tmp_path: Path, source: str) 
 
 async def test_a_dry_run_asks_a_command_too_and_leaves_nothing_of_it(tmp_path: Path) -> None:
     (tmp_path / "leavers.csv").write_text(triples(3))
-    async with nightly_site(tmp_path, nightly_source=f"command cat {tmp_path / 'leavers.csv'}") as one:
+    async with nightly_site(tmp_path, source=f"command cat {tmp_path / 'leavers.csv'}") as one:
         result = await one.app.nightly_runs(one.app.supervisor()).dry_run()
         assert [3] == [preview.plan.removals for preview in result.plans]
         assert not (one.app.settings.home / "nightly").exists()
@@ -522,7 +522,7 @@ async def test_an_announced_job_that_a_killed_run_left_waits_for_its_day(tmp_pat
         await one.run()
         done = one.folder / "done" / "leavers.csv"
         place = one.app.context.storage.nightly
-        taken = await place.taken(Inbox(one.folder).digest(done), sandbox="")
+        taken = await place.taken(Inbox(one.folder).digest(done), night=DEFAULT_NIGHT, sandbox="")
         assert taken is not None
         done.rename(one.folder / "working" / taken.place)  # where it was when the run was killed
         result = await one.run()
@@ -631,7 +631,8 @@ def test_what_is_usual_is_told_by_the_last_nights(tmp_path: Path) -> None:
         return (
             reasons_to_hold(
                 replace(preview, protected=lists[0], is_canary=is_canary),
-                replace(settings, four_eyes=four_eyes),
+                night=Night("/srv/leavers"),
+                four_eyes=four_eyes,
                 sizes=sizes,
                 header_before=before,
                 protected_before=lists[1],
@@ -694,8 +695,8 @@ async def test_the_past_of_another_account_and_this_very_night_are_no_baseline(t
         storage = one.app.context.storage.nightly
         client, host = one.app.accounts.client(one.app.settings), one.app.settings.host
         at = one.clock.wall()
-        assert [60] == await storage.sizes(client, host, before=at, count=10)
-        assert [] == await storage.sizes(client, "people.zoho.eu", before=at, count=10)
+        assert [60] == await storage.sizes(client, host, night=DEFAULT_NIGHT, before=at, count=10)
+        assert [] == await storage.sizes(client, "people.zoho.eu", night=DEFAULT_NIGHT, before=at, count=10)
         with closing(sqlite3.connect(tmp_path / "home" / "journal.db", isolation_level=None)) as journal:
             journal.execute("UPDATE job SET totals = json_object('removed', 5)")
         for number, count in enumerate((15, 20, 60)):
@@ -734,13 +735,12 @@ class YearClock(LateClock):
 async def test_a_year_of_nights_by_two_workers_is_one_night_a_date(tmp_path: Path) -> None:
     folder = tmp_path / "drop"
     folder.mkdir()
-    settings = Settings(
-        tmp_path / "home", nightly_source=str(folder), nightly_at=daytime(2, 30), nightly_zone="Europe/Berlin",
-        api_url="http://127.0.0.1:9", accounts_url="http://127.0.0.1:9",
-    )  # fmt: skip
+    night = Night(str(folder), at=daytime(2, 30), zone="Europe/Berlin")
+    url = "http://127.0.0.1:9"
+    settings = Settings(tmp_path / "home", nights=(night,), api_url=url, accounts_url=url)
     clock = YearClock()
     clock.ahead = datetime(2026, 1, 1, 12, tzinfo=UTC).timestamp()
-    apps = [App(settings, environ=CREDENTIALS, clock=clock) for _ in range(2)]
+    apps = [App(settings, environ=CREDENTIALS, clock=clock).for_night(night) for _ in range(2)]
     workers = [Scheduler(app.context, app.nightly_runs(app.supervisor()), Stop()) for app in apps]
     for hour in range(366 * 24):
         if not 3000 <= hour < 3100:  # the machine was off for four days
@@ -758,7 +758,7 @@ async def test_a_year_of_nights_by_two_workers_is_one_night_a_date(tmp_path: Pat
 
 @pytest.mark.parametrize(("missed", "rows"), [("run", 1), ("skip", 0)])
 async def test_a_missed_night_is_caught_up_or_left_out_and_told(tmp_path: Path, missed: str, rows: int) -> None:
-    settings: dict[str, Any] = {"nightly_at": daytime(2, 30), "nightly_missed": missed, "delay_days": 1}
+    settings: dict[str, Any] = {"at": daytime(2, 30), "missed": missed, "delay_days": 1}
     async with nightly_site(tmp_path, **settings) as one:
         worker = Scheduler(one.app.context, one.app.nightly_runs(one.app.supervisor()), Stop())
         one.clock.ahead = datetime(2030, 1, 1, 2, 31, tzinfo=UTC).timestamp() - time.time()
@@ -774,7 +774,7 @@ async def test_a_missed_night_is_caught_up_or_left_out_and_told(tmp_path: Path, 
 
 
 async def test_whoever_starts_the_first_worker_at_noon_starts_no_night(tmp_path: Path) -> None:
-    async with nightly_site(tmp_path, nightly_at=daytime(2, 30)) as one:
+    async with nightly_site(tmp_path, at=daytime(2, 30)) as one:
         one.clock.ahead = datetime(2030, 1, 1, 12, tzinfo=UTC).timestamp() - time.time()
         one.drop("leavers.csv", triples(2))
         worker = Scheduler(one.app.context, one.app.nightly_runs(one.app.supervisor()), Stop())
@@ -791,9 +791,9 @@ async def test_a_held_plan_is_approved_on_the_page_by_typing_its_number(tmp_path
     drop.mkdir()
     (drop / "leavers.csv").write_text(triples(5))
     (drop / "leavers.csv.ready").touch()
-    settings: dict[str, Any] = {"max_removals": 4, "nightly_source": str(drop)}
+    settings: dict[str, Any] = {"max_removals": 4, "nights": (Night(str(drop)),)}
     async with running_site(tmp_path / "home", world=world, **settings) as one, one.visitor() as visitor:
-        await one.app.nightly_runs(one.supervisor).run(stop=Stop())
+        await one.app.for_night(one.app.settings.nights[0]).nightly_runs(one.supervisor).run(stop=Stop())
         job = (await one.app.jobs.all())[0].id
         page = await visitor.get(f"/jobs/{job}")
         assert "the cap is 4" in page.text
@@ -812,10 +812,10 @@ async def test_a_scheduled_plan_shows_its_day_on_the_page_and_can_be_cancelled_t
     drop.mkdir()
     (drop / "leavers.csv").write_text(triples(2))
     (drop / "leavers.csv.ready").touch()
-    settings: dict[str, Any] = {"delay_days": 2, "nightly_source": str(drop)}
+    settings: dict[str, Any] = {"nights": (Night(str(drop), delay_days=2),)}
     async with running_site(tmp_path / "home", world=world, **settings) as one, one.visitor() as visitor:
         await remember(one.app, 5)
-        await one.app.nightly_runs(one.supervisor).run(stop=Stop())
+        await one.app.for_night(one.app.settings.nights[0]).nightly_runs(one.supervisor).run(stop=Stop())
         (job,) = await one.app.jobs.all(JobState.SCHEDULED)
         page = await visitor.get(f"/jobs/{job.id}")
         assert "It runs by itself, in the first nightly run after" in page.text
@@ -842,35 +842,43 @@ def has_past(program: Bulkremove, world: Path | None = None) -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ('nightly_at = "25:00"', "no time of the day"),
-        ('nightly_zone = "Mars/Olympus"', "no time zone"),
-        ('nightly_window = "22:00"', "no time window"),
-        ('nightly_window = "22:00-22:00"', "no time window"),
-        ('nightly_at = "12:00"\nnightly_window = "22:00-06:00"', "lies outside nightly_window"),
-        ('nightly_columns = "course=A,batch=B"', "write course=A,batch=B,learner=C"),
-        ('nightly_hidden = "maybe"', "must be refuse or leave_out or include"),
-        ('nightly_missed = "maybe"', "must be run or skip"),
+        ('at = "25:00"', "no time of the day"),
+        ('zone = "Mars/Olympus"', "no time zone"),
+        ('window = "22:00"', "no time window"),
+        ('window = "22:00-22:00"', "no time window"),
+        ('at = "12:00"\nwindow = "22:00-06:00"', "lies outside window"),
+        ('columns = "course=A,batch=B"', "write course=A,batch=B,learner=C"),
+        ('hidden = "maybe"', "must be refuse or leave_out or include"),
+        ('missed = "maybe"', "must be run or skip"),
         ("baseline_factor = 0", "from 1 to 999"),
         ('ping_url = "http://example.com"', "https"),
-        ("nigth_at = 1", "Did you mean 'nightly_at'?"),
+        ('ping_url = "https://name:secret@example.com/ping"', "no user name"),
+        ('notify = "mailto://kim:secret@example.com"', "and not an address"),
+        ('name = "night/1"', "no name of a night"),
+        ("max_removals = -1", "from 0 to"),
+        ("hiden = 1", "Did you mean 'hidden'?"),
+        ("four_eyes = false", "a night has no 'four_eyes'"),
     ],
 )
 def test_a_mistake_in_the_settings_is_told_with_its_line(tmp_path: Path, line: str, words: str) -> None:
-    done = program_of(tmp_path, f"# a comment\n{line}\n")("nightly", "--dry-run")
+    blocks = (
+        f'at = "1"  # no setting of a night\n[[nights]]\nsource = "/srv/a"\n\n[[nights]]\nsource = "/srv/b"\n{line}\n'
+    )
+    done = program_of(tmp_path, blocks.partition("\n")[2])("nightly", "--dry-run")
     assert 2 == done.returncode
-    assert "bulkremove.toml line 2" in done.stderr
+    assert "bulkremove.toml line 6" in done.stderr
     assert words in done.stderr
 
 
 def test_a_time_of_toml_s_own_and_a_window_over_midnight_are_understood(tmp_path: Path) -> None:
-    (tmp_path / "bulkremove.toml").write_text('nightly_at = 02:30:00\nnightly_window = "22:00-06:00"\n')
-    settings = load({}, {"BULKREMOVE_HOME": str(tmp_path)})
-    assert (daytime(2, 30), (daytime(22), daytime(6))) == (settings.nightly_at, settings.nightly_window)
+    (tmp_path / "bulkremove.toml").write_text('[[nights]]\nsource = "/srv"\nat = 02:30:00\nwindow = "22:00-06:00"\n')
+    (night,) = load({}, {"BULKREMOVE_HOME": str(tmp_path)}).nights
+    assert (daytime(2, 30), (daytime(22), daytime(6))) == (night.at, night.window)
 
 
 async def test_nights_after_one_that_started_in_2036_go_on(tmp_path: Path) -> None:
     """Dates, the day's cap, the allowance and notices: a clock that was wrong for a moment stops none of them."""
-    async with nightly_site(tmp_path, nightly_at=daytime(2, 30), max_removals=4, daily_limit=5) as one:
+    async with nightly_site(tmp_path, at=daytime(2, 30), max_removals=4, daily_limit=5) as one:
         real = one.clock.ahead = datetime(2030, 1, 2, 2, 31, tzinfo=UTC).timestamp() - time.time()
         worker = Scheduler(one.app.context, one.app.nightly_runs(one.app.supervisor()), Stop())
         one.clock.ahead += 6 * 365 * 86_400.0
@@ -883,19 +891,19 @@ async def test_nights_after_one_that_started_in_2036_go_on(tmp_path: Path) -> No
         assert {"first.csv", "second.csv"} == {job.source for job in await one.jobs()}
         assert [JobState.FINISHED] * 2 == [job.state for job in await one.jobs()]
         storage = one.app.context.storage
-        await storage.record(Notice("k", "s", "b", None, Epoch(one.clock.wall() + 5 * 365 * 86_400.0)))
-        assert "k" in [notice.key for notice in await storage.nightly.due_notices(one.clock.wall())]
+        await storage.record(Notice("k", "s", "b", None, Epoch(one.clock.wall() + 5 * 365 * 86_400.0), DEFAULT_NIGHT))
+        due = await storage.nightly.due_notices(one.clock.wall(), night=DEFAULT_NIGHT)
+        assert "k" in [notice.key for notice in due]
 
 
 async def test_the_sheet_the_columns_and_hidden_rows_of_nightly_files_are_settings(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "bulkremove.toml").write_text(
-        'nightly_sheet = "March"\nnightly_columns = { course = "A", batch = "Group", learner = "C" }\n'
-        'nightly_hidden = "leave_out"\n'
+        '[[nights]]\nsource = "/srv"\nsheet = "March"\nhidden = "leave_out"\n'
+        'columns = { course = "A", batch = "Group", learner = "C" }\n'
     )
-    loaded = load({}, {"BULKREMOVE_HOME": str(tmp_path / "home")})
-    names = ("nightly_sheet", "nightly_columns", "nightly_hidden")
-    settings: dict[str, Any] = {name: getattr(loaded, name) for name in names}
+    (loaded,) = load({}, {"BULKREMOVE_HOME": str(tmp_path / "home")}).nights
+    settings: dict[str, Any] = {name: getattr(loaded, name) for name in ("sheet", "columns", "hidden")}
     course, batch, learner = IDS
     book = Workbook()
     book.create_sheet("Notes").append(["Ask Jo"])
@@ -912,16 +920,16 @@ async def test_the_sheet_the_columns_and_hidden_rows_of_nightly_files_are_settin
         assert 2 == len(await one.app.reports.outcomes(await one.job()))
 
 
-def test_without_a_source_there_is_no_night(tmp_path: Path) -> None:
+def test_without_a_block_there_is_no_night(tmp_path: Path) -> None:
     done = program_of(tmp_path, "")("nightly")
-    assert (8, True) == (done.returncode, "There is no nightly_source" in done.stderr)
+    assert (2, True) == (done.returncode, "Write a block [[nights]]" in done.stderr)
 
 
 def test_a_night_by_hand_ends_with_the_codes_of_the_core(tmp_path: Path) -> None:
     world, _ = crowd(tmp_path, 5)
     drop = tmp_path / "drop"
     drop.mkdir()
-    program = program_of(tmp_path, f'nightly_source = "{drop}"\nmax_removals = 3\n')
+    program = program_of(tmp_path, f'[[nights]]\nsource = "{drop}"\nmax_removals = 3\n')
     has_past(program, world)
     again = ("--sandbox", str(world), "--speed", "60")
     assert "nothing to do" in program("nightly", *again).stdout
@@ -941,7 +949,7 @@ def test_a_night_by_hand_ends_with_the_codes_of_the_core(tmp_path: Path) -> None
     logged = program("--events", "json", "nightly", *again)
     assert 0 == logged.returncode
     lines = [json.loads(line) for line in logged.stderr.splitlines() if line.startswith("{")]
-    assert {"at", "event", "job", "account", "text"} == set(lines[0])
+    assert {"at", "event", "job", "account", "night", "text"} == set(lines[0])
     assert {"started", "finished", "reported"} <= {line["event"] for line in lines}
     assert {held, ""} == {line["job"] for line in lines}
     assert 2 == program("nightly", "--test-notice").returncode
@@ -951,7 +959,7 @@ def test_killed_nights_lose_no_file_and_run_none_twice(tmp_path: Path) -> None:
     world, _ = crowd(tmp_path, 60)
     drop = tmp_path / "drop"
     drop.mkdir()
-    program = program_of(tmp_path, f'nightly_source = "{drop}"\nbaseline_factor = 4\n')
+    program = program_of(tmp_path, f'[[nights]]\nsource = "{drop}"\nbaseline_factor = 4\n')
     names = [f"{i}.csv" for i in range(4)]
     for i, name in enumerate(names):
         (drop / name).write_text(triples(12, first=12 * i))
@@ -987,7 +995,7 @@ def test_two_nights_started_at_once_are_one_run(tmp_path: Path) -> None:
     world, _ = crowd(tmp_path, 20)
     drop = tmp_path / "drop"
     drop.mkdir()
-    program = program_of(tmp_path, f'nightly_source = "{drop}"\n')
+    program = program_of(tmp_path, f'[[nights]]\nsource = "{drop}"\n')
     (drop / "leavers.csv").write_text(triples(20))
     (drop / "leavers.csv.ready").touch()
     with sandbox(world, tmp_path / "log", "--speed", "60") as variables:

@@ -88,7 +88,7 @@ def test_a_night_waits_for_its_calls_until_its_window_closes(
 
     async def play() -> list[int]:
         clock = VirtualClock(epoch=datetime(2026, 1, 5, 3, tzinfo=UTC).timestamp())
-        settings: dict[str, Any] = {"daily_limit": 9, "max_removals": 30, "nightly_window": window}
+        settings: dict[str, Any] = {"daily_limit": 9, "max_removals": 30, "window": window}
         async with nightly_site(tmp_path, count=30, clock=clock, **settings) as one:
             one.drop("leavers.csv", triples(30))
             removed = list[int]()

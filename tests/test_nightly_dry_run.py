@@ -26,9 +26,19 @@ DAY = 86_400.0
 
 async def dry_run(one: NightlySite) -> NightlyResult:
     """The dry run, once it was seen that it has changed no file and no job."""
-    before = tree(one.folder), await one.jobs(), one.notices(), await one.app.context.storage.nightly.last(sandbox="")
+    before = (
+        tree(one.folder),
+        await one.jobs(),
+        one.notices(),
+        await one.app.context.storage.nightly.last(night="nightly", sandbox=""),
+    )
     result = await one.app.nightly_runs(one.app.supervisor()).dry_run()
-    after = tree(one.folder), await one.jobs(), one.notices(), await one.app.context.storage.nightly.last(sandbox="")
+    after = (
+        tree(one.folder),
+        await one.jobs(),
+        one.notices(),
+        await one.app.context.storage.nightly.last(night="nightly", sandbox=""),
+    )
     assert before == after
     return result
 
@@ -102,7 +112,7 @@ async def test_the_day_s_allowance_counts_over_all_files(tmp_path: Path) -> None
 async def test_a_closed_window_and_a_missing_source_fail_as_the_night_does(tmp_path: Path) -> None:
     now = datetime.now(UTC)
     window = ((now + timedelta(hours=2)).time().replace(second=0), (now + timedelta(hours=3)).time().replace(second=0))
-    async with nightly_site(tmp_path, nightly_window=window) as one:
+    async with nightly_site(tmp_path, window=window) as one:
         one.drop("leavers.csv", triples(3))
         dry, real = await dry_run(one), await one.run()
         assert (dry.failures, 8) == (real.failures, of_nightly_run(dry))
@@ -113,7 +123,7 @@ async def test_a_closed_window_and_a_missing_source_fail_as_the_night_does(tmp_p
 
 
 async def test_with_a_time_of_its_own_the_window_counts_from_the_next_start(tmp_path: Path) -> None:
-    settings: dict[str, Any] = {"nightly_at": daytime(2, 30), "nightly_window": (daytime(2), daytime(2, 31))}
+    settings: dict[str, Any] = {"at": daytime(2, 30), "window": (daytime(2), daytime(2, 31))}
     async with nightly_site(tmp_path, count=60, **settings) as one:
         one.clock.ahead = datetime(2030, 1, 1, 12, tzinfo=UTC).timestamp() - time.time()
         one.drop("leavers.csv", triples(60))
@@ -129,7 +139,7 @@ async def test_what_a_killed_night_left_is_told_too(tmp_path: Path) -> None:
 
 
 async def test_a_command_that_fails_is_a_failure_and_one_that_works_leaves_nothing(tmp_path: Path) -> None:
-    async with nightly_site(tmp_path, nightly_source="command false") as one:
+    async with nightly_site(tmp_path, source="command false") as one:
         dry = await dry_run(one)
         assert ("ended with code 1" in dry.failures[0], 8) == (True, of_nightly_run(dry))
 
@@ -138,13 +148,13 @@ def test_a_dry_run_before_the_first_night_makes_no_journal_and_names_a_command_t
     home, drop = tmp_path / "home", tmp_path / "drop"
     home.mkdir()
     drop.mkdir()
-    (home / "bulkremove.toml").write_text(f'nightly_source = "{drop}"\n')
+    (home / "bulkremove.toml").write_text(f'[[nights]]\nsource = "{drop}"\n')
     (drop / "leavers.csv").write_text(triples(3))
     (drop / "leavers.csv.ready").touch()
     program = Bulkremove(home, environment(**CREDENTIALS))
     done = program("nightly", "--dry-run")
     assert 4 == done.returncode, done.stdout + done.stderr  # the first file ever is held
-    assert f"To do it: bulkremove --home {home} nightly\n" in done.stdout
+    assert f"To do it: bulkremove --home {home} nightly --night nightly\n" in done.stdout
     assert {"bulkremove.toml"} == {path.name for path in home.iterdir()}
 
 

@@ -28,23 +28,33 @@ def ended(state: JobState, code: EndReason = EndReason.NONE, *, goes_on: bool = 
 @pytest.mark.parametrize(
     ("result", "code", "good"),
     [
-        (NightlyResult(), 0, True),
-        (NightlyResult(ended=[ended(JobState.FINISHED, removed=3, not_found=1)]), 0, True),
-        (NightlyResult(ended=[ended(JobState.FINISHED, removed=3, unknown=1)]), 3, False),
-        (NightlyResult(ended=[ended(JobState.PAUSED, EndReason.WINDOW_CLOSED, goes_on=True, not_sent=9)]), 5, True),
-        (NightlyResult(ended=[ended(JobState.PAUSED, EndReason.DAY_USED_UP, goes_on=True, not_sent=9)]), 5, True),
-        (NightlyResult(ended=[ended(JobState.PAUSED, EndReason.STANDSTILL, not_sent=9)]), 4, False),
+        (NightlyResult("n"), 0, True),
+        (NightlyResult("n", ended=[ended(JobState.FINISHED, removed=3, not_found=1)]), 0, True),
+        (NightlyResult("n", ended=[ended(JobState.FINISHED, removed=3, unknown=1)]), 3, False),
         (
-            NightlyResult(ended=[ended(JobState.PAUSED, EndReason.DAY_USED_UP, goes_on=True, not_sent=9, unknown=1)]),
+            NightlyResult("n", ended=[ended(JobState.PAUSED, EndReason.WINDOW_CLOSED, goes_on=True, not_sent=9)]),
+            5,
+            True,
+        ),
+        (
+            NightlyResult("n", ended=[ended(JobState.PAUSED, EndReason.DAY_USED_UP, goes_on=True, not_sent=9)]),
+            5,
+            True,
+        ),
+        (NightlyResult("n", ended=[ended(JobState.PAUSED, EndReason.STANDSTILL, not_sent=9)]), 4, False),
+        (
+            NightlyResult(
+                "nightly", ended=[ended(JobState.PAUSED, EndReason.DAY_USED_UP, goes_on=True, not_sent=9, unknown=1)]
+            ),
             4,
             False,
         ),
-        (NightlyResult(ended=[ended(JobState.PAUSED, EndReason.ANSWERS, not_sent=9)]), 4, False),
-        (NightlyResult(ended=[ended(JobState.PAUSED, EndReason.NOT_AUTHORIZED, not_sent=9)]), 8, False),
-        (NightlyResult(held=["f.csv: it is empty"]), 4, False),
-        (NightlyResult(waiting=["f.csv: the cap is 4"]), 4, False),
-        (NightlyResult(held=["f.csv: it is empty"], failures=["There is no folder."]), 8, False),
-        (NightlyResult(scheduled=["f.csv runs tomorrow"], unchanged=["g.csv"]), 0, True),
+        (NightlyResult("n", ended=[ended(JobState.PAUSED, EndReason.ANSWERS, not_sent=9)]), 4, False),
+        (NightlyResult("n", ended=[ended(JobState.PAUSED, EndReason.NOT_AUTHORIZED, not_sent=9)]), 8, False),
+        (NightlyResult("n", held=["f.csv: it is empty"]), 4, False),
+        (NightlyResult("n", waiting=["f.csv: the cap is 4"]), 4, False),
+        (NightlyResult("n", held=["f.csv: it is empty"], failures=["There is no folder."]), 8, False),
+        (NightlyResult("n", scheduled=["f.csv runs tomorrow"], unchanged=["g.csv"]), 0, True),
     ],
 )
 def test_each_end_of_a_night_has_a_code_and_only_what_a_person_must_do_is_no_good_night(
@@ -56,12 +66,12 @@ def test_each_end_of_a_night_has_a_code_and_only_what_a_person_must_do_is_no_goo
 def test_trouble_of_a_night_is_no_code_that_the_printed_unit_takes_for_success(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
-    (home / "bulkremove.toml").write_text(f'nightly_source = "{tmp_path / "gone"}"\n')
+    (home / "bulkremove.toml").write_text(f'[[nights]]\nsource = "{tmp_path / "gone"}"\n')
     program = Bulkremove(home, environment(**CREDENTIALS))
     taken_for_success = program("schedule", "systemd").stdout.partition("SuccessExitStatus=")[2].splitlines()[0].split()
     assert ["3", "4", "5"] == taken_for_success
     assert 8 == program("nightly").returncode
-    (home / "bulkremove.toml").write_text('nightly_source = "command false"\n')
+    (home / "bulkremove.toml").write_text('[[nights]]\nsource = "command false"\n')
     assert 8 == program("nightly").returncode
     (home / "journal.db").write_bytes(b"no journal" * 1000)
     assert 8 == program("nightly").returncode
@@ -96,21 +106,19 @@ async def test_a_job_that_waits_for_a_person_is_named_each_night_until_it_is_dea
 async def test_the_metrics_say_how_the_last_night_ended_and_what_waits(tmp_path: Path) -> None:
     async with nightly_site(tmp_path, max_removals=4) as one:
         figures = values(text(await one.app.retention.figures()))
-        assert 0 == figures["bulkremove_last_nightly_run_start_seconds"]
+        assert 0 == figures["bulkremove_last_nightly_run_start_seconds", "nightly"]
         assert 0 == figures["bulkremove_rows", "unknown"], "a figure that is missing until it is wrong wakes nobody"
         one.drop("good.csv", triples(2))
         one.drop("leavers.csv", triples(5, first=3))
         before = one.clock.wall()
         await one.run()
         figures = values(text(await one.app.retention.figures()))
-        assert 1 == figures["bulkremove_last_nightly_run_end", "needs_person"]
-        assert before <= figures["bulkremove_last_nightly_run_start_seconds"]
-        assert (
-            figures["bulkremove_last_nightly_run_start_seconds"] <= figures["bulkremove_last_nightly_run_end_seconds"]
-        )
+        assert 1 == figures["bulkremove_last_nightly_run_end", "needs_person", "nightly"]
+        start, end = (figures[f"bulkremove_last_nightly_run_{name}_seconds", "nightly"] for name in ("start", "end"))
+        assert before <= start <= end
         assert 1 == figures["bulkremove_jobs", "held"]
         assert (await one.job()).driven_at == pytest.approx(figures["bulkremove_oldest_held_seconds"])
-        assert abs(figures["bulkremove_clock_skew_seconds"]) < 5
+        assert abs(figures["bulkremove_clock_skew_seconds", "nightly"]) < 5
 
 
 def values(metrics: bytes) -> dict[str | tuple[str, ...], float]:

@@ -25,7 +25,7 @@ def night(
     async def play() -> tuple[NightlyResult, Tally, float, list[str]]:
         today = datetime.now(UTC).replace(hour=1, minute=0)  # the sandbox's answers carry the real date
         clock = VirtualClock(epoch=today.timestamp())
-        async with nightly_site(tmp_path, clock=clock, faults=faults, nightly_window=window) as one:
+        async with nightly_site(tmp_path, clock=clock, faults=faults, window=window) as one:
             one.drop("first.csv", triples(10))
             one.drop("second.csv", triples(2, first=20))
             started = clock.wall()

@@ -107,12 +107,12 @@ async def test_a_notice_waits_for_the_mail_server_and_is_sent_once(tmp_path: Pat
         told_to(one, address)
         waiting = one.app.context.storage.nightly.waiting_notices
         await one.app.nightly_runs(one.app.supervisor()).outbox.send_due()
-        assert 1 == await waiting(), "not before a minute has passed"
+        assert {"nightly": 1} == await waiting(), "not before a minute has passed"
         one.clock.ahead = 120.0
         nights = one.app.nightly_runs(one.app.supervisor())
         for _ in range(2):
             await nights.outbox.send_due()
-            assert 0 == await waiting()
+            assert {} == await waiting()
     assert ["held: leavers.csv. Approve or cancel it"] == [mail["Subject"].partition(": ")[2] for mail in box.mails]
 
 
@@ -152,6 +152,7 @@ async def test_a_mail_server_that_does_not_take_a_notice_is_told_with_its_reason
         assert "Connection refused" in caplog.text
         assert "open-sesame" not in caplog.text + result.failures[0]
     program = Bulkremove(tmp_path / "home", environment(**CREDENTIALS, BULKREMOVE_NOTIFY=SILENT.format(free_port())))
+    (program.home / "bulkremove.toml").write_text('[[nights]]\nsource = "/srv/leavers"\n')
     done = program("nightly", "--test-notice")
     assert (1, True) == (done.returncode, "Connection refused" in done.stderr)
     assert "open-sesame" not in done.stdout + done.stderr
@@ -172,7 +173,7 @@ async def test_an_unusable_file_of_addresses_is_told_by_name_and_stops_no_night(
         assert str(home / "notify.txt") in result.failures[0]
         assert "secret" not in result.failures[0].partition("not shown")[0].replace("which holds secrets", "")
         assert 8 == of_nightly_run(result)
-        assert 1 == await one.app.context.storage.nightly.waiting_notices()
+        assert {"nightly": 1} == await one.app.context.storage.nightly.waiting_notices()
 
 
 async def test_without_addresses_no_notice_is_marked_as_sent_and_night_and_doctor_say_so(tmp_path: Path) -> None:
@@ -181,8 +182,8 @@ async def test_without_addresses_no_notice_is_marked_as_sent_and_night_and_docto
         result = await one.run()
         assert result.unsent.startswith("1 notice(s). Nobody is notified")
         assert 0 == of_nightly_run(result)
-        assert 1 == await one.app.context.storage.nightly.waiting_notices()
-        (check,) = (check for check in await checks(one.app.context) if check.name == "notices")
+        assert {"nightly": 1} == await one.app.context.storage.nightly.waiting_notices()
+        (check,) = (check for check in await checks(one.app.context) if check.name == "notices of nightly")
         assert (False, True) == (check.ok, "no addresses" in check.words)
 
 
@@ -196,7 +197,7 @@ async def test_a_mail_is_plain_text_and_its_subject_says_where_and_what_to_do(
         await one.run()
     (mail,) = box.mails
     assert "text/plain" == mail.get_content_type()
-    assert f"bulkremove on {platform.node()}, account default: held: " in mail["Subject"]
+    assert f"bulkremove on {platform.node()}, account default, night nightly: held: " in mail["Subject"]
     assert mail["Subject"].endswith("Approve or cancel it")
     assert None is mail["Bcc"]
 
@@ -212,7 +213,7 @@ async def test_mails_are_sent_together_and_not_while_the_night_keeps_others_out(
                 now += 1
                 most = max(most, now)
                 with closing(SqliteStorage(one.app.settings.home, one.clock)) as other:
-                    night_is_over.append(await other.claims.holder("nightly") is None)
+                    night_is_over.append(await other.claims.holder("nightly-nightly") is None)
                 await asyncio.sleep(0.3)
                 now -= 1
                 return await super().handle_DATA(server, session, envelope)

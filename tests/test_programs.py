@@ -54,6 +54,8 @@ def test_every_command_takes_json(name: str) -> None:
 @pytest.mark.parametrize("name", RUNS)
 def test_each_line_that_a_command_prints_for_programs_is_a_json_document(name: str, tmp_path: Path) -> None:
     bulkremove = Bulkremove(tmp_path / "home", environment())
+    bulkremove.home.mkdir(mode=0o700)
+    (bulkremove.home / "bulkremove.toml").write_text('[[nights]]\nsource = "/srv/leavers"\n')
     done = bulkremove(*name.split(), *RUNS[name], "--json", stdin="a long password of hers\n")
     assert "Error" not in done.stderr
     documents = [json.loads(line) for line in done.stdout.splitlines()]
@@ -115,7 +117,7 @@ def test_events_tell_of_nights_holds_notices_and_their_waits(run: Bulkremove, tm
     at = file.stat().st_mtime - OLD
     os.utime(file, (at, at))
     run.home.mkdir(mode=0o700)
-    (run.home / "bulkremove.toml").write_text(f'nightly_source = "{source}"\n')
+    (run.home / "bulkremove.toml").write_text(f'[[nights]]\nsource = "{source}"\n')
     night = ("nightly", "--sandbox", str(tmp_path / "world.json"), "--speed", "50")
     held = run("--events", "json", *night, "--json")
     events = [json.loads(line) for line in held.stderr.splitlines() if line.startswith("{")]

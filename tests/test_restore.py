@@ -222,13 +222,13 @@ def test_the_mark_of_another_journal_does_not_forget_what_the_old_one_has_delete
 
 async def test_the_accounts_that_sent_here_are_held_and_old_notices_are_not_sent(tmp_path: Path) -> None:
     storage = opened(tmp_path / "home")
-    await storage.jobs.create(job(), planned(5), Notice("old", "subject", "body", "/etc/passwd", Epoch(3.0)))
+    await storage.jobs.create(job(), planned(5), Notice("old", "subject", "body", "/etc/passwd", Epoch(3.0), "nightly"))
     await storage.backup(tmp_path / "copy.db")
     await taken(storage, (await rows(storage))[0], replace(RULE, key="used-since"))
     await storage.restore.put_back(tmp_path / "copy.db")
     await accept(storage, slots=3)
     assert (3, 1) == await calls(storage, "used-since"), "one call is lost, whosever it was"
-    assert 0 == await storage.nightly.waiting_notices()
+    assert {} == await storage.nightly.waiting_notices()
     storage.close()
 
 

@@ -18,6 +18,7 @@ from bulkremove.app import Consent, Stop
 from bulkremove.app.daily_cap import removals_today
 from bulkremove.app.nightly import Scheduler
 from bulkremove.cli.exit_codes import of_nightly_run
+from bulkremove.config import DEFAULT_NIGHT
 from bulkremove.domain.errors import ConsentMissing, SettingsError
 from bulkremove.domain.job import APPROVAL_SECONDS, FrontEnd, JobState
 from bulkremove.domain.row import Status
@@ -123,14 +124,14 @@ async def records(one: NightlySite) -> tuple[object, ...]:
         one.app.accounts.client(one.app.settings),
         "people.zoho.com",
     )
-    newest = await one.app.context.storage.jobs.newest_nightly(client, host)
+    newest = await one.app.context.storage.jobs.newest_nightly(client, host, night=DEFAULT_NIGHT)
     return (
         await one.app.nightly_runs(one.app.supervisor()).last_date(),
-        await nightly.last_good(sandbox=""),
-        await nightly.sizes(client, host, before=one.clock.wall(), count=10),
+        await nightly.last_good(night=DEFAULT_NIGHT, sandbox=""),
+        await nightly.sizes(client, host, night=DEFAULT_NIGHT, before=one.clock.wall(), count=10),
         newest and newest.id,
         await removals_today(one.app.context, client, host),
-        replace(await one.app.retention.figures(), calls_minute=0),
+        replace(await one.app.retention.figures(), accounts={}),
     )
 
 
@@ -164,9 +165,9 @@ async def test_real_jobs_are_left_alone_by_a_sandbox_night_and_its_jobs_by_a_rea
 
 async def test_a_sandbox_night_and_a_real_one_may_run_at_the_same_time(tmp_path: Path) -> None:
     async with nightly_site(tmp_path, sandbox=True) as rehearsed, nightly_site(tmp_path) as one:
-        async with rehearsed.app.context.storage.claims.hold("nightly"):
+        async with rehearsed.app.context.storage.claims.hold("nightly-nightly"):
             assert [] == (await rehearsed.run()).failures
-        async with one.app.context.storage.claims.hold("nightly-sandbox"):
+        async with one.app.context.storage.claims.hold("nightly-nightly.sandbox"):
             assert [] == (await one.run()).failures
 
 
@@ -191,11 +192,11 @@ async def test_each_content_is_run_once_in_the_sandbox_until_it_is_asked_for_ane
 async def test_what_a_command_prints_is_run_in_the_sandbox_without_the_real_inbox(tmp_path: Path) -> None:
     (tmp_path / "export.csv").write_text(triples(3))
     source = f"command cat {tmp_path / 'export.csv'}"
-    async with nightly_site(tmp_path, sandbox=True, nightly_source=source) as one:
+    async with nightly_site(tmp_path, sandbox=True, source=source) as one:
         assert 3 == (await one.app.jobs.tally((await one.run()).ran[0]))[Status.REMOVED]
         assert [] == (await one.run()).ran
     assert not (tmp_path / "home" / "nightly").exists()
-    async with nightly_site(tmp_path, nightly_source=source) as one:
+    async with nightly_site(tmp_path, source=source) as one:
         assert 1 == len((await one.run()).ran)
 
 
@@ -217,7 +218,7 @@ async def test_a_dry_run_makes_no_folders_and_says_what_was_taken_before(
 
 
 async def test_the_schedule_of_a_sandbox_counts_its_own_dates(tmp_path: Path) -> None:
-    settings: dict[str, Any] = {"nightly_at": daytime(2, 30)}
+    settings: dict[str, Any] = {"at": daytime(2, 30)}
     noon = datetime(2030, 1, 1, 12, tzinfo=UTC).timestamp() - time.time()
     async with nightly_site(tmp_path, sandbox=True, **settings) as rehearsed, nightly_site(tmp_path, **settings) as one:
         workers = []

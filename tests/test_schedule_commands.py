@@ -11,7 +11,7 @@ import pytest
 
 from tests.cli_fixtures import Bulkremove, environment
 
-BERLIN = 'nightly_at = "02:30"\nnightly_zone = "Europe/Berlin"\nnightly_source = "/srv/leavers"\n'
+BERLIN = '[[nights]]\nsource = "/srv/leavers"\nat = "02:30"\nzone = "Europe/Berlin"\n'
 pytestmark = pytest.mark.slow
 
 
@@ -32,9 +32,11 @@ def test_cron_starts_a_quiet_night_with_a_log_in_the_zone_of_the_machine(tmp_pat
     program = program_of(home)
     done = program("schedule", "cron")
     assert done.stdout.startswith("30 2 * * * ")
-    assert done.stdout.endswith(f"--home {home} -q nightly >> {home / 'nightly.log'} 2>&1\n")
+    assert done.stdout.endswith(f"--home {home} -q nightly --night nightly >> {home / 'nightly.log'} 2>&1\n")
     assert "" == done.stderr
-    assert f"--home {home} -q nightly" in program("schedule", "cron", "--home", "home").stdout, "cron starts elsewhere"
+    assert f"--home {home} -q nightly --night nightly" in program("schedule", "cron", "--home", "home").stdout, (
+        "cron starts elsewhere"
+    )
 
 
 @pytest.mark.parametrize(
@@ -54,7 +56,7 @@ def test_percent_signs_are_escaped_as_cron_and_systemd_want_them(tmp_path: Path)
     line = program("schedule", "cron").stdout
     assert 2 == line.count("100\\% of it")
     units = program("schedule", "systemd").stdout
-    assert re.search(r'ExecStart=.* --home "\S+100%% of it" nightly$', units, re.MULTILINE)
+    assert re.search(r'ExecStart=.* --home "\S+100%% of it" nightly --night nightly$', units, re.MULTILINE)
     assert "100% of it" not in units
 
 

@@ -154,7 +154,7 @@ def test_a_second_nightly_run_says_which_one_runs_and_stop_ends_it(tmp_path: Pat
     file.replace(tmp_path / "source" / "leavers.csv")
     os.utime(tmp_path / "source" / "leavers.csv", (1e9, 1e9))
     (tmp_path / "home").mkdir(mode=0o700)
-    settings = f'nightly_source = "{tmp_path / "source"}"\n'
+    settings = f'[[nights]]\nsource = "{tmp_path / "source"}"\n'
     (tmp_path / "home" / "bulkremove.toml").write_text(settings)
     bulkremove = Bulkremove(tmp_path / "home", environment(PYTHONUNBUFFERED="1"))
     night = ("nightly", "--sandbox", str(world), "--speed", "10")
@@ -169,11 +169,11 @@ def test_a_second_nightly_run_says_which_one_runs_and_stop_ends_it(tmp_path: Pat
             assert line
         second = bulkremove(*night)
         assert 6 == second.returncode
-        assert "A nightly run has been going on since " in second.stderr
+        assert "The run of night nightly has been going on since " in second.stderr
         assert f"(pid {process.pid} on " in second.stderr
         done = bulkremove("stop")
         assert 0 == done.returncode, done.stderr
-        assert "The nightly run has ended." in done.stdout
+        assert "The run of night nightly has ended." in done.stdout
         process.communicate(timeout=60)
         assert "paused" == shown(bulkremove, job["job"])["state"]
         assert "Nothing is running." in bulkremove("stop").stdout

@@ -527,40 +527,40 @@ async def test_the_chain_of_the_audit_log_holds_over_many_pages(storage: Storage
 
 async def test_records_are_written_together_and_a_notice_once(storage: Storage) -> None:
     await storage.jobs.create(job(), planned())
-    await storage.nightly.take("digest", "f.csv", "1~f.csv", sandbox="", at=Epoch(1.0))
-    notice = Notice("key", "subject", "body", None, Epoch(3.0))
-    records: list[Record] = [ACT, notice, replace(notice, subject="again"), IntakeResult("digest", "", "job")]
+    await storage.nightly.take("digest", "f.csv", "1~f.csv", night="a", sandbox="", at=Epoch(1.0))
+    notice = Notice("key", "subject", "body", None, Epoch(3.0), "a")
+    records: list[Record] = [ACT, notice, replace(notice, subject="again"), IntakeResult("digest", "a", "", "job")]
     await storage.record(*records, JobEvent("job", "locked", "Wait.", Epoch(4.0)))
-    assert [notice] == await storage.nightly.due_notices(notice.at)
-    assert await storage.nightly.taken("digest", sandbox="sandbox") is None
-    taken_before = await storage.nightly.taken("digest", sandbox="")
+    assert [notice] == await storage.nightly.due_notices(notice.at, night="a")
+    assert await storage.nightly.taken("digest", night="a", sandbox="sandbox") is None
+    taken_before = await storage.nightly.taken("digest", night="a", sandbox="")
     assert taken_before is not None
     assert ("job", "") == (taken_before.job, taken_before.held)
     assert 1 == (await storage.jobs.get("job")).lockouts
-    await storage.nightly.notice_failed("key", next_at=Epoch(60.0))
-    assert [] == await storage.nightly.due_notices(Epoch(59.0))
-    assert [1] == [one.tries for one in await storage.nightly.due_notices(Epoch(60.0))]
-    await storage.nightly.notice_sent("key", at=Epoch(61.0))
-    assert 0 == await storage.nightly.waiting_notices()
+    await storage.nightly.notice_failed(notice, next_at=Epoch(60.0))
+    assert [] == await storage.nightly.due_notices(Epoch(59.0), night="a")
+    assert [1] == [one.tries for one in await storage.nightly.due_notices(Epoch(60.0), night="a")]
+    await storage.nightly.notice_sent(notice, at=Epoch(61.0))
+    assert {} == await storage.nightly.waiting_notices()
 
 
 async def test_nightly_runs_remember_their_date_and_the_sizes_of_their_jobs(storage: Storage) -> None:
-    night = await storage.nightly.begin("2026-11-25", sandbox="", at=Epoch(1.0))
+    night = await storage.nightly.begin("2026-11-25", night="a", sandbox="", at=Epoch(1.0))
     await storage.nightly.end(night, "done", at=Epoch(2.0), good=True, clock_skew=2.5)
-    assert LastNight(Epoch(1.0), Epoch(2.0), "done", 2.5) == await storage.nightly.last(sandbox="")
-    await storage.nightly.skip("2026-11-26", ACT, sandbox="", at=Epoch(3.0))
-    night = await storage.nightly.begin("2026-11-27", sandbox="sandbox", at=Epoch(4.0))
+    assert LastNight(Epoch(1.0), Epoch(2.0), "done", 2.5) == await storage.nightly.last(night="a", sandbox="")
+    await storage.nightly.skip("2026-11-26", ACT, night="a", sandbox="", at=Epoch(3.0))
+    night = await storage.nightly.begin("2026-11-27", night="a", sandbox="sandbox", at=Epoch(4.0))
     await storage.nightly.end(night, "goes_on", at=Epoch(5.0), good=True, clock_skew=None)
     for sandbox, last in (("", ("2026-11-26", 2.0)), ("sandbox", ("2026-11-27", 5.0)), ("127.0.0.1:1", (None, None))):
         assert last == (
-            await storage.nightly.last_date(sandbox=sandbox),
-            await storage.nightly.last_good(sandbox=sandbox),
+            await storage.nightly.last_date(night="a", sandbox=sandbox),
+            await storage.nightly.last_good(night="a", sandbox=sandbox),
         )
-    own = replace(job(), origin=FrontEnd.NIGHTLY, confirmed_by="the nightly run", client="c")
+    own = replace(job(), origin=FrontEnd.NIGHTLY, night="a", confirmed_by="the nightly run", client="c")
     await storage.jobs.create(own, planned(7))
 
-    async def sizes(client: str = "c", host: str = "h", before: float = 5.0) -> list[int]:
-        return await storage.nightly.sizes(client, host, before=Epoch(before), count=5)
+    async def sizes(client: str = "c", host: str = "h", before: float = 5.0, night_name: str = "a") -> list[int]:
+        return await storage.nightly.sizes(client, host, night=night_name, before=Epoch(before), count=5)
 
     async def remove(name: str, count: int) -> None:
         for pending_row in (await rows(storage, name))[:count]:
@@ -572,19 +572,41 @@ async def test_nightly_runs_remember_their_date_and_the_sizes_of_their_jobs(stor
     await remove("job", 3)
     assert [3] == await sizes(), "those who were removed, not those who were planned"
     assert [[], [], []] == [await sizes(client="other"), await sizes(host="other"), await sizes(before=1.0)]
-    await storage.erasure.delete_rows("job")
-    assert [3] == await sizes()
-    assert await storage.jobs.newest_nightly("other", "h") is None
-    newest = await storage.jobs.newest_nightly("c", "h")
+    assert [] == await sizes(night_name="b"), "what another night removed is no baseline"
+    for _ in range(2):
+        await storage.erasure.delete_rows("job")
+        assert [3] == await sizes(), "the second time there are no rows to count"
+    assert await storage.jobs.newest_nightly("other", "h", night="a") is None
+    assert await storage.jobs.newest_nightly("c", "h", night="b") is None
+    newest = await storage.jobs.newest_nightly("c", "h", night="a")
     assert newest is not None
     assert "job" == newest.id
-    await storage.nightly.begin("2026-11-27", sandbox="", at=Epoch(4.0))
+    await storage.nightly.begin("2026-11-27", night="a", sandbox="", at=Epoch(4.0))
     for number, (at, count) in enumerate([(1.5, 2), (4.5, 1), (4.6, 4), (3.5, 0), (0.5, 6), (0.6, 7)]):
         made = replace(own, id=f"job-{number}", created_at=Epoch(at))
         others = [replace(row, removal=Removal(str(number), "2", row.row.cells[2])) for row in planned(7)]
         await storage.jobs.create(made, others)
         await remove(made.id, count)
     assert [5, 5, 7, 6] == await sizes(), "by run; jobs from before the first run known count each for itself"
+
+
+async def test_nights_know_nothing_of_each_other(storage: Storage) -> None:
+    await storage.jobs.create(job(), planned())
+    for night, at in (("a", 1.0), ("b", 2.0)):
+        run = await storage.nightly.begin(f"2026-11-2{at:.0f}", night=night, sandbox="", at=Epoch(at))
+        await storage.nightly.end(run, "done", at=Epoch(at), good=True, clock_skew=None)
+        await storage.nightly.take("digest", f"{night}.csv", "1~f.csv", night=night, sandbox="", at=Epoch(at))
+        await storage.record(Notice("key", night, "body", None, Epoch(at), night))
+    await storage.record(IntakeResult("digest", "a", "", "job", "held"))
+    for night, date, held in (("a", "2026-11-21", "held"), ("b", "2026-11-22", "")):
+        assert date == await storage.nightly.last_date(night=night, sandbox="")
+        taken_before = await storage.nightly.taken("digest", night=night, sandbox="")
+        assert taken_before is not None
+        assert (f"{night}.csv", held) == (taken_before.name, taken_before.held)
+        assert [night] == [one.subject for one in await storage.nightly.due_notices(Epoch(9.0), night=night)]
+    (of_a,) = await storage.nightly.due_notices(Epoch(9.0), night="a")
+    await storage.nightly.notice_sent(of_a, at=Epoch(9.0))
+    assert {"b": 1} == await storage.nightly.waiting_notices()
 
 
 async def test_a_row_whose_removal_another_job_has_settled_gets_no_slot(storage: Storage) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import replace
 from pathlib import Path
 
 from bulkremove.app.context import Context
@@ -96,6 +95,29 @@ class Accounts:
                 )
         return credentials
 
+    def check_night(self) -> None:
+        """Check that the night's block names its account where there are several, and that there is that account.
+
+        Raises SettingsError, or as ``credentials``.
+        """
+        settings, night = self._context.settings, self._context.night
+        others = [account.name for account in self.all() if account.name != settings.account]
+        if night.account:
+            self.credentials(settings)  # a name that was mistyped is not to be found out on the day of the first file
+            is_stored = any(account.name == settings.account for account in self.all())
+            if not is_stored and not settings.sandbox and len({one.account for one in settings.nights}) > 1:
+                raise SettingsError(
+                    f"{VARIABLES['client_id']} and its like would stand for account {night.account!r} of night "
+                    f"{night.name}, and for those of other nights too. Nothing was sent.",
+                    hint="Log in to each account (`bulkremove login NAME`), and unset these variables.",
+                )
+        if others and not night.account and not settings.sandbox:
+            raise SettingsError(
+                f"Night {night.name} names no account, and there are several here: {', '.join(others)} beside "
+                f"{settings.account}. Nothing was sent.",
+                hint='Write account = "NAME" into its [[nights]] block.',
+            )
+
     def job_credentials(self, job: Job, settings: Settings) -> Credentials:
         """The credentials of the client that the job was planned for; a login may change those of the name meanwhile.
 
@@ -113,8 +135,11 @@ class Accounts:
     def settings_of(self, job: Job) -> Settings:
         """The settings for a job's own account. Raises SettingsError when they lead to another account or host."""
         settings = self._context.settings
-        if settings.account != job.account and "account" not in settings.sources:
-            settings = with_data_center(replace(settings, account=job.account), self._context.environ)
+        of_night = [night for night in settings.nights if night.name == job.night]
+        if of_night and settings.night is None:
+            settings = self._context.for_night(of_night[0]).settings
+        if settings.account != job.account and not settings.is_explicit("account"):
+            settings = with_data_center(settings.with_account(job.account), self._context.environ)
         if (settings.account, settings.host) != (job.account, job.host):
             raise SettingsError(
                 f"Job {job.id} belongs to account {job.account!r} on {job.host}, but the settings lead to account "
@@ -169,7 +194,7 @@ class Accounts:
         settings, keys = self._context.settings, []
         for name in {settings.account, *(account.name for account in self.all())}:
             with suppress(BulkremoveError):
-                own = with_data_center(replace(settings, account=name), self._context.environ)
+                own = with_data_center(settings.with_account(name), self._context.environ)
                 keys.append(self.ledger_key(own))
         return keys
 

@@ -18,10 +18,10 @@ from bulkremove.app.canary import Canaries
 from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.reports import Reports
-from bulkremove.app.sandbox_run import SandboxOptions
+from bulkremove.app.sandbox_run import SandboxOptions, SharedByRuns
 from bulkremove.app.stopping import Stopping
 from bulkremove.app.wordings import Wordings
-from bulkremove.config import Settings
+from bulkremove.config import Night, Settings
 from bulkremove.domain.clock import Clock, Epoch
 from bulkremove.domain.hosts import SANDBOX_HOST
 from bulkremove.platform.secure_files import check_not_shared
@@ -33,12 +33,12 @@ from bulkremove.zoho.accounts import with_data_center
 if TYPE_CHECKING:  # they import what most commands do not need
     from bulkremove.app.backup import Backups
     from bulkremove.app.job_supervisor import JobSupervisor
-    from bulkremove.app.nightly import NightlyRuns
+    from bulkremove.app.nightly import NightlyRuns, Scheduler
     from bulkremove.app.plans import Plans
     from bulkremove.app.retention import Retention
     from bulkremove.app.runs import Runs
     from bulkremove.app.users import Users
-    from bulkremove.engine.progress import Progress
+    from bulkremove.engine.progress import Progress, Stop
 
 
 class App:
@@ -63,13 +63,27 @@ class App:
             environ = {**environ, **sandbox_run.credentials(sandbox)}
             url = f"http://{SANDBOX_HOST}"
             settings = replace(settings, api_url=url, accounts_url=url, account=sandbox.account)
+            nights = tuple(night.for_bundled_sandbox() for night in settings.nights)
+            settings = replace(settings, nights=nights)
         settings = with_data_center(settings, environ)
         counted_from = clock.wall() if sandbox else Epoch(0.0)
-        self.context = Context(
+        context = Context(
             settings, environ, clock, random or SystemRandom(), storage(settings.home, clock), counted_from
         )
-        self.settings, self.clock, self.record = settings, clock, self.context.record
-        self._sandbox = sandbox
+        self._use(context, sandbox, SharedByRuns())
+
+    def _use(self, context: Context, sandbox: SandboxOptions | None, shared: SharedByRuns) -> None:
+        self.context, self.settings, self.clock, self.record = context, context.settings, context.clock, context.record
+        self._sandbox, self._shared = sandbox, shared
+
+    def for_night(self, night: Night) -> App:
+        """The use cases of one night: those of its account, by its settings, on the same storage.
+
+        Raises SettingsError when flags or variables name another account.
+        """
+        app = App.__new__(App)
+        app._use(self.context.for_night(night), self._sandbox, self._shared)
+        return app
 
     def close(self) -> None:
         """Close the storage."""
@@ -117,7 +131,8 @@ class App:
         """Runs, which send the pending rows of jobs."""
         from bulkremove.app.runs import Runs
 
-        return Runs(self.context, self.accounts, self.jobs, self.reports, self.canaries, self.stopping, self._sandbox)
+        use_cases = (self.accounts, self.jobs, self.reports, self.canaries, self.stopping)
+        return Runs(self.context, *use_cases, self._sandbox, self._shared)
 
     @cached_property
     def retention(self) -> Retention:
@@ -152,7 +167,18 @@ class App:
         return JobSupervisor(self.context, self.jobs, self.runs, self.stopping, watch)
 
     def nightly_runs(self, supervisor: JobSupervisor) -> NightlyRuns:
-        """The unattended runs."""
+        """The unattended runs of the night that this is for. Raises SettingsError when it is for none."""
         from bulkremove.app.nightly import NightlyRuns
 
-        return NightlyRuns(self.context, self.jobs, self.plans, self.runs, self.retention, self.stopping, supervisor)
+        use_cases = (self.accounts, self.jobs, self.plans, self.runs, self.retention, self.stopping)
+        return NightlyRuns(self.context, *use_cases, supervisor)
+
+    def schedulers(self, supervisor: JobSupervisor, stop: Stop) -> list[Scheduler]:
+        """The schedulers of the nights that have a time. ``supervisor`` runs their jobs; ``stop`` ends all of them.
+
+        Raises SettingsError when flags or variables name another account than a night.
+        """
+        from bulkremove.app.nightly import Scheduler
+
+        nights = [self.for_night(night) for night in self.settings.nights if night.at is not None]
+        return [Scheduler(own.context, own.nightly_runs(supervisor), stop) for own in nights]

@@ -30,7 +30,7 @@ async def removals_today(context: Context, client: str, host: str, *, starting: 
     return await storage.rows.removals_since(client, host, today(context), starting=starting)
 
 
-async def over_daily_cap(context: Context, job: Job, rows_left: int, *, more: int = 0) -> str:
+async def over_daily_cap(context: Context, job: Job, rows_left: int, *, cap: int, more: int = 0) -> str:
     """Why the job may not go on today, in a sentence; empty if it may. ``more``: removals that count besides.
 
     An approval is a person's word for the run that follows it, which may exceed the cap on the day on which it runs.
@@ -42,21 +42,20 @@ async def over_daily_cap(context: Context, job: Job, rows_left: int, *, more: in
     is_paused_by_person = job.state is JobState.PAUSED and not job.auto_resumable
     if not rows_left or (last == "approved" and belongs and not is_paused_by_person):
         return ""
-    return await why_over_cap(context, job, rows_left, more=more)
+    return await why_over_cap(context, job, rows_left, cap=cap, more=more)
 
 
-async def why_over_cap(context: Context, job: Job, rows_left: int, *, more: int = 0) -> str:
+async def why_over_cap(context: Context, job: Job, rows_left: int, *, cap: int, more: int = 0) -> str:
     """Why the rows left exceed the cap of today, in a sentence; empty if they don't. Any approval aside."""
-    cap = context.settings.max_removals
     before = await removals_today(context, job.client, job.host, starting=job.id) - rows_left + more
     if before + rows_left <= cap:
         return ""
     return f"It removes {rows_left:,} learners and {before:,} count for today already; the cap is {cap:,} a day."
 
 
-async def check_daily_cap(context: Context, job: Job, rows_left: int) -> None:
+async def check_daily_cap(context: Context, job: Job, rows_left: int, *, cap: int) -> None:
     """Check that the job may go on today. Raises ConsentMissing."""
-    if why := await over_daily_cap(context, job, rows_left):
+    if why := await over_daily_cap(context, job, rows_left, cap=cap):
         total = await removals_today(context, job.client, job.host, starting=job.id)
         raise ConsentMissing(
             f"Job {job.id} can't go on today. {why} Nothing was sent.",

@@ -10,13 +10,13 @@ import os
 import shutil
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 
 from bulkremove.app.accounts import Accounts
 from bulkremove.app.canary import Canaries
 from bulkremove.app.context import Context
-from bulkremove.app.notices import Outbox
-from bulkremove.app.protected_list import protected_learners
+from bulkremove.app.night_checks import night_checks
+from bulkremove.app.results import Check
 from bulkremove.app.setting_checks import contradictions
 from bulkremove.app.wordings import Wordings
 from bulkremove.config import Settings
@@ -25,8 +25,6 @@ from bulkremove.domain.errors import BulkremoveError
 from bulkremove.domain.http_date import parse_http_date
 from bulkremove.platform.local_time import local
 from bulkremove.platform.secure_files import make_folder
-from bulkremove.sources import source_of
-from bulkremove.sources.files import File
 from bulkremove.storage import Storage
 from bulkremove.zoho.accounts import Credentials, client_hash
 from bulkremove.zoho.client import open_client
@@ -34,21 +32,9 @@ from bulkremove.zoho.oauth import AccessTokens
 
 MIN_FREE_BYTES = 100_000_000
 """Free space below which the check fails: a job of 5,000 rows takes some megabytes, and its report as much."""
-MAX_NIGHT_AGE = 2 * 86_400.0
-"""Seconds since the last nightly run that ended well after which the check fails."""
 NETWORK_HINT = "Check the network of this machine, and whether a proxy or a firewall lets it reach Zoho's hosts."
 MAX_SKEW = 60.0
 """Seconds by which this machine's clock may differ from Zoho's before the check fails."""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """The result of one check. ``words``: what it found; ``hint``: what to do when it failed."""
-
-    name: str
-    ok: bool
-    words: str
-    hint: str = ""
 
 
 async def checks(context: Context, *, fresh: bool = False) -> list[Check]:
@@ -58,13 +44,35 @@ async def checks(context: Context, *, fresh: bool = False) -> list[Check]:
     """
     settings, storage = context.settings, context.storage
     results = [await _settings(context), _folder(settings), _space(settings), await _journal(storage)]
-    results += [await _nights(context), await _notices(context)]
-    accounts = Accounts(context)
+    results += await night_checks(context)
+    for number, one in enumerate(by_account(context)):
+        suffix = f" of {one.settings.account}" if number else ""
+        results += [replace(check, name=f"{check.name}{suffix}") for check in await _account(one, fresh=fresh)]
+    return results
+
+
+def by_account(context: Context) -> list[Context]:
+    """A context for each account: that of the installation, unless only nights name any, and those of the nights."""
+    settings, found = context.settings, dict[str, Context]()
+    for night in settings.nights:
+        with suppress(BulkremoveError):  # the night's own check says so
+            own = context.for_night(night)
+            found.setdefault(own.settings.account, own)
+    stored = set[str]()
+    with suppress(BulkremoveError):  # the check of the credentials says so
+        stored = {account.name for account in Accounts(context).all()}
+    if not found or settings.account in stored or "account" in settings.sources:
+        found = {settings.account: context, **found}
+    return list(found.values())
+
+
+async def _account(context: Context, *, fresh: bool) -> list[Check]:
+    accounts, settings = Accounts(context), context.settings
     try:
         credentials = accounts.credentials(settings)
     except BulkremoveError as error:
-        return [*results, Check("credentials", False, error.message, error.hint)]
-    results.append(Check("credentials", True, f"There are some for account {settings.account!r}."))
+        return [Check("credentials", False, error.message, error.hint)]
+    results = [Check("credentials", True, f"There are some for account {settings.account!r}.")]
     results += [_organization(accounts, settings), _homes(accounts, settings)]
     results += [await _canary(context, credentials), await _wordings(context, credentials)]
     return [*results, *await _token_and_clock(settings, credentials, context.clock, fresh=fresh)]
@@ -108,46 +116,6 @@ def _space(settings: Settings) -> Check:
     if free < MIN_FREE_BYTES:
         return Check("space", False, message, "Free some: a full disk stops every run.")
     return Check("space", True, message)
-
-
-async def _nights(context: Context) -> Check:
-    settings, nightly, now = context.settings, context.storage.nightly, context.clock.wall()
-    if not settings.nightly_source:
-        return Check("nights", True, "There are none: nightly_source is not set.")
-    try:
-        source = source_of(settings.nightly_source, context.environ)
-        protected_learners(settings)
-        last = await nightly.last_date(sandbox=settings.sandbox_host)
-        good = await nightly.last_good(sandbox=settings.sandbox_host)
-    except BulkremoveError as error:
-        return Check("nights", False, error.message, error.hint)
-    if isinstance(source, File):
-        return Check(
-            "nights", False, f"There is no folder {settings.nightly_source}.", "Make it, or correct nightly_source."
-        )
-    if last is None:
-        return Check("nights", True, "None has run yet; `bulkremove nightly --dry-run` shows the first one.")
-    ended = f"{local(good):%Y-%m-%d %H:%M}" if good is not None else "never"
-    message = f"The last one began on {last}; the last one that ended well: {ended}."
-    if good is None or seconds_between(good, now) > MAX_NIGHT_AGE:
-        return Check("nights", False, message, "See `bulkremove jobs --state held`, and the mails of the last nights.")
-    return Check("nights", True, message)
-
-
-async def _notices(context: Context) -> Check:
-    outbox, settings = Outbox(context), context.settings
-    try:
-        waiting = await context.storage.nightly.waiting_notices() if context.storage.exists else 0
-    except BulkremoveError as error:
-        return Check("notices", False, error.message, error.hint)
-    if why := outbox.why_nobody():
-        is_meant = settings.sandbox or not settings.nightly_source or bool(settings.ping_url)
-        return Check("notices", is_meant and outbox.failure is None, why)
-    addresses = f"{outbox.notifier.addresses} address(es)"
-    try_it = "Try them: `bulkremove nightly --test-notice`."
-    if waiting:
-        return Check("notices", False, f"{waiting:,} are not delivered yet, to {addresses}.", try_it)
-    return Check("notices", True, f"They go to {addresses}. {try_it}")
 
 
 def _homes(accounts: Accounts, settings: Settings) -> Check:

@@ -134,12 +134,12 @@ class JobSupervisor:
         self._tasks[job.id] = asyncio.create_task(self._run(job, self._running[job.id], by, rows_reviewed))
 
     async def drive(
-        self, job_id: str, *, stop: Stop, by: str, open_until: Epoch | None, one_at_a_time: bool
+        self, job_id: str, *, runs: Runs, stop: Stop, by: str, open_until: Epoch | None, one_at_a_time: bool
     ) -> RunResult:
         """Run a nightly run's job, visible on the page; jobs that people started go first.
 
-        ``open_until``: when the nightly run's time window ends, if it has one; ``one_at_a_time`` as for
-        ``Runs.run``, and it raises the same.
+        ``runs``: those of its night; ``open_until``: when the nightly run's time window ends, if it has one;
+        ``one_at_a_time`` as for ``Runs.run``, and it raises the same.
         """
         if job_id in self._tasks:
             raise JobBusy(f"Job {job_id} runs already; somebody started it on the page.")
@@ -148,7 +148,7 @@ class JobSupervisor:
             raise JobBusy(f"Job {job_id} runs already; somebody started it on the page.")
         self._running[job_id] = running
         task = asyncio.create_task(
-            self._runs.run(
+            runs.run(
                 job_id,
                 stop=stop,
                 on_progress=running.update,

@@ -16,7 +16,7 @@ from bulkremove.app.accounts import Accounts
 from bulkremove.app.canary import Canaries
 from bulkremove.app.consent import Consent, check_age, check_consent, check_four_eyes, over_a_cap
 from bulkremove.app.context import Context
-from bulkremove.app.daily_cap import removals_today, today
+from bulkremove.app.daily_cap import removals_today, today, why_over_cap
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.protected_list import protected_learners
 from bulkremove.app.report_states import with_present_states
@@ -26,7 +26,7 @@ from bulkremove.app.wordings import Wordings
 from bulkremove.config import Settings
 from bulkremove.domain import planner
 from bulkremove.domain.clock import Epoch, later
-from bulkremove.domain.errors import BulkremoveError, ConsentMissing
+from bulkremove.domain.errors import BulkremoveError, ConsentMissing, SettingsError
 from bulkremove.domain.job import APPROVAL_SECONDS, PLAN_SECONDS, FrontEnd, Job, JobState
 from bulkremove.domain.operation import OPERATIONS, REMOVE_LEARNER, Operation
 from bulkremove.domain.plan import Plan, PlannedRow
@@ -308,6 +308,14 @@ class Plans:
         counted = tonight + await removals_today(self._context, plan.client, plan.host)
         return over_a_cap(plan, self._context.settings, today=counted)
 
+    async def why_over_cap(self, job: Job, rows_left: int) -> str:
+        """Why a held job would exceed today's cap, which an approval goes over; empty if it would not."""
+        try:
+            settings = self._accounts.settings_of(job)
+        except SettingsError:  # of another account than the settings name: its own are not known
+            settings = self._context.settings
+        return await why_over_cap(self._context, job, rows_left, cap=settings.max_removals)
+
     def check_account(self, job: Job) -> None:
         """Check that the job's account is that of the settings. Raises NotAuthorized or SettingsError."""
         self._accounts.job_credentials(job, self._accounts.settings_of(job))
@@ -396,6 +404,7 @@ class Plans:
             client=plan.client,
             accepted_wordings=plan.accepted_wordings,
             origin=origin,
+            night=self._context.night.name if origin is FrontEnd.NIGHTLY else "",
         )
 
     async def _new_id(self, *, mark: str) -> str:

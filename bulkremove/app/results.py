@@ -125,3 +125,13 @@ class QuotaUsage:
     daily: int | None
     locked: float
     """Seconds of the run's clock until calls are allowed again; 0 while they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The result of one check of ``bulkremove doctor``. ``hint``: what to do when it failed."""
+
+    name: str
+    ok: bool
+    words: str
+    hint: str = ""

@@ -9,7 +9,7 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bulkremove.app.accounts import Accounts
@@ -18,12 +18,13 @@ from bulkremove.app.canary import Canaries
 from bulkremove.app.context import Context
 from bulkremove.app.erasure import Erasure, FileMatch, Folders, erase_from, search_files
 from bulkremove.app.jobs import Jobs
+from bulkremove.app.night_sources import night_inboxes
 from bulkremove.app.protected_list import protected_learners
-from bulkremove.app.results import QuotaUsage
 from bulkremove.domain.clock import Epoch, later
 from bulkremove.domain.errors import (
     BulkremoveError,
     ConsentMissing,
+    JobBusy,
     JournalFailed,
     LocalFileFailed,
     NotAuthorized,
@@ -32,9 +33,8 @@ from bulkremove.domain.errors import (
 from bulkremove.domain.hosts import lead_alike
 from bulkremove.domain.job import Job, JobState
 from bulkremove.platform.open_folder import open_folder
-from bulkremove.report.metrics import Figures
-from bulkremove.sources import source_of
-from bulkremove.sources.inbox import Inbox, sandbox_inbox
+from bulkremove.report.metrics import AccountFigures, Figures, NightFigures
+from bulkremove.sources.inbox import Inbox
 from bulkremove.storage import Storage
 from bulkremove.storage.interface.records import Act
 
@@ -57,13 +57,22 @@ class Retention:
         self._jobs, self._canaries = jobs, canaries
 
     async def tidy(self) -> DeletionCounts:
-        """Delete rows and files that are older than ``retention_days``; returns how many.
+        """Delete rows and files that are older than ``retention_days``; returns how many. One night at a time does so.
 
         The caller makes sure that the clock is right: one that is a year ahead would delete everything.
         """
+        try:
+            async with self._storage.claims.hold("retention"):
+                return await self._tidy()
+        except JobBusy:
+            return DeletionCounts(0, 0)  # another night does it
+
+    async def _tidy(self) -> DeletionCounts:
         settings, now = self._context.settings, self._context.clock.wall()
         await self._storage.erasure.resume_deletions()
-        tidied = await expire(self._storage, settings.home, self._inboxes(), now=now, days=settings.retention_days)
+        tidied = await expire(
+            self._storage, settings.home, night_inboxes(self._context), now=now, days=settings.retention_days
+        )
         if tidied.jobs or tidied.files:
             await self._context.record("retention", "deleted", jobs=tidied.jobs, files=tidied.files)
             await self._storage.shrink()
@@ -87,7 +96,7 @@ class Retention:
         return erasure
 
     async def _search(self, learner: str) -> tuple[Mapping[Path, FileMatch], tuple[str, ...]]:
-        home, inboxes = self._context.settings.home, self._inboxes()
+        home, inboxes = self._context.settings.home, night_inboxes(self._context)
         waiting = [folder for inbox in inboxes for folder in (inbox.path, inbox.working_folder)]
         return await search_files(
             learner, Folders([home / "reports", *_ended_folders(inboxes)], home / "uploads", waiting)
@@ -106,7 +115,7 @@ class Retention:
 
     async def _outside(self, learner: str, rows: Mapping[str, int]) -> list[str]:
         """Sentences about a learner's data in files that this program must not change."""
-        sentences, own_folders = [], _ended_folders(self._inboxes())
+        sentences, own_folders = [], _ended_folders(night_inboxes(self._context))
         for job in [await self._storage.jobs.get(job_id) for job_id in rows]:
             if Path(job.folder) not in own_folders:
                 sentences.append(
@@ -163,12 +172,12 @@ class Retention:
     async def figures(self) -> Figures:
         """The figures for Prometheus."""
         rows, jobs, lockouts = await self._storage.jobs.counts(self._context.settings.host)
-        try:
-            allowance = await self._accounts.allowance()
-        except (NotAuthorized, SettingsError, LocalFileFailed):  # no account yet, so no call was ever made
-            allowance = QuotaUsage(0, self._context.settings.quota.calls, 0, None, 0.0)
-        nightly, sandbox = self._storage.nightly, self._context.settings.sandbox_host
-        last = await nightly.last(sandbox=sandbox)
+        top = replace(self._context, settings=self._context.settings.top or self._context.settings)
+        nights = dict[str, Context]()
+        for night in top.settings.nights:
+            with suppress(SettingsError):  # a flag names another account; such a night can't run here
+                nights[night.name] = top.for_night(night)
+        by_account = {context.settings.account: context for context in (top, *nights.values())}
         held = [
             job.driven_at
             for job in await self._jobs.all(JobState.HELD)
@@ -178,25 +187,25 @@ class Retention:
             rows,
             jobs,
             lockouts,
-            allowance.calls,
-            allowance.today,
-            allowance.limit,
-            allowance.locked,
-            await nightly.last_good(sandbox=sandbox),
-            await nightly.waiting_notices(),
+            {account: await _account_figures(context) for account, context in by_account.items()},
+            sum((await self._storage.nightly.waiting_notices()).values()),
             min(held, default=None),
-            last.started_at if last else None,
-            last.ended_at if last else None,
-            last.end if last else "",
-            last.clock_skew if last else None,
+            {name: await _night_figures(context) for name, context in nights.items()},
         )
 
-    def _inboxes(self) -> list[Inbox]:
-        settings = self._context.settings
-        copies = sandbox_inbox(settings.home)
-        if not settings.nightly_source:
-            return [copies]
-        return [source_of(settings.nightly_source, self._context.environ).inbox(settings.home), copies]
+
+async def _account_figures(context: Context) -> AccountFigures:
+    try:
+        usage = await Accounts(context).allowance()
+    except (NotAuthorized, SettingsError, LocalFileFailed):  # no account yet, so no call was ever made
+        return AccountFigures(0, 0, context.settings.quota.calls, 0.0)
+    return AccountFigures(usage.calls, usage.today, usage.limit, usage.locked)
+
+
+async def _night_figures(context: Context) -> NightFigures:
+    key = {"night": context.night.name, "sandbox": context.settings.sandbox_host}
+    last, good = await context.storage.nightly.last(**key), await context.storage.nightly.last_good(**key)
+    return NightFigures(good, last.started_at, last.ended_at, last.end, last.clock_skew) if last else NightFigures()
 
 
 def _still_to_be_sent(rows: int) -> ConsentMissing:

@@ -21,7 +21,7 @@ from bulkremove.app.protected_list import ProtectedList, protected_learners, shr
 from bulkremove.app.reports import Reports
 from bulkremove.app.results import RunResult
 from bulkremove.app.review import check_reviewed
-from bulkremove.app.sandbox_run import RunningSandbox, SandboxOptions
+from bulkremove.app.sandbox_run import RunningSandbox, SandboxOptions, SharedByRuns
 from bulkremove.app.stopping import Stopping
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch, seconds_between
@@ -54,12 +54,11 @@ class Runs:
         canaries: Canaries,
         stopping: Stopping,
         sandbox: SandboxOptions | None,
+        shared: SharedByRuns,
     ) -> None:
         self._context, self._accounts, self._jobs, self._sandbox = context, accounts, jobs, sandbox
         self._reports = reports
-        self._canaries, self._stopping = canaries, stopping
-        self._running_sandbox: RunningSandbox | None = None
-        self._queues: dict[tuple[asyncio.AbstractEventLoop, str], FairQueue] = {}
+        self._canaries, self._stopping, self._shared = canaries, stopping, shared
         self.clock_skew: float | None = None
         """Seconds by which this machine's clock is ahead of Zoho's, by the last reply; None before the first."""
 
@@ -111,7 +110,8 @@ class Runs:
                     front_end=front_end,
                 )
             await self._accounts.record_organization(job)
-            await check_daily_cap(self._context, job, rows_left)  # before anything is written; again below
+            cap = settings.max_removals
+            await check_daily_cap(self._context, job, rows_left, cap=cap)  # before anything is written; again below
             protected = protected_learners(self._context.settings)
             if front_end is FrontEnd.NIGHTLY and rows_left and (shrunk := shrunk_list(job, self._context.settings)):
                 raise ConsentMissing(f"{shrunk} Nothing was sent.")  # since the nightly run looked at it
@@ -130,7 +130,7 @@ class Runs:
             try:
                 if tally.open and credentials:
                     async with self._jobs.claim_plan():  # no other job passes the cap before this one's rows count
-                        await check_daily_cap(self._context, job, tally.open)
+                        await check_daily_cap(self._context, job, tally.open, cap=cap)
                         await storage.jobs.drive(job.id, by=front_end, at=self._context.clock.wall())
                     heartbeat = Heartbeat(storage.jobs, job, front_end, self._context.clock)
                     protected_list = ProtectedList(self._context.settings)
@@ -232,25 +232,25 @@ class Runs:
     @asynccontextmanager
     async def in_sandbox(self) -> AsyncIterator[RunningSandbox | None]:
         """Start the sandbox for all runs within the context; None when runs go to Zoho People."""
-        if self._sandbox is None or self._running_sandbox is not None:
-            yield self._running_sandbox
+        if self._sandbox is None or self._shared.sandbox is not None:
+            yield self._shared.sandbox
             return
         quota, clock = self._context.settings.quota, self._context.clock
         async with sandbox_run.sandbox(self._sandbox, quota=quota, clock=clock) as running:
-            self._running_sandbox = running
+            self._shared.sandbox = running
             try:
                 yield running
             finally:
-                self._running_sandbox = None
+                self._shared.sandbox = None
 
     def _queue(self, settings: Settings, credentials: Credentials) -> FairQueue:
         """The queue that the account's jobs in this process share; each event loop has its own."""
         loop, ledger = asyncio.get_running_loop(), self._accounts.ledger_key(settings, credentials)
-        if (loop, ledger) not in self._queues:
-            queues = {key: queue for key, queue in self._queues.items() if key[0] is loop}
+        if (loop, ledger) not in self._shared.queues:
+            queues = {key: queue for key, queue in self._shared.queues.items() if key[0] is loop}
             queue = FairQueue(settings.quota, speed=self._context.clock.speed)
-            self._queues = {**queues, (loop, ledger): queue}
-        return self._queues[loop, ledger]
+            self._shared.queues = {**queues, (loop, ledger): queue}
+        return self._shared.queues[loop, ledger]
 
     def _note_date(self, date: str) -> None:
         """Compare this machine's clock with the Date header of a reply."""

@@ -6,14 +6,19 @@ and they come from here, so that no other module has to distinguish the two.
 
 from __future__ import annotations
 
+from asyncio import AbstractEventLoop
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from bulkremove.domain.clock import Clock
 from bulkremove.domain.ledger import Quota
+
+if TYPE_CHECKING:  # it imports what most commands do not need
+    from bulkremove.engine.fair_queue import FairQueue
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,16 @@ class RunningSandbox:
 
     url: str
     tokens: Path
+
+
+@dataclass(slots=True)
+class SharedByRuns:
+    """What the runs of all accounts and nights of one process share."""
+
+    sandbox: RunningSandbox | None = None
+    """The bundled sandbox while it runs."""
+    queues: dict[tuple[AbstractEventLoop, str], FairQueue] = field(default_factory=dict)
+    """The queue of each ledger; each event loop has its own."""
 
 
 @asynccontextmanager

@@ -14,8 +14,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bulkremove.config import Settings
+from bulkremove.config.nights import OVERRIDES
 
-HIDDEN = frozenset({"sources"})
+HIDDEN = frozenset({"sources", "nights", "night", "top"})
 """Fields of the settings that are no settings."""
 _PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 
@@ -30,8 +31,8 @@ class SettingValue:
 
 
 def setting_values(settings: Settings) -> list[SettingValue]:
-    """Each setting with its value, without secrets, and where it comes from."""
-    return [
+    """Each setting with its value, without secrets, and where it comes from; then each key of the nights' blocks."""
+    top = [
         SettingValue(
             field.name,
             _shown(field.name, getattr(settings, field.name)),
@@ -40,14 +41,19 @@ def setting_values(settings: Settings) -> list[SettingValue]:
         for field in fields(settings)
         if field.name not in HIDDEN
     ]
+    file = settings.file.name if settings.file else ""
+    nights = [
+        SettingValue(f"{night.name}.{field.name}", _shown(field.name, value), source)
+        for night in settings.nights
+        for field in fields(night)
+        if (value := getattr(night, field.name)) != field.default or field.name not in OVERRIDES
+        for source in ["default" if value == field.default else file]
+    ]
+    return top + nights
 
 
 def contradictions(settings: Settings, environ: Mapping[str, str], *, users: int) -> Iterator[tuple[str, str]]:
     """What does not fit together in the settings: a sentence and what to do. ``users``: how many may sign in."""
-    if settings.nightly_at is not None and not settings.nightly_source:
-        yield "nightly_at is set and nightly_source is not, so nightly runs find no files.", "Set nightly_source."
-    if settings.ping_url and not settings.nightly_source:
-        yield "ping_url is set, but without nightly_source no nightly run ever calls it.", "Set nightly_source."
     if settings.four_eyes and users == 1:
         yield "four_eyes asks for two people, and only one may sign in.", "Add another: `bulkremove users add NAME`."
     if settings.allowed_hosts and not users:
@@ -86,7 +92,7 @@ def _shown(name: str, value: object) -> str:
         case float():
             return f"{value:g}"
     text = str(value)
-    if name == "nightly_source" and text.startswith("command "):
+    if name == "source" and text.startswith("command "):
         return f"command {_program(text.removeprefix('command '))} ... (its arguments are not shown)"
     if "://" in text:
         parts = urlsplit(text)

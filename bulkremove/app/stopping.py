@@ -27,8 +27,17 @@ LOOK_SECONDS = 0.1
 """Real seconds between two looks of whoever waits for its effect."""
 STOP_SECONDS = 120.0
 """Real seconds after which a process that was asked to stop is said not to answer; its rows take 45 s at most."""
-NIGHTLY_CLAIMS = ("nightly", "nightly-sandbox")
-"""The claims of nightly runs: of real ones, and of those against a sandbox."""
+_NIGHTLY, _SANDBOX = "nightly-", ".sandbox"
+
+
+def nightly_claim(night: str, *, sandbox: bool) -> str:
+    """The claim of the runs of a night: of the real ones, or of those against a sandbox."""
+    return f"{_NIGHTLY}{night}{_SANDBOX * sandbox}"
+
+
+def night_of_claim(claim: str) -> str:
+    """The name of the night whose claim this is, empty for a claim of another kind."""
+    return claim.removeprefix(_NIGHTLY).removesuffix(_SANDBOX) if claim.startswith(_NIGHTLY) else ""
 
 
 class Stopping:
@@ -97,17 +106,19 @@ class Stopping:
     async def stop_all(
         self, *, by: str, notify: Callable[[str], None] = lambda text: None, wait: float = STOP_SECONDS
     ) -> tuple[list[str], list[Job]]:
-        """End the nightly runs under way and pause all jobs under way: the claims of these runs, and these jobs.
+        """End the nightly runs under way and pause all jobs under way: the names of these nights, and these jobs.
 
         Raises JobBusy when a process has not stopped in time.
         """
         holders = await self._claims.holders()
-        nights = [name for name in NIGHTLY_CLAIMS if name in holders]
-        for name in nights:  # first, or they would begin their next job
+        claims = [name for name in holders if night_of_claim(name)]
+        for name in claims:  # first, or they would begin their next job
             record = Act(by, "stopped", {"run": name}, self._context.clock.wall())
             await self._request(name, StopAction.PAUSE, record, by=by, notify=notify, wait=wait)
         jobs = [job for job in await self._jobs.all() if job.id in holders]
-        return nights, [await self.pause(job.id, by=by, notify=notify, wait=wait) for job in jobs]
+        return [night_of_claim(name) for name in claims], [
+            await self.pause(job.id, by=by, notify=notify, wait=wait) for job in jobs
+        ]
 
     async def request(self, job: Job) -> tuple[Holder | None, StopRequest | None]:
         """The process that runs a job, and what it was asked to do and has not done yet; None each if there is none."""
@@ -141,7 +152,8 @@ class Stopping:
         holder, clock = await self._claims.holder(claim), self._context.clock
         if holder is None:
             return
-        what = "The nightly run" if claim in NIGHTLY_CLAIMS else f"Job {claim}"
+        night = night_of_claim(claim)
+        what = f"The run of night {night}" if night else f"Job {claim}"
         since = holder.described(clock.wall())
         stands_still = JobBusy(
             f"{what} has been running {since}. It was asked to {action.value} and has not done so yet.",

@@ -34,8 +34,11 @@ def _help() -> int:
     return 0
 
 
-def report_error(error: Exception) -> int:
-    """Print the error's message to standard error and return the exit code; the traceback is logged at DEBUG."""
+def report_error(error: Exception, prefix: str = "") -> int:
+    """Print the error's message to standard error and return the exit code; the traceback is logged at DEBUG.
+
+    ``prefix``: what the error is about, such as the name of a night.
+    """
     import logging
 
     import click
@@ -44,7 +47,7 @@ def report_error(error: Exception) -> int:
 
     logging.getLogger(__name__).debug("%s", type(error).__name__, exc_info=error)
     if isinstance(error, BulkremoveError):
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {prefix}{error}", err=True)
         return of_error(error)
-    click.echo("Error: something unexpected happened. Run it again with --debug and send that log.", err=True)
+    click.echo(f"Error: {prefix}something unexpected happened. Run it again with --debug and send that log.", err=True)
     return 1

@@ -129,15 +129,15 @@ def doctor(screen: Screen, fresh: bool, as_json: bool) -> int:
 
     Example: bulkremove doctor
     """
-    from bulkremove.app.doctor import Check
     from bulkremove.app.doctor import checks as run_checks
+    from bulkremove.app.results import Check
     from bulkremove.app.setting_checks import SettingValue, setting_values
 
     async def look(app: App) -> tuple[list[Check], list[SettingValue]]:
         return await run_checks(app.context, fresh=fresh), setting_values(app.settings)
 
     checks, settings = screen.call(look)
-    bad = {check.name for check in checks if not check.ok}
+    bad = {check.name.partition(" of ")[0] for check in checks if not check.ok}
     code = 7 if bad & {"credentials", "token"} else 1 if bad else 0
     if as_json:
         document = {

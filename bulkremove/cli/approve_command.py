@@ -76,11 +76,9 @@ def approve(
 
 
 async def _load(app: App, job_id: str) -> tuple[Job, Counter[tuple[str, str]], str]:
-    from bulkremove.app.daily_cap import why_over_cap
-
     job = await app.jobs.find(job_id)
     batches = await app.jobs.open_batches(job)
-    return job, batches, await why_over_cap(app.context, job, batches.total())
+    return job, batches, await app.plans.why_over_cap(job, batches.total())
 
 
 def _show(screen: Screen, job: Job, batches: Counter[tuple[str, str]], over_cap: str) -> None:

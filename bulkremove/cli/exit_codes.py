@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from bulkremove.app.nightly import NightlyResult
     from bulkremove.domain.errors import BulkremoveError
     from bulkremove.domain.job import Job, Tally
@@ -60,6 +62,14 @@ def of_nightly_error(error: BulkremoveError) -> int:
     """The exit code of a nightly run that ended with this error."""
     code = of_error(error)
     return code if code == 6 else 8
+
+
+def worst_of_nights(codes: Iterable[int]) -> int:
+    """The exit code of a command that ran several nights: that which asks most of a person; 0 for none."""
+    return max(codes, key=_BETTER_FIRST.index, default=0)
+
+
+_BETTER_FIRST = (0, 5, 3, 4, 6, 1, 2, 7, 8, 130)
 
 
 def of_error(error: BulkremoveError) -> int:

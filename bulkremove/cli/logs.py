@@ -1,7 +1,7 @@
 """Logs on standard error and in a file: messages of this program, and events, one line each, as text or JSON.
 
-Each line of an event has its time (UTC), the event's stable name, the job, its account and a text. No line holds a cell
-or an id of a row.
+Each line of an event has its time (UTC), the event's stable name, the job, its account, the night and a text. No line
+holds a cell or an id of a row.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _OURS = logging.getLogger("bulkremove")
 class EventFormatter(logging.Formatter):
     """Formatter of a record as one line.
 
-    As text: ``2026-11-23T02:30:00.000+00:00 locked job=20261123-k3f9 account=default Zoho says ...``
+    As text: ``2026-11-23T02:30:00.000+00:00 locked job=20261123-k3f9 account=default night= Zoho says ...``
     """
 
     def __init__(self, *, as_json: bool) -> None:
@@ -31,7 +31,7 @@ class EventFormatter(logging.Formatter):
         self._as_json = as_json
 
     def format(self, record: logging.LogRecord) -> str:
-        """Format a record; its extra attributes ``event``, ``job`` and ``account`` may be missing."""
+        """Format a record; its extra attributes ``event``, ``job``, ``account`` and ``night`` may be missing."""
         text = record.getMessage()
         if record.exc_info:
             text = f"{text}\n{self.formatException(record.exc_info)}"
@@ -40,11 +40,13 @@ class EventFormatter(logging.Formatter):
             "event": getattr(record, "event", record.name),
             "job": getattr(record, "job", ""),
             "account": getattr(record, "account", ""),
+            "night": getattr(record, "night", ""),
             "text": text,
         }
         if self._as_json:
             return json.dumps(fields, ensure_ascii=False)
-        return f"{fields['at']} {fields['event']} job={fields['job']} account={fields['account']} {text}"
+        facts = " ".join(f"{name}={fields[name]}" for name in ("job", "account", "night"))
+        return f"{fields['at']} {fields['event']} {facts} {text}"
 
 
 class Logs:

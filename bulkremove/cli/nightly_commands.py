@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import click
 
 from bulkremove.cli import preview_text, report_error
 from bulkremove.cli.console import Screen, sandbox_options, shown
-from bulkremove.cli.exit_codes import of_nightly_error, of_nightly_run
+from bulkremove.cli.exit_codes import of_error, of_nightly_error, of_nightly_run, worst_of_nights
 from bulkremove.domain.errors import BulkremoveError, SettingsError
 from bulkremove.domain.job import EndReason
 
 if TYPE_CHECKING:
     from bulkremove.app import App, Stop
     from bulkremove.app.nightly import NightlyResult
+    from bulkremove.config import Night
+
+NO_TIME = 'Write at = "02:30" into its block [[nights]] of bulkremove.toml.'
+"""What to do when a night has no time."""
 
 
 def add_to(group: click.Group) -> None:
@@ -25,40 +31,106 @@ def add_to(group: click.Group) -> None:
 
 
 @click.command()
+@click.option("--night", metavar="NAME", help="Only the night of this name.  [default: all, by their times]")
 @click.option("--dry-run", is_flag=True, help="Show tonight's plans; take and remove nothing.")
-@click.option("--again", metavar="NAME", help="Run this held file although its content was taken before.")
+@click.option("--again", metavar="FILE", help="Run this held file although its content was taken before.")
 @click.option("--test-notice", is_flag=True, help="Only send a notice, to see that notices arrive.")
 @sandbox_options
 @click.pass_obj
 def nightly(
-    screen: Screen, dry_run: bool, again: str | None, test_notice: bool, sandbox: str | None, speed: float | None
+    screen: Screen,
+    night: str | None,
+    dry_run: bool,
+    again: str | None,
+    test_notice: bool,
+    sandbox: str | None,
+    speed: float | None,
 ) -> int:
-    """Make one nightly run: take the source's files that are whole, run what may run, hold the rest.
+    """Make one run of each night, or of NAME: take the files that are whole, run what may run, hold the rest.
 
-    Against a sandbox it takes copies, and nothing that a real nightly run reads is changed.
+    Nights are run one after the other; what keeps one from running does not keep the others, and the exit code is the
+    worst. Against a sandbox it takes copies, and nothing that a real nightly run reads is changed.
 
     Example: bulkremove nightly --dry-run
     """
-    if test_notice:
-        return screen.call(lambda app: _test_notice(screen, app), sandbox=sandbox, speed=speed)
-    use_case = _dry_run if dry_run else lambda app: _run_once(screen, app, again)
-    try:
-        result = screen.call(use_case, sandbox=sandbox, speed=speed)
-    except SettingsError:
-        raise
-    except BulkremoveError as error:
-        report_error(error)
-        return of_nightly_error(error)
-    mark = "SANDBOX " if result.sandbox else ""
-    if dry_run:
-        for preview in result.plans:
-            for line in preview_text.lines(preview, None):
-                screen.answer(line)
-        for job, rows in result.would_run:
-            screen.answer(f"{job.id}  {job.state.value:<9}  {mark}{shown(job.source)}  would go on with {rows:,} rows")
+    options = {"sandbox": sandbox, "speed": speed}
+
+    async def run_all(app: App) -> int:
+        from bulkremove.app import Stop
+
+        nights, sends = _chosen(app, night), not (dry_run or test_notice)
+        stop = _stop_on_signals(screen) if sends else Stop()
+        if again is not None and len(nights) > 1:
+            raise SettingsError(f"Which night has held {again}?", hint=f"Add --night: {_names(nights)}.")
+        codes = []
+        async with app.runs.in_sandbox() if sends else nullcontext():
+            for number, one in enumerate(nights):
+                if stop.asked:
+                    screen.warn(f"Not begun: {_names(nights[number:])}.")
+                    codes.append(130 if stop.code is EndReason.INTERRUPTED else 5)
+                    break
+                prefix = f"{one.name}: " if len(app.settings.nights) > 1 else ""
+                try:
+                    own = app.for_night(one)
+                    if test_notice:
+                        codes.append(await _test_notice(screen, own, prefix))
+                    elif dry_run:
+                        result = await own.nightly_runs(own.supervisor()).dry_run()
+                        codes.append(_show(screen, result, prefix, said=options))
+                    else:
+                        part = stop.part()
+                        codes.append(_show(screen, await _run_once(screen, own, again, part), prefix))
+                        if part.code is EndReason.PAUSED and part.asked:  # `bulkremove stop` means the others too
+                            stop.ask(part.reason, part.code)
+                except BulkremoveError as error:
+                    error.message, error.hint = screen.located(error.message), screen.located(error.hint)
+                    report_error(error, prefix)
+                    codes.append(of_error(error) if test_notice else of_nightly_error(error))
+                except Exception as error:  # a fault that one night meets keeps no other from running
+                    codes.append(report_error(error, prefix))
+        return worst_of_nights(codes)
+
+    return screen.call(run_all, **options)
+
+
+def _chosen(app: App, name: str | None) -> list[Night]:
+    """The night of this name, or all of them in the order of their times. Raises SettingsError for an unknown one."""
+    from bulkremove.app.context import NO_NIGHTS
+    from bulkremove.app.nightly import by_time
+    from bulkremove.platform.local_time import local
+
+    nights = app.settings.nights
+    if not nights:
+        raise SettingsError("There are no nights.", hint=NO_NIGHTS)
+    if name is None:
+        return by_time(nights, local(app.clock.wall()).date())
+    chosen = [night for night in nights if night.name == name]
+    if not chosen:
+        raise SettingsError(f"There is no night {name!r}.", hint=f"There are: {_names(nights)}.")
+    return chosen
+
+
+def _names(nights: Iterable[Night]) -> str:
+    return ", ".join(night.name for night in nights)
+
+
+def _show(screen: Screen, result: NightlyResult, prefix: str, *, said: Mapping[str, object] | None = None) -> int:
+    """Print what a run of a night did; its exit code. ``said``: for a dry run, the options of the command."""
+    mark = f"{prefix}{'SANDBOX ' if result.sandbox else ''}"
+
+    def answer(text: str, **facts: str) -> None:
+        screen.answer(text, bold=False, fg=None, **{"night": result.night, **facts})
+
+    for preview in result.plans:
+        if prefix:
+            answer(f"{prefix}{shown(preview.plan.table.source)}")
+        for line in preview_text.lines(preview, None):
+            answer(line)
+    for job, rows in result.would_run:
+        answer(f"{job.id}  {job.state.value:<9}  {mark}{shown(job.source)}  would go on with {rows:,} rows")
     for job in result.ran:
         text = f"{job.id}  {job.state.value:<9}  {mark}{job.source}  {job.reason}".rstrip()
-        screen.answer(text, kind="job", job=job.id, state=job.state.value, reason=job.reason)
+        answer(text, kind="job", job=job.id, state=job.state.value, reason=job.reason)
     groups = {
         "held": result.held,
         "waits for a person": result.waiting,
@@ -70,21 +142,18 @@ def nightly(
     }
     for label, texts in groups.items():
         for text in texts:
-            screen.answer(f"{mark}{label}: {text}", kind=label)
-    if result.unsent:
-        screen.answer(f"not sent: {result.unsent}")
-    if result.deleted:
-        screen.answer(f"deleted: {result.deleted}")
-    if result.rest:
-        screen.answer(result.rest)
+            answer(f"{mark}{label}: {text}", kind=label)
+    for label, text in (("not sent: ", result.unsent), ("deleted: ", result.deleted), ("", result.rest)):
+        if text:
+            answer(f"{prefix}{label}{text}")
     if not (result.ran or result.plans or result.would_run or any(groups.values())):
-        screen.answer(f"{mark and 'SANDBOX: '}There {'would be' if dry_run else 'was'} nothing to do.")
+        where = "SANDBOX: " if result.sandbox else ""
+        answer(f"{prefix}{where}There {'was' if said is None else 'would be'} nothing to do.")
     if result.evidence:
-        screen.answer(result.evidence)
-    if dry_run:
-        options = {"sandbox": sandbox, "speed": speed}
-        screen.answer(f"To do it: {screen.command('nightly', said=options)}")
-        screen.answer(f"{preview_text.DRY_RUN}, and no file was taken")
+        answer(result.evidence)
+    if said is not None:
+        answer(f"To do it: {screen.command('nightly', '--night', result.night, said=said)}")
+        answer(f"{preview_text.DRY_RUN}, and no file was taken")
     return of_nightly_run(result)
 
 
@@ -96,47 +165,43 @@ def worker(screen: Screen, sandbox: str | None, speed: float | None) -> None:
 
     Example: bulkremove worker
     """
-    screen.call(lambda app: _run_scheduler(screen, app), sandbox=sandbox, speed=speed)
+    screen.call(lambda app: _run_schedulers(screen, app), sandbox=sandbox, speed=speed)
 
 
-async def _dry_run(app: App) -> NightlyResult:
-    return await app.nightly_runs(app.supervisor()).dry_run()
-
-
-async def _run_once(screen: Screen, app: App, again: str | None) -> NightlyResult:
+async def _run_once(screen: Screen, own: App, again: str | None, stop: Stop) -> NightlyResult:
     import asyncio
 
     from bulkremove.cli.progress_line import ProgressDisplay
 
-    stop, live = _stop_on_signals(screen), ProgressDisplay(screen, clock=app.clock, names_jobs=True)
+    live = ProgressDisplay(screen, clock=own.clock, names_jobs=True)
     ticking = asyncio.create_task(live.tick())
     try:
         with live:
-            async with app.runs.in_sandbox():
-                return await app.nightly_runs(app.supervisor(live.show)).run(stop=stop, again=again)
+            return await own.nightly_runs(own.supervisor(live.show)).run(stop=stop, again=again)
     finally:
         ticking.cancel()
 
 
-async def _test_notice(screen: Screen, app: App) -> int:
-    outbox = app.nightly_runs(app.supervisor()).outbox
+async def _test_notice(screen: Screen, own: App, prefix: str) -> int:
+    outbox = own.nightly_runs(own.supervisor()).outbox
     addresses = await outbox.send_test()
     if not addresses:
         raise SettingsError(outbox.why_nobody())
-    screen.answer(f"A test notice was sent to {addresses} address(es).")
+    screen.answer(f"{prefix}A test notice was sent to {addresses} address(es).", night=own.context.night.name)
     return 0
 
 
-async def _run_scheduler(screen: Screen, app: App) -> None:
-    from bulkremove.app.nightly import Scheduler
+async def _run_schedulers(screen: Screen, app: App) -> None:
+    import asyncio
 
-    if app.settings.nightly_at is None:
-        raise SettingsError("There is no nightly_at, so no nightly run ever starts.", hint='Set nightly_at = "02:30".')
     stop = _stop_on_signals(screen)
     async with app.runs.in_sandbox():
+        nights = app.schedulers(app.supervisor(), stop)
+        if not nights:
+            raise SettingsError("No night has a time, so none ever starts.", hint=NO_TIME)
         mark = "SANDBOX: on copies of the files. " if app.settings.sandbox else ""
         screen.say(f"{mark}Waiting for the nightly runs; Ctrl-C ends.")
-        await Scheduler(app.context, app.nightly_runs(app.supervisor()), stop).run()
+        await asyncio.gather(*(one.run() for one in nights))
 
 
 def _stop_on_signals(screen: Screen) -> Stop:

@@ -6,9 +6,12 @@ import getpass
 import shlex
 import sys
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -19,9 +22,10 @@ from bulkremove.platform.local_time import local
 
 if TYPE_CHECKING:
     from bulkremove.app import App
+    from bulkremove.config import Night
 
 DEFAULT_START = time(2, 30)
-"""When nightly runs start by cron or systemd while there is no nightly_at."""
+"""When a night starts by cron or systemd that has no time."""
 
 
 def add_to(group: click.Group) -> None:
@@ -42,27 +46,44 @@ def schedule() -> None:
 def show(screen: Screen) -> None:
     """Print when the next ten nightly runs start."""
     from bulkremove.app.nightly import schedule as schedule_of
+    from bulkremove.cli.nightly_commands import NO_TIME
 
     with screen.app() as app:
-        if app.settings.nightly_at is None:
-            raise SettingsError("There is no nightly_at.", hint='Set nightly_at = "02:30" in bulkremove.toml.')
-        plan = schedule_of(app.settings)
-        for _, start in plan.next_starts(app.clock.wall(), 10):
-            screen.answer(f"{datetime.fromtimestamp(start, UTC).astimezone(plan.zone):%a %Y-%m-%d %H:%M %Z}")
+        now, nights = app.clock.wall(), [night for night in app.settings.nights if night.at is not None]
+        if not nights:
+            raise SettingsError("No night has a time.", hint=NO_TIME)
+        starts = [(start, night) for night in nights for _, start in schedule_of(night).next_starts(now, 10)]
+        for start, night in sorted(starts, key=lambda one: one[0])[:10]:
+            at = datetime.fromtimestamp(start, UTC).astimezone(ZoneInfo(night.zone))
+            screen.answer(f"{at:%a %Y-%m-%d %H:%M %Z}  {night.name}", night=night.name)
 
 
 @schedule.command()
 @click.pass_obj
 def cron(screen: Screen) -> None:
-    """Print a line for crontab, in this machine's own time zone, by which cron goes."""
-    from dataclasses import replace
+    """Print a line for crontab for each night, in this machine's own time zone, by which cron goes."""
+    with screen.app() as app:
+        for night in _nights(app):
+            _cron_line(screen, app, night)
 
+
+def _nights(app: App) -> list[Night]:
+    """The nights, those without a time at ``DEFAULT_START``. Raises SettingsError when there are none."""
+    from bulkremove.app.context import NO_NIGHTS
+
+    if not app.settings.nights:
+        raise SettingsError("There are no nights.", hint=NO_NIGHTS)
+    for night in app.settings.nights:
+        app.settings.for_night(night)  # raises SettingsError when it could never run
+    return [replace(night, at=night.at or DEFAULT_START) for night in app.settings.nights]
+
+
+def _cron_line(screen: Screen, app: App, night: Night) -> None:
     from bulkremove.app.nightly import schedule as schedule_of
 
-    with screen.app() as app:
-        settings = replace(app.settings, nightly_at=app.settings.nightly_at or DEFAULT_START)
-        starts = [local(start) for _, start in schedule_of(settings).next_starts(app.clock.wall(), 366)]
-        command, log = shlex.join(_command(screen, app, "-q", "nightly")), settings.home / "nightly.log"
+    starts = [local(start) for _, start in schedule_of(night).next_starts(app.clock.wall(), 366)]
+    command = shlex.join(_command(screen, app, "-q", "nightly", "--night", night.name))
+    log = app.settings.home / "nightly.log"
     times = Counter((start.hour, start.minute) for start in starts)
     ((usual, _),) = times.most_common(1)
     next_start = (starts[0].hour, starts[0].minute)
@@ -70,12 +91,12 @@ def cron(screen: Screen) -> None:
     others = len(starts) - times[hour, minute]
     if others > 2:  # a day on which this very time is skipped is cron's to handle
         screen.warn(
-            f"cron goes by this machine's time zone, not by nightly_zone = {settings.nightly_zone}: on {others} days "
-            "of the next year this line starts the nightly run an hour off. Use `bulkremove schedule systemd`, "
-            f"or a cron that knows CRON_TZ={settings.nightly_zone}."
+            f"cron goes by this machine's time zone, not by zone = {night.zone} of night {night.name}: on {others} "
+            "days of the next year this line starts the nightly run an hour off. Use `bulkremove schedule systemd`, "
+            f"or a cron that knows CRON_TZ={night.zone}."
         )
     line = f"{command} >> {shlex.quote(str(log))} 2>&1".replace("%", r"\%")  # cron ends a command at a bare one
-    screen.answer(f"{minute} {hour} * * * {line}")
+    screen.answer(f"{minute} {hour} * * * {line}", night=night.name)
 
 
 @schedule.command()
@@ -87,30 +108,36 @@ def cron(screen: Screen) -> None:
 @click.option("--on-failure", metavar="UNIT", help="The unit to start when it fails, such as one that calls somebody.")
 @click.pass_obj
 def systemd(screen: Screen, command: str, folder: str | None, user: str | None, on_failure: str | None) -> None:
-    """Print or write a service for systemd, and for nightly runs its timer.
+    """Print or write a service for systemd, and for nightly runs one for each night, with its timer.
 
     Example: bulkremove schedule systemd --write /etc/systemd/system
     """
+    from bulkremove.app.night_sources import night_source
     from bulkremove.platform.sending_homes import state_folder
-    from bulkremove.sources import source_of
 
+    units: dict[str, str] = {}
     with screen.app() as app:
         settings = app.settings
-        writable = [settings.home, state_folder()]
-        if settings.nightly_source:
-            writable.append(source_of(settings.nightly_source, {}).inbox(settings.home).path)
+        nights = _nights(app) if command == "nightly" or settings.nights else []
+        always = [settings.home, state_folder()]
         if settings.metrics_file:
-            writable.append(Path(settings.metrics_file).expanduser().absolute().parent)
-        units = systemd_units.units(
-            command,
-            _command(screen, app, command),
-            home=settings.home,
-            writable=writable,
-            user=user or getpass.getuser(),
-            on_failure=on_failure,
-            start=f"{settings.nightly_at or DEFAULT_START:%H:%M}:00 {settings.nightly_zone}",
-            catches_up=settings.nightly_missed == "run",
+            always.append(Path(settings.metrics_file).expanduser().absolute().parent)
+        folders = {
+            night.name: night_source(night, app.context).inbox(night.export_folder(settings.home)).path
+            for night in nights
+        }
+        units_of = partial(
+            systemd_units.units, command, home=settings.home, user=user or getpass.getuser(), on_failure=on_failure
         )
+        if command == "nightly":
+            for night in nights:
+                arguments = _command(screen, app, command, "--night", night.name)
+                start = systemd_units.Start(night.name, f"{night.at:%H:%M}:00 {night.zone}", night.missed == "run")
+                writable = [*always, folders[night.name]]
+                units |= units_of(arguments, writable=writable, start=start)
+        else:
+            writable = [*always, *folders.values()]
+            units |= units_of(_command(screen, app, command), writable=writable)
     for name, text in units.items():
         if folder is None:
             screen.answer(f"# {name}")
@@ -124,8 +151,8 @@ def systemd(screen: Screen, command: str, folder: str | None, user: str | None, 
             raise LocalFileFailed(f"The file {path} can't be written: {error.strerror}.") from None
         screen.answer(str(path))
     if folder is not None:
-        last = list(units)[-1]
-        screen.say(f"To start it: systemctl daemon-reload && systemctl enable --now {last}")
+        last = [name for name in units if name.endswith(".timer")] or list(units)
+        screen.say(f"To start it: systemctl daemon-reload && systemctl enable --now {' '.join(last)}")
 
 
 def _command(screen: Screen, app: App, *words: str) -> list[str]:
@@ -134,5 +161,5 @@ def _command(screen: Screen, app: App, *words: str) -> list[str]:
     arguments = [str(program)] if program.name == "bulkremove" else [sys.executable, "-m", "bulkremove"]
     arguments += ["--home", str(app.settings.home)]
     arguments += ["--config", str(Path(str(config)).absolute())] * bool(config)
-    arguments += ["--account", app.settings.account] * ("account" in app.settings.sources)
+    arguments += ["--account", app.settings.account] * app.settings.is_explicit("account")
     return [*arguments, *words]

@@ -67,7 +67,7 @@ def cancel(screen: Screen, job: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def stop(screen: Screen, as_json: bool) -> None:
-    """End the nightly run under way and pause every job under way, in all processes of this home folder.
+    """End the nightly runs under way and pause every job under way, in all processes of this home folder.
 
     `serve` and `worker` stay; a nightly run begins again at its time, and takes the files that are left.
 
@@ -78,10 +78,10 @@ def stop(screen: Screen, as_json: bool) -> None:
     nights, jobs = screen.call(lambda app: app.stopping.stop_all(by=this_person(), notify=screen.say))
     if as_json:
         states = [{"job": job.id, "state": job.state.value, "reason": job.reason} for job in jobs]
-        screen.answer(json.dumps({"nightly_runs": len(nights), "jobs": states}))
+        screen.answer(json.dumps({"nightly_runs": len(nights), "nights": nights, "jobs": states}))
         return
-    for _ in nights:
-        screen.answer("The nightly run has ended.")
+    for night in nights:
+        screen.answer(f"The run of night {night} has ended.")
     for job in jobs:
         screen.answer(f"Job {job.id}: {job.state.value}. {job.reason}".rstrip())
     if not nights and not jobs:

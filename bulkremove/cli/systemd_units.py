@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+from bulkremove.config import DEFAULT_NIGHT
 
 DESCRIPTIONS = {
     "nightly": "Nightly run of bulkremove",
@@ -44,6 +47,18 @@ HARDENING = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """When a night starts. ``at``: time of the day and zone, as OnCalendar has them.
+
+    ``catches_up``: whether a missed run is made up for.
+    """
+
+    night: str
+    at: str
+    catches_up: bool
+
+
 def units(
     command: str,
     arguments: Sequence[str],
@@ -52,19 +67,18 @@ def units(
     writable: Iterable[Path],
     user: str,
     on_failure: str | None,
-    start: str,
-    catches_up: bool,
+    start: Start | None = None,
 ) -> Mapping[str, str]:
     """The units by the names of their files: a service, and after it the timer of nightly runs.
 
     ``command``: nightly, worker or serve; ``arguments``: its whole command line; ``writable``: the folders that it
-    writes to; ``start``: time of the day and zone, as OnCalendar has them; ``catches_up``: whether a missed run is
-    made up for.
+    writes to; ``start``: of nightly runs, and only of these.
     """
+    description = DESCRIPTIONS[command] + (f", night {start.night}" if start else "")
     paths = " ".join(_word(f"-{path}") for path in writable)  # with "-" it starts without one of them, and says so
     service = [
         "[Unit]",
-        f"Description={DESCRIPTIONS[command]}",
+        f"Description={description}",
         "Wants=network-online.target",
         "After=network-online.target",
         *[f"OnFailure={on_failure}"] * bool(on_failure),
@@ -76,7 +90,7 @@ def units(
         f"EnvironmentFile=-{str(home / 'environment').replace('%', '%%')}",
         "TimeoutStopSec=120",
     ]
-    if command == "nightly":
+    if start is not None:
         service += [
             "Type=oneshot",
             "# 3, 4: rows, files or plans wait for a person, who was notified; 5: the next run goes on by itself",
@@ -85,20 +99,21 @@ def units(
     else:
         service += ["Restart=on-failure", "RestartSec=60"]
     service += [f"ReadWritePaths={paths}", *HARDENING]
-    if command != "nightly":
+    if start is None:
         return {f"bulkremove-{command}.service": _text([*service, "", "[Install]", "WantedBy=multi-user.target"])}
     timer = [
         "[Unit]",
-        "Description=Nightly runs of bulkremove",
+        f"Description={description}",
         "",
         "[Timer]",
-        f"OnCalendar=*-*-* {start}",
-        f"Persistent={'yes' if catches_up else 'no'}",
+        f"OnCalendar=*-*-* {start.at}",
+        f"Persistent={'yes' if start.catches_up else 'no'}",
         "",
         "[Install]",
         "WantedBy=timers.target",
     ]
-    return {"bulkremove-nightly.service": _text(service), "bulkremove-nightly.timer": _text(timer)}
+    name = "bulkremove-nightly" if start.night == DEFAULT_NIGHT else f"bulkremove-nightly-{start.night}"
+    return {f"{name}.service": _text(service), f"{name}.timer": _text(timer)}
 
 
 def _text(lines: Sequence[str]) -> str:

@@ -6,16 +6,15 @@ No secret is read here: credentials have their own module. Every error names the
 from __future__ import annotations
 
 import difflib
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from bulkremove.config.settings import ZOHO, Settings
+from bulkremove.config.night_blocks import Blocks, blocks_in, check_nights, line_of, load_nights
+from bulkremove.config.old_nights import OLD_NIGHT_KEYS, replaced
+from bulkremove.config.settings import Settings, check_host_rules
 from bulkremove.config.values import PARSERS
 from bulkremove.domain.errors import SettingsError
-from bulkremove.domain.hosts import is_loopback
 
 _OLD_NAMES = {"keep_list": "protected_list"}
 """Former names of settings, which are still accepted, and the present ones."""
@@ -32,14 +31,16 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
     home = given.pop("home", None) or environ.get("BULKREMOVE_HOME")
     folder = _path(home) if home else default_home()
     path = _path(config) if config else folder / "bulkremove.toml"
-    entries = _from_file(path, must_exist=bool(config))
+    entries, blocks = _from_file(path, must_exist=bool(config))
     by_file = dict(entries)
     if (own := folder / "bulkremove.toml") != path:  # another file in its place loosens nothing either
-        by_file |= {name: entry for name, entry in _from_file(own, must_exist=False).items() if name == "four_eyes"}
-    for name in (*_OLD_NAMES, *PARSERS):
+        by_file |= {name: entry for name, entry in _from_file(own, must_exist=False)[0].items() if name == "four_eyes"}
+    for name in (*_OLD_NAMES, *OLD_NIGHT_KEYS, *PARSERS):
         variable = f"BULKREMOVE_{name.upper()}"
         if environ.get(variable, "") != "":
             entries[name] = (environ[variable], variable)
+    if old_keys := {name: entries[name] for name in OLD_NIGHT_KEYS if name in entries}:
+        raise replaced(old_keys, entries.get("account"))
     _check_tightened(by_file, {**entries, **{name: (value, f"--{name}") for name, value in given.items()}})
     for old, name in _OLD_NAMES.items():
         if old in entries and name in entries:
@@ -52,13 +53,15 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
     sources = {name: source for name, (_, source) in entries.items()}
     sources |= {"home": "--home" if flags.get("home") else "BULKREMOVE_HOME"} if home else {}
     sources |= {"file": "--config" if flags.get("config") else "BULKREMOVE_CONFIG"} if config else {}
-    settings = Settings(folder, **values, sources=sources, file=path if path.is_file() else None)  # type: ignore[arg-type] # each was parsed for its field
+    nights = load_nights(blocks)
+    settings = Settings(folder, **values, nights=nights, sources=sources, file=path if path.is_file() else None)  # type: ignore[arg-type] # each was parsed for its field
     if sources.get("account") == "--account" and environ.get("BULKREMOVE_CLIENT_ID"):
         raise SettingsError(
             "--account names a stored account, but BULKREMOVE_CLIENT_ID and its like name another one.",
             hint="Leave --account out, or unset these variables.",
         )
     _check_together(settings)
+    check_nights(settings)
     return settings
 
 
@@ -90,67 +93,35 @@ def _check_together(settings: Settings) -> None:
         )
     if sign_on and settings.auth_header.lower() == settings.auth_groups_header.lower():
         raise SettingsError("auth_header and auth_groups_header name the same header.")
-    at = settings.nightly_at
-    if at is not None and settings.nightly_window is not None:
-        begin, end = settings.nightly_window
-        if not (begin <= at < end if begin < end else at >= begin or at < end):
-            raise SettingsError(
-                f"{settings.sources['nightly_at']}: nightly_at = {at:%H:%M} lies outside nightly_window = "
-                f"{begin:%H:%M}-{end:%H:%M}, so no nightly run could ever send a row.",
-                hint="Start it within the window.",
-            )
-    loopback = {is_loopback(urlsplit(url).netloc) for url in (settings.people_url, settings.token_url)}
-    if len(loopback) == 2:
-        raise SettingsError(
-            "The addresses of Zoho People and of its accounts don't belong together: one is a sandbox.",
-            hint="Set BULKREMOVE_API_URL and BULKREMOVE_ACCOUNTS_URL both; `bulkremove sandbox` prints them.",
-        )
-    if settings.sandbox:
-        return
-    if settings.speed != 1:
-        raise SettingsError(f"{settings.sources['speed']}: only the sandbox can run faster than real time.")
-    calls, window = settings.limit
-    peak = calls if window >= ZOHO.window else calls * -(-ZOHO.window // window)
-    if peak > ZOHO.calls:
-        raise SettingsError(
-            f"{settings.sources['limit']}: {settings.limit_text} would allow more than Zoho's {ZOHO.calls} calls a "
-            "minute and lock the account; more is for the sandbox."
-        )
-    if settings.lock < ZOHO.lock:
-        raise SettingsError(f"{settings.sources['lock']}: Zoho locks for {ZOHO.lock:g} s; less is for the sandbox.")
+    check_host_rules(settings)
 
 
 def _path(text: object) -> Path:
     return Path(str(text)).expanduser().absolute()
 
 
-def _from_file(path: Path, *, must_exist: bool) -> dict[str, tuple[object, str]]:
-    """Unparsed values by setting, each with its place in the file. Raises SettingsError."""
+def _from_file(path: Path, *, must_exist: bool) -> tuple[dict[str, tuple[object, str]], Blocks]:
+    """Unparsed values by setting, each with its place in the file, and those of its blocks. Raises SettingsError."""
     try:
         text = path.read_text(encoding="utf-8-sig")
         tree = tomllib.loads(text)
     except FileNotFoundError:
         if must_exist:
             raise SettingsError(f"The settings file {path} does not exist.") from None
-        return {}
+        return {}, []
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"The settings file {path} can't be read: {error}.") from None
+    blocks = blocks_in(text, tree.pop("nights", []), path.name)
     entries = {}
     for name, value in tree.items():
-        source = f"{path.name}{_line(text, name)}"
-        if name not in PARSERS and name not in _OLD_NAMES:
-            near = difflib.get_close_matches(name, PARSERS, 1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"It can have: {', '.join(PARSERS)}."
+        source = f"{path.name}{line_of(text, name)}"
+        if name not in PARSERS and name not in _OLD_NAMES and name not in OLD_NIGHT_KEYS:
+            known = [*PARSERS, "[[nights]]"]
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"It can have: {', '.join(known)}."
             raise SettingsError(f"{source}: there is no setting {name!r}.", hint=hint)
         entries[name] = (value, source)
-    return entries
-
-
-def _line(text: str, name: str) -> str:
-    for number, line in enumerate(text.splitlines(), start=1):
-        if re.match(rf"\s*[\"']?{re.escape(name)}[\"']?\s*=", line):
-            return f" line {number}"
-    return ""
+    return entries, blocks
 
 
 def _parse(name: str, value: object, source: str) -> object:

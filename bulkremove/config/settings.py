@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import time
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from bulkremove.config.nights import OVERRIDES, Night
 from bulkremove.domain.data_centers import DATA_CENTERS
 from bulkremove.domain.errors import SettingsError
-from bulkremove.domain.hosts import is_sandbox
+from bulkremove.domain.hosts import is_loopback, is_sandbox
 from bulkremove.domain.ledger import Quota
 
 ZOHO = Quota()
@@ -68,36 +68,10 @@ class Settings:
     """PEM files for a page that serves TLS itself; both or none."""
     protected_list: str = ""
     """File of protected learners; empty for protected.csv in the home folder, if it is there."""
-    nightly_source: str = ""
-    """Where nightly runs find their files: a folder, ``command ...`` or an https URL; empty for no nightly runs."""
-    nightly_only: tuple[str, ...] = ()
-    """Which rows of a nightly run's file are meant, if columns say who stays: ``COLUMN=VALUE`` each; empty: ask."""
-    nightly_header_row: int | None = None
-    """The row with the headings in a nightly run's file; 0: there are none; None: the first row that is not empty."""
-    nightly_sheet: str = ""
-    """The sheet to read of a nightly run's workbook; empty: its only one."""
-    nightly_columns: tuple[tuple[str, str], ...] = ()
-    """Role and column (heading or letter) of each id in a nightly run's file; empty: by their headings."""
-    nightly_hidden: str = "refuse"
-    """What becomes of hidden and struck-through rows of its file: ``refuse``, ``leave_out`` or ``include``."""
-    nightly_at: time | None = None
-    """Local time when `serve` and `worker` start a nightly run; None when cron or a timer starts them."""
-    nightly_zone: str = "UTC"
-    """IANA name of the time zone of ``nightly_at`` and ``nightly_window``."""
-    nightly_window: tuple[time, time] | None = None
-    """Local times between which a nightly run may send; None for always."""
-    nightly_missed: str = "run"
-    """What becomes of a missed nightly run: ``run`` or ``skip``."""
-    nightly_overlap: str = "wait"
-    """What a nightly run does while another one still runs: ``wait`` or ``skip``."""
-    baseline_factor: float = 3.0
-    """A nightly run's plan with more removals than the baseline times this factor is held."""
-    delay_days: int = 0
-    """Days between the announcement of a nightly run's plan and its run."""
+    nights: tuple[Night, ...] = ()
+    """The nightly runs, each from its own block of the settings file."""
     retention_days: int = 90
     """Days after which rows and reports of ended jobs, and files of nightly runs, are deleted; 0 for never."""
-    ping_url: str = ""
-    """https URL of a dead man's switch, called when a nightly run starts (with /start), ends well or fails (/fail)."""
     metrics_file: str = ""
     """File that a nightly run writes for node_exporter; empty for none."""
     largest_upload: int = 10
@@ -105,6 +79,10 @@ class Settings:
     sources: Mapping[str, str] = field(default_factory=dict)
     file: Path | None = None
     """The settings file, where there is one."""
+    night: Night | None = None
+    """The night that these settings are for; see ``for_night``."""
+    top: Settings | None = None
+    """For a night's settings: those of the whole installation, without what its block gives."""
 
     @property
     def people_url(self) -> str:
@@ -142,6 +120,68 @@ class Settings:
     def limit_text(self) -> str:
         """The limit as it is written in settings, such as ``30/60s``."""
         return f"{self.limit[0]}/{self.limit[1]:g}s"
+
+    def is_explicit(self, name: str) -> bool:
+        """Whether a flag or a variable gives this setting, which then goes before any block of the settings file."""
+        return self.sources.get(name) in (f"--{name.replace('_', '-')}", f"BULKREMOVE_{name.upper()}")
+
+    def with_account(self, name: str) -> Settings:
+        """The settings for another account: data centre and organisation in the settings file are not those of it."""
+        if name == self.account:
+            return self
+        not_its_own = {own for own in ("dc", "organization") if not self.is_explicit(own)}
+        return replace(
+            self,
+            account=name,
+            dc="us" if "dc" in not_its_own else self.dc,
+            organization="" if "organization" in not_its_own else self.organization,
+            sources={setting: source for setting, source in self.sources.items() if setting not in not_its_own},
+        )
+
+    def for_night(self, night: Night) -> Settings:
+        """The settings of one night: what its block gives goes before the top of the file, not before flags.
+
+        Raises SettingsError when a flag or a variable names another account than the block: rows would be removed in
+        the wrong organisation. What one night's block gives never counts for another night.
+        """
+        if self.top is not None:
+            return self.top.for_night(night)
+        if night.account and night.account != self.account and self.is_explicit("account"):
+            raise SettingsError(
+                f"{self.sources['account']} names account {self.account!r}, but night {night.name} is for account "
+                f"{night.account!r}. Nothing was sent.",
+                hint="Leave it out: each night has its account from its [[nights]] block.",
+            )
+        base = self.with_account(night.account or self.account)
+        given = {name: getattr(night, name) for name in OVERRIDES if not base.is_explicit(name)}
+        given = {name: value for name, value in given.items() if value not in ("", None)}
+        sources = {**base.sources, **dict.fromkeys(given, f"night {night.name}")}
+        own = replace(base, **given, sources=sources, night=night, top=self)
+        check_host_rules(own)
+        return own
+
+
+def check_host_rules(settings: Settings) -> None:
+    """Check what depends on whether runs go to Zoho or to a sandbox. Raises SettingsError."""
+    loopback = {is_loopback(urlsplit(url).netloc) for url in (settings.people_url, settings.token_url)}
+    if len(loopback) == 2:
+        raise SettingsError(
+            "The addresses of Zoho People and of its accounts don't belong together: one is a sandbox.",
+            hint="Set BULKREMOVE_API_URL and BULKREMOVE_ACCOUNTS_URL both; `bulkremove sandbox` prints them.",
+        )
+    if settings.sandbox:
+        return
+    if settings.speed != 1:
+        raise SettingsError(f"{settings.sources['speed']}: only the sandbox can run faster than real time.")
+    calls, window = settings.limit
+    peak = calls if window >= ZOHO.window else calls * -(-ZOHO.window // window)
+    if peak > ZOHO.calls:
+        raise SettingsError(
+            f"{settings.sources['limit']}: {settings.limit_text} would allow more than Zoho's {ZOHO.calls} calls a "
+            "minute and lock the account; more is for the sandbox."
+        )
+    if settings.lock < ZOHO.lock:
+        raise SettingsError(f"{settings.sources['lock']}: Zoho locks for {ZOHO.lock:g} s; less is for the sandbox.")
 
 
 def protected_path(settings: Settings) -> Path:

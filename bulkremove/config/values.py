@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
+from bulkremove.config.nights import OVERRIDES
 from bulkremove.domain.data_centers import ACCOUNTS_HOSTS, DATA_CENTERS, PEOPLE_HOSTS
 from bulkremove.domain.hosts import is_loopback
 from bulkremove.domain.operation import REMOVE_LEARNER
@@ -22,6 +23,7 @@ _OTHER_HEADERS = frozenset(
 )
 """Headers that mean something else here, in lower case."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
+_NIGHT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,39}", re.ASCII)
 
 
 def _account(value: object) -> str:
@@ -227,6 +229,27 @@ def _file(value: object) -> str:
     return str(Path(str(value)).expanduser().absolute())
 
 
+def _night_name(value: object) -> str:
+    if not isinstance(value, str) or _NIGHT_NAME.fullmatch(value) is None:
+        raise ValueError(f"{value!r} is no name of a night: letters, digits and '-' only, at most 40.")
+    return value
+
+
+def _source(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("source must be a folder, an https address or 'command PROGRAM ...'.")
+    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", value)  # of two letters at least: C: is a drive
+    if scheme and scheme[0].lower() not in ("https:", "http:"):
+        raise ValueError(f"a source can't begin with {scheme[0]!r}; give a folder, an https address or a command.")
+    return value
+
+
+def _file_name(value: object) -> str:
+    if not isinstance(value, str) or not value.strip() or "://" in value:
+        raise ValueError("give the name of a file with the addresses, such as notify-school.txt, and not an address.")
+    return value
+
+
 PARSERS: dict[str, Callable[[object], object]] = {
     "account": _account,
     "organization": _organization,
@@ -254,21 +277,28 @@ PARSERS: dict[str, Callable[[object], object]] = {
     "tls_key": _file,
     "largest_upload": _whole(1, 100),
     "protected_list": _file,
-    "nightly_source": str,
-    "nightly_only": _choices_of_rows,
-    "nightly_header_row": _whole(0, 1_000),
-    "nightly_sheet": str,
-    "nightly_columns": _columns,
-    "nightly_hidden": _choice("refuse", "leave_out", "include"),
-    "nightly_at": _time,
-    "nightly_zone": _zone,
-    "nightly_window": _window,
-    "nightly_missed": _choice("run", "skip"),
-    "nightly_overlap": _choice("wait", "skip"),
-    "baseline_factor": _factor,
-    "delay_days": _whole(0, 30),
     "retention_days": _whole(0, 36_500),
-    "ping_url": _https,
     "metrics_file": str,
 }
 """The parser of each setting. ``home`` has none here, since the settings file itself is looked for in that folder."""
+
+NIGHT_PARSERS: dict[str, Callable[[object], object]] = {
+    "name": _night_name,
+    "source": _source,
+    **{name: PARSERS[name] for name in OVERRIDES},
+    "only": _choices_of_rows,
+    "header_row": _whole(0, 1_000),
+    "sheet": str,
+    "columns": _columns,
+    "hidden": _choice("refuse", "leave_out", "include"),
+    "at": _time,
+    "zone": _zone,
+    "window": _window,
+    "missed": _choice("run", "skip"),
+    "overlap": _choice("wait", "skip"),
+    "baseline_factor": _factor,
+    "delay_days": _whole(0, 30),
+    "notify": _file_name,
+    "ping_url": _https,
+}
+"""The parser of each key of a block ``[[nights]]``."""

@@ -197,6 +197,8 @@ class Job:
     """The wordings that its plan counts as a proven removal."""
     operation: str = REMOVE_LEARNER.name
     """The name of its ``Operation``."""
+    night: str = ""
+    """The name of the night that made it; empty for a job of another front end."""
     rows_deleted: bool = False
     """Its rows were deleted after the retention period; only the totals are left."""
 

@@ -80,7 +80,7 @@ def offer(name: str, row: int) -> FileRefused:
     """The error for a file whose headings seem to stand in this row."""
     return FileRefused(
         f"{name}: the headings seem to stand in row {row}, below other lines.",
-        hint=f"If that is so, give --header-row {row}; for nightly runs set nightly_header_row.",
+        hint=f"If that is so, give --header-row {row}; for a night, write header_row = {row} into its block.",
         choices=Choices(header_row=row),
     )
 

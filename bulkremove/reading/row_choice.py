@@ -116,7 +116,7 @@ def _asked(undecided: Mapping[str, Mapping[str, int]], only: Sequence[str], name
     every = "every row that is left" if only else "every row"
     return FileRefused(
         f"{name}: {says}.",
-        hint=f"Say which rows are meant: {options}, or --only {ALL} for {every}; for nightly runs set nightly_only.",
+        hint=f"Say which rows are meant: {options}, or --only {ALL} for {every}; for a night, `only` in its block.",
         choices=Choices(only=tuple((label, tuple(counts.items())) for label, counts in undecided.items())),
     )
 

@@ -133,13 +133,14 @@ class RowJson(TypedDict):
 
 
 class JobJson(TypedDict):
-    """A job and its counts. ``due_at``: from when on a scheduled one runs."""
+    """A job and its counts. ``night``: that made it, or empty; ``due_at``: from when on a scheduled one runs."""
 
     job: str
     state: JobState
     reason: str
     end_reason: EndReason
     account: str
+    night: str
     host: str
     sandbox: bool
     source: str

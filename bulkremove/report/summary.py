@@ -61,6 +61,7 @@ def as_json(job: Job, tally: Tally) -> JobJson:
         "reason": job.reason,
         "end_reason": job.reason_code,
         "account": job.account,
+        "night": job.night,
         "host": job.host,
         "sandbox": job.sandbox,
         "source": job.source,

@@ -32,9 +32,9 @@ class Command:
     def __init__(self, line: str) -> None:
         self._line = line
 
-    def inbox(self, home: Path) -> Inbox:
-        """The folder ``nightly`` in ``home``."""
-        return Inbox(home / "nightly")
+    def inbox(self, folder: Path) -> Inbox:
+        """The ``folder`` that is given."""
+        return Inbox(folder)
 
     async def fetch(self, folder: Path) -> list[SourceFile]:
         """Run the program and save its output as one CSV file in ``folder``. Raises SourceFailed."""

@@ -18,7 +18,7 @@ class File:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def inbox(self, home: Path) -> Inbox:
+    def inbox(self, folder: Path) -> Inbox:
         """An inbox whose ``prepare`` raises SourceFailed, since a file is not a folder."""
         return Inbox(self._path)
 
@@ -35,7 +35,7 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self._inbox = Inbox(path)
 
-    def inbox(self, home: Path) -> Inbox:
+    def inbox(self, folder: Path) -> Inbox:
         """The folder itself."""
         return self._inbox
 

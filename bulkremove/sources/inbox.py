@@ -241,11 +241,6 @@ class Inbox:
         return True
 
 
-def sandbox_inbox(home: Path) -> Inbox:
-    """The inbox in ``home`` that nightly runs against a sandbox take files from: copies of those of the source."""
-    return Inbox(home / "sandbox")
-
-
 def _is_passed_over(name: str) -> bool:
     """Whether it is a hidden file, one that is still being written, or what systems and editors leave in folders."""
     return name.startswith((".", "~$")) or name.endswith(_UNFINISHED) or name.casefold() in _LITTER

@@ -25,8 +25,8 @@ class Source(Protocol):
         """Whether each ``fetch`` yields all data, changed or not; otherwise each file is a new one."""
         ...
 
-    def inbox(self, home: Path) -> Inbox:
-        """Where nightly runs take its files from; within ``home`` for a source without a folder of its own."""
+    def inbox(self, folder: Path) -> Inbox:
+        """Where nightly runs take its files from; ``folder`` for a source without a folder of its own."""
         ...
 
     async def fetch(self, folder: Path) -> list[SourceFile]:

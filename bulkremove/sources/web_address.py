@@ -21,9 +21,9 @@ class WebAddress:
     def __init__(self, url: str, token: str | None) -> None:
         self._url, self._token = url, token
 
-    def inbox(self, home: Path) -> Inbox:
-        """The folder ``nightly`` in ``home``."""
-        return Inbox(home / "nightly")
+    def inbox(self, folder: Path) -> Inbox:
+        """The ``folder`` that is given."""
+        return Inbox(folder)
 
     async def fetch(self, folder: Path) -> list[SourceFile]:
         """Save the response's body as one CSV file in ``folder``. Raises SourceFailed."""

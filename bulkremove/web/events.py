@@ -10,7 +10,6 @@ from aiohttp import web
 from aiohttp_sse import sse_response
 
 from bulkremove.app import App
-from bulkremove.app.daily_cap import why_over_cap
 from bulkremove.app.job_supervisor import JobSupervisor, RunningJob
 from bulkremove.app.review import why_review
 from bulkremove.domain.attempt import Outcome
@@ -137,7 +136,7 @@ class LiveUpdates:
             "chart": chart(await app.reports.timeline(job)) if at_rest else None,
             "failure": self._supervisor.failures.get(job.id, ""),
             "over": job.state.over,
-            "over_cap": await why_over_cap(app.context, job, tally.open) if job.state.approvable else "",
+            "over_cap": await app.plans.why_over_cap(job, tally.open) if job.state.approvable else "",
             "canary": await app.canaries.question(job) if waiting else "",
             "canary_lost": waiting is not None and waiting.removal is None,
             "review": why_review(job, tally.open, settings=app.settings, now=app.clock.wall(), front_end=FrontEnd.PAGE)

@@ -18,7 +18,6 @@ from aiohttp import web
 from bulkremove.app import App, Stop
 from bulkremove.app.audit_text import facts_in_words
 from bulkremove.app.job_supervisor import JobSupervisor
-from bulkremove.app.nightly import Scheduler
 from bulkremove.config import Settings
 from bulkremove.domain.errors import SettingsError
 from bulkremove.domain.hosts import is_loopback
@@ -99,7 +98,7 @@ async def serve(app: App, *, host: str, port: int, say: Callable[[str], None]) -
     _check(settings, host, has_users)
     sign_on = _sign_on(settings)
     sessions, supervisor = Sessions(app.users, users=has_users or sign_on is not None), app.supervisor()
-    nightly_stop, scheduler = Stop(), None
+    nightly_stop, nights = Stop(), list[asyncio.Task[None]]()
     stop = asyncio.Event()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
@@ -123,20 +122,20 @@ async def serve(app: App, *, host: str, port: int, say: Callable[[str], None]) -
                 say(f"Job {job.id} goes on.")
             for job in need_review:
                 say(f"Job {job.id} needs review before it goes on: open its page.")
-            if settings.nightly_source and settings.nightly_at is not None:
-                scheduler = asyncio.create_task(
-                    Scheduler(app.context, app.nightly_runs(supervisor), nightly_stop).run()
-                )
+            for scheduler in app.schedulers(supervisor, nightly_stop):
+                nights.append(asyncio.create_task(scheduler.run()))
                 mark = "SANDBOX: on copies of the files. " if settings.sandbox else ""
-                say(f"{mark}Nightly runs start at {settings.nightly_at:%H:%M} ({settings.nightly_zone}).")
+                say(
+                    f"{mark}Night {scheduler.night.name} starts at {scheduler.night.at:%H:%M} ({scheduler.night.zone})."
+                )
             await stop.wait()
             say("Stopping; the rows in flight are finished first.")
         finally:
             nightly_stop.ask("The server was stopped.", EndReason.SERVER_STOPPED, auto_resumable=True)
             await supervisor.close()
-            if scheduler is not None:
-                scheduler.cancel()
-                await asyncio.gather(scheduler, return_exceptions=True)
+            for night in nights:
+                night.cancel()
+            await asyncio.gather(*nights, return_exceptions=True)
 
 
 def _own_hosts(port: int) -> frozenset[str]:

@@ -114,8 +114,8 @@ class Sequences:
         home.mkdir(mode=0o700)
         at = time.gmtime(time.time() + 60.0)
         (home / "bulkremove.toml").write_text(
-            f"max_removals = {LEARNERS * 10}\nbaseline_factor = 999\n"
-            f'nightly_source = "{self._nights}"\nnightly_at = "{at.tm_hour:02}:{at.tm_min:02}"\n'
+            f"max_removals = {LEARNERS * 10}\n"
+            f'[[nights]]\nsource = "{self._nights}"\nbaseline_factor = 999\nat = "{at.tm_hour:02}:{at.tm_min:02}"\n'
         )
         told = (str(folder / "log.jsonl"), "--speed", str(SPEED), "--limit", f"{CALLS}/{WINDOW:g}s")
         variables = held.enter_context(sandbox(folder / "world.json", Path(told[0]), *told[1:]))

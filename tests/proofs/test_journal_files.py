@@ -32,9 +32,10 @@ def test_no_code_of_the_program_opens_the_journals_files_beside_sqlite(tmp_path:
     (nights / "leavers.csv").write_text(triples(3, first=15))
     (nights / "leavers.csv.ready").touch()
     with sandbox(world, tmp_path / "log.jsonl", "--limit", LIMIT) as variables:
-        ours = {"BULKREMOVE_LIMIT": LIMIT, "BULKREMOVE_NIGHTLY_SOURCE": str(nights)}
-        env = environment(**variables, **ours, **opened_files.variables(notes))
+        env = environment(**variables, BULKREMOVE_LIMIT=LIMIT, **opened_files.variables(notes))
         bulkremove = Bulkremove(tmp_path / "home", env)
+        bulkremove.home.mkdir(mode=0o700)
+        (bulkremove.home / "bulkremove.toml").write_text(f'[[nights]]\nsource = "{nights}"\n')
         _serve(bulkremove)
         assert 0 == bulkremove("run", str(file), "--yes", "--expect-missing").returncode
         job = bulkremove("jobs").stdout.split()[0]

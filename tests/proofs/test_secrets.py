@@ -281,7 +281,7 @@ def test_no_secret_stays_behind_a_night_whose_source_and_notices_fail(tmp_path: 
     world, _ = crowd(tmp_path, 3)
     with _refusing() as (port, asked):
         (home / "bulkremove.toml").write_text(
-            f'nightly_source = "http://127.0.0.1:{port}/list.csv"\nping_url = "http://127.0.0.1:{port}/{ping}"\n'
+            f'[[nights]]\nsource = "http://127.0.0.1:{port}/list.csv"\nping_url = "http://127.0.0.1:{port}/{ping}"\n'
         )
         env = environment(
             BULKREMOVE_NOTIFY=f"json://someone:{notice}@127.0.0.1:{port}/{notice}?+X-Key={notice}",

@@ -1,8 +1,8 @@
 """Nightly runs: which files they take in, which plans they hold for a person, and when they start."""
 
 from bulkremove.app.nightly.nightly_run import NightlyRuns
-from bulkremove.app.nightly.nightly_schedule import schedule
+from bulkremove.app.nightly.nightly_schedule import by_time, schedule
 from bulkremove.app.nightly.result import NightEnd, NightlyResult
 from bulkremove.app.nightly.scheduler import Scheduler
 
-__all__ = ["NightEnd", "NightlyResult", "NightlyRuns", "Scheduler", "schedule"]
+__all__ = ["NightEnd", "NightlyResult", "NightlyRuns", "Scheduler", "by_time", "schedule"]

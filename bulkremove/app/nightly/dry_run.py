@@ -28,8 +28,8 @@ class DryRun:
 
     def __init__(self, context: Context, jobs: Jobs, plans: Plans, intake: Intake, schedule: Schedule) -> None:
         self._context, self._jobs, self._plans, self._intake = context, jobs, plans, intake
-        self._earlier, self._schedule = EarlierJobs(context, jobs, plans), schedule
-        self._result = NightlyResult(sandbox=context.settings.sandbox)
+        self._earlier, self._schedule, self._night = EarlierJobs(context, jobs, plans), schedule, context.night
+        self._result = NightlyResult(context.night.name, sandbox=context.settings.sandbox)
         self._removals = 0
         """Removals that would be sent."""
         self._uncounted = 0
@@ -39,7 +39,7 @@ class DryRun:
         """Return what the nightly run would do and say if it started now, or at its next time if it has one."""
         result, now = self._result, self._context.clock.wall()
         start = now
-        if self._context.settings.nightly_at is not None:
+        if self._night.at is not None:
             ((_, start),) = self._schedule.next_starts(now, 1)
         until = self._schedule.open_until(start)
         if until is None:
@@ -58,7 +58,7 @@ class DryRun:
         if self._context.storage.exists:
             for job in await self._earlier.waiting(result.held_jobs):
                 expires = job.state is JobState.HELD and seconds_between(job.driven_at, now) > APPROVAL_SECONDS
-                result.waiting += [waiting_text(job)] * (not expires)
+                result.waiting += [waiting_text(job, self._context.settings)] * (not expires)
         return result
 
     async def _earlier_jobs(self, now: Epoch) -> None:
@@ -119,7 +119,7 @@ class DryRun:
         self._result.plans.append(preview)
         if why := await self._intake.reasons_to_hold(preview, path, earlier=await self._intake.taken(path)):
             self._result.hold(name, why)
-        elif days := self._context.settings.delay_days:
+        elif days := self._night.delay_days:
             due_at = later(self._context.clock.wall(), days * DAY)
             self._result.scheduled.append(scheduled_text(name, due_at))
         else:

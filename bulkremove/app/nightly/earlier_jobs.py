@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Collection
 from bulkremove.app.context import Context
 from bulkremove.app.daily_cap import over_daily_cap
 from bulkremove.app.jobs import Jobs
-from bulkremove.app.nightly.result import NightlyResult, scheduled_text
+from bulkremove.app.nightly.result import NightlyResult, is_lost, scheduled_text
 from bulkremove.app.plans import Plans
 from bulkremove.app.protected_list import shrunk_list
 from bulkremove.app.review import review_text
@@ -26,9 +26,9 @@ class EarlierJobs:
         self._context, self._jobs, self._plans = context, jobs, plans
 
     async def all(self, *states: JobState) -> list[Job]:
-        """The jobs in these states that go where this run goes: to Zoho, or to the same sandbox."""
-        host = self._context.settings.host
-        return [job for job in await self._jobs.all(*states) if lead_alike(job.host, host)]
+        """The night's jobs in these states that go where this run goes: to Zoho, or to the same sandbox."""
+        host, night = self._context.settings.host, self._context.night.name
+        return [job for job in await self._jobs.all(*states) if job.night == night and lead_alike(job.host, host)]
 
     async def in_turn(self, result: NightlyResult) -> AsyncGenerator[Job]:
         """Iterate over the jobs that go on tonight, the oldest first: approved, due, left by a kill, or auto-resumable.
@@ -38,7 +38,7 @@ class EarlierJobs:
         """
         for listed in reversed(await self.all(*STATES)):
             job, now = await self._jobs.find(listed.id), self._context.clock.wall()
-            if job.state not in STATES or job.origin is not FrontEnd.NIGHTLY or await self._jobs.is_running(job):
+            if job.state not in STATES or await self._jobs.is_running(job):
                 continue
             is_scheduled = job.state is JobState.SCHEDULED
             if job.due_at is not None and job.due_at > now:
@@ -55,25 +55,40 @@ class EarlierJobs:
 
         ``tonight``: removals that count for today beside those that were sent or confirmed.
         """
+        settings = self._context.settings
+        if job.account != settings.account:
+            return f"It was made for account {job.account!r}, and its night is for account {settings.account!r} now."
         since = job.driven_at if job.due_at is None else max(job.driven_at, job.due_at)
         is_theirs = job.state is not JobState.SCHEDULED and job.driven_by is not FrontEnd.NIGHTLY
-        if shrunk := shrunk_list(job, self._context.settings):
+        if shrunk := shrunk_list(job, settings):
             return shrunk
         rows_left = (await self._jobs.tally(job)).open
         if not rows_left:
             return None  # it was killed before its report; nothing can be sent
         if is_theirs or job.reason_code is EndReason.STANDSTILL or not is_recent(since, now, APPROVAL_SECONDS):
             return f"It needs review. {review_text(job, rows_left, now)}"
-        if job.state is JobState.SCHEDULED and self._context.settings.four_eyes:
+        if job.state is JobState.SCHEDULED and settings.four_eyes:
             return "Two people must agree (four_eyes), so one has to approve it."
-        return await over_daily_cap(self._context, job, rows_left, more=tonight) or None
+        return await over_daily_cap(self._context, job, rows_left, cap=settings.max_removals, more=tonight) or None
 
     async def waiting(self, named: Collection[str]) -> list[Job]:
-        """The jobs that wait for a person, the oldest first, but for those of these ids."""
+        """The jobs that wait for a person, the oldest first, but for those of these ids.
+
+        Those of the account's nights that are no longer in the settings wait too, whatever their state.
+        """
+        settings = self._context.settings
+        lost = [
+            job
+            for job in await self._jobs.all(*STATES, JobState.HELD)
+            if is_lost(job, settings) and (job.account, job.host) == (settings.account, settings.host)
+        ]
+        own = [
+            job
+            for job in await self.all(JobState.HELD, JobState.PAUSED)
+            if job.state is JobState.HELD or not job.auto_resumable
+        ]
         return [
             job
-            for job in reversed(await self.all(JobState.HELD, JobState.PAUSED))
-            if job.origin is FrontEnd.NIGHTLY
-            and job.id not in named
-            and (job.state is JobState.HELD or not (job.auto_resumable or await self._jobs.is_running(job)))
+            for job in reversed([*own, *lost])
+            if job.id not in named and (job.state is JobState.HELD or not await self._jobs.is_running(job))
         ]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from bulkremove.app.results import Preview
-from bulkremove.config import Settings
+from bulkremove.config import Night
 
 BASELINE_RUNS = 10
 """The number of latest nightly runs that make the baseline."""
@@ -19,8 +19,9 @@ MAX_FILE_AGE = 86_400.0 + 3600.0
 
 def reasons_to_hold(
     preview: Preview,
-    settings: Settings,
     *,
+    night: Night,
+    four_eyes: bool,
     sizes: Sequence[int],
     header_before: tuple[str, ...] | None,
     protected_before: int | None,
@@ -29,7 +30,7 @@ def reasons_to_hold(
 ) -> str | None:
     """Why a person must look at the plan first, in sentences; None when a nightly run may run it.
 
-    ``sizes``: removals of the last nightly runs; ``tonight``: those of the files before this one in the same run, which
+    ``sizes``: removals of the night's last runs; ``tonight``: those of the files before this one in the same run, which
     count too, since many files of usual size remove as many people as a large one; ``header_before``: the columns of
     the file before this one; ``protected_before``: entries of the protected list then; ``age``: seconds since the file
     was changed.
@@ -41,7 +42,7 @@ def reasons_to_hold(
     baseline = median(sizes[:BASELINE_RUNS]) if sizes else None
     if plan.removals and baseline is None:
         reasons.append("No nightly run has removed anybody yet, so there is nothing to compare it with.")
-    elif baseline is not None and plan.removals and plan.removals + tonight > settings.baseline_factor * baseline:
+    elif baseline is not None and plan.removals and plan.removals + tonight > night.baseline_factor * baseline:
         after = f", after {tonight:,} of the files before it in this night" if tonight else ""
         reasons.append(
             f"It removes {plan.removals:,} learners{after}; the median of the last nightly runs is {baseline:,.0f}."
@@ -52,7 +53,7 @@ def reasons_to_hold(
         )
     if preview.is_canary and plan.removals:
         reasons.append("Nobody has confirmed a removal on this account yet, and the first one is made by hand.")
-    if settings.four_eyes and plan.removals:
+    if four_eyes and plan.removals:
         reasons.append("Two people must agree (four_eyes), so one has to approve it.")
     if not plan.removals and plan.open_in:
         reasons.append(f"All its rows are still to be sent by job {', '.join(plan.open_in)}.")

@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
+from bulkremove.app.night_sources import night_source
 from bulkremove.app.nightly.hold_rules import BASELINE_RUNS, reasons_to_hold
 from bulkremove.app.nightly.intake_notices import notices_about
 from bulkremove.app.nightly.repeated_content import why_passed_over
@@ -26,8 +27,8 @@ from bulkremove.domain.job import Job, JobState
 from bulkremove.platform.local_time import local
 from bulkremove.platform.secure_files import private_folder
 from bulkremove.reading.options import Hidden, ReadOptions
-from bulkremove.sources import Source, SourceFile, source_of
-from bulkremove.sources.inbox import Inbox, original_name, sandbox_inbox
+from bulkremove.sources import Source, SourceFile
+from bulkremove.sources.inbox import Inbox, original_name
 from bulkremove.storage.interface.nightly import TakenFile
 from bulkremove.storage.interface.records import IntakeResult, Record
 
@@ -35,11 +36,13 @@ DAY = 86_400.0
 
 
 class Intake:
-    """Takes in the files of the ``nightly_source``."""
+    """Takes in the files of a night's source."""
 
     def __init__(self, context: Context, jobs: Jobs, plans: Plans, outbox: Outbox) -> None:
         self._context, self._jobs, self._plans, self._outbox = context, jobs, plans, outbox
-        self._storage, self._sandbox = context.storage, context.settings.sandbox_host
+        self._storage, self._sandbox, self._night = context.storage, context.settings.sandbox_host, context.night
+        self._key = {"night": self._night.name, "sandbox": self._sandbox}
+        self._export_folder = self._night.export_folder(context.settings.home)
         self.begin()
 
     def begin(self) -> None:
@@ -48,20 +51,14 @@ class Intake:
 
     @property
     def source(self) -> Source:
-        """Where the files come from. Raises SourceFailed when none is set."""
-        text = self._context.settings.nightly_source
-        if not text:
-            raise SourceFailed(
-                "There is no nightly_source.", hint="Set it in bulkremove.toml: a folder, an address or a command."
-            )
-        return source_of(text, self._context.environ)
+        """Where the files come from. Raises SourceFailed for an address of an unknown kind."""
+        return night_source(self._night, self._context)
 
     @property
     def inbox(self) -> Inbox:
-        """The folder that files are taken from. Raises SourceFailed when no source is set."""
-        home = self._context.settings.home
-        inbox = self.source.inbox(home)
-        return sandbox_inbox(home) if self._sandbox else inbox
+        """The folder that files are taken from. Raises SourceFailed for an address of an unknown kind."""
+        inbox = self.source.inbox(self._export_folder)
+        return Inbox(self._night.sandbox_folder(self._context.settings.home)) if self._sandbox else inbox
 
     @property
     def finds_all_again(self) -> bool:
@@ -91,13 +88,13 @@ class Intake:
 
     def obstacles(self) -> list[str]:
         """Sentences about what lies in the source's folder and can't be taken. Raises SourceFailed."""
-        real = self.source.inbox(self._context.settings.home)
+        real = self.source.inbox(self._export_folder)
         return real.obstacles() if real.path.is_dir() else []
 
     async def look(self, scratch: Path) -> AsyncGenerator[tuple[SourceFile, bool]]:
         """Iterate over what a real run would take in now, and whether it is whole. An export goes to ``scratch``."""
         source = self.source
-        inbox = source.inbox(self._context.settings.home)
+        inbox = source.inbox(self._export_folder)
         if source.is_export:
             for file in await source.fetch(scratch):
                 yield file, True
@@ -108,7 +105,7 @@ class Intake:
 
     async def _copy_files(self, inbox: Inbox, result: NightlyResult, again: str | None) -> None:
         """Copy what a real run would take in now to the ``inbox``, and what a run took before if it is asked for."""
-        source = self.source.inbox(self._context.settings.home)
+        source = self.source.inbox(self._export_folder)
         async for file, is_whole in self.look(inbox.path):
             try:
                 if not is_whole:
@@ -134,11 +131,10 @@ class Intake:
         """The record of the file's content, if it was taken before. Raises SourceFailed."""
         if not self._storage.exists:
             return None
-        return await self._storage.nightly.taken(Inbox(path.parent).digest(path), sandbox=self._sandbox)
+        return await self._storage.nightly.taken(Inbox(path.parent).digest(path), **self._key)
 
     async def _why_passed_over(self, earlier: TakenFile) -> str:
-        is_export, sandbox = self.source.is_export, self._sandbox
-        return await why_passed_over(earlier, self._storage, is_export=is_export, sandbox=sandbox)
+        return await why_passed_over(earlier, self._storage, is_export=self.source.is_export, **self._key)
 
     async def take_in(
         self, inbox: Inbox, result: NightlyResult, again: str | None, stopping: Callable[[], bool]
@@ -179,7 +175,7 @@ class Intake:
         """Make a job of a file in ``working``, which a killed run may have left there; its id if it may run now."""
         nightly, name = self._storage.nightly, original_name(path)
         key = inbox.digest(path)
-        earlier = await nightly.taken(key, sandbox=self._sandbox)
+        earlier = await nightly.taken(key, **self._key)
         if earlier is not None and earlier.place == path.name:  # a killed nightly run left it here
             if earlier.held:
                 inbox.put(path, inbox.held)
@@ -192,24 +188,24 @@ class Intake:
         elif earlier is not None and not is_again and (repeated := await self._why_passed_over(earlier)):
             await self._put_repeated(inbox, path, repeated, result)
             return None
-        await nightly.take(key, name, path.name, sandbox=self._sandbox, at=self._context.clock.wall())
+        await nightly.take(key, name, path.name, **self._key, at=self._context.clock.wall())
         try:
             with inbox.open(path) as file:
                 preview = await self.preview(file, name)
         except FileRefused as refused:
-            await self._storage.record(IntakeResult(key, self._sandbox, None, str(refused)))
+            await self._storage.record(IntakeResult(key, **self._key, job=None, held=str(refused)))
             # The refusal quotes cells, and a notice may be read by more people than the file.
             hint = f"`bulkremove preview {inbox.held / name}` says which cells, and how to mend them."
             text = f"It is damaged, empty or doubtful: {hint}"
             await self._hold(inbox, path, key, str(refused), result, notice_text=text)
             return None
         why = await self.reasons_to_hold(preview, path, earlier=None if is_again else earlier)
-        delay = self._context.settings.delay_days
+        delay = self._night.delay_days
         due_at = later(self._context.clock.wall(), delay * DAY) if delay and not why else None
 
         def records(job: Job) -> list[Record]:
             notices = notices_about(self._outbox, job, preview.plan.removals)
-            return [IntakeResult(key, self._sandbox, job.id, job.reason), *notices]
+            return [IntakeResult(key, **self._key, job=job.id, held=job.reason), *notices]
 
         folder = inbox.held if why else inbox.done
         job = await self._plans.submit_nightly(preview, records, folder=folder, held=why, due_at=due_at, by=NIGHTLY_RUN)
@@ -227,7 +223,7 @@ class Intake:
             inbox.put(path, inbox.done)
             result.unchanged.append(f"{name}: {why}")
             return
-        why = f"{why} `bulkremove nightly --again {name}` runs it anew."
+        why = f"{why} `bulkremove nightly --night {self._night.name} --again {name}` runs it anew."
         await self._hold(inbox, path, path.name, why, result)
 
     async def put_away(self, inbox: Inbox) -> None:
@@ -243,13 +239,13 @@ class Intake:
 
     async def preview(self, file: Path | BinaryIO, name: str) -> Preview:
         """The plan of a file. Raises FileRefused."""
-        settings = self._context.settings
+        night = self._night
         options = ReadOptions(
-            sheet=settings.nightly_sheet or None,
-            columns=dict(settings.nightly_columns),
-            hidden=Hidden(settings.nightly_hidden),
-            only=settings.nightly_only,
-            header_row=settings.nightly_header_row,
+            sheet=night.sheet or None,
+            columns=dict(night.columns),
+            hidden=Hidden(night.hidden),
+            only=night.only,
+            header_row=night.header_row,
         )
         return await self._plans.preview_in_subprocess(file, name=name, options=options)
 
@@ -261,11 +257,14 @@ class Intake:
         whose = preview.plan.client, preview.plan.host
         sizes, last = list[int](), None
         if self._storage.exists:  # a dry run makes no journal
-            last = await self._storage.jobs.newest_nightly(*whose)
-            sizes = await self._storage.nightly.sizes(*whose, before=self._began_at, count=BASELINE_RUNS)
+            last = await self._storage.jobs.newest_nightly(*whose, night=self._night.name)
+            sizes = await self._storage.nightly.sizes(
+                *whose, night=self._night.name, before=self._began_at, count=BASELINE_RUNS
+            )
         why = reasons_to_hold(
             preview,
-            self._context.settings,
+            night=self._night,
+            four_eyes=self._context.settings.four_eyes,
             sizes=sizes,
             tonight=self._removals,
             header_before=last.header if last else None,
@@ -286,7 +285,9 @@ class Intake:
         name = original_name(path)
         body = f"{name} is held, and nothing of it was sent. {notice_text or why}"
         await self._outbox.add(f"held:{notice_key}", f"held: {name}. Look at the file", body)
-        await self._context.record(NIGHTLY_RUN, "held", name=name, host=self._context.settings.host)
+        await self._context.record(
+            NIGHTLY_RUN, "held", name=name, host=self._context.settings.host, night=self._night.name
+        )
         inbox.put(path, inbox.held)
         result.hold(name, why)
 

@@ -15,6 +15,7 @@ from datetime import date
 from itertools import count
 from pathlib import Path
 
+from bulkremove.app.accounts import Accounts
 from bulkremove.app.context import Context
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.app.jobs import Jobs
@@ -29,7 +30,7 @@ from bulkremove.app.protected_list import protected_learners
 from bulkremove.app.results import RunResult
 from bulkremove.app.retention import Retention
 from bulkremove.app.runs import Runs
-from bulkremove.app.stopping import NIGHTLY_CLAIMS, Stopping
+from bulkremove.app.stopping import Stopping, nightly_claim
 from bulkremove.domain.clock import Epoch, later, seconds_between
 from bulkremove.domain.errors import (
     BulkremoveError,
@@ -59,11 +60,12 @@ WINDOW_OVER = "The time window for nightly runs is over; the next one goes on."
 
 
 class NightlyRuns:
-    """The nightly runs of one context; ``supervisor`` runs their jobs."""
+    """The runs of the night that a context is for; ``supervisor`` runs their jobs."""
 
     def __init__(
         self,
         context: Context,
+        accounts: Accounts,
         jobs: Jobs,
         plans: Plans,
         runs: Runs,
@@ -72,20 +74,22 @@ class NightlyRuns:
         supervisor: JobSupervisor,
     ) -> None:
         self._context, self._storage, self._plans = context, context.storage, plans
+        self.night, self._accounts = context.night, accounts
         self._sandbox = context.settings.sandbox_host
+        self._key = {"night": self.night.name, "sandbox": self._sandbox}
         self._jobs, self._runs, self._retention, self._supervisor = jobs, runs, retention, supervisor
-        self._stopping, self._claim = stopping, NIGHTLY_CLAIMS[bool(self._sandbox)]
+        self._stopping, self._claim = stopping, nightly_claim(self.night.name, sandbox=bool(self._sandbox))
         self.outbox = Outbox(context)
         self._intake = Intake(context, jobs, plans, self.outbox)
         self._earlier = EarlierJobs(context, jobs, plans)
 
     @property
     def schedule(self) -> Schedule:
-        """When nightly runs start and may send."""
-        return schedule(self._context.settings)
+        """When the night's runs start and may send."""
+        return schedule(self.night)
 
     async def run(self, *, stop: Stop, again: str | None = None, day: date | None = None) -> NightlyResult:
-        """Do one nightly run. Raises JobBusy while another one runs, SourceFailed when no source is set.
+        """Do one run of the night. Raises JobBusy while another one runs, SourceFailed for a source of no known kind.
 
         ``again``: the name of a held file whose content was run before and is to be run once more; ``day``: the local
         date that the run belongs to, today without it.
@@ -95,7 +99,7 @@ class NightlyRuns:
             number, result = await self._run(stop, again, day or local(self._context.clock.wall()).date())
         if failure := await self.outbox.send_due():  # after the claim, since a mail server may let us wait
             result.failures.append(failure)
-        elif (waiting := await self._storage.nightly.waiting_notices()) and not self._sandbox:
+        elif (waiting := (await self._storage.nightly.waiting_notices()).get(self.night.name)) and not self._sandbox:
             result.unsent = f"{waiting:,} notice(s). {self.outbox.why_nobody()}".strip()
         skew = self._runs.clock_skew
         at = self._context.clock.wall()
@@ -106,7 +110,7 @@ class NightlyRuns:
 
     @asynccontextmanager
     async def _claimed(self) -> AsyncIterator[None]:
-        """Hold the claim of nightly runs. The dead man's switch is pinged even when the journal can't be written."""
+        """Hold the claim of the night. The dead man's switch is pinged even when the journal can't be written."""
         async with AsyncExitStack() as stack:
             try:
                 await stack.enter_async_context(self._storage.claims.hold(self._claim))
@@ -116,15 +120,15 @@ class NightlyRuns:
             yield
 
     async def last_date(self) -> date | None:
-        """The local date of the last nightly run that started or was left out."""
-        last = await self._storage.nightly.last_date(sandbox=self._sandbox)
+        """The local date of the last run of the night that started or was left out."""
+        last = await self._storage.nightly.last_date(**self._key)
         return date.fromisoformat(last) if last else None
 
     async def skip(self, day: date, why: str) -> None:
         """Record that a nightly run does not take place, and notify people."""
         notices = self.outbox.notices(f"left_out:{day}", f"the nightly run of {day} was left out. Find out why", why)
         at = self._context.clock.wall()
-        await self._storage.nightly.skip(day.isoformat(), *notices, sandbox=self._sandbox, at=at)
+        await self._storage.nightly.skip(day.isoformat(), *notices, **self._key, at=at)
 
     async def report_late(self, day: date) -> None:
         """Notify people that a nightly run starts long after its time, since something must have gone wrong."""
@@ -132,19 +136,21 @@ class NightlyRuns:
         await self.outbox.add(f"late:{day}", f"the nightly run of {day} is late. Find out why", text)
 
     async def dry_run(self) -> NightlyResult:
-        """What a nightly run would do; takes, stores and sends nothing."""
+        """What a run of the night would do; takes, stores and sends nothing. Raises SettingsError as to its account."""
+        self._accounts.check_night()
         dry_run = DryRun(self._context, self._jobs, self._plans, self._intake, self.schedule)
         return await dry_run.run()
 
     async def _run(self, stop: Stop, again: str | None, day: date) -> tuple[int, NightlyResult]:
         """Do all that nobody else may do meanwhile; the number of the run, and its result."""
-        clock, result = self._context.clock, NightlyResult(sandbox=bool(self._sandbox))
+        clock, result = self._context.clock, NightlyResult(self.night.name, sandbox=bool(self._sandbox))
         self._runs.clock_skew = None  # the clock may have been changed since the last run
         self._intake.begin()
-        run = await self._storage.nightly.begin(day.isoformat(), sandbox=self._sandbox, at=clock.wall())
+        run = await self._storage.nightly.begin(day.isoformat(), **self._key, at=clock.wall())
         await self.outbox.notifier.ping("/start")
         alone = ExitStack()
         try:
+            self._accounts.check_night()
             await self._expire()
             inbox = await self._fill(result, again, alone)
             until = self.schedule.open_until(clock.wall())
@@ -165,7 +171,7 @@ class NightlyRuns:
                 await self._intake.put_away(inbox)
             await self._tidy(result)
             known = {job.id for job in result.ran} | result.held_jobs
-            result.waiting += [waiting_text(job) for job in await self._earlier.waiting(known)]
+            result.waiting += [waiting_text(job, self._context.settings) for job in await self._earlier.waiting(known)]
         except (BulkremoveError, OSError) as error:  # the source's folder may vanish at any moment
             why = str(error)
             if isinstance(error, OSError):
@@ -281,7 +287,12 @@ class NightlyRuns:
         for tries in count():
             open_until = schedule.open_until(clock.wall()) if schedule.window else None
             ended = await self._supervisor.drive(
-                job_id, stop=stop.part(), by=NIGHTLY_RUN, open_until=open_until, one_at_a_time=tries > 0
+                job_id,
+                runs=self._runs,
+                stop=stop.part(),
+                by=NIGHTLY_RUN,
+                open_until=open_until,
+                one_at_a_time=tries > 0,
             )
             again_at = later(clock.wall(), PAGE_RETRY_SECONDS)
             is_over = tries >= MAX_PAGE_RETRIES if open_until is None else again_at >= open_until

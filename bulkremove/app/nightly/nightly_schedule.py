@@ -1,17 +1,21 @@
-"""The schedule of nightly runs that the settings describe."""
+"""The schedule of a night, and the order of several."""
 
 from __future__ import annotations
 
-from datetime import time
+from collections.abc import Iterable
+from datetime import date, time
 from zoneinfo import ZoneInfo
 
-from bulkremove.config import Settings
+from bulkremove.config import Night
 from bulkremove.domain.schedule import Missed, Schedule, Window
 
 
-def schedule(settings: Settings) -> Schedule:
-    """The schedule that the settings describe."""
-    window = Window(*settings.nightly_window) if settings.nightly_window else None
-    return Schedule(
-        settings.nightly_at or time(0), ZoneInfo(settings.nightly_zone), Missed(settings.nightly_missed), window
-    )
+def schedule(night: Night) -> Schedule:
+    """The schedule that the night's block describes."""
+    window = Window(*night.window) if night.window else None
+    return Schedule(night.at or time(0), ZoneInfo(night.zone), Missed(night.missed), window)
+
+
+def by_time(nights: Iterable[Night], day: date) -> list[Night]:
+    """The nights in the order in which they start on a day; those that have no time come first."""
+    return sorted(nights, key=lambda night: (night.at is not None, schedule(night).start_of(day)))

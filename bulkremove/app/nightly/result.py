@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bulkremove.app.results import Preview, RunResult
+from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import EndReason, Job, JobState
 from bulkremove.domain.row import Status
@@ -34,6 +35,8 @@ class NightEnd(StrEnum):
 class NightlyResult:
     """What a nightly run did. ``held`` and ``failures``: sentences about files and jobs."""
 
+    night: str
+    """The name of the night."""
     sandbox: bool = False
     """Whether it ran against a sandbox, on copies of the files."""
     ended: list[RunResult] = field(default_factory=list)
@@ -110,9 +113,14 @@ def scheduled_text(name: str, due_at: Epoch) -> str:
     return f"{name} runs in the first nightly run after {local(due_at):%Y-%m-%d %H:%M}."
 
 
-def waiting_text(job: Job) -> str:
+def is_lost(job: Job, settings: Settings) -> bool:
+    """Whether no night goes on with the job: that which made it is not in the settings any more."""
+    return bool(job.night) and job.night not in {night.name for night in settings.nights}
+
+
+def waiting_text(job: Job, settings: Settings) -> str:
     """Which job waits for a person, why, and what to do, in sentences."""
-    what = f"approve {job.id}" if job.state is JobState.HELD else f"resume {job.id}"
-    return (
-        f"{job.source} ({job.id}): {job.reason} `bulkremove {what}`, or the page; `bulkremove cancel {job.id}` ends it."
-    )
+    what = f"approve {job.id}" if job.state.approvable else f"resume {job.id}"
+    lost = f"Night {job.night}, which made it, is not in the settings any more." if is_lost(job, settings) else ""
+    why = " ".join(filter(None, (job.reason, lost)))
+    return f"{job.source} ({job.id}): {why} `bulkremove {what}`, or the page; `bulkremove cancel {job.id}` ends it."

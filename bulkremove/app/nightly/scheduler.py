@@ -1,4 +1,4 @@
-"""The scheduler: starts each nightly run at its time, and sends the notices that are due.
+"""The scheduler: starts each run of a night at its time, and sends the notices that are due.
 
 For `serve` and `worker`, which are long-lived; cron and systemd timers run `bulkremove nightly` instead.
 """
@@ -20,10 +20,11 @@ STILL_RAN = "The previous nightly run was still running when this one was due."
 
 
 class Scheduler:
-    """Starts the nightly runs of a long-lived process. ``stop``: ends it and a nightly run under way."""
+    """Starts the runs of one night in a long-lived process. ``stop``: ends it and a run under way."""
 
     def __init__(self, context: Context, nightly_runs: NightlyRuns, stop: Stop) -> None:
         self._context, self._nightly_runs, self._stop = context, nightly_runs, stop
+        self.night = nightly_runs.night
         self._since = context.clock.wall()
 
     async def run(self) -> None:
@@ -41,7 +42,7 @@ class Scheduler:
         """Run the nightly run that is due; without one, send the notices that are due. Raises BulkremoveError."""
         schedule, now = self._nightly_runs.schedule, self._context.clock.wall()
         last = await self._nightly_runs.last_date()
-        day = schedule.due(last, now) if self._context.settings.nightly_at is not None else None
+        day = schedule.due(last, now) if self.night.at is not None else None
         if day is not None and last is None and schedule.start_of(day) < self._since:
             day = None  # before the first nightly run there is none to catch up on
         if day is None:
@@ -53,7 +54,7 @@ class Scheduler:
             return
         if late:
             await self._nightly_runs.report_late(day)
-        skips_overlap = self._context.settings.nightly_overlap == "skip"
+        skips_overlap = self.night.overlap == "skip"
         try:
             await self._nightly_runs.run(stop=self._stop.part(), day=day)
         except JobBusy:

@@ -24,13 +24,16 @@ MAX_WAIT = 3600.0
 
 
 class Outbox:
-    """The notices of one context. Of runs against a sandbox nobody is notified, and no dead man's switch is pinged."""
+    """The notices of the night that a context is for.
+
+    Of runs against a sandbox nobody is notified, and no dead man's switch is pinged.
+    """
 
     def __init__(self, context: Context) -> None:
-        self._context, self._is_sandbox = context, context.settings.sandbox
+        self._context, self._is_sandbox, self._night = context, context.settings.sandbox, context.night
         self.failure: BulkremoveError | None = None
         """Why the addresses can't be used; the notices wait then."""
-        ping_url = "" if self._is_sandbox else context.settings.ping_url
+        ping_url = "" if self._is_sandbox else self._night.ping_url
         try:
             addresses, origin = ([], "") if self._is_sandbox else _addresses(context)
             self.notifier = Notifier(addresses, ping_url, origin)
@@ -41,14 +44,14 @@ class Outbox:
         """The notice to be stored with other records, if anybody is notified; its text names no learner.
 
         ``key``: of several notices with the same key only the first is stored. ``subject``: what happened and what to
-        do; machine and account are named before it.
+        do; machine, account and night are named before it.
         """
         if self._is_sandbox:
             return ()
         at, path = self._context.clock.wall(), str(attachment) if attachment else None
-        where = f"bulkremove on {platform.node()}, account {self._context.settings.account}"
+        where = f"bulkremove on {platform.node()}, account {self._context.settings.account}, night {self._night.name}"
         subject = "".join(c if c.isprintable() else " " for c in f"{where}: {subject}")
-        return (Notice(key, subject, body, path, at),)
+        return (Notice(key, subject, body, path, at, self._night.name),)
 
     async def add(self, key: str, subject: str, body: str, attachment: Path | None = None) -> None:
         """Put a notice into the outbox."""
@@ -74,13 +77,13 @@ class Outbox:
                 except NoticeFailed as failed:
                     failures.append(failed.message)
                     wait = min(60.0 * 2**notice.tries, MAX_WAIT)
-                    await nightly.notice_failed(notice.key, next_at=later(clock.wall(), wait))
+                    await nightly.notice_failed(notice, next_at=later(clock.wall(), wait))
                 else:
-                    await nightly.notice_sent(notice.key, at=clock.wall())
+                    await nightly.notice_sent(notice, at=clock.wall())
 
         with suppress(JobBusy):  # another process sends them right now
-            async with self._context.storage.claims.hold("notices"):
-                await asyncio.gather(*map(send, await nightly.due_notices(clock.wall())))
+            async with self._context.storage.claims.hold(f"notices-{self._night.name}"):
+                await asyncio.gather(*map(send, await nightly.due_notices(clock.wall(), night=self._night.name)))
         if failures:
             logging.getLogger(__name__).warning("%s", failures[0])
         return failures[0] if failures else ""
@@ -91,10 +94,10 @@ class Outbox:
             return str(self.failure)
         if self.notifier.addresses:
             return ""
-        file = self._context.settings.home / NOTIFY_FILE
+        where = "" if self._night.notify else ", or set BULKREMOVE_NOTIFY"
         return (
-            f"Nobody is notified, since there are no addresses. Write apprise URLs to {file} (chmod 600), one a line, "
-            "or set BULKREMOVE_NOTIFY."
+            f"Nobody is notified, since there are no addresses. Write apprise URLs to {_file(self._context)} (chmod "
+            f"600), one a line{where}."
         )
 
     async def send_test(self) -> int:
@@ -115,12 +118,16 @@ class Outbox:
 
 
 def _addresses(context: Context) -> tuple[list[str], str]:
-    """Addresses from BULKREMOVE_NOTIFY, else from the private file notify.txt in the home folder, and where they stand.
+    """The night's addresses, one a line, and where they stand: its own file, else BULKREMOVE_NOTIFY, else notify.txt.
 
-    There is one a line. Raises LocalFileFailed.
+    Each file is private. Raises LocalFileFailed.
     """
-    path, text = context.settings.home / NOTIFY_FILE, context.environ.get("BULKREMOVE_NOTIFY")
+    path, text = _file(context), "" if context.night.notify else context.environ.get("BULKREMOVE_NOTIFY")
     lines = (text or read_private(path) or "").split("\n")
     return [
         line.strip() for line in lines if line.strip() and not line.strip().startswith("#")
     ], "BULKREMOVE_NOTIFY" if text else str(path)
+
+
+def _file(context: Context) -> Path:
+    return context.settings.home / Path(context.night.notify or NOTIFY_FILE).expanduser()

@@ -92,8 +92,8 @@ class JobStore(Protocol):
         """The job that a program confirmed with this idempotency key."""
         ...
 
-    async def newest_nightly(self, client: str, host: str) -> Job | None:
-        """The newest job of a client's nightly runs that was confirmed."""
+    async def newest_nightly(self, client: str, host: str, *, night: str) -> Job | None:
+        """The newest job of a client that this night made and that was confirmed."""
         ...
 
     async def retries(self, job_id: str) -> list[Job]:

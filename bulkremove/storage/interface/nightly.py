@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -41,11 +42,11 @@ class LastNight:
 class NightlyStore(Protocol):
     """The store of nightly runs, of the files that they took, and of the outbox.
 
-    ``sandbox``: the host of the sandbox that a run goes to, empty for Zoho's own. What runs against a sandbox record is
-    known to runs against the same one alone.
+    ``night``: its name; no night knows what another one records. ``sandbox``: the host of the sandbox that a run goes
+    to, empty for Zoho's own. What runs against a sandbox record is known to runs against the same one alone.
     """
 
-    async def begin(self, date: str, *, sandbox: str, at: Epoch) -> int:
+    async def begin(self, date: str, *, night: str, sandbox: str, at: Epoch) -> int:
         """Record the start of a nightly run; its number. ``date``: local date."""
         ...
 
@@ -56,53 +57,53 @@ class NightlyStore(Protocol):
         """
         ...
 
-    async def skip(self, date: str, *records: Record, sandbox: str, at: Epoch) -> None:
-        """Record that the nightly run of this local date does not take place."""
+    async def skip(self, date: str, *records: Record, night: str, sandbox: str, at: Epoch) -> None:
+        """Record that the run of the night of this local date does not take place."""
         ...
 
-    async def last_date(self, *, sandbox: str) -> str | None:
-        """Local date of the last nightly run that was started or left out."""
+    async def last_date(self, *, night: str, sandbox: str) -> str | None:
+        """Local date of the last run of the night that was started or left out."""
         ...
 
-    async def last(self, *, sandbox: str) -> LastNight | None:
-        """The nightly run that was started or left out last."""
+    async def last(self, *, night: str, sandbox: str) -> LastNight | None:
+        """The run of the night that was started or left out last."""
         ...
 
-    async def last_good(self, *, sandbox: str) -> Epoch | None:
-        """When the last successful nightly run ended."""
+    async def last_good(self, *, night: str, sandbox: str) -> Epoch | None:
+        """When the last successful run of the night ended."""
         ...
 
-    async def sizes(self, client: str, host: str, *, before: Epoch, count: int) -> list[int]:
-        """How many learners were removed by the files of each of a client's last ``count`` nightly runs, newest first.
+    async def sizes(self, client: str, host: str, *, night: str, before: Epoch, count: int) -> list[int]:
+        """How many learners a client's files of each of the night's last ``count`` runs removed, newest first.
 
         ``before``: only jobs that were made earlier. Runs whose files removed nobody are left out.
         """
         ...
 
-    async def taken(self, digest: str, *, sandbox: str) -> TakenFile | None:
+    async def taken(self, digest: str, *, night: str, sandbox: str) -> TakenFile | None:
         """The record of the content with this hash, if it was taken before."""
         ...
 
-    async def newest_taken(self, *, sandbox: str) -> str | None:
+    async def newest_taken(self, *, night: str, sandbox: str) -> str | None:
         """The hash of the content that was taken last."""
         ...
 
-    async def take(self, digest: str, name: str, place: str, *, sandbox: str, at: Epoch) -> None:
+    async def take(self, digest: str, name: str, place: str, *, night: str, sandbox: str, at: Epoch) -> None:
         """Record that a content is taken, perhaps not for the first time."""
         ...
 
-    async def due_notices(self, now: Epoch) -> list[Notice]:
-        """The unsent notices that are due, the oldest first."""
+    async def due_notices(self, now: Epoch, *, night: str) -> list[Notice]:
+        """The unsent notices of the night that are due, the oldest first."""
         ...
 
-    async def waiting_notices(self) -> int:
-        """Number of unsent notices."""
+    async def waiting_notices(self) -> Mapping[str, int]:
+        """Number of unsent notices by night; nights without any are left out."""
         ...
 
-    async def notice_sent(self, key: str, *, at: Epoch) -> None:
+    async def notice_sent(self, notice: Notice, *, at: Epoch) -> None:
         """Record that a notice was sent."""
         ...
 
-    async def notice_failed(self, key: str, *, next_at: Epoch) -> None:
+    async def notice_failed(self, notice: Notice, *, next_at: Epoch) -> None:
         """Record that a notice could not be sent; it is due again at ``next_at``."""
         ...

@@ -33,7 +33,7 @@ class JobEvent:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A message for people, kept in the outbox until it is sent; a second one with the same ``key`` is dropped."""
+    """A message for people, kept in the outbox until it is sent; of one night there is one with each ``key``."""
 
     key: str
     subject: str
@@ -41,17 +41,20 @@ class Notice:
     attachment: str | None
     """Path of a report to send with it."""
     at: Epoch
+    night: str
+    """The name of the night whose addresses it goes to."""
     tries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class IntakeResult:
-    """What became of a content that a nightly run took: the id of its job, and why it was held, or empty.
+    """What became of a content that a night took: the id of its job, and why it was held, or empty.
 
     ``sandbox``: the host of the sandbox that it was taken for; empty for Zoho's own.
     """
 
     digest: str
+    night: str
     sandbox: str
     job: str | None
     held: str = ""

@@ -31,12 +31,13 @@ TRIES, PAUSE_SECONDS = 10, 0.02
 """A claim that is held is tried again for 0.2 s: ``holder`` takes its lock for a moment to see whether it is free."""
 
 _OTHER_CLAIMS = {
-    "nightly": "A nightly run has been going on",
+    "nightly": "The run of night {} has been going on",
     "serve": "The page has been served",
+    "retention": "Old data are being deleted",
     "plan": "A plan is being confirmed, or a learner's data are being erased,",
     "canary": "The first row of this account is being sent",
 }
-"""What is being done under a claim that is not for a job, by the part of its name before the hyphen."""
+"""What is being done under a claim that is for no job, by the part of its name before the hyphen; {} is that after."""
 
 _CLAIMS = Queries("claims.sql")
 _THIS_PROCESS: dict[str, object] = {"host": platform.node(), "pid": os.getpid()}
@@ -135,10 +136,11 @@ class SqliteClaims:
     async def _busy(self, name: str) -> JobBusy:
         holder = await self.holder(name)
         by = holder.described(self._clock.wall()) if holder else "in another process"
-        if activity := _OTHER_CLAIMS.get(name.partition("-")[0]):
+        kind, _, which = name.partition("-")
+        if activity := _OTHER_CLAIMS.get(kind):
             return JobBusy(
-                f"{activity} {by}.",
-                hint=f"Wait for it{', or end it with `bulkremove stop`' * name.startswith('nightly')}.",
+                f"{activity.format(which.removesuffix('.sandbox'))} {by}.",
+                hint=f"Wait for it{', or end it with `bulkremove stop`' * (kind == 'nightly')}.",
             )
         return JobBusy(
             f"Job {name} has been running {by}.",

@@ -117,8 +117,8 @@ class SqliteJobs:
     async def of_key(self, key: str) -> Job | None:
         return await self._first(_JOBS.job_of_key, key=key)
 
-    async def newest_nightly(self, client: str, host: str) -> Job | None:
-        return await self._first(_JOBS.newest_nightly, client=client, host=host)
+    async def newest_nightly(self, client: str, host: str, *, night: str) -> Job | None:
+        return await self._first(_JOBS.newest_nightly, client=client, host=host, night=night)
 
     async def retries(self, job_id: str) -> list[Job]:
         return await self._database.read(lambda reader: [*_jobs(reader.execute(_JOBS.list_retries, job=job_id))])
@@ -232,6 +232,7 @@ def _insert_job(transaction: Transaction, job: Job) -> None:
         operation=job.operation,
         planned_at=job.planned_at,
         client=job.client,
+        night=job.night,
         accepted_wordings=json.dumps([astuple(wording) for wording in job.accepted_wordings]),
     )
 

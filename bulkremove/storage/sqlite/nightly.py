@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.hosts import is_sandbox
 from bulkremove.storage.interface.nightly import LastNight, TakenFile
@@ -20,99 +22,99 @@ class SqliteNightly:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def begin(self, date: str, *, sandbox: str, at: Epoch) -> int:
+    async def begin(self, date: str, *, night: str, sandbox: str, at: Epoch) -> int:
         def begin(transaction: Transaction) -> int:
-            run = transaction.execute(_NIGHTLY.begin_run, date=date, sandbox=sandbox, at=at).lastrowid
-            log_event(transaction, "nightly_started", _mark(sandbox, f"The nightly run of {date} has begun."))
+            run = transaction.execute(_NIGHTLY.begin_run, date=date, night=night, sandbox=sandbox, at=at).lastrowid
+            text = _mark(sandbox, f"The run of night {night} of {date} has begun.")
+            log_event(transaction, "nightly_started", text, night=night)
             return int(run or 0)
 
         return await self._database.write(begin)
 
     async def end(self, run: int, end: str, *, at: Epoch, good: bool, clock_skew: float | None) -> None:
         def finish(transaction: Transaction) -> None:
-            transaction.execute(_NIGHTLY.end_run, run=run, end=end, at=at, good=int(good), clock_skew=clock_skew)
-            text = "It ended well." if good else "It ended, and something needs a person."
-            log_event(transaction, "nightly_ended", text)
+            values = {"run": run, "end": end, "at": at, "good": int(good), "clock_skew": clock_skew}
+            night = str(transaction.execute(_NIGHTLY.end_run, **values).fetchone()[0])
+            how = "ended well" if good else "ended, and something needs a person"
+            log_event(transaction, "nightly_ended", f"The run of night {night} {how}.", night=night)
 
         await self._database.write(finish)
 
-    async def skip(self, date: str, *records: Record, sandbox: str, at: Epoch) -> None:
+    async def skip(self, date: str, *records: Record, night: str, sandbox: str, at: Epoch) -> None:
         def skip(transaction: Transaction) -> None:
-            run = transaction.execute(_NIGHTLY.begin_run, date=date, sandbox=sandbox, at=at).lastrowid
+            run = transaction.execute(_NIGHTLY.begin_run, date=date, night=night, sandbox=sandbox, at=at).lastrowid
             transaction.execute(_NIGHTLY.end_run, run=run, end="skipped", at=at, good=0, clock_skew=None)
-            log_event(transaction, "nightly_skipped", _mark(sandbox, f"The nightly run of {date} does not take place."))
+            text = _mark(sandbox, f"The run of night {night} of {date} does not take place.")
+            log_event(transaction, "nightly_skipped", text, night=night)
             write_records(transaction, records)
 
         await self._database.write(skip)
 
-    async def last_date(self, *, sandbox: str) -> str | None:
+    async def last_date(self, *, night: str, sandbox: str) -> str | None:
         def find(reader: Reader) -> str | None:
-            row = reader.execute(_NIGHTLY.last_date, sandbox=sandbox).fetchone()
+            row = reader.execute(_NIGHTLY.last_date, night=night, sandbox=sandbox).fetchone()
             return None if row is None else str(row[0])
 
         return await self._database.read(find)
 
-    async def last(self, *, sandbox: str) -> LastNight | None:
+    async def last(self, *, night: str, sandbox: str) -> LastNight | None:
         def find(reader: Reader) -> LastNight | None:
-            row = reader.execute(_NIGHTLY.last_run, sandbox=sandbox).fetchone()
+            row = reader.execute(_NIGHTLY.last_run, night=night, sandbox=sandbox).fetchone()
             return None if row is None else LastNight(*row)
 
         return await self._database.read(find)
 
-    async def last_good(self, *, sandbox: str) -> Epoch | None:
+    async def last_good(self, *, night: str, sandbox: str) -> Epoch | None:
         def find(reader: Reader) -> Epoch | None:
-            at: Epoch | None = reader.execute(_NIGHTLY.last_good, sandbox=sandbox).fetchone()[0]
+            at: Epoch | None = reader.execute(_NIGHTLY.last_good, night=night, sandbox=sandbox).fetchone()[0]
             return at
 
         return await self._database.read(find)
 
-    async def sizes(self, client: str, host: str, *, before: Epoch, count: int) -> list[int]:
+    async def sizes(self, client: str, host: str, *, night: str, before: Epoch, count: int) -> list[int]:
         sandbox = host if is_sandbox(host) else ""
-        whose = {"client": client, "host": host, "sandbox": sandbox, "before": before, "limit": count}
+        whose = {"client": client, "host": host, "night": night, "sandbox": sandbox, "before": before, "limit": count}
         return await self._database.read(
             lambda reader: [size for (size,) in reader.execute(_NIGHTLY.recent_sizes, **whose)]
         )
 
-    async def taken(self, digest: str, *, sandbox: str) -> TakenFile | None:
+    async def taken(self, digest: str, *, night: str, sandbox: str) -> TakenFile | None:
         def find(reader: Reader) -> TakenFile | None:
-            row = reader.execute(_NIGHTLY.get_taken, digest=digest, sandbox=sandbox).fetchone()
+            row = reader.execute(_NIGHTLY.get_taken, digest=digest, night=night, sandbox=sandbox).fetchone()
             return None if row is None else TakenFile(*row)
 
         return await self._database.read(find)
 
-    async def newest_taken(self, *, sandbox: str) -> str | None:
+    async def newest_taken(self, *, night: str, sandbox: str) -> str | None:
         def find(reader: Reader) -> str | None:
-            row = reader.execute(_NIGHTLY.newest_taken, sandbox=sandbox).fetchone()
+            row = reader.execute(_NIGHTLY.newest_taken, night=night, sandbox=sandbox).fetchone()
             return None if row is None else str(row[0])
 
         return await self._database.read(find)
 
-    async def take(self, digest: str, name: str, place: str, *, sandbox: str, at: Epoch) -> None:
-        await self._execute(_NIGHTLY.take, digest=digest, sandbox=sandbox, name=name, place=place, at=at)
+    async def take(self, digest: str, name: str, place: str, *, night: str, sandbox: str, at: Epoch) -> None:
+        await self._execute(_NIGHTLY.take, digest=digest, night=night, sandbox=sandbox, name=name, place=place, at=at)
 
-    async def due_notices(self, now: Epoch) -> list[Notice]:
-        def find(reader: Reader) -> list[Notice]:
-            rows = reader.execute(_NIGHTLY.due_notices, now=now)
-            return [
-                Notice(key, subject, body, attachment, at, tries) for key, at, subject, body, attachment, tries in rows
-            ]
+    async def due_notices(self, now: Epoch, *, night: str) -> list[Notice]:
+        return await self._database.read(
+            lambda reader: [Notice(*row) for row in reader.execute(_NIGHTLY.due_notices, now=now, night=night)]
+        )
 
-        return await self._database.read(find)
+    async def waiting_notices(self) -> Mapping[str, int]:
+        return await self._database.read(lambda reader: dict(reader.execute(_NIGHTLY.count_waiting).fetchall()))
 
-    async def waiting_notices(self) -> int:
-        return await self._database.read(lambda reader: int(reader.execute(_NIGHTLY.count_waiting).fetchone()[0]))
+    async def notice_sent(self, notice: Notice, *, at: Epoch) -> None:
+        await self._execute(_NIGHTLY.notice_sent, event="notice_sent", key=notice.key, night=notice.night, at=at)
 
-    async def notice_sent(self, key: str, *, at: Epoch) -> None:
-        await self._execute(_NIGHTLY.notice_sent, event=("notice_sent", key), key=key, at=at)
+    async def notice_failed(self, notice: Notice, *, next_at: Epoch) -> None:
+        which = {"key": notice.key, "night": notice.night}
+        await self._execute(_NIGHTLY.notice_failed, event="notice_failed", **which, next_at=next_at)
 
-    async def notice_failed(self, key: str, *, next_at: Epoch) -> None:
-        await self._execute(_NIGHTLY.notice_failed, event=("notice_failed", key), key=key, next_at=next_at)
-
-    async def _execute(self, sql: str, *, event: tuple[str, str] | None = None, **values: object) -> None:
+    async def _execute(self, sql: str, *, event: str = "", **values: object) -> None:
         def execute(transaction: Transaction) -> None:
             transaction.execute(sql, **values)
-            if event is not None:
-                log_event(transaction, *event)
+            if event:
+                log_event(transaction, event, str(values["key"]), night=str(values["night"]))
 
         await self._database.write(execute)
 

@@ -33,17 +33,19 @@ def write_records(transaction: Transaction, records: Iterable[Record]) -> None:
                 stored = transaction.execute(
                     _NIGHTLY.insert_notice,
                     key=record.key,
+                    night=record.night,
                     at=record.at,
                     subject=record.subject,
                     body=record.body,
                     attachment=record.attachment,
                 )
                 if stored.rowcount == 1:  # not a second one with the same key
-                    log_event(transaction, "notice", record.subject)
+                    log_event(transaction, "notice", record.subject, night=record.night)
             case IntakeResult():
                 transaction.execute(
                     _NIGHTLY.set_result,
                     digest=record.digest,
+                    night=record.night,
                     sandbox=record.sandbox,
                     job=record.job,
                     held=record.held,
@@ -84,9 +86,14 @@ def _add_event(transaction: Transaction, event: JobEvent) -> None:
     log_event(transaction, event.name, event.text, job=event.job)
 
 
-def log_event(transaction: Transaction, name: str, text: str, *, job: str = "") -> None:
-    """Log an event once the transaction is on disk. ``job``: its id, whose account is added."""
+def log_event(transaction: Transaction, name: str, text: str, *, job: str = "", night: str = "") -> None:
+    """Log an event once the transaction is on disk. ``job``: its id, whose account and night are added."""
     if _event_log.isEnabledFor(logging.INFO):
         row = transaction.execute(_JOBS.get_job, job=job).fetchone() if job else None
-        extra = {"event": name, "job": job, "account": row["account"] if row else ""}
+        extra = {
+            "event": name,
+            "job": job,
+            "account": row["account"] if row else "",
+            "night": row["night"] if row else night,
+        }
         transaction.after_commit(partial(_event_log.info, "%s", text, extra=extra))

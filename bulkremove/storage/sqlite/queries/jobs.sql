@@ -4,10 +4,10 @@
 -- Add a job.
 INSERT INTO job (id, account, host, source, folder, sheet, header, roles, plan_hash, state, reason, created_at,
                  retry_of, options, prepared_by, confirmed_by, origin, due_at, operation, driven_at, driven_by,
-                 planned_at, client, accepted_wordings)
+                 planned_at, client, night, accepted_wordings)
 VALUES (:id, :account, :host, :source, :folder, :sheet, :header, :roles, :plan_hash, :state, :reason, :created_at,
         :retry_of, :options, :prepared_by, :confirmed_by, :origin, :due_at, :operation, :created_at, :origin,
-        :planned_at, :client, :accepted_wordings);
+        :planned_at, :client, :night, :accepted_wordings);
 
 -- name: set_state
 -- Change the state of a job that is in state :before.
@@ -67,8 +67,8 @@ SELECT * FROM job WHERE account = :account AND client = :client AND host = :host
 ORDER BY created_at DESC, id DESC LIMIT 1;
 
 -- name: newest_nightly
--- The newest job of a client's nightly runs that was confirmed.
-SELECT * FROM job WHERE origin = 'nightly' AND client = :client AND host = :host AND confirmed_by != '' AND state != 'storing'
+-- The newest job of a client that a night made and that was confirmed.
+SELECT * FROM job WHERE night = :night AND client = :client AND host = :host AND confirmed_by != '' AND state != 'storing'
 ORDER BY created_at DESC, id DESC LIMIT 1;
 
 -- name: start_job
@@ -128,8 +128,8 @@ UPDATE job SET mismatched = mismatched + 1 WHERE id = :job;
 SELECT id, totals, state FROM job WHERE id IN (SELECT value FROM json_each(:jobs));
 
 -- name: set_totals
--- Keep the totals of a job whose rows are about to be deleted.
-UPDATE job SET totals = :totals WHERE id = :job;
+-- Keep the totals of a job whose rows are about to be deleted; once some are, they can't be counted any more.
+UPDATE job SET totals = :totals WHERE id = :job AND totals IS NULL;
 
 -- name: list_totals
 -- The totals of the jobs of some hosts whose rows were deleted.

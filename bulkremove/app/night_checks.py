@@ -1,0 +1,87 @@
+"""The checks of ``bulkremove doctor`` for each night: its account, its source, its last runs and its notices."""
+
+from __future__ import annotations
+
+from bulkremove.app.accounts import Accounts
+from bulkremove.app.context import NO_NIGHTS, Context
+from bulkremove.app.night_sources import night_source
+from bulkremove.app.nightly.result import is_lost
+from bulkremove.app.notices import Outbox
+from bulkremove.app.protected_list import protected_learners
+from bulkremove.app.results import Check
+from bulkremove.config import Night
+from bulkremove.domain.clock import seconds_between
+from bulkremove.domain.errors import BulkremoveError
+from bulkremove.platform.local_time import local
+from bulkremove.sources.files import File
+
+MAX_NIGHT_AGE = 2 * 86_400.0
+"""Seconds since the last nightly run that ended well after which the check fails."""
+
+
+async def night_checks(context: Context) -> list[Check]:
+    """The checks of the nights, each of its own, and of what nights have left that are not in the settings any more."""
+    checks = [one for night in context.settings.nights for one in await _night(context, night)]
+    try:
+        waiting = await context.storage.nightly.waiting_notices() if context.storage.exists else {}
+        jobs = await context.storage.jobs.page() if context.storage.exists else []
+    except BulkremoveError:  # the journal has a check of its own
+        return checks
+    lost = [job.id for job in jobs if is_lost(job, context.settings) and not job.state.over]
+    unsent = sum(count for night, count in waiting.items() if night not in {n.name for n in context.settings.nights})
+    if lost or unsent:
+        found = [f"No night of the settings made job {', '.join(lost)}, so none goes on with it."] if lost else []
+        found += [f"{unsent:,} notice(s) of such nights were not sent."] if unsent else []
+        hint = "Resume, approve or cancel the jobs by hand, or give a block [[nights]] that name again."
+        checks.append(Check("earlier nights", not lost, " ".join(found), hint if lost else ""))
+    return checks or [Check("nights", True, f"There are none. {NO_NIGHTS}")]
+
+
+async def _night(context: Context, night: Night) -> list[Check]:
+    name = f"night {night.name}"
+    try:
+        own = context.for_night(night)
+    except BulkremoveError as error:
+        return [Check(name, False, error.message, error.hint)]
+    try:
+        check = await _last_runs(name, own)
+    except BulkremoveError as error:
+        check = Check(name, False, error.message, error.hint)
+    return [check, await _notices(own, f"notices of {night.name}")]
+
+
+async def _last_runs(name: str, own: Context) -> Check:
+    """The check of account, source and last runs of a night. Raises BulkremoveError for a failed one."""
+    accounts, night = Accounts(own), own.night
+    accounts.check_night()
+    if isinstance(night_source(night, own), File):
+        return Check(name, False, f"There is no folder {night.source}.", "Make it, or correct source in its block.")
+    protected_learners(own.settings)
+    account = f"For account {own.settings.account!r}."
+    key = {"night": night.name, "sandbox": own.settings.sandbox_host}
+    last, good = await own.storage.nightly.last_date(**key), await own.storage.nightly.last_good(**key)
+    if last is None:
+        dry_run = f"`bulkremove nightly --night {night.name} --dry-run` shows the first one"
+        return Check(name, True, f"{account} None has run yet; {dry_run}.")
+    ended = f"{local(good):%Y-%m-%d %H:%M}" if good is not None else "never"
+    message = f"{account} The last run began on {last}; the last one that ended well: {ended}."
+    if good is None or seconds_between(good, own.clock.wall()) > MAX_NIGHT_AGE:
+        hint = "See `bulkremove jobs --state held`, and the mails of the last nights."
+        return Check(name, False, message, hint)
+    return Check(name, True, message)
+
+
+async def _notices(own: Context, name: str) -> Check:
+    outbox, night = Outbox(own), own.night
+    try:
+        waiting = (await own.storage.nightly.waiting_notices()).get(night.name) if own.storage.exists else 0
+    except BulkremoveError as error:
+        return Check(name, False, error.message, error.hint)
+    if why := outbox.why_nobody():
+        is_meant = own.settings.sandbox or bool(night.ping_url)
+        return Check(name, is_meant and outbox.failure is None, why)
+    addresses = f"{outbox.notifier.addresses} address(es)"
+    try_it = f"Try them: `bulkremove nightly --night {night.name} --test-notice`."
+    if waiting:
+        return Check(name, False, f"{waiting:,} are not delivered yet, to {addresses}.", try_it)
+    return Check(name, True, f"They go to {addresses}. {try_it}")

@@ -1,0 +1,31 @@
+"""The sources of nights, each with its own bearer token, and the folders of all nights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bulkremove.app.context import Context
+from bulkremove.config import Night, night_folders
+from bulkremove.sources import Source, source_of
+from bulkremove.sources.inbox import Inbox
+
+TOKEN = "BULKREMOVE_SOURCE_TOKEN"  # noqa: S105 - the name of a variable
+
+
+def night_source(night: Night, context: Context) -> Source:
+    """Where the files of a night come from. Raises SourceFailed for an address of an unknown kind.
+
+    The bearer token of night ``school-a`` stands in BULKREMOVE_SOURCE_TOKEN_SCHOOL_A. The variable without a name is
+    for an installation with one night: the token of one organisation must not be sent to the address of another.
+    """
+    environ: Mapping[str, str] = context.environ
+    own = environ.get(f"{TOKEN}_{night.name.upper().replace('-', '_')}")
+    shared = environ.get(TOKEN, "") if len(context.settings.nights) < 2 else ""
+    return source_of(night.source, {**environ, TOKEN: own or shared})
+
+
+def night_inboxes(context: Context) -> list[Inbox]:
+    """The inboxes of all nights, and the folders of earlier nights in the home folder. Raises SourceFailed."""
+    home, nights = context.settings.home, context.settings.nights
+    found = [night_source(night, context).inbox(night.export_folder(home)) for night in nights]
+    return [*found, *(Inbox(folder) for folder in night_folders(home) if folder not in [one.path for one in found])]

@@ -1,0 +1,152 @@
+"""The blocks ``[[nights]]`` of a settings file: their places, their values, and what they may not share."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import shlex
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import combinations, pairwise
+from pathlib import Path
+from typing import Any
+
+from bulkremove.config.nights import Night
+from bulkremove.config.settings import Settings
+from bulkremove.config.values import NIGHT_PARSERS
+from bulkremove.domain.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One block as it stands in the file: its unparsed values, and the place of the block and of each value."""
+
+    values: dict[str, object]
+    place: str
+    places: dict[str, str] = field(default_factory=dict)
+
+
+Blocks = Sequence[Block]
+
+
+def blocks_in(text: str, found: object, file: str) -> Blocks:
+    """The blocks of a settings file. ``found``: its value of ``nights``. Raises SettingsError."""
+    if not isinstance(found, list) or not all(isinstance(block, dict) for block in found):
+        raise SettingsError(f"{file}{line_of(text, 'nights')}: nights must be blocks, each below a line [[nights]].")
+    lines = text.splitlines()
+    starts = [number for number, line in enumerate(lines) if re.match(r"\s*\[\[\s*[\"']?nights[\"']?\s*\]\]", line)]
+    if len(starts) != len(found):  # an array in one line
+        return [Block(values, f"{file}, night {number}") for number, values in enumerate(found, start=1)]
+    blocks = []
+    for values, (start, end) in zip(found, pairwise([*starts, len(lines)]), strict=True):
+        own = "\n".join(lines[start:end])
+        places = {name: f"{file}{line_of(own, name, first=start + 1)}" for name in values}
+        blocks.append(Block(values, f"{file} line {start + 1}", places))
+    return blocks
+
+
+def line_of(text: str, name: str, *, first: int = 1) -> str:
+    """`` line N``, where a key stands in the text, whose first line has the number ``first``; empty if unknown."""
+    for number, line in enumerate(text.splitlines(), start=first):
+        if re.match(rf"\s*[\"']?{re.escape(name)}[\"']?\s*=", line):
+            return f" line {number}"
+    return ""
+
+
+def load_nights(blocks: Blocks) -> tuple[Night, ...]:
+    """The nights of a file's blocks. Raises SettingsError, which names the place of the value."""
+    return tuple(map(_night, blocks))
+
+
+def _night(block: Block) -> Night:
+    values: dict[str, Any] = {}
+    for name, value in block.values.items():
+        place = block.places.get(name, block.place)
+        if name not in NIGHT_PARSERS:
+            near = difflib.get_close_matches(name, NIGHT_PARSERS, 1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"A night can have: {', '.join(NIGHT_PARSERS)}."
+            raise SettingsError(f"{place}: a night has no {name!r}.", hint=hint)
+        try:
+            values[name] = NIGHT_PARSERS[name](value)
+        except ValueError as error:
+            raise SettingsError(f"{place}: {error}") from None
+    if "source" not in values:
+        hint = "Write source = ... into it: a folder, an https address or 'command PROGRAM ...'."
+        raise SettingsError(f"{block.place}: this night has no source.", hint=hint)
+    night = Night(**values)
+    if night.at is not None and night.window is not None:
+        begin, end = night.window
+        if not (begin <= night.at < end if begin < end else night.at >= begin or night.at < end):
+            raise SettingsError(
+                f"{block.places.get('at', block.place)}: at = {night.at:%H:%M} lies outside window = "
+                f"{begin:%H:%M}-{end:%H:%M}, so this night could never send a row.",
+                hint="Start it within the window.",
+            )
+    return night
+
+
+def check_nights(settings: Settings) -> None:
+    """Check what nights may not share: names, sources, and where several accounts are, what each must say itself.
+
+    Raises SettingsError.
+    """
+    nights = settings.nights
+    for one, other in combinations(nights, 2):
+        if one.name.casefold() == other.name.casefold():
+            raise SettingsError(
+                f"Two nights are named {other.name!r}.", hint="Give each [[nights]] block a name of its own."
+            )
+        if _share_files(one, other, settings.home):
+            raise SettingsError(
+                f"Nights {one.name} and {other.name} read the same source, or one from within the other's folder: each "
+                "file would be taken by whichever runs first, for its account.",
+                hint="Give each a source of its own.",
+            )
+    accounts = {night.account or settings.account for night in nights}
+    if len(accounts) < 2:
+        return
+    if unnamed := [night.name for night in nights if not night.account]:
+        raise SettingsError(
+            f"Night {unnamed[0]} names no account, and other nights are for other ones.",
+            hint='Write account = "NAME" into each [[nights]] block.',
+        )
+    for night in nights:
+        if not night.notify:
+            raise SettingsError(
+                f"Night {night.name} does not say whom to notify. Notices carry reports, and nights are for different "
+                "accounts here.",
+                hint='Write notify = "FILE" into each [[nights]] block: a file of addresses in the home folder.',
+            )
+
+
+def _share_files(one: Night, other: Night, home: Path) -> bool:
+    folders = [_folder(night, home) for night in (one, other)]
+    with suppress(OSError):  # one of them is not there now
+        if os.path.samefile(*folders):  # noqa: PTH121 - of two paths
+            return True
+    if any(first.is_relative_to(second) for first, second in (folders, folders[::-1])):
+        return True
+    return _is_export(one.source) and _words(one.source) == _words(other.source)
+
+
+def _folder(night: Night, home: Path) -> Path:
+    folder = night.export_folder(home) if _is_export(night.source) else Path(night.source).expanduser()
+    return Path(os.path.realpath(folder))
+
+
+def _is_export(source: str) -> bool:
+    return source.startswith(("command ", "https://", "http://"))
+
+
+def _words(source: str) -> Sequence[str]:
+    """What makes two sources equal: a command's words, or an address without the case of its host."""
+    if not source.startswith("command "):
+        scheme, _, rest = source.partition("://")
+        host, slash, path = rest.partition("/")
+        return (scheme, host.casefold(), slash + path.partition("#")[0])
+    try:
+        return shlex.split(source)
+    except ValueError:
+        return source.split()
