@@ -16,6 +16,8 @@ from bulkremove.app import Stop
 from bulkremove.app.nightly import NightEnd, NightlyResult
 from bulkremove.cli.exit_codes import of_nightly_run
 from bulkremove.domain.job import EndReason
+from bulkremove.reading.options import ReadOptions
+from tests.application_fixtures import LateClock, run, stored
 from tests.cli_fixtures import Bulkremove, environment
 from tests.nightly_fixtures import NightlySite, nightly_site
 from tests.test_sandbox_nights import tree
@@ -168,3 +170,69 @@ async def test_the_same_content_twice_in_one_night_is_held_once(tmp_path: Path, 
             one.drop("third.csv", triples(3))
         dry, real = await dry_run(one), await one.run()
         assert names(dry.held) == names(real.held) == (["third.csv"] if again else ["second.csv"])
+
+
+def noon() -> LateClock:
+    """A clock at noon of tomorrow."""
+    clock = LateClock(60.0)
+    day = datetime.now(UTC).date() + timedelta(days=1)
+    clock.ahead = datetime.combine(day, daytime(12), UTC).timestamp() - time.time()
+    return clock
+
+
+async def test_a_dry_run_decides_by_the_time_at_which_the_night_starts(tmp_path: Path) -> None:
+    clock = noon()
+    async with nightly_site(tmp_path, clock=clock, delay_days=2, max_removals=10, at=daytime(14), window=None) as one:
+        one.drop("leavers.csv", triples(5))
+        await one.run()
+        job = await one.job()
+        clock.ahead += 2 * DAY - 1800.0  # half an hour before its day, and two and a half before the night
+        dry = await dry_run(one)
+        assert ([(job.id, 5)], []) == ([(found.id, rows) for found, rows in dry.would_run], dry.scheduled)
+
+
+async def test_the_cap_of_today_is_not_that_of_a_night_tomorrow(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path, clock=noon(), max_removals=10, at=daytime(2, 30)) as one:
+        (tmp_path / "f.csv").write_text(triples(8))
+        preview = await one.app.plans.preview(tmp_path / "f.csv", name="f.csv", options=ReadOptions())
+        await run(one.app, await stored(one.app, preview, tmp_path))
+        one.drop("leavers.csv", triples(8, first=10))
+        dry = await dry_run(one)
+        assert ([], [8]) == (dry.held, [preview.plan.removals for preview in dry.plans])
+
+
+async def test_a_job_that_was_paused_today_counts_once(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path, clock=noon(), max_removals=10) as one:
+        one.drop("leavers.csv", triples(7))
+        stop = Stop()
+        night = asyncio.create_task(one.run(stop=stop))
+
+        async def has_begun() -> bool:
+            return await one.removed() > 0
+
+        await until(has_begun)
+        stop.ask("The window is over.", EndReason.WINDOW_CLOSED, auto_resumable=True)
+        await night
+        one.drop("more.csv", triples(3, first=10))
+        dry = await dry_run(one)
+        real = await one.run()
+        assert ([], []) == (dry.held, real.held)
+
+
+async def test_a_first_removal_that_waits_is_told_and_is_no_failure(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path, has_past=False, canary="always") as one:
+        for number in range(2):
+            one.drop(f"{number}.csv", triples(3, first=10 * number))
+        await one.run()
+        first, second = sorted(await one.jobs(), key=lambda job: job.source)
+        await one.app.jobs.approve(first.id, by="kim")
+        dry = await dry_run(one)
+        assert [(first.id, 1)] == [(job.id, rows) for job, rows in dry.would_run]
+        assert "Only one row was sent" in dry.rest
+        await one.run()
+        await one.app.jobs.approve(second.id, by="kim")
+        dry, real = await dry_run(one), await one.run()
+        for result in (dry, real):
+            assert ([], True) == (result.failures, any("are they gone from the batch" in why for why in result.waiting))
+            assert NightEnd.NEEDS_PERSON is result.end
+            assert any(f"`bulkremove canary {first.id}`" in why for why in result.waiting)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bulkremove.app import App, Consent, SandboxOptions, Stop
+from bulkremove.app.nightly.earlier_jobs import EarlierJobs
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing, JobNotFound, NotAuthorized, ReportFailed, SettingsError
@@ -508,3 +512,53 @@ async def test_an_announced_job_whose_day_is_long_past_is_held(tmp_path: Path) -
         result = await one.run()
         assert ([], 1) == (result.ran, len(result.held))
         assert (JobState.HELD, None) == ((await one.job()).state, (await one.job()).due_at)
+
+
+async def test_no_nightly_run_holds_what_a_person_has_begun_to_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with nightly_site(tmp_path, has_past=False) as one, AsyncExitStack() as persons:
+        one.drop("leavers.csv", triples(3))
+        await one.run()
+        job = await one.app.jobs.approve((await one.job()).id, by="kim")
+        one.clock.ahead = APPROVAL_SECONDS + 3600.0
+        why_hold = EarlierJobs.why_hold
+
+        async def meanwhile(self: EarlierJobs, job: Job, *args: Any, **options: Any) -> str | None:
+            why = await why_hold(self, job, *args, **options)
+            await persons.enter_async_context(one.app.context.storage.claims.hold(job.id))
+            return why
+
+        monkeypatch.setattr(EarlierJobs, "why_hold", meanwhile)
+        result = await one.run()
+        assert ([], JobState.READY) == (result.held, (await one.app.jobs.find(job.id)).state)
+
+
+def test_who_stops_a_nightly_run_with_ctrl_c_resumes_it_too(tmp_path: Path) -> None:
+    world, file = crowd(tmp_path, 200, {"latency": 0.05})
+    (tmp_path / "in").mkdir()
+    file.replace(tmp_path / "in" / "leavers.csv")
+    os.utime(tmp_path / "in" / "leavers.csv", (1e9, 1e9))
+    (tmp_path / "home").mkdir(mode=0o700)
+    (tmp_path / "home" / "bulkremove.toml").write_text(f'[[nights]]\nsource = "{tmp_path / "in"}"\n')
+    program = Bulkremove(tmp_path / "home", environment(PYTHONUNBUFFERED="1"))
+    night = ("nightly", "--sandbox", str(world), "--speed", "10")
+    assert 4 == program(*night).returncode
+    (job,) = json.loads(program("jobs", "--json").stdout)
+    assert 0 == program("approve", job["job"], "--yes").returncode
+    process = program.start("-v", "--events", "text", *night)
+    assert process.stderr is not None
+    try:
+        while " started " not in (line := process.stderr.readline()):
+            assert line
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        assert 130 == process.returncode
+    finally:
+        process.kill()
+        process.communicate()
+    before = json.loads(program("jobs", "--json").stdout)[0]
+    again = program(*night)
+    after = json.loads(program("jobs", "--json").stdout)[0]
+    assert (4, before["counts"], "paused") == (again.returncode, after["counts"], after["state"])
+    assert f"resume {job['job']}`" in again.stdout

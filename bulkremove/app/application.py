@@ -25,7 +25,7 @@ from bulkremove.config import Night, Settings
 from bulkremove.domain.clock import Clock, Epoch
 from bulkremove.domain.hosts import SANDBOX_HOST
 from bulkremove.platform.secure_files import check_not_shared
-from bulkremove.platform.system_clock import SystemClock
+from bulkremove.platform.system_clock import LaterClock, SystemClock
 from bulkremove.storage import SqliteStorage, Storage
 from bulkremove.storage.interface.audit import AuditLog
 from bulkremove.zoho.accounts import with_data_center
@@ -81,8 +81,15 @@ class App:
 
         Raises SettingsError when flags or variables name another account.
         """
+        return self._on(self.context.for_night(night))
+
+    def at(self, wall: Epoch) -> App:
+        """The same use cases by a clock whose wall time is ahead: what they would decide then."""
+        return self._on(replace(self.context, clock=LaterClock(self.clock, wall)))
+
+    def _on(self, context: Context) -> App:
         app = App.__new__(App)
-        app._use(self.context.for_night(night), self._sandbox, self._shared)
+        app._use(context, self._sandbox, self._shared)
         return app
 
     def close(self) -> None:
@@ -171,7 +178,7 @@ class App:
         from bulkremove.app.nightly import NightlyRuns
 
         use_cases = (self.accounts, self.jobs, self.plans, self.runs, self.retention, self.stopping)
-        return NightlyRuns(self.context, *use_cases, supervisor)
+        return NightlyRuns(self.context, *use_cases, supervisor, at=lambda wall: self.at(wall).nightly_runs(supervisor))
 
     def schedulers(self, supervisor: JobSupervisor, stop: Stop) -> list[Scheduler]:
         """The schedulers of the nights that have a time. ``supervisor`` runs their jobs; ``stop`` ends all of them.

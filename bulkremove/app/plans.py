@@ -316,6 +316,10 @@ class Plans:
             settings = self._context.settings
         return await why_over_cap(self._context, job, rows_left, cap=settings.max_removals)
 
+    async def is_canary(self, job: Job) -> bool:
+        """Whether a run of the job may send one row only. Raises ConsentMissing while a first removal waits."""
+        return await self._canaries.check(job)
+
     def check_account(self, job: Job) -> None:
         """Check that the job's account is that of the settings. Raises NotAuthorized or SettingsError."""
         self._accounts.job_credentials(job, self._accounts.settings_of(job))

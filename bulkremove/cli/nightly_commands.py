@@ -83,7 +83,7 @@ def nightly(
                         if part.code is EndReason.PAUSED and part.asked:  # `bulkremove stop` means the others too
                             stop.ask(part.reason, part.code)
                 except BulkremoveError as error:
-                    error.message, error.hint = screen.located(error.message), screen.located(error.hint)
+                    error.hint = screen.located(error.hint)
                     report_error(error, prefix)
                     codes.append(of_error(error) if test_notice else of_nightly_error(error))
                 except Exception as error:  # a fault that one night meets keeps no other from running
@@ -119,7 +119,7 @@ def _show(screen: Screen, result: NightlyResult, prefix: str, *, said: Mapping[s
     mark = f"{prefix}{'SANDBOX ' if result.sandbox else ''}"
 
     def answer(text: str, **facts: str) -> None:
-        screen.answer(text, bold=False, fg=None, **{"night": result.night, **facts})
+        screen.answer(screen.located(text), bold=False, fg=None, **{"night": result.night, **facts})
 
     for preview in result.plans:
         if prefix:
@@ -213,7 +213,7 @@ def _stop_on_signals(screen: Screen) -> Stop:
     stop = Stop()
 
     def request_stop(reason: str, code: EndReason) -> None:
-        stop.ask(reason, code, auto_resumable=True)
+        stop.ask(reason, code, auto_resumable=code is EndReason.TERMINATED)  # who pressed Ctrl-C may have seen why
         screen.say("Stopping; the rows in flight are finished first.")
 
     loop = asyncio.get_running_loop()

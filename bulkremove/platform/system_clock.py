@@ -11,9 +11,29 @@ import time
 from functools import cached_property
 from pathlib import Path
 
-from bulkremove.domain.clock import Epoch, Monotonic
+from bulkremove.domain.clock import Clock, Epoch, Monotonic, later, seconds_between
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+class LaterClock:
+    """A clock whose wall time is ahead of another one's: what is asked by it is what would be decided then."""
+
+    def __init__(self, clock: Clock, wall: Epoch) -> None:
+        self._clock, self._ahead = clock, seconds_between(clock.wall(), wall)
+        self.speed, self.boot = clock.speed, clock.boot
+
+    def monotonic(self) -> Monotonic:
+        """As the other clock's."""
+        return self._clock.monotonic()
+
+    def wall(self) -> Epoch:
+        """Epoch seconds, ahead of the other clock's."""
+        return later(self._clock.wall(), self._ahead)
+
+    async def sleep(self, seconds: float) -> None:
+        """As the other clock's."""
+        await self._clock.sleep(seconds)
 
 
 class SystemClock:

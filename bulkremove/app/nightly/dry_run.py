@@ -6,15 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from bulkremove.app.canary import FIRST_ROW_ALONE
 from bulkremove.app.context import Context
+from bulkremove.app.daily_cap import today
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.nightly.earlier_jobs import EarlierJobs
 from bulkremove.app.nightly.intake import DAY, Intake
 from bulkremove.app.nightly.result import NightlyResult, scheduled_text, waiting_text
 from bulkremove.app.plans import Plans
 from bulkremove.domain.clock import Epoch, later, seconds_between
-from bulkremove.domain.errors import BulkremoveError, FileRefused, SourceFailed
-from bulkremove.domain.job import APPROVAL_SECONDS, JobState
+from bulkremove.domain.errors import BulkremoveError, ConsentMissing, FileRefused, SourceFailed
+from bulkremove.domain.job import APPROVAL_SECONDS, CONSENT_SECONDS, JobState
 from bulkremove.domain.schedule import Schedule
 from bulkremove.engine.rate_limit import pace
 from bulkremove.engine.rate_limiter import MAX_ALLOWANCE_WAIT
@@ -36,17 +38,14 @@ class DryRun:
         """Those of them that do not count for today's cap yet."""
 
     async def run(self) -> NightlyResult:
-        """Return what the nightly run would do and say if it started now, or at its next time if it has one."""
-        result, now = self._result, self._context.clock.wall()
-        start = now
-        if self._night.at is not None:
-            ((_, start),) = self._schedule.next_starts(now, 1)
+        """Return what the nightly run would do and say if it started at the time that the context's clock shows."""
+        result, start = self._result, self._context.clock.wall()
         until = self._schedule.open_until(start)
         if until is None:
             result.failures.append(OUTSIDE_WINDOW)
             return result
         if self._context.storage.exists:
-            await self._earlier_jobs(now)
+            await self._earlier_jobs(start)
         try:
             await self._files()
         except BulkremoveError as error:
@@ -57,7 +56,7 @@ class DryRun:
             result.failures.append(str(error))
         if self._context.storage.exists:
             for job in await self._earlier.waiting(result.held_jobs):
-                expires = job.state is JobState.HELD and seconds_between(job.driven_at, now) > APPROVAL_SECONDS
+                expires = job.state is JobState.HELD and seconds_between(job.driven_at, start) > APPROVAL_SECONDS
                 result.waiting += [waiting_text(job, self._context.settings)] * (not expires)
         return result
 
@@ -69,12 +68,18 @@ class DryRun:
                 continue
             try:
                 self._plans.check_account(job)
+                if await self._plans.is_canary(job):
+                    rows_left = min(rows_left, 1)
+                    self._result.rest = FIRST_ROW_ALONE
+            except ConsentMissing as missing:
+                self._result.waiting.append(f"Job {job.id}: {missing}")
+                continue
             except BulkremoveError as error:
                 self._result.failures.append(f"Job {job.id}: {error}")
                 continue
             self._result.would_run.append((job, rows_left))
             self._removals += rows_left
-            if job.state in (JobState.SCHEDULED, JobState.PAUSED):
+            if job.state is not JobState.READY and job.driven_at < later(today(self._context), -CONSENT_SECONDS):
                 self._uncounted += rows_left
 
     async def _files(self) -> None:

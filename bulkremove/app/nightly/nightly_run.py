@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, ExitStack, aclosing, asynccontextmanager, suppress
 from datetime import date
 from itertools import count
@@ -34,6 +34,7 @@ from bulkremove.app.stopping import Stopping, nightly_claim
 from bulkremove.domain.clock import Epoch, later, seconds_between
 from bulkremove.domain.errors import (
     BulkremoveError,
+    ConsentMissing,
     FileRefused,
     JobBusy,
     JournalFailed,
@@ -60,7 +61,10 @@ WINDOW_OVER = "The time window for nightly runs is over; the next one goes on."
 
 
 class NightlyRuns:
-    """The runs of the night that a context is for; ``supervisor`` runs their jobs."""
+    """The runs of the night that a context is for; ``supervisor`` runs their jobs.
+
+    ``at``: gives the same by a clock that shows a later time, for a dry run.
+    """
 
     def __init__(
         self,
@@ -72,9 +76,11 @@ class NightlyRuns:
         retention: Retention,
         stopping: Stopping,
         supervisor: JobSupervisor,
+        *,
+        at: Callable[[Epoch], NightlyRuns],
     ) -> None:
         self._context, self._storage, self._plans = context, context.storage, plans
-        self.night, self._accounts = context.night, accounts
+        self.night, self._accounts, self._at = context.night, accounts, at
         self._sandbox = context.settings.sandbox_host
         self._key = {"night": self.night.name, "sandbox": self._sandbox}
         self._jobs, self._runs, self._retention, self._supervisor = jobs, runs, retention, supervisor
@@ -136,10 +142,16 @@ class NightlyRuns:
         await self.outbox.add(f"late:{day}", f"the nightly run of {day} is late. Find out why", text)
 
     async def dry_run(self) -> NightlyResult:
-        """What a run of the night would do; takes, stores and sends nothing. Raises SettingsError as to its account."""
+        """What the next run of the night would do; takes, stores and sends nothing.
+
+        All is decided by the time at which it would start. Raises SettingsError as to its account.
+        """
         self._accounts.check_night()
-        dry_run = DryRun(self._context, self._jobs, self._plans, self._intake, self.schedule)
-        return await dry_run.run()
+        start = now = self._context.clock.wall()
+        if self.night.at is not None:
+            ((_, start),) = self.schedule.next_starts(now, 1)
+        then = self._at(start)
+        return await DryRun(then._context, then._jobs, then._plans, then._intake, then.schedule).run()
 
     async def _run(self, stop: Stop, again: str | None, day: date) -> tuple[int, NightlyResult]:
         """Do all that nobody else may do meanwhile; the number of the run, and its result."""
@@ -248,17 +260,27 @@ class NightlyRuns:
         )
         key = f"review:{job.id}:{await self._run_count(job.id)}"
         notices = self.outbox.notices(key, f"needs review: {job.source}. Approve or cancel it", text)
-        with suppress(FileRefused, SettingsError):  # a list that can't be read holds the run itself
-            entries = len(protected_learners(self._context.settings))
-            await self._storage.jobs.set_protected(job.id, entries)  # who approves it is told of a shorter list
-        if await self._storage.jobs.hold(job.id, why, *notices, Act(NIGHTLY_RUN, "held", {"job": job.id}, now), at=now):
-            result.hold(job.source, why, job.id)
+        act = Act(NIGHTLY_RUN, "held", {"job": job.id}, now)
+        with suppress(JobBusy):  # a person has begun to run it: with their own consent
+            async with self._storage.claims.hold(job.id):
+                with suppress(FileRefused, SettingsError):  # a list that can't be read holds the run itself
+                    entries = len(protected_learners(self._context.settings))
+                    await self._storage.jobs.set_protected(job.id, entries)  # who approves it is told of a shorter list
+                if (await self._jobs.find(job.id)).driven_at == job.driven_at and await self._storage.jobs.hold(
+                    job.id, why, *notices, act, at=now
+                ):
+                    result.hold(job.source, why, job.id)
 
     async def _run_job(self, job_id: str, stop: Stop, result: NightlyResult) -> None:
         try:
             ended = await self._drive(job_id, stop)
         except JobBusy:
             return  # the page or another process runs it right now
+        except ConsentMissing as missing:
+            result.waiting.append(f"Job {job_id}: {missing}")
+            key = f"failed:{job_id}:{await self._run_count(job_id)}"
+            await self.outbox.add(key, f"job {job_id} waits for a person. Look at its reason", str(missing))
+            return
         except BulkremoveError as error:
             result.failures.append(f"Job {job_id}: {error}")
             await self.outbox.add(

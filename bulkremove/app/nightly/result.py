@@ -120,7 +120,8 @@ def is_lost(job: Job, settings: Settings) -> bool:
 
 def waiting_text(job: Job, settings: Settings) -> str:
     """Which job waits for a person, why, and what to do, in sentences."""
-    what = f"approve {job.id}" if job.state.approvable else f"resume {job.id}"
+    what = "approve" if job.state.approvable else "canary" if job.reason_code is EndReason.CANARY else "resume"
     lost = f"Night {job.night}, which made it, is not in the settings any more." if is_lost(job, settings) else ""
     why = " ".join(filter(None, (job.reason, lost)))
-    return f"{job.source} ({job.id}): {why} `bulkremove {what}`, or the page; `bulkremove cancel {job.id}` ends it."
+    act = f"`bulkremove {what} {job.id}`, or the page; `bulkremove cancel {job.id}` ends it."
+    return f"{job.source} ({job.id}): {why} {act}"
