@@ -41,7 +41,7 @@ def application(environ: Mapping[str, str]) -> App:
 
 async def stored(app: App, preview: Preview, folder: Path, *, claim: AsyncExitStack | None = None) -> Job:
     """The job of a plan that a command has confirmed."""
-    return await app.plans.submit(
+    return await app.confirmations.submit(
         preview,
         consent=Consent(yes=True),
         folder=folder,

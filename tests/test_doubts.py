@@ -206,7 +206,7 @@ async def test_neither_yes_nor_a_hash_nor_a_number_is_enough(tmp_path: Path) -> 
         by = this_person()
 
         async def submit(consent: Consent) -> JobState:
-            job = await app.plans.submit(
+            job = await app.confirmations.submit(
                 preview, consent=consent, folder=tmp_path, prepared_by=[by], by=by, front_end=FrontEnd.COMMAND
             )
             return job.state
@@ -230,7 +230,7 @@ async def test_who_compares_a_plan_without_doubts_means_another_plan(tmp_path: P
         text = listed((COURSES[0], BATCHES[0], learner(0)))
         preview = await app.plans.preview(io.BytesIO(text.encode()), name="f.csv", options=ReadOptions())
         with pytest.raises(ConsentMissing, match="3 is not the number of doubtful ids, which is 0"):
-            await app.plans.submit(
+            await app.confirmations.submit(
                 preview,
                 consent=Consent(yes=True, compared=3),
                 folder=tmp_path,
@@ -293,7 +293,7 @@ async def test_the_page_asks_who_approves_a_held_plan_too(tmp_path: Path) -> Non
         preview = await one.app.plans.preview(io.BytesIO(MIXED.encode()), name="f.csv", options=ReadOptions())
         reserve = tmp_path / "reports"
         reserve.mkdir()
-        job = await one.app.for_night(*nights).plans.submit_nightly(
+        job = await one.app.for_night(*nights).confirmations.submit_nightly(
             preview, lambda job: (), folder=reserve, held=preview.plan.doubts[0].text, due_at=None, by="the nightly run"
         )
         shown = await visitor.get(f"/jobs/{job.id}")
@@ -309,7 +309,7 @@ async def test_the_page_asks_who_approves_a_held_plan_too(tmp_path: Path) -> Non
 async def test_the_second_person_reads_of_the_doubt_too(tmp_path: Path) -> None:
     with account(tmp_path) as environ, closing(application({**environ, "BULKREMOVE_FOUR_EYES": "true"})) as app:
         preview = await app.plans.preview(io.BytesIO(MIXED.encode()), name="f.csv", options=ReadOptions())
-        job = await app.plans.submit(
+        job = await app.confirmations.submit(
             preview,
             consent=Consent(yes=True, compared=1),
             folder=tmp_path,

@@ -591,7 +591,7 @@ async def test_by_day_people_go_first(tmp_path: Path) -> None:
         file = tmp_path / "mine.csv"
         file.write_text(triples(10, first=130))
         shown = await one.app.plans.preview(file, name="mine.csv", options=ReadOptions())
-        mine = await one.app.plans.submit(
+        mine = await one.app.confirmations.submit(
             shown, consent=Consent(yes=True), folder=tmp_path, prepared_by=("jo",), by="kim", front_end=FrontEnd.PAGE
         )
         supervisor.start(mine, by="kim")

@@ -31,7 +31,7 @@ async def preview(app: App, file: Path) -> Preview:
 
 
 async def confirmed(app: App, made: Preview, consent: Consent) -> Job:
-    return await app.plans.submit(
+    return await app.confirmations.submit(
         made, consent=consent, folder=app.settings.home, prepared_by=["jo"], by="jo", front_end=FrontEnd.COMMAND
     )
 

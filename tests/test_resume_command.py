@@ -27,7 +27,7 @@ async def stopped(app: App, folder: Path, text: str, code: EndReason) -> Job:
 
 async def paused_on_the_page(app: App, folder: Path, text: str) -> Job:
     (folder / "g.csv").write_text(text)
-    job = await app.plans.submit(
+    job = await app.confirmations.submit(
         await app.plans.preview(folder / "g.csv", name="g.csv", options=ReadOptions()),
         consent=Consent(yes=True),
         folder=folder,

@@ -403,7 +403,7 @@ async def test_who_retries_a_job_of_others_shares_its_preparation_with_them(tmp_
             again = await app.plans.retry(job.id, unknown_checked=False)
             for person in ("jo", "kim"):
                 with pytest.raises(ConsentMissing, match=f"{person} prepared this plan"):
-                    await app.plans.submit(
+                    await app.confirmations.submit(
                         again,
                         consent=Consent(number=3),
                         folder=tmp_path,
@@ -411,7 +411,7 @@ async def test_who_retries_a_job_of_others_shares_its_preparation_with_them(tmp_
                         by=person,
                         front_end=FrontEnd.PAGE,
                     )
-            job = await app.plans.submit(
+            job = await app.confirmations.submit(
                 again,
                 consent=Consent(number=3),
                 folder=tmp_path,

@@ -254,7 +254,7 @@ async def test_a_page_in_a_sandbox_neither_resumes_nor_approves_nor_ends_a_real_
         file = tmp_path / "mine.csv"
         file.write_text(triples(2, first=10))
         shown = await one.app.plans.preview(file, name="mine.csv", options=ReadOptions())
-        ready = await one.app.plans.submit(
+        ready = await one.app.confirmations.submit(
             shown, consent=Consent(yes=True), folder=tmp_path, prepared_by=("jo",), by="kim", front_end=FrontEnd.PAGE
         )
     async with nightly_site(tmp_path, **sandbox) as one:

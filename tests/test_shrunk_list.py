@@ -40,7 +40,7 @@ async def begun(tmp_path: Path, front_end: FrontEnd) -> AsyncIterator[tuple[App,
     app = App(Settings(tmp_path / "home"), environ={}, sandbox=SandboxOptions(world, 600.0))
     put(app.settings.home, ONE)
     async with app.runs.in_sandbox():
-        job = await app.plans.submit(
+        job = await app.confirmations.submit(
             await app.plans.preview(file, name="f.csv", options=ReadOptions()),
             consent=Consent(yes=True),
             folder=tmp_path,

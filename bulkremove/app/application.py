@@ -32,6 +32,7 @@ from bulkremove.zoho.accounts import with_data_center
 
 if TYPE_CHECKING:  # they import what most commands do not need
     from bulkremove.app.backup import Backups
+    from bulkremove.app.confirmations import Confirmations
     from bulkremove.app.job_supervisor import JobSupervisor
     from bulkremove.app.nightly import NightlyRuns, Scheduler
     from bulkremove.app.plans import Plans
@@ -103,10 +104,18 @@ class App:
 
     @cached_property
     def plans(self) -> Plans:
-        """Plans made from files, and the jobs made from plans."""
+        """Plans made from files."""
         from bulkremove.app.plans import Plans
 
         return Plans(self.context, self.accounts, self.jobs, self.reports, self.canaries, self.wordings)
+
+    @cached_property
+    def confirmations(self) -> Confirmations:
+        """Plans that were confirmed, and become jobs."""
+        from bulkremove.app.confirmations import Confirmations
+
+        use_cases = (self.accounts, self.jobs, self.plans, self.canaries, self.wordings)
+        return Confirmations(self.context, *use_cases)
 
     @cached_property
     def jobs(self) -> Jobs:
@@ -177,7 +186,7 @@ class App:
         """The unattended runs of the night that this is for. Raises SettingsError when it is for none."""
         from bulkremove.app.nightly import NightlyRuns
 
-        use_cases = (self.accounts, self.jobs, self.plans, self.runs, self.retention, self.stopping)
+        use_cases = (self.accounts, self.jobs, self.plans, self.confirmations, self.runs, self.retention, self.stopping)
         return NightlyRuns(self.context, *use_cases, supervisor, at=lambda wall: self.at(wall).nightly_runs(supervisor))
 
     def schedulers(self, supervisor: JobSupervisor, stop: Stop) -> list[Scheduler]:

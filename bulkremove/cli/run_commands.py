@@ -267,7 +267,7 @@ def _confirm_and_run(
         prompt = f"Type the number of removals ({preview.plan.removals:,}) to remove these learners"
         consent = replace(consent, number=ask_number(prompt))
     by, claim = this_person(), AsyncExitStack()
-    submission = app.plans.submit(
+    submission = app.confirmations.submit(
         preview,
         consent=consent,
         folder=folder,

@@ -163,7 +163,7 @@ async def confirm(
 
     async def submit(preview: Preview) -> str:
         reports = private_folder(app.settings.home / "reports")
-        job = await app.plans.submit(
+        job = await app.confirmations.submit(
             preview,
             consent=consent,
             folder=reports,

@@ -202,7 +202,7 @@ class _Play:
         for name, file in self._history.files.items():
             app = self._app()
             preview = await app.plans.preview(io.BytesIO(file.text.encode()), name=f"{name}.csv", options=ReadOptions())
-            job = await app.plans.submit(
+            job = await app.confirmations.submit(
                 preview,
                 consent=Consent(yes=True, compared=preview.plan.doubtful_ids),  # its courses share a batch
                 folder=self._folder,

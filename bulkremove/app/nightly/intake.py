@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
 
+from bulkremove.app.confirmations import Confirmations
 from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.night_sources import night_source
@@ -38,8 +39,11 @@ DAY = 86_400.0
 class Intake:
     """Takes in the files of a night's source."""
 
-    def __init__(self, context: Context, jobs: Jobs, plans: Plans, outbox: Outbox) -> None:
+    def __init__(
+        self, context: Context, jobs: Jobs, plans: Plans, confirmations: Confirmations, outbox: Outbox
+    ) -> None:
         self._context, self._jobs, self._plans, self._outbox = context, jobs, plans, outbox
+        self._confirmations = confirmations
         self._storage, self._sandbox, self._night = context.storage, context.settings.sandbox_host, context.night
         self._key = {"night": self._night.name, "sandbox": self._sandbox}
         self._export_folder = self._night.export_folder(context.settings.home)
@@ -208,7 +212,9 @@ class Intake:
             return [IntakeResult(key, **self._key, job=job.id, held=job.reason), *notices]
 
         folder = inbox.held if why else inbox.done
-        job = await self._plans.submit_nightly(preview, records, folder=folder, held=why, due_at=due_at, by=NIGHTLY_RUN)
+        job = await self._confirmations.submit_nightly(
+            preview, records, folder=folder, held=why, due_at=due_at, by=NIGHTLY_RUN
+        )
         inbox.put(path, inbox.held if job.reason else inbox.done)
         if job.reason:
             result.hold(name, job.reason, job.id)

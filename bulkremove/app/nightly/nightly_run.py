@@ -16,6 +16,7 @@ from itertools import count
 from pathlib import Path
 
 from bulkremove.app.accounts import Accounts
+from bulkremove.app.confirmations import Confirmations
 from bulkremove.app.context import Context
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.app.jobs import Jobs
@@ -72,6 +73,7 @@ class NightlyRuns:
         accounts: Accounts,
         jobs: Jobs,
         plans: Plans,
+        confirmations: Confirmations,
         runs: Runs,
         retention: Retention,
         stopping: Stopping,
@@ -86,7 +88,7 @@ class NightlyRuns:
         self._jobs, self._runs, self._retention, self._supervisor = jobs, runs, retention, supervisor
         self._stopping, self._claim = stopping, nightly_claim(self.night.name, sandbox=bool(self._sandbox))
         self.outbox = Outbox(context)
-        self._intake = Intake(context, jobs, plans, self.outbox)
+        self._intake = Intake(context, jobs, plans, confirmations, self.outbox)
         self._earlier = EarlierJobs(context, jobs, plans)
 
     @property

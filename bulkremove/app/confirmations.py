@@ -1,0 +1,242 @@
+"""Use cases from a plan to a job: a person or a nightly run confirms it, and it is stored. Nothing is sent here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable
+from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
+from pathlib import Path
+
+from bulkremove.app.accounts import Accounts
+from bulkremove.app.canary import Canaries
+from bulkremove.app.consent import Consent, check_age, check_consent, check_four_eyes
+from bulkremove.app.context import Context
+from bulkremove.app.jobs import Jobs
+from bulkremove.app.plans import Plans
+from bulkremove.app.results import Preview
+from bulkremove.app.wordings import Wordings
+from bulkremove.domain.clock import Epoch
+from bulkremove.domain.errors import BulkremoveError, ConsentMissing
+from bulkremove.domain.job import FrontEnd, Job, JobState
+from bulkremove.domain.plan import Plan
+from bulkremove.domain.table import SANDBOX_MARK
+from bulkremove.platform.local_time import local
+from bulkremove.report import reserve_both
+from bulkremove.storage.interface.records import Record
+
+_LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
+"""Characters of job ids, without those that look alike."""
+
+
+class Confirmations:
+    """Confirmed plans of one context's account, which become jobs."""
+
+    def __init__(
+        self,
+        context: Context,
+        accounts: Accounts,
+        jobs: Jobs,
+        plans: Plans,
+        canaries: Canaries,
+        wordings: Wordings,
+    ) -> None:
+        self._context, self._accounts, self._jobs, self._plans = context, accounts, jobs, plans
+        self._canaries, self._wordings = canaries, wordings
+
+    async def submit(
+        self,
+        preview: Preview,
+        *,
+        consent: Consent,
+        folder: Path,
+        prepared_by: Collection[str],
+        by: str,
+        front_end: FrontEnd,
+        report: Path | None = None,
+        claim: AsyncExitStack | None = None,
+        idempotency_key: str = "",
+    ) -> Job:
+        """Store a confirmed plan as a job, whose report goes to ``folder`` or is the file ``report``.
+
+        Raises ConsentMissing, and what would make its run fail at once (no credentials, no place for the report):
+        NotAuthorized, SettingsError or ReportFailed. A plan that is refused leaves nothing that can run. Under
+        ``four_eyes`` a command's job is held until somebody else approves it.
+
+        ``prepared_by``: everybody who uploaded the file or chose how it is read; ``by`` confirms the plan. ``claim``:
+        keeps the job's claim for ``Runs.run``, so that no server resumes the job in between. ``idempotency_key``: kept
+        with the job, so that a program that repeats its request finds it.
+        """
+        if preview.refusal:
+            raise preview.refusal
+        if preview.retry_of:  # who prepared the job that is tried again has prepared this plan, too
+            before = (await self._jobs.find(preview.retry_of)).prepared_by.split(", ")
+            prepared_by = list(dict.fromkeys(filter(None, [*before, *prepared_by])))
+        needs_other = front_end is FrontEnd.COMMAND and self._context.settings.four_eyes and by in prepared_by
+        if not needs_other:
+            check_four_eyes(prepared_by, by, self._context.settings)
+        check_consent(preview.plan, consent)
+        if front_end is FrontEnd.COMMAND and consent.by_hash_alone and preview.plan.removals:
+            preview = await self._as_shown(preview)
+        check_age(preview.made_at, self._context.clock.wall())
+        job: Job | None = None
+        try:
+            async with self._jobs.claim_plan():  # held from the checks until the new job is visible
+                if idempotency_key and (known := await self._jobs.of_key(idempotency_key, preview.plan.fingerprint)):
+                    raise ConsentMissing(
+                        f"This Idempotency-Key was used for job {known.id} just now. Nothing more was sent."
+                    )
+                if front_end is FrontEnd.COMMAND and consent.by_hash_alone:
+                    await self._check_never_run(preview.plan)
+                prepared = ", ".join(prepared_by)
+                job = await self._new_job(
+                    preview, folder=folder, prepared_by=prepared, confirmed_by=by, origin=front_end
+                )
+                await self._accounts.record_organization(job)
+                await self._check_unclaimed(preview)
+                if idempotency_key:
+                    job = replace(job, options={**job.options, "idempotency_key": idempotency_key})
+                if consent.compared:
+                    job = replace(job, options={**job.options, "compared": str(consent.compared)})
+                if needs_other:
+                    reasons = ["Two people must agree (four_eyes), so somebody else has to approve it."]
+                    reasons += [doubt.text for doubt in preview.plan.doubts]
+                    job = replace(job, state=JobState.HELD, reason=" ".join(reasons), confirmed_by="")
+                self._check_can_run(job, preview.plan, report)
+                await self._canaries.check(job)  # a run would be refused while a first removal waits for an answer
+                await self._jobs.add(job, preview.plan, "held" if needs_other else "confirmed", by=by, claim=claim)
+        except asyncio.CancelledError:  # by Ctrl-C, perhaps just after it was stored: no job that could run may remain
+            with suppress(BulkremoveError):
+                if job is not None:
+                    await self._jobs.withdraw(job.id, by=by)
+            raise
+        return job
+
+    async def submit_nightly(
+        self,
+        preview: Preview,
+        records: Callable[[Job], Iterable[Record]],
+        *,
+        folder: Path,
+        held: str | None,
+        due_at: Epoch | None,
+        by: str,
+    ) -> Job:
+        """Store a nightly run's plan as a job, together with the records that ``records`` makes for it.
+
+        ``held``: why it must not run before somebody approves it; ``due_at``: when it may run at the earliest.
+        """
+        async with self._jobs.claim_plan():
+            job = await self._new_job(preview, folder=folder, prepared_by=by, confirmed_by=by, origin=FrontEnd.NIGHTLY)
+            await self._accounts.record_organization(job)
+            try:
+                if not held:
+                    await self._check_unclaimed(preview)
+            except ConsentMissing as missing:  # something was confirmed since the preview
+                held = missing.message
+            if held:
+                job = replace(job, state=JobState.HELD, reason=held, confirmed_by="")
+            elif due_at:
+                job = replace(job, state=JobState.SCHEDULED, due_at=due_at)
+            act = "held" if held else "announced" if due_at else "confirmed"
+            await self._jobs.add(job, preview.plan, act, *records(job), by=by)
+        return job
+
+    def _check_can_run(self, job: Job, plan: Plan, report: Path | None) -> None:
+        """Check what can be checked before the job is stored. Raises NotAuthorized, SettingsError or ReportFailed."""
+        if plan.removals:
+            self._accounts.job_credentials(job, self._accounts.settings_of(job))
+        for file in reserve_both(job, report, rows=len(plan.table)):
+            file.discard()
+
+    async def _check_never_run(self, plan: Plan) -> None:
+        """Check that the hash of a plan was not used before, which would be consent for ever. Raises ConsentMissing."""
+        same = await self._jobs.of_plan(plan) if plan.removals else None
+        if same is not None:
+            raise ConsentMissing(
+                f"This very plan was confirmed before, as job {same.id} ({same.state.value}). Nothing was sent.",
+                hint=f"Look at `bulkremove show {same.id}`. To remove the same learners once more, leave --plan out.",
+            )
+
+    async def _check_unclaimed(self, preview: Preview) -> None:
+        """Check what another plan or an erasure may have changed since the preview. Raises ConsentMissing."""
+        plan = preview.plan
+        if preview.generation != await self._plans.generation():
+            raise ConsentMissing(
+                "The data of a learner were erased since this plan was made, or the journal was put back from a "
+                "backup. Nothing was sent.",
+                hint="Preview the file again.",
+            )
+        if preview.retry_of and (other := await self._jobs.retrying(preview.retry_of, plan.table.numbers)):
+            raise ConsentMissing(
+                f"These rows are in job {other.id} already, which is {other.state.value}. Nothing was sent.",
+                hint="Go on with that one, or retry what it did not send.",
+            )
+        accepted = {one.wording for one in await self._wordings.accepted(plan.client, plan.host)}
+        if accepted != {*plan.accepted_wordings}:
+            raise ConsentMissing(
+                "What counts as the proof of a removal was changed since this plan was made. Nothing was sent.",
+                hint="Preview the file again.",
+            )
+        if not preview.include_open and (open_elsewhere := await self._plans.open_elsewhere(plan.client, plan.host)):
+            jobs = {open_elsewhere.get(row.removal, "") for row in plan.rows() if row.removal} - {""}
+            if jobs:
+                raise ConsentMissing(
+                    f"Rows of this plan are still to be sent by job {', '.join(sorted(jobs))}. Nothing was sent.",
+                    hint="Preview the file again, which leaves these rows out, or cancel that job.",
+                )
+        if refusal := await self._plans.over_a_cap_now(plan, self._context.settings):
+            raise refusal
+
+    async def _as_shown(self, preview: Preview) -> Preview:
+        """The plan as it was when its hash was shown: what was done since then counts. Raises ConsentMissing."""
+        storage = self._context.storage
+        shown = await storage.jobs.shown_plan(preview.plan.fingerprint) if storage.exists else None
+        if shown is None:
+            raise ConsentMissing(
+                "This plan was not shown here within the last day, so its hash is no consent. Nothing was sent.",
+                hint="Preview the file; then give the hash that the preview shows.",
+            )
+        at, generation = shown
+        planned_at = at if preview.planned_at is None else preview.planned_at
+        return replace(preview, made_at=at, planned_at=planned_at, generation=generation)
+
+    async def _new_job(
+        self, preview: Preview, *, folder: Path, prepared_by: str, confirmed_by: str, origin: FrontEnd
+    ) -> Job:
+        plan, quota = preview.plan, self._context.settings.quota
+        return Job(
+            await self._new_id(mark=f"{SANDBOX_MARK}-" if plan.sandbox else ""),
+            plan.account,
+            plan.host,
+            plan.table.source,
+            str(folder),
+            plan.table.sheet,
+            plan.table.header,
+            plan.table.roles,
+            plan.fingerprint,
+            JobState.READY,
+            created_at=self._context.clock.wall(),
+            planned_at=preview.made_at if preview.planned_at is None else preview.planned_at,
+            retry_of=preview.retry_of,
+            options={
+                "limit": self._context.settings.limit_text,
+                "calls": str(quota.calls),
+                "protected": str(preview.protected),
+                **({"doubtful_ids": str(plan.doubtful_ids)} if plan.doubts else {}),
+            },
+            prepared_by=prepared_by,
+            confirmed_by=confirmed_by,
+            operation=plan.operation.name,
+            client=plan.client,
+            accepted_wordings=plan.accepted_wordings,
+            origin=origin,
+            night=self._context.night.name if origin is FrontEnd.NIGHTLY else "",
+        )
+
+    async def _new_id(self, *, mark: str) -> str:
+        day = local(self._context.clock.wall())
+        while True:
+            job_id = f"{day:%Y%m%d}-{mark}{''.join(self._context.random.choice(_LETTERS) for _ in range(4))}"
+            if not await self._jobs.is_known(job_id):
+                return job_id
