@@ -10,9 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, ExitStack, aclosing, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, aclosing, asynccontextmanager
 from datetime import date
-from itertools import count
 from pathlib import Path
 
 from bulkremove.app.accounts import Accounts
@@ -23,41 +22,30 @@ from bulkremove.app.jobs import Jobs
 from bulkremove.app.nightly.dry_run import OUTSIDE_WINDOW, DryRun
 from bulkremove.app.nightly.earlier_jobs import EarlierJobs
 from bulkremove.app.nightly.intake import Intake
+from bulkremove.app.nightly.night_jobs import NightJobs
 from bulkremove.app.nightly.nightly_schedule import schedule
-from bulkremove.app.nightly.result import NIGHTLY_RUN, NightlyResult, waiting_text
+from bulkremove.app.nightly.result import NightlyResult, waiting_text
 from bulkremove.app.notices import Outbox
 from bulkremove.app.plans import Plans
-from bulkremove.app.protected_list import protected_learners
-from bulkremove.app.results import RunResult
 from bulkremove.app.retention import Retention
 from bulkremove.app.runs import Runs
 from bulkremove.app.stopping import Stopping, nightly_claim
-from bulkremove.domain.clock import Epoch, later, seconds_between
+from bulkremove.domain.clock import Epoch, seconds_between
 from bulkremove.domain.errors import (
     BulkremoveError,
-    ConsentMissing,
-    FileRefused,
-    JobBusy,
     JournalFailed,
     LocalFileFailed,
-    SettingsError,
     SourceFailed,
 )
-from bulkremove.domain.job import APPROVAL_SECONDS, EndReason, Job, JobState
+from bulkremove.domain.job import EndReason
 from bulkremove.domain.schedule import Schedule
 from bulkremove.engine.progress import Stop
 from bulkremove.platform.local_time import local
 from bulkremove.platform.secure_files import replace_content
-from bulkremove.report import counts_without_zeros
 from bulkremove.report.metrics import text as metrics_text
 from bulkremove.sources.inbox import Inbox
-from bulkremove.storage.interface.records import Act
 
 DAY = 86_400.0
-PAGE_RETRY_SECONDS = 3600.0
-"""Seconds until a job is tried again that a web page has stopped; more than an unanswered row may be repeated after."""
-MAX_PAGE_RETRIES = 3
-"""How often a job is tried again that a web page has stopped, where there is no time window."""
 WINDOW_OVER = "The time window for nightly runs is over; the next one goes on."
 
 
@@ -90,6 +78,7 @@ class NightlyRuns:
         self.outbox = Outbox(context)
         self._intake = Intake(context, jobs, plans, confirmations, self.outbox)
         self._earlier = EarlierJobs(context, jobs, plans)
+        self._night_jobs = NightJobs(context, jobs, self._earlier, runs, supervisor, self.outbox)
 
     @property
     def schedule(self) -> Schedule:
@@ -165,7 +154,7 @@ class NightlyRuns:
         alone = ExitStack()
         try:
             self._accounts.check_night()
-            await self._expire()
+            await self._night_jobs.expire()
             inbox = await self._fill(result, again, alone)
             until = self.schedule.open_until(clock.wall())
             if until is None:
@@ -173,12 +162,12 @@ class NightlyRuns:
                 stop.ask(WINDOW_OVER, EndReason.WINDOW_CLOSED, auto_resumable=True)
             closing = asyncio.create_task(self._close_window(stop, until or clock.wall()))
             try:
-                await self._resume_jobs(stop, result)
+                await self._night_jobs.go_on(stop, result)
                 if inbox is not None:
                     async with aclosing(self._intake.take_in(inbox, result, again, lambda: stop.asked)) as job_ids:
                         async for job_id in job_ids:
                             if not stop.asked:
-                                await self._run_job(job_id, stop, result)
+                                await self._night_jobs.run(job_id, stop, result)
             finally:
                 closing.cancel()
             if inbox is not None:
@@ -227,117 +216,12 @@ class NightlyRuns:
             await self.outbox.add(f"source:{day}", "the nightly run's source is not there. Repair it", str(failed))
             return None
 
-    async def _expire(self) -> None:
-        """Cancel held jobs that nobody has approved in time."""
-        now = self._context.clock.wall()
-        for job in await self._earlier.all(JobState.HELD):
-            if seconds_between(job.driven_at, now) > APPROVAL_SECONDS:
-                if not await self._jobs.expire(job.id, by=NIGHTLY_RUN):
-                    continue
-                text = f"Nobody approved the plan of {job.source} ({job.id}) within 7 days, so it was cancelled."
-                await self.outbox.add(
-                    f"expired:{job.id}", f"the plan of {job.source} has expired. Preview the file again", text
-                )
-
-    async def _resume_jobs(self, stop: Stop, result: NightlyResult) -> None:
-        """Run earlier nightly runs' jobs that go on by themselves, and hold those that a person must look at first."""
-        async with aclosing(self._earlier.in_turn(result)) as jobs:
-            async for job in jobs:
-                if stop.asked:
-                    return
-                now = self._context.clock.wall()
-                if why := await self._earlier.why_hold(job, now):
-                    await self._hold_for_review(job, why, result)
-                    continue
-                if job.state is JobState.SCHEDULED:
-                    await self._storage.jobs.release(job.id, lambda job: None, by=NIGHTLY_RUN, at=now)
-                await self._run_job(job.id, stop, result)
-
-    async def _hold_for_review(self, job: Job, why: str, result: NightlyResult) -> None:
-        """Hold an earlier job that no nightly run may go on with by itself, and notify people."""
-        now = self._context.clock.wall()
-        text = (
-            f"What is left of {job.source} ({job.id}) is held, and nothing of it was sent. {why} To run it all the "
-            f"same: `bulkremove approve {job.id}`, or the page. It expires in 7 days."
-        )
-        key = f"review:{job.id}:{await self._run_count(job.id)}"
-        notices = self.outbox.notices(key, f"needs review: {job.source}. Approve or cancel it", text)
-        act = Act(NIGHTLY_RUN, "held", {"job": job.id}, now)
-        with suppress(JobBusy):  # a person has begun to run it: with their own consent
-            async with self._storage.claims.hold(job.id):
-                with suppress(FileRefused, SettingsError):  # a list that can't be read holds the run itself
-                    entries = len(protected_learners(self._context.settings))
-                    await self._storage.jobs.set_protected(job.id, entries)  # who approves it is told of a shorter list
-                if (await self._jobs.find(job.id)).driven_at == job.driven_at and await self._storage.jobs.hold(
-                    job.id, why, *notices, act, at=now
-                ):
-                    result.hold(job.source, why, job.id)
-
-    async def _run_job(self, job_id: str, stop: Stop, result: NightlyResult) -> None:
-        try:
-            ended = await self._drive(job_id, stop)
-        except JobBusy:
-            return  # the page or another process runs it right now
-        except ConsentMissing as missing:
-            result.waiting.append(f"Job {job_id}: {missing}")
-            key = f"failed:{job_id}:{await self._run_count(job_id)}"
-            await self.outbox.add(key, f"job {job_id} waits for a person. Look at its reason", str(missing))
-            return
-        except BulkremoveError as error:
-            result.failures.append(f"Job {job_id}: {error}")
-            await self.outbox.add(
-                f"failed:{job_id}:{await self._run_count(job_id)}",
-                f"job {job_id} could not run. Look at its reason",
-                str(error),
-            )
-            return
-        result.ended.append(ended)
-        # This process stood still, or other jobs would meet the same page: this nightly run is over too.
-        if ended.job.reason_code in (EndReason.STANDSTILL, EndReason.WEB_PAGE):
-            stop.ask(ended.job.reason, ended.job.reason_code)
-        text = " ".join(filter(None, (ended.warning, ended.summary, ended.job.reason)))
-        subject = (
-            f"{ended.job.state.value}: {ended.job.source}: {counts_without_zeros(ended.tally)}. {ended.what_to_do}"
-        )
-        await self.outbox.add(f"ended:{job_id}:{await self._run_count(job_id)}", subject, text, ended.report)
-
-    async def _drive(self, job_id: str, stop: Stop) -> RunResult:
-        """Run a job; while a web page answers in place of Zoho, as in maintenance, try again every hour in the window.
-
-        Without a window it is tried so ``MAX_PAGE_RETRIES`` times. The row that the page answered is not repeated: it
-        is unknown by then. One row at a time is sent, so that each try costs one more at most. Raises as ``Runs.run``.
-        """
-        clock, schedule = self._context.clock, self.schedule
-        for tries in count():
-            open_until = schedule.open_until(clock.wall()) if schedule.window else None
-            ended = await self._supervisor.drive(
-                job_id,
-                runs=self._runs,
-                stop=stop.part(),
-                by=NIGHTLY_RUN,
-                open_until=open_until,
-                one_at_a_time=tries > 0,
-            )
-            again_at = later(clock.wall(), PAGE_RETRY_SECONDS)
-            is_over = tries >= MAX_PAGE_RETRIES if open_until is None else again_at >= open_until
-            if ended.job.reason_code is not EndReason.WEB_PAGE or is_over or stop.asked:
-                break
-            await stop.sleep(PAGE_RETRY_SECONDS * clock.speed, clock)
-            job = await self._jobs.find(job_id)
-            if stop.asked or job.state is not JobState.PAUSED or job.reason_code is not EndReason.WEB_PAGE:
-                break  # a person has acted meanwhile
-        return ended
-
     async def _close_window(self, stop: Stop, until: Epoch) -> None:
         """Ask the run to stop at ``until``; the wall clock is checked every minute."""
         clock = self._context.clock
         while (remaining := seconds_between(clock.wall(), until)) > 0:
             await clock.sleep(min(remaining, 60.0))
         stop.ask(WINDOW_OVER, EndReason.WINDOW_CLOSED, auto_resumable=True)
-
-    async def _run_count(self, job_id: str) -> int:
-        """How many runs of the job have started; part of a notice's key, so that each run is reported once."""
-        return sum(name == "started" for _, name, _ in await self._storage.jobs.events(job_id))
 
 
 def _replace(path: Path, metrics: bytes) -> None:

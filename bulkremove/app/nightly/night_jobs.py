@@ -1,0 +1,151 @@
+"""The jobs of one nightly run: they are run, held for a person, or cancelled when nobody approved them in time."""
+
+from __future__ import annotations
+
+from contextlib import aclosing, suppress
+from itertools import count
+
+from bulkremove.app.context import Context
+from bulkremove.app.job_supervisor import JobSupervisor
+from bulkremove.app.jobs import Jobs
+from bulkremove.app.nightly.earlier_jobs import EarlierJobs
+from bulkremove.app.nightly.nightly_schedule import schedule
+from bulkremove.app.nightly.result import NIGHTLY_RUN, NightlyResult
+from bulkremove.app.notices import Outbox
+from bulkremove.app.protected_list import protected_learners
+from bulkremove.app.results import RunResult
+from bulkremove.app.runs import Runs
+from bulkremove.domain.clock import later, seconds_between
+from bulkremove.domain.errors import BulkremoveError, ConsentMissing, FileRefused, JobBusy, SettingsError
+from bulkremove.domain.job import APPROVAL_SECONDS, EndReason, Job, JobState
+from bulkremove.engine.progress import Stop
+from bulkremove.report import counts_without_zeros
+from bulkremove.storage.interface.records import Act
+
+PAGE_RETRY_SECONDS = 3600.0
+"""Seconds until a job is tried again that a web page has stopped; more than an unanswered row may be repeated after."""
+MAX_PAGE_RETRIES = 3
+"""How often a job is tried again that a web page has stopped, where there is no time window."""
+
+
+class NightJobs:
+    """The jobs of the night that a context is for."""
+
+    def __init__(
+        self,
+        context: Context,
+        jobs: Jobs,
+        earlier: EarlierJobs,
+        runs: Runs,
+        supervisor: JobSupervisor,
+        outbox: Outbox,
+    ) -> None:
+        self._context, self._storage, self._jobs, self._earlier = context, context.storage, jobs, earlier
+        self._runs, self._supervisor, self._outbox = runs, supervisor, outbox
+        self._schedule = schedule(context.night)
+
+    async def expire(self) -> None:
+        """Cancel held jobs that nobody has approved in time."""
+        now = self._context.clock.wall()
+        for job in await self._earlier.all(JobState.HELD):
+            if seconds_between(job.driven_at, now) > APPROVAL_SECONDS:
+                if not await self._jobs.expire(job.id, by=NIGHTLY_RUN):
+                    continue
+                text = f"Nobody approved the plan of {job.source} ({job.id}) within 7 days, so it was cancelled."
+                await self._outbox.add(
+                    f"expired:{job.id}", f"the plan of {job.source} has expired. Preview the file again", text
+                )
+
+    async def go_on(self, stop: Stop, result: NightlyResult) -> None:
+        """Run earlier nightly runs' jobs that go on by themselves, and hold those that a person must look at first."""
+        async with aclosing(self._earlier.in_turn(result)) as jobs:
+            async for job in jobs:
+                if stop.asked:
+                    return
+                now = self._context.clock.wall()
+                if why := await self._earlier.why_hold(job, now):
+                    await self._hold_for_review(job, why, result)
+                    continue
+                if job.state is JobState.SCHEDULED:
+                    await self._storage.jobs.release(job.id, lambda job: None, by=NIGHTLY_RUN, at=now)
+                await self.run(job.id, stop, result)
+
+    async def _hold_for_review(self, job: Job, why: str, result: NightlyResult) -> None:
+        """Hold an earlier job that no nightly run may go on with by itself, and notify people."""
+        now = self._context.clock.wall()
+        text = (
+            f"What is left of {job.source} ({job.id}) is held, and nothing of it was sent. {why} To run it all the "
+            f"same: `bulkremove approve {job.id}`, or the page. It expires in 7 days."
+        )
+        key = f"review:{job.id}:{await self._run_count(job.id)}"
+        notices = self._outbox.notices(key, f"needs review: {job.source}. Approve or cancel it", text)
+        act = Act(NIGHTLY_RUN, "held", {"job": job.id}, now)
+        with suppress(JobBusy):  # a person has begun to run it: with their own consent
+            async with self._storage.claims.hold(job.id):
+                with suppress(FileRefused, SettingsError):  # a list that can't be read holds the run itself
+                    entries = len(protected_learners(self._context.settings))
+                    await self._storage.jobs.set_protected(job.id, entries)  # who approves it is told of a shorter list
+                if (await self._jobs.find(job.id)).driven_at == job.driven_at and await self._storage.jobs.hold(
+                    job.id, why, *notices, act, at=now
+                ):
+                    result.hold(job.source, why, job.id)
+
+    async def run(self, job_id: str, stop: Stop, result: NightlyResult) -> None:
+        """Run a job, and notify people of its end; what a person must decide first waits for them."""
+        try:
+            ended = await self._drive(job_id, stop)
+        except JobBusy:
+            return  # the page or another process runs it right now
+        except ConsentMissing as missing:
+            result.waiting.append(f"Job {job_id}: {missing}")
+            key = f"failed:{job_id}:{await self._run_count(job_id)}"
+            await self._outbox.add(key, f"job {job_id} waits for a person. Look at its reason", str(missing))
+            return
+        except BulkremoveError as error:
+            result.failures.append(f"Job {job_id}: {error}")
+            await self._outbox.add(
+                f"failed:{job_id}:{await self._run_count(job_id)}",
+                f"job {job_id} could not run. Look at its reason",
+                str(error),
+            )
+            return
+        result.ended.append(ended)
+        # This process stood still, or other jobs would meet the same page: this nightly run is over too.
+        if ended.job.reason_code in (EndReason.STANDSTILL, EndReason.WEB_PAGE):
+            stop.ask(ended.job.reason, ended.job.reason_code)
+        text = " ".join(filter(None, (ended.warning, ended.summary, ended.job.reason)))
+        subject = (
+            f"{ended.job.state.value}: {ended.job.source}: {counts_without_zeros(ended.tally)}. {ended.what_to_do}"
+        )
+        await self._outbox.add(f"ended:{job_id}:{await self._run_count(job_id)}", subject, text, ended.report)
+
+    async def _drive(self, job_id: str, stop: Stop) -> RunResult:
+        """Run a job; while a web page answers in place of Zoho, as in maintenance, try again every hour in the window.
+
+        Without a window it is tried so ``MAX_PAGE_RETRIES`` times. The row that the page answered is not repeated: it
+        is unknown by then. One row at a time is sent, so that each try costs one more at most. Raises as ``Runs.run``.
+        """
+        clock, schedule = self._context.clock, self._schedule
+        for tries in count():
+            open_until = schedule.open_until(clock.wall()) if schedule.window else None
+            ended = await self._supervisor.drive(
+                job_id,
+                runs=self._runs,
+                stop=stop.part(),
+                by=NIGHTLY_RUN,
+                open_until=open_until,
+                one_at_a_time=tries > 0,
+            )
+            again_at = later(clock.wall(), PAGE_RETRY_SECONDS)
+            is_over = tries >= MAX_PAGE_RETRIES if open_until is None else again_at >= open_until
+            if ended.job.reason_code is not EndReason.WEB_PAGE or is_over or stop.asked:
+                break
+            await stop.sleep(PAGE_RETRY_SECONDS * clock.speed, clock)
+            job = await self._jobs.find(job_id)
+            if stop.asked or job.state is not JobState.PAUSED or job.reason_code is not EndReason.WEB_PAGE:
+                break  # a person has acted meanwhile
+        return ended
+
+    async def _run_count(self, job_id: str) -> int:
+        """How many runs of the job have started; part of a notice's key, so that each run is reported once."""
+        return sum(name == "started" for _, name, _ in await self._storage.jobs.events(job_id))
