@@ -50,9 +50,10 @@ def approve(
     if held.state.approvable and plan_hash is None and rows is None and not yes:
         _show(screen, held, batches, over_cap)
         if not sys.stdin.isatty():
+            rows_command = screen.command("report", held.id)
             raise ConsentMissing(
                 "There is no terminal to ask on. Nothing was approved.",
-                hint=f"Look at its rows (`bulkremove report {held.id}`), then give --plan {held.plan_hash}, or --yes.",
+                hint=f"Look at its rows (`{rows_command}`), then give --plan {held.plan_hash}, or --yes.",
             )
         if held.doubtful_ids and compared is None:
             wanted = f"{held.doubtful_ids:,}"
