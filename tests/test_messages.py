@@ -169,7 +169,7 @@ def test_nobody_approves_an_announced_plan_without_looking(tmp_path: Path) -> No
     os.utime(tmp_path / "in" / "leavers.csv", (OLD, OLD))
     (tmp_path / "home").mkdir(mode=0o700)
     program = Bulkremove(tmp_path / "home", environment())
-    (tmp_path / "home" / "bulkremove.toml").write_text(f'nightly_source = "{tmp_path / "in"}"\n')
+    (tmp_path / "home" / "bulkremove.toml").write_text(f'[[nights]]\nsource = "{tmp_path / "in"}"\n')
     assert 4 == program("nightly", "--sandbox", str(world), "--speed", "60").returncode
     (job,) = json.loads(program("jobs", "--json").stdout)
     with closing(sqlite3.connect(tmp_path / "home" / "journal.db")) as db, db:  # no process has it open

@@ -48,7 +48,7 @@ def test_no_history_breaks_an_invariant(seeds: Sequence[int], proving: Proving, 
         assert len(told.statuses) == ROWS
         ends.update(told.statuses)
     # A simulation in which nothing goes wrong, or nothing goes well, would prove nothing.
-    assert len(seeds) == 1 or (ends["removed"] > ROWS and ends["removed_inferred"] + ends["unknown"])
+    assert len(seeds) == 1 or (ends["removed"] > ROWS // 2 and ends["removed_inferred"] + ends["unknown"])
     proving.figure("A simulated history of 50 rows breaks none of the ten invariants", f"{len(seeds)} seeds")
 
 
