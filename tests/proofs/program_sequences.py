@@ -810,7 +810,10 @@ class Sequences:
         home = self._disk.path / "home"
         places = [self._folder, home / "reports", home / "sandbox" / "done", home / "sandbox" / "held"]
         found = [path for place in places for path in place.glob(f"{report.job}-report*.csv")]
-        require(found, "rows", f"the report of {report.job} is nowhere")
+        if not found:
+            there = sorted(f"{path.parent.name}/{path.name}" for place in places for path in place.glob("*"))
+            shown = self._command("show", report.job, codes=frozenset(range(9)))
+            require(found, "rows", f"the report of {report.job} is nowhere; there are {there}. {shown.stdout}")
         last = max(found, key=lambda path: int((path.stem.partition("-report")[2] or "-1")[1:]))  # one for each run
         with last.open(encoding="utf-8-sig", newline="") as file:
             rows = {int(row["row"]): (row["status"], int(row["attempts"])) for row in csv.DictReader(file)}

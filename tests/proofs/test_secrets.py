@@ -337,7 +337,7 @@ def test_a_program_killed_between_a_token_and_its_saving_starts_anew(tmp_path: P
             if _token_calls(tmp_path):
                 break
         last = (tmp_path / f"renameat-{number}.trace").read_text().rpartition("renameat(")[2]
-        assert re.search(r'"[0-9a-f]+\.json"\) = \?', last), "it died at the name of its token's file"
+        assert re.search(r'"[0-9a-f]+\.json"(\) = \?| <unfinished)', last), "it died at the name of its token's file"
         done = bulkremove("resume")
         assert done.returncode == 0, done.stderr
     assert _token_calls(tmp_path) == 2
