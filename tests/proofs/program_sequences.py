@@ -16,10 +16,12 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Collection, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import openpyxl
 
 from bulkremove.sandbox import LoggedRequest, read_log
 from tests.cli_fixtures import PROGRAM, Bulkremove, environment, sandbox
@@ -809,17 +811,26 @@ class Sequences:
         """A job that came to its end has its report in its place, with the same rows."""
         home = self._disk.path / "home"
         places = [self._folder, home / "reports", home / "sandbox" / "done", home / "sandbox" / "held"]
-        found = [path for place in places for path in place.glob(f"{report.job}-report*.csv")]
+        found = [path for place in places for path in place.glob(f"{report.job}-report*")]
         if not found:
             there = sorted(f"{path.parent.name}/{path.name}" for place in places for path in place.glob("*"))
             shown = self._command("show", report.job, codes=frozenset(range(9)))
             require(found, "rows", f"the report of {report.job} is nowhere; there are {there}. {shown.stdout}")
         last = max(found, key=lambda path: int((path.stem.partition("-report")[2] or "-1")[1:]))  # one for each run
-        with last.open(encoding="utf-8-sig", newline="") as file:
-            rows = {int(row["row"]): (row["status"], int(row["attempts"])) for row in csv.DictReader(file)}
+        rows = {int(row["row"]): (row["status"], int(row["attempts"])) for row in _lines(last)}
         cells = self._facts.files[report.source].rows
         told = {row.number: (row.status, row.attempts) for row in report.rows}
         lost = {number for number in told if number not in rows and cells[number - 2][2] not in self._erased_from_files}
         require(not lost, "rows", f"the report of {report.job} lacks the rows {lost}")
         wrong = {number: one for number, one in rows.items() if told[number] != one}
         require(not wrong, "rows", f"the report of {report.job} tells {wrong}, and the journal {told}")
+
+
+def _lines(report: Path) -> list[dict[str, Any]]:
+    """The lines of a report by their headings; nightly runs write a workbook."""
+    if report.suffix == ".xlsx":
+        with closing(openpyxl.load_workbook(report)) as book:
+            header, *rows = book.worksheets[0].values
+        return [dict(zip(map(str, header), row, strict=True)) for row in rows]
+    with report.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
