@@ -158,7 +158,7 @@ def test_a_held_job_is_not_resumed_or_retried_but_approve_is_named(alone: Bulkre
     for command in ("resume", "retry"):
         done = alone(command, job, "--sandbox", str(tmp_path / "world.json"))
         assert 4 == done.returncode
-        assert f" approve {job}`" in done.stderr
+        assert f"`bulkremove --home {alone.home} approve {job}`" in done.stderr
 
 
 @pytest.mark.slow

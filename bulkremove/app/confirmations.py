@@ -185,7 +185,7 @@ class Confirmations:
                     f"Rows of this plan are still to be sent by job {', '.join(sorted(jobs))}. Nothing was sent.",
                     hint="Preview the file again, which leaves these rows out, or cancel that job.",
                 )
-        if refusal := await self._plans.over_a_cap_now(plan, self._context.settings):
+        if refusal := await self._plans.over_a_cap(plan, self._context.settings):
             raise refusal
 
     async def _as_shown(self, preview: Preview) -> Preview:

@@ -140,11 +140,6 @@ class Plans:
         held_since = later(self._context.clock.wall(), -APPROVAL_SECONDS)
         return await storage.rows.open_elsewhere(client, host, held_since=held_since)
 
-    async def over_a_cap(self, plan: Plan, *, tonight: int) -> ConsentMissing | None:
-        """Why the plan is over a cap, if ``tonight`` more removals counted for today."""
-        counted = tonight + await removals_today(self._context, plan.client, plan.host)
-        return over_a_cap(plan, self._context.settings, today=counted)
-
     async def why_over_cap(self, job: Job, rows_left: int) -> str:
         """Why a held job would exceed today's cap, which an approval goes over; empty if it would not."""
         try:
@@ -168,11 +163,14 @@ class Plans:
             return 0
         return (await storage.rate_limit.calls(key, since=self._context.clock.monotonic(), wall_since=then))[1]
 
-    async def over_a_cap_now(self, plan: Plan, settings: Settings) -> ConsentMissing | None:
-        """Why the plan is over a cap; None if it is over none. ``settings``: those of its account."""
+    async def over_a_cap(self, plan: Plan, settings: Settings, *, tonight: int = 0) -> ConsentMissing | None:
+        """Why the plan is over a cap; None if it is over none.
+
+        ``settings``: those of its account; ``tonight``: removals that would count for today besides.
+        """
         storage, removed = self._context.storage, await removals_today(self._context, plan.client, plan.host)
         lost = await storage.restore.lost_removals(today(self._context)) if removed else 0
-        return over_a_cap(plan, settings, today=removed, lost=lost)
+        return over_a_cap(plan, settings, today=removed + tonight, lost=lost)
 
     async def _preview(
         self,
@@ -200,7 +198,7 @@ class Plans:
         )
         quota, now = settings.quota, clock.wall()
         seconds = rate_limit.forecast(planned.removals, quota, is_new=await self._accounts.is_new(settings))
-        refusal = await self.over_a_cap_now(planned, settings)
+        refusal = await self.over_a_cap(planned, settings)
         ends_at = later(now, seconds / clock.speed)
         return Preview(
             planned,

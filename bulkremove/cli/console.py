@@ -58,7 +58,7 @@ class Screen:
         try:
             yield app
         except BulkremoveError as error:
-            error.hint = self.located(error.hint)
+            self.locate(error)
             raise
         finally:
             app.close()
@@ -76,6 +76,11 @@ class Screen:
     def located(self, text: str) -> str:
         """The text with the same --home, --config and --account in the commands that it names."""
         return text.replace("`bulkremove ", f"`{self.command()} ")
+
+    def locate(self, error: BaseException) -> None:
+        """Do the same in an error's hint, before it is printed."""
+        if isinstance(error, BulkremoveError):
+            error.hint = self.located(error.hint)
 
     def command(self, *arguments: str, said: Mapping[str, object] | None = None) -> str:
         """Build a command for a person to type, with the same --home, --config and --account. ``said``: its options.

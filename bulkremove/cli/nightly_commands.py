@@ -83,7 +83,7 @@ def nightly(
                         if part.code is EndReason.PAUSED and part.asked:  # `bulkremove stop` means the others too
                             stop.ask(part.reason, part.code)
                 except BulkremoveError as error:
-                    error.hint = screen.located(error.hint)
+                    screen.locate(error)
                     report_error(error, prefix)
                     codes.append(of_error(error) if test_notice else of_nightly_error(error))
                 except Exception as error:  # a fault that one night meets keeps no other from running

@@ -53,6 +53,7 @@ def run_job(
     try:
         ended = asyncio.run(_run(screen, app, job_id, path, expect_missing, resume_command, claimed, rows_reviewed))
     except (Exception, KeyboardInterrupt) as error:
+        screen.locate(error)
         code = report_error(error) if isinstance(error, Exception) else 130
         if claimed and asyncio.run(_withdrawn(app, job_id)):
             screen.warn(f"Job {job_id} was cancelled before its first row.")

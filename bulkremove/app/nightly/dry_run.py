@@ -119,7 +119,7 @@ class DryRun:
         except FileRefused as refused:
             self._result.hold(name, str(refused))
             return
-        refusal = await self._plans.over_a_cap(preview.plan, tonight=self._uncounted)
+        refusal = await self._plans.over_a_cap(preview.plan, self._context.settings, tonight=self._uncounted)
         preview = replace(preview, refusal=refusal)
         self._result.plans.append(preview)
         if why := await self._intake.reasons_to_hold(preview, path, earlier=await self._intake.taken(path)):
