@@ -12,7 +12,7 @@ from bulkremove.app import App, SandboxOptions
 from bulkremove.app.daily_cap import removals_today
 from bulkremove.config import Settings
 from bulkremove.domain.errors import ConsentMissing
-from bulkremove.domain.job import EndReason, Job
+from bulkremove.domain.job import EndReason, FrontEnd, Job
 from bulkremove.domain.row import Status
 from bulkremove.engine.progress import Stop
 from bulkremove.reading.options import ReadOptions
@@ -169,3 +169,16 @@ async def test_the_page_names_no_option_of_the_command_line(tmp_path: Path) -> N
             await until(lambda: supervisor.running(job.id) is None)
             assert "let an admin set max_removals to 16" in supervisor.failures[job.id]
             assert "--" not in supervisor.failures[job.id]
+
+
+async def test_the_rows_of_an_old_job_count_from_the_moment_at_which_it_passed_the_cap(tmp_path: Path) -> None:
+    clock = LateClock(600.0)
+    with closing(application(tmp_path, clock, 10)) as app:
+        async with app.runs.in_sandbox():
+            job, stop = await planned(app, tmp_path, triples(8), "a.csv"), Stop()
+            stop.ask("Ctrl-C", EndReason.INTERRUPTED)
+            await run(app, job, stop=stop)
+            clock.ahead = DAY
+            assert 0 == await removals_today(app.context, job.client, job.host)
+            await app.context.storage.jobs.drive(job.id, by=FrontEnd.COMMAND, at=clock.wall())  # it starts after that
+            assert 8 == await removals_today(app.context, job.client, job.host)

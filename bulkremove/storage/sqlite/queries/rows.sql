@@ -141,7 +141,7 @@ WHERE other.job = :job AND mine.host = job.host
 SELECT count(*), (SELECT coalesce(sum(removals), 0) FROM restore WHERE at >= :since) FROM job JOIN row ON row.job = job.id
 WHERE host = :host AND (client = :client
         OR client IN (SELECT other FROM same_organization WHERE client = :client AND host = :host))
-    AND (job.finished_at IS NULL OR job.finished_at >= :since OR job.id = :starting)
+    AND (job.finished_at IS NULL OR job.finished_at >= :since OR job.driven_at >= :since - 3600 OR job.id = :starting)
     AND (first_sent_at BETWEEN :since AND :since + 2 * 86400
         OR (job.id = :starting AND row.state IN ('pending', 'sending'))
         OR (row.state = 'pending' AND (job.state = 'ready'
