@@ -29,6 +29,8 @@ CPU = 60
 """Seconds of CPU time that the child may use."""
 PIECE = 2000
 """Cells in one line of the output; parsing it takes a few milliseconds."""
+MAX_LINE = 1 << 26
+"""Bytes of one line of the output."""
 TIMEOUT_SECONDS = 90.0
 """Seconds of real time until the child is killed."""
 _REQUEST = "READ_REQUEST"
@@ -60,37 +62,37 @@ async def _read(file: BinaryIO, name: str, options: ReadOptions) -> Table:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         env={**child_environment(), _REQUEST: request},  # not as an argument, which all users of the machine can read
+        limit=MAX_LINE,
     )
+    assert child.stdout is not None  # noqa: S101 - narrows the type; it is a pipe
     try:
-        output, _ = await asyncio.wait_for(child.communicate(), TIMEOUT_SECONDS)
-    except TimeoutError:
-        output = b""
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            return await _parse_output(child.stdout)
+    except (TimeoutError, ValueError):
+        pass
     finally:
         if child.returncode is None:
             child.kill()
-            await child.wait()
-    try:
-        return await asyncio.to_thread(_parse_output, output)
-    except ValueError:
-        if child.returncode == 1:  # an uncaught exception, not a limit
-            raise FileRefused(
-                f"{name} can't be read: it has unexpected content.", hint="Copy the rows into a new file."
-            ) from None
-        raise FileRefused(
-            f"{name} took more memory or time than a list of people needs, so reading was stopped.",
-            hint="Copy the rows into a new file.",
-        ) from None
+        await child.communicate()
+    if child.returncode == 1:  # an uncaught exception, not a limit
+        raise FileRefused(f"{name} can't be read: it has unexpected content.", hint="Copy the rows into a new file.")
+    raise FileRefused(
+        f"{name} took more memory or time than a list of people needs, so reading was stopped.",
+        hint="Copy the rows into a new file.",
+    )
 
 
-def _parse_output(output: bytes) -> Table:
-    """Parse the child's output. Raises FileRefused as the child did, or ValueError when the output is incomplete."""
-    lines = iter(output.splitlines())
-    head = json.loads(next(lines, b""))
+async def _parse_output(lines: asyncio.StreamReader) -> Table:
+    """Parse the child's output as it comes, so that its text is never in memory as a whole.
+
+    Raises FileRefused as the child did, or ValueError when the output is incomplete.
+    """
+    head = json.loads(await lines.readline())
     if "refused" in head:
         raise FileRefused(head["refused"], hint=head["hint"], choices=_choices(head["choices"]))
     columns: list[list[str]] = [[] for _ in head["header"]]
     interned: list[dict[str, str]] = [{} for _ in columns]
-    for line in lines:
+    async for line in lines:
         number, piece = json.loads(line)
         if number is None:
             return _table({**head, "columns": columns})
