@@ -9,10 +9,10 @@ RELEASE ?= bookworm
 .PHONY: run serve test fast check prove bare-debian bench format lock pictures clean
 
 run: .venv/ready  ## the main job on sample_data/ against the bundled sandbox, at 60 times the speed of life
-	$(BIN)/bulkremove --home .venv/sandbox run sample_data/leavers.csv --sandbox sample_data/world.json --speed 60 --yes
+	$(BIN)/bulkremove --home .venv demo
 
 serve: .venv/ready  ## the page on sample_data/'s world, in the bundled sandbox
-	$(BIN)/bulkremove --home .venv/sandbox serve --sandbox sample_data/world.json --speed 20
+	$(BIN)/bulkremove --home .venv serve --demo
 
 test: .venv/ready  ## all tests
 	$(TESTS)

@@ -14,6 +14,7 @@ from bulkremove.cli import (
     account_commands,
     approve_command,
     data_commands,
+    demo_command,
     job_commands,
     nightly_commands,
     report_error,
@@ -82,6 +83,7 @@ data_commands.add_to(cli)
 wording_commands.add_to(cli)
 sandbox_command.add_to(cli)
 serve_command.add_to(cli)
+demo_command.add_to(cli)
 shell_help.add_to(cli)
 accept_json(cli)
 accept_global_options(cli, [param for param in cli.params if isinstance(param, click.Option) and param.expose_value])
