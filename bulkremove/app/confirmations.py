@@ -18,15 +18,13 @@ from bulkremove.app.results import Preview
 from bulkremove.app.wordings import Wordings
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing
+from bulkremove.domain.ids import new_job_id
 from bulkremove.domain.job import FrontEnd, Job, JobState
 from bulkremove.domain.plan import Plan
 from bulkremove.domain.table import SANDBOX_MARK
 from bulkremove.platform.local_time import local
 from bulkremove.report import reserve_both
 from bulkremove.storage.interface.records import Record
-
-_LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
-"""Characters of job ids, without those that look alike."""
 
 
 class Confirmations:
@@ -237,6 +235,6 @@ class Confirmations:
     async def _new_id(self, *, mark: str) -> str:
         day = local(self._context.clock.wall())
         while True:
-            job_id = f"{day:%Y%m%d}-{mark}{''.join(self._context.random.choice(_LETTERS) for _ in range(4))}"
+            job_id = new_job_id(day, self._context.random.choice, mark=mark)
             if not await self._jobs.is_known(job_id):
                 return job_id

@@ -1,7 +1,7 @@
 """The checks of ``bulkremove doctor``, for the time before the first run or when something is wrong.
 
 They remove nothing, and spend no access token unless that is asked for. A failed check does not prevent the others,
-except that token and clock need credentials.
+except that those of an account need its credentials.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ MAX_SKEW = 60.0
 
 
 async def checks(context: Context, *, fresh: bool = False) -> list[Check]:
-    """Check settings, folders, journal, nights, notices, credentials, token and clock, in this order.
+    """Check the installation, then its nights and notices, then each account: its credentials, limit, token and clock.
 
     ``fresh``: request a new access token, which counts for Zoho's limit of tokens; without it none is spent.
     """
@@ -46,8 +46,8 @@ async def checks(context: Context, *, fresh: bool = False) -> list[Check]:
     results = [await _settings(context), _folder(settings), _space(settings), await _journal(storage)]
     results += await night_checks(context)
     for number, one in enumerate(by_account(context)):
-        suffix = f" of {one.settings.account}" if number else ""
-        results += [replace(check, name=f"{check.name}{suffix}") for check in await _account(one, fresh=fresh)]
+        account = one.settings.account if number else ""
+        results += [replace(check, account=account) for check in await _account(one, fresh=fresh)]
     return results
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bulkremove.domain.errors import FileRefused, LocalFileFailed
-from bulkremove.domain.ids import TRIMMED_CHARACTERS
+from bulkremove.domain.ids import JOB_ID, TRIMMED_CHARACTERS
 from bulkremove.platform.open_folder import OpenFolder, open_folder
 from bulkremove.platform.secure_files import replace_in
 from bulkremove.reading.columns import find_roles
@@ -28,7 +28,7 @@ from bulkremove.reading.subprocess_reader import read_in_subprocess
 
 _ENCODINGS = ("ascii", "utf-16-le", "utf-16-be")
 _WORKBOOK_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06", b"\xd0\xcf\x11\xe0")
-_REPORT = re.compile(r"20[0-9]{6}-(SANDBOX-)?[2-9a-z]{4}(-SANDBOX)?-report(-[0-9]+)?\.xlsx", re.ASCII)
+_REPORT = re.compile(rf"{JOB_ID}(-SANDBOX)?-report(-[0-9]+)?\.xlsx", re.ASCII)
 """Names of the workbooks that nightly runs write."""
 _MAX_ROWS = 10
 """Rows of a file that are listed."""

@@ -135,3 +135,10 @@ class Check:
     ok: bool
     words: str
     hint: str = ""
+    account: str = ""
+    """The account that it is about; empty for the installation and its first account."""
+
+    @property
+    def title(self) -> str:
+        """Its name, with that of its account where there are several."""
+        return f"{self.name} of {self.account}" if self.account else self.name

@@ -137,12 +137,12 @@ def doctor(screen: Screen, fresh: bool, as_json: bool) -> int:
         return await run_checks(app.context, fresh=fresh), setting_values(app.settings)
 
     checks, settings = screen.call(look)
-    bad = {check.name.partition(" of ")[0] for check in checks if not check.ok}
+    bad = {check.name for check in checks if not check.ok}
     code = 7 if bad & {"credentials", "token"} else 1 if bad else 0
     if as_json:
         document = {
             "exit_code": code,
-            "checks": [{"name": c.name, "ok": c.ok, "words": c.words, "mend": c.hint} for c in checks],
+            "checks": [{"name": c.title, "ok": c.ok, "words": c.words, "mend": c.hint} for c in checks],
             "settings": [{"name": s.name, "value": s.value, "source": s.source} for s in settings],
         }
         screen.answer(json.dumps(document))
@@ -150,5 +150,5 @@ def doctor(screen: Screen, fresh: bool, as_json: bool) -> int:
     for setting in settings:
         screen.answer(f"     {setting.name:<18} {setting.value}  ({setting.source})")
     for check in checks:
-        screen.answer(f"{'ok ' if check.ok else 'BAD'}  {check.name:<13} {check.words} {check.hint}".rstrip())
+        screen.answer(f"{'ok ' if check.ok else 'BAD'}  {check.title:<13} {check.words} {check.hint}".rstrip())
     return code

@@ -1,18 +1,29 @@
-"""The definition of an id: 1 to 19 ASCII digits, the first not 0; blanks around them may be trimmed.
+"""The definition of an id of Zoho's: 1 to 19 ASCII digits, the first not 0; blanks around them may be trimmed.
 
 Shared by reading, which detects ids that a spreadsheet has changed, and planning, which excludes cells without an id.
-Pure.
+Also the form of our own job ids. Pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import date
 
 MAX_ID_DIGITS = 19
 """Zoho's ids have 18 digits, and a signed 64-bit number has at most 19."""
 
 TRIMMED_CHARACTERS = " \t\xa0"
 """The only characters that are trimmed around the digits: space, tab and no-break space."""
+
+_JOB_LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
+"""Characters of job ids, without those that look alike."""
+JOB_ID = f"20[0-9]{{6}}-(?:SANDBOX-)?[{_JOB_LETTERS}]{{4}}"
+"""A regular expression for a job's id."""
+
+
+def new_job_id(day: date, choose: Callable[[str], str], *, mark: str) -> str:
+    """Make a job's id. ``choose`` one of these characters at random; ``mark``: ``SANDBOX-`` for a job of a sandbox."""
+    return f"{day:%Y%m%d}-{mark}{''.join(choose(_JOB_LETTERS) for _ in range(4))}"
 
 
 def is_id(cell: str) -> bool:

@@ -10,12 +10,12 @@ from filelock import FileLock
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP})
 
 
-def file_lock(path: Path, *, timeout: float, poll_interval: float = 0.05) -> FileLock:
+def file_lock(path: Path, *, timeout: float) -> FileLock:
     """Make a lock that any thread may release; acquiring raises Timeout after ``timeout`` seconds, or OSError.
 
     On a drive without such locks filelock would use a file in their place, which a killed process leaves behind.
     """
-    return FileLock(path, timeout, 0o600, thread_local=False, poll_interval=poll_interval, fallback_to_soft=False)
+    return FileLock(path, timeout, 0o600, thread_local=False, poll_interval=0.05, fallback_to_soft=False)
 
 
 def has_no_locks(error: OSError) -> bool:

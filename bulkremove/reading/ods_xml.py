@@ -23,9 +23,9 @@ def attributes_of(element: Element) -> dict[str, str]:
     return {key if key == CALC_TYPE else local_name(key): value for key, value in element.attrib.items()}
 
 
-def get_attribute(element: Element, name: str, default: str = "") -> str:
+def get_attribute(element: Element, name: str) -> str:
     """Return the attribute with that local name, in any namespace."""
-    return attributes_of(element).get(name, default)
+    return attributes_of(element).get(name, "")
 
 
 @lru_cache(maxsize=1000)

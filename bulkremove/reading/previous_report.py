@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from bulkremove.domain.errors import FileRefused
+from bulkremove.domain.ids import JOB_ID
 from bulkremove.domain.row import Exclusion, Roles, Status
 from bulkremove.domain.table import PLAN_COLUMNS, REPORT_COLUMNS, SANDBOX_COLUMN, SANDBOX_MARK, UNDO_COLUMN
 
@@ -25,10 +26,8 @@ _COMMON_WORDS = frozenset({Status.UNKNOWN, Status.INVALID, Status.DUPLICATE, Sta
 _PLANNED, _TO_REMOVE = "planned", "remove"
 """The column of a plan file that says what happens to a row, and its word for rows that are sent."""
 _NEARLY_ALL = 0.9
-_JOB_ID = re.compile(
-    r"^[ \t]*20[0-9]{6}-(?:sandbox-)?(?=[2-9]*[a-z])[2-9a-hjkmnp-z]{4}[ \t]*$", re.MULTILINE | re.IGNORECASE
-)
-"""A line with a job's id alone, as app/plans.py makes it. One without a letter might be the number of another thing."""
+_JOB_ID = re.compile(rf"^[ \t]*(?=.*[a-z][2-9]*[ \t]*$){JOB_ID}[ \t]*$", re.MULTILINE | re.IGNORECASE)
+"""A line with a job's id alone. One without a letter at its end might be the number of another thing."""
 _ROW_NUMBER = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 _HINT = "Nothing was sent. Give the report as it was written, or the original file."
 _NEVER_SENT = (Status.DUPLICATE, Status.INVALID, Status.DONE_BEFORE)

@@ -136,9 +136,9 @@ class AccessTokens:
         """The wall time ``seconds`` of the run's clock after ``at``; that clock may be faster (``Clock.speed``)."""
         return later(at, seconds / self._clock.speed)
 
-    def _seconds(self, earlier: Epoch, later: Epoch) -> float:
+    def _seconds(self, start: Epoch, end: Epoch) -> float:
         """The seconds of the run's clock between two wall times."""
-        return seconds_between(earlier, later) * self._clock.speed
+        return seconds_between(start, end) * self._clock.speed
 
     async def _refresh(self, state: _TokenState) -> _TokenState:
         if (wait := seconds_between(self._clock.monotonic(), self._retry_at)) > 0:
