@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -149,7 +150,7 @@ async def test_two_account_names_of_one_client_are_one_account(tmp_path: Path) -
             job = await planned(app, tmp_path, 6)
         with closing(application({**environ, "BULKREMOVE_ACCOUNT": "second"})) as app:
             preview = await app.plans.preview(tmp_path / "f.csv", name="f.csv", options=ReadOptions())
-            assert ((job.id,), 0) == (preview.plan.open_in, preview.plan.removals)
+            assert ({job.id: 6}, 0) == (preview.plan.open_in, preview.plan.removals)
 
 
 async def test_a_held_plan_that_has_expired_keeps_no_rows(tmp_path: Path) -> None:
@@ -158,13 +159,13 @@ async def test_a_held_plan_that_has_expired_keeps_no_rows(tmp_path: Path) -> Non
         await one.run()
         (tmp_path / "f.csv").write_text(triples(4))
 
-        async def plan() -> tuple[str, ...]:
+        async def plan() -> Mapping[str, int]:
             preview = await one.app.plans.preview(tmp_path / "f.csv", name="f.csv", options=ReadOptions())
             return preview.plan.open_in
 
-        assert ((await one.job()).id,) == await plan()
+        assert {(await one.job()).id: 4} == await plan()
         one.clock.ahead = APPROVAL_SECONDS + 60.0
-        assert () == await plan()
+        assert {} == await plan()
 
 
 async def test_the_same_file_confirmed_twice_over_http_makes_one_job(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bulkremove.domain.doubts import Doubt
 from bulkremove.domain.hosts import is_sandbox
@@ -41,8 +41,8 @@ class Plan:
     """Removals by (course, batch), in order of first appearance."""
     fingerprint: str
     operation: Operation = REMOVE_LEARNER
-    open_in: tuple[str, ...] = ()
-    """The ids of the jobs that may still send rows which the plan leaves out for that."""
+    open_in: Mapping[str, int] = field(default_factory=dict)
+    """By the id of each job that may still send rows of it: how many rows the plan leaves out for that."""
     client: str = ""
     """The identity of the account's client at Zoho; empty where there were no credentials."""
     doubts: tuple[Doubt, ...] = ()

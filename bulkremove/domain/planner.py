@@ -28,8 +28,6 @@ _UNIT_SEPARATOR = "\x1f"
 
 _FOOTER_ROWS = 10
 PROTECTED = "This learner is on the list of those who are never removed."
-OPEN_ELSEWHERE = "This row is still to be sent by job"
-"""Followed by the job's id."""
 
 
 def plan(
@@ -48,7 +46,8 @@ def plan(
     ``client``: the identity of the account's client; empty where there are no credentials, and then it can't be run.
     ``protected``: learners who are never removed; ``open_elsewhere``: removals that other jobs may still send, each
     with the job's id. ``accepted_wordings``: what counts as a proven removal besides the documented success; they are
-    part of the fingerprint. The rows of the former are ``not_sent``, those of the latter ``duplicate``.
+    part of the fingerprint. A protected learner's row is ``not_sent``, one that another job may still send
+    ``duplicate``.
     """
     (course, _), (batch, _), (learner, _) = checked = [_trim_and_check(table.columns[column]) for column in table.roles]
     excluded = dict(table.settled)
@@ -62,15 +61,16 @@ def plan(
                 detail = f"{place} is no {role} id: {_quoted(raw)} {problem}.{looks}"
                 excluded[index] = Exclusion(Status.INVALID, detail)
     _exclude_duplicates(table, course, batch, learner, excluded)
-    open_in: set[str] = set()
+    open_in = Counter[str]()
     if protected or open_elsewhere:
         for index, triple in enumerate(zip(course, batch, learner, strict=True)):
             removal = Removal(*triple)
             if index not in excluded and protected and removal in protected:
                 excluded[index] = Exclusion(Status.NOT_SENT, PROTECTED)
             elif index not in excluded and removal in open_elsewhere:
-                open_in.add(open_elsewhere[removal])
-                excluded[index] = Exclusion(Status.DUPLICATE, f"{OPEN_ELSEWHERE} {open_elsewhere[removal]}.")
+                job = open_elsewhere[removal]
+                open_in[job] += 1
+                excluded[index] = Exclusion(Status.DUPLICATE, f"This row is still to be sent by job {job}.")
     if excluded:
         pairs = ((c, b) for i, (c, b) in enumerate(zip(course, batch, strict=True)) if i not in excluded)
         batches = Counter(pairs)
@@ -78,7 +78,7 @@ def plan(
         batches = Counter(zip(course, batch, strict=True))
     wordings = tuple(sorted(accepted_wordings))
     fingerprint = _fingerprint(operation, table, excluded, (account, client, host), wordings)
-    ids, jobs = (course, batch, learner), tuple(sorted(open_in))
+    ids, jobs = (course, batch, learner), dict(sorted(open_in.items()))
     doubts = find_doubts(table, ids, excluded, batches)
     return Plan(
         account, host, table, ids, excluded, dict(batches), fingerprint, operation, jobs, client, doubts, wordings

@@ -19,7 +19,6 @@ from bulkremove.domain.errors import BulkremoveError, ConsentMissing
 from bulkremove.domain.job import FrontEnd, JobState
 from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.domain.permissions import Right
-from bulkremove.domain.planner import OPEN_ELSEWHERE
 from bulkremove.domain.row import Status
 from bulkremove.domain.table import SANDBOX_MARK, column_letter
 from bulkremove.platform.secure_files import private_folder
@@ -122,7 +121,7 @@ class PlanPages:
         context |= {"courses": len({course for course, _ in plan.batches})}
         context |= {"own": any(is_same_person(person(request).name, other) for other in upload.by)}
         context |= {"same": await self._app.jobs.of_plan(plan), "four_eyes": self._app.settings.four_eyes}
-        context |= {"open_rows": sum(e.detail.startswith(OPEN_ELSEWHERE) for e in plan.excluded.values())}
+        context |= {"open_rows": sum(plan.open_in.values())}
         context |= {"roles": roles, "read_from": [(role, plan.table.header[column]) for role, column in roles.items()]}
         return page("plan.html", request, context | {"letters": letters(plan.table.header)})
 
