@@ -20,7 +20,7 @@ EXIT_CODES = {
     2: "usage, or the file is refused; nothing was sent",
     3: "finished, but some rows are refused, unknown or invalid",
     4: "refused by a cap or for want of consent; nothing was sent. A nightly run: a file or job waits for a person",
-    5: "stopped early; it can be resumed. A nightly run: the next one goes on by itself",
+    5: "stopped early: what is left can be resumed or retried. A nightly run: the next one goes on by itself",
     6: "another process drives the job, or another home folder uses the same limit",
     7: "not authorised",
     8: "a nightly run has failed: its source, account, journal, clock or time window",
