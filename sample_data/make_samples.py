@@ -17,6 +17,11 @@ BATCHES = (
     ("478346000019501003", "478346000019502004", "First aid, group A"),
     ("478346000019501003", "478346000019502005", "First aid, group B"),
 )
+COURSES = {
+    "478346000019501001": "Fire safety",
+    "478346000019501002": "Data protection",
+    "478346000019501003": "First aid",
+}
 GONE = (17, 41)
 """Learners of the list who are in their batch no more."""
 Row = tuple[str, ...]
@@ -75,11 +80,17 @@ def mixed() -> list[Row]:
 
 def world() -> dict[str, object]:
     """The sandbox's world: everybody of the lists but those who have gone before."""
-    members: dict[tuple[str, str], list[str]] = {(course, batch): [] for course, batch, _ in BATCHES}
+    members: dict[tuple[str, str], list[object]] = {(course, batch): [] for course, batch, _ in BATCHES}
     for number in range(1, 61):
-        course, batch, who, *_ = row(number)
+        course, batch, who, name, email, _ = row(number)
         if number not in GONE:
-            members[course, batch].append(who)
+            person = {
+                "name": name,
+                "email": email,
+                "employeeId": f"E{number:04}",
+                "erecno": f"4783460000002{number:05}",
+            }
+            members[course, batch].append({"learnerId": who, **person, "progress": 100 if number % 4 == 0 else 25})
     return {
         "organisation": "Sandbox Ltd",
         "client": {
@@ -88,6 +99,7 @@ def world() -> dict[str, object]:
             "refresh_token": "1000.sandbox.refresh",
             "grant_codes": ["1000.sandbox.grant"],
         },
+        "courses": [{"courseId": course, "name": name} for course, name in COURSES.items()],
         "batches": [
             {"courseId": course, "batchId": batch, "name": name, "learners": members[course, batch]}
             for course, batch, name in BATCHES

@@ -24,7 +24,7 @@ PERMIT = Permit(PendingRow("job", 0, 2, REMOVAL), ATTEMPT, 1, ATTEMPT.sent_mono)
 OK = b'{"code": "200", "learnerId": "3", "message": "success"}'
 
 
-async def admit() -> Admission:
+async def admit() -> Admission[Permit]:
     return Admission(PERMIT, "token")
 
 
@@ -59,7 +59,7 @@ def http(status: str, body: bytes = b"", *headers: str) -> bytes:
     return "\r\n".join(lines).encode() + body
 
 
-async def send(base: URL, removal: Removal = REMOVAL, **options: object) -> Exchange:
+async def send(base: URL, removal: Removal = REMOVAL, **options: object) -> Exchange[Permit]:
     people = ZohoClient(base, **options)  # type: ignore[arg-type] # options by name
     try:
         exchange = await people.remove(removal, admit)
@@ -97,7 +97,7 @@ async def test_whatever_fails_between_an_answer_and_its_caller_leaves_the_reques
 
 @pytest.mark.parametrize("token", ["200", "e", "success"])
 async def test_a_token_that_is_a_word_of_the_answer_does_not_spoil_it(token: str) -> None:
-    async def admit_with() -> Admission:
+    async def admit_with() -> Admission[Permit]:
         return Admission(PERMIT, token)
 
     async with server(http("200 OK", OK)) as (base, _):
@@ -120,7 +120,7 @@ async def test_a_last_look_that_takes_too_long_withdraws_the_request_of_which_no
         await asyncio.sleep(60)
         return True
 
-    async def admit_slowly() -> Admission:
+    async def admit_slowly() -> Admission[Permit]:
         return Admission(PERMIT, "token", never)
 
     async with server(http("200 OK", OK)) as (base, seen):

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import pytest
 
+from bulkremove.domain.attempt import Permit
 from bulkremove.domain.errors import NoDescriptors
 from bulkremove.domain.job import EndReason, JobState
 from bulkremove.domain.row import Removal, Status
@@ -66,8 +67,8 @@ def test_a_job_waits_for_descriptors_and_says_so_if_there_are_none_for_long(
     remove, left = ZohoClient.remove, [tries]
 
     async def without_descriptors(
-        client: ZohoClient, removal: Removal, admit: Callable[[], Awaitable[Admission | R]]
-    ) -> Exchange | R:
+        client: ZohoClient, removal: Removal, admit: Callable[[], Awaitable[Admission[Permit] | R]]
+    ) -> Exchange[Permit] | R:
         if not left[0]:
             return await remove(client, removal, admit)
         left[0] -= 1

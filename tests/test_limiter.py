@@ -27,14 +27,9 @@ from bulkremove.engine import rate_limit
 from bulkremove.engine.admission import Admissions
 from bulkremove.engine.events import Lockout, RunEnd
 from bulkremove.engine.fair_queue import FairQueue
-from bulkremove.engine.rate_limiter import (
-    DAY,
-    AttemptEnd,
-    DayUsedUp,
-    NoSlot,
-    RateLimiter,
-)
-from bulkremove.engine.slot_decisions import Signal, Waiting, WaitsExhausted, YieldToOtherRow
+from bulkremove.engine.rate_limiter import AttemptEnd, RateLimiter
+from bulkremove.engine.slot_decisions import DayUsedUp, NoSlot, Signal, Waiting, WaitsExhausted, YieldToOtherRow
+from bulkremove.engine.slot_rules import DAY
 from bulkremove.storage import SqliteStorage
 from bulkremove.storage.interface.attempts import AttemptOutcome, AttemptStore, DoneElsewhere, SlotRule
 from bulkremove.storage.sqlite.attempts import SqliteAttempts
@@ -283,7 +278,8 @@ def test_a_disk_on_which_no_permit_can_be_used_in_time_is_reported_after_three(t
         limiter = slow_disk(account, 25.0)  # the slot's release is counted from before the commit
         admissions = Admissions(limiter, EndlessTokens(), speed=speed)
         begun = account.now()
-        run_end = await admissions.admit(await account.pending_row(0), alone=lambda: False, in_time=lambda: True)
+        row = await account.pending_row(0)
+        run_end = await admissions.admit(lambda: limiter.acquire(row, alone=lambda: False, in_time=lambda: True))
         assert isinstance(run_end, RunEnd)
         assert (EndReason.TOO_SLOW, True) == (run_end.code, "takes 25.0 s" in run_end.reason)
         assert 3 * speed * 25.0 == pytest.approx(account.now() - begun, abs=1.0)

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import pytest
 
+from bulkremove.domain.attempt import Permit
 from bulkremove.domain.errors import LocalFileFailed, NeverSent
 from bulkremove.domain.job import JobState
 from bulkremove.domain.ledger import Quota
@@ -306,8 +307,8 @@ def test_a_job_that_could_not_connect_goes_on_when_the_network_is_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def unconnected(
-        client: ZohoClient, removal: Removal, admit: Callable[[], Awaitable[Admission | R]]
-    ) -> Exchange | R:
+        client: ZohoClient, removal: Removal, admit: Callable[[], Awaitable[Admission[Permit] | R]]
+    ) -> Exchange[Permit] | R:
         admission = await admit()
         if not isinstance(admission, Admission):
             return admission

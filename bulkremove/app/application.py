@@ -34,6 +34,7 @@ if TYPE_CHECKING:  # they import what most commands do not need
     from bulkremove.app.backup import Backups
     from bulkremove.app.confirmations import Confirmations
     from bulkremove.app.job_supervisor import JobSupervisor
+    from bulkremove.app.listings import Listings
     from bulkremove.app.nightly import NightlyRuns, Scheduler
     from bulkremove.app.plans import Plans
     from bulkremove.app.retention import Retention
@@ -149,6 +150,13 @@ class App:
 
         use_cases = (self.accounts, self.jobs, self.reports, self.canaries, self.stopping)
         return Runs(self.context, *use_cases, self._sandbox, self._shared)
+
+    @cached_property
+    def listings(self) -> Listings:
+        """Courses, batches and learners, read from Zoho."""
+        from bulkremove.app.listings import Listings
+
+        return Listings(self.context, self.accounts, self.runs)
 
     @cached_property
     def retention(self) -> Retention:

@@ -70,6 +70,10 @@ class Retention:
     async def _tidy(self) -> DeletionCounts:
         settings, now = self._context.settings, self._context.clock.wall()
         await self._storage.erasure.resume_deletions()
+        await self._storage.reads.delete_old(
+            reads_before=later(now, -settings.retention_days * DAY) if settings.retention_days else Epoch(0.0),
+            listings_before=later(now, -settings.listing_minutes * 60.0),
+        )
         tidied = await expire(
             self._storage, settings.home, night_inboxes(self._context), now=now, days=settings.retention_days
         )

@@ -28,7 +28,7 @@ from bulkremove.domain.clock import Epoch, seconds_between
 from bulkremove.domain.errors import ConsentMissing, JobBusy, JournalFailed, SettingsError
 from bulkremove.domain.http_date import parse_http_date
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState
-from bulkremove.domain.operation import OPERATIONS
+from bulkremove.domain.operation import OPERATIONS, Operation
 from bulkremove.domain.planner import PROTECTED
 from bulkremove.domain.row import Removal
 from bulkremove.engine.fair_queue import FairQueue
@@ -146,7 +146,7 @@ class Runs:
                         clock=self._context.clock,
                         random=self._context.random.random,
                         ledger=self._accounts.ledger_key(settings, credentials),
-                        queue=self._queue(settings, credentials),
+                        queue=self.queue(settings, credentials),
                         stop=stop,
                         on_progress=on_progress,
                         must_yield=must_yield,
@@ -155,7 +155,9 @@ class Runs:
                         first_row_alone=FIRST_ROW_ALONE if is_canary else "",
                         open_until=open_until,
                     )
-                    async with self._connected(job, settings, credentials) as (client, tokens), heartbeat.recorded():
+                    operations = (OPERATIONS[job.operation],)
+                    connected = self.connected(settings, credentials, operations)
+                    async with connected as (client, tokens), heartbeat.recorded():
                         async with self._stopping.obeyed(job.id, stop):
                             job = await run.run(client, tokens)
                         job = await self._stopping.after_run(job)
@@ -191,15 +193,18 @@ class Runs:
             )
 
     @asynccontextmanager
-    async def _connected(
-        self, job: Job, settings: Settings, credentials: Credentials
+    async def connected(
+        self, settings: Settings, credentials: Credentials, operations: tuple[Operation, ...]
     ) -> AsyncIterator[tuple[ZohoClient, AccessTokens]]:
-        """A client for the job's calls, and the access tokens of its account. Raises NotAuthorized or SettingsError."""
+        """A client for calls of these operations, and the access tokens of its account.
+
+        Raises NotAuthorized or SettingsError.
+        """
         async with self.in_sandbox() as sandbox:
             client = open_client(
                 settings,
                 base=URL(sandbox.url) if sandbox else None,
-                operation=OPERATIONS[job.operation],
+                operations=operations,
                 speed=self._context.clock.speed,
                 on_date=self._note_date,
             )
@@ -243,7 +248,7 @@ class Runs:
             finally:
                 self._shared.sandbox = None
 
-    def _queue(self, settings: Settings, credentials: Credentials) -> FairQueue:
+    def queue(self, settings: Settings, credentials: Credentials) -> FairQueue:
         """The queue that the account's jobs in this process share; each event loop has its own."""
         loop, ledger = asyncio.get_running_loop(), self._accounts.ledger_key(settings, credentials)
         if (loop, ledger) not in self._shared.queues:

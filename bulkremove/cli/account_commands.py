@@ -120,15 +120,23 @@ def remove(screen: Screen, name: str) -> None:
 
 @click.command()
 @click.option("--fresh", is_flag=True, help="Request a new access token; without it none is spent.")
+@click.option(
+    "--read",
+    nargs=2,
+    metavar="COURSE BATCH",
+    help="Show only which fields Zoho's lists of this course and batch have: names and types, no value.",
+)
 @json_option
 @click.pass_obj
-def doctor(screen: Screen, fresh: bool, as_json: bool) -> int:
+def doctor(screen: Screen, fresh: bool, read: tuple[str, str] | None, as_json: bool) -> int:
     """Check settings, folders, journal, nights, notices, credentials and clock, and say what to mend. Removes nothing.
 
     It ends with 0 if all is well, 7 if credentials or token are not, and 1 for anything else.
 
     Example: bulkremove doctor
     """
+    if read is not None:
+        return _show_fields(screen, *read, as_json=as_json)
     from bulkremove.app.doctor import checks as run_checks
     from bulkremove.app.results import Check
     from bulkremove.app.setting_checks import SettingValue, setting_values
@@ -152,3 +160,28 @@ def doctor(screen: Screen, fresh: bool, as_json: bool) -> int:
     for check in checks:
         screen.answer(f"{'ok ' if check.ok else 'BAD'}  {check.title:<13} {check.words} {check.hint}".rstrip())
     return code
+
+
+def _show_fields(screen: Screen, course: str, batch: str, *, as_json: bool) -> int:
+    """Print the fields of Zoho's answers about a batch; returns the exit code."""
+    from bulkremove.app.listings import AnswerFields
+    from bulkremove.cli.listing_commands import check_ids
+
+    check_ids(course=course, batch=batch)
+
+    async def look(app: App) -> list[AnswerFields]:
+        async with app.listings.open() as lists:
+            return await lists.fields(course, batch)
+
+    answers = screen.call(look)
+    if as_json:
+        names = [
+            {"read": one.operation.name, "usable": not one.problem, "problem": one.problem, "fields": one.fields}
+            for one in answers
+        ]
+        screen.answer(json.dumps({"reads": names}))
+    for one in [] if as_json else answers:
+        screen.answer(f"{'ok ' if not one.problem else 'BAD'}  {one.operation.name}  {one.problem}".rstrip())
+        for field, kind in one.fields.items():
+            screen.answer(f"       {field:<50} {kind}")
+    return 1 if any(one.problem for one in answers) else 0

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 EXIT_CODES = {
     0: "all removed, or known to be gone",
-    1: "an unexpected error, or the journal can't be used",
+    1: "an unexpected error, or the journal or Zoho's lists can't be used",
     2: "usage, or the file is refused; nothing was sent",
     3: "finished, but some rows are refused, unknown or invalid",
     4: "refused by a cap or for want of consent; nothing was sent. A nightly run: a file or job waits for a person",
@@ -85,6 +85,12 @@ def of_error(error: BulkremoveError) -> int:
             return 5
         case errors.ConsentMissing():
             return 4
-        case errors.JournalFailed() | errors.NoticeFailed() | errors.AnswerLost() | errors.ExchangeFailed():
+        case (
+            errors.ReadFailed()
+            | errors.JournalFailed()
+            | errors.NoticeFailed()
+            | errors.AnswerLost()
+            | errors.ExchangeFailed()
+        ):
             return 1
     return 2

@@ -72,6 +72,8 @@ class Settings:
     """The nightly runs, each from its own block of the settings file."""
     retention_days: int = 90
     """Days after which rows and reports of ended jobs, and files of nightly runs, are deleted; 0 for never."""
+    listing_minutes: int = 15
+    """Minutes in which a list that Zoho gave is used again; 0 for never."""
     metrics_file: str = ""
     """File that a nightly run writes for node_exporter; empty for none."""
     largest_upload: int = 10

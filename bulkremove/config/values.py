@@ -278,6 +278,7 @@ PARSERS: dict[str, Callable[[object], object]] = {
     "largest_upload": _whole(1, 100),
     "protected_list": _file,
     "retention_days": _whole(0, 36_500),
+    "listing_minutes": _whole(0, 1440),
     "metrics_file": str,
 }
 """The parser of each setting. ``home`` has none here, since the settings file itself is looked for in that folder."""

@@ -57,7 +57,7 @@ class PendingRow:
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """Permission to make one request now: its attempt and its slot are stored."""
+    """Permission to make one request for a row now: its attempt and its slot are stored."""
 
     pending_row: PendingRow
     attempt: Attempt
@@ -68,6 +68,24 @@ class Permit:
     """When slot and attempt were on disk."""
     commit_seconds: float = 0.0
     """Real seconds that it took to write them."""
+
+    @property
+    def key(self) -> str:
+        """What the ledger calls the request."""
+        return self.pending_row.key
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPermit:
+    """Permission to make one read now: it and its slot are stored. The other members are those of ``Permit``."""
+
+    key: str
+    number: int
+    """Of the read in the journal."""
+    slot: int
+    taken_at: Monotonic
+    committed_at: LoopTime = LoopTime(0.0)
+    commit_seconds: float = 0.0
 
 
 class LookupResult(StrEnum):

@@ -11,6 +11,7 @@
     ├── JobNotFound         app, storage: there is no such job
     ├── NoteRejected        app: the note is empty, or its row is not unknown
     ├── UserError           app: a user or token does not exist, exists already, or is not valid
+    ├── ReadFailed          engine, zoho, app: a read of Zoho People brought nothing that can be used
     ├── SourceFailed        sources, app: the folder, command or address can't be read
     ├── NoticeFailed        app: a notice could not be delivered
     ├── JobBusy             app: the job is running already
@@ -92,6 +93,10 @@ class NoteRejected(BulkremoveError):
 
 class UserError(BulkremoveError):
     """A user or token does not exist or exists already, or its name or password is not acceptable."""
+
+
+class ReadFailed(BulkremoveError):
+    """A read of Zoho People brought nothing that can be used, and nothing follows from that."""
 
 
 class SourceFailed(BulkremoveError):

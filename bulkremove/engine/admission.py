@@ -1,22 +1,29 @@
-"""The admission of a row: a slot and an access token, both still valid when its request leaves."""
+"""The admission of a call: a slot and an access token, both still valid when its request leaves."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-from bulkremove.domain.attempt import PendingRow, Permit
+from bulkremove.domain.attempt import Permit, ReadPermit
 from bulkremove.domain.errors import ExchangeFailed, LocalFileFailed, NotAuthorized, TokenDelayed
 from bulkremove.domain.job import EndReason
 from bulkremove.domain.ledger import SuspensionReason
 from bulkremove.engine.events import RunEnd, TokenWait
-from bulkremove.engine.rate_limiter import MAX_IDLE_SECONDS, DayUsedUp, RateLimiter
-from bulkremove.engine.slot_decisions import OwnLimit, WaitsExhausted, YieldToOtherRow
+from bulkremove.engine.slot_decisions import (
+    DayUsedUp,
+    NoSlot,
+    OwnLimit,
+    WaitsExhausted,
+    YieldToOtherRow,
+)
+from bulkremove.engine.slot_waits import MAX_IDLE_SECONDS, SlotWaits
 from bulkremove.platform.local_time import local
 from bulkremove.storage.interface.attempts import DoneElsewhere
 from bulkremove.zoho.client import Admission
 
+P = TypeVar("P", Permit, ReadPermit)
 T = TypeVar("T")
 
 MAX_STALE_PERMITS = 3
@@ -27,7 +34,7 @@ it is so many times the speed.
 """
 
 NotAdmitted = YieldToOtherRow | OwnLimit | DoneElsewhere | RunEnd | TokenWait | None
-"""Why a row was not admitted; None: its ``in_time`` turned false."""
+"""Why a call was not admitted; None: its ``in_time`` turned false."""
 
 
 class TokenProvider(Protocol):
@@ -49,42 +56,37 @@ class TokenProvider(Protocol):
         ...
 
 
-class Admissions:
+class Admissions(Generic[P]):
     """The admissions of one run. ``speed``: that of its clock."""
 
-    def __init__(self, limiter: RateLimiter, tokens: TokenProvider, *, speed: float) -> None:
+    def __init__(self, limiter: SlotWaits[P], tokens: TokenProvider, *, speed: float) -> None:
         self._max_stale_permits = max(1.0, speed) * MAX_STALE_PERMITS
-        self._limiter = limiter
+        self._limiter: SlotWaits[P] = limiter
         self._tokens = tokens
         self._stale_permits = 0
 
-    async def admit(
-        self, pending_row: PendingRow, *, alone: Callable[[], bool], in_time: Callable[[], bool]
-    ) -> Admission | NotAdmitted:
-        """Wait for a slot and a token. ``alone``: no other row could be sent now; ``in_time``: this row still may be.
-
-        Raises JournalFailed.
-        """
+    async def admit(self, acquire: Callable[[], Awaitable[P | NoSlot | None]]) -> Admission[P] | NotAdmitted:
+        """Wait for a slot, with the limiter's ``acquire``, and a token. Raises JournalFailed."""
         while True:
             # Before the wait, so that an account that gives no tokens takes no slot.
             if event := await or_event(self._tokens.ensure()):
                 return event
-            permit = await self._limiter.acquire(pending_row, alone=alone, in_time=in_time)
+            permit = await acquire()
             match permit:
                 case WaitsExhausted():
                     return waits_exhausted(permit)
                 case DayUsedUp():
                     return _day_used_up(permit)
-                case Permit():
+                case Permit() | ReadPermit():
                     admission = await self._use(permit)
                     if admission is not None:
                         return admission
                 case _:
                     return permit
 
-    async def _use(self, permit: Permit) -> Admission | RunEnd | TokenWait | None:
+    async def _use(self, permit: P) -> Admission[P] | RunEnd | TokenWait | None:
         """Add a token to the permit; None when the permit is too old by then. An unused permit is cancelled."""
-        admission: Admission | RunEnd | TokenWait | None = None
+        admission: Admission[P] | RunEnd | TokenWait | None = None
         try:
             token = await or_event(self._tokens.token())  # the one before the wait may have expired
             if not isinstance(token, str):

@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
 
-from bulkremove.domain.attempt import PendingRow
+from bulkremove.domain.attempt import PendingRow, Permit
 from bulkremove.domain.clock import Clock
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing
 from bulkremove.domain.job import EndReason
@@ -43,7 +43,9 @@ DEFERRAL_SECONDS = 1.0
 class Sender(Protocol):
     """A client that sends removals, implemented by ``zoho.client.ZohoClient``."""
 
-    async def remove(self, removal: Removal, admit: Callable[[], Awaitable[Admission | R]]) -> Exchange | R:
+    async def remove(
+        self, removal: Removal, admit: Callable[[], Awaitable[Admission[Permit] | R]]
+    ) -> Exchange[Permit] | R:
         """Send one call once ``admit`` returns an admission; otherwise return what it returned."""
         ...
 
@@ -168,7 +170,7 @@ class Attempts:
         if verdict.status is not None:
             yield Settled(verdict.status)
 
-    async def _send(self, row: _Row) -> Exchange | Event | None:
+    async def _send(self, row: _Row) -> Exchange[Permit] | Event | None:
         """Return the exchange with Zoho, an event if no call was made, or None to try again if the run goes on."""
         if (response := self._refused_tokens.response(row.pending_row.key)) is not None:
             return await self._resolve_refusal(row, response)
@@ -198,11 +200,15 @@ class Attempts:
         self._descriptors.opened()
         return result
 
-    async def _admit(self, row: _Row) -> Admission | NotAdmitted:
+    async def _admit(self, row: _Row) -> Admission[Permit] | NotAdmitted:
         admission = await self._admissions.admit(
-            row.pending_row,
-            alone=lambda: self._is_alone(row),
-            in_time=lambda: not self._stop.asked and not decision_table.too_late(row.pending_row.attempts, self._clock),
+            lambda: self._limiter.acquire(
+                row.pending_row,
+                alone=lambda: self._is_alone(row),
+                in_time=lambda: (
+                    not self._stop.asked and not decision_table.too_late(row.pending_row.attempts, self._clock)
+                ),
+            )
         )
         if not isinstance(admission, Admission):
             return admission
@@ -226,7 +232,7 @@ class Attempts:
         return Deferred(row.pending_row)
 
     async def _close(
-        self, row: _Row, exchange: Exchange, response: Response, verdict: Verdict, signal: Signal | None
+        self, row: _Row, exchange: Exchange[Permit], response: Response, verdict: Verdict, signal: Signal | None
     ) -> tuple[Lockout | None, WaitsExhausted | None]:
         """Record the raw outcome, the row's new state and the early release of its slot, in one transaction."""
         permit, rule = exchange.admission.permit, RULES[response.kind]

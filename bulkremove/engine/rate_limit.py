@@ -98,6 +98,29 @@ def ask(
         ):
             # The row that began the wait is the first probe, which shows whether the limit is its own or the account's.
             return Wait(later(suspension.until, HEAD_START), Waiting.PROBE)
+    return _ask_for_slot(ledger, quota, now, key=key, full_until=full_until)
+
+
+def ask_for_read(ledger: Ledger, quota: Quota, now: Monotonic, *, key: str, full_until: Monotonic | None) -> Go | Wait:
+    """Decide whether a read may be made now. ``key``: a new one for each read.
+
+    The first call after a wait is a removal's as long as one may ask: Zoho may count each kind of call by itself, and
+    then a read that gets through proves nothing about removals. If none has asked in a window, the read is the probe.
+    """
+    suspension = ledger.suspension
+    if suspension is not None:
+        until = later(suspension.until, quota.window)
+        if suspension.probe is not None:
+            until = max(until, suspension.probe_until)
+        if now < until:
+            return Wait(until, Waiting(suspension.reason.value))
+        ledger = replace(ledger, suspension=replace(suspension, limited_row=None, retesting_row=None))
+    return _ask_for_slot(ledger, quota, now, key=key, full_until=full_until)
+
+
+def _ask_for_slot(ledger: Ledger, quota: Quota, now: Monotonic, *, key: str, full_until: Monotonic | None) -> Go | Wait:
+    """Decide by slots and pace alone; after a wait the call is its probe."""
+    suspension = ledger.suspension
     if full_until is not None and full_until > now:
         return Wait(full_until, Waiting.WINDOW)
     calls = budget(ledger, quota, now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from bulkremove.domain.attempt import PendingRow
+from bulkremove.domain.attempt import PendingRow, Permit
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import NeverSent
 from bulkremove.domain.wording import Wording
@@ -14,7 +14,7 @@ from bulkremove.zoho.client import Exchange
 from bulkremove.zoho.response_kind import Response, ResponseKind
 
 
-def response_of(exchange: Exchange, *, now: Epoch) -> Response:
+def response_of(exchange: Exchange[Permit], *, now: Epoch) -> Response:
     """The response of an exchange, also of one without a reply."""
     if exchange.reply is not None:
         return response_parser.parse(exchange.reply, now=now)

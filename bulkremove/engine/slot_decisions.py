@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bulkremove.domain.clock import Monotonic
+from bulkremove.domain.clock import Epoch, Monotonic
 from bulkremove.domain.ledger import Ledger, SuspensionReason
+from bulkremove.storage.interface.attempts import DoneElsewhere
 
 
 class Waiting(StrEnum):
@@ -62,6 +63,17 @@ class WaitsExhausted:
 
     ledger: Ledger
     reason: SuspensionReason
+
+
+@dataclass(frozen=True, slots=True)
+class DayUsedUp:
+    """The day's allowance is used up until ``until``."""
+
+    until: Epoch
+
+
+NoSlot = YieldToOtherRow | OwnLimit | WaitsExhausted | DayUsedUp | DoneElsewhere
+"""Why a call gets no slot, however long it waits."""
 
 
 @dataclass(frozen=True, slots=True)

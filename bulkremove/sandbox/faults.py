@@ -21,6 +21,12 @@ HONEST = ("ok", "slow", "number_code", "other_learner")
 BROKEN = ("reset", "silence", "truncated", "endless", "drip")
 """Kinds whose answer never arrives whole."""
 KINDS = frozenset({*HONEST, *BROKEN, "429", "contradictory", *REDIRECTS, *SERVER_ERRORS, *CANNED})
+READ_SHAPES = frozenset(
+    {"bare_list", "cut", "empty", "empty_object", "failed", "few", "ignored_index", "nested", "no_count", "no_records"}
+    | {"numbers", "record_numbers", "scope_403", "short", "two_lists", "wrapped"}
+)
+"""Kinds of an answer to a read beside those of removals: other shapes of its list (``reads``)."""
+READ_KINDS = KINDS - {"number_code", "other_learner", "contradictory", "failed_learners", "other_wording"} | READ_SHAPES
 TOKEN_KINDS = frozenset(
     {"ok", "slow", "throttled", "no_token", "invalid_code", "invalid_client", "invalid_grant", "html_200", "empty_200"}
     | {"reset", "silence", "truncated", "429", *SERVER_ERRORS}
@@ -97,6 +103,8 @@ class Faults:
     """By interval: ``{5: …}`` is each fifth call."""
     rates: Mapping[Fault, float] = field(default_factory=dict)
     """The share of the calls that get each fault, 0 to 1; together at most 1."""
+    reads: Sequence[Fault] = ()
+    """The faults of the first, second, … read."""
     token: Sequence[Fault] = ()
     """The faults of the first, second, … call of the token endpoint."""
     latency: Latency = Latency()
@@ -112,7 +120,7 @@ class FaultSelector:
         self._faults = faults
         self._calls = 0
         self._calls_for: defaultdict[str, int] = defaultdict(int)
-        self._tokens = 0
+        self._tokens = self._reads = 0
 
     def removal(self, learner: str) -> Fault:
         """The fault of the next call for ``learner``."""
@@ -137,8 +145,12 @@ class FaultSelector:
     def token(self) -> Fault:
         """The fault of the next call of the token endpoint."""
         self._tokens += 1
-        sequence = self._faults.token
-        return sequence[min(self._tokens, len(sequence)) - 1] if sequence else OK
+        return _in_turn(self._faults.token, self._tokens)
+
+    def read(self) -> Fault:
+        """The fault of the next read."""
+        self._reads += 1
+        return _in_turn(self._faults.reads, self._reads)
 
     def latency(self, learner: str) -> float:
         """Seconds that the answer to the latest call for ``learner`` takes."""
@@ -148,3 +160,7 @@ class FaultSelector:
     def _random(self, learner: str, use: str) -> Random:
         seed = f"{self._faults.seed}:{use}:{learner}:{self._calls_for[learner]}"
         return Random(seed)  # noqa: S311 - faults must be reproducible, not unpredictable
+
+
+def _in_turn(sequence: Sequence[Fault], number: int) -> Fault:
+    return sequence[min(number, len(sequence)) - 1] if sequence else OK

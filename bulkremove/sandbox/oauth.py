@@ -8,7 +8,7 @@ logs no token.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.sandbox import replies
@@ -23,9 +23,6 @@ MAX_LIVE_TOKENS = 15
 """Access tokens of one refresh token that are valid at the same time."""
 SCHEME = "Zoho-oauthtoken "
 
-_SCOPES = frozenset(REMOVE_LEARNER.scopes)
-"""Scopes of which any one is enough to remove a learner (Zoho People, "Remove learner from batch")."""
-
 
 class IssuedTokens:
     """The grant codes and tokens of one client. Times are seconds of the sandbox's clock."""
@@ -38,7 +35,6 @@ class IssuedTokens:
         self._issued: dict[str, FirstCall] = {}
         """Refresh token -> the counter of the access tokens that were issued from it."""
         self._scopes = client.scope.replace(",", " ").split()
-        self._may_remove = not _SCOPES.isdisjoint(self._scopes)
 
     def grant(self, form: Mapping[str, str], now: float) -> Answer:
         """Issue tokens: the answer to ``POST /oauth/v2/token``."""
@@ -66,14 +62,19 @@ class IssuedTokens:
             return replies.token_refused("invalid_code")
         return replies.token_granted({"status": "success"})
 
-    def objection(self, header: str | None, now: float) -> Answer | None:
-        """The refusal of a call with this Authorization header; None when the call is allowed."""
+    def objection(
+        self, header: str | None, now: float, scopes: Collection[str] = REMOVE_LEARNER.scopes
+    ) -> Answer | None:
+        """The refusal of a call with this Authorization header; None when the call is allowed.
+
+        ``scopes``: any one of them is enough.
+        """
         if header is None or not header.startswith(SCHEME) or not header.removeprefix(SCHEME).strip():
             return replies.NO_CREDENTIAL
         token = header.removeprefix(SCHEME)
         if not any(live.get(token, now) > now for live in self._live.values()):
             return replies.INVALID_TOKEN
-        return None if self._may_remove else replies.NO_SCOPE
+        return replies.NO_SCOPE if set(scopes).isdisjoint(self._scopes) else None
 
     def expire(self, header: str | None) -> None:
         """End the access token in this Authorization header."""

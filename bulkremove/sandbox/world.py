@@ -1,4 +1,4 @@
-"""The sandbox's world, loaded from JSON: an organisation, one OAuth client, batches with their learners, and faults.
+"""The sandbox's world, loaded from JSON: an organisation, one OAuth client, courses, batches, learners and faults.
 
 Everything is checked before the sandbox starts, and an error names the place of the mistake. Ids must be strings: a
 JSON number may have lost its last digits.
@@ -15,7 +15,7 @@ from pathlib import Path
 from bulkremove.domain.errors import SandboxError
 from bulkremove.domain.hosts import SANDBOX_CLIENT
 from bulkremove.domain.row import Removal
-from bulkremove.sandbox.faults import KINDS, TOKEN_KINDS, Fault, Faults, Latency
+from bulkremove.sandbox.faults import KINDS, READ_KINDS, TOKEN_KINDS, Fault, Faults, Latency
 
 _ID = re.compile(r"[0-9]{1,19}", re.ASCII)
 
@@ -48,6 +48,17 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class Person:
+    """The person behind a learner id. ``erecno``: the employee's record number; ``progress``: in percent."""
+
+    name: str
+    email: str
+    employee_id: str
+    erecno: str
+    progress: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class World:
     """The state that the sandbox starts with; changes are kept in ``zoho``."""
 
@@ -55,6 +66,16 @@ class World:
     client: Client
     batches: tuple[Batch, ...]
     faults: Faults = field(default_factory=Faults)
+    courses: Mapping[str, str] = field(default_factory=dict)
+    """Names of courses, by id."""
+    people: Mapping[str, Person] = field(default_factory=dict)
+    """Who is behind learner ids; for the others ``person`` makes somebody up."""
+
+    def person(self, learner: str) -> Person:
+        """The person behind a learner id."""
+        number = learner[-5:]
+        made_up = Person(f"Learner {number}", f"learner{number}@example.com", f"E{number}", f"4783460000002{number}")
+        return self.people.get(learner, made_up)
 
     def enrolled(self) -> set[Removal]:
         """Every possible removal: one for each learner of each batch."""
@@ -79,9 +100,19 @@ def load_world(path: Path) -> World:
 
 def parse_world(tree: object) -> World:
     """Build the world that a JSON value describes. Raises SandboxError, naming the place of the mistake."""
-    top = _Members("the world", tree, {"organisation", "client", "batches", "faults"})
-    batches = tuple(_batches(top.array("batches")))
-    return World(top.text("organisation"), _client(top.get("client")), batches, _faults(top.get("faults", {})))
+    top = _Members("the world", tree, {"organisation", "client", "courses", "batches", "faults"})
+    people: dict[str, Person] = {}
+    batches = tuple(_batches(top.array("batches"), people))
+    client, faults = _client(top.get("client")), _faults(top.get("faults", {}))
+    return World(top.text("organisation"), client, batches, faults, _courses(top.array("courses", [])), people)
+
+
+def _courses(trees: Sequence[object]) -> dict[str, str]:
+    courses = {}
+    for index, tree in enumerate(trees):
+        course = _Members(f"courses[{index}]", tree, {"courseId", "name"})
+        courses[_id(f"courses[{index}].courseId", course.get("courseId"))] = course.text("name")
+    return courses
 
 
 def _client(tree: object) -> Client:
@@ -108,12 +139,15 @@ def _client(tree: object) -> Client:
     )
 
 
-def _batches(trees: Sequence[object]) -> Iterator[Batch]:
+def _batches(trees: Sequence[object], people: dict[str, Person]) -> Iterator[Batch]:
+    """The batches; who their learners are is added to ``people``."""
     keys: set[tuple[str, str]] = set()
     for index, tree in enumerate(trees):
         where = f"batches[{index}]"
         batch = _Members(where, tree, {"courseId", "batchId", "name", "learners"})
-        learners = tuple(_id(f"{where}.learners[{i}]", value) for i, value in enumerate(batch.array("learners")))
+        learners = tuple(
+            _learner(f"{where}.learners[{i}]", value, people) for i, value in enumerate(batch.array("learners"))
+        )
         if len(set(learners)) < len(learners):
             duplicate = next(learner for i, learner in enumerate(learners) if learner in learners[:i])
             raise SandboxError(f"{where}.learners names {duplicate} twice.")
@@ -124,8 +158,19 @@ def _batches(trees: Sequence[object]) -> Iterator[Batch]:
         yield Batch(course, number, batch.text("name", ""), learners)
 
 
+def _learner(where: str, tree: object, people: dict[str, Person]) -> str:
+    """A learner id, by itself or with the person behind it."""
+    if not isinstance(tree, dict):
+        return _id(where, tree)
+    learner = _Members(where, tree, {"learnerId", "name", "email", "employeeId", "erecno", "progress"})
+    number = _id(f"{where}.learnerId", learner.get("learnerId"))
+    name, email, employee_id, erecno = map(learner.text, ("name", "email", "employeeId", "erecno"))
+    people[number] = Person(name, email, employee_id, erecno, int(learner.number("progress", 0)))
+    return number
+
+
 def _faults(tree: object) -> Faults:
-    names = {"learners", "calls", "every", "rates", "token", "latency", "foreign_per_minute", "seed"}
+    names = {"learners", "calls", "every", "rates", "reads", "token", "latency", "foreign_per_minute", "seed"}
     faults = _Members("faults", tree, names)
     learners = {
         _id("a learner of faults.learners", learner): _sequence(f"faults.learners.{learner}", texts, KINDS)
@@ -142,6 +187,7 @@ def _faults(tree: object) -> Faults:
         _numbered("faults.calls", faults.mapping("calls")),
         _numbered("faults.every", faults.mapping("every")),
         rates,
+        _sequence("faults.reads", faults.get("reads", []), READ_KINDS),
         _sequence("faults.token", faults.get("token", []), TOKEN_KINDS),
         _latency(faults.get("latency", 0.0)),
         faults.number("foreign_per_minute", 0.0),

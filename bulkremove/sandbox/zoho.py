@@ -1,8 +1,8 @@
 """What Zoho People does with one request: the answer, the effect, and how the answer fails to arrive.
 
 In the order of the real service, the call counts, then the token is checked, then the learner is removed. Any API call
-but the documented removal gets 404, and a DELETE that could remove more than one learner from one batch is logged as an
-alarm. The state is in memory; no socket, no clock and no log are used here.
+but the documented removal and reads gets 404, and a DELETE that could remove more than one learner from one batch is
+logged as an alarm. The state is in memory; no socket, no clock and no log are used here.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qs, unquote
 
-from bulkremove.domain.operation import REMOVE_LEARNER
+from bulkremove.domain.operation import REMOVE_LEARNER, Call
 from bulkremove.domain.row import Removal
-from bulkremove.sandbox import replies
+from bulkremove.sandbox import reads, replies
 from bulkremove.sandbox.faults import BROKEN, OK, Fault, Faults, FaultSelector
 from bulkremove.sandbox.oauth import IssuedTokens
 from bulkremove.sandbox.replies import Answer, LockResponse
@@ -63,6 +63,7 @@ class Zoho:
     """The state of one organisation. Times are seconds of the sandbox's clock and never go back."""
 
     def __init__(self, world: World, faults: Faults, threshold: Threshold, lock_told_as: LockResponse) -> None:
+        self._world = world
         self.enrolled: set[Removal] = world.enrolled()
         self.removed: set[Removal] = set()
         self._threshold = threshold
@@ -87,11 +88,12 @@ class Zoho:
             return Treatment(self._tokens.revoke(form), alarm=alarm)
         if not path.startswith("/api/"):
             return Treatment(replies.NOT_FOUND, alarm=alarm)
-        removal = _removal(method, path, query)
-        return replace(self._call(removal, header, now), removal=removal, alarm=alarm)
+        removal, read = _removal(method, path, query), reads.requested_read(method, path, query)
+        return replace(self._call(removal, read, header, now), removal=removal, alarm=alarm)
 
-    def _call(self, removal: Removal | None, header: str | None, now: float) -> Treatment:
-        objection = self._tokens.objection(header, now)
+    def _call(self, removal: Removal | None, read: Call | None, header: str | None, now: float) -> Treatment:
+        scopes = (read.operation if read else REMOVE_LEARNER).scopes
+        objection = self._tokens.objection(header, now, scopes)
         for time in self._foreign.until(now):
             self._threshold.arrive(time, foreign=True)
         if not self._threshold.arrive(now):
@@ -100,9 +102,21 @@ class Zoho:
                 self._lock_told_as, calls=self._threshold.calls, window=self._threshold.window, remaining=remaining
             )
             return Treatment(answer, counted=True, locked=True, token_ok=objection is None)
+        if read is not None and objection is None:
+            return self._read(read, header)
         if objection or removal is None:
             return Treatment(objection or replies.NOT_FOUND, counted=True, token_ok=objection is None)
         return self._remove(removal, header)
+
+    def _read(self, call: Call, header: str | None) -> Treatment:
+        fault = self._turns.read()
+        delay = self._turns.latency("") + (fault.seconds or 0.0 if fault.kind == "slow" else 0.0)
+        if fault.kind == "expired_token":
+            self._tokens.expire(header)
+        answer = replies.canned(fault.kind, learner="", path=call.path, seconds=fault.seconds) or reads.answer(
+            self._world, self.enrolled, call, fault.kind
+        )
+        return Treatment(answer, fault, counted=True, token_ok=True, delay=delay)
 
     def _remove(self, removal: Removal, header: str | None) -> Treatment:
         learner = removal.learner

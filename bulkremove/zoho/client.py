@@ -1,7 +1,7 @@
-"""The HTTP client: one removal is one request, and nothing else is sent for a row.
+"""The HTTP client: one removal or one read is one request, and nothing else is sent for it.
 
-Method, host and path are checked against the planned operation before each request. Redirects are never followed,
-aiohttp's hidden repeat of a DELETE is refused, and a reply is limited in size and time. Exceptions of aiohttp become
+Method, host, path and query are checked against the planned call before each request. Redirects are never followed,
+aiohttp's hidden repeat of a request is refused, and a reply is limited in size and time. Exceptions of aiohttp become
 ``NeverSent`` when no byte can have left, ``Unanswered`` otherwise. What a reply means is decided elsewhere.
 """
 
@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import aiohttp
 from aiohttp.connector import Connection
@@ -19,16 +19,19 @@ from yarl import URL
 
 from bulkremove import __version__
 from bulkremove.config import Settings
-from bulkremove.domain.attempt import Permit, Reply
+from bulkremove.domain.attempt import Permit, ReadPermit, Reply
 from bulkremove.domain.errors import BulkremoveError, ExchangeFailed, NeverSent, NoDescriptors, Unanswered
-from bulkremove.domain.operation import REMOVE_LEARNER, Operation
+from bulkremove.domain.operation import REMOVE_LEARNER, Call, Operation
 from bulkremove.domain.row import Removal
 from bulkremove.zoho.connection_errors import ReplyTooLarge, translate
 
+P = TypeVar("P", Permit, ReadPermit)
 R = TypeVar("R")
 
 MAX_RESPONSE_BYTES = 64 * 1024
-"""Largest body that is read; the documented one has about a hundred bytes."""
+"""Largest body of an answer to a removal; the documented one has about a hundred bytes."""
+MAX_READ_BYTES = 4 * 1024 * 1024
+"""Largest body of an answer to a read: some hundred records."""
 
 MIN_SECRET_LENGTH = 8
 
@@ -38,10 +41,10 @@ async def _always_valid() -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Admission:
-    """Permission to send now: the permit (slot and attempt are on disk) and the access token to send with."""
+class Admission(Generic[P]):
+    """Permission to send now: the permit (its slot is on disk) and the access token to send with."""
 
-    permit: Permit
+    permit: P
     token: str
     is_still_valid: Callable[[], Awaitable[bool]] = _always_valid
     """Called when the connection is open, which may have taken seconds; False: the call must not be made any more."""
@@ -51,10 +54,10 @@ class Admission:
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(Generic[P]):
     """One request that was admitted, with its reply or its failure."""
 
-    admission: Admission
+    admission: Admission[P]
     reply: Reply | None = None
     failure: ExchangeFailed | None = None
     withdrawn: bool = False
@@ -81,7 +84,7 @@ class _Request(aiohttp.ClientRequest):
 class ZohoClient:
     """An HTTP client for the calls of one account.
 
-    ``operation``: the only call that is allowed for a row. ``connect`` and ``read``: time-outs in real seconds;
+    ``operations``: the only ones whose calls are made. ``connect`` and ``read``: time-outs in real seconds;
     ``exchange``: the limit for one call from start to end. ``on_date`` gets the Date header of each reply, as sent.
     """
 
@@ -89,7 +92,7 @@ class ZohoClient:
         self,
         base: URL,
         *,
-        operation: Operation = REMOVE_LEARNER,
+        operations: tuple[Operation, ...] = (REMOVE_LEARNER,),
         concurrency: int = 4,
         connect: float = 10.0,
         read: float = 30.0,
@@ -98,7 +101,7 @@ class ZohoClient:
         on_date: Callable[[str], None] = lambda date: None,
     ) -> None:
         self._base = base.origin()
-        self._operation = operation
+        self._operations = operations
         self._on_date = on_date
         self._exchange = exchange
         self._session = aiohttp.ClientSession(
@@ -116,9 +119,16 @@ class ZohoClient:
         """Close all connections; no call can be made afterwards."""
         await self._session.close()
 
-    async def remove(self, removal: Removal, admit: Callable[[], Awaitable[Admission | R]]) -> Exchange | R:
+    async def remove(
+        self, removal: Removal, admit: Callable[[], Awaitable[Admission[Permit] | R]]
+    ) -> Exchange[Permit] | R:
+        """Send one removal by the client's first operation, as ``send`` does."""
+        return await self.send(Call(self._operations[0], removal.ids), admit)
+
+    async def send(self, call: Call, admit: Callable[[], Awaitable[Admission[P] | R]]) -> Exchange[P] | R:
         """Send one request if ``admit`` returns an admission, else return its result. Its exceptions propagate."""
-        exchange: Exchange | None = None
+        limit = MAX_READ_BYTES if call.operation.method == "GET" else MAX_RESPONSE_BYTES
+        exchange: Exchange[P] | None = None
         refusals: list[R] = []
 
         async def send_when_admitted(
@@ -127,7 +137,7 @@ class ZohoClient:
             nonlocal exchange
             if exchange is not None:
                 raise Unanswered("The connection broke, and the same attempt is not sent twice.")
-            self._check(request, removal)
+            self._check(request, call)
             admission = await admit()
             if not isinstance(admission, Admission):
                 refusals.append(admission)
@@ -140,7 +150,7 @@ class ZohoClient:
             try:
                 async with asyncio.timeout(self._exchange):
                     response = await send(request)
-                    exchange = Exchange(admission, redact(await self._reply(response), admission.token))
+                    exchange = Exchange(admission, redact(await self._reply(response, limit), admission.token))
             except (BulkremoveError, _Withdrawn):
                 raise
             except Exception as error:  # whatever it is, the request may have left
@@ -152,7 +162,7 @@ class ZohoClient:
                     response.close()
             return response
 
-        method, url = self._operation.method, self._base.with_path(self._operation.path_of(removal.ids))
+        method, url = call.operation.method, self._base.with_path(call.path).with_query(call.query)
         try:
             async with self._session.request(method, url, allow_redirects=False, middlewares=(send_when_admitted,)):
                 pass
@@ -186,21 +196,22 @@ class ZohoClient:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise translate(error) from None
 
-    async def _reply(self, response: aiohttp.ClientResponse) -> Reply:
+    async def _reply(self, response: aiohttp.ClientResponse, limit: int = MAX_RESPONSE_BYTES) -> Reply:
         body = bytearray()
         async for chunk in response.content.iter_chunked(16 * 1024):
             body += chunk
-            if len(body) > MAX_RESPONSE_BYTES:
+            if len(body) > limit:
                 raise ReplyTooLarge
         date = response.headers.get("Date")
         self._on_date(date or "")
         return Reply(response.status, bytes(body), "\n".join(response.headers.getall("Retry-After", [])), date)
 
-    def _check(self, request: aiohttp.ClientRequest, removal: Removal) -> None:
+    def _check(self, request: aiohttp.ClientRequest, call: Call) -> None:
         """Raise NeverSent unless this is the planned call: an id of ``..`` would mean the whole batch (measured)."""
-        ids = self._operation.ids_of(request.method, request.url.raw_path_qs)
-        if ids != removal.ids or request.url.origin() != self._base:
-            raise NeverSent(f"This call is not the planned one ({self._operation.name}) and was not made.")
+        url, operation = request.url, call.operation
+        is_planned = call.is_made_by(request.method, url.raw_path, tuple(url.query.items()))
+        if operation not in self._operations or not is_planned or url.origin() != self._base:
+            raise NeverSent(f"This call is not the planned one ({operation.name}) and was not made.")
 
 
 @asynccontextmanager
@@ -208,14 +219,14 @@ async def open_client(
     settings: Settings,
     *,
     base: URL | None = None,
-    operation: Operation = REMOVE_LEARNER,
+    operations: tuple[Operation, ...] = (REMOVE_LEARNER,),
     speed: float = 1.0,
     on_date: Callable[[str], None] = lambda date: None,
 ) -> AsyncIterator[ZohoClient]:
     """A client with the limits of the settings. ``base`` replaces their host; ``speed``: that of the run's clock."""
     client = ZohoClient(
         base or URL(settings.people_url),
-        operation=operation,
+        operations=operations,
         concurrency=settings.concurrency,
         connect=settings.connect_timeout,
         read=settings.read_timeout,

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from bulkremove.cli import main
-from bulkremove.domain.attempt import Reply
+from bulkremove.domain.attempt import Permit, Reply
 from bulkremove.domain.row import Removal
 from bulkremove.sandbox.replies import removed
 from bulkremove.zoho.client import Admission, Exchange, ZohoClient
@@ -141,7 +141,9 @@ _remove = ZohoClient.remove
 def _remove_nobody() -> None:
     """Every seventh learner counts as removed, and no call is made."""
 
-    async def remove(self: ZohoClient, removal: Removal, admit: Callable[[], Awaitable[Admission | R]]) -> Exchange | R:
+    async def remove(
+        self: ZohoClient, removal: Removal, admit: Callable[[], Awaitable[Admission[Permit] | R]]
+    ) -> Exchange[Permit] | R:
         if int(removal.learner) % 7:
             return await _remove(self, removal, admit)
         admission = await admit()
@@ -156,12 +158,14 @@ def _remove_nobody() -> None:
 def _send_twice() -> None:
     """Every seventh call is made twice on one slot and one attempt."""
 
-    async def remove(self: ZohoClient, removal: Removal, admit: Callable[[], Awaitable[Admission | R]]) -> Exchange | R:
+    async def remove(
+        self: ZohoClient, removal: Removal, admit: Callable[[], Awaitable[Admission[Permit] | R]]
+    ) -> Exchange[Permit] | R:
         exchange = await _remove(self, removal, admit)
         if isinstance(exchange, Exchange) and not int(removal.learner) % 7:
             admission = exchange.admission
 
-            async def again() -> Admission:
+            async def again() -> Admission[Permit]:
                 return admission
 
             await _remove(self, removal, again)
@@ -173,7 +177,9 @@ def _send_twice() -> None:
 def _name_another() -> None:
     """Every seventh call names the next learner."""
 
-    async def remove(self: ZohoClient, removal: Removal, admit: Callable[[], Awaitable[Admission | R]]) -> Exchange | R:
+    async def remove(
+        self: ZohoClient, removal: Removal, admit: Callable[[], Awaitable[Admission[Permit] | R]]
+    ) -> Exchange[Permit] | R:
         wrong = int(removal.learner) + (0 if int(removal.learner) % 7 else 900)
         return await _remove(self, Removal(removal.course, removal.batch, str(wrong)), admit)
 

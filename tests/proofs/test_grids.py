@@ -152,7 +152,7 @@ async def test_of_a_hundred_thousand_cells_only_the_one_shape_of_call_leaves(pro
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
         writer.close()
 
-    async def admit() -> Admission:
+    async def admit() -> Admission[Permit]:
         return admission
 
     pending_row = PendingRow("job", 0, 2, Removal("1", "2", "3"))

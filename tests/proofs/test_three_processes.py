@@ -73,6 +73,31 @@ def test_three_processes_keep_the_limit_together_while_one_is_killed_again_and_a
     )
 
 
+def test_reads_of_one_process_and_removals_of_another_keep_the_limit_together(tmp_path: Path, proving: Proving) -> None:
+    speed, seconds, rows = (4, 600.0, 800) if proving.deep else (20, 10.0, 180)
+    world, file = crowd(tmp_path, rows)
+    course, batch = json.loads(world.read_text())["batches"][0]["courseId"], "478346000019502001"
+    with sandbox(world, tmp_path / "log.jsonl", "--speed", f"{speed}") as variables:
+        bulkremove = Bulkremove(tmp_path / "home", environment(**variables))
+        running, end = bulkremove.start("run", str(file), "--yes"), time.monotonic() + seconds
+        while time.monotonic() < end:
+            read = bulkremove("doctor", "--read", course, batch)
+            assert 0 == read.returncode, read.stdout + read.stderr
+        assert running.poll() is None, "there were too few rows"
+        _kill(running)
+    entries = [entry for entry in read_log(tmp_path / "log.jsonl") if entry.counted]
+    reads, removals = (sum(entry.method == method for entry in entries) for method in ("GET", "DELETE"))
+    worst = _worst([entry.time for entry in entries])
+    assert not any(entry.locked for entry in entries)
+    assert worst <= CALLS
+    assert reads >= 4
+    assert removals > 8
+    proving.figure(
+        "Reads of one process and removals of another never exceed the limit together",
+        f"{seconds:g} s at speed {speed}: {reads} reads, {removals} removals, at most {worst} in a window",
+    )
+
+
 def _parted(file: Path) -> list[Path]:
     header, *rows = file.read_text().splitlines()
     files = [file.with_name(f"part{number}.csv") for number in range(PROCESSES)]

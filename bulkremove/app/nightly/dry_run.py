@@ -19,7 +19,7 @@ from bulkremove.domain.errors import BulkremoveError, ConsentMissing, FileRefuse
 from bulkremove.domain.job import APPROVAL_SECONDS, CONSENT_SECONDS, JobState
 from bulkremove.domain.schedule import Schedule
 from bulkremove.engine.rate_limit import pace
-from bulkremove.engine.rate_limiter import MAX_ALLOWANCE_WAIT
+from bulkremove.engine.slot_waits import MAX_ALLOWANCE_WAIT
 from bulkremove.sources.inbox import Inbox, original_name
 
 OUTSIDE_WINDOW = "It is outside the time window for nightly runs, so nothing was taken and nothing sent."

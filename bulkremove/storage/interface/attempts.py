@@ -151,7 +151,7 @@ class AttemptStore(Protocol):
 
 
 class RateLimitStore(Protocol):
-    """Read access to the rate limits of accounts, which all processes share."""
+    """Read access to the rate limits of accounts, which all processes share. Calls are attempts and reads."""
 
     async def ledger(self, key: str) -> tuple[Ledger, bool]:
         """The ledger on disk, and whether its times belong to this boot.

@@ -12,6 +12,7 @@ from bulkremove.storage.interface.claims import Claims
 from bulkremove.storage.interface.erasure import ErasureStore
 from bulkremove.storage.interface.jobs import JobStore
 from bulkremove.storage.interface.nightly import NightlyStore
+from bulkremove.storage.interface.reads import ReadStore
 from bulkremove.storage.interface.records import Record
 from bulkremove.storage.interface.restore import RestoreStore
 from bulkremove.storage.interface.rows import RowStore
@@ -35,6 +36,11 @@ class Storage(Protocol):
     @property
     def attempts(self) -> AttemptStore:
         """Attempts and their slots."""
+        ...
+
+    @property
+    def reads(self) -> ReadStore:
+        """Reads and their slots, and listings."""
         ...
 
     @property

@@ -10,7 +10,7 @@ import asyncio
 from typing import TypeVar
 
 from bulkremove.domain.attempt import Attempt, LookupResult, PendingRow, Permit
-from bulkremove.domain.clock import Clock, Epoch, later
+from bulkremove.domain.clock import Clock, Epoch
 from bulkremove.domain.errors import JournalFailed
 from bulkremove.domain.row import RowState, Status
 from bulkremove.domain.wording import Wording
@@ -23,7 +23,7 @@ from bulkremove.storage.interface.attempts import (
 )
 from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.queries import Queries
-from bulkremove.storage.sqlite.rate_limit import current_ledger, nth_last_call, save_ledger
+from bulkremove.storage.sqlite.rate_limit import TakenSlot, apply_answer, cancel_slot, take_slot
 from bulkremove.storage.sqlite.records import count_change
 from bulkremove.storage.sqlite.rows import SETTLED_BY_END
 from bulkremove.storage.sqlite.transaction import Transaction
@@ -32,7 +32,7 @@ from bulkremove.storage.sqlite.wordings import UNPROVEN, is_accepted
 R = TypeVar("R")
 
 _JOBS, _ROWS = Queries("jobs.sql"), Queries("rows.sql")
-_ATTEMPTS, _LIMIT = Queries("attempts.sql"), Queries("rate_limit.sql")
+_ATTEMPTS = Queries("attempts.sql")
 
 
 class SqliteAttempts:
@@ -62,20 +62,11 @@ class SqliteAttempts:
             now, wall = self._clock.monotonic(), self._clock.wall()
             if outcome.left:
                 _close(transaction, permit, outcome, wall)
-                free_at = rule.released_at(now)
-                transaction.execute(_LIMIT.release_early, slot=permit.slot, free_at=free_at)
             else:
-                _withdraw(transaction, permit)
+                _delete(transaction, permit)
             state, detail = _proven(transaction, permit.pending_row.job, outcome)
             _settle(transaction, permit.pending_row, state, detail, wall)
-            before = current_ledger(transaction, rule.key, rule, self._clock.boot, now)
-            since, recent = rule.recent_since(), 0
-            if since is not None:
-                (recent,) = transaction.execute(_LIMIT.count_taken_since, key=rule.key, then=since).fetchone()
-            after, result = rule.answered(before, now, recent=recent)
-            if after != before:
-                save_ledger(transaction, rule.key, self._clock.boot, after)
-            return LedgerChange(before, after, result)
+            return apply_answer(transaction, rule, permit.slot, now, self._clock.boot, left=outcome.left)
 
         return await self._database.write(close)
 
@@ -91,30 +82,13 @@ class SqliteAttempts:
         if settled is not None:
             job_id, number, state, found = settled
             return DoneElsewhere(job_id, number, Status(SETTLED_BY_END.get(state, state)), found == LookupResult.GONE)
-        now, wall, boot = self._clock.monotonic(), self._clock.wall(), self._clock.boot
-        ledger = current_ledger(transaction, rule.key, rule, boot, now)
-        slots = rule.slots(ledger, now)
-        full_until = transaction.execute(_LIMIT.full_until, key=rule.key, now=now, calls=slots).fetchone()
-        decision = rule.decide(
-            ledger,
-            now,
-            full_until=full_until[0] if full_until else None,
-            wall=wall,
-            nth_last_call=None
-            if rule.daily is None
-            else nth_last_call(transaction, rule.key, rule.daily, wall, self._clock),
-        )
-        if decision.ledger is not None:
-            save_ledger(transaction, rule.key, boot, decision.ledger)
-        if decision.refusal is not None:
-            return decision.refusal
-        assert decision.free_at is not None  # noqa: S101 - narrows the type; a rule refuses or gives a time
-        transaction.execute(_LIMIT.delete_old_slots, key=rule.key, then=later(now, -rule.window))
-        slot = transaction.execute(_LIMIT.take_slot, key=rule.key, now=now, free_at=decision.free_at).lastrowid
+        slot = take_slot(transaction, rule, self._clock)
+        if not isinstance(slot, TakenSlot):
+            return slot
         number = 1 + max((attempt.number for attempt in pending_row.attempts), default=0)
-        attempt = Attempt(number, wall, now, boot)
+        attempt = Attempt(number, slot.wall, slot.at, self._clock.boot)
         _open(transaction, pending_row, attempt, rule.key)
-        return Permit(pending_row, attempt, int(slot or 0), now)
+        return Permit(pending_row, attempt, slot.number, slot.at)
 
 
 def _open(transaction: Transaction, pending_row: PendingRow, attempt: Attempt, ledger: str) -> None:
@@ -174,13 +148,18 @@ def _proven(transaction: Transaction, job: str, outcome: AttemptOutcome) -> tupl
 
 
 def _withdraw(transaction: Transaction, permit: Permit) -> None:
-    """Undo a permit on which no byte was sent, so that hours of network or disk failures leave no attempts behind."""
+    """Undo a permit that nobody will use."""
+    _delete(transaction, permit)
+    cancel_slot(transaction, permit.slot)
+
+
+def _delete(transaction: Transaction, permit: Permit) -> None:
+    """Delete an attempt of which no byte was sent, so that hours of network or disk failures leave none behind."""
     pending_row = permit.pending_row
     transaction.execute(
         _ATTEMPTS.delete_attempt, job=pending_row.job, position=pending_row.position, number=permit.attempt.number
     )
     transaction.execute(_ROWS.withdraw_attempt, job=pending_row.job, position=pending_row.position)
-    transaction.execute(_LIMIT.cancel_slot, slot=permit.slot)
 
 
 def _settle(

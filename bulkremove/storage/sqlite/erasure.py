@@ -17,7 +17,7 @@ from bulkremove.storage.sqlite.rows import BATCH, tally_of
 from bulkremove.storage.sqlite.transaction import Reader, Transaction
 
 _JOBS, _ROWS, _ATTEMPTS = Queries("jobs.sql"), Queries("rows.sql"), Queries("attempts.sql")
-_ERASURE = Queries("erasure.sql")
+_ERASURE, _READS = Queries("erasure.sql"), Queries("reads.sql")
 _TEXTS = (
     _ERASURE.erase_from_events,
     _ERASURE.erase_from_notices,
@@ -104,6 +104,7 @@ class SqliteErasure:
                 transaction.execute(_ERASURE.delete_notes, **of_row)
             for statement in _TEXTS:
                 transaction.execute(statement, learner=learner)
+            transaction.execute(_READS.delete_listings)  # all of them: whom they name by other ids is not known
             begin_generation(transaction.connection)
             write_records(transaction, [record(erased)])
             return True

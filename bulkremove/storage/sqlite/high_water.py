@@ -127,7 +127,7 @@ class HighWaterMark:
 
     def raise_to(self, changes: int, *, job: str = "", position: int = 0, ledger: str = "") -> None:
         """Remember a committed change for the next ``write``. ``job``: its row at ``position`` is about to be sent."""
-        rows, ledgers = ({job: position}, (ledger,)) if job else ({}, ())
+        rows, ledgers = {job: position} if job else {}, (ledger,) if ledger else ()
         self._pending = _merged(self._pending or Mark(), Mark((), changes, rows, ledgers))
 
     def forget(self, journal: str, job: str, created_at: Epoch) -> None:

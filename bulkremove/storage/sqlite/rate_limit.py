@@ -1,4 +1,4 @@
-"""The rate limit of each account, in SQLite: its ledger, its calls, and the last calls of a day.
+"""The rate limit of each account, in SQLite: its ledger, its slots, its calls, and the last calls of a day.
 
 The clock is read within the transaction, after the wait for other writers.
 """
@@ -6,11 +6,12 @@ The clock is read within the transaction, after the wait for other writers.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from typing import TypeVar
 
 from bulkremove.domain.clock import Clock, Epoch, Monotonic, later, seconds_between
 from bulkremove.domain.ledger import Ledger, Suspension, SuspensionReason
-from bulkremove.storage.interface.attempts import RestartRule
+from bulkremove.storage.interface.attempts import AnswerRule, LedgerChange, RestartRule, SlotRule
 from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.transaction import Reader, Transaction
@@ -18,7 +19,17 @@ from bulkremove.storage.sqlite.transaction import Reader, Transaction
 _LOST_SECONDS = 2 * 86_400.0
 """Seconds after its acceptance in which the calls that a journal has lost are looked at; rules look at one day."""
 
-_ATTEMPTS, _LIMIT = Queries("attempts.sql"), Queries("rate_limit.sql")
+_LIMIT = Queries("rate_limit.sql")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class TakenSlot:
+    """A slot that was taken: its number and when."""
+
+    number: int
+    at: Monotonic
+    wall: Epoch
 
 
 class SqliteRateLimit:
@@ -38,16 +49,62 @@ class SqliteRateLimit:
     async def calls(self, key: str, *, since: Monotonic, wall_since: Epoch) -> tuple[int, int]:
         def count(reader: Reader) -> tuple[int, int]:
             recent = reader.execute(_LIMIT.count_taken_since, key=key, then=since).fetchone()[0]
-            return int(recent), int(reader.execute(_ATTEMPTS.count_since, ledger=key, then=wall_since).fetchone()[0])
+            return int(recent), int(reader.execute(_LIMIT.count_since, ledger=key, then=wall_since).fetchone()[0])
 
         return await self._database.read(count)
 
     async def send_times(self, key: str, *, since: Monotonic) -> list[Monotonic]:
         def find(reader: Reader) -> list[Monotonic]:
-            times = reader.execute(_ATTEMPTS.send_times, ledger=key, boot=self._clock.boot, since=since)
+            times = reader.execute(_LIMIT.send_times, ledger=key, boot=self._clock.boot, since=since)
             return [at for (at,) in times]
 
         return await self._database.read_long(lambda: self._database.read_now(find))
+
+
+def take_slot(transaction: Transaction, rule: SlotRule[R], clock: Clock) -> TakenSlot | R:
+    """Take a slot, or return the rule's refusal."""
+    now, wall, boot = clock.monotonic(), clock.wall(), clock.boot
+    ledger = current_ledger(transaction, rule.key, rule, boot, now)
+    slots = rule.slots(ledger, now)
+    full_until = transaction.execute(_LIMIT.full_until, key=rule.key, now=now, calls=slots).fetchone()
+    decision = rule.decide(
+        ledger,
+        now,
+        full_until=full_until[0] if full_until else None,
+        wall=wall,
+        nth_last_call=None if rule.daily is None else nth_last_call(transaction, rule.key, rule.daily, wall, clock),
+    )
+    if decision.ledger is not None:
+        save_ledger(transaction, rule.key, boot, decision.ledger)
+    if decision.refusal is not None:
+        return decision.refusal
+    assert decision.free_at is not None  # noqa: S101 - narrows the type; a rule refuses or gives a time
+    transaction.execute(_LIMIT.delete_old_slots, key=rule.key, then=later(now, -rule.window))
+    slot = transaction.execute(_LIMIT.take_slot, key=rule.key, now=now, free_at=decision.free_at).lastrowid
+    return TakenSlot(int(slot or 0), now, wall)
+
+
+def apply_answer(
+    transaction: Transaction, rule: AnswerRule[R], slot: int, now: Monotonic, boot: str, *, left: bool
+) -> LedgerChange[R]:
+    """Schedule the release of a slot, or delete that of a call of which no byte ``left``; and change the ledger."""
+    if left:
+        transaction.execute(_LIMIT.release_early, slot=slot, free_at=rule.released_at(now))
+    else:
+        cancel_slot(transaction, slot)
+    before = current_ledger(transaction, rule.key, rule, boot, now)
+    since, recent = rule.recent_since(), 0
+    if since is not None:
+        (recent,) = transaction.execute(_LIMIT.count_taken_since, key=rule.key, then=since).fetchone()
+    after, result = rule.answered(before, now, recent=recent)
+    if after != before:
+        save_ledger(transaction, rule.key, boot, after)
+    return LedgerChange(before, after, result)
+
+
+def cancel_slot(transaction: Transaction, slot: int) -> None:
+    """Delete a slot whose call was never made."""
+    transaction.execute(_LIMIT.cancel_slot, slot=slot)
 
 
 def current_ledger(transaction: Transaction, key: str, rule: RestartRule, boot: str, now: Monotonic) -> Ledger:
@@ -105,14 +162,14 @@ def nth_last_call(reader: Reader, key: str, n: int, wall: Epoch, clock: Clock) -
     now = clock.monotonic()
     ahead = [
         later(wall, -(seconds_between(sent_mono, now) if boot == clock.boot else now) / clock.speed)
-        for sent_mono, boot in reader.execute(_ATTEMPTS.calls_ahead, ledger=key, then=wall)
+        for sent_mono, boot in reader.execute(_LIMIT.calls_ahead, ledger=key, then=wall)
     ]
 
     def recorded(n: int) -> Epoch | None:
         if not ahead:
-            row = reader.execute(_ATTEMPTS.nth_last_call, ledger=key, n=n, until=wall).fetchone()
+            row = reader.execute(_LIMIT.nth_last_call, ledger=key, n=n, until=wall).fetchone()
             return row[0] if row else None
-        calls = sorted([*ahead, *(at for (at,) in reader.execute(_ATTEMPTS.last_calls, ledger=key, n=n, until=wall))])
+        calls = sorted([*ahead, *(at for (at,) in reader.execute(_LIMIT.last_calls, ledger=key, n=n, until=wall))])
         return calls[-n] if len(calls) >= n else None
 
     accepted_at, _, lost = reader.execute(_LIMIT.get_lost_calls, since=later(wall, -_LOST_SECONDS)).fetchone()

@@ -69,7 +69,10 @@ def append_act(transaction: Transaction, act: Act) -> None:
 
 
 def count_change(transaction: Transaction, *, job: str = "", position: int = 0, ledger: str = "") -> None:
-    """Increment the counter that reveals a restored copy. ``job``: its row at ``position`` is about to be sent."""
+    """Increment the counter that reveals a restored copy. ``job``: its row at ``position`` is about to be sent.
+
+    ``ledger``: the one that the call counts for.
+    """
     (changes,) = transaction.execute(_AUDIT.count_change).fetchone()
     transaction.after_commit(partial(transaction.mark.raise_to, changes, job=job, position=position, ledger=ledger))
 

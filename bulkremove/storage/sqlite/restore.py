@@ -19,6 +19,7 @@ from bulkremove.storage.sqlite.transaction import Reader, Transaction
 
 _AUDIT, _IDENTITY, _JOBS, _ROWS = map(Queries, ("audit.sql", "identity.sql", "jobs.sql", "rows.sql"))
 _LIMIT, _NIGHTLY, _WORDINGS = map(Queries, ("rate_limit.sql", "nightly.sql", "wordings.sql"))
+_READS = Queries("reads.sql")
 LOST = (
     "The journal was restored from a copy, and this row may have been sent since. Look the learner up in Zoho People."
 )
@@ -76,6 +77,7 @@ class SqliteRestore:
                 transaction.execute(_JOBS.pause_restored, job=job, reason=why, code=EndReason.RESTORED, at=at)
                 write_records(transaction, [JobEvent(job, "restored", why, at)])
             transaction.execute(_NIGHTLY.delete_waiting_notices)
+            transaction.execute(_READS.delete_listings)  # whom they name may have been erased since
             transaction.execute(_WORDINGS.withdraw_all_wordings)  # one may have been withdrawn since
             free_at = later(now, held_seconds)
             for key in (*keys, *mark.ledgers):

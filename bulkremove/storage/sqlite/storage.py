@@ -16,6 +16,7 @@ from bulkremove.storage.sqlite.identity import generation_of
 from bulkremove.storage.sqlite.jobs import SqliteJobs
 from bulkremove.storage.sqlite.nightly import SqliteNightly
 from bulkremove.storage.sqlite.rate_limit import SqliteRateLimit
+from bulkremove.storage.sqlite.reads import SqliteReads
 from bulkremove.storage.sqlite.records import write_records
 from bulkremove.storage.sqlite.registry import close_database, open_database
 from bulkremove.storage.sqlite.restore import SqliteRestore
@@ -41,6 +42,7 @@ class SqliteStorage:
         self.jobs = SqliteJobs(self._database)
         self.rows = SqliteRows(self._database)
         self.attempts = SqliteAttempts(self._database, clock)
+        self.reads = SqliteReads(self._database, clock)
         self.rate_limit = SqliteRateLimit(self._database, clock)
         self.canaries = SqliteCanaries(self._database)
         self.wordings = SqliteWordings(self._database)

@@ -41,7 +41,7 @@ UPDATE attempt SET text = '', learner = '' WHERE job = :job AND position = :posi
 DELETE FROM note WHERE job = :job AND position = :position;
 
 -- name: count_texts
--- The number of texts that name the learner: of events, notices, notes, reasons and responses.
+-- The number of texts that name the learner: of events, notices, notes, reasons, responses and listings.
 SELECT (SELECT count(*) FROM event WHERE instr(text, :learner) AND text != without(text, :learner))
     + (SELECT count(*) FROM notice WHERE instr(subject || ' ' || body, :learner)
         AND (subject != without(subject, :learner) OR body != without(body, :learner)))
@@ -50,7 +50,8 @@ SELECT (SELECT count(*) FROM event WHERE instr(text, :learner) AND text != witho
     + (SELECT count(*) FROM taken WHERE instr(held, :learner) AND held != without(held, :learner))
     + (SELECT count(*) FROM row WHERE instr(detail, :learner) AND detail != without(detail, :learner))
     + (SELECT count(*) FROM attempt WHERE instr(text, :learner) AND text != without(text, :learner)
-        OR learner = :learner);
+        OR learner = :learner)
+    + (SELECT count(*) FROM listing WHERE instr(records, :learner) AND records != without(records, :learner));
 
 -- name: erase_from_events
 -- Take the id out of the events of all jobs.

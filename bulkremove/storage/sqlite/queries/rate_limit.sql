@@ -55,3 +55,24 @@ INSERT INTO restore (at, removals, calls) VALUES (:at, :removals, :calls);
 -- name: get_lost_calls
 -- When a journal was accepted last since a time, and the removals and calls that those since then may have lost.
 SELECT max(at), coalesce(sum(removals), 0), coalesce(sum(calls), 0) FROM restore WHERE at >= :since;
+
+-- name: send_times
+-- When the account's calls since a time of this boot were made, in ascending order.
+SELECT sent_mono FROM call WHERE ledger = :ledger AND boot = :boot AND sent_mono >= :since ORDER BY sent_mono;
+
+-- name: count_since
+-- The number of calls of the account since a time, with those that a journal restored since then may have lost.
+SELECT count(*) + (SELECT coalesce(sum(calls), 0) FROM restore WHERE at >= :then) FROM call
+WHERE ledger = :ledger AND sent_at >= :then;
+
+-- name: calls_ahead
+-- The calls of the account that were made, as it seems, after a time.
+SELECT sent_mono, boot FROM call WHERE ledger = :ledger AND sent_at > :then;
+
+-- name: nth_last_call
+-- When the n-th last call of the account until a time was made.
+SELECT sent_at FROM call WHERE ledger = :ledger AND sent_at <= :until ORDER BY sent_at DESC LIMIT 1 OFFSET :n - 1;
+
+-- name: last_calls
+-- When the n last calls of the account until a time were made, the newest first.
+SELECT sent_at FROM call WHERE ledger = :ledger AND sent_at <= :until ORDER BY sent_at DESC LIMIT :n;

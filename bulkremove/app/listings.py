@@ -1,0 +1,190 @@
+"""Use cases that read courses, batches and learners from Zoho People; removals don't need them.
+
+A listing is kept in the journal for ``listing_minutes``, so that finding a batch and writing its roster costs its calls
+once. What can't be read whole is refused: a learner whom a list does not name has not gone by that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import msgspec
+
+from bulkremove.app.accounts import Accounts
+from bulkremove.app.context import Context
+from bulkremove.app.runs import Runs
+from bulkremove.domain.clock import later
+from bulkremove.domain.errors import BulkremoveError, ReadFailed
+from bulkremove.domain.listing import Batch, Course, Learner, Roster
+from bulkremove.domain.operation import GET_BATCH, LIST_BATCHES, LIST_COURSES, LIST_PROGRESS, READS, Call, Operation
+from bulkremove.engine.reads import ReadLimiter, Reads
+from bulkremove.engine.slot_decisions import Wait
+from bulkremove.storage import Storage
+from bulkremove.storage.interface.reads import ListingName
+from bulkremove.zoho.accounts import client_hash
+from bulkremove.zoho.fields import fields_of
+from bulkremove.zoho.listings import batch_in, batches_in, courses_in, learners_in
+from bulkremove.zoho.read_response import Tree
+
+MAX_PAGES = 1000
+"""Answers of one list; one that goes on beyond them has no end."""
+FULL_PAGE = 25
+"""Records of a full page: documented for batches; a page of another list with as many may be full, too."""
+
+T = TypeVar("T", Course, Batch, Learner)
+K = TypeVar("K")
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerFields:
+    """The fields of an account's answer to a read, and why it can't be used; empty if it can."""
+
+    operation: Operation
+    fields: dict[str, str]
+    problem: str = ""
+
+
+class OpenListings:
+    """The listings of one account while a connection is open. Its methods raise ReadFailed, NotAuthorized and others.
+
+    ``is_fresh``: no listing is used again that was kept before.
+    """
+
+    def __init__(self, context: Context, reads: Reads, client: str, *, is_fresh: bool) -> None:
+        self._context, self._reads, self._client = context, reads, client
+        self._seconds, self._is_fresh = context.settings.listing_minutes * 60.0, is_fresh
+
+    async def courses(self, search: str) -> Sequence[Course]:
+        """The courses that Zoho finds by a text."""
+
+        async def read() -> Sequence[Course]:
+            query = (("search", search),) if search else ()
+            return await self._all(Call(LIST_COURSES, (), query), courses_in)
+
+        return await self._kept((LIST_COURSES.name, search), tuple[Course, ...], read)
+
+    async def batches(self, course: str) -> Sequence[Batch]:
+        """The batches of a course."""
+
+        async def read() -> Sequence[Batch]:
+            return await self._all(Call(LIST_BATCHES, (course,)), lambda tree: batches_in(tree, course))
+
+        return await self._kept((LIST_BATCHES.name, course), tuple[Batch, ...], read)
+
+    async def roster(self, course: str, batch: str) -> Roster:
+        """The learners of a batch. Raises ReadFailed where Zoho counts learners and lists none."""
+
+        async def read() -> Roster:
+            tree = await self._reads.read(Call(GET_BATCH, (course, batch)))
+            found = batch_in(tree if tree is not None else {}, course, batch)
+            call = Call(LIST_PROGRESS, (course, batch))
+            learners = await self._all(call, lambda tree: learners_in(tree, course, batch), size=found.learners)
+            if found.learners != 0 and not learners:
+                counted = "does not say how many there are" if found.learners is None else f"counts {found.learners:,}"
+                raise ReadFailed(
+                    f"Zoho lists no learner of batch {batch} and {counted}, so it is not known who is in it.",
+                    hint="Look at the batch in Zoho People.",
+                )
+            return Roster(found, tuple(learners))
+
+        return await self._kept((LIST_PROGRESS.name, course, batch), Roster, read)
+
+    async def fields(self, course: str, batch: str) -> list[AnswerFields]:
+        """The fields of the first answer to each read about a batch; nothing is kept of them."""
+        return [
+            await self._fields(Call(LIST_COURSES), courses_in),
+            await self._fields(Call(LIST_BATCHES, (course,)), lambda tree: batches_in(tree, course)),
+            await self._fields(Call(GET_BATCH, (course, batch)), lambda tree: batch_in(tree, course, batch)),
+            await self._fields(Call(LIST_PROGRESS, (course, batch)), lambda tree: learners_in(tree, course, batch)),
+        ]
+
+    async def _fields(self, call: Call, parse: Callable[[Tree], object]) -> AnswerFields:
+        fields: dict[str, str] = {}
+        try:
+            tree = await self._reads.read(call)
+            if tree is None:
+                return AnswerFields(call.operation, {}, "Zoho says that there are no records.")
+            fields = fields_of(tree)
+            parse(tree)
+        except BulkremoveError as error:
+            return AnswerFields(call.operation, fields, error.message)
+        return AnswerFields(call.operation, fields)
+
+    async def _all(self, call: Call, parse: Callable[[Tree], Sequence[T]], *, size: int | None = None) -> list[T]:
+        """The records of all pages, until one brings nothing new; how many a page has is seldom documented.
+
+        ``size``: how many records Zoho counts. Raises ReadFailed where it gives a full page again, so that the list
+        may go on, and where records of one id differ.
+        """
+        found: dict[str, T] = {}
+        received = 0
+        for _ in range(MAX_PAGES):
+            query = (*call.query, ("startIndex", str(received))) if received else call.query
+            tree = await self._reads.read(replace(call, query=query))
+            records = [] if tree is None else parse(tree)
+            by_id = {record.id: record for record in records}
+            if any(by_id[record.id] != record for record in records):
+                raise ReadFailed("Two records in Zoho's answer have one id and differ, so nothing follows from it.")
+            new = {key: record for key, record in by_id.items() if key not in found}
+            if not new:
+                if len(records) >= FULL_PAGE and len(found) != size:
+                    raise ReadFailed(
+                        f"Zoho gives the same {len(records)} records again instead of the next ones, so the list may "
+                        "be longer and nothing follows from it."
+                    )
+                return list(found.values())
+            found |= new
+            received += len(records)
+        raise ReadFailed(f"A list of Zoho's has no end ({MAX_PAGES:,} answers), so nothing follows from it.")
+
+    async def _kept(self, name: tuple[str, ...], kind: type[K], read: Callable[[], Awaitable[K]]) -> K:
+        """What was read with this name a short while ago, or what ``read`` brings now."""
+        storage, clock = self._context.storage, self._context.clock
+        key = ListingName(self._client, self._context.settings.host, msgspec.json.encode(name).decode())
+        now = clock.wall()
+        since = now if self._is_fresh else later(now, -self._seconds)
+        kept = await storage.reads.listing(key, since=since, until=now)
+        if kept is not None:
+            with suppress(msgspec.DecodeError):  # an older version kept it in another form
+                return msgspec.json.decode(kept[1], type=kind)
+        result = await read()
+        at = clock.wall()
+        if self._seconds:
+            records = msgspec.json.encode(result).decode()
+            await storage.reads.save_listing(key, records, at=at, since=later(at, -self._seconds))
+        return result
+
+
+class Listings:
+    """The listings of the settings' account."""
+
+    def __init__(self, context: Context, accounts: Accounts, runs: Runs) -> None:
+        self._context, self._accounts, self._runs = context, accounts, runs
+
+    @asynccontextmanager
+    async def open(
+        self, *, is_fresh: bool = False, on_wait: Callable[[Wait], None] = lambda wait: None
+    ) -> AsyncIterator[OpenListings]:
+        """Connect to Zoho. ``is_fresh``: use no kept listing; ``on_wait``: called with what a read waits for.
+
+        Raises NotAuthorized, SettingsError, OtherHomeSends or LocalFileFailed.
+        """
+        context, settings = self._context, self._context.settings
+        credentials = self._accounts.credentials(settings)
+        storage: Storage = context.storage
+        with self._accounts.sole_home(settings, credentials):
+            async with self._runs.connected(settings, credentials, READS) as (client, tokens):
+                limiter = ReadLimiter(
+                    storage.reads,
+                    storage.rate_limit,
+                    self._accounts.ledger_key(settings, credentials),
+                    settings.quota,
+                    context.clock,
+                    queue=self._runs.queue(settings, credentials),
+                    on_wait=on_wait,
+                )
+                reads = Reads(client, limiter, tokens, context.clock)
+                yield OpenListings(context, reads, client_hash(credentials.client_id), is_fresh=is_fresh)

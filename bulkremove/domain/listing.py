@@ -1,0 +1,50 @@
+"""Listings: the courses, batches and learners that Zoho lists in answer to reads. All ids are texts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """A course of the organisation."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch of a course. ``learners``: how many learners Zoho counts in it; None where it does not say."""
+
+    course: str
+    id: str
+    name: str
+    learners: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Learner:
+    """A learner of a batch. ``id``: the learner id, which a removal names; the others are empty where Zoho gives none.
+
+    ``progress``: as Zoho writes it, in percent or as a word.
+    """
+
+    id: str
+    name: str = ""
+    email: str = ""
+    employee_id: str = ""
+    progress: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """The learners of a batch, as Zoho lists their progress."""
+
+    batch: Batch
+    learners: tuple[Learner, ...]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it holds as many learners as Zoho counts in the batch."""
+        return self.batch.learners == len(self.learners)

@@ -1,0 +1,161 @@
+"""Readers of the lists in Zoho's answers to reads: courses, batches and learners. Pure.
+
+Most of these answers are not documented (``domain/operation.py``). So a reader knows a closed set of names, takes any
+subset of them, and refuses the whole answer where an id is missing or damaged, or two members could be meant: a record
+that was left out would look like a learner who has gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bulkremove.domain.errors import ReadFailed
+from bulkremove.domain.ids import is_id
+from bulkremove.domain.listing import Batch, Course, Learner
+from bulkremove.zoho.contradictions import normalized, text_of
+from bulkremove.zoho.read_response import Tree
+
+LOOK_AT_FIELDS = "`bulkremove doctor --read COURSE BATCH` shows which fields this account's answers have."
+
+COURSES = ("courses", "result", "data")
+"""Names of the member that holds the list (observed; the last two in Zoho's other answers)."""
+BATCHES = ("batches", "result", "data")
+"""Documented, in an older copy of the page; the others are observed elsewhere."""
+LEARNERS = ("learners", "courseprogress", "learnerprogress", "learnersprogress", "progress", "result", "data")
+"""Inferred from the answer for one learner, and from Zoho's other answers: that for a batch is not documented."""
+_WRAPPERS = ("response", "data", "result")
+"""Objects that may stand around the list."""
+_ABOUT_LEARNER = ("learner", "learnerdetails", "user", "employee")
+"""Objects in a learner's record that may hold the learner's own members (inferred)."""
+
+_LEARNER_ID = ("learnerid",)
+"""Only a member of this name is ever sent as a learner id: a record number of the employee is of another kind."""
+_RECORD_NUMBERS = ("erecno", "employeeerecno", "recordid", "zohoid")
+_NAME = ("displayname", "learnername", "employeename", "fullname")
+_EMAIL = ("emailid", "email", "mailid", "emailaddress", "learneremail")
+_EMPLOYEE_ID = ("employeeid", "empid")
+_PROGRESS = ("completionpercentage", "progresspercentage", "completionstatus", "progressstatus")
+
+
+def courses_in(tree: Tree) -> list[Course]:
+    """The courses of an answer. Raises ReadFailed."""
+    return [Course(_id(item, "courseid", "id"), _text(item, "coursename", "name")) for item in _items(tree, COURSES)]
+
+
+def batches_in(tree: Tree, course: str) -> list[Batch]:
+    """The batches of an answer for a course. Raises ReadFailed."""
+    return [_batch(item, course) for item in _items(tree, BATCHES)]
+
+
+def batch_in(tree: Tree, course: str, batch: str) -> Batch:
+    """The batch of an answer for one batch (documented). Raises ReadFailed, also when it is another one."""
+    members = _members(tree) if isinstance(tree, Mapping) else {}
+    found = members.get("batch")
+    if not isinstance(found, Mapping):
+        raise _unreadable("it holds no batch")
+    read = _batch(_members(found), course)
+    if read.id != batch:
+        raise _unreadable("it is about another batch")
+    return read
+
+
+def learners_in(tree: Tree, course: str, batch: str) -> list[Learner]:
+    """The learners of an answer for a batch. Raises ReadFailed."""
+    return [_learner(item, course, batch) for item in _items(tree, LEARNERS)]
+
+
+def _batch(item: Mapping[str, object], course: str) -> Batch:
+    if _optional_id(item, "courseid") not in ("", course):
+        raise _unreadable("it is about another course")
+    count = _text(item, "learnerscount")
+    if count and not (count.isascii() and count.isdigit() and len(count) <= 9):
+        raise _unreadable("the number of learners is no number")
+    return Batch(course, _id(item, "batchid", "id"), _text(item, "name", "batchname"), int(count) if count else None)
+
+
+def _learner(item: Mapping[str, object], course: str, batch: str) -> Learner:
+    for name in _ABOUT_LEARNER:
+        inner = item.get(name)
+        if isinstance(inner, Mapping):
+            item = _merged(item, {("learnername" if n == "name" else n): v for n, v in _members(inner).items()})
+    if _optional_id(item, "courseid") not in ("", course) or _optional_id(item, "batchid") not in ("", batch):
+        raise _unreadable("a record is about another course or batch")
+    if not _text(item, *_LEARNER_ID) and any(_text(item, name) for name in _RECORD_NUMBERS):
+        raise ReadFailed(
+            "Zoho's list of this batch holds record numbers of employees and no learner ids, so it can't be used: a "
+            "removal names a learner id, and one is never guessed from the other.",
+            hint=LOOK_AT_FIELDS,
+        )
+    name = _text(item, *_NAME) or " ".join(filter(None, (_text(item, "firstname"), _text(item, "lastname"))))
+    return Learner(
+        _id(item, *_LEARNER_ID), name, _only(item, *_EMAIL), _only(item, *_EMPLOYEE_ID), _text(item, *_PROGRESS)
+    )
+
+
+def _items(tree: Tree, names: tuple[str, ...]) -> list[Mapping[str, object]]:
+    """The records of the one list in an answer, each by normalized names."""
+    lists: list[list[object]] = [tree] if isinstance(tree, list) else [*_lists(tree, names, depth=0)]
+    if len(lists) != 1:
+        raise _unreadable("it holds no list" if not lists else "it holds more than one list")
+    items = lists[0]
+    if not all(isinstance(item, Mapping) for item in items):
+        raise _unreadable("a record has no fields")
+    return [_members(item) for item in items if isinstance(item, Mapping)]
+
+
+def _lists(tree: Mapping[str, object], names: tuple[str, ...], *, depth: int) -> list[list[object]]:
+    members, found = _members(tree), list[list[object]]()
+    for name, value in members.items():
+        if isinstance(value, list) and name in names:
+            found.append(value)
+        elif isinstance(value, Mapping) and name in _WRAPPERS and depth < 3:
+            found += _lists(value, names, depth=depth + 1)
+    return found
+
+
+def _members(tree: Mapping[str, object]) -> dict[str, object]:
+    """The members by normalized names, which are the same for ``courseId`` and ``course_id``."""
+    members: dict[str, object] = {}
+    for name, value in tree.items():
+        if members.setdefault(normalized(name), value) != value:
+            raise _unreadable("a field stands in it twice")
+    return members
+
+
+def _merged(outer: Mapping[str, object], inner: Mapping[str, object]) -> Mapping[str, object]:
+    """A record with the members of an object in it. Raises ReadFailed if the two name different learner ids."""
+    if len({_text(one, *_LEARNER_ID) for one in (outer, inner)} - {""}) > 1:
+        raise _unreadable("a record holds two learner ids")
+    return {**inner, **{name: value for name, value in outer.items() if value not in (None, "")}}
+
+
+def _text(item: Mapping[str, object], *names: str) -> str:
+    """The first of these members that is a text or number; empty if there is none."""
+    return next((text for name in names if (text := text_of(item.get(name)))), "")
+
+
+def _only(item: Mapping[str, object], *names: str) -> str:
+    """The same, of members by which a person is recognized: they must not differ. Raises ReadFailed."""
+    texts = {text for name in names if (text := text_of(item.get(name)))}
+    if len(texts) > 1:
+        raise _unreadable(f"a record holds two fields like {names[0]!r} that differ")
+    return next(iter(texts), "")
+
+
+def _id(item: Mapping[str, object], *names: str) -> str:
+    found = _optional_id(item, *names)
+    if not found:
+        raise _unreadable(f"a record holds no {names[0].removesuffix('id')} id")
+    return found
+
+
+def _optional_id(item: Mapping[str, object], *names: str) -> str:
+    """The first of these members, which must be an id; empty if there is none. Raises ReadFailed."""
+    text = _text(item, *names)
+    if text and not is_id(text):
+        raise _unreadable(f"a {names[0].removesuffix('id')} id in it is damaged")
+    return text
+
+
+def _unreadable(why: str) -> ReadFailed:
+    return ReadFailed(f"Zoho's answer can't be read, so nothing follows from it: {why}.", hint=LOOK_AT_FIELDS)
