@@ -64,8 +64,8 @@ def reports_failure(value: object, depth: int = 0) -> bool:
 def _says_failure(name: str, value: object) -> bool:
     if FAILURE_NAME.search(name):
         return value not in _EMPTY and (text_of(value) or "x").lower() not in _EMPTY_TEXTS
-    if name not in _ALLOWED and re.search("removed|deleted|affected|successcount", name):
-        return value in (False, 0, "0", [])  # so many, or these: none
+    if re.search("removed|deleted|affected|successcount", name) and value in (False, 0, "0", []):
+        return True  # so many, or these: none
     if value is None:
         return False
     values = value if isinstance(value, list) else [value]
