@@ -42,6 +42,10 @@ NOT_DONE: list[Mapping[str, object]] = [
     *({"status": said} for said in ({"code": 1}, ["failure"])),
     *({name: no} for name, no in (("statusCode", 500), ("status_code", 404), ("Code", 400), ("Message", "Failed"))),
     *({name: no} for name, no in (("removedCount", 0), ("deleted_learners", []), ("removed", []), ("isDeleted", []))),
+    *(
+        {name: no}
+        for name, no in (("code ", "400"), ("status-code", 500), ("not removed", ["5"]), ("Error.Message", "x"))
+    ),
     *({name: no} for name, no in (("isSuccess", False), ("successful", "no"), ("ok", False), ("is_deleted", "false"))),
     *({name: ["5"]} for name in ("notRemoved", "undeleted", "unprocessed", "skippedLearners", "rejected", "pending")),
     *({name: True} for name in ("denied", "isRefused", "unsuccessful")),

@@ -30,7 +30,7 @@ _ALLOWED = {
     "state": _YES | {"removed", "deleted", "done", "completed"},
     "outcome": _YES | {"removed", "deleted", "done", "completed"},
 }
-"""What members may say beside a success, at whatever depth; letters' case and underscores in names aside."""
+"""What members may say beside a success, at whatever depth; their names as ``normalized`` makes them."""
 FAILURE_NAME = re.compile(
     "error|fail|exception|unsuccess|denied|refused|reject|skipped|pending|unprocessed|^not(removed|deleted|done)|"
     "^un(removed|deleted)|warning|dryrun|simulat|testmode|queued|partial|ignored|nochange|unchanged|"
@@ -79,8 +79,8 @@ def _says_failure(name: str, value: object) -> bool:
 
 
 def normalized(name: str) -> str:
-    """The name of a member, letters' case and underscores aside."""
-    return name.lower().replace("_", "")
+    """The name of a member, letters' case, blanks and punctuation aside."""
+    return re.sub(r"[\W_]+", "", name.lower())
 
 
 def is_name(name: str) -> bool:
