@@ -153,7 +153,10 @@ def test_whole_ids_in_sequence_are_not_doubtful(first: int, step: int, count: in
     assert () == planned(listed(*((COURSES[0], BATCHES[0], one) for one in ids if len(one) == len(ids[0])))).doubts
 
 
-@pytest.mark.parametrize(("odd", "of", "is_doubtful"), [(1, 10, True), (2, 20, True), (2, 9, False), (0, 30, False)])
+@pytest.mark.parametrize(
+    ("odd", "of", "is_doubtful"),
+    [(1, 10, True), (2, 20, True), (1, 3, True), (1, 2, False), (2, 9, False), (0, 30, False)],
+)
 def test_ids_of_another_length_than_nearly_all_others_are_doubtful(odd: int, of: int, is_doubtful: bool) -> None:
     ids = [learner(number) + "1" * (number < odd) for number in range(of)]
     found = planned(listed(*((COURSES[0], BATCHES[0], one) for one in ids))).doubts

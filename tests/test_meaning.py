@@ -150,6 +150,12 @@ REMARKS = (
         ("Comment", ["KEEP", "remove", "ask Kim"], "KEEP (1), remove (1), ask Kim (1)"),
         ("Comment", ["", "Do not remove!", ""], "blank (2), Do not remove! (1)"),
         ("Notes", ["moved", "don\u2019t delete her yet"], "moved (1), don\u2019t delete her yet (1)"),
+        *(
+            ("Remark", ["left", said], f"left (1), {said} (1)")
+            for said in ("resignation rescinded", "on parental leave until 2027", "on leave", "returns in May")
+        ),
+        ("Rehired", ["Yes", "No"], "Yes (1), No (1)"),
+        ("Rehired", ["Yes", "Yes"], "Yes (2)"),
         ("Remark", ["please keep him", "left"], "please keep him (1), left (1)"),
         ("Include", ["x", "", "x"], "x (2), blank (1)"),
         ("Approved", ["yes", "no", "yes"], "yes (2), no (1)"),
@@ -199,6 +205,8 @@ def test_a_column_that_says_who_stays_is_never_passed_over(heading: str, values:
         ("Birthday", ["", *(f"2026-03-0{day}" for day in range(1, 8))]),
         ("Approved", ["yes", "yes"]),
         ("Approved by", ["Kim", "Jo"]),
+        ("Laptop returned", ["Yes", "No"]),
+        ("Remark", ["left on Friday", "returned the laptop"]),
         ("Done", ["no", "no"]),
         ("Manager", ["yes", "no"]),
         ("Title", ["Dr", ""]),
@@ -491,7 +499,9 @@ def test_a_file_without_headings_is_read_by_letters(kind: str) -> None:
 def test_hidden_rows_are_asked_about_without_headings_too(kind: str) -> None:
     sheet = Sheet([[COURSE, BATCH, learner(i)] for i in range(4)], hidden_rows=(2, 3))
     letters = {"course": "A", "batch": "B", "learner": "C"}
-    with pytest.raises(FileRefused, match="2 hidden, filtered or struck-through rows and 2 that can be seen"):
+    with pytest.raises(
+        FileRefused, match="2 hidden, filtered, struck-through or commented rows and 2 that can be seen"
+    ):
         of(Book([sheet]).as_bytes(kind), header_row=0, columns=letters)
 
 

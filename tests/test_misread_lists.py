@@ -12,17 +12,22 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+import xlsxwriter
 import xlwt
 from openpyxl.cell.rich_text import CellRichText, TextBlock
 from openpyxl.cell.text import InlineFont
+from openpyxl.comments import Comment
 
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.table import Table
 from bulkremove.reading.options import Hidden, ReadOptions
 from bulkremove.reading.reader import read, read_protected_learners
-from tests.workbooks import Book, Cell, Formula, Sheet, archive
+from tests.test_unread_cells import retyped
+from tests.workbooks import KINDS, Book, Cell, Formula, Sheet, archive
 
-HEADER = ["Course ID", "Batch ID", "Learner ID"]
+HEADER: list[Cell] = ["Course ID", "Batch ID", "Learner ID"]
+BLANK, NOTE = 0x0201, 0x001C
+"""Types of records of an .xls."""
 COURSE, BATCH = "478346000019501001", "478346000019502001"
 
 
@@ -192,7 +197,7 @@ STRUCK = {
 
 @pytest.mark.parametrize("name", STRUCK)
 def test_whoever_is_struck_through_is_asked_about_in_whatever_way_it_was_done(name: str) -> None:
-    assert "hidden, filtered or struck-through rows" in refusal(STRUCK[name])
+    assert "hidden, filtered, struck-through or commented rows" in refusal(STRUCK[name])
 
 
 @pytest.mark.parametrize(
@@ -211,6 +216,113 @@ def test_what_is_not_struck_through_is_read(data: bytes) -> None:
 def test_a_struck_heading_counts_as_no_person() -> None:
     sheet = Sheet([[*HEADER], row(0), row(1)], struck=(1, 1))
     assert 2 == len(of(Book([sheet]).as_bytes("xlsx")))
+
+
+def with_comment(kind: str, number: int) -> bytes:
+    """Two people, and a comment on a cell of this row of the sheet, from 1."""
+    rows: list[list[Cell]] = [HEADER, row(0), row(1)]
+    out = io.BytesIO()
+    if kind == "xlsx":
+        book = openpyxl.Workbook()
+        sheet = book.active
+        assert sheet is not None
+        for cells in rows:
+            sheet.append(cells)
+        sheet.cell(number, 2).comment = Comment("Stays until spring", "HR")
+        book.save(out)
+        return out.getvalue()
+    if kind == "xls":
+        old = xlwt.Workbook()
+        page = old.add_sheet("S")
+        for index, cells in enumerate(rows):
+            for column, cell in enumerate(cells):
+                page.write(index, column, cell)
+        page.write(number - 1, 9, "", xlwt.easyxf("font: bold on"))
+        old.save(out)
+        return retyped(out.getvalue(), BLANK, NOTE, number - 1, 9)
+    with zipfile.ZipFile(io.BytesIO(Book([Sheet(rows)]).as_bytes("ods"))) as whole:
+        parts = {one: whole.read(one) for one in whole.namelist()}
+    text = f"<text:p>{rows[number - 1][2]}</text:p>"
+    note = f"<office:annotation><text:p>Stays until spring</text:p></office:annotation>{text}"
+    return archive({**parts, "content.xml": parts["content.xml"].replace(text.encode(), note.encode())})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_comment_on_a_person_is_asked_about_and_one_on_a_heading_is_not(kind: str) -> None:
+    data = with_comment(kind, 3)
+    assert "1 hidden, filtered, struck-through or commented rows and 1 that can be seen" in refusal(data)
+    assert [learner(0)] == [one.cells[2] for one in of(data, hidden=Hidden.LEAVE_OUT).rows()]
+    assert 2 == len(of(data, hidden=Hidden.INCLUDE))
+    assert 2 == len(of(with_comment(kind, 1)))
+
+
+@pytest.mark.parametrize("height", ["0", "0.1", "0.75"])
+def test_a_row_too_low_to_be_read_is_hidden(height: str) -> None:
+    with zipfile.ZipFile(io.BytesIO(Book([Sheet([HEADER, row(0), row(1)])]).as_bytes("xlsx"))) as whole:
+        parts = {one: whole.read(one) for one in whole.namelist()}
+    sheet = "xl/worksheets/sheet1.xml"
+    parts[sheet] = parts[sheet].replace(b'<row r="3"', f'<row r="3" ht="{height}" customHeight="1"'.encode())
+    assert "1 hidden" in refusal(archive(parts))
+
+
+# Digits that are no part of an id
+
+
+def with_raised_digit(kind: str, place: str, *, first: bool = False) -> bytes:
+    """The second person's id with a digit that is raised or lowered, as a footnote mark is; in front, or behind."""
+    begun: list[list[Cell]] = [HEADER, row(0), [COURSE, BATCH]]
+    out = io.BytesIO()
+    if kind == "xlsx":
+        book = openpyxl.Workbook()
+        sheet = book.active
+        assert sheet is not None
+        mark = TextBlock(InlineFont(vertAlign=place), "1")
+        parts = (mark, learner(1)) if first else (learner(1), mark)
+        for cells in (HEADER, row(0)):
+            sheet.append(cells)
+        sheet.append([COURSE, BATCH, CellRichText(*parts)])
+        book.save(out)
+        return out.getvalue()
+    if kind == "shared":
+        written = xlsxwriter.Workbook(out)
+        page = written.add_worksheet()
+        for index, line in enumerate(begun):
+            page.write_row(index, 0, [str(cell) for cell in line])
+        page.write_rich_string(2, 2, learner(1), written.add_format({"font_script": 1 + (place == "subscript")}), "1")
+        written.close()
+        return out.getvalue()
+    if kind == "xls":
+        old = xlwt.Workbook()
+        leaf = old.add_sheet("S")
+        for index, line in enumerate(begun):
+            for column, cell in enumerate(line):
+                leaf.write(index, column, cell)
+        leaf.write_rich_text(2, 2, (learner(1), ("1", xlwt.easyfont(f"escapement {place}"))))
+        old.save(out)
+        return out.getvalue()
+    position = {"superscript": "super 58%", "subscript": "-33% 58%", "baseline": "0% 100%"}[place]
+    style = '<style:style style:name="T1" style:family="text"/>'.replace(
+        "/>", f'><style:text-properties style:text-position="{position}"/></style:style>'
+    )
+    with zipfile.ZipFile(io.BytesIO(Book([Sheet([HEADER, row(0), row(1)])]).as_bytes("ods"))) as whole:
+        members = {one: whole.read(one) for one in whole.namelist()}
+    span = f'{learner(1)}<text:span text:style-name="T1">1</text:span>'
+    content = members["content.xml"].decode().replace(learner(1), span)
+    content = content.replace("</office:automatic-styles>", f"{style}</office:automatic-styles>")
+    return archive({**members, "content.xml": content.encode()})
+
+
+@pytest.mark.parametrize("place", ["superscript", "subscript"])
+@pytest.mark.parametrize("kind", ["xlsx", "shared", "xls", "ods"])
+def test_a_raised_or_lowered_digit_never_becomes_part_of_an_id(kind: str, place: str) -> None:
+    said = refusal(with_raised_digit(kind, place))
+    assert f"C3 shows {learner(1)}1 (a part of it is raised or lowered)" in said
+    assert "C3" in refusal(with_raised_digit("xlsx", place, first=True))
+
+
+@pytest.mark.parametrize("kind", ["xlsx", "ods"])
+def test_a_part_of_an_id_that_stands_on_the_line_is_read(kind: str) -> None:
+    assert f"{learner(1)}1" == of(with_raised_digit(kind, "baseline")).row(1).cells[2]
 
 
 def hidden_column(kind: str) -> bytes:

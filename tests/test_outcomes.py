@@ -235,6 +235,23 @@ def test_a_refused_token_is_renewed_once_for_all(tmp_path: Path, fault: str) -> 
     assert 1 == played.renewals
 
 
+def test_a_page_instead_of_a_refused_token_proves_nothing_of_its_attempt(tmp_path: Path) -> None:
+    played = Stage(tmp_path, rows=3, faults=faults({1: ["html_401_after_effect", "ok"]}), concurrency=1).play()
+    assert [Status.REMOVED, Status.REMOVED_INFERRED, Status.REMOVED] == played.statuses
+    assert 1 == played.renewals
+
+
+def test_a_page_for_the_new_token_too_pauses_the_job_and_leaves_its_row_unknown(tmp_path: Path) -> None:
+    played = Stage(tmp_path, rows=3, faults=faults({i: ["html_401"] for i in range(3)}), concurrency=1).play()
+    assert Status.UNKNOWN == played.statuses[0]
+    assert (JobState.PAUSED, 7) == (played.job.state, played.exit_code)
+
+
+def test_a_failure_of_the_server_in_a_refusal_refuses_nothing(tmp_path: Path) -> None:
+    played = Stage(tmp_path, rows=2, faults=faults({0: ["internal_error_400_after_effect", "ok"]})).play()
+    assert [Status.REMOVED_INFERRED, Status.REMOVED] == played.statuses
+
+
 def test_a_new_token_refused_too_pauses_the_job_when_no_other_row_can_tell(tmp_path: Path) -> None:
     played = Stage(tmp_path, rows=1, faults=faults({0: ["401"]})).play()
     assert [Status.NOT_SENT] == played.statuses

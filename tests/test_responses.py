@@ -41,7 +41,11 @@ NOT_DONE: list[Mapping[str, object]] = [
     *({"data": said} for said in ({"message": "could not be removed"}, [{"code": "COURSE_ALREADY_COMPLETED"}])),
     *({"status": said} for said in ({"code": 1}, ["failure"])),
     *({name: no} for name, no in (("statusCode", 500), ("status_code", 404), ("Code", 400), ("Message", "Failed"))),
-    *({name: no} for name, no in (("removedCount", 0), ("deleted_learners", []))),
+    *({name: no} for name, no in (("removedCount", 0), ("deleted_learners", []), ("removed", []), ("isDeleted", []))),
+    *(
+        {name: no}
+        for name, no in (("code ", "400"), ("status-code", 500), ("not removed", ["5"]), ("Error.Message", "x"))
+    ),
     *({name: no} for name, no in (("isSuccess", False), ("successful", "no"), ("ok", False), ("is_deleted", "false"))),
     *({name: ["5"]} for name in ("notRemoved", "undeleted", "unprocessed", "skippedLearners", "rejected", "pending")),
     *({name: True} for name in ("denied", "isRefused", "unsuccessful")),
@@ -65,7 +69,9 @@ ZOHO_NOT_FOUND: list[object] = [
     {"code": "LEARNER_NOT_FOUND", "message": "No such learner"},
     {"code": "404", "message": "Not found", "learnerId": "5"},
     {"code": "NO_SUCH_LEARNER", "message": "x", "details": {}, "status": "error"},
-    {"response": {"message": "Error occurred", "uri": "/x", "errors": [{"code": 7048, "message": "x"}], "status": 1}},
+    {"response": {"message": "Error occurred", "uri": "/x", "errors": [{"code": 7049, "message": "x"}], "status": 1}},
+    {"code": "404", "message": "This user is not in the batch"},
+    {"code": "404", "message": "No such user in this course"},
     {"errors": {"code": "7049", "message": "x"}, "status": 1},
     {"error": {"code": 7049, "message": "x"}},
     {"error": {"code": 7024, "message": "No records found"}},
@@ -111,6 +117,12 @@ FOREIGN_NOT_FOUND: list[object] = [
             "Page not found",
             "Service unavailable",
             "Blocked by policy",
+            "User not found",
+            "Account not found",
+            "Session not found",
+            "Invalid token",
+            "No such API key",
+            "Sign in to see this batch",
         )
     ),
     {"code": "404", "errors": [{"message": "no such page"}]},
@@ -138,6 +150,7 @@ FOREIGN_NOT_FOUND: list[object] = [
     b'{"code": "500", "code": "404", "message": "x"}',
     {"code": "INVALID_URL_PATTERN", "message": "Please check if the URL is a correct one", "status": "error"},
     {"error": {"code": 7011, "message": "Invalid form name"}},
+    {"error": {"code": 7048, "message": "No such user"}},
     {"error": {"code": 7020, "message": "No such field"}},
     {"response": {"message": "Error occurred", "uri": "/x", "errors": [{"code": 9001, "message": "x"}], "status": 1}},
     {"type": "about:blank", "title": "Not Found", "status": 404, "detail": "x"},
@@ -212,6 +225,15 @@ LIMITS: list[object] = [
     {"response": {"errors": [[{"code": 7209}]]}},
 ]
 """Bodies that tell of the limit beside a status that does not."""
+SERVER_FAILURES: list[object] = [
+    *(
+        {"code": code, "message": "x"}
+        for code in ("500", 503, "INTERNAL_ERROR", "REQUEST_TIMED_OUT", "GATEWAY_TIMEOUT")
+    ),
+    *({"error": {"code": code}} for code in (504, "SERVER_ERROR", "SERVICE_UNAVAILABLE", "TIMEOUT")),
+    *({"code": "X", "message": text} for text in ("Internal Server Error", "The request timed out", "Gateway timeout")),
+]
+"""Bodies that tell of a failure of the server beside another status: what was done before it is not known."""
 NO_LIMITS: list[object] = [
     {"code": "NEW_CODE", "data": {"courseName": BLOCKED, "batch": {"title": "Too many requests"}}},
     {"code": "NEW_CODE", "message": "The batch \"Too many requests\" is over, and so is course 'Rate limit'"},
@@ -246,6 +268,19 @@ def legacy(code: object, message: str = "x") -> object:
         (ResponseKind.CONTRADICTORY, 200, {**OK, "response": {"status": 1}}),
         (ResponseKind.CONTRADICTORY, 200, b'{"code": "200", "code": "200"}'),
         (ResponseKind.CONTRADICTORY, 200, {"code": True}),
+        *(
+            (ResponseKind.CONTRADICTORY, 200, b'{"code": %s, "message": "success"}' % code)
+            for code in (b"200.0", b"2e2", b'" 200 "', b'"200.0"', b"[200]")
+        ),
+        (ResponseKind.CONTRADICTORY, 200, b'{"code": "200", "message": "success", "removed": NaN}'),
+        *((ResponseKind.SERVER_ERROR, status, body) for status in (400, 403) for body in SERVER_FAILURES),
+        *((ResponseKind.CONTRADICTORY, 200, body) for body in SERVER_FAILURES),
+        (ResponseKind.BAD_REQUEST, 400, {"code": "INVALID_INPUT", "message": "Internal error in the id"}),
+        (
+            ResponseKind.BAD_REQUEST,
+            400,
+            {"code": "X", "message": "The course Timeout is over", "courseName": "Server error"},
+        ),
         (ResponseKind.NOT_JSON, 200, b"<html>sign in</html>"),
         (ResponseKind.NOT_FOUND_FOREIGN, 404, b"<html><script>run(function($rootScope){})</script>Not here</html>"),
         (ResponseKind.SEE_OTHER, 303, b"<html>please try again after some time</html>"),
@@ -326,7 +361,18 @@ def legacy(code: object, message: str = "x") -> object:
         (ResponseKind.BAD_REQUEST, 200, {"code": "INVALID_INPUT"}),
         (ResponseKind.FORBIDDEN, 403, {"code": "403"}),
         (ResponseKind.FORBIDDEN, 200, legacy(9009)),
-        (ResponseKind.UNAUTHORIZED, 401, b""),
+        *(
+            (ResponseKind.UNAUTHORIZED_UNPROVEN, 401, body)
+            for body in (
+                b"",
+                b"<html>Sign in</html>",
+                b"<html>insufficient scope</html>",
+                b'{"code": 72',
+                [],
+                [{"code": 7213}],
+            )
+        ),
+        (ResponseKind.UNAUTHORIZED, 401, {"message": "Unauthorized"}),
         (ResponseKind.UNAUTHORIZED, 401, legacy(7213)),
         (ResponseKind.UNAUTHORIZED, 200, legacy(7213)),
         (ResponseKind.UNAUTHORIZED, 200, {"error": {"code": 7213, "message": "x"}}),

@@ -150,6 +150,30 @@ def test_formulas_that_no_program_has_computed_yet_are_not_blank_rows() -> None:
     assert "A3 shows nothing (a formula); B3" in refusal(xlsx(row(*IDS) + uncomputed)).message
 
 
+@pytest.mark.parametrize("value", ["<v/>", "<v></v>"])
+def test_a_last_row_of_formulas_with_empty_values_does_not_vanish(value: str) -> None:
+    """As openpyxl writes them."""
+    uncomputed = "".join(f'<c r="{column}3"><f>{column}2</f>{value}</c>' for column in "ABC")
+    refused = refusal(xlsx(f'{row(*IDS)}<row r="3">{uncomputed}</row>'))
+    assert "A3 shows nothing (a formula); B3" in refused.message
+    assert "totals row" not in refused.hint, "it may be a person"
+
+
+def test_formulas_with_an_empty_text_as_their_result_are_blank() -> None:
+    """As those that are filled down below a list, for the rows to come."""
+    below = "".join(f'<row r="{n}"><c r="D{n}" t="str"><f>IF(A{n}="","",1)</f><v></v></c></row>' for n in range(3, 40))
+    assert [IDS] == cells(of(xlsx(row(*IDS) + below)))
+
+
+@pytest.mark.parametrize(
+    "second",
+    [f"<c t='str'><v>{IDS[2]}</v><v>7</v></c>", f"<c t='inlineStr'><is><t>{IDS[2]}</t></is><is><t>7</t></is></c>"],
+)
+def test_a_cell_with_two_values_refuses_the_file(second: str) -> None:
+    cut = f"<row r='3'>{text(IDS[0])}{text(IDS[1])}{second}</row>"
+    assert "cell C3 holds two values" in refusal(xlsx(row(*IDS) + cut)).message
+
+
 PEAK = """
 import sys
 from pathlib import Path
@@ -288,7 +312,7 @@ def test_plain_rows_of_an_ods_are_read_as_any_others(data: st.DataObject) -> Non
 def test_plain_rows_of_an_ods_in_a_closed_group_are_hidden() -> None:
     group = f'<table:table-row-group table:display="false">{ods_row(*OTHER, more=BLANKS)}</table:table-row-group>'
     assert (
-        "1 hidden, filtered or struck-through rows and 1 that can be seen"
+        "1 hidden, filtered, struck-through or commented rows and 1 that can be seen"
         in refusal(ods(ods_row(*IDS, more=BLANKS) + group)).message
     )
 

@@ -195,7 +195,7 @@ async def test_a_sheet_is_chosen_and_hidden_rows_are_decided_on(tmp_path: Path) 
         refused = await visitor.upload(book, "book.xlsx")
         assert "<option>Two</option>" in refused.text
         hidden = await visitor.post(refused.url, sheet="Two")
-        assert "1 hidden, filtered or struck-through rows" in hidden.text
+        assert "1 hidden, filtered, struck-through or commented rows" in hidden.text
         plan = await visitor.post(refused.url, hidden="leave_out")
         assert "Remove 2 learners" in plan.text
         assert "sheet <strong>Two</strong>" in plan.text

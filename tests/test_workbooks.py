@@ -100,7 +100,9 @@ def test_a_short_whole_number_is_its_digits(kind: str) -> None:
 
 def test_hidden_rows_refuse_until_somebody_decides(kind: str) -> None:
     sheet = Sheet([HEADER, IDS, OTHER], hidden_rows=(3,))
-    with pytest.raises(FileRefused, match="1 hidden, filtered or struck-through rows and 1 that can be seen"):
+    with pytest.raises(
+        FileRefused, match="1 hidden, filtered, struck-through or commented rows and 1 that can be seen"
+    ):
         of(kind, sheet)
     visible = of(kind, sheet, hidden=Hidden.LEAVE_OUT)
     assert ([2], 1) == (list(visible.numbers), visible.hidden_rows)
@@ -110,7 +112,9 @@ def test_hidden_rows_refuse_until_somebody_decides(kind: str) -> None:
 @pytest.mark.parametrize("column", [1, 2, 3, 4])
 def test_a_struck_through_row_refuses_until_somebody_decides(kind: str, column: int) -> None:
     sheet = Sheet([[*HEADER, "Name"], [*IDS, "Kim"], [*OTHER, "Jo"]], struck=(3, column))
-    with pytest.raises(FileRefused, match="1 hidden, filtered or struck-through rows and 1 that can be seen"):
+    with pytest.raises(
+        FileRefused, match="1 hidden, filtered, struck-through or commented rows and 1 that can be seen"
+    ):
         of(kind, sheet)
     assert [2] == list(of(kind, sheet, hidden=Hidden.LEAVE_OUT).numbers)
     assert [2, 3] == list(of(kind, sheet, hidden=Hidden.INCLUDE).numbers)

@@ -61,7 +61,7 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
     if table.empty_rows:
         yield f"Empty     {table.empty_rows:,} rows are skipped"
     if table.hidden_rows:
-        yield f"Hidden    {table.hidden_rows:,} hidden, filtered or struck-through rows are left out"
+        yield f"Hidden    {table.hidden_rows:,} hidden, filtered, struck-through or commented rows are left out"
     if table.unchosen_rows:
         yield f"Unchosen  {table.unchosen_rows:,} rows are left out"
     for note in table.notes:

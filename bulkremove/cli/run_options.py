@@ -22,9 +22,13 @@ reading_options = options(
     ),
     click.option("--header-row", type=click.IntRange(1), metavar="N", help="The row with the headings."),
     click.option("--no-header", is_flag=True, help="The file has no headings; name the columns by letter."),
-    click.option("--visible-only", is_flag=True, help="Leave out hidden, filtered and struck-through rows and sheets."),
     click.option(
-        "--include-hidden", is_flag=True, help="Read hidden, filtered and struck-through rows and sheets too."
+        "--visible-only", is_flag=True, help="Leave out hidden, filtered, struck-through and commented rows and sheets."
+    ),
+    click.option(
+        "--include-hidden",
+        is_flag=True,
+        help="Read hidden, filtered, struck-through and commented rows and sheets too.",
     ),
     click.option("--include-open", is_flag=True, help="Send rows too that another job may still send."),
 )

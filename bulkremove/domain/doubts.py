@@ -28,7 +28,8 @@ _UNLIKELY = 2.0
 _SAMPLE = 10_000
 """Ids that are looked at closely."""
 _USUAL_SHARE = 0.9
-"""Share of a column's different ids that have the same number of digits, where another number is unusual."""
+"""Share of a column's different ids that have the same number of digits, where another number is unusual. Of a few ids,
+one may have another number."""
 _MIN_DIGITS = 16
 """A spreadsheet keeps 15 digits, and changes no shorter number; Zoho's own ids are longer."""
 _ZEROS = "000"
@@ -254,7 +255,8 @@ def _odd_lengths(table: Table, ids: _Ids, invalid: frozenset[int]) -> list[Doubt
         counts = Counter(len(one) for one in set(cells) if is_id(one))
         usual, most = counts.most_common(1)[0] if counts else (0, 0)
         odd = {one for one in set(cells) if is_id(one) and len(one) != usual}
-        if usual < _MIN_DIGITS or not odd or most < _USUAL_SHARE * counts.total():
+        are_few = most >= _USUAL_SHARE * counts.total() or (len(odd) == 1 and most > 1)
+        if usual < _MIN_DIGITS or not odd or not are_few:
             continue
         first = next((index for index, cell in enumerate(cells) if cell in odd and index not in invalid), None)
         if first is None:

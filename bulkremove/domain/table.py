@@ -70,7 +70,7 @@ class Table:
     """Sentences about the reading that the preview must show."""
     empty_rows: int = 0
     hidden_rows: int = 0
-    """How many hidden, filtered or struck-through rows were left out, as the user chose."""
+    """How many hidden, filtered, struck-through or commented rows were left out, as the user chose."""
     unchosen_rows: int = 0
     """How many rows were left out, since the user chose others by a column such as Action or Status."""
     settled: Mapping[int, Exclusion] = field(default_factory=dict)

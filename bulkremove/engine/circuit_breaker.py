@@ -59,7 +59,14 @@ class Breaker:
 
 _SAME_SEQUENCE = {ResponseKind.OTHER_WORDING: ResponseKind.CONTRADICTORY}
 """Kinds that continue a sequence of another one."""
-_NOT_ABOUT_A_ROW = frozenset({ResponseKind.LIMITED, ResponseKind.UNAUTHORIZED, ResponseKind.NEVER_SENT})
+_NOT_ABOUT_A_ROW = frozenset(
+    {
+        ResponseKind.LIMITED,
+        ResponseKind.UNAUTHORIZED,
+        ResponseKind.UNAUTHORIZED_UNPROVEN,
+        ResponseKind.NEVER_SENT,
+    }
+)
 """Responses that say nothing about a row; they neither continue nor interrupt a sequence."""
 
 _FAILED = frozenset({ResponseKind.SERVER_ERROR, ResponseKind.UNANSWERED})

@@ -112,8 +112,14 @@ RULES: dict[ResponseKind, Rule] = {
     ResponseKind.UNAUTHORIZED: Rule(
         Step.RENEW,
         False,
-        "401, or code 7213, or 400 with code 7202",
+        "401 in JSON, or code 7213, or 400 with code 7202",
         "sent once more with a new token",
+    ),
+    ResponseKind.UNAUTHORIZED_UNPROVEN: Rule(
+        Step.RENEW,
+        True,
+        "401 without a JSON object",
+        "open; sent once more with a new token",
     ),
     ResponseKind.SCOPE_MISSING: Rule(
         Step.LEAVE, False, "code 7218, or a text that a scope is missing or invalid", "left for later"
@@ -146,7 +152,7 @@ RULES: dict[ResponseKind, Rule] = {
     ResponseKind.SERVER_ERROR: Rule(
         Step.REPEAT,
         True,
-        "5xx",
+        "5xx, or a 400 or 403 whose code or text tells of a failure of the server",
         "open; sent again within 15 minutes, else `unknown`",
     ),
     ResponseKind.UNEXPECTED: Rule(

@@ -15,7 +15,8 @@ from typing import NamedTuple
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.ids import TRIMMED_CHARACTERS, all_digits
 from bulkremove.domain.table import column_letter
-from bulkremove.reading.grid import CellError, Formula, Grid
+from bulkremove.reading.grid import CellError, Formula, Grid, PartlyRaised
+from bulkremove.reading.options import ROLES
 
 EXACT = 10**15
 """Numbers of this size or more may have lost digits."""
@@ -37,8 +38,10 @@ led by an apostrophe, so that the report would not be an input again (docs/decis
 
 _AS_VALUES = "Copy the column, paste it as values (Paste Special, Values), and save the file again."
 _DELETE_TOTALS = "Delete the totals row, and save the file again."
+_DELETE_MARKS = "Delete the raised or lowered characters if they are footnote marks, and compare these ids with Zoho."
 _ERROR = "an error value"
 _FORMULA = "a formula"
+_RAISED = "a part of it is raised or lowered"
 _TOTALS = "in the totals row"
 
 
@@ -134,9 +137,16 @@ def _declared_totals(grid: Grid, column: int, start: int) -> list[_Damage]:
 
 
 def _looks_like_totals(grid: Grid, damaged: Sequence[_Damage], start: int) -> bool:
-    """Whether the only damage is one row of formulas below ids, which is the last row and has no id."""
+    """Whether the only damage is one row of formulas below ids, which is the last row and has no id.
+
+    Formulas in all three columns may be a person that no program has computed yet.
+    """
     row = damaged[0].row
-    if row == start or any(d.row != row or not isinstance(d.cell, Formula) for d in damaged):
+    if (
+        row == start
+        or len(damaged) == len(ROLES)
+        or any(d.row != row or not isinstance(d.cell, Formula) for d in damaged)
+    ):
         return False
     is_below_ids = all(_is_digits(grid.columns[d.column][row - 1]) for d in damaged)
     is_last = all(cell == "" for column in grid.columns for cell in column[row + 1 :])
@@ -146,6 +156,8 @@ def _looks_like_totals(grid: Grid, damaged: Sequence[_Damage], start: int) -> bo
 def _hint(grid: Grid, damaged: Sequence[_Damage], start: int) -> str:
     if damaged[0].reason == _TOTALS or _looks_like_totals(grid, damaged, start):
         return _DELETE_TOTALS
+    if all(d.reason == _RAISED for d in damaged):
+        return _DELETE_MARKS
     as_values = [isinstance(d.cell, Formula) and _is_digits(d.cell.value) for d in damaged]
     if all(as_values):
         return _AS_VALUES
@@ -160,7 +172,7 @@ def _is_digits(cell: object) -> bool:
 
 def _text(cell: object) -> str:
     """A cell's text as the message shows it."""
-    value = cell.value if isinstance(cell, Formula) else cell
+    value = cell.value if isinstance(cell, Formula | PartlyRaised) else cell
     return (value.text if isinstance(value, CellError) else str(value)) or "nothing"
 
 
@@ -211,6 +223,8 @@ def _damage_reason(cell: object) -> str | None:
         return _ERROR
     if isinstance(cell, Formula):
         return _FORMULA
+    if isinstance(cell, PartlyRaised):
+        return _RAISED
     if isinstance(cell, bool):
         return "true or false"
     if isinstance(cell, date | datetime | time | timedelta):
@@ -228,7 +242,7 @@ def _damage_reason(cell: object) -> str | None:
 
 def shown(cell: object) -> str:
     """Convert a cell to readable text; for ids use ``convert_id_columns``, which checks them."""
-    if isinstance(cell, Formula):
+    if isinstance(cell, Formula | PartlyRaised):
         return shown(cell.value)
     if isinstance(cell, CellError):
         return cell.text

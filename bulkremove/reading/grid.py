@@ -23,6 +23,12 @@ class Formula(NamedTuple):
     value: object
 
 
+class PartlyRaised(NamedTuple):
+    """A text of which a part is raised or lowered, as a footnote mark is: its digits may not all be the id's."""
+
+    value: object
+
+
 class CellError(NamedTuple):
     """A cell that shows an error value, such as ``#N/A``."""
 
@@ -47,7 +53,7 @@ class Grid:
     """Columns of cells; ``numbers[i]`` is the spreadsheet's number of row ``i``.
 
     A text cell is a str; other cells keep their type: float, bool, date and time types, ``Formula``,
-    ``CellError``.
+    ``PartlyRaised``, ``CellError``.
     """
 
     kind: str
@@ -55,7 +61,7 @@ class Grid:
     columns: list[list[object]]
     sheet: str | None = None
     hidden_rows: frozenset[int] = frozenset()
-    """Spreadsheet numbers of rows that are hidden, filtered out or struck through."""
+    """Spreadsheet numbers of rows that are hidden, filtered out, struck through, or carry a comment."""
     merged: tuple[str, ...] = ()
     """Ranges of merged cells."""
     totals: tuple[CellRange, ...] = ()

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from xml.etree.ElementTree import Element
 
-from bulkremove.reading.grid import MAX_CELL_LENGTH, CellError, Formula
-from bulkremove.reading.ods_xml import CALC_TYPE, attributes_of, local_name, repeats
+from bulkremove.reading.grid import MAX_CELL_LENGTH, CellError, Formula, PartlyRaised
+from bulkremove.reading.ods_styles import Styles
+from bulkremove.reading.ods_xml import CALC_TYPE, attributes_of, get_attribute, local_name, repeats
 
 _ERROR_TEXT = re.compile(r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!|SPILL!|CALC!)|Err:[0-9]{3}")
 
 
-def value_of(cell: Element, attributes: Mapping[str, str]) -> object:
+def value_of(cell: Element, attributes: Mapping[str, str], styles: Styles) -> object:
     """Return the value of a cell with these attributes, with its type. Raises ValueError."""
     kind = attributes.get("value-type", "")
     paragraphs = "\n".join(_text(p) for p in cell if local_name(p.tag) == "p") if len(cell) else ""
@@ -32,7 +33,11 @@ def value_of(cell: Element, attributes: Mapping[str, str]) -> object:
     elif kind == "date":
         iso = attributes.get("date-value", "")
         value = datetime.fromisoformat(iso) if "T" in iso else date.fromisoformat(iso)
-    return Formula(value) if attributes.get("formula") else value
+    if attributes.get("formula"):
+        return Formula(value)
+    spans = (span for span in cell.iter() if local_name(span.tag) == "span") if len(cell) else ()
+    is_raised = any(styles.is_raised(get_attribute(span, "style-name")) for span in spans)
+    return PartlyRaised(value) if is_raised and value != "" else value
 
 
 def _text(element: Element) -> str:

@@ -38,7 +38,7 @@ class Sheet:
     def add_row(self, element: Element, *, hidden: bool = False) -> None:
         """Add the rows of one element. Raises FileRefused for too many rows or cells, ValueError for a damaged one."""
         cells: list[object] = []
-        is_struck = False
+        is_struck = has_comment = False
         blanks = 0
         """Blank cells that end the row until another cell follows."""
         for cell in element:
@@ -46,7 +46,7 @@ class Sheet:
                 continue
             attributes = attributes_of(cell)
             repeat = repeats(attributes, "number-columns-repeated")
-            value = value_of(cell, attributes)
+            value = value_of(cell, attributes, self._styles)
             column = len(cells) + blanks
             spans = [attributes.get(f"number-{of}-spanned", "1") for of in ("columns", "rows")]
             if spans != ["1", "1"]:
@@ -56,6 +56,7 @@ class Sheet:
             if "number-matrix-rows-spanned" in attributes or "number-matrix-columns-spanned" in attributes:
                 height, width = (repeats(attributes, f"number-matrix-{of}-spanned") for of in ("rows", "columns"))
                 self._computed.append(CellRange(self._next, self._next + height - 1, column, column + width - 1))
+            has_comment = has_comment or any(local_name(part.tag) == "annotation" for part in cell)
             if value == "":
                 blanks += repeat
             else:
@@ -64,7 +65,7 @@ class Sheet:
                 blanks = 0
         attributes = attributes_of(element)
         is_struck = is_struck or self._styles.is_struck(attributes.get("default-cell-style-name", ""))
-        is_hidden = hidden or is_struck or attributes.get("visibility", "visible") != "visible"
+        is_hidden = hidden or is_struck or has_comment or attributes.get("visibility", "visible") != "visible"
         self.add_cells(cells, repeat=repeats(attributes, "number-rows-repeated"), hidden=is_hidden)
 
     def add_columns(self, attributes: Mapping[str, str]) -> None:

@@ -13,7 +13,7 @@ ROLES = REMOVE_LEARNER.roles
 
 
 class Hidden(StrEnum):
-    """What to do with hidden, filtered or struck-through rows, hidden sheets and merged cells."""
+    """What to do with hidden, filtered, struck-through or commented rows, hidden sheets and merged cells."""
 
     REFUSE = "refuse"
     LEAVE_OUT = "leave_out"

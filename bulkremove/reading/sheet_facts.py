@@ -17,7 +17,7 @@ class SheetFacts:
     name: str
     visible: bool
     hidden_rows: set[int] = field(default_factory=set)
-    """Hidden rows, and rows with a value that is struck through: somebody may have crossed that person out."""
+    """Hidden rows, and rows with a value that is struck through or with a comment: they may say that somebody stays."""
     merged: list[str] = field(default_factory=list)
     formulas: set[tuple[int, int]] = field(default_factory=set)
     """Cells with a formula."""
@@ -25,6 +25,8 @@ class SheetFacts:
     """Ranges that one formula fills with its results."""
     errors: dict[tuple[int, int], str] = field(default_factory=dict)
     """Cells with an error value, such as ``#N/A``; python-calamine reads them as empty."""
+    raised: set[tuple[int, int]] = field(default_factory=set)
+    """Cells with a text of which a part is raised or lowered."""
     totals: tuple[CellRange, ...] = ()
     """Totals rows of Excel tables."""
     hidden_columns: set[int] = field(default_factory=set)

@@ -14,7 +14,8 @@ GOING_OR_STAYING = re.compile(
     r"(?:is)?delet(?:e|ed|ing|ion)|de(?:-?)regist(?:er|ered)|disabled|disenroll?(?:ed)?|drop(?:ped)?|dropout|employed|"
     r"enabled|(?:is|un)?enroll?(?:ed|ment)?|exclu(?:de|ded|sion)|exempt(?:ed)?|exit|going|gone|ignored?|kee?pt?s?|"
     r"leav(?:e|es|er|ers|ing)|left|offboard(?:ed|ing)?|operation|protected|quit|registered|remain(?:s|ing)?|"
-    r"remov(?:e|ed|al|ing)(?:flag)?|resign(?:ed|ation)?|relieving|retain(?:ed)?|separat(?:ed|ion)|skip|state|\w*status|"
+    r"rehired|reinstated|remov(?:e|ed|al|ing)(?:flag)?|resign(?:ed|ation)?|relieving|retain(?:ed)?|"
+    r"separat(?:ed|ion)|skip|state|\w*status|"
     r"stay(?:s|ing)?|terminat(?:e|ed|ion)|void|withdrawn?|"
     r"abgang(?:sdatum)?|abmelden|abgemeldet|aktiv|aktion|(?:aus|ein)treten|austritt(?:sdatum)?|ausgetreten|"
     r"aus(?:tragen|getragen|scheiden|geschieden)|behalten|besch(?:\u00e4|ae)ftigt|bleib(?:t|en)|entfern(?:en|t)|enddatum|"
@@ -32,7 +33,8 @@ FLAG = re.compile("approved|confirmed|done|included?|processed|selected")
 """Words of a heading under which yes and no, or a mark, may say who stays; other values say something else."""
 STAYING = re.compile(
     r"(?:is)?active|current(?:ly)?|done|employed|enabled|(?:is)?enroll?(?:ed|ment)?|exclu(?:de|ded|sion)|exempt(?:ed)?|"
-    r"ignored?|kee?pt?s?|processed|protected|registered|remain(?:s|ing)?|retain(?:ed)?|skip|stay(?:s|ing)?|"
+    r"ignored?|kee?pt?s?|processed|protected|registered|rehired|reinstated|remain(?:s|ing)?|retain(?:ed)?|"
+    r"skip|stay(?:s|ing)?|"
     r"aktiv|behalten|besch(?:\u00e4|ae)ftigt|bleib(?:t|en)|verbleibt|"
     r"acti(?:f|vo|va)|conserv(?:er|ar)|garder|mantener|permanece|pr[e\u00e9]sent|queda|reste"
 )
@@ -57,6 +59,7 @@ STAYING_REMARK = re.compile(
     r"\b(?:do not|don['\u2019]?t|never|not to be|not be|cannot|can['\u2019]?t|shouldn['\u2019]?t(?: be)?) "
     r"(?:be )?(?:delete|drop|remove|unenroll?)d?\b|"
     r"\b(?:please|must|should) (?:keep|stay)\b|\bkeep (?:enroll?ed|her|him|them|in)\b|\bno removal\b|\bwrong person\b|"
+    r"\b(?:rescinded|revoked|reinstated|rehired|sabbatical)\b|\bon (?:\w+ )?leave\b|\breturns?(?: to work| on| in)\b|"
     r"\bnicht (?:l\u00f6schen|loeschen|entfernen|austragen)\b|\bbitte behalten\b|"
     r"\bne pas (?:supprimer|retirer|d\u00e9sinscrire)\b|\bno (?:eliminar|borrar|quitar|retirar)\b"
 )

@@ -117,7 +117,7 @@ def _hidden(grid: Grid, top: int, name: str, options: ReadOptions) -> frozenset[
     hidden = [number for number in grid.numbers[top + 1 :] if number in grid.hidden_rows] if grid.hidden_rows else []
     visible = len(grid.numbers) - top - 1 - len(hidden)
     if options.hidden is Hidden.REFUSE and (hidden or grid.merged):
-        counts = f"{len(hidden):,} hidden, filtered or struck-through rows and {visible:,} that can be seen"
+        counts = f"{len(hidden):,} hidden, filtered, struck-through or commented rows and {visible:,} that can be seen"
         if grid.merged:
             counts += f", and {len(grid.merged):,} merged ranges ({', '.join(grid.merged[:5])})"
         raise FileRefused(
@@ -128,7 +128,7 @@ def _hidden(grid: Grid, top: int, name: str, options: ReadOptions) -> frozenset[
     if options.hidden is Hidden.LEAVE_OUT:
         return grid.hidden_rows
     if hidden:
-        counts = f"{len(hidden):,} hidden, filtered or struck-through rows"
+        counts = f"{len(hidden):,} hidden, filtered, struck-through or commented rows"
         grid.notes.append(f"{counts} are included, beside {visible:,} that can be seen.")
     return frozenset()
 

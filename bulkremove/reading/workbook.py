@@ -16,7 +16,16 @@ from pathlib import Path
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.table import Choices, column_letter
 from bulkremove.reading import archive, damaged_ids, ods, xls, xlsx
-from bulkremove.reading.grid import MAX_CELL_LENGTH, MAX_CELLS, MAX_ROWS, CellError, Formula, Grid, mark_array_formulas
+from bulkremove.reading.grid import (
+    MAX_CELL_LENGTH,
+    MAX_CELLS,
+    MAX_ROWS,
+    CellError,
+    Formula,
+    Grid,
+    PartlyRaised,
+    mark_array_formulas,
+)
 from bulkremove.reading.options import Hidden, ReadOptions
 from bulkremove.reading.sheet_facts import SheetFacts
 
@@ -123,8 +132,10 @@ def _check_rows(rows: Sequence[Sequence[object]], scan: SheetFacts, name: str) -
 
 
 def _mark_computed(columns: list[list[object]], scan: SheetFacts, name: str) -> None:
-    """Mark the cells that hold formulas, results of array formulas, and errors, in place."""
+    """Mark the cells that hold formulas, results of array formulas, raised digits, and errors, in place."""
     height = len(columns[0]) if columns else 0
+    for row, column in scan.raised:
+        columns[column][row - 1] = PartlyRaised(columns[column][row - 1])
     for (row, column), text in scan.errors.items():
         if column < len(columns) and row <= height:
             columns[column][row - 1] = CellError(text)

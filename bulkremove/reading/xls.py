@@ -18,6 +18,8 @@ _FILEPASS, _BOUNDSHEET, _SST, _CONTINUE, _FONT, _FORMAT = 0x002F, 0x0085, 0x00FC
 _BIFF8 = 0x0600
 _WORKSHEET = 0
 _STRUCK = 0x08
+_ESCAPEMENT = 8
+"""Where a font says that it raises or lowers its letters, in two bytes."""
 
 
 def facts(raw: bytes, name: str) -> list[SheetFacts]:
@@ -60,7 +62,7 @@ class _Workbook:
 
     def sheets(self) -> list[SheetFacts]:
         bound, texts, last = list[bytes](), list[bytes](), 0
-        struck, fonts = list[bool](), list[int]()
+        struck, raised, fonts = list[bool](), list[bool](), list[int]()
         for kind, body, _ in records_at(self._stream, 0):
             if kind == BOF and struct.unpack_from("<H", body)[0] != _BIFF8:
                 raise OLD_EXCEL.refused(self._name)
@@ -69,7 +71,9 @@ class _Workbook:
             if kind == _BOUNDSHEET:
                 bound.append(body)
             if kind == _FONT:
-                struck += [bool(body[2] & _STRUCK)] * (2 if len(struck) == 3 else 1)  # no font has the index 4
+                times = 2 if len(struck) == 3 else 1  # no font has the index 4
+                struck += [bool(body[2] & _STRUCK)] * times
+                raised += [any(body[_ESCAPEMENT : _ESCAPEMENT + 2])] * times
             if kind == _FORMAT:
                 fonts.append(struct.unpack_from("<H", body)[0])
             if kind == _SST or (kind == _CONTINUE and last == _SST):
@@ -78,14 +82,17 @@ class _Workbook:
         offsets = [struct.unpack_from("<I", body)[0] for body in bound]
         if len(set(offsets)) < len(offsets):
             raise ValueError(offsets)
-        blank_texts, struck_texts = self._blank_texts(texts), self._struck_texts(texts, struck)
+        blank_texts = self._blank_texts(texts)
+        struck_texts, raised_texts = self._texts_with(texts, struck), self._texts_with(texts, raised)
         formats = frozenset(index for index, font in enumerate(fonts) if font < len(struck) and struck[font])
         sheets = []
         for offset, body in zip(offsets, bound, strict=True):
             wide = body[7] & 1
             title = body[8:].decode("utf-16-le" if wide else "latin-1")
             found, is_worksheet = SheetFacts(title, body[4] & 3 == 0), body[5] == _WORKSHEET
-            scan = SheetScan(self._name, found, blank_texts, struck_texts, formats, is_worksheet=is_worksheet)
+            scan = SheetScan(
+                self._name, found, blank_texts, struck_texts, raised_texts, formats, is_worksheet=is_worksheet
+            )
             scan.scan(self._stream, offset)
             self._claimed += scan.claimed
             self._cells += scan.cells
@@ -109,11 +116,11 @@ class _Workbook:
         return frozenset(index for index, text in enumerate(strings) if not text.strip())
 
     @staticmethod
-    def _struck_texts(records: list[bytes], struck: list[bool]) -> frozenset[int]:
-        """Return the indexes of the shared texts of which a part is struck through. ``struck``: by font."""
-        if not records or not any(struck):
+    def _texts_with(records: list[bytes], has_mark: list[bool]) -> frozenset[int]:
+        """Return the indexes of the shared texts of which a part has a mark. ``has_mark``: by font."""
+        if not records or not any(has_mark):
             return frozenset()
         _, runs = unpack_SST_table(records, struct.unpack_from("<I", records[0], 4)[0])
         return frozenset(
-            index for index, fonts in runs.items() if any(font < len(struck) and struck[font] for _, font in fonts)
+            index for index, fonts in runs.items() if any(font < len(has_mark) and has_mark[font] for _, font in fonts)
         )

@@ -14,6 +14,8 @@ from bulkremove.reading.xls_records import records_at
 
 _MERGED, _ROW, _DIMENSIONS, _COLUMNS = 0x00E5, 0x0208, 0x0200, 0x007D
 _FORMULA, _OLD_FORMULAS, _STRING = 0x0006, frozenset({0x0206, 0x0406}), 0x0207
+_NOTE = 0x001C
+"""A comment on a cell."""
 _MULRK, _MULBLANK, _BLANK, _LABELSST, _LABEL, _BOOLERR = 0x00BD, 0x00BE, 0x0201, 0x00FD, 0x0204, 0x0205
 _NUMBER, _RK = 0x0203, 0x027E
 _FORMULAS = _OLD_FORMULAS | {_FORMULA}
@@ -63,12 +65,13 @@ class SheetScan:
         facts: SheetFacts,
         blank_texts: frozenset[int],
         struck_texts: frozenset[int],
+        raised_texts: frozenset[int],
         struck_formats: frozenset[int],
         *,
         is_worksheet: bool,
     ) -> None:
         self._name, self._facts, self._blank_texts, self._is_worksheet = name, facts, blank_texts, is_worksheet
-        self._struck_texts, self._struck_formats = struck_texts, struck_formats
+        self._struck_texts, self._struck_formats, self._raised_texts = struck_texts, struck_formats, raised_texts
         self._claimed_rows = self._claimed_width = self._rows = self._width = 0
         self._taken = bytearray(MAX_HEIGHT * MAX_WIDTH) if is_worksheet else bytearray()
         self._last_formula = (0, 0, 0)
@@ -92,6 +95,8 @@ class SheetScan:
                 self._dimensions(body)
             elif kind == _STRING:
                 self._text_result(body)
+            elif kind == _NOTE:
+                self._facts.hidden_rows.add(struct.unpack_from("<H", body)[0] + 1)
             elif self._may_be_a_cell(kind, body):
                 raise self._refused(
                     f"it holds a cell of an unknown kind (record type {kind:04X}).",
@@ -143,7 +148,10 @@ class SheetScan:
             return
         self._facts.fill(row + 1, last)
         formats = struct.iter_unpack("<HI", body[4:-2]) if kind == _MULRK else [struct.unpack_from("<H", body, 4)]
-        is_struck = kind == _LABELSST and struct.unpack_from("<I", body, 6)[0] in self._struck_texts
+        text = struct.unpack_from("<I", body, 6)[0] if kind == _LABELSST else -1
+        if text in self._raised_texts:
+            self._facts.raised.add((row + 1, column))
+        is_struck = text in self._struck_texts
         if is_struck or (self._struck_formats and any(index in self._struck_formats for index, *_ in formats)):
             self._facts.hidden_rows.add(row + 1)
 

@@ -1,4 +1,4 @@
-"""Scan an .xlsx file for hidden sheets, totals rows, and texts and formats that are struck through; then each sheet.
+"""Scan an .xlsx file for hidden sheets, totals rows, comments, and marks of texts and formats; then each sheet.
 
 python-calamine reads the values quickly, but reports none of this. The scan also counts the rows with values, so that
 none can be lost unseen.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from xml.etree.ElementTree import ParseError
 from xml.parsers.expat import ExpatError
 
@@ -19,7 +19,7 @@ from bulkremove.domain.errors import FileRefused
 from bulkremove.reading.grid import CellRange
 from bulkremove.reading.sheet_facts import SheetFacts, parse_range
 from bulkremove.reading.xlsx_sheet import SheetScan
-from bulkremove.reading.xlsx_xml import elements, is_on, parse
+from bulkremove.reading.xlsx_xml import elements, is_on, is_raised, parse
 
 MAX_TEXTS = 3_000_000
 _TEXTS, _STYLES = "xl/sharedstrings.xml", "xl/styles.xml"
@@ -35,11 +35,14 @@ def facts(parts: Mapping[str, bytes], name: str) -> list[SheetFacts]:
         raise FileRefused(f"{name} holds more than {MAX_TEXTS:,} different texts.", hint="Split it.")
     sheets = []
     try:
-        blank_texts, struck_texts = _blank_texts(texts), _struck_texts(texts)
+        blank_texts = _blank_texts(texts)
+        struck_texts, raised_texts = _texts_with(texts, "strike", is_on), _texts_with(texts, "vertAlign", is_raised)
         struck_styles = _struck_styles(lowered.get(_STYLES, b""))
         for sheet, visible, path in _sheets(parts):
             found = SheetFacts(sheet, visible, totals=_totals(lowered, path.lower()))
-            SheetScan(name, found, blank_texts, struck_texts, struck_styles).scan(lowered[path.lower()])
+            scan = SheetScan(name, found, blank_texts, struck_texts, raised_texts, struck_styles)
+            scan.scan(lowered[path.lower()])
+            found.hidden_rows |= _commented_rows(lowered, path.lower())
             sheets.append(found)
     except (ParseError, ExpatError, DefusedXmlException, LookupError, ValueError):
         raise FileRefused(f"{name} is damaged.", hint="Export it again.") from None
@@ -64,22 +67,22 @@ def _blank_texts(xml: bytes) -> frozenset[int]:
     return frozenset(index for index, has_text in enumerate(filled) if not has_text)
 
 
-def _struck_texts(xml: bytes) -> frozenset[int]:
-    """Return the indexes of the shared texts of which a part is struck through."""
-    if b"strike" not in xml:
+def _texts_with(xml: bytes, mark: str, is_marked: Callable[[Mapping[str, str]], bool]) -> frozenset[int]:
+    """Return the indexes of the shared texts of which a part has this mark. ``is_marked``: whether it is on."""
+    if mark.encode() not in xml:
         return frozenset()
-    struck: set[int] = set()
+    marked: set[int] = set()
     count = 0
 
     def start(tag: str, attributes: Mapping[str, str]) -> None:
         nonlocal count
         name = tag.rpartition(" ")[2]
         count += name == "si"
-        if name == "strike" and is_on(attributes):
-            struck.add(count - 1)
+        if name == mark and is_marked(attributes):
+            marked.add(count - 1)
 
     parse(xml, start)
-    return frozenset(struck)
+    return frozenset(marked)
 
 
 def _struck_styles(xml: bytes) -> frozenset[str]:
@@ -108,17 +111,27 @@ def _struck_styles(xml: bytes) -> frozenset[str]:
 
 def _totals(parts: Mapping[str, bytes], sheet: str) -> tuple[CellRange, ...]:
     """Return the totals rows of the Excel tables on the sheet at the path ``sheet``; all paths in lower case."""
-    folder, _, file = sheet.rpartition("/")
     totals = []
-    for relation in elements(parts.get(f"{folder}/_rels/{file}.rels", b""), "Relationship"):
-        if not relation.get("Type", "").endswith("/table"):
-            continue
-        path = _target(folder, relation.get("Target", "").lower())
-        for table in elements(parts.get(path, b""), "table"):
+    for part in _related(parts, sheet, "/table"):
+        for table in elements(part, "table"):
             if count := int(table.get("totalsRowCount", "0")):
                 extent = parse_range(table.get("ref", ""))
                 totals.append(extent._replace(top=extent.bottom - count + 1))
     return tuple(totals)
+
+
+def _commented_rows(parts: Mapping[str, bytes], sheet: str) -> set[int]:
+    """Return the rows with a comment on the sheet at the path ``sheet``; all paths in lower case."""
+    comments = (comment for part in _related(parts, sheet, "/comments") for comment in elements(part, "comment"))
+    return {parse_range(comment.get("ref", "")).top for comment in comments}
+
+
+def _related(parts: Mapping[str, bytes], sheet: str, kind: str) -> Iterator[bytes]:
+    """Iterate over the parts to which the sheet at the path ``sheet`` has relations of this kind."""
+    folder, _, file = sheet.rpartition("/")
+    for relation in elements(parts.get(f"{folder}/_rels/{file}.rels", b""), "Relationship"):
+        if relation.get("Type", "").endswith(kind):
+            yield parts.get(_target(folder, relation.get("Target", "").lower()), b"")
 
 
 def _sheets(parts: Mapping[str, bytes]) -> Iterator[tuple[str, bool, str]]:

@@ -9,13 +9,15 @@ from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.table import column_letter
 from bulkremove.reading.grid import MAX_CELLS, MAX_ROWS, column_index
 from bulkremove.reading.sheet_facts import SheetFacts, parse_range
-from bulkremove.reading.xlsx_xml import is_on, parse
+from bulkremove.reading.xlsx_xml import is_on, is_raised, parse
 
 MAX_FORMULAS = 500_000
 _COLUMNS = 16_384
 """Columns of the widest sheet."""
 _EXTENSION = "http://schemas.microsoft.com/office/excel/2006/main "
 """The namespace of formulas that belong to sparklines and rules, behind all rows."""
+_VISIBLE = 1.0
+"""Points of height, or letters of width, below which nothing can be read."""
 _CELL_REFERENCE = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
 
 
@@ -33,12 +35,13 @@ class SheetScan:
         facts: SheetFacts,
         blank_texts: frozenset[int],
         struck_texts: frozenset[int],
+        raised_texts: frozenset[int],
         struck_styles: frozenset[str],
     ) -> None:
         self._name, self._facts, self._blank_texts = name, facts, blank_texts
-        self._struck_texts, self._struck_styles = struck_texts, struck_styles
+        self._struck_texts, self._struck_styles, self._raised_texts = struck_texts, struck_styles, raised_texts
         self._row, self._column, self._kind = 0, -1, ""
-        self._in_value = self._lacks_result = self._is_struck = False
+        self._in_value = self._has_value = self._lacks_result = self._is_struck = False
         self._rows = self._cells = self._height = self._width = 0
 
     def scan(self, xml: bytes) -> None:
@@ -53,22 +56,28 @@ class SheetScan:
             case "c":
                 self._end_cell()
                 self._cell(attributes.get("r"))
+                self._has_value = False
                 self._kind = attributes.get("t", "")
                 self._is_struck = bool(self._struck_styles) and attributes.get("s", "0") in self._struck_styles
+            case "v" | "is" if self._column >= 0 and self._has_value:
+                raise self._out_of_order(f"cell {column_letter(self._column)}{self._row} holds two values")
+            case "is":
+                self._has_value = True
             case "v" | "t" if self._column >= 0:
-                self._in_value, self._lacks_result = True, False
+                self._in_value, self._has_value = True, True
                 self._height, self._width = self._row, max(self._width, self._column + 1)
             case "row":
                 self._end_cell()
                 self._next_row(attributes.get("r"))
-                height = attributes.get("ht", "")
-                if attributes.get("hidden", "0") in ("1", "true") or (height and not height.strip("0.")):
+                if _is_hidden(attributes, "ht"):
                     self._facts.hidden_rows.add(self._row)
             case "f" if not tag.startswith(_EXTENSION):
                 self._formula(attributes)
             case "strike" if self._column >= 0 and is_on(attributes):  # of a text within the cell
                 self._facts.hidden_rows.add(self._row)
-            case "col" if attributes.get("hidden", "0") in ("1", "true"):
+            case "vertAlign" if self._column >= 0 and is_raised(attributes):
+                self._facts.raised.add((self._row, self._column))
+            case "col" if _is_hidden(attributes, "width"):
                 first, last = int(attributes.get("min", "1")), min(int(attributes.get("max", "1")), _COLUMNS)
                 self._facts.hidden_columns.update(range(first - 1, last))
             case "mergeCell":
@@ -77,10 +86,13 @@ class SheetScan:
     def _characters(self, data: str) -> None:
         if not self._in_value or not data.strip():
             return
+        self._lacks_result = False
         if self._kind == "s" and self._blank_texts and int(data) in self._blank_texts:
             return
         if self._kind == "s" and self._struck_texts and int(data) in self._struck_texts:
             self._facts.hidden_rows.add(self._row)
+        if self._kind == "s" and self._raised_texts and int(data) in self._raised_texts:
+            self._facts.raised.add((self._row, self._column))
         if self._kind == "e":
             cell = self._row, self._column
             self._facts.errors[cell] = self._facts.errors.get(cell, "") + data.strip()
@@ -96,8 +108,12 @@ class SheetScan:
             self._facts.hidden_rows.add(self._row)
 
     def _end_cell(self) -> None:
-        if self._lacks_result:  # no program has computed it yet: the row is not blank
-            self._lacks_result = False
+        if not self._lacks_result:
+            return
+        self._lacks_result = False
+        if self._kind == "str" and self._has_value:  # the result is an empty text, as of =IF(A2="","",B2)
+            self._facts.formulas.discard((self._row, self._column))
+        else:  # no program has computed it yet: the row is not blank
             self._height, self._width = self._row, max(self._width, self._column + 1)
             self._fill()
 
@@ -155,3 +171,8 @@ class SheetScan:
 
     def _refused(self, problem: str, hint: str) -> FileRefused:
         return FileRefused(f"{self._name}, sheet {self._facts.name!r}: {problem}", hint=hint)
+
+
+def _is_hidden(attributes: Mapping[str, str], size: str) -> bool:
+    """Whether a row or columns can't be seen. ``size``: the attribute with their height or width."""
+    return attributes.get("hidden", "0") in ("1", "true") or float(attributes.get(size, _VISIBLE)) < _VISIBLE

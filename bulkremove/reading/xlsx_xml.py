@@ -39,6 +39,11 @@ def elements(xml: bytes, name: str) -> list[dict[str, str]]:
     return found
 
 
+def is_raised(attributes: Mapping[str, str]) -> bool:
+    """Whether an element for the place of letters raises or lowers them."""
+    return attributes.get("val") != "baseline"
+
+
 def is_on(attributes: Mapping[str, str]) -> bool:
     """Whether an element for a property of a font is not switched off."""
     return attributes.get("val", "1") not in ("0", "false")

@@ -30,7 +30,7 @@ _ALLOWED = {
     "state": _YES | {"removed", "deleted", "done", "completed"},
     "outcome": _YES | {"removed", "deleted", "done", "completed"},
 }
-"""What members may say beside a success, at whatever depth; letters' case and underscores in names aside."""
+"""What members may say beside a success, at whatever depth; their names as ``normalized`` makes them."""
 FAILURE_NAME = re.compile(
     "error|fail|exception|unsuccess|denied|refused|reject|skipped|pending|unprocessed|^not(removed|deleted|done)|"
     "^un(removed|deleted)|warning|dryrun|simulat|testmode|queued|partial|ignored|nochange|unchanged|"
@@ -64,8 +64,8 @@ def reports_failure(value: object, depth: int = 0) -> bool:
 def _says_failure(name: str, value: object) -> bool:
     if FAILURE_NAME.search(name):
         return value not in _EMPTY and (text_of(value) or "x").lower() not in _EMPTY_TEXTS
-    if name not in _ALLOWED and re.search("removed|deleted|affected|successcount", name):
-        return value in (False, 0, "0", [])  # so many, or these: none
+    if re.search("removed|deleted|affected|successcount", name) and value in (False, 0, "0", []):
+        return True  # so many, or these: none
     if value is None:
         return False
     values = value if isinstance(value, list) else [value]
@@ -79,8 +79,8 @@ def _says_failure(name: str, value: object) -> bool:
 
 
 def normalized(name: str) -> str:
-    """The name of a member, letters' case and underscores aside."""
-    return name.lower().replace("_", "")
+    """The name of a member, letters' case, blanks and punctuation aside."""
+    return re.sub(r"[\W_]+", "", name.lower())
 
 
 def is_name(name: str) -> bool:

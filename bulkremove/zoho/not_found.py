@@ -26,13 +26,16 @@ _CODE_IN_WORDS = re.compile(
 _ABOUT_ADDRESS = re.compile(
     r"\b(urls?|uri|routes?|path|pattern|method|api|endpoint|services?|host|domain|page|site|server|upstream|gateway|proxy|"
     r"nginx|apache|https?|deployment|application|tenant|org(ani[sz]ation)?|portal|policy|too many requests|"
-    r"access (blocked|denied)|try again|unavailable)\b",
-    re.IGNORECASE,
+    r"access (blocked|denied)|try again|unavailable|session|tokens?|(api|access|client) ?(key|id)|credentials?|"
+    r"clients?|(log|sign)[ -]?in|authenticat\w+|authori[sz]\w+)\b|"
+    r"^(?!.*\b(batch|course)\b).*\b(users?|accounts?)\b",
+    re.IGNORECASE | re.DOTALL,
 )
-"""Words of a text that is about the address of the call or comes from a gateway, not about the learner."""
-_PEOPLE_CODES = frozenset({"7024", "7048", "7049"})
-"""Zoho People's general codes for no records, no such user and no such record; these come inside of an error, in
-whatever type. Its other codes are about the call (7011: invalid form name)."""
+"""Words of a text that is about the address of the call or its caller, or comes from a gateway, not about the learner.
+A user who is not in a batch or course is the learner."""
+_PEOPLE_CODES = frozenset({"7024", "7049"})
+"""Zoho People's general codes for no records and no such record; these come inside of an error, in whatever type. Its
+other codes are about the call (7011: invalid form name), or may be about its caller (7048: no such user)."""
 
 
 def is_zoho_not_found(body: Mapping[str, object], errors: Iterable[Mapping[str, object]], words: str) -> bool:

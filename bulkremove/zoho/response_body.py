@@ -62,7 +62,7 @@ def parse_body(raw: bytes) -> Body | None:
         return members
 
     try:
-        parsed = json.loads(raw, object_pairs_hook=build_object)
+        parsed = json.loads(raw, object_pairs_hook=build_object, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         return None
     if not isinstance(parsed, dict | list):
@@ -70,6 +70,7 @@ def parse_body(raw: bytes) -> Body | None:
     tree: dict[str, object] = parsed if isinstance(parsed, dict) else {}
     errors = list(_errors(tree))
     message, code = text_of(tree.get("message")) or "", text_of(tree.get("code"))
+    is_200 = type(tree.get("code")) in (str, int) and tree.get("code") in ("200", 200)
     texts = [message]
     for error in errors:
         details = error.get("details")
@@ -86,17 +87,19 @@ def parse_body(raw: bytes) -> Body | None:
         tuple(text for text in texts if text),
         words,
         bool(repeated)
-        or code not in (None, "200")
+        or not (code is None or is_200)
         or isinstance(tree.get("message"), list | dict)
         or reports_failure(tree),
         text_of(tree.get("learnerId")),
         claims_success([parsed, *repeated]),
-        code == "200"
-        and not repeated
-        and _is_other_wording(tree.get("message"))
-        and not reports_failure(is_not_the_message),
+        is_200 and not repeated and _is_other_wording(tree.get("message")) and not reports_failure(is_not_the_message),
         not repeated and is_zoho_not_found(tree, errors, words),
     )
+
+
+def _refuse_constant(name: str) -> object:
+    """Refuse NaN and infinity, which no JSON holds. Raises ValueError."""
+    raise ValueError(name)
 
 
 def shorten(text: str) -> str:

@@ -20,6 +20,8 @@ class ResponseKind(StrEnum):
     """A rule of Zoho's forbids it for this course or batch: final for the row, and no sign of a mistake in the file."""
     FORBIDDEN = "forbidden"
     UNAUTHORIZED = "unauthorised"
+    UNAUTHORIZED_UNPROVEN = "unauthorised_unproven"
+    """A 401 that is no JSON object, perhaps of a proxy instead of Zoho: the attempt stays open."""
     SCOPE_MISSING = "scope_missing"
     WRONG_DATA_CENTER = "wrong_data_centre"
     LIMITED = "limited"

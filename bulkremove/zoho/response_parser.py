@@ -23,6 +23,12 @@ _SCOPE_TEXT = re.compile(
     r"(?<!course )(?<!batch )\bscopes? (is |are )?(invalid|missing|insufficient|mismatch|not\b)|\bOAUTH_?SCOPE",
     re.IGNORECASE,
 )
+_SERVER_FAILURE = re.compile(
+    r"\b(internal (server )?error|server error|timed out|(request|gateway|connection) time-?out|"
+    r"(service|temporarily) (is )?unavailable)\b",
+    re.IGNORECASE,
+)
+_SERVER_FAILURE_CODE = re.compile(r"5\d\d|TIME_?OUT")
 
 
 def parse(reply: Reply, *, now: Epoch) -> Response:
@@ -76,6 +82,8 @@ def _classify(reply: Reply, body: Body | None) -> ResponseKind:
         return known.kind
     if not is_not_found and _SCOPE_TEXT.search(body.words):
         return ResponseKind.SCOPE_MISSING
+    if status in (400, 403) and _reports_server_failure(body):
+        return ResponseKind.SERVER_ERROR
     if is_success:
         kind = next((kind for code, kind in HTTP_CODES.items() if code in body.codes), ResponseKind.CONTRADICTORY)
         is_foreign = kind is ResponseKind.NOT_FOUND and not body.is_zohos_not_found
@@ -96,14 +104,19 @@ def _is_limited(status: int, body: Body) -> bool:
     return known is not None and known.kind is ResponseKind.LIMITED
 
 
+def _reports_server_failure(body: Body) -> bool:
+    """Whether a code or a text tells of a failure of the server, before which it may have had its effect."""
+    if any(map(_SERVER_FAILURE_CODE.fullmatch, body.codes)):
+        return True
+    return bool(_SERVER_FAILURE.search(" ".join([*body.codes, body.words]).replace("_", " ")))
+
+
 def _classify_other(reply: Reply) -> ResponseKind:
     """Classify a reply whose body is no JSON object."""
     status, text = reply.status, _plain(reply.body)
     is_success = 200 <= status <= 299
     if status in (422, 429) or (reports_limit(text) and not 300 <= status <= 399):
         return ResponseKind.LIMITED_UNPROVEN if is_success or status >= 500 else ResponseKind.LIMITED
-    if status == 401 and _SCOPE_TEXT.search(text):
-        return ResponseKind.SCOPE_MISSING
     if is_success:
         is_unknown_json = not reply.body.strip() or status in (202, 204) or _JSON_BEGIN.match(reply.body)
         return ResponseKind.CONTRADICTORY if is_unknown_json else ResponseKind.NOT_JSON
@@ -113,6 +126,8 @@ def _classify_other(reply: Reply) -> ResponseKind:
 def _classify_foreign(status: int) -> ResponseKind:
     """Classify by a status whose body is not of Zoho People, which then refused nothing that it may have done."""
     kind = _classify_status(status)
+    if kind is ResponseKind.UNAUTHORIZED:
+        return ResponseKind.UNAUTHORIZED_UNPROVEN
     return ResponseKind.UNEXPECTED if kind in (ResponseKind.BAD_REQUEST, ResponseKind.FORBIDDEN) else kind
 
 
