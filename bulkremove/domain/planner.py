@@ -17,7 +17,7 @@ from types import MappingProxyType
 from bulkremove.domain.doubts import find_doubts
 from bulkremove.domain.ids import MAX_ID_DIGITS, TRIMMED_CHARACTERS, all_ids, is_id
 from bulkremove.domain.operation import REMOVE_LEARNER, Operation
-from bulkremove.domain.plan import Plan, PlannedRow, ProtectedLearners
+from bulkremove.domain.plan import OtherJob, Plan, PlannedRow, ProtectedLearners
 from bulkremove.domain.row import Exclusion, Removal, Status
 from bulkremove.domain.table import Table, column_letter
 from bulkremove.domain.wording import Wording
@@ -28,8 +28,8 @@ _UNIT_SEPARATOR = "\x1f"
 
 _FOOTER_ROWS = 10
 PROTECTED = "This learner is on the list of those who are never removed."
-OPEN_ELSEWHERE = "This row is still to be sent by job"
-"""Followed by the job's id."""
+OPEN_ELSEWHERE = "This row is still to be sent by"
+"""Followed by the job."""
 
 
 def plan(
@@ -39,7 +39,7 @@ def plan(
     host: str,
     client: str = "",
     protected: ProtectedLearners | None = None,
-    open_elsewhere: Mapping[Removal, str] = MappingProxyType({}),
+    open_elsewhere: Mapping[Removal, OtherJob] = MappingProxyType({}),
     operation: Operation = REMOVE_LEARNER,
     accepted_wordings: Iterable[Wording] = (),
 ) -> Plan:
@@ -47,7 +47,7 @@ def plan(
 
     ``client``: the identity of the account's client; empty where there are no credentials, and then it can't be run.
     ``protected``: learners who are never removed; ``open_elsewhere``: removals that other jobs may still send, each
-    with the job's id. ``accepted_wordings``: what counts as a proven removal besides the documented success; they are
+    with the job. ``accepted_wordings``: what counts as a proven removal besides the documented success; they are
     part of the fingerprint. The rows of the former are ``not_sent``, those of the latter ``duplicate``.
     """
     (course, _), (batch, _), (learner, _) = checked = [_trim_and_check(table.columns[column]) for column in table.roles]
@@ -62,15 +62,16 @@ def plan(
                 detail = f"{place} is no {role} id: {_quoted(raw)} {problem}.{looks}"
                 excluded[index] = Exclusion(Status.INVALID, detail)
     _exclude_duplicates(table, course, batch, learner, excluded)
-    open_in: set[str] = set()
+    open_in: set[OtherJob] = set()
     if protected or open_elsewhere:
         for index, triple in enumerate(zip(course, batch, learner, strict=True)):
             removal = Removal(*triple)
             if index not in excluded and protected and removal in protected:
                 excluded[index] = Exclusion(Status.NOT_SENT, PROTECTED)
             elif index not in excluded and removal in open_elsewhere:
-                open_in.add(open_elsewhere[removal])
-                excluded[index] = Exclusion(Status.DUPLICATE, f"{OPEN_ELSEWHERE} {open_elsewhere[removal]}.")
+                job = open_elsewhere[removal]
+                open_in.add(job)
+                excluded[index] = Exclusion(Status.DUPLICATE, f"{OPEN_ELSEWHERE} {job.named_for(account)}.")
     if excluded:
         pairs = ((c, b) for i, (c, b) in enumerate(zip(course, batch, strict=True)) if i not in excluded)
         batches = Counter(pairs)
