@@ -15,6 +15,7 @@ from bulkremove.config import Settings
 from bulkremove.domain.attempt import Outcome
 from bulkremove.domain.job import EndReason, Job, JobState, Tally
 from bulkremove.domain.ledger import Quota
+from bulkremove.domain.permissions import EVERY_ACCOUNT
 from bulkremove.domain.plan import PlannedRow
 from bulkremove.domain.row import Removal, Roles, Row, Status
 from bulkremove.engine.fair_queue import FairQueue
@@ -130,7 +131,7 @@ class Stage:
             )
         async with sandbox:
             host = f"127.0.0.1:{sandbox.port}"
-            if not await storage.jobs.page():
+            if not await storage.jobs.page(accounts=EVERY_ACCOUNT):
                 await storage.jobs.create(self._job(host), self._rows())
             job_run = JobRun(
                 storage,

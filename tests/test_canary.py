@@ -16,7 +16,7 @@ from bulkremove.domain.attempt import LookupResult
 from bulkremove.domain.clock import Clock, Epoch
 from bulkremove.domain.errors import ConsentMissing, JobBusy
 from bulkremove.domain.job import EndReason, Job, JobState
-from bulkremove.domain.permissions import Role
+from bulkremove.domain.permissions import EVERY_ACCOUNT, Role
 from bulkremove.domain.row import Status
 from bulkremove.reading.options import ReadOptions
 from bulkremove.zoho.accounts import client_hash
@@ -195,7 +195,7 @@ async def test_an_erased_first_learner_is_never_confirmed_and_one_row_is_sent_al
         with pytest.raises(ConsentMissing, match=f"bulkremove canary {job.id} --again"):
             await run(app, job)
         await app.canaries.give_up(job, by="kim")
-        assert ("canary_given_up", "kim") == ((entry := (await app.audit.newest(1))[0]).act, entry.actor)
+        assert ("canary_given_up", "kim") == ((entry := (await app.audit.newest(1, EVERY_ACCOUNT))[0]).act, entry.actor)
         assert await app.canaries.is_due(job.client, job.host)
         ended = await run(app, job)
         assert (2, 4) == (ended.tally[Status.REMOVED], (await app.jobs.tally(job)).open)

@@ -20,6 +20,7 @@ import pytest
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing, JournalFailed
 from bulkremove.domain.job import EndReason
+from bulkremove.domain.permissions import EVERY_ACCOUNT
 from bulkremove.storage.sqlite import opening
 from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.jobs import SqliteJobs
@@ -371,7 +372,7 @@ async def test_exit_codes_of_older_files_become_reasons(tmp_path: Path) -> None:
             )
         db.commit()
     database = Database(tmp_path / "journal.db")
-    jobs = await SqliteJobs(database).page()
+    jobs = await SqliteJobs(database).page(accounts=EVERY_ACCOUNT)
     found = {job.id: (job.reason_code, job.operation) for job in jobs}
     operation = "remove learner from batch"
     assert {
@@ -403,7 +404,7 @@ async def test_what_nights_without_names_have_left_belongs_to_the_night_nightly(
         db.commit()
     database = Database(tmp_path / "journal.db")
     nightly = SqliteNightly(database)
-    jobs = await SqliteJobs(database).page()
+    jobs = await SqliteJobs(database).page(accounts=EVERY_ACCOUNT)
     assert {"of-a-night": "nightly", "of-a-person": ""} == {job.id: job.night for job in jobs}
     assert "2026-11-01" == await nightly.last_date(night="nightly", sandbox="")
     taken = await nightly.taken("d", night="nightly", sandbox="")

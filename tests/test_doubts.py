@@ -20,7 +20,7 @@ from bulkremove.config import Night
 from bulkremove.domain.doubts import DoubtCode
 from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import FrontEnd, JobState
-from bulkremove.domain.permissions import Role
+from bulkremove.domain.permissions import EVERY_ACCOUNT, Role
 from bulkremove.domain.plan import Plan
 from bulkremove.domain.planner import plan
 from bulkremove.domain.row import Status
@@ -224,7 +224,7 @@ async def test_neither_yes_nor_a_hash_nor_a_number_is_enough(tmp_path: Path) -> 
             await submit(Consent(compared=1))
         assert [] == await app.jobs.all()
         assert JobState.READY is await submit(Consent(yes=True, compared=1))
-        (entry,) = await app.audit.newest(1)
+        (entry,) = await app.audit.newest(1, EVERY_ACCOUNT)
         assert ("confirmed", 1) == (entry.act, entry.facts["compared"])
 
 

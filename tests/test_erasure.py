@@ -13,6 +13,7 @@ import pytest
 from bulkremove.app import App
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.permissions import EVERY_ACCOUNT
 from bulkremove.domain.row import Status
 from bulkremove.platform.open_folder import OpenFolder
 from bulkremove.reading.options import ReadOptions
@@ -56,7 +57,7 @@ async def test_a_plan_that_waits_on_the_page_can_not_send_an_erased_learner(tmp_
         assert [] == await one.app.jobs.all()
         assert "Upload the file again" in (await visitor.get(plan.url)).text
         assert [] == list((tmp_path / "home" / "uploads").iterdir())
-        assert LEARNER not in str(await one.app.audit.newest(50))
+        assert LEARNER not in str(await one.app.audit.newest(50, EVERY_ACCOUNT))
 
 
 async def test_a_plan_without_the_erased_learner_is_looked_at_again_and_confirmed(tmp_path: Path) -> None:
@@ -139,7 +140,7 @@ async def test_a_job_that_was_stored_since_the_search_is_not_passed_over(tmp_pat
         second = await job()
         with pytest.raises(ConsentMissing, match="still to be sent"):
             await app.retention.forget(found, by="kim")
-        assert "forgot" not in [entry.act for entry in await app.audit.newest(9)]
+        assert "forgot" not in [entry.act for entry in await app.audit.newest(9, EVERY_ACCOUNT)]
         assert 3 == (await app.jobs.tally(await app.jobs.find(second))).open
         assert LEARNER in str(await app.reports.outcomes(await app.jobs.find(second)))
 
@@ -251,7 +252,7 @@ async def test_neither_reason_event_report_notice_nor_audit_entry_names_a_learne
         await until(lambda: one.supervisor.running(job_id) is None)
         job = await one.app.jobs.find(job_id)
         assert "This was row 2; look the learner up in Zoho People." in job.reason
-        said = [job.reason, str(await one.app.jobs.events(job)), str(await one.app.audit.newest(50))]
+        said = [job.reason, str(await one.app.jobs.events(job)), str(await one.app.audit.newest(50, EVERY_ACCOUNT))]
         said += [outcome.detail for outcome in await one.app.reports.outcomes(job)]
         assert "478346000019558" not in "".join(said)
 
@@ -278,7 +279,7 @@ async def test_a_file_that_fails_is_named_and_the_rest_is_done(tmp_path: Path, m
         assert f"/{failed[0]} can't be changed" in sentence
         left = [path for path in found.files if path.exists() and LEARNER in path.read_text()]
         assert failed == [path.name for path in left]
-        entry, *_ = await one.app.audit.newest(1)
+        entry, *_ = await one.app.audit.newest(1, EVERY_ACCOUNT)
         assert ("forgot_files", {"files": 1, "failed": 1}) == (entry.act, entry.facts)
 
 

@@ -15,7 +15,7 @@ import pytest
 from bulkremove.app.retention import DeletionCounts
 from bulkremove.domain.errors import ConsentMissing, JournalFailed, ReportFailed
 from bulkremove.domain.job import JobState
-from bulkremove.domain.permissions import Role
+from bulkremove.domain.permissions import EVERY_ACCOUNT, Role
 from bulkremove.domain.row import Status
 from bulkremove.report.metrics import text
 from bulkremove.sandbox import read_log
@@ -37,7 +37,7 @@ async def test_after_its_time_a_job_keeps_its_totals_and_nothing_of_people(tmp_p
         assert DeletionCounts(0, 0) == await one.app.retention.tidy()
         one.clock.ahead = 91 * DAY
         assert DeletionCounts(1, 2) == await one.app.retention.tidy()
-        assert {"jobs": 1, "files": 2} == (await one.app.audit.newest(1))[0].facts
+        assert {"jobs": 1, "files": 2} == (await one.app.audit.newest(1, EVERY_ACCOUNT))[0].facts
         assert (await one.job()).rows_deleted
         assert totals == (await one.app.jobs.tally(job)).counts
         assert [] == list(await one.app.reports.outcomes(job))
@@ -83,7 +83,7 @@ async def test_a_forgotten_person_stands_nowhere_and_it_is_said_where_they_stood
         assert 5 == (await one.app.jobs.tally(await one.job()))[Status.REMOVED]
         with pytest.raises(ConsentMissing, match="knows the learner id"):
             await one.app.retention.find_learner(LEARNER)
-        assert LEARNER not in str(await one.app.audit.newest(50))
+        assert LEARNER not in str(await one.app.audit.newest(50, EVERY_ACCOUNT))
 
 
 async def test_an_erased_id_stands_in_no_file_of_the_journal_also_while_the_page_runs(tmp_path: Path) -> None:
@@ -228,7 +228,7 @@ async def test_the_figures_are_for_prometheus_and_name_nobody(tmp_path: Path) ->
         assert 'bulkremove_rows{status="removed"} 35.0' in written, "5 now, and 30 of an earlier night"
         assert "bulkremove_last_good_nightly_run_seconds" in written
         assert "478346" not in written
-        assert text(await one.app.retention.figures()).startswith(b"# HELP")
+        assert text(await one.app.retention.figures(EVERY_ACCOUNT)).startswith(b"# HELP")
 
 
 async def test_the_page_gives_the_figures_to_whoever_has_a_token(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from bulkremove.config import DEFAULT_NIGHT, Night, Settings, load
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing, FileRefused, JobBusy, SettingsError
 from bulkremove.domain.job import APPROVAL_SECONDS, EndReason, FrontEnd, JobState
+from bulkremove.domain.permissions import EVERY_ACCOUNT
 from bulkremove.domain.planner import plan
 from bulkremove.domain.row import Status
 from bulkremove.platform.local_time import local
@@ -242,7 +243,7 @@ async def test_a_held_plan_runs_after_one_approval_and_never_before(tmp_path: Pa
         found = await one.run()
         assert [(held.id, JobState.FINISHED)] == [(job.id, job.state) for job in found.ran]
         assert "kim" == (await one.job()).confirmed_by
-        assert "approved" in [entry.act for entry in await one.app.audit.newest(20)]
+        assert "approved" in [entry.act for entry in await one.app.audit.newest(20, EVERY_ACCOUNT)]
 
 
 async def test_a_forgotten_plan_expires_after_seven_days_and_says_so(tmp_path: Path) -> None:
@@ -500,7 +501,7 @@ async def test_a_scheduled_plan_is_named_with_its_day_everywhere(tmp_path: Path)
         assert job.due_at is not None
         assert [job] == await one.app.jobs.all(JobState.SCHEDULED)
         assert ["larger.csv"] == [held.source for held in await one.app.jobs.all(JobState.HELD)]
-        _, jobs, _ = await one.app.context.storage.jobs.counts(one.app.settings.host)
+        _, jobs, _ = await one.app.context.storage.jobs.counts(one.app.settings.host, EVERY_ACCOUNT)
         assert (1, 1) == (jobs["scheduled"], jobs["held"])
         with pytest.raises(ConsentMissing, match="is scheduled for "):
             await run(one.app, job)

@@ -26,6 +26,7 @@ from bulkremove.app.notices import Notifier
 from bulkremove.cli.exit_codes import of_nightly_run
 from bulkremove.domain.errors import NoticeFailed, SettingsError
 from bulkremove.domain.job import JobState
+from bulkremove.domain.permissions import EVERY_ACCOUNT
 from bulkremove.storage import SqliteStorage
 from tests.cli_fixtures import Bulkremove, environment
 from tests.nightly_fixtures import NightlySite, nightly_site
@@ -67,7 +68,7 @@ async def test_a_night_is_told_by_mail_with_its_report_attached(tmp_path: Path, 
         await one.run()
         await one.run()
         job = (await one.job()).id
-        chain = {entry.hash for entry in await one.app.audit.newest(100)}
+        chain = {entry.hash for entry in await one.app.audit.newest(100, EVERY_ACCOUNT)}
     (mail,) = box.mails
     assert ": finished: leavers.csv: removed 5. Nothing to do" in mail["Subject"]
     body = mail.get_body(("plain", "html"))

@@ -17,6 +17,7 @@ from bulkremove.app.daily_cap import removals_today
 from bulkremove.config import Settings, load
 from bulkremove.domain.errors import LocalFileFailed, OtherHomeSends, SettingsError
 from bulkremove.domain.job import FrontEnd
+from bulkremove.domain.plan import OtherJob
 from bulkremove.platform.sending_homes import claim_limits
 from bulkremove.reading.options import ReadOptions
 from bulkremove.zoho.accounts import VARIABLES, AccountStore, Credentials
@@ -196,7 +197,7 @@ async def test_rows_that_a_client_of_the_same_organisation_may_send_are_left_out
         first = await stored(app, await app.plans.preview(file, name="f.csv", options=ReadOptions()), tmp_path)
     with closing(app_of(home, "b")) as app:
         preview = await app.plans.preview(file, name="f.csv", options=ReadOptions())
-        assert (0, [first.id]) == (preview.plan.removals, [*preview.plan.open_in])
+        assert (0, [OtherJob(first.id, "a")]) == (preview.plan.removals, [*preview.plan.open_in])
     with closing(app_of(home, "c")) as app:
         stranger = await stored(app, await app.plans.preview(file, name="f.csv", options=ReadOptions()), tmp_path)
         assert 3 == (await app.jobs.tally(stranger)).open

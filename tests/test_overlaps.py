@@ -16,6 +16,7 @@ from bulkremove.app import App
 from bulkremove.domain.errors import ConsentMissing, ReportFailed
 from bulkremove.domain.job import APPROVAL_SECONDS, EndReason, FrontEnd, Job, JobState
 from bulkremove.domain.permissions import Role
+from bulkremove.domain.plan import OtherJob
 from bulkremove.domain.row import Status
 from bulkremove.engine.progress import Progress, Stop
 from bulkremove.reading.options import ReadOptions
@@ -150,7 +151,7 @@ async def test_two_account_names_of_one_client_are_one_account(tmp_path: Path) -
             job = await planned(app, tmp_path, 6)
         with closing(application({**environ, "BULKREMOVE_ACCOUNT": "second"})) as app:
             preview = await app.plans.preview(tmp_path / "f.csv", name="f.csv", options=ReadOptions())
-            assert ({job.id: 6}, 0) == (preview.plan.open_in, preview.plan.removals)
+            assert ({OtherJob(job.id, "first"): 6}, 0) == (preview.plan.open_in, preview.plan.removals)
 
 
 async def test_a_held_plan_that_has_expired_keeps_no_rows(tmp_path: Path) -> None:
@@ -161,7 +162,7 @@ async def test_a_held_plan_that_has_expired_keeps_no_rows(tmp_path: Path) -> Non
 
         async def plan() -> Mapping[str, int]:
             preview = await one.app.plans.preview(tmp_path / "f.csv", name="f.csv", options=ReadOptions())
-            return preview.plan.open_in
+            return {job.id: rows for job, rows in preview.plan.open_in.items()}
 
         assert {(await one.job()).id: 4} == await plan()
         one.clock.ahead = APPROVAL_SECONDS + 60.0

@@ -18,7 +18,7 @@ from bulkremove.config import Settings, load
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing, SettingsError, UserError
 from bulkremove.domain.job import APPROVAL_SECONDS, JobState
-from bulkremove.domain.permissions import Right, Role, may
+from bulkremove.domain.permissions import EVERY_ACCOUNT, Access, Right, Role
 from bulkremove.domain.row import Status
 from bulkremove.platform.system_clock import SystemClock
 from bulkremove.reading.options import ReadOptions
@@ -50,7 +50,10 @@ def app(tmp_path: Path) -> Iterator[App]:
 
 
 def test_each_role_may_what_the_one_below_it_may() -> None:
-    rights = [{right for right in Right if may(role, right)} for role in (Role.PREPARER, Role.APPROVER, Role.ADMIN)]
+    rights = [
+        {right for right in Right if Access.everywhere(role).may(right, "any")}
+        for role in (Role.PREPARER, Role.APPROVER, Role.ADMIN)
+    ]
     assert rights[0] < rights[1] < rights[2] == set(Right)
     assert Right.APPROVE not in rights[0]
 
@@ -73,7 +76,7 @@ def test_users_are_added_listed_and_removed_and_no_password_is_ever_shown(progra
 @pytest.mark.parametrize("password", ["", "short", "x" * 201])
 async def test_a_password_that_is_too_short_or_too_long_is_refused(app: App, password: str) -> None:
     with pytest.raises(UserError, match="12 to 200"):
-        await app.users.add_user("jo", Role.ADMIN, password, by="a test")
+        await app.users.add_user("jo", Access.everywhere(Role.ADMIN), password, by="a test")
     assert [] == await app.users.all()
 
 
@@ -82,14 +85,14 @@ async def test_a_password_that_is_too_short_or_too_long_is_refused(app: App, pas
 )
 async def test_a_password_that_is_easily_guessed_is_refused(app: App, password: str) -> None:
     with pytest.raises(UserError, match="easily guessed"):
-        await app.users.add_user("christopher", Role.ADMIN, password, by="a test")
+        await app.users.add_user("christopher", Access.everywhere(Role.ADMIN), password, by="a test")
     assert [] == await app.users.all()
 
 
 async def test_one_person_has_one_name_in_whatever_letter_case(app: App) -> None:
-    await app.users.add_user("Kim", Role.ADMIN, PASSWORD, by="a test")
+    await app.users.add_user("Kim", Access.everywhere(Role.ADMIN), PASSWORD, by="a test")
     with pytest.raises(UserError, match="already"):
-        await app.users.add_user("kim", Role.APPROVER, PASSWORD, by="a test")
+        await app.users.add_user("kim", Access.everywhere(Role.APPROVER), PASSWORD, by="a test")
     known = await app.users.sign_in("KIM", PASSWORD)
     assert known is not None
     assert "Kim" == known.name, "four_eyes compares names"
@@ -100,13 +103,15 @@ async def test_one_person_has_one_name_in_whatever_letter_case(app: App) -> None
 async def test_failed_sign_ins_are_counted_and_do_not_fill_the_audit_log(tmp_path: Path) -> None:
     clock = LateClock()
     with closing(App(Settings(tmp_path), environ={}, clock=clock)) as app:
-        await app.users.add_user("jo", Role.ADMIN, PASSWORD, by="a test")
+        await app.users.add_user("jo", Access.everywhere(Role.ADMIN), PASSWORD, by="a test")
         for name in ("jo", "al", "bo") * 5:
             assert await app.users.sign_in(name, "wrong") is None
         clock.ahead = 3601.0
         assert await app.users.sign_in("al", "wrong") is None
         assert await app.users.sign_in("jo", PASSWORD) is not None
-        entries = [(entry.actor, entry.act, dict(entry.facts)) for entry in await app.audit.newest(10)][:-1]
+        entries = [(entry.actor, entry.act, dict(entry.facts)) for entry in await app.audit.newest(10, EVERY_ACCOUNT)][
+            :-1
+        ]
     assert [
         ("jo", "signed_in", {"failed_before": 4}),
         ("an unknown name", "sign_in_failed", {"failed_before": 9}),
@@ -118,7 +123,7 @@ async def test_failed_sign_ins_are_counted_and_do_not_fill_the_audit_log(tmp_pat
 @pytest.mark.parametrize("name", ["", " jo", "jo\n", "../jo", "x" * 65, "jö"])
 async def test_a_name_that_could_be_misread_is_refused(app: App, name: str) -> None:
     with pytest.raises(UserError, match="no user name"):
-        await app.users.add_user(name, Role.ADMIN, PASSWORD, by="a test")
+        await app.users.add_user(name, Access.everywhere(Role.ADMIN), PASSWORD, by="a test")
 
 
 def test_a_token_is_shown_once_and_kept_as_a_digest(program: Bulkremove) -> None:
@@ -135,8 +140,8 @@ def test_a_token_is_shown_once_and_kept_as_a_digest(program: Bulkremove) -> None
 
 
 async def test_a_wrong_name_and_a_wrong_password_are_the_same_answer(app: App) -> None:
-    await app.users.add_user("jo", Role.ADMIN, PASSWORD, by="a test")
-    assert SessionUser("jo", Role.ADMIN, "") != await app.users.sign_in("jo", "wrong")
+    await app.users.add_user("jo", Access.everywhere(Role.ADMIN), PASSWORD, by="a test")
+    assert SessionUser("jo", Access.everywhere(Role.ADMIN), "") != await app.users.sign_in("jo", "wrong")
     assert await app.users.sign_in("jo", "wrong") is None
     assert await app.users.sign_in("al", PASSWORD) is None
     longest = "a long sentence that nobody guesses " * 5 + "x" * 20
@@ -148,7 +153,7 @@ async def test_a_wrong_name_and_a_wrong_password_are_the_same_answer(app: App) -
 
 
 async def test_sessions_end_by_idleness_and_by_age(app: App) -> None:
-    await app.users.add_user("jo", Role.ADMIN, PASSWORD, by="a test")
+    await app.users.add_user("jo", Access.everywhere(Role.ADMIN), PASSWORD, by="a test")
     known = await app.users.sign_in("jo", PASSWORD)
     now = 0.0
     sessions = Sessions(app.users, users=True, clock=lambda: now)
@@ -179,7 +184,7 @@ class Guesser:
 
     async def guess(self, source: str, *, right: bool = False) -> bool:
         async def sign_in() -> SessionUser | None:
-            return SessionUser("jo", Role.ADMIN, "") if right else None
+            return SessionUser("jo", Access.everywhere(Role.ADMIN), "") if right else None
 
         return await self.sign_ins.attempt(source, sign_in) is not None
 
@@ -246,7 +251,7 @@ async def test_a_known_browser_does_not_wait_for_strangers(tmp_path: Path) -> No
         await guesser.guess("another", right=True)
 
     async def right() -> SessionUser | None:
-        return SessionUser("jo", Role.ADMIN, "")
+        return SessionUser("jo", Access.everywhere(Role.ADMIN), "")
 
     assert await guesser.sign_ins.attempt("10.0.1.1", right, browser=mark) is not None
     release.set()
@@ -260,7 +265,7 @@ async def test_a_known_browser_does_not_wait_for_strangers(tmp_path: Path) -> No
 
 async def test_what_was_typed_as_a_name_may_be_a_password_and_is_not_kept(app: App) -> None:
     assert await app.users.sign_in("my secret password", "x") is None
-    assert "secret" not in str(await app.audit.newest(10))
+    assert "secret" not in str(await app.audit.newest(10, EVERY_ACCOUNT))
 
 
 async def test_two_servers_on_one_home_would_harm_each_other(app: App) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from bulkremove.app import App, Preview, SandboxOptions
 from bulkremove.config import Settings
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.job import EndReason, Job
+from bulkremove.domain.permissions import EVERY_ACCOUNT
 from bulkremove.domain.row import Status
 from bulkremove.engine.progress import Stop
 from bulkremove.reading.options import ReadOptions
@@ -42,7 +44,7 @@ async def stopped(app: App, folder: Path) -> tuple[Job, Path]:
 async def given_back(app: App, report: Path) -> Preview:
     """Its plan, which does not depend on where it was read."""
     preview = await app.plans.preview(report, name="old.csv", options=ReadOptions())
-    other = await app.plans.preview_in_subprocess(report, name="old.csv", options=ReadOptions())
+    other = await app.plans.preview_in_subprocess(report, name="old.csv", options=ReadOptions(), seen=EVERY_ACCOUNT)
     assert preview.plan.fingerprint == other.plan.fingerprint
     return preview
 
@@ -79,7 +81,7 @@ async def test_a_column_that_was_moved_without_the_others_is_refused(app: App, t
             line[moved] = cell
     with report.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([heading, *lines])
-    for read in (app.plans.preview, app.plans.preview_in_subprocess):
+    for read in (app.plans.preview, partial(app.plans.preview_in_subprocess, seen=EVERY_ACCOUNT)):
         with pytest.raises(FileRefused, match=f"it has other ids than row [45] of job {job.id}") as refused:
             await read(report, name="old.csv", options=ReadOptions())
         assert "478346" not in str(refused.value), "at night it is kept as a reason and sent in a notice"

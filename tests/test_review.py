@@ -20,7 +20,7 @@ from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing, JobNotFound, NotAuthorized, ReportFailed, SettingsError
 from bulkremove.domain.job import APPROVAL_SECONDS, CONSENT_SECONDS, EndReason, FrontEnd, Job, JobState
-from bulkremove.domain.permissions import Role
+from bulkremove.domain.permissions import EVERY_ACCOUNT, Role
 from bulkremove.domain.row import Roles, Status
 from bulkremove.engine.progress import Progress
 from bulkremove.reading.options import ReadOptions
@@ -455,7 +455,7 @@ async def test_a_pause_of_a_job_that_stopped_for_another_reason_is_kept_and_reco
         await run(app, job, stop=stop)
         paused = await app.stopping.pause(job.id, by="kim")
         assert (EndReason.PAUSED, "kim paused it. Stopped by Ctrl-C.") == (paused.reason_code, paused.reason)
-        assert "paused" == (await app.audit.newest(1))[0].act
+        assert "paused" == (await app.audit.newest(1, EVERY_ACCOUNT))[0].act
         with pytest.raises(JobNotFound):
             await app.jobs.newest_unfinished(job.account, job.client, job.host)
 

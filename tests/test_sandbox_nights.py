@@ -21,6 +21,7 @@ from bulkremove.cli.exit_codes import of_nightly_run
 from bulkremove.config import DEFAULT_NIGHT
 from bulkremove.domain.errors import ConsentMissing, SettingsError
 from bulkremove.domain.job import APPROVAL_SECONDS, FrontEnd, JobState
+from bulkremove.domain.permissions import EVERY_ACCOUNT
 from bulkremove.domain.row import Status
 from bulkremove.reading.options import ReadOptions
 from tests.nightly_fixtures import NightlySite, nightly_site
@@ -131,7 +132,7 @@ async def records(one: NightlySite) -> tuple[object, ...]:
         await nightly.sizes(client, host, night=DEFAULT_NIGHT, before=one.clock.wall(), count=10),
         newest and newest.id,
         await removals_today(one.app.context, client, host),
-        replace(await one.app.retention.figures(), accounts={}),
+        replace(await one.app.retention.figures(EVERY_ACCOUNT), accounts={}),
     )
 
 

@@ -6,7 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,10 +15,10 @@ import pytest
 
 from bulkremove.domain.attempt import LookupResult, Note, Outcome, PendingRow, Permit
 from bulkremove.domain.clock import Epoch, Monotonic, later
-from bulkremove.domain.errors import ConsentMissing, JobBusy, JobNotFound, JournalFailed
+from bulkremove.domain.errors import ConsentMissing, JobBusy, JobNotFound, JournalFailed, UserError
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState, Tally
 from bulkremove.domain.ledger import Ledger
-from bulkremove.domain.permissions import Role
+from bulkremove.domain.permissions import EVERY_ACCOUNT, Access, Role
 from bulkremove.domain.plan import PlannedRow, ProtectedLearners
 from bulkremove.domain.row import UNSETTLED, Exclusion, Removal, Roles, Row, RowState, Status
 from bulkremove.domain.wording import Wording
@@ -168,7 +168,9 @@ async def test_a_stored_plan_gives_back_every_text_of_its_cells(storage: Storage
     first, second = await storage.rows.export(await storage.jobs.get("job"), list)
     assert ("1", "2", "0", CELLS[3]) == first.cells
     assert (Status.INVALID, "The learner id is no number.", CELLS) == (second.status, second.detail, second.cells)
-    assert [(1, "jo", "looked")] == [(one.id, one.actor, one.act) for one in await storage.audit.newest(5)]
+    assert [(1, "jo", "looked")] == [
+        (one.id, one.actor, one.act) for one in await storage.audit.newest(5, EVERY_ACCOUNT)
+    ]
     assert Tally({Status.INVALID: 1}, 1) == await storage.rows.tally("job")
 
 
@@ -182,12 +184,15 @@ async def test_a_plan_that_is_being_stored_is_seen_by_nobody_until_it_is_whole(s
             yield row
 
     async def look() -> object:
-        jobs = await storage.jobs.page(), await storage.jobs.page(states=[JobState.READY])
+        jobs = (
+            await storage.jobs.page(accounts=EVERY_ACCOUNT),
+            await storage.jobs.page(accounts=EVERY_ACCOUNT, states=[JobState.READY]),
+        )
         return (
             jobs,
             await storage.jobs.newest_unfinished("default", "", "people.zoho.com"),
             await storage.jobs.abandoned(),
-            await storage.audit.newest(1),
+            await storage.audit.newest(1, EVERY_ACCOUNT),
         )
 
     loop = asyncio.get_running_loop()
@@ -195,7 +200,7 @@ async def test_a_plan_that_is_being_stored_is_seen_by_nobody_until_it_is_whole(s
     assert [(([], []), None, ["job"], [])] == seen
     assert [] == await storage.jobs.abandoned()
     assert 2500 == (await storage.rows.tally("job")).open
-    assert ["job"] == [one.id for one in await storage.jobs.page()]
+    assert ["job"] == [one.id for one in await storage.jobs.page(accounts=EVERY_ACCOUNT)]
 
 
 async def test_what_is_left_of_a_plan_that_was_never_stored_whole_is_removed(storage: Storage) -> None:
@@ -225,11 +230,11 @@ async def test_the_jobs_come_newest_first_a_page_at_a_time_and_by_state(storage:
     for number in range(5):
         state = JobState.HELD if number == 3 else JobState.READY
         await storage.jobs.create(job(f"job-{number}", state, at=float(number)), planned(number))
-    assert ["job-4", "job-3"] == [one.id for one in await storage.jobs.page(limit=2)]
-    assert ["job-2", "job-1"] == [one.id for one in await storage.jobs.page(limit=2, offset=2)]
-    assert ["job-3"] == [one.id for one in await storage.jobs.page(states=[JobState.HELD])]
-    assert [] == await storage.jobs.page(source="G")
-    assert 5 == len(await storage.jobs.page(source="F"))
+    assert ["job-4", "job-3"] == [one.id for one in await storage.jobs.page(accounts=EVERY_ACCOUNT, limit=2)]
+    assert ["job-2", "job-1"] == [one.id for one in await storage.jobs.page(accounts=EVERY_ACCOUNT, limit=2, offset=2)]
+    assert ["job-3"] == [one.id for one in await storage.jobs.page(accounts=EVERY_ACCOUNT, states=[JobState.HELD])]
+    assert [] == await storage.jobs.page(accounts=EVERY_ACCOUNT, source="G")
+    assert 5 == len(await storage.jobs.page(accounts=EVERY_ACCOUNT, source="F"))
     assert {"job-1": 1, "job-4": 4} == {
         name: tally.open for name, tally in (await storage.rows.tallies(["job-1", "job-4"])).items()
     }
@@ -266,12 +271,12 @@ async def test_a_check_that_refuses_leaves_everything_as_it_was(storage: Storage
     with pytest.raises(ConsentMissing, match="Not job"):
         await storage.jobs.release("job", refuse, ACT, by="kim", at=Epoch(7.0))
     assert JobState.HELD is (await storage.jobs.get("job")).state
-    assert [] == await storage.audit.newest(5)
+    assert [] == await storage.audit.newest(5, EVERY_ACCOUNT)
     released = await storage.jobs.release("job", lambda one: None, ACT, by="kim", at=Epoch(7.0))
     assert released is not None
     assert (JobState.READY, "kim") == (released.state, released.confirmed_by)
     assert await storage.jobs.release("job", lambda one: None, ACT, by="kim", at=Epoch(7.0)) is None
-    assert 1 == len(await storage.audit.newest(5))
+    assert 1 == len(await storage.audit.newest(5, EVERY_ACCOUNT))
 
 
 async def test_the_end_of_a_job_settles_its_open_rows_at_once(storage: Storage) -> None:
@@ -290,8 +295,8 @@ async def test_the_end_of_a_job_settles_its_open_rows_at_once(storage: Storage) 
     assert 1 == await storage.rows.unknown_without_note("job")
     assert await storage.rows.add_note("job", first.number, Note(Epoch(10.0), "jo", "gone"), ACT)
     assert 0 == await storage.rows.unknown_without_note("job")
-    assert ({"unknown": 1, "not_sent": 2}, {"cancelled": 1}, 0) == await storage.jobs.counts("h")
-    assert ({}, {}, 0) == await storage.jobs.counts("sandbox")
+    assert ({"unknown": 1, "not_sent": 2}, {"cancelled": 1}, 0) == await storage.jobs.counts("h", EVERY_ACCOUNT)
+    assert ({}, {}, 0) == await storage.jobs.counts("sandbox", EVERY_ACCOUNT)
     assert 0 == await storage.erasure.open_rows_of("1")
 
 
@@ -348,13 +353,16 @@ async def test_an_erased_learner_stands_in_no_row_that_is_not_sent_any_more(stor
         return Act("jo", "forgot", {"rows": count}, Epoch(1.0))
 
     assert not await storage.erasure.erase("4711", record)
-    assert ([], "") == (await storage.audit.newest(1), await storage.generation())
+    assert ([], "") == (await storage.audit.newest(1, EVERY_ACCOUNT), await storage.generation())
     (open_row,) = await rows(storage, "new")
     assert ("4711", 1) == (open_row.removal.learner, len(open_row.attempts))
     await storage.jobs.cancel("new", lambda one: None, end(JobState.CANCELLED))
     assert {"old": 2, "new": 1} == await storage.erasure.rows_of("4711")
     assert await storage.erasure.erase("4711", record)
-    assert ("forgot", {"rows": 3}) == ((await storage.audit.newest(1))[0].act, (await storage.audit.newest(1))[0].facts)
+    assert ("forgot", {"rows": 3}) == (
+        (await storage.audit.newest(1, EVERY_ACCOUNT))[0].act,
+        (await storage.audit.newest(1, EVERY_ACCOUNT))[0].facts,
+    )
     first_generation = await storage.generation()
     assert {} == await storage.erasure.rows_of("4711")
     first, second, third = await storage.rows.export(await storage.jobs.get("old"), list)
@@ -499,29 +507,47 @@ async def test_a_job_s_responses_are_counted_by_kind(storage: Storage) -> None:
 
 
 async def test_users_and_tokens_change_together_with_their_audit_entries(storage: Storage) -> None:
-    assert await storage.users.add_user(User("jo", Role.ADMIN, Epoch(1.0)), "hash", ACT)
-    assert not await storage.users.add_user(User("jo", Role.PREPARER, Epoch(2.0)), "other", ACT)
-    assert not await storage.users.add_user(User("JO", Role.PREPARER, Epoch(2.0)), "other", ACT)
-    assert UserCredentials("jo", Role.ADMIN, "hash") == await storage.users.credentials("Jo")
+    admin, preparer = Access.everywhere(Role.ADMIN), Access({"school": Role.PREPARER, "a.b": Role.APPROVER})
+    assert await storage.users.add_user(User("jo", admin, Epoch(1.0)), "hash", ACT)
+    assert not await storage.users.add_user(User("jo", preparer, Epoch(2.0)), "other", ACT)
+    assert not await storage.users.add_user(User("JO", preparer, Epoch(2.0)), "other", ACT)
+    assert UserCredentials("jo", admin, "hash") == await storage.users.credentials("Jo")
     assert await storage.users.set_password("jO", "another", ACT, one_time=True)
-    assert UserCredentials("jo", Role.ADMIN, "another", one_time=True) == await storage.users.credentials("jo")
+    assert UserCredentials("jo", admin, "another", one_time=True) == await storage.users.credentials("jo")
     assert not await storage.users.set_password("al", "another", ACT)
-    assert await storage.users.remove_user("JO", ACT)
-    assert [] == await storage.users.users()
-    token = Token("t", "hr", Role.PREPARER, "kim", Epoch(1.0), None)
+    assert await storage.users.set_access("JO", preparer, lambda before, after: None, ACT)
+    assert not await storage.users.set_access("al", preparer, lambda before, after: None, ACT)
+    token, other = (
+        Token("t", "hr", preparer, "kim", Epoch(1.0), None),
+        Token("o", "hr", preparer, "Jo", Epoch(1.0), None),
+    )
     await storage.users.add_token(token, "digest", ACT)
+    await storage.users.add_token(other, "other", ACT)
+    assert ["jo", "token hr", "token hr"] == await storage.users.withdraw_account("a.b", ACT)
+    assert [] == await storage.users.withdraw_account("a", ACT)
+    token, (jo,) = replace(token, access=Access({"school": Role.PREPARER})), await storage.users.users()
+    assert token.access == jo.access
+
+    def refuse(before: Collection[User], after: Collection[User]) -> None:
+        assert ([jo], []) == (before, after)
+        raise UserError("no")
+
+    with pytest.raises(UserError):
+        await storage.users.remove_user("JO", refuse, ACT, at=Epoch(2.0))
+    assert await storage.users.remove_user("JO", lambda before, after: None, ACT, at=Epoch(2.0))
+    assert ([], None) == (await storage.users.users(), await storage.users.token_of("other"))
     assert token == await storage.users.token_of("digest")
     assert await storage.users.revoke_token("t", ACT, at=Epoch(3.0))
     assert await storage.users.token_of("digest") is None
-    assert [3.0] == [one.revoked_at for one in await storage.users.tokens()]
-    assert 5 == (await storage.audit.verify()).entries
+    assert [2.0, 3.0] == [one.revoked_at for one in await storage.users.tokens()]
+    assert 8 == (await storage.audit.verify()).entries
 
 
 async def test_the_chain_of_the_audit_log_holds_over_many_pages(storage: Storage) -> None:
     await storage.audit.append(*[ACT] * 2100)
     checked = await storage.audit.verify()
     assert (2100, None) == (checked.entries, checked.broken)
-    (last,) = await storage.audit.newest(1)
+    (last,) = await storage.audit.newest(1, EVERY_ACCOUNT)
     assert last.hash == checked.head
 
 
@@ -662,7 +688,7 @@ async def test_a_request_reaches_the_present_holder_and_no_later_one(storage: St
         assert cancel == await storage.claims.stop_request("job")
     async with storage.claims.hold("job"):
         assert await storage.claims.stop_request("job") is None
-    assert 3 == len(await storage.audit.newest(10))
+    assert 3 == len(await storage.audit.newest(10, EVERY_ACCOUNT))
 
 
 def test_a_claim_outlives_the_event_loop_in_which_it_was_taken(storage: Storage, another: Open) -> None:
@@ -833,10 +859,10 @@ async def test_a_wording_is_accepted_on_its_evidence_and_withdrawn_by_a_note_of_
         with pytest.raises(ConsentMissing):
             await storage.wordings.accept("job", number, decide)
     assert ("", None) == (seen[0] and seen[0].gone_by, seen[1])
-    assert [] == await storage.audit.newest(5)
+    assert [] == await storage.audit.newest(5, EVERY_ACCOUNT)
     accepted = await storage.wordings.accept("job", 2, decide)
     assert accepted == await storage.wordings.accept("job", 2, decide)
-    assert 1 == len(await storage.audit.newest(5))
+    assert 1 == len(await storage.audit.newest(5, EVERY_ACCOUNT))
     assert ([accepted], []) == (
         await storage.wordings.accepted("c", "h"),
         await storage.wordings.accepted("another", "h"),

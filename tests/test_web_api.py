@@ -181,7 +181,7 @@ async def test_a_revoked_token_and_a_cookie_open_no_door(tmp_path: Path) -> None
         assert 401 == (await visitor.get(f"{PREFIX}/jobs")).status  # signed in on the page
         headers = await one.program(Role.ADMIN)
         assert 200 == (await Program(visitor, headers).get("/jobs")).status
-        await one.app.users.revoke_token((await one.app.users.tokens())[0].id, by="a test")
+        await one.app.tokens.revoke((await one.app.tokens.all())[0].id, by="a test")
         assert 401 == (await Program(visitor, headers).get("/jobs")).status
 
 

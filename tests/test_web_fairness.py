@@ -12,7 +12,7 @@ from aiohttp import web
 from bulkremove.app import App
 from bulkremove.config import Settings
 from bulkremove.domain.errors import FileRefused
-from bulkremove.domain.permissions import Role
+from bulkremove.domain.permissions import EVERY_ACCOUNT, Role
 from bulkremove.web.fair_share import FairShare
 from bulkremove.web.uploads import Uploads
 from tests.web_fixtures import CREDENTIALS, running_site, until
@@ -27,14 +27,15 @@ def app(tmp_path: Path) -> Any:
 
 def test_the_waiting_plans_of_others_are_never_pushed_out(app: App) -> None:
     uploads = Uploads(app)
-    mine = uploads.of_job("20261123-abcd", unknown_checked=False, source="leavers.csv", by="jo")
+    mine = uploads.of_job("20261123-abcd", account="default", unknown_checked=False, source="leavers.csv", by="jo")
     theirs = [
-        uploads.of_job("20261123-abcd", unknown_checked=False, source="flood.csv", by="mallory") for _ in range(120)
+        uploads.of_job("20261123-abcd", account="default", unknown_checked=False, source="flood.csv", by="mallory")
+        for _ in range(120)
     ]
-    assert uploads.get(mine.id) is mine
-    assert theirs[-1] in uploads.waiting()
+    assert uploads.get(mine.id, EVERY_ACCOUNT) is mine
+    assert theirs[-1] in uploads.waiting(EVERY_ACCOUNT)
     with pytest.raises(web.HTTPNotFound):
-        uploads.get(theirs[0].id)
+        uploads.get(theirs[0].id, EVERY_ACCOUNT)
 
 
 async def test_slow_files_of_one_person_do_not_hold_up_the_read_of_another(
@@ -48,10 +49,12 @@ async def test_slow_files_of_one_person_do_not_hold_up_the_read_of_another(
         raise FileRefused("read")
 
     monkeypatch.setattr(app.plans, "retry", slow_for_mallory)
-    flood = [uploads.of_job("slow", unknown_checked=False, source="flood", by="mallory") for _ in range(6)]
+    flood = [
+        uploads.of_job("slow", account="default", unknown_checked=False, source="flood", by="mallory") for _ in range(6)
+    ]
     tasks = [asyncio.create_task(uploads.preview(one, by="mallory")) for one in flood]
     await asyncio.sleep(0)
-    mine = uploads.of_job("quick", unknown_checked=False, source="mine", by="jo")
+    mine = uploads.of_job("quick", account="default", unknown_checked=False, source="mine", by="jo")
     with pytest.raises(FileRefused, match="read"):
         await asyncio.wait_for(uploads.preview(mine, by="jo"), 10)
     gate.set()

@@ -15,7 +15,7 @@ import pytest
 from bulkremove.app.job_supervisor import CLOSED
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import Job, JobState
-from bulkremove.domain.permissions import Role
+from bulkremove.domain.permissions import EVERY_ACCOUNT, Role
 from bulkremove.domain.row import Roles, Status
 from bulkremove.reading.options import ReadOptions
 from bulkremove.web import uploads
@@ -450,7 +450,7 @@ async def test_who_says_how_a_file_is_read_shapes_its_plan_too(tmp_path: Path) -
         fields = {"plan": changed.text.partition('name="plan" value="')[2][:64] or "x", "number": "1"}
         assert "somebody else must confirm" in changed.text
         assert 409 == (await other.post(f"{plan.url}/confirm", **fields)).status
-        acts = [entry.act for entry in await one.app.audit.newest(10)]
+        acts = [entry.act for entry in await one.app.audit.newest(10, EVERY_ACCOUNT)]
         assert ["confirmation_refused", "read", "read", "uploaded"] == [act for act in acts if "sign" not in act][:4]
 
 
@@ -550,7 +550,7 @@ async def test_nothing_that_the_person_did_is_missing_from_the_audit_log(tmp_pat
         job = await confirmed(visitor, triples(100))
 
         async def acts() -> list[str]:
-            return [entry.act for entry in reversed(await one.app.audit.newest(100))]
+            return [entry.act for entry in reversed(await one.app.audit.newest(100, EVERY_ACCOUNT))]
 
         async def runs() -> bool:
             return (await acts())[-1] == "run"

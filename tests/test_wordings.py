@@ -6,6 +6,7 @@ import contextlib
 import json
 import sqlite3
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from bulkremove.domain.attempt import LookupResult, Reply
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import Job, JobState
+from bulkremove.domain.permissions import EVERY_ACCOUNT
 from bulkremove.domain.row import Status
 from bulkremove.domain.wording import Wording, is_acceptable
 from bulkremove.reading.options import ReadOptions
@@ -82,7 +84,7 @@ async def test_accepted_words_prove_the_removals_of_plans_made_after_that(tmp_pa
         )
         assert accepted == await app.wordings.accept(job.id, 2, by="jo"), "an earlier acceptance stays"
         assert [] == await app.wordings.offered(job)
-        assert 1 == sum(entry.act == "wording_accepted" for entry in await app.audit.newest(50))
+        assert 1 == sum(entry.act == "wording_accepted" for entry in await app.audit.newest(50, EVERY_ACCOUNT))
         after = await app.plans.preview(tmp_path / "f.csv", name="f.csv", options=ReadOptions())
         assert (WORDING,) == after.plan.accepted_wordings
         assert [{"http_status": 200, "code": "200", "message": WORDS}] == after.as_json()["accepted_wordings"]
@@ -107,11 +109,11 @@ async def test_doctor_and_audit_log_name_it_and_withdrawing_ends_it_for_stored_j
         assert words["answers"].startswith(f"kim accepted {WORDING} on ")
         waiting = await planned(app, tmp_path, 2, first=4)
         assert (WORDING,) == (await app.jobs.find(waiting.id)).accepted_wordings
-        await app.wordings.withdraw(accepted.number, by="jo")
+        await app.wordings.withdraw(accepted.number, job=None, by="jo")
         assert [] == await app.wordings.all()
         with pytest.raises(ConsentMissing, match="no accepted wording"):
-            await app.wordings.withdraw(accepted.number, by="jo")
-        assert "wording_withdrawn" in [entry.act for entry in await app.audit.newest(5)]
+            await app.wordings.withdraw(accepted.number, job=None, by="jo")
+        assert "wording_withdrawn" in [entry.act for entry in await app.audit.newest(5, EVERY_ACCOUNT)]
         ended = await run(app, waiting)
         assert (JobState.PAUSED, 0) == (ended.job.state, ended.tally[Status.REMOVED])
 
@@ -167,8 +169,8 @@ async def test_a_report_that_was_written_before_a_withdrawal_proves_nothing_any_
         assert ended.report is not None
         report = await app.plans.preview(ended.report, name="report.csv", options=ReadOptions())
         assert all(": removed." in exclusion.detail for exclusion in report.plan.excluded.values())
-        await app.wordings.withdraw(accepted.number, by="jo")
-        for preview in (app.plans.preview, app.plans.preview_in_subprocess):
+        await app.wordings.withdraw(accepted.number, job=None, by="jo")
+        for preview in (app.plans.preview, partial(app.plans.preview_in_subprocess, seen=EVERY_ACCOUNT)):
             plan = (await preview(ended.report, name="report.csv", options=ReadOptions())).plan
             assert 0 == plan.removals
             assert [f"Unknown in job {ended.job.id}: look this learner up in Zoho People"] * 2 == [
@@ -184,7 +186,7 @@ async def test_an_erased_row_that_only_the_words_proved_becomes_unknown_with_the
         accepted = await app.wordings.accept(job.id, 2, by="kim")
         ended = await run(app, await planned(app, tmp_path, 2, first=4))
         await app.retention.forget(await app.retention.find_learner(learner(4)), by="kim")
-        await app.wordings.withdraw(accepted.number, by="jo")
+        await app.wordings.withdraw(accepted.number, job=None, by="jo")
         assert 2 == (await app.jobs.tally(ended.job))[Status.UNKNOWN]
 
 
@@ -206,7 +208,9 @@ async def test_a_learner_who_is_still_there_withdraws_it_at_once(tmp_path: Path)
         (event,) = [text for _, name, text in await app.jobs.events(ended.job) if name == "wording_withdrawn"]
         assert event.startswith(why)
         assert event.endswith("Rows that have become unknown: 2.")
-        assert ("kim", "wording_withdrawn") in [(entry.actor, entry.act) for entry in await app.audit.newest(2)]
+        assert ("kim", "wording_withdrawn") in [
+            (entry.actor, entry.act) for entry in await app.audit.newest(2, EVERY_ACCOUNT)
+        ]
         with pytest.raises(ConsentMissing, match="still there"):
             await app.wordings.accept(job.id, 2, by="kim")
 

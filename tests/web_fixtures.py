@@ -19,7 +19,7 @@ from bulkremove.app import App, SandboxOptions
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Clock
-from bulkremove.domain.permissions import Role
+from bulkremove.domain.permissions import Access, Role
 from bulkremove.web.connections import listening
 from bulkremove.web.login_throttle import SignInThrottle
 from bulkremove.web.security import Address
@@ -128,9 +128,10 @@ class RunningSite:
         async with self.visitor(known=False) as first, self.visitor(known=False) as second:
             yield first, second
 
-    async def program(self, role: Role, *, owner: str = "") -> dict[str, str]:
+    async def program(self, role: Role | Access, *, owner: str = "") -> dict[str, str]:
         """The header with which a program comes in."""
-        _, secret = await self.app.users.add_token(f"program-{role}", role, by="a test", owner=owner)
+        access = role if isinstance(role, Access) else Access.everywhere(role)
+        _, secret = await self.app.tokens.add(f"program-{access}".replace("@", "-"), access, by="a test", owner=owner)
         return {"Authorization": f"Bearer {secret}"}
 
 
@@ -155,7 +156,7 @@ async def running_site(
     base = Settings(home, api_url="http://127.0.0.1:9", accounts_url="http://127.0.0.1:9")
     app = App(replace(base, **settings), environ=CREDENTIALS, sandbox=play, clock=clock)  # type: ignore[arg-type] # fields of Settings
     for role in roles:
-        await app.users.add_user(role.value, role, PASSWORD, by="a test")
+        await app.users.add_user(role.value, Access.everywhere(role), PASSWORD, by="a test")
     supervisor, sessions = app.supervisor(), Sessions(app.users, users=bool(roles))
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
@@ -9,8 +10,9 @@ from bulkremove.app.context import Context
 from bulkremove.app.results import QuotaUsage
 from bulkremove.config import Settings
 from bulkremove.domain.clock import later, seconds_between
-from bulkremove.domain.errors import BulkremoveError, NotAuthorized, SettingsError
+from bulkremove.domain.errors import BulkremoveError, NotAuthorized, SettingsError, UserError
 from bulkremove.domain.job import Job
+from bulkremove.domain.permissions import ALL_ACCOUNTS
 from bulkremove.engine import rate_limit
 from bulkremove.platform.sending_homes import claim_limits, other_homes, state_folder
 from bulkremove.zoho.accounts import (
@@ -38,6 +40,36 @@ class Accounts:
     def all(self) -> list[Account]:
         """The accounts stored on this machine, without their secrets."""
         return self._store().all()
+
+    def names(self) -> list[str]:
+        """The accounts that plans can be made for here, that of the settings first."""
+        settings, stored = self._context.settings, [account.name for account in self.all()]
+        is_given = settings.is_explicit("account") or from_environment(self._context.environ, settings.dc) is not None
+        if is_given or not stored:
+            return [settings.account]
+        own = [settings.account] if "account" in settings.sources or settings.account in stored else []
+        return list(dict.fromkeys([*own, *stored]))
+
+    def known(self) -> list[str]:
+        """All accounts that the settings, a night or a login name."""
+        settings = self._context.settings
+        nights = [night.account for night in settings.nights if night.account]
+        return list(dict.fromkeys([settings.account, *(account.name for account in self.all()), *nights]))
+
+    async def check_known(self, accounts: Iterable[str]) -> None:
+        """Check that each is an account of this machine or of a job, since a mistyped one may be made later.
+
+        Raises UserError.
+        """
+        storage = self._context.storage
+        of_jobs = await storage.jobs.accounts() if storage.exists else []
+        known = {ALL_ACCOUNTS, *self.known(), *of_jobs}
+        for account in accounts:
+            if account not in known:
+                raise UserError(
+                    f"There is no account {account!r} here. There are: {', '.join(sorted(known - {ALL_ACCOUNTS}))}.",
+                    hint="`bulkremove login NAME` makes one.",
+                )
 
     def credentials(self, settings: Settings) -> Credentials:
         """Credentials of the environment, else stored ones. Raises NotAuthorized, SettingsError or LocalFileFailed."""

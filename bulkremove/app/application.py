@@ -39,6 +39,7 @@ if TYPE_CHECKING:  # they import what most commands do not need
     from bulkremove.app.plans import Plans
     from bulkremove.app.retention import Retention
     from bulkremove.app.runs import Runs
+    from bulkremove.app.tokens import Tokens
     from bulkremove.app.users import Users
     from bulkremove.engine.progress import Progress, Stop
 
@@ -84,6 +85,11 @@ class App:
         Raises SettingsError when flags or variables name another account.
         """
         return self._on(self.context.for_night(night))
+
+    def for_account(self, name: str) -> App:
+        """The use cases of one account, on the same storage."""
+        settings = with_data_center(self.settings.with_account(name), self.context.environ)
+        return self._on(replace(self.context, settings=settings))
 
     def at(self, wall: Epoch) -> App:
         """The same use cases by a clock whose wall time is ahead: what they would decide then."""
@@ -174,10 +180,17 @@ class App:
 
     @cached_property
     def users(self) -> Users:
-        """Users, tokens and signing in."""
+        """Users and signing in."""
         from bulkremove.app.users import Users
 
-        return Users(self.context)
+        return Users(self.context, self.accounts)
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """Tokens of programs."""
+        from bulkremove.app.tokens import Tokens
+
+        return Tokens(self.context, self.accounts)
 
     @property
     def audit(self) -> AuditLog:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from bulkremove.domain.permissions import EVERY_ACCOUNT
 from bulkremove.storage.interface.audit import AuditLog
 
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -39,7 +40,7 @@ async def evidence(audit: AuditLog) -> str:
 
     Kept where nobody can change it, it shows later whether the log up to there is still the same.
     """
-    newest = await audit.newest(1)
+    newest = await audit.newest(1, EVERY_ACCOUNT)
     if not newest:
         return ""
     return f"Audit log: entry {newest[0].id:,}, hash {newest[0].hash}."

@@ -37,6 +37,13 @@ class Canaries:
         if not await self.is_due(job.client, job.host):
             return False
         if row := await self._store.last_removed(job.client, job.host):
+            if row.account != job.account:  # a second name of the client's account, whose jobs others may look after
+                raise ConsentMissing(
+                    "One row was sent alone for another account with the same client at Zoho, and nobody has confirmed "
+                    "it yet. Nothing more is sent until somebody has answered.",
+                    hint="`bulkremove jobs --json` names the command for it.",
+                    page_hint="Somebody who may approve for that account answers on the page of its job.",
+                )
             gone = (
                 f"If the learner is gone: `bulkremove canary {row.job} --gone`, or the page of job {row.job}. If not, "
                 "cancel the job and ask for help."

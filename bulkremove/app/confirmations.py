@@ -20,7 +20,8 @@ from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing
 from bulkremove.domain.ids import new_job_id
 from bulkremove.domain.job import FrontEnd, Job, JobState
-from bulkremove.domain.plan import Plan
+from bulkremove.domain.permissions import AccountSet
+from bulkremove.domain.plan import Plan, in_words
 from bulkremove.domain.table import SANDBOX_MARK
 from bulkremove.platform.local_time import local
 from bulkremove.report import reserve_both
@@ -80,7 +81,11 @@ class Confirmations:
         job: Job | None = None
         try:
             async with self._jobs.claim_plan():  # held from the checks until the new job is visible
-                if idempotency_key and (known := await self._jobs.of_key(idempotency_key, preview.plan.fingerprint)):
+                if idempotency_key and (
+                    known := await self._jobs.of_key(
+                        idempotency_key, preview.plan.fingerprint, AccountSet.only(preview.plan.account)
+                    )
+                ):
                     raise ConsentMissing(
                         f"This Idempotency-Key was used for job {known.id} just now. Nothing more was sent."
                     )
@@ -177,10 +182,11 @@ class Confirmations:
                 hint="Preview the file again.",
             )
         if not preview.include_open and (open_elsewhere := await self._plans.open_elsewhere(plan.client, plan.host)):
-            jobs = {open_elsewhere.get(row.removal, "") for row in plan.rows() if row.removal} - {""}
-            if jobs:
+            removals = [row.removal for row in plan.rows() if row.removal]
+            if others := {open_elsewhere[removal] for removal in removals if removal in open_elsewhere}:
+                words = in_words(others, plan.account)
                 raise ConsentMissing(
-                    f"Rows of this plan are still to be sent by job {', '.join(sorted(jobs))}. Nothing was sent.",
+                    f"Rows of this plan are still to be sent by {words}. Nothing was sent.",
                     hint="Preview the file again, which leaves these rows out, or cancel that job.",
                 )
         if refusal := await self._plans.over_a_cap(plan, self._context.settings):

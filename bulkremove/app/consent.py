@@ -76,7 +76,7 @@ def over_a_cap(plan: Plan, settings: Settings, *, today: int, lost: int = 0) -> 
 def check_consent(plan: Plan, consent: Consent) -> None:
     """Check that somebody agreed to exactly this plan. Raises ConsentMissing."""
     if consent.plan_hash is not None and consent.plan_hash != plan.fingerprint:
-        jobs = f", or rows of it are still to be sent by job {', '.join(plan.open_in)}" if plan.open_in else ""
+        jobs = f", or rows of it are still to be sent by {plan.open_in_words}" if plan.open_in else ""
         raise ConsentMissing(
             f"This is not the plan that was previewed: the file, the account or an option has changed{jobs}. "
             "Nothing was sent.",

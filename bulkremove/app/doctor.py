@@ -23,6 +23,7 @@ from bulkremove.config import Settings
 from bulkremove.domain.clock import Clock, seconds_between
 from bulkremove.domain.errors import BulkremoveError
 from bulkremove.domain.http_date import parse_http_date
+from bulkremove.domain.permissions import EVERY_ACCOUNT
 from bulkremove.platform.local_time import local
 from bulkremove.platform.secure_files import make_folder
 from bulkremove.storage import Storage
@@ -133,7 +134,7 @@ def _homes(accounts: Accounts, settings: Settings) -> Check:
 async def _journal(storage: Storage) -> Check:
     try:
         damage = await storage.damage()
-        jobs, restored = await storage.jobs.page(), await storage.restore.check()
+        jobs, restored = await storage.jobs.page(accounts=EVERY_ACCOUNT), await storage.restore.check()
     except BulkremoveError as error:
         return Check("journal", False, error.message, error.hint)
     if damage:

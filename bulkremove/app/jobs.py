@@ -15,6 +15,7 @@ from bulkremove.domain.attempt import LookupResult, Note
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing, JobBusy, JobNotFound, NoteRejected
 from bulkremove.domain.job import APPROVAL_SECONDS, EndReason, Job, JobState, Tally, is_recent
+from bulkremove.domain.permissions import EVERY_ACCOUNT, AccountSet
 from bulkremove.domain.plan import Plan
 from bulkremove.storage.interface.jobs import VISIBLE, JobEnd
 from bulkremove.storage.interface.records import Act, JobEvent, Record
@@ -62,17 +63,17 @@ class Jobs:
                     await self._storage.jobs.remove_abandoned(job_id)
 
     async def all(self, *states: JobState) -> list[Job]:
-        """All jobs, or those in these states, the newest first."""
-        return await self._storage.jobs.page(states=states or VISIBLE)
+        """All jobs, or those in these states, of all accounts, the newest first."""
+        return await self._storage.jobs.page(accounts=EVERY_ACCOUNT, states=states or VISIBLE)
 
     async def page(
-        self, *, page: int = 1, limit: int = PAGE, state: JobState | None = None, source: str = "", account: str = ""
+        self, *, accounts: AccountSet, page: int = 1, limit: int = PAGE, state: JobState | None = None, source: str = ""
     ) -> tuple[list[Job], Mapping[str, Tally], bool]:
-        """A page (from 1) of jobs by state, file name and account; their tallies by id; whether more follow."""
+        """A page (from 1) of jobs by accounts, state and file name; their tallies by id; whether more follow."""
         jobs = await self._storage.jobs.page(
+            accounts=accounts,
             states=[state] if state else VISIBLE,
             source=source,
-            account=account,
             limit=limit + 1,
             offset=(page - 1) * limit,
         )
@@ -113,12 +114,12 @@ class Jobs:
         """Whether the job was approved before, or a run of it ever began: its plan's hash is no consent any more."""
         return any(name in ("started", "approved") for _, name, _ in await self._storage.jobs.events(job.id))
 
-    async def of_key(self, key: str, plan_hash: str) -> Job | None:
-        """The job that a program confirmed with this idempotency key; None if there is none.
+    async def of_key(self, key: str, plan_hash: str, accounts: AccountSet) -> Job | None:
+        """The job of these accounts that a program confirmed with this idempotency key; None if there is none.
 
         Raises ConsentMissing when it was confirmed for another plan.
         """
-        job = await self._storage.jobs.of_key(key)
+        job = await self._storage.jobs.of_key(key, plan_hash, accounts)
         if job is not None and job.plan_hash != plan_hash:
             raise ConsentMissing(f"This Idempotency-Key was used for job {job.id}, of another plan. Nothing was sent.")
         return job
@@ -144,7 +145,7 @@ class Jobs:
 
     async def rows_beside(self, job: Job) -> list[int]:
         """The rows left of each other job of the same client that a process runs right now."""
-        running = await self._storage.jobs.page(states=[JobState.RUNNING])
+        running = await self._storage.jobs.page(accounts=EVERY_ACCOUNT, states=[JobState.RUNNING])
         beside = [
             other
             for other in running

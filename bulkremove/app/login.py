@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bulkremove.app.context import Context
+from bulkremove.app.users import Users
 from bulkremove.domain.data_centers import DATA_CENTERS
 from bulkremove.domain.errors import BulkremoveError, SettingsError
 from bulkremove.domain.operation import REMOVE_LEARNER
@@ -45,8 +46,11 @@ async def log_in(
     return sentences
 
 
-async def log_out(context: Context, name: str) -> list[str]:
-    """Revoke the account's refresh token at Zoho and delete the account here; returns sentences to show."""
+async def log_out(context: Context, users: Users, name: str, *, by: str) -> list[str]:
+    """Revoke the account's refresh token at Zoho and delete the account here; returns sentences to show.
+
+    Users and tokens lose their roles for it: another account may get its name.
+    """
     store = AccountStore(context.settings.home, system_keyring())
     credentials, settings = store.get(name), with_data_center(replace(context.settings, account=name), {})
     try:
@@ -57,4 +61,9 @@ async def log_out(context: Context, name: str) -> list[str]:
     except BulkremoveError as error:
         message = f"Its refresh token could not be revoked ({error.message}); revoke it in Zoho's API console."
     store.remove(name)
-    return [f"Account {name!r} was removed from this machine.", message]
+    sentences = [f"Account {name!r} was removed from this machine.", message]
+    if context.storage.exists and (lost := await users.withdraw_account(name, by=by)):
+        sentences.append(f"Who had a role for it has none any more: {', '.join(lost)}.")
+    if any(text.endswith(f"@{name}") for _, text in context.settings.auth_roles):
+        sentences.append("auth_roles of the settings still gives roles for it: take them out.")
+    return sentences

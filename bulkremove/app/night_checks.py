@@ -12,6 +12,7 @@ from bulkremove.app.results import Check
 from bulkremove.config import Night
 from bulkremove.domain.clock import seconds_between
 from bulkremove.domain.errors import BulkremoveError
+from bulkremove.domain.permissions import EVERY_ACCOUNT
 from bulkremove.platform.local_time import local
 from bulkremove.sources.files import File
 
@@ -24,7 +25,7 @@ async def night_checks(context: Context) -> list[Check]:
     checks = [one for night in context.settings.nights for one in await _night(context, night)]
     try:
         waiting = await context.storage.nightly.waiting_notices() if context.storage.exists else {}
-        jobs = await context.storage.jobs.page() if context.storage.exists else []
+        jobs = await context.storage.jobs.page(accounts=EVERY_ACCOUNT) if context.storage.exists else []
     except BulkremoveError:  # the journal has a check of its own
         return checks
     lost = [job.id for job in jobs if is_lost(job, context.settings) and not job.state.over]

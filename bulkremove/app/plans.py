@@ -28,7 +28,8 @@ from bulkremove.domain.clock import Epoch, later
 from bulkremove.domain.errors import ConsentMissing, SettingsError
 from bulkremove.domain.job import APPROVAL_SECONDS, PLAN_SECONDS, Job
 from bulkremove.domain.operation import OPERATIONS, REMOVE_LEARNER, Operation
-from bulkremove.domain.plan import Plan, PlannedRow
+from bulkremove.domain.permissions import EVERY_ACCOUNT, AccountSet
+from bulkremove.domain.plan import OtherJob, Plan, PlannedRow
 from bulkremove.domain.row import Removal, Status
 from bulkremove.domain.table import Table
 from bulkremove.engine import rate_limit
@@ -64,12 +65,22 @@ class Plans:
         return await self._preview(table, generation=generation, include_open=include_open)
 
     async def preview_in_subprocess(
-        self, source: Path | BinaryIO, *, name: str, options: ReadOptions, include_open: bool = False
+        self,
+        source: Path | BinaryIO,
+        *,
+        name: str,
+        options: ReadOptions,
+        seen: AccountSet,
+        include_open: bool = False,
     ) -> Preview:
-        """Preview an untrusted file, which is read in a child process with limits on memory and time."""
+        """Preview an untrusted file, which is read in a child process with limits on memory and time.
+
+        ``seen``: the accounts that whoever gave it may see; if it is a report, what the journal knows of jobs of other
+        accounts is not told.
+        """
         generation = await self.generation()
         table = await read_in_subprocess(source, name=name, options=self._for_run(options))
-        return await self._preview(table, generation=generation, include_open=include_open)
+        return await self._preview(table, generation=generation, include_open=include_open, seen=seen)
 
     async def generation(self) -> str:
         """The generation of the storage, empty while there is none; a plan of another one can't be confirmed."""
@@ -132,8 +143,8 @@ class Plans:
         preview = await self._preview(table, settings, OPERATIONS[job.operation], generation=generation)
         return replace(preview, retry_of=job.id, planned_at=job.planned_at)
 
-    async def open_elsewhere(self, client: str, host: str) -> Mapping[Removal, str]:
-        """The removals that other jobs of the client's organisation may still send, each with the job's id."""
+    async def open_elsewhere(self, client: str, host: str) -> Mapping[Removal, OtherJob]:
+        """The removals that other jobs of the client's organisation may still send, each with the job."""
         storage = self._context.storage
         if not client or not storage.exists:
             return {}
@@ -180,6 +191,7 @@ class Plans:
         *,
         generation: str,
         include_open: bool = False,
+        seen: AccountSet = EVERY_ACCOUNT,
     ) -> Preview:
         """Plan a table. ``settings``: those of a job's own account, where it is not the context's."""
         settings = settings or self._context.settings
@@ -187,7 +199,7 @@ class Plans:
         protected = protected_learners(self._context.settings)
         planned = await asyncio.to_thread(
             planner.plan,
-            await with_present_states(table, self._context.storage),
+            await with_present_states(table, self._context.storage, seen),
             account=settings.account,
             client=client,
             host=host,

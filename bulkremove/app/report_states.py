@@ -10,18 +10,20 @@ from bulkremove.domain.attempt import Outcome
 from bulkremove.domain.errors import FileRefused, JobNotFound
 from bulkremove.domain.ids import TRIMMED_CHARACTERS
 from bulkremove.domain.job import Job
+from bulkremove.domain.permissions import AccountSet
 from bulkremove.domain.row import Exclusion, Roles, Status
 from bulkremove.domain.table import Table
 from bulkremove.reading.previous_report import SETTLED, unknown_in
 from bulkremove.storage import Storage
 
 
-async def with_present_states(table: Table, storage: Storage) -> Table:
+async def with_present_states(table: Table, storage: Storage, seen: AccountSet) -> Table:
     """Return the table without the rows to send that the journal has settled since its report was written.
 
     Rows that the journal calls unknown are so whatever the report says: what proved them may have been withdrawn. Else
     a row that the report calls settled stays so: where the journal was put back from a backup, the report knows more.
-    Notes say how many such rows there are.
+    Notes say how many such rows there are. A job of an account that is not in ``seen`` is as one that the journal does
+    not know: whoever gave the file may have made the report up to learn what became of its rows.
 
     Raises FileRefused for a row with other ids than the job had sent it with, or would have: somebody sorted or shifted
     a column without the others.
@@ -36,6 +38,8 @@ async def with_present_states(table: Table, storage: Storage) -> Table:
         try:
             job = await storage.jobs.get(job_id)
         except JobNotFound:
+            continue
+        if job.account not in seen:
             continue
 
         def compare(

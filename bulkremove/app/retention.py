@@ -32,6 +32,7 @@ from bulkremove.domain.errors import (
 )
 from bulkremove.domain.hosts import lead_alike
 from bulkremove.domain.job import Job, JobState
+from bulkremove.domain.permissions import EVERY_ACCOUNT, AccountSet
 from bulkremove.platform.open_folder import open_folder
 from bulkremove.report.metrics import AccountFigures, Figures, NightFigures
 from bulkremove.sources.inbox import Inbox
@@ -173,26 +174,28 @@ class Retention:
         new = [f"{path} names this learner, and did not before. {again}" for path in files if path not in erasure.files]
         return new + [f"{sentence} {again}" for sentence in by_hand if sentence not in erasure.by_hand]
 
-    async def figures(self) -> Figures:
-        """The figures for Prometheus."""
-        rows, jobs, lockouts = await self._storage.jobs.counts(self._context.settings.host)
+    async def figures(self, seen: AccountSet) -> Figures:
+        """The figures of these accounts for Prometheus."""
+        rows, jobs, lockouts = await self._storage.jobs.counts(self._context.settings.host, seen)
         top = replace(self._context, settings=self._context.settings.top or self._context.settings)
         nights = dict[str, Context]()
         for night in top.settings.nights:
             with suppress(SettingsError):  # a flag names another account; such a night can't run here
                 nights[night.name] = top.for_night(night)
+        nights = {name: context for name, context in nights.items() if context.settings.account in seen}
         by_account = {context.settings.account: context for context in (top, *nights.values())}
+        waiting = await self._storage.nightly.waiting_notices()
         held = [
             job.driven_at
             for job in await self._jobs.all(JobState.HELD)
-            if lead_alike(job.host, self._context.settings.host)
+            if lead_alike(job.host, self._context.settings.host) and job.account in seen
         ]
         return Figures(
             rows,
             jobs,
             lockouts,
-            {account: await _account_figures(context) for account, context in by_account.items()},
-            sum((await self._storage.nightly.waiting_notices()).values()),
+            {account: await _account_figures(context) for account, context in by_account.items() if account in seen},
+            sum(count for night, count in waiting.items() if seen.is_all or night in nights),
             min(held, default=None),
             {name: await _night_figures(context) for name, context in nights.items()},
         )
@@ -243,7 +246,7 @@ async def _due(storage: Storage, cutoff: Epoch) -> list[Job]:
     """
     due = {
         job.id: job
-        for job in await storage.jobs.page()
+        for job in await storage.jobs.page(accounts=EVERY_ACCOUNT)
         if job.state.over and not job.rows_deleted and (job.finished_at or job.created_at) < cutoff
     }
     needed_by = {job_id: await storage.erasure.jobs_with_open_removals_of(job_id) for job_id in due}

@@ -1,6 +1,7 @@
-"""Use cases for users and tokens. Passwords are stored as Argon2 hashes, tokens as SHA-256 digests.
+"""Use cases for users, whose passwords are stored as Argon2 hashes.
 
-Signing in does not reveal whether a name exists: an unknown name costs the same work as a wrong password.
+Signing in does not reveal whether a name exists: an unknown name costs the same work as a wrong password. What a user
+may do is read anew for each request.
 """
 
 from __future__ import annotations
@@ -11,15 +12,17 @@ import hashlib
 import os
 import re
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from bulkremove.app.accounts import Accounts
 from bulkremove.app.consent import ON_THIS_MACHINE
 from bulkremove.app.context import Context
 from bulkremove.domain.clock import Epoch, seconds_between
 from bulkremove.domain.errors import UserError
-from bulkremove.domain.permissions import Role
+from bulkremove.domain.permissions import ALL_ACCOUNTS, Access, Role
 from bulkremove.storage.interface.records import Act
 from bulkremove.storage.interface.users import Token, User, UserCredentials
 
@@ -35,7 +38,9 @@ MAX_GUESSED_LENGTH = 72
 """Characters that zxcvbn looks at; it takes no more."""
 FAILURES_TOGETHER = 3600.0
 """Seconds after a recorded failed sign-in in which those of the same name are only counted."""
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", re.ASCII)
+USERS_HINT = "`bulkremove users` lists them."
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", re.ASCII)
+"""Names of users and tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,7 @@ class SessionUser:
     """A user as a session stores them. ``stamp``: digest of the password hash; when it changes, the session ends."""
 
     name: str
-    role: Role
+    access: Access
     stamp: str
     one_time: bool = False
     """Whether the password was set by somebody else, and must be replaced before anything else."""
@@ -67,10 +72,10 @@ def this_person() -> str:
 
 
 class Users:
-    """The users and tokens of one context."""
+    """The users of one context."""
 
-    def __init__(self, context: Context) -> None:
-        self._storage, self._clock = context.storage, context.clock
+    def __init__(self, context: Context, accounts: Accounts) -> None:
+        self._storage, self._clock, self._accounts = context.storage, context.clock, accounts
         self._failures: dict[str, tuple[Epoch, int]] = {}
         """By name: when a failed sign-in was last recorded, and how many came since."""
 
@@ -78,18 +83,21 @@ class Users:
         """All users, by name."""
         return await self._storage.users.users()
 
-    async def add_user(self, name: str, role: Role, password: str, *, by: str, one_time: bool = False) -> None:
+    async def add_user(self, name: str, access: Access, password: str, *, by: str, one_time: bool = False) -> None:
         """Add a user, who may sign in on the page. Raises UserError for a taken or invalid name, or a bad password.
+
+        The accounts that ``access`` names must be known here.
 
         ``one_time``: at the first sign-in the user must choose another password.
         """
-        if _NAME.fullmatch(name) is None:
+        if NAME.fullmatch(name) is None:
             raise UserError(f"{name!r} is no user name: letters, digits, '.', '_', '@' and '-' only, at most 64.")
+        await self._accounts.check_known(access.roles)
         password_hash = await self._hash(password, name)
-        entry = self._act(by, "user_added", user=name, role=role.value)
-        user = User(name, role, entry.at)
+        entry = self._act(by, "user_added", user=name, role=str(access))
+        user = User(name, access, entry.at)
         if not await self._storage.users.add_user(user, password_hash, entry, one_time=one_time):
-            raise UserError(f"There is a user {name!r} already.", hint="`bulkremove users` lists them.")
+            raise UserError(f"There is a user {name!r} already.", hint=USERS_HINT)
 
     async def set_password(self, name: str, password: str, *, by: str, one_time: bool = False) -> None:
         """Replace a user's password, which ends their sessions. Raises UserError."""
@@ -106,10 +114,27 @@ class Users:
             await self.set_password(user.name, new, by=user.name)
         return user and await self._present(user.name)
 
-    async def remove_user(self, name: str, *, by: str) -> None:
-        """Delete a user, which ends their sessions. Raises UserError."""
-        if not await self._storage.users.remove_user(name, self._act(by, "user_removed", user=name)):
+    async def change_access(self, name: str, access: Access, *, by: str) -> None:
+        """Replace what a user may do, at once: in their sessions, on pages that are open, and by their tokens.
+
+        Raises UserError, also for the last user who is an admin for all accounts.
+        """
+        await self._accounts.check_known(access.roles)
+        entry = self._act(by, "role_changed", user=name, role=str(access))
+        if not await self._storage.users.set_access(name, access, _check_admin_is_left, entry):
             raise _no_such_user(name)
+
+    async def remove_user(self, name: str, *, by: str) -> list[Token]:
+        """Delete a user, which ends their sessions, and return their tokens, which are revoked. Raises UserError.
+
+        The last admin for all accounts stays while there are other users.
+        """
+        tokens = await self._storage.users.tokens()
+        owned = [token for token in tokens if not token.revoked_at and token.owner.lower() == name.lower()]
+        entry = self._act(by, "user_removed", user=name, tokens=[token.id for token in owned])
+        if not await self._storage.users.remove_user(name, _check_admin_is_left, entry, at=entry.at):
+            raise _no_such_user(name)
+        return owned
 
     async def sign_in(self, name: str, password: str) -> SessionUser | None:
         """The user, or None for a wrong name or password; it takes the same time for a name that does not exist."""
@@ -146,34 +171,12 @@ class Users:
         credentials = await self._storage.users.credentials(name)
         return None if credentials is None else _session_user(credentials)
 
-    async def tokens(self) -> list[Token]:
-        """All tokens, revoked ones too."""
-        return await self._storage.users.tokens()
+    async def withdraw_account(self, account: str, *, by: str) -> list[str]:
+        """Take the roles for an account that is removed from all users and tokens; the names of those who had one.
 
-    async def add_token(self, name: str, role: Role, *, by: str, owner: str = "") -> tuple[Token, str]:
-        """Add a token for a program; returns it and its secret, of which only a digest is stored. Raises UserError.
-
-        ``owner``: the person who is responsible for it, else who adds it; under ``four_eyes`` both are one person.
+        An account that gets the same name later may be of another organisation.
         """
-        if owner and _NAME.fullmatch(owner) is None:
-            raise UserError(f"{owner!r} is no user name: letters, digits, '.', '_', '@' and '-' only, at most 64.")
-        if _NAME.fullmatch(name) is None:
-            raise UserError(f"{name!r} is no token name: letters, digits, '.', '_', '@' and '-' only, at most 64.")
-        token = Token(secrets.token_hex(4), name, role, owner or by, self._clock.wall(), None)
-        secret = f"bulkremove_{secrets.token_urlsafe(32)}"
-        entry = self._act(by, "token_added", token=token.id, name=name, role=role.value, owner=token.owner)
-        await self._storage.users.add_token(token, _digest(secret), entry)
-        return token, secret
-
-    async def revoke_token(self, token_id: str, *, by: str) -> None:
-        """Revoke a token at once. Raises UserError when there is no valid token of that id."""
-        entry = self._act(by, "token_revoked", token=token_id)
-        if not await self._storage.users.revoke_token(token_id, entry, at=entry.at):
-            raise UserError(f"There is no valid token {token_id!r}.", hint="`bulkremove tokens` lists them.")
-
-    async def bearer(self, secret: str) -> Token | None:
-        """The valid token with this secret; None for any other text."""
-        return await self._storage.users.token_of(_digest(secret))
+        return await self._storage.users.withdraw_account(account, self._act(by, "roles_withdrawn", account=account))
 
     def _act(self, by: str, act: str, **details: object) -> Act:
         return Act(by, act, details, self._clock.wall())
@@ -212,7 +215,21 @@ class Users:
 
 def _session_user(credentials: UserCredentials) -> SessionUser:
     stamp = _stamp(credentials.password)
-    return SessionUser(credentials.name, credentials.role, stamp, credentials.one_time)
+    return SessionUser(credentials.name, credentials.access, stamp, credentials.one_time)
+
+
+def _check_admin_is_left(before: Collection[User], after: Collection[User]) -> None:
+    """Check that a change leaves an admin for all accounts, unless it leaves no user at all. Raises UserError."""
+    admins, left = ([user.name for user in users if _is_admin(user)] for users in (before, after))
+    if admins and after and not left:
+        raise UserError(
+            f"{admins[0]} is the last admin for all accounts. Nothing was changed.",
+            hint="Make another user one first: `bulkremove users change NAME --role admin`.",
+        )
+
+
+def _is_admin(user: User) -> bool:
+    return user.access.role_on(ALL_ACCOUNTS) is Role.ADMIN
 
 
 def _is_guessable(password: str, name: str) -> bool:
@@ -223,11 +240,7 @@ def _is_guessable(password: str, name: str) -> bool:
 
 
 def _no_such_user(name: str) -> UserError:
-    return UserError(f"There is no user {name!r}.", hint="`bulkremove users` lists them.")
-
-
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+    return UserError(f"There is no user {name!r}.", hint=USERS_HINT)
 
 
 def _stamp(password_hash: str) -> str:

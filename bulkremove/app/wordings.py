@@ -71,17 +71,19 @@ class Wordings:
 
         return await self._store.accept(job.id, number, decide)
 
-    async def withdraw(self, number: int, *, by: str) -> None:
+    async def withdraw(self, number: int, *, job: Job | None, by: str) -> None:
         """Withdraw an accepted wording, also for jobs that run; what only it proves to be removed becomes unknown.
 
-        Raises ConsentMissing for an unknown number.
+        ``job``: only one that counts for this job's client; None: any. Raises ConsentMissing for an unknown number.
         """
         at: Epoch = self._context.clock.wall()
-        for one in await self.all():
+        known = await self.all() if job is None else await self.accepted(job.client, job.host)
+        for one in known:
             if one.number == number:
                 check_not_real(await self._context.storage.jobs.get(one.job), self._context.settings)
-        act = Act(by, "wording_withdrawn", {"number": number}, at)
-        if not await self._store.withdraw(number, f"{by} withdrew it", act):
+        act = Act(by, "wording_withdrawn", {"number": number, **({"job": job.id} if job else {})}, at)
+        is_known = any(one.number == number for one in known)
+        if not is_known or not await self._store.withdraw(number, f"{by} withdrew it", act):
             raise ConsentMissing(f"There is no accepted wording {number}.", hint="`bulkremove wordings` lists them.")
 
 

@@ -112,9 +112,10 @@ def accounts(context: click.Context, as_json: bool) -> None:
 @click.pass_obj
 def remove(screen: Screen, name: str) -> None:
     """Revoke the token of account NAME at Zoho and delete the account from this machine."""
+    from bulkremove.app import this_person
     from bulkremove.app.login import log_out
 
-    for sentence in screen.call(lambda app: log_out(app.context, name)):
+    for sentence in screen.call(lambda app: log_out(app.context, app.users, name, by=this_person())):
         screen.answer(sentence)
 
 

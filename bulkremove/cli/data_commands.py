@@ -154,9 +154,12 @@ def accept_restore(screen: Screen, yes: bool) -> None:
 
 
 async def _names_with_access(app: App) -> list[str]:
-    users, tokens = await app.users.all(), await app.users.tokens()
+    users, tokens = await app.users.all(), await app.tokens.all()
     valid = [token for token in tokens if token.revoked_at is None]
-    return [*(f"User {user.name}" for user in users), *(f"Token {token.id} ({token.name})" for token in valid)]
+    return [
+        *(f"User {user.name} ({user.access})" for user in users),
+        *(f"Token {token.id} ({token.name}, {token.access})" for token in valid),
+    ]
 
 
 def _confirm(question: str, yes: bool) -> None:

@@ -15,6 +15,7 @@ from bulkremove.cli.exit_codes import of_job
 from bulkremove.domain.attempt import LookupResult, Outcome
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import Job, JobState, Tally
+from bulkremove.domain.permissions import EVERY_ACCOUNT, AccountSet
 from bulkremove.domain.row import Status
 from bulkremove.platform.local_time import local
 
@@ -48,9 +49,11 @@ def jobs(screen: Screen, state: str | None, source: str, limit: int, page: int, 
     """
     job_state, account = JobState(state) if state else None, str(screen.flags.get("account") or "")
 
+    accounts = AccountSet.only(account) if account else EVERY_ACCOUNT
+
     async def load(app: App) -> tuple[list[Job], Mapping[str, Tally], bool, Mapping[str, Holder], set[str], Epoch]:
         found, tallies, has_more = await app.jobs.page(
-            page=page, limit=limit, state=job_state, source=source, account=account
+            accounts=accounts, page=page, limit=limit, state=job_state, source=source
         )
         unconfirmed = {job.id for job in found if await app.canaries.waiting(job)} if as_json else set()
         return found, tallies, has_more, await app.context.storage.claims.holders(), unconfirmed, app.clock.wall()

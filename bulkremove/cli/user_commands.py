@@ -7,16 +7,35 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import TYPE_CHECKING, TypedDict
 
 import click
 
 from bulkremove.cli.console import Screen, json_option, shown
 from bulkremove.domain.clock import Epoch
-from bulkremove.domain.permissions import Role
+from bulkremove.domain.permissions import ALL_ACCOUNTS, EVERY_ACCOUNT, Access
 from bulkremove.platform.local_time import local
 
+if TYPE_CHECKING:
+    from bulkremove.app import App
+    from bulkremove.storage.interface.users import Token
+
+
+def _parse_access(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> Access:
+    try:
+        return Access.parse(texts)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
 role_option = click.option(
-    "--role", type=click.Choice([role.value for role in Role]), required=True, help="What they may do."
+    "--role",
+    "access",
+    metavar="ROLE[@ACCOUNT]",
+    multiple=True,
+    required=True,
+    callback=_parse_access,
+    help="What they may do: preparer, approver or admin, for all accounts or for ACCOUNT only. It may be repeated.",
 )
 one_time_option = click.option("--one-time", is_flag=True, help="They must choose another one when they sign in.")
 
@@ -33,17 +52,18 @@ def add_to(group: click.Group) -> None:
 def users(context: click.Context, as_json: bool) -> None:
     """List the people who may sign in on the page.
 
-    A preparer uploads and looks; an approver also confirms, cancels and retries; an admin also reads the audit log.
+    A preparer uploads and looks; an approver also confirms, cancels and retries; an admin also reads the audit log:
+    for all accounts, also those that come later, or for named ones only.
 
-    Example: bulkremove users add jo --role approver
+    Example: bulkremove users add jo --role approver@school
     """
     if context.invoked_subcommand is not None:
         return
     screen: Screen = context.obj
     stored_users = screen.call(lambda app: app.users.all())
     if as_json:
-        names = ("name", "role", "added_at")
-        screen.answer(json.dumps([{name: getattr(user, name) for name in names} for user in stored_users]))
+        documents = [{"name": user.name, **_roles(user.access), "added_at": user.added_at} for user in stored_users]
+        screen.answer(json.dumps(documents))
         return
     if not stored_users:
         screen.answer(
@@ -51,7 +71,7 @@ def users(context: click.Context, as_json: bool) -> None:
             "`bulkremove users add NAME --role ROLE` adds one."
         )
     for user in stored_users:
-        screen.answer(f"{user.name:<20}  {user.role.value}")
+        screen.answer(f"{user.name:<20}  {user.access}")
 
 
 @users.command("add")
@@ -59,13 +79,35 @@ def users(context: click.Context, as_json: bool) -> None:
 @role_option
 @one_time_option
 @click.pass_obj
-def add_user(screen: Screen, name: str, role: str, one_time: bool) -> None:
+def add_user(screen: Screen, name: str, access: Access, one_time: bool) -> None:
     """Let NAME sign in. The password is asked for, or read from standard input."""
     from bulkremove.app import this_person
 
     new_password = _read_password()
-    screen.call(lambda app: app.users.add_user(name, Role(role), new_password, by=this_person(), one_time=one_time))
-    screen.answer(f"User {name} may sign in as {role}.", user=name, role=role)
+    screen.call(lambda app: app.users.add_user(name, access, new_password, by=this_person(), one_time=one_time))
+    screen.answer(
+        f"User {name} may sign in as {access}.",
+        user=name,
+        role=_roles(access)["role"],
+        accounts=_roles(access)["accounts"],
+    )
+
+
+@users.command("change")
+@click.argument("name")
+@role_option
+@click.pass_obj
+def change_user(screen: Screen, name: str, access: Access) -> None:
+    """Give NAME these roles in place of those that they had, at once, also where they are signed in.
+
+    Example: bulkremove users change jo --role preparer@school --role approver@office
+    """
+    from bulkremove.app import this_person
+
+    screen.call(lambda app: app.users.change_access(name, access, by=this_person()))
+    screen.answer(
+        f"User {name} is {access} now.", user=name, role=_roles(access)["role"], accounts=_roles(access)["accounts"]
+    )
 
 
 @users.command()
@@ -85,11 +127,14 @@ def password(screen: Screen, name: str, one_time: bool) -> None:
 @click.argument("name")
 @click.pass_obj
 def remove_user(screen: Screen, name: str) -> None:
-    """Remove NAME from the users; their sessions end at once."""
+    """Remove NAME from the users; their sessions end at once, and their tokens are revoked."""
     from bulkremove.app import this_person
 
-    screen.call(lambda app: app.users.remove_user(name, by=this_person()))
-    screen.answer(f"User {name} may not sign in any more.", user=name)
+    owned = screen.call(lambda app: app.users.remove_user(name, by=this_person()))
+    revoked = (
+        f" Their tokens are revoked: {', '.join(f'{token.id} ({token.name})' for token in owned)}." if owned else ""
+    )
+    screen.answer(f"User {name} may not sign in any more.{revoked}", user=name, tokens=[token.id for token in owned])
 
 
 @click.group(invoke_without_command=True)
@@ -103,17 +148,33 @@ def tokens(context: click.Context, as_json: bool) -> None:
     if context.invoked_subcommand is not None:
         return
     screen: Screen = context.obj
-    stored_tokens = screen.call(lambda app: app.users.tokens())
+
+    async def load(app: App) -> list[tuple[Token, Access]]:
+        return [(token, (await app.tokens.limited(token)).access) for token in await app.tokens.all()]
+
+    stored_tokens = screen.call(load)
     if as_json:
-        names = ("id", "name", "role", "owner", "added_at", "revoked_at")
-        screen.answer(json.dumps([{name: getattr(token, name) for name in names} for token in stored_tokens]))
+        documents = [
+            {
+                "id": token.id,
+                "name": token.name,
+                **_roles(token.access),
+                "as_owner": limited.texts,
+                "owner": token.owner,
+                "added_at": token.added_at,
+                "revoked_at": token.revoked_at,
+            }
+            for token, limited in stored_tokens
+        ]
+        screen.answer(json.dumps(documents))
         return
     if not stored_tokens:
         screen.answer("There are no tokens yet. `bulkremove tokens add NAME --role preparer` makes one.")
-    for token in stored_tokens:
+    for token, limited in stored_tokens:
         state = "good" if token.revoked_at is None else f"revoked {_local_time(token.revoked_at)}"
         owner = f", of {token.owner}" if token.owner else ""
-        screen.answer(f"{token.id}  {token.name:<20}  {token.role.value:<9}  {state}{owner}")
+        limit = "" if limited == token.access else f", limited by its owner to {limited}"
+        screen.answer(f"{token.id}  {token.name:<20}  {token.access!s:<9}  {state}{owner}{limit}")
 
 
 @tokens.command("add")
@@ -121,16 +182,24 @@ def tokens(context: click.Context, as_json: bool) -> None:
 @role_option
 @click.option("--owner", metavar="USER", default="", help="The person who is responsible for it; else you are.")
 @click.pass_obj
-def add_token(screen: Screen, name: str, role: str, owner: str) -> None:
+def add_token(screen: Screen, name: str, access: Access, owner: str) -> None:
     """Make a token for the program NAME. It is shown once and not stored.
 
-    Under `four_eyes` its owner can't approve what it prepared, nor it what its owner prepared.
+    It may never do more than its owner may at that moment, if that is one of the users. Under `four_eyes` its owner
+    can't approve what it prepared, nor it what its owner prepared.
     """
     from bulkremove.app import this_person
 
-    token, secret = screen.call(lambda app: app.users.add_token(name, Role(role), by=this_person(), owner=owner))
-    screen.say(f"Token {token.id} for {name} as {role}, of {token.owner}. It is not shown again:")
-    screen.answer(secret, id=token.id, name=name, role=role, owner=token.owner)
+    token, secret = screen.call(lambda app: app.tokens.add(name, access, by=this_person(), owner=owner))
+    screen.say(f"Token {token.id} for {name} as {access}, of {token.owner}. It is not shown again:")
+    screen.answer(
+        secret,
+        id=token.id,
+        name=name,
+        role=_roles(access)["role"],
+        accounts=_roles(access)["accounts"],
+        owner=token.owner,
+    )
 
 
 @tokens.command()
@@ -140,7 +209,7 @@ def revoke(screen: Screen, token: str) -> None:
     """End the token with the id TOKEN at once."""
     from bulkremove.app import this_person
 
-    screen.call(lambda app: app.users.revoke_token(token, by=this_person()))
+    screen.call(lambda app: app.tokens.revoke(token, by=this_person()))
     screen.answer(f"Token {token} is revoked.", id=token)
 
 
@@ -158,7 +227,7 @@ def audit(context: click.Context, newest: int, as_json: bool) -> None:
     from bulkremove.app.audit_text import facts_in_words
 
     screen: Screen = context.obj
-    entries = screen.call(lambda app: app.audit.newest(newest))
+    entries = screen.call(lambda app: app.audit.newest(newest, EVERY_ACCOUNT))
     if as_json:
         names = ("id", "at", "actor", "act", "facts", "hash")
         screen.answer(json.dumps([{name: getattr(entry, name) for name in names} for entry in entries]))
@@ -201,6 +270,18 @@ def verify(screen: Screen, known: str) -> int:
         head=check.head,
     )
     return 0
+
+
+class _Roles(TypedDict):
+    """For programs: the role for all accounts, or null, and those for named ones."""
+
+    role: str | None
+    accounts: dict[str, str]
+
+
+def _roles(access: Access) -> _Roles:
+    roles: dict[str, str] = dict(access.roles)
+    return {"role": roles.pop(ALL_ACCOUNTS, None), "accounts": roles}
 
 
 def _read_password() -> str:

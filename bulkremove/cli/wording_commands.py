@@ -80,5 +80,5 @@ def withdraw(screen: Screen, number: int) -> None:
     """
     from bulkremove.app import this_person
 
-    screen.call(lambda app: app.wordings.withdraw(number, by=this_person()))
+    screen.call(lambda app: app.wordings.withdraw(number, job=None, by=this_person()))
     screen.answer(f"Withdrawn: {number}.")

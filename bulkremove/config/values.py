@@ -14,7 +14,7 @@ from bulkremove.config.nights import OVERRIDES
 from bulkremove.domain.data_centers import ACCOUNTS_HOSTS, DATA_CENTERS, PEOPLE_HOSTS
 from bulkremove.domain.hosts import is_loopback
 from bulkremove.domain.operation import REMOVE_LEARNER
-from bulkremove.domain.permissions import Role
+from bulkremove.domain.permissions import Access
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _OTHER_HEADERS = frozenset(
@@ -213,13 +213,17 @@ def _header(value: object) -> str:
 
 def _roles(value: object) -> tuple[tuple[str, str], ...]:
     if isinstance(value, dict):
-        pairs = [(str(group), str(role)) for group, role in value.items()]
+        pairs = [
+            (str(group), str(role))
+            for group, roles in value.items()
+            for role in ([roles] if isinstance(roles, str) else roles)
+        ]
     else:
         pairs = [(group.strip(), role.strip()) for group, _, role in (p.rpartition("=") for p in str(value).split(","))]
-    names = [role.value for role in Role]
     for group, role in pairs:
-        if not group or "," in group or role not in names:
-            raise ValueError(f'write groups with roles ({", ".join(names)}), like {{ "hr-admins" = "approver" }}.')
+        if not group or "," in group:
+            raise ValueError('write groups with roles, like { "hr-admins" = "approver", school = "preparer@school" }.')
+        Access.parse([role])
     return tuple(pairs)
 
 

@@ -86,6 +86,11 @@ class ConsentMissing(BulkremoveError):
 class JobNotFound(BulkremoveError):
     """There is no such job in the journal; ``bulkremove jobs`` lists all."""
 
+    @classmethod
+    def of(cls, job_id: str) -> JobNotFound:
+        """The error for an id, whether there is no such job or nobody may tell that there is one."""
+        return cls(f"The journal knows no job {job_id!r}.", hint="`bulkremove jobs` lists those it knows.")
+
 
 class NoteRejected(BulkremoveError):
     """A note is empty, or is about a row that is not ``unknown``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bulkremove.domain.doubts import Doubt
@@ -21,6 +21,23 @@ class PlannedRow:
     row: Row
     removal: Removal | None
     exclusion: Exclusion | None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class OtherJob:
+    """A job that may still send rows of a plan, perhaps one of another account of the same organisation."""
+
+    id: str
+    account: str
+
+    def named_for(self, account: str) -> str:
+        """The job in a text for the people of an account: of another account's they learn that it is there, no more."""
+        return f"job {self.id}" if self.account == account else "a job of another account of this organisation"
+
+
+def in_words(jobs: Iterable[OtherJob], account: str) -> str:
+    """The jobs in a text for the people of an account; empty if there are none."""
+    return " and ".join(sorted({job.named_for(account) for job in jobs}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +58,8 @@ class Plan:
     """Removals by (course, batch), in order of first appearance."""
     fingerprint: str
     operation: Operation = REMOVE_LEARNER
-    open_in: Mapping[str, int] = field(default_factory=dict)
-    """By the id of each job that may still send rows of it: how many rows the plan leaves out for that."""
+    open_in: Mapping[OtherJob, int] = field(default_factory=dict)
+    """By each job that may still send rows of it: how many rows the plan leaves out for that."""
     client: str = ""
     """The identity of the account's client at Zoho; empty where there were no credentials."""
     doubts: tuple[Doubt, ...] = ()
@@ -54,6 +71,11 @@ class Plan:
     def doubtful_ids(self) -> int:
         """The number of ids that its doubts are about; who has compared them says this number."""
         return sum(doubt.ids for doubt in self.doubts)
+
+    @property
+    def open_in_words(self) -> str:
+        """The jobs of ``open_in`` in a text for the people of its account."""
+        return in_words(self.open_in, self.account)
 
     @property
     def removals(self) -> int:

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from bulkremove.domain.doubts import find_doubts
 from bulkremove.domain.ids import MAX_ID_DIGITS, TRIMMED_CHARACTERS, all_ids, is_id
 from bulkremove.domain.operation import REMOVE_LEARNER, Operation
-from bulkremove.domain.plan import Plan, PlannedRow, ProtectedLearners
+from bulkremove.domain.plan import OtherJob, Plan, PlannedRow, ProtectedLearners
 from bulkremove.domain.row import Exclusion, Removal, Status
 from bulkremove.domain.table import Table, column_letter
 from bulkremove.domain.wording import Wording
@@ -37,7 +37,7 @@ def plan(
     host: str,
     client: str = "",
     protected: ProtectedLearners | None = None,
-    open_elsewhere: Mapping[Removal, str] = MappingProxyType({}),
+    open_elsewhere: Mapping[Removal, OtherJob] = MappingProxyType({}),
     operation: Operation = REMOVE_LEARNER,
     accepted_wordings: Iterable[Wording] = (),
 ) -> Plan:
@@ -45,7 +45,7 @@ def plan(
 
     ``client``: the identity of the account's client; empty where there are no credentials, and then it can't be run.
     ``protected``: learners who are never removed; ``open_elsewhere``: removals that other jobs may still send, each
-    with the job's id. ``accepted_wordings``: what counts as a proven removal besides the documented success; they are
+    with the job. ``accepted_wordings``: what counts as a proven removal besides the documented success; they are
     part of the fingerprint. A protected learner's row is ``not_sent``, one that another job may still send
     ``duplicate``.
     """
@@ -61,7 +61,7 @@ def plan(
                 detail = f"{place} is no {role} id: {_quoted(raw)} {problem}.{looks}"
                 excluded[index] = Exclusion(Status.INVALID, detail)
     _exclude_duplicates(table, course, batch, learner, excluded)
-    open_in = Counter[str]()
+    open_in = Counter[OtherJob]()
     if protected or open_elsewhere:
         for index, triple in enumerate(zip(course, batch, learner, strict=True)):
             removal = Removal(*triple)
@@ -70,7 +70,8 @@ def plan(
             elif index not in excluded and removal in open_elsewhere:
                 job = open_elsewhere[removal]
                 open_in[job] += 1
-                excluded[index] = Exclusion(Status.DUPLICATE, f"This row is still to be sent by job {job}.")
+                detail = f"This row is still to be sent by {job.named_for(account)}."
+                excluded[index] = Exclusion(Status.DUPLICATE, detail)
     if excluded:
         pairs = ((c, b) for i, (c, b) in enumerate(zip(course, batch, strict=True)) if i not in excluded)
         batches = Counter(pairs)

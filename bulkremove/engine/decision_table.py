@@ -230,10 +230,12 @@ def protected(attempts: Sequence[Attempt]) -> Verdict:
 
 def done_elsewhere(done: DoneElsewhere, attempts: Sequence[Attempt]) -> Verdict:
     """The verdict for a row whose removal another job has settled, or may have made, since this job was planned."""
-    place = f"row {done.number} of job {done.job}"
+    job = f"job {done.job}" if done.job else "a job of another account of this organisation"
+    place = f"row {done.number} of {job}" if done.job else job
     if done.status is Status.UNKNOWN and not done.found_gone:
-        return unknown_verdict(f"{place} may have removed them, which is unknown too. Note there what you find")
-    words = f"Job {done.job} settled this removal meanwhile: {done.status.value}."
+        note = ". Note there what you find" if done.job else ""
+        return unknown_verdict(f"{place} may have removed them, which is unknown too{note}")
+    words = f"{job[0].upper()}{job[1:]} settled this removal meanwhile: {done.status.value}."
     if done.found_gone:
         words = f"A person found this learner gone ({place})."
     if any(map(is_open, attempts)):

@@ -6,10 +6,9 @@ from aiohttp import web
 
 from bulkremove.app import App
 from bulkremove.domain.errors import UserError
-from bulkremove.domain.permissions import Right
 from bulkremove.web.login_throttle import SignInThrottle, SignInThrottled
 from bulkremove.web.responses import page, read_form
-from bulkremove.web.routes import FORM, SESSION, SOURCE, Route, person
+from bulkremove.web.routes import FORM, SESSION, SOURCE, Route, Scope, person
 from bulkremove.web.sessions import Sessions
 
 
@@ -22,9 +21,18 @@ class AccountPages:
     def routes(self) -> list[Route]:
         """List the routes of these handlers; a user with a one-time password may use these only."""
         return [
-            Route("GET", "/account", self.account, Right.LOOK, for_one_time=True),
-            Route("POST", "/account/password", self.change_password, Right.LOOK, FORM, for_one_time=True),
-            Route("POST", "/account/sessions/{session}/end", self.end_session, Right.LOOK, FORM, for_one_time=True),
+            Route("GET", "/account", self.account, Scope.ONESELF, for_one_time=True),
+            Route(
+                "POST", "/account/password", self.change_password, Scope.ONESELF, content_type=FORM, for_one_time=True
+            ),
+            Route(
+                "POST",
+                "/account/sessions/{session}/end",
+                self.end_session,
+                Scope.ONESELF,
+                content_type=FORM,
+                for_one_time=True,
+            ),
         ]
 
     async def account(self, request: web.Request) -> web.StreamResponse:

@@ -36,7 +36,7 @@ from bulkremove.web.openapi import (
 )
 from bulkremove.web.plan_pages import TO_REMOVE, confirm
 from bulkremove.web.responses import BODY_TIMEOUT, download
-from bulkremove.web.routes import JSON, Route, person
+from bulkremove.web.routes import JSON, Route, Scope, check_permission, person
 from bulkremove.web.uploads import Upload, Uploads
 
 T = TypeVar("T")
@@ -53,31 +53,33 @@ class Api:
 
     def routes(self) -> list[Route]:
         """List the routes of these handlers."""
-        return [Route("GET", "/metrics", self.metrics, Right.LOOK), *self._versioned()]
+        return [Route("GET", "/metrics", self.metrics, Scope.SOME), *self._versioned()]
 
     def _versioned(self) -> list[Route]:
         return [
-            Route(method, f"{PREFIX}{path}", _strict(handler, query_names(method, path)), right, content_type)
-            for method, path, handler, right, content_type in (
-                ("GET", "/openapi.json", self.openapi, Right.LOOK, ""),
-                ("POST", "/plans", self.make_plan, Right.PREPARE, ""),
-                ("GET", "/plans/{plan}", self.plan, Right.LOOK, ""),
-                ("GET", "/plans/{plan}/rows", self.plan_rows, Right.LOOK, ""),
-                ("POST", "/plans/{plan}/confirm", self.confirm, Right.APPROVE, JSON),
-                ("GET", "/jobs", self.jobs, Right.LOOK, ""),
-                ("GET", "/jobs/{job}", self.job, Right.LOOK, ""),
-                ("GET", "/jobs/{job}/events", self.events, Right.LOOK, ""),
-                ("GET", "/jobs/{job}/report.{ending:csv|xlsx|jsonl}", self.report, Right.LOOK, ""),
-                ("POST", "/jobs/{job}/pause", self.pause, Right.PAUSE, ""),
-                ("POST", "/jobs/{job}/resume", self.resume, Right.APPROVE, ""),
-                ("POST", "/jobs/{job}/canary", self.confirm_canary, Right.APPROVE, ""),
-                ("POST", "/jobs/{job}/cancel", self.cancel, Right.APPROVE, ""),
+            Route(method, f"{PREFIX}{path}", _strict(handler, query_names(method, path)), scope, right, content_type)
+            for method, path, handler, scope, right, content_type in (
+                ("GET", "/openapi.json", self.openapi, Scope.ONESELF, Right.LOOK, ""),
+                ("POST", "/plans", self.make_plan, Scope.SOME, Right.PREPARE, ""),
+                ("GET", "/plans/{plan}", self.plan, Scope.UPLOAD, Right.LOOK, ""),
+                ("GET", "/plans/{plan}/rows", self.plan_rows, Scope.UPLOAD, Right.LOOK, ""),
+                ("POST", "/plans/{plan}/confirm", self.confirm, Scope.SOME, Right.APPROVE, JSON),
+                ("GET", "/jobs", self.jobs, Scope.SOME, Right.LOOK, ""),
+                ("GET", "/jobs/{job}", self.job, Scope.JOB, Right.LOOK, ""),
+                ("GET", "/jobs/{job}/events", self.events, Scope.JOB, Right.LOOK, ""),
+                ("GET", "/jobs/{job}/report.{ending:csv|xlsx|jsonl}", self.report, Scope.JOB, Right.LOOK, ""),
+                ("POST", "/jobs/{job}/pause", self.pause, Scope.JOB, Right.PAUSE, ""),
+                ("POST", "/jobs/{job}/resume", self.resume, Scope.JOB, Right.APPROVE, ""),
+                ("POST", "/jobs/{job}/canary", self.confirm_canary, Scope.JOB, Right.APPROVE, ""),
+                ("POST", "/jobs/{job}/cancel", self.cancel, Scope.JOB, Right.APPROVE, ""),
             )
         ]
 
     async def metrics(self, request: web.Request) -> web.StreamResponse:
-        """Return the metrics in Prometheus' text format."""
-        return web.Response(body=text(await self._app.retention.figures()), headers={"Content-Type": CONTENT_TYPE})
+        """Return the metrics of the token's accounts in Prometheus' text format."""
+        return web.Response(
+            body=text(await self._app.retention.figures(person(request).seen)), headers={"Content-Type": CONTENT_TYPE}
+        )
 
     async def openapi(self, request: web.Request) -> web.StreamResponse:
         """Return the OpenAPI document."""
@@ -93,7 +95,7 @@ class Api:
         options = ReadOptions(query.get("sheet"), columns_by_role, hidden, tuple(query.getall("only", [])), header_row)
         include_open = _choice(request, "open", {"leave_out": False, "include": True}) or False
         upload = await self._uploads.of_body(
-            request, name=name, options=options, include_open=include_open, by=person(request).name
+            request, name=name, account=query.get("account", ""), options=options, include_open=include_open
         )
         if upload.refusal is not None:
             raise upload.refusal
@@ -130,9 +132,11 @@ class Api:
             raise web.HTTPBadRequest(text="removals and compared, if they are given, must be whole numbers.")
         if len(key) > MAX_KEY_LENGTH:
             raise web.HTTPBadRequest(text=f"Idempotency-Key has more than {MAX_KEY_LENGTH} characters.")
-        if key and (known := await self._app.jobs.of_key(key, plan_hash)):
+        approved = person(request).access.accounts(Right.APPROVE)
+        if key and (known := await self._app.jobs.of_key(key, plan_hash, approved)):
             return await self._job_response(known)
-        upload = self._upload(request)
+        upload = self._upload(request)  # which may be gone before, so its account is asked about here
+        check_permission(request, Right.APPROVE, upload.account)
         consent, by = Consent(plan_hash=plan_hash, number=number, compared=compared), person(request).name
         job_id, is_new = await confirm(
             self._app, self._supervisor, self._uploads, upload, consent, by=by, idempotency_key=key
@@ -143,7 +147,9 @@ class Api:
         """Return a page of the jobs, the newest first, filtered by state and file name."""
         state = _choice(request, "state", {state.value: state for state in VISIBLE})
         source = request.query.get("q", "")
-        jobs, tallies, more = await self._app.jobs.page(page=_page(request), limit=100, state=state, source=source)
+        jobs, tallies, more = await self._app.jobs.page(
+            accounts=person(request).seen, page=_page(request), limit=100, state=state, source=source
+        )
         body: JobsPage = {"jobs": [self._job_json(job, tallies[job.id]) for job in jobs], "more": more}
         return web.json_response(body)
 
@@ -194,7 +200,7 @@ class Api:
         return await self._job_response(await self._app.jobs.find(job.id))
 
     def _upload(self, request: web.Request) -> Upload:
-        return self._uploads.get(request.match_info["plan"])
+        return self._uploads.get(request.match_info["plan"], person(request).seen)
 
     async def _job(self, request: web.Request) -> Job:
         return await self._app.jobs.find(request.match_info["job"])

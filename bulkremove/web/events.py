@@ -20,7 +20,7 @@ from bulkremove.domain.row import Status
 from bulkremove.report import first_line
 from bulkremove.web.chart import chart
 from bulkremove.web.responses import part
-from bulkremove.web.routes import PERSON, SESSION, Person, Route, person
+from bulkremove.web.routes import PERSON, SESSION, Person, Route, Scope, person
 from bulkremove.web.sessions import Sessions
 from bulkremove.web.single_sign_on import MAX_STREAM_SECONDS
 
@@ -54,16 +54,23 @@ class LiveUpdates:
 
     def routes(self) -> list[Route]:
         """List the route of the event stream."""
-        return [Route("GET", "/jobs/{job}/events", self.events, Right.LOOK, is_stream=True)]
+        return [Route("GET", "/jobs/{job}/events", self.events, Scope.JOB, is_stream=True)]
 
     async def events(self, request: web.Request) -> web.StreamResponse:
-        """Stream the live parts of a job's page whenever they change, until the job is at rest or the session ends."""
-        job_id, sent = (await self._app.jobs.find(request.match_info["job"])).id, dict.fromkeys(_TEMPLATES, "")
-        began = self._now()
+        """Stream the live parts of a job's page whenever they change, until the job is at rest.
+
+        It ends before that with the session, or when the person may not see the job's account any more.
+        """
+        job, sent, began = (
+            await self._app.jobs.find(request.match_info["job"]),
+            dict.fromkeys(_TEMPLATES, ""),
+            self._now(),
+        )
+        who: Person | None
         async with sse_response(request) as stream:
-            while stream.is_connected() and (who := await self._viewer(request)):
+            while stream.is_connected() and (who := await self._viewer(request)) and who.may(Right.LOOK, job.account):
                 request[PERSON] = who  # with the present role
-                moving, parts = await self._parts(request, job_id)
+                moving, parts = await self._parts(request, job)
                 for event, html in parts.items():
                     if html != sent[event]:
                         sent[event] = html
@@ -76,7 +83,8 @@ class LiveUpdates:
                 await asyncio.sleep(POLL_SECONDS)
             else:
                 if stream.is_connected():
-                    await stream.send(part("_signed_out.html", request, {}), event="panel")
+                    await stream.send(part("_ended.html", request, {"signed_out": who is None}), event="panel")
+                    await stream.send("", event="controls")
                     await stream.send("", event="done")
         return stream
 
@@ -89,13 +97,13 @@ class LiveUpdates:
     def _now(self) -> LoopTime:
         return LoopTime(asyncio.get_running_loop().time())
 
-    async def _parts(self, request: web.Request, job_id: str) -> tuple[bool, dict[str, str]]:
+    async def _parts(self, request: web.Request, job: Job) -> tuple[bool, dict[str, str]]:
         """Return whether the job's page can still change, and its live parts as HTML on one line, by event."""
-        now, running = self._now(), self._supervisor.running(job_id)
-        key = job_id, person(request).may(Right.APPROVE)
+        now, running = self._now(), self._supervisor.running(job.id)
+        key = job.id, person(request).may(Right.APPROVE, job.account)
         rendered = self._rendered.get(key)
         if rendered is None or rendered.running is not running or seconds_between(rendered.at, now) >= POLL_SECONDS / 2:
-            context = await self.facts(await self._app.jobs.find(job_id))
+            context = await self.facts(await self._app.jobs.find(job.id))
             parts = {event: part(template, request, context) for event, template in _TEMPLATES.items()}
             rendered = _RenderedJob(now, running, context["moving"], parts)
             if len(self._rendered) > MAX_CACHED_JOBS:
@@ -128,7 +136,7 @@ class LiveUpdates:
             "moving": not at_rest,
             "wait": wait,
             "eta": next((seconds / app.clock.speed for other, seconds in order if other.id == job.id), None),
-            "beside": len(order) - 1,
+            "beside": sum(other.id != job.id and other.account == job.account for other, _ in order),
             "events_told": await app.jobs.events(job),
             "summary": await app.reports.summary(job),
             "warning": first_line(job, tally) if at_rest else None,

@@ -18,7 +18,7 @@ from bulkremove.domain.row import Status
 from bulkremove.report import Rows
 from bulkremove.web.events import LiveUpdates
 from bulkremove.web.responses import download, page, page_number, parse_number, read_form
-from bulkremove.web.routes import FORM, Route, person
+from bulkremove.web.routes import FORM, Route, Scope, person
 from bulkremove.web.uploads import Uploads
 
 AUDIT_ENTRIES = 200
@@ -34,20 +34,20 @@ class JobPages:
     def routes(self) -> list[Route]:
         """List the routes of these handlers."""
         return [
-            Route("GET", "/jobs/{job}", self.job, Right.LOOK),
-            Route("GET", "/jobs/{job}/rows", self.rows, Right.LOOK),
-            Route("GET", "/jobs/{job}/report.{ending:csv|xlsx}", self.report, Right.LOOK),
-            Route("GET", "/jobs/{job}/{rows:retry|undo}.csv", self.rows_file, Right.LOOK),
-            Route("POST", "/jobs/{job}/pause", self.pause, Right.PAUSE, FORM),
-            Route("POST", "/jobs/{job}/resume", self.resume, Right.APPROVE, FORM),
-            Route("POST", "/jobs/{job}/canary", self.confirm_canary, Right.APPROVE, FORM),
-            Route("POST", "/jobs/{job}/approve", self.approve, Right.APPROVE, FORM),
-            Route("POST", "/jobs/{job}/cancel", self.cancel, Right.APPROVE, FORM),
-            Route("POST", "/jobs/{job}/retry", self.retry, Right.APPROVE, FORM),
-            Route("POST", "/jobs/{job}/notes", self.add_note, Right.APPROVE, FORM),
-            Route("POST", "/jobs/{job}/wordings", self.accept_wording, Right.APPROVE, FORM),
-            Route("POST", "/jobs/{job}/wordings/withdraw", self.withdraw_wording, Right.APPROVE, FORM),
-            Route("GET", "/audit", self.audit, Right.AUDIT),
+            Route("GET", "/jobs/{job}", self.job, Scope.JOB, Right.LOOK),
+            Route("GET", "/jobs/{job}/rows", self.rows, Scope.JOB, Right.LOOK),
+            Route("GET", "/jobs/{job}/report.{ending:csv|xlsx}", self.report, Scope.JOB, Right.LOOK),
+            Route("GET", "/jobs/{job}/{rows:retry|undo}.csv", self.rows_file, Scope.JOB, Right.LOOK),
+            Route("POST", "/jobs/{job}/pause", self.pause, Scope.JOB, Right.PAUSE, FORM),
+            Route("POST", "/jobs/{job}/resume", self.resume, Scope.JOB, Right.APPROVE, FORM),
+            Route("POST", "/jobs/{job}/canary", self.confirm_canary, Scope.JOB, Right.APPROVE, FORM),
+            Route("POST", "/jobs/{job}/approve", self.approve, Scope.JOB, Right.APPROVE, FORM),
+            Route("POST", "/jobs/{job}/cancel", self.cancel, Scope.JOB, Right.APPROVE, FORM),
+            Route("POST", "/jobs/{job}/retry", self.retry, Scope.JOB, Right.APPROVE, FORM),
+            Route("POST", "/jobs/{job}/notes", self.add_note, Scope.JOB, Right.APPROVE, FORM),
+            Route("POST", "/jobs/{job}/wordings", self.accept_wording, Scope.JOB, Right.APPROVE, FORM),
+            Route("POST", "/jobs/{job}/wordings/withdraw", self.withdraw_wording, Scope.JOB, Right.APPROVE, FORM),
+            Route("GET", "/audit", self.audit, Scope.SOME, Right.AUDIT),
         ]
 
     async def job(self, request: web.Request) -> web.StreamResponse:
@@ -138,7 +138,9 @@ class JobPages:
         checked = form.get("unknown") == "checked"
         if checked and await self._app.jobs.unknown_without_note(job):
             raise ConsentMissing("Note first what you found in Zoho People about each of the unknown rows.")
-        upload = self._uploads.of_job(job.id, unknown_checked=checked, source=job.source, by=person(request).name)
+        upload = self._uploads.of_job(
+            job.id, account=job.account, unknown_checked=checked, source=job.source, by=person(request).name
+        )
         await self._uploads.preview(upload, by=person(request).name)
         raise web.HTTPSeeOther(f"/uploads/{upload.id}")
 
@@ -162,12 +164,15 @@ class JobPages:
     async def withdraw_wording(self, request: web.Request) -> web.StreamResponse:
         """Withdraw an accepted answer and redirect to the job's page. Raises ConsentMissing if there is none."""
         job, form = await self._job(request), await read_form(request)
-        await self._app.wordings.withdraw(parse_number(str(form.get("number", "")), 0), by=person(request).name)
+        number = parse_number(str(form.get("number", "")), 0)
+        await self._app.wordings.withdraw(number, job=job, by=person(request).name)
         return _back_to(job)
 
     async def audit(self, request: web.Request) -> web.StreamResponse:
-        """Show the newest entries of the audit log, and whether its hash chain is intact."""
-        context = {"entries": await self._app.audit.newest(AUDIT_ENTRIES), "verified": await self._app.audit.verify()}
+        """Show the newest entries of the audit log about the person's accounts, and whether its chain is intact."""
+        audited = person(request).audited
+        verified = await self._app.audit.verify() if audited.is_all else None
+        context = {"entries": await self._app.audit.newest(AUDIT_ENTRIES, audited), "verified": verified}
         return page("audit.html", request, context)
 
     async def _job(self, request: web.Request) -> Job:

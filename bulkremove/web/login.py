@@ -7,10 +7,9 @@ from pathlib import Path
 from aiohttp import web
 
 from bulkremove.app import App
-from bulkremove.domain.permissions import Right
 from bulkremove.web.login_throttle import KnownBrowsers, SignInThrottle, SignInThrottled
 from bulkremove.web.responses import page, read_form
-from bulkremove.web.routes import FORM, HEALTH, SESSION, SOURCE, Route, person
+from bulkremove.web.routes import FORM, HEALTH, SESSION, SOURCE, Route, Scope, person
 from bulkremove.web.security import Address
 from bulkremove.web.sessions import MAX_LOCAL_SESSION, Sessions
 
@@ -36,20 +35,20 @@ class LoginPages:
                 "GET",
                 f"/static/{path.name}",
                 self.file,
-                None if path.name in _OPEN_FILES else Right.LOOK,
+                Scope.NOBODY if path.name in _OPEN_FILES else Scope.ONESELF,
                 for_one_time=True,
             )
             for path in sorted(_FILES.iterdir())
         ]
-        files.append(Route("GET", HEALTH, self.health, None))
+        files.append(Route("GET", HEALTH, self.health, Scope.NOBODY))
         if self._address.sign_on is not None:  # nobody signs in or out here
             return files
         return [
             *files,
-            Route("GET", "/start", self.start, None),
-            Route("GET", "/sign-in", self.sign_in_page, None),
-            Route("POST", "/sign-in", self.sign_in, None, FORM),
-            Route("POST", "/sign-out", self.sign_out, Right.LOOK, FORM, for_one_time=True),
+            Route("GET", "/start", self.start, Scope.NOBODY),
+            Route("GET", "/sign-in", self.sign_in_page, Scope.NOBODY),
+            Route("POST", "/sign-in", self.sign_in, Scope.NOBODY, content_type=FORM),
+            Route("POST", "/sign-out", self.sign_out, Scope.ONESELF, content_type=FORM, for_one_time=True),
         ]
 
     async def file(self, request: web.Request) -> web.StreamResponse:

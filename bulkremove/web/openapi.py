@@ -106,6 +106,11 @@ def _paths() -> dict[str, Any]:
                 {201: _json(UploadedPlan, "The plan.")},
                 parameters=[
                     _query("name", _TEXT, "The file's name in messages."),
+                    _query(
+                        "account",
+                        _TEXT,
+                        "The account that it is for; else that of the settings, or the only one of the token.",
+                    ),
                     _query("sheet", _TEXT, "The sheet to read, where there are several."),
                     _query("columns", _TEXT, "The id columns by heading or letter: course=A,batch=B,learner=C."),
                     _query(
@@ -126,7 +131,7 @@ def _paths() -> dict[str, Any]:
                     ),
                 ],
                 body={"content": {"application/octet-stream": {}}, "required": True},
-                errors=(408, 413, 422, 503),
+                errors=(404, 408, 413, 422, 503),
             )
         },
         "/plans/{plan}": {

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from bulkremove.app import App, Consent, Preview
+from bulkremove.app import App, Consent, Preview, QuotaUsage
 from bulkremove.app.consent import is_same_person
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.domain.clock import later
@@ -26,7 +26,7 @@ from bulkremove.reading.options import Hidden, ReadOptions
 from bulkremove.report import write_plan
 from bulkremove.storage.interface.jobs import VISIBLE
 from bulkremove.web.responses import download, page, page_number, parse_number, read_form
-from bulkremove.web.routes import FILE_FORM, FORM, Route, person
+from bulkremove.web.routes import FILE_FORM, FORM, Route, Scope, person
 from bulkremove.web.uploads import Upload, Uploads
 
 TO_REMOVE = "remove"
@@ -42,42 +42,54 @@ class PlanPages:
     def routes(self) -> list[Route]:
         """List the routes of these handlers."""
         return [
-            Route("GET", "/", self.home, Right.LOOK),
-            Route("POST", "/uploads", self.upload, Right.PREPARE, FILE_FORM),
-            Route("GET", "/uploads/{upload}", self.plan, Right.LOOK),
-            Route("POST", "/uploads/{upload}", self.read_again, Right.PREPARE, FORM),
-            Route("GET", "/uploads/{upload}/plan.csv", self.plan_file, Right.LOOK),
-            Route("POST", "/uploads/{upload}/confirm", self.confirm, Right.APPROVE, FORM),
+            Route("GET", "/", self.home, Scope.SOME),
+            Route("POST", "/uploads", self.upload, Scope.SOME, Right.PREPARE, FILE_FORM),
+            Route("GET", "/uploads/{upload}", self.plan, Scope.UPLOAD),
+            Route("POST", "/uploads/{upload}", self.read_again, Scope.UPLOAD, Right.PREPARE, FORM),
+            Route("GET", "/uploads/{upload}/plan.csv", self.plan_file, Scope.UPLOAD),
+            Route("POST", "/uploads/{upload}/confirm", self.confirm, Scope.UPLOAD, Right.APPROVE, FORM),
         ]
 
     async def home(self, request: web.Request) -> web.StreamResponse:
-        """Show the home page: upload form, unconfirmed plans, the account's limit, and a page of the jobs."""
-        try:
-            allowance, failure = await self._app.accounts.allowance(), ""
-        except BulkremoveError as error:
-            allowance, failure = None, str(error)
+        """Show the home page: upload form, open plans, limits and a page of the jobs, of the person's accounts."""
+        seen, locked = person(request).seen, dict[str, float]()
+        allowances: list[tuple[str, QuotaUsage | None, str]] = []
+        for name in self._app.accounts.names():
+            if name not in seen:
+                continue
+            try:
+                usage = await self._app.for_account(name).accounts.allowance()
+            except BulkremoveError as error:
+                allowances.append((name, None, str(error)))
+            else:
+                allowances.append((name, usage, ""))
+                locked[name] = usage.locked
         query, number = request.query, page_number(request)
         state_filter, text = query.get("state", ""), query.get("q", "").strip()
         state = JobState(state_filter) if state_filter in set(VISIBLE) else None
-        jobs, tallies, more = await self._app.jobs.page(page=number, state=state, source=text)
+        jobs, tallies, more = await self._app.jobs.page(accounts=seen, page=number, state=state, source=text)
         now, speed = self._app.clock.wall(), self._app.clock.speed
-        locked = allowance.locked if allowance else 0.0
-        ends = [(job, (seconds + locked) / speed) for job, seconds in await self._supervisor.order()]
+        under_way = [(job, seconds) for job, seconds in await self._supervisor.order() if job.account in seen]
+        ends = [(job, (seconds + locked.get(job.account, 0.0)) / speed) for job, seconds in under_way]
         order = [(job, seconds, later(now, seconds)) for job, seconds in ends]
-        context: dict[str, Any] = {"allowance": allowance, "failure": failure, "order": order, "states": VISIBLE}
-        context |= {"jobs": [(job, tallies[job.id]) for job in jobs], "waiting": self._uploads.waiting()}
+        context: dict[str, Any] = {"allowances": allowances, "order": order, "states": VISIBLE}
+        context |= {"jobs": [(job, tallies[job.id]) for job in jobs], "waiting": self._uploads.waiting(seen)}
+        context |= {
+            "accounts": self._uploads.accounts(person(request)),
+            "show_account": len({*(name for name, *_ in allowances), *(job.account for job in jobs)}) > 1,
+        }
         context |= {"wanted": state_filter, "text": text, "page": number, "more": more, "speed": speed}
         context |= {"need_review": {job.id for job in jobs if job.needs_review(now)}}
         return page("home.html", request, context)
 
     async def upload(self, request: web.Request) -> web.StreamResponse:
         """Store the file of the upload form and redirect to its plan."""
-        upload = await self._uploads.of_form(request, by=person(request).name)
+        upload = await self._uploads.of_form(request)
         raise web.HTTPSeeOther(f"/uploads/{upload.id}")
 
     async def read_again(self, request: web.Request) -> web.StreamResponse:
         """Read an upload again with the sheet, columns and hidden rows chosen in the form, and redirect to its plan."""
-        upload, form = self._uploads.get(request.match_info["upload"]), await read_form(request)
+        upload, form = self._upload(request), await read_form(request)
         previous = upload.options if upload.refusal is None or upload.refusal.choices else ReadOptions()
         fields = {name: str(form.get(name, "")).strip() for name in ("sheet", *REMOVE_LEARNER.roles, "hidden")}
         columns = {
@@ -101,7 +113,7 @@ class PlanPages:
 
     async def plan(self, request: web.Request) -> web.StreamResponse:
         """Show the plan of an upload, or why the file was refused (422); redirect to the job of a confirmed one."""
-        upload = self._uploads.get(request.match_info["upload"])
+        upload = self._upload(request)
         if upload.job is not None:
             raise web.HTTPSeeOther(f"/jobs/{upload.job}")
         if upload.refusal is not None:
@@ -115,24 +127,31 @@ class PlanPages:
         rows, more = await self._app.plans.filter_rows(
             plan, status=status, to_remove=status_filter == TO_REMOVE, text=text, page=number
         )
+        open_in = [job for job in plan.open_in if person(request).may(Right.LOOK, job.account)]
         roles = dict(zip(plan.operation.roles, plan.table.roles, strict=True))
         context = {"upload": upload, "preview": preview, "plan": plan, "counts": plan.not_sent()}
         context |= {"rows": rows, "more": more, "page": number, "wanted": status_filter, "text": text}
         context |= {"courses": len({course for course, _ in plan.batches})}
         context |= {"own": any(is_same_person(person(request).name, other) for other in upload.by)}
         context |= {"same": await self._app.jobs.of_plan(plan), "four_eyes": self._app.settings.four_eyes}
-        context |= {"open_rows": sum(plan.open_in.values())}
-        context |= {"roles": roles, "read_from": [(role, plan.table.header[column]) for role, column in roles.items()]}
+        context |= {"open_rows": sum(plan.open_in.values()), "open_in": open_in, "roles": roles}
+        context |= {"read_from": [(role, plan.table.header[column]) for role, column in roles.items()]}
         return page("plan.html", request, context | {"letters": letters(plan.table.header)})
 
     async def plan_file(self, request: web.Request) -> web.StreamResponse:
         """Download the plan as CSV, one line for each row of the file."""
-        upload = self._uploads.get(request.match_info["upload"])
+        upload = self._upload(request)
         preview = await self._uploads.preview(upload, by=person(request).name)
         with TemporaryDirectory() as folder:
             path = Path(folder) / f"plan{f'-{SANDBOX_MARK}' if preview.plan.sandbox else ''}.csv"
             await asyncio.to_thread(write_plan, path, preview.plan)
-            await self._app.record(person(request).name, "plan_taken", name=upload.name, plan=preview.plan.fingerprint)
+            await self._app.record(
+                person(request).name,
+                "plan_taken",
+                name=upload.name,
+                plan=preview.plan.fingerprint,
+                account=upload.account,
+            )
             return await download(path)
 
     async def confirm(self, request: web.Request) -> web.StreamResponse:
@@ -140,12 +159,15 @@ class PlanPages:
 
         The form has the plan's hash, the number typed, and, if there are doubts, the number of ids in its ticked box.
         """
-        upload, form = self._uploads.get(request.match_info["upload"]), await read_form(request)
+        upload, form = self._upload(request), await read_form(request)
         number = parse_number(str(form.get("number", "")).strip().replace(",", ""), -1)
         compared = parse_number(str(form["compared"]), -1) if "compared" in form else None
         consent = Consent(plan_hash=str(form.get("plan", "")), number=number, compared=compared)
         job_id, _ = await confirm(self._app, self._supervisor, self._uploads, upload, consent, by=person(request).name)
         raise web.HTTPSeeOther(f"/jobs/{job_id}")
+
+    def _upload(self, request: web.Request) -> Upload:
+        return self._uploads.get(request.match_info["upload"], person(request).seen)
 
 
 async def confirm(
@@ -162,7 +184,7 @@ async def confirm(
 
     async def submit(preview: Preview) -> str:
         reports = private_folder(app.settings.home / "reports")
-        job = await app.confirmations.submit(
+        job = await uploads.app_of(upload).confirmations.submit(
             preview,
             consent=consent,
             folder=reports,
@@ -176,7 +198,7 @@ async def confirm(
     try:
         job_id, is_new = await uploads.confirm(upload, submit, by=by)
     except ConsentMissing as missing:
-        await app.record(by, "confirmation_refused", name=upload.name, why=missing.message)
+        await app.record(by, "confirmation_refused", name=upload.name, why=missing.message, account=upload.account)
         raise
     if is_new:
         supervisor.start(await app.jobs.find(job_id), by=by)

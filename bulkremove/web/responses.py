@@ -11,6 +11,8 @@ from aiohttp_jinja2 import render_string, render_template
 
 from bulkremove.web.routes import PERSON
 
+MAX_FORM_BYTES = 64 * 1024
+"""Largest body of a request that is not an upload."""
 BODY_TIMEOUT = 20.0
 """Seconds for the body of a request that is no upload, 64 kB at most."""
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from aiohttp import web
 
-from bulkremove.domain.permissions import Right, Role, may
+from bulkremove.domain.permissions import Access, AccountSet, Right
 
+_LOG = logging.getLogger(__name__)
 FORM = "application/x-www-form-urlencoded"
 FILE_FORM = "multipart/form-data"
 JSON = "application/json"
@@ -25,25 +28,51 @@ class Person:
 
     name: str
     """The name in the audit log."""
-    role: Role
+    access: Access
     one_time: bool = False
     """Whether they must choose a password of their own before anything else."""
     is_signed_on: bool = False
     """Whether the proxy's single sign-on names them, so that they have neither session nor password here."""
 
-    def may(self, permission: Right) -> bool:
-        """Tell whether the role has this permission."""
-        return may(self.role, permission)
+    def may(self, permission: Right, account: str) -> bool:
+        """Tell whether they have this permission on that account."""
+        return self.access.may(permission, account)
+
+    @property
+    def seen(self) -> AccountSet:
+        """The accounts whose plans and jobs they may see: the filter of everything that is listed for them."""
+        return self.access.accounts(Right.LOOK)
+
+    @property
+    def audited(self) -> AccountSet:
+        """The accounts whose entries of the audit log they may see."""
+        return self.access.accounts(Right.AUDIT)
+
+
+class Scope(Enum):
+    """On which accounts a person needs the permission of a route."""
+
+    NOBODY = auto()
+    """None is needed: it is for everybody, signed in or not."""
+    ONESELF = auto()
+    """None is needed, but a sign-in: it is about the person, or says nothing of any account."""
+    SOME = auto()
+    """On any: the handler narrows what it shows or does to the accounts on which they have it."""
+    JOB = auto()
+    """On that of the job in the path."""
+    UPLOAD = auto()
+    """On that of the upload in the path."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method and path with its handler. ``permission`` is the permission it needs; None: no authentication."""
+    """One method and path with its handler, and the permission that it needs on the accounts of its scope."""
 
     method: str
     path: str
     answer: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    permission: Right | None
+    scope: Scope
+    permission: Right = Right.LOOK
     content_type: str = ""
     """The content type that a request must have; empty: any, for requests without a body and uploads to the API."""
     for_one_time: bool = False
@@ -60,5 +89,21 @@ SOURCE = web.RequestKey("source", str)
 
 
 def person(request: web.Request) -> Person:
-    """Return the author of a request. Raises KeyError on a route without a ``permission``."""
+    """Return the author of a request. Raises KeyError on a route for everybody."""
     return request[PERSON]
+
+
+def check_permission(request: web.Request, permission: Right, account: str | None) -> None:
+    """Check that the author of a request has a permission on an account (None: on any). Raises HTTPForbidden.
+
+    Of an account that they may not see nothing is told, so that is asked before.
+    """
+    who = person(request)
+    if who.access.accounts(permission) if account is None else who.may(permission, account):
+        return
+    _LOG.warning(
+        "%s (%s) may not %s, asked for by %s", who.name, who.access, permission, request.match_info.route.resource
+    )
+    if not who.access.roles:
+        raise web.HTTPForbidden(text=f"{who.name} has no role for any account here. Ask an admin for one.")
+    raise web.HTTPForbidden(text=f"{who.name} may not do that. Ask somebody who may.")

@@ -1,6 +1,7 @@
 """The security checks of every request, in this order.
 
-Encoding, host, origin, authentication, permission, content type, and the person's fair share of the server.
+Encoding, host, origin, authentication, permission on any account, content type, the person's fair share of the server,
+and permission on the account of the job or upload in the path.
 
 They also run for paths and methods without a route. The host is checked against DNS rebinding, the origin against
 cross-site requests, and the headers of each response let a browser load and run nothing but the files of this server.
@@ -9,7 +10,6 @@ cross-site requests, and the headers of each response let a browser load and run
 from __future__ import annotations
 
 import ipaddress
-import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -20,15 +20,13 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from bulkremove.app import App
 from bulkremove.app.consent import token_actor
-from bulkremove.domain.permissions import Right
+from bulkremove.domain.errors import JobNotFound
 from bulkremove.web.fair_share import FairShare
-from bulkremove.web.routes import API, HEALTH, PERSON, SESSION, SOURCE, Person, Route
+from bulkremove.web.routes import API, HEALTH, PERSON, SESSION, SOURCE, Person, Route, Scope, check_permission
 from bulkremove.web.sessions import Sessions
 from bulkremove.web.single_sign_on import SignOn
+from bulkremove.web.uploads import Uploads
 
-_LOG = logging.getLogger(__name__)
-MAX_FORM_BYTES = 64 * 1024
-"""Largest body of a request that is not an upload."""
 MAX_REQUESTS_OF_PERSON, MAX_WAITING_OF_PERSON = 4, 20
 """Requests of one person that are answered at the same time, and that wait for it; the next is refused."""
 MAX_STREAMS_OF_PERSON = 20
@@ -96,7 +94,7 @@ class _Client:
 
 
 def make_security_middleware(
-    address: Address, app: App, sessions: Sessions, routes: Mapping[web.AbstractRoute, Route]
+    address: Address, app: App, sessions: Sessions, uploads: Uploads, routes: Mapping[web.AbstractRoute, Route]
 ) -> Middleware:
     """Make the middleware that runs the checks; ``routes`` has the Route of each aiohttp route."""
     requests = FairShare(MAX_REQUESTS_OF_PERSON, waiting=MAX_WAITING_OF_PERSON)
@@ -114,27 +112,41 @@ def make_security_middleware(
         _check_site(request, client)
         request[SOURCE], request[SESSION] = client.source, request.cookies.get(address.cookie, "")
         route = routes.get(request.match_info.route)
-        permission = route.permission if route else Right.LOOK
-        if permission is not None:
-            person = await _person(request, app, sessions, address)
-            if not person.may(permission):
-                place = request.match_info.route.resource
-                _LOG.warning("%s (%s) may not %s, asked for by %s", person.name, person.role, permission, place)
-                raise web.HTTPForbidden(text=f"{person.name} may not do that. Ask somebody who may.")
-            request[PERSON] = person
+        scope = route.scope if route else Scope.ONESELF
+        if scope is not Scope.NOBODY:
+            request[PERSON] = person = await _person(request, app, sessions, address)
+            if route and scope is not Scope.ONESELF:
+                check_permission(request, route.permission, None)
             if person.one_time and not (route and route.for_one_time):
                 if request.method == "GET":
                     raise web.HTTPSeeOther("/account")
                 raise web.HTTPForbidden(text="Choose a password of your own first.")
         if route and route.content_type and request.content_type != route.content_type:
             raise web.HTTPUnsupportedMediaType(text=f"The content type must be {route.content_type}.")
-        if permission is None:
+        if scope is Scope.NOBODY:
             return await handler(request)
         share = streams if route and route.is_stream else requests
         async with share.turn(request[PERSON].name):
+            if route and scope in (Scope.JOB, Scope.UPLOAD):
+                check_permission(request, route.permission, await _account(request, app, uploads))
             return await handler(request)
 
     return security
+
+
+async def _account(request: web.Request, app: App, uploads: Uploads) -> str:
+    """The account of the job or upload in the path.
+
+    Raises JobNotFound or HTTPNotFound, also for those of an account that the person may not see: that they exist is not
+    told.
+    """
+    names, seen = request.match_info, request[PERSON].seen
+    if "job" not in names:
+        return uploads.get(names["upload"] if "upload" in names else names["plan"], seen).account
+    job = await app.jobs.find(names["job"])
+    if job.account not in seen:
+        raise JobNotFound.of(names["job"])
+    return job.account
 
 
 def _client(request: web.Request, address: Address) -> _Client:
@@ -194,13 +206,13 @@ async def _person(request: web.Request, app: App, sessions: Sessions, address: A
     """Authenticate a request. Raises HTTPUnauthorized, HTTPForbidden, or HTTPSeeOther to the sign-in page."""
     if request.path.startswith(API):
         scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
-        token = await app.users.bearer(secret.strip()) if scheme.lower() == "bearer" else None
+        token = await app.tokens.bearer(secret.strip()) if scheme.lower() == "bearer" else None
         if token is None:
             raise web.HTTPUnauthorized(
                 text="Give a token: `Authorization: Bearer ...`. `bulkremove tokens add` makes one.",
                 headers={"WWW-Authenticate": "Bearer"},
             )
-        return Person(token_actor(token.name, token.owner), token.role)
+        return Person(token_actor(token.name, token.owner), token.access)
     if address.sign_on is not None:  # the request came from the proxy; `_client` has refused any other
         return await address.sign_on.person(request.headers, app)
     person = await sessions.who(request[SESSION])

@@ -22,7 +22,7 @@ from bulkremove.config import Settings
 from bulkremove.domain.errors import SettingsError
 from bulkremove.domain.hosts import is_loopback
 from bulkremove.domain.job import EndReason
-from bulkremove.domain.permissions import Role
+from bulkremove.domain.permissions import Access
 from bulkremove.domain.row import Status
 from bulkremove.report import duration, pluralize
 from bulkremove.web import filters
@@ -35,8 +35,9 @@ from bulkremove.web.job_pages import JobPages
 from bulkremove.web.login import LoginPages
 from bulkremove.web.login_throttle import SignInThrottle
 from bulkremove.web.plan_pages import PlanPages
-from bulkremove.web.routes import Route
-from bulkremove.web.security import MAX_FORM_BYTES, Address, make_guard, make_security_middleware
+from bulkremove.web.responses import MAX_FORM_BYTES
+from bulkremove.web.routes import Person, Route
+from bulkremove.web.security import Address, make_guard, make_security_middleware
 from bulkremove.web.sessions import Sessions
 from bulkremove.web.single_sign_on import SignOn
 from bulkremove.web.uploads import Uploads
@@ -58,16 +59,16 @@ def make_site(
         *Api(app, supervisor, uploads).routes(),
     ]
     routes: dict[web.AbstractRoute, Route] = {}
-    security = make_security_middleware(address, app, sessions, routes)
+    security = make_security_middleware(address, app, sessions, uploads, routes)
     site = web.Application(middlewares=[error_middleware, security], client_max_size=MAX_FORM_BYTES)
     site.on_response_prepare.append(make_guard(address))
     for route in all_routes:
         routes[site.router.add_route(route.method, route.path, route.answer)] = route
-    _add_templates(site, app.settings, sessions)
+    _add_templates(site, app, sessions)
     return site
 
 
-def _add_templates(site: web.Application, settings: Settings, sessions: Sessions) -> None:
+def _add_templates(site: web.Application, app: App, sessions: Sessions) -> None:
     environment = aiohttp_jinja2.setup(
         site,
         loader=jinja2.FileSystemLoader(_HERE / "templates"),
@@ -76,8 +77,14 @@ def _add_templates(site: web.Application, settings: Settings, sessions: Sessions
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+    def only_account(who: Person) -> tuple[str, str] | None:
+        """Account and host of all that a person sees here; None if there are several accounts, or none."""
+        names = [name for name in app.accounts.names() if name in who.seen]
+        return (names[0], app.for_account(names[0]).settings.host) if len(names) == 1 else None
+
     environment.globals.update(
-        account=settings.account, host=settings.host, sandbox=settings.sandbox, Status=Status, users=sessions.users
+        only_account=only_account, sandbox=app.settings.sandbox, Status=Status, users=sessions.users
     )
     environment.filters.update(
         grouped=filters.grouped,
@@ -177,8 +184,10 @@ def _check(settings: Settings, host: str, has_users: bool) -> None:
 def _sign_on(settings: Settings) -> SignOn | None:
     if not settings.auth_header:
         return None
-    roles = {group: Role(role) for group, role in settings.auth_roles}
-    return SignOn(settings.auth_header, settings.auth_groups_header, roles)
+    access: dict[str, Access] = {}
+    for group, text in settings.auth_roles:
+        access[group] = access.get(group, Access()).joined(Access.parse([text]))
+    return SignOn(settings.auth_header, settings.auth_groups_header, access)
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:

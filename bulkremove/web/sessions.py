@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bulkremove.app import SessionUser, Users, this_person
-from bulkremove.domain.permissions import Role
+from bulkremove.domain.permissions import Access, Role
 from bulkremove.web.routes import Person
 
 MAX_IDLE = 3600.0
@@ -37,6 +37,11 @@ class _Session:
     used: float
     source: str = ""
     browser: str = ""
+
+    @property
+    def user(self) -> tuple[str, str] | None:
+        """Whose it is, by name and password: what they may do changes between their sessions."""
+        return (self.known.name, self.known.stamp) if self.known else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +102,12 @@ class Sessions:
         if not watching:
             session.used = self._clock()
         if session.known is None:
-            return Person(this_person(), Role.ADMIN)
+            return Person(this_person(), Access.everywhere(Role.ADMIN))
         user = await self._people.refresh(session.known)
         if user is None:
             self.close(key)
             return None
-        return Person(user.name, user.role, user.one_time)
+        return Person(user.name, user.access, user.one_time)
 
     def renew(self, key: str, user: SessionUser) -> None:
         """Keep a session whose user has changed the password, which ends all their others."""
@@ -112,9 +117,9 @@ class Sessions:
     def of_same_user(self, key: str) -> list[OpenSession]:
         """List the open sessions of the user of a session, that one included, the newest first."""
         now, found = self._clock(), []
-        own = self._sessions[key].known
+        own = self._sessions[key].user
         for other, session in self._sessions.items():
-            if session.known == own and self._is_alive(session):
+            if session.user == own and self._is_alive(session):
                 age, idle = now - session.began, now - session.used
                 found.append(OpenSession(_id(other), session.source, session.browser, age, idle, other == key))
         return sorted(found, key=lambda session: session.age)

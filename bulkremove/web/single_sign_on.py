@@ -1,6 +1,6 @@
 """Single sign-on: the proxy names the person and their groups in headers, which count from its address alone.
 
-There is no session and no password here then: each request is that of whom the proxy names, with the role of their
+There is no session and no password here then: each request is that of whom the proxy names, with the roles of their
 groups at this moment. The second factor is the sign-on's business.
 """
 
@@ -14,7 +14,7 @@ from aiohttp import web
 from multidict import CIMultiDictProxy
 
 from bulkremove.app import App
-from bulkremove.domain.permissions import Role
+from bulkremove.domain.permissions import Access
 from bulkremove.web.routes import Person
 
 AWAY_SECONDS = 3600.0
@@ -22,17 +22,21 @@ AWAY_SECONDS = 3600.0
 MAX_STREAM_SECONDS = 60.0
 """Seconds after which the stream of a job's page is ended, so that the browser asks, and the proxy answers, anew."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}", re.ASCII)
-_HIGHEST_FIRST = tuple(reversed(Role))
 
 
 class SignOn:
-    """The headers of a proxy that signs people on. ``roles``: by group."""
+    """The headers of a proxy that signs people on. ``access``: what the members of a group may do."""
 
     def __init__(
-        self, header: str, groups_header: str, roles: Mapping[str, Role], *, clock: Callable[[], float] = time.monotonic
+        self,
+        header: str,
+        groups_header: str,
+        access: Mapping[str, Access],
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._header, self._groups_header, self._roles, self._clock = header, groups_header, roles, clock
-        self._seen: dict[str, tuple[Role, float]] = {}
+        self._header, self._groups_header, self._access, self._clock = header, groups_header, access, clock
+        self._seen: dict[str, tuple[Access, float]] = {}
 
     async def person(self, headers: CIMultiDictProxy[str], app: App) -> Person:
         """The person whom a request that came from the proxy names. Raises HTTPForbidden."""
@@ -45,12 +49,13 @@ class SignOn:
                 "'.', '_', '@', '+' and '-' only, at most 100. Let it send the e-mail address."
             )
         groups = {group.strip() for group in self._only(headers, self._groups_header).split(",")}
-        roles = {role for group, role in self._roles.items() if group in groups}
-        role = next((role for role in _HIGHEST_FIRST if role in roles), None)
-        if role is None:
+        access = Access()
+        for group in groups & self._access.keys():
+            access = access.joined(self._access[group])
+        if not access.roles:
             raise web.HTTPForbidden(text=f"{name} is in no group that may use this page. Ask an admin (auth_roles).")
-        await self._record(name, role, app)
-        return Person(name, role, is_signed_on=True)
+        await self._record(name, access, app)
+        return Person(name, access, is_signed_on=True)
 
     def _only(self, headers: CIMultiDictProxy[str], name: str) -> str:
         """The value of a header. Of two, one may be what the browser sent, so none is believed."""
@@ -59,8 +64,8 @@ class SignOn:
             raise web.HTTPForbidden(text=f"The header {name} came twice. The proxy must replace what a browser sends.")
         return values[0].strip()
 
-    async def _record(self, name: str, role: Role, app: App) -> None:
+    async def _record(self, name: str, access: Access, app: App) -> None:
         now, before = self._clock(), self._seen.get(name)
-        self._seen[name] = role, now
-        if before is None or before[0] is not role or now - before[1] > AWAY_SECONDS:
-            await app.record(name, "signed_in", role=role.value, sign_on=True)
+        self._seen[name] = access, now
+        if before is None or before[0] != access or now - before[1] > AWAY_SECONDS:
+            await app.record(name, "signed_in", role=str(access), sign_on=True)

@@ -22,10 +22,12 @@ from aiohttp import BodyPartReader, http_exceptions, web
 from bulkremove.app import App, Preview
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing, FileRefused
+from bulkremove.domain.permissions import AccountSet, Right
 from bulkremove.platform.secure_files import private_folder
 from bulkremove.reading.options import ReadOptions
 from bulkremove.web.fair_share import FairShare
-from bulkremove.web.security import MAX_FORM_BYTES
+from bulkremove.web.responses import MAX_FORM_BYTES
+from bulkremove.web.routes import Person, person
 
 UPLOAD_TIMEOUT = 120.0
 """Seconds from the first byte of a request's body to the last."""
@@ -48,6 +50,10 @@ class Upload:
 
     id: str
     name: str
+    account: str
+    """The account that its plan is for."""
+    seen: AccountSet
+    """The accounts that whoever uploaded it could see then; a report among them may tell of their jobs."""
     by: list[str]
     """Who uploaded it and who chose its sheet or columns; with ``four_eyes`` none of them may confirm its plan."""
     came_at: Epoch
@@ -86,8 +92,12 @@ class Uploads:
         for path in self._folder.iterdir():
             path.unlink(missing_ok=True)
 
-    async def of_form(self, request: web.Request, *, by: str) -> Upload:
-        """Store and read the file of a form.
+    def accounts(self, who: Person) -> list[str]:
+        """The accounts that a person may upload a file for, that of the settings first."""
+        return [name for name in self._app.accounts.names() if who.may(Right.PREPARE, name)]
+
+    async def of_form(self, request: web.Request) -> Upload:
+        """Store and read the file of a form, for the account that the form names before it; or for the only one.
 
         Raises HTTPRequestEntityTooLarge, HTTPBadRequest, HTTPServiceUnavailable or TimeoutError. A file that can't be
         read raises nothing: ``refusal`` of the upload says why.
@@ -97,28 +107,52 @@ class Uploads:
         with self._transfer():
             try:
                 async with asyncio.timeout(UPLOAD_TIMEOUT):
-                    part = await (await request.multipart()).next()
+                    form, account, choices = await request.multipart(), "", self.accounts(person(request))
+                    part = await form.next()
+                    if isinstance(part, BodyPartReader) and part.name == "account":
+                        account = (await part.read_chunk(MAX_NAME_LENGTH)).decode()
+                        part = await form.next()
                     if not isinstance(part, BodyPartReader) or part.name != "file" or not part.filename:
                         raise web.HTTPBadRequest(text="Choose a file first.")
-                    upload = await self._store(_chunks(part), part.filename, by)
+                    account = self._account(request, account or (choices[0] if len(choices) == 1 else ""))
+                    upload = await self._store(request, _chunks(part), part.filename, account)
             except (ValueError, LookupError, http_exceptions.HttpProcessingError):  # a malformed body
                 raise web.HTTPBadRequest(text="This form has no file. Choose a file first.") from None
-        await self.read_as(upload, ReadOptions(), by=by)
+        await self.read_as(upload, ReadOptions(), by=person(request).name)
         return upload
 
     async def of_body(
-        self, request: web.Request, *, name: str, options: ReadOptions, include_open: bool, by: str
+        self, request: web.Request, *, name: str, account: str, options: ReadOptions, include_open: bool
     ) -> Upload:
-        """Store and read the body of a request as a file. Raises what ``of_form`` raises, but not HTTPBadRequest."""
+        """Store and read the body of a request as a file. Raises what ``of_form`` raises.
+
+        ``account``: empty for that of the settings, or for the only one that the person may upload a file for.
+        """
+        choices = self.accounts(person(request))
+        own = self._app.settings.account
+        default = own if own in choices else choices[0] if len(choices) == 1 else ""
+        account = self._account(request, account or default)
         with self._transfer():
             async with asyncio.timeout(UPLOAD_TIMEOUT):
-                upload = await self._store(request.content.iter_chunked(_CHUNK_BYTES), name, by)
-        await self.read_as(upload, options, include_open=include_open, by=by)
+                upload = await self._store(request, request.content.iter_chunked(_CHUNK_BYTES), name, account)
+        await self.read_as(upload, options, include_open=include_open, by=person(request).name)
         return upload
 
-    def of_job(self, job: str, *, unknown_checked: bool, source: str, by: str) -> Upload:
+    def of_job(self, job: str, *, account: str, unknown_checked: bool, source: str, by: str) -> Upload:
         """Add an upload of the rows of a job that are to be retried; its plan is confirmed like that of a file."""
-        return self._add(Upload(self._new_id(), source, [by], Epoch(time.time()), retry=(job, unknown_checked)))
+        retry, seen = (job, unknown_checked), AccountSet.only(account)
+        return self._add(Upload(self._new_id(), source, account, seen, [by], Epoch(time.time()), retry=retry))
+
+    def _account(self, request: web.Request, name: str) -> str:
+        """Check the account that a file is for. Raises HTTPBadRequest, and HTTPNotFound for none that is to be seen."""
+        choices = self.accounts(person(request))
+        if name and name not in choices:
+            raise web.HTTPNotFound(text=f"There is no account {name!r} here that you may upload a file for.")
+        if not choices:
+            raise web.HTTPForbidden(text="You may upload a file for no account that is set up here. Ask an admin.")
+        if not name:
+            raise web.HTTPBadRequest(text=f"Say which account the file is for: {', '.join(choices)}.")
+        return name
 
     async def preview(self, upload: Upload, *, by: str) -> Preview:
         """Return the upload's plan to be shown, read again if it is not in memory. Raises FileRefused.
@@ -143,7 +177,8 @@ class Uploads:
                 upload.refusal = error
         values: dict[str, object] = {"sheet": options.sheet, "columns": dict(options.columns)}
         values |= {"hidden": options.hidden.value, "include_open": include_open}
-        await self._app.record(by, "read", name=upload.name, plan=self.fingerprint(upload), **values)
+        values |= {"plan": self.fingerprint(upload), "account": upload.account}
+        await self._app.record(by, "read", name=upload.name, **values)
 
     async def confirm(
         self, upload: Upload, submit: Callable[[Preview], Awaitable[str]], *, by: str
@@ -170,18 +205,22 @@ class Uploads:
         preview = self._previews.get(upload.id)
         return preview.plan.fingerprint if preview else ""
 
-    def get(self, upload_id: str) -> Upload:
-        """Return an upload by its id. Raises HTTPNotFound."""
+    def get(self, upload_id: str, seen: AccountSet) -> Upload:
+        """Return an upload for one of these accounts by its id. Raises HTTPNotFound."""
         self._sweep()
         entry = self._uploads.get(upload_id)
-        if entry is None:
+        if entry is None or entry[0].account not in seen:
             raise web.HTTPNotFound(text="This upload is not kept any more. Upload the file again.")
         return entry[0]
 
-    def waiting(self) -> list[Upload]:
-        """Return the uploads whose plans are not confirmed yet, the newest first."""
+    def waiting(self, seen: AccountSet) -> list[Upload]:
+        """Return the uploads for these accounts whose plans are not confirmed yet, the newest first."""
         self._sweep()
-        uploads = [upload for upload, _ in self._uploads.values() if upload.job is None and upload.refusal is None]
+        uploads = [
+            upload
+            for upload, _ in self._uploads.values()
+            if upload.job is None and upload.refusal is None and upload.account in seen
+        ]
         return sorted(uploads, key=lambda upload: upload.came_at, reverse=True)
 
     async def _shown(self, upload: Upload, by: str) -> Preview:
@@ -203,14 +242,22 @@ class Uploads:
 
     async def _read(self, upload: Upload) -> Preview:
         if upload.retry is not None:
-            return await self._app.plans.retry(upload.retry[0], unknown_checked=upload.retry[1])
+            return await self.app_of(upload).plans.retry(upload.retry[0], unknown_checked=upload.retry[1])
         if upload.path is None or upload.job is not None:
             raise FileRefused("This plan was confirmed; its rows are in the job.")
         if not upload.path.exists():  # another process has just erased the data of a learner in it
             raise FileRefused("This upload is not kept any more.", hint="Upload the file again.")
-        return await self._app.plans.preview_in_subprocess(
-            upload.path, name=upload.name, options=upload.options, include_open=upload.include_open
+        return await self.app_of(upload).plans.preview_in_subprocess(
+            upload.path,
+            name=upload.name,
+            options=upload.options,
+            seen=upload.seen,
+            include_open=upload.include_open,
         )
+
+    def app_of(self, upload: Upload) -> App:
+        """The use cases of an upload's account."""
+        return self._app if upload.account == self._app.settings.account else self._app.for_account(upload.account)
 
     @contextmanager
     def _transfer(self) -> Iterator[None]:
@@ -223,9 +270,10 @@ class Uploads:
         finally:
             self._transfers -= 1
 
-    async def _store(self, chunks: AsyncIterator[bytes], name: str, by: str) -> Upload:
+    async def _store(self, request: web.Request, chunks: AsyncIterator[bytes], name: str, account: str) -> Upload:
         """Write the chunks to a new file, which is deleted if that fails. Raises HTTPRequestEntityTooLarge."""
-        upload, size = Upload(self._new_id(), _displayable(name), [by], Epoch(time.time())), 0
+        by, seen, size = person(request).name, person(request).seen, 0
+        upload = Upload(self._new_id(), _displayable(name), account, seen, [by], Epoch(time.time()))
         path = upload.path = self._folder / upload.id
         try:
             with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
@@ -237,7 +285,7 @@ class Uploads:
         except BaseException:
             path.unlink(missing_ok=True)
             raise
-        await self._app.record(by, "uploaded", name=upload.name, bytes=size)
+        await self._app.record(by, "uploaded", name=upload.name, bytes=size, account=account)
         return self._add(upload)
 
     def _too_large(self, size: int) -> web.HTTPException:

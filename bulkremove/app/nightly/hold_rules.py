@@ -56,7 +56,7 @@ def reasons_to_hold(
     if four_eyes and plan.removals:
         reasons.append("Two people must agree (four_eyes), so one has to approve it.")
     if not plan.removals and plan.open_in:
-        reasons.append(f"All its rows are still to be sent by job {', '.join(plan.open_in)}.")
+        reasons.append(f"All its rows are still to be sent by {plan.open_in_words}.")
     elif not plan.removals:
         reasons.append("There is nobody to remove in it.")
     if header_before is not None and plan.table.header != header_before:

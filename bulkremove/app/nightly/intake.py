@@ -25,6 +25,7 @@ from bulkremove.app.results import Preview
 from bulkremove.domain.clock import Epoch, later, seconds_between
 from bulkremove.domain.errors import FileRefused, SourceFailed
 from bulkremove.domain.job import Job, JobState
+from bulkremove.domain.permissions import AccountSet
 from bulkremove.platform.local_time import local
 from bulkremove.platform.secure_files import private_folder
 from bulkremove.reading.options import Hidden, ReadOptions
@@ -245,7 +246,7 @@ class Intake:
 
     async def preview(self, file: Path | BinaryIO, name: str) -> Preview:
         """The plan of a file. Raises FileRefused."""
-        night = self._night
+        night, own = self._night, AccountSet.only(self._context.settings.account)
         options = ReadOptions(
             sheet=night.sheet or None,
             columns=dict(night.columns),
@@ -253,7 +254,7 @@ class Intake:
             only=night.only,
             header_row=night.header_row,
         )
-        return await self._plans.preview_in_subprocess(file, name=name, options=options)
+        return await self._plans.preview_in_subprocess(file, name=name, options=options, seen=own)
 
     async def reasons_to_hold(self, preview: Preview, path: Path, *, earlier: TakenFile | None = None) -> str | None:
         """Why a person must look at the plan first, in sentences; None when it may run, which counts its removals.
@@ -292,7 +293,12 @@ class Intake:
         body = f"{name} is held, and nothing of it was sent. {notice_text or why}"
         await self._outbox.add(f"held:{notice_key}", f"held: {name}. Look at the file", body)
         await self._context.record(
-            NIGHTLY_RUN, "held", name=name, host=self._context.settings.host, night=self._night.name
+            NIGHTLY_RUN,
+            "held",
+            name=name,
+            host=self._context.settings.host,
+            night=self._night.name,
+            account=self._context.settings.account,
         )
         inbox.put(path, inbox.held)
         result.hold(name, why)

@@ -38,6 +38,7 @@ from bulkremove.domain.errors import (
     SourceFailed,
 )
 from bulkremove.domain.job import EndReason
+from bulkremove.domain.permissions import EVERY_ACCOUNT
 from bulkremove.domain.schedule import Schedule
 from bulkremove.engine.progress import Stop
 from bulkremove.platform.local_time import local
@@ -201,7 +202,9 @@ class NightlyRuns:
 
     async def _write_metrics(self) -> None:
         if self._context.settings.metrics_file and not self._sandbox:
-            _replace(Path(self._context.settings.metrics_file), metrics_text(await self._retention.figures()))
+            _replace(
+                Path(self._context.settings.metrics_file), metrics_text(await self._retention.figures(EVERY_ACCOUNT))
+            )
 
     async def _fill(self, result: NightlyResult, again: str | None, alone: ExitStack) -> Inbox | None:
         """The inbox with its files; when the source is not there, or another host uses it, notify people; then None.

@@ -100,6 +100,7 @@ class DoneElsewhere:
     """Another job of the client has settled the row's removal since the row's job was planned, or may have made it."""
 
     job: str
+    """Its id; empty for one of another account, of which those of this account learn no more."""
     number: int
     """The number of its row there, as the spreadsheet shows it."""
     status: Status

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bulkremove.domain.clock import Epoch
+from bulkremove.domain.permissions import AccountSet
 from bulkremove.storage.interface.records import Act
 
 
@@ -42,8 +43,11 @@ class AuditLog(Protocol):
         """Add entries, in this order."""
         ...
 
-    async def newest(self, limit: int) -> list[AuditEntry]:
-        """The newest entries, the newest first."""
+    async def newest(self, limit: int, accounts: AccountSet) -> list[AuditEntry]:
+        """The newest entries about these accounts, the newest first; those about no account are for all accounts only.
+
+        An entry is about the account that its facts name, or whose job they name.
+        """
         ...
 
     async def verify(self, *, known: str = "") -> AuditCheck:

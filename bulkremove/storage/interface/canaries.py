@@ -19,6 +19,8 @@ class RemovedRow:
     """
 
     job: str
+    account: str
+    """That of the job; a client may have several names."""
     number: int | None
     removal: Removal | None
     http_status: int | None

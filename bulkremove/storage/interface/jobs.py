@@ -8,6 +8,7 @@ from typing import Protocol
 
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState, Tally
+from bulkremove.domain.permissions import AccountSet
 from bulkremove.domain.plan import PlannedRow
 from bulkremove.storage.interface.records import Record
 
@@ -60,15 +61,15 @@ class JobStore(Protocol):
     async def page(
         self,
         *,
+        accounts: AccountSet,
         states: Collection[JobState] = VISIBLE,
         source: str = "",
-        account: str = "",
         limit: int = -1,
         offset: int = 0,
     ) -> list[Job]:
-        """A page of the jobs in these states whose file's name contains ``source``, the newest first.
+        """A page of the jobs of these accounts in these states whose file's name contains ``source``, the newest first.
 
-        ``account``: only those of this account; ``limit``: -1 for all of them.
+        ``limit``: -1 for all of them.
         """
         ...
 
@@ -88,8 +89,11 @@ class JobStore(Protocol):
         """When a plan was shown last, and in which generation of the storage; None if that is not known."""
         ...
 
-    async def of_key(self, key: str) -> Job | None:
-        """The job that a program confirmed with this idempotency key."""
+    async def of_key(self, key: str, plan_hash: str, accounts: AccountSet) -> Job | None:
+        """The job of these accounts that a program confirmed with this idempotency key, if there is one.
+
+        Each account has keys of its own; of several jobs it is the one of this plan.
+        """
         ...
 
     async def newest_nightly(self, client: str, host: str, *, night: str) -> Job | None:
@@ -145,8 +149,12 @@ class JobStore(Protocol):
         """Whether the report of the last run was written; a process may be killed before that."""
         ...
 
-    async def counts(self, host: str) -> tuple[Mapping[str, int], Mapping[str, int], int]:
-        """Totals over all jobs for Zoho, or for one sandbox: rows by status, jobs by state, and lockouts.
+    async def accounts(self) -> list[str]:
+        """The names of the accounts that jobs were made for."""
+        ...
+
+    async def counts(self, host: str, accounts: AccountSet) -> tuple[Mapping[str, int], Mapping[str, int], int]:
+        """Totals over the accounts' jobs for Zoho, or for one sandbox: rows by status, jobs by state, and lockouts.
 
         ``host``: one of Zoho's, or the sandbox's.
         """

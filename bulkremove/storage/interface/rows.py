@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 from bulkremove.domain.attempt import Note, Outcome, PendingRow
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import Job, Tally
-from bulkremove.domain.plan import ProtectedLearners
+from bulkremove.domain.plan import OtherJob, ProtectedLearners
 from bulkremove.domain.row import Removal, Status
 from bulkremove.storage.interface.records import Record
 
@@ -61,8 +61,8 @@ class RowStore(Protocol):
         """For each of the times, when the job's first call after it was made; None if there is none."""
         ...
 
-    async def open_elsewhere(self, client: str, host: str, *, held_since: Epoch) -> Mapping[Removal, str]:
-        """The removals that jobs of the client's organisation may still send, each with the job's id.
+    async def open_elsewhere(self, client: str, host: str, *, held_since: Epoch) -> Mapping[Removal, OtherJob]:
+        """The removals that jobs of the client's organisation may still send, each with the job.
 
         ``held_since``: jobs that wait for approval since before then have expired.
         """

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
 from bulkremove.domain.clock import Epoch
-from bulkremove.domain.permissions import Role
+from bulkremove.domain.permissions import Access
 from bulkremove.storage.interface.records import Record
 
 
@@ -15,7 +16,7 @@ class User:
     """A person who signs in on the page."""
 
     name: str
-    role: Role
+    access: Access
     added_at: Epoch
 
 
@@ -24,7 +25,7 @@ class UserCredentials:
     """What a sign-in is checked against. ``password``: its hash; ``one_time``: it must be replaced at once."""
 
     name: str
-    role: Role
+    access: Access
     password: str
     one_time: bool = False
 
@@ -35,11 +36,16 @@ class Token:
 
     id: str
     name: str
-    role: Role
+    access: Access
+    """What it was given; its owner's present access limits it (``app.users``)."""
     owner: str
     """The person who is responsible for it, as the audit log names them; empty for one that an older version made."""
     added_at: Epoch
     revoked_at: Epoch | None
+
+
+Check = Callable[[Collection[User], Collection[User]], None]
+"""Is given all users as they are and as they would be, in the transaction that changes them. Pure."""
 
 
 class UserStore(Protocol):
@@ -61,8 +67,19 @@ class UserStore(Protocol):
         """Replace a user's password hash; False if there is no such user."""
         ...
 
-    async def remove_user(self, name: str, *records: Record) -> bool:
-        """Delete a user; False if there is no such user."""
+    async def set_access(self, name: str, access: Access, check: Check, *records: Record) -> bool:
+        """Replace what a user may do; False if there is no such user. Raises what ``check`` raises."""
+        ...
+
+    async def remove_user(self, name: str, check: Check, *records: Record, at: Epoch) -> bool:
+        """Delete a user and revoke their tokens; False if there is no such user. Raises what ``check`` raises."""
+        ...
+
+    async def withdraw_account(self, account: str, *records: Record) -> list[str]:
+        """Take the roles for an account from all users and tokens; the names of those who had one.
+
+        Nothing is written if nobody had.
+        """
         ...
 
     async def tokens(self) -> list[Token]:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from bulkremove.domain.permissions import AccountSet
 from bulkremove.storage.interface.audit import AuditCheck, AuditEntry
 from bulkremove.storage.interface.records import Act
 from bulkremove.storage.sqlite.database import Database
+from bulkremove.storage.sqlite.jobs import account_values
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import AUDIT_START, entry_hash, write_records
 from bulkremove.storage.sqlite.transaction import Reader
@@ -29,13 +31,15 @@ class SqliteAudit:
     async def append(self, *acts: Act) -> None:
         await self._database.write(lambda transaction: write_records(transaction, acts))
 
-    async def newest(self, limit: int) -> list[AuditEntry]:
-        return await self._database.read(
-            lambda reader: [
+    async def newest(self, limit: int, accounts: AccountSet) -> list[AuditEntry]:
+        def find(reader: Reader) -> Sequence[AuditEntry]:
+            rows = reader.execute(_AUDIT.newest_entries, limit=limit, **account_values(accounts))
+            return [
                 AuditEntry(number, at, actor, act, json.loads(facts), stored_hash)
-                for number, at, actor, act, facts, stored_hash in reader.execute(_AUDIT.newest_entries, limit=limit)
+                for number, at, actor, act, facts, stored_hash in rows
             ]
-        )
+
+        return [*await self._database.read_long(lambda: self._database.read_now(find))]
 
     async def verify(self, *, known: str = "") -> AuditCheck:
         before, count, has_known = AUDIT_START, 0, not known

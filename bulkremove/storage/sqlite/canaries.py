@@ -41,9 +41,9 @@ class SqliteCanaries:
             whose = {"client": client, "host": host, "event": event}
             row = reader.execute(_CANARIES.last_removed, **whose).fetchone()
             if row is not None:
-                removal = Removal(*row[2:5]) if row[4] else None
-                return RemovedRow(row[0], row[1], removal, row[5], row[6], row[7], bool(row[8]))
+                removal = Removal(*row[3:6]) if row[5] else None
+                return RemovedRow(row[0], row[1], row[2], removal, row[6], row[7], row[8], bool(row[9]))
             row = reader.execute(_CANARIES.last_removed_and_deleted, **whose).fetchone()
-            return None if row is None else RemovedRow(row[0], None, None, None, None, "")
+            return None if row is None else RemovedRow(row[0], row[1], None, None, None, None, "")
 
         return await self._database.read_long(lambda: self._database.read_now(find))

@@ -13,6 +13,7 @@ from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import JobNotFound
 from bulkremove.domain.hosts import lead_alike
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState, Tally
+from bulkremove.domain.permissions import EVERY_ACCOUNT, AccountSet
 from bulkremove.domain.plan import PlannedRow
 from bulkremove.domain.row import Roles
 from bulkremove.domain.wording import Wording
@@ -57,7 +58,7 @@ class SqliteJobs:
         await self._database.write(show)
 
     async def abandoned(self) -> list[str]:
-        return [job.id for job in await self.page(states=[JobState.STORING])]
+        return [job.id for job in await self.page(accounts=EVERY_ACCOUNT, states=[JobState.STORING])]
 
     async def remove_abandoned(self, job_id: str) -> None:
         def remove(transaction: Transaction) -> bool:
@@ -84,13 +85,13 @@ class SqliteJobs:
     async def page(
         self,
         *,
+        accounts: AccountSet,
         states: Collection[JobState] = VISIBLE,
         source: str = "",
-        account: str = "",
         limit: int = -1,
         offset: int = 0,
     ) -> list[Job]:
-        wanted = {"states": json.dumps(list(states)), "source": source, "account": account}
+        wanted = {"states": json.dumps(list(states)), "source": source, **account_values(accounts)}
         filters = {**wanted, "limit": limit, "offset": offset}
         return await self._database.read(lambda reader: [*_jobs(reader.execute(_JOBS.list_jobs, **filters))])
 
@@ -114,8 +115,8 @@ class SqliteJobs:
 
         return await self._database.read(find)
 
-    async def of_key(self, key: str) -> Job | None:
-        return await self._first(_JOBS.job_of_key, key=key)
+    async def of_key(self, key: str, plan_hash: str, accounts: AccountSet) -> Job | None:
+        return await self._first(_JOBS.job_of_key, key=key, plan_hash=plan_hash, **account_values(accounts))
 
     async def newest_nightly(self, client: str, host: str, *, night: str) -> Job | None:
         return await self._first(_JOBS.newest_nightly, client=client, host=host, night=night)
@@ -194,18 +195,27 @@ class SqliteJobs:
 
         return await self._database.read(look)
 
-    async def counts(self, host: str) -> tuple[Mapping[str, int], Mapping[str, int], int]:
+    async def accounts(self) -> list[str]:
+        return await self._database.read(lambda reader: [name for (name,) in reader.execute(_JOBS.list_accounts)])
+
+    async def counts(self, host: str, accounts: AccountSet) -> tuple[Mapping[str, int], Mapping[str, int], int]:
         def count(reader: Reader) -> tuple[Mapping[str, int], Mapping[str, int], int]:
             rows = Counter[str]()
             hosts = json.dumps([other for (other,) in reader.execute(_JOBS.list_hosts) if lead_alike(host, other)])
-            for state, over, number in reader.execute(_ROWS.count_all_by_state, hosts=hosts):
+            filters = {"hosts": hosts, **account_values(accounts)}
+            for state, over, number in reader.execute(_ROWS.count_all_by_state, **filters):
                 rows[SETTLED_BY_END.get(state, state) if over else state] += number
-            for (totals,) in reader.execute(_JOBS.list_totals, hosts=hosts):
+            for (totals,) in reader.execute(_JOBS.list_totals, **filters):
                 rows.update(json.loads(totals))
-            jobs = dict(reader.execute(_JOBS.count_jobs, hosts=hosts))
-            return rows, jobs, int(reader.execute(_JOBS.sum_lockouts, hosts=hosts).fetchone()[0])
+            jobs = dict(reader.execute(_JOBS.count_jobs, **filters))
+            return rows, jobs, int(reader.execute(_JOBS.sum_lockouts, **filters).fetchone()[0])
 
         return await self._database.read_long(lambda: self._database.read_now(count))
+
+
+def account_values(accounts: AccountSet) -> dict[str, object]:
+    """The parameters of ``:every_account OR account IN (...)``, which queries for people end in."""
+    return {"every_account": accounts.is_all, "accounts": json.dumps(sorted(accounts.names))}
 
 
 def _insert_job(transaction: Transaction, job: Job) -> None:
@@ -240,7 +250,7 @@ def _insert_job(transaction: Transaction, job: Job) -> None:
 def _get(reader: Reader, job_id: str) -> Job:
     for job in _jobs(reader.execute(_JOBS.get_job, job=job_id)):
         return job
-    raise JobNotFound(f"The journal knows no job {job_id!r}.", hint="`bulkremove jobs` lists those it knows.")
+    raise JobNotFound.of(job_id)
 
 
 def _end(transaction: Transaction, job_id: str, end: JobEnd, records: Iterable[Record]) -> Job:

@@ -11,7 +11,7 @@ from typing import TypeVar
 from bulkremove.domain.attempt import Attempt, LookupResult, Note, Outcome, PendingRow
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import Job, JobState, Tally
-from bulkremove.domain.plan import PlannedRow, ProtectedLearners
+from bulkremove.domain.plan import OtherJob, PlannedRow, ProtectedLearners
 from bulkremove.domain.row import UNSETTLED, Removal, RowState, Status
 from bulkremove.storage.interface.records import Record
 from bulkremove.storage.sqlite.database import Database
@@ -134,10 +134,10 @@ class SqliteRows:
             ]
         )
 
-    async def open_elsewhere(self, client: str, host: str, *, held_since: Epoch) -> Mapping[Removal, str]:
-        def find(reader: Reader) -> Mapping[Removal, str]:
+    async def open_elsewhere(self, client: str, host: str, *, held_since: Epoch) -> Mapping[Removal, OtherJob]:
+        def find(reader: Reader) -> Mapping[Removal, OtherJob]:
             rows = reader.execute(_ROWS.open_rows_of_account, client=client, host=host, held_since=held_since)
-            return {Removal(course, batch, learner): job for course, batch, learner, job in rows}
+            return {Removal(*ids): OtherJob(job, account) for *ids, job, account in rows}
 
         return await self._database.read_long(lambda: self._database.read_now(find))
 

@@ -73,17 +73,24 @@ def withdraw_refuted(transaction: Transaction, job_id: str, position: int, row_n
     for (number,) in transaction.execute(_WORDINGS.wordings_of_row, job=job_id, position=position).fetchall():
         facts = {"number": number, "job": job_id, "row": row_number, "reason": "still_there"}
         why = f"The learner of row {row_number} of job {job_id} is still there, as {note.author} noted"
-        _withdraw(transaction, number, why, Act(note.author, "wording_withdrawn", facts, note.at))
+        elsewhere = f"{note.author} noted for another account that a learner with this answer is still there"
+        act = Act(note.author, "wording_withdrawn", facts, note.at)
+        _withdraw(transaction, number, why, act, of_job=job_id, elsewhere=elsewhere)
 
 
-def _withdraw(transaction: Transaction, number: int, why: str, act: Act) -> bool:
+def _withdraw(
+    transaction: Transaction, number: int, why: str, act: Act, *, of_job: str = "", elsewhere: str = ""
+) -> bool:
+    """Withdraw a wording. ``elsewhere``: says why to jobs of another account than ``of_job``; else ``why`` does."""
     wording = next((str(one.wording) for one in _all(transaction) if one.number == number), None)
     if wording is None:
         return False
     records: list[Record] = [act]
-    for job, rows in transaction.execute(_WORDINGS.jobs_proved_by, number=number).fetchall():
+    own = [name for (name,) in transaction.execute(_WORDINGS.get_account, job=of_job)]
+    for job, account, rows in transaction.execute(_WORDINGS.jobs_proved_by, number=number).fetchall():
         transaction.execute(_WORDINGS.unsettle_proved_by, job=job, number=number, detail=UNPROVEN)
-        text = f"{why}, so {wording} proves no removal any more. Rows that have become unknown: {rows}."
+        reason = why if own in ([], [account]) else elsewhere
+        text = f"{reason}, so {wording} proves no removal any more. Rows that have become unknown: {rows}."
         records.append(JobEvent(job, "wording_withdrawn", text, act.at))
     transaction.execute(_WORDINGS.withdraw_wording, number=number)
     write_records(transaction, records)
@@ -101,25 +108,30 @@ def _all(reader: Reader) -> list[AcceptedWording]:
 def _evidence(reader: Reader, job_id: str, number: int = 0) -> Iterator[WordingEvidence]:
     """The evidence of the rows of a job that were answered in other words; ``number``: of this row only."""
     rows = reader.execute(_WORDINGS.rows_with_wording, job=job_id, number=number).fetchall()
-    results: dict[Wording, list[tuple[str, int, str, str]]] = {}
-    for position, row_number, client, host, *values in rows:
+    results: dict[Wording, list[tuple[str, str, int, str, str]]] = {}
+    for position, row_number, account, client, host, *values in rows:
         wording = Wording(*values)
-        whose = {"client": client, "host": host, **asdict(wording)}
+        key = {"client": client, "host": host, **asdict(wording)}
         if wording not in results:
-            found = reader.execute(_WORDINGS.looked_up_rows, **whose).fetchall()
-            results[wording] = [(job, row, result, author) for job, row, result, author in found]
+            found = reader.execute(_WORDINGS.looked_up_rows, **key).fetchall()
+            results[wording] = [tuple(row) for row in found]
         yield WordingEvidence(
             client,
             host,
             wording,
             row_number,
-            next((by for *row, by in results[wording] if row == [job_id, row_number, LookupResult.GONE]), ""),
+            next((by for *row, by in results[wording] if row == [job_id, account, row_number, LookupResult.GONE]), ""),
             reader.execute(
                 _WORDINGS.has_other_response, job=job_id, position=position, host=host, **asdict(wording)
             ).fetchone()
             is None,
-            reader.execute(_WORDINGS.count_learners_with_wording, **whose).fetchone()[0],
+            reader.execute(_WORDINGS.count_learners_with_wording, **key).fetchone()[0],
             next(
-                (f"row {n} of job {j}" for j, n, found, _ in results[wording] if found == LookupResult.STILL_THERE), ""
+                (
+                    f"row {number} of job {job}" if whose == account else "a row of another account"
+                    for job, whose, number, found, _ in results[wording]
+                    if found == LookupResult.STILL_THERE
+                ),
+                "",
             ),
         )

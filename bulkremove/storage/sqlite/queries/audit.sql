@@ -9,8 +9,11 @@ SELECT id, hash FROM audit ORDER BY id DESC LIMIT 1;
 INSERT INTO audit (id, at, actor, act, facts, hash) VALUES (:id, :at, :actor, :act, :facts, :hash);
 
 -- name: newest_entries
--- The newest entries, the newest first.
-SELECT id, at, actor, act, facts, hash FROM audit ORDER BY id DESC LIMIT :limit;
+-- The newest entries about some accounts, or all entries, the newest first.
+SELECT id, at, actor, act, facts, hash FROM audit
+WHERE :every_account OR facts ->> '$.account' IN (SELECT value FROM json_each(:accounts))
+    OR facts ->> '$.job' IN (SELECT id FROM job WHERE account IN (SELECT value FROM json_each(:accounts)))
+ORDER BY id DESC LIMIT :limit;
 
 -- name: page_of_entries
 -- The entries with a higher number.

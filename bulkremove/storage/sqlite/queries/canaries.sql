@@ -16,7 +16,7 @@ WHERE name = 'canary_given_up' AND client = :client AND host = :host;
 -- name: last_removed
 -- The row that was removed last for a client on a host, or may have been, with its last response, if there is one.
 -- Only jobs count that were run since an event, or any if that is 0.
-SELECT row.job, row.number, course, batch, row.learner, attempt.http_status, attempt.api_code, coalesce(text, ''),
+SELECT row.job, job.account, row.number, course, batch, row.learner, attempt.http_status, attempt.api_code, coalesce(text, ''),
     coalesce((SELECT result FROM note WHERE note.job = row.job AND note.position = row.position AND result != ''
         ORDER BY note.id DESC LIMIT 1), '') = 'still_there'
 FROM job JOIN row ON row.job = job.id
@@ -30,7 +30,7 @@ ORDER BY coalesce(sent_at, first_sent_at) DESC LIMIT 1;
 -- name: last_removed_and_deleted
 -- The newest job of a client on a host that has removed learners, or may have, and whose rows were deleted since.
 -- Only jobs count that were run since an event, or any if that is 0.
-SELECT id FROM job WHERE client = :client AND host = :host AND EXISTS (
+SELECT id, account FROM job WHERE client = :client AND host = :host AND EXISTS (
         SELECT 1 FROM json_each(totals) WHERE key IN ('removed', 'removed_inferred', 'unknown') AND value > 0)
     AND (:event = 0 OR EXISTS (SELECT 1 FROM event WHERE event.job = job.id AND event.id > :event
         AND name IN ('started', 'restored')))

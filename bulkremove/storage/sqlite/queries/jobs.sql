@@ -26,9 +26,10 @@ SELECT * FROM job WHERE id = :job AND state != 'storing';
 SELECT 1 FROM job WHERE id = :job;
 
 -- name: list_jobs
--- A page of jobs by state, account (or all) and text in the file's name (ignoring ASCII case), the newest first.
+-- A page of jobs by state, accounts and text in the file's name (ignoring ASCII case), the newest first.
 SELECT * FROM job WHERE CASE WHEN state = 'held' AND due_at IS NOT NULL THEN 'scheduled' ELSE state END
-    IN (SELECT value FROM json_each(:states)) AND instr(lower(source), lower(:source)) AND :account IN ('', account)
+    IN (SELECT value FROM json_each(:states)) AND instr(lower(source), lower(:source))
+    AND (:every_account OR account IN (SELECT value FROM json_each(:accounts)))
 ORDER BY created_at DESC, id DESC LIMIT :limit OFFSET :offset;
 
 -- name: list_retries
@@ -54,8 +55,14 @@ DELETE FROM shown_plan WHERE shown_at < :before;
 SELECT shown_at, generation FROM shown_plan WHERE plan_hash = :plan_hash;
 
 -- name: job_of_key
--- The job that was confirmed with this idempotency key.
-SELECT * FROM job WHERE options ->> '$.idempotency_key' = :key AND state != 'storing' LIMIT 1;
+-- The job of some accounts that was confirmed with this idempotency key, that of this plan first.
+SELECT * FROM job WHERE options ->> '$.idempotency_key' = :key AND state != 'storing'
+    AND (:every_account OR account IN (SELECT value FROM json_each(:accounts)))
+ORDER BY plan_hash = :plan_hash DESC LIMIT 1;
+
+-- name: list_accounts
+-- The accounts of all jobs.
+SELECT DISTINCT account FROM job WHERE state != 'storing' ORDER BY account;
 
 -- name: newest_unfinished
 -- The newest job of an account that a command drove last and nobody paused.
@@ -132,17 +139,20 @@ SELECT id, totals, state FROM job WHERE id IN (SELECT value FROM json_each(:jobs
 UPDATE job SET totals = :totals WHERE id = :job AND totals IS NULL;
 
 -- name: list_totals
--- The totals of the jobs of some hosts whose rows were deleted.
-SELECT totals FROM job WHERE totals IS NOT NULL AND host IN (SELECT value FROM json_each(:hosts));
+-- The totals of the jobs of some hosts and accounts whose rows were deleted.
+SELECT totals FROM job WHERE totals IS NOT NULL AND host IN (SELECT value FROM json_each(:hosts))
+    AND (:every_account OR account IN (SELECT value FROM json_each(:accounts)));
 
 -- name: count_jobs
--- The number of jobs of some hosts in each state.
+-- The number of jobs of some hosts and accounts in each state.
 SELECT CASE WHEN state = 'held' AND due_at IS NOT NULL THEN 'scheduled' ELSE state END AS shown, count(*) FROM job
-WHERE host IN (SELECT value FROM json_each(:hosts)) GROUP BY shown;
+WHERE host IN (SELECT value FROM json_each(:hosts)) AND (:every_account OR account IN (SELECT value FROM json_each(:accounts)))
+GROUP BY shown;
 
 -- name: sum_lockouts
--- The number of lockouts of all jobs of some hosts.
-SELECT coalesce(sum(lockouts), 0) FROM job WHERE host IN (SELECT value FROM json_each(:hosts));
+-- The number of lockouts of all jobs of some hosts and accounts.
+SELECT coalesce(sum(lockouts), 0) FROM job WHERE host IN (SELECT value FROM json_each(:hosts))
+    AND (:every_account OR account IN (SELECT value FROM json_each(:accounts)));
 
 -- name: list_hosts
 -- The hosts of all jobs.

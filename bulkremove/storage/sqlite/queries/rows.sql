@@ -26,10 +26,11 @@ WHERE job = :job AND position > :after AND state = :state ORDER BY position LIMI
 SELECT job, state, count(*) FROM row WHERE job IN (SELECT value FROM json_each(:jobs)) GROUP BY job, state;
 
 -- name: count_all_by_state
--- The number of rows of all jobs of some hosts in each state, and whether their job is over.
+-- The number of rows of all jobs of some hosts and accounts in each state, and whether their job is over.
 SELECT row.state, job.state IN ('stopped', 'cancelled', 'finished'), count(*)
 FROM row JOIN job ON job.id = row.job WHERE job.state != 'storing' AND totals IS NULL
-    AND host IN (SELECT value FROM json_each(:hosts)) GROUP BY 1, 2;
+    AND host IN (SELECT value FROM json_each(:hosts)) AND (:every_account OR account IN (SELECT value FROM json_each(:accounts)))
+GROUP BY 1, 2;
 
 -- name: list_numbers
 -- The numbers of all rows of a job, as the spreadsheet shows them.
@@ -93,8 +94,8 @@ DELETE FROM row WHERE job = :job AND position IN (SELECT position FROM row WHERE
 SELECT id FROM job WHERE totals IS NOT NULL AND EXISTS (SELECT 1 FROM row WHERE row.job = job.id);
 
 -- name: open_rows_of_account
--- The ids of the rows that jobs of a client's organisation may still send, with the job.
-SELECT course, batch, learner, job.id FROM row JOIN job ON job.id = row.job
+-- The ids of the rows that jobs of a client's organisation may still send, with the job and its account.
+SELECT course, batch, learner, job.id, account FROM row JOIN job ON job.id = row.job
 WHERE host = :host AND (client = :client
         OR client IN (SELECT other FROM same_organization WHERE client = :client AND host = :host))
     AND (job.state IN ('ready', 'running', 'paused')
@@ -104,10 +105,11 @@ WHERE host = :host AND (client = :client
 -- name: settled_elsewhere
 -- Another job of the organisation that has settled the removal of a row, or may have made it, since the job was planned.
 -- A job that was made later has done so, whatever the times: a clock may have been wrong.
+-- The id of a job of another account is not told: the texts made of it are for the people of this one.
 -- What a person found last counts for an unknown row; without that, those that this job sends again don't count.
 WITH RECURSIVE retried(id) AS (SELECT retry_of FROM job WHERE id = :job AND retry_of IS NOT NULL
     UNION SELECT retry_of FROM job JOIN retried USING (id) WHERE retry_of IS NOT NULL)
-SELECT other.job, other.number, other.state, (SELECT result FROM note WHERE note.job = other.job
+SELECT CASE job.account WHEN mine.account THEN other.job ELSE '' END, other.number, other.state, (SELECT result FROM note WHERE note.job = other.job
     AND note.position = other.position AND result != '' ORDER BY note.id DESC LIMIT 1) AS found
 FROM row AS other JOIN job ON job.id = other.job JOIN job AS mine ON mine.id = :job
 WHERE other.learner = :learner AND other.batch = :batch AND other.course = :course AND other.job != :job

@@ -27,11 +27,15 @@ WHERE attempt.job = :job AND position = :position;
 -- name: jobs_proved_by
 -- The jobs with rows that only an accepted wording proves to be removed, and the number of these rows.
 -- An erased answer may have been any wording.
-SELECT row.job, count(*) FROM wording JOIN job USING (client, host) JOIN row ON row.job = job.id
+SELECT row.job, job.account, count(*) FROM wording JOIN job USING (client, host) JOIN row ON row.job = job.id
 WHERE wording.number = :number AND row.state = 'removed' AND EXISTS (SELECT 1 FROM attempt
     WHERE attempt.job = row.job AND attempt.position = row.position AND response_kind = 'accepted_wording'
         AND attempt.http_status = wording.http_status AND attempt.api_code = wording.api_code AND text IN (message, ''))
 GROUP BY row.job;
+
+-- name: get_account
+-- The account of a job.
+SELECT account FROM job WHERE id = :job;
 
 -- name: unsettle_proved_by
 -- Make the rows of a job unknown that only an accepted wording proves to be removed.
@@ -47,7 +51,7 @@ WHERE job.id = :job AND http_status = :http_status AND api_code = :api_code AND 
 
 -- name: rows_with_wording
 -- The rows of a job that were answered in other words, the last words first.
-SELECT position, row.number, client, host, attempt.http_status, attempt.api_code, text FROM job
+SELECT position, row.number, account, client, host, attempt.http_status, attempt.api_code, text FROM job
 JOIN row ON row.job = job.id JOIN attempt USING (job, position)
 WHERE job.id = :job AND response_kind = 'other_wording' AND (:number = 0 OR row.number = :number)
 ORDER BY position, attempt.number DESC;
@@ -64,7 +68,7 @@ WHERE row.job = :job AND row.position = :position AND host = :host
 -- What people found about the rows of a client that came with a wording, and who.
 -- Each time that a learner was still there, since one who is taken off by hand later proves nothing.
 -- "Gone" only as the last finding, and after the last attempt.
-SELECT note.job, row.number, result, author FROM note JOIN job ON job.id = note.job
+SELECT note.job, job.account, row.number, result, author FROM note JOIN job ON job.id = note.job
 JOIN row ON row.job = note.job AND row.position = note.position
 WHERE client = :client AND host = :host AND (result = 'still_there' OR (result = 'gone' AND note.id = (
         SELECT max(id) FROM note AS other WHERE other.job = note.job AND other.position = note.position AND result != '')
