@@ -23,6 +23,7 @@ SLOW = frozenset(
     f"test_{name}.py"
     for name in (
         *(
+            "account_roles",
             "applications",
             "protected_list",
             "bombs",

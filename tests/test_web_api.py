@@ -28,16 +28,16 @@ class Program:
     """A program with a token."""
 
     def __init__(self, visitor: Visitor, headers: dict[str, str]) -> None:
-        self._visitor, self._headers = visitor, headers
+        self._visitor, self.headers = visitor, headers
 
     async def get(self, path: str) -> Reply:
-        return await self._visitor.ask("GET", PREFIX + path, headers=self._headers)
+        return await self._visitor.ask("GET", PREFIX + path, headers=self.headers)
 
-    async def post(self, path: str, body: object = None) -> Reply:
+    async def post(self, path: str, body: object = None, **headers: str) -> Reply:
         if isinstance(body, dict):
-            headers = {**self._headers, "Content-Type": "application/json"}
+            headers = {**self.headers, **headers, "Content-Type": "application/json"}
             return await self._visitor.ask("POST", PREFIX + path, headers=headers, data=json.dumps(body))
-        return await self._visitor.ask("POST", PREFIX + path, headers=self._headers, data=body)
+        return await self._visitor.ask("POST", PREFIX + path, headers=self.headers, data=body)
 
 
 async def ended(program: Program, job: str) -> dict[str, object]:

@@ -7,10 +7,11 @@ import io
 import json
 import re
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import aiohttp
 from aiohttp import web
@@ -131,7 +132,7 @@ class RunningSite:
     async def program(self, role: Role | Access, *, owner: str = "") -> dict[str, str]:
         """The header with which a program comes in."""
         access = role if isinstance(role, Access) else Access.everywhere(role)
-        _, secret = await self.app.tokens.add(f"program-{access}".replace("@", "-"), access, by="a test", owner=owner)
+        _, secret = await self.app.tokens.add("program", access, by="a test", owner=owner)
         return {"Authorization": f"Bearer {secret}"}
 
 
@@ -149,15 +150,19 @@ async def running_site(
     roles: tuple[Role, ...] = (),
     address: Address | None = None,
     clock: Clock | None = None,
+    environ: Mapping[str, str] = CREDENTIALS,
+    access: Mapping[str, Access] = MappingProxyType({}),
     **settings: object,
 ) -> AsyncIterator[RunningSite]:
-    """A server, with a user of each role (named like it) and a sandbox with ``world``."""
+    """A server, with a user of each role (named like it), those of ``access`` by name, and a sandbox with ``world``."""
     play = SandboxOptions(world, speed) if world else None
     base = Settings(home, api_url="http://127.0.0.1:9", accounts_url="http://127.0.0.1:9")
-    app = App(replace(base, **settings), environ=CREDENTIALS, sandbox=play, clock=clock)  # type: ignore[arg-type] # fields of Settings
+    app = App(replace(base, **settings), environ=environ, sandbox=play, clock=clock)  # type: ignore[arg-type] # fields of Settings
     for role in roles:
         await app.users.add_user(role.value, Access.everywhere(role), PASSWORD, by="a test")
-    supervisor, sessions = app.supervisor(), Sessions(app.users, users=bool(roles))
+    for name, own in access.items():
+        await app.users.add_user(name, own, PASSWORD, by="a test")
+    supervisor, sessions = app.supervisor(), Sessions(app.users, users=bool(roles or access))
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     address = replace(

@@ -80,12 +80,13 @@ async def _account(context: Context, *, fresh: bool) -> list[Check]:
 
 
 async def _settings(context: Context) -> Check:
-    settings, users = context.settings, 0
-    with suppress(BulkremoveError):  # the journal has a check of its own
+    settings, users, known = context.settings, 0, None
+    with suppress(BulkremoveError):  # journal and accounts have checks of their own
         users = len(await context.storage.users.users()) if context.storage.exists else 0
+        known = Accounts(context).known()
     where = f"{'SANDBOX ' if settings.sandbox else ''}{settings.host}"
     account = f"Account {settings.account!r} on {where}, {settings.limit_text}, lock {settings.lock:g} s."
-    found = [*contradictions(settings, context.environ, users=users)]
+    found = [*contradictions(settings, context.environ, users=users, accounts=known)]
     return Check(
         "settings", not found, " ".join([account, *(text for text, _ in found)]), " ".join(hint for _, hint in found)
     )

@@ -87,6 +87,7 @@ class Preview:
                 {"row": table.numbers[i], "status": e.status, "detail": e.detail}
                 for i, e in sorted(plan.excluded.items())
             ],
+            "open_in": [job.id for job in plan.open_in],
             "calls": plan.removals,
             "seconds": round(self.seconds, 1),
             "ends_at": round(self.ends_at, 1),

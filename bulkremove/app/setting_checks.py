@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import time
 from pathlib import Path
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from bulkremove.config import Settings
 from bulkremove.config.nights import OVERRIDES
+from bulkremove.domain.permissions import ALL_ACCOUNTS, Access
 
 HIDDEN = frozenset({"sources", "nights", "night", "top"})
 """Fields of the settings that are no settings."""
@@ -52,8 +53,19 @@ def setting_values(settings: Settings) -> list[SettingValue]:
     return top + nights
 
 
-def contradictions(settings: Settings, environ: Mapping[str, str], *, users: int) -> Iterator[tuple[str, str]]:
-    """What does not fit together in the settings: a sentence and what to do. ``users``: how many may sign in."""
+def contradictions(
+    settings: Settings, environ: Mapping[str, str], *, users: int, accounts: Collection[str] | None
+) -> Iterator[tuple[str, str]]:
+    """What does not fit together in the settings: a sentence and what to do.
+
+    ``users``: how many may sign in; ``accounts``: the names of those here; None: they can't be read.
+    """
+    for _, text in settings.auth_roles:
+        if accounts is not None and (unknown := Access.parse([text]).roles.keys() - {ALL_ACCOUNTS, *accounts}):
+            yield (
+                f"auth_roles gives a role for account {', '.join(unknown)}, which is not known here.",
+                "Correct its name in auth_roles; `bulkremove accounts` lists them.",
+            )
     if settings.four_eyes and users == 1:
         yield "four_eyes asks for two people, and only one may sign in.", "Add another: `bulkremove users add NAME`."
     if settings.allowed_hosts and not users:

@@ -53,6 +53,9 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
                 yield f"          row {table.numbers[index]}: {shown(plan.excluded[index].detail)}"
             if counts[status] > _MAX_ITEMS:
                 yield f"          ... and {counts[status] - _MAX_ITEMS:,} more"
+    for job in plan.open_in:
+        if job.account != plan.account:  # the details above don't name it: they are stored and go out in reports
+            yield f"Open      in job {job.id} of account {job.account}, too"
     yield f"Protected list of {pluralize(preview.protected, 'entry', 'entries')}"
     if preview.is_canary and plan.removals:
         yield "First     One row is sent alone; the others wait until somebody has confirmed it in Zoho People"

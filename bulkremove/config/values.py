@@ -213,11 +213,8 @@ def _header(value: object) -> str:
 
 def _roles(value: object) -> tuple[tuple[str, str], ...]:
     if isinstance(value, dict):
-        pairs = [
-            (str(group), str(role))
-            for group, roles in value.items()
-            for role in ([roles] if isinstance(roles, str) else roles)
-        ]
+        lists = {str(group): roles if isinstance(roles, list) else [roles] for group, roles in value.items()}
+        pairs = [(group, str(role)) for group, roles in lists.items() for role in roles]
     else:
         pairs = [(group.strip(), role.strip()) for group, _, role in (p.rpartition("=") for p in str(value).split(","))]
     for group, role in pairs:

@@ -61,6 +61,7 @@ class PlanJson(TypedDict):
     """A plan; ``calls`` are made when each row is answered at once. ``protected_list``: its number of entries.
 
     ``doubtful_ids``: the sum of the doubts' ids; who confirms the plan must have compared them with Zoho.
+    ``open_in``: the jobs that may still send rows which are left out, of those that whoever asks may see.
     """
 
     dry_run: Literal[True]
@@ -90,6 +91,7 @@ class PlanJson(TypedDict):
     courses: list[CourseJson]
     batches: list[BatchJson]
     excluded: list[ExcludedJson]
+    open_in: list[str]
     calls: int
     seconds: float
     ends_at: float

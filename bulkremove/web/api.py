@@ -37,7 +37,8 @@ from bulkremove.web.openapi import (
 from bulkremove.web.plan_pages import TO_REMOVE, confirm
 from bulkremove.web.responses import BODY_TIMEOUT, download
 from bulkremove.web.routes import JSON, Route, Scope, check_permission, person
-from bulkremove.web.uploads import Upload, Uploads
+from bulkremove.web.upload import Upload
+from bulkremove.web.uploads import Uploads
 
 T = TypeVar("T")
 
@@ -210,7 +211,9 @@ class Api:
             raise ConsentMissing(f"This plan was confirmed: it is job {upload.job} now.")
         preview = await self._uploads.preview(upload, by=person(request).name)
         refusal = preview.refusal.page_text if preview.refusal else None
-        return {"id": upload.id, "prepared_by": ", ".join(upload.by), **preview.as_json(), "refusal": refusal}
+        open_in = [job.id for job in preview.plan.open_in if job.account in person(request).seen]
+        plan = preview.as_json() | {"refusal": refusal, "open_in": open_in}
+        return {"id": upload.id, "prepared_by": ", ".join(upload.by), **plan}
 
     async def _job_response(self, job: Job, *, status: int = 200) -> web.Response:
         return web.json_response(self._job_json(job, await self._app.jobs.tally(job)), status=status)

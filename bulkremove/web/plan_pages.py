@@ -25,9 +25,11 @@ from bulkremove.platform.secure_files import private_folder
 from bulkremove.reading.options import Hidden, ReadOptions
 from bulkremove.report import write_plan
 from bulkremove.storage.interface.jobs import VISIBLE
+from bulkremove.web.account_choice import accounts_for
 from bulkremove.web.responses import download, page, page_number, parse_number, read_form
 from bulkremove.web.routes import FILE_FORM, FORM, Route, Scope, person
-from bulkremove.web.uploads import Upload, Uploads
+from bulkremove.web.upload import Upload
+from bulkremove.web.uploads import Uploads
 
 TO_REMOVE = "remove"
 """The value of the ``status`` filter for rows that will be sent, which have no status yet."""
@@ -75,7 +77,7 @@ class PlanPages:
         context: dict[str, Any] = {"allowances": allowances, "order": order, "states": VISIBLE}
         context |= {"jobs": [(job, tallies[job.id]) for job in jobs], "waiting": self._uploads.waiting(seen)}
         context |= {
-            "accounts": self._uploads.accounts(person(request)),
+            "accounts": accounts_for(self._app, person(request)),
             "show_account": len({*(name for name, *_ in allowances), *(job.account for job in jobs)}) > 1,
         }
         context |= {"wanted": state_filter, "text": text, "page": number, "more": more, "speed": speed}

@@ -14,20 +14,21 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 
 from aiohttp import BodyPartReader, http_exceptions, web
 
 from bulkremove.app import App, Preview
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing, FileRefused
-from bulkremove.domain.permissions import AccountSet, Right
+from bulkremove.domain.permissions import AccountSet
 from bulkremove.platform.secure_files import private_folder
 from bulkremove.reading.options import ReadOptions
+from bulkremove.web.account_choice import account_of
 from bulkremove.web.fair_share import FairShare
 from bulkremove.web.responses import MAX_FORM_BYTES
-from bulkremove.web.routes import Person, person
+from bulkremove.web.routes import person
+from bulkremove.web.upload import Upload
 
 UPLOAD_TIMEOUT = 120.0
 """Seconds from the first byte of a request's body to the last."""
@@ -42,36 +43,6 @@ MAX_UPLOADS_OF_PERSON = 20
 MAX_NAME_LENGTH = 200
 """Characters of a file's name that are displayed."""
 _CHUNK_BYTES = 64 * 1024
-
-
-@dataclass(slots=True)
-class Upload:
-    """An uploaded file, or the rows of a job that are to be retried."""
-
-    id: str
-    name: str
-    account: str
-    """The account that its plan is for."""
-    seen: AccountSet
-    """The accounts that whoever uploaded it could see then; a report among them may tell of their jobs."""
-    by: list[str]
-    """Who uploaded it and who chose its sheet or columns; with ``four_eyes`` none of them may confirm its plan."""
-    came_at: Epoch
-    path: Path | None = None
-    retry: tuple[str, bool] | None = None
-    """The id of the job to retry, and whether its unknown rows are included; None for a file."""
-    options: ReadOptions = field(default_factory=ReadOptions)
-    include_open: bool = False
-    """Whether rows are planned too that another job may still send."""
-    refusal: FileRefused | None = None
-    """Why the file could not be read with ``options``."""
-    removals: int = 0
-    generation: str = ""
-    """The generation of the storage in which its plan was shown."""
-    job: str | None = None
-    """The id of the job that its plan became; None before it is confirmed. A second confirmation returns it again."""
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held while it is read or confirmed, so that a slow earlier read never replaces the result of a later one."""
 
 
 class Uploads:
@@ -92,10 +63,6 @@ class Uploads:
         for path in self._folder.iterdir():
             path.unlink(missing_ok=True)
 
-    def accounts(self, who: Person) -> list[str]:
-        """The accounts that a person may upload a file for, that of the settings first."""
-        return [name for name in self._app.accounts.names() if who.may(Right.PREPARE, name)]
-
     async def of_form(self, request: web.Request) -> Upload:
         """Store and read the file of a form, for the account that the form names before it; or for the only one.
 
@@ -107,14 +74,14 @@ class Uploads:
         with self._transfer():
             try:
                 async with asyncio.timeout(UPLOAD_TIMEOUT):
-                    form, account, choices = await request.multipart(), "", self.accounts(person(request))
+                    form, account = await request.multipart(), ""
                     part = await form.next()
                     if isinstance(part, BodyPartReader) and part.name == "account":
                         account = (await part.read_chunk(MAX_NAME_LENGTH)).decode()
                         part = await form.next()
                     if not isinstance(part, BodyPartReader) or part.name != "file" or not part.filename:
                         raise web.HTTPBadRequest(text="Choose a file first.")
-                    account = self._account(request, account or (choices[0] if len(choices) == 1 else ""))
+                    account = account_of(self._app, person(request), account)
                     upload = await self._store(request, _chunks(part), part.filename, account)
             except (ValueError, LookupError, http_exceptions.HttpProcessingError):  # a malformed body
                 raise web.HTTPBadRequest(text="This form has no file. Choose a file first.") from None
@@ -128,10 +95,7 @@ class Uploads:
 
         ``account``: empty for that of the settings, or for the only one that the person may upload a file for.
         """
-        choices = self.accounts(person(request))
-        own = self._app.settings.account
-        default = own if own in choices else choices[0] if len(choices) == 1 else ""
-        account = self._account(request, account or default)
+        account = account_of(self._app, person(request), account, default=self._app.settings.account)
         with self._transfer():
             async with asyncio.timeout(UPLOAD_TIMEOUT):
                 upload = await self._store(request, request.content.iter_chunked(_CHUNK_BYTES), name, account)
@@ -142,17 +106,6 @@ class Uploads:
         """Add an upload of the rows of a job that are to be retried; its plan is confirmed like that of a file."""
         retry, seen = (job, unknown_checked), AccountSet.only(account)
         return self._add(Upload(self._new_id(), source, account, seen, [by], Epoch(time.time()), retry=retry))
-
-    def _account(self, request: web.Request, name: str) -> str:
-        """Check the account that a file is for. Raises HTTPBadRequest, and HTTPNotFound for none that is to be seen."""
-        choices = self.accounts(person(request))
-        if name and name not in choices:
-            raise web.HTTPNotFound(text=f"There is no account {name!r} here that you may upload a file for.")
-        if not choices:
-            raise web.HTTPForbidden(text="You may upload a file for no account that is set up here. Ask an admin.")
-        if not name:
-            raise web.HTTPBadRequest(text=f"Say which account the file is for: {', '.join(choices)}.")
-        return name
 
     async def preview(self, upload: Upload, *, by: str) -> Preview:
         """Return the upload's plan to be shown, read again if it is not in memory. Raises FileRefused.

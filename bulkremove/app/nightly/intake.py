@@ -292,14 +292,8 @@ class Intake:
         name = original_name(path)
         body = f"{name} is held, and nothing of it was sent. {notice_text or why}"
         await self._outbox.add(f"held:{notice_key}", f"held: {name}. Look at the file", body)
-        await self._context.record(
-            NIGHTLY_RUN,
-            "held",
-            name=name,
-            host=self._context.settings.host,
-            night=self._night.name,
-            account=self._context.settings.account,
-        )
+        whose = {"host": self._context.settings.host, "account": self._context.settings.account}
+        await self._context.record(NIGHTLY_RUN, "held", name=name, night=self._night.name, **whose)
         inbox.put(path, inbox.held)
         result.hold(name, why)
 
