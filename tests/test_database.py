@@ -20,7 +20,7 @@ import pytest
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing, JournalFailed
 from bulkremove.domain.job import EndReason
-from bulkremove.domain.permissions import EVERY_ACCOUNT
+from bulkremove.domain.permissions import EVERY_ACCOUNT, Access, Role
 from bulkremove.storage.sqlite import opening
 from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.jobs import SqliteJobs
@@ -29,6 +29,7 @@ from bulkremove.storage.sqlite.nightly import SqliteNightly
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.registry import close_database, open_database
 from bulkremove.storage.sqlite.transaction import Reader, Transaction
+from bulkremove.storage.sqlite.users import SqliteUsers
 
 QUERIES = sorted(path.name for path in (Path(opening.__file__).parent / "queries").iterdir())
 
@@ -498,3 +499,24 @@ def test_each_query_has_a_sentence_and_is_used(file: str) -> None:
         assert first.endswith("."), name
         assert sql.strip().endswith(";"), name
         assert f".{name}" in code, f"{name} is used by nothing"
+
+
+async def test_roles_of_older_journals_are_for_all_accounts(tmp_path: Path) -> None:
+    schema = files("bulkremove.storage.sqlite").joinpath("schema")
+    older = MIGRATIONS[: MIGRATIONS.index("24-access.sql")]
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as db:
+        for name in older:
+            db.executescript(schema.joinpath(name).read_text(encoding="utf-8"))
+        db.execute(f"PRAGMA user_version = {len(older)}")
+        for role in Role:
+            db.execute("INSERT INTO user (name, role, password, added_at) VALUES (?, ?, 'hash', 1.0)", (role, role))
+            db.execute(
+                "INSERT INTO token (id, name, role, digest, added_at, owner) VALUES (?, 't', ?, ?, 1.0, 'kim')",
+                (role, role, f"digest of {role}"),
+            )
+        db.commit()
+    users = SqliteUsers(Database(tmp_path / "journal.db"))
+    everywhere = {role.value: Access.everywhere(role) for role in Role}
+    assert everywhere == {user.name: user.access for user in await users.users()}
+    assert everywhere == {token.id: token.access for token in await users.tokens()}
+    assert await users.token_of("digest of admin") is not None

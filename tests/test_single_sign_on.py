@@ -22,6 +22,7 @@ ROLES = {
     "hr": Access.everywhere(Role.PREPARER),
     "leads": Access.everywhere(Role.APPROVER),
     "it": Access.everywhere(Role.ADMIN),
+    "school": Access.parse(["approver@school", "preparer@office"]),
 }
 CSV = "Course ID,Batch ID,Learner ID\n1,2,3\n"
 
@@ -55,7 +56,15 @@ async def ask(site: RunningSite, path: str, sent: CIMultiDict[str], *, method: s
 
 @pytest.mark.parametrize(
     ("groups", "status", "role"),
-    [("hr", 200, "preparer"), ("x, hr,it", 200, "admin"), ("leads", 200, "approver"), ("HR", 403, ""), ("", 403, "")],
+    [
+        ("hr", 200, "preparer"),
+        ("x, hr,it", 200, "admin"),
+        ("leads", 200, "approver"),
+        ("school", 200, "preparer@office and approver@school"),
+        ("school, hr", 200, "preparer and approver@school"),
+        ("HR", 403, ""),
+        ("", 403, ""),
+    ],
 )
 async def test_the_groups_decide_on_the_role(tmp_path: Path, groups: str, status: int, role: str) -> None:
     async with signed_on_site(tmp_path) as site:
@@ -153,6 +162,8 @@ def test_sign_on_is_set_as_a_whole_and_never_without_a_proxy(tmp_path: Path) -> 
         ("AUTH_HEADER", "X-Forwarded-For"),
         ("AUTH_GROUPS_HEADER", "X-Forwarded-Email"),
         ("AUTH_ROLES", "hr=owner"),
+        ("AUTH_ROLES", "hr=owner@school"),
+        ("AUTH_ROLES", "hr=preparer@"),
         ("AUTH_ROLES", "hr"),
         ("PROXY", "0.0.0.0/0"),
         ("PROXY", "10.0.0.5/24"),
@@ -161,3 +172,20 @@ def test_sign_on_is_set_as_a_whole_and_never_without_a_proxy(tmp_path: Path) -> 
 def test_a_setting_that_would_believe_the_wrong_one_is_refused(tmp_path: Path, name: str, value: str) -> None:
     with pytest.raises(SettingsError):
         load({}, {"BULKREMOVE_HOME": str(tmp_path), **ALL, f"BULKREMOVE_{name}": value})
+
+
+def test_a_group_may_have_roles_on_several_accounts(tmp_path: Path) -> None:
+    environ = {"BULKREMOVE_HOME": str(tmp_path), **ALL, "BULKREMOVE_AUTH_ROLES": ""}
+    (tmp_path / "bulkremove.toml").write_text('auth_roles = { school = ["approver@school", "preparer@office"] }\n')
+    assert (("school", "approver@school"), ("school", "preparer@office")) == load({}, environ).auth_roles
+    for wrong in ("5", '["preparer", 5]', '["preparer@"]'):
+        (tmp_path / "bulkremove.toml").write_text(f"auth_roles = {{ school = {wrong} }}\n")
+        with pytest.raises(SettingsError, match="is no role"):
+            load({}, environ)
+
+
+async def test_a_person_of_a_group_sees_the_accounts_of_its_roles(tmp_path: Path) -> None:
+    async with signed_on_site(tmp_path) as site:
+        assert "You may upload a file for no account" in (await ask(site, "/", headers("jo@x.com", "school")))[1]
+        assert 403 == (await ask(site, "/audit", headers("jo@x.com", "school")))[0]
+        assert 200 == (await ask(site, "/audit", headers("jo@x.com", "school, it")))[0]

@@ -18,7 +18,7 @@ from bulkremove.domain.clock import Epoch, Monotonic, later
 from bulkremove.domain.errors import ConsentMissing, JobBusy, JobNotFound, JournalFailed, UserError
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState, Tally
 from bulkremove.domain.ledger import Ledger
-from bulkremove.domain.permissions import EVERY_ACCOUNT, Access, Role
+from bulkremove.domain.permissions import EVERY_ACCOUNT, Access, AccountSet, Role
 from bulkremove.domain.plan import PlannedRow, ProtectedLearners
 from bulkremove.domain.row import UNSETTLED, Exclusion, Removal, Roles, Row, RowState, Status
 from bulkremove.domain.wording import Wording
@@ -654,6 +654,10 @@ async def test_a_row_whose_removal_another_job_has_settled_gets_no_slot(storage:
     (sibling,) = await rows(storage, "sibling")
     done = DoneElsewhere("other", mine.number, Status.REMOVED)
     assert done == await storage.attempts.take(sibling, Rule(allowed=9)), "another client of its organisation"
+    await storage.jobs.create(replace(job("foreign"), client="d", account="b", planned_at=Epoch(5.0)), planned(1))
+    (foreign,) = await rows(storage, "foreign")
+    done = DoneElsewhere("", mine.number, Status.REMOVED)
+    assert done == await storage.attempts.take(foreign, Rule(allowed=9)), "not named to another account"
     late = replace(job("late"), client="c", planned_at=Epoch(1e12))
     await storage.jobs.create(late, planned(1))
     (later_row,) = await rows(storage, "late")
@@ -898,3 +902,32 @@ async def test_a_wording_that_is_withdrawn_before_the_answer_is_written_proves_n
     found = await search(storage, await storage.jobs.get("job"), None)
     assert [Status.UNKNOWN] * 3 == [row.status for row in found]
     assert found[1].detail == found[2].detail, "as if it had been withdrawn a moment later"
+
+
+async def test_jobs_totals_and_entries_are_those_of_the_accounts_that_are_asked_for(storage: Storage) -> None:
+    own, nobodys, all_of_them = AccountSet.only("a"), AccountSet(), EVERY_ACCOUNT
+    for name, account in (("mine", "a"), ("other", "b")):
+        made = replace(job(name), account=account, options={"idempotency_key": "k"}, plan_hash=f"hash of {name}")
+        await storage.jobs.create(made, planned(2), Act("jo", "confirmed", {"job": name}, Epoch(1.0)))
+        await storage.audit.append(Act("jo", "uploaded", {"account": account}, Epoch(1.0)))
+    await storage.audit.append(Act("jo", "signed_in", {"role": "admin@a"}, Epoch(1.0)))
+    assert [["mine"], [], ["mine", "other"]] == [
+        sorted(one.id for one in await storage.jobs.page(accounts=accounts)) for accounts in (own, nobodys, all_of_them)
+    ]
+    assert [{"pending": 2}, {}, {"pending": 4}] == [
+        (await storage.jobs.counts("h", accounts))[0] for accounts in (own, nobodys, all_of_them)
+    ]
+    assert [["uploaded", "confirmed"], [], 5] == [
+        [entry.act for entry in await storage.audit.newest(9, own)],
+        await storage.audit.newest(9, nobodys),
+        len(await storage.audit.newest(9, all_of_them)),
+    ]
+    for accounts, plan_hash, found in (
+        (own, "hash of other", "mine"),
+        (nobodys, "hash of mine", None),
+        (all_of_them, "hash of other", "other"),
+        (all_of_them, "hash of mine", "mine"),
+    ):
+        known = await storage.jobs.of_key("k", plan_hash, accounts)
+        assert found == (known and known.id)
+    assert ["a", "b"] == await storage.jobs.accounts()

@@ -10,17 +10,20 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
 import aiohttp
 from aiohttp import web
+from argon2 import PasswordHasher
 
 from bulkremove.app import App, SandboxOptions
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.config import Settings
-from bulkremove.domain.clock import Clock
+from bulkremove.domain.clock import Clock, Epoch
 from bulkremove.domain.permissions import Access, Role
+from bulkremove.storage.interface.users import User
 from bulkremove.web.connections import listening
 from bulkremove.web.login_throttle import SignInThrottle
 from bulkremove.web.security import Address
@@ -136,6 +139,12 @@ class RunningSite:
         return {"Authorization": f"Bearer {secret}"}
 
 
+@cache
+def password_hash() -> str:
+    """That of PASSWORD; it takes long to make."""
+    return PasswordHasher().hash(PASSWORD)
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         return int(listening.getsockname()[1])
@@ -161,7 +170,7 @@ async def running_site(
     for role in roles:
         await app.users.add_user(role.value, Access.everywhere(role), PASSWORD, by="a test")
     for name, own in access.items():
-        await app.users.add_user(name, own, PASSWORD, by="a test")
+        await app.context.storage.users.add_user(User(name, own, Epoch(1.0)), password_hash())
     supervisor, sessions = app.supervisor(), Sessions(app.users, users=bool(roles or access))
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
