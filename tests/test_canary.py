@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,9 @@ async def test_no_other_job_of_the_account_sends_a_row_meanwhile(tmp_path: Path)
         with pytest.raises(ConsentMissing, match=f"bulkremove canary {first.id} --gone"):
             await run(app, second)
         assert 3 == (await app.jobs.tally(second)).open
+        with pytest.raises(ConsentMissing, match="for another account with the same client") as refused:
+            await app.canaries.check(replace(second, account="another"))
+        assert first.id not in f"{refused.value} {refused.value.page_text}", "its people may not see that job"
         with pytest.raises(ConsentMissing, match="are they gone from the batch"):
             await planned(app, tmp_path, triples(2, first=9), "third.csv")
         await app.jobs.cancel(first.id, by="jo")  # the learner was not gone

@@ -54,13 +54,13 @@ class Api:
 
     def routes(self) -> list[Route]:
         """List the routes of these handlers."""
-        return [Route("GET", "/metrics", self.metrics, Scope.SOME), *self._versioned()]
+        return [Route("GET", "/metrics", self.metrics, Scope.SOME, Right.LOOK), *self._versioned()]
 
     def _versioned(self) -> list[Route]:
         return [
             Route(method, f"{PREFIX}{path}", _strict(handler, query_names(method, path)), scope, right, content_type)
             for method, path, handler, scope, right, content_type in (
-                ("GET", "/openapi.json", self.openapi, Scope.ONESELF, Right.LOOK, ""),
+                ("GET", "/openapi.json", self.openapi, Scope.ONESELF, None, ""),
                 ("POST", "/plans", self.make_plan, Scope.SOME, Right.PREPARE, ""),
                 ("GET", "/plans/{plan}", self.plan, Scope.UPLOAD, Right.LOOK, ""),
                 ("GET", "/plans/{plan}/rows", self.plan_rows, Scope.UPLOAD, Right.LOOK, ""),

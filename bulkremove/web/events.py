@@ -54,7 +54,7 @@ class LiveUpdates:
 
     def routes(self) -> list[Route]:
         """List the route of the event stream."""
-        return [Route("GET", "/jobs/{job}/events", self.events, Scope.JOB, is_stream=True)]
+        return [Route("GET", "/jobs/{job}/events", self.events, Scope.JOB, Right.LOOK, is_stream=True)]
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Stream the live parts of a job's page whenever they change, until the job is at rest.

@@ -180,7 +180,7 @@ def _paths() -> dict[str, Any]:
         },
         "/jobs": {
             "get": _operation(
-                "The jobs, the newest first, 100 a page. `q`: part of the file's name.",
+                "The jobs of the token's accounts, the newest first, 100 a page. `q`: part of the file's name.",
                 {200: _json(JobsPage, "A page of jobs.")},
                 [page, _query("state", {"type": "string", "enum": states}), _query("q", _TEXT)],
             )

@@ -44,11 +44,11 @@ class PlanPages:
     def routes(self) -> list[Route]:
         """List the routes of these handlers."""
         return [
-            Route("GET", "/", self.home, Scope.SOME),
+            Route("GET", "/", self.home, Scope.SOME, Right.LOOK),
             Route("POST", "/uploads", self.upload, Scope.SOME, Right.PREPARE, FILE_FORM),
-            Route("GET", "/uploads/{upload}", self.plan, Scope.UPLOAD),
+            Route("GET", "/uploads/{upload}", self.plan, Scope.UPLOAD, Right.LOOK),
             Route("POST", "/uploads/{upload}", self.read_again, Scope.UPLOAD, Right.PREPARE, FORM),
-            Route("GET", "/uploads/{upload}/plan.csv", self.plan_file, Scope.UPLOAD),
+            Route("GET", "/uploads/{upload}/plan.csv", self.plan_file, Scope.UPLOAD, Right.LOOK),
             Route("POST", "/uploads/{upload}/confirm", self.confirm, Scope.UPLOAD, Right.APPROVE, FORM),
         ]
 

@@ -72,13 +72,18 @@ class Route:
     path: str
     answer: Callable[[web.Request], Awaitable[web.StreamResponse]]
     scope: Scope
-    permission: Right = Right.LOOK
+    permission: Right | None = None
+    """None only where the scope needs none."""
     content_type: str = ""
     """The content type that a request must have; empty: any, for requests without a body and uploads to the API."""
     for_one_time: bool = False
     """Whether a user with a one-time password may use it."""
     is_stream: bool = False
     """Whether its response goes on for as long as the page is open."""
+
+    def __post_init__(self) -> None:
+        if (self.permission is None) is not (self.scope in (Scope.NOBODY, Scope.ONESELF)):
+            raise ValueError(f"{self.method} {self.path}: this scope and this permission don't belong together.")
 
 
 PERSON = web.RequestKey("person", Person)

@@ -115,7 +115,7 @@ def make_security_middleware(
         scope = route.scope if route else Scope.ONESELF
         if scope is not Scope.NOBODY:
             request[PERSON] = person = await _person(request, app, sessions, address)
-            if route and scope is not Scope.ONESELF:
+            if route and route.permission:
                 check_permission(request, route.permission, None)
             if person.one_time and not (route and route.for_one_time):
                 if request.method == "GET":
@@ -127,7 +127,7 @@ def make_security_middleware(
             return await handler(request)
         share = streams if route and route.is_stream else requests
         async with share.turn(request[PERSON].name):
-            if route and scope in (Scope.JOB, Scope.UPLOAD):
+            if route and route.permission and scope in (Scope.JOB, Scope.UPLOAD):
                 check_permission(request, route.permission, await _account(request, app, uploads))
             return await handler(request)
 
