@@ -215,6 +215,21 @@ async def test_a_learner_who_is_still_there_withdraws_it_at_once(tmp_path: Path)
             await app.wordings.accept(job.id, 2, by="kim")
 
 
+async def test_why_it_was_withdrawn_names_no_job_to_another_name_of_the_account(tmp_path: Path) -> None:
+    with closing(site(tmp_path)) as app:
+        job = await unanswered(app, tmp_path)
+        await note(app, job, 2)
+        await app.wordings.accept(job.id, 2, by="kim")
+        ended = await run(app, await planned(app, tmp_path, 2, first=4))
+        connection = sqlite3.connect(tmp_path / "home" / "journal.db")
+        with contextlib.closing(connection), connection:
+            connection.execute("UPDATE job SET account = 'another' WHERE id = ?", (ended.job.id,))
+        await note(app, job, 3, LookupResult.STILL_THERE)
+        (event,) = [text for _, name, text in await app.jobs.events(ended.job) if name == "wording_withdrawn"]
+        assert event.startswith("kim noted for another account that a learner with this answer is still there, so ")
+        assert job.id not in event
+
+
 async def test_still_there_counts_whatever_the_clock_said(tmp_path: Path) -> None:
     with closing(site(tmp_path)) as app:
         job = await unanswered(app, tmp_path)
