@@ -51,7 +51,8 @@ def add_to(group: click.Group) -> None:
 def preview(screen: Screen, /, file: str, output: str | None, as_json: bool, **params: Any) -> None:
     """Show what FILE would remove, and remove nothing.
 
-    FILE: a file, - for standard input, an https address, or 'command PROGRAM ...'.
+    FILE: a file, - for standard input, an https address, or 'command PROGRAM ...'. Its ids are those that `bulkremove
+    find` and `bulkremove roster` give.
 
     Example: bulkremove preview leavers.xlsx --sheet "March"
     """
