@@ -162,7 +162,7 @@ class OpenListings:
         storage, clock = self._context.storage, self._context.clock
         key = ListingName(self._client, self._context.settings.host, msgspec.json.encode(name).decode())
         now = clock.wall()
-        since = now if self._is_fresh else later(now, -self._seconds)
+        since = now if self._is_fresh else max(later(now, -self._seconds), self._context.counted_from)
         kept = await storage.reads.listing(key, since=since, until=now)
         if kept is not None:
             with suppress(msgspec.DecodeError):  # an older version kept it in another form

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from bulkremove.app import App
     from bulkremove.app.listings import CourseFound
     from bulkremove.domain.listing import Roster
+    from bulkremove.domain.table import Table
     from bulkremove.engine.slot_decisions import Wait
+    from bulkremove.reading.options import Match
 
 MANY_CALLS = 10
 """Calls from which on it is said how long they take."""
@@ -52,6 +54,18 @@ def report_waits(screen: Screen) -> Callable[[Wait], None]:
             screen.say("Zoho's limit of calls a minute is used up for the moment; waiting.")
 
     return report
+
+
+def resolver(screen: Screen, app: App, match: Match) -> Callable[[Table], Awaitable[Table]]:
+    """What asks Zoho for the ids of a file that has none."""
+    from bulkremove.app.matching import resolve
+
+    async def ask(table: Table) -> Table:
+        screen.say("Zoho is asked for the ids of these learners, with three calls a batch or more.")
+        async with app.listings.open(on_wait=report_waits(screen)) as lists:
+            return await resolve(table, match, lists)
+
+    return ask
 
 
 @click.command()
