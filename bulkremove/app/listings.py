@@ -20,6 +20,7 @@ from bulkremove.domain.clock import later
 from bulkremove.domain.errors import BulkremoveError, ReadFailed
 from bulkremove.domain.listing import Batch, Course, Learner, Roster
 from bulkremove.domain.operation import GET_BATCH, LIST_BATCHES, LIST_COURSES, LIST_PROGRESS, READS, Call, Operation
+from bulkremove.engine import rate_limit
 from bulkremove.engine.reads import ReadLimiter, Reads
 from bulkremove.engine.slot_decisions import Wait
 from bulkremove.storage import Storage
@@ -31,11 +32,21 @@ from bulkremove.zoho.read_response import Tree
 
 MAX_PAGES = 1000
 """Answers of one list; one that goes on beyond them has no end."""
+MAX_COURSES = 10
+"""Courses that were found whose batches are listed too, with two calls each or more."""
 FULL_PAGE = 25
 """Records of a full page: documented for batches; a page of another list with as many may be full, too."""
 
 T = TypeVar("T", Course, Batch, Learner)
 K = TypeVar("K")
+
+
+@dataclass(frozen=True, slots=True)
+class CourseFound:
+    """A course that was found, and its batches; None where they were not listed, since too many courses were found."""
+
+    course: Course
+    batches: Sequence[Batch] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +67,12 @@ class OpenListings:
     def __init__(self, context: Context, reads: Reads, client: str, *, is_fresh: bool) -> None:
         self._context, self._reads, self._client = context, reads, client
         self._seconds, self._is_fresh = context.settings.listing_minutes * 60.0, is_fresh
+
+    async def find(self, text: str) -> list[CourseFound]:
+        """The courses that Zoho finds by a text, with their batches unless they are many."""
+        courses = await self.courses(text)
+        is_short = len(courses) <= MAX_COURSES
+        return [CourseFound(course, await self.batches(course.id) if is_short else None) for course in courses]
 
     async def courses(self, search: str) -> Sequence[Course]:
         """The courses that Zoho finds by a text."""
@@ -145,7 +162,7 @@ class OpenListings:
         storage, clock = self._context.storage, self._context.clock
         key = ListingName(self._client, self._context.settings.host, msgspec.json.encode(name).decode())
         now = clock.wall()
-        since = now if self._is_fresh else later(now, -self._seconds)
+        since = now if self._is_fresh else max(later(now, -self._seconds), self._context.counted_from)
         kept = await storage.reads.listing(key, since=since, until=now)
         if kept is not None:
             with suppress(msgspec.DecodeError):  # an older version kept it in another form
@@ -163,6 +180,10 @@ class Listings:
 
     def __init__(self, context: Context, accounts: Accounts, runs: Runs) -> None:
         self._context, self._accounts, self._runs = context, accounts, runs
+
+    def minutes_for(self, calls: int) -> float:
+        """Minutes that so many reads take at the limit."""
+        return rate_limit.forecast(calls, self._context.settings.quota, is_new=True) / 60.0
 
     @asynccontextmanager
     async def open(

@@ -6,7 +6,7 @@ A journal is not needed, but a plan whose hash may be given as consent is noted 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -54,14 +54,23 @@ class Plans:
         self._canaries, self._wordings = canaries, wordings
 
     async def preview(
-        self, source: Path | BinaryIO, *, name: str, options: ReadOptions, include_open: bool = False
+        self,
+        source: Path | BinaryIO,
+        *,
+        name: str,
+        options: ReadOptions,
+        include_open: bool = False,
+        resolve: Callable[[Table], Awaitable[Table]] | None = None,
     ) -> Preview:
         """Read a file to its end and plan what a run would do. Blocks the event loop. Raises FileRefused.
 
-        ``include_open``: plan rows too that another job of the account may still send.
+        ``include_open``: plan rows too that another job of the account may still send. ``resolve`` finds the ids of a
+        table of which ``options.match`` says that it has none.
         """
         generation = await self.generation()
         table = read(source, name=name, options=self._for_run(options))
+        if resolve is not None:
+            table = await resolve(table)
         return await self._preview(table, generation=generation, include_open=include_open)
 
     async def preview_in_subprocess(

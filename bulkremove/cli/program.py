@@ -16,6 +16,7 @@ from bulkremove.cli import (
     data_commands,
     demo_command,
     job_commands,
+    listing_commands,
     nightly_commands,
     report_error,
     run_commands,
@@ -75,6 +76,7 @@ run_commands.add_to(cli)
 job_commands.add_to(cli)
 stop_commands.add_to(cli)
 account_commands.add_to(cli)
+listing_commands.add_to(cli)
 user_commands.add_to(cli)
 nightly_commands.add_to(cli)
 approve_command.add_to(cli)

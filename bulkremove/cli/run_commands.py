@@ -16,6 +16,7 @@ import click
 
 from bulkremove.cli import preview_text
 from bulkremove.cli.console import Screen, ask_number, json_option, sandbox_options, shown
+from bulkremove.cli.listing_commands import resolver
 from bulkremove.cli.run_display import run_job
 from bulkremove.cli.run_options import (
     cap_options,
@@ -51,7 +52,8 @@ def add_to(group: click.Group) -> None:
 def preview(screen: Screen, /, file: str, output: str | None, as_json: bool, **params: Any) -> None:
     """Show what FILE would remove, and remove nothing.
 
-    FILE: a file, - for standard input, an https address, or 'command PROGRAM ...'.
+    FILE: a file, - for standard input, an https address, or 'command PROGRAM ...'. Its ids are those that `bulkremove
+    find` and `bulkremove roster` give.
 
     Example: bulkremove preview leavers.xlsx --sheet "March"
     """
@@ -96,7 +98,7 @@ def run(
 
     reading, settings, sandbox = split_params(params)
     with screen.app(**settings, **sandbox) as app:
-        preview, folder = _read(app, file, reading)
+        preview, folder = _read(screen, app, file, reading)
         consent = Consent(plan_hash, None, yes, compared)
         return _confirm_and_run(screen, app, preview, folder, consent, report, expect_missing, as_json, params)
 
@@ -186,14 +188,15 @@ def retry(
         return _confirm_and_run(screen, app, preview, folder, consent, report, expect_missing, as_json, params)
 
 
-def _read(app: App, file: str, reading: dict[str, Any]) -> tuple[Preview, Path]:
+def _read(screen: Screen, app: App, file: str, reading: dict[str, Any]) -> tuple[Preview, Path]:
     """Preview the only file that the source has now; also the folder for its report. Raises FileRefused."""
     import asyncio
 
     from bulkremove.sources import source_of
 
     read_options = read_options_of(reading)
-    plan = partial(app.plans.preview, include_open=bool(reading["include_open"]))
+    resolve = resolver(screen, app, read_options.match) if read_options.match else None
+    plan = partial(app.plans.preview, include_open=bool(reading["include_open"]), resolve=resolve)
     if file == "-":
         return asyncio.run(plan(sys.stdin.buffer, name="standard input", options=read_options)), Path.cwd()
     source = source_of(file, os.environ)
@@ -211,7 +214,7 @@ def _read(app: App, file: str, reading: dict[str, Any]) -> tuple[Preview, Path]:
 def _dry_run(screen: Screen, file: str, output: str | None, as_json: bool, params: dict[str, Any]) -> None:
     reading, settings, sandbox = split_params(params)
     with screen.app(**settings, **sandbox) as app:
-        preview, _ = _read(app, file, reading)
+        preview, _ = _read(screen, app, file, reading)
         _record_shown(app, preview)
     command = screen.command("run", file, said={**params, "plan": preview.plan.fingerprint})
     if output is not None:

@@ -15,6 +15,11 @@ reading_options = options(
     click.option("--sheet", metavar="NAME", help="The sheet to read."),
     click.option("--columns", metavar="MAP", help="course=A,batch=B,learner=C by heading or letter."),
     click.option(
+        "--match",
+        type=click.Choice(["email", "employee-id"]),
+        help="The file has these instead of learner ids, and names of courses and batches: ask Zoho for the ids.",
+    ),
+    click.option(
         "--only",
         multiple=True,
         metavar="COLUMN=VALUE",
@@ -56,7 +61,17 @@ run_options = options(
 def split_params(params: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Split a command's parameters into those for reading, for the settings and for the sandbox."""
     reading, settings, sandbox = (
-        ("sheet", "columns", "only", "header_row", "no_header", "visible_only", "include_hidden", "include_open"),
+        (
+            "sheet",
+            "columns",
+            "match",
+            "only",
+            "header_row",
+            "no_header",
+            "visible_only",
+            "include_hidden",
+            "include_open",
+        ),
         ("limit", "lock", "daily_limit", "concurrency", "max_removals", "max_invalid"),
         ("sandbox", "speed"),
     )
@@ -66,7 +81,7 @@ def split_params(params: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]
 
 def read_options_of(reading: dict[str, Any]) -> ReadOptions:
     """How a file is read, from the parameters for reading. Raises UsageError for two that exclude each other."""
-    from bulkremove.reading.options import Hidden, ReadOptions, parse_columns
+    from bulkremove.reading.options import Hidden, Match, ReadOptions, parse_columns
 
     visible_only, include_hidden = reading["visible_only"], reading["include_hidden"]
     if visible_only and include_hidden:
@@ -76,4 +91,5 @@ def read_options_of(reading: dict[str, Any]) -> ReadOptions:
     if reading["no_header"] and reading["header_row"]:
         raise click.UsageError("--no-header and --header-row exclude each other.")
     header_row = 0 if reading["no_header"] else reading["header_row"]
-    return ReadOptions(reading["sheet"], columns, hidden, reading["only"], header_row)
+    match = Match(reading["match"]) if reading["match"] else None
+    return ReadOptions(reading["sheet"], columns, hidden, reading["only"], header_row, match=match)

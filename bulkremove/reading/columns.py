@@ -11,10 +11,26 @@ from bulkremove.domain.ids import all_digits
 from bulkremove.domain.row import Roles
 from bulkremove.domain.table import Choices, column_letter
 from bulkremove.reading.grid import column_index
-from bulkremove.reading.options import ROLES
+from bulkremove.reading.options import ROLES, Match
 
 _EXACT = {role: frozenset({f"{role}id", f"zoho{role}id"}) for role in ROLES}
 _SIMILAR = {role: frozenset({role, f"{role}ids"}) for role in ROLES}
+_MATCHED: Mapping[Match, Mapping[str, frozenset[str]]] = {
+    match: {
+        "course": _SIMILAR["course"] | {"coursename", "coursetitle"},
+        "batch": _SIMILAR["batch"] | {"batchname", "batchtitle"},
+        "learner": names,
+    }
+    for match, names in (
+        (Match.EMAIL, frozenset({"email", "mail", "emailaddress", "mailaddress", "emailid", "learneremail"})),
+        (Match.EMPLOYEE_ID, frozenset({"employeeid", "employeenumber", "employeeno", "empid", "staffid"})),
+    )
+}
+"""Headings of the columns of a file whose learners are matched; ids of course and batch go before names."""
+_MATCH_HINT = (
+    " If the learners are to be found by their e-mail addresses, give --match email on the command line: an address or "
+    "a record number is no learner id."
+)
 _TAIL = re.compile(r"[*#:]|\([^()]*\)|\[[^\[\]]*\]")
 """A mark, or a text in parentheses or brackets, as it may stand behind a heading."""
 _UNITS = frozenset(
@@ -27,32 +43,39 @@ _MAX_HEADING = 200
 
 
 def find_roles(
-    header: Sequence[str], chosen: Mapping[str, str | int], name: str, rows: Sequence[Sequence[str]]
+    header: Sequence[str],
+    chosen: Mapping[str, str | int],
+    name: str,
+    rows: Sequence[Sequence[str]],
+    match: Match | None = None,
 ) -> Roles:
     """Find the columns (0-based) of course, batch and learner.
 
     ``chosen``: the columns that the user named, by role. ``rows``: the first rows below the headings; FileRefused
-    carries them with the headings, so that the user can choose.
+    carries them with the headings, so that the user can choose. ``match``: what the learner column holds instead.
     """
-    by_role = {role: by_name(header, role) for role in ROLES}
+    by_role = {role: by_name(header, role, match) for role in ROLES}
     guesses = {role: matches[0] for role, matches in by_role.items() if len(matches) == 1}
     choices = Choices(header=tuple(header), rows=tuple(map(tuple, rows)), guesses=guesses)
     try:
-        return _roles(header, chosen, name)
+        return _roles(header, chosen, name, match)
     except FileRefused as refused:
         raise FileRefused(refused.message, hint=refused.hint, choices=choices) from None
 
 
-def _roles(header: Sequence[str], chosen: Mapping[str, str | int], name: str) -> Roles:
+def _roles(header: Sequence[str], chosen: Mapping[str, str | int], name: str, match: Match | None) -> Roles:
     candidates = {
-        role: _resolve(header, chosen[role], role, name) if role in chosen else by_name(header, role) for role in ROLES
+        role: _resolve(header, chosen[role], role, name) if role in chosen else by_name(header, role, match)
+        for role in ROLES
     }
     for role, columns in candidates.items():
         if len(columns) != 1:
             count = "no column" if not columns else f"{len(columns)} columns"
+            what = f"{role} id" if match is None else match.words if role == "learner" else f"{role}'s name or id"
             raise FileRefused(
-                f"{name} has {count} for the {role} id. Headings found: {headings(header)}.",
-                hint=f"Name the column with --columns {role}=HEADING or {role}=LETTER; nothing is guessed.",
+                f"{name} has {count} for the {what}. Headings found: {headings(header)}.",
+                hint=f"Name the column with --columns {role}=HEADING or {role}=LETTER; nothing is guessed."
+                + (_MATCH_HINT if match is None and by_name(header, "learner", Match.EMAIL) else ""),
             )
     id_columns = Roles(*(columns[0] for columns in candidates.values()))
     if len(set(id_columns)) < len(ROLES):
@@ -60,11 +83,15 @@ def _roles(header: Sequence[str], chosen: Mapping[str, str | int], name: str) ->
     return id_columns
 
 
-def by_name(header: Sequence[str], role: str) -> list[int]:
-    """Return the columns (0-based) whose heading is the exact name of the role's id, or else one similar to it."""
+def by_name(header: Sequence[str], role: str, match: Match | None = None) -> list[int]:
+    """Return the columns (0-based) whose heading is the exact name of the role's id, or else one similar to it.
+
+    ``match``: what the learner column holds instead; those of course and batch may be names.
+    """
     names = [_bare(heading) for heading in header]
-    exact = [i for i, name in enumerate(names) if name in _EXACT[role]]
-    return exact or [i for i, name in enumerate(names) if name in _SIMILAR[role]]
+    exact = [] if match and role == "learner" else [i for i, name in enumerate(names) if name in _EXACT[role]]
+    similar = _MATCHED[match][role] if match else _SIMILAR[role]
+    return exact or [i for i, name in enumerate(names) if name in similar]
 
 
 def has_roles(header: Sequence[str]) -> bool:

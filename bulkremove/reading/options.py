@@ -20,6 +20,18 @@ class Hidden(StrEnum):
     INCLUDE = "include"
 
 
+class Match(StrEnum):
+    """By what the learners of a file without learner ids are matched. Never by name."""
+
+    EMAIL = "email"
+    EMPLOYEE_ID = "employee-id"
+
+    @property
+    def words(self) -> str:
+        """The same in words."""
+        return "e-mail address" if self is Match.EMAIL else "employee id"
+
+
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
     """How to read one file.
@@ -28,6 +40,7 @@ class ReadOptions:
     rows are meant, as ``COLUMN=VALUE`` for one or more columns; ``all``: other columns do not matter. ``header_row``:
     the number of the row with the headings; 0: there are none, and the columns are named by letters; None: the first
     row that is not empty. ``sandbox``: the rows are for a sandbox run, so a report of another one may be given back.
+    ``match``: the learner column holds this instead of ids, and course and batch may be names.
     """
 
     sheet: str | None = None
@@ -36,6 +49,7 @@ class ReadOptions:
     only: tuple[str, ...] = ()
     header_row: int | None = None
     sandbox: bool = False
+    match: Match | None = None
 
 
 def parse_columns(text: str) -> Mapping[str, str]:

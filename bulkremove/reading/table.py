@@ -26,7 +26,7 @@ def build_table(grid: Grid, name: str, options: ReadOptions) -> Table:
     own_columns = previous_report.report_columns(header, name)
     first_rows = range(top + 1, min(top + 1 + FIRST_ROWS, len(grid.numbers)))
     rows = [[damaged_ids.shown(column[i]) for column in grid.columns] for i in first_rows]
-    roles = columns.find_roles(header, options.columns, name, rows)
+    roles = columns.find_roles(header, options.columns, name, rows, options.match)
     if own_columns is not None and set(own_columns).intersection(roles):
         raise FileRefused(f"{name}: a column of the report can't hold ids.", hint="Check the columns.")
     _check_hidden_columns(grid, roles, header, name, options)

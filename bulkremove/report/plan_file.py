@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,9 +20,14 @@ def write_plan(path: Path, plan: Plan) -> None:
     ending = path.suffix.lower()
     if ending not in (".csv", ".jsonl"):
         raise ReportFailed(f"A plan can't be written as {path.name}.", hint="Its name must end in .csv or .jsonl.")
+    write_new(path, lambda file: _write(file, plan, as_csv=ending == ".csv"))
+
+
+def write_new(path: Path, write: Callable[[BinaryIO], None]) -> None:
+    """Write a private file, never over another one. Raises ReportFailed."""
     try:
         with new_file(path) as file:
-            _write(file, plan, as_csv=ending == ".csv")
+            write(file)
     except FileExistsError:
         raise ReportFailed(f"{path} exists already and is not overwritten.", hint="Name another file.") from None
     except OSError as error:

@@ -1,0 +1,169 @@
+"""Matching: from the e-mail addresses or employee ids of a file, and its courses and batches, to Zoho's ids.
+
+Each row is resolved through the roster of its batch: exactly one match, or the row is ``invalid`` and says why. Nobody
+is ever matched by name. The ids stand in columns of their own: plan, hash and report hold them like those of a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol, TypeVar
+
+from bulkremove.domain.errors import FileRefused, ReadFailed
+from bulkremove.domain.ids import TRIMMED_CHARACTERS, is_id
+from bulkremove.domain.listing import Batch, Course, Learner, Roster
+from bulkremove.domain.row import Exclusion, Roles, Status
+from bulkremove.domain.table import Table
+from bulkremove.reading.columns import by_name
+from bulkremove.reading.options import ROLES, Match
+
+HEADINGS = {"course": "Course ID", "batch": "Batch ID", "learner": "Learner ID"}
+"""Of the columns that are added."""
+_KEYS: Mapping[Match, Callable[[Learner], str]] = {
+    Match.EMAIL: lambda learner: learner.email,
+    Match.EMPLOYEE_ID: lambda learner: learner.employee_id,
+}
+_Ids = tuple[str, str, str]
+N = TypeVar("N", Course, Batch)
+
+
+class Lists(Protocol):
+    """The listings that matching needs, implemented by ``listings.OpenListings``. Each raises ReadFailed."""
+
+    async def courses(self, search: str) -> Sequence[Course]:
+        """The courses that are found by a text."""
+        ...
+
+    async def batches(self, course: str) -> Sequence[Batch]:
+        """The batches of a course."""
+        ...
+
+    async def roster(self, course: str, batch: str) -> Roster:
+        """The learners of a batch."""
+        ...
+
+
+async def resolve(table: Table, match: Match, lists: Lists) -> Table:
+    """Return the table with columns for the three ids, and an exclusion for each row that has none.
+
+    Its roles, before, are the columns of course, batch, and of what the learners are matched by. Raises FileRefused for
+    a table that has learner ids already, and the errors of ``Lists``.
+    """
+    if any(_holds_ids(table, column) for column in by_name(table.header, "learner")):
+        raise FileRefused(
+            f"{table.source} has a column with learner ids, so nobody need be matched by {match.words}.",
+            hint="Leave --match out, or take that column out of the file.",
+        )
+    keys = [[cell.strip(TRIMMED_CHARACTERS) for cell in table.columns[column]] for column in table.roles]
+    matching = _Matching(match, lists)
+    found = [await matching.ids_of(*row) for row in zip(*keys, strict=True)]
+    ids = [one if isinstance(one, tuple) else None for one in found]
+    unresolved = {
+        index: Exclusion(Status.INVALID, one) for index, one in enumerate(found) if not isinstance(one, tuple)
+    }
+    resolved = len(table) - len(unresolved)
+    note = f"{resolved:,} of {len(table):,} rows were matched to one learner each by {match.words}, from Zoho's lists."
+    with_ids = _with_ids(table, ids)
+    return replace(with_ids, settled={**unresolved, **table.settled}, notes=(*table.notes, note))
+
+
+def _holds_ids(table: Table, column: int) -> bool:
+    """Whether a column that is called like that of the learner holds ids, and not names."""
+    return "id" in table.header[column].casefold() or any(is_id(cell.strip()) for cell in table.columns[column])
+
+
+class _Matching:
+    """The listings that the rows of one table need, each read once, and what they say about a row."""
+
+    def __init__(self, match: Match, lists: Lists) -> None:
+        self._match, self._lists = match, lists
+        self._courses: dict[str, str | Course] = {}
+        self._batches: dict[tuple[str, str], str | Batch] = {}
+        self._rosters: dict[tuple[str, str], str | Mapping[str, Sequence[Learner]]] = {}
+
+    async def ids_of(self, course: str, batch: str, person: str) -> _Ids | str:
+        """The ids for the cells of a row, or a sentence that says why there are none."""
+        for what, cell in (("course", course), ("batch", batch), (self._match.words, person)):
+            if not cell:
+                return f"The cell with the {what} is empty."
+        if course not in self._courses:
+            self._courses[course] = await self._course(course)
+        found = self._courses[course]
+        if isinstance(found, str):
+            return found
+        if (found.id, batch) not in self._batches:
+            self._batches[found.id, batch] = _only(
+                await self._lists.batches(found.id), batch, f"Course {found.id} has", "batch"
+            )
+        in_batch = self._batches[found.id, batch]
+        if isinstance(in_batch, str):
+            return in_batch
+        if (found.id, in_batch.id) not in self._rosters:
+            self._rosters[found.id, in_batch.id] = self._by_key(await self._lists.roster(found.id, in_batch.id))
+        people = self._rosters[found.id, in_batch.id]
+        if isinstance(people, str):
+            return people
+        learners = people.get(_folded(person), ())
+        if len(learners) != 1:
+            count = f"{len(learners)} learners" if learners else "no learner"
+            return f"Batch {in_batch.id} has {count} with this {self._match.words}."
+        return found.id, in_batch.id, learners[0].id
+
+    async def _course(self, cell: str) -> str | Course:
+        if is_id(cell):  # a name of digits alone is not looked for: it would be taken for an id elsewhere
+            return Course(cell, "")
+        return _only(await self._lists.courses(" ".join(cell.split())), cell, "There is", "course")
+
+    def _by_key(self, roster: Roster) -> str | Mapping[str, Sequence[Learner]]:
+        """The learners of a batch by what they are matched by, or why nobody can be matched."""
+        batch = roster.batch
+        if not roster.is_complete:
+            counted = "does not say how many it has" if batch.learners is None else f"counts {batch.learners:,}"
+            return (
+                f"Zoho lists {len(roster.learners):,} learners of batch {batch.id} and {counted}, so it is not known "
+                "whether exactly one matches."
+            )
+        key, by_key = _KEYS[self._match], dict[str, list[Learner]]()
+        for learner in roster.learners:
+            if text := _folded(key(learner)):
+                by_key.setdefault(text, []).append(learner)
+        if roster.learners and not by_key:
+            raise ReadFailed(
+                f"Zoho's list of batch {batch.id} names no {self._match.words} of any learner, so nobody can be "
+                "matched by it.",
+                hint="`bulkremove doctor --read COURSE BATCH` shows which fields this account's answers have.",
+            )
+        return by_key
+
+
+def _only(records: Sequence[N], cell: str, where: str, what: str) -> str | N:
+    """The one record with this id or name, or a sentence that says why there is none."""
+    wanted = _folded(cell)
+    matches = [one for one in records if one.id == cell or _folded(one.name) == wanted]
+    if len(matches) == 1:
+        return matches[0]
+    return f"{where} {'no' if not matches else 'more than one'} {what} of this name."
+
+
+def _folded(text: str) -> str:
+    """A text as it is compared: letters' case and the number of blanks aside."""
+    return " ".join(text.split()).casefold()
+
+
+def _with_ids(table: Table, ids: Sequence[_Ids | None]) -> Table:
+    """The table whose roles are columns of ids: the file's own where they hold these ids already, else added ones."""
+    header, columns, roles = [*table.header], [*table.columns], list[int]()
+    for place, role in enumerate(ROLES):
+        own = [*table.roles][place]
+        cells = [one[place] if one else "" for one in ids]
+        if all(
+            one is None or cell.strip(TRIMMED_CHARACTERS) == one[place]
+            for cell, one in zip(columns[own], ids, strict=True)
+        ):
+            roles.append(own)
+            continue
+        header.append(HEADINGS[role])
+        columns.append(cells)
+        roles.append(len(columns) - 1)
+    return replace(table, header=tuple(header), columns=tuple(columns), roles=Roles(*roles))

@@ -1,0 +1,199 @@
+"""From e-mail addresses and names of courses and batches to ids: exactly one match, or a reason; never by name."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkremove.app.matching import resolve
+from bulkremove.domain.errors import FileRefused, ReadFailed
+from bulkremove.domain.listing import Batch, Course, Learner, Roster
+from bulkremove.domain.planner import plan
+from bulkremove.domain.row import Removal, Status
+from bulkremove.domain.table import Table
+from bulkremove.reading.options import Match, ReadOptions
+from bulkremove.reading.reader import read
+from tests.cli_fixtures import SAMPLES, Bulkremove, environment
+from tests.virtual_time import run
+
+SPRING, AUTUMN = Batch("1", "21", "Spring", 2), Batch("1", "22", "Autumn", 1)
+ANN, BO = Learner("478346000019558001", "Ann", "ann@example.com", "E1"), Learner("478346000019558002", "Bo", "", "E2")
+ANN_IN_AUTUMN = Learner("478346000019558003", "Ann", "ANN@example.com", "E1")
+
+
+@dataclass
+class Lists:
+    """What Zoho would list, and how often it was asked for rosters."""
+
+    found: Sequence[Course] = (Course("1", "Fire safety"), Course("2", "First aid"), Course("3", "First aid"))
+    of_course: Mapping[str, Sequence[Batch]] = field(default_factory=lambda: {"1": (SPRING, AUTUMN), "2": ()})
+    rosters: Mapping[str, Roster] = field(
+        default_factory=lambda: {"21": Roster(SPRING, (ANN, BO)), "22": Roster(AUTUMN, (ANN_IN_AUTUMN,))}
+    )
+    asked: list[str] = field(default_factory=list)
+
+    async def courses(self, search: str) -> Sequence[Course]:
+        return self.found
+
+    async def batches(self, course: str) -> Sequence[Batch]:
+        return self.of_course[course]
+
+    async def roster(self, course: str, batch: str) -> Roster:
+        self.asked.append(batch)
+        return self.rosters[batch]
+
+
+def table(*rows: str, header: str = "Course,Batch,E-mail", match: Match = Match.EMAIL) -> Table:
+    content = "\n".join([header, *rows, ""]).encode()
+    return read(BytesIO(content), name="people.csv", options=ReadOptions(match=match))
+
+
+def resolved(given_table: Table, lists: Lists | None = None, match: Match = Match.EMAIL) -> Table:
+    async def main() -> Table:
+        return await resolve(given_table, match, lists or Lists())
+
+    return run(main)
+
+
+def details(one: Table) -> list[str]:
+    return [one.settled[index].detail if index in one.settled else "" for index in range(len(one))]
+
+
+def test_one_match_gives_the_ids_and_they_stand_in_plan_and_hash() -> None:
+    lists = Lists()
+    with_ids = resolved(
+        table("Fire safety,spring,ANN@Example.com", "1,22,ann@example.com", "1,21,ann@example.com"), lists
+    )
+    planned = plan(with_ids, account="a", host="h")
+    assert [Removal("1", "21", ANN.id), Removal("1", "22", ANN_IN_AUTUMN.id), None] == [
+        row.removal for row in planned.rows()
+    ]
+    assert Status.DUPLICATE is planned.excluded[2].status
+    assert ["21", "22"] == lists.asked
+    assert ("Fire safety", "spring", "ANN@Example.com", "1", "21", ANN.id) == with_ids.row(0).cells
+    other = Lists(rosters={"21": Roster(SPRING, (Learner("478346000019558009", "Ann", "ann@example.com"), BO))})
+    rows = ("1,21,ann@example.com",)
+    assert plan(resolved(table(*rows)), account="a", host="h").fingerprint != (
+        plan(resolved(table(*rows), other), account="a", host="h").fingerprint
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ("Fire safety,Spring,eve@example.com", "Batch 21 has no learner with this e-mail address."),
+        ("Fire safety,Spring,Ann", "Batch 21 has no learner with this e-mail address."),
+        ("Fire safety,Summer,ann@example.com", "Course 1 has no batch of this name."),
+        ("First aid,Spring,ann@example.com", "There is more than one course of this name."),
+        ("Fire,Spring,ann@example.com", "There is no course of this name."),
+        (",Spring,ann@example.com", "The cell with the course is empty."),
+        ("Fire safety,,ann@example.com", "The cell with the batch is empty."),
+        ("Fire safety,Spring,", "The cell with the e-mail address is empty."),
+    ],
+)
+def test_anything_but_one_match_is_invalid_and_says_why(row: str, why: str) -> None:
+    one = resolved(table("Fire safety,Spring,ann@example.com", row))
+    assert ["", why] == details(one)
+    planned = plan(one, account="a", host="h")
+    assert (1, {Status.INVALID: 1}) == (planned.removals, planned.not_sent())
+
+
+def test_an_address_of_two_learners_matches_neither() -> None:
+    twins = Roster(SPRING, (ANN, Learner("478346000019558007", "Ann", "Ann@example.com")))
+    one = resolved(table("1,21,ann@example.com"), Lists(rosters={"21": twins}))
+    assert ["Batch 21 has 2 learners with this e-mail address."] == details(one)
+
+
+def test_two_batches_of_one_name_match_neither() -> None:
+    lists = Lists(of_course={"1": (SPRING, Batch("1", "23", "SPRING"))})
+    assert ["Course 1 has more than one batch of this name."] == details(
+        resolved(table("1,Spring,ann@example.com"), lists)
+    )
+
+
+@pytest.mark.parametrize("counted", [3, None])
+def test_a_roster_that_may_not_be_whole_matches_nobody(counted: int | None) -> None:
+    short = Roster(Batch("1", "21", "Spring", counted), (ANN, BO))
+    (why,) = details(resolved(table("1,21,ann@example.com"), Lists(rosters={"21": short})))
+    assert "not known whether exactly one matches" in why
+
+
+def test_a_roster_without_any_address_is_refused() -> None:
+    with pytest.raises(ReadFailed, match="names no e-mail address of any learner"):
+        resolved(table("1,21,ann@example.com"), Lists(rosters={"21": Roster(SPRING, (BO, Learner("5")))}))
+
+
+def test_employee_ids_match_as_well() -> None:
+    one = table("1,Spring,e2", header="Course ID,Batch name,Employee ID", match=Match.EMPLOYEE_ID)
+    with_ids = resolved(one, match=Match.EMPLOYEE_ID)
+    assert BO.id == with_ids.columns[with_ids.roles.learner][0]
+    assert ("Course ID", "Batch name", "Employee ID", "Batch ID", "Learner ID") == with_ids.header
+
+
+@pytest.mark.parametrize("header", ["Course,Batch,Learner ID,E-mail", "Course,Batch,Learner,E-mail"])
+def test_a_file_with_learner_ids_is_not_matched(header: str) -> None:
+    with pytest.raises(FileRefused, match="Leave --match out"):
+        resolved(table(f"1,21,{ANN.id},bo@example.com", header=header))
+
+
+def test_names_beside_the_addresses_match_nobody() -> None:
+    one = resolved(table("1,21,Ann,bo@example.com", header="Course,Batch,Learner,E-mail"))
+    assert ["Batch 21 has no learner with this e-mail address."] == details(one)
+
+
+def test_a_list_of_addresses_that_is_read_as_ids_says_how_to_match_it() -> None:
+    with pytest.raises(FileRefused, match="give --match email"):
+        read(BytesIO(b"Course ID,Batch ID,E-mail\n1,2,a@example.com\n"), name="people.csv")
+
+
+def test_a_file_without_addresses_is_refused() -> None:
+    with pytest.raises(FileRefused, match="no column for the e-mail address"):
+        table("1,21,Ann", header="Course,Batch,Name")
+    with pytest.raises(FileRefused, match="2 columns for the e-mail address"):
+        table("1,21,a@example.com,b@example.com", header="Course,Batch,Email,E-mail")
+
+
+EMAILS = st.sampled_from(["a@example.com", "A@example.com", "b@example.com", " b@example.com", "c@example.com", ""])
+
+
+@given(people=st.lists(EMAILS, max_size=6), rows=st.lists(EMAILS.filter(bool), min_size=1, max_size=6))
+def test_no_row_ever_names_a_learner_of_another_address(people: list[str], rows: list[str]) -> None:
+    batch = Batch("1", "21", "Spring", len(people))
+    learners = tuple(Learner(f"47834600001955800{i}", "", one) for i, one in enumerate(people))
+    lists = Lists(of_course={"1": (batch,)}, rosters={"21": Roster(batch, learners)})
+    try:
+        one = resolved(table(*(f"1,Spring,{row}" for row in rows)), lists)
+    except ReadFailed:
+        assert not any(people)
+        return
+    for index, row in enumerate(rows):
+        same = [learner.id for learner in learners if learner.email.strip().lower() == row.strip().lower()]
+        if index in one.settled:
+            assert len(same) != 1
+        else:
+            assert same == [one.columns[one.roles.learner][index]]
+
+
+def test_a_list_of_addresses_is_previewed_and_removed_by_its_hash(tmp_path: Path) -> None:
+    program, file = Bulkremove(tmp_path / "home", environment()), tmp_path / "people.csv"
+    file.write_text('Course,Batch,E-mail\nFire safety,"Fire safety, spring",Learner5@example.com\n')
+    in_sandbox = ("--match", "email", "--sandbox", str(SAMPLES / "world.json"), "--speed", "300")
+    preview = program("preview", str(file), *in_sandbox, "--json")
+    assert 0 == preview.returncode, preview.stderr
+    told = json.loads(preview.stdout)
+    assert "--match email" in told["command"]
+    done = program("run", str(file), *in_sandbox, "--plan", told["plan_hash"])
+    assert 0 == done.returncode, done.stderr
+    with next(tmp_path.glob("*-report.csv")).open(encoding="utf-8-sig", newline="") as report:
+        (row,) = csv.DictReader(report)
+    assert ("removed", "478346000019558038") == (row["status"], row["Learner ID"])
+    again = program("preview", str(next(tmp_path.glob("*-report.csv"))), *in_sandbox)
+    assert "Leave --match out" in again.stderr
