@@ -124,7 +124,7 @@ async def records(one: NightlySite) -> tuple[object, ...]:
         one.app.accounts.client(one.app.settings),
         "people.zoho.com",
     )
-    newest = await one.app.context.storage.jobs.newest_nightly(client, host, night=DEFAULT_NIGHT)
+    newest = await one.app.context.storage.jobs.newest_nightly(client, host, night=DEFAULT_NIGHT, now=one.clock.wall())
     return (
         await one.app.nightly_runs(one.app.supervisor()).last_date(),
         await nightly.last_good(night=DEFAULT_NIGHT, sandbox=""),

@@ -576,9 +576,9 @@ async def test_nightly_runs_remember_their_date_and_the_sizes_of_their_jobs(stor
     for _ in range(2):
         await storage.erasure.delete_rows("job")
         assert [3] == await sizes(), "the second time there are no rows to count"
-    assert await storage.jobs.newest_nightly("other", "h", night="a") is None
-    assert await storage.jobs.newest_nightly("c", "h", night="b") is None
-    newest = await storage.jobs.newest_nightly("c", "h", night="a")
+    assert await storage.jobs.newest_nightly("other", "h", night="a", now=Epoch(9.0)) is None
+    assert await storage.jobs.newest_nightly("c", "h", night="b", now=Epoch(9.0)) is None
+    newest = await storage.jobs.newest_nightly("c", "h", night="a", now=Epoch(9.0))
     assert newest is not None
     assert "job" == newest.id
     await storage.nightly.begin("2026-11-27", night="a", sandbox="", at=Epoch(4.0))

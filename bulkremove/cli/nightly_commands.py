@@ -79,7 +79,8 @@ def nightly(
                         codes.append(_show(screen, result, prefix, said=options))
                     else:
                         part = stop.part()
-                        codes.append(_show(screen, await _run_once(screen, own, again, part), prefix))
+                        code = _show(screen, await _run_once(screen, own, again, part), prefix)
+                        codes.append(130 if part.asked and part.code is EndReason.INTERRUPTED else code)
                         if part.code is EndReason.PAUSED and part.asked:  # `bulkremove stop` means the others too
                             stop.ask(part.reason, part.code)
                 except BulkremoveError as error:
@@ -121,6 +122,8 @@ def _show(screen: Screen, result: NightlyResult, prefix: str, *, said: Mapping[s
     def answer(text: str, **facts: str) -> None:
         screen.answer(screen.located(text), bold=False, fg=None, **{"night": result.night, **facts})
 
+    if result.killed:
+        answer(f"{mark}{result.killed}", kind="killed")
     for preview in result.plans:
         if prefix:
             answer(f"{prefix}{shown(preview.plan.table.source)}")
@@ -134,6 +137,7 @@ def _show(screen: Screen, result: NightlyResult, prefix: str, *, said: Mapping[s
     groups = {
         "held": result.held,
         "waits for a person": result.waiting,
+        "expired": result.expired,
         "scheduled": result.scheduled,
         "unfinished": result.unfinished,
         "left": result.left,
@@ -146,7 +150,9 @@ def _show(screen: Screen, result: NightlyResult, prefix: str, *, said: Mapping[s
     for label, text in (("not sent: ", result.unsent), ("deleted: ", result.deleted), ("", result.rest)):
         if text:
             answer(f"{prefix}{label}{text}")
-    if not (result.ran or result.plans or result.would_run or any(groups.values())):
+    if result.stopped:
+        answer(f"{mark}stopped: {result.stopped} The next run takes the files that are left.", kind="stopped")
+    if not (result.ran or result.plans or result.would_run or result.stopped or any(groups.values())):
         where = "SANDBOX: " if result.sandbox else ""
         answer(f"{prefix}{where}There {'was' if said is None else 'would be'} nothing to do.")
     if result.evidence:

@@ -10,14 +10,14 @@ from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.nightly.earlier_jobs import EarlierJobs
 from bulkremove.app.nightly.nightly_schedule import schedule
-from bulkremove.app.nightly.result import NIGHTLY_RUN, NightlyResult
+from bulkremove.app.nightly.result import NIGHTLY_RUN, NightlyResult, expired_text
 from bulkremove.app.notices import Outbox
 from bulkremove.app.protected_list import protected_learners
 from bulkremove.app.results import RunResult
 from bulkremove.app.runs import Runs
-from bulkremove.domain.clock import later, seconds_between
+from bulkremove.domain.clock import later
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing, FileRefused, JobBusy, SettingsError
-from bulkremove.domain.job import APPROVAL_SECONDS, EndReason, Job, JobState
+from bulkremove.domain.job import EndReason, Job, JobState
 from bulkremove.engine.progress import Stop
 from bulkremove.report import counts_without_zeros
 from bulkremove.storage.interface.records import Act
@@ -44,17 +44,13 @@ class NightJobs:
         self._runs, self._supervisor, self._outbox = runs, supervisor, outbox
         self._schedule = schedule(context.night)
 
-    async def expire(self) -> None:
+    async def expire(self, result: NightlyResult) -> None:
         """Cancel held jobs that nobody has approved in time."""
-        now = self._context.clock.wall()
-        for job in await self._earlier.all(JobState.HELD):
-            if seconds_between(job.driven_at, now) > APPROVAL_SECONDS:
-                if not await self._jobs.expire(job.id, by=NIGHTLY_RUN):
-                    continue
-                text = f"Nobody approved the plan of {job.source} ({job.id}) within 7 days, so it was cancelled."
-                await self._outbox.add(
-                    f"expired:{job.id}", f"the plan of {job.source} has expired. Preview the file again", text
-                )
+        for job in await self._earlier.expired():
+            if await self._jobs.expire(job.id, by=NIGHTLY_RUN):
+                result.expired.append(expired_text(job))
+                subject = f"the plan of {job.source} has expired. Preview the file again"
+                await self._outbox.add(f"expired:{job.id}", subject, expired_text(job))
 
     async def go_on(self, stop: Stop, result: NightlyResult) -> None:
         """Run earlier nightly runs' jobs that go on by themselves, and hold those that a person must look at first."""

@@ -64,10 +64,21 @@ class SqliteNightly:
 
         return await self._database.read(find)
 
+    async def killed(self, *, night: str, sandbox: str) -> list[Epoch]:
+        return await self._database.read(
+            lambda reader: [at for (at,) in reader.execute(_NIGHTLY.killed_runs, night=night, sandbox=sandbox)]
+        )
+
+    async def planned(self, host: str, *, night: str, since: Epoch) -> int:
+        def count(reader: Reader) -> int:
+            return int(reader.execute(_NIGHTLY.planned_removals, host=host, night=night, since=since).fetchone()[0])
+
+        return await self._database.read(count)
+
     async def last_good(self, *, night: str, sandbox: str) -> Epoch | None:
         def find(reader: Reader) -> Epoch | None:
-            at: Epoch | None = reader.execute(_NIGHTLY.last_good, night=night, sandbox=sandbox).fetchone()[0]
-            return at
+            row = reader.execute(_NIGHTLY.last_good, night=night, sandbox=sandbox).fetchone()
+            return None if row is None else Epoch(row[0])
 
         return await self._database.read(find)
 
@@ -85,9 +96,9 @@ class SqliteNightly:
 
         return await self._database.read(find)
 
-    async def newest_taken(self, *, night: str, sandbox: str) -> str | None:
+    async def newest_taken(self, *, night: str, sandbox: str, now: Epoch) -> str | None:
         def find(reader: Reader) -> str | None:
-            row = reader.execute(_NIGHTLY.newest_taken, night=night, sandbox=sandbox).fetchone()
+            row = reader.execute(_NIGHTLY.newest_taken, night=night, sandbox=sandbox, now=now).fetchone()
             return None if row is None else str(row[0])
 
         return await self._database.read(find)
