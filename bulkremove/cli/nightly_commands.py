@@ -76,15 +76,15 @@ def nightly(
                         codes.append(await _test_notice(screen, own, prefix))
                     elif dry_run:
                         result = await own.nightly_runs(own.supervisor()).dry_run()
-                        codes.append(_show(screen, result, prefix, said=options))
+                        codes.append(_show(screen, result, prefix, options, is_dry=True))
                     else:
                         part = stop.part()
-                        code = _show(screen, await _run_once(screen, own, again, part), prefix)
+                        code = _show(screen, await _run_once(screen, own, again, part), prefix, options)
                         codes.append(130 if part.asked and part.code is EndReason.INTERRUPTED else code)
                         if part.code is EndReason.PAUSED and part.asked:  # `bulkremove stop` means the others too
                             stop.ask(part.reason, part.code)
                 except BulkremoveError as error:
-                    screen.locate(error)
+                    screen.locate(error, options)
                     report_error(error, prefix)
                     codes.append(of_error(error) if test_notice else of_nightly_error(error))
                 except Exception as error:  # a fault that one night meets keeps no other from running
@@ -115,12 +115,14 @@ def _names(nights: Iterable[Night]) -> str:
     return ", ".join(night.name for night in nights)
 
 
-def _show(screen: Screen, result: NightlyResult, prefix: str, *, said: Mapping[str, object] | None = None) -> int:
-    """Print what a run of a night did; its exit code. ``said``: for a dry run, the options of the command."""
+def _show(
+    screen: Screen, result: NightlyResult, prefix: str, options: Mapping[str, object], *, is_dry: bool = False
+) -> int:
+    """Print what a run of a night did, or would do; its exit code. ``options``: those of the command."""
     mark = f"{prefix}{'SANDBOX ' if result.sandbox else ''}"
 
     def answer(text: str, **facts: str) -> None:
-        screen.answer(screen.located(text), bold=False, fg=None, **{"night": result.night, **facts})
+        screen.answer(screen.located(text, options), bold=False, fg=None, **{"night": result.night, **facts})
 
     if result.killed:
         answer(f"{mark}{result.killed}", kind="killed")
@@ -154,11 +156,11 @@ def _show(screen: Screen, result: NightlyResult, prefix: str, *, said: Mapping[s
         answer(f"{mark}stopped: {result.stopped} The next run takes the files that are left.", kind="stopped")
     if not (result.ran or result.plans or result.would_run or result.stopped or any(groups.values())):
         where = "SANDBOX: " if result.sandbox else ""
-        answer(f"{prefix}{where}There {'was' if said is None else 'would be'} nothing to do.")
+        answer(f"{prefix}{where}There {'would be' if is_dry else 'was'} nothing to do.")
     if result.evidence:
         answer(result.evidence)
-    if said is not None:
-        answer(f"To do it: {screen.command('nightly', '--night', result.night, said=said)}")
+    if is_dry:
+        answer(f"To do it: {screen.command('nightly', '--night', result.night, said=options)}")
         answer(f"{preview_text.DRY_RUN}, and no file was taken")
     return of_nightly_run(result)
 

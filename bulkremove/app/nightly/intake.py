@@ -6,6 +6,7 @@ It may be killed at any moment: the next run finds each file in one folder of th
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import AsyncGenerator, Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -117,7 +118,7 @@ class Intake:
                 elif file.path.parent == inbox.path:
                     continue  # an export, which was written there
                 elif file.name != again and (why := await self.why_repeated(file.path)):
-                    result.unchanged.append(f"{file.name}: {why} `--again {file.name}` runs it anew.")
+                    result.unchanged.append(f"{file.name}: {why} {self._again(file.name)}")
                 else:
                     inbox.copy(file.path, source)
             except SourceFailed as failed:
@@ -199,7 +200,7 @@ class Intake:
         except FileRefused as refused:
             await self._storage.record(IntakeResult(key, **self._key, job=None, held=str(refused)))
             # The refusal quotes cells, and a notice may be read by more people than the file.
-            hint = f"`bulkremove preview {inbox.held / name}` says which cells, and how to mend them."
+            hint = f"`bulkremove preview {shlex.quote(str(inbox.held / name))}` says which cells, and how to mend them."
             text = f"It is damaged, empty or doubtful: {hint}"
             await self._hold(inbox, path, key, str(refused), result, notice_text=text)
             return None
@@ -229,8 +230,11 @@ class Intake:
             inbox.put(path, inbox.done)
             result.unchanged.append(f"{name}: {why}")
             return
-        why = f"{why} `bulkremove nightly --night {self._night.name} --again {name}` runs it anew."
+        why = f"{why} {self._again(name)}"
         await self._hold(inbox, path, path.name, why, result)
+
+    def _again(self, name: str) -> str:
+        return f"`bulkremove nightly --night {self._night.name} --again {shlex.quote(name)}` runs it anew."
 
     async def put_away(self, inbox: Inbox) -> None:
         """Move held files whose job has ended to ``done``.

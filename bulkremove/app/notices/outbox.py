@@ -12,6 +12,7 @@ from bulkremove.app.audit_text import evidence
 from bulkremove.app.context import Context
 from bulkremove.app.notices.notifier import Notifier
 from bulkremove.domain.clock import later
+from bulkremove.domain.command_text import located
 from bulkremove.domain.errors import BulkremoveError, JobBusy, NoticeFailed, SettingsError
 from bulkremove.platform.secure_files import read_private
 from bulkremove.storage.interface.records import Notice
@@ -44,13 +45,14 @@ class Outbox:
         """The notice to be stored with other records, if anybody is notified; its text names no learner.
 
         ``key``: of several notices with the same key only the first is stored. ``subject``: what happened and what to
-        do; machine, account and night are named before it.
+        do; machine, account and night are named before it. Commands in ``body`` can be copied as they are sent.
         """
         if self._is_sandbox:
             return ()
         at, path = self._context.clock.wall(), str(attachment) if attachment else None
         where = f"bulkremove on {platform.node()}, account {self._context.settings.account}, night {self._night.name}"
         subject = "".join(c if c.isprintable() else " " for c in f"{where}: {subject}")
+        body = located(body, self._context.settings.location)
         return (Notice(key, subject, body, path, at, self._night.name),)
 
     async def add(self, key: str, subject: str, body: str, attachment: Path | None = None) -> None:
