@@ -537,9 +537,11 @@ async def test_records_are_written_together_and_a_notice_once(storage: Storage) 
     assert taken_before is not None
     assert ("job", "") == (taken_before.job, taken_before.held)
     assert 1 == (await storage.jobs.get("job")).lockouts
-    await storage.nightly.notice_failed(notice, next_at=Epoch(60.0))
+    await storage.nightly.notice_failed(notice, had="one two", next_at=Epoch(60.0))
     assert [] == await storage.nightly.due_notices(Epoch(59.0), night="a")
-    assert [1] == [one.tries for one in await storage.nightly.due_notices(Epoch(60.0), night="a")]
+    assert [(1, "one two")] == [
+        (one.tries, one.had) for one in await storage.nightly.due_notices(Epoch(60.0), night="a")
+    ]
     await storage.nightly.notice_sent(notice, at=Epoch(61.0))
     assert {} == await storage.nightly.waiting_notices()
 

@@ -73,13 +73,13 @@ class Outbox:
 
         async def send(notice: Notice) -> None:
             async with at_once:
-                try:
-                    attachment = Path(notice.attachment) if notice.attachment else None
-                    await self.notifier.send(notice.subject, f"{notice.body}\n\n{chain}".rstrip(), attachment)
-                except NoticeFailed as failed:
-                    failures.append(failed.message)
+                attachment = Path(notice.attachment) if notice.attachment else None
+                body = f"{notice.body}\n\n{chain}".rstrip()
+                had, failure = await self.notifier.send(notice.subject, body, attachment, had=notice.had.split())
+                if failure:
+                    failures.append(failure)
                     wait = min(60.0 * 2**notice.tries, MAX_WAIT)
-                    await nightly.notice_failed(notice, next_at=later(clock.wall(), wait))
+                    await nightly.notice_failed(notice, had=" ".join(had), next_at=later(clock.wall(), wait))
                 else:
                     await nightly.notice_sent(notice, at=clock.wall())
 
@@ -115,7 +115,9 @@ class Outbox:
         if self.failure is not None:
             raise self.failure
         (notice,) = self.notices("test", "a test. Nothing to do", "If you read this, notices arrive.")
-        await self.notifier.send(notice.subject, notice.body, None)
+        _, failure = await self.notifier.send(notice.subject, notice.body, None)
+        if failure:
+            raise NoticeFailed(failure)
         return self.notifier.addresses
 
 

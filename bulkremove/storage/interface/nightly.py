@@ -112,6 +112,6 @@ class NightlyStore(Protocol):
         """Record that a notice was sent."""
         ...
 
-    async def notice_failed(self, notice: Notice, *, next_at: Epoch) -> None:
-        """Record that a notice could not be sent; it is due again at ``next_at``."""
+    async def notice_failed(self, notice: Notice, *, had: str, next_at: Epoch) -> None:
+        """Record that a notice could not be sent to all; it is due again at ``next_at``. ``had``: as in ``Notice``."""
         ...

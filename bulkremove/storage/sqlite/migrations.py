@@ -31,6 +31,7 @@ MIGRATIONS = (
     "20-shown-plans.sql",
     "21-several-nights.sql",
     "25-reads.sql",
+    "22-notice-addresses.sql",
 )
 """Files in ``schema``, in the order in which they were added; a new journal goes through all of them."""
 WITH_COUNTER = 4

@@ -117,9 +117,9 @@ class SqliteNightly:
     async def notice_sent(self, notice: Notice, *, at: Epoch) -> None:
         await self._execute(_NIGHTLY.notice_sent, event="notice_sent", key=notice.key, night=notice.night, at=at)
 
-    async def notice_failed(self, notice: Notice, *, next_at: Epoch) -> None:
+    async def notice_failed(self, notice: Notice, *, had: str, next_at: Epoch) -> None:
         which = {"key": notice.key, "night": notice.night}
-        await self._execute(_NIGHTLY.notice_failed, event="notice_failed", **which, next_at=next_at)
+        await self._execute(_NIGHTLY.notice_failed, event="notice_failed", **which, had=had, next_at=next_at)
 
     async def _execute(self, sql: str, *, event: str = "", **values: object) -> None:
         def execute(transaction: Transaction) -> None:

@@ -73,7 +73,7 @@ VALUES (:key, :night, :at, :subject, :body, :attachment, :at) ON CONFLICT DO NOT
 
 -- name: due_notices
 -- The unsent notices of a night that are due, the oldest first; also those that a clock that was wrong has put off for days.
-SELECT key, subject, body, attachment, at, night, tries FROM notice
+SELECT key, subject, body, attachment, at, night, tries, had FROM notice
 WHERE night = :night AND sent_at IS NULL AND (next_at <= :now OR next_at > :now + 86400) ORDER BY at, key;
 
 -- name: count_waiting
@@ -85,8 +85,8 @@ SELECT night, count(*) FROM notice WHERE sent_at IS NULL GROUP BY night;
 UPDATE notice SET sent_at = :at WHERE key = :key AND night = :night;
 
 -- name: notice_failed
--- Record that a notice could not be sent, and when it is due again.
-UPDATE notice SET tries = tries + 1, next_at = :next_at WHERE key = :key AND night = :night;
+-- Record that a notice could not be sent to all addresses, which of them have it, and when it is due again.
+UPDATE notice SET tries = tries + 1, had = :had, next_at = :next_at WHERE key = :key AND night = :night;
 
 -- name: delete_waiting_notices
 -- Delete unsent notices of a restored copy: they may have been sent since it was made, or may no longer be true.
