@@ -240,7 +240,7 @@ async def test_the_schedule_of_a_sandbox_counts_its_own_dates(tmp_path: Path) ->
 async def test_a_test_notice_is_not_sent_from_a_sandbox(tmp_path: Path) -> None:
     async with nightly_site(tmp_path, sandbox=True) as one:
         with pytest.raises(SettingsError, match="sandbox"):
-            await one.app.nightly_runs(one.app.supervisor()).outbox.send_test()
+            await one.app.nightly_runs(one.app.supervisor()).outbox.send_now("a test", "text")
 
 
 @SANDBOXES

@@ -18,6 +18,7 @@ import click
 from bulkremove.cli.logs import Logs
 from bulkremove.domain import command_text
 from bulkremove.domain.errors import AnswerLost, BulkremoveError, ConsentMissing
+from bulkremove.platform.service_credentials import with_credentials
 
 if TYPE_CHECKING:
     from bulkremove.app import App
@@ -55,7 +56,8 @@ class Screen:
             # Any address of this machine passes the settings' checks; the application replaces it by the sandbox's.
             values |= {"api_url": "http://127.0.0.1", "accounts_url": "http://127.0.0.1"}
             values["account"] = sandbox_settings.account
-        app = App(load({**values, "speed": speed}, os.environ), environ=os.environ, sandbox=sandbox_settings)
+        environ = with_credentials(os.environ)
+        app = App(load({**values, "speed": speed}, environ), environ=environ, sandbox=sandbox_settings)
         try:
             yield app
         except BulkremoveError as error:

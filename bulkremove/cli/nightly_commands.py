@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bulkremove.cli import preview_text, report_error
+from bulkremove.cli import preview_text, report_error, systemd_units
 from bulkremove.cli.console import Screen, sandbox_options, shown
 from bulkremove.cli.exit_codes import of_error, of_nightly_error, of_nightly_run, worst_of_nights
 from bulkremove.domain.errors import BulkremoveError, SettingsError
@@ -35,6 +36,9 @@ def add_to(group: click.Group) -> None:
 @click.option("--dry-run", is_flag=True, help="Show tonight's plans; take and remove nothing.")
 @click.option("--again", metavar="FILE", help="Run this held file although its content was taken before.")
 @click.option("--test-notice", is_flag=True, help="Only send a notice, to see that notices arrive.")
+@click.option(
+    "--failed", is_flag=True, help="Only send a notice that systemd saw a run fail; for OnFailure= of its unit."
+)
 @sandbox_options
 @click.pass_obj
 def nightly(
@@ -43,6 +47,7 @@ def nightly(
     dry_run: bool,
     again: str | None,
     test_notice: bool,
+    failed: bool,
     sandbox: str | None,
     speed: float | None,
 ) -> int:
@@ -58,7 +63,7 @@ def nightly(
     async def run_all(app: App) -> int:
         from bulkremove.app import Stop
 
-        nights, sends = _chosen(app, night), not (dry_run or test_notice)
+        nights, sends = _chosen(app, night), not (dry_run or test_notice or failed)
         stop = _stop_on_signals(screen) if sends else Stop()
         if again is not None and len(nights) > 1:
             raise SettingsError(f"Which night has held {again}?", hint=f"Add --night: {_names(nights)}.")
@@ -73,7 +78,10 @@ def nightly(
                 try:
                     own = app.for_night(one)
                     if test_notice:
-                        codes.append(await _test_notice(screen, own, prefix))
+                        subject, body = "a test. Nothing to do", "If you read this, notices arrive."
+                        codes.append(await _send_notice(screen, own, prefix, subject, body))
+                    elif failed:
+                        codes.append(await _send_notice(screen, own, prefix, *systemd_units.failure(os.environ)))
                     elif dry_run:
                         result = await own.nightly_runs(own.supervisor()).dry_run()
                         codes.append(_show(screen, result, prefix, options, is_dry=True))
@@ -86,7 +94,7 @@ def nightly(
                 except BulkremoveError as error:
                     screen.locate(error, options)
                     report_error(error, prefix)
-                    codes.append(of_error(error) if test_notice else of_nightly_error(error))
+                    codes.append(of_nightly_error(error) if dry_run or sends else of_error(error))
                 except Exception as error:  # a fault that one night meets keeps no other from running
                     codes.append(report_error(error, prefix))
         return worst_of_nights(codes)
@@ -190,12 +198,12 @@ async def _run_once(screen: Screen, own: App, again: str | None, stop: Stop) -> 
         ticking.cancel()
 
 
-async def _test_notice(screen: Screen, own: App, prefix: str) -> int:
+async def _send_notice(screen: Screen, own: App, prefix: str, subject: str, body: str) -> int:
     outbox = own.nightly_runs(own.supervisor()).outbox
-    addresses = await outbox.send_test()
+    addresses = await outbox.send_now(subject, body)
     if not addresses:
         raise SettingsError(outbox.why_nobody())
-    screen.answer(f"{prefix}A test notice was sent to {addresses} address(es).", night=own.context.night.name)
+    screen.answer(f"{prefix}A notice was sent to {addresses} address(es): {subject}.", night=own.context.night.name)
     return 0
 
 

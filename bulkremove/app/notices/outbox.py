@@ -102,8 +102,8 @@ class Outbox:
             f"600), one a line{where}."
         )
 
-    async def send_test(self) -> int:
-        """Send a test notice; returns the number of addresses.
+    async def send_now(self, subject: str, body: str) -> int:
+        """Send a notice at once, without keeping it; returns the number of addresses.
 
         Raises NoticeFailed, SettingsError (also in a sandbox) or LocalFileFailed.
         """
@@ -114,7 +114,7 @@ class Outbox:
             )
         if self.failure is not None:
             raise self.failure
-        (notice,) = self.notices("test", "a test. Nothing to do", "If you read this, notices arrive.")
+        (notice,) = self.notices("now", subject, body)
         _, failure = await self.notifier.send(notice.subject, notice.body, None)
         if failure:
             raise NoticeFailed(failure)
