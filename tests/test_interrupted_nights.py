@@ -209,3 +209,20 @@ async def test_the_dead_man_s_switch_hears_of_a_journal_that_can_not_be_written(
             await one.run()
     await runner.cleanup()
     assert ["/uuid/start", "/uuid/fail"] == heard
+
+
+async def test_what_stops_one_job_for_the_account_s_sake_is_not_tried_with_each_other_one(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path, faults={"token": ["invalid_client", "ok"]}) as one:
+        for number in range(3):
+            one.drop(f"{number}.csv", triples(4, first=4 * number))
+        result = await one.run()
+        assert [EndReason.NOT_AUTHORIZED] == [job.reason_code for job in result.ran]
+        assert ["1.csv", "2.csv"] == [text.split()[0] for text in result.put_off]
+        assert 8 == of_nightly_run(result)
+        assert [JobState.READY, JobState.READY, JobState.PAUSED] == [job.state for job in await one.jobs()]
+        result = await one.run()
+        assert ["1.csv", "2.csv"] == [job.source for job in result.ran], (
+            "planned when they came, run when it is possible"
+        )
+        assert [JobState.FINISHED] * 2 == [job.state for job in result.ran]
+        assert ["0.csv"] == [text.split()[0] for text in result.waiting]

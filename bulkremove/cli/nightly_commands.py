@@ -147,6 +147,7 @@ def _show(
     groups = {
         "held": result.held,
         "waits for a person": result.waiting,
+        "put off": result.put_off,
         "expired": result.expired,
         "scheduled": result.scheduled,
         "unfinished": result.unfinished,

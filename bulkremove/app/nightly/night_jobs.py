@@ -28,6 +28,10 @@ MAX_PAGE_RETRIES = 3
 """How often a job is tried again that a web page has stopped, where there is no time window."""
 
 
+OF_THE_ACCOUNT = (EndReason.WAITS_EXHAUSTED, EndReason.DAY_USED_UP, EndReason.NO_TOKEN, EndReason.NOT_AUTHORIZED)
+"""Why a run ended that the account's next job would meet too: calls while it is locked may lengthen the lock."""
+
+
 class NightJobs:
     """The jobs of the night that a context is for."""
 
@@ -59,6 +63,8 @@ class NightJobs:
                 if stop.asked:
                     return
                 now = self._context.clock.wall()
+                if _is_put_off(job, result):
+                    continue
                 if why := await self._earlier.why_hold(job, now):
                     await self._hold_for_review(job, why, result)
                     continue
@@ -88,6 +94,8 @@ class NightJobs:
 
     async def run(self, job_id: str, stop: Stop, result: NightlyResult) -> None:
         """Run a job, and notify people of its end; what a person must decide first waits for them."""
+        if _is_put_off(await self._jobs.find(job_id), result):
+            return
         try:
             ended = await self._drive(job_id, stop)
         except JobBusy:
@@ -145,3 +153,13 @@ class NightJobs:
     async def _run_count(self, job_id: str) -> int:
         """How many runs of the job have started; part of a notice's key, so that each run is reported once."""
         return sum(name == "started" for _, name, _ in await self._storage.jobs.events(job_id))
+
+
+def _is_put_off(job: Job, result: NightlyResult) -> bool:
+    """Whether the job is left to the next nightly run, since an earlier one has ended for a reason of the account."""
+    ended = next((one for one in result.ran if one.reason_code in OF_THE_ACCOUNT), None)
+    if ended is not None:
+        result.put_off.append(
+            f"{job.source} ({job.id}) is left to the next nightly run, as job {ended.id} has ended so."
+        )
+    return ended is not None

@@ -52,6 +52,8 @@ class NightlyResult:
     """Sentences about what lies in the folder and can't be taken."""
     unchanged: list[str] = field(default_factory=list)
     """Sentences about contents that each run finds anew and that were taken before."""
+    put_off: list[str] = field(default_factory=list)
+    """Sentences about jobs that were not begun, since the account can't send now."""
     expired: list[str] = field(default_factory=list)
     """Sentences about held plans that were cancelled, since nobody approved them in time."""
     failures: list[str] = field(default_factory=list)
@@ -89,7 +91,7 @@ class NightlyResult:
     def end(self) -> NightEnd:
         """How the nightly run ended: the worst of all that it met."""
         ends = [_end_of(ended) for ended in self.ended]
-        if self.rest or self.stopped:
+        if self.rest or self.stopped or self.put_off:
             ends.append(NightEnd.GOES_ON)
         if self.held or self.waiting or self.expired:
             ends.append(NightEnd.NEEDS_PERSON)
