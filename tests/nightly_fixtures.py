@@ -122,7 +122,9 @@ async def nightly_site(
         send_to(app, options)
         if "canary" not in settings:
             await confirm_canary(app)
-    if has_past and not await app.context.storage.jobs.newest_nightly(*account_of(app), night=DEFAULT_NIGHT):
+    if has_past and not await app.context.storage.jobs.newest_nightly(
+        *account_of(app), night=DEFAULT_NIGHT, now=clock.wall()
+    ):
         await remember(app, count)
     async with app.runs.in_sandbox():
         yield NightlySite(app, folder, clock)

@@ -107,6 +107,11 @@ def test_a_night_for_zoho_has_the_limit_of_zoho_also_when_the_top_leads_to_a_san
             "same",
         ),
         (['source = "ftp://example.com/x"'], "can't begin with 'ftp:'"),
+        (['source = "drop"'], "give the whole path of the folder 'drop'"),
+        (
+            ['name = "a"\nping_url = "https://p.example.com/x"', 'name = "b"\nping_url = "https://p.example.com/x/"'],
+            "Nights a and b have the same ping_url",
+        ),
         (['name = "a"\naccount = "a"', 'name = "b"'], "Night b names no account"),
         (
             ['name = "a"\naccount = "a"\nnotify = "n"', 'name = "b"\naccount = "b"'],
@@ -122,6 +127,11 @@ def test_nights_that_would_mix_files_accounts_or_notices_are_refused(
     ]
     with pytest.raises(SettingsError, match=words):
         loaded(tmp_path, "".join(f"[[nights]]\n{block}\n" for block in named))
+
+
+def test_the_home_folder_is_no_source(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="would take the files of the home folder itself"):
+        loaded(tmp_path, f'[[nights]]\nsource = "{tmp_path}/."\n')
 
 
 def test_a_link_to_the_folder_of_another_night_is_the_same_folder(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import email.policy
 import io
 import platform
 import re
+import shlex
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -24,7 +25,7 @@ from openpyxl import load_workbook
 from bulkremove.app.doctor import checks
 from bulkremove.app.notices import Notifier
 from bulkremove.cli.exit_codes import of_nightly_run
-from bulkremove.domain.errors import NoticeFailed, SettingsError
+from bulkremove.domain.errors import SettingsError
 from bulkremove.domain.job import JobState
 from bulkremove.domain.permissions import EVERY_ACCOUNT
 from bulkremove.storage import SqliteStorage
@@ -117,6 +118,48 @@ async def test_a_notice_waits_for_the_mail_server_and_is_sent_once(tmp_path: Pat
     assert ["held: leavers.csv. Approve or cancel it"] == [mail["Subject"].partition(": ")[2] for mail in box.mails]
 
 
+async def test_an_address_that_is_dead_does_not_let_the_others_have_a_notice_again_and_again(
+    tmp_path: Path, post: tuple[Mailbox, str]
+) -> None:
+    box, address = post
+    dead = f"mailto://127.0.0.1:{free_port()}/?from=a@example.com&to=b@example.com&mode=insecure"
+    async with nightly_site(tmp_path, max_removals=1) as one:
+        told_to(one, f"{address}\n{dead}").drop("leavers.csv", triples(5))
+        for hour in range(3):
+            one.clock.ahead = 7200.0 * hour
+            assert "could not be sent" in (await one.run()).failures[-1]
+        assert {"nightly": 1} == await one.app.context.storage.nightly.waiting_notices()
+        assert 1 == len(box.mails)
+        one.clock.ahead += 7200.0
+        told_to(one, address)
+        assert [] == (await one.run()).failures
+        assert {} == await one.app.context.storage.nightly.waiting_notices()
+    assert 1 == len(box.mails)
+
+
+async def test_commands_in_a_mail_lead_to_the_installation_that_sent_it(
+    tmp_path: Path, post: tuple[Mailbox, str]
+) -> None:
+    box, address = post
+    drop = tmp_path / "drop"
+    drop.mkdir()
+    settings = tmp_path / "other.toml"
+    settings.write_text(f'[[nights]]\nsource = "{drop}"\n')
+    program = Bulkremove(tmp_path / "my home", environment(**CREDENTIALS, BULKREMOVE_NOTIFY=address))
+    program.home.mkdir(mode=0o700)
+    (drop / "leavers.csv").write_text(triples(5))
+    (drop / "leavers.csv.ready").touch()
+    held = program("nightly", "--config", "other.toml")
+    assert 4 == held.returncode, held.stderr
+    (mail,) = box.mails
+    words = re.search(r"`bulkremove (.* approve \S+)`", str(mail.get_content()).replace("\n", " "))
+    assert words, mail.get_content()
+    home, config = shlex.quote(str(program.home)), shlex.quote(str(settings))
+    assert words[1].startswith(f"--home {home} --config {config} approve ")
+    copied = Bulkremove(program.home, environment(**CREDENTIALS))
+    assert 0 == copied(*shlex.split(words[1]), "--yes").returncode
+
+
 async def test_a_notice_is_written_together_with_what_it_tells(tmp_path: Path) -> None:
     async with nightly_site(tmp_path, max_removals=1) as one:
         one.drop("leavers.csv", triples(5))
@@ -132,9 +175,10 @@ def test_an_address_that_is_none_is_told_without_showing_it() -> None:
 
 
 async def test_an_address_that_does_not_answer_is_a_failure() -> None:
-    notices = Notifier([f"mailto://127.0.0.1:{free_port()}/?from=a@example.com&to=b@example.com&mode=insecure"])
-    with pytest.raises(NoticeFailed):
-        await notices.send("subject", "body", None)
+    address = f"mailto://127.0.0.1:{free_port()}/?from=a@example.com&to=b@example.com&mode=insecure"
+    notices = Notifier([address])
+    _, failure = await notices.send("subject", "body", None)
+    assert "Connection refused" in failure
 
 
 SILENT = "mailto://jo:open-sesame@127.0.0.1:{}/?from=a@example.com&to=b@example.com&mode=insecure"

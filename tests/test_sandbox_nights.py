@@ -125,7 +125,7 @@ async def records(one: NightlySite) -> tuple[object, ...]:
         one.app.accounts.client(one.app.settings),
         "people.zoho.com",
     )
-    newest = await one.app.context.storage.jobs.newest_nightly(client, host, night=DEFAULT_NIGHT)
+    newest = await one.app.context.storage.jobs.newest_nightly(client, host, night=DEFAULT_NIGHT, now=one.clock.wall())
     return (
         await one.app.nightly_runs(one.app.supervisor()).last_date(),
         await nightly.last_good(night=DEFAULT_NIGHT, sandbox=""),
@@ -241,7 +241,7 @@ async def test_the_schedule_of_a_sandbox_counts_its_own_dates(tmp_path: Path) ->
 async def test_a_test_notice_is_not_sent_from_a_sandbox(tmp_path: Path) -> None:
     async with nightly_site(tmp_path, sandbox=True) as one:
         with pytest.raises(SettingsError, match="sandbox"):
-            await one.app.nightly_runs(one.app.supervisor()).outbox.send_test()
+            await one.app.nightly_runs(one.app.supervisor()).outbox.send_now("a test", "text")
 
 
 @SANDBOXES

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from bulkremove.cli.systemd_units import failure
+from bulkremove.platform.child_process import child_environment
 from tests.cli_fixtures import Bulkremove, environment
+from tests.web_fixtures import free_port
 
 BERLIN = '[[nights]]\nsource = "/srv/leavers"\nat = "02:30"\nzone = "Europe/Berlin"\n'
 pytestmark = pytest.mark.slow
@@ -102,3 +105,55 @@ def test_units_are_written_by_name_and_systemd_finds_them_safe(tmp_path: Path, c
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert not [line for line in verified.stderr.splitlines() if "bulkremove-" in line and "call-kim" not in line]
+
+
+@pytest.mark.parametrize("command", ["nightly", "worker", "serve"])
+def test_who_is_notified_hears_of_a_service_that_failed(tmp_path: Path, command: str) -> None:
+    program = program_of(tmp_path / "home")
+    program.home.chmod(0o700)
+    done = program("schedule", "systemd", "--for", command, "--write", str(tmp_path))
+    assert 0 == done.returncode, done.stderr
+    service = (tmp_path / f"bulkremove-{command}.service").read_text()
+    failed = (tmp_path / f"bulkremove-failed-{command}.service").read_text()
+    assert f"OnFailure=bulkremove-failed-{command}.service" in service
+    assert "bulkremove-failed" not in done.stderr, "nobody starts that one by hand"
+    # a service that is started again for ever never fails for systemd
+    assert (command == "nightly") != ("StartLimitBurst=5" in service.partition("[Service]")[0])
+    start = re.search(r"^ExecStart=.* --home \S+ (nightly --failed.*)$", failed, re.MULTILINE)
+    assert start, failed
+    environ = {"MONITOR_UNIT": "bulkremove-nightly.service", "MONITOR_SERVICE_RESULT": "oom-kill"}
+    address = f"json://127.0.0.1:{free_port()}"
+    told = Bulkremove(program.home, {**program.env, **environ, "BULKREMOVE_NOTIFY": address})(*start[1].split())
+    assert (1, True) == (told.returncode, "A notice could not be sent" in told.stderr), told.stderr
+    nobody = Bulkremove(program.home, {**program.env, **environ})(*start[1].split())
+    assert (2, True) == (nobody.returncode, "Nobody is notified" in nobody.stderr)
+
+
+def test_a_notice_about_a_failed_service_says_which_and_how() -> None:
+    subject, text = failure(
+        {"MONITOR_UNIT": "x.service", "MONITOR_SERVICE_RESULT": "signal", "MONITOR_EXIT_STATUS": "KILL"}
+    )
+    assert "x.service has failed (signal). Find out why" == subject
+    assert "(signal, KILL)" in text
+
+
+def test_credentials_of_the_service_manager_are_read_by_name_and_no_child_knows_their_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, passed = program_of(tmp_path / "home"), tmp_path / "passed"
+    passed.mkdir()
+    (passed / "BULKREMOVE_NOTIFY").write_text(f"json://127.0.0.1:{free_port()}\n")
+    (passed / "other").write_text("x")
+    units = program("schedule", "systemd", "--credential", f"BULKREMOVE_NOTIFY:{passed}/BULKREMOVE_NOTIFY").stdout
+    assert f"LoadCredential=BULKREMOVE_NOTIFY:{passed}/BULKREMOVE_NOTIFY" in units
+    assert 2 == program("schedule", "systemd", "--credential", "BULKREMOVE_NOTIFY=secret").returncode
+    with_them = Bulkremove(program.home, {**program.env, "CREDENTIALS_DIRECTORY": str(passed)})
+    assert "A notice could not be sent" in with_them("nightly", "--test-notice").stderr
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(passed))
+    assert not {"CREDENTIALS_DIRECTORY", "BULKREMOVE_NOTIFY"} & child_environment().keys()
+
+
+def test_a_worker_whose_nights_have_no_time_gets_no_unit(tmp_path: Path) -> None:
+    program = program_of(tmp_path / "home", BERLIN.replace('at = "02:30"\n', ""))
+    for command, code in (("worker", 2), ("nightly", 0), ("serve", 0)):
+        assert code == program("schedule", "systemd", "--for", command).returncode

@@ -563,9 +563,11 @@ async def test_records_are_written_together_and_a_notice_once(storage: Storage) 
     assert taken_before is not None
     assert ("job", "") == (taken_before.job, taken_before.held)
     assert 1 == (await storage.jobs.get("job")).lockouts
-    await storage.nightly.notice_failed(notice, next_at=Epoch(60.0))
+    await storage.nightly.notice_failed(notice, had="one two", next_at=Epoch(60.0))
     assert [] == await storage.nightly.due_notices(Epoch(59.0), night="a")
-    assert [1] == [one.tries for one in await storage.nightly.due_notices(Epoch(60.0), night="a")]
+    assert [(1, "one two")] == [
+        (one.tries, one.had) for one in await storage.nightly.due_notices(Epoch(60.0), night="a")
+    ]
     await storage.nightly.notice_sent(notice, at=Epoch(61.0))
     assert {} == await storage.nightly.waiting_notices()
 
@@ -602,9 +604,9 @@ async def test_nightly_runs_remember_their_date_and_the_sizes_of_their_jobs(stor
     for _ in range(2):
         await storage.erasure.delete_rows("job")
         assert [3] == await sizes(), "the second time there are no rows to count"
-    assert await storage.jobs.newest_nightly("other", "h", night="a") is None
-    assert await storage.jobs.newest_nightly("c", "h", night="b") is None
-    newest = await storage.jobs.newest_nightly("c", "h", night="a")
+    assert await storage.jobs.newest_nightly("other", "h", night="a", now=Epoch(9.0)) is None
+    assert await storage.jobs.newest_nightly("c", "h", night="b", now=Epoch(9.0)) is None
+    newest = await storage.jobs.newest_nightly("c", "h", night="a", now=Epoch(9.0))
     assert newest is not None
     assert "job" == newest.id
     await storage.nightly.begin("2026-11-27", night="a", sandbox="", at=Epoch(4.0))

@@ -9,9 +9,10 @@ from bulkremove.app.nightly.result import is_lost
 from bulkremove.app.notices import Outbox
 from bulkremove.app.protected_list import protected_learners
 from bulkremove.app.results import Check
+from bulkremove.app.stopping import nightly_claim
 from bulkremove.config import Night
-from bulkremove.domain.clock import seconds_between
 from bulkremove.domain.errors import BulkremoveError
+from bulkremove.domain.job import is_recent
 from bulkremove.domain.permissions import EVERY_ACCOUNT
 from bulkremove.platform.local_time import local
 from bulkremove.sources.files import File
@@ -60,13 +61,17 @@ async def _last_runs(name: str, own: Context) -> Check:
     protected_learners(own.settings)
     account = f"For account {own.settings.account!r}."
     key = {"night": night.name, "sandbox": own.settings.sandbox_host}
-    last, good = await own.storage.nightly.last_date(**key), await own.storage.nightly.last_good(**key)
+    last, good = await own.storage.nightly.last(**key), await own.storage.nightly.last_good(**key)
     if last is None:
         dry_run = f"`bulkremove nightly --night {night.name} --dry-run` shows the first one"
         return Check(name, True, f"{account} None has run yet; {dry_run}.")
     ended = f"{local(good):%Y-%m-%d %H:%M}" if good is not None else "never"
-    message = f"{account} The last run began on {last}; the last one that ended well: {ended}."
-    if good is None or seconds_between(good, own.clock.wall()) > MAX_NIGHT_AGE:
+    message = f"{account} The last run began on {local(last.started_at):%Y-%m-%d %H:%M}"
+    claim = nightly_claim(night.name, sandbox=own.settings.sandbox)
+    if is_killed := last.ended_at is None and await own.storage.claims.holder(claim) is None:
+        message += " and did not end: it was killed, the machine was switched off, or the journal could not be written"
+    message += f"; the last one that ended well: {ended}."
+    if is_killed or good is None or not is_recent(good, own.clock.wall(), MAX_NIGHT_AGE):
         hint = "See `bulkremove jobs --state held`, and the mails of the last nights."
         return Check(name, False, message, hint)
     return Check(name, True, message)

@@ -1,4 +1,4 @@
-"""The sources of nights, each with its own bearer token, and the folders of all nights."""
+"""The sources of nights, each with its own bearer token, how their files are read, and the folders of all nights."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from bulkremove.app.context import Context
 from bulkremove.config import Night, night_folders
+from bulkremove.reading.options import Hidden, ReadOptions
 from bulkremove.sources import Source, source_of
 from bulkremove.sources.inbox import Inbox
 
@@ -22,6 +23,17 @@ def night_source(night: Night, context: Context) -> Source:
     own = environ.get(f"{TOKEN}_{night.name.upper().replace('-', '_')}")
     shared = environ.get(TOKEN, "") if len(context.settings.nights) < 2 else ""
     return source_of(night.source, {**environ, TOKEN: own or shared})
+
+
+def read_options(night: Night) -> ReadOptions:
+    """How the files of a night are read."""
+    return ReadOptions(
+        sheet=night.sheet or None,
+        columns=dict(night.columns),
+        hidden=Hidden(night.hidden),
+        only=night.only,
+        header_row=night.header_row,
+    )
 
 
 def night_inboxes(context: Context) -> list[Inbox]:

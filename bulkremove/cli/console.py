@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from bulkremove.cli.logs import Logs
+from bulkremove.domain import command_text
 from bulkremove.domain.errors import AnswerLost, BulkremoveError, ConsentMissing
+from bulkremove.platform.service_credentials import with_credentials
 
 if TYPE_CHECKING:
     from bulkremove.app import App
@@ -54,11 +56,12 @@ class Screen:
             # Any address of this machine passes the settings' checks; the application replaces it by the sandbox's.
             values |= {"api_url": "http://127.0.0.1", "accounts_url": "http://127.0.0.1"}
             values["account"] = sandbox_settings.account
-        app = App(load({**values, "speed": speed}, os.environ), environ=os.environ, sandbox=sandbox_settings)
+        environ = with_credentials(os.environ)
+        app = App(load({**values, "speed": speed}, environ), environ=environ, sandbox=sandbox_settings)
         try:
             yield app
         except BulkremoveError as error:
-            self.locate(error)
+            self.locate(error, {"sandbox": sandbox, "speed": speed})
             raise
         finally:
             app.close()
@@ -73,23 +76,29 @@ class Screen:
         with self.app(**flags) as app:
             return asyncio.run(main())
 
-    def located(self, text: str) -> str:
-        """The text with the same --home, --config and --account in the commands that it names."""
-        return text.replace("`bulkremove ", f"`{self.command()} ")
+    def located(self, text: str, sandbox: Mapping[str, object] | None = None) -> str:
+        """The text with the same --home, --config and --account in the commands that it names.
 
-    def locate(self, error: BaseException) -> None:
+        ``sandbox``: the options of the bundled sandbox, for those that take them.
+        """
+        return command_text.located(text, self._location(), sandbox)
+
+    def locate(self, error: BaseException, sandbox: Mapping[str, object] | None = None) -> None:
         """Do the same in an error's hint, before it is printed."""
         if isinstance(error, BulkremoveError):
-            error.hint = self.located(error.hint)
+            error.hint = self.located(error.hint, sandbox)
 
     def command(self, *arguments: str, said: Mapping[str, object] | None = None) -> str:
         """Build a command for a person to type, with the same --home, --config and --account. ``said``: its options.
 
         The home folder is named too where the environment gives it, which another terminal does not have.
         """
+        options = command_text.arguments
+        return shlex.join(["bulkremove", *options(self._location()), *arguments, *options(said or {})])
+
+    def _location(self) -> Mapping[str, object]:
         location = {name: self.flags.get(name) for name in ("home", "config", "account")}
-        location["home"] = location["home"] or os.environ.get("BULKREMOVE_HOME") or None
-        return shlex.join(["bulkremove", *_arguments(location), *arguments, *_arguments(said or {})])
+        return {**location, "home": location["home"] or os.environ.get("BULKREMOVE_HOME") or None}
 
     def say(self, text: str, *, bold: bool = False, fg: str | None = None) -> None:
         """Print a message to standard error, unless --quiet."""
@@ -122,16 +131,6 @@ class Screen:
             return  # whoever reads has seen enough
         except OSError as error:
             raise AnswerLost(f"The report can't be written: {error.strerror}.") from None
-
-
-def _arguments(options: Mapping[str, object]) -> Iterator[str]:
-    """Options as command-line arguments; one that is None or False was not given, a tuple was given several times."""
-    for name, given in options.items():
-        for value in given if isinstance(given, tuple) else (given,):
-            if value is not None and value is not False:
-                yield f"--{name.replace('_', '-')}"
-                if value is not True:
-                    yield str(value)
 
 
 def shown(text: str) -> str:

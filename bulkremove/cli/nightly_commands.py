@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bulkremove.cli import preview_text, report_error
+from bulkremove.cli import preview_text, report_error, systemd_units
 from bulkremove.cli.console import Screen, sandbox_options, shown
 from bulkremove.cli.exit_codes import of_error, of_nightly_error, of_nightly_run, worst_of_nights
 from bulkremove.domain.errors import BulkremoveError, SettingsError
@@ -35,6 +36,9 @@ def add_to(group: click.Group) -> None:
 @click.option("--dry-run", is_flag=True, help="Show tonight's plans; take and remove nothing.")
 @click.option("--again", metavar="FILE", help="Run this held file although its content was taken before.")
 @click.option("--test-notice", is_flag=True, help="Only send a notice, to see that notices arrive.")
+@click.option(
+    "--failed", is_flag=True, help="Only send a notice that systemd saw a run fail; for OnFailure= of its unit."
+)
 @sandbox_options
 @click.pass_obj
 def nightly(
@@ -43,6 +47,7 @@ def nightly(
     dry_run: bool,
     again: str | None,
     test_notice: bool,
+    failed: bool,
     sandbox: str | None,
     speed: float | None,
 ) -> int:
@@ -58,7 +63,7 @@ def nightly(
     async def run_all(app: App) -> int:
         from bulkremove.app import Stop
 
-        nights, sends = _chosen(app, night), not (dry_run or test_notice)
+        nights, sends = _chosen(app, night), not (dry_run or test_notice or failed)
         stop = _stop_on_signals(screen) if sends else Stop()
         if again is not None and len(nights) > 1:
             raise SettingsError(f"Which night has held {again}?", hint=f"Add --night: {_names(nights)}.")
@@ -73,19 +78,23 @@ def nightly(
                 try:
                     own = app.for_night(one)
                     if test_notice:
-                        codes.append(await _test_notice(screen, own, prefix))
+                        subject, body = "a test. Nothing to do", "If you read this, notices arrive."
+                        codes.append(await _send_notice(screen, own, prefix, subject, body))
+                    elif failed:
+                        codes.append(await _send_notice(screen, own, prefix, *systemd_units.failure(os.environ)))
                     elif dry_run:
                         result = await own.nightly_runs(own.supervisor()).dry_run()
-                        codes.append(_show(screen, result, prefix, said=options))
+                        codes.append(_show(screen, result, prefix, options, is_dry=True))
                     else:
                         part = stop.part()
-                        codes.append(_show(screen, await _run_once(screen, own, again, part), prefix))
+                        code = _show(screen, await _run_once(screen, own, again, part), prefix, options)
+                        codes.append(130 if part.asked and part.code is EndReason.INTERRUPTED else code)
                         if part.code is EndReason.PAUSED and part.asked:  # `bulkremove stop` means the others too
                             stop.ask(part.reason, part.code)
                 except BulkremoveError as error:
-                    screen.locate(error)
+                    screen.locate(error, options)
                     report_error(error, prefix)
-                    codes.append(of_error(error) if test_notice else of_nightly_error(error))
+                    codes.append(of_nightly_error(error) if dry_run or sends else of_error(error))
                 except Exception as error:  # a fault that one night meets keeps no other from running
                     codes.append(report_error(error, prefix))
         return worst_of_nights(codes)
@@ -114,13 +123,17 @@ def _names(nights: Iterable[Night]) -> str:
     return ", ".join(night.name for night in nights)
 
 
-def _show(screen: Screen, result: NightlyResult, prefix: str, *, said: Mapping[str, object] | None = None) -> int:
-    """Print what a run of a night did; its exit code. ``said``: for a dry run, the options of the command."""
+def _show(
+    screen: Screen, result: NightlyResult, prefix: str, options: Mapping[str, object], *, is_dry: bool = False
+) -> int:
+    """Print what a run of a night did, or would do; its exit code. ``options``: those of the command."""
     mark = f"{prefix}{'SANDBOX ' if result.sandbox else ''}"
 
     def answer(text: str, **facts: str) -> None:
-        screen.answer(screen.located(text), bold=False, fg=None, **{"night": result.night, **facts})
+        screen.answer(screen.located(text, options), bold=False, fg=None, **{"night": result.night, **facts})
 
+    if result.killed:
+        answer(f"{mark}{result.killed}", kind="killed")
     for preview in result.plans:
         if prefix:
             answer(f"{prefix}{shown(preview.plan.table.source)}")
@@ -134,6 +147,8 @@ def _show(screen: Screen, result: NightlyResult, prefix: str, *, said: Mapping[s
     groups = {
         "held": result.held,
         "waits for a person": result.waiting,
+        "put off": result.put_off,
+        "expired": result.expired,
         "scheduled": result.scheduled,
         "unfinished": result.unfinished,
         "left": result.left,
@@ -146,13 +161,15 @@ def _show(screen: Screen, result: NightlyResult, prefix: str, *, said: Mapping[s
     for label, text in (("not sent: ", result.unsent), ("deleted: ", result.deleted), ("", result.rest)):
         if text:
             answer(f"{prefix}{label}{text}")
-    if not (result.ran or result.plans or result.would_run or any(groups.values())):
+    if result.stopped:
+        answer(f"{mark}stopped: {result.stopped} The next run takes the files that are left.", kind="stopped")
+    if not (result.ran or result.plans or result.would_run or result.stopped or any(groups.values())):
         where = "SANDBOX: " if result.sandbox else ""
-        answer(f"{prefix}{where}There {'was' if said is None else 'would be'} nothing to do.")
+        answer(f"{prefix}{where}There {'would be' if is_dry else 'was'} nothing to do.")
     if result.evidence:
         answer(result.evidence)
-    if said is not None:
-        answer(f"To do it: {screen.command('nightly', '--night', result.night, said=said)}")
+    if is_dry:
+        answer(f"To do it: {screen.command('nightly', '--night', result.night, said=options)}")
         answer(f"{preview_text.DRY_RUN}, and no file was taken")
     return of_nightly_run(result)
 
@@ -182,12 +199,12 @@ async def _run_once(screen: Screen, own: App, again: str | None, stop: Stop) -> 
         ticking.cancel()
 
 
-async def _test_notice(screen: Screen, own: App, prefix: str) -> int:
+async def _send_notice(screen: Screen, own: App, prefix: str, subject: str, body: str) -> int:
     outbox = own.nightly_runs(own.supervisor()).outbox
-    addresses = await outbox.send_test()
+    addresses = await outbox.send_now(subject, body)
     if not addresses:
         raise SettingsError(outbox.why_nobody())
-    screen.answer(f"{prefix}A test notice was sent to {addresses} address(es).", night=own.context.night.name)
+    screen.answer(f"{prefix}A notice was sent to {addresses} address(es): {subject}.", night=own.context.night.name)
     return 0
 
 

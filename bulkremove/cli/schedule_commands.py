@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import re
 import shlex
 import sys
 from collections import Counter
@@ -105,19 +106,37 @@ def _cron_line(screen: Screen, app: App, night: Night) -> None:
 )
 @click.option("--write", "folder", metavar="DIR", help="Write the files to this folder, such as /etc/systemd/system.")
 @click.option("--user", metavar="NAME", help="The system user that it runs as.  [default: yours]")
-@click.option("--on-failure", metavar="UNIT", help="The unit to start when it fails, such as one that calls somebody.")
+@click.option(
+    "--on-failure", metavar="UNIT", help="The unit to start when it fails.  [default: one that sends a notice]"
+)
+@click.option(
+    "--credential", "credentials", metavar="NAME:FILE", multiple=True, help="A variable whose value FILE holds."
+)
 @click.pass_obj
-def systemd(screen: Screen, command: str, folder: str | None, user: str | None, on_failure: str | None) -> None:
+def systemd(
+    screen: Screen,
+    command: str,
+    folder: str | None,
+    user: str | None,
+    on_failure: str | None,
+    credentials: tuple[str, ...],
+) -> None:
     """Print or write a service for systemd, and for nightly runs one for each night, with its timer.
 
     Example: bulkremove schedule systemd --write /etc/systemd/system
     """
     from bulkremove.app.night_sources import night_source
+    from bulkremove.cli.nightly_commands import NO_TIME
     from bulkremove.platform.sending_homes import state_folder
 
     units: dict[str, str] = {}
+    for one in credentials:
+        if re.fullmatch(r"BULKREMOVE_[A-Z0-9_]+:/.+", one) is None:
+            raise SettingsError(f"{one!r} is no credential.", hint="Write BULKREMOVE_REFRESH_TOKEN:/etc/FILE.")
     with screen.app() as app:
         settings = app.settings
+        if command == "worker" and not any(night.at for night in settings.nights):
+            raise SettingsError("No night has a time, so none ever starts.", hint=NO_TIME)
         nights = _nights(app) if command == "nightly" or settings.nights else []
         always = [settings.home, state_folder()]
         if settings.metrics_file:
@@ -127,17 +146,24 @@ def systemd(screen: Screen, command: str, folder: str | None, user: str | None, 
             for night in nights
         }
         units_of = partial(
-            systemd_units.units, command, home=settings.home, user=user or getpass.getuser(), on_failure=on_failure
+            systemd_units.units,
+            command,
+            home=settings.home,
+            user=user or getpass.getuser(),
+            on_failure=on_failure,
+            credentials=credentials,
         )
         if command == "nightly":
             for night in nights:
                 arguments = _command(screen, app, command, "--night", night.name)
                 start = systemd_units.Start(night.name, f"{night.at:%H:%M}:00 {night.zone}", night.missed == "run")
                 writable = [*always, folders[night.name]]
-                units |= units_of(arguments, writable=writable, start=start)
+                notice = _command(screen, app, "nightly", "--failed", "--night", night.name)
+                units |= units_of(arguments, writable=writable, start=start, notice=notice)
         else:
             writable = [*always, *folders.values()]
-            units |= units_of(_command(screen, app, command), writable=writable)
+            notice = _command(screen, app, "nightly", "--failed") if nights else []
+            units |= units_of(_command(screen, app, command), writable=writable, notice=notice)
     for name, text in units.items():
         if folder is None:
             screen.answer(f"# {name}")
@@ -151,7 +177,7 @@ def systemd(screen: Screen, command: str, folder: str | None, user: str | None, 
             raise LocalFileFailed(f"The file {path} can't be written: {error.strerror}.") from None
         screen.answer(str(path))
     if folder is not None:
-        last = [name for name in units if name.endswith(".timer")] or list(units)
+        last = [name for name in units if name.endswith(".timer")] or list(units)[:1]
         screen.say(f"To start it: systemctl daemon-reload && systemctl enable --now {' '.join(last)}")
 
 

@@ -67,13 +67,21 @@ def units(
     writable: Iterable[Path],
     user: str,
     on_failure: str | None,
+    notice: Sequence[str] = (),
+    credentials: Iterable[str] = (),
     start: Start | None = None,
 ) -> Mapping[str, str]:
     """The units by the names of their files: a service, and after it the timer of nightly runs.
 
     ``command``: nightly, worker or serve; ``arguments``: its whole command line; ``writable``: the folders that it
-    writes to; ``start``: of nightly runs, and only of these.
+    writes to; ``on_failure``: the unit to start when it fails; without one it is a unit of our own that
+    runs the command line ``notice``, if there is one; ``credentials``: variables with the files that hold their
+    values, ``NAME:FILE`` each; ``start``: of nightly runs, and only of these.
     """
+    name = f"bulkremove-{command}" + (f"-{start.night}" if start and start.night != DEFAULT_NIGHT else "")
+    told_by = name.replace("bulkremove-", "bulkremove-failed-", 1)
+    to_tell = _failure_unit(name, notice, credentials, home=home, user=user) if notice and not on_failure else ""
+    on_failure = f"{told_by}.service" if to_tell else on_failure
     description = DESCRIPTIONS[command] + (f", night {start.night}" if start else "")
     paths = " ".join(_word(f"-{path}") for path in writable)  # with "-" it starts without one of them, and says so
     service = [
@@ -82,12 +90,11 @@ def units(
         "Wants=network-online.target",
         "After=network-online.target",
         *[f"OnFailure={on_failure}"] * bool(on_failure),
+        # without a limit it is started again for ever, and OnFailure= never has its turn
+        *["StartLimitIntervalSec=1h", "StartLimitBurst=5"] * (start is None),
         "",
         "[Service]",
-        f"ExecStart={' '.join(_word(argument).replace('$', '$$') for argument in arguments)}",
-        f"User={_word(user)}",
-        "# One VARIABLE=VALUE a line, such as BULKREMOVE_REFRESH_TOKEN; chmod 600",
-        f"EnvironmentFile=-{str(home / 'environment').replace('%', '%%')}",
+        *_start(arguments, credentials, home=home, user=user),
         "TimeoutStopSec=120",
     ]
     if start is not None:
@@ -97,10 +104,11 @@ def units(
             "SuccessExitStatus=3 4 5",
         ]
     else:
-        service += ["Restart=on-failure", "RestartSec=60"]
+        service += ["Restart=on-failure", "RestartSec=60", "# 2: a setting is wrong", "RestartPreventExitStatus=2"]
     service += [f"ReadWritePaths={paths}", *HARDENING]
     if start is None:
-        return {f"bulkremove-{command}.service": _text([*service, "", "[Install]", "WantedBy=multi-user.target"])}
+        service += ["", "[Install]", "WantedBy=multi-user.target"]
+        return {f"{name}.service": _text(service), **({f"{told_by}.service": to_tell} if to_tell else {})}
     timer = [
         "[Unit]",
         f"Description={description}",
@@ -112,8 +120,45 @@ def units(
         "[Install]",
         "WantedBy=timers.target",
     ]
-    name = "bulkremove-nightly" if start.night == DEFAULT_NIGHT else f"bulkremove-nightly-{start.night}"
-    return {f"{name}.service": _text(service), f"{name}.timer": _text(timer)}
+    both = {f"{name}.service": _text(service), f"{name}.timer": _text(timer)}
+    return {**both, **({f"{told_by}.service": to_tell} if to_tell else {})}
+
+
+def _failure_unit(name: str, notice: Sequence[str], credentials: Iterable[str], *, home: Path, user: str) -> str:
+    """The unit that tells people that the service ``name`` has failed."""
+    lines = [
+        "[Unit]",
+        f"Description=Notice that {name} has failed",
+        "",
+        "[Service]",
+        "Type=oneshot",
+        *_start(notice, credentials, home=home, user=user),
+        f"ReadWritePaths={_word(f'-{home}')}",
+        *HARDENING,
+    ]
+    return _text(lines)
+
+
+def _start(arguments: Sequence[str], credentials: Iterable[str], *, home: Path, user: str) -> Sequence[str]:
+    """The lines with the command, its user, and where its variables stand."""
+    return [
+        f"ExecStart={' '.join(_word(argument).replace('$', '$$') for argument in arguments)}",
+        f"User={_word(user)}",
+        "# One VARIABLE=VALUE a line, such as BULKREMOVE_REFRESH_TOKEN; chmod 600",
+        f"EnvironmentFile=-{str(home / 'environment').replace('%', '%%')}",
+        *[f"LoadCredential={_word(credential)}" for credential in credentials],
+    ]
+
+
+def failure(environ: Mapping[str, str]) -> tuple[str, str]:
+    """Subject and text of the notice about a service that has failed; systemd says more in the environment."""
+    unit = environ.get("MONITOR_UNIT") or "bulkremove"  # systemd before version 251 names neither
+    how = environ.get("MONITOR_SERVICE_RESULT") or "it is not known how"
+    status = environ.get("MONITOR_EXIT_STATUS")
+    return f"{unit} has failed ({how}). Find out why", (
+        f"{unit} has failed ({how}{f', {status}' if status else ''}). `journalctl` of that machine says more. No row "
+        "is lost or sent twice by that: the next nightly run goes on with what was begun."
+    )
 
 
 def _text(lines: Sequence[str]) -> str:

@@ -110,7 +110,7 @@ def _from_file(path: Path, *, must_exist: bool) -> tuple[dict[str, tuple[object,
             raise SettingsError(f"The settings file {path} does not exist.") from None
         return {}, []
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"The settings file {path} can't be read: {error}.") from None
+        raise SettingsError(f"The settings file {path} can't be read: {getattr(error, 'strerror', error)}.") from None
     blocks = blocks_in(text, tree.pop("nights", []), path.name)
     entries = {}
     for name, value in tree.items():

@@ -88,12 +88,26 @@ def _night(block: Block) -> Night:
 
 
 def check_nights(settings: Settings) -> None:
-    """Check what nights may not share: names, sources, and where several accounts are, what each must say itself.
+    """Check what nights may not share: names, sources, dead man's switches; that none takes files of the home folder.
+
+    And where several accounts are, what each must say itself.
 
     Raises SettingsError.
     """
     nights = settings.nights
+    for night in nights:
+        if _folder(night, settings.home) == Path(os.path.realpath(settings.home)):
+            raise SettingsError(
+                f"Night {night.name} would take the files of the home folder itself: journal, settings and all.",
+                hint="Give it a folder of its own, which holds nothing but files of removals.",
+            )
     for one, other in combinations(nights, 2):
+        if one.ping_url and one.ping_url.rstrip("/") == other.ping_url.rstrip("/"):
+            raise SettingsError(
+                f"Nights {one.name} and {other.name} have the same ping_url, so the one that runs would hide that the "
+                "other one does not.",
+                hint="Give each a dead man's switch of its own.",
+            )
         if one.name.casefold() == other.name.casefold():
             raise SettingsError(
                 f"Two nights are named {other.name!r}.", hint="Give each [[nights]] block a name of its own."

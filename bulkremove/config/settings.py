@@ -123,6 +123,15 @@ class Settings:
         """The limit as it is written in settings, such as ``30/60s``."""
         return f"{self.limit[0]}/{self.limit[1]:g}s"
 
+    @property
+    def location(self) -> Mapping[str, object]:
+        """The options that lead a command to this installation, as far as the present one needed any."""
+        return {
+            "home": self.home if "home" in self.sources else None,
+            "config": self.file if "file" in self.sources else None,
+            "account": self.account if self.is_explicit("account") else None,
+        }
+
     def is_explicit(self, name: str) -> bool:
         """Whether a flag or a variable gives this setting, which then goes before any block of the settings file."""
         return self.sources.get(name) in (f"--{name.replace('_', '-')}", f"BULKREMOVE_{name.upper()}")

@@ -242,6 +242,8 @@ def _source(value: object) -> str:
     scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", value)  # of two letters at least: C: is a drive
     if scheme and scheme[0].lower() not in ("https:", "http:"):
         raise ValueError(f"a source can't begin with {scheme[0]!r}; give a folder, an https address or a command.")
+    if not (scheme or value.startswith("command ") or Path(value).expanduser().is_absolute()):
+        raise ValueError(f"give the whole path of the folder {value!r}: cron and systemd start nights from elsewhere.")
     return value
 
 

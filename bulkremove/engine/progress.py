@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from bulkremove.domain.clock import Clock, Monotonic
 from bulkremove.domain.job import EndReason, Job, Tally
 from bulkremove.domain.row import Status
 from bulkremove.engine.slot_decisions import Waiting
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +70,15 @@ class Stop:
 
     async def sleep(self, seconds: float, clock: Clock) -> None:
         """Sleep, but wake up when the stop is asked."""
-        waits = [asyncio.ensure_future(clock.sleep(seconds)), asyncio.ensure_future(self.asked_event.wait())]
+        await self.cancelling(clock.sleep(seconds))
+
+    async def cancelling(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """The result of ``work``; None when the stop is asked before it has ended, which cancels it."""
+        task, asked = asyncio.create_task(work), asyncio.create_task(self.asked_event.wait())
         try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([task, asked], return_when=asyncio.FIRST_COMPLETED)
+            return task.result() if task.done() else None
         finally:
-            for wait in waits:
-                wait.cancel()
+            asked.cancel()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)  # what it has begun is put right before this returns

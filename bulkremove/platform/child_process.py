@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
+from bulkremove.platform.service_credentials import FOLDER
+
 
 def child_environment() -> dict[str, str]:
-    """Return this process's environment without the variables of this program."""
-    return {name: value for name, value in os.environ.items() if not name.upper().startswith("BULKREMOVE_")}
+    """Return this process's environment without this program's variables and the place of its credentials."""
+    ours = ("BULKREMOVE_", FOLDER)
+    return {name: value for name, value in os.environ.items() if not name.upper().startswith(ours)}
 
 
 def forbid_core_dumps() -> None:

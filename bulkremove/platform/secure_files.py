@@ -142,4 +142,4 @@ def read_private(path: Path) -> str | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise LocalFileFailed(f"The file {path} can't be read: {error}.") from None
+        raise LocalFileFailed(f"The file {path} can't be read: {getattr(error, 'strerror', error)}.") from None

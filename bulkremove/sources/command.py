@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shlex
+import signal
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from pathlib import Path
 
 from bulkremove.domain.errors import SourceFailed
@@ -48,14 +51,21 @@ class Command:
 
 
 async def _output(arguments: list[str]) -> AsyncGenerator[bytes]:
-    try:
-        child = await asyncio.create_subprocess_exec(
+    starting = asyncio.create_task(
+        asyncio.create_subprocess_exec(
             *arguments,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env=child_environment(),
+            start_new_session=True,  # so that all that it started ends with it
         )
+    )
+    try:
+        child = await asyncio.shield(starting)
+    except asyncio.CancelledError:  # it may run already
+        _kill(await starting)
+        raise
     except OSError as error:
         raise SourceFailed(f"The source's command can't be started: {error.strerror}.") from None
     assert child.stdout is not None  # noqa: S101 - both are pipes, see above
@@ -73,8 +83,17 @@ async def _output(arguments: list[str]) -> AsyncGenerator[bytes]:
     finally:
         last_words.cancel()
         if child.returncode is None:
-            child.kill()
+            _kill(child)
             await child.wait()
+
+
+def _kill(child: asyncio.subprocess.Process) -> None:
+    """Kill a program, and where the system has process groups all that it started."""
+    with suppress(ProcessLookupError):  # it has just ended
+        if os.name == "posix":
+            os.killpg(child.pid, signal.SIGKILL)
+        else:
+            child.kill()
 
 
 async def _end_of(stream: asyncio.StreamReader) -> bytes:

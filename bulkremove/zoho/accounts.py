@@ -163,11 +163,13 @@ class AccountStore:
         if account is None:
             raise NotAuthorized(
                 f"There is no account {name!r} on this machine.",
-                hint="Run `bulkremove login`, or `bulkremove accounts` to list the accounts.",
+                hint=f"Run `bulkremove login {name}`, or `bulkremove accounts` to list the accounts.",
             )
         secret = self._keyring_text(name) if account.stored_in == "keyring" else read_private(self._file(name))
         if secret is None:
-            raise NotAuthorized(f"The secrets of account {name!r} are gone.", hint="Run `bulkremove login` again.")
+            raise NotAuthorized(
+                f"The secrets of account {name!r} are gone.", hint=f"Run `bulkremove login {name}` again."
+            )
         return Credentials(**json.loads(secret))
 
     def remove(self, name: str) -> None:

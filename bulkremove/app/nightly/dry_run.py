@@ -12,11 +12,13 @@ from bulkremove.app.daily_cap import today
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.nightly.earlier_jobs import EarlierJobs
 from bulkremove.app.nightly.intake import DAY, Intake
-from bulkremove.app.nightly.result import NightlyResult, scheduled_text, waiting_text
+from bulkremove.app.nightly.killed_runs import beginning
+from bulkremove.app.nightly.result import NightlyResult, expired_text, killed_text, scheduled_text, waiting_text
 from bulkremove.app.plans import Plans
+from bulkremove.app.stopping import nightly_claim
 from bulkremove.domain.clock import Epoch, later, seconds_between
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing, FileRefused, SourceFailed
-from bulkremove.domain.job import APPROVAL_SECONDS, CONSENT_SECONDS, JobState
+from bulkremove.domain.job import CONSENT_SECONDS, Job, JobState
 from bulkremove.domain.schedule import Schedule
 from bulkremove.engine.rate_limit import pace
 from bulkremove.engine.slot_waits import MAX_ALLOWANCE_WAIT
@@ -32,6 +34,7 @@ class DryRun:
         self._context, self._jobs, self._plans, self._intake = context, jobs, plans, intake
         self._earlier, self._schedule, self._night = EarlierJobs(context, jobs, plans), schedule, context.night
         self._result = NightlyResult(context.night.name, sandbox=context.settings.sandbox)
+        self._expired: list[Job] = []
         self._removals = 0
         """Removals that would be sent."""
         self._uncounted = 0
@@ -45,6 +48,8 @@ class DryRun:
             result.failures.append(OUTSIDE_WINDOW)
             return result
         if self._context.storage.exists:
+            self._expired = await self._earlier.expired()
+            result.expired += map(expired_text, self._expired)
             await self._earlier_jobs(start)
         try:
             await self._files()
@@ -55,9 +60,9 @@ class DryRun:
         except BulkremoveError as error:  # no credentials
             result.failures.append(str(error))
         if self._context.storage.exists:
-            for job in await self._earlier.waiting(result.held_jobs):
-                expires = job.state is JobState.HELD and seconds_between(job.driven_at, start) > APPROVAL_SECONDS
-                result.waiting += [waiting_text(job, self._context.settings)] * (not expires)
+            expired = {job.id for job in self._expired}
+            waiting = await self._earlier.waiting(result.held_jobs | expired)
+            result.waiting += [waiting_text(job, self._context.settings) for job in waiting]
         return result
 
     async def _earlier_jobs(self, now: Epoch) -> None:
@@ -85,7 +90,10 @@ class DryRun:
     async def _files(self) -> None:
         """Plan the source's files. Raises SourceFailed."""
         result, seen = self._result, set[str]()
-        self._intake.begin()
+        begun = await beginning(self._context)
+        self._intake.begin(begun)
+        if begun.killed_at is not None and not await self._is_under_way():
+            result.killed = killed_text(begun.killed_at)
         result.left += self._intake.obstacles()
         inbox = self._intake.inbox
         for path in inbox.working() if inbox.working_folder.is_dir() else ():  # left there by a killed run
@@ -112,6 +120,10 @@ class DryRun:
                     await self._plan(file.path, file.name)
                 except SourceFailed as failed:
                     result.failures.append(str(failed))
+
+    async def _is_under_way(self) -> bool:
+        claim = nightly_claim(self._night.name, sandbox=self._context.settings.sandbox)
+        return await self._context.storage.claims.holder(claim) is not None
 
     async def _plan(self, path: Path, name: str) -> None:
         try:

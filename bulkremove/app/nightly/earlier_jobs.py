@@ -11,12 +11,14 @@ from bulkremove.app.nightly.result import NightlyResult, is_lost, scheduled_text
 from bulkremove.app.plans import Plans
 from bulkremove.app.protected_list import shrunk_list
 from bulkremove.app.review import review_text
-from bulkremove.domain.clock import Epoch
+from bulkremove.domain.clock import Epoch, seconds_between
 from bulkremove.domain.hosts import lead_alike
 from bulkremove.domain.job import APPROVAL_SECONDS, EndReason, FrontEnd, Job, JobState, is_recent
 
 STATES = (JobState.SCHEDULED, JobState.READY, JobState.RUNNING, JobState.PAUSED)
 """States of jobs that a nightly run may go on with."""
+MAX_DELAY = 31 * 86_400.0
+"""Seconds: a plan that is due later than ``delay_days`` can say was announced while the clock was wrong."""
 
 
 class EarlierJobs:
@@ -41,7 +43,7 @@ class EarlierJobs:
             if job.state not in STATES or await self._jobs.is_running(job):
                 continue
             is_scheduled = job.state is JobState.SCHEDULED
-            if job.due_at is not None and job.due_at > now:
+            if job.due_at is not None and 0 < seconds_between(now, job.due_at) <= MAX_DELAY:
                 result.scheduled.append(scheduled_text(f"{job.source} ({job.id})", job.due_at))
                 continue
             if job.state is JobState.PAUSED and not job.auto_resumable and job.reason_code is not EndReason.STANDSTILL:
@@ -49,6 +51,11 @@ class EarlierJobs:
             if not is_scheduled and job.driven_by is not FrontEnd.NIGHTLY and not job.needs_review(now):
                 continue  # a person's run that ended or died: theirs to resume for an hour
             yield job
+
+    async def expired(self) -> list[Job]:
+        """The held jobs that nobody has approved in time, or that were held while the clock was ahead."""
+        now = self._context.clock.wall()
+        return [job for job in await self.all(JobState.HELD) if not is_recent(job.driven_at, now, APPROVAL_SECONDS)]
 
     async def why_hold(self, job: Job, now: Epoch, *, tonight: int = 0) -> str | None:
         """Why a person must look at an earlier job before it goes on; None if a nightly run may go on with it.

@@ -6,6 +6,7 @@ It may be killed at any moment: the next run finds each file in one folder of th
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import AsyncGenerator, Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,9 +15,10 @@ from typing import BinaryIO
 from bulkremove.app.confirmations import Confirmations
 from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
-from bulkremove.app.night_sources import night_source
+from bulkremove.app.night_sources import night_source, read_options
 from bulkremove.app.nightly.hold_rules import BASELINE_RUNS, reasons_to_hold
 from bulkremove.app.nightly.intake_notices import notices_about
+from bulkremove.app.nightly.killed_runs import Beginning
 from bulkremove.app.nightly.repeated_content import why_passed_over
 from bulkremove.app.nightly.result import NIGHTLY_RUN, NightlyResult, scheduled_text
 from bulkremove.app.notices import Outbox
@@ -28,7 +30,6 @@ from bulkremove.domain.job import Job, JobState
 from bulkremove.domain.permissions import AccountSet
 from bulkremove.platform.local_time import local
 from bulkremove.platform.secure_files import private_folder
-from bulkremove.reading.options import Hidden, ReadOptions
 from bulkremove.sources import Source, SourceFile
 from bulkremove.sources.inbox import Inbox, original_name
 from bulkremove.storage.interface.nightly import TakenFile
@@ -48,11 +49,11 @@ class Intake:
         self._storage, self._sandbox, self._night = context.storage, context.settings.sandbox_host, context.night
         self._key = {"night": self._night.name, "sandbox": self._sandbox}
         self._export_folder = self._night.export_folder(context.settings.home)
-        self.begin()
+        self._began_at, self._removals = context.clock.wall(), 0
 
-    def begin(self) -> None:
+    def begin(self, beginning: Beginning) -> None:
         """Begin a nightly run: its own jobs are no baseline, and the removals of its files are counted together."""
-        self._began_at, self._removals = self._context.clock.wall(), 0
+        self._began_at, self._removals = beginning.at, beginning.removals
 
     @property
     def source(self) -> Source:
@@ -118,7 +119,7 @@ class Intake:
                 elif file.path.parent == inbox.path:
                     continue  # an export, which was written there
                 elif file.name != again and (why := await self.why_repeated(file.path)):
-                    result.unchanged.append(f"{file.name}: {why} `--again {file.name}` runs it anew.")
+                    result.unchanged.append(f"{file.name}: {why} {self._again(file.name)}")
                 else:
                     inbox.copy(file.path, source)
             except SourceFailed as failed:
@@ -139,7 +140,7 @@ class Intake:
         return await self._storage.nightly.taken(Inbox(path.parent).digest(path), **self._key)
 
     async def _why_passed_over(self, earlier: TakenFile) -> str:
-        return await why_passed_over(earlier, self._storage, is_export=self.source.is_export, **self._key)
+        return await why_passed_over(earlier, self._context, is_export=self.source.is_export)
 
     async def take_in(
         self, inbox: Inbox, result: NightlyResult, again: str | None, stopping: Callable[[], bool]
@@ -200,7 +201,7 @@ class Intake:
         except FileRefused as refused:
             await self._storage.record(IntakeResult(key, **self._key, job=None, held=str(refused)))
             # The refusal quotes cells, and a notice may be read by more people than the file.
-            hint = f"`bulkremove preview {inbox.held / name}` says which cells, and how to mend them."
+            hint = f"`bulkremove preview {shlex.quote(str(inbox.held / name))}` says which cells, and how to mend them."
             text = f"It is damaged, empty or doubtful: {hint}"
             await self._hold(inbox, path, key, str(refused), result, notice_text=text)
             return None
@@ -230,8 +231,11 @@ class Intake:
             inbox.put(path, inbox.done)
             result.unchanged.append(f"{name}: {why}")
             return
-        why = f"{why} `bulkremove nightly --night {self._night.name} --again {name}` runs it anew."
+        why = f"{why} {self._again(name)}"
         await self._hold(inbox, path, path.name, why, result)
+
+    def _again(self, name: str) -> str:
+        return f"`bulkremove nightly --night {self._night.name} --again {shlex.quote(name)}` runs it anew."
 
     async def put_away(self, inbox: Inbox) -> None:
         """Move held files whose job has ended to ``done``.
@@ -246,15 +250,8 @@ class Intake:
 
     async def preview(self, file: Path | BinaryIO, name: str) -> Preview:
         """The plan of a file. Raises FileRefused."""
-        night, own = self._night, AccountSet.only(self._context.settings.account)
-        options = ReadOptions(
-            sheet=night.sheet or None,
-            columns=dict(night.columns),
-            hidden=Hidden(night.hidden),
-            only=night.only,
-            header_row=night.header_row,
-        )
-        return await self._plans.preview_in_subprocess(file, name=name, options=options, seen=own)
+        own = AccountSet.only(self._context.settings.account)
+        return await self._plans.preview_in_subprocess(file, name=name, options=read_options(self._night), seen=own)
 
     async def reasons_to_hold(self, preview: Preview, path: Path, *, earlier: TakenFile | None = None) -> str | None:
         """Why a person must look at the plan first, in sentences; None when it may run, which counts its removals.
@@ -264,7 +261,9 @@ class Intake:
         whose = preview.plan.client, preview.plan.host
         sizes, last = list[int](), None
         if self._storage.exists:  # a dry run makes no journal
-            last = await self._storage.jobs.newest_nightly(*whose, night=self._night.name)
+            last = await self._storage.jobs.newest_nightly(
+                *whose, night=self._night.name, now=self._context.clock.wall()
+            )
             sizes = await self._storage.nightly.sizes(
                 *whose, night=self._night.name, before=self._began_at, count=BASELINE_RUNS
             )

@@ -10,14 +10,14 @@ from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.nightly.earlier_jobs import EarlierJobs
 from bulkremove.app.nightly.nightly_schedule import schedule
-from bulkremove.app.nightly.result import NIGHTLY_RUN, NightlyResult
+from bulkremove.app.nightly.result import NIGHTLY_RUN, NightlyResult, expired_text
 from bulkremove.app.notices import Outbox
 from bulkremove.app.protected_list import protected_learners
 from bulkremove.app.results import RunResult
 from bulkremove.app.runs import Runs
-from bulkremove.domain.clock import later, seconds_between
+from bulkremove.domain.clock import later
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing, FileRefused, JobBusy, SettingsError
-from bulkremove.domain.job import APPROVAL_SECONDS, EndReason, Job, JobState
+from bulkremove.domain.job import EndReason, Job, JobState
 from bulkremove.engine.progress import Stop
 from bulkremove.report import counts_without_zeros
 from bulkremove.storage.interface.records import Act
@@ -26,6 +26,10 @@ PAGE_RETRY_SECONDS = 3600.0
 """Seconds until a job is tried again that a web page has stopped; more than an unanswered row may be repeated after."""
 MAX_PAGE_RETRIES = 3
 """How often a job is tried again that a web page has stopped, where there is no time window."""
+
+
+OF_THE_ACCOUNT = (EndReason.WAITS_EXHAUSTED, EndReason.DAY_USED_UP, EndReason.NO_TOKEN, EndReason.NOT_AUTHORIZED)
+"""Why a run ended that the account's next job would meet too: calls while it is locked may lengthen the lock."""
 
 
 class NightJobs:
@@ -44,17 +48,13 @@ class NightJobs:
         self._runs, self._supervisor, self._outbox = runs, supervisor, outbox
         self._schedule = schedule(context.night)
 
-    async def expire(self) -> None:
+    async def expire(self, result: NightlyResult) -> None:
         """Cancel held jobs that nobody has approved in time."""
-        now = self._context.clock.wall()
-        for job in await self._earlier.all(JobState.HELD):
-            if seconds_between(job.driven_at, now) > APPROVAL_SECONDS:
-                if not await self._jobs.expire(job.id, by=NIGHTLY_RUN):
-                    continue
-                text = f"Nobody approved the plan of {job.source} ({job.id}) within 7 days, so it was cancelled."
-                await self._outbox.add(
-                    f"expired:{job.id}", f"the plan of {job.source} has expired. Preview the file again", text
-                )
+        for job in await self._earlier.expired():
+            if await self._jobs.expire(job.id, by=NIGHTLY_RUN):
+                result.expired.append(expired_text(job))
+                subject = f"the plan of {job.source} has expired. Preview the file again"
+                await self._outbox.add(f"expired:{job.id}", subject, expired_text(job))
 
     async def go_on(self, stop: Stop, result: NightlyResult) -> None:
         """Run earlier nightly runs' jobs that go on by themselves, and hold those that a person must look at first."""
@@ -63,6 +63,8 @@ class NightJobs:
                 if stop.asked:
                     return
                 now = self._context.clock.wall()
+                if _is_put_off(job, result):
+                    continue
                 if why := await self._earlier.why_hold(job, now):
                     await self._hold_for_review(job, why, result)
                     continue
@@ -92,6 +94,8 @@ class NightJobs:
 
     async def run(self, job_id: str, stop: Stop, result: NightlyResult) -> None:
         """Run a job, and notify people of its end; what a person must decide first waits for them."""
+        if _is_put_off(await self._jobs.find(job_id), result):
+            return
         try:
             ended = await self._drive(job_id, stop)
         except JobBusy:
@@ -149,3 +153,13 @@ class NightJobs:
     async def _run_count(self, job_id: str) -> int:
         """How many runs of the job have started; part of a notice's key, so that each run is reported once."""
         return sum(name == "started" for _, name, _ in await self._storage.jobs.events(job_id))
+
+
+def _is_put_off(job: Job, result: NightlyResult) -> bool:
+    """Whether the job is left to the next nightly run, since an earlier one has ended for a reason of the account."""
+    ended = next((one for one in result.ran if one.reason_code in OF_THE_ACCOUNT), None)
+    if ended is not None:
+        result.put_off.append(
+            f"{job.source} ({job.id}) is left to the next nightly run, as job {ended.id} has ended so."
+        )
+    return ended is not None

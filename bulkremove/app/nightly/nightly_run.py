@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, ExitStack, aclosing, asynccontextmanager
+from contextlib import ExitStack, aclosing, asynccontextmanager
 from datetime import date
 from pathlib import Path
 
@@ -22,9 +22,10 @@ from bulkremove.app.jobs import Jobs
 from bulkremove.app.nightly.dry_run import OUTSIDE_WINDOW, DryRun
 from bulkremove.app.nightly.earlier_jobs import EarlierJobs
 from bulkremove.app.nightly.intake import Intake
+from bulkremove.app.nightly.killed_runs import beginning
 from bulkremove.app.nightly.night_jobs import NightJobs
 from bulkremove.app.nightly.nightly_schedule import schedule
-from bulkremove.app.nightly.result import NightlyResult, waiting_text
+from bulkremove.app.nightly.result import NightlyResult, killed_text, waiting_text
 from bulkremove.app.notices import Outbox
 from bulkremove.app.plans import Plans
 from bulkremove.app.retention import Retention
@@ -33,7 +34,7 @@ from bulkremove.app.stopping import Stopping, nightly_claim
 from bulkremove.domain.clock import Epoch, seconds_between
 from bulkremove.domain.errors import (
     BulkremoveError,
-    JournalFailed,
+    JobBusy,
     LocalFileFailed,
     SourceFailed,
 )
@@ -93,8 +94,13 @@ class NightlyRuns:
         date that the run belongs to, today without it.
         """
         _ = self._intake.inbox  # raises SourceFailed
-        async with self._claimed(), self._stopping.obeyed(self._claim, stop):
-            number, result = await self._run(stop, again, day or local(self._context.clock.wall()).date())
+        async with self._failure_pinged():
+            return await self._run_and_report(stop, again, day or self._night_of_now())
+
+    async def _run_and_report(self, stop: Stop, again: str | None, day: date) -> NightlyResult:
+        claim = self._storage.claims.hold(self._claim)
+        async with claim, self._stopping.obeyed(self._claim, stop):
+            number, result = await self._run(stop, again, day)
         if failure := await self.outbox.send_due():  # after the claim, since a mail server may let us wait
             result.failures.append(failure)
         elif (waiting := (await self._storage.nightly.waiting_notices()).get(self.night.name)) and not self._sandbox:
@@ -107,15 +113,21 @@ class NightlyRuns:
         return result
 
     @asynccontextmanager
-    async def _claimed(self) -> AsyncIterator[None]:
-        """Hold the claim of the night. The dead man's switch is pinged even when the journal can't be written."""
-        async with AsyncExitStack() as stack:
-            try:
-                await stack.enter_async_context(self._storage.claims.hold(self._claim))
-            except JournalFailed:
-                await self.outbox.notifier.ping("/fail")
-                raise
+    async def _failure_pinged(self) -> AsyncIterator[None]:
+        """Tell the dead man's switch of an error that ends the run, as when the journal can't be written any more."""
+        try:
             yield
+        except JobBusy:
+            raise  # another run of the night goes on, and will tell
+        except Exception:
+            await self.outbox.notifier.ping("/fail")
+            raise
+
+    def _night_of_now(self) -> date:
+        """The local date of the night that was due last, so that a run by hand before its time is not in its place."""
+        due = self.schedule.due(None, self._context.clock.wall())
+        assert due is not None  # noqa: S101 - without a last one there is always one that is due
+        return due
 
     async def last_date(self) -> date | None:
         """The local date of the last run of the night that started or was left out."""
@@ -149,14 +161,19 @@ class NightlyRuns:
         """Do all that nobody else may do meanwhile; the number of the run, and its result."""
         clock, result = self._context.clock, NightlyResult(self.night.name, sandbox=bool(self._sandbox))
         self._runs.clock_skew = None  # the clock may have been changed since the last run
-        self._intake.begin()
+        begun = await beginning(self._context)
+        self._intake.begin(begun)
         run = await self._storage.nightly.begin(day.isoformat(), **self._key, at=clock.wall())
         await self.outbox.notifier.ping("/start")
         alone = ExitStack()
         try:
+            if begun.killed_at is not None:
+                result.killed = killed_text(begun.killed_at)
+                key, subject = f"killed:{begun.killed_at}", "the last nightly run was killed. Find out why"
+                await self.outbox.add(key, subject, result.killed)
             self._accounts.check_night()
-            await self._night_jobs.expire()
-            inbox = await self._fill(result, again, alone)
+            await self._night_jobs.expire(result)
+            inbox = await stop.cancelling(self._fill(result, again, alone))
             until = self.schedule.open_until(clock.wall())
             if until is None:
                 result.failures.append(OUTSIDE_WINDOW)
@@ -171,6 +188,8 @@ class NightlyRuns:
                                 await self._night_jobs.run(job_id, stop, result)
             finally:
                 closing.cancel()
+            if stop.asked and until is not None and stop.reason not in {job.reason for job in result.ran}:
+                result.stopped = stop.reason
             if inbox is not None:
                 await self._intake.put_away(inbox)
             await self._tidy(result)

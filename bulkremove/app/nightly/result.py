@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -51,7 +52,15 @@ class NightlyResult:
     """Sentences about what lies in the folder and can't be taken."""
     unchanged: list[str] = field(default_factory=list)
     """Sentences about contents that each run finds anew and that were taken before."""
+    put_off: list[str] = field(default_factory=list)
+    """Sentences about jobs that were not begun, since the account can't send now."""
+    expired: list[str] = field(default_factory=list)
+    """Sentences about held plans that were cancelled, since nobody approved them in time."""
     failures: list[str] = field(default_factory=list)
+    killed: str = ""
+    """That the run before it has not ended, in a sentence."""
+    stopped: str = ""
+    """Why it ended before it had looked at all files, in a sentence, unless a job of it says so."""
     evidence: str = ""
     """The newest entry of the audit log at its end, in a sentence."""
     unsent: str = ""
@@ -82,9 +91,9 @@ class NightlyResult:
     def end(self) -> NightEnd:
         """How the nightly run ended: the worst of all that it met."""
         ends = [_end_of(ended) for ended in self.ended]
-        if self.rest:
+        if self.rest or self.stopped or self.put_off:
             ends.append(NightEnd.GOES_ON)
-        if self.held or self.waiting:
+        if self.held or self.waiting or self.expired:
             ends.append(NightEnd.NEEDS_PERSON)
         if self.failures:
             ends.append(NightEnd.FAILED)
@@ -111,6 +120,22 @@ def _end_of(ended: RunResult) -> NightEnd:
 def scheduled_text(name: str, due_at: Epoch) -> str:
     """Which plan runs from when on, in a sentence."""
     return f"{name} runs in the first nightly run after {local(due_at):%Y-%m-%d %H:%M}."
+
+
+def expired_text(job: Job) -> str:
+    """Which plan nobody has approved in time, and what to do, in sentences."""
+    return (
+        f"Nobody approved the plan of {job.source} ({job.id}) within 7 days, so it was cancelled. "
+        f"`bulkremove nightly --night {job.night} --again {shlex.quote(job.source)}` plans the file anew."
+    )
+
+
+def killed_text(began_at: Epoch) -> str:
+    """That an earlier run has not ended, in sentences."""
+    return (
+        f"The run that began on {local(began_at):%Y-%m-%d %H:%M} did not end: it was killed, the machine was switched "
+        "off, or the journal could not be written. What it has left is gone on with."
+    )
 
 
 def is_lost(job: Job, settings: Settings) -> bool:

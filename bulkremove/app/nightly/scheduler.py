@@ -36,7 +36,7 @@ class Scheduler:
                 logging.getLogger(__name__).warning("%s", error)
             except Exception as error:  # or no nightly run would start any more, and nobody would be told
                 logging.getLogger(__name__).warning("A nightly run ended unexpectedly: %s", type(error).__name__)
-            await self._context.clock.sleep(POLL_SECONDS)
+            await self._stop.sleep(POLL_SECONDS, self._context.clock)
 
     async def run_due(self) -> None:
         """Run the nightly run that is due; without one, send the notices that are due. Raises BulkremoveError."""

@@ -5,15 +5,17 @@ It tries to send one notice; the texts and the retries are decided elsewhere.
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aiohttp
 
-from bulkremove.domain.errors import NoticeFailed, SettingsError
+from bulkremove.domain.errors import SettingsError
 from bulkremove.sources.command import without_secrets
 
 if TYPE_CHECKING:  # an optional dependency, and slow to import
@@ -37,9 +39,9 @@ class Notifier:
     """
 
     def __init__(self, addresses: list[str], ping_url: str = "", origin: str = "these addresses") -> None:
-        self.addresses = len(addresses)
+        self._addresses = addresses
         self._ping_url = ping_url.rstrip("/")
-        self._apprise: Apprise | None = None
+        self._services: dict[str, Apprise] = {}
         # Words of an address that may be secrets; a host's name is none, and tells which address has failed.
         words = [word for address in addresses for word in re.split(r"[/:@?&=,]+", address)]
         self._secrets = sorted({w for w in words if len(w) > 3 and "." not in w and w not in _NO_SECRETS}, key=len)[
@@ -57,27 +59,37 @@ class Notifier:
                 "Notices are set up, but apprise, which sends them, is not installed.",
                 hint='Install it with: pip install "bulkremove[notices]"',
             ) from None
-        self._apprise = Apprise()
         for number, address in enumerate(addresses, start=1):
-            if not self._apprise.add(address):
+            self._services[_mark(address)] = service = Apprise()
+            if not service.add(address):
                 raise SettingsError(
                     f"Address {number} for notices in {origin} is not understood (it is not shown, since it may hold "
                     "a password).",
                     hint="It must be an apprise URL, such as mailto:// or slack://.",
                 )
 
-    async def send(self, subject: str, body: str, attachment: Path | None) -> None:
-        """Send plain text to every address. Raises NoticeFailed, with the reason, when one did not accept it."""
-        if self._apprise is None:
-            return
-        sent = await self._apprise.async_notify(
+    async def send(
+        self, subject: str, body: str, attachment: Path | None, *, had: Collection[str] = ()
+    ) -> tuple[list[str], str]:
+        """Send plain text to every address whose mark is not among those that ``had`` it already.
+
+        Returns the marks of all that have it now, and why others have not, in a sentence; empty if all have it.
+        """
+        left = {mark: service for mark, service in self._services.items() if mark not in had}
+        failed = await asyncio.gather(*(self._send_to(one, subject, body, attachment) for one in left.values()))
+        reasons = dict.fromkeys(reason for found in failed for reason in found)
+        have_it = [*had, *(mark for mark, found in zip(left, failed, strict=True) if not found)]
+        return have_it, f"A notice could not be sent: {'; '.join(reasons)}." if reasons else ""
+
+    async def _send_to(self, service: Apprise, subject: str, body: str, attachment: Path | None) -> list[str]:
+        """Send to one address; why it did not accept the notice, empty if it did."""
+        sent = await service.async_notify(
             title=subject, body=body, attach=_existing(attachment), body_format="text", log_level=logging.DEBUG
         )
-        if not sent:
-            failed = [result for result in sent.results if not result]
-            reasons = dict.fromkeys(reason for result in failed for reason in self._reasons(result))
-            why = "; ".join(reasons) or "the reason is not known"
-            raise NoticeFailed(f"A notice could not be sent: {why}.", hint="It is tried again later.")
+        if sent:
+            return []
+        reasons = [reason for result in sent.results if not result for reason in self._reasons(result)]
+        return reasons or ["the reason is not known"]
 
     def _reasons(self, result: NotifyResult) -> Iterator[str]:
         """Why one address did not accept a notice, in the words of apprise's log, without what may be a secret."""
@@ -88,6 +100,11 @@ class Notifier:
                 for secret in self._secrets:
                     text = text.replace(secret, "***")
                 yield without_secrets(text.encode())
+
+    @property
+    def addresses(self) -> int:
+        """The number of addresses."""
+        return len(self._addresses)
 
     async def ping(self, suffix: str) -> None:
         """Ping the dead man's switch: a nightly run begins (``/start``), ended well (empty) or did not (``/fail``).
@@ -105,6 +122,11 @@ class Notifier:
                 reply.raise_for_status()
         except (aiohttp.ClientError, TimeoutError) as error:
             logging.getLogger(__name__).warning("The ping could not be sent (%s).", type(error).__name__)
+
+
+def _mark(address: str) -> str:
+    """What tells an address from others without showing it."""
+    return hashlib.sha256(address.encode()).hexdigest()[:16]
 
 
 def _existing(attachment: Path | None) -> str | None:

@@ -12,6 +12,7 @@ from bulkremove.app.audit_text import evidence
 from bulkremove.app.context import Context
 from bulkremove.app.notices.notifier import Notifier
 from bulkremove.domain.clock import later
+from bulkremove.domain.command_text import located
 from bulkremove.domain.errors import BulkremoveError, JobBusy, NoticeFailed, SettingsError
 from bulkremove.platform.secure_files import read_private
 from bulkremove.storage.interface.records import Notice
@@ -44,13 +45,14 @@ class Outbox:
         """The notice to be stored with other records, if anybody is notified; its text names no learner.
 
         ``key``: of several notices with the same key only the first is stored. ``subject``: what happened and what to
-        do; machine, account and night are named before it.
+        do; machine, account and night are named before it. Commands in ``body`` can be copied as they are sent.
         """
         if self._is_sandbox:
             return ()
         at, path = self._context.clock.wall(), str(attachment) if attachment else None
         where = f"bulkremove on {platform.node()}, account {self._context.settings.account}, night {self._night.name}"
         subject = "".join(c if c.isprintable() else " " for c in f"{where}: {subject}")
+        body = located(body, self._context.settings.location)
         return (Notice(key, subject, body, path, at, self._night.name),)
 
     async def add(self, key: str, subject: str, body: str, attachment: Path | None = None) -> None:
@@ -71,13 +73,13 @@ class Outbox:
 
         async def send(notice: Notice) -> None:
             async with at_once:
-                try:
-                    attachment = Path(notice.attachment) if notice.attachment else None
-                    await self.notifier.send(notice.subject, f"{notice.body}\n\n{chain}".rstrip(), attachment)
-                except NoticeFailed as failed:
-                    failures.append(failed.message)
+                attachment = Path(notice.attachment) if notice.attachment else None
+                body = f"{notice.body}\n\n{chain}".rstrip()
+                had, failure = await self.notifier.send(notice.subject, body, attachment, had=notice.had.split())
+                if failure:
+                    failures.append(failure)
                     wait = min(60.0 * 2**notice.tries, MAX_WAIT)
-                    await nightly.notice_failed(notice, next_at=later(clock.wall(), wait))
+                    await nightly.notice_failed(notice, had=" ".join(had), next_at=later(clock.wall(), wait))
                 else:
                     await nightly.notice_sent(notice, at=clock.wall())
 
@@ -100,8 +102,8 @@ class Outbox:
             f"600), one a line{where}."
         )
 
-    async def send_test(self) -> int:
-        """Send a test notice; returns the number of addresses.
+    async def send_now(self, subject: str, body: str) -> int:
+        """Send a notice at once, without keeping it; returns the number of addresses.
 
         Raises NoticeFailed, SettingsError (also in a sandbox) or LocalFileFailed.
         """
@@ -112,8 +114,10 @@ class Outbox:
             )
         if self.failure is not None:
             raise self.failure
-        (notice,) = self.notices("test", "a test. Nothing to do", "If you read this, notices arrive.")
-        await self.notifier.send(notice.subject, notice.body, None)
+        (notice,) = self.notices("now", subject, body)
+        _, failure = await self.notifier.send(notice.subject, notice.body, None)
+        if failure:
+            raise NoticeFailed(failure)
         return self.notifier.addresses
 
 

@@ -96,8 +96,11 @@ class JobStore(Protocol):
         """
         ...
 
-    async def newest_nightly(self, client: str, host: str, *, night: str) -> Job | None:
-        """The newest job of a client that this night made and that was confirmed."""
+    async def newest_nightly(self, client: str, host: str, *, night: str, now: Epoch) -> Job | None:
+        """The newest job of a client that this night made and that was confirmed.
+
+        What lies ahead of ``now`` was made while a clock was wrong.
+        """
         ...
 
     async def retries(self, job_id: str) -> list[Job]:

@@ -69,8 +69,16 @@ class NightlyStore(Protocol):
         """The run of the night that was started or left out last."""
         ...
 
+    async def killed(self, *, night: str, sandbox: str) -> list[Epoch]:
+        """When the runs of the night began, the oldest first, that were not ended since the last one that was."""
+        ...
+
+    async def planned(self, host: str, *, night: str, since: Epoch) -> int:
+        """How many removals the jobs have that the night made since a time, without those that are held."""
+        ...
+
     async def last_good(self, *, night: str, sandbox: str) -> Epoch | None:
-        """When the last successful run of the night ended."""
+        """When the last successful run of the night ended, by the clock that the machine had then."""
         ...
 
     async def sizes(self, client: str, host: str, *, night: str, before: Epoch, count: int) -> list[int]:
@@ -84,8 +92,8 @@ class NightlyStore(Protocol):
         """The record of the content with this hash, if it was taken before."""
         ...
 
-    async def newest_taken(self, *, night: str, sandbox: str) -> str | None:
-        """The hash of the content that was taken last."""
+    async def newest_taken(self, *, night: str, sandbox: str, now: Epoch) -> str | None:
+        """The hash of the content that was taken last. What lies ahead of ``now`` was taken while a clock was wrong."""
         ...
 
     async def take(self, digest: str, name: str, place: str, *, night: str, sandbox: str, at: Epoch) -> None:
@@ -104,6 +112,6 @@ class NightlyStore(Protocol):
         """Record that a notice was sent."""
         ...
 
-    async def notice_failed(self, notice: Notice, *, next_at: Epoch) -> None:
-        """Record that a notice could not be sent; it is due again at ``next_at``."""
+    async def notice_failed(self, notice: Notice, *, had: str, next_at: Epoch) -> None:
+        """Record that a notice could not be sent to all; it is due again at ``next_at``. ``had``: as in ``Notice``."""
         ...

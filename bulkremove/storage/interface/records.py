@@ -44,6 +44,8 @@ class Notice:
     night: str
     """The name of the night whose addresses it goes to."""
     tries: int = 0
+    had: str = ""
+    """The marks of the addresses that have it already, separated by spaces."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,8 +118,8 @@ class SqliteJobs:
     async def of_key(self, key: str, plan_hash: str, accounts: AccountSet) -> Job | None:
         return await self._first(_JOBS.job_of_key, key=key, plan_hash=plan_hash, **account_values(accounts))
 
-    async def newest_nightly(self, client: str, host: str, *, night: str) -> Job | None:
-        return await self._first(_JOBS.newest_nightly, client=client, host=host, night=night)
+    async def newest_nightly(self, client: str, host: str, *, night: str, now: Epoch) -> Job | None:
+        return await self._first(_JOBS.newest_nightly, client=client, host=host, night=night, now=now)
 
     async def retries(self, job_id: str) -> list[Job]:
         return await self._database.read(lambda reader: [*_jobs(reader.execute(_JOBS.list_retries, job=job_id))])

@@ -32,6 +32,7 @@ MIGRATIONS = (
     "21-several-nights.sql",
     "24-access.sql",
     "25-reads.sql",
+    "22-notice-addresses.sql",
 )
 """Files in ``schema``, in the order in which they were added; a new journal goes through all of them."""
 WITH_COUNTER = 4

@@ -64,10 +64,21 @@ class SqliteNightly:
 
         return await self._database.read(find)
 
+    async def killed(self, *, night: str, sandbox: str) -> list[Epoch]:
+        return await self._database.read(
+            lambda reader: [at for (at,) in reader.execute(_NIGHTLY.killed_runs, night=night, sandbox=sandbox)]
+        )
+
+    async def planned(self, host: str, *, night: str, since: Epoch) -> int:
+        def count(reader: Reader) -> int:
+            return int(reader.execute(_NIGHTLY.planned_removals, host=host, night=night, since=since).fetchone()[0])
+
+        return await self._database.read(count)
+
     async def last_good(self, *, night: str, sandbox: str) -> Epoch | None:
         def find(reader: Reader) -> Epoch | None:
-            at: Epoch | None = reader.execute(_NIGHTLY.last_good, night=night, sandbox=sandbox).fetchone()[0]
-            return at
+            row = reader.execute(_NIGHTLY.last_good, night=night, sandbox=sandbox).fetchone()
+            return None if row is None else Epoch(row[0])
 
         return await self._database.read(find)
 
@@ -85,9 +96,9 @@ class SqliteNightly:
 
         return await self._database.read(find)
 
-    async def newest_taken(self, *, night: str, sandbox: str) -> str | None:
+    async def newest_taken(self, *, night: str, sandbox: str, now: Epoch) -> str | None:
         def find(reader: Reader) -> str | None:
-            row = reader.execute(_NIGHTLY.newest_taken, night=night, sandbox=sandbox).fetchone()
+            row = reader.execute(_NIGHTLY.newest_taken, night=night, sandbox=sandbox, now=now).fetchone()
             return None if row is None else str(row[0])
 
         return await self._database.read(find)
@@ -106,9 +117,9 @@ class SqliteNightly:
     async def notice_sent(self, notice: Notice, *, at: Epoch) -> None:
         await self._execute(_NIGHTLY.notice_sent, event="notice_sent", key=notice.key, night=notice.night, at=at)
 
-    async def notice_failed(self, notice: Notice, *, next_at: Epoch) -> None:
+    async def notice_failed(self, notice: Notice, *, had: str, next_at: Epoch) -> None:
         which = {"key": notice.key, "night": notice.night}
-        await self._execute(_NIGHTLY.notice_failed, event="notice_failed", **which, next_at=next_at)
+        await self._execute(_NIGHTLY.notice_failed, event="notice_failed", **which, had=had, next_at=next_at)
 
     async def _execute(self, sql: str, *, event: str = "", **values: object) -> None:
         def execute(transaction: Transaction) -> None:

@@ -74,8 +74,9 @@ SELECT * FROM job WHERE account = :account AND client = :client AND host = :host
 ORDER BY created_at DESC, id DESC LIMIT 1;
 
 -- name: newest_nightly
--- The newest job of a client that a night made and that was confirmed.
+-- The newest job of a client that a night made and that was confirmed, without those of a clock that was ahead.
 SELECT * FROM job WHERE night = :night AND client = :client AND host = :host AND confirmed_by != '' AND state != 'storing'
+    AND created_at <= :now + 86400
 ORDER BY created_at DESC, id DESC LIMIT 1;
 
 -- name: start_job

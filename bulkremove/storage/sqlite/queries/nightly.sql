@@ -20,7 +20,17 @@ ORDER BY id DESC LIMIT 1;
 
 -- name: last_good
 -- When the last successful run of a night ended, for Zoho or for a sandbox.
-SELECT max(ended_at) FROM nightly_run WHERE good = 1 AND night = :night AND sandbox = :sandbox;
+SELECT ended_at FROM nightly_run WHERE good = 1 AND night = :night AND sandbox = :sandbox ORDER BY id DESC LIMIT 1;
+
+-- name: killed_runs
+-- When the runs of a night began that have not ended, since the last one that has; the oldest first.
+SELECT started_at FROM nightly_run WHERE night = :night AND sandbox = :sandbox AND id > coalesce(
+    (SELECT max(id) FROM nightly_run WHERE night = :night AND sandbox = :sandbox AND ended_at IS NOT NULL), 0) ORDER BY id;
+
+-- name: planned_removals
+-- How many removals the jobs have that a night made since a time, without those that wait for an approval.
+SELECT count(*) FROM job JOIN row ON row.job = job.id WHERE night = :night AND host = :host AND created_at >= :since
+    AND confirmed_by != '' AND job.state != 'storing' AND row.state NOT IN ('duplicate', 'invalid', 'done_before');
 
 -- name: recent_sizes
 -- How many learners a client's jobs of each of the last runs of a night have removed, the newest first, without none.
@@ -42,7 +52,8 @@ WHERE digest = :digest AND night = :night AND sandbox = :sandbox;
 
 -- name: newest_taken
 -- The content that a night has taken last.
-SELECT digest FROM taken WHERE night = :night AND sandbox = :sandbox ORDER BY taken_at DESC LIMIT 1;
+SELECT digest FROM taken WHERE night = :night AND sandbox = :sandbox
+    AND taken_at <= :now + 86400 ORDER BY taken_at DESC LIMIT 1;
 
 -- name: take
 -- Record that a content is taken; clear the result if it was taken before.
@@ -62,7 +73,7 @@ VALUES (:key, :night, :at, :subject, :body, :attachment, :at) ON CONFLICT DO NOT
 
 -- name: due_notices
 -- The unsent notices of a night that are due, the oldest first; also those that a clock that was wrong has put off for days.
-SELECT key, subject, body, attachment, at, night, tries FROM notice
+SELECT key, subject, body, attachment, at, night, tries, had FROM notice
 WHERE night = :night AND sent_at IS NULL AND (next_at <= :now OR next_at > :now + 86400) ORDER BY at, key;
 
 -- name: count_waiting
@@ -74,8 +85,8 @@ SELECT night, count(*) FROM notice WHERE sent_at IS NULL GROUP BY night;
 UPDATE notice SET sent_at = :at WHERE key = :key AND night = :night;
 
 -- name: notice_failed
--- Record that a notice could not be sent, and when it is due again.
-UPDATE notice SET tries = tries + 1, next_at = :next_at WHERE key = :key AND night = :night;
+-- Record that a notice could not be sent to all addresses, which of them have it, and when it is due again.
+UPDATE notice SET tries = tries + 1, had = :had, next_at = :next_at WHERE key = :key AND night = :night;
 
 -- name: delete_waiting_notices
 -- Delete unsent notices of a restored copy: they may have been sent since it was made, or may no longer be true.

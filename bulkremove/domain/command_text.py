@@ -1,0 +1,32 @@
+"""Commands that messages name, such as `bulkremove resume JOB`: made to reach the same installation when copied."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+
+_TO_A_SANDBOX = re.compile(r"`bulkremove ((?:nightly|preview|resume|retry|run|serve|worker)\b[^`]*)`")
+"""Commands that take the options of a bundled sandbox."""
+
+
+def arguments(options: Mapping[str, object]) -> Iterator[str]:
+    """Options as command-line arguments; one that is None or False was not given, a tuple was given several times."""
+    for name, given in options.items():
+        for value in given if isinstance(given, tuple) else (given,):
+            if value is not None and value is not False:
+                yield f"--{name.replace('_', '-')}"
+                if value is not True:
+                    yield str(value)
+
+
+def located(text: str, location: Mapping[str, object], sandbox: Mapping[str, object] | None = None) -> str:
+    """The text with these options in all commands that it names between backticks.
+
+    ``location``: the options that lead to the installation; ``sandbox``: those of a bundled sandbox, for the commands
+    that take them.
+    """
+    options = shlex.join(arguments(sandbox or {}))
+    if options:
+        text = _TO_A_SANDBOX.sub(lambda match: f"`bulkremove {match[1]} {options}`", text)
+    return text.replace("`bulkremove ", f"`{shlex.join(['bulkremove', *arguments(location)])} ")
