@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import closing
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from bulkremove.app import App, SandboxOptions
-from bulkremove.app.daily_cap import removals_today
+from bulkremove.app.daily_cap import removals_today, today
 from bulkremove.config import Settings
+from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import EndReason, FrontEnd, Job
 from bulkremove.domain.row import Status
 from bulkremove.engine.progress import Stop
+from bulkremove.platform import local_time
+from bulkremove.platform.local_time import day_begin
 from bulkremove.reading.options import ReadOptions
 from tests.application_fixtures import LateClock, run, stored
 from tests.cli_fixtures import crowd
@@ -51,6 +58,38 @@ async def test_a_resumed_job_waits_while_others_have_used_the_cap_of_the_day(tmp
             assert 8 == (await app.jobs.tally(job)).open
             clock.ahead = 2 * DAY
             assert 8 == (await run(app, job, rows_reviewed=8)).tally[Status.REMOVED]
+
+
+def test_every_process_of_the_machine_has_the_same_day_whatever_its_tz(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begins = set()
+    try:
+        with closing(application(tmp_path, LateClock(600.0), 10)) as app:
+            for zone in ("UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago", "Asia/Kolkata", "nonsense"):
+                monkeypatch.setenv("TZ", zone)
+                time.tzset()
+                begins.add(today(replace(app.context, counted_from=Epoch(0.0))))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert 1 == len(begins)
+
+
+@pytest.mark.parametrize(
+    ("zone", "at", "begin"),
+    [
+        ("Europe/Berlin", "2026-03-29T12:00+02:00", "2026-03-29T00:00+01:00"),
+        ("Europe/Berlin", "2026-03-29T23:59+02:00", "2026-03-29T00:00+01:00"),
+        ("Asia/Kolkata", "2026-03-29T00:00+05:30", "2026-03-29T00:00+05:30"),
+        ("UTC", "2026-03-29T23:59+00:00", "2026-03-29T00:00+00:00"),
+    ],
+)
+def test_a_day_begins_at_midnight_of_the_machines_zone(
+    zone: str, at: str, begin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_time, "machine_zone", lambda: ZoneInfo(zone))
+    assert datetime.fromisoformat(begin).timestamp() == day_begin(Epoch(datetime.fromisoformat(at).timestamp()))
 
 
 async def test_the_rows_of_the_resumed_job_count_once(tmp_path: Path) -> None:

@@ -77,6 +77,25 @@ async def test_a_program_posts_a_file_confirms_its_hash_and_takes_the_report(tmp
         assert [job] == [one["job"] for one in (await program.get("/jobs")).json["jobs"]]  # type: ignore[attr-defined] # a list
 
 
+async def test_the_hash_of_a_plan_is_consent_once_also_for_a_new_upload_of_the_same_file(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 3)
+    async with running_site(tmp_path / "home", world=world) as one, one.visitor(known=False) as visitor:
+        program = Program(visitor, await one.program(Role.APPROVER))
+        plan = (await program.post("/plans?name=leavers.csv", triples(3))).json
+        first = await program.post(f"/plans/{plan['id']}/confirm", {"plan_hash": plan["plan_hash"]})
+        assert 201 == first.status, first.text
+        await ended(program, str(first.json["job"]))
+        new = (await program.post("/plans?name=leavers.csv", triples(3))).json
+        assert plan["plan_hash"] == new["plan_hash"]
+        refused = await program.post(f"/plans/{new['id']}/confirm", {"plan_hash": plan["plan_hash"]})
+        assert 409 == refused.status, refused.text
+        assert f"confirmed before, as job {first.json['job']}" in refused.text
+        assert "removals = 3" in refused.text
+        assert "--plan" not in refused.text
+        meant = await program.post(f"/plans/{new['id']}/confirm", {"plan_hash": plan["plan_hash"], "removals": 3})
+        assert 201 == meant.status, meant.text
+
+
 async def test_a_job_is_paused_resumed_and_cancelled_by_a_program(tmp_path: Path) -> None:
     world, _ = crowd(tmp_path, 200)
     async with running_site(tmp_path / "home", world=world, speed=20.0) as one, one.visitor(known=False) as visitor:

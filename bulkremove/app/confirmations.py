@@ -89,7 +89,7 @@ class Confirmations:
                     raise ConsentMissing(
                         f"This Idempotency-Key was used for job {known.id} just now. Nothing more was sent."
                     )
-                if front_end is FrontEnd.COMMAND and consent.by_hash_alone:
+                if consent.by_hash_alone:
                     await self._check_never_run(preview.plan)
                 prepared = ", ".join(prepared_by)
                 job = await self._new_job(
@@ -159,6 +159,8 @@ class Confirmations:
             raise ConsentMissing(
                 f"This very plan was confirmed before, as job {same.id} ({same.state.value}). Nothing was sent.",
                 hint=f"Look at `bulkremove show {same.id}`. To remove the same learners once more, leave --plan out.",
+                page_hint="Look at that job. To remove the same learners once more, a program sends their number too: "
+                f"removals = {plan.removals}.",
             )
 
     async def _check_unclaimed(self, preview: Preview) -> None:

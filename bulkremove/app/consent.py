@@ -41,7 +41,7 @@ class Consent:
 def over_a_cap(plan: Plan, settings: Settings, *, today: int, lost: int = 0) -> ConsentMissing | None:
     """The error for a plan over a cap of the settings; None for a plan within all caps.
 
-    ``today``: removals of the account that were sent, or confirmed, on this local calendar day. The cap holds for a
+    ``today``: removals of the account that were sent, or confirmed, on this calendar day. The cap holds for a
     day, since many small files remove as many people as a large one. ``lost``: how many of them may have been removed,
     and a restored journal can't tell.
     """

@@ -1,25 +1,21 @@
-"""The cap on removals of a local calendar day: what counts for today, and whether a job may go on under it."""
+"""The cap on removals of a calendar day: what counts for today, and whether a job may go on under it."""
 
 from __future__ import annotations
-
-from datetime import datetime, time
 
 from bulkremove.app.context import Context
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import Job, JobState
-from bulkremove.platform.local_time import local
+from bulkremove.platform.local_time import day_begin
 
 
 def today(context: Context) -> Epoch:
-    """When this local calendar day began, or later: a bundled sandbox has removed nobody before its start."""
-    day = local(context.clock.wall()).date()
-    midnight = Epoch(datetime.combine(day, time()).timestamp())  # local time of that very night: the clock may change
-    return max(midnight, context.counted_from)
+    """When this machine's calendar day began, or later: a bundled sandbox has removed nobody before its start."""
+    return max(day_begin(context.clock.wall()), context.counted_from)
 
 
 async def removals_today(context: Context, client: str, host: str, *, starting: str = "") -> int:
-    """How many removals of this local calendar day were sent, or confirmed and are still to be sent.
+    """How many removals of this calendar day were sent, or confirmed and are still to be sent.
 
     Those that a journal may have lost that was accepted today count as well. ``starting``: a job whose rows left count,
     once, whatever its state.

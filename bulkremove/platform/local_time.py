@@ -1,12 +1,32 @@
-"""Local time, for display only; everything that is stored or compared is in epoch seconds."""
+"""Local time: for display in the zone of the process, and the calendar day, on which all processes must agree."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, tzinfo
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from bulkremove.domain.clock import Epoch
 
+_MACHINE_ZONE = Path("/etc/localtime")
+
 
 def local(at: Epoch) -> datetime:
-    """The time as a datetime in this machine's time zone."""
+    """The time as a datetime in the time zone of this process, for display only."""
     return datetime.fromtimestamp(at, UTC).astimezone()
+
+
+def machine_zone() -> tzinfo:
+    """The time zone of this machine, whatever TZ says: cron, systemd and a shell may each have another one."""
+    try:
+        with _MACHINE_ZONE.open("rb") as file:
+            return ZoneInfo.from_file(file)
+    except (OSError, ValueError):
+        return UTC
+
+
+def day_begin(at: Epoch) -> Epoch:
+    """When the calendar day of a time began in the machine's zone."""
+    zone = machine_zone()
+    day = datetime.fromtimestamp(at, zone).date()
+    return Epoch(datetime.combine(day, time(), zone).timestamp())
