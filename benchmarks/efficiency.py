@@ -70,7 +70,7 @@ async def ours(
     quota = Quota()
     storage = SqliteStorage(home, clock)
     rows = (PlannedRow(Row(i + 2, ("1", "2", str(i))), Removal("1", "2", str(i)), None) for i in range(count))
-    job = Job("job", "a", "h", "f", "", None, ("c", "b", "l"), Roles(0, 1, 2), "h", JobState.READY)
+    job = Job("job", "a", "h", "f", "", None, ("c", "b", "l"), Roles(0, 1, 2), "h", JobState.RUNNING)
     await storage.jobs.create(job, rows)
     positions = list(range(count - 1, -1, -1))
     attempts = defaultdict[int, list[Attempt]](list)

@@ -167,7 +167,7 @@ async def _many_jobs(home: Path) -> list[dict[str, object]]:
 
 def _job(name: str, at: Epoch = Epoch(1.0)) -> Job:
     header = ("course", "batch", "learner", "note")
-    return Job(name, "a", "h", "f", "", None, header, Roles(0, 1, 2), "hash", JobState.READY, created_at=at)
+    return Job(name, "a", "h", "f", "", None, header, Roles(0, 1, 2), "hash", JobState.RUNNING, created_at=at)
 
 
 def _rows(count: int) -> list[PlannedRow]:

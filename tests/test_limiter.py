@@ -61,7 +61,7 @@ class Account:
     async def prepare(self) -> None:
         removals = [Removal("1", "2", str(i)) for i in range(self.rows)]
         rows = [PlannedRow(Row(i + 2, ("1", "2", str(i))), removal, None) for i, removal in enumerate(removals)]
-        job = Job("job", "a", "h", "f", "", None, ("c", "b", "l"), Roles(0, 1, 2), "x", JobState.READY)
+        job = Job("job", "a", "h", "f", "", None, ("c", "b", "l"), Roles(0, 1, 2), "x", JobState.RUNNING)
         await self.storage.jobs.create(job, rows)
 
     def reopen(self) -> None:

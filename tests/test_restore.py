@@ -43,7 +43,11 @@ def opened(home: Path) -> SqliteStorage:
 
 
 async def accept(storage: SqliteStorage, slots: int = 1, if_unknown: LostCalls = LostCalls(0, 0)) -> None:  # noqa: B008 - it is frozen
-    await storage.restore.accept(ACT, keys=[], slots=slots, held_seconds=100.0, why="Put back.", if_unknown=if_unknown)
+    losses = await storage.restore.check()
+    assert losses is not None
+    await storage.restore.accept(
+        losses, ACT, keys=[], slots=slots, held_seconds=100.0, why="Put back.", if_unknown=if_unknown
+    )
 
 
 RULE = Rule(allowed=9)
@@ -137,6 +141,7 @@ async def test_a_backup_that_is_put_back_a_second_time_keeps_the_rows_that_were_
     for _ in range(2):
         await storage.restore.put_back(tmp_path / "copy.db")
         await accept(storage)
+        await storage.jobs.start("job")
         await taken(storage, (await rows(storage))[0], RULE)
     assert Tally({Status.UNKNOWN: 3}, 2) == await storage.rows.tally("job")
     storage.close()
@@ -192,6 +197,52 @@ async def test_what_waits_to_be_sent_while_a_copy_is_put_back_and_accepted_is_no
     await other.rate_limit.ledger("ledger")
     sender.close()
     other.close()
+
+
+async def test_a_run_that_stood_still_while_a_copy_was_accepted_sends_nothing_more_of_its_job(tmp_path: Path) -> None:
+    """Accepting it has paused the job, and a person was told that it waits."""
+    sender, other = await started(tmp_path / "home"), opened(tmp_path / "home")
+    left = await rows(sender)
+    await other.backup(tmp_path / "copy.db")
+    await other.restore.put_back(tmp_path / "copy.db")
+    await accept(other)
+    with pytest.raises(JournalFailed, match="does not run any more"):
+        await sender.attempts.take(left[-1], RULE)
+    assert JobState.PAUSED == (await other.jobs.get("job")).state
+    sender.close()
+    other.close()
+
+
+async def test_a_journal_is_accepted_once_and_only_as_it_was_shown(tmp_path: Path) -> None:
+    """A second terminal may ask for as long as it likes, while the job runs again or another backup is put back."""
+    storage = await started(tmp_path / "home")
+    await storage.backup(tmp_path / "copy.db")
+    await storage.restore.put_back(tmp_path / "copy.db")
+    shown = await storage.restore.check()
+    assert shown is not None
+    later_options = {"keys": [], "slots": 1, "held_seconds": 1.0, "why": "Late.", "if_unknown": LostCalls(0, 0)}
+    await accept(storage)
+    await storage.jobs.start("job")
+    with pytest.raises(JournalFailed, match="has changed since"):
+        await storage.restore.accept(shown, ACT, **later_options)  # type: ignore[arg-type] # the types of a dict are one
+    assert JobState.RUNNING == (await storage.jobs.get("job")).state
+    await taken(storage, (await rows(storage))[0], RULE)
+    await storage.restore.put_back(tmp_path / "copy.db")
+    with pytest.raises(JournalFailed, match="has changed since"):
+        await storage.restore.accept(shown, ACT, **later_options)  # type: ignore[arg-type] # the types of a dict are one
+    assert await storage.restore.check() is not None
+    storage.close()
+
+
+async def test_the_record_of_a_restore_hides_no_call_that_was_lost(tmp_path: Path) -> None:
+    storage = await started(tmp_path / "home")
+    await storage.backup(tmp_path / "copy.db")
+    await taken(storage, (await rows(storage))[-1], RULE)
+    await storage.restore.put_back(tmp_path / "copy.db", ACT)
+    losses = await storage.restore.check()
+    assert losses is not None
+    assert (1, LostCalls(0, 1)) == (losses.changes, losses.calls)
+    storage.close()
 
 
 def test_the_mark_of_a_journal_that_was_replaced_is_not_raised_by_what_the_old_one_had_committed(

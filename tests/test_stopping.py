@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -91,15 +93,21 @@ async def test_a_process_that_stands_still_is_named_with_what_to_do(tmp_path: Pa
             app.close()
 
 
-def test_a_run_is_reached_whatever_state_was_written_beside_it(tmp_path: Path) -> None:
-    with running(tmp_path) as (bulkremove, process, _):
+async def test_a_run_is_reached_whatever_state_was_written_beside_it(tmp_path: Path) -> None:
+    with running(tmp_path) as (bulkremove, process, job):
+        os.kill(process.pid, signal.SIGSTOP)  # it would see that by itself, and end
         held = "UPDATE job SET state = 'held', reason = 'Look at it.'"
-        change = ("import sqlite3, sys", "with sqlite3.connect(sys.argv[1]) as db: db.execute(sys.argv[2])")
-        subprocess.run(
-            [sys.executable, "-c", "\n".join(change), str(bulkremove.home / "journal.db"), held], check=True, timeout=60
-        )
-        done = bulkremove("stop")
-        assert (0, False) == (done.returncode, "Nothing is running" in done.stdout), done.stderr
+        with closing(sqlite3.connect(bulkremove.home / "journal.db", isolation_level=None)) as journal:
+            journal.execute(held)
+        stop = bulkremove.start("stop")
+        app = application({**bulkremove.env, "BULKREMOVE_HOME": str(bulkremove.home)})
+        while await app.context.storage.claims.stop_request(job) is None:
+            assert stop.poll() is None, stop.communicate()
+            await asyncio.sleep(0.01)
+        app.close()
+        os.kill(process.pid, signal.SIGCONT)
+        stdout, stderr = stop.communicate(timeout=60)
+        assert (0, False) == (stop.returncode, "Nothing is running" in stdout), stderr
         process.communicate(timeout=60)
         assert removals(tmp_path) < ROWS
 

@@ -88,7 +88,7 @@ def planned(count: int = 1, *, learner: str | None = None) -> list[PlannedRow]:
     ]
 
 
-def job(name: str = "job", state: JobState = JobState.READY, at: float = 1.0) -> Job:
+def job(name: str = "job", state: JobState = JobState.RUNNING, at: float = 1.0) -> Job:
     return Job(name, "a", "h", "f", "", None, ("c", "b", "l", "n"), Roles(0, 1, 2), "hash", state, created_at=Epoch(at))
 
 
@@ -774,8 +774,10 @@ async def test_a_restore_is_noticed_by_a_process_that_had_the_journal_open(tmp_p
         restored = await process.restore.check()
         assert restored is not None
         assert ({"job": 1}, ["job"]) == (restored.rows, restored.unfinished)
+    losses = await idle.restore.check()
+    assert losses is not None
     await idle.restore.accept(
-        ACT, keys=["new"], slots=2, held_seconds=100.0, why="Restored.", if_unknown=LostCalls(0, 0)
+        losses, ACT, keys=["new"], slots=2, held_seconds=100.0, why="Restored.", if_unknown=LostCalls(0, 0)
     )
     assert ["1", "2"] == [row.removal.learner for row in await rows(other)]
     assert (2, 1) == await calls(other, "new")
@@ -795,7 +797,9 @@ async def test_an_accepted_restore_leaves_jobs_alone_that_were_over(tmp_path: Pa
     restored = await storage.restore.check()
     assert restored is not None
     assert {} == restored.rows
-    await storage.restore.accept(ACT, keys=[], slots=1, held_seconds=1.0, why="Restored.", if_unknown=LostCalls(0, 0))
+    await storage.restore.accept(
+        restored, ACT, keys=[], slots=1, held_seconds=1.0, why="Restored.", if_unknown=LostCalls(0, 0)
+    )
     assert Tally({Status.UNKNOWN: 1, Status.NOT_SENT: 2}) == await storage.rows.tally("job")
     storage.close()
 
@@ -816,7 +820,11 @@ async def test_a_mark_that_can_not_be_read_stops_all_writes_until_a_person_has_l
         mark.write_text(damage)
         with pytest.raises(JournalFailed, match=r"journal\.mark.* is damaged"):
             await storage.audit.append(ACT)
-    await storage.restore.accept(ACT, keys=[], slots=1, held_seconds=1.0, why="Restored.", if_unknown=LostCalls(0, 0))
+    losses = await storage.restore.check()
+    assert losses is not None
+    await storage.restore.accept(
+        losses, ACT, keys=[], slots=1, held_seconds=1.0, why="Restored.", if_unknown=LostCalls(0, 0)
+    )
     await storage.audit.append(ACT)
     assert 3 == (await storage.audit.verify()).entries
     storage.close()

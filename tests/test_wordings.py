@@ -22,7 +22,6 @@ from bulkremove.domain.permissions import EVERY_ACCOUNT
 from bulkremove.domain.row import Status
 from bulkremove.domain.wording import Wording, is_acceptable
 from bulkremove.reading.options import ReadOptions
-from bulkremove.storage.interface.restore import LostCalls
 from bulkremove.zoho import response_body, response_parser
 from bulkremove.zoho.response_kind import ResponseKind
 from tests.application_fixtures import run, stored
@@ -296,8 +295,13 @@ async def test_a_restored_journal_accepts_nothing_and_a_forgotten_learner_is_no_
         assert [] == await app.retention.forget(await app.retention.find_learner(learner(0)), by="kim")
         assert [] == await app.wordings.offered(job)
         assert [WORDING] == [one.wording for one in await app.wordings.all()], "it is about nobody"
-        lost = LostCalls(0, 0)
-        await app.context.storage.restore.accept(keys=[], slots=1, held_seconds=0.0, why="x", if_unknown=lost)
+        await app.backups.make(tmp_path / "backup.zip", by="kim")
+        await app.backups.put_back(
+            tmp_path / "backup.zip", await app.backups.inspect(tmp_path / "backup.zip"), by="kim"
+        )
+        losses = await app.backups.restored()
+        assert losses is not None
+        await app.backups.accept(losses, by="kim")
         assert [] == await app.wordings.all()
 
 

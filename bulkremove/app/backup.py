@@ -101,6 +101,7 @@ class Backups:
 
         The calls made since then are not known, so the account's slots are held as if all had been taken just now, and
         the cap of the day and the daily limit count as many as there may have been: all, where nothing tells.
+        ``restored``: what a person was shown; raises JournalFailed when another journal is in place by now.
         """
         settings, clock = self._context.settings, self._context.clock
         quota = settings.quota
@@ -109,6 +110,7 @@ class Backups:
         details = {"lost": restored.changes, "rows": sum(restored.rows.values()), "jobs": len(restored.jobs)}
         entry = Act(by, "restore_accepted", details, clock.wall())
         await self._storage.restore.accept(
+            restored,
             entry,
             keys=self._accounts.ledger_keys(),
             slots=quota.calls,

@@ -138,7 +138,8 @@ class AttemptStore(Protocol):
     async def take(self, pending_row: PendingRow, rule: SlotRule[R]) -> Permit | DoneElsewhere | R:
         """Take a slot and write the attempt, or return why not, or the rule's refusal, and write neither.
 
-        If the caller is cancelled meanwhile, neither is left.
+        If the caller is cancelled meanwhile, neither is left. Raises JournalFailed for a job that does not run: another
+        process may have accepted a restored journal, which pauses it.
         """
         ...
 

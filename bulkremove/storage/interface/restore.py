@@ -54,6 +54,7 @@ class RestoreStore(Protocol):
 
     async def accept(
         self,
+        losses: RestoreLosses,
         *records: Record,
         keys: Collection[str],
         slots: int,
@@ -67,7 +68,8 @@ class RestoreStore(Protocol):
         meanwhile is not known. A new generation of the storage begins, unsent notices are deleted, and accepted
         wordings withdrawn. In each ledger of ``keys``, and in each that the copy or the storage remembers, ``slots``
         slots are taken for ``held_seconds``: the calls made meanwhile are not known. What was lost counts for the cap
-        of the day and the daily limit; ``if_unknown``: as how much, where that is not known.
+        of the day and the daily limit; ``if_unknown``: as how much, where that is not known. ``losses``: what a person
+        was shown; raises JournalFailed, and changes nothing, when that is not what was lost by now.
         """
         ...
 

@@ -76,6 +76,12 @@ class SqliteAttempts:
         )
 
     def _take(self, transaction: Transaction, pending_row: PendingRow, rule: SlotRule[R]) -> Permit | DoneElsewhere | R:
+        if transaction.execute(_JOBS.is_running, job=pending_row.job).fetchone() is None:
+            raise JournalFailed(
+                f"Job {pending_row.job} does not run any more: something else has ended it, or the journal was "
+                "restored from a copy meanwhile. Nothing more was sent.",
+                hint=f"`bulkremove show {pending_row.job}` says where it stands.",
+            )
         removal = pending_row.removal
         ids = {"course": removal.course, "batch": removal.batch, "learner": removal.learner}
         settled = transaction.execute(_ROWS.settled_elsewhere, job=pending_row.job, **ids).fetchone()

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from bulkremove.domain.clock import Clock, Epoch, later
+from bulkremove.domain.errors import JournalFailed
 from bulkremove.domain.job import EndReason
 from bulkremove.storage.interface.records import JobEvent, Record
 from bulkremove.storage.interface.restore import LostCalls, RestoreLosses
@@ -33,32 +34,20 @@ class SqliteRestore:
 
     async def check(self) -> RestoreLosses | None:
         mark = self._database.mark.read_or_nothing()
-
-        def look(reader: Reader) -> RestoreLosses | None:
-            identity = identity_of(reader.connection)
-            if identity.difference(mark) is None:
-                return None
-            reached = _reached(reader, mark)
-            rows = {
-                job: reader.execute(_ROWS.count_open_up_to, job=job, position=position).fetchone()[0]
-                for job, position in reached.items()
-            }
-            changes = max(0, mark.changes - identity.changes) if mark.knows(identity.id) else None
-            return RestoreLosses(
-                changes,
-                _lost_calls(reader, mark),
-                {job: count for job, count in rows.items() if count},
-                [*reached],
-                _lost_jobs(reader, mark),
-            )
-
-        return await self._database.read_long(lambda: self._database.read_now(look))
+        return await self._database.read_long(lambda: self._database.read_now(lambda reader: _losses(reader, mark)))
 
     async def put_back(self, copy: Path, *records: Record) -> None:
-        await self._database.restore(copy, lambda transaction: write_records(transaction, records))
+        def write(transaction: Transaction) -> None:
+            (changes,) = transaction.execute(_AUDIT.get_counter, name="changes").fetchone()
+            write_records(transaction, records)
+            # Else each record would stand for one of those that were lost.
+            transaction.execute(_AUDIT.set_counter, name="changes", value=changes)
+
+        await self._database.restore(copy, write)
 
     async def accept(
         self,
+        losses: RestoreLosses,
         *records: Record,
         keys: Collection[str],
         slots: int,
@@ -66,9 +55,14 @@ class SqliteRestore:
         why: str,
         if_unknown: LostCalls,
     ) -> None:
-        mark = self._database.mark.read_or_nothing()
-
         def accept(transaction: Transaction) -> None:
+            mark = self._database.mark.read_or_nothing()
+            if _losses(transaction, mark) != losses:
+                raise JournalFailed(
+                    "The journal has changed since what it has lost was shown: somebody else has accepted it, or put "
+                    "another one in its place. Nothing was changed.",
+                    hint="Run `bulkremove journal accept-restore` again.",
+                )
             at, now = self._clock.wall(), self._clock.monotonic()
             lost = _lost_calls(transaction, mark) or if_unknown
             transaction.execute(_LIMIT.count_lost_calls, at=at, removals=lost.removals, calls=lost.calls)
@@ -99,6 +93,26 @@ class SqliteRestore:
         return await self._database.read(
             lambda reader: int(reader.execute(_LIMIT.get_lost_calls, since=since).fetchone()[1])
         )
+
+
+def _losses(reader: Reader, mark: Mark) -> RestoreLosses | None:
+    """What was lost; None when this is the journal that was used last."""
+    identity = identity_of(reader.connection)
+    if identity.difference(mark) is None:
+        return None
+    reached = _reached(reader, mark)
+    rows = {
+        job: reader.execute(_ROWS.count_open_up_to, job=job, position=position).fetchone()[0]
+        for job, position in reached.items()
+    }
+    changes = max(0, mark.changes - identity.changes) if mark.knows(identity.id) else None
+    return RestoreLosses(
+        changes,
+        _lost_calls(reader, mark),
+        {job: count for job, count in rows.items() if count},
+        [*reached],
+        _lost_jobs(reader, mark),
+    )
 
 
 def _lost_jobs(reader: Reader, mark: Mark) -> list[str]:

@@ -31,6 +31,10 @@ UPDATE counter SET value = value + 1 WHERE name = 'audit_entries';
 -- The value of a counter.
 SELECT value FROM counter WHERE name = :name;
 
+-- name: set_counter
+-- Set a counter.
+UPDATE counter SET value = :value WHERE name = :name;
+
 -- name: set_changes
 -- Raise the counter of a restored journal to that of the lost one.
 UPDATE counter SET value = max(value, :changes) WHERE name = 'changes';

@@ -113,6 +113,10 @@ WHERE id = :job AND state = 'held';
 UPDATE job SET state = 'held', reason = :reason, reason_code = '', due_at = NULL, auto_resumable = 0, driven_at = :at
 WHERE id = :job AND state IN ('ready', 'running', 'paused', 'held');
 
+-- name: is_running
+-- Whether rows of a job may be sent.
+SELECT 1 FROM job WHERE id = :job AND state = 'running';
+
 -- name: list_unfinished
 -- The jobs that are not over.
 SELECT id, created_at FROM job WHERE state IN ('ready', 'running', 'paused', 'held') ORDER BY created_at, id;
