@@ -29,7 +29,7 @@ check: .venv/ready  ## format, lint, types, layers, dependencies, tests
 	$(TESTS)
 
 prove: .venv/ready  ## the proofs of docs/reliability.md in full: about an hour on two processors; the table is kept as build/prove.md
-	$(TESTS) tests/proofs --deep --timeout 7200
+	$(TESTS) tests/proofs --deep --timeout 7200 -vv
 
 bare-debian:  ## `make run` and `make test` on a bare Debian, made and removed again; as root: make bare-debian RELEASE=trixie
 	tests/bare_debian.sh $(RELEASE)
