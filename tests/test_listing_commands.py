@@ -46,6 +46,7 @@ def test_courses_and_batches_are_found_by_name(program: Bulkremove) -> None:
 def test_a_roster_is_a_file_that_removes_exactly_these_learners(program: Bulkremove, tmp_path: Path, name: str) -> None:
     written = program("roster", "478346000019501003", "-o", str(tmp_path / name), *IN_SANDBOX)
     assert (0, True) == (written.returncode, "24 learners of 2 batches" in written.stdout), written.stderr
+    assert "roster" in program("audit").stdout
     done = program("run", str(tmp_path / name), *IN_SANDBOX, "--yes", "--json")
     assert 0 == done.returncode, done.stderr
     report = next(tmp_path.glob("*-report.csv"))
