@@ -110,3 +110,14 @@ def test_the_fields_of_an_account_s_answers_are_told_by_doctor(program: Bulkremo
         assert "example.com" not in told.stdout
         as_json = json.loads(program("doctor", "--read", COURSE, "1", "--json").stdout)
         assert [True, True, False, False] == [one["usable"] for one in as_json["reads"]]
+
+
+@pytest.mark.parametrize(("scope", "told"), [("ZOHOPEOPLE.training.DELETE", True), ("ZOHOPEOPLE.training.ALL", False)])
+def test_login_says_what_more_a_scope_would_give(tmp_path: Path, scope: str, told: bool) -> None:
+    path = world(tmp_path, scope=scope)
+    path.write_text(path.read_text().replace('"client": {', '"client": {"grant_codes": ["g"], '))
+    with sandbox(path, tmp_path / "log.jsonl") as variables:
+        addresses = {name: value for name, value in variables.items() if name.endswith("_URL")}
+        done = Bulkremove(tmp_path / "home", environment(**addresses))("login", stdin="us\nAcme\nsandbox\ns\ng\n")
+    assert (0, told) == (done.returncode, "find, roster and --match need the scope" in done.stdout), done.stderr
+    assert "WARNING" not in done.stdout
