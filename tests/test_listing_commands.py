@@ -46,6 +46,7 @@ def test_courses_and_batches_are_found_by_name(program: Bulkremove) -> None:
 def test_a_roster_is_a_file_that_removes_exactly_these_learners(program: Bulkremove, tmp_path: Path, name: str) -> None:
     written = program("roster", "478346000019501003", "-o", str(tmp_path / name), *IN_SANDBOX)
     assert (0, True) == (written.returncode, "24 learners of 2 batches" in written.stdout), written.stderr
+    assert "roster" in program("audit").stdout
     done = program("run", str(tmp_path / name), *IN_SANDBOX, "--yes", "--json")
     assert 0 == done.returncode, done.stderr
     report = next(tmp_path.glob("*-report.csv"))
@@ -109,3 +110,14 @@ def test_the_fields_of_an_account_s_answers_are_told_by_doctor(program: Bulkremo
         assert "example.com" not in told.stdout
         as_json = json.loads(program("doctor", "--read", COURSE, "1", "--json").stdout)
         assert [True, True, False, False] == [one["usable"] for one in as_json["reads"]]
+
+
+@pytest.mark.parametrize(("scope", "told"), [("ZOHOPEOPLE.training.DELETE", True), ("ZOHOPEOPLE.training.ALL", False)])
+def test_login_says_what_more_a_scope_would_give(tmp_path: Path, scope: str, told: bool) -> None:
+    path = world(tmp_path, scope=scope)
+    path.write_text(path.read_text().replace('"client": {', '"client": {"grant_codes": ["g"], '))
+    with sandbox(path, tmp_path / "log.jsonl") as variables:
+        addresses = {name: value for name, value in variables.items() if name.endswith("_URL")}
+        done = Bulkremove(tmp_path / "home", environment(**addresses))("login", stdin="us\nAcme\nsandbox\ns\ng\n")
+    assert (0, told) == (done.returncode, "find, roster and --match need the scope" in done.stdout), done.stderr
+    assert "WARNING" not in done.stdout

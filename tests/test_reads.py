@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +194,28 @@ async def test_the_fields_of_an_account_s_answers_are_shown_without_a_value(tmp_
     assert "no learner ids" in shown[3].problem
     told = str([one.fields for one in shown])
     assert not any(personal in told for personal in ("Learner 0", "example.com", "4783", "E0001"))
+
+
+@pytest.mark.parametrize("limit", ["422", "429", "limit_text_502"])
+async def test_a_limit_that_a_read_meets_locks_the_account_and_the_next_read_is_not_made(
+    tmp_path: Path, limit: str
+) -> None:
+    async with opened(tmp_path, reads=[limit, "ok"]) as lists:
+        for _ in range(2):
+            with pytest.raises(ReadFailed, match="has locked the account"):
+                await lists.courses("")
+    assert 1 == len(journal(tmp_path, "SELECT * FROM read"))
+    ((suspension,),) = journal(tmp_path, "SELECT suspension FROM ledger")
+    assert "locked" == json.loads(suspension)["reason"]
+
+
+@pytest.mark.parametrize(("fault", "held"), [("ok", 61.1), ("reset", 121.1), ("500", 61.1)])
+async def test_a_read_without_an_answer_keeps_its_slot_longer(tmp_path: Path, fault: str, held: float) -> None:
+    async with opened(tmp_path, reads=[fault]) as lists:
+        with suppress(ReadFailed):
+            await lists.courses("nothing")
+    ((seconds,),) = journal(tmp_path, "SELECT free_mono - taken_mono FROM slot LIMIT 1")
+    assert held <= seconds < held + 59.0, "the answer itself takes some"
 
 
 # --- what is kept --------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkremove.domain.attempt import LookupResult, Note, Outcome, PendingRow, Permit
+from bulkremove.domain.attempt import LookupResult, Note, Outcome, PendingRow, Permit, ReadPermit
 from bulkremove.domain.clock import Epoch, Monotonic, later
 from bulkremove.domain.errors import ConsentMissing, JobBusy, JobNotFound, JournalFailed, UserError
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState, Tally
@@ -27,6 +27,7 @@ from bulkremove.storage.interface.attempts import AttemptOutcome, DoneElsewhere,
 from bulkremove.storage.interface.claims import StopAction, StopRequest
 from bulkremove.storage.interface.jobs import JobEnd
 from bulkremove.storage.interface.nightly import LastNight
+from bulkremove.storage.interface.reads import ListingName, ReadOutcome
 from bulkremove.storage.interface.records import Act, IntakeResult, JobEvent, Notice, Record
 from bulkremove.storage.interface.restore import LostCalls
 from bulkremove.storage.interface.users import Token, User, UserCredentials
@@ -485,6 +486,52 @@ async def test_the_day_s_cap_sees_when_the_call_before_it_left(storage: Storage)
     await taken(storage, first)
     assert (None, 1e9 + 1000.0) == await storage.attempts.take(second, Rule(daily=1, allowed=9))
     assert isinstance(await storage.attempts.take(second, Rule(daily=2, allowed=9)), Permit)
+
+
+async def test_a_read_takes_a_slot_and_counts_as_a_call(storage: Storage, clock: Clock) -> None:
+    permit = await storage.reads.take("read-1", "list courses", Rule())
+    assert isinstance(permit, ReadPermit)
+    assert ("read-1", Monotonic(1000.0)) == (permit.key, permit.taken_at)
+    assert (Monotonic(2000.0), None) == await storage.reads.take("read-2", "list courses", Rule())
+    assert [Monotonic(1000.0)] == await storage.rate_limit.send_times("ledger", since=Monotonic(0.0))
+    assert (1, 1) == await calls(storage)
+    change = await storage.reads.close(permit, ReadOutcome("answered", 200), Answered())
+    assert (8, 1) == (change.after.budget, change.result)
+    clock.now = 1100.0
+    assert isinstance(await storage.reads.take("read-3", "list courses", Rule()), ReadPermit)
+    assert (None, 1e9 + 1000.0) == await storage.reads.take("read-4", "list courses", Rule(daily=2, allowed=9))
+
+
+async def test_a_read_that_never_left_leaves_nothing(storage: Storage) -> None:
+    permit = await storage.reads.take("read-1", "list courses", Rule())
+    assert isinstance(permit, ReadPermit)
+    await storage.reads.close(permit, ReadOutcome("never_sent", left=False), Answered())
+    assert (0, 0) == await calls(storage)
+    await storage.jobs.create(job(), planned(1))
+    await taken(storage, (await rows(storage))[0])
+
+
+async def test_old_reads_are_deleted(storage: Storage) -> None:
+    permit = await storage.reads.take("read-1", "list courses", Rule())
+    assert isinstance(permit, ReadPermit)
+    await storage.reads.close(permit, ReadOutcome("answered", 200), Answered())
+    for before, left in ((Epoch(1e9), 1), (Epoch(2e9), 0)):
+        await storage.reads.delete_old(reads_before=before, listings_before=before)
+        assert left == (await calls(storage))[1]
+
+
+async def test_a_listing_is_kept_for_its_client_and_host_until_it_is_too_old(storage: Storage) -> None:
+    name, other = ListingName("client", "host", "courses"), ListingName("another", "host", "courses")
+    await storage.reads.save_listing(name, "[1]", at=Epoch(100.0), since=Epoch(0.0))
+    assert (100.0, "[1]") == await storage.reads.listing(name, since=Epoch(50.0), until=Epoch(200.0))
+    assert None is await storage.reads.listing(other, since=Epoch(50.0), until=Epoch(200.0))
+    assert None is await storage.reads.listing(name, since=Epoch(101.0), until=Epoch(200.0))
+    assert None is await storage.reads.listing(name, since=Epoch(0.0), until=Epoch(99.0)), "from a clock that was ahead"
+    await storage.reads.save_listing(name, "[2]", at=Epoch(110.0), since=Epoch(0.0))
+    await storage.reads.save_listing(other, "[3]", at=Epoch(300.0), since=Epoch(200.0))
+    assert None is await storage.reads.listing(name, since=Epoch(0.0), until=Epoch(999.0)), "deleted by a later one"
+    await storage.reads.delete_old(reads_before=Epoch(0.0), listings_before=Epoch(400.0))
+    assert None is await storage.reads.listing(other, since=Epoch(0.0), until=Epoch(999.0))
 
 
 async def test_a_job_s_first_call_after_a_moment_is_found(storage: Storage) -> None:

@@ -8,7 +8,7 @@ from bulkremove.app.context import Context
 from bulkremove.app.users import Users
 from bulkremove.domain.data_centers import DATA_CENTERS
 from bulkremove.domain.errors import BulkremoveError, SettingsError
-from bulkremove.domain.operation import REMOVE_LEARNER
+from bulkremove.domain.operation import LIST_COURSES, REMOVE_LEARNER
 from bulkremove.zoho.accounts import AccountStore, Credentials, system_keyring, with_data_center
 from bulkremove.zoho.client import open_client
 from bulkremove.zoho.oauth import exchange, is_scope_missing, revoke
@@ -42,6 +42,11 @@ async def log_in(
         sentences.append(
             "WARNING: this grant does not let a learner be removed. Make a new code with the scope "
             f"{REMOVE_LEARNER.scopes[0]} and log in again."
+        )
+    if is_scope_missing(grant.scopes, LIST_COURSES):
+        sentences.append(
+            f"find, roster and --match need the scope {LIST_COURSES.scopes[0]} too, which this grant does not have; "
+            "removals do not need it."
         )
     return sentences
 

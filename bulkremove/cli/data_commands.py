@@ -134,7 +134,7 @@ def accept_restore(screen: Screen, yes: bool) -> None:
     if restored.changes is None:
         screen.warn("The file journal.mark does not say how much was done since the copy was made.")
     else:
-        screen.warn(f"{restored.changes:,} attempts and audit entries made since the copy are lost.")
+        screen.warn(f"{restored.changes:,} calls and audit entries made since the copy are lost.")
     for job, rows in restored.rows.items():
         screen.warn(f"Job {job}: {rows:,} open rows may have been sent since; they become unknown.")
     for job in restored.unfinished:

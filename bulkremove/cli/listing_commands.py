@@ -127,6 +127,7 @@ def roster(
 
     Example: bulkremove roster 478346000019501001 478346000019502001 -o spring.xlsx
     """
+    from bulkremove.app import this_person
     from bulkremove.report.roster_file import check_path, write_rosters
 
     check_ids(course=course, **({"batch": batch} if batch else {}))
@@ -140,7 +141,10 @@ def roster(
             if calls >= MANY_CALLS:
                 minutes = app.listings.minutes_for(calls)
                 screen.say(f"{len(batches)} batches: {calls} calls or more, {minutes:.0f} minutes at the limit.")
-            return [await lists.roster(course, one) for one in batches], app.settings.sandbox
+            rosters = [await lists.roster(course, one) for one in batches]
+        learners = sum(len(one.learners) for one in rosters)
+        await app.record(this_person(), "roster", course=course, batches=len(rosters), learners=learners)
+        return rosters, app.settings.sandbox
 
     rosters, is_sandbox = screen.call(look, sandbox=sandbox, speed=speed)
     write_rosters(path, rosters, sandbox=is_sandbox)

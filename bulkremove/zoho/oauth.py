@@ -18,7 +18,7 @@ from filelock import Timeout
 
 from bulkremove.domain.clock import Clock, Epoch, Monotonic, later, seconds_between
 from bulkremove.domain.errors import LocalFileFailed, NotAuthorized, TokenDelayed
-from bulkremove.domain.operation import REMOVE_LEARNER
+from bulkremove.domain.operation import REMOVE_LEARNER, Operation
 from bulkremove.platform.file_lock import file_lock
 from bulkremove.platform.secure_files import private_folder, read_private, write_private
 from bulkremove.zoho.accounts import Credentials
@@ -260,6 +260,6 @@ async def revoke(post: Post, accounts_url: str, credentials: Credentials) -> Non
         raise TokenDelayed("Zoho did not revoke the refresh token.", retry_in=None)
 
 
-def is_scope_missing(scopes: tuple[str, ...]) -> bool:
-    """Whether the granted scopes do not allow removing a learner; with no scopes known, False."""
-    return bool(scopes) and not any(scope in scopes for scope in REMOVE_LEARNER.scopes)
+def is_scope_missing(scopes: tuple[str, ...], operation: Operation = REMOVE_LEARNER) -> bool:
+    """Whether the granted scopes do not allow an operation; with no scopes known, False."""
+    return bool(scopes) and not any(scope in scopes for scope in operation.scopes)

@@ -26,7 +26,7 @@ class LostCalls:
 class RestoreLosses:
     """What was lost because another journal, or an older copy, replaced the one that was used last.
 
-    ``changes``: number of lost attempts and audit entries, ``calls``: what of them counts; None when it is not known.
+    ``changes``: number of lost calls and audit entries, ``calls``: what of them counts; None when it is not known.
     ``rows``: by job id, the number of unsettled rows that may have been sent since the copy was made; ``unfinished``:
     ids of the jobs that are not over; ``jobs``: ids of the lost jobs.
     """

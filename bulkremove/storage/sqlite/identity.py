@@ -17,7 +17,7 @@ class Identity:
     """The identity of a journal, as stored in it.
 
     ``state``: ``new`` (no mark names it yet), ``marked``, or ``restored`` (put back from a backup, not accepted yet).
-    ``changes``: its counter of attempts and audit entries.
+    ``changes``: its counter of calls and audit entries.
     """
 
     id: str
@@ -32,7 +32,7 @@ class Identity:
             return "is not the one that was used last in this folder, or the file journal.mark was lost."
         if self.changes < mark.changes:
             return (
-                f"was replaced by an older copy: {mark.changes - self.changes:,} attempts and audit entries made since "
+                f"was replaced by an older copy: {mark.changes - self.changes:,} calls and audit entries made since "
                 "are not in it."
             )
         return None

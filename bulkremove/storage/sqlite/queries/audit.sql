@@ -20,7 +20,7 @@ ORDER BY id DESC LIMIT :limit;
 SELECT id, at, actor, act, facts, hash FROM audit WHERE id > :after ORDER BY id LIMIT :limit;
 
 -- name: count_change
--- Increment the counter of attempts and audit entries.
+-- Increment the counter of calls and audit entries.
 UPDATE counter SET value = value + 1 WHERE name = 'changes' RETURNING value;
 
 -- name: count_entry

@@ -1,7 +1,7 @@
 -- The identity of the journal.
 
 -- name: get
--- The identity of the journal, and its counter of attempts and audit entries.
+-- The identity of the journal, and its counter of calls and audit entries.
 SELECT identity.id, identity.state, counter.value FROM identity, counter WHERE counter.name = 'changes';
 
 -- name: set_state
