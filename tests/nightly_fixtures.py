@@ -50,9 +50,9 @@ class NightlySite:
     """A ``LateClock``, or a ``VirtualClock``."""
     drops: int = 0
 
-    def drop(self, name: str, content: str, *, age: float = OLD, ready: bool = False) -> Path:
+    def drop(self, name: str, content: str | bytes, *, age: float = OLD, ready: bool = False) -> Path:
         path = self.folder / name
-        path.write_text(content)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
         self.drops += 1
         at = self.clock.wall() - age + self.drops  # dropped one after the other
         os.utime(path, (at, at))

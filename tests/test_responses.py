@@ -10,14 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkremove.domain.attempt import Attempt, Reply
+from bulkremove.domain.attempt import Attempt, PendingRow, Permit, Reply
 from bulkremove.domain.clock import Epoch, Monotonic, later
-from bulkremove.domain.row import Status
+from bulkremove.domain.row import Removal, Status
 from bulkremove.engine import decision_table
 from bulkremove.engine.circuit_breaker import MAX_LEADING_NOT_FOUND, Breaker, observe, resumed
 from bulkremove.engine.decision_table import RULES, Step
 from bulkremove.engine.events import RunEnd
+from bulkremove.engine.responses import response_of
 from bulkremove.zoho import response_parser
+from bulkremove.zoho.client import Admission, Exchange
 from bulkremove.zoho.response_kind import Response, ResponseKind
 
 OK = {"code": "200", "learnerId": "5", "message": "success"}
@@ -544,6 +546,18 @@ def test_fifteen_minutes_count_by_the_more_pessimistic_clock(late: bool, wall: f
     clock = Clock(later(NOW, wall), later(MONO, mono))
     clock.boot = boot
     assert late == (decision_table.too_late([attempt(None)], clock) is not None)
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [("5", ResponseKind.NOT_FOUND), (None, ResponseKind.NOT_FOUND), ("6", ResponseKind.NOT_FOUND_FOREIGN)],
+)
+def test_a_404_that_names_another_learner_says_nothing_of_this_one(named: str | None, expected: ResponseKind) -> None:
+    body = {"code": "LEARNER_NOT_FOUND", "message": "x", **({"learnerId": named} if named else {})}
+    pending_row = PendingRow("job", 0, 2, Removal("1", "2", "5"))
+    admission = Admission(Permit(pending_row, attempt(None), 1, MONO), "token")
+    response = response_of(Exchange(admission, Reply(404, json.dumps(body).encode())), now=NOW)
+    assert (expected, None) == (response.kind, response.learner)
 
 
 def test_a_lock_in_between_neither_makes_nor_breaks_a_sequence() -> None:

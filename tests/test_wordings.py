@@ -26,6 +26,7 @@ from bulkremove.zoho import response_body, response_parser
 from bulkremove.zoho.response_kind import ResponseKind
 from tests.application_fixtures import run, stored
 from tests.cli_fixtures import Bulkremove, crowd, environment
+from tests.nightly_fixtures import nightly_site
 from tests.web_fixtures import running_site, triples, until
 
 WORDS = "Learner removed successfully"
@@ -95,6 +96,23 @@ async def test_accepted_words_prove_the_removals_of_plans_made_after_that(tmp_pa
         details = [one.detail for one in await app.reports.outcomes(ended.job)]
         assert all(WORDS in detail and "which a person has accepted" in detail for detail in details)
         assert 0 == (await run(app, older)).tally[Status.REMOVED], "its plan was made before"
+
+
+async def test_accepted_words_prove_the_removals_of_nights_after_that(tmp_path: Path) -> None:
+    faults: dict[str, object] = {"learners": {learner(i): [OTHER] * 9 for i in range(12)}}
+    async with nightly_site(tmp_path, count=12, faults=faults, concurrency=2) as night:
+        night.drop("first.csv", triples(4))
+        await night.run()
+        job = await night.job()
+        assert "in words that nobody has accepted" in job.reason
+        await night.app.jobs.cancel(job.id, by="jo")
+        row = (await night.app.reports.outcomes(job, Status.UNKNOWN))[0].number
+        await note(night.app, job, row)
+        await night.app.wordings.accept(job.id, row, by="kim")
+        night.clock.ahead += 86_400.0
+        night.drop("second.csv", triples(3, first=6))
+        (ended,) = (await night.run()).ended
+        assert (3, JobState.FINISHED) == (ended.tally[Status.REMOVED], ended.job.state)
 
 
 async def test_doctor_and_audit_log_name_it_and_withdrawing_ends_it_for_stored_jobs_too(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ until somebody has seen in Zoho People that the first removal did what it should
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from bulkremove.app.consent import check_not_real
 from bulkremove.app.context import Context
 from bulkremove.domain.errors import ConsentMissing
@@ -63,6 +65,14 @@ class Canaries:
             return None
         row = await self._store.last_removed(job.client, job.host)
         return row if row is not None and row.job == job.id else None
+
+    async def waiting_jobs(self, jobs: Iterable[Job]) -> frozenset[str]:
+        """The ids of the jobs whose removal waits for an answer, by one look for each client of ``jobs``."""
+        waiting = set[str]()
+        for client, host in {(job.client, job.host) for job in jobs}:
+            if await self.is_due(client, host) and (row := await self._store.last_removed(client, host)):
+                waiting.add(row.job)
+        return frozenset(waiting)
 
     async def question(self, job: Job) -> str:
         """What a person must look up before anything more is sent for the job's account; empty if nothing.

@@ -18,7 +18,7 @@ from bulkremove.app.results import Preview
 from bulkremove.app.wordings import Wordings
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing
-from bulkremove.domain.ids import new_job_id
+from bulkremove.domain.ids import new_job_id, without_ids
 from bulkremove.domain.job import FrontEnd, Job, JobState
 from bulkremove.domain.permissions import AccountSet
 from bulkremove.domain.plan import Plan, in_words
@@ -104,7 +104,7 @@ class Confirmations:
                 if needs_other:
                     reasons = ["Two people must agree (four_eyes), so somebody else has to approve it."]
                     reasons += [doubt.text for doubt in preview.plan.doubts]
-                    job = replace(job, state=JobState.HELD, reason=" ".join(reasons), confirmed_by="")
+                    job = replace(job, state=JobState.HELD, reason=without_ids(" ".join(reasons)), confirmed_by="")
                 self._check_can_run(job, preview.plan, report)
                 await self._canaries.check(job)  # a run would be refused while a first removal waits for an answer
                 await self._jobs.add(job, preview.plan, "held" if needs_other else "confirmed", by=by, claim=claim)

@@ -51,11 +51,13 @@ def jobs(screen: Screen, state: str | None, source: str, limit: int, page: int, 
 
     accounts = AccountSet.only(account) if account else EVERY_ACCOUNT
 
-    async def load(app: App) -> tuple[list[Job], Mapping[str, Tally], bool, Mapping[str, Holder], set[str], Epoch]:
+    async def load(
+        app: App,
+    ) -> tuple[list[Job], Mapping[str, Tally], bool, Mapping[str, Holder], frozenset[str], Epoch]:
         found, tallies, has_more = await app.jobs.page(
             accounts=accounts, page=page, limit=limit, state=job_state, source=source
         )
-        unconfirmed = {job.id for job in found if await app.canaries.waiting(job)} if as_json else set()
+        unconfirmed = await app.canaries.waiting_jobs(found) if as_json else frozenset[str]()
         return found, tallies, has_more, await app.context.storage.claims.holders(), unconfirmed, app.clock.wall()
 
     matches, tallies, has_more, holders, unconfirmed, now = screen.call(load)

@@ -6,6 +6,7 @@ Also the form of our own job ids. Pure.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import date
 
@@ -24,6 +25,16 @@ JOB_ID = f"20[0-9]{{6}}-(?:SANDBOX-)?[{_JOB_LETTERS}]{{4}}"
 def new_job_id(day: date, choose: Callable[[str], str], *, mark: str) -> str:
     """Make a job's id. ``choose`` one of these characters at random; ``mark``: ``SANDBOX-`` for a job of a sandbox."""
     return f"{day:%Y%m%d}-{mark}{''.join(choose(_JOB_LETTERS) for _ in range(4))}"
+
+
+_LONG_NUMBER = re.compile(r"[0-9]{15,}|[0-9][.,][0-9]{4,}[eE][+]?[0-9]+")
+"""As long as an id of Zoho's, or one that a spreadsheet has changed (4.78346000019558e+17); longer than a date with a
+time."""
+
+
+def without_ids(text: str) -> str:
+    """The text without the ids that it quotes, for what goes to more people than the rows: notices, events and logs."""
+    return _LONG_NUMBER.sub("…", text)
 
 
 def is_id(cell: str) -> bool:

@@ -15,9 +15,17 @@ from bulkremove.zoho.response_kind import Response, ResponseKind
 
 
 def response_of(exchange: Exchange[Permit], *, now: Epoch) -> Response:
-    """The response of an exchange, also of one without a reply."""
+    """The response of an exchange, also of one without a reply.
+
+    A "not found" that names another learner says nothing of this one.
+    """
     if exchange.reply is not None:
-        return response_parser.parse(exchange.reply, now=now)
+        response = response_parser.parse(exchange.reply, now=now)
+        if response.kind is not ResponseKind.NOT_FOUND or response.learner is None:
+            return response
+        is_other = response.learner != exchange.admission.permit.pending_row.removal.learner
+        kind = ResponseKind.NOT_FOUND_FOREIGN if is_other else response.kind
+        return replace(response, kind=kind, learner=None)
     response_kind = ResponseKind.NEVER_SENT if isinstance(exchange.failure, NeverSent) else ResponseKind.UNANSWERED
     return Response(response_kind, text=str(exchange.failure))
 

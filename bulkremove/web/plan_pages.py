@@ -16,6 +16,7 @@ from bulkremove.app.consent import is_same_person
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.domain.clock import later
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing
+from bulkremove.domain.ids import without_ids
 from bulkremove.domain.job import FrontEnd, JobState
 from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.domain.permissions import Right
@@ -200,7 +201,8 @@ async def confirm(
     try:
         job_id, is_new = await uploads.confirm(upload, submit, by=by)
     except ConsentMissing as missing:
-        await app.record(by, "confirmation_refused", name=upload.name, why=missing.message, account=upload.account)
+        why = without_ids(missing.message)
+        await app.record(by, "confirmation_refused", name=upload.name, why=why, account=upload.account)
         raise
     if is_new:
         supervisor.start(await app.jobs.find(job_id), by=by)

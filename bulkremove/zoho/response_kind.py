@@ -51,7 +51,7 @@ class Response:
     text: str = ""
     """Zoho's message, shortened; untrusted, so only ever shown as plain text."""
     learner: str | None = None
-    """The learner that a success names."""
+    """The learner that a success or a "not found" names."""
     wait: float | None = None
     """Seconds to wait, as the server asked."""
     meaning: str = ""

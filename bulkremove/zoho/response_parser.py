@@ -28,6 +28,8 @@ _SERVER_FAILURE = re.compile(
     r"(service|temporarily) (is )?unavailable)\b",
     re.IGNORECASE,
 )
+_NAMES_LEARNER = frozenset({ResponseKind.REMOVED, ResponseKind.OTHER_WORDING, ResponseKind.NOT_FOUND})
+"""Kinds of which it matters whom they name."""
 _SERVER_FAILURE_CODE = re.compile(r"5\d\d|TIME_?OUT")
 
 
@@ -47,9 +49,7 @@ def parse(reply: Reply, *, now: Epoch) -> Response:
         reply.status,
         shorten(code)[:100] if code else None,
         text,
-        shorten(body.learner)
-        if body and body.learner is not None and response_kind in (ResponseKind.REMOVED, ResponseKind.OTHER_WORDING)
-        else None,
+        shorten(body.learner) if body and body.learner is not None and response_kind in _NAMES_LEARNER else None,
         seconds_to_wait(reply.retry_after, text if body is None else body.words, now),
         known.meaning if known is not None and known.kind is response_kind else "",
         is_json=body is not None and body.is_object,

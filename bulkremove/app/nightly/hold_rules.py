@@ -10,6 +10,7 @@ from statistics import median
 
 from bulkremove.app.results import Preview
 from bulkremove.config import Night
+from bulkremove.domain.ids import without_ids
 
 BASELINE_RUNS = 10
 """The number of latest nightly runs that make the baseline."""
@@ -63,4 +64,4 @@ def reasons_to_hold(
         reasons.append("It has other columns than the file of the last nightly run.")
     if age > MAX_FILE_AGE:
         reasons.append(f"The file is {age / 86_400.0:.1f} days old.")
-    return " ".join(reasons) or None
+    return without_ids(" ".join(reasons)) or None

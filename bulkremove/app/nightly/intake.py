@@ -26,6 +26,7 @@ from bulkremove.app.plans import Plans
 from bulkremove.app.results import Preview
 from bulkremove.domain.clock import Epoch, later, seconds_between
 from bulkremove.domain.errors import FileRefused, SourceFailed
+from bulkremove.domain.ids import without_ids
 from bulkremove.domain.job import Job, JobState
 from bulkremove.domain.permissions import AccountSet
 from bulkremove.platform.local_time import local
@@ -199,7 +200,7 @@ class Intake:
             with inbox.open(path) as file:
                 preview = await self.preview(file, name)
         except FileRefused as refused:
-            await self._storage.record(IntakeResult(key, **self._key, job=None, held=str(refused)))
+            await self._storage.record(IntakeResult(key, **self._key, job=None, held=without_ids(str(refused))))
             # The refusal quotes cells, and a notice may be read by more people than the file.
             hint = f"`bulkremove preview {shlex.quote(str(inbox.held / name))}` says which cells, and how to mend them."
             text = f"It is damaged, empty or doubtful: {hint}"

@@ -9,6 +9,7 @@ from enum import StrEnum
 from bulkremove.app.results import Preview, RunResult
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch
+from bulkremove.domain.ids import without_ids
 from bulkremove.domain.job import EndReason, Job, JobState
 from bulkremove.domain.row import Status
 from bulkremove.platform.local_time import local
@@ -79,7 +80,7 @@ class NightlyResult:
 
     def hold(self, name: str, why: str, job_id: str = "") -> None:
         """Say why a file or a job is held."""
-        self.held.append(f"{name}: {why}")
+        self.held.append(f"{name}: {without_ids(why)}")
         self.held_jobs.add(job_id)
 
     @property

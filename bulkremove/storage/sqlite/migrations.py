@@ -33,6 +33,7 @@ MIGRATIONS = (
     "24-access.sql",
     "25-reads.sql",
     "22-notice-addresses.sql",
+    "23-own-organization.sql",
 )
 """Files in ``schema``, in the order in which they were added; a new journal goes through all of them."""
 WITH_COUNTER = 4

@@ -96,8 +96,7 @@ SELECT id FROM job WHERE totals IS NOT NULL AND EXISTS (SELECT 1 FROM row WHERE 
 -- name: open_rows_of_account
 -- The ids of the rows that jobs of a client's organisation may still send, with the job and its account.
 SELECT course, batch, learner, job.id, account FROM row JOIN job ON job.id = row.job
-WHERE host = :host AND (client = :client
-        OR client IN (SELECT other FROM same_organization WHERE client = :client AND host = :host))
+WHERE host = :host AND client IN (SELECT other FROM same_organization WHERE client = :client AND host = :host)
     AND (job.state IN ('ready', 'running', 'paused')
         OR (job.state = 'held' AND (job.due_at IS NOT NULL OR job.driven_at >= :held_since)))
     AND row.state IN ('pending', 'sending');
@@ -113,9 +112,8 @@ SELECT CASE job.account WHEN mine.account THEN other.job ELSE '' END, other.numb
     AND note.position = other.position AND result != '' ORDER BY note.id DESC LIMIT 1) AS found
 FROM row AS other JOIN job ON job.id = other.job JOIN job AS mine ON mine.id = :job
 WHERE other.learner = :learner AND other.batch = :batch AND other.course = :course AND other.job != :job
-    AND job.host = mine.host AND (job.client = mine.client OR EXISTS (SELECT 1 FROM same_organization
-        WHERE same_organization.client = mine.client AND same_organization.other = job.client
-        AND same_organization.host = mine.host))
+    AND job.host = mine.host
+    AND job.client IN (SELECT other FROM same_organization AS own WHERE own.client = mine.client AND own.host = mine.host)
     AND (other.state IN ('removed', 'removed_inferred', 'not_found')
         OR ((other.state = 'unknown' OR (other.state = 'sending' AND job.state IN ('stopped', 'cancelled', 'finished')))
             AND (found = 'gone' OR (found IS NULL AND other.job NOT IN retried))))
@@ -128,9 +126,7 @@ SELECT DISTINCT mine.id FROM row AS other JOIN job ON job.id = other.job
 JOIN row ON row.learner = other.learner AND row.batch = other.batch AND row.course = other.course AND row.job != other.job
 JOIN job AS mine ON mine.id = row.job
 WHERE other.job = :job AND mine.host = job.host
-    AND (mine.client = job.client OR EXISTS (SELECT 1 FROM same_organization
-        WHERE same_organization.client = mine.client AND same_organization.other = job.client
-        AND same_organization.host = mine.host))
+    AND job.client IN (SELECT other FROM same_organization AS own WHERE own.client = mine.client AND own.host = mine.host)
     AND other.state IN ('removed', 'removed_inferred', 'not_found', 'unknown', 'sending')
     AND row.state IN ('pending', 'sending', 'not_sent', 'unknown')
     AND (coalesce(other.finished_at, job.finished_at) >= mine.planned_at OR job.rowid > mine.rowid);
@@ -141,8 +137,7 @@ WHERE other.job = :job AND mine.host = job.host
 -- nobody has driven for an hour do not: a person must look at it first.
 -- And how many removals a journal may have lost that was accepted since then.
 SELECT count(*), (SELECT coalesce(sum(removals), 0) FROM restore WHERE at >= :since) FROM job JOIN row ON row.job = job.id
-WHERE host = :host AND (client = :client
-        OR client IN (SELECT other FROM same_organization WHERE client = :client AND host = :host))
+WHERE host = :host AND client IN (SELECT other FROM same_organization WHERE client = :client AND host = :host)
     AND (job.finished_at IS NULL OR job.finished_at >= :since OR job.driven_at >= :since - 3600 OR job.id = :starting)
     AND (first_sent_at BETWEEN :since AND :since + 2 * 86400
         OR (job.id = :starting AND row.state IN ('pending', 'sending'))
