@@ -175,7 +175,10 @@ def without_copies(home: Path) -> Iterator[None]:
 
 
 def _folder_failed(home: Path, error: OSError) -> JournalFailed:
-    return JournalFailed(f"The folder {home} can't be used: {error.strerror or error}.")
+    return JournalFailed(
+        f"The folder {home} can't be used: {error.strerror or error}.",
+        hint="It must belong to you, you must be able to write to it, and its disk must have room; then try again.",
+    )
 
 
 def _write_zip(path: Path, files: Mapping[str, Path]) -> None:
