@@ -319,6 +319,18 @@ async def test_an_erasure_leaves_a_running_backup_alone_and_says_so(tmp_path: Pa
         assert (copy / "copy.db").exists()
 
 
+async def test_the_reports_of_the_pages_jobs_are_searched_and_not_said_to_be_left_out(tmp_path: Path) -> None:
+    world, _ = crowd(tmp_path, 3)
+    async with running_site(tmp_path / "home", world=world) as one, one.visitor() as visitor:
+        plan = await visitor.upload(triples(3))
+        await visitor.confirm(plan)
+        (job,) = await one.app.jobs.all()
+        await until(lambda: one.supervisor.running(job.id) is None)
+        found = await one.app.retention.find_learner(LEARNER)
+        assert any(path.parent == tmp_path / "home" / "reports" for path in found.files), found
+        assert () == found.by_hand
+
+
 async def test_a_report_that_was_written_meanwhile_is_named(tmp_path: Path) -> None:
     async with nightly_site(tmp_path) as one:
         one.drop("leavers.csv", triples(5))

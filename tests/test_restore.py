@@ -454,6 +454,27 @@ def test_settings_and_protected_list_are_shown_and_put_where_the_settings_say(tm
     assert ["restore_accepted", "restored"] == acts[:2]
 
 
+def test_a_journal_is_not_put_back_without_the_protected_list_that_belongs_to_it(tmp_path: Path) -> None:
+    """Accepted, it would remove whom the list protects."""
+    program = Bulkremove(tmp_path / "home", environment())
+    program.home.mkdir(mode=0o700)
+    protected, backup = tmp_path / "lists" / "protected.csv", tmp_path / "b.zip"
+    protected.parent.mkdir()
+    protected.write_text("learner\n478346000019558001\n")
+    (program.home / "bulkremove.toml").write_text(f'protected_list = "{protected}"\n')
+    assert 0 == program("backup", str(backup)).returncode
+    shutil.rmtree(program.home)
+    shutil.rmtree(protected.parent)
+    protected.parent.write_text("No folder can be made here.")
+    failed = program("restore-backup", str(backup), "--yes")
+    assert (2, True) == (failed.returncode, str(protected.parent) in failed.stderr), failed.stderr
+    assert "last" in program("journal", "accept-restore", "--yes").stdout, "there is none to accept"
+    protected.parent.unlink()
+    assert 0 == program("restore-backup", str(backup), "--yes").returncode
+    assert "478346000019558001" in protected.read_text()
+    assert 0 == program("journal", "accept-restore", "--yes").returncode
+
+
 @pytest.mark.parametrize("year", [1970, 2026])
 def test_a_backup_can_be_made_whatever_the_time_of_a_file(tmp_path: Path, year: int) -> None:
     program = Bulkremove(tmp_path / "home", environment())

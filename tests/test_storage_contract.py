@@ -877,6 +877,22 @@ async def test_a_mark_that_can_not_be_read_stops_all_writes_until_a_person_has_l
     storage.close()
 
 
+async def test_a_mark_that_is_no_file_stops_all_writes_and_says_what_to_do(tmp_path: Path, clock: Clock) -> None:
+    storage = SqliteStorage(tmp_path / "home", clock)
+    await storage.audit.append(ACT)
+    mark = tmp_path / "home" / "journal.mark"
+    kept = mark.read_bytes()
+    mark.unlink()
+    mark.mkdir()
+    with pytest.raises(JournalFailed, match=r"journal\.mark can't be read") as failed:
+        await storage.audit.append(ACT)
+    assert "chown" in failed.value.hint
+    mark.rmdir()
+    mark.write_bytes(kept)
+    await storage.audit.append(ACT)
+    storage.close()
+
+
 async def test_a_backup_is_consistent_while_others_write(storage: Storage, tmp_path: Path, clock: Clock) -> None:
     await storage.jobs.create(job(), planned(100))
 

@@ -79,18 +79,18 @@ class Backups:
             return await asyncio.to_thread(self._unpack, path, folder)
 
     async def put_back(self, path: Path, backup: Backup, *, by: str) -> None:
-        """Replace the journal in one transaction, then write settings and protected list where there are none.
+        """Write protected list and settings where there are none, then replace the journal in one transaction.
 
-        ``backup``: the result of ``inspect`` that a person agreed to. Raises JournalFailed before anything has changed.
+        In this order, since a journal that is in place may be accepted, and its jobs run, without its protected list.
+        ``backup``: the result of ``inspect`` that a person agreed to. Raises JournalFailed or LocalFileFailed, and then
+        the journal has not changed; nothing has if the backup is the cause.
         """
         with _copies_folder(self._context.settings.home) as folder:
             if await asyncio.to_thread(self._unpack, path, folder) != backup:
                 raise JournalFailed(f"{path} has changed meanwhile; nothing was put back.", hint="Look at it again.")
             details = {"file": path.name, "sha256": backup.digest}
             entry = Act(by, "restored", details, self._context.clock.wall())
-            await self._storage.restore.put_back(folder / JOURNAL, entry)
-        for place, text in backup.files.items():
-            write_private(place, text)
+            await self._storage.restore.put_back(folder / JOURNAL, entry, before=lambda: _write_files(backup))
 
     async def restored(self) -> RestoreLosses | None:
         """What was lost because another journal, or an older copy, is in place; None when that is not so."""
@@ -139,6 +139,11 @@ class Backups:
         return Backup(digest, ordered, tuple(differing))
 
 
+def _write_files(backup: Backup) -> None:
+    for place, text in backup.files.items():
+        write_private(place, text)
+
+
 @contextmanager
 def _copies_folder(home: Path) -> Iterator[Path]:
     """A temporary private folder in the home folder. Raises what ``without_copies`` raises."""
@@ -170,7 +175,10 @@ def without_copies(home: Path) -> Iterator[None]:
 
 
 def _folder_failed(home: Path, error: OSError) -> JournalFailed:
-    return JournalFailed(f"The folder {home} can't be used: {error.strerror or error}.")
+    return JournalFailed(
+        f"The folder {home} can't be used: {error.strerror or error}.",
+        hint="It must belong to you, you must be able to write to it, and its disk must have room; then try again.",
+    )
 
 
 def _write_zip(path: Path, files: Mapping[str, Path]) -> None:
@@ -184,7 +192,8 @@ def _write_zip(path: Path, files: Mapping[str, Path]) -> None:
             for name, place in files.items():
                 packed.write(place, name)
     except OSError as error:
-        raise JournalFailed(f"The backup {path} can't be made: {error.strerror}.", hint="Name a new file.") from None
+        hint = "Name a new file." if isinstance(error, FileExistsError) else "Name a file on another disk or folder."
+        raise JournalFailed(f"The backup {path} can't be made: {error.strerror}.", hint=hint) from None
 
 
 def _unzip(path: Path, folder: Path) -> tuple[str, Mapping[str, str]]:

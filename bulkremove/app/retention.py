@@ -103,9 +103,7 @@ class Retention:
     async def _search(self, learner: str) -> tuple[Mapping[Path, FileMatch], tuple[str, ...]]:
         home, inboxes = self._context.settings.home, night_inboxes(self._context)
         waiting = [folder for inbox in inboxes for folder in (inbox.path, inbox.working_folder)]
-        return await search_files(
-            learner, Folders([home / "reports", *_ended_folders(inboxes)], home / "uploads", waiting)
-        )
+        return await search_files(learner, Folders(_own_folders(home, inboxes), home / "uploads", waiting))
 
     async def _canaries_of(self, learner: str, rows: Mapping[str, int]) -> list[str]:
         """Sentences about first removals that nobody can confirm any more once the learner's data are erased."""
@@ -120,7 +118,7 @@ class Retention:
 
     async def _outside(self, learner: str, rows: Mapping[str, int]) -> list[str]:
         """Sentences about a learner's data in files that this program must not change."""
-        sentences, own_folders = [], _ended_folders(night_inboxes(self._context))
+        sentences, own_folders = [], _own_folders(self._context.settings.home, night_inboxes(self._context))
         for job in [await self._storage.jobs.get(job_id) for job_id in rows]:
             if Path(job.folder) not in own_folders:
                 sentences.append(
@@ -229,7 +227,7 @@ async def expire(storage: Storage, home: Path, inboxes: list[Inbox], *, now: Epo
     cutoff, jobs, files = later(now, -days * DAY), 0, 0
     for job in await _due(storage, cutoff):
         prefixes = (f"{job.id}-", f".{job.id}-")
-        for folder in [home / "reports", *_ended_folders(inboxes)]:
+        for folder in _own_folders(home, inboxes):
             files += _delete_files(folder, home, lambda name, _: name.startswith(prefixes))  # noqa: B023 - called at once
         await storage.erasure.delete_rows(job.id)
         jobs += 1
@@ -254,6 +252,11 @@ async def _due(storage: Storage, cutoff: Epoch) -> list[Job]:
         for job_id in needed:
             del due[job_id]
     return [*due.values()]
+
+
+def _own_folders(home: Path, inboxes: list[Inbox]) -> list[Path]:
+    """The folders of reports of the page's jobs, and of files that nightly runs have dealt with."""
+    return [home / "reports", *_ended_folders(inboxes)]
 
 
 def _ended_folders(inboxes: list[Inbox]) -> list[Path]:

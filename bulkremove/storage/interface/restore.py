@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -45,10 +45,12 @@ class RestoreStore(Protocol):
         """What was lost; None when this is the journal that was used last."""
         ...
 
-    async def put_back(self, copy: Path, *records: Record) -> None:
+    async def put_back(self, copy: Path, *records: Record, before: Callable[[], None] = lambda: None) -> None:
         """Replace the journal by a copy and write these records, in one transaction; nothing is sent before ``accept``.
 
-        Raises JournalFailed for a copy that is damaged or no journal, and then nothing has changed.
+        ``before`` is called once the copy is known to be sound, in another thread; what it raises is raised. Raises
+        JournalFailed for a copy that is damaged or no journal, and then ``before`` was not called. The journal has not
+        changed after either.
         """
         ...
 

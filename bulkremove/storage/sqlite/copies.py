@@ -24,17 +24,14 @@ def create(path: Path) -> None:
 
 
 def copy_out(source: sqlite3.Connection, path: Path) -> None:
-    """Copy the database to a new private file, and check the copy. Raises JournalFailed.
+    """Copy the database to a new private file, and check the copy. Raises JournalFailed, sqlite3.Error or OSError.
 
     The copy is made in one step: SQLite restarts a backup in several steps whenever another process has written.
     """
-    try:
-        create(path)
-        with closing(sqlite3.connect(path)) as target:
-            source.backup(target)
-            damage = damage_of(target)
-    except (OSError, sqlite3.Error) as error:
-        raise JournalFailed(f"The copy {path} can't be made: {error}.") from None
+    create(path)
+    with closing(sqlite3.connect(path)) as target:
+        source.backup(target)
+        damage = damage_of(target)
     if damage:
         path.unlink()
         raise JournalFailed(

@@ -87,7 +87,7 @@ class HighWaterMark:
         except FileNotFoundError:
             return Mark()
         except OSError as error:
-            raise JournalFailed(f"The file {self._path} can't be read: {error.strerror or error}.") from None
+            raise self._unusable("read", error) from None
         cached_text, mark = self._cached
         if text == cached_text:
             return mark
@@ -187,9 +187,19 @@ class HighWaterMark:
             with self._lock:
                 yield
         except Timeout:
-            raise JournalFailed(f"The file {self._path} has been locked by another process for too long.") from None
+            raise JournalFailed(
+                f"The file {self._path} has been locked by another process for too long.",
+                hint="A process that uses this folder stands still: end it, then start again what was running.",
+            ) from None
         except OSError as error:
-            raise JournalFailed(f"The file {self._path} can't be used: {error.strerror or error}.") from None
+            raise self._unusable("used", error) from None
+
+    def _unusable(self, how: str, error: OSError) -> JournalFailed:
+        return JournalFailed(
+            f"The file {self._path} can't be {how}: {error.strerror or error}.",
+            hint="It must be a file that belongs to you (chown) and that you may read and write (chmod 600); then try "
+            "again. If it is lost, see `bulkremove journal accept-restore`.",
+        )
 
 
 def _serialized(mark: Mark) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from bulkremove.domain.clock import Clock, Epoch, later
@@ -36,12 +36,13 @@ class SqliteRestore:
         mark = self._database.mark.read_or_nothing()
         return await self._database.read_long(lambda: self._database.read_now(lambda reader: _losses(reader, mark)))
 
-    async def put_back(self, copy: Path, *records: Record) -> None:
+    async def put_back(self, copy: Path, *records: Record, before: Callable[[], None] = lambda: None) -> None:
         def write(transaction: Transaction) -> None:
             (changes,) = transaction.execute(_AUDIT.get_counter, name="changes").fetchone()
             write_records(transaction, records)
             # Else each record would stand for one of those that were lost.
             transaction.execute(_AUDIT.set_counter, name="changes", value=changes)
+            before()
 
         await self._database.restore(copy, write)
 

@@ -271,7 +271,7 @@ class Writer:
 
     def report_busy(self) -> None:
         self._check_open()
-        _log.warning("Another process is writing to the journal %s; waiting for it.", self._path)
+        _log.warning("Another process is writing to the journal %s; waiting for it. End it if it hangs.", self._path)
 
     def _fail(self, connection: sqlite3.Connection, error: sqlite3.Error, group: list[_Write[object]]) -> None:
         self._failure = journal_failed(self._path, error)
