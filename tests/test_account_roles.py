@@ -207,7 +207,7 @@ async def test_lists_searches_figures_and_the_log_hold_the_accounts_of_a_person_
             assert f'bulkremove_jobs{{state="held"}} {len(accounts)}.0' in figures.text
             assert f'bulkremove_rows{{status="pending"}} {3 * len(accounts)}.0' in figures.text
             if name != "ole":
-                assert [name == "ada"] * 3 == [word in log.text for word in ("chain of", "user added", "signed in")]
+                assert [name == "ada"] * 3 == [word in log.text for word in ("chain of", "token added", "signed in")]
                 assert [True] * 2 == [word in log.text for word in ("uploaded", one.jobs["school"].id)]
 
 

@@ -417,12 +417,12 @@ async def test_four_eyes_are_two_people(tmp_path: Path) -> None:
 async def test_a_token_and_its_owner_are_one_person_under_four_eyes(tmp_path: Path, *, by_token: bool) -> None:
     world, _ = crowd(tmp_path, 3)
     async with (
-        running_site(tmp_path / "home", world=world, roles=(Role.APPROVER,), four_eyes=True) as one,
+        running_site(tmp_path / "home", world=world, roles=(Role.APPROVER, Role.ADMIN), four_eyes=True) as one,
         one.visitor(known=False) as visitor,
     ):
         await visitor.sign_in("approver")
         token = await one.program(Role.APPROVER, owner="Approver")
-        other = await one.program(Role.APPROVER, owner="kim")
+        other = await one.program(Role.APPROVER, owner="admin")
         if by_token:  # the token's owner confirms on the page what the token has uploaded
             told = await visitor.ask("POST", "/api/v1/plans?name=f.csv", data=triples(3), headers=token)
             upload = json.loads(told.text)["id"]
@@ -589,13 +589,13 @@ async def test_signing_out_ends_the_session(tmp_path: Path) -> None:
 
 async def test_a_removed_user_and_one_with_a_new_password_are_out_at_once(tmp_path: Path) -> None:
     async with (
-        running_site(tmp_path, roles=(Role.ADMIN, Role.PREPARER)) as one,
+        running_site(tmp_path, roles=(Role.APPROVER, Role.PREPARER)) as one,
         one.visitor(known=False) as first,
         one.visitor(known=False) as second,
     ):
-        await first.sign_in("admin")
+        await first.sign_in("approver")
         await second.sign_in("preparer")
-        await one.app.users.remove_user("admin", by="a test")
+        await one.app.users.remove_user("approver", by="a test")
         await one.app.users.set_password("preparer", "another long password", by="a test")
         assert "/sign-in" == (await first.get("/")).url
         assert "/sign-in" == (await second.get("/")).url
