@@ -180,6 +180,7 @@ def test_cron_and_systemd_start_each_night_by_its_name(schools: Schools) -> None
     units.mkdir()
     assert 0 == schools.program("schedule", "systemd", "--write", str(units)).returncode
     names = {f"bulkremove-nightly-{school}.{kind}" for school in SCHOOLS for kind in ("service", "timer")}
+    names |= {f"bulkremove-failed-nightly-{school}.service" for school in SCHOOLS}
     assert names == {path.name for path in units.iterdir()}
     service = (units / "bulkremove-nightly-school-b.service").read_text()
     assert "nightly --night school-b" in service

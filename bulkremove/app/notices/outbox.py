@@ -96,6 +96,8 @@ class Outbox:
             return str(self.failure)
         if self.notifier.addresses:
             return ""
+        if self._is_sandbox:
+            return "Nobody is notified of runs against a sandbox."
         where = "" if self._night.notify else ", or set BULKREMOVE_NOTIFY"
         return (
             f"Nobody is notified, since there are no addresses. Write apprise URLs to {_file(self._context)} (chmod "
