@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -47,8 +49,12 @@ def test_a_roster_is_a_file_that_removes_exactly_these_learners(program: Bulkrem
     written = program("roster", "478346000019501003", "-o", str(tmp_path / name), *IN_SANDBOX)
     assert (0, True) == (written.returncode, "24 learners of 2 batches" in written.stdout), written.stderr
     assert "roster" in program("audit").stdout
+    with closing(sqlite3.connect(tmp_path / "home" / "journal.db")) as journal:
+        assert 3 == journal.execute("SELECT count(*) FROM listing").fetchone()[0]
     done = program("run", str(tmp_path / name), *IN_SANDBOX, "--yes", "--json")
     assert 0 == done.returncode, done.stderr
+    with closing(sqlite3.connect(tmp_path / "home" / "journal.db")) as journal:
+        assert 0 == journal.execute("SELECT count(*) FROM listing").fetchone()[0], "they are out of date"
     report = next(tmp_path.glob("*-report.csv"))
     with report.open(encoding="utf-8-sig", newline="") as file:
         assert ["removed"] * 24 == [row["status"] for row in csv.DictReader(file)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -161,6 +161,8 @@ class Runs:
                         async with self._stopping.obeyed(job.id, stop):
                             job = await run.run(client, tokens)
                         job = await self._stopping.after_run(job)
+                    with suppress(JournalFailed):  # the report matters more
+                        await storage.reads.delete_listings()  # they tell who was in a batch before
                     if is_canary:
                         await self._canaries.add_event(job)
                 elif job.state.resumable:

@@ -53,6 +53,10 @@ class ReadStore(Protocol):
         """Keep a listing that was made now, and delete all that were made before ``since``, or after ``at``."""
         ...
 
+    async def delete_listings(self) -> None:
+        """Delete all listings."""
+        ...
+
     async def delete_old(self, *, reads_before: Epoch, listings_before: Epoch) -> None:
         """Delete reads and listings that were made before these times."""
         ...

@@ -86,6 +86,9 @@ class SqliteReads:
 
         await self._database.write(save)
 
+    async def delete_listings(self) -> None:
+        await self._database.write(lambda transaction: transaction.execute(_READS.delete_listings))
+
     async def delete_old(self, *, reads_before: Epoch, listings_before: Epoch) -> None:
         def delete(transaction: Transaction) -> None:
             transaction.execute(_READS.delete_old_reads, then=reads_before)
