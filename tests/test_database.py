@@ -308,6 +308,15 @@ async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     again.close()
 
 
+async def test_a_file_that_a_newer_program_migrates_meanwhile_is_not_used_any_more(database: Database) -> None:
+    """A server may run for months; what a newer version keeps in the journal, such as consent, it does not know."""
+    await database.write(lambda transaction: transaction.execute("PRAGMA user_version = 999"))
+    with pytest.raises(JournalFailed, match="by a newer bulkremove"):
+        await database.write(lambda transaction: None)
+    with pytest.raises(JournalFailed, match="by a newer bulkremove"):
+        await database.read(database.check_current)
+
+
 async def test_an_older_file_is_migrated_and_keeps_its_rows(tmp_path: Path) -> None:
     schema = files("bulkremove.storage.sqlite").joinpath("schema")
     with closing(sqlite3.connect(tmp_path / "journal.db")) as db:

@@ -30,8 +30,8 @@ from bulkremove.storage.interface.attempts import AttemptOutcome
 from bulkremove.storage.interface.records import Act, Record
 from bulkremove.storage.sqlite import attempts, records
 from bulkremove.storage.sqlite.jobs import SqliteJobs
-from bulkremove.storage.sqlite.transaction import Transaction
-from bulkremove.storage.sqlite.writer import Writer, _Write
+from bulkremove.storage.sqlite.transaction import QueuedWrite, Transaction
+from bulkremove.storage.sqlite.writer import Writer
 from bulkremove.zoho import response_parser
 from bulkremove.zoho.response_kind import Response, ResponseKind
 
@@ -83,7 +83,7 @@ def _forgetful(answer: Response, before: Sequence[object]) -> Verdict:
 
 
 def _done_anyway(
-    self: Writer, connection: sqlite3.Connection, error: sqlite3.Error, group: list[_Write[object]]
+    self: Writer, connection: sqlite3.Connection, error: sqlite3.Error, group: list[QueuedWrite[object]]
 ) -> None: ...
 
 

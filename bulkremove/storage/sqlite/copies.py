@@ -28,7 +28,10 @@ def copy_out(source: sqlite3.Connection, path: Path) -> None:
 
     The copy is made in one step: SQLite restarts a backup in several steps whenever another process has written.
     """
-    create(path)
+    try:
+        create(path)
+    except FileExistsError as error:
+        raise JournalFailed(f"The copy {path} can't be made: {error.strerror}.") from None
     with closing(sqlite3.connect(path)) as target:
         source.backup(target)
         damage = damage_of(target)

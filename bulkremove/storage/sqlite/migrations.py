@@ -45,18 +45,24 @@ def version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
+def check_version(connection: sqlite3.Connection) -> int:
+    """The version of the schema. Raises sqlite3.Error, and JournalFailed for a file of a newer bulkremove."""
+    found = version(connection)
+    if found > len(MIGRATIONS):
+        raise JournalFailed(
+            f"The journal was written by a newer bulkremove (its version {found}, known here: {len(MIGRATIONS)}).",
+            hint="Update bulkremove and start it again, or set BULKREMOVE_HOME to another folder.",
+        )
+    return found
+
+
 def migrate(connection: sqlite3.Connection, *, marked: bool) -> None:
     """Bring the schema to the newest version, in one transaction.
 
     ``marked``: whether there is a mark beside the file. Marks came with ``WITH_COUNTER``, so a file of an older version
     must be a copy then. Raises sqlite3.Error, and JournalFailed for a file of a newer bulkremove.
     """
-    before = version(connection)
-    if before > len(MIGRATIONS):
-        raise JournalFailed(
-            f"The journal was written by a newer bulkremove (its version {before}, known here: {len(MIGRATIONS)}).",
-            hint="Update bulkremove, or set BULKREMOVE_HOME to another folder.",
-        )
+    before = check_version(connection)
     if before == len(MIGRATIONS):
         return
     connection.execute("BEGIN IMMEDIATE")

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Mapping
+from typing import Generic, TypeVar
 
 from bulkremove.storage.sqlite.high_water import HighWaterMark
+
+T = TypeVar("T")
 
 
 class Reader:
@@ -35,3 +39,19 @@ class Transaction(Reader):
     def after_commit(self, call: Callable[[], None]) -> None:
         """Call ``call`` in the writer thread once the transaction is on disk, before its caller gets the result."""
         self.after.append(call)
+
+
+class QueuedWrite(Generic[T]):
+    """A unit of work for the writer thread, and its result or error."""
+
+    def __init__(self, work: Callable[[Transaction], T], *, accepts_restore: bool, wait: float) -> None:
+        self.work = work
+        self.accepts_restore = accepts_restore
+        self.begins_until = time.monotonic() + wait
+        self.result: T
+        self.error: BaseException | None = None
+
+    def outcome(self) -> T:
+        if self.error is not None:
+            raise self.error
+        return self.result

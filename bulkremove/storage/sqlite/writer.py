@@ -15,36 +15,21 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from bulkremove.domain.errors import JournalBusy, JournalFailed
 from bulkremove.storage.sqlite.failures import is_busy, journal_failed, translated
 from bulkremove.storage.sqlite.high_water import HighWaterMark
 from bulkremove.storage.sqlite.identity import Identity, identity_of
+from bulkremove.storage.sqlite.migrations import check_version
 from bulkremove.storage.sqlite.opening import file_at, open_writer
 from bulkremove.storage.sqlite.queries import Queries
-from bulkremove.storage.sqlite.transaction import Reader, Transaction
+from bulkremove.storage.sqlite.transaction import QueuedWrite, Reader, Transaction
 
 T = TypeVar("T")
 
 _IDENTITY = Queries("identity.sql")
 _log = logging.getLogger("bulkremove.storage")
-
-
-class _Write(Generic[T]):
-    """A unit of work for the writer thread, and its result or error."""
-
-    def __init__(self, work: Callable[[Transaction], T], *, accepts_restore: bool, wait: float) -> None:
-        self.work = work
-        self.accepts_restore = accepts_restore
-        self.begins_until = time.monotonic() + wait
-        self.result: T
-        self.error: BaseException | None = None
-
-    def outcome(self) -> T:
-        if self.error is not None:
-            raise self.error
-        return self.result
 
 
 class Writer:
@@ -62,7 +47,7 @@ class Writer:
         self._connection: sqlite3.Connection | None = None
         self._queue_lock = threading.Lock()
         """Guards ``_queue`` and ``_commits``."""
-        self._queue: list[_Write[object]] = []
+        self._queue: list[QueuedWrite[object]] = []
         self._commits: dict[asyncio.AbstractEventLoop, asyncio.Future[None]] = {}
         """For each event loop, its scheduled call of ``_commit_queue``."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal-writer")
@@ -84,7 +69,7 @@ class Writer:
         ``wait``: raise JournalBusy when another process has been writing for so many seconds, and write nothing; a run
         waits as long as that takes.
         """
-        write = _Write(work, accepts_restore=accepts_restore, wait=wait)
+        write = QueuedWrite(work, accepts_restore=accepts_restore, wait=wait)
         loop = asyncio.get_running_loop()
         with self._queue_lock:
             commit = self._commits.get(loop)
@@ -104,6 +89,7 @@ class Writer:
         A journal that was replaced since the last commit lacks the attempt whose request is about to be sent.
         """
         self._check_failure()
+        check_version(reader.connection)
         identity = identity_of(reader.connection)
         if self._journal and (identity.id != self._journal or identity.state == "restored"):
             raise JournalFailed(
@@ -184,8 +170,10 @@ class Writer:
         """The error if another journal, or an older copy, is in the place of the one that was used last.
 
         A new journal is named in the mark. Called within the transaction, so that no other process can commit meanwhile
-        and the mark is never ahead of a commit. Raises JournalFailed if the mark can't be read or written.
+        and the mark is never ahead of a commit. Raises JournalFailed if the mark can't be read or written, or a newer
+        bulkremove has migrated the journal since it was opened here.
         """
+        check_version(connection)
         difference = identity.difference(self._mark.read())
         if difference is not None:
             return JournalFailed(
@@ -204,7 +192,7 @@ class Writer:
                 hint="End every bulkremove that uses this folder, put the right journal in its place, and start again.",
             )
 
-    def _run(self, connection: sqlite3.Connection, transaction: Transaction, write: _Write[object]) -> None:
+    def _run(self, connection: sqlite3.Connection, transaction: Transaction, write: QueuedWrite[object]) -> None:
         """Run one write within a savepoint. Raises sqlite3.Error when the whole transaction is lost."""
         calls = len(transaction.after)
         connection.execute("SAVEPOINT part")
@@ -225,7 +213,7 @@ class Writer:
                 write.error = JournalFailed(f"The journal {self._path} refused an entry ({error}); nothing was sent.")
         connection.execute("RELEASE part")
 
-    def _begin(self, connection: sqlite3.Connection, group: list[_Write[object]]) -> bool:
+    def _begin(self, connection: sqlite3.Connection, group: list[QueuedWrite[object]]) -> bool:
         """Begin a transaction; False when nobody waits for it any more. Raises JournalFailed."""
 
         def is_wanted() -> bool:
@@ -273,7 +261,7 @@ class Writer:
         self._check_open()
         _log.warning("Another process is writing to the journal %s; waiting for it. End it if it hangs.", self._path)
 
-    def _fail(self, connection: sqlite3.Connection, error: sqlite3.Error, group: list[_Write[object]]) -> None:
+    def _fail(self, connection: sqlite3.Connection, error: sqlite3.Error, group: list[QueuedWrite[object]]) -> None:
         self._failure = journal_failed(self._path, error)
         for write in group:
             write.error = self._failure
