@@ -449,7 +449,7 @@ def test_settings_and_protected_list_are_shown_and_put_where_the_settings_say(tm
     assert "Learner ID\n4711\n" == protected.read_text()
     accepted = new("journal", "accept-restore", "--yes")
     assert 0 == accepted.returncode, accepted.stderr
-    assert "(one) may use the page or the HTTP API again" in accepted.stderr
+    assert "(one, preparer) may use the page or the HTTP API again" in accepted.stderr
     acts = [one["act"] for one in json.loads(new("audit", "--json").stdout)]
     assert ["restore_accepted", "restored"] == acts[:2]
 
