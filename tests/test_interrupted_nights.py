@@ -226,3 +226,21 @@ async def test_what_stops_one_job_for_the_account_s_sake_is_not_tried_with_each_
         )
         assert [JobState.FINISHED] * 2 == [job.state for job in result.ran]
         assert ["0.csv"] == [text.split()[0] for text in result.waiting]
+
+
+async def test_a_file_that_no_plan_could_be_made_of_is_named_until_somebody_takes_it_away(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path) as one:
+        one.drop("damaged.csv", "x")
+        assert 1 == len((await one.run()).held)
+        assert [] == (await one.run()).held
+        dry = await one.app.nightly_runs(one.app.supervisor()).dry_run()
+        result = await one.run()
+        (told,) = result.waiting
+        assert told.startswith("damaged.csv: damaged.csv has only one column")
+        assert told.endswith(f"Deal with it, then take it out of {one.folder / 'held'}.")
+        assert (result.waiting, 4) == (dry.waiting, of_nightly_run(result))
+        one.clock.ahead = APPROVAL_SECONDS + 60.0
+        assert NightEnd.DONE is (await one.run()).end, "as a plan waits for seven days"
+        one.clock.ahead = 0.0
+        (one.folder / "held" / "damaged.csv").unlink()
+        assert NightEnd.DONE is (await one.run()).end

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import shlex
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -202,3 +204,26 @@ def test_a_file_with_former_settings_is_refused_and_the_printed_block_works(tmp_
     shown = program("schedule", "show")
     assert 0 == shown.returncode, shown.stderr
     assert all(line.endswith(" 02:30 UTC  nightly") for line in shown.stdout.splitlines())
+
+
+def test_the_commands_that_a_night_against_the_bundled_sandbox_names_can_be_copied(tmp_path: Path) -> None:
+    home, drop = tmp_path / "my home", tmp_path / "drop"
+    world, _ = crowd(tmp_path, 10)
+    for folder in (home, drop):
+        folder.mkdir(mode=0o700)
+    (home / "bulkremove.toml").write_text(f'[[nights]]\nsource = "{drop}"\n')
+    (drop / "the leavers.csv").write_text(triples(4))
+    (drop / "the leavers.csv.ready").touch()
+    program = Bulkremove(home, environment())
+    options = ("--sandbox", str(world), "--speed", "60")
+    assert 4 == program("nightly", *options).returncode
+    (held,) = json.loads(program("jobs", "--json").stdout)
+    at_once = program("approve", held["job"], "--yes").stdout.partition("At once: bulkremove ")[2].strip()
+    assert at_once.endswith(f"resume {held['job']} --sandbox WORLD")
+    assert 0 == program(*shlex.split(at_once.replace("WORLD", shlex.quote(str(world)))), "--speed", "60").returncode
+    unchanged = program("nightly", *options)
+    named = re.search(r"`bulkremove ([^`]+ --again [^`]+)`", unchanged.stdout)
+    assert named, unchanged.stdout
+    again = program(*shlex.split(named[1]))
+    assert 0 == again.returncode, again.stdout + again.stderr
+    assert "finished   SANDBOX the leavers.csv" in again.stdout

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bulkremove.cli.console import Screen, ask_number, json_option, shown
+from bulkremove.cli.console import Screen, ask_number, json_option, sandbox_of, shown
 from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import FrontEnd, Job
 from bulkremove.platform.local_time import local
@@ -65,7 +65,7 @@ def approve(
     if plan_hash is not None and plan_hash != held.plan_hash:
         raise ConsentMissing(f"This is not the plan of job {held.id}. Nothing was approved.")
     approved = screen.call(lambda app: app.jobs.approve(job, by=this_person(), compared=compared, rows_left=rows))
-    resume_command = screen.command("resume", approved.id)
+    resume_command = screen.command("resume", approved.id, said=sandbox_of(approved))
     if as_json:
         document = {"job": approved.id, "state": approved.state.value, "removals": removals, "command": resume_command}
         screen.answer(json.dumps(document))

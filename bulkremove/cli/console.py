@@ -18,10 +18,12 @@ import click
 from bulkremove.cli.logs import Logs
 from bulkremove.domain import command_text
 from bulkremove.domain.errors import AnswerLost, BulkremoveError, ConsentMissing
+from bulkremove.domain.hosts import SANDBOX_HOST
 from bulkremove.platform.service_credentials import with_credentials
 
 if TYPE_CHECKING:
     from bulkremove.app import App
+    from bulkremove.domain.job import Job
 
 JSON_HELP = "Print JSON for programs."
 
@@ -131,6 +133,11 @@ class Screen:
             return  # whoever reads has seen enough
         except OSError as error:
             raise AnswerLost(f"The report can't be written: {error.strerror}.") from None
+
+
+def sandbox_of(job: Job) -> Mapping[str, object]:
+    """The option that a command for the job needs if it ran against a bundled sandbox, whose world file is not kept."""
+    return {"sandbox": "WORLD"} if job.host == SANDBOX_HOST else {}
 
 
 def shown(text: str) -> str:

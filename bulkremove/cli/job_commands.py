@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bulkremove.cli.console import Screen, json_option, shown
+from bulkremove.cli.console import Screen, json_option, sandbox_of, shown
 from bulkremove.cli.exit_codes import of_job
 from bulkremove.domain.attempt import LookupResult, Outcome
 from bulkremove.domain.clock import Epoch
@@ -104,10 +104,10 @@ def _next_step(screen: Screen, job: Job, tally: Tally, now: Epoch, *, is_running
     if job.state is JobState.HELD:
         return screen.command("approve", job.id)
     if job.state.resumable:
-        return screen.command("resume", job.id, said={"rows": rows_to_give(job, tally.open, now)})
+        return screen.command("resume", job.id, said={"rows": rows_to_give(job, tally.open, now), **sandbox_of(job)})
     if tally[Status.UNKNOWN]:
         return screen.command("show", job.id)
-    return screen.command("retry", job.id) if tally[Status.NOT_SENT] else ""
+    return screen.command("retry", job.id, said=sandbox_of(job)) if tally[Status.NOT_SENT] else ""
 
 
 def _due(job: Job) -> str:
@@ -166,7 +166,7 @@ def show(screen: Screen, job: str, as_json: bool) -> None:
         step = _next_step(screen, stored_job, tally, now, is_running=False, is_unconfirmed=unconfirmed)
         screen.answer(f"To go on: {step}")
     if unknown and stored_job.state.over:
-        retry_command = screen.command("retry", stored_job.id, said={"unknown_checked": True})
+        retry_command = screen.command("retry", stored_job.id, said={"unknown_checked": True, **sandbox_of(stored_job)})
         screen.answer(
             f"Look each unknown learner up in Zoho People. To send these rows again after that: {retry_command}"
         )

@@ -43,6 +43,8 @@ from bulkremove.web.single_sign_on import SignOn
 from bulkremove.web.uploads import Uploads
 
 _HERE = Path(__file__).parent
+NIGHT_END_SECONDS = 30.0
+"""Real seconds that the end of the server waits for nightly runs whose jobs have ended."""
 
 
 def make_site(
@@ -140,6 +142,8 @@ async def serve(app: App, *, host: str, port: int, say: Callable[[str], None]) -
         finally:
             nightly_stop.ask("The server was stopped.", EndReason.SERVER_STOPPED, auto_resumable=True)
             await supervisor.close()
+            if nights:  # a run that was stopped puts its files away, notifies people, and says that it has ended
+                await asyncio.wait(nights, timeout=NIGHT_END_SECONDS)
             for night in nights:
                 night.cancel()
             await asyncio.gather(*nights, return_exceptions=True)

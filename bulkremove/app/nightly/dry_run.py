@@ -96,6 +96,7 @@ class DryRun:
             result.killed = killed_text(begun.killed_at)
         result.left += self._intake.obstacles()
         inbox = self._intake.inbox
+        result.waiting += await self._intake.held_files.waiting(inbox, now=self._context.clock.wall())
         for path in inbox.working() if inbox.working_folder.is_dir() else ():  # left there by a killed run
             taken = await self._intake.taken(path)
             if taken is None or not (taken.job or taken.held):

@@ -16,6 +16,7 @@ from bulkremove.app.confirmations import Confirmations
 from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.night_sources import night_source, read_options
+from bulkremove.app.nightly.held_files import HeldFiles
 from bulkremove.app.nightly.hold_rules import BASELINE_RUNS, reasons_to_hold
 from bulkremove.app.nightly.intake_notices import notices_about
 from bulkremove.app.nightly.killed_runs import Beginning
@@ -51,6 +52,7 @@ class Intake:
         self._key = {"night": self._night.name, "sandbox": self._sandbox}
         self._export_folder = self._night.export_folder(context.settings.home)
         self._began_at, self._removals = context.clock.wall(), 0
+        self.held_files = HeldFiles(jobs, self.taken)
 
     def begin(self, beginning: Beginning) -> None:
         """Begin a nightly run: its own jobs are no baseline, and the removals of its files are counted together."""
@@ -237,17 +239,6 @@ class Intake:
 
     def _again(self, name: str) -> str:
         return f"`bulkremove nightly --night {self._night.name} --again {shlex.quote(name)}` runs it anew."
-
-    async def put_away(self, inbox: Inbox) -> None:
-        """Move held files whose job has ended to ``done``.
-
-        Those that no job was made of wait for a person, and so do those of a content that an earlier file had.
-        """
-        for path in inbox.held_files():
-            taken = await self.taken(path)
-            job = await self._jobs.find(taken.job) if taken is not None and taken.job else None
-            if job is not None and job.state.over and (job.folder, job.source) == (str(inbox.held), path.name):
-                inbox.put(path, inbox.done)
 
     async def preview(self, file: Path | BinaryIO, name: str) -> Preview:
         """The plan of a file. Raises FileRefused."""

@@ -174,6 +174,8 @@ class NightlyRuns:
             self._accounts.check_night()
             await self._night_jobs.expire(result)
             inbox = await stop.cancelling(self._fill(result, again, alone))
+            if inbox is not None:
+                result.waiting += await self._intake.held_files.waiting(inbox, now=clock.wall())
             until = self.schedule.open_until(clock.wall())
             if until is None:
                 result.failures.append(OUTSIDE_WINDOW)
@@ -191,7 +193,7 @@ class NightlyRuns:
             if stop.asked and until is not None and stop.reason not in {job.reason for job in result.ran}:
                 result.stopped = stop.reason
             if inbox is not None:
-                await self._intake.put_away(inbox)
+                await self._intake.held_files.put_away(inbox)
             await self._tidy(result)
             known = {job.id for job in result.ran} | result.held_jobs
             result.waiting += [waiting_text(job, self._context.settings) for job in await self._earlier.waiting(known)]
