@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from bulkremove.domain.errors import ReportFailed
+from bulkremove.domain.errors import FileRefused, ReportFailed
 from bulkremove.domain.listing import Batch, Learner, Roster
 from bulkremove.domain.row import Removal
+from bulkremove.domain.table import ROSTER_COLUMN
 from bulkremove.reading.options import ReadOptions
 from bulkremove.reading.reader import read
 from bulkremove.report.roster_file import write_rosters
@@ -51,7 +52,9 @@ def test_a_roster_is_a_file_that_removes_exactly_these_learners(program: Bulkrem
     assert "roster" in program("audit").stdout
     with closing(sqlite3.connect(tmp_path / "home" / "journal.db")) as journal:
         assert 3 == journal.execute("SELECT count(*) FROM listing").fetchone()[0]
-    done = program("run", str(tmp_path / name), *IN_SANDBOX, "--yes", "--json")
+    refused = program("run", str(tmp_path / name), *IN_SANDBOX, "--yes")
+    assert (2, True) == (refused.returncode, "this roster marks nobody" in refused.stderr), refused.stderr
+    done = program("run", str(tmp_path / name), *IN_SANDBOX, "--yes", "--json", "--only", "all")
     assert 0 == done.returncode, done.stderr
     with closing(sqlite3.connect(tmp_path / "home" / "journal.db")) as journal:
         assert 0 == journal.execute("SELECT count(*) FROM listing").fetchone()[0], "they are out of date"
@@ -60,10 +63,25 @@ def test_a_roster_is_a_file_that_removes_exactly_these_learners(program: Bulkrem
         assert ["removed"] * 24 == [row["status"] for row in csv.DictReader(file)]
 
 
+@pytest.mark.parametrize("mark", ["x", "X", " x "])
+def test_only_those_whom_a_person_marked_in_a_roster_are_removed(tmp_path: Path, mark: str) -> None:
+    path = tmp_path / "some.csv"
+    write_rosters(path, [ROSTER], sandbox=False)
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    fields = lines[1].split(",")
+    place = lines[0].replace('"', "").split(",").index(ROSTER_COLUMN)
+    fields[place] = mark
+    path.write_text("\n".join([lines[0], ",".join(fields), *lines[2:]]), encoding="utf-8")
+    with pytest.raises(FileRefused, match="who stays and who goes; it holds . \\(1\\), blank \\(1\\)"):
+        read(path, name=path.name)
+    marked = read(path, name=path.name, options=ReadOptions(only=(f"{ROSTER_COLUMN}=x",)))
+    assert [2] == list(marked.numbers)
+
+
 def test_a_roster_of_the_sandbox_is_no_list_of_real_people(tmp_path: Path) -> None:
     path = tmp_path / "some.csv"
     write_rosters(path, [ROSTER], sandbox=True)
-    assert 2 == len(read(path, name=path.name, options=ReadOptions(sandbox=True)))
+    assert 2 == len(read(path, name=path.name, options=ReadOptions(sandbox=True, only=("all",))))
     with pytest.raises(Exception, match="sandbox"):
         read(path, name=path.name)
 
@@ -72,7 +90,7 @@ def test_a_roster_of_the_sandbox_is_no_list_of_real_people(tmp_path: Path) -> No
 def test_no_name_in_a_roster_is_a_formula_and_every_id_is_whole(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"some.{ending}"
     write_rosters(path, [ROSTER], sandbox=False)
-    table = read(path, name=path.name)
+    table = read(path, name=path.name, options=ReadOptions(only=("all",)))
     rows = [row.cells for row in table.rows()]
     assert [Removal("1", "2", one.id) for one in ROSTER.learners] == [
         Removal(*(row[column] for column in table.roles)) for row in rows

@@ -122,12 +122,13 @@ def roster(
 ) -> None:
     """Write the learners of a batch, or of all batches of a course, to FILE: ids, names, e-mail addresses, progress.
 
-    `bulkremove preview FILE` reads it; delete the rows of those who stay first. It needs the scope
-    ZOHOPEOPLE.training.READ, and takes three calls a batch or more.
+    Write x in its column "Remove (x)" for those who are to be removed; then `bulkremove preview FILE --only "Remove
+    (x)=x"` reads it. It needs the scope ZOHOPEOPLE.training.READ, and takes three calls a batch or more.
 
     Example: bulkremove roster 478346000019501001 478346000019502001 -o spring.xlsx
     """
     from bulkremove.app import this_person
+    from bulkremove.domain.table import ROSTER_COLUMN
     from bulkremove.report.roster_file import check_path, write_rosters
 
     check_ids(course=course, **({"batch": batch} if batch else {}))
@@ -158,5 +159,6 @@ def roster(
     screen.answer(
         f"{learners:,} learners of {len(rosters):,} batches are in {path}.", file=str(path), learners=learners
     )
-    command = screen.command("preview", str(path), said={"sandbox": sandbox, "speed": speed})
-    screen.say(f"Next: delete the rows of those who stay, since all rows are people to be removed. Then {command}")
+    said = {"only": f"{ROSTER_COLUMN}=x", "sandbox": sandbox, "speed": speed}
+    command = screen.command("preview", str(path), said=said)
+    screen.say(f"Next: write x in the column {ROSTER_COLUMN!r} for those who are to be removed. Then {command}")

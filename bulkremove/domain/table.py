@@ -27,6 +27,9 @@ SANDBOX_COLUMN, SANDBOX_MARK = "sandbox", "SANDBOX"
 UNDO_COLUMN = "undo_of"
 """The column that an undo list appends to those of the file: the job that removed these people."""
 
+ROSTER_COLUMN = "Remove (x)"
+"""The column of a roster in which a person marks who is to be removed; a new roster marks nobody."""
+
 
 @dataclass(frozen=True, slots=True)
 class Choices:

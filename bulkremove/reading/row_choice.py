@@ -12,7 +12,7 @@ from itertools import islice
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.ids import TRIMMED_CHARACTERS, all_ids, is_id
 from bulkremove.domain.row import Roles
-from bulkremove.domain.table import Choices, column_letter
+from bulkremove.domain.table import ROSTER_COLUMN, Choices, column_letter
 from bulkremove.reading.columns import headings, named
 from bulkremove.reading.previous_report import are_statuses
 from bulkremove.reading.staying_words import (
@@ -76,6 +76,12 @@ def rows_left_out(
     for column, heading in enumerate(header):
         if column not in roles and column not in wanted:
             texts = cells[column]
+            if plain(heading) == plain(ROSTER_COLUMN) and not any(map(str.strip, texts)):
+                raise FileRefused(
+                    f"{name}: this roster marks nobody in column {heading.strip()!r}.",
+                    hint=f"Write x there for those who are to be removed, or give --only {ALL} for every row.",
+                    choices=Choices(only=((_label(header, column), (("", len(texts)),)),)),
+                )
             if counts := _values(heading, texts if len(asked) == len(texts) else [texts[i] for i in asked]):
                 undecided[_label(header, column)] = counts
     if undecided:

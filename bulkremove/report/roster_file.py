@@ -8,11 +8,11 @@ from pathlib import Path
 from bulkremove.domain.errors import ReportFailed
 from bulkremove.domain.listing import Roster
 from bulkremove.domain.row import Roles
-from bulkremove.domain.table import SANDBOX_COLUMN, SANDBOX_MARK
+from bulkremove.domain.table import ROSTER_COLUMN, SANDBOX_COLUMN, SANDBOX_MARK
 from bulkremove.report.formats import FORMATS
 from bulkremove.report.plan_file import write_new
 
-COLUMNS = ("Course ID", "Batch ID", "Learner ID", "Name", "E-mail", "Employee ID", "Progress", "Batch")
+COLUMNS = ("Course ID", "Batch ID", "Learner ID", ROSTER_COLUMN, "Name", "E-mail", "Employee ID", "Progress", "Batch")
 
 
 def check_path(path: Path) -> None:
@@ -35,4 +35,4 @@ def _rows(rosters: Sequence[Roster]) -> Iterator[tuple[str, ...]]:
     for roster in rosters:
         batch = roster.batch
         for one in roster.learners:
-            yield batch.course, batch.id, one.id, one.name, one.email, one.employee_id, one.progress, batch.name
+            yield batch.course, batch.id, one.id, "", one.name, one.email, one.employee_id, one.progress, batch.name

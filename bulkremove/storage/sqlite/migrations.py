@@ -30,10 +30,10 @@ MIGRATIONS = (
     "19-token-owners.sql",
     "20-shown-plans.sql",
     "21-several-nights.sql",
-    "24-access.sql",
-    "25-reads.sql",
     "22-notice-addresses.sql",
     "23-own-organization.sql",
+    "24-access.sql",
+    "25-reads.sql",
 )
 """Files in ``schema``, in the order in which they were added; a new journal goes through all of them."""
 WITH_COUNTER = 4
