@@ -561,4 +561,4 @@ def test_who_stops_a_nightly_run_with_ctrl_c_resumes_it_too(tmp_path: Path) -> N
     again = program(*night)
     after = json.loads(program("jobs", "--json").stdout)[0]
     assert (4, before["counts"], "paused") == (again.returncode, after["counts"], after["state"])
-    assert f"resume {job['job']}`" in again.stdout
+    assert f"resume {job['job']} --sandbox " in again.stdout
