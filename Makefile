@@ -8,7 +8,7 @@ RELEASE ?= bookworm
 
 .PHONY: run serve test fast check prove bare-debian bench format lock pictures clean
 
-run: .venv/ready  ## the main job on sample_data/ against the bundled sandbox, at 60 times the speed of life
+run: .venv/ready  ## the main job on sample_data/ against the bundled sandbox, at 60 times real time
 	$(BIN)/bulkremove --home .venv demo
 
 serve: .venv/ready  ## the page on sample_data/'s world, in the bundled sandbox

@@ -83,7 +83,7 @@ async def ours(
             earlier = tuple(attempts[position])
             pending_row = PendingRow("job", position, position + 2, Removal("1", "2", str(position)), earlier)
             try:
-                permit = await limiter.acquire(pending_row, alone=lambda: False, in_time=lambda: True)
+                permit = await limiter.acquire(pending_row, is_only_row=lambda: False, may_still_send=lambda: True)
                 assert isinstance(permit, Permit)
                 passed = await server.call()
             except asyncio.CancelledError:

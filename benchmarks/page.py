@@ -58,7 +58,7 @@ def _upload(folder: Path) -> list[dict[str, object]]:
         first_paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
         page.get_by_label("File").set_input_files(file)
         start = time.perf_counter()
-        page.get_by_role("button", name="Show whom it would remove").click()
+        page.get_by_role("button", name="Preview").click()
         page.get_by_text("50,000").first.wait_for()
         preview_seconds = time.perf_counter() - start
         start = time.perf_counter()

@@ -34,7 +34,7 @@ def pictures(chrome: Browser, link: str) -> None:
     page.goto(link)
     picture(page, "start")
     page.get_by_label("File").set_input_files(SAMPLES / "leavers.csv")
-    page.get_by_role("button", name="Show whom it would remove").click()
+    page.get_by_role("button", name="Preview").click()
     page.get_by_label("type the number").fill("60")
     picture(page, "plan")
     page.get_by_role("button", name=re.compile("^Remove")).click()

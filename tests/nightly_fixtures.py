@@ -66,7 +66,7 @@ class NightlySite:
         return (await self.app.jobs.tally(jobs[0]))[Status.REMOVED] if jobs else 0
 
     async def run(self, again: str | None = None, stop: Stop | None = None) -> NightlyResult:
-        return await self.app.nightly_runs(self.app.supervisor()).run(stop=stop or Stop(), again=again)
+        return await self.app.nightly_runs(self.app.supervisor()).run(stop=stop or Stop(), rerun_name=again)
 
     def where(self) -> dict[str, list[str]]:
         places = {"": self.folder, **{name: self.folder / name for name in ("working", "done", "held")}}
@@ -164,7 +164,7 @@ async def remember(app: App, removals: int) -> None:
     storage, at = app.context.storage, Epoch(1.0)
     job_id = f"{EARLIER}-{host}" if await app.jobs.is_known(EARLIER) else EARLIER
     job = Job(
-        job_id, "earlier", host, "usual.csv", "", None, table.header, table.roles, made.fingerprint, JobState.READY,
+        job_id, "earlier", host, "usual.csv", "", None, table.header, table.roles, made.hash, JobState.READY,
         created_at=at, confirmed_by="the nightly run", origin=FrontEnd.NIGHTLY, client=client, night=night,
     )  # fmt: skip
     await storage.jobs.create(job, made.rows())

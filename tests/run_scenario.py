@@ -117,7 +117,7 @@ class Stage:
                 clock=self.clock,
                 threshold=threshold,
                 faults=self.faults,
-                lock_told_as=self.told,
+                lock_response=self.told,
             )
         sandbox = self.sandbox
         limit = (self.quota.calls, self.quota.window)
@@ -127,7 +127,7 @@ class Stage:
         stop = Stop()
         if self.stop_after is not None:
             asyncio.get_running_loop().call_later(
-                self.stop_after, stop.ask, "Stopped by Ctrl-C.", EndReason.INTERRUPTED
+                self.stop_after, stop.request, "Stopped by Ctrl-C.", EndReason.INTERRUPTED
             )
         async with sandbox:
             host = f"127.0.0.1:{sandbox.port}"

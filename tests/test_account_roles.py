@@ -16,7 +16,7 @@ import pytest
 
 from bulkremove.domain.errors import UserError
 from bulkremove.domain.job import Job
-from bulkremove.domain.permissions import Access, Right, Role
+from bulkremove.domain.permissions import Access, Permission, Role
 from bulkremove.domain.plan import OtherJob
 from bulkremove.domain.row import Status
 from bulkremove.engine.decision_table import done_elsewhere
@@ -177,14 +177,14 @@ async def test_every_address_answers_for_the_accounts_of_a_person_and_tells_noth
                     assert got.status in (200, 201, 303, 400, 404, 409, 422), where
                     assert "knows no job" not in got.text, where
                     assert "not kept any more" not in got.text, where
-                elif account in access.accounts(Right.LOOK):
+                elif account in access.accounts(Permission.LOOK):
                     assert 403 == got.status, where
                 else:
                     assert (404, 404) == (got.status, nothing.status), where
                     said = got.text.replace(one.jobs[account].id, "20261123-zzzz")
                     assert said.replace(one.uploads[account], "AAAAAAAAAAAA") == nothing.text, where
                 for other in {"school", "bureau"}:
-                    if other not in access.accounts(Right.LOOK):
+                    if other not in access.accounts(Permission.LOOK):
                         sent = (one.jobs[account].id, one.uploads[account]) if is_of_one else ()
                         told = [secret for secret in one.secrets(other) if secret in got.text and secret not in sent]
                         assert [] == told, where
@@ -466,10 +466,10 @@ def test_two_roles_are_joined_to_the_higher_and_limited_to_the_lower_on_each_acc
         == Access.parse(["admin@a"]).limited_to(Access.parse(["admin@b"])).texts
     )
     assert (True, False, True) == (here.is_within(here), here.is_within(everywhere), Access().is_within(here))
-    assert not Access().accounts(Right.LOOK)
-    assert "c" not in here.accounts(Right.LOOK)
-    assert "c" in everywhere.accounts(Right.LOOK)
-    assert {"a"} == here.accounts(Right.APPROVE).names
+    assert not Access().accounts(Permission.LOOK)
+    assert "c" not in here.accounts(Permission.LOOK)
+    assert "c" in everywhere.accounts(Permission.LOOK)
+    assert {"a"} == here.accounts(Permission.APPROVE).names
 
 
 def test_a_job_of_another_account_is_named_by_neither_id_nor_account() -> None:

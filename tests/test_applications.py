@@ -85,7 +85,7 @@ async def test_a_retry_of_a_job_whose_rows_are_all_settled_makes_no_job(tmp_path
 async def test_a_date_of_zohos_that_is_none_ends_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     body = replies.CANNED["completed"].body
     headers = {"Date": "Mon, 14 Nov 2023 22:14:20 +99999999999999"}
-    monkeypatch.setitem(replies.CANNED, "completed", replies.Answer(400, body, headers=headers))
+    monkeypatch.setitem(replies.CANNED, "completed", replies.CannedResponse(400, body, headers=headers))
     world, file = crowd(tmp_path, 2, missing=0, faults={"learners": {str(478346000019558000): ["completed"]}})
     with closing(App(Settings(tmp_path / "home"), environ={}, sandbox=SandboxOptions(world, 600.0))) as app:
         preview = await app.plans.preview(file, name="a.csv", options=ReadOptions())

@@ -63,7 +63,7 @@ class Window:
 
     def upload(self, path: Path) -> None:
         self.page.get_by_label("File").set_input_files(path)
-        self.page.get_by_role("button", name="Show whom it would remove").click()
+        self.page.get_by_role("button", name="Preview").click()
 
     def remove(self, number: str, learners: str) -> None:
         """Type the number and press the button that names its act."""
@@ -143,7 +143,7 @@ def test_the_whole_way_from_a_file_to_the_report(
     content = triples(20).encode() if kind == "csv" else Book([Sheet(rows)]).as_bytes("xlsx")  # type: ignore[arg-type] # texts
     one.upload(write(tmp_path, content, f"leavers.{kind}"))
     expect(one.page.get_by_text("DRY RUN - nothing has been removed").first).to_be_visible()
-    assert "Back, remove nobody" == one.page.evaluate("document.activeElement.textContent")
+    assert "Cancel" == one.page.evaluate("document.activeElement.textContent")
     one.check()
     one.remove("20", "20 learners")
     one.ended()
@@ -194,7 +194,7 @@ def test_everything_can_be_done_by_keyboard_alone(tmp_path: Path, place: Any, wi
     keys.press("Tab")
     assert "Skip to the content" == page.evaluate("document.activeElement.textContent")
     page.get_by_label("File").set_input_files(write(tmp_path, triples(3)))  # the system's own dialog is not the page's
-    focus_on("Show whom")
+    focus_on("Preview")
     keys.press("Enter")
     expect(page.get_by_text("DRY RUN").first).to_be_visible()
     focus_on("type the number of removals")
@@ -238,9 +238,9 @@ def test_pause_go_on_and_cancel(tmp_path: Path, place: Any, window: Open) -> Non
     one.press("Pause")
     expect(one.page.get_by_text(re.compile("paused it")).first).to_be_visible()
     one.check()
-    one.press("Go on")
+    one.press("Resume")
     expect(one.page.get_by_role("button", name="Pause")).to_be_visible()
-    one.page.get_by_text("Cancel for good").click()
+    one.page.locator("#cancel > summary").click()
     one.check()
     one.press("Cancel this job")
     retry = one.page.get_by_role("button", name=re.compile("Retry .* rows that were not sent"))
@@ -259,7 +259,7 @@ def test_what_a_person_has_opened_stays_open_when_the_page_renews_itself(
     one.remove("200", "200 learners")
     controls = "document.querySelector('[sse-swap=controls]')"
     news = one.page.evaluate(f"{controls}.innerHTML")
-    one.page.get_by_text("Cancel for good").click()
+    one.page.locator("#cancel > summary").click()
     one.page.evaluate(f"news => htmx.swap({controls}, news, {{swapStyle: 'innerHTML'}})", news)  # as an event does
     expect(one.page.get_by_role("button", name="Cancel this job")).to_be_visible()
     one.press("Cancel this job")
@@ -325,7 +325,7 @@ def test_a_damaged_file_and_one_without_headings_say_what_to_do(tmp_path: Path, 
     one.page.get_by_role("link", name="Choose another file").click()
     one.upload(write(tmp_path, triples(2).replace("learner", "person")))
     one.page.get_by_label("Column of the learner id").select_option("C: person")
-    one.page.get_by_role("button", name="Read it so").click()
+    one.page.get_by_role("button", name="Continue").click()
     expect(one.page.get_by_role("button", name="Remove 2 learners")).to_be_visible()
     one.odd.clear()
     one.check()

@@ -191,7 +191,7 @@ async def test_an_erased_first_learner_is_never_confirmed_and_one_row_is_sent_al
         with pytest.raises(ConsentMissing, match="can still be looked up"):
             await app.canaries.give_up(job, by="kim")
         found = await app.retention.find_learner(FIRST)
-        assert any("Nobody has confirmed the first removal" in sentence for sentence in found.by_hand)
+        assert any("Nobody has confirmed the first removal" in sentence for sentence in found.manual_steps)
         await app.retention.forget(found, by="kim")
         assert "nobody can look them up" in await app.canaries.question(job)
         with pytest.raises(ConsentMissing, match="Nothing was confirmed"):
@@ -219,7 +219,7 @@ async def test_a_first_removal_whose_rows_retention_deleted_is_not_begun_anew_un
         if is_over:
             await app.jobs.cancel(job.id, by="jo")
         clock.ahead = 31 * 86_400.0
-        assert 1 == (await app.retention.tidy()).jobs
+        assert 1 == (await app.retention.delete_expired()).jobs
         with pytest.raises(ConsentMissing, match="its rows were deleted after their time"):
             await planned(app, tmp_path, triples(3, first=3), "second.csv")
         with pytest.raises(ConsentMissing, match="Nothing was confirmed"):
@@ -252,7 +252,7 @@ async def test_a_first_removal_that_a_restored_journal_lost_is_asked_about(tmp_p
         job = await planned(app, tmp_path, triples(6))
         await app.backups.make(tmp_path / "b.zip", by="jo")
         await run(app, job)
-        await app.backups.put_back(tmp_path / "b.zip", await app.backups.inspect(tmp_path / "b.zip"), by="jo")
+        await app.backups.restore(tmp_path / "b.zip", await app.backups.inspect(tmp_path / "b.zip"), by="jo")
         restored = await app.backups.restored()
         assert restored is not None
         await app.backups.accept(restored, by="jo")
@@ -270,7 +270,7 @@ async def test_page_and_api_ask_for_the_first_removal(tmp_path: Path) -> None:
         await until(lambda: one.supervisor.running(job) is None)
         shown = await visitor.get(f"/jobs/{job}")
         assert "are they gone from the batch?" in shown.text
-        assert "<button>Go on</button>" not in shown.text
+        assert "<button>Resume</button>" not in shown.text
         program = await one.program(Role.APPROVER)
         refused = await visitor.ask("POST", f"/api/v1/jobs/{job}/resume", headers=program)
         assert refused.status in (200, 409)
@@ -331,10 +331,10 @@ async def test_the_doctor_says_who_confirmed_it(tmp_path: Path) -> None:
     with closing(careful(tmp_path, 1)) as app:
         job = await planned(app, tmp_path, triples(1))
         await run(app, job)
-        words = {check.name: check.words for check in await checks(app.context)}
+        words = {check.name: check.message for check in await checks(app.context)}
         assert "Not confirmed yet: the first run sends one row alone." == words["first removal"]
         await app.canaries.confirm(job, by="kim")
-        words = {check.name: check.words for check in await checks(app.context)}
+        words = {check.name: check.message for check in await checks(app.context)}
         assert words["first removal"].startswith("kim confirmed it on ")
         assert words["first removal"].endswith(f"in job {job.id}.")
         assert Epoch(0.0) < (await app.context.storage.canaries.find(job.client, job.host)).passed_at  # type: ignore[union-attr] # it is there

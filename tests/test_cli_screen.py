@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from bulkremove.app import Progress
-from bulkremove.cli.console import Screen, shown
+from bulkremove.cli.console import Screen, printable
 from bulkremove.cli.progress_line import ProgressDisplay
 from bulkremove.domain.clock import later
 from bulkremove.domain.job import Job, JobState, Tally
@@ -50,14 +50,14 @@ def test_the_written_help_is_what_click_says() -> None:
 
 @pytest.mark.parametrize("text", ["a\nDRY RUN", "a\x1b[2J", "\u202eb", "\u200b", "\ud800", "a\rb", "\x9b1m"])
 def test_no_text_of_a_file_acts_on_the_terminal_or_makes_a_line(text: str) -> None:
-    assert shown(text).isprintable()
+    assert printable(text).isprintable()
 
 
 def test_a_command_keeps_a_nought_and_leaves_out_what_was_not_said() -> None:
     said = {"max_removals": 0, "sheet": None, "visible_only": False, "include_hidden": True, "plan": "h"}
     screen = Screen({"home": "a home", "account": None}, quiet=False, verbose=False, color=False)
     wanted = "bulkremove --home 'a home' run 'a b.csv' --max-removals 0 --include-hidden --plan h"
-    assert wanted == screen.command("run", "a b.csv", said=said)
+    assert wanted == screen.command("run", "a b.csv", values=said)
 
 
 @pytest.mark.parametrize(

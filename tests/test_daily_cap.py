@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bulkremove.app import App, SandboxOptions
-from bulkremove.app.daily_cap import removals_today, today
+from bulkremove.app.daily_cap import removals_today, start_of_today
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing
@@ -47,7 +47,7 @@ async def test_a_resumed_job_waits_while_others_have_used_the_cap_of_the_day(tmp
     with closing(application(tmp_path, clock, 10)) as app:
         async with app.runs.in_sandbox():
             job, stop = await planned(app, tmp_path, triples(8), "a.csv"), Stop()
-            stop.ask("Ctrl-C", EndReason.INTERRUPTED)
+            stop.request("Ctrl-C", EndReason.INTERRUPTED)
             await run(app, job, stop=stop)
             clock.ahead = DAY
             assert (
@@ -69,7 +69,7 @@ def test_every_process_of_the_machine_has_the_same_day_whatever_its_tz(
             for zone in ("UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago", "Asia/Kolkata", "nonsense"):
                 monkeypatch.setenv("TZ", zone)
                 time.tzset()
-                begins.add(today(replace(app.context, counted_from=Epoch(0.0))))
+                begins.add(start_of_today(replace(app.context, counted_from=Epoch(0.0))))
     finally:
         monkeypatch.undo()
         time.tzset()
@@ -101,7 +101,7 @@ async def test_the_rows_of_the_resumed_job_count_once(tmp_path: Path) -> None:
                 app,
                 job,
                 on_progress=lambda progress: (
-                    stop.ask("Ctrl-C", EndReason.INTERRUPTED) if progress.tally[Status.REMOVED] >= 3 else None
+                    stop.request("Ctrl-C", EndReason.INTERRUPTED) if progress.tally[Status.REMOVED] >= 3 else None
                 ),
                 stop=stop,
             )
@@ -114,7 +114,7 @@ async def test_a_cap_that_was_lowered_holds_for_a_resumed_job(tmp_path: Path) ->
     with closing(application(tmp_path, clock, 10)) as app:
         async with app.runs.in_sandbox():
             job, stop = await planned(app, tmp_path, triples(8), "a.csv"), Stop()
-            stop.ask("Ctrl-C", EndReason.INTERRUPTED)
+            stop.request("Ctrl-C", EndReason.INTERRUPTED)
             await run(app, job, stop=stop)
     with closing(application(tmp_path, clock, 5)) as app:
         async with app.runs.in_sandbox():
@@ -132,7 +132,7 @@ async def test_a_night_holds_what_is_left_of_a_job_while_others_have_used_the_ca
             return await one.removed() > 0
 
         await until(has_begun)
-        stop.ask("The window is over.", EndReason.WINDOW_CLOSED, auto_resumable=True)
+        stop.request("The window is over.", EndReason.WINDOW_CLOSED, auto_resumable=True)
         await night
         job = await one.job()
         left = (await one.app.jobs.tally(job)).open
@@ -151,7 +151,7 @@ async def test_an_approval_over_the_cap_ends_with_its_day_unless_the_plan_announ
         async with app.runs.in_sandbox():
             job = await planned(app, tmp_path, triples(10), "a.csv")
             await app.context.storage.jobs.hold(job.id, "Look at it.", at=clock.wall())
-            assert "" == await app.plans.why_over_cap(await app.jobs.find(job.id), 10)
+            assert "" == await app.plans.cap_problem(await app.jobs.find(job.id), 10)
             await app.jobs.approve(job.id, by="kim")
             await app.context.storage.jobs.start(job.id)  # and its process dies
             clock.ahead = DAY
@@ -159,7 +159,7 @@ async def test_an_approval_over_the_cap_ends_with_its_day_unless_the_plan_announ
                 10
                 == (await run(app, await planned(app, tmp_path, triples(10, first=10), "b.csv"))).tally[Status.REMOVED]
             )
-            told = await app.plans.why_over_cap(await app.jobs.find(job.id), 10)
+            told = await app.plans.cap_problem(await app.jobs.find(job.id), 10)
             assert "It removes 10 learners and 10 count for today already; the cap is 10 a day." == told
             with pytest.raises(
                 ConsentMissing, match="removes 10 learners and 10 count for today already; the cap is 10"
@@ -175,7 +175,7 @@ async def test_jobs_that_are_resumed_at_once_do_not_pass_the_cap_together(tmp_pa
             for index in range(3):
                 clock.ahead = index * DAY
                 job, stop = await planned(app, tmp_path, triples(8, first=8 * index), f"{index}.csv"), Stop()
-                stop.ask("Ctrl-C", EndReason.INTERRUPTED)
+                stop.request("Ctrl-C", EndReason.INTERRUPTED)
                 await run(app, job, stop=stop)
                 jobs.append(job)
             clock.ahead = 5 * DAY
@@ -199,7 +199,7 @@ async def test_the_page_names_no_option_of_the_command_line(tmp_path: Path) -> N
     with closing(application(tmp_path, clock, 10)) as app:
         async with app.runs.in_sandbox():
             job, stop = await planned(app, tmp_path, triples(8), "a.csv"), Stop()
-            stop.ask("Ctrl-C", EndReason.INTERRUPTED)
+            stop.request("Ctrl-C", EndReason.INTERRUPTED)
             await run(app, job, stop=stop)
             clock.ahead = DAY
             await run(app, await planned(app, tmp_path, triples(8, first=10), "b.csv"))
@@ -215,9 +215,11 @@ async def test_the_rows_of_an_old_job_count_from_the_moment_at_which_it_passed_t
     with closing(application(tmp_path, clock, 10)) as app:
         async with app.runs.in_sandbox():
             job, stop = await planned(app, tmp_path, triples(8), "a.csv"), Stop()
-            stop.ask("Ctrl-C", EndReason.INTERRUPTED)
+            stop.request("Ctrl-C", EndReason.INTERRUPTED)
             await run(app, job, stop=stop)
             clock.ahead = DAY
             assert 0 == await removals_today(app.context, job.client, job.host)
-            await app.context.storage.jobs.drive(job.id, by=FrontEnd.COMMAND, at=clock.wall())  # it starts after that
+            await app.context.storage.jobs.record_run(
+                job.id, by=FrontEnd.COMMAND, at=clock.wall()
+            )  # it starts after that
             assert 8 == await removals_today(app.context, job.client, job.host)

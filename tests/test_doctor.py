@@ -26,7 +26,7 @@ def _document(bulkremove: Bulkremove, *words: str) -> dict[str, Any]:
 
 def _words(document: dict[str, Any], name: str) -> tuple[bool, str]:
     (check,) = [check for check in document["checks"] if check["name"] == name]
-    return check["ok"], f"{check['words']} {check['mend']}"
+    return check["ok"], f"{check['message']} {check['hint']}"
 
 
 def test_every_setting_is_shown_with_its_value_and_source(tmp_path: Path) -> None:

@@ -24,7 +24,9 @@ def test_the_readme_lists_the_data_centers() -> None:
 
 
 def test_the_readme_has_every_line_of_the_decision_table() -> None:
-    assert [] == [rule.says for rule in RULES.values() if f"| {rule.says} | {rule.row} |" not in README]
+    assert [] == [
+        rule.response_text for rule in RULES.values() if f"| {rule.response_text} | {rule.row_text} |" not in README
+    ]
 
 
 def test_the_readme_has_every_exit_code_and_status() -> None:

@@ -214,7 +214,7 @@ async def test_neither_yes_nor_a_hash_nor_a_number_is_enough(tmp_path: Path) -> 
             )
             return job.state
 
-        for consent in (Consent(yes=True), Consent(plan_hash=preview.plan.fingerprint), Consent(number=3)):
+        for consent in (Consent(yes=True), Consent(plan_hash=preview.plan.hash), Consent(removals=3)):
             with pytest.raises(ConsentMissing, match=r"1 batch stands under more than one course.*--compared 1"):
                 await submit(consent)
         for wrong in (0, 2, -1):
@@ -297,7 +297,12 @@ async def test_the_page_asks_who_approves_a_held_plan_too(tmp_path: Path) -> Non
         reserve = tmp_path / "reports"
         reserve.mkdir()
         job = await one.app.for_night(*nights).confirmations.submit_nightly(
-            preview, lambda job: (), folder=reserve, held=preview.plan.doubts[0].text, due_at=None, by="the nightly run"
+            preview,
+            lambda job: (),
+            folder=reserve,
+            hold_reason=preview.plan.doubts[0].text,
+            due_at=None,
+            by="the nightly run",
         )
         shown = await visitor.get(f"/jobs/{job.id}")
         assert "I compared 1 doubtful id with Zoho People: it is right" in shown.text

@@ -328,7 +328,7 @@ async def test_the_reports_of_the_pages_jobs_are_searched_and_not_said_to_be_lef
         await until(lambda: one.supervisor.running(job.id) is None)
         found = await one.app.retention.find_learner(LEARNER)
         assert any(path.parent == tmp_path / "home" / "reports" for path in found.files), found
-        assert () == found.by_hand
+        assert () == found.manual_steps
 
 
 async def test_a_report_that_was_written_meanwhile_is_named(tmp_path: Path) -> None:

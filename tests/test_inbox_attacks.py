@@ -85,7 +85,7 @@ async def test_a_dropped_link_is_named_and_its_target_is_not_read(tmp_path: Path
     async with nightly_site(tmp_path, count=3) as site:
         (site.folder / "leavers.csv").symlink_to(secret)
         result = await site.run()
-        assert ["leavers.csv: It is a link, and links are not followed."] == result.left
+        assert ["leavers.csv: It is a link, and links are not followed."] == result.obstacles
         assert [] == await site.jobs()
     with pytest.raises(SourceFailed, match="can't be read"):
         Inbox(site.folder).digest(site.folder / "leavers.csv")
@@ -99,14 +99,14 @@ async def test_a_link_in_place_of_a_taken_file_is_not_read(tmp_path: Path) -> No
         (site.folder / "working" / "12345678~leavers.csv").symlink_to(secret)
         result = await site.run()
         assert [] == await site.jobs()
-        assert ["working/12345678~leavers.csv: It is a link, and links are not followed."] == result.left
+        assert ["working/12345678~leavers.csv: It is a link, and links are not followed."] == result.obstacles
 
 
 async def test_a_fifo_holds_nobody_up(tmp_path: Path) -> None:
     async with nightly_site(tmp_path, count=3) as site:
         os.mkfifo(site.folder / "leavers.csv")
         result = await site.run()
-        assert ["leavers.csv: It is no file that can be read."] == result.left
+        assert ["leavers.csv: It is not a file that can be read."] == result.obstacles
     inbox = Inbox(site.folder)
     os.mkfifo(inbox.working_folder / "12345678~leavers.csv")
     with pytest.raises(SourceFailed, match="it is no file"):
@@ -124,7 +124,7 @@ async def test_retention_deletes_nothing_where_a_link_leads(tmp_path: Path, name
         (site.folder / name).symlink_to(target)
         site.clock.ahead = 400 * 86_400.0
         with pytest.raises(LocalFileFailed, match="it is a link"):
-            await site.app.retention.tidy()
+            await site.app.retention.delete_expired()
     assert ["precious"] == planted(target)
 
 

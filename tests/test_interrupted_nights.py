@@ -15,7 +15,7 @@ from aiohttp import web
 
 from bulkremove.app import Stop
 from bulkremove.app.doctor import checks
-from bulkremove.app.nightly import NightEnd, Scheduler
+from bulkremove.app.nightly import NightlyRunEnd, Scheduler
 from bulkremove.cli.exit_codes import of_nightly_run
 from bulkremove.config import DEFAULT_NIGHT
 from bulkremove.domain.clock import later
@@ -37,12 +37,12 @@ async def test_the_next_run_says_that_the_last_one_was_killed(tmp_path: Path) ->
     async with nightly_site(tmp_path) as one:
         await begin_and_die(one)
         night = next(check for check in await checks(one.app.context) if check.name == "night nightly")
-        assert (False, True) == (night.ok, "and did not end" in night.words)
+        assert (False, True) == (night.ok, "and did not end" in night.message)
         dry = await one.app.nightly_runs(one.app.supervisor()).dry_run()
         result = await one.run()
         assert "did not end: it was killed" in result.killed
         assert result.killed == dry.killed
-        assert NightEnd.DONE is result.end, "it is told, and there is nothing else to do"
+        assert NightlyRunEnd.DONE is result.end, "it is told, and there is nothing else to do"
         assert ["the last nightly run was killed. Find out why"] == one.notices()
         assert "" == (await one.run()).killed
         assert 1 == len(one.notices())
@@ -85,9 +85,9 @@ async def test_a_source_that_hangs_does_not_keep_a_night_from_stopping(tmp_path:
         stop = Stop()
         night = asyncio.create_task(one.run(stop=stop))
         await until(lambda: started.exists() and started.read_text().strip())
-        stop.ask("The system asked the nightly run to stop.", EndReason.TERMINATED, auto_resumable=True)
+        stop.request("The system asked the nightly run to stop.", EndReason.TERMINATED, auto_resumable=True)
         result = await asyncio.wait_for(night, 60)
-        assert (NightEnd.GOES_ON, 5) == (result.end, of_nightly_run(result))
+        assert (NightlyRunEnd.GOES_ON, 5) == (result.end, of_nightly_run(result))
         assert "The system asked the nightly run to stop." == result.stopped
         await until(lambda: not Path(f"/proc/{started.read_text().strip()}/cmdline").is_file() or is_zombie(started))
 
@@ -101,9 +101,9 @@ async def test_a_night_that_is_stopped_before_its_files_does_not_say_that_there_
     async with nightly_site(tmp_path) as one:
         one.drop("leavers.csv", triples(3))
         stop = Stop()
-        stop.ask("kim paused it.", EndReason.PAUSED)
+        stop.request("kim paused it.", EndReason.PAUSED)
         result = await one.run(stop=stop)
-        assert ("kim paused it.", NightEnd.GOES_ON) == (result.stopped, result.end)
+        assert ("kim paused it.", NightlyRunEnd.GOES_ON) == (result.stopped, result.end)
         assert {"": ["leavers.csv"], "working": [], "done": [], "held": []} == one.where()
 
 
@@ -150,7 +150,7 @@ async def test_what_was_held_or_announced_by_a_clock_that_was_ahead_does_not_wai
         one.clock.ahead = 0.0
         result = await one.run()
         assert ["held.csv"] == [text.partition(" of ")[2].partition(" ")[0] for text in result.expired]
-        assert "announced.csv: It needs review. It was driven last at a time that lies ahead" in result.held[0]
+        assert "announced.csv: It needs review. It last ran at a time that lies ahead" in result.held[0]
         assert [] == result.scheduled
 
 
@@ -170,8 +170,8 @@ async def test_what_a_clock_that_was_ahead_took_is_not_the_newest_for_years(tmp_
     async with nightly_site(tmp_path) as one:
         nightly, now = one.app.context.storage.nightly, one.clock.wall()
         key = {"night": DEFAULT_NIGHT, "sandbox": ""}
-        await nightly.take("ahead", "a.csv", "1~a.csv", **key, at=later(now, 6 * 365 * DAY))
-        await nightly.take("right", "b.csv", "2~b.csv", **key, at=now)
+        await nightly.record_taken("ahead", "a.csv", "1~a.csv", **key, at=later(now, 6 * 365 * DAY))
+        await nightly.record_taken("right", "b.csv", "2~b.csv", **key, at=now)
         assert "right" == await nightly.newest_taken(**key, now=now)
         one.clock.ahead = 6 * 365 * DAY
         one.drop("other-columns.csv", "course,batch,learner,name\n1234567890123,2234567890123,3234567890123,x\n")
@@ -240,7 +240,7 @@ async def test_a_file_that_no_plan_could_be_made_of_is_named_until_somebody_take
         assert told.endswith(f"Deal with it, then take it out of {one.folder / 'held'}.")
         assert (result.waiting, 4) == (dry.waiting, of_nightly_run(result))
         one.clock.ahead = APPROVAL_SECONDS + 60.0
-        assert NightEnd.DONE is (await one.run()).end, "as a plan waits for seven days"
+        assert NightlyRunEnd.DONE is (await one.run()).end, "as a plan waits for seven days"
         one.clock.ahead = 0.0
         (one.folder / "held" / "damaged.csv").unlink()
-        assert NightEnd.DONE is (await one.run()).end
+        assert NightlyRunEnd.DONE is (await one.run()).end

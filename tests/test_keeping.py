@@ -17,7 +17,7 @@ from bulkremove.domain.errors import ConsentMissing, JournalFailed, ReportFailed
 from bulkremove.domain.job import JobState
 from bulkremove.domain.permissions import EVERY_ACCOUNT, Role
 from bulkremove.domain.row import Status
-from bulkremove.report.metrics import text
+from bulkremove.report.metrics import prometheus_text
 from bulkremove.sandbox import read_log
 from tests.cli_fixtures import Bulkremove, crowd, environment, sandbox
 from tests.nightly_fixtures import nightly_site
@@ -34,9 +34,9 @@ async def test_after_its_time_a_job_keeps_its_totals_and_nothing_of_people(tmp_p
         await one.run()
         job, totals = await one.job(), (await one.app.jobs.tally(await one.job())).counts
         one.clock.ahead = 89 * DAY
-        assert DeletionCounts(0, 0) == await one.app.retention.tidy()
+        assert DeletionCounts(0, 0) == await one.app.retention.delete_expired()
         one.clock.ahead = 91 * DAY
-        assert DeletionCounts(1, 2) == await one.app.retention.tidy()
+        assert DeletionCounts(1, 2) == await one.app.retention.delete_expired()
         assert {"jobs": 1, "files": 2} == (await one.app.audit.newest(1, EVERY_ACCOUNT))[0].facts
         assert (await one.job()).rows_deleted
         assert totals == (await one.app.jobs.tally(job)).counts
@@ -72,7 +72,7 @@ async def test_a_forgotten_person_stands_nowhere_and_it_is_said_where_they_stood
         job = await one.job()
         assert {job.id: 1} == found.rows
         assert {"leavers.csv", f"{job.id}-report.xlsx"} == {path.name for path in found.files}
-        assert () == found.by_hand
+        assert () == found.manual_steps
         await one.app.retention.forget(found, by="kim")
         left = b"".join(path.read_bytes() for path in one.folder.rglob("*") if path.is_file())
         assert LEARNER.encode() not in left
@@ -103,10 +103,10 @@ async def test_it_is_said_what_an_erasure_does_not_reach(tmp_path: Path) -> None
     protected.write_text(f"Learner ID\n{LEARNER}\n")
     async with nightly_site(tmp_path, protected_list=str(protected)) as one:
         found = await one.app.retention.find_learner(LEARNER)
-        assert ("The protected list names this learner, and was not changed.",) == found.by_hand
+        assert ("The protected list names this learner, and was not changed.",) == found.manual_steps
     async with nightly_site(tmp_path, protected_list=str(protected), source=str(tmp_path / "elsewhere")) as one:
         found = await one.app.retention.find_learner(LEARNER)
-        assert "are yours and were not searched" in found.by_hand[0]
+        assert "are yours and were not searched" in found.manual_steps[0]
 
 
 async def test_who_is_still_to_be_removed_is_not_forgotten(tmp_path: Path) -> None:
@@ -179,9 +179,9 @@ async def test_waiting_files_workbooks_and_links_are_named_or_left_and_never_cha
         before = {path: path.read_bytes() for path in (waiting, book, protected)}
         found = await one.app.retention.find_learner("4711")
         assert ({}, {}) == (found.rows, found.files)
-        assert ["rows 2." in sentence for sentence in found.by_hand] == [False, True]
-        assert "tonight.csv still waits for a nightly run" in found.by_hand[0]
-        assert "old.xlsx is a workbook" in found.by_hand[1]
+        assert ["rows 2." in sentence for sentence in found.manual_steps] == [False, True]
+        assert "tonight.csv still waits for a nightly run" in found.manual_steps[0]
+        assert "old.xlsx is a workbook" in found.manual_steps[1]
         await one.app.retention.forget(found, by="kim")
         assert before == {path: path.read_bytes() for path in before}
         assert link.is_symlink()
@@ -228,7 +228,7 @@ async def test_the_figures_are_for_prometheus_and_name_nobody(tmp_path: Path) ->
         assert 'bulkremove_rows{status="removed"} 35.0' in written, "5 now, and 30 of an earlier night"
         assert "bulkremove_last_good_nightly_run_seconds" in written
         assert "478346" not in written
-        assert text(await one.app.retention.figures(EVERY_ACCOUNT)).startswith(b"# HELP")
+        assert prometheus_text(await one.app.retention.figures(EVERY_ACCOUNT)).startswith(b"# HELP")
 
 
 async def test_the_page_gives_the_figures_to_whoever_has_a_token(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from bulkremove.engine.events import Lockout, RunEnd
 from bulkremove.engine.fair_queue import FairQueue
 from bulkremove.engine.rate_limiter import AttemptEnd, RateLimiter
 from bulkremove.engine.slot_decisions import DayUsedUp, NoSlot, Signal, Waiting, WaitsExhausted, YieldToOtherRow
-from bulkremove.engine.slot_rules import DAY
+from bulkremove.engine.slot_rules import DAY_SECONDS
 from bulkremove.storage import SqliteStorage
 from bulkremove.storage.interface.attempts import AttemptOutcome, AttemptStore, DoneElsewhere, SlotRule
 from bulkremove.storage.sqlite.attempts import SqliteAttempts
@@ -94,7 +94,9 @@ class Account:
         self, position: int, *, limiter: RateLimiter | None = None, alone: bool = False
     ) -> Permit | NoSlot | None:
         limiter = limiter or self.limiter()
-        return await limiter.acquire(await self.pending_row(position), alone=lambda: alone, in_time=lambda: True)
+        return await limiter.acquire(
+            await self.pending_row(position), is_only_row=lambda: alone, may_still_send=lambda: True
+        )
 
     async def acquire(self, position: int, *, limiter: RateLimiter | None = None, alone: bool = False) -> Permit:
         permit = await self.ask(position, limiter=limiter, alone=alone)
@@ -107,7 +109,7 @@ class Account:
         response_kind = "limited" if signal else "removed" if status else "unanswered" if left else "never_sent"
         attempt = replace(permit.attempt, response_kind=response_kind, http_status=status)
         settled: RowState | Status = Status.REMOVED if response_kind == "removed" else RowState.PENDING
-        closing = AttemptEnd(AttemptOutcome(attempt, settled, left=left), signal, response_kind == "removed")
+        closing = AttemptEnd(AttemptOutcome(attempt, settled, was_sent=left), signal, response_kind == "removed")
         lockout, self.exhausted = await self.limiter().complete(permit, closing)
         return lockout
 
@@ -279,7 +281,9 @@ def test_a_disk_on_which_no_permit_can_be_used_in_time_is_reported_after_three(t
         admissions = Admissions(limiter, EndlessTokens(), speed=speed)
         begun = account.now()
         row = await account.pending_row(0)
-        run_end = await admissions.admit(lambda: limiter.acquire(row, alone=lambda: False, in_time=lambda: True))
+        run_end = await admissions.admit(
+            lambda: limiter.acquire(row, is_only_row=lambda: False, may_still_send=lambda: True)
+        )
         assert isinstance(run_end, RunEnd)
         assert (EndReason.TOO_SLOW, True) == (run_end.code, "takes 25.0 s" in run_end.reason)
         assert 3 * speed * 25.0 == pytest.approx(account.now() - begun, abs=1.0)
@@ -456,8 +460,8 @@ def test_the_day_s_allowance_holds_across_restarts_and_says_when_it_goes_on(tmp_
         account.reopen()
         used_up = await account.ask(3)
         assert isinstance(used_up, DayUsedUp)
-        assert first + DAY == pytest.approx(used_up.until, abs=0.01)
-        await account.clock.sleep(DAY)
+        assert first + DAY_SECONDS == pytest.approx(used_up.until, abs=0.01)
+        await account.clock.sleep(DAY_SECONDS)
         await account.acquire(3)
 
     played(tmp_path, play, Quota(daily=3))
@@ -480,14 +484,14 @@ def test_a_year_of_nights_at_the_day_s_allowance_has_none_without_a_call(tmp_pat
             await account.clock.sleep(start - account.clock.wall() + random.Random(len(nights)).uniform(0.0, 5.0))
             nights.append(0)
             while rows and isinstance(
-                permit := await limiter.acquire(rows[0], alone=lambda: False, in_time=lambda: True), Permit
+                permit := await limiter.acquire(rows[0], is_only_row=lambda: False, may_still_send=lambda: True), Permit
             ):
                 await account.complete(permit)
                 rows.popleft()
                 nights[-1] += 1
         assert [calls] * 366 == nights
         assert calls == rate_limit.peak_calls(
-            await account.storage.rate_limit.send_times("key", since=Monotonic(0.0)), DAY
+            await account.storage.rate_limit.send_times("key", since=Monotonic(0.0)), DAY_SECONDS
         )
 
     played(tmp_path, play, Quota(daily=calls), rows=366 * calls)
@@ -498,18 +502,18 @@ def test_calls_of_a_clock_that_was_years_ahead_hold_the_day_s_allowance_for_a_da
     tmp_path: Path, reboots: bool
 ) -> None:
     async def play(account: Account) -> None:
-        account.clock.step_wall(10 * 365 * DAY)
+        account.clock.step_wall(10 * 365 * DAY_SECONDS)
         for i in range(2):
             await account.complete(await account.acquire(i))
-        account.clock.step_wall(-10 * 365 * DAY)
+        account.clock.step_wall(-10 * 365 * DAY_SECONDS)
         if reboots:
             account.clock.reboot()
-        await account.clock.sleep(DAY / 2)
+        await account.clock.sleep(DAY_SECONDS / 2)
         await account.complete(await account.acquire(2))
         used_up = await account.ask(3)
         assert isinstance(used_up, DayUsedUp)
-        assert account.clock.wall() + DAY / 2 == pytest.approx(used_up.until, abs=10.0)
-        await account.clock.sleep(DAY / 2)
+        assert account.clock.wall() + DAY_SECONDS / 2 == pytest.approx(used_up.until, abs=10.0)
+        await account.clock.sleep(DAY_SECONDS / 2)
         await account.complete(await account.acquire(3))
 
     played(tmp_path, play, Quota(daily=3))
@@ -533,7 +537,7 @@ def test_who_waits_leaves_when_the_run_stops(tmp_path: Path) -> None:
         stop_at = account.now() + 10.0
         limiter = account.limiter()
         entered = await limiter.acquire(
-            await account.pending_row(1), alone=lambda: False, in_time=lambda: account.now() < stop_at
+            await account.pending_row(1), is_only_row=lambda: False, may_still_send=lambda: account.now() < stop_at
         )
         assert entered is None
         assert account.now() - stop_at < 2.0

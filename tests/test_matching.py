@@ -81,8 +81,8 @@ def test_one_match_gives_the_ids_and_they_stand_in_plan_and_hash() -> None:
     assert ("Fire safety", "spring", "ANN@Example.com", "1", "21", ANN.id) == with_ids.row(0).cells
     other = Lists(rosters={"21": Roster(SPRING, (Learner("478346000019558009", "Ann", "ann@example.com"), BO))})
     rows = ("1,21,ann@example.com",)
-    assert plan(resolved(table(*rows)), account="a", host="h").fingerprint != (
-        plan(resolved(table(*rows), other), account="a", host="h").fingerprint
+    assert plan(resolved(table(*rows)), account="a", host="h").hash != (
+        plan(resolved(table(*rows), other), account="a", host="h").hash
     )
 
 

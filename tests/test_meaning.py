@@ -18,7 +18,7 @@ from bulkremove.domain.table import PLAN_COLUMNS, REPORT_COLUMNS, SANDBOX_COLUMN
 from bulkremove.reading.options import ReadOptions
 from bulkremove.reading.reader import read
 from bulkremove.reading.subprocess_reader import read_in_subprocess
-from bulkremove.report import Rows, write_plan
+from bulkremove.report import RowSelection, write_plan
 from tests.application_fixtures import account, application, run, stored
 from tests.cli_fixtures import SAMPLES, Bulkremove, crowd, environment
 from tests.nightly_fixtures import nightly_site
@@ -229,8 +229,8 @@ def test_a_column_with_few_values_that_nobody_recognizes_is_shown_with_them() ->
     assert (
         "If one of these columns says who stays, leave these people out of the file. "
         "'Dzia\u0142anie': usun (1), zostaje (2).",
-    ) == of(text).notes
-    assert () == of(text, "all").notes
+    ) == of(text).reading_notes
+    assert () == of(text, "all").reading_notes
 
 
 def test_one_remark_among_many_different_ones_is_asked_about() -> None:
@@ -247,7 +247,10 @@ def test_only_the_rows_that_were_meant_are_in_the_table() -> None:
     table = of(roster("Action", ["add", "del", "add", " Del"]), "Action=del")
     assert [3, 5] == list(table.numbers)
     assert [learner(1), learner(3)] == list(table.columns[2])
-    assert (2, "2 rows are left out, since 'Action' is not 'del' there.") == (table.unchosen_rows, table.notes[-1])
+    assert (2, "2 rows are left out, since 'Action' is not 'del' there.") == (
+        table.unchosen_rows,
+        table.reading_notes[-1],
+    )
     assert [2, 4] == list(of(roster("Unenroll", ["", "1", ""]), "Unenroll=").numbers)
     assert 4 == len(of(roster("Action", ["add", "del", "add", " Del"]), "all"))
 
@@ -262,9 +265,9 @@ def test_a_footer_says_nothing_about_who_stays(heading: str) -> None:
 def test_whoever_has_any_value_can_be_meant() -> None:
     data = roster("Exit date", ["", "2026-03-01", " ", *(f"2026-04-0{day}" for day in range(1, 8))])
     assert [3, *range(5, 12)] == list(of(data, "Exit date=*").numbers)
-    assert ("2 rows are left out, since 'Exit date' is blank there.",) == of(data, "Exit date=*").notes
+    assert ("2 rows are left out, since 'Exit date' is blank there.",) == of(data, "Exit date=*").reading_notes
     assert [2, 4] == list(of(data, "Exit date=").numbers)
-    assert ("8 rows are left out, since 'Exit date' is not blank there.",) == of(data, "Exit date=").notes
+    assert ("8 rows are left out, since 'Exit date' is not blank there.",) == of(data, "Exit date=").reading_notes
     many = [f"2026-{month:02}-{day:02}" for month in range(1, 13) for day in range(1, 29)]
     with pytest.raises(FileRefused, match=r"blank \(1\), any value: \* \(336\)"):
         of(roster("Exit date", ["", *many]))
@@ -320,7 +323,7 @@ def test_who_decided_on_one_column_is_asked_about_the_other_one_in_the_rows_that
         of(TWO, "Keep=n")
     table = of(TWO, "Status=left", "Keep=n")
     assert ([4, 6], 4) == (list(table.numbers), table.unchosen_rows)
-    assert ("4 rows are left out, since 'Status' is not 'left' or 'Keep' is not 'n' there.",) == table.notes
+    assert ("4 rows are left out, since 'Status' is not 'left' or 'Keep' is not 'n' there.",) == table.reading_notes
     plainly = roster("Action", ["del", "add", "del"]).decode().replace("Learner ID,", "Learner ID,Keep,")
     assert 2 == len(of(plainly.replace(",del", ",no,del").replace(",add", ",yes,add").encode(), "Action=del"))
 
@@ -330,7 +333,7 @@ def test_every_row_that_is_left_or_several_values_of_a_column_can_be_meant() -> 
     assert [3, 4, 5, 6] == list(of(TWO, "Status=left", "Status=dropped", "all").numbers)
     assert [4, 5, 6] == list(of(TWO, "Status=left", "Keep=n", "Status=dropped").numbers)
     note = "3 rows are left out, since 'Status' is not 'left' or 'dropped' or 'Keep' is not 'n' there."
-    assert (note,) == of(TWO, "Status=left", "Keep=n", "Status=dropped").notes
+    assert (note,) == of(TWO, "Status=left", "Keep=n", "Status=dropped").reading_notes
     assert [3, 4, 6] == list(of(TWO, "Status=left", "Status=expelled", "all").numbers), "a night may have none of these"
     assert 6 == len(of(TWO, "all"))
 
@@ -589,7 +592,7 @@ async def reported(tmp_path: Path) -> tuple[list[list[str]], Path, Path]:
         preview = await app.plans.preview(tmp_path / "f.csv", name="f.csv", options=ReadOptions())
         write_plan(tmp_path / "plan.csv", preview.plan)
         ended = await run(app, await stored(app, preview, tmp_path))
-        await app.reports.write(ended.job.id, tmp_path / "undo.csv", rows=Rows.UNDO, by="jo")
+        await app.reports.write(ended.job.id, tmp_path / "undo.csv", rows=RowSelection.UNDO, by="jo")
         assert ended.report is not None
         with ended.report.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.reader(file))
@@ -714,13 +717,13 @@ async def test_the_note_about_a_report_counts_the_rows_that_were_meant(tmp_path:
     rows, _, _ = await reported(tmp_path)
     own = [["Action", *rows[0]], *([value, *row] for value, row in zip(("del", "add", "del"), rows[1:], strict=True))]
     table = of(listed(*own), "Action=del")
-    assert (2, True) == (len(table), any("2 rows were settled then" in note for note in table.notes))
+    assert (2, True) == (len(table), any("2 rows were settled then" in note for note in table.reading_notes))
 
 
 async def test_a_report_with_other_statuses_or_ids_elsewhere_is_refused(tmp_path: Path) -> None:
     rows, _, _ = await reported(tmp_path)
     place = rows[0].index("status")
-    for status, words in (("entfernt", "is no status of a report"), ("", "is no status of a report")):
+    for status, words in (("entfernt", "is not a status of a report"), ("", "is not a status of a report")):
         changed = [rows[0], *([*row[:place], status, *row[place + 1 :]] for row in rows[1:])]
         with pytest.raises(FileRefused, match=words):
             of(listed(*changed))

@@ -127,7 +127,7 @@ def test_a_certificate_is_told_by_what_is_wrong_with_it(
 
 
 @pytest.mark.parametrize(
-    ("folder", "words"), [("missing", "there is no folder"), ("world.json", "is no folder")], ids=["missing", "file"]
+    ("folder", "words"), [("missing", "there is no folder"), ("world.json", "is not a folder")], ids=["missing", "file"]
 )
 def test_a_report_that_has_no_place_is_refused_with_the_cause(
     alone: Bulkremove, tmp_path: Path, folder: str, words: str

@@ -22,7 +22,7 @@ import pytest
 from openpyxl import Workbook
 
 from bulkremove.app import App, Consent, Preview, SandboxOptions, Stop
-from bulkremove.app.nightly import NightEnd, Scheduler
+from bulkremove.app.nightly import NightlyRunEnd, Scheduler
 from bulkremove.app.nightly.hold_rules import reasons_to_hold
 from bulkremove.cli.exit_codes import of_nightly_run
 from bulkremove.config import DEFAULT_NIGHT, Night, Settings, load
@@ -99,7 +99,7 @@ async def test_what_systems_and_editors_leave_in_a_folder_stays_where_it_is(tmp_
         (one.folder / "$RECYCLE.BIN").mkdir()
         result = await one.run()
         assert litter == set(one.where()[""])
-        assert (NightEnd.DONE, [], []) == (result.end, result.left, result.unfinished)
+        assert (NightlyRunEnd.DONE, [], []) == (result.end, result.obstacles, result.unfinished)
 
 
 async def test_held_files_leave_their_folder_when_their_job_has_ended(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ async def test_a_folder_that_goes_away_in_the_middle_is_told_in_words(tmp_path: 
         await until(one.removed)
         shutil.rmtree(one.folder)
         result = await night
-        assert NightEnd.FAILED is result.end
+        assert NightlyRunEnd.FAILED is result.end
         assert "[Errno" not in " ".join(result.failures)
 
 
@@ -164,8 +164,8 @@ async def test_folders_and_names_that_are_too_long_are_named_and_hold_up_no_file
         dry = await one.app.nightly_runs(one.app.supervisor()).dry_run()
         for _ in range(2):
             found = await one.run()
-            assert found.left == dry.left
-            assert ["march", "working/april", long] == [sentence.partition(":")[0] for sentence in found.left]
+            assert found.obstacles == dry.obstacles
+            assert ["march", "working/april", long] == [sentence.partition(":")[0] for sentence in found.obstacles]
             assert ([], []) == (found.failures, found.held)
         assert [2, 2] == [preview.plan.removals for preview in dry.plans]
         assert {longest, "last.csv"} == {job.source for job in await one.jobs()}
@@ -275,7 +275,7 @@ async def test_an_error_nobody_foresaw_does_not_end_the_schedule(
             nonlocal runs
             runs += 1
             if runs == 2:
-                stop.ask("Enough.", EndReason.TERMINATED)
+                stop.request("Enough.", EndReason.TERMINATED)
             raise ZeroDivisionError
 
         scheduler = Scheduler(one.app.context, one.app.nightly_runs(one.app.supervisor()), stop)
@@ -376,7 +376,7 @@ async def test_what_the_window_or_a_stop_cut_off_goes_on_in_the_next_night(tmp_p
         stop = Stop()
         night = asyncio.create_task(one.run(stop=stop))
         await until(one.removed)
-        stop.ask("The time window for nightly runs is over.", EndReason.WINDOW_CLOSED, auto_resumable=True)
+        stop.request("The time window for nightly runs is over.", EndReason.WINDOW_CLOSED, auto_resumable=True)
         (job,) = (await night).ran
         assert (JobState.PAUSED, True) == (job.state, job.auto_resumable)
         (after,) = (await one.run()).ran
@@ -525,7 +525,7 @@ async def test_an_announced_job_that_a_killed_run_left_waits_for_its_day(tmp_pat
         place = one.app.context.storage.nightly
         taken = await place.taken(Inbox(one.folder).digest(done), night=DEFAULT_NIGHT, sandbox="")
         assert taken is not None
-        done.rename(one.folder / "working" / taken.place)  # where it was when the run was killed
+        done.rename(one.folder / "working" / taken.working_name)  # where it was when the run was killed
         result = await one.run()
         assert ([], [], JobState.SCHEDULED) == (result.failures, result.ran, (await one.job()).state)
         assert not file.exists()
@@ -597,7 +597,7 @@ async def test_by_day_people_go_first(tmp_path: Path) -> None:
         )
         supervisor.start(mine, by="kim")
         await until(lambda: supervisor.running(mine.id) is None)
-        stop.ask("enough", EndReason.TERMINATED)
+        stop.request("enough", EndReason.TERMINATED)
         await night
         own = [
             (row.first_sent_at or 0.0, row.finished_at or 0.0)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bulkremove.app import Stop
-from bulkremove.app.nightly import NightEnd, NightlyResult
+from bulkremove.app.nightly import NightlyResult, NightlyRunEnd
 from bulkremove.cli.exit_codes import of_nightly_run
 from bulkremove.domain.job import EndReason
 from bulkremove.reading.options import ReadOptions
@@ -76,7 +76,7 @@ async def test_approved_delayed_paused_and_waiting_jobs_are_told_as_the_night_tr
             return (await one.app.jobs.tally(approved)).open < 30
 
         await until(has_begun)
-        stop.ask("The window is over.", EndReason.WINDOW_CLOSED, auto_resumable=True)
+        stop.request("The window is over.", EndReason.WINDOW_CLOSED, auto_resumable=True)
         (paused,) = (await night).ran
         assert 4 == of_nightly_run(dry)
         dry = await dry_run(one)
@@ -105,10 +105,10 @@ async def test_the_day_s_allowance_counts_over_all_files(tmp_path: Path) -> None
         for number in range(2):
             one.drop(f"{number}.csv", triples(6, first=6 * number))
         dry = await dry_run(one)
-        assert "About 8 of 12 removals" in dry.rest
+        assert "About 8 of 12 removals" in dry.remaining_text
         real = await one.run()
-        assert NightEnd.GOES_ON is dry.end is real.end
-        assert "About 0 of 4 removals" in (await dry_run(one)).rest
+        assert NightlyRunEnd.GOES_ON is dry.end is real.end
+        assert "About 0 of 4 removals" in (await dry_run(one)).remaining_text
 
 
 async def test_a_closed_window_and_a_missing_source_fail_as_the_night_does(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ async def test_with_a_time_of_its_own_the_window_counts_from_the_next_start(tmp_
     async with nightly_site(tmp_path, count=60, **settings) as one:
         one.clock.ahead = datetime(2030, 1, 1, 12, tzinfo=UTC).timestamp() - time.time()
         one.drop("leavers.csv", triples(60))
-        assert "About 28 of 60 removals" in (await dry_run(one)).rest
+        assert "About 28 of 60 removals" in (await dry_run(one)).remaining_text
 
 
 async def test_what_a_killed_night_left_is_told_too(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ async def test_a_job_that_was_paused_today_counts_once(tmp_path: Path) -> None:
             return await one.removed() > 0
 
         await until(has_begun)
-        stop.ask("The window is over.", EndReason.WINDOW_CLOSED, auto_resumable=True)
+        stop.request("The window is over.", EndReason.WINDOW_CLOSED, auto_resumable=True)
         await night
         one.drop("more.csv", triples(3, first=10))
         dry = await dry_run(one)
@@ -228,11 +228,11 @@ async def test_a_first_removal_that_waits_is_told_and_is_no_failure(tmp_path: Pa
         await one.app.jobs.approve(first.id, by="kim")
         dry = await dry_run(one)
         assert [(first.id, 1)] == [(job.id, rows) for job, rows in dry.would_run]
-        assert "Only one row was sent" in dry.rest
+        assert "Only one row was sent" in dry.remaining_text
         await one.run()
         await one.app.jobs.approve(second.id, by="kim")
         dry, real = await dry_run(one), await one.run()
         for result in (dry, real):
             assert ([], True) == (result.failures, any("are they gone from the batch" in why for why in result.waiting))
-            assert NightEnd.NEEDS_PERSON is result.end
+            assert NightlyRunEnd.NEEDS_PERSON is result.end
             assert any(f"`bulkremove canary {first.id}`" in why for why in result.waiting)

@@ -9,13 +9,13 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bulkremove.app import Stop
-from bulkremove.app.nightly import NightEnd, NightlyResult
+from bulkremove.app.nightly import NightlyResult, NightlyRunEnd
 from bulkremove.app.results import RunResult
 from bulkremove.cli.exit_codes import of_nightly_run
 from bulkremove.domain.job import EndReason, Job, JobState, Tally
 from bulkremove.domain.permissions import EVERY_ACCOUNT
 from bulkremove.domain.row import Roles, Status
-from bulkremove.report.metrics import text
+from bulkremove.report.metrics import prometheus_text
 from tests.cli_fixtures import Bulkremove, environment
 from tests.nightly_fixtures import nightly_site
 from tests.web_fixtures import CREDENTIALS, triples, until
@@ -61,7 +61,7 @@ def ended(state: JobState, code: EndReason = EndReason.NONE, *, goes_on: bool = 
 def test_each_end_of_a_night_has_a_code_and_only_what_a_person_must_do_is_no_good_night(
     result: NightlyResult, code: int, good: bool
 ) -> None:
-    assert (code, good) == (of_nightly_run(result), result.good)
+    assert (code, good) == (of_nightly_run(result), result.is_good)
 
 
 def test_trouble_of_a_night_is_no_code_that_the_printed_unit_takes_for_success(tmp_path: Path) -> None:
@@ -84,9 +84,9 @@ async def test_a_job_of_several_nights_is_a_good_night_while_it_goes_to_plan(tmp
         stop = Stop()
         night = asyncio.create_task(one.run(stop=stop))
         await until(one.removed)
-        stop.ask("The window is over.", EndReason.WINDOW_CLOSED, auto_resumable=True)
-        assert (NightEnd.GOES_ON, True) == ((await night).end, (await night).good)
-        assert NightEnd.DONE is (await one.run()).end
+        stop.request("The window is over.", EndReason.WINDOW_CLOSED, auto_resumable=True)
+        assert (NightlyRunEnd.GOES_ON, True) == ((await night).end, (await night).is_good)
+        assert NightlyRunEnd.DONE is (await one.run()).end
 
 
 async def test_a_job_that_waits_for_a_person_is_named_each_night_until_it_is_dealt_with(tmp_path: Path) -> None:
@@ -99,21 +99,21 @@ async def test_a_job_that_waits_for_a_person_is_named_each_night_until_it_is_dea
             result = await one.run()
             assert [job.id in sentence for sentence in result.waiting] == [True]
             assert f"bulkremove approve {job.id}" in result.waiting[0]
-            assert NightEnd.NEEDS_PERSON is result.end
+            assert NightlyRunEnd.NEEDS_PERSON is result.end
         await one.app.jobs.cancel(job.id, by="kim")
-        assert NightEnd.DONE is (await one.run()).end
+        assert NightlyRunEnd.DONE is (await one.run()).end
 
 
 async def test_the_metrics_say_how_the_last_night_ended_and_what_waits(tmp_path: Path) -> None:
     async with nightly_site(tmp_path, max_removals=4) as one:
-        figures = values(text(await one.app.retention.figures(EVERY_ACCOUNT)))
+        figures = values(prometheus_text(await one.app.retention.figures(EVERY_ACCOUNT)))
         assert 0 == figures["bulkremove_last_nightly_run_start_seconds", "nightly"]
         assert 0 == figures["bulkremove_rows", "unknown"], "a figure that is missing until it is wrong wakes nobody"
         one.drop("good.csv", triples(2))
         one.drop("leavers.csv", triples(5, first=3))
         before = one.clock.wall()
         await one.run()
-        figures = values(text(await one.app.retention.figures(EVERY_ACCOUNT)))
+        figures = values(prometheus_text(await one.app.retention.figures(EVERY_ACCOUNT)))
         assert 1 == figures["bulkremove_last_nightly_run_end", "needs_person", "nightly"]
         start, end = (figures[f"bulkremove_last_nightly_run_{name}_seconds", "nightly"] for name in ("start", "end"))
         assert before <= start <= end

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkremove.app.nightly import NightEnd, NightlyResult
+from bulkremove.app.nightly import NightlyResult, NightlyRunEnd
 from bulkremove.domain.job import EndReason, JobState, Tally
 from bulkremove.domain.row import Status
 from tests.nightly_fixtures import nightly_site
@@ -52,7 +52,7 @@ def test_a_person_is_called_when_it_lasts_and_no_other_file_meets_the_same_page(
     result, tally, hours, left = night(tmp_path, {"every": {"1": "html_200"}}, window)
     (job,) = result.ran
     assert (JobState.PAUSED, EndReason.WEB_PAGE) == (job.state, job.reason_code)
-    assert NightEnd.NEEDS_PERSON is result.end
+    assert NightlyRunEnd.NEEDS_PERSON is result.end
     assert (tries - 1, 10 - tries + 1) == (tally[Status.UNKNOWN], tally.open), "the last one may still be sent"
     assert tries - 1.0 <= hours < tries - 0.8
     assert ["second.csv"] == left

@@ -13,7 +13,7 @@ from bulkremove.app import App, SandboxOptions, Stop
 from bulkremove.app.doctor import by_account, checks
 from bulkremove.app.night_checks import night_checks
 from bulkremove.app.night_sources import night_inboxes, night_source
-from bulkremove.app.nightly import NightEnd, by_time
+from bulkremove.app.nightly import NightlyRunEnd, by_time
 from bulkremove.app.retention import DeletionCounts
 from bulkremove.app.setting_checks import setting_values
 from bulkremove.config import DEFAULT_NIGHT, Night, Settings, load
@@ -179,7 +179,7 @@ async def test_a_job_of_a_night_that_was_taken_away_is_named_until_somebody_deal
         (waiting,) = result.waiting
         assert f"({job}): Night old, which made it, is not in the settings any more." in waiting
         found = {check.name: check for check in await checks(one.app.context)}
-        assert job in found["earlier nights"].words
+        assert job in found["earlier nights"].message
         await one.app.jobs.cancel(job, by="kim")
         assert [] == (await one.run()).waiting
 
@@ -274,8 +274,8 @@ async def test_doctor_looks_at_the_account_of_each_night_and_at_no_other(tmp_pat
     stored(tmp_path, "school-a")
     with closing(App(loaded(tmp_path, TWO), environ={})) as app:
         found = {check.name: check for check in await night_checks(app.context)}
-        assert "no account 'school-b'" in found["night school-b"].words
-        assert "There is no folder /srv/a" in found["night school-a"].words
+        assert "no account 'school-b'" in found["night school-b"].message
+        assert "There is no folder /srv/a" in found["night school-a"].message
         assert ["school-a", "school-b"] == [one.settings.account for one in by_account(app.context)]
 
 
@@ -283,7 +283,7 @@ async def test_an_account_that_there_is_not_is_a_failure_before_any_file_comes(t
     with closing(App(loaded(tmp_path, TWO), environ={})) as app:
         own = app.for_night(app.settings.nights[0])
         result = await own.nightly_runs(own.supervisor()).run(stop=Stop())
-        assert NightEnd.FAILED is result.end
+        assert NightlyRunEnd.FAILED is result.end
         assert "There is no account 'school-a' on this machine" in result.failures[0]
 
 
@@ -293,8 +293,8 @@ async def test_old_data_are_deleted_by_one_night_at_a_time(tmp_path: Path) -> No
         await one.run()
         one.clock.ahead = 9 * 86_400.0
         async with one.app.context.storage.claims.hold("retention"):
-            assert DeletionCounts(0, 0) == await one.app.retention.tidy()
-        assert (await one.app.retention.tidy()).jobs
+            assert DeletionCounts(0, 0) == await one.app.retention.delete_expired()
+        assert (await one.app.retention.delete_expired()).jobs
 
 
 async def test_credentials_of_the_environment_do_not_stand_for_the_accounts_of_several_nights(tmp_path: Path) -> None:
@@ -323,7 +323,7 @@ async def test_two_nights_of_one_process_run_at_once_in_one_sandbox_and_under_on
         async with app.runs.in_sandbox() as running:
             assert [running, running] == [await sandbox_of(one) for one in own], "there is one sandbox for all"
             results = await asyncio.gather(*(one.nightly_runs(supervisor).run(stop=Stop()) for one in own))
-    assert [NightEnd.DONE, NightEnd.DONE] == [result.end for result in results]
+    assert [NightlyRunEnd.DONE, NightlyRunEnd.DONE] == [result.end for result in results]
     assert [("a", 10), ("b", 10)] == [
         (result.ran[0].night, result.ended[0].tally[Status.REMOVED]) for result in results
     ]

@@ -229,7 +229,7 @@ async def test_without_addresses_no_notice_is_marked_as_sent_and_night_and_docto
         assert 0 == of_nightly_run(result)
         assert {"nightly": 1} == await one.app.context.storage.nightly.waiting_notices()
         (check,) = (check for check in await checks(one.app.context) if check.name == "notices of nightly")
-        assert (False, True) == (check.ok, "no addresses" in check.words)
+        assert (False, True) == (check.ok, "no addresses" in check.message)
 
 
 async def test_a_mail_is_plain_text_and_its_subject_says_where_and_what_to_do(

@@ -171,7 +171,7 @@ def test_utf_16_without_a_byte_order_mark_is_read_with_a_note(encoding: str, end
     rows = [(*row, "Zoë 山田") for row in ROWS]
     table = of(text((*HEADER, "Näme"), *rows, end=end).encode(encoding))
     assert rows == [row.cells for row in table.rows()]
-    assert ("The file has no byte order mark; it was read as UTF-16. Check names with accents.",) == table.notes
+    assert ("The file has no byte order mark; it was read as UTF-16. Check names with accents.",) == table.reading_notes
 
 
 def test_half_a_character_of_utf_16_refuses_the_file() -> None:
@@ -236,7 +236,7 @@ def test_western_names_in_windows_1252_are_read_with_a_note(name: str) -> None:
     rows = [(*row, name) for row in ROWS]
     table = of(text((*HEADER, "Name"), *rows).encode("cp1252"))
     assert rows == [row.cells for row in table.rows()]
-    assert ("The file is not UTF-8; it was read as Windows-1252. Check names with accents.",) == table.notes
+    assert ("The file is not UTF-8; it was read as Windows-1252. Check names with accents.",) == table.reading_notes
 
 
 # Ids that Excel shall keep as text
@@ -251,7 +251,7 @@ def test_an_id_written_as_a_text_formula_is_read_as_its_digits_and_counted() -> 
     for data in (raw, out.getvalue()):
         table = of(data)
         assert [*ROWS, (*ROWS[0][:2], "478346000019559999")] == ids(table)
-        assert table.notes == tuple(
+        assert table.reading_notes == tuple(
             f"Column '{heading}': {count} cells written as =\"digits\" are read as the digits."
             for heading, count in zip(HEADER, (6, 6, 6), strict=True)
         )

@@ -51,7 +51,7 @@ def test_another_operation_makes_another_plan(tmp_path: Path) -> None:
     _, file = crowd(tmp_path, 2)
     table = read(file, name=file.name)
     others = [replace(REMOVE_LEARNER, name="another"), replace(REMOVE_LEARNER, path=f"{REMOVE_LEARNER.path}/x")]
-    plans = {plan(table, account="a", host="h", operation=one).fingerprint for one in (REMOVE_LEARNER, *others)}
+    plans = {plan(table, account="a", host="h", operation=one).hash for one in (REMOVE_LEARNER, *others)}
     assert 3 == len(plans)
 
 

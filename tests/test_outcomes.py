@@ -15,7 +15,7 @@ from bulkremove.domain.errors import LocalFileFailed, NeverSent
 from bulkremove.domain.job import JobState
 from bulkremove.domain.ledger import Quota
 from bulkremove.domain.row import Removal, Status
-from bulkremove.engine.rows import SHUTDOWN_GRACE
+from bulkremove.engine.rows import SHUTDOWN_GRACE_SECONDS
 from bulkremove.sandbox import Fault, Latency, LockResponse, Threshold, replies
 from bulkremove.zoho.client import Admission, Exchange, ZohoClient
 from bulkremove.zoho.oauth import AccessTokens
@@ -159,8 +159,8 @@ def test_an_answer_that_quotes_the_learner_is_told_without_the_id(
 def test_odd_characters_in_an_answer_end_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, odd: str) -> None:
     refusal = json.dumps({"code": odd, "message": odd}).encode()
     success = json.dumps({"code": "200", "learnerId": odd, "message": "success"}).encode()
-    monkeypatch.setitem(replies.CANNED, "403", replies.Answer(403, refusal))
-    monkeypatch.setitem(replies.CANNED, "other_wording", replies.Answer(200, success))
+    monkeypatch.setitem(replies.CANNED, "403", replies.CannedResponse(403, refusal))
+    monkeypatch.setitem(replies.CANNED, "other_wording", replies.CannedResponse(200, success))
     played = Stage(tmp_path, rows=3, faults=faults({0: ["403"], 1: ["other_wording"]}), concurrency=1).play()
     assert [Status.REFUSED, Status.REMOVED, Status.REMOVED] == played.statuses
     assert JobState.FINISHED == played.job.state
@@ -427,7 +427,9 @@ def test_retry_after_of_a_503_is_waited_for(tmp_path: Path) -> None:
     assert second - first >= 120
 
 
-@pytest.mark.parametrize(("fault", "asked", "within"), [("503:120", 30.0, 2.0), ("silence", 5.0, SHUTDOWN_GRACE + 1.0)])
+@pytest.mark.parametrize(
+    ("fault", "asked", "within"), [("503:120", 30.0, 2.0), ("silence", 5.0, SHUTDOWN_GRACE_SECONDS + 1.0)]
+)
 def test_a_stop_ends_a_wait_soon_and_the_row_goes_on_later(
     fault: str, asked: float, within: float, tmp_path: Path
 ) -> None:

@@ -22,7 +22,7 @@ from bulkremove.domain.row import Status
 from bulkremove.engine.progress import Progress, Stop
 from bulkremove.platform import local_time
 from bulkremove.reading.options import ReadOptions
-from bulkremove.report import Rows
+from bulkremove.report import RowSelection
 from tests.application_fixtures import account, application, run, stored
 from tests.cli_fixtures import Bulkremove, crowd, environment, sandbox
 from tests.nightly_fixtures import nightly_site
@@ -42,7 +42,7 @@ async def paused(app: App, folder: Path, rows: int) -> Job:
 
     def pause(progress: Progress) -> None:
         if progress.tally[Status.REMOVED]:
-            stop.ask("Paused.", EndReason.PAUSED)
+            stop.request("Paused.", EndReason.PAUSED)
 
     ended = await run(app, job, on_progress=pause, stop=stop)
     assert JobState.PAUSED is ended.job.state
@@ -54,9 +54,9 @@ async def test_a_job_that_can_be_resumed_has_no_retry_file(tmp_path: Path) -> No
     with account(tmp_path) as environ, closing(application(environ)) as app:
         job = await paused(app, tmp_path, 30)
         with pytest.raises(ReportFailed, match="can still send its rows"):
-            await app.reports.write(job.id, tmp_path / "retry.csv", rows=Rows.RETRY, by="jo")
+            await app.reports.write(job.id, tmp_path / "retry.csv", rows=RowSelection.RETRY, by="jo")
         await app.jobs.cancel(job.id, by="jo")
-        assert await app.reports.write(job.id, tmp_path / "retry.csv", rows=Rows.RETRY, by="jo")
+        assert await app.reports.write(job.id, tmp_path / "retry.csv", rows=RowSelection.RETRY, by="jo")
 
 
 async def test_rows_that_another_job_may_still_send_are_left_out(tmp_path: Path) -> None:

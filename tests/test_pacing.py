@@ -13,10 +13,10 @@ from bulkremove.domain.clock import Monotonic, later
 from bulkremove.domain.ledger import Ledger, Quota, SuspensionReason
 from bulkremove.engine import rate_limit
 from bulkremove.engine.slot_decisions import (
-    Go,
-    OwnLimit,
     Postponed,
+    RowLimited,
     Signal,
+    SlotGranted,
     Wait,
     Waiting,
     WaitsExhausted,
@@ -47,8 +47,8 @@ class History:
         for _ in range(calls):
             taken = sorted((free for free in self.slots if free > now), reverse=True)
             full = taken[self.quota.calls - 1] if len(taken) >= self.quota.calls else None
-            asked = rate_limit.ask(ledger, self.quota, now, key="k", alone=False, full_until=full)
-            if isinstance(asked, Go):
+            asked = rate_limit.decide_slot(ledger, self.quota, now, key="k", is_only_row=False, full_until=full)
+            if isinstance(asked, SlotGranted):
                 ledger = asked.ledger
                 self.slots.append(asked.free_at)
                 flying.append((self._send(now), len(self.slots) - 1))
@@ -60,7 +60,7 @@ class History:
             for at, slot in [one for one in flying if one[0] <= now]:
                 flying.remove((at, slot))
                 self.slots[slot] = min(self.slots[slot], rate_limit.released_at(self.quota, at))
-                ledger, _ = rate_limit.answered(
+                ledger, _ = rate_limit.after_response(
                     ledger, self.quota, at, key="k", signal=None, proves_reachable=True, recent=0
                 )
         return rate_limit.peak_calls(sorted(self.counted), 60.0)
@@ -95,13 +95,13 @@ def test_the_same_histories_catch_a_broken_rule(broken: dict[str, float]) -> Non
 
 def go(ledger: Ledger, now: float, key: str = "a", *, alone: bool = False) -> Ledger:
     asked = ask(ledger, now, key, alone=alone)
-    assert isinstance(asked, Go), asked
+    assert isinstance(asked, SlotGranted), asked
     return asked.ledger
 
 
 def passed(ledger: Ledger, now: float, key: str = "a", *, took: float = 0.0) -> Ledger:
     """The ledger after an answer that shows that calls get through."""
-    return rate_limit.answered(
+    return rate_limit.after_response(
         ledger, Quota(), Monotonic(now), key=key, signal=None, proves_reachable=True, recent=1, took=took
     )[0]
 
@@ -109,13 +109,13 @@ def passed(ledger: Ledger, now: float, key: str = "a", *, took: float = 0.0) -> 
 def lock(
     ledger: Ledger, now: float, key: str, *, recent: int = 30, signal: Signal = LOCKED
 ) -> tuple[Ledger, WaitsExhausted | None]:
-    return rate_limit.answered(
+    return rate_limit.after_response(
         ledger, Quota(), Monotonic(now), key=key, signal=signal, proves_reachable=False, recent=recent
     )
 
 
 def ask(ledger: Ledger, now: float, key: str, *, alone: bool = False) -> object:
-    return rate_limit.ask(ledger, Quota(), Monotonic(now), key=key, alone=alone, full_until=None)
+    return rate_limit.decide_slot(ledger, Quota(), Monotonic(now), key=key, is_only_row=alone, full_until=None)
 
 
 def test_the_first_thirty_go_at_once_and_the_rest_at_the_pace() -> None:
@@ -174,7 +174,7 @@ def test_a_row_with_a_limit_of_its_own_is_told_from_the_accounts() -> None:
     ledger = go(ledger, 1310.0, "b")
     ledger = passed(ledger, 1311.0, "b")
     assert (None, None) == (ledger.suspension, ledger.budget)
-    assert isinstance(ask(ledger, 1312.0, "a"), OwnLimit)
+    assert isinstance(ask(ledger, 1312.0, "a"), RowLimited)
 
 
 def test_three_full_waits_and_no_way_through_pause_the_job() -> None:
@@ -200,7 +200,7 @@ def test_a_probe_whose_process_died_is_given_up() -> None:
     ledger, _ = lock(USED, 1000.0, "a")
     ledger = go(ledger, 1302.0, "a")
     assert isinstance(ask(ledger, 1302.0 + 104.0, "b"), Wait)
-    assert isinstance(ask(ledger, 1302.0 + 106.0, "b"), Go)
+    assert isinstance(ask(ledger, 1302.0 + 106.0, "b"), SlotGranted)
 
 
 @pytest.mark.parametrize(("asked", "until"), [(None, 1301.1), (120.0, 1301.1), (900.0, 1901.1), (9e9, 4601.1)])

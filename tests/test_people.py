@@ -18,21 +18,21 @@ from bulkremove.config import Settings, load
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing, SettingsError, UserError
 from bulkremove.domain.job import APPROVAL_SECONDS, JobState
-from bulkremove.domain.permissions import EVERY_ACCOUNT, Access, Right, Role
+from bulkremove.domain.permissions import EVERY_ACCOUNT, Access, Permission, Role
 from bulkremove.domain.row import Status
 from bulkremove.platform.system_clock import SystemClock
 from bulkremove.reading.options import ReadOptions
 from bulkremove.storage import SqliteStorage
 from bulkremove.storage.interface.records import Act
-from bulkremove.web.login_throttle import (
+from bulkremove.web.sessions import Sessions
+from bulkremove.web.sign_in_throttle import (
     FREE_ATTEMPTS,
     MAX_SIGN_INS_AT_ONCE,
-    MAX_WAIT,
+    MAX_WAIT_SECONDS,
     KnownBrowsers,
     SignInThrottle,
     SignInThrottled,
 )
-from bulkremove.web.sessions import Sessions
 from tests.application_fixtures import LateClock, run, stored
 from tests.cli_fixtures import SAMPLES, Bulkremove, crowd, environment
 from tests.web_fixtures import CREDENTIALS, PASSWORD, free_port, triples
@@ -51,11 +51,11 @@ def app(tmp_path: Path) -> Iterator[App]:
 
 def test_each_role_may_what_the_one_below_it_may() -> None:
     rights = [
-        {right for right in Right if Access.everywhere(role).may(right, "any")}
+        {right for right in Permission if Access.everywhere(role).may(right, "any")}
         for role in (Role.PREPARER, Role.APPROVER, Role.ADMIN)
     ]
-    assert rights[0] < rights[1] < rights[2] == set(Right)
-    assert Right.APPROVE not in rights[0]
+    assert rights[0] < rights[1] < rights[2] == set(Permission)
+    assert Permission.APPROVE not in rights[0]
 
 
 def test_users_are_added_listed_and_removed_and_no_password_is_ever_shown(program: Bulkremove) -> None:
@@ -159,15 +159,15 @@ async def test_sessions_end_by_idleness_and_by_age(app: App) -> None:
     sessions = Sessions(app.users, users=True, clock=lambda: now)
     idle = sessions.open(known)
     now = 3500.0
-    assert await sessions.who(idle) is not None
+    assert await sessions.person_of(idle) is not None
     now = 7000.0
-    assert await sessions.who(idle, watching=True) is not None
+    assert await sessions.person_of(idle, watching=True) is not None
     now = 7101.0
-    assert await sessions.who(idle) is None
+    assert await sessions.person_of(idle) is None
     busy = sessions.open(known)
     for _ in range(20):
         now += 3000.0
-        alive = await sessions.who(busy)
+        alive = await sessions.person_of(busy)
     assert alive is None
     assert sessions.start_token is None
 
@@ -205,8 +205,8 @@ async def test_guessing_is_slowed_per_address_and_never_for_good() -> None:
             waits.append(soon.seconds)
             guesser.now += soon.seconds
     assert tried <= 70
-    assert max(waits) <= MAX_WAIT
-    guesser.now += MAX_WAIT
+    assert max(waits) <= MAX_WAIT_SECONDS
+    guesser.now += MAX_WAIT_SECONDS
     assert await guesser.guess("a", right=True), "the admin is not shut out for good"
 
 
@@ -214,7 +214,7 @@ async def test_an_address_that_guesses_for_days_is_still_answered_in_words() -> 
     guesser = Guesser()
     for _ in range(1100):
         assert not await guesser.guess("a")
-        guesser.now += MAX_WAIT
+        guesser.now += MAX_WAIT_SECONDS
     assert not await guesser.guess("a")
     with pytest.raises(SignInThrottled):
         await guesser.guess("a")
@@ -233,10 +233,10 @@ async def test_a_whole_network_of_one_visitor_counts_as_one() -> None:
 
 async def test_a_known_browser_does_not_wait_for_strangers(tmp_path: Path) -> None:
     guesser, browsers = Guesser(), KnownBrowsers(tmp_path)
-    mark = browsers.mark("Jo")
-    assert browsers.knows("jo", mark)
-    assert KnownBrowsers(tmp_path).knows("jo", mark), "after a restart too"
-    assert not any(browsers.knows(*other) for other in (("al", mark), ("jo", ""), ("jo", "a.b"), ("jo", f"{mark}0")))
+    mark = browsers.make_cookie("Jo")
+    assert browsers.is_valid("jo", mark)
+    assert KnownBrowsers(tmp_path).is_valid("jo", mark), "after a restart too"
+    assert not any(browsers.is_valid(*other) for other in (("al", mark), ("jo", ""), ("jo", "a.b"), ("jo", f"{mark}0")))
     for source in range(60):
         await guesser.guess(str(source))
     slept, release = guesser.slept, asyncio.Event()

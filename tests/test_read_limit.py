@@ -42,7 +42,7 @@ async def taken(reads: ReadLimiter) -> ReadPermit:
 async def answered(reads: ReadLimiter, permit: ReadPermit, signal: Signal | None = None, *, left: bool = True) -> None:
     kind = "limited" if signal else "answered"
     await reads.complete(
-        permit, ReadOutcome(kind, 200, left=left), signal, is_open=False, proves_reachable=signal is None and left
+        permit, ReadOutcome(kind, 200, was_sent=left), signal, is_open=False, proves_reachable=signal is None and left
     )
 
 

@@ -101,7 +101,7 @@ def test_outer_blanks_are_trimmed_and_the_preview_says_so() -> None:
     table = of(text(HEADER, [*IDS[:2], " \u00a0478346000019558209\t"]).encode())
     made = plan(table, account="a", host="h")
     assert IDS[2] == made.removal(0).learner
-    assert any("outer blanks of 1 cells" in note for note in table.notes)
+    assert any("outer blanks of 1 cells" in note for note in table.reading_notes)
 
 
 def test_a_duplicate_names_the_earlier_row() -> None:
@@ -224,7 +224,7 @@ def test_no_cell_ever_becomes_another_id(cell: str) -> None:
 
 def test_one_changed_byte_makes_another_plan() -> None:
     def fingerprint(*row: str, account: str = "a", host: str = "h") -> str:
-        return plan(of(text([*HEADER, "N"], list(row)).encode()), account=account, host=host).fingerprint
+        return plan(of(text([*HEADER, "N"], list(row)).encode()), account=account, host=host).hash
 
     same = fingerprint(*IDS, "x")
     others = {

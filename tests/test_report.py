@@ -23,7 +23,7 @@ from bulkremove.domain.job import FrontEnd, Job, JobState, Tally
 from bulkremove.domain.row import Roles, Status
 from bulkremove.domain.table import REPORT_COLUMNS
 from bulkremove.reading.reader import read
-from bulkremove.report import Rows, default_path, first_line, reserve, retry_path, summary, write
+from bulkremove.report import RowSelection, default_path, reserve, retry_path, summary, warning_text, write
 from bulkremove.report.formats import write_csv, write_xlsx
 
 JOB = Job(
@@ -111,7 +111,7 @@ def test_json_lines_keep_cells_in_order_and_raw(tmp_path: Path) -> None:
 
 def test_rows_for_a_retry_keep_their_cells_in_json_lines_too(tmp_path: Path) -> None:
     reserved = reserve(tmp_path / "r.jsonl", job=JOB, rows=1)
-    path = reserved.publish_input(JOB, [outcome(Status.NOT_SENT)], Rows.RETRY)
+    path = reserved.publish_input(JOB, [outcome(Status.NOT_SENT)], RowSelection.RETRY)
     assert path is not None
     assert {"cells": [list(pair) for pair in zip(JOB.header, (*IDS, ""), strict=True)]} == json.loads(path.read_text())
 
@@ -154,10 +154,10 @@ def test_default_names_count_up_and_the_retry_file_follows(tmp_path: Path) -> No
 
 def test_the_retry_file_holds_the_original_columns_of_rows_not_sent(tmp_path: Path) -> None:
     rows = [outcome(), outcome(Status.NOT_SENT, number=3), outcome(Status.UNKNOWN, number=4)]
-    path = reserve(tmp_path / "retry.csv", job=JOB, rows=3).publish_input(JOB, rows, Rows.RETRY)
+    path = reserve(tmp_path / "retry.csv", job=JOB, rows=3).publish_input(JOB, rows, RowSelection.RETRY)
     assert path is not None
     assert [list(JOB.header), [*IDS, ""]] == lines(path)
-    assert reserve(tmp_path / "none.csv", job=JOB, rows=1).publish_input(JOB, [outcome()], Rows.RETRY) is None
+    assert reserve(tmp_path / "none.csv", job=JOB, rows=1).publish_input(JOB, [outcome()], RowSelection.RETRY) is None
     assert ["retry.csv"] == [one.name for one in tmp_path.iterdir()]
 
 
@@ -193,7 +193,7 @@ def test_the_summary_balances_and_shows_what_was_inferred() -> None:
 
 
 def test_unknown_rows_and_other_learners_stand_on_the_first_line() -> None:
-    assert first_line(JOB, Tally({Status.REMOVED: 3})) is None
-    assert "2 unknown" in str(first_line(JOB, Tally({Status.UNKNOWN: 2})))
+    assert warning_text(JOB, Tally({Status.REMOVED: 3})) is None
+    assert "2 unknown" in str(warning_text(JOB, Tally({Status.UNKNOWN: 2})))
     other = Job(**{**{f: getattr(JOB, f) for f in JOB.__slots__}, "mismatched": 1})
-    assert str(first_line(other, Tally({Status.REMOVED: 3}))).startswith("WARNING")
+    assert str(warning_text(other, Tally({Status.REMOVED: 3}))).startswith("WARNING")

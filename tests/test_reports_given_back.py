@@ -35,7 +35,7 @@ async def stopped(app: App, folder: Path) -> tuple[Job, Path]:
     (folder / "f.csv").write_text(triples(6))
     preview = await app.plans.preview(folder / "f.csv", name="f.csv", options=ReadOptions())
     job, stop = await stored(app, preview, folder), Stop()
-    stop.ask("Ctrl-C", EndReason.INTERRUPTED)
+    stop.request("Ctrl-C", EndReason.INTERRUPTED)
     ended = await run(app, job, stop=stop)
     assert ended.report is not None
     return job, ended.report.rename(folder / "old.csv")
@@ -45,7 +45,7 @@ async def given_back(app: App, report: Path) -> Preview:
     """Its plan, which does not depend on where it was read."""
     preview = await app.plans.preview(report, name="old.csv", options=ReadOptions())
     other = await app.plans.preview_in_subprocess(report, name="old.csv", options=ReadOptions(), seen=EVERY_ACCOUNT)
-    assert preview.plan.fingerprint == other.plan.fingerprint
+    assert preview.plan.hash == other.plan.hash
     return preview
 
 
@@ -57,7 +57,7 @@ async def test_rows_that_were_settled_since_the_report_are_not_sent(app: App, tm
     assert {f"Job {job.id} settled this row since the report was written: removed."} == {
         exclusion.detail for exclusion in plan.excluded.values()
     }
-    assert f"Job {job.id} settled 6 of these rows since this report." in " ".join(plan.table.notes)
+    assert f"Job {job.id} settled 6 of these rows since this report." in " ".join(plan.table.reading_notes)
 
 
 async def test_rows_that_the_job_did_not_send_are_sent(app: App, tmp_path: Path) -> None:

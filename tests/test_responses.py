@@ -509,9 +509,9 @@ def test_after_an_open_attempt_no_row_is_told_as_untouched(before: ResponseKind 
     assert verdict.status not in (Status.REFUSED, Status.NOT_FOUND, Status.NOT_SENT)
 
 
-@pytest.mark.parametrize("now", [found for found, rule in RULES.items() if rule.step is Step.REPEAT])
+@pytest.mark.parametrize("now", [found for found, rule in RULES.items() if rule.step is Step.RETRY])
 def test_the_third_open_attempt_is_unknown(now: ResponseKind) -> None:
-    assert Step.REPEAT is decision_table.judge(Response(now), [attempt(None)]).step
+    assert Step.RETRY is decision_table.judge(Response(now), [attempt(None)]).step
     assert Status.UNKNOWN is decision_table.judge(Response(now), [attempt(None), attempt(None)]).status
 
 
@@ -577,7 +577,7 @@ def test_a_lock_in_between_neither_makes_nor_breaks_a_sequence() -> None:
 
 @given(repeat=st.integers(1, 9), dice=st.floats(0, 1, exclude_max=True))
 def test_the_back_off_is_jittered_and_bounded(repeat: int, dice: float) -> None:
-    assert 0 <= decision_table.back_off(repeat, dice) <= min(60.0, 4.0 * 2 ** (repeat - 1))
+    assert 0 <= decision_table.back_off_seconds(repeat, dice) <= min(60.0, 4.0 * 2 ** (repeat - 1))
 
 
 def observed(breaker: Breaker, kind: ResponseKind, *, inferred: bool = False) -> tuple[Breaker, RunEnd | None]:

@@ -417,7 +417,7 @@ async def test_a_damaged_or_hostile_zip_is_refused_in_a_sentence(tmp_path: Path)
                 await one.app.backups.inspect(tmp_path / f"{name}.zip")
         backup = await one.app.backups.inspect(tmp_path / "twice.zip")
         with pytest.raises(JournalFailed, match="can't be put back"):
-            await one.app.backups.put_back(tmp_path / "twice.zip", backup, by="kim")
+            await one.app.backups.restore(tmp_path / "twice.zip", backup, by="kim")
         assert [] == list((tmp_path / "home").glob(".copy-*"))
         await one.app.record("kim", "looked")
 
@@ -430,7 +430,7 @@ async def test_a_zip_that_changed_since_somebody_agreed_to_it_is_not_put_back(tm
         with zipfile.ZipFile(tmp_path / "a.zip", "a") as packed:
             packed.writestr("bulkremove.toml", "max_removals = 4000000\n")
         with pytest.raises(JournalFailed, match="has changed meanwhile"):
-            await one.app.backups.put_back(tmp_path / "a.zip", backup, by="kim")
+            await one.app.backups.restore(tmp_path / "a.zip", backup, by="kim")
 
 
 def test_settings_and_protected_list_are_shown_and_put_where_the_settings_say(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ async def stopped(app: App, folder: Path, text: str, code: EndReason) -> Job:
     (folder / "f.csv").write_text(text)
     job = await stored(app, await app.plans.preview(folder / "f.csv", name="f.csv", options=ReadOptions()), folder)
     stop = Stop()
-    stop.ask("eva paused it." if code is EndReason.PAUSED else "Ctrl-C", code)
+    stop.request("eva paused it." if code is EndReason.PAUSED else "Ctrl-C", code)
     return (await run(app, job, stop=stop)).job
 
 
@@ -54,7 +54,7 @@ def test_resume_without_a_job_leaves_jobs_of_the_page_alone(tmp_path: Path) -> N
             assert left == asyncio.run(app.jobs.tally(hers)).open
             assert (2, True) == ((done := program("resume")).returncode, "no unfinished job" in done.stderr)
             refused = program("resume", hers.id)
-            assert (4, True) == (refused.returncode, "eva paused it. It was driven last" in refused.stderr)
+            assert (4, True) == (refused.returncode, "eva paused it. It last ran" in refused.stderr)
             assert f"resume {hers.id} --rows {left}" in refused.stderr
             assert 0 == program("resume", hers.id, "--rows", str(left)).returncode
             assert 20 == asyncio.run(app.jobs.tally(hers))[Status.REMOVED]

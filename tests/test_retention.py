@@ -49,11 +49,11 @@ async def test_a_job_that_waited_for_a_month_leaves_out_what_another_one_settled
         settled = await planned(app, tmp_path, 3, name="other.csv")
         await run(app, settled)
         clock.ahead = 30 * DAY
-        assert DeletionCounts(0, 0) == await app.retention.tidy(), "the rows are still needed"
+        assert DeletionCounts(0, 0) == await app.retention.delete_expired(), "the rows are still needed"
         ended = await run(app, waiting, rows_reviewed=6)
         assert (3, 3) == (ended.tally[Status.DONE_BEFORE], ended.tally[Status.REMOVED])
         clock.ahead = 41 * DAY
-        assert 2 == (await app.retention.tidy()).jobs
+        assert 2 == (await app.retention.delete_expired()).jobs
 
 
 async def test_a_retry_after_a_month_leaves_out_what_another_job_settled_whose_time_is_over(tmp_path: Path) -> None:
@@ -64,11 +64,11 @@ async def test_a_retry_after_a_month_leaves_out_what_another_job_settled_whose_t
         clock.ahead = 5 * DAY
         await app.jobs.cancel(given_up.id, by="jo")
         clock.ahead = 12 * DAY
-        assert 0 == (await app.retention.tidy()).jobs
+        assert 0 == (await app.retention.delete_expired()).jobs
         ended = await run(app, await stored(app, await app.plans.retry(given_up.id, unknown_checked=False), tmp_path))
         assert (3, 3) == (ended.tally[Status.DONE_BEFORE], ended.tally[Status.REMOVED])
         clock.ahead = 16 * DAY
-        assert 2 == (await app.retention.tidy()).jobs, "both, but not the retry"
+        assert 2 == (await app.retention.delete_expired()).jobs, "both, but not the retry"
 
 
 async def test_an_announced_plan_leaves_out_what_a_job_whose_time_is_over_settled(
@@ -80,7 +80,7 @@ async def test_an_announced_plan_leaves_out_what_a_job_whose_time_is_over_settle
         announced = await one.job()
         await run(one.app, await planned(one.app, tmp_path, 2, name="other.csv"))
         one.clock.ahead = 3 * DAY
-        await one.app.retention.tidy()
+        await one.app.retention.delete_expired()
         one.clock.ahead = 5 * DAY + 60.0
         (ended,) = (await one.run()).ended
         assert (announced.id, 2, 2) == (ended.job.id, ended.tally[Status.DONE_BEFORE], ended.tally[Status.REMOVED])
@@ -92,7 +92,7 @@ async def test_a_job_that_shares_no_removal_keeps_no_rows_of_others(tmp_path: Pa
         await planned(app, tmp_path, 3)
         await run(app, await planned(app, tmp_path, 3, first=10, name="other.csv"))
         clock.ahead = 11 * DAY
-        assert 1 == (await app.retention.tidy()).jobs
+        assert 1 == (await app.retention.delete_expired()).jobs
 
 
 @pytest.mark.parametrize("ahead", [-40 * DAY, 40 * DAY], ids=["behind", "ahead"])
@@ -113,7 +113,7 @@ async def test_a_wrong_clock_does_not_hide_what_a_later_job_has_settled(tmp_path
 
 
 async def put_back(app: App, path: Path) -> None:
-    await app.backups.put_back(path, await app.backups.inspect(path), by="jo")
+    await app.backups.restore(path, await app.backups.inspect(path), by="jo")
     restored = await app.backups.restored()
     assert restored is not None
     await app.backups.accept(restored, by="jo")
@@ -212,7 +212,7 @@ async def test_a_backup_of_the_same_moment_counts_nothing(tmp_path: Path) -> Non
 
         def pause(progress: Progress) -> None:
             if progress.tally[Status.REMOVED]:
-                stop.ask("Paused.", EndReason.PAUSED)
+                stop.request("Paused.", EndReason.PAUSED)
 
         await run(app, job, on_progress=pause, stop=stop)
         await app.backups.make(tmp_path / "b.zip", by="jo")

@@ -96,7 +96,7 @@ async def test_a_reviewed_job_goes_on_only_with_the_number_of_rows_left(tmp_path
         left = (await one.app.jobs.tally(await one.app.jobs.find(job))).open
         assert "needs review (paused)" in (await person.get("/")).text
         shown = await person.get(f"/jobs/{job}")
-        assert f"It was driven last 30 days ago, and {left} rows are left." in shown.text
+        assert f"It last ran 30 days ago, and {left} rows are left." in shown.text
         assert f'data-wanted="{left}"' in shown.text
         assert 409 == (await person.post(f"/jobs/{job}/resume")).status
         assert 409 == (await person.post(f"/jobs/{job}/resume", rows=str(left + 1))).status
@@ -222,7 +222,7 @@ def test_a_command_resumes_an_old_job_only_with_the_number_of_rows_left(tmp_path
     program, world = Bulkremove(tmp_path / "home", environment()), str(tmp_path / "world.json")
     assert "(needs review)" in program("jobs").stdout
     shown = program("show", job.id).stdout
-    assert "It needs review. It was driven last 2 days ago, and 6 rows are left." in shown
+    assert "It needs review. It last ran 2 days ago, and 6 rows are left." in shown
     refused = program("resume", job.id, "--sandbox", world, "--speed", "60")
     assert (4, True) == (refused.returncode, "--rows 6" in refused.stderr), refused.stderr
     assert 4 == program("resume", job.id, "--rows", "5", "--sandbox", world, "--speed", "60").returncode
@@ -248,7 +248,7 @@ async def test_a_job_runs_for_no_other_client_of_the_same_account_name(tmp_path:
         file.write_text(triples(3))
         logged_in(home, "client of another organisation")
         again = await app.plans.preview(file, name="f.csv", options=ReadOptions())
-        assert again.plan.fingerprint != preview.plan.fingerprint
+        assert again.plan.hash != preview.plan.hash
         assert 3 == again.plan.removals, "another client's open rows are other people"
         with pytest.raises(SettingsError, match="another client of Zoho than account 'default' has now"):
             await run(app, job)
@@ -297,7 +297,7 @@ async def test_a_nightly_job_that_no_run_went_on_with_is_held_after_its_days(tmp
             return await one.removed() > 0
 
         await until(has_begun)
-        stop.ask("The machine was switched off.", EndReason.TERMINATED, auto_resumable=True)
+        stop.request("The machine was switched off.", EndReason.TERMINATED, auto_resumable=True)
         await night
         job = await one.job()
         left = (await one.app.jobs.tally(job)).open
@@ -338,7 +338,7 @@ async def test_what_a_person_drove_and_died_on_is_held_by_the_night_after_an_hou
         one.drop("leavers.csv", triples(5))
         await one.run()
         job = await one.app.jobs.approve((await one.job()).id, by="kim")
-        await one.app.context.storage.jobs.drive(job.id, by=FrontEnd.COMMAND, at=one.clock.wall())
+        await one.app.context.storage.jobs.record_run(job.id, by=FrontEnd.COMMAND, at=one.clock.wall())
         await one.app.context.storage.jobs.start(job.id)  # and its process was killed
         assert ([], []) == ((result := await one.run()).ran, result.held), "theirs to resume for an hour"
         one.clock.ahead = 6 * 86_400.0
@@ -405,7 +405,7 @@ async def test_who_retries_a_job_of_others_shares_its_preparation_with_them(tmp_
                 with pytest.raises(ConsentMissing, match=f"{person} prepared this plan"):
                     await app.confirmations.submit(
                         again,
-                        consent=Consent(number=3),
+                        consent=Consent(removals=3),
                         folder=tmp_path,
                         prepared_by=["kim"],
                         by=person,
@@ -413,7 +413,7 @@ async def test_who_retries_a_job_of_others_shares_its_preparation_with_them(tmp_
                     )
             job = await app.confirmations.submit(
                 again,
-                consent=Consent(number=3),
+                consent=Consent(removals=3),
                 folder=tmp_path,
                 prepared_by=["kim"],
                 by=f"person {number}",
@@ -433,7 +433,7 @@ async def test_who_prepared_a_plan_goes_on_neither_after_a_pause_nor_with_a_shor
         protected.write_text("Learner ID\n478346000019558901\n478346000019558902\n")
         await app.jobs.approve(job.id, by="kim")
         stop = Stop()
-        stop.ask("Ctrl-C", EndReason.INTERRUPTED)
+        stop.request("Ctrl-C", EndReason.INTERRUPTED)
         await run(app, job, stop=stop)
         protected.write_text("Learner ID\n478346000019558901\n")
         with pytest.raises(ConsentMissing, match="jo prepared this plan"):
@@ -451,7 +451,7 @@ async def test_a_pause_of_a_job_that_stopped_for_another_reason_is_kept_and_reco
     with closing(app):
         job = await stored(app, await app.plans.preview(file, name="f.csv", options=ReadOptions()), tmp_path)
         stop = Stop()
-        stop.ask("Stopped by Ctrl-C.", EndReason.INTERRUPTED)
+        stop.request("Stopped by Ctrl-C.", EndReason.INTERRUPTED)
         await run(app, job, stop=stop)
         paused = await app.stopping.pause(job.id, by="kim")
         assert (EndReason.PAUSED, "kim paused it. Stopped by Ctrl-C.") == (paused.reason_code, paused.reason)
@@ -522,14 +522,14 @@ async def test_no_nightly_run_holds_what_a_person_has_begun_to_run(
         await one.run()
         job = await one.app.jobs.approve((await one.job()).id, by="kim")
         one.clock.ahead = APPROVAL_SECONDS + 3600.0
-        why_hold = EarlierJobs.why_hold
+        why_hold = EarlierJobs.hold_reason
 
         async def meanwhile(self: EarlierJobs, job: Job, *args: Any, **options: Any) -> str | None:
             why = await why_hold(self, job, *args, **options)
             await persons.enter_async_context(one.app.context.storage.claims.hold(job.id))
             return why
 
-        monkeypatch.setattr(EarlierJobs, "why_hold", meanwhile)
+        monkeypatch.setattr(EarlierJobs, "hold_reason", meanwhile)
         result = await one.run()
         assert ([], JobState.READY) == (result.held, (await one.app.jobs.find(job.id)).state)
 

@@ -293,7 +293,7 @@ def test_the_31st_call_is_told_of_the_lock(told: LockResponse, expected: int, wo
         await caller.clock.sleep(300)
         assert (await caller.remove(who(30)))[0] == 200
 
-    on_sandbox(main, lock_told_as=told)
+    on_sandbox(main, lock_response=told)
 
 
 def test_a_short_lock_is_told_in_seconds() -> None:
@@ -303,7 +303,7 @@ def test_a_short_lock_is_told_in_seconds() -> None:
         await caller.remove(who())
         assert "Try again after 20 seconds" in json.dumps(await caller.remove(who(1)))
 
-    on_sandbox(main, threshold=Threshold(1, 4, 20), lock_told_as=LockResponse.TITLE_400)
+    on_sandbox(main, threshold=Threshold(1, 4, 20), lock_response=LockResponse.TITLE_400)
 
 
 def test_refused_calls_count_too_and_token_calls_do_not() -> None:
@@ -773,7 +773,7 @@ async def test_a_port_that_is_taken_is_told_plainly() -> None:
 
 async def test_a_number_that_is_no_port_is_told_plainly() -> None:
     """Ports end at 65535."""
-    with pytest.raises(SandboxError, match="70000 is no port"):
+    with pytest.raises(SandboxError, match="70000 is not a valid port"):
         await sandbox().start(port=70_000)
 
 
@@ -786,7 +786,7 @@ async def test_a_log_that_cannot_be_written_is_told_plainly(tmp_path: Path) -> N
 def test_an_unknown_way_to_tell_a_lock_is_refused() -> None:
     """The message names those that there are."""
     with pytest.raises(SandboxError, match="422, 429, 429-retry-after"):
-        sandbox(lock_told_as="418")
+        sandbox(lock_response="418")
 
 
 async def test_a_sandbox_can_be_stopped_and_started_again_with_its_memory() -> None:
@@ -900,7 +900,7 @@ def test_a_sandbox_is_built_from_a_world_file(tmp_path: Path) -> None:
 
     async def main() -> list[tuple[int, bool]]:
         clock = VirtualClock()
-        options: dict[str, Any] = {"calls": 4, "window": 10, "lock": 20, "rule": "fixed", "lock_told_as": "429"}
+        options: dict[str, Any] = {"calls": 4, "window": 10, "lock": 20, "rule": "fixed", "lock_response": "429"}
         built = build_sandbox(path, clock=clock, **options, extend=True, foreign_per_minute=18, log=tmp_path / "log")
         assert (4, 10, 20, "fixed", True) == (
             built.threshold.calls,

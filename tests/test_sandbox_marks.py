@@ -14,7 +14,7 @@ from bulkremove.config import Settings
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.plan import ProtectedLearners
 from bulkremove.reading.options import ReadOptions
-from bulkremove.report import Rows, write_plan
+from bulkremove.report import RowSelection, write_plan
 from tests.application_fixtures import run, stored
 from tests.cli_fixtures import crowd
 from tests.web_fixtures import running_site, triples, until
@@ -38,7 +38,7 @@ async def sandbox_files(folder: Path) -> dict[str, Path]:
         ended = await run(app, job)
         assert ended.report is not None
         assert ended.retry is not None
-        undo = await app.reports.write(job.id, folder / "undo.csv", rows=Rows.UNDO, by="jo")
+        undo = await app.reports.write(job.id, folder / "undo.csv", rows=RowSelection.UNDO, by="jo")
         lines = await app.reports.write(job.id, folder / "report.jsonl", by="jo")
         assert undo is not None
         assert lines is not None
@@ -95,7 +95,7 @@ async def test_a_report_of_a_sandbox_run_is_known_in_the_sandbox(tmp_path: Path)
         preview = await app.plans.preview(files["report"], name="report.csv", options=ReadOptions())
         assert (1, ("course", "batch", "learner")) == (preview.plan.removals, preview.plan.table.header)
         erasure = await app.retention.find_learner("478346000019558001")
-        assert not [sentence for sentence in erasure.by_hand if "can't be searched" in sentence]
+        assert not [sentence for sentence in erasure.manual_steps if "can't be searched" in sentence]
 
 
 async def test_files_of_real_runs_have_no_mark(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ async def test_downloads_of_the_page_are_marked_too(tmp_path: Path) -> None:
         job = (await visitor.confirm(plan)).url.rpartition("/")[2]
 
         async def is_over() -> bool:
-            return (await one.app.jobs.find(job)).state.over
+            return (await one.app.jobs.find(job)).state.is_over
 
         await until(is_over)
         for file in ("report.csv", "report.xlsx", "undo.csv"):

@@ -49,7 +49,7 @@ async def test_a_sandbox_night_runs_copies_and_leaves_the_source_as_it_was(
         result = await one.run()
         assert before == tree(one.folder)
         assert [("leavers.csv", JobState.FINISHED, True)] == [
-            (job.source, job.state, job.sandbox) for job in result.ran
+            (job.source, job.state, job.is_sandbox) for job in result.ran
         ]
         assert 5 == (await one.app.jobs.tally(await one.job()))[Status.REMOVED]
         assert ["fresh.csv"] == result.unfinished
@@ -150,7 +150,7 @@ async def test_real_jobs_are_left_alone_by_a_sandbox_night_and_its_jobs_by_a_rea
         await one.run()
         one.clock.ahead = APPROVAL_SECONDS + 86_400.0
         await one.run()
-        assert real == {job.id: (job.state, job.reason) for job in await one.jobs() if not job.sandbox}
+        assert real == {job.id: (job.state, job.reason) for job in await one.jobs() if not job.is_sandbox}
         one.clock.ahead = 0.0
         one.drop("larger.csv", triples(7, first=12))
         await one.run()
@@ -235,7 +235,7 @@ async def test_the_schedule_of_a_sandbox_counts_its_own_dates(tmp_path: Path) ->
             one.drop("leavers.csv", triples(2))
         for worker in (*workers, *workers):
             await worker.run_due()
-        assert [True, False] == [job.sandbox for job in reversed(await one.jobs())]
+        assert [True, False] == [job.is_sandbox for job in reversed(await one.jobs())]
 
 
 async def test_a_test_notice_is_not_sent_from_a_sandbox(tmp_path: Path) -> None:

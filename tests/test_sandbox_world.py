@@ -51,7 +51,7 @@ def test_a_world_is_read_from_its_file(tmp_path: Path) -> None:
     world = load_world(path)
     assert {Removal(COURSE, BATCH, LEARNER), Removal(COURSE, BATCH, OTHER)} == world.enrolled()
     assert ("Example", "sandbox-client", "Batch 1") == (
-        world.organisation,
+        world.organization,
         world.client.client_id,
         world.batches[0].name,
     )
@@ -152,7 +152,7 @@ def test_a_mistake_is_told_with_its_place(spoil: Callable[[dict[str, Any]], None
         ({"rates": {"reset": 0.6, "503": 0.6}}, "more than 1 together"),
         ({"rates": {"reset": "often"}}, "must be a number"),
         ({"rates": {"reset": -0.1}}, "must be a number of at least 0"),
-        ({"token": ["reset", "403"]}, r"faults.token\[1\]: '403' is no fault"),
+        ({"token": ["reset", "403"]}, r"faults.token\[1\]: '403' is not a fault"),
         ({"latency": "slow"}, "faults.latency must be a number"),
         ({"latency": {"median": 8, "tail": 0.3}}, "a tail above the median"),
         ({"seed": True}, "must be a number"),

@@ -55,7 +55,7 @@ async def begun(tmp_path: Path, front_end: FrontEnd) -> AsyncIterator[tuple[App,
             await supervisor.close()
         else:
             stop = Stop()
-            stop.ask("Ctrl-C", EndReason.INTERRUPTED)
+            stop.request("Ctrl-C", EndReason.INTERRUPTED)
             await run(app, job, stop=stop)
         yield app, await app.jobs.find(job.id)
     app.close()
@@ -89,10 +89,10 @@ async def test_the_page_asks_for_the_number_of_rows_left(tmp_path: Path) -> None
     async with running_site(tmp_path / "home", world=world, speed=1.0) as one, one.visitor() as visitor:
         job = (await visitor.confirm(await visitor.upload(triples(60)))).url.rpartition("/")[2]
         await one.supervisor.pause(job, by="jo")
-        assert "<button>Go on</button>" in (await visitor.get(f"/jobs/{job}")).text
+        assert "<button>Resume</button>" in (await visitor.get(f"/jobs/{job}")).text
         put(tmp_path / "home", ONE)
         shown = (await visitor.get(f"/jobs/{job}")).text
-        assert (True, False) == ("it had 2 before" in shown, "<button>Go on</button>" in shown)
+        assert (True, False) == ("it had 2 before" in shown, "<button>Resume</button>" in shown)
 
 
 @pytest.mark.parametrize("content", ["", ONE])

@@ -211,5 +211,5 @@ def test_a_mark_that_can_not_be_removed_is_told_and_the_file_stays(tmp_path: Pat
     file.write_text("x")
     (tmp_path / "leavers.csv.ready").mkdir()
     with pytest.raises(SourceFailed, match="can't be taken"):
-        inbox.claim(file)
+        inbox.take(file)
     assert file.exists()

@@ -26,7 +26,7 @@ from bulkremove.storage import SqliteStorage, Storage
 from bulkremove.storage.interface.attempts import AttemptOutcome, DoneElsewhere, SlotDecision
 from bulkremove.storage.interface.claims import StopAction, StopRequest
 from bulkremove.storage.interface.jobs import JobEnd
-from bulkremove.storage.interface.nightly import LastNight
+from bulkremove.storage.interface.nightly import NightlyRunRecord
 from bulkremove.storage.interface.reads import ListingName, ReadOutcome
 from bulkremove.storage.interface.records import Act, IntakeResult, JobEvent, Notice, Record
 from bulkremove.storage.interface.restore import LostCalls
@@ -422,7 +422,7 @@ async def test_an_attempt_that_never_left_leaves_nothing_behind(storage: Storage
     await storage.jobs.create(job(), planned(1))
     (first,) = await rows(storage)
     permit = await taken(storage, first)
-    unused = AttemptOutcome(replace(permit.attempt, response_kind="never_sent"), RowState.PENDING, left=False)
+    unused = AttemptOutcome(replace(permit.attempt, response_kind="never_sent"), RowState.PENDING, was_sent=False)
     await storage.attempts.close(permit, unused, Answered())
     (row,) = await rows(storage)
     assert () == row.attempts
@@ -505,7 +505,7 @@ async def test_a_read_takes_a_slot_and_counts_as_a_call(storage: Storage, clock:
 async def test_a_read_that_never_left_leaves_nothing(storage: Storage) -> None:
     permit = await storage.reads.take("read-1", "list courses", Rule())
     assert isinstance(permit, ReadPermit)
-    await storage.reads.close(permit, ReadOutcome("never_sent", left=False), Answered())
+    await storage.reads.close(permit, ReadOutcome("never_sent", was_sent=False), Answered())
     assert (0, 0) == await calls(storage)
     await storage.jobs.create(job(), planned(1))
     await taken(storage, (await rows(storage))[0])
@@ -600,7 +600,7 @@ async def test_the_chain_of_the_audit_log_holds_over_many_pages(storage: Storage
 
 async def test_records_are_written_together_and_a_notice_once(storage: Storage) -> None:
     await storage.jobs.create(job(), planned())
-    await storage.nightly.take("digest", "f.csv", "1~f.csv", night="a", sandbox="", at=Epoch(1.0))
+    await storage.nightly.record_taken("digest", "f.csv", "1~f.csv", night="a", sandbox="", at=Epoch(1.0))
     notice = Notice("key", "subject", "body", None, Epoch(3.0), "a")
     records: list[Record] = [ACT, notice, replace(notice, subject="again"), IntakeResult("digest", "a", "", "job")]
     await storage.record(*records, JobEvent("job", "locked", "Wait.", Epoch(4.0)))
@@ -621,11 +621,11 @@ async def test_records_are_written_together_and_a_notice_once(storage: Storage) 
 
 async def test_nightly_runs_remember_their_date_and_the_sizes_of_their_jobs(storage: Storage) -> None:
     night = await storage.nightly.begin("2026-11-25", night="a", sandbox="", at=Epoch(1.0))
-    await storage.nightly.end(night, "done", at=Epoch(2.0), good=True, clock_skew=2.5)
-    assert LastNight(Epoch(1.0), Epoch(2.0), "done", 2.5) == await storage.nightly.last(night="a", sandbox="")
+    await storage.nightly.end(night, "done", at=Epoch(2.0), is_good=True, clock_skew=2.5)
+    assert NightlyRunRecord(Epoch(1.0), Epoch(2.0), "done", 2.5) == await storage.nightly.last(night="a", sandbox="")
     await storage.nightly.skip("2026-11-26", ACT, night="a", sandbox="", at=Epoch(3.0))
     night = await storage.nightly.begin("2026-11-27", night="a", sandbox="sandbox", at=Epoch(4.0))
-    await storage.nightly.end(night, "goes_on", at=Epoch(5.0), good=True, clock_skew=None)
+    await storage.nightly.end(night, "goes_on", at=Epoch(5.0), is_good=True, clock_skew=None)
     for sandbox, last in (("", ("2026-11-26", 2.0)), ("sandbox", ("2026-11-27", 5.0)), ("127.0.0.1:1", (None, None))):
         assert last == (
             await storage.nightly.last_date(night="a", sandbox=sandbox),
@@ -669,8 +669,8 @@ async def test_nights_know_nothing_of_each_other(storage: Storage) -> None:
     await storage.jobs.create(job(), planned())
     for night, at in (("a", 1.0), ("b", 2.0)):
         run = await storage.nightly.begin(f"2026-11-2{at:.0f}", night=night, sandbox="", at=Epoch(at))
-        await storage.nightly.end(run, "done", at=Epoch(at), good=True, clock_skew=None)
-        await storage.nightly.take("digest", f"{night}.csv", "1~f.csv", night=night, sandbox="", at=Epoch(at))
+        await storage.nightly.end(run, "done", at=Epoch(at), is_good=True, clock_skew=None)
+        await storage.nightly.record_taken("digest", f"{night}.csv", "1~f.csv", night=night, sandbox="", at=Epoch(at))
         await storage.record(Notice("key", night, "body", None, Epoch(at), night))
     await storage.record(IntakeResult("digest", "a", "", "job", "held"))
     for night, date, held in (("a", "2026-11-21", "held"), ("b", "2026-11-22", "")):
@@ -922,7 +922,7 @@ async def test_a_wording_is_accepted_on_its_evidence_and_withdrawn_by_a_note_of_
         outcome = AttemptOutcome(replace(attempt, text=wording.message), Status.UNKNOWN)
         await storage.attempts.close(permit, outcome, Answered())
     assert await storage.rows.add_note("job", 2, Note(Epoch(2e9), "jo", "", LookupResult.GONE))
-    (evidence,) = await storage.wordings.looked_up("job")
+    (evidence,) = await storage.wordings.evidence_of_job("job")
     assert WordingEvidence("c", "h", wording, 2, "jo", True, 2, "") == evidence
     seen: list[WordingEvidence | None] = []
 
@@ -950,7 +950,7 @@ async def test_a_wording_is_accepted_on_its_evidence_and_withdrawn_by_a_note_of_
     assert again.number > accepted.number
     assert await storage.rows.add_note("job", 3, Note(Epoch(2e9), "jo", "", LookupResult.STILL_THERE))
     assert [] == await storage.wordings.all()
-    assert ["row 3 of job job"] == [one.still_there for one in await storage.wordings.looked_up("job")]
+    assert ["row 3 of job job"] == [one.still_there for one in await storage.wordings.evidence_of_job("job")]
 
 
 async def test_a_wording_that_is_withdrawn_before_the_answer_is_written_proves_nothing(storage: Storage) -> None:

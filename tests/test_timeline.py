@@ -28,7 +28,7 @@ def test_the_line_climbs_to_the_last_removal_in_few_points(times: list[float]) -
 
 def test_a_wait_lasts_until_the_next_call_and_one_without_is_left_out() -> None:
     found = made([100.0, 500.0], (110.0, 410.0, "locked"), (510.0, None, "failing"))
-    assert (SilentPeriod(10.0, 310.0, "locked"),) == found.quiet
+    assert (SilentPeriod(10.0, 310.0, "locked"),) == found.silent_periods
     assert (100.0, 400.0) == (found.began_at, found.seconds)
 
 
@@ -37,7 +37,7 @@ def test_the_drawing_fills_its_frame_and_is_told_in_words() -> None:
     assert drawn is not None
     assert f"{WIDTH:.1f},0.0" == drawn.line.split()[-1]
     assert f"0.0,{HEIGHT / 2:.1f}" == drawn.line.split()[0]
-    assert "2 removals in 6 min 40 s; locked out by Zoho for 5 min 0 s" == drawn.words
+    assert "2 removals in 6 min 40 s; locked out by Zoho for 5 min 0 s" == drawn.description
     assert (15.0, 450.0) == (drawn.bands[0].x, drawn.bands[0].width)
 
 

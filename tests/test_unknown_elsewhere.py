@@ -86,7 +86,7 @@ async def test_a_row_that_is_unknown_in_another_job_is_unknown(tmp_path: Path) -
             ended = await run(app, await stored(app, waiting, tmp_path))
             (outcome,) = await app.reports.outcomes(ended.job, Status.UNKNOWN)
             assert (2, 0, True) == (outcome.number, outcome.attempts, f"row 2 of job {other.id}" in outcome.detail)
-            assert (3, "Look up 1 unknown") == (of_job(ended.job, ended.tally), ended.what_to_do)
+            assert (3, "Look up 1 unknown") == (of_job(ended.job, ended.tally), ended.next_step)
 
 
 async def test_a_removal_that_another_job_proved_outweighs_one_that_is_unknown(tmp_path: Path) -> None:

@@ -27,9 +27,9 @@ def app(tmp_path: Path) -> Any:
 
 def test_the_waiting_plans_of_others_are_never_pushed_out(app: App) -> None:
     uploads = Uploads(app)
-    mine = uploads.of_job("20261123-abcd", account="default", unknown_checked=False, source="leavers.csv", by="jo")
+    mine = uploads.add_retry("20261123-abcd", account="default", unknown_checked=False, source="leavers.csv", by="jo")
     theirs = [
-        uploads.of_job("20261123-abcd", account="default", unknown_checked=False, source="flood.csv", by="mallory")
+        uploads.add_retry("20261123-abcd", account="default", unknown_checked=False, source="flood.csv", by="mallory")
         for _ in range(120)
     ]
     assert uploads.get(mine.id, EVERY_ACCOUNT) is mine
@@ -50,11 +50,12 @@ async def test_slow_files_of_one_person_do_not_hold_up_the_read_of_another(
 
     monkeypatch.setattr(app.plans, "retry", slow_for_mallory)
     flood = [
-        uploads.of_job("slow", account="default", unknown_checked=False, source="flood", by="mallory") for _ in range(6)
+        uploads.add_retry("slow", account="default", unknown_checked=False, source="flood", by="mallory")
+        for _ in range(6)
     ]
     tasks = [asyncio.create_task(uploads.preview(one, by="mallory")) for one in flood]
     await asyncio.sleep(0)
-    mine = uploads.of_job("quick", account="default", unknown_checked=False, source="mine", by="jo")
+    mine = uploads.add_retry("quick", account="default", unknown_checked=False, source="mine", by="jo")
     with pytest.raises(FileRefused, match="read"):
         await asyncio.wait_for(uploads.preview(mine, by="jo"), 10)
     gate.set()

@@ -138,7 +138,7 @@ async def test_a_file_over_the_cap_is_refused_while_it_comes(tmp_path: Path) -> 
 
 
 async def test_a_slow_upload_is_given_up_and_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "UPLOAD_TIMEOUT", 0.2)
+    monkeypatch.setattr(uploads, "UPLOAD_SECONDS", 0.2)
 
     async def trickle() -> object:
         yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="f.csv"\r\n\r\n'
@@ -207,7 +207,7 @@ async def test_damage_is_told_with_the_cell_and_how_to_mend_it(tmp_path: Path) -
         refused = await visitor.upload((samples / "damaged.xlsx").read_bytes(), "damaged.xlsx")
         assert 422 == refused.status
         assert "Text" in refused.text
-        assert "Read it so" not in refused.text
+        assert "Continue" not in refused.text
 
 
 async def test_every_row_can_be_searched_filtered_and_paged(tmp_path: Path) -> None:
@@ -527,7 +527,7 @@ async def test_rows_of_a_job_are_found_whatever_the_case_of_their_letters(tmp_pa
 async def test_a_file_waits_a_day_and_no_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with running_site(tmp_path) as one, one.visitor() as visitor:
         plan = await visitor.upload(triples(1))
-        monkeypatch.setattr(uploads, "MAX_AGE", -1.0)
+        monkeypatch.setattr(uploads, "MAX_AGE_SECONDS", -1.0)
         assert 404 == (await visitor.get(plan.url)).status
         assert [] == list((tmp_path / "uploads").iterdir())
 

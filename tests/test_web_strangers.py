@@ -105,7 +105,7 @@ async def test_a_head_that_does_not_end_is_not_waited_for(
 
 
 async def test_a_form_that_does_not_end_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(responses, "BODY_TIMEOUT", 0.2)
+    monkeypatch.setattr(responses, "BODY_SECONDS", 0.2)
     monkeypatch.setattr(connections, "LINGERING_SECONDS", 0.2)
     async with running_site(tmp_path, roles=(Role.ADMIN,)) as one, connected(one, 1) as opened:
         head = (

@@ -74,7 +74,7 @@ async def test_accepted_words_prove_the_removals_of_plans_made_after_that(tmp_pa
         before = await app.plans.preview(tmp_path / "f.csv", name="f.csv", options=ReadOptions())
         older = await planned(app, tmp_path, 1, first=7)
         await note(app, job, 2)
-        assert [("", 2)] == [(why, one.number) for one, why in await app.wordings.offered(job)]
+        assert [("", 2)] == [(why, one.number) for one, why in await app.wordings.candidates(job)]
         accepted = await app.wordings.accept(job.id, 2, by="kim")
         assert (WORDING, "kim", job.client, job.host) == (
             accepted.wording,
@@ -83,12 +83,12 @@ async def test_accepted_words_prove_the_removals_of_plans_made_after_that(tmp_pa
             accepted.host,
         )
         assert accepted == await app.wordings.accept(job.id, 2, by="jo"), "an earlier acceptance stays"
-        assert [] == await app.wordings.offered(job)
+        assert [] == await app.wordings.candidates(job)
         assert 1 == sum(entry.act == "wording_accepted" for entry in await app.audit.newest(50, EVERY_ACCOUNT))
         after = await app.plans.preview(tmp_path / "f.csv", name="f.csv", options=ReadOptions())
         assert (WORDING,) == after.plan.accepted_wordings
         assert [{"http_status": 200, "code": "200", "message": WORDS}] == after.as_json()["accepted_wordings"]
-        assert before.plan.fingerprint != after.plan.fingerprint
+        assert before.plan.hash != after.plan.hash
         with pytest.raises(ConsentMissing, match="was changed since this plan was made"):
             await stored(app, before, tmp_path)
         ended = await run(app, await stored(app, after, tmp_path))
@@ -117,12 +117,12 @@ async def test_accepted_words_prove_the_removals_of_nights_after_that(tmp_path: 
 
 async def test_doctor_and_audit_log_name_it_and_withdrawing_ends_it_for_stored_jobs_too(tmp_path: Path) -> None:
     with closing(site(tmp_path)) as app:
-        words = {check.name: check.words for check in await checks(app.context)}
+        words = {check.name: check.message for check in await checks(app.context)}
         assert "Only Zoho's documented success proves a removal." == words["answers"]
         job = await unanswered(app, tmp_path)
         await note(app, job, 2)
         accepted = await app.wordings.accept(job.id, 2, by="kim")
-        words = {check.name: check.words for check in await checks(app.context)}
+        words = {check.name: check.message for check in await checks(app.context)}
         assert words["answers"].startswith(f"kim accepted {WORDING} on ")
         waiting = await planned(app, tmp_path, 2, first=4)
         assert (WORDING,) == (await app.jobs.find(waiting.id)).accepted_wordings
@@ -193,7 +193,7 @@ async def test_a_report_that_was_written_before_a_withdrawal_proves_nothing_any_
             assert [f"Unknown in job {ended.job.id}: look this learner up in Zoho People"] * 2 == [
                 exclusion.detail.partition(",")[0] for exclusion in plan.excluded.values()
             ]
-            assert f"Job {ended.job.id} calls 2 of these rows unknown by now" in " ".join(plan.table.notes)
+            assert f"Job {ended.job.id} calls 2 of these rows unknown by now" in " ".join(plan.table.reading_notes)
 
 
 async def test_an_erased_row_that_only_the_words_proved_becomes_unknown_with_the_others(tmp_path: Path) -> None:
@@ -288,9 +288,9 @@ async def test_words_for_one_learner_only_and_rows_with_other_answers_are_no_evi
         for _ in range(5):  # the other row may pause the job before the second attempt
             await run(app, job)
             job = await app.jobs.find(job.id)
-            if job.state.over or (await app.reports.outcomes(job))[0].attempts >= 2:
+            if job.state.is_over or (await app.reports.outcomes(job))[0].attempts >= 2:
                 break
-        job = job if job.state.over else await app.jobs.cancel(job.id, by="jo")
+        job = job if job.state.is_over else await app.jobs.cancel(job.id, by="jo")
         await note(app, job, 2)
         with pytest.raises(ConsentMissing, match="Another attempt for row 2 was answered differently"):
             await app.wordings.accept(job.id, 2, by="kim")
@@ -299,7 +299,7 @@ async def test_words_for_one_learner_only_and_rows_with_other_answers_are_no_evi
     with closing(site(alone, faults={0: ["other_wording"] * 9})) as app:
         job = await planned(app, alone, 1)
         await run(app, job)
-        job = await app.jobs.cancel(job.id, by="jo") if not (await app.jobs.find(job.id)).state.over else job
+        job = await app.jobs.cancel(job.id, by="jo") if not (await app.jobs.find(job.id)).state.is_over else job
         await note(app, job, 2)
         with pytest.raises(ConsentMissing, match="one learner only"):
             await app.wordings.accept(job.id, 2, by="kim")
@@ -311,12 +311,10 @@ async def test_a_restored_journal_accepts_nothing_and_a_forgotten_learner_is_no_
         await note(app, job, 2)
         await app.wordings.accept(job.id, 2, by="kim")
         assert [] == await app.retention.forget(await app.retention.find_learner(learner(0)), by="kim")
-        assert [] == await app.wordings.offered(job)
+        assert [] == await app.wordings.candidates(job)
         assert [WORDING] == [one.wording for one in await app.wordings.all()], "it is about nobody"
         await app.backups.make(tmp_path / "backup.zip", by="kim")
-        await app.backups.put_back(
-            tmp_path / "backup.zip", await app.backups.inspect(tmp_path / "backup.zip"), by="kim"
-        )
+        await app.backups.restore(tmp_path / "backup.zip", await app.backups.inspect(tmp_path / "backup.zip"), by="kim")
         losses = await app.backups.restored()
         assert losses is not None
         await app.backups.accept(losses, by="kim")

@@ -25,10 +25,10 @@ from bulkremove.domain.clock import Clock, Epoch
 from bulkremove.domain.permissions import Access, Role
 from bulkremove.storage.interface.users import User
 from bulkremove.web.connections import listening
-from bulkremove.web.login_throttle import SignInThrottle
 from bulkremove.web.security import Address
 from bulkremove.web.server import make_site
 from bulkremove.web.sessions import Sessions
+from bulkremove.web.sign_in_throttle import SignInThrottle
 
 PASSWORD = "correct horse battery"
 CREDENTIALS = {"BULKREMOVE_CLIENT_ID": "sandbox", "BULKREMOVE_CLIENT_SECRET": "s", "BULKREMOVE_REFRESH_TOKEN": "r"}

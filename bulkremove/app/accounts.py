@@ -28,7 +28,7 @@ from bulkremove.zoho.accounts import (
     with_data_center,
 )
 
-DAY = 86_400.0
+DAY_SECONDS = 86_400.0
 
 
 class Accounts:
@@ -85,7 +85,7 @@ class Accounts:
         Raises NotAuthorized where there are no credentials, SettingsError where the organisation must be named.
         """
         client, stored = client_hash((credentials or self.credentials(settings)).client_id), self.all()
-        if settings.sandbox:
+        if settings.is_sandbox:
             return settings.organization
         own = [account for account in stored if (account.client, account.dc) == (client, settings.dc)]
         others = [account for account in stored if account.dc == settings.dc and account.client != client]
@@ -137,13 +137,17 @@ class Accounts:
         if night.account:
             self.credentials(settings)  # a name that was mistyped is not to be found out on the day of the first file
             is_stored = any(account.name == settings.account for account in self.all())
-            if not is_stored and not settings.sandbox and len({one.account for one in settings.nights}) > 1:
+            if (
+                not is_stored
+                and not settings.is_sandbox
+                and len({other_night.account for other_night in settings.nights}) > 1
+            ):
                 raise SettingsError(
                     f"{VARIABLES['client_id']} and its like would stand for account {night.account!r} of night "
                     f"{night.name}, and for those of other nights too. Nothing was sent.",
                     hint="Log in to each account (`bulkremove login NAME`), and unset these variables.",
                 )
-        if others and not night.account and not settings.sandbox:
+        if others and not night.account and not settings.is_sandbox:
             raise SettingsError(
                 f"Night {night.name} names no account, and there are several here: {', '.join(others)} beside "
                 f"{settings.account}. Nothing was sent.",
@@ -185,14 +189,18 @@ class Accounts:
 
         Where that is not known yet nothing can be sent, so it is kept before the job is run.
         """
-        known = {}
+        organization_by_client = {}
         with suppress(NotAuthorized, SettingsError):
             settings = self.settings_of(job)
-            if not settings.sandbox:  # a job that ran before its account had a name may be of the same organisation
-                known = {one.client: one.organization for one in self.all() if one.dc == settings.dc and one.client}
+            if not settings.is_sandbox:  # a job that ran before its account had a name may be of the same organisation
+                organization_by_client = {
+                    account.client: account.organization
+                    for account in self.all()
+                    if account.dc == settings.dc and account.client
+                }
             if self.client(settings) == job.client:
-                known[job.client] = self.organization(settings)
-        for client, organization in known.items():
+                organization_by_client[job.client] = self.organization(settings)
+        for client, organization in organization_by_client.items():
             if organization:
                 key = organization_key(organization)
                 await self._context.storage.jobs.set_organization(client, job.host, key)
@@ -203,13 +211,13 @@ class Accounts:
 
     def other_homes(self, settings: Settings) -> list[Path]:
         """The other home folders of this user that have sent for the account's limit, and still have a journal."""
-        if settings.sandbox:
+        if settings.is_sandbox:
             return []
         return other_homes(self._limit_keys(settings, self.credentials(settings)), settings.home, state=state_folder())
 
     def _limit_keys(self, settings: Settings, credentials: Credentials) -> tuple[str, str]:
-        organisation = ledger_key(settings.host, self.organization(settings, credentials))
-        return f"client {client_hash(credentials.client_id)}", f"organisation {organisation}"
+        organization_text = ledger_key(settings.host, self.organization(settings, credentials))
+        return f"client {client_hash(credentials.client_id)}", f"organisation {organization_text}"
 
     def sole_home(self, settings: Settings, credentials: Credentials) -> AbstractContextManager[None]:
         """The claim that a run needs in order to send: no other home folder uses the account's limit meanwhile.
@@ -217,7 +225,7 @@ class Accounts:
         Two names of one organisation can't be recognized, but its client can, so both are claimed. A sandbox needs no
         claim. Entering it raises OtherHomeSends or LocalFileFailed.
         """
-        if settings.sandbox:
+        if settings.is_sandbox:
             return nullcontext()
         return claim_limits(self._limit_keys(settings, credentials), settings.home, state=state_folder())
 
@@ -244,7 +252,7 @@ class Accounts:
         settings, clock, store = self._context.settings, self._context.clock, self._context.storage.rate_limit
         key, quota, now = self.ledger_key(settings), settings.quota, clock.monotonic()
         ledger, is_this_boot = await store.ledger(key)
-        since, wall_since = later(now, -quota.window), later(clock.wall(), -DAY)
+        since, wall_since = later(now, -quota.window), later(clock.wall(), -DAY_SECONDS)
         recent, today = await store.calls(key, since=since, wall_since=wall_since)
         return QuotaUsage(
             recent,

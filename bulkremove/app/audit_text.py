@@ -28,7 +28,7 @@ def _fact(name: str, value: object) -> str:
 
 def _words(value: object) -> str:
     if isinstance(value, Mapping):
-        return " and ".join(f"{name} {_words(one)}" for name, one in value.items())
+        return " and ".join(f"{name} {_words(item)}" for name, item in value.items())
     if isinstance(value, list | tuple):
         return " and ".join(map(_words, value))
     text = str(value)

@@ -64,12 +64,14 @@ class Backups:
     async def make(self, path: Path, *, by: str) -> None:
         """Write a backup, also while jobs run. Raises JournalFailed, also for a damaged journal, and leaves no file."""
         settings = self._context.settings
-        places = {SETTINGS: settings.file or settings.home / SETTINGS, PROTECTED: protected_path(settings)}
+        target_paths = {SETTINGS: settings.file or settings.home / SETTINGS, PROTECTED: protected_path(settings)}
         with _copies_folder(settings.home) as folder:
             copy = folder / "copy.db"
             await self._storage.backup(copy)
             await asyncio.to_thread(
-                _write_zip, path, {JOURNAL: copy, **{name: place for name, place in places.items() if place.is_file()}}
+                _write_zip,
+                path,
+                {JOURNAL: copy, **{name: place for name, place in target_paths.items() if place.is_file()}},
             )
         await self._context.record(by, "backed_up", file=path.name)
 
@@ -78,7 +80,7 @@ class Backups:
         with _copies_folder(self._context.settings.home) as folder:
             return await asyncio.to_thread(self._unpack, path, folder)
 
-    async def put_back(self, path: Path, backup: Backup, *, by: str) -> None:
+    async def restore(self, path: Path, backup: Backup, *, by: str) -> None:
         """Write protected list and settings where there are none, then replace the journal in one transaction.
 
         In this order, since a journal that is in place may be accepted, and its jobs run, without its protected list.
@@ -100,13 +102,13 @@ class Backups:
         """Continue with a restored journal: only rows that may have been sent since the backup become ``unknown``.
 
         The calls made since then are not known, so the account's slots are held as if all had been taken just now, and
-        the cap of the day and the daily limit count as many as there may have been: all, where nothing tells.
+        the cap of the day and the daily limit count as many as there may have been: all of them if it cannot be known.
         ``restored``: what a person was shown; raises JournalFailed when another journal is in place by now.
         """
         settings, clock = self._context.settings, self._context.clock
         quota = settings.quota
         now = clock.monotonic()
-        held_seconds = seconds_between(now, rate_limit.released_unanswered(quota, now))
+        held_seconds = seconds_between(now, rate_limit.released_at_without_response(quota, now))
         details = {"lost": restored.changes, "rows": sum(restored.rows.values()), "jobs": len(restored.jobs)}
         entry = Act(by, "restore_accepted", details, clock.wall())
         await self._storage.restore.accept(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bulkremove.app.consent import check_not_real
+from bulkremove.app.consent import check_sandbox_match
 from bulkremove.app.context import Context
 from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.hosts import is_sandbox
@@ -93,7 +93,7 @@ class Canaries:
 
         Raises ConsentMissing if there is nothing to confirm, or if nobody can know any more who the learner was.
         """
-        check_not_real(job, self._context.settings)
+        check_sandbox_match(job, self._context.settings)
         row = await self.waiting(job)
         if row is None:
             raise ConsentMissing(f"No removal of job {job.id} waits to be confirmed.")
@@ -122,7 +122,7 @@ class Canaries:
 
         Raises ConsentMissing if there is none, or if the learner can still be looked up.
         """
-        check_not_real(job, self._context.settings)
+        check_sandbox_match(job, self._context.settings)
         row = await self.waiting(job)
         if row is None:
             raise ConsentMissing(f"No removal of job {job.id} waits to be confirmed.")

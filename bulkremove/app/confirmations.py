@@ -71,23 +71,23 @@ class Confirmations:
         if preview.retry_of:  # who prepared the job that is tried again has prepared this plan, too
             before = (await self._jobs.find(preview.retry_of)).prepared_by.split(", ")
             prepared_by = list(dict.fromkeys(filter(None, [*before, *prepared_by])))
-        needs_other = front_end is FrontEnd.COMMAND and self._context.settings.four_eyes and by in prepared_by
-        if not needs_other:
+        needs_second_person = front_end is FrontEnd.COMMAND and self._context.settings.four_eyes and by in prepared_by
+        if not needs_second_person:
             check_four_eyes(prepared_by, by, self._context.settings)
         check_consent(preview.plan, consent)
         if front_end is FrontEnd.COMMAND and consent.by_hash_alone and preview.plan.removals:
-            preview = await self._as_shown(preview)
+            preview = await self._with_shown_state(preview)
         check_age(preview.made_at, self._context.clock.wall())
         job: Job | None = None
         try:
             async with self._jobs.claim_plan():  # held from the checks until the new job is visible
                 if idempotency_key and (
-                    known := await self._jobs.of_key(
-                        idempotency_key, preview.plan.fingerprint, AccountSet.only(preview.plan.account)
+                    existing_job := await self._jobs.of_key(
+                        idempotency_key, preview.plan.hash, AccountSet.only(preview.plan.account)
                     )
                 ):
                     raise ConsentMissing(
-                        f"This Idempotency-Key was used for job {known.id} just now. Nothing more was sent."
+                        f"This Idempotency-Key was used for job {existing_job.id} just now. Nothing more was sent."
                     )
                 if consent.by_hash_alone:
                     await self._check_never_run(preview.plan)
@@ -101,13 +101,15 @@ class Confirmations:
                     job = replace(job, options={**job.options, "idempotency_key": idempotency_key})
                 if consent.compared:
                     job = replace(job, options={**job.options, "compared": str(consent.compared)})
-                if needs_other:
+                if needs_second_person:
                     reasons = ["Two people must agree (four_eyes), so somebody else has to approve it."]
                     reasons += [doubt.text for doubt in preview.plan.doubts]
                     job = replace(job, state=JobState.HELD, reason=without_ids(" ".join(reasons)), confirmed_by="")
                 self._check_can_run(job, preview.plan, report)
                 await self._canaries.check(job)  # a run would be refused while a first removal waits for an answer
-                await self._jobs.add(job, preview.plan, "held" if needs_other else "confirmed", by=by, claim=claim)
+                await self._jobs.add(
+                    job, preview.plan, "held" if needs_second_person else "confirmed", by=by, claim=claim
+                )
         except asyncio.CancelledError:  # by Ctrl-C, perhaps just after it was stored: no job that could run may remain
             with suppress(BulkremoveError):
                 if job is not None:
@@ -121,27 +123,27 @@ class Confirmations:
         records: Callable[[Job], Iterable[Record]],
         *,
         folder: Path,
-        held: str | None,
+        hold_reason: str | None,
         due_at: Epoch | None,
         by: str,
     ) -> Job:
         """Store a nightly run's plan as a job, together with the records that ``records`` makes for it.
 
-        ``held``: why it must not run before somebody approves it; ``due_at``: when it may run at the earliest.
+        ``hold_reason``: why it must not run before somebody approves it; ``due_at``: when it may run at the earliest.
         """
         async with self._jobs.claim_plan():
             job = await self._new_job(preview, folder=folder, prepared_by=by, confirmed_by=by, origin=FrontEnd.NIGHTLY)
             await self._accounts.record_organization(job)
             try:
-                if not held:
+                if not hold_reason:
                     await self._check_unclaimed(preview)
             except ConsentMissing as missing:  # something was confirmed since the preview
-                held = missing.message
-            if held:
-                job = replace(job, state=JobState.HELD, reason=held, confirmed_by="")
+                hold_reason = missing.message
+            if hold_reason:
+                job = replace(job, state=JobState.HELD, reason=hold_reason, confirmed_by="")
             elif due_at:
                 job = replace(job, state=JobState.SCHEDULED, due_at=due_at)
-            act = "held" if held else "announced" if due_at else "confirmed"
+            act = "held" if hold_reason else "announced" if due_at else "confirmed"
             await self._jobs.add(job, preview.plan, act, *records(job), by=by)
         return job
 
@@ -177,7 +179,7 @@ class Confirmations:
                 f"These rows are in job {other.id} already, which is {other.state.value}. Nothing was sent.",
                 hint="Go on with that one, or retry what it did not send.",
             )
-        accepted = {one.wording for one in await self._wordings.accepted(plan.client, plan.host)}
+        accepted = {entry.wording for entry in await self._wordings.accepted(plan.client, plan.host)}
         if accepted != {*plan.accepted_wordings}:
             raise ConsentMissing(
                 "What counts as the proof of a removal was changed since this plan was made. Nothing was sent.",
@@ -191,19 +193,19 @@ class Confirmations:
                     f"Rows of this plan are still to be sent by {words}. Nothing was sent.",
                     hint="Preview the file again, which leaves these rows out, or cancel that job.",
                 )
-        if refusal := await self._plans.over_a_cap(plan, self._context.settings):
+        if refusal := await self._plans.cap_error(plan, self._context.settings):
             raise refusal
 
-    async def _as_shown(self, preview: Preview) -> Preview:
+    async def _with_shown_state(self, preview: Preview) -> Preview:
         """The plan as it was when its hash was shown: what was done since then counts. Raises ConsentMissing."""
         storage = self._context.storage
-        shown = await storage.jobs.shown_plan(preview.plan.fingerprint) if storage.exists else None
-        if shown is None:
+        shown_plan = await storage.jobs.shown_plan(preview.plan.hash) if storage.exists else None
+        if shown_plan is None:
             raise ConsentMissing(
                 "This plan was not shown here within the last day, so its hash is no consent. Nothing was sent.",
                 hint="Preview the file; then give the hash that the preview shows.",
             )
-        at, generation = shown
+        at, generation = shown_plan
         planned_at = at if preview.planned_at is None else preview.planned_at
         return replace(preview, made_at=at, planned_at=planned_at, generation=generation)
 
@@ -212,7 +214,7 @@ class Confirmations:
     ) -> Job:
         plan, quota = preview.plan, self._context.settings.quota
         return Job(
-            await self._new_id(mark=f"{SANDBOX_MARK}-" if plan.sandbox else ""),
+            await self._new_id(mark=f"{SANDBOX_MARK}-" if plan.is_sandbox else ""),
             plan.account,
             plan.host,
             plan.table.source,
@@ -220,7 +222,7 @@ class Confirmations:
             plan.table.sheet,
             plan.table.header,
             plan.table.roles,
-            plan.fingerprint,
+            plan.hash,
             JobState.READY,
             created_at=self._context.clock.wall(),
             planned_at=preview.made_at if preview.planned_at is None else preview.planned_at,

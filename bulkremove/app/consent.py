@@ -28,30 +28,30 @@ class Consent:
     """
 
     plan_hash: str | None = None
-    number: int | None = None
+    removals: int | None = None
     yes: bool = False
     compared: int | None = None
 
     @property
     def by_hash_alone(self) -> bool:
         """Whether only the hash says yes, which is not typed anew for each run."""
-        return self.plan_hash is not None and self.number is None and not self.yes
+        return self.plan_hash is not None and self.removals is None and not self.yes
 
 
-def over_a_cap(plan: Plan, settings: Settings, *, today: int, lost: int = 0) -> ConsentMissing | None:
+def cap_error(plan: Plan, settings: Settings, *, today: int, possibly_lost: int = 0) -> ConsentMissing | None:
     """The error for a plan over a cap of the settings; None for a plan within all caps.
 
     ``today``: removals of the account that were sent, or confirmed, on this calendar day. The cap holds for a
-    day, since many small files remove as many people as a large one. ``lost``: how many of them may have been removed,
-    and a restored journal can't tell.
+    day, since many small files remove as many people as a large one. ``possibly_lost``: how many of them may have been
+    removed, and a restored journal can't tell.
     """
     cap, max_percent = settings.max_removals, settings.max_invalid
     if today and plan.removals and plan.removals + today > cap:
-        known = f"{today - lost:,} were removed or confirmed already"
-        if lost:
-            known += f", {lost:,} more may have been (the journal was restored, and does not know)"
+        counted_text = f"{today - possibly_lost:,} were removed or confirmed already"
+        if possibly_lost:
+            counted_text += f", {possibly_lost:,} more may have been (the journal was restored, and does not know)"
         return ConsentMissing(
-            f"The plan removes {plan.removals:,} learners, today {known}, and the cap is {cap:,} a day.",
+            f"The plan removes {plan.removals:,} learners, today {counted_text}, and the cap is {cap:,} a day.",
             hint=f"Nothing was sent. If that is meant, give --max-removals {plan.removals + today}, or wait a day.",
             page_hint=f"Nothing was sent. Wait a day, or let an admin set max_removals to {plan.removals + today} on "
             "the server.",
@@ -67,7 +67,7 @@ def over_a_cap(plan: Plan, settings: Settings, *, today: int, lost: int = 0) -> 
     if 100.0 * invalid > max_percent * len(plan.table):
         return ConsentMissing(
             f"{invalid:,} of {len(plan.table):,} rows are invalid, and the cap is {max_percent:g} % of them.",
-            hint="Nothing was sent. Mend the file; if the other rows are right all the same, raise --max-invalid.",
+            hint="Nothing was sent. Correct the file; if the other rows are right anyway, raise --max-invalid.",
             page_hint="Nothing was sent. Correct the file, or let an admin raise max_invalid on the server.",
         )
     return None
@@ -75,16 +75,16 @@ def over_a_cap(plan: Plan, settings: Settings, *, today: int, lost: int = 0) -> 
 
 def check_consent(plan: Plan, consent: Consent) -> None:
     """Check that somebody agreed to exactly this plan. Raises ConsentMissing."""
-    if consent.plan_hash is not None and consent.plan_hash != plan.fingerprint:
+    if consent.plan_hash is not None and consent.plan_hash != plan.hash:
         jobs = f", or rows of it are still to be sent by {plan.open_in_words}" if plan.open_in else ""
         raise ConsentMissing(
             f"This is not the plan that was previewed: the file, the account or an option has changed{jobs}. "
             "Nothing was sent.",
             hint="Preview it again.",
         )
-    if consent.number is not None and consent.number != plan.removals:
-        raise ConsentMissing(f"{consent.number:,} is not the number of removals. Nothing was sent.")
-    has_consent = consent.yes or consent.plan_hash is not None or consent.number is not None
+    if consent.removals is not None and consent.removals != plan.removals:
+        raise ConsentMissing(f"{consent.removals:,} is not the number of removals. Nothing was sent.")
+    has_consent = consent.yes or consent.plan_hash is not None or consent.removals is not None
     if plan.removals and not has_consent:
         raise ConsentMissing("Nobody agreed to this plan. Nothing was sent.", hint="Give --plan HASH or --yes.")
     if plan.doubts and consent.compared is None:
@@ -109,9 +109,9 @@ def check_age(made_at: Epoch, now: Epoch) -> None:
         )
 
 
-def check_not_real(job: Job, settings: Settings) -> None:
+def check_sandbox_match(job: Job, settings: Settings) -> None:
     """Check that nobody lets a real job go on where everything is marked as SANDBOX. Raises ConsentMissing."""
-    if settings.sandbox and not job.sandbox:
+    if settings.is_sandbox and not job.is_sandbox:
         raise ConsentMissing(
             f"Job {job.id} is a real one on {job.host}, and this is the SANDBOX. Nothing was changed or sent.",
             hint="Look after it without the sandbox.",

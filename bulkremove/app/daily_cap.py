@@ -9,7 +9,7 @@ from bulkremove.domain.job import Job, JobState
 from bulkremove.platform.local_time import day_begin
 
 
-def today(context: Context) -> Epoch:
+def start_of_today(context: Context) -> Epoch:
     """When this machine's calendar day began, or later: a bundled sandbox has removed nobody before its start."""
     return max(day_begin(context.clock.wall()), context.counted_from)
 
@@ -23,27 +23,29 @@ async def removals_today(context: Context, client: str, host: str, *, starting: 
     storage = context.storage
     if not client or not storage.exists:
         return 0
-    return await storage.rows.removals_since(client, host, today(context), starting=starting)
+    return await storage.rows.removals_since(client, host, start_of_today(context), starting=starting)
 
 
-async def over_daily_cap(context: Context, job: Job, rows_left: int, *, cap: int, more: int = 0) -> str:
-    """Why the job may not go on today, in a sentence; empty if it may. ``more``: removals that count besides.
+async def daily_cap_problem(context: Context, job: Job, rows_left: int, *, cap: int, extra_removals: int = 0) -> str:
+    """Why the job may not go on today, in a sentence; empty if it may. ``extra_removals``: removals that count besides.
 
     An approval is a person's word for the run that follows it, which may exceed the cap on the day on which it runs.
     The waits that the plan announced, for the time window or the day's allowance, belong to that run; a kill does not.
     """
     events = await context.storage.jobs.events(job.id)
-    last = next((name for _, name, _ in reversed(events) if name in ("approved", "held")), "")
-    belongs = job.state is JobState.READY or job.waits_as_announced or job.driven_at >= today(context)
+    last_decision = next((name for _, name, _ in reversed(events) if name in ("approved", "held")), "")
+    is_of_approved_run = (
+        job.state is JobState.READY or job.is_in_announced_wait or job.driven_at >= start_of_today(context)
+    )
     is_paused_by_person = job.state is JobState.PAUSED and not job.auto_resumable
-    if not rows_left or (last == "approved" and belongs and not is_paused_by_person):
+    if not rows_left or (last_decision == "approved" and is_of_approved_run and not is_paused_by_person):
         return ""
-    return await why_over_cap(context, job, rows_left, cap=cap, more=more)
+    return await cap_problem(context, job, rows_left, cap=cap, extra_removals=extra_removals)
 
 
-async def why_over_cap(context: Context, job: Job, rows_left: int, *, cap: int, more: int = 0) -> str:
-    """Why the rows left exceed the cap of today, in a sentence; empty if they don't. Any approval aside."""
-    before = await removals_today(context, job.client, job.host, starting=job.id) - rows_left + more
+async def cap_problem(context: Context, job: Job, rows_left: int, *, cap: int, extra_removals: int = 0) -> str:
+    """Why the rows left exceed the cap of today, in a sentence; empty if they don't. Approvals are not considered."""
+    before = await removals_today(context, job.client, job.host, starting=job.id) - rows_left + extra_removals
     if before + rows_left <= cap:
         return ""
     return f"It removes {rows_left:,} learners and {before:,} count for today already; the cap is {cap:,} a day."
@@ -51,7 +53,7 @@ async def why_over_cap(context: Context, job: Job, rows_left: int, *, cap: int, 
 
 async def check_daily_cap(context: Context, job: Job, rows_left: int, *, cap: int) -> None:
     """Check that the job may go on today. Raises ConsentMissing."""
-    if why := await over_daily_cap(context, job, rows_left, cap=cap):
+    if why := await daily_cap_problem(context, job, rows_left, cap=cap):
         total = await removals_today(context, job.client, job.host, starting=job.id)
         raise ConsentMissing(
             f"Job {job.id} can't go on today. {why} Nothing was sent.",

@@ -34,7 +34,7 @@ from bulkremove.zoho.oauth import AccessTokens
 MIN_FREE_BYTES = 100_000_000
 """Free space below which the check fails: a job of 5,000 rows takes some megabytes, and its report as much."""
 NETWORK_HINT = "Check the network of this machine, and whether a proxy or a firewall lets it reach Zoho's hosts."
-MAX_SKEW = 60.0
+MAX_SKEW_SECONDS = 60.0
 """Seconds by which this machine's clock may differ from Zoho's before the check fails."""
 
 
@@ -46,25 +46,25 @@ async def checks(context: Context, *, fresh: bool = False) -> list[Check]:
     settings, storage = context.settings, context.storage
     results = [await _settings(context), _folder(settings), _space(settings), await _journal(storage)]
     results += await night_checks(context)
-    for number, one in enumerate(by_account(context)):
-        account = one.settings.account if number else ""
-        results += [replace(check, account=account) for check in await _account(one, fresh=fresh)]
+    for number, account_context in enumerate(by_account(context)):
+        account = account_context.settings.account if number else ""
+        results += [replace(check, account=account) for check in await _account(account_context, fresh=fresh)]
     return results
 
 
 def by_account(context: Context) -> list[Context]:
     """A context for each account: that of the installation, unless only nights name any, and those of the nights."""
-    settings, found = context.settings, dict[str, Context]()
+    settings, contexts = context.settings, dict[str, Context]()
     for night in settings.nights:
         with suppress(BulkremoveError):  # the night's own check says so
             own = context.for_night(night)
-            found.setdefault(own.settings.account, own)
+            contexts.setdefault(own.settings.account, own)
     stored = set[str]()
     with suppress(BulkremoveError):  # the check of the credentials says so
         stored = {account.name for account in Accounts(context).all()}
-    if not found or settings.account in stored or "account" in settings.sources:
-        found = {settings.account: context, **found}
-    return list(found.values())
+    if not contexts or settings.account in stored or "account" in settings.sources:
+        contexts = {settings.account: context, **contexts}
+    return list(contexts.values())
 
 
 async def _account(context: Context, *, fresh: bool) -> list[Check]:
@@ -84,11 +84,14 @@ async def _settings(context: Context) -> Check:
     with suppress(BulkremoveError):  # journal and accounts have checks of their own
         users = len(await context.storage.users.users()) if context.storage.exists else 0
         known = Accounts(context).known()
-    where = f"{'SANDBOX ' if settings.sandbox else ''}{settings.host}"
+    where = f"{'SANDBOX ' if settings.is_sandbox else ''}{settings.host}"
     account = f"Account {settings.account!r} on {where}, {settings.limit_text}, lock {settings.lock:g} s."
-    found = [*contradictions(settings, context.environ, users=users, accounts=known)]
+    problems = [*contradictions(settings, context.environ, users=users, accounts=known)]
     return Check(
-        "settings", not found, " ".join([account, *(text for text, _ in found)]), " ".join(hint for _, hint in found)
+        "settings",
+        not problems,
+        " ".join([account, *(text for text, _ in problems)]),
+        " ".join(hint for _, hint in problems),
     )
 
 
@@ -144,7 +147,7 @@ async def _journal(storage: Storage) -> Check:
     if restored is not None:
         message = "It was replaced by an older copy, or by another journal, and nobody has accepted that yet."
         return Check("journal", False, message, "Run `bulkremove journal accept-restore`.")
-    unfinished = sum(job.state.resumable for job in jobs)
+    unfinished = sum(job.state.is_resumable for job in jobs)
     return Check("journal", True, f"It opens; {len(jobs)} jobs, {unfinished} of them unfinished.")
 
 
@@ -155,12 +158,12 @@ def _organization(accounts: Accounts, settings: Settings) -> Check:
             pass
     except BulkremoveError as error:
         return Check("limit", False, error.message, error.hint)
-    whose = f"It is that of {name!r}" if name else "There is one organisation, without a name"
+    organization_text = f"It is that of {name!r}" if name else "There is one organisation, without a name"
     return Check(
         "limit",
         True,
-        f"{whose}, and no other home folder of yours sends to it. Other system users, machines and programs can't be "
-        "seen from here: their calls count for the same limit.",
+        f"{organization_text}, and no other home folder of yours sends to it. Other system users, machines and "
+        "programs can't be seen from here: their calls count for the same limit.",
     )
 
 
@@ -186,11 +189,11 @@ async def _wordings(context: Context, credentials: Credentials) -> Check:
         accepted = await Wordings(context).accepted(client_hash(credentials.client_id), context.settings.host)
     except BulkremoveError as error:
         return Check("answers", False, error.message, error.hint)
-    words = [
+    sentences = [
         f"{one.by} accepted {one.wording} on {local(one.accepted_at):%Y-%m-%d} as the proof of a removal."
         for one in accepted
     ]
-    return Check("answers", True, " ".join(words) or "Only Zoho's documented success proves a removal.")
+    return Check("answers", True, " ".join(sentences) or "Only Zoho's documented success proves a removal.")
 
 
 async def _token_and_clock(settings: Settings, credentials: Credentials, clock: Clock, *, fresh: bool) -> list[Check]:
@@ -200,16 +203,16 @@ async def _token_and_clock(settings: Settings, credentials: Credentials, clock: 
             credentials, accounts_url=settings.token_url, home=settings.home, clock=clock, post=zoho.post_form
         )
         try:
-            known = await tokens.cached()
+            cached_token = await tokens.cached()
             if fresh:
-                await tokens.renew(known)
+                await tokens.renew(cached_token)
             else:
-                await zoho.look(settings.token_url)
+                await zoho.probe_host(settings.token_url)
         except BulkremoveError as error:
             return [Check("token", False, error.message, error.hint or NETWORK_HINT), *_clock(dates, clock)]
     if fresh:
         return [Check("token", True, "Zoho gave an access token."), *_clock(dates, clock)]
-    message = "There is one on disk" if known else "There is none on disk; the first run gets one"
+    message = "There is one on disk" if cached_token else "There is none on disk; the first run gets one"
     text = f"{message}. Zoho's accounts host answers. To request a new one: `bulkremove doctor --fresh`."
     return [Check("token", True, text), *_clock(dates, clock)]
 
@@ -220,4 +223,11 @@ def _clock(dates: list[str], clock: Clock) -> list[Check]:
         return [Check("clock", True, "Not compared: Zoho's time is not known.")]
     skew = seconds_between(zoho, clock.wall())
     message = f"This machine's clock and Zoho's differ by {abs(skew):.0f} s."
-    return [Check("clock", abs(skew) <= MAX_SKEW, message, "" if abs(skew) <= MAX_SKEW else "Set the clock (NTP).")]
+    return [
+        Check(
+            "clock",
+            abs(skew) <= MAX_SKEW_SECONDS,
+            message,
+            "" if abs(skew) <= MAX_SKEW_SECONDS else "Set the clock (NTP).",
+        )
+    ]

@@ -63,23 +63,23 @@ class Folders:
 class Erasure:
     """Where a learner's data are. ``rows``: how many in the journal, by job id; ``files``: matches in files to change.
 
-    ``texts``: number of other texts in the journal that name the learner; ``by_hand``: sentences about what a person
-    must look at.
+    ``texts``: number of other texts in the journal that name the learner; ``manual_steps``: sentences about what a
+    person must look at.
     """
 
     learner: str
     rows: Mapping[str, int]
     texts: int
     files: Mapping[Path, FileMatch]
-    by_hand: tuple[str, ...]
+    manual_steps: tuple[str, ...]
 
     @property
-    def found(self) -> bool:
+    def has_matches(self) -> bool:
         """Whether there is anything to erase or to look at."""
-        return bool(self.erasable or self.by_hand)
+        return bool(self.is_erasable or self.manual_steps)
 
     @property
-    def erasable(self) -> bool:
+    def is_erasable(self) -> bool:
         """Whether there is anything to erase."""
         return bool(self.rows or self.texts or self.files)
 
@@ -90,34 +90,36 @@ async def search_files(learner: str, folders: Folders) -> tuple[Mapping[Path, Fi
     Returns matches in files that can be changed, and sentences about the others. Raises LocalFileFailed.
     """
     files: dict[Path, FileMatch] = {}
-    by_hand: list[str] = []
+    manual_steps: list[str] = []
     # Those that wait come first: a nightly run that moves a file on meanwhile moves it to where it is found later.
     for path in (path for folder in folders.waiting for path in _files(folder)):
-        match = await _search(learner, path, by_hand)
+        match = await _search(learner, path, manual_steps)
         if match is not None:
-            rows = _listed(match.numbers)
-            by_hand.append(f"{path} still waits for a nightly run and was not changed; this learner is in rows {rows}.")
+            rows = _row_list_text(match.numbers)
+            manual_steps.append(
+                f"{path} still waits for a nightly run and was not changed; this learner is in rows {rows}."
+            )
     for path in (path for folder in folders.editable for path in _files(folder)):
-        match = await _search(learner, path, by_hand)
+        match = await _search(learner, path, manual_steps)
         if match is not None and match.is_workbook and not match.is_deleted:
-            rows = _listed(match.numbers)
-            by_hand.append(f"{path} is a workbook and was not changed; this learner is in rows {rows}.")
+            rows = _row_list_text(match.numbers)
+            manual_steps.append(f"{path} is a workbook and was not changed; this learner is in rows {rows}.")
         elif match is not None:
             files[path] = match
     for path in _files(folders.uploads):
-        match = await _search(learner, path, by_hand, is_upload=True)
+        match = await _search(learner, path, manual_steps, is_upload=True)
         if match is not None:
             files[path] = match
-    return files, tuple(by_hand)
+    return files, tuple(manual_steps)
 
 
-async def _search(learner: str, path: Path, by_hand: list[str], *, is_upload: bool = False) -> FileMatch | None:
-    """The rows of a file that name the learner; None if none does, or if a sentence in ``by_hand`` says why not."""
+async def _search(learner: str, path: Path, manual_steps: list[str], *, is_upload: bool = False) -> FileMatch | None:
+    """The rows of a file that name the learner; None if none does, or if ``manual_steps`` says why not."""
     raw = await asyncio.to_thread(_content, path)
     if raw is None:
         return None  # it was moved meanwhile
     if len(raw) > MAX_FILE_BYTES:
-        by_hand.append(f"{path} is larger than 100 MB and was not searched.")
+        manual_steps.append(f"{path} is larger than 100 MB and was not searched.")
         return None
     is_workbook = raw.startswith(_WORKBOOK_SIGNATURES)
     if not is_workbook and not any(learner.encode(encoding) in raw for encoding in _ENCODINGS):
@@ -127,7 +129,7 @@ async def _search(learner: str, path: Path, by_hand: list[str], *, is_upload: bo
     except FileRefused as refused:
         if not is_upload or is_workbook:
             ending = " It is an upload, which is deleted a day later." if is_upload else ""
-            by_hand.append(f"{path} can't be searched: {refused.message}{ending}")
+            manual_steps.append(f"{path} can't be searched: {refused.message}{ending}")
             return None
         numbers = frozenset({0})  # an upload in which a person must still choose something
     if not numbers:
@@ -136,7 +138,7 @@ async def _search(learner: str, path: Path, by_hand: list[str], *, is_upload: bo
     return FileMatch(numbers, hashlib.sha256(raw).digest(), is_upload, is_deleted, is_workbook)
 
 
-def _listed(numbers: Collection[int]) -> str:
+def _row_list_text(numbers: Collection[int]) -> str:
     rows = ", ".join(f"{number:,}" for number in sorted(numbers)[:_MAX_ROWS])
     return rows + f" and {len(numbers) - _MAX_ROWS:,} more" * (len(numbers) > _MAX_ROWS)
 
@@ -190,7 +192,7 @@ def _json_numbers(raw: bytes, name: str, learner: str) -> Iterator[int]:
             column = find_roles(tuple(heading for heading, _ in cells), {}, name, []).learner
             is_match = cells[column][1].strip(TRIMMED_CHARACTERS) == learner
         except (ValueError, TypeError, KeyError, AttributeError):
-            raise FileRefused(f"line {number} is no line of a report.") from None
+            raise FileRefused(f"line {number} is not a line of a report.") from None
         if is_match:
             yield number
 

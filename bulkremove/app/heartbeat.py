@@ -10,18 +10,18 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from bulkremove.app.review import lasted
+from bulkremove.app.review import long_duration
 from bulkremove.domain.clock import Clock, seconds_between
 from bulkremove.domain.errors import ConsentMissing, JournalFailed
 from bulkremove.domain.job import CONSENT_SECONDS, FrontEnd, Job, is_recent
 from bulkremove.storage.interface.jobs import JobStore
 
 BEAT_SECONDS = 60.0
-"""Seconds of the run's clock between two records that the job is driven."""
+"""Seconds of the run's clock between two records that the job runs."""
 
 
 class Heartbeat:
-    """Records that this process drives a job. ``front_end``: what the process belongs to."""
+    """Records that this process runs a job. ``front_end``: what the process belongs to."""
 
     def __init__(self, jobs: JobStore, job: Job, front_end: FrontEnd, clock: Clock) -> None:
         self._jobs, self._job, self._front_end, self._clock = jobs, job, front_end, clock
@@ -29,8 +29,8 @@ class Heartbeat:
 
     @asynccontextmanager
     async def recorded(self) -> AsyncIterator[None]:
-        """Record now and each minute within the context that the job is driven. Raises JournalFailed."""
-        await self._jobs.drive(self._job.id, by=self._front_end, at=self._last)
+        """Record now and each minute within the context that the job runs. Raises JournalFailed."""
+        await self._jobs.record_run(self._job.id, by=self._front_end, at=self._last)
         task = asyncio.create_task(self._beat())
         try:
             yield
@@ -42,7 +42,7 @@ class Heartbeat:
         """Check that the process has not stood still for longer than consent lasts. Raises ConsentMissing."""
         now = self._clock.wall()
         if not is_recent(self._last, now, CONSENT_SECONDS):
-            pause = lasted(abs(seconds_between(self._last, now)))
+            pause = long_duration(abs(seconds_between(self._last, now)))
             raise ConsentMissing(
                 f"The process stood still for {pause}, or the clock was set, so the run was ended. Learners who were "
                 "enrolled anew since would be removed too: look at the rows that are left before you resume it."
@@ -57,4 +57,4 @@ class Heartbeat:
                 return  # the next call is not made, and its row says why; the time of the last beat stays
             self._last = self._clock.wall()
             with suppress(JournalFailed):  # the run itself ends for it
-                await self._jobs.drive(self._job.id, by=self._front_end, at=self._last)
+                await self._jobs.record_run(self._job.id, by=self._front_end, at=self._last)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from bulkremove.app.consent import check_not_real
+from bulkremove.app.consent import check_sandbox_match
 from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.results import RunResult
@@ -22,7 +22,7 @@ from bulkremove.app.runs import Runs
 from bulkremove.app.stopping import Stopping
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing, JobBusy
-from bulkremove.domain.hosts import lead_alike
+from bulkremove.domain.hosts import is_same_target
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState
 from bulkremove.domain.row import Status
 from bulkremove.engine.progress import Progress, Stop
@@ -79,14 +79,14 @@ class JobSupervisor:
         """Why a job could not be started or ended badly: a sentence by job id."""
 
     async def resume_interrupted(self) -> tuple[list[Job], list[Job]]:
-        """Resume what a stopped or killed server drove within the last hour; also return the jobs that need review.
+        """Resume what a stopped or killed server ran within the last hour; also return the jobs that need review.
 
-        Jobs that a command or a nightly run drove last are theirs to resume.
+        Jobs that a command or a nightly run ran last are theirs to resume.
         """
         jobs, now, resumed, need_review = self._jobs, self._context.clock.wall(), [], []
         await jobs.remove_abandoned()
         for job in await jobs.all(JobState.READY, JobState.RUNNING, JobState.PAUSED):
-            if not lead_alike(job.host, self._context.settings.host) or await jobs.is_running(job):
+            if not is_same_target(job.host, self._context.settings.host) or await jobs.is_running(job):
                 continue
             rows_left, settings = (await jobs.tally(job)).open, self._context.settings
             if job.needs_review(now) or why_review(job, rows_left, settings=settings, now=now, front_end=FrontEnd.PAGE):
@@ -105,12 +105,12 @@ class JobSupervisor:
         Raises ConsentMissing when nothing is left, or when the job needs review and that is not its number of rows.
         """
         job = await self._jobs.find(job_id)
-        check_not_real(job, self._context.settings)
-        if job.state.approvable:
+        check_sandbox_match(job, self._context.settings)
+        if job.state.is_approvable:
             raise ConsentMissing(
                 f"Job {job.id} is {job.state.value}, so it must be approved first. {job.reason}".strip()
             )
-        if not job.state.resumable:
+        if not job.state.is_resumable:
             raise ConsentMissing(f"Job {job.id} is {job.state.value}; nothing is left to resume.")
         rows_left = (await self._jobs.tally(job)).open
         check_reviewed(
@@ -133,7 +133,7 @@ class JobSupervisor:
         self._running[job.id] = RunningJob(job)
         self._tasks[job.id] = asyncio.create_task(self._run(job, self._running[job.id], by, rows_reviewed))
 
-    async def drive(
+    async def run_nightly_job(
         self, job_id: str, *, runs: Runs, stop: Stop, by: str, open_until: Epoch | None, one_at_a_time: bool
     ) -> RunResult:
         """Run a nightly run's job, visible on the page; jobs that people started go first.
@@ -169,7 +169,7 @@ class JobSupervisor:
         """Whether another job, which no nightly run started, is under way."""
         return any(other.job.origin is not FrontEnd.NIGHTLY for key, other in self._running.items() if key != job_id)
 
-    async def order(self) -> list[tuple[Job, float]]:
+    async def running_by_end(self) -> list[tuple[Job, float]]:
         """The jobs under way by their expected end, each with the seconds of the run's clock until then."""
         under_way = list(self._running.values())
         jobs = [run.job for run in under_way]
@@ -205,7 +205,7 @@ class JobSupervisor:
         and a run that is ended by force loses no row.
         """
         for running in self._running.values():
-            running.stop.ask(CLOSED, EndReason.SERVER_STOPPED, auto_resumable=True)
+            running.stop.request(CLOSED, EndReason.SERVER_STOPPED, auto_resumable=True)
         tasks = list(self._tasks.values())
         if not tasks:
             return
@@ -221,7 +221,7 @@ class JobSupervisor:
 
     async def _stop(self, job_id: str, why: str, code: EndReason) -> None:
         if running := self._running.get(job_id):
-            running.stop.ask(why, code, auto_resumable=code is EndReason.SERVER_STOPPED)
+            running.stop.request(why, code, auto_resumable=code is EndReason.SERVER_STOPPED)
             await asyncio.wait([self._tasks[job_id]])
 
     async def _run(self, job: Job, running: RunningJob, by: str, rows_reviewed: int | None) -> None:

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, nullcontext, suppress
 
-from bulkremove.app.consent import check_four_eyes, check_not_real
+from bulkremove.app.consent import check_four_eyes, check_sandbox_match
 from bulkremove.app.context import Context
-from bulkremove.app.protected_list import shrunk_list
-from bulkremove.app.results import PAGE
+from bulkremove.app.protected_list import shrunk_list_text
+from bulkremove.app.results import PAGE_SIZE
 from bulkremove.domain.attempt import LookupResult, Note
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing, JobBusy, JobNotFound, NoteRejected
@@ -22,7 +22,7 @@ from bulkremove.storage.interface.records import Act, JobEvent, Record
 
 MAX_NOTE_LENGTH = 500
 """Characters."""
-PLAN_WAIT = 30.0
+PLAN_WAIT_SECONDS = 30.0
 """Seconds that a confirmation waits for another one, which may store a large plan."""
 
 
@@ -40,7 +40,7 @@ class Jobs:
         Its entry in the audit log and ``records`` are written with the last one. ``claim``: keeps the job's claim for
         the caller, so that no other process can run the job first.
         """
-        details = {"job": job.id, "plan": plan.fingerprint, "removals": plan.removals, "source": job.source}
+        details = {"job": job.id, "plan": plan.hash, "removals": plan.removals, "source": job.source}
         if compared := job.options.get("compared"):
             details["compared"] = int(compared)
         entry = Act(by, act, details, job.created_at)
@@ -67,7 +67,13 @@ class Jobs:
         return await self._storage.jobs.page(accounts=EVERY_ACCOUNT, states=states or VISIBLE)
 
     async def page(
-        self, *, accounts: AccountSet, page: int = 1, limit: int = PAGE, state: JobState | None = None, source: str = ""
+        self,
+        *,
+        accounts: AccountSet,
+        page: int = 1,
+        limit: int = PAGE_SIZE,
+        state: JobState | None = None,
+        source: str = "",
     ) -> tuple[list[Job], Mapping[str, Tally], bool]:
         """A page (from 1) of jobs by accounts, state and file name; their tallies by id; whether more follow."""
         jobs = await self._storage.jobs.page(
@@ -86,7 +92,7 @@ class Jobs:
     async def newest_unfinished(self, account: str, client: str, host: str) -> Job:
         """The newest job of an account that a command may go on with unasked. Raises JobNotFound.
 
-        Another front end drove it last, or a person paused it: then it must be named.
+        Another front end ran it last, or a person paused it: then it must be named.
         """
         if job := await self._storage.jobs.newest_unfinished(account, client, host):
             return job
@@ -100,7 +106,7 @@ class Jobs:
 
         Raises JobBusy while another process holds it for long.
         """
-        return self._storage.claims.hold("plan", wait=PLAN_WAIT)
+        return self._storage.claims.hold("plan", wait=PLAN_WAIT_SECONDS)
 
     async def is_known(self, job_id: str) -> bool:
         """Whether a job of that id exists or is being stored."""
@@ -108,7 +114,7 @@ class Jobs:
 
     async def of_plan(self, plan: Plan) -> Job | None:
         """The newest job of exactly this plan that may have sent a row; None if there is none."""
-        return await self._storage.jobs.run_of_plan(plan.fingerprint)
+        return await self._storage.jobs.run_of_plan(plan.hash)
 
     async def was_released(self, job: Job) -> bool:
         """Whether the job was approved before, or a run of it ever began: its plan's hash is no consent any more."""
@@ -141,7 +147,7 @@ class Jobs:
 
     async def is_running(self, job: Job) -> bool:
         """Whether a process of this machine runs the job right now."""
-        return not job.state.over and await self._storage.claims.holder(job.id) is not None
+        return not job.state.is_over and await self._storage.claims.holder(job.id) is not None
 
     async def rows_beside(self, job: Job) -> list[int]:
         """The rows left of each other job of the same client that a process runs right now."""
@@ -179,7 +185,7 @@ class Jobs:
         if not text and result is None:
             raise NoteRejected("Nothing was written, so nothing was noted.", hint="Say what you found in Zoho People.")
         job = await self._storage.jobs.get(job_id)
-        check_not_real(job, self._context.settings)
+        check_sandbox_match(job, self._context.settings)
         entry = Act(by, "noted", {"job": job.id, "row": number, "result": result or ""}, at)
         if not await self._storage.rows.add_note(job.id, number, Note(at, by, text, result), entry):
             raise NoteRejected(f"Row {number} of job {job.id} is not unknown, so there is nothing to find out.")
@@ -197,11 +203,11 @@ class Jobs:
         Raises ConsentMissing when it is not held or has expired, without these numbers, or by ``check_four_eyes``.
         """
         at, job = self._context.clock.wall(), await self._storage.jobs.get(job_id)
-        check_not_real(job, self._context.settings)
+        check_sandbox_match(job, self._context.settings)
         present = (await self._storage.rows.tally(job.id)).open
         if rows_left not in (None, present):
             raise ConsentMissing(f"{rows_left:,} is not the number of rows left ({present:,}). Nothing was approved.")
-        if rows_left is None and job.state.approvable and await self.was_released(job):
+        if rows_left is None and job.state.is_approvable and await self.was_released(job):
             raise ConsentMissing(
                 f"Job {job.id} was approved or run before, so neither its hash nor a yes renews that. {job.reason}",
                 hint=f"Look at its rows, then `bulkremove approve {job.id} --rows {present}`, or cancel it.",
@@ -232,7 +238,7 @@ class Jobs:
                     hint=f"Compare them with Zoho People. If they are right, give --compared {job.doubtful_ids}.",
                     page_hint="Compare them with Zoho People. If they are right, say so beside the number of removals.",
                 )
-            if shrunk := shrunk_list(job, self._context.settings):
+            if shrunk := shrunk_list_text(job, self._context.settings):
                 raise ConsentMissing(
                     f"{shrunk} Job {job.id} was not approved.",
                     hint=f"Put the list back; or preview the file again, and `bulkremove cancel {job.id}`.",
@@ -251,7 +257,7 @@ class Jobs:
         ``claimed``: the caller holds the job's claim. Raises JobBusy while a process runs it, ConsentMissing when it is
         over already.
         """
-        check_not_real(await self._storage.jobs.get(job_id), self._context.settings)
+        check_sandbox_match(await self._storage.jobs.get(job_id), self._context.settings)
         at, why = self._context.clock.wall(), "A person cancelled the job."
         end = JobEnd(JobState.CANCELLED, why, EndReason.CANCELLED, at)
         async with nullcontext() if claimed else self._storage.claims.hold(job_id):
@@ -284,7 +290,7 @@ class Jobs:
     async def resumable(self, job: Job) -> bool:
         """Whether rows are left, or the run was killed between its end and its report."""
         ended = job.state in (JobState.FINISHED, JobState.STOPPED)
-        return job.state.resumable or (ended and not await self._storage.jobs.is_reported(job.id))
+        return job.state.is_resumable or (ended and not await self._storage.jobs.is_reported(job.id))
 
 
 def _held(job: Job) -> None:
@@ -298,5 +304,5 @@ def _never_run(job: Job) -> None:
 
 
 def _not_over(job: Job) -> None:
-    if job.state.over:
+    if job.state.is_over:
         raise ConsentMissing(f"Job {job.id} is {job.state.value} already.")

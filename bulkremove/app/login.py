@@ -24,7 +24,7 @@ async def log_in(
     Raises NotAuthorized, TokenDelayed, SettingsError or LocalFileFailed.
     """
     if dc not in DATA_CENTERS:
-        raise SettingsError(f"{dc!r} is no data centre of Zoho.", hint=f"There are: {', '.join(DATA_CENTERS)}.")
+        raise SettingsError(f"{dc!r} is not a data centre of Zoho.", hint=f"There are: {', '.join(DATA_CENTERS)}.")
     settings = replace(context.settings, dc=dc)
     credentials = Credentials(dc, client_id, client_secret, "")
     credentials.check_host(settings)

@@ -65,7 +65,7 @@ async def resolve(table: Table, match: Match, lists: Lists) -> Table:
     resolved = len(table) - len(unresolved)
     note = f"{resolved:,} of {len(table):,} rows were matched to one learner each by {match.words}, from Zoho's lists."
     with_ids = _with_ids(table, ids)
-    return replace(with_ids, settled={**unresolved, **table.settled}, notes=(*table.notes, note))
+    return replace(with_ids, settled={**unresolved, **table.settled}, reading_notes=(*table.reading_notes, note))
 
 
 def _holds_ids(table: Table, column: int) -> bool:

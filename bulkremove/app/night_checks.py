@@ -5,7 +5,7 @@ from __future__ import annotations
 from bulkremove.app.accounts import Accounts
 from bulkremove.app.context import NO_NIGHTS, Context
 from bulkremove.app.night_sources import night_source
-from bulkremove.app.nightly.result import is_lost
+from bulkremove.app.nightly.result import is_orphaned
 from bulkremove.app.notices import Outbox
 from bulkremove.app.protected_list import protected_learners
 from bulkremove.app.results import Check
@@ -23,19 +23,23 @@ MAX_NIGHT_AGE = 2 * 86_400.0
 
 async def night_checks(context: Context) -> list[Check]:
     """The checks of the nights, each of its own, and of what nights have left that are not in the settings any more."""
-    checks = [one for night in context.settings.nights for one in await _night(context, night)]
+    checks = [check for night in context.settings.nights for check in await _night(context, night)]
     try:
         waiting = await context.storage.nightly.waiting_notices() if context.storage.exists else {}
         jobs = await context.storage.jobs.page(accounts=EVERY_ACCOUNT) if context.storage.exists else []
     except BulkremoveError:  # the journal has a check of its own
         return checks
-    lost = [job.id for job in jobs if is_lost(job, context.settings) and not job.state.over]
+    orphaned_jobs = [job.id for job in jobs if is_orphaned(job, context.settings) and not job.state.is_over]
     unsent = sum(count for night, count in waiting.items() if night not in {n.name for n in context.settings.nights})
-    if lost or unsent:
-        found = [f"No night of the settings made job {', '.join(lost)}, so none goes on with it."] if lost else []
-        found += [f"{unsent:,} notice(s) of such nights were not sent."] if unsent else []
+    if orphaned_jobs or unsent:
+        sentences = (
+            [f"No night of the settings made job {', '.join(orphaned_jobs)}, so none goes on with it."]
+            if orphaned_jobs
+            else []
+        )
+        sentences += [f"{unsent:,} notice(s) of such nights were not sent."] if unsent else []
         hint = "Resume, approve or cancel the jobs by hand, or give a block [[nights]] that name again."
-        checks.append(Check("earlier nights", not lost, " ".join(found), hint if lost else ""))
+        checks.append(Check("earlier nights", not orphaned_jobs, " ".join(sentences), hint if orphaned_jobs else ""))
     return checks or [Check("nights", True, f"There are none. {NO_NIGHTS}")]
 
 
@@ -52,39 +56,42 @@ async def _night(context: Context, night: Night) -> list[Check]:
     return [check, await _notices(own, f"notices of {night.name}")]
 
 
-async def _last_runs(name: str, own: Context) -> Check:
+async def _last_runs(name: str, context: Context) -> Check:
     """The check of account, source and last runs of a night. Raises BulkremoveError for a failed one."""
-    accounts, night = Accounts(own), own.night
+    accounts, night = Accounts(context), context.night
     accounts.check_night()
-    if isinstance(night_source(night, own), File):
+    if isinstance(night_source(night, context), File):
         return Check(name, False, f"There is no folder {night.source}.", "Make it, or correct source in its block.")
-    protected_learners(own.settings)
-    account = f"For account {own.settings.account!r}."
-    key = {"night": night.name, "sandbox": own.settings.sandbox_host}
-    last, good = await own.storage.nightly.last(**key), await own.storage.nightly.last_good(**key)
-    if last is None:
+    protected_learners(context.settings)
+    account = f"For account {context.settings.account!r}."
+    key = {"night": night.name, "sandbox": context.settings.sandbox_host}
+    last_date, last_success_at = (
+        await context.storage.nightly.last(**key),
+        await context.storage.nightly.last_good(**key),
+    )
+    if last_date is None:
         dry_run = f"`bulkremove nightly --night {night.name} --dry-run` shows the first one"
         return Check(name, True, f"{account} None has run yet; {dry_run}.")
-    ended = f"{local(good):%Y-%m-%d %H:%M}" if good is not None else "never"
-    message = f"{account} The last run began on {local(last.started_at):%Y-%m-%d %H:%M}"
-    claim = nightly_claim(night.name, sandbox=own.settings.sandbox)
-    if is_killed := last.ended_at is None and await own.storage.claims.holder(claim) is None:
+    ended = f"{local(last_success_at):%Y-%m-%d %H:%M}" if last_success_at is not None else "never"
+    message = f"{account} The last run began on {local(last_date.started_at):%Y-%m-%d %H:%M}"
+    claim = nightly_claim(night.name, sandbox=context.settings.is_sandbox)
+    if is_killed := last_date.ended_at is None and await context.storage.claims.holder(claim) is None:
         message += " and did not end: it was killed, the machine was switched off, or the journal could not be written"
     message += f"; the last one that ended well: {ended}."
-    if is_killed or good is None or not is_recent(good, own.clock.wall(), MAX_NIGHT_AGE):
+    if is_killed or last_success_at is None or not is_recent(last_success_at, context.clock.wall(), MAX_NIGHT_AGE):
         hint = "See `bulkremove jobs --state held`, and the mails of the last nights."
         return Check(name, False, message, hint)
     return Check(name, True, message)
 
 
-async def _notices(own: Context, name: str) -> Check:
-    outbox, night = Outbox(own), own.night
+async def _notices(context: Context, name: str) -> Check:
+    outbox, night = Outbox(context), context.night
     try:
-        waiting = (await own.storage.nightly.waiting_notices()).get(night.name) if own.storage.exists else 0
+        waiting = (await context.storage.nightly.waiting_notices()).get(night.name) if context.storage.exists else 0
     except BulkremoveError as error:
         return Check(name, False, error.message, error.hint)
-    if why := outbox.why_nobody():
-        is_meant = own.settings.sandbox or bool(night.ping_url)
+    if why := outbox.why_silent():
+        is_meant = context.settings.is_sandbox or bool(night.ping_url)
         return Check(name, is_meant and outbox.failure is None, why)
     addresses = f"{outbox.notifier.addresses} address(es)"
     try_it = f"Try them: `bulkremove nightly --night {night.name} --test-notice`."

@@ -39,5 +39,8 @@ def read_options(night: Night) -> ReadOptions:
 def night_inboxes(context: Context) -> list[Inbox]:
     """The inboxes of all nights, and the folders of earlier nights in the home folder. Raises SourceFailed."""
     home, nights = context.settings.home, context.settings.nights
-    found = [night_source(night, context).inbox(night.export_folder(home)) for night in nights]
-    return [*found, *(Inbox(folder) for folder in night_folders(home) if folder not in [one.path for one in found])]
+    inboxes = [night_source(night, context).inbox(night.export_folder(home)) for night in nights]
+    return [
+        *inboxes,
+        *(Inbox(folder) for folder in night_folders(home) if folder not in [inbox.path for inbox in inboxes]),
+    ]

@@ -13,14 +13,14 @@ from typing import BinaryIO
 
 from bulkremove.app.accounts import Accounts
 from bulkremove.app.canary import Canaries
-from bulkremove.app.consent import over_a_cap
+from bulkremove.app.consent import cap_error
 from bulkremove.app.context import Context
-from bulkremove.app.daily_cap import removals_today, today, why_over_cap
+from bulkremove.app.daily_cap import cap_problem, removals_today, start_of_today
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.protected_list import protected_learners
 from bulkremove.app.report_states import with_present_states
 from bulkremove.app.reports import Reports
-from bulkremove.app.results import PAGE, Preview
+from bulkremove.app.results import PAGE_SIZE, Preview
 from bulkremove.app.wordings import Wordings
 from bulkremove.config import Settings
 from bulkremove.domain import planner
@@ -97,26 +97,24 @@ class Plans:
         return await storage.generation() if storage.exists else ""
 
     def _for_run(self, options: ReadOptions) -> ReadOptions:
-        return replace(options, sandbox=self._context.settings.sandbox)
+        return replace(options, sandbox=self._context.settings.is_sandbox)
 
     async def record_shown(self, preview: Preview) -> None:
         """Keep that a plan was shown with its hash, which is consent to the plan as it was then."""
         storage, at = self._context.storage, preview.made_at
         generation = preview.generation or await storage.generation()
         forget_before = later(at, -PLAN_SECONDS)
-        await storage.jobs.show_plan(
-            preview.plan.fingerprint, at=at, generation=generation, forget_before=forget_before
-        )
+        await storage.jobs.show_plan(preview.plan.hash, at=at, generation=generation, forget_before=forget_before)
 
     async def filter_rows(
         self, plan: Plan, *, status: Status | None, to_remove: bool, text: str, page: int
     ) -> tuple[list[PlannedRow], bool]:
         """A page (from 1) of a plan's rows, and whether more follow; see ``planner.filter_rows``."""
-        offset = (page - 1) * PAGE
+        offset = (page - 1) * PAGE_SIZE
         rows = await asyncio.to_thread(
-            planner.filter_rows, plan, status=status, to_remove=to_remove, text=text, offset=offset, limit=PAGE + 1
+            planner.filter_rows, plan, status=status, to_remove=to_remove, text=text, offset=offset, limit=PAGE_SIZE + 1
         )
-        return rows[:PAGE], len(rows) > PAGE
+        return rows[:PAGE_SIZE], len(rows) > PAGE_SIZE
 
     async def retry(self, job_id: str, *, unknown_checked: bool) -> Preview:
         """Preview a new job of an ended job's rows that are ``not_sent``. Raises ConsentMissing when there are none.
@@ -128,8 +126,8 @@ class Plans:
         job = await self._jobs.find(job_id)
         if job.rows_deleted:
             raise ConsentMissing(f"The rows of job {job.id} were deleted after their time; only its totals are left.")
-        if not job.state.over:
-            command = "approve" if job.state.approvable else "resume"
+        if not job.state.is_over:
+            command = "approve" if job.state.is_approvable else "resume"
             raise ConsentMissing(
                 f"Job {job.id} is {job.state.value}, not over: its rows can still be sent. {job.reason}".rstrip(),
                 hint=f"`bulkremove {command} {job.id}` goes on with it.",
@@ -160,13 +158,13 @@ class Plans:
         held_since = later(self._context.clock.wall(), -APPROVAL_SECONDS)
         return await storage.rows.open_elsewhere(client, host, held_since=held_since)
 
-    async def why_over_cap(self, job: Job, rows_left: int) -> str:
+    async def cap_problem(self, job: Job, rows_left: int) -> str:
         """Why a held job would exceed today's cap, which an approval goes over; empty if it would not."""
         try:
             settings = self._accounts.settings_of(job)
         except SettingsError:  # of another account than the settings name: its own are not known
             settings = self._context.settings
-        return await why_over_cap(self._context, job, rows_left, cap=settings.max_removals)
+        return await cap_problem(self._context, job, rows_left, cap=settings.max_removals)
 
     async def is_canary(self, job: Job) -> bool:
         """Whether a run of the job may send one row only. Raises ConsentMissing while a first removal waits."""
@@ -176,21 +174,21 @@ class Plans:
         """Check that the job's account is that of the settings. Raises NotAuthorized or SettingsError."""
         self._accounts.job_credentials(job, self._accounts.settings_of(job))
 
-    async def calls_since(self, then: Epoch) -> int:
+    async def calls_since(self, since: Epoch) -> int:
         """How many calls of the account were made since a time. Raises NotAuthorized or SettingsError."""
         key, storage = self._accounts.ledger_key(self._context.settings), self._context.storage
         if not storage.exists:
             return 0
-        return (await storage.rate_limit.calls(key, since=self._context.clock.monotonic(), wall_since=then))[1]
+        return (await storage.rate_limit.calls(key, since=self._context.clock.monotonic(), wall_since=since))[1]
 
-    async def over_a_cap(self, plan: Plan, settings: Settings, *, tonight: int = 0) -> ConsentMissing | None:
+    async def cap_error(self, plan: Plan, settings: Settings, *, extra_removals: int = 0) -> ConsentMissing | None:
         """Why the plan is over a cap; None if it is over none.
 
-        ``settings``: those of its account; ``tonight``: removals that would count for today besides.
+        ``settings``: those of its account; ``extra_removals``: removals that would count for today besides.
         """
         storage, removed = self._context.storage, await removals_today(self._context, plan.client, plan.host)
-        lost = await storage.restore.lost_removals(today(self._context)) if removed else 0
-        return over_a_cap(plan, settings, today=removed + tonight, lost=lost)
+        lost = await storage.restore.lost_removals(start_of_today(self._context)) if removed else 0
+        return cap_error(plan, settings, today=removed + extra_removals, possibly_lost=lost)
 
     async def _preview(
         self,
@@ -219,7 +217,7 @@ class Plans:
         )
         quota, now = settings.quota, clock.wall()
         seconds = rate_limit.forecast(planned.removals, quota, is_new=await self._accounts.is_new(settings))
-        refusal = await self.over_a_cap(planned, settings)
+        refusal = await self.cap_error(planned, settings)
         ends_at = later(now, seconds / clock.speed)
         return Preview(
             planned,

@@ -21,7 +21,7 @@ def protected_learners(settings: Settings) -> ProtectedLearners:
     return read_protected_learners(path)
 
 
-def shrunk_list(job: Job, settings: Settings) -> str:
+def shrunk_list_text(job: Job, settings: Settings) -> str:
     """The sentence that the list has fewer entries than the job has known it with; empty if it has not.
 
     A list that can't be read has no number of entries, and nothing is sent without it either.
@@ -42,28 +42,28 @@ class ProtectedList:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         places = (settings.home / PROTECTED_FILE, settings.home / OLD_PROTECTED_FILE)
-        self._places = (Path(settings.protected_list),) if settings.protected_list else places
-        self._seen: list[tuple[int, ...] | None] | None = None
+        self._paths = (Path(settings.protected_list),) if settings.protected_list else places
+        self._file_states: list[tuple[int, ...] | None] | None = None
         self._learners = ProtectedLearners()
 
     def is_protected(self, removal: Removal) -> bool:
         """Whether the learner is protected now. Raises FileRefused or SettingsError for a list that can't be used."""
-        present = [_state(path) for path in self._places]
-        if present != self._seen:
-            if self._seen is not None and any(self._seen) and not any(present):
+        present = [_state(path) for path in self._paths]
+        if present != self._file_states:
+            if self._file_states is not None and any(self._file_states) and not any(present):
                 raise FileRefused(
                     "The list of those who are never removed is gone since this run began.",
                     hint="Put it back, or resume without it if nobody is to be protected any more.",
                 )
             self._learners = protected_learners(self._settings)
-            self._seen = present
+            self._file_states = present
         return removal in self._learners
 
 
 def _state(path: Path) -> tuple[int, ...] | None:
     """What changes with a file's content, also when its time is set back; None where there is none."""
     try:
-        found = os.stat(path)  # noqa: PTH116 - three times as fast, before each call
+        status = os.stat(path)  # noqa: PTH116 - three times as fast, before each call
     except OSError:
         return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

@@ -54,17 +54,21 @@ async def with_present_states(table: Table, storage: Storage, seen: AccountSet) 
 
         statuses = await storage.rows.export(job, compare)
         unknown = [index for index, status in statuses.items() if status is Status.UNKNOWN]
-        since = [index for index, status in statuses.items() if status in SETTLED and index not in table.settled]
+        settled_later = [
+            index for index, status in statuses.items() if status in SETTLED and index not in table.settled
+        ]
         settled |= {index: unknown_in(job_id) for index in unknown}
-        settled |= {index: _settled_since(job_id, statuses[index]) for index in since}
-        if told_else := [index for index in unknown if table.settled.get(index) != unknown_in(job_id)]:
+        settled |= {index: _settled_since(job_id, statuses[index]) for index in settled_later}
+        if conflicting := [index for index in unknown if table.settled.get(index) != unknown_in(job_id)]:
             notes.append(
-                f"Job {job_id} calls {len(told_else):,} of these rows unknown by now, whatever this report says. They "
-                "are not sent; look these learners up in Zoho People."
+                f"Job {job_id} calls {len(conflicting):,} of these rows unknown by now, whatever this report says. "
+                "They are not sent; look these learners up in Zoho People."
             )
-        if since:
-            notes.append(f"Job {job_id} settled {len(since):,} of these rows since this report. They are not sent.")
-    return replace(table, settled=settled, notes=(*table.notes, *notes))
+        if settled_later:
+            notes.append(
+                f"Job {job_id} settled {len(settled_later):,} of these rows since this report. They are not sent."
+            )
+    return replace(table, settled=settled, reading_notes=(*table.reading_notes, *notes))
 
 
 def _settled_since(job_id: str, status: Status) -> Exclusion:

@@ -6,20 +6,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bulkremove.app.context import Context
-from bulkremove.app.results import PAGE, RunResult
+from bulkremove.app.results import PAGE_SIZE, RunResult
 from bulkremove.domain.attempt import Outcome
 from bulkremove.domain.errors import ReportFailed
 from bulkremove.domain.job import Job
 from bulkremove.domain.row import Status
 from bulkremove.report import (
     ReportFile,
-    Rows,
+    RowSelection,
     Timeline,
     default_path,
-    first_line,
     reserve,
     summary,
     timeline,
+    warning_text,
 )
 from bulkremove.storage.interface.records import JobEvent
 
@@ -41,8 +41,10 @@ class Reports:
 
     async def page(self, job: Job, *, status: Status | None, text: str, page: int) -> tuple[list[Outcome], bool]:
         """A page (from 1) of the job's rows with this status, and this text in some cell; whether more follow."""
-        rows = await self._storage.rows.search(job, status=status, text=text, offset=(page - 1) * PAGE, limit=PAGE + 1)
-        return rows[:PAGE], len(rows) > PAGE
+        rows = await self._storage.rows.search(
+            job, status=status, text=text, offset=(page - 1) * PAGE_SIZE, limit=PAGE_SIZE + 1
+        )
+        return rows[:PAGE_SIZE], len(rows) > PAGE_SIZE
 
     async def timeline(self, job: Job) -> Timeline:
         """The job's removals over time, and the waits in which no row was sent."""
@@ -51,7 +53,7 @@ class Reports:
         removed_at = await self._storage.rows.removal_times(job.id)
         return timeline(removed_at, [(at, end, name) for (at, name), end in zip(waits, ends, strict=True)])
 
-    async def write(self, job_id: str, path: Path | None, *, rows: Rows | None = None, by: str) -> Path | None:
+    async def write(self, job_id: str, path: Path | None, *, rows: RowSelection | None = None, by: str) -> Path | None:
         """Write the job's report, with the same bytes for the same state. Raises ReportFailed.
 
         ``rows``: write the input columns of these rows instead, as a file to be read in again; None, and no file, when
@@ -60,7 +62,7 @@ class Reports:
         job = await self._storage.jobs.get(job_id)
         if job.rows_deleted:
             raise ReportFailed(f"The rows of job {job.id} were deleted after their time; only its totals are left.")
-        if rows is Rows.RETRY and not job.state.over:
+        if rows is RowSelection.RETRY and not job.state.is_over:
             raise ReportFailed(
                 f"Job {job.id} is {job.state.value} and can still send its rows, so there is no retry file yet.",
                 hint=f"Go on with `bulkremove resume {job.id}`, or end it with `bulkremove cancel {job.id}`.",
@@ -78,12 +80,12 @@ class Reports:
     async def publish(self, job: Job, file: ReportFile, retry_file: ReportFile) -> RunResult:
         """Write report and retry file of a run that has ended into the files reserved for them."""
         tally = await self._storage.rows.tally(job.id, as_reported=True)
-        warnings = [first_line(job, tally)]
+        warnings = [warning_text(job, tally)]
         report = retry = None
         try:
             report = await self._publish(job, file, None)
-            if job.state.over:  # until then it can be resumed, and a retry file beside it would remove people twice
-                retry = await self._publish(job, retry_file, Rows.RETRY)
+            if job.state.is_over:  # until then it can be resumed, and a retry file beside it would remove people twice
+                retry = await self._publish(job, retry_file, RowSelection.RETRY)
         except ReportFailed as failed:
             warnings.append(str(failed))
         else:
@@ -92,7 +94,7 @@ class Reports:
         text = summary(job, tally, report=str(report) if report else None)
         return RunResult(job, tally, report, retry, text, " ".join(filter(None, warnings)) or None)
 
-    async def _publish(self, job: Job, file: ReportFile, rows: Rows | None) -> Path | None:
+    async def _publish(self, job: Job, file: ReportFile, rows: RowSelection | None) -> Path | None:
         total = (await self._storage.rows.tally(job.id)).total
 
         def count_checked(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:

@@ -15,7 +15,7 @@ from bulkremove.domain.plan import Plan
 from bulkremove.domain.row import Status
 from bulkremove.report.json_types import PlanJson
 
-PAGE = 50
+PAGE_SIZE = 50
 """Rows of a page of a table."""
 
 
@@ -57,7 +57,7 @@ class Preview:
             "dry_run": True,
             "account": plan.account,
             "host": plan.host,
-            "sandbox": plan.sandbox,
+            "sandbox": plan.is_sandbox,
             "source": table.source,
             "kind": table.kind,
             "sheet": table.sheet,
@@ -72,12 +72,12 @@ class Preview:
             "protected_list": self.protected,
             "first_row_alone": self.is_canary and plan.removals > 0,
             "accepted_wordings": [
-                {"http_status": one.http_status, "code": one.api_code, "message": one.message}
-                for one in plan.accepted_wordings
+                {"http_status": wording.http_status, "code": wording.api_code, "message": wording.message}
+                for wording in plan.accepted_wordings
             ],
             "empty_rows": table.empty_rows,
             "hidden_rows": table.hidden_rows,
-            "notes": list(table.notes),
+            "notes": list(table.reading_notes),
             "doubts": [{"code": doubt.code, "ids": doubt.ids, "text": doubt.text} for doubt in plan.doubts],
             "doubtful_ids": plan.doubtful_ids,
             "refusal": str(self.refusal) if self.refusal else None,
@@ -91,7 +91,7 @@ class Preview:
             "calls": plan.removals,
             "seconds": round(self.seconds, 1),
             "ends_at": round(self.ends_at, 1),
-            "plan_hash": plan.fingerprint,
+            "plan_hash": plan.hash,
         }
 
 
@@ -107,11 +107,11 @@ class RunResult:
     warning: str | None
 
     @property
-    def what_to_do(self) -> str:
+    def next_step(self) -> str:
         """What a person should do now, in a few words."""
         if unknown := self.tally[Status.UNKNOWN]:
             return f"Look up {unknown:,} unknown"
-        if self.job.state.over:
+        if self.job.state.is_over:
             return "Look at its report" if self.tally.needs_person else "Nothing to do"
         return "It goes on by itself" if self.job.auto_resumable else "Look at it, then resume or cancel it"
 
@@ -134,7 +134,7 @@ class Check:
 
     name: str
     ok: bool
-    words: str
+    message: str
     hint: str = ""
     account: str = ""
     """The account that it is about; empty for the installation and its first account."""

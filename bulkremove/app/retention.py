@@ -30,7 +30,7 @@ from bulkremove.domain.errors import (
     NotAuthorized,
     SettingsError,
 )
-from bulkremove.domain.hosts import lead_alike
+from bulkremove.domain.hosts import is_same_target
 from bulkremove.domain.job import Job, JobState
 from bulkremove.domain.permissions import EVERY_ACCOUNT, AccountSet
 from bulkremove.platform.open_folder import open_folder
@@ -39,7 +39,7 @@ from bulkremove.sources.inbox import Inbox
 from bulkremove.storage import Storage
 from bulkremove.storage.interface.records import Act
 
-DAY = 86_400.0
+DAY_SECONDS = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Retention:
         self._context, self._accounts, self._storage = context, accounts, context.storage
         self._jobs, self._canaries = jobs, canaries
 
-    async def tidy(self) -> DeletionCounts:
+    async def delete_expired(self) -> DeletionCounts:
         """Delete rows and files that are older than ``retention_days``; returns how many. One night at a time does so.
 
         The caller makes sure that the clock is right: one that is a year ahead would delete everything.
@@ -72,7 +72,7 @@ class Retention:
         settings, now = self._context.settings, self._context.clock.wall()
         await self._storage.erasure.resume_deletions()
         await self._storage.reads.delete_old(
-            reads_before=later(now, -settings.retention_days * DAY) if settings.retention_days else Epoch(0.0),
+            reads_before=later(now, -settings.retention_days * DAY_SECONDS) if settings.retention_days else Epoch(0.0),
             listings_before=later(now, -settings.listing_minutes * 60.0),
         )
         tidied = await expire(
@@ -87,13 +87,13 @@ class Retention:
         """Where a learner's data are. Raises ConsentMissing for one with rows still to be sent, or without data."""
         await self._jobs.remove_abandoned()
         if open_rows := await self._storage.erasure.open_rows_of(learner):
-            raise _still_to_be_sent(open_rows)
-        files, by_hand = await self._search(learner)
+            raise _rows_open_error(open_rows)
+        files, manual_steps = await self._search(learner)
         rows = await self._storage.erasure.rows_of(learner)
         texts = await self._storage.erasure.texts_of(learner)
-        by_hand = (*by_hand, *await self._canaries_of(learner, rows), *await self._outside(learner, rows))
-        erasure = Erasure(learner, rows, texts, files, by_hand)
-        if not erasure.found:
+        manual_steps = (*manual_steps, *await self._canaries_of(learner, rows), *await self._outside(learner, rows))
+        erasure = Erasure(learner, rows, texts, files, manual_steps)
+        if not erasure.has_matches:
             raise ConsentMissing(
                 f"No job and no kept file knows the learner id {learner}, so nothing was changed.",
                 hint="Check the id; it is compared as a whole.",
@@ -140,7 +140,7 @@ class Retention:
         async with self._jobs.claim_plan():  # no job is stored meanwhile, and a plan made before is refused after it
             await self._jobs.remove_abandoned()
             if not await self._storage.erasure.erase(learner, lambda rows: Act(by, "forgot", {"rows": rows}, at)):
-                raise _still_to_be_sent(await self._storage.erasure.open_rows_of(learner))
+                raise _rows_open_error(await self._storage.erasure.open_rows_of(learner))
         for path, match in erasure.files.items():
             try:
                 await asyncio.to_thread(erase_from, path, match, home=self._context.settings.home)
@@ -152,7 +152,7 @@ class Retention:
                 pass
         except JournalFailed as error:
             failures.append(f"A copy of the journal may still hold what was erased. {error}")
-        failures += await self._left_over(erasure)
+        failures += await self._new_matches(erasure)
         if erasure.files or failures:
             await self._context.record(by, "forgot_files", files=files, failed=len(failures))
         if not await self._storage.overwrite_deleted():
@@ -162,15 +162,21 @@ class Retention:
             )
         return failures
 
-    async def _left_over(self, erasure: Erasure) -> list[str]:
+    async def _new_matches(self, erasure: Erasure) -> list[str]:
         """Sentences about files that name the learner and did not before: written meanwhile, or moved there."""
         try:
-            files, by_hand = await self._search(erasure.learner)
+            files, manual_steps = await self._search(erasure.learner)
         except LocalFileFailed as error:
             return [str(error)]
-        again = "Run the command again."
-        new = [f"{path} names this learner, and did not before. {again}" for path in files if path not in erasure.files]
-        return new + [f"{sentence} {again}" for sentence in by_hand if sentence not in erasure.by_hand]
+        run_again_hint = "Run the command again."
+        new = [
+            f"{path} names this learner, and did not before. {run_again_hint}"
+            for path in files
+            if path not in erasure.files
+        ]
+        return new + [
+            f"{sentence} {run_again_hint}" for sentence in manual_steps if sentence not in erasure.manual_steps
+        ]
 
     async def figures(self, seen: AccountSet) -> Figures:
         """The figures of these accounts for Prometheus."""
@@ -186,7 +192,7 @@ class Retention:
         held = [
             job.driven_at
             for job in await self._jobs.all(JobState.HELD)
-            if lead_alike(job.host, self._context.settings.host) and job.account in seen
+            if is_same_target(job.host, self._context.settings.host) and job.account in seen
         ]
         return Figures(
             rows,
@@ -213,7 +219,7 @@ async def _night_figures(context: Context) -> NightFigures:
     return NightFigures(good, last.started_at, last.ended_at, last.end, last.clock_skew) if last else NightFigures()
 
 
-def _still_to_be_sent(rows: int) -> ConsentMissing:
+def _rows_open_error(rows: int) -> ConsentMissing:
     return ConsentMissing(
         f"{rows} row(s) of this learner are still to be sent, so nothing was erased.",
         hint="Let their jobs end, or cancel them.",
@@ -224,7 +230,7 @@ async def expire(storage: Storage, home: Path, inboxes: list[Inbox], *, now: Epo
     """Delete rows and files of jobs that ended over ``days`` days ago, and inbox files that old; 0 deletes nothing."""
     if not days:
         return DeletionCounts(0, 0)
-    cutoff, jobs, files = later(now, -days * DAY), 0, 0
+    cutoff, jobs, files = later(now, -days * DAY_SECONDS), 0, 0
     for job in await _due(storage, cutoff):
         prefixes = (f"{job.id}-", f".{job.id}-")
         for folder in _own_folders(home, inboxes):
@@ -245,7 +251,7 @@ async def _due(storage: Storage, cutoff: Epoch) -> list[Job]:
     due = {
         job.id: job
         for job in await storage.jobs.page(accounts=EVERY_ACCOUNT)
-        if job.state.over and not job.rows_deleted and (job.finished_at or job.created_at) < cutoff
+        if job.state.is_over and not job.rows_deleted and (job.finished_at or job.created_at) < cutoff
     }
     needed_by = {job_id: await storage.erasure.jobs_with_open_removals_of(job_id) for job_id in due}
     while needed := [job_id for job_id in due if not due.keys() >= set(needed_by[job_id])]:

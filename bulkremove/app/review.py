@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bulkremove.app.consent import check_four_eyes
-from bulkremove.app.protected_list import shrunk_list
+from bulkremove.app.protected_list import shrunk_list_text
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch, seconds_between
 from bulkremove.domain.errors import ConsentMissing
@@ -46,16 +46,16 @@ def check_reviewed(
 def why_review(job: Job, rows_left: int, *, settings: Settings, now: Epoch, front_end: FrontEnd) -> str:
     """Why a person must look at the job before this front end goes on with it, in sentences; empty if nobody must.
 
-    At a terminal nobody sees who paused it or drives it elsewhere, so a command asks for young jobs of others too.
+    At a terminal nobody sees who paused it or runs it elsewhere, so a command asks for young jobs of others too.
     """
-    shrunk = shrunk_list(job, settings)
+    shrunk = shrunk_list_text(job, settings)
     is_others = front_end is FrontEnd.COMMAND and job.belongs_to_others
     if not rows_left or not (shrunk or is_others or job.needs_review(now)):
         return ""
     return f"{shrunk} {review_text(job, rows_left, now)}".lstrip()
 
 
-def rows_to_give(job: Job, rows_left: int, now: Epoch) -> int | None:
+def required_row_count(job: Job, rows_left: int, now: Epoch) -> int | None:
     """The number of rows left, if a command must be given it in order to resume the job; else None."""
     return rows_left if rows_left and (job.needs_review(now) or job.belongs_to_others) else None
 
@@ -63,12 +63,12 @@ def rows_to_give(job: Job, rows_left: int, now: Epoch) -> int | None:
 def review_text(job: Job, rows_left: int, now: Epoch) -> str:
     """What a person must know before an old job goes on: its age, the rows left, and the danger."""
     age = seconds_between(job.driven_at, now)
-    when = f"was driven last {lasted(age)} ago" if age >= 0 else "was driven last at a time that lies ahead"
+    when = f"last ran {long_duration(age)} ago" if age >= 0 else "last ran at a time that lies ahead"
     rows = "1 row is" if rows_left == 1 else f"{rows_left:,} rows are"
     why = f"{job.reason} " if job.belongs_to_others and job.reason else ""
     return f"{why}It {when}, and {rows} left. Learners who were enrolled anew since would be removed too."
 
 
-def lasted(seconds: float) -> str:
+def long_duration(seconds: float) -> str:
     """Format a duration of up to months: ``30 days``, or as ``report.summary.duration`` below two days."""
     return f"{seconds / 86_400:.0f} days" if seconds >= 2 * 86_400 else duration(seconds)

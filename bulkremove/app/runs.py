@@ -17,7 +17,7 @@ from bulkremove.app.context import Context
 from bulkremove.app.daily_cap import check_daily_cap
 from bulkremove.app.heartbeat import Heartbeat
 from bulkremove.app.jobs import Jobs
-from bulkremove.app.protected_list import ProtectedList, protected_learners, shrunk_list
+from bulkremove.app.protected_list import ProtectedList, protected_learners, shrunk_list_text
 from bulkremove.app.reports import Reports
 from bulkremove.app.results import RunResult
 from bulkremove.app.review import check_reviewed
@@ -81,7 +81,7 @@ class Runs:
         """Send the pending rows of a job and write its report, whose file is reserved before the first removal.
 
         ``expect_missing``: go on even if Zoho knows none of the first learners. While ``must_yield`` returns true, no
-        new row is begun. ``claimed``: the caller holds the job's claim already. ``front_end``: who drives the job.
+        new row is begun. ``claimed``: the caller holds the job's claim already. ``front_end``: what runs the job.
         ``rows_reviewed``: the number of rows left that a person saw, if the job needs review; a nightly run has looked
         at the job's age by its own rule. ``open_until``: when the time window of a nightly run ends.
         ``one_at_a_time``: no row is begun while another one waits for its answer.
@@ -90,7 +90,7 @@ class Runs:
         at once.
         """
         storage = self._context.storage
-        async with nullcontext() if claimed else storage.claims.hold(job_id), AsyncExitStack() as alone:
+        async with nullcontext() if claimed else storage.claims.hold(job_id), AsyncExitStack() as claims:
             job = await self._jobs.find(job_id)
             await self._check(job)
             settings = self._accounts.settings_of(job)
@@ -98,7 +98,7 @@ class Runs:
             credentials = None
             if rows_left:  # read once, since a login may give the account's name to another client at any moment
                 credentials = self._accounts.job_credentials(job, settings)
-                alone.enter_context(self._accounts.sole_home(settings, credentials))
+                claims.enter_context(self._accounts.sole_home(settings, credentials))
             if front_end is not FrontEnd.NIGHTLY:
                 check_reviewed(
                     job,
@@ -113,14 +113,18 @@ class Runs:
             cap = settings.max_removals
             await check_daily_cap(self._context, job, rows_left, cap=cap)  # before anything is written; again below
             protected = protected_learners(self._context.settings)
-            if front_end is FrontEnd.NIGHTLY and rows_left and (shrunk := shrunk_list(job, self._context.settings)):
+            if (
+                front_end is FrontEnd.NIGHTLY
+                and rows_left
+                and (shrunk := shrunk_list_text(job, self._context.settings))
+            ):
                 raise ConsentMissing(f"{shrunk} Nothing was sent.")  # since the nightly run looked at it
             await storage.jobs.set_protected(job.id, len(protected))
             if protected:
                 await storage.rows.protect(job.id, protected, why=PROTECTED, at=self._context.clock.wall())
             is_canary = False
             if rows_left and await self._canaries.is_due(job.client, job.host):
-                await alone.enter_async_context(storage.claims.hold(f"canary-{job.client}"))
+                await claims.enter_async_context(storage.claims.hold(f"canary-{job.client}"))
                 is_canary = await self._canaries.check(job)
             tally = await storage.rows.tally(job.id)
             if not tally.total:
@@ -131,7 +135,7 @@ class Runs:
                 if tally.open and credentials:
                     async with self._jobs.claim_plan():  # no other job passes the cap before this one's rows count
                         await check_daily_cap(self._context, job, tally.open, cap=cap)
-                        await storage.jobs.drive(job.id, by=front_end, at=self._context.clock.wall())
+                        await storage.jobs.record_run(job.id, by=front_end, at=self._context.clock.wall())
                     heartbeat = Heartbeat(storage.jobs, job, front_end, self._context.clock)
                     protected_list = ProtectedList(self._context.settings)
 
@@ -158,14 +162,14 @@ class Runs:
                     operations = (OPERATIONS[job.operation],)
                     connected = self.connected(settings, credentials, operations)
                     async with connected as (client, tokens), heartbeat.recorded():
-                        async with self._stopping.obeyed(job.id, stop):
+                        async with self._stopping.watch_requests(job.id, stop):
                             job = await run.run(client, tokens)
                         job = await self._stopping.after_run(job)
                     with suppress(JournalFailed):  # the report matters more
                         await storage.reads.delete_listings()  # they tell who was in a batch before
                     if is_canary:
                         await self._canaries.add_event(job)
-                elif job.state.resumable:
+                elif job.state.is_resumable:
                     job = await self._finish(job)
                 return await self._reports.publish(job, *files)
             finally:
@@ -174,7 +178,7 @@ class Runs:
 
     async def _check(self, job: Job) -> None:
         """Check that something is left to do that this version can do. Raises ConsentMissing or JournalFailed."""
-        if job.state.approvable:
+        if job.state.is_approvable:
             day = f" for {local(job.due_at):%Y-%m-%d %H:%M}" if job.due_at else ""
             raise ConsentMissing(
                 f"Job {job.id} is {job.state.value}{day}. {job.reason}".strip(),

@@ -36,7 +36,7 @@ def setting_values(settings: Settings) -> list[SettingValue]:
     top = [
         SettingValue(
             field.name,
-            _shown(field.name, getattr(settings, field.name)),
+            _display_setting(field.name, getattr(settings, field.name)),
             settings.sources.get(field.name, "default"),
         )
         for field in fields(settings)
@@ -44,7 +44,7 @@ def setting_values(settings: Settings) -> list[SettingValue]:
     ]
     file = settings.file.name if settings.file else ""
     nights = [
-        SettingValue(f"{night.name}.{field.name}", _shown(field.name, value), source)
+        SettingValue(f"{night.name}.{field.name}", _display_setting(field.name, value), source)
         for night in settings.nights
         for field in fields(night)
         if (value := getattr(night, field.name)) != field.default or field.name not in OVERRIDES
@@ -83,11 +83,11 @@ def contradictions(
             "Make the folder, or let this user write to it.",
         )
     ignored = [name for name in _PROXY_VARIABLES if environ.get(name)]
-    if ignored and not settings.trust_proxy and not settings.sandbox:
+    if ignored and not settings.trust_proxy and not settings.is_sandbox:
         yield f"{' and '.join(ignored)} is ignored, since trust_proxy is false.", "Set trust_proxy = true, or unset it."
 
 
-def _shown(name: str, value: object) -> str:
+def _display_setting(name: str, value: object) -> str:
     match value:
         case None | "" | ():
             return "none"

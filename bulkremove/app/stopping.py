@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
-from bulkremove.app.consent import check_not_real
+from bulkremove.app.consent import check_sandbox_match
 from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
 from bulkremove.domain.clock import seconds_between
@@ -41,15 +41,15 @@ def night_of_claim(claim: str) -> str:
 
 
 class Stopping:
-    """Stops the jobs and the nightly runs of one context's home folder. The callers' ``notify`` is told of waits."""
+    """Stops the jobs and nightly runs of a context's home folder. ``notify`` is called with a message for each wait."""
 
     def __init__(self, context: Context, jobs: Jobs) -> None:
         self._context, self._jobs, self._claims = context, jobs, context.storage.claims
 
     @asynccontextmanager
-    async def obeyed(self, claim: str, stop: Stop) -> AsyncIterator[None]:
+    async def watch_requests(self, claim: str, stop: Stop) -> AsyncIterator[None]:
         """Ask ``stop`` within the context as soon as somebody requests it from the holder of the claim: the caller."""
-        task = asyncio.create_task(self._look(claim, stop))
+        task = asyncio.create_task(self._poll_requests(claim, stop))
         try:
             yield
         finally:
@@ -59,7 +59,7 @@ class Stopping:
     async def after_run(self, job: Job) -> Job:
         """Cancel a job whose run has ended, if its process was asked for that. The caller holds the job's claim."""
         request = await self._claims.stop_request(job.id)
-        if request is None or request.action is not StopAction.CANCEL or job.state.over:
+        if request is None or request.action is not StopAction.CANCEL or job.state.is_over:
             return job
         return await self._jobs.cancel(job.id, by=request.by, claimed=True)
 
@@ -73,12 +73,12 @@ class Stopping:
         """
         while True:
             job = await self._jobs.find(job_id)
-            check_not_real(job, self._context.settings)
-            at_rest = job.state.approvable or job.state.over
+            check_sandbox_match(job, self._context.settings)
+            at_rest = job.state.is_approvable or job.state.is_over
             if at_rest and await self._claims.holder(job.id) is None:  # the state may have changed under a run
                 raise ConsentMissing(
                     f"Job {job.id} is {job.state.value}, so there is nothing to pause.",
-                    hint=f"To end it for good: `bulkremove cancel {job.id}`." if not job.state.over else "",
+                    hint=f"To end it for good: `bulkremove cancel {job.id}`." if not job.state.is_over else "",
                     page_hint="",
                 )
             try:
@@ -100,7 +100,7 @@ class Stopping:
             except JobBusy:
                 await self._request(job_id, StopAction.CANCEL, by=by, notify=notify, wait=wait)
             job = await self._jobs.find(job_id)
-            if job.state.over:
+            if job.state.is_over:
                 return job
 
     async def stop_all(
@@ -122,14 +122,14 @@ class Stopping:
 
     async def request(self, job: Job) -> tuple[Holder | None, StopRequest | None]:
         """The process that runs a job, and what it was asked to do and has not done yet; None each if there is none."""
-        holder = None if job.state.over else await self._claims.holder(job.id)
+        holder = None if job.state.is_over else await self._claims.holder(job.id)
         return holder, await self._claims.stop_request(job.id) if holder else None
 
-    async def _look(self, claim: str, stop: Stop) -> None:
-        while not stop.asked:
+    async def _poll_requests(self, claim: str, stop: Stop) -> None:
+        while not stop.requested:
             with suppress(JournalFailed):  # the run itself ends for it
                 if request := await self._claims.stop_request(claim):
-                    stop.ask(*_ENDS[request.action](request.by))
+                    stop.request(*_ENDS[request.action](request.by))
                     return
             await self._context.clock.sleep(POLL_SECONDS * self._context.clock.speed)
 
@@ -153,10 +153,10 @@ class Stopping:
         if holder is None:
             return
         night = night_of_claim(claim)
-        what = f"The run of night {night}" if night else f"Job {claim}"
-        since = holder.described(clock.wall())
-        stands_still = JobBusy(
-            f"{what} has been running {since}. It was asked to {action.value} and has not done so yet.",
+        subject = f"The run of night {night}" if night else f"Job {claim}"
+        since = holder.description(clock.wall())
+        not_responding = JobBusy(
+            f"{subject} has been running {since}. It was asked to {action.value} and has not done so yet.",
             hint=f"If it does not within two minutes, its process stands still: end process {holder.pid} on "
             f"{holder.host}, and give the command again. No row is lost by that.",
         )
@@ -164,16 +164,16 @@ class Stopping:
         try:
             await self._claims.request_stop(claim, StopRequest(action, by, clock.wall()), *records, wait=wait)
         except JournalBusy:  # it stands still in the middle of a write
-            raise stands_still from None
-        notify(f"{what} has been running {since}. It ends as soon as the rows in flight are finished.")
+            raise not_responding from None
+        notify(f"{subject} has been running {since}. It ends as soon as the rows in flight are finished.")
         while await self._claims.holder(claim) == holder:
             if seconds_between(began, clock.monotonic()) > wait * clock.speed:
-                raise stands_still
+                raise not_responding
             await clock.sleep(LOOK_SECONDS * clock.speed)
 
 
 def _resumable(job: Job) -> None:
-    if not job.state.resumable:
+    if not job.state.is_resumable:
         raise ConsentMissing(f"Job {job.id} is {job.state.value}, so there is nothing to pause.")
 
 

@@ -35,9 +35,13 @@ class Tokens:
         ``access``: no more than that of an owner who signs in here.
         """
         if owner and NAME.fullmatch(owner) is None:
-            raise UserError(f"{owner!r} is no user name: letters, digits, '.', '_', '@' and '-' only, at most 64.")
+            raise UserError(
+                f"{owner!r} is not a valid user name: letters, digits, '.', '_', '@' and '-' only, at most 64."
+            )
         if NAME.fullmatch(name) is None:
-            raise UserError(f"{name!r} is no token name: letters, digits, '.', '_', '@' and '-' only, at most 64.")
+            raise UserError(
+                f"{name!r} is not a valid token name: letters, digits, '.', '_', '@' and '-' only, at most 64."
+            )
         await self._accounts.check_known(access.roles)
         user = await self._users.credentials(owner)
         if user is not None and not access.is_within(user.access):
@@ -60,7 +64,7 @@ class Tokens:
         if not await self._users.revoke_token(token_id, entry, at=entry.at):
             raise UserError(f"There is no valid token {token_id!r}.", hint="`bulkremove tokens` lists them.")
 
-    async def bearer(self, secret: str) -> Token | None:
+    async def authenticate(self, secret: str) -> Token | None:
         """The valid token with this secret, limited to what its owner may do now; None for any other text."""
         token = await self._users.token_of(_digest(secret))
         return None if token is None else await self.limited(token)

@@ -32,11 +32,11 @@ if TYPE_CHECKING:  # it loads a C library that most commands do not need
 MIN_PASSWORD_LENGTH = 12
 MAX_PASSWORD_LENGTH = 200
 """Characters."""
-MIN_SCORE = 3
+MIN_PASSWORD_SCORE = 3
 """zxcvbn's score from which on a password is safe against guessing (10**8 guesses)."""
 MAX_GUESSED_LENGTH = 72
 """Characters that zxcvbn looks at; it takes no more."""
-FAILURES_TOGETHER = 3600.0
+FAILURE_LOG_INTERVAL_SECONDS = 3600.0
 """Seconds after a recorded failed sign-in in which those of the same name are only counted."""
 USERS_HINT = "`bulkremove users` lists them."
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", re.ASCII)
@@ -45,11 +45,11 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class SessionUser:
-    """A user as a session stores them. ``stamp``: digest of the password hash; when it changes, the session ends."""
+    """A user as a session stores them. ``password_digest``: of the password hash; when it changes, the session ends."""
 
     name: str
     access: Access
-    stamp: str
+    password_digest: str
     one_time: bool = False
     """Whether the password was set by somebody else, and must be replaced before anything else."""
 
@@ -91,7 +91,9 @@ class Users:
         ``one_time``: at the first sign-in the user must choose another password.
         """
         if NAME.fullmatch(name) is None:
-            raise UserError(f"{name!r} is no user name: letters, digits, '.', '_', '@' and '-' only, at most 64.")
+            raise UserError(
+                f"{name!r} is not a valid user name: letters, digits, '.', '_', '@' and '-' only, at most 64."
+            )
         await self._accounts.check_known(access.roles)
         password_hash = await self._hash(password, name)
         entry = self._act(by, "user_added", user=name, role=str(access))
@@ -112,7 +114,7 @@ class Users:
         user = await self.sign_in(name, old)
         if user is not None:
             await self.set_password(user.name, new, by=user.name)
-        return user and await self._present(user.name)
+        return user and await self._load_session_user(user.name)
 
     async def change_access(self, name: str, access: Access, *, by: str) -> None:
         """Replace what a user may do, at once: in their sessions, on pages that are open, and by their tokens.
@@ -155,7 +157,7 @@ class Users:
         """Record a failed sign-in; those of the next hour are counted, so that guessing does not fill the audit log."""
         now = self._clock.wall()
         recorded_at, since = self._failures.get(name, (None, 0))
-        if recorded_at is not None and seconds_between(recorded_at, now) < FAILURES_TOGETHER:
+        if recorded_at is not None and seconds_between(recorded_at, now) < FAILURE_LOG_INTERVAL_SECONDS:
             self._failures[name] = recorded_at, since + 1
             return
         facts = {"failed_before": since} if since else {}
@@ -164,10 +166,10 @@ class Users:
 
     async def refresh(self, user: SessionUser) -> SessionUser | None:
         """The user with their present role; None once they were removed or have another password."""
-        present = await self._present(user.name)
-        return present if present is not None and present.stamp == user.stamp else None
+        present = await self._load_session_user(user.name)
+        return present if present is not None and present.password_digest == user.password_digest else None
 
-    async def _present(self, name: str) -> SessionUser | None:
+    async def _load_session_user(self, name: str) -> SessionUser | None:
         credentials = await self._storage.users.credentials(name)
         return None if credentials is None else _session_user(credentials)
 
@@ -214,8 +216,8 @@ class Users:
 
 
 def _session_user(credentials: UserCredentials) -> SessionUser:
-    stamp = _stamp(credentials.password)
-    return SessionUser(credentials.name, credentials.access, stamp, credentials.one_time)
+    password_digest = _password_digest(credentials.password)
+    return SessionUser(credentials.name, credentials.access, password_digest, credentials.one_time)
 
 
 def _check_admin_is_left(before: Collection[User], after: Collection[User]) -> None:
@@ -236,12 +238,12 @@ def _is_guessable(password: str, name: str) -> bool:
     from zxcvbn import zxcvbn
 
     guess = zxcvbn(password[:MAX_GUESSED_LENGTH], user_inputs=[name, "bulkremove", "zoho", "people"])
-    return int(guess["score"]) < MIN_SCORE
+    return int(guess["score"]) < MIN_PASSWORD_SCORE
 
 
 def _no_such_user(name: str) -> UserError:
     return UserError(f"There is no user {name!r}.", hint=USERS_HINT)
 
 
-def _stamp(password_hash: str) -> str:
+def _password_digest(password_hash: str) -> str:
     return hashlib.sha256(password_hash.encode()).hexdigest()

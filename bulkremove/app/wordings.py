@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bulkremove.app.consent import check_not_real, is_same_person
+from bulkremove.app.consent import check_sandbox_match, is_same_person
 from bulkremove.app.context import Context
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing
@@ -36,16 +36,18 @@ class Wordings:
         """Those of a client on a host."""
         return await self._store.accepted(client, host) if client and self._context.storage.exists else []
 
-    async def offered(self, job: Job) -> list[tuple[WordingEvidence, str]]:
+    async def candidates(self, job: Job) -> list[tuple[WordingEvidence, str]]:
         """The wordings of a job's rows that were found to be gone, each with why it can't be accepted, or nothing."""
-        known = {one.wording for one in await self.accepted(job.client, job.host)}
-        evidence = [one for one in await self._store.looked_up(job.id) if one.wording not in known]
-        return [(one, _refusal(one)) for one in evidence]
+        accepted = {candidate.wording for candidate in await self.accepted(job.client, job.host)}
+        evidence = [
+            candidate for candidate in await self._store.evidence_of_job(job.id) if candidate.wording not in accepted
+        ]
+        return [(candidate, _missing_evidence(candidate)) for candidate in evidence]
 
     async def accept(self, job_id: str, number: int, *, by: str) -> AcceptedWording:
         """Accept the wording that a job's row was answered with. Raises ConsentMissing without enough evidence."""
         job, at = await self._context.storage.jobs.get(job_id), self._context.clock.wall()
-        check_not_real(job, self._context.settings)
+        check_sandbox_match(job, self._context.settings)
 
         def decide(evidence: WordingEvidence | None) -> tuple[AcceptedWording, Sequence[Act | JobEvent]]:
             if evidence is None or not is_acceptable(evidence.wording.message):
@@ -54,7 +56,7 @@ class Wordings:
                     hint="Acceptable is an HTTP 200 or 201 with code 200 whose message alone is unknown, is plain "
                     "English of at most 300 characters, and names a removal but no failure, id, number or quotation.",
                 )
-            if why := _refusal(evidence):
+            if why := _missing_evidence(evidence):
                 raise ConsentMissing(f"These words can't be accepted yet: {evidence.wording}. {why}")
             if self._context.settings.four_eyes and is_same_person(evidence.gone_by, by):
                 raise ConsentMissing(
@@ -78,16 +80,16 @@ class Wordings:
         """
         at: Epoch = self._context.clock.wall()
         known = await self.all() if job is None else await self.accepted(job.client, job.host)
-        for one in known:
-            if one.number == number:
-                check_not_real(await self._context.storage.jobs.get(one.job), self._context.settings)
+        for wording in known:
+            if wording.number == number:
+                check_sandbox_match(await self._context.storage.jobs.get(wording.job), self._context.settings)
         act = Act(by, "wording_withdrawn", {"number": number, **({"job": job.id} if job else {})}, at)
-        is_known = any(one.number == number for one in known)
+        is_known = any(wording.number == number for wording in known)
         if not is_known or not await self._store.withdraw(number, f"{by} withdrew it", act):
             raise ConsentMissing(f"There is no accepted wording {number}.", hint="`bulkremove wordings` lists them.")
 
 
-def _refusal(evidence: WordingEvidence) -> str:
+def _missing_evidence(evidence: WordingEvidence) -> str:
     """Why the evidence is not enough, and what to do; empty if it is."""
     row = f"row {evidence.number}"
     if evidence.still_there:

@@ -57,12 +57,12 @@ def login(screen: Screen, name: str | None) -> None:
             )
         )
     for sentence in sentences:
-        screen.answer(sentence)
+        screen.print_result(sentence)
 
 
 def _ask_organization(name: str, in_data_center: list[Account]) -> str:
     """Ask whose limit the account uses; no answer is assumed where another account may belong to it."""
-    known = next((account.organization for account in in_data_center if account.name == name), "")
+    stored_organization = next((account.organization for account in in_data_center if account.name == name), "")
     others = {account.organization or f"that of account {account.name}" for account in in_data_center}
     if any(account.name != name for account in in_data_center):
         click.echo(
@@ -70,9 +70,11 @@ def _ask_organization(name: str, in_data_center: list[Account]) -> str:
             "belongs to one of these, give the same name.",
             err=True,
         )
-        return str(click.prompt("Organisation at Zoho", default=known or None, err=True))
+        return str(click.prompt("Organisation at Zoho", default=stored_organization or None, err=True))
     return str(
-        click.prompt("Organisation at Zoho (any name that tells it from others)", default=known or name, err=True)
+        click.prompt(
+            "Organisation at Zoho (any name that tells it from others)", default=stored_organization or name, err=True
+        )
     )
 
 
@@ -90,7 +92,7 @@ def accounts(context: click.Context, as_json: bool) -> None:
     with screen.app() as app:
         stored_accounts = app.accounts.all()
     if as_json:
-        screen.answer(
+        screen.print_result(
             json.dumps(
                 [
                     {"name": a.name, "organization": a.organization, "dc": a.dc, "stored_in": a.stored_in}
@@ -100,11 +102,13 @@ def accounts(context: click.Context, as_json: bool) -> None:
         )
         return
     if not stored_accounts:
-        screen.answer("There are no accounts yet. `bulkremove login` stores one.")
+        screen.print_result("There are no accounts yet. `bulkremove login` stores one.")
     for account in stored_accounts:
         client = f"client id ...{account.client_id_ends}"
         organization = account.organization or "organisation not named"
-        screen.answer(f"{account.name:<20}  {account.dc}  {organization}  {client}  kept in the {account.stored_in}")
+        screen.print_result(
+            f"{account.name:<20}  {account.dc}  {organization}  {client}  kept in the {account.stored_in}"
+        )
 
 
 @accounts.command()
@@ -116,7 +120,7 @@ def remove(screen: Screen, name: str) -> None:
     from bulkremove.app.login import log_out
 
     for sentence in screen.call(lambda app: log_out(app.context, app.users, name, by=this_person())):
-        screen.answer(sentence)
+        screen.print_result(sentence)
 
 
 @click.command()
@@ -130,7 +134,7 @@ def remove(screen: Screen, name: str) -> None:
 @json_option
 @click.pass_obj
 def doctor(screen: Screen, fresh: bool, read: tuple[str, str] | None, as_json: bool) -> int:
-    """Check settings, folders, journal, nights, notices, credentials and clock, and say what to mend. Removes nothing.
+    """Check settings, folders, journal, nights, notices, credentials and clock, and say what to fix. Removes nothing.
 
     It ends with 0 if all is well, 7 if credentials or token are not, and 1 for anything else.
 
@@ -146,20 +150,20 @@ def doctor(screen: Screen, fresh: bool, read: tuple[str, str] | None, as_json: b
         return await run_checks(app.context, fresh=fresh), setting_values(app.settings)
 
     checks, settings = screen.call(look)
-    bad = {check.name for check in checks if not check.ok}
-    code = 7 if bad & {"credentials", "token"} else 1 if bad else 0
+    failed_checks = {check.name for check in checks if not check.ok}
+    code = 7 if failed_checks & {"credentials", "token"} else 1 if failed_checks else 0
     if as_json:
         document = {
             "exit_code": code,
-            "checks": [{"name": c.title, "ok": c.ok, "words": c.words, "mend": c.hint} for c in checks],
+            "checks": [{"name": c.title, "ok": c.ok, "message": c.message, "hint": c.hint} for c in checks],
             "settings": [{"name": s.name, "value": s.value, "source": s.source} for s in settings],
         }
-        screen.answer(json.dumps(document))
+        screen.print_result(json.dumps(document))
         return code
     for setting in settings:
-        screen.answer(f"     {setting.name:<18} {setting.value}  ({setting.source})")
+        screen.print_result(f"     {setting.name:<18} {setting.value}  ({setting.source})")
     for check in checks:
-        screen.answer(f"{'ok ' if check.ok else 'BAD'}  {check.title:<13} {check.words} {check.hint}".rstrip())
+        screen.print_result(f"{'ok ' if check.ok else 'BAD'}  {check.title:<13} {check.message} {check.hint}".rstrip())
     return code
 
 
@@ -180,9 +184,9 @@ def _show_fields(screen: Screen, course: str, batch: str, *, as_json: bool) -> i
             {"read": one.operation.name, "usable": not one.problem, "problem": one.problem, "fields": one.fields}
             for one in answers
         ]
-        screen.answer(json.dumps({"reads": names}))
+        screen.print_result(json.dumps({"reads": names}))
     for one in [] if as_json else answers:
-        screen.answer(f"{'ok ' if not one.problem else 'BAD'}  {one.operation.name}  {one.problem}".rstrip())
+        screen.print_result(f"{'ok ' if not one.problem else 'BAD'}  {one.operation.name}  {one.problem}".rstrip())
         for field, kind in one.fields.items():
-            screen.answer(f"       {field:<50} {kind}")
+            screen.print_result(f"       {field:<50} {kind}")
     return 1 if any(one.problem for one in answers) else 0

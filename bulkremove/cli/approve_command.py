@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bulkremove.cli.console import Screen, ask_number, json_option, sandbox_of, shown
+from bulkremove.cli.console import Screen, ask_number, json_option, printable, sandbox_of
 from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import FrontEnd, Job
 from bulkremove.platform.local_time import local
@@ -47,7 +47,7 @@ def approve(
 
     held, batches, over_cap = screen.call(lambda app: _load(app, job))
     removals = batches.total()
-    if held.state.approvable and plan_hash is None and rows is None and not yes:
+    if held.state.is_approvable and plan_hash is None and rows is None and not yes:
         _show(screen, held, batches, over_cap)
         if not sys.stdin.isatty():
             rows_command = screen.command("report", held.id)
@@ -56,8 +56,8 @@ def approve(
                 hint=f"Look at its rows (`{rows_command}`), then give --plan {held.plan_hash}, or --yes.",
             )
         if held.doubtful_ids and compared is None:
-            wanted = f"{held.doubtful_ids:,}"
-            compared = ask_number(f"If you compared the doubtful ids with Zoho People, type their number ({wanted})")
+            expected = f"{held.doubtful_ids:,}"
+            compared = ask_number(f"If you compared the doubtful ids with Zoho People, type their number ({expected})")
         typed = ask_number(f"Type the number of removals ({removals:,}) to let this job remove these learners")
         if typed != removals:
             raise ConsentMissing(f"{typed:,} is not the number of removals. Nothing was approved.")
@@ -65,27 +65,27 @@ def approve(
     if plan_hash is not None and plan_hash != held.plan_hash:
         raise ConsentMissing(f"This is not the plan of job {held.id}. Nothing was approved.")
     approved = screen.call(lambda app: app.jobs.approve(job, by=this_person(), compared=compared, rows_left=rows))
-    resume_command = screen.command("resume", approved.id, said=sandbox_of(approved))
+    resume_command = screen.command("resume", approved.id, values=sandbox_of(approved))
     if as_json:
         document = {"job": approved.id, "state": approved.state.value, "removals": removals, "command": resume_command}
-        screen.answer(json.dumps(document))
+        screen.print_result(json.dumps(document))
     elif approved.origin is FrontEnd.NIGHTLY:
-        which = "nightly run against the sandbox" if approved.sandbox else "nightly run"
-        screen.answer(f"Job {approved.id} runs in the next {which}. At once: {resume_command}")
+        run_text = "nightly run against the sandbox" if approved.is_sandbox else "nightly run"
+        screen.print_result(f"Job {approved.id} runs in the next {run_text}. At once: {resume_command}")
     else:
-        screen.answer(f"Job {approved.id} may run within an hour: {resume_command}")
+        screen.print_result(f"Job {approved.id} is approved. Start it within an hour: {resume_command}")
 
 
 async def _load(app: App, job_id: str) -> tuple[Job, Counter[tuple[str, str]], str]:
     job = await app.jobs.find(job_id)
     batches = await app.jobs.open_batches(job)
-    return job, batches, await app.plans.why_over_cap(job, batches.total())
+    return job, batches, await app.plans.cap_problem(job, batches.total())
 
 
 def _show(screen: Screen, job: Job, batches: Counter[tuple[str, str]], over_cap: str) -> None:
     """Show the plan of a held job, as far as it is not done yet. ``over_cap``: why it exceeds today's cap."""
-    screen.warn(f"File      {shown(job.source)}, prepared by {shown(job.prepared_by) or 'the nightly run'}")
-    screen.warn(f"Account   {job.account} on {'SANDBOX ' if job.sandbox else ''}{job.host}")
+    screen.warn(f"File      {printable(job.source)}, prepared by {printable(job.prepared_by) or 'the nightly run'}")
+    screen.warn(f"Account   {job.account} on {'SANDBOX ' if job.is_sandbox else ''}{job.host}")
     if job.due_at is not None:
         screen.warn(f"Announced for {local(job.due_at):%Y-%m-%d %H:%M}; an approval lets it run at once")
     else:

@@ -17,7 +17,7 @@ import click
 
 from bulkremove.cli.logs import Logs
 from bulkremove.domain import command_text
-from bulkremove.domain.errors import AnswerLost, BulkremoveError, ConsentMissing
+from bulkremove.domain.errors import BulkremoveError, ConsentMissing, OutputFailed
 from bulkremove.domain.hosts import SANDBOX_HOST
 from bulkremove.platform.service_credentials import with_credentials
 
@@ -63,7 +63,7 @@ class Screen:
         try:
             yield app
         except BulkremoveError as error:
-            self.locate(error, {"sandbox": sandbox, "speed": speed})
+            self.add_global_options(error, {"sandbox": sandbox, "speed": speed})
             raise
         finally:
             app.close()
@@ -78,47 +78,47 @@ class Screen:
         with self.app(**flags) as app:
             return asyncio.run(main())
 
-    def located(self, text: str, sandbox: Mapping[str, object] | None = None) -> str:
+    def with_global_options(self, text: str, sandbox: Mapping[str, object] | None = None) -> str:
         """The text with the same --home, --config and --account in the commands that it names.
 
         ``sandbox``: the options of the bundled sandbox, for those that take them.
         """
         return command_text.located(text, self._location(), sandbox)
 
-    def locate(self, error: BaseException, sandbox: Mapping[str, object] | None = None) -> None:
+    def add_global_options(self, error: BaseException, sandbox: Mapping[str, object] | None = None) -> None:
         """Do the same in an error's hint, before it is printed."""
         if isinstance(error, BulkremoveError):
-            error.hint = self.located(error.hint, sandbox)
+            error.hint = self.with_global_options(error.hint, sandbox)
 
-    def command(self, *arguments: str, said: Mapping[str, object] | None = None) -> str:
-        """Build a command for a person to type, with the same --home, --config and --account. ``said``: its options.
+    def command(self, *arguments: str, values: Mapping[str, object] | None = None) -> str:
+        """Build a command for a person to type, with the same --home, --config and --account. ``values``: its options.
 
         The home folder is named too where the environment gives it, which another terminal does not have.
         """
         options = command_text.arguments
-        return shlex.join(["bulkremove", *options(self._location()), *arguments, *options(said or {})])
+        return shlex.join(["bulkremove", *options(self._location()), *arguments, *options(values or {})])
 
     def _location(self) -> Mapping[str, object]:
         location = {name: self.flags.get(name) for name in ("home", "config", "account")}
         return {**location, "home": location["home"] or os.environ.get("BULKREMOVE_HOME") or None}
 
-    def say(self, text: str, *, bold: bool = False, fg: str | None = None) -> None:
+    def info(self, text: str, *, bold: bool = False, fg: str | None = None) -> None:
         """Print a message to standard error, unless --quiet."""
         if not self.quiet:
             self.warn(text, bold=bold, fg=fg)
 
     def warn(self, text: str, *, bold: bool = False, fg: str | None = None) -> None:
         """Print a message to standard error, also with --quiet. It may have several lines."""
-        for line in self.located(text).split("\n"):
-            styled = click.style(shown(line), bold=bold or None, fg=fg)
+        for line in self.with_global_options(text).split("\n"):
+            styled = click.style(printable(line), bold=bold or None, fg=fg)
             click.echo(styled, err=True, color=None if self.color else False)
 
-    def answer(self, text: str, *, bold: bool = False, fg: str | None = None, **facts: object) -> None:
+    def print_result(self, text: str, *, bold: bool = False, fg: str | None = None, **facts: object) -> None:
         """Print one line of the result to standard output; as JSON with ``facts``, values that programs look for."""
         if self.as_json:
             click.echo(json.dumps({"text": text, **facts}))
             return
-        styled = click.style(shown(text), bold=bold or None, fg=fg) if bold or fg else shown(text)
+        styled = click.style(printable(text), bold=bold or None, fg=fg) if bold or fg else printable(text)
         click.echo(styled, color=None if self.color else False)
 
     def copy(self, path: Path) -> None:
@@ -132,7 +132,7 @@ class Screen:
         except BrokenPipeError:
             return  # whoever reads has seen enough
         except OSError as error:
-            raise AnswerLost(f"The report can't be written: {error.strerror}.") from None
+            raise OutputFailed(f"The report can't be written: {error.strerror}.") from None
 
 
 def sandbox_of(job: Job) -> Mapping[str, object]:
@@ -140,7 +140,7 @@ def sandbox_of(job: Job) -> Mapping[str, object]:
     return {"sandbox": "WORLD"} if job.host == SANDBOX_HOST else {}
 
 
-def shown(text: str) -> str:
+def printable(text: str) -> str:
     """Replace unprintable characters, so that a cell can neither control the terminal nor imitate a line of output."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 

@@ -42,27 +42,27 @@ def forget(screen: Screen, learner: str, yes: bool) -> int:
         raise click.UsageError(f"{learner!r} is not a learner id.")
     erasure = screen.call(lambda app: app.retention.find_learner(learner))
     for job, count in erasure.rows.items():
-        screen.answer(f"Job {job}: {count:,} row(s) are emptied.")
+        screen.print_result(f"Job {job}: {count:,} row(s) are emptied.")
     if erasure.texts:
-        screen.answer(f"{erasure.texts:,} other text(s) of the journal lose the id.")
+        screen.print_result(f"{erasure.texts:,} other text(s) of the journal lose the id.")
     for path, match in erasure.files.items():
         what = f"{len(match.numbers):,} row(s) are taken out"
         if match.is_deleted:
             what = "the upload is deleted" if match.is_upload else "it is deleted; `bulkremove report` makes it again"
-        screen.answer(f"{path}: {what}.")
-    for sentence in erasure.by_hand:
-        screen.answer(sentence)
-    if not erasure.erasable:
-        screen.answer("There is nothing that this command may change.")
+        screen.print_result(f"{path}: {what}.")
+    for sentence in erasure.manual_steps:
+        screen.print_result(sentence)
+    if not erasure.is_erasable:
+        screen.print_result("There is nothing that this command may change.")
         return 0
     _confirm("Erase this learner's data?", yes)
     failures = screen.call(lambda app: app.retention.forget(erasure, by=this_person()))
     if failures:
-        screen.answer("The learner's data were erased, but for this:")
+        screen.print_result("The learner's data were erased, but for this:")
         for sentence in failures:
-            screen.answer(sentence)
+            screen.print_result(sentence)
         return 1
-    screen.answer("The learner's data were erased.")
+    screen.print_result("The learner's data were erased.")
     return 0
 
 
@@ -78,7 +78,7 @@ def backup(screen: Screen, file: str) -> None:
 
     screen.call(lambda app: app.backups.make(Path(file).absolute(), by=this_person()))
     where = str(Path(file).absolute())
-    screen.answer(f"Journal, settings and protected list are in {where}; credentials are not.", file=where)
+    screen.print_result(f"Journal, settings and protected list are in {where}; credentials are not.", file=where)
 
 
 @click.command("restore-backup")
@@ -104,9 +104,9 @@ def restore_backup(screen: Screen, file: str, yes: bool) -> None:
     for place in backup.differing:
         screen.warn(f"{place} differs from the one in the backup and is left as it is.")
     _confirm(f"Replace the journal with the one in {path}? What was done since then is lost.", yes)
-    screen.call(lambda app: app.backups.put_back(path, backup, by=this_person()))
-    screen.answer(f"The journal of {path} is in place. Nothing is sent or changed before it is accepted.")
-    screen.answer(f"Next: {screen.command('journal', 'accept-restore')}")
+    screen.call(lambda app: app.backups.restore(path, backup, by=this_person()))
+    screen.print_result(f"The journal of {path} is in place. Nothing is sent or changed before it is accepted.")
+    screen.print_result(f"Next: {screen.command('journal', 'accept-restore')}")
 
 
 @click.group()
@@ -129,7 +129,7 @@ def accept_restore(screen: Screen, yes: bool) -> None:
 
     restored = screen.call(lambda app: app.backups.restored())
     if restored is None:
-        screen.answer("This is the journal that was used last. Nothing was changed.")
+        screen.print_result("This is the journal that was used last. Nothing was changed.")
         return
     if restored.changes is None:
         screen.warn("The file journal.mark does not say how much was done since the copy was made.")
@@ -150,7 +150,7 @@ def accept_restore(screen: Screen, yes: bool) -> None:
         screen.warn(f"{name} may use the page or the HTTP API again; revoke that if it was revoked since.")
     _confirm("Continue with this journal?", yes)
     screen.call(lambda app: app.backups.accept(restored, by=this_person()))
-    screen.answer("The journal is accepted. Look each unknown learner up in Zoho People before you retry a job.")
+    screen.print_result("The journal is accepted. Look each unknown learner up in Zoho People before you retry a job.")
 
 
 async def _names_with_access(app: App) -> list[str]:

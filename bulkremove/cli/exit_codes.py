@@ -19,9 +19,9 @@ EXIT_CODES = {
     1: "an unexpected error, or the journal or Zoho's lists can't be used",
     2: "usage, or the file is refused; nothing was sent",
     3: "finished, but some rows are refused, unknown or invalid",
-    4: "refused by a cap or for want of consent; nothing was sent. A nightly run: a file or job waits for a person",
+    4: "refused: over a cap, or not confirmed; nothing was sent. A nightly run: a file or job waits for a person",
     5: "stopped early: what is left can be resumed or retried. A nightly run: the next one goes on by itself",
-    6: "another process drives the job, or another home folder uses the same limit",
+    6: "another process runs the job, or another home folder uses the same limit",
     7: "not authorised",
     8: "a nightly run has failed: its source, account, journal, clock or time window",
     130: "stopped by Ctrl-C",
@@ -49,12 +49,17 @@ def of_job(job: Job, tally: Tally) -> int:
 
 def of_nightly_run(result: NightlyResult) -> int:
     """The exit code of a nightly run."""
-    from bulkremove.app.nightly import NightEnd
+    from bulkremove.app.nightly import NightlyRunEnd
     from bulkremove.domain.job import EndReason
 
     if any(job.reason_code is EndReason.INTERRUPTED for job in result.ran):
         return 130
-    codes = {NightEnd.GOES_ON: 5, NightEnd.ROWS_NEED_PERSON: 3, NightEnd.NEEDS_PERSON: 4, NightEnd.FAILED: 8}
+    codes = {
+        NightlyRunEnd.GOES_ON: 5,
+        NightlyRunEnd.ROWS_NEED_PERSON: 3,
+        NightlyRunEnd.NEEDS_PERSON: 4,
+        NightlyRunEnd.FAILED: 8,
+    }
     return codes.get(result.end, 0)
 
 
@@ -64,12 +69,12 @@ def of_nightly_error(error: BulkremoveError) -> int:
     return code if code == 6 else 8
 
 
-def worst_of_nights(codes: Iterable[int]) -> int:
+def worst_code(codes: Iterable[int]) -> int:
     """The exit code of a command that ran several nights: that which asks most of a person; 0 for none."""
-    return max(codes, key=_BETTER_FIRST.index, default=0)
+    return max(codes, key=_CODES_BY_SEVERITY.index, default=0)
 
 
-_BETTER_FIRST = (0, 5, 3, 4, 6, 1, 2, 7, 8, 130)
+_CODES_BY_SEVERITY = (0, 5, 3, 4, 6, 1, 2, 7, 8, 130)
 
 
 def of_error(error: BulkremoveError) -> int:
@@ -89,7 +94,7 @@ def of_error(error: BulkremoveError) -> int:
             errors.ReadFailed()
             | errors.JournalFailed()
             | errors.NoticeFailed()
-            | errors.AnswerLost()
+            | errors.OutputFailed()
             | errors.ExchangeFailed()
         ):
             return 1

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bulkremove.cli.console import Screen, json_option, sandbox_of, shown
+from bulkremove.cli.console import Screen, json_option, printable, sandbox_of
 from bulkremove.cli.exit_codes import of_job
 from bulkremove.domain.attempt import LookupResult, Outcome
 from bulkremove.domain.clock import Epoch
@@ -73,21 +73,21 @@ def jobs(screen: Screen, state: str | None, source: str, limit: int, page: int, 
             documents.append(
                 {**report_json(job, tally), "needs_review": needs_review, "running": running, "next_step": step}
             )
-        screen.answer(json.dumps(documents))
+        screen.print_result(json.dumps(documents))
         return
     if not matches and (job_state or source or account or page > 1):
-        screen.answer("No job matches.")
+        screen.print_result("No job matches.")
     elif not matches:
-        screen.answer("There are no jobs yet. `bulkremove preview FILE` shows what a file would remove.")
+        screen.print_result("There are no jobs yet. `bulkremove preview FILE` shows what a file would remove.")
     for job in matches:
         tally = tallies[job.id]
         created = f"{local(job.created_at):%Y-%m-%d %H:%M}"
         settled = f"{tally.total - tally.open:,}/{tally.total:,}"
-        source_name = ("SANDBOX " if job.sandbox else "") + shown(job.source)
+        source_name = ("SANDBOX " if job.is_sandbox else "") + printable(job.source)
         review = "  (needs review)" if job.needs_review(now) else f"  ({due})" if (due := _due(job)) else ""
-        screen.answer(f"{job.id}  {created}  {job.state.value:<9}  {settled:>15}  {source_name}{review}")
+        screen.print_result(f"{job.id}  {created}  {job.state.value:<9}  {settled:>15}  {source_name}{review}")
     if has_more:
-        screen.say(f"There are more: --page {page + 1}")
+        screen.info(f"There are more: --page {page + 1}")
 
 
 def _next_step(screen: Screen, job: Job, tally: Tally, now: Epoch, *, is_running: bool, is_unconfirmed: bool) -> str:
@@ -95,7 +95,7 @@ def _next_step(screen: Screen, job: Job, tally: Tally, now: Epoch, *, is_running
 
     ``is_unconfirmed``: its first removal waits for a person's answer.
     """
-    from bulkremove.app.review import rows_to_give
+    from bulkremove.app.review import required_row_count
 
     if is_running:
         return screen.command("show", job.id)
@@ -103,11 +103,13 @@ def _next_step(screen: Screen, job: Job, tally: Tally, now: Epoch, *, is_running
         return screen.command("canary", job.id)
     if job.state is JobState.HELD:
         return screen.command("approve", job.id)
-    if job.state.resumable:
-        return screen.command("resume", job.id, said={"rows": rows_to_give(job, tally.open, now), **sandbox_of(job)})
+    if job.state.is_resumable:
+        return screen.command(
+            "resume", job.id, values={"rows": required_row_count(job, tally.open, now), **sandbox_of(job)}
+        )
     if tally[Status.UNKNOWN]:
         return screen.command("show", job.id)
-    return screen.command("retry", job.id, said=sandbox_of(job)) if tally[Status.NOT_SENT] else ""
+    return screen.command("retry", job.id, values=sandbox_of(job)) if tally[Status.NOT_SENT] else ""
 
 
 def _due(job: Job) -> str:
@@ -143,35 +145,37 @@ def show(screen: Screen, job: str, as_json: bool) -> None:
             "events": [{"at": at, "name": name, "text": text} for at, name, text in events],
             "unknown_rows": [outcome.number for outcome in unknown],
         }
-        screen.answer(json.dumps(document))
+        screen.print_result(json.dumps(document))
         return
     due = f"It {_due(stored_job)}." if stored_job.due_at is not None else ""
-    screen.answer(f"Job {stored_job.id}: {stored_job.state.value}. {stored_job.reason}{due}".strip())
-    screen.answer(summary)
+    screen.print_result(f"Job {stored_job.id}: {stored_job.state.value}. {stored_job.reason}{due}".strip())
+    screen.print_result(summary)
     for outcome in unknown[:_MAX_UNKNOWN_ROWS]:
-        screen.answer(f"  row {outcome.number}: {shown(outcome.detail)}")
+        screen.print_result(f"  row {outcome.number}: {printable(outcome.detail)}")
         for row_note in outcome.notes:
-            screen.answer(f"    {row_note.author} noted: {shown(row_note.words)}")
+            screen.print_result(f"    {row_note.author} noted: {printable(row_note.full_text)}")
     if len(unknown) > _MAX_UNKNOWN_ROWS:
-        screen.answer(f"  ... and {len(unknown) - _MAX_UNKNOWN_ROWS:,} more unknown rows")
-    if stored_job.state.approvable:
-        screen.answer(
+        screen.print_result(f"  ... and {len(unknown) - _MAX_UNKNOWN_ROWS:,} more unknown rows")
+    if stored_job.state.is_approvable:
+        screen.print_result(
             f"To let it run{' before' * (stored_job.due_at is not None)}: {screen.command('approve', stored_job.id)}"
         )
     if needs_review:
         from bulkremove.app.review import review_text
 
-        screen.answer(f"It needs review. {review_text(stored_job, tally.open, now)}")
-    if stored_job.state.resumable:
+        screen.print_result(f"It needs review. {review_text(stored_job, tally.open, now)}")
+    if stored_job.state.is_resumable:
         step = _next_step(screen, stored_job, tally, now, is_running=False, is_unconfirmed=unconfirmed)
-        screen.answer(f"To go on: {step}")
-    if unknown and stored_job.state.over:
-        retry_command = screen.command("retry", stored_job.id, said={"unknown_checked": True, **sandbox_of(stored_job)})
-        screen.answer(
+        screen.print_result(f"To resume: {step}")
+    if unknown and stored_job.state.is_over:
+        retry_command = screen.command(
+            "retry", stored_job.id, values={"unknown_checked": True, **sandbox_of(stored_job)}
+        )
+        screen.print_result(
             f"Look each unknown learner up in Zoho People. To send these rows again after that: {retry_command}"
         )
     for at, _, text in events:
-        screen.answer(f"  {local(at):%Y-%m-%d %H:%M:%S}  {shown(text)}")
+        screen.print_result(f"  {local(at):%Y-%m-%d %H:%M:%S}  {printable(text)}")
 
 
 @click.command()
@@ -199,9 +203,9 @@ def canary(screen: Screen, job: str, gone: bool, again: bool) -> None:
         await app.canaries.confirm(stored, by=this_person())
         tally, now = await app.jobs.tally(stored), app.clock.wall()
         step = _next_step(screen, stored, tally, now, is_running=False, is_unconfirmed=False)
-        return f"Confirmed. The other rows may follow: {step}" if stored.state.resumable else "Confirmed."
+        return f"Confirmed. The other rows may follow: {step}" if stored.state.is_resumable else "Confirmed."
 
-    screen.answer(screen.call(answer), job=job)
+    screen.print_result(screen.call(answer), job=job)
 
 
 @click.command()
@@ -219,11 +223,11 @@ def report(screen: Screen, job: str, output: str | None, rows: str | None) -> No
     Example: bulkremove report 20261123-k3f9 -o leavers-report.xlsx
     """
     from bulkremove.app import this_person
-    from bulkremove.report import Rows
+    from bulkremove.report import RowSelection
 
     if rows and output is None:
         raise click.UsageError("--rows needs -o FILE.")
-    selection = Rows(rows) if rows else None
+    selection = RowSelection(rows) if rows else None
     if output == "-":
         with TemporaryDirectory(prefix="bulkremove-") as folder:
             copy = Path(folder) / "report.csv"
@@ -233,7 +237,7 @@ def report(screen: Screen, job: str, output: str | None, rows: str | None) -> No
     path = Path(output).absolute() if output else None
     written = screen.call(lambda app: app.reports.write(job, path, rows=selection, by=this_person()))
     text = str(written) if written else "There are no such rows, so no file was written."
-    screen.answer(text, job=job, file=str(written) if written else None)
+    screen.print_result(text, job=job, file=str(written) if written else None)
 
 
 @click.command()
@@ -254,4 +258,4 @@ def note(screen: Screen, job: str, row: int, text: str, gone: bool, still_there:
         raise click.UsageError("--gone and --still-there exclude each other.")
     result = LookupResult.GONE if gone else LookupResult.STILL_THERE if still_there else None
     screen.call(lambda app: app.jobs.add_note(job, row, text, result=result, by=this_person()))
-    screen.answer(f"Noted for row {row} of job {job}.", job=job, row=row)
+    screen.print_result(f"Noted for row {row} of job {job}.", job=job, row=row)

@@ -51,7 +51,7 @@ def report_waits(screen: Screen) -> Callable[[Wait], None]:
 
         if wait.reason is Waiting.WINDOW and not told:
             told.append(wait)
-            screen.say("Zoho's limit of calls a minute is used up for the moment; waiting.")
+            screen.info("Zoho's limit of calls a minute is used up for the moment; waiting.")
 
     return report
 
@@ -61,7 +61,7 @@ def resolver(screen: Screen, app: App, match: Match) -> Callable[[Table], Awaita
     from bulkremove.app.matching import resolve
 
     async def ask(table: Table) -> Table:
-        screen.say("Zoho is asked for the ids of these learners, with three calls a batch or more.")
+        screen.info("Zoho is asked for the ids of these learners, with three calls a batch or more.")
         async with app.listings.open(on_wait=report_waits(screen)) as lists:
             return await resolve(table, match, lists)
 
@@ -87,19 +87,19 @@ def find(screen: Screen, text: str, fresh: bool, sandbox: str | None, speed: flo
 
     found = screen.call(look, sandbox=sandbox, speed=speed)
     if as_json:
-        screen.answer(json.dumps([_as_json(one) for one in found]))
+        screen.print_result(json.dumps([_as_json(one) for one in found]))
         return
     for one in found:
-        screen.answer(f"course {one.course.id}  {one.course.name}")
+        screen.print_result(f"course {one.course.id}  {one.course.name}")
         for batch in one.batches or ():
             size = "" if batch.learners is None else f"  ({batch.learners:,} learners)"
-            screen.answer(f"   batch {batch.id}  {batch.name}{size}")
+            screen.print_result(f"   batch {batch.id}  {batch.name}{size}")
     if not found:
-        screen.answer(f"Zoho finds no course by {text!r}.")
+        screen.print_result(f"Zoho finds no course by {text!r}.")
     elif any(one.batches is None for one in found):
-        screen.say("These are many courses, so their batches were not listed. Give a text that finds fewer.")
+        screen.info("These are many courses, so their batches were not listed. Give a text that finds fewer.")
     else:
-        screen.say("Next: bulkremove roster COURSE BATCH -o FILE writes the learners of a batch.")
+        screen.info("Next: bulkremove roster COURSE BATCH -o FILE writes the learners of a batch.")
 
 
 def _as_json(one: CourseFound) -> dict[str, object]:
@@ -141,11 +141,11 @@ def roster(
             calls = 3 * len(batches)
             if calls >= MANY_CALLS:
                 minutes = app.listings.minutes_for(calls)
-                screen.say(f"{len(batches)} batches: {calls} calls or more, {minutes:.0f} minutes at the limit.")
+                screen.info(f"{len(batches)} batches: {calls} calls or more, {minutes:.0f} minutes at the limit.")
             rosters = [await lists.roster(course, one) for one in batches]
         learners = sum(len(one.learners) for one in rosters)
         await app.record(this_person(), "roster", course=course, batches=len(rosters), learners=learners)
-        return rosters, app.settings.sandbox
+        return rosters, app.settings.is_sandbox
 
     rosters, is_sandbox = screen.call(look, sandbox=sandbox, speed=speed)
     write_rosters(path, rosters, sandbox=is_sandbox)
@@ -156,9 +156,9 @@ def roster(
             screen.warn(
                 f"Batch {one.batch.id} may not be whole: Zoho lists {len(one.learners):,} learners and {counted}."
             )
-    screen.answer(
+    screen.print_result(
         f"{learners:,} learners of {len(rosters):,} batches are in {path}.", file=str(path), learners=learners
     )
     said = {"only": f"{ROSTER_COLUMN}=x", "sandbox": sandbox, "speed": speed}
-    command = screen.command("preview", str(path), said=said)
-    screen.say(f"Next: write x in the column {ROSTER_COLUMN!r} for those who are to be removed. Then {command}")
+    command = screen.command("preview", str(path), values=said)
+    screen.info(f"Next: write x in the column {ROSTER_COLUMN!r} for those who are to be removed. Then {command}")

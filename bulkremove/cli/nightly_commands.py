@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from bulkremove.cli import preview_text, report_error, systemd_units
-from bulkremove.cli.console import Screen, sandbox_options, shown
-from bulkremove.cli.exit_codes import of_error, of_nightly_error, of_nightly_run, worst_of_nights
+from bulkremove.cli.console import Screen, printable, sandbox_options
+from bulkremove.cli.exit_codes import of_error, of_nightly_error, of_nightly_run, worst_code
 from bulkremove.domain.errors import BulkremoveError, SettingsError
 from bulkremove.domain.job import EndReason
 
@@ -70,7 +70,7 @@ def nightly(
         codes = []
         async with app.runs.in_sandbox() if sends else nullcontext():
             for number, one in enumerate(nights):
-                if stop.asked:
+                if stop.requested:
                     screen.warn(f"Not begun: {_names(nights[number:])}.")
                     codes.append(130 if stop.code is EndReason.INTERRUPTED else 5)
                     break
@@ -88,16 +88,16 @@ def nightly(
                     else:
                         part = stop.part()
                         code = _show(screen, await _run_once(screen, own, again, part), prefix, options)
-                        codes.append(130 if part.asked and part.code is EndReason.INTERRUPTED else code)
-                        if part.code is EndReason.PAUSED and part.asked:  # `bulkremove stop` means the others too
-                            stop.ask(part.reason, part.code)
+                        codes.append(130 if part.requested and part.code is EndReason.INTERRUPTED else code)
+                        if part.code is EndReason.PAUSED and part.requested:  # `bulkremove stop` means the others too
+                            stop.request(part.reason, part.code)
                 except BulkremoveError as error:
-                    screen.locate(error, options)
+                    screen.add_global_options(error, options)
                     report_error(error, prefix)
                     codes.append(of_nightly_error(error) if dry_run or sends else of_error(error))
                 except Exception as error:  # a fault that one night meets keeps no other from running
                     codes.append(report_error(error, prefix))
-        return worst_of_nights(codes)
+        return worst_code(codes)
 
     return screen.call(run_all, **options)
 
@@ -130,17 +130,19 @@ def _show(
     mark = f"{prefix}{'SANDBOX ' if result.sandbox else ''}"
 
     def answer(text: str, **facts: str) -> None:
-        screen.answer(screen.located(text, options), bold=False, fg=None, **{"night": result.night, **facts})
+        screen.print_result(
+            screen.with_global_options(text, options), bold=False, fg=None, **{"night": result.night, **facts}
+        )
 
     if result.killed:
         answer(f"{mark}{result.killed}", kind="killed")
     for preview in result.plans:
         if prefix:
-            answer(f"{prefix}{shown(preview.plan.table.source)}")
+            answer(f"{prefix}{printable(preview.plan.table.source)}")
         for line in preview_text.lines(preview, None):
             answer(line)
     for job, rows in result.would_run:
-        answer(f"{job.id}  {job.state.value:<9}  {mark}{shown(job.source)}  would go on with {rows:,} rows")
+        answer(f"{job.id}  {job.state.value:<9}  {mark}{printable(job.source)}  would go on with {rows:,} rows")
     for job in result.ran:
         text = f"{job.id}  {job.state.value:<9}  {mark}{job.source}  {job.reason}".rstrip()
         answer(text, kind="job", job=job.id, state=job.state.value, reason=job.reason)
@@ -151,14 +153,14 @@ def _show(
         "expired": result.expired,
         "scheduled": result.scheduled,
         "unfinished": result.unfinished,
-        "left": result.left,
+        "left": result.obstacles,
         "unchanged": result.unchanged,
         "failed": result.failures,
     }
     for label, texts in groups.items():
         for text in texts:
             answer(f"{mark}{label}: {text}", kind=label)
-    for label, text in (("not sent: ", result.unsent), ("deleted: ", result.deleted), ("", result.rest)):
+    for label, text in (("not sent: ", result.unsent), ("deleted: ", result.deleted), ("", result.remaining_text)):
         if text:
             answer(f"{prefix}{label}{text}")
     if result.stopped:
@@ -169,7 +171,7 @@ def _show(
     if result.evidence:
         answer(result.evidence)
     if is_dry:
-        answer(f"To do it: {screen.command('nightly', '--night', result.night, said=options)}")
+        answer(f"To do it: {screen.command('nightly', '--night', result.night, values=options)}")
         answer(f"{preview_text.DRY_RUN}, and no file was taken")
     return of_nightly_run(result)
 
@@ -185,16 +187,16 @@ def worker(screen: Screen, sandbox: str | None, speed: float | None) -> None:
     screen.call(lambda app: _run_schedulers(screen, app), sandbox=sandbox, speed=speed)
 
 
-async def _run_once(screen: Screen, own: App, again: str | None, stop: Stop) -> NightlyResult:
+async def _run_once(screen: Screen, app: App, rerun_name: str | None, stop: Stop) -> NightlyResult:
     import asyncio
 
     from bulkremove.cli.progress_line import ProgressDisplay
 
-    live = ProgressDisplay(screen, clock=own.clock, names_jobs=True)
+    live = ProgressDisplay(screen, clock=app.clock, names_jobs=True)
     ticking = asyncio.create_task(live.tick())
     try:
         with live:
-            return await own.nightly_runs(own.supervisor(live.show)).run(stop=stop, again=again)
+            return await app.nightly_runs(app.supervisor(live.show)).run(stop=stop, rerun_name=rerun_name)
     finally:
         ticking.cancel()
 
@@ -203,8 +205,10 @@ async def _send_notice(screen: Screen, own: App, prefix: str, subject: str, body
     outbox = own.nightly_runs(own.supervisor()).outbox
     addresses = await outbox.send_now(subject, body)
     if not addresses:
-        raise SettingsError(outbox.why_nobody())
-    screen.answer(f"{prefix}A notice was sent to {addresses} address(es): {subject}.", night=own.context.night.name)
+        raise SettingsError(outbox.why_silent())
+    screen.print_result(
+        f"{prefix}A notice was sent to {addresses} address(es): {subject}.", night=own.context.night.name
+    )
     return 0
 
 
@@ -216,9 +220,9 @@ async def _run_schedulers(screen: Screen, app: App) -> None:
         nights = app.schedulers(app.supervisor(), stop)
         if not nights:
             raise SettingsError("No night has a time, so none ever starts.", hint=NO_TIME)
-        mark = "SANDBOX: on copies of the files. " if app.settings.sandbox else ""
-        screen.say(f"{mark}Waiting for the nightly runs; Ctrl-C ends.")
-        await asyncio.gather(*(one.run() for one in nights))
+        mark = "SANDBOX: on copies of the files. " if app.settings.is_sandbox else ""
+        screen.info(f"{mark}Waiting for the nightly runs; Ctrl-C ends.")
+        await asyncio.gather(*(scheduler.run() for scheduler in nights))
 
 
 def _stop_on_signals(screen: Screen) -> Stop:
@@ -230,8 +234,8 @@ def _stop_on_signals(screen: Screen) -> Stop:
     stop = Stop()
 
     def request_stop(reason: str, code: EndReason) -> None:
-        stop.ask(reason, code, auto_resumable=code is EndReason.TERMINATED)  # who pressed Ctrl-C may have seen why
-        screen.say("Stopping; the rows in flight are finished first.")
+        stop.request(reason, code, auto_resumable=code is EndReason.TERMINATED)  # who pressed Ctrl-C may have seen why
+        screen.info("Stopping; the rows in flight are finished first.")
 
     loop = asyncio.get_running_loop()
     for number, reason, code in (

@@ -50,9 +50,9 @@ class Stream(TextIOWrapper):
     def _lose(self, error: OSError) -> None:
         self._lost = True
         if self._answers and error.errno != errno.EPIPE:
-            from bulkremove.domain.errors import AnswerLost  # late: `--help` does without the domain
+            from bulkremove.domain.errors import OutputFailed  # late: `--help` does without the domain
 
-            raise AnswerLost(
+            raise OutputFailed(
                 f"The answer can't be written: {error.strerror}.", hint="`bulkremove jobs` shows what was done."
             ) from None
 

@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from bulkremove.cli.console import shown
+from bulkremove.cli.console import printable
 from bulkremove.domain.row import UNPLANNED
 from bulkremove.platform.local_time import local
 
@@ -25,11 +25,11 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
     plan, table = preview.plan, preview.plan.table
     if command is not None:
         yield DRY_RUN
-    host = f"{'SANDBOX ' if plan.sandbox else ''}{plan.host}"
+    host = f"{'SANDBOX ' if plan.is_sandbox else ''}{plan.host}"
     sheet = f", sheet {table.sheet!r}" if table.sheet else ""
     ids = ", ".join(f"{role}: {table.header[i]!r}" for role, i in zip(plan.operation.roles, table.roles, strict=True))
-    yield f"File      {shown(table.source)} ({table.kind}{sheet}), {len(table):,} rows"
-    yield f"Columns   {shown(ids)}"
+    yield f"File      {printable(table.source)} ({table.kind}{sheet}), {len(table):,} rows"
+    yield f"Columns   {printable(ids)}"
     yield f"Account   {plan.account} on {host}"
     counts = plan.not_sent()
     learners, batches = (
@@ -50,7 +50,7 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
         if counts.get(status):
             yield f"Not sent  {counts[status]:,} {status.value.replace('_', ' ')}"
             for index in heapq.nsmallest(_MAX_ITEMS, (i for i, e in plan.excluded.items() if e.status is status)):
-                yield f"          row {table.numbers[index]}: {shown(plan.excluded[index].detail)}"
+                yield f"          row {table.numbers[index]}: {printable(plan.excluded[index].detail)}"
             if counts[status] > _MAX_ITEMS:
                 yield f"          ... and {counts[status] - _MAX_ITEMS:,} more"
     for job in plan.open_in:
@@ -67,13 +67,13 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
         yield f"Hidden    {table.hidden_rows:,} hidden, filtered, struck-through or commented rows are left out"
     if table.unchosen_rows:
         yield f"Unchosen  {table.unchosen_rows:,} rows are left out"
-    for note in table.notes:
-        yield f"Note      {shown(note)}"
+    for note in table.reading_notes:
+        yield f"Note      {printable(note)}"
     calls = f"{plan.removals:,} calls at the limit take about {duration(preview.seconds)}"
     yield f"Time      {calls}, until {local(preview.ends_at):%Y-%m-%d %H:%M %Z}"
-    yield f"Plan      {plan.fingerprint}"
+    yield f"Plan      {plan.hash}"
     for doubt in plan.doubts:
-        yield f"Doubt     {shown(doubt.text)}"
+        yield f"Doubt     {printable(doubt.text)}"
     if preview.refusal:
         yield f"Refused   A run would be refused: {preview.refusal}"
     if command is not None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bulkremove.app import Progress
     from bulkremove.cli.live_line import LiveLine
 
-_LOG_INTERVAL = 60.0
+_LOG_INTERVAL_SECONDS = 60.0
 """Seconds of the run's clock between two log lines."""
 
 
@@ -56,18 +56,18 @@ class ProgressDisplay:
     async def tick(self) -> None:
         """Without a terminal, log the progress each minute, also while the run waits. Runs until cancelled."""
         while True:
-            await self._clock.sleep(_LOG_INTERVAL)
+            await self._clock.sleep(_LOG_INTERVAL_SECONDS)
             if self._last is not None and self._live is None:
                 self._log(self.line(self._last))
 
     def show(self, progress: Progress) -> None:
         """Display a change of the run's progress."""
         is_first, self._last = self._last is None, progress
-        if progress.news:
-            self._log(f"{self._name(progress)}{progress.news}")
+        if progress.message:
+            self._log(f"{self._name(progress)}{progress.message}")
         if progress.settled is not None and self._screen.verbose:
             number, status = progress.settled
-            self._screen.say(f"row {number}: {status.value}")
+            self._screen.info(f"row {number}: {status.value}")
         if self._live is not None:
             self._live.update(self.line(progress))
         elif is_first:
@@ -80,7 +80,7 @@ class ProgressDisplay:
         """
         tally = progress.tally
         counts = ", ".join(f"{tally[status]:,} {status.value.replace('_', ' ')}" for status in Status if tally[status])
-        name = f"{self._name(progress)}{'SANDBOX ' if progress.job.sandbox else ''}"
+        name = f"{self._name(progress)}{'SANDBOX ' if progress.job.is_sandbox else ''}"
         parts = [f"{name}{tally.total - tally.open:,}/{tally.total:,}", counts]
         eta = progress.eta
         if self.other_rows:
@@ -98,7 +98,7 @@ class ProgressDisplay:
         return f"{progress.job.id} " if self._names_jobs else ""
 
     def _log(self, text: str) -> None:
-        self._screen.say(f"{self._time_in(0.0)} {text}")
+        self._screen.info(f"{self._time_in(0.0)} {text}")
 
     def _time_in(self, seconds: float) -> str:
         """The local time in ``seconds`` real seconds from now."""

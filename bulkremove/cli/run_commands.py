@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bulkremove.cli import preview_text
-from bulkremove.cli.console import Screen, ask_number, json_option, sandbox_options, shown
+from bulkremove.cli.console import Screen, ask_number, json_option, printable, sandbox_options
 from bulkremove.cli.listing_commands import resolver
 from bulkremove.cli.run_display import run_job
 from bulkremove.cli.run_options import (
@@ -124,8 +124,8 @@ def resume(
 ) -> int:
     """Go on with JOB, or with the latest one that a command ran. The file is not needed any more.
 
-    A job that nobody drove for an hour, that a person paused, or that the page or a nightly run drove needs review: it
-    shows what is left and asks.
+    A job that has not run for an hour, that a person paused, or that the page or a nightly run ran last needs review:
+    it shows what is left and asks.
 
     Example: bulkremove resume
     """
@@ -143,7 +143,7 @@ def resume(
         rows_left, now = asyncio.run(app.jobs.tally(stored)).open, app.clock.wall()
         review = why_review(stored, rows_left, settings=app.settings, now=now, front_end=FrontEnd.COMMAND)
         if rows is None and review and sys.stdin.isatty():
-            screen.warn(f"Job {stored.id} ({shown(stored.source)}) needs review. {review}")
+            screen.warn(f"Job {stored.id} ({printable(stored.source)}) needs review. {review}")
             screen.warn(f"Its rows: {screen.command('report', stored.id)}")
             rows = ask_number(f"Type the number of rows left ({rows_left:,}) to remove these learners")
         return run_job(screen, app, stored.id, report, expect_missing, as_json, params, rows_reviewed=rows)
@@ -216,16 +216,16 @@ def _dry_run(screen: Screen, file: str, output: str | None, as_json: bool, param
     with screen.app(**settings, **sandbox) as app:
         preview, _ = _read(screen, app, file, reading)
         _record_shown(app, preview)
-    command = screen.command("run", file, said={**params, "plan": preview.plan.fingerprint})
+    command = screen.command("run", file, values={**params, "plan": preview.plan.hash})
     if output is not None:
         from bulkremove.report import write_plan
 
         write_plan(Path(output), preview.plan)
     if as_json:
-        screen.answer(json.dumps({**preview.as_json(), "command": command}))
+        screen.print_result(json.dumps({**preview.as_json(), "command": command}))
     else:
         for line in preview_text.lines(preview, command):
-            screen.answer(line)
+            screen.print_result(line)
 
 
 def _record_shown(app: App, preview: Preview) -> None:
@@ -254,12 +254,12 @@ def _confirm_and_run(
 
     from bulkremove.app import this_person
 
-    must_ask = consent.plan_hash is None and not consent.yes and preview.plan.removals > 0
-    if must_ask:
+    needs_prompt = consent.plan_hash is None and not consent.yes and preview.plan.removals > 0
+    if needs_prompt:
         _record_shown(app, preview)
     for line in preview_text.lines(preview, None):
-        (screen.warn if must_ask else screen.say)(line)
-    if must_ask:
+        (screen.warn if needs_prompt else screen.info)(line)
+    if needs_prompt:
         if preview.refusal:
             raise preview.refusal
         if preview.plan.doubts and consent.compared is None:
@@ -268,7 +268,7 @@ def _confirm_and_run(
             )
             consent = replace(consent, compared=ask_number(prompt))
         prompt = f"Type the number of removals ({preview.plan.removals:,}) to remove these learners"
-        consent = replace(consent, number=ask_number(prompt))
+        consent = replace(consent, removals=ask_number(prompt))
     by, claim = this_person(), AsyncExitStack()
     submission = app.confirmations.submit(
         preview,
@@ -287,7 +287,9 @@ def _confirm_and_run(
                 from bulkremove.report import as_json as report_json
 
                 tally = asyncio.run(app.jobs.tally(job))
-                screen.answer(json.dumps({**report_json(job, tally), "report": None, "retry": None, "exit_code": 4}))
+                screen.print_result(
+                    json.dumps({**report_json(job, tally), "report": None, "retry": None, "exit_code": 4})
+                )
             screen.warn(f"Job {job.id} is held, and nothing was sent. {job.reason}")
             screen.warn(f"Another person of this system: {screen.command('approve', job.id)}; or a user of the page.")
             return 4

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bulkremove.app import App, RunResult
     from bulkremove.cli.progress_line import ProgressDisplay
 
-OTHERS_SECONDS = 10.0
+OTHER_JOBS_POLL_SECONDS = 10.0
 """Real seconds between two looks at the jobs that other processes run."""
 
 
@@ -53,12 +53,12 @@ def run_job(
     try:
         ended = asyncio.run(_run(screen, app, job_id, path, expect_missing, resume_command, claimed, rows_reviewed))
     except (Exception, KeyboardInterrupt) as error:
-        screen.locate(error)
+        screen.add_global_options(error)
         code = report_error(error) if isinstance(error, Exception) else 130
         if claimed and asyncio.run(_withdrawn(app, job_id)):
             screen.warn(f"Job {job_id} was cancelled before its first row.")
         elif not isinstance(error, JobBusy | ConsentMissing) and _resumable(app, job_id):
-            screen.warn(f"Job {job_id} is kept. To go on: {resume_command}")
+            screen.warn(f"Job {job_id} is kept. To resume: {resume_command}")
         return code
     if ended.report:
         resume_command = _resume_command(screen, job_id, params)
@@ -70,14 +70,14 @@ def run_job(
         if typed.strip().casefold() == "gone":
             asyncio.run(app.canaries.confirm(ended.job, by=this_person()))
             question = ""
-            if ended.job.state.resumable:
+            if ended.job.state.is_resumable:
                 return run_job(screen, app, job_id, None, expect_missing, as_json, params, claimed=claimed)
     if question:
-        screen.warn(f"{question} If so: {screen.command('canary', job_id, said={'gone': True})}")
-    if question and ended.job.state.resumable:
+        screen.warn(f"{question} If so: {screen.command('canary', job_id, values={'gone': True})}")
+    if question and ended.job.state.is_resumable:
         screen.warn(ended.job.reason)  # it goes on only after the answer
-    elif ended.job.state.resumable:
-        screen.warn(f"{ended.job.reason}\nTo go on: {resume_command}")
+    elif ended.job.state.is_resumable:
+        screen.warn(f"{ended.job.reason}\nTo resume: {resume_command}")
     elif ended.job.reason:
         screen.warn(f"{ended.job.reason}\nTo send what was not sent: {screen.command('retry', job_id)}")
     return of_job(ended.job, ended.tally)
@@ -96,7 +96,7 @@ def _resumable(app: App, job_id: str) -> bool:
     import asyncio
 
     try:
-        return asyncio.run(app.jobs.find(job_id)).state.resumable
+        return asyncio.run(app.jobs.find(job_id)).state.is_resumable
     except BulkremoveError:
         return True  # the journal can't be read; to resume a job that is over does no harm
 
@@ -121,13 +121,13 @@ async def _run(
     loop = asyncio.get_running_loop()
 
     def request_stop(reason: str, code: EndReason) -> None:
-        if stop.asked:
+        if stop.requested:
             # The journal stays sound when a process is killed, so nothing is lost by not waiting.
             live.__exit__()
-            screen.warn(f"Ended at once. To go on: {resume_command}")
+            screen.warn(f"Ended at once. To resume: {resume_command}")
             os._exit(130 if code is EndReason.INTERRUPTED else 5)
-        stop.ask(reason, code)
-        screen.say("Stopping; the rows in flight are finished first. Press Ctrl-C again to end at once.")
+        stop.request(reason, code)
+        screen.info("Stopping; the rows in flight are finished first. Press Ctrl-C again to end at once.")
 
     for name, reason, code in (
         ("SIGINT", "Stopped by Ctrl-C.", EndReason.INTERRUPTED),
@@ -162,22 +162,22 @@ async def _watch_others(app: App, job_id: str, live: ProgressDisplay) -> None:
     while True:
         with suppress(BulkremoveError):  # the run itself ends for it
             live.other_rows = await app.jobs.rows_beside(await app.jobs.find(job_id))
-        await app.clock.sleep(OTHERS_SECONDS * app.clock.speed)
+        await app.clock.sleep(OTHER_JOBS_POLL_SECONDS * app.clock.speed)
 
 
 def _show_end(screen: Screen, ended: RunResult, as_json: bool) -> None:
     if ended.warning:
-        (screen.warn if as_json else screen.answer)(ended.warning, bold=True, fg="red")
+        (screen.warn if as_json else screen.print_result)(ended.warning, bold=True, fg="red")
     if as_json:
         from bulkremove.report import as_json as report_json
 
         paths = {name: str(path) if path else None for name, path in (("report", ended.report), ("retry", ended.retry))}
         document = report_json(ended.job, ended.tally)
-        screen.answer(json.dumps({**document, **paths, "exit_code": of_job(ended.job, ended.tally)}))
+        screen.print_result(json.dumps({**document, **paths, "exit_code": of_job(ended.job, ended.tally)}))
     else:
-        screen.answer(ended.summary)
+        screen.print_result(ended.summary)
     if ended.retry:
-        screen.say(f"Rows worth another try: {ended.retry}")
+        screen.info(f"Rows worth another try: {ended.retry}")
 
 
 def _resume_command(screen: Screen, job_id: str, params: dict[str, Any]) -> str:
@@ -192,4 +192,4 @@ def _resume_command(screen: Screen, job_id: str, params: dict[str, Any]) -> str:
         "expect_missing",
         "report",
     )
-    return screen.command("resume", job_id, said={name: params.get(name) for name in names})
+    return screen.command("resume", job_id, values={name: params.get(name) for name in names})

@@ -27,7 +27,10 @@ def add_to(group: click.Group) -> None:
     "--rule", default="rolling", show_default=True, help="rolling, fixed, first-call, two-bucket or token-bucket."
 )
 @click.option(
-    "--lock-told-as", default="422", show_default=True, help="422, 429, 429-retry-after, 400-title, 200-7209, 400-html."
+    "--lock-response",
+    default="422",
+    show_default=True,
+    help="422, 429, 429-retry-after, 400-title, 200-7209, 400-html.",
 )
 @click.option("--extend", is_flag=True, help="A call during a lock lengthens it.")
 @click.option("--foreign", type=float, default=0.0, metavar="N", help="Calls of other programs a minute.")
@@ -63,7 +66,7 @@ async def _serve(screen: Screen, params: dict[str, Any]) -> None:
         window=settings.limit[1],
         lock=settings.lock,
         rule=params["rule"],
-        lock_told_as=params["lock_told_as"],
+        lock_response=params["lock_response"],
         extend=params["extend"],
         foreign_per_minute=params["foreign"],
         log=Path(params["log"]) if params["log"] else None,
@@ -79,9 +82,9 @@ async def _serve(screen: Screen, params: dict[str, Any]) -> None:
         **credentials(SandboxOptions(world)),
     }
     for name, value in variables.items():
-        screen.answer(f"export {name}={shlex.quote(value)}")
-    screen.say("SANDBOX: it runs until Ctrl-C. Paste the lines above into another terminal to use it.")
+        screen.print_result(f"export {name}={shlex.quote(value)}")
+    screen.info("SANDBOX: it runs until Ctrl-C. Paste the lines above into another terminal to use it.")
     await stop.wait()
     await server.stop()
-    asked_removals = sum(entry.removal is not None for entry in server.requests)
-    screen.say(f"SANDBOX: {asked_removals:,} removals were asked for, {len(server.removed):,} were made.")
+    requested_removals = sum(entry.removal is not None for entry in server.requests)
+    screen.info(f"SANDBOX: {requested_removals:,} removals were asked for, {len(server.removed):,} were made.")

@@ -54,9 +54,9 @@ def show(screen: Screen) -> None:
         if not nights:
             raise SettingsError("No night has a time.", hint=NO_TIME)
         starts = [(start, night) for night in nights for _, start in schedule_of(night).next_starts(now, 10)]
-        for start, night in sorted(starts, key=lambda one: one[0])[:10]:
+        for start, night in sorted(starts, key=lambda start_and_night: start_and_night[0])[:10]:
             at = datetime.fromtimestamp(start, UTC).astimezone(ZoneInfo(night.zone))
-            screen.answer(f"{at:%a %Y-%m-%d %H:%M %Z}  {night.name}", night=night.name)
+            screen.print_result(f"{at:%a %Y-%m-%d %H:%M %Z}  {night.name}", night=night.name)
 
 
 @schedule.command()
@@ -86,9 +86,11 @@ def _cron_line(screen: Screen, app: App, night: Night) -> None:
     command = shlex.join(_command(screen, app, "-q", "nightly", "--night", night.name))
     log = app.settings.home / "nightly.log"
     times = Counter((start.hour, start.minute) for start in starts)
-    ((usual, _),) = times.most_common(1)
+    ((common_time, _),) = times.most_common(1)
     next_start = (starts[0].hour, starts[0].minute)
-    hour, minute = next_start if times[next_start] > 2 else usual  # not that of a night on which the clocks change
+    hour, minute = (
+        next_start if times[next_start] > 2 else common_time
+    )  # not that of a night on which the clocks change
     others = len(starts) - times[hour, minute]
     if others > 2:  # a day on which this very time is skipped is cron's to handle
         screen.warn(
@@ -97,7 +99,7 @@ def _cron_line(screen: Screen, app: App, night: Night) -> None:
             f"or a cron that knows CRON_TZ={night.zone}."
         )
     line = f"{command} >> {shlex.quote(str(log))} 2>&1".replace("%", r"\%")  # cron ends a command at a bare one
-    screen.answer(f"{minute} {hour} * * * {line}", night=night.name)
+    screen.print_result(f"{minute} {hour} * * * {line}", night=night.name)
 
 
 @schedule.command()
@@ -130,9 +132,11 @@ def systemd(
     from bulkremove.platform.sending_homes import state_folder
 
     units: dict[str, str] = {}
-    for one in credentials:
-        if re.fullmatch(r"BULKREMOVE_[A-Z0-9_]+:/.+", one) is None:
-            raise SettingsError(f"{one!r} is no credential.", hint="Write BULKREMOVE_REFRESH_TOKEN:/etc/FILE.")
+    for start_and_night in credentials:
+        if re.fullmatch(r"BULKREMOVE_[A-Z0-9_]+:/.+", start_and_night) is None:
+            raise SettingsError(
+                f"{start_and_night!r} is no credential.", hint="Write BULKREMOVE_REFRESH_TOKEN:/etc/FILE."
+            )
     with screen.app() as app:
         settings = app.settings
         if command == "worker" and not any(night.at for night in settings.nights):
@@ -166,19 +170,19 @@ def systemd(
             units |= units_of(_command(screen, app, command), writable=writable, notice=notice)
     for name, text in units.items():
         if folder is None:
-            screen.answer(f"# {name}")
+            screen.print_result(f"# {name}")
             for line in text.splitlines():
-                screen.answer(line)
+                screen.print_result(line)
             continue
         path = Path(folder).absolute() / name
         try:
             path.write_text(text, encoding="utf-8")
         except OSError as error:
             raise LocalFileFailed(f"The file {path} can't be written: {error.strerror}.") from None
-        screen.answer(str(path))
+        screen.print_result(str(path))
     if folder is not None:
         last = [name for name in units if name.endswith(".timer")] or list(units)[:1]
-        screen.say(f"To start it: systemctl daemon-reload && systemctl enable --now {' '.join(last)}")
+        screen.info(f"To start it: systemctl daemon-reload && systemctl enable --now {' '.join(last)}")
 
 
 def _command(screen: Screen, app: App, *words: str) -> list[str]:

@@ -31,5 +31,5 @@ def serve(screen: Screen, host: str, port: int, demo: bool, sandbox: str | None,
             raise click.UsageError("--demo and --sandbox exclude each other.")
         screen, world = demo_home(screen)
         sandbox, speed = str(world), speed or SPEED
-        screen.say(f"Files to upload lie in {world.parent}.")
-    screen.call(lambda app: web.serve(app, host=host, port=port, say=screen.answer), sandbox=sandbox, speed=speed)
+        screen.info(f"Files to upload lie in {world.parent}.")
+    screen.call(lambda app: web.serve(app, host=host, port=port, say=screen.print_result), sandbox=sandbox, speed=speed)

@@ -46,8 +46,8 @@ def install_shell_help(context: click.Context) -> None:
             path.write_text(text, encoding="utf-8")
         except OSError as error:
             raise LocalFileFailed(f"The file {path} can't be written: {error.strerror}.") from None
-        screen.answer(f"Written: {path}", file=str(path))
-    screen.say(f"Open a new terminal. For zsh, {folders['zsh'].parent} must be in fpath. Then: man {NAME}")
+        screen.print_result(f"Written: {path}", file=str(path))
+    screen.info(f"Open a new terminal. For zsh, {folders['zsh'].parent} must be in fpath. Then: man {NAME}")
 
 
 def completion(group: click.Group, shell: str) -> str:

@@ -27,20 +27,20 @@ def pause(screen: Screen, job: str, as_json: bool) -> None:
     Example: bulkremove pause 20261123-k3f9
     """
     from bulkremove.app import App, this_person
-    from bulkremove.app.review import rows_to_give
+    from bulkremove.app.review import required_row_count
     from bulkremove.domain.job import Job
 
     async def end(app: App) -> tuple[Job, int | None]:
-        stopped = await app.stopping.pause(job, by=this_person(), notify=screen.say)
-        return stopped, rows_to_give(stopped, (await app.jobs.tally(stopped)).open, app.clock.wall())
+        stopped = await app.stopping.pause(job, by=this_person(), notify=screen.info)
+        return stopped, required_row_count(stopped, (await app.jobs.tally(stopped)).open, app.clock.wall())
 
     stopped, rows = screen.call(end)
     if as_json:
-        screen.answer(json.dumps({"job": stopped.id, "state": stopped.state.value, "reason": stopped.reason}))
+        screen.print_result(json.dumps({"job": stopped.id, "state": stopped.state.value, "reason": stopped.reason}))
         return
-    screen.answer(f"Job {stopped.id}: {stopped.state.value}. {stopped.reason}".rstrip())
-    if stopped.state.resumable:
-        screen.say(f"To go on: {screen.command('resume', stopped.id, said={'rows': rows})}")
+    screen.print_result(f"Job {stopped.id}: {stopped.state.value}. {stopped.reason}".rstrip())
+    if stopped.state.is_resumable:
+        screen.info(f"To resume: {screen.command('resume', stopped.id, values={'rows': rows})}")
 
 
 @click.command()
@@ -56,11 +56,11 @@ def cancel(screen: Screen, job: str, as_json: bool) -> None:
     from bulkremove.report import as_json as report_json
 
     async def end(app: App) -> str:
-        ended = await app.stopping.cancel(job, by=this_person(), notify=screen.say)
+        ended = await app.stopping.cancel(job, by=this_person(), notify=screen.info)
         tally = await app.jobs.tally(ended)
         return json.dumps(report_json(ended, tally)) if as_json else await app.reports.summary(ended)
 
-    screen.answer(screen.call(end))
+    screen.print_result(screen.call(end))
 
 
 @click.command()
@@ -75,14 +75,14 @@ def stop(screen: Screen, as_json: bool) -> None:
     """
     from bulkremove.app import this_person
 
-    nights, jobs = screen.call(lambda app: app.stopping.stop_all(by=this_person(), notify=screen.say))
+    nights, jobs = screen.call(lambda app: app.stopping.stop_all(by=this_person(), notify=screen.info))
     if as_json:
         states = [{"job": job.id, "state": job.state.value, "reason": job.reason} for job in jobs]
-        screen.answer(json.dumps({"nightly_runs": len(nights), "nights": nights, "jobs": states}))
+        screen.print_result(json.dumps({"nightly_runs": len(nights), "nights": nights, "jobs": states}))
         return
     for night in nights:
-        screen.answer(f"The run of night {night} has ended.")
+        screen.print_result(f"The run of night {night} has ended.")
     for job in jobs:
-        screen.answer(f"Job {job.id}: {job.state.value}. {job.reason}".rstrip())
+        screen.print_result(f"Job {job.id}: {job.state.value}. {job.reason}".rstrip())
     if not nights and not jobs:
-        screen.answer("Nothing is running.")
+        screen.print_result("Nothing is running.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 import click
 
-from bulkremove.cli.console import Screen, json_option, shown
+from bulkremove.cli.console import Screen, json_option, printable
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.permissions import ALL_ACCOUNTS, EVERY_ACCOUNT, Access
 from bulkremove.platform.local_time import local
@@ -63,15 +63,15 @@ def users(context: click.Context, as_json: bool) -> None:
     stored_users = screen.call(lambda app: app.users.all())
     if as_json:
         documents = [{"name": user.name, **_roles(user.access), "added_at": user.added_at} for user in stored_users]
-        screen.answer(json.dumps(documents))
+        screen.print_result(json.dumps(documents))
         return
     if not stored_users:
-        screen.answer(
+        screen.print_result(
             "There are no users: the page is for the person at this machine. "
             "`bulkremove users add NAME --role ROLE` adds one."
         )
     for user in stored_users:
-        screen.answer(f"{user.name:<20}  {user.access}")
+        screen.print_result(f"{user.name:<20}  {user.access}")
 
 
 @users.command("add")
@@ -85,7 +85,7 @@ def add_user(screen: Screen, name: str, access: Access, one_time: bool) -> None:
 
     new_password = _read_password()
     screen.call(lambda app: app.users.add_user(name, access, new_password, by=this_person(), one_time=one_time))
-    screen.answer(
+    screen.print_result(
         f"User {name} may sign in as {access}.",
         user=name,
         role=_roles(access)["role"],
@@ -105,7 +105,7 @@ def change_user(screen: Screen, name: str, access: Access) -> None:
     from bulkremove.app import this_person
 
     screen.call(lambda app: app.users.change_access(name, access, by=this_person()))
-    screen.answer(
+    screen.print_result(
         f"User {name} is {access} now.", user=name, role=_roles(access)["role"], accounts=_roles(access)["accounts"]
     )
 
@@ -120,7 +120,7 @@ def password(screen: Screen, name: str, one_time: bool) -> None:
 
     new_password = _read_password()
     screen.call(lambda app: app.users.set_password(name, new_password, by=this_person(), one_time=one_time))
-    screen.answer(f"User {name} has a new password.", user=name)
+    screen.print_result(f"User {name} has a new password.", user=name)
 
 
 @users.command("remove")
@@ -134,7 +134,9 @@ def remove_user(screen: Screen, name: str) -> None:
     revoked = (
         f" Their tokens are revoked: {', '.join(f'{token.id} ({token.name})' for token in owned)}." if owned else ""
     )
-    screen.answer(f"User {name} may not sign in any more.{revoked}", user=name, tokens=[token.id for token in owned])
+    screen.print_result(
+        f"User {name} may not sign in any more.{revoked}", user=name, tokens=[token.id for token in owned]
+    )
 
 
 @click.group(invoke_without_command=True)
@@ -166,15 +168,15 @@ def tokens(context: click.Context, as_json: bool) -> None:
             }
             for token, limited in stored_tokens
         ]
-        screen.answer(json.dumps(documents))
+        screen.print_result(json.dumps(documents))
         return
     if not stored_tokens:
-        screen.answer("There are no tokens yet. `bulkremove tokens add NAME --role preparer` makes one.")
+        screen.print_result("There are no tokens yet. `bulkremove tokens add NAME --role preparer` makes one.")
     for token, limited in stored_tokens:
         state = "good" if token.revoked_at is None else f"revoked {_local_time(token.revoked_at)}"
         owner = f", of {token.owner}" if token.owner else ""
         limit = "" if limited == token.access else f", limited by its owner to {limited}"
-        screen.answer(f"{token.id}  {token.name:<20}  {token.access!s:<9}  {state}{owner}{limit}")
+        screen.print_result(f"{token.id}  {token.name:<20}  {token.access!s:<9}  {state}{owner}{limit}")
 
 
 @tokens.command("add")
@@ -191,8 +193,8 @@ def add_token(screen: Screen, name: str, access: Access, owner: str) -> None:
     from bulkremove.app import this_person
 
     token, secret = screen.call(lambda app: app.tokens.add(name, access, by=this_person(), owner=owner))
-    screen.say(f"Token {token.id} for {name} as {access}, of {token.owner}. It is not shown again:")
-    screen.answer(
+    screen.info(f"Token {token.id} for {name} as {access}, of {token.owner}. It is not shown again:")
+    screen.print_result(
         secret,
         id=token.id,
         name=name,
@@ -210,7 +212,7 @@ def revoke(screen: Screen, token: str) -> None:
     from bulkremove.app import this_person
 
     screen.call(lambda app: app.tokens.revoke(token, by=this_person()))
-    screen.answer(f"Token {token} is revoked.", id=token)
+    screen.print_result(f"Token {token} is revoked.", id=token)
 
 
 @click.group(invoke_without_command=True)
@@ -230,41 +232,45 @@ def audit(context: click.Context, newest: int, as_json: bool) -> None:
     entries = screen.call(lambda app: app.audit.newest(newest, EVERY_ACCOUNT))
     if as_json:
         names = ("id", "at", "actor", "act", "facts", "hash")
-        screen.answer(json.dumps([{name: getattr(entry, name) for name in names} for entry in entries]))
+        screen.print_result(json.dumps([{name: getattr(entry, name) for name in names} for entry in entries]))
         return
     for entry in entries:
-        details, act = shown(facts_in_words(entry.facts)), entry.act.replace("_", " ")
-        screen.answer(f"{entry.id:>6}  {_local_time(entry.at)}  {shown(entry.actor)}: {act}  {details}".rstrip())
+        details, act = printable(facts_in_words(entry.facts)), entry.act.replace("_", " ")
+        screen.print_result(
+            f"{entry.id:>6}  {_local_time(entry.at)}  {printable(entry.actor)}: {act}  {details}".rstrip()
+        )
 
 
 @audit.command()
-@click.option("--hash", "known", metavar="HASH", default="", help="A hash from a notice: is its entry still there?")
+@click.option(
+    "--hash", "expected_hash", metavar="HASH", default="", help="A hash from a notice: is its entry still there?"
+)
 @click.pass_obj
-def verify(screen: Screen, known: str) -> int:
+def verify(screen: Screen, expected_hash: str) -> int:
     """Check the whole hash chain of the audit log; names the first entry that does not fit.
 
     Notices and nightly runs name the last hash: with one of them you can tell a chain that was cut short or made again.
     """
-    check = screen.call(lambda app: app.audit.verify(known=known.strip().rstrip(".").lower()))
+    check = screen.call(lambda app: app.audit.verify(expected_hash=expected_hash.strip().rstrip(".").lower()))
     if check.broken:
         number, reason = check.broken
-        screen.answer(
+        screen.print_result(
             f"The audit log is broken at entry {number}: {reason}. The {check.entries:,} before it are sound."
         )
         return 1
-    if not check.has_known:
-        screen.answer(
-            f"No entry of the audit log has the hash {shown(known)}: the log was cut short or made anew since, or the "
-            "hash is of another home folder."
+    if not check.has_expected_hash:
+        screen.print_result(
+            f"No entry of the audit log has the hash {printable(expected_hash)}: the log was cut short or made anew "
+            "since, or the hash is of another home folder."
         )
         return 1
     if screen.call(lambda app: app.backups.restored()) is not None:
-        screen.answer(
+        screen.print_result(
             "The journal was replaced by an older copy, or by another journal; what was done since is lost. "
             f"What is left of the audit log is whole: {check.entries:,} entries, last hash {check.head}."
         )
         return 1
-    screen.answer(
+    screen.print_result(
         f"The audit log is sound: {check.entries:,} entries, last hash {check.head}.",
         entries=check.entries,
         head=check.head,

@@ -30,26 +30,30 @@ def wordings(context: click.Context, as_json: bool) -> None:
     if as_json:
         items = [
             {
-                "number": one.number,
-                "host": one.host,
-                "client": one.client,
-                "http_status": one.wording.http_status,
-                "code": one.wording.api_code,
-                "message": one.wording.message,
-                "accepted_by": one.by,
-                "accepted_at": one.accepted_at,
-                "job": one.job,
+                "number": accepted_wording.number,
+                "host": accepted_wording.host,
+                "client": accepted_wording.client,
+                "http_status": accepted_wording.wording.http_status,
+                "code": accepted_wording.wording.api_code,
+                "message": accepted_wording.wording.message,
+                "accepted_by": accepted_wording.by,
+                "accepted_at": accepted_wording.accepted_at,
+                "job": accepted_wording.job,
             }
-            for one in accepted
+            for accepted_wording in accepted
         ]
-        screen.answer(json.dumps(items))
+        screen.print_result(json.dumps(items))
         return
     if not accepted:
-        screen.answer("None is accepted: only Zoho's documented success proves a removal.")
-    for one in accepted:
-        where = f"on {one.host}, client {one.client[:8]}"
-        who = f"{one.by} on {local(one.accepted_at):%Y-%m-%d}, after job {one.job}"
-        screen.answer(f"{one.number:>3}  {one.wording}  {where}, accepted by {who}")
+        screen.print_result("None is accepted: only Zoho's documented success proves a removal.")
+    for accepted_wording in accepted:
+        where = f"on {accepted_wording.host}, client {accepted_wording.client[:8]}"
+        accepted_by = (
+            f"{accepted_wording.by} on {local(accepted_wording.accepted_at):%Y-%m-%d}, after job {accepted_wording.job}"
+        )
+        screen.print_result(
+            f"{accepted_wording.number:>3}  {accepted_wording.wording}  {where}, accepted by {accepted_by}"
+        )
 
 
 @wordings.command()
@@ -66,19 +70,19 @@ def accept(screen: Screen, job: str, row: int) -> None:
     from bulkremove.app import this_person
 
     accepted = screen.call(lambda app: app.wordings.accept(job, row, by=this_person()))
-    screen.answer(f"Accepted: {accepted.wording}. It counts for plans that are made from now on.")
-    screen.answer(f"To withdraw it: {screen.command('wordings', 'withdraw', str(accepted.number))}")
+    screen.print_result(f"Accepted: {accepted.wording}. It counts for plans that are made from now on.")
+    screen.print_result(f"To withdraw it: {screen.command('wordings', 'withdraw', str(accepted.number))}")
 
 
 @wordings.command()
 @click.argument("number", type=click.IntRange(min=1))
 @click.pass_obj
 def withdraw(screen: Screen, number: int) -> None:
-    """Withdraw the accepted answer NUMBER; no row is told as removed by it any more, in running jobs neither.
+    """Withdraw the accepted answer NUMBER; no row is reported as removed by it any more, not even in running jobs.
 
     Example: bulkremove wordings withdraw 1
     """
     from bulkremove.app import this_person
 
     screen.call(lambda app: app.wordings.withdraw(number, job=None, by=this_person()))
-    screen.answer(f"Withdrawn: {number}.")
+    screen.print_result(f"Withdrawn: {number}.")

@@ -116,9 +116,9 @@ def _from_file(path: Path, *, must_exist: bool) -> tuple[dict[str, tuple[object,
     for name, value in tree.items():
         source = f"{path.name}{line_of(text, name)}"
         if name not in PARSERS and name not in _OLD_NAMES and name not in OLD_NIGHT_KEYS:
-            known = [*PARSERS, "[[nights]]"]
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"It can have: {', '.join(known)}."
+            allowed_names = [*PARSERS, "[[nights]]"]
+            near = difflib.get_close_matches(name, allowed_names, 1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"It can have: {', '.join(allowed_names)}."
             raise SettingsError(f"{source}: there is no setting {name!r}.", hint=hint)
         entries[name] = (value, source)
     return entries, blocks

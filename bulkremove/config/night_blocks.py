@@ -24,23 +24,23 @@ class Block:
     """One block as it stands in the file: its unparsed values, and the place of the block and of each value."""
 
     values: dict[str, object]
-    place: str
-    places: dict[str, str] = field(default_factory=dict)
+    location: str
+    locations: dict[str, str] = field(default_factory=dict)
 
 
 Blocks = Sequence[Block]
 
 
-def blocks_in(text: str, found: object, file: str) -> Blocks:
-    """The blocks of a settings file. ``found``: its value of ``nights``. Raises SettingsError."""
-    if not isinstance(found, list) or not all(isinstance(block, dict) for block in found):
+def blocks_in(text: str, value: object, file: str) -> Blocks:
+    """The blocks of a settings file. ``value``: its value of ``nights``. Raises SettingsError."""
+    if not isinstance(value, list) or not all(isinstance(block, dict) for block in value):
         raise SettingsError(f"{file}{line_of(text, 'nights')}: nights must be blocks, each below a line [[nights]].")
     lines = text.splitlines()
     starts = [number for number, line in enumerate(lines) if re.match(r"\s*\[\[\s*[\"']?nights[\"']?\s*\]\]", line)]
-    if len(starts) != len(found):  # an array in one line
-        return [Block(values, f"{file}, night {number}") for number, values in enumerate(found, start=1)]
+    if len(starts) != len(value):  # an array in one line
+        return [Block(values, f"{file}, night {number}") for number, values in enumerate(value, start=1)]
     blocks = []
-    for values, (start, end) in zip(found, pairwise([*starts, len(lines)]), strict=True):
+    for values, (start, end) in zip(value, pairwise([*starts, len(lines)]), strict=True):
         own = "\n".join(lines[start:end])
         places = {name: f"{file}{line_of(own, name, first=start + 1)}" for name in values}
         blocks.append(Block(values, f"{file} line {start + 1}", places))
@@ -63,7 +63,7 @@ def load_nights(blocks: Blocks) -> tuple[Night, ...]:
 def _night(block: Block) -> Night:
     values: dict[str, Any] = {}
     for name, value in block.values.items():
-        place = block.places.get(name, block.place)
+        place = block.locations.get(name, block.location)
         if name not in NIGHT_PARSERS:
             near = difflib.get_close_matches(name, NIGHT_PARSERS, 1)
             hint = f"Did you mean {near[0]!r}?" if near else f"A night can have: {', '.join(NIGHT_PARSERS)}."
@@ -74,13 +74,13 @@ def _night(block: Block) -> Night:
             raise SettingsError(f"{place}: {error}") from None
     if "source" not in values:
         hint = "Write source = ... into it: a folder, an https address or 'command PROGRAM ...'."
-        raise SettingsError(f"{block.place}: this night has no source.", hint=hint)
+        raise SettingsError(f"{block.location}: this night has no source.", hint=hint)
     night = Night(**values)
     if night.at is not None and night.window is not None:
         begin, end = night.window
         if not (begin <= night.at < end if begin < end else night.at >= begin or night.at < end):
             raise SettingsError(
-                f"{block.places.get('at', block.place)}: at = {night.at:%H:%M} lies outside window = "
+                f"{block.locations.get('at', block.location)}: at = {night.at:%H:%M} lies outside window = "
                 f"{begin:%H:%M}-{end:%H:%M}, so this night could never send a row.",
                 hint="Start it within the window.",
             )
@@ -101,21 +101,21 @@ def check_nights(settings: Settings) -> None:
                 f"Night {night.name} would take the files of the home folder itself: journal, settings and all.",
                 hint="Give it a folder of its own, which holds nothing but files of removals.",
             )
-    for one, other in combinations(nights, 2):
-        if one.ping_url and one.ping_url.rstrip("/") == other.ping_url.rstrip("/"):
+    for first, other in combinations(nights, 2):
+        if first.ping_url and first.ping_url.rstrip("/") == other.ping_url.rstrip("/"):
             raise SettingsError(
-                f"Nights {one.name} and {other.name} have the same ping_url, so the one that runs would hide that the "
-                "other one does not.",
+                f"Nights {first.name} and {other.name} have the same ping_url, so the one that runs would hide that "
+                "the other one does not.",
                 hint="Give each a dead man's switch of its own.",
             )
-        if one.name.casefold() == other.name.casefold():
+        if first.name.casefold() == other.name.casefold():
             raise SettingsError(
                 f"Two nights are named {other.name!r}.", hint="Give each [[nights]] block a name of its own."
             )
-        if _share_files(one, other, settings.home):
+        if _share_files(first, other, settings.home):
             raise SettingsError(
-                f"Nights {one.name} and {other.name} read the same source, or one from within the other's folder: each "
-                "file would be taken by whichever runs first, for its account.",
+                f"Nights {first.name} and {other.name} read the same source, or one from within the other's folder: "
+                "each file would be taken by whichever runs first, for its account.",
                 hint="Give each a source of its own.",
             )
     accounts = {night.account or settings.account for night in nights}
@@ -142,7 +142,7 @@ def _share_files(one: Night, other: Night, home: Path) -> bool:
             return True
     if any(first.is_relative_to(second) for first, second in (folders, folders[::-1])):
         return True
-    return _is_export(one.source) and _words(one.source) == _words(other.source)
+    return _is_export(one.source) and _source_identity(one.source) == _source_identity(other.source)
 
 
 def _folder(night: Night, home: Path) -> Path:
@@ -154,7 +154,7 @@ def _is_export(source: str) -> bool:
     return source.startswith(("command ", "https://", "http://"))
 
 
-def _words(source: str) -> Sequence[str]:
+def _source_identity(source: str) -> Sequence[str]:
     """What makes two sources equal: a command's words, or an address without the case of its host."""
     if not source.startswith("command "):
         scheme, _, rest = source.partition("://")

@@ -32,7 +32,7 @@ def replaced(old: Mapping[str, tuple[object, str]], account: tuple[object, str] 
     lines += [f"account = {_toml(account[0])}"] if account is not None else []
     for name, (value, place) in old.items():
         key = OLD_NIGHT_KEYS[name]
-        if _may_hold_a_secret(value):
+        if _may_contain_secret(value):
             lines.append(f"# {key} = the value of {name}, {place}: it may hold a secret, and is not shown")
         else:
             lines.append(f"{key} = {_toml(value)}")
@@ -43,7 +43,7 @@ def replaced(old: Mapping[str, tuple[object, str]], account: tuple[object, str] 
     )
 
 
-def _may_hold_a_secret(value: object) -> bool:
+def _may_contain_secret(value: object) -> bool:
     text = str(value)
     if text.startswith("command "):
         return True
@@ -62,5 +62,5 @@ def _toml(value: object) -> str:
         case list():
             return f"[{', '.join(map(_toml, value))}]"
         case dict():
-            return f"{{ {', '.join(f'{json.dumps(str(key))} = {_toml(one)}' for key, one in value.items())} }}"
+            return f"{{ {', '.join(f'{json.dumps(str(key))} = {_toml(item)}' for key, item in value.items())} }}"
     return json.dumps(str(value), ensure_ascii=False)

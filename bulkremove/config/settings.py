@@ -102,14 +102,14 @@ class Settings:
         return urlsplit(self.people_url).netloc
 
     @property
-    def sandbox(self) -> bool:
+    def is_sandbox(self) -> bool:
         """Whether runs go to a sandbox."""
         return is_sandbox(self.host)
 
     @property
     def sandbox_host(self) -> str:
         """The host of the sandbox that runs go to; empty for Zoho's own."""
-        return self.host if self.sandbox else ""
+        return self.host if self.is_sandbox else ""
 
     @property
     def quota(self) -> Quota:
@@ -140,13 +140,15 @@ class Settings:
         """The settings for another account: data centre and organisation in the settings file are not those of it."""
         if name == self.account:
             return self
-        not_its_own = {own for own in ("dc", "organization") if not self.is_explicit(own)}
+        other_accounts_settings = {own for own in ("dc", "organization") if not self.is_explicit(own)}
         return replace(
             self,
             account=name,
-            dc="us" if "dc" in not_its_own else self.dc,
-            organization="" if "organization" in not_its_own else self.organization,
-            sources={setting: source for setting, source in self.sources.items() if setting not in not_its_own},
+            dc="us" if "dc" in other_accounts_settings else self.dc,
+            organization="" if "organization" in other_accounts_settings else self.organization,
+            sources={
+                setting: source for setting, source in self.sources.items() if setting not in other_accounts_settings
+            },
         )
 
     def for_night(self, night: Night) -> Settings:
@@ -180,7 +182,7 @@ def check_host_rules(settings: Settings) -> None:
             "The addresses of Zoho People and of its accounts don't belong together: one is a sandbox.",
             hint="Set BULKREMOVE_API_URL and BULKREMOVE_ACCOUNTS_URL both; `bulkremove sandbox` prints them.",
         )
-    if settings.sandbox:
+    if settings.is_sandbox:
         return
     if settings.speed != 1:
         raise SettingsError(f"{settings.sources['speed']}: only the sandbox can run faster than real time.")

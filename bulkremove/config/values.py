@@ -28,21 +28,21 @@ _NIGHT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,39}", re.ASCII)
 
 def _account(value: object) -> str:
     if not isinstance(value, str) or _NAME.fullmatch(value) is None:
-        raise ValueError(f"{value!r} is no account name: letters, digits, '.', '_' and '-' only, at most 64.")
+        raise ValueError(f"{value!r} is not a valid account name: letters, digits, '.', '_' and '-' only, at most 64.")
     return value
 
 
 def _organization(value: object) -> str:
     text = " ".join(str(value).split())
     if not text.isprintable() or not 1 <= len(text) <= 100:
-        raise ValueError(f"{value!r} is no name of an organisation: 1 to 100 characters.")
+        raise ValueError(f"{value!r} is not a valid name of an organisation: 1 to 100 characters.")
     return text
 
 
 def _dc(value: object) -> str:
     code = str(value).lower()
     if code not in DATA_CENTERS:
-        raise ValueError(f"{value!r} is no data centre of Zoho. There are: {', '.join(DATA_CENTERS)}.")
+        raise ValueError(f"{value!r} is not a data centre of Zoho. There are: {', '.join(DATA_CENTERS)}.")
     return code
 
 
@@ -72,14 +72,14 @@ def seconds(value: object) -> float:
     """Parse a duration such as ``300``, ``300s``, ``5m`` or ``1h``. Raises ValueError."""
     match = re.fullmatch(r"\s*([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(s|m|min|h|)\s*", str(value))
     if match is None:
-        raise ValueError(f"{value!r} is no time; write for example 300s or 5m.")
+        raise ValueError(f"{value!r} is not a valid time; write for example 300s or 5m.")
     return float(match[1]) * _UNITS[match[2]]
 
 
 def _limit(value: object) -> tuple[int, float]:
     calls, slash, window = str(value).partition("/")
     if not slash or not window.strip():
-        raise ValueError(f"{value!r} is no limit; write calls and time, like 30/60s.")
+        raise ValueError(f"{value!r} is not a valid limit; write calls and time, like 30/60s.")
     duration = seconds(window)
     if not 0.01 <= duration <= 86_400:
         raise ValueError(f"{value!r}: the time must be from 0.01 s to a day.")
@@ -127,7 +127,7 @@ def _boolean(value: object) -> bool:
 def _time(value: object) -> time:
     match = re.fullmatch(r"([01][0-9]|2[0-3]):([0-5][0-9])(?::00)?", str(value), re.ASCII)  # TOML's own has seconds
     if match is None:
-        raise ValueError(f"{value!r} is no time of the day; write it like 02:30.")
+        raise ValueError(f"{value!r} is not a valid time of the day; write it like 02:30.")
     return time(int(match[1]), int(match[2]))
 
 
@@ -135,7 +135,7 @@ def _window(value: object) -> tuple[time, time]:
     begin, dash, end = str(value).partition("-")
     window = (_time(begin.strip()), _time(end.strip())) if dash else None
     if window is None or window[0] == window[1]:
-        raise ValueError(f"{value!r} is no time window; write it like 22:00-06:00.")
+        raise ValueError(f"{value!r} is not a valid time window; write it like 22:00-06:00.")
     return window
 
 
@@ -143,7 +143,7 @@ def _zone(value: object) -> str:
     try:
         return ZoneInfo(str(value)).key
     except (KeyError, ValueError, OSError):
-        raise ValueError(f"{value!r} is no time zone; write it like Europe/Berlin.") from None
+        raise ValueError(f"{value!r} is not a valid time zone; write it like Europe/Berlin.") from None
 
 
 def _choice(*choices: str) -> Callable[[object], str]:
@@ -174,7 +174,9 @@ def _hosts(value: object) -> tuple[str, ...]:
     hosts = tuple(str(name).strip().lower() for name in names)
     for name in hosts:
         if re.fullmatch(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", name, re.ASCII) is None:
-            raise ValueError(f"{name!r} is no host name; give names like bulkremove.example.com, without a port.")
+            raise ValueError(
+                f"{name!r} is not a valid host name; give names like bulkremove.example.com, without a port."
+            )
     return hosts
 
 
@@ -198,7 +200,7 @@ def _ip_network(value: object) -> str:
     try:
         network = ipaddress.ip_network(str(value))
     except ValueError:
-        raise ValueError(f"{value!r} is no IP address and no network of a proxy, such as 10.0.0.0/24.") from None
+        raise ValueError(f"{value!r} is not an IP address or network of a proxy, such as 10.0.0.0/24.") from None
     if network.prefixlen == 0:
         raise ValueError(f"{value!r} would take everybody for the proxy.")
     return str(network.network_address) if network.num_addresses == 1 else str(network)
@@ -207,7 +209,7 @@ def _ip_network(value: object) -> str:
 def _header(value: object) -> str:
     name = str(value)
     if re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,63}", name, re.ASCII) is None or name.lower() in _OTHER_HEADERS:
-        raise ValueError(f"{name!r} is no header that names people or groups, such as X-Forwarded-User.")
+        raise ValueError(f"{name!r} is not a header that names people or groups, such as X-Forwarded-User.")
     return name
 
 
@@ -232,7 +234,7 @@ def _file(value: object) -> str:
 
 def _night_name(value: object) -> str:
     if not isinstance(value, str) or _NIGHT_NAME.fullmatch(value) is None:
-        raise ValueError(f"{value!r} is no name of a night: letters, digits and '-' only, at most 40.")
+        raise ValueError(f"{value!r} is not a valid name of a night: letters, digits and '-' only, at most 40.")
     return value
 
 

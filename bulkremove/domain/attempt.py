@@ -107,7 +107,7 @@ class Note:
     result: LookupResult | None = None
 
     @property
-    def words(self) -> str:
+    def full_text(self) -> str:
         """Result and text, as report and page show them."""
         return ": ".join(filter(None, [self.result.value.replace("_", " ") if self.result else "", self.text]))
 

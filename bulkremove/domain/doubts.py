@@ -95,23 +95,23 @@ def _mixed(
     for index in excluded:
         if index not in invalid and batch[index] in courses:
             courses[batch[index]].add(course[index])
-    several = [one for one, its_courses in courses.items() if len(its_courses) > 1]
+    several = [id_text for id_text, its_courses in courses.items() if len(its_courses) > 1]
     if not several:
         return []
     examples = []
-    for one in several[:_EXAMPLES]:
+    for id_text in several[:_EXAMPLES]:
         first: dict[str, int] = {}
-        for index, found in enumerate(batch):
-            if found == one and index not in invalid:
+        for index, batch_id in enumerate(batch):
+            if batch_id == id_text and index not in invalid:
                 first.setdefault(course[index], table.numbers[index])
                 if len(first) > 1:
                     break
         places = " and ".join(f"course {its_course} (row {number})" for its_course, number in first.items())
-        examples.append(f"batch {one} under {places}")
-    stand = "1 batch stands" if len(several) == 1 else f"{len(several):,} batches stand"
+        examples.append(f"batch {id_text} under {places}")
+    subject = "1 batch stands" if len(several) == 1 else f"{len(several):,} batches stand"
     text = (
-        f"{stand} under more than one course, and in Zoho a batch belongs to one: a column may have been sorted "
-        f"without the others, which mixes the ids of different people. {_named(examples, several)}"
+        f"{subject} under more than one course, and in Zoho a batch belongs to one: a column may have been sorted "
+        f"without the others, which mixes the ids of different people. {_examples_text(examples, several)}"
     )
     return [Doubt(DoubtCode.BATCH_OF_SEVERAL_COURSES, len(several), text)]
 
@@ -120,23 +120,25 @@ def _misplaced(table: Table, ids: _Ids, invalid: frozenset[int]) -> list[Doubt]:
     """Long ids that stand in two columns, as they do when a cell or a part of a list stands in the wrong columns."""
     courses, batches = set(ids[0]), set(ids[1])
     both = (courses & batches) | (courses | batches).intersection(ids[2])  # fast for a million rows
-    first: dict[str, dict[str, int]] = {one: {} for one in both if len(one) >= _MIN_DIGITS and is_id(one)}
+    first: dict[str, dict[str, int]] = {
+        id_text: {} for id_text in both if len(id_text) >= _MIN_DIGITS and is_id(id_text)
+    }
     if first:
         for index, row in enumerate(zip(*ids, strict=True)):
-            for role, one in zip(REMOVE_LEARNER.roles, row, strict=True):
-                if one in first and index not in invalid:
-                    first[one].setdefault(role, table.numbers[index])
-    misplaced = {one: rows for one, rows in first.items() if len(rows) > 1}
+            for role, id_text in zip(REMOVE_LEARNER.roles, row, strict=True):
+                if id_text in first and index not in invalid:
+                    first[id_text].setdefault(role, table.numbers[index])
+    misplaced = {id_text: rows for id_text, rows in first.items() if len(rows) > 1}
     if not misplaced:
         return []
     examples = []
-    for one, rows in islice(misplaced.items(), _EXAMPLES):
+    for id_text, rows in islice(misplaced.items(), _EXAMPLES):
         places = (f"as {role} id (row {rows[role]})" for role in REMOVE_LEARNER.roles if role in rows)
-        examples.append(f"{one} {' and '.join(places)}")
-    stand = "1 id stands" if len(misplaced) == 1 else f"{len(misplaced):,} ids stand"
+        examples.append(f"{id_text} {' and '.join(places)}")
+    subject = "1 id stands" if len(misplaced) == 1 else f"{len(misplaced):,} ids stand"
     text = (
-        f"{stand} in two columns, and in Zoho no course, batch or learner has the id of another: ids may stand in the "
-        f"wrong column. {_named(examples, misplaced)}"
+        f"{subject} in two columns, and in Zoho no course, batch or learner has the id of another: ids may stand in "
+        f"the wrong column. {_examples_text(examples, misplaced)}"
     )
     return [Doubt(DoubtCode.ID_IN_TWO_COLUMNS, len(misplaced), text)]
 
@@ -182,9 +184,9 @@ def rounding(
     signs = [*_ending_in_zeros(cells, different, repeated, invalid), *_doubles(different)]
     if not signs:
         return None
-    count, (words, cause), found = max(signs, key=lambda sign: len(sign[2]))
-    first = next(index for index, cell in enumerate(cells) if cell in found)
-    return Rounding(len(found), f"ids {words} ({len(found):,} of {count:,} different ones)", cause, first)
+    count, (words, cause), rounded = max(signs, key=lambda sign: len(sign[2]))
+    first = next(index for index, cell in enumerate(cells) if cell in rounded)
+    return Rounding(len(rounded), f"ids {words} ({len(rounded):,} of {count:,} different ones)", cause, first)
 
 
 _END_IN_ZEROS = f"end in {_ZEROS}", "A spreadsheet"
@@ -199,19 +201,19 @@ def _ending_in_zeros(
     chance, rows = 10.0 ** -len(_ZEROS), "\n".join([*cells, ""]).count(f"{_ZEROS}\n")  # fast for a million rows
     if rows < MIN_ROUNDED:
         return
-    most = sum(count for length, count in Counter(map(len, different)).items() if length >= _MIN_DIGITS)
-    if rows <= _UNLIKELY * chance * most:
+    long_id_count = sum(count for length, count in Counter(map(len, different)).items() if length >= _MIN_DIGITS)
+    if rows <= _UNLIKELY * chance * long_id_count:
         return
     counts = Counter(filter(_is_long_id, different))
     count = len(counts)
     if repeated:
         triples = Counter(row for index, row in enumerate(zip(*repeated, strict=True)) if index not in invalid)
-        for (_, _, one), rows_of_it in triples.items():
-            if one in counts:
-                counts[one] += rows_of_it - 1
-    found = {one for one in counts if one.endswith(_ZEROS)}
-    if _is_unlikely(sum(counts[one] for one in found), counts.total(), chance):
-        yield count, _END_IN_ZEROS, found
+        for (_, _, id_text), rows_of_it in triples.items():
+            if id_text in counts:
+                counts[id_text] += rows_of_it - 1
+    rounded = {id_text for id_text in counts if id_text.endswith(_ZEROS)}
+    if _is_unlikely(sum(counts[id_text] for id_text in rounded), counts.total(), chance):
+        yield count, _END_IN_ZEROS, rounded
 
 
 def _doubles(different: Collection[str]) -> Iterator[tuple[int, tuple[str, str], set[str]]]:
@@ -220,28 +222,28 @@ def _doubles(different: Collection[str]) -> Iterator[tuple[int, tuple[str, str],
     Of the ids between two such numbers, one is such a number, and one is how such a number is shown.
     """
     sample = set(filter(_is_long_id, islice(different, None, None, max(1, len(different) // _SAMPLE))))
-    chance = max((2.0 / math.ulp(float(one)) for one in sample), default=1.0)
-    found = set(filter(_is_double, sample))
-    if _is_unlikely(len(found), len(sample), chance):
-        yield len(sample), _ARE_DOUBLES, found
+    chance = max((2.0 / math.ulp(float(id_text)) for id_text in sample), default=1.0)
+    rounded = set(filter(_is_double, sample))
+    if _is_unlikely(len(rounded), len(sample), chance):
+        yield len(sample), _ARE_DOUBLES, rounded
 
 
-def _is_long_id(one: str) -> bool:
-    return len(one) >= _MIN_DIGITS and is_id(one)
+def _is_long_id(id_text: str) -> bool:
+    return len(id_text) >= _MIN_DIGITS and is_id(id_text)
 
 
-def _is_double(one: str) -> bool:
+def _is_double(id_text: str) -> bool:
     """Whether a number of double precision is the id exactly, or is shown as it with zeros for its last digits."""
-    number = float(one)
-    return int(number) == int(one) or int(Decimal(repr(number))) == int(one)
+    number = float(id_text)
+    return int(number) == int(id_text) or int(Decimal(repr(number))) == int(id_text)
 
 
-def _is_unlikely(found: int, count: int, chance: float) -> bool:
-    """Whether at least ``found`` of ``count`` happen by accident in fewer than one of 100,000 lists."""
-    if found < MIN_ROUNDED or chance >= 1.0 or found <= _UNLIKELY * chance * count:
+def _is_unlikely(hits: int, count: int, chance: float) -> bool:
+    """Whether at least ``hits`` of ``count`` happen by accident in fewer than one of 100,000 lists."""
+    if hits < MIN_ROUNDED or chance >= 1.0 or hits <= _UNLIKELY * chance * count:
         return False
-    ways = math.lgamma(count + 1) - math.lgamma(found + 1) - math.lgamma(count - found + 1)
-    return ways + found * math.log(chance) + (count - found) * math.log1p(-chance) < math.log(_ACCIDENT)
+    ways = math.lgamma(count + 1) - math.lgamma(hits + 1) - math.lgamma(count - hits + 1)
+    return ways + hits * math.log(chance) + (count - hits) * math.log1p(-chance) < math.log(_ACCIDENT)
 
 
 def _odd_lengths(table: Table, ids: _Ids, invalid: frozenset[int]) -> list[Doubt]:
@@ -252,25 +254,25 @@ def _odd_lengths(table: Table, ids: _Ids, invalid: frozenset[int]) -> list[Doubt
         lengths = Counter(map(len, cells))
         if len(lengths) == 1 or not cells:
             continue
-        counts = Counter(len(one) for one in set(cells) if is_id(one))
-        usual, most = counts.most_common(1)[0] if counts else (0, 0)
-        odd = {one for one in set(cells) if is_id(one) and len(one) != usual}
-        are_few = most >= _USUAL_SHARE * counts.total() or (len(odd) == 1 and most > 1)
-        if usual < _MIN_DIGITS or not odd or not are_few:
+        counts = Counter(len(id_text) for id_text in set(cells) if is_id(id_text))
+        common_length, common_count = counts.most_common(1)[0] if counts else (0, 0)
+        odd = {id_text for id_text in set(cells) if is_id(id_text) and len(id_text) != common_length}
+        are_few = common_count >= _USUAL_SHARE * counts.total() or (len(odd) == 1 and common_count > 1)
+        if common_length < _MIN_DIGITS or not odd or not are_few:
             continue
         first = next((index for index, cell in enumerate(cells) if cell in odd and index not in invalid), None)
         if first is None:
             continue
         text = (
             f"Column {table.header[column]!r}: {len(odd):,} of {counts.total():,} different ids have another number of "
-            f"digits than {usual}, such as {cells[first]} in row {table.numbers[first]}. A digit may be missing, or "
-            "something else may have been added."
+            f"digits than {common_length}, such as {cells[first]} in row {table.numbers[first]}. A digit may be "
+            "missing, or something else may have been added."
         )
         doubts.append(Doubt(DoubtCode.ODD_LENGTHS, len(odd), text))
     return doubts
 
 
-def _named(examples: Sequence[str], found: Sized) -> str:
+def _examples_text(examples: Sequence[str], rounded: Sized) -> str:
     """The sentence that names the first of the ids found."""
-    more = f"; and {len(found) - len(examples):,} more" if len(found) > len(examples) else ""
+    more = f"; and {len(rounded) - len(examples):,} more" if len(rounded) > len(examples) else ""
     return f"In this list: {'; '.join(examples)}{more}."

@@ -144,7 +144,7 @@ class ReportFailed(BulkremoveError):
     """A report or a plan file can't be written at the requested place."""
 
 
-class AnswerLost(BulkremoveError):
+class OutputFailed(BulkremoveError):
     """Standard output can't be written, so the result of a command is lost."""
 
 

@@ -15,8 +15,8 @@ def is_sandbox(host: str) -> bool:
     return host == SANDBOX_HOST or is_loopback(host)
 
 
-def lead_alike(host: str, other: str) -> bool:
-    """Whether both hosts are Zoho's, or both are the same sandbox: jobs for the one are no business of the other's."""
+def is_same_target(host: str, other: str) -> bool:
+    """Whether both hosts are Zoho's, or both are the same sandbox: jobs of one are not shown or run by the other."""
     return host == other or not (is_sandbox(host) or is_sandbox(other))
 
 

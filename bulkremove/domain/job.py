@@ -14,19 +14,19 @@ from bulkremove.domain.row import Roles, Status
 from bulkremove.domain.wording import Wording
 
 CONSENT_SECONDS = 3600.0
-"""Seconds after which what is left of a job needs a person's review (an hour from when nobody drives it)."""
+"""Seconds after which what is left of a job needs a person's review (an hour after its last run)."""
 APPROVAL_SECONDS = 7 * 86_400.0
 """Seconds after which a plan that nobody approved has expired, and a job that no nightly run went on with is held."""
 PLAN_SECONDS = 86_400.0
 """Seconds after which a plan that was shown can't be confirmed any more."""
-ANNOUNCED_WAIT = 86_400.0
+ANNOUNCED_WAIT_SECONDS = 86_400.0
 """Seconds that a wait for the daily quota or for the next window may last; the plan announced it."""
-CLOCK_STEP = 60.0
+CLOCK_STEP_SECONDS = 60.0
 """Seconds that the wall clock may have been set back without making the age of a consent unknown."""
 
 
 class FrontEnd(StrEnum):
-    """What drives jobs. The values are stored in the journal."""
+    """What runs jobs. The values are stored in the journal."""
 
     COMMAND = "command"
     """A command that a person or a script runs."""
@@ -59,17 +59,17 @@ class JobState(StrEnum):
     """Stored by a nightly run and announced; it runs when its day comes, or when a person approves it before."""
 
     @property
-    def resumable(self) -> bool:
+    def is_resumable(self) -> bool:
         """Whether the job can be run or resumed; also while it is running, since its process may have died."""
         return self in (JobState.READY, JobState.RUNNING, JobState.PAUSED)
 
     @property
-    def approvable(self) -> bool:
+    def is_approvable(self) -> bool:
         """Whether a person may let the job run, which does not run by itself, or not yet."""
         return self in (JobState.HELD, JobState.SCHEDULED)
 
     @property
-    def over(self) -> bool:
+    def is_over(self) -> bool:
         """Whether nothing will be sent for the job any more."""
         return self in (JobState.STOPPED, JobState.CANCELLED, JobState.FINISHED)
 
@@ -184,9 +184,9 @@ class Job:
     origin: FrontEnd = FrontEnd.COMMAND
     """The front end that made it."""
     driven_at: Epoch = Epoch(0.0)
-    """When a process drove it last, to the minute; at first when it was made or approved."""
+    """When a process last ran it, to the minute; at first when it was made or approved."""
     driven_by: FrontEnd = FrontEnd.COMMAND
-    """The front end that drove it last; at first the one that made it."""
+    """The front end that last ran it; at first the one that made it."""
     due_at: Epoch | None = None
     """When a scheduled job may start."""
     auto_resumable: bool = False
@@ -203,7 +203,7 @@ class Job:
     """Its rows were deleted after the retention period; only the totals are left."""
 
     @property
-    def sandbox(self) -> bool:
+    def is_sandbox(self) -> bool:
         """Whether its host can only be a sandbox on this machine."""
         return is_sandbox(self.host)
 
@@ -214,26 +214,26 @@ class Job:
 
     @property
     def belongs_to_others(self) -> bool:
-        """Whether a person paused it, or another front end than the command line drove it: somebody may know why."""
+        """Whether a person paused it, or another front end than the command line ran it last: somebody may know why."""
         is_theirs = self.driven_by is not FrontEnd.COMMAND or self.reason_code is EndReason.PAUSED
         return is_theirs and self.state in (JobState.RUNNING, JobState.PAUSED)
 
     @property
-    def waits_as_announced(self) -> bool:
+    def is_in_announced_wait(self) -> bool:
         """Whether it is paused for a wait that its plan announced: for the time window or the day's allowance."""
         return self.state is JobState.PAUSED and self.reason_code in (EndReason.DAY_USED_UP, EndReason.WINDOW_CLOSED)
 
     def needs_review(self, now: Epoch) -> bool:
         """Whether a person must look at what is left before it goes on: learners may have been enrolled anew since.
 
-        Consent lasts for ``CONSENT_SECONDS`` from when nobody drives the job, and an announced wait belongs to the run.
+        Consent lasts for ``CONSENT_SECONDS`` from the end of its last run, and an announced wait belongs to the run.
         """
         if self.reason_code is EndReason.RESTORED:
-            return self.state.resumable  # what was decided about it since the backup is not known
-        lasts = CONSENT_SECONDS + self.waits_as_announced * ANNOUNCED_WAIT
-        return self.state.resumable and not is_recent(self.driven_at, now, lasts)
+            return self.state.is_resumable  # what was decided about it since the backup is not known
+        lasts = CONSENT_SECONDS + self.is_in_announced_wait * ANNOUNCED_WAIT_SECONDS
+        return self.state.is_resumable and not is_recent(self.driven_at, now, lasts)
 
 
 def is_recent(at: Epoch, now: Epoch, seconds: float) -> bool:
     """Whether ``at`` is at most so many seconds ago; not if it lies ahead, since a clock was wrong then."""
-    return -CLOCK_STEP <= seconds_between(at, now) <= seconds
+    return -CLOCK_STEP_SECONDS <= seconds_between(at, now) <= seconds

@@ -15,7 +15,7 @@ _AT = "@"
 """Between a role and its account: ``approver@school``. No account's name has it."""
 
 
-class Right(StrEnum):
+class Permission(StrEnum):
     """A permission to do something."""
 
     LOOK = "look"
@@ -38,11 +38,11 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
-_COMMON_RIGHTS = frozenset({Right.LOOK, Right.PREPARE, Right.PAUSE})
+_COMMON_RIGHTS = frozenset({Permission.LOOK, Permission.PREPARE, Permission.PAUSE})
 _RIGHTS = {
     Role.PREPARER: _COMMON_RIGHTS,
-    Role.APPROVER: _COMMON_RIGHTS | {Right.APPROVE},
-    Role.ADMIN: frozenset(Right),
+    Role.APPROVER: _COMMON_RIGHTS | {Permission.APPROVE},
+    Role.ADMIN: frozenset(Permission),
 }
 
 
@@ -115,12 +115,12 @@ class Access:
         roles = [self.roles[key] for key in (account, ALL_ACCOUNTS) if key in self.roles]
         return max(roles, key=_rank, default=None)
 
-    def may(self, right: Right, account: str) -> bool:
+    def may(self, right: Permission, account: str) -> bool:
         """Whether they may do this on that account."""
         role = self.role_on(account)
         return role is not None and right in _RIGHTS[role]
 
-    def accounts(self, right: Right) -> AccountSet:
+    def accounts(self, right: Permission) -> AccountSet:
         """The accounts on which they may do this."""
         names = frozenset(account for account in self.roles if self.may(right, account))
         return EVERY_ACCOUNT if ALL_ACCOUNTS in names else AccountSet(names)

@@ -45,7 +45,7 @@ class Plan:
     """What a run would do, row by row; the same object is previewed, confirmed, stored and run.
 
     ``ids``: the trimmed course, batch and learner columns, as long as the table. ``excluded``: the rows that are not
-    sent, by index in the table. ``fingerprint``: SHA-256 (hex) over operation, account, client, host and ordered rows;
+    sent, by index in the table. ``hash``: SHA-256 (hex) over operation, account, client, host and ordered rows;
     one changed byte gives another fingerprint.
     """
 
@@ -56,7 +56,7 @@ class Plan:
     excluded: Mapping[int, Exclusion]
     batches: Mapping[tuple[str, str], int]
     """Removals by (course, batch), in order of first appearance."""
-    fingerprint: str
+    hash: str
     operation: Operation = REMOVE_LEARNER
     open_in: Mapping[OtherJob, int] = field(default_factory=dict)
     """By each job that may still send rows of it: how many rows the plan leaves out for that."""
@@ -83,7 +83,7 @@ class Plan:
         return len(self.table) - len(self.excluded)
 
     @property
-    def sandbox(self) -> bool:
+    def is_sandbox(self) -> bool:
         """Whether its host can only be a sandbox on this machine."""
         return is_sandbox(self.host)
 

@@ -57,8 +57,8 @@ def plan(
             if index not in excluded:
                 raw = table.columns[column][index]
                 place = f"Cell {column_letter(column)}{table.numbers[index]} ({table.header[column]})"
-                looks = " The row looks like a footer of the list." if index in footer else ""
-                detail = f"{place} is no {role} id: {_quoted(raw)} {problem}.{looks}"
+                footer_note = " The row looks like a footer of the list." if index in footer else ""
+                detail = f"{place} is no {role} id: {_quoted(raw)} {problem}.{footer_note}"
                 excluded[index] = Exclusion(Status.INVALID, detail)
     _exclude_duplicates(table, course, batch, learner, excluded)
     open_in = Counter[OtherJob]()
@@ -78,7 +78,7 @@ def plan(
     else:
         batches = Counter(zip(course, batch, strict=True))
     wordings = tuple(sorted(accepted_wordings))
-    fingerprint = _fingerprint(operation, table, excluded, (account, client, host), wordings)
+    fingerprint = _plan_hash(operation, table, excluded, (account, client, host), wordings)
     ids, jobs = (course, batch, learner), dict(sorted(open_in.items()))
     doubts = find_doubts(table, ids, excluded, batches)
     return Plan(
@@ -125,7 +125,7 @@ def _trim_and_check(cells: Sequence[str]) -> tuple[Sequence[str], Mapping[int, s
 
 
 def _problem(cell: str) -> str | None:
-    """Why a cell is no id, or None if it is one. The text is part of the plan's fingerprint."""
+    """Why a cell is no id, or None if it is one. The text is part of the plan's hash."""
     if is_id(cell):
         return None
     if not cell:
@@ -164,16 +164,16 @@ def _exclude_duplicates(
             excluded[index] = Exclusion(Status.DUPLICATE, detail)
 
 
-def _fingerprint(
+def _plan_hash(
     operation: Operation,
     table: Table,
     excluded: Mapping[int, Exclusion],
-    whose: tuple[str, str, str],
+    target: tuple[str, str, str],
     wordings: Iterable[Wording],
 ) -> str:
     """Compute the SHA-256 (hex) over everything that the plan would do, in an unambiguous encoding."""
     call = [operation.name, operation.method, operation.path]
-    head = [_FORMAT, *call, *whose, list(table.header), list(table.roles), table.sheet, [*map(astuple, wordings)]]
+    head = [_FORMAT, *call, *target, list(table.header), list(table.roles), table.sheet, [*map(astuple, wordings)]]
     digest = hashlib.sha256(json.dumps(head).encode())
     digest.update(json.dumps([[i, e.status.value, e.detail] for i, e in sorted(excluded.items())]).encode())
     numbers = table.numbers

@@ -57,14 +57,14 @@ class Schedule:
             day += timedelta(days=1)
         return starts
 
-    def due(self, last: date | None, now: Epoch) -> date | None:
-        """Return the date of the nightly run that is due, if any. ``last``: that of the last one run or skipped.
+    def due(self, last_date: date | None, now: Epoch) -> date | None:
+        """Return the date of the nightly run that is due, if any. ``last_date``: that of the last one run or skipped.
 
         A last one that lies more than a day ahead was started while the clock was wrong, and keeps none from running.
         """
         today = _local_date(now, self.zone)
         day = today - timedelta(days=1) if self.start_of(today) > now else today
-        if last is not None and day <= last <= today + timedelta(days=1):
+        if last_date is not None and day <= last_date <= today + timedelta(days=1):
             return None
         return day
 

@@ -69,7 +69,7 @@ class Table:
     numbers: Sequence[int]
     columns: tuple[Sequence[str], ...]
     sheet: str | None = None
-    notes: tuple[str, ...] = ()
+    reading_notes: tuple[str, ...] = ()
     """Sentences about the reading that the preview must show."""
     empty_rows: int = 0
     hidden_rows: int = 0

@@ -14,7 +14,7 @@ from bulkremove.engine.events import RunEnd, TokenWait
 from bulkremove.engine.slot_decisions import (
     DayUsedUp,
     NoSlot,
-    OwnLimit,
+    RowLimited,
     WaitsExhausted,
     YieldToOtherRow,
 )
@@ -29,11 +29,11 @@ T = TypeVar("T")
 MAX_STALE_PERMITS = 3
 """After so many consecutive permits that were too old to be used, the run ends instead of taking slots for ever.
 
-At a speed of life of 300, a permit is too old after milliseconds, which any computer takes now and then, so that there
+At 300 times real time, a permit is too old after milliseconds, which any computer takes now and then, so that there
 it is so many times the speed.
 """
 
-NotAdmitted = YieldToOtherRow | OwnLimit | DoneElsewhere | RunEnd | TokenWait | None
+NotAdmitted = YieldToOtherRow | RowLimited | DoneElsewhere | RunEnd | TokenWait | None
 """Why a call was not admitted; None: its ``in_time`` turned false."""
 
 
@@ -69,7 +69,7 @@ class Admissions(Generic[P]):
         """Wait for a slot, with the limiter's ``acquire``, and a token. Raises JournalFailed."""
         while True:
             # Before the wait, so that an account that gives no tokens takes no slot.
-            if event := await or_event(self._tokens.ensure()):
+            if event := await result_or_event(self._tokens.ensure()):
                 return event
             permit = await acquire()
             match permit:
@@ -88,7 +88,7 @@ class Admissions(Generic[P]):
         """Add a token to the permit; None when the permit is too old by then. An unused permit is cancelled."""
         admission: Admission[P] | RunEnd | TokenWait | None = None
         try:
-            token = await or_event(self._tokens.token())  # the one before the wait may have expired
+            token = await result_or_event(self._tokens.token())  # the one before the wait may have expired
             if not isinstance(token, str):
                 admission = token
             elif self._limiter.is_fresh(permit):
@@ -105,7 +105,7 @@ class Admissions(Generic[P]):
         return admission
 
 
-async def or_event(call: Awaitable[T]) -> T | RunEnd | TokenWait:
+async def result_or_event(call: Awaitable[T]) -> T | RunEnd | TokenWait:
     """The result of a call to the token provider, or the event that its error means for the run."""
     try:
         return await call

@@ -29,7 +29,7 @@ from bulkremove.engine.progress import Stop
 from bulkremove.engine.rate_limiter import AttemptEnd, RateLimiter
 from bulkremove.engine.refused_tokens import Cause, RefusedTokens
 from bulkremove.engine.responses import last_response, response_of, with_accepted_wording
-from bulkremove.engine.slot_decisions import OwnLimit, Signal, WaitsExhausted, YieldToOtherRow
+from bulkremove.engine.slot_decisions import RowLimited, Signal, WaitsExhausted, YieldToOtherRow
 from bulkremove.storage.interface.attempts import AttemptOutcome, DoneElsewhere
 from bulkremove.zoho.client import Admission, Exchange
 from bulkremove.zoho.response_kind import Response, ResponseKind
@@ -56,7 +56,7 @@ class _Row:
 
     pending_row: PendingRow
     last_response: Response | None = None
-    step: Step = Step.ASK_AGAIN
+    step: Step = Step.RETRY_UNCOUNTED
     """What follows the last attempt."""
 
     @property
@@ -108,7 +108,7 @@ class Attempts:
         """
         row = _Row(pending_row)
         retrying = AsyncRetrying(
-            retry=retry_if_result(lambda step: step is Step.REPEAT),
+            retry=retry_if_result(lambda step: step is Step.RETRY),
             stop=stop_after_attempt(decision_table.MAX_ATTEMPTS),
             wait=self._back_off,
             sleep=self._pause,
@@ -116,8 +116,8 @@ class Attempts:
         )
         # No `with attempt`: it would capture exceptions, such as the GeneratorExit that closes this generator.
         async for attempt in retrying:
-            row.step = Step.ASK_AGAIN
-            while row.step in (Step.ASK_AGAIN, Step.RENEW) and not self._stop.asked:
+            row.step = Step.RETRY_UNCOUNTED
+            while row.step in (Step.RETRY_UNCOUNTED, Step.RENEW) and not self._stop.requested:
                 async with aclosing(self._attempt(row)) as events:
                     async for event in events:
                         yield event
@@ -128,7 +128,7 @@ class Attempts:
             attempt.retry_state.set_result(row.step)
 
     def _back_off(self, state: RetryCallState) -> float:
-        return decision_table.back_off(state.attempt_number, self._random())
+        return decision_table.back_off_seconds(state.attempt_number, self._random())
 
     async def _pause(self, seconds: float) -> None:
         await self._stop.sleep(seconds, self._clock)
@@ -194,7 +194,7 @@ class Attempts:
                 return await self._defer(row)
             case DoneElsewhere():
                 return await self._settle(row, decision_table.done_elsewhere(result, row.pending_row.attempts))
-            case OwnLimit():
+            case RowLimited():
                 last = row.last_response or last_response(row.pending_row)
                 return await self._settle(row, self._individually_refused(row, last))
         self._descriptors.opened()
@@ -204,9 +204,9 @@ class Attempts:
         admission = await self._admissions.admit(
             lambda: self._limiter.acquire(
                 row.pending_row,
-                alone=lambda: self._is_alone(row),
-                in_time=lambda: (
-                    not self._stop.asked and not decision_table.too_late(row.pending_row.attempts, self._clock)
+                is_only_row=lambda: self._is_alone(row),
+                may_still_send=lambda: (
+                    not self._stop.requested and not decision_table.too_late(row.pending_row.attempts, self._clock)
                 ),
             )
         )

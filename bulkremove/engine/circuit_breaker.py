@@ -19,7 +19,7 @@ from bulkremove.domain.ledger import SuspensionReason
 from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.engine.decision_table import RULES
 from bulkremove.engine.events import RunEnd
-from bulkremove.engine.rate_limit import MAX_WAIT
+from bulkremove.engine.rate_limit import MAX_REQUESTED_WAIT_SECONDS
 from bulkremove.engine.slot_decisions import Signal
 from bulkremove.zoho.response_kind import Response, ResponseKind
 
@@ -43,9 +43,9 @@ class Breaker:
     """Answers of Zoho People about a row so far."""
     missing: int = 0
     """How many of them were ``NOT_FOUND``, without those that prove a removal: they are not counted at all."""
-    last: ResponseKind | None = None
+    last_kind: ResponseKind | None = None
     repeated: int = 0
-    """How many times in succession ``last`` has come."""
+    """How many times in succession ``last_kind`` has come."""
     refusal: tuple[str | None, str] | None = None
     """The code and text of the last response, if it was a refusal that no known code explains."""
     same_refusals: int = 0
@@ -114,14 +114,14 @@ def observe(
     if response_kind in _NOT_ABOUT_A_ROW:
         return breaker, None, signal
     sequence = _SAME_SEQUENCE.get(response_kind, response_kind)
-    repeated = breaker.repeated + 1 if sequence is breaker.last else 1
+    repeated = breaker.repeated + 1 if sequence is breaker.last_kind else 1
     is_unexplained = response_kind is ResponseKind.BAD_REQUEST and not response.meaning
     refusal = (response.api_code, response.text) if is_unexplained else None
     breaker = replace(
         breaker,
         responses=breaker.responses + (RULES[response_kind].proves_reachable and not inferred),
         missing=breaker.missing + (response_kind is ResponseKind.NOT_FOUND and not inferred),
-        last=sequence,
+        last_kind=sequence,
         repeated=repeated,
         refusal=refusal,
         same_refusals=0 if refusal is None else breaker.same_refusals + 1 if refusal == breaker.refusal else 1,
@@ -131,7 +131,7 @@ def observe(
         if sum(breaker.failed) >= MAX_FAILURES_OF_LAST_TEN:
             signal = Signal(SuspensionReason.FAILING, None)
         elif response.wait is not None:
-            signal = Signal(SuspensionReason.FAILING, min(response.wait, MAX_WAIT))
+            signal = Signal(SuspensionReason.FAILING, min(response.wait, MAX_REQUESTED_WAIT_SECONDS))
     return breaker, _run_end(breaker, response), signal
 
 
@@ -148,7 +148,7 @@ def _run_end(breaker: Breaker, response: Response) -> RunEnd | None:
     quote = f': "{response.text}"' if response.text else ""
     details = f" (HTTP {response.http_status}{quote})"
     sequence = _SAME_SEQUENCE.get(response.kind, response.kind)
-    enough = breaker.repeated >= MAX_CONSECUTIVE.get(sequence, 1)
+    is_limit_reached = breaker.repeated >= MAX_CONSECUTIVE.get(sequence, 1)
     match response.kind:
         case ResponseKind.NOT_JSON:
             return RunEnd(
@@ -182,14 +182,14 @@ def _run_end(breaker: Breaker, response: Response) -> RunEnd | None:
                 is_final=True,
                 code=EndReason.NOT_AUTHORIZED,
             )
-        case ResponseKind.FORBIDDEN if enough:
+        case ResponseKind.FORBIDDEN if is_limit_reached:
             return RunEnd(
                 f"Zoho forbade 3 removals in succession{details}. The user who made the grant code is probably not an "
                 "admin of these courses. Correct that, then retry.",
                 is_final=True,
                 code=EndReason.NOT_AUTHORIZED,
             )
-        case ResponseKind.BAD_REQUEST if enough and breaker.responses == breaker.repeated:
+        case ResponseKind.BAD_REQUEST if is_limit_reached and breaker.responses == breaker.repeated:
             return RunEnd(
                 f"Zoho refused the first 3 rows as malformed{details}. Check that the columns hold Zoho's course, "
                 "batch and learner ids, then resume."
@@ -197,14 +197,14 @@ def _run_end(breaker: Breaker, response: Response) -> RunEnd | None:
         case ResponseKind.BAD_REQUEST if breaker.same_refusals >= MAX_SAME_REFUSALS:
             return RunEnd(
                 f"Zoho refused {MAX_SAME_REFUSALS} rows in succession with the same words, which this program does not "
-                f"know{details}. If they tell of a limit, wait for its end; then resume."
+                f"know{details}. If they report a limit, wait until it ends; then resume."
             )
-        case ResponseKind.CONTRADICTORY if enough:
+        case ResponseKind.CONTRADICTORY if is_limit_reached:
             return RunEnd(
                 f"2 responses in a row could not be understood{details}. Look in Zoho People whether the learners are "
                 "still in their batches, then resume."
             )
-        case ResponseKind.OTHER_WORDING if enough:
+        case ResponseKind.OTHER_WORDING if is_limit_reached:
             return RunEnd(
                 f"Zoho reports a success in words that nobody has accepted yet{details}. Cancel the job, look in "
                 "Zoho People whether the learners are gone from their batches, and note it. Then these words can be "

@@ -22,7 +22,7 @@ from bulkremove.zoho.response_kind import Response, ResponseKind
 MAX_ATTEMPTS = 3
 """Attempts of a row that may have had an effect; after so many it is not sent again."""
 
-MAX_REPEAT_AGE = 900.0
+MAX_RETRY_AGE_SECONDS = 900.0
 """Seconds after the first unanswered attempt in which a row may be sent again. Later, the learner may have been
 enrolled again, and a repeat would remove somebody who should stay."""
 
@@ -32,9 +32,9 @@ class Step(Enum):
 
     SETTLE = "settle"
     """Nothing: it has its status."""
-    REPEAT = "repeat"
+    RETRY = "repeat"
     """Another attempt after a back-off."""
-    ASK_AGAIN = "ask again"
+    RETRY_UNCOUNTED = "ask again"
     """Another attempt as soon as there is a slot; this one does not count."""
     RENEW = "renew"
     """Another attempt with a new token; this one does not count."""
@@ -57,9 +57,9 @@ class Rule:
 
     step: Step
     open: bool
-    says: str
+    response_text: str
     """The response, as the README's table describes it."""
-    row: str
+    row_text: str
     """What becomes of the row, as the README's table describes it."""
     suspension: SuspensionReason | None = None
     proves_reachable: bool = False
@@ -82,7 +82,7 @@ RULES: dict[ResponseKind, Rule] = {
         proves_reachable=True,
     ),
     ResponseKind.OTHER_WORDING: Rule(
-        Step.REPEAT,
+        Step.RETRY,
         True,
         "the same with another message that reports a success, which nobody has accepted",
         "open; sent again within 15 minutes, else `unknown`",
@@ -126,14 +126,14 @@ RULES: dict[ResponseKind, Rule] = {
     ),
     ResponseKind.WRONG_DATA_CENTER: Rule(Step.LEAVE, False, "code 7201", "left for later"),
     ResponseKind.LIMITED: Rule(
-        Step.ASK_AGAIN,
+        Step.RETRY_UNCOUNTED,
         False,
         "429, 422, code 7209, or a text that the threshold is exceeded",
         "sent again after the lock; the attempt does not count",
         SuspensionReason.LOCKED,
     ),
     ResponseKind.LIMITED_UNPROVEN: Rule(
-        Step.REPEAT,
+        Step.RETRY,
         True,
         "the same in a 5xx, in a 2xx that is not JSON, or beside a claimed success",
         "open; sent again after the lock within 15 minutes, else `unknown`",
@@ -143,14 +143,14 @@ RULES: dict[ResponseKind, Rule] = {
     ResponseKind.SEE_OTHER: Rule(Step.LEAVE, True, "303", "never followed; open"),
     ResponseKind.NOT_JSON: Rule(Step.LEAVE, True, "2xx with HTML or anything else that is no JSON", "open"),
     ResponseKind.CONTRADICTORY: Rule(
-        Step.REPEAT,
+        Step.RETRY,
         True,
         "2xx empty, 202, 204, contradictory or unknown JSON",
         "open; sent again within 15 minutes, else `unknown`",
     ),
     ResponseKind.NOT_FOUND_FOREIGN: Rule(Step.LEAVE, True, "404 in any other form", "open"),
     ResponseKind.SERVER_ERROR: Rule(
-        Step.REPEAT,
+        Step.RETRY,
         True,
         "5xx, or a 400 or 403 whose code or text tells of a failure of the server",
         "open; sent again within 15 minutes, else `unknown`",
@@ -162,13 +162,13 @@ RULES: dict[ResponseKind, Rule] = {
         "open",
     ),
     ResponseKind.UNANSWERED: Rule(
-        Step.REPEAT,
+        Step.RETRY,
         True,
         "no usable response: time-out, reset, truncated or endless body, crash",
         "open; sent again within 15 minutes, else `unknown`",
     ),
     ResponseKind.NEVER_SENT: Rule(
-        Step.ASK_AGAIN,
+        Step.RETRY_UNCOUNTED,
         False,
         "no connection: name look-up, refused, timed out, TLS",
         "sent again; the attempt does not count",
@@ -187,7 +187,7 @@ def judge(response: Response, earlier_attempts: Sequence[Attempt]) -> Verdict:
     """Decide what ``response`` means for its row. ``earlier_attempts``: the row's attempts without the present one."""
     rule = RULES[response.kind]
     unanswered = sum(map(is_open, earlier_attempts))
-    if rule.step is Step.REPEAT and unanswered + 1 >= MAX_ATTEMPTS:
+    if rule.step is Step.RETRY and unanswered + 1 >= MAX_ATTEMPTS:
         return unknown_verdict(f"{MAX_ATTEMPTS} attempts brought no usable response")
     if rule.step is not Step.SETTLE:
         return Verdict(rule.step)
@@ -265,14 +265,14 @@ def too_late(attempts: Sequence[Attempt], clock: Clock) -> Verdict | None:
         return unknown_verdict(f"{MAX_ATTEMPTS} attempts brought no usable response")
     first = unanswered[0]
     age = max(seconds_between(first.sent_at, clock.wall()), seconds_between(first.sent_mono, clock.monotonic()))
-    if first.boot != clock.boot or not 0 <= age <= MAX_REPEAT_AGE:
+    if first.boot != clock.boot or not 0 <= age <= MAX_RETRY_AGE_SECONDS:
         return unknown_verdict("an attempt got no response, and more than 15 minutes may have passed since")
     return None
 
 
-def back_off(repeat: int, random: float) -> float:
-    """Seconds before the ``repeat``-th repeat (from 1): exponential with full jitter; ``random`` in [0, 1)."""
-    return random * min(60.0, 4.0 * 2.0 ** (repeat - 1))
+def back_off_seconds(retry: int, random: float) -> float:
+    """Seconds before the ``retry``-th repeat (from 1): exponential with full jitter; ``random`` in [0, 1)."""
+    return random * min(60.0, 4.0 * 2.0 ** (retry - 1))
 
 
 def _described(response: Response) -> str:

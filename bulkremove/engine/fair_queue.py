@@ -23,45 +23,45 @@ class FairQueue:
 
     def __init__(self, quota: Quota, *, speed: float = 1.0) -> None:
         self.spacing = AsyncLimiter(1, rate_limit.pace(quota.calls, quota) / speed)
-        self._places: deque[Place] = deque()
+        self._places: deque[QueuePosition] = deque()
 
     @contextmanager
-    def place(self) -> Iterator[Place]:
+    def join(self) -> Iterator[QueuePosition]:
         """A place for one row, which leaves the queue when the context ends."""
-        place = Place(self._places)
+        place = QueuePosition(self._places)
         try:
             yield place
         finally:
-            place.give_up()
+            place.leave()
 
 
-class Place:
-    """The place of one row, which is not in the queue before ``keep``."""
+class QueuePosition:
+    """The place of one row, which is not in the queue before ``enqueue``."""
 
-    def __init__(self, places: deque[Place]) -> None:
+    def __init__(self, places: deque[QueuePosition]) -> None:
         self._places = places
-        self._first_event = asyncio.Event()
+        self._is_first_event = asyncio.Event()
 
     async def is_first(self, seconds: float) -> bool:
         """Wait in the queue, at most ``seconds`` of real time, until no other row is ahead; True if none is."""
         if self._places:
-            self.keep()
+            self.enqueue()
             if self._places[0] is not self:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(seconds):
-                        await self._first_event.wait()
+                        await self._is_first_event.wait()
                 return self._places[0] is self
         return True
 
-    def keep(self) -> None:
-        """Join the queue, or stay in it, until ``give_up``."""
+    def enqueue(self) -> None:
+        """Join the queue, or stay in it, until ``leave``."""
         if self not in self._places:
             self._places.append(self)
 
-    def give_up(self) -> None:
+    def leave(self) -> None:
         """Leave the queue and wake the row that is now first."""
         if self in self._places:
             self._places.remove(self)
             if self._places:
-                self._places[0]._first_event.set()
-        self._first_event.clear()
+                self._places[0]._is_first_event.set()
+        self._is_first_event.clear()

@@ -61,7 +61,7 @@ class JobRun:
     ) -> None:
         self._storage, self._job = storage, job
         self._settings, self._quota, self._clock, self._random = settings, settings.quota, clock, random
-        self._ledger, self._queue, self._behind = ledger, queue, must_yield
+        self._ledger, self._queue, self._must_yield = ledger, queue, must_yield
         self._stop, self._on_progress = stop.part(), on_progress
         self._expect_missing, self._is_protected = expect_missing, is_protected
         self._first_row_alone, self._open_until = first_row_alone, open_until
@@ -70,7 +70,7 @@ class JobRun:
         self._counts = Counter[Status]()
         self._unsettled = 0
         self._wait: Wait | None = None
-        self._in_hand: list[int] = []
+        self._rows_in_flight: list[int] = []
         self._token_at = Epoch(0.0)
         """Until when the rows wait for an access token, as last reported."""
 
@@ -113,18 +113,18 @@ class JobRun:
         )
 
         async def settle(pending_row: PendingRow) -> Status | PendingRow | None:
-            self._in_hand.append(pending_row.number)
+            self._rows_in_flight.append(pending_row.number)
             try:
-                while self._behind() and not self._stop.asked:
+                while self._must_yield() and not self._stop.requested:
                     await self._stop.sleep(1.0, self._clock)
                 async with aclosing(attempts.settle(pending_row)) as events:
                     return await self._follow(events)
             finally:
-                self._in_hand.remove(pending_row.number)
+                self._rows_in_flight.remove(pending_row.number)
 
         rows = self._storage.rows.open_rows(self._job.id)
         concurrency = 1 if self._first_row_alone else self._settings.concurrency
-        settled = settle_rows(rows, settle, concurrency=concurrency, stop=self._stop.asked_event)
+        settled = settle_rows(rows, settle, concurrency=concurrency, stop=self._stop.requested_event)
         async with aclosing(rows), aclosing(settled):
             async for pending_row, status in settled:
                 if status is not None:
@@ -133,7 +133,7 @@ class JobRun:
                     self._wait = None
                     self._publish(settled=(pending_row.number, status))
                     if self._first_row_alone:  # asked before the next row is taken
-                        self._stop.ask(self._first_row_alone, EndReason.CANARY)
+                        self._stop.request(self._first_row_alone, EndReason.CANARY)
         return await self._end(started)
 
     async def _is_accepted(self, wording: Wording) -> bool:
@@ -141,7 +141,7 @@ class JobRun:
         if wording not in self._job.accepted_wordings:
             return False
         accepted = await self._storage.wordings.accepted(self._job.client, self._job.host)
-        return wording in (one.wording for one in accepted)
+        return wording in (entry.wording for entry in accepted)
 
     # Events of a row's attempts
 
@@ -164,7 +164,7 @@ class JobRun:
     def _end_early(self, run_end: RunEnd) -> None:
         if self._run_end is None:
             self._run_end = run_end
-            self._stop.ask(run_end.reason, run_end.code, auto_resumable=run_end.auto_resumable)
+            self._stop.request(run_end.reason, run_end.code, auto_resumable=run_end.auto_resumable)
             # Written with the end of the run, since the outcome of the response must be written first.
             self._early_end = self._event("halted", run_end.reason)
             self._publish(run_end.reason)
@@ -199,14 +199,14 @@ class JobRun:
     def _event(self, name: str, text: str) -> JobEvent:
         return JobEvent(self._job.id, name, text, self._clock.wall())
 
-    def _publish(self, news: str = "", settled: tuple[int, Status] | None = None) -> None:
+    def _publish(self, message: str = "", settled: tuple[int, Status] | None = None) -> None:
         wait = self._wait
         if wait is not None and wait.until <= self._clock.monotonic():
             wait = None
         eta = self._unsettled * rate_limit.pace(self._quota.calls, self._quota)
         tally = Tally(dict(self._counts), self._unsettled)
         reason, until = (wait.reason, wait.until) if wait else (None, None)
-        self._on_progress(Progress(self._job, tally, reason, until, eta, news, settled, tuple(self._in_hand)))
+        self._on_progress(Progress(self._job, tally, reason, until, eta, message, settled, tuple(self._rows_in_flight)))
 
     async def _end(self, started: Monotonic) -> Job:
         """Record how the run ended: finished, or early with rows left."""

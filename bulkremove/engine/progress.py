@@ -26,7 +26,7 @@ class Progress:
     until: Monotonic | None
     eta: float
     """Seconds that the remaining rows take at the limit, without the present wait."""
-    news: str = ""
+    message: str = ""
     """A change of state as a sentence; empty when only the numbers have changed."""
     settled: tuple[int, Status] | None = None
     """The row that was just settled (its number in the file) and its status."""
@@ -38,43 +38,43 @@ class Progress:
 class Stop:
     """A request to a run to end soon, shared by the run and its caller."""
 
-    asked_event: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set by ``ask``, so that waiting code need not poll."""
+    requested_event: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set by ``request``, so that waiting code need not poll."""
     reason: str = ""
     code: EndReason = EndReason.TERMINATED
     auto_resumable: bool = False
     """Whether a nightly run may resume the job later."""
-    within: list[Stop] = field(default_factory=list)
+    parts: list[Stop] = field(default_factory=list)
     """The stops made by ``part``, which end with this one."""
 
     @property
-    def asked(self) -> bool:
+    def requested(self) -> bool:
         """Whether the run is to end."""
-        return self.asked_event.is_set()
+        return self.requested_event.is_set()
 
-    def ask(self, reason: str, code: EndReason, *, auto_resumable: bool = False) -> None:
+    def request(self, reason: str, code: EndReason, *, auto_resumable: bool = False) -> None:
         """Request the end. ``reason``: a sentence for an HR admin. Only the first call counts."""
-        if not self.asked:
+        if not self.requested:
             self.reason, self.code, self.auto_resumable = reason, code, auto_resumable
-            self.asked_event.set()
-            for part in self.within:
-                part.ask(reason, code, auto_resumable=auto_resumable)
+            self.requested_event.set()
+            for part in self.parts:
+                part.request(reason, code, auto_resumable=auto_resumable)
 
     def part(self) -> Stop:
         """Make a stop for a part of the run, which can end alone and ends with this stop."""
         part = Stop()
-        self.within.append(part)
-        if self.asked:
-            part.ask(self.reason, self.code, auto_resumable=self.auto_resumable)
+        self.parts.append(part)
+        if self.requested:
+            part.request(self.reason, self.code, auto_resumable=self.auto_resumable)
         return part
 
     async def sleep(self, seconds: float, clock: Clock) -> None:
-        """Sleep, but wake up when the stop is asked."""
+        """Sleep, but wake up when the stop is requested."""
         await self.cancelling(clock.sleep(seconds))
 
     async def cancelling(self, work: Coroutine[Any, Any, T]) -> T | None:
-        """The result of ``work``; None when the stop is asked before it has ended, which cancels it."""
-        task, asked = asyncio.create_task(work), asyncio.create_task(self.asked_event.wait())
+        """The result of ``work``; None when the stop is requested before it has ended, which cancels it."""
+        task, asked = asyncio.create_task(work), asyncio.create_task(self.requested_event.wait())
         try:
             await asyncio.wait([task, asked], return_when=asyncio.FIRST_COMPLETED)
             return task.result() if task.done() else None

@@ -13,10 +13,10 @@ from dataclasses import replace
 from bulkremove.domain.clock import Monotonic, later, seconds_between
 from bulkremove.domain.ledger import Ledger, Quota, Suspension, SuspensionReason
 from bulkremove.engine.slot_decisions import (
-    Go,
-    OwnLimit,
     Postponed,
+    RowLimited,
     Signal,
+    SlotGranted,
     Wait,
     Waiting,
     WaitsExhausted,
@@ -26,22 +26,22 @@ from bulkremove.engine.slot_decisions import (
 MIN_BUDGET = 8
 """Minimum of a lowered budget, in calls per window (measured: the best minimum beside other traffic)."""
 
-MAX_WAIT = 3600.0
+MAX_REQUESTED_WAIT_SECONDS = 3600.0
 """Maximum seconds that a server's request to wait is honored for."""
 
 FULL_WAITS = {SuspensionReason.LOCKED: 3, SuspensionReason.FAILING: 3, SuspensionReason.UNREACHABLE: 2}
 """After so many waits without a successful call in between, the run ends and the job is paused."""
 
-HEAD_START = 2.0
+FIRST_PROBE_SECONDS = 2.0
 """Seconds after a wait in which only the row that began it may be sent."""
 
-SLOW_RESPONSE = 2.0
+SLOW_RESPONSE_SECONDS = 2.0
 """Seconds from slot to response beyond which a call may have arrived late, close to the calls after it."""
 SLOW_RESPONSE_PENALTY = 0.2
 """Share of the pace that is then added to the wait for the next call. Measured against a two-bucket counter with a tail
 of slow responses: 3 lockouts in 36 runs of 3,000 rows instead of 14 (docs/decisions/0001-limiter.md)."""
 
-UNREACHABLE_WAITS = (5.0, 30.0)
+UNREACHABLE_WAIT_SECONDS = (5.0, 30.0)
 """Seconds between the three attempts to connect."""
 
 
@@ -63,21 +63,21 @@ def released_at(quota: Quota, answered_at: Monotonic) -> Monotonic:
     return later(answered_at, quota.window + quota.margin)
 
 
-def released_unanswered(quota: Quota, taken_at: Monotonic) -> Monotonic:
+def released_at_without_response(quota: Quota, taken_at: Monotonic) -> Monotonic:
     """The same for a call without a response: time-out, the latest delivery by a proxy, then a window."""
     return released_at(quota, later(taken_at, quota.exchange + quota.grace))
 
 
-def ask(
-    ledger: Ledger, quota: Quota, now: Monotonic, *, key: str, alone: bool, full_until: Monotonic | None
-) -> Go | Wait | Postponed | YieldToOtherRow | OwnLimit | WaitsExhausted:
+def decide_slot(
+    ledger: Ledger, quota: Quota, now: Monotonic, *, key: str, is_only_row: bool, full_until: Monotonic | None
+) -> SlotGranted | Wait | Postponed | YieldToOtherRow | RowLimited | WaitsExhausted:
     """Decide whether the row ``key`` may be sent now.
 
-    ``alone``: no other row of the job is left, so none can be tried in its place. ``full_until``: when a slot is
+    ``is_only_row``: no other row of the job is left, so none can be tried in its place. ``full_until``: when a slot is
     released, if all slots of the present budget are taken; None if one is free.
     """
     if ledger.individually_limited_row == key:
-        return OwnLimit(replace(ledger, individually_limited_row=None))
+        return RowLimited(replace(ledger, individually_limited_row=None))
     suspension = ledger.suspension
     if suspension is not None:
         if now < suspension.until:
@@ -86,7 +86,7 @@ def ask(
             return Wait(suspension.probe_until, Waiting.PROBE)
         probe_lost = suspension.retesting_row is not None and suspension.probe not in (None, suspension.retesting_row)
         if suspension.retesting_row == key or probe_lost:
-            if not probe_lost and not alone:
+            if not probe_lost and not is_only_row:
                 return YieldToOtherRow()
             # No other row can be tried, or the process of the one that was tried died before it recorded a response.
             ledger, exhausted = _wait_again(ledger, suspension, quota, now, Signal(suspension.reason))
@@ -94,14 +94,16 @@ def ask(
         if (
             suspension.retesting_row is None
             and suspension.limited_row not in (None, key)
-            and now < later(suspension.until, HEAD_START)
+            and now < later(suspension.until, FIRST_PROBE_SECONDS)
         ):
             # The row that began the wait is the first probe, which shows whether the limit is its own or the account's.
-            return Wait(later(suspension.until, HEAD_START), Waiting.PROBE)
+            return Wait(later(suspension.until, FIRST_PROBE_SECONDS), Waiting.PROBE)
     return _ask_for_slot(ledger, quota, now, key=key, full_until=full_until)
 
 
-def ask_for_read(ledger: Ledger, quota: Quota, now: Monotonic, *, key: str, full_until: Monotonic | None) -> Go | Wait:
+def ask_for_read(
+    ledger: Ledger, quota: Quota, now: Monotonic, *, key: str, full_until: Monotonic | None
+) -> SlotGranted | Wait:
     """Decide whether a read may be made now. ``key``: a new one for each read.
 
     The first call after a wait is a removal's as long as one may ask: Zoho may count each kind of call by itself, and
@@ -118,7 +120,9 @@ def ask_for_read(ledger: Ledger, quota: Quota, now: Monotonic, *, key: str, full
     return _ask_for_slot(ledger, quota, now, key=key, full_until=full_until)
 
 
-def _ask_for_slot(ledger: Ledger, quota: Quota, now: Monotonic, *, key: str, full_until: Monotonic | None) -> Go | Wait:
+def _ask_for_slot(
+    ledger: Ledger, quota: Quota, now: Monotonic, *, key: str, full_until: Monotonic | None
+) -> SlotGranted | Wait:
     """Decide by slots and pace alone; after a wait the call is its probe."""
     suspension = ledger.suspension
     if full_until is not None and full_until > now:
@@ -129,10 +133,10 @@ def _ask_for_slot(ledger: Ledger, quota: Quota, now: Monotonic, *, key: str, ful
     burst = calls if idle else min(ledger.burst, calls)
     if burst <= 0 and now < ledger.next_at:
         return Wait(ledger.next_at, Waiting.PACE)
-    free_at = released_unanswered(quota, now)
+    free_at = released_at_without_response(quota, now)
     if suspension is not None:
         suspension = replace(suspension, probe=key, probe_until=later(now, quota.exchange + quota.grace))
-    return Go(
+    return SlotGranted(
         replace(
             ledger,
             next_at=later(now, pace(calls, quota)),
@@ -150,7 +154,7 @@ def is_suspended_since(ledger: Ledger, now: Monotonic, *, key: str) -> bool:
     return suspension is not None and (now < suspension.until or suspension.probe != key)
 
 
-def answered(
+def after_response(
     ledger: Ledger,
     quota: Quota,
     now: Monotonic,
@@ -168,7 +172,7 @@ def answered(
     now. ``took``: seconds from the slot to the response.
     """
     ledger = replace(ledger, last_at=now)
-    if took > SLOW_RESPONSE:
+    if took > SLOW_RESPONSE_SECONDS:
         penalty = SLOW_RESPONSE_PENALTY * pace(quota.calls, quota)
         ledger = replace(ledger, next_at=later(max(ledger.next_at, now), penalty))
     suspension = ledger.suspension
@@ -259,14 +263,14 @@ def peak_calls(sent: Sequence[float], window: float) -> int:
 
 
 def _wait_seconds(quota: Quota, signal: Signal, rounds: int) -> float:
-    requested = min(signal.seconds or 0.0, MAX_WAIT)
+    requested = min(signal.seconds or 0.0, MAX_REQUESTED_WAIT_SECONDS)
     match signal.reason:
         case SuspensionReason.LOCKED:
             return max(quota.lock, requested) + quota.margin
         case SuspensionReason.FAILING:
             return quota.lock if signal.seconds is None else requested
         case SuspensionReason.UNREACHABLE:
-            return UNREACHABLE_WAITS[min(rounds, len(UNREACHABLE_WAITS)) - 1]
+            return UNREACHABLE_WAIT_SECONDS[min(rounds, len(UNREACHABLE_WAIT_SECONDS)) - 1]
 
 
 def _first_wait(ledger: Ledger, quota: Quota, now: Monotonic, key: str, signal: Signal, recent: int) -> Ledger:

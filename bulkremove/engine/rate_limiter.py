@@ -59,15 +59,17 @@ class RateLimiter(SlotWaits[Permit]):
         self._attempts = attempts
 
     async def acquire(
-        self, pending_row: PendingRow, *, alone: Callable[[], bool], in_time: Callable[[], bool]
+        self, pending_row: PendingRow, *, is_only_row: Callable[[], bool], may_still_send: Callable[[], bool]
     ) -> Permit | NoSlot | None:
-        """Wait for a slot and take it, and write the attempt with it. None when ``in_time`` turned false.
+        """Wait for a slot and take it, and write the attempt with it. None when ``may_still_send`` turned false.
 
-        ``alone``: whether no other row of the job is left. Raises JournalFailed.
+        ``is_only_row``: whether no other row of the job is left. Raises JournalFailed.
         """
         return await self._wait_for_slot(
-            lambda: self._attempts.take(pending_row, RowSlotRule(self._key, self._quota, pending_row.key, alone())),
-            in_time,
+            lambda: self._attempts.take(
+                pending_row, RowSlotRule(self._key, self._quota, pending_row.key, is_only_row())
+            ),
+            may_still_send,
         )
 
     async def cancel_slot(self, permit: Permit) -> None:
@@ -75,21 +77,21 @@ class RateLimiter(SlotWaits[Permit]):
         unused = replace(permit.attempt, response_kind=ResponseKind.NEVER_SENT.value)
         has_open_attempt = any(map(decision_table.is_open, permit.pending_row.attempts))
         state = RowState.SENDING if has_open_attempt else RowState.PENDING
-        await asyncio.shield(self.complete(permit, AttemptEnd(AttemptOutcome(unused, state, left=False))))
+        await asyncio.shield(self.complete(permit, AttemptEnd(AttemptOutcome(unused, state, was_sent=False))))
 
-    async def complete(self, permit: Permit, closing: AttemptEnd) -> tuple[Lockout | None, WaitsExhausted | None]:
+    async def complete(self, permit: Permit, attempt_end: AttemptEnd) -> tuple[Lockout | None, WaitsExhausted | None]:
         """Record how the attempt ended, and schedule the release of its slot; the wait that this began, if any."""
-        attempt = closing.outcome.attempt
+        attempt = attempt_end.outcome.attempt
         rule = CallAnswerRule(
             self._key,
             self._quota,
             permit,
             decision_table.is_open(attempt),
-            closing.outcome.left,
-            closing.signal,
-            closing.proves_reachable,
+            attempt_end.outcome.was_sent,
+            attempt_end.signal,
+            attempt_end.proves_reachable,
         )
-        change = await self._attempts.close(permit, closing.outcome, rule)
+        change = await self._attempts.close(permit, attempt_end.outcome, rule)
         return lockout_of(change), change.result
 
     async def settle_without_sending(self, pending_row: PendingRow, status: Status, detail: str) -> None:

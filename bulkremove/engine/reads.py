@@ -17,7 +17,7 @@ from bulkremove.domain.errors import BulkremoveError, LocalFileFailed, NeverSent
 from bulkremove.domain.job import EndReason
 from bulkremove.domain.ledger import Quota, SuspensionReason
 from bulkremove.domain.operation import REMOVE_LEARNER, Call, Operation
-from bulkremove.engine.admission import Admissions, NotAdmitted, TokenProvider, or_event
+from bulkremove.engine.admission import Admissions, NotAdmitted, TokenProvider, result_or_event
 from bulkremove.engine.decision_table import RULES
 from bulkremove.engine.events import RunEnd, TokenWait
 from bulkremove.engine.fair_queue import FairQueue
@@ -85,7 +85,7 @@ class ReadLimiter(SlotWaits[ReadPermit]):
 
     async def cancel_slot(self, permit: ReadPermit) -> None:
         """Undo a permit that was not used: no byte was sent, so its slot and the read are deleted."""
-        outcome = ReadOutcome(ResponseKind.NEVER_SENT.value, left=False)
+        outcome = ReadOutcome(ResponseKind.NEVER_SENT.value, was_sent=False)
         await asyncio.shield(self.complete(permit, outcome, None, is_open=False, proves_reachable=False))
 
     async def complete(
@@ -98,7 +98,7 @@ class ReadLimiter(SlotWaits[ReadPermit]):
         proves_reachable: bool,
     ) -> None:
         """Record how the read ended and schedule the release of its slot. ``signal``: all calls must wait."""
-        rule = CallAnswerRule(self._key, self._quota, permit, is_open, outcome.left, signal, proves_reachable)
+        rule = CallAnswerRule(self._key, self._quota, permit, is_open, outcome.was_sent, signal, proves_reachable)
         await self._reads.close(permit, outcome, rule)
 
 
@@ -136,7 +136,7 @@ class Reads:
                 return None
             if result.kind is ResponseKind.UNAUTHORIZED and not renewed:
                 renewed = True
-                if not isinstance(event := await or_event(self._tokens.renew(token)), str):
+                if not isinstance(event := await result_or_event(self._tokens.renew(token)), str):
                     raise _not_admitted(event)
                 continue
             raise _failure(call.operation, result)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from bulkremove.domain.clock import Monotonic
-from bulkremove.engine.admission import TokenProvider, or_event
+from bulkremove.engine.admission import TokenProvider, result_or_event
 from bulkremove.engine.events import RunEnd, TokenWait
 from bulkremove.zoho.response_kind import Response
 
@@ -68,7 +68,7 @@ class RefusedTokens:
             self._refusals[key] = _Refusal(token, sent_at, response)
             return None
         self._first[key] = token
-        new_token = await or_event(self._tokens.renew(token))
+        new_token = await result_or_event(self._tokens.renew(token))
         if not isinstance(new_token, str):
             return new_token
         self._renewed.add(key)
@@ -84,7 +84,7 @@ class RefusedTokens:
         refusal = self._refusals[key]
         if self._accepted_at.get(refusal.token, refusal.sent_at) > refusal.sent_at:
             return Cause.ROW
-        current = await or_event(self._tokens.token())
+        current = await result_or_event(self._tokens.token())
         if not isinstance(current, str):
             return current
         return Cause.UNKNOWN if current == refusal.token else Cause.TOKEN

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from bulkremove.domain.attempt import PendingRow
 from bulkremove.domain.row import Status
 
-SHUTDOWN_GRACE = 6.0
+SHUTDOWN_GRACE_SECONDS = 6.0
 """Real seconds that rows in flight may take to end once the run stops; after that they stay ``sending``."""
 
 
@@ -50,7 +50,7 @@ async def settle_rows(
             if not in_flight:
                 return
             if stop_at is None and stop.is_set():
-                stop_at = loop.time() + SHUTDOWN_GRACE
+                stop_at = loop.time() + SHUTDOWN_GRACE_SECONDS
             if stop_at is None:
                 await asyncio.wait({*in_flight, stopped}, return_when=asyncio.FIRST_COMPLETED)
             elif stop_at > loop.time():

@@ -23,7 +23,7 @@ class Waiting(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Go:
+class SlotGranted:
     """The call may be sent now. ``free_at``: when its slot is released if no response ever comes."""
 
     ledger: Ledger
@@ -51,7 +51,7 @@ class YieldToOtherRow:
 
 
 @dataclass(frozen=True, slots=True)
-class OwnLimit:
+class RowLimited:
     """A limit of this row alone caused the refusals, not the account's: another row got through meanwhile."""
 
     ledger: Ledger
@@ -72,7 +72,7 @@ class DayUsedUp:
     until: Epoch
 
 
-NoSlot = YieldToOtherRow | OwnLimit | WaitsExhausted | DayUsedUp | DoneElsewhere
+NoSlot = YieldToOtherRow | RowLimited | WaitsExhausted | DayUsedUp | DoneElsewhere
 """Why a call gets no slot, however long it waits."""
 
 

@@ -13,18 +13,18 @@ from bulkremove.domain.ledger import Ledger, Quota
 from bulkremove.engine import rate_limit
 from bulkremove.engine.slot_decisions import (
     DayUsedUp,
-    Go,
     NoSlot,
-    OwnLimit,
     Postponed,
+    RowLimited,
     Signal,
+    SlotGranted,
     Wait,
     WaitsExhausted,
     YieldToOtherRow,
 )
 from bulkremove.storage.interface.attempts import SlotDecision
 
-DAY = 86_400.0
+DAY_SECONDS = 86_400.0
 """Seconds."""
 
 Refusal = Wait | Postponed | NoSlot
@@ -39,7 +39,9 @@ class _RestartRule:
     quota: Quota
 
     def restarted(self, ledger: Ledger, now: Monotonic) -> tuple[Ledger, Monotonic]:
-        return rate_limit.after_reboot(ledger, self.quota, now), rate_limit.released_unanswered(self.quota, now)
+        return rate_limit.after_reboot(ledger, self.quota, now), rate_limit.released_at_without_response(
+            self.quota, now
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +63,18 @@ class _SlotRule(_RestartRule):
         return rate_limit.budget(ledger, self.quota, now)
 
 
-def _granted(go: Go, wall: Epoch, nth_last_call: Epoch | None) -> SlotDecision[Refusal]:
+def _granted(go: SlotGranted, wall: Epoch, nth_last_call: Epoch | None) -> SlotDecision[Refusal]:
     """The slot that the rate limit grants, if the day's allowance is not used up."""
-    if nth_last_call is not None and wall < later(nth_last_call, DAY):
-        return SlotDecision(DayUsedUp(later(nth_last_call, DAY)), None)
+    if nth_last_call is not None and wall < later(nth_last_call, DAY_SECONDS):
+        return SlotDecision(DayUsedUp(later(nth_last_call, DAY_SECONDS)), None)
     return SlotDecision(None, go.ledger, go.free_at)
 
 
 @dataclass(frozen=True, slots=True)
 class RowSlotRule(_SlotRule):
-    """``SlotRule`` for a row. ``alone``: no other row of its job is left."""
+    """``SlotRule`` for a row. ``is_only_row``: no other row of its job is left."""
 
-    alone: bool
+    is_only_row: bool
 
     def decide(
         self,
@@ -84,13 +86,15 @@ class RowSlotRule(_SlotRule):
         nth_last_call: Epoch | None,
     ) -> SlotDecision[Refusal]:
         """Decide by ``rate_limit`` and the day's allowance."""
-        decision = rate_limit.ask(ledger, self.quota, now, key=self.call, alone=self.alone, full_until=full_until)
+        decision = rate_limit.decide_slot(
+            ledger, self.quota, now, key=self.call, is_only_row=self.is_only_row, full_until=full_until
+        )
         match decision:
-            case Go():
+            case SlotGranted():
                 return _granted(decision, wall, nth_last_call)
             case Wait() | YieldToOtherRow():
                 return SlotDecision(decision, None)
-            case Postponed() | OwnLimit() | WaitsExhausted():
+            case Postponed() | RowLimited() | WaitsExhausted():
                 return SlotDecision(decision, decision.ledger)
 
 
@@ -110,7 +114,7 @@ class ReadSlotRule(_SlotRule):
         """Decide by ``rate_limit`` and the day's allowance."""
         decision = rate_limit.ask_for_read(ledger, self.quota, now, key=self.call, full_until=full_until)
         match decision:
-            case Go():
+            case SlotGranted():
                 return _granted(decision, wall, nth_last_call)
             case Wait():
                 return SlotDecision(decision, None)
@@ -118,11 +122,11 @@ class ReadSlotRule(_SlotRule):
 
 @dataclass(frozen=True, slots=True)
 class CallAnswerRule(_RestartRule):
-    """``AnswerRule`` for one call. ``is_open``: a proxy may still deliver it; ``left``: a byte of it may have left."""
+    """``AnswerRule`` for one call. ``is_open``: a proxy may still deliver it; ``was_sent``: a byte may have left."""
 
     permit: Permit | ReadPermit
     is_open: bool
-    left: bool
+    was_sent: bool
     signal: Signal | None
     proves_reachable: bool
 
@@ -136,7 +140,7 @@ class CallAnswerRule(_RestartRule):
 
     def answered(self, ledger: Ledger, now: Monotonic, *, recent: int) -> tuple[Ledger, WaitsExhausted | None]:
         """Return the ledger by ``rate_limit``, and whether all waits are over."""
-        return rate_limit.answered(
+        return rate_limit.after_response(
             ledger,
             self.quota,
             now,
@@ -144,5 +148,5 @@ class CallAnswerRule(_RestartRule):
             signal=self.signal,
             proves_reachable=self.proves_reachable,
             recent=recent,
-            took=seconds_between(self.permit.taken_at, now) if self.left else 0.0,
+            took=seconds_between(self.permit.taken_at, now) if self.was_sent else 0.0,
         )

@@ -35,7 +35,7 @@ MAX_AGE_SECONDS = 20.0
 """Seconds of the run's clock from taking the slot until the request leaves: the slot's release is counted from taking
 it, so a longer commit would use up the grace for late deliveries (docs/decisions/0001-limiter.md)."""
 
-MAX_ALLOWANCE_WAIT = 5400.0
+MAX_ALLOWANCE_WAIT_SECONDS = 5400.0
 """Seconds that a run without a time window waits for the next call of the day's allowance: an hour, as nights that
 start at the same local time may be 23 hours apart, and what many nights drift (docs/decisions/0012-allowance.md)."""
 
@@ -69,12 +69,12 @@ class SlotWaits(Generic[P]):
         self._open_until, self._sleep = open_until, sleep or clock.sleep
 
     async def _wait_for_slot(
-        self, take: Callable[[], Awaitable[P | Refusal]], in_time: Callable[[], bool]
+        self, take: Callable[[], Awaitable[P | Refusal]], may_still_send: Callable[[], bool]
     ) -> P | NoSlot | None:
         """Ask for a slot with ``take`` until there is one. None when ``in_time`` turned false. Raises JournalFailed."""
         spaced = False
-        with self._queue.place() as place:
-            while in_time():
+        with self._queue.join() as place:
+            while may_still_send():
                 if not await place.is_first(POLL_SECONDS):
                     continue
                 result = await self._take(take)
@@ -86,9 +86,9 @@ class SlotWaits(Generic[P]):
                     return result
                 self._on_wait(result)
                 if result.reason in (Waiting.PACE, Waiting.WINDOW, Waiting.ALLOWANCE):
-                    place.keep()
+                    place.enqueue()
                 else:
-                    place.give_up()  # all rows wait, and the probe need not be the first in the queue
+                    place.leave()  # all rows wait, and the probe need not be the first in the queue
                 if result.reason is Waiting.PACE and not spaced:
                     await self._queue.spacing.acquire()
                     spaced = True
@@ -103,7 +103,7 @@ class SlotWaits(Generic[P]):
     def _wait_for_allowance(self, used_up: DayUsedUp) -> Wait | DayUsedUp:
         """The wait for the next call of the day's allowance, if it comes soon enough."""
         now = self._clock.wall()
-        if used_up.until >= (self._open_until or later(now, MAX_ALLOWANCE_WAIT)):
+        if used_up.until >= (self._open_until or later(now, MAX_ALLOWANCE_WAIT_SECONDS)):
             return used_up
         seconds = seconds_between(now, used_up.until) * self._clock.speed
         # In whole seconds, so that the same wait is reported once.

@@ -33,12 +33,12 @@ class OpenFolder:
     def files(self) -> list[str]:
         """The names of the files, sorted; links, folders and FIFOs are no files."""
         names = os.listdir(self.path if self._descriptor is None else self._descriptor)  # noqa: PTH208 - by its descriptor
-        found = []
+        regular_files = []
         for name in sorted(names):
             with suppress(FileNotFoundError):  # it was moved meanwhile
                 if stat.S_ISREG(self.status(name).st_mode):
-                    found.append(name)
-        return found
+                    regular_files.append(name)
+        return regular_files
 
     def status(self, name: str) -> os.stat_result:
         """The status of an entry itself, also of a link."""
@@ -106,7 +106,7 @@ class OpenFolder:
 
     def _at(self, name: str) -> str:
         if os.path.basename(name) != name or name in ("", ".", ".."):  # noqa: PTH119 - it is a name, no path
-            raise OSError(errno.EINVAL, f"{name!r} is no name of a file")
+            raise OSError(errno.EINVAL, f"{name!r} is not a valid name of a file")
         return str(self.path / name) if self._descriptor is None else name
 
 

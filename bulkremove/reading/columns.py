@@ -38,7 +38,7 @@ _UNITS = frozenset(
     | {"string", "text", "zoho", "people"}
 )
 """Words that may stand in those parentheses, beside numbers. Others make another column: "Learner ID (manager)"."""
-_MAX_HEADING = 200
+_MAX_HEADING_CHARACTERS = 200
 """Characters. A longer heading is no name of an id column, and is not searched for its tail."""
 
 
@@ -102,7 +102,7 @@ def has_roles(header: Sequence[str]) -> bool:
 @lru_cache(maxsize=1024)
 def _bare(heading: str) -> str:
     """Return a heading in lower case without blanks, ``_``, ``-``, and without marks and units behind it."""
-    if len(heading) > _MAX_HEADING:
+    if len(heading) > _MAX_HEADING_CHARACTERS:
         return ""
     name = heading.rstrip()
     while tail := next((match for match in _TAIL.finditer(name) if match.end() == len(name)), None):
@@ -126,8 +126,10 @@ def check_headings_inside(
         for index, cell in enumerate(cells[column]):
             if cell.isdigit() or _bare(cell) not in spellings:
                 continue
-            again = [by_name([texts[index] for texts in cells], role) for role in ROLES]
-            if all(len(found) == 1 for found in again) and [found[0] for found in again] != list(roles):
+            matches_by_role = [by_name([texts[index] for texts in cells], role) for role in ROLES]
+            if all(len(matches) == 1 for matches in matches_by_role) and [
+                matches[0] for matches in matches_by_role
+            ] != list(roles):
                 raise FileRefused(
                     f"{name}, row {numbers[index]}: headings stand here again, in another order than in the first "
                     "row, so the ids below them would be mixed up.",

@@ -91,7 +91,7 @@ def refuse_uncomputed(grid: Grid, id_columns: Sequence[int], start: int, name: s
         if column in id_columns or texts(cells[start:]):
             continue
         formulas = [index for index in range(start, len(cells)) if isinstance(cells[index], Formula)]
-        if formulas and not any(shown(cell).strip() for cell in cells[start:]):
+        if formulas and not any(cell_text(cell).strip() for cell in cells[start:]):
             raise FileRefused(
                 f"{name}: column {header[column]!r} holds formulas without results, such as in cell "
                 f"{column_letter(column)}{grid.numbers[formulas[0]]}, so what it says is not known.",
@@ -240,10 +240,10 @@ def _damage_reason(cell: object) -> str | None:
     return "not a text"
 
 
-def shown(cell: object) -> str:
+def cell_text(cell: object) -> str:
     """Convert a cell to readable text; for ids use ``convert_id_columns``, which checks them."""
     if isinstance(cell, Formula | PartlyRaised):
-        return shown(cell.value)
+        return cell_text(cell.value)
     if isinstance(cell, CellError):
         return cell.text
     if isinstance(cell, str):

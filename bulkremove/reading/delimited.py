@@ -202,7 +202,7 @@ def _check_line_ends(columns: list[list[object]], start: int, separator: str, na
         for index, cell in enumerate(part):
             for line in cell.splitlines() if "\n" in cell or "\r" in cell else ():
                 ids = [field for field in map(str.strip, line.split(separator)) if is_id(field)]
-                if len(ids) > 1 or any(len(one) >= _LONG_ID for one in ids):
+                if len(ids) > 1 or any(len(id_text) >= _LONG_ID for id_text in ids):
                     raise FileRefused(
                         f"{name}, row {skipped + start + index + 1}: a cell holds several lines, one of them with ids "
                         f"({ids[0]}), so a quotation mark may have joined rows.",

@@ -23,8 +23,8 @@ def refuse_groups(
         ids = cells[column]
         if not ids or not ids[0].strip():
             continue
-        most = sum(ids.count(blank) for blank in set(ids) if not blank.strip())
-        if _with_id(learners, 2 * most) >= 2 * most:  # fast enough for a million rows, few of them blank
+        blank_count = sum(ids.count(blank) for blank in set(ids) if not blank.strip())
+        if _with_id(learners, 2 * blank_count) >= 2 * blank_count:  # fast enough for a million rows, few of them blank
             continue
         blank = [i for i, cell in enumerate(ids) if not cell.strip() and _is_id(learners[i])]
         if not blank or _with_id(learners, 2 * len(blank)) >= 2 * len(blank):
@@ -57,9 +57,9 @@ def refuse_sections(cells: Sequence[Sequence[str]], roles: Roles, numbers: Seque
             )
 
 
-def _with_id(learners: Sequence[str], most: int) -> int:
-    """Count the cells with an id, up to ``most``."""
-    return sum(1 for _ in islice(filter(_is_id, learners), most))
+def _with_id(learners: Sequence[str], max_count: int) -> int:
+    """Count the cells with an id, up to ``max_count``."""
+    return sum(1 for _ in islice(filter(_is_id, learners), max_count))
 
 
 def _is_id(cell: str) -> bool:

@@ -20,18 +20,18 @@ from bulkremove.reading.separators import DETECTED, sep_line
 
 NO_HEADINGS = 0
 """The ``header_row`` of a file without headings."""
-SEARCHED = 20
+MAX_SEARCHED_ROWS = 20
 """Rows among which headings are searched."""
-_AROUND = 4
+_MAX_EXTRA_CHARACTERS = 4
 """Characters around the digits of an id, at most."""
-_IDS_OF_A_PERSON = 2
+_MIN_IDS_OF_PERSON = 2
 """Ids in a row that names a person; a title may hold one number."""
 _HEAD_BYTES = 65_536
 _MIN_ID_DIGITS = 6
 """Fewer digits may be a heading, such as a year."""
 
 
-def place(grid: Grid, name: str, options: ReadOptions) -> tuple[int, tuple[str, ...]]:
+def locate_header(grid: Grid, name: str, options: ReadOptions) -> tuple[int, tuple[str, ...]]:
     """Return the index of the heading row (the first row's minus 1 without headings) and the headings.
 
     Raises FileRefused for an empty file, for a row that does not exist, and where the user must decide.
@@ -62,9 +62,9 @@ def place(grid: Grid, name: str, options: ReadOptions) -> tuple[int, tuple[str, 
             choices=Choices(header_row=NO_HEADINGS, header=header, rows=_rows(grid, first)),
         )
     if not options.columns and not has_roles(header):
-        for index in range(first + 1, min(first + SEARCHED, len(grid.numbers))):
+        for index in range(first + 1, min(first + MAX_SEARCHED_ROWS, len(grid.numbers))):
             if has_roles(_texts(grid, index)):
-                raise offer(name, grid.numbers[index])
+                raise header_row_error(name, grid.numbers[index])
     return first, header
 
 
@@ -73,10 +73,10 @@ def _id_headings(header: Sequence[str], options: ReadOptions) -> Sequence[str]:
     if not options.columns:
         return () if has_roles(header) else header
     columns = (named(header, column) if isinstance(column, str) else [column] for column in options.columns.values())
-    return [header[index] for found in columns for index in found if index < len(header)]
+    return [header[index] for indexes in columns for index in indexes if index < len(header)]
 
 
-def offer(name: str, row: int) -> FileRefused:
+def header_row_error(name: str, row: int) -> FileRefused:
     """The error for a file whose headings seem to stand in this row."""
     return FileRefused(
         f"{name}: the headings seem to stand in row {row}, below other lines.",
@@ -94,7 +94,7 @@ def find_in_text(raw: bytes, name: str) -> int | None:
     start, separators = sep_line(text, name)
     for separator in separators or DETECTED:
         rows = csv.reader(io.StringIO(text[start:], newline=""), delimiter=separator)
-        for number, row in zip(range(1, SEARCHED + 1), _readable(rows), strict=False):
+        for number, row in zip(range(1, MAX_SEARCHED_ROWS + 1), _readable(rows), strict=False):
             if has_roles([cell.strip() for cell in row]):
                 return number
     return None
@@ -149,7 +149,7 @@ def _split(head: str, row: int, separator: str) -> tuple[list[list[str]], list[s
 
 def _check_no_person(texts: Sequence[str], number: int, name: str) -> None:
     """Check that a row above the headings holds no ids, since nobody may vanish with it. Raises FileRefused."""
-    if sum(map(_is_id, texts)) >= _IDS_OF_A_PERSON or _are_digits([text for text in texts if text]):
+    if sum(map(_is_id, texts)) >= _MIN_IDS_OF_PERSON or _are_digits([text for text in texts if text]):
         raise FileRefused(
             f"{name}: row {number} holds ids, and it stands above the row with the headings.",
             hint="Name another row; people above the headings would be left out.",
@@ -171,7 +171,7 @@ def _decoded(raw: bytes) -> str:
 
 
 def _texts(grid: Grid, index: int) -> tuple[str, ...]:
-    return tuple(damaged_ids.shown(column[index]).strip() for column in grid.columns)
+    return tuple(damaged_ids.cell_text(column[index]).strip() for column in grid.columns)
 
 
 def _rows(grid: Grid, start: int) -> tuple[tuple[str, ...], ...]:
@@ -186,4 +186,4 @@ def _are_digits(texts: Sequence[str]) -> bool:
 def _is_id(text: str) -> bool:
     """Whether a text is an id, perhaps with something around it: an apostrophe, ``="..."``, unseen blanks."""
     digits = sum(character.isdigit() for character in text)
-    return digits >= _MIN_ID_DIGITS and digits >= len(text) - _AROUND
+    return digits >= _MIN_ID_DIGITS and digits >= len(text) - _MAX_EXTRA_CHARACTERS

@@ -16,12 +16,12 @@ _HEAD_BYTES = 65_536
 class OtherFormat(NamedTuple):
     """A format that is not read: what the file is, and what to do."""
 
-    what: str
+    description: str
     hint: str
 
     def refused(self, name: str) -> FileRefused:
         """Return the error for the file ``name``."""
-        return FileRefused(f"{name} is {self.what}.", hint=self.hint)
+        return FileRefused(f"{name} is {self.description}.", hint=self.hint)
 
 
 PROTECTED = OtherFormat(
@@ -51,13 +51,13 @@ _LEADING = re.compile(r"(?:\s|<\?xml[^>]*>|<!--.*?-->)*", re.DOTALL)
 
 
 def check_content(raw: bytes, name: str) -> None:
-    """Refuse a file that is no CSV and no workbook. Raises FileRefused."""
+    """Refuse a file that is not a CSV file or a workbook. Raises FileRefused."""
     if raw.startswith(b"\x1f\x8b"):
         raise _GZIP.refused(name)
     if raw[:2] in (b"\x09\x00", b"\x09\x02", b"\x09\x04", b"\x09\x08") and raw[2:4] in (b"\4\0", b"\6\0", b"\x08\0"):
         raise OLD_EXCEL.refused(name)
     if raw.startswith(b"%PDF"):
-        raise FileRefused(f"{name} is no CSV and no workbook.", hint="Give a CSV, .xlsx, .xls or .ods file.")
+        raise FileRefused(f"{name} is not a CSV file or a workbook.", hint="Give a CSV, .xlsx, .xls or .ods file.")
     text = _FILLING.sub(b"", raw[:_HEAD_BYTES]).decode("latin-1")  # of any Unicode encoding: all marks are ASCII
     if text.startswith("MIME-Version:"):
         raise _web_page(text, name).refused(name)
@@ -70,7 +70,7 @@ def check_content(raw: bytes, name: str) -> None:
         raise _web_page(text, name).refused(name)
     if "urn:schemas-microsoft-com:office:spreadsheet" in text or 'progid="Excel.Sheet"' in text:
         raise _XML.refused(name)
-    raise FileRefused(f"{name} is no CSV and no workbook.", hint="Give a CSV, .xlsx, .xls or .ods file.")
+    raise FileRefused(f"{name} is not a CSV file or a workbook.", hint="Give a CSV, .xlsx, .xls or .ods file.")
 
 
 def _web_page(text: str, name: str) -> OtherFormat:

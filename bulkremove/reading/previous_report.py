@@ -17,7 +17,7 @@ from bulkremove.domain.row import Exclusion, Roles, Status
 from bulkremove.domain.table import PLAN_COLUMNS, REPORT_COLUMNS, SANDBOX_COLUMN, SANDBOX_MARK, UNDO_COLUMN
 
 _ADDED_APOSTROPHE = re.compile(r"'(?=[=+\-@\x00-\x1f\ufffd])")
-_TELLING = frozenset(REPORT_COLUMNS) - {"row", "status", "detail", "job", "attempts"}
+_DISTINCTIVE_COLUMNS = frozenset(REPORT_COLUMNS) - {"row", "status", "detail", "job", "attempts"}
 """Columns of a report that hardly another list has."""
 _NEEDED = ("status", "detail", "http_status", "finished_at", "job")
 _STATUSES = frozenset(status.value for status in Status)
@@ -46,14 +46,16 @@ def report_columns(header: Sequence[str], name: str) -> tuple[int, ...] | None:
             f"{name} is an undo list: it names people who were removed and are to be enrolled again.",
             hint="Nothing was sent. It is not a list of people to remove.",
         )
-    known = set(PLAN_COLUMNS).intersection(names)
-    if len(known) >= len(PLAN_COLUMNS) - 1 or (_PLANNED in known and not known.isdisjoint({"row", "detail"})):
+    plan_columns = set(PLAN_COLUMNS).intersection(names)
+    if len(plan_columns) >= len(PLAN_COLUMNS) - 1 or (
+        _PLANNED in plan_columns and not plan_columns.isdisjoint({"row", "detail"})
+    ):
         raise _plan_file(name)
     width = len(REPORT_COLUMNS)
     for start in range(len(names) - width, -1, -1):  # the file itself may have columns of these names too
         if tuple(names[start : start + width]) == REPORT_COLUMNS:
             return tuple(range(start, start + width))
-    if len(_TELLING.intersection(names)) < 2:
+    if len(_DISTINCTIVE_COLUMNS.intersection(names)) < 2:
         return None
     places = tuple(names.index(column) for column in REPORT_COLUMNS if names.count(column) == 1)
     if len(places) < len(REPORT_COLUMNS):
@@ -144,8 +146,8 @@ def _words(cells: Sequence[str]) -> Mapping[str, int]:
     return words
 
 
-def _are_nearly_all(words: Mapping[str, int], wanted: Collection[str]) -> bool:
-    return bool(words) and sum(words.get(word, 0) for word in wanted) >= _NEARLY_ALL * sum(words.values())
+def _are_nearly_all(words: Mapping[str, int], expected: Collection[str]) -> bool:
+    return bool(words) and sum(words.get(word, 0) for word in expected) >= _NEARLY_ALL * sum(words.values())
 
 
 def _plan_file(name: str) -> FileRefused:
@@ -167,7 +169,7 @@ def settled(columns: Sequence[Sequence[str]], numbers: Sequence[int], name: str)
         status = text.strip().casefold()
         if status not in _STATUSES:
             raise FileRefused(
-                f"{name}, row {numbers[index]}: {text!r} is no status of a report, so it was changed.",
+                f"{name}, row {numbers[index]}: {text!r} is not a status of a report, so it was changed.",
                 hint=_HINT,
             )
         http_status = http_statuses[index].strip()

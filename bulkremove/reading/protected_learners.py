@@ -23,7 +23,7 @@ def parse_protected_learners(grid: Grid, path: Path) -> ProtectedLearners:
 
     Raises FileRefused.
     """
-    header = tuple(damaged_ids.shown(column[0]).strip() for column in grid.columns)
+    header = tuple(damaged_ids.cell_text(column[0]).strip() for column in grid.columns)
     candidates = {role: columns.by_name(header, role) for role in REMOVE_LEARNER.roles}
     missing = [role for role, matches in candidates.items() if len(matches) != 1]
     if missing not in ([], ["course", "batch"]) or any(len(matches) > 1 for matches in candidates.values()):
@@ -32,9 +32,9 @@ def parse_protected_learners(grid: Grid, path: Path) -> ProtectedLearners:
             "Learner ID, or Learner ID alone.",
             hint="Correct it; until then nothing is planned or sent.",
         )
-    places = [found[0] for role, found in candidates.items() if role not in missing]
+    places = [indexes[0] for role, indexes in candidates.items() if role not in missing]
     ids = [_ids(grid, column, header, path) for column in places]
-    shown = [[damaged_ids.shown(cell) for cell in column[1:]] for column in grid.columns]
+    shown = [[damaged_ids.cell_text(cell) for cell in column[1:]] for column in grid.columns]
     refuse_short_rows(grid.short_rows, places, shown, grid.numbers[1:], path.name)
     if sign := rounding(ids[-1], repeated=(ids[0], ids[-1], ids[-1])):
         raise FileRefused(
@@ -59,7 +59,7 @@ def parse_protected_learners(grid: Grid, path: Path) -> ProtectedLearners:
 
 def _ids(grid: Grid, column: int, header: tuple[str, ...], path: Path) -> list[str]:
     damaged_ids.convert_id_columns(grid, [column], 1, path.name, header)
-    ids = [damaged_ids.shown(cell).strip(TRIMMED_CHARACTERS) for cell in grid.columns[column][1:]]
+    ids = [damaged_ids.cell_text(cell).strip(TRIMMED_CHARACTERS) for cell in grid.columns[column][1:]]
     for number, cell in zip(grid.numbers[1:], ids, strict=True):
         if cell and not is_id(cell):
             raise FileRefused(

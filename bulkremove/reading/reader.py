@@ -84,4 +84,4 @@ def _grid(raw: bytes, name: str, options: ReadOptions) -> Grid:
         row = heading_row.find_in_text(raw, name)
         if row is None or row == 1 or options.header_row is not None:
             raise
-        raise heading_row.offer(name, row) from None
+        raise heading_row.header_row_error(name, row) from None

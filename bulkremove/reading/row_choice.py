@@ -61,7 +61,7 @@ def rows_left_out(
     values; and ``all``, if the other columns do not matter. FileRefused offers the values of the columns that seem to
     say who stays in the rows that are left, and that nobody has decided on.
     """
-    wanted = _wanted(header, only, name)
+    wanted = _chosen_values(header, only, name)
     left_out, note = _chosen(header, cells, roles, numbers, wanted, name) if wanted else (frozenset[int](), "")
     notes = (note,) if note else ()
     if ALL in only:
@@ -85,7 +85,7 @@ def rows_left_out(
             if counts := _values(heading, texts if len(asked) == len(texts) else [texts[i] for i in asked]):
                 undecided[_label(header, column)] = counts
     if undecided:
-        raise _asked(undecided, only, name)
+        raise _undecided_error(undecided, only, name)
     decided = {*roles, *wanted}
     others = {_label(header, column): cells[column] for column in range(len(header)) if column not in decided}
     return left_out, (*notes, *_few_values(others))
@@ -99,51 +99,53 @@ def _few_values(columns: Mapping[str, Sequence[str]]) -> Iterator[str]:
     shown = []
     for label, cells in columns.items():
         if len(set(islice(cells, 4 * MAX_MIXED))) <= MAX_VALUES and 1 < len(counts := Counter(cells)) <= MAX_VALUES:
-            shown.append(f"{label!r}: {', '.join(f'{_shown(value)[:40]} ({n:,})' for value, n in counts.items())}")
+            shown.append(
+                f"{label!r}: {', '.join(f'{_display_value(value)[:40]} ({n:,})' for value, n in counts.items())}"
+            )
     if shown:
         more = f"; and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
         columns_shown = f"{'; '.join(shown[:_SHOWN])}{more}"
         yield f"If one of these columns says who stays, leave these people out of the file. {columns_shown}."
 
 
-def _asked(undecided: Mapping[str, Mapping[str, int]], only: Sequence[str], name: str) -> FileRefused:
+def _undecided_error(undecided: Mapping[str, Mapping[str, int]], only: Sequence[str], name: str) -> FileRefused:
     """The question which rows are meant. ``undecided``: by column, the values and how many rows have each."""
     holds = {
-        label: ", ".join(f"{_shown(value)} ({count:,})" for value, count in counts.items())
+        label: ", ".join(f"{_display_value(value)} ({count:,})" for value, count in counts.items())
         for label, counts in undecided.items()
     }
     columns = " and ".join(map(repr, undecided))
     if len(undecided) == 1:
-        says = f"column {columns} seems to say who stays and who goes; it holds {next(iter(holds.values()))}"
+        question = f"column {columns} seems to say who stays and who goes; it holds {next(iter(holds.values()))}"
     else:
         values = "; ".join(f"{label!r} holds {shown}" for label, shown in holds.items())
-        says = f"columns {columns} seem to say who stays and who goes; {values}"
+        question = f"columns {columns} seem to say who stays and who goes; {values}"
     options = " ".join(f'--only "{choice}"' for choice in (*only, *(f"{label}=VALUE" for label in undecided)))
     every = "every row that is left" if only else "every row"
     return FileRefused(
-        f"{name}: {says}.",
+        f"{name}: {question}.",
         hint=f"Say which rows are meant: {options}, or --only {ALL} for {every}; for a night, `only` in its block.",
         choices=Choices(only=tuple((label, tuple(counts.items())) for label, counts in undecided.items())),
     )
 
 
-def _wanted(header: Sequence[str], only: Sequence[str], name: str) -> Mapping[int, Sequence[str]]:
+def _chosen_values(header: Sequence[str], only: Sequence[str], name: str) -> Mapping[int, Sequence[str]]:
     """The values that were chosen, by column. Raises FileRefused for a choice that fits no column."""
-    wanted: dict[int, list[str]] = {}
+    chosen_values: dict[int, list[str]] = {}
     for choice in only:
         if choice == ALL:
             continue
         splits = ((choice[:place], choice[place + 1 :]) for place, mark in enumerate(choice) if mark == "=")
-        found = [(named(header, heading.strip()), value.strip()) for heading, value in splits]
-        columns = [(columns[0], value) for columns, value in found if len(columns) == 1]
+        matches = [(named(header, heading.strip()), value.strip()) for heading, value in splits]
+        columns = [(columns[0], value) for columns, value in matches if len(columns) == 1]
         if not columns:
             raise FileRefused(
                 f"{name}: {choice!r} names no column of this file. Headings found: {headings(header)}.",
                 hint="Write COLUMN=VALUE.",
             )
         column, value = columns[-1]
-        wanted.setdefault(column, []).append(value)
-    return wanted
+        chosen_values.setdefault(column, []).append(value)
+    return chosen_values
 
 
 def _chosen(
@@ -158,15 +160,15 @@ def _chosen(
     left_out: set[int] = set()
     reasons = []
     for column, values in wanted.items():
-        found = set(map(plain, cells[column]))
+        present_values = set(map(plain, cells[column]))
         spelled = set(map(plain, values))
-        if ANY in spelled and ANY not in found:
-            spelled |= found - {"", *PLACEHOLDERS}
+        if ANY in spelled and ANY not in present_values:
+            spelled |= present_values - {"", *PLACEHOLDERS}
         shown = " or ".join(repr(value) if value else "blank" for value in values)
-        if found.isdisjoint(spelled):
+        if present_values.isdisjoint(spelled):
             raise FileRefused(f"{name}: no row has {shown} in column {header[column]!r}.", hint="Check the choice.")
         left_out.update(index for index, cell in enumerate(cells[column]) if plain(cell) not in spelled)
-        others = "blank" if found - spelled == {""} else f"not {shown}"
+        others = "blank" if present_values - spelled == {""} else f"not {shown}"
         reasons.append(f"{_label(header, column)!r} is {others}")
     if len(left_out) == len(numbers):
         raise FileRefused(f"{name}: no row has all the values that were chosen.", hint="Check the choice.")
@@ -183,7 +185,7 @@ def _chosen(
     return frozenset(left_out), f"{rows} left out, since {' or '.join(reasons)} there."
 
 
-def _shown(value: str) -> str:
+def _display_value(value: str) -> str:
     return "any value: *" if value == ANY else value or "blank"
 
 
@@ -210,7 +212,7 @@ def _values(heading: str, cells: Sequence[str]) -> Mapping[str, int]:
     if all(map(DATE.fullmatch, spelled)):
         return {} if not _means_staying(words) else _filled_or_blank(counts)  # everybody leaves on some day
     if len(counts) == 1:
-        return {} if _all_go(words, *spelled) else counts
+        return {} if _means_all_leave(words, *spelled) else counts
     if len(counts) <= (MAX_MIXED if stays or goes else MAX_VALUES):
         return counts
     return _filled_or_blank(counts) or _remarks(counts)
@@ -249,7 +251,7 @@ def _says_so_itself(words: Sequence[str], spelled: Collection[str], is_mixed: bo
     if not all(value == "" or YES.fullmatch(value) or NO.fullmatch(value) for value in spelled):
         return False
     if any(map(FLAG.fullmatch, words)):
-        return len(spelled) > 1 or not _all_go(words, *spelled)
+        return len(spelled) > 1 or not _means_all_leave(words, *spelled)
     return len(spelled) == 2 and "" in spelled and not any(map(NO.fullmatch, spelled))
 
 
@@ -257,7 +259,7 @@ def _is_name(words: Sequence[str]) -> bool:
     return not {"name", "surname", "nachname", "vorname", "nom", "nombre"}.isdisjoint(words)
 
 
-def _all_go(words: Sequence[str], value: str) -> bool:
+def _means_all_leave(words: Sequence[str], value: str) -> bool:
     """Whether the only value of a column plainly means going, or nothing at all."""
     is_going = (NO if _means_staying(words) else YES).fullmatch(value) or GOING_VALUE.fullmatch(value)
     return not value or bool(is_going)

@@ -37,7 +37,9 @@ def sep_line(text: str, name: str) -> tuple[int, str]:
     if line is None:
         return 0, ""
     if line[1] not in _SEPARATORS:
-        raise FileRefused(f"{name}, row 1: {line[1]!r} is no separator.", hint="Use a comma, semicolon or tab.")
+        raise FileRefused(
+            f"{name}, row 1: {line[1]!r} is not a valid separator.", hint="Use a comma, semicolon or tab."
+        )
     return len(line[0]), line[1]
 
 
@@ -48,13 +50,13 @@ def _separator(head: str, name: str) -> str:
     """
     if not head.strip():
         raise FileRefused(f"{name} is empty.")
-    found: dict[str, tuple[bool, int, bool]] = {}
+    candidates: dict[str, tuple[bool, int, bool]] = {}
     for separator in DETECTED:
         lines = csv.reader(io.StringIO(head, newline=""), delimiter=separator)
         first, second = next(lines, []), next(lines, [])
-        found[separator] = has_roles(first), len(first), len(first) == len(second)
-    best = max(found, key=lambda separator: found[separator])
-    _, fields, _ = found[best]
+        candidates[separator] = has_roles(first), len(first), len(first) == len(second)
+    best = max(candidates, key=lambda separator: candidates[separator])
+    _, fields, _ = candidates[best]
     if fields > MAX_COLUMNS:
         raise FileRefused(f"{name} has {fields:,} columns or more.", hint="Leave out columns without ids.")
     if fields < 2:

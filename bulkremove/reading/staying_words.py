@@ -85,8 +85,8 @@ def plain(text: str) -> str:
     """The text in lower case, its characters in their usual form, without blanks, dots and brackets around it."""
     if text.isascii():
         return text.strip(" \t\r\n.!?,;:()[]").lower()
-    usual = _UNSEEN.sub("", unicodedata.normalize("NFKC", text))
-    return usual.strip(" \t\r\n.!?,;:()[]\u00a0").casefold()
+    normalized = _UNSEEN.sub("", unicodedata.normalize("NFKC", text))
+    return normalized.strip(" \t\r\n.!?,;:()[]\u00a0").casefold()
 
 
 def says_who_stays(name: str) -> bool:
@@ -100,5 +100,5 @@ def says_who_stays(name: str) -> bool:
 
 def words_of(heading: str) -> list[str]:
     """The words of a heading, also where only a capital begins the next one."""
-    usual = _UNSEEN.sub("", unicodedata.normalize("NFKC", heading)).replace("'", "").replace("\u2019", "")
-    return re.findall(r"[^\W\d_]+", re.sub("(?<=[a-z])(?=[A-Z])", " ", usual).casefold())
+    normalized = _UNSEEN.sub("", unicodedata.normalize("NFKC", heading)).replace("'", "").replace("\u2019", "")
+    return re.findall(r"[^\W\d_]+", re.sub("(?<=[a-z])(?=[A-Z])", " ", normalized).casefold())

@@ -23,13 +23,13 @@ from bulkremove.platform.child_process import child_environment
 from bulkremove.platform.open_folder import open_folder
 from bulkremove.reading.options import Hidden, ReadOptions
 
-MEMORY = 1 << 30
+MAX_MEMORY_BYTES = 1 << 30
 """Bytes of address space that the child may use."""
-CPU = 60
+MAX_CPU_SECONDS = 60
 """Seconds of CPU time that the child may use."""
 PIECE = 2000
 """Cells in one line of the output; parsing it takes a few milliseconds."""
-MAX_LINE = 1 << 26
+MAX_LINE_BYTES = 1 << 26
 """Bytes of one line of the output."""
 TIMEOUT_SECONDS = 90.0
 """Seconds of real time until the child is killed."""
@@ -62,7 +62,7 @@ async def _read(file: BinaryIO, name: str, options: ReadOptions) -> Table:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         env={**child_environment(), _REQUEST: request},  # not as an argument, which all users of the machine can read
-        limit=MAX_LINE,
+        limit=MAX_LINE_BYTES,
     )
     assert child.stdout is not None  # noqa: S101 - narrows the type; it is a pipe
     try:
@@ -127,7 +127,7 @@ def _table(fields: dict[str, Any]) -> Table:
             **fields,
             "header": tuple(fields["header"]),
             "columns": tuple(fields["columns"]),
-            "notes": tuple(fields["notes"]),
+            "reading_notes": tuple(fields["reading_notes"]),
         },
         roles=roles,
         numbers=numbers,
@@ -147,7 +147,7 @@ def _head(table: Table) -> Mapping[str, object]:
         "numbers": [numbers.start, numbers.stop] if isinstance(numbers, range) else list(numbers),
         "counted": isinstance(numbers, range),
         "sheet": table.sheet,
-        "notes": table.notes,
+        "reading_notes": table.reading_notes,
         "empty_rows": table.empty_rows,
         "hidden_rows": table.hidden_rows,
         "unchosen_rows": table.unchosen_rows,
@@ -164,8 +164,8 @@ def _main() -> None:
     except ImportError:  # Windows has no such limits
         pass
     else:
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-        resource.setrlimit(resource.RLIMIT_CPU, (CPU, CPU))
+        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
+        resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_SECONDS, MAX_CPU_SECONDS))
     request = json.loads(os.environ[_REQUEST])
     options = request["options"]
     options = ReadOptions(**{**options, "hidden": Hidden(options["hidden"]), "only": tuple(options["only"])})

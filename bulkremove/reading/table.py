@@ -19,13 +19,13 @@ FIRST_ROWS = 5
 
 def build_table(grid: Grid, name: str, options: ReadOptions) -> Table:
     """Build the table from a grid. Raises FileRefused when it is empty, damaged or needs a decision by the user."""
-    top, header = heading_row.place(grid, name, options)
+    top, header = heading_row.locate_header(grid, name, options)
     if options.header_row != heading_row.NO_HEADINGS:
         _trim_width(grid, top, name)
         header = header[: len(grid.columns)]
     own_columns = previous_report.report_columns(header, name)
     first_rows = range(top + 1, min(top + 1 + FIRST_ROWS, len(grid.numbers)))
-    rows = [[damaged_ids.shown(column[i]) for column in grid.columns] for i in first_rows]
+    rows = [[damaged_ids.cell_text(column[i]) for column in grid.columns] for i in first_rows]
     roles = columns.find_roles(header, options.columns, name, rows, options.match)
     if own_columns is not None and set(own_columns).intersection(roles):
         raise FileRefused(f"{name}: a column of the report can't hold ids.", hint="Check the columns.")
@@ -146,7 +146,7 @@ def _text_columns(grid: Grid, start: int, excluded: set[int]) -> list[list[str]]
     for column in grid.columns:
         cells = column[start:]
         if not damaged_ids.texts(cells):
-            cells = [damaged_ids.shown(cell) for cell in cells]
+            cells = [damaged_ids.cell_text(cell) for cell in cells]
         if excluded:
             cells = [cell for i, cell in enumerate(cells, start=start) if i not in excluded]
         texts.append(cells)

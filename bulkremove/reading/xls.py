@@ -89,9 +89,9 @@ class _Workbook:
         for offset, body in zip(offsets, bound, strict=True):
             wide = body[7] & 1
             title = body[8:].decode("utf-16-le" if wide else "latin-1")
-            found, is_worksheet = SheetFacts(title, body[4] & 3 == 0), body[5] == _WORKSHEET
+            facts, is_worksheet = SheetFacts(title, body[4] & 3 == 0), body[5] == _WORKSHEET
             scan = SheetScan(
-                self._name, found, blank_texts, struck_texts, raised_texts, formats, is_worksheet=is_worksheet
+                self._name, facts, blank_texts, struck_texts, raised_texts, formats, is_worksheet=is_worksheet
             )
             scan.scan(self._stream, offset)
             self._claimed += scan.claimed
@@ -99,7 +99,7 @@ class _Workbook:
             if self._claimed > 50 * self._cells + 1_000_000:
                 raise scan.too_large()
             if is_worksheet:
-                sheets.append(found)
+                sheets.append(facts)
         return sheets
 
     @staticmethod

@@ -39,11 +39,11 @@ def facts(parts: Mapping[str, bytes], name: str) -> list[SheetFacts]:
         struck_texts, raised_texts = _texts_with(texts, "strike", is_on), _texts_with(texts, "vertAlign", is_raised)
         struck_styles = _struck_styles(lowered.get(_STYLES, b""))
         for sheet, visible, path in _sheets(parts):
-            found = SheetFacts(sheet, visible, totals=_totals(lowered, path.lower()))
-            scan = SheetScan(name, found, blank_texts, struck_texts, raised_texts, struck_styles)
+            facts = SheetFacts(sheet, visible, totals=_totals(lowered, path.lower()))
+            scan = SheetScan(name, facts, blank_texts, struck_texts, raised_texts, struck_styles)
             scan.scan(lowered[path.lower()])
-            found.hidden_rows |= _commented_rows(lowered, path.lower())
-            sheets.append(found)
+            facts.hidden_rows |= _commented_rows(lowered, path.lower())
+            sheets.append(facts)
     except (ParseError, ExpatError, DefusedXmlException, LookupError, ValueError):
         raise FileRefused(f"{name} is damaged.", hint="Export it again.") from None
     return sheets

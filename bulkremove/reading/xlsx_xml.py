@@ -28,15 +28,15 @@ def parse(
 
 def elements(xml: bytes, name: str) -> list[dict[str, str]]:
     """Return the attributes of each element of that local name, in a small part of the archive."""
-    found: list[dict[str, str]] = []
+    elements: list[dict[str, str]] = []
 
     def start(tag: str, attributes: dict[str, str]) -> None:
         if tag.rpartition(" ")[2] == name:
-            found.append(attributes)
+            elements.append(attributes)
 
     if xml:
         parse(xml, start)
-    return found
+    return elements
 
 
 def is_raised(attributes: Mapping[str, str]) -> bool:

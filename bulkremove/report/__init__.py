@@ -6,13 +6,13 @@ never writes a cell that a spreadsheet would run as a formula.
 
 from bulkremove.report.files import ReportFile, default_path, reserve, reserve_both, retry_path, write
 from bulkremove.report.plan_file import write_plan
-from bulkremove.report.summary import as_json, counts_without_zeros, duration, first_line, pluralize, summary
-from bulkremove.report.tables import Rows, columns
+from bulkremove.report.summary import as_json, counts_without_zeros, duration, pluralize, summary, warning_text
+from bulkremove.report.tables import RowSelection, columns
 from bulkremove.report.timeline import SilentPeriod, Timeline, timeline
 
 __all__ = [
     "ReportFile",
-    "Rows",
+    "RowSelection",
     "SilentPeriod",
     "Timeline",
     "as_json",
@@ -20,13 +20,13 @@ __all__ = [
     "counts_without_zeros",
     "default_path",
     "duration",
-    "first_line",
     "pluralize",
     "reserve",
     "reserve_both",
     "retry_path",
     "summary",
     "timeline",
+    "warning_text",
     "write",
     "write_plan",
 ]

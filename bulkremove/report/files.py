@@ -18,7 +18,7 @@ from bulkremove.domain.job import FrontEnd, Job
 from bulkremove.domain.table import SANDBOX_COLUMN, UNDO_COLUMN
 from bulkremove.platform.open_folder import open_folder
 from bulkremove.report.formats import XLSX_ROWS, writer_for
-from bulkremove.report.tables import Rows, cells, columns, mark, original_cells
+from bulkremove.report.tables import RowSelection, cells, columns, mark, original_cells
 
 
 class ReportFile:
@@ -32,7 +32,7 @@ class ReportFile:
         """Write the rows in file order and put the file in place. Raises ReportFailed; no partial file is left then."""
         return self._publish(columns(job), job, (cells(job, outcome) for outcome in outcomes))
 
-    def publish_input(self, job: Job, outcomes: Iterable[Outcome], rows: Rows) -> Path | None:
+    def publish_input(self, job: Job, outcomes: Iterable[Outcome], rows: RowSelection) -> Path | None:
         """Write the input's own columns of some rows, as a file to read again; None, and no file, without any row.
 
         An undo list gets one more column, and can't be read again.
@@ -42,10 +42,12 @@ class ReportFile:
         if not selected:
             self.discard()
             return None
-        undo = (UNDO_COLUMN,) if rows is Rows.UNDO else ()  # so that it is known if it comes back as people to remove
+        undo = (
+            (UNDO_COLUMN,) if rows is RowSelection.UNDO else ()
+        )  # so that it is known if it comes back as people to remove
         header = (*job.header, *undo, *mark(job, SANDBOX_COLUMN))
-        more = (*(job.id for _ in undo), *mark(job))
-        return self._publish(header, job, [(*cells, *more) for cells in selected])
+        extra_cells = (*(job.id for _ in undo), *mark(job))
+        return self._publish(header, job, [(*cells, *extra_cells) for cells in selected])
 
     def discard(self) -> None:
         """Delete the partial file; a published report stays."""
@@ -136,7 +138,7 @@ def _write_error(path: Path, error: OSError | LocalFileFailed, hint: str) -> Rep
         case errno.ENOENT:
             why, hint = f"there is no folder {folder}", "Make it, or name a file in another folder."
         case errno.ENOTDIR:
-            why, hint = f"{folder} is no folder", "Name a file in another folder."
+            why, hint = f"{folder} is not a folder", "Name a file in another folder."
         case errno.EACCES | errno.EPERM | errno.EROFS:
             why = f"the folder {folder} can't be written to ({error.strerror})"
         case errno.ENOSPC | errno.EDQUOT:

@@ -18,7 +18,7 @@ from bulkremove.report.tables import escape_formula, id_cell, replace_unwritable
 
 XLSX_ROWS = 1_048_576
 """Rows of a sheet, Excel's limit."""
-XLSX_CELL = 32_767
+MAX_XLSX_CELL_CHARACTERS = 32_767
 """Characters of a cell, Excel's limit."""
 
 ReportWriter = Callable[[BinaryIO, Sequence[str], Roles, Iterable[Sequence[str]]], None]
@@ -58,11 +58,11 @@ def write_xlsx(file: BinaryIO, header: Sequence[str], roles: Roles, rows: Iterab
         sheet.freeze_panes(1, 0)
         sheet.set_column(0, len(header) - 1, 22, text)
         for column, name in enumerate(header):
-            sheet.write_string(0, column, escape_formula(name)[:XLSX_CELL], text)
+            sheet.write_string(0, column, escape_formula(name)[:MAX_XLSX_CELL_CHARACTERS], text)
         for number, row in enumerate(rows, start=1):
             for column, cell in enumerate(row):
                 shown = id_cell(cell) if column in ids else escape_formula(cell)
-                sheet.write_string(number, column, shown[:XLSX_CELL], text)
+                sheet.write_string(number, column, shown[:MAX_XLSX_CELL_CHARACTERS], text)
     file.write(content.getbuffer())
 
 

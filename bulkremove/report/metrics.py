@@ -32,7 +32,7 @@ class AccountFigures:
 class NightFigures:
     """The values of the metrics of one night."""
 
-    last_good: Epoch | None = None
+    last_success_at: Epoch | None = None
     """When the last good run ended; None before the first."""
     start: Epoch | None = None
     """When the last run started; None before the first."""
@@ -64,7 +64,7 @@ class Figures:
     """Those of each night, by its name."""
 
 
-def text(figures: Figures) -> bytes:
+def prometheus_text(figures: Figures) -> bytes:
     """Format the figures in Prometheus' text format, UTF-8."""
     registry = CollectorRegistry()
     rows = Gauge("bulkremove_rows", "Rows of all jobs, by status.", ["status"], registry=registry)
@@ -89,8 +89,13 @@ def text(figures: Figures) -> bytes:
             "locked_seconds": "Seconds until the account is open again; 0 when it is.",
         },
         {
-            name: (one.calls_minute, one.calls_day, one.budget, one.locked_seconds)
-            for name, one in figures.accounts.items()
+            name: (
+                account_figures.calls_minute,
+                account_figures.calls_day,
+                account_figures.budget,
+                account_figures.locked_seconds,
+            )
+            for name, account_figures in figures.accounts.items()
         },
     )
     _add(
@@ -102,7 +107,10 @@ def text(figures: Figures) -> bytes:
             "last_nightly_run_end_seconds": "When the last one ended (epoch); 0: it runs, or was killed.",
             "clock_skew_seconds": "Seconds that this clock was ahead of Zoho's in the last one; NaN: no reply came.",
         },
-        {name: (one.last_good, one.start, one.end, one.skew) for name, one in figures.nights.items()},
+        {
+            name: (night_figures.last_success_at, night_figures.start, night_figures.end, night_figures.skew)
+            for name, night_figures in figures.nights.items()
+        },
     )
     end = Gauge("bulkremove_last_nightly_run_end", "How the last one ended: 1.", ["night", "end"], registry=registry)
     for name, night in figures.nights.items():
@@ -120,5 +128,5 @@ def _add(
     """Add gauges (descriptions by name), each with its value for each value of the label; None counts as 0."""
     for number, (name, description) in enumerate(gauges.items()):
         gauge = Gauge(f"bulkremove_{name}", description, [label], registry=registry)
-        for which, numbers in values.items():
-            gauge.labels(which).set(numbers[number] or 0)
+        for label_value, numbers in values.items():
+            gauge.labels(label_value).set(numbers[number] or 0)

@@ -35,8 +35,8 @@ def write_new(path: Path, write: Callable[[BinaryIO], None]) -> None:
 
 
 def _write(file: BinaryIO, plan: Plan, *, as_csv: bool) -> None:
-    marks = [SANDBOX_MARK] * plan.sandbox
-    header = (*PLAN_COLUMNS, *[SANDBOX_COLUMN] * plan.sandbox)
+    marks = [SANDBOX_MARK] * plan.is_sandbox
+    header = (*PLAN_COLUMNS, *[SANDBOX_COLUMN] * plan.is_sandbox)
     if as_csv:
         write_csv(file, header, Roles(2, 3, 4), ((*map(str, cells), *marks) for cells in _rows(plan)))
         return

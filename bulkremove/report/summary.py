@@ -15,7 +15,7 @@ def summary(job: Job, tally: Tally, *, report: str | None = None) -> str:
         f"{format_counts(tally)} of {tally.total:,} rows in {duration(job.seconds)}; "
         f"at most {job.peak_calls} of {job.options.get('calls', '?')} calls in a window, {job.lockouts} lock-outs."
     )
-    return ("SANDBOX: " if job.sandbox else "") + line + (f" Report: {report}" if report else "")
+    return ("SANDBOX: " if job.is_sandbox else "") + line + (f" Report: {report}" if report else "")
 
 
 def format_counts(tally: Tally) -> str:
@@ -37,7 +37,7 @@ def counts_without_zeros(tally: Tally) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in counts.items() if count) or "no rows"
 
 
-def first_line(job: Job, tally: Tally) -> str | None:
+def warning_text(job: Job, tally: Tally) -> str | None:
     """The warning to show first: Zoho named a wrong learner, or rows are unknown. None without either."""
     warnings = []
     if job.mismatched:
@@ -63,7 +63,7 @@ def as_json(job: Job, tally: Tally) -> JobJson:
         "account": job.account,
         "night": job.night,
         "host": job.host,
-        "sandbox": job.sandbox,
+        "sandbox": job.is_sandbox,
         "source": job.source,
         "plan_hash": job.plan_hash,
         "rows": tally.total,

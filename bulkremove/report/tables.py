@@ -31,7 +31,7 @@ def columns(job: Job) -> tuple[str, ...]:
 
 def mark(job: Job, text: str = SANDBOX_MARK) -> tuple[str, ...]:
     """The text as a cell that a file of a sandbox run has in addition; none for a file of a real run."""
-    return (text,) if job.sandbox else ()
+    return (text,) if job.is_sandbox else ()
 
 
 def cells(job: Job, outcome: Outcome) -> tuple[str, ...]:
@@ -41,7 +41,9 @@ def cells(job: Job, outcome: Outcome) -> tuple[str, ...]:
         *mark(job),
         str(outcome.number),
         outcome.status.value,
-        " ".join([outcome.detail, *(f"{note.author} noted on {utc(note.at)}: {note.words}" for note in outcome.notes)]),
+        " ".join(
+            [outcome.detail, *(f"{note.author} noted on {utc(note.at)}: {note.full_text}" for note in outcome.notes)]
+        ),
         "" if outcome.http_status is None else str(outcome.http_status),
         outcome.api_code or "",
         str(outcome.attempts),
@@ -52,7 +54,7 @@ def cells(job: Job, outcome: Outcome) -> tuple[str, ...]:
     )
 
 
-class Rows(StrEnum):
+class RowSelection(StrEnum):
     """Which rows of a job a file holds."""
 
     ALL = "all"
@@ -64,13 +66,13 @@ class Rows(StrEnum):
 
 
 _STATUSES = {
-    Rows.ALL: frozenset(Status),
-    Rows.RETRY: frozenset({Status.NOT_SENT}),
-    Rows.UNDO: frozenset({Status.REMOVED, Status.REMOVED_INFERRED}),
+    RowSelection.ALL: frozenset(Status),
+    RowSelection.RETRY: frozenset({Status.NOT_SENT}),
+    RowSelection.UNDO: frozenset({Status.REMOVED, Status.REMOVED_INFERRED}),
 }
 
 
-def original_cells(outcomes: Iterable[Outcome], rows: Rows) -> Iterator[tuple[str, ...]]:
+def original_cells(outcomes: Iterable[Outcome], rows: RowSelection) -> Iterator[tuple[str, ...]]:
     """The cells of the input file for the selected rows."""
     return (outcome.cells for outcome in outcomes if outcome.status in _STATUSES[rows])
 

@@ -28,7 +28,7 @@ class Timeline:
     """The start: the first removal or wait; 0 without either."""
     seconds: float
     points: tuple[tuple[float, int], ...]
-    quiet: tuple[SilentPeriod, ...]
+    silent_periods: tuple[SilentPeriod, ...]
 
 
 def timeline(removed_at: Sequence[Epoch], waits: Iterable[tuple[Epoch, Epoch | None, str]]) -> Timeline:

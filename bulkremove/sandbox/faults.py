@@ -59,7 +59,9 @@ class Fault:
         """
         match = _FORM.fullmatch(text)
         if match is None or match["kind"] not in kinds:
-            raise SandboxError(f"{text!r} is no fault of the sandbox.", hint=f"There are: {', '.join(sorted(kinds))}.")
+            raise SandboxError(
+                f"{text!r} is not a fault of the sandbox.", hint=f"There are: {', '.join(sorted(kinds))}."
+            )
         kind, seconds = match["kind"], match["seconds"]
         if match["effect"] and (kind in HONEST or kinds is TOKEN_KINDS):
             raise SandboxError(f"{text!r}: `{kind}` takes neither `_after_effect` nor `_before_effect`.")

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 
 from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.sandbox import replies
-from bulkremove.sandbox.replies import Answer
+from bulkremove.sandbox.replies import CannedResponse
 from bulkremove.sandbox.threshold import FirstCall
 from bulkremove.sandbox.world import Client
 
@@ -36,7 +36,7 @@ class IssuedTokens:
         """Refresh token -> the counter of the access tokens that were issued from it."""
         self._scopes = client.scope.replace(",", " ").split()
 
-    def grant(self, form: Mapping[str, str], now: float) -> Answer:
+    def grant(self, form: Mapping[str, str], now: float) -> CannedResponse:
         """Issue tokens: the answer to ``POST /oauth/v2/token``."""
         client = self._client
         if (form.get("client_id"), form.get("client_secret")) != (client.client_id, client.client_secret):
@@ -56,7 +56,7 @@ class IssuedTokens:
                 return self._issue(refresh_token, now, {"refresh_token": refresh_token})
         return replies.token_refused("unsupported_grant_type")
 
-    def revoke(self, form: Mapping[str, str]) -> Answer:
+    def revoke(self, form: Mapping[str, str]) -> CannedResponse:
         """End a refresh token and all of its access tokens: the answer to ``POST /oauth/v2/token/revoke``."""
         if self._live.pop(form.get("token", ""), None) is None:
             return replies.token_refused("invalid_code")
@@ -64,7 +64,7 @@ class IssuedTokens:
 
     def objection(
         self, header: str | None, now: float, scopes: Collection[str] = REMOVE_LEARNER.scopes
-    ) -> Answer | None:
+    ) -> CannedResponse | None:
         """The refusal of a call with this Authorization header; None when the call is allowed.
 
         ``scopes``: any one of them is enough.
@@ -81,7 +81,7 @@ class IssuedTokens:
         for live in self._live.values():
             live.pop((header or "").removeprefix(SCHEME), None)
 
-    def _issue(self, refresh_token: str, now: float, extra: Mapping[str, str]) -> Answer:
+    def _issue(self, refresh_token: str, now: float, extra: Mapping[str, str]) -> CannedResponse:
         if self._issued.setdefault(refresh_token, FirstCall(MAX_TOKENS, TOKENS_WINDOW)).full(now):
             return replies.token_throttled(self._client.throttled_with)
         live = self._live[refresh_token]

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 from bulkremove.domain.operation import GET_BATCH, LIST_BATCHES, LIST_COURSES, LIST_PROGRESS, READS, Call
 from bulkremove.domain.row import Removal
 from bulkremove.sandbox import replies
-from bulkremove.sandbox.replies import Answer
+from bulkremove.sandbox.replies import CannedResponse
 from bulkremove.sandbox.world import Batch, World
 
 PAGE = 25
@@ -34,7 +34,7 @@ def requested_read(method: str, path: str, query: str) -> Call | None:
     return None
 
 
-def answer(world: World, enrolled: set[Removal], call: Call, shape: str) -> Answer:
+def answer(world: World, enrolled: set[Removal], call: Call, shape: str) -> CannedResponse:
     """The answer to a read in a shape (``faults.READ_SHAPES``), or in the usual one for any other word."""
     query = dict(call.query)
     match call.operation.name:
@@ -109,7 +109,9 @@ def _learner(world: World, learner: str, shape: str) -> Record:
     return {"learnerId": learner, **about, **progress}
 
 
-def _listed(name: str, records: Sequence[Record], query: Mapping[str, str], shape: str, around: Record) -> Answer:
+def _listed(
+    name: str, records: Sequence[Record], query: Mapping[str, str], shape: str, around: Record
+) -> CannedResponse:
     start = query.get("startIndex", "0")
     if not start.isdigit():
         return replies.BAD_INPUT
@@ -129,26 +131,26 @@ def _listed(name: str, records: Sequence[Record], query: Mapping[str, str], shap
     return _shaped({name: page, **around, "code": "200", "message": "success"}, shape)
 
 
-def _shaped(body: Record, shape: str) -> Answer:
+def _shaped(body: Record, shape: str) -> CannedResponse:
     return _BODIES.get(shape, _json)(body)
 
 
-def _json(body: object) -> Answer:
-    return Answer(200, json.dumps(body).encode())
+def _json(body: object) -> CannedResponse:
+    return CannedResponse(200, json.dumps(body).encode())
 
 
-def _with_numbers(body: Record) -> Answer:
+def _with_numbers(body: Record) -> CannedResponse:
     """The same with ids as bare numbers, as some of Zoho's answers have them (documented)."""
     answer = _json(body)
     return replace(answer, body=re.sub(rb'"([1-9][0-9]{9,18})"', rb"\1", answer.body))
 
 
-def _cut(body: Record) -> Answer:
+def _cut(body: Record) -> CannedResponse:
     answer = _json(body)
     return replace(answer, body=answer.body[: len(answer.body) * 2 // 3])
 
 
-_BODIES: dict[str, Callable[[Record], Answer]] = {
+_BODIES: dict[str, Callable[[Record], CannedResponse]] = {
     "numbers": _with_numbers,
     "cut": _cut,
     "empty_object": lambda body: _json({"code": "200", "message": "success"}),

@@ -17,7 +17,7 @@ HTML = "text/html"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CannedResponse:
     """An HTTP response of the sandbox."""
 
     status: int
@@ -26,8 +26,8 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def _json_answer(status: int, members: Mapping[str, object]) -> Answer:
-    return Answer(status, json.dumps(members).encode())
+def _json_answer(status: int, members: Mapping[str, object]) -> CannedResponse:
+    return CannedResponse(status, json.dumps(members).encode())
 
 
 class LockResponse(StrEnum):
@@ -45,7 +45,7 @@ class LockResponse(StrEnum):
     """A web page instead of JSON, seen on Zoho CRM."""
 
 
-def locked(form: LockResponse, *, calls: int, window: float, remaining: float) -> Answer:
+def locked(form: LockResponse, *, calls: int, window: float, remaining: float) -> CannedResponse:
     """The answer of an account that allows ``calls`` in ``window`` seconds and is locked for ``remaining`` seconds."""
     remaining = round(remaining, 6)  # a rounding error of a float would become one more second, or minute
     match form:
@@ -55,7 +55,7 @@ def locked(form: LockResponse, *, calls: int, window: float, remaining: float) -
             return plain(429, "429", "Too many requests")
         case LockResponse.RETRY_AFTER:
             answer = plain(429, "429", "Too many requests")
-            return Answer(429, answer.body, headers={"Retry-After": str(math.ceil(remaining))})
+            return CannedResponse(429, answer.body, headers={"Retry-After": str(math.ceil(remaining))})
         case LockResponse.TITLE_400:
             wait = f"{math.ceil(remaining)} seconds" if remaining < 60 else f"{math.ceil(remaining / 60)} minutes"
             text = f"Cannot execute more than {calls} requests per API in {window:g} seconds. Try again after {wait}."
@@ -68,40 +68,40 @@ def locked(form: LockResponse, *, calls: int, window: float, remaining: float) -
             return page(400, "Too many requests. Please try again after some time.")
 
 
-def removed(learner: str) -> Answer:
+def removed(learner: str) -> CannedResponse:
     """The documented success (Zoho People, "Remove learner from batch"), whose code is a string."""
-    return Answer(200, b'{"code": "200", "learnerId": "%s", "message": "success"}' % learner.encode())
+    return CannedResponse(200, b'{"code": "200", "learnerId": "%s", "message": "success"}' % learner.encode())
 
 
-def plain(status: int, code: str, message: str) -> Answer:
+def plain(status: int, code: str, message: str) -> CannedResponse:
     """An error as the LMS pages document it: a code and a message at the top level."""
     return _json_answer(status, {"code": code, "message": message})
 
 
-def envelope(status: int, code: int, message: str) -> Answer:
+def envelope(status: int, code: int, message: str) -> CannedResponse:
     """An error in the older format of Zoho People's gateway, with a numeric code inside an envelope."""
     errors = {"code": code, "message": message}
     return _json_answer(status, {"response": {"message": "Error occurred", "errors": errors, "status": 1}})
 
 
-def page(status: int, heading: str) -> Answer:
+def page(status: int, heading: str) -> CannedResponse:
     """A web page instead of JSON, as a proxy, a sign-in or a maintenance mode sends it."""
     html = f"<!DOCTYPE html><html><head><title>{status}</title></head><body><h1>{heading}</h1></body></html>"
-    return Answer(status, html.encode(), HTML)
+    return CannedResponse(status, html.encode(), HTML)
 
 
-def token_refused(error: str) -> Answer:
+def token_refused(error: str) -> CannedResponse:
     """A refusal of the token endpoint, which comes with HTTP 200 (documented in Kaizen 43)."""
     return _json_answer(200, {"error": error})
 
 
-def token_throttled(status: int) -> Answer:
+def token_throttled(status: int) -> CannedResponse:
     """The answer to too many token requests in ten minutes; HTTP 200 is documented, 400 was seen."""
     description = "You have made too many requests continuously. Please try again after some time."
     return _json_answer(status, {"error_description": description, "error": "Access Denied", "status": "failure"})
 
 
-def token_granted(members: Mapping[str, object]) -> Answer:
+def token_granted(members: Mapping[str, object]) -> CannedResponse:
     """A success of the token endpoint, with these JSON members."""
     return _json_answer(200, members)
 
@@ -115,7 +115,7 @@ NO_SCOPE = envelope(401, 7218, "Invalid OAuth scope")
 WRONG_DATA_CENTER = envelope(400, 7201, "URL Rule is not configured")
 
 
-def canned(kind: str, *, learner: str, path: str, seconds: float | None) -> Answer | None:
+def canned(kind: str, *, learner: str, path: str, seconds: float | None) -> CannedResponse | None:
     """The answer that a fault of this kind sends instead of the regular one; None for a kind that replaces none.
 
     ``seconds``: the Retry-After of a 429 or 5xx. A redirect points back to ``path``, so that the log shows whether the
@@ -123,11 +123,11 @@ def canned(kind: str, *, learner: str, path: str, seconds: float | None) -> Answ
     """
     headers = {} if seconds is None else {"Retry-After": f"{seconds:.0f}"}
     if kind in REDIRECTS:
-        return Answer(int(kind), b"", HTML, {"Location": path})
+        return CannedResponse(int(kind), b"", HTML, {"Location": path})
     if kind in SERVER_ERRORS:
-        return Answer(int(kind), plain(int(kind), kind, "Internal server error").body, headers=headers)
+        return CannedResponse(int(kind), plain(int(kind), kind, "Internal server error").body, headers=headers)
     if kind == "429":
-        return Answer(429, plain(429, "429", "Too many requests").body, headers=headers)
+        return CannedResponse(429, plain(429, "429", "Too many requests").body, headers=headers)
     if kind == "contradictory":
         body = {"code": "200", "learnerId": learner, "message": "success", "errors": {"code": 500, "message": "failed"}}
         return _json_answer(200, body)
@@ -136,20 +136,20 @@ def canned(kind: str, *, learner: str, path: str, seconds: float | None) -> Answ
 
 REDIRECTS = ("301", "302", "303", "307", "308")
 SERVER_ERRORS = ("500", "502", "503", "504")
-CANNED: dict[str, Answer] = {
-    "202": Answer(202, b'{"code": "202", "message": "accepted"}'),
-    "204": Answer(204),
+CANNED: dict[str, CannedResponse] = {
+    "202": CannedResponse(202, b'{"code": "202", "message": "accepted"}'),
+    "204": CannedResponse(204),
     "400": BAD_INPUT,
     "401": INVALID_TOKEN,
     "403": FORBIDDEN,
     "422": plain(422, "422", "Maximum limit exceeded"),
     "blocked_page": page(403, "Access blocked"),
     "completed": plain(400, "COURSE_ALREADY_COMPLETED", "Course already completed"),
-    "failed_learners": Answer(200, b'{"code": "200", "message": "success", "failedLearners": ["1"]}'),
-    "failure_in_200": Answer(200, b'{"code": "200", "message": "failure"}'),
-    "null": Answer(200, b"null"),
+    "failed_learners": CannedResponse(200, b'{"code": "200", "message": "success", "failedLearners": ["1"]}'),
+    "failure_in_200": CannedResponse(200, b'{"code": "200", "message": "failure"}'),
+    "null": CannedResponse(200, b"null"),
     "blank_credential": NO_CREDENTIAL,
-    "empty_200": Answer(200),
+    "empty_200": CannedResponse(200),
     "expired_token": INVALID_TOKEN,
     "forbidden_in_200": envelope(200, 9009, "Permission denied"),
     "gateway_404": _json_answer(404, {"code": 404, "message": "Not Found"}),
@@ -162,6 +162,6 @@ CANNED: dict[str, Answer] = {
     "limit_text_502": page(502, "Too many requests, try again after some time"),
     "other_wording": plain(200, "200", "Learner removed successfully"),
     "scope_missing": NO_SCOPE,
-    "unknown_json": Answer(200, b'{"result": "done"}'),
+    "unknown_json": CannedResponse(200, b'{"result": "done"}'),
     "wrong_data_centre": WRONG_DATA_CENTER,
 }

@@ -30,7 +30,7 @@ from bulkremove.sandbox.threshold import CountingRule, Threshold
 from bulkremove.sandbox.world import World, load_world
 from bulkremove.sandbox.zoho import Treatment, Zoho
 
-_SHUTDOWN_TIMEOUT = 0.05
+_SHUTDOWN_SECONDS = 0.05
 """Seconds that calls in flight get at a stop; 0 means to aiohttp that there is no limit."""
 
 _logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Sandbox:
     """A server of one world, and a context manager that starts and stops it. Seconds are those of ``clock``.
 
     ``faults``: None for those of the world; ``log``: the file for its request log. Raises SandboxError for an unknown
-    ``lock_told_as``.
+    ``lock_response``.
     """
 
     def __init__(
@@ -55,15 +55,15 @@ class Sandbox:
         threshold: Threshold,
         faults: Faults | None = None,
         log: Path | None = None,
-        lock_told_as: LockResponse | str = LockResponse.STATUS_422,
+        lock_response: LockResponse | str = LockResponse.STATUS_422,
     ) -> None:
-        if lock_told_as not in tuple(LockResponse):
+        if lock_response not in tuple(LockResponse):
             hint = f"There are: {', '.join(LockResponse)}."
-            raise SandboxError(f"The sandbox can't answer a locked account with {lock_told_as!r}.", hint=hint)
+            raise SandboxError(f"The sandbox can't answer a locked account with {lock_response!r}.", hint=hint)
         self.world = world
         self.threshold = threshold
         faults = world.faults if faults is None else faults
-        self._zoho = Zoho(world, faults, threshold, LockResponse(lock_told_as))
+        self._zoho = Zoho(world, faults, threshold, LockResponse(lock_response))
         self._clock = clock
         self._log = Log(log)
         self._runner: web.ServerRunner | None = None
@@ -111,10 +111,10 @@ class Sandbox:
             hint = "Use 127.0.0.1."
             raise SandboxError(f"The sandbox listens on this machine only, not on {host!r}.", hint=hint)
         if not 0 <= port <= 65_535:
-            raise SandboxError(f"{port} is no port.", hint="Ports are 1 to 65535; 0 takes a free one.")
+            raise SandboxError(f"{port} is not a valid port.", hint="Ports are 1 to 65535; 0 takes a free one.")
         self._log.open()
         server = web.Server(self._handle, access_log=None, logger=_logger)
-        self._runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_TIMEOUT)
+        self._runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_SECONDS)
         self._stopping = asyncio.Event()
         self._host = host
         try:
@@ -218,7 +218,7 @@ def build_sandbox(
     window: float = 60.0,
     lock: float = 300.0,
     rule: CountingRule | str = CountingRule.ROLLING,
-    lock_told_as: LockResponse | str = LockResponse.STATUS_422,
+    lock_response: LockResponse | str = LockResponse.STATUS_422,
     extend: bool = False,
     foreign_per_minute: float = 0.0,
     log: Path | None = None,
@@ -232,7 +232,7 @@ def build_sandbox(
     if foreign_per_minute:
         faults = replace(faults, foreign_per_minute=foreign_per_minute)
     threshold = Threshold(calls, window, lock, rule, extend=extend)
-    return Sandbox(world, clock=clock, threshold=threshold, faults=faults, log=log, lock_told_as=lock_told_as)
+    return Sandbox(world, clock=clock, threshold=threshold, faults=faults, log=log, lock_response=lock_response)
 
 
 def _reset(transport: asyncio.Transport) -> None:

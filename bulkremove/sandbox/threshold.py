@@ -160,7 +160,7 @@ class Threshold:
         extend: bool = False,
     ) -> None:
         if rule not in tuple(CountingRule):
-            raise SandboxError(f"{rule!r} is no rule of the sandbox.", hint=f"There are: {', '.join(CountingRule)}.")
+            raise SandboxError(f"{rule!r} is not a rule of the sandbox.", hint=f"There are: {', '.join(CountingRule)}.")
         if calls < 1 or not window > 0 or not lock >= 0:
             raise SandboxError(
                 f"The sandbox can't keep a limit of {calls} calls in {window:g} s with a lock of {lock:g} s.",
@@ -203,7 +203,7 @@ class ForeignCalls:
 
     def __init__(self, per_minute: float) -> None:
         if not 0.0 <= per_minute <= 100_000.0:
-            raise SandboxError(f"{per_minute:g} calls of others a minute is no number from 0 to 100,000.")
+            raise SandboxError(f"{per_minute:g} calls of others a minute is not a number from 0 to 100,000.")
         self._gap = 60.0 / per_minute if per_minute else float("inf")
         self._next: float | None = None
 

@@ -62,7 +62,7 @@ class Person:
 class World:
     """The state that the sandbox starts with; changes are kept in ``zoho``."""
 
-    organisation: str
+    organization: str
     client: Client
     batches: tuple[Batch, ...]
     faults: Faults = field(default_factory=Faults)
@@ -91,7 +91,7 @@ def load_world(path: Path) -> World:
     try:
         tree = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise SandboxError(f"The sandbox's world {path} is no valid JSON: {error}.") from None
+        raise SandboxError(f"The sandbox's world {path} is not valid JSON: {error}.") from None
     try:
         return parse_world(tree)
     except SandboxError as error:

@@ -18,7 +18,7 @@ from bulkremove.domain.row import Removal
 from bulkremove.sandbox import reads, replies
 from bulkremove.sandbox.faults import BROKEN, OK, Fault, Faults, FaultSelector
 from bulkremove.sandbox.oauth import IssuedTokens
-from bulkremove.sandbox.replies import Answer, LockResponse
+from bulkremove.sandbox.replies import CannedResponse, LockResponse
 from bulkremove.sandbox.threshold import ForeignCalls, Threshold
 from bulkremove.sandbox.world import World
 
@@ -43,7 +43,7 @@ _SECRETS = frozenset({"client_secret", "refresh_token", "code", "token", "access
 class Treatment:
     """What is done about one request: the answer, its fault and delay (seconds), and what the log says of it."""
 
-    answer: Answer
+    answer: CannedResponse
     fault: Fault = OK
     effect: bool = False
     counted: bool = False
@@ -62,12 +62,12 @@ class Treatment:
 class Zoho:
     """The state of one organisation. Times are seconds of the sandbox's clock and never go back."""
 
-    def __init__(self, world: World, faults: Faults, threshold: Threshold, lock_told_as: LockResponse) -> None:
+    def __init__(self, world: World, faults: Faults, threshold: Threshold, lock_response: LockResponse) -> None:
         self._world = world
         self.enrolled: set[Removal] = world.enrolled()
         self.removed: set[Removal] = set()
         self._threshold = threshold
-        self._lock_told_as = lock_told_as
+        self._lock_response = lock_response
         self._throttled_with = world.client.throttled_with
         self._turns = FaultSelector(faults)
         self._foreign = ForeignCalls(faults.foreign_per_minute)
@@ -99,7 +99,7 @@ class Zoho:
         if not self._threshold.arrive(now):
             remaining = self._threshold.locked_until - now
             answer = replies.locked(
-                self._lock_told_as, calls=self._threshold.calls, window=self._threshold.window, remaining=remaining
+                self._lock_response, calls=self._threshold.calls, window=self._threshold.window, remaining=remaining
             )
             return Treatment(answer, counted=True, locked=True, token_ok=objection is None)
         if read is not None and objection is None:
@@ -138,7 +138,7 @@ class Zoho:
         token_ok = fault.kind not in ("401", "expired_token", "blank_credential", "scope_missing")
         return Treatment(answer, fault, effect, counted=True, token_ok=token_ok, delay=delay)
 
-    def _regular_answer(self, removal: Removal, fault: Fault, *, removed: bool) -> Answer:
+    def _regular_answer(self, removal: Removal, fault: Fault, *, removed: bool) -> CannedResponse:
         if max(map(len, (removal.course, removal.batch, removal.learner))) > MAX_ID_DIGITS:
             return replies.BAD_INPUT
         if fault.kind in BROKEN:

@@ -17,7 +17,7 @@ from bulkremove.sources.download import download
 from bulkremove.sources.inbox import Inbox
 from bulkremove.sources.interface import SourceFile
 
-MAX_STDERR = 500
+MAX_STDERR_BYTES = 500
 """Bytes of what a command wrote last to its standard error that are told to people."""
 _USER_INFO = re.compile(r"//[^/\s@]*@")
 _SECRET = re.compile(
@@ -70,18 +70,18 @@ async def _output(arguments: list[str]) -> AsyncGenerator[bytes]:
         raise SourceFailed(f"The source's command can't be started: {error.strerror}.") from None
     assert child.stdout is not None  # noqa: S101 - both are pipes, see above
     assert child.stderr is not None  # noqa: S101 - both are pipes, see above
-    last_words = asyncio.create_task(_end_of(child.stderr))
+    stderr_tail = asyncio.create_task(_end_of(child.stderr))
     try:
         while piece := await child.stdout.read(64 * 1024):
             yield piece
         if await child.wait() != 0:
-            said = without_secrets(await last_words)
+            stderr_text = without_secrets(await stderr_tail)
             raise SourceFailed(
                 f"The source's command ended with code {child.returncode}; nothing of it was used."
-                + (f" Its last words: {said}" if said else "")
+                + (f" Its last output: {stderr_text}" if stderr_text else "")
             )
     finally:
-        last_words.cancel()
+        stderr_tail.cancel()
         if child.returncode is None:
             _kill(child)
             await child.wait()
@@ -100,7 +100,7 @@ async def _end_of(stream: asyncio.StreamReader) -> bytes:
     """Read a stream to its end, so that its writer never waits, and return the last MAX_STDERR bytes."""
     end = b""
     while piece := await stream.read(64 * 1024):
-        end = (end + piece)[-MAX_STDERR:]
+        end = (end + piece)[-MAX_STDERR_BYTES:]
     return end
 
 

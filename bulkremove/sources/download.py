@@ -11,13 +11,13 @@ from contextlib import aclosing
 from pathlib import Path
 
 from bulkremove.domain.errors import SourceFailed
-from bulkremove.sources.inbox import MARK
+from bulkremove.sources.inbox import READY_SUFFIX
 from bulkremove.sources.interface import SourceFile
 
 TIMEOUT_SECONDS = 600.0
 """Seconds that a command or a web address may take."""
 MAX_BYTES = 100 * 1024 * 1024
-_MAX_NAME = 80
+_MAX_NAME_CHARACTERS = 80
 """Characters of the source's name for a file."""
 _PARTIAL = "[0-9]" * 8 + "-" + "[0-9]" * 6 + "-????-*.part"
 """Pattern of the names of files that are being downloaded."""
@@ -29,7 +29,7 @@ async def download(pieces: AsyncGenerator[bytes], folder: Path, name: str) -> So
     ``name``: what the source calls it; the file's own name begins with the time, since exports come again and again.
     Only one download at a time uses a folder; what a killed one has left is deleted.
     """
-    target = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}-{name[-_MAX_NAME:]}"
+    target = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}-{name[-_MAX_NAME_CHARACTERS:]}"
     partial = folder / f"{target.name}.part"
     try:
         _delete_partial(folder)
@@ -42,7 +42,7 @@ async def download(pieces: AsyncGenerator[bytes], folder: Path, name: str) -> So
                         raise SourceFailed("The source gives more than 100 MB; nothing of it was used.")
                     file.write(piece)
         partial.rename(target)
-        target.with_name(f"{target.name}{MARK}").touch()
+        target.with_name(f"{target.name}{READY_SUFFIX}").touch()
     except TimeoutError:
         raise SourceFailed(f"The source did not end within {TIMEOUT_SECONDS / 60:.0f} minutes.") from None
     except OSError as error:

@@ -29,17 +29,17 @@ from bulkremove.platform.open_folder import OpenFolder, open_folder
 
 QUIET_SECONDS = 60.0
 """Seconds since its last change after which a file counts as whole; with a mark NAME.ready beside it, at once."""
-MARK = ".ready"
+READY_SUFFIX = ".ready"
 _READABLE = 0o7755
 """Rights of the subfolders, as far as others have them in the inbox: to read, not to write."""
 MAX_NAME_BYTES = 246
 """Bytes of a file's name: file systems allow 255, and nine are put before it when the file is taken."""
-_LITTER = frozenset(
+_SYSTEM_FILES = frozenset(
     {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "$recycle.bin", "system volume information", "lost+found"}
     | {"__macosx"}
 )
 """Names, in lower case, of what systems put into folders; it stays where it is."""
-_UNFINISHED = (".part", ".partial", ".tmp", ".filepart", ".crdownload", "~", ".swp", ".bak", ".lnk", MARK)
+_UNFINISHED = (".part", ".partial", ".tmp", ".filepart", ".crdownload", "~", ".swp", ".bak", ".lnk", READY_SUFFIX)
 
 
 class Inbox:
@@ -92,11 +92,11 @@ class Inbox:
         try:
             lock.acquire()
         except Timeout:
-            who = ""
+            holder_text = ""
             with suppress(OSError):
-                who = f" ({holder.read_text(encoding='utf-8', errors='replace')})"
+                holder_text = f" ({holder.read_text(encoding='utf-8', errors='replace')})"
             raise SourceFailed(
-                f"Another nightly run{who} takes files from {self.path} right now, so none was taken here.",
+                f"Another nightly run{holder_text} takes files from {self.path} right now, so none was taken here.",
                 hint="Let one machine and one home folder use this folder.",
             ) from None
         except OSError as error:
@@ -144,7 +144,7 @@ class Inbox:
                     continue
                 with suppress(FileNotFoundError):  # it was moved meanwhile
                     changed_at = Epoch(path.lstat().st_mtime)
-                    is_whole = f"{name}{MARK}" in names or seconds_between(changed_at, now) >= QUIET_SECONDS
+                    is_whole = f"{name}{READY_SUFFIX}" in names or seconds_between(changed_at, now) >= QUIET_SECONDS
                     files.append((changed_at, name, is_whole and self._is_readable(path)))
         except OSError as error:
             raise SourceFailed(f"The folder {self.path} can't be read: {error.strerror}.") from None
@@ -157,10 +157,12 @@ class Inbox:
         try:
             dropped = [path for path in self.path.iterdir() if path not in own and not _is_passed_over(path.name)]
             taken = self.working_folder.iterdir() if _is_folder(self.working_folder) else ()
-            found = [(path, _obstacle(path)) for path in dropped] + [(path, _no_file(path)) for path in taken]
+            problems = [(path, _obstacle(path)) for path in dropped] + [
+                (path, _not_regular_reason(path)) for path in taken
+            ]
         except OSError as error:
             raise SourceFailed(f"The folder {self.path} can't be read: {error.strerror}.") from None
-        return [f"{path.relative_to(self.path)}: {why}" for path, why in sorted(found) if why]
+        return [f"{path.relative_to(self.path)}: {why}" for path, why in sorted(problems) if why]
 
     def copy(self, path: Path, source: Inbox) -> None:
         """Put a copy of a whole file of ``source`` here, with its name and time; an earlier one is replaced.
@@ -175,17 +177,17 @@ class Inbox:
                 changed_at = os.fstat(file.fileno()).st_mtime_ns
             os.utime(partial, ns=(changed_at, changed_at))
             partial.replace(target)
-            target.with_name(f"{target.name}{MARK}").touch()
+            target.with_name(f"{target.name}{READY_SUFFIX}").touch()
         except OSError as error:
             raise SourceFailed(f"{path} can't be copied to {self.path}: {error.strerror}.") from None
 
-    def claim(self, path: Path) -> Path | None:
+    def take(self, path: Path) -> Path | None:
         """Move a file to ``working``; returns its new path, or None when another host took it first."""
         target = self.working_folder / f"{secrets.token_hex(4)}~{path.name}"
         try:
             with self._opened(self.path) as inbox, self._opened(self.working_folder) as working:
                 # Before the file: a mark that a kill left behind would make the next file of this name count as whole.
-                inbox.remove(f"{path.name}{MARK}")
+                inbox.remove(f"{path.name}{READY_SUFFIX}")
                 inbox.move(path.name, working, target.name)
         except FileNotFoundError:
             return None
@@ -200,7 +202,9 @@ class Inbox:
             self._opened(self.held) as held,
             self._opened(self.done) as done,
         ):
-            folder = next((one for one in (held, done) if name in one.files()), None)  # in ``done``: its job has ended
+            folder = next(
+                (candidate for candidate in (held, done) if name in candidate.files()), None
+            )  # in ``done``: its job has ended
             if Path(name).name != name or folder is None:
                 raise SourceFailed(f"There is no file {name!r} in {self.held}.")
             if inbox.has(name):
@@ -214,7 +218,7 @@ class Inbox:
         with self._opened(self.working_folder) as working:
             return [self.working_folder / name for name in working.files() if name not in (".lock", ".holder")]
 
-    def put(self, path: Path, folder: Path) -> Path:
+    def move_to(self, path: Path, folder: Path) -> Path:
         """Move a file from ``working`` or ``held`` to another folder, with a number in its name if that is taken.
 
         Raises SourceFailed.
@@ -243,17 +247,17 @@ class Inbox:
 
 def _is_passed_over(name: str) -> bool:
     """Whether it is a hidden file, one that is still being written, or what systems and editors leave in folders."""
-    return name.startswith((".", "~$")) or name.endswith(_UNFINISHED) or name.casefold() in _LITTER
+    return name.startswith((".", "~$")) or name.endswith(_UNFINISHED) or name.casefold() in _SYSTEM_FILES
 
 
 def _obstacle(path: Path) -> str:
     """Why what lies there can't be taken, in a sentence; empty for a file that can."""
     if len(os.fsencode(path.name)) > MAX_NAME_BYTES:
         return f"Its name has more than {MAX_NAME_BYTES} bytes, so it can't be taken. Give it a shorter one."
-    return _no_file(path)
+    return _not_regular_reason(path)
 
 
-def _no_file(path: Path) -> str:
+def _not_regular_reason(path: Path) -> str:
     """Why what lies there is no file, in a sentence; empty for a file, and for what was moved meanwhile."""
     try:
         mode = path.lstat().st_mode
@@ -263,7 +267,9 @@ def _no_file(path: Path) -> str:
         return ""
     if stat.S_ISLNK(mode):
         return "It is a link, and links are not followed."
-    return "It is a folder, and its files are not taken." if stat.S_ISDIR(mode) else "It is no file that can be read."
+    return (
+        "It is a folder, and its files are not taken." if stat.S_ISDIR(mode) else "It is not a file that can be read."
+    )
 
 
 def _is_folder(path: Path) -> bool:

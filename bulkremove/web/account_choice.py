@@ -5,13 +5,13 @@ from __future__ import annotations
 from aiohttp import web
 
 from bulkremove.app import App
-from bulkremove.domain.permissions import Right
+from bulkremove.domain.permissions import Permission
 from bulkremove.web.routes import Person
 
 
 def accounts_for(app: App, who: Person) -> list[str]:
     """The accounts that a person may upload a file for, that of the settings first."""
-    return [name for name in app.accounts.names() if who.may(Right.PREPARE, name)]
+    return [name for name in app.accounts.names() if who.may(Permission.PREPARE, name)]
 
 
 def account_of(app: App, who: Person, name: str, *, default: str = "") -> str:

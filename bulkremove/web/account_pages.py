@@ -1,4 +1,4 @@
-"""Handlers for a user's own account: another password, and the sessions that are open."""
+"""Handlers for a user's own account: changing the password, and the sessions that are open."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from aiohttp import web
 
 from bulkremove.app import App
 from bulkremove.domain.errors import UserError
-from bulkremove.web.login_throttle import SignInThrottle, SignInThrottled
 from bulkremove.web.responses import page, read_form
 from bulkremove.web.routes import FORM, SESSION, SOURCE, Route, Scope, person
 from bulkremove.web.sessions import Sessions
+from bulkremove.web.sign_in_throttle import SignInThrottle, SignInThrottled
 
 
 class AccountPages:

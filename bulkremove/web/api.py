@@ -16,13 +16,13 @@ from bulkremove.app import App, Consent
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import Job, Tally
-from bulkremove.domain.permissions import Right
+from bulkremove.domain.permissions import Permission
 from bulkremove.domain.plan import PlannedRow
 from bulkremove.domain.row import UNPLANNED
 from bulkremove.reading.options import Hidden, ReadOptions, parse_columns
 from bulkremove.report import as_json
 from bulkremove.report.json_types import RowJson
-from bulkremove.report.metrics import CONTENT_TYPE, text
+from bulkremove.report.metrics import CONTENT_TYPE, prometheus_text
 from bulkremove.storage.interface.jobs import VISIBLE
 from bulkremove.web.openapi import (
     PREFIX,
@@ -35,7 +35,7 @@ from bulkremove.web.openapi import (
     query_names,
 )
 from bulkremove.web.plan_pages import TO_REMOVE, confirm
-from bulkremove.web.responses import BODY_TIMEOUT, download
+from bulkremove.web.responses import BODY_SECONDS, download
 from bulkremove.web.routes import JSON, Route, Scope, check_permission, person
 from bulkremove.web.upload import Upload
 from bulkremove.web.uploads import Uploads
@@ -54,32 +54,35 @@ class Api:
 
     def routes(self) -> list[Route]:
         """List the routes of these handlers."""
-        return [Route("GET", "/metrics", self.metrics, Scope.SOME, Right.LOOK), *self._versioned()]
+        return [Route("GET", "/metrics", self.metrics, Scope.SOME, Permission.LOOK), *self._versioned()]
 
     def _versioned(self) -> list[Route]:
         return [
-            Route(method, f"{PREFIX}{path}", _strict(handler, query_names(method, path)), scope, right, content_type)
-            for method, path, handler, scope, right, content_type in (
+            Route(
+                method, f"{PREFIX}{path}", _strict(handler, query_names(method, path)), scope, permission, content_type
+            )
+            for method, path, handler, scope, permission, content_type in (
                 ("GET", "/openapi.json", self.openapi, Scope.ONESELF, None, ""),
-                ("POST", "/plans", self.make_plan, Scope.SOME, Right.PREPARE, ""),
-                ("GET", "/plans/{plan}", self.plan, Scope.UPLOAD, Right.LOOK, ""),
-                ("GET", "/plans/{plan}/rows", self.plan_rows, Scope.UPLOAD, Right.LOOK, ""),
-                ("POST", "/plans/{plan}/confirm", self.confirm, Scope.SOME, Right.APPROVE, JSON),
-                ("GET", "/jobs", self.jobs, Scope.SOME, Right.LOOK, ""),
-                ("GET", "/jobs/{job}", self.job, Scope.JOB, Right.LOOK, ""),
-                ("GET", "/jobs/{job}/events", self.events, Scope.JOB, Right.LOOK, ""),
-                ("GET", "/jobs/{job}/report.{ending:csv|xlsx|jsonl}", self.report, Scope.JOB, Right.LOOK, ""),
-                ("POST", "/jobs/{job}/pause", self.pause, Scope.JOB, Right.PAUSE, ""),
-                ("POST", "/jobs/{job}/resume", self.resume, Scope.JOB, Right.APPROVE, ""),
-                ("POST", "/jobs/{job}/canary", self.confirm_canary, Scope.JOB, Right.APPROVE, ""),
-                ("POST", "/jobs/{job}/cancel", self.cancel, Scope.JOB, Right.APPROVE, ""),
+                ("POST", "/plans", self.make_plan, Scope.SOME, Permission.PREPARE, ""),
+                ("GET", "/plans/{plan}", self.plan, Scope.UPLOAD, Permission.LOOK, ""),
+                ("GET", "/plans/{plan}/rows", self.plan_rows, Scope.UPLOAD, Permission.LOOK, ""),
+                ("POST", "/plans/{plan}/confirm", self.confirm, Scope.SOME, Permission.APPROVE, JSON),
+                ("GET", "/jobs", self.jobs, Scope.SOME, Permission.LOOK, ""),
+                ("GET", "/jobs/{job}", self.job, Scope.JOB, Permission.LOOK, ""),
+                ("GET", "/jobs/{job}/events", self.events, Scope.JOB, Permission.LOOK, ""),
+                ("GET", "/jobs/{job}/report.{ending:csv|xlsx|jsonl}", self.report, Scope.JOB, Permission.LOOK, ""),
+                ("POST", "/jobs/{job}/pause", self.pause, Scope.JOB, Permission.PAUSE, ""),
+                ("POST", "/jobs/{job}/resume", self.resume, Scope.JOB, Permission.APPROVE, ""),
+                ("POST", "/jobs/{job}/canary", self.confirm_canary, Scope.JOB, Permission.APPROVE, ""),
+                ("POST", "/jobs/{job}/cancel", self.cancel, Scope.JOB, Permission.APPROVE, ""),
             )
         ]
 
     async def metrics(self, request: web.Request) -> web.StreamResponse:
         """Return the metrics of the token's accounts in Prometheus' text format."""
         return web.Response(
-            body=text(await self._app.retention.figures(person(request).seen)), headers={"Content-Type": CONTENT_TYPE}
+            body=prometheus_text(await self._app.retention.figures(person(request).seen)),
+            headers={"Content-Type": CONTENT_TYPE},
         )
 
     async def openapi(self, request: web.Request) -> web.StreamResponse:
@@ -95,7 +98,7 @@ class Api:
         header_row = _whole_number(request, "header_row")
         options = ReadOptions(query.get("sheet"), columns_by_role, hidden, tuple(query.getall("only", [])), header_row)
         include_open = _choice(request, "open", {"leave_out": False, "include": True}) or False
-        upload = await self._uploads.of_body(
+        upload = await self._uploads.add_body(
             request, name=name, account=query.get("account", ""), options=options, include_open=include_open
         )
         if upload.refusal is not None:
@@ -114,10 +117,10 @@ class Api:
         preview = await self._uploads.preview(upload, by=person(request).name)
         to_remove = request.query.get("status") == TO_REMOVE
         text = request.query.get("q", "")
-        rows, more = await self._app.plans.filter_rows(
+        rows, has_more = await self._app.plans.filter_rows(
             preview.plan, status=status, to_remove=to_remove, text=text, page=page
         )
-        body: RowsPage = {"rows": [_row(row) for row in rows], "more": more}
+        body: RowsPage = {"rows": [_row(row) for row in rows], "more": has_more}
         return web.json_response(body)
 
     async def confirm(self, request: web.Request) -> web.StreamResponse:
@@ -133,12 +136,12 @@ class Api:
             raise web.HTTPBadRequest(text="removals and compared, if they are given, must be whole numbers.")
         if len(key) > MAX_KEY_LENGTH:
             raise web.HTTPBadRequest(text=f"Idempotency-Key has more than {MAX_KEY_LENGTH} characters.")
-        approved = person(request).access.accounts(Right.APPROVE)
-        if key and (known := await self._app.jobs.of_key(key, plan_hash, approved)):
-            return await self._job_response(known)
+        approved = person(request).access.accounts(Permission.APPROVE)
+        if key and (existing_job := await self._app.jobs.of_key(key, plan_hash, approved)):
+            return await self._job_response(existing_job)
         upload = self._upload(request)  # which may be gone before, so its account is asked about here
-        check_permission(request, Right.APPROVE, upload.account)
-        consent, by = Consent(plan_hash=plan_hash, number=number, compared=compared), person(request).name
+        check_permission(request, Permission.APPROVE, upload.account)
+        consent, by = Consent(plan_hash=plan_hash, removals=number, compared=compared), person(request).name
         job_id, is_new = await confirm(
             self._app, self._supervisor, self._uploads, upload, consent, by=by, idempotency_key=key
         )
@@ -148,10 +151,10 @@ class Api:
         """Return a page of the jobs, the newest first, filtered by state and file name."""
         state = _choice(request, "state", {state.value: state for state in VISIBLE})
         source = request.query.get("q", "")
-        jobs, tallies, more = await self._app.jobs.page(
+        jobs, tallies, has_more = await self._app.jobs.page(
             accounts=person(request).seen, page=_page(request), limit=100, state=state, source=source
         )
-        body: JobsPage = {"jobs": [self._job_json(job, tallies[job.id]) for job in jobs], "more": more}
+        body: JobsPage = {"jobs": [self._job_json(job, tallies[job.id]) for job in jobs], "more": has_more}
         return web.json_response(body)
 
     async def job(self, request: web.Request) -> web.StreamResponse:
@@ -213,7 +216,7 @@ class Api:
         refusal = preview.refusal.page_text if preview.refusal else None
         open_in = [job.id for job in preview.plan.open_in if job.account in person(request).seen]
         plan = preview.as_json() | {"refusal": refusal, "open_in": open_in}
-        return {"id": upload.id, "prepared_by": ", ".join(upload.by), **plan}
+        return {"id": upload.id, "prepared_by": ", ".join(upload.prepared_by), **plan}
 
     async def _job_response(self, job: Job, *, status: int = 200) -> web.Response:
         return web.json_response(self._job_json(job, await self._app.jobs.tally(job)), status=status)
@@ -249,7 +252,7 @@ def _row(row: PlannedRow) -> RowJson:
 async def _json_object(request: web.Request) -> dict[str, object]:
     """Parse the body. Raises HTTPBadRequest when it is not a JSON object, TimeoutError when it comes too slowly."""
     try:
-        async with asyncio.timeout(BODY_TIMEOUT):
+        async with asyncio.timeout(BODY_SECONDS):
             body = json.loads(await request.text())
     except (ValueError, LookupError, RecursionError):
         body = None

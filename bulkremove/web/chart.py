@@ -23,7 +23,7 @@ class Band:
 
     x: float
     width: float
-    words: str
+    description: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,11 @@ class Chart:
     line: str
     """Points of an SVG polyline."""
     bands: tuple[Band, ...]
-    words: str
+    description: str
     """The chart as text, for screen readers too."""
-    lasts: str
+    duration_text: str
     """Duration from the first to the last removal or wait, as text."""
-    most: int
+    removals: int
     """Removals in all."""
 
 
@@ -54,9 +54,9 @@ def chart(timeline: Timeline) -> Chart | None:
             round(max(1.0, (wait.end - wait.start) * x_scale), 1),
             f"{_WAIT_TEXTS[wait.name]} for {duration(wait.end - wait.start)}",
         )
-        for wait in timeline.quiet
+        for wait in timeline.silent_periods
     )
     text = f"{removals:,} removals in {duration(timeline.seconds)}"
     if bands:
-        text += "; " + ", ".join(band.words for band in bands)
+        text += "; " + ", ".join(band.description for band in bands)
     return Chart(line, bands, text, duration(timeline.seconds), removals)

@@ -44,7 +44,7 @@ def _as_json(choices: Choices) -> ChoicesJson:
 async def error_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn errors into responses, as the outermost middleware: an error page, or a JSON object under ``API``."""
     headers: dict[str, str] = {}
-    more: dict[str, object] = {}
+    extra_members: dict[str, object] = {}
     try:
         return await handler(request)
     except web.HTTPRedirection:
@@ -58,7 +58,7 @@ async def error_middleware(request: web.Request, handler: Handler) -> web.Stream
         message = _text(error)
         status = _STATUS.get(type(error), 400)
         if isinstance(error, FileRefused) and error.choices:
-            more = {"choices": _as_json(error.choices)}
+            extra_members = {"choices": _as_json(error.choices)}
     except TimeoutError:
         message, status = "That took too long and was stopped. Try again.", 408
     except (ConnectionError, asyncio.CancelledError):
@@ -67,7 +67,7 @@ async def error_middleware(request: web.Request, handler: Handler) -> web.Stream
         logging.getLogger(__name__).debug("%s", type(error).__name__, exc_info=error)  # --debug shows it
         message, status = "Something unexpected happened. Nothing was sent because of it; go back and try again.", 500
     if request.path.startswith(API):
-        return web.json_response({"error": message, **more}, status=status, headers=headers)
+        return web.json_response({"error": message, **extra_members}, status=status, headers=headers)
     if PERSON not in request:  # not authenticated: only the message, no page
         return web.Response(text=message, status=status, headers=headers)
     return page("error.html", request, {"message": message}, status=status, headers=headers)

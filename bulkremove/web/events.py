@@ -15,9 +15,9 @@ from bulkremove.app.review import why_review
 from bulkremove.domain.attempt import Outcome
 from bulkremove.domain.clock import LoopTime, later, seconds_between
 from bulkremove.domain.job import FrontEnd, Job, JobState
-from bulkremove.domain.permissions import Right
+from bulkremove.domain.permissions import Permission
 from bulkremove.domain.row import Status
-from bulkremove.report import first_line
+from bulkremove.report import warning_text
 from bulkremove.web.chart import chart
 from bulkremove.web.responses import part
 from bulkremove.web.routes import PERSON, SESSION, Person, Route, Scope, person
@@ -39,7 +39,7 @@ class _RenderedJob:
     at: LoopTime
     """When they were rendered."""
     running: RunningJob | None
-    moving: bool
+    is_live: bool
     """Whether they can still change."""
     parts: dict[str, str]
 
@@ -54,7 +54,7 @@ class LiveUpdates:
 
     def routes(self) -> list[Route]:
         """List the route of the event stream."""
-        return [Route("GET", "/jobs/{job}/events", self.events, Scope.JOB, Right.LOOK, is_stream=True)]
+        return [Route("GET", "/jobs/{job}/events", self.events, Scope.JOB, Permission.LOOK, is_stream=True)]
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Stream the live parts of a job's page whenever they change, until the job is at rest.
@@ -66,10 +66,14 @@ class LiveUpdates:
             dict.fromkeys(_TEMPLATES, ""),
             self._now(),
         )
-        who: Person | None
+        viewer: Person | None
         async with sse_response(request) as stream:
-            while stream.is_connected() and (who := await self._viewer(request)) and who.may(Right.LOOK, job.account):
-                request[PERSON] = who  # with the present role
+            while (
+                stream.is_connected()
+                and (viewer := await self._viewer(request))
+                and viewer.may(Permission.LOOK, job.account)
+            ):
+                request[PERSON] = viewer  # with the present role
                 moving, parts = await self._parts(request, job)
                 for event, html in parts.items():
                     if html != sent[event]:
@@ -78,12 +82,12 @@ class LiveUpdates:
                 if not moving:
                     await stream.send("", event="done")
                     break
-                if who.is_signed_on and seconds_between(began, self._now()) > MAX_STREAM_SECONDS:
+                if viewer.is_signed_on and seconds_between(began, self._now()) > MAX_STREAM_SECONDS:
                     break  # the browser asks anew, through the proxy
                 await asyncio.sleep(POLL_SECONDS)
             else:
                 if stream.is_connected():
-                    await stream.send(part("_ended.html", request, {"signed_out": who is None}), event="panel")
+                    await stream.send(part("_ended.html", request, {"signed_out": viewer is None}), event="panel")
                     await stream.send("", event="controls")
                     await stream.send("", event="done")
         return stream
@@ -92,7 +96,7 @@ class LiveUpdates:
         """Return who looks at the stream; None once their session has ended."""
         if person(request).is_signed_on:
             return person(request)
-        return await self._sessions.who(request[SESSION], watching=True)
+        return await self._sessions.person_of(request[SESSION], watching=True)
 
     def _now(self) -> LoopTime:
         return LoopTime(asyncio.get_running_loop().time())
@@ -100,18 +104,18 @@ class LiveUpdates:
     async def _parts(self, request: web.Request, job: Job) -> tuple[bool, dict[str, str]]:
         """Return whether the job's page can still change, and its live parts as HTML on one line, by event."""
         now, running = self._now(), self._supervisor.running(job.id)
-        key = job.id, person(request).may(Right.APPROVE, job.account)
+        key = job.id, person(request).may(Permission.APPROVE, job.account)
         rendered = self._rendered.get(key)
         if rendered is None or rendered.running is not running or seconds_between(rendered.at, now) >= POLL_SECONDS / 2:
-            context = await self.facts(await self._app.jobs.find(job.id))
+            context = await self.template_context(await self._app.jobs.find(job.id))
             parts = {event: part(template, request, context) for event, template in _TEMPLATES.items()}
             rendered = _RenderedJob(now, running, context["moving"], parts)
             if len(self._rendered) > MAX_CACHED_JOBS:
                 self._rendered.clear()
             self._rendered[key] = rendered
-        return rendered.moving, rendered.parts
+        return rendered.is_live, rendered.parts
 
-    async def facts(self, job: Job) -> dict[str, Any]:
+    async def template_context(self, job: Job) -> dict[str, Any]:
         """Return the template context of a job's page."""
         app, running = self._app, self._supervisor.running(job.id)
         progress = running.progress if running else None
@@ -125,32 +129,32 @@ class LiveUpdates:
         if progress and progress.waiting and progress.until is not None:
             remaining = max(0.0, seconds_between(app.clock.monotonic(), progress.until)) / app.clock.speed
             wait = (progress.waiting.value, remaining, later(app.clock.wall(), remaining))
-        order = await self._supervisor.order()
+        order = await self._supervisor.running_by_end()
         waiting = await app.canaries.waiting(job) if at_rest else None
         return {
             "job": job,
             "tally": tally,
             "running": running,
-            "elsewhere": holder.described(app.clock.wall()) if holder else "",
+            "elsewhere": holder.description(app.clock.wall()) if holder else "",
             "request": request,
             "moving": not at_rest,
             "wait": wait,
             "eta": next((seconds / app.clock.speed for other, seconds in order if other.id == job.id), None),
-            "beside": sum(other.id != job.id and other.account == job.account for other, _ in order),
-            "events_told": await app.jobs.events(job),
+            "other_running_jobs": sum(other.id != job.id and other.account == job.account for other, _ in order),
+            "job_events": await app.jobs.events(job),
             "summary": await app.reports.summary(job),
-            "warning": first_line(job, tally) if at_rest else None,
+            "warning": warning_text(job, tally) if at_rest else None,
             "unknown": unknown,
             "chart": chart(await app.reports.timeline(job)) if at_rest else None,
             "failure": self._supervisor.failures.get(job.id, ""),
-            "over": job.state.over,
-            "over_cap": await app.plans.why_over_cap(job, tally.open) if job.state.approvable else "",
+            "over": job.state.is_over,
+            "over_cap": await app.plans.cap_problem(job, tally.open) if job.state.is_approvable else "",
             "canary": await app.canaries.question(job) if waiting else "",
             "canary_lost": waiting is not None and waiting.removal is None,
             "review": why_review(job, tally.open, settings=app.settings, now=app.clock.wall(), front_end=FrontEnd.PAGE)
-            if at_rest and job.state.resumable
+            if at_rest and job.state.is_resumable
             else "",
-            "offered": await app.wordings.offered(job) if at_rest else [],
+            "offered": await app.wordings.candidates(job) if at_rest else [],
             "accepted": await app.wordings.accepted(job.client, job.host) if at_rest else [],
             "paused": at_rest and job.state in (JobState.PAUSED, JobState.READY, JobState.RUNNING),
         }

@@ -14,14 +14,14 @@ class FairShare:
     """``at_once``: how many turns one person has at a time; ``waiting``: how many more of theirs wait, in order."""
 
     def __init__(self, at_once: int, *, waiting: int) -> None:
-        self._at_once, self._most = at_once, at_once + waiting
+        self._at_once, self._max_pending = at_once, at_once + waiting
         self._counts: Counter[str] = Counter()
         self._turns: dict[str, asyncio.Semaphore] = {}
 
     @asynccontextmanager
     async def turn(self, person: str) -> AsyncIterator[None]:
         """Hold one of the person's turns, when it comes. Raises HTTPTooManyRequests when too many of theirs wait."""
-        if self._counts[person] >= self._most:
+        if self._counts[person] >= self._max_pending:
             raise web.HTTPTooManyRequests(text="You have too many requests in progress. Wait until they have ended.")
         self._counts[person] += 1
         try:

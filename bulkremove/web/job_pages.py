@@ -13,9 +13,9 @@ from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.domain.attempt import LookupResult
 from bulkremove.domain.errors import ConsentMissing, JobBusy
 from bulkremove.domain.job import Job
-from bulkremove.domain.permissions import Right
+from bulkremove.domain.permissions import Permission
 from bulkremove.domain.row import Status
-from bulkremove.report import Rows
+from bulkremove.report import RowSelection
 from bulkremove.web.events import LiveUpdates
 from bulkremove.web.responses import download, page, page_number, parse_number, read_form
 from bulkremove.web.routes import FORM, Route, Scope, person
@@ -34,33 +34,33 @@ class JobPages:
     def routes(self) -> list[Route]:
         """List the routes of these handlers."""
         return [
-            Route("GET", "/jobs/{job}", self.job, Scope.JOB, Right.LOOK),
-            Route("GET", "/jobs/{job}/rows", self.rows, Scope.JOB, Right.LOOK),
-            Route("GET", "/jobs/{job}/report.{ending:csv|xlsx}", self.report, Scope.JOB, Right.LOOK),
-            Route("GET", "/jobs/{job}/{rows:retry|undo}.csv", self.rows_file, Scope.JOB, Right.LOOK),
-            Route("POST", "/jobs/{job}/pause", self.pause, Scope.JOB, Right.PAUSE, FORM),
-            Route("POST", "/jobs/{job}/resume", self.resume, Scope.JOB, Right.APPROVE, FORM),
-            Route("POST", "/jobs/{job}/canary", self.confirm_canary, Scope.JOB, Right.APPROVE, FORM),
-            Route("POST", "/jobs/{job}/approve", self.approve, Scope.JOB, Right.APPROVE, FORM),
-            Route("POST", "/jobs/{job}/cancel", self.cancel, Scope.JOB, Right.APPROVE, FORM),
-            Route("POST", "/jobs/{job}/retry", self.retry, Scope.JOB, Right.APPROVE, FORM),
-            Route("POST", "/jobs/{job}/notes", self.add_note, Scope.JOB, Right.APPROVE, FORM),
-            Route("POST", "/jobs/{job}/wordings", self.accept_wording, Scope.JOB, Right.APPROVE, FORM),
-            Route("POST", "/jobs/{job}/wordings/withdraw", self.withdraw_wording, Scope.JOB, Right.APPROVE, FORM),
-            Route("GET", "/audit", self.audit, Scope.SOME, Right.AUDIT),
+            Route("GET", "/jobs/{job}", self.job, Scope.JOB, Permission.LOOK),
+            Route("GET", "/jobs/{job}/rows", self.rows, Scope.JOB, Permission.LOOK),
+            Route("GET", "/jobs/{job}/report.{ending:csv|xlsx}", self.report, Scope.JOB, Permission.LOOK),
+            Route("GET", "/jobs/{job}/{rows:retry|undo}.csv", self.rows_file, Scope.JOB, Permission.LOOK),
+            Route("POST", "/jobs/{job}/pause", self.pause, Scope.JOB, Permission.PAUSE, FORM),
+            Route("POST", "/jobs/{job}/resume", self.resume, Scope.JOB, Permission.APPROVE, FORM),
+            Route("POST", "/jobs/{job}/canary", self.confirm_canary, Scope.JOB, Permission.APPROVE, FORM),
+            Route("POST", "/jobs/{job}/approve", self.approve, Scope.JOB, Permission.APPROVE, FORM),
+            Route("POST", "/jobs/{job}/cancel", self.cancel, Scope.JOB, Permission.APPROVE, FORM),
+            Route("POST", "/jobs/{job}/retry", self.retry, Scope.JOB, Permission.APPROVE, FORM),
+            Route("POST", "/jobs/{job}/notes", self.add_note, Scope.JOB, Permission.APPROVE, FORM),
+            Route("POST", "/jobs/{job}/wordings", self.accept_wording, Scope.JOB, Permission.APPROVE, FORM),
+            Route("POST", "/jobs/{job}/wordings/withdraw", self.withdraw_wording, Scope.JOB, Permission.APPROVE, FORM),
+            Route("GET", "/audit", self.audit, Scope.SOME, Permission.AUDIT),
         ]
 
     async def job(self, request: web.Request) -> web.StreamResponse:
         """Show the page of a job, with its progress, result, downloads and controls."""
-        return page("job.html", request, await self._live.facts(await self._job(request)))
+        return page("job.html", request, await self._live.template_context(await self._job(request)))
 
     async def rows(self, request: web.Request) -> web.StreamResponse:
         """Show a page of a job's rows, filtered by status and text."""
         job, number = await self._job(request), page_number(request)
         status_filter, text = request.query.get("status", ""), request.query.get("q", "").strip()
         status = Status(status_filter) if status_filter in set(Status) else None
-        rows, more = await self._app.reports.page(job, status=status, text=text, page=number)
-        context = {"job": job, "counts": (await self._app.jobs.tally(job)).counts, "rows": rows, "more": more}
+        rows, has_more = await self._app.reports.page(job, status=status, text=text, page=number)
+        context = {"job": job, "counts": (await self._app.jobs.tally(job)).counts, "rows": rows, "more": has_more}
         return page("rows.html", request, context | {"page": number, "wanted": status_filter, "text": text})
 
     async def report(self, request: web.Request) -> web.StreamResponse:
@@ -73,7 +73,7 @@ class JobPages:
 
     async def rows_file(self, request: web.Request) -> web.StreamResponse:
         """Download the rows of a job that can be retried, or those that were removed, as CSV."""
-        job, rows = await self._job(request), Rows(request.match_info["rows"])
+        job, rows = await self._job(request), RowSelection(request.match_info["rows"])
         with TemporaryDirectory() as folder:
             path = Path(folder) / f"{job.id}-{rows.value}.csv"
             if await self._app.reports.write(job.id, path, rows=rows, by=person(request).name) is None:
@@ -118,7 +118,7 @@ class JobPages:
             await self._app.canaries.give_up(job, by=by)
             return _back_to(job)
         await self._app.canaries.confirm(job, by=by)
-        if job.state.resumable and not job.needs_review(self._app.clock.wall()):
+        if job.state.is_resumable and not job.needs_review(self._app.clock.wall()):
             await self._supervisor.resume(job.id, by=by, rows_reviewed=None)
         return _back_to(job)
 
@@ -138,7 +138,7 @@ class JobPages:
         checked = form.get("unknown") == "checked"
         if checked and await self._app.jobs.unknown_without_note(job):
             raise ConsentMissing("Note first what you found in Zoho People about each of the unknown rows.")
-        upload = self._uploads.of_job(
+        upload = self._uploads.add_retry(
             job.id, account=job.account, unknown_checked=checked, source=job.source, by=person(request).name
         )
         await self._uploads.preview(upload, by=person(request).name)
@@ -148,8 +148,8 @@ class JobPages:
         """Store a note about an unknown row and redirect to the job's page."""
         job, form = await self._job(request), await read_form(request)
         row_number = parse_number(str(form.get("row", "")), 0)  # 0 is the number of no row
-        found = str(form.get("result", ""))
-        result = LookupResult(found) if found in set(LookupResult) else None
+        result_text = str(form.get("result", ""))
+        result = LookupResult(result_text) if result_text in set(LookupResult) else None
         text = str(form.get("text", ""))
         await self._app.jobs.add_note(job.id, row_number, text, result=result, by=person(request).name)
         return _back_to(job)

@@ -33,7 +33,7 @@ class RowsPage(TypedDict):
 
 
 class SupervisedJob(JobJson):
-    """A job; ``needs_review``: nobody drove it for an hour; ``failure``: why this server could not run it."""
+    """A job; ``needs_review``: it has not run for an hour; ``failure``: why this server could not run it."""
 
     needs_review: bool
     running: bool
@@ -214,7 +214,7 @@ def _paths() -> dict[str, Any]:
         "/jobs/{job}/pause": {"post": _operation("Pause a job.", {200: job_response}, [job], errors=not_found)},
         "/jobs/{job}/resume": {
             "post": _operation(
-                "Resume a job. One that nobody drove for an hour needs review: `rows` is the number of rows left.",
+                "Resume a job. One that has not run for an hour needs review: `rows` is the number of rows left.",
                 {200: job_response},
                 [job, _query("rows", {"type": "integer", "minimum": 0, "maximum": 99_999_999})],
                 errors=(404, 409),

@@ -19,7 +19,7 @@ from bulkremove.domain.errors import BulkremoveError, ConsentMissing
 from bulkremove.domain.ids import without_ids
 from bulkremove.domain.job import FrontEnd, JobState
 from bulkremove.domain.operation import REMOVE_LEARNER
-from bulkremove.domain.permissions import Right
+from bulkremove.domain.permissions import Permission
 from bulkremove.domain.row import Status
 from bulkremove.domain.table import SANDBOX_MARK, column_letter
 from bulkremove.platform.secure_files import private_folder
@@ -45,12 +45,12 @@ class PlanPages:
     def routes(self) -> list[Route]:
         """List the routes of these handlers."""
         return [
-            Route("GET", "/", self.home, Scope.SOME, Right.LOOK),
-            Route("POST", "/uploads", self.upload, Scope.SOME, Right.PREPARE, FILE_FORM),
-            Route("GET", "/uploads/{upload}", self.plan, Scope.UPLOAD, Right.LOOK),
-            Route("POST", "/uploads/{upload}", self.read_again, Scope.UPLOAD, Right.PREPARE, FORM),
-            Route("GET", "/uploads/{upload}/plan.csv", self.plan_file, Scope.UPLOAD, Right.LOOK),
-            Route("POST", "/uploads/{upload}/confirm", self.confirm, Scope.UPLOAD, Right.APPROVE, FORM),
+            Route("GET", "/", self.home, Scope.SOME, Permission.LOOK),
+            Route("POST", "/uploads", self.upload, Scope.SOME, Permission.PREPARE, FILE_FORM),
+            Route("GET", "/uploads/{upload}", self.plan, Scope.UPLOAD, Permission.LOOK),
+            Route("POST", "/uploads/{upload}", self.update_options, Scope.UPLOAD, Permission.PREPARE, FORM),
+            Route("GET", "/uploads/{upload}/plan.csv", self.plan_file, Scope.UPLOAD, Permission.LOOK),
+            Route("POST", "/uploads/{upload}/confirm", self.confirm, Scope.UPLOAD, Permission.APPROVE, FORM),
         ]
 
     async def home(self, request: web.Request) -> web.StreamResponse:
@@ -70,9 +70,9 @@ class PlanPages:
         query, number = request.query, page_number(request)
         state_filter, text = query.get("state", ""), query.get("q", "").strip()
         state = JobState(state_filter) if state_filter in set(VISIBLE) else None
-        jobs, tallies, more = await self._app.jobs.page(accounts=seen, page=number, state=state, source=text)
+        jobs, tallies, has_more = await self._app.jobs.page(accounts=seen, page=number, state=state, source=text)
         now, speed = self._app.clock.wall(), self._app.clock.speed
-        under_way = [(job, seconds) for job, seconds in await self._supervisor.order() if job.account in seen]
+        under_way = [(job, seconds) for job, seconds in await self._supervisor.running_by_end() if job.account in seen]
         ends = [(job, (seconds + locked.get(job.account, 0.0)) / speed) for job, seconds in under_way]
         order = [(job, seconds, later(now, seconds)) for job, seconds in ends]
         context: dict[str, Any] = {"allowances": allowances, "order": order, "states": VISIBLE}
@@ -81,16 +81,16 @@ class PlanPages:
             "accounts": accounts_for(self._app, person(request)),
             "show_account": len({*(name for name, *_ in allowances), *(job.account for job in jobs)}) > 1,
         }
-        context |= {"wanted": state_filter, "text": text, "page": number, "more": more, "speed": speed}
+        context |= {"wanted": state_filter, "text": text, "page": number, "more": has_more, "speed": speed}
         context |= {"need_review": {job.id for job in jobs if job.needs_review(now)}}
         return page("home.html", request, context)
 
     async def upload(self, request: web.Request) -> web.StreamResponse:
         """Store the file of the upload form and redirect to its plan."""
-        upload = await self._uploads.of_form(request)
+        upload = await self._uploads.add_form_file(request)
         raise web.HTTPSeeOther(f"/uploads/{upload.id}")
 
-    async def read_again(self, request: web.Request) -> web.StreamResponse:
+    async def update_options(self, request: web.Request) -> web.StreamResponse:
         """Read an upload again with the sheet, columns and hidden rows chosen in the form, and redirect to its plan."""
         upload, form = self._upload(request), await read_form(request)
         previous = upload.options if upload.refusal is None or upload.refusal.choices else ReadOptions()
@@ -127,15 +127,15 @@ class PlanPages:
         plan, status_filter = preview.plan, request.query.get("status", "")
         text, number = request.query.get("q", "").strip(), page_number(request)
         status = Status(status_filter) if status_filter in set(Status) else None
-        rows, more = await self._app.plans.filter_rows(
+        rows, has_more = await self._app.plans.filter_rows(
             plan, status=status, to_remove=status_filter == TO_REMOVE, text=text, page=number
         )
-        open_in = [job for job in plan.open_in if person(request).may(Right.LOOK, job.account)]
+        open_in = [job for job in plan.open_in if person(request).may(Permission.LOOK, job.account)]
         roles = dict(zip(plan.operation.roles, plan.table.roles, strict=True))
         context = {"upload": upload, "preview": preview, "plan": plan, "counts": plan.not_sent()}
-        context |= {"rows": rows, "more": more, "page": number, "wanted": status_filter, "text": text}
+        context |= {"rows": rows, "more": has_more, "page": number, "wanted": status_filter, "text": text}
         context |= {"courses": len({course for course, _ in plan.batches})}
-        context |= {"own": any(is_same_person(person(request).name, other) for other in upload.by)}
+        context |= {"own": any(is_same_person(person(request).name, other) for other in upload.prepared_by)}
         context |= {"same": await self._app.jobs.of_plan(plan), "four_eyes": self._app.settings.four_eyes}
         context |= {"open_rows": sum(plan.open_in.values()), "open_in": open_in, "roles": roles}
         context |= {"read_from": [(role, plan.table.header[column]) for role, column in roles.items()]}
@@ -146,13 +146,13 @@ class PlanPages:
         upload = self._upload(request)
         preview = await self._uploads.preview(upload, by=person(request).name)
         with TemporaryDirectory() as folder:
-            path = Path(folder) / f"plan{f'-{SANDBOX_MARK}' if preview.plan.sandbox else ''}.csv"
+            path = Path(folder) / f"plan{f'-{SANDBOX_MARK}' if preview.plan.is_sandbox else ''}.csv"
             await asyncio.to_thread(write_plan, path, preview.plan)
             await self._app.record(
                 person(request).name,
                 "plan_taken",
                 name=upload.name,
-                plan=preview.plan.fingerprint,
+                plan=preview.plan.hash,
                 account=upload.account,
             )
             return await download(path)
@@ -165,7 +165,7 @@ class PlanPages:
         upload, form = self._upload(request), await read_form(request)
         number = parse_number(str(form.get("number", "")).strip().replace(",", ""), -1)
         compared = parse_number(str(form["compared"]), -1) if "compared" in form else None
-        consent = Consent(plan_hash=str(form.get("plan", "")), number=number, compared=compared)
+        consent = Consent(plan_hash=str(form.get("plan", "")), removals=number, compared=compared)
         job_id, _ = await confirm(self._app, self._supervisor, self._uploads, upload, consent, by=person(request).name)
         raise web.HTTPSeeOther(f"/jobs/{job_id}")
 
@@ -191,7 +191,7 @@ async def confirm(
             preview,
             consent=consent,
             folder=reports,
-            prepared_by=upload.by,
+            prepared_by=upload.prepared_by,
             by=by,
             front_end=FrontEnd.PAGE,
             idempotency_key=idempotency_key,

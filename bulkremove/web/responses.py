@@ -13,7 +13,7 @@ from bulkremove.web.routes import PERSON
 
 MAX_FORM_BYTES = 64 * 1024
 """Largest body of a request that is not an upload."""
-BODY_TIMEOUT = 20.0
+BODY_SECONDS = 20.0
 """Seconds for the body of a request that is no upload, 64 kB at most."""
 
 KINDS = {
@@ -45,7 +45,7 @@ def part(template: str, request: web.Request, context: Mapping[str, object]) -> 
 async def read_form(request: web.Request) -> Mapping[str, object]:
     """Read the fields of a form. Raises HTTPBadRequest for a body that can't be decoded, or TimeoutError."""
     try:
-        async with asyncio.timeout(BODY_TIMEOUT):
+        async with asyncio.timeout(BODY_SECONDS):
             return await request.post()
     except (LookupError, ValueError):  # an unknown charset, bytes that are no text
         raise web.HTTPBadRequest(text="This form can't be read. Go back and try again.") from None

@@ -9,7 +9,7 @@ from enum import Enum, auto
 
 from aiohttp import web
 
-from bulkremove.domain.permissions import Access, AccountSet, Right
+from bulkremove.domain.permissions import Access, AccountSet, Permission
 
 _LOG = logging.getLogger(__name__)
 FORM = "application/x-www-form-urlencoded"
@@ -34,19 +34,19 @@ class Person:
     is_signed_on: bool = False
     """Whether the proxy's single sign-on names them, so that they have neither session nor password here."""
 
-    def may(self, permission: Right, account: str) -> bool:
+    def may(self, permission: Permission, account: str) -> bool:
         """Tell whether they have this permission on that account."""
         return self.access.may(permission, account)
 
     @property
     def seen(self) -> AccountSet:
         """The accounts whose plans and jobs they may see: the filter of everything that is listed for them."""
-        return self.access.accounts(Right.LOOK)
+        return self.access.accounts(Permission.LOOK)
 
     @property
     def audited(self) -> AccountSet:
         """The accounts whose entries of the audit log they may see."""
-        return self.access.accounts(Right.AUDIT)
+        return self.access.accounts(Permission.AUDIT)
 
 
 class Scope(Enum):
@@ -70,9 +70,9 @@ class Route:
 
     method: str
     path: str
-    answer: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     scope: Scope
-    permission: Right | None = None
+    permission: Permission | None = None
     """None only where the scope needs none."""
     content_type: str = ""
     """The content type that a request must have; empty: any, for requests without a body and uploads to the API."""
@@ -98,7 +98,7 @@ def person(request: web.Request) -> Person:
     return request[PERSON]
 
 
-def check_permission(request: web.Request, permission: Right, account: str | None) -> None:
+def check_permission(request: web.Request, permission: Permission, account: str | None) -> None:
     """Check that the author of a request has a permission on an account (None: on any). Raises HTTPForbidden.
 
     Of an account that they may not see nothing is told, so that is asked before.

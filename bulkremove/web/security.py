@@ -79,7 +79,7 @@ class Address:
         mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
         return bool(self.proxy) and (mapped or address) in ipaddress.ip_network(self.proxy)
 
-    def is_ours(self, host: str) -> bool:
+    def accepts_host(self, host: str) -> bool:
         """Tell whether a Host header, in lower case, names this server."""
         return host in self.hosts or re.sub(r":[0-9]{1,5}\Z", "", host) in self.names
 
@@ -107,9 +107,9 @@ def make_security_middleware(
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise web.HTTPUnsupportedMediaType(text="Send the body as it is, not compressed.")
         client = _client(request, address)
-        if not address.is_ours(client.host):
+        if not address.accepts_host(client.host):
             raise web.HTTPMisdirectedRequest(text="This address is not served here.")
-        _check_site(request, client)
+        _check_origin(request, client)
         request[SOURCE], request[SESSION] = client.source, request.cookies.get(address.cookie, "")
         route = routes.get(request.match_info.route)
         scope = route.scope if route else Scope.ONESELF
@@ -156,19 +156,21 @@ def _client(request: web.Request, address: Address) -> _Client:
         return _Client(host.lower(), "https" if address.tls else "http", remote)
     if not address.is_proxy(remote):
         raise web.HTTPForbidden(text="This server is reached through its proxy only.")
-    scheme = _last(headers, "X-Forwarded-Proto", "").lower()
-    source = _last(headers, "X-Forwarded-For", "")
+    scheme = _last_header_value(headers, "X-Forwarded-Proto", "").lower()
+    source = _last_header_value(headers, "X-Forwarded-For", "")
     if scheme != "https":
-        raise _proxy_fault("X-Forwarded-Proto", "https, the scheme that browsers must use", scheme)
+        raise _proxy_error("X-Forwarded-Proto", "https, the scheme that browsers must use", scheme)
     if not _is_ip_address(source):
-        raise _proxy_fault("X-Forwarded-For", "the browser's IP address, without a port", source)
-    return _Client(_last(headers, "X-Forwarded-Host", host).lower(), scheme, source)
+        raise _proxy_error("X-Forwarded-For", "the browser's IP address, without a port", source)
+    return _Client(_last_header_value(headers, "X-Forwarded-Host", host).lower(), scheme, source)
 
 
-def _proxy_fault(name: str, wanted: str, found: str) -> web.HTTPBadGateway:
+def _proxy_error(name: str, expected: str, actual: str) -> web.HTTPBadGateway:
     """The refusal of a request of the proxy that lacks what this server needs to know about the browser."""
-    has = f"it has {found[:100]!r}" if found else "it is missing"
-    return web.HTTPBadGateway(text=f"The proxy is not set up for this page: its header {name} must be {wanted}; {has}.")
+    has = f"it has {actual[:100]!r}" if actual else "it is missing"
+    return web.HTTPBadGateway(
+        text=f"The proxy is not set up for this page: its header {name} must be {expected}; {has}."
+    )
 
 
 def _is_ip_address(text: str) -> bool:
@@ -179,13 +181,13 @@ def _is_ip_address(text: str) -> bool:
     return True
 
 
-def _last(headers: CIMultiDictProxy[str], name: str, default: str) -> str:
+def _last_header_value(headers: CIMultiDictProxy[str], name: str, default: str) -> str:
     """Return the last value of a header: the one that the proxy itself added, after any that the client sent."""
     lines = headers.getall(name, [default])
     return lines[-1].rpartition(",")[2].strip()
 
 
-def _check_site(request: web.Request, client: _Client) -> None:
+def _check_origin(request: web.Request, client: _Client) -> None:
     """Refuse cross-site requests, and form posts of unknown origin. Raises HTTPForbidden."""
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if site not in (None, "same-origin", "none"):
@@ -206,7 +208,7 @@ async def _person(request: web.Request, app: App, sessions: Sessions, address: A
     """Authenticate a request. Raises HTTPUnauthorized, HTTPForbidden, or HTTPSeeOther to the sign-in page."""
     if request.path.startswith(API):
         scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
-        token = await app.tokens.bearer(secret.strip()) if scheme.lower() == "bearer" else None
+        token = await app.tokens.authenticate(secret.strip()) if scheme.lower() == "bearer" else None
         if token is None:
             raise web.HTTPUnauthorized(
                 text="Give a token: `Authorization: Bearer ...`. `bulkremove tokens add` makes one.",
@@ -215,7 +217,7 @@ async def _person(request: web.Request, app: App, sessions: Sessions, address: A
         return Person(token_actor(token.name, token.owner), token.access)
     if address.sign_on is not None:  # the request came from the proxy; `_client` has refused any other
         return await address.sign_on.person(request.headers, app)
-    person = await sessions.who(request[SESSION])
+    person = await sessions.person_of(request[SESSION])
     if person is not None:
         return person
     if not sessions.users:
@@ -225,13 +227,13 @@ async def _person(request: web.Request, app: App, sessions: Sessions, address: A
     raise web.HTTPForbidden(text="Sign in first; your session has ended.")
 
 
-def make_guard(address: Address) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+def make_header_signal(address: Address) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
     """Make the signal handler that sets the security headers of every response, errors and files included."""
 
-    async def guard(request: web.Request, response: web.StreamResponse) -> None:
+    async def set_security_headers(request: web.Request, response: web.StreamResponse) -> None:
         response.headers.update(HEADERS)
         response.headers.setdefault("Cache-Control", "no-store")
         if address.secure:  # a browser heeds it over TLS only
             response.headers["Strict-Transport-Security"] = "max-age=31536000"
 
-    return guard
+    return set_security_headers

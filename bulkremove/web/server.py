@@ -32,13 +32,13 @@ from bulkremove.web.connections import listening
 from bulkremove.web.error_pages import error_middleware
 from bulkremove.web.events import LiveUpdates
 from bulkremove.web.job_pages import JobPages
-from bulkremove.web.login import LoginPages
-from bulkremove.web.login_throttle import SignInThrottle
 from bulkremove.web.plan_pages import PlanPages
 from bulkremove.web.responses import MAX_FORM_BYTES
 from bulkremove.web.routes import Person, Route
-from bulkremove.web.security import Address, make_guard, make_security_middleware
+from bulkremove.web.security import Address, make_header_signal, make_security_middleware
 from bulkremove.web.sessions import Sessions
+from bulkremove.web.sign_in import LoginPages
+from bulkremove.web.sign_in_throttle import SignInThrottle
 from bulkremove.web.single_sign_on import SignOn
 from bulkremove.web.uploads import Uploads
 
@@ -63,9 +63,9 @@ def make_site(
     routes: dict[web.AbstractRoute, Route] = {}
     security = make_security_middleware(address, app, sessions, uploads, routes)
     site = web.Application(middlewares=[error_middleware, security], client_max_size=MAX_FORM_BYTES)
-    site.on_response_prepare.append(make_guard(address))
+    site.on_response_prepare.append(make_header_signal(address))
     for route in all_routes:
-        routes[site.router.add_route(route.method, route.path, route.answer)] = route
+        routes[site.router.add_route(route.method, route.path, route.handler)] = route
     _add_templates(site, app, sessions)
     return site
 
@@ -86,7 +86,7 @@ def _add_templates(site: web.Application, app: App, sessions: Sessions) -> None:
         return (names[0], app.for_account(names[0]).settings.host) if len(names) == 1 else None
 
     environment.globals.update(
-        only_account=only_account, sandbox=app.settings.sandbox, Status=Status, users=sessions.users
+        only_account=only_account, sandbox=app.settings.is_sandbox, Status=Status, users=sessions.users
     )
     environment.filters.update(
         grouped=filters.grouped,
@@ -133,14 +133,14 @@ async def serve(app: App, *, host: str, port: int, say: Callable[[str], None]) -
                 say(f"Job {job.id} needs review before it goes on: open its page.")
             for scheduler in app.schedulers(supervisor, nightly_stop):
                 nights.append(asyncio.create_task(scheduler.run()))
-                mark = "SANDBOX: on copies of the files. " if settings.sandbox else ""
+                mark = "SANDBOX: on copies of the files. " if settings.is_sandbox else ""
                 say(
                     f"{mark}Night {scheduler.night.name} starts at {scheduler.night.at:%H:%M} ({scheduler.night.zone})."
                 )
             await stop.wait()
             say("Stopping; the rows in flight are finished first.")
         finally:
-            nightly_stop.ask("The server was stopped.", EndReason.SERVER_STOPPED, auto_resumable=True)
+            nightly_stop.request("The server was stopped.", EndReason.SERVER_STOPPED, auto_resumable=True)
             await supervisor.close()
             if nights:  # a run that was stopped puts its files away, notifies people, and says that it has ended
                 await asyncio.wait(nights, timeout=NIGHT_END_SECONDS)

@@ -16,11 +16,11 @@ from bulkremove.app import SessionUser, Users, this_person
 from bulkremove.domain.permissions import Access, Role
 from bulkremove.web.routes import Person
 
-MAX_IDLE = 3600.0
+MAX_IDLE_SECONDS = 3600.0
 """Seconds without a request after which a user's session ends."""
-MAX_SESSION = 12 * 3600.0
+MAX_SESSION_SECONDS = 12 * 3600.0
 """Seconds after which a user's session ends, even if it is in use."""
-MAX_LOCAL_SESSION = 7 * 24 * 3600.0
+MAX_LOCAL_SESSION_SECONDS = 7 * 24 * 3600.0
 """Seconds after which the start link's session ends: long enough for a job of 20,000 rows, which takes half a day."""
 MAX_BROWSER_LENGTH = 100
 """Characters of a browser's name that are stored."""
@@ -30,18 +30,18 @@ MAX_SESSIONS = 1000
 
 @dataclass(slots=True)
 class _Session:
-    known: SessionUser | None
+    session_user: SessionUser | None
     """None: the local user, who opened the start link."""
-    began: float
-    """Monotonic seconds, as is ``used``, the time of the last request."""
-    used: float
+    opened_at: float
+    """Monotonic seconds, as is ``last_used_at``, the time of the last request."""
+    last_used_at: float
     source: str = ""
     browser: str = ""
 
     @property
     def user(self) -> tuple[str, str] | None:
         """Whose it is, by name and password: what they may do changes between their sessions."""
-        return (self.known.name, self.known.stamp) if self.known else None
+        return (self.session_user.name, self.session_user.password_digest) if self.session_user else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Sessions:
         """The token of the start link; None when it was used or when users sign in."""
         return self._start_token
 
-    def open_by_token(self, token: str, *, source: str = "", browser: str = "") -> str | None:
+    def open_with_start_token(self, token: str, *, source: str = "", browser: str = "") -> str | None:
         """Open a session for the start token, which becomes invalid; its key, or None for any other token."""
         expected = self._start_token
         if expected is None or not hmac.compare_digest(expected.encode(), token.encode("utf-8", "replace")):
@@ -89,21 +89,21 @@ class Sessions:
         now = self._clock()
         self._sessions = {key: session for key, session in self._sessions.items() if self._is_alive(session)}
         if len(self._sessions) >= MAX_SESSIONS:
-            del self._sessions[min(self._sessions, key=lambda key: self._sessions[key].used)]
+            del self._sessions[min(self._sessions, key=lambda key: self._sessions[key].last_used_at)]
         key = secrets.token_urlsafe(32)
         self._sessions[key] = _Session(user, now, now, source, browser[:MAX_BROWSER_LENGTH])
         return key
 
-    async def who(self, key: str, *, watching: bool = False) -> Person | None:
+    async def person_of(self, key: str, *, watching: bool = False) -> Person | None:
         """Return the person of a session, or None if it has ended. ``watching``: do not count this as its use."""
         session = self._sessions.get(key)
         if session is None or not self._is_alive(session):
             return None
         if not watching:
-            session.used = self._clock()
-        if session.known is None:
+            session.last_used_at = self._clock()
+        if session.session_user is None:
             return Person(this_person(), Access.everywhere(Role.ADMIN))
-        user = await self._people.refresh(session.known)
+        user = await self._people.refresh(session.session_user)
         if user is None:
             self.close(key)
             return None
@@ -112,17 +112,17 @@ class Sessions:
     def renew(self, key: str, user: SessionUser) -> None:
         """Keep a session whose user has changed the password, which ends all their others."""
         if session := self._sessions.get(key):
-            session.known = user
+            session.session_user = user
 
     def of_same_user(self, key: str) -> list[OpenSession]:
         """List the open sessions of the user of a session, that one included, the newest first."""
-        now, found = self._clock(), []
-        own = self._sessions[key].user
+        now, sessions = self._clock(), []
+        user = self._sessions[key].user
         for other, session in self._sessions.items():
-            if session.user == own and self._is_alive(session):
-                age, idle = now - session.began, now - session.used
-                found.append(OpenSession(_id(other), session.source, session.browser, age, idle, other == key))
-        return sorted(found, key=lambda session: session.age)
+            if session.user == user and self._is_alive(session):
+                age, idle = now - session.opened_at, now - session.last_used_at
+                sessions.append(OpenSession(_id(other), session.source, session.browser, age, idle, other == key))
+        return sorted(sessions, key=lambda session: session.age)
 
     def end(self, key: str, session_id: str) -> bool:
         """End another session of the user of a session; False if there is none of this id."""
@@ -138,9 +138,9 @@ class Sessions:
 
     def _is_alive(self, session: _Session) -> bool:
         now = self._clock()
-        if session.known is None:
-            return now - session.began < MAX_LOCAL_SESSION
-        return now - session.began < MAX_SESSION and now - session.used < MAX_IDLE
+        if session.session_user is None:
+            return now - session.opened_at < MAX_LOCAL_SESSION_SECONDS
+        return now - session.opened_at < MAX_SESSION_SECONDS and now - session.last_used_at < MAX_IDLE_SECONDS
 
 
 def _id(key: str) -> str:

@@ -22,9 +22,9 @@ class Upload:
     """The account that its plan is for."""
     seen: AccountSet
     """The accounts that whoever uploaded it could see then; a report among them may tell of their jobs."""
-    by: list[str]
+    prepared_by: list[str]
     """Who uploaded it and who chose its sheet or columns; with ``four_eyes`` none of them may confirm its plan."""
-    came_at: Epoch
+    uploaded_at: Epoch
     path: Path | None = None
     retry: tuple[str, bool] | None = None
     """The id of the job to retry, and whether its unknown rows are included; None for a file."""

@@ -30,13 +30,13 @@ from bulkremove.web.responses import MAX_FORM_BYTES
 from bulkremove.web.routes import person
 from bulkremove.web.upload import Upload
 
-UPLOAD_TIMEOUT = 120.0
+UPLOAD_SECONDS = 120.0
 """Seconds from the first byte of a request's body to the last."""
 MAX_UPLOADS_AT_ONCE = 16
 """Requests that may send a file at the same time; more get 503."""
 MAX_READS_AT_ONCE = 2
 """Files that are read at the same time, each in a process of its own, for one person one after the other."""
-MAX_AGE = 24 * 3600.0
+MAX_AGE_SECONDS = 24 * 3600.0
 """Seconds after which an upload is deleted, at the next use of any upload."""
 MAX_UPLOADS_OF_PERSON = 20
 """Uploads of one person that are stored; one more deletes their oldest, never that of somebody else."""
@@ -63,7 +63,7 @@ class Uploads:
         for path in self._folder.iterdir():
             path.unlink(missing_ok=True)
 
-    async def of_form(self, request: web.Request) -> Upload:
+    async def add_form_file(self, request: web.Request) -> Upload:
         """Store and read the file of a form, for the account that the form names before it; or for the only one.
 
         Raises HTTPRequestEntityTooLarge, HTTPBadRequest, HTTPServiceUnavailable or TimeoutError. A file that can't be
@@ -73,7 +73,7 @@ class Uploads:
             raise self._too_large(request.content_length)
         with self._transfer():
             try:
-                async with asyncio.timeout(UPLOAD_TIMEOUT):
+                async with asyncio.timeout(UPLOAD_SECONDS):
                     form, account = await request.multipart(), ""
                     part = await form.next()
                     if isinstance(part, BodyPartReader) and part.name == "account":
@@ -88,21 +88,21 @@ class Uploads:
         await self.read_as(upload, ReadOptions(), by=person(request).name)
         return upload
 
-    async def of_body(
+    async def add_body(
         self, request: web.Request, *, name: str, account: str, options: ReadOptions, include_open: bool
     ) -> Upload:
-        """Store and read the body of a request as a file. Raises what ``of_form`` raises.
+        """Store and read the body of a request as a file. Raises what ``add_form_file`` raises.
 
         ``account``: empty for that of the settings, or for the only one that the person may upload a file for.
         """
         account = account_of(self._app, person(request), account, default=self._app.settings.account)
         with self._transfer():
-            async with asyncio.timeout(UPLOAD_TIMEOUT):
+            async with asyncio.timeout(UPLOAD_SECONDS):
                 upload = await self._store(request, request.content.iter_chunked(_CHUNK_BYTES), name, account)
         await self.read_as(upload, options, include_open=include_open, by=person(request).name)
         return upload
 
-    def of_job(self, job: str, *, account: str, unknown_checked: bool, source: str, by: str) -> Upload:
+    def add_retry(self, job: str, *, account: str, unknown_checked: bool, source: str, by: str) -> Upload:
         """Add an upload of the rows of a job that are to be retried; its plan is confirmed like that of a file."""
         retry, seen = (job, unknown_checked), AccountSet.only(account)
         return self._add(Upload(self._new_id(), source, account, seen, [by], Epoch(time.time()), retry=retry))
@@ -113,7 +113,7 @@ class Uploads:
         It is also read again in another generation of the storage: a learner's data were erased since.
         """
         async with upload.lock:
-            return await self._shown(upload, by)
+            return await self._preview_for_display(upload, by)
 
     async def read_as(self, upload: Upload, options: ReadOptions, *, include_open: bool = False, by: str) -> None:
         """Read the file with these options; on failure ``refusal`` of the upload says why. A confirmed one is left."""
@@ -121,11 +121,11 @@ class Uploads:
             if upload.job is not None:
                 return
             upload.options, upload.include_open, upload.refusal = options, include_open, None
-            if by not in upload.by:
-                upload.by.append(by)
+            if by not in upload.prepared_by:
+                upload.prepared_by.append(by)
             self._previews.pop(upload.id, None)
             try:
-                await self._shown(upload, by)
+                await self._preview_for_display(upload, by)
             except FileRefused as error:
                 upload.refusal = error
         values: dict[str, object] = {"sheet": options.sheet, "columns": dict(options.columns)}
@@ -156,11 +156,11 @@ class Uploads:
     def fingerprint(self, upload: Upload) -> str:
         """Return the hash of the upload's plan; empty when the plan is not in memory."""
         preview = self._previews.get(upload.id)
-        return preview.plan.fingerprint if preview else ""
+        return preview.plan.hash if preview else ""
 
     def get(self, upload_id: str, seen: AccountSet) -> Upload:
         """Return an upload for one of these accounts by its id. Raises HTTPNotFound."""
-        self._sweep()
+        self._delete_expired()
         entry = self._uploads.get(upload_id)
         if entry is None or entry[0].account not in seen:
             raise web.HTTPNotFound(text="This upload is not kept any more. Upload the file again.")
@@ -168,15 +168,15 @@ class Uploads:
 
     def waiting(self, seen: AccountSet) -> list[Upload]:
         """Return the uploads for these accounts whose plans are not confirmed yet, the newest first."""
-        self._sweep()
+        self._delete_expired()
         uploads = [
             upload
             for upload, _ in self._uploads.values()
             if upload.job is None and upload.refusal is None and upload.account in seen
         ]
-        return sorted(uploads, key=lambda upload: upload.came_at, reverse=True)
+        return sorted(uploads, key=lambda upload: upload.uploaded_at, reverse=True)
 
-    async def _shown(self, upload: Upload, by: str) -> Preview:
+    async def _preview_for_display(self, upload: Upload, by: str) -> Preview:
         preview = await self._preview(upload, by)
         upload.generation = preview.generation
         return preview
@@ -188,7 +188,7 @@ class Uploads:
                 self._previews.clear()  # before the next one is made, or memory would hold two
                 # What other jobs did counts from when the file came, also when the plan is made again from it.
                 preview = await self._read(upload)
-                preview = replace(preview, made_at=min(preview.made_at, upload.came_at))
+                preview = replace(preview, made_at=min(preview.made_at, upload.uploaded_at))
             self._previews = {upload.id: preview}
             upload.removals = preview.plan.removals
         return preview
@@ -247,20 +247,20 @@ class Uploads:
 
     def _add(self, upload: Upload) -> Upload:
         self._uploads[upload.id] = upload, self._clock()
-        self._sweep()
+        self._delete_expired()
         return upload
 
-    def _sweep(self) -> None:
+    def _delete_expired(self) -> None:
         """Delete the uploads older than MAX_AGE, and the oldest of a person who has more than MAX_UPLOADS_OF_PERSON.
 
         Those are deleted as well whose files are gone: they named a learner whose data another process has erased.
         """
         counts = Counter[str]()
         for upload, added_at in sorted(self._uploads.values(), key=lambda entry: entry[1], reverse=True):
-            counts[upload.by[0]] += 1
+            counts[upload.prepared_by[0]] += 1
             is_erased = upload.job is None and upload.path is not None and not upload.path.exists()
-            is_old = self._clock() - added_at > MAX_AGE
-            if is_erased or is_old or counts[upload.by[0]] > MAX_UPLOADS_OF_PERSON:
+            is_old = self._clock() - added_at > MAX_AGE_SECONDS
+            if is_erased or is_old or counts[upload.prepared_by[0]] > MAX_UPLOADS_OF_PERSON:
                 if upload.path is not None:
                     upload.path.unlink(missing_ok=True)
                 self._previews.pop(upload.id, None)

@@ -40,7 +40,7 @@ class Credentials:
 
         Whatever listens on the loopback address would get them.
         """
-        if settings.sandbox and not self.client_id.startswith(SANDBOX_CLIENT):
+        if settings.is_sandbox and not self.client_id.startswith(SANDBOX_CLIENT):
             raise SettingsError(
                 f"The credentials are real ones, and {settings.host} is a sandbox on this machine. They were not sent.",
                 hint=f"Use credentials that were made up for the sandbox: a client id that begins with "

@@ -182,7 +182,7 @@ class ZohoClient:
         """POST a form to the token endpoint; this takes no slot. Raises NeverSent or Unanswered."""
         return await self._send("POST", url, dict(form))
 
-    async def look(self, url: str) -> Reply:
+    async def probe_host(self, url: str) -> Reply:
         """Make a HEAD request without credentials, to see whether a host answers. Raises NeverSent or Unanswered."""
         return await self._send("HEAD", url)
 

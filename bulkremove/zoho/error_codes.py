@@ -64,4 +64,4 @@ HTTP_CODES: dict[str, ResponseKind] = {
 
 def find(codes: frozenset[str]) -> ErrorCode | None:
     """Return the known code of a body; of several, the one listed last: those concern the whole account."""
-    return next((known for code, known in reversed(ERROR_CODES.items()) if code in codes), None)
+    return next((error_code for code, error_code in reversed(ERROR_CODES.items()) if code in codes), None)

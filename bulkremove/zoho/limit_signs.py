@@ -33,7 +33,7 @@ _AFTER = re.compile(r"\b(?:try again|retry) (?:after|in) (\d{1,6}) ?(second|minu
 _UNIT = {"second": 1.0, "minute": 60.0, "hour": 3600.0}
 
 
-def own_words(texts: Iterable[str]) -> str:
+def without_quoted_names(texts: Iterable[str]) -> str:
     """The texts without the names that they quote after a noun, since a course may be called anything."""
     return " ".join(_QUOTED_NAME.sub(" ", text) for text in texts)
 

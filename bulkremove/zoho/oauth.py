@@ -23,7 +23,7 @@ from bulkremove.platform.file_lock import file_lock
 from bulkremove.platform.secure_files import private_folder, read_private, write_private
 from bulkremove.zoho.accounts import Credentials
 from bulkremove.zoho.token_endpoint import (
-    RETRY_SOON,
+    RETRY_SECONDS,
     Post,
     delayed_by,
     error_in,
@@ -39,7 +39,7 @@ EXPIRY_MARGIN, EXPIRY_SHARE = 180.0, 0.2
 """A token is renewed when EXPIRY_MARGIN seconds or EXPIRY_SHARE of its lifetime are left, whichever is less."""
 MAX_REFRESHES, REFRESH_WINDOW = 3, 600.0
 """At most MAX_REFRESHES requests for a token in any REFRESH_WINDOW seconds."""
-TOKEN_LOCK = 600.0
+TOKEN_LOCK_SECONDS = 600.0
 """Seconds after "too many requests" in which no token is requested."""
 MAX_TOKEN_LOCKS = 3
 """After so many token locks in a row the run pauses."""
@@ -146,7 +146,7 @@ class AccessTokens:
         now = self._clock.wall()
         # After the wall clock was set back, stored times may lie in the future: count them as if they were now.
         if now < state.locked_until:
-            state = replace(state, locked_until=min(state.locked_until, self._after(now, TOKEN_LOCK)))
+            state = replace(state, locked_until=min(state.locked_until, self._after(now, TOKEN_LOCK_SECONDS)))
             self._write(state)
             wait = self._seconds(now, state.locked_until)
             raise delayed_by("Zoho gives no access tokens at the moment (too many requests).", wait)
@@ -166,7 +166,7 @@ class AccessTokens:
         token = token_in(members, "access_token")
         if not token:
             raise_if_fatal(members)
-            raise self._count_failure(delayed_by("Zoho's answer held no usable access token.", RETRY_SOON))
+            raise self._count_failure(delayed_by("Zoho's answer held no usable access token.", RETRY_SECONDS))
         self._failures = 0
         ends_at = self._after(now, lifetime(members.get("expires_in")))
         state = replace(state, token=token, made_at=now, ends_at=ends_at, locked_until=Epoch(0.0), locks=0)
@@ -177,7 +177,7 @@ class AccessTokens:
         """Return the same error, or after MAX_CONSECUTIVE_FAILURES one that pauses the run (``retry_in`` None)."""
         self._failures += 1
         if self._failures < MAX_CONSECUTIVE_FAILURES:
-            self._retry_at = later(self._clock.monotonic(), RETRY_SOON)
+            self._retry_at = later(self._clock.monotonic(), RETRY_SECONDS)
             return delayed
         self._failures = 0
         return TokenDelayed(
@@ -189,7 +189,7 @@ class AccessTokens:
     def _record_token_lock(self, state: _TokenState) -> TokenDelayed:
         """Store the token lock that Zoho began, and return the error to raise."""
         locks = state.locks + 1
-        locked_until = self._after(self._clock.wall(), TOKEN_LOCK)
+        locked_until = self._after(self._clock.wall(), TOKEN_LOCK_SECONDS)
         self._write(replace(state, locked_until=locked_until, locks=locks % MAX_TOKEN_LOCKS))
         if locks >= MAX_TOKEN_LOCKS:
             return TokenDelayed(
@@ -197,7 +197,7 @@ class AccessTokens:
                 retry_in=None,
                 hint="Another program keeps requesting tokens for this client; stop it, then resume.",
             )
-        return delayed_by("Zoho gives no access tokens at the moment (too many requests).", TOKEN_LOCK)
+        return delayed_by("Zoho gives no access tokens at the moment (too many requests).", TOKEN_LOCK_SECONDS)
 
     @asynccontextmanager
     async def _file_lock(self) -> AsyncIterator[None]:
@@ -236,7 +236,7 @@ async def exchange(post: Post, accounts_url: str, credentials: Credentials, code
     form = {"grant_type": "authorization_code", "code": code}
     members = await post_to_endpoint(post, f"{accounts_url}/oauth/v2/token", credentials, form)
     if is_throttled(members):
-        raise delayed_by("Zoho gives no tokens at the moment (too many requests).", TOKEN_LOCK)
+        raise delayed_by("Zoho gives no tokens at the moment (too many requests).", TOKEN_LOCK_SECONDS)
     token = token_in(members, "refresh_token")
     if not token:
         if error_in(members) == "invalid_code":

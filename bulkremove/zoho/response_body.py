@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bulkremove.domain.wording import is_acceptable
 from bulkremove.zoho.contradictions import is_name, normalized, reports_failure, text_of
-from bulkremove.zoho.limit_signs import own_words
+from bulkremove.zoho.limit_signs import without_quoted_names
 from bulkremove.zoho.not_found import is_zoho_not_found
 from bulkremove.zoho.success_claims import claims_success
 
@@ -77,7 +77,7 @@ def parse_body(raw: bytes) -> Body | None:
         texts += [text_of(error.get(name)) or "" for name in ("message", "title", "description")]
         texts += [text_of(details.get("message")) or ""] if isinstance(details, dict) else []
     members = list(_members(parsed))
-    words = own_words(value for name, value in members if isinstance(value, str) and name != "uri")
+    words = without_quoted_names(value for name, value in members if isinstance(value, str) and name != "uri")
     is_not_the_message = {name: value for name, value in tree.items() if name != "message"}
     return Body(
         isinstance(parsed, dict),

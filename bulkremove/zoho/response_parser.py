@@ -39,11 +39,11 @@ def parse(reply: Reply, *, now: Epoch) -> Response:
     response_kind = _classify(reply, body)
     if body is None:
         text = "" if response_kind is ResponseKind.REMOVED else shorten(_plain(reply.body))
-        code = known = None
+        code = error_code = None
     else:
         text = shorten("; ".join(dict.fromkeys(body.texts)))
         code = next((c for c in body.error_codes if c), body.code)
-        known = error_codes.find(body.codes)
+        error_code = error_codes.find(body.codes)
     return Response(
         response_kind,
         reply.status,
@@ -51,7 +51,7 @@ def parse(reply: Reply, *, now: Epoch) -> Response:
         text,
         shorten(body.learner) if body and body.learner is not None and response_kind in _NAMES_LEARNER else None,
         seconds_to_wait(reply.retry_after, text if body is None else body.words, now),
-        known.meaning if known is not None and known.kind is response_kind else "",
+        error_code.meaning if error_code is not None and error_code.kind is response_kind else "",
         is_json=body is not None and body.is_object,
     )
 
@@ -63,23 +63,23 @@ def _classify(reply: Reply, body: Body | None) -> ResponseKind:
         return _classify_other(reply)
     if is_success and body.code == "200" and not body.failed:
         return ResponseKind.REMOVED if status in (200, 201) else ResponseKind.CONTRADICTORY
-    known = error_codes.find(body.codes)
-    is_not_found = status == 404 and body.is_zohos_not_found and known is None and not body.claims_success
-    if _is_limited(status, body) or (known is None and not is_not_found and reports_limit(body.words)):
+    error_code = error_codes.find(body.codes)
+    is_not_found = status == 404 and body.is_zohos_not_found and error_code is None and not body.claims_success
+    if _is_limited(status, body) or (error_code is None and not is_not_found and reports_limit(body.words)):
         is_unproven = body.claims_success or status >= 500 or status == 303
         return ResponseKind.LIMITED_UNPROVEN if is_unproven else ResponseKind.LIMITED
     if status >= 500:
         return _classify_status(status)
     if body.claims_success:
-        if body.is_other_wording and status in (200, 201) and known is None:
+        if body.is_other_wording and status in (200, 201) and error_code is None:
             return ResponseKind.OTHER_WORDING
         return ResponseKind.CONTRADICTORY if is_success else ResponseKind.UNEXPECTED
     if 300 <= status <= 399:
         return _classify_status(status)
     if is_success and status not in (200, 201):
         return ResponseKind.CONTRADICTORY
-    if known is not None:
-        return known.kind
+    if error_code is not None:
+        return error_code.kind
     if not is_not_found and _SCOPE_TEXT.search(body.words):
         return ResponseKind.SCOPE_MISSING
     if status in (400, 403) and _reports_server_failure(body):
@@ -100,8 +100,8 @@ def _is_limited(status: int, body: Body) -> bool:
     is_unknown = error_codes.find(body.codes) is None
     if status == 429 or (is_unknown and (status == 422 or body.codes & {"422", "429"})):
         return True
-    known = error_codes.find(body.codes | body.inner_codes)
-    return known is not None and known.kind is ResponseKind.LIMITED
+    error_code = error_codes.find(body.codes | body.inner_codes)
+    return error_code is not None and error_code.kind is ResponseKind.LIMITED
 
 
 def _reports_server_failure(body: Body) -> bool:

@@ -15,7 +15,7 @@ from bulkremove.zoho.accounts import Credentials
 
 Post = Callable[[str, Mapping[str, str]], Awaitable[Reply]]
 """Posts a form to a URL; raises NeverSent or Unanswered."""
-RETRY_SOON = 15.0
+RETRY_SECONDS = 15.0
 """Seconds until the next attempt after the token endpoint could not be reached or gave no token."""
 _USABLE_TOKEN = re.compile(r"[!-~]{1,2000}")
 """What can stand in a header; a longer one would be refused by the server before Zoho People sees the call."""
@@ -32,9 +32,9 @@ async def post_to_endpoint(
     try:
         reply = await post(url, {**client, **form})
     except NoDescriptors as error:
-        raise delayed_by(error.message, RETRY_SOON) from None
+        raise delayed_by(error.message, RETRY_SECONDS) from None
     except ExchangeFailed as error:
-        raise delayed_by(f"Zoho's accounts host can't be reached. {error.message}", RETRY_SOON) from None
+        raise delayed_by(f"Zoho's accounts host can't be reached. {error.message}", RETRY_SECONDS) from None
     if reply.status == 429:
         return {"error": "too many requests"}
     failure = f"HTTP {reply.status}" if reply.status >= 300 else ""

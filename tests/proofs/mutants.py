@@ -106,7 +106,7 @@ def _a_minute(quota: Quota, signal: Signal, rounds: int) -> float:
     return min(60.0, _wait_seconds(quota, signal, rounds))
 
 
-_answered: Callable[..., tuple[object, object]] = rate_limit.answered
+_answered: Callable[..., tuple[object, object]] = rate_limit.after_response
 
 
 def _any_answer_is_sound(*args: object, **kwargs: object) -> tuple[object, object]:
@@ -176,7 +176,7 @@ MUTANTS = (
         "nobody looks again when the connection stands",
         lambda: patch.object(RateLimiter, "is_still_valid", _always_valid),
     ),
-    Mutant("I7", "any answer lifts a lock", lambda: patch.object(rate_limit, "answered", _any_answer_is_sound)),
+    Mutant("I7", "any answer lifts a lock", lambda: patch.object(rate_limit, "after_response", _any_answer_is_sound)),
     Mutant("I8", "a row may have five attempts", lambda: patch.object(decision_table, "MAX_ATTEMPTS", 5)),
     Mutant("I9", "a resumed job sends its unknown rows again", lambda: patch.object(SqliteJobs, "start", _start_again)),
     Mutant(

@@ -269,7 +269,9 @@ class _Play:
         name = process.name.partition("/")[0]
         app, stop = self._app(), Stop()
         if self._dice.random() < 0.1:  # somebody presses Ctrl-C
-            self._machine.call_later(self._dice.uniform(0.0, 200.0), stop.ask, "Interrupted.", EndReason.INTERRUPTED)
+            self._machine.call_later(
+                self._dice.uniform(0.0, 200.0), stop.request, "Interrupted.", EndReason.INTERRUPTED
+            )
         try:
             rows_left = (await app.jobs.tally(await app.jobs.find(self._witness.jobs[name]))).open
             ended = await app.runs.run(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
-from bulkremove.sandbox.replies import Answer
+from bulkremove.sandbox.replies import CannedResponse
 from bulkremove.sandbox.zoho import Treatment, Zoho
 from tests.proofs.simulated_machine import Machine, Process, current
 
@@ -179,7 +179,7 @@ def _length(head: bytes) -> int:
     return int(found[0].partition(b":")[2]) if found else 0
 
 
-def _rendered(answer: Answer) -> bytes:
+def _rendered(answer: CannedResponse) -> bytes:
     headers = {"Content-Type": answer.content_type, "Content-Length": str(len(answer.body)), **answer.headers}
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return f"HTTP/1.1 {answer.status} X\r\n{lines}\r\n".encode() + answer.body

@@ -155,7 +155,7 @@ def test_a_disk_that_can_only_be_read_is_refused_before_anything_is_sent(tmp_pat
 
 
 def test_a_disk_that_takes_30_ms_to_sync_slows_a_run_down_and_stops_it_not(tmp_path: Path) -> None:
-    """At 60 times the speed of life 30 ms are 1.8 s of the run's clock: more than a permit's second."""
+    """At 60 times real time 30 ms are 1.8 s of the run's clock: more than a permit's second."""
     world, file = crowd(tmp_path, 12)
     bulkremove = Bulkremove(tmp_path / "home", environment())
     words = ("run", str(file), "--sandbox", str(world), "--speed", "60", "--yes")

@@ -2,7 +2,7 @@
 
 from bulkremove.app.nightly.nightly_run import NightlyRuns
 from bulkremove.app.nightly.nightly_schedule import by_time, schedule
-from bulkremove.app.nightly.result import NightEnd, NightlyResult
+from bulkremove.app.nightly.result import NightlyResult, NightlyRunEnd
 from bulkremove.app.nightly.scheduler import Scheduler
 
-__all__ = ["NightEnd", "NightlyResult", "NightlyRuns", "Scheduler", "by_time", "schedule"]
+__all__ = ["NightlyResult", "NightlyRunEnd", "NightlyRuns", "Scheduler", "by_time", "schedule"]

@@ -8,10 +8,10 @@ from tempfile import TemporaryDirectory
 
 from bulkremove.app.canary import FIRST_ROW_ALONE
 from bulkremove.app.context import Context
-from bulkremove.app.daily_cap import today
+from bulkremove.app.daily_cap import start_of_today
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.nightly.earlier_jobs import EarlierJobs
-from bulkremove.app.nightly.intake import DAY, Intake
+from bulkremove.app.nightly.intake import DAY_SECONDS, Intake
 from bulkremove.app.nightly.killed_runs import beginning
 from bulkremove.app.nightly.result import NightlyResult, expired_text, killed_text, scheduled_text, waiting_text
 from bulkremove.app.plans import Plans
@@ -21,7 +21,7 @@ from bulkremove.domain.errors import BulkremoveError, ConsentMissing, FileRefuse
 from bulkremove.domain.job import CONSENT_SECONDS, Job, JobState
 from bulkremove.domain.schedule import Schedule
 from bulkremove.engine.rate_limit import pace
-from bulkremove.engine.slot_waits import MAX_ALLOWANCE_WAIT
+from bulkremove.engine.slot_waits import MAX_ALLOWANCE_WAIT_SECONDS
 from bulkremove.sources.inbox import Inbox, original_name
 
 OUTSIDE_WINDOW = "It is outside the time window for nightly runs, so nothing was taken and nothing sent."
@@ -33,7 +33,7 @@ class DryRun:
     def __init__(self, context: Context, jobs: Jobs, plans: Plans, intake: Intake, schedule: Schedule) -> None:
         self._context, self._jobs, self._plans, self._intake = context, jobs, plans, intake
         self._earlier, self._schedule, self._night = EarlierJobs(context, jobs, plans), schedule, context.night
-        self._result = NightlyResult(context.night.name, sandbox=context.settings.sandbox)
+        self._result = NightlyResult(context.night.name, sandbox=context.settings.is_sandbox)
         self._expired: list[Job] = []
         self._removals = 0
         """Removals that would be sent."""
@@ -66,16 +66,16 @@ class DryRun:
         return result
 
     async def _earlier_jobs(self, now: Epoch) -> None:
-        async for job in self._earlier.in_turn(self._result):
+        async for job in self._earlier.due(self._result):
             rows_left = (await self._jobs.tally(job)).open
-            if why := await self._earlier.why_hold(job, now, tonight=self._uncounted):
+            if why := await self._earlier.hold_reason(job, now, extra_removals=self._uncounted):
                 self._result.hold(job.source, why, job.id)
                 continue
             try:
                 self._plans.check_account(job)
                 if await self._plans.is_canary(job):
                     rows_left = min(rows_left, 1)
-                    self._result.rest = FIRST_ROW_ALONE
+                    self._result.remaining_text = FIRST_ROW_ALONE
             except ConsentMissing as missing:
                 self._result.waiting.append(f"Job {job.id}: {missing}")
                 continue
@@ -84,21 +84,23 @@ class DryRun:
                 continue
             self._result.would_run.append((job, rows_left))
             self._removals += rows_left
-            if job.state is not JobState.READY and job.driven_at < later(today(self._context), -CONSENT_SECONDS):
+            if job.state is not JobState.READY and job.driven_at < later(
+                start_of_today(self._context), -CONSENT_SECONDS
+            ):
                 self._uncounted += rows_left
 
     async def _files(self) -> None:
         """Plan the source's files. Raises SourceFailed."""
-        result, seen = self._result, set[str]()
+        result, digests = self._result, set[str]()
         begun = await beginning(self._context)
         self._intake.begin(begun)
         if begun.killed_at is not None and not await self._is_under_way():
             result.killed = killed_text(begun.killed_at)
-        result.left += self._intake.obstacles()
+        result.obstacles += self._intake.obstacles()
         inbox = self._intake.inbox
         result.waiting += await self._intake.held_files.waiting(inbox, now=self._context.clock.wall())
         for path in inbox.working() if inbox.working_folder.is_dir() else ():  # left there by a killed run
-            taken = await self._intake.taken(path)
+            taken = await self._intake.find_earlier(path)
             if taken is None or not (taken.job or taken.held):
                 await self._plan(path, original_name(path))
         with TemporaryDirectory(prefix="bulkremove-") as scratch:
@@ -109,7 +111,7 @@ class DryRun:
                 try:
                     repeated = await self._intake.why_repeated(file.path)
                     digest = Inbox(file.path.parent).digest(file.path)
-                    if not repeated and digest in seen:
+                    if not repeated and digest in digests:
                         repeated = "Its content is that of a file before it."
                     if repeated:
                         if self._intake.finds_all_again:
@@ -117,13 +119,13 @@ class DryRun:
                         else:
                             result.hold(file.name, repeated)
                         continue
-                    seen.add(digest)
+                    digests.add(digest)
                     await self._plan(file.path, file.name)
                 except SourceFailed as failed:
                     result.failures.append(str(failed))
 
     async def _is_under_way(self) -> bool:
-        claim = nightly_claim(self._night.name, sandbox=self._context.settings.sandbox)
+        claim = nightly_claim(self._night.name, sandbox=self._context.settings.is_sandbox)
         return await self._context.storage.claims.holder(claim) is not None
 
     async def _plan(self, path: Path, name: str) -> None:
@@ -132,13 +134,13 @@ class DryRun:
         except FileRefused as refused:
             self._result.hold(name, str(refused))
             return
-        refusal = await self._plans.over_a_cap(preview.plan, self._context.settings, tonight=self._uncounted)
+        refusal = await self._plans.cap_error(preview.plan, self._context.settings, extra_removals=self._uncounted)
         preview = replace(preview, refusal=refusal)
         self._result.plans.append(preview)
-        if why := await self._intake.reasons_to_hold(preview, path, earlier=await self._intake.taken(path)):
+        if why := await self._intake.reasons_to_hold(preview, path, earlier=await self._intake.find_earlier(path)):
             self._result.hold(name, why)
         elif days := self._night.delay_days:
-            due_at = later(self._context.clock.wall(), days * DAY)
+            due_at = later(self._context.clock.wall(), days * DAY_SECONDS)
             self._result.scheduled.append(scheduled_text(name, due_at))
         else:
             self._removals += preview.plan.removals
@@ -147,12 +149,14 @@ class DryRun:
     async def _limits(self, start: Epoch, until: Epoch) -> None:
         """Say how many of all removals would be sent before the time window or the day's allowance ends."""
         quota = self._context.settings.quota
-        most = int(seconds_between(start, until) / pace(quota.calls, quota))
+        max_removals = int(seconds_between(start, until) / pace(quota.calls, quota))
         if quota.daily is not None and self._removals:
-            calls_until = until if self._schedule.window else later(start, MAX_ALLOWANCE_WAIT)
-            most = min(most, quota.daily - await self._plans.calls_since(later(calls_until, -DAY)))
-        if self._removals > max(0, most):
-            self._result.rest = (
-                f"About {max(0, most):,} of {self._removals:,} removals are sent before the time window or the day's "
-                "allowance ends; the next nightly run goes on with the rest."
+            calls_until = until if self._schedule.window else later(start, MAX_ALLOWANCE_WAIT_SECONDS)
+            max_removals = min(
+                max_removals, quota.daily - await self._plans.calls_since(later(calls_until, -DAY_SECONDS))
+            )
+        if self._removals > max(0, max_removals):
+            self._result.remaining_text = (
+                f"About {max(0, max_removals):,} of {self._removals:,} removals are sent before the time window or the "
+                "day's allowance ends; the next nightly run goes on with the rest."
             )

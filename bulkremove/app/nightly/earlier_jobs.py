@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Collection
 
 from bulkremove.app.context import Context
-from bulkremove.app.daily_cap import over_daily_cap
+from bulkremove.app.daily_cap import daily_cap_problem
 from bulkremove.app.jobs import Jobs
-from bulkremove.app.nightly.result import NightlyResult, is_lost, scheduled_text
+from bulkremove.app.nightly.result import NightlyResult, is_orphaned, scheduled_text
 from bulkremove.app.plans import Plans
-from bulkremove.app.protected_list import shrunk_list
+from bulkremove.app.protected_list import shrunk_list_text
 from bulkremove.app.review import review_text
 from bulkremove.domain.clock import Epoch, seconds_between
-from bulkremove.domain.hosts import lead_alike
+from bulkremove.domain.hosts import is_same_target
 from bulkremove.domain.job import APPROVAL_SECONDS, EndReason, FrontEnd, Job, JobState, is_recent
 
 STATES = (JobState.SCHEDULED, JobState.READY, JobState.RUNNING, JobState.PAUSED)
@@ -30,9 +30,9 @@ class EarlierJobs:
     async def all(self, *states: JobState) -> list[Job]:
         """The night's jobs in these states that go where this run goes: to Zoho, or to the same sandbox."""
         host, night = self._context.settings.host, self._context.night.name
-        return [job for job in await self._jobs.all(*states) if job.night == night and lead_alike(job.host, host)]
+        return [job for job in await self._jobs.all(*states) if job.night == night and is_same_target(job.host, host)]
 
-    async def in_turn(self, result: NightlyResult) -> AsyncGenerator[Job]:
+    async def due(self, result: NightlyResult) -> AsyncGenerator[Job]:
         """Iterate over the jobs that go on tonight, the oldest first: approved, due, left by a kill, or auto-resumable.
 
         Each is looked at when its turn comes, since people may have acted meanwhile. Those whose day is still to come
@@ -57,17 +57,17 @@ class EarlierJobs:
         now = self._context.clock.wall()
         return [job for job in await self.all(JobState.HELD) if not is_recent(job.driven_at, now, APPROVAL_SECONDS)]
 
-    async def why_hold(self, job: Job, now: Epoch, *, tonight: int = 0) -> str | None:
+    async def hold_reason(self, job: Job, now: Epoch, *, extra_removals: int = 0) -> str | None:
         """Why a person must look at an earlier job before it goes on; None if a nightly run may go on with it.
 
-        ``tonight``: removals that count for today beside those that were sent or confirmed.
+        ``extra_removals``: removals that count for today beside those that were sent or confirmed.
         """
         settings = self._context.settings
         if job.account != settings.account:
             return f"It was made for account {job.account!r}, and its night is for account {settings.account!r} now."
         since = job.driven_at if job.due_at is None else max(job.driven_at, job.due_at)
         is_theirs = job.state is not JobState.SCHEDULED and job.driven_by is not FrontEnd.NIGHTLY
-        if shrunk := shrunk_list(job, settings):
+        if shrunk := shrunk_list_text(job, settings):
             return shrunk
         rows_left = (await self._jobs.tally(job)).open
         if not rows_left:
@@ -76,7 +76,12 @@ class EarlierJobs:
             return f"It needs review. {review_text(job, rows_left, now)}"
         if job.state is JobState.SCHEDULED and settings.four_eyes:
             return "Two people must agree (four_eyes), so one has to approve it."
-        return await over_daily_cap(self._context, job, rows_left, cap=settings.max_removals, more=tonight) or None
+        return (
+            await daily_cap_problem(
+                self._context, job, rows_left, cap=settings.max_removals, extra_removals=extra_removals
+            )
+            or None
+        )
 
     async def waiting(self, named: Collection[str]) -> list[Job]:
         """The jobs that wait for a person, the oldest first, but for those of these ids.
@@ -84,10 +89,10 @@ class EarlierJobs:
         Those of the account's nights that are no longer in the settings wait too, whatever their state.
         """
         settings = self._context.settings
-        lost = [
+        orphaned = [
             job
             for job in await self._jobs.all(*STATES, JobState.HELD)
-            if is_lost(job, settings) and (job.account, job.host) == (settings.account, settings.host)
+            if is_orphaned(job, settings) and (job.account, job.host) == (settings.account, settings.host)
         ]
         own = [
             job
@@ -96,6 +101,6 @@ class EarlierJobs:
         ]
         return [
             job
-            for job in reversed([*own, *lost])
+            for job in reversed([*own, *orphaned])
             if job.id not in named and (job.state is JobState.HELD or not await self._jobs.is_running(job))
         ]

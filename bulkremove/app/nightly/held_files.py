@@ -23,8 +23,8 @@ class HeldFiles:
         for path in inbox.held_files():
             taken = await self._taken(path)
             job = await self._jobs.find(taken.job) if taken is not None and taken.job else None
-            if job is not None and job.state.over and (job.folder, job.source) == (str(inbox.held), path.name):
-                inbox.put(path, inbox.done)
+            if job is not None and job.state.is_over and (job.folder, job.source) == (str(inbox.held), path.name):
+                inbox.move_to(path, inbox.done)
 
     async def waiting(self, inbox: Inbox, *, now: Epoch) -> list[str]:
         """Sentences about files that no job was made of, until somebody takes them away, for as long as plans wait."""

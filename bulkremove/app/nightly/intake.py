@@ -20,7 +20,7 @@ from bulkremove.app.nightly.held_files import HeldFiles
 from bulkremove.app.nightly.hold_rules import BASELINE_RUNS, reasons_to_hold
 from bulkremove.app.nightly.intake_notices import notices_about
 from bulkremove.app.nightly.killed_runs import Beginning
-from bulkremove.app.nightly.repeated_content import why_passed_over
+from bulkremove.app.nightly.repeated_content import skip_reason
 from bulkremove.app.nightly.result import NIGHTLY_RUN, NightlyResult, scheduled_text
 from bulkremove.app.notices import Outbox
 from bulkremove.app.plans import Plans
@@ -37,7 +37,7 @@ from bulkremove.sources.inbox import Inbox, original_name
 from bulkremove.storage.interface.nightly import TakenFile
 from bulkremove.storage.interface.records import IntakeResult, Record
 
-DAY = 86_400.0
+DAY_SECONDS = 86_400.0
 
 
 class Intake:
@@ -52,7 +52,7 @@ class Intake:
         self._key = {"night": self._night.name, "sandbox": self._sandbox}
         self._export_folder = self._night.export_folder(context.settings.home)
         self._began_at, self._removals = context.clock.wall(), 0
-        self.held_files = HeldFiles(jobs, self.taken)
+        self.held_files = HeldFiles(jobs, self.find_earlier)
 
     def begin(self, beginning: Beginning) -> None:
         """Begin a nightly run: its own jobs are no baseline, and the removals of its files are counted together."""
@@ -74,22 +74,22 @@ class Intake:
         """Whether each run finds all contents anew, changed or not: those of an export, or of copies for a sandbox."""
         return self.source.is_export or bool(self._sandbox)
 
-    async def fill(self, result: NightlyResult, again: str | None, alone: ExitStack) -> Inbox:
+    async def fill(self, result: NightlyResult, rerun_name: str | None, inbox_lock: ExitStack) -> Inbox:
         """The inbox, after an export, or copies, have been put there. Raises SourceFailed or LocalFileFailed.
 
-        ``alone``: keeps other hosts from the inbox until it is closed.
+        ``inbox_lock``: keeps other hosts from the inbox until it is closed.
         """
         source, inbox = self.source, self.inbox
         if self.finds_all_again:
             private_folder(inbox.path)
         inbox.prepare()
-        alone.enter_context(inbox.locked())
+        inbox_lock.enter_context(inbox.locked())
         if self._sandbox:
-            await self._copy_files(inbox, result, again)
+            await self._copy_files(inbox, result, rerun_name)
         elif source.is_export:
             await source.fetch(inbox.path)
-        result.left += self.obstacles()
-        for sentence in result.left:
+        result.obstacles += self.obstacles()
+        for sentence in result.obstacles:
             await self._outbox.add(
                 f"left:{sentence}", "something is left in the folder. Move it away", f"{inbox.path}: {sentence}"
             )
@@ -112,7 +112,7 @@ class Intake:
             for path, is_whole in inbox.dropped_files(self._context.clock.wall()):
                 yield SourceFile(path, path.name), is_whole
 
-    async def _copy_files(self, inbox: Inbox, result: NightlyResult, again: str | None) -> None:
+    async def _copy_files(self, inbox: Inbox, result: NightlyResult, rerun_name: str | None) -> None:
         """Copy what a real run would take in now to the ``inbox``, and what a run took before if it is asked for."""
         source = self.source.inbox(self._export_folder)
         async for file, is_whole in self.look(inbox.path):
@@ -121,57 +121,59 @@ class Intake:
                     result.unfinished.append(file.name)
                 elif file.path.parent == inbox.path:
                     continue  # an export, which was written there
-                elif file.name != again and (why := await self.why_repeated(file.path)):
+                elif file.name != rerun_name and (why := await self.why_repeated(file.path)):
                     result.unchanged.append(f"{file.name}: {why} {self._again(file.name)}")
                 else:
                     inbox.copy(file.path, source)
             except SourceFailed as failed:
                 if file.path.exists():  # else a real run has taken it meanwhile
                     result.failures.append(str(failed))
-        if again is not None and again in (path.name for path in source.held.glob("*")):
-            inbox.copy(source.held / again, source)
+        if rerun_name is not None and rerun_name in (path.name for path in source.held.glob("*")):
+            inbox.copy(source.held / rerun_name, source)
 
     async def why_repeated(self, path: Path) -> str:
         """Why a file is not planned, as its content was taken before; empty if it is. Raises SourceFailed."""
-        earlier = await self.taken(path)
-        return await self._why_passed_over(earlier) if earlier is not None else ""
+        earlier = await self.find_earlier(path)
+        return await self._skip_reason(earlier) if earlier is not None else ""
 
-    async def taken(self, path: Path) -> TakenFile | None:
+    async def find_earlier(self, path: Path) -> TakenFile | None:
         """The record of the file's content, if it was taken before. Raises SourceFailed."""
         if not self._storage.exists:
             return None
         return await self._storage.nightly.taken(Inbox(path.parent).digest(path), **self._key)
 
-    async def _why_passed_over(self, earlier: TakenFile) -> str:
-        return await why_passed_over(earlier, self._context, is_export=self.source.is_export)
+    async def _skip_reason(self, earlier: TakenFile) -> str:
+        return await skip_reason(earlier, self._context, is_export=self.source.is_export)
 
-    async def take_in(
-        self, inbox: Inbox, result: NightlyResult, again: str | None, stopping: Callable[[], bool]
+    async def process_files(
+        self, inbox: Inbox, result: NightlyResult, rerun_name: str | None, stopping: Callable[[], bool]
     ) -> AsyncGenerator[str, None]:
         """Take in the files of the inbox one by one; yields the ids of jobs that may run now.
 
-        ``again``: the name of a held file whose content was run before and is to be run once more. While ``stopping``
-        returns true, no file is begun.
+        ``rerun_name``: the name of a held file whose content was run before and is to be run once more. While
+        ``stopping`` returns true, no file is begun.
         """
-        if again is not None and not (self._sandbox and (inbox.path / again).is_file()):
-            inbox.bring_back(again)
+        if rerun_name is not None and not (self._sandbox and (inbox.path / rerun_name).is_file()):
+            inbox.bring_back(rerun_name)
         for path in inbox.working():
-            if job_id := await self._try(inbox, path, result, again):
+            if job_id := await self._process_or_report(inbox, path, result, rerun_name):
                 yield job_id
         for path, is_whole in list(inbox.dropped_files(self._context.clock.wall())):
-            if path.name != again and not is_whole:  # a held file that is asked for anew is whole
+            if path.name != rerun_name and not is_whole:  # a held file that is asked for anew is whole
                 result.unfinished.append(path.name)
-            elif not stopping() and (job_id := await self._try(inbox, path, result, again)):
+            elif not stopping() and (job_id := await self._process_or_report(inbox, path, result, rerun_name)):
                 yield job_id
 
-    async def _try(self, inbox: Inbox, path: Path, result: NightlyResult, again: str | None) -> str | None:
+    async def _process_or_report(
+        self, inbox: Inbox, path: Path, result: NightlyResult, rerun_name: str | None
+    ) -> str | None:
         """Take in one file; if it can't be moved or read, report that, so that the others are taken all the same."""
         is_taken = path.parent == inbox.working_folder
         try:
-            taken = path if is_taken else inbox.claim(path)
+            taken = path if is_taken else inbox.take(path)
             if taken is None:
                 return None
-            return await self._take_in(inbox, taken, result, is_again=not is_taken and path.name == again)
+            return await self._process(inbox, taken, result, is_rerun=not is_taken and path.name == rerun_name)
         except SourceFailed as failed:
             result.failures.append(str(failed))
             day = f"{local(self._context.clock.wall()):%Y-%m-%d}"
@@ -180,37 +182,39 @@ class Intake:
             )
             return None
 
-    async def _take_in(self, inbox: Inbox, path: Path, result: NightlyResult, *, is_again: bool) -> str | None:
+    async def _process(self, inbox: Inbox, path: Path, result: NightlyResult, *, is_rerun: bool) -> str | None:
         """Make a job of a file in ``working``, which a killed run may have left there; its id if it may run now."""
         nightly, name = self._storage.nightly, original_name(path)
         key = inbox.digest(path)
         earlier = await nightly.taken(key, **self._key)
-        if earlier is not None and earlier.place == path.name:  # a killed nightly run left it here
+        if earlier is not None and earlier.working_name == path.name:  # a killed nightly run left it here
             if earlier.held:
-                inbox.put(path, inbox.held)
+                inbox.move_to(path, inbox.held)
                 return None
             if earlier.job:
-                inbox.put(path, inbox.done)
+                inbox.move_to(path, inbox.done)
                 job = await self._jobs.find(earlier.job)
                 # A held one waits for a person, a scheduled one for its day; a paused one was looked at already.
                 return job.id if job.state in (JobState.READY, JobState.RUNNING) else None
-        elif earlier is not None and not is_again and (repeated := await self._why_passed_over(earlier)):
-            await self._put_repeated(inbox, path, repeated, result)
+        elif earlier is not None and not is_rerun and (repeated := await self._skip_reason(earlier)):
+            await self._set_aside_repeated(inbox, path, repeated, result)
             return None
-        await nightly.take(key, name, path.name, **self._key, at=self._context.clock.wall())
+        await nightly.record_taken(key, name, path.name, **self._key, at=self._context.clock.wall())
         try:
             with inbox.open(path) as file:
                 preview = await self.preview(file, name)
         except FileRefused as refused:
             await self._storage.record(IntakeResult(key, **self._key, job=None, held=without_ids(str(refused))))
             # The refusal quotes cells, and a notice may be read by more people than the file.
-            hint = f"`bulkremove preview {shlex.quote(str(inbox.held / name))}` says which cells, and how to mend them."
+            hint = (
+                f"`bulkremove preview {shlex.quote(str(inbox.held / name))}` says which cells, and how to correct them."
+            )
             text = f"It is damaged, empty or doubtful: {hint}"
             await self._hold(inbox, path, key, str(refused), result, notice_text=text)
             return None
-        why = await self.reasons_to_hold(preview, path, earlier=None if is_again else earlier)
+        why = await self.reasons_to_hold(preview, path, earlier=None if is_rerun else earlier)
         delay = self._night.delay_days
-        due_at = later(self._context.clock.wall(), delay * DAY) if delay and not why else None
+        due_at = later(self._context.clock.wall(), delay * DAY_SECONDS) if delay and not why else None
 
         def records(job: Job) -> list[Record]:
             notices = notices_about(self._outbox, job, preview.plan.removals)
@@ -218,20 +222,20 @@ class Intake:
 
         folder = inbox.held if why else inbox.done
         job = await self._confirmations.submit_nightly(
-            preview, records, folder=folder, held=why, due_at=due_at, by=NIGHTLY_RUN
+            preview, records, folder=folder, hold_reason=why, due_at=due_at, by=NIGHTLY_RUN
         )
-        inbox.put(path, inbox.held if job.reason else inbox.done)
+        inbox.move_to(path, inbox.held if job.reason else inbox.done)
         if job.reason:
             result.hold(name, job.reason, job.id)
         if job.due_at is not None:
             result.scheduled.append(scheduled_text(f"{job.source} ({job.id})", job.due_at))
         return job.id if job.state is JobState.READY else None
 
-    async def _put_repeated(self, inbox: Inbox, path: Path, why: str, result: NightlyResult) -> None:
+    async def _set_aside_repeated(self, inbox: Inbox, path: Path, why: str, result: NightlyResult) -> None:
         """Hold a file whose content was taken before; one that each run finds anew goes to ``done`` instead."""
         name = original_name(path)
         if self.finds_all_again:
-            inbox.put(path, inbox.done)
+            inbox.move_to(path, inbox.done)
             result.unchanged.append(f"{name}: {why}")
             return
         why = f"{why} {self._again(name)}"
@@ -250,14 +254,14 @@ class Intake:
 
         ``earlier``: when the same content was taken before, if it was.
         """
-        whose = preview.plan.client, preview.plan.host
+        client_and_host = preview.plan.client, preview.plan.host
         sizes, last = list[int](), None
         if self._storage.exists:  # a dry run makes no journal
             last = await self._storage.jobs.newest_nightly(
-                *whose, night=self._night.name, now=self._context.clock.wall()
+                *client_and_host, night=self._night.name, now=self._context.clock.wall()
             )
             sizes = await self._storage.nightly.sizes(
-                *whose, night=self._night.name, before=self._began_at, count=BASELINE_RUNS
+                *client_and_host, night=self._night.name, before=self._began_at, count=BASELINE_RUNS
             )
         why = reasons_to_hold(
             preview,
@@ -285,7 +289,7 @@ class Intake:
         await self._outbox.add(f"held:{notice_key}", f"held: {name}. Look at the file", body)
         whose = {"host": self._context.settings.host, "account": self._context.settings.account}
         await self._context.record(NIGHTLY_RUN, "held", name=name, night=self._night.name, **whose)
-        inbox.put(path, inbox.held)
+        inbox.move_to(path, inbox.held)
         result.hold(name, why)
 
 

@@ -32,7 +32,7 @@ OF_THE_ACCOUNT = (EndReason.WAITS_EXHAUSTED, EndReason.DAY_USED_UP, EndReason.NO
 """Why a run ended that the account's next job would meet too: calls while it is locked may lengthen the lock."""
 
 
-class NightJobs:
+class NightlyJobs:
     """The jobs of the night that a context is for."""
 
     def __init__(
@@ -56,16 +56,16 @@ class NightJobs:
                 subject = f"the plan of {job.source} has expired. Preview the file again"
                 await self._outbox.add(f"expired:{job.id}", subject, expired_text(job))
 
-    async def go_on(self, stop: Stop, result: NightlyResult) -> None:
+    async def resume_earlier(self, stop: Stop, result: NightlyResult) -> None:
         """Run earlier nightly runs' jobs that go on by themselves, and hold those that a person must look at first."""
-        async with aclosing(self._earlier.in_turn(result)) as jobs:
+        async with aclosing(self._earlier.due(result)) as jobs:
             async for job in jobs:
-                if stop.asked:
+                if stop.requested:
                     return
                 now = self._context.clock.wall()
                 if _is_put_off(job, result):
                     continue
-                if why := await self._earlier.why_hold(job, now):
+                if why := await self._earlier.hold_reason(job, now):
                     await self._hold_for_review(job, why, result)
                     continue
                 if job.state is JobState.SCHEDULED:
@@ -97,7 +97,7 @@ class NightJobs:
         if _is_put_off(await self._jobs.find(job_id), result):
             return
         try:
-            ended = await self._drive(job_id, stop)
+            ended = await self._run_with_retries(job_id, stop)
         except JobBusy:
             return  # the page or another process runs it right now
         except ConsentMissing as missing:
@@ -116,37 +116,35 @@ class NightJobs:
         result.ended.append(ended)
         # This process stood still, or other jobs would meet the same page: this nightly run is over too.
         if ended.job.reason_code in (EndReason.STANDSTILL, EndReason.WEB_PAGE):
-            stop.ask(ended.job.reason, ended.job.reason_code)
+            stop.request(ended.job.reason, ended.job.reason_code)
         text = " ".join(filter(None, (ended.warning, ended.summary, ended.job.reason)))
-        subject = (
-            f"{ended.job.state.value}: {ended.job.source}: {counts_without_zeros(ended.tally)}. {ended.what_to_do}"
-        )
+        subject = f"{ended.job.state.value}: {ended.job.source}: {counts_without_zeros(ended.tally)}. {ended.next_step}"
         await self._outbox.add(f"ended:{job_id}:{await self._run_count(job_id)}", subject, text, ended.report)
 
-    async def _drive(self, job_id: str, stop: Stop) -> RunResult:
+    async def _run_with_retries(self, job_id: str, stop: Stop) -> RunResult:
         """Run a job; while a web page answers in place of Zoho, as in maintenance, try again every hour in the window.
 
         Without a window it is tried so ``MAX_PAGE_RETRIES`` times. The row that the page answered is not repeated: it
         is unknown by then. One row at a time is sent, so that each try costs one more at most. Raises as ``Runs.run``.
         """
         clock, schedule = self._context.clock, self._schedule
-        for tries in count():
+        for retries in count():
             open_until = schedule.open_until(clock.wall()) if schedule.window else None
-            ended = await self._supervisor.drive(
+            ended = await self._supervisor.run_nightly_job(
                 job_id,
                 runs=self._runs,
                 stop=stop.part(),
                 by=NIGHTLY_RUN,
                 open_until=open_until,
-                one_at_a_time=tries > 0,
+                one_at_a_time=retries > 0,
             )
-            again_at = later(clock.wall(), PAGE_RETRY_SECONDS)
-            is_over = tries >= MAX_PAGE_RETRIES if open_until is None else again_at >= open_until
-            if ended.job.reason_code is not EndReason.WEB_PAGE or is_over or stop.asked:
+            retry_at = later(clock.wall(), PAGE_RETRY_SECONDS)
+            is_over = retries >= MAX_PAGE_RETRIES if open_until is None else retry_at >= open_until
+            if ended.job.reason_code is not EndReason.WEB_PAGE or is_over or stop.requested:
                 break
             await stop.sleep(PAGE_RETRY_SECONDS * clock.speed, clock)
             job = await self._jobs.find(job_id)
-            if stop.asked or job.state is not JobState.PAUSED or job.reason_code is not EndReason.WEB_PAGE:
+            if stop.requested or job.state is not JobState.PAUSED or job.reason_code is not EndReason.WEB_PAGE:
                 break  # a person has acted meanwhile
         return ended
 

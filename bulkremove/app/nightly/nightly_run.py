@@ -23,7 +23,7 @@ from bulkremove.app.nightly.dry_run import OUTSIDE_WINDOW, DryRun
 from bulkremove.app.nightly.earlier_jobs import EarlierJobs
 from bulkremove.app.nightly.intake import Intake
 from bulkremove.app.nightly.killed_runs import beginning
-from bulkremove.app.nightly.night_jobs import NightJobs
+from bulkremove.app.nightly.night_jobs import NightlyJobs
 from bulkremove.app.nightly.nightly_schedule import schedule
 from bulkremove.app.nightly.result import NightlyResult, killed_text, waiting_text
 from bulkremove.app.notices import Outbox
@@ -44,10 +44,10 @@ from bulkremove.domain.schedule import Schedule
 from bulkremove.engine.progress import Stop
 from bulkremove.platform.local_time import local
 from bulkremove.platform.secure_files import replace_content
-from bulkremove.report.metrics import text as metrics_text
+from bulkremove.report.metrics import prometheus_text as metrics_text
 from bulkremove.sources.inbox import Inbox
 
-DAY = 86_400.0
+DAY_SECONDS = 86_400.0
 WINDOW_OVER = "The time window for nightly runs is over; the next one goes on."
 
 
@@ -80,35 +80,35 @@ class NightlyRuns:
         self.outbox = Outbox(context)
         self._intake = Intake(context, jobs, plans, confirmations, self.outbox)
         self._earlier = EarlierJobs(context, jobs, plans)
-        self._night_jobs = NightJobs(context, jobs, self._earlier, runs, supervisor, self.outbox)
+        self._night_jobs = NightlyJobs(context, jobs, self._earlier, runs, supervisor, self.outbox)
 
     @property
     def schedule(self) -> Schedule:
         """When the night's runs start and may send."""
         return schedule(self.night)
 
-    async def run(self, *, stop: Stop, again: str | None = None, day: date | None = None) -> NightlyResult:
+    async def run(self, *, stop: Stop, rerun_name: str | None = None, day: date | None = None) -> NightlyResult:
         """Do one run of the night. Raises JobBusy while another one runs, SourceFailed for a source of no known kind.
 
-        ``again``: the name of a held file whose content was run before and is to be run once more; ``day``: the local
-        date that the run belongs to, today without it.
+        ``rerun_name``: the name of a held file whose content was run before and is to be run once more; ``day``: the
+        local date that the run belongs to, today without it.
         """
         _ = self._intake.inbox  # raises SourceFailed
         async with self._failure_pinged():
-            return await self._run_and_report(stop, again, day or self._night_of_now())
+            return await self._run_and_report(stop, rerun_name, day or self._night_of_now())
 
     async def _run_and_report(self, stop: Stop, again: str | None, day: date) -> NightlyResult:
         claim = self._storage.claims.hold(self._claim)
-        async with claim, self._stopping.obeyed(self._claim, stop):
+        async with claim, self._stopping.watch_requests(self._claim, stop):
             number, result = await self._run(stop, again, day)
         if failure := await self.outbox.send_due():  # after the claim, since a mail server may let us wait
             result.failures.append(failure)
         elif (waiting := (await self._storage.nightly.waiting_notices()).get(self.night.name)) and not self._sandbox:
-            result.unsent = f"{waiting:,} notice(s). {self.outbox.why_nobody()}".strip()
+            result.unsent = f"{waiting:,} notice(s). {self.outbox.why_silent()}".strip()
         skew = self._runs.clock_skew
         at = self._context.clock.wall()
-        await self._storage.nightly.end(number, result.end, at=at, good=result.good, clock_skew=skew)
-        await self.outbox.notifier.ping("" if result.good else "/fail")
+        await self._storage.nightly.end(number, result.end, at=at, is_good=result.is_good, clock_skew=skew)
+        await self.outbox.notifier.ping("" if result.is_good else "/fail")
         await self._write_metrics()
         return result
 
@@ -157,7 +157,7 @@ class NightlyRuns:
         then = self._at(start)
         return await DryRun(then._context, then._jobs, then._plans, then._intake, then.schedule).run()
 
-    async def _run(self, stop: Stop, again: str | None, day: date) -> tuple[int, NightlyResult]:
+    async def _run(self, stop: Stop, rerun_name: str | None, day: date) -> tuple[int, NightlyResult]:
         """Do all that nobody else may do meanwhile; the number of the run, and its result."""
         clock, result = self._context.clock, NightlyResult(self.night.name, sandbox=bool(self._sandbox))
         self._runs.clock_skew = None  # the clock may have been changed since the last run
@@ -165,7 +165,7 @@ class NightlyRuns:
         self._intake.begin(begun)
         run = await self._storage.nightly.begin(day.isoformat(), **self._key, at=clock.wall())
         await self.outbox.notifier.ping("/start")
-        alone = ExitStack()
+        inbox_lock = ExitStack()
         try:
             if begun.killed_at is not None:
                 result.killed = killed_text(begun.killed_at)
@@ -173,30 +173,34 @@ class NightlyRuns:
                 await self.outbox.add(key, subject, result.killed)
             self._accounts.check_night()
             await self._night_jobs.expire(result)
-            inbox = await stop.cancelling(self._fill(result, again, alone))
+            inbox = await stop.cancelling(self._fill(result, rerun_name, inbox_lock))
             if inbox is not None:
                 result.waiting += await self._intake.held_files.waiting(inbox, now=clock.wall())
             until = self.schedule.open_until(clock.wall())
             if until is None:
                 result.failures.append(OUTSIDE_WINDOW)
-                stop.ask(WINDOW_OVER, EndReason.WINDOW_CLOSED, auto_resumable=True)
+                stop.request(WINDOW_OVER, EndReason.WINDOW_CLOSED, auto_resumable=True)
             closing = asyncio.create_task(self._close_window(stop, until or clock.wall()))
             try:
-                await self._night_jobs.go_on(stop, result)
+                await self._night_jobs.resume_earlier(stop, result)
                 if inbox is not None:
-                    async with aclosing(self._intake.take_in(inbox, result, again, lambda: stop.asked)) as job_ids:
+                    async with aclosing(
+                        self._intake.process_files(inbox, result, rerun_name, lambda: stop.requested)
+                    ) as job_ids:
                         async for job_id in job_ids:
-                            if not stop.asked:
+                            if not stop.requested:
                                 await self._night_jobs.run(job_id, stop, result)
             finally:
                 closing.cancel()
-            if stop.asked and until is not None and stop.reason not in {job.reason for job in result.ran}:
+            if stop.requested and until is not None and stop.reason not in {job.reason for job in result.ran}:
                 result.stopped = stop.reason
             if inbox is not None:
                 await self._intake.held_files.put_away(inbox)
-            await self._tidy(result)
-            known = {job.id for job in result.ran} | result.held_jobs
-            result.waiting += [waiting_text(job, self._context.settings) for job in await self._earlier.waiting(known)]
+            await self._delete_expired(result)
+            reported_job_ids = {job.id for job in result.ran} | result.held_jobs
+            result.waiting += [
+                waiting_text(job, self._context.settings) for job in await self._earlier.waiting(reported_job_ids)
+            ]
         except (BulkremoveError, OSError) as error:  # the source's folder may vanish at any moment
             why = str(error)
             if isinstance(error, OSError):
@@ -204,19 +208,21 @@ class NightlyRuns:
             result.failures.append(why)
             await self.outbox.add(f"nightly:{run}", "the nightly run did not end well. Look at its reason", why)
         finally:
-            alone.close()
+            inbox_lock.close()
         return run, result
 
-    async def _tidy(self, result: NightlyResult) -> None:
+    async def _delete_expired(self, result: NightlyResult) -> None:
         """Delete old data, if a reply of Zoho's in this run has shown that this machine's clock is right."""
         skew = self._runs.clock_skew
         if skew is None or self._sandbox:
             return
-        if abs(skew) >= DAY:
-            text = f"This machine's clock and Zoho's differ by {abs(skew) / DAY:.0f} days, so nothing was deleted."
+        if abs(skew) >= DAY_SECONDS:
+            text = (
+                f"This machine's clock and Zoho's differ by {abs(skew) / DAY_SECONDS:.0f} days, so nothing was deleted."
+            )
             result.failures.append(f"{text} Set the clock (NTP).")
             return
-        deleted = await self._retention.tidy()
+        deleted = await self._retention.delete_expired()
         if deleted.jobs or deleted.files:
             days = self._context.settings.retention_days
             result.deleted = f"Older than {days} days: rows of {deleted.jobs:,} job(s) and {deleted.files:,} file(s)."
@@ -227,13 +233,13 @@ class NightlyRuns:
                 Path(self._context.settings.metrics_file), metrics_text(await self._retention.figures(EVERY_ACCOUNT))
             )
 
-    async def _fill(self, result: NightlyResult, again: str | None, alone: ExitStack) -> Inbox | None:
+    async def _fill(self, result: NightlyResult, rerun_name: str | None, inbox_lock: ExitStack) -> Inbox | None:
         """The inbox with its files; when the source is not there, or another host uses it, notify people; then None.
 
-        ``alone``: keeps other hosts from the inbox until it is closed.
+        ``inbox_lock``: keeps other hosts from the inbox until it is closed.
         """
         try:
-            return await self._intake.fill(result, again, alone)
+            return await self._intake.fill(result, rerun_name, inbox_lock)
         except SourceFailed as failed:
             result.failures.append(str(failed))
             day = f"{local(self._context.clock.wall()):%Y-%m-%d}"
@@ -245,7 +251,7 @@ class NightlyRuns:
         clock = self._context.clock
         while (remaining := seconds_between(clock.wall(), until)) > 0:
             await clock.sleep(min(remaining, 60.0))
-        stop.ask(WINDOW_OVER, EndReason.WINDOW_CLOSED, auto_resumable=True)
+        stop.request(WINDOW_OVER, EndReason.WINDOW_CLOSED, auto_resumable=True)
 
 
 def _replace(path: Path, metrics: bytes) -> None:

@@ -8,7 +8,7 @@ from bulkremove.platform.local_time import local
 from bulkremove.storage.interface.nightly import TakenFile
 
 
-async def why_passed_over(earlier: TakenFile, context: Context, *, is_export: bool) -> str:
+async def skip_reason(earlier: TakenFile, context: Context, *, is_export: bool) -> str:
     """Why a content that was taken before is not planned anew, in sentences; empty if it is.
 
     ``is_export``: its source has all contents again each night, changed or not. An export is passed over only if
@@ -24,6 +24,6 @@ async def why_passed_over(earlier: TakenFile, context: Context, *, is_export: bo
     if earlier.job is None or await storage.nightly.newest_taken(**key, now=context.clock.wall()) != earlier.digest:
         return ""
     job = await storage.jobs.get(earlier.job)
-    if not job.state.over:
+    if not job.state.is_over:
         return f"{repeated} Job {job.id} of it is {job.state.value}."
     return "" if (await storage.rows.tally(job.id))[Status.NOT_SENT] else repeated

@@ -18,8 +18,8 @@ NIGHTLY_RUN = "the nightly run"
 """The actor of nightly runs in the audit log."""
 
 
-class NightEnd(StrEnum):
-    """How a nightly run ended, the better before the worse. The values are stored in the journal."""
+class NightlyRunEnd(StrEnum):
+    """How a nightly run ended, from best to worst. The values are stored in the journal."""
 
     DONE = "done"
     """There was nothing to do, or every row has its status."""
@@ -49,7 +49,7 @@ class NightlyResult:
     """Sentences about announced plans, each with its day."""
     unfinished: list[str] = field(default_factory=list)
     """Files that are still being written."""
-    left: list[str] = field(default_factory=list)
+    obstacles: list[str] = field(default_factory=list)
     """Sentences about what lies in the folder and can't be taken."""
     unchanged: list[str] = field(default_factory=list)
     """Sentences about contents that each run finds anew and that were taken before."""
@@ -72,7 +72,7 @@ class NightlyResult:
     """Of a dry run only: the plans of the source's files."""
     would_run: list[tuple[Job, int]] = field(default_factory=list)
     """Of a dry run only: earlier jobs that would run, each with its rows left."""
-    rest: str = ""
+    remaining_text: str = ""
     """Of a dry run only: how many rows would be left for the next nightly run, in a sentence; empty for none."""
 
     held_jobs: set[str] = field(default_factory=set)
@@ -89,33 +89,33 @@ class NightlyResult:
         return [ended.job for ended in self.ended]
 
     @property
-    def end(self) -> NightEnd:
+    def end(self) -> NightlyRunEnd:
         """How the nightly run ended: the worst of all that it met."""
         ends = [_end_of(ended) for ended in self.ended]
-        if self.rest or self.stopped or self.put_off:
-            ends.append(NightEnd.GOES_ON)
+        if self.remaining_text or self.stopped or self.put_off:
+            ends.append(NightlyRunEnd.GOES_ON)
         if self.held or self.waiting or self.expired:
-            ends.append(NightEnd.NEEDS_PERSON)
+            ends.append(NightlyRunEnd.NEEDS_PERSON)
         if self.failures:
-            ends.append(NightEnd.FAILED)
-        return max(ends, key=list(NightEnd).index, default=NightEnd.DONE)
+            ends.append(NightlyRunEnd.FAILED)
+        return max(ends, key=list(NightlyRunEnd).index, default=NightlyRunEnd.DONE)
 
     @property
-    def good(self) -> bool:
+    def is_good(self) -> bool:
         """Whether no person must do anything: all is done, or goes on by itself."""
-        return self.end in (NightEnd.DONE, NightEnd.GOES_ON)
+        return self.end in (NightlyRunEnd.DONE, NightlyRunEnd.GOES_ON)
 
 
-def _end_of(ended: RunResult) -> NightEnd:
+def _end_of(ended: RunResult) -> NightlyRunEnd:
     job, tally = ended.job, ended.tally
-    to_look_at = any(tally[status] for status in (Status.UNKNOWN, Status.REFUSED, Status.INVALID))
+    has_problem_rows = any(tally[status] for status in (Status.UNKNOWN, Status.REFUSED, Status.INVALID))
     if job.reason_code is EndReason.NOT_AUTHORIZED:
-        return NightEnd.FAILED
+        return NightlyRunEnd.FAILED
     if job.state is JobState.PAUSED and job.auto_resumable:
-        return NightEnd.NEEDS_PERSON if tally[Status.UNKNOWN] else NightEnd.GOES_ON
+        return NightlyRunEnd.NEEDS_PERSON if tally[Status.UNKNOWN] else NightlyRunEnd.GOES_ON
     if job.reason_code is not EndReason.NONE:
-        return NightEnd.NEEDS_PERSON
-    return NightEnd.ROWS_NEED_PERSON if to_look_at or tally[Status.NOT_SENT] else NightEnd.DONE
+        return NightlyRunEnd.NEEDS_PERSON
+    return NightlyRunEnd.ROWS_NEED_PERSON if has_problem_rows or tally[Status.NOT_SENT] else NightlyRunEnd.DONE
 
 
 def scheduled_text(name: str, due_at: Epoch) -> str:
@@ -139,15 +139,15 @@ def killed_text(began_at: Epoch) -> str:
     )
 
 
-def is_lost(job: Job, settings: Settings) -> bool:
+def is_orphaned(job: Job, settings: Settings) -> bool:
     """Whether no night goes on with the job: that which made it is not in the settings any more."""
     return bool(job.night) and job.night not in {night.name for night in settings.nights}
 
 
 def waiting_text(job: Job, settings: Settings) -> str:
     """Which job waits for a person, why, and what to do, in sentences."""
-    what = "approve" if job.state.approvable else "canary" if job.reason_code is EndReason.CANARY else "resume"
-    lost = f"Night {job.night}, which made it, is not in the settings any more." if is_lost(job, settings) else ""
+    command = "approve" if job.state.is_approvable else "canary" if job.reason_code is EndReason.CANARY else "resume"
+    lost = f"Night {job.night}, which made it, is not in the settings any more." if is_orphaned(job, settings) else ""
     why = " ".join(filter(None, (job.reason, lost)))
-    act = f"`bulkremove {what} {job.id}`, or the page; `bulkremove cancel {job.id}` ends it."
+    act = f"`bulkremove {command} {job.id}`, or the page; `bulkremove cancel {job.id}` ends it."
     return f"{job.source} ({job.id}): {why} {act}"

@@ -29,12 +29,12 @@ class Scheduler:
 
     async def run(self) -> None:
         """Run until stopped or cancelled; a nightly run that fails is logged and does not end it."""
-        while not self._stop.asked:
+        while not self._stop.requested:
             try:
                 await self.run_due()
             except (BulkremoveError, OSError) as error:
                 logging.getLogger(__name__).warning("%s", error)
-            except Exception as error:  # or no nightly run would start any more, and nobody would be told
+            except Exception as error:  # or no nightly run would start any more, and nobody would be notified
                 logging.getLogger(__name__).warning("A nightly run ended unexpectedly: %s", type(error).__name__)
             await self._stop.sleep(POLL_SECONDS, self._context.clock)
 
@@ -48,11 +48,11 @@ class Scheduler:
         if day is None:
             await self._nightly_runs.outbox.send_due()
             return
-        late = last is not None and seconds_between(schedule.start_of(day), now) > LATE_SECONDS
-        if late and schedule.missed is Missed.SKIP:
+        is_late = last is not None and seconds_between(schedule.start_of(day), now) > LATE_SECONDS
+        if is_late and schedule.missed is Missed.SKIP:
             await self._nightly_runs.skip(day, "This machine could not start it in time.")
             return
-        if late:
+        if is_late:
             await self._nightly_runs.report_late(day)
         skips_overlap = self.night.overlap == "skip"
         try:

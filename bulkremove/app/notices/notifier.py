@@ -22,9 +22,9 @@ if TYPE_CHECKING:  # an optional dependency, and slow to import
     from apprise import Apprise
     from apprise.result import NotifyResult
 
-PING_TIMEOUT = 10.0
+PING_TIMEOUT_SECONDS = 10.0
 """Seconds."""
-MAX_REASON = 200
+MAX_REASON_CHARACTERS = 200
 """Characters."""
 _NO_SECRETS = frozenset({"mailto", "mailtos", "from", "smtp", "mode", "insecure", "starttls", "name", "user", "pass"})
 """Words of addresses that stand in error messages too."""
@@ -96,7 +96,7 @@ class Notifier:
         for entry in result.logs():
             _, is_exception, reason = entry.message.partition("Socket Exception: ")
             if is_exception or entry.level in ("WARNING", "ERROR"):
-                text = " ".join((reason or entry.message).split())[:MAX_REASON].rstrip(".")
+                text = " ".join((reason or entry.message).split())[:MAX_REASON_CHARACTERS].rstrip(".")
                 for secret in self._secrets:
                     text = text.replace(secret, "***")
                 yield without_secrets(text.encode())
@@ -113,7 +113,7 @@ class Notifier:
         """
         if not self._ping_url:
             return
-        timeout = aiohttp.ClientTimeout(total=PING_TIMEOUT)
+        timeout = aiohttp.ClientTimeout(total=PING_TIMEOUT_SECONDS)
         try:
             async with (
                 aiohttp.ClientSession(timeout=timeout, trust_env=False) as session,

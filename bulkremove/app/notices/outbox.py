@@ -20,7 +20,7 @@ from bulkremove.storage.interface.records import Notice
 NOTIFY_FILE = "notify.txt"
 MAX_AT_ONCE = 8
 """Notices that are sent at the same time."""
-MAX_WAIT = 3600.0
+MAX_RETRY_WAIT_SECONDS = 3600.0
 """Seconds between two attempts to send a notice, at most."""
 
 
@@ -31,7 +31,7 @@ class Outbox:
     """
 
     def __init__(self, context: Context) -> None:
-        self._context, self._is_sandbox, self._night = context, context.settings.sandbox, context.night
+        self._context, self._is_sandbox, self._night = context, context.settings.is_sandbox, context.night
         self.failure: BulkremoveError | None = None
         """Why the addresses can't be used; the notices wait then."""
         ping_url = "" if self._is_sandbox else self._night.ping_url
@@ -66,7 +66,7 @@ class Outbox:
         Without addresses none is sent, nor marked as sent.
         """
         nightly, clock = self._context.storage.nightly, self._context.clock
-        if self._is_sandbox or self.why_nobody():
+        if self._is_sandbox or self.why_silent():
             return str(self.failure or "")
         chain = await evidence(self._context.storage.audit)
         failures, at_once = list[str](), asyncio.Semaphore(MAX_AT_ONCE)
@@ -78,7 +78,7 @@ class Outbox:
                 had, failure = await self.notifier.send(notice.subject, body, attachment, had=notice.had.split())
                 if failure:
                     failures.append(failure)
-                    wait = min(60.0 * 2**notice.tries, MAX_WAIT)
+                    wait = min(60.0 * 2**notice.tries, MAX_RETRY_WAIT_SECONDS)
                     await nightly.notice_failed(notice, had=" ".join(had), next_at=later(clock.wall(), wait))
                 else:
                     await nightly.notice_sent(notice, at=clock.wall())
@@ -90,7 +90,7 @@ class Outbox:
             logging.getLogger(__name__).warning("%s", failures[0])
         return failures[0] if failures else ""
 
-    def why_nobody(self) -> str:
+    def why_silent(self) -> str:
         """Why nobody is notified, in a sentence; empty when there are addresses."""
         if self.failure is not None:
             return str(self.failure)

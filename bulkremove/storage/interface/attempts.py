@@ -112,7 +112,8 @@ class DoneElsewhere:
 class AttemptOutcome:
     """How an attempt ended: its raw outcome, and the new state of its row.
 
-    ``left``: whether a byte of the request may have been sent; if not, the attempt is deleted and its slot cancelled.
+    ``was_sent``: whether a byte of the request may have been sent; if not, the attempt is deleted and its slot
+    cancelled.
     """
 
     attempt: Attempt
@@ -120,7 +121,7 @@ class AttemptOutcome:
     detail: str = ""
     learner: str | None = None
     """The learner id in the response."""
-    left: bool = True
+    was_sent: bool = True
 
 
 @dataclass(frozen=True, slots=True)

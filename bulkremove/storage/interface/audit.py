@@ -27,13 +27,13 @@ class AuditEntry:
 class AuditCheck:
     """The result of verifying the chain. ``head``: the last valid hash; ``broken``: the first bad entry, and why.
 
-    ``has_known``: whether a valid entry has the hash that was asked for; True if none was.
+    ``has_expected_hash``: whether a valid entry has the hash that was asked for; True if none was.
     """
 
     entries: int
     head: str
     broken: tuple[int, str] | None = None
-    has_known: bool = True
+    has_expected_hash: bool = True
 
 
 class AuditLog(Protocol):
@@ -50,6 +50,6 @@ class AuditLog(Protocol):
         """
         ...
 
-    async def verify(self, *, known: str = "") -> AuditCheck:
-        """Recompute the whole chain, in short reads, and compare it. ``known``: a hash that was kept elsewhere."""
+    async def verify(self, *, expected_hash: str = "") -> AuditCheck:
+        """Recompute the whole chain, in short reads, and compare it. ``expected_hash``: one that was kept elsewhere."""
         ...

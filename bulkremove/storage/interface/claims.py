@@ -21,7 +21,7 @@ class Holder:
     pid: int
     since: Epoch
 
-    def described(self, now: Epoch) -> str:
+    def description(self, now: Epoch) -> str:
         """Since when and by which process the claim is held; with the date if that was on another day than ``now``."""
         since = local(self.since)
         day = "" if since.date() == local(now).date() else f"{since:%Y-%m-%d} "

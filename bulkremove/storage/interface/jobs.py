@@ -74,7 +74,7 @@ class JobStore(Protocol):
         ...
 
     async def newest_unfinished(self, account: str, client: str, host: str) -> Job | None:
-        """The newest job of an account that a command drove last and nobody paused, or that lacks its report."""
+        """The newest job of an account that a command ran last and nobody paused, or that lacks its report."""
         ...
 
     async def run_of_plan(self, plan_hash: str) -> Job | None:
@@ -119,8 +119,8 @@ class JobStore(Protocol):
         """End a job for good. Raises what ``check`` raises, and then nothing has changed."""
         ...
 
-    async def drive(self, job_id: str, *, by: FrontEnd, at: Epoch) -> None:
-        """Record that a process drives the job."""
+    async def record_run(self, job_id: str, *, by: FrontEnd, at: Epoch) -> None:
+        """Record that a process runs the job."""
         ...
 
     async def set_organization(self, client: str, host: str, organization: str) -> None:

@@ -14,20 +14,20 @@ from bulkremove.storage.interface.records import Notice, Record
 class TakenFile:
     """A file content that a nightly run took, and what became of it.
 
-    ``digest``: its hash; ``name``: the file's name in the source; ``place``: the file's name in the folder ``working``;
-    ``job``: id of the job made of it; ``held``: why it was held, or empty.
+    ``digest``: its hash; ``name``: the file's name in the source; ``working_name``: the file's name in the folder
+    ``working``; ``job``: id of the job made of it; ``held``: why it was held, or empty.
     """
 
     digest: str
     name: str
     taken_at: Epoch
-    place: str
+    working_name: str
     job: str | None
     held: str
 
 
 @dataclass(frozen=True, slots=True)
-class LastNight:
+class NightlyRunRecord:
     """A nightly run. ``end``: how it ended, as a code; empty while it runs or if killed, ``skipped`` if left out.
 
     ``clock_skew``: seconds by which this machine's clock was ahead of Zoho's; None if no reply came.
@@ -50,8 +50,8 @@ class NightlyStore(Protocol):
         """Record the start of a nightly run; its number. ``date``: local date."""
         ...
 
-    async def end(self, run: int, end: str, *, at: Epoch, good: bool, clock_skew: float | None) -> None:
-        """Record the end of a nightly run: how it ended, as a code. ``good``: whether no person must do anything.
+    async def end(self, run: int, end: str, *, at: Epoch, is_good: bool, clock_skew: float | None) -> None:
+        """Record the end of a nightly run: how it ended, as a code. ``is_good``: whether no person must do anything.
 
         ``clock_skew``: seconds by which this machine's clock was ahead of Zoho's; None if no reply came.
         """
@@ -65,7 +65,7 @@ class NightlyStore(Protocol):
         """Local date of the last run of the night that was started or left out."""
         ...
 
-    async def last(self, *, night: str, sandbox: str) -> LastNight | None:
+    async def last(self, *, night: str, sandbox: str) -> NightlyRunRecord | None:
         """The run of the night that was started or left out last."""
         ...
 
@@ -96,7 +96,9 @@ class NightlyStore(Protocol):
         """The hash of the content that was taken last. What lies ahead of ``now`` was taken while a clock was wrong."""
         ...
 
-    async def take(self, digest: str, name: str, place: str, *, night: str, sandbox: str, at: Epoch) -> None:
+    async def record_taken(
+        self, digest: str, name: str, working_name: str, *, night: str, sandbox: str, at: Epoch
+    ) -> None:
         """Record that a content is taken, perhaps not for the first time."""
         ...
 

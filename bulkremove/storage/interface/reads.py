@@ -14,12 +14,12 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class ReadOutcome:
-    """How a read ended: its raw outcome. ``left``: whether a byte of it may have been sent; if not, it is deleted."""
+    """How a read ended, raw. ``was_sent``: whether a byte of it may have been sent; if not, it is deleted."""
 
     response_kind: str
     http_status: int | None = None
     api_code: str | None = None
-    left: bool = True
+    was_sent: bool = True
 
 
 @dataclass(frozen=True, slots=True)

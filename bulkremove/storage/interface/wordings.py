@@ -62,7 +62,7 @@ class WordingStore(Protocol):
         """The wordings that are accepted for this client on this host, the oldest first."""
         ...
 
-    async def looked_up(self, job_id: str) -> list[WordingEvidence]:
+    async def evidence_of_job(self, job_id: str) -> list[WordingEvidence]:
         """The wordings of a job's rows that a person found to be gone: one piece of evidence for each."""
         ...
 

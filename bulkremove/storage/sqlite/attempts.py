@@ -60,13 +60,13 @@ class SqliteAttempts:
     async def close(self, permit: Permit, outcome: AttemptOutcome, rule: AnswerRule[R]) -> LedgerChange[R]:
         def close(transaction: Transaction) -> LedgerChange[R]:
             now, wall = self._clock.monotonic(), self._clock.wall()
-            if outcome.left:
+            if outcome.was_sent:
                 _close(transaction, permit, outcome, wall)
             else:
                 _delete(transaction, permit)
             state, detail = _proven(transaction, permit.pending_row.job, outcome)
             _settle(transaction, permit.pending_row, state, detail, wall)
-            return apply_answer(transaction, rule, permit.slot, now, self._clock.boot, left=outcome.left)
+            return apply_answer(transaction, rule, permit.slot, now, self._clock.boot, left=outcome.was_sent)
 
         return await self._database.write(close)
 
@@ -86,8 +86,10 @@ class SqliteAttempts:
         ids = {"course": removal.course, "batch": removal.batch, "learner": removal.learner}
         settled = transaction.execute(_ROWS.settled_elsewhere, job=pending_row.job, **ids).fetchone()
         if settled is not None:
-            job_id, number, state, found = settled
-            return DoneElsewhere(job_id, number, Status(SETTLED_BY_END.get(state, state)), found == LookupResult.GONE)
+            job_id, number, state, lookup_result = settled
+            return DoneElsewhere(
+                job_id, number, Status(SETTLED_BY_END.get(state, state)), lookup_result == LookupResult.GONE
+            )
         slot = take_slot(transaction, rule, self._clock)
         if not isinstance(slot, TakenSlot):
             return slot

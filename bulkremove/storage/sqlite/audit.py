@@ -41,8 +41,8 @@ class SqliteAudit:
 
         return [*await self._database.read_long(lambda: self._database.read_now(find))]
 
-    async def verify(self, *, known: str = "") -> AuditCheck:
-        before, count, has_known = AUDIT_START, 0, not known
+    async def verify(self, *, expected_hash: str = "") -> AuditCheck:
+        before, count, has_known = AUDIT_START, 0, not expected_hash
 
         def page(reader: Reader) -> tuple[Sequence[str], tuple[int, str] | None]:
             """The hashes of the next entries up to the first bad one, and that entry's number with the reason."""
@@ -63,6 +63,6 @@ class SqliteAudit:
         while True:
             hashes, broken = await self._database.read(page)
             count, before = count + len(hashes), hashes[-1] if hashes else before
-            has_known = has_known or known in hashes
+            has_known = has_known or expected_hash in hashes
             if broken or not hashes:
                 return AuditCheck(count, before, broken, has_known)

@@ -38,12 +38,12 @@ class SqliteCanaries:
     async def last_removed(self, client: str, host: str) -> RemovedRow | None:
         def find(reader: Reader) -> RemovedRow | None:
             (event,) = reader.execute(_CANARIES.last_given_up, client=client, host=host).fetchone()
-            whose = {"client": client, "host": host, "event": event}
-            row = reader.execute(_CANARIES.last_removed, **whose).fetchone()
+            parameters = {"client": client, "host": host, "event": event}
+            row = reader.execute(_CANARIES.last_removed, **parameters).fetchone()
             if row is not None:
                 removal = Removal(*row[3:6]) if row[5] else None
                 return RemovedRow(row[0], row[1], row[2], removal, row[6], row[7], row[8], bool(row[9]))
-            row = reader.execute(_CANARIES.last_removed_and_deleted, **whose).fetchone()
+            row = reader.execute(_CANARIES.last_removed_and_deleted, **parameters).fetchone()
             return None if row is None else RemovedRow(row[0], row[1], None, None, None, None, "")
 
         return await self._database.read_long(lambda: self._database.read_now(find))

@@ -135,11 +135,11 @@ class SqliteClaims:
 
     async def _busy(self, name: str) -> JobBusy:
         holder = await self.holder(name)
-        by = holder.described(self._clock.wall()) if holder else "in another process"
-        kind, _, which = name.partition("-")
+        by = holder.description(self._clock.wall()) if holder else "in another process"
+        kind, _, night = name.partition("-")
         if activity := _OTHER_CLAIMS.get(kind):
             return JobBusy(
-                f"{activity.format(which.removesuffix('.sandbox'))} {by}.",
+                f"{activity.format(night.removesuffix('.sandbox'))} {by}.",
                 hint=f"Wait for it{', or end it with `bulkremove stop`' * (kind == 'nightly')}.",
             )
         return JobBusy(

@@ -59,7 +59,7 @@ def checked(path: Path) -> Iterator[sqlite3.Connection]:
         connection.row_factory = sqlite3.Row
         try:
             if version(connection) == 0:
-                raise _refused("it is no journal of bulkremove")
+                raise _refused("it is not a journal of bulkremove")
             if damage := damage_of(connection):
                 raise _refused(f"it is damaged ({damage})")
             migrate(connection, marked=False)
@@ -74,7 +74,7 @@ def checked(path: Path) -> Iterator[sqlite3.Connection]:
             if not {"changes", "audit_entries"} <= set(counters) or identities != 1:
                 raise _refused("its counters are missing")
         except sqlite3.Error as error:
-            raise _refused(f"it is no journal of bulkremove ({error})") from None
+            raise _refused(f"it is not a journal of bulkremove ({error})") from None
         yield connection
 
 

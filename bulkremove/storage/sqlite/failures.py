@@ -37,8 +37,8 @@ def journal_failed(path: Path, error: sqlite3.Error | OSError) -> JournalFailed:
     seen of the disk and the files comes before its words.
     """
     for recognize in (_full_disk, _no_locks, _files_of_others):
-        if found := recognize(path, error):
-            return found
+        if failure := recognize(path, error):
+            return failure
     return JournalFailed(f"The journal {path} {_reason(error)}", hint=_advice(error))
 
 

@@ -11,7 +11,7 @@ from itertools import islice
 
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import JobNotFound
-from bulkremove.domain.hosts import lead_alike
+from bulkremove.domain.hosts import is_same_target
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState, Tally
 from bulkremove.domain.permissions import EVERY_ACCOUNT, AccountSet
 from bulkremove.domain.plan import PlannedRow
@@ -91,8 +91,8 @@ class SqliteJobs:
         limit: int = -1,
         offset: int = 0,
     ) -> list[Job]:
-        wanted = {"states": json.dumps(list(states)), "source": source, **account_values(accounts)}
-        filters = {**wanted, "limit": limit, "offset": offset}
+        parameters = {"states": json.dumps(list(states)), "source": source, **account_values(accounts)}
+        filters = {**parameters, "limit": limit, "offset": offset}
         return await self._database.read(lambda reader: [*_jobs(reader.execute(_JOBS.list_jobs, **filters))])
 
     async def newest_unfinished(self, account: str, client: str, host: str) -> Job | None:
@@ -150,12 +150,12 @@ class SqliteJobs:
 
         return await self._database.write(cancel)
 
-    async def drive(self, job_id: str, *, by: FrontEnd, at: Epoch) -> None:
+    async def record_run(self, job_id: str, *, by: FrontEnd, at: Epoch) -> None:
         await self._database.write(lambda transaction: transaction.execute(_JOBS.drive_job, job=job_id, by=by, at=at))
 
     async def set_organization(self, client: str, host: str, organization: str) -> None:
-        whose = {"client": client, "host": host, "organization": organization}
-        await self._database.write(lambda transaction: transaction.execute(_JOBS.set_organization, **whose))
+        parameters = {"client": client, "host": host, "organization": organization}
+        await self._database.write(lambda transaction: transaction.execute(_JOBS.set_organization, **parameters))
 
     async def set_protected(self, job_id: str, entries: int) -> None:
         await self._database.write(
@@ -201,7 +201,7 @@ class SqliteJobs:
     async def counts(self, host: str, accounts: AccountSet) -> tuple[Mapping[str, int], Mapping[str, int], int]:
         def count(reader: Reader) -> tuple[Mapping[str, int], Mapping[str, int], int]:
             rows = Counter[str]()
-            hosts = json.dumps([other for (other,) in reader.execute(_JOBS.list_hosts) if lead_alike(host, other)])
+            hosts = json.dumps([other for (other,) in reader.execute(_JOBS.list_hosts) if is_same_target(host, other)])
             filters = {"hosts": hosts, **account_values(accounts)}
             for state, over, number in reader.execute(_ROWS.count_all_by_state, **filters):
                 rows[SETTLED_BY_END.get(state, state) if over else state] += number
@@ -275,7 +275,7 @@ def _jobs(rows: sqlite3.Cursor) -> Iterator[Job]:
         values = dict(row)
         values["header"] = tuple(json.loads(values["header"]))
         values["roles"] = Roles(*json.loads(values["roles"]))
-        values["accepted_wordings"] = tuple(Wording(*one) for one in json.loads(values["accepted_wordings"]))
+        values["accepted_wordings"] = tuple(Wording(*fields) for fields in json.loads(values["accepted_wordings"]))
         values["options"] = json.loads(values["options"])
         values["state"] = JobState(values["state"])
         if values["state"] is JobState.HELD and values["due_at"] is not None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.hosts import is_sandbox
-from bulkremove.storage.interface.nightly import LastNight, TakenFile
+from bulkremove.storage.interface.nightly import NightlyRunRecord, TakenFile
 from bulkremove.storage.interface.records import Notice, Record
 from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.queries import Queries
@@ -31,11 +31,11 @@ class SqliteNightly:
 
         return await self._database.write(begin)
 
-    async def end(self, run: int, end: str, *, at: Epoch, good: bool, clock_skew: float | None) -> None:
+    async def end(self, run: int, end: str, *, at: Epoch, is_good: bool, clock_skew: float | None) -> None:
         def finish(transaction: Transaction) -> None:
-            values = {"run": run, "end": end, "at": at, "good": int(good), "clock_skew": clock_skew}
+            values = {"run": run, "end": end, "at": at, "good": int(is_good), "clock_skew": clock_skew}
             night = str(transaction.execute(_NIGHTLY.end_run, **values).fetchone()[0])
-            how = "ended well" if good else "ended, and something needs a person"
+            how = "ended well" if is_good else "ended, and something needs a person"
             log_event(transaction, "nightly_ended", f"The run of night {night} {how}.", night=night)
 
         await self._database.write(finish)
@@ -57,10 +57,10 @@ class SqliteNightly:
 
         return await self._database.read(find)
 
-    async def last(self, *, night: str, sandbox: str) -> LastNight | None:
-        def find(reader: Reader) -> LastNight | None:
+    async def last(self, *, night: str, sandbox: str) -> NightlyRunRecord | None:
+        def find(reader: Reader) -> NightlyRunRecord | None:
             row = reader.execute(_NIGHTLY.last_run, night=night, sandbox=sandbox).fetchone()
-            return None if row is None else LastNight(*row)
+            return None if row is None else NightlyRunRecord(*row)
 
         return await self._database.read(find)
 
@@ -84,9 +84,16 @@ class SqliteNightly:
 
     async def sizes(self, client: str, host: str, *, night: str, before: Epoch, count: int) -> list[int]:
         sandbox = host if is_sandbox(host) else ""
-        whose = {"client": client, "host": host, "night": night, "sandbox": sandbox, "before": before, "limit": count}
+        parameters = {
+            "client": client,
+            "host": host,
+            "night": night,
+            "sandbox": sandbox,
+            "before": before,
+            "limit": count,
+        }
         return await self._database.read(
-            lambda reader: [size for (size,) in reader.execute(_NIGHTLY.recent_sizes, **whose)]
+            lambda reader: [size for (size,) in reader.execute(_NIGHTLY.recent_sizes, **parameters)]
         )
 
     async def taken(self, digest: str, *, night: str, sandbox: str) -> TakenFile | None:
@@ -103,8 +110,12 @@ class SqliteNightly:
 
         return await self._database.read(find)
 
-    async def take(self, digest: str, name: str, place: str, *, night: str, sandbox: str, at: Epoch) -> None:
-        await self._execute(_NIGHTLY.take, digest=digest, night=night, sandbox=sandbox, name=name, place=place, at=at)
+    async def record_taken(
+        self, digest: str, name: str, working_name: str, *, night: str, sandbox: str, at: Epoch
+    ) -> None:
+        await self._execute(
+            _NIGHTLY.take, digest=digest, night=night, sandbox=sandbox, name=name, place=working_name, at=at
+        )
 
     async def due_notices(self, now: Epoch, *, night: str) -> list[Notice]:
         return await self._database.read(
@@ -118,8 +129,8 @@ class SqliteNightly:
         await self._execute(_NIGHTLY.notice_sent, event="notice_sent", key=notice.key, night=notice.night, at=at)
 
     async def notice_failed(self, notice: Notice, *, had: str, next_at: Epoch) -> None:
-        which = {"key": notice.key, "night": notice.night}
-        await self._execute(_NIGHTLY.notice_failed, event="notice_failed", **which, had=had, next_at=next_at)
+        key = {"key": notice.key, "night": notice.night}
+        await self._execute(_NIGHTLY.notice_failed, event="notice_failed", **key, had=had, next_at=next_at)
 
     async def _execute(self, sql: str, *, event: str = "", **values: object) -> None:
         def execute(transaction: Transaction) -> None:

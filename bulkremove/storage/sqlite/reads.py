@@ -55,7 +55,7 @@ class SqliteReads:
 
     async def close(self, permit: ReadPermit, outcome: ReadOutcome, rule: AnswerRule[R]) -> LedgerChange[R]:
         def close(transaction: Transaction) -> LedgerChange[R]:
-            if outcome.left:
+            if outcome.was_sent:
                 transaction.execute(
                     _READS.close_read,
                     read=permit.number,
@@ -66,7 +66,7 @@ class SqliteReads:
             else:
                 transaction.execute(_READS.delete_read, read=permit.number)
             now, boot = self._clock.monotonic(), self._clock.boot
-            return apply_answer(transaction, rule, permit.slot, now, boot, left=outcome.left)
+            return apply_answer(transaction, rule, permit.slot, now, boot, left=outcome.was_sent)
 
         return await self._database.write(close)
 

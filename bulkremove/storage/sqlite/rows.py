@@ -227,7 +227,7 @@ def tallies_of(reader: Reader, job_ids: Collection[str], *, as_reported: bool = 
             tallies[job_id] = Tally({Status(status): count for status, count in json.loads(totals).items()})
             continue
         job_counts, unsettled = counts[job_id], 0
-        if not as_reported and not JobState(state).over:
+        if not as_reported and not JobState(state).is_over:
             unsettled = sum(job_counts.pop(state.value, 0) for state in RowState)
         settled = Counter[Status]()
         for name, count in job_counts.items():
@@ -263,7 +263,7 @@ def _outcome(row: sqlite3.Row, job: Job, notes: Mapping[int, Sequence[Note]]) ->
         row["api_code"],
         row["attempts"],
         row["first_sent_at"],
-        job.finished_at if is_open and job.state.over else row["finished_at"],
+        job.finished_at if is_open and job.state.is_over else row["finished_at"],
         tuple(notes.get(row["position"], ())),
     )
 
@@ -273,7 +273,7 @@ def _reported(state: str, detail: str, job: Job) -> tuple[Status, str]:
     if state == RowState.PENDING:
         return Status.NOT_SENT, job.reason or "Not sent yet."
     if state == RowState.SENDING:
-        if job.state.over:
+        if job.state.is_over:
             return Status.UNKNOWN, UNSETTLED
         return Status.UNKNOWN, f"An attempt got no response. {job.reason or 'The job has not ended yet.'}"
     return Status(state), detail

@@ -29,9 +29,13 @@ class SqliteWordings:
         return await self._database.read(_all)
 
     async def accepted(self, client: str, host: str) -> list[AcceptedWording]:
-        return [one for one in await self.all() if (one.client, one.host) == (client, host)]
+        return [
+            accepted_wording
+            for accepted_wording in await self.all()
+            if (accepted_wording.client, accepted_wording.host) == (client, host)
+        ]
 
-    async def looked_up(self, job_id: str) -> list[WordingEvidence]:
+    async def evidence_of_job(self, job_id: str) -> list[WordingEvidence]:
         def find(reader: Reader) -> list[WordingEvidence]:
             by_wording: dict[Wording, WordingEvidence] = {}
             for evidence in _evidence(reader, job_id):
@@ -52,8 +56,12 @@ class SqliteWordings:
             values = {name: value for name, value in asdict(accepted).items() if name not in ("wording", "number")}
             if transaction.execute(_WORDINGS.accept_wording, **values, **asdict(accepted.wording)).rowcount:
                 write_records(transaction, records)
-            whose = (accepted.client, accepted.host, accepted.wording)
-            return next(one for one in _all(transaction) if (one.client, one.host, one.wording) == whose)
+            key = (accepted.client, accepted.host, accepted.wording)
+            return next(
+                accepted_wording
+                for accepted_wording in _all(transaction)
+                if (accepted_wording.client, accepted_wording.host, accepted_wording.wording) == key
+            )
 
         return await self._database.write(accept)
 
@@ -82,7 +90,10 @@ def _withdraw(
     transaction: Transaction, number: int, why: str, act: Act, *, of_job: str = "", elsewhere: str = ""
 ) -> bool:
     """Withdraw a wording. ``elsewhere``: says why to jobs of another account than ``of_job``; else ``why`` does."""
-    wording = next((str(one.wording) for one in _all(transaction) if one.number == number), None)
+    wording = next(
+        (str(accepted_wording.wording) for accepted_wording in _all(transaction) if accepted_wording.number == number),
+        None,
+    )
     if wording is None:
         return False
     records: list[Record] = [act]
@@ -113,8 +124,8 @@ def _evidence(reader: Reader, job_id: str, number: int = 0) -> Iterator[WordingE
         wording = Wording(*values)
         key = {"client": client, "host": host, **asdict(wording)}
         if wording not in results:
-            found = reader.execute(_WORDINGS.looked_up_rows, **key).fetchall()
-            results[wording] = [tuple(row) for row in found]
+            lookups = reader.execute(_WORDINGS.looked_up_rows, **key).fetchall()
+            results[wording] = [tuple(row) for row in lookups]
         yield WordingEvidence(
             client,
             host,
@@ -128,9 +139,9 @@ def _evidence(reader: Reader, job_id: str, number: int = 0) -> Iterator[WordingE
             reader.execute(_WORDINGS.count_learners_with_wording, **key).fetchone()[0],
             next(
                 (
-                    f"row {number} of job {job}" if whose == account else "a row of another account"
-                    for job, whose, number, found, _ in results[wording]
-                    if found == LookupResult.STILL_THERE
+                    f"row {number} of job {job}" if lookup_account == account else "a row of another account"
+                    for job, lookup_account, number, result, _ in results[wording]
+                    if result == LookupResult.STILL_THERE
                 ),
                 "",
             ),

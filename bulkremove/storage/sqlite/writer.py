@@ -201,10 +201,10 @@ class Writer:
         except Exception as error:
             # A full disk or an I/O error rolls the whole transaction back. A savepoint set after that would begin a new
             # transaction, whose commit would look like success (measured).
-            lost = not connection.in_transaction
-            if isinstance(error, sqlite3.Error) and (lost or not isinstance(error, sqlite3.IntegrityError)):
+            is_rolled_back = not connection.in_transaction
+            if isinstance(error, sqlite3.Error) and (is_rolled_back or not isinstance(error, sqlite3.IntegrityError)):
                 raise
-            if lost:
+            if is_rolled_back:
                 raise sqlite3.OperationalError("the transaction was rolled back") from error
             connection.execute("ROLLBACK TO part")
             del transaction.after[calls:]

@@ -1,4 +1,4 @@
-// The removal's button wakes when the number typed is the plan's; the server checks it again.
+// The removal's button is enabled when the number typed is the plan's; the server checks it again.
 for (const field of document.querySelectorAll("input[data-wanted]")) {
   const button = field.form.querySelector("button");
   const look = () => { button.disabled = field.value.replaceAll(",", "").trim() !== field.dataset.wanted; };

@@ -65,7 +65,7 @@ ORDER BY plan_hash = :plan_hash DESC LIMIT 1;
 SELECT DISTINCT account FROM job WHERE state != 'storing' ORDER BY account;
 
 -- name: newest_unfinished
--- The newest job of an account that a command drove last and nobody paused.
+-- The newest job of an account that a command ran last and nobody paused.
 -- Or of which every row is settled, and whose last run was killed between its end and its report.
 SELECT * FROM job WHERE account = :account AND client = :client AND host = :host AND (
     (state IN ('ready', 'running', 'paused') AND driven_by = 'command' AND reason_code != 'paused')

@@ -20,9 +20,9 @@ from bulkremove.platform.secure_files import read_private, write_private
 
 FREE_ATTEMPTS = 3
 """Failed sign-ins from one source before it must wait."""
-MAX_WAIT = 60.0
+MAX_WAIT_SECONDS = 60.0
 """Longest wait of a source after a failed sign-in, in seconds: nobody is locked out for good."""
-FORGET_AFTER = 900.0
+FORGET_AFTER_SECONDS = 900.0
 """Seconds after its last failed sign-in at which the failures of a source may be forgotten."""
 MAX_SIGN_INS_AT_ONCE = 50
 """Sign-ins of unknown browsers in progress at the same time, at most one from each address."""
@@ -94,14 +94,16 @@ class SignInThrottle:
 
     def _remaining_wait(self, source: str) -> float:
         """Seconds until the source may try again; zero or less: now."""
-        count, last = self._failures.get(source, (0, 0.0))
+        count, last_failure_at = self._failures.get(source, (0, 0.0))
         if count < FREE_ATTEMPTS:
             return 0.0
-        return min(2.0 ** min(count - FREE_ATTEMPTS, 30), MAX_WAIT) - (self._clock() - last)
+        return min(2.0 ** min(count - FREE_ATTEMPTS, 30), MAX_WAIT_SECONDS) - (self._clock() - last_failure_at)
 
     def _record_failure(self, source: str) -> None:
         now = self._clock()
-        self._failures = {key: failure for key, failure in self._failures.items() if now - failure[1] < FORGET_AFTER}
+        self._failures = {
+            key: failure for key, failure in self._failures.items() if now - failure[1] < FORGET_AFTER_SECONDS
+        }
         self._failures[source] = self._failures.get(source, (0, 0.0))[0] + 1, now
 
 
@@ -112,12 +114,12 @@ class KnownBrowsers:
         self._path = home / "browsers.key"
         self._key: bytes | None = None
 
-    def mark(self, user: str) -> str:
+    def make_cookie(self, user: str) -> str:
         """Return a new cookie value for a browser on which the user has signed in. Raises LocalFileFailed."""
         nonce = secrets.token_urlsafe(16)
         return f"{nonce}.{self._digest(user, nonce)}"
 
-    def knows(self, user: str, cookie: str) -> bool:
+    def is_valid(self, user: str, cookie: str) -> bool:
         """Whether the cookie was made for this user. Raises LocalFileFailed."""
         nonce, _, digest = cookie.partition(".")
         return bool(digest) and hmac.compare_digest(

@@ -7,17 +7,17 @@ from pathlib import Path
 from aiohttp import web
 
 from bulkremove.app import App
-from bulkremove.web.login_throttle import KnownBrowsers, SignInThrottle, SignInThrottled
 from bulkremove.web.responses import page, read_form
 from bulkremove.web.routes import FORM, HEALTH, SESSION, SOURCE, Route, Scope, person
 from bulkremove.web.security import Address
-from bulkremove.web.sessions import MAX_LOCAL_SESSION, Sessions
+from bulkremove.web.sessions import MAX_LOCAL_SESSION_SECONDS, Sessions
+from bulkremove.web.sign_in_throttle import KnownBrowsers, SignInThrottle, SignInThrottled
 
 _FILES = Path(__file__).parent / "static"
 _OPEN_FILES = ("page.css", "icon.svg")
 """The static files that are served without authentication, because the sign-in page needs them."""
 _CACHE_CONTROL = "private, max-age=300"
-KNOWN_SECONDS = 365 * 24 * 3600
+KNOWN_BROWSER_SECONDS = 365 * 24 * 3600
 """Seconds for which a browser on which somebody has signed in is known."""
 
 
@@ -61,12 +61,12 @@ class LoginPages:
 
     async def start(self, request: web.Request) -> web.StreamResponse:
         """Open the local user's session with the one-time token of the start link, and redirect to the home page."""
-        session = self._sessions.open_by_token(
+        session = self._sessions.open_with_start_token(
             request.query.get("token", ""), source=request[SOURCE], browser=_browser(request)
         )
         if session is None:
             raise web.HTTPForbidden(text="This link was used already. Start `bulkremove serve` again for a new one.")
-        return self._signed_in(request, session, int(MAX_LOCAL_SESSION))
+        return self._signed_in(request, session, int(MAX_LOCAL_SESSION_SECONDS))
 
     async def sign_in_page(self, request: web.Request) -> web.StreamResponse:
         """Show the form for name and password."""
@@ -79,8 +79,8 @@ class LoginPages:
         form = await read_form(request)
         name, password = str(form.get("name", "")), str(form.get("password", ""))
         headers: dict[str, str] = {}
-        mark = request.cookies.get(self._known_cookie, "")
-        browser = mark if self._browsers.knows(name, mark) else ""
+        mark = request.cookies.get(self._browser_cookie_name, "")
+        browser = mark if self._browsers.is_valid(name, mark) else ""
         try:
             user = await self._sign_ins.attempt(
                 request[SOURCE], lambda: self._app.users.sign_in(name, password), browser=browser
@@ -93,7 +93,9 @@ class LoginPages:
             if user is not None:
                 session = self._sessions.open(user, source=request[SOURCE], browser=_browser(request))
                 response = self._signed_in(request, session, None)
-                self._set_cookie(response, self._known_cookie, self._browsers.mark(user.name), KNOWN_SECONDS)
+                self._set_cookie(
+                    response, self._browser_cookie_name, self._browsers.make_cookie(user.name), KNOWN_BROWSER_SECONDS
+                )
                 return response
             status = 403
             error = "Name or password is wrong. An admin can set another one: `bulkremove users password`."
@@ -126,7 +128,7 @@ class LoginPages:
         response.set_cookie(name, value, max_age=max_age, httponly=True, samesite="Strict", secure=secure, path="/")
 
     @property
-    def _known_cookie(self) -> str:
+    def _browser_cookie_name(self) -> str:
         return f"{self._address.cookie}-known"
 
 
