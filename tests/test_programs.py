@@ -80,7 +80,7 @@ def test_the_jobs_for_programs_have_times_counts_reason_and_next_step(run: Bulkr
     assert ("paused", "day_used_up", 2, 1) == (job["state"], job["end_reason"], job["counts"]["removed"], job["open"])
     assert job["finished_at"] >= job["created_at"]
     assert "allowance" in job["reason"]
-    assert job["next_step"].endswith(f"resume {job['job']}")
+    assert job["next_step"].endswith(f"resume {job['job']} --sandbox WORLD")
     assert job["running"] is None
     for words, found in ((["--account", "other"], 0), (["--account", "sandbox"], 1), (["--state", "held"], 0)):
         assert found == len(json.loads(run("jobs", "--json", "--limit", "5", *words).stdout)), words

@@ -95,10 +95,12 @@ async def test_a_process_that_stands_still_is_named_with_what_to_do(tmp_path: Pa
 
 async def test_a_run_is_reached_whatever_state_was_written_beside_it(tmp_path: Path) -> None:
     with running(tmp_path) as (bulkremove, process, job):
-        os.kill(process.pid, signal.SIGSTOP)  # it would see that by itself, and end
         held = "UPDATE job SET state = 'held', reason = 'Look at it.'"
-        with closing(sqlite3.connect(bulkremove.home / "journal.db", isolation_level=None)) as journal:
+        with closing(sqlite3.connect(bulkremove.home / "journal.db", isolation_level=None, timeout=60)) as journal:
+            journal.execute("BEGIN IMMEDIATE")  # so that it does not stand still in the middle of a write
+            os.kill(process.pid, signal.SIGSTOP)  # it would see that by itself, and end
             journal.execute(held)
+            journal.execute("COMMIT")
         stop = bulkremove.start("stop")
         app = application({**bulkremove.env, "BULKREMOVE_HOME": str(bulkremove.home)})
         while await app.context.storage.claims.stop_request(job) is None:
