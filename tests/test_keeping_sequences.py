@@ -32,7 +32,7 @@ import asyncio, os
 from bulkremove.app import App
 from bulkremove.config import load
 app = App(load({{"home": {home!r}}}, os.environ), environ=os.environ)
-print(asyncio.run(app.retention.tidy()).jobs)
+print(asyncio.run(app.retention.delete_expired()).jobs)
 app.close()
 """
 

@@ -122,7 +122,7 @@ async def test_failed_sign_ins_are_counted_and_do_not_fill_the_audit_log(tmp_pat
 
 @pytest.mark.parametrize("name", ["", " jo", "jo\n", "../jo", "x" * 65, "jö"])
 async def test_a_name_that_could_be_misread_is_refused(app: App, name: str) -> None:
-    with pytest.raises(UserError, match="no user name"):
+    with pytest.raises(UserError, match="not a valid user name"):
         await app.users.add_user(name, Access.everywhere(Role.ADMIN), PASSWORD, by="a test")
 
 
@@ -348,7 +348,7 @@ def test_a_token_is_its_owners_or_of_who_made_it(program: Bulkremove, words: tup
     assert owner == token["owner"]
     assert f"good, of {owner}" in program("tokens").stdout
     unknown = program("tokens", "add", "hr", "--role", "preparer", "--owner", "jo of kim")
-    assert (True, True) == (unknown.returncode != 0, "is no user name" in unknown.stderr)
+    assert (True, True) == (unknown.returncode != 0, "is not a valid user name" in unknown.stderr)
 
 
 def test_a_run_leaves_its_confirmation_in_the_audit_log(program: Bulkremove) -> None:
@@ -438,8 +438,8 @@ def test_the_environment_tightens_four_eyes_and_never_loosens_it(
         ({"BULKREMOVE_ALLOWED_HOSTS": "bulkremove.example.com"}, "users who sign in"),
         ({"BULKREMOVE_FOUR_EYES": "true"}, "nobody could ever confirm"),
         ({"BULKREMOVE_TLS_KEY": __file__}, "belong together"),
-        ({"BULKREMOVE_PROXY": "proxy.example.com"}, "no IP address"),
-        ({"BULKREMOVE_ALLOWED_HOSTS": "https://x"}, "no host name"),
+        ({"BULKREMOVE_PROXY": "proxy.example.com"}, "not an IP address"),
+        ({"BULKREMOVE_ALLOWED_HOSTS": "https://x"}, "not a valid host name"),
         ({"BULKREMOVE_TLS_KEY": __file__, "BULKREMOVE_TLS_CERTIFICATE": __file__}, "users who sign in"),
     ],
 )

@@ -29,10 +29,11 @@ def demo(context: click.Context) -> int:
     """
     from bulkremove.cli.run_commands import run
 
-    context.obj, world = demo_home(context.obj)
+    screen, world = demo_home(context.obj)
+    context.obj = screen
     leavers = world.with_name("leavers.csv")
-    command = context.obj.command("run", str(leavers), said={"sandbox": world, "speed": f"{SPEED:g}"})
-    context.obj.say(f"This is: {command}\n")
+    command = screen.command("run", str(leavers), values={"sandbox": world, "speed": f"{SPEED:g}"})
+    screen.info(f"This is: {command}\n")
     return int(context.invoke(run, file=str(leavers), sandbox=str(world), speed=SPEED, yes=True))
 
 

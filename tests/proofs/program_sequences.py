@@ -414,7 +414,9 @@ class Sequences:
         name = self._chosen(self._facts.users)
         if name is None:
             return None
-        done = self._command("users", "remove", name)
+        admins = [user for user, (role, _) in self._facts.users.items() if role == "admin"]
+        is_last_admin = admins == [name] and len(self._facts.users) > 1
+        done = self._command("users", "remove", name, codes=frozenset({2 if is_last_admin else 0}))
         if done.returncode == 0:
             del self._facts.users[name]
             self._facts.act("user_removed", name)
