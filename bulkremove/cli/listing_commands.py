@@ -157,7 +157,9 @@ def roster(
                 f"Batch {one.batch.id} may not be whole: Zoho lists {len(one.learners):,} learners and {counted}."
             )
     screen.print_result(
-        f"{learners:,} learners of {len(rosters):,} batches are in {path}.", file=str(path), learners=learners
+        f"{learners:,} learners of {len(rosters):,} {'batch' if len(rosters) == 1 else 'batches'} are in {path}.",
+        file=str(path),
+        learners=learners,
     )
     said = {"only": f"{ROSTER_COLUMN}=x", "sandbox": sandbox, "speed": speed}
     command = screen.command("preview", str(path), values=said)
