@@ -34,7 +34,7 @@ it is so many times the speed.
 """
 
 NotAdmitted = YieldToOtherRow | RowLimited | DoneElsewhere | RunEnd | TokenWait | None
-"""Why a call was not admitted; None: its ``in_time`` turned false."""
+"""Why a call was not admitted; None: it was too late to send it."""
 
 
 class TokenProvider(Protocol):

@@ -98,10 +98,10 @@ def decide_slot(
         ):
             # The row that began the wait is the first probe, which shows whether the limit is its own or the account's.
             return Wait(later(suspension.until, FIRST_PROBE_SECONDS), Waiting.PROBE)
-    return _ask_for_slot(ledger, quota, now, key=key, full_until=full_until)
+    return _decide_by_pace(ledger, quota, now, key=key, full_until=full_until)
 
 
-def ask_for_read(
+def decide_read_slot(
     ledger: Ledger, quota: Quota, now: Monotonic, *, key: str, full_until: Monotonic | None
 ) -> SlotGranted | Wait:
     """Decide whether a read may be made now. ``key``: a new one for each read.
@@ -117,10 +117,10 @@ def ask_for_read(
         if now < until:
             return Wait(until, Waiting(suspension.reason.value))
         ledger = replace(ledger, suspension=replace(suspension, limited_row=None, retesting_row=None))
-    return _ask_for_slot(ledger, quota, now, key=key, full_until=full_until)
+    return _decide_by_pace(ledger, quota, now, key=key, full_until=full_until)
 
 
-def _ask_for_slot(
+def _decide_by_pace(
     ledger: Ledger, quota: Quota, now: Monotonic, *, key: str, full_until: Monotonic | None
 ) -> SlotGranted | Wait:
     """Decide by slots and pace alone; after a wait the call is its probe."""

@@ -112,7 +112,7 @@ class ReadSlotRule(_SlotRule):
         nth_last_call: Epoch | None,
     ) -> SlotDecision[Refusal]:
         """Decide by ``rate_limit`` and the day's allowance."""
-        decision = rate_limit.ask_for_read(ledger, self.quota, now, key=self.call, full_until=full_until)
+        decision = rate_limit.decide_read_slot(ledger, self.quota, now, key=self.call, full_until=full_until)
         match decision:
             case SlotGranted():
                 return _granted(decision, wall, nth_last_call)

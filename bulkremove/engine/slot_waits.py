@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Generic, TypeVar
@@ -40,7 +41,7 @@ MAX_ALLOWANCE_WAIT_SECONDS = 5400.0
 start at the same local time may be 23 hours apart, and what many nights drift (docs/decisions/0012-allowance.md)."""
 
 
-class SlotWaits(Generic[P]):
+class SlotWaits(ABC, Generic[P]):
     """The waits for slots of one account, each of which ends with a permit. ``key``: that of the account's ledger.
 
     ``on_wait`` is called with what a call waits for. ``open_until``: until when a call waits for the next one of the
@@ -71,7 +72,7 @@ class SlotWaits(Generic[P]):
     async def _wait_for_slot(
         self, take: Callable[[], Awaitable[P | Refusal]], may_still_send: Callable[[], bool]
     ) -> P | NoSlot | None:
-        """Ask for a slot with ``take`` until there is one. None when ``in_time`` turned false. Raises JournalFailed."""
+        """Ask with ``take`` until there is a slot. None once ``may_still_send`` is false. Raises JournalFailed."""
         spaced = False
         with self._queue.join() as place:
             while may_still_send():
@@ -128,6 +129,6 @@ class SlotWaits(Generic[P]):
         ledger, of_this_boot = await self._rate_limit.ledger(self._key)
         return of_this_boot and not rate_limit.is_suspended_since(ledger, self._clock.monotonic(), key=permit.key)
 
+    @abstractmethod
     async def cancel_slot(self, permit: P) -> None:
         """Undo a permit that was not used: no byte was sent, so its slot and what was written with it are deleted."""
-        raise NotImplementedError
