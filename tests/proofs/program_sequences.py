@@ -129,6 +129,8 @@ class Sequences:
         self._users_at_start = False
         self._background: list[Background] = []
         self._uploads: list[tuple[str, str, int, str]] = []
+        self._void = set[str]()
+        """Plans that were shown before a learner's data were erased, which can't be confirmed any more."""
         """Plans that wait: id, hash, removals and file."""
         self._copies: list[tuple[Path, Facts]] = []
         """Backups, and what must be found in each."""
@@ -275,6 +277,10 @@ class Sequences:
             if not self._uploads:
                 return said
         plan, plan_hash, removals, name = self._uploads.pop()
+        if plan in self._void:
+            answer = self._serve.api("POST", f"/plans/{plan}/confirm", {"plan_hash": plan_hash, "removals": removals})
+            self._answered(answer, 404, 409)
+            return f"{name}, which was shown before an erasure: {answer.status}"
         self._facts.files[name].allowed = True
         if self._dice.random() < 0.3 and self._signed_in():
             answer = self._serve.form(f"/uploads/{plan}/confirm", plan=plan_hash, number=str(removals))
@@ -592,6 +598,7 @@ class Sequences:
         if done.returncode == 0:
             self._facts.forgotten.add(row[2])
             self._erased_from_files.add(row[2])
+            self._void |= {plan for plan, *_ in self._uploads}
             self._facts.act("forgot", "")
         return f"{row[2]}: code {done.returncode}"
 
