@@ -104,6 +104,12 @@ class Accounts:
             )
         return named or settings.organization
 
+    def may_read(self, settings: Settings) -> bool:
+        """Whether Zoho said at the account's login that its grant permits reads; no secret is read for it."""
+        if self._of_environment(settings):
+            return False  # which scopes they have is not known
+        return any(account.may_read for account in self.all() if account.name == settings.account)
+
     def client(self, settings: Settings) -> str:
         """The identity of the account's client, without reading a secret where possible; empty without credentials."""
         if credentials := self._of_environment(settings):

@@ -33,6 +33,7 @@ from bulkremove.zoho.accounts import with_data_center
 if TYPE_CHECKING:  # they import what most commands do not need
     from bulkremove.app.backup import Backups
     from bulkremove.app.confirmations import Confirmations
+    from bulkremove.app.enrolment_checks import EnrolmentChecks
     from bulkremove.app.job_supervisor import JobSupervisor
     from bulkremove.app.listings import Listings
     from bulkremove.app.nightly import NightlyRuns, Scheduler
@@ -165,6 +166,13 @@ class App:
         return Listings(self.context, self.accounts, self.runs)
 
     @cached_property
+    def enrolment_checks(self) -> EnrolmentChecks:
+        """Checks of plans with Zoho's lists."""
+        from bulkremove.app.enrolment_checks import EnrolmentChecks
+
+        return EnrolmentChecks(self.context, self.accounts, self.plans, self.listings)
+
+    @cached_property
     def retention(self) -> Retention:
         """Deletion of old data, erasure of one learner's data, and the figures for Prometheus."""
         from bulkremove.app.retention import Retention
@@ -207,7 +215,8 @@ class App:
         """The unattended runs of the night that this is for. Raises SettingsError when it is for none."""
         from bulkremove.app.nightly import NightlyRuns
 
-        use_cases = (self.accounts, self.jobs, self.plans, self.confirmations, self.runs, self.retention, self.stopping)
+        plans = (self.plans, self.enrolment_checks, self.confirmations)
+        use_cases = (self.accounts, self.jobs, *plans, self.runs, self.retention, self.stopping)
         return NightlyRuns(self.context, *use_cases, supervisor, at=lambda wall: self.at(wall).nightly_runs(supervisor))
 
     def schedulers(self, supervisor: JobSupervisor, stop: Stop) -> list[Scheduler]:

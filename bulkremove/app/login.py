@@ -31,7 +31,10 @@ async def log_in(
     async with open_client(settings) as zoho:
         grant = await exchange(zoho.post_form, settings.token_url, credentials, code)
     account = AccountStore(context.settings.home, system_keyring()).add(
-        name, replace(credentials, refresh_token=grant.refresh_token), organization
+        name,
+        replace(credentials, refresh_token=grant.refresh_token),
+        organization,
+        may_read=bool(grant.scopes) and not is_scope_missing(grant.scopes, LIST_COURSES),
     )
     sentences = [
         f"Logged in: account {name!r}, organisation {organization!r}, data centre {dc} ({settings.host}). Its secrets "
@@ -45,8 +48,8 @@ async def log_in(
         )
     if is_scope_missing(grant.scopes, LIST_COURSES):
         sentences.append(
-            f"find, roster and --match need the scope {LIST_COURSES.scopes[0]} too, which this grant does not have; "
-            "removals do not need it."
+            f"find, roster, --match and the names of learners in a preview need the scope {LIST_COURSES.scopes[0]} "
+            "too, which this grant does not have; removals do not need it."
         )
     return sentences
 

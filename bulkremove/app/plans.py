@@ -25,6 +25,7 @@ from bulkremove.app.wordings import Wordings
 from bulkremove.config import Settings
 from bulkremove.domain import planner
 from bulkremove.domain.clock import Epoch, later
+from bulkremove.domain.enrolment_check import EnrolmentCheck
 from bulkremove.domain.errors import ConsentMissing, SettingsError
 from bulkremove.domain.job import APPROVAL_SECONDS, PLAN_SECONDS, Job
 from bulkremove.domain.operation import OPERATIONS, REMOVE_LEARNER, Operation
@@ -90,6 +91,22 @@ class Plans:
         generation = await self.generation()
         table = await read_in_subprocess(source, name=name, options=self._for_run(options))
         return await self._preview(table, generation=generation, include_open=include_open, seen=seen)
+
+    async def checked(self, preview: Preview, check: EnrolmentCheck, *, seen: AccountSet = EVERY_ACCOUNT) -> Preview:
+        """The plan of a preview after its enrolment check, which leaves rows out. ``seen``: as it was made with."""
+        plan, table = preview.plan, preview.plan.table
+        table = replace(
+            table,
+            settled={**check.exclusions, **table.settled},
+            reading_notes=(*table.reading_notes, *check.notes),
+        )
+        include_open, generation = preview.include_open, preview.generation
+        new = await self._preview(
+            table, None, plan.operation, generation=generation, include_open=include_open, seen=seen
+        )
+        return replace(
+            new, check=check, made_at=preview.made_at, planned_at=preview.planned_at, retry_of=preview.retry_of
+        )
 
     async def generation(self) -> str:
         """The generation of the storage, empty while there is none; a plan of another one can't be confirmed."""

@@ -16,6 +16,8 @@ from bulkremove.domain.table import Table
 from bulkremove.reading.previous_report import SETTLED, unknown_in
 from bulkremove.storage import Storage
 
+_MISMATCHED = "In job {} the person in Zoho was another than in the file."
+
 
 async def with_present_states(table: Table, storage: Storage, seen: AccountSet) -> Table:
     """Return the table without the rows to send that the journal has settled since its report was written.
@@ -57,6 +59,8 @@ async def with_present_states(table: Table, storage: Storage, seen: AccountSet) 
         settled_later = [
             index for index, status in statuses.items() if status in SETTLED and index not in table.settled
         ]
+        mismatched = [index for index, status in statuses.items() if status is Status.IDENTITY_MISMATCH]
+        settled |= {index: Exclusion(Status.IDENTITY_MISMATCH, _MISMATCHED.format(job_id)) for index in mismatched}
         settled |= {index: unknown_in(job_id) for index in unknown}
         settled |= {index: _settled_since(job_id, statuses[index]) for index in settled_later}
         if conflicting := [index for index in unknown if table.settled.get(index) != unknown_in(job_id)]:

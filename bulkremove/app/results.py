@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bulkremove.domain.clock import Epoch
+from bulkremove.domain.enrolment_check import EnrolmentCheck
 from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import Job, Tally
 from bulkremove.domain.ledger import Quota
 from bulkremove.domain.plan import Plan
 from bulkremove.domain.row import Status
-from bulkremove.report.json_types import PlanJson
+from bulkremove.report.json_types import PersonJson, PlanJson
 
 PAGE_SIZE = 50
 """Rows of a page of a table."""
@@ -42,6 +43,10 @@ class Preview:
     """Why a run of this plan would be refused with the present caps."""
     generation: str = ""
     """The generation of the storage before the file was read; another one's plan can't be confirmed."""
+    check: EnrolmentCheck | None = None
+    """What its enrolment check found; None without one."""
+    check_note: str = ""
+    """Why there was no enrolment check, for a person; may be empty."""
 
     def courses(self) -> Mapping[str, int]:
         """Removals by course, in order of first appearance."""
@@ -69,6 +74,10 @@ class Preview:
             "invalid": counts.get(Status.INVALID, 0),
             "done_before": counts.get(Status.DONE_BEFORE, 0),
             "not_sent": counts.get(Status.NOT_SENT, 0),
+            "not_enrolled": counts.get(Status.NOT_ENROLLED, 0),
+            "identity_mismatch": counts.get(Status.IDENTITY_MISMATCH, 0),
+            "checked": self.check is not None,
+            "people": self._people_json(),
             "protected_list": self.protected,
             "first_row_alone": self.is_canary and plan.removals > 0,
             "accepted_wordings": [
@@ -77,7 +86,7 @@ class Preview:
             ],
             "empty_rows": table.empty_rows,
             "hidden_rows": table.hidden_rows,
-            "notes": list(table.reading_notes),
+            "notes": list(filter(None, [*table.reading_notes, self.check_note])),
             "doubts": [{"code": doubt.code, "ids": doubt.ids, "text": doubt.text} for doubt in plan.doubts],
             "doubtful_ids": plan.doubtful_ids,
             "refusal": str(self.refusal) if self.refusal else None,
@@ -93,6 +102,20 @@ class Preview:
             "ends_at": round(self.ends_at, 1),
             "plan_hash": plan.hash,
         }
+
+    def _people_json(self) -> list[PersonJson]:
+        if self.check is None:
+            return []
+        return [
+            {
+                "row": self.plan.table.numbers[index],
+                "name": learner.name,
+                "email": learner.email,
+                "progress": learner.progress,
+                "flags": [*self.check.flags.get(index, ())],
+            }
+            for index, learner in self.check.people.items()
+        ]
 
 
 @dataclass(frozen=True, slots=True)

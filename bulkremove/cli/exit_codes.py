@@ -18,7 +18,7 @@ EXIT_CODES = {
     0: "all removed, or known to be gone",
     1: "an unexpected error, or the journal or Zoho's lists can't be used",
     2: "usage, or the file is refused; nothing was sent",
-    3: "finished, but some rows are refused, unknown or invalid",
+    3: "finished, but some rows are refused, unknown, invalid or of another person",
     4: "refused: over a cap, or not confirmed; nothing was sent. A nightly run: a file or job waits for a person",
     5: "stopped early: what is left can be resumed or retried. A nightly run: the next one goes on by itself",
     6: "another process runs the job, or another home folder uses the same limit",

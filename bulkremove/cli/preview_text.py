@@ -7,12 +7,20 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from bulkremove.cli.console import printable
+from bulkremove.domain.enrolment_check import Flag
 from bulkremove.domain.row import UNPLANNED
 from bulkremove.platform.local_time import local
 
 if TYPE_CHECKING:
     from bulkremove.app import Preview
+    from bulkremove.domain.enrolment_check import EnrolmentCheck
+    from bulkremove.domain.plan import Plan
 
+_FLAGS = {
+    Flag.COMPLETED: "has completed the course",
+    Flag.OTHER_NAME: "has another name in the file",
+    Flag.OTHER_EMAIL: "has another e-mail address in the file, and is sent as you asked",
+}
 DRY_RUN = "DRY RUN - nothing has been removed"
 _MAX_ITEMS = 20
 """Courses, batches, and rows of each status that are listed."""
@@ -53,6 +61,8 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
                 yield f"          row {table.numbers[index]}: {printable(plan.excluded[index].detail)}"
             if counts[status] > _MAX_ITEMS:
                 yield f"          ... and {counts[status] - _MAX_ITEMS:,} more"
+    if preview.check is not None:
+        yield from _people(preview.plan, preview.check)
     for job in plan.open_in:
         if job.account != plan.account:  # the details above don't name it: they are stored and go out in reports
             yield f"Open      in job {job.id} of account {job.account}, too"
@@ -67,7 +77,7 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
         yield f"Hidden    {table.hidden_rows:,} hidden, filtered, struck-through or commented rows are left out"
     if table.unchosen_rows:
         yield f"Unchosen  {table.unchosen_rows:,} rows are left out"
-    for note in table.reading_notes:
+    for note in filter(None, [*table.reading_notes, preview.check_note]):
         yield f"Note      {printable(note)}"
     calls = f"{plan.removals:,} calls at the limit take about {duration(preview.seconds)}"
     yield f"Time      {calls}, until {local(preview.ends_at):%Y-%m-%d %H:%M %Z}"
@@ -86,3 +96,19 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
             yield "To run exactly this plan:"
         yield f"  {command}"
         yield DRY_RUN
+
+
+def _people(plan: Plan, check: EnrolmentCheck) -> Iterator[str]:
+    """Who the learners are by Zoho's lists: those to look at first, up to ``_MAX_ITEMS`` of them."""
+    people = {index: learner for index, learner in check.people.items() if index not in plan.excluded}
+    yield f"People    {len(people):,} of {plan.removals:,} learners are in Zoho's lists"
+    first = sorted(people, key=lambda index: (index not in check.flags, index))
+    for index in first[:_MAX_ITEMS]:
+        learner = people[index]
+        about = ", ".join(
+            filter(None, [learner.name, learner.email, learner.progress and f"progress {learner.progress}"])
+        )
+        flags = "".join(f"; {_FLAGS[flag]}" for flag in check.flags.get(index, ()))
+        yield f"          row {plan.table.numbers[index]}: {printable(about or 'no name')}{flags}"
+    if len(people) > _MAX_ITEMS:
+        yield f"          ... and {len(people) - _MAX_ITEMS:,} more"

@@ -16,10 +16,11 @@ import click
 
 from bulkremove.cli import preview_text
 from bulkremove.cli.console import Screen, ask_number, json_option, printable, sandbox_options
-from bulkremove.cli.listing_commands import resolver
+from bulkremove.cli.listing_commands import report_waits, resolver
 from bulkremove.cli.run_display import run_job
 from bulkremove.cli.run_options import (
     cap_options,
+    check_options,
     consent_options,
     limit_options,
     read_options_of,
@@ -32,6 +33,7 @@ from bulkremove.domain.job import FrontEnd, JobState
 
 if TYPE_CHECKING:
     from bulkremove.app import App, Consent, Preview
+    from bulkremove.app.enrolment_checks import CheckCost
 
 
 def add_to(group: click.Group) -> None:
@@ -43,6 +45,7 @@ def add_to(group: click.Group) -> None:
 @click.command()
 @click.argument("file")
 @reading_options
+@check_options
 @limit_options
 @cap_options
 @click.option("-o", "output", metavar="FILE", help="Write the plan row by row: .csv or .jsonl.")
@@ -67,6 +70,7 @@ def preview(screen: Screen, /, file: str, output: str | None, as_json: bool, **p
 @cap_options
 @run_options
 @reading_options
+@check_options
 @limit_options
 @json_option
 @sandbox_options
@@ -99,6 +103,7 @@ def run(
     reading, settings, sandbox = split_params(params)
     with screen.app(**settings, **sandbox) as app:
         preview, folder = _read(screen, app, file, reading)
+        preview = _check(screen, app, preview, params)
         consent = Consent(plan_hash, None, yes, compared)
         return _confirm_and_run(screen, app, preview, folder, consent, report, expect_missing, as_json, params)
 
@@ -155,6 +160,7 @@ def resume(
 @consent_options
 @cap_options
 @run_options
+@check_options
 @limit_options
 @json_option
 @sandbox_options
@@ -183,6 +189,7 @@ def retry(
     _, settings, sandbox = split_params(params)
     with screen.app(**settings, **sandbox) as app:
         preview = asyncio.run(app.plans.retry(job, unknown_checked=unknown_checked))
+        preview = _check(screen, app, preview, params)
         folder = Path(asyncio.run(app.jobs.find(job)).folder)
         consent = Consent(plan_hash, None, yes, compared)
         return _confirm_and_run(screen, app, preview, folder, consent, report, expect_missing, as_json, params)
@@ -211,10 +218,30 @@ def _read(screen: Screen, app: App, file: str, reading: dict[str, Any]) -> tuple
         return preview, Path.cwd() if source.is_export else files[0].path.absolute().parent
 
 
+def _check(screen: Screen, app: App, preview: Preview, params: dict[str, Any]) -> Preview:
+    """The plan after its enrolment check, if there is to be one; what that takes is said first."""
+    import asyncio
+
+    def say_cost(cost: CheckCost) -> None:
+        from bulkremove.report import duration, pluralize
+
+        screen.info(
+            f"Zoho is asked who these learners are: {pluralize(cost.batches, 'batch', 'batches')}, {cost.reads:,} "
+            f"calls or more, {duration(60 * cost.minutes)} at the limit. --no-check leaves it out."
+        )
+
+    account = preview.plan.account
+    own = app if account == app.settings.account else app.for_account(account)
+    wanted = None if params["include_mismatched"] else ()
+    waits = report_waits(screen)
+    return asyncio.run(own.enrolment_checks.check(preview, wanted=wanted, on_start=say_cost, on_wait=waits))
+
+
 def _dry_run(screen: Screen, file: str, output: str | None, as_json: bool, params: dict[str, Any]) -> None:
     reading, settings, sandbox = split_params(params)
     with screen.app(**settings, **sandbox) as app:
         preview, _ = _read(screen, app, file, reading)
+        preview = _check(screen, app, preview, params)
         _record_shown(app, preview)
     command = screen.command("run", file, values={**params, "plan": preview.plan.hash})
     if output is not None:

@@ -37,6 +37,13 @@ reading_options = options(
     ),
     click.option("--include-open", is_flag=True, help="Send rows too that another job may still send."),
 )
+check_options = options(
+    click.option("--check", is_flag=True, help="Ask Zoho who these learners are, and refuse the file if it can't say."),
+    click.option("--no-check", is_flag=True, help="Don't ask Zoho who these learners are."),
+    click.option(
+        "--include-mismatched", is_flag=True, help="Send rows too whose e-mail address is another one in Zoho."
+    ),
+)
 limit_options = options(
     click.option("--limit", metavar="30/60s", help="Calls per time; never more than Zoho's own."),
     click.option("--lock", metavar="300s", help="How long a lock lasts."),
@@ -76,6 +83,9 @@ def split_params(params: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]
         ("sandbox", "speed"),
     )
     of_reading, of_settings = ({name: params.get(name) for name in names} for names in (reading, settings))
+    if params.get("check") and params.get("no_check"):
+        raise click.UsageError("--check and --no-check exclude each other.")
+    of_settings["enrolment_check"] = "always" if params.get("check") else "never" if params.get("no_check") else None
     return of_reading, of_settings, {name: params[name] for name in sandbox}
 
 

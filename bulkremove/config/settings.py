@@ -74,6 +74,9 @@ class Settings:
     """Days after which rows and reports of ended jobs, and files of nightly runs, are deleted; 0 for never."""
     listing_minutes: int = 15
     """Minutes in which a list that Zoho gave is used again; 0 for never."""
+    enrolment_check: str = "auto"
+    """Whether a plan is checked with the rosters of its batches: ``auto``, where the login permits reads and they are
+    few; ``always``, or the plan is refused; ``never``."""
     metrics_file: str = ""
     """File that a nightly run writes for node_exporter; empty for none."""
     largest_upload: int = 10

@@ -284,6 +284,7 @@ PARSERS: dict[str, Callable[[object], object]] = {
     "protected_list": _file,
     "retention_days": _whole(0, 36_500),
     "listing_minutes": _whole(0, 1440),
+    "enrolment_check": _choice("auto", "always", "never"),
     "metrics_file": str,
 }
 """The parser of each setting. ``home`` has none here, since the settings file itself is looked for in that folder."""

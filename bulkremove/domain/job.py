@@ -115,6 +115,9 @@ class EndReason(StrEnum):
     """A file or a setting of this machine can't be used."""
 
 
+_NEED_PERSON = (Status.REFUSED, Status.UNKNOWN, Status.INVALID, Status.NOT_SENT, Status.IDENTITY_MISMATCH)
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
     """How many rows of a job have which status."""
@@ -139,7 +142,7 @@ class Tally:
     @property
     def needs_person(self) -> bool:
         """Whether a person must look at any row: it was refused, invalid or not sent, or its outcome is unknown."""
-        return any(self[status] for status in (Status.REFUSED, Status.UNKNOWN, Status.INVALID, Status.NOT_SENT))
+        return any(self[status] for status in _NEED_PERSON)
 
 
 @dataclass(frozen=True, slots=True)

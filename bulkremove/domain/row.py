@@ -20,9 +20,20 @@ class Status(StrEnum):
     NOT_SENT = "not_sent"
     DONE_BEFORE = "done_before"
     """An earlier job whose report is the input, or another job meanwhile, settled this row; nothing was sent."""
+    NOT_ENROLLED = "not_enrolled"
+    """A complete roster of the batch does not hold this learner, so the call was saved (OUTCOMES, version 2)."""
+    IDENTITY_MISMATCH = "identity_mismatch"
+    """File and Zoho give this learner different e-mail addresses, and nobody decided to send it all the same."""
 
 
-UNPLANNED = (Status.DUPLICATE, Status.INVALID, Status.DONE_BEFORE, Status.NOT_SENT)
+UNPLANNED = (
+    Status.DUPLICATE,
+    Status.INVALID,
+    Status.IDENTITY_MISMATCH,
+    Status.NOT_ENROLLED,
+    Status.DONE_BEFORE,
+    Status.NOT_SENT,
+)
 """The statuses that a plan gives to rows that are not sent."""
 
 

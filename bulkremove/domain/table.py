@@ -77,7 +77,8 @@ class Table:
     unchosen_rows: int = 0
     """How many rows were left out, since the user chose others by a column such as Action or Status."""
     settled: Mapping[int, Exclusion] = field(default_factory=dict)
-    """Rows (by index) that an earlier job settled, if the input is its report."""
+    """Rows (by index) that are not planned: settled by an earlier job whose report is the input, without a match, or
+    excluded by the enrolment check."""
     report_rows: Mapping[int, tuple[str, int]] = field(default_factory=dict)
     """Of which job's row (its id and the row's number) the report tells in a row (by index), if the input is one."""
 

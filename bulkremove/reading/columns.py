@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
+from bulkremove.domain.enrolment_check import PersonColumns
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.ids import all_digits
 from bulkremove.domain.row import Roles
@@ -27,6 +28,11 @@ _MATCHED: Mapping[Match, Mapping[str, frozenset[str]]] = {
     )
 }
 """Headings of the columns of a file whose learners are matched; ids of course and batch go before names."""
+_NAMES = frozenset(
+    {"name", "fullname", "displayname", "learner", "learnername", "employeename", "firstname", "lastname", "givenname"}
+    | {"familyname", "surname"}
+)
+"""Headings of columns that hold a learner's name, or a part of it."""
 _MATCH_HINT = (
     " If the learners are to be found by their e-mail addresses, give --match email on the command line: an address or "
     "a record number is no learner id."
@@ -92,6 +98,13 @@ def by_name(header: Sequence[str], role: str, match: Match | None = None) -> lis
     exact = [] if match and role == "learner" else [i for i, name in enumerate(names) if name in _EXACT[role]]
     similar = _MATCHED[match][role] if match else _SIMILAR[role]
     return exact or [i for i, name in enumerate(names) if name in similar]
+
+
+def person_columns(header: Sequence[str], roles: Roles) -> PersonColumns:
+    """Find the columns that say who a learner is. With two columns of e-mail addresses, neither is known to."""
+    emails = [column for column in by_name(header, "learner", Match.EMAIL) if column not in roles]
+    names = tuple(i for i, heading in enumerate(header) if i not in roles and _bare(heading) in _NAMES)
+    return PersonColumns(emails[0] if len(emails) == 1 else None, names)
 
 
 def has_roles(header: Sequence[str]) -> bool:

@@ -30,9 +30,17 @@ _JOB_ID = re.compile(rf"^[ \t]*(?=.*[a-z][2-9]*[ \t]*$){JOB_ID}[ \t]*$", re.MULT
 """A line with a job's id alone. One without a letter at its end might be the number of another thing."""
 _ROW_NUMBER = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 _HINT = "Nothing was sent. Give the report as it was written, or the original file."
-_NEVER_SENT = (Status.DUPLICATE, Status.INVALID, Status.DONE_BEFORE)
+_NEVER_SENT = (
+    Status.DUPLICATE,
+    Status.INVALID,
+    Status.DONE_BEFORE,
+    Status.NOT_ENROLLED,
+    Status.IDENTITY_MISMATCH,
+)
 SETTLED = (Status.REMOVED, Status.REMOVED_INFERRED, Status.NOT_FOUND, Status.REFUSED, Status.DONE_BEFORE)
 """The statuses of rows that are not sent again."""
+EXCLUDED_AGAIN = (Status.DUPLICATE, Status.IDENTITY_MISMATCH)
+"""Not sent again either: another row or job has the say, or a person, who changes the file that the report is of."""
 
 
 def report_columns(header: Sequence[str], name: str) -> tuple[int, ...] | None:
@@ -184,8 +192,8 @@ def settled(columns: Sequence[Sequence[str]], numbers: Sequence[int], name: str)
                 details[index] if status == Status.DONE_BEFORE else f"Job {jobs[index]} at {finished[index]}: {status}."
             )
             exclusions[index] = Exclusion(Status.DONE_BEFORE, detail)
-        elif status == Status.DUPLICATE:  # another row, or another job, has the say
-            exclusions[index] = Exclusion(Status.DUPLICATE, details[index])
+        elif status in EXCLUDED_AGAIN:
+            exclusions[index] = Exclusion(Status(status), details[index])
         elif status == Status.UNKNOWN:
             exclusions[index] = unknown_in(jobs[index])
     return exclusions

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Literal, TypedDict
 
 from bulkremove.domain.doubts import DoubtCode
+from bulkremove.domain.enrolment_check import Flag
 from bulkremove.domain.job import EndReason, JobState
 from bulkremove.domain.row import Status
 
@@ -41,6 +42,16 @@ class ExcludedJson(TypedDict):
     detail: str
 
 
+class PersonJson(TypedDict):
+    """Who the learner of a row is, by Zoho's list of the batch."""
+
+    row: int
+    name: str
+    email: str
+    progress: str
+    flags: list[Flag]
+
+
 class DoubtJson(TypedDict):
     """A sign that the file was damaged, and how many different ids show it."""
 
@@ -60,6 +71,7 @@ class WordingJson(TypedDict):
 class PlanJson(TypedDict):
     """A plan; ``calls`` are made when each row is answered at once. ``protected_list``: its number of entries.
 
+    ``checked``: whether there was an enrolment check, which says who the ``people`` are that Zoho lists.
     ``doubtful_ids``: the sum of the doubts' ids; who confirms the plan must have compared them with Zoho.
     ``open_in``: the jobs that may still send rows which are left out, of those that whoever asks may see.
     """
@@ -79,6 +91,10 @@ class PlanJson(TypedDict):
     invalid: int
     done_before: int
     not_sent: int
+    not_enrolled: int
+    identity_mismatch: int
+    checked: bool
+    people: list[PersonJson]
     protected_list: int
     first_row_alone: bool
     accepted_wordings: list[WordingJson]

@@ -7,6 +7,8 @@ from bulkremove.domain.row import Status
 from bulkremove.report.json_types import JobJson
 
 _ORDER = (Status.NOT_FOUND, Status.REFUSED, Status.UNKNOWN, Status.NOT_SENT, Status.DUPLICATE, Status.INVALID)
+_SELDOM = (Status.IDENTITY_MISMATCH, Status.NOT_ENROLLED, Status.DONE_BEFORE)
+"""Named only where there are any."""
 
 
 def summary(job: Job, tally: Tally, *, report: str | None = None) -> str:
@@ -23,8 +25,7 @@ def format_counts(tally: Tally) -> str:
     inferred = tally[Status.REMOVED_INFERRED]
     parts = [f"Removed {tally[Status.REMOVED] + inferred:,} ({inferred:,} inferred)"]
     parts += [f"{status.value.replace('_', ' ')} {tally[status]:,}" for status in _ORDER]
-    if tally[Status.DONE_BEFORE]:
-        parts.append(f"done before {tally[Status.DONE_BEFORE]:,}")
+    parts += [f"{status.value.replace('_', ' ')} {tally[status]:,}" for status in _SELDOM if tally[status]]
     if tally.open:
         parts.append(f"still open {tally.open:,}")
     return ", ".join(parts)
@@ -32,8 +33,8 @@ def format_counts(tally: Tally) -> str:
 
 def counts_without_zeros(tally: Tally) -> str:
     """The rows by status as text, without those that no row has, such as ``removed 3, unknown 1``."""
-    counts = {status.value: tally[status] for status in (Status.REMOVED, Status.REMOVED_INFERRED, *_ORDER)}
-    counts |= {Status.DONE_BEFORE.value: tally[Status.DONE_BEFORE], "still open": tally.open}
+    statuses = (Status.REMOVED, Status.REMOVED_INFERRED, *_ORDER, *_SELDOM)
+    counts = {**{status.value: tally[status] for status in statuses}, "still open": tally.open}
     return ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in counts.items() if count) or "no rows"
 
 

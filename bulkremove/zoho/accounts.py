@@ -62,6 +62,8 @@ class Account:
     """The ``client_hash`` of the client id; empty for an account that an older version stored."""
     organization: str = ""
     """The organisation at Zoho that its calls count for; empty for an account that an older version stored."""
+    may_read: bool = False
+    """Whether Zoho said at its login that its grant permits reads."""
 
 
 class Keyring(Protocol):
@@ -129,7 +131,7 @@ class AccountStore:
         """List the accounts, sorted by name."""
         return [account for _, account in sorted(self._load().items())]
 
-    def add(self, name: str, credentials: Credentials, organization: str = "") -> Account:
+    def add(self, name: str, credentials: Credentials, organization: str = "", *, may_read: bool = False) -> Account:
         """Store an account, in place of an earlier one of the same name."""
         secret = json.dumps(asdict(credentials))
         stored_in = "file"
@@ -150,6 +152,7 @@ class AccountStore:
             stored_in,
             client_hash(credentials.client_id),
             organization,
+            may_read,
         )
         self._save(self._load() | {name: account})
         return account

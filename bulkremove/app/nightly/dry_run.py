@@ -135,7 +135,7 @@ class DryRun:
             self._result.hold(name, str(refused))
             return
         refusal = await self._plans.cap_error(preview.plan, self._context.settings, extra_removals=self._uncounted)
-        preview = replace(preview, refusal=refusal)
+        preview = replace(preview, refusal=refusal or preview.refusal)
         self._result.plans.append(preview)
         if why := await self._intake.reasons_to_hold(preview, path, earlier=await self._intake.find_earlier(path)):
             self._result.hold(name, why)

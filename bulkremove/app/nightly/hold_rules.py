@@ -40,6 +40,11 @@ def reasons_to_hold(
     if preview.refusal:
         reasons.append(preview.refusal.message)
     reasons += [doubt.text for doubt in plan.doubts]
+    if preview.check is not None and preview.check.mismatches:
+        reasons.append(
+            f"In {preview.check.mismatches:,} of its rows the e-mail address is another one than Zoho has for the "
+            "learner: a column may have been sorted or shifted without the others."
+        )
     baseline = median(sizes[:BASELINE_RUNS]) if sizes else None
     if plan.removals and baseline is None:
         reasons.append("No nightly run has removed anybody yet, so there is nothing to compare it with.")

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from bulkremove.app.confirmations import Confirmations
 from bulkremove.app.context import Context
+from bulkremove.app.enrolment_checks import EnrolmentChecks
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.night_sources import night_source, read_options
 from bulkremove.app.nightly.held_files import HeldFiles
@@ -44,10 +45,16 @@ class Intake:
     """Takes in the files of a night's source."""
 
     def __init__(
-        self, context: Context, jobs: Jobs, plans: Plans, confirmations: Confirmations, outbox: Outbox
+        self,
+        context: Context,
+        jobs: Jobs,
+        plans: Plans,
+        enrolment_checks: EnrolmentChecks,
+        confirmations: Confirmations,
+        outbox: Outbox,
     ) -> None:
         self._context, self._jobs, self._plans, self._outbox = context, jobs, plans, outbox
-        self._confirmations = confirmations
+        self._enrolment_checks, self._confirmations = enrolment_checks, confirmations
         self._storage, self._sandbox, self._night = context.storage, context.settings.sandbox_host, context.night
         self._key = {"night": self._night.name, "sandbox": self._sandbox}
         self._export_folder = self._night.export_folder(context.settings.home)
@@ -245,9 +252,10 @@ class Intake:
         return f"`bulkremove nightly --night {self._night.name} --again {shlex.quote(name)}` runs it anew."
 
     async def preview(self, file: Path | BinaryIO, name: str) -> Preview:
-        """The plan of a file. Raises FileRefused."""
+        """The plan of a file, after its enrolment check. Raises FileRefused."""
         own = AccountSet.only(self._context.settings.account)
-        return await self._plans.preview_in_subprocess(file, name=name, options=read_options(self._night), seen=own)
+        preview = await self._plans.preview_in_subprocess(file, name=name, options=read_options(self._night), seen=own)
+        return await self._enrolment_checks.check_unattended(preview, seen=own)
 
     async def reasons_to_hold(self, preview: Preview, path: Path, *, earlier: TakenFile | None = None) -> str | None:
         """Why a person must look at the plan first, in sentences; None when it may run, which counts its removals.

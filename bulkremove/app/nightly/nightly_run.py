@@ -17,6 +17,7 @@ from pathlib import Path
 from bulkremove.app.accounts import Accounts
 from bulkremove.app.confirmations import Confirmations
 from bulkremove.app.context import Context
+from bulkremove.app.enrolment_checks import EnrolmentChecks
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.nightly.dry_run import OUTSIDE_WINDOW, DryRun
@@ -63,6 +64,7 @@ class NightlyRuns:
         accounts: Accounts,
         jobs: Jobs,
         plans: Plans,
+        enrolment_checks: EnrolmentChecks,
         confirmations: Confirmations,
         runs: Runs,
         retention: Retention,
@@ -78,7 +80,7 @@ class NightlyRuns:
         self._jobs, self._runs, self._retention, self._supervisor = jobs, runs, retention, supervisor
         self._stopping, self._claim = stopping, nightly_claim(self.night.name, sandbox=bool(self._sandbox))
         self.outbox = Outbox(context)
-        self._intake = Intake(context, jobs, plans, confirmations, self.outbox)
+        self._intake = Intake(context, jobs, plans, enrolment_checks, confirmations, self.outbox)
         self._earlier = EarlierJobs(context, jobs, plans)
         self._night_jobs = NightlyJobs(context, jobs, self._earlier, runs, supervisor, self.outbox)
 

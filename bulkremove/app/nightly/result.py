@@ -108,14 +108,13 @@ class NightlyResult:
 
 def _end_of(ended: RunResult) -> NightlyRunEnd:
     job, tally = ended.job, ended.tally
-    has_problem_rows = any(tally[status] for status in (Status.UNKNOWN, Status.REFUSED, Status.INVALID))
     if job.reason_code is EndReason.NOT_AUTHORIZED:
         return NightlyRunEnd.FAILED
     if job.state is JobState.PAUSED and job.auto_resumable:
         return NightlyRunEnd.NEEDS_PERSON if tally[Status.UNKNOWN] else NightlyRunEnd.GOES_ON
     if job.reason_code is not EndReason.NONE:
         return NightlyRunEnd.NEEDS_PERSON
-    return NightlyRunEnd.ROWS_NEED_PERSON if has_problem_rows or tally[Status.NOT_SENT] else NightlyRunEnd.DONE
+    return NightlyRunEnd.ROWS_NEED_PERSON if tally.needs_person else NightlyRunEnd.DONE
 
 
 def scheduled_text(name: str, due_at: Epoch) -> str:

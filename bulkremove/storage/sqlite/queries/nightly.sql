@@ -30,7 +30,8 @@ SELECT started_at FROM nightly_run WHERE night = :night AND sandbox = :sandbox A
 -- name: planned_removals
 -- How many removals the jobs have that a night made since a time, without those that wait for an approval.
 SELECT count(*) FROM job JOIN row ON row.job = job.id WHERE night = :night AND host = :host AND created_at >= :since
-    AND confirmed_by != '' AND job.state != 'storing' AND row.state NOT IN ('duplicate', 'invalid', 'done_before');
+    AND confirmed_by != '' AND job.state != 'storing' AND row.state NOT IN (
+        'duplicate', 'invalid', 'done_before', 'not_enrolled', 'identity_mismatch');
 
 -- name: recent_sizes
 -- How many learners a client's jobs of each of the last runs of a night have removed, the newest first, without none.

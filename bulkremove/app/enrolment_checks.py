@@ -1,0 +1,129 @@
+"""Use case: check a plan with the rosters of its batches, before anybody agrees to it.
+
+docs/decisions/0021-enrolment-check.md says what follows from a roster, and what does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+
+from bulkremove.app.accounts import Accounts
+from bulkremove.app.context import Context
+from bulkremove.app.listings import Listings, OpenListings
+from bulkremove.app.plans import Plans
+from bulkremove.app.results import Preview
+from bulkremove.domain.enrolment_check import compare
+from bulkremove.domain.errors import BulkremoveError, ConsentMissing, ReadFailed
+from bulkremove.domain.listing import Roster
+from bulkremove.domain.permissions import EVERY_ACCOUNT, AccountSet
+from bulkremove.domain.plan import Plan
+from bulkremove.engine.slot_decisions import Wait
+from bulkremove.reading.columns import person_columns
+
+LEARNERS_PER_READ = 25
+"""Learners of one answer (documented for other lists): so many more need another read."""
+FREE_READS = 60
+"""A check of at most so many reads (two minutes) is made unasked, also where it has more calls than the removals."""
+MAX_FAILURES = 3
+"""After so many batches in a row that can't be read, the others are not tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckCost:
+    """What a check takes: so many batches, with so many reads at least, and their minutes at the limit."""
+
+    batches: int
+    reads: int
+    minutes: float
+
+
+class EnrolmentChecks:
+    """Enrolment checks for the settings' account."""
+
+    def __init__(self, context: Context, accounts: Accounts, plans: Plans, listings: Listings) -> None:
+        self._context, self._accounts, self._plans, self._listings = context, accounts, plans, listings
+
+    def cost(self, plan: Plan) -> CheckCost:
+        """What the check of a plan would take at least: its batches may have more learners than it has rows."""
+        reads = sum(2 + -(-count // LEARNERS_PER_READ) for count in plan.batches.values())
+        return CheckCost(len(plan.batches), reads, self._listings.minutes_for(reads))
+
+    def why_left_out(self, plan: Plan) -> str:
+        """Why a plan is not checked unasked, in a sentence; empty if it is. Blank where nobody need be told."""
+        setting, cost = self._context.settings.enrolment_check, self.cost(plan)
+        if not plan.removals or not plan.client or setting == "never":
+            return " "
+        if setting == "always":
+            return ""
+        if not self._accounts.may_read(self._context.settings):
+            return " "
+        if cost.reads > max(FREE_READS, plan.removals):
+            return (
+                f"Who these learners are was not looked up in Zoho: that takes {cost.reads:,} calls or more, and the "
+                f"removals {plan.removals:,}."
+            )
+        return ""
+
+    async def check(
+        self,
+        preview: Preview,
+        *,
+        wanted: Collection[int] | None = (),
+        seen: AccountSet = EVERY_ACCOUNT,
+        is_asked: bool = False,
+        on_start: Callable[[CheckCost], None] = lambda cost: None,
+        on_wait: Callable[[Wait], None] = lambda wait: None,
+        on_batch: Callable[[int], None] = lambda done: None,
+    ) -> Preview:
+        """The plan after a check, if there is to be one: without the rows whose learner is not enrolled or another.
+
+        ``wanted``: the numbers of rows that a person wants sent all the same though e-mail addresses differ; None: all.
+        ``is_asked``: a person asks for this check. ``on_start`` is called before the first read, ``on_batch`` after
+        each batch with their number.
+
+        Where nobody asked for the check, what can't be read leaves the plan as it was, with a note. Else raises
+        ReadFailed, NotAuthorized and others.
+        """
+        must = is_asked or self._context.settings.enrolment_check == "always"
+        if (why := self.why_left_out(preview.plan)) and not (is_asked and preview.plan.removals):
+            return replace(preview, check_note=why.strip())
+        on_start(self.cost(preview.plan))
+        try:
+            async with self._listings.open(on_wait=on_wait) as lists:
+                rosters = await _rosters(preview.plan, lists, on_batch, must=must)
+        except BulkremoveError as error:
+            if must:
+                raise
+            return replace(preview, check_note=f"Who these learners are could not be looked up in Zoho. {error}")
+        columns = person_columns(preview.plan.table.header, preview.plan.table.roles)
+        return await self._plans.checked(preview, compare(preview.plan, rosters, columns, wanted=wanted), seen=seen)
+
+    async def check_unattended(self, preview: Preview, *, seen: AccountSet) -> Preview:
+        """The same for a nightly run, which holds a plan that must be checked and can't be."""
+        try:
+            return await self.check(preview, seen=seen)
+        except BulkremoveError as error:
+            why = f"Who these learners are could not be looked up in Zoho. {error.message}"
+            return replace(preview, refusal=preview.refusal or ConsentMissing(why))
+
+
+async def _rosters(
+    plan: Plan, lists: OpenListings, on_batch: Callable[[int], None], *, must: bool
+) -> dict[tuple[str, str], Roster | str]:
+    """The roster of each batch, or a sentence why there is none. Raises ReadFailed where there ``must`` be one."""
+    rosters, failures = dict[tuple[str, str], Roster | str](), 0
+    for done, (course, batch) in enumerate(plan.batches, start=1):
+        if failures >= MAX_FAILURES:
+            rosters[course, batch] = "the batches before it could not be read."
+            continue
+        try:
+            rosters[course, batch] = await lists.roster(course, batch)
+            failures = 0
+        except ReadFailed as failed:
+            if must:
+                raise
+            rosters[course, batch] = failed.message
+            failures += 1
+        on_batch(done)
+    return rosters

@@ -1,0 +1,183 @@
+"""The enrolment check: compares the rows of a plan with the rosters of its batches. Pure.
+
+It names the person of each row, and finds rows whose learner is in no batch any more, or is somebody else than the file
+says. In doubt a row is sent as always: a learner who is left out by mistake stays enrolled.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from bulkremove.domain.listing import Learner, Roster
+from bulkremove.domain.plan import Plan
+from bulkremove.domain.row import Exclusion, Status
+
+COMPLETE = re.compile(r"100(\.0+)?\s*%?|completed", re.IGNORECASE)
+"""Zoho's progress of a learner who has completed the course, as a percentage or a word (observed)."""
+NOT_ENROLLED = "Zoho's list of this batch did not hold this learner when the plan was made."
+
+_Batch = tuple[str, str]
+"""The ids of a course and of its batch."""
+
+
+class Flag(StrEnum):
+    """What a person should look at in a row that is sent all the same."""
+
+    COMPLETED = "completed"
+    """The learner has completed the course, by Zoho's list."""
+    OTHER_NAME = "other_name"
+    """The names in file and Zoho have no part in common."""
+    OTHER_EMAIL = "other_email"
+    """The e-mail addresses differ, and a person decided to send the row."""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonColumns:
+    """Columns (from 0) of a file that say who a learner is: the only one of e-mail addresses, and those of names."""
+
+    email: int | None = None
+    names: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolmentCheck:
+    """What a check found. Keys of the mappings are the indexes of the table's rows.
+
+    ``exclusions``: rows that are not sent; ``people``: who the learners are, by Zoho's lists; ``notes``: sentences
+    about what was compared, and about batches that could not be checked. ``counts``: how many learners Zoho counted in
+    each batch that was read.
+    """
+
+    exclusions: Mapping[int, Exclusion] = field(default_factory=dict)
+    people: Mapping[int, Learner] = field(default_factory=dict)
+    flags: Mapping[int, tuple[Flag, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    counts: Mapping[_Batch, int] = field(default_factory=dict)
+
+    @property
+    def mismatches(self) -> int:
+        """The number of rows that are not sent since the person in Zoho is another than in the file."""
+        return sum(exclusion.status is Status.IDENTITY_MISMATCH for exclusion in self.exclusions.values())
+
+
+def compare(
+    plan: Plan,
+    rosters: Mapping[_Batch, Roster | str],
+    columns: PersonColumns,
+    *,
+    wanted: Collection[int] | None = (),
+) -> EnrolmentCheck:
+    """Compare the rows that a plan would send with rosters, each of which may be a sentence why there is none.
+
+    ``wanted``: the numbers of rows that a person wants sent though their e-mail addresses differ; None: all such rows.
+    """
+    table = plan.table
+    by_id = {
+        batch: {learner.id: learner for learner in roster.learners}
+        for batch, roster in rosters.items()
+        if isinstance(roster, Roster)
+    }
+    known = _with_known_learners(plan, by_id)
+    exclusions, people, flags = dict[int, Exclusion](), dict[int, Learner](), dict[int, tuple[Flag, ...]]()
+    for index in range(len(table)):
+        if index in plan.excluded:
+            continue
+        removal = plan.removal(index)
+        batch = removal.course, removal.batch
+        if batch not in by_id:
+            continue
+        learner = by_id[batch].get(removal.learner)
+        if learner is None:
+            roster = rosters[batch]
+            if isinstance(roster, Roster) and roster.is_complete and batch in known:
+                exclusions[index] = Exclusion(Status.NOT_ENROLLED, NOT_ENROLLED)
+            continue
+        people[index] = learner
+        found = []
+        if COMPLETE.fullmatch(learner.progress.strip()):
+            found.append(Flag.COMPLETED)
+        if columns.names and _is_other_name([table.columns[column][index] for column in columns.names], learner.name):
+            found.append(Flag.OTHER_NAME)
+        own = "" if columns.email is None else _plain(table.columns[columns.email][index])
+        if own and learner.email and own != _plain(learner.email):
+            if wanted is None or table.numbers[index] in wanted:
+                found.append(Flag.OTHER_EMAIL)
+            else:
+                detail = f'The file says "{own}" and Zoho "{_plain(learner.email)}" for this learner.'
+                exclusions[index] = Exclusion(Status.IDENTITY_MISMATCH, detail)
+        if found:
+            flags[index] = tuple(found)
+    counts = {
+        batch: roster.batch.learners
+        for batch, roster in rosters.items()
+        if isinstance(roster, Roster) and roster.batch.learners is not None
+    }
+    return EnrolmentCheck(exclusions, people, flags, tuple(_notes(plan, rosters, known, columns)), counts)
+
+
+def _with_known_learners(plan: Plan, by_id: Mapping[_Batch, Mapping[str, Learner]]) -> Collection[_Batch]:
+    """The batches of which some row's learner is in the roster: its ids are of the kind that the file has."""
+    return {
+        (course, batch)
+        for index, (course, batch, learner) in enumerate(zip(*plan.ids, strict=True))
+        if learner in by_id.get((course, batch), ()) and not _is_invalid(plan, index)
+    }
+
+
+def _is_invalid(plan: Plan, index: int) -> bool:
+    exclusion = plan.excluded.get(index)
+    return exclusion is not None and exclusion.status is Status.INVALID
+
+
+def _notes(
+    plan: Plan, rosters: Mapping[_Batch, Roster | str], known: Collection[_Batch], columns: PersonColumns
+) -> list[str]:
+    notes = [_compared(plan.table.header, columns)]
+    for batch in plan.batches:
+        roster, place = rosters.get(batch), f"Batch {batch[1]} of course {batch[0]}"
+        if isinstance(roster, str):
+            notes.append(f"{place} was not checked: {roster}")
+        elif roster is not None and not roster.is_complete:
+            counted = (
+                "does not say how many it has" if roster.batch.learners is None else f"counts {roster.batch.learners:,}"
+            )
+            notes.append(
+                f"{place}: Zoho lists {len(roster.learners):,} learners and {counted}, so who is not listed is sent as "
+                "always."
+            )
+        elif roster is not None and batch not in known:
+            notes.append(
+                f"{place}: Zoho lists {len(roster.learners):,} learners and none of this file, so all of them are sent "
+                "as always. Are these learner ids?"
+            )
+    return notes
+
+
+def _compared(header: Sequence[str], columns: PersonColumns) -> str:
+    names = " ".join(f"{header[column]!r}" for column in columns.names)
+    if columns.email is None:
+        instead = f" Names are compared ({names})." if names else ""
+        return f"No column of the file is known to have the learners' e-mail addresses, so none are compared.{instead}"
+    also = f", names with {names}" if names else ""
+    return f"Zoho's e-mail addresses are compared with column {header[columns.email]!r}{also}."
+
+
+def _plain(text: str) -> str:
+    """An e-mail address as it is compared: letters' case and blanks around it aside."""
+    return unicodedata.normalize("NFKC", text).strip().casefold()
+
+
+def _is_other_name(cells: Sequence[str], name: str) -> bool:
+    """Whether two names are given that have no part in common, letters' case and accents aside."""
+    own, listed = _parts(" ".join(cells)), _parts(name)
+    return bool(own and listed) and own.isdisjoint(listed)
+
+
+def _parts(name: str) -> set[str]:
+    decomposed = unicodedata.normalize("NFKD", name.casefold())
+    bare = "".join(char for char in decomposed if not unicodedata.combining(char))
+    return set(re.findall(r"\w+", bare))

@@ -1,0 +1,307 @@
+"""The enrolment check: who the learners of a plan are, and which rows are left out. In doubt a row is sent."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Collection, Sequence
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkremove.domain.enrolment_check import EnrolmentCheck, Flag, PersonColumns, compare
+from bulkremove.domain.listing import Batch, Learner, Roster
+from bulkremove.domain.plan import Plan
+from bulkremove.domain.planner import plan
+from bulkremove.domain.row import Status
+from bulkremove.reading.columns import person_columns
+from bulkremove.reading.reader import read
+from bulkremove.zoho.accounts import AccountStore, Credentials
+from tests.cli_fixtures import Bulkremove, environment, sandbox
+from tests.nightly_fixtures import nightly_site
+from tests.test_reads import BATCH, COUNT, COURSE, learner, world
+from tests.web_fixtures import triples
+
+SPEED = ("--speed", "60")
+HERE = (COURSE, BATCH)
+
+
+def planned(*rows: str, header: str = "course,batch,learner,name,e-mail") -> Plan:
+    """The plan of a file with the ids of these learners in one batch. ``rows``: the index of each, and other cells."""
+    lines = [f"{COURSE},{BATCH},{learner(int(row.partition(',')[0]))},{row.partition(',')[2]}" for row in rows]
+    table = read(BytesIO("\n".join([header, *lines, ""]).encode()), name="leavers.csv")
+    return plan(table, account="default", host="people.zoho.com", client="c")
+
+
+def roster(*indexes: int, counted: int | None = -1, batch: str = BATCH) -> Roster:
+    """``counted``: how many learners Zoho counts in the batch; -1: as many as it lists."""
+    people = tuple(
+        Learner(learner(i), f"Ann {i:04}", f"ann{i}@example.com", f"E{i}", "100" if i % 2 else "40") for i in indexes
+    )
+    return Roster(Batch(COURSE, batch, "Spring", len(people) if counted == -1 else counted), people)
+
+
+def checked(one: Plan, found: Roster | str, *, wanted: Collection[int] | None = ()) -> EnrolmentCheck:
+    return compare(one, {HERE: found}, person_columns(one.table.header, one.table.roles), wanted=wanted)
+
+
+def statuses(one: Plan, check: EnrolmentCheck) -> list[str]:
+    return [check.exclusions[i].status.value if i in check.exclusions else "" for i in range(len(one.table))]
+
+
+# --- who is enrolled -----------------------------------------------------------------------------------------
+
+
+def test_a_learner_who_is_not_in_a_whole_roster_is_left_out() -> None:
+    one = planned("1,", "2,", "3,")
+    assert ["", "not_enrolled", ""] == statuses(one, checked(one, roster(1, 3, 4)))
+
+
+@pytest.mark.parametrize(
+    ("found", "note"),
+    [
+        (roster(1, 3, counted=3), "counts 3, so who is not listed is sent"),
+        (roster(1, 3, counted=1), "counts 1, so who is not listed is sent"),
+        (roster(1, 3, counted=None), "does not say how many it has"),
+        (roster(7, 8, 9), "none of this file, so all of them are sent"),
+        ("Zoho is out.", "was not checked: Zoho is out."),
+    ],
+)
+def test_in_doubt_who_is_not_listed_is_sent_as_always(found: Roster | str, note: str) -> None:
+    one = planned("1,", "2,", "3,")
+    check = checked(one, found)
+    assert ["", "", ""] == statuses(one, check)
+    assert any(note in text for text in check.notes), check.notes
+
+
+def test_a_batch_that_was_not_read_changes_nothing_in_another_one() -> None:
+    one = planned("1,", "2,")
+    assert ["", ""] == statuses(one, compare(one, {("1", "2"): roster(1)}, PersonColumns()))
+
+
+def test_no_row_that_is_left_out_for_another_reason_is_counted_again_but_its_learner_proves_the_ids() -> None:
+    one = planned("1,", "1,", "2,")
+    check = checked(one, roster(1, 3))
+    assert ["", "", "not_enrolled"] == statuses(one, check)
+    assert {0} == check.people.keys()
+
+
+@given(st.sets(st.integers(0, 30), min_size=1), st.sets(st.integers(0, 30)), st.integers(-2, 2))
+def test_never_is_a_learner_left_out_who_is_listed_or_by_a_list_that_may_not_be_whole(
+    named: set[int], listed: set[int], missing: int
+) -> None:
+    one = planned(*(f"{i}," for i in sorted(named)))
+    check = checked(one, roster(*sorted(listed), counted=max(0, len(listed) + missing)))
+    left_out = {sorted(named)[i] for i in check.exclusions}
+    assert left_out.isdisjoint(listed)
+    if max(0, len(listed) + missing) != len(listed) or named.isdisjoint(listed):
+        assert not left_out
+    else:
+        assert left_out == named - listed
+
+
+# --- who they are --------------------------------------------------------------------------------------------
+
+
+def test_a_sorted_column_is_found_by_the_addresses_and_a_person_may_send_the_rows_all_the_same() -> None:
+    one = planned("1,Ann,ann2@example.com", "2,Ann,ANN2@Example.com ", "3,Ann,")
+    check = checked(one, roster(1, 2, 3))
+    assert ["identity_mismatch", "", ""] == statuses(one, check)
+    assert 1 == check.mismatches
+    assert (
+        'The file says "ann2@example.com" and Zoho "ann1@example.com" for this learner.' == check.exclusions[0].detail
+    )
+    for wanted in (None, [2]):
+        sent = checked(one, roster(1, 2, 3), wanted=wanted)
+        assert (["", "", ""], (Flag.COMPLETED, Flag.OTHER_EMAIL)) == (statuses(one, sent), sent.flags[0])
+    assert 1 == checked(one, roster(1, 2, 3), wanted=[3]).mismatches
+
+
+def test_nothing_is_concluded_from_an_address_that_zoho_does_not_give() -> None:
+    one = planned("1,Ann,other@example.com")
+    nameless = Roster(Batch(COURSE, BATCH, "Spring", 1), (Learner(learner(1)),))
+    check = checked(one, nameless)
+    assert ([""], {}) == (statuses(one, check), check.flags)
+
+
+@pytest.mark.parametrize(
+    ("in_file", "is_flagged"),
+    [("Bo 9", True), ("ann", False), ("ÁNN", False), ("9999, 0002", False), ("", False), ("-", False)],
+)
+def test_names_without_a_common_part_are_flagged_and_sent(in_file: str, is_flagged: bool) -> None:
+    one = planned(f'2,"{in_file}",')
+    check = checked(one, roster(2))
+    assert ([""], is_flagged) == (statuses(one, check), Flag.OTHER_NAME in check.flags.get(0, ()))
+
+
+@pytest.mark.parametrize(
+    ("header", "columns"),
+    [
+        ("course,batch,learner,E-mail,Name", PersonColumns(3, (4,))),
+        ("course,batch,learner,Email,Mail", PersonColumns(None, ())),
+        ("course,batch,learner,Manager email,Manager", PersonColumns(None, ())),
+        ("course,batch,Learner ID,First name,Surname", PersonColumns(None, (3, 4))),
+    ],
+)
+def test_only_columns_that_are_the_learner_s_are_compared(header: str, columns: PersonColumns) -> None:
+    table = read(BytesIO(f"{header}\n1,2,3,4,5\n".encode()), name="a.csv")
+    assert columns == person_columns(table.header, table.roles)
+
+
+def test_what_was_compared_is_said() -> None:
+    assert (
+        "No column of the file is known" in checked(planned("1,", header="course,batch,learner,x"), roster(1)).notes[0]
+    )
+    assert "compared with column 'e-mail', names with 'name'" in checked(planned("1,,"), roster(1)).notes[0]
+
+
+# --- over the command line -----------------------------------------------------------------------------------
+
+
+def leavers(folder: Path, indexes: Sequence[int], **emails: str) -> Path:
+    """A file of learners of ``test_reads.world``. ``emails``: by ``i`` and an index, another address than Zoho's."""
+    path = folder / "leavers.csv"
+    rows = (
+        f"{COURSE},{BATCH},{learner(i)},Learner {i:04},{emails.get(f'i{i}', f'learner{i:04}@example.com')}\n"
+        for i in indexes
+    )
+    path.write_text("course,batch,learner,name,e-mail\n" + "".join(rows))
+    return path
+
+
+def of_sandbox(folder: Path, **of_world: object) -> tuple[str, ...]:
+    return ("--sandbox", str(world(folder, **of_world)), *SPEED)  # type: ignore[arg-type] # each for its parameter
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Bulkremove:
+    return Bulkremove(tmp_path / "home", environment())
+
+
+def test_a_run_sends_only_those_who_are_enrolled_and_the_same_person_and_reports_each_row(
+    program: Bulkremove, tmp_path: Path
+) -> None:
+    file, log = leavers(tmp_path, [0, 1, 2, 99], i1="else@example.com"), tmp_path / "log.jsonl"
+    with sandbox(world(tmp_path), log, *SPEED) as variables:
+        program = Bulkremove(tmp_path / "home", environment(**variables))
+        shown = program("preview", str(file), "--check", "--json")
+        shown_plan = json.loads(shown.stdout)
+        assert (2, 1, 1, True) == (
+            shown_plan["removals"],
+            shown_plan["not_enrolled"],
+            shown_plan["identity_mismatch"],
+            shown_plan["checked"],
+        ), shown.stderr
+        assert ["Learner 0000", "Learner 0001", "Learner 0002"] == [one["name"] for one in shown_plan["people"]]
+        assert [["completed"]] == [one["flags"] for one in shown_plan["people"] if one["flags"]]
+        ran = program("run", str(file), "--check", "--plan", shown_plan["plan_hash"])
+        assert 3 == ran.returncode, ran.stderr
+    sent = [json.loads(line) for line in log.read_text().splitlines()]
+    assert {learner(0), learner(2)} == {one["path"].rpartition("/")[2] for one in sent if one.get("method") == "DELETE"}
+    with next(tmp_path.glob("*-report.csv")).open(encoding="utf-8-sig", newline="") as report:
+        rows = list(csv.DictReader(report))
+    assert ["removed", "identity_mismatch", "removed", "not_enrolled"] == [row["status"] for row in rows]
+    assert "else@example.com" in rows[1]["detail"]
+    assert "identity mismatch 1, not enrolled 1" in ran.stderr + ran.stdout
+
+
+def test_rows_of_another_address_are_sent_if_a_person_says_so(program: Bulkremove, tmp_path: Path) -> None:
+    file = leavers(tmp_path, [0, 1], i1="else@example.com")
+    options = of_sandbox(tmp_path)
+    held = program("run", str(file), "--check", "--yes", *options)
+    assert (3, True) == (held.returncode, "identity mismatch 1" in held.stdout + held.stderr), held.stderr
+    sent = program("preview", str(file), "--check", "--include-mismatched", *options)
+    assert "another e-mail address in the file, and is sent as you asked" in sent.stdout
+    assert "--include-mismatched" in sent.stdout.splitlines()[-2], "the command runs exactly this plan"
+    done = program("run", str(file), "--check", "--include-mismatched", "--yes", *options)
+    assert 0 == done.returncode, done.stderr
+
+
+def test_a_check_that_was_demanded_refuses_the_plan_when_zoho_can_t_say(program: Bulkremove, tmp_path: Path) -> None:
+    file = leavers(tmp_path, [0, 1])
+    for reads, words in ((["scope_403"], "ZOHOPEOPLE.training.READ"), (["ok", "cut"], "can't be read")):
+        home = Bulkremove(tmp_path / words[:4], program.env)
+        refused = home("run", str(file), "--check", "--yes", *of_sandbox(tmp_path, reads=reads))
+        assert (True, False) == (words in refused.stderr, "Removed" in refused.stdout), refused.stderr
+        assert not list(tmp_path.glob("*-report.csv"))
+    both = program("preview", str(file), "--check", "--no-check")
+    assert (2, True) == (both.returncode, "exclude each other" in both.stderr)
+
+
+def stored(home: Path, *, may_read: bool) -> None:
+    AccountStore(home, None).add("default", Credentials("us", "sandbox", "s", "r"), "Acme", may_read=may_read)
+
+
+@pytest.mark.parametrize("may_read", [False, True])
+def test_unasked_a_plan_is_checked_where_the_login_permits_reads(tmp_path: Path, may_read: bool) -> None:
+    file, log = leavers(tmp_path, [0, 1, 99]), tmp_path / "log.jsonl"
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    stored(home, may_read=may_read)
+    with sandbox(world(tmp_path), log, *SPEED) as variables:
+        urls = {name: value for name, value in variables.items() if name.endswith("_URL")}
+        program = Bulkremove(home, environment(**urls, BULKREMOVE_SPEED="60"))
+        for extra, is_checked in (((), may_read), (("--no-check",), False)):
+            shown = json.loads(program("preview", str(file), "--json", *extra).stdout)
+            assert (is_checked, 2 if is_checked else 3) == (shown["checked"], shown["removals"])
+    if not may_read:
+        assert not log.read_text().count('"GET"'), "no read is made that nobody permitted"
+
+
+def test_unasked_what_can_t_be_read_leaves_the_plan_as_it_was_and_says_so(tmp_path: Path) -> None:
+    file, home = leavers(tmp_path, [0, 1, 99]), tmp_path / "home"
+    home.mkdir(mode=0o700)
+    stored(home, may_read=True)
+    with sandbox(world(tmp_path, reads=["scope_403"]), tmp_path / "log.jsonl", *SPEED) as variables:
+        urls = {name: value for name, value in variables.items() if name.endswith("_URL")}
+        program = Bulkremove(home, environment(**urls, BULKREMOVE_SPEED="60"))
+        shown = program("preview", str(file), "--json")
+    told = json.loads(shown.stdout)
+    assert (0, False, 3) == (shown.returncode, told["checked"], told["removals"]), shown.stderr
+    assert any("could not be looked up in Zoho" in note for note in told["notes"])
+
+
+def test_a_report_s_rows_of_another_person_stay_unsent_when_it_is_given_back(
+    program: Bulkremove, tmp_path: Path
+) -> None:
+    file = leavers(tmp_path, [0, 1, 99], i1="else@example.com")
+    options = of_sandbox(tmp_path)
+    program("run", str(file), "--check", "--yes", *options)
+    report = next(tmp_path.glob("*-report.csv"))
+    again = json.loads(program("preview", str(report), "--json", *options).stdout)
+    assert (1, 1, 1) == (again["removals"], again["done_before"], again["identity_mismatch"]), "99 is tried"
+    report.write_text(report.read_text(encoding="utf-8-sig").replace("identity_mismatch", "not_sent"))
+    changed = json.loads(program("preview", str(report), "--json", *options).stdout)
+    assert (1, 1) == (changed["removals"], changed["identity_mismatch"]), "the journal knows better"
+
+
+# --- at night ------------------------------------------------------------------------------------------------
+
+
+async def test_a_night_holds_a_plan_with_another_person_or_one_that_can_t_be_checked(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path, count=30, enrolment_check="always") as site:
+        site.drop("wrong.csv", leavers(tmp_path, [0, 1], i1="else@example.com").read_text())
+        held = await site.run()
+        assert "In 2 of its rows the e-mail address is another one than Zoho has" in held.held[0], held
+    (tmp_path / "2").mkdir()
+    async with nightly_site(tmp_path / "2", count=30, enrolment_check="always", faults={"reads": ["cut"]}) as site:
+        site.drop("any.csv", "course,batch,learner\n" + f"{COURSE},{BATCH},{learner(0)}\n")
+        held = await site.run()
+        assert "could not be looked up in Zoho" in held.held[0], held
+
+
+async def test_a_night_removes_who_is_enrolled_and_counts_no_others(tmp_path: Path) -> None:
+    async with nightly_site(tmp_path, count=10, enrolment_check="always") as site:
+        header = triples(0)
+        site.drop("leavers.csv", header + "".join(f"{COURSE},{BATCH},{learner(i)},left\n" for i in (0, 1, 99)))
+        result = await site.run()
+        assert not result.held, result.held
+        tally = await site.app.jobs.tally(await site.job())
+        assert (2, 1) == (tally[Status.REMOVED], tally[Status.NOT_ENROLLED])
+
+
+def test_the_world_of_these_tests_has_more_than_one_page() -> None:
+    assert COUNT > 25
