@@ -42,6 +42,9 @@ ACCESS = {
 NOT_ABOUT_ONE_ACCOUNT = {
     "/": "some",
     "/uploads": "some",
+    "/find": "some",
+    "/find/{course}": "some",
+    "/find/{course}/{batch}": "some",
     "/audit": "some",
     "/metrics": "some",
     "/api/v1/plans": "some",
@@ -123,6 +126,7 @@ async def upload(visitor: Visitor, site: RunningSite, account: str, content: str
 
 def filled(path: str, job: str, plan: str) -> str:
     values = {"job": job, "upload": plan, "plan": plan, "session": "x", "ending": "csv", "rows": "retry"}
+    values |= {"course": "1", "batch": "2"}
     for name, value in values.items():
         path = path.replace(f"{{{name}}}", value)
     return path

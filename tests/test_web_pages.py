@@ -18,7 +18,7 @@ from bulkremove.domain.job import Job, JobState
 from bulkremove.domain.permissions import EVERY_ACCOUNT, Role
 from bulkremove.domain.row import Roles, Status
 from bulkremove.reading.options import ReadOptions
-from bulkremove.web import uploads
+from bulkremove.web import incoming_files, uploads
 from tests.application_fixtures import run, stored
 from tests.cli_fixtures import Bulkremove, crowd, environment
 from tests.web_fixtures import Reply, RunningSite, Visitor, running_site, triples, until
@@ -138,7 +138,7 @@ async def test_a_file_over_the_cap_is_refused_while_it_comes(tmp_path: Path) -> 
 
 
 async def test_a_slow_upload_is_given_up_and_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "UPLOAD_SECONDS", 0.2)
+    monkeypatch.setattr(incoming_files, "UPLOAD_SECONDS", 0.2)
 
     async def trickle() -> object:
         yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="f.csv"\r\n\r\n'
@@ -154,7 +154,7 @@ async def test_a_slow_upload_is_given_up_and_holds_up_nobody(tmp_path: Path, mon
 
 
 async def test_too_many_uploads_at_once_are_told_to_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "MAX_UPLOADS_AT_ONCE", 0)
+    monkeypatch.setattr(incoming_files, "MAX_UPLOADS_AT_ONCE", 0)
     async with running_site(tmp_path) as one, one.visitor() as visitor:
         assert 503 == (await visitor.upload(triples(1))).status
 

@@ -50,7 +50,14 @@ TABLE = {
     ("GET", "/uploads/{upload}"): Attacked(P),
     ("POST", "/uploads/{upload}"): Attacked(P, FORM),
     ("GET", "/uploads/{upload}/plan.csv"): Attacked(P),
+    ("GET", "/uploads/{upload}/lookup"): Attacked(P),
+    ("POST", "/uploads/{upload}/lookup"): Attacked(P, FORM),
+    ("POST", "/uploads/{upload}/mismatched"): Attacked(P, FORM),
     ("POST", "/uploads/{upload}/confirm"): Attacked(A, FORM),
+    ("GET", "/find"): Attacked(P),
+    ("GET", "/find/{course}"): Attacked(P),
+    ("GET", "/find/{course}/{batch}"): Attacked(P),
+    ("POST", "/find/{course}/{batch}"): Attacked(P, FORM),
     ("GET", "/jobs/{job}"): Attacked(P),
     ("GET", "/jobs/{job}/events"): Attacked(P),
     ("GET", "/jobs/{job}/rows"): Attacked(P),
@@ -86,6 +93,7 @@ TABLE = {
 }
 NO_DOORS = {("GET", "/no/such/page"): 404, ("DELETE", "/jobs/{job}"): 405, ("PUT", "/api/v1/jobs"): 405}
 FILLED = {"{session}": "x", "{upload}": "x", "{job}": "x", "{plan}": "x", "{ending}": "csv", "{rows}": "retry"}
+FILLED |= {"{course}": "1", "{batch}": "2"}
 
 
 def address(path: str) -> str:

@@ -74,6 +74,12 @@ class Confirmations:
         needs_second_person = front_end is FrontEnd.COMMAND and self._context.settings.four_eyes and by in prepared_by
         if not needs_second_person:
             check_four_eyes(prepared_by, by, self._context.settings)
+        if self._context.settings.enrolment_check == "always" and preview.plan.removals and preview.check is None:
+            raise ConsentMissing(
+                "Zoho was not asked who these learners are, and the settings demand it (enrolment_check). Nothing was "
+                "sent.",
+                hint="Preview the file again.",
+            )
         check_consent(preview.plan, consent)
         if front_end is FrontEnd.COMMAND and consent.by_hash_alone and preview.plan.removals:
             preview = await self._with_shown_state(preview)

@@ -5,7 +5,7 @@ docs/decisions/0021-enrolment-check.md says what follows from a roster, and what
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from bulkremove.app.accounts import Accounts
@@ -69,7 +69,7 @@ class EnrolmentChecks:
         self,
         preview: Preview,
         *,
-        wanted: Collection[int] | None = (),
+        include_mismatched: bool = False,
         seen: AccountSet = EVERY_ACCOUNT,
         is_asked: bool = False,
         on_start: Callable[[CheckCost], None] = lambda cost: None,
@@ -78,9 +78,9 @@ class EnrolmentChecks:
     ) -> Preview:
         """The plan after a check, if there is to be one: without the rows whose learner is not enrolled or another.
 
-        ``wanted``: the numbers of rows that a person wants sent all the same though e-mail addresses differ; None: all.
-        ``is_asked``: a person asks for this check. ``on_start`` is called before the first read, ``on_batch`` after
-        each batch with their number.
+        ``include_mismatched``: a person wants rows sent all the same whose e-mail addresses differ. ``is_asked``: a
+        person asks for this check. ``on_start`` is called before the first read, ``on_batch`` after each batch with
+        their number.
 
         Where nobody asked for the check, what can't be read leaves the plan as it was, with a note. Else raises
         ReadFailed, NotAuthorized and others.
@@ -97,7 +97,9 @@ class EnrolmentChecks:
                 raise
             return replace(preview, check_note=f"Who these learners are could not be looked up in Zoho. {error}")
         columns = person_columns(preview.plan.table.header, preview.plan.table.roles)
-        return await self._plans.checked(preview, compare(preview.plan, rosters, columns, wanted=wanted), seen=seen)
+        found = compare(preview.plan, rosters, columns)
+        check = found.including(found.mismatched) if include_mismatched else found
+        return await self._plans.checked(preview, check, seen=seen)
 
     async def check_unattended(self, preview: Preview, *, seen: AccountSet) -> Preview:
         """The same for a nightly run, which holds a plan that must be checked and can't be."""

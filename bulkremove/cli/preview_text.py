@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from bulkremove.cli.console import printable
-from bulkremove.domain.enrolment_check import Flag
 from bulkremove.domain.row import UNPLANNED
 from bulkremove.platform.local_time import local
 
@@ -16,11 +15,6 @@ if TYPE_CHECKING:
     from bulkremove.domain.enrolment_check import EnrolmentCheck
     from bulkremove.domain.plan import Plan
 
-_FLAGS = {
-    Flag.COMPLETED: "has completed the course",
-    Flag.OTHER_NAME: "has another name in the file",
-    Flag.OTHER_EMAIL: "has another e-mail address in the file, and is sent as you asked",
-}
 DRY_RUN = "DRY RUN - nothing has been removed"
 _MAX_ITEMS = 20
 """Courses, batches, and rows of each status that are listed."""
@@ -108,7 +102,7 @@ def _people(plan: Plan, check: EnrolmentCheck) -> Iterator[str]:
         about = ", ".join(
             filter(None, [learner.name, learner.email, learner.progress and f"progress {learner.progress}"])
         )
-        flags = "".join(f"; {_FLAGS[flag]}" for flag in check.flags.get(index, ()))
+        flags = "".join(f"; {flag.words}" for flag in check.flags.get(index, ()))
         yield f"          row {plan.table.numbers[index]}: {printable(about or 'no name')}{flags}"
     if len(people) > _MAX_ITEMS:
         yield f"          ... and {len(people) - _MAX_ITEMS:,} more"

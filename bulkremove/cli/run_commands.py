@@ -232,9 +232,14 @@ def _check(screen: Screen, app: App, preview: Preview, params: dict[str, Any]) -
 
     account = preview.plan.account
     own = app if account == app.settings.account else app.for_account(account)
-    wanted = None if params["include_mismatched"] else ()
-    waits = report_waits(screen)
-    return asyncio.run(own.enrolment_checks.check(preview, wanted=wanted, on_start=say_cost, on_wait=waits))
+    check = own.enrolment_checks.check(
+        preview,
+        include_mismatched=bool(params["include_mismatched"]),
+        is_asked=bool(params.get("match")) and own.settings.enrolment_check != "never",  # its rosters are there already
+        on_start=say_cost,
+        on_wait=report_waits(screen),
+    )
+    return asyncio.run(check)
 
 
 def _dry_run(screen: Screen, file: str, output: str | None, as_json: bool, params: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from bulkremove.domain.listing import Learner, Roster
@@ -33,6 +33,18 @@ class Flag(StrEnum):
     """The names in file and Zoho have no part in common."""
     OTHER_EMAIL = "other_email"
     """The e-mail addresses differ, and a person decided to send the row."""
+
+    @property
+    def words(self) -> str:
+        """What is so about the learner."""
+        return _WORDS[self]
+
+
+_WORDS = {
+    Flag.COMPLETED: "has completed the course",
+    Flag.OTHER_NAME: "has another name in the file",
+    Flag.OTHER_EMAIL: "has another e-mail address in the file, and is sent as a person decided",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +71,25 @@ class EnrolmentCheck:
     counts: Mapping[_Batch, int] = field(default_factory=dict)
 
     @property
-    def mismatches(self) -> int:
-        """The number of rows that are not sent since the person in Zoho is another than in the file."""
-        return sum(exclusion.status is Status.IDENTITY_MISMATCH for exclusion in self.exclusions.values())
+    def mismatched(self) -> list[int]:
+        """The rows that are not sent since the person in Zoho is another than in the file."""
+        mismatch = Status.IDENTITY_MISMATCH
+        return [index for index, exclusion in self.exclusions.items() if exclusion.status is mismatch]
+
+    def including(self, rows: Collection[int]) -> EnrolmentCheck:
+        """The same after a person decided to send some of the ``mismatched`` rows all the same."""
+        wanted = [index for index in self.mismatched if index in rows]
+        flags = {index: (*self.flags.get(index, ()), Flag.OTHER_EMAIL) for index in wanted}
+        exclusions = {index: exclusion for index, exclusion in self.exclusions.items() if index not in wanted}
+        return replace(self, exclusions=exclusions, flags={**self.flags, **flags})
 
 
 def compare(
     plan: Plan,
     rosters: Mapping[_Batch, Roster | str],
     columns: PersonColumns,
-    *,
-    wanted: Collection[int] | None = (),
 ) -> EnrolmentCheck:
-    """Compare the rows that a plan would send with rosters, each of which may be a sentence why there is none.
-
-    ``wanted``: the numbers of rows that a person wants sent though their e-mail addresses differ; None: all such rows.
-    """
+    """Compare the rows that a plan would send with rosters, each of which may be a sentence why there is none."""
     table = plan.table
     by_id = {
         batch: {learner.id: learner for learner in roster.learners}
@@ -104,11 +119,8 @@ def compare(
             found.append(Flag.OTHER_NAME)
         own = "" if columns.email is None else _plain(table.columns[columns.email][index])
         if own and learner.email and own != _plain(learner.email):
-            if wanted is None or table.numbers[index] in wanted:
-                found.append(Flag.OTHER_EMAIL)
-            else:
-                detail = f'The file says "{own}" and Zoho "{_plain(learner.email)}" for this learner.'
-                exclusions[index] = Exclusion(Status.IDENTITY_MISMATCH, detail)
+            detail = f'The file says "{own}" and Zoho "{_plain(learner.email)}" for this learner.'
+            exclusions[index] = Exclusion(Status.IDENTITY_MISMATCH, detail)
         if found:
             flags[index] = tuple(found)
     counts = {

@@ -21,7 +21,7 @@ from bulkremove.domain.row import Exclusion, Roles, Status
 from bulkremove.domain.table import Choices, Table
 from bulkremove.platform.child_process import child_environment
 from bulkremove.platform.open_folder import open_folder
-from bulkremove.reading.options import Hidden, ReadOptions
+from bulkremove.reading.options import Hidden, Match, ReadOptions
 
 MAX_MEMORY_BYTES = 1 << 30
 """Bytes of address space that the child may use."""
@@ -168,7 +168,9 @@ def _main() -> None:
         resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_SECONDS, MAX_CPU_SECONDS))
     request = json.loads(os.environ[_REQUEST])
     options = request["options"]
-    options = ReadOptions(**{**options, "hidden": Hidden(options["hidden"]), "only": tuple(options["only"])})
+    match = Match(options["match"]) if options["match"] else None
+    options |= {"hidden": Hidden(options["hidden"]), "only": tuple(options["only"]), "match": match}
+    options = ReadOptions(**options)
     try:
         sys.stdin.buffer.seek(0)  # the parent may have read it
         table = read(sys.stdin.buffer, name=request["name"], options=options)

@@ -19,11 +19,12 @@ from bulkremove.domain.job import Job, Tally
 from bulkremove.domain.permissions import Permission
 from bulkremove.domain.plan import PlannedRow
 from bulkremove.domain.row import UNPLANNED
-from bulkremove.reading.options import Hidden, ReadOptions, parse_columns
+from bulkremove.reading.options import Hidden, Match, ReadOptions, parse_columns
 from bulkremove.report import as_json
 from bulkremove.report.json_types import RowJson
 from bulkremove.report.metrics import CONTENT_TYPE, prometheus_text
 from bulkremove.storage.interface.jobs import VISIBLE
+from bulkremove.web.lookups import Lookups
 from bulkremove.web.openapi import (
     PREFIX,
     JobEvents,
@@ -49,8 +50,8 @@ MAX_KEY_LENGTH = 255
 class Api:
     """The handlers of the HTTP API and of the metrics."""
 
-    def __init__(self, app: App, supervisor: JobSupervisor, uploads: Uploads) -> None:
-        self._app, self._supervisor, self._uploads = app, supervisor, uploads
+    def __init__(self, app: App, supervisor: JobSupervisor, uploads: Uploads, lookups: Lookups) -> None:
+        self._app, self._supervisor, self._uploads, self._lookups = app, supervisor, uploads, lookups
 
     def routes(self) -> list[Route]:
         """List the routes of these handlers."""
@@ -96,11 +97,16 @@ class Api:
         hidden = _choice(request, "hidden", {option.value: option for option in Hidden}) or Hidden.REFUSE
         columns_by_role = parse_columns(columns) if columns is not None else {}
         header_row = _whole_number(request, "header_row")
-        options = ReadOptions(query.get("sheet"), columns_by_role, hidden, tuple(query.getall("only", [])), header_row)
+        match = _choice(request, "match", {option.value: option for option in Match})
+        only = tuple(query.getall("only", []))
+        options = ReadOptions(query.get("sheet"), columns_by_role, hidden, only, header_row, match=match)
+        is_checked = _choice(request, "check", {"no": False, "yes": True}) or False
         include_open = _choice(request, "open", {"leave_out": False, "include": True}) or False
         upload = await self._uploads.add_body(
             request, name=name, account=query.get("account", ""), options=options, include_open=include_open
         )
+        if is_checked or match or self._app.settings.enrolment_check == "always":
+            await self._lookups.now(upload, by=person(request).name, is_checked=is_checked)
         if upload.refusal is not None:
             raise upload.refusal
         return web.json_response(await self._plan(request, upload), status=201)

@@ -17,6 +17,7 @@ from bulkremove.domain.permissions import Permission
 from bulkremove.domain.row import Status
 from bulkremove.report import RowSelection
 from bulkremove.web.events import LiveUpdates
+from bulkremove.web.lookups import Lookups
 from bulkremove.web.responses import download, page, page_number, parse_number, read_form
 from bulkremove.web.routes import FORM, Route, Scope, person
 from bulkremove.web.uploads import Uploads
@@ -28,8 +29,11 @@ AUDIT_ENTRIES = 200
 class JobPages:
     """The handlers of the pages of a job and of the audit log."""
 
-    def __init__(self, app: App, supervisor: JobSupervisor, uploads: Uploads, live: LiveUpdates) -> None:
-        self._app, self._supervisor, self._uploads, self._live = app, supervisor, uploads, live
+    def __init__(
+        self, app: App, supervisor: JobSupervisor, uploads: Uploads, lookups: Lookups, live: LiveUpdates
+    ) -> None:
+        self._app, self._supervisor, self._live = app, supervisor, live
+        self._uploads, self._lookups = uploads, lookups
 
     def routes(self) -> list[Route]:
         """List the routes of these handlers."""
@@ -142,6 +146,7 @@ class JobPages:
             job.id, account=job.account, unknown_checked=checked, source=job.source, by=person(request).name
         )
         await self._uploads.preview(upload, by=person(request).name)
+        await self._lookups.begin(upload, by=person(request).name)
         raise web.HTTPSeeOther(f"/uploads/{upload.id}")
 
     async def add_note(self, request: web.Request) -> web.StreamResponse:

@@ -9,7 +9,7 @@ from msgspec.json import schema_components
 
 from bulkremove import __version__
 from bulkremove.domain.row import UNPLANNED
-from bulkremove.reading.options import Hidden
+from bulkremove.reading.options import Hidden, Match
 from bulkremove.report.json_types import ChoicesJson, EventJson, JobJson, PlanJson, RowJson
 from bulkremove.storage.interface.jobs import VISIBLE
 
@@ -128,6 +128,17 @@ def _paths() -> dict[str, Any]:
                         "open",
                         {"type": "string", "enum": ["leave_out", "include"]},
                         "Rows that another job may still send.",
+                    ),
+                    _query(
+                        "match",
+                        {"type": "string", "enum": [match.value for match in Match]},
+                        "The learners have these instead of ids, and courses and batches may have names: ask Zoho. It "
+                        "takes two seconds for each call.",
+                    ),
+                    _query(
+                        "check",
+                        {"type": "string", "enum": ["no", "yes"]},
+                        "Ask Zoho who the learners are; it takes two seconds for each call.",
                     ),
                 ],
                 body={"content": {"application/octet-stream": {}}, "required": True},

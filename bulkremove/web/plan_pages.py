@@ -15,23 +15,30 @@ from bulkremove.app import App, Consent, Preview, QuotaUsage
 from bulkremove.app.consent import is_same_person
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.domain.clock import later
+from bulkremove.domain.enrolment_check import EnrolmentCheck, Flag
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing
 from bulkremove.domain.ids import without_ids
 from bulkremove.domain.job import FrontEnd, JobState
+from bulkremove.domain.listing import Learner
 from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.domain.permissions import Permission
+from bulkremove.domain.plan import PlannedRow
 from bulkremove.domain.row import Status
 from bulkremove.domain.table import SANDBOX_MARK, column_letter
 from bulkremove.platform.secure_files import private_folder
-from bulkremove.reading.options import Hidden, ReadOptions
+from bulkremove.reading.columns import by_name
+from bulkremove.reading.options import Hidden, Match, ReadOptions
 from bulkremove.report import write_plan
 from bulkremove.storage.interface.jobs import VISIBLE
 from bulkremove.web.account_choice import accounts_for
+from bulkremove.web.lookups import Lookups
 from bulkremove.web.responses import download, page, page_number, parse_number, read_form
 from bulkremove.web.routes import FILE_FORM, FORM, Route, Scope, person
 from bulkremove.web.upload import Upload
 from bulkremove.web.uploads import Uploads
 
+MAX_MISMATCHED = 200
+"""Rows of another person that a page shows with boxes to tick."""
 TO_REMOVE = "remove"
 """The value of the ``status`` filter for rows that will be sent, which have no status yet."""
 
@@ -39,8 +46,8 @@ TO_REMOVE = "remove"
 class PlanPages:
     """The handlers of the home page and of uploads."""
 
-    def __init__(self, app: App, supervisor: JobSupervisor, uploads: Uploads) -> None:
-        self._app, self._supervisor, self._uploads = app, supervisor, uploads
+    def __init__(self, app: App, supervisor: JobSupervisor, uploads: Uploads, lookups: Lookups) -> None:
+        self._app, self._supervisor, self._uploads, self._lookups = app, supervisor, uploads, lookups
 
     def routes(self) -> list[Route]:
         """List the routes of these handlers."""
@@ -50,6 +57,9 @@ class PlanPages:
             Route("GET", "/uploads/{upload}", self.plan, Scope.UPLOAD, Permission.LOOK),
             Route("POST", "/uploads/{upload}", self.update_options, Scope.UPLOAD, Permission.PREPARE, FORM),
             Route("GET", "/uploads/{upload}/plan.csv", self.plan_file, Scope.UPLOAD, Permission.LOOK),
+            Route("GET", "/uploads/{upload}/lookup", self.lookup, Scope.UPLOAD, Permission.LOOK),
+            Route("POST", "/uploads/{upload}/lookup", self.change_lookup, Scope.UPLOAD, Permission.PREPARE, FORM),
+            Route("POST", "/uploads/{upload}/mismatched", self.include, Scope.UPLOAD, Permission.PREPARE, FORM),
             Route("POST", "/uploads/{upload}/confirm", self.confirm, Scope.UPLOAD, Permission.APPROVE, FORM),
         ]
 
@@ -88,6 +98,7 @@ class PlanPages:
     async def upload(self, request: web.Request) -> web.StreamResponse:
         """Store the file of the upload form and redirect to its plan."""
         upload = await self._uploads.add_form_file(request)
+        await self._lookups.begin(upload, by=person(request).name)
         raise web.HTTPSeeOther(f"/uploads/{upload.id}")
 
     async def update_options(self, request: web.Request) -> web.StreamResponse:
@@ -109,9 +120,11 @@ class PlanPages:
             hidden,
             tuple(dict.fromkeys((*previous.only, *only))),
             parse_number(row, 0) if row else previous.header_row,
+            match=Match(str(form["match"])) if form.get("match") in set(Match) else previous.match,
         )
         include_open = form.get("open") == "include"
         await self._uploads.read_as(upload, options, include_open=include_open, by=person(request).name)
+        await self._lookups.begin(upload, by=person(request).name)
         raise web.HTTPSeeOther(f"/uploads/{upload.id}")
 
     async def plan(self, request: web.Request) -> web.StreamResponse:
@@ -119,9 +132,11 @@ class PlanPages:
         upload = self._upload(request)
         if upload.job is not None:
             raise web.HTTPSeeOther(f"/jobs/{upload.job}")
+        if upload.is_looked_up:
+            return page("lookup.html", request, {"upload": upload, "lookup": upload.lookup})
         if upload.refusal is not None:
             header = upload.refusal.choices.header if upload.refusal.choices else ()
-            context: dict[str, Any] = {"upload": upload, "letters": letters(header)}
+            context: dict[str, Any] = {"upload": upload, "letters": letters(header), "matches": matches_in(header)}
             return page("refused.html", request, context, status=422)
         preview = await self._uploads.preview(upload, by=person(request).name)
         plan, status_filter = preview.plan, request.query.get("status", "")
@@ -138,8 +153,35 @@ class PlanPages:
         context |= {"own": any(is_same_person(person(request).name, other) for other in upload.prepared_by)}
         context |= {"same": await self._app.jobs.of_plan(plan), "four_eyes": self._app.settings.four_eyes}
         context |= {"open_rows": sum(plan.open_in.values()), "open_in": open_in, "roles": roles}
+        checks = self._uploads.app_of(upload).enrolment_checks
+        context |= {"check": preview.check, "mismatched": mismatched_rows(preview), "cost": checks.cost(plan)}
+        context |= {"people": people_by_row(preview, rows)}
+        context |= {"may_check": plan.removals and plan.client and self._app.settings.enrolment_check != "never"}
         context |= {"read_from": [(role, plan.table.header[column]) for role, column in roles.items()]}
         return page("plan.html", request, context | {"letters": letters(plan.table.header)})
+
+    async def lookup(self, request: web.Request) -> web.StreamResponse:
+        """Return how far the lookup of an upload is, as a part of its page; the browser loads the page at its end."""
+        upload = self._upload(request)
+        context = {"upload": upload, "lookup": upload.lookup}
+        headers = {} if upload.is_looked_up else {"HX-Refresh": "true"}
+        return page("_lookup.html", request, context, headers=headers)
+
+    async def change_lookup(self, request: web.Request) -> web.StreamResponse:
+        """Begin the lookup of an upload, or end it, and redirect to its page."""
+        upload, form = self._upload(request), await read_form(request)
+        if form.get("act") == "leave_out":
+            self._lookups.leave_out(upload)
+        else:
+            await self._lookups.begin(upload, by=person(request).name, is_asked=True)
+        raise web.HTTPSeeOther(f"/uploads/{upload.id}")
+
+    async def include(self, request: web.Request) -> web.StreamResponse:
+        """Plan the ticked rows too whose person in Zoho is another than in the file, and redirect to the plan."""
+        upload, form = self._upload(request), await read_form(request)
+        numbers = {parse_number(str(value), 0) for name, value in form.items() if name == "row"}
+        await self._uploads.include(upload, numbers, by=person(request).name)
+        raise web.HTTPSeeOther(f"/uploads/{upload.id}")
 
     async def plan_file(self, request: web.Request) -> web.StreamResponse:
         """Download the plan as CSV, one line for each row of the file."""
@@ -207,6 +249,27 @@ async def confirm(
     if is_new:
         supervisor.start(await app.jobs.find(job_id), by=by)
     return job_id, is_new
+
+
+def mismatched_rows(preview: Preview) -> list[PlannedRow]:
+    """The rows of a plan whose person in Zoho is another than in the file, ``MAX_MISMATCHED`` of them at most."""
+    return [preview.plan.row(index) for index in (preview.check.mismatched if preview.check else [])[:MAX_MISMATCHED]]
+
+
+def people_by_row(preview: Preview, rows: Sequence[PlannedRow]) -> dict[int, tuple[Learner, tuple[Flag, ...]]]:
+    """Who the learners of some rows are in Zoho, by the rows' numbers."""
+    check, shown = preview.check or EnrolmentCheck(), {row.row.number for row in rows}
+    numbers = preview.plan.table.numbers
+    return {
+        numbers[index]: (learner, check.flags.get(index, ()))
+        for index, learner in check.people.items()
+        if numbers[index] in shown
+    }
+
+
+def matches_in(header: Sequence[str]) -> list[Match]:
+    """By what the learners of a file could be matched, by its headings."""
+    return [match for match in Match if all(by_name(header, role, match) for role in REMOVE_LEARNER.roles)]
 
 
 def letters(header: Sequence[str]) -> list[str]:

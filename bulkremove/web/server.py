@@ -31,7 +31,9 @@ from bulkremove.web.api import Api
 from bulkremove.web.connections import listening
 from bulkremove.web.error_pages import error_middleware
 from bulkremove.web.events import LiveUpdates
+from bulkremove.web.find_pages import FindPages
 from bulkremove.web.job_pages import JobPages
+from bulkremove.web.lookups import Lookups
 from bulkremove.web.plan_pages import PlanPages
 from bulkremove.web.responses import MAX_FORM_BYTES
 from bulkremove.web.routes import Person, Route
@@ -52,18 +54,21 @@ def make_site(
 ) -> web.Application:
     """Build the aiohttp application: all routes behind the security checks, and the templates."""
     uploads, live = Uploads(app), LiveUpdates(app, supervisor, sessions)
+    lookups = Lookups(app, uploads)
     all_routes: list[Route] = [
         *LoginPages(app, sessions, sign_ins, address).routes(),
         *(AccountPages(app, sessions, sign_ins).routes() if address.sign_on is None else ()),
-        *PlanPages(app, supervisor, uploads).routes(),
-        *JobPages(app, supervisor, uploads, live).routes(),
+        *PlanPages(app, supervisor, uploads, lookups).routes(),
+        *FindPages(app, uploads).routes(),
+        *JobPages(app, supervisor, uploads, lookups, live).routes(),
         *live.routes(),
-        *Api(app, supervisor, uploads).routes(),
+        *Api(app, supervisor, uploads, lookups).routes(),
     ]
     routes: dict[web.AbstractRoute, Route] = {}
     security = make_security_middleware(address, app, sessions, uploads, routes)
     site = web.Application(middlewares=[error_middleware, security], client_max_size=MAX_FORM_BYTES)
     site.on_response_prepare.append(make_header_signal(address))
+    site.on_shutdown.append(lambda site: lookups.close())
     for route in all_routes:
         routes[site.router.add_route(route.method, route.path, route.handler)] = route
     _add_templates(site, app, sessions)

@@ -7,14 +7,34 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bulkremove.domain.clock import Epoch
-from bulkremove.domain.errors import FileRefused
+from bulkremove.domain.enrolment_check import EnrolmentCheck
+from bulkremove.domain.errors import BulkremoveError, FileRefused
 from bulkremove.domain.permissions import AccountSet
+from bulkremove.domain.table import Table
 from bulkremove.reading.options import ReadOptions
 
 
 @dataclass(slots=True)
+class Lookup:
+    """A lookup in Zoho for an upload, under way or ended."""
+
+    task: asyncio.Task[None] | None = None
+    """None once it has ended."""
+    batches: int = 0
+    """How many batches have to be read; 0 while that is not known."""
+    done: int = 0
+    error: BulkremoveError | None = None
+    is_left_out: bool = False
+    """Whether a person ended it."""
+
+    def count(self, done: int) -> None:
+        """Note how many batches were read."""
+        self.done = done
+
+
+@dataclass(slots=True)
 class Upload:
-    """An uploaded file, or the rows of a job that are to be retried."""
+    """An uploaded file, people chosen from Zoho's lists, or the rows of a job that are to be retried."""
 
     id: str
     name: str
@@ -33,6 +53,14 @@ class Upload:
     """Whether rows are planned too that another job may still send."""
     refusal: FileRefused | None = None
     """Why the file could not be read with ``options``."""
+    table: Table | None = None
+    """Its rows with the ids that Zoho gave, where its file has none or there is no file."""
+    check: EnrolmentCheck | None = None
+    check_note: str = ""
+    """Why there is no enrolment check, for a person; may be empty."""
+    looked_up_in: str = ""
+    """The generation of the storage in which ``table`` and ``check`` were read; in another one they are void."""
+    lookup: Lookup | None = None
     removals: int = 0
     generation: str = ""
     """The generation of the storage in which its plan was shown."""
@@ -40,3 +68,8 @@ class Upload:
     """The id of the job that its plan became; None before it is confirmed. A second confirmation returns it again."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while it is read or confirmed, so that a slow earlier read never replaces the result of a later one."""
+
+    @property
+    def is_looked_up(self) -> bool:
+        """Whether a lookup for it is under way."""
+        return self.lookup is not None and self.lookup.task is not None

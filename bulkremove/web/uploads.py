@@ -1,48 +1,39 @@
-"""Uploaded files: streamed to a private folder, limited in size, read into a plan, confirmed once.
+"""Uploads: files, people chosen from Zoho's lists and rows to retry, read into plans, confirmed once.
 
-A file is stored under a random name; the name that the user gave it is only displayed. An upload that is not confirmed
-within a day is deleted. Only the plan shown last is in memory; another one is made again from its file, and its hash
-shows that it is the same.
+An upload that is not confirmed within a day is deleted. Only the plan shown last is in memory; another one is made
+again from its file, and its hash shows that it is the same.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 
-from aiohttp import BodyPartReader, http_exceptions, web
+from aiohttp import web
 
 from bulkremove.app import App, Preview
 from bulkremove.domain.clock import Epoch
+from bulkremove.domain.enrolment_check import EnrolmentCheck
 from bulkremove.domain.errors import ConsentMissing, FileRefused
 from bulkremove.domain.permissions import AccountSet
-from bulkremove.platform.secure_files import private_folder
+from bulkremove.domain.table import Table
 from bulkremove.reading.options import ReadOptions
-from bulkremove.web.account_choice import account_of
+from bulkremove.reading.subprocess_reader import read_in_subprocess
 from bulkremove.web.fair_share import FairShare
-from bulkremove.web.responses import MAX_FORM_BYTES
+from bulkremove.web.incoming_files import IncomingFile, IncomingFiles
 from bulkremove.web.routes import person
 from bulkremove.web.upload import Upload
 
-UPLOAD_SECONDS = 120.0
-"""Seconds from the first byte of a request's body to the last."""
-MAX_UPLOADS_AT_ONCE = 16
-"""Requests that may send a file at the same time; more get 503."""
 MAX_READS_AT_ONCE = 2
 """Files that are read at the same time, each in a process of its own, for one person one after the other."""
 MAX_AGE_SECONDS = 24 * 3600.0
 """Seconds after which an upload is deleted, at the next use of any upload."""
 MAX_UPLOADS_OF_PERSON = 20
 """Uploads of one person that are stored; one more deletes their oldest, never that of somebody else."""
-MAX_NAME_LENGTH = 200
-"""Characters of a file's name that are displayed."""
-_CHUNK_BYTES = 64 * 1024
 
 
 class Uploads:
@@ -50,18 +41,14 @@ class Uploads:
 
     def __init__(self, app: App, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._app = app
-        self._max_bytes = app.settings.largest_upload * 1024 * 1024
-        self._folder = private_folder(app.settings.home / "uploads")
+        self._files = IncomingFiles(app)
         self._clock = clock
         self._uploads: dict[str, tuple[Upload, float]] = {}
         """By id: the upload, and when it was added (seconds of ``clock``)."""
         self._previews: dict[str, Preview] = {}
         """By the upload's id: at most one, the newest."""
-        self._transfers = 0
         self._reading = asyncio.Semaphore(MAX_READS_AT_ONCE)
         self._readers = FairShare(1, waiting=MAX_UPLOADS_OF_PERSON)
-        for path in self._folder.iterdir():
-            path.unlink(missing_ok=True)
 
     async def add_form_file(self, request: web.Request) -> Upload:
         """Store and read the file of a form, for the account that the form names before it; or for the only one.
@@ -69,22 +56,7 @@ class Uploads:
         Raises HTTPRequestEntityTooLarge, HTTPBadRequest, HTTPServiceUnavailable or TimeoutError. A file that can't be
         read raises nothing: ``refusal`` of the upload says why.
         """
-        if request.content_length is not None and request.content_length > self._max_bytes + MAX_FORM_BYTES:
-            raise self._too_large(request.content_length)
-        with self._transfer():
-            try:
-                async with asyncio.timeout(UPLOAD_SECONDS):
-                    form, account = await request.multipart(), ""
-                    part = await form.next()
-                    if isinstance(part, BodyPartReader) and part.name == "account":
-                        account = (await part.read_chunk(MAX_NAME_LENGTH)).decode()
-                        part = await form.next()
-                    if not isinstance(part, BodyPartReader) or part.name != "file" or not part.filename:
-                        raise web.HTTPBadRequest(text="Choose a file first.")
-                    account = account_of(self._app, person(request), account)
-                    upload = await self._store(request, _chunks(part), part.filename, account)
-            except (ValueError, LookupError, http_exceptions.HttpProcessingError):  # a malformed body
-                raise web.HTTPBadRequest(text="This form has no file. Choose a file first.") from None
+        upload = await self._received(request, await self._files.of_form(request))
         await self.read_as(upload, ReadOptions(), by=person(request).name)
         return upload
 
@@ -95,12 +67,15 @@ class Uploads:
 
         ``account``: empty for that of the settings, or for the only one that the person may upload a file for.
         """
-        account = account_of(self._app, person(request), account, default=self._app.settings.account)
-        with self._transfer():
-            async with asyncio.timeout(UPLOAD_SECONDS):
-                upload = await self._store(request, request.content.iter_chunked(_CHUNK_BYTES), name, account)
+        upload = await self._received(request, await self._files.of_body(request, name=name, account=account))
         await self.read_as(upload, options, include_open=include_open, by=person(request).name)
         return upload
+
+    async def _received(self, request: web.Request, file: IncomingFile) -> Upload:
+        by, seen = person(request).name, person(request).seen
+        upload = Upload(self._new_id(), file.name, file.account, seen, [by], Epoch(time.time()), path=file.path)
+        await self._app.record(by, "uploaded", name=file.name, bytes=file.size, account=file.account)
+        return self._add(upload)
 
     def add_retry(self, job: str, *, account: str, unknown_checked: bool, source: str, by: str) -> Upload:
         """Add an upload of the rows of a job that are to be retried; its plan is confirmed like that of a file."""
@@ -115,17 +90,63 @@ class Uploads:
         async with upload.lock:
             return await self._preview_for_display(upload, by)
 
+    async def add_table(
+        self, table: Table, check: EnrolmentCheck, *, account: str, by: str, seen: AccountSet
+    ) -> Upload:
+        """Add an upload of people who were chosen from Zoho's lists; its plan is confirmed like that of a file."""
+        upload = Upload(self._new_id(), table.source, account, seen, [by], Epoch(time.time()), table=table, check=check)
+        upload.looked_up_in = await self._app.plans.generation()
+        return self._add(upload)
+
+    async def read_table(self, upload: Upload) -> Table:
+        """Read the file of an upload without planning it. Raises FileRefused."""
+        if upload.path is None or not upload.path.exists():
+            raise FileRefused("This upload is not kept any more.", hint="Upload the file again.")
+        async with self._readers.turn(upload.prepared_by[-1]), self._reading:
+            return await read_in_subprocess(upload.path, name=upload.name, options=upload.options)
+
+    def show(self, upload: Upload, preview: Preview) -> None:
+        """Keep a plan that was made of an upload meanwhile, as the one to be shown."""
+        self._previews = {upload.id: preview}
+        upload.removals = preview.plan.removals
+
+    async def include(self, upload: Upload, numbers: Collection[int], *, by: str) -> None:
+        """Plan rows too whose person in Zoho is another than in the file, as a person decided. ``numbers``: of them."""
+        async with upload.lock:
+            if upload.job is not None or upload.check is None:
+                return
+            table = (await self._preview(upload, by)).plan.table
+            rows = [index for index in upload.check.mismatched if table.numbers[index] in numbers]
+            upload.check = upload.check.including(rows)
+            if by not in upload.prepared_by:
+                upload.prepared_by.append(by)
+            self._previews.pop(upload.id, None)
+            await self._preview_for_display(upload, by)
+        plan = self.fingerprint(upload)
+        await self._app.record(
+            by, "included_mismatched", name=upload.name, rows=len(rows), plan=plan, account=upload.account
+        )
+
     async def read_as(self, upload: Upload, options: ReadOptions, *, include_open: bool = False, by: str) -> None:
-        """Read the file with these options; on failure ``refusal`` of the upload says why. A confirmed one is left."""
+        """Read the file with these options; on failure ``refusal`` of the upload says why. A confirmed one is left.
+
+        One whose ids must be looked up is not read here (``lookups``).
+        """
         async with upload.lock:
             if upload.job is not None:
                 return
             upload.options, upload.include_open, upload.refusal = options, include_open, None
             if by not in upload.prepared_by:
                 upload.prepared_by.append(by)
+            if upload.lookup is not None and upload.lookup.task is not None:
+                upload.lookup.task.cancel()
+            upload.check, upload.check_note, upload.lookup = None, "", None
+            if upload.path is not None:
+                upload.table = None
             self._previews.pop(upload.id, None)
             try:
-                await self._preview_for_display(upload, by)
+                if options.match is None or upload.table is not None:
+                    await self._preview_for_display(upload, by)
             except FileRefused as error:
                 upload.refusal = error
         values: dict[str, object] = {"sheet": options.sheet, "columns": dict(options.columns)}
@@ -144,6 +165,8 @@ class Uploads:
         async with upload.lock:
             if upload.job is not None:
                 return upload.job, False
+            if upload.is_looked_up:
+                raise ConsentMissing("Zoho is still asked who these learners are. Wait for it, or leave it out.")
             if upload.refusal is not None:
                 raise ConsentMissing("This file was refused, so there is nothing to confirm.")
             preview = await self._preview(upload, by)
@@ -194,13 +217,31 @@ class Uploads:
         return preview
 
     async def _read(self, upload: Upload) -> Preview:
+        plans = self.app_of(upload).plans
+        preview = await self._read_unchecked(upload)
+        if upload.check is None:
+            return replace(preview, check_note=upload.check_note)
+        return await plans.checked(preview, upload.check, seen=upload.seen)
+
+    async def _read_unchecked(self, upload: Upload) -> Preview:
+        plans = self.app_of(upload).plans
+        if (upload.table or upload.check) and upload.looked_up_in != await plans.generation():
+            upload.table = upload.check = None
+            raise FileRefused(
+                "The data of a learner were erased since Zoho was asked about these people.",
+                hint="Give the file again.",
+            )
+        if upload.table is not None:
+            return await plans.preview_table(upload.table, include_open=upload.include_open, seen=upload.seen)
         if upload.retry is not None:
-            return await self.app_of(upload).plans.retry(upload.retry[0], unknown_checked=upload.retry[1])
+            return await plans.retry(upload.retry[0], unknown_checked=upload.retry[1])
         if upload.path is None or upload.job is not None:
             raise FileRefused("This plan was confirmed; its rows are in the job.")
         if not upload.path.exists():  # another process has just erased the data of a learner in it
             raise FileRefused("This upload is not kept any more.", hint="Upload the file again.")
-        return await self.app_of(upload).plans.preview_in_subprocess(
+        if upload.options.match is not None:
+            raise FileRefused("The ids of these people were not looked up yet.", hint="Upload the file again.")
+        return await plans.preview_in_subprocess(
             upload.path,
             name=upload.name,
             options=upload.options,
@@ -211,39 +252,6 @@ class Uploads:
     def app_of(self, upload: Upload) -> App:
         """The use cases of an upload's account."""
         return self._app if upload.account == self._app.settings.account else self._app.for_account(upload.account)
-
-    @contextmanager
-    def _transfer(self) -> Iterator[None]:
-        """Count a file that is being sent. Raises HTTPServiceUnavailable when there are too many."""
-        if self._transfers >= MAX_UPLOADS_AT_ONCE:
-            raise web.HTTPServiceUnavailable(text="Too many files are being uploaded. Try again in a minute.")
-        self._transfers += 1
-        try:
-            yield
-        finally:
-            self._transfers -= 1
-
-    async def _store(self, request: web.Request, chunks: AsyncIterator[bytes], name: str, account: str) -> Upload:
-        """Write the chunks to a new file, which is deleted if that fails. Raises HTTPRequestEntityTooLarge."""
-        by, seen, size = person(request).name, person(request).seen, 0
-        upload = Upload(self._new_id(), _displayable(name), account, seen, [by], Epoch(time.time()))
-        path = upload.path = self._folder / upload.id
-        try:
-            with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
-                async for chunk in chunks:
-                    size += len(chunk)
-                    if size > self._max_bytes:
-                        raise self._too_large(size)
-                    file.write(chunk)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-        await self._app.record(by, "uploaded", name=upload.name, bytes=size, account=account)
-        return self._add(upload)
-
-    def _too_large(self, size: int) -> web.HTTPException:
-        text = f"The file is larger than {self._app.settings.largest_upload} MB. Nothing of it was kept."
-        return web.HTTPRequestEntityTooLarge(self._max_bytes, size, text=text)
 
     def _add(self, upload: Upload) -> Upload:
         self._uploads[upload.id] = upload, self._clock()
@@ -268,13 +276,3 @@ class Uploads:
 
     def _new_id(self) -> str:
         return secrets.token_urlsafe(9)
-
-
-async def _chunks(part: BodyPartReader) -> AsyncIterator[bytes]:
-    while chunk := await part.read_chunk(_CHUNK_BYTES):
-        yield chunk
-
-
-def _displayable(name: str) -> str:
-    """Return a file's name cut to size, with ``?`` for what can't be encoded: some browsers send undecodable bytes."""
-    return name.encode("utf-8", "replace").decode()[:MAX_NAME_LENGTH]

@@ -37,8 +37,8 @@ LEARNERS = 1000
 SPEED = 12
 MOST_ROWS = 22
 """Rows of a file that may run at once; a nightly run holds one with many invalid rows beside more of them."""
-PATIENCE = 90.0
-"""Seconds in which a job must come to its end once nobody disturbs it."""
+PATIENCE = 240.0
+"""Seconds in which a job must come to its end if nobody disturbs it. Three waits of five minutes are 75 s at SPEED."""
 DAMAGE = ("malformed", "not a database", "Traceback", "unexpected", "disk I/O", "can't be used", "can't be opened")
 """Words that no step may meet while the disk has space."""
 FAULTS = (

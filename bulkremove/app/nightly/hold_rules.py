@@ -40,9 +40,9 @@ def reasons_to_hold(
     if preview.refusal:
         reasons.append(preview.refusal.message)
     reasons += [doubt.text for doubt in plan.doubts]
-    if preview.check is not None and preview.check.mismatches:
+    if preview.check is not None and preview.check.mismatched:
         reasons.append(
-            f"In {preview.check.mismatches:,} of its rows the e-mail address is another one than Zoho has for the "
+            f"In {len(preview.check.mismatched):,} of its rows the e-mail address is another one than Zoho has for the "
             "learner: a column may have been sorted or shifted without the others."
         )
     baseline = median(sizes[:BASELINE_RUNS]) if sizes else None

@@ -1,0 +1,60 @@
+"""People chosen from rosters, instead of a file: a table with their ids, which is planned like that of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+from bulkremove.domain.enrolment_check import EnrolmentCheck, PersonColumns, compare
+from bulkremove.domain.listing import Batch, Learner, Roster
+from bulkremove.domain.plan import Plan
+from bulkremove.domain.row import Exclusion, Roles, Status
+from bulkremove.domain.table import Table
+
+HEADER = ("Course ID", "Batch ID", "Learner ID", "Name", "E-mail", "Employee ID", "Batch")
+_EMAIL = 4
+_ROLES = Roles(0, 1, 2)
+
+
+def chosen(rosters: Sequence[Roster], learners: Collection[str], lines: Iterable[str], *, source: str) -> Table:
+    """The table of the ``learners`` of some batches, by their ids, and of those whom ``lines`` name.
+
+    A line is an e-mail address or an employee id. Exactly one learner of these batches must have it, and their lists
+    must be whole; else its row is ``invalid`` and says why. Whoever is chosen in both ways has one row.
+    """
+    everybody = [(roster.batch, learner) for roster in rosters for learner in roster.learners]
+    rows: dict[tuple[str, str] | str, tuple[str, ...]] = {
+        (batch.id, learner.id): _cells(batch, learner) for batch, learner in everybody if learner.id in learners
+    }
+    problems: dict[str, str] = {}
+    for line in filter(None, (" ".join(text.split()) for text in lines)):
+        found = [one for one in everybody if _is_named(one[1], line)]
+        if len(found) == 1 and all(roster.is_complete for roster in rosters):
+            batch, learner = found[0]
+            rows.setdefault((batch.id, learner.id), _cells(batch, learner))
+            continue
+        rows[line] = ("", "", "", "", line, "", "")
+        if len(found) == 1:
+            problems[line] = "Zoho's list may not be whole, so it is not known whether exactly one learner matches."
+        else:
+            count = f"{len(found)} learners" if found else "No learner"
+            problems[line] = f"{count} of this batch {'have' if found else 'has'} this e-mail address or employee id."
+    settled = {
+        index: Exclusion(Status.INVALID, problems[key])
+        for index, key in enumerate(rows)
+        if isinstance(key, str) and key in problems
+    }
+    columns = tuple(zip(*rows.values(), strict=True)) or tuple(() for _ in HEADER)
+    return Table(source, "zoho", HEADER, _ROLES, range(1, len(rows) + 1), columns, settled=settled)
+
+
+def check_of(plan: Plan, rosters: Sequence[Roster]) -> EnrolmentCheck:
+    """The enrolment check of a plan of people who were chosen from these rosters."""
+    return compare(plan, {(one.batch.course, one.batch.id): one for one in rosters}, PersonColumns(_EMAIL, (3,)))
+
+
+def _cells(batch: Batch, learner: Learner) -> tuple[str, ...]:
+    return batch.course, batch.id, learner.id, learner.name, learner.email, learner.employee_id, batch.name
+
+
+def _is_named(learner: Learner, line: str) -> bool:
+    return line.casefold() in {learner.email.strip().casefold(), learner.employee_id.strip().casefold()} - {""}

@@ -1,0 +1,127 @@
+"""The pages that find people in Zoho's lists, so that no file with ids is needed: course, batch, learners."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from aiohttp import web
+
+from bulkremove.app import App
+from bulkremove.app.chosen_people import check_of, chosen
+from bulkremove.domain.errors import BulkremoveError
+from bulkremove.domain.ids import is_id
+from bulkremove.domain.listing import Batch, Course, Roster
+from bulkremove.domain.permissions import Permission
+from bulkremove.web.account_choice import account_of, accounts_for
+from bulkremove.web.responses import page, read_form
+from bulkremove.web.routes import FORM, Route, Scope, person
+from bulkremove.web.uploads import Uploads
+
+ALL = "all"
+"""In place of a batch: all batches of the course."""
+MAX_BATCHES = 10
+"""Batches whose learners are listed on one page, with three calls each or more."""
+
+
+class FindPages:
+    """The handlers of the pages of Zoho's lists. Each list takes calls of the limit that removals have."""
+
+    def __init__(self, app: App, uploads: Uploads) -> None:
+        self._app, self._uploads = app, uploads
+
+    def routes(self) -> list[Route]:
+        """List the routes of these handlers."""
+        return [
+            Route("GET", "/find", self.courses, Scope.SOME, Permission.PREPARE),
+            Route("GET", "/find/{course}", self.batches, Scope.SOME, Permission.PREPARE),
+            Route("GET", "/find/{course}/{batch}", self.learners, Scope.SOME, Permission.PREPARE),
+            Route("POST", "/find/{course}/{batch}", self.choose, Scope.SOME, Permission.PREPARE, FORM),
+        ]
+
+    async def courses(self, request: web.Request) -> web.StreamResponse:
+        """Show a search form, and the courses that Zoho finds by its text."""
+        names, text = accounts_for(self._app, person(request)), request.query.get("q")
+        context: dict[str, object] = {
+            "accounts": names,
+            "text": text or "",
+            "found": None,
+            "problem": "",
+            "account": "",
+        }
+        if text is None:
+            return page("find.html", request, context)
+        account = context["account"] = self._account(request, request.query)
+        found, problem = list[Course](), ""
+        try:
+            async with self._app_of(account).listings.open() as lists:
+                found = [*await lists.courses(text.strip())]
+        except BulkremoveError as error:
+            problem = str(error)
+        return page("find.html", request, context | {"found": found, "problem": problem})
+
+    async def batches(self, request: web.Request) -> web.StreamResponse:
+        """Show the batches of a course."""
+        course, account = self._id(request, "course"), self._account(request, request.query)
+        found, problem = list[Batch](), ""
+        try:
+            async with self._app_of(account).listings.open() as lists:
+                found = [*await lists.batches(course)]
+        except BulkremoveError as error:
+            problem = str(error)
+        context = {"account": account, "course": course, "batches": found, "problem": problem, "most": MAX_BATCHES}
+        return page("find_batches.html", request, context)
+
+    async def learners(self, request: web.Request) -> web.StreamResponse:
+        """Show the learners of a batch, or of all batches of a course, each with a box to tick."""
+        course, batch = self._id(request, "course"), self._id(request, "batch", ALL)
+        account, rosters, problem = self._account(request, request.query), list[Roster](), ""
+        try:
+            rosters = [*await self._rosters(account, course, batch)]
+            listed = sum(len(roster.learners) for roster in rosters)
+            facts = {"course": course, "batches": len(rosters), "learners": listed, "account": account}
+            await self._app.record(person(request).name, "roster", **facts)
+        except BulkremoveError as error:
+            problem = str(error)
+        context = {"account": account, "course": course, "batch": batch, "rosters": rosters, "problem": problem}
+        return page("find_learners.html", request, context)
+
+    async def choose(self, request: web.Request) -> web.StreamResponse:
+        """Plan the removal of the learners who were ticked or named, and redirect to the plan."""
+        form = await read_form(request)
+        course, batch = self._id(request, "course"), self._id(request, "batch", ALL)
+        account, by = self._account(request, form), person(request).name
+        ticked = {str(value) for name, value in form.items() if name == "learner"}
+        lines = str(form.get("people", "")).replace(",", "\n").replace(";", "\n").splitlines()
+        rosters = await self._rosters(account, course, batch)
+        names = ", ".join(roster.batch.name or roster.batch.id for roster in rosters)
+        table = chosen(rosters, ticked, lines, source=names[:100])
+        if not len(table):
+            raise web.HTTPBadRequest(text="Nobody was chosen. Go back and tick somebody, or name them.")
+        app, seen = self._app_of(account), person(request).seen
+        preview = await app.plans.preview_table(table, seen=seen)
+        check = check_of(preview.plan, rosters)
+        upload = await self._uploads.add_table(table, check, account=account, by=by, seen=seen)
+        facts = {"name": upload.name, "course": course, "batches": len(rosters), "rows": len(table), "account": account}
+        await self._app.record(by, "chose", **facts)
+        raise web.HTTPSeeOther(f"/uploads/{upload.id}")
+
+    async def _rosters(self, account: str, course: str, batch: str) -> Sequence[Roster]:
+        """The rosters of a batch, or of all of a course. Raises ReadFailed and others, HTTPBadRequest for too many."""
+        async with self._app_of(account).listings.open() as lists:
+            batches = [one.id for one in await lists.batches(course)] if batch == ALL else [batch]
+            if len(batches) > MAX_BATCHES:
+                raise web.HTTPBadRequest(text=f"This course has {len(batches)} batches. Choose one of them.")
+            return [await lists.roster(course, one) for one in batches]
+
+    def _app_of(self, account: str) -> App:
+        return self._app if account == self._app.settings.account else self._app.for_account(account)
+
+    def _account(self, request: web.Request, fields: Mapping[str, object]) -> str:
+        return account_of(self._app, person(request), str(fields.get("account", "")))
+
+    @staticmethod
+    def _id(request: web.Request, name: str, *others: str) -> str:
+        value = request.match_info[name]
+        if value not in others and not is_id(value):
+            raise web.HTTPNotFound(text=f"{value!r} is no {name} id.")
+        return value

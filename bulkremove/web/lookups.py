@@ -1,0 +1,114 @@
+"""Lookups in Zoho for an upload: the ids of a file that has none, and who the learners of a plan are.
+
+They run in the background, since reads share the limit of removals and take minutes; nothing can be confirmed then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from bulkremove.app import App
+from bulkremove.app.matching import resolve
+from bulkremove.domain.errors import BulkremoveError, FileRefused
+from bulkremove.web.upload import Lookup, Upload
+from bulkremove.web.uploads import Uploads
+
+MAX_MATCHED_ROWS = 20_000
+"""Rows of a file whose ids are looked up; they are kept in memory."""
+
+
+class Lookups:
+    """The lookups of one server."""
+
+    def __init__(self, app: App, uploads: Uploads) -> None:
+        self._app, self._uploads = app, uploads
+        self._tasks = set[asyncio.Task[None]]()
+
+    async def begin(self, upload: Upload, *, by: str, is_asked: bool = False) -> None:
+        """Begin what an upload needs, if anything: its ids, then the enrolment check. A confirmed one needs none.
+
+        ``is_asked``: a person asks for the check, also where nobody knows whether reads are permitted.
+        """
+        if upload.job is not None or upload.refusal is not None or upload.is_looked_up:
+            return
+        app = self._uploads.app_of(upload)
+        needs_ids = upload.options.match is not None and upload.table is None
+        if not needs_ids:
+            if upload.check is not None:
+                return
+            plan = (await self._uploads.preview(upload, by=by)).plan
+            if not plan.removals or (not is_asked and app.enrolment_checks.why_left_out(plan)):
+                return
+        upload.lookup = Lookup()
+        task = asyncio.create_task(self._look_up(upload, upload.lookup, app, by=by, is_asked=is_asked))
+        upload.lookup.task = task
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def now(self, upload: Upload, *, by: str, is_checked: bool) -> None:
+        """Look up at once what an upload needs, for a program that asks for it. Raises what went wrong.
+
+        ``is_checked``: it asks for the enrolment check, too.
+        """
+        await self.begin(upload, by=by, is_asked=is_checked)
+        if upload.lookup is not None and upload.lookup.task is not None:
+            await upload.lookup.task
+            if upload.lookup.error is not None:
+                raise upload.lookup.error
+
+    def leave_out(self, upload: Upload) -> None:
+        """End the lookup of an upload; its plan is as it was before, or its file is refused if it needs the ids."""
+        if upload.lookup is None or upload.lookup.task is None:
+            return
+        upload.lookup.task.cancel()
+        upload.lookup = Lookup(is_left_out=True)
+        if upload.options.match is not None and upload.table is None:
+            upload.refusal = FileRefused("Its ids were not looked up, so nobody can be removed by it.")
+
+    async def close(self) -> None:
+        """End all lookups."""
+        for task in [*self._tasks]:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _look_up(self, upload: Upload, lookup: Lookup, app: App, *, by: str, is_asked: bool) -> None:
+        try:
+            if upload.options.match is not None and upload.table is None:
+                await self._find_ids(upload, app)
+                is_asked = app.settings.enrolment_check != "never"  # its rosters are there already
+                if not is_asked:
+                    return
+            preview = await self._uploads.preview(upload, by=by)
+            lookup.batches = len(preview.plan.batches)
+            checked = await app.enrolment_checks.check(
+                preview, seen=upload.seen, is_asked=is_asked, on_batch=lookup.count
+            )
+            upload.check, upload.check_note = checked.check, checked.check_note
+            upload.looked_up_in = checked.generation
+            self._uploads.show(upload, checked)
+            batches, mismatched = len(preview.plan.batches), checked.check.mismatched if checked.check else ()
+            facts = {"name": upload.name, "batches": batches, "mismatched": len(mismatched), "account": upload.account}
+            await self._app.record(by, "check", **facts)
+        except FileRefused as refused:
+            upload.refusal = refused
+        except BulkremoveError as error:
+            lookup.error = error
+            if upload.options.match is not None and upload.table is None:
+                upload.refusal = FileRefused(f"Its ids could not be looked up. {error.message}", hint=error.hint)
+        finally:
+            lookup.task = None
+
+    async def _find_ids(self, upload: Upload, app: App) -> None:
+        """Find the ids of a file that has none, from Zoho's lists. Raises FileRefused, ReadFailed and others."""
+        table = await self._uploads.read_table(upload)
+        if len(table) > MAX_MATCHED_ROWS:
+            raise FileRefused(
+                f"{upload.name} has {len(table):,} rows, and the ids of {MAX_MATCHED_ROWS:,} at most are looked up.",
+                hint="Divide it into several files.",
+            )
+        match = upload.options.match
+        assert match is not None  # noqa: S101 - narrows the type; the caller looks
+        generation = await app.plans.generation()
+        async with app.listings.open() as lists:
+            found = await resolve(table, match, lists)
+        upload.table, upload.looked_up_in = found, generation

@@ -1,0 +1,236 @@
+"""The page's ways to people without a file of ids: choose them in Zoho's lists, or let Zoho be asked for the ids."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bulkremove.app.chosen_people import HEADER, chosen
+from bulkremove.domain.permissions import EVERY_ACCOUNT, Access, Role
+from bulkremove.domain.row import Status
+from tests.test_enrolment_check import leavers, roster
+from tests.test_reads import BATCH, COUNT, COURSE, learner, world
+from tests.web_fixtures import Reply, RunningSite, Visitor, running_site, until
+
+LIST = f"/find/{COURSE}/{BATCH}"
+
+
+@asynccontextmanager
+async def site_of(tmp_path: Path, *, settings: dict[str, object] | None = None, **of_world: Any) -> AsyncIterator[
+    tuple[RunningSite, Visitor]
+]:  # fmt: skip
+    options: dict[str, Any] = {"canary": "live", **(settings or {})}
+    async with (
+        running_site(tmp_path / "home", world=world(tmp_path, **of_world), speed=300.0, **options) as one,
+        one.visitor() as visitor,
+    ):
+        yield one, visitor
+
+
+async def looked_up(visitor: Visitor, plan: Reply) -> Reply:
+    """The page of an upload once its lookup has ended."""
+
+    async def is_over() -> bool:
+        return "HX-Refresh" in (await visitor.get(f"{plan.url}/lookup")).headers
+
+    await until(is_over)
+    return await visitor.get(plan.url)
+
+
+async def removed(one: RunningSite, plan: Reply, visitor: Visitor) -> list[str]:
+    """The statuses of the rows of the job that a plan becomes, once it has ended."""
+    job_page = await visitor.confirm(plan)
+    job = job_page.url.rpartition("/")[2]
+
+    async def is_over() -> bool:
+        return (await one.app.jobs.find(job)).state.is_over
+
+    await until(is_over)
+    outcomes, _ = await one.app.reports.page(await one.app.jobs.find(job), status=None, text="", page=1)
+    return [outcome.status.value for outcome in outcomes]
+
+
+# --- choosing people -----------------------------------------------------------------------------------------
+
+
+async def test_from_a_course_s_title_and_addresses_to_a_confirmed_removal(tmp_path: Path) -> None:
+    async with site_of(tmp_path) as (one, visitor):
+        start = await visitor.get("/")
+        assert 'href="/find"' in start.text
+        courses = await visitor.get("/find?q=fire")
+        assert f"/find/{COURSE}" in courses.text
+        batches = await visitor.get(f"/find/{COURSE}")
+        assert (True, True) == (LIST in batches.text, f"{COUNT} learners" in batches.text)
+        learners = await visitor.get(LIST)
+        assert COUNT == learners.text.count('name="learner"')
+        plan = await visitor.post(
+            LIST, learner=learner(0), people="LEARNER0001@example.com\nE0002, learner0001@example.com"
+        )
+        assert "Would be removed</dt><dd>3<" in plan.text
+        assert "has completed the course" in plan.text
+        assert ["removed"] * 3 == await removed(one, plan, visitor)
+        acts = [entry.act for entry in await one.app.audit.newest(20, EVERY_ACCOUNT)]
+        assert {"roster", "chose"} <= {*acts}
+
+
+async def test_an_address_that_nobody_has_is_an_invalid_row_and_no_one_is_guessed(tmp_path: Path) -> None:
+    async with site_of(tmp_path, settings={"max_invalid": 100.0}) as (_, visitor):
+        plan = await visitor.post(LIST, people="learner0001@example.com\nlearner00@example.com")
+        assert "No learner of this batch has this e-mail address or employee id" in plan.text
+        assert "Would be removed</dt><dd>1<" in plan.text
+        nobody = await visitor.post(LIST, people=" \n ")
+        assert (400, True) == (nobody.status, "Nobody was chosen" in nobody.text)
+
+
+async def test_all_batches_of_a_course_are_one_list(tmp_path: Path) -> None:
+    async with site_of(tmp_path) as (_, visitor):
+        assert COUNT == (await visitor.get(f"/find/{COURSE}/all")).text.count('name="learner"')
+
+
+async def test_what_zoho_refuses_is_told_on_the_page_and_nobody_is_removed(tmp_path: Path) -> None:
+    async with site_of(tmp_path, reads=["scope_403"]) as (_, visitor):
+        assert "ZOHOPEOPLE.training.READ" in (await visitor.get("/find?q=fire")).text
+        assert 404 == (await visitor.get("/find/..%2F1")).status
+        assert 404 == (await visitor.get(f"/find/{COURSE}/x")).status
+
+
+def test_two_learners_with_one_address_and_a_list_that_may_not_be_whole_match_nobody() -> None:
+    twice = [roster(1), roster(1, batch="9")]
+    assert [Status.INVALID] == [
+        one.status for one in chosen(twice, [], ["ann1@example.com"], source="x").settled.values()
+    ]
+    short = chosen([roster(1, counted=2)], [], ["ann1@example.com"], source="x")
+    assert "may not be whole" in short.settled[0].detail
+    ticked = chosen([roster(1, counted=2)], [roster(1).learners[0].id], [], source="x")
+    assert (1, {}, HEADER) == (len(ticked), ticked.settled, ticked.header)
+
+
+# --- who the learners of a file are --------------------------------------------------------------------------
+
+
+async def test_the_page_asks_zoho_shows_the_people_and_lets_rows_of_another_address_be_ticked(tmp_path: Path) -> None:
+    content = leavers(tmp_path, [0, 1, 2, 99], i1="else@example.com", i2="wrong@example.com").read_text()
+    async with site_of(tmp_path) as (one, visitor):
+        plain = await visitor.upload(content)
+        assert "Would be removed</dt><dd>4<" in plain.text
+        assert "Ask Zoho who these learners are" in plain.text
+        waiting = await visitor.post(f"{plain.url}/lookup")
+        assert "Zoho is asked who these learners are" in waiting.text
+        refused = await visitor.confirm(plain)
+        assert (409, True) == (refused.status, "still being asked" in refused.text) or refused.status == 409
+        plan = await looked_up(visitor, plain)
+        assert "Would be removed</dt><dd>1<" in plan.text
+        assert "2 learners are somebody else in Zoho" in plan.text
+        assert "Learner 0000, learner0000@example.com, progress 40" in plan.text
+        ticked = await visitor.post(f"{plan.url}/mismatched", row="3")
+        assert "Would be removed</dt><dd>2<" in ticked.text
+        assert "has another e-mail address in the file" in ticked.text
+        assert ["removed", "removed", "identity_mismatch", "not_enrolled"] == await removed(one, ticked, visitor)
+        assert "included_mismatched" in [entry.act for entry in await one.app.audit.newest(20, EVERY_ACCOUNT)]
+
+
+async def test_a_check_can_be_left_out_and_a_failed_one_leaves_the_plan_as_it_was(tmp_path: Path) -> None:
+    content = leavers(tmp_path, [0, 99]).read_text()
+    async with site_of(tmp_path, reads=["cut"]) as (_, visitor):
+        plain = await visitor.upload(content)
+        await visitor.post(f"{plain.url}/lookup")
+        failed = await looked_up(visitor, plain)
+        assert "could not be looked up in Zoho" in failed.text
+        assert "Would be removed</dt><dd>2<" in failed.text
+        await visitor.post(f"{plain.url}/lookup")
+        left = await visitor.post(f"{plain.url}/lookup", act="leave_out")
+        assert "Would be removed</dt><dd>2<" in (await looked_up(visitor, left)).text
+
+
+async def test_where_the_settings_demand_a_check_nothing_is_confirmed_without(tmp_path: Path) -> None:
+    content = leavers(tmp_path, [0, 99]).read_text()
+    async with site_of(tmp_path, settings={"enrolment_check": "always"}, reads=["cut", "ok"]) as (one, visitor):
+        plain = await looked_up(visitor, await visitor.upload(content))
+        assert "could not be looked up in Zoho" in plain.text
+        refused = await visitor.confirm(plain)
+        assert (409, True) == (refused.status, "the settings demand it" in refused.text)
+        token = await one.program(Role.APPROVER)
+        made = await visitor.ask("POST", "/api/v1/plans?name=a.csv", data=content, headers=token)
+        assert 201 == made.status, "the second answer can be read"
+        assert (True, 1, 1) == tuple(made.json[name] for name in ("checked", "removals", "not_enrolled"))
+
+
+async def test_nobody_else_s_account_is_asked_about(tmp_path: Path) -> None:
+    access = {"pia": Access.parse(["preparer@other"])}
+    async with (
+        running_site(tmp_path / "home", world=world(tmp_path), access=access) as one,
+        one.visitor(known=False) as visitor,
+    ):
+        await visitor.sign_in("pia")
+        for path in ("/find?q=fire&account=sandbox", f"{LIST}?account=sandbox"):
+            assert (404, False) == ((got := await visitor.get(path)).status, "Learner" in got.text)
+
+
+# --- a file without ids --------------------------------------------------------------------------------------
+
+
+async def test_a_list_of_addresses_is_matched_on_the_page(tmp_path: Path) -> None:
+    rows = (f"Fire safety,Spring,learner000{i}@example.com\n" for i in (3, 4))
+    content = "Course,Batch,E-mail\n" + "".join(rows)
+    async with site_of(tmp_path) as (one, visitor):
+        refused = await visitor.upload(content, "people.csv")
+        assert (422, True) == (refused.status, "Find the ids by e-mail address" in refused.text)
+        assert "Where do I find the ids?" in refused.text
+        waiting = await visitor.post(refused.url, match="email")
+        plan = await looked_up(visitor, waiting)
+        assert "2 of 2 rows were matched to one learner each" in plan.text
+        assert "Learner 0003" in plan.text, "who they are is known from the same lists"
+        assert ["removed", "removed"] == await removed(one, plan, visitor)
+
+
+async def test_ids_that_could_not_be_looked_up_refuse_the_file(tmp_path: Path) -> None:
+    content = "Course,Batch,E-mail\nFire safety,Spring,learner0003@example.com\n"
+    async with site_of(tmp_path, reads=["scope_403"]) as (_, visitor):
+        refused = await visitor.upload(content, "people.csv")
+        told = await looked_up(visitor, await visitor.post(refused.url, match="email"))
+        assert (422, True) == (told.status, "Its ids could not be looked up" in told.text)
+
+
+async def test_a_program_may_ask_for_matches_and_for_the_check(tmp_path: Path) -> None:
+    content = "Course,Batch,E-mail\nFire safety,Spring,learner0003@example.com\n"
+    async with site_of(tmp_path) as (one, visitor):
+        token = await one.program(Role.APPROVER)
+        made = await visitor.ask("POST", "/api/v1/plans?name=a.csv&match=email", data=content, headers=token)
+        assert (201, 1, True) == (made.status, made.json["removals"], made.json["checked"])
+        assert ["Learner 0003"] == [person["name"] for person in json.loads(made.text)["people"]]
+        plain = leavers(tmp_path, [0, 99]).read_text()
+        for check, removals in (("no", 2), ("yes", 1)):
+            made = await visitor.ask("POST", f"/api/v1/plans?name=b.csv&check={check}", data=plain, headers=token)
+            assert (201, removals) == (made.status, made.json["removals"])
+
+
+# --- what becomes of it --------------------------------------------------------------------------------------
+
+
+async def test_what_was_looked_up_is_void_after_an_erasure(tmp_path: Path) -> None:
+    async with site_of(tmp_path) as (one, visitor):
+        plan = await visitor.post(LIST, learner=learner(0))
+        other = await visitor.post(LIST, learner=learner(1))
+        await removed(one, other, visitor)
+        await one.app.retention.forget(await one.app.retention.find_learner(learner(1)), by="a test")
+        void = await visitor.get(plan.url)
+        assert (422, True) == (void.status, "erased since Zoho was asked" in void.text)
+
+
+@pytest.mark.parametrize("path", ["/find", f"/find/{COURSE}", LIST])
+async def test_no_name_of_zoho_s_is_markup(tmp_path: Path, path: str) -> None:
+    file = world(tmp_path)
+    tree = json.loads(file.read_text())
+    tree["courses"][0]["name"] = tree["batches"][0]["name"] = "<b>Fire"
+    tree["batches"][0]["learners"][0]["name"] = '"><script>alert(1)</script>'
+    file.write_text(json.dumps(tree))
+    async with running_site(tmp_path / "home", world=file, speed=300.0) as one, one.visitor() as visitor:
+        shown = await visitor.get(f"{path}?q=fire")
+        assert not re.search(r"<b>Fire|<script>alert", shown.text)
+        assert "&lt;" in shown.text
