@@ -28,6 +28,7 @@ from bulkremove.domain.clock import Epoch, later
 from bulkremove.domain.enrolment_check import EnrolmentCheck
 from bulkremove.domain.errors import ConsentMissing, SettingsError
 from bulkremove.domain.job import APPROVAL_SECONDS, PLAN_SECONDS, Job
+from bulkremove.domain.listing import Learner
 from bulkremove.domain.operation import OPERATIONS, REMOVE_LEARNER, Operation
 from bulkremove.domain.permissions import EVERY_ACCOUNT, AccountSet
 from bulkremove.domain.plan import OtherJob, Plan, PlannedRow
@@ -106,7 +107,13 @@ class Plans:
         )
         include_open, generation = preview.include_open, preview.generation
         new = await self._preview(
-            table, None, plan.operation, generation=generation, include_open=include_open, seen=seen
+            table,
+            None,
+            plan.operation,
+            generation=generation,
+            include_open=include_open,
+            seen=seen,
+            people=check.people,
         )
         return replace(
             new, check=check, made_at=preview.made_at, planned_at=preview.planned_at, retry_of=preview.retry_of
@@ -168,7 +175,9 @@ class Plans:
             raise ConsentMissing(f"Job {job.id} makes calls that this version does not know ({job.operation}).")
         columns = tuple(zip(*(row.cells for row in rows), strict=True)) or tuple(() for _ in job.header)
         table = Table(job.source, "job", job.header, job.roles, [row.number for row in rows], columns, job.sheet)
-        preview = await self._preview(table, settings, OPERATIONS[job.operation], generation=generation)
+        people = {index: row.person for index, row in enumerate(rows) if row.person is not None}
+        operation = OPERATIONS[job.operation]
+        preview = await self._preview(table, settings, operation, generation=generation, people=people)
         return replace(preview, retry_of=job.id, planned_at=job.planned_at)
 
     async def open_elsewhere(self, client: str, host: str) -> Mapping[Removal, OtherJob]:
@@ -220,6 +229,7 @@ class Plans:
         generation: str,
         include_open: bool = False,
         seen: AccountSet = EVERY_ACCOUNT,
+        people: Mapping[int, Learner] | None = None,
     ) -> Preview:
         """Plan a table. ``settings``: those of a job's own account, where it is not the context's."""
         settings = settings or self._context.settings
@@ -235,6 +245,7 @@ class Plans:
             open_elsewhere={} if include_open else await self.open_elsewhere(client, host),
             operation=operation,
             accepted_wordings=[one.wording for one in await self._wordings.accepted(client, host)],
+            people=people,
         )
         quota, now = settings.quota, clock.wall()
         seconds = rate_limit.forecast(planned.removals, quota, is_new=await self._accounts.is_new(settings))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bulkremove.domain.clock import Epoch, LoopTime, Monotonic
+from bulkremove.domain.listing import Learner
 from bulkremove.domain.row import Removal, Status
 
 
@@ -128,6 +129,8 @@ class Outcome:
     finished_at: Epoch | None = None
     notes: tuple[Note, ...] = ()
     """What people found out later; the status does not change with them."""
+    person: Learner | None = None
+    """Who the learner was when the plan was made, by Zoho's list; None where it is not known."""
 
     @property
     def was_found_gone(self) -> bool:

@@ -35,6 +35,8 @@ class Learner:
     email: str = ""
     employee_id: str = ""
     progress: str = ""
+    record_number: str = ""
+    """The employee's record number (erecno), by which Zoho enrols somebody."""
 
 
 @dataclass(frozen=True, slots=True)

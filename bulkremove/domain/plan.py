@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from bulkremove.domain.doubts import Doubt
 from bulkremove.domain.hosts import is_sandbox
+from bulkremove.domain.listing import Learner
 from bulkremove.domain.operation import REMOVE_LEARNER, Operation
 from bulkremove.domain.row import Exclusion, Removal, Row, Status
 from bulkremove.domain.table import Table
@@ -21,6 +22,8 @@ class PlannedRow:
     row: Row
     removal: Removal | None
     exclusion: Exclusion | None
+    person: Learner | None = None
+    """Who the learner is, by Zoho's list; None where nobody asked for it, or it does not say."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -64,6 +67,8 @@ class Plan:
     """The identity of the account's client at Zoho; empty where there were no credentials."""
     doubts: tuple[Doubt, ...] = ()
     """Signs that the file was damaged; a person must compare these ids with Zoho before anything is sent."""
+    people: Mapping[int, Learner] = field(default_factory=dict)
+    """Who the learners are, by index in the table, as far as an enrolment check has told."""
     accepted_wordings: tuple[Wording, ...] = ()
     """The wordings that count as a proven removal besides the documented success, in order."""
 
@@ -95,7 +100,8 @@ class Plan:
     def row(self, index: int) -> PlannedRow:
         """Return the row at this index of the table (from 0)."""
         exclusion = self.excluded.get(index)
-        return PlannedRow(self.table.row(index), None if exclusion else self.removal(index), exclusion)
+        removal = None if exclusion else self.removal(index)
+        return PlannedRow(self.table.row(index), removal, exclusion, self.people.get(index))
 
     def not_sent(self) -> Mapping[Status, int]:
         """Count the rows that are not sent, by reason."""
@@ -105,7 +111,7 @@ class Plan:
         """Iterate over all rows, in file order."""
         for index, row in enumerate(self.table.rows()):
             exclusion = self.excluded.get(index)
-            yield PlannedRow(row, None if exclusion else self.removal(index), exclusion)
+            yield PlannedRow(row, None if exclusion else self.removal(index), exclusion, self.people.get(index))
 
 
 @dataclass(frozen=True, slots=True)

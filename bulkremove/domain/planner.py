@@ -16,6 +16,7 @@ from types import MappingProxyType
 
 from bulkremove.domain.doubts import find_doubts
 from bulkremove.domain.ids import MAX_ID_DIGITS, TRIMMED_CHARACTERS, all_ids, is_id
+from bulkremove.domain.listing import Learner
 from bulkremove.domain.operation import REMOVE_LEARNER, Operation
 from bulkremove.domain.plan import OtherJob, Plan, PlannedRow, ProtectedLearners
 from bulkremove.domain.row import Exclusion, Removal, Status
@@ -40,14 +41,15 @@ def plan(
     open_elsewhere: Mapping[Removal, OtherJob] = MappingProxyType({}),
     operation: Operation = REMOVE_LEARNER,
     accepted_wordings: Iterable[Wording] = (),
+    people: Mapping[int, Learner] | None = None,
 ) -> Plan:
     """Make the plan for a table, with ``account`` on ``host``. Every row of the table is in it exactly once.
 
     ``client``: the identity of the account's client; empty where there are no credentials, and then it can't be run.
     ``protected``: learners who are never removed; ``open_elsewhere``: removals that other jobs may still send, each
     with the job. ``accepted_wordings``: what counts as a proven removal besides the documented success; they are
-    part of the fingerprint. A protected learner's row is ``not_sent``, one that another job may still send
-    ``duplicate``.
+    part of the fingerprint. ``people``: who the learners are, by index in the table; they are not part of it. A
+    protected learner's row is ``not_sent``, one that another job may still send ``duplicate``.
     """
     (course, _), (batch, _), (learner, _) = checked = [_trim_and_check(table.columns[column]) for column in table.roles]
     excluded = dict(table.settled)
@@ -82,7 +84,19 @@ def plan(
     ids, jobs = (course, batch, learner), dict(sorted(open_in.items()))
     doubts = find_doubts(table, ids, excluded, batches)
     return Plan(
-        account, host, table, ids, excluded, dict(batches), fingerprint, operation, jobs, client, doubts, wordings
+        account,
+        host,
+        table,
+        ids,
+        excluded,
+        dict(batches),
+        fingerprint,
+        operation,
+        jobs,
+        client,
+        doubts,
+        people or {},
+        wordings,
     )
 
 

@@ -25,7 +25,9 @@ PLAN_COLUMNS = ("row", "planned", "course_id", "batch_id", "learner_id", "detail
 SANDBOX_COLUMN, SANDBOX_MARK = "sandbox", "SANDBOX"
 """The column, and what stands in each row of it, that every file of a sandbox run has beside the file's own."""
 UNDO_COLUMN = "undo_of"
-"""The column that an undo list appends to those of the file: the job that removed these people."""
+"""The column that a list of removed people appends to those of the file: the job that removed them."""
+PERSON_COLUMNS = ("zoho_name", "zoho_email", "zoho_employee_id", "zoho_record_number", "zoho_progress")
+"""The columns that it has too where an enrolment check has told who they were."""
 
 ROSTER_COLUMN = "Remove (x)"
 """The column of a roster in which a person marks who is to be removed; a new roster marks nobody."""

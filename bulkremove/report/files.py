@@ -15,10 +15,10 @@ from pathlib import Path
 from bulkremove.domain.attempt import Outcome
 from bulkremove.domain.errors import LocalFileFailed, ReportFailed
 from bulkremove.domain.job import FrontEnd, Job
-from bulkremove.domain.table import SANDBOX_COLUMN, UNDO_COLUMN
+from bulkremove.domain.table import PERSON_COLUMNS, SANDBOX_COLUMN, UNDO_COLUMN
 from bulkremove.platform.open_folder import open_folder
 from bulkremove.report.formats import XLSX_ROWS, writer_for
-from bulkremove.report.tables import RowSelection, cells, columns, mark, original_cells
+from bulkremove.report.tables import RowSelection, cells, columns, mark, person_cells, select
 
 
 class ReportFile:
@@ -35,19 +35,20 @@ class ReportFile:
     def publish_input(self, job: Job, outcomes: Iterable[Outcome], rows: RowSelection) -> Path | None:
         """Write the input's own columns of some rows, as a file to read again; None, and no file, without any row.
 
-        An undo list gets one more column, and can't be read again.
+        A list of removed people also says who they were, as far as that is known; it can't be read again.
         Raises ReportFailed.
         """
-        selected = list(original_cells(outcomes, rows))
+        selected = select(outcomes, rows)
         if not selected:
             self.discard()
             return None
-        undo = (
-            (UNDO_COLUMN,) if rows is RowSelection.UNDO else ()
-        )  # so that it is known if it comes back as people to remove
-        header = (*job.header, *undo, *mark(job, SANDBOX_COLUMN))
-        extra_cells = (*(job.id for _ in undo), *mark(job))
-        return self._publish(header, job, [(*cells, *extra_cells) for cells in selected])
+        if rows is RowSelection.UNDO:  # its own column shows what it is if it comes back as people to remove
+            has_people = any(outcome.person for outcome in selected)
+            header = (*job.header, UNDO_COLUMN, *PERSON_COLUMNS[: len(PERSON_COLUMNS) * has_people])
+            lines = [(*row.cells, job.id, *(person_cells(row.person) if has_people else ())) for row in selected]
+        else:
+            header, lines = job.header, [row.cells for row in selected]
+        return self._publish((*header, *mark(job, SANDBOX_COLUMN)), job, [(*line, *mark(job)) for line in lines])
 
     def discard(self) -> None:
         """Delete the partial file; a published report stays."""

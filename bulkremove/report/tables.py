@@ -7,13 +7,14 @@ input, so that programs can join both (docs/decisions/0016-csv-for-programs.md).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
 
 from bulkremove.domain.attempt import Outcome
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import Job
+from bulkremove.domain.listing import Learner
 from bulkremove.domain.row import Status
 from bulkremove.domain.table import REPORT_COLUMNS, SANDBOX_COLUMN, SANDBOX_MARK
 
@@ -72,9 +73,15 @@ _STATUSES = {
 }
 
 
-def original_cells(outcomes: Iterable[Outcome], rows: RowSelection) -> Iterator[tuple[str, ...]]:
-    """The cells of the input file for the selected rows."""
-    return (outcome.cells for outcome in outcomes if outcome.status in _STATUSES[rows])
+def select(outcomes: Iterable[Outcome], rows: RowSelection) -> list[Outcome]:
+    """The selected rows, whose cells are those of the input file."""
+    return [outcome for outcome in outcomes if outcome.status in _STATUSES[rows]]
+
+
+def person_cells(person: Learner | None) -> tuple[str, ...]:
+    """The cells of PERSON_COLUMNS; empty where it is not known who the learner was."""
+    one = person or Learner("")
+    return one.name, one.email, one.employee_id, one.record_number, one.progress
 
 
 def utc(at: Epoch | None) -> str:

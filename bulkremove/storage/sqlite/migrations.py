@@ -35,6 +35,7 @@ MIGRATIONS = (
     "24-access.sql",
     "25-reads.sql",
     "26-enrolment-check.sql",
+    "27-people.sql",
 )
 """Files in ``schema``, in the order in which they were added; a new journal goes through all of them."""
 WITH_COUNTER = 4

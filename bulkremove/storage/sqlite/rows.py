@@ -6,11 +6,13 @@ import json
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import TypeVar
 
 from bulkremove.domain.attempt import Attempt, LookupResult, Note, Outcome, PendingRow
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import Job, JobState, Tally
+from bulkremove.domain.listing import Learner
 from bulkremove.domain.plan import OtherJob, PlannedRow, ProtectedLearners
 from bulkremove.domain.row import UNSETTLED, Removal, RowState, Status
 from bulkremove.storage.interface.records import Record
@@ -198,7 +200,12 @@ def row_values(job_id: str, position: int, planned: PlannedRow) -> Mapping[str, 
         "learner": removal.learner if removal else None,
         "state": exclusion.status if exclusion else RowState.PENDING,
         "detail": exclusion.detail if exclusion else "",
+        "person": _person_json(planned.person) if removal and planned.person else None,
     }
+
+
+def _person_json(person: Learner) -> str:
+    return json.dumps({name: value for name, value in asdict(person).items() if name != "id" and value})
 
 
 def settled(state: RowState, status: Status) -> Status:
@@ -265,6 +272,7 @@ def _outcome(row: sqlite3.Row, job: Job, notes: Mapping[int, Sequence[Note]]) ->
         row["first_sent_at"],
         job.finished_at if is_open and job.state.is_over else row["finished_at"],
         tuple(notes.get(row["position"], ())),
+        Learner(row["learner"], **json.loads(row["person"])) if row["person"] else None,
     )
 
 

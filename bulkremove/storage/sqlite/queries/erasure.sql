@@ -11,9 +11,9 @@ SELECT job, position, learner IS NOT NULL, cells FROM row
 WHERE learner = :learner OR (learner IS NULL AND instr(cells, :learner));
 
 -- name: erase_row
--- Empty the cells and the learner id of a row.
+-- Empty the cells and the learner id of a row, and who it was.
 UPDATE row SET cells = :cells, learner = CASE WHEN learner IS NULL THEN NULL ELSE '' END,
-    detail = 'The data of this person were erased.' WHERE job = :job AND position = :position;
+    person = NULL, detail = 'The data of this person were erased.' WHERE job = :job AND position = :position;
 
 -- name: list_responses
 -- What Zoho answered about a row in more than a word, as events, reasons and notices of its job may quote it.

@@ -2,17 +2,19 @@
 
 -- name: insert_row
 -- Add a row of a plan.
-INSERT INTO row (job, position, number, cells, course, batch, learner, state, detail)
-VALUES (:job, :position, :number, :cells, :course, :batch, :learner, :state, :detail);
+INSERT INTO row (job, position, number, cells, course, batch, learner, state, detail, person)
+VALUES (:job, :position, :number, :cells, :course, :batch, :learner, :state, :detail, :person);
 
 -- name: page_of_rows
 -- The rows after a position, in file order.
-SELECT position, number, cells, state, detail, http_status, api_code, attempts, first_sent_at, finished_at FROM row
+SELECT position, number, cells, state, detail, http_status, api_code, attempts, first_sent_at, finished_at,
+    learner, person FROM row
 WHERE job = :job AND position > :after ORDER BY position LIMIT :limit;
 
 -- name: search_rows
 -- A page of the rows in some states with a text in a cell, in file order.
-SELECT position, number, cells, state, detail, http_status, api_code, attempts, first_sent_at, finished_at FROM row
+SELECT position, number, cells, state, detail, http_status, api_code, attempts, first_sent_at, finished_at,
+    learner, person FROM row
 WHERE job = :job AND state IN (SELECT value FROM json_each(:states)) AND (:text = '' OR holds(cells, :text))
 ORDER BY position LIMIT :limit OFFSET :offset;
 
