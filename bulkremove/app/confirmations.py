@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
+from bulkremove.app import learner_counts
 from bulkremove.app.accounts import Accounts
 from bulkremove.app.canary import Canaries
 from bulkremove.app.consent import Consent, check_age, check_consent, check_four_eyes
@@ -238,6 +239,7 @@ class Confirmations:
                 "calls": str(quota.calls),
                 "protected": str(preview.protected),
                 **({"doubtful_ids": str(plan.doubtful_ids)} if plan.doubts else {}),
+                **(learner_counts.as_option(preview.check.counts) if preview.check else {}),
             },
             prepared_by=prepared_by,
             confirmed_by=confirmed_by,

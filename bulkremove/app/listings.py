@@ -21,9 +21,8 @@ from bulkremove.domain.errors import BulkremoveError, ReadFailed
 from bulkremove.domain.listing import Batch, Course, Learner, Roster
 from bulkremove.domain.operation import GET_BATCH, LIST_BATCHES, LIST_COURSES, LIST_PROGRESS, READS, Call, Operation
 from bulkremove.engine import rate_limit
-from bulkremove.engine.reads import ReadLimiter, Reads
+from bulkremove.engine.reads import Reads
 from bulkremove.engine.slot_decisions import Wait
-from bulkremove.storage import Storage
 from bulkremove.storage.interface.reads import ListingName
 from bulkremove.zoho.accounts import client_hash
 from bulkremove.zoho.fields import fields_of
@@ -195,17 +194,7 @@ class Listings:
         """
         context, settings = self._context, self._context.settings
         credentials = self._accounts.credentials(settings)
-        storage: Storage = context.storage
         with self._accounts.sole_home(settings, credentials):
             async with self._runs.connected(settings, credentials, READS) as (client, tokens):
-                limiter = ReadLimiter(
-                    storage.reads,
-                    storage.rate_limit,
-                    self._accounts.ledger_key(settings, credentials),
-                    settings.quota,
-                    context.clock,
-                    queue=self._runs.queue(settings, credentials),
-                    on_wait=on_wait,
-                )
-                reads = Reads(client, limiter, tokens, context.clock)
+                reads = self._runs.reads(settings, credentials, client, tokens, on_wait=on_wait)
                 yield OpenListings(context, reads, client_hash(credentials.client_id), is_fresh=is_fresh)

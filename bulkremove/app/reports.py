@@ -77,10 +77,13 @@ class Reports:
         finally:
             file.discard()
 
-    async def publish(self, job: Job, file: ReportFile, retry_file: ReportFile) -> RunResult:
-        """Write report and retry file of a run that has ended into the files reserved for them."""
+    async def publish(self, job: Job, file: ReportFile, retry_file: ReportFile, *, warning: str = "") -> RunResult:
+        """Write report and retry file of a run that has ended into the files reserved for them.
+
+        ``warning``: what else a person must be told.
+        """
         tally = await self._storage.rows.tally(job.id, as_reported=True)
-        warnings = [warning_text(job, tally)]
+        warnings = [warning_text(job, tally), warning]
         report = retry = None
         try:
             report = await self._publish(job, file, None)

@@ -17,6 +17,7 @@ from bulkremove.app.context import Context
 from bulkremove.app.daily_cap import check_daily_cap
 from bulkremove.app.heartbeat import Heartbeat
 from bulkremove.app.jobs import Jobs
+from bulkremove.app.learner_counts import compare, counts_before
 from bulkremove.app.protected_list import ProtectedList, protected_learners, shrunk_list_text
 from bulkremove.app.reports import Reports
 from bulkremove.app.results import RunResult
@@ -28,12 +29,14 @@ from bulkremove.domain.clock import Epoch, seconds_between
 from bulkremove.domain.errors import ConsentMissing, JobBusy, JournalFailed, SettingsError
 from bulkremove.domain.http_date import parse_http_date
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState
-from bulkremove.domain.operation import OPERATIONS, Operation
+from bulkremove.domain.operation import GET_BATCH, OPERATIONS, Operation
 from bulkremove.domain.planner import PROTECTED
 from bulkremove.domain.row import Removal
 from bulkremove.engine.fair_queue import FairQueue
 from bulkremove.engine.job_run import JobRun
 from bulkremove.engine.progress import Progress, Stop
+from bulkremove.engine.reads import ReadLimiter, Reads
+from bulkremove.engine.slot_decisions import Wait
 from bulkremove.platform.local_time import local
 from bulkremove.report import reserve_both
 from bulkremove.storage.interface.jobs import JobEnd
@@ -130,7 +133,7 @@ class Runs:
             if not tally.total:
                 raise JournalFailed(f"Job {job.id} has no rows in the journal, so nothing was sent.")
             await self._context.record(by, "run", job=job.id)
-            files = reserve_both(job, report, rows=tally.total)
+            files, difference = reserve_both(job, report, rows=tally.total), ""
             try:
                 if tally.open and credentials:
                     async with self._jobs.claim_plan():  # no other job passes the cap before this one's rows count
@@ -159,19 +162,25 @@ class Runs:
                         first_row_alone=FIRST_ROW_ALONE if is_canary else "",
                         open_until=open_until,
                     )
-                    operations = (OPERATIONS[job.operation],)
+                    counts = counts_before(job)
+                    operations = (OPERATIONS[job.operation], *([GET_BATCH] if counts else []))
                     connected = self.connected(settings, credentials, operations)
                     async with connected as (client, tokens), heartbeat.recorded():
                         async with self._stopping.watch_requests(job.id, stop):
                             job = await run.run(client, tokens)
                         job = await self._stopping.after_run(job)
+                        if counts and job.state is JobState.FINISHED and not stop.requested:
+                            reads = self.reads(settings, credentials, client, tokens)
+                            at = self._context.clock.wall()
+                            with suppress(JournalFailed):  # the report matters more
+                                difference = await compare(job, counts, reads, storage, at)
                     with suppress(JournalFailed):  # the report matters more
                         await storage.reads.delete_listings()  # they tell who was in a batch before
                     if is_canary:
                         await self._canaries.add_event(job)
                 elif job.state.is_resumable:
                     job = await self._finish(job)
-                return await self._reports.publish(job, *files)
+                return await self._reports.publish(job, *files, warning=difference)
             finally:
                 for file in files:
                     file.discard()
@@ -253,6 +262,23 @@ class Runs:
                 yield running
             finally:
                 self._shared.sandbox = None
+
+    def reads(
+        self,
+        settings: Settings,
+        credentials: Credentials,
+        client: ZohoClient,
+        tokens: AccessTokens,
+        *,
+        on_wait: Callable[[Wait], None] = lambda wait: None,
+    ) -> Reads:
+        """The reads of an account over an open client. ``on_wait``: called with what a read waits for."""
+        storage, clock = self._context.storage, self._context.clock
+        ledger, queue = self._accounts.ledger_key(settings, credentials), self.queue(settings, credentials)
+        limiter = ReadLimiter(
+            storage.reads, storage.rate_limit, ledger, settings.quota, clock, queue=queue, on_wait=on_wait
+        )
+        return Reads(client, limiter, tokens, clock)
 
     def queue(self, settings: Settings, credentials: Credentials) -> FairQueue:
         """The queue that the account's jobs in this process share; each event loop has its own."""

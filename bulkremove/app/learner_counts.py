@@ -1,0 +1,77 @@
+"""Zoho's count of a batch's learners before a run and after it: a difference from what was removed is reported.
+
+The count before is that of the plan's enrolment check. Somebody may have been enrolled meanwhile, so a difference
+proves nothing; it tells a person where to look.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from bulkremove.domain.attempt import Outcome
+from bulkremove.domain.clock import Epoch
+from bulkremove.domain.errors import BulkremoveError
+from bulkremove.domain.ids import TRIMMED_CHARACTERS
+from bulkremove.domain.job import Job
+from bulkremove.domain.operation import GET_BATCH, Call
+from bulkremove.domain.row import Status
+from bulkremove.engine.reads import Reads
+from bulkremove.storage import Storage
+from bulkremove.storage.interface.records import JobEvent
+from bulkremove.zoho.listings import batch_in
+
+OPTION = "learner_counts"
+"""The option of a job that holds the counts before it, as JSON: lists of course, batch and count."""
+MAX_BATCHES = 30
+"""Batches that are counted after a run, with a call each; of a job with more batches none is."""
+EVENT = "counts_compared"
+
+_Batch = tuple[str, str]
+
+
+def as_option(counts: Mapping[_Batch, int]) -> dict[str, str]:
+    """The option of a job for these counts; none where they are too many to be compared."""
+    if not 0 < len(counts) <= MAX_BATCHES:
+        return {}
+    return {OPTION: json.dumps([[course, batch, count] for (course, batch), count in counts.items()])}
+
+
+def counts_before(job: Job) -> Mapping[_Batch, int]:
+    """Zoho's counts before a job, by course and batch; empty where they are not known."""
+    return {(course, batch): count for course, batch, count in json.loads(job.options.get(OPTION, "[]"))}
+
+
+async def compare(job: Job, before: Mapping[_Batch, int], reads: Reads, storage: Storage, at: Epoch) -> str:
+    """Compare the counts with those before a job, as an event of it; returns the differences in words, if any."""
+    differences = []
+    removed = await storage.rows.export(job, lambda rows: _removed_by_batch(job, rows))
+    try:
+        for (course, batch), count in before.items():
+            tree = await reads.read(Call(GET_BATCH, (course, batch)))
+            now = batch_in(tree if tree is not None else {}, course, batch).learners
+            gone = removed.get((course, batch), 0)
+            if now is not None and now != count - gone:
+                differences.append(
+                    f"Batch {batch} had {count:,} learners, {gone:,} were removed, and Zoho counts {now:,} now instead "
+                    f"of {count - gone:,}."
+                )
+        text = "Zoho counts as many learners less as were removed, in each batch."
+    except BulkremoveError as error:
+        text = f"Zoho's counts of learners could not be compared with those before the run. {error.message}"
+    if differences:
+        hint = "Others may have enrolled or removed people meanwhile; if not, look at these batches in Zoho People."
+        text = " ".join([*differences, hint])
+    await storage.record(JobEvent(job.id, EVENT, text, at))
+    return text if differences else ""
+
+
+def _removed_by_batch(job: Job, outcomes: Iterator[Outcome]) -> Mapping[_Batch, int]:
+    """How many learners a job has removed from each batch."""
+    removed = Counter[_Batch]()
+    for row in outcomes:
+        if row.status in (Status.REMOVED, Status.REMOVED_INFERRED):
+            course, batch, _ = (row.cells[column].strip(TRIMMED_CHARACTERS) for column in job.roles)
+            removed[course, batch] += 1
+    return removed

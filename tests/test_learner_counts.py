@@ -1,0 +1,66 @@
+"""Zoho's counts of a batch's learners before and after a run: a difference from what was removed is reported."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
+
+import pytest
+
+from bulkremove.app.learner_counts import MAX_BATCHES, as_option
+from tests.cli_fixtures import Bulkremove, environment, sandbox
+from tests.test_enrolment_check import SPEED, leavers
+from tests.test_reads import BATCH, COUNT, COURSE, learner, world
+
+
+def remove_elsewhere(variables: dict[str, str], one: str) -> None:
+    """What another program does meanwhile."""
+    form = {"client_id": "sandbox", "client_secret": "s", "refresh_token": "r", "grant_type": "refresh_token"}
+    url = f"{variables['BULKREMOVE_ACCOUNTS_URL']}/oauth/v2/token"
+    with urlopen(url, data=urlencode(form).encode()) as answer:  # noqa: S310 - of the sandbox
+        token = json.load(answer)["access_token"]
+    url = f"{variables['BULKREMOVE_API_URL']}/api/v1/courses/{COURSE}/batches/{BATCH}/learners/{one}"
+    headers = {"Authorization": f"Zoho-oauthtoken {token}"}
+    request = Request(url, method="DELETE", headers=headers)  # noqa: S310 - of the sandbox
+    with urlopen(request) as answer:  # noqa: S310 - of the sandbox
+        assert 200 == answer.status
+
+
+def test_a_difference_between_zoho_s_counts_and_what_was_removed_is_reported(tmp_path: Path) -> None:
+    file = leavers(tmp_path, [0, 1])
+    with sandbox(world(tmp_path), tmp_path / "log.jsonl", *SPEED) as variables:
+        program = Bulkremove(tmp_path / "home", environment(**variables))
+        program("preview", str(file), "--check")  # whose lists are used again
+        remove_elsewhere(variables, learner(9))
+        ran = program("run", str(file), "--check", "--yes")
+    words = (
+        f"Batch {BATCH} had {COUNT} learners, 2 were removed, and Zoho counts {COUNT - 3} now instead of {COUNT - 2}."
+    )
+    assert (0, True) == (ran.returncode, words in ran.stdout), ran.stdout + ran.stderr
+    assert words in program("show", ran.stdout.split("Report: ")[1].split("/")[-1].split("-report")[0]).stdout
+
+
+@pytest.mark.parametrize(
+    ("reads", "words"), [((), "as many learners less"), (["ok"] * 4 + ["cut"], "could not be compared")]
+)
+def test_counts_that_agree_and_counts_that_can_t_be_read_are_told_as_they_are(
+    tmp_path: Path, reads: Sequence[str], words: str
+) -> None:
+    with sandbox(world(tmp_path, reads=reads), tmp_path / "log.jsonl", *SPEED) as variables:
+        program = Bulkremove(tmp_path / "home", environment(**variables))
+        ran = program("run", str(leavers(tmp_path, [0, 1])), "--check", "--yes")
+    assert (0, False) == (ran.returncode, "instead of" in ran.stdout), ran.stderr
+    job = ran.stdout.split("Report: ")[1].split("/")[-1].split("-report")[0]
+    assert words in program("show", job).stdout
+
+
+def test_no_count_is_made_without_a_check_nor_for_very_many_batches(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    with sandbox(world(tmp_path), log, *SPEED) as variables:
+        program = Bulkremove(tmp_path / "home", environment(**variables))
+        assert 0 == program("run", str(leavers(tmp_path, [0])), "--yes").returncode
+    assert '"GET"' not in log.read_text()
+    assert {} == as_option({("1", str(i)): 1 for i in range(MAX_BATCHES + 1)}) == as_option({})
