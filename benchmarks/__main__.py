@@ -13,12 +13,12 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import efficiency, overhead, page, processes, reading, start, storage
+from benchmarks import efficiency, enrolment, overhead, page, processes, reading, start, storage
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 MEASURES = {
     module.__name__.rpartition(".")[2]: module
-    for module in (efficiency, processes, overhead, storage, reading, start, page)
+    for module in (efficiency, enrolment, processes, overhead, storage, reading, start, page)
 }
 OLD = "**Older than the code:** it has changed since; `make bench` measures it again.\n\n"
 _SECTION = re.compile(r"<!-- (\w+) measured at (\w+) on ([\d-]+) -->\n(.*?)<!-- end \1 -->", re.DOTALL)
