@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bulkremove.app import App
-from bulkremove.app.daily_cap import removals_today
+from bulkremove.app.caps import removals_today
 from bulkremove.config import Settings, load
 from bulkremove.domain.errors import LocalFileFailed, OtherHomeSends, SettingsError
 from bulkremove.domain.job import FrontEnd

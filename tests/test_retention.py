@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bulkremove.app import App
-from bulkremove.app.daily_cap import removals_today
+from bulkremove.app.caps import removals_today
 from bulkremove.app.retention import DeletionCounts
 from bulkremove.config import Settings, load
 from bulkremove.domain.clock import Epoch

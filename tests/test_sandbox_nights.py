@@ -15,7 +15,7 @@ from aiohttp import web
 from openpyxl import load_workbook
 
 from bulkremove.app import Consent, Stop
-from bulkremove.app.daily_cap import removals_today
+from bulkremove.app.caps import removals_today
 from bulkremove.app.nightly import Scheduler
 from bulkremove.cli.exit_codes import of_nightly_run
 from bulkremove.config import DEFAULT_NIGHT

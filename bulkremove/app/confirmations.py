@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from bulkremove.app import learner_counts
+from bulkremove.app import caps, learner_counts
 from bulkremove.app.accounts import Accounts
 from bulkremove.app.canary import Canaries
 from bulkremove.app.consent import Consent, check_age, check_consent, check_four_eyes
@@ -200,7 +200,7 @@ class Confirmations:
                     f"Rows of this plan are still to be sent by {words}. Nothing was sent.",
                     hint="Preview the file again, which leaves these rows out, or cancel that job.",
                 )
-        if refusal := await self._plans.cap_error(plan, self._context.settings):
+        if refusal := await caps.plan_error(self._context, plan, self._context.settings):
             raise refusal
 
     async def _with_shown_state(self, preview: Preview) -> Preview:

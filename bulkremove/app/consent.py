@@ -1,7 +1,4 @@
-"""Checks before anything is sent: the plan stays within the caps, and somebody agreed to exactly this plan.
-
-A plan over a cap is refused as a whole; it is never run up to the cap.
-"""
+"""Checks before anything is sent: somebody agreed to exactly this plan, and not too long ago."""
 
 from __future__ import annotations
 
@@ -13,7 +10,6 @@ from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import PLAN_SECONDS, Job, is_recent
 from bulkremove.domain.plan import Plan
-from bulkremove.domain.row import Status
 
 ON_THIS_MACHINE = " on this machine"
 """What the names of the operating system's users end in."""
@@ -36,41 +32,6 @@ class Consent:
     def by_hash_alone(self) -> bool:
         """Whether only the hash says yes, which is not typed anew for each run."""
         return self.plan_hash is not None and self.removals is None and not self.yes
-
-
-def cap_error(plan: Plan, settings: Settings, *, today: int, possibly_lost: int = 0) -> ConsentMissing | None:
-    """The error for a plan over a cap of the settings; None for a plan within all caps.
-
-    ``today``: removals of the account that were sent, or confirmed, on this calendar day. The cap holds for a
-    day, since many small files remove as many people as a large one. ``possibly_lost``: how many of them may have been
-    removed, and a restored journal can't tell.
-    """
-    cap, max_percent = settings.max_removals, settings.max_invalid
-    if today and plan.removals and plan.removals + today > cap:
-        counted_text = f"{today - possibly_lost:,} were removed or confirmed already"
-        if possibly_lost:
-            counted_text += f", {possibly_lost:,} more may have been (the journal was restored, and does not know)"
-        return ConsentMissing(
-            f"The plan removes {plan.removals:,} learners, today {counted_text}, and the cap is {cap:,} a day.",
-            hint=f"Nothing was sent. If that is meant, give --max-removals {plan.removals + today}, or wait a day.",
-            page_hint=f"Nothing was sent. Wait a day, or let an admin set max_removals to {plan.removals + today} on "
-            "the server.",
-        )
-    if plan.removals > cap:
-        return ConsentMissing(
-            f"The plan removes {plan.removals:,} learners, and the cap is {cap:,}.",
-            hint=f"Nothing was sent. If that is meant, give --max-removals {plan.removals} or set max_removals.",
-            page_hint=f"Nothing was sent. Shorten the list, or let an admin set max_removals to {plan.removals} on the "
-            "server.",
-        )
-    invalid = sum(exclusion.status is Status.INVALID for exclusion in plan.excluded.values())
-    if 100.0 * invalid > max_percent * len(plan.table):
-        return ConsentMissing(
-            f"{invalid:,} of {len(plan.table):,} rows are invalid, and the cap is {max_percent:g} % of them.",
-            hint="Nothing was sent. Correct the file; if the other rows are right anyway, raise --max-invalid.",
-            page_hint="Nothing was sent. Correct the file, or let an admin raise max_invalid on the server.",
-        )
-    return None
 
 
 def check_consent(plan: Plan, consent: Consent) -> None:

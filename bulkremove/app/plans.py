@@ -11,11 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
+from bulkremove.app import caps
 from bulkremove.app.accounts import Accounts
 from bulkremove.app.canary import Canaries
-from bulkremove.app.consent import cap_error
 from bulkremove.app.context import Context
-from bulkremove.app.daily_cap import cap_problem, removals_today, start_of_today
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.protected_list import protected_learners
 from bulkremove.app.report_states import with_present_states
@@ -194,7 +193,7 @@ class Plans:
             settings = self._accounts.settings_of(job)
         except SettingsError:  # of another account than the settings name: its own are not known
             settings = self._context.settings
-        return await cap_problem(self._context, job, rows_left, cap=settings.max_removals)
+        return await caps.rows_left_problem(self._context, job, rows_left, cap=settings.max_removals)
 
     async def is_canary(self, job: Job) -> bool:
         """Whether a run of the job may send one row only. Raises ConsentMissing while a first removal waits."""
@@ -210,15 +209,6 @@ class Plans:
         if not storage.exists:
             return 0
         return (await storage.rate_limit.calls(key, since=self._context.clock.monotonic(), wall_since=since))[1]
-
-    async def cap_error(self, plan: Plan, settings: Settings, *, extra_removals: int = 0) -> ConsentMissing | None:
-        """Why the plan is over a cap; None if it is over none.
-
-        ``settings``: those of its account; ``extra_removals``: removals that would count for today besides.
-        """
-        storage, removed = self._context.storage, await removals_today(self._context, plan.client, plan.host)
-        lost = await storage.restore.lost_removals(start_of_today(self._context)) if removed else 0
-        return cap_error(plan, settings, today=removed + extra_removals, possibly_lost=lost)
 
     async def _preview(
         self,
@@ -249,7 +239,7 @@ class Plans:
         )
         quota, now = settings.quota, clock.wall()
         seconds = rate_limit.forecast(planned.removals, quota, is_new=await self._accounts.is_new(settings))
-        refusal = await self.cap_error(planned, settings)
+        refusal = await caps.plan_error(self._context, planned, settings)
         ends_at = later(now, seconds / clock.speed)
         return Preview(
             planned,

@@ -10,11 +10,10 @@ from pathlib import Path
 
 from yarl import URL
 
-from bulkremove.app import sandbox_run
+from bulkremove.app import caps, sandbox_run
 from bulkremove.app.accounts import Accounts
 from bulkremove.app.canary import FIRST_ROW_ALONE, Canaries
 from bulkremove.app.context import Context
-from bulkremove.app.daily_cap import check_daily_cap
 from bulkremove.app.heartbeat import Heartbeat
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.learner_counts import compare, counts_before
@@ -114,7 +113,7 @@ class Runs:
                 )
             await self._accounts.record_organization(job)
             cap = settings.max_removals
-            await check_daily_cap(self._context, job, rows_left, cap=cap)  # before anything is written; again below
+            await caps.check_job(self._context, job, rows_left, cap=cap)  # before anything is written; again below
             protected = protected_learners(self._context.settings)
             if (
                 front_end is FrontEnd.NIGHTLY
@@ -137,7 +136,7 @@ class Runs:
             try:
                 if tally.open and credentials:
                     async with self._jobs.claim_plan():  # no other job passes the cap before this one's rows count
-                        await check_daily_cap(self._context, job, tally.open, cap=cap)
+                        await caps.check_job(self._context, job, tally.open, cap=cap)
                         await storage.jobs.record_run(job.id, by=front_end, at=self._context.clock.wall())
                     heartbeat = Heartbeat(storage.jobs, job, front_end, self._context.clock)
                     protected_list = ProtectedList(self._context.settings)

@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from bulkremove.app import caps
 from bulkremove.app.canary import FIRST_ROW_ALONE
 from bulkremove.app.context import Context
-from bulkremove.app.daily_cap import start_of_today
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.nightly.earlier_jobs import EarlierJobs
 from bulkremove.app.nightly.intake import DAY_SECONDS, Intake
@@ -85,7 +85,7 @@ class DryRun:
             self._result.would_run.append((job, rows_left))
             self._removals += rows_left
             if job.state is not JobState.READY and job.driven_at < later(
-                start_of_today(self._context), -CONSENT_SECONDS
+                caps.start_of_today(self._context), -CONSENT_SECONDS
             ):
                 self._uncounted += rows_left
 
@@ -134,7 +134,9 @@ class DryRun:
         except FileRefused as refused:
             self._result.hold(name, str(refused))
             return
-        refusal = await self._plans.cap_error(preview.plan, self._context.settings, extra_removals=self._uncounted)
+        refusal = await caps.plan_error(
+            self._context, preview.plan, self._context.settings, extra_removals=self._uncounted
+        )
         preview = replace(preview, refusal=refusal or preview.refusal)
         self._result.plans.append(preview)
         if why := await self._intake.reasons_to_hold(preview, path, earlier=await self._intake.find_earlier(path)):

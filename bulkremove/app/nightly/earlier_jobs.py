@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Collection
 
+from bulkremove.app import caps
 from bulkremove.app.context import Context
-from bulkremove.app.daily_cap import daily_cap_problem
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.nightly.result import NightlyResult, is_orphaned, scheduled_text
 from bulkremove.app.plans import Plans
@@ -77,7 +77,7 @@ class EarlierJobs:
         if job.state is JobState.SCHEDULED and settings.four_eyes:
             return "Two people must agree (four_eyes), so one has to approve it."
         return (
-            await daily_cap_problem(
+            await caps.job_problem(
                 self._context, job, rows_left, cap=settings.max_removals, extra_removals=extra_removals
             )
             or None

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bulkremove.app import App, SandboxOptions
-from bulkremove.app.daily_cap import removals_today, start_of_today
+from bulkremove.app.caps import removals_today, start_of_today
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing

@@ -1,0 +1,108 @@
+"""The caps: of removals on a calendar day, and of a file's invalid rows; whether a plan or a job stays within them.
+
+A plan over a cap is refused as a whole; it is never run up to the cap.
+"""
+
+from __future__ import annotations
+
+from bulkremove.app.context import Context
+from bulkremove.config import Settings
+from bulkremove.domain.clock import Epoch
+from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.job import Job, JobState
+from bulkremove.domain.plan import Plan
+from bulkremove.domain.row import Status
+from bulkremove.platform.local_time import day_begin
+
+
+def start_of_today(context: Context) -> Epoch:
+    """When this machine's calendar day began, or later: a bundled sandbox has removed nobody before its start."""
+    return max(day_begin(context.clock.wall()), context.counted_from)
+
+
+async def removals_today(context: Context, client: str, host: str, *, starting: str = "") -> int:
+    """How many removals of this calendar day were sent, or confirmed and are still to be sent.
+
+    Those that a journal may have lost that was accepted today count as well. ``starting``: a job whose rows left count,
+    once, whatever its state.
+    """
+    storage = context.storage
+    if not client or not storage.exists:
+        return 0
+    return await storage.rows.removals_since(client, host, start_of_today(context), starting=starting)
+
+
+async def plan_error(
+    context: Context, plan: Plan, settings: Settings, *, extra_removals: int = 0
+) -> ConsentMissing | None:
+    """The error for a plan over a cap; None for a plan within all caps.
+
+    ``settings``: those of its account; ``extra_removals``: removals that would count for today besides. The cap of
+    removals holds for a day, since many small files remove as many people as a large one.
+    """
+    today, lost = await removals_today(context, plan.client, plan.host), 0
+    if today:  # may have been removed, and a restored journal can't tell
+        lost = await context.storage.restore.lost_removals(start_of_today(context))
+    today += extra_removals
+    cap, max_percent = settings.max_removals, settings.max_invalid
+    if today and plan.removals and plan.removals + today > cap:
+        counted_text = f"{today - lost:,} were removed or confirmed already"
+        if lost:
+            counted_text += f", {lost:,} more may have been (the journal was restored, and does not know)"
+        return ConsentMissing(
+            f"The plan removes {plan.removals:,} learners, today {counted_text}, and the cap is {cap:,} a day.",
+            hint=f"Nothing was sent. If that is meant, give --max-removals {plan.removals + today}, or wait a day.",
+            page_hint=f"Nothing was sent. Wait a day, or let an admin set max_removals to {plan.removals + today} on "
+            "the server.",
+        )
+    if plan.removals > cap:
+        return ConsentMissing(
+            f"The plan removes {plan.removals:,} learners, and the cap is {cap:,}.",
+            hint=f"Nothing was sent. If that is meant, give --max-removals {plan.removals} or set max_removals.",
+            page_hint=f"Nothing was sent. Shorten the list, or let an admin set max_removals to {plan.removals} on the "
+            "server.",
+        )
+    invalid = sum(exclusion.status is Status.INVALID for exclusion in plan.excluded.values())
+    if 100.0 * invalid > max_percent * len(plan.table):
+        return ConsentMissing(
+            f"{invalid:,} of {len(plan.table):,} rows are invalid, and the cap is {max_percent:g} % of them.",
+            hint="Nothing was sent. Correct the file; if the other rows are right anyway, raise --max-invalid.",
+            page_hint="Nothing was sent. Correct the file, or let an admin raise max_invalid on the server.",
+        )
+    return None
+
+
+async def job_problem(context: Context, job: Job, rows_left: int, *, cap: int, extra_removals: int = 0) -> str:
+    """Why the job may not go on today, in a sentence; empty if it may. ``extra_removals``: removals that count besides.
+
+    An approval is a person's word for the run that follows it, which may exceed the cap on the day on which it runs.
+    The waits that the plan announced, for the time window or the day's allowance, belong to that run; a kill does not.
+    """
+    events = await context.storage.jobs.events(job.id)
+    last_decision = next((name for _, name, _ in reversed(events) if name in ("approved", "held")), "")
+    is_of_approved_run = (
+        job.state is JobState.READY or job.is_in_announced_wait or job.driven_at >= start_of_today(context)
+    )
+    is_paused_by_person = job.state is JobState.PAUSED and not job.auto_resumable
+    if not rows_left or (last_decision == "approved" and is_of_approved_run and not is_paused_by_person):
+        return ""
+    return await rows_left_problem(context, job, rows_left, cap=cap, extra_removals=extra_removals)
+
+
+async def rows_left_problem(context: Context, job: Job, rows_left: int, *, cap: int, extra_removals: int = 0) -> str:
+    """Why the rows left exceed the cap of today, in a sentence; empty if they don't. Approvals are not considered."""
+    before = await removals_today(context, job.client, job.host, starting=job.id) - rows_left + extra_removals
+    if before + rows_left <= cap:
+        return ""
+    return f"It removes {rows_left:,} learners and {before:,} count for today already; the cap is {cap:,} a day."
+
+
+async def check_job(context: Context, job: Job, rows_left: int, *, cap: int) -> None:
+    """Check that the job may go on today. Raises ConsentMissing."""
+    if why := await job_problem(context, job, rows_left, cap=cap):
+        total = await removals_today(context, job.client, job.host, starting=job.id)
+        raise ConsentMissing(
+            f"Job {job.id} can't go on today. {why} Nothing was sent.",
+            hint=f"Wait a day, or give --max-removals {total} if that is meant.",
+            page_hint=f"Wait a day, or let an admin set max_removals to {total} on the server.",
+        )
