@@ -419,7 +419,7 @@ async def test_who_retries_a_job_of_others_shares_its_preparation_with_them(tmp_
                 by=f"person {number}",
                 front_end=FrontEnd.PAGE,
             )
-            assert "jo, kim" == job.prepared_by
+            assert ("jo", "kim") == job.prepared_by
 
 
 async def test_who_prepared_a_plan_goes_on_neither_after_a_pause_nor_with_a_shorter_protected_list(

@@ -410,7 +410,7 @@ async def test_four_eyes_are_two_people(tmp_path: Path) -> None:
         assert plan.url in (await other.get("/")).text
         job = job_of(await other.confirm(seen))
         found = await one.app.jobs.find(job)
-        assert ("admin", "approver") == (found.prepared_by, found.confirmed_by)
+        assert (("admin",), "approver") == (found.prepared_by, found.confirmed_by)
 
 
 @pytest.mark.parametrize("by_token", [True, False])

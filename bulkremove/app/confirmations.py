@@ -70,8 +70,8 @@ class Confirmations:
         if preview.refusal:
             raise preview.refusal
         if preview.retry_of:  # who prepared the job that is tried again has prepared this plan, too
-            before = (await self._jobs.find(preview.retry_of)).prepared_by.split(", ")
-            prepared_by = list(dict.fromkeys(filter(None, [*before, *prepared_by])))
+            before = (await self._jobs.find(preview.retry_of)).prepared_by
+            prepared_by = tuple(dict.fromkeys([*before, *prepared_by]))
         needs_second_person = front_end is FrontEnd.COMMAND and self._context.settings.four_eyes and by in prepared_by
         if not needs_second_person:
             check_four_eyes(prepared_by, by, self._context.settings)
@@ -98,9 +98,8 @@ class Confirmations:
                     )
                 if consent.by_hash_alone:
                     await self._check_never_run(preview.plan)
-                prepared = ", ".join(prepared_by)
                 job = await self._new_job(
-                    preview, folder=folder, prepared_by=prepared, confirmed_by=by, origin=front_end
+                    preview, folder=folder, prepared_by=prepared_by, confirmed_by=by, origin=front_end
                 )
                 await self._accounts.record_organization(job)
                 await self._check_unclaimed(preview)
@@ -139,7 +138,9 @@ class Confirmations:
         ``hold_reason``: why it must not run before somebody approves it; ``due_at``: when it may run at the earliest.
         """
         async with self._jobs.claim_plan():
-            job = await self._new_job(preview, folder=folder, prepared_by=by, confirmed_by=by, origin=FrontEnd.NIGHTLY)
+            job = await self._new_job(
+                preview, folder=folder, prepared_by=(by,), confirmed_by=by, origin=FrontEnd.NIGHTLY
+            )
             await self._accounts.record_organization(job)
             try:
                 if not hold_reason:
@@ -217,7 +218,7 @@ class Confirmations:
         return replace(preview, made_at=at, planned_at=planned_at, generation=generation)
 
     async def _new_job(
-        self, preview: Preview, *, folder: Path, prepared_by: str, confirmed_by: str, origin: FrontEnd
+        self, preview: Preview, *, folder: Path, prepared_by: Iterable[str], confirmed_by: str, origin: FrontEnd
     ) -> Job:
         plan, quota = preview.plan, self._context.settings.quota
         return Job(
@@ -241,7 +242,7 @@ class Confirmations:
                 **({"doubtful_ids": str(plan.doubtful_ids)} if plan.doubts else {}),
                 **(learner_counts.as_option(preview.check.counts) if preview.check else {}),
             },
-            prepared_by=prepared_by,
+            prepared_by=tuple(prepared_by),
             confirmed_by=confirmed_by,
             operation=plan.operation.name,
             client=plan.client,

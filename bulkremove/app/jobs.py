@@ -14,7 +14,7 @@ from bulkremove.app.results import PAGE_SIZE
 from bulkremove.domain.attempt import LookupResult, Note
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing, JobBusy, JobNotFound, NoteRejected
-from bulkremove.domain.job import APPROVAL_SECONDS, EndReason, Job, JobState, Tally, is_recent
+from bulkremove.domain.job import APPROVAL_DAYS, APPROVAL_SECONDS, EndReason, Job, JobState, Tally, is_recent
 from bulkremove.domain.permissions import EVERY_ACCOUNT, AccountSet
 from bulkremove.domain.plan import Plan
 from bulkremove.storage.interface.jobs import VISIBLE, JobEnd
@@ -226,11 +226,11 @@ class Jobs:
                 and not is_recent(since, at, APPROVAL_SECONDS)
             ):
                 raise ConsentMissing(
-                    f"The plan of job {job.id} has waited for more than 7 days, so it has expired.",
+                    f"The plan of job {job.id} has waited for more than {APPROVAL_DAYS} days, so it has expired.",
                     hint=f"Preview the file again, and `bulkremove cancel {job.id}`.",
                     page_hint="Preview the file again, and cancel this job.",
                 )
-            check_four_eyes(job.prepared_by.split(", "), by, self._context.settings)
+            check_four_eyes(job.prepared_by, by, self._context.settings)
             if job.doubtful_ids and compared != job.doubtful_ids:
                 raise ConsentMissing(
                     f"The plan of job {job.id} has doubtful ids ({job.doubtful_ids:,}), so it was not approved. "

@@ -29,12 +29,12 @@ def check_reviewed(
     if rows_reviewed not in (None, rows_left):
         raise ConsentMissing(f"{rows_reviewed:,} is not the number of rows left ({rows_left:,}). Nothing was sent.")
     if rows_left and job.reason_code is EndReason.PAUSED and front_end is not FrontEnd.NIGHTLY:
-        check_four_eyes(job.prepared_by.split(", "), by, settings)
+        check_four_eyes(job.prepared_by, by, settings)
     why = why_review(job, rows_left, settings=settings, now=now, front_end=front_end)
     if not why:
         return
     if rows_reviewed is not None:
-        check_four_eyes(job.prepared_by.split(", "), by, settings)
+        check_four_eyes(job.prepared_by, by, settings)
         return
     raise ConsentMissing(
         f"Job {job.id} needs review. {why} Nothing was sent.",

@@ -84,7 +84,9 @@ async def _load(app: App, job_id: str) -> tuple[Job, Counter[tuple[str, str]], s
 
 def _show(screen: Screen, job: Job, batches: Counter[tuple[str, str]], over_cap: str) -> None:
     """Show the plan of a held job, as far as it is not done yet. ``over_cap``: why it exceeds today's cap."""
-    screen.warn(f"File      {printable(job.source)}, prepared by {printable(job.prepared_by) or 'the nightly run'}")
+    screen.warn(
+        f"File      {printable(job.source)}, prepared by {printable(', '.join(job.prepared_by)) or 'the nightly run'}"
+    )
     screen.warn(f"Account   {job.account} on {'SANDBOX ' if job.is_sandbox else ''}{job.host}")
     if job.due_at is not None:
         screen.warn(f"Announced for {local(job.due_at):%Y-%m-%d %H:%M}; an approval lets it run at once")

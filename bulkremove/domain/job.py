@@ -15,7 +15,8 @@ from bulkremove.domain.wording import Wording
 
 CONSENT_SECONDS = 3600.0
 """Seconds after which what is left of a job needs a person's review (an hour after its last run)."""
-APPROVAL_SECONDS = 7 * 86_400.0
+APPROVAL_DAYS = 7
+APPROVAL_SECONDS = APPROVAL_DAYS * 86_400.0
 """Seconds after which a plan that nobody approved has expired, and a job that no nightly run went on with is held."""
 PLAN_SECONDS = 86_400.0
 """Seconds after which a plan that was shown can't be confirmed any more."""
@@ -180,8 +181,8 @@ class Job:
     retry_of: str | None = None
     """The id of the job whose rows it sends again."""
     options: Mapping[str, str] = field(default_factory=dict)
-    prepared_by: str = ""
-    """The user who provided the file."""
+    prepared_by: tuple[str, ...] = ()
+    """Who provided the file, and who decided how it is read."""
     confirmed_by: str = ""
     """The user who confirmed its plan."""
     origin: FrontEnd = FrontEnd.COMMAND

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bulkremove.app.notices import Outbox
 from bulkremove.config import PROTECTED_FILE
-from bulkremove.domain.job import Job
+from bulkremove.domain.job import APPROVAL_DAYS, Job
 from bulkremove.platform.local_time import local
 from bulkremove.storage.interface.records import Notice
 
@@ -14,7 +14,7 @@ def notices_about(outbox: Outbox, job: Job, removals: int) -> tuple[Notice, ...]
     if job.reason:
         text = (
             f"{job.source} is held, and nothing of it was sent. {job.reason} To run it all the same: "
-            f"`bulkremove approve {job.id}`, or the page. It expires in 7 days."
+            f"`bulkremove approve {job.id}`, or the page. It expires in {APPROVAL_DAYS} days."
         )
         return outbox.notices(f"held:{job.id}", f"held: {job.source}. Approve or cancel it", text)
     if job.due_at is not None:

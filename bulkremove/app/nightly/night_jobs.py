@@ -17,7 +17,7 @@ from bulkremove.app.results import RunResult
 from bulkremove.app.runs import Runs
 from bulkremove.domain.clock import later
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing, FileRefused, JobBusy, SettingsError
-from bulkremove.domain.job import EndReason, Job, JobState
+from bulkremove.domain.job import APPROVAL_DAYS, EndReason, Job, JobState
 from bulkremove.engine.progress import Stop
 from bulkremove.report import counts_without_zeros
 from bulkremove.storage.interface.records import Act
@@ -77,7 +77,7 @@ class NightlyJobs:
         now = self._context.clock.wall()
         text = (
             f"What is left of {job.source} ({job.id}) is held, and nothing of it was sent. {why} To run it all the "
-            f"same: `bulkremove approve {job.id}`, or the page. It expires in 7 days."
+            f"same: `bulkremove approve {job.id}`, or the page. It expires in {APPROVAL_DAYS} days."
         )
         key = f"review:{job.id}:{await self._run_count(job.id)}"
         notices = self._outbox.notices(key, f"needs review: {job.source}. Approve or cancel it", text)

@@ -10,7 +10,7 @@ from bulkremove.app.results import Preview, RunResult
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.ids import without_ids
-from bulkremove.domain.job import EndReason, Job, JobState
+from bulkremove.domain.job import APPROVAL_DAYS, EndReason, Job, JobState
 from bulkremove.domain.row import Status
 from bulkremove.platform.local_time import local
 
@@ -125,7 +125,7 @@ def scheduled_text(name: str, due_at: Epoch) -> str:
 def expired_text(job: Job) -> str:
     """Which plan nobody has approved in time, and what to do, in sentences."""
     return (
-        f"Nobody approved the plan of {job.source} ({job.id}) within 7 days, so it was cancelled. "
+        f"Nobody approved the plan of {job.source} ({job.id}) within {APPROVAL_DAYS} days, so it was cancelled. "
         f"`bulkremove nightly --night {job.night} --again {shlex.quote(job.source)}` plans the file anew."
     )
 

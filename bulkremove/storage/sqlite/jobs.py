@@ -27,6 +27,8 @@ from bulkremove.storage.sqlite.rows import BATCH, SETTLED_BY_END, row_values, ta
 from bulkremove.storage.sqlite.transaction import Reader, Transaction
 
 _JOBS, _ROWS = Queries("jobs.sql"), Queries("rows.sql")
+_NAMES = ", "
+"""Between the names of those who prepared a plan; no name of a person or program holds it."""
 
 
 class SqliteJobs:
@@ -235,7 +237,7 @@ def _insert_job(transaction: Transaction, job: Job) -> None:
         created_at=job.created_at,
         retry_of=job.retry_of,
         options=json.dumps(dict(job.options)),
-        prepared_by=job.prepared_by,
+        prepared_by=_NAMES.join(job.prepared_by),
         confirmed_by=job.confirmed_by,
         origin=job.origin,
         due_at=job.due_at,
@@ -277,6 +279,7 @@ def _jobs(rows: sqlite3.Cursor) -> Iterator[Job]:
         values["roles"] = Roles(*json.loads(values["roles"]))
         values["accepted_wordings"] = tuple(Wording(*fields) for fields in json.loads(values["accepted_wordings"]))
         values["options"] = json.loads(values["options"])
+        values["prepared_by"] = tuple(filter(None, values["prepared_by"].split(_NAMES)))
         values["state"] = JobState(values["state"])
         if values["state"] is JobState.HELD and values["due_at"] is not None:
             values["state"] = JobState.SCHEDULED
