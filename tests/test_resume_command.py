@@ -77,3 +77,15 @@ def test_resume_without_a_job_leaves_another_account_alone(tmp_path: Path) -> No
             asyncio.run(stopped(app, tmp_path, triples(5), EndReason.INTERRUPTED))
         assert 2 == Bulkremove(tmp_path / "home", environment(**environ))("resume").returncode
         assert 0 == Bulkremove(tmp_path / "home", environment(**other))("resume").returncode
+
+
+def test_the_summary_names_the_widest_limit_that_a_job_ran_under(tmp_path: Path) -> None:
+    with account(tmp_path) as environ:
+        narrow = {**environ, "BULKREMOVE_LIMIT": "3/60s"}
+        with closing(application(narrow)) as app:
+            job = asyncio.run(stopped(app, tmp_path, triples(5), EndReason.INTERRUPTED))
+        show = Bulkremove(tmp_path / "home", environment(**narrow))
+        assert "of 3 calls in a window" in show("show", job.id).stdout
+        wide = Bulkremove(tmp_path / "home", environment(**{**environ, "BULKREMOVE_LIMIT": "30/60s"}))
+        assert 0 == wide("resume", job.id).returncode
+        assert "of 30 calls in a window" in show("show", job.id).stdout

@@ -121,7 +121,8 @@ class Runs:
                 and (shrunk := shrunk_list_text(job, self._context.settings))
             ):
                 raise ConsentMissing(f"{shrunk} Nothing was sent.")  # since the nightly run looked at it
-            await storage.jobs.set_protected(job.id, len(protected))
+            calls = settings.quota.calls
+            await storage.jobs.set_circumstances(job.id, protected=len(protected), calls=calls)
             if protected:
                 await storage.rows.protect(job.id, protected, why=PROTECTED, at=self._context.clock.wall())
             is_canary = False

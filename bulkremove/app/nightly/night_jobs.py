@@ -86,7 +86,9 @@ class NightlyJobs:
             async with self._storage.claims.hold(job.id):
                 with suppress(FileRefused, SettingsError):  # a list that can't be read holds the run itself
                     entries = len(protected_learners(self._context.settings))
-                    await self._storage.jobs.set_protected(job.id, entries)  # who approves it is told of a shorter list
+                    await self._storage.jobs.set_circumstances(
+                        job.id, protected=entries
+                    )  # who approves it is told of a shorter list
                 if (await self._jobs.find(job.id)).driven_at == job.driven_at and await self._storage.jobs.hold(
                     job.id, why, *notices, act, at=now
                 ):

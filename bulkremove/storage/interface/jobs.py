@@ -130,8 +130,8 @@ class JobStore(Protocol):
         """
         ...
 
-    async def set_protected(self, job_id: str, entries: int) -> None:
-        """Keep how many entries the protected list had when the job was started or held last."""
+    async def set_circumstances(self, job_id: str, *, protected: int, calls: int = 0) -> None:
+        """Keep how many entries the protected list has when a job starts, and the calls of the limit of its run."""
         ...
 
     async def release(

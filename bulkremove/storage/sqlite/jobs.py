@@ -159,10 +159,9 @@ class SqliteJobs:
         parameters = {"client": client, "host": host, "organization": organization}
         await self._database.write(lambda transaction: transaction.execute(_JOBS.set_organization, **parameters))
 
-    async def set_protected(self, job_id: str, entries: int) -> None:
-        await self._database.write(
-            lambda transaction: transaction.execute(_JOBS.set_protected, job=job_id, entries=str(entries))
-        )
+    async def set_circumstances(self, job_id: str, *, protected: int, calls: int = 0) -> None:
+        values = {"job": job_id, "protected": str(protected), "calls": calls}
+        await self._database.write(lambda transaction: transaction.execute(_JOBS.set_circumstances, **values))
 
     async def release(
         self, job_id: str, check: Callable[[Job], None], *records: Record, by: str, at: Epoch

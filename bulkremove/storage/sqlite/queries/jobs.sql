@@ -98,9 +98,11 @@ UPDATE job SET driven_at = :at, driven_by = :by WHERE id = :job;
 INSERT INTO client_organization (client, host, organization) VALUES (:client, :host, :organization)
 ON CONFLICT DO UPDATE SET organization = excluded.organization;
 
--- name: set_protected
--- Keep how many entries the protected list has when a job starts.
-UPDATE job SET options = json_set(options, '$.protected', :entries) WHERE id = :job;
+-- name: set_circumstances
+-- Keep how many entries the protected list has when a job starts, and the calls of the widest limit that it ran under.
+UPDATE job SET options = json_set(options, '$.protected', :protected, '$.calls',
+    CAST(max(CAST(coalesce(options ->> '$.calls', '0') AS INTEGER), :calls) AS TEXT))
+WHERE id = :job;
 
 -- name: release_job
 -- Make a held job ready for the front end that made it.
