@@ -6,8 +6,10 @@ import csv
 import json
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO
 
@@ -319,8 +321,11 @@ def test_sandbox_runs_need_no_fixed_port_and_no_wait_for_tokens_of_earlier_ones(
     world, file = crowd(tmp_path, 2)
     run = Bulkremove(tmp_path / "home", environment())
     words = ["run", str(file), "--sandbox", str(world), "--speed", "60", "--yes"]
-    together = [run.start(*words), Bulkremove(tmp_path / "other", environment()).start(*words)]
-    assert [0, 0] == [process.wait(timeout=60) for process in together]
+    with ExitStack() as taken:
+        with suppress(OSError):  # somebody else has it, which is as good
+            taken.enter_context(socket.create_server(("127.0.0.1", 8030)))  # that of `bulkremove sandbox`
+        together = [run.start(*words), Bulkremove(tmp_path / "other", environment()).start(*words)]
+        assert [0, 0] == [process.wait(timeout=60) for process in together]
     for process in together:
         process.communicate()
     for _ in range(4):
