@@ -21,6 +21,11 @@ from bulkremove.report.roster_file import write_rosters
 from tests.cli_fixtures import SAMPLES, Bulkremove, environment, sandbox
 from tests.test_reads import BATCH, COUNT, COURSE, learner, world
 
+
+def of_sandbox(folder: Path) -> tuple[str, ...]:
+    return ("--sandbox", str(world(folder)), "--speed", "60")
+
+
 IN_SANDBOX = ("--sandbox", str(SAMPLES / "world.json"), "--speed", "300")
 ROSTER = Roster(
     Batch("1", "2", "=cmd()", 2),
@@ -132,6 +137,11 @@ def test_the_fields_of_an_account_s_answers_are_told_by_doctor(program: Bulkremo
         assert (0, 4) == (told.returncode, told.stdout.count("ok ")), told.stderr
         assert re.search(r"learners\[\]\.learnerId +text", told.stdout)
         assert "example.com" not in told.stdout
+        bundled = Bulkremove(tmp_path / "other", environment())(
+            "doctor", "--read", COURSE, BATCH, *of_sandbox(tmp_path)
+        )
+        assert (told.returncode, told.stdout) == (bundled.returncode, bundled.stdout), bundled.stderr
+        assert "are for --read" in program("doctor", *of_sandbox(tmp_path)).stderr
         as_json = json.loads(program("doctor", "--read", COURSE, "1", "--json").stdout)
         assert [True, True, False, False] == [one["usable"] for one in as_json["reads"]]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bulkremove.cli.console import Screen, json_option
+from bulkremove.cli.console import Screen, json_option, sandbox_options
 from bulkremove.domain.data_centers import DATA_CENTERS
 
 if TYPE_CHECKING:
@@ -132,8 +132,16 @@ def remove(screen: Screen, name: str) -> None:
     help="Show only which fields Zoho's lists of this course and batch have: names and types, no value.",
 )
 @json_option
+@sandbox_options
 @click.pass_obj
-def doctor(screen: Screen, fresh: bool, read: tuple[str, str] | None, as_json: bool) -> int:
+def doctor(
+    screen: Screen,
+    fresh: bool,
+    read: tuple[str, str] | None,
+    as_json: bool,
+    sandbox: str | None,
+    speed: float | None,
+) -> int:
     """Check settings, folders, journal, nights, notices, credentials and clock, and say what to fix. Removes nothing.
 
     It ends with 0 if all is well, 7 if credentials or token are not, and 1 for anything else.
@@ -141,7 +149,9 @@ def doctor(screen: Screen, fresh: bool, read: tuple[str, str] | None, as_json: b
     Example: bulkremove doctor
     """
     if read is not None:
-        return _show_fields(screen, *read, as_json=as_json)
+        return _show_fields(screen, *read, as_json=as_json, sandbox=sandbox, speed=speed)
+    if sandbox is not None or speed is not None:
+        raise click.UsageError("--sandbox and --speed are for --read; the checks are those of this installation.")
     from bulkremove.app.doctor import checks as run_checks
     from bulkremove.app.results import Check
     from bulkremove.app.setting_checks import SettingValue, setting_values
@@ -167,7 +177,9 @@ def doctor(screen: Screen, fresh: bool, read: tuple[str, str] | None, as_json: b
     return code
 
 
-def _show_fields(screen: Screen, course: str, batch: str, *, as_json: bool) -> int:
+def _show_fields(
+    screen: Screen, course: str, batch: str, *, as_json: bool, sandbox: str | None, speed: float | None
+) -> int:
     """Print the fields of Zoho's answers about a batch; returns the exit code."""
     from bulkremove.app.listings import AnswerFields
     from bulkremove.cli.listing_commands import check_ids
@@ -178,7 +190,7 @@ def _show_fields(screen: Screen, course: str, batch: str, *, as_json: bool) -> i
         async with app.listings.open() as lists:
             return await lists.fields(course, batch)
 
-    answers = screen.call(look)
+    answers = screen.call(look, sandbox=sandbox, speed=speed)
     if as_json:
         names = [
             {"read": one.operation.name, "usable": not one.problem, "problem": one.problem, "fields": one.fields}

@@ -85,6 +85,8 @@ def find(screen: Screen, text: str, fresh: bool, sandbox: str | None, speed: flo
         async with app.listings.open(is_fresh=fresh, on_wait=report_waits(screen)) as lists:
             return await lists.find(text)
 
+    from bulkremove.report import pluralize
+
     found = screen.call(look, sandbox=sandbox, speed=speed)
     if as_json:
         screen.print_result(json.dumps([_as_json(one) for one in found]))
@@ -92,7 +94,7 @@ def find(screen: Screen, text: str, fresh: bool, sandbox: str | None, speed: flo
     for one in found:
         screen.print_result(f"course {one.course.id}  {one.course.name}")
         for batch in one.batches or ():
-            size = "" if batch.learners is None else f"  ({batch.learners:,} learners)"
+            size = "" if batch.learners is None else f"  ({pluralize(batch.learners, 'learner', 'learners')})"
             screen.print_result(f"   batch {batch.id}  {batch.name}{size}")
     if not found:
         screen.print_result(f"Zoho finds no course by {text!r}.")
@@ -129,6 +131,7 @@ def roster(
     """
     from bulkremove.app import this_person
     from bulkremove.domain.table import ROSTER_COLUMN
+    from bulkremove.report import pluralize
     from bulkremove.report.roster_file import check_path, write_rosters
 
     check_ids(course=course, **({"batch": batch} if batch else {}))
@@ -157,7 +160,7 @@ def roster(
                 f"Batch {one.batch.id} may not be whole: Zoho lists {len(one.learners):,} learners and {counted}."
             )
     screen.print_result(
-        f"{learners:,} learners of {len(rosters):,} {'batch' if len(rosters) == 1 else 'batches'} are in {path}.",
+        f"{path} holds {pluralize(learners, 'learner', 'learners')} of {pluralize(len(rosters), 'batch', 'batches')}.",
         file=str(path),
         learners=learners,
     )

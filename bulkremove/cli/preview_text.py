@@ -73,7 +73,7 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
         yield f"Unchosen  {table.unchosen_rows:,} rows are left out"
     for note in filter(None, [*table.reading_notes, preview.check_note]):
         yield f"Note      {printable(note)}"
-    calls = f"{plan.removals:,} calls at the limit take about {duration(preview.seconds)}"
+    calls = f"{pluralize(plan.removals, 'call', 'calls')} at the limit: about {duration(preview.seconds)}"
     yield f"Time      {calls}, until {local(preview.ends_at):%Y-%m-%d %H:%M %Z}"
     yield f"Plan      {plan.hash}"
     for doubt in plan.doubts:

@@ -17,7 +17,7 @@ def arguments(options: Mapping[str, object]) -> Iterator[str]:
             if value is not None and value is not False:
                 yield f"--{name.replace('_', '-')}"
                 if value is not True:
-                    yield str(value)
+                    yield f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def located(text: str, location: Mapping[str, object], sandbox: Mapping[str, object] | None = None) -> str:
