@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkremove.app.matching import resolve
-from bulkremove.domain.errors import FileRefused, ReadFailed
+from bulkremove.domain.errors import FileRefused, NotListed, ReadFailed
 from bulkremove.domain.listing import Batch, Course, Learner, Roster
 from bulkremove.domain.planner import plan
 from bulkremove.domain.row import Removal, Status
@@ -27,6 +27,8 @@ from tests.virtual_time import run
 SPRING, AUTUMN = Batch("1", "21", "Spring", 2), Batch("1", "22", "Autumn", 1)
 ANN, BO = Learner("478346000019558001", "Ann", "ann@example.com", "E1"), Learner("478346000019558002", "Bo", "", "E2")
 ANN_IN_AUTUMN = Learner("478346000019558003", "Ann", "ANN@example.com", "E1")
+
+CY = Learner("478346000019558004", "Cy", "cy@example.com", "E4")
 
 
 @dataclass
@@ -49,6 +51,20 @@ class Lists:
     async def roster(self, course: str, batch: str) -> Roster:
         self.asked.append(batch)
         return self.rosters[batch]
+
+
+class StrictLists(Lists):
+    """Zoho knows no other courses than those it lists, and has deleted a batch meanwhile."""
+
+    async def batches(self, course: str) -> Sequence[Batch]:
+        if course not in self.of_course:
+            raise NotListed("Zoho knows no such course.")
+        return await super().batches(course)
+
+    async def roster(self, course: str, batch: str) -> Roster:
+        if batch == "22":
+            raise NotListed("Zoho has no such batch any more.")
+        return await super().roster(course, batch)
 
 
 def table(*rows: str, header: str = "Course,Batch,E-mail", match: Match = Match.EMAIL) -> Table:
@@ -124,6 +140,24 @@ def test_a_roster_that_may_not_be_whole_matches_nobody(counted: int | None) -> N
     short = Roster(Batch("1", "21", "Spring", counted), (ANN, BO))
     (why,) = details(resolved(table("1,21,ann@example.com"), Lists(rosters={"21": short})))
     assert "not known whether exactly one matches" in why
+
+
+def test_a_star_means_all_batches_of_the_course() -> None:
+    lists = Lists(rosters={"21": Roster(SPRING, (ANN, BO)), "22": Roster(AUTUMN, (CY,))})
+    found = resolved(
+        table("Fire safety,*,cy@example.com", "Fire safety,*,ann@example.com", "Fire safety,*,x@y.z"), lists
+    )
+    assert ["", "", "The batches of course 1 have no learner with this e-mail address."] == details(found)
+    assert ["22", "21"] == [row.cells[found.roles.batch] for row in found.rows()][:2]
+    twice = resolved(table("Fire safety,*,ann@example.com"))
+    assert ["The batches of course 1 have 2 learners with this e-mail address."] == details(twice)
+
+
+def test_a_course_or_batch_that_zoho_does_not_know_makes_its_rows_invalid_and_no_others() -> None:
+    found = resolved(table("4711,Spring,bo@example.com", "Fire safety,Spring,ann@example.com"), StrictLists())
+    assert ["Zoho knows no such course.", ""] == details(found)
+    found = resolved(table("Fire safety,Autumn,ann@example.com", "Fire safety,Spring,ann@example.com"), StrictLists())
+    assert ["Zoho has no such batch any more.", ""] == details(found)
 
 
 def test_a_roster_without_any_address_is_refused() -> None:

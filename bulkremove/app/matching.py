@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
-from bulkremove.domain.errors import FileRefused, ReadFailed
+from bulkremove.domain.errors import FileRefused, NotListed, ReadFailed
 from bulkremove.domain.ids import TRIMMED_CHARACTERS, is_id
 from bulkremove.domain.listing import Batch, Course, Learner, Roster
 from bulkremove.domain.row import Exclusion, Roles, Status
@@ -20,6 +20,8 @@ from bulkremove.reading.options import ROLES, Match
 
 HEADINGS = {"course": "Course ID", "batch": "Batch ID", "learner": "Learner ID"}
 """Of the columns that are added."""
+ALL_BATCHES = "*"
+"""In the cell of the batch: the learner is looked for in all batches of the course. A blank cell may be a mistake."""
 _KEYS: Mapping[Match, Callable[[Learner], str]] = {
     Match.EMAIL: lambda learner: learner.email,
     Match.EMPLOYEE_ID: lambda learner: learner.employee_id,
@@ -79,11 +81,11 @@ class _Matching:
     def __init__(self, match: Match, lists: Lists) -> None:
         self._match, self._lists = match, lists
         self._courses: dict[str, str | Course] = {}
-        self._batches: dict[tuple[str, str], str | Batch] = {}
-        self._rosters: dict[tuple[str, str], str | Mapping[str, Sequence[Learner]]] = {}
+        self._batches: dict[tuple[str, str], str | Sequence[Batch]] = {}
+        self._rosters: dict[Batch, str | Mapping[str, Sequence[Learner]]] = {}
 
     async def ids_of(self, course: str, batch: str, person: str) -> _Ids | str:
-        """The ids for the cells of a row, or a sentence that says why there are none."""
+        """The ids for the cells of a row, or a sentence that says why there are none. Batch ``*`` means all."""
         for what, cell in (("course", course), ("batch", batch), (self._match.words, person)):
             if not cell:
                 return f"The cell with the {what} is empty."
@@ -93,30 +95,47 @@ class _Matching:
         if isinstance(found, str):
             return found
         if (found.id, batch) not in self._batches:
-            self._batches[found.id, batch] = _only(
-                await self._lists.batches(found.id), batch, f"Course {found.id} has", "batch"
-            )
-        in_batch = self._batches[found.id, batch]
-        if isinstance(in_batch, str):
-            return in_batch
-        if (found.id, in_batch.id) not in self._rosters:
-            self._rosters[found.id, in_batch.id] = self._by_key(await self._lists.roster(found.id, in_batch.id))
-        people = self._rosters[found.id, in_batch.id]
-        if isinstance(people, str):
-            return people
-        learners = people.get(_folded(person), ())
-        if len(learners) != 1:
-            count = f"{len(learners)} learners" if learners else "no learner"
-            return f"Batch {in_batch.id} has {count} with this {self._match.words}."
-        return found.id, in_batch.id, learners[0].id
+            self._batches[found.id, batch] = await self._batches_of(found.id, batch)
+        batches = self._batches[found.id, batch]
+        if isinstance(batches, str):
+            return batches
+        matches = list[tuple[str, Learner]]()
+        for one in batches:
+            if one not in self._rosters:
+                self._rosters[one] = await self._by_key(one)
+            people = self._rosters[one]
+            if isinstance(people, str):
+                return people
+            matches += [(one.id, learner) for learner in people.get(_folded(person), ())]
+        if len(matches) != 1:
+            is_one = batch != ALL_BATCHES
+            where = f"Batch {batches[0].id} has" if is_one else f"The batches of course {found.id} have"
+            count = f"{len(matches)} learners" if matches else "no learner"
+            return f"{where} {count} with this {self._match.words}."
+        return found.id, matches[0][0], matches[0][1].id
+
+    async def _batches_of(self, course: str, cell: str) -> str | Sequence[Batch]:
+        """The batch that a cell names, or all of the course for ``*``; or why there is none."""
+        try:
+            batches = await self._lists.batches(course)
+        except NotListed as unknown:
+            return unknown.message
+        if cell == ALL_BATCHES:
+            return batches or f"Course {course} has no batches."
+        found = _only(batches, cell, f"Course {course} has", "batch")
+        return found if isinstance(found, str) else [found]
 
     async def _course(self, cell: str) -> str | Course:
         if is_id(cell):  # a name of digits alone is not looked for: it would be taken for an id elsewhere
             return Course(cell, "")
         return _only(await self._lists.courses(" ".join(cell.split())), cell, "There is", "course")
 
-    def _by_key(self, roster: Roster) -> str | Mapping[str, Sequence[Learner]]:
+    async def _by_key(self, batch: Batch) -> str | Mapping[str, Sequence[Learner]]:
         """The learners of a batch by what they are matched by, or why nobody can be matched."""
+        try:
+            roster = await self._lists.roster(batch.course, batch.id)
+        except NotListed as unknown:
+            return unknown.message
         batch = roster.batch
         if not roster.is_complete:
             counted = "does not say how many it has" if batch.learners is None else f"counts {batch.learners:,}"

@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 
 from bulkremove.domain.attempt import ReadPermit
 from bulkremove.domain.clock import Clock, later, seconds_between
-from bulkremove.domain.errors import BulkremoveError, LocalFileFailed, NeverSent, NotAuthorized, ReadFailed
+from bulkremove.domain.errors import BulkremoveError, LocalFileFailed, NeverSent, NotAuthorized, NotListed, ReadFailed
 from bulkremove.domain.job import EndReason
 from bulkremove.domain.ledger import Quota, SuspensionReason
 from bulkremove.domain.operation import REMOVE_LEARNER, Call, Operation
@@ -213,7 +213,7 @@ def _failure(operation: Operation, result: ReadResponse) -> BulkremoveError:
                 hint=f"The user who made the grant code is probably no admin of this course, or {scope} is missing.",
             )
         case ResponseKind.NOT_FOUND | ResponseKind.BAD_REQUEST | ResponseKind.REFUSED_BY_RULE:
-            return ReadFailed(
+            return NotListed(
                 f"Zoho knows no such course or batch, or has no list of it ({details}).", hint="Check the ids."
             )
         case ResponseKind.LIMITED | ResponseKind.LIMITED_UNPROVEN:
