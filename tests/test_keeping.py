@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from bulkremove.app import metrics
 from bulkremove.app.retention import DeletionCounts
 from bulkremove.domain.errors import ConsentMissing, JournalFailed, ReportFailed
 from bulkremove.domain.job import JobState
@@ -228,7 +229,7 @@ async def test_the_figures_are_for_prometheus_and_name_nobody(tmp_path: Path) ->
         assert 'bulkremove_rows{status="removed"} 35.0' in written, "5 now, and 30 of an earlier night"
         assert "bulkremove_last_good_nightly_run_seconds" in written
         assert "478346" not in written
-        assert prometheus_text(await one.app.retention.figures(EVERY_ACCOUNT)).startswith(b"# HELP")
+        assert prometheus_text(await metrics.figures(one.app.context, EVERY_ACCOUNT)).startswith(b"# HELP")
 
 
 async def test_the_page_gives_the_figures_to_whoever_has_a_token(tmp_path: Path) -> None:

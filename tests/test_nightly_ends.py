@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from bulkremove.app import Stop
+from bulkremove.app import Stop, metrics
 from bulkremove.app.nightly import NightlyResult, NightlyRunEnd
 from bulkremove.app.results import RunResult
 from bulkremove.cli.exit_codes import of_nightly_run
@@ -106,14 +106,14 @@ async def test_a_job_that_waits_for_a_person_is_named_each_night_until_it_is_dea
 
 async def test_the_metrics_say_how_the_last_night_ended_and_what_waits(tmp_path: Path) -> None:
     async with nightly_site(tmp_path, max_removals=4) as one:
-        figures = values(prometheus_text(await one.app.retention.figures(EVERY_ACCOUNT)))
+        figures = values(prometheus_text(await metrics.figures(one.app.context, EVERY_ACCOUNT)))
         assert 0 == figures["bulkremove_last_nightly_run_start_seconds", "nightly"]
         assert 0 == figures["bulkremove_rows", "unknown"], "a figure that is missing until it is wrong wakes nobody"
         one.drop("good.csv", triples(2))
         one.drop("leavers.csv", triples(5, first=3))
         before = one.clock.wall()
         await one.run()
-        figures = values(prometheus_text(await one.app.retention.figures(EVERY_ACCOUNT)))
+        figures = values(prometheus_text(await metrics.figures(one.app.context, EVERY_ACCOUNT)))
         assert 1 == figures["bulkremove_last_nightly_run_end", "needs_person", "nightly"]
         start, end = (figures[f"bulkremove_last_nightly_run_{name}_seconds", "nightly"] for name in ("start", "end"))
         assert before <= start <= end

@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 from openpyxl import load_workbook
 
-from bulkremove.app import Consent, Stop
+from bulkremove.app import Consent, Stop, metrics
 from bulkremove.app.caps import removals_today
 from bulkremove.app.nightly import Scheduler
 from bulkremove.cli.exit_codes import of_nightly_run
@@ -132,7 +132,7 @@ async def records(one: NightlySite) -> tuple[object, ...]:
         await nightly.sizes(client, host, night=DEFAULT_NIGHT, before=one.clock.wall(), count=10),
         newest and newest.id,
         await removals_today(one.app.context, client, host),
-        replace(await one.app.retention.figures(EVERY_ACCOUNT), accounts={}),
+        replace(await metrics.figures(one.app.context, EVERY_ACCOUNT), accounts={}),
     )
 
 

@@ -174,10 +174,10 @@ class App:
 
     @cached_property
     def retention(self) -> Retention:
-        """Deletion of old data, erasure of one learner's data, and the figures for Prometheus."""
+        """Deletion of old data, and erasure of one learner's data."""
         from bulkremove.app.retention import Retention
 
-        return Retention(self.context, self.accounts, self.jobs, self.canaries)
+        return Retention(self.context, self.jobs, self.canaries)
 
     @cached_property
     def backups(self) -> Backups:

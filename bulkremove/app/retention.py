@@ -9,10 +9,9 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from bulkremove.app.accounts import Accounts
 from bulkremove.app.backup import without_copies
 from bulkremove.app.canary import Canaries
 from bulkremove.app.context import Context
@@ -27,14 +26,10 @@ from bulkremove.domain.errors import (
     JobBusy,
     JournalFailed,
     LocalFileFailed,
-    NotAuthorized,
-    SettingsError,
 )
-from bulkremove.domain.hosts import is_same_target
-from bulkremove.domain.job import Job, JobState
-from bulkremove.domain.permissions import EVERY_ACCOUNT, AccountSet
+from bulkremove.domain.job import Job
+from bulkremove.domain.permissions import EVERY_ACCOUNT
 from bulkremove.platform.open_folder import open_folder
-from bulkremove.report.metrics import AccountFigures, Figures, NightFigures
 from bulkremove.sources.inbox import Inbox
 from bulkremove.storage import Storage
 from bulkremove.storage.interface.records import Act
@@ -53,8 +48,8 @@ class DeletionCounts:
 class Retention:
     """Retention of one context's data: in its journal, its home folder and the inbox of its nightly runs."""
 
-    def __init__(self, context: Context, accounts: Accounts, jobs: Jobs, canaries: Canaries) -> None:
-        self._context, self._accounts, self._storage = context, accounts, context.storage
+    def __init__(self, context: Context, jobs: Jobs, canaries: Canaries) -> None:
+        self._context, self._storage = context, context.storage
         self._jobs, self._canaries = jobs, canaries
 
     async def delete_expired(self) -> DeletionCounts:
@@ -177,46 +172,6 @@ class Retention:
         return new + [
             f"{sentence} {run_again_hint}" for sentence in manual_steps if sentence not in erasure.manual_steps
         ]
-
-    async def figures(self, seen: AccountSet) -> Figures:
-        """The figures of these accounts for Prometheus."""
-        rows, jobs, lockouts = await self._storage.jobs.counts(self._context.settings.host, seen)
-        top = replace(self._context, settings=self._context.settings.top or self._context.settings)
-        nights = dict[str, Context]()
-        for night in top.settings.nights:
-            with suppress(SettingsError):  # a flag names another account; such a night can't run here
-                nights[night.name] = top.for_night(night)
-        nights = {name: context for name, context in nights.items() if context.settings.account in seen}
-        by_account = {context.settings.account: context for context in (top, *nights.values())}
-        waiting = await self._storage.nightly.waiting_notices()
-        held = [
-            job.driven_at
-            for job in await self._jobs.all(JobState.HELD)
-            if is_same_target(job.host, self._context.settings.host) and job.account in seen
-        ]
-        return Figures(
-            rows,
-            jobs,
-            lockouts,
-            {account: await _account_figures(context) for account, context in by_account.items() if account in seen},
-            sum(count for night, count in waiting.items() if seen.is_all or night in nights),
-            min(held, default=None),
-            {name: await _night_figures(context) for name, context in nights.items()},
-        )
-
-
-async def _account_figures(context: Context) -> AccountFigures:
-    try:
-        usage = await Accounts(context).allowance()
-    except (NotAuthorized, SettingsError, LocalFileFailed):  # no account yet, so no call was ever made
-        return AccountFigures(0, 0, context.settings.quota.calls, 0.0)
-    return AccountFigures(usage.calls, usage.today, usage.limit, usage.locked)
-
-
-async def _night_figures(context: Context) -> NightFigures:
-    key = {"night": context.night.name, "sandbox": context.settings.sandbox_host}
-    last, good = await context.storage.nightly.last(**key), await context.storage.nightly.last_good(**key)
-    return NightFigures(good, last.started_at, last.ended_at, last.end, last.clock_skew) if last else NightFigures()
 
 
 def _rows_open_error(rows: int) -> ConsentMissing:

@@ -14,6 +14,7 @@ from aiohttp.typedefs import Handler
 
 from bulkremove.app import App, Consent
 from bulkremove.app.job_supervisor import JobSupervisor
+from bulkremove.app.metrics import figures
 from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import Job, Tally
 from bulkremove.domain.permissions import Permission
@@ -82,7 +83,7 @@ class Api:
     async def metrics(self, request: web.Request) -> web.StreamResponse:
         """Return the metrics of the token's accounts in Prometheus' text format."""
         return web.Response(
-            body=prometheus_text(await self._app.retention.figures(person(request).seen)),
+            body=prometheus_text(await figures(self._app.context, person(request).seen)),
             headers={"Content-Type": CONTENT_TYPE},
         )
 

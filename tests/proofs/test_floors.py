@@ -16,7 +16,7 @@ from tests.conftest import Proving
 
 ROOT = Path(__file__).parent.parent.parent
 TESTERS = (
-    *("pytest", "pytest-asyncio", "hypothesis", "aioresponses", "openpyxl", "xlwt", "aiosmtpd"),
+    *("pytest", "pytest-asyncio", "pytest-timeout", "hypothesis", "aioresponses", "openpyxl", "xlwt", "aiosmtpd"),
     "schemathesis",
 )
 CHOSEN = (

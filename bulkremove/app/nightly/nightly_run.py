@@ -20,6 +20,7 @@ from bulkremove.app.context import Context
 from bulkremove.app.enrolment_checks import EnrolmentChecks
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.app.jobs import Jobs
+from bulkremove.app.metrics import figures
 from bulkremove.app.nightly.dry_run import OUTSIDE_WINDOW, DryRun
 from bulkremove.app.nightly.earlier_jobs import EarlierJobs
 from bulkremove.app.nightly.intake import Intake
@@ -232,7 +233,7 @@ class NightlyRuns:
     async def _write_metrics(self) -> None:
         if self._context.settings.metrics_file and not self._sandbox:
             _replace(
-                Path(self._context.settings.metrics_file), metrics_text(await self._retention.figures(EVERY_ACCOUNT))
+                Path(self._context.settings.metrics_file), metrics_text(await figures(self._context, EVERY_ACCOUNT))
             )
 
     async def _fill(self, result: NightlyResult, rerun_name: str | None, inbox_lock: ExitStack) -> Inbox | None:
