@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from bulkremove.cli.console import printable
-from bulkremove.domain.row import UNPLANNED
+from bulkremove.domain.row import UNPLANNED, Status
 from bulkremove.platform.local_time import local
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
                 yield f"          row {table.numbers[index]}: {printable(plan.excluded[index].detail)}"
             if counts[status] > _MAX_ITEMS:
                 yield f"          ... and {counts[status] - _MAX_ITEMS:,} more"
+            if status is Status.IDENTITY_MISMATCH:
+                yield "          Compare the file with its source. If they are right, give --include-mismatched"
     if preview.check is not None:
         yield from _people(preview.plan, preview.check)
     for job in plan.open_in:
