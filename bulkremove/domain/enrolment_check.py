@@ -18,6 +18,12 @@ from bulkremove.domain.row import Exclusion, Status
 
 COMPLETE = re.compile(r"100(\.0+)?\s*%?|completed", re.IGNORECASE)
 """Zoho's progress of a learner who has completed the course, as a percentage or a word (observed)."""
+_BETWEEN = re.compile(r"[\s<>()\[\],;:?/|\"]+")
+"""What may stand between e-mail addresses, or beside one: "Ann <ann@example.com>", "mailto:ann@example.com"."""
+_MARKS = "'`.=*"
+"""Characters that no address begins or ends with."""
+_MAX_ADDRESSES = 3
+"""Addresses of a cell that a detail names."""
 NOT_ENROLLED = "Zoho's list of this batch did not hold this learner when the plan was made."
 
 _Batch = tuple[str, str]
@@ -98,6 +104,7 @@ def compare(
     }
     known = _with_known_learners(plan, by_id)
     exclusions, people, flags = dict[int, Exclusion](), dict[int, Learner](), dict[int, tuple[Flag, ...]]()
+    compared = 0
     for index in range(len(table)):
         if index in plan.excluded:
             continue
@@ -117,10 +124,12 @@ def compare(
             found.append(Flag.COMPLETED)
         if columns.names and _is_other_name([table.columns[column][index] for column in columns.names], learner.name):
             found.append(Flag.OTHER_NAME)
-        own = "" if columns.email is None else _plain(table.columns[columns.email][index])
-        if own and learner.email and own != _plain(learner.email):
-            detail = f'The file says "{own}" and Zoho "{_plain(learner.email)}" for this learner.'
-            exclusions[index] = Exclusion(Status.IDENTITY_MISMATCH, detail)
+        own = [] if columns.email is None else _addresses(table.columns[columns.email][index])
+        if own and (listed := _addresses(learner.email)):
+            compared += 1
+            if set(own).isdisjoint(listed):
+                detail = f"The file says {_quoted(own)} and Zoho {_quoted(listed)} for this learner."
+                exclusions[index] = Exclusion(Status.IDENTITY_MISMATCH, detail)
         if found:
             flags[index] = tuple(found)
     counts = {
@@ -128,7 +137,8 @@ def compare(
         for batch, roster in rosters.items()
         if isinstance(roster, Roster) and roster.batch.learners is not None
     }
-    return EnrolmentCheck(exclusions, people, flags, tuple(_notes(plan, rosters, known, columns)), counts)
+    notes = (_compared(table.header, columns, compared, plan.removals), *_notes(plan, rosters, known))
+    return EnrolmentCheck(exclusions, people, flags, notes, counts)
 
 
 def _with_known_learners(plan: Plan, by_id: Mapping[_Batch, Mapping[str, Learner]]) -> Collection[_Batch]:
@@ -145,10 +155,8 @@ def _is_invalid(plan: Plan, index: int) -> bool:
     return exclusion is not None and exclusion.status is Status.INVALID
 
 
-def _notes(
-    plan: Plan, rosters: Mapping[_Batch, Roster | str], known: Collection[_Batch], columns: PersonColumns
-) -> list[str]:
-    notes = [_compared(plan.table.header, columns)]
+def _notes(plan: Plan, rosters: Mapping[_Batch, Roster | str], known: Collection[_Batch]) -> list[str]:
+    notes = []
     for batch in plan.batches:
         roster, place = rosters.get(batch), f"Batch {batch[1]} of course {batch[0]}"
         if isinstance(roster, str):
@@ -169,18 +177,27 @@ def _notes(
     return notes
 
 
-def _compared(header: Sequence[str], columns: PersonColumns) -> str:
+def _compared(header: Sequence[str], columns: PersonColumns, rows: int, removals: int) -> str:
+    """What was compared, in a sentence. ``rows``: how many have an e-mail address in both places."""
     names = " ".join(f"{header[column]!r}" for column in columns.names)
     if columns.email is None:
         instead = f" Names are compared ({names})." if names else ""
         return f"No column of the file is known to have the learners' e-mail addresses, so none are compared.{instead}"
     also = f", names with {names}" if names else ""
-    return f"Zoho's e-mail addresses are compared with column {header[columns.email]!r}{also}."
+    of_rows = f" In {rows:,} of {removals:,} rows both have one." if rows < removals else ""
+    return f"Zoho's e-mail addresses are compared with column {header[columns.email]!r}{also}.{of_rows}"
 
 
-def _plain(text: str) -> str:
-    """An e-mail address as it is compared: letters' case and blanks around it aside."""
-    return unicodedata.normalize("NFKC", text).strip().casefold()
+def _addresses(text: str) -> list[str]:
+    """The e-mail addresses in a text as they are compared, letters' case aside. A text such as "-" has none."""
+    visible = "".join(char for char in text if unicodedata.category(char) != "Cf")
+    texts = _BETWEEN.split(unicodedata.normalize("NFKC", visible).casefold())
+    return [address for one in texts if "@" in (address := one.strip(_MARKS))[1:-1]]
+
+
+def _quoted(addresses: Sequence[str]) -> str:
+    more = " and others" if len(addresses) > _MAX_ADDRESSES else ""
+    return " and ".join(f'"{address}"' for address in addresses[:_MAX_ADDRESSES]) + more
 
 
 def _is_other_name(cells: Sequence[str], name: str) -> bool:
