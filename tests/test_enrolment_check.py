@@ -119,6 +119,38 @@ def test_a_sorted_column_is_found_by_the_addresses_and_a_person_may_send_the_row
     assert [0] == check.including([1, 2]).mismatched
 
 
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "mailto:ann1@example.com",
+        "Ann <ANN1@example.com>",
+        "old@example.com; ann1@example.com",
+        "ann1@example.com (left in March)",
+        "'ann1@example.com",
+        "\u200bann1@example.com.",
+        "\uff41nn1@example.com",
+        *("-", "n/a", "none", "ann1 at example.com", "@", "@example.com", "ann1@"),
+    ],
+)
+def test_an_address_is_found_in_what_stands_around_it_and_a_cell_without_one_names_nobody(cell: str) -> None:
+    one = planned(f'1,Ann,"{cell}"')
+    assert [""] == statuses(one, checked(one, roster(1))), cell
+
+
+@pytest.mark.parametrize("cell", ["ann1+hr@example.com", "ann1@example.com.au", "xann1@example.com", "mailto:b@c.org"])
+def test_another_address_is_never_taken_for_the_learner_s(cell: str) -> None:
+    one = planned(f'1,Ann,"{cell}"')
+    assert ["identity_mismatch"] == statuses(one, checked(one, roster(1))), cell
+
+
+def test_a_detail_stays_short_whatever_the_cell_holds() -> None:
+    one = planned(f'1,Ann,"{"; ".join(f"b{i}@example.com" for i in range(50))}"')
+    assert (
+        'The file says "b0@example.com" and "b1@example.com" and "b2@example.com" and others and Zoho '
+        '"ann1@example.com" for this learner.' == checked(one, roster(1)).exclusions[0].detail
+    )
+
+
 def test_nothing_is_concluded_from_an_address_that_zoho_does_not_give() -> None:
     one = planned("1,Ann,other@example.com")
     nameless = Roster(Batch(COURSE, BATCH, "Spring", 1), (Learner(learner(1)),))
@@ -155,6 +187,8 @@ def test_what_was_compared_is_said() -> None:
         "No column of the file is known" in checked(planned("1,", header="course,batch,learner,x"), roster(1)).notes[0]
     )
     assert "compared with column 'e-mail', names with 'name'" in checked(planned("1,,"), roster(1)).notes[0]
+    one = planned("1,,ann1@example.com", "2,,-", "3,,")
+    assert checked(one, roster(1, 2, 3)).notes[0].endswith("In 1 of 3 rows both have one.")
 
 
 # --- over the command line -----------------------------------------------------------------------------------
@@ -210,6 +244,8 @@ def test_a_run_sends_only_those_who_are_enrolled_and_the_same_person_and_reports
 def test_rows_of_another_address_are_sent_if_a_person_says_so(program: Bulkremove, tmp_path: Path) -> None:
     file = leavers(tmp_path, [0, 1], i1="else@example.com")
     options = of_sandbox(tmp_path)
+    shown = program("preview", str(file), "--check", *options)
+    assert "--include-mismatched sends" in shown.stdout, "what a person can do is said"
     held = program("run", str(file), "--check", "--yes", *options)
     assert (3, True) == (held.returncode, "identity mismatch 1" in held.stdout + held.stderr), held.stderr
     sent = program("preview", str(file), "--check", "--include-mismatched", *options)
@@ -228,6 +264,30 @@ def test_a_check_that_was_demanded_refuses_the_plan_when_zoho_can_t_say(program:
         assert not list(tmp_path.glob("*-report.csv"))
     both = program("preview", str(file), "--check", "--no-check")
     assert (2, True) == (both.returncode, "exclude each other" in both.stderr)
+
+
+def test_a_check_that_was_demanded_is_refused_without_an_account(program: Bulkremove, tmp_path: Path) -> None:
+    file = leavers(tmp_path, [0, 1])
+    for command in ("preview", "run"):
+        refused = program(command, str(file), "--check")
+        assert ("There is no account" in refused.stderr, "") == (True, refused.stdout), refused.stderr
+    assert "2 learners" in program("preview", str(file)).stdout, "a plan needs no account"
+
+
+def test_unasked_no_list_is_read_that_takes_more_calls_than_a_check_may(tmp_path: Path) -> None:
+    file, home = leavers(tmp_path, [0, 1]), tmp_path / "home"
+    home.mkdir(mode=0o700)
+    stored(home, may_read=True)
+    log = tmp_path / "log.jsonl"
+    with sandbox(world(tmp_path, count=1500), log, *SPEED) as variables:
+        urls = {name: value for name, value in variables.items() if name.endswith("_URL")}
+        program = Bulkremove(home, environment(**urls, BULKREMOVE_SPEED="60"))
+        shown = json.loads(program("preview", str(file), "--json").stdout)
+        assert 1 == log.read_text().count('"GET"')
+        demanded = json.loads(program("preview", str(file), "--json", "--check").stdout)
+    assert (2, []) == (shown["removals"], shown["people"])
+    assert any("was not checked: Zoho counts 1,500 learners" in note for note in shown["notes"]), shown["notes"]
+    assert 2 == len(demanded["people"])
 
 
 def stored(home: Path, *, may_read: bool) -> None:

@@ -52,11 +52,11 @@ class EnrolmentChecks:
     def why_left_out(self, plan: Plan) -> str:
         """Why a plan is not checked unasked, in a sentence; empty if it is. Blank where nobody need be told."""
         setting, cost = self._context.settings.enrolment_check, self.cost(plan)
-        if not plan.removals or not plan.client or setting == "never":
+        if not plan.removals or setting == "never":
             return " "
         if setting == "always":
             return ""
-        if not self._accounts.may_read(self._context.settings):
+        if not plan.client or not self._accounts.may_read(self._context.settings):
             return " "
         if cost.reads > max(FREE_READS, plan.removals):
             return (
@@ -90,7 +90,8 @@ class EnrolmentChecks:
             return replace(preview, check_note=why.strip())
         on_start(self.cost(preview.plan))
         try:
-            async with self._listings.open(on_wait=on_wait) as lists:
+            max_calls = None if must else max(FREE_READS, preview.plan.removals)
+            async with self._listings.open(on_wait=on_wait, max_calls=max_calls) as lists:
                 rosters = await _rosters(preview.plan, lists, on_batch, must=must)
         except BulkremoveError as error:
             if must:

@@ -60,11 +60,12 @@ class AnswerFields:
 class OpenListings:
     """The listings of one account while a connection is open. Its methods raise ReadFailed, NotAuthorized and others.
 
-    ``is_fresh``: no listing is used again that was kept before.
+    ``is_fresh``: no listing is used again that was kept before. ``max_calls``: a list that would take more calls than
+    are left of so many is not read; None for no limit.
     """
 
-    def __init__(self, context: Context, reads: Reads, client: str, *, is_fresh: bool) -> None:
-        self._context, self._reads, self._client = context, reads, client
+    def __init__(self, context: Context, reads: Reads, client: str, *, is_fresh: bool, max_calls: int | None) -> None:
+        self._context, self._reads, self._client, self._calls_left = context, reads, client, max_calls
         self._seconds, self._is_fresh = context.settings.listing_minutes * 60.0, is_fresh
 
     async def find(self, text: str) -> list[CourseFound]:
@@ -94,8 +95,9 @@ class OpenListings:
         """The learners of a batch. Raises ReadFailed where Zoho counts learners and lists none."""
 
         async def read() -> Roster:
-            tree = await self._reads.read(Call(GET_BATCH, (course, batch)))
+            tree = await self._read(Call(GET_BATCH, (course, batch)))
             found = batch_in(tree if tree is not None else {}, course, batch)
+            self._check_calls_left(found)
             call = Call(LIST_PROGRESS, (course, batch))
             learners = await self._all(call, lambda tree: learners_in(tree, course, batch), size=found.learners)
             if found.learners != 0 and not learners:
@@ -120,7 +122,7 @@ class OpenListings:
     async def _fields(self, call: Call, parse: Callable[[Tree], object]) -> AnswerFields:
         fields: dict[str, str] = {}
         try:
-            tree = await self._reads.read(call)
+            tree = await self._read(call)
             if tree is None:
                 return AnswerFields(call.operation, {}, "Zoho says that there are no records.")
             fields = fields_of(tree)
@@ -128,6 +130,22 @@ class OpenListings:
         except BulkremoveError as error:
             return AnswerFields(call.operation, fields, error.message)
         return AnswerFields(call.operation, fields)
+
+    async def _read(self, call: Call) -> Tree | None:
+        """Make one call. Raises ReadFailed where no more are to be made."""
+        if self._calls_left is not None:
+            if self._calls_left <= 0:
+                raise ReadFailed("Its list takes more calls than are made unasked.")
+            self._calls_left -= 1
+        return await self._reads.read(call)
+
+    def _check_calls_left(self, batch: Batch) -> None:
+        """Check that the list of a batch takes no more calls than are left. Raises ReadFailed."""
+        calls = -(-(batch.learners or 0) // FULL_PAGE) + 1  # the last one brings nothing new
+        if self._calls_left is not None and calls > self._calls_left:
+            raise ReadFailed(
+                f"Zoho counts {batch.learners:,} learners in it, and their list takes more calls than are made unasked."
+            )
 
     async def _all(self, call: Call, parse: Callable[[Tree], Sequence[T]], *, size: int | None = None) -> list[T]:
         """The records of all pages, until one brings nothing new; how many a page has is seldom documented.
@@ -139,7 +157,7 @@ class OpenListings:
         received = 0
         for _ in range(MAX_PAGES):
             query = (*call.query, ("startIndex", str(received))) if received else call.query
-            tree = await self._reads.read(replace(call, query=query))
+            tree = await self._read(replace(call, query=query))
             records = [] if tree is None else parse(tree)
             by_id = {record.id: record for record in records}
             if any(by_id[record.id] != record for record in records):
@@ -186,9 +204,13 @@ class Listings:
 
     @asynccontextmanager
     async def open(
-        self, *, is_fresh: bool = False, on_wait: Callable[[Wait], None] = lambda wait: None
+        self,
+        *,
+        is_fresh: bool = False,
+        max_calls: int | None = None,
+        on_wait: Callable[[Wait], None] = lambda wait: None,
     ) -> AsyncIterator[OpenListings]:
-        """Connect to Zoho. ``is_fresh``: use no kept listing; ``on_wait``: called with what a read waits for.
+        """Connect to Zoho. ``on_wait``: called with what a read waits for; the others: see ``OpenListings``.
 
         Raises NotAuthorized, SettingsError, OtherHomeSends or LocalFileFailed.
         """
@@ -197,4 +219,5 @@ class Listings:
         with self._accounts.sole_home(settings, credentials):
             async with self._runs.connected(settings, credentials, READS) as (client, tokens):
                 reads = self._runs.reads(settings, credentials, client, tokens, on_wait=on_wait)
-                yield OpenListings(context, reads, client_hash(credentials.client_id), is_fresh=is_fresh)
+                client_id = client_hash(credentials.client_id)
+                yield OpenListings(context, reads, client_id, is_fresh=is_fresh, max_calls=max_calls)

@@ -55,7 +55,7 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
                 yield f"          row {table.numbers[index]}: {printable(plan.excluded[index].detail)}"
             if counts[status] > _MAX_ITEMS:
                 yield f"          ... and {counts[status] - _MAX_ITEMS:,} more"
-            if status is Status.IDENTITY_MISMATCH:
+            if status is Status.IDENTITY_MISMATCH and preview.check is not None and preview.check.mismatched:
                 yield "          Compare the file with its source. If they are right, give --include-mismatched"
     if preview.check is not None:
         yield from _people(preview.plan, preview.check)
