@@ -255,6 +255,22 @@ def test_rows_of_another_address_are_sent_if_a_person_says_so(program: Bulkremov
     assert 0 == done.returncode, done.stderr
 
 
+def test_a_hash_is_consent_to_rows_of_another_address_only_if_these_rows_were_shown(
+    program: Bulkremove, tmp_path: Path
+) -> None:
+    file, options = leavers(tmp_path, [0, 1], i1="else@example.com"), of_sandbox(tmp_path)
+
+    def plan_hash(*words: str) -> str:
+        return str(json.loads(program("preview", str(file), "--json", *words, *options).stdout)["plan_hash"])
+
+    unchecked, included = plan_hash("--no-check"), plan_hash("--check", "--include-mismatched")
+    for shown, words in ((unchecked, ("--check", "--include-mismatched")), (included, ("--no-check",))):
+        refused = program("run", str(file), "--plan", shown, *words, *options)
+        assert (4, True) == (refused.returncode, "Zoho's list of a batch has changed" in refused.stderr), refused.stderr
+    done = program("run", str(file), "--plan", included, "--check", "--include-mismatched", *options)
+    assert 0 == done.returncode, done.stderr
+
+
 def test_a_check_that_was_demanded_refuses_the_plan_when_zoho_can_t_say(program: Bulkremove, tmp_path: Path) -> None:
     file = leavers(tmp_path, [0, 1])
     for reads, words in ((["scope_403"], "ZOHOPEOPLE.training.READ"), (["ok", "cut"], "can't be read")):

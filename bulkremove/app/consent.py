@@ -39,7 +39,8 @@ def check_consent(plan: Plan, consent: Consent) -> None:
     if consent.plan_hash is not None and consent.plan_hash != plan.hash:
         jobs = f", or rows of it are still to be sent by {plan.open_in_words}" if plan.open_in else ""
         raise ConsentMissing(
-            f"This is not the plan that was previewed: the file, the account or an option has changed{jobs}. "
+            f"This is not the plan that was previewed: the file, the account, an option or Zoho's list of a "
+            f"batch has changed{jobs}. "
             "Nothing was sent.",
             hint="Preview it again.",
         )

@@ -102,6 +102,7 @@ class Plans:
         table = replace(
             table,
             settled={**check.exclusions, **table.settled},
+            included=check.included,
             reading_notes=(*table.reading_notes, *check.notes),
         )
         include_open, generation = preview.include_open, preview.generation

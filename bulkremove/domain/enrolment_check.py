@@ -65,12 +65,13 @@ class PersonColumns:
 class EnrolmentCheck:
     """What a check found. Keys of the mappings are the indexes of the table's rows.
 
-    ``exclusions``: rows that are not sent; ``people``: who the learners are, by Zoho's lists; ``notes``: sentences
-    about what was compared, and about batches that could not be checked. ``counts``: how many learners Zoho counted in
-    each batch that was read.
+    ``exclusions``: rows that are not sent; ``included``: those that a person decided to send all the same; ``people``:
+    who the learners are, by Zoho's lists; ``notes``: sentences about what was compared, and about batches that could
+    not be checked. ``counts``: how many learners Zoho counted in each batch that was read.
     """
 
     exclusions: Mapping[int, Exclusion] = field(default_factory=dict)
+    included: Mapping[int, Exclusion] = field(default_factory=dict)
     people: Mapping[int, Learner] = field(default_factory=dict)
     flags: Mapping[int, tuple[Flag, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -86,8 +87,9 @@ class EnrolmentCheck:
         """The same after a person decided to send some of the ``mismatched`` rows all the same."""
         wanted = [index for index in self.mismatched if index in rows]
         flags = {index: (*self.flags.get(index, ()), Flag.OTHER_EMAIL) for index in wanted}
-        exclusions = {index: exclusion for index, exclusion in self.exclusions.items() if index not in wanted}
-        return replace(self, exclusions=exclusions, flags={**self.flags, **flags})
+        exclusions = dict(self.exclusions)
+        included = {**self.included, **{index: exclusions.pop(index) for index in wanted}}
+        return replace(self, exclusions=exclusions, included=included, flags={**self.flags, **flags})
 
 
 def compare(
@@ -138,7 +140,7 @@ def compare(
         if isinstance(roster, Roster) and roster.batch.learners is not None
     }
     notes = (_compared(table.header, columns, compared, plan.removals), *_notes(plan, rosters, known))
-    return EnrolmentCheck(exclusions, people, flags, notes, counts)
+    return EnrolmentCheck(exclusions, {}, people, flags, notes, counts)
 
 
 def _with_known_learners(plan: Plan, by_id: Mapping[_Batch, Mapping[str, Learner]]) -> Collection[_Batch]:

@@ -189,7 +189,8 @@ def _plan_hash(
     call = [operation.name, operation.method, operation.path]
     head = [_FORMAT, *call, *target, list(table.header), list(table.roles), table.sheet, [*map(astuple, wordings)]]
     digest = hashlib.sha256(json.dumps(head).encode())
-    digest.update(json.dumps([[i, e.status.value, e.detail] for i, e in sorted(excluded.items())]).encode())
+    for exclusions in (excluded, table.included) if table.included else (excluded,):
+        digest.update(json.dumps([[i, e.status.value, e.detail] for i, e in sorted(exclusions.items())]).encode())
     numbers = table.numbers
     number_list = [numbers.start, len(numbers)] if isinstance(numbers, range) else list(numbers)
     digest.update(json.dumps(number_list).encode())

@@ -83,6 +83,9 @@ class Table:
     excluded by the enrolment check."""
     report_rows: Mapping[int, tuple[str, int]] = field(default_factory=dict)
     """Of which job's row (its id and the row's number) the report tells in a row (by index), if the input is one."""
+    included: Mapping[int, Exclusion] = field(default_factory=dict)
+    """Rows (by index) that a person decided to send although the enrolment check excludes them; the plan's hash is of
+    this decision, too."""
 
     def __len__(self) -> int:
         return len(self.numbers)
