@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import json
 from collections.abc import Sequence
@@ -12,7 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulkremove.app import Stop
+from bulkremove.domain.clock import Epoch
 from bulkremove.domain.enrolment_check import EnrolmentCheck, Flag, PersonColumns, compare
+from bulkremove.domain.job import EndReason
 from bulkremove.domain.listing import Batch, Learner, Roster
 from bulkremove.domain.plan import Plan
 from bulkremove.domain.planner import plan
@@ -23,7 +27,7 @@ from bulkremove.zoho.accounts import AccountStore, Credentials
 from tests.cli_fixtures import Bulkremove, environment, sandbox
 from tests.nightly_fixtures import nightly_site
 from tests.test_reads import BATCH, COUNT, COURSE, learner, world
-from tests.web_fixtures import triples
+from tests.web_fixtures import triples, until
 
 SPEED = ("--speed", "60")
 HERE = (COURSE, BATCH)
@@ -245,7 +249,7 @@ def test_rows_of_another_address_are_sent_if_a_person_says_so(program: Bulkremov
     file = leavers(tmp_path, [0, 1], i1="else@example.com")
     options = of_sandbox(tmp_path)
     shown = program("preview", str(file), "--check", *options)
-    assert "--include-mismatched sends" in shown.stdout, "what a person can do is said"
+    assert "give --include-mismatched" in shown.stdout, "what a person can do is said"
     held = program("run", str(file), "--check", "--yes", *options)
     assert (3, True) == (held.returncode, "identity mismatch 1" in held.stdout + held.stderr), held.stderr
     sent = program("preview", str(file), "--check", "--include-mismatched", *options)
@@ -366,6 +370,23 @@ async def test_a_night_holds_a_plan_with_another_person_or_one_that_can_t_be_che
         site.drop("any.csv", "course,batch,learner\n" + f"{COURSE},{BATCH},{learner(0)}\n")
         held = await site.run()
         assert "could not be looked up in Zoho" in held.held[0], held
+
+
+async def test_a_night_that_is_stopped_while_it_checks_ends_at_once_and_the_next_one_takes_the_file(
+    tmp_path: Path,
+) -> None:
+    faults: dict[str, object] = {"reads": ["slow:25", "ok"]}
+    async with nightly_site(tmp_path, count=30, enrolment_check="always", faults=faults) as site:
+        site.drop("any.csv", triples(0) + f"{COURSE},{BATCH},{learner(0)},left\n")
+        stop = Stop()
+        night = asyncio.create_task(site.run(stop=stop))
+        await until(lambda: site.app.plans.calls_since(Epoch(0.0)))
+        stop.request("Enough.", EndReason.TERMINATED)
+        result = await night
+        assert ("Enough.", []) == (result.stopped, await site.jobs())
+        assert "any.csv" in site.where()["working"][0]
+        result = await site.run()
+        assert (["finished"], []) == ([job.state.value for job in await site.jobs()], result.held)
 
 
 async def test_a_night_removes_who_is_enrolled_and_counts_no_others(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from bulkremove.domain.clock import Epoch, later, seconds_between
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing, FileRefused, SourceFailed
 from bulkremove.domain.job import CONSENT_SECONDS, Job, JobState
 from bulkremove.domain.schedule import Schedule
+from bulkremove.engine.progress import Stop
 from bulkremove.engine.rate_limit import pace
 from bulkremove.engine.slot_waits import MAX_ALLOWANCE_WAIT_SECONDS
 from bulkremove.sources.inbox import Inbox, original_name
@@ -93,7 +94,7 @@ class DryRun:
         """Plan the source's files. Raises SourceFailed."""
         result, digests = self._result, set[str]()
         begun = await beginning(self._context)
-        self._intake.begin(begun)
+        self._intake.begin(begun, Stop())
         if begun.killed_at is not None and not await self._is_under_way():
             result.killed = killed_text(begun.killed_at)
         result.obstacles += self._intake.obstacles()
@@ -133,6 +134,8 @@ class DryRun:
             preview = await self._intake.preview(path, name)
         except FileRefused as refused:
             self._result.hold(name, str(refused))
+            return
+        if preview is None:
             return
         refusal = await caps.plan_error(
             self._context, preview.plan, self._context.settings, extra_removals=self._uncounted

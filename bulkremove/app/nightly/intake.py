@@ -7,7 +7,7 @@ It may be killed at any moment: the next run finds each file in one folder of th
 from __future__ import annotations
 
 import shlex
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
@@ -19,7 +19,7 @@ from bulkremove.app.jobs import Jobs
 from bulkremove.app.night_sources import night_source, read_options
 from bulkremove.app.nightly.held_files import HeldFiles
 from bulkremove.app.nightly.hold_rules import BASELINE_RUNS, reasons_to_hold
-from bulkremove.app.nightly.intake_notices import notices_about
+from bulkremove.app.nightly.intake_notices import notices_about, notify_of_file_not_taken, notify_of_obstacles
 from bulkremove.app.nightly.killed_runs import Beginning
 from bulkremove.app.nightly.repeated_content import skip_reason
 from bulkremove.app.nightly.result import NIGHTLY_RUN, NightlyResult, scheduled_text
@@ -31,7 +31,7 @@ from bulkremove.domain.errors import FileRefused, SourceFailed
 from bulkremove.domain.ids import without_ids
 from bulkremove.domain.job import Job, JobState
 from bulkremove.domain.permissions import AccountSet
-from bulkremove.platform.local_time import local
+from bulkremove.engine.progress import Stop
 from bulkremove.platform.secure_files import private_folder
 from bulkremove.sources import Source, SourceFile
 from bulkremove.sources.inbox import Inbox, original_name
@@ -58,12 +58,15 @@ class Intake:
         self._storage, self._sandbox, self._night = context.storage, context.settings.sandbox_host, context.night
         self._key = {"night": self._night.name, "sandbox": self._sandbox}
         self._export_folder = self._night.export_folder(context.settings.home)
-        self._began_at, self._removals = context.clock.wall(), 0
+        self._began_at, self._removals, self._stop = context.clock.wall(), 0, Stop()
         self.held_files = HeldFiles(jobs, self.find_earlier)
 
-    def begin(self, beginning: Beginning) -> None:
-        """Begin a nightly run: its own jobs are no baseline, and the removals of its files are counted together."""
-        self._began_at, self._removals = beginning.at, beginning.removals
+    def begin(self, beginning: Beginning, stop: Stop) -> None:
+        """Begin a nightly run: its own jobs are no baseline, and the removals of its files are counted together.
+
+        After ``stop`` no file is begun, and one whose enrolment check has not ended is left to the next run.
+        """
+        self._began_at, self._removals, self._stop = beginning.at, beginning.removals, stop
 
     @property
     def source(self) -> Source:
@@ -96,10 +99,7 @@ class Intake:
         elif source.is_export:
             await source.fetch(inbox.path)
         result.obstacles += self.obstacles()
-        for sentence in result.obstacles:
-            await self._outbox.add(
-                f"left:{sentence}", "something is left in the folder. Move it away", f"{inbox.path}: {sentence}"
-            )
+        await notify_of_obstacles(self._outbox, inbox.path, result.obstacles)
         return inbox
 
     def obstacles(self) -> list[str]:
@@ -153,12 +153,11 @@ class Intake:
         return await skip_reason(earlier, self._context, is_export=self.source.is_export)
 
     async def process_files(
-        self, inbox: Inbox, result: NightlyResult, rerun_name: str | None, stopping: Callable[[], bool]
+        self, inbox: Inbox, result: NightlyResult, rerun_name: str | None
     ) -> AsyncGenerator[str, None]:
         """Take in the files of the inbox one by one; yields the ids of jobs that may run now.
 
-        ``rerun_name``: the name of a held file whose content was run before and is to be run once more. While
-        ``stopping`` returns true, no file is begun.
+        ``rerun_name``: the name of a held file whose content was run before and is to be run once more.
         """
         if rerun_name is not None and not (self._sandbox and (inbox.path / rerun_name).is_file()):
             inbox.bring_back(rerun_name)
@@ -168,7 +167,9 @@ class Intake:
         for path, is_whole in list(inbox.dropped_files(self._context.clock.wall())):
             if path.name != rerun_name and not is_whole:  # a held file that is asked for anew is whole
                 result.unfinished.append(path.name)
-            elif not stopping() and (job_id := await self._process_or_report(inbox, path, result, rerun_name)):
+            elif not self._stop.requested and (
+                job_id := await self._process_or_report(inbox, path, result, rerun_name)
+            ):
                 yield job_id
 
     async def _process_or_report(
@@ -183,10 +184,7 @@ class Intake:
             return await self._process(inbox, taken, result, is_rerun=not is_taken and path.name == rerun_name)
         except SourceFailed as failed:
             result.failures.append(str(failed))
-            day = f"{local(self._context.clock.wall()):%Y-%m-%d}"
-            await self._outbox.add(
-                f"not_taken:{day}:{path.name}", f"not taken: {original_name(path)}. Look at the folder", str(failed)
-            )
+            await notify_of_file_not_taken(self._outbox, path, failed, at=self._context.clock.wall())
             return None
 
     async def _process(self, inbox: Inbox, path: Path, result: NightlyResult, *, is_rerun: bool) -> str | None:
@@ -219,6 +217,8 @@ class Intake:
             text = f"It is damaged, empty or doubtful: {hint}"
             await self._hold(inbox, path, key, str(refused), result, notice_text=text)
             return None
+        if preview is None:  # the file stays in working
+            return None
         why = await self.reasons_to_hold(preview, path, earlier=None if is_rerun else earlier)
         delay = self._night.delay_days
         due_at = later(self._context.clock.wall(), delay * DAY_SECONDS) if delay and not why else None
@@ -245,17 +245,16 @@ class Intake:
             inbox.move_to(path, inbox.done)
             result.unchanged.append(f"{name}: {why}")
             return
-        why = f"{why} {self._again(name)}"
-        await self._hold(inbox, path, path.name, why, result)
+        await self._hold(inbox, path, path.name, f"{why} {self._again(name)}", result)
 
     def _again(self, name: str) -> str:
         return f"`bulkremove nightly --night {self._night.name} --again {shlex.quote(name)}` runs it anew."
 
-    async def preview(self, file: Path | BinaryIO, name: str) -> Preview:
-        """The plan of a file, after its enrolment check. Raises FileRefused."""
+    async def preview(self, file: Path | BinaryIO, name: str) -> Preview | None:
+        """The plan of a file, after its enrolment check; None if the run was stopped meanwhile. Raises FileRefused."""
         own = AccountSet.only(self._context.settings.account)
         preview = await self._plans.preview_in_subprocess(file, name=name, options=read_options(self._night), seen=own)
-        return await self._enrolment_checks.check_unattended(preview, seen=own)
+        return await self._stop.cancelling(self._enrolment_checks.check_unattended(preview, seen=own))
 
     async def reasons_to_hold(self, preview: Preview, path: Path, *, earlier: TakenFile | None = None) -> str | None:
         """Why a person must look at the plan first, in sentences; None when it may run, which counts its removals.

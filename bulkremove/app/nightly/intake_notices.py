@@ -1,11 +1,17 @@
-"""Notices about the jobs that are made of the files of a nightly run."""
+"""Notices about the files of a nightly run, and about the jobs that are made of them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
+
 from bulkremove.app.notices import Outbox
 from bulkremove.config import PROTECTED_FILE
+from bulkremove.domain.clock import Epoch
+from bulkremove.domain.errors import SourceFailed
 from bulkremove.domain.job import APPROVAL_DAYS, Job
 from bulkremove.platform.local_time import local
+from bulkremove.sources.inbox import original_name
 from bulkremove.storage.interface.records import Notice
 
 
@@ -24,3 +30,15 @@ def notices_about(outbox: Outbox, job: Job, removals: int) -> tuple[Notice, ...]
         )
         return outbox.notices(f"announced:{job.id}", f"announced: {job.source}. Cancel it if it is wrong", text)
     return ()
+
+
+async def notify_of_obstacles(outbox: Outbox, folder: Path, obstacles: Iterable[str]) -> None:
+    """Notify people of what lies in the folder of a source and can't be taken."""
+    for sentence in obstacles:
+        await outbox.add(f"left:{sentence}", "something is left in the folder. Move it away", f"{folder}: {sentence}")
+
+
+async def notify_of_file_not_taken(outbox: Outbox, file: Path, why: SourceFailed, *, at: Epoch) -> None:
+    """Notify people of a file that can't be moved or read, once a day."""
+    day, subject = f"{local(at):%Y-%m-%d}", f"not taken: {original_name(file)}. Look at the folder"
+    await outbox.add(f"not_taken:{day}:{file.name}", subject, str(why))

@@ -165,7 +165,7 @@ class NightlyRuns:
         clock, result = self._context.clock, NightlyResult(self.night.name, sandbox=bool(self._sandbox))
         self._runs.clock_skew = None  # the clock may have been changed since the last run
         begun = await beginning(self._context)
-        self._intake.begin(begun)
+        self._intake.begin(begun, stop)
         run = await self._storage.nightly.begin(day.isoformat(), **self._key, at=clock.wall())
         await self.outbox.notifier.ping("/start")
         inbox_lock = ExitStack()
@@ -187,9 +187,7 @@ class NightlyRuns:
             try:
                 await self._night_jobs.resume_earlier(stop, result)
                 if inbox is not None:
-                    async with aclosing(
-                        self._intake.process_files(inbox, result, rerun_name, lambda: stop.requested)
-                    ) as job_ids:
+                    async with aclosing(self._intake.process_files(inbox, result, rerun_name)) as job_ids:
                         async for job_id in job_ids:
                             if not stop.requested:
                                 await self._night_jobs.run(job_id, stop, result)
