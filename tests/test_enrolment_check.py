@@ -286,6 +286,17 @@ def test_a_check_that_was_demanded_refuses_the_plan_when_zoho_can_t_say(program:
     assert (2, True) == (both.returncode, "exclude each other" in both.stderr)
 
 
+def test_another_person_is_listed_before_those_who_have_completed_the_course(
+    program: Bulkremove, tmp_path: Path
+) -> None:
+    file = leavers(tmp_path, range(60), i57="else@example.com")
+    file.write_text(file.read_text().replace("Learner 0058", "Bo Li"))
+    shown = program("preview", str(file), "--check", "--include-mismatched", *of_sandbox(tmp_path, count=60)).stdout
+    people = [line.split() for line in shown.partition("People")[2].splitlines() if "@example.com" in line]
+    assert [("59:", "email"), ("60:", "name")] == [(row[1], "name" if "name" in row else "email") for row in people[:2]]
+    assert 20 == len(people)
+
+
 def test_a_check_that_was_demanded_is_refused_without_an_account(program: Bulkremove, tmp_path: Path) -> None:
     file = leavers(tmp_path, [0, 1])
     for command in ("preview", "run"):

@@ -53,6 +53,9 @@ _WORDS = {
 }
 
 
+_BY_URGENCY = (Flag.OTHER_EMAIL, Flag.OTHER_NAME, Flag.COMPLETED)
+
+
 @dataclass(frozen=True, slots=True)
 class PersonColumns:
     """Columns (from 0) of a file that say who a learner is: the only one of e-mail addresses, and those of names."""
@@ -82,6 +85,11 @@ class EnrolmentCheck:
         """The rows that are not sent since the person in Zoho is another than in the file."""
         mismatch = Status.IDENTITY_MISMATCH
         return [index for index, exclusion in self.exclusions.items() if exclusion.status is mismatch]
+
+    def urgency(self, row: int) -> int:
+        """How soon a person should look at a row, from 0: at another person before a completed course."""
+        flags = self.flags.get(row, ())
+        return next((place for place, flag in enumerate(_BY_URGENCY) if flag in flags), len(_BY_URGENCY))
 
     def including(self, rows: Collection[int]) -> EnrolmentCheck:
         """The same after a person decided to send some of the ``mismatched`` rows all the same."""
