@@ -286,6 +286,13 @@ def test_a_check_that_was_demanded_refuses_the_plan_when_zoho_can_t_say(program:
     assert (2, True) == (both.returncode, "exclude each other" in both.stderr)
 
 
+def test_a_check_that_was_demanded_names_the_batch_that_can_t_be_read(program: Bulkremove, tmp_path: Path) -> None:
+    file, unknown = leavers(tmp_path, [0, 1]), BATCH.replace("502001", "502999")
+    file.write_text(file.read_text() + f"{COURSE},{unknown},{learner(3)},,\n")
+    refused = program("preview", str(file), "--check", *of_sandbox(tmp_path))
+    assert f"Batch {unknown} of course {COURSE} was not checked: Zoho knows no such" in refused.stderr, refused.stderr
+
+
 def test_another_person_is_listed_before_those_who_have_completed_the_course(
     program: Bulkremove, tmp_path: Path
 ) -> None:

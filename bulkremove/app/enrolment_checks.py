@@ -125,7 +125,8 @@ async def _rosters(
             failures = 0
         except ReadFailed as failed:
             if must:
-                raise
+                message = f"Batch {batch} of course {course} was not checked: {failed.message}"
+                raise ReadFailed(message, hint=failed.hint) from None
             rosters[course, batch] = failed.message
             failures += 1
         on_batch(done)
