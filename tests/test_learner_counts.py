@@ -44,7 +44,12 @@ def test_a_difference_between_zoho_s_counts_and_what_was_removed_is_reported(tmp
 
 
 @pytest.mark.parametrize(
-    ("reads", "words"), [((), "as many learners less"), (["ok"] * 4 + ["cut"], "could not be compared")]
+    ("reads", "words"),
+    [
+        ((), "as many learners less"),
+        (["ok"] * 4 + ["cut"], "could not be compared"),
+        (["ok"] * 4 + ["no_count"], "could not be compared"),
+    ],
 )
 def test_counts_that_agree_and_counts_that_can_t_be_read_are_told_as_they_are(
     tmp_path: Path, reads: Sequence[str], words: str

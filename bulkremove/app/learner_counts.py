@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 
 from bulkremove.domain.attempt import Outcome
 from bulkremove.domain.clock import Epoch
-from bulkremove.domain.errors import BulkremoveError
+from bulkremove.domain.errors import BulkremoveError, ReadFailed
 from bulkremove.domain.ids import TRIMMED_CHARACTERS
 from bulkremove.domain.job import Job
 from bulkremove.domain.operation import GET_BATCH, Call
@@ -52,7 +52,9 @@ async def compare(job: Job, before: Mapping[_Batch, int], reads: Reads, storage:
             tree = await reads.read(Call(GET_BATCH, (course, batch)))
             now = batch_in(tree if tree is not None else {}, course, batch).learners
             gone = removed.get((course, batch), 0)
-            if now is not None and now != count - gone:
+            if now is None:
+                raise ReadFailed("Zoho does not say how many a batch has.")
+            if now != count - gone:
                 differences.append(
                     f"Batch {batch} had {count:,} learners, {gone:,} were removed, and Zoho counts {now:,} now instead "
                     f"of {count - gone:,}."
