@@ -21,6 +21,11 @@ from tests.web_fixtures import Reply, RunningSite, Visitor, running_site, until
 LIST = f"/find/{COURSE}/{BATCH}"
 
 
+def box(index: int, batch: str = BATCH) -> str:
+    """The value of the box of a learner."""
+    return f"{batch}-{learner(index)}"
+
+
 @asynccontextmanager
 async def site_of(tmp_path: Path, *, settings: dict[str, object] | None = None, **of_world: Any) -> AsyncIterator[
     tuple[RunningSite, Visitor]
@@ -70,7 +75,7 @@ async def test_from_a_course_s_title_and_addresses_to_a_confirmed_removal(tmp_pa
         learners = await visitor.get(LIST)
         assert COUNT == learners.text.count('name="learner"')
         plan = await visitor.post(
-            LIST, learner=learner(0), people="LEARNER0001@example.com\nE0002, learner0001@example.com"
+            LIST, learner=box(0), people="LEARNER0001@example.com\nE0002, learner0001@example.com"
         )
         assert "Would be removed</dt><dd>3<" in plan.text
         assert "has completed the course" in plan.text
@@ -107,8 +112,48 @@ def test_two_learners_with_one_address_and_a_list_that_may_not_be_whole_match_no
     ]
     short = chosen([roster(1, counted=2)], [], ["ann1@example.com"], source="x")
     assert "may not be whole" in short.settled[0].detail
-    ticked = chosen([roster(1, counted=2)], [roster(1).learners[0].id], [], source="x")
+    ticked = chosen([roster(1, counted=2)], [(BATCH, roster(1).learners[0].id)], [], source="x")
     assert (1, {}, HEADER) == (len(ticked), ticked.settled, ticked.header)
+
+
+def two_batches(tmp_path: Path, count: int = COUNT) -> Path:
+    """A world whose learners are in two batches of a course, with the same ids."""
+    file = world(tmp_path, count=count)
+    tree = json.loads(file.read_text())
+    tree["batches"].append({**tree["batches"][0], "batchId": f"{int(BATCH) + 1}", "name": "Autumn"})
+    file.write_text(json.dumps(tree))
+    return file
+
+
+async def test_who_is_ticked_in_one_batch_stays_in_the_others(tmp_path: Path) -> None:
+    file = two_batches(tmp_path)
+    async with running_site(tmp_path / "home", world=file, speed=300.0) as one, one.visitor() as visitor:
+        shown = await visitor.get(f"/find/{COURSE}/all")
+        boxes = re.findall(r'name="learner" value="([^"]*)"', shown.text)
+        assert 2 * COUNT == len({*boxes})
+        plan = await visitor.post(f"/find/{COURSE}/all", learner=boxes[0])
+        assert "Would be removed</dt><dd>1<" in plan.text
+
+
+def test_who_was_ticked_and_is_listed_no_more_has_a_row_that_says_so() -> None:
+    table = chosen([roster(1)], [(BATCH, learner(1)), (BATCH, learner(7)), ("9", learner(1))], [], source="x")
+    assert (3, {1, 2}) == (len(table), {*table.settled})
+    assert "does not hold this learner any more" in table.settled[1].detail
+    assert learner(7) == table.columns[2][1]
+
+
+def test_a_pasted_line_may_begin_with_what_nobody_sees() -> None:
+    table = chosen([roster(1)], [], ["\ufeffann1@example.com", " \u200bANN1@example.com\t"], source="x")
+    assert (1, {}) == (len(table), table.settled)
+
+
+async def test_thousands_may_be_ticked_and_pasted_and_more_are_told_what_to_do(tmp_path: Path) -> None:
+    async with site_of(tmp_path, settings={"max_invalid": 100.0}) as (_, visitor):
+        lines = "\n".join(f"a.rather.long.name.{i}@a-long-company.example.com" for i in range(5000))
+        plan = await visitor.post(LIST, people=lines + "\nlearner0001@example.com", learner=box(0))
+        assert ("Would be removed</dt><dd>2<" in plan.text, 200) == (True, plan.status)
+        too_large = await visitor.post(LIST, people="x" * 600_000)
+        assert (413, True) == (too_large.status, "choose fewer" in too_large.text)
 
 
 # --- who the learners of a file are --------------------------------------------------------------------------
@@ -215,8 +260,8 @@ async def test_a_program_may_ask_for_matches_and_for_the_check(tmp_path: Path) -
 
 async def test_what_was_looked_up_is_void_after_an_erasure(tmp_path: Path) -> None:
     async with site_of(tmp_path) as (one, visitor):
-        plan = await visitor.post(LIST, learner=learner(0))
-        other = await visitor.post(LIST, learner=learner(1))
+        plan = await visitor.post(LIST, learner=box(0))
+        other = await visitor.post(LIST, learner=box(1))
         await removed(one, other, visitor)
         await one.app.retention.forget(await one.app.retention.find_learner(learner(1)), by="a test")
         void = await visitor.get(plan.url)

@@ -21,6 +21,8 @@ ALL = "all"
 """In place of a batch: all batches of the course."""
 MAX_BATCHES = 10
 """Batches whose learners are listed on one page, with three calls each or more."""
+MAX_CHOICE_BYTES = 512 * 1024
+"""Largest form of ticks and pasted lines; more than other forms have, since a batch may have thousands of learners."""
 
 
 class FindPages:
@@ -87,11 +89,13 @@ class FindPages:
 
     async def choose(self, request: web.Request) -> web.StreamResponse:
         """Plan the removal of the learners who were ticked or named, and redirect to the plan."""
-        form = await read_form(request)
+        form = await read_form(request, max_bytes=MAX_CHOICE_BYTES)
         course, batch = self._id(request, "course"), self._id(request, "batch", ALL)
         account, by = self._account(request, form), person(request).name
-        ticked = {str(value) for name, value in form.items() if name == "learner"}
+        values = (str(value).partition("-") for name, value in form.items() if name == "learner")
+        ticked = dict.fromkeys((of_batch, learner) for of_batch, _, learner in values)
         lines = str(form.get("people", "")).replace(",", "\n").replace(";", "\n").splitlines()
+        generation = await self._app.plans.generation()
         rosters = await self._rosters(account, course, batch)
         names = ", ".join(roster.batch.name or roster.batch.id for roster in rosters)
         table = chosen(rosters, ticked, lines, source=names[:100])
@@ -100,7 +104,7 @@ class FindPages:
         app, seen = self._app_of(account), person(request).seen
         preview = await app.plans.preview_table(table, seen=seen)
         check = check_of(preview.plan, rosters)
-        upload = await self._uploads.add_table(table, check, account=account, by=by, seen=seen)
+        upload = self._uploads.add_table(table, check, generation, account=account, by=by, seen=seen)
         facts = {"name": upload.name, "course": course, "batches": len(rosters), "rows": len(table), "account": account}
         await self._app.record(by, "chose", **facts)
         raise web.HTTPSeeOther(f"/uploads/{upload.id}")

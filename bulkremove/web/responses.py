@@ -42,11 +42,17 @@ def part(template: str, request: web.Request, context: Mapping[str, object]) -> 
     return render_string(template, request, {**context, "person": request.get(PERSON)}).replace("\n", " ")
 
 
-async def read_form(request: web.Request) -> Mapping[str, object]:
-    """Read the fields of a form. Raises HTTPBadRequest for a body that can't be decoded, or TimeoutError."""
+async def read_form(request: web.Request, *, max_bytes: int = MAX_FORM_BYTES) -> Mapping[str, object]:
+    """Read the fields of a form.
+
+    Raises HTTPRequestEntityTooLarge, HTTPBadRequest for a body that can't be decoded, or TimeoutError.
+    """
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            return await request.post()
+            return await request.clone(client_max_size=max_bytes).post()
+    except web.HTTPRequestEntityTooLarge:
+        text = "That is more than this form takes. Go back and choose fewer, or give a file instead."
+        raise web.HTTPRequestEntityTooLarge(max_bytes, max_bytes + 1, text=text) from None
     except (LookupError, ValueError):  # an unknown charset, bytes that are no text
         raise web.HTTPBadRequest(text="This form can't be read. Go back and try again.") from None
 

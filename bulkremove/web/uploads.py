@@ -90,12 +90,15 @@ class Uploads:
         async with upload.lock:
             return await self._preview_for_display(upload, by)
 
-    async def add_table(
-        self, table: Table, check: EnrolmentCheck, *, account: str, by: str, seen: AccountSet
+    def add_table(
+        self, table: Table, check: EnrolmentCheck, generation: str, *, account: str, by: str, seen: AccountSet
     ) -> Upload:
-        """Add an upload of people who were chosen from Zoho's lists; its plan is confirmed like that of a file."""
+        """Add an upload of people who were chosen from Zoho's lists; its plan is confirmed like that of a file.
+
+        ``generation``: of the storage, before the lists were read.
+        """
         upload = Upload(self._new_id(), table.source, account, seen, [by], Epoch(time.time()), table=table, check=check)
-        upload.looked_up_in = await self._app.plans.generation()
+        upload.looked_up_in = generation
         return self._add(upload)
 
     async def read_table(self, upload: Upload) -> Table:
