@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -11,12 +12,15 @@ from typing import Any
 
 import pytest
 
+from bulkremove.app import Preview
 from bulkremove.app.chosen_people import HEADER, chosen
+from bulkremove.app.enrolment_checks import EnrolmentChecks
 from bulkremove.domain.permissions import EVERY_ACCOUNT, Access, Role
 from bulkremove.domain.row import Status
+from bulkremove.web import uploads
 from tests.test_enrolment_check import leavers, roster
 from tests.test_reads import BATCH, COUNT, COURSE, learner, world
-from tests.web_fixtures import Reply, RunningSite, Visitor, running_site, until
+from tests.web_fixtures import Reply, RunningSite, Visitor, running_site, triples, until
 
 LIST = f"/find/{COURSE}/{BATCH}"
 
@@ -217,6 +221,66 @@ async def test_nobody_else_s_account_is_asked_about(tmp_path: Path) -> None:
             assert (404, False) == ((got := await visitor.get(path)).status, "Learner" in got.text)
 
 
+async def test_a_double_click_asks_zoho_once(tmp_path: Path) -> None:
+    async with site_of(tmp_path) as (one, visitor):
+        plain = await visitor.upload(leavers(tmp_path, [0]).read_text())
+        await visitor.upload(triples(1))  # so that the plan has to be made again
+        await asyncio.gather(*(visitor.post(f"{plain.url}/lookup") for _ in range(3)))
+        await visitor.post(f"{plain.url}/lookup")
+        assert "Learner 0000" in (await looked_up(visitor, plain)).text
+        acts = [entry.act for entry in await one.app.audit.newest(20, EVERY_ACCOUNT)]
+        assert 1 == acts.count("check")
+
+
+async def test_one_person_s_lookups_are_made_one_after_the_other_and_end_with_the_upload(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once, most, ended, answer = 0, 0, 0, asyncio.Event()
+
+    async def check(_: object, preview: Preview, **__: object) -> Preview:
+        nonlocal at_once, most, ended
+        at_once += 1
+        most = max(most, at_once)
+        try:
+            await answer.wait()
+        finally:
+            at_once -= 1
+        ended += 1
+        return preview
+
+    monkeypatch.setattr(EnrolmentChecks, "check", check)
+    monkeypatch.setattr(uploads, "MAX_UPLOADS_OF_PERSON", 2)
+    async with site_of(tmp_path) as (_, visitor):
+        plans = []
+        for i in range(4):
+            plans.append(await visitor.upload(leavers(tmp_path, [i]).read_text()))
+            await visitor.post(f"{plans[-1].url}/lookup")
+        answer.set()
+        assert [404, 404] == [(await visitor.get(plan.url)).status for plan in plans[:2]]
+        for plan in plans[2:]:
+            await looked_up(visitor, plan)
+        assert (1, 2) == (most, ended)
+
+
+async def test_a_program_is_answered_when_a_person_ends_what_it_waits_for(tmp_path: Path) -> None:
+    file, content = world(tmp_path), leavers(tmp_path, [0]).read_text()
+    async with running_site(tmp_path / "home", world=file, speed=1.0) as one, one.visitor() as visitor:
+        token = await one.program(Role.PREPARER)
+        asked = asyncio.create_task(
+            visitor.ask("POST", "/api/v1/plans?name=b.csv&check=yes", data=content, headers=token)
+        )
+        found: list[str] = []
+
+        async def is_listed() -> bool:
+            found[:] = re.findall(r'href="(/uploads/[^"]*)"', (await visitor.get("/")).text)
+            return bool(found) and "Zoho is asked" in (await visitor.get(found[0])).text
+
+        await until(is_listed)
+        await visitor.post(f"{found[0]}/lookup", act="leave_out")
+        answer = await asked
+        assert (409, True) == (answer.status, "somebody ended" in answer.text)
+
+
 # --- a file without ids --------------------------------------------------------------------------------------
 
 
@@ -266,6 +330,48 @@ async def test_what_was_looked_up_is_void_after_an_erasure(tmp_path: Path) -> No
         await one.app.retention.forget(await one.app.retention.find_learner(learner(1)), by="a test")
         void = await visitor.get(plan.url)
         assert (422, True) == (void.status, "erased since Zoho was asked" in void.text)
+        again = await visitor.get(plan.url)
+        assert (422, True) == (again.status, "erased since Zoho was asked" in again.text), "it was not confirmed"
+        assert plan.url not in (await visitor.get("/")).text
+
+
+async def test_a_check_is_void_when_a_retry_has_other_rows_than_it_looked_at(tmp_path: Path) -> None:
+    content = leavers(tmp_path, [0, 1, 2, 3], i1="else@example.com").read_text()
+    file = world(tmp_path)
+    tree = json.loads(file.read_text())
+    tree["faults"] = {"learners": {learner(0): ["html_200"], learner(1): ["html_200"]}}
+    file.write_text(json.dumps(tree))
+    async with running_site(tmp_path / "home", world=file, speed=300.0) as one, one.visitor() as visitor:
+        job = (await visitor.confirm(await visitor.upload(content))).url
+        await until(lambda: one.supervisor.running(job.rpartition("/")[2]) is None)
+        await visitor.post(f"{job}/cancel")
+        for row in ("2", "3"):
+            await visitor.post(f"{job}/notes", row=row, text="still there", result="still_there")
+        plan = await visitor.post(f"{job}/retry", unknown="checked")
+        await visitor.post(f"{plan.url}/lookup")
+        plan = await looked_up(visitor, plan)
+        assert "1 learner is somebody else in Zoho" in plan.text
+        await visitor.post(f"{job}/notes", row="2", text="gone", result="gone")
+        await visitor.upload(content)  # so that the plan is made again
+        again = await visitor.get(plan.url)
+        assert "Learner 0000, learner0000@example.com" not in again.text, "told of another row"
+        assert "ask again" in again.text
+        await visitor.post(f"{plan.url}/lookup")
+        assert "1 learner is somebody else in Zoho" in (await looked_up(visitor, plan)).text
+
+
+async def test_a_check_is_void_when_a_row_is_planned_that_it_did_not_look_at(tmp_path: Path) -> None:
+    async with site_of(tmp_path) as (_, visitor):
+        other = (await visitor.confirm(await visitor.upload(leavers(tmp_path, [1]).read_text()))).url
+        await visitor.post(f"{other}/pause")
+        plan = await visitor.upload(leavers(tmp_path, [0, 1], i1="else@example.com").read_text())
+        await visitor.post(f"{plan.url}/lookup")
+        plan = await looked_up(visitor, plan)
+        assert ("Would be removed</dt><dd>1<" in plan.text, "somebody else in Zoho" in plan.text) == (True, False)
+        await visitor.post(f"{other}/cancel")
+        await visitor.upload(triples(1))  # so that the plan is made again
+        again = await visitor.get(plan.url)
+        assert ("Would be removed</dt><dd>2<" in again.text, "ask again" in again.text) == (True, True)
 
 
 @pytest.mark.parametrize("path", ["/find", f"/find/{COURSE}", LIST])
