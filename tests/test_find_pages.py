@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -152,7 +153,11 @@ def test_a_pasted_line_may_begin_with_what_nobody_sees() -> None:
 
 
 async def test_thousands_may_be_ticked_and_pasted_and_more_are_told_what_to_do(tmp_path: Path) -> None:
-    async with site_of(tmp_path, settings={"max_invalid": 100.0}) as (_, visitor):
+    async with site_of(tmp_path, settings={"max_invalid": 100.0, "max_removals": 2000}, count=2000) as (one, visitor):
+        fields = [("account", "sandbox"), *(("learner", box(i)) for i in range(2000))]
+        headers = {"Origin": one.url, "Content-Type": "application/x-www-form-urlencoded"}
+        everybody = await visitor.ask("POST", LIST, data=urlencode(fields), headers=headers)
+        assert "Remove 2,000 learners" in everybody.text, everybody.status
         lines = "\n".join(f"a.rather.long.name.{i}@a-long-company.example.com" for i in range(5000))
         plan = await visitor.post(LIST, people=lines + "\nlearner0001@example.com", learner=box(0))
         assert ("Would be removed</dt><dd>2<" in plan.text, 200) == (True, plan.status)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 from aiohttp_jinja2 import render_string, render_template
+from multidict import MultiDict
 
 from bulkremove.web.routes import PERSON
 
@@ -43,13 +45,14 @@ def part(template: str, request: web.Request, context: Mapping[str, object]) -> 
 
 
 async def read_form(request: web.Request, *, max_bytes: int = MAX_FORM_BYTES) -> Mapping[str, object]:
-    """Read the fields of a form.
+    """Read the fields of a form, of which there may be more than the thousand that aiohttp takes.
 
     Raises HTTPRequestEntityTooLarge, HTTPBadRequest for a body that can't be decoded, or TimeoutError.
     """
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            return await request.clone(client_max_size=max_bytes).post()
+            text = await request.clone(client_max_size=max_bytes).text()
+        return MultiDict(parse_qsl(text, keep_blank_values=True, encoding=request.charset or "utf-8"))
     except web.HTTPRequestEntityTooLarge:
         text = "That is more than this form takes. Go back and choose fewer, or give a file instead."
         raise web.HTTPRequestEntityTooLarge(max_bytes, max_bytes + 1, text=text) from None
