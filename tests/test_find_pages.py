@@ -281,6 +281,7 @@ async def test_a_program_is_answered_when_a_person_ends_what_it_waits_for(tmp_pa
             return bool(found) and "Zoho is asked" in (await visitor.get(found[0])).text
 
         await until(is_listed)
+        assert "b.csv</a>: Zoho is being asked" in (await visitor.get("/")).text
         await visitor.post(f"{found[0]}/lookup", act="leave_out")
         answer = await asked
         assert (409, True) == (answer.status, "somebody ended" in answer.text)
@@ -322,6 +323,46 @@ async def test_a_program_may_ask_for_matches_and_for_the_check(tmp_path: Path) -
         for check, removals in (("no", 2), ("yes", 1)):
             made = await visitor.ask("POST", f"/api/v1/plans?name=b.csv&check={check}", data=plain, headers=token)
             assert (201, removals) == (made.status, made.json["removals"])
+
+
+# --- two people ----------------------------------------------------------------------------------------------
+
+
+async def test_whoever_chose_people_or_ticked_other_addresses_does_not_confirm_alone(tmp_path: Path) -> None:
+    file, own = world(tmp_path), dict[str, Any](enrolment_check="always", four_eyes=True)
+    access = {"kim": Access.parse(["approver"]), "lee": Access.parse(["approver"])}
+    async with (
+        running_site(tmp_path / "home", world=file, speed=300.0, access=access, **own) as one,
+        one.strangers() as (kim, lee),
+    ):
+        await kim.sign_in("kim")
+        await lee.sign_in("lee")
+        plan = await kim.post(LIST, learner=box(0))
+        assert ("somebody else must confirm" in plan.text, 'data-wanted="1"' in plan.text) == (True, False)
+        content = leavers(tmp_path, [1, 2], i2="else@example.com").read_text()
+        plan = await looked_up(kim, await kim.upload(content))
+        ready = await lee.get(plan.url)
+        assert 'data-wanted="1"' in ready.text
+        ticked = await lee.post(f"{plan.url}/mismatched", row="3")
+        assert "somebody else must confirm" in ticked.text
+        for visitor in (kim, lee):
+            refused = await visitor.post(f"{plan.url}/confirm", plan=ready.field("plan"), number="1")
+            assert 409 == refused.status
+
+
+async def test_an_old_hash_does_not_confirm_what_was_ticked_or_looked_up_since(tmp_path: Path) -> None:
+    async with site_of(tmp_path) as (one, visitor):
+        content = leavers(tmp_path, [1, 2], i2="else@example.com").read_text()
+        plain = await visitor.upload(content)
+        await visitor.post(f"{plain.url}/lookup")
+        checked = await looked_up(visitor, plain)
+        ticked = await visitor.post(f"{plain.url}/mismatched", row="3")
+        assert checked.field("plan") != ticked.field("plan")
+        assert 409 == (await visitor.confirm(checked)).status
+        token = await one.program(Role.APPROVER)
+        old = {"plan_hash": checked.field("plan"), "removals": 1}
+        path = f"/api/v1/plans/{plain.url.rpartition('/')[2]}/confirm"
+        assert 409 == (await visitor.ask("POST", path, json=old, headers=token)).status
 
 
 # --- what becomes of it --------------------------------------------------------------------------------------
