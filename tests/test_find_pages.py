@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -19,6 +19,7 @@ from bulkremove.app.enrolment_checks import EnrolmentChecks
 from bulkremove.domain.permissions import EVERY_ACCOUNT, Access, Role
 from bulkremove.domain.row import Status
 from bulkremove.web import uploads
+from bulkremove.web.security import MAX_REQUESTS_OF_PERSON
 from tests.test_enrolment_check import leavers, roster
 from tests.test_reads import BATCH, COUNT, COURSE, learner, world
 from tests.web_fixtures import Reply, RunningSite, Visitor, running_site, triples, until
@@ -92,7 +93,8 @@ async def test_from_a_course_s_title_and_addresses_to_a_confirmed_removal(tmp_pa
 async def test_an_address_that_nobody_has_is_an_invalid_row_and_no_one_is_guessed(tmp_path: Path) -> None:
     async with site_of(tmp_path, settings={"max_invalid": 100.0}) as (_, visitor):
         plan = await visitor.post(LIST, people="learner0001@example.com\nlearner00@example.com")
-        assert "No learner of this batch has this e-mail address or employee id" in plan.text
+        assert "is the e-mail address or employee id of no learner in this batch" in plan.text
+        assert "learner00@example.com" in (await visitor.get(f"{plan.url}/plan.csv")).text, "a row has no number here"
         assert "Would be removed</dt><dd>1<" in plan.text
         nobody = await visitor.post(LIST, people=" \n ")
         assert (400, True) == (nobody.status, "Nobody was chosen" in nobody.text)
@@ -119,6 +121,15 @@ def test_two_learners_with_one_address_and_a_list_that_may_not_be_whole_match_no
     assert "may not be whole" in short.settled[0].detail
     ticked = chosen([roster(1, counted=2)], [(BATCH, roster(1).learners[0].id)], [], source="x")
     assert (1, {}, HEADER) == (len(ticked), ticked.settled, ticked.header)
+
+
+async def test_lists_that_nobody_waits_for_any_more_do_not_keep_a_person_from_the_page(tmp_path: Path) -> None:
+    file = world(tmp_path, count=1000)
+    async with running_site(tmp_path / "home", world=file, speed=1.0) as one, one.visitor() as visitor:
+        for _ in range(MAX_REQUESTS_OF_PERSON + 1):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(visitor.get(LIST), 0.3)
+        assert 200 == (await asyncio.wait_for(visitor.get("/"), 5.0)).status
 
 
 def two_batches(tmp_path: Path, count: int = COUNT) -> Path:

@@ -13,6 +13,8 @@ from bulkremove.domain.table import Table
 HEADER = ("Course ID", "Batch ID", "Learner ID", "Name", "E-mail", "Employee ID", "Batch")
 _EMAIL = 4
 _ROLES = Roles(0, 1, 2)
+MAX_LINE_LENGTH = 200
+"""Characters of a line that are quoted."""
 _INVISIBLE = "\ufeff\u200b\u200e\u200f"
 """Characters that pasted lines may begin or end with, unseen: of byte order, of no width and of direction."""
 
@@ -28,6 +30,7 @@ def chosen(rosters: Sequence[Roster], ticked: Iterable[tuple[str, str]], lines: 
     listed = {(batch.id, learner.id): _cells(batch, learner) for batch, learner in everybody}
     rows: dict[tuple[str, str] | str, tuple[str, ...]] = {}
     problems: dict[tuple[str, str] | str, str] = {}
+    where = "this batch" if len(rosters) == 1 else "these batches"
     for key in ticked:
         rows[key] = listed.get(key, ("", *key, "", "", "", ""))
         if key not in listed:
@@ -40,10 +43,11 @@ def chosen(rosters: Sequence[Roster], ticked: Iterable[tuple[str, str]], lines: 
             continue
         rows[line] = ("", "", "", "", line, "", "")
         if len(found) == 1:
-            problems[line] = "Zoho's list may not be whole, so it is not known whether exactly one learner matches."
+            why = "matches a learner, but Zoho's list may not be whole, so others may match too."
         else:
-            count = f"{len(found)} learners" if found else "No learner"
-            problems[line] = f"{count} of this batch {'have' if found else 'has'} this e-mail address or employee id."
+            count = f"{len(found)} learners" if found else "no learner"
+            why = f"is the e-mail address or employee id of {count} in {where}."
+        problems[line] = f'"{line[:MAX_LINE_LENGTH]}" {why}'
     settled = {index: Exclusion(Status.INVALID, problems[key]) for index, key in enumerate(rows) if key in problems}
     columns = tuple(zip(*rows.values(), strict=True)) or tuple(() for _ in HEADER)
     return Table(source, "zoho", HEADER, _ROLES, range(1, len(rows) + 1), columns, settled=settled)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import parse_qsl
 
 from aiohttp import web
@@ -17,6 +18,10 @@ MAX_FORM_BYTES = 64 * 1024
 """Largest body of a request that is not an upload."""
 BODY_SECONDS = 20.0
 """Seconds for the body of a request that is no upload, 64 kB at most."""
+
+LOOK_SECONDS = 0.5
+"""Seconds between two looks whether the browser still waits for a slow response."""
+T = TypeVar("T")
 
 KINDS = {
     ".csv": "text/csv",
@@ -58,6 +63,22 @@ async def read_form(request: web.Request, *, max_bytes: int = MAX_FORM_BYTES) ->
         raise web.HTTPRequestEntityTooLarge(max_bytes, max_bytes + 1, text=text) from None
     except (LookupError, ValueError):  # an unknown charset, bytes that are no text
         raise web.HTTPBadRequest(text="This form can't be read. Go back and try again.") from None
+
+
+async def while_awaited(request: web.Request, work: Coroutine[object, object, T]) -> T:
+    """The result of work that takes long; it ends when the browser goes away, or would use up the person's requests.
+
+    Raises ConnectionResetError then.
+    """
+    task = asyncio.create_task(work)
+    try:
+        while not task.done():
+            await asyncio.wait({task}, timeout=LOOK_SECONDS)
+            if request.transport is None or request.transport.is_closing():
+                raise ConnectionResetError("Nobody waits for this response any more.")
+        return task.result()
+    finally:
+        task.cancel()
 
 
 async def download(path: Path) -> web.Response:
