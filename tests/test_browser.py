@@ -315,6 +315,40 @@ def test_hostile_texts_show_no_dialog_and_ask_for_nothing(tmp_path: Path, place:
     one.check()
 
 
+@pytest.mark.parametrize("options", [{"viewport": WIDE}, {"viewport": PHONE, "color_scheme": "dark"}])
+def test_people_are_found_in_zoho_s_lists_without_a_file(place: Any, window: Open, options: dict[str, Any]) -> None:
+    server, link = place(5, BULKREMOVE_MAX_INVALID="100")
+    one = window(server, link, **options)
+    one.page.get_by_role("link", name="Choose people from Zoho's lists").first.click()
+    one.check()
+    one.press("Find")
+    one.check()
+    for _ in ("course", "batch"):
+        one.page.locator("main ul a").first.click()
+        one.page.get_by_role("heading", level=1).wait_for()
+        one.check()
+    one.page.get_by_role("checkbox").first.check()
+    one.page.get_by_label("E-mail addresses or employee ids").fill("nobody@example.com")
+    one.page.get_by_role("button", name="Preview").first.click()
+    expect(one.page.get_by_role("button", name="Remove 1 learner")).to_be_visible()
+    one.check()
+    one.page.go_back()
+    expect(one.page.get_by_role("checkbox").first).to_be_checked()
+
+
+def test_while_zoho_is_asked_the_page_says_how_far_it_is_and_then_shows_the_plan(
+    tmp_path: Path, place: Any, window: Open
+) -> None:
+    server, link = place(3, speed=4.0)
+    one = window(server, link)
+    one.upload(write(tmp_path, triples(3)))
+    one.press("Ask Zoho who these learners are")
+    expect(one.page.get_by_text("0 of 1 batch read.")).to_be_visible()
+    one.check()
+    expect(one.page.get_by_role("columnheader", name="In Zoho")).to_be_visible(timeout=60_000)
+    one.check()
+
+
 def test_a_damaged_file_and_one_without_headings_say_what_to_do(tmp_path: Path, place: Any, window: Open) -> None:
     server, link = place(2)
     one = window(server, link)

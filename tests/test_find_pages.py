@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
+from bulkremove.app import Preview
 from bulkremove.app.chosen_people import HEADER, chosen
+from bulkremove.app.enrolment_checks import EnrolmentChecks
 from bulkremove.domain.permissions import EVERY_ACCOUNT, Access, Role
 from bulkremove.domain.row import Status
+from bulkremove.web import uploads
+from bulkremove.web.security import MAX_REQUESTS_OF_PERSON
 from tests.test_enrolment_check import leavers, roster
 from tests.test_reads import BATCH, COUNT, COURSE, learner, world
-from tests.web_fixtures import Reply, RunningSite, Visitor, running_site, until
+from tests.web_fixtures import Reply, RunningSite, Visitor, running_site, triples, until
 
 LIST = f"/find/{COURSE}/{BATCH}"
+
+
+def box(index: int, batch: str = BATCH) -> str:
+    """The value of the box of a learner."""
+    return f"{batch}-{learner(index)}"
 
 
 @asynccontextmanager
@@ -70,7 +81,7 @@ async def test_from_a_course_s_title_and_addresses_to_a_confirmed_removal(tmp_pa
         learners = await visitor.get(LIST)
         assert COUNT == learners.text.count('name="learner"')
         plan = await visitor.post(
-            LIST, learner=learner(0), people="LEARNER0001@example.com\nE0002, learner0001@example.com"
+            LIST, learner=box(0), people="LEARNER0001@example.com\nE0002, learner0001@example.com"
         )
         assert "Would be removed</dt><dd>3<" in plan.text
         assert "has completed the course" in plan.text
@@ -82,7 +93,8 @@ async def test_from_a_course_s_title_and_addresses_to_a_confirmed_removal(tmp_pa
 async def test_an_address_that_nobody_has_is_an_invalid_row_and_no_one_is_guessed(tmp_path: Path) -> None:
     async with site_of(tmp_path, settings={"max_invalid": 100.0}) as (_, visitor):
         plan = await visitor.post(LIST, people="learner0001@example.com\nlearner00@example.com")
-        assert "No learner of this batch has this e-mail address or employee id" in plan.text
+        assert "is the e-mail address or employee id of no learner in this batch" in plan.text
+        assert "learner00@example.com" in (await visitor.get(f"{plan.url}/plan.csv")).text, "a row has no number here"
         assert "Would be removed</dt><dd>1<" in plan.text
         nobody = await visitor.post(LIST, people=" \n ")
         assert (400, True) == (nobody.status, "Nobody was chosen" in nobody.text)
@@ -107,8 +119,62 @@ def test_two_learners_with_one_address_and_a_list_that_may_not_be_whole_match_no
     ]
     short = chosen([roster(1, counted=2)], [], ["ann1@example.com"], source="x")
     assert "may not be whole" in short.settled[0].detail
-    ticked = chosen([roster(1, counted=2)], [roster(1).learners[0].id], [], source="x")
+    ticked = chosen([roster(1, counted=2)], [(BATCH, roster(1).learners[0].id)], [], source="x")
     assert (1, {}, HEADER) == (len(ticked), ticked.settled, ticked.header)
+
+
+async def test_lists_that_nobody_waits_for_any_more_do_not_keep_a_person_from_the_page(tmp_path: Path) -> None:
+    file = world(tmp_path, count=1000)
+    async with running_site(tmp_path / "home", world=file, speed=1.0) as one, one.visitor() as visitor:
+        for _ in range(MAX_REQUESTS_OF_PERSON + 1):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(visitor.get(LIST), 0.3)
+        assert 200 == (await asyncio.wait_for(visitor.get("/"), 5.0)).status
+
+
+def two_batches(tmp_path: Path, count: int = COUNT) -> Path:
+    """A world whose learners are in two batches of a course, with the same ids."""
+    file = world(tmp_path, count=count)
+    tree = json.loads(file.read_text())
+    tree["batches"].append({**tree["batches"][0], "batchId": f"{int(BATCH) + 1}", "name": "Autumn"})
+    file.write_text(json.dumps(tree))
+    return file
+
+
+async def test_who_is_ticked_in_one_batch_stays_in_the_others(tmp_path: Path) -> None:
+    file = two_batches(tmp_path)
+    async with running_site(tmp_path / "home", world=file, speed=300.0) as one, one.visitor() as visitor:
+        shown = await visitor.get(f"/find/{COURSE}/all")
+        boxes = re.findall(r'name="learner" value="([^"]*)"', shown.text)
+        assert 2 * COUNT == len({*boxes})
+        plan = await visitor.post(f"/find/{COURSE}/all", learner=boxes[0])
+        assert "Would be removed</dt><dd>1<" in plan.text
+
+
+def test_who_was_ticked_and_is_listed_no_more_has_a_row_that_says_so() -> None:
+    table = chosen([roster(1)], [(BATCH, learner(1)), (BATCH, learner(7)), ("9", learner(1))], [], source="x")
+    assert (3, {1, 2}) == (len(table), {*table.settled})
+    assert "does not hold this learner any more" in table.settled[1].detail
+    assert learner(7) == table.columns[2][1]
+
+
+def test_a_pasted_line_may_begin_with_what_nobody_sees() -> None:
+    table = chosen([roster(1)], [], ["\ufeffann1@example.com", " \u200bANN1@example.com\t"], source="x")
+    assert (1, {}) == (len(table), table.settled)
+
+
+async def test_thousands_may_be_ticked_and_pasted_and_more_are_told_what_to_do(tmp_path: Path) -> None:
+    file, caps = world(tmp_path, count=1100), dict[str, Any](max_invalid=100.0, max_removals=2000)
+    async with running_site(tmp_path / "home", world=file, **caps) as one, one.visitor() as visitor:
+        fields = [("account", "sandbox"), *(("learner", box(i)) for i in range(1100))]
+        headers = {"Origin": one.url, "Content-Type": "application/x-www-form-urlencoded"}
+        everybody = await visitor.ask("POST", LIST, data=urlencode(fields), headers=headers)
+        assert "Remove 1,100 learners" in everybody.text, everybody.status
+        lines = "\n".join(f"a.rather.long.name.{i}@a-long-company.example.com" for i in range(5000))
+        plan = await visitor.post(LIST, people=lines + "\nlearner0001@example.com", learner=box(0))
+        assert ("Would be removed</dt><dd>2<" in plan.text, 200) == (True, plan.status)
+        too_large = await visitor.post(LIST, people="x" * 600_000)
+        assert (413, True) == (too_large.status, "choose fewer" in too_large.text)
 
 
 # --- who the learners of a file are --------------------------------------------------------------------------
@@ -172,6 +238,67 @@ async def test_nobody_else_s_account_is_asked_about(tmp_path: Path) -> None:
             assert (404, False) == ((got := await visitor.get(path)).status, "Learner" in got.text)
 
 
+async def test_a_double_click_asks_zoho_once(tmp_path: Path) -> None:
+    async with site_of(tmp_path) as (one, visitor):
+        plain = await visitor.upload(leavers(tmp_path, [0]).read_text())
+        await visitor.upload(triples(1))  # so that the plan has to be made again
+        await asyncio.gather(*(visitor.post(f"{plain.url}/lookup") for _ in range(3)))
+        await visitor.post(f"{plain.url}/lookup")
+        assert "Learner 0000" in (await looked_up(visitor, plain)).text
+        acts = [entry.act for entry in await one.app.audit.newest(20, EVERY_ACCOUNT)]
+        assert 1 == acts.count("check")
+
+
+async def test_one_person_s_lookups_are_made_one_after_the_other_and_end_with_the_upload(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once, most, ended, answer = 0, 0, 0, asyncio.Event()
+
+    async def check(_: object, preview: Preview, **__: object) -> Preview:
+        nonlocal at_once, most, ended
+        at_once += 1
+        most = max(most, at_once)
+        try:
+            await answer.wait()
+        finally:
+            at_once -= 1
+        ended += 1
+        return preview
+
+    monkeypatch.setattr(EnrolmentChecks, "check", check)
+    monkeypatch.setattr(uploads, "MAX_UPLOADS_OF_PERSON", 2)
+    async with site_of(tmp_path) as (_, visitor):
+        plans = []
+        for i in range(4):
+            plans.append(await visitor.upload(leavers(tmp_path, [i]).read_text()))
+            await visitor.post(f"{plans[-1].url}/lookup")
+        answer.set()
+        assert [404, 404] == [(await visitor.get(plan.url)).status for plan in plans[:2]]
+        for plan in plans[2:]:
+            await looked_up(visitor, plan)
+        assert (1, 2) == (most, ended)
+
+
+async def test_a_program_is_answered_when_a_person_ends_what_it_waits_for(tmp_path: Path) -> None:
+    file, content = world(tmp_path), leavers(tmp_path, [0]).read_text()
+    async with running_site(tmp_path / "home", world=file, speed=1.0) as one, one.visitor() as visitor:
+        token = await one.program(Role.PREPARER)
+        asked = asyncio.create_task(
+            visitor.ask("POST", "/api/v1/plans?name=b.csv&check=yes", data=content, headers=token)
+        )
+        found: list[str] = []
+
+        async def is_listed() -> bool:
+            found[:] = re.findall(r'href="(/uploads/[^"]*)"', (await visitor.get("/")).text)
+            return bool(found) and "Zoho is asked" in (await visitor.get(found[0])).text
+
+        await until(is_listed)
+        assert "b.csv</a>: Zoho is being asked" in (await visitor.get("/")).text
+        await visitor.post(f"{found[0]}/lookup", act="leave_out")
+        answer = await asked
+        assert (409, True) == (answer.status, "somebody ended" in answer.text)
+
+
 # --- a file without ids --------------------------------------------------------------------------------------
 
 
@@ -210,17 +337,99 @@ async def test_a_program_may_ask_for_matches_and_for_the_check(tmp_path: Path) -
             assert (201, removals) == (made.status, made.json["removals"])
 
 
+# --- two people ----------------------------------------------------------------------------------------------
+
+
+async def test_whoever_chose_people_or_ticked_other_addresses_does_not_confirm_alone(tmp_path: Path) -> None:
+    file, own = world(tmp_path), dict[str, Any](enrolment_check="always", four_eyes=True)
+    access = {"kim": Access.parse(["approver"]), "lee": Access.parse(["approver"])}
+    async with (
+        running_site(tmp_path / "home", world=file, speed=300.0, access=access, **own) as one,
+        one.strangers() as (kim, lee),
+    ):
+        await kim.sign_in("kim")
+        await lee.sign_in("lee")
+        plan = await kim.post(LIST, learner=box(0))
+        assert ("somebody else must confirm" in plan.text, 'data-wanted="1"' in plan.text) == (True, False)
+        content = leavers(tmp_path, [1, 2], i2="else@example.com").read_text()
+        plan = await looked_up(kim, await kim.upload(content))
+        ready = await lee.get(plan.url)
+        assert 'data-wanted="1"' in ready.text
+        ticked = await lee.post(f"{plan.url}/mismatched", row="3")
+        assert "somebody else must confirm" in ticked.text
+        for visitor in (kim, lee):
+            refused = await visitor.post(f"{plan.url}/confirm", plan=ready.field("plan"), number="1")
+            assert 409 == refused.status
+
+
+async def test_an_old_hash_does_not_confirm_what_was_ticked_or_looked_up_since(tmp_path: Path) -> None:
+    async with site_of(tmp_path) as (one, visitor):
+        content = leavers(tmp_path, [1, 2], i2="else@example.com").read_text()
+        plain = await visitor.upload(content)
+        await visitor.post(f"{plain.url}/lookup")
+        checked = await looked_up(visitor, plain)
+        ticked = await visitor.post(f"{plain.url}/mismatched", row="3")
+        assert checked.field("plan") != ticked.field("plan")
+        assert 409 == (await visitor.confirm(checked)).status
+        token = await one.program(Role.APPROVER)
+        old = {"plan_hash": checked.field("plan"), "removals": 1}
+        path = f"/api/v1/plans/{plain.url.rpartition('/')[2]}/confirm"
+        assert 409 == (await visitor.ask("POST", path, json=old, headers=token)).status
+
+
 # --- what becomes of it --------------------------------------------------------------------------------------
 
 
 async def test_what_was_looked_up_is_void_after_an_erasure(tmp_path: Path) -> None:
     async with site_of(tmp_path) as (one, visitor):
-        plan = await visitor.post(LIST, learner=learner(0))
-        other = await visitor.post(LIST, learner=learner(1))
+        plan = await visitor.post(LIST, learner=box(0))
+        other = await visitor.post(LIST, learner=box(1))
         await removed(one, other, visitor)
         await one.app.retention.forget(await one.app.retention.find_learner(learner(1)), by="a test")
         void = await visitor.get(plan.url)
         assert (422, True) == (void.status, "erased since Zoho was asked" in void.text)
+        again = await visitor.get(plan.url)
+        assert (422, True) == (again.status, "erased since Zoho was asked" in again.text), "it was not confirmed"
+        assert plan.url not in (await visitor.get("/")).text
+
+
+async def test_a_check_is_void_when_a_retry_has_other_rows_than_it_looked_at(tmp_path: Path) -> None:
+    content = leavers(tmp_path, [0, 1, 2, 3], i1="else@example.com").read_text()
+    file = world(tmp_path)
+    tree = json.loads(file.read_text())
+    tree["faults"] = {"learners": {learner(0): ["html_200"], learner(1): ["html_200"]}}
+    file.write_text(json.dumps(tree))
+    async with running_site(tmp_path / "home", world=file, speed=300.0) as one, one.visitor() as visitor:
+        job = (await visitor.confirm(await visitor.upload(content))).url
+        await until(lambda: one.supervisor.running(job.rpartition("/")[2]) is None)
+        await visitor.post(f"{job}/cancel")
+        for row in ("2", "3"):
+            await visitor.post(f"{job}/notes", row=row, text="still there", result="still_there")
+        plan = await visitor.post(f"{job}/retry", unknown="checked")
+        await visitor.post(f"{plan.url}/lookup")
+        plan = await looked_up(visitor, plan)
+        assert "1 learner is somebody else in Zoho" in plan.text
+        await visitor.post(f"{job}/notes", row="2", text="gone", result="gone")
+        await visitor.upload(content)  # so that the plan is made again
+        again = await visitor.get(plan.url)
+        assert "Learner 0000, learner0000@example.com" not in again.text, "told of another row"
+        assert "ask again" in again.text
+        await visitor.post(f"{plan.url}/lookup")
+        assert "1 learner is somebody else in Zoho" in (await looked_up(visitor, plan)).text
+
+
+async def test_a_check_is_void_when_a_row_is_planned_that_it_did_not_look_at(tmp_path: Path) -> None:
+    async with site_of(tmp_path) as (_, visitor):
+        other = (await visitor.confirm(await visitor.upload(leavers(tmp_path, [1]).read_text()))).url
+        await visitor.post(f"{other}/pause")
+        plan = await visitor.upload(leavers(tmp_path, [0, 1], i1="else@example.com").read_text())
+        await visitor.post(f"{plan.url}/lookup")
+        plan = await looked_up(visitor, plan)
+        assert ("Would be removed</dt><dd>1<" in plan.text, "somebody else in Zoho" in plan.text) == (True, False)
+        await visitor.post(f"{other}/cancel")
+        await visitor.upload(triples(1))  # so that the plan is made again
+        again = await visitor.get(plan.url)
+        assert ("Would be removed</dt><dd>2<" in again.text, "ask again" in again.text) == (True, True)
 
 
 @pytest.mark.parametrize("path", ["/find", f"/find/{COURSE}", LIST])

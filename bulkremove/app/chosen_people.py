@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from bulkremove.domain.enrolment_check import EnrolmentCheck, PersonColumns, compare
 from bulkremove.domain.listing import Batch, Learner, Roster
@@ -13,20 +13,29 @@ from bulkremove.domain.table import Table
 HEADER = ("Course ID", "Batch ID", "Learner ID", "Name", "E-mail", "Employee ID", "Batch")
 _EMAIL = 4
 _ROLES = Roles(0, 1, 2)
+MAX_LINE_LENGTH = 200
+"""Characters of a line that are quoted."""
+_INVISIBLE = "\ufeff\u200b\u200e\u200f"
+"""Characters that pasted lines may begin or end with, unseen: of byte order, of no width and of direction."""
 
 
-def chosen(rosters: Sequence[Roster], learners: Collection[str], lines: Iterable[str], *, source: str) -> Table:
-    """The table of the ``learners`` of some batches, by their ids, and of those whom ``lines`` name.
+def chosen(rosters: Sequence[Roster], ticked: Iterable[tuple[str, str]], lines: Iterable[str], *, source: str) -> Table:
+    """The table of the learners who were ``ticked``, by the ids of batch and learner, and of those whom ``lines`` name.
 
     A line is an e-mail address or an employee id. Exactly one learner of these batches must have it, and their lists
-    must be whole; else its row is ``invalid`` and says why. Whoever is chosen in both ways has one row.
+    must be whole; else its row is ``invalid`` and says why. So is the row of somebody ticked who is listed no more.
+    Whoever is chosen in both ways has one row.
     """
     everybody = [(roster.batch, learner) for roster in rosters for learner in roster.learners]
-    rows: dict[tuple[str, str] | str, tuple[str, ...]] = {
-        (batch.id, learner.id): _cells(batch, learner) for batch, learner in everybody if learner.id in learners
-    }
-    problems: dict[str, str] = {}
-    for line in filter(None, (" ".join(text.split()) for text in lines)):
+    listed = {(batch.id, learner.id): _cells(batch, learner) for batch, learner in everybody}
+    rows: dict[tuple[str, str] | str, tuple[str, ...]] = {}
+    problems: dict[tuple[str, str] | str, str] = {}
+    where = "this batch" if len(rosters) == 1 else "these batches"
+    for key in ticked:
+        rows[key] = listed.get(key, ("", *key, "", "", "", ""))
+        if key not in listed:
+            problems[key] = "Zoho's list of this batch does not hold this learner any more."
+    for line in filter(None, (" ".join(text.split()).strip(_INVISIBLE) for text in lines)):
         found = [one for one in everybody if _is_named(one[1], line)]
         if len(found) == 1 and all(roster.is_complete for roster in rosters):
             batch, learner = found[0]
@@ -34,15 +43,12 @@ def chosen(rosters: Sequence[Roster], learners: Collection[str], lines: Iterable
             continue
         rows[line] = ("", "", "", "", line, "", "")
         if len(found) == 1:
-            problems[line] = "Zoho's list may not be whole, so it is not known whether exactly one learner matches."
+            why = "matches a learner, but Zoho's list may not be whole, so others may match too."
         else:
-            count = f"{len(found)} learners" if found else "No learner"
-            problems[line] = f"{count} of this batch {'have' if found else 'has'} this e-mail address or employee id."
-    settled = {
-        index: Exclusion(Status.INVALID, problems[key])
-        for index, key in enumerate(rows)
-        if isinstance(key, str) and key in problems
-    }
+            count = f"{len(found)} learners" if found else "no learner"
+            why = f"is the e-mail address or employee id of {count} in {where}."
+        problems[line] = f'"{line[:MAX_LINE_LENGTH]}" {why}'
+    settled = {index: Exclusion(Status.INVALID, problems[key]) for index, key in enumerate(rows) if key in problems}
     columns = tuple(zip(*rows.values(), strict=True)) or tuple(() for _ in HEADER)
     return Table(source, "zoho", HEADER, _ROLES, range(1, len(rows) + 1), columns, settled=settled)
 

@@ -70,7 +70,8 @@ class EnrolmentCheck:
 
     ``exclusions``: rows that are not sent; ``included``: those that a person decided to send all the same; ``people``:
     who the learners are, by Zoho's lists; ``notes``: sentences about what was compared, and about batches that could
-    not be checked. ``counts``: how many learners Zoho counted in each batch that was read.
+    not be checked. ``counts``: how many learners Zoho counted in each batch that was read. ``numbers``: of the table's
+    rows; ``unplanned``: rows that were not looked at, since the plan did not send them.
     """
 
     exclusions: Mapping[int, Exclusion] = field(default_factory=dict)
@@ -79,6 +80,12 @@ class EnrolmentCheck:
     flags: Mapping[int, tuple[Flag, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     counts: Mapping[_Batch, int] = field(default_factory=dict)
+    numbers: Sequence[int] = ()
+    unplanned: Collection[int] = frozenset()
+
+    def covers(self, plan: Plan) -> bool:
+        """Whether a plan that is made again has the same rows, and sends none that was not looked at."""
+        return [*self.numbers] == [*plan.table.numbers] and all(index in plan.excluded for index in self.unplanned)
 
     @property
     def mismatched(self) -> list[int]:
@@ -148,7 +155,7 @@ def compare(
         if isinstance(roster, Roster) and roster.batch.learners is not None
     }
     notes = (_compared(table.header, columns, compared, plan.removals), *_notes(plan, rosters, known))
-    return EnrolmentCheck(exclusions, {}, people, flags, notes, counts)
+    return EnrolmentCheck(exclusions, {}, people, flags, notes, counts, table.numbers, frozenset(plan.excluded))
 
 
 def _with_known_learners(plan: Plan, by_id: Mapping[_Batch, Mapping[str, Learner]]) -> Collection[_Batch]:

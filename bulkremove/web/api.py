@@ -37,7 +37,7 @@ from bulkremove.web.openapi import (
     query_names,
 )
 from bulkremove.web.plan_pages import TO_REMOVE, confirm
-from bulkremove.web.responses import BODY_SECONDS, download
+from bulkremove.web.responses import BODY_SECONDS, download, while_awaited
 from bulkremove.web.routes import JSON, Route, Scope, check_permission, person
 from bulkremove.web.upload import Upload
 from bulkremove.web.uploads import Uploads
@@ -107,7 +107,8 @@ class Api:
             request, name=name, account=query.get("account", ""), options=options, include_open=include_open
         )
         if is_checked or match or self._app.settings.enrolment_check == "always":
-            await self._lookups.now(upload, by=person(request).name, is_checked=is_checked)
+            now = self._lookups.now(upload, by=person(request).name, is_checked=is_checked)
+            await while_awaited(request, now)
         if upload.refusal is not None:
             raise upload.refusal
         return web.json_response(await self._plan(request, upload), status=201)

@@ -13,7 +13,7 @@ from bulkremove.domain.ids import is_id
 from bulkremove.domain.listing import Batch, Course, Roster
 from bulkremove.domain.permissions import Permission
 from bulkremove.web.account_choice import account_of, accounts_for
-from bulkremove.web.responses import page, read_form
+from bulkremove.web.responses import page, read_form, while_awaited
 from bulkremove.web.routes import FORM, Route, Scope, person
 from bulkremove.web.uploads import Uploads
 
@@ -21,6 +21,8 @@ ALL = "all"
 """In place of a batch: all batches of the course."""
 MAX_BATCHES = 10
 """Batches whose learners are listed on one page, with three calls each or more."""
+MAX_CHOICE_BYTES = 512 * 1024
+"""Largest form of ticks and pasted lines; more than other forms have, since a batch may have thousands of learners."""
 
 
 class FindPages:
@@ -53,8 +55,7 @@ class FindPages:
         account = context["account"] = self._account(request, request.query)
         found, problem = list[Course](), ""
         try:
-            async with self._app_of(account).listings.open() as lists:
-                found = [*await lists.courses(text.strip())]
+            found = [*await while_awaited(request, self._courses(account, text.strip()))]
         except BulkremoveError as error:
             problem = str(error)
         return page("find.html", request, context | {"found": found, "problem": problem})
@@ -64,8 +65,7 @@ class FindPages:
         course, account = self._id(request, "course"), self._account(request, request.query)
         found, problem = list[Batch](), ""
         try:
-            async with self._app_of(account).listings.open() as lists:
-                found = [*await lists.batches(course)]
+            found = [*await while_awaited(request, self._batches(account, course))]
         except BulkremoveError as error:
             problem = str(error)
         context = {"account": account, "course": course, "batches": found, "problem": problem, "most": MAX_BATCHES}
@@ -76,7 +76,7 @@ class FindPages:
         course, batch = self._id(request, "course"), self._id(request, "batch", ALL)
         account, rosters, problem = self._account(request, request.query), list[Roster](), ""
         try:
-            rosters = [*await self._rosters(account, course, batch)]
+            rosters = [*await while_awaited(request, self._rosters(account, course, batch))]
             listed = sum(len(roster.learners) for roster in rosters)
             facts = {"course": course, "batches": len(rosters), "learners": listed, "account": account}
             await self._app.record(person(request).name, "roster", **facts)
@@ -87,12 +87,14 @@ class FindPages:
 
     async def choose(self, request: web.Request) -> web.StreamResponse:
         """Plan the removal of the learners who were ticked or named, and redirect to the plan."""
-        form = await read_form(request)
+        form = await read_form(request, max_bytes=MAX_CHOICE_BYTES)
         course, batch = self._id(request, "course"), self._id(request, "batch", ALL)
         account, by = self._account(request, form), person(request).name
-        ticked = {str(value) for name, value in form.items() if name == "learner"}
+        values = (str(value).partition("-") for name, value in form.items() if name == "learner")
+        ticked = dict.fromkeys((of_batch, learner) for of_batch, _, learner in values)
         lines = str(form.get("people", "")).replace(",", "\n").replace(";", "\n").splitlines()
-        rosters = await self._rosters(account, course, batch)
+        generation = await self._app.plans.generation()
+        rosters = await while_awaited(request, self._rosters(account, course, batch))
         names = ", ".join(roster.batch.name or roster.batch.id for roster in rosters)
         table = chosen(rosters, ticked, lines, source=names[:100])
         if not len(table):
@@ -100,10 +102,18 @@ class FindPages:
         app, seen = self._app_of(account), person(request).seen
         preview = await app.plans.preview_table(table, seen=seen)
         check = check_of(preview.plan, rosters)
-        upload = await self._uploads.add_table(table, check, account=account, by=by, seen=seen)
+        upload = self._uploads.add_table(table, check, generation, account=account, by=by, seen=seen)
         facts = {"name": upload.name, "course": course, "batches": len(rosters), "rows": len(table), "account": account}
         await self._app.record(by, "chose", **facts)
         raise web.HTTPSeeOther(f"/uploads/{upload.id}")
+
+    async def _courses(self, account: str, text: str) -> Sequence[Course]:
+        async with self._app_of(account).listings.open() as lists:
+            return await lists.courses(text)
+
+    async def _batches(self, account: str, course: str) -> Sequence[Batch]:
+        async with self._app_of(account).listings.open() as lists:
+            return await lists.batches(course)
 
     async def _rosters(self, account: str, course: str, batch: str) -> Sequence[Roster]:
         """The rosters of a batch, or of all of a course. Raises ReadFailed and others, HTTPBadRequest for too many."""

@@ -1,17 +1,21 @@
 """Lookups in Zoho for an upload: the ids of a file that has none, and who the learners of a plan are.
 
 They run in the background, since reads share the limit of removals and take minutes; nothing can be confirmed then.
+Those of one person run one after the other, so that they take one turn of the limit and a running job has its own.
 """
 
 from __future__ import annotations
 
 import asyncio
 
+from aiohttp import web
+
 from bulkremove.app import App
 from bulkremove.app.matching import resolve
-from bulkremove.domain.errors import BulkremoveError, FileRefused
+from bulkremove.domain.errors import BulkremoveError, ConsentMissing, FileRefused, ReadFailed
+from bulkremove.web.fair_share import FairShare
 from bulkremove.web.upload import Lookup, Upload
-from bulkremove.web.uploads import Uploads
+from bulkremove.web.uploads import MAX_UPLOADS_OF_PERSON, Uploads
 
 MAX_MATCHED_ROWS = 20_000
 """Rows of a file whose ids are looked up; they are kept in memory."""
@@ -23,13 +27,14 @@ class Lookups:
     def __init__(self, app: App, uploads: Uploads) -> None:
         self._app, self._uploads = app, uploads
         self._tasks = set[asyncio.Task[None]]()
+        self._turns = FairShare(1, waiting=MAX_UPLOADS_OF_PERSON)
 
     async def begin(self, upload: Upload, *, by: str, is_asked: bool = False) -> None:
         """Begin what an upload needs, if anything: its ids, then the enrolment check. A confirmed one needs none.
 
         ``is_asked``: a person asks for the check, also where nobody knows whether reads are permitted.
         """
-        if upload.job is not None or upload.refusal is not None or upload.is_looked_up:
+        if not _may_begin(upload):
             return
         app = self._uploads.app_of(upload)
         needs_ids = upload.options.match is not None and upload.table is None
@@ -38,6 +43,8 @@ class Lookups:
                 return
             plan = (await self._uploads.preview(upload, by=by)).plan
             if not plan.removals or (not is_asked and app.enrolment_checks.why_left_out(plan)):
+                return
+            if not _may_begin(upload):  # another request has begun it meanwhile, or confirmed the plan
                 return
         upload.lookup = Lookup()
         task = asyncio.create_task(self._look_up(upload, upload.lookup, app, by=by, is_asked=is_asked))
@@ -51,16 +58,25 @@ class Lookups:
         ``is_checked``: it asks for the enrolment check, too.
         """
         await self.begin(upload, by=by, is_asked=is_checked)
-        if upload.lookup is not None and upload.lookup.task is not None:
-            await upload.lookup.task
-            if upload.lookup.error is not None:
-                raise upload.lookup.error
+        lookup = upload.lookup
+        if lookup is None or lookup.task is None:
+            return
+        task = lookup.task
+        await asyncio.wait({task})
+        if task.cancelled():
+            raise ConsentMissing(
+                "Zoho was not asked to the end: somebody ended that on the page, or this plan is not kept any more. "
+                "Nothing was sent.",
+                hint="Make the plan again.",
+            )
+        if lookup.error is not None:
+            raise lookup.error
 
     def leave_out(self, upload: Upload) -> None:
         """End the lookup of an upload; its plan is as it was before, or its file is refused if it needs the ids."""
-        if upload.lookup is None or upload.lookup.task is None:
+        if not upload.is_looked_up:
             return
-        upload.lookup.task.cancel()
+        upload.end_lookup()
         upload.lookup = Lookup(is_left_out=True)
         if upload.options.match is not None and upload.table is None:
             upload.refusal = FileRefused("Its ids were not looked up, so nobody can be removed by it.")
@@ -73,30 +89,34 @@ class Lookups:
 
     async def _look_up(self, upload: Upload, lookup: Lookup, app: App, *, by: str, is_asked: bool) -> None:
         try:
-            if upload.options.match is not None and upload.table is None:
-                await self._find_ids(upload, app)
-                is_asked = app.settings.enrolment_check != "never"  # its rosters are there already
-                if not is_asked:
-                    return
-            preview = await self._uploads.preview(upload, by=by)
-            lookup.batches = len(preview.plan.batches)
-            checked = await app.enrolment_checks.check(
-                preview, seen=upload.seen, is_asked=is_asked, on_batch=lookup.count
-            )
-            upload.check, upload.check_note = checked.check, checked.check_note
-            upload.looked_up_in = checked.generation
-            self._uploads.show(upload, checked)
-            batches, mismatched = len(preview.plan.batches), checked.check.mismatched if checked.check else ()
-            facts = {"name": upload.name, "batches": batches, "mismatched": len(mismatched), "account": upload.account}
-            await self._app.record(by, "check", **facts)
+            async with self._turns.turn(by):
+                await self._ask(upload, lookup, app, by=by, is_asked=is_asked)
         except FileRefused as refused:
             upload.refusal = refused
-        except BulkremoveError as error:
-            lookup.error = error
+        except (BulkremoveError, web.HTTPTooManyRequests) as error:
+            failed = error if isinstance(error, BulkremoveError) else ReadFailed(error.text or "")
+            lookup.error = failed
             if upload.options.match is not None and upload.table is None:
-                upload.refusal = FileRefused(f"Its ids could not be looked up. {error.message}", hint=error.hint)
+                upload.refusal = FileRefused(f"Its ids could not be looked up. {failed.message}", hint=failed.hint)
         finally:
             lookup.task = None
+
+    async def _ask(self, upload: Upload, lookup: Lookup, app: App, *, by: str, is_asked: bool) -> None:
+        """Ask Zoho for the ids of an upload that needs them, and for its check. Raises FileRefused and others."""
+        if upload.options.match is not None and upload.table is None:
+            await self._find_ids(upload, app)
+            is_asked = app.settings.enrolment_check != "never"  # its rosters are there already
+            if not is_asked:
+                return
+        preview = await self._uploads.preview(upload, by=by)
+        lookup.batches = len(preview.plan.batches)
+        checked = await app.enrolment_checks.check(preview, seen=upload.seen, is_asked=is_asked, on_batch=lookup.count)
+        upload.check, upload.check_note = checked.check, checked.check_note
+        upload.looked_up_in = checked.generation
+        self._uploads.show(upload, checked)
+        batches, mismatched = len(preview.plan.batches), checked.check.mismatched if checked.check else ()
+        facts = {"name": upload.name, "batches": batches, "mismatched": len(mismatched), "account": upload.account}
+        await self._app.record(by, "check", **facts)
 
     async def _find_ids(self, upload: Upload, app: App) -> None:
         """Find the ids of a file that has none, from Zoho's lists. Raises FileRefused, ReadFailed and others."""
@@ -112,3 +132,8 @@ class Lookups:
         async with app.listings.open() as lists:
             found = await resolve(table, match, lists)
         upload.table, upload.looked_up_in = found, generation
+
+
+def _may_begin(upload: Upload) -> bool:
+    """Whether a lookup for an upload may begin: it is neither confirmed nor refused, and none is under way."""
+    return upload.job is None and upload.refusal is None and not upload.is_looked_up

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
+from typing import TypeVar
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 from aiohttp_jinja2 import render_string, render_template
+from multidict import MultiDict
 
 from bulkremove.web.routes import PERSON
 
@@ -15,6 +18,10 @@ MAX_FORM_BYTES = 64 * 1024
 """Largest body of a request that is not an upload."""
 BODY_SECONDS = 20.0
 """Seconds for the body of a request that is no upload, 64 kB at most."""
+
+LOOK_SECONDS = 0.5
+"""Seconds between two looks whether the browser still waits for a slow response."""
+T = TypeVar("T")
 
 KINDS = {
     ".csv": "text/csv",
@@ -42,13 +49,36 @@ def part(template: str, request: web.Request, context: Mapping[str, object]) -> 
     return render_string(template, request, {**context, "person": request.get(PERSON)}).replace("\n", " ")
 
 
-async def read_form(request: web.Request) -> Mapping[str, object]:
-    """Read the fields of a form. Raises HTTPBadRequest for a body that can't be decoded, or TimeoutError."""
+async def read_form(request: web.Request, *, max_bytes: int = MAX_FORM_BYTES) -> Mapping[str, object]:
+    """Read the fields of a form, of which there may be more than the thousand that aiohttp takes.
+
+    Raises HTTPRequestEntityTooLarge, HTTPBadRequest for a body that can't be decoded, or TimeoutError.
+    """
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            return await request.post()
+            text = await request.clone(client_max_size=max_bytes).text()
+        return MultiDict(parse_qsl(text, keep_blank_values=True, encoding=request.charset or "utf-8"))
+    except web.HTTPRequestEntityTooLarge:
+        text = "That is more than this form takes. Go back and choose fewer, or give a file instead."
+        raise web.HTTPRequestEntityTooLarge(max_bytes, max_bytes + 1, text=text) from None
     except (LookupError, ValueError):  # an unknown charset, bytes that are no text
         raise web.HTTPBadRequest(text="This form can't be read. Go back and try again.") from None
+
+
+async def while_awaited(request: web.Request, work: Coroutine[object, object, T]) -> T:
+    """The result of work that takes long; it ends when the browser goes away, or would use up the person's requests.
+
+    Raises ConnectionResetError then.
+    """
+    task = asyncio.create_task(work)
+    try:
+        while not task.done():
+            await asyncio.wait({task}, timeout=LOOK_SECONDS)
+            if request.transport is None or request.transport.is_closing():
+                raise ConnectionResetError("Nobody waits for this response any more.")
+        return task.result()
+    finally:
+        task.cancel()
 
 
 async def download(path: Path) -> web.Response:

@@ -73,3 +73,8 @@ class Upload:
     def is_looked_up(self) -> bool:
         """Whether a lookup for it is under way."""
         return self.lookup is not None and self.lookup.task is not None
+
+    def end_lookup(self) -> None:
+        """End a lookup for it that is under way; nothing of it is used."""
+        if self.lookup is not None and self.lookup.task is not None:
+            self.lookup.task.cancel()

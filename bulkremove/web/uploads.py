@@ -34,6 +34,10 @@ MAX_AGE_SECONDS = 24 * 3600.0
 """Seconds after which an upload is deleted, at the next use of any upload."""
 MAX_UPLOADS_OF_PERSON = 20
 """Uploads of one person that are stored; one more deletes their oldest, never that of somebody else."""
+CHECK_IS_VOID = (
+    "The rows of this plan are others than when Zoho was asked who the learners are, or somebody's data were erased "
+    "since. So what Zoho said is not used; ask again."
+)
 
 
 class Uploads:
@@ -90,12 +94,15 @@ class Uploads:
         async with upload.lock:
             return await self._preview_for_display(upload, by)
 
-    async def add_table(
-        self, table: Table, check: EnrolmentCheck, *, account: str, by: str, seen: AccountSet
+    def add_table(
+        self, table: Table, check: EnrolmentCheck, generation: str, *, account: str, by: str, seen: AccountSet
     ) -> Upload:
-        """Add an upload of people who were chosen from Zoho's lists; its plan is confirmed like that of a file."""
+        """Add an upload of people who were chosen from Zoho's lists; its plan is confirmed like that of a file.
+
+        ``generation``: of the storage, before the lists were read.
+        """
         upload = Upload(self._new_id(), table.source, account, seen, [by], Epoch(time.time()), table=table, check=check)
-        upload.looked_up_in = await self._app.plans.generation()
+        upload.looked_up_in = generation
         return self._add(upload)
 
     async def read_table(self, upload: Upload) -> Table:
@@ -116,6 +123,8 @@ class Uploads:
             if upload.job is not None or upload.check is None:
                 return
             table = (await self._preview(upload, by)).plan.table
+            if upload.check is None:  # it is void since, and the page says so
+                return
             rows = [index for index in upload.check.mismatched if table.numbers[index] in numbers]
             upload.check = upload.check.including(rows)
             if by not in upload.prepared_by:
@@ -138,8 +147,7 @@ class Uploads:
             upload.options, upload.include_open, upload.refusal = options, include_open, None
             if by not in upload.prepared_by:
                 upload.prepared_by.append(by)
-            if upload.lookup is not None and upload.lookup.task is not None:
-                upload.lookup.task.cancel()
+            upload.end_lookup()
             upload.check, upload.check_note, upload.lookup = None, "", None
             if upload.path is not None:
                 upload.table = None
@@ -172,6 +180,7 @@ class Uploads:
             preview = await self._preview(upload, by)
             upload.job = await submit(replace(preview, generation=upload.generation))
             self._previews.pop(upload.id, None)
+            upload.table = upload.check = None
             if upload.path is not None:
                 upload.path.unlink(missing_ok=True)  # the journal has all rows of the job
             return upload.job, True
@@ -218,19 +227,23 @@ class Uploads:
 
     async def _read(self, upload: Upload) -> Preview:
         plans = self.app_of(upload).plans
+        is_void = upload.looked_up_in != await plans.generation()
+        if is_void and upload.table is not None:
+            upload.table = upload.check = None
+            upload.refusal = FileRefused(
+                "The data of a learner were erased since Zoho was asked about these people.",
+                hint="Choose them or give their file again.",
+            )
+            raise upload.refusal
         preview = await self._read_unchecked(upload)
+        if upload.check is not None and (is_void or not upload.check.covers(preview.plan)):
+            upload.check, upload.check_note = None, CHECK_IS_VOID
         if upload.check is None:
             return replace(preview, check_note=upload.check_note)
         return await plans.checked(preview, upload.check, seen=upload.seen)
 
     async def _read_unchecked(self, upload: Upload) -> Preview:
         plans = self.app_of(upload).plans
-        if (upload.table or upload.check) and upload.looked_up_in != await plans.generation():
-            upload.table = upload.check = None
-            raise FileRefused(
-                "The data of a learner were erased since Zoho was asked about these people.",
-                hint="Give the file again.",
-            )
         if upload.table is not None:
             return await plans.preview_table(upload.table, include_open=upload.include_open, seen=upload.seen)
         if upload.retry is not None:
@@ -271,6 +284,7 @@ class Uploads:
             if is_erased or is_old or counts[upload.prepared_by[0]] > MAX_UPLOADS_OF_PERSON:
                 if upload.path is not None:
                     upload.path.unlink(missing_ok=True)
+                upload.end_lookup()
                 self._previews.pop(upload.id, None)
                 del self._uploads[upload.id]
 
