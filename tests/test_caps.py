@@ -132,7 +132,7 @@ async def test_a_cap_that_was_lowered_holds_for_a_resumed_job(tmp_path: Path) ->
 
 
 async def test_a_night_holds_what_is_left_of_a_job_while_others_have_used_the_cap(tmp_path: Path) -> None:
-    async with nightly_site(tmp_path, count=40, max_removals=10) as one:
+    async with nightly_site(tmp_path, count=40, max_removals=10, clock=NoonClock(60.0)) as one:
         one.drop("leavers.csv", triples(10))
         stop = Stop()
         night = asyncio.create_task(one.run(stop=stop))

@@ -257,6 +257,9 @@ def test_rows_of_another_address_are_sent_if_a_person_says_so(program: Bulkremov
     assert "--include-mismatched" in sent.stdout.splitlines()[-2], "the command runs exactly this plan"
     done = program("run", str(file), "--check", "--include-mismatched", "--yes", *options)
     assert 0 == done.returncode, done.stderr
+    assert "included mismatched 1" in program("audit").stdout.replace("_", " ").replace(":", ""), program(
+        "audit"
+    ).stdout
 
 
 def test_a_hash_is_consent_to_rows_of_another_address_only_if_these_rows_were_shown(
@@ -326,6 +329,18 @@ def test_unasked_no_list_is_read_that_takes_more_calls_than_a_check_may(tmp_path
     assert (2, []) == (shown["removals"], shown["people"])
     assert any("was not checked: Zoho counts 1,500 learners" in note for note in shown["notes"]), shown["notes"]
     assert 2 == len(demanded["people"])
+
+
+def test_no_flag_and_no_variable_loosens_a_check_that_the_settings_file_demands(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    (home / "bulkremove.toml").write_text('enrolment_check = "always"\n')
+    file, options = str(leavers(tmp_path, [0])), of_sandbox(tmp_path)
+    refused = Bulkremove(home, environment())("preview", file, "--no-check", *options)
+    assert (2, True) == (refused.returncode, "--no-check can't loosen enrolment_check" in refused.stderr)
+    loosened = Bulkremove(home, environment(BULKREMOVE_ENROLMENT_CHECK="never"))
+    assert "can't loosen enrolment_check" in loosened("preview", file, *options).stderr
+    assert "People" in Bulkremove(home, environment())("preview", file, *options).stdout
 
 
 def stored(home: Path, *, may_read: bool) -> None:

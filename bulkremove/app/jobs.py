@@ -43,6 +43,8 @@ class Jobs:
         details = {"job": job.id, "plan": plan.hash, "removals": plan.removals, "source": job.source}
         if compared := job.options.get("compared"):
             details["compared"] = int(compared)
+        if plan.table.included:
+            details["included_mismatched"] = len(plan.table.included)
         entry = Act(by, act, details, job.created_at)
         await self.remove_abandoned()
         try:

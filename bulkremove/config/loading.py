@@ -18,6 +18,8 @@ from bulkremove.domain.errors import SettingsError
 
 _OLD_NAMES = {"keep_list": "protected_list"}
 """Former names of settings, which are still accepted, and the present ones."""
+_TIGHTENED = {"four_eyes": True, "enrolment_check": "always"}
+"""Settings that protect people, each with the value that only its own settings file can take back."""
 
 
 def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
@@ -34,21 +36,21 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
     entries, blocks = _from_file(path, must_exist=bool(config))
     by_file = dict(entries)
     if (own := folder / "bulkremove.toml") != path:  # another file in its place loosens nothing either
-        by_file |= {name: entry for name, entry in _from_file(own, must_exist=False)[0].items() if name == "four_eyes"}
+        by_file |= {name: entry for name, entry in _from_file(own, must_exist=False)[0].items() if name in _TIGHTENED}
     for name in (*_OLD_NAMES, *OLD_NIGHT_KEYS, *PARSERS):
         variable = f"BULKREMOVE_{name.upper()}"
         if environ.get(variable, "") != "":
             entries[name] = (environ[variable], variable)
     if old_keys := {name: entries[name] for name in OLD_NIGHT_KEYS if name in entries}:
         raise replaced(old_keys, entries.get("account"))
-    _check_tightened(by_file, {**entries, **{name: (value, f"--{name}") for name, value in given.items()}})
+    _check_tightened(by_file, {**entries, **{name: (value, _flag(name)) for name, value in given.items()}})
     for old, name in _OLD_NAMES.items():
         if old in entries and name in entries:
             places = f"{entries[old][1]} and {entries[name][1]}"
             raise SettingsError(f"{places} both name the same setting.", hint=f"Keep {name}.")
         if old in entries:
             entries[name] = entries.pop(old)
-    entries |= {name: (value, f"--{name.replace('_', '-')}") for name, value in given.items()}
+    entries |= {name: (value, _flag(name)) for name, value in given.items()}
     values = {name: _parse(name, value, source) for name, (value, source) in entries.items()}
     sources = {name: source for name, (_, source) in entries.items()}
     sources |= {"home": "--home" if flags.get("home") else "BULKREMOVE_HOME"} if home else {}
@@ -65,13 +67,19 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
     return settings
 
 
+def _flag(name: str) -> str:
+    """The flag that gives a setting."""
+    return "--check or --no-check" if name == "enrolment_check" else f"--{name.replace('_', '-')}"
+
+
 def _check_tightened(by_file: Mapping[str, tuple[object, str]], entries: Mapping[str, tuple[object, str]]) -> None:
     """Check that environment and flags loosen no rule of the settings file that protects people."""
-    if "four_eyes" not in by_file or not _parse("four_eyes", *by_file["four_eyes"]):
-        return
-    value, source = entries.get("four_eyes", (False, "Another settings file"))
-    if not _parse("four_eyes", value, source):
-        raise SettingsError(f"{source} can't loosen four_eyes, which {by_file['four_eyes'][1]} sets.")
+    for name, strict in _TIGHTENED.items():
+        if name not in by_file or _parse(name, *by_file[name]) != strict:
+            continue
+        value, source = entries.get(name, (None, "Another settings file"))
+        if value is None or _parse(name, value, source) != strict:
+            raise SettingsError(f"{source} can't loosen {name}, which {by_file[name][1]} sets.")
 
 
 def default_home() -> Path:
