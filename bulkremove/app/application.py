@@ -88,7 +88,9 @@ class App:
         return self._on(self.context.for_night(night))
 
     def for_account(self, name: str) -> App:
-        """The use cases of one account, on the same storage."""
+        """The use cases of one account, on the same storage; these for their own."""
+        if name == self.settings.account:
+            return self
         settings = with_data_center(self.settings.with_account(name), self.context.environ)
         return self._on(replace(self.context, settings=settings))
 

@@ -230,8 +230,7 @@ def _check(screen: Screen, app: App, preview: Preview, params: dict[str, Any]) -
             f"calls or more, {duration(60 * cost.minutes)} at the limit. --no-check leaves it out."
         )
 
-    account = preview.plan.account
-    own = app if account == app.settings.account else app.for_account(account)
+    own = app.for_account(preview.plan.account)
     check = own.enrolment_checks.check(
         preview,
         include_mismatched=bool(params["include_mismatched"]),

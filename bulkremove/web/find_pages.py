@@ -99,7 +99,7 @@ class FindPages:
         table = chosen(rosters, ticked, lines, source=names[:100])
         if not len(table):
             raise web.HTTPBadRequest(text="Nobody was chosen. Go back and tick somebody, or name them.")
-        app, seen = self._app_of(account), person(request).seen
+        app, seen = self._app.for_account(account), person(request).seen
         preview = await app.plans.preview_table(table, seen=seen)
         check = check_of(preview.plan, rosters)
         upload = self._uploads.add_table(table, check, generation, account=account, by=by, seen=seen)
@@ -108,23 +108,20 @@ class FindPages:
         raise web.HTTPSeeOther(f"/uploads/{upload.id}")
 
     async def _courses(self, account: str, text: str) -> Sequence[Course]:
-        async with self._app_of(account).listings.open() as lists:
+        async with self._app.for_account(account).listings.open() as lists:
             return await lists.courses(text)
 
     async def _batches(self, account: str, course: str) -> Sequence[Batch]:
-        async with self._app_of(account).listings.open() as lists:
+        async with self._app.for_account(account).listings.open() as lists:
             return await lists.batches(course)
 
     async def _rosters(self, account: str, course: str, batch: str) -> Sequence[Roster]:
         """The rosters of a batch, or of all of a course. Raises ReadFailed and others, HTTPBadRequest for too many."""
-        async with self._app_of(account).listings.open() as lists:
+        async with self._app.for_account(account).listings.open() as lists:
             batches = [one.id for one in await lists.batches(course)] if batch == ALL else [batch]
             if len(batches) > MAX_BATCHES:
                 raise web.HTTPBadRequest(text=f"This course has {len(batches)} batches. Choose one of them.")
             return [await lists.roster(course, one) for one in batches]
-
-    def _app_of(self, account: str) -> App:
-        return self._app if account == self._app.settings.account else self._app.for_account(account)
 
     def _account(self, request: web.Request, fields: Mapping[str, object]) -> str:
         return account_of(self._app, person(request), str(fields.get("account", "")))

@@ -264,7 +264,7 @@ class Uploads:
 
     def app_of(self, upload: Upload) -> App:
         """The use cases of an upload's account."""
-        return self._app if upload.account == self._app.settings.account else self._app.for_account(upload.account)
+        return self._app.for_account(upload.account)
 
     def _add(self, upload: Upload) -> Upload:
         self._uploads[upload.id] = upload, self._clock()
