@@ -3,37 +3,30 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from bulkremove.cli import preview_text
+from bulkremove.cli import file_preview, preview_text
 from bulkremove.cli.console import Screen, ask_number, json_option, printable, sandbox_options
-from bulkremove.cli.listing_commands import report_waits, resolver
 from bulkremove.cli.run_display import run_job
 from bulkremove.cli.run_options import (
     cap_options,
     check_options,
     consent_options,
     limit_options,
-    read_options_of,
     reading_options,
     run_options,
     split_params,
 )
-from bulkremove.domain.errors import FileRefused, JournalFailed
 from bulkremove.domain.job import FrontEnd, JobState
 
 if TYPE_CHECKING:
     from bulkremove.app import App, Consent, Preview
-    from bulkremove.app.enrolment_checks import CheckCost
 
 
 def add_to(group: click.Group) -> None:
@@ -102,8 +95,8 @@ def run(
 
     reading, settings, sandbox = split_params(params)
     with screen.app(**settings, **sandbox) as app:
-        preview, folder = _read(screen, app, file, reading)
-        preview = _check(screen, app, preview, params)
+        preview, folder = file_preview.read(screen, app, file, reading)
+        preview = file_preview.check(screen, app, preview, params)
         consent = Consent(plan_hash, None, yes, compared)
         return _confirm_and_run(screen, app, preview, folder, consent, report, expect_missing, as_json, params)
 
@@ -189,64 +182,18 @@ def retry(
     _, settings, sandbox = split_params(params)
     with screen.app(**settings, **sandbox) as app:
         preview = asyncio.run(app.plans.retry(job, unknown_checked=unknown_checked))
-        preview = _check(screen, app, preview, params)
+        preview = file_preview.check(screen, app, preview, params)
         folder = Path(asyncio.run(app.jobs.find(job)).folder)
         consent = Consent(plan_hash, None, yes, compared)
         return _confirm_and_run(screen, app, preview, folder, consent, report, expect_missing, as_json, params)
 
 
-def _read(screen: Screen, app: App, file: str, reading: dict[str, Any]) -> tuple[Preview, Path]:
-    """Preview the only file that the source has now; also the folder for its report. Raises FileRefused."""
-    import asyncio
-
-    from bulkremove.sources import source_of
-
-    read_options = read_options_of(reading)
-    resolve = resolver(screen, app, read_options.match) if read_options.match else None
-    plan = partial(app.plans.preview, include_open=bool(reading["include_open"]), resolve=resolve)
-    if file == "-":
-        return asyncio.run(plan(sys.stdin.buffer, name="standard input", options=read_options)), Path.cwd()
-    source = source_of(file, os.environ)
-    with TemporaryDirectory(prefix="bulkremove-") as scratch:
-        files = asyncio.run(source.fetch(Path(scratch)))
-        if len(files) != 1:
-            raise FileRefused(
-                f"{file} holds {len(files)} files that can be read now.",
-                hint="Name one of them; `bulkremove nightly --dry-run` shows those of the source for nightly runs.",
-            )
-        preview = asyncio.run(plan(files[0].path, name=files[0].name, options=read_options))
-        return preview, Path.cwd() if source.is_export else files[0].path.absolute().parent
-
-
-def _check(screen: Screen, app: App, preview: Preview, params: dict[str, Any]) -> Preview:
-    """The plan after its enrolment check, if there is to be one; what that takes is said first."""
-    import asyncio
-
-    def say_cost(cost: CheckCost) -> None:
-        from bulkremove.report import duration, pluralize
-
-        screen.info(
-            f"Zoho is asked who these learners are: {pluralize(cost.batches, 'batch', 'batches')}, {cost.reads:,} "
-            f"calls or more, {duration(60 * cost.minutes)} at the limit. --no-check leaves it out."
-        )
-
-    own = app.for_account(preview.plan.account)
-    check = own.enrolment_checks.check(
-        preview,
-        include_mismatched=bool(params["include_mismatched"]),
-        is_asked=bool(params.get("match")) and own.settings.enrolment_check != "never",  # its rosters are there already
-        on_start=say_cost,
-        on_wait=report_waits(screen),
-    )
-    return asyncio.run(check)
-
-
 def _dry_run(screen: Screen, file: str, output: str | None, as_json: bool, params: dict[str, Any]) -> None:
     reading, settings, sandbox = split_params(params)
     with screen.app(**settings, **sandbox) as app:
-        preview, _ = _read(screen, app, file, reading)
-        preview = _check(screen, app, preview, params)
-        _record_shown(app, preview)
+        preview, _ = file_preview.read(screen, app, file, reading)
+        preview = file_preview.check(screen, app, preview, params)
+        file_preview.record_shown(app, preview)
     command = screen.command("run", file, values={**params, "plan": preview.plan.hash})
     if output is not None:
         from bulkremove.report import write_plan
@@ -257,16 +204,6 @@ def _dry_run(screen: Screen, file: str, output: str | None, as_json: bool, param
     else:
         for line in preview_text.lines(preview, command):
             screen.print_result(line)
-
-
-def _record_shown(app: App, preview: Preview) -> None:
-    """Keep that the plan is shown, so that its hash can be given; a plan without an account can't be run."""
-    import asyncio
-
-    if not preview.plan.client:
-        return
-    with suppress(JournalFailed):  # the plan can be shown all the same
-        asyncio.run(app.plans.record_shown(preview))
 
 
 def _confirm_and_run(
@@ -287,7 +224,7 @@ def _confirm_and_run(
 
     needs_prompt = consent.plan_hash is None and not consent.yes and preview.plan.removals > 0
     if needs_prompt:
-        _record_shown(app, preview)
+        file_preview.record_shown(app, preview)
     for line in preview_text.lines(preview, None):
         (screen.warn if needs_prompt else screen.info)(line)
     if needs_prompt:
