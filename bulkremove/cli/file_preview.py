@@ -1,4 +1,4 @@
-"""From the FILE of a command to the preview of its plan: read, ask Zoho who the learners are, keep that it was shown."""
+"""From the FILE of a command to the preview of its plan: read, ask Zoho who the learners are, keep it as shown."""
 
 from __future__ import annotations
 
