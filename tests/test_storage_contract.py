@@ -27,7 +27,7 @@ from bulkremove.storage.interface.attempts import AttemptOutcome, DoneElsewhere,
 from bulkremove.storage.interface.claims import StopAction, StopRequest
 from bulkremove.storage.interface.jobs import JobEnd
 from bulkremove.storage.interface.nightly import NightlyRunRecord
-from bulkremove.storage.interface.reads import ListingName, ReadOutcome
+from bulkremove.storage.interface.reads import ListingName, ReadOutcome, SeenField
 from bulkremove.storage.interface.records import Act, IntakeResult, JobEvent, Notice, Record
 from bulkremove.storage.interface.restore import LostCalls
 from bulkremove.storage.interface.users import Token, User, UserCredentials
@@ -532,6 +532,16 @@ async def test_a_listing_is_kept_for_its_client_and_host_until_it_is_too_old(sto
     assert None is await storage.reads.listing(name, since=Epoch(0.0), until=Epoch(999.0)), "deleted by a later one"
     await storage.reads.delete_old(reads_before=Epoch(0.0), listings_before=Epoch(400.0))
     assert None is await storage.reads.listing(other, since=Epoch(0.0), until=Epoch(999.0))
+
+
+async def test_fields_that_were_seen_stay_beside_those_of_later_answers(storage: Storage) -> None:
+    first, later_ = SeenField("a[].id", "text", Epoch(1.0)), SeenField("a[].id", "number", Epoch(2.0))
+    other = SeenField("a[].name", "text", Epoch(1.0))
+    await storage.reads.save_fields("client", "host", "list", [first, other])
+    await storage.reads.save_fields("client", "host", "list", [later_])
+    assert [later_, other] == await storage.reads.fields("client", "host", "list")
+    for which in (("other", "host", "list"), ("client", "other", "list"), ("client", "host", "other")):
+        assert [] == await storage.reads.fields(*which)
 
 
 async def test_a_job_s_first_call_after_a_moment_is_found(storage: Storage) -> None:

@@ -23,7 +23,7 @@ from bulkremove.domain.operation import GET_BATCH, LIST_BATCHES, LIST_COURSES, L
 from bulkremove.engine import rate_limit
 from bulkremove.engine.reads import Reads
 from bulkremove.engine.slot_decisions import Wait
-from bulkremove.storage.interface.reads import ListingName
+from bulkremove.storage.interface.reads import ListingName, SeenField
 from bulkremove.zoho.accounts import client_hash
 from bulkremove.zoho.fields import fields_of
 from bulkremove.zoho.listings import batch_in, batches_in, courses_in, learners_in
@@ -111,13 +111,20 @@ class OpenListings:
         return await self._kept((LIST_PROGRESS.name, course, batch), Roster, read)
 
     async def fields(self, course: str, batch: str) -> list[AnswerFields]:
-        """The fields of the first answer to each read about a batch; nothing is kept of them."""
-        return [
+        """The fields of the first answer to each read about a batch. Only the names and types of these are kept."""
+        answers = [
             await self._fields(Call(LIST_COURSES), courses_in),
             await self._fields(Call(LIST_BATCHES, (course,)), lambda tree: batches_in(tree, course)),
             await self._fields(Call(GET_BATCH, (course, batch)), lambda tree: batch_in(tree, course, batch)),
             await self._fields(Call(LIST_PROGRESS, (course, batch)), lambda tree: learners_in(tree, course, batch)),
         ]
+        at = self._context.clock.wall()
+        for one in answers:
+            seen = [SeenField(path, types, at) for path, types in one.fields.items()]
+            await self._context.storage.reads.save_fields(
+                self._client, self._context.settings.host, one.operation.name, seen
+            )
+        return answers
 
     async def _fields(self, call: Call, parse: Callable[[Tree], object]) -> AnswerFields:
         fields: dict[str, str] = {}

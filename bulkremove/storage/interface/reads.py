@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -31,8 +32,20 @@ class ListingName:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class SeenField:
+    """A field of an answer: its path, such as ``learners[].learnerId``, its types, and when it was seen last."""
+
+    path: str
+    types: str
+    seen_at: Epoch
+
+
 class ReadStore(Protocol):
-    """The store of reads and their slots, and of listings. A read is written before its request, as an attempt is."""
+    """The store of reads and their slots, of listings, and of the fields that answers have.
+
+    A read is written before its request, as an attempt is.
+    """
 
     async def take(self, key: str, operation: str, rule: SlotRule[R]) -> ReadPermit | R:
         """Take a slot and write a read of this operation, or return the rule's refusal. ``key``: see ``ReadPermit``.
@@ -59,4 +72,12 @@ class ReadStore(Protocol):
 
     async def delete_old(self, *, reads_before: Epoch, listings_before: Epoch) -> None:
         """Delete reads and listings that were made before these times."""
+        ...
+
+    async def save_fields(self, client: str, host: str, operation: str, fields: Sequence[SeenField]) -> None:
+        """Keep which fields an answer to a read of a client was seen to have, beside those of earlier answers."""
+        ...
+
+    async def fields(self, client: str, host: str, operation: str) -> list[SeenField]:
+        """The fields that answers to a read of a client were seen to have; those of ``operation``, by its name."""
         ...

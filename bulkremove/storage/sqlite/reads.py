@@ -1,14 +1,15 @@
-"""Reads and listings, in SQLite. Each read is written with its slot, as an attempt is (``attempts``)."""
+"""Reads, listings and the fields of answers, in SQLite. A read is written with its slot, as an attempt is."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import TypeVar
 
 from bulkremove.domain.attempt import ReadPermit
 from bulkremove.domain.clock import Clock, Epoch
 from bulkremove.storage.interface.attempts import AnswerRule, LedgerChange, SlotRule
-from bulkremove.storage.interface.reads import ListingName, ReadOutcome
+from bulkremove.storage.interface.reads import ListingName, ReadOutcome, SeenField
 from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.rate_limit import TakenSlot, apply_answer, cancel_slot, take_slot
@@ -95,6 +96,23 @@ class SqliteReads:
             transaction.execute(_READS.delete_old_listings, since=listings_before, until=_ALL_TIME)
 
         await self._database.write(delete)
+
+    async def save_fields(self, client: str, host: str, operation: str, fields: Sequence[SeenField]) -> None:
+        def save(transaction: Transaction) -> None:
+            which = {"client": client, "host": host, "operation": operation}
+            for field in fields:
+                transaction.execute(
+                    _READS.save_field, field=field.path, types=field.types, seen_at=field.seen_at, **which
+                )
+
+        await self._database.write(save)
+
+    async def fields(self, client: str, host: str, operation: str) -> list[SeenField]:
+        def find(reader: Reader) -> list[SeenField]:
+            which = {"client": client, "host": host, "operation": operation}
+            return [SeenField(*row) for row in reader.execute(_READS.fields, **which)]
+
+        return await self._database.read(find)
 
 
 def _withdraw(transaction: Transaction, permit: ReadPermit) -> None:

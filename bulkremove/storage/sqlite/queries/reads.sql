@@ -33,3 +33,14 @@ DELETE FROM listing WHERE made_at NOT BETWEEN :since AND :until;
 -- name: delete_listings
 -- Delete all listings.
 DELETE FROM listing;
+
+-- name: save_field
+-- Keep that a field was seen, with its present types.
+INSERT INTO seen_field (client, host, operation, field, types, seen_at)
+VALUES (:client, :host, :operation, :field, :types, :seen_at)
+ON CONFLICT DO UPDATE SET types = excluded.types, seen_at = excluded.seen_at;
+
+-- name: fields
+-- The fields that a client's answers to a read were seen to have.
+SELECT field, types, seen_at FROM seen_field WHERE client = :client AND host = :host AND operation = :operation
+ORDER BY field;

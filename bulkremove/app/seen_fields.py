@@ -1,0 +1,47 @@
+"""What an account's answers must have been seen to have before a use case relies on it.
+
+Hardly any of Zoho's answers is documented. So whoever needs more of them than finding a batch does, is refused until
+`bulkremove doctor --read` has seen the fields on this account; it keeps their names and types, and no value.
+"""
+
+from __future__ import annotations
+
+from bulkremove.app.context import Context
+from bulkremove.domain.errors import ReadFailed
+from bulkremove.domain.hosts import SANDBOX_HOST
+from bulkremove.domain.operation import Operation
+from bulkremove.zoho.contradictions import normalized
+
+COMMAND = "bulkremove doctor --read COURSE BATCH"
+
+
+async def require_fields(
+    context: Context, client: str, operation: Operation, *fields: tuple[str, ...], purpose: str
+) -> None:
+    """Check that ``doctor --read`` has seen these fields in answers to a read. Raises ReadFailed, with its command.
+
+    ``client``: the hash of the account's client. ``fields``: for each field the names that it may have, of which one is
+    enough; letters' case and punctuation aside. ``purpose``: what needs them, as the subject of a sentence.
+
+    The bundled sandbox has nothing to find out: its answers are this program's own.
+    """
+    host, reads = context.settings.host, context.storage.reads
+    if host == SANDBOX_HOST:
+        return
+    seen = await reads.fields(client, host, operation.name) if context.storage.exists else []
+    missing = [
+        names[0] for names in fields if not any(_is_at_end(name, field.path) for name in names for field in seen)
+    ]
+    if missing:
+        account = f"account {context.settings.account!r}"
+        known = f"Its answers were seen without {', '.join(map(repr, missing))}." if seen else "Nobody has looked yet."
+        raise ReadFailed(
+            f"{purpose} needs fields of Zoho's answer to {operation.name!r} that were not seen on {account}. {known}",
+            hint=f"Run `{COMMAND}` with a batch that has learners. If it finds none, send its output to support.",
+        )
+
+
+def _is_at_end(name: str, path: str) -> bool:
+    """Whether a path ends with this name, of which a dot may be part."""
+    parts, wanted = ([normalized(part) for part in text.split(".")] for text in (path, name))
+    return parts[-len(wanted) :] == wanted
