@@ -22,6 +22,7 @@ from bulkremove.config import DEFAULT_NIGHT, Night, Settings
 from bulkremove.config.nights import OVERRIDES
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState
+from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.domain.planner import plan
 from bulkremove.domain.row import Status
 from bulkremove.reading.options import ReadOptions
@@ -145,9 +146,9 @@ def account_of(app: App) -> tuple[str, str]:
 async def confirm_canary(app: App) -> None:
     """Record that a person has confirmed the first removal of the app's account."""
     client, host = account_of(app)
-    if await app.context.storage.canaries.find(client, host) is None:
+    if await app.context.storage.canaries.find(client, host, REMOVE_LEARNER.name) is None:
         at = Epoch(1.0)
-        canary = Canary(client, host, at, "kim", EARLIER)
+        canary = Canary(client, host, REMOVE_LEARNER.name, at, "kim", EARLIER)
         await app.context.storage.canaries.add(canary, Act("kim", "canary_confirmed", {}, at))
 
 

@@ -483,11 +483,8 @@ def test_a_job_of_another_account_is_named_by_neither_id_nor_account() -> None:
 
 def test_what_a_report_says_of_another_accounts_job_names_it_not() -> None:
     own, other = (done_elsewhere(DoneElsewhere(job, 7, Status.REMOVED), []) for job in ("j", ""))
-    assert "Job j settled this removal meanwhile: removed. Not sent." == own.detail
-    assert (
-        "A job of another account of this organisation settled this removal meanwhile: removed. Not sent."
-        == other.detail
-    )
+    assert "Job j settled this meanwhile: removed. Not sent." == own.detail
+    assert "A job of another account of this organisation settled this meanwhile: removed. Not sent." == other.detail
     own, other = (done_elsewhere(DoneElsewhere(job, 7, Status.UNKNOWN), []) for job in ("j", ""))
     assert ("row 7 of job j" in own.detail, "7" in other.detail) == (True, False)
     assert "a job of another account of this organisation may have removed them" in other.detail

@@ -17,6 +17,7 @@ from bulkremove.domain.attempt import LookupResult
 from bulkremove.domain.clock import Clock, Epoch
 from bulkremove.domain.errors import ConsentMissing, JobBusy
 from bulkremove.domain.job import EndReason, Job, JobState
+from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.domain.permissions import EVERY_ACCOUNT, Role
 from bulkremove.domain.row import Status
 from bulkremove.reading.options import ReadOptions
@@ -156,13 +157,13 @@ async def test_each_client_and_host_has_a_canary_of_its_own_and_a_sandbox_none(t
         ended = await run(app, job)
         assert JobState.FINISHED is ended.job.state
         await app.canaries.confirm(job, by="kim")
-        assert not await app.canaries.is_due(job.client, job.host)
-        assert await app.canaries.is_due("another", job.host)
-        assert await app.canaries.is_due(job.client, "people.zoho.com")
+        assert not await app.canaries.is_due(job.client, job.host, job.operation)
+        assert await app.canaries.is_due("another", job.host, job.operation)
+        assert await app.canaries.is_due(job.client, "people.zoho.com", job.operation)
     live = Settings(tmp_path / "live")
     with closing(App(live, environ={})) as app:
-        assert await app.canaries.is_due(client_hash("c"), "people.zoho.com")
-        assert not await app.canaries.is_due(client_hash("c"), "127.0.0.1:8030")
+        assert await app.canaries.is_due(client_hash("c"), "people.zoho.com", REMOVE_LEARNER.name)
+        assert not await app.canaries.is_due(client_hash("c"), "127.0.0.1:8030", REMOVE_LEARNER.name)
 
 
 async def test_a_night_waits_for_the_first_removal_by_hand(tmp_path: Path) -> None:
@@ -200,7 +201,7 @@ async def test_an_erased_first_learner_is_never_confirmed_and_one_row_is_sent_al
             await run(app, job)
         await app.canaries.give_up(job, by="kim")
         assert ("canary_given_up", "kim") == ((entry := (await app.audit.newest(1, EVERY_ACCOUNT))[0]).act, entry.actor)
-        assert await app.canaries.is_due(job.client, job.host)
+        assert await app.canaries.is_due(job.client, job.host, job.operation)
         ended = await run(app, job)
         assert (2, 4) == (ended.tally[Status.REMOVED], (await app.jobs.tally(job)).open)
         assert "row 3, learner 478346000019558001" in await app.canaries.question(job)
@@ -337,7 +338,7 @@ async def test_the_doctor_says_who_confirmed_it(tmp_path: Path) -> None:
         words = {check.name: check.message for check in await checks(app.context)}
         assert words["first removal"].startswith("kim confirmed it on ")
         assert words["first removal"].endswith(f"in job {job.id}.")
-        assert Epoch(0.0) < (await app.context.storage.canaries.find(job.client, job.host)).passed_at  # type: ignore[union-attr] # it is there
+        assert Epoch(0.0) < (await app.context.storage.canaries.find(job.client, job.host, job.operation)).passed_at  # type: ignore[union-attr] # it is there
 
 
 @pytest.mark.slow

@@ -62,7 +62,7 @@ def http(status: str, body: bytes = b"", *headers: str) -> bytes:
 async def send(base: URL, removal: Removal = REMOVAL, **options: object) -> Exchange[Permit]:
     people = ZohoClient(base, **options)  # type: ignore[arg-type] # options by name
     try:
-        exchange = await people.remove(removal, admit)
+        exchange = await people.send_row(removal, admit)
         assert exchange is not None
         return exchange
     finally:
@@ -102,7 +102,7 @@ async def test_a_token_that_is_a_word_of_the_answer_does_not_spoil_it(token: str
 
     async with server(http("200 OK", OK)) as (base, _):
         people = ZohoClient(base)
-        exchange = await people.remove(REMOVAL, admit_with)
+        exchange = await people.send_row(REMOVAL, admit_with)
         await people.close()
     assert exchange.reply is not None
     assert OK == exchange.reply.body
@@ -125,7 +125,7 @@ async def test_a_last_look_that_takes_too_long_withdraws_the_request_of_which_no
 
     async with server(http("200 OK", OK)) as (base, seen):
         people = ZohoClient(base, exchange=0.2)
-        exchange = await people.remove(REMOVAL, admit_slowly)
+        exchange = await people.send_row(REMOVAL, admit_slowly)
         await people.close()
     assert exchange is not None
     assert (True, None, None) == (exchange.withdrawn, exchange.failure, exchange.reply)

@@ -46,13 +46,13 @@ async def test_a_call_without_a_descriptor_is_withdrawn_and_the_next_one_goes_th
         client = ZohoClient(base)
         try:
             with no_descriptors():
-                withdrawn = await client.remove(REMOVAL, admit)
+                withdrawn = await client.send_row(REMOVAL, admit)
                 with pytest.raises(NoDescriptors):
                     await client.post_form(str(base), {})
             assert isinstance(withdrawn, Exchange)
             assert (True, True, None) == (withdrawn.withdrawn, withdrawn.no_descriptors, withdrawn.failure)
             assert [] == seen
-            sent = await client.remove(REMOVAL, admit)
+            sent = await client.send_row(REMOVAL, admit)
             assert isinstance(sent, Exchange)
             assert sent.reply is not None
         finally:
@@ -64,7 +64,7 @@ def test_a_job_waits_for_descriptors_and_says_so_if_there_are_none_for_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tries: int, ends: bool
 ) -> None:
     """The client is stood in for, since the sandbox runs in this process too."""
-    remove, left = ZohoClient.remove, [tries]
+    remove, left = ZohoClient.send_row, [tries]
 
     async def without_descriptors(
         client: ZohoClient, removal: Removal, admit: Callable[[], Awaitable[Admission[Permit] | R]]
@@ -78,7 +78,7 @@ def test_a_job_waits_for_descriptors_and_says_so_if_there_are_none_for_long(
         )
 
     stage = Stage(tmp_path, rows=2, concurrency=1)
-    monkeypatch.setattr(ZohoClient, "remove", without_descriptors)
+    monkeypatch.setattr(ZohoClient, "send_row", without_descriptors)
     played = stage.play()
     assert "unreachable" not in played.events
     if ends:

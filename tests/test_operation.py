@@ -57,7 +57,7 @@ def test_another_operation_makes_another_plan(tmp_path: Path) -> None:
 
 def test_the_names_of_operations_never_change() -> None:
     """They stand in journals."""
-    assert ["remove learner from batch"] == list(OPERATIONS)
+    assert ["remove learner from batch", "enrol learner in batch"] == list(OPERATIONS)
 
 
 async def test_a_job_whose_operation_is_unknown_is_refused_before_anything_is_sent(tmp_path: Path) -> None:

@@ -333,7 +333,7 @@ def test_a_job_that_could_not_connect_goes_on_when_the_network_is_back(
 
     stage = Stage(tmp_path, rows=2, concurrency=1)
     with monkeypatch.context() as patch:
-        patch.setattr(ZohoClient, "remove", unconnected)
+        patch.setattr(ZohoClient, "send_row", unconnected)
         first = stage.play()
     assert (JobState.PAUSED, [Status.NOT_SENT] * 2) == (first.job.state, first.statuses)
     assert [Status.REMOVED] * 2 == stage.play().statuses

@@ -94,7 +94,7 @@ async def test_a_resumed_job_leaves_out_what_another_one_has_settled(tmp_path: P
         assert JobState.FINISHED is ended.job.state
         assert (left, 30 - left) == (ended.tally[Status.DONE_BEFORE], ended.tally[Status.REMOVED])
         (outcome, *_) = await app.reports.outcomes(job, Status.DONE_BEFORE)
-        words = f"Job {again.id} settled this removal meanwhile: removed. Not sent."
+        words = f"Job {again.id} settled this meanwhile: removed. Not sent."
         assert (words, 0) == (outcome.detail, outcome.attempts)
 
 

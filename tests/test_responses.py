@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from bulkremove.domain.attempt import Attempt, PendingRow, Permit, Reply
 from bulkremove.domain.clock import Epoch, Monotonic, later
+from bulkremove.domain.operation import OPERATIONS, REMOVE_LEARNER, Operation
 from bulkremove.domain.row import Removal, Status
 from bulkremove.engine import decision_table
 from bulkremove.engine.circuit_breaker import MAX_LEADING_NOT_FOUND, Breaker, observe, resumed
@@ -504,15 +505,19 @@ OPEN = [None, *(found for found, rule in RULES.items() if rule.open)]
 
 @pytest.mark.parametrize("before", OPEN)
 @pytest.mark.parametrize("now", list(ResponseKind))
-def test_after_an_open_attempt_no_row_is_told_as_untouched(before: ResponseKind | None, now: ResponseKind) -> None:
-    verdict = decision_table.judge(Response(now, 400), [attempt(before)])
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+def test_after_an_open_attempt_no_row_is_told_as_untouched(
+    operation: Operation, before: ResponseKind | None, now: ResponseKind
+) -> None:
+    verdict = decision_table.judge(Response(now, 400), [attempt(before)], operation)
     assert verdict.status not in (Status.REFUSED, Status.NOT_FOUND, Status.NOT_SENT)
 
 
 @pytest.mark.parametrize("now", [found for found, rule in RULES.items() if rule.step is Step.RETRY])
 def test_the_third_open_attempt_is_unknown(now: ResponseKind) -> None:
-    assert Step.RETRY is decision_table.judge(Response(now), [attempt(None)]).step
-    assert Status.UNKNOWN is decision_table.judge(Response(now), [attempt(None), attempt(None)]).status
+    assert Step.RETRY is decision_table.judge(Response(now), [attempt(None)], REMOVE_LEARNER).step
+    twice = [attempt(None), attempt(None)]
+    assert Status.UNKNOWN is decision_table.judge(Response(now), twice, REMOVE_LEARNER).status
 
 
 class Clock:
@@ -556,7 +561,7 @@ def test_a_404_that_names_another_learner_says_nothing_of_this_one(named: str | 
     body = {"code": "LEARNER_NOT_FOUND", "message": "x", **({"learnerId": named} if named else {})}
     pending_row = PendingRow("job", 0, 2, Removal("1", "2", "5"))
     admission = Admission(Permit(pending_row, attempt(None), 1, MONO), "token")
-    response = response_of(Exchange(admission, Reply(404, json.dumps(body).encode())), now=NOW)
+    response = response_of(Exchange(admission, Reply(404, json.dumps(body).encode())), REMOVE_LEARNER, now=NOW)
     assert (expected, None) == (response.kind, response.learner)
 
 

@@ -215,8 +215,8 @@ def test_every_kind_can_be_written(kind: str) -> None:
 def test_a_sequence_goes_on_with_its_last_member() -> None:
     """Two members for a learner: the first call meets the first, all later ones the second."""
     turns = FaultSelector(Faults(learners={LEARNER: (Fault("reset"), Fault("403"))}))
-    assert ["reset", "403", "403"] == [turns.removal(LEARNER).kind for _ in range(3)]
-    assert "ok" == turns.removal(OTHER).kind
+    assert ["reset", "403", "403"] == [turns.row(LEARNER).kind for _ in range(3)]
+    assert "ok" == turns.row(OTHER).kind
 
 
 def test_the_first_that_names_a_call_decides() -> None:
@@ -229,7 +229,7 @@ def test_the_first_that_names_a_call_decides() -> None:
             rates={Fault("503"): 1.0},
         )
     )
-    met = [turns.removal(learner).kind for learner in (OTHER, OTHER, OTHER, OTHER, LEARNER, LEARNER)]
+    met = [turns.row(learner).kind for learner in (OTHER, OTHER, OTHER, OTHER, LEARNER, LEARNER)]
     assert ["503", "403", "503", "reset", "ok", "ok"] == met
 
 
@@ -240,7 +240,7 @@ def test_rates_depend_on_the_seed_and_not_on_the_order_of_calls(seed: int, order
 
     def met(learners: list[str]) -> dict[str, tuple[str, float]]:
         turns = FaultSelector(faults)
-        return {learner: (turns.removal(learner).kind, turns.latency(learner)) for learner in learners}
+        return {learner: (turns.row(learner).kind, turns.latency(learner)) for learner in learners}
 
     assert met(sorted(order)) == met(order)
 
@@ -248,10 +248,10 @@ def test_rates_depend_on_the_seed_and_not_on_the_order_of_calls(seed: int, order
 def test_rates_are_shares() -> None:
     """Of 5,000 calls about a tenth is reset and a fifth fails, and another seed picks others."""
     faults = Faults(rates={Fault("reset"): 0.1, Fault("503"): 0.2})
-    kinds = [FaultSelector(faults).removal(str(n)).kind for n in range(5_000)]
+    kinds = [FaultSelector(faults).row(str(n)).kind for n in range(5_000)]
     assert pytest.approx(500, rel=0.15) == kinds.count("reset")
     assert pytest.approx(1_000, rel=0.15) == kinds.count("503")
-    assert kinds != [FaultSelector(Faults(rates=faults.rates, seed=1)).removal(str(n)).kind for n in range(5_000)]
+    assert kinds != [FaultSelector(Faults(rates=faults.rates, seed=1)).row(str(n)).kind for n in range(5_000)]
 
 
 def test_a_latency_has_its_median_and_its_tail() -> None:

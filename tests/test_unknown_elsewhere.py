@@ -66,7 +66,7 @@ async def test_a_retry_does_not_send_a_row_whose_learner_was_found_gone_after_it
             job = await unknown_job(app, tmp_path)
             ended = await retried(app, job, tmp_path, STILL_THERE, GONE)
             (outcome,) = await app.reports.outcomes(ended.job)
-            words = f"A person found this learner gone (row 2 of job {job.id}). Not sent."
+            words = f"A person saw in Zoho People that this is done (row 2 of job {job.id}). Not sent."
             assert (Status.DONE_BEFORE, 0, words) == (outcome.status, outcome.attempts, outcome.detail)
 
 

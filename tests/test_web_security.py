@@ -69,6 +69,8 @@ TABLE = {
     ("POST", "/jobs/{job}/cancel"): Attacked(A, FORM),
     ("POST", "/jobs/{job}/canary"): Attacked(A, FORM),
     ("POST", "/jobs/{job}/retry"): Attacked(A, FORM),
+    ("GET", "/jobs/{job}/put-back"): Attacked(P),
+    ("POST", "/jobs/{job}/put-back"): Attacked(P, FORM),
     ("POST", "/jobs/{job}/notes"): Attacked(A, FORM),
     ("POST", "/jobs/{job}/wordings"): Attacked(A, FORM),
     ("POST", "/jobs/{job}/wordings/withdraw"): Attacked(A, FORM),

@@ -7,7 +7,7 @@ import io
 import json
 import re
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -74,6 +74,10 @@ class Visitor:
         return await self.ask("GET", path, headers={"Sec-Fetch-Site": "same-origin", **headers})
 
     async def post(self, path: str, **fields: str) -> Reply:
+        return await self.post_all(path, [*fields.items()])
+
+    async def post_all(self, path: str, fields: Sequence[tuple[str, str]]) -> Reply:
+        """``fields``: of which several may have one name."""
         headers = {"Origin": self._house.url, "Sec-Fetch-Site": "same-origin"}
         kind = {} if fields else {"Content-Type": "application/x-www-form-urlencoded"}
         return await self.ask("POST", path, data=fields, headers={**headers, **kind})

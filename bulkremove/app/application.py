@@ -38,6 +38,7 @@ if TYPE_CHECKING:  # they import what most commands do not need
     from bulkremove.app.listings import Listings
     from bulkremove.app.nightly import NightlyRuns, Scheduler
     from bulkremove.app.plans import Plans
+    from bulkremove.app.reenrolments import Reenrolments
     from bulkremove.app.retention import Retention
     from bulkremove.app.runs import Runs
     from bulkremove.app.tokens import Tokens
@@ -118,6 +119,13 @@ class App:
         from bulkremove.app.plans import Plans
 
         return Plans(self.context, self.accounts, self.jobs, self.reports, self.canaries, self.wordings)
+
+    @cached_property
+    def reenrolments(self) -> Reenrolments:
+        """Plans that put people back whom a job removed."""
+        from bulkremove.app.reenrolments import Reenrolments
+
+        return Reenrolments(self.context, self.accounts, self.jobs, self.reports, self.plans)
 
     @cached_property
     def confirmations(self) -> Confirmations:

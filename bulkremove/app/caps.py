@@ -10,6 +10,7 @@ from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import Job, JobState
+from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.domain.plan import Plan
 from bulkremove.domain.row import Status
 from bulkremove.platform.local_time import day_begin
@@ -20,8 +21,12 @@ def start_of_today(context: Context) -> Epoch:
     return max(day_begin(context.clock.wall()), context.counted_from)
 
 
-async def removals_today(context: Context, client: str, host: str, *, starting: str = "") -> int:
+async def removals_today(
+    context: Context, client: str, host: str, *, operation: str = REMOVE_LEARNER.name, starting: str = ""
+) -> int:
     """How many removals of this calendar day were sent, or confirmed and are still to be sent.
+
+    Or calls of another ``operation`` that a plan can name: each is counted for itself.
 
     Those that a journal may have lost that was accepted today count as well. ``starting``: a job whose rows left count,
     once, whatever its state.
@@ -29,7 +34,7 @@ async def removals_today(context: Context, client: str, host: str, *, starting: 
     storage = context.storage
     if not client or not storage.exists:
         return 0
-    return await storage.rows.removals_since(client, host, start_of_today(context), starting=starting)
+    return await storage.rows.removals_since(client, host, operation, start_of_today(context), starting=starting)
 
 
 async def plan_error(
@@ -40,24 +45,24 @@ async def plan_error(
     ``settings``: those of its account; ``extra_removals``: removals that would count for today besides. The cap of
     removals holds for a day, since many small files remove as many people as a large one.
     """
-    today, lost = await removals_today(context, plan.client, plan.host), 0
+    today, lost = await removals_today(context, plan.client, plan.host, operation=plan.operation.name), 0
     if today:  # may have been removed, and a restored journal can't tell
         lost = await context.storage.restore.lost_removals(start_of_today(context))
     today += extra_removals
-    cap, max_percent = settings.max_removals, settings.max_invalid
+    cap, max_percent, words = settings.max_removals, settings.max_invalid, plan.operation.words
     if today and plan.removals and plan.removals + today > cap:
-        counted_text = f"{today - lost:,} were removed or confirmed already"
+        counted_text = f"{today - lost:,} were {words.done} or confirmed already"
         if lost:
             counted_text += f", {lost:,} more may have been (the journal was restored, and does not know)"
         return ConsentMissing(
-            f"The plan removes {plan.removals:,} learners, today {counted_text}, and the cap is {cap:,} a day.",
+            f"The plan {words.does} {plan.removals:,} learners, today {counted_text}, and the cap is {cap:,} a day.",
             hint=f"Nothing was sent. If that is meant, give --max-removals {plan.removals + today}, or wait a day.",
             page_hint=f"Nothing was sent. Wait a day, or let an admin set max_removals to {plan.removals + today} on "
             "the server.",
         )
     if plan.removals > cap:
         return ConsentMissing(
-            f"The plan removes {plan.removals:,} learners, and the cap is {cap:,}.",
+            f"The plan {words.does} {plan.removals:,} learners, and the cap is {cap:,}.",
             hint=f"Nothing was sent. If that is meant, give --max-removals {plan.removals} or set max_removals.",
             page_hint=f"Nothing was sent. Shorten the list, or let an admin set max_removals to {plan.removals} on the "
             "server.",
@@ -91,18 +96,25 @@ async def job_problem(context: Context, job: Job, rows_left: int, *, cap: int, e
 
 async def rows_left_problem(context: Context, job: Job, rows_left: int, *, cap: int, extra_removals: int = 0) -> str:
     """Why the rows left exceed the cap of today, in a sentence; empty if they don't. Approvals are not considered."""
-    before = await removals_today(context, job.client, job.host, starting=job.id) - rows_left + extra_removals
+    before = await _with_job(context, job) - rows_left + extra_removals
     if before + rows_left <= cap:
         return ""
-    return f"It removes {rows_left:,} learners and {before:,} count for today already; the cap is {cap:,} a day."
+    return (
+        f"It {job.words.does} {rows_left:,} learners and {before:,} count for today already; the cap is {cap:,} a day."
+    )
 
 
 async def check_job(context: Context, job: Job, rows_left: int, *, cap: int) -> None:
     """Check that the job may go on today. Raises ConsentMissing."""
     if why := await job_problem(context, job, rows_left, cap=cap):
-        total = await removals_today(context, job.client, job.host, starting=job.id)
+        total = await _with_job(context, job)
         raise ConsentMissing(
             f"Job {job.id} can't go on today. {why} Nothing was sent.",
             hint=f"Wait a day, or give --max-removals {total} if that is meant.",
             page_hint=f"Wait a day, or let an admin set max_removals to {total} on the server.",
         )
+
+
+async def _with_job(context: Context, job: Job) -> int:
+    """How many calls of the job's operation count for today, with the rows left of the job."""
+    return await removals_today(context, job.client, job.host, operation=job.operation, starting=job.id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +22,8 @@ from bulkremove.domain.errors import BulkremoveError, ConsentMissing
 from bulkremove.domain.ids import new_job_id, without_ids
 from bulkremove.domain.job import FrontEnd, Job, JobState
 from bulkremove.domain.permissions import AccountSet
-from bulkremove.domain.plan import Plan, in_words
+from bulkremove.domain.plan import OtherJob, Plan, in_words
+from bulkremove.domain.row import Removal
 from bulkremove.domain.table import SANDBOX_MARK
 from bulkremove.platform.local_time import local
 from bulkremove.report import reserve_both
@@ -166,10 +167,11 @@ class Confirmations:
         """Check that the hash of a plan was not used before, which would be consent for ever. Raises ConsentMissing."""
         same = await self._jobs.of_plan(plan) if plan.removals else None
         if same is not None:
+            act = plan.operation.words.act
             raise ConsentMissing(
                 f"This very plan was confirmed before, as job {same.id} ({same.state.value}). Nothing was sent.",
-                hint=f"Look at `bulkremove show {same.id}`. To remove the same learners once more, leave --plan out.",
-                page_hint="Look at that job. To remove the same learners once more, a program sends their number too: "
+                hint=f"Look at `bulkremove show {same.id}`. To {act} the same learners once more, leave --plan out.",
+                page_hint=f"Look at that job. To {act} the same learners once more, a program sends their number too: "
                 f"removals = {plan.removals}.",
             )
 
@@ -182,18 +184,23 @@ class Confirmations:
                 "backup. Nothing was sent.",
                 hint="Preview the file again.",
             )
-        if preview.retry_of and (other := await self._jobs.retrying(preview.retry_of, plan.table.numbers)):
+        if preview.retry_of and (
+            other := await self._jobs.retrying(preview.retry_of, plan.table.numbers, plan.operation)
+        ):
             raise ConsentMissing(
                 f"These rows are in job {other.id} already, which is {other.state.value}. Nothing was sent.",
                 hint="Go on with that one, or retry what it did not send.",
             )
-        accepted = {entry.wording for entry in await self._wordings.accepted(plan.client, plan.host)}
+        accepted = {entry.wording for entry in await self._wordings.accepted(plan.client, plan.host, plan.operation)}
         if accepted != {*plan.accepted_wordings}:
             raise ConsentMissing(
                 "What counts as the proof of a removal was changed since this plan was made. Nothing was sent.",
                 hint="Preview the file again.",
             )
-        if not preview.include_open and (open_elsewhere := await self._plans.open_elsewhere(plan.client, plan.host)):
+        open_elsewhere: Mapping[Removal, OtherJob] = {}
+        if not preview.include_open:
+            open_elsewhere = await self._plans.open_elsewhere(plan.client, plan.host, plan.operation)
+        if open_elsewhere:
             removals = [row.removal for row in plan.rows() if row.removal]
             if others := {open_elsewhere[removal] for removal in removals if removal in open_elsewhere}:
                 words = in_words(others, plan.account)

@@ -45,7 +45,9 @@ def check_consent(plan: Plan, consent: Consent) -> None:
             hint="Preview it again.",
         )
     if consent.removals is not None and consent.removals != plan.removals:
-        raise ConsentMissing(f"{consent.removals:,} is not the number of removals. Nothing was sent.")
+        raise ConsentMissing(
+            f"{consent.removals:,} is not the number of {plan.operation.words.nouns}. Nothing was sent."
+        )
     has_consent = consent.yes or consent.plan_hash is not None or consent.removals is not None
     if plan.removals and not has_consent:
         raise ConsentMissing("Nobody agreed to this plan. Nothing was sent.", hint="Give --plan HASH or --yes.")

@@ -23,6 +23,7 @@ from bulkremove.config import Settings
 from bulkremove.domain.clock import Clock, seconds_between
 from bulkremove.domain.errors import BulkremoveError
 from bulkremove.domain.http_date import parse_http_date
+from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.domain.permissions import EVERY_ACCOUNT
 from bulkremove.platform.local_time import local
 from bulkremove.platform.secure_files import make_folder
@@ -170,8 +171,8 @@ def _organization(accounts: Accounts, settings: Settings) -> Check:
 async def _canary(context: Context, credentials: Credentials) -> Check:
     client, host = client_hash(credentials.client_id), context.settings.host
     try:
-        passed = await context.storage.canaries.find(client, host)
-        is_due = await Canaries(context).is_due(client, host)
+        passed = await context.storage.canaries.find(client, host, REMOVE_LEARNER.name)
+        is_due = await Canaries(context).is_due(client, host, REMOVE_LEARNER.name)
     except BulkremoveError as error:
         return Check("first removal", False, error.message, error.hint)
     if passed is not None:

@@ -13,9 +13,10 @@ from bulkremove.app.context import Context
 from bulkremove.app.listings import Listings, OpenListings
 from bulkremove.app.plans import Plans
 from bulkremove.app.results import Preview
-from bulkremove.domain.enrolment_check import compare
+from bulkremove.domain.enrolment_check import compare, leave_out_enrolled
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing, ReadFailed
 from bulkremove.domain.listing import Roster
+from bulkremove.domain.operation import ENROLL_LEARNER
 from bulkremove.domain.permissions import EVERY_ACCOUNT, AccountSet
 from bulkremove.domain.plan import Plan
 from bulkremove.engine.slot_decisions import Wait
@@ -61,7 +62,7 @@ class EnrolmentChecks:
         if cost.reads > max(FREE_READS, plan.removals):
             return (
                 f"Who these learners are was not looked up in Zoho: that takes {cost.reads:,} calls or more, and the "
-                f"removals {plan.removals:,}."
+                f"{plan.operation.words.nouns} {plan.removals:,}."
             )
         return ""
 
@@ -77,6 +78,8 @@ class EnrolmentChecks:
         on_batch: Callable[[int], None] = lambda done: None,
     ) -> Preview:
         """The plan after a check, if there is to be one: without the rows whose learner is not enrolled or another.
+
+        A plan that enrols people is without those who are in their batch already.
 
         ``include_mismatched``: a person wants rows sent all the same whose e-mail addresses differ. ``is_asked``: a
         person asks for this check. ``on_start`` is called before the first read, ``on_batch`` after each batch with
@@ -97,6 +100,8 @@ class EnrolmentChecks:
             if must:
                 raise
             return replace(preview, check_note=f"Who these learners are could not be looked up in Zoho. {error}")
+        if preview.plan.operation == ENROLL_LEARNER:
+            return await self._plans.checked(preview, leave_out_enrolled(preview.plan, rosters), seen=seen)
         columns = person_columns(preview.plan.table.header, preview.plan.table.roles)
         found = compare(preview.plan, rosters, columns)
         check = found.including(found.mismatched) if include_mismatched else found

@@ -15,6 +15,7 @@ from bulkremove.domain.attempt import LookupResult, Note
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing, JobBusy, JobNotFound, NoteRejected
 from bulkremove.domain.job import APPROVAL_DAYS, APPROVAL_SECONDS, EndReason, Job, JobState, Tally, is_recent
+from bulkremove.domain.operation import Operation
 from bulkremove.domain.permissions import EVERY_ACCOUNT, AccountSet
 from bulkremove.domain.plan import Plan
 from bulkremove.storage.interface.jobs import VISIBLE, JobEnd
@@ -132,10 +133,15 @@ class Jobs:
             raise ConsentMissing(f"This Idempotency-Key was used for job {job.id}, of another plan. Nothing was sent.")
         return job
 
-    async def retrying(self, job_id: str, numbers: Collection[int]) -> Job | None:
-        """A retry of the job with any of these rows (their numbers in the file); None if there is none."""
+    async def retrying(self, job_id: str, numbers: Collection[int], operation: Operation) -> Job | None:
+        """A retry of the job with any of these rows (their numbers in the file); None if there is none.
+
+        ``operation``: that of the rows; a job that puts people back is no retry of the one that removed them.
+        """
+        if (await self._storage.jobs.get(job_id)).operation != operation.name:
+            return None
         for job in await self._storage.jobs.retries(job_id):
-            if not (await self._storage.rows.numbers(job.id)).isdisjoint(numbers):
+            if job.operation == operation.name and not (await self._storage.rows.numbers(job.id)).isdisjoint(numbers):
                 return job
         return None
 
@@ -238,7 +244,8 @@ class Jobs:
                     f"The plan of job {job.id} has doubtful ids ({job.doubtful_ids:,}), so it was not approved. "
                     f"{job.reason}",
                     hint=f"Compare them with Zoho People. If they are right, give --compared {job.doubtful_ids}.",
-                    page_hint="Compare them with Zoho People. If they are right, say so beside the number of removals.",
+                    page_hint="Compare them with Zoho People. If they are right, say so beside the number of "
+                    f"{job.words.nouns}.",
                 )
             if shrunk := shrunk_list_text(job, self._context.settings):
                 raise ConsentMissing(

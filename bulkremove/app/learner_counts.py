@@ -46,20 +46,22 @@ def counts_before(job: Job) -> Mapping[_Batch, int]:
 async def compare(job: Job, before: Mapping[_Batch, int], reads: Reads, storage: Storage, at: Epoch) -> str:
     """Compare the counts with those before a job, as an event of it; returns the differences in words, if any."""
     differences = []
-    removed = await storage.rows.export(job, lambda rows: _removed_by_batch(job, rows))
+    changes = await storage.rows.export(job, lambda rows: _changes_by_batch(job, rows))
     try:
         for (course, batch), count in before.items():
             tree = await reads.read(Call(GET_BATCH, (course, batch)))
             now = batch_in(tree if tree is not None else {}, course, batch).learners
-            gone = removed.get((course, batch), 0)
+            change = changes.get((course, batch), 0)
+            expected = count + change if job.is_enrolment else count - change
             if now is None:
                 raise ReadFailed("Zoho does not say how many a batch has.")
-            if now != count - gone:
+            if now != expected:
                 differences.append(
-                    f"Batch {batch} had {count:,} learners, {gone:,} were removed, and Zoho counts {now:,} now instead "
-                    f"of {count - gone:,}."
+                    f"Batch {batch} had {count:,} learners, {change:,} were {job.words.done}, and Zoho counts {now:,} "
+                    f"now instead of {expected:,}."
                 )
-        text = "Zoho counts as many learners less as were removed, in each batch."
+        more = "more" if job.is_enrolment else "less"
+        text = f"Zoho counts as many learners {more} as were {job.words.done}, in each batch."
     except BulkremoveError as error:
         text = f"Zoho's counts of learners could not be compared with those before the run. {error.message}"
     if differences:
@@ -69,11 +71,11 @@ async def compare(job: Job, before: Mapping[_Batch, int], reads: Reads, storage:
     return text if differences else ""
 
 
-def _removed_by_batch(job: Job, outcomes: Iterator[Outcome]) -> Mapping[_Batch, int]:
-    """How many learners a job has removed from each batch."""
-    removed = Counter[_Batch]()
+def _changes_by_batch(job: Job, outcomes: Iterator[Outcome]) -> Mapping[_Batch, int]:
+    """How many learners a job has removed from each batch, or enrolled in it."""
+    changes = Counter[_Batch]()
     for row in outcomes:
-        if row.status in (Status.REMOVED, Status.REMOVED_INFERRED):
+        if row.status in (Status.REMOVED, Status.REMOVED_INFERRED, Status.ENROLLED):
             course, batch, _ = (row.cells[column].strip(TRIMMED_CHARACTERS) for column in job.roles)
-            removed[course, batch] += 1
-    return removed
+            changes[course, batch] += 1
+    return changes

@@ -8,7 +8,7 @@ from bulkremove.app.context import Context
 from bulkremove.app.users import Users
 from bulkremove.domain.data_centers import DATA_CENTERS
 from bulkremove.domain.errors import BulkremoveError, SettingsError
-from bulkremove.domain.operation import LIST_COURSES, REMOVE_LEARNER
+from bulkremove.domain.operation import ENROLL_LEARNER, LIST_COURSES, REMOVE_LEARNER
 from bulkremove.zoho.accounts import AccountStore, Credentials, system_keyring, with_data_center
 from bulkremove.zoho.client import open_client
 from bulkremove.zoho.oauth import exchange, is_scope_missing, revoke
@@ -50,6 +50,11 @@ async def log_in(
         sentences.append(
             f"find, roster, --match and the names of learners in a preview need the scope {LIST_COURSES.scopes[0]} "
             "too, which this grant does not have; removals do not need it."
+        )
+    if is_scope_missing(grant.scopes, ENROLL_LEARNER):
+        sentences.append(
+            f"To put people back (`bulkremove reenroll`) needs the scope {ENROLL_LEARNER.scopes[0]} too, which this "
+            "grant does not have; removals do not need it."
         )
     return sentences
 

@@ -28,7 +28,7 @@ from bulkremove.domain.enrolment_check import EnrolmentCheck
 from bulkremove.domain.errors import ConsentMissing, SettingsError
 from bulkremove.domain.job import APPROVAL_SECONDS, PLAN_SECONDS, Job
 from bulkremove.domain.listing import Learner
-from bulkremove.domain.operation import OPERATIONS, REMOVE_LEARNER, Operation
+from bulkremove.domain.operation import ENROLL_LEARNER, OPERATIONS, REMOVE_LEARNER, Operation
 from bulkremove.domain.permissions import EVERY_ACCOUNT, AccountSet
 from bulkremove.domain.plan import OtherJob, Plan, PlannedRow
 from bulkremove.domain.row import Removal, Status
@@ -148,12 +148,11 @@ class Plans:
         """Preview a new job of an ended job's rows that are ``not_sent``. Raises ConsentMissing when there are none.
 
         ``unknown_checked``: a person has looked the ``unknown`` rows up, so that they are sent again too, but for those
-        whose learner is gone.
+        of which somebody saw that it worked.
         """
         generation = await self.generation()
         job = await self._jobs.find(job_id)
-        if job.rows_deleted:
-            raise ConsentMissing(f"The rows of job {job.id} were deleted after their time; only its totals are left.")
+        check_has_rows(job)
         if not job.state.is_over:
             command = "approve" if job.state.is_approvable else "resume"
             raise ConsentMissing(
@@ -163,7 +162,7 @@ class Plans:
             )
         statuses = (Status.NOT_SENT, Status.UNKNOWN) if unknown_checked else (Status.NOT_SENT,)
         outcomes = await self._reports.outcomes(job, *statuses)
-        rows = [row for row in outcomes if any(row.cells) and not row.was_found_gone]  # nor those erased since
+        rows = [row for row in outcomes if any(row.cells) and row.last_seen is not job.proving]  # nor erased ones
         if not rows:
             raise ConsentMissing(
                 f"Job {job.id} has no rows to send again, so nothing was made or sent.",
@@ -171,8 +170,6 @@ class Plans:
                 page_hint="Look its unknown rows up first, if it has any.",
             )
         settings = self._accounts.settings_of(job)
-        if job.operation not in OPERATIONS:
-            raise ConsentMissing(f"Job {job.id} makes calls that this version does not know ({job.operation}).")
         columns = tuple(zip(*(row.cells for row in rows), strict=True)) or tuple(() for _ in job.header)
         table = Table(job.source, "job", job.header, job.roles, [row.number for row in rows], columns, job.sheet)
         people = {index: row.person for index, row in enumerate(rows) if row.person is not None}
@@ -180,13 +177,20 @@ class Plans:
         preview = await self._preview(table, settings, operation, generation=generation, people=people)
         return replace(preview, retry_of=job.id, planned_at=job.planned_at)
 
-    async def open_elsewhere(self, client: str, host: str) -> Mapping[Removal, OtherJob]:
-        """The removals that other jobs of the client's organisation may still send, each with the job."""
+    async def enrolments(self, table: Table, job: Job, people: Mapping[int, Learner]) -> Preview:
+        """Plan enrolments of people whom a job removed. ``people``: who they are, by index in the table."""
+        settings = self._accounts.settings_of(job)
+        generation = await self.generation()
+        preview = await self._preview(table, settings, ENROLL_LEARNER, generation=generation, people=people)
+        return replace(preview, retry_of=job.id)
+
+    async def open_elsewhere(self, client: str, host: str, operation: Operation) -> Mapping[Removal, OtherJob]:
+        """The rows that other jobs of an operation may still send in the client's organisation, each with the job."""
         storage = self._context.storage
         if not client or not storage.exists:
             return {}
         held_since = later(self._context.clock.wall(), -APPROVAL_SECONDS)
-        return await storage.rows.open_elsewhere(client, host, held_since=held_since)
+        return await storage.rows.open_elsewhere(client, host, operation.name, held_since=held_since)
 
     async def cap_problem(self, job: Job, rows_left: int) -> str:
         """Why a held job would exceed today's cap, which an approval goes over; empty if it would not."""
@@ -232,10 +236,10 @@ class Plans:
             account=settings.account,
             client=client,
             host=host,
-            protected=protected,
-            open_elsewhere={} if include_open else await self.open_elsewhere(client, host),
+            protected=None if operation == ENROLL_LEARNER else protected,
+            open_elsewhere={} if include_open else await self.open_elsewhere(client, host, operation),
             operation=operation,
-            accepted_wordings=[one.wording for one in await self._wordings.accepted(client, host)],
+            accepted_wordings=[one.wording for one in await self._wordings.accepted(client, host, operation)],
             people=people,
         )
         quota, now = settings.quota, clock.wall()
@@ -250,8 +254,16 @@ class Plans:
             clock.speed,
             made_at=now,
             protected=len(protected),
-            is_canary=await self._canaries.is_due(client, host),
+            is_canary=await self._canaries.is_due(client, host, operation.name),
             include_open=include_open,
             refusal=refusal,
             generation=generation,
         )
+
+
+def check_has_rows(job: Job) -> None:
+    """Check that a plan can be made of a job's rows. Raises ConsentMissing."""
+    if job.rows_deleted:
+        raise ConsentMissing(f"The rows of job {job.id} were deleted after their time; only its totals are left.")
+    if job.operation not in OPERATIONS:
+        raise ConsentMissing(f"Job {job.id} makes calls that this version does not know ({job.operation}).")

@@ -12,6 +12,7 @@ from bulkremove.domain.enrolment_check import EnrolmentCheck
 from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import Job, Tally
 from bulkremove.domain.ledger import Quota
+from bulkremove.domain.operation import ENROLL_LEARNER
 from bulkremove.domain.plan import Plan
 from bulkremove.domain.row import Status
 from bulkremove.report.json_types import PersonJson, PlanJson
@@ -33,7 +34,7 @@ class Preview:
     protected: int = 0
     """Entries of the list of protected learners."""
     is_canary: bool = False
-    """Whether a run would send one row alone, since nobody has confirmed a removal on this account yet."""
+    """Whether a run would send one row alone, since nobody has confirmed the first one on this account yet."""
     planned_at: Epoch | None = None
     """For a retry: when the plan of the first job was made, since what others settled since then is left out."""
     retry_of: str | None = None
@@ -48,6 +49,11 @@ class Preview:
     check_note: str = ""
     """Why there was no enrolment check, for a person; may be empty."""
 
+    @property
+    def is_enrolment(self) -> bool:
+        """Whether it enrols people whom a job removed."""
+        return self.plan.operation == ENROLL_LEARNER
+
     def courses(self) -> Mapping[str, int]:
         """Removals by course, in order of first appearance."""
         courses: Counter[str] = Counter()
@@ -60,6 +66,7 @@ class Preview:
         plan, table, counts = self.plan, self.plan.table, self.plan.not_sent()
         return {
             "dry_run": True,
+            "operation": plan.operation.name,
             "account": plan.account,
             "host": plan.host,
             "sandbox": plan.is_sandbox,
@@ -75,6 +82,7 @@ class Preview:
             "done_before": counts.get(Status.DONE_BEFORE, 0),
             "not_sent": counts.get(Status.NOT_SENT, 0),
             "not_enrolled": counts.get(Status.NOT_ENROLLED, 0),
+            "already_enrolled": counts.get(Status.ALREADY_ENROLLED, 0),
             "identity_mismatch": counts.get(Status.IDENTITY_MISMATCH, 0),
             "checked": self.check is not None,
             "people": self._people_json(),

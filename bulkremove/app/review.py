@@ -66,7 +66,8 @@ def review_text(job: Job, rows_left: int, now: Epoch) -> str:
     when = f"last ran {long_duration(age)} ago" if age >= 0 else "last ran at a time that lies ahead"
     rows = "1 row is" if rows_left == 1 else f"{rows_left:,} rows are"
     why = f"{job.reason} " if job.belongs_to_others and job.reason else ""
-    return f"{why}It {when}, and {rows} left. Learners who were enrolled anew since would be removed too."
+    since = "removed again" if job.is_enrolment else "enrolled anew"
+    return f"{why}It {when}, and {rows} left. Learners who were {since} since would be {job.words.done} too."
 
 
 def long_duration(seconds: float) -> str:

@@ -123,10 +123,10 @@ class Runs:
                 raise ConsentMissing(f"{shrunk} Nothing was sent.")  # since the nightly run looked at it
             calls = settings.quota.calls
             await storage.jobs.set_circumstances(job.id, protected=len(protected), calls=calls)
-            if protected:
+            if protected and not job.is_enrolment:
                 await storage.rows.protect(job.id, protected, why=PROTECTED, at=self._context.clock.wall())
             is_canary = False
-            if rows_left and await self._canaries.is_due(job.client, job.host):
+            if rows_left and await self._canaries.is_due(job.client, job.host, job.operation):
                 await claims.enter_async_context(storage.claims.hold(f"canary-{job.client}"))
                 is_canary = await self._canaries.check(job)
             tally = await storage.rows.tally(job.id)
@@ -144,7 +144,7 @@ class Runs:
 
                     def is_protected(removal: Removal) -> bool:
                         heartbeat.check()
-                        return protected_list.is_protected(removal)
+                        return not job.is_enrolment and protected_list.is_protected(removal)
 
                     run = JobRun(
                         storage,
@@ -159,7 +159,7 @@ class Runs:
                         must_yield=must_yield,
                         expect_missing=expect_missing,
                         is_protected=is_protected,
-                        first_row_alone=FIRST_ROW_ALONE if is_canary else "",
+                        first_row_alone=FIRST_ROW_ALONE.format(job.words.noun) if is_canary else "",
                         open_until=open_until,
                     )
                     counts = counts_before(job)

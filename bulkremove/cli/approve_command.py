@@ -58,9 +58,11 @@ def approve(
         if held.doubtful_ids and compared is None:
             expected = f"{held.doubtful_ids:,}"
             compared = ask_number(f"If you compared the doubtful ids with Zoho People, type their number ({expected})")
-        typed = ask_number(f"Type the number of removals ({removals:,}) to let this job remove these learners")
+        typed = ask_number(
+            f"Type the number of {held.words.nouns} ({removals:,}) to let this job {held.words.act} these learners"
+        )
         if typed != removals:
-            raise ConsentMissing(f"{typed:,} is not the number of removals. Nothing was approved.")
+            raise ConsentMissing(f"{typed:,} is not the number of {held.words.nouns}. Nothing was approved.")
         rows = typed
     if plan_hash is not None and plan_hash != held.plan_hash:
         raise ConsentMissing(f"This is not the plan of job {held.id}. Nothing was approved.")
@@ -94,7 +96,8 @@ def _show(screen: Screen, job: Job, batches: Counter[tuple[str, str]], over_cap:
         screen.warn(f"Held      {job.reason}")
     if over_cap:
         screen.warn(f"Cap       {over_cap} An approval goes over it.")
-    screen.warn(f"Remove    {batches.total():,} learner(s) from {len(batches):,} batch(es)")
+    act, preposition = job.words.act.capitalize(), job.words.preposition
+    screen.warn(f"{act:<9} {batches.total():,} learner(s) {preposition} {len(batches):,} batch(es)")
     for (course, batch), count in batches.most_common(_MAX_BATCHES):
         screen.warn(f"          {count:>7,}  course {course}, batch {batch}")
     if len(batches) > _MAX_BATCHES:

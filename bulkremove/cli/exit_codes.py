@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bulkremove.domain.job import Job, Tally
 
 EXIT_CODES = {
-    0: "all removed, or known to be gone",
+    0: "all removed, or known to be gone; or all put back",
     1: "an unexpected error, or the journal or Zoho's lists can't be used",
     2: "usage, or the file is refused; nothing was sent",
     3: "finished, but some rows are refused, unknown, invalid or of another person",

@@ -50,8 +50,9 @@ def check(screen: Screen, app: App, preview: Preview, params: dict[str, Any]) ->
     def say_cost(cost: CheckCost) -> None:
         from bulkremove.report import duration, pluralize
 
+        question = "who is in these batches" if preview.is_enrolment else "who these learners are"
         screen.info(
-            f"Zoho is asked who these learners are: {pluralize(cost.batches, 'batch', 'batches')}, {cost.reads:,} "
+            f"Zoho is asked {question}: {pluralize(cost.batches, 'batch', 'batches')}, {cost.reads:,} "
             f"calls or more, {duration(60 * cost.minutes)} at the limit. --no-check leaves it out."
         )
 

@@ -181,25 +181,31 @@ def show(screen: Screen, job: str, as_json: bool) -> None:
 @click.command()
 @click.argument("job")
 @click.option("--gone", is_flag=True, help="A person has looked: the learner is gone from the batch.")
+@click.option("--enrolled", is_flag=True, help="A person has looked: who is put back is in the batch.")
 @click.option("--again", is_flag=True, help="The learner's data were erased or deleted: send one row alone again.")
 @click.pass_obj
-def canary(screen: Screen, job: str, gone: bool, again: bool) -> None:
+def canary(screen: Screen, job: str, gone: bool, enrolled: bool, again: bool) -> None:
     """Show the first removal of an account, which JOB made alone; --gone lets the other rows follow.
+
+    The first person who is put back is confirmed with --enrolled.
 
     Example: bulkremove canary 20261123-k3f9 --gone
     """
     from bulkremove.app import this_person
+    from bulkremove.app.canary import flag
 
-    if gone and again:
-        raise click.UsageError("Give --gone or --again, not both.")
+    if gone + enrolled + again > 1:
+        raise click.UsageError("Give one of --gone, --enrolled and --again.")
 
     async def answer(app: App) -> str:
         stored = await app.jobs.find(job)
         if again:
             await app.canaries.give_up(stored, by=this_person())
             return "Nothing is confirmed. The next run sends one row alone again."
-        if not gone:
-            return await app.canaries.question(stored) or f"No removal of job {job} waits to be confirmed."
+        if not (gone or enrolled):
+            return await app.canaries.question(stored) or f"No {stored.words.noun} of job {job} waits to be confirmed."
+        if enrolled is not stored.is_enrolment:
+            raise click.UsageError(f"Job {job} {stored.words.does} learners: give {flag(stored)}.")
         await app.canaries.confirm(stored, by=this_person())
         tally, now = await app.jobs.tally(stored), app.clock.wall()
         step = _next_step(screen, stored, tally, now, is_running=False, is_unconfirmed=False)

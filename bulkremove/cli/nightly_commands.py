@@ -15,6 +15,7 @@ from bulkremove.cli.console import Screen, printable, sandbox_options
 from bulkremove.cli.exit_codes import of_error, of_nightly_error, of_nightly_run, worst_code
 from bulkremove.domain.errors import BulkremoveError, SettingsError
 from bulkremove.domain.job import EndReason
+from bulkremove.domain.operation import REMOVE_LEARNER
 
 if TYPE_CHECKING:
     from bulkremove.app import App, Stop
@@ -172,7 +173,7 @@ def _show(
         answer(result.evidence)
     if is_dry:
         answer(f"To do it: {screen.command('nightly', '--night', result.night, values=options)}")
-        answer(f"{preview_text.DRY_RUN}, and no file was taken")
+        answer(f"{preview_text.dry_run(REMOVE_LEARNER.words)}, and no file was taken")
     return of_nightly_run(result)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from bulkremove.cli.console import printable
+from bulkremove.domain.operation import ENROLL_LEARNER, Words
 from bulkremove.domain.row import UNPLANNED, Status
 from bulkremove.platform.local_time import local
 
@@ -15,18 +16,18 @@ if TYPE_CHECKING:
     from bulkremove.domain.enrolment_check import EnrolmentCheck
     from bulkremove.domain.plan import Plan
 
-DRY_RUN = "DRY RUN - nothing has been removed"
 _MAX_ITEMS = 20
 """Courses, batches, and rows of each status that are listed."""
 
 
 def lines(preview: Preview, command: str | None) -> Iterator[str]:
     """Yield the text line by line. With ``command``, which runs the plan, the first and last line say DRY RUN."""
+    from bulkremove.app.reenrolments import undo_text
     from bulkremove.report import duration, pluralize
 
-    plan, table = preview.plan, preview.plan.table
+    plan, table, words = preview.plan, preview.plan.table, preview.plan.operation.words
     if command is not None:
-        yield DRY_RUN
+        yield dry_run(words)
     host = f"{'SANDBOX ' if plan.is_sandbox else ''}{plan.host}"
     sheet = f", sheet {table.sheet!r}" if table.sheet else ""
     ids = ", ".join(f"{role}: {table.header[i]!r}" for role, i in zip(plan.operation.roles, table.roles, strict=True))
@@ -38,7 +39,7 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
         pluralize(plan.removals, "learner", "learners"),
         pluralize(len(plan.batches), "batch", "batches"),
     )
-    yield f"Remove    {learners} from {batches}"
+    yield f"{words.act.capitalize():<9} {learners} {words.preposition} {batches}"
     courses = preview.courses()
     for course, count in list(courses.items())[:_MAX_ITEMS]:
         yield f"          {count:>7,}  course {course}"
@@ -57,12 +58,16 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
                 yield f"          ... and {counts[status] - _MAX_ITEMS:,} more"
             if status is Status.IDENTITY_MISMATCH and preview.check is not None and preview.check.mismatched:
                 yield "          Compare the file with its source. If they are right, give --include-mismatched"
-    if preview.check is not None:
+    if plan.operation == ENROLL_LEARNER:
+        yield from _put_back(plan)
+    elif preview.check is not None:
         yield from _people(preview.plan, preview.check)
     for job in plan.open_in:
         if job.account != plan.account:  # the details above don't name it: they are stored and go out in reports
             yield f"Open      in job {job.id} of account {job.account}, too"
-    yield f"Protected list of {pluralize(preview.protected, 'entry', 'entries')}"
+    if plan.operation != ENROLL_LEARNER:
+        yield f"Undo      {undo_text(plan)}"
+        yield f"Protected list of {pluralize(preview.protected, 'entry', 'entries')}"
     if preview.is_canary and plan.removals:
         yield "First     One row is sent alone; the others wait until somebody has confirmed it in Zoho People"
     for wording in plan.accepted_wordings:
@@ -91,7 +96,23 @@ def lines(preview: Preview, command: str | None) -> Iterator[str]:
         else:
             yield "To run exactly this plan:"
         yield f"  {command}"
-        yield DRY_RUN
+        yield dry_run(words)
+
+
+def dry_run(words: Words) -> str:
+    """The first and last line of a preview that nobody is asked about."""
+    return f"DRY RUN - {words.untouched}"
+
+
+def _put_back(plan: Plan) -> Iterator[str]:
+    """Who is put back, up to ``_MAX_ITEMS`` of them."""
+    people = [index for index in sorted(plan.people) if index not in plan.excluded]
+    for index in people[:_MAX_ITEMS]:
+        learner = plan.people[index]
+        about = ", ".join(filter(None, [learner.name, learner.email, learner.employee_id]))
+        yield f"          row {plan.table.numbers[index]}: {printable(about or 'no name')}"
+    if len(people) > _MAX_ITEMS:
+        yield f"          ... and {len(people) - _MAX_ITEMS:,} more"
 
 
 def _people(plan: Plan, check: EnrolmentCheck) -> Iterator[str]:

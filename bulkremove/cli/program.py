@@ -18,6 +18,7 @@ from bulkremove.cli import (
     job_commands,
     listing_commands,
     nightly_commands,
+    reenroll_command,
     report_error,
     run_commands,
     sandbox_command,
@@ -73,6 +74,7 @@ def cli(
 
 
 run_commands.add_to(cli)
+reenroll_command.add_to(cli)
 job_commands.add_to(cli)
 stop_commands.add_to(cli)
 account_commands.add_to(cli)

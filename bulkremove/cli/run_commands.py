@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import AsyncExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from bulkremove.cli import file_preview, preview_text
+from bulkremove.cli.confirmed_run import confirm_and_run
 from bulkremove.cli.console import Screen, ask_number, json_option, printable, sandbox_options
 from bulkremove.cli.run_display import run_job
 from bulkremove.cli.run_options import (
@@ -23,10 +22,10 @@ from bulkremove.cli.run_options import (
     run_options,
     split_params,
 )
-from bulkremove.domain.job import FrontEnd, JobState
+from bulkremove.domain.job import FrontEnd
 
 if TYPE_CHECKING:
-    from bulkremove.app import App, Consent, Preview
+    pass
 
 
 def add_to(group: click.Group) -> None:
@@ -98,7 +97,7 @@ def run(
         preview, folder = file_preview.read(screen, app, file, reading)
         preview = file_preview.check(screen, app, preview, params)
         consent = Consent(plan_hash, None, yes, compared)
-        return _confirm_and_run(screen, app, preview, folder, consent, report, expect_missing, as_json, params)
+        return confirm_and_run(screen, app, preview, folder, consent, report, expect_missing, as_json, params)
 
 
 @click.command()
@@ -143,7 +142,7 @@ def resume(
         if rows is None and review and sys.stdin.isatty():
             screen.warn(f"Job {stored.id} ({printable(stored.source)}) needs review. {review}")
             screen.warn(f"Its rows: {screen.command('report', stored.id)}")
-            rows = ask_number(f"Type the number of rows left ({rows_left:,}) to remove these learners")
+            rows = ask_number(f"Type the number of rows left ({rows_left:,}) to {stored.words.act} these learners")
         return run_job(screen, app, stored.id, report, expect_missing, as_json, params, rows_reviewed=rows)
 
 
@@ -185,7 +184,7 @@ def retry(
         preview = file_preview.check(screen, app, preview, params)
         folder = Path(asyncio.run(app.jobs.find(job)).folder)
         consent = Consent(plan_hash, None, yes, compared)
-        return _confirm_and_run(screen, app, preview, folder, consent, report, expect_missing, as_json, params)
+        return confirm_and_run(screen, app, preview, folder, consent, report, expect_missing, as_json, params)
 
 
 def _dry_run(screen: Screen, file: str, output: str | None, as_json: bool, params: dict[str, Any]) -> None:
@@ -204,63 +203,3 @@ def _dry_run(screen: Screen, file: str, output: str | None, as_json: bool, param
     else:
         for line in preview_text.lines(preview, command):
             screen.print_result(line)
-
-
-def _confirm_and_run(
-    screen: Screen,
-    app: App,
-    preview: Preview,
-    folder: Path,
-    consent: Consent,
-    report: str | None,
-    expect_missing: bool,
-    as_json: bool,
-    params: dict[str, Any],
-) -> int:
-    """Show the plan, ask for consent where ``consent`` has none yet, store the plan as a job, and run it."""
-    import asyncio
-
-    from bulkremove.app import this_person
-
-    needs_prompt = consent.plan_hash is None and not consent.yes and preview.plan.removals > 0
-    if needs_prompt:
-        file_preview.record_shown(app, preview)
-    for line in preview_text.lines(preview, None):
-        (screen.warn if needs_prompt else screen.info)(line)
-    if needs_prompt:
-        if preview.refusal:
-            raise preview.refusal
-        if preview.plan.doubts and consent.compared is None:
-            prompt = (
-                f"If you compared the doubtful ids with Zoho People, type their number ({preview.plan.doubtful_ids:,})"
-            )
-            consent = replace(consent, compared=ask_number(prompt))
-        prompt = f"Type the number of removals ({preview.plan.removals:,}) to remove these learners"
-        consent = replace(consent, removals=ask_number(prompt))
-    by, claim = this_person(), AsyncExitStack()
-    submission = app.confirmations.submit(
-        preview,
-        consent=consent,
-        folder=folder,
-        prepared_by=(by,),
-        by=by,
-        front_end=FrontEnd.COMMAND,
-        report=Path(report).absolute() if report else None,
-        claim=claim,
-    )
-    try:
-        job = asyncio.run(submission)
-        if job.state is JobState.HELD:
-            if as_json:
-                from bulkremove.report import as_json as report_json
-
-                tally = asyncio.run(app.jobs.tally(job))
-                screen.print_result(
-                    json.dumps({**report_json(job, tally), "report": None, "retry": None, "exit_code": 4})
-                )
-            screen.warn(f"Job {job.id} is held, and nothing was sent. {job.reason}")
-            screen.warn(f"Another person of this system: {screen.command('approve', job.id)}; or a user of the page.")
-            return 4
-        return run_job(screen, app, job.id, report, expect_missing, as_json, params, claimed=True)
-    finally:
-        asyncio.run(claim.aclose())

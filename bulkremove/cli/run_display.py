@@ -45,6 +45,7 @@ def run_job(
     import asyncio
 
     from bulkremove.app import this_person
+    from bulkremove.app.canary import flag
     from bulkremove.cli import report_error
 
     params = {**params, "expect_missing": expect_missing}
@@ -66,14 +67,17 @@ def run_job(
     question = asyncio.run(app.canaries.question(ended.job))
     if question and sys.stdin.isatty() and not as_json:
         screen.warn(question)
-        typed = click.prompt("Type gone to send the other rows", default="", show_default=False, err=True)
-        if typed.strip().casefold() == "gone":
+        answer = flag(ended.job).removeprefix("--")
+        typed = click.prompt(f"Type {answer} to send the other rows", default="", show_default=False, err=True)
+        if typed.strip().casefold() == answer:
             asyncio.run(app.canaries.confirm(ended.job, by=this_person()))
             question = ""
             if ended.job.state.is_resumable:
                 return run_job(screen, app, job_id, None, expect_missing, as_json, params, claimed=claimed)
     if question:
-        screen.warn(f"{question} If so: {screen.command('canary', job_id, values={'gone': True})}")
+        screen.warn(
+            f"{question} If so: {screen.command('canary', job_id, values={flag(ended.job).removeprefix('--'): True})}"
+        )
     if question and ended.job.state.is_resumable:
         screen.warn(ended.job.reason)  # it goes on only after the answer
     elif ended.job.state.is_resumable:

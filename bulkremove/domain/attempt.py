@@ -133,7 +133,6 @@ class Outcome:
     """Who the learner was when the plan was made, by Zoho's list; None where it is not known."""
 
     @property
-    def was_found_gone(self) -> bool:
-        """Whether a person saw last that the learner is gone: a removal sent now would hit whoever is enrolled anew."""
-        results = [note.result for note in self.notes if note.result]
-        return bool(results) and results[-1] is LookupResult.GONE
+    def last_seen(self) -> LookupResult | None:
+        """What a person saw last who looked the learner up; None if nobody did."""
+        return next((note.result for note in reversed(self.notes) if note.result), None)

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from bulkremove.domain.listing import Learner, Roster
 from bulkremove.domain.plan import Plan
-from bulkremove.domain.row import Exclusion, Status
+from bulkremove.domain.row import Exclusion, Removal, Status
 
 COMPLETE = re.compile(r"100(\.0+)?\s*%?|completed", re.IGNORECASE)
 """Zoho's progress of a learner who has completed the course, as a percentage or a word (observed)."""
@@ -25,6 +25,7 @@ _MARKS = "'`.=*"
 _MAX_ADDRESSES = 3
 """Addresses of a cell that a detail names."""
 NOT_ENROLLED = "Zoho's list of this batch did not hold this learner when the plan was made."
+ALREADY_ENROLLED = "Zoho's list of this batch held this person when the plan was made."
 
 _Batch = tuple[str, str]
 """The ids of a course and of its batch."""
@@ -149,13 +150,41 @@ def compare(
                 exclusions[index] = Exclusion(Status.IDENTITY_MISMATCH, detail)
         if found:
             flags[index] = tuple(found)
-    counts = {
+    notes = (_compared(table.header, columns, compared, plan.removals), *_notes(plan, rosters, known))
+    unplanned = frozenset(plan.excluded)
+    return EnrolmentCheck(exclusions, {}, people, flags, notes, _counts(rosters), table.numbers, unplanned)
+
+
+def leave_out_enrolled(plan: Plan, rosters: Mapping[_Batch, Roster | str]) -> EnrolmentCheck:
+    """Leave out who is in the batch already, of a plan that enrols people; who is not listed is enrolled."""
+    exclusions, notes = dict[int, Exclusion](), []
+    for batch in plan.batches:
+        roster, place = rosters.get(batch), f"Batch {batch[1]} of course {batch[0]}"
+        if isinstance(roster, str):
+            notes.append(f"{place} was not checked: {roster}")
+        elif roster is not None and not all(learner.record_number for learner in roster.learners):
+            notes.append(f"{place}: Zoho's list does not give each learner's record number: some may be in it already.")
+    enrolled = {
+        Removal(*batch, learner.record_number)
+        for batch, roster in rosters.items()
+        if isinstance(roster, Roster)
+        for learner in roster.learners
+    }
+    for index in range(len(plan.table)):
+        enrolment = plan.removal(index)
+        if index not in plan.excluded and enrolment in enrolled:
+            exclusions[index] = Exclusion(Status.ALREADY_ENROLLED, ALREADY_ENROLLED)
+    numbers, unplanned = plan.table.numbers, frozenset(plan.excluded)
+    return EnrolmentCheck(exclusions, {}, plan.people, {}, tuple(notes), _counts(rosters), numbers, unplanned)
+
+
+def _counts(rosters: Mapping[_Batch, Roster | str]) -> Mapping[_Batch, int]:
+    """How many learners Zoho counts in each batch that was read."""
+    return {
         batch: roster.batch.learners
         for batch, roster in rosters.items()
         if isinstance(roster, Roster) and roster.batch.learners is not None
     }
-    notes = (_compared(table.header, columns, compared, plan.removals), *_notes(plan, rosters, known))
-    return EnrolmentCheck(exclusions, {}, people, flags, notes, counts, table.numbers, frozenset(plan.excluded))
 
 
 def _with_known_learners(plan: Plan, by_id: Mapping[_Batch, Mapping[str, Learner]]) -> Collection[_Batch]:

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from bulkremove.domain.attempt import LookupResult
 from bulkremove.domain.clock import Epoch, seconds_between
 from bulkremove.domain.hosts import is_sandbox
-from bulkremove.domain.operation import REMOVE_LEARNER
+from bulkremove.domain.operation import ENROLL_LEARNER, OPERATIONS, REMOVE_LEARNER, Words
 from bulkremove.domain.row import Roles, Status
 from bulkremove.domain.wording import Wording
 
@@ -116,6 +117,7 @@ class EndReason(StrEnum):
     """A file or a setting of this machine can't be used."""
 
 
+_UNKNOWN = Words("change", "changes", "changed", "change", "in", "as they should be", "nothing has been changed")
 _NEED_PERSON = (Status.REFUSED, Status.UNKNOWN, Status.INVALID, Status.NOT_SENT, Status.IDENTITY_MISMATCH)
 
 
@@ -179,7 +181,7 @@ class Job:
     mismatched: int = 0
     """Rows where Zoho's response named another learner than the one that was sent."""
     retry_of: str | None = None
-    """The id of the job whose rows it sends again."""
+    """The id of the job whose rows it is made of: it sends them again, or puts the people back."""
     options: Mapping[str, str] = field(default_factory=dict)
     prepared_by: tuple[str, ...] = ()
     """Who provided the file, and who decided how it is read."""
@@ -205,6 +207,26 @@ class Job:
     """The name of the night that made it; empty for a job of another front end."""
     rows_deleted: bool = False
     """Its rows were deleted after the retention period; only the totals are left."""
+
+    @property
+    def is_enrolment(self) -> bool:
+        """Whether it enrols people whom another job removed."""
+        return self.operation == ENROLL_LEARNER.name
+
+    @property
+    def proving(self) -> LookupResult:
+        """What a person notes who sees that a row of it had its effect: sent again, it might hit somebody else."""
+        return LookupResult.STILL_THERE if self.is_enrolment else LookupResult.GONE
+
+    @property
+    def refuting(self) -> LookupResult:
+        """What a person notes who sees that a row of it had none."""
+        return LookupResult.GONE if self.is_enrolment else LookupResult.STILL_THERE
+
+    @property
+    def words(self) -> Words:
+        """How texts speak of what it does. A newer version's operation, which can't be run here, is no removal."""
+        return OPERATIONS[self.operation].words if self.operation in OPERATIONS else _UNKNOWN
 
     @property
     def is_sandbox(self) -> bool:

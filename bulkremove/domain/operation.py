@@ -1,11 +1,33 @@
-"""Operations: the documented calls to Zoho People. One removes a learner, and a plan names it; the others only read."""
+"""Operations: the documented calls to Zoho People. A plan names one that removes or enrols; the others only read."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+
+from bulkremove.domain.row import Status
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How texts speak of what an operation does to a learner: ``The plan removes 3 learners from 2 batches``."""
+
+    act: str
+    does: str
+    done: str
+    noun: str
+    preposition: str
+    proven: str
+    """What a person sees in Zoho People afterwards."""
+    untouched: str
+    """What is so before anybody agrees to a plan."""
+
+    @property
+    def nouns(self) -> str:
+        """The noun's plural."""
+        return f"{self.noun}s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +45,24 @@ class Operation:
     scopes: tuple[str, ...]
     parameters: tuple[str, ...] = ()
     """Names of the query parameters that the call may have."""
+    id_list: str = ""
+    """The query parameter with the id of the last role, which is not in the path, as the one item of a JSON list."""
+    success: Status = Status.REMOVED
+    """The status of a row whose call Zoho confirmed."""
+    words: Words = Words(
+        "remove", "removes", "removed", "removal", "from", "gone from the batch", "nothing has been removed"
+    )
+
+    def call(self, ids: Sequence[str]) -> Call:
+        """The call for the ids of all roles, which must be digits."""
+        if not self.id_list:
+            return Call(self, tuple(ids))
+        *in_path, listed = ids
+        return Call(self, tuple(in_path), ((self.id_list, f"[{listed}]"),))
 
     def path_of(self, ids: Iterable[str]) -> str:
-        """Return the path of the call for these ids, which must be digits."""
-        return self.path.format(**dict(zip(self.roles, ids, strict=True)))
+        """Return the path of the call for its ids, which must be digits."""
+        return self.path.format(**dict(zip(_names(self.path), ids, strict=True)))
 
     def ids_of(self, method: str, path: str) -> tuple[str, ...] | None:
         """Return the ids if method and path are exactly those of this operation; None otherwise."""
@@ -36,7 +72,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of an operation: the ids of its roles, in their order, and its query parameters."""
+    """One call of an operation: the ids in its path, in their order, and its query parameters."""
 
     operation: Operation
     ids: tuple[str, ...] = ()
@@ -62,8 +98,23 @@ REMOVE_LEARNER = Operation(
 )
 """Documented by Zoho People, LMS, as "Remove learner from batch"."""
 
-OPERATIONS = {operation.name: operation for operation in (REMOVE_LEARNER,)}
+ENROLL_LEARNER = Operation(
+    "enrol learner in batch",
+    "POST",
+    "/api/v1/courses/{course}/batches/{batch}/enroll",
+    ("course", "batch", "record number"),
+    ("ZOHOPEOPLE.training.CREATE", "ZOHOPEOPLE.training.ALL"),
+    ("erecnosList",),
+    "erecnosList",
+    Status.ENROLLED,
+    Words("enrol", "enrols", "enrolled", "enrolment", "in", "in the batch", "nobody has been enrolled"),
+)
+"""Documented as "Enroll learner to batch", with a list of employee record numbers; its answer and the longest list are
+not, so each call names one person. It puts people back whom a removal took out (docs/decisions/0023-reenrolment.md)."""
+
+OPERATIONS = {operation.name: operation for operation in (REMOVE_LEARNER, ENROLL_LEARNER)}
 """The operations that a plan can name."""
+
 
 READ_SCOPES = ("ZOHOPEOPLE.training.READ", "ZOHOPEOPLE.training.ALL")
 LIST_COURSES = Operation("list courses", "GET", "/api/v1/courses", (), READ_SCOPES, ("startIndex", "search"))
@@ -86,6 +137,11 @@ LIST_PROGRESS = Operation(
 
 READS = (LIST_COURSES, LIST_BATCHES, GET_BATCH, LIST_PROGRESS)
 """The operations that change nothing. Each is a GET."""
+
+
+@cache
+def _names(path: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"\{(\w+)\}", path))
 
 
 @cache

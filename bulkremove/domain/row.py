@@ -24,6 +24,10 @@ class Status(StrEnum):
     """A complete roster of the batch does not hold this learner, so the call was saved (OUTCOMES, version 2)."""
     IDENTITY_MISMATCH = "identity_mismatch"
     """File and Zoho give this learner different e-mail addresses, and nobody decided to send it all the same."""
+    ENROLLED = "enrolled"
+    """Zoho confirmed the enrolment of a person who is put back."""
+    ALREADY_ENROLLED = "already_enrolled"
+    """Zoho's list of the batch holds the person who was to be put back, so nothing was sent."""
 
 
 UNPLANNED = (
@@ -32,6 +36,7 @@ UNPLANNED = (
     Status.IDENTITY_MISMATCH,
     Status.NOT_ENROLLED,
     Status.DONE_BEFORE,
+    Status.ALREADY_ENROLLED,
     Status.NOT_SENT,
 )
 """The statuses that a plan gives to rows that are not sent."""
@@ -46,15 +51,15 @@ class RowState(StrEnum):
     """An attempt may have had an effect, and nothing has settled it yet."""
 
 
-UNSETTLED = "Not known whether the learner was removed: an attempt got no answer. Look the learner up in Zoho People."
+UNSETTLED = "Not known whether this worked: an attempt got no answer. Look the learner up in Zoho People."
 """The detail of a row whose last attempt had no response when its job ended for good."""
 
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """The removal of one learner from one batch: three ids as text, never as numbers.
+    """The removal of one learner from one batch, or an enrolment: three ids as text, never as numbers.
 
-    Two rows with equal removals are duplicates.
+    Two rows with equal ids are duplicates. ``learner``: of an enrolment, the employee's record number.
     """
 
     course: str
@@ -63,7 +68,7 @@ class Removal:
 
     @property
     def ids(self) -> tuple[str, str, str]:
-        """The three ids, in the order of ``operation.REMOVE_LEARNER.roles``."""
+        """The three ids, in the order of the roles of an operation that a plan names."""
         return self.course, self.batch, self.learner
 
 

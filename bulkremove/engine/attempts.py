@@ -17,6 +17,7 @@ from bulkremove.domain.attempt import PendingRow, Permit
 from bulkremove.domain.clock import Clock
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing
 from bulkremove.domain.job import EndReason
+from bulkremove.domain.operation import Operation
 from bulkremove.domain.row import Removal, RowState, Status
 from bulkremove.domain.wording import Wording
 from bulkremove.engine import circuit_breaker, decision_table
@@ -41,9 +42,9 @@ DEFERRAL_SECONDS = 1.0
 
 
 class Sender(Protocol):
-    """A client that sends removals, implemented by ``zoho.client.ZohoClient``."""
+    """A client that sends the calls of rows, implemented by ``zoho.client.ZohoClient``."""
 
-    async def remove(
+    async def send_row(
         self, removal: Removal, admit: Callable[[], Awaitable[Admission[Permit] | R]]
     ) -> Exchange[Permit] | R:
         """Send one call once ``admit`` returns an admission; otherwise return what it returned."""
@@ -69,7 +70,8 @@ class Attempts:
 
     ``is_protected`` is asked before each call whether the learner must not be removed, and may raise ConsentMissing if
     nothing may be sent any more, or another BulkremoveError; ``is_accepted``: whether a wording counts as a removal;
-    ``count_unsettled`` returns how many rows of the job are not settled; ``random``, a number in [0, 1) for back-offs.
+    ``count_unsettled`` returns how many rows of the job are not settled; ``operation``: that of the job; ``random``
+    returns a number in [0, 1) for back-offs.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Attempts:
         breaker: Breaker,
         stop: Stop,
         count_unsettled: Callable[[], int],
+        operation: Operation,
         is_protected: Callable[[Removal], bool],
         is_accepted: Callable[[Wording], Awaitable[bool]],
         clock: Clock,
@@ -92,6 +95,7 @@ class Attempts:
         self._breaker = breaker
         self._stop = stop
         self._count_unsettled = count_unsettled
+        self._operation = operation
         self._is_protected, self._is_accepted = is_protected, is_accepted
         self._clock = clock
         self._random = random
@@ -141,8 +145,9 @@ class Attempts:
         if not isinstance(exchange, Exchange):
             yield exchange
             return
-        response = await with_accepted_wording(response_of(exchange, now=self._clock.wall()), self._is_accepted)
-        verdict = decision_table.judge(response, row.pending_row.attempts)
+        answer = response_of(exchange, self._operation, now=self._clock.wall())
+        response = await with_accepted_wording(answer, self._is_accepted)
+        verdict = decision_table.judge(response, row.pending_row.attempts, self._operation)
         self._breaker, run_end, signal = circuit_breaker.observe(
             self._breaker,
             circuit_breaker.without_id(response, row.pending_row),
@@ -185,7 +190,7 @@ class Attempts:
         too_late = decision_table.too_late(row.pending_row.attempts, self._clock)
         if too_late is not None:
             return await self._settle(row, too_late)
-        result = await self._sender.remove(row.pending_row.removal, lambda: self._admit(row))
+        result = await self._sender.send_row(row.pending_row.removal, lambda: self._admit(row))
         match result:
             case Exchange(withdrawn=True):
                 await self._limiter.cancel_slot(result.admission.permit)
@@ -265,7 +270,7 @@ class Attempts:
                     return await self._defer(row)
                 return RunEnd(
                     "Authorisation failed: Zoho refuses a new access token too. Check that the account may still "
-                    "remove learners, run `bulkremove doctor`, then resume.",
+                    f"{self._operation.words.act} learners, run `bulkremove doctor`, then resume.",
                     EndReason.NOT_AUTHORIZED,
                 )
             case event:

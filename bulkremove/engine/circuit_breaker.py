@@ -16,7 +16,7 @@ from bulkremove.domain.clock import Monotonic
 from bulkremove.domain.ids import without_ids
 from bulkremove.domain.job import EndReason
 from bulkremove.domain.ledger import SuspensionReason
-from bulkremove.domain.operation import REMOVE_LEARNER
+from bulkremove.domain.operation import ENROLL_LEARNER, REMOVE_LEARNER, Operation
 from bulkremove.engine.decision_table import RULES
 from bulkremove.engine.events import RunEnd
 from bulkremove.engine.rate_limit import MAX_REQUESTED_WAIT_SECONDS
@@ -56,6 +56,8 @@ class Breaker:
     """So many not found, and nothing else, end the run; each time that a person resumes it, as many more."""
     page_limited_at: Monotonic | None = None
     """When a page, not JSON, told of a limit, if nothing of Zoho People's own came since."""
+    operation: Operation = REMOVE_LEARNER
+    """That of the calls, which texts name."""
 
 
 _SAME_SEQUENCE = {ResponseKind.OTHER_WORDING: ResponseKind.CONTRADICTORY}
@@ -73,7 +75,9 @@ _NOT_ABOUT_A_ROW = frozenset(
 _FAILED = frozenset({ResponseKind.SERVER_ERROR, ResponseKind.UNANSWERED})
 
 
-def resumed(response_kinds: Mapping[str, int], *, expect_missing: bool) -> Breaker:
+def resumed(
+    response_kinds: Mapping[str, int], *, expect_missing: bool, operation: Operation = REMOVE_LEARNER
+) -> Breaker:
     """Return the state after a job's earlier runs: the rules about first rows are about the job, not about each run.
 
     ``response_kinds``: how many responses of which kind the job got, without those that proved a removal.
@@ -88,6 +92,7 @@ def resumed(response_kinds: Mapping[str, int], *, expect_missing: bool) -> Break
         ResponseKind.BAD_REQUEST if bad_requests == responses else None,
         bad_requests if bad_requests == responses else 0,
         max_missing=MAX_LEADING_NOT_FOUND + (missing if missing >= MAX_LEADING_NOT_FOUND else 0),
+        operation=operation,
     )
 
 
@@ -149,6 +154,7 @@ def _run_end(breaker: Breaker, response: Response) -> RunEnd | None:
     details = f" (HTTP {response.http_status}{quote})"
     sequence = _SAME_SEQUENCE.get(response.kind, response.kind)
     is_limit_reached = breaker.repeated >= MAX_CONSECUTIVE.get(sequence, 1)
+    operation, words = breaker.operation, breaker.operation.words
     match response.kind:
         case ResponseKind.NOT_JSON:
             return RunEnd(
@@ -171,7 +177,7 @@ def _run_end(breaker: Breaker, response: Response) -> RunEnd | None:
             )
         case ResponseKind.SCOPE_MISSING:
             return RunEnd(
-                f"The permission (scope) {REMOVE_LEARNER.scopes[0]} is missing{details}. "
+                f"The permission (scope) {operation.scopes[0]} is missing{details}. "
                 "Make a new grant code with it and run `bulkremove login`, then resume.",
                 code=EndReason.NOT_AUTHORIZED,
             )
@@ -184,15 +190,15 @@ def _run_end(breaker: Breaker, response: Response) -> RunEnd | None:
             )
         case ResponseKind.FORBIDDEN if is_limit_reached:
             return RunEnd(
-                f"Zoho forbade 3 removals in succession{details}. The user who made the grant code is probably not an "
-                "admin of these courses. Correct that, then retry.",
+                f"Zoho forbade 3 {words.nouns} in succession{details}. The user who made the grant code is probably "
+                "not an admin of these courses. Correct that, then retry.",
                 is_final=True,
                 code=EndReason.NOT_AUTHORIZED,
             )
         case ResponseKind.BAD_REQUEST if is_limit_reached and breaker.responses == breaker.repeated:
             return RunEnd(
-                f"Zoho refused the first 3 rows as malformed{details}. Check that the columns hold Zoho's course, "
-                "batch and learner ids, then resume."
+                f"Zoho refused the first 3 rows as malformed{details}. Check that the columns hold Zoho's ids "
+                f"({', '.join(operation.roles)}), then resume."
             )
         case ResponseKind.BAD_REQUEST if breaker.same_refusals >= MAX_SAME_REFUSALS:
             return RunEnd(
@@ -202,7 +208,13 @@ def _run_end(breaker: Breaker, response: Response) -> RunEnd | None:
         case ResponseKind.CONTRADICTORY if is_limit_reached:
             return RunEnd(
                 f"2 responses in a row could not be understood{details}. Look in Zoho People whether the learners are "
-                "still in their batches, then resume."
+                "in their batches, then resume."
+            )
+        case ResponseKind.OTHER_WORDING if is_limit_reached and operation == ENROLL_LEARNER:
+            return RunEnd(
+                f"Zoho reports a success in words that are not documented{details}. Look in Zoho People whether these "
+                "people are in their batches. If so, cancel the job and put the same people back again: those are "
+                "left out then who are in Zoho's list."
             )
         case ResponseKind.OTHER_WORDING if is_limit_reached:
             return RunEnd(
@@ -213,6 +225,11 @@ def _run_end(breaker: Breaker, response: Response) -> RunEnd | None:
         case ResponseKind.NOT_FOUND if (
             breaker.responses == breaker.missing >= breaker.max_missing and not breaker.expect_missing
         ):
+            if operation == ENROLL_LEARNER:
+                return RunEnd(
+                    f"Zoho knew none of the first {MAX_LEADING_NOT_FOUND} people or their batches: wrong organisation? "
+                    "Look at the batches in Zoho People, then resume."
+                )
             return RunEnd(
                 f"Zoho knew none of the first {MAX_LEADING_NOT_FOUND} learners: wrong organisation, wrong columns, or "
                 "employee record numbers instead of learner ids? If they are expected to be gone, resume with "

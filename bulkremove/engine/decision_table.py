@@ -14,6 +14,7 @@ from enum import Enum
 from bulkremove.domain.attempt import Attempt
 from bulkremove.domain.clock import Clock, seconds_between
 from bulkremove.domain.ledger import SuspensionReason
+from bulkremove.domain.operation import ENROLL_LEARNER, Operation
 from bulkremove.domain.planner import PROTECTED
 from bulkremove.domain.row import Status
 from bulkremove.storage.interface.attempts import DoneElsewhere
@@ -71,7 +72,7 @@ RULES: dict[ResponseKind, Rule] = {
         Step.SETTLE,
         False,
         '2xx, JSON, code 200, message absent or "success", no member that says otherwise',
-        "`removed`",
+        "`removed`; of an enrolment `enrolled`",
         proves_reachable=True,
     ),
     ResponseKind.ACCEPTED_WORDING: Rule(
@@ -91,7 +92,7 @@ RULES: dict[ResponseKind, Rule] = {
         Step.SETTLE,
         False,
         "404 in Zoho's JSON form",
-        "`not_found`, or `removed_inferred` after an unanswered attempt",
+        "`not_found`, or `removed_inferred` after an unanswered attempt; of an enrolment `refused`, or `unknown` then",
         proves_reachable=True,
     ),
     ResponseKind.BAD_REQUEST: Rule(
@@ -183,8 +184,11 @@ def is_open(attempt: Attempt) -> bool:
     return attempt.response_kind is None or RULES[ResponseKind(attempt.response_kind)].open
 
 
-def judge(response: Response, earlier_attempts: Sequence[Attempt]) -> Verdict:
-    """Decide what ``response`` means for its row. ``earlier_attempts``: the row's attempts without the present one."""
+def judge(response: Response, earlier_attempts: Sequence[Attempt], operation: Operation) -> Verdict:
+    """Decide what ``response`` means for its row. ``earlier_attempts``: the row's attempts without the present one.
+
+    ``operation``: that of its call. Nothing of an enrolment follows from "not found" but that Zoho refused it.
+    """
     rule = RULES[response.kind]
     unanswered = sum(map(is_open, earlier_attempts))
     if rule.step is Step.RETRY and unanswered + 1 >= MAX_ATTEMPTS:
@@ -193,25 +197,25 @@ def judge(response: Response, earlier_attempts: Sequence[Attempt]) -> Verdict:
         return Verdict(rule.step)
     match response.kind:
         case ResponseKind.REMOVED:
-            return Verdict(Step.SETTLE, Status.REMOVED, "Zoho confirmed the removal.")
+            return Verdict(Step.SETTLE, operation.success, f"Zoho confirmed the {operation.words.noun}.")
         case ResponseKind.ACCEPTED_WORDING:
             words = f"Zoho answered {_described(response)}, which a person has accepted as the proof of a removal."
             return Verdict(Step.SETTLE, Status.REMOVED, words)
-        case ResponseKind.NOT_FOUND if unanswered:
+        case ResponseKind.NOT_FOUND if unanswered and operation != ENROLL_LEARNER:
             return Verdict(
                 Step.SETTLE,
                 Status.REMOVED_INFERRED,
                 "An earlier attempt got no response, and now Zoho knows no such learner in this batch: "
                 "most likely that attempt removed the learner.",
             )
-        case ResponseKind.NOT_FOUND:
+        case ResponseKind.NOT_FOUND if operation != ENROLL_LEARNER:
             return Verdict(
                 Step.SETTLE,
                 Status.NOT_FOUND,
                 "Zoho knows no such learner in this batch: gone before, or a wrong id.",
             )
     if unanswered:
-        # The refusal is about this attempt only; an earlier one may have removed the learner.
+        # The refusal is about this attempt only; an earlier one may have had its effect.
         return unknown_verdict(f"an attempt got no response, and the next was refused ({_described(response)})")
     return refused(response)
 
@@ -229,17 +233,21 @@ def protected(attempts: Sequence[Attempt]) -> Verdict:
 
 
 def done_elsewhere(done: DoneElsewhere, attempts: Sequence[Attempt]) -> Verdict:
-    """The verdict for a row whose removal another job has settled, or may have made, since this job was planned."""
+    """The verdict for a row that another job has settled, or may have, since this job was planned."""
     job = f"job {done.job}" if done.job else "a job of another account of this organisation"
     place = f"row {done.number} of {job}" if done.job else job
-    if done.status is Status.UNKNOWN and not done.found_gone:
+    if done.status is Status.UNKNOWN and not (done.was_seen or done.is_put_back):
         note = ". Note there what you find" if done.job else ""
-        return unknown_verdict(f"{place} may have removed them, which is unknown too{note}")
-    words = f"{job[0].upper()}{job[1:]} settled this removal meanwhile: {done.status.value}."
-    if done.found_gone:
-        words = f"A person found this learner gone ({place})."
+        return unknown_verdict(f"{place} may have done the same, which is unknown too{note}")
+    words = f"{job[0].upper()}{job[1:]} settled this meanwhile: {done.status.value}."
+    if done.was_seen:
+        words = f"A person saw in Zoho People that this is done ({place})."
+    if done.is_put_back:
+        words = f"Since this job was planned, {job} was made to put this person back, so they are not removed."
     if any(map(is_open, attempts)):
         return Verdict(Step.SETTLE, Status.UNKNOWN, f"An attempt got no response. {words}")
+    if done.is_put_back:
+        return Verdict(Step.SETTLE, Status.NOT_SENT, words)
     return Verdict(Step.SETTLE, Status.DONE_BEFORE, f"{words} Not sent.")
 
 
@@ -248,7 +256,7 @@ def unknown_verdict(reason: str) -> Verdict:
     return Verdict(
         Step.SETTLE,
         Status.UNKNOWN,
-        f"Not known whether the learner was removed: {reason}. Look the learner up in Zoho People.",
+        f"Not known whether this worked: {reason}. Look the learner up in Zoho People.",
     )
 
 

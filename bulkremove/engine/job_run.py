@@ -15,6 +15,7 @@ from bulkremove.domain.attempt import PendingRow
 from bulkremove.domain.clock import Clock, Epoch, Monotonic, later, seconds_between
 from bulkremove.domain.job import EndReason, Job, JobState, Tally
 from bulkremove.domain.ledger import SuspensionReason
+from bulkremove.domain.operation import OPERATIONS
 from bulkremove.domain.row import Removal, Status
 from bulkremove.domain.wording import Wording
 from bulkremove.engine import circuit_breaker, rate_limit
@@ -97,7 +98,8 @@ class JobRun:
             sleep=lambda seconds: self._stop.sleep(seconds, self._clock),
         )
         kinds = await self._storage.rows.response_kinds(self._job.id)
-        breaker = circuit_breaker.resumed(kinds, expect_missing=self._expect_missing)
+        operation = OPERATIONS[self._job.operation]
+        breaker = circuit_breaker.resumed(kinds, expect_missing=self._expect_missing, operation=operation)
         attempts = Attempts(
             sender,
             limiter,
@@ -106,6 +108,7 @@ class JobRun:
             stop=self._stop,
             # A row that is sent alone yields to no other one.
             count_unsettled=lambda: 1 if self._first_row_alone else self._unsettled,
+            operation=operation,
             is_protected=self._is_protected,
             is_accepted=self._is_accepted,
             clock=self._clock,

@@ -8,19 +8,23 @@ from dataclasses import replace
 from bulkremove.domain.attempt import PendingRow, Permit
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import NeverSent
+from bulkremove.domain.operation import ENROLL_LEARNER, Operation
 from bulkremove.domain.wording import Wording
 from bulkremove.zoho import response_parser
 from bulkremove.zoho.client import Exchange
 from bulkremove.zoho.response_kind import Response, ResponseKind
 
 
-def response_of(exchange: Exchange[Permit], *, now: Epoch) -> Response:
+def response_of(exchange: Exchange[Permit], operation: Operation, *, now: Epoch) -> Response:
     """The response of an exchange, also of one without a reply.
 
-    A "not found" that names another learner says nothing of this one.
+    A "not found" that names another learner says nothing of this one. A learner id in the answer to an enrolment is
+    compared with nothing: it may be a new one.
     """
     if exchange.reply is not None:
         response = response_parser.parse(exchange.reply, now=now)
+        if operation == ENROLL_LEARNER:
+            return replace(response, learner=None)
         if response.kind is not ResponseKind.NOT_FOUND or response.learner is None:
             return response
         is_other = response.learner != exchange.admission.permit.pending_row.removal.learner

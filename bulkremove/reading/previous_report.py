@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.ids import JOB_ID
+from bulkremove.domain.operation import OPERATIONS
 from bulkremove.domain.row import Exclusion, Roles, Status
 from bulkremove.domain.table import PLAN_COLUMNS, REPORT_COLUMNS, SANDBOX_COLUMN, SANDBOX_MARK, UNDO_COLUMN
 
@@ -24,7 +25,8 @@ _STATUSES = frozenset(status.value for status in Status)
 _COMMON_WORDS = frozenset({Status.UNKNOWN, Status.INVALID, Status.DUPLICATE, Status.REFUSED})
 """Statuses that other lists hold too."""
 _PLANNED, _TO_REMOVE = "planned", "remove"
-"""The column of a plan file that says what happens to a row, and its word for rows that are sent."""
+_TO_SEND = {operation.words.act for operation in OPERATIONS.values()}
+"""The column of a plan file that says what happens to a row, and its words for rows that are sent."""
 _NEARLY_ALL = 0.9
 _JOB_ID = re.compile(rf"^[ \t]*(?=.*[a-z][2-9]*[ \t]*$){JOB_ID}[ \t]*$", re.MULTILINE | re.IGNORECASE)
 """A line with a job's id alone. One without a letter at its end might be the number of another thing."""
@@ -119,7 +121,7 @@ def check_cells(
         if column in roles:
             continue
         words = _words(cells[column])
-        if words and heading.strip().casefold() == _PLANNED and words.keys() <= {_TO_REMOVE, *_STATUSES}:
+        if words and heading.strip().casefold() == _PLANNED and words.keys() <= {*_TO_SEND, *_STATUSES}:
             raise _plan_file(name)
         others = "with other headings" if has_headings else "without its headings"
         if _JOB_ID.search("\n".join(cells[column])):  # one is enough: the list may be pasted below another

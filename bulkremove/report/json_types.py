@@ -71,12 +71,15 @@ class WordingJson(TypedDict):
 class PlanJson(TypedDict):
     """A plan; ``calls`` are made when each row is answered at once. ``protected_list``: its number of entries.
 
+    ``operation``: as in a job; ``removals`` counts the enrolments of a plan that puts people back.
+
     ``checked``: whether there was an enrolment check, which says who the ``people`` are that Zoho lists.
     ``doubtful_ids``: the sum of the doubts' ids; who confirms the plan must have compared them with Zoho.
     ``open_in``: the jobs that may still send rows which are left out, of those that whoever asks may see.
     """
 
     dry_run: Literal[True]
+    operation: str
     account: str
     host: str
     sandbox: bool
@@ -92,6 +95,7 @@ class PlanJson(TypedDict):
     done_before: int
     not_sent: int
     not_enrolled: int
+    already_enrolled: int
     identity_mismatch: int
     checked: bool
     people: list[PersonJson]
@@ -142,7 +146,7 @@ class ChoicesJson(TypedDict):
 
 
 class RowJson(TypedDict):
-    """A row of a plan; ``planned``: ``remove``, or why it is not sent."""
+    """A row of a plan; ``planned``: ``remove`` or ``enrol``, or why it is not sent."""
 
     row: int
     planned: str
@@ -151,13 +155,17 @@ class RowJson(TypedDict):
 
 
 class JobJson(TypedDict):
-    """A job and its counts. ``night``: that made it, or empty; ``due_at``: from when on a scheduled one runs."""
+    """A job and its counts. ``night``: that made it, or empty; ``due_at``: from when on a scheduled one runs.
+
+    ``operation``: what it does, ``remove learner from batch`` or ``enrol learner in batch``.
+    """
 
     job: str
     state: JobState
     reason: str
     end_reason: EndReason
     account: str
+    operation: str
     night: str
     host: str
     sandbox: bool

@@ -50,5 +50,5 @@ def _rows(plan: Plan) -> Iterator[tuple[int | str, ...]]:
         ids = tuple(row.cells[i] for i in plan.table.roles)
         if removal:
             ids = (removal.course, removal.batch, removal.learner)
-        planned, detail = (exclusion.status.value, exclusion.detail) if exclusion else ("remove", "")
+        planned, detail = (exclusion.status.value, exclusion.detail) if exclusion else (plan.operation.words.act, "")
         yield row.number, planned, *ids, detail

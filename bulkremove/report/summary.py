@@ -6,24 +6,29 @@ from bulkremove.domain.job import Job, Tally
 from bulkremove.domain.row import Status
 from bulkremove.report.json_types import JobJson
 
-_ORDER = (Status.NOT_FOUND, Status.REFUSED, Status.UNKNOWN, Status.NOT_SENT, Status.DUPLICATE, Status.INVALID)
-_SELDOM = (Status.IDENTITY_MISMATCH, Status.NOT_ENROLLED, Status.DONE_BEFORE)
+_ORDER = (Status.REFUSED, Status.UNKNOWN, Status.NOT_SENT, Status.DUPLICATE, Status.INVALID)
+_SELDOM = (Status.IDENTITY_MISMATCH, Status.NOT_ENROLLED, Status.ALREADY_ENROLLED, Status.DONE_BEFORE)
 """Named only where there are any."""
 
 
 def summary(job: Job, tally: Tally, *, report: str | None = None) -> str:
     """Summarize a job in one line whose counts add up to the file's rows. ``report``: its path, if it was written."""
     line = (
-        f"{format_counts(tally)} of {tally.total:,} rows in {duration(job.seconds)}; "
+        f"{format_counts(job, tally)} of {tally.total:,} rows in {duration(job.seconds)}; "
         f"at most {job.peak_calls} of {job.options.get('calls', '?')} calls in a window, {job.lockouts} lock-outs."
     )
     return ("SANDBOX: " if job.is_sandbox else "") + line + (f" Report: {report}" if report else "")
 
 
-def format_counts(tally: Tally) -> str:
+def format_counts(job: Job, tally: Tally) -> str:
     """The rows by status as text, such as ``Removed 3 (0 inferred), not found 1, ...``; they add up to all rows."""
     inferred = tally[Status.REMOVED_INFERRED]
-    parts = [f"Removed {tally[Status.REMOVED] + inferred:,} ({inferred:,} inferred)"]
+    parts = [
+        f"Removed {tally[Status.REMOVED] + inferred:,} ({inferred:,} inferred)",
+        f"not found {tally[Status.NOT_FOUND]:,}",
+    ]
+    if job.is_enrolment:
+        parts = [f"Enrolled {tally[Status.ENROLLED]:,}"]
     parts += [f"{status.value.replace('_', ' ')} {tally[status]:,}" for status in _ORDER]
     parts += [f"{status.value.replace('_', ' ')} {tally[status]:,}" for status in _SELDOM if tally[status]]
     if tally.open:
@@ -33,7 +38,7 @@ def format_counts(tally: Tally) -> str:
 
 def counts_without_zeros(tally: Tally) -> str:
     """The rows by status as text, without those that no row has, such as ``removed 3, unknown 1``."""
-    statuses = (Status.REMOVED, Status.REMOVED_INFERRED, *_ORDER, *_SELDOM)
+    statuses = (Status.REMOVED, Status.REMOVED_INFERRED, Status.ENROLLED, Status.NOT_FOUND, *_ORDER, *_SELDOM)
     counts = {**{status.value: tally[status] for status in statuses}, "still open": tally.open}
     return ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in counts.items() if count) or "no rows"
 
@@ -48,8 +53,8 @@ def warning_text(job: Job, tally: Tally) -> str | None:
         )
     if unknown := tally[Status.UNKNOWN]:
         warnings.append(
-            f"{unknown:,} unknown: it is not known whether these learners were removed. They stand in the report as "
-            "`unknown`; look each of them up in Zoho People."
+            f"{unknown:,} unknown: it is not known whether these learners were {job.words.done}. They stand in the "
+            "report as `unknown`; look each of them up in Zoho People."
         )
     return " ".join(warnings) or None
 
@@ -62,6 +67,7 @@ def as_json(job: Job, tally: Tally) -> JobJson:
         "reason": job.reason,
         "end_reason": job.reason_code,
         "account": job.account,
+        "operation": job.operation,
         "night": job.night,
         "host": job.host,
         "sandbox": job.is_sandbox,

@@ -98,9 +98,9 @@ class Faults:
     """
 
     learners: Mapping[str, Sequence[Fault]] = field(default_factory=dict)
-    """By learner id: the faults of the first, second, … call for the learner."""
+    """By learner id or record number: the faults of the first, second, … call that removes or enrols by it."""
     calls: Mapping[int, Fault] = field(default_factory=dict)
-    """By number of the call, from 1. Only removals that pass the threshold and the token check are numbered."""
+    """By number of the call, from 1, of the removals and enrolments that pass the threshold and the token check."""
     every: Mapping[int, Fault] = field(default_factory=dict)
     """By interval: ``{5: …}`` is each fifth call."""
     rates: Mapping[Fault, float] = field(default_factory=dict)
@@ -124,8 +124,8 @@ class FaultSelector:
         self._calls_for: defaultdict[str, int] = defaultdict(int)
         self._tokens = self._reads = 0
 
-    def removal(self, learner: str) -> Fault:
-        """The fault of the next call for ``learner``."""
+    def row(self, learner: str) -> Fault:
+        """The fault of the next removal or enrolment of ``learner``: a learner id or a record number."""
         self._calls += 1
         self._calls_for[learner] += 1
         faults = self._faults

@@ -33,7 +33,7 @@ class LoggedRequest:
     removal: Removal | None
     """The removal that was requested; None for any call but the removal of one learner from one batch."""
     effect: bool
-    """Whether this request removed the learner."""
+    """Whether this request removed or enrolled the learner."""
     status: int | None
     """HTTP status that was sent; None when no answer was sent."""
     counted: bool
@@ -46,12 +46,14 @@ class LoggedRequest:
     """The kind of the fault that was applied; None for none."""
     alarm: str | None = None
     """Why it could have done damage on the real service, in words; None for a harmless request."""
+    enrolment: Removal | None = None
+    """The enrolment that was requested: course, batch and the employee's record number; None for any other call."""
 
     def line(self) -> str:
         """Format the entry as one line of JSON, with its line feed."""
-        removal = self.removal and [self.removal.course, self.removal.batch, self.removal.learner]
         members = {name: getattr(self, name) for name in self.__slots__}
-        return json.dumps({**members, "removal": removal}) + "\n"
+        ids = {name: members[name] and list(members[name].ids) for name in ("removal", "enrolment")}
+        return json.dumps({**members, **ids}) + "\n"
 
 
 class Log:
@@ -87,5 +89,7 @@ def read_log(path: Path) -> Iterator[LoggedRequest]:
         for line in file:
             if line.endswith("\n"):
                 members = json.loads(line)
-                removal = members.pop("removal")
-                yield LoggedRequest(removal=Removal(*removal) if removal else None, **members)
+                ids = {name: members.get(name) for name in ("removal", "enrolment")}
+                yield LoggedRequest(
+                    **{**members, **{name: Removal(*one) if one else None for name, one in ids.items()}}
+                )

@@ -73,6 +73,11 @@ def removed(learner: str) -> CannedResponse:
     return CannedResponse(200, b'{"code": "200", "learnerId": "%s", "message": "success"}' % learner.encode())
 
 
+def enrolled() -> CannedResponse:
+    """The answer to an enrolment, as inferred from the documented successes of other calls."""
+    return CannedResponse(200, b'{"code": "200", "message": "success"}')
+
+
 def plain(status: int, code: str, message: str) -> CannedResponse:
     """An error as the LMS pages document it: a code and a message at the top level."""
     return _json_answer(status, {"code": code, "message": message})

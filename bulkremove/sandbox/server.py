@@ -164,6 +164,7 @@ class Sandbox:
                 treatment.token_ok,
                 None if treatment.fault.kind == "ok" else treatment.fault.kind,
                 treatment.alarm,
+                treatment.enrolment,
             )
         )
         if treatment.delay:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bulkremove.domain.errors import SandboxError
@@ -76,6 +76,19 @@ class World:
         number = learner[-5:]
         made_up = Person(f"Learner {number}", f"learner{number}@example.com", f"E{number}", f"4783460000002{number}")
         return self.people.get(learner, made_up)
+
+    def learner_of(self, erecno: str) -> str | None:
+        """A learner id of the employee with this record number; None if there is none."""
+        learners = (learner for batch in self.batches for learner in batch.learners)
+        return next((learner for learner in learners if self.person(learner).erecno == erecno), None)
+
+    def with_learner(self, course: str, batch: str, learner: str, person: Person) -> World:
+        """The world with one more learner in a batch."""
+        batches = tuple(
+            replace(one, learners=(*one.learners, learner)) if (one.course, one.batch) == (course, batch) else one
+            for one in self.batches
+        )
+        return replace(self, batches=batches, people={**self.people, learner: person})
 
     def enrolled(self) -> set[Removal]:
         """Every possible removal: one for each learner of each batch."""

@@ -1,8 +1,8 @@
 """What Zoho People does with one request: the answer, the effect, and how the answer fails to arrive.
 
-In the order of the real service, the call counts, then the token is checked, then the learner is removed. Any API call
-but the documented removal and reads gets 404, and a DELETE that could remove more than one learner from one batch is
-logged as an alarm. The state is in memory; no socket, no clock and no log are used here.
+In the order of the real service, the call counts, then the token is checked, then the learner is removed or enrolled.
+Any API call but these documented ones and reads gets 404, and a DELETE that could remove more than one learner from one
+batch is logged as an alarm. The state is in memory; no socket, no clock and no log are used here.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import posixpath
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import count
 from urllib.parse import parse_qs, unquote
 
-from bulkremove.domain.operation import REMOVE_LEARNER, Call
+from bulkremove.domain.operation import ENROLL_LEARNER, REMOVE_LEARNER, Call, Operation
 from bulkremove.domain.row import Removal
 from bulkremove.sandbox import reads, replies
 from bulkremove.sandbox.faults import BROKEN, OK, Fault, Faults, FaultSelector
@@ -29,6 +30,9 @@ MAX_ID_DIGITS = 19
 
 _REMOVAL = re.compile(re.sub(r"\{\w+\}", "([0-9]+)", REMOVE_LEARNER.path), re.ASCII)
 """The path of a removal. Ids of any length match: one that is too long gets ``BAD_INPUT``, not 404."""
+_ENROLMENT = re.compile(re.sub(r"\{\w+\}", "([0-9]+)", ENROLL_LEARNER.path), re.ASCII)
+_FIRST_NEW_LEARNER = 478346000029000001
+"""The learner id of the first person who is enrolled again; whether Zoho gives a new one is not known."""
 _WIDER_DELETES = (
     (re.compile(r"/api/v1/courses/[^/]+/batches/[^/]+"), "DELETE of a whole batch"),
     (re.compile(r"/api/v1/courses/[^/]+"), "DELETE of a whole course"),
@@ -51,6 +55,7 @@ class Treatment:
     token_ok: bool | None = None
     delay: float = 0.0
     removal: Removal | None = None
+    enrolment: Removal | None = None
     alarm: str | None = None
 
     @property
@@ -72,6 +77,7 @@ class Zoho:
         self._turns = FaultSelector(faults)
         self._foreign = ForeignCalls(faults.foreign_per_minute)
         self._tokens = IssuedTokens(world.client)
+        self._new_learners = count(_FIRST_NEW_LEARNER)
 
     def begin(self, now: float) -> None:
         """Start the calls of other clients at ``now``."""
@@ -88,11 +94,16 @@ class Zoho:
             return Treatment(self._tokens.revoke(form), alarm=alarm)
         if not path.startswith("/api/"):
             return Treatment(replies.NOT_FOUND, alarm=alarm)
-        removal, read = _removal(method, path, query), reads.requested_read(method, path, query)
-        return replace(self._call(removal, read, header, now), removal=removal, alarm=alarm)
+        removal, enrolment = _removal(method, path, query), _enrolment(method, path, query)
+        read = reads.requested_read(method, path, query)
+        operation = read.operation if read else ENROLL_LEARNER if enrolment else REMOVE_LEARNER
+        treatment = self._call(operation, removal or enrolment, read, header, now)
+        return replace(treatment, removal=removal, enrolment=enrolment, alarm=alarm)
 
-    def _call(self, removal: Removal | None, read: Call | None, header: str | None, now: float) -> Treatment:
-        scopes = (read.operation if read else REMOVE_LEARNER).scopes
+    def _call(
+        self, operation: Operation, row: Removal | None, read: Call | None, header: str | None, now: float
+    ) -> Treatment:
+        scopes = operation.scopes
         objection = self._tokens.objection(header, now, scopes)
         for time in self._foreign.until(now):
             self._threshold.arrive(time, foreign=True)
@@ -104,9 +115,9 @@ class Zoho:
             return Treatment(answer, counted=True, locked=True, token_ok=objection is None)
         if read is not None and objection is None:
             return self._read(read, header)
-        if objection or removal is None:
+        if objection or row is None:
             return Treatment(objection or replies.NOT_FOUND, counted=True, token_ok=objection is None)
-        return self._remove(removal, header)
+        return self._change(operation, row, header)
 
     def _read(self, call: Call, header: str | None) -> Treatment:
         fault = self._turns.read()
@@ -118,27 +129,60 @@ class Zoho:
         )
         return Treatment(answer, fault, counted=True, token_ok=True, delay=delay)
 
-    def _remove(self, removal: Removal, header: str | None) -> Treatment:
-        learner = removal.learner
-        fault = self._turns.removal(learner)
+    def _change(self, operation: Operation, row: Removal, header: str | None) -> Treatment:
+        learner = row.learner
+        fault = self._turns.row(learner)
         delay = self._turns.latency(learner)
         if fault.kind == "slow":
             delay += fault.seconds or 0.0
         if fault.kind == "expired_token":
             self._tokens.expire(header)
-        canned = replies.canned(
-            fault.kind, learner=learner, path=REMOVE_LEARNER.path_of(removal.ids), seconds=fault.seconds
-        )
+        canned = replies.canned(fault.kind, learner=learner, path=operation.call(row.ids).path, seconds=fault.seconds)
         performed = canned is None and fault.kind not in BROKEN
-        effect = (performed or fault.effect) and removal in self.enrolled
-        if effect:
-            self.enrolled.discard(removal)
-            self.removed.add(removal)
-        answer = canned or self._regular_answer(removal, fault, removed=effect)
+        is_removal = operation is REMOVE_LEARNER
+        effect = (performed or fault.effect) and (self._remove(row) if is_removal else self._enrol(row))
+        regular = (
+            self._answer_to_removal(row, fault, effect) if is_removal else self._answer_to_enrolment(row, fault, effect)
+        )
+        answer = canned or regular
         token_ok = fault.kind not in ("401", "expired_token", "blank_credential", "scope_missing")
         return Treatment(answer, fault, effect, counted=True, token_ok=token_ok, delay=delay)
 
-    def _regular_answer(self, removal: Removal, fault: Fault, *, removed: bool) -> CannedResponse:
+    def _remove(self, removal: Removal) -> bool:
+        """Remove a learner; whether there was one."""
+        if removal not in self.enrolled:
+            return False
+        self.enrolled.discard(removal)
+        self.removed.add(removal)
+        return True
+
+    def _enrol(self, enrolment: Removal) -> bool:
+        """Enrol an employee, who gets a new learner id; False for one in the batch, and for an unknown one or batch."""
+        course, batch, record_number = enrolment.ids
+        learner = self._world.learner_of(record_number)
+        here = {one.learner for one in self.enrolled if (one.course, one.batch) == (course, batch)}
+        is_here = any(self._world.person(one).erecno == record_number for one in here)
+        if learner is None or is_here or not self._is_known(enrolment):
+            return False
+        new_learner = str(next(self._new_learners))
+        self._world = self._world.with_learner(course, batch, new_learner, self._world.person(learner))
+        self.enrolled.add(Removal(course, batch, new_learner))
+        return True
+
+    def _is_known(self, enrolment: Removal) -> bool:
+        """Whether there are such a batch and such an employee."""
+        is_batch = any((one.course, one.batch) == (enrolment.course, enrolment.batch) for one in self._world.batches)
+        return is_batch and self._world.learner_of(enrolment.learner) is not None
+
+    def _answer_to_enrolment(self, enrolment: Removal, fault: Fault, enrolled: bool) -> CannedResponse:
+        """The success, also where it never arrives whole; else a refusal, of which no form is documented."""
+        if enrolled or fault.kind in BROKEN:
+            answer = replies.enrolled()
+            is_number = fault.kind == "number_code"
+            return replace(answer, body=answer.body.replace(b'"200"', b"200")) if is_number else answer
+        return replies.BAD_INPUT if self._is_known(enrolment) else replies.NOT_FOUND
+
+    def _answer_to_removal(self, removal: Removal, fault: Fault, removed: bool) -> CannedResponse:
         if max(map(len, (removal.course, removal.batch, removal.learner))) > MAX_ID_DIGITS:
             return replies.BAD_INPUT
         if fault.kind in BROKEN:
@@ -171,6 +215,13 @@ def _removal(method: str, path: str, query: str) -> Removal | None:
     """The removal that a request asks for; None for any other call."""
     match = _REMOVAL.fullmatch(path) if method == REMOVE_LEARNER.method and not query else None
     return Removal(*match.groups()) if match else None
+
+
+def _enrolment(method: str, path: str, query: str) -> Removal | None:
+    """The enrolment of one employee that a request asks for; None for any other call."""
+    match = _ENROLMENT.fullmatch(path) if method == ENROLL_LEARNER.method else None
+    listed = re.fullmatch(r"\[([0-9]{1,19})\]", "".join(parse_qs(query).get(ENROLL_LEARNER.id_list, [])), re.ASCII)
+    return Removal(match[1], match[2], listed[1]) if match and listed else None
 
 
 def _alarm(method: str, path: str, query: str) -> str | None:

@@ -128,7 +128,7 @@ class Api:
         rows, has_more = await self._app.plans.filter_rows(
             preview.plan, status=status, to_remove=to_remove, text=text, page=page
         )
-        body: RowsPage = {"rows": [_row(row) for row in rows], "more": has_more}
+        body: RowsPage = {"rows": [_row(row, preview.plan.operation.words.act) for row in rows], "more": has_more}
         return web.json_response(body)
 
     async def confirm(self, request: web.Request) -> web.StreamResponse:
@@ -252,8 +252,8 @@ def _strict(handler: Handler, names: frozenset[str]) -> Handler:
     return checked
 
 
-def _row(row: PlannedRow) -> RowJson:
-    planned, detail = (row.exclusion.status.value, row.exclusion.detail) if row.exclusion else (TO_REMOVE, "")
+def _row(row: PlannedRow, act: str) -> RowJson:
+    planned, detail = (row.exclusion.status.value, row.exclusion.detail) if row.exclusion else (act, "")
     return {"row": row.row.number, "planned": planned, "detail": detail, "cells": list(row.row.cells)}
 
 

@@ -41,8 +41,8 @@ class Chart:
     """Removals in all."""
 
 
-def chart(timeline: Timeline) -> Chart | None:
-    """Draw the chart of a job; None when it has fewer than two removals."""
+def chart(timeline: Timeline, nouns: str = "removals") -> Chart | None:
+    """Draw the chart of a job; None when it has fewer than two removals, or enrolments: ``nouns``."""
     if len(timeline.points) < 2 or timeline.seconds <= 0:
         return None
     removals = timeline.points[-1][1]
@@ -56,7 +56,7 @@ def chart(timeline: Timeline) -> Chart | None:
         )
         for wait in timeline.silent_periods
     )
-    text = f"{removals:,} removals in {duration(timeline.seconds)}"
+    text = f"{removals:,} {nouns} in {duration(timeline.seconds)}"
     if bands:
         text += "; " + ", ".join(band.description for band in bands)
     return Chart(line, bands, text, duration(timeline.seconds), removals)

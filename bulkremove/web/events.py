@@ -145,7 +145,7 @@ class LiveUpdates:
             "summary": await app.reports.summary(job),
             "warning": warning_text(job, tally) if at_rest else None,
             "unknown": unknown,
-            "chart": chart(await app.reports.timeline(job)) if at_rest else None,
+            "chart": chart(await app.reports.timeline(job), job.words.nouns) if at_rest else None,
             "failure": self._supervisor.failures.get(job.id, ""),
             "over": job.state.is_over,
             "over_cap": await app.plans.cap_problem(job, tally.open) if job.state.is_approvable else "",

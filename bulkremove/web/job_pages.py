@@ -106,7 +106,8 @@ class JobPages:
         removals = (await self._app.jobs.tally(job)).open
         number = parse_number(str(form.get("number", "")).strip().replace(",", ""), -1)
         if number != removals or form.get("plan") != job.plan_hash:
-            raise ConsentMissing(f"That is not the number of removals of this plan ({removals:,}). Nothing was sent.")
+            nouns = job.words.nouns
+            raise ConsentMissing(f"That is not the number of {nouns} of this plan ({removals:,}). Nothing was sent.")
         compared = parse_number(str(form["compared"]), -1) if "compared" in form else None
         approved = await self._app.jobs.approve(job.id, by=person(request).name, compared=compared, rows_left=number)
         self._supervisor.start(approved, by=person(request).name)

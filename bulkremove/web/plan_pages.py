@@ -14,6 +14,7 @@ from aiohttp import web
 from bulkremove.app import App, Consent, Preview, QuotaUsage
 from bulkremove.app.consent import is_same_person
 from bulkremove.app.job_supervisor import JobSupervisor
+from bulkremove.app.reenrolments import undo_text
 from bulkremove.domain.clock import later
 from bulkremove.domain.enrolment_check import EnrolmentCheck, Flag
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing
@@ -155,7 +156,7 @@ class PlanPages:
         context |= {"open_rows": sum(plan.open_in.values()), "open_in": open_in, "roles": roles}
         checks = self._uploads.app_of(upload).enrolment_checks
         context |= {"check": preview.check, "mismatched": mismatched_rows(preview), "cost": checks.cost(plan)}
-        context |= {"people": people_by_row(preview, rows)}
+        context |= {"people": people_by_row(preview, rows), "undo_text": undo_text(plan)}
         context |= {"must_check": self._app.settings.enrolment_check == "always"}
         context |= {"may_check": plan.removals and plan.client and self._app.settings.enrolment_check != "never"}
         context |= {"read_from": [(role, plan.table.header[column]) for role, column in roles.items()]}

@@ -35,6 +35,7 @@ from bulkremove.web.find_pages import FindPages
 from bulkremove.web.job_pages import JobPages
 from bulkremove.web.lookups import Lookups
 from bulkremove.web.plan_pages import PlanPages
+from bulkremove.web.put_back_pages import PutBackPages
 from bulkremove.web.responses import MAX_FORM_BYTES
 from bulkremove.web.routes import Person, Route
 from bulkremove.web.security import Address, make_header_signal, make_security_middleware
@@ -60,6 +61,7 @@ def make_site(
         *(AccountPages(app, sessions, sign_ins).routes() if address.sign_on is None else ()),
         *PlanPages(app, supervisor, uploads, lookups).routes(),
         *FindPages(app, uploads).routes(),
+        *PutBackPages(app, uploads, lookups).routes(),
         *JobPages(app, supervisor, uploads, lookups, live).routes(),
         *live.routes(),
         *Api(app, supervisor, uploads, lookups).routes(),

@@ -1,4 +1,4 @@
-"""One uploaded file, or rows to retry, from its arrival to the job that its plan becomes."""
+"""One uploaded file, or rows of a job, from its arrival to the job that its plan becomes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.enrolment_check import EnrolmentCheck
 from bulkremove.domain.errors import BulkremoveError, FileRefused
+from bulkremove.domain.operation import REMOVE_LEARNER, Words
 from bulkremove.domain.permissions import AccountSet
 from bulkremove.domain.table import Table
 from bulkremove.reading.options import ReadOptions
@@ -34,7 +35,7 @@ class Lookup:
 
 @dataclass(slots=True)
 class Upload:
-    """An uploaded file, people chosen from Zoho's lists, or the rows of a job that are to be retried."""
+    """An uploaded file, people chosen from Zoho's lists, or rows of a job: to retry, or people to put back."""
 
     id: str
     name: str
@@ -48,6 +49,8 @@ class Upload:
     path: Path | None = None
     retry: tuple[str, bool] | None = None
     """The id of the job to retry, and whether its unknown rows are included; None for a file."""
+    put_back: tuple[str, frozenset[int]] | None = None
+    """The id of the job whose people are put back, and the numbers of their rows; None for a file."""
     options: ReadOptions = field(default_factory=ReadOptions)
     include_open: bool = False
     """Whether rows are planned too that another job may still send."""
@@ -62,6 +65,9 @@ class Upload:
     """The generation of the storage in which ``table`` and ``check`` were read; in another one they are void."""
     lookup: Lookup | None = None
     removals: int = 0
+    """The calls of its plan, as it was shown last."""
+    words: Words = REMOVE_LEARNER.words
+    """How texts speak of them."""
     generation: str = ""
     """The generation of the storage in which its plan was shown."""
     job: str | None = None

@@ -1,4 +1,4 @@
-"""Uploads: files, people chosen from Zoho's lists and rows to retry, read into plans, confirmed once.
+"""Uploads: files, people chosen from Zoho's lists and rows of jobs, read into plans, confirmed once.
 
 An upload that is not confirmed within a day is deleted. Only the plan shown last is in memory; another one is made
 again from its file, and its hash shows that it is the same.
@@ -19,6 +19,7 @@ from bulkremove.app import App, Preview
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.enrolment_check import EnrolmentCheck
 from bulkremove.domain.errors import ConsentMissing, FileRefused
+from bulkremove.domain.job import Job
 from bulkremove.domain.permissions import AccountSet
 from bulkremove.domain.table import Table
 from bulkremove.reading.options import ReadOptions
@@ -86,6 +87,12 @@ class Uploads:
         retry, seen = (job, unknown_checked), AccountSet.only(account)
         return self._add(Upload(self._new_id(), source, account, seen, [by], Epoch(time.time()), retry=retry))
 
+    def add_put_back(self, job: Job, numbers: Collection[int], *, by: str) -> Upload:
+        """Add an upload of people whom a job removed, to put them back; its plan is confirmed like that of a file."""
+        put_back, seen = (job.id, frozenset(numbers)), AccountSet.only(job.account)
+        name, at = f"Put back: {job.source}", Epoch(time.time())
+        return self._add(Upload(self._new_id(), name, job.account, seen, [by], at, put_back=put_back))
+
     async def preview(self, upload: Upload, *, by: str) -> Preview:
         """Return the upload's plan to be shown, read again if it is not in memory. Raises FileRefused.
 
@@ -115,7 +122,7 @@ class Uploads:
     def show(self, upload: Upload, preview: Preview) -> None:
         """Keep a plan that was made of an upload meanwhile, as the one to be shown."""
         self._previews = {upload.id: preview}
-        upload.removals = preview.plan.removals
+        upload.removals, upload.words = preview.plan.removals, preview.plan.operation.words
 
     async def include(self, upload: Upload, numbers: Collection[int], *, by: str) -> None:
         """Plan rows too whose person in Zoho is another than in the file, as a person decided. ``numbers``: of them."""
@@ -221,8 +228,7 @@ class Uploads:
                 # What other jobs did counts from when the file came, also when the plan is made again from it.
                 preview = await self._read(upload)
                 preview = replace(preview, made_at=min(preview.made_at, upload.uploaded_at))
-            self._previews = {upload.id: preview}
-            upload.removals = preview.plan.removals
+            self.show(upload, preview)
         return preview
 
     async def _read(self, upload: Upload) -> Preview:
@@ -248,6 +254,8 @@ class Uploads:
             return await plans.preview_table(upload.table, include_open=upload.include_open, seen=upload.seen)
         if upload.retry is not None:
             return await plans.retry(upload.retry[0], unknown_checked=upload.retry[1])
+        if upload.put_back is not None:
+            return await self.app_of(upload).reenrolments.preview(*upload.put_back)
         if upload.path is None or upload.job is not None:
             raise FileRefused("This plan was confirmed; its rows are in the job.")
         if not upload.path.exists():  # another process has just erased the data of a learner in it

@@ -119,11 +119,11 @@ class ZohoClient:
         """Close all connections; no call can be made afterwards."""
         await self._session.close()
 
-    async def remove(
+    async def send_row(
         self, removal: Removal, admit: Callable[[], Awaitable[Admission[Permit] | R]]
     ) -> Exchange[Permit] | R:
-        """Send one removal by the client's first operation, as ``send`` does."""
-        return await self.send(Call(self._operations[0], removal.ids), admit)
+        """Send the call of one row by the client's first operation, as ``send`` does."""
+        return await self.send(self._operations[0].call(removal.ids), admit)
 
     async def send(self, call: Call, admit: Callable[[], Awaitable[Admission[P] | R]]) -> Exchange[P] | R:
         """Send one request if ``admit`` returns an admission, else return its result. Its exceptions propagate."""

@@ -29,7 +29,9 @@ _LIMITED = ErrorCode(ResponseKind.LIMITED)
 ERROR_CODES: dict[str, ErrorCode] = {
     "INVALID_INPUT": ErrorCode(ResponseKind.BAD_REQUEST, "Zoho says that an id is wrong."),
     "INPUT_PARAMETER_MISSING": ErrorCode(ResponseKind.BAD_REQUEST, "Zoho says that an id is missing."),
-    "COURSE_ALREADY_COMPLETED": ErrorCode(_REFUSED, "The course or batch is completed, so nobody is removed from it."),
+    "COURSE_ALREADY_COMPLETED": ErrorCode(
+        _REFUSED, "The course or batch is completed, so its learners can't be changed."
+    ),
     "UNSUPPORTED_OPERATION": ErrorCode(_REFUSED, "Zoho does not support this for this course or batch."),
     "UNABLE_TO_UNPUBLISH_WITH_MEMBERS": ErrorCode(_REFUSED),
     "BATCH_DATE_AND_SESSION_DATE_MISMATCH": ErrorCode(_REFUSED),
@@ -41,7 +43,9 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "UNSUPPORTED_OPERATION_EL_COURSE_UNPUBLISH": ErrorCode(_REFUSED),
     "UNABLE_TO_DISABLE_COURSE_BEFORE_PUBLISH": ErrorCode(_REFUSED),
     "UNABLE_TO_SUGGEST_COURSE_BEFORE_PUBLISH": ErrorCode(_REFUSED),
-    "UNABLE_TO_ADD_LEARNERS_BEFORE_PUBLISH": ErrorCode(_REFUSED),
+    "UNABLE_TO_ADD_LEARNERS_BEFORE_PUBLISH": ErrorCode(
+        _REFUSED, "The course or batch is not published, so nobody can be enrolled in it."
+    ),
     "UNABLE_TO_MARK_AS_COMPLETE_AS_FILE_LOCKED": ErrorCode(_REFUSED),
     "UNABLE_TO_MARK_AS_COMPLETE_AS_CONTENT_LOCKED": ErrorCode(_REFUSED),
     **dict.fromkeys(("7037", "7038", "7039", "7040", "9000", "9009"), _FORBIDDEN),

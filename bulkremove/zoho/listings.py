@@ -31,7 +31,7 @@ _ABOUT_LEARNER = ("learner", "learnerdetails", "user", "employee")
 _LEARNER_ID = ("learnerid",)
 """Only a member of this name is ever sent as a learner id: a record number of the employee is of another kind."""
 _RECORD_NUMBERS = ("erecno", "employeeerecno", "recordid", "zohoid")
-_EMPLOYEE_RECORD = ("erecno", "employeeerecno")
+RECORD_NUMBERS = ("erecno", "employeeerecno")
 """Of these, those by which Zoho enrols somebody (documented)."""
 _NAME = ("displayname", "learnername", "employeename", "fullname")
 _EMAIL = ("emailid", "email", "mailid", "emailaddress", "learneremail")
@@ -95,7 +95,7 @@ def _learner(item: Mapping[str, object], course: str, batch: str) -> Learner:
         _only(item, *_EMAIL),
         _only(item, *_EMPLOYEE_ID),
         _text(item, *_PROGRESS),
-        number if is_id(number := _only(item, *_EMPLOYEE_RECORD)) else "",
+        number if is_id(number := _only(item, *RECORD_NUMBERS)) else "",
     )
 
 

@@ -135,7 +135,7 @@ def _send_settled_again() -> None:
     _watch(Repeating)
 
 
-_remove = ZohoClient.remove
+_remove = ZohoClient.send_row
 
 
 def _remove_nobody() -> None:
@@ -152,7 +152,7 @@ def _remove_nobody() -> None:
             return admission
         return Exchange(admission, Reply(answer.status, answer.body, None, None))
 
-    ZohoClient.remove = remove  # type: ignore[method-assign] # the fault
+    ZohoClient.send_row = remove  # type: ignore[method-assign] # the fault
 
 
 def _send_twice() -> None:
@@ -171,7 +171,7 @@ def _send_twice() -> None:
             await _remove(self, removal, again)
         return exchange
 
-    ZohoClient.remove = remove  # type: ignore[method-assign] # the fault
+    ZohoClient.send_row = remove  # type: ignore[method-assign] # the fault
 
 
 def _name_another() -> None:
@@ -183,7 +183,7 @@ def _name_another() -> None:
         wrong = int(removal.learner) + (0 if int(removal.learner) % 7 else 900)
         return await _remove(self, Removal(removal.course, removal.batch, str(wrong)), admit)
 
-    ZohoClient.remove = remove  # type: ignore[method-assign] # the fault
+    ZohoClient.send_row = remove  # type: ignore[method-assign] # the fault
 
 
 def _hurry() -> None:

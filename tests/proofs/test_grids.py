@@ -164,7 +164,7 @@ async def test_of_a_hundred_thousand_cells_only_the_one_shape_of_call_leaves(pro
         ids = ["1", "2", "3"]
         ids[dice.randrange(3)] = cell = _cell(dice)
         with suppress(ExchangeFailed, ValueError):
-            await people.remove(Removal(*ids), admit)
+            await people.send_row(Removal(*ids), admit)
         if cell == _plain(cell):
             course, batch, learner = ids
             expected.append(f"DELETE /api/v1/courses/{course}/batches/{batch}/learners/{learner} HTTP/1.1".encode())

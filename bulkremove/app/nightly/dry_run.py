@@ -76,7 +76,7 @@ class DryRun:
                 self._plans.check_account(job)
                 if await self._plans.is_canary(job):
                     rows_left = min(rows_left, 1)
-                    self._result.remaining_text = FIRST_ROW_ALONE
+                    self._result.remaining_text = FIRST_ROW_ALONE.format(job.words.noun)
             except ConsentMissing as missing:
                 self._result.waiting.append(f"Job {job.id}: {missing}")
                 continue

@@ -97,15 +97,19 @@ class AnswerRule(RestartRule, Protocol[R_co]):
 
 @dataclass(frozen=True, slots=True)
 class DoneElsewhere:
-    """Another job of the client has settled the row's removal since the row's job was planned, or may have made it."""
+    """Another job of the client has done the same for a row since the row's job was planned, or may have.
+
+    ``is_put_back``: that job enrols the learner whom the row removes, and was made since then.
+    """
 
     job: str
     """Its id; empty for one of another account, of which those of this account learn no more."""
     number: int
     """The number of its row there, as the spreadsheet shows it."""
     status: Status
-    found_gone: bool = False
-    """That row is unknown, and a person found the learner gone."""
+    was_seen: bool = False
+    """That row is unknown, and a person saw in Zoho People that it had its effect."""
+    is_put_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,15 +61,17 @@ class RowStore(Protocol):
         """For each of the times, when the job's first call after it was made; None if there is none."""
         ...
 
-    async def open_elsewhere(self, client: str, host: str, *, held_since: Epoch) -> Mapping[Removal, OtherJob]:
-        """The removals that jobs of the client's organisation may still send, each with the job.
+    async def open_elsewhere(
+        self, client: str, host: str, operation: str, *, held_since: Epoch
+    ) -> Mapping[Removal, OtherJob]:
+        """The rows that an operation's jobs of the client's organisation may still send, by their ids, with the job.
 
         ``held_since``: jobs that wait for approval since before then have expired.
         """
         ...
 
-    async def removals_since(self, client: str, host: str, since: Epoch, *, starting: str = "") -> int:
-        """How many rows of a client's organisation were sent since then, or are to be sent by jobs that will run.
+    async def removals_since(self, client: str, host: str, operation: str, since: Epoch, *, starting: str = "") -> int:
+        """How many rows of an operation of a client's organisation were sent since then, or will be by jobs that run.
 
         What a journal may have lost that was accepted since then counts as well, and so do the rows left of the job
         ``starting``, whatever its state.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TypeVar
 
-from bulkremove.domain.attempt import Attempt, LookupResult, PendingRow, Permit
+from bulkremove.domain.attempt import Attempt, PendingRow, Permit
 from bulkremove.domain.clock import Clock, Epoch
 from bulkremove.domain.errors import JournalFailed
 from bulkremove.domain.row import RowState, Status
@@ -87,9 +87,12 @@ class SqliteAttempts:
         settled = transaction.execute(_ROWS.settled_elsewhere, job=pending_row.job, **ids).fetchone()
         if settled is not None:
             job_id, number, state, lookup_result = settled
-            return DoneElsewhere(
-                job_id, number, Status(SETTLED_BY_END.get(state, state)), lookup_result == LookupResult.GONE
-            )
+            status = Status(SETTLED_BY_END.get(state, state))
+            return DoneElsewhere(job_id, number, status, was_seen=status is Status.UNKNOWN and bool(lookup_result))
+        put_back = transaction.execute(_ROWS.put_back_since, job=pending_row.job, **ids).fetchone()
+        if put_back is not None:
+            job_id, number = put_back
+            return DoneElsewhere(job_id, number, Status.ENROLLED, is_put_back=True)
         slot = take_slot(transaction, rule, self._clock)
         if not isinstance(slot, TakenSlot):
             return slot

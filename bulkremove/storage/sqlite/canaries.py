@@ -1,11 +1,12 @@
-"""Confirmed first removals in SQLite."""
+"""Confirmed first calls in SQLite."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 
+from bulkremove.domain.attempt import LookupResult
 from bulkremove.domain.row import Removal
-from bulkremove.storage.interface.canaries import Canary, RemovedRow
+from bulkremove.storage.interface.canaries import Canary, ChangedRow
 from bulkremove.storage.interface.records import Record
 from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.queries import Queries
@@ -21,9 +22,9 @@ class SqliteCanaries:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def find(self, client: str, host: str) -> Canary | None:
+    async def find(self, client: str, host: str, operation: str) -> Canary | None:
         def find(reader: Reader) -> Canary | None:
-            row = reader.execute(_CANARIES.find_canary, client=client, host=host).fetchone()
+            row = reader.execute(_CANARIES.find_canary, client=client, host=host, operation=operation).fetchone()
             return None if row is None else Canary(*row)
 
         return await self._database.read(find)
@@ -35,15 +36,18 @@ class SqliteCanaries:
 
         await self._database.write(add)
 
-    async def last_removed(self, client: str, host: str) -> RemovedRow | None:
-        def find(reader: Reader) -> RemovedRow | None:
-            (event,) = reader.execute(_CANARIES.last_given_up, client=client, host=host).fetchone()
-            parameters = {"client": client, "host": host, "event": event}
+    async def last_changed(self, client: str, host: str, operation: str) -> ChangedRow | None:
+        of_operation = {"client": client, "host": host, "operation": operation}
+
+        def find(reader: Reader) -> ChangedRow | None:
+            (event,) = reader.execute(_CANARIES.last_given_up, **of_operation).fetchone()
+            parameters = {**of_operation, "event": event}
             row = reader.execute(_CANARIES.last_removed, **parameters).fetchone()
             if row is not None:
                 removal = Removal(*row[3:6]) if row[5] else None
-                return RemovedRow(row[0], row[1], row[2], removal, row[6], row[7], row[8], bool(row[9]))
+                result = LookupResult(row[9]) if row[9] else None
+                return ChangedRow(row[0], row[1], row[2], removal, row[6], row[7], row[8], result)
             row = reader.execute(_CANARIES.last_removed_and_deleted, **parameters).fetchone()
-            return None if row is None else RemovedRow(row[0], row[1], None, None, None, None, "")
+            return None if row is None else ChangedRow(row[0], row[1], None, None, None, None, "")
 
         return await self._database.read_long(lambda: self._database.read_now(find))

@@ -136,16 +136,21 @@ class SqliteRows:
             ]
         )
 
-    async def open_elsewhere(self, client: str, host: str, *, held_since: Epoch) -> Mapping[Removal, OtherJob]:
+    async def open_elsewhere(
+        self, client: str, host: str, operation: str, *, held_since: Epoch
+    ) -> Mapping[Removal, OtherJob]:
+        values = {"client": client, "host": host, "operation": operation, "held_since": held_since}
+
         def find(reader: Reader) -> Mapping[Removal, OtherJob]:
-            rows = reader.execute(_ROWS.open_rows_of_account, client=client, host=host, held_since=held_since)
+            rows = reader.execute(_ROWS.open_rows_of_account, **values)
             return {Removal(*ids): OtherJob(job, account) for *ids, job, account in rows}
 
         return await self._database.read_long(lambda: self._database.read_now(find))
 
-    async def removals_since(self, client: str, host: str, since: Epoch, *, starting: str = "") -> int:
+    async def removals_since(self, client: str, host: str, operation: str, since: Epoch, *, starting: str = "") -> int:
+        values = {"client": client, "host": host, "operation": operation, "since": since, "starting": starting}
+
         def count(reader: Reader) -> int:
-            values = {"client": client, "host": host, "since": since, "starting": starting}
             row = reader.execute(_ROWS.count_removals_since, **values).fetchone()
             return int(row[0] + row[1])
 
@@ -200,12 +205,16 @@ def row_values(job_id: str, position: int, planned: PlannedRow) -> Mapping[str, 
         "learner": removal.learner if removal else None,
         "state": exclusion.status if exclusion else RowState.PENDING,
         "detail": exclusion.detail if exclusion else "",
-        "person": _person_json(planned.person) if removal and planned.person else None,
+        "person": _person_json(planned.person, removal) if removal and planned.person else None,
     }
 
 
-def _person_json(person: Learner) -> str:
-    return json.dumps({name: value for name, value in asdict(person).items() if name != "id" and value})
+def _person_json(person: Learner, removal: Removal) -> str:
+    """The person's members. Their id is the row's, but in an enrolment, which names them by their record number."""
+    is_same = person.id == removal.learner
+    return json.dumps(
+        {name: value for name, value in asdict(person).items() if value and not (name == "id" and is_same)}
+    )
 
 
 def settled(state: RowState, status: Status) -> Status:
@@ -272,7 +281,7 @@ def _outcome(row: sqlite3.Row, job: Job, notes: Mapping[int, Sequence[Note]]) ->
         row["first_sent_at"],
         job.finished_at if is_open and job.state.is_over else row["finished_at"],
         tuple(notes.get(row["position"], ())),
-        Learner(row["learner"], **json.loads(row["person"])) if row["person"] else None,
+        Learner(**{"id": row["learner"], **json.loads(row["person"])}) if row["person"] else None,
     )
 
 

@@ -2,13 +2,13 @@
 
 -- name: count_open_rows
 -- The number of rows of a learner that may still be sent.
-SELECT count(*) FROM row JOIN job ON job.id = row.job WHERE learner = :learner AND row.state IN ('pending', 'sending')
-    AND job.state NOT IN ('stopped', 'cancelled', 'finished');
+SELECT count(*) FROM row JOIN job ON job.id = row.job
+WHERE (learner = :learner OR person ->> '$.id' = :learner) AND row.state IN ('pending', 'sending') AND job.state NOT IN ('stopped', 'cancelled', 'finished');
 
 -- name: list_rows
--- The rows of a learner, and rows without ids that may hold the id in a cell.
+-- The rows of a learner, also those that enrol them again, and rows without ids that may hold the id in a cell.
 SELECT job, position, learner IS NOT NULL, cells FROM row
-WHERE learner = :learner OR (learner IS NULL AND instr(cells, :learner));
+WHERE learner = :learner OR person ->> '$.id' = :learner OR (learner IS NULL AND instr(cells, :learner));
 
 -- name: erase_row
 -- Empty the cells and the learner id of a row, and who it was.

@@ -52,8 +52,8 @@ SELECT count(*) FROM row JOIN job ON job.id = row.job WHERE job = :job
     AND NOT EXISTS (SELECT 1 FROM note WHERE note.job = row.job AND note.position = row.position);
 
 -- name: removal_times
--- When each removal of the job was settled, in ascending order.
-SELECT finished_at FROM row WHERE job = :job AND state IN ('removed', 'removed_inferred') ORDER BY 1;
+-- When each removal or enrolment of the job was settled, in ascending order.
+SELECT finished_at FROM row WHERE job = :job AND state IN ('removed', 'removed_inferred', 'enrolled') ORDER BY 1;
 
 -- name: send_row
 -- Record that an attempt for a row begins.
@@ -96,50 +96,65 @@ DELETE FROM row WHERE job = :job AND position IN (SELECT position FROM row WHERE
 SELECT id FROM job WHERE totals IS NOT NULL AND EXISTS (SELECT 1 FROM row WHERE row.job = job.id);
 
 -- name: open_rows_of_account
--- The ids of the rows that jobs of a client's organisation may still send, with the job and its account.
+-- The ids of the rows that an organisation's jobs of an operation may still send, with the job and its account.
 SELECT course, batch, learner, job.id, account FROM row JOIN job ON job.id = row.job
-WHERE host = :host AND client IN (SELECT other FROM same_organization WHERE client = :client AND host = :host)
+WHERE host = :host AND operation = :operation AND client IN (SELECT other FROM same_organization WHERE client = :client AND host = :host)
     AND (job.state IN ('ready', 'running', 'paused')
         OR (job.state = 'held' AND (job.due_at IS NOT NULL OR job.driven_at >= :held_since)))
     AND row.state IN ('pending', 'sending');
 
 -- name: settled_elsewhere
--- Another job of the organisation that has settled the removal of a row, or may have made it, since the job was planned.
+-- Another job of the organisation that has done the same for a row, or may have, since the job was planned.
 -- A job that was made later has done so, whatever the times: a clock may have been wrong.
 -- The id of a job of another account is not told: the texts made of it are for the people of this one.
 -- What a person found last counts for an unknown row; without that, those that this job sends again don't count.
+-- A removal is seen by a learner who is gone, an enrolment by one who is there.
 WITH RECURSIVE retried(id) AS (SELECT retry_of FROM job WHERE id = :job AND retry_of IS NOT NULL
     UNION SELECT retry_of FROM job JOIN retried USING (id) WHERE retry_of IS NOT NULL)
 SELECT CASE job.account WHEN mine.account THEN other.job ELSE '' END, other.number, other.state, (SELECT result FROM note WHERE note.job = other.job
     AND note.position = other.position AND result != '' ORDER BY note.id DESC LIMIT 1) AS found
 FROM row AS other JOIN job ON job.id = other.job JOIN job AS mine ON mine.id = :job
 WHERE other.learner = :learner AND other.batch = :batch AND other.course = :course AND other.job != :job
-    AND job.host = mine.host
+    AND job.host = mine.host AND job.operation = mine.operation
     AND job.client IN (SELECT other FROM same_organization AS own WHERE own.client = mine.client AND own.host = mine.host)
-    AND (other.state IN ('removed', 'removed_inferred', 'not_found')
+    AND (other.state IN ('removed', 'removed_inferred', 'not_found', 'enrolled')
         OR ((other.state = 'unknown' OR (other.state = 'sending' AND job.state IN ('stopped', 'cancelled', 'finished')))
-            AND (found = 'gone' OR (found IS NULL AND other.job NOT IN retried))))
+            AND (found = iif(mine.operation = 'enrol learner in batch', 'still_there', 'gone') OR (found IS NULL AND other.job NOT IN retried))))
     AND (coalesce(other.finished_at, job.finished_at) >= mine.planned_at OR job.rowid > mine.rowid)
 ORDER BY other.state IN ('unknown', 'sending') AND found IS NULL LIMIT 1;
 
+-- name: put_back_since
+-- A job that enrols the learner of a removal again, or did, and was made since the removal's job was planned.
+SELECT CASE job.account WHEN mine.account THEN other.job ELSE '' END, other.number
+FROM job JOIN row AS other ON other.job = job.id JOIN job AS mine ON mine.id = :job
+WHERE job.operation = 'enrol learner in batch' AND mine.operation = 'remove learner from batch'
+    AND other.batch = :batch AND other.course = :course AND other.person ->> '$.id' = :learner
+    AND job.host = mine.host AND job.state != 'storing'
+    AND job.client IN (SELECT other FROM same_organization AS own WHERE own.client = mine.client AND own.host = mine.host)
+    AND (other.state IN ('enrolled', 'unknown', 'sending')
+        OR (other.state = 'pending' AND job.state NOT IN ('stopped', 'cancelled', 'finished')))
+    AND (job.created_at >= mine.planned_at OR job.rowid > mine.rowid) LIMIT 1;
+
 -- name: jobs_with_open_removals_of
--- Jobs that may still send, or be made to retry, a removal which this one has settled since they were planned.
+-- Jobs that may still send, or be made to retry, a row which this one has settled since they were planned.
 SELECT DISTINCT mine.id FROM row AS other JOIN job ON job.id = other.job
 JOIN row ON row.learner = other.learner AND row.batch = other.batch AND row.course = other.course AND row.job != other.job
 JOIN job AS mine ON mine.id = row.job
-WHERE other.job = :job AND mine.host = job.host
+WHERE other.job = :job AND mine.host = job.host AND mine.operation = job.operation
     AND job.client IN (SELECT other FROM same_organization AS own WHERE own.client = mine.client AND own.host = mine.host)
-    AND other.state IN ('removed', 'removed_inferred', 'not_found', 'unknown', 'sending')
+    AND other.state IN ('removed', 'removed_inferred', 'not_found', 'enrolled', 'unknown', 'sending')
     AND row.state IN ('pending', 'sending', 'not_sent', 'unknown')
     AND (coalesce(other.finished_at, job.finished_at) >= mine.planned_at OR job.rowid > mine.rowid);
 
 -- name: count_removals_since
--- How many rows of a client's organisation were sent since a time, or are to be by jobs that run or were confirmed since.
+-- How many rows of an operation were sent since a time in an organisation, or are to be.
+-- They are to be by jobs that run, or that were confirmed since then.
 -- What lies far ahead was sent while the clock was wrong. The rows left of the job :starting count too; those of a job that
 -- nobody has driven for an hour do not: a person must look at it first.
 -- And how many removals a journal may have lost that was accepted since then.
 SELECT count(*), (SELECT coalesce(sum(removals), 0) FROM restore WHERE at >= :since) FROM job JOIN row ON row.job = job.id
-WHERE host = :host AND client IN (SELECT other FROM same_organization WHERE client = :client AND host = :host)
+WHERE host = :host AND operation = :operation
+    AND client IN (SELECT other FROM same_organization WHERE client = :client AND host = :host)
     AND (job.finished_at IS NULL OR job.finished_at >= :since OR job.driven_at >= :since - 3600 OR job.id = :starting)
     AND (first_sent_at BETWEEN :since AND :since + 2 * 86400
         OR (job.id = :starting AND row.state IN ('pending', 'sending'))

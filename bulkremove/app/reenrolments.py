@@ -1,0 +1,135 @@
+"""Use case: put people back whom a job removed, as a plan of enrolments (docs/decisions/0023-reenrolment.md).
+
+A removal names a learner id, and Zoho enrols an employee by another number. So only those can be put back of whom that
+number was kept: Zoho's list gave it when the plan of their removal was checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+from bulkremove.app.accounts import Accounts
+from bulkremove.app.context import Context
+from bulkremove.app.jobs import Jobs
+from bulkremove.app.plans import Plans, check_has_rows
+from bulkremove.app.reports import Reports
+from bulkremove.app.results import Preview
+from bulkremove.app.seen_fields import require_fields
+from bulkremove.domain.attempt import Outcome
+from bulkremove.domain.errors import ConsentMissing
+from bulkremove.domain.ids import TRIMMED_CHARACTERS
+from bulkremove.domain.job import Job
+from bulkremove.domain.listing import Learner
+from bulkremove.domain.operation import LIST_PROGRESS
+from bulkremove.domain.plan import Plan
+from bulkremove.domain.row import Exclusion, Roles, Status
+from bulkremove.domain.table import UNDO_COLUMN, Table
+from bulkremove.zoho.listings import RECORD_NUMBERS
+
+HEADER = (
+    "Course ID",
+    "Batch ID",
+    "Record number",
+    "Learner ID before",
+    "Name",
+    "E-mail",
+    "Employee ID",
+    "Progress before",
+    UNDO_COLUMN,  # so that no report of such a job is ever read as a list of people to remove
+)
+_ROLES = Roles(0, 1, 2)
+UNCERTAIN = (
+    "Zoho does not say whether progress and marks come back with an enrolment, nor whether it sends these people a "
+    "message. Each of them may get a new learner id."
+)
+"""What nobody outside Zoho knows about an enrolment of somebody who was removed."""
+NO_RECORD_NUMBER = (
+    "This person's record number was not kept, since Zoho's list of the batch was not read before the removal or does "
+    "not give it. Enrol this person by hand in Zoho People."
+)
+
+
+class Reenrolments:
+    """Plans that put people back, for one context's account."""
+
+    def __init__(self, context: Context, accounts: Accounts, jobs: Jobs, reports: Reports, plans: Plans) -> None:
+        self._context, self._accounts, self._jobs = context, accounts, jobs
+        self._reports, self._plans = reports, plans
+
+    async def removed(self, job: Job) -> list[Outcome]:
+        """The rows whose learner the job removed, or whom a person found gone, without erased ones; in file order."""
+        statuses = (Status.REMOVED, Status.REMOVED_INFERRED, Status.UNKNOWN)
+        outcomes = [] if job.is_enrolment else await self._reports.outcomes(job, *statuses)
+        return [
+            row
+            for row in outcomes
+            if any(row.cells) and (row.status is not Status.UNKNOWN or row.last_seen is job.proving)
+        ]
+
+    async def preview(self, job_id: str, numbers: Collection[int] | None) -> Preview:
+        """Plan to put back whom a job removed. ``numbers``: those of the rows, as in its report; None for all.
+
+        Raises ConsentMissing where nobody can be put back, and ReadFailed while this account's answers are not known.
+        """
+        job = await self._jobs.find(job_id)
+        check_has_rows(job)
+        if job.is_enrolment:
+            raise ConsentMissing(f"Job {job.id} puts people back itself; it removed nobody.")
+        if not job.state.is_over:
+            raise ConsentMissing(
+                f"Job {job.id} is {job.state.value} and may still remove people, so nobody is put back.",
+                hint=f"`bulkremove cancel {job.id}` ends it for good.",
+                page_hint="Cancel it first, or wait for its end.",
+            )
+        rows = [row for row in await self.removed(job) if numbers is None or row.number in numbers]
+        if missing := sorted({*(numbers or ())} - {row.number for row in rows}):
+            raise ConsentMissing(
+                f"Job {job.id} removed nobody in row {missing[0]}, so nothing was made or sent.",
+                hint=f"`bulkremove report {job.id} --rows undo -o removed.csv` lists whom it removed.",
+                page_hint="Choose among the people whom it removed.",
+            )
+        if not rows:
+            raise ConsentMissing(f"Job {job.id} has removed nobody who could be put back.")
+        context = replace(self._context, settings=self._accounts.settings_of(job))
+        await require_fields(context, job.client, LIST_PROGRESS, RECORD_NUMBERS, purpose="Putting people back")
+        people = {index: row.person for index, row in enumerate(rows) if row.person is not None}
+        return await self._plans.enrolments(_table(job, rows, await self._put_back(job)), job, people)
+
+    async def _put_back(self, job: Job) -> Mapping[int, str]:
+        """The numbers of rows whose person another job has put back, each with that job's id."""
+        return {
+            row.number: other.id
+            for other in await self._context.storage.jobs.retries(job.id)
+            if other.is_enrolment
+            for row in await self._reports.outcomes(other, Status.ENROLLED)
+        }
+
+
+def _table(job: Job, rows: Sequence[Outcome], put_back: Mapping[int, str]) -> Table:
+    """The rows of a job as a table of enrolments, with the numbers that they have in the job."""
+    cells, settled = [], {}
+    for index, row in enumerate(rows):
+        course, batch, learner = (row.cells[column].strip(TRIMMED_CHARACTERS) for column in job.roles)
+        one = row.person or Learner(learner)
+        about = one.name, one.email, one.employee_id, one.progress
+        cells.append((course, batch, one.record_number, learner, *about, job.id))
+        if row.number in put_back:
+            detail = f"Job {put_back[row.number]} put this person back."
+            settled[index] = Exclusion(Status.DONE_BEFORE, detail)
+        elif not one.record_number:
+            settled[index] = Exclusion(Status.INVALID, NO_RECORD_NUMBER)
+    columns = tuple(zip(*cells, strict=True))
+    numbers = [row.number for row in rows]
+    return Table(job.source, "job", HEADER, _ROLES, numbers, columns, reading_notes=(UNCERTAIN,), settled=settled)
+
+
+def undo_text(plan: Plan) -> str:
+    """Whether a plan's removals could be undone afterwards, and what nobody knows about that."""
+    known = sum(bool(one.record_number) for index, one in plan.people.items() if index not in plan.excluded)
+    if not known:
+        return "Only by hand in Zoho People: Zoho's lists were not read, or give no record numbers of these people."
+    return (
+        f"`bulkremove reenroll` can put back {known:,} of {plan.removals:,} learners later. Whether their progress and "
+        "marks come back is not known."
+    )

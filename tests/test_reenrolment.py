@@ -1,0 +1,411 @@
+"""People are put back whom a job removed: those and nobody else, each told, and nothing undoes that unasked."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bulkremove.app import App, Consent, RunResult, Stop
+from bulkremove.app.reenrolments import NO_RECORD_NUMBER
+from bulkremove.config import Settings
+from bulkremove.domain.attempt import LookupResult
+from bulkremove.domain.errors import ConsentMissing, FileRefused, JobBusy
+from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState
+from bulkremove.domain.operation import ENROLL_LEARNER, Call
+from bulkremove.domain.row import Removal, Status
+from bulkremove.platform.system_clock import SystemClock
+from bulkremove.reading.options import ReadOptions
+from bulkremove.reading.reader import read
+from bulkremove.sandbox import build_sandbox
+from tests.cli_fixtures import Bulkremove, environment, sandbox
+from tests.test_enrolment_check import leavers
+from tests.test_find_pages import looked_up, removed, site_of
+from tests.test_reads import BATCH, COURSE, learner, world
+from tests.web_fixtures import CREDENTIALS, until
+
+NEW_LEARNER = "47834600002900000"
+"""What the ids begin with that the sandbox gives to people who are put back."""
+
+
+def record(index: int) -> str:
+    return f"47834600000200{index:04}"
+
+
+class Home:
+    """A home folder whose runs all send to one sandbox."""
+
+    def __init__(self, app: App, folder: Path, enrolled: set[Removal]) -> None:
+        self.app, self.folder, self.enrolled = app, folder, enrolled
+
+    async def planned(self, *indexes: int, name: str = "leavers.csv", check: bool = True) -> Job:
+        """The job of a file with these learners, confirmed and not run."""
+        file = leavers(self.folder, indexes)
+        preview = await self.app.plans.preview(file, name=name, options=ReadOptions(), include_open=True)
+        if check:
+            preview = await self.app.enrolment_checks.check(preview, is_asked=True)
+        return await self.submit(preview)
+
+    async def submit(self, preview: Any) -> Job:
+        consent = Consent(yes=True)
+        facts: dict[str, Any] = {"folder": self.folder, "prepared_by": ("jo",), "by": "jo"}
+        return await self.app.confirmations.submit(preview, consent=consent, front_end=FrontEnd.COMMAND, **facts)
+
+    async def run(self, job: Job) -> RunResult:
+        runs = self.app.runs
+        return await runs.run(job.id, stop=Stop(), on_progress=lambda _: None, by="jo", front_end=FrontEnd.COMMAND)
+
+    async def put_back(self, job: Job, numbers: Collection[int] | None = None, *, check: bool = True) -> Job:
+        """The job that puts the people of some rows of a job back, confirmed and not run."""
+        preview = await self.app.reenrolments.preview(job.id, numbers)
+        if check:
+            preview = await self.app.enrolment_checks.check(preview, is_asked=True)
+        return await self.submit(preview)
+
+    async def statuses(self, job: Job) -> list[str]:
+        return [row.status.value for row in await self.app.reports.outcomes(job)]
+
+    def here(self) -> set[str]:
+        return {removal.learner for removal in self.enrolled}
+
+
+@asynccontextmanager
+async def home(folder: Path, *, faults: dict[str, Sequence[str]] | None = None, **settings: Any) -> AsyncIterator[Home]:
+    path = world(folder)
+    tree = json.loads(path.read_text())
+    path.write_text(json.dumps({**tree, "faults": {"learners": faults or {}}}))
+    clock = SystemClock(600.0)
+    async with build_sandbox(path, clock=clock) as running:
+        options = {"api_url": running.url, "accounts_url": running.url, "canary": "live", **settings}
+        with closing(App(Settings(folder / "home", **options), environ=CREDENTIALS, clock=clock)) as app:
+            async with app.listings.open() as lists:
+                await lists.fields(COURSE, BATCH)
+            yield Home(app, folder, running.enrolled)
+
+
+# --- who is put back -----------------------------------------------------------------------------------------
+
+
+def test_the_call_is_the_documented_one_for_one_person() -> None:
+    call = ENROLL_LEARNER.call((COURSE, BATCH, record(3)))
+    assert f"/api/v1/courses/{COURSE}/batches/{BATCH}/enroll" == call.path
+    assert ((("erecnosList", f"[{record(3)}]"),), "POST") == (call.query, call.operation.method)
+    assert call.is_made_by("POST", call.path, call.query)
+    for other in ((("erecnosList", f"[{record(3)},{record(4)}]"),), (), (*call.query, ("more", "1"))):
+        assert not call.is_made_by("POST", call.path, other)
+    assert not call.is_made_by("DELETE", call.path, call.query)
+    assert not Call(ENROLL_LEARNER, (COURSE, BATCH)).is_made_by("POST", call.path, call.query)
+
+
+async def test_those_and_nobody_else_are_enrolled_again(tmp_path: Path) -> None:
+    async with home(tmp_path) as one:
+        job = await one.planned(0, 1, 2, 3)
+        await one.run(job)
+        before = one.here()
+        ended = await one.run(await one.put_back(job, {3, 5}))
+        assert (2, JobState.FINISHED) == (ended.tally[Status.ENROLLED], ended.job.state), ended.summary
+        assert {f"{NEW_LEARNER}{n}" for n in (1, 2)} == one.here() - before, "they have new learner ids"
+        async with one.app.listings.open(is_fresh=True) as lists:
+            people = {person.record_number for person in (await lists.roster(COURSE, BATCH)).learners}
+        assert {record(1), record(3)} <= people
+        assert not {record(0), record(2)} & people
+        assert "Enrolled 2" in ended.summary
+        assert "as many learners more as were enrolled" in str(await one.app.jobs.events(ended.job))
+
+
+async def test_who_is_back_already_is_not_enrolled_twice(tmp_path: Path) -> None:
+    async with home(tmp_path) as one:
+        job = await one.planned(0, 1, 2)
+        await one.run(job)
+        first = await one.put_back(job, {2})
+        await one.run(first)
+        again = await one.run(await one.put_back(job))
+        assert ["done_before", "enrolled", "enrolled"] == await one.statuses(again.job)
+        other = await one.planned(4)
+        await one.run(other)
+        by_hand = next(removal for removal in one.enrolled)
+        one.enrolled.add(Removal(by_hand.course, by_hand.batch, learner(4)))
+        last = await one.run(await one.put_back(other))
+        assert ["already_enrolled"] == await one.statuses(last.job)
+
+
+async def test_who_was_removed_without_a_list_is_named_for_enrolment_by_hand(tmp_path: Path) -> None:
+    async with home(tmp_path) as one:
+        job = await one.planned(0, 1, check=False)
+        await one.run(job)
+        preview = await one.app.reenrolments.preview(job.id, None)
+        assert (0, [NO_RECORD_NUMBER] * 2) == (
+            preview.plan.removals,
+            [exclusion.detail for exclusion in preview.plan.excluded.values()],
+        )
+
+
+async def test_nobody_is_put_back_while_the_job_may_still_remove(tmp_path: Path) -> None:
+    async with home(tmp_path) as one:
+        job = await one.planned(0, 1)
+        with pytest.raises(ConsentMissing, match="is ready and may still remove people") as refused:
+            await one.app.reenrolments.preview(job.id, None)
+        assert f"bulkremove cancel {job.id}" in refused.value.hint
+        await one.run(job)
+        with pytest.raises(ConsentMissing, match="removed nobody in row 9"):
+            await one.app.reenrolments.preview(job.id, {2, 9})
+        back = await one.put_back(job)
+        with pytest.raises(ConsentMissing, match="puts people back itself"):
+            await one.app.reenrolments.preview(back.id, None)
+
+
+async def test_a_row_that_a_person_found_gone_can_be_put_back(tmp_path: Path) -> None:
+    async with home(tmp_path, faults={learner(0): ["reset_after_effect", "400"]}) as one:
+        job = await one.planned(0, 1)
+        await one.run(job)
+        assert ["unknown", "removed"] == await one.statuses(job)
+        assert 1 == (await one.app.reenrolments.preview(job.id, None)).plan.removals
+        await one.app.jobs.add_note(job.id, 2, "", result=LookupResult.GONE, by="jo")
+        assert 2 == (await one.app.reenrolments.preview(job.id, None)).plan.removals
+
+
+# --- what an answer proves -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answers", "status"),
+    [
+        (["ok"], "enrolled"),
+        (["number_code"], "enrolled"),
+        (["400"], "refused"),
+        (["completed"], "refused"),
+        (["gateway_404"], "unknown"),
+        (["reset_before_effect", "ok"], "enrolled"),
+        (["reset_after_effect", "ok"], "unknown"),
+        (["other_wording"], "unknown"),
+        (["failed_learners"], "unknown"),
+        (["202"], "unknown"),
+        (["contradictory"], "unknown"),
+    ],
+)
+async def test_an_enrolment_is_told_only_where_zoho_proves_it(tmp_path: Path, answers: list[str], status: str) -> None:
+    async with home(tmp_path, faults={record(0): answers}) as one:
+        job = await one.planned(0)
+        await one.run(job)
+        ended = (await one.run(await one.put_back(job))).job
+        if not ended.state.is_over:
+            ended = await one.app.jobs.cancel(ended.id, by="jo")
+        assert [status] == await one.statuses(ended)
+        assert 0 == ended.mismatched, "a learner id in the answer is compared with nothing"
+
+
+async def test_an_unknown_person_or_batch_is_refused_and_never_told_as_gone(tmp_path: Path) -> None:
+    async with home(tmp_path, concurrency=1) as one:
+        job = await one.planned(*range(12))
+        await one.run(job)
+        with closing(sqlite3.connect(tmp_path / "home" / "journal.db")) as journal, journal:
+            journal.execute("UPDATE row SET person = json_set(person, '$.record_number', '47' || position)")
+        ended = await one.run(await one.put_back(job))
+        assert {"refused": 10, "not_sent": 2} == {
+            status: (await one.statuses(ended.job)).count(status) for status in set(await one.statuses(ended.job))
+        }
+        assert "knew none of the first 10 people or their batches" in ended.job.reason
+
+
+# --- consent -------------------------------------------------------------------------------------------------
+
+
+async def test_the_first_enrolment_is_confirmed_apart_from_the_first_removal(tmp_path: Path) -> None:
+    async with home(tmp_path, canary="always") as one:
+        job = await one.planned(0, 1, 2)
+        await one.run(job)
+        await one.app.canaries.confirm(job, by="jo")
+        await one.run(job)
+        back = await one.put_back(job)
+        ended = await one.run(back)
+        assert (EndReason.CANARY, 1) == (ended.job.reason_code, ended.tally[Status.ENROLLED])
+        assert 2 == (await one.app.jobs.tally(ended.job)).open
+        question = await one.app.canaries.question(ended.job)
+        assert f"employee record {record(0)} in batch {BATCH}" in question
+        assert "are they in the batch?" in question
+        with pytest.raises(ConsentMissing, match=r"If the learner is in the batch: `bulkremove canary .* --enrolled`"):
+            await one.run(back)
+        await one.app.canaries.confirm(back, by="jo")
+        assert 3 == (await one.run(back)).tally[Status.ENROLLED]
+
+
+async def test_caps_count_enrolments_and_removals_apart(tmp_path: Path) -> None:
+    async with home(tmp_path, max_removals=3) as one:
+        job = await one.planned(0, 1, 2)
+        await one.run(job)
+        await one.run(await one.put_back(job))
+        with pytest.raises(ConsentMissing, match="plan removes 1 learners, today 3 were removed"):
+            await one.planned(5)
+
+
+async def test_a_removal_planned_before_somebody_was_put_back_is_not_sent(tmp_path: Path) -> None:
+    """Where Zoho keeps the learner id, the waiting removal would take them out again."""
+    async with home(tmp_path) as one:
+        job = await one.planned(0)
+        await one.run(job)
+        waiting = await one.planned(0, 1, check=False)
+        one.enrolled.add(Removal(COURSE, BATCH, learner(0)))  # by the enrolment, under the old id
+        back = await one.put_back(job, check=False)
+        ended = await one.run(waiting)
+        assert ["not_sent", "removed"] == await one.statuses(ended.job)
+        assert f"job {back.id} was made to put this person back" in str(await one.app.reports.outcomes(ended.job))
+        assert learner(0) in one.here()
+        later = await one.run(await one.planned(0, check=False))
+        assert ["removed"] == await one.statuses(later.job), "whoever decides it anew may remove them"
+
+
+async def test_the_protected_list_keeps_nobody_out(tmp_path: Path) -> None:
+    async with home(tmp_path) as one:
+        job = await one.planned(1)
+        await one.run(job)
+        protected = tmp_path / "home" / "protected.csv"
+        protected.write_text(f"learner\n{learner(1)}\n{record(1)}\n")
+        assert ["enrolled"] == await one.statuses((await one.run(await one.put_back(job))).job)
+
+
+async def test_rows_that_another_job_may_still_enrol_are_left_out(tmp_path: Path) -> None:
+    async with home(tmp_path) as one:
+        job = await one.planned(0, 1)
+        await one.run(job)
+        first = await one.put_back(job, {2}, check=False)
+        preview = await one.app.reenrolments.preview(job.id, None)
+        assert (1, {first.id: 1}) == (preview.plan.removals, {job.id: n for job, n in preview.plan.open_in.items()})
+
+
+async def test_two_runs_of_one_enrolment_exclude_each_other(tmp_path: Path) -> None:
+    async with home(tmp_path) as one:
+        job = await one.planned(0)
+        await one.run(job)
+        back = await one.put_back(job)
+        async with one.app.context.storage.claims.hold(back.id):
+            with pytest.raises(JobBusy):
+                await one.run(back)
+
+
+async def test_what_was_not_sent_can_be_retried_but_for_those_seen_in_the_batch(tmp_path: Path) -> None:
+    async with home(tmp_path, faults={record(0): ["202"]}, concurrency=1) as one:
+        job = await one.planned(0, 1, 2)
+        await one.run(job)
+        back = (await one.run(await one.put_back(job))).job
+        back = await one.app.jobs.cancel(back.id, by="jo")
+        assert ["unknown", "not_sent", "not_sent"] == await one.statuses(back)
+        for seen, numbers in ((LookupResult.GONE, [2, 3, 4]), (LookupResult.STILL_THERE, [3, 4])):
+            await one.app.jobs.add_note(back.id, 2, "", result=seen, by="jo")
+            retry = await one.app.plans.retry(back.id, unknown_checked=True)
+            assert (ENROLL_LEARNER, numbers) == (retry.plan.operation, [*retry.plan.table.numbers])
+
+
+# --- files and erasure ---------------------------------------------------------------------------------------
+
+
+async def test_no_file_of_an_enrolment_is_read_as_a_list_of_people_to_remove(tmp_path: Path) -> None:
+    async with home(tmp_path) as one:
+        job = await one.planned(0, 1)
+        await one.run(job)
+        ended = await one.run(await one.put_back(job))
+        assert ended.report is not None
+        with pytest.raises(FileRefused, match="undo list"):
+            read(ended.report, name="report.csv", options=ReadOptions())
+        with pytest.raises(FileRefused, match="undo list"):
+            read(ended.report, name="report.csv", options=ReadOptions(sandbox=True))
+
+
+async def test_forget_erases_a_person_who_was_put_back_too(tmp_path: Path) -> None:
+    async with home(tmp_path) as one:
+        job = await one.planned(0, 1)
+        await one.run(job)
+        back = await one.put_back(job)
+        with pytest.raises(ConsentMissing):
+            await one.app.retention.forget(await one.app.retention.find_learner(learner(0)), by="jo")
+        await one.run(back)
+        found = await one.app.retention.find_learner(learner(0))
+        assert {job.id: 1, back.id: 1} == dict(found.rows)
+        await one.app.retention.forget(found, by="jo")
+        journal = (tmp_path / "home" / "journal.db").read_bytes()
+        rows = str(await one.app.reports.outcomes(back)) + str(await one.app.reports.outcomes(job))
+        for secret in (learner(0), record(0), "learner0000@example.com"):
+            assert secret not in rows
+        assert journal
+
+
+# --- by hand -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_command_line_puts_two_people_back(tmp_path: Path) -> None:
+    file, log = leavers(tmp_path, [0, 1, 2]), tmp_path / "log.jsonl"
+    with sandbox(world(tmp_path), log, "--speed", "60") as variables:
+        program = Bulkremove(tmp_path / "home", environment(**variables))
+        shown = program("preview", str(file), "--check")
+        assert "`bulkremove reenroll` can put back 3 of 3 learners later" in shown.stdout
+        assert 0 == program("run", str(file), "--check", "--yes").returncode
+        job = program("jobs").stdout.split()[0]
+        refused = program("reenroll", job, "--yes")
+        assert (1, True) == (refused.returncode, "doctor --read COURSE BATCH" in refused.stderr), refused.stderr
+        assert 0 == program("doctor", "--read", COURSE, BATCH).returncode
+        wrong = program("reenroll", job, "--rows", "2-x")
+        assert (2, True) == (wrong.returncode, "neither a row nor a range" in wrong.stderr)
+        dry = program("reenroll", job, "--rows", "2,4-4", "--dry-run")
+        lines = dry.stdout.splitlines()
+        assert ["DRY RUN - nobody has been enrolled"] * 2 == [lines[0], lines[-1]], dry.stderr
+        assert "row 2: Learner 0000, learner0000@example.com" in dry.stdout
+        assert "Learner 0001" not in dry.stdout
+        assert "Zoho does not say whether progress and marks come back" in dry.stdout
+        assert not any("enroll" in line for line in log.read_text().splitlines())
+        plan = json.loads(program("reenroll", job, "--rows", "2,4", "--dry-run", "--json").stdout)
+        assert ("enrol learner in batch", 2) == (plan["operation"], plan["removals"])
+        done = program("reenroll", job, "--rows", "2,4", "--plan", plan["plan_hash"])
+        assert (0, True) == (done.returncode, "Enrolled 2" in done.stdout), done.stderr
+        sent = [json.loads(line) for line in log.read_text().splitlines()]
+        enrolments = [one["enrolment"] for one in sent if one["method"] == "POST" and one["enrolment"]]
+        assert [[COURSE, BATCH, record(0)], [COURSE, BATCH, record(2)]] == sorted(enrolments)
+        assert all("?" not in one["path"] for one in sent)
+    newest = max(tmp_path.glob("*-report.csv"), key=lambda path: path.stat().st_mtime)
+    with newest.open(encoding="utf-8-sig", newline="") as report:
+        rows = list(csv.DictReader(report))
+    assert [("Learner 0000", "enrolled", job), ("Learner 0002", "enrolled", job)] == [
+        (row["Name"], row["status"], row["undo_of"]) for row in rows
+    ]
+
+
+async def test_the_page_puts_two_people_back(tmp_path: Path) -> None:
+    async with site_of(tmp_path) as (one, visitor):
+        file = leavers(tmp_path, [0, 1, 2])
+        uploaded = await visitor.upload(file.read_text())
+        plan = await looked_up(visitor, await visitor.post(f"{uploaded.url}/lookup"))
+        assert "can put back 3 of 3 learners later" in plan.text
+        assert ["removed"] * 3 == await removed(one, plan, visitor)
+        job = (await one.app.jobs.all())[0]
+
+        async def is_offered() -> bool:
+            return f'href="/jobs/{job.id}/put-back"' in (await visitor.get(f"/jobs/{job.id}")).text
+
+        await until(is_offered)
+        people = await visitor.get(f"/jobs/{job.id}/put-back")
+        assert 3 == people.text.count('name="row"')
+        assert "learner0002@example.com" in people.text
+        nobody = await visitor.post(f"/jobs/{job.id}/put-back")
+        assert 400 == nobody.status
+        chosen = await visitor.post_all(f"/jobs/{job.id}/put-back", [("row", "2"), ("row", "4")])
+        shown = await looked_up(visitor, await visitor.post(f"{chosen.url}/lookup"))
+        assert 2 == shown.text.count("DRY RUN - nobody has been enrolled")
+        assert "type the number of enrolments: 2" in shown.text
+        assert "Enrol 2 learners" in shown.text
+        assert "would be removed" not in shown.text
+        assert ["enrolled", "enrolled"] == await removed(one, shown, visitor)
+        back = (await one.app.jobs.all())[0]
+
+        async def is_at_rest() -> bool:
+            return "Enrolled 2, " in (await visitor.get(f"/jobs/{back.id}")).text
+
+        await until(is_at_rest)
+        told = (await visitor.get(f"/jobs/{back.id}")).text
+        assert "put-back" not in told
+        assert "removed</dt>" not in told
+        assert "undo.csv" not in told
