@@ -125,7 +125,7 @@ class App:
         """Plans that put people back whom a job removed."""
         from bulkremove.app.reenrolments import Reenrolments
 
-        return Reenrolments(self.context, self.accounts, self.jobs, self.reports, self.plans)
+        return Reenrolments(self.context, self.jobs, self.reports, self.plans)
 
     @cached_property
     def confirmations(self) -> Confirmations:

@@ -7,25 +7,20 @@ number was kept: Zoho's list gave it when the plan of their removal was checked.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 
-from bulkremove.app.accounts import Accounts
 from bulkremove.app.context import Context
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.plans import Plans, check_has_rows
 from bulkremove.app.reports import Reports
 from bulkremove.app.results import Preview
-from bulkremove.app.seen_fields import require_fields
 from bulkremove.domain.attempt import Outcome
 from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.ids import TRIMMED_CHARACTERS
 from bulkremove.domain.job import Job
 from bulkremove.domain.listing import Learner
-from bulkremove.domain.operation import LIST_PROGRESS
 from bulkremove.domain.plan import Plan
 from bulkremove.domain.row import Exclusion, Roles, Status
 from bulkremove.domain.table import UNDO_COLUMN, Table
-from bulkremove.zoho.listings import RECORD_NUMBERS
 
 HEADER = (
     "Course ID",
@@ -53,9 +48,8 @@ NO_RECORD_NUMBER = (
 class Reenrolments:
     """Plans that put people back, for one context's account."""
 
-    def __init__(self, context: Context, accounts: Accounts, jobs: Jobs, reports: Reports, plans: Plans) -> None:
-        self._context, self._accounts, self._jobs = context, accounts, jobs
-        self._reports, self._plans = reports, plans
+    def __init__(self, context: Context, jobs: Jobs, reports: Reports, plans: Plans) -> None:
+        self._context, self._jobs, self._reports, self._plans = context, jobs, reports, plans
 
     async def removed(self, job: Job) -> list[Outcome]:
         """The rows whose learner the job removed, or whom a person found gone, without erased ones; in file order."""
@@ -70,7 +64,7 @@ class Reenrolments:
     async def preview(self, job_id: str, numbers: Collection[int] | None) -> Preview:
         """Plan to put back whom a job removed. ``numbers``: those of the rows, as in its report; None for all.
 
-        Raises ConsentMissing where nobody can be put back, and ReadFailed while this account's answers are not known.
+        Raises ConsentMissing where nobody can be put back.
         """
         job = await self._jobs.find(job_id)
         check_has_rows(job)
@@ -91,8 +85,6 @@ class Reenrolments:
             )
         if not rows:
             raise ConsentMissing(f"Job {job.id} has removed nobody who could be put back.")
-        context = replace(self._context, settings=self._accounts.settings_of(job))
-        await require_fields(context, job.client, LIST_PROGRESS, RECORD_NUMBERS, purpose="Putting people back")
         people = {index: row.person for index, row in enumerate(rows) if row.person is not None}
         return await self._plans.enrolments(_table(job, rows, await self._put_back(job)), job, people)
 
@@ -121,7 +113,9 @@ def _table(job: Job, rows: Sequence[Outcome], put_back: Mapping[int, str]) -> Ta
             settled[index] = Exclusion(Status.INVALID, NO_RECORD_NUMBER)
     columns = tuple(zip(*cells, strict=True))
     numbers = [row.number for row in rows]
-    return Table(job.source, "job", HEADER, _ROLES, numbers, columns, reading_notes=(UNCERTAIN,), settled=settled)
+    return Table(
+        f"Put back: {job.source}", "job", HEADER, _ROLES, numbers, columns, reading_notes=(UNCERTAIN,), settled=settled
+    )
 
 
 def undo_text(plan: Plan) -> str:

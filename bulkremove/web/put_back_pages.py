@@ -39,11 +39,12 @@ class PutBackPages:
         return page("put_back.html", request, context)
 
     async def choose(self, request: web.Request) -> web.StreamResponse:
-        """Plan the enrolment of those who were ticked, and redirect to the plan."""
+        """Plan the enrolment of those who were ticked, or of everybody, and redirect to the plan."""
         job, form = await self._job(request), await read_form(request, max_bytes=MAX_CHOICE_BYTES)
         by = person(request).name
-        numbers = {parse_number(str(value), 0) for name, value in form.items() if name == "row"}
-        if not numbers:
+        ticked = frozenset(parse_number(str(value), 0) for name, value in form.items() if name == "row")
+        numbers = None if form.get("who") == "all" else ticked
+        if numbers is not None and not numbers:
             raise web.HTTPBadRequest(text="Nobody was chosen. Go back and tick somebody.")
         upload = self._uploads.add_put_back(job, numbers, by=by)
         await self._uploads.preview(upload, by=by)

@@ -49,8 +49,8 @@ class Upload:
     path: Path | None = None
     retry: tuple[str, bool] | None = None
     """The id of the job to retry, and whether its unknown rows are included; None for a file."""
-    put_back: tuple[str, frozenset[int]] | None = None
-    """The id of the job whose people are put back, and the numbers of their rows; None for a file."""
+    put_back: tuple[str, frozenset[int] | None] | None = None
+    """The id of the job whose people are put back, and the numbers of their rows or None for all; None for a file."""
     options: ReadOptions = field(default_factory=ReadOptions)
     include_open: bool = False
     """Whether rows are planned too that another job may still send."""

@@ -87,9 +87,12 @@ class Uploads:
         retry, seen = (job, unknown_checked), AccountSet.only(account)
         return self._add(Upload(self._new_id(), source, account, seen, [by], Epoch(time.time()), retry=retry))
 
-    def add_put_back(self, job: Job, numbers: Collection[int], *, by: str) -> Upload:
-        """Add an upload of people whom a job removed, to put them back; its plan is confirmed like that of a file."""
-        put_back, seen = (job.id, frozenset(numbers)), AccountSet.only(job.account)
+    def add_put_back(self, job: Job, numbers: frozenset[int] | None, *, by: str) -> Upload:
+        """Add an upload of people whom a job removed, to put them back; its plan is confirmed like that of a file.
+
+        ``numbers``: of their rows; None for all.
+        """
+        put_back, seen = (job.id, numbers), AccountSet.only(job.account)
         name, at = f"Put back: {job.source}", Epoch(time.time())
         return self._add(Upload(self._new_id(), name, job.account, seen, [by], at, put_back=put_back))
 
