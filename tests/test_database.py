@@ -24,7 +24,7 @@ from bulkremove.domain.permissions import EVERY_ACCOUNT, Access, Role
 from bulkremove.storage.sqlite import opening
 from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.jobs import SqliteJobs
-from bulkremove.storage.sqlite.migrations import MIGRATIONS
+from bulkremove.storage.sqlite.migrations import MIGRATIONS, migrate
 from bulkremove.storage.sqlite.nightly import SqliteNightly
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.registry import close_database, open_database
@@ -529,3 +529,14 @@ async def test_roles_of_older_journals_are_for_all_accounts(tmp_path: Path) -> N
     assert everywhere == {user.name: user.access for user in await users.users()}
     assert everywhere == {token.id: token.access for token in await users.tokens()}
     assert await users.token_of("digest of admin") is not None
+
+
+@pytest.mark.parametrize("name", ["settled_elsewhere", "put_back_since"])
+def test_what_is_looked_up_before_each_call_is_found_by_an_index(name: str) -> None:
+    """With hundreds of thousands of rows, a search through all of them would take longer than the call."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        migrate(connection, marked=False)
+        values = dict.fromkeys(("job", "course", "batch", "learner"), "1")
+        query = getattr(Queries("rows.sql"), name)
+        steps = [step for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {query}", values)]
+    assert any(step.startswith("SEARCH other USING INDEX row_") for step in steps), steps

@@ -13,9 +13,6 @@ INSERT INTO new_canary SELECT client, host, 'remove learner from batch', passed_
 DROP TABLE canary;
 ALTER TABLE new_canary RENAME TO canary;
 
--- Before each removal it is looked up whether somebody put the learner back since; there are few such jobs.
-CREATE INDEX enrolment_job ON job (created_at) WHERE operation = 'enrol learner in batch';
-
 -- A row may be enrolled, or left out since its person is in the batch already. SQLite can't change a CHECK, so the table
 -- row is made anew; foreign keys are not enforced during a migration.
 
@@ -59,3 +56,6 @@ ALTER TABLE row_new RENAME TO row;
 
 CREATE INDEX row_open ON row (job, position) WHERE state IN ('pending', 'sending');
 CREATE INDEX row_by_learner ON row (learner);
+
+-- Before each removal it is looked up whether somebody put the learner back since. Only an enrolment's person has an id.
+CREATE INDEX row_put_back ON row (person ->> '$.id') WHERE person ->> '$.id' IS NOT NULL;
