@@ -80,7 +80,7 @@ async def home(folder: Path, *, faults: dict[str, Sequence[str]] | None = None, 
     path = world(folder)
     tree = json.loads(path.read_text())
     path.write_text(json.dumps({**tree, "faults": {"learners": faults or {}}}))
-    clock = SystemClock(600.0)
+    clock = SystemClock(60.0)
     async with build_sandbox(path, clock=clock) as running:
         options = {"api_url": running.url, "accounts_url": running.url, "canary": "live", **settings}
         with closing(App(Settings(folder / "home", **options), environ=CREDENTIALS, clock=clock)) as app:
