@@ -16,7 +16,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
-from io import TextIOWrapper
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from multiprocessing.reduction import DupFd
@@ -109,8 +108,11 @@ def _program(words: Sequence[str], env: Mapping[str, str], cwd: str, streams: Se
     for number, descriptor in enumerate(streams):
         os.dup2(descriptor, number)
         os.close(descriptor)
-    sys.stdin = os.fdopen(0)
-    assert isinstance(sys.stdout, TextIOWrapper)
-    sys.stdout.reconfigure(line_buffering=bool(env.get("PYTHONUNBUFFERED")))
+    sys.stdin = os.fdopen(0, closefd=False)
+    buffering = 1 if env.get("PYTHONUNBUFFERED") else -1
+    for number, name, line in ((1, "stdout", buffering), (2, "stderr", 1)):
+        stream = os.fdopen(number, "w", line, encoding=getattr(sys, name).encoding, closefd=False)
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)  # Python keeps its first streams, whatever replaces them
     sys.argv = ["bulkremove", *words]
     main()
