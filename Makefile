@@ -5,6 +5,8 @@ BIN := .venv/bin
 # Many tests wait rather than work.
 TESTS := $(BIN)/python -m pytest -n 4 --dist worksteal
 RELEASE ?= bookworm
+# Each process that a test starts would compile the program anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run serve test fast check prove bare-debian bench format lock pictures clean
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from multiprocessing import forkserver
@@ -24,7 +24,7 @@ from typing import Any
 
 import pytest
 
-import bulkremove
+import bulkremove.cli
 
 AT_START = ("PYTHON", "LC_", "LANG", "LD_")
 """Variables that Python and its libraries read once, at their start."""
@@ -36,14 +36,20 @@ def same_start(env: Mapping[str, str]) -> bool:
 
 
 def run_forked(
-    words: Sequence[str], *, env: Mapping[str, str], cwd: Path, stdin: str, timeout: float
+    words: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: Path,
+    stdin: str,
+    timeout: float,
+    main: Callable[[], object] = bulkremove.cli.main,
 ) -> subprocess.CompletedProcess[str]:
-    """As ``subprocess.run`` of the program with these words. Raises TimeoutExpired."""
+    """As ``subprocess.run`` of the program, or of ``main``, with these words. Raises TimeoutExpired."""
     with ExitStack() as stack:
         files = [stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8")) for _ in range(3)]
         files[0].write(stdin)
         files[0].seek(0)
-        with started(words, env=env, cwd=cwd, streams=[file.fileno() for file in files]) as process:
+        with started(words, env=env, cwd=cwd, streams=[file.fileno() for file in files], main=main) as process:
             process.join(timeout)
             if process.exitcode is None:
                 raise subprocess.TimeoutExpired(list(words), timeout)
@@ -55,11 +61,16 @@ def run_forked(
 
 @contextmanager
 def started(
-    words: Sequence[str], *, env: Mapping[str, str], cwd: Path, streams: Sequence[int]
+    words: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: Path,
+    streams: Sequence[int],
+    main: Callable[[], object] = bulkremove.cli.main,
 ) -> Iterator[ForkServerProcess]:
     """The program with these words; ``streams``: descriptors of its standard streams. It is killed at the end."""
     context = _context()
-    process = context.Process(target=_program, args=(list(words), dict(env), str(cwd), _Streams(streams)))
+    process = context.Process(target=_program, args=(main, list(words), dict(env), str(cwd), _Streams(streams)))
     process.start()
     try:
         yield process
@@ -98,9 +109,9 @@ def _context() -> ForkServerContext:
     return context
 
 
-def _program(words: Sequence[str], env: Mapping[str, str], cwd: str, streams: Sequence[int]) -> None:
-    from bulkremove.cli import main
-
+def _program(
+    main: Callable[[], object], words: Sequence[str], env: Mapping[str, str], cwd: str, streams: Sequence[int]
+) -> None:
     os.environ.clear()
     os.environ.update(env)
     time.tzset()
