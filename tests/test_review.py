@@ -151,14 +151,14 @@ async def test_a_process_that_stood_still_sends_no_further_row(tmp_path: Path) -
 
 async def test_a_long_run_keeps_its_consent_while_a_process_drives_it(tmp_path: Path) -> None:
     clock = LateClock(60.0)
-    app, file = site_app(tmp_path, 100, clock)
+    app, file = site_app(tmp_path, 25, clock)
     with closing(app):
         job = await stored(app, await app.plans.preview(file, name="f.csv", options=ReadOptions()), tmp_path)
         before = (await app.jobs.find(job.id)).driven_at
 
         def pass_time(progress: Progress) -> None:
             if progress.settled is not None:
-                clock.ahead += 60.0  # 100 rows: more than an hour and a half
+                clock.ahead += 240.0  # 25 rows: more than an hour and a half
 
         stop = Stop()
         result = await app.runs.run(job.id, stop=stop, on_progress=pass_time, by="jo", front_end=FrontEnd.COMMAND)
