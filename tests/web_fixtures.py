@@ -141,8 +141,8 @@ class RunningSite:
 
 @cache
 def password_hash() -> str:
-    """That of PASSWORD; it takes long to make."""
-    return PasswordHasher().hash(PASSWORD)
+    """That of PASSWORD, which is quick to check; test_people.py has those that the program makes."""
+    return PasswordHasher(time_cost=1, memory_cost=64).hash(PASSWORD)
 
 
 def free_port() -> int:
@@ -167,9 +167,7 @@ async def running_site(
     play = SandboxOptions(world, speed) if world else None
     base = Settings(home, api_url="http://127.0.0.1:9", accounts_url="http://127.0.0.1:9")
     app = App(replace(base, **settings), environ=environ, sandbox=play, clock=clock)  # type: ignore[arg-type] # fields of Settings
-    for role in roles:
-        await app.users.add_user(role.value, Access.everywhere(role), PASSWORD, by="a test")
-    for name, own in access.items():
+    for name, own in ({role.value: Access.everywhere(role) for role in roles} | dict(access)).items():
         await app.context.storage.users.add_user(User(name, own, Epoch(1.0)), password_hash())
     supervisor, sessions = app.supervisor(), Sessions(app.users, users=bool(roles or access))
     listener = socket.create_server(("127.0.0.1", 0))
