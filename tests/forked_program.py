@@ -125,5 +125,5 @@ def _program(
         stream = os.fdopen(number, "w", line, encoding=getattr(sys, name).encoding, closefd=False)
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)  # Python keeps its first streams, whatever replaces them
-    sys.argv = ["bulkremove", *words]
+    sys.argv = [str(Path(bulkremove.__path__[0]) / "__main__.py"), *words]
     main()
