@@ -19,8 +19,8 @@ serve: .venv/ready  ## the page on sample_data/'s world, in the bundled sandbox
 test: .venv/ready  ## all tests
 	$(TESTS)
 
-fast: .venv/ready  ## the tests that start no program, no server and no browser
-	$(TESTS) -m "not slow"
+fast: .venv/ready  ## the tests that start no program, no server and no browser; they wait for nothing
+	$(TESTS) -n auto -m "not slow"
 
 check: .venv/ready  ## format, lint, types, layers, dependencies, tests
 	$(BIN)/ruff format --check .
