@@ -26,7 +26,7 @@ import pytest
 
 import bulkremove.cli
 
-AT_START = ("PYTHON", "LC_", "LANG", "LD_")
+AT_START = ("PYTHON", "LC_", "LANG", "LD_", "SSL_")
 """Variables that Python and its libraries read once, at their start."""
 
 

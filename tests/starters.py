@@ -22,15 +22,16 @@ STARTERS = frozenset(
 
 
 def starts_something(item: pytest.Item) -> bool:
-    """Whether the test, one of its fixtures, or a function of ``tests`` that these use, uses a starter."""
+    """Whether a test or one of its fixtures uses a starter, itself or by other functions of ``tests``."""
     if not isinstance(item, pytest.Function):
         return False
     definitions = item._fixtureinfo.name2fixturedefs.values()
-    return _starts(item.function) or any(_starts(one.func) for several in definitions for one in several)
+    return starts(item.function) or any(starts(one.func) for several in definitions for one in several)
 
 
 @cache
-def _starts(one: object) -> bool:
+def starts(one: object) -> bool:
+    """Whether a function, or a function of ``tests`` that it uses, uses a starter."""
     if one is subprocess:
         return True
     one = inspect.unwrap(one) if callable(one) else one
@@ -41,11 +42,11 @@ def _starts(one: object) -> bool:
     if not str(module).startswith("tests."):
         return False
     if isinstance(one, type):
-        return any(_starts(member) for member in vars(one).values() if isinstance(member, FunctionType))
+        return any(starts(member) for member in vars(one).values() if isinstance(member, FunctionType))
     if not isinstance(one, FunctionType):
         return False
     used = (one.__globals__.get(name) for name in _names(one.__code__))
-    return any(_starts(other) for other in used if other is not one and _is_code(other))
+    return any(starts(other) for other in used if other is not one and _is_code(other))
 
 
 def _is_code(one: object) -> bool:
