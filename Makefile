@@ -5,6 +5,8 @@ BIN := .venv/bin
 # Many tests wait rather than work.
 TESTS := $(BIN)/python -m pytest -n 4 --dist worksteal
 RELEASE ?= bookworm
+# Each process that a test starts would compile the program anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run serve test fast check prove bare-debian bench format lock pictures clean
 
@@ -17,8 +19,8 @@ serve: .venv/ready  ## the page on sample_data/'s world, in the bundled sandbox
 test: .venv/ready  ## all tests
 	$(TESTS)
 
-fast: .venv/ready  ## the tests that start no program, no server and no browser
-	$(TESTS) -m "not slow"
+fast: .venv/ready  ## the tests that start no program, no server and no browser; they wait for nothing
+	$(TESTS) -n auto -m "not slow"
 
 check: .venv/ready  ## format, lint, types, layers, dependencies, tests
 	$(BIN)/ruff format --check .

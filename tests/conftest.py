@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.starters import starts_something
+
 # A test never judges by a time: on a busy machine an example may take as long as it likes.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
@@ -19,35 +21,9 @@ _FIGURE = "figure"
 _LINES = "lines"
 
 
-SLOW = frozenset(
-    f"test_{name}.py"
-    for name in (
-        *(
-            "account_roles",
-            "applications",
-            "protected_list",
-            "bombs",
-            "browser",
-            "cli",
-            "erasure",
-            "keeping",
-            "keeping_sequences",
-            "nightly",
-            "notices",
-            "people",
-            "restore",
-            "retention",
-            "wire",
-        ),
-        *("restore", "wire", "web_api", "web_pages", "web_security", "workbooks"),
-    )
-)
-"""They start programs, servers or browsers; so do all proofs."""
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.name in SLOW or item.path.parent.name == "proofs":
+        if item.path.parent.name == "proofs" or starts_something(item):
             item.add_marker(pytest.mark.slow)
 
 

@@ -33,7 +33,7 @@ from bulkremove.storage.interface.records import Act
 from tests.application_fixtures import LateClock
 from tests.cli_fixtures import crowd
 from tests.virtual_time import VirtualClock
-from tests.web_fixtures import CREDENTIALS, triples
+from tests.web_fixtures import CREDENTIALS, read_here, triples
 
 OLD = 3600.0
 """Seconds: long enough at rest, and not stale."""
@@ -117,7 +117,7 @@ async def nightly_site(
     night = Night(**{"source": str(folder), **of_night})
     clock = clock or LateClock(60.0)
     base = Settings(tmp_path / "home", nights=(night,), **settings)
-    app = App(base, environ=CREDENTIALS, sandbox=options if sandbox else None, clock=clock)
+    app = App(base, environ=CREDENTIALS, sandbox=options if sandbox else None, clock=clock, read_untrusted=read_here)
     app = app.for_night(app.settings.nights[0])
     if not sandbox:  # the settings lead to Zoho's own host, and only the calls go to the sandbox
         send_to(app, options)

@@ -227,7 +227,7 @@ def test_ctrl_c_ends_resumable_and_resume_finishes(tmp_path: Path) -> None:
 
 def test_a_cancelled_job_can_be_retried(tmp_path: Path) -> None:
     world, file = crowd(tmp_path, 12)
-    with sandbox(world, tmp_path / "log.jsonl") as variables:
+    with sandbox(world, tmp_path / "log.jsonl", "--speed", "60") as variables:
         bulkremove = Bulkremove(tmp_path / "home", environment(**variables))
         stopped = bulkremove("run", str(file), "--yes", "--daily-limit", "5")
         assert 5 == stopped.returncode

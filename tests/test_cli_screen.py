@@ -109,7 +109,7 @@ def test_the_command_that_goes_on_is_the_last_line_after_an_error_too(tmp_path: 
 
 def test_a_run_goes_on_when_whoever_read_its_errors_is_gone(tmp_path: Path) -> None:
     world, file = crowd(tmp_path, 8, SLOW)
-    with sandbox(world, tmp_path / "log.jsonl") as variables:
+    with sandbox(world, tmp_path / "log.jsonl", "--speed", "10") as variables:
         reading, writing = os.pipe()
         process = subprocess.Popen(
             [*PROGRAM, "--home", str(tmp_path / "home"), "-v", "run", str(file), "--yes"],

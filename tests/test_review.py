@@ -25,9 +25,11 @@ from bulkremove.domain.row import Roles, Status
 from bulkremove.engine.progress import Progress
 from bulkremove.reading.options import ReadOptions
 from bulkremove.zoho.accounts import VARIABLES, AccountStore, Credentials, client_hash
+from tests import virtual_time
 from tests.application_fixtures import LateClock, run, stored
 from tests.cli_fixtures import Bulkremove, crowd, environment
 from tests.nightly_fixtures import nightly_site
+from tests.virtual_time import VirtualClock
 from tests.web_fixtures import RunningSite, running_site, triples, until
 
 MONTH = 30 * 86_400.0
@@ -121,7 +123,7 @@ async def test_the_api_resumes_a_reviewed_job_with_the_number_of_rows_left(tmp_p
         assert JobState.FINISHED is (await one.app.jobs.find(job)).state
 
 
-def site_app(tmp_path: Path, rows: int, clock: LateClock) -> tuple[App, Path]:
+def site_app(tmp_path: Path, rows: int, clock: LateClock | VirtualClock) -> tuple[App, Path]:
     world, file = crowd(tmp_path, rows)
     return App(Settings(tmp_path / "home"), environ={}, sandbox=SandboxOptions(world, 60.0), clock=clock), file
 
@@ -149,21 +151,24 @@ async def test_a_process_that_stood_still_sends_no_further_row(tmp_path: Path) -
         assert (JobState.FINISHED, 40) == (ended.job.state, ended.tally[Status.REMOVED])
 
 
-async def test_a_long_run_keeps_its_consent_while_a_process_drives_it(tmp_path: Path) -> None:
-    clock = LateClock(60.0)
-    app, file = site_app(tmp_path, 100, clock)
-    with closing(app):
-        job = await stored(app, await app.plans.preview(file, name="f.csv", options=ReadOptions()), tmp_path)
-        before = (await app.jobs.find(job.id)).driven_at
+def test_a_long_run_keeps_its_consent_while_a_process_drives_it(tmp_path: Path) -> None:
+    async def drive() -> None:
+        clock = VirtualClock()
+        app, file = site_app(tmp_path, 100, clock)
+        with closing(app):
+            job = await stored(app, await app.plans.preview(file, name="f.csv", options=ReadOptions()), tmp_path)
+            before = (await app.jobs.find(job.id)).driven_at
 
-        def pass_time(progress: Progress) -> None:
-            if progress.settled is not None:
-                clock.ahead += 60.0  # 100 rows: more than an hour and a half
+            def pass_time(progress: Progress) -> None:
+                if progress.settled is not None:
+                    clock.step_wall(60.0)  # 100 rows: more than an hour and a half
 
-        stop = Stop()
-        result = await app.runs.run(job.id, stop=stop, on_progress=pass_time, by="jo", front_end=FrontEnd.COMMAND)
-        assert JobState.FINISHED is result.job.state
-        assert result.job.driven_at > before
+            stop = Stop()
+            result = await app.runs.run(job.id, stop=stop, on_progress=pass_time, by="jo", front_end=FrontEnd.COMMAND)
+            assert JobState.FINISHED is result.job.state
+            assert result.job.driven_at > before
+
+    virtual_time.run(drive, wire=0.0005)
 
 
 @pytest.mark.parametrize(("reason", "hours", "needed"), [

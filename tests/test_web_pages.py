@@ -17,6 +17,7 @@ from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import Job, JobState
 from bulkremove.domain.permissions import EVERY_ACCOUNT, Role
 from bulkremove.domain.row import Roles, Status
+from bulkremove.platform.system_clock import SystemClock
 from bulkremove.reading.options import ReadOptions
 from bulkremove.web import incoming_files, uploads
 from tests.application_fixtures import run, stored
@@ -488,7 +489,7 @@ async def test_the_very_same_plan_is_warned_of(tmp_path: Path) -> None:
 
 
 async def test_a_job_of_another_account_changes_nothing_for_the_next_file(tmp_path: Path) -> None:
-    async with running_site(tmp_path, account="other") as one, one.visitor() as visitor:
+    async with running_site(tmp_path, account="other", clock=SystemClock(60.0)) as one, one.visitor() as visitor:
         job = job_of(await visitor.confirm(await visitor.upload(triples(3))))
         await ended(one, job)
     async with running_site(tmp_path) as one, one.visitor() as visitor:

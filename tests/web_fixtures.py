@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import BinaryIO
 
 import aiohttp
 from aiohttp import web
@@ -23,6 +24,10 @@ from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.config import Settings
 from bulkremove.domain.clock import Clock, Epoch
 from bulkremove.domain.permissions import Access, Role
+from bulkremove.domain.table import Table
+from bulkremove.reading.options import ReadOptions
+from bulkremove.reading.reader import read
+from bulkremove.reading.subprocess_reader import ReadUntrusted
 from bulkremove.storage.interface.users import User
 from bulkremove.web.connections import listening
 from bulkremove.web.security import Address
@@ -145,13 +150,24 @@ class RunningSite:
 
 @cache
 def password_hash() -> str:
-    """That of PASSWORD; it takes long to make."""
-    return PasswordHasher().hash(PASSWORD)
+    """That of PASSWORD, which is quick to check; test_people.py has those that the program makes."""
+    return PasswordHasher(time_cost=1, memory_cost=64).hash(PASSWORD)
 
 
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         return int(listening.getsockname()[1])
+
+
+async def read_here(source: Path | BinaryIO, /, *, name: str, options: ReadOptions) -> Table:
+    """Read a file in this process, which has pandas loaded; test_bombs.py and others have theirs read in a child."""
+    return await asyncio.to_thread(_read_from_start, source, name, options)
+
+
+def _read_from_start(source: Path | BinaryIO, name: str, options: ReadOptions) -> Table:
+    if not isinstance(source, Path):
+        source.seek(0)
+    return read(source, name=name, options=options)
 
 
 @asynccontextmanager
@@ -165,15 +181,15 @@ async def running_site(
     clock: Clock | None = None,
     environ: Mapping[str, str] = CREDENTIALS,
     access: Mapping[str, Access] = MappingProxyType({}),
+    read_untrusted: ReadUntrusted = read_here,
     **settings: object,
 ) -> AsyncIterator[RunningSite]:
     """A server, with a user of each role (named like it), those of ``access`` by name, and a sandbox with ``world``."""
     play = SandboxOptions(world, speed) if world else None
     base = Settings(home, api_url="http://127.0.0.1:9", accounts_url="http://127.0.0.1:9")
-    app = App(replace(base, **settings), environ=environ, sandbox=play, clock=clock)  # type: ignore[arg-type] # fields of Settings
-    for role in roles:
-        await app.users.add_user(role.value, Access.everywhere(role), PASSWORD, by="a test")
-    for name, own in access.items():
+    settings_of_app = replace(base, **settings)  # type: ignore[arg-type] # the caller names fields of Settings
+    app = App(settings_of_app, environ=environ, sandbox=play, clock=clock, read_untrusted=read_untrusted)
+    for name, own in ({role.value: Access.everywhere(role) for role in roles} | dict(access)).items():
         await app.context.storage.users.add_user(User(name, own, Epoch(1.0)), password_hash())
     supervisor, sessions = app.supervisor(), Sessions(app.users, users=bool(roles or access))
     listener = socket.create_server(("127.0.0.1", 0))

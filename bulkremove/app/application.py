@@ -26,6 +26,7 @@ from bulkremove.domain.clock import Clock, Epoch
 from bulkremove.domain.hosts import SANDBOX_HOST
 from bulkremove.platform.secure_files import check_not_shared
 from bulkremove.platform.system_clock import LaterClock, SystemClock
+from bulkremove.reading.subprocess_reader import ReadUntrusted, read_in_subprocess
 from bulkremove.storage import SqliteStorage, Storage
 from bulkremove.storage.interface.audit import AuditLog
 from bulkremove.zoho.accounts import with_data_center
@@ -61,6 +62,7 @@ class App:
         random: Random | None = None,
         sandbox: SandboxOptions | None = None,
         storage: Callable[[Path, Clock], Storage] = SqliteStorage,
+        read_untrusted: ReadUntrusted = read_in_subprocess,
     ) -> None:
         check_not_shared(settings.home)
         clock = clock or SystemClock(sandbox.speed if sandbox else settings.speed)
@@ -73,7 +75,13 @@ class App:
         settings = with_data_center(settings, environ)
         counted_from = clock.wall() if sandbox else Epoch(0.0)
         context = Context(
-            settings, environ, clock, random or SystemRandom(), storage(settings.home, clock), counted_from
+            settings,
+            environ,
+            clock,
+            random or SystemRandom(),
+            storage(settings.home, clock),
+            counted_from,
+            read_untrusted,
         )
         self._use(context, sandbox, SharedByRuns())
 

@@ -9,6 +9,7 @@ from random import Random
 from bulkremove.config import Night, Settings
 from bulkremove.domain.clock import Clock, Epoch
 from bulkremove.domain.errors import SettingsError
+from bulkremove.reading.subprocess_reader import ReadUntrusted, read_in_subprocess
 from bulkremove.storage import Storage
 from bulkremove.storage.interface.records import Act
 from bulkremove.zoho.accounts import with_data_center
@@ -18,7 +19,10 @@ NO_NIGHTS = "Write a block [[nights]] with a source into bulkremove.toml: a fold
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Values that all use cases share. ``environ``: environment variables; ``random``: for job ids and back-offs."""
+    """Values that all use cases share. ``environ``: environment variables; ``random``: for job ids and back-offs.
+
+    ``read_untrusted``: reads a file that a stranger may have made.
+    """
 
     settings: Settings
     environ: Mapping[str, str]
@@ -27,6 +31,7 @@ class Context:
     storage: Storage
     counted_from: Epoch = Epoch(0.0)
     """Removals before this time are not counted against the cap of a day: a bundled sandbox begins anew each time."""
+    read_untrusted: ReadUntrusted = read_in_subprocess
 
     @property
     def night(self) -> Night:

@@ -36,7 +36,6 @@ from bulkremove.domain.table import Table
 from bulkremove.engine import rate_limit
 from bulkremove.reading.options import ReadOptions
 from bulkremove.reading.reader import read
-from bulkremove.reading.subprocess_reader import read_in_subprocess
 
 
 class Plans:
@@ -89,7 +88,7 @@ class Plans:
         accounts is not told.
         """
         generation = await self.generation()
-        table = await read_in_subprocess(source, name=name, options=self._for_run(options))
+        table = await self._context.read_untrusted(source, name=name, options=self._for_run(options))
         return await self._preview(table, generation=generation, include_open=include_open, seen=seen)
 
     async def preview_table(self, table: Table, *, seen: AccountSet, include_open: bool = False) -> Preview:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, astuple
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.row import Exclusion, Roles, Status
@@ -35,6 +35,13 @@ TIMEOUT_SECONDS = 90.0
 """Seconds of real time until the child is killed."""
 _REQUEST = "READ_REQUEST"
 """The variable that tells the child the file's name and how to read it."""
+
+
+class ReadUntrusted(Protocol):
+    """Reads a file that a stranger may have made, as ``read_in_subprocess`` does."""
+
+    async def __call__(self, source: Path | BinaryIO, /, *, name: str, options: ReadOptions) -> Table:
+        """Read ``source`` to its end. Raises FileRefused."""
 
 
 async def read_in_subprocess(source: Path | BinaryIO, *, name: str, options: ReadOptions) -> Table:

@@ -23,7 +23,6 @@ from bulkremove.domain.job import Job
 from bulkremove.domain.permissions import AccountSet
 from bulkremove.domain.table import Table
 from bulkremove.reading.options import ReadOptions
-from bulkremove.reading.subprocess_reader import read_in_subprocess
 from bulkremove.web.fair_share import FairShare
 from bulkremove.web.incoming_files import IncomingFile, IncomingFiles
 from bulkremove.web.routes import person
@@ -120,7 +119,7 @@ class Uploads:
         if upload.path is None or not upload.path.exists():
             raise FileRefused("This upload is not kept any more.", hint="Upload the file again.")
         async with self._readers.turn(upload.prepared_by[-1]), self._reading:
-            return await read_in_subprocess(upload.path, name=upload.name, options=upload.options)
+            return await self._app.context.read_untrusted(upload.path, name=upload.name, options=upload.options)
 
     def show(self, upload: Upload, preview: Preview) -> None:
         """Keep a plan that was made of an upload meanwhile, as the one to be shown."""

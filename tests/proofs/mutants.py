@@ -39,11 +39,16 @@ from bulkremove.zoho.response_kind import Response, ResponseKind
 
 @dataclass(frozen=True)
 class Mutant:
-    """A mistake; ``breaks``: the invariant that must tell of it."""
+    """A mistake; ``breaks``: the invariant that must tell of it.
+
+    ``seed``: a short history that showed it, which `make test` plays first. Where the product's ways have changed since
+    then, the search begins at 1, as it always does in `make prove`.
+    """
 
     breaks: str
     mistake: str
     plant: Callable[[], AbstractContextManager[object]]
+    seed: int = 1
 
 
 def _another(removal: Removal) -> tuple[str, str, str]:
@@ -169,15 +174,27 @@ MUTANTS = (
         "I6",
         "a slot is released half a window too early",
         lambda: patch.object(rate_limit, "released_at", lambda quota, at: at + quota.window / 2),
+        seed=58,
     ),
-    Mutant("I6", "each process keeps a ledger of its own", lambda: patch.object(Accounts, "ledger_key", _own_ledger)),
+    Mutant(
+        "I6",
+        "each process keeps a ledger of its own",
+        lambda: patch.object(Accounts, "ledger_key", _own_ledger),
+        seed=13,
+    ),
     Mutant("I7", "a lock is waited for a minute", lambda: patch.object(rate_limit, "_wait_seconds", _a_minute)),
     Mutant(
         "I7",
         "nobody looks again when the connection stands",
         lambda: patch.object(RateLimiter, "is_still_valid", _always_valid),
+        seed=21,
     ),
-    Mutant("I7", "any answer lifts a lock", lambda: patch.object(rate_limit, "after_response", _any_answer_is_sound)),
+    Mutant(
+        "I7",
+        "any answer lifts a lock",
+        lambda: patch.object(rate_limit, "after_response", _any_answer_is_sound),
+        seed=113,
+    ),
     Mutant("I8", "a row may have five attempts", lambda: patch.object(decision_table, "MAX_ATTEMPTS", 5)),
     Mutant("I9", "a resumed job sends its unknown rows again", lambda: patch.object(SqliteJobs, "start", _start_again)),
     Mutant(

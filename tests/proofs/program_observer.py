@@ -10,7 +10,6 @@ import contextlib
 import io
 import json
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Collection, Sequence
 from contextlib import closing
@@ -20,8 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from tests.cli_fixtures import Bulkremove
-
-COMMAND = (sys.executable, "-m", "tests.proofs.program_observer")
+from tests.forked_program import run_forked
 
 
 @dataclass(frozen=True)
@@ -55,15 +53,13 @@ def look(
     """
     with TemporaryDirectory() as folder:
         asked = {"commands": [list(words) for words in commands], "without_report": list(without_report)}
-        done = subprocess.run(
-            [*COMMAND, str(bulkremove.home), folder],
-            input=json.dumps(asked),
+        done = run_forked(
+            [str(bulkremove.home), folder],
             env=bulkremove.env,
             cwd=bulkremove.home.parent,
-            capture_output=True,
-            text=True,
+            stdin=json.dumps(asked),
             timeout=300,
-            check=False,
+            main=_main,
         )
         assert done.returncode == 0, done.stderr
         found = json.loads(done.stdout)
@@ -107,7 +103,3 @@ def _main() -> None:
                     if done[0]:
                         said.append(done)
     json.dump({"integrity": integrity, "said": said}, sys.stdout)
-
-
-if __name__ == "__main__":
-    _main()

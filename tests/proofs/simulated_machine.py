@@ -289,6 +289,7 @@ def replaced(machine: Machine) -> Iterator[None]:
 
 def run(main: Callable[[Machine], Coroutine[Any, Any, T]]) -> T:
     """What ``main(machine)`` returns, run to its end in virtual time."""
+    gc.freeze()  # the collection at the end need not look through all that was there before
     machine = Machine()
     heard = sys.unraisablehook
     with warnings.catch_warnings():
@@ -301,4 +302,5 @@ def run(main: Callable[[Machine], Coroutine[Any, Any, T]]) -> T:
             sys.unraisablehook = lambda _: None
             del machine  # the last to hold the dead: what they do at their collection is of no account
             gc.collect()
+            gc.unfreeze()
             sys.unraisablehook = heard

@@ -12,7 +12,7 @@ from tests.cli_fixtures import Bulkremove, crowd, environment, sandbox
 from tests.conftest import Proving
 from tests.proofs.reconciled import Ends
 
-KILLS, SAMPLE, PARTS = 200, 30, 5
+KILLS, SAMPLE, PARTS = 200, 15, 5
 ROWS = 300
 MOST_A_JOB = 10
 IN_FLIGHT = 4

@@ -8,7 +8,6 @@ from __future__ import annotations
 import random
 import re
 import sqlite3
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli_fixtures import PROGRAM, crowd, environment, sandbox
+from tests.cli_fixtures import PROGRAM, Bulkremove, crowd, environment, sandbox
 from tests.conftest import Proving
 from tests.proofs.power_loss import KEPT, cuts
 from tests.proofs.system_calls import Call, read_trace, traced
@@ -86,9 +85,8 @@ def _complaint(home: Path, sent: Counter[str]) -> str:
 def _attempts(home: Path) -> list[str]:
     if not (home / "journal.db").stat().st_size:
         return []
-    subprocess.run(
-        [*PROGRAM, "--home", str(home), "jobs"], check=True, capture_output=True
-    )  # what a person starts next
+    done = Bulkremove(home, environment())("jobs")  # what a person starts next
+    assert 0 == done.returncode, done.stderr
     with closing(sqlite3.connect(home / "journal.db")) as db:
         (sound,) = db.execute("PRAGMA integrity_check").fetchone()
         assert sound == "ok", sound
@@ -96,7 +94,7 @@ def _attempts(home: Path) -> list[str]:
 
 
 def test_no_call_outlives_its_attempt_in_a_power_cut(tmp_path: Path, proving: Proving) -> None:
-    images = proving.count(sample=100, deep=2500)
+    images = proving.count(sample=30, deep=2500)
     run = _run(tmp_path / "careful", PROGRAM)
     assert sum(run.sent(len(run.calls)).values()) >= ROWS  # the trace really holds the calls
     wrong, kinds = _losses(run, images, tmp_path / "images", seed=1)
@@ -109,7 +107,7 @@ def test_no_call_outlives_its_attempt_in_a_power_cut(tmp_path: Path, proving: Pr
 
 
 def test_the_same_images_show_what_is_lost_without_syncing(tmp_path: Path, proving: Proving) -> None:
-    images = proving.count(sample=100, deep=500)
+    images = proving.count(sample=30, deep=500)
     wrong, _ = _losses(_run(tmp_path / "careless", CARELESS), images, tmp_path / "images", seed=1)
     assert len(wrong) > images / 20
     proving.figure("The power cuts find losses with synchronous=NORMAL", f"{len(wrong)} of {images} images")

@@ -16,7 +16,7 @@ from tests.proofs.full_disk import small_disk
 from tests.proofs.program_facts import RULES, Violation
 from tests.proofs.program_sequences import Played, play
 
-SEQUENCES, SAMPLE = 40, 3
+SEQUENCES, SAMPLE = 40, 2
 STEPS, SAMPLE_STEPS = 40, 25
 PROMISE = "A random sequence of steps over the whole program loses nothing that it acknowledged"
 MOST_SEEDS = 10
