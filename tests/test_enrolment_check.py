@@ -6,6 +6,7 @@ import asyncio
 import csv
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -145,6 +146,37 @@ def test_an_address_is_found_in_what_stands_around_it_and_a_cell_without_one_nam
 def test_another_address_is_never_taken_for_the_learner_s(cell: str) -> None:
     one = planned(f'1,Ann,"{cell}"')
     assert ["identity_mismatch"] == statuses(one, checked(one, roster(1))), cell
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (("1,,ann1@example.com", "1,,bo@example.com"), ["", "identity_mismatch"]),
+        (("1,,bo@example.com", "1,,ann1@example.com"), ["identity_mismatch", ""]),
+        (("1,,", "1,,bo@example.com"), ["identity_mismatch", "identity_mismatch"]),
+        (("1,,", "1,,bo@example.com", "1,,ann1@example.com"), ["", "identity_mismatch", "duplicate"]),
+        (("1,,ann1@example.com", "1,,"), ["", "duplicate"]),
+        (("1,,bo@example.com", "1,,bo@example.com"), ["identity_mismatch", "identity_mismatch"]),
+    ],
+)
+def test_each_row_with_the_same_ids_is_compared_and_the_one_that_zoho_confirms_is_sent(
+    cells: Sequence[str], expected: Sequence[str]
+) -> None:
+    one = planned(*cells, "2,,ann2@example.com")
+    check = checked(one, roster(1, 2))
+    table = replace(one.table, settled={**check.exclusions, **one.table.settled})
+    again = plan(table, account="default", host="people.zoho.com", client="c")
+    assert [*expected, ""] == [again.excluded[i].status.value if i in again.excluded else "" for i in range(len(table))]
+    assert {i for i in range(len(table)) if i not in again.excluded} <= check.people.keys(), "whoever is sent is named"
+
+
+def test_rows_of_one_learner_that_are_sent_all_the_same_are_one_removal() -> None:
+    one = planned("1,,bo@example.com", "1,,bo@example.com", "1,,ann1@example.com", "2,,")
+    check = checked(one, roster(1, 2))
+    check = check.including(check.mismatched)
+    table = replace(one.table, settled={**check.exclusions, **one.table.settled}, included=check.included)
+    again = plan(table, account="default", host="people.zoho.com", client="c")
+    assert (2, {1, 2}) == (again.removals, set(again.excluded))
 
 
 def test_a_detail_stays_short_whatever_the_cell_holds() -> None:
