@@ -122,6 +122,36 @@ def test_anything_but_one_match_is_invalid_and_says_why(row: str, why: str) -> N
     assert (1, {Status.INVALID: 1}) == (planned.removals, planned.not_sent())
 
 
+@pytest.mark.parametrize(
+    ("cell", "is_found"),
+    [
+        ("mailto:ann@example.com", True),
+        ("MAILTO:Ann@example.com", True),
+        ("Ann Lee <ann@example.com>", True),
+        ("Ann Lee <mailto:ann@example.com>", True),
+        ("<ann@example.com>", True),
+        ("ann@example.com <bo@example.com>", False),
+        ("Ann <ann@example.com> Bo", False),
+        ("Ann <ann@example.com>, Bo <bo@example.com>", False),
+        ("ann@example.com; bo@example.com", False),
+        ("mailto:ann@example.com?cc=bo@example.com", False),
+        ("ann@example.com (left)", False),
+    ],
+)
+def test_an_address_is_taken_out_of_a_link_or_from_behind_a_name_and_out_of_nothing_else(
+    cell: str, is_found: bool
+) -> None:
+    one = resolved(table(f'1,21,"{cell}"'))
+    assert ["" if is_found else "Batch 21 has no learner with this e-mail address."] == details(one)
+
+
+def test_an_employee_id_is_never_taken_out_of_a_text() -> None:
+    one = resolved(
+        table("1,21,A <e1@x>", header="Course,Batch,Employee ID", match=Match.EMPLOYEE_ID), match=Match.EMPLOYEE_ID
+    )
+    assert ["Batch 21 has no learner with this employee id."] == details(one)
+
+
 def test_an_address_of_two_learners_matches_neither() -> None:
     twins = Roster(SPRING, (ANN, Learner("478346000019558007", "Ann", "Ann@example.com")))
     one = resolved(table("1,21,ann@example.com"), Lists(rosters={"21": twins}))

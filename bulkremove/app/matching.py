@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
+from bulkremove.domain.email_addresses import bare_address
 from bulkremove.domain.errors import FileRefused, NotListed, ReadFailed
 from bulkremove.domain.ids import TRIMMED_CHARACTERS, is_id
 from bulkremove.domain.listing import Batch, Course, Learner, Roster
@@ -99,6 +100,7 @@ class _Matching:
         batches = self._batches[found.id, batch]
         if isinstance(batches, str):
             return batches
+        key = _folded(bare_address(person) if self._match is Match.EMAIL else person)
         matches = list[tuple[str, Learner]]()
         for one in batches:
             if one not in self._rosters:
@@ -106,7 +108,7 @@ class _Matching:
             people = self._rosters[one]
             if isinstance(people, str):
                 return people
-            matches += [(one.id, learner) for learner in people.get(_folded(person), ())]
+            matches += [(one.id, learner) for learner in people.get(key, ())]
         if len(matches) != 1:
             is_one = batch != ALL_BATCHES
             where = f"Batch {batches[0].id} has" if is_one else f"The batches of course {found.id} have"
