@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from types import MappingProxyType
 
 from bulkremove.domain.email_addresses import addresses_in, quoted
 from bulkremove.domain.listing import Learner, Roster
@@ -106,8 +107,12 @@ def compare(
     plan: Plan,
     rosters: Mapping[_Batch, Roster | str],
     columns: PersonColumns,
+    not_read_anew: Mapping[_Batch, str] = MappingProxyType({}),
 ) -> EnrolmentCheck:
-    """Compare the rows that a plan would send with rosters, each of which may be a sentence why there is none."""
+    """Compare the rows that a plan would send with rosters, each of which may be a sentence why there is none.
+
+    ``not_read_anew``: batches whose roster is of some minutes ago, with the reason; it proves nobody absent.
+    """
     table = plan.table
     by_id = {
         batch: {learner.id: learner for learner in roster.learners}
@@ -126,8 +131,8 @@ def compare(
             continue
         learner = by_id[batch].get(removal.learner)
         if learner is None:
-            roster = rosters[batch]
-            if isinstance(roster, Roster) and roster.is_complete and batch in known and index not in repeated:
+            roster, is_proof = rosters[batch], batch in known and batch not in not_read_anew
+            if isinstance(roster, Roster) and roster.is_complete and is_proof and index not in repeated:
                 exclusions[index] = Exclusion(Status.NOT_ENROLLED, NOT_ENROLLED)
             continue
         own, listed = addresses.get(removal, {}), addresses_in(learner.email)
@@ -156,7 +161,12 @@ def compare(
         for batch, roster in rosters.items()
         if isinstance(roster, Roster) and roster.batch.learners is not None
     }
-    notes = (_compared(table.header, columns, compared, plan.removals), *_notes(plan, rosters, known))
+    kept = (
+        f"Batch {batch} of course {course}: its list is of some minutes ago and was not read anew, so who is not "
+        f"listed is sent as always. {why}"
+        for (course, batch), why in not_read_anew.items()
+    )
+    notes = (_compared(table.header, columns, compared, plan.removals), *_notes(plan, rosters, known), *kept)
     return EnrolmentCheck(exclusions, {}, people, flags, notes, counts, table.numbers, frozenset(plan.excluded))
 
 
