@@ -510,6 +510,39 @@ def test_settings_and_protected_list_are_shown_and_put_where_the_settings_say(tm
     assert ["restore_accepted", "restored"] == acts[:2]
 
 
+def test_what_reads_a_journal_that_nobody_has_accepted_says_so_and_no_backup_of_it_is_made(tmp_path: Path) -> None:
+    world, file = crowd(tmp_path, 2)
+    home = Bulkremove(tmp_path / "home", environment())
+    ran = home("run", str(file), "--yes", "--sandbox", str(world), "--speed", "60")
+    job_id = json.loads(home("jobs", "--json").stdout)[0]["job"]
+    assert 0 == ran.returncode, ran.stderr
+    assert 0 == home("backup", str(tmp_path / "b.zip")).returncode
+    assert 0 == home("tokens", "add", "one", "--role", "preparer").returncode
+    assert 0 == home("restore-backup", str(tmp_path / "b.zip"), "--yes").returncode
+    reading: list[tuple[str, ...]] = [
+        ("jobs",),
+        ("jobs", "--json"),
+        ("show", job_id),
+        ("audit",),
+        ("users",),
+        ("tokens",),
+        ("canary", job_id),
+    ]
+    for command in reading:
+        read = home(*command)
+        assert (0, True) == (read.returncode, "accept-restore" in read.stderr), (command, read.stderr)
+    for command in (*[("audit", "verify")], ("report", job_id, "-o", str(tmp_path / "r.csv"))):
+        read = home(*command)
+        assert (False, True) == (read.returncode == 0, "accept-restore" in read.stdout + read.stderr), command
+    refused = home("backup", str(tmp_path / "c.zip"))
+    assert (False, True) == (refused.returncode == 0, "accept-restore" in refused.stderr), refused.stderr
+    assert not (tmp_path / "c.zip").exists()
+    assert 0 == home("journal", "accept-restore", "--yes").returncode
+    for command in reading:
+        assert "accept-restore" not in home(*command).stderr, command
+    assert 0 == home("backup", str(tmp_path / "c.zip")).returncode
+
+
 def test_a_journal_is_not_put_back_without_the_protected_list_that_belongs_to_it(tmp_path: Path) -> None:
     """Accepted, it would remove whom the list protects."""
     program = Bulkremove(tmp_path / "home", environment())
