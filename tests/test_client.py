@@ -115,6 +115,25 @@ async def test_of_two_retry_after_headers_the_longer_counts() -> None:
     assert 3000.0 == parse(exchange.reply, now=Epoch(0.0)).wait
 
 
+@pytest.mark.parametrize(
+    ("headers", "age"),
+    [
+        ((), 0),
+        (("Age: 0",), 0),
+        (("Age: 42",), 42),
+        (("Age: 0", "age:  7 "), 7),
+        (("Age: 0, 7",), 7),
+        (("Age: soon",), 0),
+        ((f"Age: {'9' * 5000}",), 999_999_999),
+    ],
+)
+async def test_how_long_a_cache_has_kept_a_reply_is_known(headers: tuple[str, ...], age: int) -> None:
+    async with server(http("200 OK", OK, *headers)) as (base, _):
+        exchange = await send(base)
+    assert exchange.reply is not None
+    assert age == exchange.reply.age
+
+
 async def test_a_last_look_that_takes_too_long_withdraws_the_request_of_which_no_byte_left() -> None:
     async def never() -> bool:
         await asyncio.sleep(60)

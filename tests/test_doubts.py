@@ -24,6 +24,7 @@ from bulkremove.domain.permissions import EVERY_ACCOUNT, Role
 from bulkremove.domain.plan import Plan
 from bulkremove.domain.planner import plan
 from bulkremove.domain.row import Status
+from bulkremove.reading.columns import person_columns
 from bulkremove.reading.options import ReadOptions
 from bulkremove.reading.reader import read
 from tests.application_fixtures import account, application
@@ -56,7 +57,30 @@ MIXED = listed(
 
 
 def planned(text: str) -> Plan:
-    return plan(read(io.BytesIO(text.encode()), name="list.csv"), account="a", host="h")
+    table = read(io.BytesIO(text.encode()), name="list.csv")
+    emails = person_columns(table.header, table.roles).email
+    return plan(table, account="a", host="h", email_column=emails)
+
+
+@pytest.mark.parametrize(
+    ("batch", "emails", "rows"),
+    [
+        (0, ("ann@example.com", "bo@example.com"), "rows 2 and 3"),
+        (1, ("ann@example.com", "bo@example.com"), "rows 2 and 3"),
+        (0, ("-", "ann@example.com", "ANN@example.com ", "mailto:bo@example.com"), "rows 3 and 5"),
+        (0, ("ann@example.com", "Ann <ann@example.com>"), ""),
+        (0, ("ann@example.com", ""), ""),
+        (0, ("ann@example.com", "bo@example.com; ann@example.com"), ""),
+    ],
+)
+def test_a_learner_beside_different_addresses_is_a_doubt_also_where_a_row_repeats_the_other_one(
+    batch: int, emails: Sequence[str], rows: str
+) -> None:
+    lines = [(COURSES[0], BATCHES[batch and index % 2], learner(0), email) for index, email in enumerate(emails)]
+    one = planned(listed(*lines, header=[*HEADER, "E-mail"]))
+    found = [doubt for doubt in one.doubts if doubt.code is DoubtCode.LEARNER_OF_SEVERAL_ADDRESSES]
+    assert (bool(rows), 1 if rows else 0) == (bool(found), sum(doubt.ids for doubt in found))
+    assert all(f"{learner(0)} in {rows}." in doubt.text for doubt in found), found
 
 
 def rounded(count: int, of: int, *, step: int = 1000) -> str:

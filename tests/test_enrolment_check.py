@@ -6,6 +6,8 @@ import asyncio
 import csv
 import json
 from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -13,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkremove.app import Stop
+from bulkremove.app import App, Preview, SandboxOptions, Stop
+from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.enrolment_check import EnrolmentCheck, Flag, PersonColumns, compare
 from bulkremove.domain.job import EndReason
@@ -22,6 +25,7 @@ from bulkremove.domain.plan import Plan
 from bulkremove.domain.planner import plan
 from bulkremove.domain.row import Status
 from bulkremove.reading.columns import person_columns
+from bulkremove.reading.options import ReadOptions
 from bulkremove.reading.reader import read
 from bulkremove.zoho.accounts import AccountStore, Credentials
 from tests.cli_fixtures import Bulkremove, environment, sandbox
@@ -145,6 +149,37 @@ def test_an_address_is_found_in_what_stands_around_it_and_a_cell_without_one_nam
 def test_another_address_is_never_taken_for_the_learner_s(cell: str) -> None:
     one = planned(f'1,Ann,"{cell}"')
     assert ["identity_mismatch"] == statuses(one, checked(one, roster(1))), cell
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (("1,,ann1@example.com", "1,,bo@example.com"), ["", "identity_mismatch"]),
+        (("1,,bo@example.com", "1,,ann1@example.com"), ["identity_mismatch", ""]),
+        (("1,,", "1,,bo@example.com"), ["identity_mismatch", "identity_mismatch"]),
+        (("1,,", "1,,bo@example.com", "1,,ann1@example.com"), ["", "identity_mismatch", "duplicate"]),
+        (("1,,ann1@example.com", "1,,"), ["", "duplicate"]),
+        (("1,,bo@example.com", "1,,bo@example.com"), ["identity_mismatch", "identity_mismatch"]),
+    ],
+)
+def test_each_row_with_the_same_ids_is_compared_and_the_one_that_zoho_confirms_is_sent(
+    cells: Sequence[str], expected: Sequence[str]
+) -> None:
+    one = planned(*cells, "2,,ann2@example.com")
+    check = checked(one, roster(1, 2))
+    table = replace(one.table, settled={**check.exclusions, **one.table.settled})
+    again = plan(table, account="default", host="people.zoho.com", client="c")
+    assert [*expected, ""] == [again.excluded[i].status.value if i in again.excluded else "" for i in range(len(table))]
+    assert {i for i in range(len(table)) if i not in again.excluded} <= check.people.keys(), "whoever is sent is named"
+
+
+def test_rows_of_one_learner_that_are_sent_all_the_same_are_one_removal() -> None:
+    one = planned("1,,bo@example.com", "1,,bo@example.com", "1,,ann1@example.com", "2,,")
+    check = checked(one, roster(1, 2))
+    check = check.including(check.mismatched)
+    table = replace(one.table, settled={**check.exclusions, **one.table.settled}, included=check.included)
+    again = plan(table, account="default", host="people.zoho.com", client="c")
+    assert (2, {1, 2}) == (again.removals, set(again.excluded))
 
 
 def test_a_detail_stays_short_whatever_the_cell_holds() -> None:
@@ -388,6 +423,49 @@ def test_a_report_s_rows_of_another_person_stay_unsent_when_it_is_given_back(
     report.write_text(report.read_text(encoding="utf-8-sig").replace("identity_mismatch", "not_sent"))
     changed = json.loads(program("preview", str(report), "--json", *options).stdout)
     assert (1, 1) == (changed["removals"], changed["identity_mismatch"]), "the journal knows better"
+
+
+# --- from a list that was kept -------------------------------------------------------------------------------
+
+
+async def test_nobody_is_left_out_by_a_list_that_was_kept_and_other_lists_are_read_once(tmp_path: Path) -> None:
+    file = leavers(tmp_path, [0, 30])
+    app = App(Settings(tmp_path / "home"), environ={}, sandbox=SandboxOptions(world(tmp_path), 300.0))
+
+    async def check() -> tuple[Preview, int]:
+        preview = await app.plans.preview(file, name="leavers.csv", options=ReadOptions())
+        before = await app.plans.calls_since(Epoch(0.0))
+        done = await app.enrolment_checks.check(preview, is_asked=True)
+        return done, await app.plans.calls_since(Epoch(0.0)) - before
+
+    with closing(app):
+        first, cost = await check()
+        assert (1, 1, True) == (first.plan.removals, first.plan.not_sent()[Status.NOT_ENROLLED], cost > 2)
+        again, more = await check()
+        assert (first.plan.hash, cost) == (again.plan.hash, more), "what leaves a row out is read anew"
+        world(tmp_path, count=31)  # somebody enrols the other learner
+        last, _ = await check()
+        assert 2 == last.plan.removals, last.plan.excluded
+        assert (2, 0) == ((whole := await check())[0].plan.removals, whole[1]), "a list that leaves nobody out is kept"
+
+
+@pytest.mark.parametrize("is_demanded", [False, True])
+def test_a_list_that_can_t_be_read_anew_leaves_nobody_out(tmp_path: Path, is_demanded: bool) -> None:
+    file, log, home = leavers(tmp_path, [0, 1, 30], i1="else@example.com"), tmp_path / "log.jsonl", tmp_path / "home"
+    home.mkdir(mode=0o700)
+    stored(home, may_read=True)
+    with sandbox(world(tmp_path, reads=[*["ok"] * 4, "cut"]), log, *SPEED) as variables:
+        urls = {name: value for name, value in variables.items() if name.endswith("_URL")}
+        program = Bulkremove(home, environment(**urls, BULKREMOVE_SPEED="60"))
+        first = json.loads(program("preview", str(file), "--json").stdout)
+        assert (1, 1, 1) == (first["removals"], first["not_enrolled"], first["identity_mismatch"])
+        again = program("preview", str(file), "--json", *["--check"] * is_demanded)
+    if is_demanded:
+        assert "was not checked" in again.stderr, again.stderr
+        return
+    plan_json = json.loads(again.stdout)
+    assert (2, 0, 1) == (plan_json["removals"], plan_json["not_enrolled"], plan_json["identity_mismatch"])
+    assert any("not read anew" in note for note in plan_json["notes"]), plan_json["notes"]
 
 
 # --- at night ------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ import pytest
 from bulkremove.app import Preview
 from bulkremove.app.chosen_people import HEADER, chosen
 from bulkremove.app.enrolment_checks import EnrolmentChecks
+from bulkremove.domain.clock import Epoch
 from bulkremove.domain.permissions import EVERY_ACCOUNT, Access, Role
 from bulkremove.domain.row import Status
 from bulkremove.web import uploads
@@ -92,7 +93,7 @@ async def test_from_a_course_s_title_and_addresses_to_a_confirmed_removal(tmp_pa
 
 async def test_an_address_that_nobody_has_is_an_invalid_row_and_no_one_is_guessed(tmp_path: Path) -> None:
     async with site_of(tmp_path, settings={"max_invalid": 100.0}) as (_, visitor):
-        plan = await visitor.post(LIST, people="learner0001@example.com\nlearner00@example.com")
+        plan = await visitor.post(LIST, people="Learner <learner0001@example.com>\nlearner00@example.com")
         assert "is the e-mail address or employee id of no learner in this batch" in plan.text
         assert "learner00@example.com" in (await visitor.get(f"{plan.url}/plan.csv")).text, "a row has no number here"
         assert "Would be removed</dt><dd>1<" in plan.text
@@ -336,6 +337,84 @@ async def test_a_program_may_ask_for_matches_and_for_the_check(tmp_path: Path) -
         for check, removals in (("no", 2), ("yes", 1)):
             made = await visitor.ask("POST", f"/api/v1/plans?name=b.csv&check={check}", data=plain, headers=token)
             assert (201, removals) == (made.status, made.json["removals"])
+
+
+async def test_ids_whose_lookup_was_ended_or_failed_can_be_asked_for_again(tmp_path: Path) -> None:
+    content = "Title\nCourse,Batch,E-mail\nFire safety,Spring,learner0003@example.com\n"
+    async with site_of(tmp_path, reads=["slow:20", "cut", "ok"]) as (one, visitor):
+        refused = await visitor.upload(content, "people.csv")
+        refused = await visitor.post(refused.url, header_row="2")
+        waiting = await visitor.post(refused.url, match="email")
+        assert "Cancel" in waiting.text
+        ended = await visitor.post(f"{waiting.url}/lookup", act="leave_out")
+        assert (422, True) == (ended.status, "Its ids were not looked up" in ended.text)
+        for problem in ("could not be looked up", ""):
+            asked = await visitor.post(f"{ended.url}/lookup")
+            told = await looked_up(visitor, asked)
+            assert (bool(problem), problem in told.text) == (told.status == 422, True), told.text
+        assert ["removed"] == await removed(one, told, visitor)
+
+
+async def test_a_file_that_was_refused_for_itself_is_not_asked_about_again(tmp_path: Path) -> None:
+    content = f"Course,Batch,E-mail,Learner ID\nFire safety,Spring,learner0003@example.com,{learner(3)}\n"
+    async with site_of(tmp_path) as (_, visitor):
+        refused = await visitor.upload(content, "people.csv")
+        told = await looked_up(visitor, await visitor.post(refused.url, match="email"))
+        assert (422, False) == (told.status, "Ask Zoho again" in told.text)
+        assert 422 == (await visitor.post(f"{told.url}/lookup")).status
+
+
+# --- whoever may not any more ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["role", "user", "password", "token"])
+async def test_a_lookup_ends_when_its_person_may_not_prepare_any_more(tmp_path: Path, how: str) -> None:
+    file, access = (
+        world(tmp_path, reads=["slow:25"]),
+        {"pia": Access.parse(["preparer"]), "ada": Access.parse(["admin"])},
+    )
+    content = leavers(tmp_path, [0]).read_text()
+    async with (
+        running_site(tmp_path / "home", world=file, speed=1.0, access=access) as one,
+        one.strangers() as (visitor, other),
+    ):
+        await other.sign_in("ada")
+        await visitor.sign_in("pia")
+        if how == "token":
+            token = await one.program(Role.PREPARER, owner="pia")
+            asked = asyncio.create_task(
+                visitor.ask("POST", "/api/v1/plans?name=b.csv&check=yes", data=content, headers=token)
+            )
+        else:
+            plan = await visitor.upload(content, "b.csv")
+            await visitor.post(f"{plan.url}/lookup")
+        await until(lambda: one.app.plans.calls_since(Epoch(0.0)))
+        if how == "password":
+            await one.app.users.set_password("pia", "a quite different word 9", by="ada")
+        elif how == "user":
+            await one.app.users.remove_user("pia", by="ada")
+        else:
+            await one.app.users.change_access("pia", Access(), by="ada")
+        if how == "token":
+            answer = await asked
+            assert (409, True) == (answer.status, "may not prepare" in answer.text), answer.text
+            return
+        ended = await looked_up(other, plan)
+        assert ("may not prepare removals for this account any more" in ended.text, 200) == (True, ended.status)
+
+
+async def test_a_lookup_goes_on_when_its_person_signs_out(tmp_path: Path) -> None:
+    file, access = world(tmp_path, reads=["slow:2", "ok"]), {"pia": Access.parse(["preparer"])}
+    async with (
+        running_site(tmp_path / "home", world=file, speed=1.0, access=access) as one,
+        one.strangers() as (visitor, other),
+    ):
+        await visitor.sign_in("pia")
+        plan = await visitor.upload(leavers(tmp_path, [0]).read_text())
+        await visitor.post(f"{plan.url}/lookup")
+        await visitor.post("/sign-out")
+        await other.sign_in("pia")
+        assert "Learner 0000" in (await looked_up(other, plan)).text
 
 
 # --- two people ----------------------------------------------------------------------------------------------

@@ -171,7 +171,40 @@ async def test_a_plan_that_two_people_must_agree_to_is_held_without_ids(tmp_path
         assert [] == with_ids(texts_in(app.settings.home / "journal.db"))
 
 
+SHORT = {
+    name: content.replace(b"47834600", b"4")
+    for name, content in FILES.items()
+    if name.endswith(".csv") and name != "rounded.csv"
+}
+"""The same with ids such as a sandbox may have."""
+
+
+@pytest.mark.parametrize("name", SHORT)
+async def test_what_a_night_says_of_short_ids_names_no_learner(tmp_path: Path, name: str, logged: list[str]) -> None:
+    async with nightly_site(tmp_path, has_past=name == "other-columns.csv", max_removals=15) as site:
+        site.drop(name, SHORT[name])
+        result = await site.run()
+        said = [*result.held, *result.waiting, *result.failures, *result.unchanged, *logged]
+        assert [] == with_ids([*said, *texts_in(site.app.settings.home / "journal.db")])
+
+
+@pytest.mark.parametrize("digits", range(4, 20))
+def test_an_id_of_any_length_is_left_out_of_a_text(digits: int) -> None:
+    number = "4711777777777777777"[:digits]
+    for text in (
+        'Cell C70000 (Learner ID) is no learner id: "x{}-a" holds something.',
+        "Batch {} under course {} (row 70001), such as {} in rows 12345 and 70000.",
+        "Column '{}', job 20261129-k3f9, code 7209, ids ({}), {}.",
+    ):
+        assert text.replace("{}", "…") == without_ids(text.replace("{}", number))
+    assert number not in without_ids(f"{number}.0 or {number},5")
+
+
 def test_only_ids_are_left_out_of_a_text() -> None:
+    more = (
+        "At 2026-11-29 02:30, 12,345 of 1,234,567 rows: leavers_20261129.csv isn't that of 2026-11; it can't be read."
+    )
+    assert more == without_ids(more)
     kept = "leavers-20261129023000.csv, row 1,000: column 'Learner ID', job 20261129-k3f9"
     assert kept == without_ids(kept)
     assert "C3 shows …, not … or …" == without_ids(f"C3 shows {learner(1)}, not 4.78346000019501e+17 or {learner(1)}12")

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 import pytest
 
-from bulkremove.app.learner_counts import MAX_BATCHES, as_option
+from bulkremove.app import App, Consent, SandboxOptions, Stop
+from bulkremove.app.learner_counts import EVENT, MAX_BATCHES, as_option
+from bulkremove.config import Settings
+from bulkremove.domain.clock import Epoch
+from bulkremove.domain.job import EndReason, FrontEnd, JobState
+from bulkremove.reading.options import ReadOptions
 from tests.cli_fixtures import Bulkremove, environment, sandbox
 from tests.test_enrolment_check import SPEED, leavers
 from tests.test_reads import BATCH, COUNT, COURSE, learner, world
+from tests.web_fixtures import until
 
 
 def remove_elsewhere(variables: dict[str, str], one: str) -> None:
@@ -60,6 +68,50 @@ def test_counts_that_agree_and_counts_that_can_t_be_read_are_told_as_they_are(
     assert (0, False) == (ran.returncode, "instead of" in ran.stdout), ran.stderr
     job = ran.stdout.split("Report: ")[1].split("/")[-1].split("-report")[0]
     assert words in program("show", job).stdout
+
+
+@pytest.mark.parametrize("how", ["signal", "another process"])
+async def test_a_stop_ends_the_counting_of_a_run_whose_rows_are_done(tmp_path: Path, how: str) -> None:
+    file, slow = leavers(tmp_path, [0]), world(tmp_path, reads=[*["ok"] * 4, "slow:44"])
+    with closing(App(Settings(tmp_path / "home"), environ={}, sandbox=SandboxOptions(slow, 20.0))) as app:
+        async with app.runs.in_sandbox():  # so that its answers are counted over check and run
+            preview = await app.plans.preview(file, name="leavers.csv", options=ReadOptions())
+            preview = await app.enrolment_checks.check(preview, is_asked=True)
+            job = await app.confirmations.submit(
+                preview,
+                consent=Consent(yes=True),
+                folder=tmp_path,
+                prepared_by=["a"],
+                by="a",
+                front_end=FrontEnd.COMMAND,
+            )
+            stop = Stop()
+            run = asyncio.create_task(
+                app.runs.run(job.id, stop=stop, on_progress=lambda one: None, by="a", front_end=FrontEnd.COMMAND)
+            )
+
+            async def is_counting() -> bool:
+                return await app.plans.calls_since(Epoch(0.0)) == 4 + 1 + 1
+
+            await until(is_counting)
+            if how == "signal":
+                stop.request("kim paused it.", EndReason.TERMINATED)
+            else:
+                await app.stopping.pause(job.id, by="kim")
+            await run
+        texts = [text for _, name, text in await app.jobs.events(job) if name == EVENT]
+        assert ["Zoho's counts of learners were not compared with those before the run. kim paused it."] == texts
+        assert JobState.FINISHED is (await app.jobs.find(job.id)).state
+
+
+def test_a_daily_limit_is_left_to_the_removals(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    with sandbox(world(tmp_path), log, *SPEED) as variables:
+        program = Bulkremove(tmp_path / "home", environment(**variables))
+        ran = program("run", str(leavers(tmp_path, [0, 1])), "--check", "--yes", "--daily-limit", "100")
+    assert (0, 4) == (ran.returncode, log.read_text().count('"GET"')), ran.stderr
+    job = ran.stdout.split("Report: ")[1].split("/")[-1].split("-report")[0]
+    assert "were not compared with those before the run, since daily_limit" in program("show", job).stdout
 
 
 def test_no_count_is_made_without_a_check_nor_for_very_many_batches(tmp_path: Path) -> None:

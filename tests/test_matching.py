@@ -48,9 +48,17 @@ class Lists:
     async def batches(self, course: str) -> Sequence[Batch]:
         return self.of_course[course]
 
-    async def roster(self, course: str, batch: str) -> Roster:
+    kept: Mapping[str, Roster] = field(default_factory=dict)
+    """Rosters of some minutes ago, by batch."""
+
+    async def roster(self, course: str, batch: str, *, is_fresh: bool = False) -> Roster:
+        if batch in self.kept and not is_fresh:
+            return self.kept[batch]
         self.asked.append(batch)
         return self.rosters[batch]
+
+    def was_kept(self, batch: tuple[str, str]) -> bool:
+        return batch[1] in self.kept and batch[1] not in self.asked
 
 
 class StrictLists(Lists):
@@ -61,10 +69,10 @@ class StrictLists(Lists):
             raise NotListed("Zoho knows no such course.")
         return await super().batches(course)
 
-    async def roster(self, course: str, batch: str) -> Roster:
+    async def roster(self, course: str, batch: str, *, is_fresh: bool = False) -> Roster:
         if batch == "22":
             raise NotListed("Zoho has no such batch any more.")
-        return await super().roster(course, batch)
+        return await super().roster(course, batch, is_fresh=is_fresh)
 
 
 def table(*rows: str, header: str = "Course,Batch,E-mail", match: Match = Match.EMAIL) -> Table:
@@ -120,6 +128,45 @@ def test_anything_but_one_match_is_invalid_and_says_why(row: str, why: str) -> N
     assert ["", why] == details(one)
     planned = plan(one, account="a", host="h")
     assert (1, {Status.INVALID: 1}) == (planned.removals, planned.not_sent())
+
+
+@pytest.mark.parametrize(
+    ("cell", "is_found"),
+    [
+        ("mailto:ann@example.com", True),
+        ("MAILTO:Ann@example.com", True),
+        ("Ann Lee <ann@example.com>", True),
+        ("Ann Lee <mailto:ann@example.com>", True),
+        ("<ann@example.com>", True),
+        ("ann@example.com <bo@example.com>", False),
+        ("Ann <ann@example.com> Bo", False),
+        ("Ann <ann@example.com>, Bo <bo@example.com>", False),
+        ("ann@example.com; bo@example.com", False),
+        ("mailto:ann@example.com?cc=bo@example.com", False),
+        ("ann@example.com (left)", False),
+    ],
+)
+def test_an_address_is_taken_out_of_a_link_or_from_behind_a_name_and_out_of_nothing_else(
+    cell: str, is_found: bool
+) -> None:
+    one = resolved(table(f'1,21,"{cell}"'))
+    assert ["" if is_found else "Batch 21 has no learner with this e-mail address."] == details(one)
+
+
+def test_an_employee_id_is_never_taken_out_of_a_text() -> None:
+    one = resolved(
+        table("1,21,A <e1@x>", header="Course,Batch,Employee ID", match=Match.EMPLOYEE_ID), match=Match.EMPLOYEE_ID
+    )
+    assert ["Batch 21 has no learner with this employee id."] == details(one)
+
+
+def test_nobody_is_missing_by_a_list_that_was_kept() -> None:
+    lists = Lists(kept={"21": Roster(Batch("1", "21", "Spring", 1), (ANN,))}, rosters={"21": Roster(SPRING, (ANN, CY))})
+    assert [""] == details(resolved(table("1,21,ann@example.com"), lists))
+    assert [] == lists.asked, "who is in it needs no other list"
+    one = resolved(table("1,21,cy@example.com", "1,21,eve@example.com", "1,21,eva@example.com"), lists)
+    assert ["", *["Batch 21 has no learner with this e-mail address."] * 2] == details(one)
+    assert ["21"] == lists.asked
 
 
 def test_an_address_of_two_learners_matches_neither() -> None:

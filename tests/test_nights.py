@@ -13,7 +13,7 @@ from bulkremove.app import App, SandboxOptions, Stop
 from bulkremove.app.doctor import by_account, checks
 from bulkremove.app.night_checks import night_checks
 from bulkremove.app.night_sources import night_inboxes, night_source
-from bulkremove.app.nightly import NightlyRunEnd, by_time
+from bulkremove.app.nightly import NightlyRunEnd, Planned, by_time
 from bulkremove.app.retention import DeletionCounts
 from bulkremove.app.setting_checks import setting_values
 from bulkremove.config import DEFAULT_NIGHT, Night, Settings, load
@@ -106,10 +106,29 @@ def test_a_night_for_zoho_has_the_limit_of_zoho_also_when_the_top_leads_to_a_san
             ['name = "a"\nsource = "https://HR.example.com/x"', 'name = "b"\nsource = "https://hr.example.com/x"'],
             "same",
         ),
+        (
+            ['name = "a"\nsource = "https://hr.example.com:443/x"', 'name = "b"\nsource = "https://hr.example.com/x"'],
+            "read the same source",
+        ),
+        (
+            ['name = "a"\nsource = "https://hr.example.com"', 'name = "b"\nsource = "https://hr.example.com:/"'],
+            "read the same source",
+        ),
+        (
+            ['name = "a"\nsource = "http://127.0.0.1:80/x"', 'name = "b"\nsource = "http://127.0.0.1/x"'],
+            "read the same source",
+        ),
         (['source = "ftp://example.com/x"'], "can't begin with 'ftp:'"),
         (['source = "drop"'], "give the whole path of the folder 'drop'"),
         (
             ['name = "a"\nping_url = "https://p.example.com/x"', 'name = "b"\nping_url = "https://p.example.com/x/"'],
+            "Nights a and b have the same ping_url",
+        ),
+        (
+            [
+                'name = "a"\nping_url = "https://p.example.com:443/x"',
+                'name = "b"\nping_url = "https://P.example.com/x"',
+            ],
             "Nights a and b have the same ping_url",
         ),
         (['name = "a"\naccount = "a"', 'name = "b"'], "Night b names no account"),
@@ -127,6 +146,15 @@ def test_nights_that_would_mix_files_accounts_or_notices_are_refused(
     ]
     with pytest.raises(SettingsError, match=words):
         loaded(tmp_path, "".join(f"[[nights]]\n{block}\n" for block in named))
+
+
+def test_other_addresses_of_one_host_are_other_sources(tmp_path: Path) -> None:
+    for other in ("https://hr.example.com:8443/x", "https://hr.example.com/y", "https://hr.example.com/x?b"):
+        blocks = "".join(
+            f'[[nights]]\nname = "{name}"\nsource = "{source}"\n'
+            for name, source in (("a", "https://hr.example.com/x"), ("b", other))
+        )
+        assert 2 == len(loaded(tmp_path, blocks).nights)
 
 
 def test_the_home_folder_is_no_source(tmp_path: Path) -> None:
@@ -327,6 +355,32 @@ async def test_two_nights_of_one_process_run_at_once_in_one_sandbox_and_under_on
     assert [("a", 10), ("b", 10)] == [
         (result.ran[0].night, result.ended[0].tally[Status.REMOVED]) for result in results
     ]
+
+
+@pytest.mark.parametrize("limit", [{"max_removals": 15}, {"daily_limit": 15}])
+async def test_dry_runs_of_nights_of_one_organisation_share_the_day_s_cap_and_allowance(
+    tmp_path: Path, limit: dict[str, int]
+) -> None:
+    world, _ = crowd(tmp_path, 20)
+    nights = []
+    for number, name in enumerate(("a", "b")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "leavers.csv").write_text(triples(10, first=10 * number))
+        (tmp_path / name / "leavers.csv.ready").touch()
+        nights.append(Night(str(tmp_path / name), name))
+    settings = Settings(tmp_path / "home", nights=tuple(nights), **limit)  # type: ignore[arg-type] # both are numbers
+    with closing(App(settings, environ={}, sandbox=SandboxOptions(world, 60.0), clock=LateClock(60.0))) as app:
+        own, planned = [app.for_night(night) for night in app.settings.nights], Planned()
+        for one in own:
+            await remember(one, 10)
+        alone = [await one.nightly_runs(one.supervisor()).dry_run() for one in own]
+        assert [([], "")] * 2 == [(one.held, one.remaining_text) for one in alone]
+        first, second = [await one.nightly_runs(one.supervisor()).dry_run(planned) for one in own]
+        assert ([], "") == (first.held, first.remaining_text)
+        if "max_removals" in limit:
+            assert "today 10 were removed or confirmed already, and the cap is 15" in second.held[0]
+        else:
+            assert second.remaining_text.startswith("About 5 of 10 removals")
 
 
 async def sandbox_of(app: App) -> object:

@@ -51,7 +51,7 @@ def test_another_learner_in_the_answer_is_counted_for_the_warning(tmp_path: Path
 LOST_AFTER = ["reset_after_effect", "truncated_after_effect", "silence_after_effect", "500_after_effect"]
 LOST_AFTER += ["502_after_effect", "503_after_effect", "504_after_effect", "empty_200_after_effect"]
 LOST_AFTER += ["202_after_effect", "204_after_effect", "contradictory_after_effect", "unknown_json_after_effect"]
-LOST_AFTER += ["endless_after_effect", "html_502_after_effect"]
+LOST_AFTER += ["endless_after_effect", "html_502_after_effect", "from_cache_after_effect"]
 
 
 @pytest.mark.parametrize("fault", LOST_AFTER)
@@ -102,7 +102,7 @@ def test_a_completed_course_is_refused_in_its_own_words_and_stops_nothing(tmp_pa
     assert JobState.FINISHED == played.job.state
 
 
-@pytest.mark.parametrize("fault", ["failure_in_200", "failed_learners", "null"])
+@pytest.mark.parametrize("fault", ["failure_in_200", "failed_learners", "null", "from_cache"])
 def test_a_success_that_is_not_proven_is_unknown_and_the_second_pauses(tmp_path: Path, fault: str) -> None:
     played = Stage(tmp_path, rows=4, faults=faults({i: [fault] for i in range(4)}), concurrency=1).play()
     assert [Status.UNKNOWN, *[Status.NOT_SENT] * 3] == played.statuses

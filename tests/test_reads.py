@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -301,6 +302,15 @@ NAMES = st.sampled_from([*FIELDS, *AROUND])
 BODIES = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=5), max_leaves=20
 )
+
+
+@pytest.mark.parametrize("body", [{"courses": []}, {"code": "7024", "message": "No records found"}])
+def test_a_list_from_a_cache_is_not_read(body: object) -> None:
+    reply = Reply(200, json.dumps(body).encode(), age=42)
+    response = parse_read(reply, now=Epoch(0.0))
+    assert (ReadKind.UNREADABLE, None) == (response.kind, response.tree)
+    assert "from a cache" in response.response.text
+    assert ReadKind.UNREADABLE is not parse_read(replace(reply, age=0), now=Epoch(0.0)).kind
 
 
 @given(body=BODIES, status=st.sampled_from([200, 200, 200, 400, 404]))

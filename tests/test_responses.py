@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -245,7 +246,31 @@ NO_LIMITS: list[object] = [
 ]
 
 
-def response_kind(status: int, body: object, **headers: str) -> ResponseKind:
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (200, {"code": "200", "message": "success"}, ResponseKind.CONTRADICTORY),
+        (200, {"code": "200", "message": "Learner removed"}, ResponseKind.CONTRADICTORY),
+        (404, {"code": "404", "message": "Not found"}, ResponseKind.NOT_FOUND_FOREIGN),
+        (400, {"code": "INVALID_INPUT", "message": "x"}, ResponseKind.UNEXPECTED),
+        (400, {"code": "COURSE_ALREADY_COMPLETED", "message": "x"}, ResponseKind.UNEXPECTED),
+        (403, {"code": "403", "message": "x"}, ResponseKind.UNEXPECTED),
+        (401, {"code": "7213", "message": "x"}, ResponseKind.UNAUTHORIZED_UNPROVEN),
+        (429, {"code": "429", "message": "x"}, ResponseKind.LIMITED_UNPROVEN),
+        (500, {"code": "500", "message": "x"}, ResponseKind.SERVER_ERROR),
+    ],
+)
+def test_an_answer_from_a_cache_proves_nothing_about_this_call(
+    status: int, body: object, expected: ResponseKind
+) -> None:
+    reply = Reply(status, json.dumps(body).encode(), age=42)
+    response = response_parser.parse(reply, now=NOW)
+    assert (expected, True) == (response.kind, response.text.startswith("An answer from a cache, 42 seconds old"))
+    assert expected is not response_parser.parse(replace(reply, age=0), now=NOW).kind or status == 500
+    assert RULES[response.kind].open, "the call may have had its effect"
+
+
+def response_kind(status: int, body: object, **headers: Any) -> ResponseKind:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     return response_parser.parse(Reply(status, raw, **headers), now=NOW).kind
 

@@ -10,6 +10,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -20,19 +21,23 @@ from pathlib import Path
 
 import pytest
 
+from bulkremove.app import App, Consent, SandboxOptions, Stop
+from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch
-from bulkremove.domain.errors import JournalFailed
-from bulkremove.domain.job import EndReason, JobState, Tally
+from bulkremove.domain.errors import ConsentMissing, JournalFailed
+from bulkremove.domain.job import EndReason, FrontEnd, JobState, Tally
 from bulkremove.domain.permissions import EVERY_ACCOUNT
 from bulkremove.domain.row import Status
+from bulkremove.reading.options import ReadOptions
 from bulkremove.storage import SqliteStorage
 from bulkremove.storage.interface.records import JobEvent, Notice
 from bulkremove.storage.interface.restore import LostCalls
 from bulkremove.storage.sqlite.high_water import HighWaterMark, Mark
 from bulkremove.storage.sqlite.migrations import MIGRATIONS
-from tests.cli_fixtures import Bulkremove, environment
+from tests.cli_fixtures import Bulkremove, crowd, environment
 from tests.nightly_fixtures import nightly_site
 from tests.test_storage_contract import ACT, Clock, Rule, calls, end, job, planned, rows, taken
+from tests.web_fixtures import until
 
 UNFINISHED = (JobState.READY, JobState.RUNNING, JobState.PAUSED, JobState.HELD)
 
@@ -211,6 +216,57 @@ async def test_a_run_that_stood_still_while_a_copy_was_accepted_sends_nothing_mo
     assert JobState.PAUSED == (await other.jobs.get("job")).state
     sender.close()
     other.close()
+
+
+async def test_a_run_that_stands_still_before_its_start_does_not_pass_over_a_restore(tmp_path: Path) -> None:
+    world, file = crowd(tmp_path, 3)
+    with closing(App(Settings(tmp_path / "home"), environ={}, sandbox=SandboxOptions(world, 300.0))) as app:
+        preview = await app.plans.preview(file, name="leavers.csv", options=ReadOptions())
+        stored = await app.confirmations.submit(
+            preview, consent=Consent(yes=True), folder=tmp_path, prepared_by=["a"], by="a", front_end=FrontEnd.COMMAND
+        )
+        other = opened(tmp_path / "home")
+        async with other.claims.hold("plan"):  # the run waits for it, all other checks behind it
+            run = asyncio.create_task(
+                app.runs.run(stored.id, stop=Stop(), on_progress=lambda one: None, by="a", front_end=FrontEnd.COMMAND)
+            )
+
+            async def has_checked() -> bool:
+                return "run" in [entry.act for entry in await app.audit.newest(5, EVERY_ACCOUNT)]
+
+            await until(has_checked)
+            await other.backup(tmp_path / "copy.db")
+            await other.restore.put_back(tmp_path / "copy.db")
+            await accept(other)
+        with pytest.raises(ConsentMissing, match="has changed since this run looked at it"):
+            await run
+        found = await app.jobs.find(stored.id)
+        assert (JobState.PAUSED, EndReason.RESTORED) == (found.state, found.reason_code)
+        assert 0 == await app.plans.calls_since(Epoch(0.0))
+        other.close()
+
+
+async def test_a_mark_that_is_slow_to_read_keeps_nobody_else_waiting(tmp_path: Path) -> None:
+    storage = await started(tmp_path / "home")
+    path = tmp_path / "home" / "journal.mark"
+    content = path.read_bytes()
+    path.unlink()
+    os.mkfifo(path, 0o600)  # whoever opens it waits until it is written to
+    began, was_reached = threading.Event(), list[bool]()
+
+    def write() -> None:
+        was_reached.append(began.wait(10))
+        path.write_bytes(content)
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    checking = asyncio.create_task(storage.restore.check())
+    await asyncio.sleep(0)  # it begins
+    began.set()  # not reached while the event loop waits for the file
+    assert await checking is None
+    writing.join()
+    assert [True] == was_reached
+    storage.close()
 
 
 async def test_a_journal_is_accepted_once_and_only_as_it_was_shown(tmp_path: Path) -> None:
@@ -452,6 +508,39 @@ def test_settings_and_protected_list_are_shown_and_put_where_the_settings_say(tm
     assert "(one, preparer) may use the page or the HTTP API again" in accepted.stderr
     acts = [one["act"] for one in json.loads(new("audit", "--json").stdout)]
     assert ["restore_accepted", "restored"] == acts[:2]
+
+
+def test_what_reads_a_journal_that_nobody_has_accepted_says_so_and_no_backup_of_it_is_made(tmp_path: Path) -> None:
+    world, file = crowd(tmp_path, 2)
+    home = Bulkremove(tmp_path / "home", environment())
+    ran = home("run", str(file), "--yes", "--sandbox", str(world), "--speed", "60")
+    job_id = json.loads(home("jobs", "--json").stdout)[0]["job"]
+    assert 0 == ran.returncode, ran.stderr
+    assert 0 == home("backup", str(tmp_path / "b.zip")).returncode
+    assert 0 == home("tokens", "add", "one", "--role", "preparer").returncode
+    assert 0 == home("restore-backup", str(tmp_path / "b.zip"), "--yes").returncode
+    reading: list[tuple[str, ...]] = [
+        ("jobs",),
+        ("jobs", "--json"),
+        ("show", job_id),
+        ("audit",),
+        ("users",),
+        ("tokens",),
+        ("canary", job_id),
+    ]
+    for command in reading:
+        read = home(*command)
+        assert (0, True) == (read.returncode, "accept-restore" in read.stderr), (command, read.stderr)
+    for command in (*[("audit", "verify")], ("report", job_id, "-o", str(tmp_path / "r.csv"))):
+        read = home(*command)
+        assert (False, True) == (read.returncode == 0, "accept-restore" in read.stdout + read.stderr), command
+    refused = home("backup", str(tmp_path / "c.zip"))
+    assert (False, True) == (refused.returncode == 0, "accept-restore" in refused.stderr), refused.stderr
+    assert not (tmp_path / "c.zip").exists()
+    assert 0 == home("journal", "accept-restore", "--yes").returncode
+    for command in reading:
+        assert "accept-restore" not in home(*command).stderr, command
+    assert 0 == home("backup", str(tmp_path / "c.zip")).returncode
 
 
 def test_a_journal_is_not_put_back_without_the_protected_list_that_belongs_to_it(tmp_path: Path) -> None:

@@ -476,6 +476,7 @@ CANNED = {
     "failure_in_200": (200, '"failure"'),
     "expired_token": (401, "7213"),
     "forbidden_in_200": (200, "9009"),
+    "from_cache": (200, '"message": "success"'),
     "gateway_404": (404, "Not Found"),
     "html_200": (200, "<!DOCTYPE html>"),
     "html_401": (401, "<!DOCTYPE html>"),

@@ -62,8 +62,17 @@ class Backups:
         self._context, self._accounts, self._storage = context, accounts, context.storage
 
     async def make(self, path: Path, *, by: str) -> None:
-        """Write a backup, also while jobs run. Raises JournalFailed, also for a damaged journal, and leaves no file."""
+        """Write a backup, also while jobs run. Raises JournalFailed and leaves no file, also for a damaged journal.
+
+        So it does for a journal that was replaced and that nobody has accepted: the backup would be kept as one of what
+        was done to this day.
+        """
         settings = self._context.settings
+        if await self.is_replaced():
+            raise JournalFailed(
+                "The journal was replaced by an older copy, or by another journal, so no backup was made of it.",
+                hint="`bulkremove journal accept-restore` continues with it.",
+            )
         target_paths = {SETTINGS: settings.file or settings.home / SETTINGS, PROTECTED: protected_path(settings)}
         with _copies_folder(settings.home) as folder:
             copy = folder / "copy.db"
@@ -73,7 +82,11 @@ class Backups:
                 path,
                 {JOURNAL: copy, **{name: place for name, place in target_paths.items() if place.is_file()}},
             )
-        await self._context.record(by, "backed_up", file=path.name)
+        try:
+            await self._context.record(by, "backed_up", file=path.name)
+        except JournalFailed:
+            await asyncio.to_thread(path.unlink, missing_ok=True)
+            raise
 
     async def inspect(self, path: Path) -> Backup:
         """What restoring the backup would change. Raises JournalFailed for a file that is not a valid backup."""
@@ -93,6 +106,10 @@ class Backups:
             details = {"file": path.name, "sha256": backup.digest}
             entry = Act(by, "restored", details, self._context.clock.wall())
             await self._storage.restore.put_back(folder / JOURNAL, entry, before=lambda: _write_files(backup))
+
+    async def is_replaced(self) -> bool:
+        """Whether another journal, or an older copy, is in place, and nobody has accepted that yet."""
+        return self._storage.exists and await self.restored() is not None
 
     async def restored(self) -> RestoreLosses | None:
         """What was lost because another journal, or an older copy, is in place; None when that is not so."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from bulkremove.domain.email_addresses import bare_address
 from bulkremove.domain.enrolment_check import EnrolmentCheck, PersonColumns, compare
 from bulkremove.domain.listing import Batch, Learner, Roster
 from bulkremove.domain.plan import Plan
@@ -63,4 +64,5 @@ def _cells(batch: Batch, learner: Learner) -> tuple[str, ...]:
 
 
 def _is_named(learner: Learner, line: str) -> bool:
-    return line.casefold() in {learner.email.strip().casefold(), learner.employee_id.strip().casefold()} - {""}
+    email, employee_id = learner.email.strip().casefold(), learner.employee_id.strip().casefold()
+    return (bare_address(line).casefold() == email != "") or (line.casefold() == employee_id != "")

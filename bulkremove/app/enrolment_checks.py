@@ -13,12 +13,13 @@ from bulkremove.app.context import Context
 from bulkremove.app.listings import Listings, OpenListings
 from bulkremove.app.plans import Plans
 from bulkremove.app.results import Preview
-from bulkremove.domain.enrolment_check import compare, leave_out_enrolled
+from bulkremove.domain.enrolment_check import EnrolmentCheck, compare, leave_out_enrolled
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing, ReadFailed
 from bulkremove.domain.listing import Roster
 from bulkremove.domain.operation import ENROLL_LEARNER
 from bulkremove.domain.permissions import EVERY_ACCOUNT, AccountSet
 from bulkremove.domain.plan import Plan
+from bulkremove.domain.row import Status
 from bulkremove.engine.slot_decisions import Wait
 from bulkremove.reading.columns import person_columns
 
@@ -94,17 +95,16 @@ class EnrolmentChecks:
         on_start(self.cost(preview.plan))
         try:
             max_calls = None if must else max(FREE_READS, preview.plan.removals)
-            async with self._listings.open(on_wait=on_wait, max_calls=max_calls) as lists:
+            # Who is in a batch now is nowhere but in a new list: whoever is taken for enrolled would not be put back.
+            is_fresh = preview.is_enrolment
+            async with self._listings.open(is_fresh=is_fresh, on_wait=on_wait, max_calls=max_calls) as lists:
                 rosters = await _rosters(preview.plan, lists, on_batch, must=must)
+                check = await _compare(preview.plan, rosters, lists, must=must)
         except BulkremoveError as error:
             if must:
                 raise
             return replace(preview, check_note=f"Who these learners are could not be looked up in Zoho. {error}")
-        if preview.plan.operation == ENROLL_LEARNER:
-            return await self._plans.checked(preview, leave_out_enrolled(preview.plan, rosters), seen=seen)
-        columns = person_columns(preview.plan.table.header, preview.plan.table.roles)
-        found = compare(preview.plan, rosters, columns)
-        check = found.including(found.mismatched) if include_mismatched else found
+        check = check.including(check.mismatched) if include_mismatched else check
         return await self._plans.checked(preview, check, seen=seen)
 
     async def check_unattended(self, preview: Preview, *, seen: AccountSet) -> Preview:
@@ -121,18 +121,40 @@ async def _rosters(
 ) -> dict[tuple[str, str], Roster | str]:
     """The roster of each batch, or a sentence why there is none. Raises ReadFailed where there ``must`` be one."""
     rosters, failures = dict[tuple[str, str], Roster | str](), 0
-    for done, (course, batch) in enumerate(plan.batches, start=1):
+    for done, batch in enumerate(plan.batches, start=1):
         if failures >= MAX_FAILURES:
-            rosters[course, batch] = "the batches before it could not be read."
+            rosters[batch] = "the batches before it could not be read."
             continue
-        try:
-            rosters[course, batch] = await lists.roster(course, batch)
-            failures = 0
-        except ReadFailed as failed:
-            if must:
-                message = f"Batch {batch} of course {course} was not checked: {failed.message}"
-                raise ReadFailed(message, hint=failed.hint) from None
-            rosters[course, batch] = failed.message
-            failures += 1
+        rosters[batch] = found = await _roster(batch, lists, must=must)
+        failures = failures + 1 if isinstance(found, str) else 0
         on_batch(done)
     return rosters
+
+
+async def _roster(batch: tuple[str, str], lists: OpenListings, *, must: bool, is_fresh: bool = False) -> Roster | str:
+    try:
+        return await lists.roster(*batch, is_fresh=is_fresh)
+    except ReadFailed as failed:
+        if must:
+            message = f"Batch {batch[1]} of course {batch[0]} was not checked: {failed.message}"
+            raise ReadFailed(message, hint=failed.hint) from None
+        return failed.message
+
+
+async def _compare(
+    plan: Plan, rosters: dict[tuple[str, str], Roster | str], lists: OpenListings, *, must: bool
+) -> EnrolmentCheck:
+    """Compare a plan with rosters; one that was kept from before is read anew before it leaves anybody out."""
+    if plan.operation == ENROLL_LEARNER:
+        return leave_out_enrolled(plan, rosters)
+    columns = person_columns(plan.table.header, plan.table.roles)
+    check, not_read_anew = compare(plan, rosters, columns), dict[tuple[str, str], str]()
+    missing = (index for index, one in check.exclusions.items() if one.status is Status.NOT_ENROLLED)
+    batches = dict.fromkeys(plan.removal(index).ids[:2] for index in missing)
+    for batch in filter(lists.was_kept, batches):
+        found = await _roster(batch, lists, must=must, is_fresh=True)
+        if isinstance(found, str):
+            not_read_anew[batch] = found
+        else:
+            rosters[batch] = found
+    return compare(plan, rosters, columns, not_read_anew)

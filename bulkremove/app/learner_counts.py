@@ -17,6 +17,7 @@ from bulkremove.domain.ids import TRIMMED_CHARACTERS
 from bulkremove.domain.job import Job
 from bulkremove.domain.operation import GET_BATCH, Call
 from bulkremove.domain.row import Status
+from bulkremove.engine.progress import Stop
 from bulkremove.engine.reads import Reads
 from bulkremove.storage import Storage
 from bulkremove.storage.interface.records import JobEvent
@@ -43,32 +44,57 @@ def counts_before(job: Job) -> Mapping[_Batch, int]:
     return {(course, batch): count for course, batch, count in json.loads(job.options.get(OPTION, "[]"))}
 
 
-async def compare(job: Job, before: Mapping[_Batch, int], reads: Reads, storage: Storage, at: Epoch) -> str:
-    """Compare the counts with those before a job, as an event of it; returns the differences in words, if any."""
-    differences = []
-    changes = await storage.rows.export(job, lambda rows: _changes_by_batch(job, rows))
+async def compare(
+    job: Job,
+    before: Mapping[_Batch, int],
+    reads: Reads,
+    storage: Storage,
+    at: Epoch,
+    *,
+    stop: Stop,
+    has_daily_limit: bool,
+) -> str:
+    """Compare the counts with those before a job, as an event of it; returns the differences in words, if any.
+
+    ``stop`` ends it. With a daily limit no call is made, since the removals of other jobs need them.
+    """
+    not_compared = "Zoho's counts of learners were not compared with those before the run"
+    differences: list[str] | None = None
     try:
-        for (course, batch), count in before.items():
-            tree = await reads.read(Call(GET_BATCH, (course, batch)))
-            now = batch_in(tree if tree is not None else {}, course, batch).learners
-            change = changes.get((course, batch), 0)
-            expected = count + change if job.is_enrolment else count - change
-            if now is None:
-                raise ReadFailed("Zoho does not say how many a batch has.")
-            if now != expected:
-                differences.append(
-                    f"Batch {batch} had {count:,} learners, {change:,} were {job.words.done}, and Zoho counts {now:,} "
-                    f"now instead of {expected:,}."
-                )
-        more = "more" if job.is_enrolment else "less"
-        text = f"Zoho counts as many learners {more} as were {job.words.done}, in each batch."
+        if has_daily_limit:
+            text = f"{not_compared}, since daily_limit leaves the calls to removals."
+        else:
+            differences = await stop.cancelling(_differences(job, before, reads, storage))
+            text = f"{not_compared}. {stop.reason}"
     except BulkremoveError as error:
         text = f"Zoho's counts of learners could not be compared with those before the run. {error.message}"
+    if differences is not None:
+        more = "more" if job.is_enrolment else "less"
+        text = f"Zoho counts as many learners {more} as were {job.words.done}, in each batch."
     if differences:
         hint = "Others may have enrolled or removed people meanwhile; if not, look at these batches in Zoho People."
         text = " ".join([*differences, hint])
     await storage.record(JobEvent(job.id, EVENT, text, at))
     return text if differences else ""
+
+
+async def _differences(job: Job, before: Mapping[_Batch, int], reads: Reads, storage: Storage) -> list[str]:
+    """The batches, in sentences, whose counts are others than before a job and what it has changed."""
+    differences = []
+    changes = await storage.rows.export(job, lambda rows: _changes_by_batch(job, rows))
+    for (course, batch), count in before.items():
+        tree = await reads.read(Call(GET_BATCH, (course, batch)))
+        now = batch_in(tree if tree is not None else {}, course, batch).learners
+        change = changes.get((course, batch), 0)
+        expected = count + change if job.is_enrolment else count - change
+        if now is None:
+            raise ReadFailed("Zoho does not say how many a batch has.")
+        if now != expected:
+            differences.append(
+                f"Batch {batch} had {count:,} learners, {change:,} were {job.words.done}, and Zoho counts {now:,} now "
+                f"instead of {expected:,}."
+            )
+    return differences
 
 
 def _changes_by_batch(job: Job, outcomes: Iterator[Outcome]) -> Mapping[_Batch, int]:

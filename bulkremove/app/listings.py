@@ -67,6 +67,8 @@ class OpenListings:
     def __init__(self, context: Context, reads: Reads, client: str, *, is_fresh: bool, max_calls: int | None) -> None:
         self._context, self._reads, self._client, self._calls_left = context, reads, client, max_calls
         self._seconds, self._is_fresh = context.settings.listing_minutes * 60.0, is_fresh
+        self._read_now = set[tuple[str, ...]]()
+        """The names of the listings that were not kept from before."""
 
     async def find(self, text: str) -> list[CourseFound]:
         """The courses that Zoho finds by a text, with their batches unless they are many."""
@@ -91,8 +93,15 @@ class OpenListings:
 
         return await self._kept((LIST_BATCHES.name, course), tuple[Batch, ...], read)
 
-    async def roster(self, course: str, batch: str) -> Roster:
-        """The learners of a batch. Raises ReadFailed where Zoho counts learners and lists none."""
+    def was_kept(self, batch: tuple[str, str]) -> bool:
+        """Whether the roster of a batch (ids of course and batch) was kept from before, when it was asked for here."""
+        return (LIST_PROGRESS.name, *batch) not in self._read_now
+
+    async def roster(self, course: str, batch: str, *, is_fresh: bool = False) -> Roster:
+        """The learners of a batch. Raises ReadFailed where Zoho counts learners and lists none.
+
+        ``is_fresh``: one that was kept from before is not used.
+        """
 
         async def read() -> Roster:
             tree = await self._read(Call(GET_BATCH, (course, batch)))
@@ -108,7 +117,7 @@ class OpenListings:
                 )
             return Roster(found, tuple(learners))
 
-        return await self._kept((LIST_PROGRESS.name, course, batch), Roster, read)
+        return await self._kept((LIST_PROGRESS.name, course, batch), Roster, read, is_fresh=is_fresh)
 
     async def fields(self, course: str, batch: str) -> list[AnswerFields]:
         """The fields of the first answer to each read about a batch. Only the names and types of these are kept."""
@@ -181,18 +190,21 @@ class OpenListings:
             received += len(records)
         raise ReadFailed(f"A list of Zoho's has no end ({MAX_PAGES:,} answers), so nothing follows from it.")
 
-    async def _kept(self, name: tuple[str, ...], kind: type[K], read: Callable[[], Awaitable[K]]) -> K:
+    async def _kept(
+        self, name: tuple[str, ...], kind: type[K], read: Callable[[], Awaitable[K]], *, is_fresh: bool = False
+    ) -> K:
         """What was read with this name a short while ago, or what ``read`` brings now."""
         storage, clock = self._context.storage, self._context.clock
         key = ListingName(self._client, self._context.settings.host, msgspec.json.encode(name).decode())
         now = clock.wall()
-        since = now if self._is_fresh else max(later(now, -self._seconds), self._context.counted_from)
+        since = now if is_fresh or self._is_fresh else max(later(now, -self._seconds), self._context.counted_from)
         kept = await storage.reads.listing(key, since=since, until=now)
         if kept is not None:
             with suppress(msgspec.DecodeError):  # an older version kept it in another form
                 return msgspec.json.decode(kept[1], type=kind)
         result = await read()
         at = clock.wall()
+        self._read_now.add(name)
         if self._seconds:
             records = msgspec.json.encode(result).decode()
             await storage.reads.save_listing(key, records, at=at, since=later(at, -self._seconds))

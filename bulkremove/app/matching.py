@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
+from bulkremove.domain.email_addresses import bare_address
 from bulkremove.domain.errors import FileRefused, NotListed, ReadFailed
 from bulkremove.domain.ids import TRIMMED_CHARACTERS, is_id
 from bulkremove.domain.listing import Batch, Course, Learner, Roster
@@ -41,8 +42,12 @@ class Lists(Protocol):
         """The batches of a course."""
         ...
 
-    async def roster(self, course: str, batch: str) -> Roster:
-        """The learners of a batch."""
+    async def roster(self, course: str, batch: str, *, is_fresh: bool = False) -> Roster:
+        """The learners of a batch. ``is_fresh``: one that was kept from before is not used."""
+        ...
+
+    def was_kept(self, batch: tuple[str, str]) -> bool:
+        """Whether the roster of a batch (ids of course and batch) was kept from before, when it was asked for here."""
         ...
 
 
@@ -99,14 +104,18 @@ class _Matching:
         batches = self._batches[found.id, batch]
         if isinstance(batches, str):
             return batches
+        key = _folded(bare_address(person) if self._match is Match.EMAIL else person)
         matches = list[tuple[str, Learner]]()
-        for one in batches:
-            if one not in self._rosters:
-                self._rosters[one] = await self._by_key(one)
-            people = self._rosters[one]
-            if isinstance(people, str):
-                return people
-            matches += [(one.id, learner) for learner in people.get(_folded(person), ())]
+        for is_fresh in (False, True):  # somebody may have been enrolled since a list was kept
+            for one in batches:
+                if one not in self._rosters or (is_fresh and self._lists.was_kept((one.course, one.id))):
+                    self._rosters[one] = await self._by_key(one, is_fresh=is_fresh)
+                people = self._rosters[one]
+                if isinstance(people, str):
+                    return people
+                matches += [(one.id, learner) for learner in people.get(key, ())]
+            if matches:
+                break
         if len(matches) != 1:
             is_one = batch != ALL_BATCHES
             where = f"Batch {batches[0].id} has" if is_one else f"The batches of course {found.id} have"
@@ -130,10 +139,10 @@ class _Matching:
             return Course(cell, "")
         return _only(await self._lists.courses(" ".join(cell.split())), cell, "There is", "course")
 
-    async def _by_key(self, batch: Batch) -> str | Mapping[str, Sequence[Learner]]:
+    async def _by_key(self, batch: Batch, *, is_fresh: bool) -> str | Mapping[str, Sequence[Learner]]:
         """The learners of a batch by what they are matched by, or why nobody can be matched."""
         try:
-            roster = await self._lists.roster(batch.course, batch.id)
+            roster = await self._lists.roster(batch.course, batch.id, is_fresh=is_fresh)
         except NotListed as unknown:
             return unknown.message
         batch = roster.batch

@@ -34,6 +34,7 @@ from bulkremove.domain.plan import OtherJob, Plan, PlannedRow
 from bulkremove.domain.row import Removal, Status
 from bulkremove.domain.table import Table
 from bulkremove.engine import rate_limit
+from bulkremove.reading.columns import person_columns
 from bulkremove.reading.options import ReadOptions
 from bulkremove.reading.reader import read
 
@@ -240,6 +241,7 @@ class Plans:
             operation=operation,
             accepted_wordings=[one.wording for one in await self._wordings.accepted(client, host, operation)],
             people=people,
+            email_column=person_columns(table.header, table.roles).email,
         )
         quota, now = settings.quota, clock.wall()
         seconds = rate_limit.forecast(planned.removals, quota, is_new=await self._accounts.is_new(settings))

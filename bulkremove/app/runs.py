@@ -168,12 +168,14 @@ class Runs:
                     async with connected as (client, tokens), heartbeat.recorded():
                         async with self._stopping.watch_requests(job.id, stop):
                             job = await run.run(client, tokens)
+                            if counts and job.state is JobState.FINISHED:
+                                reads = self.reads(settings, credentials, client, tokens)
+                                at, has_limit = self._context.clock.wall(), settings.daily_limit is not None
+                                with suppress(JournalFailed):  # the report matters more
+                                    difference = await compare(
+                                        job, counts, reads, storage, at, stop=stop, has_daily_limit=has_limit
+                                    )
                         job = await self._stopping.after_run(job)
-                        if counts and job.state is JobState.FINISHED and not stop.requested:
-                            reads = self.reads(settings, credentials, client, tokens)
-                            at = self._context.clock.wall()
-                            with suppress(JournalFailed):  # the report matters more
-                                difference = await compare(job, counts, reads, storage, at)
                     with suppress(JournalFailed):  # the report matters more
                         await storage.reads.delete_listings()  # they tell who was in a batch before
                     if is_canary:

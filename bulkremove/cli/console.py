@@ -78,6 +78,20 @@ class Screen:
         with self.app(**flags) as app:
             return asyncio.run(main())
 
+    def look(self, use_case: Callable[[App], Awaitable[T]]) -> T:
+        """The same for what only reads the journal, which works with a replaced one; that this is one is said."""
+
+        async def main(app: App) -> tuple[T, bool]:
+            return await use_case(app), await app.backups.is_replaced()
+
+        result, is_replaced = self.call(main)
+        if is_replaced:
+            self.warn(
+                "WARNING: The journal was replaced by an older copy, or by another one: what was done since is not in "
+                "it. `bulkremove journal accept-restore` shows what can't be known any more, and continues with it."
+            )
+        return result
+
     def with_global_options(self, text: str, sandbox: Mapping[str, object] | None = None) -> str:
         """The text with the same --home, --config and --account in the commands that it names.
 

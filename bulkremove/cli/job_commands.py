@@ -60,7 +60,7 @@ def jobs(screen: Screen, state: str | None, source: str, limit: int, page: int, 
         unconfirmed = await app.canaries.waiting_jobs(found) if as_json else frozenset[str]()
         return found, tallies, has_more, await app.context.storage.claims.holders(), unconfirmed, app.clock.wall()
 
-    matches, tallies, has_more, holders, unconfirmed, now = screen.call(load)
+    matches, tallies, has_more, holders, unconfirmed, now = screen.look(load)
     if as_json:
         from bulkremove.report import as_json as report_json
 
@@ -133,7 +133,7 @@ def show(screen: Screen, job: str, as_json: bool) -> None:
         tally, summary, events = await jobs.tally(stored), await reports.summary(stored), await jobs.events(stored)
         return stored, tally, summary, events, unknown, unconfirmed, now
 
-    stored_job, tally, summary, events, unknown, unconfirmed, now = screen.call(load)
+    stored_job, tally, summary, events, unknown, unconfirmed, now = screen.look(load)
     needs_review = tally.open > 0 and stored_job.needs_review(now)
     if as_json:
         from bulkremove.report import as_json as report_json
@@ -211,7 +211,7 @@ def canary(screen: Screen, job: str, gone: bool, enrolled: bool, again: bool) ->
         step = _next_step(screen, stored, tally, now, is_running=False, is_unconfirmed=False)
         return f"Confirmed. The other rows may follow: {step}" if stored.state.is_resumable else "Confirmed."
 
-    screen.print_result(screen.call(answer), job=job)
+    screen.print_result(screen.look(answer), job=job)
 
 
 @click.command()

@@ -63,7 +63,9 @@ def nightly(
 
     async def run_all(app: App) -> int:
         from bulkremove.app import Stop
+        from bulkremove.app.nightly import Planned
 
+        planned = Planned()
         nights, sends = _chosen(app, night), not (dry_run or test_notice or failed)
         stop = _stop_on_signals(screen) if sends else Stop()
         if again is not None and len(nights) > 1:
@@ -84,7 +86,7 @@ def nightly(
                     elif failed:
                         codes.append(await _send_notice(screen, own, prefix, *systemd_units.failure(os.environ)))
                     elif dry_run:
-                        result = await own.nightly_runs(own.supervisor()).dry_run()
+                        result = await own.nightly_runs(own.supervisor()).dry_run(planned)
                         codes.append(_show(screen, result, prefix, options, is_dry=True))
                     else:
                         part = stop.part()

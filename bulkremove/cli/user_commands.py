@@ -60,7 +60,7 @@ def users(context: click.Context, as_json: bool) -> None:
     if context.invoked_subcommand is not None:
         return
     screen: Screen = context.obj
-    stored_users = screen.call(lambda app: app.users.all())
+    stored_users = screen.look(lambda app: app.users.all())
     if as_json:
         documents = [{"name": user.name, **_roles(user.access), "added_at": user.added_at} for user in stored_users]
         screen.print_result(json.dumps(documents))
@@ -154,7 +154,7 @@ def tokens(context: click.Context, as_json: bool) -> None:
     async def load(app: App) -> list[tuple[Token, Access]]:
         return [(token, (await app.tokens.limited(token)).access) for token in await app.tokens.all()]
 
-    stored_tokens = screen.call(load)
+    stored_tokens = screen.look(load)
     if as_json:
         documents = [
             {
@@ -229,7 +229,7 @@ def audit(context: click.Context, newest: int, as_json: bool) -> None:
     from bulkremove.app.audit_text import facts_in_words
 
     screen: Screen = context.obj
-    entries = screen.call(lambda app: app.audit.newest(newest, EVERY_ACCOUNT))
+    entries = screen.look(lambda app: app.audit.newest(newest, EVERY_ACCOUNT))
     if as_json:
         names = ("id", "at", "actor", "act", "facts", "hash")
         screen.print_result(json.dumps([{name: getattr(entry, name) for name in names} for entry in entries]))
@@ -267,7 +267,8 @@ def verify(screen: Screen, expected_hash: str) -> int:
     if screen.call(lambda app: app.backups.restored()) is not None:
         screen.print_result(
             "The journal was replaced by an older copy, or by another journal; what was done since is lost. "
-            f"What is left of the audit log is whole: {check.entries:,} entries, last hash {check.head}."
+            f"What is left of the audit log is whole: {check.entries:,} entries, last hash {check.head}. "
+            f"{screen.command('journal', 'accept-restore')} continues with it."
         )
         return 1
     screen.print_result(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from bulkremove.config.nights import Night
 from bulkremove.config.settings import Settings
@@ -102,7 +103,7 @@ def check_nights(settings: Settings) -> None:
                 hint="Give it a folder of its own, which holds nothing but files of removals.",
             )
     for first, other in combinations(nights, 2):
-        if first.ping_url and first.ping_url.rstrip("/") == other.ping_url.rstrip("/"):
+        if first.ping_url and _address(first.ping_url.rstrip("/")) == _address(other.ping_url.rstrip("/")):
             raise SettingsError(
                 f"Nights {first.name} and {other.name} have the same ping_url, so the one that runs would hide that "
                 "the other one does not.",
@@ -155,12 +156,20 @@ def _is_export(source: str) -> bool:
 
 
 def _source_identity(source: str) -> Sequence[str]:
-    """What makes two sources equal: a command's words, or an address without the case of its host."""
+    """What makes two sources equal: a command's words, or what makes two addresses equal."""
     if not source.startswith("command "):
-        scheme, _, rest = source.partition("://")
-        host, slash, path = rest.partition("/")
-        return (scheme, host.casefold(), slash + path.partition("#")[0])
+        return _address(source)
     try:
         return shlex.split(source)
     except ValueError:
         return source.split()
+
+
+def _address(url: str) -> Sequence[str]:
+    """What makes two addresses equal: the host without its case, the port, also that of the scheme, and the rest."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        return (url,)
+    return parts.scheme, parts.hostname or "", str(port), parts.path or "/", parts.query

@@ -20,6 +20,8 @@ class Reply:
     """The header as sent: seconds or an HTTP date; if it was sent several times, each on a line."""
     date: str | None = None
     """The Date header as sent."""
+    age: int = 0
+    """Seconds for which a cache has kept it, by its Age header; 0 for an answer to this very request."""
 
 
 @dataclass(frozen=True, slots=True)

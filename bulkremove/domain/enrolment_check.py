@@ -8,22 +8,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from types import MappingProxyType
 
+from bulkremove.domain.email_addresses import addresses_in, quoted
 from bulkremove.domain.listing import Learner, Roster
 from bulkremove.domain.plan import Plan
 from bulkremove.domain.row import Exclusion, Removal, Status
 
 COMPLETE = re.compile(r"100(\.0+)?\s*%?|completed", re.IGNORECASE)
 """Zoho's progress of a learner who has completed the course, as a percentage or a word (observed)."""
-_BETWEEN = re.compile(r"[\s<>()\[\],;:?/|\"]+")
-"""What may stand between e-mail addresses, or beside one: "Ann <ann@example.com>", "mailto:ann@example.com"."""
-_MARKS = "'`.=*"
-"""Characters that no address begins or ends with."""
-_MAX_ADDRESSES = 3
-"""Addresses of a cell that a detail names."""
 NOT_ENROLLED = "Zoho's list of this batch did not hold this learner when the plan was made."
 ALREADY_ENROLLED = "Zoho's list of this batch held this person when the plan was made."
 
@@ -112,8 +108,12 @@ def compare(
     plan: Plan,
     rosters: Mapping[_Batch, Roster | str],
     columns: PersonColumns,
+    not_read_anew: Mapping[_Batch, str] = MappingProxyType({}),
 ) -> EnrolmentCheck:
-    """Compare the rows that a plan would send with rosters, each of which may be a sentence why there is none."""
+    """Compare the rows that a plan would send with rosters, each of which may be a sentence why there is none.
+
+    ``not_read_anew``: batches whose roster is of some minutes ago, with the reason; it proves nobody absent.
+    """
     table = plan.table
     by_id = {
         batch: {learner.id: learner for learner in roster.learners}
@@ -122,35 +122,47 @@ def compare(
     }
     known = _with_known_learners(plan, by_id)
     exclusions, people, flags = dict[int, Exclusion](), dict[int, Learner](), dict[int, tuple[Flag, ...]]()
-    compared = 0
-    for index in range(len(table)):
-        if index in plan.excluded:
-            continue
+    compared, sent, repeated = 0, set[Removal](), _repeated(plan)
+    looked_at = [index for index in range(len(table)) if index not in plan.excluded or index in repeated]
+    addresses = _addresses(plan, columns, looked_at)
+    for index in looked_at:
         removal = plan.removal(index)
         batch = removal.course, removal.batch
         if batch not in by_id:
             continue
         learner = by_id[batch].get(removal.learner)
         if learner is None:
-            roster = rosters[batch]
-            if isinstance(roster, Roster) and roster.is_complete and batch in known:
+            roster, is_proof = rosters[batch], batch in known and batch not in not_read_anew
+            if isinstance(roster, Roster) and roster.is_complete and is_proof and index not in repeated:
                 exclusions[index] = Exclusion(Status.NOT_ENROLLED, NOT_ENROLLED)
             continue
+        own, listed = addresses.get(removal, {}), addresses_in(learner.email)
+        # A row without an address is who the other rows with its ids say.
+        stated = own.get(index) or [address for others in own.values() for address in others]
+        is_compared = bool(stated and listed)
+        is_mismatch = is_compared and set(stated).isdisjoint(listed)
+        if removal in sent and not is_mismatch:
+            continue
+        compared += is_compared and index not in repeated
         people[index] = learner
         found = []
         if COMPLETE.fullmatch(learner.progress.strip()):
             found.append(Flag.COMPLETED)
         if columns.names and _is_other_name([table.columns[column][index] for column in columns.names], learner.name):
             found.append(Flag.OTHER_NAME)
-        own = [] if columns.email is None else _addresses(table.columns[columns.email][index])
-        if own and (listed := _addresses(learner.email)):
-            compared += 1
-            if set(own).isdisjoint(listed):
-                detail = f"The file says {_quoted(own)} and Zoho {_quoted(listed)} for this learner."
-                exclusions[index] = Exclusion(Status.IDENTITY_MISMATCH, detail)
+        if is_mismatch:
+            detail = f"The file says {quoted(stated)} and Zoho {quoted(listed)} for this learner."
+            exclusions[index] = Exclusion(Status.IDENTITY_MISMATCH, detail)
+        else:
+            sent.add(removal)
         if found:
             flags[index] = tuple(found)
-    notes = (_compared(table.header, columns, compared, plan.removals), *_notes(plan, rosters, known))
+    kept = (
+        f"Batch {batch} of course {course}: its list is of some minutes ago and was not read anew, so who is not "
+        f"listed is sent as always. {why}"
+        for (course, batch), why in not_read_anew.items()
+    )
+    notes = (_compared(table.header, columns, compared, plan.removals), *_notes(plan, rosters, known), *kept)
     unplanned = frozenset(plan.excluded)
     return EnrolmentCheck(exclusions, {}, people, flags, notes, _counts(rosters), table.numbers, unplanned)
 
@@ -185,6 +197,28 @@ def _counts(rosters: Mapping[_Batch, Roster | str]) -> Mapping[_Batch, int]:
         for batch, roster in rosters.items()
         if isinstance(roster, Roster) and roster.batch.learners is not None
     }
+
+
+def _repeated(plan: Plan) -> Collection[int]:
+    """The rows that are not sent since an earlier row of the file has their ids; they may name somebody else."""
+    earlier, repeated = set[tuple[str, ...]](), set[int]()
+    for index, ids in enumerate(zip(*plan.ids, strict=True)):
+        exclusion = plan.excluded.get(index)
+        if exclusion and exclusion.status is Status.DUPLICATE and index not in plan.table.settled and ids in earlier:
+            repeated.add(index)
+        elif not _is_invalid(plan, index):
+            earlier.add(ids)
+    return repeated
+
+
+def _addresses(plan: Plan, columns: PersonColumns, rows: Iterable[int]) -> Mapping[Removal, Mapping[int, list[str]]]:
+    """The e-mail addresses of some rows, by their ids and index; rows without one are left out."""
+    found = dict[Removal, dict[int, list[str]]]()
+    cells = () if columns.email is None else plan.table.columns[columns.email]
+    for index in rows if cells else ():
+        if own := addresses_in(cells[index]):
+            found.setdefault(plan.removal(index), {})[index] = own
+    return found
 
 
 def _with_known_learners(plan: Plan, by_id: Mapping[_Batch, Mapping[str, Learner]]) -> Collection[_Batch]:
@@ -232,18 +266,6 @@ def _compared(header: Sequence[str], columns: PersonColumns, rows: int, removals
     also = f", names with {names}" if names else ""
     of_rows = f" In {rows:,} of {removals:,} rows both have one." if rows < removals else ""
     return f"Zoho's e-mail addresses are compared with column {header[columns.email]!r}{also}.{of_rows}"
-
-
-def _addresses(text: str) -> list[str]:
-    """The e-mail addresses in a text as they are compared, letters' case aside. A text such as "-" has none."""
-    visible = "".join(char for char in text if unicodedata.category(char) != "Cf")
-    texts = _BETWEEN.split(unicodedata.normalize("NFKC", visible).casefold())
-    return [address for one in texts if "@" in (address := one.strip(_MARKS))[1:-1]]
-
-
-def _quoted(addresses: Sequence[str]) -> str:
-    more = " and others" if len(addresses) > _MAX_ADDRESSES else ""
-    return " and ".join(f'"{address}"' for address in addresses[:_MAX_ADDRESSES]) + more
 
 
 def _is_other_name(cells: Sequence[str], name: str) -> bool:

@@ -30,11 +30,19 @@ def new_job_id(day: date, choose: Callable[[str], str], *, mark: str) -> str:
 _LONG_NUMBER = re.compile(r"[0-9]{15,}|[0-9][.,][0-9]{4,}[eE][+]?[0-9]+")
 """As long as an id of Zoho's, or one that a spreadsheet has changed (4.78346000019558e+17); longer than a date with a
 time."""
+_QUOTED = re.compile(r"""(?<!\w)(["'])(?:(?!\1).)*\1""")
+"""What a text quotes of a file."""
+_SHORT_NUMBER = re.compile(
+    rf"(?P<kept>{JOB_ID}|\b(?:code|rows?|row number) [0-9]+(?:(?:, | and )[0-9]+)*)|"
+    r"(?<![\w.,:/\-])[0-9]{4,}(?:[.,][0-9]+)?(?![\w:/\-])"
+)
+"""A number that may be a shorter id: not that of a row, a job or an error, and no part of a date, a count or a name."""
 
 
 def without_ids(text: str) -> str:
     """The text without the ids that it quotes, for what goes to more people than the rows: notices, events and logs."""
-    return _LONG_NUMBER.sub("…", text)
+    text = _QUOTED.sub(lambda match: re.sub("[0-9]{4,}", "…", match[0]), _LONG_NUMBER.sub("…", text))
+    return _SHORT_NUMBER.sub(lambda match: match["kept"] or "…", text)
 
 
 def is_id(cell: str) -> bool:

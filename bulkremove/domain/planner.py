@@ -42,14 +42,16 @@ def plan(
     operation: Operation = REMOVE_LEARNER,
     accepted_wordings: Iterable[Wording] = (),
     people: Mapping[int, Learner] | None = None,
+    email_column: int | None = None,
 ) -> Plan:
     """Make the plan for a table, with ``account`` on ``host``. Every row of the table is in it exactly once.
 
     ``client``: the identity of the account's client; empty where there are no credentials, and then it can't be run.
     ``protected``: learners who are never removed; ``open_elsewhere``: removals that other jobs may still send, each
     with the job. ``accepted_wordings``: what counts as a proven removal besides the documented success; they are
-    part of the fingerprint. ``people``: who the learners are, by index in the table; they are not part of it. A
-    protected learner's row is ``not_sent``, one that another job may still send ``duplicate``.
+    part of the fingerprint. ``people``: who the learners are, by index in the table; they are not part of it.
+    ``email_column``: that of the learners' e-mail addresses, if it is known. A protected learner's row is ``not_sent``,
+    one that another job may still send ``duplicate``.
     """
     (course, _), (batch, _), (learner, _) = checked = [_trim_and_check(table.columns[column]) for column in table.roles]
     excluded = dict(table.settled)
@@ -82,7 +84,7 @@ def plan(
     wordings = tuple(sorted(accepted_wordings))
     fingerprint = _plan_hash(operation, table, excluded, (account, client, host), wordings)
     ids, jobs = (course, batch, learner), dict(sorted(open_in.items()))
-    doubts = find_doubts(table, ids, excluded, batches)
+    doubts = find_doubts(table, ids, excluded, batches, email_column)
     return Plan(
         account,
         host,
@@ -164,13 +166,17 @@ def _problem(cell: str) -> str | None:
 def _exclude_duplicates(
     table: Table, course: Sequence[str], batch: Sequence[str], learner: Sequence[str], excluded: dict[int, Exclusion]
 ) -> None:
-    """Exclude each row with the three ids of an earlier row; a row settled by an earlier job counts as one, too."""
-    invalid = {index for index, exclusion in excluded.items() if exclusion.status is Status.INVALID}
-    if not invalid and len(set(learner)) == len(learner):
+    """Exclude each row with the three ids of an earlier row; a row settled by an earlier job counts as one, too.
+
+    An earlier row whose person in Zoho is another does not: what is not sent for it may be right for the later one.
+    """
+    apart = (Status.INVALID, Status.IDENTITY_MISMATCH)
+    passed_over = {index for index, exclusion in excluded.items() if exclusion.status in apart}
+    if not passed_over and len(set(learner)) == len(learner):
         return  # no learner occurs twice, so no triple does
     first: dict[tuple[str, str, str], int] = {}
     for index, triple in enumerate(zip(course, batch, learner, strict=True)):
-        if index in invalid:
+        if index in passed_over:
             continue
         earlier = first.setdefault(triple, index)
         if earlier != index and index not in excluded:

@@ -146,7 +146,7 @@ RULES: dict[ResponseKind, Rule] = {
     ResponseKind.CONTRADICTORY: Rule(
         Step.RETRY,
         True,
-        "2xx empty, 202, 204, contradictory or unknown JSON",
+        "2xx empty, 202, 204, from a cache (`Age`), contradictory or unknown JSON",
         "open; sent again within 15 minutes, else `unknown`",
     ),
     ResponseKind.NOT_FOUND_FOREIGN: Rule(Step.LEAVE, True, "404 in any other form", "open"),

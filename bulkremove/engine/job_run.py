@@ -13,6 +13,7 @@ from contextlib import aclosing
 from bulkremove.config import Settings
 from bulkremove.domain.attempt import PendingRow
 from bulkremove.domain.clock import Clock, Epoch, Monotonic, later, seconds_between
+from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import EndReason, Job, JobState, Tally
 from bulkremove.domain.ledger import SuspensionReason
 from bulkremove.domain.operation import OPERATIONS
@@ -78,13 +79,14 @@ class JobRun:
     async def run(self, sender: Sender, tokens: TokenProvider) -> Job:
         """Send the unsettled rows of the job; return the job as it stands afterwards.
 
-        Raises JournalFailed. Failures of Zoho or the network raise nothing: the job's state and reason report them.
+        Raises JournalFailed, and ConsentMissing when the job has changed since it was looked at. Failures of Zoho or
+        the network raise nothing: the job's state and reason report them.
         """
         tally = await self._storage.rows.tally(self._job.id)
         self._counts, self._unsettled = Counter(tally.counts), tally.open
         started = self._clock.monotonic()
         text = f"{self._unsettled} rows are to be sent."
-        await self._storage.jobs.start(self._job.id, self._event("started", text))
+        await self._storage.jobs.start(self._job.id, self._event("started", text), check=self._check_unchanged)
         self._publish(text)
         limiter = RateLimiter(
             self._storage.attempts,
@@ -138,6 +140,16 @@ class JobRun:
                     if self._first_row_alone:  # asked before the next row is taken
                         self._stop.request(self._first_row_alone, EndReason.CANARY)
         return await self._end(started)
+
+    def _check_unchanged(self, job: Job) -> None:
+        """Check that the job is as when all else was checked: a restore of the journal may have been accepted since."""
+        before = self._job
+        if (job.state, job.reason_code, job.finished_at) != (before.state, before.reason_code, before.finished_at):
+            raise ConsentMissing(
+                f"Job {job.id} has changed since this run looked at it: it is {job.state.value}. {job.reason} Nothing "
+                "was sent.",
+                hint=f"`bulkremove show {job.id}` says where it stands.",
+            )
 
     async def _is_accepted(self, wording: Wording) -> bool:
         """Whether the job's plan held this wording, and nobody has withdrawn it since."""

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bulkremove.domain.doubts import rounding
 from bulkremove.domain.errors import FileRefused
 from bulkremove.domain.ids import TRIMMED_CHARACTERS, is_id
 from bulkremove.domain.operation import REMOVE_LEARNER
 from bulkremove.domain.plan import ProtectedLearners
+from bulkremove.domain.rounding import rounding
 from bulkremove.domain.row import Removal
 from bulkremove.reading import columns, damaged_ids
 from bulkremove.reading.grid import Grid

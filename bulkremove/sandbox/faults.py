@@ -26,7 +26,10 @@ READ_SHAPES = frozenset(
     | {"numbers", "record_numbers", "scope_403", "short", "two_lists", "wrapped"}
 )
 """Kinds of an answer to a read beside those of removals: other shapes of its list (``reads``)."""
-READ_KINDS = KINDS - {"number_code", "other_learner", "contradictory", "failed_learners", "other_wording"} | READ_SHAPES
+_OF_REMOVALS = frozenset(
+    {"number_code", "other_learner", "contradictory", "failed_learners", "from_cache", "other_wording"}
+)
+READ_KINDS = KINDS - _OF_REMOVALS | READ_SHAPES
 TOKEN_KINDS = frozenset(
     {"ok", "slow", "throttled", "no_token", "invalid_code", "invalid_client", "invalid_grant", "html_200", "empty_200"}
     | {"reset", "silence", "truncated", "429", *SERVER_ERRORS}

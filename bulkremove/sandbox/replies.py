@@ -158,6 +158,7 @@ CANNED: dict[str, CannedResponse] = {
     "expired_token": INVALID_TOKEN,
     "forbidden_in_200": envelope(200, 9009, "Permission denied"),
     "gateway_404": _json_answer(404, {"code": 404, "message": "Not Found"}),
+    "from_cache": CannedResponse(200, b'{"code": "200", "message": "success"}', headers={"Age": "42"}),
     "html_200": page(200, "Please sign in"),
     "html_401": page(401, "Please sign in"),
     "html_403": page(403, "Access denied by corporate policy"),

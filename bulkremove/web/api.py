@@ -107,7 +107,7 @@ class Api:
             request, name=name, account=query.get("account", ""), options=options, include_open=include_open
         )
         if is_checked or match or self._app.settings.enrolment_check == "always":
-            now = self._lookups.now(upload, by=person(request).name, is_checked=is_checked)
+            now = self._lookups.now(upload, person(request), is_checked=is_checked)
             await while_awaited(request, now)
         if upload.refusal is not None:
             raise upload.refusal

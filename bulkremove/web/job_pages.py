@@ -147,7 +147,7 @@ class JobPages:
             job.id, account=job.account, unknown_checked=checked, source=job.source, by=person(request).name
         )
         await self._uploads.preview(upload, by=person(request).name)
-        await self._lookups.begin(upload, by=person(request).name)
+        await self._lookups.begin(upload, person(request))
         raise web.HTTPSeeOther(f"/uploads/{upload.id}")
 
     async def add_note(self, request: web.Request) -> web.StreamResponse:

@@ -13,7 +13,10 @@ from aiohttp import web
 from bulkremove.app import App
 from bulkremove.app.matching import resolve
 from bulkremove.domain.errors import BulkremoveError, ConsentMissing, FileRefused, ReadFailed
+from bulkremove.domain.permissions import Permission
 from bulkremove.web.fair_share import FairShare
+from bulkremove.web.responses import while_checked
+from bulkremove.web.routes import Person
 from bulkremove.web.upload import Lookup, Upload
 from bulkremove.web.uploads import MAX_UPLOADS_OF_PERSON, Uploads
 
@@ -29,35 +32,37 @@ class Lookups:
         self._tasks = set[asyncio.Task[None]]()
         self._turns = FairShare(1, waiting=MAX_UPLOADS_OF_PERSON)
 
-    async def begin(self, upload: Upload, *, by: str, is_asked: bool = False) -> None:
+    async def begin(self, upload: Upload, who: Person, *, is_asked: bool = False) -> None:
         """Begin what an upload needs, if anything: its ids, then the enrolment check. A confirmed one needs none.
 
-        ``is_asked``: a person asks for the check, also where nobody knows whether reads are permitted.
+        ``is_asked``: a person asks for it: for the check also where nobody knows whether reads are permitted, and for
+        the ids again. It ends when ``who`` may not prepare removals any more.
         """
+        if is_asked and upload.may_ask_again:
+            upload.refusal = upload.lookup = None
         if not _may_begin(upload):
             return
         app = self._uploads.app_of(upload)
-        needs_ids = upload.options.match is not None and upload.table is None
-        if not needs_ids:
+        if not upload.lacks_ids:
             if upload.check is not None:
                 return
-            plan = (await self._uploads.preview(upload, by=by)).plan
+            plan = (await self._uploads.preview(upload, by=who.name)).plan
             if not plan.removals or (not is_asked and app.enrolment_checks.why_left_out(plan)):
                 return
             if not _may_begin(upload):  # another request has begun it meanwhile, or confirmed the plan
                 return
         upload.lookup = Lookup()
-        task = asyncio.create_task(self._look_up(upload, upload.lookup, app, by=by, is_asked=is_asked))
+        task = asyncio.create_task(self._look_up(upload, upload.lookup, app, who, is_asked=is_asked))
         upload.lookup.task = task
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def now(self, upload: Upload, *, by: str, is_checked: bool) -> None:
+    async def now(self, upload: Upload, who: Person, *, is_checked: bool) -> None:
         """Look up at once what an upload needs, for a program that asks for it. Raises what went wrong.
 
         ``is_checked``: it asks for the enrolment check, too.
         """
-        await self.begin(upload, by=by, is_asked=is_checked)
+        await self.begin(upload, who, is_asked=is_checked)
         lookup = upload.lookup
         if lookup is None or lookup.task is None:
             return
@@ -73,12 +78,12 @@ class Lookups:
             raise lookup.error
 
     def leave_out(self, upload: Upload) -> None:
-        """End the lookup of an upload; its plan is as it was before, or its file is refused if it needs the ids."""
+        """End the lookup of an upload; its plan is as it was before, or its file is refused while it has no ids."""
         if not upload.is_looked_up:
             return
         upload.end_lookup()
         upload.lookup = Lookup(is_left_out=True)
-        if upload.options.match is not None and upload.table is None:
+        if upload.lacks_ids:
             upload.refusal = FileRefused("Its ids were not looked up, so nobody can be removed by it.")
 
     async def close(self) -> None:
@@ -87,23 +92,29 @@ class Lookups:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _look_up(self, upload: Upload, lookup: Lookup, app: App, *, by: str, is_asked: bool) -> None:
+    async def _look_up(self, upload: Upload, lookup: Lookup, app: App, who: Person, *, is_asked: bool) -> None:
+        async def check() -> None:
+            if not await who.still_may(Permission.PREPARE, upload.account):
+                raise ConsentMissing(
+                    f"{who.name} may not prepare removals for this account any more, so Zoho was not asked to the end."
+                )
+
         try:
-            async with self._turns.turn(by):
-                await self._ask(upload, lookup, app, by=by, is_asked=is_asked)
+            async with self._turns.turn(who.name):
+                await while_checked(check, self._ask(upload, lookup, app, by=who.name, is_asked=is_asked))
         except FileRefused as refused:
             upload.refusal = refused
         except (BulkremoveError, web.HTTPTooManyRequests) as error:
             failed = error if isinstance(error, BulkremoveError) else ReadFailed(error.text or "")
             lookup.error = failed
-            if upload.options.match is not None and upload.table is None:
+            if upload.lacks_ids:
                 upload.refusal = FileRefused(f"Its ids could not be looked up. {failed.message}", hint=failed.hint)
         finally:
             lookup.task = None
 
     async def _ask(self, upload: Upload, lookup: Lookup, app: App, *, by: str, is_asked: bool) -> None:
         """Ask Zoho for the ids of an upload that needs them, and for its check. Raises FileRefused and others."""
-        if upload.options.match is not None and upload.table is None:
+        if upload.lacks_ids:
             await self._find_ids(upload, app)
             is_asked = app.settings.enrolment_check != "never"  # its rosters are there already
             if not is_asked:

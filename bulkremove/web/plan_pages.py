@@ -99,7 +99,7 @@ class PlanPages:
     async def upload(self, request: web.Request) -> web.StreamResponse:
         """Store the file of the upload form and redirect to its plan."""
         upload = await self._uploads.add_form_file(request)
-        await self._lookups.begin(upload, by=person(request).name)
+        await self._lookups.begin(upload, person(request))
         raise web.HTTPSeeOther(f"/uploads/{upload.id}")
 
     async def update_options(self, request: web.Request) -> web.StreamResponse:
@@ -125,7 +125,7 @@ class PlanPages:
         )
         include_open = form.get("open") == "include"
         await self._uploads.read_as(upload, options, include_open=include_open, by=person(request).name)
-        await self._lookups.begin(upload, by=person(request).name)
+        await self._lookups.begin(upload, person(request))
         raise web.HTTPSeeOther(f"/uploads/{upload.id}")
 
     async def plan(self, request: web.Request) -> web.StreamResponse:
@@ -175,7 +175,7 @@ class PlanPages:
         if form.get("act") == "leave_out":
             self._lookups.leave_out(upload)
         else:
-            await self._lookups.begin(upload, by=person(request).name, is_asked=True)
+            await self._lookups.begin(upload, person(request), is_asked=True)
         raise web.HTTPSeeOther(f"/uploads/{upload.id}")
 
     async def include(self, request: web.Request) -> web.StreamResponse:

@@ -48,7 +48,7 @@ class PutBackPages:
             raise web.HTTPBadRequest(text="Nobody was chosen. Go back and tick somebody.")
         upload = self._uploads.add_put_back(job, numbers, by=by)
         await self._uploads.preview(upload, by=by)
-        await self._lookups.begin(upload, by=by)
+        await self._lookups.begin(upload, person(request))
         raise web.HTTPSeeOther(f"/uploads/{upload.id}")
 
     async def _job(self, request: web.Request) -> Job:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import parse_qsl
@@ -20,7 +20,7 @@ BODY_SECONDS = 20.0
 """Seconds for the body of a request that is no upload, 64 kB at most."""
 
 LOOK_SECONDS = 0.5
-"""Seconds between two looks whether the browser still waits for a slow response."""
+"""Seconds between two looks whether slow work is still wanted."""
 T = TypeVar("T")
 
 KINDS = {
@@ -65,20 +65,30 @@ async def read_form(request: web.Request, *, max_bytes: int = MAX_FORM_BYTES) ->
         raise web.HTTPBadRequest(text="This form can't be read. Go back and try again.") from None
 
 
+async def while_checked(check: Callable[[], Awaitable[None]], work: Coroutine[object, object, T]) -> T:
+    """The result of work that takes long; it ends with the error that ``check`` raises, once it raises one."""
+    task = asyncio.create_task(work)
+    try:
+        while not task.done():
+            await asyncio.wait({task}, timeout=LOOK_SECONDS)
+            if not task.done():
+                await check()
+        return task.result()
+    finally:
+        task.cancel()
+
+
 async def while_awaited(request: web.Request, work: Coroutine[object, object, T]) -> T:
     """The result of work that takes long; it ends when the browser goes away, or would use up the person's requests.
 
     Raises ConnectionResetError then.
     """
-    task = asyncio.create_task(work)
-    try:
-        while not task.done():
-            await asyncio.wait({task}, timeout=LOOK_SECONDS)
-            if request.transport is None or request.transport.is_closing():
-                raise ConnectionResetError("Nobody waits for this response any more.")
-        return task.result()
-    finally:
-        task.cancel()
+
+    async def check() -> None:
+        if request.transport is None or request.transport.is_closing():
+            raise ConnectionResetError("Nobody waits for this response any more.")
+
+    return await while_checked(check, work)
 
 
 async def download(path: Path) -> web.Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from aiohttp import web
@@ -33,10 +33,18 @@ class Person:
     """Whether they must choose a password of their own before anything else."""
     is_signed_on: bool = False
     """Whether the proxy's single sign-on names them, so that they have neither session nor password here."""
+    present_access: Callable[[], Awaitable[Access]] | None = field(default=None, compare=False, repr=False)
+    """What they may do by now, for what goes on after their request. None for single sign-on, where nobody knows, and
+    for the local user, who may do everything."""
 
     def may(self, permission: Permission, account: str) -> bool:
         """Tell whether they have this permission on that account."""
         return self.access.may(permission, account)
+
+    async def still_may(self, permission: Permission, account: str) -> bool:
+        """Tell whether they have this permission on that account by now."""
+        access = self.access if self.present_access is None else await self.present_access()
+        return access.may(permission, account)
 
     @property
     def seen(self) -> AccountSet:

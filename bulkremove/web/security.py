@@ -21,6 +21,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from bulkremove.app import App
 from bulkremove.app.consent import token_actor
 from bulkremove.domain.errors import JobNotFound
+from bulkremove.domain.permissions import Access
 from bulkremove.web.fair_share import FairShare
 from bulkremove.web.routes import API, HEALTH, PERSON, SESSION, SOURCE, Person, Route, Scope, check_permission
 from bulkremove.web.sessions import Sessions
@@ -214,7 +215,12 @@ async def _person(request: web.Request, app: App, sessions: Sessions, address: A
                 text="Give a token: `Authorization: Bearer ...`. `bulkremove tokens add` makes one.",
                 headers={"WWW-Authenticate": "Bearer"},
             )
-        return Person(token_actor(token.name, token.owner), token.access)
+
+        async def present_access() -> Access:
+            present = await app.tokens.authenticate(secret.strip())
+            return present.access if present else Access()
+
+        return Person(token_actor(token.name, token.owner), token.access, present_access=present_access)
     if address.sign_on is not None:  # the request came from the proxy; `_client` has refused any other
         return await address.sign_on.person(request.headers, app)
     person = await sessions.person_of(request[SESSION])

@@ -107,7 +107,12 @@ class Sessions:
         if user is None:
             self.close(key)
             return None
-        return Person(user.name, user.access, user.one_time)
+
+        async def present_access() -> Access:
+            present = await self._people.refresh(session.session_user) if session.session_user else None
+            return present.access if present else Access()
+
+        return Person(user.name, user.access, user.one_time, present_access=present_access)
 
     def renew(self, key: str, user: SessionUser) -> None:
         """Keep a session whose user has changed the password, which ends all their others."""

@@ -76,6 +76,17 @@ class Upload:
     """Held while it is read or confirmed, so that a slow earlier read never replaces the result of a later one."""
 
     @property
+    def lacks_ids(self) -> bool:
+        """Whether its rows have no ids before Zoho is asked for them."""
+        return self.options.match is not None and self.table is None
+
+    @property
+    def may_ask_again(self) -> bool:
+        """Whether it was refused only since Zoho did not say its ids: somebody ended that, or it failed."""
+        lookup = self.lookup
+        return self.refusal is not None and lookup is not None and (lookup.is_left_out or lookup.error is not None)
+
+    @property
     def is_looked_up(self) -> bool:
         """Whether a lookup for it is under way."""
         return self.lookup is not None and self.lookup.task is not None

@@ -8,7 +8,8 @@ aiohttp's hidden repeat of a request is refused, and a reply is limited in size 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
@@ -28,6 +29,8 @@ from bulkremove.zoho.connection_errors import ReplyTooLarge, translate
 P = TypeVar("P", Permit, ReadPermit)
 R = TypeVar("R")
 
+MAX_AGE_SECONDS = 999_999_999
+"""Largest time of an Age header; a longer one counts as this."""
 MAX_RESPONSE_BYTES = 64 * 1024
 """Largest body of an answer to a removal; the documented one has about a hundred bytes."""
 MAX_READ_BYTES = 4 * 1024 * 1024
@@ -204,7 +207,8 @@ class ZohoClient:
                 raise ReplyTooLarge
         date = response.headers.get("Date")
         self._on_date(date or "")
-        return Reply(response.status, bytes(body), "\n".join(response.headers.getall("Retry-After", [])), date)
+        retry_after = "\n".join(response.headers.getall("Retry-After", []))
+        return Reply(response.status, bytes(body), retry_after, date, _age(response.headers.getall("Age", [])))
 
     def _check(self, request: aiohttp.ClientRequest, call: Call) -> None:
         """Raise NeverSent unless this is the planned call: an id of ``..`` would mean the whole batch (measured)."""
@@ -256,3 +260,9 @@ def redact(reply: Reply, secret: str) -> Reply:
     if len(secret) < MIN_SECRET_LENGTH:
         return reply
     return replace(reply, body=reply.body.replace(secret.encode(), b"(withheld)"))
+
+
+def _age(headers: Iterable[str]) -> int:
+    """The longest time of some Age headers, in seconds, MAX_AGE_SECONDS at most; 0 for what is no number."""
+    ages = re.findall(r"(?a:\d+)", ",".join(headers))
+    return max((int(age) if len(age) < len(str(MAX_AGE_SECONDS)) else MAX_AGE_SECONDS for age in ages), default=0)

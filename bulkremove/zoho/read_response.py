@@ -63,7 +63,12 @@ class ReadResponse:
 
 
 def parse_read(reply: Reply, *, now: Epoch) -> ReadResponse:
-    """Parse a reply to a read. ``now``: for a Retry-After that is a date."""
+    """Parse a reply to a read. ``now``: for a Retry-After that is a date. One that a cache has kept is not read."""
+    read = _parse(reply, now=now)
+    return replace(read, kind=ReadKind.UNREADABLE, tree=None) if reply.age and isinstance(read.kind, ReadKind) else read
+
+
+def _parse(reply: Reply, *, now: Epoch) -> ReadResponse:
     tree = parse_exactly(reply.body)
     if tree is None:
         response = response_parser.parse(reply, now=now)

@@ -30,6 +30,20 @@ _SERVER_FAILURE = re.compile(
 )
 _NAMES_LEARNER = frozenset({ResponseKind.REMOVED, ResponseKind.OTHER_WORDING, ResponseKind.NOT_FOUND})
 """Kinds of which it matters whom they name."""
+_FROM_CACHE = {
+    ResponseKind.REMOVED: ResponseKind.CONTRADICTORY,
+    ResponseKind.OTHER_WORDING: ResponseKind.CONTRADICTORY,
+    ResponseKind.NOT_FOUND: ResponseKind.NOT_FOUND_FOREIGN,
+    ResponseKind.BAD_REQUEST: ResponseKind.UNEXPECTED,
+    ResponseKind.REFUSED_BY_RULE: ResponseKind.UNEXPECTED,
+    ResponseKind.FORBIDDEN: ResponseKind.UNEXPECTED,
+    ResponseKind.SCOPE_MISSING: ResponseKind.UNEXPECTED,
+    ResponseKind.WRONG_DATA_CENTER: ResponseKind.UNEXPECTED,
+    ResponseKind.UNAUTHORIZED: ResponseKind.UNAUTHORIZED_UNPROVEN,
+    ResponseKind.LIMITED: ResponseKind.LIMITED_UNPROVEN,
+}
+"""What these kinds become in an answer that a cache has kept: one to another request, so it proves nothing of this one,
+which may have had its effect."""
 _SERVER_FAILURE_CODE = re.compile(r"5\d\d|TIME_?OUT")
 
 
@@ -37,6 +51,8 @@ def parse(reply: Reply, *, now: Epoch) -> Response:
     """Parse a reply. ``now``: for a Retry-After that is a date."""
     body = parse_body(reply.body)
     response_kind = _classify(reply, body)
+    if reply.age:
+        response_kind = _FROM_CACHE.get(response_kind, response_kind)
     if body is None:
         text = "" if response_kind is ResponseKind.REMOVED else shorten(_plain(reply.body))
         code = error_code = None
@@ -44,6 +60,8 @@ def parse(reply: Reply, *, now: Epoch) -> Response:
         text = shorten("; ".join(dict.fromkeys(body.texts)))
         code = next((c for c in body.error_codes if c), body.code)
         error_code = error_codes.find(body.codes)
+    if reply.age:
+        text = shorten(f"An answer from a cache, {reply.age:,} seconds old. {text}".rstrip())
     return Response(
         response_kind,
         reply.status,

@@ -48,6 +48,7 @@ _FAULTS = (
     *("reset_after_effect", "reset_before_effect", "500", "500_after_effect", "502", "503:30", "504_after_effect"),
     *("silence", "silence_after_effect", "truncated", "truncated_after_effect", "endless", "drip_after_effect"),
     *("empty_200", "empty_200_after_effect", "202", "204_after_effect", "contradictory", "unknown_json_after_effect"),
+    *("from_cache", "from_cache_after_effect"),
     *("403", "400", "401", "expired_token", "429", "429:20", "422", "limit_text_502", "limit_text_502_after_effect"),
     *("slow:20", "slow:44", "slow:50", "number_code", "other_learner"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,23 +24,48 @@ from bulkremove.domain.schedule import Schedule
 from bulkremove.engine.progress import Stop
 from bulkremove.engine.rate_limit import pace
 from bulkremove.engine.slot_waits import MAX_ALLOWANCE_WAIT_SECONDS
+from bulkremove.platform.local_time import day_begin
 from bulkremove.sources.inbox import Inbox, original_name
 
 OUTSIDE_WINDOW = "It is outside the time window for nightly runs, so nothing was taken and nothing sent."
 
 
-class DryRun:
-    """One dry run; the removals of all its jobs and files are counted together."""
+class Planned:
+    """What the dry runs of several nights would send, for each organisation: they share its caps and its allowance."""
 
-    def __init__(self, context: Context, jobs: Jobs, plans: Plans, intake: Intake, schedule: Schedule) -> None:
+    def __init__(self) -> None:
+        self.removals = Counter[str]()
+        """Removals that would be sent, by the organisation's ledger."""
+        self.of_day = Counter[tuple[str, Epoch]]()
+        """Those of them that do not count for the cap yet, by the ledger and the beginning of their day."""
+
+
+class DryRun:
+    """One dry run; the removals of all its jobs and files are counted together, with those of the nights before it.
+
+    ``ledger``: the key of its organisation's ledger.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        jobs: Jobs,
+        plans: Plans,
+        intake: Intake,
+        schedule: Schedule,
+        *,
+        ledger: str,
+        planned: Planned,
+    ) -> None:
         self._context, self._jobs, self._plans, self._intake = context, jobs, plans, intake
         self._earlier, self._schedule, self._night = EarlierJobs(context, jobs, plans), schedule, context.night
         self._result = NightlyResult(context.night.name, sandbox=context.settings.is_sandbox)
         self._expired: list[Job] = []
         self._removals = 0
         """Removals that would be sent."""
-        self._uncounted = 0
-        """Those of them that do not count for today's cap yet."""
+        self._planned, self._ledger, self._day = planned, ledger, (ledger, day_begin(context.clock.wall()))
+        self._uncounted = planned.of_day[self._day]
+        """Those of them, and of the nights before, that do not count for today's cap yet."""
 
     async def run(self) -> NightlyResult:
         """Return what the nightly run would do and say if it started at the time that the context's clock shows."""
@@ -157,9 +183,12 @@ class DryRun:
         max_removals = int(seconds_between(start, until) / pace(quota.calls, quota))
         if quota.daily is not None and self._removals:
             calls_until = until if self._schedule.window else later(start, MAX_ALLOWANCE_WAIT_SECONDS)
-            max_removals = min(
-                max_removals, quota.daily - await self._plans.calls_since(later(calls_until, -DAY_SECONDS))
+            made = (
+                await self._plans.calls_since(later(calls_until, -DAY_SECONDS)) + self._planned.removals[self._ledger]
             )
+            max_removals = min(max_removals, quota.daily - made)
+        self._planned.removals[self._ledger] += min(self._removals, max(0, max_removals))
+        self._planned.of_day[self._day] = self._uncounted
         if self._removals > max(0, max_removals):
             self._result.remaining_text = (
                 f"About {max(0, max_removals):,} of {self._removals:,} removals are sent before the time window or the "

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, aclosing, asynccontextmanager
+from contextlib import ExitStack, aclosing, asynccontextmanager, suppress
 from datetime import date
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from bulkremove.app.enrolment_checks import EnrolmentChecks
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.metrics import figures
-from bulkremove.app.nightly.dry_run import OUTSIDE_WINDOW, DryRun
+from bulkremove.app.nightly.dry_run import OUTSIDE_WINDOW, DryRun, Planned
 from bulkremove.app.nightly.earlier_jobs import EarlierJobs
 from bulkremove.app.nightly.intake import Intake
 from bulkremove.app.nightly.killed_runs import beginning
@@ -148,17 +148,22 @@ class NightlyRuns:
         text = f"The nightly run of {day} could not start in time and starts only now."
         await self.outbox.add(f"late:{day}", f"the nightly run of {day} is late. Find out why", text)
 
-    async def dry_run(self) -> NightlyResult:
+    async def dry_run(self, planned: Planned | None = None) -> NightlyResult:
         """What the next run of the night would do; takes, stores and sends nothing.
 
-        All is decided by the time at which it would start. Raises SettingsError as to its account.
+        All is decided by the time at which it would start. ``planned``: what the nights before it would send; what this
+        one would is added. Raises SettingsError as to its account.
         """
         self._accounts.check_night()
         start = now = self._context.clock.wall()
         if self.night.at is not None:
             ((_, start),) = self.schedule.next_starts(now, 1)
         then = self._at(start)
-        return await DryRun(then._context, then._jobs, then._plans, then._intake, then.schedule).run()
+        ledger = ""
+        with suppress(BulkremoveError):  # without credentials nothing is sent
+            ledger = self._accounts.ledger_key(self._context.settings)
+        use_cases = (then._jobs, then._plans, then._intake)
+        return await DryRun(then._context, *use_cases, then.schedule, ledger=ledger, planned=planned or Planned()).run()
 
     async def _run(self, stop: Stop, rerun_name: str | None, day: date) -> tuple[int, NightlyResult]:
         """Do all that nobody else may do meanwhile; the number of the run, and its result."""

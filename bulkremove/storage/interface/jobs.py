@@ -107,8 +107,8 @@ class JobStore(Protocol):
         """The jobs that retry this one, also those that are being stored."""
         ...
 
-    async def start(self, job_id: str, *records: Record) -> Job:
-        """Put a job into the state ``running``."""
+    async def start(self, job_id: str, *records: Record, check: Callable[[Job], None] = lambda job: None) -> Job:
+        """Put a job into the state ``running``. Raises what ``check`` raises, and then nothing has changed."""
         ...
 
     async def end(self, job_id: str, decide: Callable[[Tally], JobEnd], *records: Record) -> Job:

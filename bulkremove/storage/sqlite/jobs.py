@@ -131,8 +131,9 @@ class SqliteJobs:
 
     # States of jobs
 
-    async def start(self, job_id: str, *records: Record) -> Job:
+    async def start(self, job_id: str, *records: Record, check: Callable[[Job], None] = lambda job: None) -> Job:
         def start(transaction: Transaction) -> Job:
+            check(_get(transaction, job_id))
             transaction.execute(_JOBS.start_job, job=job_id)
             write_records(transaction, records)
             return _get(transaction, job_id)

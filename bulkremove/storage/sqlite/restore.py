@@ -33,8 +33,11 @@ class SqliteRestore:
         self._database, self._clock = database, clock
 
     async def check(self) -> RestoreLosses | None:
-        mark = self._database.mark.read_or_nothing()
-        return await self._database.read_long(lambda: self._database.read_now(lambda reader: _losses(reader, mark)))
+        def check() -> RestoreLosses | None:
+            mark = self._database.mark.read_or_nothing()
+            return self._database.read_now(lambda reader: _losses(reader, mark))
+
+        return await self._database.read_long(check)
 
     async def put_back(self, copy: Path, *records: Record, before: Callable[[], None] = lambda: None) -> None:
         def write(transaction: Transaction) -> None:
