@@ -12,7 +12,7 @@
     ├── NoteRejected        app: the note is empty, or its row is not unknown
     ├── UserError           app: a user or token does not exist, exists already, or is not valid
     ├── ReadFailed          engine, zoho, app: a read of Zoho People brought nothing that can be used
-    │   └── NotListed       engine: Zoho knows no such course or batch
+    │   └── NotListed       engine: Zoho knows nothing by the ids of the call
     ├── SourceFailed        sources, app: the folder, command or address can't be read
     ├── NoticeFailed        app: a notice could not be delivered
     ├── JobBusy             app: the job is running already
@@ -106,7 +106,7 @@ class ReadFailed(BulkremoveError):
 
 
 class NotListed(ReadFailed):
-    """Zoho knows no such course or batch, or has no list of it."""
+    """Zoho knows nothing by the ids of the call, or has no list of it."""
 
 
 class SourceFailed(BulkremoveError):
