@@ -86,7 +86,7 @@ class OpenListings:
         max_calls: int | None,
     ) -> None:
         self._context, self._reads, self._employee_reads = context, reads, employee_reads
-        self._client, self._calls_left = client, max_calls
+        self.client, self._calls_left = client, max_calls
         self._seconds, self._is_fresh = context.settings.listing_minutes * 60.0, is_fresh
 
     async def find(self, text: str) -> list[CourseFound]:
@@ -173,7 +173,7 @@ class OpenListings:
         for one in answers:
             seen = [SeenField(path, types, at) for path, types in one.fields.items() if not one.problem]
             await self._context.storage.reads.save_fields(
-                self._client, self._context.settings.host, one.operation.name, seen
+                self.client, self._context.settings.host, one.operation.name, seen
             )
         return answers
 
@@ -231,7 +231,7 @@ class OpenListings:
     async def _kept(self, name: tuple[str, ...], kind: type[K], read: Callable[[], Awaitable[K]]) -> K:
         """What was read with this name a short while ago, or what ``read`` brings now."""
         storage, clock = self._context.storage, self._context.clock
-        key = ListingName(self._client, self._context.settings.host, msgspec.json.encode(name).decode())
+        key = ListingName(self.client, self._context.settings.host, msgspec.json.encode(name).decode())
         now = clock.wall()
         since = now if self._is_fresh else max(later(now, -self._seconds), self._context.counted_from)
         kept = await storage.reads.listing(key, since=since, until=now)
@@ -251,6 +251,11 @@ class Listings:
 
     def __init__(self, context: Context, accounts: Accounts, runs: Runs) -> None:
         self._context, self._accounts, self._runs = context, accounts, runs
+
+    @property
+    def client(self) -> str:
+        """The identity of the account's client; empty without credentials."""
+        return self._accounts.client(self._context.settings)
 
     def minutes_for(self, calls: int) -> float:
         """Minutes that so many reads take at the limit."""

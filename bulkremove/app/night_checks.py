@@ -11,6 +11,7 @@ from bulkremove.app.protected_list import protected_learners
 from bulkremove.app.results import Check
 from bulkremove.app.stopping import nightly_claim
 from bulkremove.config import Night
+from bulkremove.config.nights import LEAVERS
 from bulkremove.domain.errors import BulkremoveError
 from bulkremove.domain.job import is_recent
 from bulkremove.domain.permissions import EVERY_ACCOUNT
@@ -60,7 +61,7 @@ async def _last_runs(name: str, context: Context) -> Check:
     """The check of account, source and last runs of a night. Raises BulkremoveError for a failed one."""
     accounts, night = Accounts(context), context.night
     accounts.check_night()
-    if isinstance(night_source(night, context), File):
+    if night.source != LEAVERS and isinstance(night_source(night, context), File):
         return Check(name, False, f"There is no folder {night.source}.", "Make it, or correct source in its block.")
     protected_learners(context.settings)
     account = f"For account {context.settings.account!r}."

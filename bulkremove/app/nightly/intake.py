@@ -16,6 +16,8 @@ from bulkremove.app.confirmations import Confirmations
 from bulkremove.app.context import Context
 from bulkremove.app.enrolment_checks import EnrolmentChecks
 from bulkremove.app.jobs import Jobs
+from bulkremove.app.leavers import LeaverSearch
+from bulkremove.app.leavers_source import LeaversSource
 from bulkremove.app.night_sources import night_source, read_options
 from bulkremove.app.nightly.held_files import HeldFiles
 from bulkremove.app.nightly.hold_rules import BASELINE_RUNS, reasons_to_hold
@@ -26,6 +28,7 @@ from bulkremove.app.nightly.result import NIGHTLY_RUN, NightlyResult, scheduled_
 from bulkremove.app.notices import Outbox
 from bulkremove.app.plans import Plans
 from bulkremove.app.results import Preview
+from bulkremove.config.nights import LEAVERS
 from bulkremove.domain.clock import Epoch, later, seconds_between
 from bulkremove.domain.errors import FileRefused, SourceFailed
 from bulkremove.domain.ids import without_ids
@@ -52,6 +55,7 @@ class Intake:
         enrolment_checks: EnrolmentChecks,
         confirmations: Confirmations,
         outbox: Outbox,
+        leavers: LeaverSearch,
     ) -> None:
         self._context, self._jobs, self._plans, self._outbox = context, jobs, plans, outbox
         self._enrolment_checks, self._confirmations = enrolment_checks, confirmations
@@ -59,6 +63,7 @@ class Intake:
         self._key = {"night": self._night.name, "sandbox": self._sandbox}
         self._export_folder = self._night.export_folder(context.settings.home)
         self._began_at, self._removals, self._stop = context.clock.wall(), 0, Stop()
+        self._leavers = LeaversSource(leavers, sandbox=bool(self._sandbox))
         self.held_files = HeldFiles(jobs, self.find_earlier)
 
     def begin(self, beginning: Beginning, stop: Stop) -> None:
@@ -71,7 +76,7 @@ class Intake:
     @property
     def source(self) -> Source:
         """Where the files come from. Raises SourceFailed for an address of an unknown kind."""
-        return night_source(self._night, self._context)
+        return self._leavers if self._night.source == LEAVERS else night_source(self._night, self._context)
 
     @property
     def inbox(self) -> Inbox:
@@ -98,9 +103,17 @@ class Intake:
             await self._copy_files(inbox, result, rerun_name)
         elif source.is_export:
             await source.fetch(inbox.path)
+            await self._leavers.remember()
+        self.tell(result)
         result.obstacles += self.obstacles()
         await notify_of_obstacles(self._outbox, inbox.path, result.obstacles)
         return inbox
+
+    def tell(self, result: NightlyResult) -> None:
+        """Add what the search for leavers has found beside their enrolments, if it was made."""
+        if (found := self._leavers.found) is not None:
+            result.notes += found.notes
+            result.failures += dict.fromkeys(found.failures)
 
     def obstacles(self) -> list[str]:
         """Sentences about what lies in the source's folder and can't be taken. Raises SourceFailed."""
@@ -150,7 +163,10 @@ class Intake:
         return await self._storage.nightly.taken(Inbox(path.parent).digest(path), **self._key)
 
     async def _skip_reason(self, earlier: TakenFile) -> str:
-        return await skip_reason(earlier, self._context, is_export=self.source.is_export)
+        is_present_state = self._night.source == LEAVERS
+        return await skip_reason(
+            earlier, self._context, is_export=self.source.is_export, is_present_state=is_present_state
+        )
 
     async def process_files(
         self, inbox: Inbox, result: NightlyResult, rerun_name: str | None

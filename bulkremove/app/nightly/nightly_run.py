@@ -20,6 +20,7 @@ from bulkremove.app.context import Context
 from bulkremove.app.enrolment_checks import EnrolmentChecks
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.app.jobs import Jobs
+from bulkremove.app.leavers import LeaverSearch
 from bulkremove.app.metrics import figures
 from bulkremove.app.nightly.dry_run import OUTSIDE_WINDOW, DryRun
 from bulkremove.app.nightly.earlier_jobs import EarlierJobs
@@ -70,6 +71,7 @@ class NightlyRuns:
         runs: Runs,
         retention: Retention,
         stopping: Stopping,
+        leavers: LeaverSearch,
         supervisor: JobSupervisor,
         *,
         at: Callable[[Epoch], NightlyRuns],
@@ -81,7 +83,7 @@ class NightlyRuns:
         self._jobs, self._runs, self._retention, self._supervisor = jobs, runs, retention, supervisor
         self._stopping, self._claim = stopping, nightly_claim(self.night.name, sandbox=bool(self._sandbox))
         self.outbox = Outbox(context)
-        self._intake = Intake(context, jobs, plans, enrolment_checks, confirmations, self.outbox)
+        self._intake = Intake(context, jobs, plans, enrolment_checks, confirmations, self.outbox, leavers)
         self._earlier = EarlierJobs(context, jobs, plans)
         self._night_jobs = NightlyJobs(context, jobs, self._earlier, runs, supervisor, self.outbox)
 
