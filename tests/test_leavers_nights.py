@@ -270,7 +270,7 @@ async def _month(one: LeaverSite, *, seed: int) -> None:
             mail = f"learner{person:03}@example.com".upper()
             one.sandbox.employees[f"99{person}"] = Employee(f"99{person}", f"Learner {person:03}", mail, f"N{person}")
             one.enrol(person, 2, time=1)
-        if day % 7 == 0:  # somebody enrols a leaver
+        if day % 7 == 0 and day < NIGHTS - 7:  # somebody enrols a leaver, who is asked for again after a week
             one.enrol(random.choice([p for p in gone if p not in again]), 2)
         leavers = {person for person in gone if person not in again}
         theirs = {enrolled for person in leavers for enrolled in one.enrolments_of(person)}
