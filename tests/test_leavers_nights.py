@@ -218,6 +218,30 @@ def test_a_dry_run_shows_the_plan_and_remembers_nothing(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
+def test_a_plan_of_an_earlier_night_is_held_when_somebody_in_it_has_come_back(tmp_path: Path) -> None:
+    async def scene(one: LeaverSite) -> None:
+        one.leave(3)
+        one.leave(4)
+        await one.run()
+        one.change(4, status="Active", status_type=1)
+        await one.clock.sleep(DAY)
+        one.employees.coming = ["500"]
+        assert NightlyRunEnd.FAILED == (await one.run()).end
+        assert set() == one.sandbox.removed, "who has come back is not known"
+        await one.clock.sleep(DAY)
+        result = await one.run()
+        assert "1 of its rows are of people who do not count as leavers any more" in result.held[0]
+        assert set() == one.sandbox.removed
+        one.leave(4)
+        (job,) = await one.jobs()
+        await one.app.jobs.approve(job.id, by="kim")
+        await one.clock.sleep(DAY)
+        await one.run()
+        assert {enrolment(3, 0), enrolment(4, 0)} == one.sandbox.removed
+
+    play(tmp_path, scene, delay_days=1)
+
+
 PEOPLE, NIGHTS = 60, 30
 
 
@@ -251,7 +275,7 @@ async def _month(one: LeaverSite, *, seed: int) -> None:
             one.leave(person, exit_date=random.choice(["", "01-Feb-2026"]))
             gone[person] = day
         if day % 4 == 0:
-            one.change(random.choice([p for p in employed if p not in gone]), exit_date="31-Dec-2099")
+            one.leave(random.choice([p for p in employed if p not in gone]), exit_date="31-Dec-2099")
         if day % 3 == 0 and hired < PEOPLE:
             one.sandbox.employees[number(hired)] = Employee(
                 number(hired), f"Learner {hired:03}", f"learner{hired:03}@example.com", f"E{hired:03}"

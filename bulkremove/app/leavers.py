@@ -47,7 +47,7 @@ class LeaverRow:
     def cells(self) -> tuple[str, ...]:
         """Its cells in a file, as ``report.leavers_file`` names them."""
         who, where = self.employee, self.enrolment
-        of_person = (who.name, who.email, who.employee_id)
+        of_person = (who.name, who.email, who.employee_id, who.id)
         return (where.course, where.batch, self.learner, *of_person, where.course_name, where.batch_name, self.note)
 
 

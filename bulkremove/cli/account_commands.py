@@ -28,7 +28,8 @@ def login(screen: Screen, name: str | None) -> None:
     """Store the account NAME: paste a grant code of Zoho's self client.
 
     Make the code in Zoho's API console (Self Client, Generate Code) with the scope ZOHOPEOPLE.training.DELETE; it is
-    good for three minutes. The commands find and roster need ZOHOPEOPLE.training.READ, too.
+    good for three minutes. The commands find and roster need ZOHOPEOPLE.training.READ, too,
+    and leavers also ZOHOPEOPLE.forms.READ.
 
     Example: bulkremove login
     """

@@ -16,7 +16,7 @@ from bulkremove.domain.clock import Clock, later, seconds_between
 from bulkremove.domain.errors import BulkremoveError, LocalFileFailed, NeverSent, NotAuthorized, NotListed, ReadFailed
 from bulkremove.domain.job import EndReason
 from bulkremove.domain.ledger import Quota, SuspensionReason
-from bulkremove.domain.operation import LIST_EMPLOYEES, REMOVE_LEARNER, Call, Operation
+from bulkremove.domain.operation import LIST_EMPLOYEES, READ_SCOPES, REMOVE_LEARNER, Call, Operation
 from bulkremove.engine.admission import Admissions, NotAdmitted, TokenProvider, result_or_event
 from bulkremove.engine.decision_table import RULES
 from bulkremove.engine.events import RunEnd, TokenWait
@@ -196,11 +196,12 @@ def _failure(operation: Operation, result: ReadResponse) -> BulkremoveError:
     quote = f': "{response.text}"' if response.text else ""
     details = f"HTTP {response.http_status}{quote}" if response.http_status else response.text
     scope = operation.scopes[0]
+    wanted = (REMOVE_LEARNER.scopes[0], READ_SCOPES[0], scope)
     match result.kind:
         case ResponseKind.SCOPE_MISSING:
             return NotAuthorized(
                 f"The permission (scope) {scope} is missing ({details}), so nothing was read. Removals don't need it.",
-                hint=f"Make a new grant code with {REMOVE_LEARNER.scopes[0]},{scope} and run `bulkremove login` again.",
+                hint=f"Make a new grant code with {','.join(dict.fromkeys(wanted))} and run `bulkremove login` again.",
             )
         case ResponseKind.UNAUTHORIZED:
             return NotAuthorized(f"Zoho refuses a new access token too ({details}).", hint="Run `bulkremove doctor`.")

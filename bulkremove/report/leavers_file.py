@@ -12,7 +12,12 @@ from bulkremove.report.formats import FORMATS
 from bulkremove.report.plan_file import write_new
 from bulkremove.report.roster_file import check_path
 
-COLUMNS = ("Course ID", "Batch ID", "Learner ID", "Name", "E-mail", "Employee ID", "Course", "Batch", "Note")
+RECORD_COLUMN = "Record number"
+"""The column with the number of the employee's record, by which a later nightly run knows who has come back."""
+COLUMNS = (
+    *("Course ID", "Batch ID", "Learner ID", "Name", "E-mail", "Employee ID"),
+    *(RECORD_COLUMN, "Course", "Batch", "Note"),
+)
 
 
 def write_leavers(path: Path, rows: Sequence[tuple[str, ...]], *, sandbox: bool) -> None:

@@ -17,12 +17,12 @@ from bulkremove.app.context import Context
 from bulkremove.app.enrolment_checks import EnrolmentChecks
 from bulkremove.app.jobs import Jobs
 from bulkremove.app.leavers import LeaverSearch
-from bulkremove.app.leavers_source import LeaversSource
 from bulkremove.app.night_sources import night_source, read_options
 from bulkremove.app.nightly.held_files import HeldFiles
 from bulkremove.app.nightly.hold_rules import BASELINE_RUNS, reasons_to_hold
 from bulkremove.app.nightly.intake_notices import notices_about, notify_of_file_not_taken, notify_of_obstacles
 from bulkremove.app.nightly.killed_runs import Beginning
+from bulkremove.app.nightly.leavers_source import LeaversSource
 from bulkremove.app.nightly.repeated_content import skip_reason
 from bulkremove.app.nightly.result import NIGHTLY_RUN, NightlyResult, scheduled_text
 from bulkremove.app.notices import Outbox
@@ -63,7 +63,7 @@ class Intake:
         self._key = {"night": self._night.name, "sandbox": self._sandbox}
         self._export_folder = self._night.export_folder(context.settings.home)
         self._began_at, self._removals, self._stop = context.clock.wall(), 0, Stop()
-        self._leavers = LeaversSource(leavers, sandbox=bool(self._sandbox))
+        self.leavers = LeaversSource(leavers, context.storage, sandbox=bool(self._sandbox))
         self.held_files = HeldFiles(jobs, self.find_earlier)
 
     def begin(self, beginning: Beginning, stop: Stop) -> None:
@@ -76,7 +76,7 @@ class Intake:
     @property
     def source(self) -> Source:
         """Where the files come from. Raises SourceFailed for an address of an unknown kind."""
-        return self._leavers if self._night.source == LEAVERS else night_source(self._night, self._context)
+        return self.leavers if self._night.source == LEAVERS else night_source(self._night, self._context)
 
     @property
     def inbox(self) -> Inbox:
@@ -103,17 +103,11 @@ class Intake:
             await self._copy_files(inbox, result, rerun_name)
         elif source.is_export:
             await source.fetch(inbox.path)
-            await self._leavers.remember()
-        self.tell(result)
+            await self.leavers.remember()
+        self.leavers.tell(result)
         result.obstacles += self.obstacles()
         await notify_of_obstacles(self._outbox, inbox.path, result.obstacles)
         return inbox
-
-    def tell(self, result: NightlyResult) -> None:
-        """Add what the search for leavers has found beside their enrolments, if it was made."""
-        if (found := self._leavers.found) is not None:
-            result.notes += found.notes
-            result.failures += dict.fromkeys(found.failures)
 
     def obstacles(self) -> list[str]:
         """Sentences about what lies in the source's folder and can't be taken. Raises SourceFailed."""
