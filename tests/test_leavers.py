@@ -155,6 +155,7 @@ async def learner_id(rosters: Rosters, one: Enrolment = IN_BATCH, employee: Empl
 async def test_a_learner_id_is_that_of_the_courses_or_of_the_one_learner_with_the_record_number() -> None:
     assert ("99", "") == await learner_id(Rosters(error=AssertionError("not needed")), replace(IN_BATCH, learner="99"))
     assert ("11", "") == await learner_id(Rosters(OF_B, OF_A))
+    assert ("11", "") == await learner_id(Rosters(OF_B, OF_A), replace(IN_BATCH, learner=LEFT.id)), "an echo"
     assert ("11", "") == await learner_id(Rosters(OF_B, OF_A, size=9)), "a record number stands for one person"
     assert ("11", "") == await learner_id(Rosters(replace(OF_A, email="")))
     by_mail = [replace(one, record_number="") for one in (OF_A, OF_B)]

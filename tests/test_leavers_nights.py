@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -10,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from bulkremove.app import Stop
 from bulkremove.app.leavers import ASK_AGAIN_SECONDS
+from bulkremove.app.night_checks import night_checks
 from bulkremove.app.nightly import NightlyRunEnd
 from bulkremove.domain.ledger import EMPLOYEE_CALLS
 from bulkremove.domain.row import Removal, Status
@@ -240,6 +243,58 @@ def test_a_plan_of_an_earlier_night_is_held_when_somebody_in_it_has_come_back(tm
         assert {enrolment(3, 0), enrolment(4, 0)} == one.sandbox.removed
 
     play(tmp_path, scene, delay_days=1)
+
+
+@pytest.mark.parametrize("is_remembered", [True, False])
+def test_a_file_that_no_plan_was_made_of_is_superseded_and_nobody_in_it_is_lost(
+    tmp_path: Path, is_remembered: bool
+) -> None:
+    async def scene(one: LeaverSite) -> None:
+        one.leave(3)
+        one.leave(4)
+        intake = one.app.nightly_runs(one.app.supervisor())._intake
+        intake.inbox.path.mkdir(mode=0o700)
+        await intake.leavers.fetch(intake.inbox.path)
+        if is_remembered:
+            await intake.leavers.remember()  # and then killed, or stopped
+        one.change(4, status="Active", status_type=1)
+        await one.clock.sleep(DAY)
+        result = await one.run()
+        assert NightlyRunEnd.DONE == result.end, result.held
+        assert "An earlier list of leavers" in result.unchanged[0]
+        assert (1, {enrolment(3, 0)}) == (len(await one.jobs()), one.sandbox.removed)
+
+    play(tmp_path, scene)
+
+
+def test_a_list_of_an_earlier_night_that_is_given_anew_is_held_for_who_came_back(tmp_path: Path) -> None:
+    async def scene(one: LeaverSite) -> None:
+        one.leave(3)
+        await one.run()
+        one.change(3, status="Active", status_type=1)
+        one.enrol(3, 0)
+        (path,) = (one.app.settings.home / "nightly" / "done").glob("*zoho-leavers.csv")
+        await one.clock.sleep(DAY)
+        result = await one.app.nightly_runs(one.app.supervisor()).run(stop=Stop(), rerun_name=path.name)
+        assert "1 of its rows are of people who do not count as leavers any more" in result.held[0]
+        assert {enrolment(3, 0)} == one.enrolments_of(3)
+
+    play(tmp_path, scene)
+
+
+def test_doctor_says_what_a_night_for_leavers_lacks(tmp_path: Path) -> None:
+    async def scene(one: LeaverSite) -> None:
+        (check, _) = await night_checks(one.app.context)
+        assert (False, True) == (check.ok, "doctor --read COURSE BATCH --leavers" in check.hint), check
+        async with one.app.listings.open() as lists:
+            await lists.fields(enrolment(0, 0).course, enrolment(0, 0).batch, for_leavers=True)
+        assert (await night_checks(one.app.context))[0].ok
+        settings = replace(one.app.context.settings, leaver_statuses=(), nights=())
+        night = replace(one.app.settings.nights[0], leaver_statuses=())
+        context = replace(one.app.context, settings=replace(settings, nights=(night,), top=None, night=None))
+        assert "Nobody has said which employees have left" in (await night_checks(context))[0].message
+
+    play(tmp_path, scene, is_looked_at=False)
 
 
 PEOPLE, NIGHTS = 60, 30

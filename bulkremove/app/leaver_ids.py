@@ -21,7 +21,7 @@ class LearnerIds:
 
     async def of(self, employee: Employee, enrolment: Enrolment) -> tuple[str, str]:
         """The learner id of an enrolment, or an empty text and why there is none. Raises ReadFailed."""
-        if enrolment.learner:
+        if enrolment.learner not in ("", employee.id):  # else it may be an echo of what was asked for
             return enrolment.learner, ""
         key = (enrolment.course, enrolment.batch)
         if key not in self._rosters:

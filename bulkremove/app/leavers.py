@@ -15,7 +15,7 @@ from bulkremove.app.listings import Listings, OpenListings
 from bulkremove.app.seen_fields import COMMAND, require_fields
 from bulkremove.domain.clock import Epoch, seconds_between
 from bulkremove.domain.errors import NotListed, ReadFailed, SettingsError
-from bulkremove.domain.leavers import Employee, LeaverRule, Leavers, find_leavers, status_words
+from bulkremove.domain.leavers import Employee, Leavers, find_leavers, status_words
 from bulkremove.domain.listing import Enrolment
 from bulkremove.domain.operation import LIST_EMPLOYEES, LIST_ENROLMENTS, LIST_PROGRESS
 from bulkremove.engine.slot_decisions import Wait
@@ -89,13 +89,15 @@ class LeaverSearch:
         self,
         *,
         remembers: bool,
+        asks_again: bool = False,
         accept_fewer: bool = False,
         on_start: Callable[[int], None] = lambda leavers: None,
         on_wait: Callable[[Wait], None] = lambda wait: None,
     ) -> LeaversFound:
         """Find all leavers and their enrolments; remembers nothing itself.
 
-        ``remembers``: leave out leavers whose courses an earlier nightly run has read, and most of very many.
+        ``remembers``: leave out leavers whose courses an earlier nightly run has read, unless it ``asks_again``, and
+        most of very many.
         ``accept_fewer``: a person says that there are so much fewer employees now. ``on_start`` is called with the
         number of leavers before their courses are read, with a call for each.
 
@@ -103,7 +105,7 @@ class LeaverSearch:
         """
         rule, now = self._context.settings.leaver_rule, self._context.clock.wall()
         async with self._listings.open(is_fresh=True, on_wait=on_wait) as lists:
-            await self._check_fields(lists.client, rule)
+            await check_fields(self._context, lists.client)
             employees = await lists.employees()
             if not rule.statuses:
                 raise SettingsError(
@@ -115,7 +117,7 @@ class LeaverSearch:
             if memory is not None and not accept_fewer:
                 _check_number(len(employees), memory)
             found = LeaversFound(len(employees), find_leavers(employees, rule, local(now).date()))
-            due = self._due(found, memory) if remembers else [*found.leavers.leavers]
+            due = self._due(found, None if asks_again else memory) if remembers else [*found.leavers.leavers]
             on_start(len(due))
             await self._ask(due, found, lists)
         return found
@@ -135,26 +137,6 @@ class LeaverSearch:
 
     async def _save(self, memory: LeaverMemory) -> None:
         await self._store.remember(*self._account, memory)
-
-    async def _check_fields(self, client: str, rule: LeaverRule) -> None:
-        """Check that ``doctor --read`` has seen what the search relies on. Raises ReadFailed."""
-        of_employees = [("Employeestatus",)]
-        of_employees += [("Dateofexit",)] if rule.exit_days is not None else []
-        of_employees += [("Department",)] if rule.departments else []
-        needed = {
-            LIST_EMPLOYEES: of_employees,
-            LIST_ENROLMENTS: [("courseId",), ("batchId",)],
-            LIST_PROGRESS: [("learnerId",)],
-        }
-        for operation, fields in needed.items():
-            await require_fields(
-                self._context,
-                client,
-                operation,
-                *fields,
-                purpose="Looking for leavers",
-                command=f"{COMMAND} --leavers",
-            )
 
     def _due(self, found: LeaversFound, memory: LeaverMemory | None) -> Sequence[Employee]:
         """The leavers whose courses are to be read now, the new ones first; ``found`` learns of the others."""
@@ -213,4 +195,21 @@ def _check_number(employees: int, memory: LeaverMemory) -> None:
             f"Zoho lists {employees:,} employees, and listed {memory.employees:,} on "
             f"{local(memory.counted_at):%Y-%m-%d}. The list may be cut short, so nothing follows from it.",
             hint="If so many records were deleted: `bulkremove leavers --accept-fewer`.",
+        )
+
+
+async def check_fields(context: Context, client: str) -> None:
+    """Check that ``doctor --read`` has seen what a search for leavers relies on. Raises ReadFailed."""
+    rule = context.settings.leaver_rule
+    of_employees = [("Employeestatus",)]
+    of_employees += [("Dateofexit",)] if rule.exit_days is not None else []
+    of_employees += [("Department",)] if rule.departments else []
+    needed = {
+        LIST_EMPLOYEES: of_employees,
+        LIST_ENROLMENTS: [("courseId",), ("batchId",)],
+        LIST_PROGRESS: [("learnerId",)],
+    }
+    for operation, fields in needed.items():
+        await require_fields(
+            context, client, operation, *fields, purpose="Looking for leavers", command=f"{COMMAND} --leavers"
         )

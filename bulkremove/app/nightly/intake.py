@@ -157,7 +157,7 @@ class Intake:
         return await self._storage.nightly.taken(Inbox(path.parent).digest(path), **self._key)
 
     async def _skip_reason(self, earlier: TakenFile) -> str:
-        is_present_state = self._night.source == LEAVERS
+        is_present_state = self._night.source == LEAVERS and earlier.taken_at < self._began_at
         return await skip_reason(
             earlier, self._context, is_export=self.source.is_export, is_present_state=is_present_state
         )
@@ -213,6 +213,10 @@ class Intake:
                 return job.id if job.state in (JobState.READY, JobState.RUNNING) else None
         elif earlier is not None and not is_rerun and (repeated := await self._skip_reason(earlier)):
             await self._set_aside_repeated(inbox, path, repeated, result)
+            return None
+        if self.leavers.is_superseded(name) and not is_rerun:
+            inbox.move_to(path, inbox.done)
+            result.unchanged.append(f"{name}: An earlier list of leavers. There is a new one in its place.")
             return None
         await nightly.record_taken(key, name, path.name, **self._key, at=self._context.clock.wall())
         try:
@@ -293,6 +297,9 @@ class Intake:
         last_job = await self._jobs.find(earlier.job) if earlier is not None and earlier.job else None
         if last_job is not None and last_job.state is JobState.CANCELLED:  # a person said no to exactly these rows
             why = f"{why or ''} Job {last_job.id} of the same content was cancelled.".strip()
+        rows = (row.cells for row in preview.plan.table.rows())
+        if back := self.leavers.who_is_back(preview.plan.table.header, rows):
+            why = f"{why or ''} {back}".strip()
         if why is None:
             self._removals += preview.plan.removals
         return why

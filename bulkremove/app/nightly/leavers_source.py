@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from bulkremove.app.leavers import LeaverSearch, LeaversFound
@@ -21,13 +21,19 @@ NAME = "zoho-leavers.csv"
 
 
 class LeaversSource:
-    """``Source`` of the leavers of one account. ``found``: what the last ``fetch`` has found out."""
+    """``Source`` of the leavers of one account. ``found``: what the last ``fetch`` has found out.
+
+    A file that a stopped or killed run has not made a plan of is superseded by the next one, whose people have still
+    left: the courses of all leavers are read again then, whoever was asked for before.
+    """
 
     is_export = True
 
     def __init__(self, search: LeaverSearch, storage: Storage, *, sandbox: bool) -> None:
         self._search, self._storage, self._sandbox = search, storage, sandbox
         self.found: LeaversFound | None = None
+        self._name = ""
+        """Of the file that the last ``fetch`` has written."""
 
     def inbox(self, folder: Path) -> Inbox:
         """The ``folder`` that is given."""
@@ -35,9 +41,9 @@ class LeaversSource:
 
     async def fetch(self, folder: Path) -> list[SourceFile]:
         """Save the enrolments of leavers, if there are any, as one CSV file in ``folder``. Raises SourceFailed."""
-        self.found = None
+        self.found, self._name = None, ""
         try:
-            found = await self._search.find(remembers=True)
+            found = await self._search.find(remembers=True, asks_again=_has_unprocessed(folder))
         except JournalFailed:
             raise
         except BulkremoveError as error:
@@ -46,6 +52,7 @@ class LeaversSource:
         if found.rows:
             content = leavers_csv([row.cells for row in found.rows], sandbox=self._sandbox)
             files = [await download(_piece(content), folder, NAME)]
+            self._name = files[0].path.name
         self.found = found
         return files
 
@@ -54,20 +61,28 @@ class LeaversSource:
         if self.found is not None:
             await self._search.remember(self.found)
 
+    def is_superseded(self, name: str) -> bool:
+        """Whether a file of this name is a list of leavers of an earlier run, in whose place there is a new one."""
+        return self.found is not None and name.endswith(NAME) and name != self._name
+
     async def who_came_back(self, job: Job) -> str:
         """Why an earlier job of leavers must be looked at first, in a sentence; empty if all in it have left.
 
         It compares the rows still to be sent with those who have left tonight.
         """
-        if self.found is None or RECORD_COLUMN not in job.header:
+        is_open = (Status.NOT_SENT, Status.UNKNOWN)
+
+        def compare(outcomes: Iterator[Outcome]) -> str:
+            return self.who_is_back(job.header, (one.cells for one in outcomes if one.status in is_open))
+
+        return await self._storage.rows.export(job, compare)
+
+    def who_is_back(self, header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+        """The same for the rows of a file, which a person may have given anew."""
+        if self.found is None or RECORD_COLUMN not in header:
             return ""
-        leavers, column = {one.id for one in self.found.leavers.leavers}, job.header.index(RECORD_COLUMN)
-
-        def count(outcomes: Iterator[Outcome]) -> int:
-            is_open = (Status.NOT_SENT, Status.UNKNOWN)
-            return sum(one.status in is_open and one.cells[column] not in leavers for one in outcomes)
-
-        back = await self._storage.rows.export(job, count)
+        leavers, column = {one.id for one in self.found.leavers.leavers}, header.index(RECORD_COLUMN)
+        back = sum(cells[column] not in leavers for cells in rows)
         return f"{back:,} of its rows are of people who do not count as leavers any more." if back else ""
 
     def tell(self, result: NightlyResult) -> None:
@@ -75,6 +90,11 @@ class LeaversSource:
         if self.found is not None:
             result.notes += self.found.notes
             result.failures += dict.fromkeys(self.found.failures)
+
+
+def _has_unprocessed(folder: Path) -> bool:
+    """Whether a stopped or killed run may have left a file that no plan was made of."""
+    return any((*folder.glob(f"*{NAME}"), *Inbox(folder).working_folder.glob(f"*{NAME}")))
 
 
 async def _piece(content: bytes) -> AsyncGenerator[bytes]:
