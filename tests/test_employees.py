@@ -67,7 +67,17 @@ async def test_all_employees_are_read_a_page_of_200_at_a_time(tmp_path: Path) ->
     )
 
 
-WHOLE = {"learner_ids", "nested", "no_count", "numbers", "without_inactive", "bare_list", "wrapped", "few"}
+WHOLE = {
+    "learner_ids",
+    "nested",
+    "no_count",
+    "numbers",
+    "without_inactive",
+    "without_records",
+    "bare_list",
+    "wrapped",
+    "few",
+}
 """Shapes from which all are read; of ``few`` it is not known who has left, so nobody has."""
 WHY_NOT = {
     "cut": "can't be read",
@@ -231,4 +241,7 @@ async def test_doctor_looks_at_the_fields_that_leavers_need(tmp_path: Path) -> N
     async with opened(tmp_path, reads=["ok"] * 4 + ["empty"]) as lists:
         assert "do not name it" in (await lists.fields(COURSE, BATCH, for_leavers=True))[4].problem
     async with opened(tmp_path, reads=["ok", "ok", "ok", "few"]) as lists:
-        assert "no record number" in (await lists.fields(COURSE, BATCH, for_leavers=True))[4].problem
+        assert "No learner of the batch is known" in (await lists.fields(COURSE, BATCH, for_leavers=True))[4].problem
+    async with opened(tmp_path, reads=["ok", "ok", "ok", "without_records"]) as lists:
+        shown = await lists.fields(COURSE, BATCH, for_leavers=True)
+    assert ([""] * 6, False) == ([one.problem for one in shown], "learners[].erecno" in shown[3].fields)

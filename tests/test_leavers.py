@@ -250,6 +250,17 @@ def test_an_inactive_person_who_is_in_no_roster_is_an_invalid_row_with_the_reaso
     run(main, wire=0.002)
 
 
+def test_learners_are_found_by_their_address_where_no_roster_has_record_numbers(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with leaver_site(tmp_path) as one:
+            one.leave(3, email="LEARNER003@example.com")
+            one.reads.coming = ["ok", "ok", "ok", "without_records"]
+            (row,) = (await one.app.leavers.find(remembers=True)).rows
+            assert enrolment(3, 0).learner == row.learner
+
+    run(main, wire=0.002)
+
+
 def test_without_a_rule_the_statuses_are_shown_and_nobody_is_asked_for(tmp_path: Path) -> None:
     async def main() -> None:
         async with leaver_site(tmp_path, leaver_statuses=()) as one:

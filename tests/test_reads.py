@@ -98,7 +98,17 @@ async def test_courses_batches_and_a_roster_are_read_to_their_end(tmp_path: Path
     )
 
 
-WHOLE = {"few", "learner_ids", "nested", "no_count", "numbers", "without_inactive", "wrapped", "bare_list"}
+WHOLE = {
+    "few",
+    "learner_ids",
+    "nested",
+    "no_count",
+    "numbers",
+    "without_inactive",
+    "without_records",
+    "wrapped",
+    "bare_list",
+}
 """Shapes of the list of learners from which the whole roster is read."""
 WHY_NOT = {
     "cut": "can't be read",

@@ -6,6 +6,7 @@ once. What can't be read whole is refused: a learner whom a list does not name h
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from bulkremove.app.pages import FULL_PAGE, Paging, read_all
 from bulkremove.app.runs import Runs
 from bulkremove.domain.clock import later
 from bulkremove.domain.errors import BulkremoveError, ReadFailed
-from bulkremove.domain.leavers import Employee
+from bulkremove.domain.leavers import Employee, folded
 from bulkremove.domain.listing import Batch, Course, Enrolment, Learner, Roster
 from bulkremove.domain.operation import (
     GET_BATCH,
@@ -167,8 +168,14 @@ class OpenListings:
             await self._fields(Call(LIST_PROGRESS, (course, batch)), people),
         ]
         if for_leavers:
-            number = next((one.record_number for one in learners if one.record_number), "")
-            answers += [await self._enrolment_fields(number, course, batch), await self._employee_fields()]
+            staff = list[Employee]()
+            first = (*EMPLOYEE_QUERY, (EMPLOYEE_PAGING.parameter, str(EMPLOYEE_PAGING.first)))
+            of_employees = await self._fields(
+                Call(LIST_EMPLOYEES, (), first),
+                lambda tree: staff.extend(employees_in(tree)),
+                self._employee_reads.read,
+            )
+            answers += [await self._enrolment_fields(_record_number(learners, staff), course, batch), of_employees]
         at = self._context.clock.wall()
         for one in answers:
             seen = [SeenField(path, types, at) for path, types in one.fields.items() if not one.problem]
@@ -185,15 +192,9 @@ class OpenListings:
                 raise ReadFailed("The courses of a learner of this batch do not name it.")
 
         if not record_number:
-            why = "The list of the batch holds no record number of an employee, so nobody's courses were asked for."
+            why = "No learner of the batch is known by an employee's record number, so nobody's courses were asked for."
             return AnswerFields(LIST_ENROLMENTS, {}, why)
         return await self._fields(Call(LIST_ENROLMENTS, (record_number,)), check)
-
-    async def _employee_fields(self) -> AnswerFields:
-        first = (EMPLOYEE_PAGING.parameter, str(EMPLOYEE_PAGING.first))
-        return await self._fields(
-            Call(LIST_EMPLOYEES, (), (*EMPLOYEE_QUERY, first)), employees_in, self._employee_reads.read
-        )
 
     async def _fields(
         self,
@@ -244,6 +245,14 @@ class OpenListings:
             records = msgspec.json.encode(result).decode()
             await storage.reads.save_listing(key, records, at=at, since=later(at, -self._seconds))
         return result
+
+
+def _record_number(learners: Sequence[Learner], employees: Sequence[Employee]) -> str:
+    """The record number of one of these learners, by their list or by their e-mail address; empty if there is none."""
+    by_email = Counter(folded(one.email) for one in employees if one.email)
+    numbers = {folded(one.email): one.id for one in employees if by_email[folded(one.email)] == 1}
+    known = (one.record_number or numbers.get(folded(one.email), "") for one in learners)
+    return next(filter(None, known), "")
 
 
 class Listings:

@@ -23,7 +23,17 @@ BROKEN = ("reset", "silence", "truncated", "endless", "drip")
 KINDS = frozenset({*HONEST, *BROKEN, "429", "contradictory", *REDIRECTS, *SERVER_ERRORS, *CANNED})
 READ_SHAPES = frozenset(
     {"bare_list", "cut", "empty", "empty_object", "failed", "few", "ignored_index", "nested", "no_count", "no_records"}
-    | {"learner_ids", "numbers", "record_numbers", "scope_403", "short", "two_lists", "without_inactive", "wrapped"}
+    | {
+        "learner_ids",
+        "numbers",
+        "record_numbers",
+        "scope_403",
+        "short",
+        "two_lists",
+        "without_inactive",
+        "without_records",
+        "wrapped",
+    }
 )
 """Kinds of an answer to a read beside those of removals: other shapes of its list (``reads``)."""
 READ_KINDS = KINDS - {"number_code", "other_learner", "contradictory", "failed_learners", "other_wording"} | READ_SHAPES

@@ -148,6 +148,8 @@ def _learner(world: World, learner: str, shape: str) -> Record:
             return {"learnerId": learner}
         case "record_numbers":
             return {**about, **progress}
+        case "without_records":
+            del about["erecno"]
         case "nested":
             return {"learner": {"learnerId": learner, **about}, **progress}
     return {"learnerId": learner, **about, **progress}

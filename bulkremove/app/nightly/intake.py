@@ -124,7 +124,8 @@ class Intake:
         if not source.is_export or inbox.path.exists():
             inbox.check()
             for path, is_whole in inbox.dropped_files(self._context.clock.wall()):
-                yield SourceFile(path, path.name), is_whole
+                if not self.leavers.is_superseded(path.name):
+                    yield SourceFile(path, path.name), is_whole
 
     async def _copy_files(self, inbox: Inbox, result: NightlyResult, rerun_name: str | None) -> None:
         """Copy what a real run would take in now to the ``inbox``, and what a run took before if it is asked for."""
