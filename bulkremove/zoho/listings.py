@@ -88,7 +88,7 @@ def employees_in(tree: Tree) -> list[Employee]:
 
 
 def _enrolment(item: Mapping[str, object], record_number: str) -> Enrolment:
-    if _only(item, *_EMPLOYEE_RECORD) not in ("", record_number):
+    if _only(item, *RECORD_NUMBERS) not in ("", record_number):
         raise _unreadable("a record is about another employee")
     return Enrolment(
         _id(item, "courseid"),
