@@ -46,7 +46,7 @@ async def opened(
     ]
     tree["faults"]["employees"] = [*employees]
     path.write_text(json.dumps(tree))
-    app = App(Settings(folder / "home"), environ={}, sandbox=SandboxOptions(path, 300.0))
+    app = App(Settings(folder / "home"), environ={}, sandbox=SandboxOptions(path, 60.0))
     with closing(app):
         async with app.listings.open() as lists:
             yield lists

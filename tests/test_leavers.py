@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from bulkremove.app import leavers as search
 from bulkremove.app.leaver_ids import LearnerIds
 from bulkremove.config import load
-from bulkremove.domain.errors import NotListed, ReadFailed, SettingsError
+from bulkremove.domain.errors import EmptyRoster, NotListed, ReadFailed, SettingsError
 from bulkremove.domain.leavers import Employee, KeptReason, LeaverRule, find_leavers, latest_date
 from bulkremove.domain.listing import Batch, Enrolment, Learner, Roster
 from tests.cli_fixtures import SAMPLES, Bulkremove, environment, sandbox
@@ -173,6 +173,7 @@ async def test_a_learner_id_is_that_of_the_courses_or_of_the_one_learner_with_th
         (Rosters(*[replace(OF_A, id=one, record_number="") for one in "34"]), "more than one learner with this e-mail"),
         (Rosters(replace(OF_B, record_number="")), "no learner with this e-mail"),
         (Rosters(error=NotListed("Zoho knows nothing by these ids.")), "knows nothing"),
+        (Rosters(error=EmptyRoster("Zoho lists no learner.")), "lists no learner"),
     ],
 )
 async def test_where_no_one_learner_is_meant_there_is_no_id_and_it_is_said_why(rosters: Rosters, why: str) -> None:
@@ -243,6 +244,13 @@ def test_an_inactive_person_who_is_in_no_roster_is_an_invalid_row_with_the_reaso
             one.reads.coming = ["ok", "ok", "ok", "without_inactive"]
             (row,) = (await one.app.leavers.find(remembers=True)).rows
             assert ("", "no learner with this record number") == (row.learner, row.note[-35:-1]), row.note
+            one.enrol(3, 1)
+            one.sandbox.enrolled.discard(enrolment(3, 0))
+            one.reads.coming = ["ok", "ok", "ok", "without_inactive"]
+            (row,) = (await one.app.leavers.find(remembers=True)).rows
+            assert ("", True) == (row.learner, "lists no learner of batch" in row.note), row.note
+            one.enrol(3, 0)
+            one.sandbox.enrolled.discard(enrolment(3, 1))
             one.reads.coming = ["learner_ids", "learner_ids"]
             (row,) = (await one.app.leavers.find(remembers=True)).rows
             assert enrolment(3, 0).learner == row.learner
@@ -306,7 +314,7 @@ def test_settings_that_mean_nothing_are_refused(tmp_path: Path, lines: str, why:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["leavers.csv", "leavers.xlsx"])
 def test_the_command_writes_a_file_that_removes_exactly_these_enrolments(tmp_path: Path, name: str) -> None:
-    home, options = tmp_path / "home", ("--sandbox", str(SAMPLES / "world.json"), "--speed", "300")
+    home, options = tmp_path / "home", ("--sandbox", str(SAMPLES / "world.json"), "--speed", "60")
     home.mkdir(mode=0o700)
     program = Bulkremove(home, environment())
     refused = program("leavers", *options)

@@ -7,7 +7,7 @@ employee's record number, or, if it names no record numbers, with the e-mail add
 from __future__ import annotations
 
 from bulkremove.app.listings import OpenListings
-from bulkremove.domain.errors import NotListed
+from bulkremove.domain.errors import EmptyRoster, NotListed
 from bulkremove.domain.leavers import Employee, folded
 from bulkremove.domain.listing import Enrolment, Learner, Roster
 
@@ -27,7 +27,7 @@ class LearnerIds:
         if key not in self._rosters:
             try:
                 self._rosters[key] = await self._lists.roster(*key)
-            except NotListed as unknown:
+            except (EmptyRoster, NotListed) as unknown:
                 self._rosters[key] = unknown.message
         roster = self._rosters[key]
         return ("", roster) if isinstance(roster, str) else _in_roster(employee, roster)

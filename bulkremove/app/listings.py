@@ -19,7 +19,7 @@ from bulkremove.app.context import Context
 from bulkremove.app.pages import FULL_PAGE, Paging, read_all
 from bulkremove.app.runs import Runs
 from bulkremove.domain.clock import later
-from bulkremove.domain.errors import BulkremoveError, ReadFailed
+from bulkremove.domain.errors import BulkremoveError, EmptyRoster, ReadFailed
 from bulkremove.domain.leavers import Employee, folded
 from bulkremove.domain.listing import Batch, Course, Enrolment, Learner, Roster
 from bulkremove.domain.operation import (
@@ -114,7 +114,7 @@ class OpenListings:
         return await self._kept((LIST_BATCHES.name, course), tuple[Batch, ...], read)
 
     async def roster(self, course: str, batch: str) -> Roster:
-        """The learners of a batch. Raises ReadFailed where Zoho counts learners and lists none."""
+        """The learners of a batch. Raises EmptyRoster where Zoho counts learners and lists none."""
 
         async def read() -> Roster:
             tree = await self._read(Call(GET_BATCH, (course, batch)))
@@ -126,7 +126,7 @@ class OpenListings:
             )
             if found.learners != 0 and not learners:
                 counted = "does not say how many there are" if found.learners is None else f"counts {found.learners:,}"
-                raise ReadFailed(
+                raise EmptyRoster(
                     f"Zoho lists no learner of batch {batch} and {counted}, so it is not known who is in it.",
                     hint="Look at the batch in Zoho People.",
                 )

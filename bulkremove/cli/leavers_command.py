@@ -36,7 +36,7 @@ def leavers(
 ) -> int:
     """List the employees who have left, by Zoho, and the batches that they are still in. Removes nobody.
 
-    With -o it writes a file that `bulkremove preview` and `run` read. Who counts as a leaver stand in leaver_statuses,
+    With -o it writes a file that `bulkremove preview` and `run` read. Who counts as a leaver stands in leaver_statuses,
     leaver_exit_days and leaver_departments. It needs the scopes ZOHOPEOPLE.training.READ and ZOHOPEOPLE.forms.READ, and
     one call for each leaver; a night with source = "zoho:leavers" asks for new ones alone.
 
@@ -116,5 +116,6 @@ def _as_json(found: LeaversFound) -> dict[str, object]:
         "left_out": [
             {"name": one.name, "email": one.email, "reason": reason.value} for one, reason in found.leavers.kept
         ],
+        "notes": found.notes,
         "failures": found.failures,
     }
