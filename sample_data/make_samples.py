@@ -24,6 +24,15 @@ COURSES = {
 }
 GONE = (17, 41)
 """Learners of the list who are in their batch no more."""
+LEFT = (5, 6, 10, 11, 12)
+"""Learners of the world who have left the company, the last of whom was employed again."""
+EMPLOYED_AGAIN = {
+    "erecno": "478346000000299999",
+    "employeeId": "E9999",
+    "status": "Active",
+    "statusType": 1,
+    "exit": "",
+}
 Row = tuple[str, ...]
 
 
@@ -98,12 +107,28 @@ def world() -> dict[str, object]:
             "client_secret": "sandbox-secret",
             "refresh_token": "1000.sandbox.refresh",
             "grant_codes": ["1000.sandbox.grant"],
+            "scope": "ZOHOPEOPLE.training.ALL,ZOHOPEOPLE.forms.READ",
         },
         "courses": [{"courseId": course, "name": name} for course, name in COURSES.items()],
         "batches": [
             {"courseId": course, "batchId": batch, "name": name, "learners": members[course, batch]}
             for course, batch, name in BATCHES
         ],
+        "employees": [*map(employee, LEFT), {**employee(LEFT[-1]), **EMPLOYED_AGAIN}],
+    }
+
+
+def employee(number: int) -> dict[str, object]:
+    """The record of somebody who has left."""
+    return {
+        "erecno": f"4783460000002{number:05}",
+        "name": f"Learner {number}",
+        "email": f"learner{number}@example.com",
+        "employeeId": f"E{number:04}",
+        "status": "Inactive",
+        "statusType": 0,
+        "exit": "" if number % 2 else "31-Jan-2026",
+        "department": "Sales",
     }
 
 

@@ -125,7 +125,7 @@ def test_no_read_is_made_in_a_lock_nor_before_a_removal_that_may_end_it(tmp_path
         await account.complete(permit, LOCKED)
         for seconds in (0.0, 150.0, LOCK - 149.0, 50.0):
             await account.clock.sleep(seconds)
-            with pytest.raises(ReadFailed, match="has locked the account"):
+            with pytest.raises(ReadFailed, match="has locked these calls"):
                 await taken(reads)
         assert (0, 1) == counts(tmp_path)
         probe = await account.acquire(0)  # at once: no read stands before it

@@ -24,7 +24,7 @@ async def test_fields_are_required_of_the_account_that_was_looked_at(tmp_path: P
         program = Bulkremove(tmp_path / "home", environment(**variables))
         with closing(application(variables)) as app:
             client = app.accounts.client(app.settings)
-            with pytest.raises(ReadFailed, match=r"Enrolling needs .* Nobody has looked yet") as refused:
+            with pytest.raises(ReadFailed, match=r"Enrolling needs .* None that can be used was seen yet") as refused:
                 await require_fields(app.context, client, LIST_PROGRESS, RECORD, purpose="Enrolling")
             assert "bulkremove doctor --read COURSE BATCH" in refused.value.hint
             assert 0 == program("doctor", "--read", COURSE, BATCH).returncode
@@ -36,7 +36,7 @@ async def test_fields_are_required_of_the_account_that_was_looked_at(tmp_path: P
             for name in ("no", "erec", "learners.erecno.x"):
                 with pytest.raises(ReadFailed, match=re.escape(f"without {name!r}")):
                     await require_fields(app.context, client, LIST_PROGRESS, (name,), purpose="It")
-            with pytest.raises(ReadFailed, match="Nobody has looked yet"):
+            with pytest.raises(ReadFailed, match="None that can be used was seen yet"):
                 await require_fields(app.context, "another", LIST_PROGRESS, RECORD, purpose="It")
     kept = str(journal(tmp_path, "SELECT * FROM seen_field"))
     assert ("erecno" in kept, "example.com" in kept, "47834600000200" in kept) == (True, False, False)

@@ -26,6 +26,7 @@ from bulkremove.storage import SqliteStorage, Storage
 from bulkremove.storage.interface.attempts import AttemptOutcome, DoneElsewhere, SlotDecision
 from bulkremove.storage.interface.claims import StopAction, StopRequest
 from bulkremove.storage.interface.jobs import JobEnd
+from bulkremove.storage.interface.leavers import LeaverMemory
 from bulkremove.storage.interface.nightly import NightlyRunRecord
 from bulkremove.storage.interface.reads import ListingName, ReadOutcome, SeenField
 from bulkremove.storage.interface.records import Act, IntakeResult, JobEvent, Notice, Record
@@ -542,6 +543,20 @@ async def test_fields_that_were_seen_stay_beside_those_of_later_answers(storage:
     assert [later_, other] == await storage.reads.fields("client", "host", "list")
     for which in (("other", "host", "list"), ("client", "other", "list"), ("client", "host", "other")):
         assert [] == await storage.reads.fields(*which)
+
+
+async def test_what_is_remembered_of_employees_is_of_one_client_and_forgets_people(storage: Storage) -> None:
+    memory = LeaverMemory(7, Epoch(100.0), {"1": Epoch(90.0)})
+    assert None is await storage.leavers.memory("client", "host")
+    await storage.leavers.remember("client", "host", memory)
+    assert [memory, None] == [await storage.leavers.memory("client", host) for host in ("host", "other")]
+    await storage.leavers.forget_people(before=Epoch(100.0))
+    assert memory == await storage.leavers.memory("client", "host")
+    await storage.leavers.forget_people(before=Epoch(101.0))
+    assert replace(memory, asked={}) == await storage.leavers.memory("client", "host")
+    await storage.leavers.remember("client", "host", memory)
+    await storage.erasure.erase("478346000019558000", lambda rows: ACT)
+    assert replace(memory, asked={}) == await storage.leavers.memory("client", "host")
 
 
 async def test_a_job_s_first_call_after_a_moment_is_found(storage: Storage) -> None:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:  # they import what most commands do not need
     from bulkremove.app.confirmations import Confirmations
     from bulkremove.app.enrolment_checks import EnrolmentChecks
     from bulkremove.app.job_supervisor import JobSupervisor
+    from bulkremove.app.leavers import LeaverSearch
     from bulkremove.app.listings import Listings
     from bulkremove.app.nightly import NightlyRuns, Scheduler
     from bulkremove.app.plans import Plans
@@ -184,6 +185,13 @@ class App:
         return Listings(self.context, self.accounts, self.runs)
 
     @cached_property
+    def leavers(self) -> LeaverSearch:
+        """Who has left, by Zoho's employees."""
+        from bulkremove.app.leavers import LeaverSearch
+
+        return LeaverSearch(self.context, self.listings)
+
+    @cached_property
     def enrolment_checks(self) -> EnrolmentChecks:
         """Checks of plans with Zoho's lists."""
         from bulkremove.app.enrolment_checks import EnrolmentChecks
@@ -234,7 +242,7 @@ class App:
         from bulkremove.app.nightly import NightlyRuns
 
         plans = (self.plans, self.enrolment_checks, self.confirmations)
-        use_cases = (self.accounts, self.jobs, *plans, self.runs, self.retention, self.stopping)
+        use_cases = (self.accounts, self.jobs, *plans, self.runs, self.retention, self.stopping, self.leavers)
         return NightlyRuns(self.context, *use_cases, supervisor, at=lambda wall: self.at(wall).nightly_runs(supervisor))
 
     def schedulers(self, supervisor: JobSupervisor, stop: Stop) -> list[Scheduler]:

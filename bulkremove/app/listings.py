@@ -6,37 +6,49 @@ once. What can't be read whole is refused: a learner whom a list does not name h
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
 
 from bulkremove.app.accounts import Accounts
 from bulkremove.app.context import Context
+from bulkremove.app.pages import FULL_PAGE, Paging, read_all
 from bulkremove.app.runs import Runs
 from bulkremove.domain.clock import later
-from bulkremove.domain.errors import BulkremoveError, ReadFailed
-from bulkremove.domain.listing import Batch, Course, Learner, Roster
-from bulkremove.domain.operation import GET_BATCH, LIST_BATCHES, LIST_COURSES, LIST_PROGRESS, READS, Call, Operation
+from bulkremove.domain.errors import BulkremoveError, EmptyRoster, ReadFailed
+from bulkremove.domain.leavers import Employee, folded
+from bulkremove.domain.listing import Batch, Course, Enrolment, Learner, Roster
+from bulkremove.domain.operation import (
+    GET_BATCH,
+    LIST_BATCHES,
+    LIST_COURSES,
+    LIST_EMPLOYEES,
+    LIST_ENROLMENTS,
+    LIST_PROGRESS,
+    READS,
+    Call,
+    Operation,
+)
 from bulkremove.engine import rate_limit
 from bulkremove.engine.reads import Reads
 from bulkremove.engine.slot_decisions import Wait
 from bulkremove.storage.interface.reads import ListingName, SeenField
 from bulkremove.zoho.accounts import client_hash
 from bulkremove.zoho.fields import fields_of
-from bulkremove.zoho.listings import batch_in, batches_in, courses_in, learners_in
+from bulkremove.zoho.listings import batch_in, batches_in, courses_in, employees_in, enrolments_in, learners_in
 from bulkremove.zoho.read_response import Tree
 
-MAX_PAGES = 1000
-"""Answers of one list; one that goes on beyond them has no end."""
 MAX_COURSES = 10
 """Courses that were found whose batches are listed too, with two calls each or more."""
-FULL_PAGE = 25
-"""Records of a full page: documented for batches; a page of another list with as many may be full, too."""
+FORMS_SCOPE = LIST_EMPLOYEES.scopes[0]
+EMPLOYEE_QUERY = (("limit", "200"),)
+EMPLOYEE_PAGING = Paging("sIndex", 1, 200)
+"""Documented: from 1, and at most 200 records an answer; the parameter's name is observed."""
 
-T = TypeVar("T", Course, Batch, Learner)
 K = TypeVar("K")
 
 
@@ -64,8 +76,18 @@ class OpenListings:
     are left of so many is not read; None for no limit.
     """
 
-    def __init__(self, context: Context, reads: Reads, client: str, *, is_fresh: bool, max_calls: int | None) -> None:
-        self._context, self._reads, self._client, self._calls_left = context, reads, client, max_calls
+    def __init__(
+        self,
+        context: Context,
+        reads: Reads,
+        employee_reads: Reads,
+        client: str,
+        *,
+        is_fresh: bool,
+        max_calls: int | None,
+    ) -> None:
+        self._context, self._reads, self._employee_reads = context, reads, employee_reads
+        self.client, self._calls_left = client, max_calls
         self._seconds, self._is_fresh = context.settings.listing_minutes * 60.0, is_fresh
         self._read_now = set[tuple[str, ...]]()
         """The names of the listings that were not kept from before."""
@@ -81,7 +103,7 @@ class OpenListings:
 
         async def read() -> Sequence[Course]:
             query = (("search", search),) if search else ()
-            return await self._all(Call(LIST_COURSES, (), query), courses_in)
+            return await read_all(Call(LIST_COURSES, (), query), self._read, courses_in)
 
         return await self._kept((LIST_COURSES.name, search), tuple[Course, ...], read)
 
@@ -89,7 +111,7 @@ class OpenListings:
         """The batches of a course."""
 
         async def read() -> Sequence[Batch]:
-            return await self._all(Call(LIST_BATCHES, (course,)), lambda tree: batches_in(tree, course))
+            return await read_all(Call(LIST_BATCHES, (course,)), self._read, lambda tree: batches_in(tree, course))
 
         return await self._kept((LIST_BATCHES.name, course), tuple[Batch, ...], read)
 
@@ -98,7 +120,7 @@ class OpenListings:
         return (LIST_PROGRESS.name, *batch) not in self._read_now
 
     async def roster(self, course: str, batch: str, *, is_fresh: bool = False) -> Roster:
-        """The learners of a batch. Raises ReadFailed where Zoho counts learners and lists none.
+        """The learners of a batch. Raises EmptyRoster where Zoho counts learners and lists none.
 
         ``is_fresh``: one that was kept from before is not used.
         """
@@ -108,10 +130,12 @@ class OpenListings:
             found = batch_in(tree if tree is not None else {}, course, batch)
             self._check_calls_left(found)
             call = Call(LIST_PROGRESS, (course, batch))
-            learners = await self._all(call, lambda tree: learners_in(tree, course, batch), size=found.learners)
+            learners = await read_all(
+                call, self._read, lambda tree: learners_in(tree, course, batch), size=found.learners
+            )
             if found.learners != 0 and not learners:
                 counted = "does not say how many there are" if found.learners is None else f"counts {found.learners:,}"
-                raise ReadFailed(
+                raise EmptyRoster(
                     f"Zoho lists no learner of batch {batch} and {counted}, so it is not known who is in it.",
                     hint="Look at the batch in Zoho People.",
                 )
@@ -119,26 +143,77 @@ class OpenListings:
 
         return await self._kept((LIST_PROGRESS.name, course, batch), Roster, read, is_fresh=is_fresh)
 
-    async def fields(self, course: str, batch: str) -> list[AnswerFields]:
-        """The fields of the first answer to each read about a batch. Only the names and types of these are kept."""
+    async def employees(self) -> Sequence[Employee]:
+        """All employees, by the limit that their form has of its own. Raises ReadFailed where Zoho lists none."""
+        found = await read_all(
+            Call(LIST_EMPLOYEES, (), EMPLOYEE_QUERY), self._employee_reads.read, employees_in, paging=EMPLOYEE_PAGING
+        )
+        if not found:
+            raise ReadFailed(
+                "Zoho lists no employee, so it is not known who has left.",
+                hint=f"May the user who made the grant code see all employees, and has it the scope {FORMS_SCOPE}?",
+            )
+        return found
+
+    async def enrolments(self, record_number: str) -> Sequence[Enrolment]:
+        """The courses of the employee with this record number; none if Zoho lists none."""
+        call = Call(LIST_ENROLMENTS, (record_number,))
+        return await read_all(call, self._read, lambda tree: enrolments_in(tree, record_number))
+
+    async def fields(self, course: str, batch: str, *, for_leavers: bool = False) -> list[AnswerFields]:
+        """The fields of the first answer to each read about a batch, and with ``for_leavers`` about its people.
+
+        Only the names and types of the fields are kept, and only of answers that can be used.
+        """
+        learners = list[Learner]()
+
+        def people(tree: Tree) -> None:
+            learners.extend(learners_in(tree, course, batch))
+
         answers = [
             await self._fields(Call(LIST_COURSES), courses_in),
             await self._fields(Call(LIST_BATCHES, (course,)), lambda tree: batches_in(tree, course)),
             await self._fields(Call(GET_BATCH, (course, batch)), lambda tree: batch_in(tree, course, batch)),
-            await self._fields(Call(LIST_PROGRESS, (course, batch)), lambda tree: learners_in(tree, course, batch)),
+            await self._fields(Call(LIST_PROGRESS, (course, batch)), people),
         ]
+        if for_leavers:
+            staff = list[Employee]()
+            first = (*EMPLOYEE_QUERY, (EMPLOYEE_PAGING.parameter, str(EMPLOYEE_PAGING.first)))
+            of_employees = await self._fields(
+                Call(LIST_EMPLOYEES, (), first),
+                lambda tree: staff.extend(employees_in(tree)),
+                self._employee_reads.read,
+            )
+            answers += [await self._enrolment_fields(_record_number(learners, staff), course, batch), of_employees]
         at = self._context.clock.wall()
         for one in answers:
-            seen = [SeenField(path, types, at) for path, types in one.fields.items()]
+            seen = [SeenField(path, types, at) for path, types in one.fields.items() if not one.problem]
             await self._context.storage.reads.save_fields(
-                self._client, self._context.settings.host, one.operation.name, seen
+                self.client, self._context.settings.host, one.operation.name, seen
             )
         return answers
 
-    async def _fields(self, call: Call, parse: Callable[[Tree], object]) -> AnswerFields:
+    async def _enrolment_fields(self, record_number: str, course: str, batch: str) -> AnswerFields:
+        """The fields of one learner's courses, if Zoho finds them by the record number and they name the batch."""
+
+        def check(tree: Tree) -> None:
+            if not any((one.course, one.batch) == (course, batch) for one in enrolments_in(tree, record_number)):
+                raise ReadFailed("The courses of a learner of this batch do not name it.")
+
+        if not record_number:
+            why = "No learner of the batch is known by an employee's record number, so nobody's courses were asked for."
+            return AnswerFields(LIST_ENROLMENTS, {}, why)
+        return await self._fields(Call(LIST_ENROLMENTS, (record_number,)), check)
+
+    async def _fields(
+        self,
+        call: Call,
+        parse: Callable[[Tree], object],
+        read: Callable[[Call], Awaitable[Tree | None]] | None = None,
+    ) -> AnswerFields:
         fields: dict[str, str] = {}
         try:
-            tree = await self._read(call)
+            tree = await (read or self._read)(call)
             if tree is None:
                 return AnswerFields(call.operation, {}, "Zoho says that there are no records.")
             fields = fields_of(tree)
@@ -163,39 +238,12 @@ class OpenListings:
                 f"Zoho counts {batch.learners:,} learners in it, and their list takes more calls than are made unasked."
             )
 
-    async def _all(self, call: Call, parse: Callable[[Tree], Sequence[T]], *, size: int | None = None) -> list[T]:
-        """The records of all pages, until one brings nothing new; how many a page has is seldom documented.
-
-        ``size``: how many records Zoho counts. Raises ReadFailed where it gives a full page again, so that the list
-        may go on, and where records of one id differ.
-        """
-        found: dict[str, T] = {}
-        received = 0
-        for _ in range(MAX_PAGES):
-            query = (*call.query, ("startIndex", str(received))) if received else call.query
-            tree = await self._read(replace(call, query=query))
-            records = [] if tree is None else parse(tree)
-            by_id = {record.id: record for record in records}
-            if any(by_id[record.id] != record for record in records):
-                raise ReadFailed("Two records in Zoho's answer have one id and differ, so nothing follows from it.")
-            new = {key: record for key, record in by_id.items() if key not in found}
-            if not new:
-                if len(records) >= FULL_PAGE and len(found) != size:
-                    raise ReadFailed(
-                        f"Zoho gives the same {len(records)} records again instead of the next ones, so the list may "
-                        "be longer and nothing follows from it."
-                    )
-                return list(found.values())
-            found |= new
-            received += len(records)
-        raise ReadFailed(f"A list of Zoho's has no end ({MAX_PAGES:,} answers), so nothing follows from it.")
-
     async def _kept(
         self, name: tuple[str, ...], kind: type[K], read: Callable[[], Awaitable[K]], *, is_fresh: bool = False
     ) -> K:
         """What was read with this name a short while ago, or what ``read`` brings now."""
         storage, clock = self._context.storage, self._context.clock
-        key = ListingName(self._client, self._context.settings.host, msgspec.json.encode(name).decode())
+        key = ListingName(self.client, self._context.settings.host, msgspec.json.encode(name).decode())
         now = clock.wall()
         since = now if is_fresh or self._is_fresh else max(later(now, -self._seconds), self._context.counted_from)
         kept = await storage.reads.listing(key, since=since, until=now)
@@ -211,11 +259,24 @@ class OpenListings:
         return result
 
 
+def _record_number(learners: Sequence[Learner], employees: Sequence[Employee]) -> str:
+    """The record number of one of these learners, by their list or by their e-mail address; empty if there is none."""
+    by_email = Counter(folded(one.email) for one in employees if one.email)
+    numbers = {folded(one.email): one.id for one in employees if by_email[folded(one.email)] == 1}
+    known = (one.record_number or numbers.get(folded(one.email), "") for one in learners)
+    return next(filter(None, known), "")
+
+
 class Listings:
     """The listings of the settings' account."""
 
     def __init__(self, context: Context, accounts: Accounts, runs: Runs) -> None:
         self._context, self._accounts, self._runs = context, accounts, runs
+
+    @property
+    def client(self) -> str:
+        """The identity of the account's client; empty without credentials."""
+        return self._accounts.client(self._context.settings)
 
     def minutes_for(self, calls: int) -> float:
         """Minutes that so many reads take at the limit."""
@@ -238,5 +299,6 @@ class Listings:
         with self._accounts.sole_home(settings, credentials):
             async with self._runs.connected(settings, credentials, READS) as (client, tokens):
                 reads = self._runs.reads(settings, credentials, client, tokens, on_wait=on_wait)
+                employee_reads = self._runs.employee_reads(settings, credentials, client, tokens)
                 client_id = client_hash(credentials.client_id)
-                yield OpenListings(context, reads, client_id, is_fresh=is_fresh, max_calls=max_calls)
+                yield OpenListings(context, reads, employee_reads, client_id, is_fresh=is_fresh, max_calls=max_calls)

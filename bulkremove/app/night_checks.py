@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bulkremove.app.accounts import Accounts
 from bulkremove.app.context import NO_NIGHTS, Context
+from bulkremove.app.leavers import check_fields
 from bulkremove.app.night_sources import night_source
 from bulkremove.app.nightly.result import is_orphaned
 from bulkremove.app.notices import Outbox
@@ -11,6 +12,7 @@ from bulkremove.app.protected_list import protected_learners
 from bulkremove.app.results import Check
 from bulkremove.app.stopping import nightly_claim
 from bulkremove.config import Night
+from bulkremove.config.nights import LEAVERS
 from bulkremove.domain.errors import BulkremoveError
 from bulkremove.domain.job import is_recent
 from bulkremove.domain.permissions import EVERY_ACCOUNT
@@ -60,7 +62,12 @@ async def _last_runs(name: str, context: Context) -> Check:
     """The check of account, source and last runs of a night. Raises BulkremoveError for a failed one."""
     accounts, night = Accounts(context), context.night
     accounts.check_night()
-    if isinstance(night_source(night, context), File):
+    if night.source == LEAVERS:
+        if not context.settings.leaver_statuses:
+            hint = "`bulkremove leavers` shows which statuses there are; write leaver_statuses into bulkremove.toml."
+            return Check(name, False, "Nobody has said which employees have left.", hint)
+        await check_fields(context, accounts.client(context.settings))
+    elif isinstance(night_source(night, context), File):
         return Check(name, False, f"There is no folder {night.source}.", "Make it, or correct source in its block.")
     protected_learners(context.settings)
     account = f"For account {context.settings.account!r}."

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from bulkremove.app.context import Context
 from bulkremove.config import Night, night_folders
+from bulkremove.config.nights import LEAVERS
 from bulkremove.reading.options import Hidden, ReadOptions
 from bulkremove.sources import Source, source_of
 from bulkremove.sources.inbox import Inbox
@@ -14,7 +15,7 @@ TOKEN = "BULKREMOVE_SOURCE_TOKEN"  # noqa: S105 - the name of a variable
 
 
 def night_source(night: Night, context: Context) -> Source:
-    """Where the files of a night come from. Raises SourceFailed for an address of an unknown kind.
+    """Where the files of a night come from, unless Zoho is asked (``LEAVERS``). Raises SourceFailed.
 
     The bearer token of night ``school-a`` stands in BULKREMOVE_SOURCE_TOKEN_SCHOOL_A. The variable without a name is
     for an installation with one night: the token of one organisation must not be sent to the address of another.
@@ -23,6 +24,12 @@ def night_source(night: Night, context: Context) -> Source:
     own = environ.get(f"{TOKEN}_{night.name.upper().replace('-', '_')}")
     shared = environ.get(TOKEN, "") if len(context.settings.nights) < 2 else ""
     return source_of(night.source, {**environ, TOKEN: own or shared})
+
+
+def night_inbox(night: Night, context: Context) -> Inbox:
+    """The folder that a night's files are taken from. Raises SourceFailed for an address of an unknown kind."""
+    folder = night.export_folder(context.settings.home)
+    return Inbox(folder) if night.source == LEAVERS else night_source(night, context).inbox(folder)
 
 
 def read_options(night: Night) -> ReadOptions:
@@ -38,8 +45,8 @@ def read_options(night: Night) -> ReadOptions:
 
 def night_inboxes(context: Context) -> list[Inbox]:
     """The inboxes of all nights, and the folders of earlier nights in the home folder. Raises SourceFailed."""
-    home, nights = context.settings.home, context.settings.nights
-    inboxes = [night_source(night, context).inbox(night.export_folder(home)) for night in nights]
+    home = context.settings.home
+    inboxes = [night_inbox(night, context) for night in context.settings.nights]
     return [
         *inboxes,
         *(Inbox(folder) for folder in night_folders(home) if folder not in [inbox.path for inbox in inboxes]),

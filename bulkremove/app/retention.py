@@ -70,6 +70,8 @@ class Retention:
             reads_before=later(now, -settings.retention_days * DAY_SECONDS) if settings.retention_days else Epoch(0.0),
             listings_before=later(now, -settings.listing_minutes * 60.0),
         )
+        if settings.retention_days:
+            await self._storage.leavers.forget_people(before=later(now, -settings.retention_days * DAY_SECONDS))
         tidied = await expire(
             self._storage, settings.home, night_inboxes(self._context), now=now, days=settings.retention_days
         )

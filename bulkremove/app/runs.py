@@ -28,6 +28,7 @@ from bulkremove.domain.clock import Epoch, seconds_between
 from bulkremove.domain.errors import ConsentMissing, JobBusy, JournalFailed, SettingsError
 from bulkremove.domain.http_date import parse_http_date
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState
+from bulkremove.domain.ledger import EMPLOYEE_CALLS, Quota
 from bulkremove.domain.operation import GET_BATCH, OPERATIONS, Operation
 from bulkremove.domain.planner import PROTECTED
 from bulkremove.domain.row import Removal
@@ -275,19 +276,33 @@ class Runs:
         on_wait: Callable[[Wait], None] = lambda wait: None,
     ) -> Reads:
         """The reads of an account over an open client. ``on_wait``: called with what a read waits for."""
-        storage, clock = self._context.storage, self._context.clock
-        ledger, queue = self._accounts.ledger_key(settings, credentials), self.queue(settings, credentials)
-        limiter = ReadLimiter(
-            storage.reads, storage.rate_limit, ledger, settings.quota, clock, queue=queue, on_wait=on_wait
-        )
+        ledger = self._accounts.ledger_key(settings, credentials)
+        return self._reads(client, tokens, ledger, settings.quota, on_wait)
+
+    def employee_reads(
+        self, settings: Settings, credentials: Credentials, client: ZohoClient, tokens: AccessTokens
+    ) -> Reads:
+        """The same for the employee form, whose limit is one of its own: neither its calls nor its lock are others'."""
+        quota = replace(settings.quota, calls=EMPLOYEE_CALLS, window=60.0, daily=None)
+        ledger = f"{self._accounts.ledger_key(settings, credentials)}|employees"
+        return self._reads(client, tokens, ledger, quota, lambda wait: None)
+
+    def _reads(
+        self, client: ZohoClient, tokens: AccessTokens, ledger: str, quota: Quota, on_wait: Callable[[Wait], None]
+    ) -> Reads:
+        storage, clock, queue = self._context.storage, self._context.clock, self._queue(ledger, quota)
+        limiter = ReadLimiter(storage.reads, storage.rate_limit, ledger, quota, clock, queue=queue, on_wait=on_wait)
         return Reads(client, limiter, tokens, clock)
 
     def queue(self, settings: Settings, credentials: Credentials) -> FairQueue:
         """The queue that the account's jobs in this process share; each event loop has its own."""
-        loop, ledger = asyncio.get_running_loop(), self._accounts.ledger_key(settings, credentials)
+        return self._queue(self._accounts.ledger_key(settings, credentials), settings.quota)
+
+    def _queue(self, ledger: str, quota: Quota) -> FairQueue:
+        loop = asyncio.get_running_loop()
         if (loop, ledger) not in self._shared.queues:
             queues = {key: queue for key, queue in self._shared.queues.items() if key[0] is loop}
-            queue = FairQueue(settings.quota, speed=self._context.clock.speed)
+            queue = FairQueue(quota, speed=self._context.clock.speed)
             self._shared.queues = {**queues, (loop, ledger): queue}
         return self._shared.queues[loop, ledger]
 

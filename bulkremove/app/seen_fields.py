@@ -16,12 +16,13 @@ COMMAND = "bulkremove doctor --read COURSE BATCH"
 
 
 async def require_fields(
-    context: Context, client: str, operation: Operation, *fields: tuple[str, ...], purpose: str
+    context: Context, client: str, operation: Operation, *fields: tuple[str, ...], purpose: str, command: str = COMMAND
 ) -> None:
     """Check that ``doctor --read`` has seen these fields in answers to a read. Raises ReadFailed, with its command.
 
     ``client``: the hash of the account's client. ``fields``: for each field the names that it may have, of which one is
-    enough; letters' case and punctuation aside. ``purpose``: what needs them, as the subject of a sentence.
+    enough; letters' case and punctuation aside. ``purpose``: what needs them, as the subject of a sentence;
+    ``command``: that which looks for them.
 
     The bundled sandbox has nothing to find out: its answers are this program's own.
     """
@@ -34,10 +35,14 @@ async def require_fields(
     ]
     if missing:
         account = f"account {context.settings.account!r}"
-        known = f"Its answers were seen without {', '.join(map(repr, missing))}." if seen else "Nobody has looked yet."
+        known = (
+            f"Its answers were seen without {', '.join(map(repr, missing))}."
+            if seen
+            else "None that can be used was seen yet."
+        )
         raise ReadFailed(
             f"{purpose} needs fields of Zoho's answer to {operation.name!r} that were not seen on {account}. {known}",
-            hint=f"Run `{COMMAND}` with a batch that has learners. If it finds none, send its output to support.",
+            hint=f"Run `{command}` with a batch that has learners. If it finds none, send its output to support.",
         )
 
 

@@ -28,7 +28,8 @@ def login(screen: Screen, name: str | None) -> None:
     """Store the account NAME: paste a grant code of Zoho's self client.
 
     Make the code in Zoho's API console (Self Client, Generate Code) with the scope ZOHOPEOPLE.training.DELETE; it is
-    good for three minutes. The commands find and roster need ZOHOPEOPLE.training.READ, too.
+    good for three minutes. The commands find and roster need ZOHOPEOPLE.training.READ, too,
+    and leavers also ZOHOPEOPLE.forms.READ.
 
     Example: bulkremove login
     """
@@ -131,6 +132,7 @@ def remove(screen: Screen, name: str) -> None:
     metavar="COURSE BATCH",
     help="Show only which fields Zoho's lists of this course and batch have: names and types, no value.",
 )
+@click.option("--leavers", is_flag=True, help="With --read: also the fields of employees and of a learner's courses.")
 @json_option
 @sandbox_options
 @click.pass_obj
@@ -138,6 +140,7 @@ def doctor(
     screen: Screen,
     fresh: bool,
     read: tuple[str, str] | None,
+    leavers: bool,
     as_json: bool,
     sandbox: str | None,
     speed: float | None,
@@ -149,9 +152,11 @@ def doctor(
     Example: bulkremove doctor
     """
     if read is not None:
-        return _show_fields(screen, *read, as_json=as_json, sandbox=sandbox, speed=speed)
-    if sandbox is not None or speed is not None:
-        raise click.UsageError("--sandbox and --speed are for --read; the checks are those of this installation.")
+        return _show_fields(screen, *read, for_leavers=leavers, as_json=as_json, sandbox=sandbox, speed=speed)
+    if sandbox is not None or speed is not None or leavers:
+        raise click.UsageError(
+            "--leavers, --sandbox and --speed are for --read; the checks are those of this installation."
+        )
     from bulkremove.app.doctor import checks as run_checks
     from bulkremove.app.results import Check
     from bulkremove.app.setting_checks import SettingValue, setting_values
@@ -178,7 +183,14 @@ def doctor(
 
 
 def _show_fields(
-    screen: Screen, course: str, batch: str, *, as_json: bool, sandbox: str | None, speed: float | None
+    screen: Screen,
+    course: str,
+    batch: str,
+    *,
+    for_leavers: bool,
+    as_json: bool,
+    sandbox: str | None,
+    speed: float | None,
 ) -> int:
     """Print the fields of Zoho's answers about a batch; returns the exit code."""
     from bulkremove.app.listings import AnswerFields
@@ -188,7 +200,7 @@ def _show_fields(
 
     async def look(app: App) -> list[AnswerFields]:
         async with app.listings.open() as lists:
-            return await lists.fields(course, batch)
+            return await lists.fields(course, batch, for_leavers=for_leavers)
 
     answers = screen.call(look, sandbox=sandbox, speed=speed)
     if as_json:

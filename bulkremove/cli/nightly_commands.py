@@ -158,6 +158,7 @@ def _show(
         "unfinished": result.unfinished,
         "left": result.obstacles,
         "unchanged": result.unchanged,
+        "note": result.notes,
         "failed": result.failures,
     }
     for label, texts in groups.items():

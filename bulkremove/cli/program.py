@@ -16,6 +16,7 @@ from bulkremove.cli import (
     data_commands,
     demo_command,
     job_commands,
+    leavers_command,
     listing_commands,
     nightly_commands,
     reenroll_command,
@@ -79,6 +80,7 @@ job_commands.add_to(cli)
 stop_commands.add_to(cli)
 account_commands.add_to(cli)
 listing_commands.add_to(cli)
+leavers_command.add_to(cli)
 user_commands.add_to(cli)
 nightly_commands.add_to(cli)
 approve_command.add_to(cli)

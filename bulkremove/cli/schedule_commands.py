@@ -127,7 +127,7 @@ def systemd(
 
     Example: bulkremove schedule systemd --write /etc/systemd/system
     """
-    from bulkremove.app.night_sources import night_source
+    from bulkremove.app.night_sources import night_inbox
     from bulkremove.cli.nightly_commands import NO_TIME
     from bulkremove.platform.sending_homes import state_folder
 
@@ -145,10 +145,7 @@ def systemd(
         always = [settings.home, state_folder()]
         if settings.metrics_file:
             always.append(Path(settings.metrics_file).expanduser().absolute().parent)
-        folders = {
-            night.name: night_source(night, app.context).inbox(night.export_folder(settings.home)).path
-            for night in nights
-        }
+        folders = {night.name: night_inbox(night, app.context).path for night in nights}
         units_of = partial(
             systemd_units.units,
             command,

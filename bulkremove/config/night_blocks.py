@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from bulkremove.config.nights import Night
+from bulkremove.config.nights import LEAVERS, Night
 from bulkremove.config.settings import Settings
 from bulkremove.config.values import NIGHT_PARSERS
 from bulkremove.domain.errors import SettingsError
@@ -74,7 +74,7 @@ def _night(block: Block) -> Night:
         except ValueError as error:
             raise SettingsError(f"{place}: {error}") from None
     if "source" not in values:
-        hint = "Write source = ... into it: a folder, an https address or 'command PROGRAM ...'."
+        hint = "Write source = ... into it: a folder, an https address, 'command PROGRAM ...' or zoho:leavers."
         raise SettingsError(f"{block.location}: this night has no source.", hint=hint)
     night = Night(**values)
     if night.at is not None and night.window is not None:
@@ -143,6 +143,8 @@ def _share_files(one: Night, other: Night, home: Path) -> bool:
             return True
     if any(first.is_relative_to(second) for first, second in (folders, folders[::-1])):
         return True
+    if one.source == other.source == LEAVERS and one.account != other.account:
+        return False  # each asks for its own organisation
     return _is_export(one.source) and _source_identity(one.source) == _source_identity(other.source)
 
 
@@ -152,7 +154,7 @@ def _folder(night: Night, home: Path) -> Path:
 
 
 def _is_export(source: str) -> bool:
-    return source.startswith(("command ", "https://", "http://"))
+    return source == LEAVERS or source.startswith(("command ", "https://", "http://"))
 
 
 def _source_identity(source: str) -> Sequence[str]:

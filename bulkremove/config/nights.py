@@ -9,18 +9,28 @@ from pathlib import Path
 
 DEFAULT_NIGHT = "nightly"
 """The name of a night whose block gives none, and of all nights of journals from before nights had names."""
+LEAVERS = "zoho:leavers"
+"""The source of a night that asks Zoho itself who has left."""
 CONNECTION = ("account", "organization", "dc", "api_url", "accounts_url")
 """What says to which account of which host a night sends."""
-OVERRIDES = (*CONNECTION, "max_removals", "max_invalid", "daily_limit")
+OVERRIDES = (
+    *CONNECTION,
+    "max_removals",
+    "max_invalid",
+    "daily_limit",
+    "leaver_statuses",
+    "leaver_exit_days",
+    "leaver_departments",
+)
 """What a block may give in place of the setting of the same name at the top of the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Night:
-    """One block ``[[nights]]`` of the settings file. Of ``OVERRIDES``, "" and None mean: as at the top of the file."""
+    """One block ``[[nights]]`` of the settings file. Of ``OVERRIDES``, "", () and None mean: as at its top."""
 
     source: str
-    """Where its files come from: a folder, ``command ...`` or an https URL."""
+    """Where its files come from: a folder, ``command ...``, an https URL, or ``LEAVERS``."""
     name: str = DEFAULT_NIGHT
     account: str = ""
     organization: str = ""
@@ -30,6 +40,9 @@ class Night:
     max_removals: int | None = None
     max_invalid: float | None = None
     daily_limit: int | None = None
+    leaver_statuses: tuple[str, ...] = ()
+    leaver_exit_days: int | None = None
+    leaver_departments: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     """Which rows of a file are meant, if columns say who stays: ``COLUMN=VALUE`` each; empty: ask."""
     header_row: int | None = None

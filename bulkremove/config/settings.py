@@ -12,6 +12,7 @@ from bulkremove.config.nights import OVERRIDES, Night
 from bulkremove.domain.data_centers import DATA_CENTERS
 from bulkremove.domain.errors import SettingsError
 from bulkremove.domain.hosts import is_loopback, is_sandbox
+from bulkremove.domain.leavers import LeaverRule
 from bulkremove.domain.ledger import Quota
 
 ZOHO = Quota()
@@ -77,6 +78,12 @@ class Settings:
     enrolment_check: str = "auto"
     """Whether a plan is checked with the rosters of its batches: ``auto``, where the login permits reads and they are
     few; ``always``, or the plan is refused; ``never``."""
+    leaver_statuses: tuple[str, ...] = ()
+    """Names of employees' statuses that mean that somebody has left; empty: leavers are not looked for."""
+    leaver_exit_days: int | None = None
+    """Days after an exit date from which on somebody has left whatever the status; None: the status alone counts."""
+    leaver_departments: tuple[str, ...] = ()
+    """Departments whose people are never looked for as leavers."""
     metrics_file: str = ""
     """File that a nightly run writes for node_exporter; empty for none."""
     largest_upload: int = 10
@@ -127,6 +134,11 @@ class Settings:
         return f"{self.limit[0]}/{self.limit[1]:g}s"
 
     @property
+    def leaver_rule(self) -> LeaverRule:
+        """Who counts as a leaver."""
+        return LeaverRule(self.leaver_statuses, self.leaver_exit_days, self.leaver_departments)
+
+    @property
     def location(self) -> Mapping[str, object]:
         """The options that lead a command to this installation, as far as the present one needed any."""
         return {
@@ -170,7 +182,7 @@ class Settings:
             )
         base = self.with_account(night.account or self.account)
         given = {name: getattr(night, name) for name in OVERRIDES if not base.is_explicit(name)}
-        given = {name: value for name, value in given.items() if value not in ("", None)}
+        given = {name: value for name, value in given.items() if value not in ("", None, ())}
         sources = {**base.sources, **dict.fromkeys(given, f"night {night.name}")}
         own = replace(base, **given, sources=sources, night=night, top=self)
         check_host_rules(own)

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
-from bulkremove.config.nights import OVERRIDES
+from bulkremove.config.nights import LEAVERS, OVERRIDES
 from bulkremove.domain.data_centers import ACCOUNTS_HOSTS, DATA_CENTERS, PEOPLE_HOSTS
 from bulkremove.domain.hosts import is_loopback
 from bulkremove.domain.operation import REMOVE_LEARNER
@@ -187,6 +187,14 @@ def _choices_of_rows(value: object) -> tuple[str, ...]:
     return tuple(choices)
 
 
+def _names(value: object) -> tuple[str, ...]:
+    """Names, as a list or separated by commas."""
+    names = value if isinstance(value, list) else str(value).split(",")
+    if not all(isinstance(name, str) and 0 < len(name.strip()) <= 100 for name in names):
+        raise ValueError(f'{value!r} are no names; write for example ["Inactive", "Resigned"].')
+    return tuple(name.strip() for name in names)
+
+
 def _columns(value: object) -> tuple[tuple[str, str], ...]:
     """Role and column of each id, from ``course=A,batch=B,learner=C`` or a TOML table."""
     pairs = value.items() if isinstance(value, dict) else (part.split("=", 1) for part in str(value).split(","))
@@ -239,11 +247,15 @@ def _night_name(value: object) -> str:
 
 
 def _source(value: object) -> str:
+    if value == LEAVERS:
+        return LEAVERS
     if not isinstance(value, str) or not value.strip():
         raise ValueError("source must be a folder, an https address or 'command PROGRAM ...'.")
     scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", value)  # of two letters at least: C: is a drive
     if scheme and scheme[0].lower() not in ("https:", "http:"):
-        raise ValueError(f"a source can't begin with {scheme[0]!r}; give a folder, an https address or a command.")
+        raise ValueError(
+            f"a source can't begin with {scheme[0]!r}; give a folder, an https address, a command or {LEAVERS}."
+        )
     if not (scheme or value.startswith("command ") or Path(value).expanduser().is_absolute()):
         raise ValueError(f"give the whole path of the folder {value!r}: cron and systemd start nights from elsewhere.")
     return value
@@ -285,6 +297,9 @@ PARSERS: dict[str, Callable[[object], object]] = {
     "retention_days": _whole(0, 36_500),
     "listing_minutes": _whole(0, 1440),
     "enrolment_check": _choice("auto", "always", "never"),
+    "leaver_statuses": _names,
+    "leaver_exit_days": _whole(0, 3_650),
+    "leaver_departments": _names,
     "metrics_file": str,
 }
 """The parser of each setting. ``home`` has none here, since the settings file itself is looked for in that folder."""

@@ -12,7 +12,8 @@
     ├── NoteRejected        app: the note is empty, or its row is not unknown
     ├── UserError           app: a user or token does not exist, exists already, or is not valid
     ├── ReadFailed          engine, zoho, app: a read of Zoho People brought nothing that can be used
-    │   └── NotListed       engine: Zoho knows no such course or batch
+    │   ├── NotListed       engine: Zoho knows nothing by the ids of the call
+    │   └── EmptyRoster     app: Zoho counts learners of a batch, or does not count, and lists none
     ├── SourceFailed        sources, app: the folder, command or address can't be read
     ├── NoticeFailed        app: a notice could not be delivered
     ├── JobBusy             app: the job is running already
@@ -106,7 +107,11 @@ class ReadFailed(BulkremoveError):
 
 
 class NotListed(ReadFailed):
-    """Zoho knows no such course or batch, or has no list of it."""
+    """Zoho knows nothing by the ids of the call, or has no list of it."""
+
+
+class EmptyRoster(ReadFailed):
+    """Zoho lists no learner of a batch that may have some, so it is not known who is in it."""
 
 
 class SourceFailed(BulkremoveError):

@@ -31,6 +31,10 @@ class Quota:
     """Longest time from taking a slot until the call times out."""
 
 
+EMPLOYEE_CALLS = 100
+"""Calls of the employee form in a minute: documented are 400, which an organisation's other programs use, too."""
+
+
 class SuspensionReason(StrEnum):
     """Why all rows of an account wait."""
 

@@ -50,3 +50,22 @@ class Roster:
     def is_complete(self) -> bool:
         """Whether it holds as many learners as Zoho counts in the batch."""
         return self.batch.learners == len(self.learners)
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """A course of one learner, as Zoho lists their progress. ``batch``: empty in a course that has none.
+
+    ``learner``: the learner id, where the answer holds a field of that name; else empty.
+    """
+
+    course: str
+    batch: str = ""
+    learner: str = ""
+    course_name: str = ""
+    batch_name: str = ""
+
+    @property
+    def id(self) -> str:
+        """What tells it from the learner's other enrolments."""
+        return f"{self.course}/{self.batch}"

@@ -134,8 +134,27 @@ LIST_PROGRESS = Operation(
     ("startIndex",),
 )
 """Documented as "Single course, all learners", the only call that lists learners; its answer and scope are not."""
+LIST_ENROLMENTS = Operation(
+    "list courses of learner",
+    "GET",
+    "/api/v1/learners/{learner}/course-progress",
+    ("learner",),
+    READ_SCOPES,
+    ("startIndex",),
+)
+"""Documented as "Single learner, all courses"; its answer is observed. Which id it takes is not known: the record
+number of the employee was seen to work, and is sent where ``doctor --read`` has seen that it does."""
+LIST_EMPLOYEES = Operation(
+    "list employees",
+    "GET",
+    "/people/api/forms/employee/getRecords",
+    (),
+    ("ZOHOPEOPLE.forms.READ", "ZOHOPEOPLE.forms.ALL"),
+    ("sIndex", "limit"),
+)
+"""Documented as "Get bulk records", with a limit of its own (``ledger.EMPLOYEE_CALLS``); its fields are observed."""
 
-READS = (LIST_COURSES, LIST_BATCHES, GET_BATCH, LIST_PROGRESS)
+READS = (LIST_COURSES, LIST_BATCHES, GET_BATCH, LIST_PROGRESS, LIST_ENROLMENTS, LIST_EMPLOYEES)
 """The operations that change nothing. Each is a GET."""
 
 

@@ -16,7 +16,7 @@ from bulkremove.domain.clock import Clock, later, seconds_between
 from bulkremove.domain.errors import BulkremoveError, LocalFileFailed, NeverSent, NotAuthorized, NotListed, ReadFailed
 from bulkremove.domain.job import EndReason
 from bulkremove.domain.ledger import Quota, SuspensionReason
-from bulkremove.domain.operation import REMOVE_LEARNER, Call, Operation
+from bulkremove.domain.operation import LIST_EMPLOYEES, READ_SCOPES, REMOVE_LEARNER, Call, Operation
 from bulkremove.engine.admission import Admissions, NotAdmitted, TokenProvider, result_or_event
 from bulkremove.engine.decision_table import RULES
 from bulkremove.engine.events import RunEnd, TokenWait
@@ -162,7 +162,7 @@ class Reads:
 
 
 _SUSPENDED = {
-    Waiting.LOCKED: "Zoho has locked the account for a while, since its allowance was used up.",
+    Waiting.LOCKED: "Zoho has locked these calls for a while, since their allowance was used up.",
     Waiting.FAILING: "Zoho People reported errors, so no call is made for a while.",
     Waiting.UNREACHABLE: "Zoho could not be reached, so no call is made for a while.",
 }
@@ -196,11 +196,12 @@ def _failure(operation: Operation, result: ReadResponse) -> BulkremoveError:
     quote = f': "{response.text}"' if response.text else ""
     details = f"HTTP {response.http_status}{quote}" if response.http_status else response.text
     scope = operation.scopes[0]
+    wanted = (REMOVE_LEARNER.scopes[0], READ_SCOPES[0], scope)
     match result.kind:
         case ResponseKind.SCOPE_MISSING:
             return NotAuthorized(
                 f"The permission (scope) {scope} is missing ({details}), so nothing was read. Removals don't need it.",
-                hint=f"Make a new grant code with {REMOVE_LEARNER.scopes[0]},{scope} and run `bulkremove login` again.",
+                hint=f"Make a new grant code with {','.join(dict.fromkeys(wanted))} and run `bulkremove login` again.",
             )
         case ResponseKind.UNAUTHORIZED:
             return NotAuthorized(f"Zoho refuses a new access token too ({details}).", hint="Run `bulkremove doctor`.")
@@ -210,15 +211,18 @@ def _failure(operation: Operation, result: ReadResponse) -> BulkremoveError:
         case ResponseKind.FORBIDDEN:
             return NotAuthorized(
                 f"Zoho forbids this read ({details}).",
-                hint=f"The user who made the grant code is probably no admin of this course, or {scope} is missing.",
+                hint=f"The user who made the grant code may probably not see this, or {scope} is missing.",
             )
         case ResponseKind.NOT_FOUND | ResponseKind.BAD_REQUEST | ResponseKind.REFUSED_BY_RULE:
             return NotListed(
-                f"Zoho knows no such course or batch, or has no list of it ({details}).", hint="Check the ids."
+                f"Zoho knows nothing by these ids, or has no list of it ({details}).", hint="Check the ids."
             )
         case ResponseKind.LIMITED | ResponseKind.LIMITED_UNPROVEN:
+            is_form = operation == LIST_EMPLOYEES
+            what = "the employee form" if is_form else "the account"
+            others = "Removals go on." if is_form else "Removals wait too."
             return ReadFailed(
-                f"Zoho says that the allowance is used up and has locked the account ({details}). Removals wait too.",
+                f"Zoho says that the allowance is used up and has locked {what} ({details}). {others}",
                 hint="Try again when the lock is over, after some minutes.",
             )
         case ResponseKind.UNANSWERED | ResponseKind.SERVER_ERROR:

@@ -18,7 +18,7 @@ COLUMNS = ("Course ID", "Batch ID", "Learner ID", ROSTER_COLUMN, "Name", "E-mail
 def check_path(path: Path) -> None:
     """Check that a roster may be written there, before any call is made for it. Raises ReportFailed."""
     if path.suffix.lower() not in (".csv", ".xlsx"):
-        raise ReportFailed(f"A roster can't be written as {path.name}.", hint="Its name must end in .csv or .xlsx.")
+        raise ReportFailed(f"This list can't be written as {path.name}.", hint="Its name must end in .csv or .xlsx.")
     if path.exists():
         raise ReportFailed(f"{path} exists already and is not overwritten.", hint="Name another file.")
 

@@ -4,6 +4,7 @@ Follows Zoho's documentation, fails on demand, and logs every request with its e
 with what really happened. Shares no code with the product's HTTP client, and never listens beyond loopback.
 """
 
+from bulkremove.sandbox.employees import Employee
 from bulkremove.sandbox.faults import Fault, Faults, Latency
 from bulkremove.sandbox.log import LoggedRequest, read_log
 from bulkremove.sandbox.replies import LockResponse
@@ -15,6 +16,7 @@ __all__ = [
     "Batch",
     "Client",
     "CountingRule",
+    "Employee",
     "Fault",
     "Faults",
     "ForeignCalls",

@@ -23,7 +23,17 @@ BROKEN = ("reset", "silence", "truncated", "endless", "drip")
 KINDS = frozenset({*HONEST, *BROKEN, "429", "contradictory", *REDIRECTS, *SERVER_ERRORS, *CANNED})
 READ_SHAPES = frozenset(
     {"bare_list", "cut", "empty", "empty_object", "failed", "few", "ignored_index", "nested", "no_count", "no_records"}
-    | {"numbers", "record_numbers", "scope_403", "short", "two_lists", "wrapped"}
+    | {
+        "learner_ids",
+        "numbers",
+        "record_numbers",
+        "scope_403",
+        "short",
+        "two_lists",
+        "without_inactive",
+        "without_records",
+        "wrapped",
+    }
 )
 """Kinds of an answer to a read beside those of removals: other shapes of its list (``reads``)."""
 _OF_REMOVALS = frozenset(
@@ -109,7 +119,9 @@ class Faults:
     rates: Mapping[Fault, float] = field(default_factory=dict)
     """The share of the calls that get each fault, 0 to 1; together at most 1."""
     reads: Sequence[Fault] = ()
-    """The faults of the first, second, … read."""
+    """The faults of the first, second, … read but for those of the employee form."""
+    employees: Sequence[Fault] = ()
+    """The same for reads of the employee form."""
     token: Sequence[Fault] = ()
     """The faults of the first, second, … call of the token endpoint."""
     latency: Latency = Latency()
@@ -125,7 +137,7 @@ class FaultSelector:
         self._faults = faults
         self._calls = 0
         self._calls_for: defaultdict[str, int] = defaultdict(int)
-        self._tokens = self._reads = 0
+        self._tokens = self._reads = self._employees = 0
 
     def row(self, learner: str) -> Fault:
         """The fault of the next removal or enrolment of ``learner``: a learner id or a record number."""
@@ -156,6 +168,11 @@ class FaultSelector:
         """The fault of the next read."""
         self._reads += 1
         return _in_turn(self._faults.reads, self._reads)
+
+    def employees(self) -> Fault:
+        """The fault of the next read of the employee form."""
+        self._employees += 1
+        return _in_turn(self._faults.employees, self._employees)
 
     def latency(self, learner: str) -> float:
         """Seconds that the answer to the latest call for ``learner`` takes."""

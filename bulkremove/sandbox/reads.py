@@ -12,9 +12,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import parse_qs
 
-from bulkremove.domain.operation import GET_BATCH, LIST_BATCHES, LIST_COURSES, LIST_PROGRESS, READS, Call
+from bulkremove.domain.operation import (
+    GET_BATCH,
+    LIST_BATCHES,
+    LIST_COURSES,
+    LIST_ENROLMENTS,
+    LIST_PROGRESS,
+    READS,
+    Call,
+)
 from bulkremove.domain.row import Removal
 from bulkremove.sandbox import replies
+from bulkremove.sandbox.employees import Employee
 from bulkremove.sandbox.replies import CannedResponse
 from bulkremove.sandbox.world import Batch, World
 
@@ -34,9 +43,13 @@ def requested_read(method: str, path: str, query: str) -> Call | None:
     return None
 
 
-def answer(world: World, enrolled: set[Removal], call: Call, shape: str) -> CannedResponse:
+def answer(
+    world: World, employees: Mapping[str, Employee], enrolled: set[Removal], call: Call, shape: str
+) -> CannedResponse:
     """The answer to a read in a shape (``faults.READ_SHAPES``), or in the usual one for any other word."""
     query = dict(call.query)
+    if call.operation.name == LIST_ENROLMENTS.name:
+        return _enrolments(world, employees, enrolled, call.ids[0], query, shape)
     match call.operation.name:
         case LIST_COURSES.name:
             found = [course for course in _courses(world) if query.get("search", "").lower() in _name(course)]
@@ -53,7 +66,38 @@ def answer(world: World, enrolled: set[Removal], call: Call, shape: str) -> Cann
         return _shaped({"code": "200", "batch": _batch(batch, enrolled, shape), "message": "success"}, shape)
     assert call.operation.name == LIST_PROGRESS.name  # noqa: S101 - the last of READS
     here = [learner for learner in batch.learners if Removal(batch.course, batch.batch, learner) in enrolled]
+    if shape == "without_inactive":
+        active = {one.erecno for one in employees.values() if one.status == "Active"}
+        here = [one for one in here if world.person(one).erecno in active]
     return _listed("learners", [_learner(world, one, shape) for one in here], query, shape, {})
+
+
+def _enrolments(
+    world: World,
+    employees: Mapping[str, Employee],
+    enrolled: set[Removal],
+    number: str,
+    query: Mapping[str, str],
+    shape: str,
+) -> CannedResponse:
+    """The courses of one employee, whose record number is taken; a learner id is not (both observed and not proven)."""
+    if number not in employees:
+        return replies.NOT_FOUND
+    records: list[Record] = [
+        {
+            "courseId": batch.course,
+            "courseName": world.courses.get(batch.course, f"Course {batch.course[-4:]}"),
+            "batchId": batch.batch,
+            "batchName": batch.name,
+            "completionPercentage": world.person(learner).progress,
+            **({"learnerId": learner} if shape == "learner_ids" else {}),
+            **({"erecno": "1"} if shape == "record_numbers" else {}),
+        }
+        for batch in world.batches
+        for learner in batch.learners
+        if world.person(learner).erecno == number and Removal(batch.course, batch.batch, learner) in enrolled
+    ]
+    return _listed("courseProgress", records, query, shape, {})
 
 
 def _name(course: Record) -> str:
@@ -104,6 +148,8 @@ def _learner(world: World, learner: str, shape: str) -> Record:
             return {"learnerId": learner}
         case "record_numbers":
             return {**about, **progress}
+        case "without_records":
+            del about["erecno"]
         case "nested":
             return {"learner": {"learnerId": learner, **about}, **progress}
     return {"learnerId": learner, **about, **progress}
@@ -142,7 +188,7 @@ def _json(body: object) -> CannedResponse:
 def _with_numbers(body: Record) -> CannedResponse:
     """The same with ids as bare numbers, as some of Zoho's answers have them (documented)."""
     answer = _json(body)
-    return replace(answer, body=re.sub(rb'"([1-9][0-9]{9,18})"', rb"\1", answer.body))
+    return replace(answer, body=re.sub(rb'"([1-9][0-9]{9,18})"(?!:)', rb"\1", answer.body))
 
 
 def _cut(body: Record) -> CannedResponse:

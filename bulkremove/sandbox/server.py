@@ -23,6 +23,7 @@ from bulkremove.domain.errors import SandboxError
 from bulkremove.domain.hosts import is_loopback
 from bulkremove.domain.row import Removal
 from bulkremove.sandbox import replies
+from bulkremove.sandbox.employees import Employee
 from bulkremove.sandbox.faults import BROKEN, Faults
 from bulkremove.sandbox.log import MAX_PATH_LENGTH, Log, LoggedRequest
 from bulkremove.sandbox.replies import LockResponse
@@ -74,6 +75,16 @@ class Sandbox:
     def enrolled(self) -> set[Removal]:
         """The removals that are possible now, one for each learner in a batch; a test may add some."""
         return self._zoho.enrolled
+
+    @property
+    def employees(self) -> dict[str, Employee]:
+        """The records of the employee form, by number; a test may change them."""
+        return self._zoho.employees
+
+    @property
+    def employee_threshold(self) -> Threshold:
+        """The limit of the employee form."""
+        return self._zoho.employee_threshold
 
     @property
     def removed(self) -> set[Removal]:

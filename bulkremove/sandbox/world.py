@@ -15,6 +15,7 @@ from pathlib import Path
 from bulkremove.domain.errors import SandboxError
 from bulkremove.domain.hosts import SANDBOX_CLIENT
 from bulkremove.domain.row import Removal
+from bulkremove.sandbox.employees import Employee
 from bulkremove.sandbox.faults import KINDS, READ_KINDS, TOKEN_KINDS, Fault, Faults, Latency
 
 _ID = re.compile(r"[0-9]{1,19}", re.ASCII)
@@ -71,6 +72,15 @@ class World:
     people: Mapping[str, Person] = field(default_factory=dict)
     """Who is behind learner ids; for the others ``person`` makes somebody up."""
 
+    employees: Sequence[Employee] = ()
+    """Records of the employee form beside, or in place of, those of the learners."""
+
+    def staff(self) -> dict[str, Employee]:
+        """The employees by record number: an active one for each learner, unless ``employees`` says otherwise."""
+        people = [self.person(learner) for batch in self.batches for learner in batch.learners]
+        active = {one.erecno: Employee(one.erecno, one.name, one.email, one.employee_id) for one in people}
+        return active | {one.erecno: one for one in self.employees}
+
     def person(self, learner: str) -> Person:
         """The person behind a learner id."""
         number = learner[-5:]
@@ -113,11 +123,12 @@ def load_world(path: Path) -> World:
 
 def parse_world(tree: object) -> World:
     """Build the world that a JSON value describes. Raises SandboxError, naming the place of the mistake."""
-    top = _Members("the world", tree, {"organisation", "client", "courses", "batches", "faults"})
+    top = _Members("the world", tree, {"organisation", "client", "courses", "batches", "employees", "faults"})
     people: dict[str, Person] = {}
     batches = tuple(_batches(top.array("batches"), people))
     client, faults = _client(top.get("client")), _faults(top.get("faults", {}))
-    return World(top.text("organisation"), client, batches, faults, _courses(top.array("courses", [])), people)
+    courses, employees = _courses(top.array("courses", [])), tuple(_employees(top.array("employees", [])))
+    return World(top.text("organisation"), client, batches, faults, courses, people, employees)
 
 
 def _courses(trees: Sequence[object]) -> dict[str, str]:
@@ -126,6 +137,17 @@ def _courses(trees: Sequence[object]) -> dict[str, str]:
         course = _Members(f"courses[{index}]", tree, {"courseId", "name"})
         courses[_id(f"courses[{index}].courseId", course.get("courseId"))] = course.text("name")
     return courses
+
+
+def _employees(trees: Sequence[object]) -> Iterator[Employee]:
+    texts = ("name", "email", "employeeId", "status", "exit", "joining", "department")
+    for index, tree in enumerate(trees):
+        where = f"employees[{index}]"
+        one = _Members(where, tree, {"erecno", "statusType", *texts})
+        name, email, employee_id, status, left, joined, department = (one.text(name, "") for name in texts)
+        number = _id(f"{where}.erecno", one.get("erecno"))
+        status_type = int(one.number("statusType", 1))
+        yield Employee(number, name, email, employee_id, status or "Active", status_type, left, joined, department)
 
 
 def _client(tree: object) -> Client:
@@ -183,7 +205,18 @@ def _learner(where: str, tree: object, people: dict[str, Person]) -> str:
 
 
 def _faults(tree: object) -> Faults:
-    names = {"learners", "calls", "every", "rates", "reads", "token", "latency", "foreign_per_minute", "seed"}
+    names = {
+        "learners",
+        "calls",
+        "every",
+        "rates",
+        "reads",
+        "employees",
+        "token",
+        "latency",
+        "foreign_per_minute",
+        "seed",
+    }
     faults = _Members("faults", tree, names)
     learners = {
         _id("a learner of faults.learners", learner): _sequence(f"faults.learners.{learner}", texts, KINDS)
@@ -201,6 +234,7 @@ def _faults(tree: object) -> Faults:
         _numbered("faults.every", faults.mapping("every")),
         rates,
         _sequence("faults.reads", faults.get("reads", []), READ_KINDS),
+        _sequence("faults.employees", faults.get("employees", []), READ_KINDS),
         _sequence("faults.token", faults.get("token", []), TOKEN_KINDS),
         _latency(faults.get("latency", 0.0)),
         faults.number("foreign_per_minute", 0.0),

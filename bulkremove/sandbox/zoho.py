@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from itertools import count
 from urllib.parse import parse_qs, unquote
 
-from bulkremove.domain.operation import ENROLL_LEARNER, REMOVE_LEARNER, Call, Operation
+from bulkremove.domain.operation import ENROLL_LEARNER, LIST_EMPLOYEES, REMOVE_LEARNER, Call, Operation
 from bulkremove.domain.row import Removal
-from bulkremove.sandbox import reads, replies
+from bulkremove.sandbox import employees, reads, replies
 from bulkremove.sandbox.faults import BROKEN, OK, Fault, Faults, FaultSelector
 from bulkremove.sandbox.oauth import IssuedTokens
 from bulkremove.sandbox.replies import CannedResponse, LockResponse
@@ -71,6 +71,8 @@ class Zoho:
         self._world = world
         self.enrolled: set[Removal] = world.enrolled()
         self.removed: set[Removal] = set()
+        self.employees = world.staff()
+        self.employee_threshold = Threshold(employees.CALLS, threshold.window, threshold.lock)
         self._threshold = threshold
         self._lock_response = lock_response
         self._throttled_with = world.client.throttled_with
@@ -92,7 +94,7 @@ class Zoho:
             return replace(self._grant(form, now), alarm=alarm)
         if method == "POST" and path == REVOKE_PATH:
             return Treatment(self._tokens.revoke(form), alarm=alarm)
-        if not path.startswith("/api/"):
+        if not path.startswith(("/api/", "/people/api/")):
             return Treatment(replies.NOT_FOUND, alarm=alarm)
         removal, enrolment = _removal(method, path, query), _enrolment(method, path, query)
         read = reads.requested_read(method, path, query)
@@ -107,10 +109,12 @@ class Zoho:
         objection = self._tokens.objection(header, now, scopes)
         for time in self._foreign.until(now):
             self._threshold.arrive(time, foreign=True)
-        if not self._threshold.arrive(now):
-            remaining = self._threshold.locked_until - now
+        is_form = read is not None and read.operation == LIST_EMPLOYEES
+        threshold = self.employee_threshold if is_form else self._threshold
+        if not threshold.arrive(now):
+            remaining = threshold.locked_until - now
             answer = replies.locked(
-                self._lock_response, calls=self._threshold.calls, window=self._threshold.window, remaining=remaining
+                self._lock_response, calls=threshold.calls, window=threshold.window, remaining=remaining
             )
             return Treatment(answer, counted=True, locked=True, token_ok=objection is None)
         if read is not None and objection is None:
@@ -120,13 +124,15 @@ class Zoho:
         return self._change(operation, row, header)
 
     def _read(self, call: Call, header: str | None) -> Treatment:
-        fault = self._turns.read()
+        is_form = call.operation == LIST_EMPLOYEES
+        fault = self._turns.employees() if is_form else self._turns.read()
         delay = self._turns.latency("") + (fault.seconds or 0.0 if fault.kind == "slow" else 0.0)
         if fault.kind == "expired_token":
             self._tokens.expire(header)
-        answer = replies.canned(fault.kind, learner="", path=call.path, seconds=fault.seconds) or reads.answer(
-            self._world, self.enrolled, call, fault.kind
-        )
+        answer = replies.canned(fault.kind, learner="", path=call.path, seconds=fault.seconds)
+        if answer is None and is_form:
+            answer = employees.answer(self.employees, dict(call.query), fault.kind)
+        answer = answer or reads.answer(self._world, self.employees, self.enrolled, call, fault.kind)
         return Treatment(answer, fault, counted=True, token_ok=True, delay=delay)
 
     def _change(self, operation: Operation, row: Removal, header: str | None) -> Treatment:

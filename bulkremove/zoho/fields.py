@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from bulkremove.zoho.read_response import Number, Tree
 
-MAX_FIELDS = 200
+MAX_FIELDS = 1000
 """Fields of an answer that are told."""
 OTHER = "<other>"
 """In place of a name that may be no field's: a record number, an address or a person's name as the key of a record."""

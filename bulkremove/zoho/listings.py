@@ -11,7 +11,8 @@ from collections.abc import Mapping
 
 from bulkremove.domain.errors import ReadFailed
 from bulkremove.domain.ids import is_id
-from bulkremove.domain.listing import Batch, Course, Learner
+from bulkremove.domain.leavers import Employee
+from bulkremove.domain.listing import Batch, Course, Enrolment, Learner
 from bulkremove.zoho.contradictions import normalized, text_of
 from bulkremove.zoho.read_response import Tree
 
@@ -23,6 +24,10 @@ BATCHES = ("batches", "result", "data")
 """Documented, in an older copy of the page; the others are observed elsewhere."""
 LEARNERS = ("learners", "courseprogress", "learnerprogress", "learnersprogress", "progress", "result", "data")
 """Inferred from the answer for one learner, and from Zoho's other answers: that for a batch is not documented."""
+ENROLMENTS = ("courseprogress", "courses", "learnerprogress", "progress", "result", "data")
+"""Observed; the others in Zoho's other answers."""
+EMPLOYEES = ("result", "data")
+"""Documented; the last one in Zoho's other answers."""
 _WRAPPERS = ("response", "data", "result")
 """Objects that may stand around the list."""
 _ABOUT_LEARNER = ("learner", "learnerdetails", "user", "employee")
@@ -36,6 +41,12 @@ RECORD_NUMBERS = ("erecno", "employeeerecno")
 _NAME = ("displayname", "learnername", "employeename", "fullname")
 _EMAIL = ("emailid", "email", "mailid", "emailaddress", "learneremail")
 _EMPLOYEE_ID = ("employeeid", "empid")
+_STATUS, _STATUS_TYPE, _DEPARTMENT = "employeestatus", "employeestatustype", "department"
+_EXIT, _JOINING = "dateofexit", "dateofjoining"
+_EMPLOYEE = frozenset(
+    {"emailid", "employeeid", "firstname", "lastname", _STATUS, _STATUS_TYPE, _EXIT, _JOINING, _DEPARTMENT}
+)
+"""Fields of the employee form that are looked at; the others are an organisation's own, and may be called anything."""
 _PROGRESS = ("completionpercentage", "progresspercentage", "completionstatus", "progressstatus")
 
 
@@ -64,6 +75,49 @@ def batch_in(tree: Tree, course: str, batch: str) -> Batch:
 def learners_in(tree: Tree, course: str, batch: str) -> list[Learner]:
     """The learners of an answer for a batch. Raises ReadFailed."""
     return [_learner(item, course, batch) for item in _items(tree, LEARNERS)]
+
+
+def enrolments_in(tree: Tree, record_number: str) -> list[Enrolment]:
+    """The courses of an answer for one employee. Raises ReadFailed, also when a record is about another one."""
+    return [_enrolment(item, record_number) for item in _items(tree, ENROLMENTS)]
+
+
+def employees_in(tree: Tree) -> list[Employee]:
+    """The employees of an answer. Raises ReadFailed."""
+    return [_employee(item) for item in _items(tree, EMPLOYEES)]
+
+
+def _enrolment(item: Mapping[str, object], record_number: str) -> Enrolment:
+    if _only(item, *RECORD_NUMBERS) not in ("", record_number):
+        raise _unreadable("a record is about another employee")
+    return Enrolment(
+        _id(item, "courseid"),
+        "" if _text(item, "batchid") == "0" else _optional_id(item, "batchid"),
+        _optional_id(item, *_LEARNER_ID),
+        _text(item, "coursename"),
+        _text(item, "batchname"),
+    )
+
+
+def _employee(item: Mapping[str, object]) -> Employee:
+    """An employee, from ``{"<record number>": [{...}]}``: the bare number in the field Zoho_ID is never used."""
+    number, record = next(iter(item.items()), ("", None))
+    if isinstance(record, list) and len(record) == 1:
+        record = record[0]
+    if len(item) != 1 or not is_id(number) or not isinstance(record, Mapping):
+        raise _unreadable("an employee's record does not stand under its number")
+    fields = _members({name: value for name, value in record.items() if normalized(name) in _EMPLOYEE})
+    return Employee(
+        number,
+        " ".join(filter(None, (_text(fields, "firstname"), _text(fields, "lastname")))),
+        _text(fields, "emailid"),
+        _text(fields, "employeeid"),
+        _text(fields, _STATUS),
+        _text(fields, _STATUS_TYPE),
+        _text(fields, _EXIT),
+        _text(fields, _JOINING),
+        _text(fields, _DEPARTMENT),
+    )
 
 
 def _batch(item: Mapping[str, object], course: str) -> Batch:

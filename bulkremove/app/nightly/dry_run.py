@@ -150,6 +150,7 @@ class DryRun:
                     await self._plan(file.path, file.name)
                 except SourceFailed as failed:
                     result.failures.append(str(failed))
+        self._intake.leavers.tell(result)
 
     async def _is_under_way(self) -> bool:
         claim = nightly_claim(self._night.name, sandbox=self._context.settings.is_sandbox)

@@ -16,16 +16,19 @@ from bulkremove.app.confirmations import Confirmations
 from bulkremove.app.context import Context
 from bulkremove.app.enrolment_checks import EnrolmentChecks
 from bulkremove.app.jobs import Jobs
+from bulkremove.app.leavers import LeaverSearch
 from bulkremove.app.night_sources import night_source, read_options
 from bulkremove.app.nightly.held_files import HeldFiles
 from bulkremove.app.nightly.hold_rules import BASELINE_RUNS, reasons_to_hold
 from bulkremove.app.nightly.intake_notices import notices_about, notify_of_file_not_taken, notify_of_obstacles
 from bulkremove.app.nightly.killed_runs import Beginning
+from bulkremove.app.nightly.leavers_source import LeaversSource
 from bulkremove.app.nightly.repeated_content import skip_reason
 from bulkremove.app.nightly.result import NIGHTLY_RUN, NightlyResult, scheduled_text
 from bulkremove.app.notices import Outbox
 from bulkremove.app.plans import Plans
 from bulkremove.app.results import Preview
+from bulkremove.config.nights import LEAVERS
 from bulkremove.domain.clock import Epoch, later, seconds_between
 from bulkremove.domain.errors import FileRefused, SourceFailed
 from bulkremove.domain.ids import without_ids
@@ -52,6 +55,7 @@ class Intake:
         enrolment_checks: EnrolmentChecks,
         confirmations: Confirmations,
         outbox: Outbox,
+        leavers: LeaverSearch,
     ) -> None:
         self._context, self._jobs, self._plans, self._outbox = context, jobs, plans, outbox
         self._enrolment_checks, self._confirmations = enrolment_checks, confirmations
@@ -59,6 +63,7 @@ class Intake:
         self._key = {"night": self._night.name, "sandbox": self._sandbox}
         self._export_folder = self._night.export_folder(context.settings.home)
         self._began_at, self._removals, self._stop = context.clock.wall(), 0, Stop()
+        self.leavers = LeaversSource(leavers, context.storage, sandbox=bool(self._sandbox))
         self.held_files = HeldFiles(jobs, self.find_earlier)
 
     def begin(self, beginning: Beginning, stop: Stop) -> None:
@@ -71,7 +76,7 @@ class Intake:
     @property
     def source(self) -> Source:
         """Where the files come from. Raises SourceFailed for an address of an unknown kind."""
-        return night_source(self._night, self._context)
+        return self.leavers if self._night.source == LEAVERS else night_source(self._night, self._context)
 
     @property
     def inbox(self) -> Inbox:
@@ -98,6 +103,8 @@ class Intake:
             await self._copy_files(inbox, result, rerun_name)
         elif source.is_export:
             await source.fetch(inbox.path)
+            await self.leavers.remember()
+        self.leavers.tell(result)
         result.obstacles += self.obstacles()
         await notify_of_obstacles(self._outbox, inbox.path, result.obstacles)
         return inbox
@@ -117,7 +124,8 @@ class Intake:
         if not source.is_export or inbox.path.exists():
             inbox.check()
             for path, is_whole in inbox.dropped_files(self._context.clock.wall()):
-                yield SourceFile(path, path.name), is_whole
+                if not self.leavers.is_superseded(path.name):
+                    yield SourceFile(path, path.name), is_whole
 
     async def _copy_files(self, inbox: Inbox, result: NightlyResult, rerun_name: str | None) -> None:
         """Copy what a real run would take in now to the ``inbox``, and what a run took before if it is asked for."""
@@ -150,7 +158,10 @@ class Intake:
         return await self._storage.nightly.taken(Inbox(path.parent).digest(path), **self._key)
 
     async def _skip_reason(self, earlier: TakenFile) -> str:
-        return await skip_reason(earlier, self._context, is_export=self.source.is_export)
+        is_present_state = self._night.source == LEAVERS and earlier.taken_at < self._began_at
+        return await skip_reason(
+            earlier, self._context, is_export=self.source.is_export, is_present_state=is_present_state
+        )
 
     async def process_files(
         self, inbox: Inbox, result: NightlyResult, rerun_name: str | None
@@ -203,6 +214,10 @@ class Intake:
                 return job.id if job.state in (JobState.READY, JobState.RUNNING) else None
         elif earlier is not None and not is_rerun and (repeated := await self._skip_reason(earlier)):
             await self._set_aside_repeated(inbox, path, repeated, result)
+            return None
+        if self.leavers.is_superseded(name) and not is_rerun:
+            inbox.move_to(path, inbox.done)
+            result.unchanged.append(f"{name}: An earlier list of leavers. There is a new one in its place.")
             return None
         await nightly.record_taken(key, name, path.name, **self._key, at=self._context.clock.wall())
         try:
@@ -283,6 +298,9 @@ class Intake:
         last_job = await self._jobs.find(earlier.job) if earlier is not None and earlier.job else None
         if last_job is not None and last_job.state is JobState.CANCELLED:  # a person said no to exactly these rows
             why = f"{why or ''} Job {last_job.id} of the same content was cancelled.".strip()
+        rows = (row.cells for row in preview.plan.table.rows())
+        if back := self.leavers.who_is_back(preview.plan.table.header, rows):
+            why = f"{why or ''} {back}".strip()
         if why is None:
             self._removals += preview.plan.removals
         return why

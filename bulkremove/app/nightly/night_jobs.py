@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing, suppress
 from itertools import count
 
@@ -56,8 +57,13 @@ class NightlyJobs:
                 subject = f"the plan of {job.source} has expired. Preview the file again"
                 await self._outbox.add(f"expired:{job.id}", subject, expired_text(job))
 
-    async def resume_earlier(self, stop: Stop, result: NightlyResult) -> None:
-        """Run earlier nightly runs' jobs that go on by themselves, and hold those that a person must look at first."""
+    async def resume_earlier(
+        self, stop: Stop, result: NightlyResult, who_came_back: Callable[[Job], Awaitable[str]]
+    ) -> None:
+        """Run earlier nightly runs' jobs that go on by themselves, and hold those that a person must look at first.
+
+        ``who_came_back``: why the people of a job can't be removed any more, in a sentence; empty if they can.
+        """
         async with aclosing(self._earlier.due(result)) as jobs:
             async for job in jobs:
                 if stop.requested:
@@ -65,7 +71,7 @@ class NightlyJobs:
                 now = self._context.clock.wall()
                 if _is_put_off(job, result):
                     continue
-                if why := await self._earlier.hold_reason(job, now):
+                if why := await self._earlier.hold_reason(job, now) or await who_came_back(job):
                     await self._hold_for_review(job, why, result)
                     continue
                 if job.state is JobState.SCHEDULED:

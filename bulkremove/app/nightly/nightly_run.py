@@ -20,6 +20,7 @@ from bulkremove.app.context import Context
 from bulkremove.app.enrolment_checks import EnrolmentChecks
 from bulkremove.app.job_supervisor import JobSupervisor
 from bulkremove.app.jobs import Jobs
+from bulkremove.app.leavers import LeaverSearch
 from bulkremove.app.metrics import figures
 from bulkremove.app.nightly.dry_run import OUTSIDE_WINDOW, DryRun, Planned
 from bulkremove.app.nightly.earlier_jobs import EarlierJobs
@@ -33,6 +34,7 @@ from bulkremove.app.plans import Plans
 from bulkremove.app.retention import Retention
 from bulkremove.app.runs import Runs
 from bulkremove.app.stopping import Stopping, nightly_claim
+from bulkremove.config.nights import LEAVERS
 from bulkremove.domain.clock import Epoch, seconds_between
 from bulkremove.domain.errors import (
     BulkremoveError,
@@ -70,6 +72,7 @@ class NightlyRuns:
         runs: Runs,
         retention: Retention,
         stopping: Stopping,
+        leavers: LeaverSearch,
         supervisor: JobSupervisor,
         *,
         at: Callable[[Epoch], NightlyRuns],
@@ -81,7 +84,7 @@ class NightlyRuns:
         self._jobs, self._runs, self._retention, self._supervisor = jobs, runs, retention, supervisor
         self._stopping, self._claim = stopping, nightly_claim(self.night.name, sandbox=bool(self._sandbox))
         self.outbox = Outbox(context)
-        self._intake = Intake(context, jobs, plans, enrolment_checks, confirmations, self.outbox)
+        self._intake = Intake(context, jobs, plans, enrolment_checks, confirmations, self.outbox, leavers)
         self._earlier = EarlierJobs(context, jobs, plans)
         self._night_jobs = NightlyJobs(context, jobs, self._earlier, runs, supervisor, self.outbox)
 
@@ -190,7 +193,8 @@ class NightlyRuns:
                 stop.request(WINDOW_OVER, EndReason.WINDOW_CLOSED, auto_resumable=True)
             closing = asyncio.create_task(self._close_window(stop, until or clock.wall()))
             try:
-                await self._night_jobs.resume_earlier(stop, result)
+                if inbox is not None or self.night.source != LEAVERS:  # else nobody knows who has come back
+                    await self._night_jobs.resume_earlier(stop, result, self._intake.leavers.who_came_back)
                 if inbox is not None:
                     async with aclosing(self._intake.process_files(inbox, result, rerun_name)) as job_ids:
                         async for job_id in job_ids:

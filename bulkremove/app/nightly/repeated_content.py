@@ -8,12 +8,13 @@ from bulkremove.platform.local_time import local
 from bulkremove.storage.interface.nightly import TakenFile
 
 
-async def skip_reason(earlier: TakenFile, context: Context, *, is_export: bool) -> str:
+async def skip_reason(earlier: TakenFile, context: Context, *, is_export: bool, is_present_state: bool = False) -> str:
     """Why a content that was taken before is not planned anew, in sentences; empty if it is.
 
     ``is_export``: its source has all contents again each night, changed or not. An export is passed over only if
     nothing of its last job is left to do: one that was stopped is planned anew, and so is an export that was another
-    one meanwhile, since who was enrolled again may have left again.
+    one meanwhile, since who was enrolled again may have left again. ``is_present_state``: the source names enrolments
+    that Zoho has now, so one that its last job was to remove is there again, or still.
     """
     if not (earlier.job or earlier.held):
         return ""
@@ -26,4 +27,4 @@ async def skip_reason(earlier: TakenFile, context: Context, *, is_export: bool) 
     job = await storage.jobs.get(earlier.job)
     if not job.state.is_over:
         return f"{repeated} Job {job.id} of it is {job.state.value}."
-    return "" if (await storage.rows.tally(job.id))[Status.NOT_SENT] else repeated
+    return "" if is_present_state or (await storage.rows.tally(job.id))[Status.NOT_SENT] else repeated

@@ -53,6 +53,8 @@ class NightlyResult:
     """Sentences about what lies in the folder and can't be taken."""
     unchanged: list[str] = field(default_factory=list)
     """Sentences about contents that each run finds anew and that were taken before."""
+    notes: list[str] = field(default_factory=list)
+    """Sentences about what nobody need do anything about."""
     put_off: list[str] = field(default_factory=list)
     """Sentences about jobs that were not begun, since the account can't send now."""
     expired: list[str] = field(default_factory=list)

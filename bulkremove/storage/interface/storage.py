@@ -11,6 +11,7 @@ from bulkremove.storage.interface.canaries import CanaryStore
 from bulkremove.storage.interface.claims import Claims
 from bulkremove.storage.interface.erasure import ErasureStore
 from bulkremove.storage.interface.jobs import JobStore
+from bulkremove.storage.interface.leavers import LeaverStore
 from bulkremove.storage.interface.nightly import NightlyStore
 from bulkremove.storage.interface.reads import ReadStore
 from bulkremove.storage.interface.records import Record
@@ -41,6 +42,11 @@ class Storage(Protocol):
     @property
     def reads(self) -> ReadStore:
         """Reads and their slots, and listings."""
+        ...
+
+    @property
+    def leavers(self) -> LeaverStore:
+        """What is remembered of employees."""
         ...
 
     @property

@@ -11,6 +11,7 @@ from bulkremove.domain.ids import TRIMMED_CHARACTERS
 from bulkremove.storage.interface.records import Record
 from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.identity import begin_generation, identity_of
+from bulkremove.storage.sqlite.leavers import forget_all_people
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import write_records
 from bulkremove.storage.sqlite.rows import BATCH, tally_of
@@ -105,6 +106,7 @@ class SqliteErasure:
             for statement in _TEXTS:
                 transaction.execute(statement, learner=learner)
             transaction.execute(_READS.delete_listings)  # all of them: whom they name by other ids is not known
+            forget_all_people(transaction)
             begin_generation(transaction.connection)
             write_records(transaction, [record(erased)])
             return True

@@ -38,6 +38,7 @@ MIGRATIONS = (
     "27-people.sql",
     "28-seen-fields.sql",
     "29-enrolments.sql",
+    "30-leavers.sql",
 )
 """Files in ``schema``, in the order in which they were added; a new journal goes through all of them."""
 WITH_COUNTER = 4

@@ -14,6 +14,7 @@ from bulkremove.storage.interface.restore import LostCalls, RestoreLosses
 from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.high_water import MAX_COUNTER, Mark
 from bulkremove.storage.sqlite.identity import begin_generation, identity_of
+from bulkremove.storage.sqlite.leavers import forget_all_people
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import count_change, write_records
 from bulkremove.storage.sqlite.transaction import Reader, Transaction
@@ -76,6 +77,7 @@ class SqliteRestore:
                 write_records(transaction, [JobEvent(job, "restored", why, at)])
             transaction.execute(_NIGHTLY.delete_waiting_notices)
             transaction.execute(_READS.delete_listings)  # whom they name may have been erased since
+            forget_all_people(transaction)
             transaction.execute(_WORDINGS.withdraw_all_wordings)  # one may have been withdrawn since
             free_at = later(now, held_seconds)
             for key in (*keys, *mark.ledgers):

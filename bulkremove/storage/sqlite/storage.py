@@ -14,6 +14,7 @@ from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.erasure import SqliteErasure
 from bulkremove.storage.sqlite.identity import generation_of
 from bulkremove.storage.sqlite.jobs import SqliteJobs
+from bulkremove.storage.sqlite.leavers import SqliteLeavers
 from bulkremove.storage.sqlite.nightly import SqliteNightly
 from bulkremove.storage.sqlite.rate_limit import SqliteRateLimit
 from bulkremove.storage.sqlite.reads import SqliteReads
@@ -43,6 +44,7 @@ class SqliteStorage:
         self.rows = SqliteRows(self._database)
         self.attempts = SqliteAttempts(self._database, clock)
         self.reads = SqliteReads(self._database, clock)
+        self.leavers = SqliteLeavers(self._database)
         self.rate_limit = SqliteRateLimit(self._database, clock)
         self.canaries = SqliteCanaries(self._database)
         self.wordings = SqliteWordings(self._database)

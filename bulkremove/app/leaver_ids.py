@@ -1,0 +1,54 @@
+"""The learner ids of leavers: each comes from a field of that name, and is never guessed from a record number.
+
+Where the list of a leaver's courses has none, the roster of the batch must hold exactly one learner with the
+employee's record number, or, if it names no record numbers, with the e-mail address (docs/decisions/0022-leavers.md).
+"""
+
+from __future__ import annotations
+
+from bulkremove.app.listings import OpenListings
+from bulkremove.domain.errors import EmptyRoster, NotListed
+from bulkremove.domain.leavers import Employee, folded
+from bulkremove.domain.listing import Enrolment, Learner, Roster
+
+
+class LearnerIds:
+    """The learner ids of enrolments, from rosters of which each is read once."""
+
+    def __init__(self, lists: OpenListings) -> None:
+        self._lists = lists
+        self._rosters: dict[tuple[str, str], Roster | str] = {}
+
+    async def of(self, employee: Employee, enrolment: Enrolment) -> tuple[str, str]:
+        """The learner id of an enrolment, or an empty text and why there is none. Raises ReadFailed."""
+        if enrolment.learner not in ("", employee.id):  # else it may be an echo of what was asked for
+            return enrolment.learner, ""
+        key = (enrolment.course, enrolment.batch)
+        if key not in self._rosters:
+            try:
+                self._rosters[key] = await self._lists.roster(*key)
+            except (EmptyRoster, NotListed) as unknown:
+                self._rosters[key] = unknown.message
+        roster = self._rosters[key]
+        return ("", roster) if isinstance(roster, str) else _in_roster(employee, roster)
+
+
+def _in_roster(employee: Employee, roster: Roster) -> tuple[str, str]:
+    if any(one.record_number for one in roster.learners):
+        found = [one for one in roster.learners if one.record_number == employee.id]
+        by = "this record number"
+    elif not roster.is_complete:
+        return "", "Zoho's list of the batch names no record numbers and may not be whole."
+    else:
+        found = [one for one in roster.learners if employee.email and folded(one.email) == folded(employee.email)]
+        by = "this e-mail address"
+    if len(found) != 1:
+        return "", f"Zoho's list of the batch has {'more than one learner' if found else 'no learner'} with {by}."
+    return ("", _OTHER_ADDRESS) if _has_other_address(employee, found[0]) else (found[0].id, "")
+
+
+_OTHER_ADDRESS = "Zoho's list of the batch and its list of employees name different e-mail addresses."
+
+
+def _has_other_address(employee: Employee, learner: Learner) -> bool:
+    return bool(employee.email and learner.email) and folded(employee.email) != folded(learner.email)

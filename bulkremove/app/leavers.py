@@ -1,0 +1,215 @@
+"""Use case: who has left, by Zoho's employees, and which batches they are still in. Removes nobody.
+
+Each leaver's courses are read by one call, and each learner id comes from a field of that name: of the courses, or of
+the batch's roster (docs/decisions/0022-leavers.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from bulkremove.app.context import Context
+from bulkremove.app.leaver_ids import LearnerIds
+from bulkremove.app.listings import Listings, OpenListings
+from bulkremove.app.seen_fields import COMMAND, require_fields
+from bulkremove.domain.clock import Epoch, seconds_between
+from bulkremove.domain.errors import NotListed, ReadFailed, SettingsError
+from bulkremove.domain.leavers import Employee, Leavers, find_leavers, status_words
+from bulkremove.domain.listing import Enrolment
+from bulkremove.domain.operation import LIST_EMPLOYEES, LIST_ENROLMENTS, LIST_PROGRESS
+from bulkremove.engine.slot_decisions import Wait
+from bulkremove.platform.local_time import local
+from bulkremove.storage.interface.leavers import LeaverMemory
+
+MIN_SHARE = 0.8
+"""Share of the employees of last time below which an answer is taken for a short one."""
+ASK_AGAIN_SECONDS = 7 * 86_400.0
+"""Seconds after which a leaver's courses are read again: somebody may have enrolled them since, or a removal failed."""
+MAX_ASKED = 500
+"""Leavers whose courses one nightly run reads, the new ones first: 18 minutes at the limit."""
+MAX_FAILURES = 3
+"""After so many leavers in a row whose courses can't be read, the others are left to the next time."""
+MANY_UNKNOWN = 10
+"""If Zoho knows none of at least so many leavers, it may know nobody by record number once they have left."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaverRow:
+    """An enrolment of a leaver. ``learner``: the learner id; empty where ``note`` says why it is not known."""
+
+    employee: Employee
+    enrolment: Enrolment
+    learner: str
+    note: str = ""
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """Its cells in a file, as ``report.leavers_file`` names them."""
+        who, where = self.employee, self.enrolment
+        of_person = (who.name, who.email, who.employee_id, who.id)
+        return (where.course, where.batch, self.learner, *of_person, where.course_name, where.batch_name, self.note)
+
+
+@dataclass(slots=True)
+class LeaversFound:
+    """What was found out. ``failures``: sentences about what could not be read; the rest holds all the same."""
+
+    employees: int
+    leavers: Leavers
+    rows: list[LeaverRow] = field(default_factory=list)
+    asked: dict[str, Epoch] = field(default_factory=dict)
+    """When the courses of each leaver were read, by record number, also by earlier nightly runs."""
+    unknown: int = 0
+    """Leavers that Zoho knows no courses of."""
+    without_batch: int = 0
+    """Enrolments in courses without batches."""
+    put_off: int = 0
+    """Leavers who are left to the next time."""
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know beside the plan, in sentences that name nobody."""
+        sentences = [
+            (self.put_off, "leaver(s) are asked for by the next nightly runs."),
+            (self.unknown, "leaver(s) are known to Zoho by no course; they may never have been learners."),
+            (self.without_batch, "enrolment(s) in courses without batches are left: only batches are cleaned up."),
+        ]
+        return self.leavers.kept_words + [f"{count:,} {words}" for count, words in sentences if count]
+
+
+class LeaverSearch:
+    """Searches for the leavers of the settings' account."""
+
+    def __init__(self, context: Context, listings: Listings) -> None:
+        self._context, self._listings, self._store = context, listings, context.storage.leavers
+
+    async def find(
+        self,
+        *,
+        remembers: bool,
+        asks_again: bool = False,
+        accept_fewer: bool = False,
+        on_start: Callable[[int], None] = lambda leavers: None,
+        on_wait: Callable[[Wait], None] = lambda wait: None,
+    ) -> LeaversFound:
+        """Find all leavers and their enrolments; remembers nothing itself.
+
+        ``remembers``: leave out leavers whose courses an earlier nightly run has read, unless it ``asks_again``, and
+        most of very many.
+        ``accept_fewer``: a person says that there are so much fewer employees now. ``on_start`` is called with the
+        number of leavers before their courses are read, with a call for each.
+
+        Raises SettingsError without a rule, ReadFailed where nothing follows from an answer, NotAuthorized and others.
+        """
+        rule, now = self._context.settings.leaver_rule, self._context.clock.wall()
+        async with self._listings.open(is_fresh=True, on_wait=on_wait) as lists:
+            await check_fields(self._context, lists.client)
+            employees = await lists.employees()
+            if not rule.statuses:
+                raise SettingsError(
+                    f"Nobody has said yet which employees have left. Zoho's have these statuses: "
+                    f"{status_words(employees)}.",
+                    hint='Write for example leaver_statuses = ["Inactive"] into bulkremove.toml.',
+                )
+            memory = await self._store.memory(lists.client, self._context.settings.host)
+            if memory is not None and not accept_fewer:
+                _check_number(len(employees), memory)
+            found = LeaversFound(len(employees), find_leavers(employees, rule, local(now).date()))
+            due = self._due(found, None if asks_again else memory) if remembers else [*found.leavers.leavers]
+            on_start(len(due))
+            await self._ask(due, found, lists)
+        return found
+
+    async def remember(self, found: LeaversFound) -> None:
+        """Remember what a nightly run has found, once its rows are where no kill can lose them."""
+        await self._save(LeaverMemory(found.employees, self._context.clock.wall(), found.asked))
+
+    async def accept_number(self, found: LeaversFound) -> None:
+        """Remember how many employees there are, as a person says that they are not too few."""
+        memory = await self._store.memory(*self._account) or LeaverMemory(0, Epoch(0.0), {})
+        await self._save(replace(memory, employees=found.employees, counted_at=self._context.clock.wall()))
+
+    @property
+    def _account(self) -> tuple[str, str]:
+        return self._listings.client, self._context.settings.host
+
+    async def _save(self, memory: LeaverMemory) -> None:
+        await self._store.remember(*self._account, memory)
+
+    def _due(self, found: LeaversFound, memory: LeaverMemory | None) -> Sequence[Employee]:
+        """The leavers whose courses are to be read now, the new ones first; ``found`` learns of the others."""
+        now, since = self._context.clock.wall(), self._context.counted_from
+        leavers = {one.id for one in found.leavers.leavers}
+        known: Mapping[str, Epoch] = {} if memory is None else memory.asked
+        found.asked = {
+            number: at
+            for number, at in known.items()
+            if number in leavers and since <= at and 0 <= seconds_between(at, now)
+        }
+        due = [
+            one
+            for one in found.leavers.leavers
+            if one.id not in found.asked or seconds_between(found.asked[one.id], now) >= ASK_AGAIN_SECONDS
+        ]
+        due.sort(key=lambda one: found.asked.get(one.id, 0.0))
+        found.put_off = max(0, len(due) - MAX_ASKED)
+        return due[:MAX_ASKED]
+
+    async def _ask(self, due: Sequence[Employee], found: LeaversFound, lists: OpenListings) -> None:
+        """Read the courses of these leavers. Raises ReadFailed where Zoho knows none of many."""
+        ids, failures, known = LearnerIds(lists), 0, 0
+        for place, employee in enumerate(due):
+            if failures >= MAX_FAILURES:
+                found.put_off += len(due) - place
+                break
+            try:
+                enrolments = await lists.enrolments(employee.id)
+                in_batches = [one for one in enrolments if one.batch]
+                rows = [LeaverRow(employee, one, *await ids.of(employee, one)) for one in in_batches]
+            except NotListed:
+                found.unknown += 1
+            except ReadFailed as failed:
+                failures += 1
+                found.failures.append(f"The courses of a leaver could not be read: {failed}")
+                continue
+            else:
+                known += 1
+                found.rows += rows
+                found.without_batch += len(enrolments) - len(in_batches)
+            failures = 0
+            found.asked[employee.id] = self._context.clock.wall()
+        if not known and found.unknown >= MANY_UNKNOWN:
+            raise ReadFailed(
+                f"Zoho knows no courses of any of {found.unknown:,} leavers. It may know nobody by the record number "
+                "who has left, so it is not known what they are enrolled in.",
+                hint="Look in Zoho People whether one of them is still in a batch, and tell support.",
+            )
+
+
+def _check_number(employees: int, memory: LeaverMemory) -> None:
+    """Check that there are about as many employees as last time. Raises ReadFailed."""
+    if employees < MIN_SHARE * memory.employees:
+        raise ReadFailed(
+            f"Zoho lists {employees:,} employees, and listed {memory.employees:,} on "
+            f"{local(memory.counted_at):%Y-%m-%d}. The list may be cut short, so nothing follows from it.",
+            hint="If so many records were deleted: `bulkremove leavers --accept-fewer`.",
+        )
+
+
+async def check_fields(context: Context, client: str) -> None:
+    """Check that ``doctor --read`` has seen what a search for leavers relies on. Raises ReadFailed."""
+    rule = context.settings.leaver_rule
+    of_employees = [("Employeestatus",)]
+    of_employees += [("Dateofexit",)] if rule.exit_days is not None else []
+    of_employees += [("Department",)] if rule.departments else []
+    needed = {
+        LIST_EMPLOYEES: of_employees,
+        LIST_ENROLMENTS: [("courseId",), ("batchId",)],
+        LIST_PROGRESS: [("learnerId",)],
+    }
+    for operation, fields in needed.items():
+        await require_fields(
+            context, client, operation, *fields, purpose="Looking for leavers", command=f"{COMMAND} --leavers"
+        )
