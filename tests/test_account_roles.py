@@ -487,4 +487,4 @@ def test_what_a_report_says_of_another_accounts_job_names_it_not() -> None:
     assert "A job of another account of this organisation settled this meanwhile: removed. Not sent." == other.detail
     own, other = (done_elsewhere(DoneElsewhere(job, 7, Status.UNKNOWN), []) for job in ("j", ""))
     assert ("row 7 of job j" in own.detail, "7" in other.detail) == (True, False)
-    assert "a job of another account of this organisation may have removed them" in other.detail
+    assert "a job of another account of this organisation may have done the same" in other.detail

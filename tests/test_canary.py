@@ -292,7 +292,7 @@ async def test_the_page_confirms_an_old_first_removal_and_then_asks_for_the_numb
     ):
         job = (await visitor.confirm(await visitor.upload(triples(5)))).url.rpartition("/")[2]
         await until(lambda: one.supervisor.running(job) is None)
-        assert "this learner is gone: send the other rows" in (await visitor.get(f"/jobs/{job}")).text
+        assert "this learner is gone from the batch: send the other rows" in (await visitor.get(f"/jobs/{job}")).text
         clock.ahead = 30 * 86_400.0
         assert "send the other rows" not in (await visitor.get(f"/jobs/{job}")).text
         shown = await visitor.post(f"/jobs/{job}/canary")

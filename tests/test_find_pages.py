@@ -220,7 +220,7 @@ async def test_where_the_settings_demand_a_check_nothing_is_confirmed_without(tm
     async with site_of(tmp_path, settings={"enrolment_check": "always"}, reads=["cut", "ok"]) as (one, visitor):
         plain = await looked_up(visitor, await visitor.upload(content))
         assert "could not be looked up in Zoho" in plain.text
-        assert "Nothing can be removed before Zoho was asked" in plain.text
+        assert "Nothing can be sent before Zoho was asked" in plain.text
         refused = await visitor.post(f"{plain.url}/confirm", plan="", number="2")
         assert (409, True) == (refused.status, "the settings demand it" in refused.text)
         token = await one.program(Role.APPROVER)
