@@ -115,6 +115,7 @@ async def test_those_and_nobody_else_are_enrolled_again(tmp_path: Path) -> None:
         assert not {record(0), record(2)} & people
         assert "Enrolled 2" in ended.summary
         assert "as many learners more as were enrolled" in str(await one.app.jobs.events(ended.job))
+        assert f"Job {ended.job.id} was made to put 2 of these people back." in str(await one.app.jobs.events(job))
 
 
 async def test_who_is_back_already_is_not_enrolled_twice(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from bulkremove.domain.row import Removal
 from bulkremove.domain.table import SANDBOX_MARK
 from bulkremove.platform.local_time import local
 from bulkremove.report import reserve_both
-from bulkremove.storage.interface.records import Record
+from bulkremove.storage.interface.records import JobEvent, Record
 
 
 class Confirmations:
@@ -114,9 +114,8 @@ class Confirmations:
                     job = replace(job, state=JobState.HELD, reason=without_ids(" ".join(reasons)), confirmed_by="")
                 self._check_can_run(job, preview.plan, report)
                 await self._canaries.check(job)  # a run would be refused while a first removal waits for an answer
-                await self._jobs.add(
-                    job, preview.plan, "held" if needs_second_person else "confirmed", by=by, claim=claim
-                )
+                act = "held" if needs_second_person else "confirmed"
+                await self._jobs.add(job, preview.plan, act, *_of_removal(job, preview), by=by, claim=claim)
         except asyncio.CancelledError:  # by Ctrl-C, perhaps just after it was stored: no job that could run may remain
             with suppress(BulkremoveError):
                 if job is not None:
@@ -264,3 +263,11 @@ class Confirmations:
             job_id = new_job_id(day, self._context.random.choice, mark=mark)
             if not await self._jobs.is_known(job_id):
                 return job_id
+
+
+def _of_removal(job: Job, preview: Preview) -> list[JobEvent]:
+    """The event of the job whose people a new one puts back; none for any other job."""
+    if not job.is_enrolment or preview.retry_of is None:
+        return []
+    text = f"Job {job.id} was made to put {preview.plan.removals:,} of these people back."
+    return [JobEvent(preview.retry_of, "put_back", text, job.created_at)]
