@@ -280,7 +280,7 @@ async def test_page_and_api_ask_for_the_first_removal(tmp_path: Path) -> None:
         await visitor.post(f"/jobs/{job}/canary")
         await until(lambda: one.supervisor.running(job) is None)
         assert 5 == (await one.app.jobs.tally(await one.app.jobs.find(job)))[Status.REMOVED]
-        assert 409 == (await visitor.ask("POST", f"/api/v1/jobs/{job}/canary", headers=program)).status
+        assert 409 == (await visitor.ask("POST", f"/api/v1/jobs/{job}/canary?answer=gone", headers=program)).status
 
 
 async def test_the_page_confirms_an_old_first_removal_and_then_asks_for_the_number_of_rows_left(tmp_path: Path) -> None:

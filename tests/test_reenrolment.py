@@ -15,15 +15,20 @@ import pytest
 from bulkremove.app import App, Consent, RunResult, Stop
 from bulkremove.app.reenrolments import NO_RECORD_NUMBER
 from bulkremove.config import Settings
-from bulkremove.domain.attempt import LookupResult
+from bulkremove.domain.attempt import Attempt, LookupResult, PendingRow, Permit, Reply
+from bulkremove.domain.clock import Epoch, Monotonic
 from bulkremove.domain.errors import ConsentMissing, FileRefused, JobBusy
 from bulkremove.domain.job import EndReason, FrontEnd, Job, JobState
 from bulkremove.domain.operation import ENROLL_LEARNER, Call
+from bulkremove.domain.permissions import Role
 from bulkremove.domain.row import Removal, Status
+from bulkremove.engine.responses import response_of
 from bulkremove.platform.system_clock import SystemClock
 from bulkremove.reading.options import ReadOptions
 from bulkremove.reading.reader import read
 from bulkremove.sandbox import build_sandbox
+from bulkremove.zoho.client import Admission, Exchange
+from bulkremove.zoho.response_kind import ResponseKind
 from tests.cli_fixtures import Bulkremove, environment, sandbox
 from tests.test_enrolment_check import leavers
 from tests.test_find_pages import looked_up, removed, site_of
@@ -226,7 +231,7 @@ async def test_the_first_enrolment_is_confirmed_apart_from_the_first_removal(tmp
         assert (EndReason.CANARY, 1) == (ended.job.reason_code, ended.tally[Status.ENROLLED])
         assert 2 == (await one.app.jobs.tally(ended.job)).open
         question = await one.app.canaries.question(ended.job)
-        assert f"employee record {record(0)} in batch {BATCH}" in question
+        assert f"Learner 0000, learner0000@example.com (employee record {record(0)}) in batch {BATCH}" in question
         assert "are they in the batch?" in question
         with pytest.raises(ConsentMissing, match=r"If the learner is in the batch: `bulkremove canary .* --enrolled`"):
             await one.run(back)
@@ -257,6 +262,152 @@ async def test_a_removal_planned_before_somebody_was_put_back_is_not_sent(tmp_pa
         assert learner(0) in one.here()
         later = await one.run(await one.planned(0, check=False))
         assert ["removed"] == await one.statuses(later.job), "whoever decides it anew may remove them"
+
+
+async def opposed(one: Home, *, how: str) -> tuple[Job, Job]:
+    """A removal of two learners that waits, and a job made since to put the first one back, who is in the batch."""
+    removed_by = await one.planned(0)
+    if how != "planned before the removal":
+        await one.run(removed_by)
+    if how == "with one number for both":
+        with closing(sqlite3.connect(one.folder / "home" / "journal.db")) as journal, journal:
+            journal.execute("UPDATE row SET person = json_set(person, '$.record_number', ?)", (learner(0),))
+    waiting = await one.planned(0, 1, check=False)
+    if how == "planned before the removal":
+        await one.run(removed_by)
+    one.enrolled.add(Removal(COURSE, BATCH, learner(0)))  # by hand, under the old id
+    back = await one.put_back(removed_by, check=how == "already in the batch")
+    if how in ("already in the batch", "refused"):
+        await one.run(back)
+    return waiting, back
+
+
+@pytest.mark.parametrize(
+    "how", ["not sent yet", "already in the batch", "refused", "with one number for both", "planned before the removal"]
+)
+async def test_whoever_somebody_wants_back_is_not_removed_by_an_older_plan(tmp_path: Path, how: str) -> None:
+    async with home(tmp_path) as one:
+        waiting, back = await opposed(one, how=how)
+        ended = await one.run(waiting)
+        assert (["not_sent", "removed"], True) == (await one.statuses(ended.job), learner(0) in one.here())
+        assert back.id in (await one.app.reports.outcomes(ended.job))[0].detail
+        retry = await one.run(await one.submit(await one.app.plans.retry(waiting.id, unknown_checked=False)))
+        is_removed = "done_before" if how == "planned before the removal" else "removed"
+        assert [is_removed] == await one.statuses(retry.job), "a retry is agreed to anew"
+
+
+async def test_the_rows_that_keep_an_older_plan_from_a_person_outlive_retention(tmp_path: Path) -> None:
+    async with home(tmp_path) as one:
+        waiting, back = await opposed(one, how="already in the batch")
+        needed_by = await one.app.context.storage.erasure.jobs_with_open_removals_of(back.id)
+        assert [waiting.id] == needed_by
+
+
+@pytest.mark.parametrize("check", [True, False])
+async def test_whoever_was_removed_since_is_not_put_back_by_an_older_plan(tmp_path: Path, check: bool) -> None:
+    """By the learner id that they had, or, under a new one, by the record number that Zoho's list gives."""
+    async with home(tmp_path) as one:
+        job = await one.planned(0, 1)
+        await one.run(job)
+        back = await one.put_back(job, check=False)
+        new = learner(7) if check else learner(0)
+        one.enrolled.add(Removal(COURSE, BATCH, new))
+        later = await one.planned(7 if check else 0, check=check)
+        if check:
+            with closing(sqlite3.connect(tmp_path / "home" / "journal.db")) as journal, journal:
+                journal.execute(
+                    "UPDATE row SET person = json_set(person, '$.record_number', ?) WHERE job = ?",
+                    (record(0), later.id),
+                )
+        await one.run(later)
+        ended = await one.run(back)
+        assert ["not_sent", "enrolled"] == await one.statuses(ended.job)
+        assert f"job {later.id} was made to remove this person, so they are not put back" in str(
+            await one.app.reports.outcomes(ended.job)
+        )
+
+
+async def test_whoever_a_retry_put_back_or_a_person_saw_is_left_out_the_next_time(tmp_path: Path) -> None:
+    async with home(tmp_path, faults={record(0): ["202"]}, concurrency=1) as one:
+        job = await one.planned(0, 1, 2)
+        await one.run(job)
+        back = (await one.run(await one.put_back(job))).job
+        back = await one.app.jobs.cancel(back.id, by="jo")
+        again = (await one.app.reenrolments.preview(job.id, None)).plan
+        assert (2, {0: Status.DONE_BEFORE}) == (again.removals, {i: one.status for i, one in again.excluded.items()})
+        assert f"Unknown in job {back.id}: look this person up" in again.excluded[0].detail
+        await one.app.jobs.add_note(back.id, 2, "", result=LookupResult.STILL_THERE, by="jo")
+        await one.run(await one.submit(await one.app.plans.retry(back.id, unknown_checked=True)))
+        assert 0 == (await one.app.reenrolments.preview(job.id, None)).plan.removals
+
+
+async def test_a_list_that_was_kept_from_before_the_removal_says_of_nobody_that_they_are_in_the_batch(
+    tmp_path: Path,
+) -> None:
+    """A run that is killed leaves the lists of its check behind."""
+    async with home(tmp_path) as one:
+        job = await one.planned(0, 1)
+        for index in (0, 1):
+            one.enrolled.discard(Removal(COURSE, BATCH, learner(index)))
+        with closing(sqlite3.connect(tmp_path / "home" / "journal.db")) as journal, journal:
+            journal.execute("UPDATE row SET state = 'removed', attempts = 1")
+            journal.execute("UPDATE job SET state = 'finished', finished_at = created_at")
+        ended = await one.run(await one.put_back(job))
+        assert ["enrolled", "enrolled"] == await one.statuses(ended.job)
+
+
+@pytest.mark.parametrize(
+    ("more", "is_proof"),
+    [
+        ({}, True),
+        ({"learnerId": "478346000029000001"}, True),
+        ({"enrolledCount": 0}, False),
+        ({"notEnrolledErecnos": ["1"]}, False),
+        ({"waitlisted": True}, False),
+        ({"addedLearners": [], "duplicateLearners": ["1"]}, False),
+        ({"learnerId": []}, False),
+    ],
+)
+def test_only_the_bare_success_proves_an_enrolment(more: dict[str, object], is_proof: bool) -> None:
+    body = json.dumps({"code": "200", "message": "success", **more}).encode()
+    attempt = Attempt(1, Epoch(1.0), Monotonic(1.0), "boot")
+    permit = Permit(PendingRow("job", 0, 2, Removal("1", "2", "3")), attempt, 1, Monotonic(1.0))
+    kind = response_of(Exchange(Admission(permit, "token"), Reply(200, body)), ENROLL_LEARNER, now=Epoch(1.0)).kind
+    assert is_proof is (kind is ResponseKind.REMOVED)
+
+
+async def test_the_words_of_an_enrolment_prove_no_removal(tmp_path: Path) -> None:
+    async with home(tmp_path, faults={record(i): ["other_wording"] for i in range(2)}, concurrency=1) as one:
+        job = await one.planned(0, 1)
+        await one.run(job)
+        back = (await one.run(await one.put_back(job))).job
+        back = await one.app.jobs.cancel(back.id, by="jo")
+        await one.app.jobs.add_note(back.id, 2, "", result=LookupResult.GONE, by="jo")
+        assert [] == await one.app.wordings.candidates(back)
+        with pytest.raises(ConsentMissing, match="can't be accepted as a removal"):
+            await one.app.wordings.accept(back.id, 2, by="kim")
+
+
+async def test_a_program_confirms_a_first_row_by_the_word_of_its_operation(tmp_path: Path) -> None:
+    async with site_of(tmp_path, settings={"canary": "always"}) as (one, visitor):
+        plan = await visitor.upload(leavers(tmp_path, [0, 1]).read_text())
+        job = (await visitor.confirm(plan)).url.rpartition("/")[2]
+        headers = await one.program(Role.APPROVER)
+        for answer in ("", "?answer=enrolled"):
+            refused = await visitor.ask("POST", f"/api/v1/jobs/{job}/canary{answer}", headers=headers)
+            assert 400 == refused.status, "no answer is none, and nobody was enrolled"
+
+
+async def test_who_prepared_the_removal_may_confirm_that_it_is_undone(tmp_path: Path) -> None:
+    async with home(tmp_path, four_eyes=True) as one:
+        job = await one.planned(0)
+        assert JobState.HELD is job.state
+        await one.app.jobs.approve(job.id, by="kim")
+        await one.run(job)
+        preview = await one.app.reenrolments.preview(job.id, None)
+        facts: dict[str, Any] = {"consent": Consent(yes=True), "folder": tmp_path, "front_end": FrontEnd.PAGE}
+        back = await one.app.confirmations.submit(preview, prepared_by=("kim",), by="jo", **facts)
+        assert (("kim",), JobState.READY) == (back.prepared_by, back.state)
 
 
 async def test_the_protected_list_keeps_nobody_out(tmp_path: Path) -> None:
@@ -309,6 +460,7 @@ async def test_no_file_of_an_enrolment_is_read_as_a_list_of_people_to_remove(tmp
         await one.run(job)
         ended = await one.run(await one.put_back(job))
         assert ended.report is not None
+        assert ended.retry is None, "its rows are retried by the job's number"
         with pytest.raises(FileRefused, match="undo list"):
             read(ended.report, name="report.csv", options=ReadOptions())
         with pytest.raises(FileRefused, match="undo list"):
@@ -323,6 +475,12 @@ async def test_forget_erases_a_person_who_was_put_back_too(tmp_path: Path) -> No
         with pytest.raises(ConsentMissing):
             await one.app.retention.forget(await one.app.retention.find_learner(learner(0)), by="jo")
         await one.run(back)
+        with pytest.raises(ConsentMissing, match="knows the learner id"):
+            await one.app.retention.find_learner(record(0))
+        reports = tmp_path / "home" / "reports"
+        reports.mkdir()
+        kept = reports / f"{back.id}-report.csv"
+        kept.write_bytes((tmp_path / f"{back.id}-report.csv").read_bytes())
         found = await one.app.retention.find_learner(learner(0))
         assert {job.id: 1, back.id: 1} == dict(found.rows)
         await one.app.retention.forget(found, by="jo")
@@ -331,6 +489,7 @@ async def test_forget_erases_a_person_who_was_put_back_too(tmp_path: Path) -> No
         for secret in (learner(0), record(0), "learner0000@example.com"):
             assert secret not in rows
         assert journal
+        assert not kept.exists(), "the journal makes it again"
 
 
 # --- by hand -------------------------------------------------------------------------------------------------
@@ -388,10 +547,10 @@ async def test_the_page_puts_two_people_back(tmp_path: Path) -> None:
         assert "learner0002@example.com" in people.text
         nobody = await visitor.post(f"/jobs/{job.id}/put-back")
         assert 400 == nobody.status
-        everybody = await visitor.post(f"/jobs/{job.id}/put-back", who="all")
+        everybody = await looked_up(visitor, await visitor.post(f"/jobs/{job.id}/put-back", who="all"))
         assert "type the number of enrolments: 3" in everybody.text
         chosen = await visitor.post_all(f"/jobs/{job.id}/put-back", [("row", "2"), ("row", "4")])
-        shown = await looked_up(visitor, await visitor.post(f"{chosen.url}/lookup"))
+        shown = await looked_up(visitor, chosen)
         assert 2 == shown.text.count("DRY RUN - nobody has been enrolled")
         assert "type the number of enrolments: 2" in shown.text
         assert "Enrol 2 learners" in shown.text

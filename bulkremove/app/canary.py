@@ -154,9 +154,11 @@ def _question(row: ChangedRow, words: Words) -> str:
     if row.removal is None:
         return _question_without_ids(row, words)
     text = f": {row.text!r}" if row.text else ""
-    who = "employee record" if words is ENROLL_LEARNER.words else "learner"
+    who = f"{'employee record' if words is ENROLL_LEARNER.words else 'learner'} {row.removal.learner}"
+    if row.person and (about := ", ".join(filter(None, [row.person.name, row.person.email]))):
+        who = f"{about} ({who})"
     return (
-        f"One row was sent alone: row {row.number}, {who} {row.removal.learner} in batch {row.removal.batch}. Zoho "
+        f"One row was sent alone: row {row.number}, {who} in batch {row.removal.batch}. Zoho "
         f"answered {_answer(row)}{text}. Look this learner up in Zoho People: are they {words.proven}?"
     )
 

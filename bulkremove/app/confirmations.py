@@ -71,8 +71,9 @@ class Confirmations:
         if preview.refusal:
             raise preview.refusal
         if preview.retry_of:  # who prepared the job that is tried again has prepared this plan, too
-            before = (await self._jobs.find(preview.retry_of)).prepared_by
-            prepared_by = tuple(dict.fromkeys([*before, *prepared_by]))
+            before = await self._jobs.find(preview.retry_of)
+            if before.operation == preview.plan.operation.name:
+                prepared_by = tuple(dict.fromkeys([*before.prepared_by, *prepared_by]))
         needs_second_person = front_end is FrontEnd.COMMAND and self._context.settings.four_eyes and by in prepared_by
         if not needs_second_person:
             check_four_eyes(prepared_by, by, self._context.settings)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from bulkremove.domain.errors import FileRefused, LocalFileFailed
 from bulkremove.domain.ids import JOB_ID, TRIMMED_CHARACTERS
+from bulkremove.domain.table import UNDO_COLUMN
 from bulkremove.platform.open_folder import OpenFolder, open_folder
 from bulkremove.platform.secure_files import replace_in
 from bulkremove.reading.columns import find_roles
@@ -30,6 +31,8 @@ _ENCODINGS = ("ascii", "utf-16-le", "utf-16-be")
 _WORKBOOK_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06", b"\xd0\xcf\x11\xe0")
 _REPORT = re.compile(rf"{JOB_ID}(-SANDBOX)?-report(-[0-9]+)?\.xlsx", re.ASCII)
 """Names of the workbooks that nightly runs write."""
+_OWN_REPORT = re.compile(rf"{JOB_ID}-report(-[0-9]+)?\.csv", re.ASCII)
+"""Names of the reports of the page's jobs; that of an enrolment has UNDO_COLUMN and can't be read as an input."""
 _MAX_ROWS = 10
 """Rows of a file that are listed."""
 MAX_FILE_BYTES = 100 * 1024 * 1024
@@ -127,6 +130,9 @@ async def _search(learner: str, path: Path, manual_steps: list[str], *, is_uploa
     try:
         numbers = await _numbers(path, raw, learner, any_cell=is_upload)
     except FileRefused as refused:
+        is_enrolment = _OWN_REPORT.fullmatch(path.name) and UNDO_COLUMN.encode() in raw
+        if is_enrolment and _holds(raw, learner):  # the journal makes it again
+            return FileMatch(frozenset({0}), hashlib.sha256(raw).digest(), is_deleted=True)
         if not is_upload or is_workbook:
             ending = " It is an upload, which is deleted a day later." if is_upload else ""
             manual_steps.append(f"{path} can't be searched: {refused.message}{ending}")
@@ -136,6 +142,11 @@ async def _search(learner: str, path: Path, manual_steps: list[str], *, is_uploa
         return None
     is_deleted = is_upload or (is_workbook and _REPORT.fullmatch(path.name) is not None)
     return FileMatch(numbers, hashlib.sha256(raw).digest(), is_upload, is_deleted, is_workbook)
+
+
+def _holds(raw: bytes, learner: str) -> bool:
+    """Whether a number in a file of this program is the learner's id."""
+    return re.search(rb"(?<![0-9])" + learner.encode() + rb"(?![0-9])", raw) is not None
 
 
 def _row_list_text(numbers: Collection[int]) -> str:

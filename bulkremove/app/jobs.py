@@ -41,7 +41,7 @@ class Jobs:
         Its entry in the audit log and ``records`` are written with the last one. ``claim``: keeps the job's claim for
         the caller, so that no other process can run the job first.
         """
-        details = {"job": job.id, "plan": plan.hash, "removals": plan.removals, "source": job.source}
+        details = {"job": job.id, "plan": plan.hash, job.words.nouns: plan.removals, "source": job.source}
         if compared := job.options.get("compared"):
             details["compared"] = int(compared)
         if plan.table.included:

@@ -45,6 +45,9 @@ NO_RECORD_NUMBER = (
 )
 
 
+_LOOK_UP = "look this person up in Zoho People, and note there what you find."
+
+
 class Reenrolments:
     """Plans that put people back, for one context's account."""
 
@@ -52,12 +55,17 @@ class Reenrolments:
         self._context, self._jobs, self._reports, self._plans = context, jobs, reports, plans
 
     async def removed(self, job: Job) -> list[Outcome]:
-        """The rows whose learner the job removed, or whom a person found gone, without erased ones; in file order."""
+        """The rows whose learner the job removed, or whom a person found gone, without erased ones; in file order.
+
+        Raises ConsentMissing for a job that removes nobody, and one whose rows were deleted.
+        """
+        check_has_rows(job)
+        if job.is_enrolment:
+            raise ConsentMissing(f"Job {job.id} puts people back itself; it removed nobody.")
         statuses = (Status.REMOVED, Status.REMOVED_INFERRED, Status.UNKNOWN)
-        outcomes = [] if job.is_enrolment else await self._reports.outcomes(job, *statuses)
         return [
             row
-            for row in outcomes
+            for row in await self._reports.outcomes(job, *statuses)
             if any(row.cells) and (row.status is not Status.UNKNOWN or row.last_seen is job.proving)
         ]
 
@@ -67,16 +75,14 @@ class Reenrolments:
         Raises ConsentMissing where nobody can be put back.
         """
         job = await self._jobs.find(job_id)
-        check_has_rows(job)
-        if job.is_enrolment:
-            raise ConsentMissing(f"Job {job.id} puts people back itself; it removed nobody.")
+        removed = await self.removed(job)
         if not job.state.is_over:
             raise ConsentMissing(
                 f"Job {job.id} is {job.state.value} and may still remove people, so nobody is put back.",
                 hint=f"`bulkremove cancel {job.id}` ends it for good.",
                 page_hint="Cancel it first, or wait for its end.",
             )
-        rows = [row for row in await self.removed(job) if numbers is None or row.number in numbers]
+        rows = [row for row in removed if numbers is None or row.number in numbers]
         if missing := sorted({*(numbers or ())} - {row.number for row in rows}):
             raise ConsentMissing(
                 f"Job {job.id} removed nobody in row {missing[0]}, so nothing was made or sent.",
@@ -89,13 +95,20 @@ class Reenrolments:
         return await self._plans.enrolments(_table(job, rows, await self._put_back(job)), job, people)
 
     async def _put_back(self, job: Job) -> Mapping[int, str]:
-        """The numbers of rows whose person another job has put back, each with that job's id."""
-        return {
-            row.number: other.id
-            for other in await self._context.storage.jobs.retries(job.id)
-            if other.is_enrolment
-            for row in await self._reports.outcomes(other, Status.ENROLLED)
-        }
+        """Why rows are left out that other jobs were to put back, also those that tried it again; by their numbers."""
+        details, before = dict[int, str](), [job.id]
+        while before:
+            others = [one for one in await self._context.storage.jobs.retries(before.pop(0)) if one.is_enrolment]
+            before += [other.id for other in others]
+            for other in others:
+                for row in await self._reports.outcomes(other):
+                    if row.status is Status.ENROLLED or row.last_seen is other.proving:
+                        details[row.number] = f"Job {other.id} put this person back."
+                    elif row.status is Status.UNKNOWN and row.last_seen is None:
+                        details[row.number] = f"Unknown in job {other.id}: {_LOOK_UP}"
+                    elif row.status in (Status.REFUSED, Status.UNKNOWN):
+                        details.pop(row.number, None)
+        return details
 
 
 def _table(job: Job, rows: Sequence[Outcome], put_back: Mapping[int, str]) -> Table:
@@ -107,8 +120,7 @@ def _table(job: Job, rows: Sequence[Outcome], put_back: Mapping[int, str]) -> Ta
         about = one.name, one.email, one.employee_id, one.progress
         cells.append((course, batch, one.record_number, learner, *about, job.id))
         if row.number in put_back:
-            detail = f"Job {put_back[row.number]} put this person back."
-            settled[index] = Exclusion(Status.DONE_BEFORE, detail)
+            settled[index] = Exclusion(Status.DONE_BEFORE, put_back[row.number])
         elif not one.record_number:
             settled[index] = Exclusion(Status.INVALID, NO_RECORD_NUMBER)
     columns = tuple(zip(*cells, strict=True))

@@ -87,7 +87,9 @@ class Reports:
         report = retry = None
         try:
             report = await self._publish(job, file, None)
-            if job.state.is_over:  # until then it can be resumed, and a retry file beside it would remove people twice
+            # Until it is over it can be resumed, and a retry file beside it would remove people twice. That of an
+            # enrolment would be refused as an input.
+            if job.state.is_over and not job.is_enrolment:
                 retry = await self._publish(job, retry_file, RowSelection.RETRY)
         except ReportFailed as failed:
             warnings.append(str(failed))

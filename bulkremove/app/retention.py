@@ -103,14 +103,17 @@ class Retention:
         return await search_files(learner, Folders(_own_folders(home, inboxes), home / "uploads", waiting))
 
     async def _canaries_of(self, learner: str, rows: Mapping[str, int]) -> list[str]:
-        """Sentences about first removals that nobody can confirm any more once the learner's data are erased."""
+        """Sentences about first rows that nobody can confirm any more once the learner's data are erased."""
         jobs = [await self._storage.jobs.get(job_id) for job_id in rows]
         waiting = [await self._canaries.waiting(job) for job in jobs]
         return [
-            f"Nobody has confirmed the first removal of this account, row {row.number} of job {row.job}. Look this "
-            "learner up first: after that nobody can, and one row must be sent alone again."
-            for row in waiting
-            if row is not None and row.removal is not None and row.removal.learner == learner
+            f"Nobody has confirmed the first {job.words.noun} of this account, row {row.number} of job {row.job}. Look "
+            "this learner up first: after that nobody can, and one row must be sent alone again."
+            for job, row in zip(jobs, waiting, strict=True)
+            if row is not None
+            and row.removal is not None
+            # The person of an enrolment has the learner id that they had before.
+            and learner == (row.person.id if job.is_enrolment and row.person else row.removal.learner)
         ]
 
     async def _outside(self, learner: str, rows: Mapping[str, int]) -> list[str]:

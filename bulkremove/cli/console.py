@@ -164,7 +164,7 @@ def ask_number(prompt: str) -> int:
     if not sys.stdin.isatty():
         raise ConsentMissing(
             "There is no terminal to ask on. Nothing was sent.",
-            hint="Preview the file, then give --plan HASH, or --yes.",
+            hint="Look at the preview, then give --plan HASH, or --yes.",
         )
     number = click.prompt(prompt, default="", show_default=False, err=True).strip().replace(",", "")
     if not number.isdecimal():

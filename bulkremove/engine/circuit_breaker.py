@@ -210,12 +210,6 @@ def _run_end(breaker: Breaker, response: Response) -> RunEnd | None:
                 f"2 responses in a row could not be understood{details}. Look in Zoho People whether the learners are "
                 "in their batches, then resume."
             )
-        case ResponseKind.OTHER_WORDING if is_limit_reached and operation == ENROLL_LEARNER:
-            return RunEnd(
-                f"Zoho reports a success in words that are not documented{details}. Look in Zoho People whether these "
-                "people are in their batches. If so, cancel the job and put the same people back again: those are "
-                "left out then who are in Zoho's list."
-            )
         case ResponseKind.OTHER_WORDING if is_limit_reached:
             return RunEnd(
                 f"Zoho reports a success in words that nobody has accepted yet{details}. Cancel the job, look in "

@@ -236,17 +236,22 @@ def done_elsewhere(done: DoneElsewhere, attempts: Sequence[Attempt]) -> Verdict:
     """The verdict for a row that another job has settled, or may have, since this job was planned."""
     job = f"job {done.job}" if done.job else "a job of another account of this organisation"
     place = f"row {done.number} of {job}" if done.job else job
-    if done.status is Status.UNKNOWN and not (done.was_seen or done.is_put_back):
+    if done.status is Status.UNKNOWN and not done.was_seen:
         note = ". Note there what you find" if done.job else ""
         return unknown_verdict(f"{place} may have done the same, which is unknown too{note}")
     words = f"{job[0].upper()}{job[1:]} settled this meanwhile: {done.status.value}."
     if done.was_seen:
         words = f"A person saw in Zoho People that this is done ({place})."
-    if done.is_put_back:
-        words = f"Since this job was planned, {job} was made to put this person back, so they are not removed."
+    if done.is_opposite:
+        later, not_done = (
+            ("put this person back", "removed")
+            if done.status is Status.ENROLLED
+            else ("remove this person", "put back")
+        )
+        words = f"Since this job was planned, {job} was made to {later}, so they are not {not_done}."
     if any(map(is_open, attempts)):
         return Verdict(Step.SETTLE, Status.UNKNOWN, f"An attempt got no response. {words}")
-    if done.is_put_back:
+    if done.is_opposite:
         return Verdict(Step.SETTLE, Status.NOT_SENT, words)
     return Verdict(Step.SETTLE, Status.DONE_BEFORE, f"{words} Not sent.")
 

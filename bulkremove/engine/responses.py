@@ -12,19 +12,24 @@ from bulkremove.domain.operation import ENROLL_LEARNER, Operation
 from bulkremove.domain.wording import Wording
 from bulkremove.zoho import response_parser
 from bulkremove.zoho.client import Exchange
+from bulkremove.zoho.enrolment_answer import proves_enrolment
 from bulkremove.zoho.response_kind import Response, ResponseKind
 
 
 def response_of(exchange: Exchange[Permit], operation: Operation, *, now: Epoch) -> Response:
     """The response of an exchange, also of one without a reply.
 
-    A "not found" that names another learner says nothing of this one. A learner id in the answer to an enrolment is
-    compared with nothing: it may be a new one.
+    A "not found" that names another learner says nothing of this one. Of an enrolment only its own proof counts, and a
+    learner id in the answer is compared with nothing: it may be a new one.
     """
     if exchange.reply is not None:
         response = response_parser.parse(exchange.reply, now=now)
         if operation == ENROLL_LEARNER:
-            return replace(response, learner=None)
+            is_proven = response.kind is ResponseKind.REMOVED and proves_enrolment(exchange.reply.body)
+            is_unproven = response.kind is ResponseKind.OTHER_WORDING or (
+                response.kind is ResponseKind.REMOVED and not is_proven
+            )
+            return replace(response, kind=ResponseKind.CONTRADICTORY if is_unproven else response.kind, learner=None)
         if response.kind is not ResponseKind.NOT_FOUND or response.learner is None:
             return response
         is_other = response.learner != exchange.admission.permit.pending_row.removal.learner

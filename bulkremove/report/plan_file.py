@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bulkremove.domain.errors import ReportFailed
+from bulkremove.domain.operation import ENROLL_LEARNER, REMOVE_LEARNER
 from bulkremove.domain.plan import Plan
 from bulkremove.domain.row import Roles
 from bulkremove.domain.table import PLAN_COLUMNS, SANDBOX_COLUMN, SANDBOX_MARK
 from bulkremove.platform.secure_files import new_file
 from bulkremove.report.formats import write_csv
+
+_ID_COLUMNS = {REMOVE_LEARNER.name: "learner_id", ENROLL_LEARNER.name: "record_number"}
 
 
 def write_plan(path: Path, plan: Plan) -> None:
@@ -36,7 +39,8 @@ def write_new(path: Path, write: Callable[[BinaryIO], None]) -> None:
 
 def _write(file: BinaryIO, plan: Plan, *, as_csv: bool) -> None:
     marks = [SANDBOX_MARK] * plan.is_sandbox
-    header = (*PLAN_COLUMNS, *[SANDBOX_COLUMN] * plan.is_sandbox)
+    columns = [name if name != "learner_id" else _ID_COLUMNS[plan.operation.name] for name in PLAN_COLUMNS]
+    header = (*columns, *[SANDBOX_COLUMN] * plan.is_sandbox)
     if as_csv:
         write_csv(file, header, Roles(2, 3, 4), ((*map(str, cells), *marks) for cells in _rows(plan)))
         return

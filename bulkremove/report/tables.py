@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from bulkremove.domain.attempt import Outcome
+from bulkremove.domain.attempt import LookupResult, Outcome
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.job import Job
 from bulkremove.domain.listing import Learner
@@ -74,8 +74,16 @@ _STATUSES = {
 
 
 def select(outcomes: Iterable[Outcome], rows: RowSelection) -> list[Outcome]:
-    """The selected rows, whose cells are those of the input file."""
-    return [outcome for outcome in outcomes if outcome.status in _STATUSES[rows]]
+    """The selected rows, whose cells are those of the input file.
+
+    Whom a person found gone was removed, too.
+    """
+    return [
+        outcome
+        for outcome in outcomes
+        if outcome.status in _STATUSES[rows]
+        or (rows is RowSelection.UNDO and outcome.status is Status.UNKNOWN and outcome.last_seen is LookupResult.GONE)
+    ]
 
 
 def person_cells(person: Learner | None) -> tuple[str, ...]:

@@ -196,12 +196,15 @@ class Api:
         return await self._job_response(job)
 
     async def confirm_canary(self, request: web.Request) -> web.StreamResponse:
-        """Record that the learner of the first row is gone, or can't be known, and return the job.
+        """Record that the first row had its effect, or that it can't be known, and return the job.
 
         Raises ConsentMissing.
         """
         job, canaries = await self._job(request), self._app.canaries
-        answer = _choice(request, "answer", {"gone": canaries.confirm, "again": canaries.give_up}) or canaries.confirm
+        seen = "enrolled" if job.is_enrolment else "gone"
+        answer = _choice(request, "answer", {seen: canaries.confirm, "again": canaries.give_up})
+        if answer is None:
+            raise web.HTTPBadRequest(text=f"answer must be given: {seen} or again.")
         await answer(job, by=person(request).name)
         return await self._job_response(job)
 

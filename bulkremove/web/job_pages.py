@@ -146,7 +146,7 @@ class JobPages:
         upload = self._uploads.add_retry(
             job.id, account=job.account, unknown_checked=checked, source=job.source, by=person(request).name
         )
-        await self._uploads.preview(upload, by=person(request).name)
+        await self._uploads.preview_rows(upload, by=person(request).name)
         await self._lookups.begin(upload, person(request))
         raise web.HTTPSeeOther(f"/uploads/{upload.id}")
 

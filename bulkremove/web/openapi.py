@@ -233,10 +233,11 @@ def _paths() -> dict[str, Any]:
         },
         "/jobs/{job}/canary": {
             "post": _operation(
-                "Confirm that the learner of an account's first removal is `gone`, so that other rows may be sent; or "
-                "send one row alone `again`, where the learner's data were erased or deleted, so that nobody can tell.",
+                "Confirm that the learner of an account's first removal is `gone`, or that the first person who is put "
+                "back is `enrolled`, so that other rows may be sent; or send one row alone `again`, where the "
+                "learner's data were erased or deleted, so that nobody can tell.",
                 {200: job_response},
-                [job, _query("answer", {"type": "string", "enum": ["gone", "again"]})],
+                [job, _query("answer", {"type": "string", "enum": ["gone", "enrolled", "again"]}) | {"required": True}],
                 errors=(404, 409),
             )
         },

@@ -47,7 +47,7 @@ class PutBackPages:
         if numbers is not None and not numbers:
             raise web.HTTPBadRequest(text="Nobody was chosen. Go back and tick somebody.")
         upload = self._uploads.add_put_back(job, numbers, by=by)
-        await self._uploads.preview(upload, by=by)
+        await self._uploads.preview_rows(upload, by=by)
         await self._lookups.begin(upload, person(request))
         raise web.HTTPSeeOther(f"/uploads/{upload.id}")
 

@@ -95,6 +95,14 @@ class Uploads:
         name, at = f"Put back: {job.source}", Epoch(time.time())
         return self._add(Upload(self._new_id(), name, job.account, seen, [by], at, put_back=put_back))
 
+    async def preview_rows(self, upload: Upload, *, by: str) -> Preview:
+        """Return the plan of rows of a job, as ``preview`` does; the upload is dropped where there is none."""
+        try:
+            return await self.preview(upload, by=by)
+        except BaseException:
+            del self._uploads[upload.id]
+            raise
+
     async def preview(self, upload: Upload, *, by: str) -> Preview:
         """Return the upload's plan to be shown, read again if it is not in memory. Raises FileRefused.
 

@@ -99,7 +99,7 @@ class AnswerRule(RestartRule, Protocol[R_co]):
 class DoneElsewhere:
     """Another job of the client has done the same for a row since the row's job was planned, or may have.
 
-    ``is_put_back``: that job enrols the learner whom the row removes, and was made since then.
+    ``is_opposite``: that job was made since then to do the opposite; ``status`` is the one that it aims at.
     """
 
     job: str
@@ -109,7 +109,7 @@ class DoneElsewhere:
     status: Status
     was_seen: bool = False
     """That row is unknown, and a person saw in Zoho People that it had its effect."""
-    is_put_back: bool = False
+    is_opposite: bool = False
 
 
 @dataclass(frozen=True, slots=True)

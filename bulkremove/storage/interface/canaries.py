@@ -7,6 +7,7 @@ from typing import Protocol
 
 from bulkremove.domain.attempt import LookupResult
 from bulkremove.domain.clock import Epoch
+from bulkremove.domain.listing import Learner
 from bulkremove.domain.row import Removal
 from bulkremove.storage.interface.records import Record
 
@@ -29,6 +30,8 @@ class ChangedRow:
     text: str
     noted: LookupResult | None = None
     """What a person noted last about the row, if it is unknown."""
+    person: Learner | None = None
+    """Who the learner is; None where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,15 +84,16 @@ class SqliteAttempts:
             )
         removal = pending_row.removal
         ids = {"course": removal.course, "batch": removal.batch, "learner": removal.learner}
+        for query, status in ((_ROWS.put_back_since, Status.ENROLLED), (_ROWS.removed_since, Status.REMOVED)):
+            opposite = transaction.execute(query, job=pending_row.job, position=pending_row.position, **ids).fetchone()
+            if opposite is not None:
+                job_id, number = opposite
+                return DoneElsewhere(job_id, number, status, is_opposite=True)
         settled = transaction.execute(_ROWS.settled_elsewhere, job=pending_row.job, **ids).fetchone()
         if settled is not None:
             job_id, number, state, lookup_result = settled
             status = Status(SETTLED_BY_END.get(state, state))
             return DoneElsewhere(job_id, number, status, was_seen=status is Status.UNKNOWN and bool(lookup_result))
-        put_back = transaction.execute(_ROWS.put_back_since, job=pending_row.job, **ids).fetchone()
-        if put_back is not None:
-            job_id, number = put_back
-            return DoneElsewhere(job_id, number, Status.ENROLLED, is_put_back=True)
         slot = take_slot(transaction, rule, self._clock)
         if not isinstance(slot, TakenSlot):
             return slot

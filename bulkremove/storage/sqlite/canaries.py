@@ -11,6 +11,7 @@ from bulkremove.storage.interface.records import Record
 from bulkremove.storage.sqlite.database import Database
 from bulkremove.storage.sqlite.queries import Queries
 from bulkremove.storage.sqlite.records import write_records
+from bulkremove.storage.sqlite.rows import person_of
 from bulkremove.storage.sqlite.transaction import Reader, Transaction
 
 _CANARIES = Queries("canaries.sql")
@@ -45,8 +46,10 @@ class SqliteCanaries:
             row = reader.execute(_CANARIES.last_removed, **parameters).fetchone()
             if row is not None:
                 removal = Removal(*row[3:6]) if row[5] else None
-                result = LookupResult(row[9]) if row[9] else None
-                return ChangedRow(row[0], row[1], row[2], removal, row[6], row[7], row[8], result)
+                result = LookupResult(row[10]) if row[10] else None
+                return ChangedRow(
+                    row[0], row[1], row[2], removal, row[6], row[7], row[8], result, person_of(row[5], row[9])
+                )
             row = reader.execute(_CANARIES.last_removed_and_deleted, **parameters).fetchone()
             return None if row is None else ChangedRow(row[0], row[1], None, None, None, None, "")
 

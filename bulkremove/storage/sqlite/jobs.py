@@ -45,7 +45,7 @@ class SqliteJobs:
 
         def insert(transaction: Transaction) -> int:
             return transaction.executemany(
-                _ROWS.insert_row, (row_values(job.id, position, row) for position, row in islice(planned, BATCH))
+                _ROWS.insert_row, (row_values(job, position, row) for position, row in islice(planned, BATCH))
             )
 
         while await self._database.write(insert) > 0:

@@ -192,11 +192,17 @@ class SqliteRows:
         )
 
 
-def row_values(job_id: str, position: int, planned: PlannedRow) -> Mapping[str, object]:
-    """The values of a planned row by column."""
-    removal, exclusion = planned.removal, planned.exclusion
+def row_values(job: Job, position: int, planned: PlannedRow) -> Mapping[str, object]:
+    """The values of a planned row by column.
+
+    The person of an enrolment is kept with the learner id that they had, also where nothing is sent: it says whom
+    somebody wanted to put back.
+    """
+    removal, exclusion, person = planned.removal, planned.exclusion, None
+    if planned.person and (removal or job.is_enrolment):
+        person = _person_json(planned.person, with_id=job.is_enrolment)
     return {
-        "job": job_id,
+        "job": job.id,
         "position": position,
         "number": planned.row.number,
         "cells": json.dumps(planned.row.cells),  # ASCII with escapes: a lone surrogate survives it
@@ -205,16 +211,17 @@ def row_values(job_id: str, position: int, planned: PlannedRow) -> Mapping[str, 
         "learner": removal.learner if removal else None,
         "state": exclusion.status if exclusion else RowState.PENDING,
         "detail": exclusion.detail if exclusion else "",
-        "person": _person_json(planned.person, removal) if removal and planned.person else None,
+        "person": person,
     }
 
 
-def _person_json(person: Learner, removal: Removal) -> str:
-    """The person's members. Their id is the row's, but in an enrolment, which names them by their record number."""
-    is_same = person.id == removal.learner
-    return json.dumps(
-        {name: value for name, value in asdict(person).items() if value and not (name == "id" and is_same)}
-    )
+def _person_json(person: Learner, *, with_id: bool) -> str:
+    return json.dumps({name: value for name, value in asdict(person).items() if value and (name != "id" or with_id)})
+
+
+def person_of(learner: str | None, kept: str | None) -> Learner | None:
+    """The person that was kept with a row of this learner id; None if nobody was."""
+    return Learner(**{"id": learner or "", **json.loads(kept)}) if kept else None
 
 
 def settled(state: RowState, status: Status) -> Status:
@@ -281,7 +288,7 @@ def _outcome(row: sqlite3.Row, job: Job, notes: Mapping[int, Sequence[Note]]) ->
         row["first_sent_at"],
         job.finished_at if is_open and job.state.is_over else row["finished_at"],
         tuple(notes.get(row["position"], ())),
-        Learner(**{"id": row["learner"], **json.loads(row["person"])}) if row["person"] else None,
+        person_of(row["learner"], row["person"]),
     )
 
 

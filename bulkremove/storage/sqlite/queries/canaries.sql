@@ -19,7 +19,7 @@ WHERE name = 'canary_given_up' AND client = :client AND host = :host AND operati
 -- The row that an operation changed last for a client on a host, or may have, with its last response, if there is one.
 -- Only jobs count that were run since an event, or any if that is 0.
 SELECT row.job, job.account, row.number, course, batch, row.learner, attempt.http_status, attempt.api_code, coalesce(text, ''),
-    (SELECT result FROM note WHERE note.job = row.job AND note.position = row.position AND result != ''
+    person, (SELECT result FROM note WHERE note.job = row.job AND note.position = row.position AND result != ''
         ORDER BY note.id DESC LIMIT 1)
 FROM job JOIN row ON row.job = job.id
 LEFT JOIN attempt ON attempt.job = row.job AND attempt.position = row.position

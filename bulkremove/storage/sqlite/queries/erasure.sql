@@ -3,12 +3,13 @@
 -- name: count_open_rows
 -- The number of rows of a learner that may still be sent.
 SELECT count(*) FROM row JOIN job ON job.id = row.job
-WHERE (learner = :learner OR person ->> '$.id' = :learner) AND row.state IN ('pending', 'sending') AND job.state NOT IN ('stopped', 'cancelled', 'finished');
+WHERE ((learner = :learner AND person ->> '$.id' IS NULL) OR person ->> '$.id' = :learner) AND row.state IN ('pending', 'sending') AND job.state NOT IN ('stopped', 'cancelled', 'finished');
 
 -- name: list_rows
 -- The rows of a learner, also those that enrol them again, and rows without ids that may hold the id in a cell.
-SELECT job, position, learner IS NOT NULL, cells FROM row
-WHERE learner = :learner OR person ->> '$.id' = :learner OR (learner IS NULL AND instr(cells, :learner));
+-- A row that enrols somebody has a record number in the place of the learner id, and its person has the id.
+SELECT job, position, learner IS NOT NULL OR person ->> '$.id' IS NOT NULL, cells FROM row
+WHERE (learner = :learner AND person ->> '$.id' IS NULL) OR person ->> '$.id' = :learner OR (learner IS NULL AND instr(cells, :learner));
 
 -- name: erase_row
 -- Empty the cells and the learner id of a row, and who it was.

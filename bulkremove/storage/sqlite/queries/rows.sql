@@ -124,19 +124,38 @@ WHERE other.learner = :learner AND other.batch = :batch AND other.course = :cour
 ORDER BY other.state IN ('unknown', 'sending') AND found IS NULL LIMIT 1;
 
 -- name: put_back_since
--- A job that enrols the learner of a removal again, or did, and was made since the removal's job was planned.
+-- A job that was made to enrol the learner of a removal again, after the removal's job was planned.
+-- Whatever became of it, somebody wants the person in the batch. Ids of a row that was not sent stand in its cells only.
+-- A retry is agreed to anew, so that it counts from when it was made.
 SELECT CASE job.account WHEN mine.account THEN other.job ELSE '' END, other.number
 FROM job JOIN row AS other ON other.job = job.id JOIN job AS mine ON mine.id = :job
 WHERE job.operation = 'enrol learner in batch' AND mine.operation = 'remove learner from batch'
-    AND other.batch = :batch AND other.course = :course AND other.person ->> '$.id' = :learner
-    AND job.host = mine.host AND job.state != 'storing'
+    AND other.person ->> '$.id' = :learner AND coalesce(other.batch, other.cells ->> '$[1]') = :batch
+    AND coalesce(other.course, other.cells ->> '$[0]') = :course AND job.host = mine.host AND job.state != 'storing'
     AND job.client IN (SELECT other FROM same_organization AS own WHERE own.client = mine.client AND own.host = mine.host)
-    AND (other.state IN ('enrolled', 'unknown', 'sending')
+    AND (other.state IN ('enrolled', 'already_enrolled', 'done_before', 'refused', 'unknown', 'sending')
         OR (other.state = 'pending' AND job.state NOT IN ('stopped', 'cancelled', 'finished')))
-    AND (job.created_at >= mine.planned_at OR job.rowid > mine.rowid) LIMIT 1;
+    AND (job.rowid > mine.rowid OR (mine.retry_of IS NULL AND job.created_at >= mine.planned_at)) LIMIT 1;
+
+-- name: removed_since
+-- A job that was made to remove a person, whom a row enrols, after the enrolment's job was planned.
+-- By the learner id that they had before, or by the record number.
+SELECT CASE job.account WHEN mine.account THEN other.job ELSE '' END, other.number
+FROM job AS mine CROSS JOIN job CROSS JOIN row AS other JOIN row AS own ON own.job = mine.id AND own.position = :position
+WHERE mine.id = :job AND other.job = job.id
+    AND job.operation = 'remove learner from batch' AND mine.operation = 'enrol learner in batch'
+    AND job.host = mine.host AND job.state NOT IN ('storing', 'held')
+    AND job.client IN (SELECT other FROM same_organization AS own WHERE own.client = mine.client AND own.host = mine.host)
+    AND other.batch = :batch AND other.course = :course
+    AND (other.learner = own.person ->> '$.id' OR other.person ->> '$.record_number' = :learner)
+    AND (other.state IN ('removed', 'removed_inferred', 'not_found', 'unknown', 'sending')
+        OR (other.state = 'pending' AND job.state NOT IN ('stopped', 'cancelled', 'finished')))
+    AND (job.rowid > mine.rowid OR (job.created_at >= mine.planned_at
+        AND (SELECT operation FROM job AS before WHERE before.id = mine.retry_of) IS NOT mine.operation)) LIMIT 1;
 
 -- name: jobs_with_open_removals_of
 -- Jobs that may still send, or be made to retry, a row which this one has settled since they were planned.
+-- Or whose learner this one puts back.
 SELECT DISTINCT mine.id FROM row AS other JOIN job ON job.id = other.job
 JOIN row ON row.learner = other.learner AND row.batch = other.batch AND row.course = other.course AND row.job != other.job
 JOIN job AS mine ON mine.id = row.job
@@ -144,7 +163,16 @@ WHERE other.job = :job AND mine.host = job.host AND mine.operation = job.operati
     AND job.client IN (SELECT other FROM same_organization AS own WHERE own.client = mine.client AND own.host = mine.host)
     AND other.state IN ('removed', 'removed_inferred', 'not_found', 'enrolled', 'unknown', 'sending')
     AND row.state IN ('pending', 'sending', 'not_sent', 'unknown')
-    AND (coalesce(other.finished_at, job.finished_at) >= mine.planned_at OR job.rowid > mine.rowid);
+    AND (coalesce(other.finished_at, job.finished_at) >= mine.planned_at OR job.rowid > mine.rowid)
+UNION
+SELECT mine.id FROM row AS other JOIN job ON job.id = other.job JOIN row ON row.learner = other.person ->> '$.id'
+    AND row.batch = coalesce(other.batch, other.cells ->> '$[1]') AND row.course = coalesce(other.course, other.cells ->> '$[0]')
+JOIN job AS mine ON mine.id = row.job
+WHERE other.job = :job AND job.operation = 'enrol learner in batch' AND mine.operation = 'remove learner from batch'
+    AND mine.host = job.host
+    AND job.client IN (SELECT other FROM same_organization AS own WHERE own.client = mine.client AND own.host = mine.host)
+    AND row.state IN ('pending', 'sending', 'not_sent', 'unknown')
+    AND (job.created_at >= mine.planned_at OR job.rowid > mine.rowid);
 
 -- name: count_removals_since
 -- How many rows of an operation were sent since a time in an organisation, or are to be.

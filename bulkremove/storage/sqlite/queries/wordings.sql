@@ -22,7 +22,7 @@ DELETE FROM wording;
 SELECT DISTINCT wording.number FROM attempt JOIN job ON job.id = attempt.job
 JOIN wording ON wording.client = job.client AND wording.host = job.host
     AND wording.http_status = attempt.http_status AND wording.api_code = attempt.api_code AND message = text
-WHERE attempt.job = :job AND position = :position;
+WHERE attempt.job = :job AND position = :position AND response_kind IN ('other_wording', 'accepted_wording');
 
 -- name: jobs_proved_by
 -- The jobs with rows that only an accepted wording proves to be removed, and the number of these rows.
