@@ -290,7 +290,7 @@ async def test_four_eyes_hold_for_each_account(tmp_path: Path) -> None:
         await one.site.app.users.change_access("ole", both, by="a test")
         async with one.signed_in("ole") as ole, one.signed_in("ann") as ann:
             mine = await upload(ole, one.site, "bureau", learners("bureau", 20), "mine.csv")
-            assert "somebody else must confirm its plan" in mine.text
+            assert "somebody else must confirm it" in mine.text
             assert 404 == (await ann.get(mine.url)).status, "an approver of another account is nobody here"
             theirs = await ole.get(f"/uploads/{one.uploads['school']}")
             assert "somebody else" not in theirs.text

@@ -91,6 +91,14 @@ async def test_from_a_course_s_title_and_addresses_to_a_confirmed_removal(tmp_pa
         assert {"roster", "chose"} <= {*acts}
 
 
+async def test_people_who_were_chosen_are_not_told_of_a_file(tmp_path: Path) -> None:
+    async with site_of(tmp_path, settings={"max_invalid": 100.0}) as (_, visitor):
+        plan = await visitor.post(LIST, learner=box(0), people="nobody@example.com")
+        assert ("ids are from Zoho" in plan.text, "Learner 0000" in plan.text) == (True, True)
+        for words in ("file", "column", "Ids are read from"):
+            assert words not in re.sub("<[^>]*>", " ", plan.text.partition("<main")[2]), words
+
+
 async def test_an_address_that_nobody_has_is_an_invalid_row_and_no_one_is_guessed(tmp_path: Path) -> None:
     async with site_of(tmp_path, settings={"max_invalid": 100.0}) as (_, visitor):
         plan = await visitor.post(LIST, people="Learner <learner0001@example.com>\nlearner00@example.com")

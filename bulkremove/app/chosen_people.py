@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from bulkremove.domain.email_addresses import bare_address
-from bulkremove.domain.enrolment_check import EnrolmentCheck, PersonColumns, compare
+from bulkremove.domain.enrolment_check import EnrolmentCheck, compare
 from bulkremove.domain.listing import Batch, Learner, Roster
 from bulkremove.domain.plan import Plan
 from bulkremove.domain.row import Exclusion, Roles, Status
 from bulkremove.domain.table import Table
 
 HEADER = ("Course ID", "Batch ID", "Learner ID", "Name", "E-mail", "Employee ID", "Batch")
-_EMAIL = 4
 _ROLES = Roles(0, 1, 2)
 MAX_LINE_LENGTH = 200
 """Characters of a line that are quoted."""
@@ -56,7 +55,7 @@ def chosen(rosters: Sequence[Roster], ticked: Iterable[tuple[str, str]], lines: 
 
 def check_of(plan: Plan, rosters: Sequence[Roster]) -> EnrolmentCheck:
     """The enrolment check of a plan of people who were chosen from these rosters."""
-    return compare(plan, {(one.batch.course, one.batch.id): one for one in rosters}, PersonColumns(_EMAIL, (3,)))
+    return compare(plan, {(one.batch.course, one.batch.id): one for one in rosters}, None)
 
 
 def _cells(batch: Batch, learner: Learner) -> tuple[str, ...]:

@@ -107,14 +107,15 @@ class EnrolmentCheck:
 def compare(
     plan: Plan,
     rosters: Mapping[_Batch, Roster | str],
-    columns: PersonColumns,
+    columns: PersonColumns | None,
     not_read_anew: Mapping[_Batch, str] = MappingProxyType({}),
 ) -> EnrolmentCheck:
     """Compare the rows that a plan would send with rosters, each of which may be a sentence why there is none.
 
+    ``columns``: None for people who were chosen from these rosters, so that there is no file to compare them with.
     ``not_read_anew``: batches whose roster is of some minutes ago, with the reason; it proves nobody absent.
     """
-    table = plan.table
+    table, columns, is_file = plan.table, columns or PersonColumns(), columns is not None
     by_id = {
         batch: {learner.id: learner for learner in roster.learners}
         for batch, roster in rosters.items()
@@ -162,7 +163,8 @@ def compare(
         f"listed is sent as always. {why}"
         for (course, batch), why in not_read_anew.items()
     )
-    notes = (_compared(table.header, columns, compared, plan.removals), *_notes(plan, rosters, known), *kept)
+    compared_text = [_compared(table.header, columns, compared, plan.removals)] * is_file
+    notes = (*compared_text, *_notes(plan, rosters, known), *kept)
     unplanned = frozenset(plan.excluded)
     return EnrolmentCheck(exclusions, {}, people, flags, notes, _counts(rosters), table.numbers, unplanned)
 

@@ -158,6 +158,7 @@ class JobJson(TypedDict):
     """A job and its counts. ``night``: that made it, or empty; ``due_at``: from when on a scheduled one runs.
 
     ``operation``: what it does, ``remove learner from batch`` or ``enrol learner in batch``.
+    ``other_learner_answers``: how many of Zoho's answers named another learner than the one that was sent.
     """
 
     job: str
@@ -177,7 +178,7 @@ class JobJson(TypedDict):
     seconds: float
     peak_calls: int
     lockouts: int
-    mismatched: int
+    other_learner_answers: int
     created_at: float
     finished_at: float | None
     due_at: float | None

@@ -79,7 +79,7 @@ def as_json(job: Job, tally: Tally) -> JobJson:
         "seconds": round(job.seconds, 3),
         "peak_calls": job.peak_calls,
         "lockouts": job.lockouts,
-        "mismatched": job.mismatched,
+        "other_learner_answers": job.mismatched,
         "created_at": job.created_at,
         "finished_at": job.finished_at,
         "due_at": job.due_at,

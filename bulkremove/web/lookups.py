@@ -126,7 +126,12 @@ class Lookups:
         upload.looked_up_in = checked.generation
         self._uploads.show(upload, checked)
         batches, mismatched = len(preview.plan.batches), checked.check.mismatched if checked.check else ()
-        facts = {"name": upload.name, "batches": batches, "mismatched": len(mismatched), "account": upload.account}
+        facts = {
+            "name": upload.name,
+            "batches": batches,
+            "identity_mismatch": len(mismatched),
+            "account": upload.account,
+        }
         await self._app.record(by, "check", **facts)
 
     async def _find_ids(self, upload: Upload, app: App) -> None:

@@ -76,6 +76,11 @@ class Upload:
     """Held while it is read or confirmed, so that a slow earlier read never replaces the result of a later one."""
 
     @property
+    def is_chosen(self) -> bool:
+        """Whether its people were chosen from Zoho's lists, without a file."""
+        return self.path is None and self.retry is None and self.put_back is None
+
+    @property
     def lacks_ids(self) -> bool:
         """Whether its rows have no ids before Zoho is asked for them."""
         return self.options.match is not None and self.table is None

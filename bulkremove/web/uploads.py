@@ -212,7 +212,9 @@ class Uploads:
         self._delete_expired()
         entry = self._uploads.get(upload_id)
         if entry is None or entry[0].account not in seen:
-            raise web.HTTPNotFound(text="This upload is not kept any more. Upload the file again.")
+            raise web.HTTPNotFound(
+                text="This plan is not kept any more. Make it again: upload the file, or choose the people."
+            )
         return entry[0]
 
     def waiting(self, seen: AccountSet) -> list[Upload]:
