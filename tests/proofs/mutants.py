@@ -96,13 +96,13 @@ def _done_anyway(
 _start = SqliteJobs.start
 
 
-async def _start_again(self: SqliteJobs, job_id: str, *records: Record) -> Job:
+async def _start_again(self: SqliteJobs, job_id: str, *records: Record, check: Callable[[Job], None]) -> Job:
     await self._database.write(
         lambda transaction: transaction.execute(
             "UPDATE row SET state = 'pending' WHERE job = :job AND state = 'unknown'", job=job_id
         )
     )
-    return await _start(self, job_id, *records)
+    return await _start(self, job_id, *records, check=check)
 
 
 _wait_seconds = rate_limit._wait_seconds
