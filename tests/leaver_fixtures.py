@@ -28,7 +28,7 @@ from bulkremove.report.leavers_file import COLUMNS
 from bulkremove.sandbox import Fault, Faults, Sandbox, Threshold, World, parse_world
 from tests.nightly_fixtures import EARLIER, NIGHT_ONLY, account_of, confirm_canary, remember
 from tests.virtual_time import VirtualClock
-from tests.web_fixtures import CREDENTIALS
+from tests.web_fixtures import CREDENTIALS, read_here
 
 BATCHES = (
     ("478346000019501001", "478346000019502001"),
@@ -158,7 +158,7 @@ async def leaver_site(
     options = {"leaver_statuses": ("Inactive",), **settings}
     of_night = {name: options.pop(name) for name in tuple(options) if name in NIGHT_ONLY}
     base = Settings(tmp_path / "home", nights=(Night(**{"source": LEAVERS, **of_night}),), **options)
-    app = App(base, environ=CREDENTIALS, clock=clock)
+    app = App(base, environ=CREDENTIALS, clock=clock, read_untrusted=read_here)
     app = app.for_night(app.settings.nights[0])
     tokens = tmp_path / "tokens"
     tokens.mkdir(mode=0o700, exist_ok=True)
