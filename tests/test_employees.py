@@ -83,7 +83,7 @@ WHY_NOT = {
     "cut": "can't be read",
     "empty": "lists no employee",
     "empty_object": "holds no list",
-    "failed": "did not answer|can't be read|Something other|nothing by these ids",
+    "failed": "did not answer|can't be read|Something other|no such course, batch or person",
     "ignored_index": "the same 200 records again",
     "no_records": "lists no employee",
     "record_numbers": "does not stand under its number",
@@ -236,7 +236,7 @@ async def test_doctor_looks_at_the_fields_that_leavers_need(tmp_path: Path) -> N
     assert not any(personal in str(shown) for personal in ("Learner 0", "example.com", "4783", "E0001"))
     async with opened(tmp_path, reads=["ok"] * 4 + ["400"], scope="ZOHOPEOPLE.training.ALL") as lists:
         shown = await lists.fields(COURSE, BATCH, for_leavers=True)
-    assert "nothing by these ids" in shown[4].problem
+    assert "no such course, batch or person" in shown[4].problem
     assert "ZOHOPEOPLE.forms.READ" in shown[5].problem
     async with opened(tmp_path, reads=["ok"] * 4 + ["empty"]) as lists:
         assert "do not name it" in (await lists.fields(COURSE, BATCH, for_leavers=True))[4].problem

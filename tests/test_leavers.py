@@ -172,7 +172,7 @@ async def test_a_learner_id_is_that_of_the_courses_or_of_the_one_learner_with_th
         (Rosters(replace(OF_A, record_number=""), size=2), "may not be whole"),
         (Rosters(*[replace(OF_A, id=one, record_number="") for one in "34"]), "more than one learner with this e-mail"),
         (Rosters(replace(OF_B, record_number="")), "no learner with this e-mail"),
-        (Rosters(error=NotListed("Zoho knows nothing by these ids.")), "knows nothing"),
+        (Rosters(error=NotListed("Zoho knows no such batch.")), "no such batch"),
         (Rosters(error=EmptyRoster("Zoho lists no learner.")), "lists no learner"),
     ],
 )

@@ -38,7 +38,7 @@ def leavers(
 
     With -o it writes a file that `bulkremove preview` and `run` read. Who counts as a leaver stands in leaver_statuses,
     leaver_exit_days and leaver_departments. It needs the scopes ZOHOPEOPLE.training.READ and ZOHOPEOPLE.forms.READ, and
-    one call for each leaver; a night with source = "zoho:leavers" asks for new ones alone.
+    a call for each leaver or more; a night with source = "zoho:leavers" asks for new ones alone.
 
     Example: bulkremove leavers -o leavers.xlsx
     """

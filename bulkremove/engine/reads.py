@@ -215,7 +215,7 @@ def _failure(operation: Operation, result: ReadResponse) -> BulkremoveError:
             )
         case ResponseKind.NOT_FOUND | ResponseKind.BAD_REQUEST | ResponseKind.REFUSED_BY_RULE:
             return NotListed(
-                f"Zoho knows nothing by these ids, or has no list of it ({details}).", hint="Check the ids."
+                f"Zoho knows no such course, batch or person, or has no list of it ({details}).", hint="Check the ids."
             )
         case ResponseKind.LIMITED | ResponseKind.LIMITED_UNPROVEN:
             is_form = operation == LIST_EMPLOYEES
