@@ -141,13 +141,13 @@ WHERE job.operation = 'enrol learner in batch' AND mine.operation = 'remove lear
 -- A job that was made to remove a person, whom a row enrols, after the enrolment's job was planned.
 -- By the learner id that they had before, or by the record number.
 SELECT CASE job.account WHEN mine.account THEN other.job ELSE '' END, other.number
-FROM job AS mine CROSS JOIN job CROSS JOIN row AS other JOIN row AS own ON own.job = mine.id AND own.position = :position
-WHERE mine.id = :job AND other.job = job.id
-    AND job.operation = 'remove learner from batch' AND mine.operation = 'enrol learner in batch'
+FROM job AS mine JOIN row AS own ON own.job = mine.id AND own.position = :position
+JOIN row AS other ON (other.learner = own.person ->> '$.id' OR other.person ->> '$.record_number' = :learner)
+JOIN job ON job.id = other.job
+WHERE mine.id = :job AND job.operation = 'remove learner from batch' AND mine.operation = 'enrol learner in batch'
     AND job.host = mine.host AND job.state NOT IN ('storing', 'held')
     AND job.client IN (SELECT other FROM same_organization AS own WHERE own.client = mine.client AND own.host = mine.host)
     AND other.batch = :batch AND other.course = :course
-    AND (other.learner = own.person ->> '$.id' OR other.person ->> '$.record_number' = :learner)
     AND (other.state IN ('removed', 'removed_inferred', 'not_found', 'unknown', 'sending')
         OR (other.state = 'pending' AND job.state NOT IN ('stopped', 'cancelled', 'finished')))
     AND (job.rowid > mine.rowid OR (job.created_at >= mine.planned_at

@@ -57,5 +57,7 @@ ALTER TABLE row_new RENAME TO row;
 CREATE INDEX row_open ON row (job, position) WHERE state IN ('pending', 'sending');
 CREATE INDEX row_by_learner ON row (learner);
 
--- Before each removal it is looked up whether somebody put the learner back since. Only an enrolment's person has an id.
+-- Before each removal it is looked up whether somebody put the learner back since, and before each enrolment whether the
+-- person was removed since. Only an enrolment's person has an id.
 CREATE INDEX row_put_back ON row (person ->> '$.id') WHERE person ->> '$.id' IS NOT NULL;
+CREATE INDEX row_by_record_number ON row (person ->> '$.record_number') WHERE person ->> '$.record_number' IS NOT NULL;
