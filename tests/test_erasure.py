@@ -55,7 +55,7 @@ async def test_a_plan_that_waits_on_the_page_can_not_send_an_erased_learner(tmp_
         refused = await visitor.confirm(plan)
         assert 404 == refused.status
         assert [] == await one.app.jobs.all()
-        assert "Upload the file again" in (await visitor.get(plan.url)).text
+        assert "Make it again: upload the file" in (await visitor.get(plan.url)).text
         assert [] == list((tmp_path / "home" / "uploads").iterdir())
         assert LEARNER not in str(await one.app.audit.newest(50, EVERY_ACCOUNT))
 

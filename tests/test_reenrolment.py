@@ -393,9 +393,9 @@ async def test_a_program_confirms_a_first_row_by_the_word_of_its_operation(tmp_p
         plan = await visitor.upload(leavers(tmp_path, [0, 1]).read_text())
         job = (await visitor.confirm(plan)).url.rpartition("/")[2]
         headers = await one.program(Role.APPROVER)
-        for answer in ("", "?answer=enrolled"):
+        for answer, status in (("", 400), ("?answer=enrolled", 409)):
             refused = await visitor.ask("POST", f"/api/v1/jobs/{job}/canary{answer}", headers=headers)
-            assert 400 == refused.status, "no answer is none, and nobody was enrolled"
+            assert status == refused.status, "no answer is none, and nobody was enrolled"
 
 
 async def test_who_prepared_the_removal_may_confirm_that_it_is_undone(tmp_path: Path) -> None:

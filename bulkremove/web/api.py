@@ -201,10 +201,14 @@ class Api:
         Raises ConsentMissing.
         """
         job, canaries = await self._job(request), self._app.canaries
-        seen = "enrolled" if job.is_enrolment else "gone"
-        answer = _choice(request, "answer", {seen: canaries.confirm, "again": canaries.give_up})
+        answers = {"gone": canaries.confirm, "enrolled": canaries.confirm, "again": canaries.give_up}
+        answer, name = _choice(request, "answer", answers), request.query.get("answer")
         if answer is None:
-            raise web.HTTPBadRequest(text=f"answer must be given: {seen} or again.")
+            raise web.HTTPBadRequest(text="answer must be given: gone, enrolled or again.")
+        if name not in ("enrolled" if job.is_enrolment else "gone", "again"):
+            raise ConsentMissing(
+                f"Job {job.id} {job.words.does} learners, so {name} is no answer. Nothing was confirmed."
+            )
         await answer(job, by=person(request).name)
         return await self._job_response(job)
 
