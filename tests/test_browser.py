@@ -158,6 +158,28 @@ def test_the_whole_way_from_a_file_to_the_report(
     one.check()
 
 
+def test_people_are_put_back_whom_a_job_removed(tmp_path: Path, place: Any, window: Open) -> None:
+    server, link = place(20)
+    one = window(server, link, viewport=PHONE)
+    one.upload(write(tmp_path, triples(3)))
+    one.press("Ask Zoho who these learners are")
+    expect(one.page.get_by_text("can put back 3 of 3 learners later")).to_be_visible(timeout=60_000)
+    one.remove("3", "3 learners")
+    one.ended()
+    one.page.get_by_role("link", name="Put people back").click()
+    one.check()
+    one.page.get_by_role("checkbox").nth(1).check()
+    one.page.get_by_role("button", name="Preview those ticked").first.click()
+    button = one.page.get_by_role("button", name="Enrol 1 learner")
+    expect(button).to_be_disabled(timeout=60_000)
+    one.check()
+    one.page.get_by_label("type the number of enrolments").fill("1")
+    button.click()
+    one.ended()
+    expect(one.page.get_by_text("Enrolled 1,")).to_be_visible()
+    one.check()
+
+
 def test_a_file_that_is_dropped_is_as_good_as_one_that_is_picked(place: Any, window: Open) -> None:
     server, link = place(3)
     one = window(server, link)

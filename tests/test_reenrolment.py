@@ -150,6 +150,15 @@ async def test_who_was_removed_without_a_list_is_named_for_enrolment_by_hand(tmp
         )
 
 
+async def test_the_others_are_put_back_where_some_can_only_be_by_hand(tmp_path: Path) -> None:
+    async with home(tmp_path) as one:
+        job = await one.planned(0, 1)
+        await one.run(job)
+        with closing(sqlite3.connect(tmp_path / "home" / "journal.db")) as journal, journal:
+            journal.execute("UPDATE row SET person = NULL WHERE position = 0")
+        assert ["invalid", "enrolled"] == await one.statuses((await one.run(await one.put_back(job))).job)
+
+
 async def test_nobody_is_put_back_while_the_job_may_still_remove(tmp_path: Path) -> None:
     async with home(tmp_path) as one:
         job = await one.planned(0, 1)

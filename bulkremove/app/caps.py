@@ -10,7 +10,7 @@ from bulkremove.config import Settings
 from bulkremove.domain.clock import Epoch
 from bulkremove.domain.errors import ConsentMissing
 from bulkremove.domain.job import Job, JobState
-from bulkremove.domain.operation import REMOVE_LEARNER
+from bulkremove.domain.operation import ENROLL_LEARNER, REMOVE_LEARNER
 from bulkremove.domain.plan import Plan
 from bulkremove.domain.row import Status
 from bulkremove.platform.local_time import day_begin
@@ -68,7 +68,8 @@ async def plan_error(
             "server.",
         )
     invalid = sum(exclusion.status is Status.INVALID for exclusion in plan.excluded.values())
-    if 100.0 * invalid > max_percent * len(plan.table):
+    # Whoever can only be put back by hand is no sign of a damaged file.
+    if plan.operation != ENROLL_LEARNER and 100.0 * invalid > max_percent * len(plan.table):
         return ConsentMissing(
             f"{invalid:,} of {len(plan.table):,} rows are invalid, and the cap is {max_percent:g} % of them.",
             hint="Nothing was sent. Correct the file; if the other rows are right anyway, raise --max-invalid.",
