@@ -68,6 +68,14 @@ def test_a_learner_who_is_not_in_a_whole_roster_is_left_out() -> None:
     assert ["", "not_enrolled", ""] == statuses(one, checked(one, roster(1, 3, 4)))
 
 
+def test_who_has_a_new_learner_id_is_not_told_as_gone() -> None:
+    """As somebody has who was put back, or enrolled again by hand."""
+    one = planned("1,", "2,Ann 0004,ann4@example.com", "3,")
+    check = checked(one, roster(1, 3, 4))
+    assert ["", "not_enrolled", ""] == statuses(one, check)
+    assert "this person is in the batch" in check.exclusions[1].detail
+
+
 @pytest.mark.parametrize(
     ("found", "note"),
     [

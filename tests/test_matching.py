@@ -119,7 +119,7 @@ def test_one_match_gives_the_ids_and_they_stand_in_plan_and_hash() -> None:
         ("First aid,Spring,ann@example.com", "There is more than one course of this name."),
         ("Fire,Spring,ann@example.com", "There is no course of this name."),
         (",Spring,ann@example.com", "The cell with the course is empty."),
-        ("Fire safety,,ann@example.com", "The cell with the batch is empty."),
+        ("Fire safety,,ann@example.com", "The cell with the batch is empty. Write * for all batches of the course."),
         ("Fire safety,Spring,", "The cell with the e-mail address is empty."),
     ],
 )
@@ -128,6 +128,19 @@ def test_anything_but_one_match_is_invalid_and_says_why(row: str, why: str) -> N
     assert ["", why] == details(one)
     planned = plan(one, account="a", host="h")
     assert (1, {Status.INVALID: 1}) == (planned.removals, planned.not_sent())
+
+
+@pytest.mark.parametrize(("employee_id", "is_found"), [("E1", True), ("e1", True), ("", True), ("E2", False)])
+def test_a_row_that_names_two_people_is_about_neither(employee_id: str, is_found: bool) -> None:
+    rows = table(f"1,21,ann@example.com,{employee_id}", header="Course,Batch,E-mail,Employee ID")
+    why = "This row has employee id 'E2', and Zoho 'E1' for its e-mail address."
+    assert ["" if is_found else why] == details(resolved(rows))
+
+
+def test_the_zeros_that_a_spreadsheet_takes_off_an_employee_id_make_it_no_other() -> None:
+    lists = Lists(rosters={"21": Roster(SPRING, (Learner(ANN.id, "Ann", "ann@example.com", "0035"), BO))})
+    rows = table("1,21,ann@example.com,35", header="Course,Batch,E-mail,Employee ID")
+    assert [""] == details(resolved(rows, lists))
 
 
 @pytest.mark.parametrize(

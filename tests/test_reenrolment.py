@@ -301,8 +301,10 @@ async def test_whoever_somebody_wants_back_is_not_removed_by_an_older_plan(tmp_p
         assert (["not_sent", "removed"], True) == (await one.statuses(ended.job), learner(0) in one.here())
         assert back.id in (await one.app.reports.outcomes(ended.job))[0].detail
         retry = await one.run(await one.submit(await one.app.plans.retry(waiting.id, unknown_checked=False)))
-        is_removed = "done_before" if how == "planned before the removal" else "removed"
-        assert [is_removed] == await one.statuses(retry.job), "a retry is agreed to anew"
+        assert (["not_sent"], True) == (await one.statuses(retry.job), learner(0) in one.here())
+        assert f"job {back.id} was made to put this person back" in str(await one.app.reports.outcomes(retry.job))
+        later = await one.run(await one.planned(0, check=False))
+        assert ["removed"] == await one.statuses(later.job), "whoever decides it anew may remove them"
 
 
 async def test_the_rows_that_keep_an_older_plan_from_a_person_outlive_retention(tmp_path: Path) -> None:
@@ -575,3 +577,14 @@ async def test_the_page_puts_two_people_back(tmp_path: Path) -> None:
         assert "put-back" not in told
         assert "removed</dt>" not in told
         assert "undo.csv" not in told
+
+
+async def test_whoever_a_later_job_removed_again_can_be_put_back_again(tmp_path: Path) -> None:
+    async with home(tmp_path) as one:
+        job = await one.planned(0, 1)
+        await one.run(job)
+        await one.run(await one.put_back(job))
+        assert {2, 3} == set(await one.app.reenrolments.put_back(job))
+        one.enrolled.add(Removal(COURSE, BATCH, learner(0)))
+        await one.run(await one.planned(0, check=False))
+        assert {3} == set(await one.app.reenrolments.put_back(job))

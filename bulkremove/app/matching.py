@@ -63,6 +63,7 @@ async def resolve(table: Table, match: Match, lists: Lists) -> Table:
             hint="Leave --match out, or take that column out of the file.",
         )
     keys = [[cell.strip(TRIMMED_CHARACTERS) for cell in table.columns[column]] for column in table.roles]
+    keys.append(_employee_ids(table) if match is Match.EMAIL else [""] * len(table))
     matching = _Matching(match, lists)
     found = [await matching.ids_of(*row) for row in zip(*keys, strict=True)]
     ids = [one if isinstance(one, tuple) else None for one in found]
@@ -80,6 +81,14 @@ def _holds_ids(table: Table, column: int) -> bool:
     return "id" in table.header[column].casefold() or any(is_id(cell.strip()) for cell in table.columns[column])
 
 
+def _employee_ids(table: Table) -> list[str]:
+    """The employee ids beside e-mail addresses, by which a row says twice who is meant; empty without such a column."""
+    columns = by_name(table.header, "learner", Match.EMPLOYEE_ID)
+    if len(columns) != 1:
+        return [""] * len(table)
+    return [cell.strip(TRIMMED_CHARACTERS) for cell in table.columns[columns[0]]]
+
+
 class _Matching:
     """The listings that the rows of one table need, each read once, and what they say about a row."""
 
@@ -89,11 +98,15 @@ class _Matching:
         self._batches: dict[tuple[str, str], str | Sequence[Batch]] = {}
         self._rosters: dict[Batch, str | Mapping[str, Sequence[Learner]]] = {}
 
-    async def ids_of(self, course: str, batch: str, person: str) -> _Ids | str:
-        """The ids for the cells of a row, or a sentence that says why there are none. Batch ``*`` means all."""
+    async def ids_of(self, course: str, batch: str, person: str, employee_id: str = "") -> _Ids | str:
+        """The ids for the cells of a row, or a sentence that says why there are none. Batch ``*`` means all.
+
+        ``employee_id``: what the row says of the person besides; empty for nothing.
+        """
         for what, cell in (("course", course), ("batch", batch), (self._match.words, person)):
             if not cell:
-                return f"The cell with the {what} is empty."
+                hint = " Write * for all batches of the course." if what == "batch" else ""
+                return f"The cell with the {what} is empty.{hint}"
         if course not in self._courses:
             self._courses[course] = await self._course(course)
         found = self._courses[course]
@@ -121,7 +134,10 @@ class _Matching:
             where = f"Batch {batches[0].id} has" if is_one else f"The batches of course {found.id} have"
             count = f"{len(matches)} learners" if matches else "no learner"
             return f"{where} {count} with this {self._match.words}."
-        return found.id, matches[0][0], matches[0][1].id
+        learner = matches[0][1]
+        if employee_id and learner.employee_id and _number(employee_id) != _number(learner.employee_id):
+            return f"This row has employee id {employee_id!r}, and Zoho {learner.employee_id!r} for its e-mail address."
+        return found.id, matches[0][0], learner.id
 
     async def _batches_of(self, course: str, cell: str) -> str | Sequence[Batch]:
         """The batch that a cell names, or all of the course for ``*``; or why there is none."""
@@ -195,3 +211,8 @@ def _with_ids(table: Table, ids: Sequence[_Ids | None]) -> Table:
         columns.append(cells)
         roles.append(len(columns) - 1)
     return replace(table, header=tuple(header), columns=tuple(columns), roles=Roles(*roles))
+
+
+def _number(employee_id: str) -> str:
+    """An employee id as it is compared: a spreadsheet takes zeros off its begin."""
+    return _folded(employee_id).lstrip("0")

@@ -31,12 +31,14 @@ from bulkremove.domain.listing import Learner
 from bulkremove.domain.operation import ENROLL_LEARNER, OPERATIONS, REMOVE_LEARNER, Operation
 from bulkremove.domain.permissions import EVERY_ACCOUNT, AccountSet
 from bulkremove.domain.plan import OtherJob, Plan, PlannedRow
-from bulkremove.domain.row import Removal, Status
+from bulkremove.domain.row import Exclusion, Removal, Status
 from bulkremove.domain.table import Table
 from bulkremove.engine import rate_limit
 from bulkremove.reading.columns import person_columns
 from bulkremove.reading.options import ReadOptions
 from bulkremove.reading.reader import read
+
+_PUT_BACK = "was made to put this person back. To remove them all the same, give a new list."
 
 
 class Plans:
@@ -171,7 +173,16 @@ class Plans:
             )
         settings = self._accounts.settings_of(job)
         columns = tuple(zip(*(row.cells for row in rows), strict=True)) or tuple(() for _ in job.header)
-        table = Table(job.source, "job", job.header, job.roles, [row.number for row in rows], columns, job.sheet)
+        numbers = [row.number for row in rows]
+        undone = {} if job.is_enrolment else await self._context.storage.rows.undone_since(job.id)
+        settled = {
+            index: Exclusion(
+                Status.NOT_SENT, f"Since this removal was planned, {other.named_for(job.account)} {_PUT_BACK}"
+            )
+            for index, number in enumerate(numbers)
+            if (other := undone.get(number)) is not None
+        }
+        table = Table(job.source, "job", job.header, job.roles, numbers, columns, job.sheet, settled=settled)
         people = {index: row.person for index, row in enumerate(rows) if row.person is not None}
         operation = OPERATIONS[job.operation]
         preview = await self._preview(table, settings, operation, generation=generation, people=people)

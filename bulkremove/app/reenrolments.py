@@ -92,17 +92,23 @@ class Reenrolments:
         if not rows:
             raise ConsentMissing(f"Job {job.id} has removed nobody who could be put back.")
         people = {index: row.person for index, row in enumerate(rows) if row.person is not None}
-        return await self._plans.enrolments(_table(job, rows, await self._put_back(job)), job, people)
+        return await self._plans.enrolments(_table(job, rows, await self.put_back(job)), job, people)
 
-    async def _put_back(self, job: Job) -> Mapping[int, str]:
-        """Why rows are left out that other jobs were to put back, also those that tried it again; by their numbers."""
+    async def put_back(self, job: Job) -> Mapping[int, str]:
+        """Why rows are left out that other jobs were to put back, also those that tried it again; by their numbers.
+
+        Whom a later job removed again can be put back again.
+        """
         details, before = dict[int, str](), [job.id]
         while before:
             others = [one for one in await self._context.storage.jobs.retries(before.pop(0)) if one.is_enrolment]
             before += [other.id for other in others]
             for other in others:
+                removed_again = await self._context.storage.rows.undone_since(other.id)
                 for row in await self._reports.outcomes(other):
-                    if row.status is Status.ENROLLED or row.last_seen is other.proving:
+                    if row.number in removed_again:
+                        details.pop(row.number, None)
+                    elif row.status is Status.ENROLLED or row.last_seen is other.proving:
                         details[row.number] = f"Job {other.id} put this person back."
                     elif row.status is Status.UNKNOWN and row.last_seen is None:
                         details[row.number] = f"Unknown in job {other.id}: {_LOOK_UP}"
@@ -130,12 +136,12 @@ def _table(job: Job, rows: Sequence[Outcome], put_back: Mapping[int, str]) -> Ta
     )
 
 
-def undo_text(plan: Plan) -> str:
-    """Whether a plan's removals could be undone afterwards, and what nobody knows about that."""
+def undo_text(plan: Plan, way: str = "`bulkremove reenroll`") -> str:
+    """Whether a plan's removals could be undone afterwards, by which ``way``, and what nobody knows about that."""
     known = sum(bool(one.record_number) for index, one in plan.people.items() if index not in plan.excluded)
     if not known:
-        return "Only by hand in Zoho People: Zoho's lists were not read, or give no record numbers of these people."
+        return "Only by hand in Zoho People: Zoho was not asked who these learners are, or gives no record numbers."
     return (
-        f"`bulkremove reenroll` can put back {known:,} of {plan.removals:,} learners later. Whether their progress and "
+        f"{way} can put back {known:,} of {plan.removals:,} learners later. Whether their progress and "
         "marks come back is not known."
     )

@@ -21,6 +21,10 @@ from bulkremove.domain.row import Exclusion, Removal, Status
 COMPLETE = re.compile(r"100(\.0+)?\s*%?|completed", re.IGNORECASE)
 """Zoho's progress of a learner who has completed the course, as a percentage or a word (observed)."""
 NOT_ENROLLED = "Zoho's list of this batch did not hold this learner when the plan was made."
+OTHER_LEARNER_ID = (
+    "But it holds the e-mail address of this row, under another learner id: this person is in the batch. To remove "
+    "them, make the list anew from Zoho."
+)
 ALREADY_ENROLLED = "Zoho's list of this batch held this person when the plan was made."
 
 _Batch = tuple[str, str]
@@ -135,7 +139,10 @@ def compare(
         if learner is None:
             roster, is_proof = rosters[batch], batch in known and batch not in not_read_anew
             if isinstance(roster, Roster) and roster.is_complete and is_proof and index not in repeated:
-                exclusions[index] = Exclusion(Status.NOT_ENROLLED, NOT_ENROLLED)
+                stated = addresses.get(removal, {}).get(index, [])
+                is_elsewhere = any(not set(stated).isdisjoint(addresses_in(one.email)) for one in roster.learners)
+                detail = f"{NOT_ENROLLED} {OTHER_LEARNER_ID}" if is_elsewhere else NOT_ENROLLED
+                exclusions[index] = Exclusion(Status.NOT_ENROLLED, detail)
             continue
         own, listed = addresses.get(removal, {}), addresses_in(learner.email)
         # A row without an address is who the other rows with its ids say.

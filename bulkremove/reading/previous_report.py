@@ -53,7 +53,8 @@ def report_columns(header: Sequence[str], name: str) -> tuple[int, ...] | None:
     names = [heading.strip().casefold() for heading in header]
     if any(re.sub(r"\s", "_", name).startswith(UNDO_COLUMN) for name in names):
         raise FileRefused(
-            f"{name} is an undo list: it names people who were removed and are to be enrolled again.",
+            f"{name} is an undo list, or the report of a job that put people back: it names people who were removed "
+            "and are to be in their batches again.",
             hint="Nothing was sent. It is not a list of people to remove.",
         )
     plan_columns = set(PLAN_COLUMNS).intersection(names)

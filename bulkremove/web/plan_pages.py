@@ -40,6 +40,7 @@ from bulkremove.web.uploads import Uploads
 
 MAX_MISMATCHED = 200
 """Rows of another person that a page shows with boxes to tick."""
+PUT_BACK = '"Put people back" on the job\'s page'
 TO_REMOVE = "remove"
 """The value of the ``status`` filter for rows that will be sent, which have no status yet."""
 
@@ -156,7 +157,7 @@ class PlanPages:
         context |= {"open_rows": sum(plan.open_in.values()), "open_in": open_in, "roles": roles}
         checks = self._uploads.app_of(upload).enrolment_checks
         context |= {"check": preview.check, "mismatched": mismatched_rows(preview), "cost": checks.cost(plan)}
-        context |= {"people": people_by_row(preview, rows), "undo_text": undo_text(plan)}
+        context |= {"people": people_by_row(preview, rows), "undo_text": undo_text(plan, PUT_BACK)}
         context |= {"must_check": self._app.settings.enrolment_check == "always"}
         context |= {"may_check": plan.removals and plan.client and self._app.settings.enrolment_check != "never"}
         context |= {"read_from": [(role, plan.table.header[column]) for role, column in roles.items()]}

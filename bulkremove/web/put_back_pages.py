@@ -35,7 +35,9 @@ class PutBackPages:
         """Show whom a job removed, each with a box to tick if Zoho can be asked to enrol them again."""
         job = await self._job(request)
         rows = await self._app.reenrolments.removed(job)
-        context = {"job": job, "rows": rows[:MAX_PEOPLE], "left_out": max(0, len(rows) - MAX_PEOPLE)}
+        context: dict[str, object] = {"job": job, "rows": rows[:MAX_PEOPLE], "left_out": max(0, len(rows) - MAX_PEOPLE)}
+        context |= {"back": await self._app.reenrolments.put_back(job)}
+        context |= {"can": [row for row in rows if row.person and row.person.record_number]}
         return page("put_back.html", request, context)
 
     async def choose(self, request: web.Request) -> web.StreamResponse:

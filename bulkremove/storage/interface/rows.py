@@ -70,6 +70,10 @@ class RowStore(Protocol):
         """
         ...
 
+    async def undone_since(self, job_id: str) -> Mapping[int, OtherJob]:
+        """The rows of a removal whose person a job was made to put back since, or the reverse; by their numbers."""
+        ...
+
     async def removals_since(self, client: str, host: str, operation: str, since: Epoch, *, starting: str = "") -> int:
         """How many rows of an operation of a client's organisation were sent since then, or will be by jobs that run.
 

@@ -147,6 +147,14 @@ class SqliteRows:
 
         return await self._database.read_long(lambda: self._database.read_now(find))
 
+    async def undone_since(self, job_id: str) -> Mapping[int, OtherJob]:
+        def find(reader: Reader) -> Mapping[int, OtherJob]:
+            queries = (_ROWS.rows_put_back_since, _ROWS.rows_removed_since)
+            rows = [row for query in queries for row in reader.execute(query, job=job_id)]
+            return {number: OtherJob(job, account) for number, job, account in rows}
+
+        return await self._database.read_long(lambda: self._database.read_now(find))
+
     async def removals_since(self, client: str, host: str, operation: str, since: Epoch, *, starting: str = "") -> int:
         values = {"client": client, "host": host, "operation": operation, "since": since, "starting": starting}
 

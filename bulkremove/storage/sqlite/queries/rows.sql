@@ -126,7 +126,6 @@ ORDER BY other.state IN ('unknown', 'sending') AND found IS NULL LIMIT 1;
 -- name: put_back_since
 -- A job that was made to enrol the learner of a removal again, after the removal's job was planned.
 -- Whatever became of it, somebody wants the person in the batch. Ids of a row that was not sent stand in its cells only.
--- A retry is agreed to anew, so that it counts from when it was made.
 SELECT CASE job.account WHEN mine.account THEN other.job ELSE '' END, other.number
 FROM job JOIN row AS other ON other.job = job.id JOIN job AS mine ON mine.id = :job
 WHERE job.operation = 'enrol learner in batch' AND mine.operation = 'remove learner from batch'
@@ -135,7 +134,31 @@ WHERE job.operation = 'enrol learner in batch' AND mine.operation = 'remove lear
     AND job.client IN (SELECT other FROM same_organization AS own WHERE own.client = mine.client AND own.host = mine.host)
     AND (other.state IN ('enrolled', 'already_enrolled', 'done_before', 'refused', 'unknown', 'sending')
         OR (other.state = 'pending' AND job.state NOT IN ('stopped', 'cancelled', 'finished')))
-    AND (job.rowid > mine.rowid OR (mine.retry_of IS NULL AND job.created_at >= mine.planned_at)) LIMIT 1;
+    AND (job.rowid > mine.rowid OR job.created_at >= mine.planned_at) LIMIT 1;
+
+-- name: rows_put_back_since
+-- The rows of a job whose learner a job was made to put back after that one was planned, each with this job.
+SELECT own.number, job.id, job.account FROM row AS own JOIN row AS other ON other.person ->> '$.id' = own.learner
+    AND coalesce(other.batch, other.cells ->> '$[1]') = own.batch AND coalesce(other.course, other.cells ->> '$[0]') = own.course
+JOIN job ON job.id = other.job JOIN job AS mine ON mine.id = own.job
+WHERE own.job = :job AND job.operation = 'enrol learner in batch' AND mine.operation = 'remove learner from batch'
+    AND job.host = mine.host AND job.state != 'storing'
+    AND job.client IN (SELECT other FROM same_organization WHERE same_organization.client = mine.client
+        AND same_organization.host = mine.host)
+    AND (other.state IN ('enrolled', 'already_enrolled', 'done_before', 'refused', 'unknown', 'sending')
+        OR (other.state = 'pending' AND job.state NOT IN ('stopped', 'cancelled', 'finished')))
+    AND (job.rowid > mine.rowid OR job.created_at >= mine.planned_at);
+
+-- name: rows_removed_since
+-- The rows of a job that put people back who were removed by a job that was made after it, each with this job.
+SELECT own.number, job.id, job.account FROM row AS own
+JOIN row AS other ON (other.learner = own.person ->> '$.id' OR other.person ->> '$.record_number' = own.learner)
+JOIN job ON job.id = other.job JOIN job AS mine ON mine.id = own.job
+WHERE own.job = :job AND job.operation = 'remove learner from batch' AND mine.operation = 'enrol learner in batch'
+    AND job.host = mine.host AND job.rowid > mine.rowid AND other.batch = own.batch AND other.course = own.course
+    AND job.client IN (SELECT other FROM same_organization WHERE same_organization.client = mine.client
+        AND same_organization.host = mine.host)
+    AND other.state IN ('removed', 'removed_inferred', 'unknown');
 
 -- name: removed_since
 -- A job that was made to remove a person, whom a row enrols, after the enrolment's job was planned.
