@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from bulkremove.app import leavers as search
 from bulkremove.app.leaver_ids import LearnerIds
 from bulkremove.config import load
-from bulkremove.domain.errors import EmptyRoster, NotListed, ReadFailed, SettingsError
+from bulkremove.domain.errors import EmptyRoster, NotListed, ReadFailed, ReadsStopped, SettingsError
 from bulkremove.domain.leavers import Employee, KeptReason, LeaverRule, find_leavers, readings
 from bulkremove.domain.listing import Batch, Enrolment, Learner, Roster
 from tests.cli_fixtures import SAMPLES, Bulkremove, environment, sandbox
@@ -121,7 +121,8 @@ def test_two_old_records_of_one_person_and_records_without_an_address_are_leaver
     ],
 )
 def test_a_date_is_the_later_one_of_what_it_may_mean_or_none(text: str, day: date | None) -> None:
-    assert day == (readings(text) or [None])[-1]
+    found = readings(text)
+    assert day == (found[-1] if found else None)
 
 
 @given(day=st.dates(date(1990, 1, 1), date(2099, 1, 1)), form=st.sampled_from(["%d-%b-%Y", "%d/%m/%Y", "%m-%d-%Y"]))
@@ -213,8 +214,12 @@ async def test_a_roster_is_read_once_and_one_that_can_t_be_read_is_no_answer() -
     for employee in (LEFT, replace(LEFT, id="2", email="")):
         await ids.of(employee, IN_BATCH)
     assert 1 == rosters.calls
-    with pytest.raises(ReadFailed):
-        await learner_id(Rosters(error=ReadFailed("cut")))
+    damaged: Any = Rosters(error=ReadFailed("A record is damaged."))
+    ids = LearnerIds(damaged)
+    assert {("", "A record is damaged.")} == {await ids.of(employee, IN_BATCH) for employee in (LEFT, ACTIVE)}
+    assert 1 == damaged.calls
+    with pytest.raises(ReadsStopped):
+        await learner_id(Rosters(error=ReadsStopped("locked")))
 
 
 # --- the search ----------------------------------------------------------------------------------------------

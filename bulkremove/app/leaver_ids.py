@@ -7,7 +7,7 @@ employee's record number, or, if it names no record numbers, with the e-mail add
 from __future__ import annotations
 
 from bulkremove.app.listings import OpenListings
-from bulkremove.domain.errors import EmptyRoster, NotListed
+from bulkremove.domain.errors import ReadFailed, ReadsStopped
 from bulkremove.domain.leavers import Employee, is_same_address
 from bulkremove.domain.listing import Enrolment, Learner, Roster
 
@@ -20,14 +20,16 @@ class LearnerIds:
         self._rosters: dict[tuple[str, str], Roster | str] = {}
 
     async def of(self, employee: Employee, enrolment: Enrolment) -> tuple[str, str]:
-        """The learner id of an enrolment, or an empty text and why there is none. Raises ReadFailed."""
+        """The learner id of an enrolment, or an empty text and why there is none. Raises ReadsStopped."""
         if enrolment.learner not in ("", employee.id):  # else it may be an echo of what was asked for
             return enrolment.learner, ""
         key = (enrolment.course, enrolment.batch)
         if key not in self._rosters:
             try:
                 self._rosters[key] = await self._lists.roster(*key)
-            except (EmptyRoster, NotListed) as unknown:
+            except ReadsStopped:
+                raise
+            except ReadFailed as unknown:
                 self._rosters[key] = unknown.message
         roster = self._rosters[key]
         return ("", roster) if isinstance(roster, str) else _in_roster(employee, roster)
