@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,17 @@ from hypothesis import strategies as st
 
 from bulkremove.app import App, SandboxOptions
 from bulkremove.app.listings import OpenListings
+from bulkremove.app.pages import read_all
 from bulkremove.config import Settings
 from bulkremove.domain.attempt import Reply
 from bulkremove.domain.clock import Epoch
-from bulkremove.domain.errors import BulkremoveError, NotAuthorized, NotListed, ReadFailed
+from bulkremove.domain.errors import BulkremoveError, NotAuthorized, NotKnown, NotListed, ReadFailed
+from bulkremove.domain.operation import LIST_ENROLMENTS, Call
 from bulkremove.sandbox import Employee
 from bulkremove.sandbox.employees import answer
 from bulkremove.sandbox.faults import READ_SHAPES
 from bulkremove.zoho.listings import employees_in, enrolments_in
-from bulkremove.zoho.read_response import parse_read
+from bulkremove.zoho.read_response import Tree, parse_read
 from tests.test_reads import BATCH, COUNT, COURSE, journal, learner, world
 
 MANY = 450
@@ -117,6 +119,55 @@ async def test_a_list_that_breaks_off_between_two_pages_is_refused(tmp_path: Pat
     async with opened(tmp_path, employees=["ok", "500"]) as lists:
         with pytest.raises(ReadFailed):
             await lists.employees()
+
+
+def page(*records: Mapping[str, object]) -> bytes:
+    return json.dumps({"courseProgress": records}).encode()
+
+
+async def pages(*bodies: bytes) -> list[tuple[str, str]]:
+    """The batches and learner ids of a learner's courses, of which each answer is a page; then there are no records."""
+    coming = [Reply(200, body) for body in bodies] + [Reply(200, b'{"courseProgress": []}')]
+
+    async def read(call: Call) -> Tree | None:
+        reply = coming.pop(0)
+        if not reply.body:
+            raise NotKnown("Zoho knows no such person.")
+        return parse_read(reply, now=Epoch(0.0)).tree
+
+    records = await read_all(Call(LIST_ENROLMENTS, ("9",)), read, lambda tree: enrolments_in(tree, "9"))
+    return [(one.batch, one.learner) for one in records]
+
+
+async def test_one_record_on_two_pages_is_the_same_or_nothing_follows_from_the_list() -> None:
+    first = {"courseId": "7", "batchId": "8", "courseName": "A"}
+    assert [("8", ""), ("9", "")] == await pages(page(first), page(first, {"courseId": "7", "batchId": "9"}))
+    for bodies in ([page(first), page({**first, "courseName": "B"})], [page(first, {**first, "courseName": "B"})]):
+        with pytest.raises(ReadFailed, match="have one id and differ"):
+            await pages(*bodies)
+
+
+async def test_two_enrolments_of_one_person_in_one_batch_are_told_apart_by_their_learner_ids() -> None:
+    two = [{"courseId": "7", "batchId": "8", "learnerId": learner} for learner in ("1", "2")]
+    assert [("8", "1"), ("8", "2")] == await pages(page(*two))
+
+
+async def test_only_a_404_to_the_first_page_says_that_zoho_knows_nobody(tmp_path: Path) -> None:
+    async with opened(tmp_path, reads=["ok", "400"]) as lists:
+        for number, error in (("1", NotKnown), (record_number(3), NotListed)):
+            with pytest.raises(ReadFailed) as raised:
+                await lists.enrolments(number)
+            assert error is type(raised.value)
+    with pytest.raises(ReadFailed, match="broke off after 1 records") as raised:
+        await pages(page({"courseId": "7", "batchId": "8"}), b"")
+    assert ReadFailed is type(raised.value)
+
+
+async def test_what_an_answer_holds_of_people_is_in_no_message(tmp_path: Path) -> None:
+    async with opened(tmp_path, count=3, employees=["cut"]) as lists:
+        with pytest.raises(ReadFailed, match=r"can't be read|Something other") as raised:
+            await lists.employees()
+    assert not any(personal in str(raised.value) for personal in ("example.com", "Learner", "4783")), raised.value
 
 
 async def test_a_lock_of_the_form_locks_nothing_else(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from bulkremove.app import leavers as search
 from bulkremove.app.leaver_ids import LearnerIds
 from bulkremove.config import load
-from bulkremove.domain.errors import EmptyRoster, NotListed, ReadFailed, SettingsError
-from bulkremove.domain.leavers import Employee, KeptReason, LeaverRule, find_leavers, latest_date
+from bulkremove.domain.errors import EmptyRoster, NotListed, ReadFailed, ReadsStopped, SettingsError
+from bulkremove.domain.leavers import Employee, KeptReason, LeaverRule, find_leavers, readings
 from bulkremove.domain.listing import Batch, Enrolment, Learner, Roster
 from tests.cli_fixtures import SAMPLES, Bulkremove, environment, sandbox
 from tests.leaver_fixtures import enrolment, leaver_site, number
@@ -28,6 +28,7 @@ TODAY = date(2026, 3, 10)
 RULE = LeaverRule(("Inactive", "Has  resigned"))
 LEFT = Employee("1", "A", "a@example.com", "E1", "Inactive", "0")
 ACTIVE = Employee("2", "B", "b@example.com", "E2", "Active", "1")
+WORKS, EXITS = replace(ACTIVE, status_type="0"), replace(RULE, exit_days=0)
 
 
 @pytest.mark.parametrize(
@@ -49,9 +50,17 @@ ACTIVE = Employee("2", "B", "b@example.com", "E2", "Active", "1")
         (replace(LEFT, exit_date="01-Jan-2027", joining_date="01-Feb-2027"), RULE, KeptReason.JOINS_LATER),
         (replace(LEFT, exit_date="01-Jan-2020", joining_date="01-Feb-2021"), RULE, True),
         (replace(ACTIVE, exit_date="01-Jan-2020"), RULE, None),
-        (replace(ACTIVE, exit_date="01-Jan-2020"), replace(RULE, exit_days=0), True),
-        (replace(ACTIVE, exit_date="01-Mar-2026"), replace(RULE, exit_days=9), None),
-        (replace(ACTIVE, exit_date="01-Mar-2026"), replace(RULE, exit_days=8), True),
+        (replace(WORKS, exit_date="01-Jan-2020"), replace(RULE, exit_days=0), True),
+        (replace(WORKS, exit_date="01-Mar-2026"), replace(RULE, exit_days=9), None),
+        (replace(WORKS, exit_date="01-Mar-2026"), replace(RULE, exit_days=8), True),
+        (replace(ACTIVE, exit_date="01-Jan-2020"), replace(RULE, exit_days=0), KeptReason.TYPE_ACTIVE),
+        (replace(WORKS, exit_date="31-Jan-2026", joining_date="01-Mär-2026"), EXITS, KeptReason.UNREADABLE_JOINING),
+        (replace(WORKS, exit_date="31-Jan-2026", joining_date="2027/03/01"), EXITS, KeptReason.UNREADABLE_JOINING),
+        (replace(LEFT, joining_date="01-Mar-2026 00:00:00"), RULE, KeptReason.UNREADABLE_JOINING),
+        (replace(WORKS, exit_date="01/05/2025", joining_date="03/03/2025"), EXITS, None),
+        (replace(WORKS, exit_date="01/05/2025", joining_date="04/01/2025"), EXITS, None),
+        (replace(WORKS, exit_date="05/06/2025", joining_date="03/03/2025"), EXITS, True),
+        (replace(LEFT, exit_date="02/04/2026", joining_date="03/03/2026"), RULE, KeptReason.EXIT_AHEAD),
         (replace(ACTIVE, exit_date="01-Jan-2020", joining_date="01-Feb-2021"), replace(RULE, exit_days=0), None),
         (replace(ACTIVE, exit_date="soon"), replace(RULE, exit_days=0), None),
         (replace(LEFT, department="Sales"), replace(RULE, departments=("sales",)), KeptReason.DEPARTMENT),
@@ -70,6 +79,9 @@ def test_the_rule_says_who_has_left(one: Employee, rule: LeaverRule, expected: K
     [
         replace(ACTIVE, email=" A@Example.com"),
         replace(ACTIVE, employee_id="e1"),
+        replace(ACTIVE, email="a\u200b@example.com"),
+        replace(ACTIVE, email="\uff41@example.com"),
+        replace(ACTIVE, employee_id="\ufeffe1"),
         replace(LEFT, id="2", exit_date="01-Jan-2099"),
         replace(LEFT, id="2", employee_id="", exit_date="?"),
     ],
@@ -99,20 +111,23 @@ def test_two_old_records_of_one_person_and_records_without_an_address_are_leaver
         ("", None),
         ("soon", None),
         ("31-Foo-2026", None),
+        ("30-Sept-2026", date(2026, 9, 30)),
+        ("31-marras-2026", None),
+        ("15 Marraskuu 2026", None),
+        ("01-Mai-2026", None),
         ("31-Feb-2026", None),
         ("1767225600000", None),
         ("01-Jan-26", None),
     ],
 )
 def test_a_date_is_the_later_one_of_what_it_may_mean_or_none(text: str, day: date | None) -> None:
-    assert day == latest_date(text)
+    found = readings(text)
+    assert day == (found[-1] if found else None)
 
 
 @given(day=st.dates(date(1990, 1, 1), date(2099, 1, 1)), form=st.sampled_from(["%d-%b-%Y", "%d/%m/%Y", "%m-%d-%Y"]))
-def test_no_date_is_read_as_an_earlier_one(day: date, form: str) -> None:
-    found = latest_date(day.strftime(form))
-    assert found is not None
-    assert found >= day
+def test_a_day_is_one_of_the_readings_of_each_form(day: date, form: str) -> None:
+    assert day in readings(day.strftime(form))
 
 
 @given(
@@ -121,7 +136,7 @@ def test_no_date_is_read_as_an_earlier_one(day: date, form: str) -> None:
     status=st.sampled_from(["Active", "Inactive"]),
 )
 def test_nobody_has_left_before_the_exit_date(days: int, exit_days: int | None, status: str) -> None:
-    one = Employee("1", status=status, exit_date=(TODAY + timedelta(days)).isoformat())
+    one = Employee("1", status=status, status_type="", exit_date=(TODAY + timedelta(days)).isoformat())
     is_left = bool(find_leavers([one], LeaverRule(("inactive",), exit_days), TODAY).leavers)
     assert is_left == (-days > (exit_days or 0) and (status == "Inactive" or exit_days is not None))
 
@@ -181,6 +196,13 @@ async def test_where_no_one_learner_is_meant_there_is_no_id_and_it_is_said_why(r
     assert ("", True) == (found, why in note), note
 
 
+async def test_an_address_that_only_looks_alike_is_another_one() -> None:
+    of_strasse = replace(LEFT, email="a.strasse@example.com")
+    other = Learner("11", email="a.stra\u00dfe@example.com")
+    assert "no learner" in (await learner_id(Rosters(other), employee=of_strasse))[1]
+    assert "different e-mail" in (await learner_id(Rosters(replace(other, record_number="1")), employee=of_strasse))[1]
+
+
 async def test_nobody_is_matched_by_an_empty_address() -> None:
     rosters = Rosters(Learner("11"), Learner("12"))
     assert "no learner" in (await learner_id(rosters, employee=replace(LEFT, email="")))[1]
@@ -192,8 +214,12 @@ async def test_a_roster_is_read_once_and_one_that_can_t_be_read_is_no_answer() -
     for employee in (LEFT, replace(LEFT, id="2", email="")):
         await ids.of(employee, IN_BATCH)
     assert 1 == rosters.calls
-    with pytest.raises(ReadFailed):
-        await learner_id(Rosters(error=ReadFailed("cut")))
+    damaged: Any = Rosters(error=ReadFailed("A record is damaged."))
+    ids = LearnerIds(damaged)
+    assert {("", "A record is damaged.")} == {await ids.of(employee, IN_BATCH) for employee in (LEFT, ACTIVE)}
+    assert 1 == damaged.calls
+    with pytest.raises(ReadsStopped):
+        await learner_id(Rosters(error=ReadsStopped("locked")))
 
 
 # --- the search ----------------------------------------------------------------------------------------------

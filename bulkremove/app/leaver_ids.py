@@ -7,8 +7,8 @@ employee's record number, or, if it names no record numbers, with the e-mail add
 from __future__ import annotations
 
 from bulkremove.app.listings import OpenListings
-from bulkremove.domain.errors import EmptyRoster, NotListed
-from bulkremove.domain.leavers import Employee, folded
+from bulkremove.domain.errors import ReadFailed, ReadsStopped
+from bulkremove.domain.leavers import Employee, is_same_address
 from bulkremove.domain.listing import Enrolment, Learner, Roster
 
 
@@ -20,14 +20,16 @@ class LearnerIds:
         self._rosters: dict[tuple[str, str], Roster | str] = {}
 
     async def of(self, employee: Employee, enrolment: Enrolment) -> tuple[str, str]:
-        """The learner id of an enrolment, or an empty text and why there is none. Raises ReadFailed."""
+        """The learner id of an enrolment, or an empty text and why there is none. Raises ReadsStopped."""
         if enrolment.learner not in ("", employee.id):  # else it may be an echo of what was asked for
             return enrolment.learner, ""
         key = (enrolment.course, enrolment.batch)
         if key not in self._rosters:
             try:
                 self._rosters[key] = await self._lists.roster(*key)
-            except (EmptyRoster, NotListed) as unknown:
+            except ReadsStopped:
+                raise
+            except ReadFailed as unknown:
                 self._rosters[key] = unknown.message
         roster = self._rosters[key]
         return ("", roster) if isinstance(roster, str) else _in_roster(employee, roster)
@@ -40,7 +42,7 @@ def _in_roster(employee: Employee, roster: Roster) -> tuple[str, str]:
     elif not roster.is_complete:
         return "", "Zoho's list of the batch names no record numbers and may not be whole."
     else:
-        found = [one for one in roster.learners if employee.email and folded(one.email) == folded(employee.email)]
+        found = [one for one in roster.learners if is_same_address(one.email, employee.email)]
         by = "this e-mail address"
     if len(found) != 1:
         return "", f"Zoho's list of the batch has {'more than one learner' if found else 'no learner'} with {by}."
@@ -51,4 +53,4 @@ _OTHER_ADDRESS = "Zoho's list of the batch and its list of employees name differ
 
 
 def _has_other_address(employee: Employee, learner: Learner) -> bool:
-    return bool(employee.email and learner.email) and folded(employee.email) != folded(learner.email)
+    return bool(employee.email and learner.email) and not is_same_address(employee.email, learner.email)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
-from bulkremove.domain.errors import ReadFailed
+from bulkremove.domain.errors import NotListed, ReadFailed
 from bulkremove.domain.operation import Call
 from bulkremove.zoho.read_response import Tree
 
@@ -61,11 +61,16 @@ async def read_all(
     for _ in range(MAX_PAGES):
         is_asked = received or paging.first is not None
         start = [(paging.parameter, str((paging.first or 0) + received))] if is_asked else []
-        tree = await read(replace(call, query=(*call.query, *start)))
+        try:
+            tree = await read(replace(call, query=(*call.query, *start)))
+        except NotListed as refused:
+            if not received:
+                raise
+            raise ReadFailed(f"A list of Zoho's broke off after {received:,} records. {refused.message}") from None
         records = [] if tree is None else parse(tree)
         by_id = {record.id: record for record in records}
-        if any(by_id[record.id] != record for record in records):
-            raise ReadFailed("Two records in Zoho's answer have one id and differ, so nothing follows from it.")
+        if any(record != by_id[record.id] or record != found.get(record.id, record) for record in records):
+            raise ReadFailed("Two records in Zoho's answers have one id and differ, so nothing follows from it.")
         new = {key: record for key, record in by_id.items() if key not in found}
         if not new:
             if len(records) >= paging.full and len(found) != size:

@@ -13,6 +13,8 @@
     ├── UserError           app: a user or token does not exist, exists already, or is not valid
     ├── ReadFailed          engine, zoho, app: a read of Zoho People brought nothing that can be used
     │   ├── NotListed       engine: Zoho knows nothing by the ids of the call
+    │   │   └── NotKnown    engine: it says so by a 404, and not by another refusal
+    │   ├── ReadsStopped    engine: no read of the account brings anything now, whatever it asks for
     │   └── EmptyRoster     app: Zoho counts learners of a batch, or does not count, and lists none
     ├── SourceFailed        sources, app: the folder, command or address can't be read
     ├── NoticeFailed        app: a notice could not be delivered
@@ -108,6 +110,14 @@ class ReadFailed(BulkremoveError):
 
 class NotListed(ReadFailed):
     """Zoho knows nothing by the ids of the call, or has no list of it."""
+
+
+class NotKnown(NotListed):
+    """Zoho says by a 404 of its own that it knows nothing by these ids."""
+
+
+class ReadsStopped(ReadFailed):
+    """Nothing can be read of the account now: a lock, no connection, no token, an error of Zoho's own."""
 
 
 class EmptyRoster(ReadFailed):

@@ -7,6 +7,7 @@ Somebody is a leaver by what Zoho says of them, never by being missing from its 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -54,7 +55,8 @@ class KeptReason(StrEnum):
     JOINS_LATER = "the joining date lies ahead"
     EXIT_AHEAD = "the exit date has not passed for long enough"
     UNREADABLE_DATE = "the exit date can't be read"
-    TYPE_ACTIVE = "the status is one of leavers, and its type says active"
+    UNREADABLE_JOINING = "the joining date can't be read"
+    TYPE_ACTIVE = "the type of the status says active"
     DEPARTMENT = "the department is left out, or not known"
 
 
@@ -97,21 +99,22 @@ def _verdict(
     one: Employee, statuses: Collection[str], exit_days: int | None, today: date
 ) -> KeptReason | Literal[True] | None:
     """True for a leaver; a reason for somebody who only seems to be one; None for anybody else."""
-    ended, joined = latest_date(one.exit_date), latest_date(one.joining_date)
-    is_earlier_exit = ended is not None and joined is not None and joined > ended  # of an earlier employment
-    by_status = folded(one.status) in statuses
-    passed = ended is not None and not is_earlier_exit and today > ended + timedelta(days=exit_days or 0)
-    if not by_status and not (exit_days is not None and passed):
+    ended, joined = readings(one.exit_date), readings(one.joining_date)
+    passed = bool(ended) and today > ended[-1] + timedelta(days=exit_days or 0)
+    by_date = (
+        exit_days is not None and passed and not (joined and joined[-1] > ended[0])
+    )  # else of an earlier employment
+    if folded(one.status) not in statuses and not by_date:
         return None
-    if by_status and one.status_type == "1":
+    if one.status_type == "1":
         return KeptReason.TYPE_ACTIVE
-    if joined is not None and joined > today:
+    if one.joining_date and not joined:
+        return KeptReason.UNREADABLE_JOINING
+    if joined and joined[-1] > today:
         return KeptReason.JOINS_LATER
-    if one.exit_date and ended is None:
+    if one.exit_date and not ended:
         return KeptReason.UNREADABLE_DATE
-    if one.exit_date and not is_earlier_exit and not passed:
-        return KeptReason.EXIT_AHEAD
-    return True
+    return KeptReason.EXIT_AHEAD if ended and not passed else True
 
 
 def _keys(one: Employee) -> set[tuple[str, str]]:
@@ -124,34 +127,53 @@ def status_words(employees: Iterable[Employee]) -> str:
     return ", ".join(f"{status!r} ({count:,})" for status, count in counts.most_common(20))
 
 
+def unknown_names(names: Iterable[str], texts: Iterable[str]) -> list[str]:
+    """Those of the names of a setting that are none of these texts, which are statuses or departments."""
+    known = set(map(folded, texts))
+    return [name for name in names if folded(name) not in known]
+
+
 def folded(text: str) -> str:
-    """A text as it is compared: letters' case and the number of blanks aside."""
-    return " ".join(text.split()).casefold()
+    """A text as it is compared: its form, unseen characters, letters' case and the number of blanks aside.
+
+    Two that are not equal by this are of different people, and two that are may be.
+    """
+    seen = "".join(char for char in text if unicodedata.category(char) != "Cf")
+    return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", seen).casefold()).split())
 
 
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_WITH_MONTH = re.compile(r"(\d{1,2})[-/. ]+([a-z]{3})[a-z]*[-/., ]+(\d{4})|([a-z]{3})[a-z]* +(\d{1,2}),? +(\d{4})")
-_ISO = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
-_NUMBERS = re.compile(r"(\d{1,2})[-/.](\d{1,2})[-/.](\d{4})")
+def is_same_address(one: str, other: str) -> bool:
+    """Whether two e-mail addresses are surely the same: of one spelling, letters' case and blanks around it aside."""
+    return bool(one.strip()) and one.strip().lower() == other.strip().lower()
 
 
-def latest_date(text: str) -> date | None:
-    """The day that a text means; the later one where day and month may be either way; None for any other text.
+_MONTHS = (
+    *("january", "february", "march", "april", "may", "june"),
+    *("july", "august", "september", "october", "november", "december"),
+)
+_WITH_MONTH = re.compile(r"(\d{1,2})[-/. ]+([a-z]{3,})[-/., ]+(\d{4})|([a-z]{3,}) +(\d{1,2}),? +(\d{4})", re.ASCII)
+_ISO = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})", re.ASCII)
+_NUMBERS = re.compile(r"(\d{1,2})[-/.](\d{1,2})[-/.](\d{4})", re.ASCII)
 
-    Zoho writes dates in the organisation's own form, such as 31-Dec-2026 (documented for other dates).
+
+def readings(text: str) -> list[date]:
+    """The days that a text may mean, the earliest first: two where day and month may be either way; else one or none.
+
+    Zoho writes dates in the organisation's own form, such as 31-Dec-2026 (documented for other dates). A month's word
+    is the English name, or its beginning of three letters or more: other languages have other months that begin so.
     """
     plain = text.strip().lower()
     candidates: list[tuple[str, str | int, str]]
     if match := _WITH_MONTH.fullmatch(plain):
-        day, month, year = match.groups()[:3] if match[1] else (match[5], match[4], match[6])
-        candidates = [(year, _MONTHS.index(month) + 1 if month in _MONTHS else 0, day)]
+        day, word, year = match.groups()[:3] if match[1] else (match[5], match[4], match[6])
+        candidates = [(year, month, day) for month, name in enumerate(_MONTHS, 1) if name.startswith(word)]
     elif match := _ISO.fullmatch(plain):
         candidates = [(match[1], match[2], match[3])]
     elif match := _NUMBERS.fullmatch(plain):
         candidates = [(match[3], match[2], match[1]), (match[3], match[1], match[2])]
     else:
-        return None
-    return max((found for one in candidates if (found := _date(*map(int, one)))), default=None)
+        return []
+    return sorted({found for one in candidates if (found := _date(*map(int, one)))})
 
 
 def _date(year: int, month: int, day: int) -> date | None:

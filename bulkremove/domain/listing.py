@@ -67,5 +67,5 @@ class Enrolment:
 
     @property
     def id(self) -> str:
-        """What tells it from the learner's other enrolments."""
-        return f"{self.course}/{self.batch}"
+        """What tells it from the learner's other enrolments, of which two may be in one batch by two learner ids."""
+        return f"{self.course}/{self.batch}/{self.learner}"

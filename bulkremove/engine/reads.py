@@ -13,7 +13,16 @@ from typing import Protocol, TypeVar
 
 from bulkremove.domain.attempt import ReadPermit
 from bulkremove.domain.clock import Clock, later, seconds_between
-from bulkremove.domain.errors import BulkremoveError, LocalFileFailed, NeverSent, NotAuthorized, NotListed, ReadFailed
+from bulkremove.domain.errors import (
+    BulkremoveError,
+    LocalFileFailed,
+    NeverSent,
+    NotAuthorized,
+    NotKnown,
+    NotListed,
+    ReadFailed,
+    ReadsStopped,
+)
 from bulkremove.domain.job import EndReason
 from bulkremove.domain.ledger import Quota, SuspensionReason
 from bulkremove.domain.operation import LIST_EMPLOYEES, READ_SCOPES, REMOVE_LEARNER, Call, Operation
@@ -81,7 +90,7 @@ class ReadLimiter(SlotWaits[ReadPermit]):
         seconds = seconds_between(self._clock.monotonic(), wait.until) / self._clock.speed
         reason = _SUSPENDED.get(wait.reason, "All calls of this account wait.")
         until = local(later(self._clock.wall(), seconds))
-        raise ReadFailed(f"{reason} Nothing is read before {until:%H:%M:%S}.", hint="Try again then.")
+        raise ReadsStopped(f"{reason} Nothing is read before {until:%H:%M:%S}.", hint="Try again then.")
 
     async def cancel_slot(self, permit: ReadPermit) -> None:
         """Undo a permit that was not used: no byte was sent, so its slot and the read are deleted."""
@@ -175,25 +184,28 @@ def _not_admitted(event: NotAdmitted) -> BulkremoveError:
         case RunEnd(code=EndReason.SETTINGS):
             return LocalFileFailed(event.reason)
         case RunEnd(code=EndReason.DAY_USED_UP):
-            return ReadFailed("The day's allowance is used up, so nothing was read.", hint="Try again later.")
+            return ReadsStopped("The day's allowance is used up, so nothing was read.", hint="Try again later.")
         case RunEnd():
-            return ReadFailed(f"Nothing was read. {event.reason}")
+            return ReadsStopped(f"Nothing was read. {event.reason}")
         case TokenWait():
             hint = f"Try again in {event.seconds:.0f} seconds."
-            return ReadFailed(f"There is no access token now, so nothing was read. {event.message}", hint=hint)
-    return ReadFailed("Nothing was read.", hint="Try again.")
+            return ReadsStopped(f"There is no access token now, so nothing was read. {event.message}", hint=hint)
+    return ReadsStopped("Nothing was read.", hint="Try again.")
 
 
-def _not_made(exchange: Exchange[ReadPermit]) -> ReadFailed:
+def _not_made(exchange: Exchange[ReadPermit]) -> ReadsStopped:
     if exchange.failure is not None:
-        return ReadFailed(f"Zoho can't be reached, so nothing was read. {exchange.failure}")
-    return ReadFailed("The connection was open too late for the call to be made. Nothing was read.", hint="Try again.")
+        return ReadsStopped(f"Zoho can't be reached, so nothing was read. {exchange.failure}")
+    return ReadsStopped(
+        "The connection was open too late for the call to be made. Nothing was read.", hint="Try again."
+    )
 
 
 def _failure(operation: Operation, result: ReadResponse) -> BulkremoveError:
-    """Why a read brought nothing, in words."""
+    """Why a read brought nothing, in words; a body that came as an answer may hold people's data and is not quoted."""
     response = result.response
-    quote = f': "{response.text}"' if response.text else ""
+    is_quoted = response.text and not 200 <= (response.http_status or 0) < 300
+    quote = f': "{response.text}"' if is_quoted else f", code {response.api_code}" if response.api_code else ""
     details = f"HTTP {response.http_status}{quote}" if response.http_status else response.text
     scope = operation.scopes[0]
     wanted = (REMOVE_LEARNER.scopes[0], READ_SCOPES[0], scope)
@@ -214,24 +226,25 @@ def _failure(operation: Operation, result: ReadResponse) -> BulkremoveError:
                 hint=f"The user who made the grant code may probably not see this, or {scope} is missing.",
             )
         case ResponseKind.NOT_FOUND | ResponseKind.BAD_REQUEST | ResponseKind.REFUSED_BY_RULE:
-            return NotListed(
+            error = NotKnown if (result.kind, response.http_status) == (ResponseKind.NOT_FOUND, 404) else NotListed
+            return error(
                 f"Zoho knows no such course, batch or person, or has no list of it ({details}).", hint="Check the ids."
             )
         case ResponseKind.LIMITED | ResponseKind.LIMITED_UNPROVEN:
             is_form = operation == LIST_EMPLOYEES
             what = "the employee form" if is_form else "the account"
             others = "Removals go on." if is_form else "Removals wait too."
-            return ReadFailed(
+            return ReadsStopped(
                 f"Zoho says that the allowance is used up and has locked {what} ({details}). {others}",
                 hint="Try again when the lock is over, after some minutes.",
             )
         case ResponseKind.UNANSWERED | ResponseKind.SERVER_ERROR:
-            return ReadFailed(f"Zoho People did not answer as it should ({details}).", hint="Try again later.")
+            return ReadsStopped(f"Zoho People did not answer as it should ({details}).", hint="Try again later.")
         case ReadKind.UNREADABLE:
             return ReadFailed(
                 f"Zoho's answer can't be read, so nothing follows from it ({details}).", hint=LOOK_AT_FIELDS
             )
-    return ReadFailed(
+    return ReadsStopped(
         f"Something other than Zoho People answered, or in a form that is not known ({details}).",
         hint="Open Zoho People in a browser on this machine, then try again.",
     )
