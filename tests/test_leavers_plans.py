@@ -10,7 +10,7 @@ import pytest
 
 from bulkremove.app import App
 from bulkremove.app.nightly import NightlyResult
-from bulkremove.domain.job import JobState
+from bulkremove.domain.job import EndReason, JobState
 from tests.leaver_fixtures import LeaverSite, enrolment
 from tests.test_leavers_nights import DAY, play
 from tests.web_fixtures import CREDENTIALS
@@ -102,3 +102,20 @@ def test_a_person_s_own_list_with_a_like_name_is_no_list_of_an_earlier_night(tmp
         assert JobState.HELD == job.state
 
     play(tmp_path, scene)
+
+
+def test_a_plan_that_nobody_approved_in_time_is_no_person_s_no(tmp_path: Path) -> None:
+    async def scene(one: LeaverSite) -> None:
+        one.leave(3)
+        await one.run()
+        await one.clock.sleep(8 * DAY)
+        result = await one.run()
+        assert (1, 1) == (len(result.expired), len(result.held))
+        assert "was cancelled" not in result.held[0]
+        (job, expired) = await one.jobs()
+        assert (JobState.CANCELLED, EndReason.EXPIRED) == (expired.state, expired.reason_code)
+        await one.app.jobs.cancel(job.id, by="kim")
+        await one.clock.sleep(8 * DAY)
+        assert f"Job {job.id} of the same content was cancelled" in (await one.run()).held[0]
+
+    play(tmp_path, scene, has_past=False)

@@ -32,7 +32,7 @@ from bulkremove.config.nights import LEAVERS
 from bulkremove.domain.clock import Epoch, later, seconds_between
 from bulkremove.domain.errors import FileRefused, SourceFailed
 from bulkremove.domain.ids import without_ids
-from bulkremove.domain.job import Job, JobState
+from bulkremove.domain.job import EndReason, Job, JobState
 from bulkremove.domain.permissions import AccountSet
 from bulkremove.engine.progress import Stop
 from bulkremove.platform.secure_files import private_folder
@@ -304,7 +304,7 @@ class Intake:
             age=seconds_between(_changed_at(path), self._context.clock.wall()),
         )
         last_job = await self._jobs.find(earlier.job) if earlier is not None and earlier.job else None
-        if last_job is not None and last_job.state is JobState.CANCELLED:  # a person said no to exactly these rows
+        if last_job is not None and last_job.reason_code is EndReason.CANCELLED:  # a person said no to these very rows
             why = f"{why or ''} Job {last_job.id} of the same content was cancelled.".strip()
         rows = (row.cells for row in preview.plan.table.rows())
         if back := self.leavers.who_is_back(preview.plan.table.header, rows):
